@@ -1,0 +1,189 @@
+//! The control block at the top of a coroutine's stack.
+
+use crate::stack::Stack;
+use corosensei::stack::StackPointer;
+use corosensei::{Coroutine as Raw, Yielder};
+use std::cell::{Cell, UnsafeCell};
+use std::fmt;
+use std::ptr::{self, NonNull};
+
+type RawCoroutine = Raw<(), (), (), StackSpan>;
+
+/// Bytes from the control block to the stack's top: room for it, such that it begins 16 bytes behind the start of a
+/// cache line, and corosensei's two words just below it share that line.
+const SPAN: usize = (size_of::<Control>() + 16).next_multiple_of(64) - 16;
+
+/// The part of a stack that corosensei may use; it owns nothing, the [`Stack`] in the control block does.
+#[derive(Debug)]
+pub(super) struct StackSpan {
+    base: StackPointer,
+    limit: StackPointer,
+}
+
+// SAFETY: both addresses come from a `Stack`, which has a guard at its limit and far more usable bytes than the
+// smallest size corosensei allows; `below_control` aligns the base to 16 bytes.
+unsafe impl corosensei::stack::Stack for StackSpan {
+    #[inline(always)]
+    fn base(&self) -> StackPointer {
+        self.base
+    }
+
+    #[inline(always)]
+    fn limit(&self) -> StackPointer {
+        self.limit
+    }
+}
+
+impl StackSpan {
+    #[inline(always)]
+    pub(super) fn below_control(stack: &Stack) -> Self {
+        let base = ((stack.top().as_ptr() as usize) & !63) - SPAN;
+        // A `Stack` lies high above address zero.
+        let base = StackPointer::new(base).unwrap_or(StackPointer::MAX);
+        Self { base, limit: stack.limit().addr() }
+    }
+
+    /// Where the control block goes: just above the base.
+    #[inline(always)]
+    pub(super) fn control(&self) -> NonNull<Control> {
+        NonNull::with_exposed_provenance(self.base)
+    }
+}
+
+/// What the overflow report says of a coroutine, and a word for its owner.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Description {
+    /// Writes a description of `owner` piece by piece; runs in signal context, on the faulting thread.
+    pub(crate) write: Option<fn(owner: *const (), out: &mut dyn FnMut(&[u8]))>,
+    /// What the layer above keeps for itself.
+    pub(crate) owner: *const (),
+}
+
+impl Description {
+    #[cfg(test)]
+    pub(crate) const NONE: Self = Self { write: None, owner: ptr::null() };
+}
+
+/// State of a coroutine at the top of its own stack. All of it is used by the coroutine's OS thread only.
+#[repr(C)]
+pub(crate) struct Control {
+    // Hot: touched at every switch.
+    raw: UnsafeCell<RawCoroutine>,
+    /// Set when the body begins, read at each suspend.
+    yielder: Cell<*const Yielder<(), ()>>,
+    // Cold: touched when the coroutine begins, ends, or is looked at.
+    description: Description,
+    /// A word for the layer that keeps something for each green thread (its root greenlet).
+    local: Cell<*const ()>,
+    stack: Stack,
+    finished: Cell<bool>,
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control")
+            .field("stack", &self.stack)
+            .field("finished", &self.finished)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Control {
+    #[inline(always)]
+    pub(super) fn new(raw: RawCoroutine, description: Description, stack: Stack) -> Self {
+        Self {
+            raw: UnsafeCell::new(raw),
+            yielder: Cell::new(ptr::null()),
+            description,
+            local: Cell::new(ptr::null()),
+            stack,
+            finished: Cell::new(false),
+        }
+    }
+
+    /// # Safety
+    /// No other reference to the raw coroutine exists: the caller is `resume`, and the coroutine is not running.
+    #[inline(always)]
+    #[allow(clippy::mut_from_ref)]
+    pub(super) unsafe fn raw(&self) -> &mut RawCoroutine {
+        // SAFETY: as the caller promises.
+        unsafe { &mut *self.raw.get() }
+    }
+
+    /// corosensei clears the saved stack pointer while the body runs and leaves it cleared when it returns.
+    #[inline(always)]
+    pub(super) fn is_running_or_finished(&self) -> bool {
+        // SAFETY: a read of one word that only this OS thread writes.
+        unsafe { (*self.raw.get()).done() }
+    }
+
+    pub(super) fn is_started(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { (*self.raw.get()).started() }
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished.get()
+    }
+
+    #[inline(always)]
+    pub(super) fn set_finished(&self) {
+        self.finished.set(true);
+    }
+
+    /// Whether no frame of the body is on the stack.
+    #[inline(always)]
+    pub(super) fn is_disposable(&self) -> bool {
+        self.finished.get() || !self.is_started()
+    }
+
+    #[inline(always)]
+    pub(super) fn set_yielder(&self, yielder: *const Yielder<(), ()>) {
+        self.yielder.set(yielder);
+    }
+
+    /// # Safety
+    /// The body has begun and has not returned.
+    #[inline(always)]
+    pub(super) unsafe fn yielder(&self) -> &Yielder<(), ()> {
+        // SAFETY: set when the body began; corosensei keeps the yielder at the stack's base until the body returns.
+        unsafe { &*self.yielder.get() }
+    }
+
+    /// What the owner asked to be kept.
+    #[inline(always)]
+    pub(crate) fn owner(&self) -> *const () {
+        self.description.owner
+    }
+
+    /// The word of the layer above.
+    pub(crate) fn local(&self) -> &Cell<*const ()> {
+        &self.local
+    }
+
+    /// Takes a control block off its stack: drops an unstarted body, returns the stack.
+    ///
+    /// # Safety
+    /// The block is disposable, valid, and not used again.
+    #[inline(always)]
+    pub(super) unsafe fn take(at: NonNull<Self>) -> Stack {
+        // SAFETY: as the caller promises; the block is moved out, so its fields are dropped exactly once.
+        let Self { raw, stack, .. } = unsafe { at.as_ptr().read() };
+        // Drops the body where it never ran; this happens before the stack it lies on is given back.
+        drop(raw);
+        stack
+    }
+
+    /// Writes the description of the coroutine on the stack that ends at `top`; for the overflow report.
+    ///
+    /// # Safety
+    /// The stack is that of a running coroutine of this OS thread.
+    pub(crate) unsafe fn describe(top: usize, out: &mut dyn FnMut(&[u8])) {
+        let at = ((top & !63) - SPAN) as *const Self;
+        // SAFETY: every running coroutine's control block is at this place of its stack.
+        let description = unsafe { (*at).description };
+        if let Some(write) = description.write {
+            write(description.owner, out);
+        }
+    }
+}

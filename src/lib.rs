@@ -1,0 +1,5 @@
+//! Stackful coroutines and green threads.
+mod coroutine;
+mod stack;
+mod sys;
+mod util;

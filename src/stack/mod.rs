@@ -1,0 +1,13 @@
+//! Stacks: arenas of address space, guards below each stack, a cache of warm stacks for each OS thread.
+//!
+//! Invariant: a [`Stack`] is the only owner of its memory, stays on the OS thread that acquired it, and ends in a
+//! guard that faults; a stack that may still hold live frames is never given back.
+
+mod arena;
+pub(crate) mod budget;
+pub(crate) mod overflow;
+mod pool;
+mod size;
+
+pub(crate) use pool::{Stack, trim};
+pub(crate) use size::StackSize;

@@ -1,0 +1,219 @@
+//! The stacks of one OS thread: free ones in last-in first-out order, so that the next user gets the warmest.
+
+use super::arena::Arena;
+use super::budget;
+use super::size::{GUARD, StackSize};
+use crate::sys::memory;
+use std::cell::RefCell;
+use std::io;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+/// Free stacks that keep their memory when a thread trims.
+const KEEP_WARM: usize = 256;
+
+/// A stack with its guard, owned by whoever holds the value.
+///
+/// Dropping it gives it back to the pool of the thread. Forgetting it leaks the memory, which is what must happen
+/// where live frames may remain on it.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    slot: NonNull<u8>,
+    size: StackSize,
+    /// A stack goes back to the pool that it came from, so it stays on its thread.
+    not_send: PhantomData<*mut ()>,
+}
+
+impl Stack {
+    /// A stack from the pool of the calling thread.
+    ///
+    /// # Errors
+    /// Where no memory could be mapped; the error names the limit that stopped it.
+    #[inline]
+    pub(crate) fn acquire(size: StackSize) -> io::Result<Self> {
+        let slot =
+            POOLS.try_with(|pools| pools.borrow_mut().of(size).acquire()).unwrap_or_else(|_| {
+                Err(io::Error::other("the OS thread is ending: it makes no more stacks"))
+            })?;
+        Ok(Self { slot, size, not_send: PhantomData })
+    }
+
+    /// The address just above the stack's highest byte.
+    #[inline(always)]
+    pub(crate) fn top(&self) -> NonNull<u8> {
+        // SAFETY: a slot is `stride` bytes, so this is one past its end, inside or at the end of the arena's mapping.
+        unsafe { self.slot.add(self.size.stride()) }
+    }
+
+    /// The lowest address, guard included.
+    #[inline(always)]
+    pub(crate) fn limit(&self) -> NonNull<u8> {
+        self.slot
+    }
+}
+
+impl Drop for Stack {
+    #[inline]
+    fn drop(&mut self) {
+        // A pool whose thread-local is gone has leaked its arenas, so there is nothing to give back to.
+        let _ = POOLS.try_with(|pools| pools.borrow_mut().of(self.size).free.push(self.slot));
+    }
+}
+
+/// Gives the memory of free stacks beyond a warm reserve back to the system. Returns how many it trimmed.
+pub(crate) fn trim() -> usize {
+    POOLS
+        .try_with(|pools| {
+            let mut pools = pools.borrow_mut();
+            pools.0.iter_mut().map(Pool::trim).sum()
+        })
+        .unwrap_or(0)
+}
+
+/// The free stacks of one size.
+struct Pool {
+    size: StackSize,
+    arenas: Vec<Arena>,
+    /// Free slots, the most recently used last.
+    free: Vec<NonNull<u8>>,
+    /// How many slots at the bottom of `free` were discarded by [`Pool::trim`] and not used since.
+    discarded: usize,
+}
+
+impl Pool {
+    #[inline(always)]
+    fn acquire(&mut self) -> io::Result<NonNull<u8>> {
+        match self.free.pop() {
+            Some(slot) => {
+                self.discarded = self.discarded.min(self.free.len());
+                Ok(slot)
+            }
+            None => self.carve(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn carve(&mut self) -> io::Result<NonNull<u8>> {
+        if let Some(arena) = self.arenas.last_mut()
+            && let Some(slot) = arena.carve().map_err(budget::explain)?
+        {
+            return Ok(slot);
+        }
+        let mut arena = Arena::map(self.size, self.arenas.len()).map_err(budget::explain)?;
+        let slot = arena.carve();
+        self.arenas.push(arena);
+        slot.map_err(budget::explain)?.ok_or_else(|| io::Error::other("an empty stack arena"))
+    }
+
+    fn trim(&mut self) -> usize {
+        let end = self.free.len().saturating_sub(KEEP_WARM);
+        if self.discarded >= end {
+            return 0;
+        }
+        let cold = &mut self.free[self.discarded..end];
+        // Neighbours go together in one call; the guards between them stay.
+        cold.sort_unstable();
+        let stride = self.size.stride();
+        for run in cold.chunk_by(|a, b| a.as_ptr().wrapping_add(stride) == b.as_ptr()) {
+            // SAFETY: every slot in `free` is unused, so the range from above the first one's guard to the end of the
+            // last one, which are neighbours in one arena, is not in use.
+            unsafe { memory::discard(run[0].add(GUARD), run.len() * stride - GUARD) };
+        }
+        let trimmed = cold.len();
+        self.discarded = end;
+        trimmed
+    }
+}
+
+/// The pools of one thread, one for each stack size it has used; the default size comes first.
+struct Pools(Vec<Pool>);
+
+impl Pools {
+    #[inline(always)]
+    fn of(&mut self, size: StackSize) -> &mut Pool {
+        let at = self.0.iter().position(|pool| pool.size == size);
+        let at = at.unwrap_or_else(|| self.add(size));
+        &mut self.0[at]
+    }
+
+    #[cold]
+    fn add(&mut self, size: StackSize) -> usize {
+        self.0.push(Pool { size, arenas: Vec::new(), free: Vec::new(), discarded: 0 });
+        self.0.len() - 1
+    }
+}
+
+impl Drop for Pools {
+    /// Unmaps the arenas of which every stack has come back; the others hold live frames and are leaked on purpose.
+    fn drop(&mut self) {
+        for pool in &mut self.0 {
+            for arena in pool.arenas.drain(..) {
+                let back = pool.free.iter().filter(|&&slot| arena.contains(slot)).count();
+                if back == arena.carved() {
+                    // SAFETY: all slots that were handed out are in `free`, which nobody can take from any more.
+                    unsafe { arena.unmap() };
+                } else {
+                    budget::leaked(back * arena.stride());
+                }
+            }
+        }
+    }
+}
+
+thread_local! {
+    static POOLS: RefCell<Pools> = const { RefCell::new(Pools(Vec::new())) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::fault::{self, Call};
+
+    #[test]
+    fn reuses_the_warmest_first() {
+        let size = StackSize::default();
+        let (a, b) = (Stack::acquire(size).unwrap(), Stack::acquire(size).unwrap());
+        let (a_at, b_at) = (a.limit(), b.limit());
+        assert_ne!(a_at, b_at);
+        drop(b);
+        drop(a);
+        assert_eq!(Stack::acquire(size).unwrap().limit(), a_at);
+    }
+
+    #[test]
+    fn trims_all_but_the_warm_ones() {
+        let size = StackSize::default();
+        let stacks: Vec<_> = (0..KEEP_WARM + 100).map(|_| Stack::acquire(size).unwrap()).collect();
+        for stack in &stacks {
+            // SAFETY: the byte just below the top belongs to the stack we hold.
+            unsafe { stack.top().sub(1).write(1) };
+        }
+        drop(stacks);
+        assert_eq!(trim(), 100);
+        assert_eq!(trim(), 0, "what is trimmed is not trimmed again");
+        let again: Vec<_> = (0..KEEP_WARM + 100).map(|_| Stack::acquire(size).unwrap()).collect();
+        // SAFETY: as above.
+        let kept = again.iter().filter(|stack| unsafe { stack.top().sub(1).read() } == 1).count();
+        assert_eq!(kept, KEEP_WARM);
+    }
+
+    #[test]
+    fn a_failing_mmap_is_an_error_that_names_the_limit() {
+        std::thread::spawn(|| {
+            fault::fail(Call::Mmap, 0, usize::MAX, libc::ENOMEM);
+            let error = Stack::acquire(StackSize::default()).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+            assert!(error.to_string().contains("vm.max_map_count"), "{error}");
+            fault::fail(Call::Mmap, 0, 3, libc::ENOMEM);
+            assert!(Stack::acquire(StackSize::default()).is_ok(), "smaller arenas are tried");
+            fault::fail(Call::Madvise, 0, 1, libc::ENOMEM);
+            fault::fail(Call::Mprotect, 0, 1, libc::ENOMEM);
+            let first = Stack::acquire(StackSize::default());
+            let second = Stack::acquire(StackSize::default());
+            assert!(first.is_ok() && second.is_err(), "the second needs a guard of its own");
+        })
+        .join()
+        .unwrap();
+    }
+}

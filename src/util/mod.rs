@@ -1,0 +1,8 @@
+//! Small building blocks that know nothing of green threads.
+//!
+//! Invariant: nothing here reads global state or makes a system call.
+
+pub(crate) mod ring;
+pub(crate) mod slab;
+pub(crate) mod static_pool;
+pub(crate) mod sync;
