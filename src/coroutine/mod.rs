@@ -102,6 +102,15 @@ impl Coroutine {
         Self { control }
     }
 
+    /// The coroutine of a control block that [`control`](Self::control) gave, whose own value was forgotten.
+    ///
+    /// # Safety
+    /// `control` belongs to a coroutine of this OS thread, and no other `Coroutine` value for it is used again.
+    #[inline]
+    pub(crate) unsafe fn from_control(control: NonNull<Control>) -> Self {
+        Self { control }
+    }
+
     /// Runs the body until it suspends or returns.
     ///
     /// # Errors
@@ -199,6 +208,20 @@ pub(crate) unsafe fn suspend_outer(control: NonNull<Control>) {
     // it, nested coroutines included, keeps its frames until the coroutine is resumed.
     unsafe { (*control.as_ptr()).yielder().suspend(()) };
     set_current(innermost);
+}
+
+/// Installs the report of stack overflows, once for the process.
+///
+/// # Errors
+/// What the system said of the handler; memory stays guarded without it.
+pub(crate) fn install_overflow_report() -> std::io::Result<()> {
+    crate::stack::overflow::install(|_limit, top| {
+        let write = crate::sys::signal::write_stderr;
+        write(b"\n");
+        // SAFETY: the fault is in this stack's guard, so code on this OS thread is running on it: its coroutine.
+        unsafe { Control::describe(top, &mut |piece| write(piece)) };
+        write(b" has overflowed its stack\n");
+    })
 }
 
 /// Asks for the cache lines that a `resume` of this coroutine will touch first.

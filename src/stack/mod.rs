@@ -9,5 +9,5 @@ pub(crate) mod overflow;
 mod pool;
 mod size;
 
-pub(crate) use pool::{Stack, trim};
+pub(crate) use pool::{Stack, has_surplus, trim};
 pub(crate) use size::StackSize;

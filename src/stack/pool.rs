@@ -70,6 +70,11 @@ pub(crate) fn trim() -> usize {
         .unwrap_or(0)
 }
 
+/// Whether [`trim`] would find something to do.
+pub(crate) fn has_surplus() -> bool {
+    POOLS.try_with(|pools| pools.borrow().0.iter().any(Pool::has_surplus)).unwrap_or(false)
+}
+
 /// The free stacks of one size.
 struct Pool {
     size: StackSize,
@@ -104,6 +109,10 @@ impl Pool {
         let slot = arena.carve();
         self.arenas.push(arena);
         slot.map_err(budget::explain)?.ok_or_else(|| io::Error::other("an empty stack arena"))
+    }
+
+    fn has_surplus(&self) -> bool {
+        self.discarded < self.free.len().saturating_sub(KEEP_WARM)
     }
 
     fn trim(&mut self) -> usize {

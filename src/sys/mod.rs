@@ -10,3 +10,4 @@ pub(crate) mod prefetch;
 pub(crate) mod process;
 pub(crate) mod signal;
 pub(crate) mod time;
+pub(crate) mod unwind;

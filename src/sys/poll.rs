@@ -1,1 +1,226 @@
+//! Waiting for descriptors: mio's registry and waker, and a wait of our own that is exact to the nanosecond.
+//!
+//! mio rounds a timeout up to whole milliseconds; a hub's next timer is often nearer. So the wait itself is
+//! `epoll_pwait2` on mio's descriptor, and `epoll_wait` with rounding where the kernel (before 5.11) has no such call.
 
+use super::fault::{self, Call};
+use mio::unix::SourceFd;
+use mio::{Interest, Poll, Registry, Token, Waker};
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// The token of a poller's waker; sources have others.
+const WAKER: usize = usize::MAX;
+const MAX_EVENTS: usize = 1024;
+
+/// What the kernel said of one source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) token: usize,
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    /// The peer will send nothing more, or the connection is broken: this does not go away again.
+    pub(crate) closed: bool,
+}
+
+/// One epoll instance.
+#[derive(Debug)]
+pub(crate) struct Poller {
+    poll: Poll,
+    events: Vec<libc::epoll_event>,
+}
+
+/// Ends a wait from another thread.
+pub(crate) type PollWaker = Waker;
+
+/// Adds and removes sources; can be used from any thread.
+#[derive(Debug)]
+pub(crate) struct SourceRegistry(Registry);
+
+impl SourceRegistry {
+    /// Begins to report readiness of `fd`, both ways, edge-triggered.
+    pub(crate) fn add(&self, fd: RawFd, token: usize) -> io::Result<()> {
+        fault::check(Call::EpollCtl)?;
+        self.0.register(&mut SourceFd(&fd), Token(token), Interest::READABLE | Interest::WRITABLE)
+    }
+
+    pub(crate) fn remove(&self, fd: RawFd) -> io::Result<()> {
+        self.0.deregister(&mut SourceFd(&fd))
+    }
+}
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<Self> {
+        fault::check(Call::EpollCreate)?;
+        Ok(Self { poll: Poll::new()?, events: Vec::with_capacity(MAX_EVENTS) })
+    }
+
+    pub(crate) fn waker(&self) -> io::Result<PollWaker> {
+        fault::check(Call::EventFd)?;
+        Waker::new(self.poll.registry(), Token(WAKER))
+    }
+
+    pub(crate) fn registry(&self) -> io::Result<SourceRegistry> {
+        fault::check(Call::Dup)?;
+        self.poll.registry().try_clone().map(SourceRegistry)
+    }
+
+    /// Waits until something happens or `timeout` is over, and says which; `None` is for ever. A signal counts as
+    /// something that happens.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
+        self.events.clear();
+        fault::check(Call::EpollWait)?;
+        let got = wait(self.poll.as_raw_fd(), &mut self.events, timeout);
+        match got {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+            got => got.map(|()| !self.events.is_empty()),
+        }
+    }
+
+    /// What the last wait saw, wake-ups left out.
+    pub(crate) fn events(&self) -> impl Iterator<Item = Event> {
+        self.events.iter().filter(|event| event.u64 != WAKER as u64).map(|event| {
+            let is = |bits: libc::c_int| event.events & bits as u32 != 0;
+            Event {
+                token: event.u64 as usize,
+                readable: is(libc::EPOLLIN
+                    | libc::EPOLLPRI
+                    | libc::EPOLLRDHUP
+                    | libc::EPOLLHUP
+                    | libc::EPOLLERR),
+                writable: is(libc::EPOLLOUT | libc::EPOLLHUP | libc::EPOLLERR),
+                closed: is(libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR),
+            }
+        })
+    }
+}
+
+fn wait(
+    epoll: RawFd,
+    events: &mut Vec<libc::epoll_event>,
+    timeout: Option<Duration>,
+) -> io::Result<()> {
+    static NO_PWAIT2: AtomicBool = AtomicBool::new(false);
+    let room = events.capacity().min(MAX_EVENTS) as libc::c_int;
+    let whole_millis = timeout.is_none_or(|timeout| timeout.is_zero());
+    let mut got = -1;
+    let mut tried = false;
+    if !whole_millis && !NO_PWAIT2.load(Ordering::Relaxed) {
+        let timeout = timeout.unwrap_or_default();
+        let timeout = libc::timespec {
+            tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
+            tv_nsec: timeout.subsec_nanos().into(),
+        };
+        // SAFETY: the buffer has room for `room` events, the timespec lives through the call, and a null signal mask
+        // leaves the mask as it is.
+        got = unsafe {
+            libc::syscall(
+                libc::SYS_epoll_pwait2,
+                epoll,
+                events.as_mut_ptr(),
+                room,
+                &raw const timeout,
+                std::ptr::null::<libc::sigset_t>(),
+                0usize,
+            )
+        } as libc::c_int;
+        tried = true;
+        if got < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ENOSYS) {
+            NO_PWAIT2.store(true, Ordering::Relaxed);
+            tried = false;
+        }
+    }
+    if !tried {
+        // SAFETY: the buffer has room for `room` events.
+        got = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), room, millis(timeout)) };
+    }
+    if got < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has filled the first `got` events, at most `room`.
+    unsafe { events.set_len(got as usize) };
+    Ok(())
+}
+
+/// A timeout in milliseconds, rounded up; -1 is for ever.
+fn millis(timeout: Option<Duration>) -> libc::c_int {
+    timeout.map_or(-1, |timeout| {
+        let millis = timeout.as_nanos().div_ceil(1_000_000);
+        libc::c_int::try_from(millis).unwrap_or(libc::c_int::MAX)
+    })
+}
+
+/// Blocks the OS thread until `fd` is ready or the deadline passes; `false` for the deadline.
+pub(crate) fn wait_fd(fd: RawFd, write: bool, deadline: Option<Instant>) -> io::Result<bool> {
+    let events = if write { libc::POLLOUT } else { libc::POLLIN };
+    loop {
+        fault::check(Call::Poll)?;
+        let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let mut entry = libc::pollfd { fd, events, revents: 0 };
+        // SAFETY: one valid entry.
+        match unsafe { libc::poll(&mut entry, 1, millis(timeout)) } {
+            0 if deadline.is_some_and(|at| Instant::now() >= at) => return Ok(false),
+            0 => {}
+            1.. => return Ok(true),
+            _ => {
+                let error = io::Error::last_os_error();
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn reports_readiness_wake_ups_and_timeouts() {
+        let mut poller = Poller::new().unwrap();
+        let waker = poller.waker().unwrap();
+        let registry = poller.registry().unwrap();
+        let (mut a, b) = UnixStream::pair().unwrap();
+        registry.add(b.as_raw_fd(), 7).unwrap();
+        poller.wait(None).unwrap();
+        let first: Vec<_> = poller.events().collect();
+        assert_eq!(first, [Event { token: 7, readable: false, writable: true, closed: false }]);
+        a.write_all(b"x").unwrap();
+        drop(a);
+        poller.wait(None).unwrap();
+        let second: Vec<_> = poller.events().collect();
+        assert!(second[0].readable && second[0].closed);
+        registry.remove(b.as_raw_fd()).unwrap();
+        let before = Instant::now();
+        poller.wait(Some(Duration::from_micros(300))).unwrap();
+        assert!(before.elapsed() >= Duration::from_micros(300));
+        waker.wake().unwrap();
+        poller.wait(None).unwrap();
+        assert_eq!(poller.events().count(), 0);
+    }
+
+    #[test]
+    fn forced_failures() {
+        fault::fail(Call::EpollCreate, 0, 1, libc::EMFILE);
+        assert_eq!(Poller::new().unwrap_err().raw_os_error(), Some(libc::EMFILE));
+        let mut poller = Poller::new().unwrap();
+        fault::fail(Call::EventFd, 0, 1, libc::ENFILE);
+        assert_eq!(poller.waker().unwrap_err().raw_os_error(), Some(libc::ENFILE));
+        fault::fail(Call::Dup, 0, 1, libc::EMFILE);
+        assert_eq!(poller.registry().unwrap_err().raw_os_error(), Some(libc::EMFILE));
+        fault::fail(Call::EpollCtl, 0, 1, libc::ENOSPC);
+        assert_eq!(
+            poller.registry().unwrap().add(0, 1).unwrap_err().raw_os_error(),
+            Some(libc::ENOSPC)
+        );
+        fault::fail(Call::EpollWait, 0, 1, libc::EINVAL);
+        assert_eq!(poller.wait(None).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+        fault::fail(Call::Poll, 0, 1, libc::ENOMEM);
+        assert_eq!(wait_fd(0, false, None).unwrap_err().raw_os_error(), Some(libc::ENOMEM));
+    }
+}

@@ -1,0 +1,128 @@
+//! The workloads that peers in other languages run too, one line of figures each.
+//!
+//!     cargo run --release --example workloads -- WORKLOAD WORKERS [N|PORT]
+//!
+//! `WORKLOAD` is `yield`, `spawn`, `spawn_yield`, `memory` or `echo`; each line reads
+//! `WORKLOAD peer=greenthread n=N value=V unit=U`. `echo` serves until it is ended.
+
+use greenthread::{Runtime, spawn, yield_now};
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+fn report(workload: &str, n: u64, value: f64, unit: &str) {
+    println!("{workload} peer=greenthread n={n} value={value:.3} unit={unit}");
+}
+
+/// 1000 green threads that yield `each` times, timed from the end of a warm-up of ten.
+fn yields(label: &str, each: u64) {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let handles: Vec<_> = (0..1000)
+        .map(|_| {
+            spawn(move || {
+                for _ in 0..10 {
+                    yield_now();
+                }
+                START.get_or_init(Instant::now);
+                for _ in 0..each {
+                    yield_now();
+                }
+            })
+        })
+        .collect();
+    for handle in handles {
+        handle.join().unwrap();
+    }
+    let n = 1000 * each;
+    report(label, n, START.get().unwrap().elapsed().as_nanos() as f64 / n as f64, "ns");
+}
+
+/// Batches of 10,000 green threads with 32 captured bytes each.
+fn spawns(label: &str, n: u64, yields: bool) {
+    let start = Instant::now();
+    let mut handles = Vec::with_capacity(10_000);
+    for _ in 0..n / 10_000 {
+        for i in 0..10_000u64 {
+            let captured = black_box([i; 4]);
+            handles.push(spawn(move || {
+                if yields {
+                    yield_now();
+                }
+                black_box(captured);
+            }));
+        }
+        for handle in handles.drain(..) {
+            handle.join().unwrap();
+        }
+    }
+    report(label, n, start.elapsed().as_nanos() as f64 / n as f64, "ns");
+}
+
+fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
+
+fn page_tables() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmPTE:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+/// `n` green threads that wait for another one to end, which sleeps for ever.
+fn memory(n: u64) {
+    static UP: AtomicU64 = AtomicU64::new(0);
+    let (resident_before, tables_before, start) = (resident(), page_tables(), Instant::now());
+    for _ in 0..n {
+        spawn(|| {
+            UP.fetch_add(1, Ordering::Relaxed);
+            greenthread::sleep(Duration::MAX);
+        });
+    }
+    while UP.load(Ordering::Relaxed) < n {
+        greenthread::sleep(Duration::from_millis(1));
+    }
+    let took = start.elapsed().as_nanos() as f64 / n as f64;
+    let per_thread = |before: u64, now: u64| now.saturating_sub(before) as f64 / n as f64;
+    report(&format!("memory/{n}"), n, per_thread(resident_before, resident()), "B/thread");
+    report(&format!("memory_pte/{n}"), n, per_thread(tables_before, page_tables()), "B/thread");
+    report(&format!("memory_create/{n}"), n, took, "ns/thread");
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize| arguments.get(at).map(|text| text.parse::<u64>());
+    let (Some(workload), Some(Ok(workers)), None | Some(Ok(_))) =
+        (arguments.first().cloned(), number(1), number(2))
+    else {
+        eprintln!("usage: workloads WORKLOAD WORKERS [N|PORT]");
+        return ExitCode::from(2);
+    };
+    let argument = number(2).and_then(Result::ok);
+    let runtime = match Runtime::builder().workers(workers as usize).build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("workloads: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let main = runtime.spawn(move || {
+        let label = format!("{workload}/{workers}w");
+        match workload.as_str() {
+            "yield" => yields(&label, argument.unwrap_or(1000)),
+            "spawn" => spawns(&label, argument.unwrap_or(1_000_000), false),
+            "spawn_yield" => spawns(&label, argument.unwrap_or(1_000_000), true),
+            "memory" => memory(argument.unwrap_or(100_000)),
+            _ => {
+                eprintln!("workloads: no workload {workload}");
+                return false;
+            }
+        }
+        true
+    });
+    let known = main.join().unwrap();
+    // The threads of `memory` are still there; the process ends with them.
+    std::process::exit(if known { 0 } else { 2 });
+}

@@ -1,0 +1,97 @@
+//! Settings of a runtime.
+#![forbid(unsafe_code)]
+
+use super::instance::Runtime;
+use crate::stack::StackSize;
+use std::io;
+
+/// The most workers a runtime may have.
+const MAX_WORKERS: usize = 1024;
+
+/// Settings for a [`Runtime`]; made by [`Runtime::builder`].
+///
+/// # Examples
+/// ```
+/// let runtime = greenthread::Runtime::builder()
+///     .workers(2)
+///     .stack_size(256 * 1024)
+///     .thread_name("app")
+///     .build()?;
+/// assert_eq!(runtime.run(|| 6 * 7).unwrap(), 42);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "settings do nothing until `build`"]
+pub struct RuntimeBuilder {
+    workers: Option<usize>,
+    stack_size: Option<usize>,
+    thread_name: String,
+}
+
+impl RuntimeBuilder {
+    pub(super) fn new() -> Self {
+        Self { workers: None, stack_size: None, thread_name: "greenthread".to_string() }
+    }
+
+    /// How many OS threads run green threads; as many as the process may use processors unless set.
+    pub fn workers(mut self, count: usize) -> Self {
+        self.workers = Some(count);
+        self
+    }
+
+    /// Usable bytes of each green thread's stack, rounded up to whole pages and to at least 32 KiB; 180 KiB unless set.
+    /// A stack takes memory only as far as it has been used.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// What the workers' OS threads are called: this, a dash and a number.
+    pub fn thread_name(mut self, name: impl Into<String>) -> Self {
+        self.thread_name = name.into();
+        self
+    }
+
+    fn checked_stack_size(&self) -> io::Result<StackSize> {
+        self.stack_size.map_or_else(|| Ok(StackSize::default()), StackSize::new)
+    }
+
+    /// Starts a runtime with worker threads.
+    ///
+    /// # Errors
+    /// `InvalidInput` for zero workers or more than 1024, for a stack size of zero or beyond 1 TiB, and for a thread
+    /// name with a NUL byte; otherwise what the system said when a thread or a descriptor could not be had.
+    pub fn build(self) -> io::Result<Runtime> {
+        let workers = match self.workers {
+            Some(workers) => workers,
+            None => std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS),
+        };
+        if workers == 0 || workers > MAX_WORKERS {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("a runtime of {workers} workers: it takes 1 to {MAX_WORKERS}"),
+            ));
+        }
+        if self.thread_name.contains('\0') {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a NUL byte in the name of a runtime's threads",
+            ));
+        }
+        Runtime::start(workers, self.checked_stack_size()?, &self.thread_name)
+    }
+
+    /// Makes a runtime that runs on the thread that calls [`Runtime::run`] or [`Runtime::run_local`].
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad stack size and for any number of workers but one.
+    pub fn build_current_thread(self) -> io::Result<Runtime> {
+        if self.workers.is_some_and(|workers| workers != 1) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a current-thread runtime has one worker: the thread that runs it",
+            ));
+        }
+        Ok(Runtime::on_current_thread(self.checked_stack_size()?))
+    }
+}

@@ -1,0 +1,366 @@
+//! A hub: the run queue, timers and readiness of one OS thread, and the loop that runs its green threads.
+//!
+//! What only the hub's own thread touches is in [`Hub`]; what others touch is in [`HubShared`].
+#![forbid(unsafe_code)]
+
+use super::reactor::Sources;
+use super::roster::Roster;
+use super::scheduler::Scheduler;
+use super::task::{Cause, Inbox, JoinError, Started, TaskRef, Token, switch};
+use super::timer::{TimerId, Wheel};
+use crate::stack::StackSize;
+use crate::sys::poll::{PollWaker, Poller};
+use crate::sys::time;
+use crate::util::ring::Ring;
+use crate::util::static_pool::StaticPool;
+use crossbeam_deque::{Injector, Worker};
+use parking_lot::Mutex;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Operations that a green thread may do without waiting before the others get their turn.
+const BUDGET: u32 = 128;
+
+/// The part of a hub that every thread may touch. Never freed: a late waker may still look at it.
+#[derive(Debug)]
+pub(crate) struct HubShared {
+    /// Tasks of this hub that other threads have woken.
+    pub(crate) inbox: Inbox,
+    /// New tasks placed here because the hub has clearly fewer live ones; anyone may steal them.
+    pub(crate) placed: Injector<TaskRef>,
+    pub(crate) sources: Sources,
+    /// Started and not ended. Written by the hub only.
+    live: AtomicUsize,
+    /// Whether the hub sleeps or is about to. Set by the hub, cleared by whoever wakes it.
+    sleeping: AtomicBool,
+    /// Whether whoever cleared `sleeping` counted the hub as searching.
+    sent_to_search: AtomicBool,
+    waker: Mutex<Option<PollWaker>>,
+}
+
+static POOL: StaticPool<HubShared> = StaticPool::new();
+
+impl HubShared {
+    /// An idle one, or a new one.
+    pub(crate) fn take() -> &'static Self {
+        POOL.take(|| Self {
+            inbox: Inbox::new(),
+            placed: Injector::new(),
+            sources: Sources::new(),
+            live: AtomicUsize::new(0),
+            sleeping: AtomicBool::new(false),
+            sent_to_search: AtomicBool::new(false),
+            waker: Mutex::new(None),
+        })
+    }
+
+    /// Makes it ready for a hub: a poller whose wait other threads can end.
+    pub(crate) fn open(&self) -> io::Result<Poller> {
+        let poller = Poller::new()?;
+        let (waker, registry) = (poller.waker()?, poller.registry()?);
+        *self.waker.lock() = Some(waker);
+        self.sources.open(registry);
+        Ok(poller)
+    }
+
+    /// Undoes [`open`](Self::open): sources register elsewhere when they are next waited for.
+    pub(crate) fn close(&self) {
+        self.sources.close();
+        self.waker.lock().take();
+        self.sleeping.store(false, Ordering::SeqCst);
+        self.sent_to_search.store(false, Ordering::SeqCst);
+    }
+
+    /// Gives back one that was never opened, or is closed and has no task left anywhere.
+    pub(crate) fn give(&'static self) {
+        POOL.give(self);
+    }
+
+    #[inline]
+    pub(crate) fn live(&self) -> usize {
+        self.live.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn is_sleeping(&self) -> bool {
+        self.sleeping.load(Ordering::Relaxed)
+    }
+
+    /// Ends the hub's sleep, if it sleeps. The caller has put something where the hub will find it.
+    pub(crate) fn wake(&self) {
+        self.wake_and(|_| ());
+    }
+
+    /// Like [`wake`](Self::wake), and runs `before` on the hub's behalf while it still sleeps.
+    pub(crate) fn wake_and(&self, before: impl FnOnce(&AtomicBool)) -> bool {
+        if !self.sleeping.load(Ordering::SeqCst) || !self.sleeping.swap(false, Ordering::SeqCst) {
+            return false;
+        }
+        before(&self.sent_to_search);
+        if let Some(waker) = &*self.waker.lock() {
+            // Writing to the eventfd fails only if it is closed, and it is ours.
+            let _ = waker.wake();
+        }
+        true
+    }
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    shared: &'static HubShared,
+    pub(crate) scheduler: Arc<Scheduler>,
+    /// Started tasks that are ready to run.
+    ready: RefCell<Ring<Started>>,
+    /// New tasks; other workers steal from here.
+    pub(crate) fresh: Worker<TaskRef>,
+    roster: RefCell<Roster>,
+    timers: RefCell<Wheel<(Started, Token)>>,
+    poller: RefCell<Poller>,
+    /// The green thread that is running.
+    current: Cell<Option<Started>>,
+    budget: Cell<u32>,
+    stack_size: StackSize,
+}
+
+impl Hub {
+    /// A hub for the calling OS thread.
+    pub(crate) fn new(
+        shared: &'static HubShared,
+        scheduler: Arc<Scheduler>,
+        fresh: Worker<TaskRef>,
+        poller: Poller,
+        stack_size: StackSize,
+    ) -> Self {
+        Self {
+            shared,
+            scheduler,
+            ready: RefCell::new(Ring::with_capacity(256)),
+            fresh,
+            roster: RefCell::default(),
+            timers: RefCell::new(Wheel::new(time::now())),
+            poller: RefCell::new(poller),
+            current: Cell::new(None),
+            budget: Cell::new(0),
+            stack_size,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn shared(&self) -> &'static HubShared {
+        self.shared
+    }
+
+    /// The green thread that is running, if one is.
+    #[inline(always)]
+    pub(crate) fn current(&self) -> Option<Started> {
+        self.current.get()
+    }
+
+    /// Queues a started task of this hub that is suspended, or about to suspend itself.
+    #[inline(always)]
+    pub(crate) fn push_ready(&self, started: Started) {
+        self.ready.borrow_mut().push(started);
+    }
+
+    pub(crate) fn stack_size(&self) -> StackSize {
+        self.stack_size
+    }
+
+    pub(crate) fn add_timer(&self, started: Started, token: Token, at: Instant) -> TimerId {
+        self.timers.borrow_mut().insert(time::nanos(at), (started, token))
+    }
+
+    pub(crate) fn cancel_timer(&self, timer: TimerId) {
+        self.timers.borrow_mut().cancel(timer);
+    }
+
+    /// Counts an operation; `true` when it is time to let the others run.
+    #[inline]
+    pub(crate) fn spend_budget(&self) -> bool {
+        let left = self.budget.get();
+        if self.current.get().is_none() || left > 1 {
+            self.budget.set(left.saturating_sub(1));
+            return false;
+        }
+        self.budget.set(BUDGET);
+        true
+    }
+
+    // --- running ------------------------------------------------------------------------------------------------
+
+    #[inline(always)]
+    fn run(&self, started: Started) {
+        self.current.set(Some(started));
+        self.budget.set(BUDGET);
+        let ended = switch::resume_to_end(started);
+        self.current.set(None);
+        if let Some(task) = ended {
+            self.task_ended(&task);
+        }
+    }
+
+    #[inline(always)]
+    fn task_ended(&self, task: &TaskRef) {
+        self.roster.borrow_mut().remove(task);
+        self.count_live(-1);
+        task.complete();
+    }
+
+    #[inline(always)]
+    fn count_live(&self, change: isize) {
+        let live = self.shared.live.load(Ordering::Relaxed).wrapping_add_signed(change);
+        self.shared.live.store(live, Ordering::Relaxed);
+    }
+
+    /// Runs up to `most` ready tasks; returns how many it ran.
+    #[inline(always)]
+    pub(crate) fn run_ready(&self, most: usize) -> usize {
+        let count = self.ready.borrow().len().min(most);
+        for _ in 0..count {
+            let next = {
+                let mut ready = self.ready.borrow_mut();
+                let next = ready.pop();
+                if let Some(later) = ready.peek(3) {
+                    switch::prefetch(later);
+                }
+                next
+            };
+            let Some(started) = next else { break };
+            self.run(started);
+        }
+        count
+    }
+
+    /// Starts a new task, or ends it where there is no memory for its stack.
+    #[inline(always)]
+    pub(crate) fn start(&self, task: TaskRef) {
+        match switch::start(task, self.shared, self.stack_size) {
+            Ok(started) => {
+                self.roster.borrow_mut().add(started);
+                self.count_live(1);
+                self.run(started);
+            }
+            Err((task, error)) => {
+                let error = JoinError::new(Cause::Io(error), task.name());
+                task.abandon(error);
+            }
+        }
+    }
+
+    /// Takes in what other threads have woken.
+    #[inline(always)]
+    pub(crate) fn drain_inbox(&self) {
+        if !self.shared.inbox.is_empty() {
+            let mut ready = self.ready.borrow_mut();
+            self.shared.inbox.drain(|started| ready.push(started));
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn has_ready(&self) -> bool {
+        self.ready.borrow().len() > 0
+    }
+
+    /// Fires the timers whose time has come.
+    pub(crate) fn fire_timers(&self) {
+        let mut timers = self.timers.borrow_mut();
+        if timers.is_empty() {
+            return;
+        }
+        let mut ready = self.ready.borrow_mut();
+        timers.advance(time::now(), |(started, token)| {
+            if started.with(|task| task.park_word().expire(token)) {
+                ready.push(started);
+            }
+        });
+    }
+
+    /// Looks for readiness without waiting, where there is anything that could become ready.
+    pub(crate) fn poll_now(&self) {
+        if !self.shared.sources.is_empty() {
+            self.poll(Some(Duration::ZERO));
+        }
+    }
+
+    /// Says whether anything happened.
+    fn poll(&self, timeout: Option<Duration>) -> bool {
+        let mut poller = self.poller.borrow_mut();
+        match poller.wait(timeout) {
+            Ok(any) => {
+                self.shared.sources.dispatch(poller.events());
+                any
+            }
+            // Only EBADF, EFAULT and EINVAL are left, which our own descriptor does not give. Should it all the same,
+            // the worker goes on with what does not need readiness rather than spin.
+            Err(error) => {
+                eprintln!("greenthread: waiting for readiness failed: {error}");
+                drop(poller);
+                std::thread::sleep(Duration::from_millis(10));
+                true
+            }
+        }
+    }
+
+    /// Announces that the hub is about to sleep. What is put in its way from here on wakes it.
+    pub(crate) fn announce_sleep(&self) {
+        self.shared.sleeping.store(true, Ordering::SeqCst);
+        std::sync::atomic::fence(Ordering::SeqCst);
+    }
+
+    /// Takes the announcement back; says whether the hub was sent to search for new tasks meanwhile.
+    pub(crate) fn end_sleep(&self) -> bool {
+        self.shared.sleeping.store(false, Ordering::SeqCst);
+        self.shared.sent_to_search.swap(false, Ordering::SeqCst)
+    }
+
+    /// Sleeps until a source is ready, a timer is due, another thread wakes the hub, or `at_most` is over. Says whether
+    /// it was `at_most` that ended it.
+    pub(crate) fn sleep(&self, at_most: Option<Duration>) -> bool {
+        let next = self.timers.borrow().next_wake();
+        let until_timer = next.map(|at| Duration::from_nanos(at.saturating_sub(time::now())));
+        let timeout = match (until_timer, at_most) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        !self.poll(timeout) && at_most.is_some() && timeout == at_most
+    }
+
+    // --- the end ------------------------------------------------------------------------------------------------
+
+    pub(crate) fn live(&self) -> usize {
+        self.roster.borrow().len()
+    }
+
+    /// Kills every green thread of the hub.
+    pub(crate) fn kill_all(&self) {
+        let all: Vec<TaskRef> = self.roster.borrow().iter().map(Started::task).collect();
+        for task in all {
+            task.kill();
+        }
+    }
+
+    /// Gives up the green threads that did not end: they stay where they are for ever. Returns their names.
+    pub(crate) fn leak_all(&self) -> Vec<String> {
+        let all: Vec<Started> = self.roster.borrow().iter().collect();
+        *self.roster.borrow_mut() = Roster::default();
+        all.into_iter()
+            .map(|started| {
+                let task = switch::leak(started);
+                self.count_live(-1);
+                let name = task.name().unwrap_or("<unnamed>").to_string();
+                task.complete_leaked();
+                name
+            })
+            .collect()
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}

@@ -1,0 +1,442 @@
+//! A runtime: workers, or a thread that lends itself.
+#![forbid(unsafe_code)]
+
+use super::builder::RuntimeBuilder;
+use super::family::Family;
+use super::hub::{Hub, HubShared};
+use super::panic_hook;
+use super::park::{Parker, Reason, Wake};
+use super::scheduler::{Phase, Scheduler};
+use super::task::{Cause, JoinError, Joinable, Meta, TaskRef, current, new_task};
+use super::worker;
+use crate::coroutine;
+use crate::stack::{StackSize, budget};
+use crate::sys::fault::{self, Call};
+use crate::sys::poll::Poller;
+use crate::sys::process;
+use crate::sys::signal::AltStack;
+use crossbeam_deque::Worker;
+use parking_lot::Mutex;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// How long a runtime that is dropped waits for its green threads to unwind before it gives them up.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long it waits after that for workers that do not come back from user code.
+const LAST_GRACE: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+enum Flavour {
+    Workers(Mutex<Vec<std::thread::JoinHandle<()>>>),
+    CurrentThread {
+        /// Whether some thread runs it now.
+        running: AtomicBool,
+        /// Whether a green thread was given up on its hub, which therefore cannot be used again.
+        spoiled: AtomicBool,
+    },
+}
+
+/// Runs green threads: on worker threads of its own, or on the thread that calls [`run`](Self::run).
+///
+/// Most programs need none: the first [`spawn`](crate::spawn) starts a global runtime with a worker for each processor
+/// (or as many as the environment variable `GREENTHREAD_WORKERS` says). A runtime of one's own is for tests, for
+/// another stack size, and for green threads that are to end together.
+///
+/// # Dropping
+/// Ends it: green threads that still run are killed (unwound at their next suspension point) and new ones never run.
+/// Dropping waits for that; on a green thread it suspends that only. What has not ended after five seconds is given up:
+/// its stack is leaked and its name printed. Dropped by one of its own green threads, it ends in the background.
+#[derive(Debug)]
+pub struct Runtime {
+    scheduler: Arc<Scheduler>,
+    flavour: Flavour,
+    stack_size: StackSize,
+}
+
+/// What the whole process needs once, before the first green thread.
+fn prepare_process() {
+    process::watch();
+    // Without its handler an overflow still ends the process, only without the report.
+    let _ = coroutine::install_overflow_report();
+    panic_hook::install();
+}
+
+impl Runtime {
+    /// A runtime with as many workers as the process may use processors.
+    ///
+    /// # Errors
+    /// What the system said when a thread or a descriptor could not be had.
+    pub fn new() -> io::Result<Self> {
+        Self::builder().build()
+    }
+
+    /// A runtime without threads of its own: its green threads run on the thread that calls [`run`](Self::run) or
+    /// [`run_local`](Self::run_local), one at a time and in a fixed order.
+    ///
+    /// # Errors
+    /// None at present.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::{cell::RefCell, rc::Rc};
+    /// let log = Rc::new(RefCell::new(Vec::new()));
+    /// let seen = log.clone();
+    /// let runtime = greenthread::Runtime::new_current_thread()?;
+    /// runtime.run_local(move || {
+    ///     let child = greenthread::spawn(|| "child");
+    ///     log.borrow_mut().push("main");
+    ///     log.borrow_mut().push(child.join().unwrap());
+    /// }).unwrap();
+    /// assert_eq!(*seen.borrow(), ["main", "child"]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn new_current_thread() -> io::Result<Self> {
+        Self::builder().build_current_thread()
+    }
+
+    /// Settings for a runtime.
+    pub fn builder() -> RuntimeBuilder {
+        RuntimeBuilder::new()
+    }
+
+    pub(super) fn on_current_thread(stack_size: StackSize) -> Self {
+        prepare_process();
+        let hubs: Box<[_]> = Box::new([HubShared::take()]);
+        Self {
+            scheduler: Arc::new(Scheduler::new(hubs, Box::new([]), 1)),
+            flavour: Flavour::CurrentThread {
+                running: AtomicBool::new(false),
+                spoiled: AtomicBool::new(false),
+            },
+            stack_size,
+        }
+    }
+
+    pub(super) fn start(count: usize, stack_size: StackSize, name: &str) -> io::Result<Self> {
+        prepare_process();
+        let hubs: Box<[_]> = (0..count).map(|_| HubShared::take()).collect();
+        let mut pollers = Vec::with_capacity(count);
+        for hub in &hubs {
+            match hub.open() {
+                Ok(poller) => pollers.push(poller),
+                Err(error) => {
+                    for hub in &hubs {
+                        hub.close();
+                        hub.give();
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        let queues: Vec<_> = (0..count).map(|_| Worker::new_fifo()).collect();
+        let stealers = queues.iter().map(Worker::stealer).collect();
+        let scheduler = Arc::new(Scheduler::new(hubs.clone(), stealers, count));
+        let runtime = Self {
+            scheduler: Arc::clone(&scheduler),
+            flavour: Flavour::Workers(Mutex::new(Vec::with_capacity(count))),
+            stack_size,
+        };
+        let mut failed = None;
+        for (at, ((&shared, fresh), poller)) in hubs.iter().zip(queues).zip(pollers).enumerate() {
+            let started = if failed.is_some() {
+                None
+            } else {
+                let scheduler = Arc::clone(&scheduler);
+                let plan = fault::Plan::current();
+                fault::check(Call::ThreadSpawn)
+                    .and_then(|()| {
+                        std::thread::Builder::new().name(format!("{name}-{at}")).spawn(move || {
+                            plan.adopt();
+                            work(shared, scheduler, fresh, poller, stack_size);
+                        })
+                    })
+                    .map_err(|error| failed = Some(error))
+                    .ok()
+            };
+            match (started, &runtime.flavour) {
+                (Some(thread), Flavour::Workers(threads)) => threads.lock().push(thread),
+                _ => {
+                    shared.close();
+                    shared.give();
+                    scheduler.worker_ended();
+                }
+            }
+        }
+        // Where one failed, dropping the runtime ends those that did start.
+        failed.map_or(Ok(runtime), Err)
+    }
+
+    /// Runs `main` as a green thread and waits until it and every green thread that descends from it has ended.
+    ///
+    /// On a plain OS thread it blocks that, on a green thread it suspends that only.
+    ///
+    /// # Errors
+    /// The panic of `main`, or what kept it from running: no memory for its stack; or, for a current-thread runtime,
+    /// that another thread runs it already, or that the caller is a green thread, whose worker it would block.
+    pub fn run<F, T>(&self, main: F) -> Result<T, JoinError>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        match &self.flavour {
+            Flavour::Workers(_) => {
+                let (family, joinable) = self.spawn_main(main, |task| self.push(task))?;
+                family.wait_and_free();
+                finished(joinable)
+            }
+            Flavour::CurrentThread { .. } => self.run_local(main),
+        }
+    }
+
+    /// Like [`run`](Self::run) on a current-thread runtime, for a `main` that need not be `Send`: it stays on the thread.
+    ///
+    /// Green threads that still run when `main` and its descendants have ended (those spawned from outside) are killed.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run); also that this runtime has workers.
+    pub fn run_local<F, T>(&self, main: F) -> Result<T, JoinError>
+    where
+        F: FnOnce() -> T + 'static,
+        T: 'static,
+    {
+        let refuse =
+            |why: &str| Err(JoinError::new(Cause::Io(io::Error::other(why)), Some("main")));
+        let Flavour::CurrentThread { running, spoiled } = &self.flavour else {
+            return refuse(
+                "run_local is for a current-thread runtime; this one has workers of its own",
+            );
+        };
+        if current::with_hub(|_| ()).is_some() {
+            return refuse(
+                "a current-thread runtime cannot run inside a green thread: it would block the worker below it",
+            );
+        }
+        if running.swap(true, Ordering::Acquire) {
+            return refuse("this current-thread runtime is run by another thread already");
+        }
+        if spoiled.load(Ordering::Relaxed) {
+            running.store(false, Ordering::Release);
+            return refuse(
+                "this current-thread runtime holds a green thread that would not end; make a new one",
+            );
+        }
+        let result = self.run_hub(main, spoiled);
+        running.store(false, Ordering::Release);
+        result
+    }
+
+    fn run_hub<F, T>(&self, main: F, spoiled: &AtomicBool) -> Result<T, JoinError>
+    where
+        F: FnOnce() -> T + 'static,
+        T: 'static,
+    {
+        let io = |error| JoinError::new(Cause::Io(error), Some("main"));
+        let _alt_stack = AltStack::ensure().map_err(io)?;
+        let shared = self.scheduler.hubs()[0];
+        let poller = shared.open().map_err(io)?;
+        let scheduler = Arc::clone(&self.scheduler);
+        let hub = Hub::new(shared, scheduler, Worker::new_fifo(), poller, self.stack_size);
+        current::enter(&hub, || {
+            let (family, joinable) = self.spawn_main(main, |task| hub.fresh.push(task))?;
+            worker::run(&hub, || family.is_empty());
+            let give_up_at = Instant::now() + GRACE;
+            let given_up = worker::wind_down(&hub, || Instant::now() >= give_up_at);
+            spoiled.store(!given_up.is_empty(), Ordering::Relaxed);
+            report_given_up(&given_up);
+            if family.is_empty() {
+                family.free();
+            }
+            finished(joinable)
+        })
+    }
+
+    fn spawn_main<F, T>(
+        &self,
+        main: F,
+        push: impl FnOnce(TaskRef),
+    ) -> Result<(&'static Family, Joinable<T>), JoinError>
+    where
+        F: FnOnce() -> T + 'static,
+        T: 'static,
+    {
+        let reservation = budget::reserve(self.stack_size)
+            .map_err(|error| JoinError::new(Cause::Io(error), Some("main")))?;
+        let family = Family::new();
+        family.enter();
+        let meta = Meta { name: Some("main".into()), stack_size: None };
+        let (task, joinable) = new_task(main, Some(Box::new(meta)), Some(family), reservation);
+        push(task);
+        Ok((family, joinable))
+    }
+
+    /// Spawns a green thread on this runtime, from wherever it is called. Does not suspend.
+    ///
+    /// On a current-thread runtime that nobody runs it waits for the next [`run`](Self::run).
+    ///
+    /// # Panics
+    /// Where there is no room for another stack; see [`Builder::spawn`](crate::Builder::spawn).
+    ///
+    /// # Examples
+    /// ```
+    /// let runtime = greenthread::Runtime::builder().workers(1).build()?;
+    /// assert_eq!(runtime.spawn(|| 2 + 2).join().unwrap(), 4);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn spawn<F, T>(&self, body: F) -> crate::thread::JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        crate::thread::Builder::new().spawn_on(self, body).expect("failed to spawn a green thread")
+    }
+
+    pub(crate) fn stack_size(&self) -> StackSize {
+        self.stack_size
+    }
+
+    /// Adds a new task: to the caller's own worker if it is one of this runtime's.
+    #[inline]
+    pub(crate) fn push(&self, task: TaskRef) {
+        let mut task = Some(task);
+        current::with_hub(|hub| {
+            if Arc::ptr_eq(&hub.scheduler, &self.scheduler)
+                && let Some(task) = task.take()
+            {
+                self.scheduler.push_from(hub, task);
+            }
+        });
+        if let Some(task) = task {
+            self.scheduler.inject(task);
+        }
+    }
+
+    fn wait_for_end(&self, until: Instant) -> bool {
+        while !self.scheduler.has_ended() {
+            let parker = Parker::uninterruptible();
+            self.scheduler.add_end_waiter(parker.waiter());
+            if self.scheduler.has_ended() {
+                break;
+            }
+            if parker.park(Reason::Shutdown, Some(until)) == Wake::TimedOut {
+                return self.scheduler.has_ended();
+            }
+        }
+        true
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        let threads = match &self.flavour {
+            Flavour::Workers(threads) => threads,
+            Flavour::CurrentThread { spoiled, .. } => {
+                // Nobody runs it: `run` borrows the runtime.
+                self.scheduler.advance(Phase::Ending);
+                self.scheduler.worker_ended();
+                if !spoiled.load(Ordering::Relaxed) {
+                    self.scheduler.hubs()[0].give();
+                }
+                return;
+            }
+        };
+        self.scheduler.advance(Phase::Ending);
+        let own =
+            current::with_hub(|hub| Arc::ptr_eq(&hub.scheduler, &self.scheduler)).unwrap_or(false);
+        // A forked child has the runtime but none of its threads.
+        if own || process::is_forked_child() {
+            return;
+        }
+        let mut ended = self.wait_for_end(Instant::now() + GRACE);
+        if !ended {
+            self.scheduler.advance(Phase::GivingUp);
+            ended = self.wait_for_end(Instant::now() + LAST_GRACE);
+        }
+        report_given_up(&self.scheduler.given_up.lock());
+        if ended {
+            for thread in threads.lock().drain(..) {
+                // A worker does not panic; if one did, its message has been printed.
+                let _ = thread.join();
+            }
+        } else {
+            eprintln!(
+                "greenthread: a runtime was dropped while a green thread keeps its worker busy"
+            );
+        }
+    }
+}
+
+fn report_given_up(names: &[String]) {
+    if !names.is_empty() {
+        eprintln!(
+            "greenthread: {} green threads did not end when their runtime did; their stacks are leaked: {}",
+            names.len(),
+            names.join(", ")
+        );
+    }
+}
+
+fn finished<T>(joinable: Joinable<T>) -> Result<T, JoinError> {
+    let missing = || JoinError::new(Cause::Killed, Some("main"));
+    joinable.take_result().unwrap_or_else(|| Err(missing()))
+}
+
+/// A worker thread's whole life.
+fn work(
+    shared: &'static HubShared,
+    scheduler: Arc<Scheduler>,
+    fresh: Worker<TaskRef>,
+    poller: Poller,
+    stack_size: StackSize,
+) {
+    // std has given the thread one; if even that failed there is no report of an overflow, but no harm either.
+    let _alt_stack = AltStack::ensure();
+    let hub = Hub::new(shared, Arc::clone(&scheduler), fresh, poller, stack_size);
+    let given_up = current::enter(&hub, || {
+        worker::run(&hub, || false);
+        worker::wind_down(&hub, || scheduler.phase() == Phase::GivingUp)
+    });
+    drop(hub);
+    // A leaked task may still be woken by somebody: its hub's shared part must never belong to another hub.
+    if given_up.is_empty() {
+        shared.give();
+    }
+    scheduler.given_up.lock().extend(given_up);
+    scheduler.worker_ended();
+}
+
+/// The runtime that starts by itself.
+///
+/// # Errors
+/// What the system said when it could not be started; the next call tries again. In a child of `fork` the workers of a
+/// runtime that its parent started do not exist, and there is none.
+pub(crate) fn global() -> io::Result<&'static Runtime> {
+    static GLOBAL: OnceLock<Runtime> = OnceLock::new();
+    static STARTING: Mutex<()> = Mutex::new(());
+    if process::is_forked_child() {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "a forked child has no global runtime: the workers are its parent's; build a Runtime, or exec first",
+        ));
+    }
+    if let Some(runtime) = GLOBAL.get() {
+        return Ok(runtime);
+    }
+    let _one = STARTING.lock();
+    if let Some(runtime) = GLOBAL.get() {
+        return Ok(runtime);
+    }
+    let mut builder = Runtime::builder();
+    if let Some(text) = std::env::var_os("GREENTHREAD_WORKERS") {
+        let workers = text.to_str().and_then(|text| text.trim().parse().ok()).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("GREENTHREAD_WORKERS={text:?} is not a number of workers"),
+            )
+        })?;
+        builder = builder.workers(workers);
+    }
+    let runtime = builder.build()?;
+    Ok(GLOBAL.get_or_init(|| runtime))
+}

@@ -1,0 +1,21 @@
+//! The scheduler: hubs, tasks, waiting, timers, readiness.
+//!
+//! Invariant: a started task runs on the OS thread that started it, and only there; everything that blocks it goes
+//! through [`park`].
+
+mod builder;
+pub(crate) mod family;
+mod hub;
+mod instance;
+mod panic_hook;
+pub(crate) mod park;
+pub(crate) mod reactor;
+mod roster;
+mod scheduler;
+pub(crate) mod task;
+mod timer;
+mod worker;
+
+pub use builder::RuntimeBuilder;
+pub use instance::Runtime;
+pub(crate) use instance::global;

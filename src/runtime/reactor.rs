@@ -1,0 +1,316 @@
+//! Readiness: what the kernel said of each socket, and who waits for it.
+//!
+//! A [`Source`] is one descriptor. It is registered when a green thread first has to wait for it, with the hub of that
+//! green thread, for both directions at once and edge-triggered: one `epoll_ctl` in the life of a connection. What the
+//! kernel reports is kept in sticky bits, so that an operation that is known to block is not even tried.
+//!
+//! | bits of `readiness` | set by | cleared by |
+//! |---|---|---|
+//! | READABLE, WRITABLE | the hub, for an event | an operation that would block or came up short, unless an event came since |
+//! | CLOSED | the hub, for RDHUP, HUP or ERR | nobody: the end of file must be seen |
+//! | tick (the rest) | the hub counts events | – |
+#![forbid(unsafe_code)]
+
+use super::hub::HubShared;
+use super::park::{self, Parker, Reason, Waiter, Wake};
+use super::task::current;
+use crate::sys::poll::{self, Event, SourceRegistry};
+use crate::sys::process;
+use crate::util::slab::{Key, Slab};
+use parking_lot::Mutex;
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+const READABLE: u64 = 1;
+const WRITABLE: u64 = 2;
+const CLOSED: u64 = 4;
+const TICK: u64 = 8;
+
+/// Which way data flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Read,
+    Write,
+}
+
+impl Direction {
+    fn bit(self) -> u64 {
+        match self {
+            Self::Read => READABLE,
+            Self::Write => WRITABLE,
+        }
+    }
+
+    fn reason(self) -> Reason {
+        match self {
+            Self::Read => Reason::Readable,
+            Self::Write => Reason::Writable,
+        }
+    }
+}
+
+/// What was known of a source at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen(u64);
+
+/// Those who wait for one direction; nearly always none or one.
+#[derive(Debug, Default)]
+struct Waiters {
+    first: Option<Waiter>,
+    more: Vec<Waiter>,
+}
+
+impl Waiters {
+    fn add(&mut self, waiter: Waiter) {
+        if self.first.is_none() {
+            self.first = Some(waiter);
+        } else {
+            self.more.push(waiter);
+        }
+    }
+
+    fn remove(&mut self, waiter: &Waiter) {
+        if self.first.as_ref() == Some(waiter) {
+            self.first = self.more.pop();
+        } else {
+            self.more.retain(|other| other != waiter);
+        }
+    }
+
+    fn wake_all(&mut self) {
+        for waiter in self.first.take().into_iter().chain(self.more.drain(..)) {
+            waiter.unpark();
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Home {
+    hub: &'static HubShared,
+    key: Key,
+}
+
+/// One descriptor as the hubs know it. Whoever owns the descriptor calls [`Source::unbind`] before closing it.
+#[derive(Debug)]
+pub(crate) struct Source {
+    fd: RawFd,
+    readiness: AtomicU64,
+    bound: AtomicBool,
+    home: Mutex<Option<Home>>,
+    readers: Mutex<Waiters>,
+    writers: Mutex<Waiters>,
+}
+
+impl Source {
+    pub(crate) fn new(fd: RawFd) -> Arc<Self> {
+        Arc::new(Self {
+            fd,
+            readiness: AtomicU64::new(0),
+            bound: AtomicBool::new(false),
+            home: Mutex::new(None),
+            readers: Mutex::default(),
+            writers: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn fd(&self) -> RawFd {
+        self.fd
+    }
+
+    /// What is known now; taken before an operation and given to [`would_block`](Self::would_block) after it.
+    #[inline]
+    pub(crate) fn look(&self) -> Seen {
+        Seen(self.readiness.load(Ordering::SeqCst))
+    }
+
+    /// Whether an operation is worth trying: the kernel has said so, or was not asked yet.
+    #[inline]
+    pub(crate) fn may_be_ready(&self, direction: Direction, seen: Seen) -> bool {
+        seen.0 & (direction.bit() | CLOSED) != 0 || !self.bound.load(Ordering::Relaxed)
+    }
+
+    /// An operation begun after `seen` found nothing more to do in this direction.
+    #[inline]
+    pub(crate) fn would_block(&self, direction: Direction, seen: Seen) {
+        // An event since then is news that the operation may have missed: keep the bit.
+        let _ = self.readiness.compare_exchange(
+            seen.0,
+            seen.0 & !direction.bit(),
+            Ordering::SeqCst,
+            Ordering::Relaxed,
+        );
+    }
+
+    fn waiters(&self, direction: Direction) -> &Mutex<Waiters> {
+        match direction {
+            Direction::Read => &self.readers,
+            Direction::Write => &self.writers,
+        }
+    }
+
+    /// Suspends the green thread until the source may be ready, or the deadline passes: then `false`. On a plain OS
+    /// thread it blocks that.
+    pub(crate) fn wait(
+        self: &Arc<Self>,
+        direction: Direction,
+        deadline: Option<Instant>,
+    ) -> io::Result<bool> {
+        if !park::is_green() {
+            return poll::wait_fd(self.fd, direction == Direction::Write, deadline);
+        }
+        self.bind()?;
+        let parker = Parker::new();
+        let waiter = parker.waiter();
+        self.waiters(direction).lock().add(waiter.clone());
+        // Whoever sets the bit, or ends the registration, looks for waiters afterwards.
+        if self.may_be_ready(direction, self.look()) {
+            self.waiters(direction).lock().remove(&waiter);
+            return Ok(true);
+        }
+        match parker.park(direction.reason(), deadline) {
+            Wake::Notified => Ok(true),
+            Wake::TimedOut => {
+                self.waiters(direction).lock().remove(&waiter);
+                Ok(false)
+            }
+            Wake::Killed => {
+                self.waiters(direction).lock().remove(&waiter);
+                park::raise_kill()
+            }
+        }
+    }
+
+    /// Registers with the hub of the calling green thread, unless it is registered already.
+    fn bind(self: &Arc<Self>) -> io::Result<()> {
+        if self.bound.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut home = self.home.lock();
+        if home.is_some() {
+            return Ok(());
+        }
+        let Some(hub) = current::with_hub(|hub| hub.shared()) else { return Ok(()) };
+        self.readiness.store(0, Ordering::SeqCst);
+        let key = hub.sources.add(self)?;
+        *home = Some(Home { hub, key });
+        self.bound.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Ends the registration. The descriptor is still open.
+    pub(crate) fn unbind(&self) {
+        if let Some(home) = self.home.lock().take() {
+            self.bound.store(false, Ordering::SeqCst);
+            home.hub.sources.remove(home.key, self.fd);
+        }
+    }
+
+    fn hub_ended(&self) {
+        self.home.lock().take();
+        self.bound.store(false, Ordering::SeqCst);
+        self.readers.lock().wake_all();
+        self.writers.lock().wake_all();
+    }
+
+    fn on_event(&self, event: Event) {
+        let mut bits = 0;
+        for (is, bit) in
+            [(event.readable, READABLE), (event.writable, WRITABLE), (event.closed, CLOSED)]
+        {
+            bits |= if is { bit } else { 0 };
+        }
+        let mut now = self.readiness.load(Ordering::Relaxed);
+        while let Err(other) = self.readiness.compare_exchange_weak(
+            now,
+            (now | bits).wrapping_add(TICK),
+            Ordering::SeqCst,
+            Ordering::Relaxed,
+        ) {
+            now = other;
+        }
+        if event.readable {
+            self.readers.lock().wake_all();
+        }
+        if event.writable {
+            self.writers.lock().wake_all();
+        }
+    }
+}
+
+/// The sources registered with one hub.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    registry: Mutex<Option<SourceRegistry>>,
+    slab: Mutex<Slab<Arc<Source>>>,
+    len: AtomicUsize,
+}
+
+impl Sources {
+    pub(crate) fn new() -> Self {
+        Self { registry: Mutex::new(None), slab: Mutex::new(Slab::new()), len: AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn open(&self, registry: SourceRegistry) {
+        *self.registry.lock() = Some(registry);
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len.load(Ordering::Relaxed) == 0
+    }
+
+    fn add(&self, source: &Arc<Source>) -> io::Result<Key> {
+        let key = self.slab.lock().insert(Arc::clone(source));
+        let added = match &*self.registry.lock() {
+            Some(registry) => registry.add(source.fd, key.to_usize()),
+            None => Err(io::Error::other("the runtime of this green thread has ended")),
+        };
+        match added {
+            Ok(()) => {
+                self.len.fetch_add(1, Ordering::Relaxed);
+                Ok(key)
+            }
+            Err(error) => {
+                self.slab.lock().remove(key);
+                Err(error)
+            }
+        }
+    }
+
+    fn remove(&self, key: Key, fd: RawFd) {
+        if self.slab.lock().remove(key).is_none() {
+            return;
+        }
+        self.len.fetch_sub(1, Ordering::Relaxed);
+        // The epoll instance of a forked child is its parent's.
+        if process::is_forked_child() {
+            return;
+        }
+        if let Some(registry) = &*self.registry.lock() {
+            // Fails only if the descriptor was closed behind our back, which removed it as well.
+            let _ = registry.remove(fd);
+        }
+    }
+
+    pub(crate) fn dispatch(&self, events: impl Iterator<Item = Event>) {
+        let slab = self.slab.lock();
+        for event in events {
+            if let Some(source) = slab.get(Key::from_usize(event.token)) {
+                source.on_event(event);
+            }
+        }
+    }
+
+    /// The hub ends: its sources register afresh elsewhere when they are next waited for.
+    pub(crate) fn close(&self) {
+        self.registry.lock().take();
+        let sources = self.slab.lock().drain();
+        self.len.store(0, Ordering::Relaxed);
+        for source in sources {
+            source.hub_ended();
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The started tasks of one hub.
+#![forbid(unsafe_code)]
+
+use super::task::{Started, TaskRef};
+
+/// A list with holes; each task knows its place, so leaving is one store.
+#[derive(Debug, Default)]
+pub(crate) struct Roster {
+    places: Vec<Option<Started>>,
+    free: Vec<u32>,
+}
+
+impl Roster {
+    #[inline]
+    pub(crate) fn add(&mut self, started: Started) {
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.places[place as usize] = Some(started);
+                place
+            }
+            None => {
+                self.places.push(Some(started));
+                (self.places.len() - 1) as u32
+            }
+        };
+        started.with(|task| task.set_roster(place));
+    }
+
+    #[inline]
+    pub(crate) fn remove(&mut self, task: &TaskRef) {
+        let place = task.roster();
+        self.places[place as usize] = None;
+        self.free.push(place);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Started> {
+        self.places.iter().filter_map(|place| *place)
+    }
+}

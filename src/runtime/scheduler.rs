@@ -1,0 +1,271 @@
+//! What the hubs of one runtime share: where new tasks come from, who sleeps, and when it ends.
+//!
+//! Only tasks that have *not started* move between hubs. A started one never changes its OS thread.
+//!
+//! # The sleep protocol
+//! A worker that finds nothing announces that it sleeps (flag, SeqCst fence), looks everywhere once more, and only then
+//! waits. Whoever adds work puts it in place first (then a SeqCst fence) and looks at the flag afterwards. So either the
+//! worker sees the work or the other sees the flag; the flag is cleared by exactly one, who writes to the worker's
+//! eventfd. A push of a new task wakes one sleeper, unless some worker is searching already: that one will find it, and
+//! if it finds more than it can start at once it wakes the next.
+#![forbid(unsafe_code)]
+
+use super::hub::{Hub, HubShared};
+use super::park::Waiter;
+use super::task::{Cause, JoinError, TaskRef};
+use crossbeam_deque::{Injector, Steal, Stealer};
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
+
+/// How many more live green threads than another worker one must have before it places new ones there.
+const PLACEMENT_MARGIN: usize = 4;
+
+/// The life of a runtime. Only ever goes up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Running,
+    /// Green threads are killed, and new ones never run.
+    Ending,
+    /// Those that did not end are given up.
+    GivingUp,
+}
+
+#[derive(Debug)]
+pub(crate) struct Scheduler {
+    hubs: Box<[&'static HubShared]>,
+    stealers: Box<[Stealer<TaskRef>]>,
+    /// New tasks from outside the workers.
+    injector: Injector<TaskRef>,
+    /// Workers that look for something to start.
+    searching: AtomicUsize,
+    phase: AtomicU8,
+    /// Workers whose hub has not ended.
+    workers_left: AtomicUsize,
+    end_waiters: Mutex<Vec<Waiter>>,
+    /// Names of green threads that were given up.
+    pub(crate) given_up: Mutex<Vec<String>>,
+}
+
+/// Takes one task from an injector, and some more into `hub`'s own queue.
+fn take_from(queue: &Injector<TaskRef>, hub: &Hub) -> Option<TaskRef> {
+    if queue.is_empty() {
+        return None;
+    }
+    loop {
+        match queue.steal_batch_and_pop(&hub.fresh) {
+            Steal::Success(task) => return Some(task),
+            Steal::Empty => return None,
+            Steal::Retry => {}
+        }
+    }
+}
+
+impl Scheduler {
+    pub(crate) fn new(
+        hubs: Box<[&'static HubShared]>,
+        stealers: Box<[Stealer<TaskRef>]>,
+        workers: usize,
+    ) -> Self {
+        Self {
+            hubs,
+            stealers,
+            injector: Injector::new(),
+            searching: AtomicUsize::new(0),
+            phase: AtomicU8::new(Phase::Running as u8),
+            workers_left: AtomicUsize::new(workers),
+            end_waiters: Mutex::default(),
+            given_up: Mutex::default(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::SeqCst) {
+            0 => Phase::Running,
+            1 => Phase::Ending,
+            _ => Phase::GivingUp,
+        }
+    }
+
+    /// Goes on to a later phase and tells every worker.
+    pub(crate) fn advance(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, Ordering::SeqCst);
+        for hub in &self.hubs {
+            hub.wake();
+        }
+    }
+
+    pub(crate) fn hubs(&self) -> &[&'static HubShared] {
+        &self.hubs
+    }
+
+    // --- adding -------------------------------------------------------------------------------------------------
+
+    /// Adds a new task from a green thread of `hub`, which belongs to this scheduler.
+    #[inline]
+    pub(crate) fn push_from(&self, hub: &Hub, task: TaskRef) {
+        if self.hubs.len() == 1 {
+            return hub.fresh.push(task);
+        }
+        // A worker that has clearly more live green threads than another places the new one there (rule B).
+        let own = hub.shared().live();
+        let fewest = self.hubs.iter().min_by_key(|other| other.live());
+        match fewest {
+            Some(other) if other.live() + PLACEMENT_MARGIN < own => {
+                other.placed.push(task);
+                fence(Ordering::SeqCst);
+                other.wake();
+                self.abandon_if_over();
+            }
+            _ => {
+                hub.fresh.push(task);
+                self.wake_one();
+            }
+        }
+    }
+
+    /// Adds a new task from elsewhere.
+    pub(crate) fn inject(&self, task: TaskRef) {
+        self.injector.push(task);
+        self.wake_one();
+        self.abandon_if_over();
+    }
+
+    /// A task may have been added after the last worker looked: it ends as never started.
+    fn abandon_if_over(&self) {
+        fence(Ordering::SeqCst);
+        if self.phase() != Phase::Running && self.workers_left.load(Ordering::SeqCst) == 0 {
+            self.abandon_leftovers();
+        }
+    }
+
+    /// Ends every task that nobody will start.
+    pub(crate) fn abandon_leftovers(&self) {
+        let queues = self.hubs.iter().map(|hub| &hub.placed).chain([&self.injector]);
+        for queue in queues {
+            loop {
+                match queue.steal() {
+                    Steal::Success(task) => {
+                        let error = JoinError::new(Cause::Killed, task.name());
+                        task.abandon(error);
+                    }
+                    Steal::Empty => break,
+                    Steal::Retry => {}
+                }
+            }
+        }
+    }
+
+    /// Wakes one sleeping worker to search, unless one is searching.
+    #[inline]
+    pub(crate) fn wake_one(&self) {
+        fence(Ordering::SeqCst);
+        if self.searching.load(Ordering::SeqCst) != 0 {
+            return;
+        }
+        for hub in &self.hubs {
+            if hub.is_sleeping()
+                && hub.wake_and(|sent| {
+                    self.searching.fetch_add(1, Ordering::SeqCst);
+                    sent.store(true, Ordering::SeqCst);
+                })
+            {
+                return;
+            }
+        }
+    }
+
+    // --- finding ------------------------------------------------------------------------------------------------
+
+    /// A new task from anywhere but the hub's own queue.
+    pub(crate) fn find(&self, hub: &Hub) -> Option<TaskRef> {
+        if let Some(task) = take_from(&hub.shared().placed, hub) {
+            return Some(task);
+        }
+        if let Some(task) = take_from(&self.injector, hub) {
+            return Some(task);
+        }
+        for (other, stealer) in self.hubs.iter().zip(&self.stealers) {
+            if std::ptr::eq(*other, hub.shared()) {
+                continue;
+            }
+            if !stealer.is_empty() {
+                loop {
+                    match stealer.steal_batch_and_pop(&hub.fresh) {
+                        Steal::Success(task) => return Some(task),
+                        Steal::Empty => break,
+                        Steal::Retry => {}
+                    }
+                }
+            }
+            if let Some(task) = take_from(&other.placed, hub) {
+                return Some(task);
+            }
+        }
+        None
+    }
+
+    /// Whether there is anything that `hub` could start or has to run; looked at between announcing sleep and sleeping.
+    fn has_work(&self, hub: &Hub) -> bool {
+        !hub.shared().inbox.is_empty()
+            || !self.injector.is_empty()
+            || !hub.fresh.is_empty()
+            || self.hubs.iter().any(|other| !other.placed.is_empty())
+            || self.stealers.iter().any(|stealer| !stealer.is_empty())
+    }
+
+    /// Announces sleep; `false` if there is something to do after all.
+    pub(crate) fn prepare_sleep(&self, hub: &Hub) -> bool {
+        let before = self.phase();
+        hub.announce_sleep();
+        if self.has_work(hub) || self.phase() != before {
+            self.end_sleep(hub);
+            return false;
+        }
+        true
+    }
+
+    /// Ends the sleep of `hub`. It was counted as searching if that is why it was woken.
+    pub(crate) fn end_sleep(&self, hub: &Hub) {
+        if hub.end_sleep() {
+            self.searching.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Searches as one of few: while somebody does, pushes wake nobody else.
+    pub(crate) fn search(&self, hub: &Hub) -> Option<TaskRef> {
+        if self.hubs.len() == 1 {
+            return self.find(hub);
+        }
+        self.searching.fetch_add(1, Ordering::SeqCst);
+        let found = self.find(hub);
+        let last = self.searching.fetch_sub(1, Ordering::SeqCst) == 1;
+        // Pushes since relied on us; pass the search on before we get busy.
+        if found.is_some() && last && !hub.fresh.is_empty() {
+            self.wake_one();
+        }
+        found
+    }
+
+    // --- the end ------------------------------------------------------------------------------------------------
+
+    /// A worker's hub is about to end. The last one ends what nobody started.
+    pub(crate) fn worker_ended(&self) {
+        if self.workers_left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.abandon_leftovers();
+            for waiter in self.end_waiters.lock().drain(..) {
+                waiter.unpark();
+            }
+        }
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.workers_left.load(Ordering::SeqCst) == 0
+    }
+
+    /// Asks for a wake-up when the last worker has ended.
+    pub(crate) fn add_end_waiter(&self, waiter: Waiter) {
+        self.end_waiters.lock().push(waiter);
+    }
+}

@@ -1,0 +1,187 @@
+//! A task of a certain type: the header, and behind it the body that becomes the result.
+
+use super::error::{Cause, JoinError};
+use super::header::{Header, Meta, TaskRef, VTable};
+use super::thread::Thread;
+use crate::runtime::family::Family;
+use crate::stack::budget::Reservation;
+use std::cell::UnsafeCell;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+
+/// What a task holds besides its header, in the order of its life.
+enum Stage<F, T> {
+    Body(F),
+    Running,
+    Result(Result<T, JoinError>),
+    Taken,
+}
+
+/// One allocation for everything that outlives the stack.
+///
+/// `stage` belongs to the hub that runs or abandons the task until the result is published, then to whoever holds the
+/// handle; where there is no handle it is empty by then.
+#[repr(C)]
+struct Task<F, T> {
+    header: Header,
+    stage: UnsafeCell<Stage<F, T>>,
+}
+
+/// A task as its creator sees it: the right to its result.
+///
+/// `Send` when the result is: the body never leaves the hub's hands.
+#[derive(Debug)]
+pub(crate) struct Joinable<T> {
+    thread: Thread,
+    result: PhantomData<T>,
+}
+
+impl<F: FnOnce() -> T, T> Task<F, T> {
+    const VTABLE: VTable = VTable {
+        run: Self::run,
+        abandon: Self::abandon,
+        take_result: Self::take_result,
+        free: Self::free,
+        wake_os: None,
+    };
+
+    /// # Safety
+    /// `header` is that of a live `Task<F, T>`.
+    unsafe fn stage<'a>(header: NonNull<Header>) -> *mut Stage<F, T> {
+        // SAFETY: `Task` is `repr(C)` with the header first, so both are at one address.
+        unsafe { header.cast::<Self>().as_ref() }.stage.get()
+    }
+
+    /// # Safety
+    /// See [`VTable::run`].
+    unsafe fn run(header: NonNull<Header>) {
+        // SAFETY: the header is that of this type, and until the result is published only we touch the stage.
+        let body = unsafe { Self::stage(header).replace(Stage::Running) };
+        let Stage::Body(body) = body else { return };
+        // SAFETY: the hub keeps a reference while the task runs.
+        let shared = unsafe { header.as_ref() };
+        let task = std::mem::ManuallyDrop::new(
+            // SAFETY: borrowed from the hub's reference, and never dropped.
+            unsafe { TaskRef::adopt(header) },
+        );
+        let result = if task.is_killed() {
+            // Killed before it began: the body never runs, but what it holds is dropped in its own green thread.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(body)));
+            Err(JoinError::new(Cause::Killed, shared.name()))
+        } else {
+            catch_unwind(AssertUnwindSafe(body))
+                .map_err(|payload| JoinError::from_payload(payload, shared.name()))
+        };
+        // SAFETY: as above; the result is not published yet.
+        unsafe { *Self::stage(header) = Stage::Result(result) };
+        if shared.publish_result() {
+            // SAFETY: the handle is gone, so the stage is ours.
+            let result = unsafe { Self::stage(header).replace(Stage::Taken) };
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(result)));
+        }
+    }
+
+    /// # Safety
+    /// See [`VTable::abandon`].
+    unsafe fn abandon(header: NonNull<Header>, error: JoinError) {
+        // SAFETY: the header is that of this type, and the task never starts, so the stage is ours.
+        let body = unsafe { Self::stage(header).replace(Stage::Running) };
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(body)));
+        // SAFETY: as above; the caller holds a reference.
+        unsafe {
+            *Self::stage(header) = Stage::Result(Err(error));
+            if header.as_ref().publish_result() {
+                *Self::stage(header) = Stage::Taken;
+            }
+        }
+    }
+
+    /// # Safety
+    /// See [`VTable::take_result`].
+    unsafe fn take_result(header: NonNull<Header>, out: *mut ()) {
+        // SAFETY: the result is published and the caller has the only right to it.
+        let stage = unsafe { Self::stage(header).replace(Stage::Taken) };
+        let Stage::Result(result) = stage else { return };
+        // SAFETY: the caller passes an `Option` of this type.
+        unsafe { *out.cast::<Option<Result<T, JoinError>>>() = Some(result) };
+    }
+
+    /// # Safety
+    /// See [`VTable::free`].
+    unsafe fn free(header: NonNull<Header>) {
+        // SAFETY: allocated as this type in `new`, and no reference is left.
+        drop(unsafe { Box::from_raw(header.cast::<Self>().as_ptr()) });
+    }
+}
+
+/// Makes a task that has not started.
+///
+/// The reference is the hub's: it starts or abandons the task. Neither `F` nor `T` need be `Send`: a caller that lets
+/// the task start on another OS thread has to ask for it.
+pub(crate) fn new_task<F, T>(
+    body: F,
+    meta: Option<Box<Meta>>,
+    family: Option<&'static Family>,
+    reservation: Reservation,
+) -> (TaskRef, Joinable<T>)
+where
+    F: FnOnce() -> T + 'static,
+    T: 'static,
+{
+    struct Types<F, T>(PhantomData<(F, T)>);
+    impl<F: FnOnce() -> T + 'static, T: 'static> Types<F, T> {
+        const VTABLE: &'static VTable = &Task::<F, T>::VTABLE;
+    }
+    let task = Box::new(Task::<F, T> {
+        header: Header::new(Types::<F, T>::VTABLE, 2, meta, family, reservation),
+        stage: UnsafeCell::new(Stage::Body(body)),
+    });
+    let header = NonNull::from(Box::leak(task)).cast::<Header>();
+    // SAFETY: the count began at two, one for each.
+    unsafe {
+        (TaskRef::adopt(header), {
+            let thread = Thread::new(TaskRef::adopt(header));
+            Joinable { thread, result: PhantomData }
+        })
+    }
+}
+
+impl<T> Joinable<T> {
+    #[inline]
+    pub(crate) fn thread(&self) -> &Thread {
+        &self.thread
+    }
+
+    #[inline]
+    pub(crate) fn task(&self) -> &TaskRef {
+        self.thread.task()
+    }
+
+    /// The result, once the task is done; then the value is spent.
+    pub(crate) fn take_result(self) -> Option<Result<T, JoinError>> {
+        if !self.task().is_done() {
+            return None;
+        }
+        let this = std::mem::ManuallyDrop::new(self);
+        let mut out: Option<Result<T, JoinError>> = None;
+        // SAFETY: the task is done, so its result is there; a `Joinable` is the only right to it and is spent here.
+        // `T` is the task's own, since the two are made together. The reference is moved out and dropped once.
+        unsafe {
+            this.task().take_result((&raw mut out).cast());
+            drop(std::ptr::read(&this.thread));
+        }
+        out
+    }
+}
+
+impl<T> Drop for Joinable<T> {
+    fn drop(&mut self) {
+        if self.task().header().detach() {
+            let mut out: Option<Result<T, JoinError>> = None;
+            // SAFETY: the result was published before, and we have the only right to it.
+            unsafe { self.task().take_result((&raw mut out).cast()) };
+            drop(out);
+        }
+    }
+}

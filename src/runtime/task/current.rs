@@ -1,0 +1,55 @@
+//! Which hub the calling OS thread runs.
+
+use crate::runtime::hub::{Hub, HubShared};
+use std::cell::Cell;
+use std::ptr;
+
+thread_local! {
+    static HUB: Cell<*const Hub> = const { Cell::new(ptr::null()) };
+}
+
+/// Out of line, so that no compiler keeps the address of a thread-local across a switch.
+#[inline(never)]
+fn get() -> *const Hub {
+    HUB.with(Cell::get)
+}
+
+/// Runs `f` with the hub of this OS thread, if it is a worker or runs a current-thread runtime.
+///
+/// `f` must not suspend: it borrows what belongs to the hub.
+#[inline(always)]
+pub(crate) fn with_hub<R>(f: impl FnOnce(&Hub) -> R) -> Option<R> {
+    // SAFETY: set by `enter` for the time in which the hub is alive and this thread runs inside it. Code of a green
+    // thread runs only while its hub resumes it, so a frame that is inside `f` never outlives the hub: it is either
+    // finished or, on a leaked stack, never run again.
+    unsafe { get().as_ref() }.map(f)
+}
+
+/// Runs `f` if the hub of this OS thread is the one given; says whether it did.
+#[inline(always)]
+pub(crate) fn with_hub_if(shared: &'static HubShared, f: impl FnOnce(&Hub)) -> bool {
+    with_hub(|hub| {
+        let same = ptr::eq(hub.shared(), shared);
+        if same {
+            f(hub);
+        }
+        same
+    })
+    .unwrap_or(false)
+}
+
+/// Makes `hub` the hub of this OS thread for the time of `f`.
+pub(crate) fn enter<R>(hub: &Hub, f: impl FnOnce() -> R) -> R {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            HUB.with(|current| current.set(ptr::null()));
+        }
+    }
+    HUB.with(|current| {
+        assert!(current.get().is_null(), "an OS thread runs one hub at a time");
+        current.set(hub);
+    });
+    let _leave = Leave;
+    f()
+}

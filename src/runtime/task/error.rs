@@ -1,0 +1,139 @@
+//! Why a green thread has no value to give.
+#![forbid(unsafe_code)]
+
+use std::any::Any;
+use std::fmt;
+use std::io;
+
+/// The payload of the unwinding that ends a killed green thread.
+pub(crate) struct Kill;
+
+pub(crate) enum Cause {
+    Panic(Box<dyn Any + Send>),
+    Killed,
+    Io(io::Error),
+}
+
+/// Why [`JoinHandle::join`](crate::JoinHandle::join) has no value: the green thread panicked, was killed, or could not
+/// run.
+///
+/// # Examples
+/// ```
+/// let handle = greenthread::spawn(|| panic!("no luck"));
+/// let error = handle.join().unwrap_err();
+/// assert!(error.is_panic() && !error.is_killed());
+/// assert_eq!(*error.into_panic().downcast_ref::<&str>().unwrap(), "no luck");
+/// ```
+pub struct JoinError {
+    cause: Cause,
+    name: Option<Box<str>>,
+}
+
+impl JoinError {
+    pub(crate) fn new(cause: Cause, name: Option<&str>) -> Self {
+        Self { cause, name: name.map(Into::into) }
+    }
+
+    pub(crate) fn from_payload(payload: Box<dyn Any + Send>, name: Option<&str>) -> Self {
+        let cause = if payload.is::<Kill>() { Cause::Killed } else { Cause::Panic(payload) };
+        Self::new(cause, name)
+    }
+
+    /// Whether the green thread panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(self.cause, Cause::Panic(_))
+    }
+
+    /// Whether the green thread was killed, by its runtime's end for example, or never ran because of that.
+    pub fn is_killed(&self) -> bool {
+        matches!(self.cause, Cause::Killed)
+    }
+
+    /// The error that kept the green thread from running at all, if that is what happened: it got no stack, for example.
+    pub fn io_error(&self) -> Option<&io::Error> {
+        match &self.cause {
+            Cause::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The panic's payload, as [`std::panic::resume_unwind`] takes it.
+    ///
+    /// # Panics
+    /// If the green thread did not panic; see [`try_into_panic`](Self::try_into_panic).
+    pub fn into_panic(self) -> Box<dyn Any + Send> {
+        match self.try_into_panic() {
+            Ok(payload) => payload,
+            Err(error) => panic!("into_panic on an error that is not a panic: {error}"),
+        }
+    }
+
+    /// The panic's payload, or the error back if the green thread did not panic.
+    ///
+    /// # Errors
+    /// The error itself.
+    pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
+        match self.cause {
+            Cause::Panic(payload) => Ok(payload),
+            cause => Err(Self { cause, name: self.name }),
+        }
+    }
+}
+
+/// The text of a panic's payload.
+fn message(payload: &(dyn Any + Send)) -> &str {
+    if let Some(text) = payload.downcast_ref::<&str>() {
+        text
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text
+    } else {
+        "Box<dyn Any>"
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name.as_deref().unwrap_or("<unnamed>");
+        match &self.cause {
+            Cause::Panic(payload) => {
+                write!(f, "green thread '{name}' panicked: {}", message(&**payload))
+            }
+            Cause::Killed => write!(f, "green thread '{name}' was killed"),
+            Cause::Io(error) => write!(f, "green thread '{name}' did not run: {error}"),
+        }
+    }
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cause: &dyn fmt::Debug = match &self.cause {
+            Cause::Panic(payload) => &format!("Panic({:?})", message(&**payload)),
+            Cause::Killed => &"Killed",
+            Cause::Io(error) => error,
+        };
+        f.debug_struct("JoinError").field("cause", cause).field("name", &self.name).finish()
+    }
+}
+
+impl std::error::Error for JoinError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.io_error().map(|error| error as _)
+    }
+}
+
+/// As the error of [`std::thread::JoinHandle::join`]: the panic's payload, or the `JoinError` itself where there was
+/// no panic.
+impl From<JoinError> for Box<dyn Any + Send> {
+    fn from(error: JoinError) -> Self {
+        error.try_into_panic().unwrap_or_else(|error| Box::new(error))
+    }
+}
+
+impl From<JoinError> for io::Error {
+    fn from(error: JoinError) -> Self {
+        match error.cause {
+            Cause::Io(error) => error,
+            _ => io::Error::other(error.to_string()),
+        }
+    }
+}

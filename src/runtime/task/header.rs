@@ -1,0 +1,461 @@
+//! The part of a task that every thread may touch.
+//!
+//! It lives in refcounted memory of its own, never on the task's stack: a late waker must find it. An OS thread that
+//! waits has one too, so that whoever wakes need not know what it wakes.
+//!
+//! | field | written by | read by |
+//! |---|---|---|
+//! | `park` | see [`ParkWord`] | |
+//! | `refs` | everybody | |
+//! | `next` | the one waker of this wait, then the hub | the hub |
+//! | `hub`, `control` | the hub, when the task starts | wakers, after `park` told them that it sleeps |
+//! | `flags` | everybody, by `fetch_or` | |
+//! | `done`, `completion` | whoever ends the task, under the lock | joiners; `done` also without it |
+//! | `reason` | the owner, before it sleeps | reports |
+//! | `meta`, `family`, `reservation`, `vtable` | nobody after creation | everybody |
+
+use super::current;
+use super::error::JoinError;
+use super::park_word::{Notify, ParkWord, Token};
+use crate::coroutine::Control;
+use crate::runtime::family::Family;
+use crate::runtime::hub::HubShared;
+use crate::runtime::park::{Reason, Waiter};
+use crate::stack::StackSize;
+use crate::stack::budget::Reservation;
+use parking_lot::Mutex;
+use std::cell::Cell;
+use std::fmt;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
+
+/// The task is to end at its next suspension point.
+const KILLED: u32 = 1;
+/// The body has left its result behind.
+const RESULT: u32 = 2;
+/// The handle is gone: whoever produces the result drops it.
+const DETACHED: u32 = 4;
+
+/// Killed tasks that have not ended. While it is zero, a yield need not look at its header.
+static KILLS: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether any task has been killed and not ended.
+#[inline(always)]
+pub(crate) fn any_killed() -> bool {
+    KILLS.load(Ordering::SeqCst) != 0
+}
+
+/// What differs between the types of tasks.
+pub(super) struct VTable {
+    /// Runs the body, in the green thread. Called once, unless `abandon` is.
+    pub(super) run: unsafe fn(NonNull<Header>),
+    /// Drops a body that has not begun, and leaves an error as the result. Called once, unless `run` is, or after `run`
+    /// began and will never go on.
+    pub(super) abandon: unsafe fn(NonNull<Header>, JoinError),
+    /// Moves the result into the `Option<Result<T, JoinError>>` at the pointer.
+    pub(super) take_result: unsafe fn(NonNull<Header>, *mut ()),
+    /// Frees the memory, dropping a result that nobody took.
+    pub(super) free: unsafe fn(NonNull<Header>),
+    /// Makes an OS thread look at its park word again; `None` for green threads.
+    pub(super) wake_os: Option<unsafe fn(NonNull<Header>)>,
+}
+
+/// What a green thread was given at its creation beyond the ordinary; most have none.
+#[derive(Debug, Default)]
+pub(crate) struct Meta {
+    pub(crate) name: Option<Box<str>>,
+    pub(crate) stack_size: Option<StackSize>,
+}
+
+/// Who waits for the end of a task.
+#[derive(Debug, Default)]
+struct Completion {
+    first: Option<Waiter>,
+    more: Option<Box<Vec<Waiter>>>,
+}
+
+#[repr(C)]
+pub(crate) struct Header {
+    pub(super) park: ParkWord,
+    refs: AtomicUsize,
+    pub(super) next: AtomicPtr<Header>,
+    vtable: &'static VTable,
+    hub: AtomicPtr<HubShared>,
+    control: AtomicPtr<Control>,
+    flags: AtomicU32,
+    /// Where the hub's list of live tasks has it.
+    roster: AtomicU32,
+    id: AtomicU64,
+    family: Option<&'static Family>,
+    meta: Option<Box<Meta>>,
+    reservation: Cell<Reservation>,
+    completion: Mutex<Completion>,
+    done: AtomicBool,
+    reason: AtomicU8,
+}
+
+// SAFETY: see the table above; `reservation` is taken once, by whoever ends the task, which is one thread.
+unsafe impl Sync for Header {}
+// SAFETY: as above, nothing in it belongs to one OS thread.
+unsafe impl Send for Header {}
+
+impl Header {
+    pub(super) fn new(
+        vtable: &'static VTable,
+        refs: usize,
+        meta: Option<Box<Meta>>,
+        family: Option<&'static Family>,
+        reservation: Reservation,
+    ) -> Self {
+        Self {
+            park: ParkWord::new(),
+            refs: AtomicUsize::new(refs),
+            next: AtomicPtr::new(ptr::null_mut()),
+            vtable,
+            hub: AtomicPtr::new(ptr::null_mut()),
+            control: AtomicPtr::new(ptr::null_mut()),
+            flags: AtomicU32::new(0),
+            roster: AtomicU32::new(u32::MAX),
+            id: AtomicU64::new(0),
+            family,
+            meta,
+            reservation: Cell::new(reservation),
+            completion: Mutex::new(Completion::default()),
+            done: AtomicBool::new(false),
+            reason: AtomicU8::new(Reason::None as u8),
+        }
+    }
+
+    /// # Safety
+    /// The task has started, on the calling thread's hub, and has not ended.
+    pub(super) unsafe fn started(&self) -> Started {
+        // SAFETY: set when the task started.
+        Started(unsafe { NonNull::new_unchecked(self.control.load(Ordering::Relaxed)) })
+    }
+
+    pub(super) fn name(&self) -> Option<&str> {
+        self.meta.as_ref()?.name.as_deref()
+    }
+
+    /// Says that the result is there. `true` if nobody will come for it: then the caller drops it.
+    pub(super) fn publish_result(&self) -> bool {
+        self.flags.fetch_or(RESULT, Ordering::AcqRel) & DETACHED != 0
+    }
+
+    /// Says that nobody will come for the result. `true` if it is there already: then the caller drops it.
+    pub(super) fn detach(&self) -> bool {
+        self.flags.fetch_or(DETACHED, Ordering::AcqRel) & RESULT != 0
+    }
+}
+
+/// A started task that lives on the calling thread's hub: its control block.
+///
+/// Valid from the start of the task to its end; the hub that owns it is the only one that keeps any. `!Send`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Started(NonNull<Control>);
+
+impl Started {
+    /// # Safety
+    /// `control` is that of a task of the calling thread's hub which has started and not ended.
+    pub(super) unsafe fn new(control: NonNull<Control>) -> Self {
+        Self(control)
+    }
+
+    #[inline(always)]
+    pub(super) fn control(self) -> NonNull<Control> {
+        self.0
+    }
+
+    /// Its task.
+    #[inline(always)]
+    pub(crate) fn task(self) -> TaskRef {
+        let header = self.header();
+        // SAFETY: a started task is alive, so its count is above zero and may be raised.
+        unsafe { TaskRef::share(header) }
+    }
+
+    #[inline(always)]
+    pub(super) fn header(self) -> NonNull<Header> {
+        // SAFETY: the control block of a started task is valid, and its owner word is its header.
+        unsafe { NonNull::new_unchecked(self.0.as_ref().owner().cast_mut().cast()) }
+    }
+
+    /// Its task, for the length of a call.
+    #[inline(always)]
+    pub(crate) fn with<R>(self, f: impl FnOnce(&TaskRef) -> R) -> R {
+        // Borrowed from the reference that the hub holds; never dropped, so the count stays as it is.
+        // SAFETY: the header is alive as long as the task, which cannot end within `f`: its hub runs `f`.
+        let task = std::mem::ManuallyDrop::new(unsafe { TaskRef::adopt(self.header()) });
+        f(&task)
+    }
+}
+
+/// A counted reference to a task, or to an OS thread that waits.
+pub(crate) struct TaskRef(NonNull<Header>);
+
+// SAFETY: a header may be used from any thread, see its table; the reference count is atomic.
+unsafe impl Send for TaskRef {}
+// SAFETY: as above.
+unsafe impl Sync for TaskRef {}
+
+impl Clone for TaskRef {
+    #[inline]
+    fn clone(&self) -> Self {
+        // SAFETY: we hold a reference ourselves.
+        unsafe { Self::share(self.0) }
+    }
+}
+
+impl Drop for TaskRef {
+    #[inline]
+    fn drop(&mut self) {
+        if self.header().refs.fetch_sub(1, Ordering::Release) == 1 {
+            fence(Ordering::Acquire);
+            // SAFETY: that was the last reference, and the fence makes every other owner's writes visible.
+            unsafe { (self.header().vtable.free)(self.0) };
+        }
+    }
+}
+
+impl fmt::Debug for TaskRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").field("id", &self.id()).field("name", &self.name()).finish()
+    }
+}
+
+impl PartialEq for TaskRef {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for TaskRef {}
+
+impl TaskRef {
+    /// Takes over a reference that is counted already.
+    ///
+    /// # Safety
+    /// The header is alive, and the caller hands over one count of it.
+    #[inline(always)]
+    pub(super) unsafe fn adopt(header: NonNull<Header>) -> Self {
+        Self(header)
+    }
+
+    /// # Safety
+    /// The header is alive for the length of the call.
+    #[inline(always)]
+    unsafe fn share(header: NonNull<Header>) -> Self {
+        // SAFETY: alive, as the caller says.
+        let refs = unsafe { header.as_ref() }.refs.fetch_add(1, Ordering::Relaxed);
+        // 2^63 references can only come from forgetting them in a loop; stop before the count wraps to a free.
+        if refs > isize::MAX as usize {
+            std::process::abort();
+        }
+        Self(header)
+    }
+
+    #[inline(always)]
+    pub(super) fn header(&self) -> &Header {
+        // SAFETY: we hold a reference, so the header is alive.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline(always)]
+    pub(super) fn as_ptr(&self) -> NonNull<Header> {
+        self.0
+    }
+
+    /// The id, given out when it is first asked for.
+    pub(crate) fn id(&self) -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = &self.header().id;
+        match id.load(Ordering::Relaxed) {
+            0 => {
+                let new = NEXT.fetch_add(1, Ordering::Relaxed);
+                match id.compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed) {
+                    Ok(_) => new,
+                    Err(id) => id,
+                }
+            }
+            id => id,
+        }
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.header().name()
+    }
+
+    pub(crate) fn is_green(&self) -> bool {
+        self.header().vtable.wake_os.is_none()
+    }
+
+    pub(crate) fn family(&self) -> Option<&'static Family> {
+        self.header().family
+    }
+
+    pub(crate) fn stack_size(&self) -> Option<StackSize> {
+        self.header().meta.as_ref()?.stack_size
+    }
+
+    pub(crate) fn roster(&self) -> u32 {
+        self.header().roster.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_roster(&self, at: u32) {
+        self.header().roster.store(at, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_started(&self, hub: &'static HubShared, control: NonNull<Control>) {
+        self.header().hub.store(ptr::from_ref(hub).cast_mut(), Ordering::Relaxed);
+        self.header().control.store(control.as_ptr(), Ordering::Relaxed);
+    }
+
+    // --- waiting and waking -------------------------------------------------------------------------------------
+
+    pub(crate) fn park_word(&self) -> &ParkWord {
+        &self.header().park
+    }
+
+    pub(crate) fn set_reason(&self, reason: Reason) {
+        self.header().reason.store(reason as u8, Ordering::Relaxed);
+    }
+
+    /// Ends the wait that `token` names, if it goes on.
+    #[inline]
+    pub(crate) fn unpark(&self, token: Token) {
+        if self.header().park.notify(token) == Notify::Wake {
+            self.make_runnable();
+        }
+    }
+
+    /// Puts the task into its hub's queue, from whatever thread.
+    ///
+    /// Called by exactly the waker whose compare-and-swap ended the wait.
+    pub(crate) fn make_runnable(&self) {
+        if let Some(wake_os) = self.header().vtable.wake_os {
+            // SAFETY: the header is alive and of the type that this function belongs to.
+            return unsafe { wake_os(self.0) };
+        }
+        let hub = self.header().hub.load(Ordering::Relaxed);
+        // SAFETY: a task that slept has started, so `hub` is set; hubs' shared parts are never freed.
+        let hub: &'static HubShared = unsafe { &*hub };
+        // SAFETY: the closure runs on the task's own hub; the task sleeps, so it has started and not ended.
+        if !current::with_hub_if(hub, |own| own.push_ready(unsafe { self.header().started() })) {
+            // SAFETY: the caller won the wake-up, and `hub` is the task's hub.
+            unsafe { hub.inbox.push(self.0) };
+            hub.wake();
+        }
+    }
+
+    // --- killing ------------------------------------------------------------------------------------------------
+
+    /// Makes the task end at its next suspension point, or now if it is suspended at one.
+    pub(crate) fn kill(&self) {
+        let header = self.header();
+        {
+            // Under the lock, so that a task is counted only while `complete` is still to come.
+            let _completion = header.completion.lock();
+            if header.done.load(Ordering::Relaxed) {
+                return;
+            }
+            if header.flags.fetch_or(KILLED, Ordering::SeqCst) & KILLED == 0 {
+                KILLS.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        if header.park.interrupt() {
+            self.make_runnable();
+        }
+    }
+
+    pub(crate) fn is_killed(&self) -> bool {
+        self.header().flags.load(Ordering::SeqCst) & KILLED != 0
+    }
+
+    // --- the end ------------------------------------------------------------------------------------------------
+
+    #[inline]
+    pub(crate) fn is_done(&self) -> bool {
+        self.header().done.load(Ordering::Acquire)
+    }
+
+    /// Asks for a wake-up at the end of the task. `false` if it has ended already.
+    pub(crate) fn add_waiter(&self, waiter: Waiter) -> bool {
+        let mut completion = self.header().completion.lock();
+        if self.header().done.load(Ordering::Relaxed) {
+            return false;
+        }
+        if completion.first.is_none() {
+            completion.first = Some(waiter);
+        } else {
+            completion.more.get_or_insert_default().push(waiter);
+        }
+        true
+    }
+
+    /// Takes back what [`add_waiter`](Self::add_waiter) asked for.
+    pub(crate) fn remove_waiter(&self, waiter: &Waiter) {
+        let mut completion = self.header().completion.lock();
+        if completion.first.as_ref() == Some(waiter) {
+            completion.first = completion.more.as_mut().and_then(|more| more.pop());
+        } else if let Some(more) = &mut completion.more {
+            more.retain(|other| other != waiter);
+        }
+    }
+
+    /// Tells everybody who waits that the task has ended. The result is in its place by now.
+    #[inline]
+    pub(crate) fn complete(&self) {
+        let header = self.header();
+        header.reservation.replace(Reservation::NONE).release();
+        let (first, more) = {
+            let mut completion = header.completion.lock();
+            header.done.store(true, Ordering::Release);
+            if header.flags.load(Ordering::Relaxed) & KILLED != 0 {
+                KILLS.fetch_sub(1, Ordering::SeqCst);
+            }
+            (completion.first.take(), completion.more.take())
+        };
+        if let Some(waiter) = first {
+            waiter.unpark();
+        }
+        for waiter in more.into_iter().flat_map(|more| *more) {
+            waiter.unpark();
+        }
+        if let Some(family) = header.family {
+            family.leave();
+        }
+    }
+
+    /// Ends a task that has not started and never will: its body is dropped here and now.
+    pub(crate) fn abandon(self, error: JoinError) {
+        // SAFETY: the caller owns the only reference that could ever start the task, so `run` is not called.
+        unsafe { (self.header().vtable.abandon)(self.0, error) };
+        self.complete();
+    }
+
+    /// Ends a task that was leaked on its stack by its hub and never runs again.
+    pub(crate) fn complete_leaked(&self) {
+        let error = JoinError::new(super::error::Cause::Killed, self.name());
+        // SAFETY: the body has begun and never goes on, so it neither touches its stage again nor publishes a result.
+        unsafe { (self.header().vtable.abandon)(self.0, error) };
+        self.complete();
+    }
+
+    /// Runs the body.
+    ///
+    /// # Safety
+    /// Called once, in the task's own coroutine; `abandon` is not called.
+    pub(super) unsafe fn run(&self) {
+        // SAFETY: as the caller promises.
+        unsafe { (self.header().vtable.run)(self.0) };
+    }
+
+    /// # Safety
+    /// The result is there and has not been taken; `out` points to an `Option<Result<T, JoinError>>` of the task's `T`.
+    pub(super) unsafe fn take_result(&self, out: *mut ()) {
+        // SAFETY: as the caller promises.
+        unsafe { (self.header().vtable.take_result)(self.0, out) };
+    }
+}

@@ -1,0 +1,67 @@
+//! Tasks that other OS threads have woken, on their way to the hub that owns them.
+//!
+//! An intrusive stack: a task is in at most one inbox at a time, because the one waker that ends its wait puts it there
+//! and it cannot wait again before its hub has taken it out. So a wake-up allocates nothing and cannot fail.
+
+use super::header::{Header, Started};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+/// Many producers, one consumer.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    head: AtomicPtr<Header>,
+}
+
+impl Inbox {
+    pub(crate) const fn new() -> Self {
+        Self { head: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.load(Ordering::Acquire).is_null()
+    }
+
+    /// Adds a started task whose wait the caller has just ended.
+    ///
+    /// # Safety
+    /// The caller won the task's wake-up ([`super::Notify::Wake`] or its like), and this is the inbox of its hub.
+    pub(super) unsafe fn push(&self, task: NonNull<Header>) {
+        let mut head = self.head.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: the task is suspended and its hub keeps it alive until it has been taken out of here and run.
+            unsafe { task.as_ref() }.next.store(head, Ordering::Relaxed);
+            // SeqCst: the push comes before the look at the hub's sleeping flag.
+            match self.head.compare_exchange_weak(
+                head,
+                task.as_ptr(),
+                Ordering::SeqCst,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Takes everything out, in the order in which it was put in. Called by the hub that owns the inbox.
+    pub(crate) fn drain(&self, mut each: impl FnMut(Started)) {
+        let mut at = self.head.swap(ptr::null_mut(), Ordering::Acquire);
+        let mut reversed: *mut Header = ptr::null_mut();
+        while let Some(task) = NonNull::new(at) {
+            // SAFETY: a task in the inbox is suspended on the calling hub, which keeps it alive.
+            let task = unsafe { task.as_ref() };
+            let next = task.next.load(Ordering::Relaxed);
+            task.next.store(reversed, Ordering::Relaxed);
+            reversed = at;
+            at = next;
+        }
+        while let Some(task) = NonNull::new(reversed) {
+            // SAFETY: as above. The link is read before `each`, which may run nothing but may queue the task.
+            let task = unsafe { task.as_ref() };
+            reversed = task.next.load(Ordering::Relaxed);
+            // SAFETY: a task in an inbox is suspended on the hub that owns the inbox: the caller.
+            each(unsafe { task.started() });
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Tasks: what a green thread is to the rest of the runtime. All the `unsafe` of the runtime is in this folder.
+//!
+//! Invariant: what another thread may touch is in the refcounted [`TaskRef`]; what lies on the stack, behind
+//! [`Started`], is touched only by the hub that started it, on its OS thread, until the task ends. The hub keeps its
+//! part of that bargain by holding each `Started` in one place only: its ready queue, its timers, or nowhere while the
+//! task waits, and by forgetting it when [`switch::resume_to_end`] says that the task has ended.
+
+mod cell;
+pub(crate) mod current;
+mod error;
+mod header;
+mod inbox;
+mod os_thread;
+mod park_word;
+pub(crate) mod switch;
+mod thread;
+
+pub(crate) use cell::{Joinable, new_task};
+pub use error::JoinError;
+pub(crate) use error::{Cause, Kill};
+pub(crate) use header::{Meta, Started, TaskRef, any_killed};
+pub(crate) use inbox::Inbox;
+pub(crate) use os_thread::{new_os_thread, sleep_os_thread};
+pub(crate) use park_word::{Outcome, Token};
+pub use thread::{Thread, ThreadId};

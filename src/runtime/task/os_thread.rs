@@ -1,0 +1,83 @@
+//! An OS thread as something that waits and is woken, like a task.
+
+use super::header::{Header, Meta, TaskRef, VTable};
+use super::park_word::Token;
+use crate::stack::budget::Reservation;
+use parking_lot::{Condvar, Mutex};
+use std::ptr::NonNull;
+use std::time::Instant;
+
+#[repr(C)]
+struct OsThread {
+    header: Header,
+    lock: Mutex<()>,
+    woken: Condvar,
+}
+
+static VTABLE: VTable = VTable {
+    run: unreachable_run,
+    abandon: unreachable_abandon,
+    take_result: unreachable_take,
+    free,
+    wake_os: Some(wake),
+};
+
+unsafe fn unreachable_run(_: NonNull<Header>) {
+    unreachable!("an OS thread is not started by a hub");
+}
+
+unsafe fn unreachable_abandon(_: NonNull<Header>, _: super::error::JoinError) {
+    unreachable!("an OS thread is not started by a hub");
+}
+
+unsafe fn unreachable_take(_: NonNull<Header>, _: *mut ()) {
+    unreachable!("an OS thread has no result here");
+}
+
+/// # Safety
+/// `header` is that of an `OsThread` without references.
+unsafe fn free(header: NonNull<Header>) {
+    // SAFETY: allocated as this type in `new_os_thread`.
+    drop(unsafe { Box::from_raw(header.cast::<OsThread>().as_ptr()) });
+}
+
+/// # Safety
+/// `header` is that of a live `OsThread`.
+unsafe fn wake(header: NonNull<Header>) {
+    // SAFETY: as the caller promises; the type is `repr(C)` with the header first.
+    let thread = unsafe { header.cast::<OsThread>().as_ref() };
+    // The lock orders this after the sleeper's last look at its park word.
+    drop(thread.lock.lock());
+    thread.woken.notify_one();
+}
+
+/// What the calling OS thread waits with.
+pub(crate) fn new_os_thread() -> TaskRef {
+    let name = std::thread::current().name().map(Into::into);
+    let meta = Box::new(Meta { name, stack_size: None });
+    let thread = Box::new(OsThread {
+        header: Header::new(&VTABLE, 1, Some(meta), None, Reservation::NONE),
+        lock: Mutex::new(()),
+        woken: Condvar::new(),
+    });
+    // SAFETY: the count began at one, and this is it.
+    unsafe { TaskRef::adopt(NonNull::from(Box::leak(thread)).cast()) }
+}
+
+/// Blocks the calling OS thread until the wait of `token` is over; its park word says PARKED.
+pub(crate) fn sleep_os_thread(task: &TaskRef, token: Token, deadline: Option<Instant>) {
+    debug_assert!(!task.is_green());
+    // SAFETY: only `new_os_thread` makes references that are not green, all to `OsThread`s.
+    let thread = unsafe { task.as_ptr().cast::<OsThread>().as_ref() };
+    let mut guard = thread.lock.lock();
+    while task.park_word().is_parked(token) {
+        match deadline {
+            None => thread.woken.wait(&mut guard),
+            Some(deadline) => {
+                if thread.woken.wait_until(&mut guard, deadline).timed_out() {
+                    task.park_word().expire(token);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The one word that decides whether a thread sleeps and who may wake it.
+//!
+//! ```text
+//!             prepare            park
+//!   any ──────────────▶ EMPTY ──────────▶ PARKED ──notify──▶ NOTIFIED
+//!                         │                 │ ├────expire──▶ EXPIRED
+//!                         └──notify──▶ NOTIFIED └─interrupt─▶ INTERRUPTED
+//! ```
+//!
+//! | field | who writes | who reads |
+//! |---|---|---|
+//! | sequence | the owner, in `prepare` | everybody: a waker whose token has another sequence does nothing |
+//! | state EMPTY → PARKED | the owner, in `park` | wakers |
+//! | state PARKED → one of three | exactly one waker, by compare-and-swap; that one makes the owner runnable | the owner, when it runs again |
+//! | INTERRUPTIBLE | the owner, with PARKED | `interrupt` |
+//!
+//! The sequence makes a wake-up that comes too late (after a timeout, say) harmless: it belongs to an earlier wait.
+#![forbid(unsafe_code)]
+
+use crate::util::sync::{AtomicU64, Ordering};
+
+const STATE: u64 = 0b111;
+const EMPTY: u64 = 0;
+const PARKED: u64 = 1;
+const NOTIFIED: u64 = 2;
+const EXPIRED: u64 = 3;
+const INTERRUPTED: u64 = 4;
+/// With PARKED: a kill may end this wait.
+const INTERRUPTIBLE: u64 = 0b1000;
+const SEQUENCE: u64 = 0b1_0000;
+
+/// Names one wait of one thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Token(u64);
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Notified,
+    Expired,
+    Interrupted,
+}
+
+/// What became of a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Notify {
+    /// The wait is over already; nothing happened.
+    Stale,
+    /// The owner has not gone to sleep yet and will not.
+    Early,
+    /// The owner sleeps, and the caller must make it runnable.
+    Wake,
+}
+
+/// See the module's table.
+#[derive(Debug)]
+pub(crate) struct ParkWord(AtomicU64);
+
+impl ParkWord {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU64::new(EMPTY))
+    }
+
+    /// Owner: begins a wait. Wakers of earlier waits have no effect from here on.
+    #[inline]
+    pub(crate) fn prepare(&self) -> Token {
+        let sequence = (self.0.load(Ordering::Relaxed) & !(SEQUENCE - 1)).wrapping_add(SEQUENCE);
+        self.0.store(sequence, Ordering::Release);
+        Token(sequence)
+    }
+
+    /// Owner: goes to sleep. `false` if it was notified since `prepare`: then it must not sleep.
+    #[inline]
+    pub(crate) fn park(&self, token: Token, interruptible: bool) -> bool {
+        let parked = token.0 | PARKED | if interruptible { INTERRUPTIBLE } else { 0 };
+        self.0.compare_exchange(token.0, parked, Ordering::SeqCst, Ordering::Acquire).is_ok()
+    }
+
+    /// Owner: how the wait ended, once `park` returned `false` or somebody made it runnable.
+    #[inline]
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self.0.load(Ordering::Acquire) & STATE {
+            EXPIRED => Outcome::Expired,
+            INTERRUPTED => Outcome::Interrupted,
+            _ => Outcome::Notified,
+        }
+    }
+
+    /// Whether the owner of `token` still sleeps.
+    pub(crate) fn is_parked(&self, token: Token) -> bool {
+        let word = self.0.load(Ordering::Acquire);
+        word & !(SEQUENCE - 1) == token.0 && word & STATE == PARKED
+    }
+
+    /// Anyone: ends the wait that `token` names.
+    #[inline]
+    pub(crate) fn notify(&self, token: Token) -> Notify {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            if word & !(SEQUENCE - 1) != token.0 {
+                return Notify::Stale;
+            }
+            let result = match word & STATE {
+                EMPTY => Notify::Early,
+                PARKED => Notify::Wake,
+                _ => return Notify::Stale,
+            };
+            match self.0.compare_exchange_weak(
+                word,
+                token.0 | NOTIFIED,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return result,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// The owner's hub: the deadline of the wait has passed. `true` if the caller must make the owner runnable.
+    #[inline]
+    pub(crate) fn expire(&self, token: Token) -> bool {
+        let word = self.0.load(Ordering::Relaxed);
+        word & !(SEQUENCE - 1) == token.0 && self.end_park(word, EXPIRED)
+    }
+
+    /// Anyone: ends whatever wait is going on, if it may be. `true` if the caller must make the owner runnable.
+    ///
+    /// The caller has set the owner's kill flag before; a wait that begins later sees it.
+    pub(crate) fn interrupt(&self) -> bool {
+        let mut word = self.0.load(Ordering::SeqCst);
+        while word & STATE == PARKED && word & INTERRUPTIBLE != 0 {
+            if self.end_park(word, INTERRUPTED) {
+                return true;
+            }
+            word = self.0.load(Ordering::SeqCst);
+        }
+        false
+    }
+
+    fn end_park(&self, word: u64, state: u64) -> bool {
+        word & STATE == PARKED
+            && self
+                .0
+                .compare_exchange(
+                    word,
+                    word & !(SEQUENCE - 1) | state,
+                    Ordering::SeqCst,
+                    Ordering::Relaxed,
+                )
+                .is_ok()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_waker_wins_and_late_ones_do_nothing() {
+        let word = ParkWord::new();
+        let first = word.prepare();
+        assert_eq!(word.notify(first), Notify::Early);
+        assert_eq!(word.notify(first), Notify::Stale);
+        assert!(!word.park(first, true));
+        assert_eq!(word.outcome(), Outcome::Notified);
+
+        let second = word.prepare();
+        assert_eq!(word.notify(first), Notify::Stale, "a token of an earlier wait");
+        assert!(word.park(second, true));
+        assert!(word.is_parked(second) && !word.is_parked(first));
+        assert!(!word.expire(first));
+        assert!(word.expire(second));
+        assert_eq!(word.notify(second), Notify::Stale);
+        assert!(!word.interrupt());
+        assert_eq!(word.outcome(), Outcome::Expired);
+
+        let third = word.prepare();
+        assert!(word.park(third, false));
+        assert!(!word.interrupt(), "not interruptible");
+        assert_eq!(word.notify(third), Notify::Wake);
+
+        let fourth = word.prepare();
+        assert!(!word.interrupt(), "not parked");
+        assert!(word.park(fourth, true));
+        assert!(word.interrupt());
+        assert_eq!(word.outcome(), Outcome::Interrupted);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::*;
+    use loom::sync::Arc;
+
+    /// A parking owner and three rival wakers: exactly one of them has to make it runnable, or it never slept.
+    #[test]
+    fn exactly_one_wakes() {
+        loom::model(|| {
+            let word = Arc::new(ParkWord::new());
+            let token = word.prepare();
+            let notifier = {
+                let word = Arc::clone(&word);
+                loom::thread::spawn(move || usize::from(word.notify(token) == Notify::Wake))
+            };
+            let interrupter = {
+                let word = Arc::clone(&word);
+                loom::thread::spawn(move || usize::from(word.interrupt()))
+            };
+            let slept = word.park(token, true);
+            let expired = usize::from(slept && word.expire(token));
+            let wakes = notifier.join().unwrap() + interrupter.join().unwrap() + expired;
+            assert_eq!(wakes, usize::from(slept));
+        });
+    }
+
+    /// A waker that is late by one wait never ends the next one.
+    #[test]
+    fn a_stale_token_is_harmless() {
+        loom::model(|| {
+            let word = Arc::new(ParkWord::new());
+            let old = word.prepare();
+            let late = {
+                let word = Arc::clone(&word);
+                loom::thread::spawn(move || word.notify(old))
+            };
+            if word.park(old, false) {
+                word.expire(old);
+            }
+            let new = word.prepare();
+            assert!(word.park(new, false), "only the old token was ever notified");
+            late.join().unwrap();
+            assert!(word.is_parked(new));
+        });
+    }
+}

@@ -1,0 +1,101 @@
+//! Starting, resuming and suspending green threads.
+
+use super::header::{Header, Started, TaskRef};
+use crate::coroutine::{self, Coroutine, Description, Progress};
+use crate::runtime::hub::HubShared;
+use crate::stack::{Stack, StackSize};
+use std::io;
+use std::mem::ManuallyDrop;
+
+/// For the overflow report; runs in signal context.
+fn describe(owner: *const (), out: &mut dyn FnMut(&[u8])) {
+    // SAFETY: the owner word of a green thread's control block is its header, alive while it runs.
+    let header = unsafe { &*owner.cast::<Header>() };
+    out(b"green thread '");
+    out(header.name().unwrap_or("<unnamed>").as_bytes());
+    out(b"'");
+}
+
+/// Gives a new task a stack, on the calling thread's hub. The hub's reference moves into the started task.
+///
+/// # Errors
+/// The task back, with the reason, where there is no memory for a stack.
+#[inline]
+pub(crate) fn start(
+    task: TaskRef,
+    hub: &'static HubShared,
+    default_size: StackSize,
+) -> Result<Started, (TaskRef, io::Error)> {
+    let size = task.stack_size().unwrap_or(default_size);
+    let stack = match Stack::acquire(size) {
+        Ok(stack) => stack,
+        Err(error) => return Err((task, error)),
+    };
+    let header = ManuallyDrop::new(task).as_ptr();
+    let description =
+        Description { write: Some(describe), owner: header.as_ptr().cast_const().cast() };
+    let coroutine = Coroutine::new(stack, description, move || {
+        // SAFETY: the hub's reference, borrowed; the hub drops it after the body has returned.
+        let task = ManuallyDrop::new(unsafe { TaskRef::adopt(header) });
+        // SAFETY: this is the task's coroutine, and a coroutine's body runs once. A started task is not abandoned.
+        unsafe { task.run() };
+    });
+    // The control block is the handle from here on; `finish` takes it back.
+    let control = ManuallyDrop::new(coroutine).control();
+    // SAFETY: borrowed for the call from the reference that the started task holds.
+    ManuallyDrop::new(unsafe { TaskRef::adopt(header) }).set_started(hub, control);
+    // SAFETY: made just now on this thread.
+    Ok(unsafe { Started::new(control) })
+}
+
+/// Runs a task until it waits, yields or ends.
+#[inline(always)]
+pub(crate) fn resume(started: Started) -> Progress {
+    // SAFETY: a `Started` is valid on its own hub's thread until the task ends, and only the hub keeps any.
+    match unsafe { coroutine::resume(started.control()) } {
+        Ok(progress) => progress,
+        Err(coroutine::NotSuspended) => unreachable!("a queued green thread is suspended"),
+    }
+}
+
+/// Takes a task that has ended off its stack, and gives the stack to the next.
+///
+/// # Safety
+/// [`resume`] has just said that the task finished; no copy of `started` is used again.
+#[inline(always)]
+unsafe fn finish_unchecked(started: Started) -> TaskRef {
+    // SAFETY: `start` moved the hub's reference into the started task, and this takes it out again, once.
+    let task = unsafe { TaskRef::adopt(started.header()) };
+    // SAFETY: a coroutine is its control block; the one that `start` gave up is recreated here and dropped, once.
+    drop(unsafe { Coroutine::from_control(started.control()) });
+    task
+}
+
+/// Runs a task and, if that ended it, frees its stack and returns its reference.
+#[inline(always)]
+pub(crate) fn resume_to_end(started: Started) -> Option<TaskRef> {
+    match resume(started) {
+        Progress::Suspended => None,
+        // SAFETY: it has just finished, and the hub keeps no other copy: a running task is in no queue.
+        Progress::Finished => Some(unsafe { finish_unchecked(started) }),
+    }
+}
+
+/// Suspends the green thread that runs on the calling OS thread, with all coroutines inside it.
+#[inline(always)]
+pub(crate) fn suspend(current: Started) {
+    // SAFETY: `current` is what the hub is resuming at this moment, so it is in the chain that leads here.
+    unsafe { coroutine::suspend_outer(current.control()) };
+}
+
+/// Asks for the memory that resuming a task touches.
+#[inline(always)]
+pub(crate) fn prefetch(started: Started) {
+    coroutine::prefetch_resume(started.control());
+}
+
+/// Leaves a suspended task where it is for ever: its stack is never freed, and it never runs again.
+pub(crate) fn leak(started: Started) -> TaskRef {
+    // A share: the reference that the started task holds stays counted, since frames on its stack may use the header.
+    started.task()
+}

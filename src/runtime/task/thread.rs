@@ -1,0 +1,51 @@
+//! A thread as its users see it.
+#![forbid(unsafe_code)]
+
+use super::TaskRef;
+use std::fmt;
+
+/// A green thread, or an OS thread that uses this library, as [`std::thread::Thread`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Thread(TaskRef);
+
+/// Tells threads apart within the process, as [`std::thread::ThreadId`]; never given out twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ThreadId(u64);
+
+impl fmt::Display for ThreadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Thread {
+    pub(crate) fn new(task: TaskRef) -> Self {
+        Self(task)
+    }
+
+    #[inline]
+    pub(crate) fn task(&self) -> &TaskRef {
+        &self.0
+    }
+
+    /// Its id.
+    pub fn id(&self) -> ThreadId {
+        ThreadId(self.0.id())
+    }
+
+    /// Its name, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        self.0.name()
+    }
+
+    /// Whether it is a green thread, rather than an OS thread.
+    pub fn is_green(&self) -> bool {
+        self.0.is_green()
+    }
+}
+
+impl fmt::Debug for Thread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Thread").field("id", &self.id()).field("name", &self.name()).finish()
+    }
+}

@@ -1,0 +1,91 @@
+//! The loop of a worker.
+//!
+//! Rule A: run what is ready (up to 61), then start *one* new task. So a burst of spawns is shared out: while this worker
+//! gets one of them going, thieves take others.
+#![forbid(unsafe_code)]
+
+use super::hub::Hub;
+use super::scheduler::Phase;
+use super::task::TaskRef;
+use crate::stack;
+use std::time::Duration;
+
+/// Resumes between looks at the outside: the injector, timers, other workers.
+const OUTSIDE_EVERY: usize = 61;
+/// Looks at the outside between looks at readiness.
+const READINESS_EVERY: u32 = 4;
+/// How long a worker is idle before it gives the memory of surplus stacks back.
+const TRIM_AFTER: Duration = Duration::from_secs(1);
+/// How often a worker that winds down looks whether to give up.
+const GIVE_UP_EVERY: Duration = Duration::from_millis(20);
+
+/// Runs green threads until `over` says so or the runtime's end begins.
+pub(crate) fn run(hub: &Hub, over: impl Fn() -> bool) {
+    turn(hub, |hub, task| hub.start(task), || over() || hub.scheduler.phase() != Phase::Running);
+}
+
+/// Kills every green thread of the hub and runs them until they have ended; new ones end without running. Where
+/// `give_up` says so, leaves those that have not ended where they are, and returns their names.
+pub(crate) fn wind_down(hub: &Hub, give_up: impl Fn() -> bool) -> Vec<String> {
+    hub.kill_all();
+    let over = || (hub.live() == 0 && hub.fresh.is_empty()) || give_up();
+    turn(
+        hub,
+        |hub, task| {
+            task.kill();
+            hub.start(task);
+        },
+        over,
+    );
+    hub.leak_all()
+}
+
+fn turn(hub: &Hub, start: impl Fn(&Hub, TaskRef), over: impl Fn() -> bool) {
+    let mut since_outside = 0;
+    let mut outside = 0u32;
+    loop {
+        hub.drain_inbox();
+        let mut ran = hub.run_ready(OUTSIDE_EVERY);
+        if let Some(task) = hub.fresh.pop() {
+            start(hub, task);
+            ran += 1;
+        }
+        since_outside += ran;
+        if ran != 0 && since_outside < OUTSIDE_EVERY {
+            continue;
+        }
+        since_outside = 0;
+        hub.fire_timers();
+        if over() {
+            return;
+        }
+        let found = if ran == 0 { hub.scheduler.search(hub) } else { hub.scheduler.find(hub) };
+        if let Some(task) = found {
+            start(hub, task);
+        } else if ran == 0 && !hub.has_ready() {
+            idle(hub);
+            outside = 0;
+            continue;
+        }
+        outside += 1;
+        if outside.is_multiple_of(READINESS_EVERY) {
+            hub.poll_now();
+        }
+    }
+}
+
+fn idle(hub: &Hub) {
+    if !hub.scheduler.prepare_sleep(hub) {
+        return;
+    }
+    let surplus = stack::has_surplus();
+    let at_most = match hub.scheduler.phase() {
+        Phase::Running => surplus.then_some(TRIM_AFTER),
+        Phase::Ending | Phase::GivingUp => Some(GIVE_UP_EVERY),
+    };
+    let undisturbed = hub.sleep(at_most);
+    hub.scheduler.end_sleep(hub);
+    if surplus && undisturbed {
+        stack::trim();
+    }
+}

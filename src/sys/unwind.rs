@@ -1,0 +1,33 @@
+//! Looking at the functions on the stack.
+
+use std::ffi::{c_int, c_void};
+
+unsafe extern "C" {
+    fn _Unwind_Backtrace(
+        trace: extern "C" fn(context: *mut c_void, data: *mut c_void) -> c_int,
+        data: *mut c_void,
+    ) -> c_int;
+    fn _Unwind_GetIP(context: *mut c_void) -> usize;
+    fn _Unwind_FindEnclosingFunction(pc: *mut c_void) -> *mut c_void;
+}
+
+extern "C" fn visit(context: *mut c_void, data: *mut c_void) -> c_int {
+    const CONTINUE: c_int = 0;
+    const STOP: c_int = 5;
+    // SAFETY: `data` points to the closure reference that `functions_on_stack` holds during the walk.
+    let each = unsafe { &mut *data.cast::<&mut dyn FnMut(usize) -> bool>() };
+    // SAFETY: the unwinder hands its callback a valid context; the address lies in the call, one before the return.
+    let start = unsafe {
+        _Unwind_FindEnclosingFunction(_Unwind_GetIP(context).wrapping_sub(1) as *mut c_void)
+    };
+    if each(start as usize) { CONTINUE } else { STOP }
+}
+
+/// Calls `each` with the start address of every function on the stack, innermost first, until it says `false`.
+///
+/// `each` must not panic: it is called through C frames, where that aborts.
+#[inline(never)]
+pub(crate) fn functions_on_stack(mut each: &mut dyn FnMut(usize) -> bool) {
+    // SAFETY: the callback has the type that the unwinder's interface asks for, and `each` outlives the walk.
+    unsafe { _Unwind_Backtrace(visit, (&raw mut each).cast()) };
+}

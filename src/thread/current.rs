@@ -1,0 +1,19 @@
+//! Who am I.
+#![forbid(unsafe_code)]
+
+use crate::runtime::park;
+use crate::runtime::task::{Started, Thread, current as hub};
+
+/// The calling green thread; on a plain OS thread, that thread. As [`std::thread::current`].
+///
+/// # Examples
+/// ```
+/// assert!(!greenthread::current().is_green());
+/// let handle = greenthread::spawn(|| greenthread::current().id());
+/// let id = handle.thread().id();
+/// assert_eq!(handle.join().unwrap(), id);
+/// ```
+pub fn current() -> Thread {
+    let green = hub::with_hub(|hub| hub.current()).flatten().map(Started::task);
+    Thread::new(green.unwrap_or_else(park::os_thread))
+}

@@ -1,0 +1,20 @@
+//! Green threads: spawn them, join them, let them sleep.
+//!
+//! The names are those of [`std::thread`]. Everything here that waits suspends only the calling green thread; called from
+//! a plain OS thread it blocks that thread, as std would.
+//!
+//! Invariant: nothing here touches a stack or an atomic; it is the runtime's face.
+
+mod builder;
+mod current;
+mod join_handle;
+mod sleep;
+mod spawn;
+
+pub use builder::Builder;
+pub use current::current;
+pub use join_handle::JoinHandle;
+pub use sleep::{sleep, sleep_until, yield_now};
+pub use spawn::{run, spawn};
+
+pub use crate::runtime::task::{JoinError, Thread, ThreadId};

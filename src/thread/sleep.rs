@@ -1,0 +1,45 @@
+//! Letting time pass, and letting others run.
+#![forbid(unsafe_code)]
+
+use crate::runtime::park::{self, Parker, Reason, Wake};
+use crate::sys::time::deadline_after;
+use std::time::{Duration, Instant};
+
+/// Suspends the calling green thread for at least `duration`, as [`std::thread::sleep`]; blocks an OS thread. A sleep of
+/// zero is a [`yield_now`].
+///
+/// # Examples
+/// ```
+/// use std::time::{Duration, Instant};
+/// let before = Instant::now();
+/// greenthread::spawn(|| greenthread::sleep(Duration::from_millis(10))).join().unwrap();
+/// assert!(before.elapsed() >= Duration::from_millis(10));
+/// ```
+pub fn sleep(duration: Duration) {
+    if duration.is_zero() {
+        return yield_now();
+    }
+    wait(deadline_after(duration));
+}
+
+/// Like [`sleep`], to a point in time; one that has passed is a [`yield_now`].
+pub fn sleep_until(deadline: Instant) {
+    if deadline <= Instant::now() {
+        return yield_now();
+    }
+    wait(Some(deadline));
+}
+
+/// `None` is a time beyond the clock's end: for ever.
+fn wait(deadline: Option<Instant>) {
+    if Parker::new().park(Reason::Sleep, deadline) == Wake::Killed {
+        park::raise_kill();
+    }
+}
+
+/// Lets every other ready green thread of the worker run first, as [`std::thread::yield_now`]; on a plain OS thread
+/// yields that.
+#[inline]
+pub fn yield_now() {
+    park::yield_now();
+}
