@@ -5,8 +5,10 @@
 //! `WORKLOAD` is `yield`, `spawn`, `spawn_yield`, `memory` or `echo`; each line reads
 //! `WORKLOAD peer=greenthread n=N value=V unit=U`. `echo` serves until it is ended.
 
+use greenthread::net::TcpListener;
 use greenthread::{Runtime, spawn, yield_now};
 use std::hint::black_box;
+use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -91,6 +93,24 @@ fn memory(n: u64) {
     report(&format!("memory_create/{n}"), n, took, "ns/thread");
 }
 
+/// Echoes on `port` until the process is ended.
+fn echo(port: u16) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).expect("bind");
+    for stream in listener.incoming() {
+        let Ok(mut stream) = stream else { continue };
+        spawn(move || -> std::io::Result<()> {
+            stream.set_nodelay(true)?;
+            let mut buffer = [0; 4096];
+            loop {
+                match stream.read(&mut buffer)? {
+                    0 => return Ok(()),
+                    n => stream.write_all(&buffer[..n])?,
+                }
+            }
+        });
+    }
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize| arguments.get(at).map(|text| text.parse::<u64>());
@@ -115,6 +135,7 @@ fn main() -> ExitCode {
             "spawn" => spawns(&label, argument.unwrap_or(1_000_000), false),
             "spawn_yield" => spawns(&label, argument.unwrap_or(1_000_000), true),
             "memory" => memory(argument.unwrap_or(100_000)),
+            "echo" => echo(argument.unwrap_or(7000) as u16),
             _ => {
                 eprintln!("workloads: no workload {workload}");
                 return false;

@@ -11,6 +11,9 @@ compile_error!(
 );
 
 mod coroutine;
+mod io;
+pub mod net;
+mod os;
 mod runtime;
 mod stack;
 mod sys;

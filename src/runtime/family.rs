@@ -51,7 +51,7 @@ impl Family {
                 break;
             }
             // Woken early by a late touch of the family's former life at most: look again.
-            parker.park(Reason::Run, None);
+            let _ = parker.park(Reason::Run, None);
         }
         self.free();
     }

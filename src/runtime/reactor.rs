@@ -7,7 +7,8 @@
 //! | bits of `readiness` | set by | cleared by |
 //! |---|---|---|
 //! | READABLE, WRITABLE | the hub, for an event | an operation that would block or came up short, unless an event came since |
-//! | CLOSED | the hub, for RDHUP, HUP or ERR | nobody: the end of file must be seen |
+//! | READ_CLOSED | the hub, for RDHUP, HUP or ERR | an operation that would block all the same; not one that came up short: the end of file must be seen |
+//! | WRITE_CLOSED | the hub, for HUP or ERR | likewise |
 //! | tick (the rest) | the hub counts events | – |
 #![forbid(unsafe_code)]
 
@@ -26,8 +27,9 @@ use std::time::Instant;
 
 const READABLE: u64 = 1;
 const WRITABLE: u64 = 2;
-const CLOSED: u64 = 4;
-const TICK: u64 = 8;
+const READ_CLOSED: u64 = 4;
+const WRITE_CLOSED: u64 = 8;
+const TICK: u64 = 16;
 
 /// Which way data flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,13 @@ impl Direction {
         match self {
             Self::Read => READABLE,
             Self::Write => WRITABLE,
+        }
+    }
+
+    fn closed_bit(self) -> u64 {
+        match self {
+            Self::Read => READ_CLOSED,
+            Self::Write => WRITE_CLOSED,
         }
     }
 
@@ -116,10 +125,6 @@ impl Source {
         })
     }
 
-    pub(crate) fn fd(&self) -> RawFd {
-        self.fd
-    }
-
     /// What is known now; taken before an operation and given to [`would_block`](Self::would_block) after it.
     #[inline]
     pub(crate) fn look(&self) -> Seen {
@@ -129,7 +134,8 @@ impl Source {
     /// Whether an operation is worth trying: the kernel has said so, or was not asked yet.
     #[inline]
     pub(crate) fn may_be_ready(&self, direction: Direction, seen: Seen) -> bool {
-        seen.0 & (direction.bit() | CLOSED) != 0 || !self.bound.load(Ordering::Relaxed)
+        seen.0 & (direction.bit() | direction.closed_bit()) != 0
+            || !self.bound.load(Ordering::Relaxed)
     }
 
     /// An operation begun after `seen` found nothing more to do in this direction.
@@ -138,10 +144,19 @@ impl Source {
         // An event since then is news that the operation may have missed: keep the bit.
         let _ = self.readiness.compare_exchange(
             seen.0,
-            seen.0 & !direction.bit(),
+            seen.0 & !(direction.bit() | direction.closed_bit()),
             Ordering::SeqCst,
             Ordering::Relaxed,
         );
+    }
+
+    /// An operation begun after `seen` got less than it asked for, so the next would block. At the end of a connection
+    /// that is not so: what follows is the end of file.
+    #[inline]
+    pub(crate) fn came_up_short(&self, direction: Direction, seen: Seen) {
+        if seen.0 & direction.closed_bit() == 0 && self.bound.load(Ordering::Relaxed) {
+            self.would_block(direction, seen);
+        }
     }
 
     fn waiters(&self, direction: Direction) -> &Mutex<Waiters> {
@@ -216,12 +231,13 @@ impl Source {
     }
 
     fn on_event(&self, event: Event) {
-        let mut bits = 0;
-        for (is, bit) in
-            [(event.readable, READABLE), (event.writable, WRITABLE), (event.closed, CLOSED)]
-        {
-            bits |= if is { bit } else { 0 };
-        }
+        let bits = [
+            (event.readable, READABLE),
+            (event.writable, WRITABLE),
+            (event.read_closed, READ_CLOSED),
+            (event.write_closed, WRITE_CLOSED),
+        ];
+        let bits = bits.iter().filter(|(is, _)| *is).fold(0, |all, (_, bit)| all | bit);
         let mut now = self.readiness.load(Ordering::Relaxed);
         while let Err(other) = self.readiness.compare_exchange_weak(
             now,

@@ -9,5 +9,6 @@ pub(crate) mod poll;
 pub(crate) mod prefetch;
 pub(crate) mod process;
 pub(crate) mod signal;
+pub(crate) mod socket;
 pub(crate) mod time;
 pub(crate) mod unwind;

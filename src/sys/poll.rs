@@ -21,8 +21,10 @@ pub(crate) struct Event {
     pub(crate) token: usize,
     pub(crate) readable: bool,
     pub(crate) writable: bool,
-    /// The peer will send nothing more, or the connection is broken: this does not go away again.
-    pub(crate) closed: bool,
+    /// The peer will send nothing more.
+    pub(crate) read_closed: bool,
+    /// The connection is broken or was shut down.
+    pub(crate) write_closed: bool,
 }
 
 /// One epoll instance.
@@ -91,7 +93,8 @@ impl Poller {
                     | libc::EPOLLHUP
                     | libc::EPOLLERR),
                 writable: is(libc::EPOLLOUT | libc::EPOLLHUP | libc::EPOLLERR),
-                closed: is(libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR),
+                read_closed: is(libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR),
+                write_closed: is(libc::EPOLLHUP | libc::EPOLLERR),
             }
         })
     }
@@ -189,12 +192,21 @@ mod tests {
         registry.add(b.as_raw_fd(), 7).unwrap();
         poller.wait(None).unwrap();
         let first: Vec<_> = poller.events().collect();
-        assert_eq!(first, [Event { token: 7, readable: false, writable: true, closed: false }]);
+        assert_eq!(
+            first,
+            [Event {
+                token: 7,
+                readable: false,
+                writable: true,
+                read_closed: false,
+                write_closed: false
+            }]
+        );
         a.write_all(b"x").unwrap();
         drop(a);
         poller.wait(None).unwrap();
         let second: Vec<_> = poller.events().collect();
-        assert!(second[0].readable && second[0].closed);
+        assert!(second[0].readable && second[0].read_closed);
         registry.remove(b.as_raw_fd()).unwrap();
         let before = Instant::now();
         poller.wait(Some(Duration::from_micros(300))).unwrap();

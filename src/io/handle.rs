@@ -1,0 +1,201 @@
+//! A descriptor that green threads wait for.
+#![forbid(unsafe_code)]
+
+use crate::runtime::park;
+use crate::runtime::reactor::{Direction, Source};
+use crate::sys::socket;
+use crate::sys::time::deadline_after;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// What belongs to the open file description, and so to every duplicate of a descriptor.
+#[derive(Debug, Default)]
+struct Modes {
+    /// The user asked for `WouldBlock` instead of waiting.
+    nonblocking: AtomicBool,
+    /// A duplicate left this library, so that `O_NONBLOCK` is whatever others made it.
+    exported: AtomicBool,
+    /// Nanoseconds, zero for none.
+    read_timeout: AtomicU64,
+    write_timeout: AtomicU64,
+}
+
+/// Ends the registration when dropped, which is before the descriptor is closed: see the order of fields below.
+struct Registration(Arc<Source>);
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.0.unbind();
+    }
+}
+
+/// A descriptor of type `T` with its registration.
+pub(crate) struct Io<T> {
+    registration: Registration,
+    modes: Arc<Modes>,
+    inner: T,
+}
+
+impl<T: AsFd + fmt::Debug> fmt::Debug for Io<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+fn nanos(timeout: Option<Duration>) -> u64 {
+    timeout.map_or(0, |timeout| u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX))
+}
+
+impl<T: AsFd> Io<T> {
+    /// Takes in a descriptor that was just made: blocking mode, no timeouts.
+    pub(crate) fn new(inner: T) -> Self {
+        Self::with_modes(inner, Arc::default())
+    }
+
+    /// Takes in a descriptor from elsewhere, with the modes it has there.
+    pub(crate) fn adopt(
+        inner: T,
+        read_timeout: Option<Duration>,
+        write_timeout: Option<Duration>,
+    ) -> Self {
+        let modes = Modes {
+            // A descriptor whose flags cannot be read is not open; every operation will say so.
+            nonblocking: AtomicBool::new(socket::is_nonblocking(inner.as_fd()).unwrap_or(false)),
+            exported: AtomicBool::new(false),
+            read_timeout: AtomicU64::new(nanos(read_timeout)),
+            write_timeout: AtomicU64::new(nanos(write_timeout)),
+        };
+        Self::with_modes(inner, Arc::new(modes))
+    }
+
+    /// Takes in a duplicate of `self`.
+    pub(crate) fn duplicate(&self, inner: T) -> Self {
+        Self::with_modes(inner, Arc::clone(&self.modes))
+    }
+
+    fn with_modes(inner: T, modes: Arc<Modes>) -> Self {
+        let registration = Registration(Source::new(inner.as_fd().as_raw_fd()));
+        Self { registration, modes, inner }
+    }
+
+    /// Gives the descriptor out, no longer registered.
+    pub(crate) fn into_inner(self) -> T {
+        self.modes.exported.store(true, Ordering::Relaxed);
+        self.inner
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> &T {
+        &self.inner
+    }
+
+    pub(crate) fn set_nonblocking(&self, nonblocking: bool) {
+        self.modes.nonblocking.store(nonblocking, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_nonblocking(&self) -> bool {
+        self.modes.nonblocking.load(Ordering::Relaxed)
+    }
+
+    /// Whether a duplicate of the descriptor is in use elsewhere.
+    pub(crate) fn is_exported(&self) -> bool {
+        self.modes.exported.load(Ordering::Relaxed)
+    }
+
+    fn timeout(&self, direction: Direction) -> &AtomicU64 {
+        match direction {
+            Direction::Read => &self.modes.read_timeout,
+            Direction::Write => &self.modes.write_timeout,
+        }
+    }
+
+    pub(crate) fn set_timeout(&self, direction: Direction, timeout: Option<Duration>) {
+        self.timeout(direction).store(nanos(timeout), Ordering::Relaxed);
+    }
+
+    /// Runs `operation`, which must not block, until it says something else than `WouldBlock`, waiting in between.
+    ///
+    /// # Errors
+    /// What the operation said. `WouldBlock` if the timeout of this direction passed, or in non-blocking mode.
+    #[inline]
+    pub(crate) fn run<R>(
+        &self,
+        direction: Direction,
+        operation: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.run_unless_short(direction, operation, |_| false)
+    }
+
+    /// Like [`run`](Self::run); where `is_short` says that a result leaves nothing more to do in this direction, the next
+    /// operation waits before it tries.
+    #[inline]
+    pub(crate) fn run_unless_short<R>(
+        &self,
+        direction: Direction,
+        mut operation: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
+        is_short: impl Fn(&R) -> bool,
+    ) -> io::Result<R> {
+        let source = &self.registration.0;
+        let mut deadline = None;
+        loop {
+            let seen = source.look();
+            if source.may_be_ready(direction, seen) || self.is_nonblocking() {
+                match operation(self.inner.as_fd()) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        source.would_block(direction, seen);
+                        if self.is_nonblocking() {
+                            return Err(error);
+                        }
+                    }
+                    Ok(result) => {
+                        if is_short(&result) {
+                            source.came_up_short(direction, seen);
+                        }
+                        park::spend_budget();
+                        return Ok(result);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            if deadline.is_none() {
+                deadline = self.deadline(direction);
+            }
+            if !source.wait(direction, deadline)? {
+                return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+            }
+        }
+    }
+
+    #[cold]
+    fn timeout_deadline(nanos: u64) -> Option<Instant> {
+        deadline_after(Duration::from_nanos(nanos))
+    }
+
+    #[inline]
+    fn deadline(&self, direction: Direction) -> Option<Instant> {
+        match self.timeout(direction).load(Ordering::Relaxed) {
+            0 => None,
+            nanos => Self::timeout_deadline(nanos),
+        }
+    }
+
+    /// Waits until the descriptor may be ready; `false` if the deadline passes first.
+    pub(crate) fn wait(&self, direction: Direction, deadline: Option<Instant>) -> io::Result<bool> {
+        let source = &self.registration.0;
+        let seen = source.look();
+        if source.may_be_ready(direction, seen) {
+            source.would_block(direction, seen);
+        }
+        source.wait(direction, deadline)
+    }
+}
+
+impl<T: AsFd> AsFd for Io<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inner.as_fd()
+    }
+}

@@ -1,0 +1,110 @@
+//! Transfers on a socket that never block, whatever the mode of the socket.
+//!
+//! `MSG_DONTWAIT` is per call, so `O_NONBLOCK` need not be set on a connection: it is shared with every duplicate of the
+//! descriptor, in other processes too, and some of those may expect to block.
+
+use super::fault::{self, Call};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+fn count(result: isize) -> io::Result<usize> {
+    usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}
+
+/// What to do besides not blocking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Take {
+    Consume,
+    Peek,
+}
+
+/// As `recv(2)`.
+#[inline]
+pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8], take: Take) -> io::Result<usize> {
+    fault::check(Call::Recv)?;
+    let flags = libc::MSG_DONTWAIT | if take == Take::Peek { libc::MSG_PEEK } else { 0 };
+    // SAFETY: the kernel writes at most `buffer.len()` bytes into the buffer, which we have exclusively.
+    count(unsafe { libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), flags) })
+}
+
+/// As `send(2)`; a peer that is gone is an error, not a signal.
+#[inline]
+pub(crate) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
+    fault::check(Call::Send)?;
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: the kernel only reads the buffer.
+    count(unsafe { libc::send(fd.as_raw_fd(), buffer.as_ptr().cast(), buffer.len(), flags) })
+}
+
+/// The kernel takes no more pieces than this in one call.
+const MAX_PIECES: usize = libc::UIO_MAXIOV as usize;
+
+/// As `readv(2)`.
+pub(crate) fn recv_vectored(
+    fd: BorrowedFd<'_>,
+    buffers: &mut [IoSliceMut<'_>],
+) -> io::Result<usize> {
+    fault::check(Call::Recv)?;
+    // SAFETY: all-zero is a valid, empty message header.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = buffers.as_mut_ptr().cast();
+    message.msg_iovlen = buffers.len().min(MAX_PIECES) as _;
+    // SAFETY: `IoSliceMut` has the layout of `iovec`; the kernel writes into the slices, which we have exclusively.
+    count(unsafe { libc::recvmsg(fd.as_raw_fd(), &mut message, libc::MSG_DONTWAIT) })
+}
+
+/// As `writev(2)`; a peer that is gone is an error, not a signal.
+pub(crate) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+    fault::check(Call::Send)?;
+    // SAFETY: all-zero is a valid, empty message header.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = buffers.as_ptr().cast_mut().cast();
+    message.msg_iovlen = buffers.len().min(MAX_PIECES) as _;
+    // SAFETY: `IoSlice` has the layout of `iovec`; sendmsg only reads what it is given.
+    count(unsafe {
+        libc::sendmsg(fd.as_raw_fd(), &message, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+    })
+}
+
+/// Whether `O_NONBLOCK` is set.
+pub(crate) fn is_nonblocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    fault::check(Call::Fcntl)?;
+    // SAFETY: F_GETFL only reads the descriptor's flags.
+    let flags = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
+    if flags < 0 { Err(io::Error::last_os_error()) } else { Ok(flags & libc::O_NONBLOCK != 0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn never_block_and_fail_when_told() {
+        let (a, b) = UnixStream::pair().unwrap();
+        let mut buffer = [0; 8];
+        let empty = recv(a.as_fd(), &mut buffer, Take::Consume).unwrap_err();
+        assert_eq!(empty.kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(
+            send_vectored(b.as_fd(), &[IoSlice::new(b"ab"), IoSlice::new(b"c")]).unwrap(),
+            3
+        );
+        assert_eq!(recv(a.as_fd(), &mut buffer, Take::Peek).unwrap(), 3);
+        let (mut one, mut rest) = ([0; 1], [0; 9]);
+        let mut pieces = [IoSliceMut::new(&mut one), IoSliceMut::new(&mut rest)];
+        assert_eq!(recv_vectored(a.as_fd(), &mut pieces).unwrap(), 3);
+        assert_eq!((&one, &rest[..2]), (b"a", &b"bc"[..]));
+        assert!(!is_nonblocking(a.as_fd()).unwrap());
+        fault::fail(Call::Recv, 0, 2, libc::ECONNRESET);
+        assert!(recv(a.as_fd(), &mut buffer, Take::Consume).is_err());
+        assert!(recv_vectored(a.as_fd(), &mut []).is_err());
+        fault::fail(Call::Send, 0, 2, libc::EPIPE);
+        assert!(send(a.as_fd(), b"x").is_err());
+        assert!(send_vectored(a.as_fd(), &[]).is_err());
+        fault::fail(Call::Fcntl, 0, 1, libc::EBADF);
+        assert!(is_nonblocking(a.as_fd()).is_err());
+        drop(a);
+        assert_eq!(send(b.as_fd(), b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+}
