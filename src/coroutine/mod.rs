@@ -66,14 +66,14 @@ fn current_cell() -> *const Cell<*const Control> {
 }
 
 /// The innermost running coroutine, null outside all of them.
-#[inline]
+#[inline(always)]
 pub(crate) fn current() -> *const Control {
     // SAFETY: the pointer is to a thread-local without a destructor, so it is valid while its thread runs, and the
     // read is over before anything could switch.
     unsafe { (*current_cell()).get() }
 }
 
-#[inline]
+#[inline(always)]
 fn set_current(control: *const Control) -> *const Control {
     // SAFETY: as in `current`.
     unsafe { (*current_cell()).replace(control) }
@@ -172,14 +172,40 @@ pub(crate) unsafe fn resume(control: NonNull<Control>) -> Result<Progress, NotSu
             return Err(NotSuspended);
         }
         let resumer = set_current(at);
-        let result = (*at).raw().resume(());
+        let progress = switch_to(at);
         set_current(resumer);
-        match result {
-            CoroutineResult::Yield(()) => Ok(Progress::Suspended),
-            CoroutineResult::Return(()) => {
-                (*at).set_finished();
-                Ok(Progress::Finished)
-            }
+        Ok(progress)
+    }
+}
+
+/// Like [`resume`], for a caller outside all coroutines who resumes many: it calls [`leave`] after the last.
+///
+/// # Safety
+/// As for [`resume`]; and the coroutine is suspended.
+#[inline(always)]
+pub(crate) unsafe fn resume_root(control: NonNull<Control>) -> Progress {
+    set_current(control.as_ptr());
+    // SAFETY: as the caller promises.
+    unsafe { switch_to(control.as_ptr()) }
+}
+
+/// Ends a series of [`resume_root`]s: the OS thread is outside all coroutines again.
+#[inline]
+pub(crate) fn leave() {
+    set_current(ptr::null());
+}
+
+/// # Safety
+/// The block is valid, its coroutine is suspended, and this is its OS thread.
+#[inline(always)]
+unsafe fn switch_to(at: *mut Control) -> Progress {
+    // SAFETY: the coroutine is suspended, so nobody else uses `raw`.
+    match unsafe { (*at).raw().resume(()) } {
+        CoroutineResult::Yield(()) => Progress::Suspended,
+        CoroutineResult::Return(()) => {
+            // SAFETY: the block is valid until its owner takes it.
+            unsafe { (*at).set_finished() };
+            Progress::Finished
         }
     }
 }
@@ -201,13 +227,19 @@ pub(crate) fn suspend() {
 ///
 /// # Safety
 /// `control` belongs to a coroutine that is running on this OS thread, in the chain of resumes that leads to the caller.
-#[inline]
+///
+/// Inlined with all that is between it and the user's code where that is hot (a yield): the processor predicts returns by
+/// the nesting of calls, so each function that a resumed coroutine returns from costs a misprediction.
+#[inline(always)]
 pub(crate) unsafe fn suspend_outer(control: NonNull<Control>) {
     let innermost = current();
     // SAFETY: as the caller promises, a `resume` of this coroutine is waiting below on this OS thread. Everything above
     // it, nested coroutines included, keeps its frames until the coroutine is resumed.
     unsafe { (*control.as_ptr()).yielder().suspend(()) };
-    set_current(innermost);
+    // `resume` has set the coroutine itself.
+    if !ptr::eq(innermost, control.as_ptr()) {
+        set_current(innermost);
+    }
 }
 
 /// Installs the report of stack overflows, once for the process.

@@ -81,10 +81,12 @@ pub(crate) fn os_thread() -> TaskRef {
 #[inline]
 fn current_green() -> Option<Started> {
     let green = current::with_hub(|hub| hub.current()).flatten()?;
-    if process::is_exiting() || (std::thread::panicking() && panic_hook::is_running()) {
-        return None;
-    }
-    Some(green)
+    if must_block() { None } else { Some(green) }
+}
+
+#[inline(always)]
+fn must_block() -> bool {
+    process::is_exiting() || (std::thread::panicking() && panic_hook::is_running())
 }
 
 /// Whether the caller is a green thread that may be suspended here.
@@ -190,10 +192,20 @@ fn requeue_and_suspend(started: Started) {
 }
 
 /// Lets every other ready green thread of the worker run first; on a plain OS thread, yields that.
-#[inline]
+///
+/// Inlined into the user's code on purpose, see [`switch::suspend`].
+#[inline(always)]
 pub(crate) fn yield_now() {
-    let Some(started) = current_green() else { return std::thread::yield_now() };
-    requeue_and_suspend(started);
+    let queued = current::with_hub(|hub| {
+        let started = hub.current()?;
+        if must_block() {
+            return None;
+        }
+        hub.push_ready(started);
+        Some(started)
+    });
+    let Some(started) = queued.flatten() else { return std::thread::yield_now() };
+    switch::suspend(started);
     if task::any_killed() {
         raise_if_killed(started);
     }

@@ -1,6 +1,6 @@
 //! The loop of a worker.
 //!
-//! Rule A: run what is ready (up to 61), then start *one* new task. So a burst of spawns is shared out: while this worker
+//! Rule A: run what is ready (up to 61), then start *one* new task (and more only while they end at once). So a burst of spawns is shared out: while this worker
 //! gets one of them going, thieves take others.
 #![forbid(unsafe_code)]
 
@@ -33,23 +33,20 @@ pub(crate) fn wind_down(hub: &Hub, give_up: impl Fn() -> bool) -> Vec<String> {
         hub,
         |hub, task| {
             task.kill();
-            hub.start(task);
+            hub.start(task)
         },
         over,
     );
     hub.leak_all()
 }
 
-fn turn(hub: &Hub, start: impl Fn(&Hub, TaskRef), over: impl Fn() -> bool) {
+#[inline(always)]
+fn turn(hub: &Hub, start: impl Fn(&Hub, TaskRef) -> bool, over: impl Fn() -> bool) {
     let mut since_outside = 0;
     let mut outside = 0u32;
     loop {
         hub.drain_inbox();
-        let mut ran = hub.run_ready(OUTSIDE_EVERY);
-        if let Some(task) = hub.fresh.pop() {
-            start(hub, task);
-            ran += 1;
-        }
+        let ran = hub.run_ready(OUTSIDE_EVERY) + hub.start_fresh(&start);
         since_outside += ran;
         if ran != 0 && since_outside < OUTSIDE_EVERY {
             continue;

@@ -1,5 +1,4 @@
 //! The monotonic clock as one number.
-#![forbid(unsafe_code)]
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -7,6 +6,18 @@ use std::time::{Duration, Instant};
 fn origin() -> Instant {
     static ORIGIN: OnceLock<Instant> = OnceLock::new();
     *ORIGIN.get_or_init(Instant::now)
+}
+
+/// A counter of the processor that goes up at some steady rate of the order of a gigahertz; far cheaper than the clock.
+#[inline(always)]
+pub(crate) fn ticks() -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: reading the counter has no effect on memory; every x86_64 processor has it.
+    unsafe {
+        std::arch::x86_64::_rdtsc()
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    now()
 }
 
 /// Nanoseconds of an instant since the first use of the library; instants before that count as zero and instants

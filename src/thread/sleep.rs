@@ -39,7 +39,7 @@ fn wait(deadline: Option<Instant>) {
 
 /// Lets every other ready green thread of the worker run first, as [`std::thread::yield_now`]; on a plain OS thread
 /// yields that.
-#[inline]
+#[inline(always)]
 pub fn yield_now() {
     park::yield_now();
 }

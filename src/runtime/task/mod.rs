@@ -3,7 +3,7 @@
 //! Invariant: what another thread may touch is in the refcounted [`TaskRef`]; what lies on the stack, behind
 //! [`Started`], is touched only by the hub that started it, on its OS thread, until the task ends. The hub keeps its
 //! part of that bargain by holding each `Started` in one place only: its ready queue, its timers, or nowhere while the
-//! task waits, and by forgetting it when [`switch::resume_to_end`] says that the task has ended.
+//! task waits, and by forgetting it when [`switch::resume`] says that the task has ended.
 
 mod cell;
 pub(crate) mod current;

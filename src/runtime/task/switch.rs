@@ -48,20 +48,10 @@ pub(crate) fn start(
     Ok(unsafe { Started::new(control) })
 }
 
-/// Runs a task until it waits, yields or ends.
-#[inline(always)]
-pub(crate) fn resume(started: Started) -> Progress {
-    // SAFETY: a `Started` is valid on its own hub's thread until the task ends, and only the hub keeps any.
-    match unsafe { coroutine::resume(started.control()) } {
-        Ok(progress) => progress,
-        Err(coroutine::NotSuspended) => unreachable!("a queued green thread is suspended"),
-    }
-}
-
 /// Takes a task that has ended off its stack, and gives the stack to the next.
 ///
 /// # Safety
-/// [`resume`] has just said that the task finished; no copy of `started` is used again.
+/// [`coroutine::resume_root`] has just said that the task finished; no copy of `started` is used again.
 #[inline(always)]
 unsafe fn finish_unchecked(started: Started) -> TaskRef {
     // SAFETY: `start` moved the hub's reference into the started task, and this takes it out again, once.
@@ -71,14 +61,24 @@ unsafe fn finish_unchecked(started: Started) -> TaskRef {
     task
 }
 
-/// Runs a task and, if that ended it, frees its stack and returns its reference.
+/// Runs a suspended task until it waits, yields or ends; if it ended, frees its stack and returns its reference.
+///
+/// The hub calls [`leave`] after a series of these.
 #[inline(always)]
-pub(crate) fn resume_to_end(started: Started) -> Option<TaskRef> {
-    match resume(started) {
+pub(crate) fn resume(started: Started) -> Option<TaskRef> {
+    // SAFETY: a `Started` is valid on its own hub's thread until the task ends, only the hub keeps any, and it resumes
+    // none that is running: a running task is in no queue until it is about to suspend.
+    match unsafe { coroutine::resume_root(started.control()) } {
         Progress::Suspended => None,
         // SAFETY: it has just finished, and the hub keeps no other copy: a running task is in no queue.
         Progress::Finished => Some(unsafe { finish_unchecked(started) }),
     }
+}
+
+/// The hub is done with running tasks for now.
+#[inline]
+pub(crate) fn leave() {
+    coroutine::leave();
 }
 
 /// Suspends the green thread that runs on the calling OS thread, with all coroutines inside it.
