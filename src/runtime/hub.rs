@@ -253,18 +253,22 @@ impl Hub {
         count
     }
 
-    /// Starts new tasks of the hub's own queue: one, and more while they end at once. Returns how many.
+    /// Starts new tasks of the hub's own queue: one, and more while they end at once or there are no thieves. Returns how
+    /// many.
     ///
     /// A task that ended without waiting leaves nothing to share out, so going on takes nothing from the thieves; it
     /// spares whoever joins a series of short tasks from waking for each. `start_one` says whether its task ended.
     #[inline(always)]
     pub(crate) fn start_fresh(&self, start_one: impl Fn(&Self, TaskRef) -> bool) -> usize {
-        let begin = ticks();
         let mut count = 0;
+        let mut begin = 0;
         while let Some(task) = self.fresh.pop() {
+            if count == 0 {
+                begin = ticks();
+            }
             count += 1;
             let ended = start_one(self, task);
-            if !ended || count == START_AT_MOST || ticks().wrapping_sub(begin) > START_TICKS {
+            if (!ended && self.scheduler.has_thieves()) || count == START_AT_MOST || ticks().wrapping_sub(begin) > START_TICKS {
                 break;
             }
         }

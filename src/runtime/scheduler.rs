@@ -100,12 +100,18 @@ impl Scheduler {
         &self.hubs
     }
 
+    /// Whether a worker has others to share new tasks with.
+    #[inline(always)]
+    pub(crate) fn has_thieves(&self) -> bool {
+        self.hubs.len() > 1
+    }
+
     // --- adding -------------------------------------------------------------------------------------------------
 
     /// Adds a new task from a green thread of `hub`, which belongs to this scheduler.
     #[inline]
     pub(crate) fn push_from(&self, hub: &Hub, task: TaskRef) {
-        if self.hubs.len() == 1 {
+        if !self.has_thieves() {
             return hub.fresh.push(task);
         }
         // A worker that has clearly more live green threads than another places the new one there (rule B).
@@ -235,7 +241,7 @@ impl Scheduler {
 
     /// Searches as one of few: while somebody does, pushes wake nobody else.
     pub(crate) fn search(&self, hub: &Hub) -> Option<TaskRef> {
-        if self.hubs.len() == 1 {
+        if !self.has_thieves() {
             return self.find(hub);
         }
         self.searching.fetch_add(1, Ordering::SeqCst);

@@ -6,7 +6,7 @@
 
 use super::hub::Hub;
 use super::scheduler::Phase;
-use super::task::TaskRef;
+use super::task::{TaskRef, memory};
 use crate::stack;
 use std::time::Duration;
 
@@ -84,5 +84,6 @@ fn idle(hub: &Hub) {
     hub.scheduler.end_sleep(hub);
     if surplus && undisturbed {
         stack::trim();
+        memory::trim();
     }
 }

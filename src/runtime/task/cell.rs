@@ -2,6 +2,7 @@
 
 use super::error::{Cause, JoinError};
 use super::header::{Header, Meta, TaskRef, VTable};
+use super::memory;
 use super::thread::Thread;
 use crate::runtime::family::Family;
 use crate::stack::budget::Reservation;
@@ -111,7 +112,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
     /// See [`VTable::free`].
     unsafe fn free(header: NonNull<Header>) {
         // SAFETY: allocated as this type in `new`, and no reference is left.
-        drop(unsafe { Box::from_raw(header.cast::<Self>().as_ptr()) });
+        unsafe { memory::free(header.cast::<Self>()) };
     }
 }
 
@@ -133,11 +134,11 @@ where
     impl<F: FnOnce() -> T + 'static, T: 'static> Types<F, T> {
         const VTABLE: &'static VTable = &Task::<F, T>::VTABLE;
     }
-    let task = Box::new(Task::<F, T> {
+    let header = memory::allocate(Task::<F, T> {
         header: Header::new(Types::<F, T>::VTABLE, 2, meta, family, reservation),
         stage: UnsafeCell::new(Stage::Body(body)),
-    });
-    let header = NonNull::from(Box::leak(task)).cast::<Header>();
+    })
+    .cast::<Header>();
     // SAFETY: the count began at two, one for each.
     unsafe {
         (TaskRef::adopt(header), {

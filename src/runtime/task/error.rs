@@ -24,14 +24,17 @@ pub(crate) enum Cause {
 /// assert!(error.is_panic() && !error.is_killed());
 /// assert_eq!(*error.into_panic().downcast_ref::<&str>().unwrap(), "no luck");
 /// ```
-pub struct JoinError {
+pub struct JoinError(Box<Inner>);
+
+/// Behind a pointer, since errors are rare and every task has room for one.
+struct Inner {
     cause: Cause,
     name: Option<Box<str>>,
 }
 
 impl JoinError {
     pub(crate) fn new(cause: Cause, name: Option<&str>) -> Self {
-        Self { cause, name: name.map(Into::into) }
+        Self(Box::new(Inner { cause, name: name.map(Into::into) }))
     }
 
     pub(crate) fn from_payload(payload: Box<dyn Any + Send>, name: Option<&str>) -> Self {
@@ -41,17 +44,17 @@ impl JoinError {
 
     /// Whether the green thread panicked.
     pub fn is_panic(&self) -> bool {
-        matches!(self.cause, Cause::Panic(_))
+        matches!(self.0.cause, Cause::Panic(_))
     }
 
     /// Whether the green thread was killed, by its runtime's end for example, or never ran because of that.
     pub fn is_killed(&self) -> bool {
-        matches!(self.cause, Cause::Killed)
+        matches!(self.0.cause, Cause::Killed)
     }
 
     /// The error that kept the green thread from running at all, if that is what happened: it got no stack, for example.
     pub fn io_error(&self) -> Option<&io::Error> {
-        match &self.cause {
+        match &self.0.cause {
             Cause::Io(error) => Some(error),
             _ => None,
         }
@@ -73,9 +76,9 @@ impl JoinError {
     /// # Errors
     /// The error itself.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
-        match self.cause {
-            Cause::Panic(payload) => Ok(payload),
-            cause => Err(Self { cause, name: self.name }),
+        match *self.0 {
+            Inner { cause: Cause::Panic(payload), .. } => Ok(payload),
+            other => Err(Self(Box::new(other))),
         }
     }
 }
@@ -93,8 +96,8 @@ fn message(payload: &(dyn Any + Send)) -> &str {
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.name.as_deref().unwrap_or("<unnamed>");
-        match &self.cause {
+        let name = self.0.name.as_deref().unwrap_or("<unnamed>");
+        match &self.0.cause {
             Cause::Panic(payload) => {
                 write!(f, "green thread '{name}' panicked: {}", message(&**payload))
             }
@@ -106,12 +109,12 @@ impl fmt::Display for JoinError {
 
 impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cause: &dyn fmt::Debug = match &self.cause {
+        let cause: &dyn fmt::Debug = match &self.0.cause {
             Cause::Panic(payload) => &format!("Panic({:?})", message(&**payload)),
             Cause::Killed => &"Killed",
             Cause::Io(error) => error,
         };
-        f.debug_struct("JoinError").field("cause", cause).field("name", &self.name).finish()
+        f.debug_struct("JoinError").field("cause", cause).field("name", &self.0.name).finish()
     }
 }
 
@@ -131,7 +134,7 @@ impl From<JoinError> for Box<dyn Any + Send> {
 
 impl From<JoinError> for io::Error {
     fn from(error: JoinError) -> Self {
-        match error.cause {
+        match error.0.cause {
             Cause::Io(error) => error,
             _ => io::Error::other(error.to_string()),
         }

@@ -73,6 +73,7 @@ pub(crate) struct Meta {
 #[derive(Debug, Default)]
 struct Completion {
     first: Option<Waiter>,
+    #[allow(clippy::box_collection)] // one word in every task, for something rare
     more: Option<Box<Vec<Waiter>>>,
 }
 
@@ -405,7 +406,7 @@ impl TaskRef {
     }
 
     /// Tells everybody who waits that the task has ended. The result is in its place by now.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn complete(&self) {
         let header = self.header();
         header.reservation.replace(Reservation::NONE).release();
@@ -420,8 +421,8 @@ impl TaskRef {
         if let Some(waiter) = first {
             waiter.unpark();
         }
-        for waiter in more.into_iter().flat_map(|more| *more) {
-            waiter.unpark();
+        if let Some(more) = more {
+            more.into_iter().for_each(|waiter| waiter.unpark());
         }
         if let Some(family) = header.family {
             family.leave();

@@ -10,6 +10,7 @@ pub(crate) mod current;
 mod error;
 mod header;
 mod inbox;
+pub(crate) mod memory;
 mod os_thread;
 mod park_word;
 pub(crate) mod switch;
