@@ -178,23 +178,6 @@ pub(crate) unsafe fn resume(control: NonNull<Control>) -> Result<Progress, NotSu
     }
 }
 
-/// Like [`resume`], for a caller outside all coroutines who resumes many: it calls [`leave`] after the last.
-///
-/// # Safety
-/// As for [`resume`]; and the coroutine is suspended.
-#[inline(always)]
-pub(crate) unsafe fn resume_root(control: NonNull<Control>) -> Progress {
-    set_current(control.as_ptr());
-    // SAFETY: as the caller promises.
-    unsafe { switch_to(control.as_ptr()) }
-}
-
-/// Ends a series of [`resume_root`]s: the OS thread is outside all coroutines again.
-#[inline]
-pub(crate) fn leave() {
-    set_current(ptr::null());
-}
-
 /// # Safety
 /// The block is valid, its coroutine is suspended, and this is its OS thread.
 #[inline(always)]
@@ -223,22 +206,59 @@ pub(crate) fn suspend() {
     unsafe { (*control).yielder().suspend(()) };
 }
 
-/// Suspends a coroutine that may have resumed others, which run inside it now; they go to sleep together with it.
+/// The place where this OS thread keeps its innermost running coroutine, for those who look there often.
 ///
-/// # Safety
-/// `control` belongs to a coroutine that is running on this OS thread, in the chain of resumes that leads to the caller.
-///
-/// Inlined with all that is between it and the user's code where that is hot (a yield): the processor predicts returns by
-/// the nesting of calls, so each function that a resumed coroutine returns from costs a misprediction.
-#[inline(always)]
-pub(crate) unsafe fn suspend_outer(control: NonNull<Control>) {
-    let innermost = current();
-    // SAFETY: as the caller promises, a `resume` of this coroutine is waiting below on this OS thread. Everything above
-    // it, nested coroutines included, keeps its frames until the coroutine is resumed.
-    unsafe { (*control.as_ptr()).yielder().suspend(()) };
-    // `resume` has set the coroutine itself.
-    if !ptr::eq(innermost, control.as_ptr()) {
-        set_current(innermost);
+/// `!Send`: it belongs to its OS thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Innermost(*const Cell<*const Control>);
+
+impl Innermost {
+    pub(crate) fn of_this_thread() -> Self {
+        Self(current_cell())
+    }
+
+    #[inline(always)]
+    fn cell(&self) -> &Cell<*const Control> {
+        // SAFETY: a thread-local without a destructor is valid while its thread runs, and the value stays on it.
+        unsafe { &*self.0 }
+    }
+
+    /// Like [`resume`], for a caller outside all coroutines who resumes many: it calls [`leave`](Self::leave) after the
+    /// last.
+    ///
+    /// # Safety
+    /// As for [`resume`]; and the coroutine is suspended.
+    #[inline(always)]
+    pub(crate) unsafe fn resume_root(&self, control: NonNull<Control>) -> Progress {
+        self.cell().set(control.as_ptr());
+        // SAFETY: as the caller promises.
+        unsafe { switch_to(control.as_ptr()) }
+    }
+
+    /// Ends a series of [`resume_root`](Self::resume_root)s: the OS thread is outside all coroutines again.
+    #[inline(always)]
+    pub(crate) fn leave(&self) {
+        self.cell().set(ptr::null());
+    }
+
+    /// Suspends a coroutine that may have resumed others, which run inside it now; they go to sleep together with it.
+    ///
+    /// Inlined with all that is between it and the user's code where that is hot (a yield): the processor predicts returns
+    /// by the nesting of calls, so each function that a resumed coroutine returns from costs a misprediction.
+    ///
+    /// # Safety
+    /// `control` belongs to a coroutine that is running on this OS thread, in the chain of resumes that leads to the
+    /// caller, and whose outermost was resumed by [`resume_root`](Self::resume_root).
+    #[inline(always)]
+    pub(crate) unsafe fn suspend_outer(&self, control: NonNull<Control>) {
+        let innermost = self.cell().get();
+        // SAFETY: as the caller promises, a `resume` of this coroutine is waiting below on this OS thread. Everything
+        // above it, nested coroutines included, keeps its frames until the coroutine is resumed.
+        unsafe { (*control.as_ptr()).yielder().suspend(()) };
+        // `resume_root` has set the coroutine itself.
+        if !ptr::eq(innermost, control.as_ptr()) {
+            self.cell().set(innermost);
+        }
     }
 }
 
@@ -345,7 +365,7 @@ mod tests {
             let me = NonNull::new(current().cast_mut()).unwrap();
             let nested = coroutine(move || {
                 // SAFETY: `me` is running: it has resumed this coroutine.
-                unsafe { suspend_outer(me) };
+                unsafe { Innermost::of_this_thread().suspend_outer(me) };
                 suspend();
             });
             assert_eq!(nested.resume(), Ok(Progress::Suspended));

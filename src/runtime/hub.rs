@@ -8,6 +8,7 @@ use super::roster::Roster;
 use super::scheduler::Scheduler;
 use super::task::{Cause, Inbox, JoinError, Started, TaskRef, Token, switch};
 use super::timer::{TimerId, Wheel};
+use crate::coroutine::Innermost;
 use crate::stack::StackSize;
 use crate::sys::poll::{PollWaker, Poller};
 use crate::sys::time::{self, ticks};
@@ -117,7 +118,7 @@ pub(crate) struct Hub {
     shared: &'static HubShared,
     pub(crate) scheduler: Arc<Scheduler>,
     /// Started tasks that are ready to run.
-    ready: RefCell<Ring<Started>>,
+    ready: Ring<Started>,
     /// New tasks; other workers steal from here.
     pub(crate) fresh: Worker<TaskRef>,
     roster: RefCell<Roster>,
@@ -126,6 +127,8 @@ pub(crate) struct Hub {
     /// The green thread that is running.
     current: Cell<Option<Started>>,
     budget: Cell<u32>,
+    /// The innermost coroutine of this OS thread: the green thread that is running, or one inside it.
+    innermost: Innermost,
     stack_size: StackSize,
 }
 
@@ -141,13 +144,14 @@ impl Hub {
         Self {
             shared,
             scheduler,
-            ready: RefCell::new(Ring::with_capacity(256)),
+            ready: Ring::with_capacity(256),
             fresh,
             roster: RefCell::default(),
             timers: RefCell::new(Wheel::new(time::now())),
             poller: RefCell::new(poller),
             current: Cell::new(None),
             budget: Cell::new(0),
+            innermost: Innermost::of_this_thread(),
             stack_size,
         }
     }
@@ -163,10 +167,15 @@ impl Hub {
         self.current.get()
     }
 
+    #[inline(always)]
+    pub(crate) fn innermost(&self) -> Innermost {
+        self.innermost
+    }
+
     /// Queues a started task of this hub that is suspended, or about to suspend itself.
     #[inline(always)]
     pub(crate) fn push_ready(&self, started: Started) {
-        self.ready.borrow_mut().push(started);
+        self.ready.push(started);
     }
 
     pub(crate) fn stack_size(&self) -> StackSize {
@@ -201,7 +210,7 @@ impl Hub {
     fn run(&self, started: Started) -> bool {
         self.current.set(Some(started));
         self.budget.set(BUDGET);
-        match switch::resume(started) {
+        match switch::resume(started, self.innermost) {
             None => false,
             Some(task) => {
                 // What follows may run code of users (a waker's, say) and is not part of the green thread.
@@ -215,7 +224,7 @@ impl Hub {
     #[inline(always)]
     fn outside(&self) {
         self.current.set(None);
-        switch::leave();
+        self.innermost.leave();
     }
 
     #[inline(always)]
@@ -234,17 +243,12 @@ impl Hub {
     /// Runs up to `most` ready tasks; returns how many it ran.
     #[inline(always)]
     pub(crate) fn run_ready(&self, most: usize) -> usize {
-        let count = self.ready.borrow().len().min(most);
+        let count = self.ready.len().min(most);
         for _ in 0..count {
-            let next = {
-                let mut ready = self.ready.borrow_mut();
-                let next = ready.pop();
-                if let Some(later) = ready.peek(3) {
-                    switch::prefetch(later);
-                }
-                next
-            };
-            let Some(started) = next else { break };
+            let Some(started) = self.ready.pop() else { break };
+            if let Some(later) = self.ready.peek(3) {
+                switch::prefetch(later);
+            }
             self.run(started);
         }
         if count != 0 {
@@ -300,14 +304,13 @@ impl Hub {
     #[inline(always)]
     pub(crate) fn drain_inbox(&self) {
         if !self.shared.inbox.is_empty() {
-            let mut ready = self.ready.borrow_mut();
-            self.shared.inbox.drain(|started| ready.push(started));
+            self.shared.inbox.drain(|started| self.ready.push(started));
         }
     }
 
     #[inline(always)]
     pub(crate) fn has_ready(&self) -> bool {
-        self.ready.borrow().len() > 0
+        self.ready.len() > 0
     }
 
     /// Fires the timers whose time has come.
@@ -316,10 +319,9 @@ impl Hub {
         if timers.is_empty() {
             return;
         }
-        let mut ready = self.ready.borrow_mut();
         timers.advance(time::now(), |(started, token)| {
             if started.with(|task| task.park_word().expire(token)) {
-                ready.push(started);
+                self.ready.push(started);
             }
         });
     }

@@ -148,7 +148,7 @@ impl Parker {
         let sleeps = task.park_word().park(*token, self.interruptible)
             && !(self.is_killed() && task.park_word().interrupt());
         if sleeps {
-            switch::suspend(started);
+            suspend(started);
         }
         let outcome = task.park_word().outcome();
         if let Some(timer) = timer
@@ -186,9 +186,16 @@ pub(crate) fn raise_kill() -> ! {
     resume_unwind(Box::new(Kill))
 }
 
+#[inline(always)]
+fn suspend(started: Started) {
+    if let Some(innermost) = current::with_hub(|hub| hub.innermost()) {
+        switch::suspend(started, innermost);
+    }
+}
+
 fn requeue_and_suspend(started: Started) {
     current::with_hub(|hub| hub.push_ready(started));
-    switch::suspend(started);
+    suspend(started);
 }
 
 /// Lets every other ready green thread of the worker run first; on a plain OS thread, yields that.
@@ -202,10 +209,10 @@ pub(crate) fn yield_now() {
             return None;
         }
         hub.push_ready(started);
-        Some(started)
+        Some((started, hub.innermost()))
     });
-    let Some(started) = queued.flatten() else { return std::thread::yield_now() };
-    switch::suspend(started);
+    let Some((started, innermost)) = queued.flatten() else { return std::thread::yield_now() };
+    switch::suspend(started, innermost);
     if task::any_killed() {
         raise_if_killed(started);
     }
