@@ -19,7 +19,10 @@ pub(crate) struct Ring<T> {
 
 impl<T> std::fmt::Debug for Ring<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ring").field("head", &self.head).field("tail", &self.tail).finish_non_exhaustive()
+        f.debug_struct("Ring")
+            .field("head", &self.head)
+            .field("tail", &self.tail)
+            .finish_non_exhaustive()
     }
 }
 

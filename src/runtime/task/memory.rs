@@ -94,7 +94,8 @@ impl Drop for Cache {
 #[inline(always)]
 pub(super) fn allocate<T>(value: T) -> NonNull<T> {
     let layout = Layout::new::<T>();
-    let (class, layout) = class_of(layout).map_or((CLASSES, layout), |(class, block)| (class, block));
+    let (class, layout) =
+        class_of(layout).map_or((CLASSES, layout), |(class, block)| (class, block));
     let kept = if class < CLASSES {
         CACHE.try_with(|cache| cache.0[class].take()).ok().flatten()
     } else {
