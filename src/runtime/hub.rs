@@ -268,10 +268,15 @@ impl Hub {
         let mut next = Some(first);
         let mut begin = None;
         let mut count = 0;
+        let thieves = self.scheduler.has_thieves();
         while let Some(task) = next {
             count += 1;
+            if thieves && let Some(other) = self.scheduler.lighter_than(self) {
+                self.scheduler.place(other, task);
+                break;
+            }
             let ended = start_one(self, task);
-            if (!ended && self.scheduler.has_thieves()) || count == START_AT_MOST {
+            if (!ended && thieves) || count == START_AT_MOST {
                 break;
             }
             // Reading the counter costs as much as a switch.

@@ -114,21 +114,33 @@ impl Scheduler {
         if !self.has_thieves() {
             return hub.fresh.push(task);
         }
-        // A worker that has clearly more live green threads than another places the new one there (rule B).
-        let own = hub.shared().live();
-        let fewest = self.hubs.iter().min_by_key(|other| other.live());
-        match fewest {
-            Some(other) if other.live() + PLACEMENT_MARGIN < own => {
-                other.placed.push(task);
-                fence(Ordering::SeqCst);
-                other.wake();
-                self.abandon_if_over();
-            }
-            _ => {
+        match self.lighter_than(hub) {
+            Some(other) => self.place(other, task),
+            None => {
                 hub.fresh.push(task);
                 self.wake_one();
             }
         }
+    }
+
+    /// A worker that has clearly fewer live green threads than `hub`: new ones are placed there (rule B).
+    #[inline]
+    pub(crate) fn lighter_than(&self, hub: &Hub) -> Option<&'static HubShared> {
+        let own = hub.shared().live();
+        if own <= PLACEMENT_MARGIN {
+            return None;
+        }
+        let load = |other: &HubShared| other.live() + other.placed.len();
+        let lightest = self.hubs.iter().min_by_key(|other| load(other))?;
+        (load(lightest) + PLACEMENT_MARGIN < own).then_some(lightest)
+    }
+
+    /// Puts a new task where `other`, and whoever steals from it, will find it.
+    pub(crate) fn place(&self, other: &HubShared, task: TaskRef) {
+        other.placed.push(task);
+        fence(Ordering::SeqCst);
+        other.wake();
+        self.abandon_if_over();
     }
 
     /// Adds a new task from elsewhere.
@@ -184,8 +196,10 @@ impl Scheduler {
 
     // --- finding ------------------------------------------------------------------------------------------------
 
-    /// A new task from anywhere but the hub's own queue.
-    pub(crate) fn find(&self, hub: &Hub) -> Option<TaskRef> {
+    /// A new task from anywhere but the hub's own queue. A worker that has green threads to run takes nothing from one with
+    /// fewer: that one is only late, and would end up with none. One that is idle, or comes to the `rescue` of what lies
+    /// behind a hog, takes what it finds.
+    pub(crate) fn find(&self, hub: &Hub, rescue: bool) -> Option<TaskRef> {
         if let Some(task) = take_from(&hub.shared().placed, hub) {
             return Some(task);
         }
@@ -193,7 +207,8 @@ impl Scheduler {
             return Some(task);
         }
         for (other, stealer) in self.hubs.iter().zip(&self.stealers) {
-            if std::ptr::eq(*other, hub.shared()) {
+            if std::ptr::eq(*other, hub.shared()) || (!rescue && other.live() < hub.shared().live())
+            {
                 continue;
             }
             if !stealer.is_empty() {
@@ -242,10 +257,10 @@ impl Scheduler {
     /// Searches as one of few: while somebody does, pushes wake nobody else.
     pub(crate) fn search(&self, hub: &Hub) -> Option<TaskRef> {
         if !self.has_thieves() {
-            return self.find(hub);
+            return self.find(hub, true);
         }
         self.searching.fetch_add(1, Ordering::SeqCst);
-        let found = self.find(hub);
+        let found = self.find(hub, true);
         let last = self.searching.fetch_sub(1, Ordering::SeqCst) == 1;
         // Pushes since relied on us; pass the search on before we get busy.
         if found.is_some() && last && !hub.fresh.is_empty() {

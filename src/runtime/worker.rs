@@ -14,6 +14,8 @@ use std::time::Duration;
 const OUTSIDE_EVERY: usize = 61;
 /// Looks at the outside between looks at readiness.
 const READINESS_EVERY: u32 = 4;
+/// Looks at the outside between attempts to take new tasks from a worker that has fewer green threads.
+const RESCUE_EVERY: u32 = 1024;
 /// How long a worker is idle before it gives the memory of surplus stacks back.
 const TRIM_AFTER: Duration = Duration::from_secs(1);
 /// How often a worker that winds down looks whether to give up.
@@ -56,15 +58,18 @@ fn turn(hub: &Hub, start: impl Fn(&Hub, TaskRef) -> bool, over: impl Fn() -> boo
         if over() {
             return;
         }
-        let found = if ran == 0 { hub.scheduler.search(hub) } else { hub.scheduler.find(hub) };
+        outside = outside.wrapping_add(1);
+        let found = if ran == 0 {
+            hub.scheduler.search(hub)
+        } else {
+            hub.scheduler.find(hub, outside.is_multiple_of(RESCUE_EVERY))
+        };
         if let Some(task) = found {
             start(hub, task);
         } else if ran == 0 && !hub.has_ready() {
             idle(hub);
-            outside = 0;
             continue;
         }
-        outside += 1;
         if outside.is_multiple_of(READINESS_EVERY) {
             hub.poll_now();
         }
