@@ -21,6 +21,7 @@ use std::time::Instant;
 pub(crate) enum Reason {
     None,
     Sleep,
+    Park,
     Join,
     Run,
     Shutdown,
