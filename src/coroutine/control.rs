@@ -3,9 +3,11 @@
 use crate::stack::Stack;
 use corosensei::stack::StackPointer;
 use corosensei::{Coroutine as Raw, Yielder};
+use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::fmt;
 use std::ptr::{self, NonNull};
+use std::rc::Rc;
 
 type RawCoroutine = Raw<(), (), (), StackSpan>;
 
@@ -73,10 +75,16 @@ pub(crate) struct Control {
     yielder: Cell<*const Yielder<(), ()>>,
     // Cold: touched when the coroutine begins, ends, or is looked at.
     description: Description,
-    /// A word for the layer that keeps something for each green thread (its root greenlet).
-    local: Cell<*const ()>,
+    /// What the layer above keeps for a green thread (its greenlets); unused in other coroutines.
+    local: UnsafeCell<Option<Rc<dyn Any>>>,
     stack: Stack,
+    /// The coroutine that resumed this one last; meaningful while this one runs, and never set in a green thread.
+    resumer: Cell<*const Control>,
     finished: Cell<bool>,
+    /// Regions open in this very coroutine that it must not be switched out of.
+    regions: Cell<u16>,
+    /// In a green thread: regions open in any coroutine that runs inside it, itself included.
+    regions_inside: Cell<u16>,
 }
 
 impl fmt::Debug for Control {
@@ -95,9 +103,12 @@ impl Control {
             raw: UnsafeCell::new(raw),
             yielder: Cell::new(ptr::null()),
             description,
-            local: Cell::new(ptr::null()),
+            local: UnsafeCell::new(None),
             stack,
+            resumer: Cell::new(ptr::null()),
             finished: Cell::new(false),
+            regions: Cell::new(0),
+            regions_inside: Cell::new(0),
         }
     }
 
@@ -156,9 +167,25 @@ impl Control {
         self.description.owner
     }
 
-    /// The word of the layer above.
-    pub(crate) fn local(&self) -> &Cell<*const ()> {
+    /// What the layer above keeps for a green thread.
+    #[inline(always)]
+    pub(super) fn local(&self) -> &UnsafeCell<Option<Rc<dyn Any>>> {
         &self.local
+    }
+
+    #[inline(always)]
+    pub(super) fn resumer(&self) -> &Cell<*const Control> {
+        &self.resumer
+    }
+
+    #[inline(always)]
+    pub(super) fn regions(&self) -> &Cell<u16> {
+        &self.regions
+    }
+
+    #[inline(always)]
+    pub(super) fn regions_inside(&self) -> &Cell<u16> {
+        &self.regions_inside
     }
 
     /// Takes a control block off its stack: drops an unstarted body, returns the stack.

@@ -22,14 +22,24 @@
 //! outside: an argument of more than eight bytes would go through memory inside the switch and cost more.
 
 mod control;
+mod local;
+mod region;
+mod running;
+mod scope;
+mod this;
 
 pub(crate) use control::{Control, Description};
+pub(crate) use local::{identity, local, set_local};
+pub(crate) use region::{Region, enter_no_switch_region, in_no_switch_region};
+pub(crate) use running::{current, in_green_thread};
+pub(crate) use scope::scope;
+pub(crate) use this::{Refused, This};
 
 use crate::stack::Stack;
 use crate::sys::prefetch::prefetch;
 use control::StackSpan;
 use corosensei::{Coroutine as Raw, CoroutineResult, Yielder};
-use std::cell::Cell;
+use running::{running, set_current};
 use std::ptr::{self, NonNull};
 
 /// What [`Coroutine::resume`] came back from.
@@ -54,31 +64,6 @@ pub(crate) struct Coroutine {
     control: NonNull<Control>,
 }
 
-thread_local! {
-    /// The innermost coroutine running on this OS thread, null outside all of them.
-    static CURRENT: Cell<*const Control> = const { Cell::new(ptr::null()) };
-}
-
-/// The cell of this OS thread. Out of line, so that no compiler keeps the address of a thread-local across a switch.
-#[inline(never)]
-fn current_cell() -> *const Cell<*const Control> {
-    CURRENT.with(ptr::from_ref)
-}
-
-/// The innermost running coroutine, null outside all of them.
-#[inline]
-pub(crate) fn current() -> *const Control {
-    // SAFETY: the pointer is to a thread-local without a destructor, so it is valid while its thread runs, and the
-    // read is over before anything could switch.
-    unsafe { (*current_cell()).get() }
-}
-
-#[inline]
-fn set_current(control: *const Control) -> *const Control {
-    // SAFETY: as in `current`.
-    unsafe { (*current_cell()).replace(control) }
-}
-
 impl Coroutine {
     /// Puts `body` on `stack`; it runs at the first [`resume`](Self::resume).
     ///
@@ -89,13 +74,25 @@ impl Coroutine {
         description: Description,
         body: impl FnOnce() + 'static,
     ) -> Self {
+        // SAFETY: the body is 'static.
+        unsafe { Self::borrowing(stack, description, body) }
+    }
+
+    /// As [`new`](Self::new), for a body that borrows.
+    ///
+    /// # Safety
+    /// What the body borrows stays borrowable until it has returned or the coroutine, unstarted, was dropped.
+    #[inline]
+    unsafe fn borrowing(stack: Stack, description: Description, body: impl FnOnce()) -> Self {
         let span = StackSpan::below_control(&stack);
         let control = span.control();
-        let raw = Raw::with_stack(span, move |yielder: &Yielder<(), ()>, ()| {
+        let on_stack = move |yielder: &Yielder<(), ()>, ()| {
             // SAFETY: the control block was written below before the first resume and outlives the body.
             unsafe { (*control.as_ptr()).set_yielder(yielder) };
             body();
-        });
+        };
+        // SAFETY: the caller answers for what the body borrows; nothing else in the closure has a lifetime.
+        let raw = unsafe { Raw::with_stack_unchecked(span, on_stack) };
         // SAFETY: `below_control` reserved room for an aligned control block above corosensei's base, inside the
         // stack that we own, so nothing else lives there.
         unsafe { control.as_ptr().write(Control::new(raw, description, stack)) };
@@ -130,9 +127,21 @@ impl Coroutine {
         unsafe { self.control.as_ref() }.is_finished()
     }
 
+    /// Whether no frame of the body is on the stack: it has not begun, or it has returned.
+    pub(crate) fn is_disposable(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { self.control.as_ref() }.is_disposable()
+    }
+
     /// Whether this is the innermost coroutine running on the OS thread: the only one that [`suspend`] suspends.
     pub(crate) fn is_current(&self) -> bool {
         ptr::eq(current(), self.control.as_ptr())
+    }
+
+    /// A name for it that can be copied, for those who suspend it.
+    #[inline(always)]
+    pub(crate) fn this(&self) -> This {
+        This::new(self.control.as_ptr())
     }
 }
 
@@ -155,16 +164,50 @@ impl Drop for Coroutine {
 /// `control` belongs to a coroutine that was made on this OS thread and whose control block is still valid.
 #[inline]
 pub(crate) unsafe fn resume(control: NonNull<Control>) -> Result<Progress, NotSuspended> {
+    // SAFETY: as the caller promises.
+    unsafe { resume_as::<false>(control) }
+}
+
+/// As [`resume`], for a coroutine that is a green thread: until it suspends, [`in_green_thread`] says so, and
+/// [`local`] is what it keeps.
+///
+/// # Safety
+/// As for [`resume`]; and the same coroutine is always resumed by this function.
+#[inline]
+pub(crate) unsafe fn resume_green_thread(
+    control: NonNull<Control>,
+) -> Result<Progress, NotSuspended> {
+    // SAFETY: as the caller promises.
+    unsafe { resume_as::<true>(control) }
+}
+
+/// # Safety
+/// As for [`resume`].
+#[inline(always)]
+unsafe fn resume_as<const GREEN_THREAD: bool>(
+    control: NonNull<Control>,
+) -> Result<Progress, NotSuspended> {
     let at = control.as_ptr();
     // SAFETY: the block is valid. `raw` is touched through the raw pointer only, by `resume` alone; the check below it
-    // excludes a second `resume` of a coroutine that is running, so the mutable borrow is unique.
+    // excludes a second `resume` of a coroutine that is running, so the mutable borrow is unique. What `running` gave
+    // is used again after the switch: a coroutine never changes its OS thread, so it is still this thread's.
     unsafe {
         if (*at).is_running_or_finished() {
             return Err(NotSuspended);
         }
-        let resumer = set_current(at);
+        let running = &*running();
+        let resumer = running.current.replace(at);
+        let outer = if GREEN_THREAD {
+            running.green_thread.replace(at)
+        } else {
+            (*at).resumer().set(resumer);
+            ptr::null()
+        };
         let result = (*at).raw().resume(());
-        set_current(resumer);
+        running.current.set(resumer);
+        if GREEN_THREAD {
+            running.green_thread.set(outer);
+        }
         match result {
             CoroutineResult::Yield(()) => Ok(Progress::Suspended),
             CoroutineResult::Return(()) => {
@@ -201,6 +244,29 @@ pub(crate) unsafe fn suspend_outer(control: NonNull<Control>) {
     set_current(innermost);
 }
 
+/// Installs the report of stack overflows, once for the process.
+///
+/// # Errors
+/// What the system said of the handler; memory stays guarded without it.
+pub(crate) fn install_overflow_report() -> std::io::Result<()> {
+    crate::stack::overflow::install(|_limit, top| {
+        let write = crate::sys::signal::write_stderr;
+        write(b"\n");
+        // SAFETY: the fault is in this stack's guard, so code on this OS thread is running on it: its coroutine.
+        unsafe { Control::describe(top, &mut |piece| write(piece)) };
+        write(b" has overflowed its stack\n");
+    })
+}
+
+/// [`install_overflow_report`] at the first call, cheap at later ones; without a report if that fails.
+#[inline(always)]
+pub(crate) fn ensure_overflow_report() {
+    static DONE: std::sync::Once = std::sync::Once::new();
+    if !DONE.is_completed() {
+        DONE.call_once(|| drop(install_overflow_report()));
+    }
+}
+
 /// Asks for the cache lines that a `resume` of this coroutine will touch first.
 #[inline(always)]
 pub(crate) fn prefetch_resume(control: NonNull<Control>) {
@@ -214,6 +280,7 @@ pub(crate) fn prefetch_resume(control: NonNull<Control>) {
 mod tests {
     use super::*;
     use crate::stack::StackSize;
+    use std::cell::Cell;
     use std::rc::Rc;
 
     fn stack() -> Stack {
@@ -302,6 +369,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(not(feature = "sanitizer"))]
     fn control_block_layout() {
         let co = coroutine(|| ());
         let at = co.control().as_ptr() as usize;
