@@ -92,6 +92,12 @@ impl<Y, S, R> Core<Y, S, R> {
         }
     }
 
+    fn order(&self, order: Order) {
+        // The first resume leaves a value that no `yield_` waited for.
+        drop(self.shared.exchange.input.take());
+        self.shared.exchange.order.set(Some(order));
+    }
+
     /// Takes what the body left when it ended.
     #[cold]
     fn end(&mut self) {
@@ -129,7 +135,7 @@ impl<Y, S, R> Core<Y, S, R> {
         if coroutine.is_disposable() || self.shared.exchange.unwinding.get() {
             return Err(payload);
         }
-        self.shared.exchange.order.set(Some(Order::Throw(payload)));
+        self.order(Order::Throw(payload));
         Ok(self.run(coroutine))
     }
 
@@ -141,7 +147,7 @@ impl<Y, S, R> Core<Y, S, R> {
         if cfg!(panic = "abort") || self.shared.exchange.unwinding.get() {
             return Err(CloseError(()));
         }
-        self.shared.exchange.order.set(Some(Order::Close));
+        self.order(Order::Close);
         drop(self.run(coroutine));
         if coroutine.is_finished() { Ok(()) } else { Err(CloseError(())) }
     }

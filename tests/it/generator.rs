@@ -320,7 +320,7 @@ fn a_scoped_generator_is_over_when_its_scope_is() {
     let collected: String = generator::scope(body, |chars| chars.collect());
     assert_eq!((collected.as_str(), drops.get()), ("abc", 3));
     // Never started: the body is only dropped.
-    generator::scope(body, std::mem::forget);
+    generator::scope(body, |chars| std::mem::forget(chars));
     assert_eq!(drops.get(), 3);
 }
 
