@@ -26,6 +26,8 @@ mod local;
 mod region;
 mod running;
 mod scope;
+#[cfg(test)]
+pub(crate) mod testing;
 mod this;
 
 pub(crate) use control::{Control, Description};
@@ -40,6 +42,7 @@ use crate::sys::prefetch::prefetch;
 use control::StackSpan;
 use corosensei::{Coroutine as Raw, CoroutineResult, Yielder};
 use running::{running, set_current};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 
 /// What [`Coroutine::resume`] came back from.
@@ -57,11 +60,33 @@ pub(crate) struct NotSuspended;
 
 /// A body with a stack of its own.
 ///
-/// Dropping it: a body that never ran is dropped, a finished one leaves its stack to the next, a suspended or running
+/// Dropping it: a body that never ran is dropped (a panic in that is swallowed), a finished one leaves its stack to the next, a suspended or running
 /// one is *leaked*, because its frames may be borrowed from elsewhere. Whoever wants it unwound makes it finish first.
 #[derive(Debug)]
 pub(crate) struct Coroutine {
     control: NonNull<Control>,
+}
+
+/// A body that may be dropped unstarted where nothing may unwind: corosensei aborts on a panic in that.
+struct Body<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Body<F> {
+    #[inline(always)]
+    fn run(mut self) {
+        if let Some(body) = self.0.take() {
+            body();
+        }
+    }
+}
+
+impl<F: FnOnce()> Drop for Body<F> {
+    fn drop(&mut self) {
+        if let Some(body) = self.0.take() {
+            let dropped = catch_unwind(AssertUnwindSafe(|| drop(body)));
+            // The panic was printed when it began; what it carries may panic again when dropped.
+            std::mem::forget(dropped);
+        }
+    }
 }
 
 impl Coroutine {
@@ -86,10 +111,11 @@ impl Coroutine {
     unsafe fn borrowing(stack: Stack, description: Description, body: impl FnOnce()) -> Self {
         let span = StackSpan::below_control(&stack);
         let control = span.control();
+        let body = Body(Some(body));
         let on_stack = move |yielder: &Yielder<(), ()>, ()| {
             // SAFETY: the control block was written below before the first resume and outlives the body.
             unsafe { (*control.as_ptr()).set_yielder(yielder) };
-            body();
+            body.run();
         };
         // SAFETY: the caller answers for what the body borrows; nothing else in the closure has a lifetime.
         let raw = unsafe { Raw::with_stack_unchecked(span, on_stack) };

@@ -69,7 +69,9 @@ mod tests {
 
     #[test]
     fn counts_for_the_coroutine_and_around_it() {
-        let stack = || Stack::acquire(StackSize::default()).unwrap();
+        fn stack() -> Stack {
+            Stack::acquire(StackSize::default()).unwrap()
+        }
         let outer = enter_no_switch_region();
         let co = Coroutine::new(stack(), Description::NONE, || {
             This::innermost().suspend().unwrap();

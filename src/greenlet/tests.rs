@@ -1,41 +1,25 @@
 //! What needs the coroutines below: homes other than the OS thread's, and regions.
+#![forbid(unsafe_code)]
 
 use super::{Greenlet, SwitchError, WeakGreenlet, current, end_of_green_thread, switch_to_parent};
-use crate::coroutine::{
-    Coroutine, Description, Progress, enter_no_switch_region, resume_green_thread, suspend_outer,
-};
+use crate::coroutine::testing::Green;
+use crate::coroutine::{Progress, This, enter_no_switch_region};
 use crate::generator::{Generator, Yielder};
-use crate::stack::{Stack, StackSize};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::NonNull;
 use std::rc::Rc;
 
 /// A green thread as a runtime would run it.
-struct Green(Coroutine);
-
 fn green(body: impl FnOnce() + 'static) -> Green {
-    let stack = Stack::acquire(StackSize::default()).unwrap();
-    Green(Coroutine::new(stack, Description::NONE, || {
+    Green::new(|| {
         body();
         end_of_green_thread();
-    }))
+    })
 }
 
-impl Green {
-    fn resume(&self) -> Progress {
-        // SAFETY: alive, of this OS thread, and always resumed like this.
-        unsafe { resume_green_thread(self.0.control()) }.unwrap()
-    }
-}
-
-fn park(me: NonNull<crate::coroutine::Control>) {
-    // SAFETY: the tests call this from inside the green thread `me`.
-    unsafe { suspend_outer(me) };
-}
-
-fn me() -> NonNull<crate::coroutine::Control> {
-    NonNull::new(crate::coroutine::current().cast_mut()).unwrap()
+/// Suspends the green thread `me` from somewhere inside it.
+fn park(me: This) {
+    me.suspend_with_inner().unwrap();
 }
 
 struct Sets(Rc<Cell<bool>>);
@@ -51,7 +35,7 @@ fn a_greenlet_that_blocks_suspends_its_green_thread() {
     let log: Rc<RefCell<Vec<&str>>> = Rc::default();
     let inner = log.clone();
     let a = green(move || {
-        let me = me();
+        let me = This::innermost();
         let log = inner.clone();
         let child = Greenlet::new(move |()| {
             let parks = Generator::new(move |y: &Yielder<&str>| {
@@ -92,7 +76,7 @@ fn use_from_another_green_thread_is_an_error_and_the_drop_waits_for_home() {
         child.switch(()).unwrap();
         *out_weak.borrow_mut() = Some(child.downgrade());
         *out.borrow_mut() = Some(child);
-        park(me());
+        park(This::innermost());
     });
     assert_eq!(home.resume(), Progress::Suspended);
     let child = handle.take().unwrap();
