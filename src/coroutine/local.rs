@@ -69,7 +69,8 @@ pub(crate) fn local() -> Option<Rc<dyn Any>> {
 pub(crate) fn set_local(value: Option<Rc<dyn Any>>) -> Result<Option<Rc<dyn Any>>, ()> {
     let address = value.as_ref().map_or(ptr::null(), |value| Rc::as_ptr(value).cast());
     // SAFETY: replacing moves and drops nothing, so this is the only access to the cell.
-    let before = with_cell(|cell| unsafe { std::mem::replace(&mut *cell.get(), value) }).ok_or(())?;
+    let before =
+        with_cell(|cell| unsafe { std::mem::replace(&mut *cell.get(), value) }).ok_or(())?;
     if green_thread().is_null() {
         // SAFETY: a thread-local without a destructor.
         unsafe { (*identity_cell()).set(address) };

@@ -107,7 +107,11 @@ mod tests {
                 This::innermost().suspend().unwrap();
             });
             let name = inner.this();
-            assert_eq!(name.suspend_with_inner(), Err(Refused::NotInnermost), "it does not run yet");
+            assert_eq!(
+                name.suspend_with_inner(),
+                Err(Refused::NotInnermost),
+                "it does not run yet"
+            );
             assert_eq!(inner.resume(), Ok(Progress::Suspended));
             assert_eq!(inner.resume(), Ok(Progress::Finished));
         });

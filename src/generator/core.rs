@@ -35,10 +35,8 @@ struct Shared<Y, S, R> {
 }
 
 /// For the overflow report.
-pub(super) const DESCRIPTION: Description = Description {
-    write: Some(|_, out| out(b"a generator")),
-    owner: std::ptr::null(),
-};
+pub(super) const DESCRIPTION: Description =
+    Description { write: Some(|_, out| out(b"a generator")), owner: std::ptr::null() };
 
 /// The user's side of a generator, apart from the coroutine itself.
 pub(super) struct Core<Y, S, R> {

@@ -181,6 +181,9 @@ impl<Y, S, R> Generator<Y, S, R> {
     /// without running and the payload is raised here, as it is for one that has ended. It is raised here too where
     /// the body yielded from a destructor that runs because of a panic, since raising there would abort.
     pub fn throw(&mut self, payload: Box<dyn std::any::Any + Send>) -> Option<Y> {
+        if self.coroutine.is_none() {
+            resume_unwind(payload);
+        }
         let mut refused = None;
         let item = self.step(|core, coroutine| {
             core.throw(coroutine, payload).unwrap_or_else(|payload| {

@@ -85,10 +85,7 @@ fn use_from_another_green_thread_is_an_error_and_the_drop_waits_for_home() {
     assert!(child.set_parent(&current()).is_err());
     drop(child);
     assert!(!unwound.get(), "not here");
-    assert!(matches!(
-        weak.take().unwrap().switch::<_, ()>(()),
-        Err(SwitchError::Foreign { .. })
-    ));
+    assert!(matches!(weak.take().unwrap().switch::<_, ()>(()), Err(SwitchError::Foreign { .. })));
     assert_eq!(home.resume(), Progress::Finished);
     assert!(unwound.get(), "at home, when that ended");
 }
