@@ -9,6 +9,9 @@ use std::fmt;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
+/// What the layer above keeps for a green thread.
+pub(super) type Local = Option<Rc<dyn Any>>;
+
 type RawCoroutine = Raw<(), (), (), StackSpan>;
 
 /// Bytes from the control block to the stack's top: room for it, such that it begins 16 bytes behind the start of a
@@ -76,7 +79,7 @@ pub(crate) struct Control {
     // Cold: touched when the coroutine begins, ends, or is looked at.
     description: Description,
     /// What the layer above keeps for a green thread (its greenlets); unused in other coroutines.
-    local: UnsafeCell<Option<Rc<dyn Any>>>,
+    local: UnsafeCell<Local>,
     stack: Stack,
     /// The coroutine that resumed this one last; meaningful while this one runs, and never set in a green thread.
     resumer: Cell<*const Control>,
@@ -169,7 +172,7 @@ impl Control {
 
     /// What the layer above keeps for a green thread.
     #[inline(always)]
-    pub(super) fn local(&self) -> &UnsafeCell<Option<Rc<dyn Any>>> {
+    pub(super) fn local(&self) -> &UnsafeCell<Local> {
         &self.local
     }
 

@@ -1,5 +1,6 @@
 //! One value for each green thread, and one for each OS thread outside of those.
 
+use super::control::Local;
 use super::running::{green_thread, running};
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
@@ -7,7 +8,7 @@ use std::ptr;
 use std::rc::Rc;
 
 /// Outside of green threads: the value, and the end of it.
-struct OsThread(UnsafeCell<Option<Rc<dyn Any>>>);
+struct OsThread(UnsafeCell<Local>);
 
 impl Drop for OsThread {
     fn drop(&mut self) {
@@ -31,7 +32,7 @@ fn forget_identity() {
 
 /// Calls `f` with the caller's cell; `None` while the OS thread destroys its thread-locals.
 #[inline(always)]
-fn with_cell<T>(f: impl FnOnce(&UnsafeCell<Option<Rc<dyn Any>>>) -> T) -> Option<T> {
+fn with_cell<T>(f: impl FnOnce(&UnsafeCell<Local>) -> T) -> Option<T> {
     let green_thread = green_thread();
     if green_thread.is_null() {
         OS_THREAD.try_with(|cell| f(&cell.0)).ok()

@@ -7,9 +7,12 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// The key of a variable, and its value.
+type Entry = (usize, Rc<dyn Any>);
+
 /// The values of one greenlet. Copied by reference count, changed by copying.
 #[derive(Clone, Default)]
-pub(super) struct Context(Option<Rc<Vec<(usize, Rc<dyn Any>)>>>);
+pub(super) struct Context(Option<Rc<Vec<Entry>>>);
 
 impl Context {
     fn get(&self, key: usize) -> Option<Rc<dyn Any>> {

@@ -73,12 +73,6 @@ impl Inbox {
         }
     }
 
-    /// Whether a `T` would be taken.
-    #[inline(always)]
-    pub(crate) fn takes<T: 'static>(&self) -> bool {
-        self.waiting.get().is_some_and(|waiting| waiting.type_id == TypeId::of::<T>())
-    }
-
     /// The name of the type it waits for.
     pub(crate) fn expects(&self) -> Option<&'static str> {
         self.waiting.get().map(|waiting| waiting.type_name)
@@ -96,7 +90,6 @@ mod tests {
         let inbox = Inbox::default();
         assert_eq!(inbox.put(1), Err(1));
         let (inner, got) = inbox.receive::<String, _>(|| {
-            assert!(inbox.takes::<String>());
             assert_eq!(inbox.expects(), Some("alloc::string::String"));
             assert_eq!(inbox.put("str"), Err("str"));
             let (_, nested) = inbox.receive::<u8, _>(|| inbox.put(7u8).unwrap());
