@@ -341,6 +341,7 @@ fn a_trace_hook_sees_every_switch_and_may_switch() {
         }
     });
     let before = greenlet::set_trace(Some(Rc::new(move |event| {
+        helper.set_parent(&greenlet::current()).unwrap();
         helper.any().switch::<(), ()>(()).unwrap();
         let kind = if event.kind == TraceKind::Switch { "switch" } else { "throw" };
         inner.borrow_mut().push(format!("{kind} {}>{}", event.from.name(), event.to.name()));
