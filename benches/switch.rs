@@ -62,7 +62,7 @@ fn switches(c: &mut Criterion) {
     c.bench_function("generator made and dropped", |b| {
         b.iter(|| {
             let captured = black_box([1u64; 4]);
-            black_box(Generator::new(move |_: &Yielder<u64>| drop(black_box(captured))));
+            black_box(Generator::new(move |_: &Yielder<u64>| _ = black_box(captured)));
         });
     });
 }

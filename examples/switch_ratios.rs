@@ -77,17 +77,17 @@ fn main() {
             CoroutineResult::Yield(next) => n = next,
             CoroutineResult::Return(()) => unreachable!(),
         }));
-        times[1].push(per_step(|| drop(black_box(generator.next()))));
-        times[2].push(per_step(|| drop(black_box(peer.next()))));
+        times[1].push(per_step(|| _ = black_box(generator.next())));
+        times[2].push(per_step(|| _ = black_box(peer.next())));
         times[3].push(per_step(|| drop(black_box(child.any().switch::<u64, u64>(1)))));
         times[4].push(per_step(|| {
             let captured = black_box([1u64; 4]);
-            let mut made = Generator::new(move |_: &Yielder<u64>| drop(black_box(captured)));
+            let mut made = Generator::new(move |_: &Yielder<u64>| _ = black_box(captured));
             black_box(made.next());
         }));
         times[5].push(per_step(|| {
             let captured = black_box([1u64; 4]);
-            black_box(Generator::new(move |_: &Yielder<u64>| drop(black_box(captured))));
+            black_box(Generator::new(move |_: &Yielder<u64>| _ = black_box(captured)));
         }));
     }
     let medians: Vec<f64> = times

@@ -51,15 +51,20 @@ impl StackSpan {
     /// Where the control block goes: just above the base.
     #[inline(always)]
     pub(super) fn control(&self) -> NonNull<Control> {
-        NonNull::with_exposed_provenance(self.base)
+        let at = ptr::with_exposed_provenance_mut(self.base.get());
+        // SAFETY: a stack's base is not zero.
+        unsafe { NonNull::new_unchecked(at) }
     }
 }
+
+/// Writes a description of a coroutine's owner piece by piece.
+type Write = fn(owner: *const (), out: &mut dyn FnMut(&[u8]));
 
 /// What the overflow report says of a coroutine, and a word for its owner.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Description {
     /// Writes a description of `owner` piece by piece; runs in signal context, on the faulting thread.
-    pub(crate) write: Option<fn(owner: *const (), out: &mut dyn FnMut(&[u8]))>,
+    pub(crate) write: Option<Write>,
     /// What the layer above keeps for itself.
     pub(crate) owner: *const (),
 }
