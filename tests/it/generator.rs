@@ -1,5 +1,7 @@
 //! Generators: each sentence of the semantics, and attempts to break them from safe code.
 
+#![expect(clippy::forget_non_drop, reason = "forgetting is what is tested")]
+
 use greenthread::generator::{self, Generator, SendError, Yielder};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
