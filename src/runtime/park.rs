@@ -8,7 +8,8 @@
 
 use super::panic_hook;
 use super::task::{
-    self, Kill, Outcome, Started, TaskRef, Token, current, new_os_thread, sleep_os_thread, switch,
+    self, Expired, Kill, Outcome, Started, TaskRef, Token, current, new_os_thread, sleep_os_thread,
+    switch,
 };
 use crate::sys::process;
 use std::marker::PhantomData;
@@ -37,8 +38,8 @@ pub(crate) enum Wake {
     Notified,
     /// The deadline passed first.
     TimedOut,
-    /// The green thread has been killed. The caller takes its waiter back from where it put it, then calls
-    /// [`raise_kill`].
+    /// The green thread has been killed, or a timeout that it is inside of has expired. The caller takes its waiter back
+    /// from where it put it, then calls [`raise_kill`].
     Killed,
 }
 
@@ -117,7 +118,7 @@ impl Parker {
         };
         let token = task.park_word().prepare();
         // While unwinding, a second unwind would abort the process: the kill stays pending.
-        let interruptible = interruptible && green.is_some() && !std::thread::panicking();
+        let interruptible = interruptible && !std::thread::panicking() && !task.is_shielded();
         Self { waiter: Waiter { task, token }, green, interruptible, not_send: PhantomData }
     }
 
@@ -137,14 +138,16 @@ impl Parker {
 
     fn park_green(&self, started: Started, reason: Reason, deadline: Option<Instant>) -> Wake {
         let Waiter { task, token } = &self.waiter;
-        if self.is_killed() {
+        let interruption = self.interruption();
+        if interruption == Interruption::Now {
             // Raised before and swallowed, or raised while we ran: let the others have their turn first.
             requeue_and_suspend(started);
             return Wake::Killed;
         }
         task.set_reason(reason);
+        let (until, limited) = interruption.cut(deadline);
         let timer =
-            deadline.and_then(|at| current::with_hub(|hub| hub.add_timer(started, *token, at)));
+            until.and_then(|at| current::with_hub(|hub| hub.add_timer(started, *token, at)));
         // The second look at the kill flag pairs with `kill`: it sets the flag, then looks at the park word.
         let sleeps = task.park_word().park(*token, self.interruptible)
             && !(self.is_killed() && task.park_word().interrupt());
@@ -159,17 +162,23 @@ impl Parker {
         }
         match outcome {
             Outcome::Notified => Wake::Notified,
-            Outcome::Expired => Wake::TimedOut,
-            Outcome::Interrupted => Wake::Killed,
+            Outcome::Expired if !limited => Wake::TimedOut,
+            Outcome::Expired | Outcome::Interrupted => Wake::Killed,
         }
     }
 
     fn park_os_thread(&self, deadline: Option<Instant>) -> Wake {
         let Waiter { task, token } = &self.waiter;
+        let interruption = self.interruption();
+        if interruption == Interruption::Now {
+            return Wake::Killed;
+        }
+        let (until, limited) = interruption.cut(deadline);
         if task.park_word().park(*token, false) {
-            sleep_os_thread(task, *token, deadline);
+            sleep_os_thread(task, *token, until);
         }
         match task.park_word().outcome() {
+            Outcome::Expired if limited => Wake::Killed,
             Outcome::Expired => Wake::TimedOut,
             Outcome::Notified | Outcome::Interrupted => Wake::Notified,
         }
@@ -177,14 +186,66 @@ impl Parker {
 
     #[inline]
     fn is_killed(&self) -> bool {
-        self.interruptible && task::any_killed() && self.waiter.task.is_killed()
+        self.interruptible && task::any_interruption() && self.waiter.task.is_killed()
+    }
+
+    #[inline]
+    fn interruption(&self) -> Interruption {
+        if self.interruptible && task::any_interruption() {
+            interruption_of(&self.waiter.task)
+        } else {
+            Interruption::None
+        }
     }
 }
 
-/// Ends the calling green thread by unwinding it. Locks are not poisoned by that, and the panic hook stays silent.
+/// What will end a wait besides its waker and its own deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Interruption {
+    None,
+    /// A timeout that the thread is inside of.
+    At(Instant),
+    /// A kill, or a timeout that has expired.
+    Now,
+}
+
+impl Interruption {
+    /// The earlier of a wait's own deadline and the interruption; and whether it is the latter.
+    fn cut(self, deadline: Option<Instant>) -> (Option<Instant>, bool) {
+        match (self, deadline) {
+            (Self::At(limit), Some(own)) if own < limit => (deadline, false),
+            (Self::At(limit), _) => (Some(limit), true),
+            _ => (deadline, false),
+        }
+    }
+}
+
+#[cold]
+fn interruption_of(task: &TaskRef) -> Interruption {
+    if task.is_killed() {
+        return Interruption::Now;
+    }
+    match task.nearest_limit() {
+        None => Interruption::None,
+        Some(limit) if limit.deadline <= Instant::now() => Interruption::Now,
+        Some(limit) => Interruption::At(limit.deadline),
+    }
+}
+
+/// The calling thread as something that is killed and limited.
+pub(crate) fn own_task() -> TaskRef {
+    current_green().map_or_else(os_thread, Started::task)
+}
+
+/// Unwinds the calling thread: to its end if it was killed, else out of the timeout that has expired. Locks are not
+/// poisoned by that, and the panic hook stays silent.
 #[cold]
 pub(crate) fn raise_kill() -> ! {
-    resume_unwind(Box::new(Kill))
+    let task = own_task();
+    match task.nearest_limit() {
+        Some(limit) if !task.is_killed() => resume_unwind(Box::new(Expired(limit.id))),
+        _ => resume_unwind(Box::new(Kill)),
+    }
 }
 
 #[inline(always)]
@@ -214,14 +275,15 @@ pub(crate) fn yield_now() {
     });
     let Some((started, root)) = queued.flatten() else { return std::thread::yield_now() };
     switch::suspend(started, root);
-    if task::any_killed() {
-        raise_if_killed(started);
+    if task::any_interruption() {
+        raise_if_interrupted(started);
     }
 }
 
 #[cold]
-fn raise_if_killed(started: Started) {
-    if started.with(TaskRef::is_killed) && !std::thread::panicking() {
+fn raise_if_interrupted(started: Started) {
+    let due = |task: &TaskRef| !task.is_shielded() && interruption_of(task) == Interruption::Now;
+    if started.with(due) && !std::thread::panicking() {
         raise_kill();
     }
 }
