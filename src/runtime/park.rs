@@ -63,6 +63,7 @@ pub(crate) struct Parker {
     /// The green thread, unless the OS thread itself waits.
     green: Option<Started>,
     interruptible: bool,
+    unwinding: bool,
     not_send: PhantomData<*mut ()>,
 }
 
@@ -117,9 +118,11 @@ impl Parker {
             None => os_thread(),
         };
         let token = task.park_word().prepare();
+        let unwinding = is_unwinding_as(&task, green);
         // While unwinding, a second unwind would abort the process: the kill stays pending.
-        let interruptible = interruptible && !std::thread::panicking() && !task.is_shielded();
-        Self { waiter: Waiter { task, token }, green, interruptible, not_send: PhantomData }
+        let interruptible = interruptible && !unwinding && !task.is_shielded();
+        let waiter = Waiter { task, token };
+        Self { waiter, green, interruptible, unwinding, not_send: PhantomData }
     }
 
     /// What ends this wait.
@@ -141,7 +144,7 @@ impl Parker {
         let interruption = self.interruption();
         if interruption == Interruption::Now {
             // Raised before and swallowed, or raised while we ran: let the others have their turn first.
-            requeue_and_suspend(started);
+            requeue_and_suspend(started, false);
             return Wake::Killed;
         }
         task.set_reason(reason);
@@ -152,7 +155,7 @@ impl Parker {
         let sleeps = task.park_word().park(*token, self.interruptible)
             && !(self.is_killed() && task.park_word().interrupt());
         if sleeps {
-            suspend(started);
+            suspend(started, self.unwinding);
         }
         let outcome = task.park_word().outcome();
         if let Some(timer) = timer
@@ -242,22 +245,46 @@ pub(crate) fn own_task() -> TaskRef {
 #[cold]
 pub(crate) fn raise_kill() -> ! {
     let task = own_task();
+    task.set_unwinding(true);
     match task.nearest_limit() {
         Some(limit) if !task.is_killed() => resume_unwind(Box::new(Expired(limit.id))),
         _ => resume_unwind(Box::new(Kill)),
     }
 }
 
+/// Whether the calling thread itself is unwinding.
+///
+/// std counts by OS thread: while a neighbour is suspended in a destructor that waits, `panicking()` is true for all of
+/// its worker. Then a green thread is known to unwind by the panic hook having seen it, or by our having raised it.
+pub(crate) fn is_unwinding() -> bool {
+    std::thread::panicking() && is_unwinding_as(&own_task(), current_green())
+}
+
+#[inline]
+fn is_unwinding_as(task: &TaskRef, green: Option<Started>) -> bool {
+    let unwinding = std::thread::panicking()
+        && (green.is_none()
+            || task.was_unwinding()
+            || current::with_hub(|hub| hub.unwinding.get()) == Some(0));
+    task.set_unwinding(unwinding);
+    unwinding
+}
+
 #[inline(always)]
-fn suspend(started: Started) {
-    if let Some(root) = current::with_hub(|hub| hub.root()) {
-        switch::suspend(started, root);
+fn suspend(started: Started, unwinding: bool) {
+    let Some(root) = current::with_hub(|hub| hub.root()) else { return };
+    if unwinding {
+        current::with_hub(|hub| hub.unwinding.set(hub.unwinding.get() + 1));
+    }
+    switch::suspend(started, root);
+    if unwinding {
+        current::with_hub(|hub| hub.unwinding.set(hub.unwinding.get() - 1));
     }
 }
 
-fn requeue_and_suspend(started: Started) {
+fn requeue_and_suspend(started: Started, unwinding: bool) {
     current::with_hub(|hub| hub.push_ready(started));
-    suspend(started);
+    suspend(started, unwinding);
 }
 
 /// Lets every other ready green thread of the worker run first; on a plain OS thread, yields that.
@@ -267,15 +294,27 @@ fn requeue_and_suspend(started: Started) {
 pub(crate) fn yield_now() {
     let queued = current::with_hub(|hub| {
         let started = hub.current()?;
-        if must_block() {
+        if process::is_exiting() || std::thread::panicking() {
             return None;
         }
         hub.push_ready(started);
         Some((started, hub.root()))
     });
-    let Some((started, root)) = queued.flatten() else { return std::thread::yield_now() };
+    let Some((started, root)) = queued.flatten() else { return yield_slowly() };
     switch::suspend(started, root);
     if task::any_interruption() {
+        raise_if_interrupted(started);
+    }
+}
+
+/// On plain OS threads, and while somebody on the worker unwinds.
+#[cold]
+#[inline(never)]
+fn yield_slowly() {
+    let Some(started) = current_green() else { return std::thread::yield_now() };
+    let unwinding = started.with(|task| is_unwinding_as(task, Some(started)));
+    requeue_and_suspend(started, unwinding);
+    if !unwinding && task::any_interruption() {
         raise_if_interrupted(started);
     }
 }
@@ -283,7 +322,7 @@ pub(crate) fn yield_now() {
 #[cold]
 fn raise_if_interrupted(started: Started) {
     let due = |task: &TaskRef| !task.is_shielded() && interruption_of(task) == Interruption::Now;
-    if started.with(due) && !std::thread::panicking() {
+    if started.with(due) {
         raise_kill();
     }
 }

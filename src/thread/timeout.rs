@@ -57,10 +57,13 @@ where
     let limit = Limit { deadline, id: NEXT.fetch_add(1, Ordering::Relaxed) };
     let task = park::own_task();
     let region = enter_no_switch_region();
+    let unwinding = task.was_unwinding();
     task.push_limit(limit);
     let result = catch_unwind(AssertUnwindSafe(body));
     task.pop_limit();
     drop(region);
+    // Whatever unwound inside has been caught.
+    task.set_unwinding(unwinding);
     match result {
         Ok(value) => Ok(value),
         Err(payload) => match payload.downcast_ref::<Expired>() {

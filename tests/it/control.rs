@@ -135,7 +135,7 @@ fn a_killed_runner_ends_at_its_next_yield() {
         });
         yield_now();
         handle.kill();
-        assert!(handle.join().map(|()| ()).unwrap_err().is_killed());
+        assert!(handle.join().unwrap_err().is_killed());
     });
 }
 
@@ -194,7 +194,51 @@ fn a_kill_during_unwinding_waits_and_does_not_abort() {
         });
         yield_now();
         handle.kill();
-        assert!(handle.join().map(|()| ()).unwrap_err().is_panic());
+        assert!(handle.join().unwrap_err().is_panic());
+    });
+}
+
+/// std's `panicking()` is true for the whole worker while one of its green threads waits in a destructor.
+#[test]
+fn a_neighbour_that_unwinds_keeps_no_kill_and_no_timeout_from_others() {
+    struct ParkInDrop;
+    impl Drop for ParkInDrop {
+        fn drop(&mut self) {
+            park();
+        }
+    }
+    alone(|| {
+        let neighbour = spawn(|| {
+            let _park = ParkInDrop;
+            panic!("a neighbour's");
+        });
+        yield_now();
+        assert!(thread::panicking(), "the neighbour is suspended in its destructor");
+        assert!(timeout(SHORT, || sleep(LONG)).is_err());
+        assert!(
+            timeout(Duration::ZERO, || {
+                yield_now();
+            })
+            .is_err()
+        );
+        let killed = spawn(|| sleep(LONG));
+        yield_now();
+        killed.kill();
+        assert!(killed.join().unwrap_err().is_killed());
+        // One that unwinds itself is still not interrupted inside its destructors.
+        let own = spawn(|| {
+            let _park = ParkInDrop;
+            panic!("its own");
+        });
+        yield_now();
+        own.kill();
+        yield_now();
+        assert!(!own.is_finished());
+        own.thread().unpark();
+        assert!(own.join().unwrap_err().is_panic());
+        neighbour.thread().unpark();
+        assert!(neighbour.join().unwrap_err().is_panic());
+        assert!(!thread::panicking());
     });
 }
 
@@ -322,7 +366,7 @@ fn a_shield_defers_a_kill() {
         });
         yield_now();
         handle.kill();
-        assert!(handle.join().map(|()| ()).unwrap_err().is_killed());
+        assert!(handle.join().unwrap_err().is_killed());
         assert_eq!(done.load(Ordering::SeqCst), 1);
     });
 }

@@ -44,6 +44,9 @@ const LIMITED: u32 = 16;
 /// The owner is inside a [`shield`](crate::shield).
 const SHIELDED: u32 = 32;
 
+/// The owner began to unwind and has not been seen to have stopped. Owner only.
+const UNWINDING: u32 = 64;
+
 /// Killed tasks that have not ended, and timeouts that are open. While it is zero, a thread that yields or waits need not
 /// look whether it is to be interrupted.
 static INTERRUPTIONS: AtomicUsize = AtomicUsize::new(0);
@@ -424,6 +427,23 @@ impl TaskRef {
     /// Whether the task is to end.
     pub(crate) fn is_killed(&self) -> bool {
         self.header().flags.load(Ordering::SeqCst) & KILLED != 0
+    }
+
+    /// Notes whether the owner itself is unwinding. Called by the owner only.
+    #[inline]
+    pub(crate) fn set_unwinding(&self, unwinding: bool) {
+        let flags = &self.header().flags;
+        if unwinding {
+            flags.fetch_or(UNWINDING, Ordering::Relaxed);
+        } else if self.was_unwinding() {
+            flags.fetch_and(!UNWINDING, Ordering::Relaxed);
+        }
+    }
+
+    /// What was last noted.
+    #[inline]
+    pub(crate) fn was_unwinding(&self) -> bool {
+        self.header().flags.load(Ordering::Relaxed) & UNWINDING != 0
     }
 
     // --- timeouts and shields, called by the owner only -----------------------------------------------------------
