@@ -11,6 +11,8 @@ compile_error!(
 );
 
 mod coroutine;
+pub mod generator;
+pub mod greenlet;
 mod io;
 pub mod net;
 mod os;

@@ -3,9 +3,14 @@
 use crate::stack::Stack;
 use corosensei::stack::StackPointer;
 use corosensei::{Coroutine as Raw, Yielder};
+use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::fmt;
 use std::ptr::{self, NonNull};
+use std::rc::Rc;
+
+/// What the layer above keeps for a green thread.
+pub(super) type Local = Option<Rc<dyn Any>>;
 
 type RawCoroutine = Raw<(), (), (), StackSpan>;
 
@@ -46,15 +51,20 @@ impl StackSpan {
     /// Where the control block goes: just above the base.
     #[inline(always)]
     pub(super) fn control(&self) -> NonNull<Control> {
-        NonNull::with_exposed_provenance(self.base)
+        let at = ptr::with_exposed_provenance_mut(self.base.get());
+        // SAFETY: a stack's base is not zero.
+        unsafe { NonNull::new_unchecked(at) }
     }
 }
+
+/// Writes a description of a coroutine's owner piece by piece.
+type Write = fn(owner: *const (), out: &mut dyn FnMut(&[u8]));
 
 /// What the overflow report says of a coroutine, and a word for its owner.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Description {
     /// Writes a description of `owner` piece by piece; runs in signal context, on the faulting thread.
-    pub(crate) write: Option<fn(owner: *const (), out: &mut dyn FnMut(&[u8]))>,
+    pub(crate) write: Option<Write>,
     /// What the layer above keeps for itself.
     pub(crate) owner: *const (),
 }
@@ -73,10 +83,16 @@ pub(crate) struct Control {
     yielder: Cell<*const Yielder<(), ()>>,
     // Cold: touched when the coroutine begins, ends, or is looked at.
     description: Description,
-    /// A word for the layer that keeps something for each green thread (its root greenlet).
-    local: Cell<*const ()>,
+    /// What the layer above keeps for a green thread (its greenlets); unused in other coroutines.
+    local: UnsafeCell<Local>,
     stack: Stack,
+    /// The coroutine that resumed this one last; meaningful while this one runs, and never set in a green thread.
+    resumer: Cell<*const Control>,
     finished: Cell<bool>,
+    /// Regions open in this very coroutine that it must not be switched out of.
+    regions: Cell<u16>,
+    /// In a green thread: regions open in any coroutine that runs inside it, itself included.
+    regions_inside: Cell<u16>,
 }
 
 impl fmt::Debug for Control {
@@ -95,9 +111,12 @@ impl Control {
             raw: UnsafeCell::new(raw),
             yielder: Cell::new(ptr::null()),
             description,
-            local: Cell::new(ptr::null()),
+            local: UnsafeCell::new(None),
             stack,
+            resumer: Cell::new(ptr::null()),
             finished: Cell::new(false),
+            regions: Cell::new(0),
+            regions_inside: Cell::new(0),
         }
     }
 
@@ -156,9 +175,25 @@ impl Control {
         self.description.owner
     }
 
-    /// The word of the layer above.
-    pub(crate) fn local(&self) -> &Cell<*const ()> {
+    /// What the layer above keeps for a green thread.
+    #[inline(always)]
+    pub(super) fn local(&self) -> &UnsafeCell<Local> {
         &self.local
+    }
+
+    #[inline(always)]
+    pub(super) fn resumer(&self) -> &Cell<*const Control> {
+        &self.resumer
+    }
+
+    #[inline(always)]
+    pub(super) fn regions(&self) -> &Cell<u16> {
+        &self.regions
+    }
+
+    #[inline(always)]
+    pub(super) fn regions_inside(&self) -> &Cell<u16> {
+        &self.regions_inside
     }
 
     /// Takes a control block off its stack: drops an unstarted body, returns the stack.

@@ -22,15 +22,30 @@
 //! outside: an argument of more than eight bytes would go through memory inside the switch and cost more.
 
 mod control;
+mod local;
+mod region;
+mod root;
+mod running;
+mod scope;
+#[cfg(test)]
+pub(crate) mod testing;
+mod this;
 
 pub(crate) use control::{Control, Description};
+pub(crate) use local::{identity, local, set_local};
+pub(crate) use region::{Region, enter_no_switch_region, in_no_switch_region};
+pub(crate) use root::Root;
+pub(crate) use running::{current, in_green_thread};
+pub(crate) use scope::scope;
+pub(crate) use this::{Refused, This};
 
 use crate::stack::Stack;
 use crate::sys::prefetch::prefetch;
 use control::StackSpan;
 use corosensei::{Coroutine as Raw, CoroutineResult, Yielder};
-use std::cell::Cell;
-use std::ptr::{self, NonNull};
+use running::running;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
 
 /// What [`Coroutine::resume`] came back from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,36 +62,34 @@ pub(crate) struct NotSuspended;
 
 /// A body with a stack of its own.
 ///
-/// Dropping it: a body that never ran is dropped, a finished one leaves its stack to the next, a suspended or running
-/// one is *leaked*, because its frames may be borrowed from elsewhere. Whoever wants it unwound makes it finish first.
+/// Dropping it: a body that never ran is dropped (a panic in that is swallowed), a finished one leaves its stack to the
+/// next, a suspended or running one is *leaked*, because its frames may be borrowed from elsewhere. Whoever wants it
+/// unwound makes it finish first.
 #[derive(Debug)]
 pub(crate) struct Coroutine {
     control: NonNull<Control>,
 }
 
-thread_local! {
-    /// The innermost coroutine running on this OS thread, null outside all of them.
-    static CURRENT: Cell<*const Control> = const { Cell::new(ptr::null()) };
+/// A body that may be dropped unstarted where nothing may unwind: corosensei aborts on a panic in that.
+struct Body<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Body<F> {
+    #[inline(always)]
+    fn run(mut self) {
+        if let Some(body) = self.0.take() {
+            body();
+        }
+    }
 }
 
-/// The cell of this OS thread. Out of line, so that no compiler keeps the address of a thread-local across a switch.
-#[inline(never)]
-fn current_cell() -> *const Cell<*const Control> {
-    CURRENT.with(ptr::from_ref)
-}
-
-/// The innermost running coroutine, null outside all of them.
-#[inline(always)]
-pub(crate) fn current() -> *const Control {
-    // SAFETY: the pointer is to a thread-local without a destructor, so it is valid while its thread runs, and the
-    // read is over before anything could switch.
-    unsafe { (*current_cell()).get() }
-}
-
-#[inline(always)]
-fn set_current(control: *const Control) -> *const Control {
-    // SAFETY: as in `current`.
-    unsafe { (*current_cell()).replace(control) }
+impl<F: FnOnce()> Drop for Body<F> {
+    fn drop(&mut self) {
+        if let Some(body) = self.0.take() {
+            let dropped = catch_unwind(AssertUnwindSafe(|| drop(body)));
+            // The panic was printed when it began; what it carries may panic again when dropped.
+            std::mem::forget(dropped);
+        }
+    }
 }
 
 impl Coroutine {
@@ -89,13 +102,26 @@ impl Coroutine {
         description: Description,
         body: impl FnOnce() + 'static,
     ) -> Self {
+        // SAFETY: the body is 'static.
+        unsafe { Self::borrowing(stack, description, body) }
+    }
+
+    /// As [`new`](Self::new), for a body that borrows.
+    ///
+    /// # Safety
+    /// What the body borrows stays borrowable until it has returned or the coroutine, unstarted, was dropped.
+    #[inline]
+    unsafe fn borrowing(stack: Stack, description: Description, body: impl FnOnce()) -> Self {
         let span = StackSpan::below_control(&stack);
         let control = span.control();
-        let raw = Raw::with_stack(span, move |yielder: &Yielder<(), ()>, ()| {
+        let body = Body(Some(body));
+        let on_stack = move |yielder: &Yielder<(), ()>, ()| {
             // SAFETY: the control block was written below before the first resume and outlives the body.
             unsafe { (*control.as_ptr()).set_yielder(yielder) };
-            body();
-        });
+            body.run();
+        };
+        // SAFETY: the caller answers for what the body borrows; nothing else in the closure has a lifetime.
+        let raw = unsafe { Raw::with_stack_unchecked(span, on_stack) };
         // SAFETY: `below_control` reserved room for an aligned control block above corosensei's base, inside the
         // stack that we own, so nothing else lives there.
         unsafe { control.as_ptr().write(Control::new(raw, description, stack)) };
@@ -139,9 +165,22 @@ impl Coroutine {
         unsafe { self.control.as_ref() }.is_finished()
     }
 
+    /// Whether no frame of the body is on the stack: it has not begun, or it has returned.
+    pub(crate) fn is_disposable(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { self.control.as_ref() }.is_disposable()
+    }
+
     /// Whether this is the innermost coroutine running on the OS thread: the only one that [`suspend`] suspends.
+    #[cfg(test)]
     pub(crate) fn is_current(&self) -> bool {
-        ptr::eq(current(), self.control.as_ptr())
+        std::ptr::eq(current(), self.control.as_ptr())
+    }
+
+    /// A name for it that can be copied, for those who suspend it.
+    #[inline(always)]
+    pub(crate) fn this(&self) -> This {
+        This::new(self.control.as_ptr())
     }
 }
 
@@ -163,17 +202,19 @@ impl Drop for Coroutine {
 /// # Safety
 /// `control` belongs to a coroutine that was made on this OS thread and whose control block is still valid.
 #[inline]
-pub(crate) unsafe fn resume(control: NonNull<Control>) -> Result<Progress, NotSuspended> {
+unsafe fn resume(control: NonNull<Control>) -> Result<Progress, NotSuspended> {
     let at = control.as_ptr();
-    // SAFETY: the block is valid. `raw` is touched through the raw pointer only, by `resume` alone; the check below it
-    // excludes a second `resume` of a coroutine that is running, so the mutable borrow is unique.
+    // SAFETY: the block is valid. What `running` gave is used again after the switch: a coroutine never changes its OS
+    // thread, so it is still this thread's.
     unsafe {
         if (*at).is_running_or_finished() {
             return Err(NotSuspended);
         }
-        let resumer = set_current(at);
+        let running = &*running();
+        let resumer = running.current.replace(at);
+        (*at).resumer().set(resumer);
         let progress = switch_to(at);
-        set_current(resumer);
+        running.current.set(resumer);
         Ok(progress)
     }
 }
@@ -182,7 +223,8 @@ pub(crate) unsafe fn resume(control: NonNull<Control>) -> Result<Progress, NotSu
 /// The block is valid, its coroutine is suspended, and this is its OS thread.
 #[inline(always)]
 unsafe fn switch_to(at: *mut Control) -> Progress {
-    // SAFETY: the coroutine is suspended, so nobody else uses `raw`.
+    // SAFETY: `raw` is touched through the raw pointer only, by this function alone; that the coroutine is suspended
+    // excludes a second one of it, so the mutable borrow is unique.
     match unsafe { (*at).raw().resume(()) } {
         CoroutineResult::Yield(()) => Progress::Suspended,
         CoroutineResult::Return(()) => {
@@ -206,74 +248,27 @@ pub(crate) fn suspend() {
     unsafe { (*control).yielder().suspend(()) };
 }
 
-/// The place where this OS thread keeps its innermost running coroutine, for those who look there often.
-///
-/// `!Send`: it belongs to its OS thread.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Innermost(*const Cell<*const Control>);
-
-impl Innermost {
-    pub(crate) fn of_this_thread() -> Self {
-        Self(current_cell())
-    }
-
-    #[inline(always)]
-    fn cell(&self) -> &Cell<*const Control> {
-        // SAFETY: a thread-local without a destructor is valid while its thread runs, and the value stays on it.
-        unsafe { &*self.0 }
-    }
-
-    /// Like [`resume`], for a caller outside all coroutines who resumes many: it calls [`leave`](Self::leave) after the
-    /// last.
-    ///
-    /// # Safety
-    /// As for [`resume`]; and the coroutine is suspended.
-    #[inline(always)]
-    pub(crate) unsafe fn resume_root(&self, control: NonNull<Control>) -> Progress {
-        self.cell().set(control.as_ptr());
-        // SAFETY: as the caller promises.
-        unsafe { switch_to(control.as_ptr()) }
-    }
-
-    /// Ends a series of [`resume_root`](Self::resume_root)s: the OS thread is outside all coroutines again.
-    #[inline(always)]
-    pub(crate) fn leave(&self) {
-        self.cell().set(ptr::null());
-    }
-
-    /// Suspends a coroutine that may have resumed others, which run inside it now; they go to sleep together with it.
-    ///
-    /// Inlined with all that is between it and the user's code where that is hot (a yield): the processor predicts returns
-    /// by the nesting of calls, so each function that a resumed coroutine returns from costs a misprediction.
-    ///
-    /// # Safety
-    /// `control` belongs to a coroutine that is running on this OS thread, in the chain of resumes that leads to the
-    /// caller, and whose outermost was resumed by [`resume_root`](Self::resume_root).
-    #[inline(always)]
-    pub(crate) unsafe fn suspend_outer(&self, control: NonNull<Control>) {
-        let innermost = self.cell().get();
-        // SAFETY: as the caller promises, a `resume` of this coroutine is waiting below on this OS thread. Everything
-        // above it, nested coroutines included, keeps its frames until the coroutine is resumed.
-        unsafe { (*control.as_ptr()).yielder().suspend(()) };
-        // `resume_root` has set the coroutine itself.
-        if !ptr::eq(innermost, control.as_ptr()) {
-            self.cell().set(innermost);
-        }
-    }
-}
-
 /// Installs the report of stack overflows, once for the process.
 ///
 /// # Errors
 /// What the system said of the handler; memory stays guarded without it.
 pub(crate) fn install_overflow_report() -> std::io::Result<()> {
-    crate::stack::overflow::install(|_limit, top| {
+    crate::stack::overflow::install(|_, top| {
         let write = crate::sys::signal::write_stderr;
         write(b"\n");
         // SAFETY: the fault is in this stack's guard, so code on this OS thread is running on it: its coroutine.
         unsafe { Control::describe(top, &mut |piece| write(piece)) };
         write(b" has overflowed its stack\n");
     })
+}
+
+/// [`install_overflow_report`] at the first call, cheap at later ones; without a report if that fails.
+#[inline(always)]
+pub(crate) fn ensure_overflow_report() {
+    static DONE: std::sync::Once = std::sync::Once::new();
+    if !DONE.is_completed() {
+        DONE.call_once(|| drop(install_overflow_report()));
+    }
 }
 
 /// Asks for the cache lines that a `resume` of this coroutine will touch first.
@@ -289,6 +284,7 @@ pub(crate) fn prefetch_resume(control: NonNull<Control>) {
 mod tests {
     use super::*;
     use crate::stack::StackSize;
+    use std::cell::Cell;
     use std::rc::Rc;
 
     fn stack() -> Stack {
@@ -365,7 +361,7 @@ mod tests {
             let me = NonNull::new(current().cast_mut()).unwrap();
             let nested = coroutine(move || {
                 // SAFETY: `me` is running: it has resumed this coroutine.
-                unsafe { Innermost::of_this_thread().suspend_outer(me) };
+                unsafe { Root::of_this_thread().suspend(me) };
                 suspend();
             });
             assert_eq!(nested.resume(), Ok(Progress::Suspended));
@@ -377,6 +373,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(not(feature = "sanitizer"))]
     fn control_block_layout() {
         let co = coroutine(|| ());
         let at = co.control().as_ptr() as usize;

@@ -8,7 +8,7 @@ use super::roster::Roster;
 use super::scheduler::Scheduler;
 use super::task::{Cause, Inbox, JoinError, Started, TaskRef, Token, switch};
 use super::timer::{TimerId, Wheel};
-use crate::coroutine::Innermost;
+use crate::coroutine::Root;
 use crate::stack::StackSize;
 use crate::sys::poll::{PollWaker, Poller};
 use crate::sys::time::{self, ticks};
@@ -127,8 +127,8 @@ pub(crate) struct Hub {
     /// The green thread that is running.
     current: Cell<Option<Started>>,
     budget: Cell<u32>,
-    /// The innermost coroutine of this OS thread: the green thread that is running, or one inside it.
-    innermost: Innermost,
+    /// From where green threads are resumed.
+    root: Root,
     stack_size: StackSize,
 }
 
@@ -151,7 +151,7 @@ impl Hub {
             poller: RefCell::new(poller),
             current: Cell::new(None),
             budget: Cell::new(0),
-            innermost: Innermost::of_this_thread(),
+            root: Root::of_this_thread(),
             stack_size,
         }
     }
@@ -168,8 +168,8 @@ impl Hub {
     }
 
     #[inline(always)]
-    pub(crate) fn innermost(&self) -> Innermost {
-        self.innermost
+    pub(crate) fn root(&self) -> Root {
+        self.root
     }
 
     /// Queues a started task of this hub that is suspended, or about to suspend itself.
@@ -210,7 +210,7 @@ impl Hub {
     fn run(&self, started: Started) -> bool {
         self.current.set(Some(started));
         self.budget.set(BUDGET);
-        match switch::resume(started, self.innermost) {
+        match switch::resume(started, self.root) {
             None => false,
             Some(task) => {
                 // What follows may run code of users (a waker's, say) and is not part of the green thread.
@@ -224,7 +224,7 @@ impl Hub {
     #[inline(always)]
     fn outside(&self) {
         self.current.set(None);
-        self.innermost.leave();
+        self.root.leave();
     }
 
     #[inline(always)]

@@ -21,6 +21,7 @@ use std::time::Instant;
 pub(crate) enum Reason {
     None,
     Sleep,
+    Park,
     Join,
     Run,
     Shutdown,
@@ -188,8 +189,8 @@ pub(crate) fn raise_kill() -> ! {
 
 #[inline(always)]
 fn suspend(started: Started) {
-    if let Some(innermost) = current::with_hub(|hub| hub.innermost()) {
-        switch::suspend(started, innermost);
+    if let Some(root) = current::with_hub(|hub| hub.root()) {
+        switch::suspend(started, root);
     }
 }
 
@@ -209,10 +210,10 @@ pub(crate) fn yield_now() {
             return None;
         }
         hub.push_ready(started);
-        Some((started, hub.innermost()))
+        Some((started, hub.root()))
     });
-    let Some((started, innermost)) = queued.flatten() else { return std::thread::yield_now() };
-    switch::suspend(started, innermost);
+    let Some((started, root)) = queued.flatten() else { return std::thread::yield_now() };
+    switch::suspend(started, root);
     if task::any_killed() {
         raise_if_killed(started);
     }

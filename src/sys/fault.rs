@@ -33,7 +33,6 @@ pub(crate) enum Call {
     GetSockOpt,
     Dup,
     Fcntl,
-    GetAddrInfo,
 }
 
 #[cfg(not(test))]

@@ -8,13 +8,17 @@
 mod builder;
 mod current;
 mod join_handle;
+mod park;
 mod sleep;
 mod spawn;
 
 pub use builder::Builder;
 pub use current::current;
 pub use join_handle::JoinHandle;
+pub use park::{park, park_timeout};
 pub use sleep::{sleep, sleep_until, yield_now};
 pub use spawn::{run, spawn};
+
+pub use std::thread::{available_parallelism, panicking};
 
 pub use crate::runtime::task::{JoinError, Thread, ThreadId};

@@ -47,6 +47,9 @@ pub(crate) fn any_killed() -> bool {
     KILLS.load(Ordering::SeqCst) != 0
 }
 
+/// Somebody called `unpark` and the permit has not been used.
+const PERMIT: u32 = 8;
+
 /// What differs between the types of tasks.
 pub(super) struct VTable {
     /// Runs the body, in the green thread. Called once, unless `abandon` is.
@@ -69,12 +72,19 @@ pub(crate) struct Meta {
     pub(crate) stack_size: Option<StackSize>,
 }
 
-/// Who waits for the end of a task.
+/// Who is to be woken: at the end of a task, or by its `unpark`.
 #[derive(Debug, Default)]
 struct Completion {
     first: Option<Waiter>,
-    #[allow(clippy::box_collection)] // one word in every task, for something rare
-    more: Option<Box<Vec<Waiter>>>,
+    /// What few tasks need takes one word in the others.
+    more: Option<Box<More>>,
+}
+
+#[derive(Debug, Default)]
+struct More {
+    waiters: Vec<Waiter>,
+    /// The task itself, while it is in `park`.
+    parked: Option<Waiter>,
 }
 
 #[repr(C)]
@@ -350,6 +360,28 @@ impl TaskRef {
         }
     }
 
+    // --- park and unpark of users, with a token of their own -----------------------------------------------------
+
+    /// Uses the permit up, if it is there.
+    pub(crate) fn take_permit(&self) -> bool {
+        self.header().flags.fetch_and(!PERMIT, Ordering::SeqCst) & PERMIT != 0
+    }
+
+    /// Says what [`give_permit`](Self::give_permit) is to wake.
+    pub(crate) fn set_parked(&self, waiter: Option<Waiter>) {
+        self.header().completion.lock().more.get_or_insert_default().parked = waiter;
+    }
+
+    /// Leaves a permit, and wakes the task if it waits for one.
+    pub(crate) fn give_permit(&self) {
+        let header = self.header();
+        header.flags.fetch_or(PERMIT, Ordering::SeqCst);
+        let parked = header.completion.lock().more.as_mut().and_then(|more| more.parked.take());
+        if let Some(waiter) = parked {
+            waiter.unpark();
+        }
+    }
+
     // --- killing ------------------------------------------------------------------------------------------------
 
     /// Makes the task end at its next suspension point, or now if it is suspended at one.
@@ -390,7 +422,7 @@ impl TaskRef {
         if completion.first.is_none() {
             completion.first = Some(waiter);
         } else {
-            completion.more.get_or_insert_default().push(waiter);
+            completion.more.get_or_insert_default().waiters.push(waiter);
         }
         true
     }
@@ -399,9 +431,9 @@ impl TaskRef {
     pub(crate) fn remove_waiter(&self, waiter: &Waiter) {
         let mut completion = self.header().completion.lock();
         if completion.first.as_ref() == Some(waiter) {
-            completion.first = completion.more.as_mut().and_then(|more| more.pop());
+            completion.first = completion.more.as_mut().and_then(|more| more.waiters.pop());
         } else if let Some(more) = &mut completion.more {
-            more.retain(|other| other != waiter);
+            more.waiters.retain(|other| other != waiter);
         }
     }
 
@@ -422,7 +454,7 @@ impl TaskRef {
             waiter.unpark();
         }
         if let Some(more) = more {
-            more.into_iter().for_each(|waiter| waiter.unpark());
+            more.waiters.into_iter().for_each(|waiter| waiter.unpark());
         }
         if let Some(family) = header.family {
             family.leave();

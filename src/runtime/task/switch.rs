@@ -1,7 +1,8 @@
 //! Starting, resuming and suspending green threads.
 
 use super::header::{Header, Started, TaskRef};
-use crate::coroutine::{self, Coroutine, Description, Innermost, Progress};
+use crate::coroutine::{self, Coroutine, Description, Progress, Root};
+use crate::greenlet;
 use crate::runtime::hub::HubShared;
 use crate::stack::{Stack, StackSize};
 use std::io;
@@ -39,6 +40,7 @@ pub(crate) fn start(
         let task = ManuallyDrop::new(unsafe { TaskRef::adopt(header) });
         // SAFETY: this is the task's coroutine, and a coroutine's body runs once. A started task is not abandoned.
         unsafe { task.run() };
+        greenlet::end_of_green_thread();
     });
     // The control block is the handle from here on; `finish` takes it back.
     let control = ManuallyDrop::new(coroutine).control();
@@ -51,7 +53,7 @@ pub(crate) fn start(
 /// Takes a task that has ended off its stack, and gives the stack to the next.
 ///
 /// # Safety
-/// [`Innermost::resume_root`] has just said that the task finished; no copy of `started` is used again.
+/// [`Root::resume`] has just said that the task finished; no copy of `started` is used again.
 #[inline(always)]
 unsafe fn finish_unchecked(started: Started) -> TaskRef {
     // SAFETY: `start` moved the hub's reference into the started task, and this takes it out again, once.
@@ -63,12 +65,12 @@ unsafe fn finish_unchecked(started: Started) -> TaskRef {
 
 /// Runs a suspended task until it waits, yields or ends; if it ended, frees its stack and returns its reference.
 ///
-/// The hub calls [`Innermost::leave`] after a series of these.
+/// The hub calls [`Root::leave`] after a series of these.
 #[inline(always)]
-pub(crate) fn resume(started: Started, innermost: Innermost) -> Option<TaskRef> {
+pub(crate) fn resume(started: Started, root: Root) -> Option<TaskRef> {
     // SAFETY: a `Started` is valid on its own hub's thread until the task ends, only the hub keeps any, and it resumes
     // none that is running: a running task is in no queue until it is about to suspend.
-    match unsafe { innermost.resume_root(started.control()) } {
+    match unsafe { root.resume(started.control()) } {
         Progress::Suspended => None,
         // SAFETY: it has just finished, and the hub keeps no other copy: a running task is in no queue.
         Progress::Finished => Some(unsafe { finish_unchecked(started) }),
@@ -77,11 +79,11 @@ pub(crate) fn resume(started: Started, innermost: Innermost) -> Option<TaskRef> 
 
 /// Suspends the green thread that runs on the calling OS thread, with all coroutines inside it.
 ///
-/// Inlined up to the user's code where that is hot, see [`Innermost::suspend_outer`].
+/// Inlined up to the user's code where that is hot, see [`Root::suspend`].
 #[inline(always)]
-pub(crate) fn suspend(current: Started, innermost: Innermost) {
+pub(crate) fn suspend(current: Started, root: Root) {
     // SAFETY: `current` is what the hub is resuming at this moment, so it is in the chain that leads here.
-    unsafe { innermost.suspend_outer(current.control()) };
+    unsafe { root.suspend(current.control()) };
 }
 
 /// Asks for the memory that resuming a task touches.

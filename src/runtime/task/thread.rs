@@ -38,6 +38,11 @@ impl Thread {
         self.0.name()
     }
 
+    /// Lets its [`park`](crate::thread::park) return, now or when it is next called, as [`std::thread::Thread::unpark`].
+    pub fn unpark(&self) {
+        self.0.give_permit();
+    }
+
     /// Whether it is a green thread, rather than an OS thread.
     pub fn is_green(&self) -> bool {
         self.0.is_green()

@@ -1,0 +1,105 @@
+//! How long switches take, as ratios to a raw corosensei resume and suspend: medians of alternating runs.
+//!
+//! Run it optimized: `cargo run --release --example switch_ratios`. It prints one line for each operation, such as
+//! `generator next: 1.2 x raw (9.1 ns)`.
+
+use corosensei::stack::{Stack, StackPointer};
+use corosensei::{Coroutine, CoroutineResult};
+use greenthread::generator::{Generator, Yielder};
+use greenthread::greenlet::{Greenlet, switch_to_parent};
+use std::hint::black_box;
+use std::time::Instant;
+
+const RUNS: usize = 15;
+const STEPS: u32 = 400_000;
+
+/// A plain block of memory: what is measured is the switch.
+struct Memory(Vec<u128>);
+
+// SAFETY: the vector's memory is not moved or resized while the stack exists, and is large enough and aligned. It has
+// no guard; the body below calls nothing.
+unsafe impl Stack for Memory {
+    fn base(&self) -> StackPointer {
+        StackPointer::new(self.0.as_ptr_range().end as usize).expect("memory is not at zero")
+    }
+
+    fn limit(&self) -> StackPointer {
+        StackPointer::new(self.0.as_ptr() as usize).expect("memory is not at zero")
+    }
+}
+
+fn per_step(mut step: impl FnMut()) -> f64 {
+    let start = Instant::now();
+    for _ in 0..STEPS {
+        step();
+    }
+    start.elapsed().as_nanos() as f64 / f64::from(STEPS)
+}
+
+fn main() {
+    let mut raw = Coroutine::<u64, u64, (), _>::with_stack(Memory(vec![0; 4096]), |y, mut n| {
+        loop {
+            n = y.suspend(n + 1);
+        }
+    });
+    let mut generator = Generator::new(|y: &Yielder<u64>| {
+        let mut n = 0;
+        loop {
+            n += 1;
+            y.yield_(n);
+        }
+    });
+    let mut peer = generator::Gn::<()>::new_scoped(|mut s| {
+        let mut n = 0u64;
+        loop {
+            s.yield_with(n);
+            n += 1;
+        }
+    });
+    let child = Greenlet::new(|n: u64| {
+        let mut n = n;
+        loop {
+            n = switch_to_parent::<u64, u64>(n).expect("main is waiting");
+        }
+    });
+    let names = [
+        "raw resume + suspend",
+        "generator next",
+        "generator crate next",
+        "greenlet switch, there and back",
+        "generator made, run to its end",
+        "generator made and dropped unstarted",
+    ];
+    let mut times = vec![Vec::new(); names.len()];
+    let mut n = 0;
+    for _ in 0..RUNS {
+        times[0].push(per_step(|| match raw.resume(n) {
+            CoroutineResult::Yield(next) => n = next,
+            CoroutineResult::Return(()) => unreachable!(),
+        }));
+        times[1].push(per_step(|| _ = black_box(generator.next())));
+        times[2].push(per_step(|| _ = black_box(peer.next())));
+        times[3].push(per_step(|| drop(black_box(child.any().switch::<u64, u64>(1)))));
+        times[4].push(per_step(|| {
+            let captured = black_box([1u64; 4]);
+            let mut made = Generator::new(move |_: &Yielder<u64>| _ = black_box(captured));
+            black_box(made.next());
+        }));
+        times[5].push(per_step(|| {
+            let captured = black_box([1u64; 4]);
+            black_box(Generator::new(move |_: &Yielder<u64>| _ = black_box(captured)));
+        }));
+    }
+    let medians: Vec<f64> = times
+        .iter_mut()
+        .map(|times| {
+            times.sort_by(f64::total_cmp);
+            times[RUNS / 2]
+        })
+        .collect();
+    for (name, median) in names.iter().zip(&medians) {
+        println!("{name}: {:.2} x raw ({median:.1} ns)", median / medians[0]);
+    }
+    // The raw coroutine is suspended: without its `unwind` feature corosensei cannot drop it.
+    std::process::exit(0);
+}

@@ -1,0 +1,63 @@
+//! Green threads: coroutines that a hub resumes one after the other, outside all others.
+
+use super::running::{Running, running};
+use super::{Control, Progress, switch_to};
+use std::ptr::{self, NonNull};
+
+/// The foot of this OS thread, from which green threads are resumed.
+///
+/// `!Send`: it belongs to its OS thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Root(*const Running);
+
+impl Root {
+    pub(crate) fn of_this_thread() -> Self {
+        Self(running())
+    }
+
+    #[inline(always)]
+    fn running(&self) -> &Running {
+        // SAFETY: a thread-local without a destructor is valid while its thread runs, and the value stays on it.
+        unsafe { &*self.0 }
+    }
+
+    /// Resumes a coroutine as a green thread: until it suspends, [`in_green_thread`](super::in_green_thread) says so, and
+    /// [`local`](super::local) is what it keeps. After a series of these the caller calls [`leave`](Self::leave).
+    ///
+    /// # Safety
+    /// `control` belongs to a coroutine of this OS thread that is suspended and always resumed by this function; its
+    /// control block is valid. The caller is outside all coroutines.
+    #[inline(always)]
+    pub(crate) unsafe fn resume(&self, control: NonNull<Control>) -> Progress {
+        self.running().current.set(control.as_ptr());
+        self.running().green_thread.set(control.as_ptr());
+        // SAFETY: as the caller promises.
+        unsafe { switch_to(control.as_ptr()) }
+    }
+
+    /// Ends a series of [`resume`](Self::resume)s: the OS thread is outside all coroutines again.
+    #[inline(always)]
+    pub(crate) fn leave(&self) {
+        self.running().current.set(ptr::null());
+        self.running().green_thread.set(ptr::null());
+    }
+
+    /// Suspends a green thread from inside it, with all coroutines that run in it now.
+    ///
+    /// Inlined with all that is between it and the user's code where that is hot (a yield): the processor predicts returns
+    /// by the nesting of calls, so each function that a resumed coroutine returns from costs a misprediction.
+    ///
+    /// # Safety
+    /// `control` belongs to the green thread that is running on this OS thread.
+    #[inline(always)]
+    pub(crate) unsafe fn suspend(&self, control: NonNull<Control>) {
+        let innermost = self.running().current.get();
+        // SAFETY: as the caller promises, its `resume` is waiting below on this OS thread. Everything above that, nested
+        // coroutines included, keeps its frames until it is resumed.
+        unsafe { (*control.as_ptr()).yielder().suspend(()) };
+        // `resume` has set the green thread itself.
+        if !ptr::eq(innermost, control.as_ptr()) {
+            self.running().current.set(innermost);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! A coroutine whose body borrows, for the length of a call.
+
+use super::{Coroutine, Description};
+use crate::stack::Stack;
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// Makes a coroutine of `body`, calls `consumer` with it, then `finish`, which must bring the body to its end.
+///
+/// The body's frames may hold anything, a `std::thread::scope` for example, whose threads use what it borrows. So this
+/// returns, or goes on unwinding, only when no frame of the body is left. A body that `finish` could not bring to its
+/// end leaves nothing sound to do: the process is aborted with a report.
+pub(crate) fn scope<T>(
+    stack: Stack,
+    description: Description,
+    body: impl FnOnce(),
+    consumer: impl FnOnce(&Coroutine) -> T,
+    finish: impl FnOnce(&Coroutine),
+) -> T {
+    // SAFETY: what the body borrows outlives this call, and control leaves this call only below the check that the
+    // body has returned or never began: neither of the closures can unwind past it, and neither can move the
+    // coroutine out of its reference.
+    let coroutine = unsafe { Coroutine::borrowing(stack, description, body) };
+    let result = catch_unwind(AssertUnwindSafe(|| consumer(&coroutine)));
+    let finished = catch_unwind(AssertUnwindSafe(|| finish(&coroutine)));
+    if !coroutine.is_disposable() {
+        let _ = std::io::stderr().write_all(
+            b"greenthread: a borrowing generator could not be unwound at the end of its scope; aborting\n",
+        );
+        std::process::abort();
+    }
+    drop(coroutine);
+    match (result, finished) {
+        (Err(payload), _) | (Ok(_), Err(payload)) => resume_unwind(payload),
+        (Ok(value), Ok(())) => value,
+    }
+}

@@ -1,0 +1,122 @@
+//! Suspending a coroutine from inside it, checked.
+
+use super::running::{current, set_current};
+use super::{Control, suspend};
+use std::ptr;
+
+/// Which coroutine; a name that may outlive it and then means nothing, or one that came to lie at the same place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct This(*const Control);
+
+/// Why a coroutine was not suspended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The caller does not run in it, or runs in another one inside it.
+    NotInnermost,
+    /// A region that must not be switched out of began inside it and is still open.
+    OpenRegion,
+}
+
+impl This {
+    #[inline(always)]
+    pub(super) fn new(control: *const Control) -> Self {
+        Self(control)
+    }
+
+    /// The innermost running coroutine.
+    #[inline(always)]
+    pub(crate) fn innermost() -> Self {
+        Self(current())
+    }
+
+    /// Suspends the coroutine, which must be the innermost one.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    #[inline(always)]
+    pub(crate) fn suspend(self) -> Result<(), Refused> {
+        if self.0.is_null() || !ptr::eq(self.0, current()) {
+            return Err(Refused::NotInnermost);
+        }
+        // SAFETY: it is the innermost running coroutine, so its control block is valid, its body has begun, and its
+        // frames are the topmost ones.
+        unsafe {
+            if (*self.0).regions().get() != 0 {
+                return Err(Refused::OpenRegion);
+            }
+            (*self.0).yielder().suspend(());
+        }
+        Ok(())
+    }
+
+    /// Suspends the coroutine together with those that run inside it.
+    ///
+    /// # Errors
+    /// [`Refused::NotInnermost`] where the caller does not run inside it. Regions are not looked at.
+    #[inline(always)]
+    pub(crate) fn suspend_with_inner(self) -> Result<(), Refused> {
+        let innermost = current();
+        if ptr::eq(self.0, innermost) && !innermost.is_null() {
+            suspend();
+            return Ok(());
+        }
+        if !self.encloses_caller() {
+            return Err(Refused::NotInnermost);
+        }
+        // SAFETY: it is in the chain of resumes that leads to the caller, so a `resume` of it waits on this OS thread,
+        // and everything above keeps its frames until it is resumed.
+        unsafe { (*self.0).yielder().suspend(()) };
+        set_current(innermost);
+        Ok(())
+    }
+
+    /// Whether the coroutine is in the chain of resumes that leads to the caller, inside the caller's green thread.
+    #[cold]
+    fn encloses_caller(self) -> bool {
+        let mut at = current();
+        while !at.is_null() {
+            if ptr::eq(at, self.0) {
+                return true;
+            }
+            // SAFETY: the walk starts at a running coroutine and goes on to the one that resumed it, which therefore
+            // runs as well; a running coroutine's control block is valid. Green threads end the chain.
+            at = unsafe { (*at).resumer().get() };
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Coroutine, Description, Progress};
+    use super::*;
+    use crate::stack::{Stack, StackSize};
+
+    fn coroutine(body: impl FnOnce() + 'static) -> Coroutine {
+        Coroutine::new(Stack::acquire(StackSize::default()).unwrap(), Description::NONE, body)
+    }
+
+    #[test]
+    fn only_the_innermost_suspends_itself() {
+        assert_eq!(This::innermost().suspend(), Err(Refused::NotInnermost));
+        let outer = coroutine(|| {
+            let outer = This::innermost();
+            let inner = coroutine(move || {
+                assert_eq!(outer.suspend(), Err(Refused::NotInnermost));
+                outer.suspend_with_inner().unwrap();
+                This::innermost().suspend().unwrap();
+            });
+            let name = inner.this();
+            assert_eq!(
+                name.suspend_with_inner(),
+                Err(Refused::NotInnermost),
+                "it does not run yet"
+            );
+            assert_eq!(inner.resume(), Ok(Progress::Suspended));
+            assert_eq!(inner.resume(), Ok(Progress::Finished));
+        });
+        assert_eq!(outer.resume(), Ok(Progress::Suspended));
+        assert_eq!(outer.this().suspend_with_inner(), Err(Refused::NotInnermost));
+        assert_eq!(outer.resume(), Ok(Progress::Finished));
+    }
+}

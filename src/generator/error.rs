@@ -1,0 +1,56 @@
+//! What can go wrong between a generator and its user.
+#![forbid(unsafe_code)]
+
+use std::error::Error;
+use std::fmt;
+
+/// A value could not be sent into a generator; gives the value back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SendError<S> {
+    /// The body has not begun, so no `yield_` waits for a value: call `start` or `next` first.
+    NotStarted(S),
+    /// The body has ended.
+    Finished(S),
+}
+
+impl<S> SendError<S> {
+    /// The value that was not sent.
+    pub fn into_inner(self) -> S {
+        match self {
+            Self::NotStarted(value) | Self::Finished(value) => value,
+        }
+    }
+}
+
+impl<S> fmt::Debug for SendError<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotStarted(_) => "NotStarted(..)",
+            Self::Finished(_) => "Finished(..)",
+        })
+    }
+}
+
+impl<S> fmt::Display for SendError<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotStarted(_) => "sending into a generator that has not started",
+            Self::Finished(_) => "sending into a generator that has finished",
+        })
+    }
+}
+
+impl<S> Error for SendError<S> {}
+
+/// A generator could not be closed: its body caught the unwind and yielded again, or it yielded from a destructor that
+/// runs because of a panic, or the program is built with `panic = "abort"`. Its stack is leaked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CloseError(pub(super) ());
+
+impl fmt::Display for CloseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the generator did not end when it was closed; its stack is leaked")
+    }
+}
+
+impl Error for CloseError {}

@@ -1,0 +1,313 @@
+//! The generator that owns its body.
+#![forbid(unsafe_code)]
+
+use super::core::{Core, DESCRIPTION, Payload};
+use super::{CloseError, SendError, Yielder};
+use crate::coroutine::{self, Coroutine};
+use crate::stack::{Stack, StackSize};
+use std::fmt;
+use std::io::{self, Write};
+use std::iter::FusedIterator;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// A function that can stop in the middle, hand out a value, and go on when the next one is asked for.
+///
+/// It yields items of type `Y`, takes values of type `S` in return, and ends with an `R`. With the defaults it is an
+/// ordinary iterator.
+///
+/// ```
+/// use greenthread::generator::{Generator, Yielder};
+///
+/// let fibonacci = Generator::new(|y: &Yielder<u64>| {
+///     let (mut a, mut b) = (0, 1);
+///     loop {
+///         y.yield_(a);
+///         (a, b) = (b, a + b);
+///     }
+/// });
+/// assert_eq!(fibonacci.take(8).collect::<Vec<_>>(), [0, 1, 1, 2, 3, 5, 8, 13]);
+/// ```
+///
+/// The body runs on a stack of its own, on the OS thread that made the generator, so it may call anything that an
+/// ordinary function may. Inside a green thread a body that blocks (sleeps, reads a socket) blocks that green thread.
+///
+/// # Dropping
+/// Dropping a half-run generator unwinds its body, so its destructors run; that unwinding cannot be told from a panic
+/// except that no panic message is printed. A body that catches it and yields again is leaked, with a report on stderr.
+/// A panic that the body ends with is not passed on to the dropper. (A destructor that panics while it is run by an
+/// unwind aborts the process, as everywhere in Rust.) A generator that yielded from a destructor while a panic was
+/// unwinding is leaked, because raising there would abort. With `panic = "abort"` half-run generators are leaked.
+/// A generator kept in a thread-local and dropped while the thread ends may be leaked.
+///
+/// A leaked or forgotten (`mem::forget`) generator keeps its stack for ever; that is all.
+///
+/// # Borrowing
+/// Because a generator can be forgotten, its body must be `'static`; one that borrows runs inside
+/// [`generator::scope`](super::scope).
+/// ```compile_fail
+/// use greenthread::generator::{Generator, Yielder};
+/// let text = String::from("abc");
+/// let generator = Generator::new(|y: &Yielder<char>| y.yield_all(text.chars()));
+/// ```
+///
+/// # Threads
+/// It is neither `Send` nor `Sync`: a started body never changes its OS thread.
+/// ```compile_fail
+/// fn is_send<T: Send>() {}
+/// is_send::<greenthread::generator::Generator<i32>>();
+/// ```
+/// ```compile_fail
+/// fn is_sync<T: Sync>() {}
+/// is_sync::<greenthread::generator::Generator<i32>>();
+/// ```
+///
+/// The semantics are those of Python's generators (PEP 255, 342, 380).
+pub struct Generator<Y, S = (), R = ()> {
+    core: Core<Y, S, R>,
+    /// Gone when the body has ended.
+    coroutine: Option<Coroutine>,
+}
+
+impl<Y, S, R> fmt::Debug for Generator<Y, S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Generator")
+            .field("started", &self.is_started())
+            .field("finished", &self.is_finished())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<Y: 'static, S: 'static, R: 'static> Generator<Y, S, R> {
+    /// A generator that runs `body`, from the first time it is asked for an item.
+    ///
+    /// # Panics
+    /// Where there is no memory for another stack; see [`with_stack_size`](Self::with_stack_size).
+    #[inline]
+    #[track_caller]
+    pub fn new(body: impl FnOnce(&Yielder<'_, Y, S>) -> R + 'static) -> Self {
+        match Stack::acquire(StackSize::default()) {
+            Ok(stack) => Self::on(stack, body),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// As [`new`](Self::new), with room for at least `bytes` on the body's stack: for deep recursion.
+    ///
+    /// ```
+    /// use greenthread::generator::{Generator, Yielder};
+    /// fn dive(y: &Yielder<u32>, depth: u32) {
+    ///     if depth == 10_000 { y.yield_(depth); } else { dive(y, depth + 1) }
+    /// }
+    /// let mut generator = Generator::with_stack_size(16 << 20, |y: &Yielder<u32>| dive(y, 0))?;
+    /// assert_eq!(generator.next(), Some(10_000));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidInput` for zero and for more than 1 TiB, `OutOfMemory` where there is no room for another stack.
+    pub fn with_stack_size(
+        bytes: usize,
+        body: impl FnOnce(&Yielder<'_, Y, S>) -> R + 'static,
+    ) -> io::Result<Self> {
+        Ok(Self::on(Stack::acquire(StackSize::new(bytes)?)?, body))
+    }
+
+    #[inline]
+    fn on(stack: Stack, body: impl FnOnce(&Yielder<'_, Y, S>) -> R + 'static) -> Self {
+        coroutine::ensure_overflow_report();
+        let (core, body) = Core::new(body);
+        Self { core, coroutine: Some(Coroutine::new(stack, DESCRIPTION, body)) }
+    }
+}
+
+impl<Y, S, R> Generator<Y, S, R> {
+    /// Runs a body that has not begun up to its first item. For generators whose `S` has no default; with others it is
+    /// the same as the first `next`. `None` where the body ended without an item.
+    ///
+    /// ```
+    /// use greenthread::generator::{Generator, Yielder};
+    /// let mut average = Generator::new(|y: &Yielder<f64, f64>| {
+    ///     let (mut sum, mut count) = (0.0, 0.0);
+    ///     loop {
+    ///         sum += y.yield_(if count == 0.0 { 0.0 } else { sum / count });
+    ///         count += 1.0;
+    ///     }
+    /// });
+    /// average.start();
+    /// assert_eq!(average.send(10.0), Ok(Some(10.0)));
+    /// assert_eq!(average.send(20.0), Ok(Some(15.0)));
+    /// ```
+    ///
+    /// # Panics
+    /// Where the generator has started already, and with what leaves the body.
+    pub fn start(&mut self) -> Option<Y> {
+        assert!(!self.is_started(), "the generator has started already");
+        self.step(|core, coroutine| core.run(coroutine))
+    }
+
+    /// Gives `value` to the `yield_` that waits and runs on to the next item; `Ok(None)` where the body ended instead.
+    /// (Python's `send`.)
+    ///
+    /// # Errors
+    /// Gives the value back where no `yield_` waits: the body has not begun, or has ended.
+    ///
+    /// # Panics
+    /// With what leaves the body.
+    #[inline]
+    pub fn send(&mut self, value: S) -> Result<Option<Y>, SendError<S>> {
+        let Some(coroutine) = &self.coroutine else { return Err(SendError::Finished(value)) };
+        if !coroutine.is_started() {
+            return Err(SendError::NotStarted(value));
+        }
+        Ok(self.step(|core, coroutine| core.resume(coroutine, value)))
+    }
+
+    /// Raises `payload` inside the body, at the `yield_` that waits. A body that catches it and yields again makes this
+    /// return that item, one that catches it and returns makes it `None`. (Python's `throw`.)
+    ///
+    /// ```
+    /// use greenthread::generator::{Generator, Yielder};
+    /// use std::panic::{AssertUnwindSafe, catch_unwind};
+    /// let mut generator = Generator::new(|y: &Yielder<&str>| {
+    ///     let caught = catch_unwind(AssertUnwindSafe(|| y.yield_("waiting"))).unwrap_err();
+    ///     y.yield_(caught.downcast_ref::<&str>().unwrap());
+    /// });
+    /// assert_eq!(generator.next(), Some("waiting"));
+    /// assert_eq!(generator.throw(Box::new("stop")), Some("stop"));
+    /// ```
+    ///
+    /// # Panics
+    /// With what leaves the body: `payload` itself, unless the body catches it. One that has not begun is finished
+    /// without running and the payload is raised here, as it is for one that has ended. It is raised here too where
+    /// the body yielded from a destructor that runs because of a panic, since raising there would abort.
+    pub fn throw(&mut self, payload: Box<dyn std::any::Any + Send>) -> Option<Y> {
+        if self.coroutine.is_none() {
+            resume_unwind(payload);
+        }
+        let mut refused = None;
+        let item = self.step(|core, coroutine| {
+            core.throw(coroutine, payload).unwrap_or_else(|payload| {
+                refused = Some(payload);
+                None
+            })
+        });
+        if let Some(payload) = refused {
+            if !self.is_started() {
+                self.discard();
+            }
+            resume_unwind(payload);
+        }
+        item
+    }
+
+    /// Ends the generator: a half-run body is unwound, so that its destructors run. Afterwards it yields nothing. Does
+    /// nothing where it has ended already. (Python's `close`.)
+    ///
+    /// # Errors
+    /// Where the body does not end; see [`CloseError`].
+    ///
+    /// # Panics
+    /// With a panic that the body ends with instead.
+    pub fn close(&mut self) -> Result<(), CloseError> {
+        let Some(coroutine) = self.coroutine.take() else { return Ok(()) };
+        // Dropping the coroutine of a body that has not ended leaks it.
+        self.core.close(&coroutine)
+    }
+
+    /// What the body returned; `None` before it has, and where it ended in another way.
+    pub fn return_value(&self) -> Option<&R> {
+        self.core.returned.as_ref()
+    }
+
+    /// Takes what the body returned. A half-run generator is dropped.
+    pub fn into_return_value(mut self) -> Option<R> {
+        self.core.returned.take()
+    }
+
+    /// Whether the body has begun.
+    pub fn is_started(&self) -> bool {
+        self.coroutine.as_ref().is_none_or(Coroutine::is_started)
+    }
+
+    /// Whether the body has ended, or the generator was closed: it yields nothing more.
+    pub fn is_finished(&self) -> bool {
+        self.coroutine.as_ref().is_none_or(Coroutine::is_finished)
+    }
+
+    /// One step of the body; gives its stack back if that was the last.
+    #[inline(always)]
+    fn step(
+        &mut self,
+        step: impl FnOnce(&mut Core<Y, S, R>, &Coroutine) -> Option<Y>,
+    ) -> Option<Y> {
+        let slot = &mut self.coroutine;
+        let core = &mut self.core;
+        let coroutine = slot.as_ref()?;
+        let item = step(core, coroutine);
+        if item.is_none() {
+            self.reap();
+        }
+        item
+    }
+
+    #[cold]
+    fn reap(&mut self) {
+        if self.coroutine.as_ref().is_some_and(Coroutine::is_finished) {
+            self.coroutine = None;
+        }
+    }
+
+    /// Drops a body that never began, without letting a panic of its captures out.
+    fn discard(&mut self) {
+        let coroutine = self.coroutine.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(coroutine)));
+    }
+}
+
+impl<Y, S: Default, R> Iterator for Generator<Y, S, R> {
+    type Item = Y;
+
+    /// Runs the body up to its next item, sending `S::default()` to the `yield_` that waits: nothing, or `None` as
+    /// Python's `next` does.
+    ///
+    /// # Panics
+    /// With what leaves the body; afterwards the generator is exhausted.
+    #[inline]
+    fn next(&mut self) -> Option<Y> {
+        self.step(|core, coroutine| core.resume(coroutine, S::default()))
+    }
+}
+
+impl<Y, S: Default, R> FusedIterator for Generator<Y, S, R> {}
+
+impl<Y, S, R> Drop for Generator<Y, S, R> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.coroutine.is_some() {
+            drop_unfinished(self);
+        }
+    }
+}
+
+#[cold]
+fn drop_unfinished<Y, S, R>(generator: &mut Generator<Y, S, R>) {
+    if !generator.is_started() {
+        generator.discard();
+        return;
+    }
+    let closed = catch_unwind(AssertUnwindSafe(|| generator.close()));
+    if let Ok(Err(error)) = closed
+        && cfg!(panic = "unwind")
+    {
+        let _ = writeln!(io::stderr(), "greenthread: a generator was dropped: {error}");
+    } else if let Err(payload) = closed {
+        drop_payload(payload);
+    }
+}
+
+/// Drops what somebody panicked with; that may panic again.
+pub(super) fn drop_payload(payload: Payload) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+    }
+}

@@ -1,0 +1,167 @@
+//! The body's side of a generator.
+#![forbid(unsafe_code)]
+
+use super::Generator;
+use super::core::{Closed, Exchange, Order};
+use crate::coroutine::{Refused, This};
+use std::fmt;
+use std::panic::resume_unwind;
+
+/// What a generator's body yields through.
+///
+/// `Y` is the type of the items, `S` that of the values sent back. The body gets a reference and can hand it on to functions that it calls, recursive ones too.
+///
+/// ```
+/// use greenthread::generator::{Generator, Yielder};
+///
+/// fn count_down(y: &Yielder<u32>, from: u32) {
+///     if from > 0 {
+///         y.yield_(from);
+///         count_down(y, from - 1);
+///     }
+/// }
+/// let generator = Generator::new(|y: &Yielder<u32>| count_down(y, 3));
+/// assert_eq!(generator.collect::<Vec<_>>(), [3, 2, 1]);
+/// ```
+///
+/// It stays on its OS thread:
+/// ```compile_fail
+/// fn is_sync<T: Sync>() {}
+/// is_sync::<greenthread::generator::Yielder<u32>>();
+/// ```
+pub struct Yielder<'body, Y, S = ()> {
+    exchange: &'body Exchange<Y, S>,
+    this: This,
+}
+
+impl<Y, S> fmt::Debug for Yielder<'_, Y, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Yielder").finish_non_exhaustive()
+    }
+}
+
+impl<'body, Y, S> Yielder<'body, Y, S> {
+    /// Made by the body's coroutine when it begins.
+    #[inline(always)]
+    pub(super) fn new(exchange: &'body Exchange<Y, S>) -> Self {
+        Self { exchange, this: This::innermost() }
+    }
+
+    /// Hands `item` to the generator's user and waits until the next one is asked for. Returns the value that was sent
+    /// along: `S::default()` from `next`, the argument from `send`. (Python's `yield`.)
+    ///
+    /// Suspends the generator, and nothing else.
+    ///
+    /// # Panics
+    /// Outside of the body that this yielder was given to (in another generator or greenlet that runs inside it), and
+    /// while a timeout, scope or group that began inside the body is open (Python's PEP 789). When the generator is
+    /// closed or thrown into, this call unwinds.
+    #[inline]
+    pub fn yield_(&self, item: Y) -> S {
+        match self.exchange(item) {
+            Some(input) => input,
+            None => self.raise(),
+        }
+    }
+
+    /// Yields each item of an iterator. (Python's `yield from` an iterable.)
+    ///
+    /// ```
+    /// use greenthread::generator::{Generator, Yielder};
+    /// let generator = Generator::new(|y: &Yielder<i32>| {
+    ///     y.yield_all(0..3);
+    ///     y.yield_all(vec![7, 8]);
+    /// });
+    /// assert_eq!(generator.collect::<Vec<_>>(), [0, 1, 2, 7, 8]);
+    /// ```
+    ///
+    /// # Panics
+    /// As [`yield_`](Self::yield_).
+    pub fn yield_all(&self, items: impl IntoIterator<Item = Y>) {
+        for item in items {
+            self.yield_(item);
+        }
+    }
+
+    #[inline(always)]
+    fn exchange(&self, item: Y) -> Option<S> {
+        self.exchange.item.set(Some(item));
+        if std::thread::panicking() {
+            self.suspend_unwinding();
+        } else if let Err(refused) = self.this.suspend() {
+            self.refuse(refused);
+        }
+        self.exchange.input.take()
+    }
+
+    #[cold]
+    fn suspend_unwinding(&self) {
+        self.exchange.unwinding.set(true);
+        let result = self.this.suspend();
+        self.exchange.unwinding.set(false);
+        if let Err(refused) = result {
+            self.refuse(refused);
+        }
+    }
+
+    #[cold]
+    fn refuse(&self, refused: Refused) -> ! {
+        drop(self.exchange.item.take());
+        match refused {
+            Refused::NotInnermost => panic!("yield_ called outside of the generator's own body"),
+            Refused::OpenRegion => panic!(
+                "a generator must not yield inside a timeout, scope or group that began in it"
+            ),
+        }
+    }
+
+    #[cold]
+    fn raise(&self) -> ! {
+        match self.exchange.order.take() {
+            Some(Order::Throw(payload)) => resume_unwind(payload),
+            Some(Order::Close) | None => resume_unwind(Box::new(Closed)),
+        }
+    }
+}
+
+impl<Y: 'static, S: Default + 'static> Yielder<'_, Y, S> {
+    /// Delegates to another generator: yields its items, passes sent values and thrown payloads on to it, closes it
+    /// when this generator is closed, and evaluates to its return value. (Python's `yield from`, PEP 380.)
+    ///
+    /// `None` where the inner generator had lost its return value: it was taken, or the generator was closed.
+    ///
+    /// ```
+    /// use greenthread::generator::{Generator, Yielder};
+    /// fn words(text: &'static str) -> Generator<&'static str, (), usize> {
+    ///     Generator::new(move |y: &Yielder<_>| {
+    ///         y.yield_all(text.split(' '));
+    ///         text.split(' ').count()
+    ///     })
+    /// }
+    /// let mut both = Generator::<_, (), usize>::new(|y: &Yielder<_>| {
+    ///     y.yield_from(words("a b")).unwrap() + y.yield_from(words("c")).unwrap()
+    /// });
+    /// assert_eq!(both.by_ref().collect::<String>(), "abc");
+    /// assert_eq!(both.return_value(), Some(&3));
+    /// ```
+    ///
+    /// # Panics
+    /// As [`yield_`](Self::yield_), and with what leaves the inner generator's body.
+    pub fn yield_from<Q: 'static>(&self, mut inner: Generator<Y, S, Q>) -> Option<Q> {
+        let mut next = inner.next();
+        while let Some(item) = next {
+            next = match self.exchange(item) {
+                Some(input) => inner.send(input).unwrap_or(None),
+                None => match self.exchange.order.take() {
+                    Some(Order::Throw(payload)) => inner.throw(payload),
+                    Some(Order::Close) | None => {
+                        // One that does not end is reported when it is dropped.
+                        let _ = inner.close();
+                        resume_unwind(Box::new(Closed))
+                    }
+                },
+            };
+        }
+        inner.into_return_value()
+    }
+}

@@ -1,0 +1,110 @@
+//! Values that each greenlet carries.
+#![forbid(unsafe_code)]
+
+use super::home::Home;
+use std::any::Any;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The key of a variable, and its value.
+type Entry = (usize, Rc<dyn Any>);
+
+/// The values of one greenlet. Copied by reference count, changed by copying.
+#[derive(Clone, Default)]
+pub(super) struct Context(Option<Rc<Vec<Entry>>>);
+
+impl Context {
+    fn get(&self, key: usize) -> Option<Rc<dyn Any>> {
+        let entries = self.0.as_ref()?;
+        entries.iter().find(|entry| entry.0 == key).map(|entry| Rc::clone(&entry.1))
+    }
+
+    fn set(&mut self, key: usize, value: Option<Rc<dyn Any>>) -> Option<Rc<dyn Any>> {
+        let entries = Rc::make_mut(self.0.get_or_insert_default());
+        let before = entries.iter().position(|entry| entry.0 == key);
+        let before = before.map(|at| entries.swap_remove(at).1);
+        entries.extend(value.map(|value| (key, value)));
+        before
+    }
+}
+
+/// A variable with a value of its own in each greenlet; a new greenlet starts with its creator's values.
+///
+/// ```
+/// use greenthread::greenlet::{ContextVar, Greenlet};
+/// static USER: ContextVar<&str> = ContextVar::new();
+///
+/// USER.set("ann");
+/// let child = Greenlet::new(|()| {
+///     let inherited = USER.get();
+///     USER.set("bob");
+///     inherited
+/// });
+/// assert_eq!(child.switch(())?, Some("ann"));
+/// assert_eq!(USER.get(), Some("ann"));
+/// # Ok::<(), greenthread::greenlet::SwitchError<()>>(())
+/// ```
+///
+/// Outside of greenlets it is the main greenlet's, so that of the green or OS thread. (Python's
+/// `contextvars.ContextVar`; greenlets of Python start with an empty context instead.)
+#[derive(Debug)]
+pub struct ContextVar<T> {
+    /// Zero until it is first used.
+    key: AtomicUsize,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T: 'static> ContextVar<T> {
+    /// A variable without a value.
+    #[expect(clippy::new_without_default, reason = "made in statics, where Default is no use")]
+    pub const fn new() -> Self {
+        Self { key: AtomicUsize::new(0), value: PhantomData }
+    }
+
+    fn key(&self) -> usize {
+        static KEYS: AtomicUsize = AtomicUsize::new(1);
+        let key = self.key.load(Ordering::Relaxed);
+        if key != 0 {
+            return key;
+        }
+        let new = KEYS.fetch_add(1, Ordering::Relaxed);
+        match self.key.compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => new,
+            Err(other) => other,
+        }
+    }
+
+    /// The value in the current greenlet.
+    pub fn get(&self) -> Option<T>
+    where
+        T: Clone,
+    {
+        self.with(|value| value.cloned())
+    }
+
+    /// Calls `f` with the value in the current greenlet; the value stays alive meanwhile, whatever `f` does.
+    pub fn with<R>(&self, f: impl FnOnce(Option<&T>) -> R) -> R {
+        let value = Home::existing()
+            .and_then(|home| home.with_current(|task| task.context.borrow().get(self.key())))
+            .and_then(|value| value.downcast::<T>().ok());
+        f(value.as_deref())
+    }
+
+    /// Gives the variable a value in the current greenlet; others keep theirs.
+    ///
+    /// # Panics
+    /// While the OS thread destroys its thread-locals.
+    pub fn set(&self, value: T) {
+        let value: Rc<dyn Any> = Rc::new(value);
+        let home = Home::here();
+        drop(home.with_current(|task| task.context.borrow_mut().set(self.key(), Some(value))));
+    }
+
+    /// Takes the value away in the current greenlet.
+    pub fn clear(&self) {
+        if let Some(home) = Home::existing() {
+            drop(home.with_current(|task| task.context.borrow_mut().set(self.key(), None)));
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What can go wrong at a switch.
+#![forbid(unsafe_code)]
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::rc::Rc;
+
+/// Why a switch or throw did not happen (the first five, which give the value back), or came back without a value.
+#[non_exhaustive]
+pub enum SwitchError<T> {
+    /// The target has finished.
+    Dead {
+        /// The target's name.
+        name: Rc<str>,
+        /// What was to be passed.
+        value: T,
+    },
+    /// The target belongs to another green or OS thread, or to one that has ended; or a weak handle's greenlet is gone.
+    Foreign {
+        /// What was to be passed.
+        value: T,
+    },
+    /// The target waits for a value of another type.
+    WrongType {
+        /// The type that it waits for.
+        expected: &'static str,
+        /// What was to be passed.
+        value: T,
+    },
+    /// The caller is being unwound because its last handle was dropped: it can only end.
+    Exiting {
+        /// What was to be passed.
+        value: T,
+    },
+    /// The target is suspended while a panic unwinds, perhaps in it: throwing into it could abort the process.
+    Unwinding {
+        /// What was to be passed.
+        value: T,
+    },
+    /// Control came back because a greenlet ended by [`GreenletExit`](super::GreenletExit): a normal end, with no
+    /// value. Callers that expect `()` get `Ok(())` instead.
+    Exited,
+    /// Control came back with a return value of another type than the caller expects.
+    Received {
+        /// The type of the value, which was dropped.
+        got: &'static str,
+    },
+    /// A greenlet ended by a panic, and the caller, its parent, may itself be unwinding: so it is not raised again.
+    Panicked(Box<dyn Any + Send>),
+}
+
+impl<T> SwitchError<T> {
+    /// The value that was not passed; `None` where control came back without one.
+    pub fn into_value(self) -> Option<T> {
+        match self {
+            Self::Dead { value, .. }
+            | Self::Foreign { value }
+            | Self::WrongType { value, .. }
+            | Self::Exiting { value }
+            | Self::Unwinding { value } => Some(value),
+            Self::Exited | Self::Received { .. } | Self::Panicked(_) => None,
+        }
+    }
+
+    /// Whether the target has finished.
+    pub fn is_dead(&self) -> bool {
+        matches!(self, Self::Dead { .. })
+    }
+
+    /// Whether the target belongs to another green or OS thread.
+    pub fn is_foreign(&self) -> bool {
+        matches!(self, Self::Foreign { .. })
+    }
+
+    /// Whether a value had the wrong type.
+    pub fn is_wrong_type(&self) -> bool {
+        matches!(self, Self::WrongType { .. } | Self::Received { .. })
+    }
+
+    /// Whether a greenlet ended by `GreenletExit`.
+    pub fn is_exited(&self) -> bool {
+        matches!(self, Self::Exited)
+    }
+}
+
+impl<T> fmt::Display for SwitchError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dead { name, .. } => write!(f, "the greenlet '{name}' has finished"),
+            Self::Foreign { .. } => {
+                f.write_str("the greenlet belongs to another green or OS thread, or is gone")
+            }
+            Self::WrongType { expected, .. } => {
+                write!(f, "the greenlet waits for a value of type {expected}")
+            }
+            Self::Exiting { .. } => {
+                f.write_str("a greenlet that is being dropped cannot switch to another")
+            }
+            Self::Unwinding { .. } => f.write_str("the greenlet may be unwinding already"),
+            Self::Exited => f.write_str("a greenlet exited without a value"),
+            Self::Received { got } => write!(f, "a greenlet passed a value of type {got}"),
+            Self::Panicked(_) => f.write_str("a greenlet panicked"),
+        }
+    }
+}
+
+impl<T> fmt::Debug for SwitchError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SwitchError({self})")
+    }
+}
+
+impl<T> Error for SwitchError<T> {}
+
+/// A greenlet did not get the parent it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ParentError {
+    /// The new parent is the greenlet itself or one of its descendants.
+    Cycle,
+    /// One of the two belongs to another green or OS thread.
+    Foreign,
+    /// The main greenlet has no parent.
+    Main,
+}
+
+impl fmt::Display for ParentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cycle => "a greenlet cannot be its own ancestor",
+            Self::Foreign => "the greenlet belongs to another green or OS thread",
+            Self::Main => "the main greenlet has no parent",
+        })
+    }
+}
+
+impl Error for ParentError {}
+
+/// Thrown into a greenlet to end it; its parent sees a normal end. (greenlet's `GreenletExit`.)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GreenletExit;

@@ -1,0 +1,182 @@
+//! A greenlet with its types.
+#![forbid(unsafe_code)]
+
+use super::home::Home;
+use super::task::{Child, Handle, Payload, State, Task};
+use super::{AnyGreenlet, SwitchError};
+use crate::coroutine::{self, Coroutine, Description};
+use crate::stack::{Stack, StackSize};
+use std::any::{Any, type_name};
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+const DESCRIPTION: Description =
+    Description { write: Some(|_, out| out(b"a greenlet")), owner: std::ptr::null() };
+
+/// A body with a stack of its own, which runs when somebody switches to it, until it switches to another or ends.
+///
+/// `In` is what is passed to it, `Out` what the one who switches to it gets back. The first `In` is the body's
+/// argument, the body's result goes to its parent. In between it may pass other types: those are checked when they are
+/// passed, and a wrong one is an error for the one who passes it.
+///
+/// ```
+/// use greenthread::greenlet::{self, Greenlet};
+///
+/// let adder = Greenlet::new(|first: i32| -> i32 {
+///     let mut sum = first;
+///     loop {
+///         sum += greenlet::switch_to_parent::<i32, i32>(sum).unwrap();
+///     }
+/// });
+/// assert_eq!(adder.switch(1).unwrap(), 1);
+/// assert_eq!(adder.switch(5).unwrap(), 6);
+/// ```
+/// ```compile_fail
+/// # use greenthread::greenlet::Greenlet;
+/// let greenlet = Greenlet::new(|n: i32| n);
+/// greenlet.switch("not a number");
+/// ```
+///
+/// # Ownership
+/// It belongs to the green thread, or OS thread, that made it: use from another is an error. Dropping its last handle
+/// while it is suspended unwinds its stack from the dropper's: destructors run, [`GreenletExit`](super::GreenletExit)
+/// is what they see, a panic at the end goes nowhere, and it cannot switch to others any more. A body that catches the
+/// exit and switches on is leaked, with a report on stderr; so is one suspended while a panic unwinds. Dropped in
+/// another green thread, it is unwound when its own next comes back to its main greenlet, makes a greenlet, or ends.
+/// When a green thread ends, all its greenlets are unwound. When an OS thread ends, those that are left are leaked. With
+/// `panic = "abort"` suspended greenlets are leaked. (A destructor that panics while it is run by an unwind aborts the
+/// process, as everywhere in Rust.)
+///
+/// # Threads
+/// It is neither `Send` nor `Sync`:
+/// ```compile_fail
+/// fn is_send<T: Send>() {}
+/// is_send::<greenthread::greenlet::Greenlet>();
+/// ```
+/// ```compile_fail
+/// fn is_sync<T: Sync>() {}
+/// is_sync::<greenthread::greenlet::Greenlet>();
+/// ```
+///
+/// The semantics are those of Python's greenlet.
+pub struct Greenlet<In = (), Out = ()> {
+    any: AnyGreenlet,
+    types: PhantomData<fn(In) -> Out>,
+}
+
+impl<In, Out> Clone for Greenlet<In, Out> {
+    fn clone(&self) -> Self {
+        Self { any: self.any.clone(), types: PhantomData }
+    }
+}
+
+impl<In, Out> fmt::Debug for Greenlet<In, Out> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.any.fmt(f)
+    }
+}
+
+impl<In, Out> Deref for Greenlet<In, Out> {
+    type Target = AnyGreenlet;
+
+    fn deref(&self) -> &AnyGreenlet {
+        &self.any
+    }
+}
+
+impl<In: 'static, Out: 'static> Greenlet<In, Out> {
+    /// A greenlet that will run `body`; its parent is the current greenlet, and it starts with a copy of that one's
+    /// [context values](super::ContextVar).
+    ///
+    /// # Panics
+    /// Where there is no memory for another stack, and while the OS thread destroys its thread-locals.
+    #[track_caller]
+    pub fn new(body: impl FnOnce(In) -> Out + 'static) -> Self {
+        match Stack::acquire(StackSize::default()) {
+            Ok(stack) => Self::on(stack, body),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// As [`new`](Self::new), with room for at least `bytes` on its stack.
+    ///
+    /// # Errors
+    /// `InvalidInput` for zero and for more than 1 TiB, `OutOfMemory` where there is no room for another stack.
+    ///
+    /// # Panics
+    /// While the OS thread destroys its thread-locals.
+    pub fn with_stack_size(
+        bytes: usize,
+        body: impl FnOnce(In) -> Out + 'static,
+    ) -> io::Result<Self> {
+        Ok(Self::on(Stack::acquire(StackSize::new(bytes)?)?, body))
+    }
+
+    fn on(stack: Stack, body: impl FnOnce(In) -> Out + 'static) -> Self {
+        coroutine::ensure_overflow_report();
+        let home = Home::here();
+        home.unwind_abandoned();
+        let creator = home.current();
+        let context = home.with_current(|task| task.context.borrow().clone());
+        let first: Rc<Cell<Option<In>>> = Rc::new(Cell::new(None));
+        let coroutine = Coroutine::new(stack, DESCRIPTION, {
+            let (home, first) = (Rc::clone(&home), Rc::clone(&first));
+            move || run(&home, first, body)
+        });
+        let first: Rc<dyn Any> = first;
+        let child = Rc::new(Child {
+            task: Task::new(home.new_name(), context),
+            state: Cell::new(State::Unstarted),
+            parent: RefCell::new(Some(home.handle_to(&creator))),
+            this: Cell::new(Some(coroutine.this())),
+            coroutine: Cell::new(Some(coroutine)),
+            first,
+            first_type: type_name::<In>(),
+            handles: Cell::new(0),
+            exiting: Cell::new(0),
+            home,
+        });
+        Self { any: AnyGreenlet::child(Handle::new(child)), types: PhantomData }
+    }
+
+    /// Switches to this greenlet with `value`; returns what is passed to the caller when control comes back.
+    /// See [`AnyGreenlet::switch`].
+    ///
+    /// # Errors
+    /// See [`SwitchError`].
+    ///
+    /// # Panics
+    /// As [`AnyGreenlet::switch`].
+    #[inline]
+    pub fn switch(&self, value: In) -> Result<Out, SwitchError<In>> {
+        self.any.switch(value)
+    }
+}
+
+impl<In, Out> Greenlet<In, Out> {
+    /// The same greenlet as a handle without types.
+    pub fn any(&self) -> &AnyGreenlet {
+        &self.any
+    }
+}
+
+/// The whole life of a greenlet, on its own stack. Must not unwind.
+fn run<In: 'static, Out: 'static>(
+    home: &Rc<Home>,
+    first: Rc<Cell<Option<In>>>,
+    body: impl FnOnce(In) -> Out,
+) {
+    let Some(me) = home.current() else { return };
+    let outcome: Result<Out, Payload> = catch_unwind(AssertUnwindSafe(|| {
+        home.trace_arrival(false);
+        let Some(input) = first.take() else { unreachable!("started without a value") };
+        drop(first);
+        body(input)
+    }));
+    home.finish(me, outcome);
+}

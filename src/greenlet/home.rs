@@ -1,0 +1,589 @@
+//! The greenlets of one green thread, or of one OS thread outside of those; and all switching between them.
+//!
+//! The main greenlet is the stack that was there already. Every other one is a coroutine. The main greenlet's switch
+//! runs a loop ([`Home::drive`]) that resumes whoever is next; a child's switch names the next and suspends to that
+//! loop. So a switch between children is one suspend and one resume, and control may go from any to any.
+//!
+//! A greenlet whose last handle goes is not resumed by the loop but by the one who drops it, from its own stack
+//! ([`Home::unwind`]); it may not switch then, so control comes back to the dropper.
+#![forbid(unsafe_code)]
+
+use super::context::Context;
+use super::task::{Child, Handle, Payload, Signal, State, Task, drop_payload};
+use super::trace::{TraceEvent, TraceHook, TraceKind};
+use super::{AnyGreenlet, GreenletExit, SwitchError};
+use crate::coroutine::{self, Progress};
+use std::any::{Any, type_name};
+use std::cell::{Cell, RefCell};
+use std::io::Write;
+use std::panic::resume_unwind;
+use std::ptr;
+use std::rc::{Rc, Weak};
+
+/// Attempts to switch away that a greenlet may make while it is unwound by a drop.
+const EXIT_ATTEMPTS: u32 = 100;
+
+/// Where control goes: a child, or the main greenlet.
+pub(super) type Next = Option<Rc<Child>>;
+
+pub(super) struct Home {
+    /// The main greenlet.
+    pub(super) task: Task,
+    /// The child that runs, none for the main greenlet. Taken out while that child switches.
+    current: Cell<Next>,
+    /// Whom the loop resumes next; written just before a child suspends.
+    next: Cell<Next>,
+    traced: Cell<bool>,
+    trace: RefCell<Option<TraceHook>>,
+    /// Where control came from; kept only while `traced`.
+    origin: RefCell<Option<AnyGreenlet>>,
+    /// Greenlets whose last handle was dropped in another green thread.
+    abandoned: RefCell<Vec<Rc<Child>>>,
+    /// In a green thread: the greenlets that have begun, so that its end can unwind them.
+    begun: RefCell<Vec<Weak<Child>>>,
+    green: bool,
+    ended: Cell<bool>,
+    names: Cell<u64>,
+}
+
+impl Home {
+    /// The caller's home, if it has used greenlets before.
+    pub(super) fn existing() -> Option<Rc<Self>> {
+        coroutine::local()?.downcast::<Self>().ok()
+    }
+
+    /// The caller's home.
+    #[inline]
+    pub(super) fn here() -> Rc<Self> {
+        Self::existing().unwrap_or_else(Self::make)
+    }
+
+    #[cold]
+    fn make() -> Rc<Self> {
+        let home = Rc::new(Self {
+            task: Task::new("main".into(), Context::default()),
+            current: Cell::new(None),
+            next: Cell::new(None),
+            traced: Cell::new(false),
+            trace: RefCell::new(None),
+            origin: RefCell::new(None),
+            abandoned: RefCell::new(Vec::new()),
+            begun: RefCell::new(Vec::new()),
+            green: coroutine::in_green_thread(),
+            ended: Cell::new(false),
+            names: Cell::new(0),
+        });
+        let kept: Rc<dyn Any> = Rc::<Self>::clone(&home);
+        assert!(
+            coroutine::set_local(Some(kept)).is_ok(),
+            "greenlets cannot be used while the OS thread destroys its thread-locals"
+        );
+        home
+    }
+
+    /// Whether the caller is in the green or OS thread of this home.
+    #[inline(always)]
+    pub(super) fn is_here(&self) -> bool {
+        ptr::eq(coroutine::identity(), ptr::from_ref(self).cast())
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.get()
+    }
+
+    pub(super) fn new_name(&self) -> Rc<str> {
+        self.names.set(self.names.get() + 1);
+        format!("greenlet-{}", self.names.get()).into()
+    }
+
+    /// The child that runs here, none for the main greenlet.
+    pub(super) fn current(&self) -> Next {
+        let current = self.current.take();
+        self.current.set(current.clone());
+        current
+    }
+
+    pub(super) fn with_current<T>(&self, f: impl FnOnce(&Task) -> T) -> T {
+        match self.current() {
+            Some(child) => f(&child.task),
+            None => f(&self.task),
+        }
+    }
+
+    pub(super) fn handle_to(self: &Rc<Self>, next: &Next) -> AnyGreenlet {
+        match next {
+            Some(child) => AnyGreenlet::child(Handle::new(Rc::clone(child))),
+            None => AnyGreenlet::main(Rc::clone(self)),
+        }
+    }
+
+    // Switching.
+
+    /// Switches to `target` with `value`; returns what comes back.
+    #[inline]
+    pub(super) fn switch<T: 'static, U: 'static>(
+        self: &Rc<Self>,
+        target: Next,
+        value: T,
+    ) -> Result<U, SwitchError<T>> {
+        let (me, value) = self.begin(value)?;
+        let task = me.as_ref().map_or(&self.task, |child| &child.task);
+        let (sent, got) = task.inbox.receive::<U, _>(|| {
+            match &target {
+                Some(child) => child.put(value)?,
+                None => self.task.put(value)?,
+            }
+            self.transfer(&me, target);
+            Ok(())
+        });
+        if let Err(error) = sent {
+            self.current.set(me);
+            return Err(error);
+        }
+        match got {
+            Some(got) if !self.traced.get() && !task.unwinding.get() => Ok(got),
+            got => self.arrive(task, got),
+        }
+    }
+
+    /// Raises `payload` in `target`; returns what comes back.
+    pub(super) fn throw<U: 'static>(
+        self: &Rc<Self>,
+        target: Next,
+        payload: Payload,
+    ) -> Result<U, SwitchError<Payload>> {
+        let (me, payload) = self.begin(payload)?;
+        let task = me.as_ref().map_or(&self.task, |child| &child.task);
+        if same(&me, &target) {
+            self.current.set(me);
+            resume_unwind(payload);
+        }
+        let refused = match &target {
+            Some(child) if child.state.get() == State::Dead => {
+                let name = child.task.name.borrow().clone();
+                Err(SwitchError::Dead { name, value: payload })
+            }
+            target if target.as_ref().map_or(&self.task, |child| &child.task).unwinding.get() => {
+                Err(SwitchError::Unwinding { value: payload })
+            }
+            _ => Ok(payload),
+        };
+        let payload = match refused {
+            Ok(payload) => payload,
+            Err(error) => {
+                self.current.set(me);
+                return Err(error);
+            }
+        };
+        let (_, got) = task.inbox.receive::<U, _>(|| {
+            let next = match target {
+                Some(child) if child.state.get() == State::Unstarted => {
+                    child.discard();
+                    self.finish_into_parent(&child, ending::<()>(payload))
+                }
+                target => {
+                    let task = target.as_ref().map_or(&self.task, |child| &child.task);
+                    task.signal.set(Some(Signal::Raise(payload)));
+                    target
+                }
+            };
+            self.transfer(&me, next);
+        });
+        self.arrive(task, got)
+    }
+
+    /// What every switch does first. The running child is taken out of `current`.
+    ///
+    /// # Panics
+    /// Inside a region that must not be switched out of.
+    #[inline(always)]
+    fn begin<T>(self: &Rc<Self>, value: T) -> Result<(Next, T), SwitchError<T>> {
+        if !self.is_here() {
+            return Err(SwitchError::Foreign { value });
+        }
+        assert!(
+            !coroutine::in_no_switch_region(),
+            "a greenlet must not switch inside a timeout, scope or group that began in it"
+        );
+        let me = self.current.take();
+        if let Some(child) = &me
+            && child.exiting.get() != 0
+        {
+            self.current.set(me);
+            return self.refuse_exiting(value);
+        }
+        Ok((me, value))
+    }
+
+    #[cold]
+    fn refuse_exiting<T>(&self, value: T) -> Result<(Next, T), SwitchError<T>> {
+        if let Some(child) = self.current() {
+            child.exiting.set(child.exiting.get() + 1);
+            let this = child.this.get();
+            if !std::thread::panicking() || child.exiting.get() > EXIT_ATTEMPTS {
+                drop(child);
+                // It has caught its end and goes on: control returns to the dropper, who leaks it. It is not resumed.
+                while let Some(this) = this {
+                    if this.suspend_with_inner().is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(SwitchError::Exiting { value })
+    }
+
+    /// Gives control to `next` and returns when it is back.
+    #[inline(always)]
+    fn transfer(self: &Rc<Self>, me: &Next, next: Next) {
+        if same(me, &next) {
+            self.current.set(next);
+            return;
+        }
+        if self.traced.get() {
+            *self.origin.borrow_mut() = Some(self.handle_to(me));
+        }
+        self.next.set(next);
+        let task = me.as_ref().map_or(&self.task, |child| &child.task);
+        let unwinding = std::thread::panicking();
+        if unwinding {
+            // `arrive` takes it back.
+            task.unwinding.set(true);
+        }
+        match me {
+            None => self.drive(),
+            Some(child) => {
+                let suspended = child.this.get().map(|this| this.suspend_with_inner());
+                assert_eq!(suspended, Some(Ok(())), "the current greenlet runs");
+            }
+        }
+    }
+
+    /// The main greenlet's loop.
+    fn drive(self: &Rc<Self>) {
+        while let Some(child) = self.next.take() {
+            let Some(coroutine) = child.coroutine.take() else {
+                unreachable!("only suspended greenlets are named as the next")
+            };
+            if child.state.get() == State::Unstarted {
+                self.note_begun(&child);
+            }
+            self.current.set(Some(Rc::clone(&child)));
+            if coroutine.resume() == Ok(Progress::Suspended) {
+                child.coroutine.set(Some(coroutine));
+                if child.handles.get() == 0 {
+                    // Its last handle went while it ran.
+                    self.abandon(&child);
+                }
+            }
+        }
+        self.current.set(None);
+        if !self.abandoned.borrow().is_empty() {
+            self.unwind_abandoned();
+        }
+    }
+
+    fn note_begun(&self, child: &Rc<Child>) {
+        child.state.set(State::Active);
+        if self.green {
+            let mut begun = self.begun.borrow_mut();
+            if begun.len() == begun.capacity() {
+                begun.retain(|child| {
+                    child.upgrade().is_some_and(|child| child.state.get() == State::Active)
+                });
+            }
+            begun.push(Rc::downgrade(child));
+        }
+    }
+
+    /// What a greenlet does when control is back: trace, then the value, or what came instead.
+    #[cold]
+    fn arrive<T, U>(self: &Rc<Self>, task: &Task, got: Option<U>) -> Result<U, SwitchError<T>> {
+        let unwinding = task.unwinding.replace(false);
+        let signal = if got.is_none() { task.signal.take() } else { None };
+        self.trace_arrival(matches!(signal, Some(Signal::Raise(_))));
+        match (got, signal) {
+            (Some(got), _) => Ok(got),
+            (None, Some(Signal::Raise(payload))) if unwinding => {
+                Err(SwitchError::Panicked(payload))
+            }
+            (None, Some(Signal::Raise(payload))) => resume_unwind(payload),
+            (None, Some(Signal::Received(got))) => Err(SwitchError::Received { got }),
+            (None, Some(Signal::Exited) | None) => Err(SwitchError::Exited),
+        }
+    }
+
+    // Ending.
+
+    /// What the last act of a child's body is. Must not unwind.
+    pub(super) fn finish<Out: 'static>(
+        self: &Rc<Self>,
+        child: Rc<Child>,
+        outcome: Result<Out, Payload>,
+    ) {
+        child.state.set(State::Dead);
+        if child.exiting.get() != 0 {
+            // Back to the dropper.
+            if let Err(payload) = outcome {
+                drop_payload(payload);
+            }
+            return;
+        }
+        if self.traced.get() {
+            *self.origin.borrow_mut() = Some(self.handle_to(&Some(Rc::clone(&child))));
+        }
+        let ending = match outcome {
+            Ok(value) => Ending::Value(value),
+            Err(payload) => ending(payload),
+        };
+        let next = self.finish_into_parent(&child, ending);
+        self.next.set(next);
+    }
+
+    /// Delivers the end of `child` to the nearest ancestor that can take it, which it returns.
+    fn finish_into_parent<Out: 'static>(
+        self: &Rc<Self>,
+        child: &Rc<Child>,
+        mut ending: Ending<Out>,
+    ) -> Next {
+        let mut next = parent_of(child);
+        loop {
+            match &next {
+                None => {
+                    self.task.end_with(ending);
+                    return None;
+                }
+                Some(parent) => match parent.state.get() {
+                    State::Active => {
+                        parent.task.end_with(ending);
+                        return next;
+                    }
+                    State::Unstarted => match ending.start(parent) {
+                        Ok(()) => return next,
+                        Err(back) => {
+                            ending = back;
+                            parent.discard();
+                        }
+                    },
+                    State::Dead => {}
+                },
+            }
+            next = next.as_ref().and_then(parent_of);
+        }
+    }
+
+    /// The last handle of a begun child is gone.
+    pub(super) fn abandon(self: &Rc<Self>, child: &Rc<Child>) {
+        let next = self.next.take();
+        let about_to_run = next.as_ref().is_some_and(|next| Rc::ptr_eq(next, child));
+        self.next.set(next);
+        if about_to_run {
+            return;
+        }
+        if self.is_here() {
+            self.unwind(child);
+        } else if self.ended.get() {
+            child.state.set(State::Dead);
+        } else {
+            self.abandoned.borrow_mut().push(Rc::clone(child));
+        }
+    }
+
+    #[cold]
+    pub(super) fn unwind_abandoned(self: &Rc<Self>) {
+        loop {
+            let Some(child) = self.abandoned.borrow_mut().pop() else { return };
+            self.unwind(&child);
+        }
+    }
+
+    /// Makes a suspended child unwind, resumed from the caller's own stack; leaks one that does not end.
+    fn unwind(self: &Rc<Self>, child: &Rc<Child>) {
+        // Absent where it runs, below the caller; it is then seen to when it is suspended.
+        let Some(coroutine) = child.coroutine.take() else { return };
+        if cfg!(panic = "abort") {
+            child.state.set(State::Dead);
+            return;
+        }
+        if !child.task.unwinding.get() {
+            child.exiting.set(1);
+            child.task.signal.set(Some(Signal::Raise(Box::new(GreenletExit))));
+            let before = self.current.replace(Some(Rc::clone(child)));
+            if self.traced.get() {
+                *self.origin.borrow_mut() = Some(self.handle_to(&before));
+            }
+            let end = coroutine.resume();
+            drop(self.current.replace(before));
+            if end == Ok(Progress::Finished) {
+                return;
+            }
+        }
+        child.state.set(State::Dead);
+        let _ = writeln!(
+            std::io::stderr(),
+            "greenthread: greenlet '{}' did not end when it was dropped; its stack is leaked",
+            child.task.name.borrow()
+        );
+    }
+
+    /// The green thread of this home ends: unwinds all its greenlets that have begun, whoever holds them.
+    pub(super) fn end(self: &Rc<Self>) {
+        self.unwind_abandoned();
+        loop {
+            let Some(child) = self.begun.borrow_mut().pop() else { break };
+            if let Some(child) = child.upgrade()
+                && child.state.get() == State::Active
+            {
+                self.unwind(&child);
+            }
+        }
+        self.ended.set(true);
+        drop(self.set_trace(None));
+    }
+
+    // Tracing.
+
+    pub(super) fn set_trace(&self, hook: Option<TraceHook>) -> Option<TraceHook> {
+        self.traced.set(hook.is_some());
+        self.trace.replace(hook)
+    }
+
+    pub(super) fn trace_hook(&self) -> Option<TraceHook> {
+        self.trace.borrow().clone()
+    }
+
+    /// Calls the hook, in the greenlet that control came to.
+    pub(super) fn trace_arrival(self: &Rc<Self>, raises: bool) {
+        if !self.traced.get() {
+            return;
+        }
+        let from = self.origin.borrow_mut().take();
+        if let (Some(hook), Some(from)) = (self.trace_hook(), from) {
+            /// Traces again when the hook is done, unless it removed itself.
+            struct Again<'a>(&'a Home);
+            impl Drop for Again<'_> {
+                fn drop(&mut self) {
+                    self.0.traced.set(self.0.trace.borrow().is_some());
+                }
+            }
+            let kind = if raises { TraceKind::Throw } else { TraceKind::Switch };
+            let event = TraceEvent { kind, from, to: self.handle_to(&self.current()) };
+            self.traced.set(false);
+            let _again = Again(self);
+            hook(&event);
+        }
+    }
+}
+
+fn same(a: &Next, b: &Next) -> bool {
+    match (a, b) {
+        (None, None) => true,
+        (Some(a), Some(b)) => Rc::ptr_eq(a, b),
+        _ => false,
+    }
+}
+
+/// The parent of a child, none for the main greenlet.
+pub(super) fn parent_of(child: &Rc<Child>) -> Next {
+    child.parent.borrow().as_ref().and_then(AnyGreenlet::next)
+}
+
+/// How a greenlet ended.
+pub(super) enum Ending<Out> {
+    Value(Out),
+    Exited,
+    Raise(Payload),
+}
+
+fn ending<Out>(payload: Payload) -> Ending<Out> {
+    if payload.is::<GreenletExit>() { Ending::Exited } else { Ending::Raise(payload) }
+}
+
+impl<Out: 'static> Ending<Out> {
+    /// Makes it the first input of a greenlet that has not begun; gives back what that cannot take.
+    fn start(self, parent: &Child) -> Result<(), Self> {
+        match self {
+            Self::Value(value) => match parent.put_first(value) {
+                Ok(()) => Ok(()),
+                Err(value) => {
+                    drop_payload_of(value);
+                    Err(Self::Raise(Box::new(format!(
+                        "greenlet '{}' was started with a {}, it takes a {}",
+                        parent.task.name.borrow(),
+                        type_name::<Out>(),
+                        parent.first_type
+                    ))))
+                }
+            },
+            Self::Exited => parent.put_first(()).map_err(|()| Self::Exited),
+            Self::Raise(payload) => Err(Self::Raise(payload)),
+        }
+    }
+}
+
+/// Drops a value that nobody takes, whose destructor may panic, where nothing may unwind.
+fn drop_payload_of<T>(value: T) {
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(value)));
+    if let Err(payload) = dropped {
+        drop_payload(payload);
+    }
+}
+
+impl Task {
+    /// Gives `value` to the suspended greenlet.
+    #[inline(always)]
+    fn put<T: 'static>(&self, value: T) -> Result<(), SwitchError<T>> {
+        self.inbox.put(value).map_err(|value| SwitchError::WrongType {
+            expected: self.inbox.expects().unwrap_or("nothing"),
+            value,
+        })
+    }
+
+    /// Tells the suspended greenlet that a child of its has ended.
+    fn end_with<Out: 'static>(&self, ending: Ending<Out>) {
+        let signal = match ending {
+            Ending::Value(value) => match self.inbox.put(value) {
+                Ok(()) => return,
+                Err(value) => {
+                    drop_payload_of(value);
+                    Signal::Received(type_name::<Out>())
+                }
+            },
+            Ending::Exited => match self.inbox.put(()) {
+                Ok(()) => return,
+                Err(()) => Signal::Exited,
+            },
+            Ending::Raise(payload) => Signal::Raise(payload),
+        };
+        self.signal.set(Some(signal));
+    }
+}
+
+impl Child {
+    #[inline(always)]
+    fn put<T: 'static>(&self, value: T) -> Result<(), SwitchError<T>> {
+        if self.state.get() == State::Active {
+            return self.task.put(value);
+        }
+        self.put_unusual(value)
+    }
+
+    #[cold]
+    fn put_unusual<T: 'static>(&self, value: T) -> Result<(), SwitchError<T>> {
+        if self.state.get() == State::Dead {
+            return Err(SwitchError::Dead { name: self.task.name.borrow().clone(), value });
+        }
+        self.put_first(value)
+            .map_err(|value| SwitchError::WrongType { expected: self.first_type, value })
+    }
+
+    fn put_first<T: 'static>(&self, value: T) -> Result<(), T> {
+        match self.first.downcast_ref::<Cell<Option<T>>>() {
+            Some(first) => {
+                first.set(Some(value));
+                Ok(())
+            }
+            None => Err(value),
+        }
+    }
+}

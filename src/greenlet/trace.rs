@@ -1,0 +1,55 @@
+//! Watching switches.
+#![forbid(unsafe_code)]
+
+use super::AnyGreenlet;
+use super::home::Home;
+use std::rc::Rc;
+
+/// How control came to a greenlet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TraceKind {
+    /// By a switch, or because another greenlet ended.
+    Switch,
+    /// With something to raise: by `throw`, by a panic that ended another greenlet, by the drop of its last handle.
+    Throw,
+}
+
+/// One switch, as a trace hook sees it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TraceEvent {
+    /// How control came.
+    pub kind: TraceKind,
+    /// Where it came from.
+    pub from: AnyGreenlet,
+    /// Where it is now.
+    pub to: AnyGreenlet,
+}
+
+/// A trace hook.
+pub type TraceHook = Rc<dyn Fn(&TraceEvent)>;
+
+/// Installs a hook that is called after every switch of this green or OS thread, in the greenlet that was switched to.
+/// Returns the one before; `None` removes it. (greenlet's `settrace`.)
+///
+/// The hook may itself switch; what it does is not traced. A panic in it surfaces in the greenlet that it runs in.
+///
+/// ```
+/// use greenthread::greenlet::{Greenlet, set_trace};
+/// use std::{cell::Cell, rc::Rc};
+/// let switches = Rc::new(Cell::new(0));
+/// let count = Rc::clone(&switches);
+/// let before = set_trace(Some(Rc::new(move |_| count.set(count.get() + 1))));
+/// Greenlet::new(|()| ()).switch(())?;
+/// set_trace(before);
+/// assert_eq!(switches.get(), 2, "there and back");
+/// # Ok::<(), greenthread::greenlet::SwitchError<()>>(())
+/// ```
+pub fn set_trace(hook: Option<TraceHook>) -> Option<TraceHook> {
+    Home::here().set_trace(hook)
+}
+
+/// The hook that is installed in this green or OS thread. (greenlet's `gettrace`.)
+pub fn trace() -> Option<TraceHook> {
+    Home::existing().and_then(|home| home.trace_hook())
+}

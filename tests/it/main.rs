@@ -1,0 +1,4 @@
+//! Tests through the public interface, one module for each module of the library.
+
+mod generator;
+mod greenlet;
