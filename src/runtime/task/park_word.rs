@@ -233,4 +233,22 @@ mod models {
             assert!(word.is_parked(new));
         });
     }
+
+    /// Wrong on purpose: it must fail, or loom is not at work.
+    #[test]
+    #[ignore = "the canary of the model checks"]
+    fn canary_that_must_fail() {
+        loom::model(|| {
+            let count = Arc::new(AtomicU64::new(0));
+            let add =
+                |count: &AtomicU64| count.store(count.load(Ordering::SeqCst) + 1, Ordering::SeqCst);
+            let other = {
+                let count = Arc::clone(&count);
+                loom::thread::spawn(move || add(&count))
+            };
+            add(&count);
+            other.join().unwrap();
+            assert_eq!(count.load(Ordering::SeqCst), 2, "a lost update");
+        });
+    }
 }

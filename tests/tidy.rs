@@ -1,0 +1,251 @@
+//! Rules of the house that a compiler does not check: no layer uses one above it, and `unsafe` stays where it belongs.
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The folders of `src` with their heights. A folder uses what is lower or equally high, never what is higher.
+const LAYERS: &[(&str, u32)] = &[
+    ("util", 0),
+    ("sys", 0),
+    ("stack", 10),
+    ("coroutine", 11),
+    ("greenlet", 12),
+    ("generator", 12),
+    ("runtime", 20),
+    ("thread", 21),
+    ("sync", 30),
+    ("queue", 30),
+    ("io", 40),
+    ("net", 40),
+    ("os", 40),
+    ("fs", 40),
+    ("process", 40),
+    ("signal", 40),
+    ("time", 40),
+    ("pool", 50),
+    ("executor", 50),
+    ("server", 50),
+    ("monkey", 60),
+];
+
+/// Uses of something higher that are meant to be: the file, what it uses, and why.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[(
+    "runtime/instance.rs",
+    "thread",
+    "`Runtime::spawn` returns the same handle as `thread::spawn`, which is above it in the same layer",
+)];
+
+/// Where `unsafe` may be; everything else forbids it.
+const UNSAFE_FOLDERS: &[&str] =
+    &["util/", "sys/", "stack/", "coroutine/", "runtime/task/", "os/fd.rs"];
+
+/// The text without comments, literals, and the unit tests, which come last in a file and may use whatever they like.
+fn code_of(text: &str) -> String {
+    let tests =
+        ["\n#[cfg(test)]\nmod ", "\n#[cfg(all(test"].iter().filter_map(|tests| text.find(tests));
+    let text = &text[..tests.min().unwrap_or(text.len())];
+    let mut code = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        match (char, chars.peek()) {
+            ('/', Some('/')) => {
+                chars.by_ref().find(|&char| char == '\n');
+                code.push('\n');
+            }
+            ('/', Some('*')) => {
+                let mut last = ' ';
+                chars
+                    .by_ref()
+                    .find(|&char| std::mem::replace(&mut last, char) == '*' && char == '/');
+            }
+            ('"', _) => {
+                while let Some(char) = chars.next() {
+                    match char {
+                        '\\' => drop(chars.next()),
+                        '"' => break,
+                        _ => {}
+                    }
+                }
+                code.push_str("\"\"");
+            }
+            // A quotation mark as a character would open a string here.
+            ('\'', Some('"' | '\\')) => {
+                chars.next();
+                chars.by_ref().find(|&char| char == '\'');
+            }
+            _ => code.push(char),
+        }
+    }
+    code
+}
+
+fn is_word(char: char) -> bool {
+    char.is_alphanumeric() || char == '_'
+}
+
+/// The names at the start of the paths in `rest`: one, or those of a group in braces.
+fn first_names(rest: &str) -> Vec<&str> {
+    let word = |text: &'_ str| text.find(|char| !is_word(char)).unwrap_or(text.len());
+    let rest = rest.trim_start();
+    let Some(group) = rest.strip_prefix('{') else { return vec![&rest[..word(rest)]] };
+    let (mut depth, mut start, mut names) = (1, 0, Vec::new());
+    for (at, char) in group.char_indices() {
+        match char {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 || (depth == 1 && char == ',') {
+            let path = group[start..at].trim();
+            names.extend((!path.is_empty()).then(|| &path[..word(path)]));
+            start = at + 1;
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    names
+}
+
+/// What a file uses from the top of the crate, by `crate::` or by enough `super::`.
+fn uses<'a>(file: &str, code: &'a str) -> Vec<&'a str> {
+    let module = file.trim_end_matches(".rs").trim_end_matches("/mod");
+    let depth = module.split('/').count();
+    let mut found = Vec::new();
+    for root in ["crate::".to_string(), "super::".repeat(depth)] {
+        for (at, _) in code.match_indices(&root) {
+            let before = &code[..at];
+            if !before.ends_with(is_word) && !before.ends_with(':') {
+                found.extend(first_names(&code[at + root.len()..]));
+            }
+        }
+    }
+    found
+}
+
+fn height(folder: &str) -> Option<u32> {
+    LAYERS.iter().find(|(name, _)| *name == folder).map(|(_, height)| *height)
+}
+
+/// The upward uses of one file, exceptions included: what is used, and what is wrong with it.
+fn upward<'a>(file: &str, code: &'a str) -> Vec<(&'a str, String)> {
+    let folder = file.split(['/', '.']).next().unwrap_or(file);
+    let Some(own) = height(folder) else {
+        return vec![(
+            "",
+            format!("src/{file}: the folder has no place in LAYERS of tests/tidy.rs"),
+        )];
+    };
+    let mut wrong = Vec::new();
+    for used in uses(file, code) {
+        let why = match height(used) {
+            Some(height) if height <= own => continue,
+            Some(_) => format!("src/{file}: uses `crate::{used}`, which is above it"),
+            None => format!("src/{file}: `crate::{used}` is no layer; name the module that has it"),
+        };
+        wrong.push((used, why));
+    }
+    wrong
+}
+
+/// What is wrong with a file's stance on `unsafe`.
+fn unsafety(file: &str, code: &str) -> Option<String> {
+    if UNSAFE_FOLDERS.iter().any(|allowed| file.starts_with(allowed)) {
+        return None;
+    }
+    let has = |word: &str| code.split(|char| !is_word(char)).any(|found| found == word);
+    let only_declares =
+        ["fn", "impl", "unsafe", "struct", "static", "macro_rules"].iter().all(|word| !has(word));
+    (!code.contains("#![forbid(unsafe_code)]") && !only_declares)
+        .then(|| format!("src/{file}: has code and does not begin with #![forbid(unsafe_code)]"))
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder of the sources") {
+        let path = entry.expect("an entry of that folder").path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// Every source file below `src` with its code.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    files.sort();
+    let name = |path: &Path| path.strip_prefix(&root).expect("below src").display().to_string();
+    files
+        .iter()
+        .map(|path| (name(path), code_of(&fs::read_to_string(path).expect("a source file"))))
+        .collect()
+}
+
+#[test]
+fn no_layer_uses_one_above_it() {
+    let sources = sources();
+    assert!(sources.len() > 50, "only {} files found", sources.len());
+    let mut wrong = Vec::new();
+    let mut excused = Vec::new();
+    for (file, code) in sources.iter().filter(|(file, _)| file != "lib.rs") {
+        for (used, why) in upward(file, code) {
+            match EXCEPTIONS.iter().position(|(of, what, _)| of == file && *what == used) {
+                Some(at) => excused.push(at),
+                None => wrong.push(why),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    for (at, (file, used, _)) in EXCEPTIONS.iter().enumerate() {
+        assert!(excused.contains(&at), "an exception that nothing needs: {file} uses {used}");
+    }
+}
+
+#[test]
+fn unsafe_stays_in_its_folders() {
+    let wrong: Vec<_> = sources().iter().filter_map(|(file, code)| unsafety(file, code)).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// The rules themselves, on samples that are good and bad: a rule that never fails would show nothing.
+#[test]
+fn the_rules_can_fail() {
+    let used = |file, text| {
+        let code = code_of(text);
+        upward(file, &code).into_iter().map(|(used, _)| used.to_string()).collect::<Vec<_>>()
+    };
+    let none = Vec::<String>::new();
+    assert_eq!(used("stack/pool.rs", "use crate::runtime::park;"), ["runtime"]);
+    assert_eq!(used("stack/pool.rs", "fn f() { crate::coroutine::suspend() }"), ["coroutine"]);
+    assert_eq!(
+        used("sys/poll.rs", "use crate::{util::{ring, slab}, net, thread as t};"),
+        ["net", "thread"]
+    );
+    assert_eq!(used("runtime/task/cell.rs", "use super::super::super::net::TcpStream;"), ["net"]);
+    assert_eq!(used("runtime/mod.rs", "pub use super::thread::spawn;"), ["thread"]);
+    assert_eq!(used("io/handle.rs", "use crate::spawn;"), ["spawn"], "a re-export hides its layer");
+    assert_eq!(used("other/mod.rs", ""), [""], "a folder without a place");
+    assert_eq!(
+        used("net/tcp.rs", "use crate::io::Io; use crate::runtime::park; use std::sync::Arc;"),
+        none
+    );
+    assert_eq!(used("runtime/task/cell.rs", "use super::super::hub::Hub; use crate::stack;"), none);
+    assert_eq!(
+        used("stack/pool.rs", "/// As crate::net.\n// crate::net\nlet a = \"crate::net\";"),
+        none
+    );
+    assert_eq!(used("stack/pool.rs", "let a = ('\"', crate::net::A, '\\'', '\"');"), ["net"]);
+    assert_eq!(used("sys/poll.rs", "fn f() {}\n#[cfg(test)]\nmod tests { use crate::net; }"), none);
+
+    let stance = |file, text| unsafety(file, &code_of(text)).is_some();
+    assert!(stance("net/tcp.rs", "fn f() {}"));
+    assert!(stance("net/mod.rs", "// #![forbid(unsafe_code)]\nstruct S;"), "only in a comment");
+    assert!(stance("runtime/hub.rs", "//! Docs.\nfn f() { unsafe { g() } }"));
+    assert!(!stance("net/tcp.rs", "//! Docs.\n#![forbid(unsafe_code)]\nfn f() {}"));
+    assert!(!stance("net/mod.rs", "//! Docs.\nmod tcp;\npub use tcp::{A, B};"));
+    assert!(!stance("runtime/task/cell.rs", "fn f() { unsafe { g() } }"));
+}
