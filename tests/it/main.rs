@@ -1,0 +1,13 @@
+//! What the library promises, tested from outside; the modules mirror those of `src`.
+//!
+//! Behaviour only, never timing: a wait is for an event and has a generous limit.
+
+mod net;
+mod net_std;
+mod runtime;
+mod scheduling;
+mod shutdown;
+mod stack;
+mod stress;
+mod support;
+mod thread;
