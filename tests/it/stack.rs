@@ -51,7 +51,8 @@ fn a_terabyte_each_until_there_is_none_left() {
         let go = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
         let spawn_one = |_| {
             let go = std::sync::Arc::clone(&go);
-            let body = move || crate::support::until(|| go.load(std::sync::atomic::Ordering::SeqCst));
+            let body =
+                move || crate::support::until(|| go.load(std::sync::atomic::Ordering::SeqCst));
             Builder::new().stack_size(1 << 40).spawn(body).unwrap()
         };
         let handles: Vec<_> = (0..160).map(spawn_one).collect();

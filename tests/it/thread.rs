@@ -26,7 +26,8 @@ fn join_gives_the_value() {
 
 #[test]
 fn join_gives_the_panic() {
-    let error = spawn(|| -> u8 { panic!("number {}", std::hint::black_box(7)) }).join().unwrap_err();
+    let error =
+        spawn(|| -> u8 { panic!("number {}", std::hint::black_box(7)) }).join().unwrap_err();
     assert!(error.is_panic() && !error.is_killed() && error.io_error().is_none());
     assert_eq!(error.to_string(), "green thread '<unnamed>' panicked: number 7");
     assert!(format!("{error:?}").contains("number 7"));
@@ -128,11 +129,7 @@ fn a_panic_harms_neither_worker_nor_neighbours() {
     for i in 0..50 {
         let panicking = runtime.spawn(move || {
             yield_now();
-            if i % 2 == 0 {
-                panic!("on purpose")
-            } else {
-                panic_any(i)
-            }
+            if i % 2 == 0 { panic!("on purpose") } else { panic_any(i) }
         });
         assert!(panicking.join().unwrap_err().is_panic());
     }
