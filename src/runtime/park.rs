@@ -80,7 +80,7 @@ pub(crate) fn os_thread() -> TaskRef {
 /// The green thread that the calling OS thread runs, if it may be suspended here.
 ///
 /// Inside the panic hook it may not: std counts the hook by OS thread and aborts if another panic begins meanwhile.
-/// Nor while the process runs its exit handlers. Waiting there blocks the OS thread.
+/// Nor while the OS thread runs the process's exit handlers. Waiting there blocks the OS thread.
 #[inline]
 fn current_green() -> Option<Started> {
     let green = current::with_hub(|hub| hub.current()).flatten()?;

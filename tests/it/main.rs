@@ -1,5 +1,16 @@
-//! Tests through the public interface, one module for each module of the library.
+//! What the library promises, tested from outside; the modules mirror those of `src`.
+//!
+//! Behaviour only, never timing: a wait is for an event and has a generous limit.
 
 mod control;
 mod generator;
 mod greenlet;
+mod net;
+mod net_std;
+mod runtime;
+mod scheduling;
+mod shutdown;
+mod stack;
+mod stress;
+mod support;
+mod thread;
