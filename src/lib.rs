@@ -65,7 +65,9 @@ pub mod thread;
 mod util;
 
 pub use runtime::{Runtime, RuntimeBuilder};
-pub use thread::{Builder, JoinError, JoinHandle, current, run, sleep, spawn, yield_now};
+pub use thread::{
+    Builder, Elapsed, JoinError, JoinHandle, current, run, shield, sleep, spawn, timeout, yield_now,
+};
 
 /// The README's example is a test like the others.
 #[cfg(doctest)]

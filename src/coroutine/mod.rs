@@ -33,7 +33,7 @@ mod this;
 
 pub(crate) use control::{Control, Description};
 pub(crate) use local::{identity, local, set_local};
-pub(crate) use region::{Region, enter_no_switch_region, in_no_switch_region};
+pub(crate) use region::{enter_no_switch_region, in_no_switch_region};
 pub(crate) use root::Root;
 pub(crate) use running::{current, in_green_thread};
 pub(crate) use scope::scope;

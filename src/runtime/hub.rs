@@ -127,6 +127,8 @@ pub(crate) struct Hub {
     /// The green thread that is running.
     current: Cell<Option<Started>>,
     budget: Cell<u32>,
+    /// Green threads that are suspended while they unwind, in a destructor that waits.
+    pub(crate) unwinding: Cell<usize>,
     /// From where green threads are resumed.
     root: Root,
     stack_size: StackSize,
@@ -151,6 +153,7 @@ impl Hub {
             poller: RefCell::new(poller),
             current: Cell::new(None),
             budget: Cell::new(0),
+            unwinding: Cell::new(0),
             root: Root::of_this_thread(),
             stack_size,
         }

@@ -63,6 +63,7 @@ fn hook(info: &PanicHookInfo<'_>, previous: &(dyn Fn(&PanicHookInfo<'_>) + Sync 
     }
     if let Some(started) = current::with_hub(|hub| hub.current()).flatten() {
         started.with(|task: &TaskRef| {
+            task.set_unwinding(true);
             eprintln!("green thread '{}' ({}):", task.name().unwrap_or("<unnamed>"), task.id());
         });
     }

@@ -8,7 +8,8 @@
 
 use super::panic_hook;
 use super::task::{
-    self, Kill, Outcome, Started, TaskRef, Token, current, new_os_thread, sleep_os_thread, switch,
+    self, Expired, Kill, Outcome, Started, TaskRef, Token, current, new_os_thread, sleep_os_thread,
+    switch,
 };
 use crate::sys::process;
 use std::marker::PhantomData;
@@ -37,8 +38,8 @@ pub(crate) enum Wake {
     Notified,
     /// The deadline passed first.
     TimedOut,
-    /// The green thread has been killed. The caller takes its waiter back from where it put it, then calls
-    /// [`raise_kill`].
+    /// The green thread has been killed, or a timeout that it is inside of has expired. The caller takes its waiter back
+    /// from where it put it, then calls [`raise_kill`].
     Killed,
 }
 
@@ -62,6 +63,7 @@ pub(crate) struct Parker {
     /// The green thread, unless the OS thread itself waits.
     green: Option<Started>,
     interruptible: bool,
+    unwinding: bool,
     not_send: PhantomData<*mut ()>,
 }
 
@@ -116,9 +118,11 @@ impl Parker {
             None => os_thread(),
         };
         let token = task.park_word().prepare();
+        let unwinding = is_unwinding_as(&task, green);
         // While unwinding, a second unwind would abort the process: the kill stays pending.
-        let interruptible = interruptible && green.is_some() && !std::thread::panicking();
-        Self { waiter: Waiter { task, token }, green, interruptible, not_send: PhantomData }
+        let interruptible = interruptible && !unwinding && !task.is_shielded();
+        let waiter = Waiter { task, token };
+        Self { waiter, green, interruptible, unwinding, not_send: PhantomData }
     }
 
     /// What ends this wait.
@@ -137,19 +141,21 @@ impl Parker {
 
     fn park_green(&self, started: Started, reason: Reason, deadline: Option<Instant>) -> Wake {
         let Waiter { task, token } = &self.waiter;
-        if self.is_killed() {
+        let interruption = self.interruption();
+        if interruption == Interruption::Now {
             // Raised before and swallowed, or raised while we ran: let the others have their turn first.
-            requeue_and_suspend(started);
+            requeue_and_suspend(started, false);
             return Wake::Killed;
         }
         task.set_reason(reason);
+        let (until, limited) = interruption.cut(deadline);
         let timer =
-            deadline.and_then(|at| current::with_hub(|hub| hub.add_timer(started, *token, at)));
+            until.and_then(|at| current::with_hub(|hub| hub.add_timer(started, *token, at)));
         // The second look at the kill flag pairs with `kill`: it sets the flag, then looks at the park word.
         let sleeps = task.park_word().park(*token, self.interruptible)
             && !(self.is_killed() && task.park_word().interrupt());
         if sleeps {
-            suspend(started);
+            suspend(started, self.unwinding);
         }
         let outcome = task.park_word().outcome();
         if let Some(timer) = timer
@@ -159,17 +165,23 @@ impl Parker {
         }
         match outcome {
             Outcome::Notified => Wake::Notified,
-            Outcome::Expired => Wake::TimedOut,
-            Outcome::Interrupted => Wake::Killed,
+            Outcome::Expired if !limited => Wake::TimedOut,
+            Outcome::Expired | Outcome::Interrupted => Wake::Killed,
         }
     }
 
     fn park_os_thread(&self, deadline: Option<Instant>) -> Wake {
         let Waiter { task, token } = &self.waiter;
+        let interruption = self.interruption();
+        if interruption == Interruption::Now {
+            return Wake::Killed;
+        }
+        let (until, limited) = interruption.cut(deadline);
         if task.park_word().park(*token, false) {
-            sleep_os_thread(task, *token, deadline);
+            sleep_os_thread(task, *token, until);
         }
         match task.park_word().outcome() {
+            Outcome::Expired if limited => Wake::Killed,
             Outcome::Expired => Wake::TimedOut,
             Outcome::Notified | Outcome::Interrupted => Wake::Notified,
         }
@@ -177,26 +189,102 @@ impl Parker {
 
     #[inline]
     fn is_killed(&self) -> bool {
-        self.interruptible && task::any_killed() && self.waiter.task.is_killed()
+        self.interruptible && task::any_interruption() && self.waiter.task.is_killed()
+    }
+
+    #[inline]
+    fn interruption(&self) -> Interruption {
+        if self.interruptible && task::any_interruption() {
+            interruption_of(&self.waiter.task)
+        } else {
+            Interruption::None
+        }
     }
 }
 
-/// Ends the calling green thread by unwinding it. Locks are not poisoned by that, and the panic hook stays silent.
+/// What will end a wait besides its waker and its own deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Interruption {
+    None,
+    /// A timeout that the thread is inside of.
+    At(Instant),
+    /// A kill, or a timeout that has expired.
+    Now,
+}
+
+impl Interruption {
+    /// The earlier of a wait's own deadline and the interruption; and whether it is the latter.
+    fn cut(self, deadline: Option<Instant>) -> (Option<Instant>, bool) {
+        match (self, deadline) {
+            (Self::At(limit), Some(own)) if own < limit => (deadline, false),
+            (Self::At(limit), _) => (Some(limit), true),
+            _ => (deadline, false),
+        }
+    }
+}
+
+#[cold]
+fn interruption_of(task: &TaskRef) -> Interruption {
+    if task.is_killed() {
+        return Interruption::Now;
+    }
+    match task.nearest_limit() {
+        None => Interruption::None,
+        Some(limit) if limit.deadline <= Instant::now() => Interruption::Now,
+        Some(limit) => Interruption::At(limit.deadline),
+    }
+}
+
+/// The calling thread as something that is killed and limited.
+pub(crate) fn own_task() -> TaskRef {
+    current_green().map_or_else(os_thread, Started::task)
+}
+
+/// Unwinds the calling thread: to its end if it was killed, else out of the timeout that has expired. Locks are not
+/// poisoned by that, and the panic hook stays silent.
 #[cold]
 pub(crate) fn raise_kill() -> ! {
-    resume_unwind(Box::new(Kill))
+    let task = own_task();
+    task.set_unwinding(true);
+    match task.nearest_limit() {
+        Some(limit) if !task.is_killed() => resume_unwind(Box::new(Expired(limit.id))),
+        _ => resume_unwind(Box::new(Kill)),
+    }
+}
+
+/// Whether the calling thread itself is unwinding.
+///
+/// std counts by OS thread: while a neighbour is suspended in a destructor that waits, `panicking()` is true for all of
+/// its worker. Then a green thread is known to unwind by the panic hook having seen it, or by our having raised it.
+pub(crate) fn is_unwinding() -> bool {
+    std::thread::panicking() && is_unwinding_as(&own_task(), current_green())
+}
+
+#[inline]
+fn is_unwinding_as(task: &TaskRef, green: Option<Started>) -> bool {
+    let unwinding = std::thread::panicking()
+        && (green.is_none()
+            || task.was_unwinding()
+            || current::with_hub(|hub| hub.unwinding.get()) == Some(0));
+    task.set_unwinding(unwinding);
+    unwinding
 }
 
 #[inline(always)]
-fn suspend(started: Started) {
-    if let Some(root) = current::with_hub(|hub| hub.root()) {
-        switch::suspend(started, root);
+fn suspend(started: Started, unwinding: bool) {
+    let Some(root) = current::with_hub(|hub| hub.root()) else { return };
+    if unwinding {
+        current::with_hub(|hub| hub.unwinding.set(hub.unwinding.get() + 1));
+    }
+    switch::suspend(started, root);
+    if unwinding {
+        current::with_hub(|hub| hub.unwinding.set(hub.unwinding.get() - 1));
     }
 }
 
-fn requeue_and_suspend(started: Started) {
+fn requeue_and_suspend(started: Started, unwinding: bool) {
     current::with_hub(|hub| hub.push_ready(started));
-    suspend(started);
+    suspend(started, unwinding);
 }
 
 /// Lets every other ready green thread of the worker run first; on a plain OS thread, yields that.
@@ -206,22 +294,35 @@ fn requeue_and_suspend(started: Started) {
 pub(crate) fn yield_now() {
     let queued = current::with_hub(|hub| {
         let started = hub.current()?;
-        if must_block() {
+        if process::is_exiting() || std::thread::panicking() {
             return None;
         }
         hub.push_ready(started);
         Some((started, hub.root()))
     });
-    let Some((started, root)) = queued.flatten() else { return std::thread::yield_now() };
+    let Some((started, root)) = queued.flatten() else { return yield_slowly() };
     switch::suspend(started, root);
-    if task::any_killed() {
-        raise_if_killed(started);
+    if task::any_interruption() {
+        raise_if_interrupted(started);
+    }
+}
+
+/// On plain OS threads, and while somebody on the worker unwinds.
+#[cold]
+#[inline(never)]
+fn yield_slowly() {
+    let Some(started) = current_green() else { return std::thread::yield_now() };
+    let unwinding = started.with(|task| is_unwinding_as(task, Some(started)));
+    requeue_and_suspend(started, unwinding);
+    if !unwinding && task::any_interruption() {
+        raise_if_interrupted(started);
     }
 }
 
 #[cold]
-fn raise_if_killed(started: Started) {
-    if started.with(TaskRef::is_killed) && !std::thread::panicking() {
+fn raise_if_interrupted(started: Started) {
+    let due = |task: &TaskRef| !task.is_shielded() && interruption_of(task) == Interruption::Now;
+    if started.with(due) {
         raise_kill();
     }
 }

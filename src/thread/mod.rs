@@ -11,6 +11,7 @@ mod join_handle;
 mod park;
 mod sleep;
 mod spawn;
+mod timeout;
 
 pub use builder::Builder;
 pub use current::current;
@@ -18,6 +19,7 @@ pub use join_handle::JoinHandle;
 pub use park::{park, park_timeout};
 pub use sleep::{sleep, sleep_until, yield_now};
 pub use spawn::{run, spawn};
+pub use timeout::{Elapsed, shield, timeout};
 
 pub use std::thread::{available_parallelism, panicking};
 

@@ -49,7 +49,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
 
     /// # Safety
     /// `header` is that of a live `Task<F, T>`.
-    unsafe fn stage<'a>(header: NonNull<Header>) -> *mut Stage<F, T> {
+    unsafe fn stage(header: NonNull<Header>) -> *mut Stage<F, T> {
         // SAFETY: `Task` is `repr(C)` with the header first, so both are at one address.
         unsafe { header.cast::<Self>().as_ref() }.stage.get()
     }

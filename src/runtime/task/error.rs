@@ -8,6 +8,9 @@ use std::io;
 /// The payload of the unwinding that ends a killed green thread.
 pub(crate) struct Kill;
 
+/// The payload of the unwinding that ends what runs inside an expired timeout; its id.
+pub(crate) struct Expired(pub(crate) u64);
+
 pub(crate) enum Cause {
     Panic(Box<dyn Any + Send>),
     Killed,

@@ -30,6 +30,7 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
+use std::time::Instant;
 
 /// The task is to end at its next suspension point.
 const KILLED: u32 = 1;
@@ -38,13 +39,30 @@ const RESULT: u32 = 2;
 /// The handle is gone: whoever produces the result drops it.
 const DETACHED: u32 = 4;
 
-/// Killed tasks that have not ended. While it is zero, a yield need not look at its header.
-static KILLS: AtomicUsize = AtomicUsize::new(0);
+/// The owner is inside a [`timeout`](crate::timeout).
+const LIMITED: u32 = 16;
+/// The owner is inside a [`shield`](crate::shield).
+const SHIELDED: u32 = 32;
 
-/// Whether any task has been killed and not ended.
+/// The owner began to unwind and has not been seen to have stopped. Owner only.
+const UNWINDING: u32 = 64;
+
+/// Killed tasks that have not ended, and timeouts that are open. While it is zero, a thread that yields or waits need not
+/// look whether it is to be interrupted.
+static INTERRUPTIONS: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether any task has been killed and not ended, or is inside a timeout.
 #[inline(always)]
-pub(crate) fn any_killed() -> bool {
-    KILLS.load(Ordering::SeqCst) != 0
+pub(crate) fn any_interruption() -> bool {
+    INTERRUPTIONS.load(Ordering::SeqCst) != 0
+}
+
+/// One open timeout of a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limit {
+    pub(crate) deadline: Instant,
+    /// Tells it from all others: an inner timeout must not take an outer one's expiry for its own.
+    pub(crate) id: u64,
 }
 
 /// Somebody called `unpark` and the permit has not been used.
@@ -85,6 +103,10 @@ struct More {
     waiters: Vec<Waiter>,
     /// The task itself, while it is in `park`.
     parked: Option<Waiter>,
+    /// The timeouts that the owner is inside of, outermost first. Owner only.
+    limits: Vec<Limit>,
+    /// How many shields the owner is inside of. Owner only.
+    shields: u32,
 }
 
 #[repr(C)]
@@ -394,7 +416,7 @@ impl TaskRef {
                 return;
             }
             if header.flags.fetch_or(KILLED, Ordering::SeqCst) & KILLED == 0 {
-                KILLS.fetch_add(1, Ordering::SeqCst);
+                INTERRUPTIONS.fetch_add(1, Ordering::SeqCst);
             }
         }
         if header.park.interrupt() {
@@ -402,8 +424,74 @@ impl TaskRef {
         }
     }
 
+    /// Whether the task is to end.
     pub(crate) fn is_killed(&self) -> bool {
         self.header().flags.load(Ordering::SeqCst) & KILLED != 0
+    }
+
+    /// Notes whether the owner itself is unwinding. Called by the owner only.
+    #[inline]
+    pub(crate) fn set_unwinding(&self, unwinding: bool) {
+        let flags = &self.header().flags;
+        if unwinding {
+            flags.fetch_or(UNWINDING, Ordering::Relaxed);
+        } else if self.was_unwinding() {
+            flags.fetch_and(!UNWINDING, Ordering::Relaxed);
+        }
+    }
+
+    /// What was last noted.
+    #[inline]
+    pub(crate) fn was_unwinding(&self) -> bool {
+        self.header().flags.load(Ordering::Relaxed) & UNWINDING != 0
+    }
+
+    // --- timeouts and shields, called by the owner only -----------------------------------------------------------
+
+    /// Opens a timeout.
+    pub(crate) fn push_limit(&self, limit: Limit) {
+        INTERRUPTIONS.fetch_add(1, Ordering::SeqCst);
+        self.header().completion.lock().more.get_or_insert_default().limits.push(limit);
+        self.header().flags.fetch_or(LIMITED, Ordering::Relaxed);
+    }
+
+    /// Closes the timeout that was opened last.
+    pub(crate) fn pop_limit(&self) {
+        let mut completion = self.header().completion.lock();
+        let limits = &mut completion.more.get_or_insert_default().limits;
+        limits.pop();
+        if limits.is_empty() {
+            self.header().flags.fetch_and(!LIMITED, Ordering::Relaxed);
+        }
+        INTERRUPTIONS.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// The open timeout that expires first; of equal ones the outermost.
+    pub(crate) fn nearest_limit(&self) -> Option<Limit> {
+        let flags = self.header().flags.load(Ordering::Relaxed);
+        if flags & LIMITED == 0 || flags & SHIELDED != 0 {
+            return None;
+        }
+        let completion = self.header().completion.lock();
+        completion.more.as_ref()?.limits.iter().min_by_key(|limit| limit.deadline).copied()
+    }
+
+    pub(crate) fn enter_shield(&self) {
+        self.header().completion.lock().more.get_or_insert_default().shields += 1;
+        self.header().flags.fetch_or(SHIELDED, Ordering::SeqCst);
+    }
+
+    pub(crate) fn leave_shield(&self) {
+        let mut completion = self.header().completion.lock();
+        let shields = &mut completion.more.get_or_insert_default().shields;
+        *shields -= 1;
+        if *shields == 0 {
+            self.header().flags.fetch_and(!SHIELDED, Ordering::SeqCst);
+        }
+    }
+
+    pub(crate) fn is_shielded(&self) -> bool {
+        self.header().flags.load(Ordering::Relaxed) & SHIELDED != 0
     }
 
     // --- the end ------------------------------------------------------------------------------------------------
@@ -446,7 +534,7 @@ impl TaskRef {
             let mut completion = header.completion.lock();
             header.done.store(true, Ordering::Release);
             if header.flags.load(Ordering::Relaxed) & KILLED != 0 {
-                KILLS.fetch_sub(1, Ordering::SeqCst);
+                INTERRUPTIONS.fetch_sub(1, Ordering::SeqCst);
             }
             (completion.first.take(), completion.more.take())
         };

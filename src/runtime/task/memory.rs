@@ -37,7 +37,7 @@ thread_local! {
 /// Which class a layout belongs to, and the layout of its blocks.
 #[inline(always)]
 const fn class_of(layout: Layout) -> Option<(usize, Layout)> {
-    let class = (layout.size() + STEP - 1) / STEP;
+    let class = layout.size().div_ceil(STEP);
     if class == 0 || class > CLASSES || layout.align() > 16 {
         return None;
     }

@@ -18,8 +18,8 @@ mod thread;
 
 pub(crate) use cell::{Joinable, new_task};
 pub use error::JoinError;
-pub(crate) use error::{Cause, Kill};
-pub(crate) use header::{Meta, Started, TaskRef, any_killed};
+pub(crate) use error::{Cause, Expired, Kill};
+pub(crate) use header::{Limit, Meta, Started, TaskRef, any_interruption};
 pub(crate) use inbox::Inbox;
 pub(crate) use os_thread::{new_os_thread, sleep_os_thread};
 pub(crate) use park_word::{Outcome, Token};

@@ -1,0 +1,101 @@
+//! Bounding how long something may take, and keeping something from being cut short.
+#![forbid(unsafe_code)]
+
+use crate::coroutine::enter_no_switch_region;
+use crate::runtime::park;
+use crate::runtime::task::{Expired, Limit, TaskRef};
+use crate::sys::time::deadline_after;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The time of a [`timeout`] ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elapsed(());
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the timeout elapsed")
+    }
+}
+
+impl std::error::Error for Elapsed {}
+
+impl From<Elapsed> for std::io::Error {
+    fn from(elapsed: Elapsed) -> Self {
+        Self::new(std::io::ErrorKind::TimedOut, elapsed)
+    }
+}
+
+/// Runs `body` for at most `duration`, as `gevent.Timeout`: when the time is over, the wait that the caller is in, or
+/// the next one, unwinds out of `body`. Destructors run on the way, locks are not poisoned, and the panic hook stays silent.
+///
+/// What finished in time is never cut down late, so `Ok` may also come after the time is over. Code that does not wait is
+/// not interrupted; a `duration` of zero ends `body` at its first wait. Of nested timeouts the one whose time is over ends,
+/// and none takes another's end for its own. A generator or greenlet that began outside must not be switched to and fro
+/// from inside: that panics. With `panic = "abort"` nothing can be unwound, and `body` runs to its end.
+///
+/// # Errors
+/// [`Elapsed`] if the time ran out.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// let quick = greenthread::timeout(Duration::from_secs(60), || "done");
+/// assert_eq!(quick, Ok("done"));
+/// let slow = greenthread::timeout(Duration::from_millis(1), || greenthread::sleep(Duration::from_secs(60)));
+/// assert!(slow.is_err());
+/// ```
+pub fn timeout<F, T>(duration: Duration, body: F) -> Result<T, Elapsed>
+where
+    F: FnOnce() -> T,
+{
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let deadline = deadline_after(duration);
+    let Some(deadline) = deadline.filter(|_| !cfg!(panic = "abort")) else { return Ok(body()) };
+    let limit = Limit { deadline, id: NEXT.fetch_add(1, Ordering::Relaxed) };
+    let task = park::own_task();
+    let region = enter_no_switch_region();
+    let unwinding = task.was_unwinding();
+    task.push_limit(limit);
+    let result = catch_unwind(AssertUnwindSafe(body));
+    task.pop_limit();
+    drop(region);
+    // Whatever unwound inside has been caught.
+    task.set_unwinding(unwinding);
+    match result {
+        Ok(value) => Ok(value),
+        Err(payload) => match payload.downcast_ref::<Expired>() {
+            Some(expired) if expired.0 == limit.id => Err(Elapsed(())),
+            _ => resume_unwind(payload),
+        },
+    }
+}
+
+/// Runs `body` such that no kill and no [`timeout`] ends a wait inside it; they strike at the first wait after it.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// let result = greenthread::timeout(Duration::from_millis(1), || {
+///     greenthread::shield(|| greenthread::sleep(Duration::from_millis(5)));
+///     "the time is over, but nothing waited outside the shield"
+/// });
+/// assert!(result.is_ok());
+/// ```
+pub fn shield<F, T>(body: F) -> T
+where
+    F: FnOnce() -> T,
+{
+    struct Leave(TaskRef);
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            self.0.leave_shield();
+        }
+    }
+    let task = park::own_task();
+    task.enter_shield();
+    let _leave = Leave(task);
+    body()
+}
