@@ -1,4 +1,43 @@
 //! Stackful coroutines and green threads: straight-line blocking code, thousands of threads, all cores.
+//!
+//! A green thread has a stack of its own and is used as an OS thread is: [`spawn`] it, let it block, [`join`] it. What
+//! blocks suspends that green thread only; a few worker threads run all of them.
+//!
+//! ```
+//! use greenthread::net::{TcpListener, TcpStream};
+//! use std::io::{self, Read, Write};
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let address = listener.local_addr()?;
+//! greenthread::spawn(move || {
+//!     for stream in listener.incoming().flatten() {
+//!         // A green thread for each connection.
+//!         greenthread::spawn(move || io::copy(&mut &stream, &mut &stream));
+//!     }
+//! });
+//! let mut stream = TcpStream::connect(address)?;
+//! stream.write_all(b"echo")?;
+//! let mut reply = [0; 4];
+//! stream.read_exact(&mut reply)?;
+//! assert_eq!(&reply, b"echo");
+//! # Ok::<(), io::Error>(())
+//! ```
+//!
+//! # Where to look
+//! - [`thread`]: green threads, with the names of [`std::thread`]; the root re-exports what is used most.
+//! - [`net`]: sockets, with the names of [`std::net`].
+//! - [`Runtime`]: the workers. Most programs need none of their own: a global one starts by itself.
+//! - [`generator`] and [`greenlet`]: iterators with a stack, and direct switching; they need no runtime.
+//! - [`architecture`]: how it is built.
+//!
+//! # What to know
+//! - A green thread that has started never changes its OS thread. So [`spawn`] is a safe function that asks for `Send` as
+//!   std's does, and whatever a green thread holds while it waits stays valid.
+//! - Green threads of one worker share its thread-locals, and a lock or channel of std's blocks the worker.
+//! - One that computes for long keeps the others of its worker waiting; [`yield_now`] lets them run.
+//! - Linux on x86_64 and aarch64.
+//!
+//! [`join`]: JoinHandle::join
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(target_os = "linux"))]
@@ -9,6 +48,9 @@ compile_error!(
 compile_error!(
     "greenthread supports x86_64 and aarch64 only so far: corosensei's switch is tested there"
 );
+
+#[doc = include_str!("ARCHITECTURE.md")]
+pub mod architecture {}
 
 mod coroutine;
 pub mod generator;
@@ -26,3 +68,8 @@ pub use runtime::{Runtime, RuntimeBuilder};
 pub use thread::{
     Builder, Elapsed, JoinError, JoinHandle, current, run, shield, sleep, spawn, timeout, yield_now,
 };
+
+/// The README's example is a test like the others.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
