@@ -16,6 +16,7 @@ pub mod net;
 mod os;
 mod runtime;
 mod stack;
+pub mod sync;
 mod sys;
 pub mod thread;
 mod util;

@@ -26,6 +26,16 @@ pub(crate) enum Reason {
     Shutdown,
     Readable,
     Writable,
+    Lock,
+    Condition,
+    Semaphore,
+    Event,
+    Barrier,
+    Once,
+    Send,
+    Receive,
+    Select,
+    Queue,
 }
 
 /// How a wait ended.

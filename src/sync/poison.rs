@@ -1,0 +1,68 @@
+//! Whether a lock's data may have been left half changed.
+//!
+//! As in std, a lock is poisoned when its guard is dropped by a panic that began while the guard lived. A kill does not
+//! poison: it is a way to end, not an error.
+#![forbid(unsafe_code)]
+
+use crate::runtime::task::{TaskRef, current};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LockResult, PoisonError};
+
+/// Set for ever, until it is cleared on purpose.
+#[derive(Debug)]
+pub(crate) struct Poison(AtomicBool);
+
+/// What a guard remembers of the moment when it was made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Before {
+    unwinding: bool,
+}
+
+impl Before {
+    #[inline(always)]
+    pub(crate) fn now() -> Self {
+        Self { unwinding: std::thread::panicking() }
+    }
+
+    /// Whether the calling thread began to panic since.
+    #[inline(always)]
+    pub(crate) fn panicked_since(self) -> bool {
+        !self.unwinding && std::thread::panicking() && !is_killed()
+    }
+}
+
+/// Whether what unwinds is a kill.
+#[cold]
+fn is_killed() -> bool {
+    current::with_hub(|hub| hub.current().is_some_and(|own| own.with(TaskRef::is_killed)))
+        .unwrap_or(false)
+}
+
+impl Poison {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    /// The guard that remembers `before` ends.
+    #[inline(always)]
+    pub(crate) fn done(&self, before: Before) {
+        if before.panicked_since() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// `value`, as an error if poisoned.
+    #[inline(always)]
+    pub(crate) fn check<G>(&self, value: G) -> LockResult<G> {
+        if self.get() { Err(PoisonError::new(value)) } else { Ok(value) }
+    }
+}

@@ -1,0 +1,3 @@
+//! Integration tests, in modules that mirror `src`.
+
+mod sync;
