@@ -12,6 +12,7 @@
 //! | tell many that something has happened | [`Event`]; with a value [`AsyncResult`] |
 //! | wait for each other | [`Barrier`]; [`CyclicBarrier`], which can break |
 //! | wait for a number of things | [`WaitGroup`], [`Latch`] |
+//! | pass items along | [`mpsc`], [`mpmc`] |
 //! | make something once | [`Once`], [`OnceLock`], [`LazyLock`] |
 //!
 //! Variants of what waits are `try_x` (never), `x_timeout` (a duration) and `x_deadline` (a point in time).
@@ -23,14 +24,18 @@ mod async_result;
 mod barrier;
 mod bounded_semaphore;
 mod cell;
+mod channel;
 mod condvar;
 mod cyclic_barrier;
 mod event;
 mod gate;
 mod latch;
 mod lazy_lock;
+pub mod mpmc;
+pub mod mpsc;
 mod mutex;
 mod once;
+mod patience;
 mod poison;
 mod raw_mutex;
 mod raw_rwlock;

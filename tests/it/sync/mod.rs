@@ -1,6 +1,7 @@
 //! `greenthread::sync`.
 
 mod barrier;
+mod channel;
 mod condvar;
 mod event;
 mod mutex;
