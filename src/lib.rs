@@ -14,6 +14,7 @@ mod coroutine;
 mod io;
 pub mod net;
 mod os;
+pub mod queue;
 mod runtime;
 mod stack;
 pub mod sync;

@@ -28,7 +28,7 @@ mod channel;
 mod condvar;
 mod cyclic_barrier;
 mod event;
-mod gate;
+pub(crate) mod gate;
 mod latch;
 mod lazy_lock;
 pub mod mpmc;

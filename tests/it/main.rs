@@ -1,3 +1,4 @@
 //! Integration tests, in modules that mirror `src`.
 
+mod queue;
 mod sync;

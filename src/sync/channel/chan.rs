@@ -79,11 +79,20 @@ impl<T> Chan<T> {
     fn pop(&self) -> Option<T> {
         match &self.flavor {
             Flavor::Bounded(queue) => {
+                // An empty `pop` costs a full fence; looking first does not.
+                if queue.is_empty() {
+                    return None;
+                }
                 let item = queue.pop()?;
                 self.room.notify_one();
                 Some(item)
             }
-            Flavor::Unbounded(queue) => queue.pop(),
+            Flavor::Unbounded(queue) => {
+                if queue.is_empty() {
+                    return None;
+                }
+                queue.pop()
+            }
             Flavor::Zero(_) => None,
         }
     }
