@@ -13,6 +13,7 @@
 //! | wait for each other | [`Barrier`]; [`CyclicBarrier`], which can break |
 //! | wait for a number of things | [`WaitGroup`], [`Latch`] |
 //! | pass items along | [`mpsc`], [`mpmc`] |
+//! | wait for the first of several | [`select!`](crate::select) |
 //! | make something once | [`Once`], [`OnceLock`], [`LazyLock`] |
 //!
 //! Variants of what waits are `try_x` (never), `x_timeout` (a duration) and `x_deadline` (a point in time).
@@ -41,6 +42,8 @@ mod raw_mutex;
 mod raw_rwlock;
 mod raw_semaphore;
 mod rwlock;
+#[doc(hidden)]
+pub mod select;
 mod semaphore;
 mod wait_group;
 

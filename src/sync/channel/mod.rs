@@ -17,6 +17,7 @@ mod ticket;
 mod timer;
 mod zero;
 
-pub(super) use chan::{Chan, SendFailure};
-pub(super) use ticket::Ticket;
+pub(super) use chan::{Chan, Flavor, SendFailure};
+pub(crate) use ticket::Ticket;
 pub(super) use timer::Timer;
+pub(super) use zero::Place;

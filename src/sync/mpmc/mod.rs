@@ -36,5 +36,6 @@ pub use error::SendTimeoutError;
 pub use iter::{IntoIter, Iter, TryIter};
 pub use make::{after, bounded, channel, never, sync_channel, tick, unbounded};
 pub use receiver::Receiver;
+pub(super) use receiver::Source;
 pub use sender::Sender;
 pub use std::sync::mpsc::{RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};

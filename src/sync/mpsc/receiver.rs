@@ -27,6 +27,10 @@ impl<T> Receiver<T> {
         Self { chan, not_sync: PhantomData }
     }
 
+    pub(in crate::sync) fn chan(&self) -> &Chan<T> {
+        &self.chan
+    }
+
     /// Receives an item, waiting for one if need be. Suspends a green thread, blocks an OS thread.
     ///
     /// # Errors

@@ -26,6 +26,10 @@ pub struct Sender<T> {
 }
 
 impl<T> Sender<T> {
+    pub(in crate::sync) fn chan(&self) -> &Chan<T> {
+        &self.chan
+    }
+
     /// Sends an item. Does not suspend. That it succeeds does not say that the item will be received.
     ///
     /// # Errors

@@ -31,6 +31,10 @@ pub struct SyncSender<T> {
 }
 
 impl<T> SyncSender<T> {
+    pub(in crate::sync) fn chan(&self) -> &Chan<T> {
+        &self.chan
+    }
+
     /// Sends an item, waiting for room if need be. Suspends a green thread, blocks an OS thread.
     ///
     /// # Errors

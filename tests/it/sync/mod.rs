@@ -7,6 +7,7 @@ mod event;
 mod mutex;
 mod once;
 mod rwlock;
+mod select;
 mod semaphore;
 mod stress;
 
