@@ -8,12 +8,11 @@ use crate::sys::time::{deadline_after, ticks};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How an arm reaches the waiting `select!`.
+/// How arms reach the waiting `select!`.
 #[derive(Debug)]
 pub struct Registration {
     pub(super) waiter: Waiter,
     pub(super) ticket: Arc<Ticket>,
-    pub(super) index: usize,
 }
 
 /// One thing that a `select!` waits for.
@@ -21,9 +20,9 @@ pub trait Arm {
     /// Completes it, if that is possible without waiting.
     fn attempt(&mut self) -> bool;
     /// Joins those who wait for it.
-    fn register(&mut self, with: &Registration);
+    fn register(&mut self, with: &Registration, index: usize);
     /// Whether an attempt may succeed now. The arm is registered.
-    fn is_ready(&self, ticket: &Arc<Ticket>) -> bool;
+    fn is_ready(&self, with: &Registration) -> bool;
     /// Leaves those who wait for it.
     fn unregister(&mut self);
     /// The `select!` is over. If the arm lost, it passes on what had been meant for it.
@@ -77,17 +76,16 @@ pub fn wait(arms: &mut [&mut dyn Arm], otherwise: Otherwise) -> usize {
             continue;
         }
         let parker = Parker::new();
-        let ticket = Arc::new(Ticket::new());
+        let with = Registration { waiter: parker.waiter(), ticket: Arc::new(Ticket::new()) };
         for (index, arm) in arms.iter_mut().enumerate() {
-            let (waiter, ticket) = (parker.waiter(), Arc::clone(&ticket));
-            arm.register(&Registration { waiter, ticket, index });
+            arm.register(&with, index);
         }
         let mut killed = false;
-        if !arms.iter().any(|arm| arm.is_ready(&ticket)) {
+        if !arms.iter().any(|arm| arm.is_ready(&with)) {
             let until = arms.iter().filter_map(|arm| arm.due()).chain(deadline).min();
             killed = parker.park(Reason::Select, until) == Wake::Killed;
         }
-        let completed = ticket.close();
+        let completed = with.ticket.close();
         for arm in arms.iter_mut() {
             arm.unregister();
         }

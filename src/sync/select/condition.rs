@@ -6,9 +6,7 @@ use crate::runtime::park::Waiter;
 use crate::runtime::task::TaskRef;
 use crate::runtime::wait_list::Key;
 use crate::sync::Event;
-use crate::sync::channel::Ticket;
 use crate::thread::JoinHandle;
-use std::sync::Arc;
 
 /// The arm that waits for an event.
 pub fn event(event: &Event) -> EventArm<'_> {
@@ -34,11 +32,11 @@ impl Arm for EventArm<'_> {
         self.woken || self.event.is_set()
     }
 
-    fn register(&mut self, with: &Registration) {
+    fn register(&mut self, with: &Registration, _: usize) {
         self.key = self.event.enter(with.waiter.clone());
     }
 
-    fn is_ready(&self, _: &Arc<Ticket>) -> bool {
+    fn is_ready(&self, _: &Registration) -> bool {
         self.event.is_set()
     }
 
@@ -71,12 +69,12 @@ impl Arm for JoinArm<'_> {
         self.task.is_done()
     }
 
-    fn register(&mut self, with: &Registration) {
+    fn register(&mut self, with: &Registration, _: usize) {
         let waiter = with.waiter.clone();
         self.waiter = self.task.add_waiter(waiter.clone()).then_some(waiter);
     }
 
-    fn is_ready(&self, _: &Arc<Ticket>) -> bool {
+    fn is_ready(&self, _: &Registration) -> bool {
         self.task.is_done()
     }
 

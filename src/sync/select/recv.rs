@@ -3,7 +3,7 @@
 
 use super::{Arm, Registration};
 use crate::runtime::wait_list::Key;
-use crate::sync::channel::{Chan, Flavor, Place, Ticket, Timer};
+use crate::sync::channel::{Chan, Flavor, Place, Timer};
 use crate::sync::mpmc::Source;
 use crate::sync::{mpmc, mpsc};
 use std::fmt;
@@ -80,21 +80,21 @@ impl<T> Arm for RecvArm<'_, T> {
         self.outcome.is_some()
     }
 
-    fn register(&mut self, with: &Registration) {
+    fn register(&mut self, with: &Registration, index: usize) {
         let From::Chan(chan) = self.from else { return };
         let waiter = with.waiter.clone();
         match &chan.flavor {
             Flavor::Zero(zero) => {
-                self.place = zero.enter_recv(waiter, (Arc::clone(&with.ticket), with.index));
+                self.place = zero.enter_recv(waiter, (Arc::clone(&with.ticket), index));
             }
             _ => self.key = Some(chan.items.enter(waiter)),
         }
     }
 
-    fn is_ready(&self, ticket: &Arc<Ticket>) -> bool {
+    fn is_ready(&self, with: &Registration) -> bool {
         match self.from {
             From::Chan(chan) => match &chan.flavor {
-                Flavor::Zero(zero) => zero.may_recv(ticket),
+                Flavor::Zero(zero) => zero.may_recv(&with.ticket),
                 _ => chan.may_recv(),
             },
             From::Timer(_) => false,

@@ -3,7 +3,7 @@
 
 use super::{Arm, Registration};
 use crate::runtime::wait_list::Key;
-use crate::sync::channel::{Chan, Flavor, SendFailure, Ticket};
+use crate::sync::channel::{Chan, Flavor, SendFailure};
 use crate::sync::{mpmc, mpsc};
 use std::fmt;
 use std::sync::Arc;
@@ -78,12 +78,12 @@ impl<T> Arm for SendArm<'_, T> {
         }
     }
 
-    fn register(&mut self, with: &Registration) {
+    fn register(&mut self, with: &Registration, index: usize) {
         let waiter = with.waiter.clone();
         match &self.chan.flavor {
             Flavor::Zero(zero) => {
                 let Some(item) = self.item.take() else { return };
-                match zero.enter_send(item, waiter, (Arc::clone(&with.ticket), with.index)) {
+                match zero.enter_send(item, waiter, (Arc::clone(&with.ticket), index)) {
                     Ok(key) => self.key = Some(key),
                     Err(item) => self.item = Some(item),
                 }
@@ -93,10 +93,10 @@ impl<T> Arm for SendArm<'_, T> {
         }
     }
 
-    fn is_ready(&self, ticket: &Arc<Ticket>) -> bool {
+    fn is_ready(&self, with: &Registration) -> bool {
         match &self.chan.flavor {
             Flavor::Zero(zero) => {
-                (self.key.is_some() || self.item.is_some()) && zero.may_send(ticket)
+                (self.key.is_some() || self.item.is_some()) && zero.may_send(&with.ticket)
             }
             _ => self.item.is_some() && self.chan.may_send(),
         }
