@@ -190,7 +190,7 @@ fn mutex(peer: &str, held: bool) -> f64 {
     let each = if held { 100 } else { 1000 };
     match peer {
         "greenthread" => green(2, move || {
-            let yields: Option<fn()> = held.then_some(|| greenthread::yield_now());
+            let yields: Option<fn()> = held.then_some(greenthread::yield_now);
             mutex!(each, greenthread::sync::Mutex::new(0), greenthread::spawn, yields)
         }),
         "tokio" => tokio_runtime(2).block_on(async move {
@@ -224,7 +224,7 @@ fn mutex(peer: &str, held: bool) -> f64 {
             .unwrap()
         }),
         "may" => may_run(2, move || {
-            let yields: Option<fn()> = held.then_some(|| may::coroutine::yield_now());
+            let yields: Option<fn()> = held.then_some(may::coroutine::yield_now);
             // SAFETY: as in `may_run`.
             let spawn = |f| unsafe { may::coroutine::spawn(f) };
             mutex!(each, may::sync::Mutex::new(0), spawn, yields)
@@ -279,6 +279,9 @@ fn in_own_process(workload: &str, peer: &str) -> (f64, f64) {
     (numbers.next().unwrap(), numbers.next().unwrap())
 }
 
+/// A figure and the longest wait: ours, theirs.
+type Pair = ((f64, f64), (f64, f64));
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     if let [flag, workload, peer] = &arguments[..]
@@ -297,8 +300,7 @@ fn main() {
             let pairs: Vec<_> = (0..ROUNDS)
                 .map(|_| (in_own_process(workload, peers[0]), in_own_process(workload, peer)))
                 .collect();
-            let of =
-                |f: fn(&((f64, f64), (f64, f64))) -> f64| median(pairs.iter().map(f).collect());
+            let of = |f: fn(&Pair) -> f64| median(pairs.iter().map(f).collect());
             let (ours, theirs) = (of(|pair| pair.0.0), of(|pair| pair.1.0));
             let ratio = of(|pair| pair.0.0 / pair.1.0);
             print!("{workload:12} {peer:18} {ours:10.1} {theirs:10.1} {ratio:6.2}");

@@ -158,7 +158,7 @@ fn nothing_is_lost() {
                 let mut random = Random(seed * 100 + i + 1);
                 for _ in 0..rounds {
                     let brief = Duration::from_micros(random.below(200));
-                    if i % 2 == 0 {
+                    if i.is_multiple_of(2) {
                         put.fetch_add(
                             usize::from(queue.put_timeout((), brief).is_ok()),
                             Ordering::SeqCst,

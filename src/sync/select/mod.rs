@@ -6,7 +6,7 @@
 //! did not win goes on to the next waiter there, so nothing is lost.
 //!
 //! Rendezvous needs one thing more: whoever takes an item out of a waiting `select!`, or puts one there, must complete
-//! it in the same step. That is what its [`Ticket`](super::channel::Ticket) decides.
+//! it in the same step. That is what its `Ticket` decides.
 //!
 //! Invariant: when `wait` returns or unwinds, no arm is registered anywhere.
 

@@ -188,7 +188,7 @@ fn nothing_is_lost_to_timeouts_and_kills() {
                     let mut random = Random(seed * 100 + i + 1);
                     for _ in 0..rounds {
                         let brief = Duration::from_micros(random.below(200));
-                        if i % 2 == 0 {
+                        if i.is_multiple_of(2) {
                             // Counted as sent only if it was: a killed send is counted by neither side.
                             if sender.send_timeout(Arc::clone(&token), brief).is_ok() {
                                 sent.fetch_add(1, Ordering::SeqCst);

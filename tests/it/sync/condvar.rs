@@ -10,24 +10,22 @@ fn shared() -> Shared {
 
 #[test]
 fn wakes_in_the_order_of_arrival() {
-    let runtime = runtime(1);
-    let (shared, order) = (shared(), Arc::new(Mutex::new(Vec::new())));
-    let waiting = Arc::new(AtomicUsize::new(0));
+    let runtime = runtime(2);
+    let shared = shared();
+    let order = Arc::new(Mutex::new(Vec::new()));
     let handles: Vec<_> = (0..5)
         .map(|i| {
             let (shared, order) = (Arc::clone(&shared), Arc::clone(&order));
-            let waiting = Arc::clone(&waiting);
-            let handle = runtime.spawn(move || {
-                let guard = shared.0.lock().unwrap();
-                waiting.fetch_add(1, Ordering::SeqCst);
+            runtime.spawn(move || {
+                let mut guard = shared.0.lock().unwrap();
+                // Whoever comes later waits later: both happen under the mutex.
+                guard.push(i);
                 let _guard = shared.1.wait(guard).unwrap();
                 order.lock().unwrap().push(i);
-            });
-            handle
+            })
         })
         .collect();
-    eventually(|| waiting.load(Ordering::SeqCst) == 5);
-    drop(shared.0.lock().unwrap());
+    eventually(|| shared.0.lock().unwrap().len() == 5);
     for expected in 1..=5 {
         shared.1.notify_one();
         eventually(|| order.lock().unwrap().len() == expected);
@@ -35,9 +33,7 @@ fn wakes_in_the_order_of_arrival() {
     for handle in handles {
         handle.join().unwrap();
     }
-    let mut sorted = order.lock().unwrap().clone();
-    sorted.sort_unstable();
-    assert_eq!(sorted, [0, 1, 2, 3, 4]);
+    assert_eq!(*order.lock().unwrap(), *shared.0.lock().unwrap());
 }
 
 #[test]

@@ -101,22 +101,24 @@ fn a_kill_unlocks_and_does_not_poison() {
 #[test]
 fn nobody_starves() {
     let runtime = runtime(1);
-    let (mutex, got) = (Arc::new(Mutex::new(())), Arc::new(AtomicBool::new(false)));
+    let mutex = Arc::new(Mutex::new(()));
+    let (begun, got) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let greedy = {
-        let (mutex, got) = (Arc::clone(&mutex), Arc::clone(&got));
+        let (mutex, begun, got) = (Arc::clone(&mutex), Arc::clone(&begun), Arc::clone(&got));
         runtime.spawn(move || {
             let mut rounds = 0;
             while !got.load(Ordering::SeqCst) {
                 let _guard = mutex.lock().unwrap();
                 yield_now();
-                rounds += 1;
+                rounds += u32::from(begun.load(Ordering::SeqCst));
                 assert!(rounds < 1000, "the other starves");
             }
         })
     };
     let modest = {
-        let (mutex, got) = (Arc::clone(&mutex), Arc::clone(&got));
+        let (mutex, begun, got) = (Arc::clone(&mutex), Arc::clone(&begun), Arc::clone(&got));
         runtime.spawn(move || {
+            begun.store(true, Ordering::SeqCst);
             for _ in 0..10 {
                 drop(mutex.lock().unwrap());
             }

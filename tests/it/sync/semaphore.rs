@@ -31,8 +31,7 @@ fn a_releaser_cannot_overtake_a_waiter() {
         for other in others {
             other.join().unwrap();
         }
-        let order = order.lock().unwrap().clone();
-        order
+        Arc::into_inner(order).unwrap().into_inner().unwrap()
     });
     assert_eq!(handle.join().unwrap(), [1, 2, 3, 0]);
 }
