@@ -5,7 +5,7 @@ use super::builder::RuntimeBuilder;
 use super::family::Family;
 use super::hub::{Hub, HubShared};
 use super::panic_hook;
-use super::park::{Parker, Reason, Wake};
+use super::park::{self, Parker, Reason, Wake};
 use super::scheduler::{Phase, Scheduler};
 use super::task::{Cause, JoinError, Joinable, Meta, TaskRef, current, new_task};
 use super::worker;
@@ -357,6 +357,10 @@ impl Drop for Runtime {
         }
         report_given_up(&self.scheduler.given_up.lock());
         if ended {
+            // A worker's thread-local destructors, which run now, may wait for somebody on the caller's worker.
+            if park::is_green() {
+                return;
+            }
             for thread in threads.lock().drain(..) {
                 // A worker does not panic; if one did, its message has been printed.
                 let _ = thread.join();

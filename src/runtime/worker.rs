@@ -24,7 +24,14 @@ const GIVE_UP_EVERY: Duration = Duration::from_millis(20);
 /// Runs green threads until `over` says so or the runtime's end begins.
 pub(crate) fn run(hub: &Hub, over: impl Fn() -> bool) {
     let over = || over() || hub.scheduler.phase() != Phase::Running;
-    turn(hub, |hub, task| hub.start(task), over, None);
+    let start = |hub: &Hub, task: TaskRef| {
+        // The end is looked for now and then only, but a task that comes after it must not run.
+        if hub.scheduler.phase() != Phase::Running {
+            task.kill();
+        }
+        hub.start(task)
+    };
+    turn(hub, start, over, None);
 }
 
 /// Kills every green thread of the hub and runs them until they have ended; new ones end without running. Where
