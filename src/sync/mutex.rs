@@ -7,6 +7,7 @@ use super::{LockResult, PoisonError, TryLockError, TryLockResult};
 use crate::sys::time::deadline_after;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 /// Protects data that several threads change, as [`std::sync::Mutex`].
@@ -145,6 +146,10 @@ impl<T: ?Sized> Mutex<T> {
         if poisoned { Err(PoisonError::new(value)) } else { Ok(value) }
     }
 }
+
+// What a panic may have left half changed is poisoned.
+impl<T: ?Sized> UnwindSafe for Mutex<T> {}
+impl<T: ?Sized> RefUnwindSafe for Mutex<T> {}
 
 impl<T: Default> Default for Mutex<T> {
     fn default() -> Self {

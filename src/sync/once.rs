@@ -5,6 +5,7 @@ use super::gate::Gate;
 use super::poison::Before;
 use crate::runtime::park::Reason;
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 const NEW: u8 = 0;
@@ -162,6 +163,9 @@ impl Once {
         }
     }
 }
+
+impl UnwindSafe for Once {}
+impl RefUnwindSafe for Once {}
 
 impl Default for Once {
     fn default() -> Self {

@@ -9,7 +9,7 @@ use crate::runtime::park;
 /// Looks that an OS thread takes, each after twice the pause of the one before.
 const SPINS: u32 = 7;
 /// Looks that a green thread takes.
-const YIELDS: u32 = 2;
+pub(crate) const YIELDS: u32 = 2;
 
 /// Counts the looks of one wait.
 #[derive(Debug, Default)]
@@ -18,6 +18,11 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
+    /// For one that has yielded so often already.
+    pub(crate) fn after_yields() -> Self {
+        Self { looks: YIELDS }
+    }
+
     /// Whether to look again: then a little time has passed. `false` says that it is time to park.
     #[inline(always)]
     pub(crate) fn again(&mut self) -> bool {

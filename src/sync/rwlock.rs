@@ -7,6 +7,7 @@ use super::{LockResult, PoisonError, TryLockError, TryLockResult};
 use crate::sys::time::deadline_after;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 /// Lets many threads read data or one change it, as [`std::sync::RwLock`].
@@ -157,6 +158,10 @@ impl<T: ?Sized> RwLock<T> {
         if poisoned { Err(PoisonError::new(value)) } else { Ok(value) }
     }
 }
+
+// What a panic may have left half changed is poisoned.
+impl<T: ?Sized> UnwindSafe for RwLock<T> {}
+impl<T: ?Sized> RefUnwindSafe for RwLock<T> {}
 
 impl<T: Default> Default for RwLock<T> {
     fn default() -> Self {

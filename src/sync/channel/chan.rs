@@ -2,9 +2,9 @@
 #![forbid(unsafe_code)]
 
 use super::zero::Zero;
-use crate::runtime::park::Reason;
+use crate::runtime::park::{self, Reason};
 use crate::sync::gate::Gate;
-use crate::sync::patience::Patience;
+use crate::sync::patience::{self, Patience};
 use crossbeam_queue::{ArrayQueue, SegQueue};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
@@ -161,17 +161,25 @@ impl<T> Chan<T> {
         Err(TryRecvError::Empty)
     }
 
+    /// Inlined up to where it parks, so that what follows a yield is the caller's own code: a return into frames of a
+    /// stack that has just been resumed is mispredicted.
     #[inline(always)]
     pub(crate) fn recv(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
         if let Some(item) = self.pop() {
             return Ok(item);
         }
+        for _ in 0..patience::YIELDS {
+            park::yield_now();
+            if let Some(item) = self.pop() {
+                return Ok(item);
+            }
+        }
         self.recv_slow(deadline)
     }
 
-    #[inline]
+    #[inline(never)]
     fn recv_slow(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
-        let mut patience = Patience::default();
+        let mut patience = Patience::after_yields();
         let mut in_time = true;
         loop {
             if !patience.again() {

@@ -177,3 +177,21 @@ fn reentrant_belongs_to_the_green_thread() {
     assert!(refused.join().unwrap());
     assert_eq!(outer.get(), 30);
 }
+
+#[test]
+fn what_may_be_shared_and_sent() {
+    use greenthread::sync::{Condvar, Once, RwLock, mpmc, mpsc};
+    use std::panic::{RefUnwindSafe, UnwindSafe};
+    fn both<T: Send + Sync>() {}
+    fn unwind<T: UnwindSafe + RefUnwindSafe>() {}
+    both::<Mutex<Cell<u8>>>();
+    both::<RwLock<u8>>();
+    both::<ReentrantMutex<Cell<u8>>>();
+    both::<mpsc::Sender<Cell<u8>>>();
+    both::<mpsc::SyncSender<Cell<u8>>>();
+    both::<mpmc::Sender<Cell<u8>>>();
+    both::<mpmc::Receiver<Cell<u8>>>();
+    unwind::<Mutex<Cell<u8>>>();
+    unwind::<RwLock<Cell<u8>>>();
+    unwind::<(Once, Condvar)>();
+}
