@@ -2,10 +2,11 @@
 //!
 //!     cargo run --release --example workloads -- WORKLOAD WORKERS [N|PORT]
 //!
-//! `WORKLOAD` is `yield`, `spawn`, `spawn_yield`, `memory` or `echo`; each line reads
+//! `WORKLOAD` is `yield`, `spawn`, `spawn_yield`, `memory`, `chan`, `mpmc`, `mutex` or `echo`; each line reads
 //! `WORKLOAD peer=greenthread n=N value=V unit=U`. `echo` serves until it is ended.
 
 use greenthread::net::TcpListener;
+use greenthread::sync::{Arc, Mutex, mpmc, mpsc};
 use greenthread::{Runtime, spawn, yield_now};
 use std::hint::black_box;
 use std::io::{Read, Write};
@@ -93,6 +94,69 @@ fn memory(n: u64) {
     report(&format!("memory_create/{n}"), n, took, "ns/thread");
 }
 
+/// A message to another green thread and back, over two channels of capacity one.
+fn ping_pong(label: &str, n: u64) {
+    let (to_sender, to_receiver) = mpsc::sync_channel(1);
+    let (back_sender, back_receiver) = mpsc::sync_channel(1);
+    let other = spawn(move || {
+        for _ in 0..n {
+            back_sender.send(to_receiver.recv().unwrap() + 1).unwrap();
+        }
+    });
+    let start = Instant::now();
+    for i in 0..n {
+        to_sender.send(i).unwrap();
+        back_receiver.recv().unwrap();
+    }
+    report(label, n, start.elapsed().as_nanos() as f64 / n as f64, "ns");
+    other.join().unwrap();
+}
+
+/// Four senders and four receivers on one channel of capacity 1024.
+fn many_to_many(label: &str, n: u64) {
+    let (sender, receiver) = mpmc::bounded(1024);
+    let start = Instant::now();
+    let mut handles = Vec::new();
+    for _ in 0..4 {
+        let (sender, receiver) = (sender.clone(), receiver.clone());
+        handles.push(spawn(move || {
+            for i in 0..n / 4 {
+                sender.send(i).unwrap();
+            }
+        }));
+        handles.push(spawn(move || {
+            for _ in 0..n / 4 {
+                receiver.recv().unwrap();
+            }
+        }));
+    }
+    for handle in handles {
+        handle.join().unwrap();
+    }
+    report(label, n, n as f64 / start.elapsed().as_secs_f64(), "msgs/s");
+}
+
+/// 1000 green threads that each lock one mutex 1000 times.
+fn mutex(label: &str) {
+    let mutex = Arc::new(Mutex::new(0u64));
+    let start = Instant::now();
+    let handles: Vec<_> = (0..1000)
+        .map(|_| {
+            let mutex = Arc::clone(&mutex);
+            spawn(move || {
+                for _ in 0..1000 {
+                    *mutex.lock().unwrap() += 1;
+                }
+            })
+        })
+        .collect();
+    for handle in handles {
+        handle.join().unwrap();
+    }
+    report(label, 1_000_000, start.elapsed().as_nanos() as f64 / 1e6, "ns");
+    assert_eq!(*mutex.lock().unwrap(), 1_000_000);
+}
+
 /// Echoes on `port` until the process is ended.
 fn echo(port: u16) {
     let listener = TcpListener::bind(("127.0.0.1", port)).expect("bind");
@@ -135,6 +199,9 @@ fn main() -> ExitCode {
             "spawn" => spawns(&label, argument.unwrap_or(1_000_000), false),
             "spawn_yield" => spawns(&label, argument.unwrap_or(1_000_000), true),
             "memory" => memory(argument.unwrap_or(100_000)),
+            "chan" => ping_pong(&label, argument.unwrap_or(500_000)),
+            "mpmc" => many_to_many(&label, argument.unwrap_or(2_000_000)),
+            "mutex" => mutex(&label),
             "echo" => echo(argument.unwrap_or(7000) as u16),
             _ => {
                 eprintln!("workloads: no workload {workload}");

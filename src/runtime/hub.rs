@@ -11,6 +11,7 @@ use super::timer::{TimerId, Wheel};
 use crate::coroutine::Root;
 use crate::stack::StackSize;
 use crate::sys::poll::{PollWaker, Poller};
+use crate::sys::report;
 use crate::sys::time::{self, ticks};
 use crate::util::ring::Ring;
 use crate::util::static_pool::StaticPool;
@@ -19,7 +20,7 @@ use parking_lot::Mutex;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Operations that a green thread may do without waiting before the others get their turn.
@@ -38,12 +39,18 @@ pub(crate) struct HubShared {
     pub(crate) sources: Sources,
     /// Started and not ended. Written by the hub only.
     live: AtomicUsize,
-    /// Whether the hub sleeps or is about to. Set by the hub, cleared by whoever wakes it.
-    sleeping: AtomicBool,
-    /// Whether whoever cleared `sleeping` counted the hub as searching.
-    sent_to_search: AtomicBool,
+    /// [`AWAKE`], [`ASLEEP`] or [`SENT_TO_SEARCH`]. ASLEEP is set by the hub before it sleeps and replaced by the one who
+    /// wakes it; the hub sets AWAKE when its sleep is over.
+    sleep: AtomicU8,
+    /// A green thread was given up on it and may still be woken, so it never belongs to another hub.
+    spoiled: AtomicBool,
     waker: Mutex<Option<PollWaker>>,
 }
+
+const AWAKE: u8 = 0;
+const ASLEEP: u8 = 1;
+/// Woken by somebody who has counted the hub as searching. One word with the rest, so that the hub cannot miss it.
+const SENT_TO_SEARCH: u8 = 2;
 
 static POOL: StaticPool<HubShared> = StaticPool::new();
 
@@ -55,8 +62,8 @@ impl HubShared {
             placed: Injector::new(),
             sources: Sources::new(),
             live: AtomicUsize::new(0),
-            sleeping: AtomicBool::new(false),
-            sent_to_search: AtomicBool::new(false),
+            sleep: AtomicU8::new(AWAKE),
+            spoiled: AtomicBool::new(false),
             waker: Mutex::new(None),
         })
     }
@@ -74,13 +81,13 @@ impl HubShared {
     pub(crate) fn close(&self) {
         self.sources.close();
         self.waker.lock().take();
-        self.sleeping.store(false, Ordering::SeqCst);
-        self.sent_to_search.store(false, Ordering::SeqCst);
     }
 
-    /// Gives back one that was never opened, or is closed and has no task left anywhere.
+    /// Gives back one that was never opened, or is closed and has no task left anywhere. No scheduler has it any more.
     pub(crate) fn give(&'static self) {
-        POOL.give(self);
+        if !self.spoiled.load(Ordering::Relaxed) {
+            POOL.give(self);
+        }
     }
 
     #[inline]
@@ -90,20 +97,29 @@ impl HubShared {
 
     #[inline]
     pub(crate) fn is_sleeping(&self) -> bool {
-        self.sleeping.load(Ordering::Relaxed)
+        self.sleep.load(Ordering::Relaxed) == ASLEEP
     }
 
     /// Ends the hub's sleep, if it sleeps. The caller has put something where the hub will find it.
     pub(crate) fn wake(&self) {
-        self.wake_and(|_| ());
+        self.wake_as(AWAKE);
     }
 
-    /// Like [`wake`](Self::wake), and runs `before` on the hub's behalf while it still sleeps.
-    pub(crate) fn wake_and(&self, before: impl FnOnce(&AtomicBool)) -> bool {
-        if !self.sleeping.load(Ordering::SeqCst) || !self.sleeping.swap(false, Ordering::SeqCst) {
+    /// Like [`wake`](Self::wake) for a hub that the caller has counted as searching. `false` if it did not sleep: then the
+    /// caller takes the count back.
+    pub(crate) fn wake_to_search(&self) -> bool {
+        self.wake_as(SENT_TO_SEARCH)
+    }
+
+    fn wake_as(&self, state: u8) -> bool {
+        if self.sleep.load(Ordering::SeqCst) != ASLEEP
+            || self
+                .sleep
+                .compare_exchange(ASLEEP, state, Ordering::SeqCst, Ordering::Relaxed)
+                .is_err()
+        {
             return false;
         }
-        before(&self.sent_to_search);
         if let Some(waker) = &*self.waker.lock() {
             // Writing to the eventfd fails only if it is closed, and it is ours.
             let _ = waker.wake();
@@ -358,7 +374,7 @@ impl Hub {
             // Only EBADF, EFAULT and EINVAL are left, which our own descriptor does not give. Should it all the same,
             // the worker goes on with what does not need readiness rather than spin.
             Err(error) => {
-                eprintln!("greenthread: waiting for readiness failed: {error}");
+                report(format_args!("waiting for readiness failed: {error}"));
                 drop(poller);
                 std::thread::sleep(Duration::from_millis(10));
                 true
@@ -368,14 +384,13 @@ impl Hub {
 
     /// Announces that the hub is about to sleep. What is put in its way from here on wakes it.
     pub(crate) fn announce_sleep(&self) {
-        self.shared.sleeping.store(true, Ordering::SeqCst);
+        self.shared.sleep.store(ASLEEP, Ordering::SeqCst);
         std::sync::atomic::fence(Ordering::SeqCst);
     }
 
     /// Takes the announcement back; says whether the hub was sent to search for new tasks meanwhile.
     pub(crate) fn end_sleep(&self) -> bool {
-        self.shared.sleeping.store(false, Ordering::SeqCst);
-        self.shared.sent_to_search.swap(false, Ordering::SeqCst)
+        self.shared.sleep.swap(AWAKE, Ordering::SeqCst) == SENT_TO_SEARCH
     }
 
     /// Sleeps until a source is ready, a timer is due, another thread wakes the hub, or `at_most` is over. Says whether
@@ -408,6 +423,9 @@ impl Hub {
     pub(crate) fn leak_all(&self) -> Vec<String> {
         let all: Vec<Started> = self.roster.borrow().iter().collect();
         *self.roster.borrow_mut() = Roster::default();
+        if !all.is_empty() {
+            self.shared.spoiled.store(true, Ordering::Relaxed);
+        }
         all.into_iter()
             .map(|started| {
                 let task = switch::leak(started);

@@ -14,6 +14,7 @@ use crate::stack::{StackSize, budget};
 use crate::sys::fault::{self, Call};
 use crate::sys::poll::Poller;
 use crate::sys::process;
+use crate::sys::report;
 use crate::sys::signal::AltStack;
 use crossbeam_deque::Worker;
 use parking_lot::Mutex;
@@ -159,7 +160,6 @@ impl Runtime {
                 (Some(thread), Flavour::Workers(threads)) => threads.lock().push(thread),
                 _ => {
                     shared.close();
-                    shared.give();
                     scheduler.worker_ended();
                 }
             }
@@ -168,7 +168,8 @@ impl Runtime {
         failed.map_or(Ok(runtime), Err)
     }
 
-    /// Runs `main` as a green thread and waits until it and every green thread that descends from it has ended.
+    /// Runs `main` as a green thread and waits until it and every green thread that descends from it has ended. Those that
+    /// it spawns on another runtime do not count.
     ///
     /// On a plain OS thread it blocks that, on a green thread it suspends that only.
     ///
@@ -292,6 +293,12 @@ impl Runtime {
         crate::thread::Builder::new().spawn_on(self, body).expect("failed to spawn a green thread")
     }
 
+    /// Whether the caller is on one of its workers.
+    #[inline]
+    pub(crate) fn is_callers(&self) -> bool {
+        current::with_hub(|hub| Arc::ptr_eq(&hub.scheduler, &self.scheduler)).unwrap_or(false)
+    }
+
     pub(crate) fn stack_size(&self) -> StackSize {
         self.stack_size
     }
@@ -331,21 +338,16 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         let threads = match &self.flavour {
             Flavour::Workers(threads) => threads,
-            Flavour::CurrentThread { spoiled, .. } => {
+            Flavour::CurrentThread { .. } => {
                 // Nobody runs it: `run` borrows the runtime.
                 self.scheduler.advance(Phase::Ending);
                 self.scheduler.worker_ended();
-                if !spoiled.load(Ordering::Relaxed) {
-                    self.scheduler.hubs()[0].give();
-                }
                 return;
             }
         };
         self.scheduler.advance(Phase::Ending);
-        let own =
-            current::with_hub(|hub| Arc::ptr_eq(&hub.scheduler, &self.scheduler)).unwrap_or(false);
         // A forked child has the runtime but none of its threads.
-        if own || process::is_forked_child() {
+        if self.is_callers() || process::is_forked_child() {
             return;
         }
         let mut ended = self.wait_for_end(Instant::now() + GRACE);
@@ -360,20 +362,20 @@ impl Drop for Runtime {
                 let _ = thread.join();
             }
         } else {
-            eprintln!(
-                "greenthread: a runtime was dropped while a green thread keeps its worker busy"
-            );
+            report(format_args!(
+                "a runtime was dropped while a green thread keeps its worker busy"
+            ));
         }
     }
 }
 
 fn report_given_up(names: &[String]) {
     if !names.is_empty() {
-        eprintln!(
-            "greenthread: {} green threads did not end when their runtime did; their stacks are leaked: {}",
+        report(format_args!(
+            "{} green threads did not end when their runtime did; their stacks are leaked: {}",
             names.len(),
             names.join(", ")
-        );
+        ));
     }
 }
 
@@ -398,10 +400,6 @@ fn work(
         worker::wind_down(&hub, || scheduler.phase() == Phase::GivingUp)
     });
     drop(hub);
-    // A leaked task may still be woken by somebody: its hub's shared part must never belong to another hub.
-    if given_up.is_empty() {
-        shared.give();
-    }
     scheduler.given_up.lock().extend(given_up);
     scheduler.worker_ended();
 }

@@ -14,6 +14,7 @@ mod roster;
 mod scheduler;
 pub(crate) mod task;
 mod timer;
+pub(crate) mod wait_list;
 mod worker;
 
 pub use builder::RuntimeBuilder;

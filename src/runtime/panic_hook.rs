@@ -10,6 +10,7 @@
 use super::task::{TaskRef, current};
 use crate::sys::unwind::functions_on_stack;
 use std::cell::RefCell;
+use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -64,7 +65,9 @@ fn hook(info: &PanicHookInfo<'_>, previous: &(dyn Fn(&PanicHookInfo<'_>) + Sync 
     if let Some(started) = current::with_hub(|hub| hub.current()).flatten() {
         started.with(|task: &TaskRef| {
             task.set_unwinding(true);
-            eprintln!("green thread '{}' ({}):", task.name().unwrap_or("<unnamed>"), task.id());
+            let name = task.name().unwrap_or("<unnamed>");
+            // `eprintln` would panic where standard error is a closed pipe, and a panic in here ends the process.
+            let _ = writeln!(io::stderr(), "green thread '{name}' ({}):", task.id());
         });
     }
     previous(info);

@@ -28,6 +28,16 @@ pub(crate) enum Reason {
     Shutdown,
     Readable,
     Writable,
+    Lock,
+    Condition,
+    Semaphore,
+    Event,
+    Barrier,
+    Once,
+    Send,
+    Receive,
+    Select,
+    Queue,
 }
 
 /// How a wait ended.
@@ -80,7 +90,7 @@ pub(crate) fn os_thread() -> TaskRef {
 /// The green thread that the calling OS thread runs, if it may be suspended here.
 ///
 /// Inside the panic hook it may not: std counts the hook by OS thread and aborts if another panic begins meanwhile.
-/// Nor while the process runs its exit handlers. Waiting there blocks the OS thread.
+/// Nor while the OS thread runs the process's exit handlers. Waiting there blocks the OS thread.
 #[inline]
 fn current_green() -> Option<Started> {
     let green = current::with_hub(|hub| hub.current()).flatten()?;
@@ -245,7 +255,7 @@ pub(crate) fn own_task() -> TaskRef {
 #[cold]
 pub(crate) fn raise_kill() -> ! {
     let task = own_task();
-    task.set_unwinding(true);
+    task.set_interrupted();
     match task.nearest_limit() {
         Some(limit) if !task.is_killed() => resume_unwind(Box::new(Expired(limit.id))),
         _ => resume_unwind(Box::new(Kill)),
@@ -256,8 +266,15 @@ pub(crate) fn raise_kill() -> ! {
 ///
 /// std counts by OS thread: while a neighbour is suspended in a destructor that waits, `panicking()` is true for all of
 /// its worker. Then a green thread is known to unwind by the panic hook having seen it, or by our having raised it.
+#[inline(always)]
 pub(crate) fn is_unwinding() -> bool {
     std::thread::panicking() && is_unwinding_as(&own_task(), current_green())
+}
+
+/// Whether the calling thread, which is unwinding, does so for a kill or a timeout, not for a panic.
+#[cold]
+pub(crate) fn is_interrupted() -> bool {
+    own_task().was_interrupted()
 }
 
 #[inline]

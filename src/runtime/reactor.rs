@@ -174,7 +174,12 @@ impl Source {
         deadline: Option<Instant>,
     ) -> io::Result<bool> {
         if !park::is_green() {
-            return poll::wait_fd(self.fd, direction == Direction::Write, deadline);
+            let ready = poll::wait_fd(self.fd, direction == Direction::Write, deadline)?;
+            if ready {
+                // A hub that has the source may be busy and not know yet: without the bit nothing would be tried.
+                self.readiness.fetch_or(direction.bit(), Ordering::SeqCst);
+            }
+            return Ok(ready);
         }
         self.bind()?;
         let parker = Parker::new();
@@ -217,6 +222,10 @@ impl Source {
 
     /// Ends the registration. The descriptor is still open.
     pub(crate) fn unbind(&self) {
+        // In a forked child the epoll instance is the parent's, and the locks are as the parent's threads left them.
+        if process::is_forked_child() {
+            return;
+        }
         if let Some(home) = self.home.lock().take() {
             self.bound.store(false, Ordering::SeqCst);
             home.hub.sources.remove(home.key, self.fd);
@@ -301,10 +310,6 @@ impl Sources {
             return;
         }
         self.len.fetch_sub(1, Ordering::Relaxed);
-        // The epoll instance of a forked child is its parent's.
-        if process::is_forked_child() {
-            return;
-        }
         if let Some(registry) = &*self.registry.lock() {
             // Fails only if the descriptor was closed behind our back, which removed it as well.
             let _ = registry.remove(fd);

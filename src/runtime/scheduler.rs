@@ -61,6 +61,15 @@ fn take_from(queue: &Injector<TaskRef>, hub: &Hub) -> Option<TaskRef> {
     }
 }
 
+/// Not before: what is in `hubs` is pushed to, stolen from and woken for as long as anybody has the scheduler.
+impl Drop for Scheduler {
+    fn drop(&mut self) {
+        for hub in &self.hubs {
+            hub.give();
+        }
+    }
+}
+
 impl Scheduler {
     pub(crate) fn new(
         hubs: Box<[&'static HubShared]>,
@@ -178,19 +187,18 @@ impl Scheduler {
     /// Wakes one sleeping worker to search, unless one is searching.
     #[inline]
     pub(crate) fn wake_one(&self) {
-        fence(Ordering::SeqCst);
-        if self.searching.load(Ordering::SeqCst) != 0 {
-            return;
-        }
-        for hub in &self.hubs {
-            if hub.is_sleeping()
-                && hub.wake_and(|sent| {
-                    self.searching.fetch_add(1, Ordering::SeqCst);
-                    sent.store(true, Ordering::SeqCst);
-                })
-            {
+        loop {
+            fence(Ordering::SeqCst);
+            if self.searching.load(Ordering::SeqCst) != 0 {
                 return;
             }
+            let Some(hub) = self.hubs.iter().find(|hub| hub.is_sleeping()) else { return };
+            self.searching.fetch_add(1, Ordering::SeqCst);
+            if hub.wake_to_search() {
+                return;
+            }
+            // It woke by itself. Others may have relied on our count meanwhile: look again on their behalf.
+            self.searching.fetch_sub(1, Ordering::SeqCst);
         }
     }
 
@@ -229,9 +237,12 @@ impl Scheduler {
 
     /// Whether there is anything that `hub` could start or has to run; looked at between announcing sleep and sleeping.
     fn has_work(&self, hub: &Hub) -> bool {
-        !hub.shared().inbox.is_empty()
-            || !self.injector.is_empty()
-            || !hub.fresh.is_empty()
+        !hub.shared().inbox.is_empty() || !hub.fresh.is_empty() || self.has_new()
+    }
+
+    /// Whether there are new tasks anywhere.
+    fn has_new(&self) -> bool {
+        !self.injector.is_empty()
             || self.hubs.iter().any(|other| !other.placed.is_empty())
             || self.stealers.iter().any(|stealer| !stealer.is_empty())
     }
@@ -262,8 +273,8 @@ impl Scheduler {
         self.searching.fetch_add(1, Ordering::SeqCst);
         let found = self.find(hub, true);
         let last = self.searching.fetch_sub(1, Ordering::SeqCst) == 1;
-        // Pushes since relied on us; pass the search on before we get busy.
-        if found.is_some() && last && !hub.fresh.is_empty() {
+        // Pushes since relied on us, wherever they went; pass the search on before we get busy.
+        if found.is_some() && last && self.has_new() {
             self.wake_one();
         }
         found

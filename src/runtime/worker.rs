@@ -6,7 +6,7 @@
 
 use super::hub::Hub;
 use super::scheduler::Phase;
-use super::task::{TaskRef, memory};
+use super::task::{Cause, JoinError, TaskRef, memory};
 use crate::stack;
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ const GIVE_UP_EVERY: Duration = Duration::from_millis(20);
 
 /// Runs green threads until `over` says so or the runtime's end begins.
 pub(crate) fn run(hub: &Hub, over: impl Fn() -> bool) {
-    turn(hub, |hub, task| hub.start(task), || over() || hub.scheduler.phase() != Phase::Running);
+    let over = || over() || hub.scheduler.phase() != Phase::Running;
+    turn(hub, |hub, task| hub.start(task), over, None);
 }
 
 /// Kills every green thread of the hub and runs them until they have ended; new ones end without running. Where
@@ -38,12 +39,24 @@ pub(crate) fn wind_down(hub: &Hub, give_up: impl Fn() -> bool) -> Vec<String> {
             hub.start(task)
         },
         over,
+        Some(GIVE_UP_EVERY),
     );
-    hub.leak_all()
+    let given_up = hub.leak_all();
+    // Nobody is left to start these.
+    while let Some(task) = hub.fresh.pop() {
+        let error = JoinError::new(Cause::Killed, task.name());
+        task.abandon(error);
+    }
+    given_up
 }
 
 #[inline(always)]
-fn turn(hub: &Hub, start: impl Fn(&Hub, TaskRef) -> bool, over: impl Fn() -> bool) {
+fn turn(
+    hub: &Hub,
+    start: impl Fn(&Hub, TaskRef) -> bool,
+    over: impl Fn() -> bool,
+    look_every: Option<Duration>,
+) {
     let mut since_outside = 0;
     let mut outside = 0u32;
     loop {
@@ -67,7 +80,7 @@ fn turn(hub: &Hub, start: impl Fn(&Hub, TaskRef) -> bool, over: impl Fn() -> boo
         if let Some(task) = found {
             start(hub, task);
         } else if ran == 0 && !hub.has_ready() {
-            idle(hub);
+            idle(hub, look_every);
             continue;
         }
         if outside.is_multiple_of(READINESS_EVERY) {
@@ -76,13 +89,14 @@ fn turn(hub: &Hub, start: impl Fn(&Hub, TaskRef) -> bool, over: impl Fn() -> boo
     }
 }
 
-fn idle(hub: &Hub) {
+/// Sleeps; no longer than `look_every`, where `over` depends on the time.
+fn idle(hub: &Hub, look_every: Option<Duration>) {
     if !hub.scheduler.prepare_sleep(hub) {
         return;
     }
     let surplus = stack::has_surplus();
     let at_most = match hub.scheduler.phase() {
-        Phase::Running => surplus.then_some(TRIM_AFTER),
+        Phase::Running => look_every.or(surplus.then_some(TRIM_AFTER)),
         Phase::Ending | Phase::GivingUp => Some(GIVE_UP_EVERY),
     };
     let undisturbed = hub.sleep(at_most);

@@ -1,12 +1,19 @@
 //! Whole-process events: the beginning of `exit`, and a `fork`.
 
+use std::cell::Cell;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static EXITING: AtomicBool = AtomicBool::new(false);
 static FORKED: AtomicBool = AtomicBool::new(false);
 
+thread_local! {
+    /// Whether this OS thread is the one that runs the exit handlers.
+    static EXITS: Cell<bool> = const { Cell::new(false) };
+}
+
 extern "C" fn mark_exiting() {
+    EXITS.set(true);
     EXITING.store(true, Ordering::Relaxed);
 }
 
@@ -26,9 +33,16 @@ pub(crate) fn watch() {
     });
 }
 
-/// Whether the process runs its exit handlers.
+/// Whether the calling OS thread runs the process's exit handlers. The others go on: a handler may wait for them.
+#[inline]
 pub(crate) fn is_exiting() -> bool {
-    EXITING.load(Ordering::Relaxed)
+    EXITING.load(Ordering::Relaxed) && exits_here()
+}
+
+#[cold]
+#[inline(never)]
+fn exits_here() -> bool {
+    EXITS.get()
 }
 
 /// Whether this process is the child of a `fork` made after the library was first used.

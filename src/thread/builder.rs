@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::JoinHandle;
+use crate::runtime::family::Family;
 use crate::runtime::task::{Meta, TaskRef, current, new_task};
 use crate::runtime::{Runtime, global};
 use crate::stack::{StackSize, budget};
@@ -23,6 +24,12 @@ use std::io;
 pub struct Builder {
     name: Option<String>,
     stack_size: Option<usize>,
+}
+
+/// The family of the calling green thread.
+#[inline]
+fn own_family() -> Option<&'static Family> {
+    current::with_hub(|hub| hub.current()?.with(TaskRef::family)).flatten()
 }
 
 impl Builder {
@@ -56,7 +63,7 @@ impl Builder {
     {
         if current::with_hub(|_| ()).is_some() {
             let default = current::with_hub(|hub| hub.stack_size());
-            return self.make(body, default.unwrap_or_default(), |task| {
+            return self.make(body, default.unwrap_or_default(), own_family(), |task| {
                 current::with_hub(|hub| hub.scheduler.push_from(hub, task));
             });
         }
@@ -68,7 +75,9 @@ impl Builder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.make(body, runtime.stack_size(), |task| runtime.push(task))
+        // Whoever runs a `main` knows of its own runtime's green threads only.
+        let family = if runtime.is_callers() { own_family() } else { None };
+        self.make(body, runtime.stack_size(), family, |task| runtime.push(task))
     }
 
     #[inline]
@@ -76,6 +85,7 @@ impl Builder {
         self,
         body: F,
         default_size: StackSize,
+        family: Option<&'static Family>,
         push: impl FnOnce(TaskRef),
     ) -> io::Result<JoinHandle<T>>
     where
@@ -87,8 +97,6 @@ impl Builder {
         let meta = (self.name.is_some() || size.is_some()).then(|| {
             Box::new(Meta { name: self.name.map(String::into_boxed_str), stack_size: size })
         });
-        let family = current::with_hub(|hub| hub.current().map(|own| own.with(TaskRef::family)));
-        let family = family.flatten().flatten();
         if let Some(family) = family {
             family.enter();
         }

@@ -426,3 +426,52 @@ fn a_storm_of_kills_loses_nothing() {
         assert_eq!(dropped.load(Ordering::SeqCst), 3000);
     }
 }
+
+#[test]
+fn locks_are_poisoned_by_own_panics_only() {
+    use greenthread::sync::Mutex;
+    struct ParkInDrop;
+    impl Drop for ParkInDrop {
+        fn drop(&mut self) {
+            park();
+        }
+    }
+    alone(|| {
+        let neighbour = spawn(|| {
+            let _park = ParkInDrop;
+            panic!("a neighbour's");
+        });
+        yield_now();
+        assert!(thread::panicking());
+        let lock = Arc::new(Mutex::new(0));
+        // Neither what a neighbour does, nor a timeout, nor a kill.
+        *lock.lock().unwrap() += 1;
+        let held = Arc::clone(&lock);
+        assert!(
+            timeout(SHORT, || {
+                let _guard = held.lock().unwrap();
+                sleep(LONG);
+            })
+            .is_err()
+        );
+        let held = Arc::clone(&lock);
+        let killed = spawn(move || {
+            let _guard = held.lock().unwrap();
+            sleep(LONG);
+        });
+        yield_now();
+        killed.kill();
+        assert!(killed.join().unwrap_err().is_killed());
+        assert!(!lock.is_poisoned());
+        // But a panic of one's own.
+        let held = Arc::clone(&lock);
+        let panicked = spawn(move || {
+            let _guard = held.lock().unwrap();
+            panic!("its own");
+        });
+        assert!(panicked.join().unwrap_err().is_panic());
+        assert!(lock.is_poisoned());
+        neighbour.thread().unpark();
+        assert!(neighbour.join().unwrap_err().is_panic());
+    });
+}

@@ -1,5 +1,18 @@
-//! Tests through the public interface, one module for each module of the library.
+//! What the library promises, tested from outside; the modules mirror those of `src`.
+//!
+//! Behaviour only, never timing: a wait is for an event and has a generous limit.
 
 mod control;
 mod generator;
 mod greenlet;
+mod net;
+mod net_std;
+mod queue;
+mod runtime;
+mod scheduling;
+mod shutdown;
+mod stack;
+mod stress;
+mod support;
+mod sync;
+mod thread;

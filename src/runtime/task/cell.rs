@@ -38,6 +38,14 @@ pub(crate) struct Joinable<T> {
     result: PhantomData<T>,
 }
 
+/// Drops what a user left to us; a panic of its destructor has been printed and concerns nobody else.
+fn drop_quietly<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        // Dropping the payload may panic as well, and here that would end the process.
+        std::mem::forget(payload);
+    }
+}
+
 impl<F: FnOnce() -> T, T> Task<F, T> {
     const VTABLE: VTable = VTable {
         run: Self::run,
@@ -68,7 +76,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
         );
         let result = if task.is_killed() {
             // Killed before it began: the body never runs, but what it holds is dropped in its own green thread.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(body)));
+            drop_quietly(body);
             Err(JoinError::new(Cause::Killed, shared.name()))
         } else {
             catch_unwind(AssertUnwindSafe(body))
@@ -79,7 +87,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
         if shared.publish_result() {
             // SAFETY: the handle is gone, so the stage is ours.
             let result = unsafe { Self::stage(header).replace(Stage::Taken) };
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(result)));
+            drop_quietly(result);
         }
     }
 
@@ -88,7 +96,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
     unsafe fn abandon(header: NonNull<Header>, error: JoinError) {
         // SAFETY: the header is that of this type, and the task never starts, so the stage is ours.
         let body = unsafe { Self::stage(header).replace(Stage::Running) };
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(body)));
+        drop_quietly(body);
         // SAFETY: as above; the caller holds a reference.
         unsafe {
             *Self::stage(header) = Stage::Result(Err(error));

@@ -46,6 +46,8 @@ const SHIELDED: u32 = 32;
 
 /// The owner began to unwind and has not been seen to have stopped. Owner only.
 const UNWINDING: u32 = 64;
+/// With UNWINDING: a kill or an expired timeout, not a panic.
+const INTERRUPTED: u32 = 128;
 
 /// Killed tasks that have not ended, and timeouts that are open. While it is zero, a thread that yields or waits need not
 /// look whether it is to be interrupted.
@@ -436,8 +438,18 @@ impl TaskRef {
         if unwinding {
             flags.fetch_or(UNWINDING, Ordering::Relaxed);
         } else if self.was_unwinding() {
-            flags.fetch_and(!UNWINDING, Ordering::Relaxed);
+            flags.fetch_and(!(UNWINDING | INTERRUPTED), Ordering::Relaxed);
         }
+    }
+
+    /// Notes that the owner is about to unwind for a kill or a timeout. Called by the owner only.
+    pub(crate) fn set_interrupted(&self) {
+        self.header().flags.fetch_or(UNWINDING | INTERRUPTED, Ordering::Relaxed);
+    }
+
+    /// Whether what was last noted is a kill or a timeout.
+    pub(crate) fn was_interrupted(&self) -> bool {
+        self.header().flags.load(Ordering::Relaxed) & INTERRUPTED != 0
     }
 
     /// What was last noted.

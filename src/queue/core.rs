@@ -1,0 +1,169 @@
+//! What all queues have in common.
+#![forbid(unsafe_code)]
+
+use super::error::{TaskDoneError, TryGetError, TryPutError};
+use crate::runtime::park::Reason;
+use crate::sync::gate::Gate;
+use parking_lot::Mutex;
+use std::time::Instant;
+
+/// The order in which items are given out.
+pub(super) trait Store {
+    type Item;
+
+    fn insert(&mut self, item: Self::Item);
+    fn take(&mut self) -> Option<Self::Item>;
+    fn count(&self) -> usize;
+}
+
+#[derive(Debug, Default)]
+struct State<S> {
+    store: S,
+    /// Items put and not done.
+    unfinished: usize,
+    shut_down: bool,
+}
+
+/// `items` is for those who wait for an item, `room` for a place, `idle` for everything to be done.
+#[derive(Debug)]
+pub(super) struct Core<S> {
+    state: Mutex<State<S>>,
+    capacity: Option<usize>,
+    items: Gate,
+    room: Gate,
+    idle: Gate,
+}
+
+impl<S: Store + Default> Core<S> {
+    pub(super) fn new(capacity: Option<usize>) -> Self {
+        Self {
+            state: Mutex::default(),
+            capacity,
+            items: Gate::new(),
+            room: Gate::new(),
+            idle: Gate::new(),
+        }
+    }
+
+    fn has_room(&self, state: &State<S>) -> bool {
+        self.capacity.is_none_or(|capacity| state.store.count() < capacity)
+    }
+
+    pub(super) fn try_put(&self, item: S::Item) -> Result<(), TryPutError<S::Item>> {
+        {
+            let mut state = self.state.lock();
+            if state.shut_down {
+                return Err(TryPutError::ShutDown(item));
+            }
+            if !self.has_room(&state) {
+                return Err(TryPutError::Full(item));
+            }
+            state.store.insert(item);
+            state.unfinished += 1;
+        }
+        self.items.notify_one();
+        Ok(())
+    }
+
+    pub(super) fn put(
+        &self,
+        mut item: S::Item,
+        deadline: Option<Instant>,
+    ) -> Result<(), TryPutError<S::Item>> {
+        let mut in_time = true;
+        loop {
+            item = match self.try_put(item) {
+                Err(TryPutError::Full(item)) if in_time => item,
+                done => return done,
+            };
+            in_time = self.room.wait(Reason::Queue, deadline, || {
+                let state = self.state.lock();
+                state.shut_down || self.has_room(&state)
+            });
+        }
+    }
+
+    pub(super) fn try_get(&self) -> Result<S::Item, TryGetError> {
+        let item = {
+            let mut state = self.state.lock();
+            match state.store.take() {
+                Some(item) => item,
+                None if state.shut_down => return Err(TryGetError::ShutDown),
+                None => return Err(TryGetError::Empty),
+            }
+        };
+        self.room.notify_one();
+        Ok(item)
+    }
+
+    pub(super) fn get(&self, deadline: Option<Instant>) -> Result<S::Item, TryGetError> {
+        let mut in_time = true;
+        loop {
+            match self.try_get() {
+                Err(TryGetError::Empty) if in_time => {}
+                done => return done,
+            }
+            in_time = self.items.wait(Reason::Queue, deadline, || {
+                let state = self.state.lock();
+                state.shut_down || state.store.count() > 0
+            });
+        }
+    }
+
+    pub(super) fn task_done(&self) -> Result<(), TaskDoneError> {
+        let left = {
+            let mut state = self.state.lock();
+            state.unfinished = state.unfinished.checked_sub(1).ok_or(TaskDoneError)?;
+            state.unfinished
+        };
+        if left == 0 {
+            self.idle.notify_all();
+        }
+        Ok(())
+    }
+
+    pub(super) fn unfinished(&self) -> usize {
+        self.state.lock().unfinished
+    }
+
+    pub(super) fn join(&self, deadline: Option<Instant>) -> bool {
+        // Woken means that everything was done once, even if more has come since.
+        let idle = || self.unfinished() == 0;
+        idle() || self.idle.wait(Reason::Queue, deadline, idle)
+    }
+
+    pub(super) fn shutdown(&self) {
+        self.state.lock().shut_down = true;
+        self.items.notify_all();
+        self.room.notify_all();
+    }
+
+    pub(super) fn shutdown_now(&self) {
+        let dropped = {
+            let mut state = self.state.lock();
+            state.shut_down = true;
+            state.unfinished = 0;
+            std::mem::take(&mut state.store)
+        };
+        self.items.notify_all();
+        self.room.notify_all();
+        self.idle.notify_all();
+        drop(dropped);
+    }
+
+    pub(super) fn is_shut_down(&self) -> bool {
+        self.state.lock().shut_down
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.state.lock().store.count()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        !self.has_room(&self.state.lock())
+    }
+
+    pub(super) fn capacity(&self) -> Option<usize> {
+        self.capacity
+    }
+}

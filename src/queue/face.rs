@@ -1,0 +1,169 @@
+//! The methods that all queues have.
+#![forbid(unsafe_code)]
+
+/// Implements them for a type with a field `core`, which is a `Core`.
+macro_rules! face {
+    ($queue:ident <T $(: $bound:ident)?>) => {
+        impl<T $(: $bound)?> $queue<T> {
+            /// A queue without a limit.
+            pub fn new() -> Self {
+                Self { core: Core::new(None) }
+            }
+
+            /// A queue that holds up to `capacity` items. With zero every `put` waits until the queue is shut down.
+            pub fn with_capacity(capacity: usize) -> Self {
+                Self { core: Core::new(Some(capacity)) }
+            }
+
+            /// Puts an item, waiting for room if need be. Suspends a green thread, blocks an OS thread.
+            ///
+            /// # Errors
+            /// [`PutError`] with the item, if the queue has been shut down.
+            pub fn put(&self, item: T) -> Result<(), PutError<T>> {
+                self.core.put(item, None).map_err(|error| PutError(error.into_inner()))
+            }
+
+            /// Puts an item if there is room. Does not suspend.
+            ///
+            /// # Errors
+            /// [`TryPutError`] with the item.
+            pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
+                self.core.try_put(item)
+            }
+
+            /// As [`put`](Self::put), for at most `timeout`.
+            ///
+            /// # Errors
+            /// [`TryPutError`] with the item.
+            pub fn put_timeout(&self, item: T, timeout: Duration) -> Result<(), TryPutError<T>> {
+                self.core.put(item, deadline_after(timeout))
+            }
+
+            /// As [`put`](Self::put), to a point in time.
+            ///
+            /// # Errors
+            /// [`TryPutError`] with the item.
+            pub fn put_deadline(&self, item: T, deadline: Instant) -> Result<(), TryPutError<T>> {
+                self.core.put(item, Some(deadline))
+            }
+
+            /// Takes an item, waiting for one if need be. Suspends a green thread, blocks an OS thread.
+            ///
+            /// # Errors
+            /// [`GetError`] if the queue has been shut down and nothing is left.
+            pub fn get(&self) -> Result<T, GetError> {
+                self.core.get(None).map_err(|_| GetError)
+            }
+
+            /// Takes an item if there is one. Does not suspend.
+            ///
+            /// # Errors
+            /// [`TryGetError`].
+            pub fn try_get(&self) -> Result<T, TryGetError> {
+                self.core.try_get()
+            }
+
+            /// As [`get`](Self::get), for at most `timeout`.
+            ///
+            /// # Errors
+            /// [`TryGetError`].
+            pub fn get_timeout(&self, timeout: Duration) -> Result<T, TryGetError> {
+                self.core.get(deadline_after(timeout))
+            }
+
+            /// As [`get`](Self::get), to a point in time.
+            ///
+            /// # Errors
+            /// [`TryGetError`].
+            pub fn get_deadline(&self, deadline: Instant) -> Result<T, TryGetError> {
+                self.core.get(Some(deadline))
+            }
+
+            /// Takes items until the queue has been shut down and nothing is left.
+            pub fn iter(&self) -> impl Iterator<Item = T> {
+                std::iter::from_fn(|| self.get().ok())
+            }
+
+            /// Says that what one item stood for has been done. Does not suspend.
+            ///
+            /// # Errors
+            /// [`TaskDoneError`] if nothing is unfinished; nothing happens then.
+            pub fn task_done(&self) -> Result<(), TaskDoneError> {
+                self.core.task_done()
+            }
+
+            /// Waits until [`task_done`](Self::task_done) has been called for every item that was put, or the queue is
+            /// shut down now. Suspends a green thread, blocks an OS thread.
+            pub fn join(&self) {
+                self.core.join(None);
+            }
+
+            /// As [`join`](Self::join), for at most `timeout`; says whether everything was done.
+            pub fn join_timeout(&self, timeout: Duration) -> bool {
+                self.core.join(deadline_after(timeout))
+            }
+
+            /// As [`join`](Self::join), to a point in time; says whether everything was done.
+            pub fn join_deadline(&self, deadline: Instant) -> bool {
+                self.core.join(Some(deadline))
+            }
+
+            /// How many items have been put and are not done.
+            pub fn unfinished(&self) -> usize {
+                self.core.unfinished()
+            }
+
+            /// From now on `put` fails, and `get` fails when nothing is left. Who waits to put fails at once.
+            pub fn shutdown(&self) {
+                self.core.shutdown();
+            }
+
+            /// As [`shutdown`](Self::shutdown), and drops what is left: `get` fails too, and [`join`](Self::join) returns.
+            pub fn shutdown_now(&self) {
+                self.core.shutdown_now();
+            }
+
+            /// Whether it has been shut down.
+            pub fn is_shut_down(&self) -> bool {
+                self.core.is_shut_down()
+            }
+
+            /// How many items are in the queue.
+            pub fn len(&self) -> usize {
+                self.core.len()
+            }
+
+            /// Whether the queue is empty.
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            /// Whether the queue is full.
+            pub fn is_full(&self) -> bool {
+                self.core.is_full()
+            }
+
+            /// How many items it holds; `None` if there is no limit.
+            pub fn capacity(&self) -> Option<usize> {
+                self.core.capacity()
+            }
+        }
+
+        impl<T $(: $bound)?> Default for $queue<T> {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl<T $(: $bound)?> fmt::Debug for $queue<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($queue))
+                    .field("len", &self.len())
+                    .field("capacity", &self.capacity())
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+pub(super) use face;

@@ -1,0 +1,58 @@
+//! First in, first out.
+#![forbid(unsafe_code)]
+
+use super::core::{Core, Store};
+use super::face::face;
+use super::{GetError, PutError, TaskDoneError, TryGetError, TryPutError};
+use crate::sys::time::deadline_after;
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// Gives items in the order they were put, as Python's `queue.Queue` and gevent's.
+///
+/// # Examples
+/// ```
+/// use greenthread::queue::Queue;
+/// use greenthread::sync::Arc;
+///
+/// let queue = Arc::new(Queue::with_capacity(2));
+/// let worker = {
+///     let queue = Arc::clone(&queue);
+///     greenthread::spawn(move || {
+///         let mut sum = 0;
+///         for item in queue.iter() {
+///             sum += item;
+///             queue.task_done().unwrap();
+///         }
+///         sum
+///     })
+/// };
+/// for i in 0..10 {
+///     queue.put(i).unwrap();
+/// }
+/// queue.join();
+/// queue.shutdown();
+/// assert_eq!(worker.join().unwrap(), 45);
+/// ```
+pub struct Queue<T> {
+    core: Core<VecDeque<T>>,
+}
+
+face!(Queue<T>);
+
+impl<T> Store for VecDeque<T> {
+    type Item = T;
+
+    fn insert(&mut self, item: T) {
+        self.push_back(item);
+    }
+
+    fn take(&mut self) -> Option<T> {
+        self.pop_front()
+    }
+
+    fn count(&self) -> usize {
+        self.len()
+    }
+}

@@ -1,0 +1,42 @@
+//! Last in, first out.
+#![forbid(unsafe_code)]
+
+use super::core::{Core, Store};
+use super::face::face;
+use super::{GetError, PutError, TaskDoneError, TryGetError, TryPutError};
+use crate::sys::time::deadline_after;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// Gives the item that was put last, as Python's `queue.LifoQueue`. Methods as those of [`Queue`](super::Queue).
+///
+/// # Examples
+/// ```
+/// let stack = greenthread::queue::LifoQueue::new();
+/// for item in ["a", "b", "c"] {
+///     stack.put(item).unwrap();
+/// }
+/// stack.shutdown();
+/// assert_eq!(stack.iter().collect::<Vec<_>>(), ["c", "b", "a"]);
+/// ```
+pub struct LifoQueue<T> {
+    core: Core<Vec<T>>,
+}
+
+face!(LifoQueue<T>);
+
+impl<T> Store for Vec<T> {
+    type Item = T;
+
+    fn insert(&mut self, item: T) {
+        self.push(item);
+    }
+
+    fn take(&mut self) -> Option<T> {
+        self.pop()
+    }
+
+    fn count(&self) -> usize {
+        self.len()
+    }
+}

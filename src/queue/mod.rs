@@ -1,0 +1,26 @@
+//! Queues that hand out work and know when it is done: Python's `queue` module.
+//!
+//! [`Queue`] gives items in the order they came, [`LifoQueue`] the last first, [`PriorityQueue`] the smallest first. All
+//! have the same methods. `put` waits while a queue with a capacity is full, `get` while it is empty; `try_` variants never
+//! wait, `_timeout` and `_deadline` variants for a limited time. Errors give the item back. Green threads and OS threads may
+//! be at either end.
+//!
+//! Each item that is put counts as unfinished until [`task_done`](Queue::task_done) is called for it;
+//! [`join`](Queue::join) waits until nothing is unfinished. [`shutdown`](Queue::shutdown) refuses new items and lets
+//! what is there be taken; [`shutdown_now`](Queue::shutdown_now) drops it.
+//!
+//! Where none of that is needed, a channel ([`mpmc`](crate::sync::mpmc)) is faster.
+//!
+//! Invariant: everything about a queue is in one lock, which is never held while anybody waits.
+
+mod core;
+mod error;
+mod face;
+mod fifo;
+mod lifo;
+mod priority;
+
+pub use error::{GetError, PutError, TaskDoneError, TryGetError, TryPutError};
+pub use fifo::Queue;
+pub use lifo::LifoQueue;
+pub use priority::PriorityQueue;

@@ -1,0 +1,86 @@
+//! One value for many who wait.
+#![forbid(unsafe_code)]
+
+use super::{Event, OnceLock};
+use std::time::{Duration, Instant};
+
+/// A value that one thread sets and any number wait for, as gevent's `AsyncResult` (with a `Result` as its value where
+/// it may fail). [`OnceLock`] is the same without timeouts.
+///
+/// # Examples
+/// ```
+/// use greenthread::sync::{Arc, AsyncResult};
+/// let result = Arc::new(AsyncResult::new());
+/// let readers: Vec<_> = (0..3)
+///     .map(|_| {
+///         let result = Arc::clone(&result);
+///         greenthread::spawn(move || *result.get())
+///     })
+///     .collect();
+/// assert_eq!(result.set(42), Ok(()));
+/// assert!(readers.into_iter().all(|reader| reader.join().unwrap() == 42));
+/// assert_eq!(result.set(43), Err(43));
+/// ```
+#[derive(Debug)]
+pub struct AsyncResult<T> {
+    value: OnceLock<T>,
+    there: Event,
+}
+
+impl<T> AsyncResult<T> {
+    /// One without a value.
+    pub const fn new() -> Self {
+        Self { value: OnceLock::new(), there: Event::new() }
+    }
+
+    /// Sets the value and wakes everybody who waits for it. Does not suspend.
+    ///
+    /// # Errors
+    /// `value`, if there is one already.
+    pub fn set(&self, value: T) -> Result<(), T> {
+        self.value.set(value)?;
+        self.there.set();
+        Ok(())
+    }
+
+    /// Waits for the value. Suspends a green thread, blocks an OS thread.
+    pub fn get(&self) -> &T {
+        match self.try_get() {
+            Some(value) => value,
+            None => self.value.wait(),
+        }
+    }
+
+    /// The value, if it is there. Does not suspend.
+    pub fn try_get(&self) -> Option<&T> {
+        self.value.get()
+    }
+
+    /// As [`get`](Self::get), for at most `timeout`.
+    pub fn get_timeout(&self, timeout: Duration) -> Option<&T> {
+        self.there.wait_timeout(timeout);
+        self.value.get()
+    }
+
+    /// As [`get_timeout`](Self::get_timeout), to a point in time.
+    pub fn get_deadline(&self, deadline: Instant) -> Option<&T> {
+        self.there.wait_deadline(deadline);
+        self.value.get()
+    }
+
+    /// Whether the value is there.
+    pub fn is_ready(&self) -> bool {
+        self.value.get().is_some()
+    }
+
+    /// The value, if it is there.
+    pub fn into_inner(self) -> Option<T> {
+        self.value.into_inner()
+    }
+}
+
+impl<T> Default for AsyncResult<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,81 @@
+//! A meeting point for a number of threads.
+#![forbid(unsafe_code)]
+
+use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
+use crate::runtime::wait_list::WaitList;
+use parking_lot::Mutex;
+use std::fmt;
+
+/// Lets a number of threads wait for each other, again and again; as [`std::sync::Barrier`].
+///
+/// A green thread that is killed while it waits no longer counts: the others go on waiting for one more. Where that is to
+/// fail instead, see [`CyclicBarrier`](super::CyclicBarrier). std's own is better on OS threads only.
+///
+/// # Examples
+/// ```
+/// use greenthread::sync::{Arc, Barrier};
+/// let barrier = Arc::new(Barrier::new(4));
+/// let handles: Vec<_> = (0..4)
+///     .map(|_| {
+///         let barrier = Arc::clone(&barrier);
+///         greenthread::spawn(move || barrier.wait().is_leader())
+///     })
+///     .collect();
+/// let leaders = handles.into_iter().filter_map(|handle| handle.join().unwrap().then_some(())).count();
+/// assert_eq!(leaders, 1);
+/// ```
+pub struct Barrier {
+    parties: usize,
+    list: Mutex<WaitList<Waiter>>,
+}
+
+impl Barrier {
+    /// One for `n` threads; zero is as one.
+    pub const fn new(n: usize) -> Self {
+        Self { parties: n, list: Mutex::new(WaitList::new()) }
+    }
+
+    /// Waits until as many threads wait here. Suspends a green thread, blocks an OS thread.
+    ///
+    /// The last to come is the leader.
+    pub fn wait(&self) -> BarrierWaitResult {
+        let parker = Parker::new();
+        let key = {
+            let mut list = self.list.lock();
+            if list.len() + 1 >= self.parties {
+                while let Some(waiter) = list.pop_front() {
+                    waiter.unpark();
+                }
+                return BarrierWaitResult(true);
+            }
+            list.push_back(parker.waiter())
+        };
+        if parker.park(Reason::Barrier, None) == Wake::Killed {
+            self.list.lock().remove(key);
+            park::raise_kill();
+        }
+        BarrierWaitResult(false)
+    }
+}
+
+impl fmt::Debug for Barrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Barrier").finish_non_exhaustive()
+    }
+}
+
+/// What [`Barrier::wait`] returns, as [`std::sync::BarrierWaitResult`].
+pub struct BarrierWaitResult(bool);
+
+impl BarrierWaitResult {
+    /// Whether the thread is the one leader of its round.
+    pub fn is_leader(&self) -> bool {
+        self.0
+    }
+}
+
+impl fmt::Debug for BarrierWaitResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BarrierWaitResult").field("is_leader", &self.0).finish()
+    }
+}

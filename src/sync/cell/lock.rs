@@ -1,0 +1,88 @@
+//! A [`RawMutex`] and what it protects.
+//!
+//! | state of the mutex | who may touch the data |
+//! |---|---|
+//! | free | whoever has the `Lock` by value or by `&mut` |
+//! | held | the owner of the one `LockGuard`, as it may the data itself |
+
+use crate::sync::raw_mutex::RawMutex;
+use std::cell::UnsafeCell;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::time::Instant;
+
+pub(crate) struct Lock<T: ?Sized> {
+    raw: RawMutex,
+    data: UnsafeCell<T>,
+}
+
+// SAFETY: guards give out the data to one thread at a time, so the lock is shared as the data may be sent.
+unsafe impl<T: ?Sized + Send> Sync for Lock<T> {}
+
+impl<T> Lock<T> {
+    #[inline]
+    pub(crate) const fn new(value: T) -> Self {
+        Self { raw: RawMutex::new(), data: UnsafeCell::new(value) }
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.data.into_inner()
+    }
+}
+
+impl<T: ?Sized> Lock<T> {
+    /// `None` when the deadline has passed.
+    #[inline(always)]
+    pub(crate) fn lock(&self, deadline: Option<Instant>) -> Option<LockGuard<'_, T>> {
+        self.raw.lock(deadline).then(|| LockGuard { lock: self, not_send: PhantomData })
+    }
+
+    #[inline(always)]
+    pub(crate) fn try_lock(&self) -> Option<LockGuard<'_, T>> {
+        self.raw.try_lock().then(|| LockGuard { lock: self, not_send: PhantomData })
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.data.get_mut()
+    }
+}
+
+/// Made only where the mutex has just been taken; its end gives it back.
+pub(crate) struct LockGuard<'a, T: ?Sized> {
+    lock: &'a Lock<T>,
+    not_send: PhantomData<*const ()>,
+}
+
+// SAFETY: a shared guard gives out shared references to the data only.
+unsafe impl<T: ?Sized + Sync> Sync for LockGuard<'_, T> {}
+
+impl<'a, T: ?Sized> LockGuard<'a, T> {
+    pub(crate) fn lock(&self) -> &'a Lock<T> {
+        self.lock
+    }
+}
+
+impl<T: ?Sized> Deref for LockGuard<'_, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: the guard exists, so the mutex is held for it, and `&mut T` needs the guard by `&mut`.
+        unsafe { &*self.lock.data.get() }
+    }
+}
+
+impl<T: ?Sized> DerefMut for LockGuard<'_, T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the guard exists, so the mutex is held for it, and the guard is borrowed exclusively.
+        unsafe { &mut *self.lock.data.get() }
+    }
+}
+
+impl<T: ?Sized> Drop for LockGuard<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.lock.raw.unlock();
+    }
+}

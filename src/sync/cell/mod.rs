@@ -1,0 +1,14 @@
+//! The places where data that a lock protects is reached: all the `unsafe` of `sync`.
+//!
+//! Invariant: each file joins one state machine with the one `UnsafeCell` it guards, and lets nobody near the cell
+//! except through a guard that the state machine granted.
+
+mod lock;
+mod once_lock;
+mod reentrant;
+mod rw;
+
+pub(crate) use lock::{Lock, LockGuard};
+pub use once_lock::OnceLock;
+pub use reentrant::{ReentrantMutex, ReentrantMutexGuard};
+pub(crate) use rw::{ReadGuard, RwCell, WriteGuard};

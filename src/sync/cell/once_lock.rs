@@ -1,0 +1,164 @@
+//! A value that is set once.
+//!
+//! | state of `once` | who may touch the value |
+//! |---|---|
+//! | not done, not running | nobody; there is none |
+//! | running | the one closure that runs, which writes it |
+//! | done | everybody, by `&T`; by `&mut` and by value whoever has the `OnceLock` so |
+
+use crate::sync::once::Once;
+use std::cell::UnsafeCell;
+use std::convert::Infallible;
+use std::fmt;
+
+/// A value that is set once and read by everybody from then on, as [`std::sync::OnceLock`].
+///
+/// Those who come while another thread makes the value wait for it. If making it panics or is killed, the next one makes it.
+/// std's own is better where making the value never suspends.
+///
+/// # Examples
+/// ```
+/// use greenthread::sync::OnceLock;
+/// static NAME: OnceLock<String> = OnceLock::new();
+/// assert_eq!(NAME.get(), None);
+/// assert_eq!(NAME.get_or_init(|| "first".to_string()), "first");
+/// assert_eq!(NAME.set("second".to_string()), Err("second".to_string()));
+/// ```
+pub struct OnceLock<T> {
+    once: Once,
+    /// `Some` exactly when `once` is done.
+    value: UnsafeCell<Option<T>>,
+}
+
+// SAFETY: shared references go to several threads (`Sync`), and the thread that sets the value need not be the one that
+// drops it (`Send`).
+unsafe impl<T: Sync + Send> Sync for OnceLock<T> {}
+
+impl<T: std::panic::RefUnwindSafe + std::panic::UnwindSafe> std::panic::RefUnwindSafe
+    for OnceLock<T>
+{
+}
+impl<T: std::panic::UnwindSafe> std::panic::UnwindSafe for OnceLock<T> {}
+
+impl<T> OnceLock<T> {
+    /// One without a value.
+    pub const fn new() -> Self {
+        Self { once: Once::new(), value: UnsafeCell::new(None) }
+    }
+
+    /// The value, if it is set. Does not suspend.
+    #[inline]
+    pub fn get(&self) -> Option<&T> {
+        if self.once.is_completed() {
+            // SAFETY: done, so from here on nobody writes but through `&mut self`.
+            unsafe { &*self.value.get() }.as_ref()
+        } else {
+            None
+        }
+    }
+
+    /// The value, if it is set.
+    pub fn get_mut(&mut self) -> Option<&mut T> {
+        self.value.get_mut().as_mut()
+    }
+
+    /// Waits until the value is set. Suspends a green thread, blocks an OS thread.
+    pub fn wait(&self) -> &T {
+        self.once.wait_force();
+        self.present()
+    }
+
+    /// Sets the value; waits for another thread that is setting it.
+    ///
+    /// # Errors
+    /// `value`, if there is one already.
+    pub fn set(&self, value: T) -> Result<(), T> {
+        let mut value = Some(value);
+        self.get_or_init(|| match value.take() {
+            Some(value) => value,
+            None => unreachable!("a closure that runs once"),
+        });
+        value.map_or(Ok(()), Err)
+    }
+
+    /// The value; `f` makes it if there is none. Waits for another thread that is making it.
+    ///
+    /// # Panics
+    /// If `f` does. `f` must not use the same `OnceLock`: that waits for ever.
+    pub fn get_or_init(&self, f: impl FnOnce() -> T) -> &T {
+        match self.get_or_try(|| Ok::<T, Infallible>(f())) {
+            Ok(value) => value,
+            Err(never) => match never {},
+        }
+    }
+
+    /// As [`get_or_init`](Self::get_or_init) with an `f` that may fail: then there is still no value.
+    pub(crate) fn get_or_try<E>(&self, f: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
+        if let Some(value) = self.get() {
+            return Ok(value);
+        }
+        self.once.call(true, |_| {
+            let value = f()?;
+            // SAFETY: running, so nobody else touches the value.
+            unsafe { *self.value.get() = Some(value) };
+            Ok(())
+        })?;
+        Ok(self.present())
+    }
+
+    fn present(&self) -> &T {
+        match self.get() {
+            Some(value) => value,
+            None => unreachable!("done, so there is a value"),
+        }
+    }
+
+    /// The value, if it is set.
+    pub fn into_inner(self) -> Option<T> {
+        self.value.into_inner()
+    }
+
+    /// Takes the value out: there is none then.
+    pub fn take(&mut self) -> Option<T> {
+        std::mem::take(self).into_inner()
+    }
+}
+
+impl<T> Default for OnceLock<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> From<T> for OnceLock<T> {
+    fn from(value: T) -> Self {
+        let lock = Self::new();
+        let _ = lock.set(value);
+        lock
+    }
+}
+
+impl<T: Clone> Clone for OnceLock<T> {
+    fn clone(&self) -> Self {
+        self.get().map_or_else(Self::new, |value| Self::from(value.clone()))
+    }
+}
+
+impl<T: PartialEq> PartialEq for OnceLock<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
+impl<T: Eq> Eq for OnceLock<T> {}
+
+impl<T: fmt::Debug> fmt::Debug for OnceLock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_tuple("OnceLock");
+        match self.get() {
+            Some(value) => out.field(value),
+            None => out.field(&format_args!("<uninit>")),
+        };
+        out.finish()
+    }
+}

@@ -1,0 +1,129 @@
+//! A [`RawRwLock`] and what it protects.
+//!
+//! | state of the lock | who may touch the data |
+//! |---|---|
+//! | free | whoever has the `RwCell` by value or by `&mut` |
+//! | read | the owners of `ReadGuard`s, by `&T` |
+//! | written | the owner of the one `WriteGuard`, as it may the data itself |
+
+use crate::sync::raw_rwlock::RawRwLock;
+use std::cell::UnsafeCell;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
+use std::time::Instant;
+
+pub(crate) struct RwCell<T: ?Sized> {
+    raw: RawRwLock,
+    data: UnsafeCell<T>,
+}
+
+// SAFETY: readers share the data between threads, a writer has it to itself on whatever thread.
+unsafe impl<T: ?Sized + Send + Sync> Sync for RwCell<T> {}
+
+impl<T> RwCell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self { raw: RawRwLock::new(), data: UnsafeCell::new(value) }
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.data.into_inner()
+    }
+}
+
+impl<T: ?Sized> RwCell<T> {
+    /// `None` when the deadline has passed.
+    #[inline]
+    pub(crate) fn read(&self, deadline: Option<Instant>) -> Option<ReadGuard<'_, T>> {
+        self.raw.read(deadline).then(|| ReadGuard { cell: self, not_send: PhantomData })
+    }
+
+    #[inline]
+    pub(crate) fn try_read(&self) -> Option<ReadGuard<'_, T>> {
+        self.raw.try_read().then(|| ReadGuard { cell: self, not_send: PhantomData })
+    }
+
+    /// `None` when the deadline has passed.
+    #[inline]
+    pub(crate) fn write(&self, deadline: Option<Instant>) -> Option<WriteGuard<'_, T>> {
+        self.raw.write(deadline).then(|| WriteGuard { cell: self, not_send: PhantomData })
+    }
+
+    #[inline]
+    pub(crate) fn try_write(&self) -> Option<WriteGuard<'_, T>> {
+        self.raw.try_write().then(|| WriteGuard { cell: self, not_send: PhantomData })
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.data.get_mut()
+    }
+}
+
+/// Made only where the lock has just been taken for reading; its end gives it back.
+pub(crate) struct ReadGuard<'a, T: ?Sized> {
+    cell: &'a RwCell<T>,
+    not_send: PhantomData<*const ()>,
+}
+
+// SAFETY: a shared guard gives out shared references to the data only.
+unsafe impl<T: ?Sized + Sync> Sync for ReadGuard<'_, T> {}
+
+impl<T: ?Sized> Deref for ReadGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the guard exists, so the lock is held for reading and nobody has the data by `&mut`.
+        unsafe { &*self.cell.data.get() }
+    }
+}
+
+impl<T: ?Sized> Drop for ReadGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.cell.raw.end_read();
+    }
+}
+
+/// Made only where the lock has just been taken for writing; its end gives it back.
+pub(crate) struct WriteGuard<'a, T: ?Sized> {
+    cell: &'a RwCell<T>,
+    not_send: PhantomData<*const ()>,
+}
+
+// SAFETY: a shared guard gives out shared references to the data only.
+unsafe impl<T: ?Sized + Sync> Sync for WriteGuard<'_, T> {}
+
+impl<'a, T: ?Sized> WriteGuard<'a, T> {
+    /// Lets other readers in, without letting a writer in between.
+    pub(crate) fn downgrade(self) -> ReadGuard<'a, T> {
+        let cell = ManuallyDrop::new(self).cell;
+        cell.raw.downgrade();
+        ReadGuard { cell, not_send: PhantomData }
+    }
+}
+
+impl<T: ?Sized> Deref for WriteGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the guard exists, so the lock is held for it alone, and `&mut T` needs the guard by `&mut`.
+        unsafe { &*self.cell.data.get() }
+    }
+}
+
+impl<T: ?Sized> DerefMut for WriteGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the guard exists, so the lock is held for it alone, and the guard is borrowed exclusively.
+        unsafe { &mut *self.cell.data.get() }
+    }
+}
+
+impl<T: ?Sized> Drop for WriteGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.cell.raw.end_write();
+    }
+}

@@ -1,0 +1,23 @@
+//! What `mpsc` and `mpmc` have in common: a queue of items and two gates.
+//!
+//! | kind | items are in | who waits |
+//! |---|---|---|
+//! | bounded | a lock-free ring | receivers when it is empty, senders when it is full |
+//! | unbounded | a lock-free list | receivers when it is empty |
+//! | rendezvous | the senders' hands | receivers until a sender comes, senders until a receiver has taken the item |
+//!
+//! Rejected: a queue inside a lock together with its waiters. It hands items over directly, but two locked operations
+//! for each send and receive cost more than the ring's one, and two workers get in each other's way.
+//!
+//! Invariant: an item is in exactly one place, the queue, an offer, a slot or somebody's hands, also when a wait ends by
+//! a timeout or a kill.
+
+mod chan;
+mod ticket;
+mod timer;
+mod zero;
+
+pub(super) use chan::{Chan, Flavor, SendFailure};
+pub(crate) use ticket::Ticket;
+pub(super) use timer::Timer;
+pub(super) use zero::Place;

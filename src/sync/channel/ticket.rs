@@ -1,0 +1,35 @@
+//! The one decision of a `select!`.
+#![forbid(unsafe_code)]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const OPEN: usize = usize::MAX;
+const CLOSED: usize = usize::MAX - 1;
+
+/// Says which arm of a waiting `select!` has been completed by somebody else: at most one, decided by compare-and-swap.
+/// Needed for rendezvous, where the other side must know that this side takes part before it lets go of its item.
+#[derive(Debug)]
+pub(crate) struct Ticket(AtomicUsize);
+
+impl Ticket {
+    pub(crate) fn new() -> Self {
+        Self(AtomicUsize::new(OPEN))
+    }
+
+    /// The other side: completes `arm`, unless the decision has been made.
+    pub(super) fn claim(&self, arm: usize) -> bool {
+        self.0.compare_exchange(OPEN, arm, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.0.load(Ordering::Acquire) == OPEN
+    }
+
+    /// The owner: lets nobody claim it any more; the arm that was completed, if one was.
+    pub(crate) fn close(&self) -> Option<usize> {
+        match self.0.compare_exchange(OPEN, CLOSED, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) | Err(CLOSED) => None,
+            Err(arm) => Some(arm),
+        }
+    }
+}

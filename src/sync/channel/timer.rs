@@ -1,0 +1,54 @@
+//! The receiving ends that no sender feeds: `after`, `tick` and `never`.
+#![forbid(unsafe_code)]
+
+use crate::runtime::park::{self, Parker, Reason, Wake};
+use parking_lot::Mutex;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+/// Gives messages at certain times.
+#[derive(Debug)]
+pub(crate) struct Timer<T> {
+    /// When the next message is due; `None` if there is none.
+    next: Mutex<Option<Instant>>,
+    period: Option<Duration>,
+    message: fn(Instant) -> T,
+}
+
+impl<T> Timer<T> {
+    pub(crate) fn new(
+        first: Option<Instant>,
+        period: Option<Duration>,
+        message: fn(Instant) -> T,
+    ) -> Self {
+        Self { next: Mutex::new(first), period, message }
+    }
+
+    /// When the next message is due.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        *self.next.lock()
+    }
+
+    pub(crate) fn try_recv(&self) -> Option<T> {
+        let mut next = self.next.lock();
+        let due = next.filter(|due| *due <= Instant::now())?;
+        // Ticks that nobody took in time are left out; the next is a period after now.
+        *next = self.period.and_then(|period| Instant::now().checked_add(period));
+        Some((self.message)(due))
+    }
+
+    pub(crate) fn recv(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
+        loop {
+            if let Some(message) = self.try_recv() {
+                return Ok(message);
+            }
+            if deadline.is_some_and(|at| at <= Instant::now()) {
+                return Err(RecvTimeoutError::Timeout);
+            }
+            let until = self.due().into_iter().chain(deadline).min();
+            if Parker::new().park(Reason::Receive, until) == Wake::Killed {
+                park::raise_kill();
+            }
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Rendezvous: an item goes from hand to hand.
+//!
+//! A sender that waits leaves its item in an offer. Whoever takes the offer out of the list has the item, and its sender
+//! learns that from not finding it there any more. A receiver that waits leaves an empty slot; whoever takes its entry
+//! out of the list puts an item into the slot in the same moment. All under one lock.
+//!
+//! An entry that belongs to a `select!` can be taken only together with its [`Ticket`].
+#![forbid(unsafe_code)]
+
+use super::Ticket;
+use super::chan::SendFailure;
+use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
+use crate::runtime::wait_list::{self, WaitList};
+use crate::util::slab::{self, Slab};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
+use std::time::Instant;
+
+/// A `select!` and the arm of it that an entry stands for.
+pub(crate) type Claim = (Arc<Ticket>, usize);
+
+#[derive(Debug)]
+struct Offer<T> {
+    item: T,
+    waiter: Waiter,
+    claim: Option<Claim>,
+}
+
+#[derive(Debug)]
+struct Want {
+    slot: slab::Key,
+    waiter: Waiter,
+    claim: Option<Claim>,
+}
+
+/// Where a waiting receiver is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    entry: wait_list::Key,
+    slot: slab::Key,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    offers: WaitList<Offer<T>>,
+    wants: WaitList<Want>,
+    slots: Slab<Option<T>>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Zero<T> {
+    state: Mutex<State<T>>,
+}
+
+/// Whether a `select!` with the ticket `own` could take an entry with this claim.
+fn could_take(claim: &Option<Claim>, own: &Arc<Ticket>) -> bool {
+    claim.as_ref().is_none_or(|(ticket, _)| !Arc::ptr_eq(ticket, own) && ticket.is_open())
+}
+
+/// Whether the entry is taken by the caller from here on.
+fn take(claim: &Option<Claim>) -> bool {
+    claim.as_ref().is_none_or(|(ticket, arm)| ticket.claim(*arm))
+}
+
+impl<T> State<T> {
+    fn take_offer(&mut self) -> Option<Offer<T>> {
+        let (key, _) = self.offers.iter().find(|(_, offer)| take(&offer.claim))?;
+        self.offers.remove(key)
+    }
+
+    /// Gives the item to a receiver that waits.
+    fn deliver(&mut self, item: T) -> Result<Waiter, T> {
+        let found = self.wants.iter().find(|(_, want)| take(&want.claim)).map(|(key, _)| key);
+        let Some(want) = found.and_then(|key| self.wants.remove(key)) else { return Err(item) };
+        match self.slots.get_mut(want.slot) {
+            Some(slot) => *slot = Some(item),
+            None => unreachable!("an entry in the list has its slot"),
+        }
+        Ok(want.waiter)
+    }
+}
+
+impl<T> Zero<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: Mutex::new(State {
+                offers: WaitList::new(),
+                wants: WaitList::new(),
+                slots: Slab::new(),
+                closed: false,
+            }),
+        }
+    }
+
+    pub(crate) fn try_send(&self, item: T) -> Result<(), SendFailure<T>> {
+        let waiter = {
+            let mut state = self.state.lock();
+            if state.closed {
+                return Err(SendFailure::Disconnected(item));
+            }
+            state.deliver(item).map_err(SendFailure::Full)?
+        };
+        waiter.unpark();
+        Ok(())
+    }
+
+    pub(crate) fn send(&self, item: T, deadline: Option<Instant>) -> Result<(), SendFailure<T>> {
+        let parker = Parker::new();
+        let key = {
+            let mut state = self.state.lock();
+            if state.closed {
+                return Err(SendFailure::Disconnected(item));
+            }
+            match state.deliver(item) {
+                Ok(receiver) => {
+                    drop(state);
+                    receiver.unpark();
+                    return Ok(());
+                }
+                Err(item) => {
+                    let offer = Offer { item, waiter: parker.waiter(), claim: None };
+                    state.offers.push_back(offer)
+                }
+            }
+        };
+        let wake = parker.park(Reason::Send, deadline);
+        match self.withdraw(key) {
+            None => Ok(()),
+            Some(item) if wake == Wake::Notified => Err(SendFailure::Disconnected(item)),
+            Some(item) if wake == Wake::TimedOut => Err(SendFailure::Full(item)),
+            Some(item) => {
+                drop(item);
+                park::raise_kill()
+            }
+        }
+    }
+
+    /// A `select!` leaves an offer, without looking at those who wait; the item back if the channel is closed.
+    pub(crate) fn enter_send(
+        &self,
+        item: T,
+        waiter: Waiter,
+        claim: Claim,
+    ) -> Result<wait_list::Key, T> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(item);
+        }
+        Ok(state.offers.push_back(Offer { item, waiter, claim: Some(claim) }))
+    }
+
+    /// Takes an offer back; `None` if the item has been taken.
+    pub(crate) fn withdraw(&self, key: wait_list::Key) -> Option<T> {
+        self.state.lock().offers.remove(key).map(|offer| offer.item)
+    }
+
+    pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
+        let mut state = self.state.lock();
+        if let Some(offer) = state.take_offer() {
+            drop(state);
+            offer.waiter.unpark();
+            return Ok(offer.item);
+        }
+        Err(if state.closed { TryRecvError::Disconnected } else { TryRecvError::Empty })
+    }
+
+    pub(crate) fn recv(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
+        let parker = Parker::new();
+        let place = {
+            let mut state = self.state.lock();
+            if let Some(offer) = state.take_offer() {
+                drop(state);
+                offer.waiter.unpark();
+                return Ok(offer.item);
+            }
+            if state.closed {
+                return Err(RecvTimeoutError::Disconnected);
+            }
+            let slot = state.slots.insert(None);
+            let entry = state.wants.push_back(Want { slot, waiter: parker.waiter(), claim: None });
+            Place { entry, slot }
+        };
+        let wake = parker.park(Reason::Receive, deadline);
+        match (self.leave(place), wake) {
+            // Its sender has gone on: the item is ours, and a kill waits for the next suspension.
+            (Some(item), _) => Ok(item),
+            (None, Wake::Notified) => Err(RecvTimeoutError::Disconnected),
+            (None, Wake::TimedOut) => Err(RecvTimeoutError::Timeout),
+            (None, Wake::Killed) => park::raise_kill(),
+        }
+    }
+
+    /// A `select!` leaves an empty slot, without looking at those who wait; `None` if the channel is closed.
+    pub(crate) fn enter_recv(&self, waiter: Waiter, claim: Claim) -> Option<Place> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return None;
+        }
+        let slot = state.slots.insert(None);
+        let entry = state.wants.push_back(Want { slot, waiter, claim: Some(claim) });
+        Some(Place { entry, slot })
+    }
+
+    /// Takes an entry and its slot back, with the item if somebody has put one there.
+    pub(crate) fn leave(&self, place: Place) -> Option<T> {
+        let mut state = self.state.lock();
+        state.wants.remove(place.entry);
+        state.slots.remove(place.slot).flatten()
+    }
+
+    /// Whether a sender waits that a `select!` with this ticket could serve, or the channel is closed.
+    pub(crate) fn may_recv(&self, own: &Arc<Ticket>) -> bool {
+        let state = self.state.lock();
+        state.closed || state.offers.iter().any(|(_, entry)| could_take(&entry.claim, own))
+    }
+
+    /// Whether a receiver waits that a `select!` with this ticket could serve, or the channel is closed.
+    pub(crate) fn may_send(&self, own: &Arc<Ticket>) -> bool {
+        let state = self.state.lock();
+        state.closed || state.wants.iter().any(|(_, entry)| could_take(&entry.claim, own))
+    }
+
+    /// One side is gone: everybody who waits finds out.
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        // They stay in the list: that is how they know that nobody took their item.
+        state.offers.iter().for_each(|(_, offer)| offer.waiter.unpark());
+        state.wants.iter().for_each(|(_, want)| want.waiter.unpark());
+    }
+}

@@ -1,0 +1,215 @@
+//! Waiting for a change of what a mutex protects.
+#![forbid(unsafe_code)]
+
+use super::{LockResult, MutexGuard, PoisonError};
+use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
+use crate::runtime::wait_list::{Key, WaitList};
+use crate::sys::time::deadline_after;
+use parking_lot::Mutex as ListLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Waits until another thread says that what a [`Mutex`](super::Mutex) protects has changed, as [`std::sync::Condvar`].
+///
+/// Notifications go to those who wait in the order in which they came, and none is lost: if the one it reaches times
+/// out or is killed in the same moment, it counts as notified, or passes the notification on.
+///
+/// # When std's is better
+/// Never together with this crate's `Mutex`; together with std's, on OS threads only.
+///
+/// # Examples
+/// ```
+/// use greenthread::sync::{Arc, Condvar, Mutex};
+///
+/// let shared = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
+/// let consumer = {
+///     let shared = Arc::clone(&shared);
+///     greenthread::spawn(move || {
+///         let (items, added) = &*shared;
+///         let mut items = added.wait_while(items.lock().unwrap(), |items| items.is_empty()).unwrap();
+///         items.pop()
+///     })
+/// };
+/// shared.0.lock().unwrap().push("item");
+/// shared.1.notify_one();
+/// assert_eq!(consumer.join().unwrap(), Some("item"));
+/// ```
+#[derive(Debug, Default)]
+pub struct Condvar {
+    waiting: AtomicBool,
+    list: ListLock<WaitList<Waiter>>,
+}
+
+/// Whether a wait ended because its time ran out, as [`std::sync::WaitTimeoutResult`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitTimeoutResult(bool);
+
+impl WaitTimeoutResult {
+    /// Whether time ran out before a notification came.
+    pub fn timed_out(&self) -> bool {
+        self.0
+    }
+}
+
+impl Condvar {
+    /// One that nobody waits for.
+    pub const fn new() -> Self {
+        Self { waiting: AtomicBool::new(false), list: ListLock::new(WaitList::new()) }
+    }
+
+    /// Unlocks, waits for a notification, and locks again. Suspends a green thread, blocks an OS thread.
+    ///
+    /// Wakes only for a notification, but the condition may have changed back by then: look again, or use
+    /// [`wait_while`](Self::wait_while).
+    ///
+    /// # Errors
+    /// [`PoisonError`] with the guard, if the mutex is poisoned when it is locked again.
+    pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
+        self.wait_until(guard, None).0
+    }
+
+    /// [`wait`](Self::wait)s as long as `condition` holds.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn wait_while<'a, T, F>(
+        &self,
+        mut guard: MutexGuard<'a, T>,
+        mut condition: F,
+    ) -> LockResult<MutexGuard<'a, T>>
+    where
+        F: FnMut(&mut T) -> bool,
+    {
+        while condition(&mut guard) {
+            guard = self.wait(guard)?;
+        }
+        Ok(guard)
+    }
+
+    /// [`wait`](Self::wait)s for at most `timeout`, and tells whether that ran out.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn wait_timeout<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        timeout: Duration,
+    ) -> LockResult<(MutexGuard<'a, T>, WaitTimeoutResult)> {
+        self.wait_checked(guard, deadline_after(timeout))
+    }
+
+    /// As [`wait_timeout`](Self::wait_timeout), to a point in time.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn wait_deadline<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        deadline: Instant,
+    ) -> LockResult<(MutexGuard<'a, T>, WaitTimeoutResult)> {
+        self.wait_checked(guard, Some(deadline))
+    }
+
+    /// [`wait`](Self::wait)s as long as `condition` holds, for at most `timeout`. The result tells whether the condition
+    /// still held at the end.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn wait_timeout_while<'a, T, F>(
+        &self,
+        mut guard: MutexGuard<'a, T>,
+        timeout: Duration,
+        mut condition: F,
+    ) -> LockResult<(MutexGuard<'a, T>, WaitTimeoutResult)>
+    where
+        F: FnMut(&mut T) -> bool,
+    {
+        let deadline = deadline_after(timeout);
+        loop {
+            if !condition(&mut guard) {
+                return Ok((guard, WaitTimeoutResult(false)));
+            }
+            if deadline.is_some_and(|at| at <= Instant::now()) {
+                return Ok((guard, WaitTimeoutResult(true)));
+            }
+            guard = self.wait_checked(guard, deadline)?.0;
+        }
+    }
+
+    fn wait_checked<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        deadline: Option<Instant>,
+    ) -> LockResult<(MutexGuard<'a, T>, WaitTimeoutResult)> {
+        let (guard, result) = self.wait_until(guard, deadline);
+        match guard {
+            Ok(guard) => Ok((guard, result)),
+            Err(poisoned) => Err(PoisonError::new((poisoned.into_inner(), result))),
+        }
+    }
+
+    fn wait_until<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        deadline: Option<Instant>,
+    ) -> (LockResult<MutexGuard<'a, T>>, WaitTimeoutResult) {
+        let parker = Parker::new();
+        let key = {
+            let mut list = self.list.lock();
+            self.waiting.store(true, Ordering::Relaxed);
+            list.push_back(parker.waiter())
+        };
+        // Whoever changes the data under the mutex from here on finds us in the list.
+        let lock_again = guard.unlock();
+        let mut timed_out = false;
+        match parker.park(Reason::Condition, deadline) {
+            Wake::Notified => {}
+            Wake::TimedOut => timed_out = self.leave(key),
+            Wake::Killed => {
+                if !self.leave(key) {
+                    self.notify_one();
+                }
+                park::raise_kill();
+            }
+        }
+        (lock_again(), WaitTimeoutResult(timed_out))
+    }
+
+    /// `false` if notified already.
+    fn leave(&self, key: Key) -> bool {
+        let mut list = self.list.lock();
+        let was_there = list.remove(key).is_some();
+        if list.is_empty() {
+            self.waiting.store(false, Ordering::Relaxed);
+        }
+        was_there
+    }
+
+    /// Wakes the one that has waited longest, if any. Does not suspend.
+    #[inline]
+    pub fn notify_one(&self) {
+        self.notify(1);
+    }
+
+    /// Wakes all that wait at this moment. Does not suspend.
+    #[inline]
+    pub fn notify_all(&self) {
+        self.notify(usize::MAX);
+    }
+
+    /// Wakes up to `count` of those that wait, in the order in which they came, as Python's `Condition.notify(n)`.
+    pub fn notify(&self, count: usize) {
+        // Whoever changed the data locked the mutex after those who wait had unlocked it, so it sees their flag.
+        if !self.waiting.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut list = self.list.lock();
+        for _ in 0..count {
+            let Some(waiter) = list.pop_front() else { break };
+            waiter.unpark();
+        }
+        if list.is_empty() {
+            self.waiting.store(false, Ordering::Relaxed);
+        }
+    }
+}

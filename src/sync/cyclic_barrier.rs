@@ -1,0 +1,247 @@
+//! A barrier that can break.
+#![forbid(unsafe_code)]
+
+use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
+use crate::runtime::wait_list::WaitList;
+use crate::sys::time::deadline_after;
+use parking_lot::Mutex;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A barrier that fails all its waiters when one of them cannot come; as Python's `threading.Barrier`.
+///
+/// It breaks by [`abort`](Self::abort), and when a waiter times out, is killed, or panics in the action.
+/// [`reset`](Self::reset) mends it. std has none; its [`Barrier`](super::Barrier) cannot break.
+///
+/// # Examples
+/// ```
+/// use greenthread::sync::{Arc, CyclicBarrier};
+/// let barrier = Arc::new(CyclicBarrier::new(2));
+/// let other = {
+///     let barrier = Arc::clone(&barrier);
+///     greenthread::spawn(move || barrier.wait())
+/// };
+/// let mine = barrier.wait().unwrap();
+/// let theirs = other.join().unwrap().unwrap();
+/// assert_eq!(mine + theirs, 1, "the places in the round: 0 and 1");
+/// barrier.abort();
+/// assert!(barrier.wait().is_err() && barrier.is_broken());
+/// barrier.reset();
+/// assert!(!barrier.is_broken());
+/// ```
+pub struct CyclicBarrier {
+    parties: usize,
+    action: Option<Box<dyn Fn() + Send + Sync>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    broken: bool,
+    /// The last of a round runs the action; nobody joins the next round before it is done.
+    acting: bool,
+    waiting: WaitList<Waiter>,
+    /// Those who came while the action ran.
+    early: WaitList<Waiter>,
+    /// Whether the present round has failed; each round has its own.
+    failed: Arc<AtomicBool>,
+}
+
+/// The [`CyclicBarrier`] is broken, or broke during the wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrokenBarrierError(());
+
+impl fmt::Display for BrokenBarrierError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the barrier is broken")
+    }
+}
+
+impl Error for BrokenBarrierError {}
+
+fn wake_all(list: &mut WaitList<Waiter>) {
+    while let Some(waiter) = list.pop_front() {
+        waiter.unpark();
+    }
+}
+
+impl State {
+    /// Fails everybody who waits.
+    fn fail(&mut self) {
+        self.failed.store(true, Ordering::Release);
+        self.failed = Arc::default();
+        wake_all(&mut self.waiting);
+        wake_all(&mut self.early);
+    }
+
+    fn break_all(&mut self) {
+        self.broken = true;
+        self.fail();
+    }
+}
+
+/// Breaks the barrier if the action unwinds.
+struct BreakOnUnwind<'a>(&'a CyclicBarrier);
+
+impl Drop for BreakOnUnwind<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock();
+        state.acting = false;
+        state.break_all();
+    }
+}
+
+impl CyclicBarrier {
+    /// One for `parties` threads; zero is as one.
+    pub fn new(parties: usize) -> Self {
+        Self::make(parties, None)
+    }
+
+    /// One whose last thread of each round runs `action` before any of them goes on.
+    pub fn with_action(parties: usize, action: impl Fn() + Send + Sync + 'static) -> Self {
+        Self::make(parties, Some(Box::new(action)))
+    }
+
+    fn make(parties: usize, action: Option<Box<dyn Fn() + Send + Sync>>) -> Self {
+        let state = State {
+            broken: false,
+            acting: false,
+            waiting: WaitList::new(),
+            early: WaitList::new(),
+            failed: Arc::default(),
+        };
+        Self { parties: parties.max(1), action, state: Mutex::new(state) }
+    }
+
+    /// Waits until as many threads wait here, and returns the place in the order of arrival, from zero. Suspends a green
+    /// thread, blocks an OS thread.
+    ///
+    /// # Errors
+    /// [`BrokenBarrierError`] if the barrier is broken or breaks meanwhile, also if it is reset meanwhile.
+    ///
+    /// # Panics
+    /// With the panic of the action, in the thread that ran it; the barrier is broken then.
+    pub fn wait(&self) -> Result<usize, BrokenBarrierError> {
+        self.wait_until(None)
+    }
+
+    /// As [`wait`](Self::wait), for at most `timeout`; when that runs out, the barrier breaks.
+    ///
+    /// # Errors
+    /// [`BrokenBarrierError`], also when time ran out.
+    pub fn wait_timeout(&self, timeout: Duration) -> Result<usize, BrokenBarrierError> {
+        self.wait_until(deadline_after(timeout))
+    }
+
+    /// As [`wait_timeout`](Self::wait_timeout), to a point in time.
+    ///
+    /// # Errors
+    /// As [`wait_timeout`](Self::wait_timeout).
+    pub fn wait_deadline(&self, deadline: Instant) -> Result<usize, BrokenBarrierError> {
+        self.wait_until(Some(deadline))
+    }
+
+    fn wait_until(&self, deadline: Option<Instant>) -> Result<usize, BrokenBarrierError> {
+        loop {
+            let parker = Parker::new();
+            let mut state = self.state.lock();
+            if state.broken {
+                return Err(BrokenBarrierError(()));
+            }
+            let early = state.acting;
+            let place = state.waiting.len();
+            if !early && place + 1 == self.parties {
+                return self.complete(state, place);
+            }
+            let list = if early { &mut state.early } else { &mut state.waiting };
+            let key = list.push_back(parker.waiter());
+            let failed = Arc::clone(&state.failed);
+            drop(state);
+            let wake = parker.park(Reason::Barrier, deadline);
+            if wake != Wake::Notified {
+                let mut state = self.state.lock();
+                let list = if early { &mut state.early } else { &mut state.waiting };
+                if list.remove(key).is_some() {
+                    state.break_all();
+                }
+                drop(state);
+                if wake == Wake::Killed {
+                    park::raise_kill();
+                }
+            }
+            if failed.load(Ordering::Acquire) {
+                return Err(BrokenBarrierError(()));
+            }
+            if wake == Wake::TimedOut && self.is_broken() {
+                return Err(BrokenBarrierError(()));
+            }
+            if !early {
+                return Ok(place);
+            }
+        }
+    }
+
+    /// The last of a round has come.
+    fn complete<'a>(
+        &'a self,
+        mut state: parking_lot::MutexGuard<'a, State>,
+        place: usize,
+    ) -> Result<usize, BrokenBarrierError> {
+        if let Some(action) = &self.action {
+            state.acting = true;
+            drop(state);
+            let guard = BreakOnUnwind(self);
+            action();
+            std::mem::forget(guard);
+            state = self.state.lock();
+            state.acting = false;
+            if state.broken {
+                return Err(BrokenBarrierError(()));
+            }
+        }
+        wake_all(&mut state.waiting);
+        wake_all(&mut state.early);
+        state.failed = Arc::default();
+        Ok(place)
+    }
+
+    /// Breaks the barrier: everybody who waits fails, and everybody who comes, until [`reset`](Self::reset).
+    pub fn abort(&self) {
+        self.state.lock().break_all();
+    }
+
+    /// Mends the barrier. Whoever waits at this moment fails.
+    pub fn reset(&self) {
+        let mut state = self.state.lock();
+        state.fail();
+        state.broken = false;
+    }
+
+    /// Whether it is broken.
+    pub fn is_broken(&self) -> bool {
+        self.state.lock().broken
+    }
+
+    /// How many threads meet.
+    pub fn parties(&self) -> usize {
+        self.parties
+    }
+
+    /// How many threads wait at this moment.
+    pub fn n_waiting(&self) -> usize {
+        self.state.lock().waiting.len()
+    }
+}
+
+impl fmt::Debug for CyclicBarrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state.lock();
+        f.debug_struct("CyclicBarrier")
+            .field("parties", &self.parties)
+            .field("waiting", &state.waiting.len())
+            .field("broken", &state.broken)
+            .finish_non_exhaustive()
+    }
+}

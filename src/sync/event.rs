@@ -1,0 +1,116 @@
+//! A flag to wait for.
+#![forbid(unsafe_code)]
+
+use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
+use crate::runtime::wait_list::{Key, WaitList};
+use crate::sys::time::deadline_after;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A flag that threads wait for, as Python's `threading.Event` and gevent's `Event`.
+///
+/// [`set`](Self::set) wakes everybody who waits at that moment, even if [`clear`](Self::clear) follows at once. std has
+/// none.
+///
+/// # Examples
+/// ```
+/// use greenthread::sync::{Arc, Event};
+///
+/// let green_light = Arc::new(Event::new());
+/// let cars: Vec<_> = (0..3)
+///     .map(|_| {
+///         let green_light = Arc::clone(&green_light);
+///         greenthread::spawn(move || green_light.wait())
+///     })
+///     .collect();
+/// green_light.set();
+/// for car in cars {
+///     car.join().unwrap();
+/// }
+/// assert!(green_light.is_set());
+/// ```
+#[derive(Debug, Default)]
+pub struct Event {
+    set: AtomicBool,
+    list: Mutex<WaitList<Waiter>>,
+}
+
+impl Event {
+    /// One that is not set.
+    pub const fn new() -> Self {
+        Self { set: AtomicBool::new(false), list: Mutex::new(WaitList::new()) }
+    }
+
+    /// Whether it is set.
+    #[inline]
+    pub fn is_set(&self) -> bool {
+        self.set.load(Ordering::Acquire)
+    }
+
+    /// Sets the flag and wakes everybody who waits. Does not suspend.
+    pub fn set(&self) {
+        let mut list = self.list.lock();
+        self.set.store(true, Ordering::Release);
+        while let Some(waiter) = list.pop_front() {
+            waiter.unpark();
+        }
+    }
+
+    /// Takes the flag back: whoever waits from now on waits for the next [`set`](Self::set). Does not suspend.
+    pub fn clear(&self) {
+        self.set.store(false, Ordering::Release);
+    }
+
+    /// Waits until the flag is set. Suspends a green thread, blocks an OS thread.
+    #[inline]
+    pub fn wait(&self) {
+        self.wait_until(None);
+    }
+
+    /// As [`wait`](Self::wait), for at most `timeout`. Says whether the flag was set.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// let event = greenthread::sync::Event::new();
+    /// assert!(!event.wait_timeout(Duration::from_millis(5)));
+    /// event.set();
+    /// assert!(event.wait_timeout(Duration::from_millis(5)));
+    /// ```
+    pub fn wait_timeout(&self, timeout: Duration) -> bool {
+        self.wait_until(deadline_after(timeout))
+    }
+
+    /// As [`wait_timeout`](Self::wait_timeout), to a point in time.
+    pub fn wait_deadline(&self, deadline: Instant) -> bool {
+        self.wait_until(Some(deadline))
+    }
+
+    fn wait_until(&self, deadline: Option<Instant>) -> bool {
+        if self.is_set() {
+            return true;
+        }
+        let parker = Parker::new();
+        let Some(key) = self.enter(parker.waiter()) else { return true };
+        match parker.park(Reason::Event, deadline) {
+            Wake::Notified => true,
+            Wake::TimedOut => !self.leave(key),
+            Wake::Killed => {
+                self.leave(key);
+                park::raise_kill()
+            }
+        }
+    }
+
+    /// Joins those who wait, unless the flag is set.
+    pub(super) fn enter(&self, waiter: Waiter) -> Option<Key> {
+        let mut list = self.list.lock();
+        (!self.is_set()).then(|| list.push_back(waiter))
+    }
+
+    /// `false` if woken already.
+    pub(super) fn leave(&self, key: Key) -> bool {
+        self.list.lock().remove(key).is_some()
+    }
+}

@@ -1,0 +1,77 @@
+//! A countdown to wait for.
+#![forbid(unsafe_code)]
+
+use super::gate::Gate;
+use crate::runtime::park::Reason;
+use crate::sys::time::deadline_after;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Opens for good when it has been counted down to zero, as Java's `CountDownLatch` and C++'s `std::latch`. std has none.
+///
+/// # Examples
+/// ```
+/// use greenthread::sync::{Arc, Latch};
+/// let ready = Arc::new(Latch::new(3));
+/// for _ in 0..3 {
+///     let ready = Arc::clone(&ready);
+///     greenthread::spawn(move || ready.count_down());
+/// }
+/// ready.wait();
+/// assert!(ready.is_open());
+/// ```
+#[derive(Debug)]
+pub struct Latch {
+    left: AtomicUsize,
+    gate: Gate,
+}
+
+impl Latch {
+    /// One that opens after `count` times [`count_down`](Self::count_down); with zero it is open.
+    pub const fn new(count: usize) -> Self {
+        Self { left: AtomicUsize::new(count), gate: Gate::new() }
+    }
+
+    /// Counts down by one; an open latch stays as it is. Does not suspend.
+    pub fn count_down(&self) {
+        let update = |left: usize| left.checked_sub(1);
+        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, update) == Ok(1) {
+            self.gate.notify_all();
+        }
+    }
+
+    /// How many times are left.
+    pub fn count(&self) -> usize {
+        self.left.load(Ordering::SeqCst)
+    }
+
+    /// Whether it is open.
+    pub fn is_open(&self) -> bool {
+        self.count() == 0
+    }
+
+    /// Waits until it is open. Suspends a green thread, blocks an OS thread.
+    pub fn wait(&self) {
+        self.wait_until(None);
+    }
+
+    /// Counts down by one, and waits until it is open.
+    pub fn arrive_and_wait(&self) {
+        self.count_down();
+        self.wait();
+    }
+
+    /// As [`wait`](Self::wait), for at most `timeout`; says whether it is open.
+    pub fn wait_timeout(&self, timeout: Duration) -> bool {
+        self.wait_until(deadline_after(timeout))
+    }
+
+    /// As [`wait_timeout`](Self::wait_timeout), to a point in time.
+    pub fn wait_deadline(&self, deadline: Instant) -> bool {
+        self.wait_until(Some(deadline))
+    }
+
+    fn wait_until(&self, deadline: Option<Instant>) -> bool {
+        self.is_open() || self.gate.wait(Reason::Event, deadline, || self.is_open())
+    }
+}

@@ -1,0 +1,70 @@
+//! A value that is made when it is first needed.
+#![forbid(unsafe_code)]
+
+use super::OnceLock;
+use parking_lot::Mutex;
+use std::fmt;
+use std::ops::Deref;
+
+/// A value that is made when it is first used, as [`std::sync::LazyLock`].
+///
+/// Those who come while it is made wait. If making it panics, it is poisoned: every later use panics. A green thread
+/// that is killed while it makes the value takes the closure with it, since that can be called only once; the value can
+/// then never be made, and later uses panic likewise. Where that matters, [`OnceLock::get_or_init`] tries again.
+///
+/// std's own is better where making the value never suspends.
+///
+/// # Examples
+/// ```
+/// use greenthread::sync::LazyLock;
+/// static TABLE: LazyLock<Vec<u32>> = LazyLock::new(|| (0..4).map(|i| i * i).collect());
+/// assert_eq!(TABLE[3], 9);
+/// ```
+pub struct LazyLock<T, F = fn() -> T> {
+    value: OnceLock<T>,
+    /// Taken by whoever makes the value.
+    init: Mutex<Option<F>>,
+}
+
+impl<T, F: FnOnce() -> T> LazyLock<T, F> {
+    /// One whose value `f` makes.
+    pub const fn new(f: F) -> Self {
+        Self { value: OnceLock::new(), init: Mutex::new(Some(f)) }
+    }
+
+    /// The value, made now if need be. Suspends a green thread while another makes it, blocks an OS thread.
+    ///
+    /// # Panics
+    /// If making it does, or did.
+    pub fn force(this: &Self) -> &T {
+        this.value.get_or_init(|| {
+            let f = this.init.lock().take();
+            f.expect("LazyLock instance has previously been poisoned")()
+        })
+    }
+}
+
+impl<T, F: FnOnce() -> T> Deref for LazyLock<T, F> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        Self::force(self)
+    }
+}
+
+impl<T: Default> Default for LazyLock<T> {
+    fn default() -> Self {
+        Self::new(T::default)
+    }
+}
+
+impl<T: fmt::Debug, F> fmt::Debug for LazyLock<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_tuple("LazyLock");
+        match self.value.get() {
+            Some(value) => out.field(value),
+            None => out.field(&format_args!("<uninit>")),
+        };
+        out.finish()
+    }
+}

@@ -1,0 +1,43 @@
+//! The error that std does not have.
+#![forbid(unsafe_code)]
+
+use std::error::Error;
+use std::fmt;
+
+/// Why [`Sender::send_timeout`](super::Sender::send_timeout) did not send the item, and the item.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SendTimeoutError<T> {
+    /// There was no room, or no receiver, in that time.
+    Timeout(T),
+    /// All receivers are gone.
+    Disconnected(T),
+}
+
+impl<T> SendTimeoutError<T> {
+    /// The item.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Timeout(item) | Self::Disconnected(item) => item,
+        }
+    }
+}
+
+impl<T> fmt::Debug for SendTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout(_) => "Timeout(..)",
+            Self::Disconnected(_) => "Disconnected(..)",
+        })
+    }
+}
+
+impl<T> fmt::Display for SendTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout(_) => "timed out waiting on send operation",
+            Self::Disconnected(_) => "sending on a disconnected channel",
+        })
+    }
+}
+
+impl<T> Error for SendTimeoutError<T> {}

@@ -1,0 +1,170 @@
+//! One of the receivers.
+#![forbid(unsafe_code)]
+
+use super::{IntoIter, Iter, RecvError, RecvTimeoutError, TryIter, TryRecvError};
+use crate::sync::channel::{Chan, Timer};
+use crate::sys::time::deadline_after;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The receiving side of a channel. Clones receive from the same channel, each item once.
+pub struct Receiver<T> {
+    pub(in crate::sync) source: Source<T>,
+}
+
+/// Where items come from.
+pub(in crate::sync) enum Source<T> {
+    Chan(Arc<Chan<T>>),
+    Timer(Arc<Timer<T>>),
+}
+
+impl<T> Receiver<T> {
+    pub(super) fn of(chan: Arc<Chan<T>>) -> Self {
+        Self { source: Source::Chan(chan) }
+    }
+
+    pub(super) fn at(timer: Timer<T>) -> Self {
+        Self { source: Source::Timer(Arc::new(timer)) }
+    }
+
+    /// Receives an item, waiting for one if need be. Suspends a green thread, blocks an OS thread.
+    ///
+    /// # Errors
+    /// [`RecvError`] if there is no item left and all senders are gone.
+    #[inline]
+    pub fn recv(&self) -> Result<T, RecvError> {
+        match &self.source {
+            Source::Chan(chan) => chan.recv(None).map_err(|_| RecvError),
+            Source::Timer(timer) => timer.recv(None).map_err(|_| RecvError),
+        }
+    }
+
+    /// Receives an item if there is one. Does not suspend.
+    ///
+    /// # Errors
+    /// [`TryRecvError`] that says whether one may still come.
+    #[inline]
+    pub fn try_recv(&self) -> Result<T, TryRecvError> {
+        match &self.source {
+            Source::Chan(chan) => chan.try_recv(),
+            Source::Timer(timer) => timer.try_recv().ok_or(TryRecvError::Empty),
+        }
+    }
+
+    /// As [`recv`](Self::recv), for at most `timeout`.
+    ///
+    /// # Errors
+    /// [`RecvTimeoutError`] that says whether one may still come.
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
+        let deadline = deadline_after(timeout);
+        match &self.source {
+            Source::Chan(chan) => chan.recv(deadline),
+            Source::Timer(timer) => timer.recv(deadline),
+        }
+    }
+
+    /// As [`recv`](Self::recv), to a point in time.
+    ///
+    /// # Errors
+    /// As [`recv_timeout`](Self::recv_timeout).
+    pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
+        match &self.source {
+            Source::Chan(chan) => chan.recv(Some(deadline)),
+            Source::Timer(timer) => timer.recv(Some(deadline)),
+        }
+    }
+
+    /// Receives items until all senders are gone; `next` waits as [`recv`](Self::recv) does.
+    pub fn iter(&self) -> Iter<'_, T> {
+        Iter { receiver: self }
+    }
+
+    /// Receives the items that are there, without waiting.
+    pub fn try_iter(&self) -> TryIter<'_, T> {
+        TryIter { receiver: self }
+    }
+
+    /// How many items are in the channel.
+    pub fn len(&self) -> usize {
+        match &self.source {
+            Source::Chan(chan) => chan.len(),
+            Source::Timer(timer) => usize::from(timer.due().is_some_and(|at| at <= Instant::now())),
+        }
+    }
+
+    /// Whether no item is in the channel; always so with a capacity of zero.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether there is no room; always so with a capacity of zero.
+    pub fn is_full(&self) -> bool {
+        match &self.source {
+            Source::Chan(chan) => chan.is_full(),
+            Source::Timer(_) => !self.is_empty(),
+        }
+    }
+
+    /// How many items it holds; `None` if there is no limit.
+    pub fn capacity(&self) -> Option<usize> {
+        match &self.source {
+            Source::Chan(chan) => chan.capacity(),
+            Source::Timer(_) => Some(1),
+        }
+    }
+
+    /// Whether both receive from the same channel.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        match (&self.source, &other.source) {
+            (Source::Chan(a), Source::Chan(b)) => Arc::ptr_eq(a, b),
+            (Source::Timer(a), Source::Timer(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+}
+
+impl<T> Clone for Receiver<T> {
+    fn clone(&self) -> Self {
+        let source = match &self.source {
+            Source::Chan(chan) => {
+                chan.add_receiver();
+                Source::Chan(Arc::clone(chan))
+            }
+            Source::Timer(timer) => Source::Timer(Arc::clone(timer)),
+        };
+        Self { source }
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        if let Source::Chan(chan) = &self.source {
+            chan.drop_receiver();
+        }
+    }
+}
+
+impl<'a, T> IntoIterator for &'a Receiver<T> {
+    type Item = T;
+    type IntoIter = Iter<'a, T>;
+
+    fn into_iter(self) -> Iter<'a, T> {
+        self.iter()
+    }
+}
+
+impl<T> IntoIterator for Receiver<T> {
+    type Item = T;
+    type IntoIter = IntoIter<T>;
+
+    fn into_iter(self) -> IntoIter<T> {
+        IntoIter { receiver: self }
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,107 @@
+//! One of the senders.
+#![forbid(unsafe_code)]
+
+use super::{SendError, SendTimeoutError, TrySendError};
+use crate::sync::channel::{Chan, SendFailure};
+use crate::sys::time::deadline_after;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The sending side of a channel. Clones send to the same channel.
+pub struct Sender<T> {
+    pub(in crate::sync) chan: Arc<Chan<T>>,
+}
+
+impl<T> Sender<T> {
+    /// Sends an item, waiting for room if need be; with a capacity of zero, until it has been received. Suspends a green
+    /// thread, blocks an OS thread.
+    ///
+    /// # Errors
+    /// [`SendError`] with the item, if all receivers are gone.
+    #[inline]
+    pub fn send(&self, item: T) -> Result<(), SendError<T>> {
+        self.chan.send(item, None).map_err(|failure| match failure {
+            SendFailure::Full(item) | SendFailure::Disconnected(item) => SendError(item),
+        })
+    }
+
+    /// Sends an item if there is room, or, with a capacity of zero, if a receiver waits. Does not suspend.
+    ///
+    /// # Errors
+    /// [`TrySendError`] with the item.
+    #[inline]
+    pub fn try_send(&self, item: T) -> Result<(), TrySendError<T>> {
+        self.chan.try_send(item).map_err(|failure| match failure {
+            SendFailure::Full(item) => TrySendError::Full(item),
+            SendFailure::Disconnected(item) => TrySendError::Disconnected(item),
+        })
+    }
+
+    /// As [`send`](Self::send), for at most `timeout`.
+    ///
+    /// # Errors
+    /// [`SendTimeoutError`] with the item.
+    pub fn send_timeout(&self, item: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
+        self.send_until(item, deadline_after(timeout))
+    }
+
+    /// As [`send`](Self::send), to a point in time.
+    ///
+    /// # Errors
+    /// [`SendTimeoutError`] with the item.
+    pub fn send_deadline(&self, item: T, deadline: Instant) -> Result<(), SendTimeoutError<T>> {
+        self.send_until(item, Some(deadline))
+    }
+
+    fn send_until(&self, item: T, deadline: Option<Instant>) -> Result<(), SendTimeoutError<T>> {
+        self.chan.send(item, deadline).map_err(|failure| match failure {
+            SendFailure::Full(item) => SendTimeoutError::Timeout(item),
+            SendFailure::Disconnected(item) => SendTimeoutError::Disconnected(item),
+        })
+    }
+
+    /// How many items are in the channel.
+    pub fn len(&self) -> usize {
+        self.chan.len()
+    }
+
+    /// Whether no item is in the channel; always so with a capacity of zero.
+    pub fn is_empty(&self) -> bool {
+        self.chan.is_empty()
+    }
+
+    /// Whether there is no room; always so with a capacity of zero.
+    pub fn is_full(&self) -> bool {
+        self.chan.is_full()
+    }
+
+    /// How many items it holds; `None` if there is no limit.
+    pub fn capacity(&self) -> Option<usize> {
+        self.chan.capacity()
+    }
+
+    /// Whether both send to the same channel.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.chan, &other.chan)
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        self.chan.add_sender();
+        Self { chan: Arc::clone(&self.chan) }
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        self.chan.drop_sender();
+    }
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,78 @@
+//! Sending with a limit.
+#![forbid(unsafe_code)]
+
+use super::{Receiver, SendError, TrySendError};
+use crate::sync::channel::{Chan, SendFailure};
+use std::fmt;
+use std::sync::Arc;
+
+/// A channel that holds up to `bound` items: then sending waits. With zero, each send waits until its item has been
+/// received. As [`std::sync::mpsc::sync_channel`].
+///
+/// # Examples
+/// ```
+/// let (sender, receiver) = greenthread::sync::mpsc::sync_channel(1);
+/// let producer = greenthread::spawn(move || {
+///     for i in 0..10 {
+///         sender.send(i).unwrap();
+///     }
+/// });
+/// assert_eq!(receiver.iter().sum::<i32>(), 45);
+/// producer.join().unwrap();
+/// ```
+pub fn sync_channel<T>(bound: usize) -> (SyncSender<T>, Receiver<T>) {
+    let chan = Arc::new(Chan::new(Some(bound)));
+    (SyncSender { chan: Arc::clone(&chan) }, Receiver::new(chan))
+}
+
+/// The sending side of a [`sync_channel`], as [`std::sync::mpsc::SyncSender`].
+pub struct SyncSender<T> {
+    chan: Arc<Chan<T>>,
+}
+
+impl<T> SyncSender<T> {
+    pub(in crate::sync) fn chan(&self) -> &Chan<T> {
+        &self.chan
+    }
+
+    /// Sends an item, waiting for room if need be. Suspends a green thread, blocks an OS thread.
+    ///
+    /// # Errors
+    /// [`SendError`] with the item, if the receiver is gone.
+    #[inline]
+    pub fn send(&self, item: T) -> Result<(), SendError<T>> {
+        self.chan.send(item, None).map_err(|failure| match failure {
+            SendFailure::Full(item) | SendFailure::Disconnected(item) => SendError(item),
+        })
+    }
+
+    /// Sends an item if there is room, or, with a bound of zero, if the receiver waits. Does not suspend.
+    ///
+    /// # Errors
+    /// [`TrySendError`] with the item.
+    pub fn try_send(&self, item: T) -> Result<(), TrySendError<T>> {
+        self.chan.try_send(item).map_err(|failure| match failure {
+            SendFailure::Full(item) => TrySendError::Full(item),
+            SendFailure::Disconnected(item) => TrySendError::Disconnected(item),
+        })
+    }
+}
+
+impl<T> Clone for SyncSender<T> {
+    fn clone(&self) -> Self {
+        self.chan.add_sender();
+        Self { chan: Arc::clone(&self.chan) }
+    }
+}
+
+impl<T> Drop for SyncSender<T> {
+    fn drop(&mut self) {
+        self.chan.drop_sender();
+    }
+}
+
+impl<T> fmt::Debug for SyncSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SyncSender").finish_non_exhaustive()
+    }
+}

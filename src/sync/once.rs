@@ -1,0 +1,176 @@
+//! Doing something once.
+#![forbid(unsafe_code)]
+
+use super::gate::Gate;
+use super::poison::Before;
+use crate::runtime::park::Reason;
+use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+const NEW: u8 = 0;
+const POISONED: u8 = 1;
+const RUNNING: u8 = 2;
+const DONE: u8 = 3;
+
+/// Runs one closure once, however many threads come with one; as [`std::sync::Once`].
+///
+/// Those who come while it runs wait for it. If it panics, the `Once` is poisoned; if its green thread is killed, it is as
+/// if it had never begun, and the next closure runs.
+///
+/// std's own is better for closures that never suspend: it needs no green thread, and a wait is short.
+///
+/// # Examples
+/// ```
+/// use greenthread::sync::Once;
+/// static INIT: Once = Once::new();
+/// let mut runs = 0;
+/// INIT.call_once(|| runs += 1);
+/// INIT.call_once(|| runs += 1);
+/// assert!(runs == 1 && INIT.is_completed());
+/// ```
+pub struct Once {
+    state: AtomicU8,
+    gate: Gate,
+}
+
+/// What a closure given to [`Once::call_once_force`] learns, as [`std::sync::OnceState`].
+#[derive(Debug)]
+pub struct OnceState {
+    poisoned: bool,
+}
+
+impl OnceState {
+    /// Whether an earlier closure panicked.
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned
+    }
+}
+
+/// Settles the state when the closure has ended, in whatever way.
+struct Running<'a> {
+    once: &'a Once,
+    before: Before,
+    /// What the state becomes unless the closure panics.
+    then: u8,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let state =
+            if self.then == NEW && self.before.panicked_since() { POISONED } else { self.then };
+        self.once.state.store(state, Ordering::SeqCst);
+        self.once.gate.notify_all();
+    }
+}
+
+impl Once {
+    /// One whose closure has not run.
+    pub const fn new() -> Self {
+        Self { state: AtomicU8::new(NEW), gate: Gate::new() }
+    }
+
+    /// Runs `f`, unless one has run; waits for one that is running. Suspends a green thread meanwhile, blocks an OS thread.
+    ///
+    /// # Panics
+    /// If an earlier closure panicked, and if `f` does. `f` must not use the same `Once`: that waits for ever.
+    #[inline]
+    pub fn call_once(&self, f: impl FnOnce()) {
+        if !self.is_completed() {
+            let done: Result<(), ()> = self.call(false, |_| {
+                f();
+                Ok(())
+            });
+            debug_assert!(done.is_ok());
+        }
+    }
+
+    /// As [`call_once`](Self::call_once), also if an earlier closure panicked.
+    #[inline]
+    pub fn call_once_force(&self, f: impl FnOnce(&OnceState)) {
+        if !self.is_completed() {
+            let done: Result<(), ()> = self.call(true, |state| {
+                f(state);
+                Ok(())
+            });
+            debug_assert!(done.is_ok());
+        }
+    }
+
+    /// Whether a closure has run to its end.
+    #[inline]
+    pub fn is_completed(&self) -> bool {
+        self.state.load(Ordering::Acquire) == DONE
+    }
+
+    /// Waits until a closure has run to its end. Suspends a green thread, blocks an OS thread.
+    ///
+    /// # Panics
+    /// If one panicked.
+    pub fn wait(&self) {
+        assert!(self.wait_done(false), "Once instance has previously been poisoned");
+    }
+
+    /// As [`wait`](Self::wait), but goes on waiting if one panicked.
+    pub fn wait_force(&self) {
+        self.wait_done(true);
+    }
+
+    fn wait_done(&self, force: bool) -> bool {
+        let waits = |state: u8| state != DONE && (force || state != POISONED);
+        loop {
+            let state = self.state.load(Ordering::SeqCst);
+            if !waits(state) {
+                return state == DONE;
+            }
+            self.gate.wait(Reason::Once, None, || !waits(self.state.load(Ordering::SeqCst)));
+        }
+    }
+
+    /// Runs `f` unless one has run. An error of `f` is as if it had never begun.
+    #[cold]
+    pub(super) fn call<E>(
+        &self,
+        force: bool,
+        f: impl FnOnce(&OnceState) -> Result<(), E>,
+    ) -> Result<(), E> {
+        loop {
+            let state = self.state.load(Ordering::SeqCst);
+            match state {
+                DONE => return Ok(()),
+                POISONED if !force => panic!("Once instance has previously been poisoned"),
+                RUNNING => {
+                    let over = || self.state.load(Ordering::SeqCst) != RUNNING;
+                    self.gate.wait(Reason::Once, None, over);
+                }
+                _ => {
+                    let begin = self.state.compare_exchange(
+                        state,
+                        RUNNING,
+                        Ordering::SeqCst,
+                        Ordering::Relaxed,
+                    );
+                    if begin.is_ok() {
+                        let mut running = Running { once: self, before: Before::now(), then: NEW };
+                        let result = f(&OnceState { poisoned: state == POISONED });
+                        if result.is_ok() {
+                            running.then = DONE;
+                        }
+                        return result;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Default for Once {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Once {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Once").field("completed", &self.is_completed()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,42 @@
+//! What to do before going to sleep.
+//!
+//! A wait that is over soon is cheaper without a park: a green thread lets the others of its worker run (one of them is
+//! often the one it waits for) and looks again; an OS thread spins for a moment. Both a few times only.
+#![forbid(unsafe_code)]
+
+use crate::runtime::park;
+
+/// Looks that an OS thread takes, each after twice the pause of the one before.
+const SPINS: u32 = 7;
+/// Looks that a green thread takes.
+const YIELDS: u32 = 2;
+
+/// Counts the looks of one wait.
+#[derive(Debug, Default)]
+pub(crate) struct Patience {
+    looks: u32,
+}
+
+impl Patience {
+    /// Whether to look again: then a little time has passed. `false` says that it is time to park.
+    #[inline(always)]
+    pub(crate) fn again(&mut self) -> bool {
+        if self.looks < YIELDS && park::is_green() {
+            self.looks += 1;
+            park::yield_now();
+            return true;
+        }
+        self.spin()
+    }
+
+    fn spin(&mut self) -> bool {
+        if self.looks >= SPINS || park::is_green() {
+            return false;
+        }
+        for _ in 0..1 << self.looks {
+            std::hint::spin_loop();
+        }
+        self.looks += 1;
+        true
+    }
+}

@@ -1,0 +1,64 @@
+//! Whether a lock's data may have been left half changed.
+//!
+//! As in std, a lock is poisoned when its guard is dropped by a panic that began while the guard lived; a neighbour's panic
+//! has nothing to do with it. A kill and a timeout do not poison: they are ways to end, not errors.
+#![forbid(unsafe_code)]
+
+use crate::runtime::park;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LockResult, PoisonError};
+
+/// Set for ever, until it is cleared on purpose.
+#[derive(Debug)]
+pub(crate) struct Poison(AtomicBool);
+
+/// What a guard remembers of the moment when it was made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Before {
+    unwinding: bool,
+}
+
+impl Before {
+    #[inline(always)]
+    pub(crate) fn now() -> Self {
+        Self { unwinding: park::is_unwinding() }
+    }
+
+    /// Whether the calling thread began to panic since.
+    #[inline(always)]
+    pub(crate) fn panicked_since(self) -> bool {
+        std::thread::panicking()
+            && !self.unwinding
+            && park::is_unwinding()
+            && !park::is_interrupted()
+    }
+}
+
+impl Poison {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    /// The guard that remembers `before` ends.
+    #[inline(always)]
+    pub(crate) fn done(&self, before: Before) {
+        if before.panicked_since() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// `value`, as an error if poisoned.
+    #[inline(always)]
+    pub(crate) fn check<G>(&self, value: G) -> LockResult<G> {
+        if self.get() { Err(PoisonError::new(value)) } else { Ok(value) }
+    }
+}

@@ -1,0 +1,217 @@
+//! Mutual exclusion without the data.
+//!
+//! | bit | set by | cleared by |
+//! |---|---|---|
+//! | LOCKED | whoever takes the lock | its holder |
+//! | WAITERS | whoever joins the list, under the list's lock | whoever makes the list empty, under the list's lock |
+//! | WOKEN | the unlock that wakes a waiter | that waiter, when it takes the lock, waits again or gives up |
+//! | HANDED | with WOKEN: the unlock that leaves LOCKED set and gives the lock to the waiter it wakes | that waiter |
+//!
+//! # Fairness
+//! An unlock wakes the first waiter and frees the lock, and others may take it before that waiter runs: a thread that
+//! locks and unlocks in a row goes on at full speed instead of switching each time. While a woken waiter is on its way
+//! no other is woken. If it finds the lock taken it waits again in front of all others, and the next unlock hands the
+//! lock over to it. So no waiter is passed by more than for one such round, however busy the lock is.
+#![forbid(unsafe_code)]
+
+use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
+use crate::runtime::wait_list::{Key, WaitList};
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+const LOCKED: u32 = 1;
+const WAITERS: u32 = 2;
+const WOKEN: u32 = 4;
+const HANDED: u32 = 8;
+
+/// Looks at a lock that nobody waits for, each after twice the pause of the one before.
+const SPINS: u32 = 7;
+
+#[derive(Debug)]
+struct Entry {
+    waiter: Waiter,
+    /// It was woken once and found the lock taken.
+    passed_over: bool,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct RawMutex {
+    state: AtomicU32,
+    list: Mutex<WaitList<Entry>>,
+}
+
+impl RawMutex {
+    pub(crate) const fn new() -> Self {
+        Self { state: AtomicU32::new(0), list: Mutex::new(WaitList::new()) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn try_lock(&self) -> bool {
+        self.state.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok()
+            || self.try_lock_slow()
+    }
+
+    fn try_lock_slow(&self) -> bool {
+        let mut state = self.state.load(Ordering::Relaxed);
+        while state & LOCKED == 0 {
+            match self.state.compare_exchange_weak(
+                state,
+                state | LOCKED,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => state = now,
+            }
+        }
+        false
+    }
+
+    /// Takes the lock, or says `false` when the deadline has passed. A kill ends the wait by unwinding.
+    #[inline(always)]
+    pub(crate) fn lock(&self, deadline: Option<Instant>) -> bool {
+        self.state.compare_exchange_weak(0, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok()
+            || self.lock_slow(deadline)
+    }
+
+    /// Takes the lock if it becomes free soon.
+    fn spin(&self) -> bool {
+        for look in 0..SPINS {
+            let state = self.state.load(Ordering::Relaxed);
+            if state & LOCKED == 0 {
+                if self.try_lock_slow() {
+                    return true;
+                }
+            } else if state & WAITERS != 0 {
+                return false;
+            }
+            for _ in 0..1 << look {
+                std::hint::spin_loop();
+            }
+        }
+        false
+    }
+
+    #[cold]
+    fn lock_slow(&self, deadline: Option<Instant>) -> bool {
+        if self.spin() {
+            return true;
+        }
+        let mut woken = false;
+        loop {
+            let parker = Parker::new();
+            let Some(key) = self.join(parker.waiter(), woken) else { return true };
+            match parker.park(Reason::Lock, deadline) {
+                Wake::Notified => {}
+                Wake::TimedOut => {
+                    if self.leave(key) {
+                        return false;
+                    }
+                    // Woken in the same moment: one last look.
+                    return self.arrive();
+                }
+                Wake::Killed => {
+                    if !self.leave(key) && self.arrive() {
+                        self.unlock();
+                    }
+                    park::raise_kill();
+                }
+            }
+            woken = true;
+        }
+    }
+
+    /// Takes the lock if it is free or was handed over, else joins the list: in front if it has been woken before.
+    fn join(&self, waiter: Waiter, woken: bool) -> Option<Key> {
+        let mut list = self.list.lock();
+        let mut state = self.state.load(Ordering::Relaxed);
+        loop {
+            let (new, got) = Self::arrival(state, woken);
+            let new = if got { new } else { new | WAITERS };
+            match self.state.compare_exchange_weak(state, new, Ordering::Acquire, Ordering::Relaxed)
+            {
+                Ok(_) if got => return None,
+                Ok(_) => break,
+                Err(now) => state = now,
+            }
+        }
+        let entry = Entry { waiter, passed_over: woken };
+        Some(if woken { list.push_front(entry) } else { list.push_back(entry) })
+    }
+
+    /// What becomes of the state when a waiter, `woken` or new, comes for the lock; and whether it gets it.
+    fn arrival(state: u32, woken: bool) -> (u32, bool) {
+        if woken && state & HANDED != 0 {
+            (state & !(HANDED | WOKEN), true)
+        } else {
+            let rest = if woken { state & !WOKEN } else { state };
+            (rest | LOCKED, state & LOCKED == 0)
+        }
+    }
+
+    /// A woken waiter that will not wait again: takes the lock if it can.
+    fn arrive(&self) -> bool {
+        let mut state = self.state.load(Ordering::Relaxed);
+        loop {
+            let (new, got) = Self::arrival(state, true);
+            match self.state.compare_exchange_weak(state, new, Ordering::Acquire, Ordering::Relaxed)
+            {
+                // If it is taken, its holder's unlock finds WOKEN cleared and wakes the next.
+                Ok(_) => return got,
+                Err(now) => state = now,
+            }
+        }
+    }
+
+    /// Leaves the list; `false` if it was woken meanwhile.
+    fn leave(&self, key: Key) -> bool {
+        let mut list = self.list.lock();
+        let was_there = list.remove(key).is_some();
+        if list.is_empty() {
+            self.state.fetch_and(!WAITERS, Ordering::Relaxed);
+        }
+        was_there
+    }
+
+    /// Gives the lock back. The caller holds it.
+    #[inline(always)]
+    pub(crate) fn unlock(&self) {
+        if self.state.compare_exchange(LOCKED, 0, Ordering::Release, Ordering::Relaxed).is_err() {
+            self.unlock_slow();
+        }
+    }
+
+    #[cold]
+    fn unlock_slow(&self) {
+        let mut state = self.state.load(Ordering::Relaxed);
+        // Nobody to wake, or one is on its way already.
+        while state & WAITERS == 0 || state & WOKEN != 0 {
+            match self.state.compare_exchange_weak(
+                state,
+                state & !LOCKED,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
+                Err(now) => state = now,
+            }
+        }
+        let mut list = self.list.lock();
+        let first = list.pop_front();
+        let mut set = 0;
+        let mut clear = if list.is_empty() { WAITERS } else { 0 };
+        match &first {
+            Some(entry) if entry.passed_over => set = WOKEN | HANDED,
+            Some(_) => (set, clear) = (WOKEN, clear | LOCKED),
+            None => clear |= LOCKED,
+        }
+        let update = |state| Some((state & !clear) | set);
+        let _ = self.state.fetch_update(Ordering::Release, Ordering::Relaxed, update);
+        drop(list);
+        if let Some(entry) = first {
+            entry.waiter.unpark();
+        }
+    }
+}

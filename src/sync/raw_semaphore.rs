@@ -1,0 +1,152 @@
+//! Counting permits, first come first served.
+//!
+//! The word holds the number of free permits, doubled, and in its lowest bit WAITERS: somebody is in the list. With that
+//! bit set nobody takes permits but through the list's lock, so a releaser that acquires at once queues up behind those
+//! who wait. A release hands permits straight to them: whoever is no longer in the list has been given what it asked for.
+#![forbid(unsafe_code)]
+
+use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
+use crate::runtime::wait_list::WaitList;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+const WAITERS: usize = 1;
+const ONE: usize = 2;
+
+/// The most permits there can be.
+pub(crate) const MAX_PERMITS: usize = usize::MAX >> 1;
+
+#[derive(Debug)]
+struct Entry {
+    waiter: Waiter,
+    wants: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct RawSemaphore {
+    state: AtomicUsize,
+    list: Mutex<WaitList<Entry>>,
+}
+
+impl RawSemaphore {
+    pub(crate) const fn new(permits: usize) -> Self {
+        assert!(permits <= MAX_PERMITS, "too many permits");
+        Self { state: AtomicUsize::new(permits * ONE), list: Mutex::new(WaitList::new()) }
+    }
+
+    pub(crate) fn available(&self) -> usize {
+        self.state.load(Ordering::Relaxed) / ONE
+    }
+
+    #[inline]
+    pub(crate) fn try_acquire(&self, wants: usize) -> bool {
+        let mut state = self.state.load(Ordering::Relaxed);
+        while state & WAITERS == 0 && state / ONE >= wants {
+            match self.state.compare_exchange_weak(
+                state,
+                state - wants * ONE,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => state = now,
+            }
+        }
+        false
+    }
+
+    /// Takes permits, or says `false` when the deadline has passed. A kill ends the wait by unwinding.
+    #[inline]
+    pub(crate) fn acquire(&self, wants: usize, deadline: Option<Instant>) -> bool {
+        self.try_acquire(wants) || self.acquire_slow(wants, deadline)
+    }
+
+    #[cold]
+    fn acquire_slow(&self, wants: usize, deadline: Option<Instant>) -> bool {
+        let parker = Parker::new();
+        let key = {
+            let mut list = self.list.lock();
+            if list.is_empty() {
+                // From here on permits are given back through the list's lock only.
+                let state = self.state.fetch_or(WAITERS, Ordering::Acquire);
+                if state / ONE >= wants {
+                    self.state.fetch_sub(wants * ONE, Ordering::Acquire);
+                    self.state.fetch_and(!WAITERS, Ordering::Relaxed);
+                    return true;
+                }
+            }
+            list.push_back(Entry { waiter: parker.waiter(), wants })
+        };
+        let leave = || {
+            let mut list = self.list.lock();
+            let was_there = list.remove(key).is_some();
+            // Whoever wants fewer may have been behind us.
+            self.serve(&mut list);
+            was_there
+        };
+        match parker.park(Reason::Semaphore, deadline) {
+            Wake::Notified => true,
+            Wake::TimedOut => !leave(),
+            Wake::Killed => {
+                if !leave() {
+                    let _ = self.release(wants, MAX_PERMITS);
+                }
+                park::raise_kill()
+            }
+        }
+    }
+
+    /// Gives permits back, unless there would be more than `most` free ones then.
+    #[inline]
+    pub(crate) fn release(&self, count: usize, most: usize) -> Result<(), ()> {
+        let mut state = self.state.load(Ordering::Relaxed);
+        while state & WAITERS == 0 {
+            if count > most || state / ONE > most - count {
+                return Err(());
+            }
+            match self.state.compare_exchange_weak(
+                state,
+                state + count * ONE,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Ok(()),
+                Err(now) => state = now,
+            }
+        }
+        self.release_slow(count, most)
+    }
+
+    #[cold]
+    fn release_slow(&self, count: usize, most: usize) -> Result<(), ()> {
+        let mut list = self.list.lock();
+        let update =
+            |state| (count <= most && state / ONE <= most - count).then(|| state + count * ONE);
+        self.state.fetch_update(Ordering::AcqRel, Ordering::Relaxed, update).map_err(|_| ())?;
+        self.serve(&mut list);
+        Ok(())
+    }
+
+    /// Hands free permits to those who wait, in their order, until the first wants more than there are.
+    fn serve(&self, list: &mut WaitList<Entry>) {
+        while let Some(first) = list.front() {
+            let wants = first.wants;
+            if self.state.load(Ordering::Relaxed) / ONE < wants {
+                return;
+            }
+            // Only whoever holds the list's lock takes permits while WAITERS is set.
+            self.state.fetch_sub(wants * ONE, Ordering::AcqRel);
+            if let Some(entry) = list.pop_front() {
+                entry.waiter.unpark();
+            }
+        }
+        self.state.fetch_and(!WAITERS, Ordering::Release);
+    }
+
+    /// Takes all free permits, past those who wait.
+    pub(crate) fn drain(&self) -> usize {
+        let _list = self.list.lock();
+        self.state.fetch_and(WAITERS, Ordering::Acquire) / ONE
+    }
+}

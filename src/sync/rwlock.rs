@@ -1,0 +1,273 @@
+//! Many readers or one writer, with data.
+#![forbid(unsafe_code)]
+
+use super::cell::{ReadGuard, RwCell, WriteGuard};
+use super::poison::{Before, Poison};
+use super::{LockResult, PoisonError, TryLockError, TryLockResult};
+use crate::sys::time::deadline_after;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::time::{Duration, Instant};
+
+/// Lets many threads read data or one change it, as [`std::sync::RwLock`].
+///
+/// Whoever waits is served in the order of arrival, neighbouring readers together; a reader that comes while a writer
+/// waits gets in after it, so a thread that reads already must not read again. Poisoned by a panic of a writer, as std's;
+/// see [`Mutex`](super::Mutex) for that and for when std's own is better.
+///
+/// # Examples
+/// ```
+/// let lock = greenthread::sync::RwLock::new(5);
+/// {
+///     let (one, two) = (lock.read().unwrap(), lock.read().unwrap());
+///     assert_eq!(*one + *two, 10);
+/// }
+/// *lock.write().unwrap() += 1;
+/// assert_eq!(*lock.read().unwrap(), 6);
+/// ```
+pub struct RwLock<T: ?Sized> {
+    poison: Poison,
+    cell: RwCell<T>,
+}
+
+impl<T> RwLock<T> {
+    /// A free lock around `value`.
+    pub const fn new(value: T) -> Self {
+        Self { poison: Poison::new(), cell: RwCell::new(value) }
+    }
+
+    /// The data.
+    ///
+    /// # Errors
+    /// [`PoisonError`] with the data, if poisoned.
+    pub fn into_inner(self) -> LockResult<T> {
+        let poisoned = self.poison.get();
+        let value = self.cell.into_inner();
+        if poisoned { Err(PoisonError::new(value)) } else { Ok(value) }
+    }
+}
+
+impl<T: ?Sized> RwLock<T> {
+    /// Waits until it may be read. Suspends a green thread, blocks an OS thread.
+    ///
+    /// # Errors
+    /// [`PoisonError`] with the guard, if poisoned.
+    #[inline]
+    pub fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
+        match self.cell.read(None) {
+            Some(inner) => self.reader(inner),
+            None => unreachable!("there is no deadline"),
+        }
+    }
+
+    /// Waits until it may be written. Suspends a green thread, blocks an OS thread.
+    ///
+    /// # Errors
+    /// [`PoisonError`] with the guard, if poisoned.
+    #[inline]
+    pub fn write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
+        match self.cell.write(None) {
+            Some(inner) => self.writer(inner),
+            None => unreachable!("there is no deadline"),
+        }
+    }
+
+    /// Reads if nobody writes or waits. Does not suspend.
+    ///
+    /// # Errors
+    /// [`TryLockError::WouldBlock`]; [`TryLockError::Poisoned`] with the guard, if poisoned.
+    #[inline]
+    pub fn try_read(&self) -> TryLockResult<RwLockReadGuard<'_, T>> {
+        Ok(self.reader(self.cell.try_read().ok_or(TryLockError::WouldBlock)?)?)
+    }
+
+    /// Writes if the lock is free. Does not suspend.
+    ///
+    /// # Errors
+    /// As [`try_read`](Self::try_read).
+    #[inline]
+    pub fn try_write(&self) -> TryLockResult<RwLockWriteGuard<'_, T>> {
+        Ok(self.writer(self.cell.try_write().ok_or(TryLockError::WouldBlock)?)?)
+    }
+
+    /// As [`read`](Self::read), for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`try_read`](Self::try_read).
+    pub fn read_timeout(&self, timeout: Duration) -> TryLockResult<RwLockReadGuard<'_, T>> {
+        let inner = self.cell.read(deadline_after(timeout));
+        Ok(self.reader(inner.ok_or(TryLockError::WouldBlock)?)?)
+    }
+
+    /// As [`read`](Self::read), to a point in time.
+    ///
+    /// # Errors
+    /// As [`try_read`](Self::try_read).
+    pub fn read_deadline(&self, deadline: Instant) -> TryLockResult<RwLockReadGuard<'_, T>> {
+        let inner = self.cell.read(Some(deadline));
+        Ok(self.reader(inner.ok_or(TryLockError::WouldBlock)?)?)
+    }
+
+    /// As [`write`](Self::write), for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`try_read`](Self::try_read).
+    pub fn write_timeout(&self, timeout: Duration) -> TryLockResult<RwLockWriteGuard<'_, T>> {
+        let inner = self.cell.write(deadline_after(timeout));
+        Ok(self.writer(inner.ok_or(TryLockError::WouldBlock)?)?)
+    }
+
+    /// As [`write`](Self::write), to a point in time.
+    ///
+    /// # Errors
+    /// As [`try_read`](Self::try_read).
+    pub fn write_deadline(&self, deadline: Instant) -> TryLockResult<RwLockWriteGuard<'_, T>> {
+        let inner = self.cell.write(Some(deadline));
+        Ok(self.writer(inner.ok_or(TryLockError::WouldBlock)?)?)
+    }
+
+    #[inline]
+    fn reader<'a>(&'a self, inner: ReadGuard<'a, T>) -> LockResult<RwLockReadGuard<'a, T>> {
+        self.poison.check(RwLockReadGuard { inner })
+    }
+
+    #[inline]
+    fn writer<'a>(&'a self, inner: WriteGuard<'a, T>) -> LockResult<RwLockWriteGuard<'a, T>> {
+        let before = Before::now();
+        self.poison.check(RwLockWriteGuard { poison: &self.poison, before, inner: Some(inner) })
+    }
+
+    /// Whether a panic has poisoned it.
+    pub fn is_poisoned(&self) -> bool {
+        self.poison.get()
+    }
+
+    /// Says that the data is right again.
+    pub fn clear_poison(&self) {
+        self.poison.clear();
+    }
+
+    /// The data; that the lock is borrowed exclusively makes locking unnecessary.
+    ///
+    /// # Errors
+    /// [`PoisonError`] with the reference, if poisoned.
+    pub fn get_mut(&mut self) -> LockResult<&mut T> {
+        let poisoned = self.poison.get();
+        let value = self.cell.get_mut();
+        if poisoned { Err(PoisonError::new(value)) } else { Ok(value) }
+    }
+}
+
+impl<T: Default> Default for RwLock<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T> From<T> for RwLock<T> {
+    fn from(value: T) -> Self {
+        Self::new(value)
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("RwLock");
+        match self.cell.try_read() {
+            Some(guard) => out.field("data", &&*guard),
+            None => out.field("data", &format_args!("<locked>")),
+        };
+        out.field("poisoned", &self.poison.get()).finish_non_exhaustive()
+    }
+}
+
+/// The lock is read as long as this lives; as [`std::sync::RwLockReadGuard`].
+///
+/// ```compile_fail
+/// fn send<T: Send>(_: T) {}
+/// send(greenthread::sync::RwLock::new(1).read().unwrap());
+/// ```
+#[must_use = "the lock is given back at once if the guard is not kept"]
+pub struct RwLockReadGuard<'a, T: ?Sized> {
+    inner: ReadGuard<'a, T>,
+}
+
+impl<T: ?Sized> Deref for RwLockReadGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.inner
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLockReadGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+/// The lock is written as long as this lives; as [`std::sync::RwLockWriteGuard`].
+///
+/// ```compile_fail
+/// fn send<T: Send>(_: T) {}
+/// send(greenthread::sync::RwLock::new(1).write().unwrap());
+/// ```
+#[must_use = "the lock is given back at once if the guard is not kept"]
+pub struct RwLockWriteGuard<'a, T: ?Sized> {
+    poison: &'a Poison,
+    before: Before,
+    /// There until the guard ends or is downgraded.
+    inner: Option<WriteGuard<'a, T>>,
+}
+
+impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
+    /// Goes on as a reader, and lets other readers in; no writer comes in between.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::{RwLock, RwLockWriteGuard};
+    /// let lock = RwLock::new(0);
+    /// let mut writer = lock.write().unwrap();
+    /// *writer = 1;
+    /// let reader = RwLockWriteGuard::downgrade(writer);
+    /// assert_eq!((*reader, *lock.read().unwrap()), (1, 1));
+    /// ```
+    pub fn downgrade(mut self) -> RwLockReadGuard<'a, T> {
+        match self.inner.take() {
+            Some(inner) => RwLockReadGuard { inner: inner.downgrade() },
+            None => unreachable!("only the end of the guard takes it"),
+        }
+    }
+}
+
+impl<T: ?Sized> Deref for RwLockWriteGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match &self.inner {
+            Some(inner) => inner,
+            None => unreachable!("only the end of the guard takes it"),
+        }
+    }
+}
+
+impl<T: ?Sized> DerefMut for RwLockWriteGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        match &mut self.inner {
+            Some(inner) => inner,
+            None => unreachable!("only the end of the guard takes it"),
+        }
+    }
+}
+
+impl<T: ?Sized> Drop for RwLockWriteGuard<'_, T> {
+    fn drop(&mut self) {
+        self.poison.done(self.before);
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLockWriteGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}

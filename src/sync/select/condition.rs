@@ -1,0 +1,88 @@
+//! Events and the ends of green threads as arms.
+#![forbid(unsafe_code)]
+
+use super::{Arm, Registration};
+use crate::runtime::park::Waiter;
+use crate::runtime::task::TaskRef;
+use crate::runtime::wait_list::Key;
+use crate::sync::Event;
+use crate::thread::JoinHandle;
+
+/// The arm that waits for an event.
+pub fn event(event: &Event) -> EventArm<'_> {
+    EventArm { event, key: None, woken: false }
+}
+
+/// See [`Arm`].
+#[derive(Debug)]
+pub struct EventArm<'a> {
+    event: &'a Event,
+    key: Option<Key>,
+    /// By a `set`, which counts even if a `clear` followed.
+    woken: bool,
+}
+
+impl EventArm<'_> {
+    /// Nothing: the event was set.
+    pub fn finish(self) {}
+}
+
+impl Arm for EventArm<'_> {
+    fn attempt(&mut self) -> bool {
+        self.woken || self.event.is_set()
+    }
+
+    fn register(&mut self, with: &Registration, _: usize) {
+        self.key = self.event.enter(with.waiter.clone());
+    }
+
+    fn is_ready(&self, _: &Registration) -> bool {
+        self.event.is_set()
+    }
+
+    fn unregister(&mut self) {
+        self.woken |= self.key.take().is_some_and(|key| !self.event.leave(key));
+    }
+
+    fn settle(&mut self, _: bool) {}
+}
+
+/// The arm that waits for the end of a green thread.
+pub fn join<T>(handle: &JoinHandle<T>) -> JoinArm<'_> {
+    JoinArm { task: handle.thread().task(), waiter: None }
+}
+
+/// See [`Arm`].
+#[derive(Debug)]
+pub struct JoinArm<'a> {
+    task: &'a TaskRef,
+    waiter: Option<Waiter>,
+}
+
+impl JoinArm<'_> {
+    /// Nothing: the green thread has ended.
+    pub fn finish(self) {}
+}
+
+impl Arm for JoinArm<'_> {
+    fn attempt(&mut self) -> bool {
+        self.task.is_done()
+    }
+
+    fn register(&mut self, with: &Registration, _: usize) {
+        let waiter = with.waiter.clone();
+        self.waiter = self.task.add_waiter(waiter.clone()).then_some(waiter);
+    }
+
+    fn is_ready(&self, _: &Registration) -> bool {
+        self.task.is_done()
+    }
+
+    fn unregister(&mut self) {
+        if let Some(waiter) = self.waiter.take() {
+            self.task.remove_waiter(&waiter);
+        }
+    }
+
+    fn settle(&mut self, _: bool) {}
+}

@@ -1,0 +1,22 @@
+//! Waiting for the first of several things.
+//!
+//! Each arm of [`select!`](crate::select) can be tried, and can be waited for. A `select!` tries its arms, beginning with
+//! a different one each time. If none can be completed, it joins the waiters of every arm with one and the same waiter,
+//! looks once more, and sleeps. Woken, it leaves everywhere and tries again. A notification that reached an arm which
+//! did not win goes on to the next waiter there, so nothing is lost.
+//!
+//! Rendezvous needs one thing more: whoever takes an item out of a waiting `select!`, or puts one there, must complete
+//! it in the same step. That is what its `Ticket` decides.
+//!
+//! Invariant: when `wait` returns or unwinds, no arm is registered anywhere.
+
+mod arm;
+mod condition;
+mod macros;
+mod recv;
+mod send;
+
+pub use arm::{Arm, Otherwise, Registration, wait};
+pub use condition::{EventArm, JoinArm, event, join};
+pub use recv::{RecvArm, RecvFrom};
+pub use send::{SendArm, SendTo};

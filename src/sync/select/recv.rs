@@ -1,0 +1,134 @@
+//! Receiving as an arm.
+#![forbid(unsafe_code)]
+
+use super::{Arm, Registration};
+use crate::runtime::wait_list::Key;
+use crate::sync::channel::{Chan, Flavor, Place, Timer};
+use crate::sync::mpmc::Source;
+use crate::sync::{mpmc, mpsc};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvError, TryRecvError};
+use std::time::Instant;
+
+/// A receiver of either kind.
+pub trait RecvFrom {
+    /// What it receives.
+    type Item;
+
+    /// The arm that receives from it.
+    fn recv_arm(&self) -> RecvArm<'_, Self::Item>;
+}
+
+impl<T> RecvFrom for mpsc::Receiver<T> {
+    type Item = T;
+
+    fn recv_arm(&self) -> RecvArm<'_, T> {
+        RecvArm::new(From::Chan(self.chan()))
+    }
+}
+
+impl<T> RecvFrom for mpmc::Receiver<T> {
+    type Item = T;
+
+    fn recv_arm(&self) -> RecvArm<'_, T> {
+        RecvArm::new(match &self.source {
+            Source::Chan(chan) => From::Chan(chan),
+            Source::Timer(timer) => From::Timer(timer),
+        })
+    }
+}
+
+enum From<'a, T> {
+    Chan(&'a Chan<T>),
+    Timer(&'a Timer<T>),
+}
+
+/// See [`Arm`].
+pub struct RecvArm<'a, T> {
+    from: From<'a, T>,
+    outcome: Option<Result<T, RecvError>>,
+    key: Option<Key>,
+    place: Option<Place>,
+    notified: bool,
+}
+
+impl<'a, T> RecvArm<'a, T> {
+    fn new(from: From<'a, T>) -> Self {
+        Self { from, outcome: None, key: None, place: None, notified: false }
+    }
+
+    /// What was received by the arm that won.
+    pub fn finish(self) -> Result<T, RecvError> {
+        match self.outcome {
+            Some(outcome) => outcome,
+            None => unreachable!("the arm that won has received"),
+        }
+    }
+}
+
+impl<T> Arm for RecvArm<'_, T> {
+    fn attempt(&mut self) -> bool {
+        self.outcome = match self.from {
+            From::Chan(chan) => match chan.try_recv() {
+                Ok(item) => Some(Ok(item)),
+                Err(TryRecvError::Disconnected) => Some(Err(RecvError)),
+                Err(TryRecvError::Empty) => None,
+            },
+            From::Timer(timer) => timer.try_recv().map(Ok),
+        };
+        self.outcome.is_some()
+    }
+
+    fn register(&mut self, with: &Registration, index: usize) {
+        let From::Chan(chan) = self.from else { return };
+        let waiter = with.waiter.clone();
+        match &chan.flavor {
+            Flavor::Zero(zero) => {
+                self.place = zero.enter_recv(waiter, (Arc::clone(&with.ticket), index));
+            }
+            _ => self.key = Some(chan.items.enter(waiter)),
+        }
+    }
+
+    fn is_ready(&self, with: &Registration) -> bool {
+        match self.from {
+            From::Chan(chan) => match &chan.flavor {
+                Flavor::Zero(zero) => zero.may_recv(&with.ticket),
+                _ => chan.may_recv(),
+            },
+            From::Timer(_) => false,
+        }
+    }
+
+    fn unregister(&mut self) {
+        let From::Chan(chan) = self.from else { return };
+        if let Some(key) = self.key.take() {
+            self.notified = !chan.items.leave(key);
+        }
+        if let (Some(place), Flavor::Zero(zero)) = (self.place.take(), &chan.flavor)
+            && let Some(item) = zero.leave(place)
+        {
+            self.outcome = Some(Ok(item));
+        }
+    }
+
+    fn settle(&mut self, won: bool) {
+        if let (true, false, From::Chan(chan)) = (self.notified, won, &self.from) {
+            chan.items.notify_one();
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        match self.from {
+            From::Chan(_) => None,
+            From::Timer(timer) => timer.due(),
+        }
+    }
+}
+
+impl<T> fmt::Debug for RecvArm<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecvArm").finish_non_exhaustive()
+    }
+}

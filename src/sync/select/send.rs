@@ -1,0 +1,130 @@
+//! Sending as an arm.
+#![forbid(unsafe_code)]
+
+use super::{Arm, Registration};
+use crate::runtime::wait_list::Key;
+use crate::sync::channel::{Chan, Flavor, SendFailure};
+use crate::sync::{mpmc, mpsc};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::SendError;
+
+/// A sender of any kind.
+pub trait SendTo<T> {
+    /// Its channel.
+    #[doc(hidden)]
+    fn send_arm<'a>(&'a self, item: Option<T>, home: Option<&'a mut Option<T>>) -> SendArm<'a, T>;
+}
+
+impl<T> SendTo<T> for mpmc::Sender<T> {
+    fn send_arm<'a>(&'a self, item: Option<T>, home: Option<&'a mut Option<T>>) -> SendArm<'a, T> {
+        SendArm::new(&self.chan, item, home)
+    }
+}
+
+impl<T> SendTo<T> for mpsc::Sender<T> {
+    fn send_arm<'a>(&'a self, item: Option<T>, home: Option<&'a mut Option<T>>) -> SendArm<'a, T> {
+        SendArm::new(self.chan(), item, home)
+    }
+}
+
+impl<T> SendTo<T> for mpsc::SyncSender<T> {
+    fn send_arm<'a>(&'a self, item: Option<T>, home: Option<&'a mut Option<T>>) -> SendArm<'a, T> {
+        SendArm::new(self.chan(), item, home)
+    }
+}
+
+/// See [`Arm`].
+pub struct SendArm<'a, T> {
+    chan: &'a Chan<T>,
+    /// Not there while it is in an offer, and when it has been sent.
+    item: Option<T>,
+    /// Where it goes back to if another arm wins.
+    home: Option<&'a mut Option<T>>,
+    failure: Option<T>,
+    key: Option<Key>,
+    notified: bool,
+}
+
+impl<'a, T> SendArm<'a, T> {
+    fn new(chan: &'a Chan<T>, item: Option<T>, mut home: Option<&'a mut Option<T>>) -> Self {
+        let item = item.or_else(|| home.as_mut().and_then(|home| home.take()));
+        Self { chan, item, home, failure: None, key: None, notified: false }
+    }
+
+    /// What became of the item of the arm that won.
+    ///
+    /// # Errors
+    /// The item, if all receivers are gone.
+    pub fn finish(self) -> Result<(), SendError<T>> {
+        self.failure.map_or(Ok(()), |item| Err(SendError(item)))
+    }
+}
+
+impl<T> Arm for SendArm<'_, T> {
+    fn attempt(&mut self) -> bool {
+        // Without an item, as `send_from` an empty `Option`, the arm never wins.
+        let Some(item) = self.item.take() else { return false };
+        match self.chan.try_send(item) {
+            Ok(()) => true,
+            Err(SendFailure::Full(item)) => {
+                self.item = Some(item);
+                false
+            }
+            Err(SendFailure::Disconnected(item)) => {
+                self.failure = Some(item);
+                true
+            }
+        }
+    }
+
+    fn register(&mut self, with: &Registration, index: usize) {
+        let waiter = with.waiter.clone();
+        match &self.chan.flavor {
+            Flavor::Zero(zero) => {
+                let Some(item) = self.item.take() else { return };
+                match zero.enter_send(item, waiter, (Arc::clone(&with.ticket), index)) {
+                    Ok(key) => self.key = Some(key),
+                    Err(item) => self.item = Some(item),
+                }
+            }
+            _ if self.item.is_some() => self.key = Some(self.chan.room.enter(waiter)),
+            _ => {}
+        }
+    }
+
+    fn is_ready(&self, with: &Registration) -> bool {
+        match &self.chan.flavor {
+            Flavor::Zero(zero) => {
+                (self.key.is_some() || self.item.is_some()) && zero.may_send(&with.ticket)
+            }
+            _ => self.item.is_some() && self.chan.may_send(),
+        }
+    }
+
+    fn unregister(&mut self) {
+        let Some(key) = self.key.take() else { return };
+        match &self.chan.flavor {
+            Flavor::Zero(zero) => self.item = zero.withdraw(key),
+            _ => self.notified = !self.chan.room.leave(key),
+        }
+    }
+
+    fn settle(&mut self, won: bool) {
+        if won {
+            return;
+        }
+        if self.notified {
+            self.chan.room.notify_one();
+        }
+        if let Some(home) = &mut self.home {
+            **home = self.item.take();
+        }
+    }
+}
+
+impl<T> fmt::Debug for SendArm<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendArm").finish_non_exhaustive()
+    }
+}

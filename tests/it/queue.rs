@@ -1,0 +1,190 @@
+//! `greenthread::queue`.
+
+use crate::sync::{LONG, Random, SHORT, runtime};
+use greenthread::queue::{LifoQueue, PriorityQueue, Queue, TryGetError, TryPutError};
+use greenthread::sync::Arc;
+use greenthread::{sleep, spawn, yield_now};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+#[test]
+fn the_orders() {
+    let (queue, stack, ranked) = (Queue::new(), LifoQueue::new(), PriorityQueue::new());
+    for item in [(2, 'a'), (1, 'b'), (3, 'c'), (1, 'a')] {
+        queue.put(item).unwrap();
+        stack.put(item).unwrap();
+        ranked.put(item).unwrap();
+    }
+    queue.shutdown();
+    stack.shutdown();
+    ranked.shutdown();
+    assert_eq!(queue.iter().collect::<Vec<_>>(), [(2, 'a'), (1, 'b'), (3, 'c'), (1, 'a')]);
+    assert_eq!(stack.iter().collect::<Vec<_>>(), [(1, 'a'), (3, 'c'), (1, 'b'), (2, 'a')]);
+    assert_eq!(ranked.iter().collect::<Vec<_>>(), [(1, 'a'), (1, 'b'), (2, 'a'), (3, 'c')]);
+}
+
+/// Of equal items the one that came first.
+#[test]
+fn a_priority_queue_is_stable() {
+    #[derive(Debug)]
+    struct Job(u8, u32);
+    impl PartialEq for Job {
+        fn eq(&self, other: &Self) -> bool {
+            self.0 == other.0
+        }
+    }
+    impl Eq for Job {}
+    impl PartialOrd for Job {
+        fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+    impl Ord for Job {
+        fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+            self.0.cmp(&other.0)
+        }
+    }
+    let queue = PriorityQueue::new();
+    (0..100).for_each(|i| queue.put(Job((i % 3) as u8, i)).unwrap());
+    let mut last = (0, 0);
+    for _ in 0..100 {
+        let job = queue.try_get().unwrap();
+        assert!((job.0, job.1) >= last);
+        last = (job.0, job.1);
+    }
+}
+
+#[test]
+fn capacity_and_limits_in_time() {
+    let queue = Queue::with_capacity(1);
+    assert_eq!(queue.try_get(), Err(TryGetError::Empty));
+    assert_eq!(queue.get_timeout(SHORT), Err(TryGetError::Empty));
+    queue.put(1).unwrap();
+    assert!(queue.is_full() && !queue.is_empty());
+    assert_eq!((queue.len(), queue.capacity()), (1, Some(1)));
+    assert_eq!(queue.try_put(2), Err(TryPutError::Full(2)));
+    assert_eq!(queue.put_timeout(3, SHORT), Err(TryPutError::Full(3)));
+    let queue = Arc::new(queue);
+    let putter = {
+        let queue = Arc::clone(&queue);
+        spawn(move || queue.put_timeout(4, LONG))
+    };
+    assert_eq!(queue.get(), Ok(1));
+    putter.join().unwrap().unwrap();
+    assert_eq!(queue.get(), Ok(4));
+}
+
+#[test]
+fn join_waits_for_what_was_put() {
+    let runtime = runtime(2);
+    let (queue, done) = (Arc::new(Queue::with_capacity(3)), Arc::new(AtomicUsize::new(0)));
+    assert!(queue.task_done().is_err(), "nothing is unfinished");
+    queue.join();
+    for _ in 0..4 {
+        let (queue, done) = (Arc::clone(&queue), Arc::clone(&done));
+        runtime.spawn(move || {
+            for item in queue.iter() {
+                if item % 5 == 0 {
+                    yield_now();
+                }
+                done.fetch_add(1, Ordering::SeqCst);
+                queue.task_done().unwrap();
+            }
+        });
+    }
+    for i in 0..100 {
+        queue.put(i).unwrap();
+    }
+    assert!(queue.join_timeout(LONG));
+    assert_eq!((done.load(Ordering::SeqCst), queue.unfinished()), (100, 0));
+    assert!(queue.task_done().is_err());
+    queue.shutdown();
+}
+
+#[test]
+fn shutdown_drains_and_shutdown_now_does_not() {
+    let queue = Arc::new(Queue::with_capacity(2));
+    queue.put(1).unwrap();
+    queue.put(2).unwrap();
+    let putter = {
+        let queue = Arc::clone(&queue);
+        spawn(move || queue.put(3))
+    };
+    sleep(SHORT);
+    queue.shutdown();
+    assert_eq!(putter.join().unwrap().unwrap_err().0, 3);
+    assert_eq!(queue.try_put(4), Err(TryPutError::ShutDown(4)));
+    assert_eq!((queue.get(), queue.get()), (Ok(1), Ok(2)));
+    assert!(queue.get().is_err() && queue.is_shut_down());
+    assert!(!queue.join_timeout(SHORT), "two are not done");
+
+    let (queue, item) = (Arc::new(Queue::new()), Arc::new(()));
+    queue.put(Arc::clone(&item)).unwrap();
+    queue.put(Arc::clone(&item)).unwrap();
+    let taken = queue.get().unwrap();
+    let joiner = {
+        let queue = Arc::clone(&queue);
+        spawn(move || queue.join())
+    };
+    let getters: Vec<_> = (0..3)
+        .map(|_| {
+            let queue = Queue::<u8>::new();
+            let queue = Arc::new(queue);
+            let other = Arc::clone(&queue);
+            let getter = spawn(move || other.get());
+            sleep(Duration::from_millis(1));
+            queue.shutdown_now();
+            getter
+        })
+        .collect();
+    queue.shutdown_now();
+    joiner.join().unwrap();
+    drop(taken);
+    assert_eq!(Arc::strong_count(&item), 1, "what was left is dropped");
+    assert_eq!(queue.try_get().unwrap_err(), TryGetError::ShutDown);
+    assert!(getters.into_iter().all(|getter| getter.join().unwrap().is_err()));
+}
+
+/// Random timeouts and kills: what was put was taken or is still there.
+#[test]
+fn nothing_is_lost() {
+    for seed in 1..9 {
+        let (doomed, rest) = (runtime(2), runtime(2));
+        let queue = Arc::new(Queue::with_capacity(2));
+        let (put, got) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let work = |i: u64, rounds: u64| {
+            let (queue, put, got) = (Arc::clone(&queue), Arc::clone(&put), Arc::clone(&got));
+            move || {
+                let mut random = Random(seed * 100 + i + 1);
+                for _ in 0..rounds {
+                    let brief = Duration::from_micros(random.below(200));
+                    if i.is_multiple_of(2) {
+                        put.fetch_add(
+                            usize::from(queue.put_timeout((), brief).is_ok()),
+                            Ordering::SeqCst,
+                        );
+                    } else {
+                        got.fetch_add(
+                            usize::from(queue.get_timeout(brief).is_ok()),
+                            Ordering::SeqCst,
+                        );
+                    }
+                    if random.below(4) == 0 {
+                        yield_now();
+                    }
+                }
+            }
+        };
+        for i in 0..10 {
+            doomed.spawn(work(i, u64::MAX));
+        }
+        let handles: Vec<_> = (10..20).map(|i| rest.spawn(work(i, 100))).collect();
+        sleep(Duration::from_millis(5));
+        drop(doomed);
+        for handle in handles {
+            handle.join().unwrap();
+        }
+        assert_eq!(put.load(Ordering::SeqCst), got.load(Ordering::SeqCst) + queue.len());
+        assert_eq!(queue.unfinished(), put.load(Ordering::SeqCst));
+    }
+}

@@ -1,0 +1,65 @@
+//! What several tests need.
+
+use greenthread::Runtime;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// How long anything may take before it counts as a hang.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs `body` on an OS thread of its own and returns its value; a hang is a panic.
+#[track_caller]
+pub(crate) fn within_limit<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
+    let (send, receive) = channel();
+    let thread = std::thread::spawn(move || {
+        let _ = send.send(body());
+    });
+    match receive.recv_timeout(LIMIT) {
+        Ok(value) => {
+            thread.join().unwrap();
+            value
+        }
+        Err(RecvTimeoutError::Disconnected) => resume_unwind(thread.join().unwrap_err()),
+        Err(RecvTimeoutError::Timeout) => panic!("it hangs"),
+    }
+}
+
+/// Waits on an OS thread or a green thread until `condition` holds.
+#[track_caller]
+pub(crate) fn until(mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !condition() {
+        assert!(Instant::now() < end, "what was waited for did not come");
+        greenthread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A runtime with so many workers.
+pub(crate) fn workers(count: usize) -> Runtime {
+    Runtime::builder().workers(count).build().unwrap()
+}
+
+/// Longer than any test runs.
+pub(crate) const FOR_EVER: Duration = Duration::from_secs(100_000);
+
+/// Runs a closure when it is dropped.
+pub(crate) struct OnDrop<F: FnMut()>(pub(crate) F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// Numbers that look random and are the same for the same seed.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+}

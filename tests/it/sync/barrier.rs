@@ -1,0 +1,111 @@
+use super::{SHORT, eventually, runtime};
+use greenthread::sync::{Arc, Barrier, CyclicBarrier};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[test]
+fn one_leader_each_round() {
+    let runtime = runtime(2);
+    let (barrier, leaders) = (Arc::new(Barrier::new(5)), Arc::new(AtomicUsize::new(0)));
+    let work = |barrier: Arc<Barrier>, leaders: Arc<AtomicUsize>| {
+        move || {
+            for round in 0..100 {
+                assert!(leaders.load(Ordering::SeqCst) >= round);
+                if barrier.wait().is_leader() {
+                    leaders.fetch_add(1, Ordering::SeqCst);
+                }
+                barrier.wait();
+            }
+        }
+    };
+    let green: Vec<_> =
+        (0..4).map(|_| runtime.spawn(work(Arc::clone(&barrier), Arc::clone(&leaders)))).collect();
+    let os = std::thread::spawn(work(Arc::clone(&barrier), Arc::clone(&leaders)));
+    for handle in green {
+        handle.join().unwrap();
+    }
+    os.join().unwrap();
+    assert_eq!(leaders.load(Ordering::SeqCst), 100);
+    assert!(Barrier::new(0).wait().is_leader());
+}
+
+#[test]
+fn a_broken_barrier_fails_everybody_at_once_and_reset_mends_it() {
+    let runtime = runtime(2);
+    let barrier = Arc::new(CyclicBarrier::new(4));
+    let wait_three = || -> Vec<_> {
+        let handles = (0..3)
+            .map(|_| {
+                let barrier = Arc::clone(&barrier);
+                runtime.spawn(move || barrier.wait())
+            })
+            .collect();
+        eventually(|| barrier.n_waiting() == 3);
+        handles
+    };
+    let handles = wait_three();
+    barrier.abort();
+    assert!(handles.into_iter().all(|handle| handle.join().unwrap().is_err()));
+    assert!(barrier.is_broken() && barrier.wait().is_err());
+    barrier.reset();
+
+    let handles = wait_three();
+    barrier.reset();
+    assert!(handles.into_iter().all(|handle| handle.join().unwrap().is_err()));
+    assert!(!barrier.is_broken());
+
+    let handles = wait_three();
+    let mut places = vec![barrier.wait().unwrap()];
+    places.extend(handles.into_iter().map(|handle| handle.join().unwrap().unwrap()));
+    places.sort_unstable();
+    assert_eq!(places, [0, 1, 2, 3]);
+
+    assert!(barrier.wait_timeout(SHORT).is_err());
+    assert!(barrier.is_broken(), "a timeout breaks it");
+}
+
+#[test]
+fn a_kill_breaks_the_cyclic_barrier() {
+    let (doomed, rest) = (runtime(1), runtime(1));
+    let barrier = Arc::new(CyclicBarrier::new(3));
+    let spawn_on = |runtime: &greenthread::Runtime| {
+        let barrier = Arc::clone(&barrier);
+        runtime.spawn(move || barrier.wait())
+    };
+    let (killed, failed) = (spawn_on(&doomed), spawn_on(&rest));
+    eventually(|| barrier.n_waiting() == 2);
+    drop(doomed);
+    assert!(killed.join().unwrap_err().is_killed());
+    assert!(failed.join().unwrap().is_err());
+}
+
+#[test]
+fn the_action_runs_once_a_round() {
+    let runtime = runtime(2);
+    let actions = Arc::new(AtomicUsize::new(0));
+    let barrier = {
+        let actions = Arc::clone(&actions);
+        Arc::new(CyclicBarrier::with_action(3, move || {
+            greenthread::yield_now();
+            actions.fetch_add(1, Ordering::SeqCst);
+        }))
+    };
+    let handles: Vec<_> = (0..3)
+        .map(|_| {
+            let (barrier, actions) = (Arc::clone(&barrier), Arc::clone(&actions));
+            runtime.spawn(move || {
+                for round in 1..=50 {
+                    barrier.wait().unwrap();
+                    assert!(actions.load(Ordering::SeqCst) >= round);
+                }
+            })
+        })
+        .collect();
+    for handle in handles {
+        handle.join().unwrap();
+    }
+    assert_eq!(actions.load(Ordering::SeqCst), 50);
+
+    let barrier = CyclicBarrier::with_action(1, || panic!("on purpose"));
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| barrier.wait()));
+    assert!(caught.is_err() && barrier.is_broken());
+}

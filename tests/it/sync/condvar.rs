@@ -1,0 +1,96 @@
+use super::{LONG, SHORT, eventually, runtime};
+use greenthread::sync::{Arc, Condvar, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+type Shared = Arc<(Mutex<Vec<usize>>, Condvar)>;
+
+fn shared() -> Shared {
+    Arc::new((Mutex::new(Vec::new()), Condvar::new()))
+}
+
+#[test]
+fn wakes_in_the_order_of_arrival() {
+    let runtime = runtime(2);
+    let shared = shared();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let handles: Vec<_> = (0..5)
+        .map(|i| {
+            let (shared, order) = (Arc::clone(&shared), Arc::clone(&order));
+            runtime.spawn(move || {
+                let mut guard = shared.0.lock().unwrap();
+                // Whoever comes later waits later: both happen under the mutex.
+                guard.push(i);
+                let _guard = shared.1.wait(guard).unwrap();
+                order.lock().unwrap().push(i);
+            })
+        })
+        .collect();
+    eventually(|| shared.0.lock().unwrap().len() == 5);
+    for expected in 1..=5 {
+        shared.1.notify_one();
+        eventually(|| order.lock().unwrap().len() == expected);
+    }
+    for handle in handles {
+        handle.join().unwrap();
+    }
+    assert_eq!(*order.lock().unwrap(), *shared.0.lock().unwrap());
+}
+
+#[test]
+fn timeouts_tell() {
+    let shared = shared();
+    let guard = shared.0.lock().unwrap();
+    let (guard, result) = shared.1.wait_timeout(guard, SHORT).unwrap();
+    assert!(result.timed_out());
+    let (guard, result) =
+        shared.1.wait_timeout_while(guard, SHORT, |items| items.is_empty()).unwrap();
+    assert!(result.timed_out() && guard.is_empty());
+    let (guard, result) =
+        shared.1.wait_timeout_while(guard, SHORT, |items| !items.is_empty()).unwrap();
+    assert!(!result.timed_out());
+    drop(guard);
+    let other = Arc::clone(&shared);
+    let handle = greenthread::spawn(move || {
+        let guard = other.0.lock().unwrap();
+        let (mut guard, result) =
+            other.1.wait_timeout_while(guard, LONG, |items| items.is_empty()).unwrap();
+        assert!(!result.timed_out());
+        guard.pop()
+    });
+    shared.0.lock().unwrap().push(1);
+    shared.1.notify_all();
+    assert_eq!(handle.join().unwrap(), Some(1));
+}
+
+/// A killed waiter takes no notification with it.
+#[test]
+fn a_kill_passes_the_notification_on() {
+    let (doomed, rest) = (runtime(1), runtime(1));
+    let (shared, waiting) = (shared(), Arc::new(AtomicUsize::new(0)));
+    for _ in 0..20 {
+        let (shared, waiting) = (Arc::clone(&shared), Arc::clone(&waiting));
+        doomed.spawn(move || {
+            let guard = shared.0.lock().unwrap();
+            waiting.fetch_add(1, Ordering::SeqCst);
+            let _guard = shared.1.wait(guard);
+        });
+    }
+    eventually(|| waiting.load(Ordering::SeqCst) == 20);
+    let survivor = {
+        let (shared, waiting) = (Arc::clone(&shared), Arc::clone(&waiting));
+        rest.spawn(move || {
+            let guard = shared.0.lock().unwrap();
+            waiting.fetch_add(1, Ordering::SeqCst);
+            drop(shared.1.wait(guard).unwrap());
+        })
+    };
+    eventually(|| waiting.load(Ordering::SeqCst) == 21);
+    let ender = std::thread::spawn(move || drop(doomed));
+    // Some notifications reach waiters that are just being killed.
+    for _ in 0..21 {
+        drop(shared.0.lock().unwrap());
+        shared.1.notify_one();
+    }
+    survivor.join().unwrap();
+    ender.join().unwrap();
+}

@@ -1,0 +1,97 @@
+use super::{eventually, runtime};
+use greenthread::sync::{Arc, LazyLock, Once, OnceLock};
+use greenthread::{sleep, spawn, yield_now};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+#[test]
+fn runs_once_however_many_come() {
+    let runtime = runtime(2);
+    let (once, runs) = (Arc::new(Once::new()), Arc::new(AtomicUsize::new(0)));
+    let handles: Vec<_> = (0..10)
+        .map(|_| {
+            let (once, runs) = (Arc::clone(&once), Arc::clone(&runs));
+            runtime.spawn(move || {
+                once.call_once(|| {
+                    yield_now();
+                    runs.fetch_add(1, Ordering::SeqCst);
+                });
+                assert_eq!(runs.load(Ordering::SeqCst), 1);
+            })
+        })
+        .collect();
+    once.wait();
+    for handle in handles {
+        handle.join().unwrap();
+    }
+}
+
+#[test]
+fn a_panic_poisons_until_forced() {
+    let once = Once::new();
+    let panicked = catch_unwind(AssertUnwindSafe(|| once.call_once(|| panic!("on purpose"))));
+    assert!(panicked.is_err());
+    assert!(catch_unwind(AssertUnwindSafe(|| once.call_once(|| ()))).is_err());
+    assert!(catch_unwind(AssertUnwindSafe(|| once.wait())).is_err());
+    once.call_once_force(|state| assert!(state.is_poisoned()));
+    assert!(once.is_completed());
+    once.call_once(|| unreachable!());
+}
+
+#[test]
+fn a_kill_resets() {
+    let doomed = runtime(1);
+    let (once, cell) = (Arc::new(Once::new()), Arc::new(OnceLock::new()));
+    let started = Arc::new(AtomicBool::new(false));
+    {
+        let (once, started) = (Arc::clone(&once), Arc::clone(&started));
+        let cell = Arc::clone(&cell);
+        doomed.spawn(move || {
+            once.call_once(|| {
+                cell.get_or_init(|| {
+                    started.store(true, Ordering::SeqCst);
+                    sleep(Duration::MAX);
+                    1
+                });
+            });
+        });
+    }
+    eventually(|| started.load(Ordering::SeqCst));
+    let waiter = {
+        let cell = Arc::clone(&cell);
+        spawn(move || *cell.get_or_init(|| 2))
+    };
+    drop(doomed);
+    assert_eq!(waiter.join().unwrap(), 2);
+    let mut ran = false;
+    once.call_once(|| ran = true);
+    assert!(ran);
+}
+
+#[test]
+fn once_lock_and_lazy_lock() {
+    let cell = OnceLock::new();
+    assert!(catch_unwind(AssertUnwindSafe(|| cell.get_or_init(|| panic!("on purpose")))).is_err());
+    assert_eq!(cell.get(), None);
+    assert_eq!((cell.set(1), cell.set(2), cell.get()), (Ok(()), Err(2), Some(&1)));
+    let mut copy = cell.clone();
+    assert_eq!((copy == cell, copy.take(), copy.get()), (true, Some(1), None));
+    assert_eq!(format!("{cell:?} {copy:?}"), "OnceLock(1) OnceLock(<uninit>)");
+
+    static LAZY: LazyLock<usize> = LazyLock::new(|| {
+        yield_now();
+        7
+    });
+    let handles: Vec<_> = (0..5).map(|_| spawn(|| *LAZY)).collect();
+    assert!(handles.into_iter().all(|handle| handle.join().unwrap() == 7));
+    let bad: LazyLock<u8> = LazyLock::new(|| panic!("on purpose"));
+    for _ in 0..2 {
+        assert!(catch_unwind(AssertUnwindSafe(|| *bad)).is_err());
+    }
+    let waiter = Arc::new(OnceLock::new());
+    let other = Arc::clone(&waiter);
+    let handle = spawn(move || *other.wait());
+    waiter.set(3).unwrap();
+    assert_eq!(handle.join().unwrap(), 3);
+}

@@ -1,0 +1,234 @@
+use super::{LONG, Random, SHORT, runtime};
+use greenthread::sync::{Arc, Event, mpmc, mpsc};
+use greenthread::{select, sleep, spawn, yield_now};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+#[test]
+fn takes_what_is_ready() {
+    let (sender, receiver) = mpmc::bounded(1);
+    let (other_sender, other) = mpsc::sync_channel(1);
+    let nothing = select! {
+        recv(receiver) -> _ => 1,
+        recv(other) -> _ => 2,
+        default => 3,
+    };
+    assert_eq!(nothing, 3);
+    other_sender.send(7).unwrap();
+    let got = select! {
+        recv(receiver) -> item => item,
+        recv(other) -> item => item,
+    };
+    assert_eq!(got, Ok(7));
+    let sent = select! {
+        recv(other) -> _ => false,
+        send(sender, 8) -> result => { result.unwrap(); true }
+        default(LONG) => false,
+    };
+    assert!(sent);
+    assert_eq!(receiver.recv(), Ok(8));
+    select! {
+        recv(receiver) -> _ => unreachable!(),
+        default(SHORT) => {}
+    }
+    drop(sender);
+    let gone = select! { recv(receiver) -> item => item.is_err() };
+    assert!(gone);
+    drop(other);
+    let back = select! { send(other_sender, 9) -> result => result.unwrap_err().0 };
+    assert_eq!(back, 9);
+}
+
+#[test]
+fn timers_events_and_joins() {
+    let runtime = runtime(1);
+    let (event, gate) = (Arc::new(Event::new()), mpmc::never::<()>());
+    let handle = {
+        let event = Arc::clone(&event);
+        runtime.spawn(move || {
+            sleep(SHORT);
+            event.set();
+            event.clear();
+            sleep(SHORT);
+            5
+        })
+    };
+    let first = select! {
+        event(event) => "event",
+        join(handle) => "join",
+        recv(gate) -> _ => "never",
+        recv(mpmc::after(LONG)) -> _ => "late",
+    };
+    assert_eq!(first, "event", "although it was cleared at once");
+    let second = select! {
+        event(event) => 0,
+        join(handle) => handle.join().unwrap(),
+    };
+    assert_eq!(second, 5);
+    let third = select! {
+        event(event) => "event",
+        recv(mpmc::after(Duration::from_millis(5))) -> due => { due.unwrap(); "timer" }
+    };
+    assert_eq!(third, "timer");
+}
+
+#[test]
+fn every_ready_arm_has_its_chance() {
+    let channels: Vec<_> = (0..3).map(|_| mpmc::unbounded()).collect();
+    for (sender, _) in &channels {
+        (0..600).for_each(|i| sender.send(i).unwrap());
+    }
+    let mut wins = [0; 3];
+    for _ in 0..600 {
+        select! {
+            recv(channels[0].1) -> _ => wins[0] += 1,
+            recv(channels[1].1) -> _ => wins[1] += 1,
+            recv(channels[2].1) -> _ => wins[2] += 1,
+        }
+    }
+    assert!(wins.iter().all(|wins| *wins > 50), "{wins:?}");
+}
+
+#[test]
+fn an_item_that_was_not_sent_comes_back() {
+    let (full, _keep) = mpmc::bounded(1);
+    full.send(String::new()).unwrap();
+    let (rendezvous, _taker) = mpmc::bounded(0);
+    for sender in [full, rendezvous] {
+        let mut item = Some("kept".to_string());
+        select! {
+            send_from(sender, item) -> _ => unreachable!(),
+            default(SHORT) => {}
+        }
+        assert_eq!(item.as_deref(), Some("kept"));
+    }
+    let (sender, receiver) = mpmc::bounded(1);
+    let mut item = Some(1);
+    select! { send_from(sender, item) -> result => result.unwrap() }
+    assert_eq!((item, receiver.recv()), (None, Ok(1)));
+    select! {
+        send_from(sender, item) -> _ => unreachable!("there is nothing to send"),
+        default => {}
+    }
+}
+
+/// Two `select!`s meet on a rendezvous channel, each with a second arm that nobody serves.
+#[test]
+fn selects_meet_each_other() {
+    let runtime = runtime(2);
+    let (sender, receiver) = mpmc::bounded(0);
+    let (_idle, silence) = mpmc::bounded::<u64>(0);
+    let other_silence = silence.clone();
+    let producer = runtime.spawn(move || {
+        for i in 0..500u64 {
+            select! {
+                send(sender, i) -> result => result.unwrap(),
+                recv(other_silence) -> _ => unreachable!(),
+            }
+        }
+    });
+    let consumer = runtime.spawn(move || {
+        for i in 0..500u64 {
+            select! {
+                recv(silence) -> _ => unreachable!(),
+                recv(receiver) -> item => assert_eq!(item, Ok(i)),
+            }
+        }
+    });
+    producer.join().unwrap();
+    consumer.join().unwrap();
+}
+
+/// A `select!` never meets itself.
+#[test]
+fn not_with_itself() {
+    let (sender, receiver) = mpmc::bounded(0);
+    let won = select! {
+        send(sender, 1) -> _ => "send",
+        recv(receiver) -> _ => "recv",
+        default(SHORT) => "neither",
+    };
+    assert_eq!(won, "neither");
+}
+
+/// Selects, plain sends and receives, timeouts and kills on the same channels: what was sent was received or is there.
+#[test]
+fn nothing_is_lost() {
+    for seed in 1..7 {
+        for capacity in [0, 1, 4] {
+            let (doomed, rest) = (runtime(2), runtime(2));
+            let channels = [mpmc::bounded(capacity), mpmc::bounded(capacity)];
+            let token = Arc::new(());
+            let (sent, received) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+            let work = |i: u64, rounds: u64| {
+                let (channels, token) = (channels.clone(), Arc::clone(&token));
+                let (sent, received) = (Arc::clone(&sent), Arc::clone(&received));
+                move || {
+                    let mut random = Random(seed * 100 + i + 1);
+                    let [(sender_a, a), (sender_b, b)] = channels;
+                    for _ in 0..rounds {
+                        let brief = Duration::from_micros(random.below(200));
+                        let got = |ok: bool| received.fetch_add(u64::from(ok), Ordering::SeqCst);
+                        let put = |ok: bool| sent.fetch_add(u64::from(ok), Ordering::SeqCst);
+                        match random.below(4) {
+                            0 => {
+                                put(sender_a.send_timeout(Arc::clone(&token), brief).is_ok());
+                            }
+                            1 => {
+                                got(b.recv_timeout(brief).is_ok());
+                            }
+                            2 => select! {
+                                recv(a) -> item => { got(item.is_ok()); }
+                                recv(b) -> item => { got(item.is_ok()); }
+                                default(brief) => {}
+                            },
+                            _ => {
+                                let mut item = Some(Arc::clone(&token));
+                                select! {
+                                    send_from(sender_b, item) -> result => { put(result.is_ok()); }
+                                    recv(a) -> item => { got(item.is_ok()); }
+                                    default(brief) => {}
+                                }
+                            }
+                        }
+                        if random.below(4) == 0 {
+                            yield_now();
+                        }
+                    }
+                }
+            };
+            for i in 0..10 {
+                doomed.spawn(work(i, u64::MAX));
+            }
+            let handles: Vec<_> = (10..20).map(|i| rest.spawn(work(i, 60))).collect();
+            sleep(Duration::from_millis(5));
+            drop(doomed);
+            for handle in handles {
+                handle.join().unwrap();
+            }
+            let left: usize =
+                channels.iter().map(|(_, receiver)| receiver.try_iter().count()).sum();
+            assert_eq!(sent.load(Ordering::SeqCst), received.load(Ordering::SeqCst) + left as u64);
+            drop(channels);
+            drop(rest);
+            assert_eq!(Arc::strong_count(&token), 1, "every item was dropped");
+        }
+    }
+}
+
+#[test]
+fn on_os_threads_too() {
+    let (sender, receiver) = mpmc::bounded(0);
+    let other = std::thread::spawn(move || {
+        (0..100).for_each(|i| select! { send(sender, i) -> result => result.unwrap() });
+    });
+    let green = spawn(move || {
+        let mut sum = 0;
+        while let Ok(i) = select! { recv(receiver) -> item => item } {
+            sum += i;
+        }
+        sum
+    });
+    assert_eq!(green.join().unwrap(), 4950);
+    other.join().unwrap();
+}

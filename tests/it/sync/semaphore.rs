@@ -1,0 +1,113 @@
+use super::{SHORT, eventually, runtime};
+use greenthread::sync::{Arc, BoundedSemaphore, Mutex, Semaphore};
+use greenthread::yield_now;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[test]
+fn a_releaser_cannot_overtake_a_waiter() {
+    let runtime = runtime(1);
+    let handle = runtime.spawn(|| {
+        let semaphore = Arc::new(Semaphore::new(1));
+        let order = Arc::new(Mutex::new(Vec::new()));
+        semaphore.acquire();
+        let others: Vec<_> = (1..=3)
+            .map(|i| {
+                let (semaphore, order) = (Arc::clone(&semaphore), Arc::clone(&order));
+                greenthread::spawn(move || {
+                    semaphore.acquire();
+                    order.lock().unwrap().push(i);
+                    semaphore.release();
+                })
+            })
+            .collect();
+        for _ in 0..10 {
+            yield_now();
+        }
+        semaphore.release();
+        assert!(!semaphore.try_acquire(), "it belongs to the first that waits");
+        semaphore.acquire();
+        order.lock().unwrap().push(0);
+        semaphore.release();
+        for other in others {
+            other.join().unwrap();
+        }
+        Arc::into_inner(order).unwrap().into_inner().unwrap()
+    });
+    assert_eq!(handle.join().unwrap(), [1, 2, 3, 0]);
+}
+
+#[test]
+fn never_more_inside_than_permits() {
+    let runtime = runtime(2);
+    let (semaphore, inside) = (Arc::new(Semaphore::new(3)), Arc::new(AtomicUsize::new(0)));
+    let work = |semaphore: Arc<Semaphore>, inside: Arc<AtomicUsize>| {
+        move || {
+            for _ in 0..200 {
+                let _permit = semaphore.access();
+                assert!(inside.fetch_add(1, Ordering::SeqCst) < 3);
+                yield_now();
+                inside.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+    };
+    let green: Vec<_> =
+        (0..10).map(|_| runtime.spawn(work(Arc::clone(&semaphore), Arc::clone(&inside)))).collect();
+    let os = std::thread::spawn(work(Arc::clone(&semaphore), Arc::clone(&inside)));
+    for handle in green {
+        handle.join().unwrap();
+    }
+    os.join().unwrap();
+    assert_eq!(semaphore.available(), 3);
+}
+
+#[test]
+fn many_at_once_in_order() {
+    let runtime = runtime(1);
+    let semaphore = Arc::new(Semaphore::new(1));
+    let large = {
+        let semaphore = Arc::clone(&semaphore);
+        runtime.spawn(move || semaphore.acquire_many(3))
+    };
+    eventually(|| !semaphore.try_access().is_some_and(|_| true));
+    assert!(!semaphore.acquire_timeout(SHORT), "the large one came first");
+    semaphore.release_many(2);
+    large.join().unwrap();
+    assert_eq!(semaphore.available(), 0);
+    semaphore.release_many(5);
+    assert_eq!((semaphore.drain(), semaphore.available()), (5, 0));
+}
+
+/// When the first in the queue gives up, those behind it that want less are served.
+#[test]
+fn giving_up_serves_those_behind() {
+    let (doomed, rest) = (runtime(1), runtime(1));
+    let semaphore = Arc::new(Semaphore::new(1));
+    let large = {
+        let semaphore = Arc::clone(&semaphore);
+        doomed.spawn(move || semaphore.acquire_many(2))
+    };
+    eventually(|| semaphore.try_access().is_none());
+    let small = {
+        let semaphore = Arc::clone(&semaphore);
+        rest.spawn(move || semaphore.acquire())
+    };
+    drop(doomed);
+    assert!(large.join().unwrap_err().is_killed());
+    small.join().unwrap();
+    assert_eq!(semaphore.available(), 0);
+}
+
+#[test]
+fn a_bounded_one_refuses_more() {
+    let semaphore = BoundedSemaphore::new(2);
+    assert!(semaphore.release().is_err());
+    semaphore.acquire_many(2);
+    assert!(!semaphore.try_acquire() && !semaphore.acquire_timeout(SHORT));
+    assert!(semaphore.release_many(3).is_err());
+    semaphore.release_many(2).unwrap();
+    assert_eq!((semaphore.available(), semaphore.bound()), (2, 2));
+    let error = semaphore.release().unwrap_err();
+    assert_eq!(error.to_string(), "semaphore released more often than acquired");
+    semaphore.access().forget();
+    assert_eq!(semaphore.available(), 1);
+}

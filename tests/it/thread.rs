@@ -1,0 +1,313 @@
+//! Spawning, joining, names, panics.
+
+use crate::support::{OnDrop, until, within_limit, workers};
+use greenthread::{Builder, JoinError, current, sleep, spawn, yield_now};
+use std::any::Any;
+use std::collections::HashSet;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+#[test]
+fn join_gives_the_value() {
+    assert_eq!(spawn(|| 42).join().unwrap(), 42);
+    let text = String::from("moved in and out");
+    assert_eq!(spawn(move || text).join().unwrap(), "moved in and out");
+    let large = spawn(|| [7u8; 4096]).join().unwrap();
+    assert!(large.iter().all(|&byte| byte == 7));
+    #[repr(align(64))]
+    struct Aligned([u8; 100]);
+    let value = spawn(|| Aligned([3; 100])).join().unwrap();
+    assert!(value.0 == [3; 100] && (&raw const value).addr().is_multiple_of(64));
+    spawn(|| ()).join().unwrap();
+}
+
+#[test]
+fn join_gives_the_panic() {
+    let error =
+        spawn(|| -> u8 { panic!("number {}", std::hint::black_box(7)) }).join().unwrap_err();
+    assert!(error.is_panic() && !error.is_killed() && error.io_error().is_none());
+    assert_eq!(error.to_string(), "green thread '<unnamed>' panicked: number 7");
+    assert!(format!("{error:?}").contains("number 7"));
+    assert_eq!(error.into_panic().downcast_ref::<String>().unwrap(), "number 7");
+
+    let named = Builder::new().name("unlucky".into()).spawn(|| panic_any(13u16)).unwrap();
+    let error = named.join().unwrap_err();
+    assert_eq!(error.to_string(), "green thread 'unlucky' panicked: Box<dyn Any>");
+    let payload: Box<dyn Any + Send> = error.into();
+    assert_eq!(*payload.downcast::<u16>().unwrap(), 13);
+
+    let error: io::Error = spawn(|| panic!("as io")).join().unwrap_err().into();
+    assert!(error.to_string().contains("as io"));
+}
+
+#[test]
+fn an_error_that_is_no_panic_gives_itself_back() {
+    let runtime = greenthread::Runtime::new_current_thread().unwrap();
+    let handle = runtime.spawn(|| ());
+    drop(runtime);
+    let error = handle.join().unwrap_err();
+    assert!(error.is_killed() && !error.is_panic());
+    let error = error.try_into_panic().unwrap_err();
+    let boxed: Box<dyn std::error::Error + Send + Sync> = Box::new(io::Error::from(error));
+    assert!(boxed.to_string().contains("killed"), "{boxed}");
+}
+
+#[test]
+#[should_panic(expected = "into_panic on an error that is not a panic")]
+fn into_panic_refuses_other_errors() {
+    let runtime = greenthread::Runtime::new_current_thread().unwrap();
+    let handle = runtime.spawn(|| ());
+    drop(runtime);
+    let _ = handle.join().unwrap_err().into_panic();
+}
+
+#[test]
+fn a_detached_one_runs_on() {
+    let (send, receive) = mpsc::channel();
+    drop(spawn(move || {
+        yield_now();
+        send.send(1).unwrap();
+    }));
+    assert_eq!(receive.recv_timeout(crate::support::LIMIT), Ok(1));
+}
+
+#[test]
+fn ten_thousand() {
+    let handles: Vec<_> = (0..10_000u64)
+        .map(|i| {
+            spawn(move || {
+                yield_now();
+                i
+            })
+        })
+        .collect();
+    let sum: u64 = handles.into_iter().map(|handle| handle.join().unwrap()).sum();
+    assert_eq!(sum, 49_995_000);
+}
+
+fn tree(depth: u32) -> u64 {
+    if depth == 0 {
+        return 1;
+    }
+    let children = [spawn(move || tree(depth - 1)), spawn(move || tree(depth - 1))];
+    children.into_iter().map(|child| child.join().unwrap()).sum::<u64>() + 1
+}
+
+#[test]
+fn nested_spawns() {
+    assert_eq!(within_limit(|| tree(9)), 1023);
+}
+
+#[test]
+fn from_many_os_threads() {
+    let threads: Vec<_> = (0..8)
+        .map(|at| {
+            std::thread::spawn(move || {
+                (0..200).map(|i| spawn(move || i * at).join().unwrap()).sum::<u64>()
+            })
+        })
+        .collect();
+    let sum: u64 = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
+    assert_eq!(sum, 19_900 * 28);
+}
+
+#[test]
+fn a_panic_harms_neither_worker_nor_neighbours() {
+    let runtime = workers(1);
+    let steps = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&steps);
+    let neighbour = runtime.spawn(move || {
+        for _ in 0..50 {
+            counted.fetch_add(1, Ordering::Relaxed);
+            yield_now();
+        }
+        std::thread::current().id()
+    });
+    for i in 0..50 {
+        let panicking = runtime.spawn(move || {
+            yield_now();
+            if i % 2 == 0 { panic!("on purpose") } else { panic_any(i) }
+        });
+        assert!(panicking.join().unwrap_err().is_panic());
+    }
+    let worker = neighbour.join().unwrap();
+    assert_eq!(steps.load(Ordering::Relaxed), 50);
+    assert_eq!(runtime.spawn(|| std::thread::current().id()).join().unwrap(), worker);
+}
+
+/// Panics when dropped, with a payload that does so too.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic_any(Bomb);
+    }
+}
+
+#[test]
+fn payloads_and_results_that_panic_when_dropped() {
+    let runtime = workers(1);
+    let done = Arc::new(AtomicUsize::new(0));
+    let count = || {
+        let done = Arc::clone(&done);
+        OnDrop(move || {
+            done.fetch_add(1, Ordering::SeqCst);
+        })
+    };
+    // Detached, so nobody but the library drops what they leave.
+    let guard = count();
+    drop(runtime.spawn(move || {
+        let _guard = guard;
+        panic_any(Bomb)
+    }));
+    let guard = count();
+    drop(runtime.spawn(move || {
+        let _guard = guard;
+        Bomb
+    }));
+    // Never run, so the library drops the body.
+    let idle = greenthread::Runtime::new_current_thread().unwrap();
+    let (guard, bomb) = (count(), Bomb);
+    drop(idle.spawn(move || {
+        let _all = (guard, bomb);
+    }));
+    drop(idle);
+    until(|| done.load(Ordering::SeqCst) == 3);
+    assert_eq!(runtime.spawn(|| 5).join().unwrap(), 5);
+    // A handle that is dropped late drops the result itself: there the panic belongs.
+    let late = runtime.spawn(|| OnDrop(|| panic!("in the result's destructor")));
+    until(|| late.is_finished());
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(late))).is_err());
+    assert_eq!(runtime.spawn(|| 6).join().unwrap(), 6);
+}
+
+#[test]
+fn destructors_of_results_and_closures_may_wait() {
+    let runtime = workers(1);
+    let (send, receive) = mpsc::channel();
+    let other = send.clone();
+    drop(runtime.spawn(move || {
+        OnDrop(move || {
+            sleep(Duration::from_millis(2));
+            assert_eq!(spawn(|| 1).join().unwrap(), 1);
+            send.send("result").unwrap();
+        })
+    }));
+    let in_closure = OnDrop(move || {
+        sleep(Duration::from_millis(2));
+        assert_eq!(spawn(|| 1).join().unwrap(), 1);
+        other.send("closure").unwrap();
+    });
+    runtime
+        .spawn(move || {
+            let _in_closure = &in_closure;
+        })
+        .join()
+        .unwrap();
+    let mut got: Vec<_> =
+        (0..2).map(|_| receive.recv_timeout(crate::support::LIMIT).unwrap()).collect();
+    got.sort_unstable();
+    assert_eq!(got, ["closure", "result"]);
+}
+
+#[test]
+fn a_destructor_may_wait_while_its_green_thread_unwinds() {
+    let runtime = workers(1);
+    let woken = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&woken);
+    let unwinding = runtime.spawn(move || {
+        let _in_drop = OnDrop(|| {
+            assert!(std::thread::panicking());
+            sleep(Duration::from_millis(5));
+            assert_eq!(spawn(|| 3).join().unwrap(), 3);
+            seen.store(true, Ordering::SeqCst);
+        });
+        panic!("on purpose");
+    });
+    // A neighbour panics, catches, waits meanwhile.
+    let neighbour = runtime.spawn(|| {
+        for _ in 0..20 {
+            assert!(catch_unwind(|| panic!("caught")).is_err());
+            sleep(Duration::from_micros(300));
+        }
+        assert!(spawn(|| panic!("joined")).join().is_err());
+    });
+    assert!(unwinding.join().unwrap_err().is_panic());
+    neighbour.join().unwrap();
+    assert!(woken.load(Ordering::SeqCst));
+    assert!(!runtime.spawn(std::thread::panicking).join().unwrap());
+}
+
+#[test]
+fn names_ids_and_current() {
+    assert!(!current().is_green());
+    assert_eq!(current().id(), current().id());
+    assert_eq!(current().name(), std::thread::current().name());
+    let handle = Builder::new()
+        .name("with \0 and ü".into())
+        .spawn(|| {
+            assert!(current().is_green());
+            let before = current();
+            yield_now();
+            assert_eq!(before, current());
+            (current().name().map(str::to_string), current().id())
+        })
+        .unwrap();
+    let thread = handle.thread().clone();
+    assert!(format!("{handle:?} {thread:?}").contains("with"));
+    let (name, id) = handle.join().unwrap();
+    assert_eq!(name.as_deref(), Some("with \0 and ü"));
+    assert_eq!((thread.id(), thread.name()), (id, name.as_deref()));
+
+    let handles: Vec<_> = (0..1000).map(|_| spawn(|| current().id())).collect();
+    let ids: HashSet<_> = handles.into_iter().map(|handle| handle.join().unwrap()).collect();
+    assert_eq!(ids.len(), 1000);
+}
+
+#[test]
+fn is_finished_tells() {
+    let go = Arc::new(AtomicBool::new(false));
+    let wait_for = Arc::clone(&go);
+    let handle = spawn(move || until(|| wait_for.load(Ordering::SeqCst)));
+    assert!(!handle.is_finished());
+    go.store(true, Ordering::SeqCst);
+    until(|| handle.is_finished());
+    handle.join().unwrap();
+}
+
+#[test]
+fn bad_stack_sizes_are_refused() {
+    for size in [0, usize::MAX, (1 << 40) + 1] {
+        let error = Builder::new().stack_size(size).spawn(|| ()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    }
+}
+
+#[test]
+fn a_handle_can_be_joined_anywhere() {
+    let a = workers(1);
+    let b = workers(1);
+    let slow = a.spawn(|| {
+        sleep(Duration::from_millis(3));
+        "slow"
+    });
+    // From another runtime, from an OS thread, and from a current-thread runtime.
+    let through_b = b.spawn(move || slow.join().unwrap());
+    let through_thread = std::thread::spawn(move || through_b.join().unwrap());
+    let local = greenthread::Runtime::new_current_thread().unwrap();
+    let value = local.run_local(move || spawn(move || through_thread.join().unwrap()).join());
+    assert_eq!(value.unwrap().unwrap(), "slow");
+}
+
+#[test]
+fn errors_are_errors() {
+    fn is_error<T: std::error::Error + Send + 'static>() {}
+    is_error::<JoinError>();
+    fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<greenthread::Runtime>();
+    is_send_and_sync::<greenthread::JoinHandle<u8>>();
+    is_send_and_sync::<greenthread::thread::Thread>();
+}

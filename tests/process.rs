@@ -1,0 +1,550 @@
+//! What concerns the whole process: each test runs itself again as a child, and looks at how that ends.
+
+use greenthread::net::{TcpListener, TcpStream};
+use greenthread::{Builder, Runtime, run, sleep, spawn, yield_now};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+const FOR_EVER: Duration = Duration::from_secs(100_000);
+const LIMIT: Duration = Duration::from_secs(60);
+
+struct End {
+    code: Option<i32>,
+    signal: Option<i32>,
+    text: String,
+}
+
+fn is_child(name: &str) -> bool {
+    std::env::var_os("GREENTHREAD_TEST_CHILD").is_some_and(|child| child == name)
+}
+
+/// The test of this name again, in a process of its own; with one test thread that is the main thread.
+fn child(name: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .env("GREENTHREAD_TEST_CHILD", name)
+        .env("RUST_BACKTRACE", "0")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end; a hang is a panic.
+fn finish(mut command: Command) -> End {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let out = std::thread::spawn(move || io::read_to_string(&mut out).unwrap_or_default());
+    let err = std::thread::spawn(move || io::read_to_string(&mut err).unwrap_or_default());
+    let end = Instant::now() + LIMIT;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break Some(status);
+        }
+        if Instant::now() > end {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    let text = out.join().unwrap() + &err.join().unwrap();
+    let status = status.unwrap_or_else(|| panic!("the child hangs; it said:\n{text}"));
+    End { code: status.code(), signal: status.signal(), text }
+}
+
+#[track_caller]
+fn passes(name: &str) {
+    let end = finish(child(name));
+    assert!(end.code == Some(0), "{:?} {:?}\n{}", end.code, end.signal, end.text);
+}
+
+fn until(mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !condition() {
+        assert!(Instant::now() < end, "what was waited for did not come");
+        sleep(Duration::from_millis(1));
+    }
+}
+
+fn workers(count: usize) -> Runtime {
+    Runtime::builder().workers(count).build().unwrap()
+}
+
+fn set_limit(what: libc::__rlimit_resource_t, to: u64) {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls only use the struct.
+    unsafe {
+        assert_eq!(libc::getrlimit(what, &mut limit), 0);
+        limit.rlim_cur = to;
+        assert_eq!(libc::setrlimit(what, &limit), 0);
+    }
+}
+
+// --- overflow -------------------------------------------------------------------------------------------------------
+
+#[allow(unconditional_recursion)]
+#[inline(never)]
+fn overflow(depth: usize) -> usize {
+    let block = std::hint::black_box([depth; 64]);
+    overflow(depth + 1) + block[depth % 64]
+}
+
+#[test]
+fn overflow_of_a_green_thread() {
+    const NAME: &str = "overflow_of_a_green_thread";
+    if is_child(NAME) {
+        let asleep = spawn(|| sleep(FOR_EVER));
+        let handle = Builder::new().name("deep one".into()).spawn(|| overflow(0)).unwrap();
+        let _ = handle.join();
+        drop(asleep);
+        std::process::exit(0);
+    }
+    for guard in ["", "mprotect"] {
+        let mut command = child(NAME);
+        command.env("GREENTHREAD_GUARD", guard);
+        let end = finish(command);
+        assert_eq!(end.signal, Some(libc::SIGABRT), "{}", end.text);
+        assert!(
+            end.text.contains("green thread 'deep one' has overflowed its stack"),
+            "{}",
+            end.text
+        );
+    }
+}
+
+#[test]
+fn overflow_of_an_os_thread() {
+    const NAME: &str = "overflow_of_an_os_thread";
+    if is_child(NAME) {
+        spawn(|| ()).join().unwrap();
+        let builder = std::thread::Builder::new().name("ordinary".into());
+        let _ = builder.spawn(|| overflow(0)).unwrap().join();
+        std::process::exit(0);
+    }
+    let end = finish(child(NAME));
+    assert_eq!(end.signal, Some(libc::SIGABRT), "{}", end.text);
+    assert!(end.text.contains("thread 'ordinary'") && end.text.contains("overflowed its stack"));
+    assert!(!end.text.contains("green thread"), "{}", end.text);
+}
+
+#[test]
+fn overflow_of_the_main_thread() {
+    const NAME: &str = "overflow_of_the_main_thread";
+    if is_child(NAME) {
+        spawn(|| ()).join().unwrap();
+        overflow(0);
+    }
+    let end = finish(child(NAME));
+    assert_eq!(end.signal, Some(libc::SIGABRT), "{}", end.text);
+    assert!(end.text.contains("overflowed its stack"), "{}", end.text);
+    assert!(!end.text.contains("green thread"), "{}", end.text);
+}
+
+#[test]
+fn overflow_on_a_current_thread_runtime() {
+    const NAME: &str = "overflow_on_a_current_thread_runtime";
+    if is_child(NAME) {
+        let _ = Runtime::new_current_thread().unwrap().run_local(|| overflow(0));
+        std::process::exit(0);
+    }
+    let end = finish(child(NAME));
+    assert_eq!(end.signal, Some(libc::SIGABRT), "{}", end.text);
+    assert!(end.text.contains("green thread 'main' has overflowed its stack"), "{}", end.text);
+}
+
+// --- limits ---------------------------------------------------------------------------------------------------------
+
+/// Spawns sleepers until one is refused; checks the error and that there is room for ordinary work; then exits.
+fn spawn_until_refused(names: &str) -> ! {
+    let runtime = workers(2);
+    let started = Arc::new(AtomicUsize::new(0));
+    let mut handles = Vec::new();
+    let error = loop {
+        let count = Arc::clone(&started);
+        let on_it = runtime.spawn(move || {
+            let body = move || {
+                count.fetch_add(1, Ordering::SeqCst);
+                sleep(FOR_EVER);
+            };
+            Builder::new().spawn(body)
+        });
+        match on_it.join().map_err(io::Error::from).and_then(|result| result) {
+            Ok(handle) => handles.push(handle),
+            Err(error) => break error,
+        }
+        assert!(handles.len() < 100_000, "no limit");
+    };
+    println!("{} and then: {error}", handles.len());
+    assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+    assert!(error.to_string().contains(names), "{error}");
+    until(|| {
+        let failed = handles.iter().filter(|handle| handle.is_finished()).count();
+        started.load(Ordering::SeqCst) + failed == handles.len()
+    });
+    let memory: Vec<Vec<u8>> = (0..300).map(|_| vec![1; 10_000]).collect();
+    assert_eq!(memory.len(), 300);
+    assert!(started.load(Ordering::SeqCst) > 100);
+    for handle in handles {
+        if handle.is_finished() {
+            let error = io::Error::from(handle.join().unwrap_err());
+            assert_eq!(error.kind(), ErrorKind::OutOfMemory, "{error}");
+        }
+    }
+    std::process::exit(0);
+}
+
+#[test]
+fn out_of_mappings() {
+    const NAME: &str = "out_of_mappings";
+    if is_child(NAME) {
+        spawn_until_refused("vm.max_map_count");
+    }
+    let mut command = child(NAME);
+    command.env("GREENTHREAD_GUARD", "mprotect");
+    let end = finish(command);
+    assert!(end.code == Some(0), "{:?} {:?}\n{}", end.code, end.signal, end.text);
+}
+
+#[test]
+fn out_of_address_space() {
+    const NAME: &str = "out_of_address_space";
+    if is_child(NAME) {
+        set_limit(
+            libc::RLIMIT_AS,
+            std::env::var("AS_MIB").map_or(900, |text| text.parse().unwrap()) << 20,
+        );
+        spawn_until_refused("RLIMIT_AS");
+    }
+    passes(NAME);
+}
+
+#[test]
+fn too_many_open_files_in_accept() {
+    const NAME: &str = "too_many_open_files_in_accept";
+    if is_child(NAME) {
+        run(|| {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let client = TcpStream::connect(address).unwrap();
+            let second = TcpStream::connect(address).unwrap();
+            drop(listener.accept().unwrap());
+            let open = std::fs::read_dir("/proc/self/fd").unwrap().count() as u64;
+            set_limit(libc::RLIMIT_NOFILE, open - 1);
+            let mut fill = Vec::new();
+            while let Ok(file) = std::fs::File::open("/dev/null") {
+                fill.push(file);
+            }
+            for _ in 0..3 {
+                let error = listener.accept().unwrap_err();
+                assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+            }
+            assert!(Runtime::builder().workers(1).build().is_err());
+            assert_eq!(client.try_clone().unwrap_err().raw_os_error(), Some(libc::EMFILE));
+            set_limit(libc::RLIMIT_NOFILE, 1000);
+            drop(listener.accept().unwrap());
+            drop((client, second));
+        });
+        return;
+    }
+    passes(NAME);
+}
+
+// --- nothing is left behind -----------------------------------------------------------------------------------------
+
+#[test]
+fn runtimes_leave_nothing_behind() {
+    const NAME: &str = "runtimes_leave_nothing_behind";
+    if is_child(NAME) {
+        let count = |what| std::fs::read_dir(format!("/proc/self/{what}")).unwrap().count();
+        let maps = || std::fs::read_to_string("/proc/self/maps").unwrap().lines().count();
+        let cycle = |round: usize| {
+            let runtime = workers(1 + round % 3);
+            let asleep: Vec<_> = (0..40).map(|_| runtime.spawn(|| sleep(FOR_EVER))).collect();
+            let (listener, large) = runtime
+                .run(|| {
+                    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                    let address = listener.local_addr().unwrap();
+                    let client = spawn(move || drop(TcpStream::connect(address).unwrap()));
+                    assert_eq!(listener.accept().unwrap().0.read(&mut [0]).unwrap(), 0);
+                    client.join().unwrap();
+                    let large = Builder::new().stack_size(1 << 20).spawn(yield_now);
+                    (listener, large.unwrap().join())
+                })
+                .unwrap();
+            large.unwrap();
+            drop(runtime);
+            drop(listener);
+            for handle in asleep {
+                assert!(handle.join().unwrap_err().is_killed());
+            }
+            let local = Runtime::new_current_thread().unwrap();
+            assert_eq!(local.run(|| spawn(|| 3).join().unwrap()).unwrap(), 3);
+        };
+        (0..20).for_each(cycle);
+        let before = (count("task"), count("fd"), maps());
+        (0..150).for_each(cycle);
+        // An OS thread is gone a moment after it was joined.
+        until(|| count("task") <= before.0);
+        let after = (count("task"), count("fd"), maps());
+        assert_eq!(after.1, before.1, "descriptors");
+        assert!(after.2 <= before.2 + 8, "mappings: {before:?} {after:?}");
+        return;
+    }
+    passes(NAME);
+}
+
+// --- the end of the process -----------------------------------------------------------------------------------------
+
+fn block_in_all_ways() {
+    for _ in 0..20 {
+        spawn(|| sleep(FOR_EVER));
+        spawn(|| drop(spawn(|| sleep(FOR_EVER)).join()));
+        spawn(|| drop(TcpListener::bind("127.0.0.1:0").unwrap().accept()));
+        spawn(|| {
+            loop {
+                yield_now();
+            }
+        });
+    }
+    sleep(Duration::from_millis(5));
+}
+
+#[test]
+fn main_returns_while_others_are_blocked() {
+    const NAME: &str = "main_returns_while_others_are_blocked";
+    if is_child(NAME) {
+        return block_in_all_ways();
+    }
+    passes(NAME);
+}
+
+#[test]
+fn exit_inside_a_green_thread() {
+    const NAME: &str = "exit_inside_a_green_thread";
+    if is_child(NAME) {
+        block_in_all_ways();
+        spawn(|| std::process::exit(7)).join().unwrap();
+    }
+    for _ in 0..5 {
+        let end = finish(child(NAME));
+        assert_eq!(end.code, Some(7), "{:?} {}", end.signal, end.text);
+    }
+}
+
+extern "C" fn waits_at_exit() {
+    sleep(Duration::from_millis(3));
+    yield_now();
+    let text = "slept at exit\n";
+    print!("{text}");
+}
+
+#[test]
+fn exit_handlers_may_wait() {
+    const NAME: &str = "exit_handlers_may_wait";
+    if is_child(NAME) {
+        let register = || {
+            // SAFETY: the handler is a plain function.
+            assert_eq!(unsafe { libc::atexit(waits_at_exit) }, 0);
+        };
+        // One runs after the library's own handler, the other before it.
+        register();
+        block_in_all_ways();
+        register();
+        if std::env::var_os("ON_MAIN").is_some() {
+            std::process::exit(9);
+        }
+        spawn(|| std::process::exit(9)).join().unwrap();
+    }
+    for on_main in [false, true] {
+        let mut command = child(NAME);
+        if on_main {
+            command.env("ON_MAIN", "1");
+        }
+        let end = finish(command);
+        assert_eq!(end.code, Some(9), "{:?} {}", end.signal, end.text);
+        assert_eq!(end.text.matches("slept at exit").count(), 2, "{}", end.text);
+    }
+}
+
+/// Exit handlers on one thread do not keep green threads of others from waiting for each other.
+#[test]
+fn green_threads_go_on_while_another_thread_exits() {
+    const NAME: &str = "green_threads_go_on_while_another_thread_exits";
+    if is_child(NAME) {
+        extern "C" fn joins() {
+            let runtime = RUNTIME.get().unwrap();
+            let handle = runtime.spawn(|| {
+                (0..10)
+                    .map(|i| {
+                        spawn(move || {
+                            yield_now();
+                            i
+                        })
+                        .join()
+                        .unwrap()
+                    })
+                    .sum::<i32>()
+            });
+            println!("joined {}", handle.join().unwrap());
+        }
+        static RUNTIME: std::sync::OnceLock<Runtime> = std::sync::OnceLock::new();
+        // SAFETY: the handler is a plain function. It runs after the library's own, which is registered later.
+        assert_eq!(unsafe { libc::atexit(joins) }, 0);
+        RUNTIME.get_or_init(|| workers(1));
+        std::process::exit(3);
+    }
+    let end = finish(child(NAME));
+    assert_eq!(end.code, Some(3), "{:?} {}", end.signal, end.text);
+    assert!(end.text.contains("joined 45"), "{}", end.text);
+}
+
+// --- panic hooks ----------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_panic_hook_that_waits() {
+    const NAME: &str = "a_panic_hook_that_waits";
+    if is_child(NAME) {
+        for before in [true, false] {
+            let set = || {
+                std::panic::set_hook(Box::new(|_| {
+                    sleep(Duration::from_millis(2));
+                    yield_now();
+                }));
+            };
+            if before {
+                set();
+            }
+            let runtime = workers(1);
+            if !before {
+                set();
+            }
+            let handles: Vec<_> = (0..10)
+                .map(|_| {
+                    runtime.spawn(|| {
+                        yield_now();
+                        panic!("on purpose")
+                    })
+                })
+                .collect();
+            let handles: Vec<greenthread::JoinHandle<()>> = handles;
+            for handle in handles {
+                assert!(handle.join().unwrap_err().is_panic());
+            }
+            assert_eq!(runtime.spawn(|| 1).join().unwrap(), 1);
+        }
+        return;
+    }
+    passes(NAME);
+}
+
+#[test]
+fn a_panic_names_the_green_thread() {
+    const NAME: &str = "a_panic_names_the_green_thread";
+    if is_child(NAME) {
+        let handle = Builder::new().name("careless".into()).spawn(|| panic!("oh no")).unwrap();
+        assert!(handle.join().is_err());
+        let asleep = workers(1);
+        asleep.spawn(|| sleep(FOR_EVER));
+        drop(asleep);
+        return;
+    }
+    let end = finish(child(NAME));
+    assert_eq!(end.code, Some(0), "{}", end.text);
+    assert!(end.text.contains("green thread 'careless'") && end.text.contains("oh no"));
+    assert_eq!(end.text.matches("panicked").count(), 1, "a kill is no panic: {}", end.text);
+}
+
+#[test]
+fn a_panic_while_nobody_reads_standard_error() {
+    const NAME: &str = "a_panic_while_nobody_reads_standard_error";
+    if is_child(NAME) {
+        assert!(spawn(|| panic!("unheard")).join().is_err());
+        std::process::exit(5);
+    }
+    let mut command = child(NAME);
+    let (read, write) = io::pipe().unwrap();
+    drop(read);
+    let status = command.stdout(Stdio::null()).stderr(write).status().unwrap();
+    assert_eq!(status.code(), Some(5), "{status}");
+}
+
+// --- settings from the environment ----------------------------------------------------------------------------------
+
+#[test]
+fn workers_from_the_environment() {
+    const NAME: &str = "workers_from_the_environment";
+    if is_child(NAME) {
+        match Builder::new().spawn(|| ()) {
+            Ok(handle) => {
+                handle.join().unwrap();
+                let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+                let names = tasks.filter_map(|task| {
+                    std::fs::read_to_string(task.unwrap().path().join("comm")).ok()
+                });
+                println!(
+                    "{} workers",
+                    names.filter(|name| name.starts_with("greenthread-")).count()
+                );
+            }
+            Err(error) => println!("{:?}: {error}", error.kind()),
+        }
+        return;
+    }
+    for (value, expected) in [
+        ("3", "3 workers"),
+        ("0", "InvalidInput"),
+        ("-1", "InvalidInput"),
+        ("many", "InvalidInput"),
+        ("99999", "InvalidInput"),
+    ] {
+        let mut command = child(NAME);
+        command.env("GREENTHREAD_WORKERS", value);
+        let end = finish(command);
+        assert!(end.code == Some(0) && end.text.contains(expected), "{value}: {}", end.text);
+    }
+}
+
+// --- fork -----------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_fork_leaves_the_parent_alone() {
+    const NAME: &str = "a_fork_leaves_the_parent_alone";
+    if is_child(NAME) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let stream = Arc::new(listener.accept().unwrap().0);
+        let inside = Arc::clone(&stream);
+        let reader = spawn(move || {
+            let mut text = [0; 4];
+            (&*inside).read_exact(&mut text).unwrap();
+            text
+        });
+        sleep(Duration::from_millis(5));
+        // SAFETY: the child of a process with threads may only do so much; what it does here is what is tested, and
+        // then it ends at once.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            let refused = Builder::new().spawn(|| ()).map(|_| ()).is_err_and(|error| {
+                error.kind() == ErrorKind::Unsupported && error.to_string().contains("fork")
+            });
+            // The only reference that this process uses.
+            drop(Arc::into_inner(stream));
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(if refused { 0 } else { 1 }) }
+        }
+        let mut status = 0;
+        // SAFETY: waits for the child just made.
+        assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
+        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{status}");
+        client.write_all(b"ping").unwrap();
+        assert_eq!(&reader.join().unwrap(), b"ping");
+        assert_eq!(spawn(|| 1).join().unwrap(), 1);
+        return;
+    }
+    passes(NAME);
+}
