@@ -17,9 +17,8 @@ use std::time::{Duration, Instant};
 /// so nobody starves.
 ///
 /// # Poisoning
-/// As in std: a guard that a panic drops poisons the mutex, a kill does not. A guard held over a suspension can be dropped
-/// while another green thread of its worker is suspended in the midst of a panic; std does not tell the two apart, and
-/// the mutex is then poisoned too.
+/// As in std: a guard that a panic drops poisons the mutex. A kill or a [`timeout`](crate::timeout) does not, nor does the
+/// panic of another green thread that is suspended on the same worker in the midst of it.
 ///
 /// # When std's is better
 /// `std::sync::Mutex` blocks the worker, and with it every green thread there. It is smaller (8 bytes against 56) and
