@@ -11,6 +11,8 @@
 //!
 //! Invariant: every operation goes through the one would-block loop of `io::Io`.
 
+#[cfg(test)]
+mod faults;
 mod tcp_listener;
 mod tcp_stream;
 

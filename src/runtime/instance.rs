@@ -442,3 +442,57 @@ pub(crate) fn global() -> io::Result<&'static Runtime> {
     let runtime = builder.build()?;
     Ok(GLOBAL.get_or_init(|| runtime))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_had_is_an_error_and_leaves_nothing() {
+        let build = || Runtime::builder().workers(3).build();
+        for (call, errno) in [
+            (Call::EpollCreate, libc::EMFILE),
+            (Call::EventFd, libc::ENFILE),
+            (Call::Dup, libc::EMFILE),
+            (Call::ThreadSpawn, libc::EAGAIN),
+        ] {
+            for skip in 0..3 {
+                fault::fail(call, skip, 1, errno);
+                assert_eq!(build().unwrap_err().raw_os_error(), Some(errno), "{call:?}");
+            }
+        }
+        assert_eq!(build().unwrap().run(|| 1).unwrap(), 1);
+        for call in [Call::EpollCreate, Call::EventFd, Call::Dup, Call::SigAltStack] {
+            let runtime = Runtime::new_current_thread().unwrap();
+            fault::fail(call, 0, 1, libc::EMFILE);
+            let error = runtime.run_local(|| ()).unwrap_err();
+            assert_eq!(error.io_error().unwrap().raw_os_error(), Some(libc::EMFILE), "{call:?}");
+            runtime.run_local(|| ()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_stack_that_cannot_be_mapped_is_reported_by_the_handle() {
+        std::thread::spawn(|| {
+            let runtime = Runtime::new_current_thread().unwrap();
+            fault::fail(Call::Mmap, 0, usize::MAX, libc::ENOMEM);
+            let error = runtime.run_local(|| ()).unwrap_err();
+            assert!(error.io_error().unwrap().to_string().contains("vm.max_map_count"), "{error}");
+            fault::fail(Call::Mmap, 0, 0, 0);
+            runtime.run_local(|| ()).unwrap();
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn a_failing_wait_for_readiness_does_not_end_the_worker() {
+        let runtime = Runtime::new_current_thread().unwrap();
+        runtime
+            .run_local(|| {
+                fault::fail(Call::EpollWait, 0, 2, libc::EINVAL);
+                crate::sleep(Duration::from_millis(2));
+            })
+            .unwrap();
+    }
+}

@@ -1,0 +1,130 @@
+//! Each system call below a socket, made to fail.
+#![forbid(unsafe_code)]
+
+use super::{Shutdown, TcpListener, TcpStream};
+use crate::Runtime;
+use crate::sys::fault::{Call, fail};
+use std::io::{ErrorKind, Read, Write};
+use std::time::Duration;
+
+fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (client, listener.accept().unwrap().0)
+}
+
+/// Runs on this OS thread, whose plan of faults it is, first plainly and then on a green thread.
+fn both(body: fn()) {
+    body();
+    Runtime::new_current_thread().unwrap().run_local(body).unwrap();
+}
+
+#[test]
+fn making_sockets() {
+    both(|| {
+        for (call, errno) in [
+            (Call::Socket, libc::EMFILE),
+            (Call::Bind, libc::EADDRINUSE),
+            (Call::Listen, libc::EADDRINUSE),
+        ] {
+            fail(call, 0, 1, errno);
+            let error = TcpListener::bind("127.0.0.1:0").unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(errno));
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        for (call, errno) in [
+            (Call::Socket, libc::ENFILE),
+            (Call::Connect, libc::ENETUNREACH),
+            (Call::GetSockOpt, libc::ENOBUFS),
+        ] {
+            fail(call, 0, 1, errno);
+            match TcpStream::connect(address) {
+                Err(error) => assert_eq!(error.raw_os_error(), Some(errno)),
+                // The connection stood at once, so nobody asked how it went.
+                Ok(stream) => assert!(call == Call::GetSockOpt && stream.take_error().is_err()),
+            }
+        }
+        assert!(TcpStream::connect(address).is_ok(), "and nothing is left of it");
+    });
+}
+
+#[test]
+fn a_refused_connect() {
+    both(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        fail(Call::Connect, 0, 1, libc::ECONNREFUSED);
+        let refused = TcpStream::connect(listener.local_addr().unwrap()).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    });
+}
+
+#[test]
+fn accept_recovers() {
+    both(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        for errno in [libc::EMFILE, libc::ENFILE, libc::ECONNABORTED] {
+            fail(Call::Accept, 0, 1, errno);
+            assert_eq!(listener.accept().unwrap_err().raw_os_error(), Some(errno));
+        }
+        // A readiness that proves wrong is waited for again.
+        fail(Call::Accept, 0, 1, libc::EAGAIN);
+        assert!(listener.accept().is_ok(), "the connection is still in the backlog");
+    });
+}
+
+#[test]
+fn transfers() {
+    both(|| {
+        let (mut a, mut b) = pair();
+        fail(Call::Send, 0, 1, libc::ECONNRESET);
+        assert_eq!(a.write(b"x").unwrap_err().kind(), ErrorKind::ConnectionReset);
+        a.write_all(b"data").unwrap();
+        let mut buffer = [0; 8];
+        fail(Call::Recv, 0, 1, libc::ETIMEDOUT);
+        assert_eq!(b.read(&mut buffer).unwrap_err().kind(), ErrorKind::TimedOut);
+        fail(Call::Recv, 0, 1, libc::EINTR);
+        assert_eq!(b.read(&mut buffer).unwrap_err().kind(), ErrorKind::Interrupted);
+        fail(Call::Recv, 0, 1, libc::EAGAIN);
+        assert_eq!(b.read(&mut buffer).unwrap(), 4, "nothing was lost");
+    });
+}
+
+#[test]
+fn settings() {
+    both(|| {
+        let (a, _b) = pair();
+        fail(Call::SetSockOpt, 0, 1, libc::EINVAL);
+        assert!(a.set_read_timeout(Some(Duration::from_secs(1))).is_err());
+        assert_eq!(a.read_timeout().unwrap(), None);
+        fail(Call::SetSockOpt, 0, 1, libc::EINVAL);
+        assert!(a.set_write_timeout(Some(Duration::from_secs(1))).is_err());
+        fail(Call::Dup, 0, 1, libc::EMFILE);
+        assert_eq!(a.try_clone().unwrap_err().raw_os_error(), Some(libc::EMFILE));
+        fail(Call::Shutdown, 0, 1, libc::ENOTCONN);
+        assert_eq!(a.shutdown(Shutdown::Both).unwrap_err().kind(), ErrorKind::NotConnected);
+        a.shutdown(Shutdown::Both).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        fail(Call::Dup, 0, 1, libc::EMFILE);
+        assert_eq!(listener.try_clone().unwrap_err().raw_os_error(), Some(libc::EMFILE));
+    });
+}
+
+#[test]
+fn waiting() {
+    // On an OS thread poll fails, on a green thread the registration.
+    let (_a, mut b) = pair();
+    fail(Call::Poll, 0, 1, libc::ENOMEM);
+    assert_eq!(b.read(&mut [0]).unwrap_err().raw_os_error(), Some(libc::ENOMEM));
+    let runtime = Runtime::new_current_thread().unwrap();
+    runtime
+        .run_local(|| {
+            let (mut a, mut b) = pair();
+            fail(Call::EpollCtl, 0, 1, libc::ENOSPC);
+            assert_eq!(b.read(&mut [0]).unwrap_err().raw_os_error(), Some(libc::ENOSPC));
+            a.write_all(b"x").unwrap();
+            assert_eq!(b.read(&mut [0]).unwrap(), 1, "it registers when next asked");
+        })
+        .unwrap();
+}
