@@ -1,5 +1,6 @@
 //! Suspending a coroutine from inside it, checked.
 
+use super::control::RawYielder;
 use super::port::NOTHING;
 use super::running::{current, set_current};
 use super::{Control, suspend};
@@ -28,6 +29,14 @@ impl This {
     #[inline(always)]
     pub(crate) fn innermost() -> Self {
         Self(current())
+    }
+
+    /// # Safety
+    /// The coroutine runs.
+    #[inline(always)]
+    pub(super) unsafe fn yielder(self) -> *const RawYielder {
+        // SAFETY: as the caller promises; a running coroutine's body has begun and not returned.
+        unsafe { (*self.0).yielder() }
     }
 
     /// Suspends the coroutine, which must be the innermost one.
