@@ -1,5 +1,6 @@
 //! The control block at the top of a coroutine's stack.
 
+use super::port::Word;
 use crate::stack::Stack;
 use corosensei::stack::StackPointer;
 use corosensei::{Coroutine as Raw, Yielder};
@@ -12,7 +13,10 @@ use std::rc::Rc;
 /// What the layer above keeps for a green thread.
 pub(super) type Local = Option<Rc<dyn Any>>;
 
-type RawCoroutine = Raw<(), (), (), StackSpan>;
+type RawCoroutine = Raw<Word, Word, (), StackSpan>;
+
+/// What a running body suspends itself through.
+pub(super) type RawYielder = Yielder<Word, Word>;
 
 /// Bytes from the control block to the stack's top: room for it, such that it begins 16 bytes behind the start of a
 /// cache line, and corosensei's two words just below it share that line.
@@ -80,7 +84,7 @@ pub(crate) struct Control {
     // Hot: touched at every switch.
     raw: UnsafeCell<RawCoroutine>,
     /// Set when the body begins, read at each suspend.
-    yielder: Cell<*const Yielder<(), ()>>,
+    yielder: Cell<*const RawYielder>,
     // Cold: touched when the coroutine begins, ends, or is looked at.
     description: Description,
     /// What the layer above keeps for a green thread (its greenlets); unused in other coroutines.
@@ -157,14 +161,14 @@ impl Control {
     }
 
     #[inline(always)]
-    pub(super) fn set_yielder(&self, yielder: *const Yielder<(), ()>) {
+    pub(super) fn set_yielder(&self, yielder: *const RawYielder) {
         self.yielder.set(yielder);
     }
 
     /// # Safety
     /// The body has begun and has not returned.
     #[inline(always)]
-    pub(super) unsafe fn yielder(&self) -> &Yielder<(), ()> {
+    pub(super) unsafe fn yielder(&self) -> &RawYielder {
         // SAFETY: set when the body began; corosensei keeps the yielder at the stack's base until the body returns.
         unsafe { &*self.yielder.get() }
     }

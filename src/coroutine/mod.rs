@@ -23,6 +23,7 @@
 
 mod control;
 mod local;
+mod port;
 mod region;
 mod root;
 mod running;
@@ -33,6 +34,7 @@ mod this;
 
 pub(crate) use control::{Control, Description};
 pub(crate) use local::{identity, local, set_local};
+pub(crate) use port::{Port, Step, Suspender};
 pub(crate) use region::{enter_no_switch_region, in_no_switch_region};
 pub(crate) use root::Root;
 pub(crate) use running::{current, in_green_thread};
@@ -41,8 +43,9 @@ pub(crate) use this::{Refused, This};
 
 use crate::stack::Stack;
 use crate::sys::prefetch::prefetch;
-use control::StackSpan;
-use corosensei::{Coroutine as Raw, CoroutineResult, Yielder};
+use control::{RawYielder, StackSpan};
+use corosensei::{Coroutine as Raw, CoroutineResult};
+use port::{NOTHING, Word};
 use running::running;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
@@ -71,18 +74,18 @@ pub(crate) struct Coroutine {
 }
 
 /// A body that may be dropped unstarted where nothing may unwind: corosensei aborts on a panic in that.
-struct Body<F: FnOnce()>(Option<F>);
+struct Body<F: FnOnce(Word)>(Option<F>);
 
-impl<F: FnOnce()> Body<F> {
+impl<F: FnOnce(Word)> Body<F> {
     #[inline(always)]
-    fn run(mut self) {
+    fn run(mut self, first: Word) {
         if let Some(body) = self.0.take() {
-            body();
+            body(first);
         }
     }
 }
 
-impl<F: FnOnce()> Drop for Body<F> {
+impl<F: FnOnce(Word)> Drop for Body<F> {
     fn drop(&mut self) {
         if let Some(body) = self.0.take() {
             let dropped = catch_unwind(AssertUnwindSafe(|| drop(body)));
@@ -103,22 +106,22 @@ impl Coroutine {
         body: impl FnOnce() + 'static,
     ) -> Self {
         // SAFETY: the body is 'static.
-        unsafe { Self::borrowing(stack, description, body) }
+        unsafe { Self::with_word(stack, description, |_| body()) }
     }
 
-    /// As [`new`](Self::new), for a body that borrows.
+    /// As [`new`](Self::new), for a body that borrows and takes what the first resume passes.
     ///
     /// # Safety
     /// What the body borrows stays borrowable until it has returned or the coroutine, unstarted, was dropped.
     #[inline]
-    unsafe fn borrowing(stack: Stack, description: Description, body: impl FnOnce()) -> Self {
+    unsafe fn with_word(stack: Stack, description: Description, body: impl FnOnce(Word)) -> Self {
         let span = StackSpan::below_control(&stack);
         let control = span.control();
         let body = Body(Some(body));
-        let on_stack = move |yielder: &Yielder<(), ()>, ()| {
+        let on_stack = move |yielder: &RawYielder, first: Word| {
             // SAFETY: the control block was written below before the first resume and outlives the body.
             unsafe { (*control.as_ptr()).set_yielder(yielder) };
-            body.run();
+            body.run(first);
         };
         // SAFETY: the caller answers for what the body borrows; nothing else in the closure has a lifetime.
         let raw = unsafe { Raw::with_stack_unchecked(span, on_stack) };
@@ -141,10 +144,10 @@ impl Coroutine {
     ///
     /// # Errors
     /// [`NotSuspended`] where it is running already or has finished.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn resume(&self) -> Result<Progress, NotSuspended> {
         // SAFETY: a `Coroutine` owns its control block, which stays valid until the value is dropped or forgotten.
-        unsafe { resume(self.control) }
+        unsafe { resume(self.control, NOTHING) }.map(|(progress, _)| progress)
     }
 
     /// Where its control block is; valid until the coroutine is dropped.
@@ -157,6 +160,13 @@ impl Coroutine {
     pub(crate) fn is_started(&self) -> bool {
         // SAFETY: we own the control block; the shared reference ends before anything else happens.
         unsafe { self.control.as_ref() }.is_started()
+    }
+
+    /// Whether it cannot be resumed.
+    #[inline(always)]
+    fn is_running_or_finished(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { self.control.as_ref() }.is_running_or_finished()
     }
 
     /// Whether the body has returned.
@@ -201,8 +211,8 @@ impl Drop for Coroutine {
 ///
 /// # Safety
 /// `control` belongs to a coroutine that was made on this OS thread and whose control block is still valid.
-#[inline]
-unsafe fn resume(control: NonNull<Control>) -> Result<Progress, NotSuspended> {
+#[inline(always)]
+unsafe fn resume(control: NonNull<Control>, word: Word) -> Result<(Progress, Word), NotSuspended> {
     let at = control.as_ptr();
     // SAFETY: the block is valid. What `running` gave is used again after the switch: a coroutine never changes its OS
     // thread, so it is still this thread's.
@@ -213,7 +223,7 @@ unsafe fn resume(control: NonNull<Control>) -> Result<Progress, NotSuspended> {
         let running = &*running();
         let resumer = running.current.replace(at);
         (*at).resumer().set(resumer);
-        let progress = switch_to(at);
+        let progress = switch_to(at, word);
         running.current.set(resumer);
         Ok(progress)
     }
@@ -222,15 +232,15 @@ unsafe fn resume(control: NonNull<Control>) -> Result<Progress, NotSuspended> {
 /// # Safety
 /// The block is valid, its coroutine is suspended, and this is its OS thread.
 #[inline(always)]
-unsafe fn switch_to(at: *mut Control) -> Progress {
+unsafe fn switch_to(at: *mut Control, word: Word) -> (Progress, Word) {
     // SAFETY: `raw` is touched through the raw pointer only, by this function alone; that the coroutine is suspended
     // excludes a second one of it, so the mutable borrow is unique.
-    match unsafe { (*at).raw().resume(()) } {
-        CoroutineResult::Yield(()) => Progress::Suspended,
+    match unsafe { (*at).raw().resume(word) } {
+        CoroutineResult::Yield(word) => (Progress::Suspended, word),
         CoroutineResult::Return(()) => {
             // SAFETY: the block is valid until its owner takes it.
             unsafe { (*at).set_finished() };
-            Progress::Finished
+            (Progress::Finished, NOTHING)
         }
     }
 }
@@ -245,7 +255,7 @@ pub(crate) fn suspend() {
     assert!(!control.is_null(), "suspend outside a coroutine");
     // SAFETY: `current` is the innermost running coroutine of this OS thread, so its frames are the topmost ones, and
     // its parent link is that of the `resume` which waits for it.
-    unsafe { (*control).yielder().suspend(()) };
+    unsafe { (*control).yielder().suspend(NOTHING) };
 }
 
 /// Installs the report of stack overflows, once for the process.

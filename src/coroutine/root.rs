@@ -1,5 +1,6 @@
 //! Green threads: coroutines that a hub resumes one after the other, outside all others.
 
+use super::port::NOTHING;
 use super::running::{Running, running};
 use super::{Control, Progress, switch_to};
 use std::ptr::{self, NonNull};
@@ -32,7 +33,7 @@ impl Root {
         self.running().current.set(control.as_ptr());
         self.running().green_thread.set(control.as_ptr());
         // SAFETY: as the caller promises.
-        unsafe { switch_to(control.as_ptr()) }
+        unsafe { switch_to(control.as_ptr(), NOTHING) }.0
     }
 
     /// Ends a series of [`resume`](Self::resume)s: the OS thread is outside all coroutines again.
@@ -54,7 +55,7 @@ impl Root {
         let innermost = self.running().current.get();
         // SAFETY: as the caller promises, its `resume` is waiting below on this OS thread. Everything above that, nested
         // coroutines included, keeps its frames until it is resumed.
-        unsafe { (*control.as_ptr()).yielder().suspend(()) };
+        unsafe { (*control.as_ptr()).yielder().suspend(NOTHING) };
         // `resume` has set the green thread itself.
         if !ptr::eq(innermost, control.as_ptr()) {
             self.running().current.set(innermost);

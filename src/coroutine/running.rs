@@ -39,27 +39,27 @@ pub(super) fn running() -> *const Running {
 }
 
 /// The innermost running coroutine, null outside all of them.
-#[inline]
+#[inline(always)]
 pub(crate) fn current() -> *const Control {
     // SAFETY: the pointer is to a thread-local without a destructor, valid while its thread runs.
     unsafe { (*running()).current.get() }
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn set_current(control: *const Control) {
     // SAFETY: as in `current`.
     unsafe { (*running()).current.set(control) };
 }
 
 /// The green thread that runs on this OS thread, null outside of green threads.
-#[inline]
+#[inline(always)]
 pub(super) fn green_thread() -> *const Control {
     // SAFETY: as in `current`.
     unsafe { (*running()).green_thread.get() }
 }
 
 /// Whether the caller runs in a green thread, however many coroutines deep.
-#[inline]
+#[inline(always)]
 pub(crate) fn in_green_thread() -> bool {
     !green_thread().is_null()
 }

@@ -1,6 +1,6 @@
 //! A coroutine whose body borrows, for the length of a call.
 
-use super::{Coroutine, Description};
+use super::{Description, Port, Suspender};
 use crate::stack::Stack;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -10,17 +10,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// The body's frames may hold anything, a `std::thread::scope` for example, whose threads use what it borrows. So this
 /// returns, or goes on unwinding, only when no frame of the body is left. A body that `finish` could not bring to its
 /// end leaves nothing sound to do: the process is aborted with a report.
-pub(crate) fn scope<T>(
+pub(crate) fn scope<Y, S, T>(
     stack: Stack,
     description: Description,
-    body: impl FnOnce(),
-    consumer: impl FnOnce(&Coroutine) -> T,
-    finish: impl FnOnce(&Coroutine),
+    body: impl FnOnce(Suspender<Y, S>, Option<S>),
+    consumer: impl FnOnce(&Port<Y, S>) -> T,
+    finish: impl FnOnce(&Port<Y, S>),
 ) -> T {
     // SAFETY: what the body borrows outlives this call, and control leaves this call only below the check that the
     // body has returned or never began: neither of the closures can unwind past it, and neither can move the
     // coroutine out of its reference.
-    let coroutine = unsafe { Coroutine::borrowing(stack, description, body) };
+    let coroutine = unsafe { Port::borrowing(stack, description, body) };
     let result = catch_unwind(AssertUnwindSafe(|| consumer(&coroutine)));
     let finished = catch_unwind(AssertUnwindSafe(|| finish(&coroutine)));
     if !coroutine.is_disposable() {

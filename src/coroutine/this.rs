@@ -1,5 +1,7 @@
 //! Suspending a coroutine from inside it, checked.
 
+use super::control::RawYielder;
+use super::port::NOTHING;
 use super::running::{current, set_current};
 use super::{Control, suspend};
 use std::ptr;
@@ -29,24 +31,34 @@ impl This {
         Self(current())
     }
 
+    /// # Safety
+    /// The coroutine runs.
+    #[inline(always)]
+    pub(super) unsafe fn yielder(self) -> *const RawYielder {
+        // SAFETY: as the caller promises; a running coroutine's body has begun and not returned.
+        unsafe { (*self.0).yielder() }
+    }
+
     /// Suspends the coroutine, which must be the innermost one.
     ///
     /// # Errors
     /// See [`Refused`].
+    #[cfg(test)]
+    pub(super) fn suspend(self) -> Result<(), Refused> {
+        self.innermost_open().map(|_| suspend())
+    }
+
+    /// Checks that it is the innermost one, and that no region is open in it.
     #[inline(always)]
-    pub(crate) fn suspend(self) -> Result<(), Refused> {
+    pub(super) fn innermost_open(self) -> Result<*const Control, Refused> {
         if self.0.is_null() || !ptr::eq(self.0, current()) {
             return Err(Refused::NotInnermost);
         }
-        // SAFETY: it is the innermost running coroutine, so its control block is valid, its body has begun, and its
-        // frames are the topmost ones.
-        unsafe {
-            if (*self.0).regions().get() != 0 {
-                return Err(Refused::OpenRegion);
-            }
-            (*self.0).yielder().suspend(());
+        // SAFETY: a running coroutine's control block is valid.
+        if unsafe { (*self.0).regions().get() } != 0 {
+            return Err(Refused::OpenRegion);
         }
-        Ok(())
+        Ok(self.0)
     }
 
     /// Suspends the coroutine together with those that run inside it.
@@ -65,7 +77,7 @@ impl This {
         }
         // SAFETY: it is in the chain of resumes that leads to the caller, so a `resume` of it waits on this OS thread,
         // and everything above keeps its frames until it is resumed.
-        unsafe { (*self.0).yielder().suspend(()) };
+        unsafe { (*self.0).yielder().suspend(NOTHING) };
         set_current(innermost);
         Ok(())
     }

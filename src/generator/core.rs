@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::{CloseError, SendError, Yielder};
-use crate::coroutine::{Coroutine, Description, Progress};
+use crate::coroutine::{Description, NotSuspended, Port, Step, Suspender};
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -19,18 +19,16 @@ pub(super) enum Order {
     Close,
 }
 
-/// Written by one side before it switches, taken by the other after.
-pub(super) struct Exchange<Y, S> {
-    pub(super) item: Cell<Option<Y>>,
-    /// Empty when the body is resumed: there is an order instead.
-    pub(super) input: Cell<Option<S>>,
+/// What passes outside of the switches.
+pub(super) struct Orders {
+    /// Set when the body is resumed without a value.
     pub(super) order: Cell<Option<Order>>,
     /// The body is suspended while a panic unwinds on this OS thread, perhaps in it: raising there could abort.
     pub(super) unwinding: Cell<bool>,
 }
 
-struct Shared<Y, S, R> {
-    exchange: Exchange<Y, S>,
+struct Shared<R> {
+    orders: Orders,
     outcome: Cell<Option<Result<R, Payload>>>,
 }
 
@@ -39,31 +37,30 @@ pub(super) const DESCRIPTION: Description =
     Description { write: Some(|_, out| out(b"a generator")), owner: std::ptr::null() };
 
 /// The user's side of a generator, apart from the coroutine itself.
-pub(super) struct Core<Y, S, R> {
-    shared: Rc<Shared<Y, S, R>>,
+pub(super) struct Core<R> {
+    shared: Rc<Shared<R>>,
     pub(super) returned: Option<R>,
 }
 
-impl<Y, S, R> Core<Y, S, R> {
+impl<R> Core<R> {
     /// The user's side, and the body as the coroutine runs it.
     #[inline]
-    pub(super) fn new<F>(body: F) -> (Self, impl FnOnce())
+    pub(super) fn new<Y, S, F>(body: F) -> (Self, impl FnOnce(Suspender<Y, S>, Option<S>))
     where
         F: FnOnce(&Yielder<'_, Y, S>) -> R,
     {
         let shared = Rc::new(Shared {
-            exchange: Exchange {
-                item: Cell::new(None),
-                input: Cell::new(None),
-                order: Cell::new(None),
-                unwinding: Cell::new(false),
-            },
+            orders: Orders { order: Cell::new(None), unwinding: Cell::new(false) },
             outcome: Cell::new(None),
         });
         let inner = Rc::clone(&shared);
-        let body = move || {
-            let yielder = Yielder::new(&inner.exchange);
-            let outcome = catch_unwind(AssertUnwindSafe(|| body(&yielder)));
+        let body = move |suspender, first: Option<S>| {
+            let yielder = Yielder::new(suspender, &inner.orders);
+            let outcome = catch_unwind(AssertUnwindSafe(|| {
+                // No `yield_` waited for it.
+                drop(first);
+                body(&yielder)
+            }));
             inner.outcome.set(Some(outcome));
         };
         (Self { shared, returned: None }, body)
@@ -73,16 +70,22 @@ impl<Y, S, R> Core<Y, S, R> {
     ///
     /// A panic that leaves the body goes on in the caller.
     #[inline(always)]
-    pub(super) fn resume(&mut self, coroutine: &Coroutine, input: S) -> Option<Y> {
-        self.shared.exchange.input.set(Some(input));
-        self.run(coroutine)
+    pub(super) fn resume<Y, S>(&mut self, port: &Port<Y, S>, input: S) -> Option<Y> {
+        let step = port.resume(input);
+        self.after(step)
+    }
+
+    /// Resumes the body without a value.
+    pub(super) fn run<Y, S>(&mut self, port: &Port<Y, S>) -> Option<Y> {
+        let step = port.resume_with_nothing();
+        self.after(step)
     }
 
     #[inline(always)]
-    pub(super) fn run(&mut self, coroutine: &Coroutine) -> Option<Y> {
-        match coroutine.resume() {
-            Ok(Progress::Suspended) => self.shared.exchange.item.take(),
-            Ok(Progress::Finished) => {
+    fn after<Y>(&mut self, step: Result<Step<Y>, NotSuspended>) -> Option<Y> {
+        match step {
+            Ok(Step::Suspended(item)) => item,
+            Ok(Step::Finished) => {
                 self.end();
                 None
             }
@@ -90,16 +93,10 @@ impl<Y, S, R> Core<Y, S, R> {
         }
     }
 
-    fn order(&self, order: Order) {
-        // The first resume leaves a value that no `yield_` waited for.
-        drop(self.shared.exchange.input.take());
-        self.shared.exchange.order.set(Some(order));
-    }
-
     /// Takes what the body left when it ended.
     #[cold]
+    #[inline(never)]
     fn end(&mut self) {
-        drop(self.shared.exchange.input.take());
         match self.shared.outcome.take() {
             Some(Ok(value)) => self.returned = Some(value),
             Some(Err(payload)) if payload.is::<Closed>() => {}
@@ -109,44 +106,44 @@ impl<Y, S, R> Core<Y, S, R> {
     }
 
     /// Resumes the body with a value.
-    #[inline]
-    pub(super) fn send(
+    #[inline(always)]
+    pub(super) fn send<Y, S>(
         &mut self,
-        coroutine: &Coroutine,
+        port: &Port<Y, S>,
         value: S,
     ) -> Result<Option<Y>, SendError<S>> {
-        if coroutine.is_finished() {
+        if port.is_finished() {
             Err(SendError::Finished(value))
-        } else if !coroutine.is_started() {
+        } else if !port.is_started() {
             Err(SendError::NotStarted(value))
         } else {
-            Ok(self.resume(coroutine, value))
+            Ok(self.resume(port, value))
         }
     }
 
     /// Resumes a suspended body, which unwinds with `payload`; gives it back where raising it there could abort.
-    pub(super) fn throw(
+    pub(super) fn throw<Y, S>(
         &mut self,
-        coroutine: &Coroutine,
+        port: &Port<Y, S>,
         payload: Payload,
     ) -> Result<Option<Y>, Payload> {
-        if coroutine.is_disposable() || self.shared.exchange.unwinding.get() {
+        if port.is_disposable() || self.shared.orders.unwinding.get() {
             return Err(payload);
         }
-        self.order(Order::Throw(payload));
-        Ok(self.run(coroutine))
+        self.shared.orders.order.set(Some(Order::Throw(payload)));
+        Ok(self.run(port))
     }
 
     /// Makes a suspended body unwind. A panic that it ends with goes on in the caller.
-    pub(super) fn close(&mut self, coroutine: &Coroutine) -> Result<(), CloseError> {
-        if coroutine.is_disposable() {
+    pub(super) fn close<Y, S>(&mut self, port: &Port<Y, S>) -> Result<(), CloseError> {
+        if port.is_disposable() {
             return Ok(());
         }
-        if cfg!(panic = "abort") || self.shared.exchange.unwinding.get() {
+        if cfg!(panic = "abort") || self.shared.orders.unwinding.get() {
             return Err(CloseError(()));
         }
-        self.order(Order::Close);
-        drop(self.run(coroutine));
-        if coroutine.is_finished() { Ok(()) } else { Err(CloseError(())) }
+        self.shared.orders.order.set(Some(Order::Close));
+        drop(self.run(port));
+        if port.is_finished() { Ok(()) } else { Err(CloseError(())) }
     }
 }

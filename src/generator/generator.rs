@@ -3,7 +3,7 @@
 
 use super::core::{Core, DESCRIPTION, Payload};
 use super::{CloseError, SendError, Yielder};
-use crate::coroutine::{self, Coroutine};
+use crate::coroutine::{self, Port};
 use crate::stack::{Stack, StackSize};
 use std::fmt;
 use std::io::{self, Write};
@@ -63,9 +63,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 ///
 /// The semantics are those of Python's generators (PEP 255, 342, 380).
 pub struct Generator<Y, S = (), R = ()> {
-    core: Core<Y, S, R>,
+    core: Core<R>,
     /// Gone when the body has ended.
-    coroutine: Option<Coroutine>,
+    port: Option<Port<Y, S>>,
 }
 
 impl<Y, S, R> fmt::Debug for Generator<Y, S, R> {
@@ -116,7 +116,7 @@ impl<Y: 'static, S: 'static, R: 'static> Generator<Y, S, R> {
     fn on(stack: Stack, body: impl FnOnce(&Yielder<'_, Y, S>) -> R + 'static) -> Self {
         coroutine::ensure_overflow_report();
         let (core, body) = Core::new(body);
-        Self { core, coroutine: Some(Coroutine::new(stack, DESCRIPTION, body)) }
+        Self { core, port: Some(Port::new(stack, DESCRIPTION, body)) }
     }
 }
 
@@ -142,7 +142,7 @@ impl<Y, S, R> Generator<Y, S, R> {
     /// Where the generator has started already, and with what leaves the body.
     pub fn start(&mut self) -> Option<Y> {
         assert!(!self.is_started(), "the generator has started already");
-        self.step(|core, coroutine| core.run(coroutine))
+        self.step(|core, port| core.run(port))
     }
 
     /// Gives `value` to the `yield_` that waits and runs on to the next item; `Ok(None)` where the body ended instead.
@@ -153,13 +153,13 @@ impl<Y, S, R> Generator<Y, S, R> {
     ///
     /// # Panics
     /// With what leaves the body.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, value: S) -> Result<Option<Y>, SendError<S>> {
-        let Some(coroutine) = &self.coroutine else { return Err(SendError::Finished(value)) };
-        if !coroutine.is_started() {
+        let Some(port) = &self.port else { return Err(SendError::Finished(value)) };
+        if !port.is_started() {
             return Err(SendError::NotStarted(value));
         }
-        Ok(self.step(|core, coroutine| core.resume(coroutine, value)))
+        Ok(self.step(|core, port| core.resume(port, value)))
     }
 
     /// Raises `payload` inside the body, at the `yield_` that waits. A body that catches it and yields again makes this
@@ -181,12 +181,12 @@ impl<Y, S, R> Generator<Y, S, R> {
     /// without running and the payload is raised here, as it is for one that has ended. It is raised here too where
     /// the body yielded from a destructor that runs because of a panic, since raising there would abort.
     pub fn throw(&mut self, payload: Box<dyn std::any::Any + Send>) -> Option<Y> {
-        if self.coroutine.is_none() {
+        if self.port.is_none() {
             resume_unwind(payload);
         }
         let mut refused = None;
-        let item = self.step(|core, coroutine| {
-            core.throw(coroutine, payload).unwrap_or_else(|payload| {
+        let item = self.step(|core, port| {
+            core.throw(port, payload).unwrap_or_else(|payload| {
                 refused = Some(payload);
                 None
             })
@@ -209,9 +209,9 @@ impl<Y, S, R> Generator<Y, S, R> {
     /// # Panics
     /// With a panic that the body ends with instead.
     pub fn close(&mut self) -> Result<(), CloseError> {
-        let Some(coroutine) = self.coroutine.take() else { return Ok(()) };
+        let Some(port) = self.port.take() else { return Ok(()) };
         // Dropping the coroutine of a body that has not ended leaks it.
-        self.core.close(&coroutine)
+        self.core.close(&port)
     }
 
     /// What the body returned; `None` before it has, and where it ended in another way.
@@ -226,24 +226,21 @@ impl<Y, S, R> Generator<Y, S, R> {
 
     /// Whether the body has begun.
     pub fn is_started(&self) -> bool {
-        self.coroutine.as_ref().is_none_or(Coroutine::is_started)
+        self.port.as_ref().is_none_or(|port| port.is_started())
     }
 
     /// Whether the body has ended, or the generator was closed: it yields nothing more.
     pub fn is_finished(&self) -> bool {
-        self.coroutine.as_ref().is_none_or(Coroutine::is_finished)
+        self.port.as_ref().is_none_or(|port| port.is_finished())
     }
 
     /// One step of the body; gives its stack back if that was the last.
     #[inline(always)]
-    fn step(
-        &mut self,
-        step: impl FnOnce(&mut Core<Y, S, R>, &Coroutine) -> Option<Y>,
-    ) -> Option<Y> {
-        let slot = &mut self.coroutine;
+    fn step(&mut self, step: impl FnOnce(&mut Core<R>, &Port<Y, S>) -> Option<Y>) -> Option<Y> {
+        let slot = &mut self.port;
         let core = &mut self.core;
-        let coroutine = slot.as_ref()?;
-        let item = step(core, coroutine);
+        let port = slot.as_ref()?;
+        let item = step(core, port);
         if item.is_none() {
             self.reap();
         }
@@ -251,16 +248,17 @@ impl<Y, S, R> Generator<Y, S, R> {
     }
 
     #[cold]
+    #[inline(never)]
     fn reap(&mut self) {
-        if self.coroutine.as_ref().is_some_and(Coroutine::is_finished) {
-            self.coroutine = None;
+        if self.port.as_ref().is_some_and(|port| port.is_finished()) {
+            self.port = None;
         }
     }
 
     /// Drops a body that never began, without letting a panic of its captures out.
     fn discard(&mut self) {
-        let coroutine = self.coroutine.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(coroutine)));
+        let port = self.port.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(port)));
     }
 }
 
@@ -272,9 +270,9 @@ impl<Y, S: Default, R> Iterator for Generator<Y, S, R> {
     ///
     /// # Panics
     /// With what leaves the body; afterwards the generator is exhausted.
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Y> {
-        self.step(|core, coroutine| core.resume(coroutine, S::default()))
+        self.step(|core, port| core.resume(port, S::default()))
     }
 }
 
@@ -283,7 +281,7 @@ impl<Y, S: Default, R> FusedIterator for Generator<Y, S, R> {}
 impl<Y, S, R> Drop for Generator<Y, S, R> {
     #[inline]
     fn drop(&mut self) {
-        if self.coroutine.is_some() {
+        if self.port.is_some() {
             drop_unfinished(self);
         }
     }

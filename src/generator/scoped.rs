@@ -3,7 +3,7 @@
 
 use super::core::{Core, DESCRIPTION};
 use super::{SendError, Yielder};
-use crate::coroutine::{self, Coroutine};
+use crate::coroutine::{self, Port};
 use crate::stack::{Stack, StackSize};
 use std::cell::RefCell;
 use std::fmt;
@@ -19,15 +19,15 @@ use std::iter::FusedIterator;
 /// is_send::<greenthread::generator::Scoped<'static, i32, (), ()>>();
 /// ```
 pub struct Scoped<'scope, Y, S = (), R = ()> {
-    core: &'scope RefCell<Core<Y, S, R>>,
-    coroutine: &'scope Coroutine,
+    core: &'scope RefCell<Core<R>>,
+    port: &'scope Port<Y, S>,
 }
 
 impl<Y, S, R> fmt::Debug for Scoped<'_, Y, S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scoped")
-            .field("started", &self.coroutine.is_started())
-            .field("finished", &self.coroutine.is_finished())
+            .field("started", &self.port.is_started())
+            .field("finished", &self.port.is_finished())
             .finish_non_exhaustive()
     }
 }
@@ -38,8 +38,8 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
     /// # Panics
     /// Where it has started already, and with what leaves the body.
     pub fn start(&mut self) -> Option<Y> {
-        assert!(!self.coroutine.is_started(), "the generator has started already");
-        self.core.borrow_mut().run(self.coroutine)
+        assert!(!self.port.is_started(), "the generator has started already");
+        self.core.borrow_mut().run(self.port)
     }
 
     /// As [`Generator::send`](super::Generator::send).
@@ -50,7 +50,7 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
     /// # Panics
     /// With what leaves the body.
     pub fn send(&mut self, value: S) -> Result<Option<Y>, SendError<S>> {
-        self.core.borrow_mut().send(self.coroutine, value)
+        self.core.borrow_mut().send(self.port, value)
     }
 
     /// Takes what the body returned; `None` before it has, and when it was taken already.
@@ -62,8 +62,9 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
 impl<Y, S: Default, R> Iterator for Scoped<'_, Y, S, R> {
     type Item = Y;
 
+    #[inline(always)]
     fn next(&mut self) -> Option<Y> {
-        self.core.borrow_mut().resume(self.coroutine, S::default())
+        self.core.borrow_mut().resume(self.port, S::default())
     }
 }
 
@@ -115,10 +116,10 @@ pub fn scope<Y, S, R, T>(
         stack,
         DESCRIPTION,
         body,
-        |coroutine| consumer(Scoped { core: &core, coroutine }),
+        |port| consumer(Scoped { core: &core, port }),
         // A body that does not end is what `coroutine::scope` looks at.
-        |coroutine| {
-            let _ = core.borrow_mut().close(coroutine);
+        |port| {
+            let _ = core.borrow_mut().close(port);
         },
     )
 }

@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 
 use super::Generator;
-use super::core::{Closed, Exchange, Order};
-use crate::coroutine::{Refused, This};
+use super::core::{Closed, Order, Orders};
+use crate::coroutine::{Refused, Suspender};
 use std::fmt;
 use std::panic::resume_unwind;
 
@@ -30,8 +30,8 @@ use std::panic::resume_unwind;
 /// is_sync::<greenthread::generator::Yielder<u32>>();
 /// ```
 pub struct Yielder<'body, Y, S = ()> {
-    exchange: &'body Exchange<Y, S>,
-    this: This,
+    suspender: Suspender<Y, S>,
+    orders: &'body Orders,
 }
 
 impl<Y, S> fmt::Debug for Yielder<'_, Y, S> {
@@ -43,8 +43,8 @@ impl<Y, S> fmt::Debug for Yielder<'_, Y, S> {
 impl<'body, Y, S> Yielder<'body, Y, S> {
     /// Made by the body's coroutine when it begins.
     #[inline(always)]
-    pub(super) fn new(exchange: &'body Exchange<Y, S>) -> Self {
-        Self { exchange, this: This::innermost() }
+    pub(super) fn new(suspender: Suspender<Y, S>, orders: &'body Orders) -> Self {
+        Self { suspender, orders }
     }
 
     /// Hands `item` to the generator's user and waits until the next one is asked for. Returns the value that was sent
@@ -56,7 +56,7 @@ impl<'body, Y, S> Yielder<'body, Y, S> {
     /// Outside of the body that this yielder was given to (in another generator or greenlet that runs inside it), and
     /// while a timeout, scope or group that began inside the body is open (Python's PEP 789). When the generator is
     /// closed or thrown into, this call unwinds.
-    #[inline]
+    #[inline(always)]
     pub fn yield_(&self, item: Y) -> S {
         match self.exchange(item) {
             Some(input) => input,
@@ -85,41 +85,41 @@ impl<'body, Y, S> Yielder<'body, Y, S> {
 
     #[inline(always)]
     fn exchange(&self, item: Y) -> Option<S> {
-        self.exchange.item.set(Some(item));
         if std::thread::panicking() {
-            self.suspend_unwinding();
-        } else if let Err(refused) = self.this.suspend() {
-            self.refuse(refused);
+            return self.exchange_unwinding(item);
         }
-        self.exchange.input.take()
-    }
-
-    #[cold]
-    fn suspend_unwinding(&self) {
-        self.exchange.unwinding.set(true);
-        let result = self.this.suspend();
-        self.exchange.unwinding.set(false);
-        if let Err(refused) = result {
-            self.refuse(refused);
+        match self.suspender.suspend(item) {
+            Ok(input) => input,
+            Err(refused) => refuse(refused),
         }
     }
 
     #[cold]
-    fn refuse(&self, refused: Refused) -> ! {
-        drop(self.exchange.item.take());
-        match refused {
-            Refused::NotInnermost => panic!("yield_ called outside of the generator's own body"),
-            Refused::OpenRegion => panic!(
-                "a generator must not yield inside a timeout, scope or group that began in it"
-            ),
-        }
+    #[inline(never)]
+    fn exchange_unwinding(&self, item: Y) -> Option<S> {
+        self.orders.unwinding.set(true);
+        let result = self.suspender.suspend(item);
+        self.orders.unwinding.set(false);
+        result.unwrap_or_else(|refused| refuse(refused))
     }
 
     #[cold]
+    #[inline(never)]
     fn raise(&self) -> ! {
-        match self.exchange.order.take() {
+        match self.orders.order.take() {
             Some(Order::Throw(payload)) => resume_unwind(payload),
             Some(Order::Close) | None => resume_unwind(Box::new(Closed)),
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn refuse(refused: Refused) -> ! {
+    match refused {
+        Refused::NotInnermost => panic!("yield_ called outside of the generator's own body"),
+        Refused::OpenRegion => {
+            panic!("a generator must not yield inside a timeout, scope or group that began in it")
         }
     }
 }
@@ -152,7 +152,7 @@ impl<Y: 'static, S: Default + 'static> Yielder<'_, Y, S> {
         while let Some(item) = next {
             next = match self.exchange(item) {
                 Some(input) => inner.send(input).unwrap_or(None),
-                None => match self.exchange.order.take() {
+                None => match self.orders.order.take() {
                     Some(Order::Throw(payload)) => inner.throw(payload),
                     Some(Order::Close) | None => {
                         // One that does not end is reported when it is dropped.

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::{Shutdown, TcpListener, TcpStream};
-use crate::Runtime;
+use crate::runtime::Runtime;
 use crate::sys::fault::{Call, fail};
 use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
