@@ -101,7 +101,7 @@ impl AnyGreenlet {
     /// # Panics
     /// With a panic that ends a child of the calling greenlet meanwhile, with what is thrown into it, and inside a
     /// timeout, scope or group that is open.
-    #[inline]
+    #[inline(always)]
     pub fn switch<T: 'static, U: 'static>(&self, value: T) -> Result<U, SwitchError<T>> {
         self.home().switch(self.next(), value)
     }

@@ -152,7 +152,7 @@ impl<In: 'static, Out: 'static> Greenlet<In, Out> {
     ///
     /// # Panics
     /// As [`AnyGreenlet::switch`].
-    #[inline]
+    #[inline(always)]
     pub fn switch(&self, value: In) -> Result<Out, SwitchError<In>> {
         self.any.switch(value)
     }

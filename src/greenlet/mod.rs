@@ -76,6 +76,7 @@ pub fn current() -> AnyGreenlet {
 ///
 /// # Panics
 /// As there, and in the main greenlet, which has no parent.
+#[inline(always)]
 pub fn switch_to_parent<T: 'static, U: 'static>(value: T) -> Result<U, SwitchError<T>> {
     let home = Home::here();
     let Some(me) = home.current() else { panic!("the main greenlet has no parent") };

@@ -66,6 +66,7 @@ impl WeakGreenlet {
     ///
     /// # Panics
     /// As there.
+    #[inline(always)]
     pub fn switch<T: 'static, U: 'static>(&self, value: T) -> Result<U, SwitchError<T>> {
         let Some(target) = self.upgrade() else { return Err(SwitchError::Foreign { value }) };
         let home = Rc::clone(target.home());

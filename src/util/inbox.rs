@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 #[derive(Clone, Copy)]
 struct Waiting {
     type_id: TypeId,
-    type_name: &'static str,
+    type_name: fn() -> &'static str,
     /// Points to an `Option` of that type in the frame of the `receive` that waits.
     place: NonNull<()>,
 }
@@ -38,18 +38,37 @@ impl Drop for Restore<'_> {
     }
 }
 
+/// What a receiver does until a value is there.
+///
+/// A trait where a closure would do, because this can be inlined for certain: a switch inside it comes back to a function
+/// that was entered before, and the processor mispredicts the return from that.
+pub(crate) trait Wait {
+    type Output;
+
+    fn wait(self) -> Self::Output;
+}
+
+#[cfg(test)]
+impl<F: FnOnce() -> R, R> Wait for F {
+    type Output = R;
+
+    fn wait(self) -> R {
+        self()
+    }
+}
+
 impl Inbox {
     /// Runs `wait` with the inbox open for a `U`; returns what it returned and what was put in meanwhile.
     #[inline(always)]
-    pub(crate) fn receive<U: 'static, R>(&self, wait: impl FnOnce() -> R) -> (R, Option<U>) {
+    pub(crate) fn receive<U: 'static, W: Wait>(&self, wait: W) -> (W::Output, Option<U>) {
         let place: Cell<Option<U>> = Cell::new(None);
         let waiting = Waiting {
             type_id: TypeId::of::<U>(),
-            type_name: type_name::<U>(),
+            type_name: type_name::<U>,
             place: NonNull::from(&place).cast(),
         };
         let restore = Restore { inbox: self, before: self.waiting.replace(Some(waiting)) };
-        let result = wait();
+        let result = wait.wait();
         drop(restore);
         (result, place.take())
     }
@@ -75,7 +94,7 @@ impl Inbox {
 
     /// The name of the type it waits for.
     pub(crate) fn expects(&self) -> Option<&'static str> {
-        self.waiting.get().map(|waiting| waiting.type_name)
+        self.waiting.get().map(|waiting| (waiting.type_name)())
     }
 }
 
