@@ -12,7 +12,7 @@ use super::context::Context;
 use super::task::{Child, Handle, Payload, Signal, State, Task, drop_payload};
 use super::trace::{TraceEvent, TraceHook, TraceKind};
 use super::{AnyGreenlet, GreenletExit, SwitchError};
-use crate::coroutine::{self, Progress, This};
+use crate::coroutine::{self, Coroutine, Progress, This};
 use crate::util::inbox::Wait;
 use crate::util::rc_cell::RcCell;
 use std::any::{Any, type_name};
@@ -50,6 +50,7 @@ pub(super) struct Home {
 
 impl Home {
     /// The caller's home, if it has used greenlets before.
+    #[inline(always)]
     pub(super) fn existing() -> Option<Rc<Self>> {
         coroutine::local()?.downcast::<Self>().ok()
     }
@@ -127,44 +128,76 @@ impl Home {
     #[inline(always)]
     pub(super) fn switch<T: 'static, U: 'static>(
         self: &Rc<Self>,
-        target: Next,
+        target: Option<&Rc<Child>>,
         value: T,
     ) -> Result<U, SwitchError<T>> {
-        if !self.is_here()
-            || coroutine::in_no_switch_region()
-            || self.traced.get()
-            || std::thread::panicking()
-        {
+        if !self.is_here() || !self.may_switch_usually() {
             return self.switch_unusual(target, value);
         }
         match self.current.get() {
-            None => match target {
-                Some(child) if child.state.get() == State::Active && !self.task.inbox.is_open() => {
-                    match child.task.inbox.put(value) {
-                        Ok(()) => {
-                            let (_, got) = self.task.inbox.receive_first(Drive(self, child));
-                            self.arrive_usual(&self.task, got)
-                        }
-                        Err(value) => self.switch_unusual(Some(child), value),
-                    }
-                }
-                target => self.switch_unusual(target, value),
-            },
-            Some(me) if me.exiting.get() == 0 && !me.task.inbox.is_open() => {
-                let task = match &target {
-                    None => &self.task,
-                    Some(child) if child.state.get() == State::Active => &child.task,
-                    Some(_) => return self.switch_unusual(target, value),
-                };
-                if let Err(value) = task.inbox.put(value) {
-                    return self.switch_unusual(target, value);
-                }
-                self.next.set(target);
-                let (_, got) = me.task.inbox.receive_first(Suspend(me.this));
-                self.arrive_usual(&me.task, got)
-            }
-            Some(_) => self.switch_unusual(target, value),
+            None => self.switch_from_main(target, value),
+            Some(me) => self.switch_from_child(&me, target, value),
         }
+    }
+
+    /// Switches from the current child to its parent.
+    #[inline(always)]
+    pub(super) fn switch_to_parent<T: 'static, U: 'static>(
+        self: &Rc<Self>,
+        value: T,
+    ) -> Result<U, SwitchError<T>> {
+        let Some(me) = self.current.get() else { panic!("the main greenlet has no parent") };
+        let parent = parent_of(&me);
+        if self.may_switch_usually() {
+            self.switch_from_child(&me, parent.as_ref(), value)
+        } else {
+            self.switch_unusual(parent.as_ref(), value)
+        }
+    }
+
+    #[inline(always)]
+    fn may_switch_usually(&self) -> bool {
+        !coroutine::in_no_switch_region() && !self.traced.get() && !std::thread::panicking()
+    }
+
+    #[inline(always)]
+    fn switch_from_main<T: 'static, U: 'static>(
+        self: &Rc<Self>,
+        target: Option<&Rc<Child>>,
+        value: T,
+    ) -> Result<U, SwitchError<T>> {
+        let Some(child) = target else { return self.switch_unusual(target, value) };
+        if child.state.get() != State::Active || self.task.inbox.is_open() {
+            return self.switch_unusual(target, value);
+        }
+        if let Err(value) = child.task.inbox.put(value) {
+            return self.switch_unusual(target, value);
+        }
+        let (_, got) = self.task.inbox.receive_first(Drive(self, child));
+        self.arrive_usual(&self.task, got)
+    }
+
+    #[inline(always)]
+    fn switch_from_child<T: 'static, U: 'static>(
+        self: &Rc<Self>,
+        me: &Rc<Child>,
+        target: Option<&Rc<Child>>,
+        value: T,
+    ) -> Result<U, SwitchError<T>> {
+        if me.exiting.get() != 0 || me.task.inbox.is_open() {
+            return self.switch_unusual(target, value);
+        }
+        let task = match target {
+            None => &self.task,
+            Some(child) if child.state.get() == State::Active => &child.task,
+            Some(_) => return self.switch_unusual(target, value),
+        };
+        if let Err(value) = task.inbox.put(value) {
+            return self.switch_unusual(target, value);
+        }
+        self.next.set(target.cloned());
+        let (_, got) = me.task.inbox.receive_first(Suspend(me.this));
+        self.arrive_usual(&me.task, got)
     }
 
     #[inline(always)]
@@ -184,9 +217,10 @@ impl Home {
     #[inline(never)]
     fn switch_unusual<T: 'static, U: 'static>(
         self: &Rc<Self>,
-        target: Next,
+        target: Option<&Rc<Child>>,
         value: T,
     ) -> Result<U, SwitchError<T>> {
+        let target = target.cloned();
         let (me, value) = self.begin(value)?;
         let task = me.as_ref().map_or(&self.task, |child| &child.task);
         let exchange = Exchange { home: self, me: &me, target, value };
@@ -284,28 +318,57 @@ impl Home {
         }
     }
 
+    /// What the main greenlet does when it gives control to a child that has begun.
+    #[inline(always)]
+    fn drive_begun(self: &Rc<Self>, child: &Rc<Child>) {
+        let Some(coroutine) = child.coroutine.take() else { not_suspended() };
+        self.current.set(Some(Rc::clone(child)));
+        let progress = coroutine.resume();
+        if progress == Ok(Progress::Suspended) && self.next.is_none() && child.handles.get() != 0 {
+            child.coroutine.set(Some(coroutine));
+        } else {
+            self.suspended_or_over(child, coroutine, progress == Ok(Progress::Suspended));
+            if let Some(next) = self.next.take() {
+                self.drive(next);
+                return;
+            }
+        }
+        self.back_in_main();
+    }
+
     /// The main greenlet's loop.
     #[inline(never)]
     fn drive(self: &Rc<Self>, first: Rc<Child>) {
         let mut next = Some(first);
         while let Some(child) = next {
-            let Some(coroutine) = child.coroutine.take() else {
-                unreachable!("only suspended greenlets are named as the next")
-            };
+            let Some(coroutine) = child.coroutine.take() else { not_suspended() };
             if child.state.get() == State::Unstarted {
                 self.note_begun(&child);
             }
             self.current.set(Some(Rc::clone(&child)));
-            if coroutine.resume() == Ok(Progress::Suspended) {
-                child.coroutine.set(Some(coroutine));
-                if child.handles.get() == 0 {
-                    // Its last handle went while it ran.
-                    self.current.set(None);
-                    self.abandon(&child);
-                }
-            }
+            let suspended = coroutine.resume() == Ok(Progress::Suspended);
+            self.suspended_or_over(&child, coroutine, suspended);
             next = self.next.take();
         }
+        self.back_in_main();
+    }
+
+    /// Looks after a child that control came back from.
+    fn suspended_or_over(self: &Rc<Self>, child: &Rc<Child>, coroutine: Coroutine, suspended: bool) {
+        if !suspended {
+            drop(coroutine);
+            return;
+        }
+        child.coroutine.set(Some(coroutine));
+        if child.handles.get() == 0 {
+            // Its last handle went while it ran.
+            self.current.set(None);
+            self.abandon(child);
+        }
+    }
+
+    #[inline(always)]
+    fn back_in_main(self: &Rc<Self>) {
         self.current.set(None);
         if !self.abandoned.borrow().is_empty() {
             self.unwind_abandoned();
@@ -504,14 +567,14 @@ impl Home {
 }
 
 /// The main greenlet gives control away.
-struct Drive<'a>(&'a Rc<Home>, Rc<Child>);
+struct Drive<'a>(&'a Rc<Home>, &'a Rc<Child>);
 
 impl Wait for Drive<'_> {
     type Output = ();
 
     #[inline(always)]
     fn wait(self) {
-        self.0.drive(self.1);
+        self.0.drive_begun(self.1);
     }
 }
 
@@ -525,6 +588,12 @@ impl Wait for Suspend {
     fn wait(self) {
         assert!(self.0.suspend_with_inner().is_ok(), "the current greenlet runs");
     }
+}
+
+#[cold]
+#[inline(never)]
+fn not_suspended() -> ! {
+    unreachable!("only suspended greenlets are named as the next")
 }
 
 /// Passes a value and gives control away.
@@ -586,6 +655,7 @@ fn same(a: &Next, b: &Next) -> bool {
 }
 
 /// The parent of a child, none for the main greenlet.
+#[inline(always)]
 pub(super) fn parent_of(child: &Rc<Child>) -> Next {
     child.parent.borrow().as_ref().and_then(AnyGreenlet::next)
 }

@@ -42,6 +42,12 @@ impl<T> RcCell<T> {
     }
 
     #[inline(always)]
+    pub(crate) fn is_none(&self) -> bool {
+        // SAFETY: as in `get`.
+        unsafe { (*self.0.get()).is_none() }
+    }
+
+    #[inline(always)]
     pub(crate) fn is(&self, value: &Rc<T>) -> bool {
         // SAFETY: as in `get`.
         unsafe { (*self.0.get()).as_ref() }.is_some_and(|held| Rc::ptr_eq(held, value))
