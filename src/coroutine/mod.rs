@@ -249,7 +249,7 @@ unsafe fn switch_to(at: *mut Control, word: Word) -> (Progress, Word) {
 ///
 /// # Panics
 /// Outside all coroutines.
-#[inline]
+#[cfg(test)]
 pub(crate) fn suspend() {
     let control = current();
     assert!(!control.is_null(), "suspend outside a coroutine");

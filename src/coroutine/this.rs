@@ -3,7 +3,7 @@
 use super::control::RawYielder;
 use super::port::NOTHING;
 use super::running::{current, set_current};
-use super::{Control, suspend};
+use super::Control;
 use std::ptr;
 
 /// Which coroutine; a name that may outlive it and then means nothing, or one that came to lie at the same place.
@@ -67,11 +67,19 @@ impl This {
     /// [`Refused::NotInnermost`] where the caller does not run inside it. Regions are not looked at.
     #[inline(always)]
     pub(crate) fn suspend_with_inner(self) -> Result<(), Refused> {
-        let innermost = current();
-        if ptr::eq(self.0, innermost) && !innermost.is_null() {
-            suspend();
-            return Ok(());
+        if self.0.is_null() || !ptr::eq(self.0, current()) {
+            return self.suspend_around();
         }
+        // SAFETY: it is the innermost running coroutine, so its control block is valid, its body has begun, and its
+        // frames are the topmost ones.
+        unsafe { (*self.0).yielder().suspend(NOTHING) };
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn suspend_around(self) -> Result<(), Refused> {
+        let innermost = current();
         if !self.encloses_caller() {
             return Err(Refused::NotInnermost);
         }
@@ -83,7 +91,6 @@ impl This {
     }
 
     /// Whether the coroutine is in the chain of resumes that leads to the caller, inside the caller's green thread.
-    #[cold]
     fn encloses_caller(self) -> bool {
         let mut at = current();
         while !at.is_null() {

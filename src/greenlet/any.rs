@@ -103,7 +103,11 @@ impl AnyGreenlet {
     /// timeout, scope or group that is open.
     #[inline(always)]
     pub fn switch<T: 'static, U: 'static>(&self, value: T) -> Result<U, SwitchError<T>> {
-        self.home().switch(self.next(), value)
+        let target = match &self.0 {
+            Target::Main(_) => None,
+            Target::Child(handle) => Some(handle.child()),
+        };
+        self.home().switch(target, value)
     }
 
     /// Switches to this greenlet and raises `payload` there, where it waits; a body can catch it with `catch_unwind`.

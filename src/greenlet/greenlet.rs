@@ -133,7 +133,7 @@ impl<In: 'static, Out: 'static> Greenlet<In, Out> {
             task: Task::new(home.new_name(), context),
             state: Cell::new(State::Unstarted),
             parent: RefCell::new(Some(home.handle_to(&creator))),
-            this: Cell::new(Some(coroutine.this())),
+            this: coroutine.this(),
             coroutine: Cell::new(Some(coroutine)),
             first,
             first_type: type_name::<In>(),

@@ -12,8 +12,9 @@ use super::context::Context;
 use super::task::{Child, Handle, Payload, Signal, State, Task, drop_payload};
 use super::trace::{TraceEvent, TraceHook, TraceKind};
 use super::{AnyGreenlet, GreenletExit, SwitchError};
-use crate::coroutine::{self, Progress};
+use crate::coroutine::{self, Coroutine, Progress, This};
 use crate::util::inbox::Wait;
+use crate::util::rc_cell::RcCell;
 use std::any::{Any, type_name};
 use std::cell::{Cell, RefCell};
 use std::io::Write;
@@ -30,10 +31,10 @@ pub(super) type Next = Option<Rc<Child>>;
 pub(super) struct Home {
     /// The main greenlet.
     pub(super) task: Task,
-    /// The child that runs, none for the main greenlet. Taken out while that child switches.
-    current: Cell<Next>,
+    /// The child that runs, none for the main greenlet.
+    current: RcCell<Child>,
     /// Whom the loop resumes next; written just before a child suspends.
-    next: Cell<Next>,
+    next: RcCell<Child>,
     traced: Cell<bool>,
     trace: RefCell<Option<TraceHook>>,
     /// Where control came from; kept only while `traced`.
@@ -49,6 +50,7 @@ pub(super) struct Home {
 
 impl Home {
     /// The caller's home, if it has used greenlets before.
+    #[inline(always)]
     pub(super) fn existing() -> Option<Rc<Self>> {
         coroutine::local()?.downcast::<Self>().ok()
     }
@@ -63,8 +65,8 @@ impl Home {
     fn make() -> Rc<Self> {
         let home = Rc::new(Self {
             task: Task::new("main".into(), Context::default()),
-            current: Cell::new(None),
-            next: Cell::new(None),
+            current: RcCell::new(None),
+            next: RcCell::new(None),
             traced: Cell::new(false),
             trace: RefCell::new(None),
             origin: RefCell::new(None),
@@ -98,10 +100,9 @@ impl Home {
     }
 
     /// The child that runs here, none for the main greenlet.
+    #[inline(always)]
     pub(super) fn current(&self) -> Next {
-        let current = self.current.take();
-        self.current.set(current.clone());
-        current
+        self.current.get()
     }
 
     pub(super) fn with_current<T>(&self, f: impl FnOnce(&Task) -> T) -> T {
@@ -127,21 +128,105 @@ impl Home {
     #[inline(always)]
     pub(super) fn switch<T: 'static, U: 'static>(
         self: &Rc<Self>,
-        target: Next,
+        target: Option<&Rc<Child>>,
         value: T,
     ) -> Result<U, SwitchError<T>> {
+        if !self.is_here() || !self.may_switch_usually() {
+            return self.switch_unusual(target, value);
+        }
+        match self.current.get() {
+            None => self.switch_from_main(target, value),
+            Some(me) => self.switch_from_child(&me, target, value),
+        }
+    }
+
+    /// Switches from the current child to its parent.
+    #[inline(always)]
+    pub(super) fn switch_to_parent<T: 'static, U: 'static>(
+        self: &Rc<Self>,
+        value: T,
+    ) -> Result<U, SwitchError<T>> {
+        let Some(me) = self.current.get() else { panic!("the main greenlet has no parent") };
+        let parent = parent_of(&me);
+        if self.may_switch_usually() {
+            self.switch_from_child(&me, parent.as_ref(), value)
+        } else {
+            self.switch_unusual(parent.as_ref(), value)
+        }
+    }
+
+    #[inline(always)]
+    fn may_switch_usually(&self) -> bool {
+        !coroutine::in_no_switch_region() && !self.traced.get() && !std::thread::panicking()
+    }
+
+    #[inline(always)]
+    fn switch_from_main<T: 'static, U: 'static>(
+        self: &Rc<Self>,
+        target: Option<&Rc<Child>>,
+        value: T,
+    ) -> Result<U, SwitchError<T>> {
+        let Some(child) = target else { return self.switch_unusual(target, value) };
+        if child.state.get() != State::Active || self.task.inbox.is_open() {
+            return self.switch_unusual(target, value);
+        }
+        if let Err(value) = child.task.inbox.put(value) {
+            return self.switch_unusual(target, value);
+        }
+        let (_, got) = self.task.inbox.receive_first(Drive(self, child));
+        self.arrive_usual(&self.task, got)
+    }
+
+    #[inline(always)]
+    fn switch_from_child<T: 'static, U: 'static>(
+        self: &Rc<Self>,
+        me: &Rc<Child>,
+        target: Option<&Rc<Child>>,
+        value: T,
+    ) -> Result<U, SwitchError<T>> {
+        if me.exiting.get() != 0 || me.task.inbox.is_open() {
+            return self.switch_unusual(target, value);
+        }
+        let task = match target {
+            None => &self.task,
+            Some(child) if child.state.get() == State::Active => &child.task,
+            Some(_) => return self.switch_unusual(target, value),
+        };
+        if let Err(value) = task.inbox.put(value) {
+            return self.switch_unusual(target, value);
+        }
+        self.next.set(target.cloned());
+        let (_, got) = me.task.inbox.receive_first(Suspend(me.this));
+        self.arrive_usual(&me.task, got)
+    }
+
+    #[inline(always)]
+    fn arrive_usual<T, U>(
+        self: &Rc<Self>,
+        task: &Task,
+        got: Option<U>,
+    ) -> Result<U, SwitchError<T>> {
+        match got {
+            Some(got) if !self.traced.get() => Ok(got),
+            got => self.arrive(task, got),
+        }
+    }
+
+    /// Any switch: also the first one to a greenlet, one that is refused, traced, or made while a panic unwinds.
+    #[cold]
+    #[inline(never)]
+    fn switch_unusual<T: 'static, U: 'static>(
+        self: &Rc<Self>,
+        target: Option<&Rc<Child>>,
+        value: T,
+    ) -> Result<U, SwitchError<T>> {
+        let target = target.cloned();
         let (me, value) = self.begin(value)?;
         let task = me.as_ref().map_or(&self.task, |child| &child.task);
         let exchange = Exchange { home: self, me: &me, target, value };
         let (sent, got) = task.inbox.receive::<U, _>(exchange);
-        if let Err(error) = sent {
-            self.current.set(me);
-            return Err(error);
-        }
-        match got {
-            Some(got) if !self.traced.get() && !task.unwinding.get() => Ok(got),
-            got => self.arrive(task, got),
-        }
+        sent?;
+        self.arrive(task, got)
     }
 
     /// Raises `payload` in `target`; returns what comes back.
@@ -153,7 +238,6 @@ impl Home {
         let (me, payload) = self.begin(payload)?;
         let task = me.as_ref().map_or(&self.task, |child| &child.task);
         if same(&me, &target) {
-            self.current.set(me);
             resume_unwind(payload);
         }
         let refused = match &target {
@@ -166,18 +250,12 @@ impl Home {
             }
             _ => Ok(payload),
         };
-        let payload = match refused {
-            Ok(payload) => payload,
-            Err(error) => {
-                self.current.set(me);
-                return Err(error);
-            }
-        };
+        let payload = refused?;
         let (_, got) = task.inbox.receive::<U, _>(Throw { home: self, me: &me, target, payload });
         self.arrive(task, got)
     }
 
-    /// What every switch does first. The running child is taken out of `current`.
+    /// What every switch does first: who runs, and whether it may switch.
     ///
     /// # Panics
     /// Inside a region that must not be switched out of.
@@ -190,11 +268,10 @@ impl Home {
             !coroutine::in_no_switch_region(),
             "a greenlet must not switch inside a timeout, scope or group that began in it"
         );
-        let me = self.current.take();
+        let me = self.current.get();
         if let Some(child) = &me
             && child.exiting.get() != 0
         {
-            self.current.set(me);
             return self.refuse_exiting(value);
         }
         Ok((me, value))
@@ -205,15 +282,11 @@ impl Home {
     fn refuse_exiting<T>(&self, value: T) -> Result<(Next, T), SwitchError<T>> {
         if let Some(child) = self.current() {
             child.exiting.set(child.exiting.get() + 1);
-            let this = child.this.get();
+            let this = child.this;
             if !std::thread::panicking() || child.exiting.get() > EXIT_ATTEMPTS {
                 drop(child);
                 // It has caught its end and goes on: control returns to the dropper, who leaks it. It is not resumed.
-                while let Some(this) = this {
-                    if this.suspend_with_inner().is_err() {
-                        break;
-                    }
-                }
+                while this.suspend_with_inner().is_ok() {}
             }
         }
         Err(SwitchError::Exiting { value })
@@ -223,7 +296,6 @@ impl Home {
     #[inline(always)]
     fn transfer(self: &Rc<Self>, me: &Next, next: Next) {
         if same(me, &next) {
-            self.current.set(next);
             return;
         }
         if self.traced.get() {
@@ -237,33 +309,66 @@ impl Home {
             task.unwinding.set(true);
         }
         match me {
-            None => self.drive(),
-            Some(child) => {
-                let suspended = child.this.get().map(|this| this.suspend_with_inner());
-                assert_eq!(suspended, Some(Ok(())), "the current greenlet runs");
+            None => {
+                if let Some(child) = self.next.take() {
+                    self.drive(child);
+                }
+            }
+            Some(child) => Suspend(child.this).wait(),
+        }
+    }
+
+    /// What the main greenlet does when it gives control to a child that has begun.
+    #[inline(always)]
+    fn drive_begun(self: &Rc<Self>, child: &Rc<Child>) {
+        let Some(coroutine) = child.coroutine.take() else { not_suspended() };
+        self.current.set(Some(Rc::clone(child)));
+        let progress = coroutine.resume();
+        if progress == Ok(Progress::Suspended) && self.next.is_none() && child.handles.get() != 0 {
+            child.coroutine.set(Some(coroutine));
+        } else {
+            self.suspended_or_over(child, coroutine, progress == Ok(Progress::Suspended));
+            if let Some(next) = self.next.take() {
+                self.drive(next);
+                return;
             }
         }
+        self.back_in_main();
     }
 
     /// The main greenlet's loop.
     #[inline(never)]
-    fn drive(self: &Rc<Self>) {
-        while let Some(child) = self.next.take() {
-            let Some(coroutine) = child.coroutine.take() else {
-                unreachable!("only suspended greenlets are named as the next")
-            };
+    fn drive(self: &Rc<Self>, first: Rc<Child>) {
+        let mut next = Some(first);
+        while let Some(child) = next {
+            let Some(coroutine) = child.coroutine.take() else { not_suspended() };
             if child.state.get() == State::Unstarted {
                 self.note_begun(&child);
             }
             self.current.set(Some(Rc::clone(&child)));
-            if coroutine.resume() == Ok(Progress::Suspended) {
-                child.coroutine.set(Some(coroutine));
-                if child.handles.get() == 0 {
-                    // Its last handle went while it ran.
-                    self.abandon(&child);
-                }
-            }
+            let suspended = coroutine.resume() == Ok(Progress::Suspended);
+            self.suspended_or_over(&child, coroutine, suspended);
+            next = self.next.take();
         }
+        self.back_in_main();
+    }
+
+    /// Looks after a child that control came back from.
+    fn suspended_or_over(self: &Rc<Self>, child: &Rc<Child>, coroutine: Coroutine, suspended: bool) {
+        if !suspended {
+            drop(coroutine);
+            return;
+        }
+        child.coroutine.set(Some(coroutine));
+        if child.handles.get() == 0 {
+            // Its last handle went while it ran.
+            self.current.set(None);
+            self.abandon(child);
+        }
+    }
+
+    #[inline(always)]
+    fn back_in_main(self: &Rc<Self>) {
         self.current.set(None);
         if !self.abandoned.borrow().is_empty() {
             self.unwind_abandoned();
@@ -362,10 +467,8 @@ impl Home {
 
     /// The last handle of a begun child is gone.
     pub(super) fn abandon(self: &Rc<Self>, child: &Rc<Child>) {
-        let next = self.next.take();
-        let about_to_run = next.as_ref().is_some_and(|next| Rc::ptr_eq(next, child));
-        self.next.set(next);
-        if about_to_run {
+        if self.next.is(child) {
+            // It is about to run.
             return;
         }
         if self.is_here() {
@@ -463,6 +566,36 @@ impl Home {
     }
 }
 
+/// The main greenlet gives control away.
+struct Drive<'a>(&'a Rc<Home>, &'a Rc<Child>);
+
+impl Wait for Drive<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn wait(self) {
+        self.0.drive_begun(self.1);
+    }
+}
+
+/// The current child gives control to the main greenlet's loop.
+struct Suspend(This);
+
+impl Wait for Suspend {
+    type Output = ();
+
+    #[inline(always)]
+    fn wait(self) {
+        assert!(self.0.suspend_with_inner().is_ok(), "the current greenlet runs");
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn not_suspended() -> ! {
+    unreachable!("only suspended greenlets are named as the next")
+}
+
 /// Passes a value and gives control away.
 struct Exchange<'a, T> {
     home: &'a Rc<Home>,
@@ -522,6 +655,7 @@ fn same(a: &Next, b: &Next) -> bool {
 }
 
 /// The parent of a child, none for the main greenlet.
+#[inline(always)]
 pub(super) fn parent_of(child: &Rc<Child>) -> Next {
     child.parent.borrow().as_ref().and_then(AnyGreenlet::next)
 }

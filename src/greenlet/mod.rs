@@ -78,11 +78,7 @@ pub fn current() -> AnyGreenlet {
 /// As there, and in the main greenlet, which has no parent.
 #[inline(always)]
 pub fn switch_to_parent<T: 'static, U: 'static>(value: T) -> Result<U, SwitchError<T>> {
-    let home = Home::here();
-    let Some(me) = home.current() else { panic!("the main greenlet has no parent") };
-    let parent = home::parent_of(&me);
-    drop(me);
-    home.switch(parent, value)
+    Home::here().switch_to_parent(value)
 }
 
 /// Ends the greenlets of a green thread: whatever is suspended is unwound. The runtime calls it on the green thread's

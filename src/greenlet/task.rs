@@ -58,7 +58,7 @@ pub(super) struct Child {
     pub(super) parent: RefCell<Option<AnyGreenlet>>,
     /// Absent while it runs and when it is dead.
     pub(super) coroutine: Cell<Option<Coroutine>>,
-    pub(super) this: Cell<Option<This>>,
+    pub(super) this: This,
     /// A `Cell<Option<In>>`: the first value, until the body takes it.
     pub(super) first: Rc<dyn Any>,
     pub(super) first_type: &'static str,

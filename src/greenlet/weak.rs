@@ -72,6 +72,6 @@ impl WeakGreenlet {
         let home = Rc::clone(target.home());
         let next = target.next();
         drop(target);
-        home.switch(next, value)
+        home.switch(next.as_ref(), value)
     }
 }

@@ -2,21 +2,28 @@
 
 use std::any::{TypeId, type_name};
 use std::cell::Cell;
-use std::ptr::NonNull;
+use std::ptr;
 
 /// What a receiver waits for.
 #[derive(Clone, Copy)]
 struct Waiting {
     type_id: TypeId,
     type_name: fn() -> &'static str,
-    /// Points to an `Option` of that type in the frame of the `receive` that waits.
-    place: NonNull<()>,
 }
 
 /// Where one receiver waits for one value, which lands in the receiver's own frame.
-#[derive(Default)]
 pub(crate) struct Inbox {
-    waiting: Cell<Option<Waiting>>,
+    /// Points to a `Cell` of an `Option` in the frame of the `receive` that waits; null where nobody waits.
+    place: Cell<*const ()>,
+    /// What `place` is for; means nothing where that is null.
+    waiting: Cell<Waiting>,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        let waiting = Waiting { type_id: TypeId::of::<()>(), type_name: type_name::<()> };
+        Self { place: Cell::new(ptr::null()), waiting: Cell::new(waiting) }
+    }
 }
 
 impl std::fmt::Debug for Inbox {
@@ -25,16 +32,27 @@ impl std::fmt::Debug for Inbox {
     }
 }
 
-/// Puts back what the inbox waited for before, also when `wait` unwinds: the place dies with the frame.
-struct Restore<'a> {
-    inbox: &'a Inbox,
-    before: Option<Waiting>,
-}
+/// Closes the inbox, also when the wait unwinds: the place dies with the frame.
+struct Close<'a>(&'a Inbox);
 
-impl Drop for Restore<'_> {
+impl Drop for Close<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.inbox.waiting.set(self.before);
+        self.0.place.set(ptr::null());
+    }
+}
+
+/// Opens the inbox for the receiver that waited before, in whose wait another one received.
+struct Reopen<'a> {
+    inbox: &'a Inbox,
+    place: *const (),
+    waiting: Waiting,
+}
+
+impl Drop for Reopen<'_> {
+    fn drop(&mut self) {
+        self.inbox.place.set(self.place);
+        self.inbox.waiting.set(self.waiting);
     }
 }
 
@@ -59,17 +77,28 @@ impl<F: FnOnce() -> R, R> Wait for F {
 
 impl Inbox {
     /// Runs `wait` with the inbox open for a `U`; returns what it returned and what was put in meanwhile.
-    #[inline(always)]
     pub(crate) fn receive<U: 'static, W: Wait>(&self, wait: W) -> (W::Output, Option<U>) {
+        let (place, waiting) = (self.place.get(), self.waiting.get());
+        let _reopen = (!place.is_null()).then_some(Reopen { inbox: self, place, waiting });
+        self.place.set(ptr::null());
+        self.receive_first(wait)
+    }
+
+    /// Whether a receiver waits.
+    #[inline(always)]
+    pub(crate) fn is_open(&self) -> bool {
+        !self.place.get().is_null()
+    }
+
+    /// As [`receive`](Self::receive), where nobody [waits](Self::is_open): whoever does gets nothing any more.
+    #[inline(always)]
+    pub(crate) fn receive_first<U: 'static, W: Wait>(&self, wait: W) -> (W::Output, Option<U>) {
         let place: Cell<Option<U>> = Cell::new(None);
-        let waiting = Waiting {
-            type_id: TypeId::of::<U>(),
-            type_name: type_name::<U>,
-            place: NonNull::from(&place).cast(),
-        };
-        let restore = Restore { inbox: self, before: self.waiting.replace(Some(waiting)) };
+        self.waiting.set(Waiting { type_id: TypeId::of::<U>(), type_name: type_name::<U> });
+        self.place.set(ptr::from_ref(&place).cast());
+        let close = Close(self);
         let result = wait.wait();
-        drop(restore);
+        drop(close);
         (result, place.take())
     }
 
@@ -79,22 +108,21 @@ impl Inbox {
     /// The value back where nobody waits, or for another type.
     #[inline(always)]
     pub(crate) fn put<T: 'static>(&self, value: T) -> Result<(), T> {
-        match self.waiting.get() {
-            Some(waiting) if waiting.type_id == TypeId::of::<T>() => {
-                // SAFETY: the type is the one that `receive` put there. `waiting` is set only while the `receive` that
-                // holds the place has not returned or unwound (`Restore`), so the frame is there; if its stack was
-                // leaked, the memory stays. An inbox is not `Sync`, so nobody else uses the cell now.
-                let place = unsafe { waiting.place.cast::<Cell<Option<T>>>().as_ref() };
-                place.set(Some(value));
-                Ok(())
-            }
-            _ => Err(value),
+        let place = self.place.get();
+        if place.is_null() || self.waiting.get().type_id != TypeId::of::<T>() {
+            return Err(value);
         }
+        // SAFETY: the type is the one that `receive` put there. `place` is not null only while the `receive` that holds
+        // it has not returned or unwound (`Close`, `Reopen`), so the frame is there; if its stack was leaked, the memory stays.
+        // An inbox is not `Sync`, so nobody else uses the cell now.
+        let place = unsafe { &*place.cast::<Cell<Option<T>>>() };
+        place.set(Some(value));
+        Ok(())
     }
 
     /// The name of the type it waits for.
     pub(crate) fn expects(&self) -> Option<&'static str> {
-        self.waiting.get().map(|waiting| (waiting.type_name)())
+        (!self.place.get().is_null()).then(|| (self.waiting.get().type_name)())
     }
 }
 

@@ -3,6 +3,7 @@
 //! Invariant: nothing here reads global state or makes a system call.
 
 pub(crate) mod inbox;
+pub(crate) mod rc_cell;
 pub(crate) mod ring;
 pub(crate) mod slab;
 pub(crate) mod static_pool;
