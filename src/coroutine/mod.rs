@@ -37,7 +37,9 @@ pub(crate) use local::{identity, local, set_local};
 pub(crate) use port::{Port, Step, Suspender};
 pub(crate) use region::{enter_no_switch_region, in_no_switch_region};
 pub(crate) use root::Root;
-pub(crate) use running::{current, in_green_thread};
+#[cfg(test)]
+pub(crate) use running::current;
+pub(crate) use running::in_green_thread;
 pub(crate) use scope::scope;
 pub(crate) use this::{Refused, This};
 

@@ -1,9 +1,11 @@
 //! Suspending a coroutine from inside it, checked.
 
+use super::Control;
 use super::control::RawYielder;
 use super::port::NOTHING;
 use super::running::{current, set_current};
-use super::Control;
+#[cfg(test)]
+use super::suspend;
 use std::ptr;
 
 /// Which coroutine; a name that may outlive it and then means nothing, or one that came to lie at the same place.

@@ -354,7 +354,12 @@ impl Home {
     }
 
     /// Looks after a child that control came back from.
-    fn suspended_or_over(self: &Rc<Self>, child: &Rc<Child>, coroutine: Coroutine, suspended: bool) {
+    fn suspended_or_over(
+        self: &Rc<Self>,
+        child: &Rc<Child>,
+        coroutine: Coroutine,
+        suspended: bool,
+    ) {
         if !suspended {
             drop(coroutine);
             return;
