@@ -6,13 +6,13 @@
 use super::reactor::Sources;
 use super::roster::Roster;
 use super::scheduler::Scheduler;
-use super::task::{Cause, Inbox, JoinError, Started, TaskRef, Token, switch};
+use super::task::{Cause, Inbox, Started, TaskRef, Token, switch};
 use super::timer::{TimerId, Wheel};
 use crate::coroutine::Root;
 use crate::stack::StackSize;
 use crate::sys::poll::{PollWaker, Poller};
 use crate::sys::report;
-use crate::sys::time::{self, ticks};
+use crate::sys::time;
 use crate::util::ring::Ring;
 use crate::util::static_pool::StaticPool;
 use crossbeam_deque::{Injector, Worker};
@@ -25,9 +25,8 @@ use std::time::{Duration, Instant};
 
 /// Operations that a green thread may do without waiting before the others get their turn.
 const BUDGET: u32 = 128;
-/// New tasks that may be started in a row, and for how long, in ticks of the processor (some ten microseconds).
-const START_AT_MOST: usize = 16;
-const START_TICKS: u64 = 30_000;
+/// New tasks that may be started in a row. A number, not a time: a current-thread runtime has one fixed order.
+const START_AT_MOST: usize = 4;
 
 /// The part of a hub that every thread may touch. Never freed: a late waker may still look at it.
 #[derive(Debug)]
@@ -283,12 +282,9 @@ impl Hub {
     /// spares whoever joins a series of short tasks from waking for each. `start_one` says whether its task ended.
     #[inline(always)]
     pub(crate) fn start_fresh(&self, start_one: impl Fn(&Self, TaskRef) -> bool) -> usize {
-        let Some(first) = self.fresh.pop() else { return 0 };
-        let mut next = Some(first);
-        let mut begin = None;
         let mut count = 0;
         let thieves = self.scheduler.has_thieves();
-        while let Some(task) = next {
+        while let Some(task) = self.fresh.pop() {
             count += 1;
             if thieves && let Some(other) = self.scheduler.lighter_than(self) {
                 self.scheduler.place(other, task);
@@ -298,13 +294,6 @@ impl Hub {
             if (!ended && thieves) || count == START_AT_MOST {
                 break;
             }
-            // Reading the counter costs as much as a switch.
-            if count % 4 == 0
-                && ticks().wrapping_sub(*begin.get_or_insert_with(ticks)) > START_TICKS
-            {
-                break;
-            }
-            next = self.fresh.pop();
         }
         count
     }
@@ -323,8 +312,7 @@ impl Hub {
                 ended
             }
             Err((task, error)) => {
-                let error = JoinError::new(Cause::Io(error), task.name());
-                task.abandon(error);
+                task.abandon(Cause::Io(error));
                 true
             }
         }

@@ -12,7 +12,7 @@
 
 use super::hub::{Hub, HubShared};
 use super::park::Waiter;
-use super::task::{Cause, JoinError, TaskRef};
+use super::task::{Cause, TaskRef};
 use crossbeam_deque::{Injector, Steal, Stealer};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
@@ -174,8 +174,7 @@ impl Scheduler {
             loop {
                 match queue.steal() {
                     Steal::Success(task) => {
-                        let error = JoinError::new(Cause::Killed, task.name());
-                        task.abandon(error);
+                        task.abandon(Cause::Killed);
                     }
                     Steal::Empty => break,
                     Steal::Retry => {}

@@ -1,12 +1,12 @@
 //! The loop of a worker.
 //!
-//! Rule A: run what is ready (up to 61), then start *one* new task (and more only while they end at once). So a burst of spawns is shared out: while this worker
-//! gets one of them going, thieves take others.
+//! Rule A: run what is ready (up to 61), then start *one* new task (and more only while they end at once, or where there
+//! are no thieves). So a burst of spawns is shared out: while this worker gets one of them going, thieves take others.
 #![forbid(unsafe_code)]
 
 use super::hub::Hub;
 use super::scheduler::Phase;
-use super::task::{Cause, JoinError, TaskRef, memory};
+use super::task::{Cause, TaskRef, memory};
 use crate::stack;
 use std::time::Duration;
 
@@ -51,8 +51,7 @@ pub(crate) fn wind_down(hub: &Hub, give_up: impl Fn() -> bool) -> Vec<String> {
     let given_up = hub.leak_all();
     // Nobody is left to start these.
     while let Some(task) = hub.fresh.pop() {
-        let error = JoinError::new(Cause::Killed, task.name());
-        task.abandon(error);
+        task.abandon(Cause::Killed);
     }
     given_up
 }

@@ -140,9 +140,7 @@ impl<T: ?Sized> Mutex<T> {
     /// # Errors
     /// [`PoisonError`] with the reference, if poisoned.
     pub fn get_mut(&mut self) -> LockResult<&mut T> {
-        let poisoned = self.poison.get();
-        let value = self.lock.get_mut();
-        if poisoned { Err(PoisonError::new(value)) } else { Ok(value) }
+        self.poison.check(self.lock.get_mut())
     }
 }
 

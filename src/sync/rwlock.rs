@@ -153,9 +153,7 @@ impl<T: ?Sized> RwLock<T> {
     /// # Errors
     /// [`PoisonError`] with the reference, if poisoned.
     pub fn get_mut(&mut self) -> LockResult<&mut T> {
-        let poisoned = self.poison.get();
-        let value = self.cell.get_mut();
-        if poisoned { Err(PoisonError::new(value)) } else { Ok(value) }
+        self.poison.check(self.cell.get_mut())
     }
 }
 

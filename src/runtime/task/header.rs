@@ -15,7 +15,7 @@
 //! | `meta`, `family`, `reservation`, `vtable` | nobody after creation | everybody |
 
 use super::current;
-use super::error::JoinError;
+use super::error::{Cause, JoinError};
 use super::park_word::{Notify, ParkWord, Token};
 use crate::coroutine::Control;
 use crate::runtime::family::Family;
@@ -562,7 +562,8 @@ impl TaskRef {
     }
 
     /// Ends a task that has not started and never will: its body is dropped here and now.
-    pub(crate) fn abandon(self, error: JoinError) {
+    pub(crate) fn abandon(self, cause: Cause) {
+        let error = JoinError::new(cause, self.name());
         // SAFETY: the caller owns the only reference that could ever start the task, so `run` is not called.
         unsafe { (self.header().vtable.abandon)(self.0, error) };
         self.complete();
@@ -570,7 +571,7 @@ impl TaskRef {
 
     /// Ends a task that was leaked on its stack by its hub and never runs again.
     pub(crate) fn complete_leaked(&self) {
-        let error = JoinError::new(super::error::Cause::Killed, self.name());
+        let error = JoinError::new(Cause::Killed, self.name());
         // SAFETY: the body has begun and never goes on, so it neither touches its stage again nor publishes a result.
         unsafe { (self.header().vtable.abandon)(self.0, error) };
         self.complete();
