@@ -34,7 +34,8 @@
 //! - A green thread that has started never changes its OS thread. So [`spawn`] is a safe function that asks for `Send` as
 //!   std's does, and whatever a green thread holds while it waits stays valid.
 //! - Green threads of one worker share its thread-locals, and a lock or channel of std's blocks the worker.
-//! - One that computes for long keeps the others of its worker waiting; [`yield_now`] lets them run.
+//! - One that computes for long keeps the others of its worker waiting: [`yield_now`] lets them run, and [`blocking`] runs
+//!   it elsewhere.
 //! - Linux on x86_64 and aarch64.
 //!
 //! [`join`]: JoinHandle::join
@@ -68,7 +69,8 @@ mod util;
 
 pub use runtime::{Runtime, RuntimeBuilder};
 pub use thread::{
-    Builder, Elapsed, JoinError, JoinHandle, current, run, shield, sleep, spawn, timeout, yield_now,
+    Builder, Elapsed, JoinError, JoinHandle, blocking, current, run, shield, sleep, spawn, timeout,
+    yield_now,
 };
 
 /// The README's example is a test like the others.

@@ -3,6 +3,7 @@
 //! Invariant: a started task runs on the OS thread that started it, and only there; everything that blocks it goes
 //! through [`park`].
 
+pub(crate) mod blocking;
 mod builder;
 pub(crate) mod family;
 mod hub;

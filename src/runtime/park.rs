@@ -38,6 +38,7 @@ pub(crate) enum Reason {
     Receive,
     Select,
     Queue,
+    Blocking,
 }
 
 /// How a wait ended.

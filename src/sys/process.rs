@@ -1,11 +1,13 @@
 //! Whole-process events: the beginning of `exit`, and a `fork`.
 
 use std::cell::Cell;
+use std::ptr;
 use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 static EXITING: AtomicBool = AtomicBool::new(false);
-static FORKED: AtomicBool = AtomicBool::new(false);
+/// How many forks lie between this process and the one that first used the library.
+static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
     /// Whether this OS thread is the one that runs the exit handlers.
@@ -18,10 +20,10 @@ extern "C" fn mark_exiting() {
 }
 
 unsafe extern "C" fn mark_forked() {
-    FORKED.store(true, Ordering::Relaxed);
+    GENERATION.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Arranges that [`is_exiting`] and [`is_forked_child`] know; later calls do nothing.
+/// Arranges that [`is_exiting`] and [`generation`] know; later calls do nothing.
 pub(crate) fn watch() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -45,7 +47,54 @@ fn exits_here() -> bool {
     EXITS.get()
 }
 
+/// Another number in a child of `fork` than in its parent: what was made under another one belongs to the parent.
+#[inline]
+pub(crate) fn generation() -> u32 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
 /// Whether this process is the child of a `fork` made after the library was first used.
 pub(crate) fn is_forked_child() -> bool {
-    FORKED.load(Ordering::Relaxed)
+    generation() != 0
+}
+
+/// Something that each process has one of, made when it is first asked for. A forked child gets one of its own: in its
+/// parent's a lock may be held by a thread that the child does not have.
+#[derive(Debug)]
+pub(crate) struct PerProcess<T: 'static>(AtomicPtr<Made<T>>);
+
+#[derive(Debug)]
+struct Made<T> {
+    generation: u32,
+    value: T,
+}
+
+impl<T: Send + Sync> PerProcess<T> {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// The process's own. Of two that threads make at the same time one is dropped.
+    pub(crate) fn get(&self, make: impl FnOnce() -> T) -> &'static T {
+        watch();
+        let generation = generation();
+        let present = self.0.load(Ordering::Acquire);
+        // SAFETY: null, or a leaked box.
+        match unsafe { present.as_ref() } {
+            Some(made) if made.generation == generation => return &made.value,
+            _ => {}
+        }
+        let new = Box::into_raw(Box::new(Made { generation, value: make() }));
+        match self.0.compare_exchange(present, new, Ordering::AcqRel, Ordering::Acquire) {
+            // SAFETY: leaked here, and never freed from now on.
+            Ok(_) => unsafe { &(*new).value },
+            Err(other) => {
+                // SAFETY: ours alone, since it was not stored; the other was stored by a thread of this process.
+                unsafe {
+                    drop(Box::from_raw(new));
+                    &(*other).value
+                }
+            }
+        }
+    }
 }

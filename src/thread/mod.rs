@@ -5,6 +5,7 @@
 //!
 //! Invariant: nothing here touches a stack or an atomic; it is the runtime's face.
 
+mod blocking;
 mod builder;
 mod current;
 mod join_handle;
@@ -13,6 +14,7 @@ mod sleep;
 mod spawn;
 mod timeout;
 
+pub use blocking::blocking;
 pub use builder::Builder;
 pub use current::current;
 pub use join_handle::JoinHandle;

@@ -39,7 +39,7 @@ pub(crate) struct Joinable<T> {
 }
 
 /// Drops what a user left to us; a panic of its destructor has been printed and concerns nobody else.
-fn drop_quietly<T>(value: T) {
+pub(crate) fn drop_quietly<T>(value: T) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
         // Dropping the payload may panic as well, and here that would end the process.
         std::mem::forget(payload);

@@ -16,7 +16,7 @@ mod park_word;
 pub(crate) mod switch;
 mod thread;
 
-pub(crate) use cell::{Joinable, new_task};
+pub(crate) use cell::{Joinable, drop_quietly, new_task};
 pub use error::JoinError;
 pub(crate) use error::{Cause, Expired, Kill};
 pub(crate) use header::{Limit, Meta, Started, TaskRef, any_interruption};

@@ -1,0 +1,84 @@
+//! One call that runs on a pool's thread, and the green thread that waits for it.
+#![forbid(unsafe_code)]
+
+use super::super::park::Waiter;
+use super::super::task::drop_quietly;
+use parking_lot::Mutex;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::Result;
+
+/// A job as the pool sees it.
+pub(super) trait Job: Send + Sync {
+    /// Runs it, unless nobody waits for it any more.
+    fn run(&self);
+
+    /// Whether there is nothing to run.
+    fn is_given_up(&self) -> bool;
+}
+
+/// A body that becomes its result.
+pub(super) struct Call<F, T>(Mutex<Stage<F, T>>);
+
+enum Stage<F, T> {
+    Queued(F, Waiter),
+    Running(Waiter),
+    Done(Result<T>),
+    /// Whoever waited is gone, or has what it waited for.
+    GivenUp,
+}
+
+/// What a call was at when it was given up.
+pub(super) enum Left<F, T> {
+    /// It had not begun, and never runs.
+    Body(F),
+    /// It runs, and its result will be dropped.
+    Running,
+    Done(Result<T>),
+}
+
+impl<F, T> Call<F, T> {
+    pub(super) fn new(body: F, waiter: Waiter) -> Self {
+        Self(Mutex::new(Stage::Queued(body, waiter)))
+    }
+
+    /// Ends it for the one who waits, who takes what there is.
+    pub(super) fn leave(&self) -> Left<F, T> {
+        match std::mem::replace(&mut *self.0.lock(), Stage::GivenUp) {
+            Stage::Queued(body, _) => Left::Body(body),
+            Stage::Done(result) => Left::Done(result),
+            Stage::Running(_) | Stage::GivenUp => Left::Running,
+        }
+    }
+}
+
+impl<F: FnOnce() -> T + Send, T: Send> Job for Call<F, T> {
+    fn run(&self) {
+        let body = {
+            let mut stage = self.0.lock();
+            match std::mem::replace(&mut *stage, Stage::GivenUp) {
+                Stage::Queued(body, waiter) => {
+                    *stage = Stage::Running(waiter);
+                    body
+                }
+                _ => return,
+            }
+        };
+        let result = catch_unwind(AssertUnwindSafe(body));
+        let mut stage = self.0.lock();
+        match std::mem::replace(&mut *stage, Stage::GivenUp) {
+            Stage::Running(waiter) => {
+                *stage = Stage::Done(result);
+                drop(stage);
+                waiter.unpark();
+            }
+            _ => {
+                drop(stage);
+                drop_quietly(result);
+            }
+        }
+    }
+
+    fn is_given_up(&self) -> bool {
+        matches!(&*self.0.lock(), Stage::GivenUp)
+    }
+}

@@ -1,0 +1,85 @@
+//! Code that blocks its OS thread, on OS threads that are there for it.
+//!
+//! Invariant: a pool's thread runs one job at a time and holds no lock meanwhile; whatever waits for a place in a full
+//! pool waits as a green thread. A job inside a job of the same kind runs at once, where it is: so no chain of them waits
+//! for itself.
+#![forbid(unsafe_code)]
+
+mod job;
+mod pool;
+
+use super::park;
+use crate::sys::process::PerProcess;
+use pool::Pool;
+use std::cell::Cell;
+
+/// What is run. Each kind has threads of its own, so that none keeps another waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub(crate) enum Kind {
+    /// Code of users, which may run for as long as it likes.
+    User,
+    /// Looking up names.
+    #[allow(dead_code, reason = "the sockets are about to use it")]
+    Names,
+    /// Files.
+    #[allow(dead_code, reason = "the files are about to use it")]
+    Files,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Names => "names",
+            Self::Files => "files",
+        }
+    }
+}
+
+thread_local! {
+    /// What this OS thread is there for, if it is a pool's.
+    static KIND: Cell<Option<Kind>> = const { Cell::new(None) };
+}
+
+/// The most threads for users' code, unless the environment says otherwise.
+const USER_THREADS: usize = 256;
+/// The most threads for each of the others.
+const OTHER_THREADS: usize = 64;
+
+#[derive(Debug)]
+struct Pools([Pool; 3]);
+
+static POOLS: PerProcess<Pools> = PerProcess::new();
+
+fn pool(kind: Kind) -> &'static Pool {
+    let make = || {
+        let given = std::env::var("GREENTHREAD_BLOCKING_THREADS").ok();
+        let user = given.and_then(|text| text.trim().parse().ok()).unwrap_or(USER_THREADS);
+        Pools([
+            Pool::new(Kind::User, user.max(1)),
+            Pool::new(Kind::Names, OTHER_THREADS),
+            Pool::new(Kind::Files, OTHER_THREADS),
+        ])
+    };
+    &POOLS.get(make).0[kind as usize]
+}
+
+/// Runs `body` on a thread of the pool and suspends the calling green thread meanwhile. On a plain OS thread, and on a
+/// pool's own, it runs where it is.
+///
+/// A kill or a timeout ends the wait: a body that has not begun by then never runs, one that has goes on to its end, and
+/// what it returns is dropped.
+///
+/// # Panics
+/// With the panic of `body`.
+pub(crate) fn run<F, T>(kind: Kind, body: F) -> T
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    if KIND.try_with(Cell::get).ok().flatten() == Some(kind) || !park::is_green() {
+        return body();
+    }
+    pool(kind).run(body)
+}

@@ -1,0 +1,320 @@
+//! OS threads of one kind: as many as there is work for, up to a limit; those that have none for a while end.
+#![forbid(unsafe_code)]
+
+use super::super::park::{self, Parker, Reason, Wake};
+use super::job::{Call, Job, Left};
+use super::{KIND, Kind};
+use crate::sys::fault;
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// How long a thread waits for work before it ends.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// So many given-up jobs may lie in a queue in any case.
+const SWEEP_ABOVE: usize = 64;
+
+/// Jobs of all pools that are queued or run.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+/// Threads of all pools.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Arc<dyn Job>>,
+    /// How many of the queue were given up, or a few more.
+    given_up: usize,
+    threads: usize,
+    idle: usize,
+    /// How many threads there have ever been.
+    made: usize,
+}
+
+pub(super) struct Pool {
+    kind: Kind,
+    limit: usize,
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl Pool {
+    pub(super) fn new(kind: Kind, limit: usize) -> Self {
+        Self { kind, limit, state: Mutex::default(), work: Condvar::new() }
+    }
+
+    /// See [`run`](super::run); the caller is a green thread.
+    pub(super) fn run<F, T>(&'static self, body: F) -> T
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let parker = Parker::new();
+        let call = Arc::new(Call::new(body, parker.waiter()));
+        let queued = self.push(Arc::clone(&call) as Arc<dyn Job>);
+        let wake = if queued { parker.park(Reason::Blocking, None) } else { Wake::Notified };
+        match call.leave() {
+            Left::Body(body) if !queued => body(),
+            Left::Done(Ok(value)) if wake == Wake::Notified => value,
+            Left::Done(Err(payload)) if wake == Wake::Notified => resume_unwind(payload),
+            left => {
+                if let Left::Body(_) = &left {
+                    self.one_given_up();
+                }
+                // Before the unwinding, in which a panic of its destructor would end the process.
+                drop(left);
+                park::raise_kill()
+            }
+        }
+    }
+
+    /// Queues a job and sees to it that there is a thread for it. `false`, with nothing queued, where there is none and
+    /// none can be had.
+    fn push(&'static self, job: Arc<dyn Job>) -> bool {
+        let mut state = self.state.lock();
+        if state.queue.len() >= state.idle && state.threads < self.limit {
+            // With the lock held: who else comes now must not rely on a thread that there will not be.
+            match self.spawn(state.made) {
+                Ok(()) => {
+                    state.made += 1;
+                    state.threads += 1;
+                    THREADS.fetch_add(1, Ordering::SeqCst);
+                }
+                // Those that are there will come to it.
+                Err(_) if state.threads > 0 => {}
+                Err(_) => return false,
+            }
+        }
+        OPEN.fetch_add(1, Ordering::SeqCst);
+        state.queue.push_back(job);
+        drop(state);
+        self.work.notify_one();
+        true
+    }
+
+    fn spawn(&'static self, number: usize) -> std::io::Result<()> {
+        fault::check(fault::Call::ThreadSpawn)?;
+        let name = format!("gt-{}-{number}", self.kind.name());
+        std::thread::Builder::new().name(name).spawn(|| self.work())?;
+        Ok(())
+    }
+
+    /// A thread's whole life.
+    fn work(&self) {
+        KIND.set(Some(self.kind));
+        let mut state = self.state.lock();
+        loop {
+            if let Some(job) = state.queue.pop_front() {
+                drop(state);
+                job.run();
+                drop(job);
+                OPEN.fetch_sub(1, Ordering::SeqCst);
+                state = self.state.lock();
+                continue;
+            }
+            state.idle += 1;
+            let timed_out = self.work.wait_for(&mut state, IDLE).timed_out();
+            state.idle -= 1;
+            if timed_out && state.queue.is_empty() {
+                state.threads -= 1;
+                THREADS.fetch_sub(1, Ordering::SeqCst);
+                return;
+            }
+        }
+    }
+
+    /// A job of the queue was given up, or had just left it. Now and then the queue is rid of those.
+    fn one_given_up(&self) {
+        let mut state = self.state.lock();
+        state.given_up += 1;
+        if state.given_up > SWEEP_ABOVE && state.given_up > state.queue.len() / 2 {
+            let before = state.queue.len();
+            state.queue.retain(|job| !job.is_given_up());
+            state.given_up = 0;
+            OPEN.fetch_sub(before - state.queue.len(), Ordering::SeqCst);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Runtime;
+    use crate::runtime::blocking;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::mpsc;
+
+    fn pool(limit: usize) -> &'static Pool {
+        Box::leak(Box::new(Pool::new(Kind::User, limit)))
+    }
+
+    fn on_runtime<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
+        Runtime::new_current_thread().unwrap().run(body).unwrap()
+    }
+
+    fn os_thread() -> std::thread::ThreadId {
+        std::thread::current().id()
+    }
+
+    #[test]
+    fn grows_to_its_limit_and_queues_beyond_it() {
+        let pool = pool(3);
+        let most = on_runtime(move || {
+            static NOW: AtomicUsize = AtomicUsize::new(0);
+            static MOST: AtomicUsize = AtomicUsize::new(0);
+            let job = || {
+                MOST.fetch_max(NOW.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(2));
+                NOW.fetch_sub(1, Ordering::SeqCst);
+            };
+            let all: Vec<_> = (0..30).map(|_| crate::spawn(move || pool.run(job))).collect();
+            all.into_iter().for_each(|one| one.join().unwrap());
+            MOST.load(Ordering::SeqCst)
+        });
+        assert!((1..=3).contains(&most), "{most}");
+        let state = pool.state.lock();
+        assert!(state.made <= 3 && state.queue.is_empty());
+    }
+
+    /// One at a time needs one thread, however often.
+    #[test]
+    fn an_idle_thread_is_used_again() {
+        let pool = pool(8);
+        on_runtime(move || {
+            for _ in 0..20 {
+                pool.run(|| ());
+                while pool.state.lock().idle == 0 {
+                    crate::sleep(Duration::from_millis(1));
+                }
+            }
+        });
+        assert_eq!(pool.state.lock().made, 1);
+    }
+
+    #[test]
+    fn without_threads_it_runs_where_it_is() {
+        std::thread::spawn(|| {
+            let pool = pool(2);
+            let own = os_thread();
+            let threads = on_runtime(move || {
+                fault::fail(fault::Call::ThreadSpawn, 0, 1, libc::EAGAIN);
+                let first = pool.run(os_thread);
+                let second = pool.run(os_thread);
+                // One is there: a second that cannot be had is no matter.
+                fault::fail(fault::Call::ThreadSpawn, 0, usize::MAX, libc::EAGAIN);
+                let slow = crate::spawn(move || {
+                    pool.run(|| std::thread::sleep(Duration::from_millis(20)));
+                    os_thread()
+                });
+                crate::yield_now();
+                let third = pool.run(os_thread);
+                slow.join().unwrap();
+                [first, second, third]
+            });
+            assert_eq!(threads[0], own);
+            assert_eq!(threads[1], threads[2]);
+            assert!(threads[1] != own);
+        })
+        .join()
+        .unwrap();
+    }
+
+    /// The only thread is taken for ever: whoever waits for it is killed, and the queue keeps none of them.
+    #[test]
+    fn those_given_up_leave_the_queue() {
+        let pool = pool(1);
+        let (release, taken) = mpsc::channel::<()>();
+        on_runtime(move || {
+            let first = crate::spawn(move || pool.run(move || taken.recv()));
+            while pool.state.lock().queue.len() == 1 || pool.state.lock().threads == 0 {
+                crate::sleep(Duration::from_millis(1));
+            }
+            static DROPPED: AtomicUsize = AtomicUsize::new(0);
+            struct Count;
+            impl Drop for Count {
+                fn drop(&mut self) {
+                    DROPPED.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+            for _ in 0..1000 {
+                let count = Count;
+                let handle = crate::spawn(move || {
+                    pool.run(move || {
+                        drop(count);
+                        panic!("it must not run")
+                    })
+                });
+                crate::yield_now();
+                handle.kill();
+                assert!(handle.join().unwrap_err().is_killed());
+            }
+            assert_eq!(DROPPED.load(Ordering::SeqCst), 1000);
+            assert!(pool.state.lock().queue.len() <= SWEEP_ABOVE + 1);
+            release.send(()).unwrap();
+            assert!(first.join().unwrap().is_ok());
+            assert_eq!(pool.run(|| 5), 5);
+        });
+    }
+
+    /// More chains of jobs inside jobs than there are threads: if one waited for a place inside, all would.
+    #[test]
+    fn jobs_inside_jobs_of_all_kinds() {
+        use blocking::Kind::{Files, Names, User};
+        let chain = || {
+            blocking::run(Names, || {
+                blocking::run(User, || {
+                    // Here are green threads again, on a pool's thread.
+                    on_runtime(|| {
+                        let all = [Names, Files, User].map(|kind| {
+                            let inner = move || blocking::run(Names, move || kind);
+                            crate::spawn(move || blocking::run(kind, inner)).join().unwrap()
+                        });
+                        assert_eq!(all, [Names, Files, User]);
+                        blocking::run(Names, || blocking::run(User, || 1))
+                    })
+                })
+            })
+        };
+        let count = on_runtime(move || {
+            let all: Vec<_> = (0..200).map(|_| crate::spawn(chain)).collect();
+            all.into_iter().map(|one| one.join().unwrap()).sum::<i32>()
+        });
+        assert_eq!(count, 200);
+    }
+
+    /// Each kind's full pool does not keep the others waiting.
+    #[test]
+    fn one_kind_does_not_starve_another() {
+        on_runtime(|| {
+            let stop = Arc::new(AtomicBool::new(false));
+            let hogs: Vec<_> = (0..200)
+                .map(|_| {
+                    let stop = Arc::clone(&stop);
+                    crate::spawn(move || {
+                        blocking::run(Kind::Files, move || {
+                            while !stop.load(Ordering::SeqCst) {
+                                std::thread::sleep(Duration::from_millis(1));
+                            }
+                        });
+                    })
+                })
+                .collect();
+            crate::sleep(Duration::from_millis(20));
+            assert_eq!(blocking::run(Kind::Names, || 1), 1);
+            assert_eq!(blocking::run(Kind::User, || 2), 2);
+            stop.store(true, Ordering::SeqCst);
+            hogs.into_iter().for_each(|hog| hog.join().unwrap());
+        });
+    }
+}
