@@ -69,8 +69,8 @@ mod util;
 
 pub use runtime::{Runtime, RuntimeBuilder};
 pub use thread::{
-    Builder, Elapsed, JoinError, JoinHandle, blocking, current, run, shield, sleep, spawn, timeout,
-    yield_now,
+    Builder, Elapsed, JoinError, JoinHandle, blocking, current, run, scope, shield, sleep, spawn,
+    timeout, yield_now,
 };
 
 /// The README's example is a test like the others.

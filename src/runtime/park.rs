@@ -12,8 +12,9 @@ use super::task::{
     switch,
 };
 use crate::sys::process;
+use std::any::Any;
 use std::marker::PhantomData;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
 /// What a thread waits for, as reports name it.
@@ -261,6 +262,32 @@ pub(crate) fn raise_kill() -> ! {
         Some(limit) if !task.is_killed() => resume_unwind(Box::new(Expired(limit.id))),
         _ => resume_unwind(Box::new(Kill)),
     }
+}
+
+/// Whether somebody is unwound by a kill or an expired timeout, not by a panic.
+pub(crate) fn is_interruption(payload: &(dyn Any + Send)) -> bool {
+    payload.is::<Kill>() || payload.is::<Expired>()
+}
+
+/// Runs `body` and stops whatever unwinds out of it.
+pub(crate) fn catch<T>(body: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+    let task = own_task();
+    let unwinding = task.was_unwinding();
+    let result = catch_unwind(AssertUnwindSafe(body));
+    // Whatever unwound inside has been caught.
+    task.set_unwinding(unwinding);
+    result
+}
+
+/// Goes on unwinding with what [`catch`] stopped: for locks and waits it is what it was before.
+pub(crate) fn resume(payload: Box<dyn Any + Send>) -> ! {
+    let task = own_task();
+    if is_interruption(&*payload) {
+        task.set_interrupted();
+    } else {
+        task.set_unwinding(true);
+    }
+    resume_unwind(payload)
 }
 
 /// Whether the calling thread itself is unwinding.

@@ -1,11 +1,12 @@
 //! A green thread with settings.
 #![forbid(unsafe_code)]
 
-use super::JoinHandle;
+use super::{JoinHandle, Scope, ScopedJoinHandle};
 use crate::runtime::family::Family;
-use crate::runtime::task::{Meta, TaskRef, current, new_task};
+use crate::runtime::task::{Joinable, Meta, TaskRef, current, new_task};
 use crate::runtime::{Runtime, global};
-use crate::stack::{StackSize, budget};
+use crate::stack::StackSize;
+use crate::stack::budget::{self, Reservation};
 use std::io;
 
 /// Settings for a new green thread, as [`std::thread::Builder`].
@@ -24,6 +25,17 @@ use std::io;
 pub struct Builder {
     name: Option<String>,
     stack_size: Option<usize>,
+}
+
+/// Makes the task of a body, given what the settings come to.
+trait Create<T>:
+    FnOnce(Option<Box<Meta>>, Option<&'static Family>, Reservation) -> (TaskRef, Joinable<T>)
+{
+}
+
+impl<T, F> Create<T> for F where
+    F: FnOnce(Option<Box<Meta>>, Option<&'static Family>, Reservation) -> (TaskRef, Joinable<T>)
+{
 }
 
 /// The family of the calling green thread.
@@ -61,13 +73,50 @@ impl Builder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        self.spawn_here(|meta, family, reservation| new_task(body, meta, family, reservation))
+    }
+
+    /// As [`spawn`](Self::spawn), for a green thread of a [`scope`](crate::thread::scope), which may borrow what the scope
+    /// may. As [`std::thread::Builder::spawn_scoped`]. Does not suspend.
+    ///
+    /// # Errors
+    /// As for [`spawn`](Self::spawn).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{Builder, thread};
+    /// let text = String::from("borrowed");
+    /// let length = thread::scope(|s| {
+    ///     Builder::new().name("counter".into()).spawn_scoped(s, || text.len()).unwrap().join().unwrap()
+    /// });
+    /// assert_eq!(length, text.len());
+    /// ```
+    pub fn spawn_scoped<'scope, 'env, F, T>(
+        self,
+        scope: &'scope Scope<'scope, 'env>,
+        body: F,
+    ) -> io::Result<ScopedJoinHandle<'scope, T>>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        let handle = self.spawn_here(|meta, family, reservation| {
+            scope.new_task(body, meta, family, reservation)
+        });
+        handle.map(ScopedJoinHandle::new)
+    }
+
+    /// On the caller's runtime, or on the global one.
+    #[inline]
+    fn spawn_here<T>(self, create: impl Create<T>) -> io::Result<JoinHandle<T>> {
         if current::with_hub(|_| ()).is_some() {
             let default = current::with_hub(|hub| hub.stack_size());
-            return self.make(body, default.unwrap_or_default(), own_family(), |task| {
+            return self.make(create, default.unwrap_or_default(), own_family(), |task| {
                 current::with_hub(|hub| hub.scheduler.push_from(hub, task));
             });
         }
-        self.spawn_on(global()?, body)
+        let runtime = global()?;
+        self.make(create, runtime.stack_size(), None, |task| runtime.push(task))
     }
 
     pub(crate) fn spawn_on<F, T>(self, runtime: &Runtime, body: F) -> io::Result<JoinHandle<T>>
@@ -77,21 +126,18 @@ impl Builder {
     {
         // Whoever runs a `main` knows of its own runtime's green threads only.
         let family = if runtime.is_callers() { own_family() } else { None };
-        self.make(body, runtime.stack_size(), family, |task| runtime.push(task))
+        let create = |meta, family, reservation| new_task(body, meta, family, reservation);
+        self.make(create, runtime.stack_size(), family, |task| runtime.push(task))
     }
 
     #[inline]
-    fn make<F, T>(
+    fn make<T>(
         self,
-        body: F,
+        create: impl Create<T>,
         default_size: StackSize,
         family: Option<&'static Family>,
         push: impl FnOnce(TaskRef),
-    ) -> io::Result<JoinHandle<T>>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
+    ) -> io::Result<JoinHandle<T>> {
         let size = self.stack_size.map(StackSize::new).transpose()?;
         let reservation = budget::reserve(size.unwrap_or(default_size))?;
         let meta = (self.name.is_some() || size.is_some()).then(|| {
@@ -100,7 +146,7 @@ impl Builder {
         if let Some(family) = family {
             family.enter();
         }
-        let (task, joinable) = new_task(body, meta, family, reservation);
+        let (task, joinable) = create(meta, family, reservation);
         push(task);
         Ok(JoinHandle::new(joinable))
     }

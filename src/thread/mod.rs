@@ -10,6 +10,7 @@ mod builder;
 mod current;
 mod join_handle;
 mod park;
+mod scope;
 mod sleep;
 mod spawn;
 mod timeout;
@@ -19,10 +20,11 @@ pub use builder::Builder;
 pub use current::current;
 pub use join_handle::JoinHandle;
 pub use park::{park, park_timeout};
+pub use scope::{ScopedJoinHandle, scope};
 pub use sleep::{sleep, sleep_until, yield_now};
 pub use spawn::{run, spawn};
 pub use timeout::{Elapsed, shield, timeout};
 
 pub use std::thread::{available_parallelism, panicking};
 
-pub use crate::runtime::task::{JoinError, Thread, ThreadId};
+pub use crate::runtime::task::{JoinError, Scope, Thread, ThreadId};

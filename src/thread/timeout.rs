@@ -6,7 +6,6 @@ use crate::runtime::park;
 use crate::runtime::task::{Expired, Limit, TaskRef};
 use crate::sys::time::deadline_after;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -57,18 +56,15 @@ where
     let limit = Limit { deadline, id: NEXT.fetch_add(1, Ordering::Relaxed) };
     let task = park::own_task();
     let region = enter_no_switch_region();
-    let unwinding = task.was_unwinding();
     task.push_limit(limit);
-    let result = catch_unwind(AssertUnwindSafe(body));
+    let result = park::catch(body);
     task.pop_limit();
     drop(region);
-    // Whatever unwound inside has been caught.
-    task.set_unwinding(unwinding);
     match result {
         Ok(value) => Ok(value),
         Err(payload) => match payload.downcast_ref::<Expired>() {
             Some(expired) if expired.0 == limit.id => Err(Elapsed(())),
-            _ => resume_unwind(payload),
+            _ => park::resume(payload),
         },
     }
 }

@@ -11,6 +11,7 @@ mod net_std;
 mod queue;
 mod runtime;
 mod scheduling;
+mod scope;
 mod shutdown;
 mod stack;
 mod stress;

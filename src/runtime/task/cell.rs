@@ -79,8 +79,11 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
             drop_quietly(body);
             Err(JoinError::new(Cause::Killed, shared.name()))
         } else {
-            catch_unwind(AssertUnwindSafe(body))
-                .map_err(|payload| JoinError::from_payload(payload, shared.name()))
+            catch_unwind(AssertUnwindSafe(body)).map_err(|payload| {
+                let error = JoinError::from_payload(payload, shared.name());
+                shared.note_failure(&error);
+                error
+            })
         };
         // SAFETY: as above; the result is not published yet.
         unsafe { *Self::stage(header) = Stage::Result(result) };
@@ -99,6 +102,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
         drop_quietly(body);
         // SAFETY: as above; the caller holds a reference.
         unsafe {
+            header.as_ref().note_failure(&error);
             *Self::stage(header) = Stage::Result(Err(error));
             if header.as_ref().publish_result() {
                 *Self::stage(header) = Stage::Taken;
@@ -138,8 +142,29 @@ where
     F: FnOnce() -> T + 'static,
     T: 'static,
 {
+    // SAFETY: neither of the two borrows anything.
+    unsafe { new_borrowing_task(body, meta, family, reservation) }
+}
+
+/// As [`new_task`], for a body and a result that borrow.
+///
+/// # Safety
+/// What they borrow lives until [`TaskRef::is_done`] says so, and for ever where [`TaskRef::is_leaked`] does; the
+/// `Joinable` is spent or dropped before it ends, or never.
+///
+/// By then the body has returned or been dropped, and a result that is not the `Joinable`'s has been dropped too: who
+/// still has a reference touches neither.
+pub(super) unsafe fn new_borrowing_task<F, T>(
+    body: F,
+    meta: Option<Box<Meta>>,
+    family: Option<&'static Family>,
+    reservation: Reservation,
+) -> (TaskRef, Joinable<T>)
+where
+    F: FnOnce() -> T,
+{
     struct Types<F, T>(PhantomData<(F, T)>);
-    impl<F: FnOnce() -> T + 'static, T: 'static> Types<F, T> {
+    impl<F: FnOnce() -> T, T> Types<F, T> {
         const VTABLE: &'static VTable = &Task::<F, T>::VTABLE;
     }
     let header = memory::allocate(Task::<F, T> {

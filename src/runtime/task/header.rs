@@ -49,6 +49,11 @@ const UNWINDING: u32 = 64;
 /// With UNWINDING: a kill or an expired timeout, not a panic.
 const INTERRUPTED: u32 = 128;
 
+/// The body panicked or could not run, and nobody has been told.
+const FAILED: u32 = 256;
+/// The task was given up: its frames stay where they are for ever.
+const LEAKED: u32 = 512;
+
 /// Killed tasks that have not ended, and timeouts that are open. While it is zero, a thread that yields or waits need not
 /// look whether it is to be interrupted.
 static INTERRUPTIONS: AtomicUsize = AtomicUsize::new(0);
@@ -177,6 +182,13 @@ impl Header {
     /// Says that the result is there. `true` if nobody will come for it: then the caller drops it.
     pub(super) fn publish_result(&self) -> bool {
         self.flags.fetch_or(RESULT, Ordering::AcqRel) & DETACHED != 0
+    }
+
+    /// Remembers an error that is not a kill. Before the task is done.
+    pub(super) fn note_failure(&self, error: &JoinError) {
+        if !error.is_killed() {
+            self.flags.fetch_or(FAILED, Ordering::Relaxed);
+        }
     }
 
     /// Says that nobody will come for the result. `true` if it is there already: then the caller drops it.
@@ -513,6 +525,21 @@ impl TaskRef {
         self.header().done.load(Ordering::Acquire)
     }
 
+    /// Whether the task, which is done, was given up: its frames, and what they borrow, must stay for ever.
+    pub(crate) fn is_leaked(&self) -> bool {
+        self.header().flags.load(Ordering::Relaxed) & LEAKED != 0
+    }
+
+    /// Whether the task, which is done, panicked or could not run, and nobody has been told.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.header().flags.load(Ordering::Relaxed) & FAILED != 0
+    }
+
+    /// As [`has_failed`](Self::has_failed); who asks has been told.
+    pub(crate) fn take_failure(&self) -> bool {
+        self.header().flags.fetch_and(!FAILED, Ordering::Relaxed) & FAILED != 0
+    }
+
     /// Asks for a wake-up at the end of the task. `false` if it has ended already.
     pub(crate) fn add_waiter(&self, waiter: Waiter) -> bool {
         let mut completion = self.header().completion.lock();
@@ -572,6 +599,7 @@ impl TaskRef {
     /// Ends a task that was leaked on its stack by its hub and never runs again.
     pub(crate) fn complete_leaked(&self) {
         let error = JoinError::new(Cause::Killed, self.name());
+        self.header().flags.fetch_or(LEAKED, Ordering::Relaxed);
         // SAFETY: the body has begun and never goes on, so it neither touches its stage again nor publishes a result.
         unsafe { (self.header().vtable.abandon)(self.0, error) };
         self.complete();

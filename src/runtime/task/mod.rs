@@ -13,6 +13,7 @@ mod inbox;
 pub(crate) mod memory;
 mod os_thread;
 mod park_word;
+mod scope;
 pub(crate) mod switch;
 mod thread;
 
@@ -23,4 +24,6 @@ pub(crate) use header::{Limit, Meta, Started, TaskRef, any_interruption};
 pub(crate) use inbox::Inbox;
 pub(crate) use os_thread::{new_os_thread, sleep_os_thread};
 pub(crate) use park_word::{Outcome, Token};
+pub use scope::Scope;
+pub(crate) use scope::enter_scope;
 pub use thread::{Thread, ThreadId};

@@ -1,0 +1,205 @@
+//! Green threads that borrow: all of them have ended before what they borrow does.
+//!
+//! [`enter_scope`] calls a closure with a [`Scope`], waits for every task that was made through it, and only then returns
+//! or goes on unwinding. Nothing rests on a destructor: a handle may be forgotten, and the closure cannot get at the scope
+//! but by reference. A task that was given up, whose frames remain for ever, keeps the scope from ever ending.
+
+use super::cell::{Joinable, new_borrowing_task};
+use super::header::{Meta, TaskRef};
+use crate::coroutine::enter_no_switch_region;
+use crate::runtime::family::Family;
+use crate::runtime::park::{self, Parker, Reason, Wake};
+use crate::stack::budget::Reservation;
+use crate::sys::report;
+use parking_lot::Mutex;
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem;
+
+/// Where green threads that borrow are spawned, as [`std::thread::Scope`]; see [`scope`](crate::thread::scope).
+pub struct Scope<'scope, 'env: 'scope> {
+    children: Mutex<Children>,
+    /// Both invariant: a child must not be able to shorten what it may borrow, nor to lengthen it.
+    scope: PhantomData<&'scope mut &'scope ()>,
+    env: PhantomData<&'env mut &'env ()>,
+}
+
+/// The tasks that may not have ended, or that failed.
+struct Children {
+    tasks: Vec<TaskRef>,
+    /// At this length those that have ended well are dropped.
+    prune_at: usize,
+    /// New ones are killed at once.
+    killed: bool,
+}
+
+const PRUNE_AT_LEAST: usize = 64;
+
+impl fmt::Debug for Scope<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").finish_non_exhaustive()
+    }
+}
+
+impl<'scope> Scope<'scope, '_> {
+    /// Makes a task that has not started and that the scope waits for.
+    pub(crate) fn new_task<F, T>(
+        &'scope self,
+        body: F,
+        meta: Option<Box<Meta>>,
+        family: Option<&'static Family>,
+        reservation: Reservation,
+    ) -> (TaskRef, Joinable<T>)
+    where
+        F: FnOnce() -> T + 'scope,
+        T: 'scope,
+    {
+        // SAFETY: `'scope` ends when `enter_scope` returns or unwinds. It does so only after it has seen each registered
+        // task done, and never where one was leaked; the task is registered below, before anybody can start it. The
+        // `Joinable` has `T` in its type, so it cannot be used or dropped after `'scope`.
+        let (task, joinable) = unsafe { new_borrowing_task(body, meta, family, reservation) };
+        self.register(task.clone());
+        (task, joinable)
+    }
+
+    fn register(&self, task: TaskRef) {
+        let mut children = self.children.lock();
+        if children.killed {
+            task.kill();
+        }
+        let mut gone = Vec::new();
+        if children.tasks.len() >= children.prune_at {
+            let ended_well =
+                |task: &mut TaskRef| task.is_done() && !task.has_failed() && !task.is_leaked();
+            gone.extend(children.tasks.extract_if(.., ended_well));
+            children.prune_at = PRUNE_AT_LEAST.max(2 * children.tasks.len());
+        }
+        children.tasks.push(task);
+        drop(children);
+        drop(gone);
+    }
+
+    /// Kills the children that have not ended, and those that are still to come.
+    pub(crate) fn kill_children(&self) {
+        if cfg!(panic = "abort") {
+            return;
+        }
+        let tasks = {
+            let mut children = self.children.lock();
+            children.killed = true;
+            children.tasks.clone()
+        };
+        tasks.iter().for_each(TaskRef::kill);
+    }
+
+    /// A child that has not ended, once what became of the ended ones after it has gone into `ended`.
+    fn last_living(&self, ended: &mut Ended) -> Option<TaskRef> {
+        let mut gone = Vec::new();
+        let mut children = self.children.lock();
+        while let Some(task) = children.tasks.pop_if(|task| task.is_done() && !task.is_leaked()) {
+            ended.failed |= task.take_failure();
+            gone.push(task);
+        }
+        let last = children.tasks.last().cloned();
+        drop(children);
+        drop(gone);
+        last
+    }
+
+    /// Waits until every child has ended. A kill or timeout that arrives meanwhile kills them and is waited out.
+    fn wait(&self) -> Ended {
+        let mut ended = Ended { interrupted: false, failed: false };
+        // Only a child that has not ended can add others.
+        while let Some(task) = self.last_living(&mut ended) {
+            while !task.is_done() {
+                let parker =
+                    if ended.interrupted { Parker::uninterruptible() } else { Parker::new() };
+                let waiter = parker.waiter();
+                if task.add_waiter(waiter.clone())
+                    && parker.park(Reason::Join, None) == Wake::Killed
+                {
+                    task.remove_waiter(&waiter);
+                    ended.interrupted = true;
+                    self.kill_children();
+                }
+            }
+            if task.is_leaked() {
+                stay_for_ever(&task);
+            }
+        }
+        ended
+    }
+}
+
+struct Ended {
+    /// A kill or timeout arrived.
+    interrupted: bool,
+    /// A child panicked, or could not run, and nobody was told.
+    failed: bool,
+}
+
+/// What a leaked task's frames borrow, or threads that borrow from those frames use, must never go away.
+fn stay_for_ever(task: &TaskRef) -> ! {
+    let name = task.name().unwrap_or("<unnamed>");
+    report(format_args!(
+        "green thread '{name}' was given up inside a scope; the scope never ends, as its frames may still be borrowed from"
+    ));
+    loop {
+        let _ = Parker::uninterruptible().park(Reason::Join, None);
+    }
+}
+
+/// See [`scope`](crate::thread::scope), which it is.
+pub(crate) fn enter_scope<'env, F, T>(body: F) -> T
+where
+    F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
+{
+    /// Nothing between the body and the end of the last child unwinds; should it all the same, nothing sound is left to do.
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            report(format_args!("a scope could not wait for its children; aborting"));
+            std::process::abort();
+        }
+    }
+    let children = Children { tasks: Vec::new(), prune_at: PRUNE_AT_LEAST, killed: false };
+    let scope = Scope { children: Mutex::new(children), scope: PhantomData, env: PhantomData };
+    let region = enter_no_switch_region();
+    let bomb = Bomb;
+    let result = park::catch(|| body(&scope));
+    if result.as_ref().is_err_and(|payload| park::is_interruption(&**payload)) {
+        scope.kill_children();
+    }
+    let ended = scope.wait();
+    mem::forget(bomb);
+    drop(region);
+    match result {
+        Err(payload) => park::resume(payload),
+        Ok(value) if ended.interrupted => {
+            // Before anything unwinds: a panic of its destructor is then an ordinary one.
+            drop(value);
+            park::raise_kill()
+        }
+        Ok(_) if ended.failed => panic!("a scoped thread panicked"),
+        Ok(value) => value,
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::Runtime;
+
+    #[test]
+    fn a_long_scope_keeps_only_the_living() {
+        let main = || {
+            crate::scope(|s| {
+                for i in 0..10_000 {
+                    let handle = s.spawn(move || i);
+                    assert_eq!(handle.join().unwrap(), i);
+                    assert!(s.children.lock().tasks.len() <= super::PRUNE_AT_LEAST);
+                }
+            });
+        };
+        Runtime::new_current_thread().unwrap().run_local(main).unwrap();
+    }
+}

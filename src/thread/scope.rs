@@ -1,0 +1,132 @@
+//! Green threads that borrow from their spawner.
+#![forbid(unsafe_code)]
+
+use super::{Builder, JoinError, JoinHandle, Thread};
+use crate::runtime::task::{Scope, enter_scope};
+use std::fmt;
+use std::marker::PhantomData;
+
+/// Runs `body`, which may spawn green threads that borrow what lives longer than this call; waits for all of them before it
+/// returns, also while unwinding. As [`std::thread::scope`]. Suspends a green thread, blocks an OS thread.
+///
+/// A child may borrow anything outside of `body`, may itself spawn in the scope, and may run on another worker. A handle
+/// may be dropped or forgotten: the scope waits for its child all the same.
+///
+/// Where the caller is killed, or a [`timeout`](crate::timeout) around it expires, the children are killed first; then they
+/// are waited for, which nothing can cut short, and then the caller unwinds. After a panic of `body` the children are
+/// waited for, not killed. A child that swallows its kill and goes on keeps the scope waiting; if its runtime ends
+/// and gives it up, the scope never returns, since memory that such a child has borrowed must stay.
+///
+/// A generator or greenlet that began outside must not be switched to and fro from inside: that panics.
+///
+/// # Panics
+/// With the panic of `body`; and where a child panicked, or could not run, and was not joined by its handle.
+///
+/// # Examples
+/// ```
+/// let numbers = [1, 2, 3, 4];
+/// let mut largest = 0;
+/// let sum = greenthread::scope(|s| {
+///     let (left, right) = numbers.split_at(2);
+///     let left = s.spawn(|| left.iter().sum::<i32>());
+///     let right = s.spawn(|| right.iter().sum::<i32>());
+///     s.spawn(|| largest = *numbers.iter().max().unwrap());
+///     left.join().unwrap() + right.join().unwrap()
+/// });
+/// assert_eq!((sum, largest), (10, 4));
+/// ```
+///
+/// What a child borrows must live longer than the scope:
+/// ```compile_fail,E0597
+/// greenthread::scope(|s| {
+///     let inside = String::new();
+///     s.spawn(|| println!("{inside}"));
+/// });
+/// ```
+/// No handle, and nothing borrowed by a child, leaves the scope:
+/// ```compile_fail
+/// let handle = greenthread::scope(|s| s.spawn(|| 1));
+/// ```
+/// ```compile_fail
+/// let mut kept = None;
+/// greenthread::scope(|s| kept = Some(s));
+/// ```
+/// And while children may use something, others may not change it:
+/// ```compile_fail,E0506
+/// let mut number = 1;
+/// greenthread::scope(|s| {
+///     s.spawn(|| println!("{number}"));
+///     number = 2;
+/// });
+/// ```
+/// Children may start on another OS thread, so what they take along must be `Send`:
+/// ```compile_fail,E0277
+/// let shared = std::rc::Rc::new(1);
+/// greenthread::scope(|s| {
+///     s.spawn(|| println!("{shared}"));
+/// });
+/// ```
+pub fn scope<'env, F, T>(body: F) -> T
+where
+    F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
+{
+    enter_scope(body)
+}
+
+impl<'scope> Scope<'scope, '_> {
+    /// Spawns a green thread in the scope, as [`std::thread::Scope::spawn`]. Does not suspend.
+    ///
+    /// # Panics
+    /// As [`spawn`](crate::spawn); [`Builder::spawn_scoped`] returns that as an error instead.
+    pub fn spawn<F, T>(&'scope self, body: F) -> ScopedJoinHandle<'scope, T>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        Builder::new().spawn_scoped(self, body).expect("failed to spawn a green thread")
+    }
+}
+
+/// Owns the right to join a green thread of a [`scope`], as [`std::thread::ScopedJoinHandle`].
+pub struct ScopedJoinHandle<'scope, T> {
+    handle: JoinHandle<T>,
+    scope: PhantomData<&'scope ()>,
+}
+
+impl<T> ScopedJoinHandle<'_, T> {
+    pub(super) fn new(handle: JoinHandle<T>) -> Self {
+        Self { handle, scope: PhantomData }
+    }
+
+    /// Waits for the green thread to end and returns its value. Suspends a green thread, blocks an OS thread.
+    ///
+    /// # Errors
+    /// As [`JoinHandle::join`]; the scope itself then does not panic for it.
+    pub fn join(self) -> Result<T, JoinError> {
+        let thread = self.handle.thread().clone();
+        let result = self.handle.join();
+        thread.task().take_failure();
+        result
+    }
+
+    /// As [`JoinHandle::kill`].
+    pub fn kill(&self) {
+        self.handle.kill();
+    }
+
+    /// As [`JoinHandle::is_finished`].
+    pub fn is_finished(&self) -> bool {
+        self.handle.is_finished()
+    }
+
+    /// As [`JoinHandle::thread`].
+    pub fn thread(&self) -> &Thread {
+        self.handle.thread()
+    }
+}
+
+impl<T> fmt::Debug for ScopedJoinHandle<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopedJoinHandle").field("thread", self.thread()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,539 @@
+//! Scopes: green threads that borrow from their spawner.
+
+use crate::support::{FOR_EVER, OnDrop, Random, until, within_limit, workers};
+use greenthread::thread::{self, ScopedJoinHandle, park};
+use greenthread::{Builder, Runtime, scope, shield, sleep, spawn, timeout, yield_now};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+const SHORT: Duration = Duration::from_millis(5);
+
+/// On a current-thread runtime, on some with workers, and on a plain OS thread.
+fn everywhere(body: fn()) {
+    within_limit(move || {
+        Runtime::new_current_thread().unwrap().run_local(body).unwrap();
+        for count in [1, 2, 8] {
+            workers(count).run(body).unwrap();
+        }
+        body();
+    });
+}
+
+fn text(payload: &(dyn std::any::Any + Send)) -> &str {
+    payload.downcast_ref::<&str>().copied().unwrap_or("no text")
+}
+
+#[test]
+fn children_borrow_and_are_joined() {
+    everywhere(|| {
+        let numbers: Vec<u64> = (0..1000).collect();
+        let mut parts = [0; 10];
+        let count = AtomicUsize::new(0);
+        let text = scope(|s| {
+            for (part, slice) in parts.iter_mut().zip(numbers.chunks(100)) {
+                let count = &count;
+                s.spawn(move || {
+                    yield_now();
+                    *part = slice.iter().sum();
+                    count.fetch_add(1, Ordering::Relaxed);
+                });
+            }
+            "the body's value"
+        });
+        assert_eq!(text, "the body's value");
+        assert_eq!(count.load(Ordering::Relaxed), 10);
+        assert_eq!(parts.iter().sum::<u64>(), 499_500);
+    });
+}
+
+#[test]
+fn results_borrow_and_handles_pass_between_children() {
+    everywhere(|| {
+        let names = [String::from("a"), String::from("bb")];
+        let longest = scope(|s| {
+            let first: ScopedJoinHandle<'_, &String> = s.spawn(|| &names[0]);
+            // A child joins its sibling.
+            let second = s.spawn(|| (first.join().unwrap(), &names[1]));
+            let (first, second) = second.join().unwrap();
+            if first.len() > second.len() { first } else { second }
+        });
+        assert_eq!(longest, "bb");
+    });
+}
+
+#[test]
+fn scopes_nest_and_children_spawn_in_them() {
+    everywhere(|| {
+        let count = AtomicUsize::new(0);
+        scope(|outer| {
+            for _ in 0..3 {
+                outer.spawn(|| {
+                    let own = AtomicUsize::new(0);
+                    scope(|inner| {
+                        for _ in 0..3 {
+                            inner.spawn(|| {
+                                yield_now();
+                                own.fetch_add(1, Ordering::Relaxed);
+                                // Into the outer one, from a child of the inner one.
+                                outer.spawn(|| {
+                                    sleep(Duration::from_millis(1));
+                                    count.fetch_add(1, Ordering::Relaxed);
+                                });
+                            });
+                        }
+                    });
+                    assert_eq!(own.into_inner(), 3);
+                });
+            }
+        });
+        assert_eq!(count.into_inner(), 9);
+    });
+}
+
+#[test]
+fn settings_apply() {
+    everywhere(|| {
+        let name = scope(|s| {
+            let builder = Builder::new().name("n".into()).stack_size(64 * 1024);
+            let handle =
+                builder.spawn_scoped(s, || thread::current().name().map(str::to_string)).unwrap();
+            assert_eq!(handle.thread().name(), Some("n"));
+            assert!(Builder::new().stack_size(0).spawn_scoped(s, || ()).is_err());
+            handle.join().unwrap()
+        });
+        assert_eq!(name.as_deref(), Some("n"));
+    });
+}
+
+#[test]
+fn what_is_dropped_or_forgotten_changes_nothing() {
+    everywhere(|| {
+        let dropped = AtomicUsize::new(0);
+        let count = || {
+            OnDrop(|| {
+                // Before the scope is over: what it borrows is still there.
+                yield_now();
+                dropped.fetch_add(1, Ordering::SeqCst);
+            })
+        };
+        let ended = AtomicUsize::new(0);
+        scope(|s| {
+            for early in [true, false] {
+                for forget in [true, false] {
+                    let (count, ended) = (&count, &ended);
+                    let handle = s.spawn(move || {
+                        let value = count();
+                        if !early {
+                            sleep(SHORT);
+                        }
+                        ended.fetch_add(1, Ordering::SeqCst);
+                        value
+                    });
+                    if early {
+                        until(|| handle.is_finished());
+                    }
+                    if forget {
+                        std::mem::forget(handle);
+                    } else {
+                        drop(handle);
+                    }
+                }
+            }
+        });
+        assert_eq!(ended.load(Ordering::SeqCst), 4);
+        assert_eq!(dropped.load(Ordering::SeqCst), 2, "two are forgotten together with handles");
+    });
+}
+
+#[test]
+fn a_panic_nobody_was_told_of_is_the_scopes() {
+    everywhere(|| {
+        let other_ended = AtomicBool::new(false);
+        let payload = catch_unwind(AssertUnwindSafe(|| {
+            scope(|s| {
+                s.spawn(|| panic!("a child's"));
+                s.spawn(|| {
+                    sleep(SHORT);
+                    other_ended.store(true, Ordering::SeqCst);
+                });
+                "a value that is lost"
+            })
+        }));
+        assert_eq!(text(&*payload.unwrap_err()), "a scoped thread panicked");
+        assert!(other_ended.load(Ordering::SeqCst), "its sibling was waited for, not killed");
+        // One that is joined is not; nor is a kill.
+        scope(|s| {
+            let handle = s.spawn(|| panic!("a child's"));
+            assert!(handle.join().unwrap_err().is_panic());
+            s.spawn(|| sleep(FOR_EVER)).kill();
+        });
+    });
+}
+
+#[test]
+fn a_panic_of_the_body_passes_after_the_children() {
+    everywhere(|| {
+        let ended = AtomicUsize::new(0);
+        let payload = catch_unwind(AssertUnwindSafe(|| {
+            scope(|s| {
+                for _ in 0..3 {
+                    s.spawn(|| {
+                        sleep(SHORT);
+                        ended.fetch_add(1, Ordering::SeqCst);
+                    });
+                }
+                s.spawn(|| panic!("a child's"));
+                panic!("the body's");
+            })
+        }));
+        assert_eq!(text(&*payload.unwrap_err()), "the body's");
+        assert_eq!(ended.load(Ordering::SeqCst), 3);
+    });
+}
+
+#[test]
+fn a_child_that_is_killed_before_it_starts_never_runs() {
+    Runtime::new_current_thread()
+        .unwrap()
+        .run_local(|| {
+            let dropped = AtomicUsize::new(0);
+            let held = OnDrop(|| {
+                dropped.fetch_add(1, Ordering::SeqCst);
+            });
+            scope(|s| {
+                let handle = s.spawn(move || {
+                    let _held = held;
+                    unreachable!("killed before it began");
+                });
+                handle.kill();
+                assert!(handle.join().unwrap_err().is_killed());
+            });
+            assert_eq!(dropped.load(Ordering::SeqCst), 1);
+        })
+        .unwrap();
+}
+
+/// Where the owner is when the kill comes.
+#[derive(Clone, Copy, Debug)]
+enum At {
+    Body,
+    End,
+    JoinOfAChild,
+    NestedEnd,
+}
+
+#[test]
+fn a_kill_of_the_owner_kills_the_children_and_waits_for_them() {
+    within_limit(|| {
+        for count in [1, 2, 8] {
+            let runtime = workers(count);
+            for at in [At::Body, At::End, At::JoinOfAChild, At::NestedEnd] {
+                let log = Arc::new(AtomicUsize::new(0));
+                let written = Arc::clone(&log);
+                let owner = runtime.spawn(move || {
+                    let borrowed = AtomicUsize::new(0);
+                    let _when_the_owner_unwinds =
+                        OnDrop(|| written.store(borrowed.load(Ordering::SeqCst), Ordering::SeqCst));
+                    let child = || {
+                        let _cleanup = OnDrop(|| {
+                            // Destructors may wait, and nothing cuts the owner's wait for them short.
+                            sleep(SHORT);
+                            borrowed.fetch_add(1, Ordering::SeqCst);
+                        });
+                        written.fetch_add(100, Ordering::SeqCst);
+                        sleep(FOR_EVER);
+                    };
+                    scope(|s| {
+                        for _ in 0..3 {
+                            s.spawn(child);
+                        }
+                        match at {
+                            At::Body => park(),
+                            At::End => {}
+                            At::JoinOfAChild => drop(s.spawn(|| sleep(FOR_EVER)).join()),
+                            At::NestedEnd => scope(|s| {
+                                s.spawn(|| sleep(FOR_EVER));
+                            }),
+                        }
+                    });
+                    unreachable!("it was killed");
+                });
+                until(|| log.load(Ordering::SeqCst) == 300);
+                owner.kill();
+                assert!(owner.join().unwrap_err().is_killed(), "{at:?}");
+                assert_eq!(log.load(Ordering::SeqCst), 3, "{at:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_timeout_does_the_same() {
+    everywhere(|| {
+        let ended = AtomicUsize::new(0);
+        for in_body in [true, false] {
+            let result = timeout(SHORT, || {
+                scope(|s| {
+                    for _ in 0..3 {
+                        s.spawn(|| {
+                            let _count = OnDrop(|| {
+                                ended.fetch_add(1, Ordering::SeqCst);
+                            });
+                            sleep(FOR_EVER);
+                        });
+                    }
+                    if in_body {
+                        sleep(FOR_EVER);
+                    }
+                });
+            });
+            assert!(result.is_err());
+        }
+        // Those that had not begun when the time was over never do.
+        assert!(ended.load(Ordering::SeqCst) <= 6);
+        // Inside a shield it waits.
+        let late = timeout(Duration::ZERO, || {
+            shield(|| {
+                scope(|s| {
+                    s.spawn(|| sleep(SHORT));
+                });
+            });
+            "done all the same"
+        });
+        assert_eq!(late, Ok("done all the same"));
+    });
+}
+
+#[test]
+fn locks_are_not_poisoned_by_what_passes_through() {
+    everywhere(|| {
+        let lock = greenthread::sync::Mutex::new(());
+        for nested in [false, true] {
+            let result = timeout(SHORT, || {
+                let _guard = lock.lock().unwrap();
+                if nested {
+                    let _ = timeout(FOR_EVER, || sleep(FOR_EVER));
+                } else {
+                    scope(|_| sleep(FOR_EVER));
+                }
+            });
+            assert!(result.is_err());
+            assert!(!lock.is_poisoned(), "{nested}");
+        }
+    });
+}
+
+#[test]
+fn children_spawned_while_the_scope_is_killed_end_too() {
+    everywhere(|| {
+        let result = timeout(SHORT, || {
+            scope(|s| {
+                s.spawn(|| {
+                    let _late = OnDrop(|| {
+                        s.spawn(|| {
+                            let _later = OnDrop(|| drop(s.spawn(|| sleep(FOR_EVER))));
+                            sleep(FOR_EVER);
+                        });
+                    });
+                    sleep(FOR_EVER);
+                });
+            });
+        });
+        assert!(result.is_err());
+    });
+}
+
+#[test]
+fn a_scope_in_a_destructor_while_its_thread_unwinds() {
+    everywhere(|| {
+        let sum = AtomicUsize::new(0);
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let _cleanup = OnDrop(|| {
+                scope(|s| {
+                    for i in 0..4 {
+                        let sum = &sum;
+                        s.spawn(move || {
+                            sleep(Duration::from_millis(1));
+                            sum.fetch_add(i, Ordering::SeqCst);
+                        });
+                    }
+                });
+            });
+            panic!("on purpose");
+        }));
+        assert!(result.is_err());
+        assert_eq!(sum.into_inner(), 6);
+    });
+}
+
+#[test]
+fn a_generator_must_not_yield_out_of_a_scope() {
+    let mut generator = greenthread::generator::Generator::<u8>::new(|y| {
+        scope(|s| {
+            s.spawn(yield_now);
+            y.yield_(1);
+        });
+    });
+    assert!(catch_unwind(AssertUnwindSafe(|| generator.next())).is_err());
+}
+
+#[test]
+fn the_end_of_the_runtime_in_the_middle() {
+    within_limit(|| {
+        for count in [1, 2, 8] {
+            let runtime = workers(count);
+            let begun = Arc::new(AtomicUsize::new(0));
+            let ended = Arc::new(AtomicUsize::new(0));
+            let handles: Vec<_> = (0..10)
+                .map(|_| {
+                    let (begun, ended) = (Arc::clone(&begun), Arc::clone(&ended));
+                    runtime.spawn(move || {
+                        let borrowed = AtomicUsize::new(0);
+                        let _check = OnDrop(|| {
+                            ended.fetch_add(borrowed.load(Ordering::SeqCst), Ordering::SeqCst);
+                        });
+                        scope(|s| {
+                            for _ in 0..5 {
+                                s.spawn(|| {
+                                    let _count = OnDrop(|| {
+                                        yield_now();
+                                        borrowed.fetch_add(1, Ordering::SeqCst);
+                                    });
+                                    begun.fetch_add(1, Ordering::SeqCst);
+                                    sleep(FOR_EVER);
+                                });
+                            }
+                        });
+                    })
+                })
+                .collect();
+            until(|| begun.load(Ordering::SeqCst) == 50);
+            drop(runtime);
+            for handle in handles {
+                assert!(handle.join().unwrap_err().is_killed());
+            }
+            assert_eq!(ended.load(Ordering::SeqCst), 50);
+        }
+    });
+}
+
+/// The slow one: a runtime gives a green thread up.
+#[test]
+fn a_scope_with_a_child_that_is_given_up_never_returns() {
+    within_limit(|| {
+        let runtime = workers(2);
+        let begun = Arc::new(AtomicUsize::new(0));
+        let left = Arc::new(AtomicBool::new(false));
+        let (counted, leaving) = (Arc::clone(&begun), Arc::clone(&left));
+        let owner = runtime.spawn(move || {
+            let _leaves = OnDrop(|| leaving.store(true, Ordering::SeqCst));
+            scope(|s| {
+                let child = Builder::new().name("stubborn".into()).spawn_scoped(s, || {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    loop {
+                        let _ = catch_unwind(|| sleep(FOR_EVER));
+                    }
+                });
+                drop(child);
+            });
+        });
+        until(|| begun.load(Ordering::SeqCst) == 1);
+        drop(runtime);
+        assert!(owner.join().unwrap_err().is_killed());
+        assert!(!left.load(Ordering::SeqCst), "its frames are left as they were");
+    });
+}
+
+/// Owners and children killed at random, at every point. Repeatable by its seed, up to the scheduling of the workers.
+#[test]
+fn a_storm_of_kills_loses_nothing() {
+    within_limit(|| {
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        for count in [1, 2, 8] {
+            let runtime = workers(count);
+            let (begun, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            let owners: Vec<_> = (0..600)
+                .map(|_| {
+                    let (begun, ended) = (Arc::clone(&begun), Arc::clone(&ended));
+                    let seed = random.below(u64::MAX) | 1;
+                    runtime.spawn(move || storm(&mut Random(seed), &begun, &ended))
+                })
+                .collect();
+            for owner in &owners {
+                match random.below(4) {
+                    0 => std::thread::yield_now(),
+                    1 => continue,
+                    _ => {}
+                }
+                owner.kill();
+            }
+            for owner in owners {
+                if let Err(error) = owner.join() {
+                    assert!(error.is_killed(), "{error}");
+                }
+            }
+            assert_eq!(begun.load(Ordering::SeqCst), ended.load(Ordering::SeqCst));
+        }
+    });
+}
+
+fn storm(random: &mut Random, begun: &AtomicUsize, ended: &AtomicUsize) {
+    let on_my_stack = AtomicUsize::new(0);
+    let count = |wait: bool| {
+        begun.fetch_add(1, Ordering::SeqCst);
+        let on_my_stack = &on_my_stack;
+        on_my_stack.fetch_add(1, Ordering::SeqCst);
+        OnDrop(move || {
+            // Not a kill's to cut short, even where nothing unwinds yet.
+            shield(|| {
+                if wait {
+                    sleep(Duration::from_micros(100));
+                }
+                on_my_stack.fetch_sub(1, Ordering::SeqCst);
+                ended.fetch_add(1, Ordering::SeqCst);
+            });
+        })
+    };
+    let _all_have_left = OnDrop(|| assert_eq!(on_my_stack.load(Ordering::SeqCst), 0));
+    let _ = timeout(Duration::from_millis(20 + random.below(20)), || {
+        scope(|s| {
+            let handles: Vec<_> = (0..1 + random.below(5))
+                .map(|_| {
+                    let (kind, wait) = (random.below(6), random.below(3) == 0);
+                    let count = &count;
+                    s.spawn(move || {
+                        let _counted = count(wait);
+                        match kind {
+                            0 => sleep(FOR_EVER),
+                            1 => yield_now(),
+                            2 => scope(|s| {
+                                s.spawn(|| {
+                                    let _counted = count(wait);
+                                    sleep(FOR_EVER);
+                                });
+                            }),
+                            3 => drop(s.spawn(move || {
+                                let _counted = count(wait);
+                                sleep(Duration::from_millis(1));
+                            })),
+                            4 => drop(timeout(SHORT, park)),
+                            _ => {
+                                let _ = spawn(|| sleep(SHORT)).join();
+                            }
+                        }
+                    })
+                })
+                .collect();
+            for handle in handles {
+                match random.below(5) {
+                    0 => handle.kill(),
+                    1 => drop(handle.join()),
+                    2 => std::mem::forget(handle),
+                    _ => {}
+                }
+            }
+        });
+    });
+}
