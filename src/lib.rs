@@ -26,6 +26,7 @@
 //! # Where to look
 //! - [`thread`]: green threads, with the names of [`std::thread`]; the root re-exports what is used most.
 //! - [`net`]: sockets, with the names of [`std::net`].
+//! - [`server`]: servers: bounded, counted, stopped with grace.
 //! - [`Runtime`]: the workers. Most programs need none of their own: a global one starts by itself.
 //! - [`generator`] and [`greenlet`]: iterators with a stack, and direct switching; they need no runtime.
 //! - [`architecture`]: how it is built.
@@ -61,6 +62,7 @@ pub mod net;
 mod os;
 pub mod queue;
 mod runtime;
+pub mod server;
 mod stack;
 pub mod sync;
 mod sys;

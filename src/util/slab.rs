@@ -74,6 +74,13 @@ impl<T> Slab<T> {
         self.slots.len() - self.free.len()
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        self.slots.iter().enumerate().filter_map(|(index, slot)| {
+            let key = Key { index: index as u32, generation: slot.generation };
+            Some((key, slot.value.as_ref()?))
+        })
+    }
+
     pub(crate) fn drain(&mut self) -> Vec<T> {
         let mut out = Vec::with_capacity(self.len());
         for (index, slot) in self.slots.iter_mut().enumerate() {
@@ -102,6 +109,7 @@ mod tests {
         assert_eq!(slab.remove(a), None);
         assert_eq!((slab.get(b), slab.get(c), slab.len()), (Some(&"b"), Some(&"c"), 2));
         assert_eq!(Key::from_usize(c.to_usize()), c);
+        assert_eq!(slab.iter().collect::<Vec<_>>(), [(c, &"c"), (b, &"b")]);
         assert_eq!(slab.drain(), ["c", "b"]);
         assert_eq!((slab.get(b), slab.len()), (None, 0));
     }

@@ -12,6 +12,7 @@ mod queue;
 mod runtime;
 mod scheduling;
 mod scope;
+mod server;
 mod shutdown;
 mod stack;
 mod stress;

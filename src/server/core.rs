@@ -1,0 +1,388 @@
+//! Begins, counts and ends handlers.
+//!
+//! Each *acceptor*, a green thread, takes items (connections, datagrams) from a source of its own and begins a handler for
+//! each. A server ends in two steps: it is *closed* when the last acceptor has ended and with it the sources, and it has
+//! *ended* when the last handler has too. Both are counted by guards that the green threads own: whatever ends a green
+//! thread, even before it began, drops them.
+#![forbid(unsafe_code)]
+
+use super::backoff::{Backoff, Verdict};
+use super::stats::{Counters, Outcome, Stats};
+use crate::runtime::park;
+use crate::sync::{Event, Semaphore};
+use crate::sys::time::deadline_after;
+use crate::thread::{Builder, Thread, current, yield_now};
+use crate::util::slab::{Key, Slab};
+use parking_lot::Mutex;
+use std::fmt;
+use std::io;
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Where the items of one acceptor come from.
+pub(super) trait Source: Send + 'static {
+    type Item: Send + 'static;
+
+    /// Waits for the next item.
+    fn next(&mut self) -> io::Result<Self::Item>;
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Settings {
+    pub(super) max_handlers: Option<usize>,
+    pub(super) stack_size: Option<usize>,
+    pub(super) name: Option<String>,
+}
+
+impl Settings {
+    fn builder(&self, role: &str) -> Builder {
+        let mut builder = Builder::new();
+        if let Some(name) = &self.name {
+            builder = builder.name(format!("{name} {role}"));
+        }
+        builder
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    New,
+    Running,
+    Stopping,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// How many acceptors have not ended.
+    accepting: usize,
+    acceptors: Vec<Thread>,
+    /// `None` for one that is just being spawned.
+    handlers: Slab<Option<Thread>>,
+    failure: Option<io::Error>,
+}
+
+pub(super) struct Core<T> {
+    handler: Box<dyn Fn(T) + Send + Sync>,
+    settings: Settings,
+    /// What each acceptor may still begin; empty for no limit.
+    limits: Box<[Semaphore]>,
+    state: Mutex<State>,
+    counters: Counters,
+    /// No acceptor is left.
+    closed: Event,
+    /// Nor is a handler.
+    ended: Event,
+    /// Some acceptor pauses, and wants to hear of what becomes free.
+    short: AtomicBool,
+    freed: Event,
+}
+
+impl<T> fmt::Debug for Core<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+/// A living acceptor.
+struct Accepting<T>(Arc<Core<T>>);
+
+impl<T> Drop for Accepting<T> {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock();
+        state.accepting -= 1;
+        if state.accepting == 0 {
+            // Killed by the end of their runtime, perhaps.
+            state.phase = Phase::Stopping;
+            state.acceptors.clear();
+            self.0.closed.set();
+            self.0.end_if_done(&state);
+        }
+    }
+}
+
+/// Fields are dropped in this order: when the server counts as closed, the source is.
+struct Acceptor<S: Source> {
+    source: S,
+    at: usize,
+    accepting: Accepting<S::Item>,
+}
+
+/// A handler that has not ended.
+struct Live<T> {
+    core: Arc<Core<T>>,
+    key: Key,
+    acceptor: u32,
+    outcome: Outcome,
+}
+
+impl<T> Drop for Live<T> {
+    fn drop(&mut self) {
+        let core = &*self.core;
+        let panicked = matches!(self.outcome, Outcome::Panicked) && !park::is_interrupted();
+        core.counters.end(match self.outcome {
+            Outcome::Panicked if !panicked => Outcome::Killed,
+            outcome => outcome,
+        });
+        if let Some(limit) = core.limits.get(self.acceptor as usize) {
+            limit.release();
+        }
+        if core.short.load(Ordering::SeqCst) {
+            core.freed.set();
+        }
+        let mut state = core.state.lock();
+        let thread = state.handlers.remove(self.key);
+        core.end_if_done(&state);
+        drop(state);
+        drop(thread);
+    }
+}
+
+impl<T: Send + 'static> Live<T> {
+    fn run(mut self, item: T) {
+        // Stands unless the handler returns.
+        self.outcome = Outcome::Panicked;
+        (self.core.handler)(item);
+        self.outcome = Outcome::Finished;
+    }
+}
+
+impl<T> Core<T> {
+    pub(super) fn stats(&self) -> Stats {
+        self.counters.read()
+    }
+
+    /// Called wherever an acceptor or a handler has gone.
+    fn end_if_done(&self, state: &State) {
+        if state.phase == Phase::Stopping && state.accepting == 0 && state.handlers.len() == 0 {
+            self.ended.set();
+        }
+    }
+
+    /// Begins to end: no more is accepted. Does not wait for anything.
+    pub(super) fn close(&self) {
+        let acceptors = {
+            let mut state = self.state.lock();
+            state.phase = Phase::Stopping;
+            if state.accepting == 0 {
+                self.closed.set();
+                self.end_if_done(&state);
+            }
+            mem::take(&mut state.acceptors)
+        };
+        for acceptor in &acceptors {
+            kill(acceptor);
+        }
+    }
+
+    /// See [`StreamServer::stop`](super::StreamServer::stop).
+    pub(super) fn stop(&self, grace: Duration) -> usize {
+        let deadline = deadline_after(grace);
+        self.close();
+        // Acceptors that cannot be killed end when the next connection comes.
+        if !cfg!(panic = "abort") {
+            self.closed.wait();
+        }
+        self.forgo_caller();
+        let in_time = match deadline {
+            Some(deadline) => self.ended.wait_deadline(deadline),
+            None => {
+                self.ended.wait();
+                true
+            }
+        };
+        if in_time || cfg!(panic = "abort") {
+            return 0;
+        }
+        let handlers: Vec<Thread> = {
+            let state = self.state.lock();
+            state.handlers.iter().filter_map(|(_, handler)| handler.clone()).collect()
+        };
+        for handler in &handlers {
+            kill(handler);
+        }
+        self.ended.wait();
+        handlers.len()
+    }
+
+    /// A handler that stops its server is neither waited for nor killed.
+    fn forgo_caller(&self) {
+        let caller = current();
+        let mut state = self.state.lock();
+        // By now the acceptors have ended, so that every handler has its entry.
+        let own = state.handlers.iter().find(|(_, handler)| handler.as_ref() == Some(&caller));
+        if let Some((key, _)) = own {
+            state.handlers.remove(key);
+        }
+        self.end_if_done(&state);
+    }
+
+    /// Waits for the end.
+    pub(super) fn wait(&self) -> io::Result<()> {
+        self.closed.wait();
+        if let Some(failure) = self.state.lock().failure.take() {
+            return Err(failure);
+        }
+        self.ended.wait();
+        Ok(())
+    }
+}
+
+fn kill(thread: &Thread) {
+    if !cfg!(panic = "abort") {
+        thread.task().kill();
+    }
+}
+
+impl<T: Send + 'static> Core<T> {
+    pub(super) fn new(
+        settings: Settings,
+        acceptors: usize,
+        handler: impl Fn(T) + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let limits = settings.max_handlers.map_or_else(Box::default, |limit| {
+            // Shared out: an acceptor that held a permit while it has nobody to accept would keep it from the others.
+            (0..acceptors).map(|_| Semaphore::new(limit.div_ceil(acceptors).max(1))).collect()
+        });
+        Arc::new(Self {
+            handler: Box::new(handler),
+            settings,
+            limits,
+            state: Mutex::new(State {
+                phase: Phase::New,
+                accepting: 0,
+                acceptors: Vec::new(),
+                handlers: Slab::new(),
+                failure: None,
+            }),
+            counters: Counters::default(),
+            closed: Event::new(),
+            ended: Event::new(),
+            short: AtomicBool::new(false),
+            freed: Event::new(),
+        })
+    }
+
+    /// Starts an acceptor for each source.
+    pub(super) fn start<S: Source<Item = T>>(self: &Arc<Self>, sources: Vec<S>) -> io::Result<()> {
+        {
+            let mut state = self.state.lock();
+            match state.phase {
+                // Another call has taken them and is about to start them.
+                Phase::New if sources.is_empty() => return Ok(()),
+                Phase::New => {}
+                Phase::Running => return Ok(()),
+                Phase::Stopping => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::NotConnected,
+                        "the server has been stopped; make a new one",
+                    ));
+                }
+            }
+            state.phase = Phase::Running;
+            state.accepting = sources.len();
+        }
+        // All at once: where the second cannot be spawned, dropping the others counts them off.
+        let acceptors: Vec<_> = sources
+            .into_iter()
+            .enumerate()
+            .map(|(at, source)| Acceptor { source, at, accepting: Accepting(Arc::clone(self)) })
+            .collect();
+        for acceptor in acceptors {
+            let builder = self.settings.builder("acceptor");
+            let spawned = builder.spawn(move || acceptor.accept_all());
+            let thread = match spawned {
+                Ok(handle) => handle.thread().clone(),
+                Err(error) => {
+                    self.close();
+                    return Err(error);
+                }
+            };
+            let mut state = self.state.lock();
+            if state.phase == Phase::Running {
+                state.acceptors.push(thread);
+            } else {
+                drop(state);
+                kill(&thread);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the handler for `item` on a green thread of its own.
+    fn begin(self: &Arc<Self>, acceptor: usize, item: T) -> io::Result<()> {
+        self.counters.accept();
+        let key = self.state.lock().handlers.insert(None);
+        let (core, acceptor) = (Arc::clone(self), acceptor as u32);
+        let live = Live { core, key, acceptor, outcome: Outcome::Killed };
+        let mut builder = self.settings.builder("handler");
+        if let Some(bytes) = self.settings.stack_size {
+            builder = builder.stack_size(bytes);
+        }
+        // The handle goes: a panic is one of a green thread that nobody joins.
+        let thread = builder.spawn(move || live.run(item))?.thread().clone();
+        if let Some(handler) = self.state.lock().handlers.get_mut(key) {
+            *handler = Some(thread);
+        }
+        Ok(())
+    }
+}
+
+impl<S: Source> Acceptor<S> {
+    fn accept_all(mut self) {
+        let core = Arc::clone(&self.accepting.0);
+        let mut backoff = Backoff::new();
+        loop {
+            if let Some(limit) = core.limits.get(self.at) {
+                limit.acquire();
+            }
+            let begun = loop {
+                match self.source.next() {
+                    Ok(_) if core.state.lock().phase == Phase::Stopping => return,
+                    Ok(item) => break core.begin(self.at, item),
+                    Err(error) => {
+                        if !self.recover(&mut backoff, error) {
+                            return;
+                        }
+                    }
+                }
+            };
+            match begun {
+                Ok(()) => backoff.succeeded(),
+                Err(error) => {
+                    if !self.recover(&mut backoff, error) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does what a failure asks for; `false` if that is to end.
+    fn recover(&self, backoff: &mut Backoff, error: io::Error) -> bool {
+        let core = &*self.accepting.0;
+        core.counters.fail();
+        let impossible =
+            error.raw_os_error().is_none() && error.kind() == io::ErrorKind::InvalidInput;
+        match backoff.failed(&error) {
+            Verdict::GiveUp => {}
+            _ if impossible => {}
+            Verdict::GoOn => {
+                yield_now();
+                return true;
+            }
+            Verdict::Pause(pause) => {
+                core.freed.clear();
+                core.short.store(true, Ordering::SeqCst);
+                core.freed.wait_timeout(pause);
+                core.short.store(false, Ordering::SeqCst);
+                return true;
+            }
+        }
+        core.state.lock().failure.get_or_insert(error);
+        core.close();
+        false
+    }
+}

@@ -1,0 +1,259 @@
+//! A server of connections.
+#![forbid(unsafe_code)]
+
+use super::core::{Core, Settings, Source};
+use super::listener::{Listener, bind};
+use super::stats::Stats;
+use crate::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use parking_lot::Mutex;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Runs a handler on a green thread of its own for each connection, as gevent's `StreamServer`.
+///
+/// The handler may be called from several workers at once, each time with a connection and its peer's address. A panic ends
+/// its own connection only. Serving runs on the runtime of the green thread that [starts](Self::start) it, else on the
+/// global one; so a plain OS thread can start, stop and wait for it too.
+///
+/// When taking a connection fails because the system is short of something (descriptors, memory), the server pauses,
+/// at first for ten milliseconds and at last for one second, or until a handler ends; the clients wait in the backlog
+/// meanwhile. Errors that concern one connection only do not hold it up.
+///
+/// # Dropping
+/// Accepts no more and closes the listening socket soon afterwards; connections that are being handled go on.
+///
+/// # Examples
+/// ```
+/// use greenthread::net::TcpStream;
+/// use greenthread::server::StreamServer;
+/// use std::io::{self, Read, Write};
+/// use std::time::Duration;
+///
+/// let server = StreamServer::bind("127.0.0.1:0", |stream, _peer| io::copy(&mut &stream, &mut &stream))?;
+/// server.start()?;
+///
+/// let mut client = TcpStream::connect(server.local_addr()?)?;
+/// client.write_all(b"hello")?;
+/// let mut reply = [0; 5];
+/// client.read_exact(&mut reply)?;
+/// assert_eq!((&reply, server.stats().live), (b"hello", 1));
+///
+/// drop(client);
+/// assert_eq!(server.stop(Duration::from_secs(10)), 0, "none had to be killed");
+/// # Ok::<(), io::Error>(())
+/// ```
+pub struct StreamServer<L: Listener = TcpListener> {
+    core: Arc<Core<(L::Stream, L::Addr)>>,
+    address: io::Result<L::Addr>,
+    /// Until they are started.
+    listeners: Mutex<Vec<L>>,
+}
+
+impl<L: Listener> Source for L {
+    type Item = (L::Stream, L::Addr);
+
+    fn next(&mut self) -> io::Result<Self::Item> {
+        self.accept()
+    }
+}
+
+impl StreamServer {
+    /// A server on an address, with the settings of [`builder`](Self::builder). Port 0 takes a free one. It listens from now
+    /// on and accepts when it is started.
+    ///
+    /// # Errors
+    /// What the last of the addresses failed with, such as `AddrInUse`.
+    pub fn bind<R>(
+        addr: impl ToSocketAddrs,
+        handler: impl Fn(TcpStream, SocketAddr) -> R + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        Self::builder().bind(addr, handler)
+    }
+
+    /// Settings for a server.
+    pub fn builder() -> StreamServerBuilder {
+        StreamServerBuilder::default()
+    }
+}
+
+impl<L: Listener> StreamServer<L> {
+    /// A server on a listener that there is already.
+    pub fn new<R>(
+        listener: L,
+        handler: impl Fn(L::Stream, L::Addr) -> R + Send + Sync + 'static,
+    ) -> Self {
+        StreamServerBuilder::default().build(listener, handler)
+    }
+
+    fn with<R>(
+        settings: Settings,
+        listeners: Vec<L>,
+        handler: impl Fn(L::Stream, L::Addr) -> R + Send + Sync + 'static,
+    ) -> Self {
+        let handler = move |(stream, peer)| drop(handler(stream, peer));
+        Self {
+            core: Core::new(settings, listeners.len(), handler),
+            address: listeners[0].local_addr(),
+            listeners: Mutex::new(listeners),
+        }
+    }
+
+    /// The address it listens on; also after it has been stopped.
+    ///
+    /// # Errors
+    /// What the system said when the server was made.
+    pub fn local_addr(&self) -> io::Result<L::Addr> {
+        let again = |error: &io::Error| match error.raw_os_error() {
+            Some(errno) => io::Error::from_raw_os_error(errno),
+            None => error.kind().into(),
+        };
+        self.address.as_ref().map(L::Addr::clone).map_err(again)
+    }
+
+    /// Begins to accept, on the caller's runtime or the global one. Does nothing if it has begun already. Does not suspend.
+    ///
+    /// # Errors
+    /// `NotConnected` if it was stopped: that is for good. What [`Builder::spawn`](crate::Builder::spawn) says.
+    pub fn start(&self) -> io::Result<()> {
+        let listeners = std::mem::take(&mut *self.listeners.lock());
+        self.core.start(listeners)
+    }
+
+    /// Starts, and waits until the server has been stopped: by [`stop`](Self::stop), or with its runtime. Suspends a green
+    /// thread, blocks an OS thread. Where this wait is ended by a kill or a timeout, no more is accepted.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); and where accepting became impossible because the socket is no listening one.
+    pub fn serve_forever(&self) -> io::Result<()> {
+        struct Close<'a, L: Listener>(&'a StreamServer<L>);
+        impl<L: Listener> Drop for Close<'_, L> {
+            fn drop(&mut self) {
+                self.0.core.close();
+            }
+        }
+        self.start()?;
+        let _close = Close(self);
+        self.core.wait()
+    }
+
+    /// Stops for good: accepts no more, closes the listening sockets, waits until the handlers have ended, kills those that
+    /// have not after `grace`, and waits for these. Clients that are still in the backlog are refused. Returns how
+    /// many handlers it killed. Suspends a green thread, blocks an OS thread.
+    ///
+    /// A handler may call it: its own connection is neither waited for nor killed. What a handler waits for must not wait
+    /// for this. With `panic = "abort"` nothing can be killed, and it returns after `grace` at the latest.
+    pub fn stop(&self, grace: Duration) -> usize {
+        drop(std::mem::take(&mut *self.listeners.lock()));
+        self.core.stop(grace)
+    }
+
+    /// What it has done so far.
+    pub fn stats(&self) -> Stats {
+        self.core.stats()
+    }
+}
+
+impl<L: Listener> Drop for StreamServer<L> {
+    fn drop(&mut self) {
+        self.core.close();
+    }
+}
+
+impl<L: Listener> fmt::Debug for StreamServer<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamServer")
+            .field("address", &self.address)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Settings for a [`StreamServer`].
+///
+/// # Examples
+/// ```
+/// use greenthread::server::StreamServer;
+/// let server = StreamServer::builder()
+///     .max_handlers(1000)
+///     .stack_size(64 * 1024)
+///     .name("files")
+///     .bind("127.0.0.1:0", |_stream, peer| println!("{peer} was here"))?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "settings do nothing until `bind` or `build`"]
+pub struct StreamServerBuilder {
+    settings: Settings,
+    backlog: i32,
+    listeners: usize,
+}
+
+impl Default for StreamServerBuilder {
+    fn default() -> Self {
+        Self { settings: Settings::default(), backlog: 4096, listeners: 1 }
+    }
+}
+
+impl StreamServerBuilder {
+    /// How many handlers may run at once; the clients beyond that wait in the backlog, not accepted. Without this, or with
+    /// zero, as many as come.
+    pub fn max_handlers(mut self, limit: usize) -> Self {
+        self.settings.max_handlers = Some(limit).filter(|&limit| limit > 0);
+        self
+    }
+
+    /// The stack size of each handler's green thread, see [`Builder::stack_size`](crate::Builder::stack_size).
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.settings.stack_size = Some(bytes);
+        self
+    }
+
+    /// How the green threads are named in panic messages: "NAME handler" and "NAME acceptor". It costs some memory for each
+    /// connection; without it they have no name.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.settings.name = Some(name.into());
+        self
+    }
+
+    /// How many connections may wait to be accepted; 4096 unless set. The system cuts it at `net.core.somaxconn`. For
+    /// [`bind`](Self::bind) only.
+    pub fn backlog(mut self, connections: u32) -> Self {
+        self.backlog = i32::try_from(connections).unwrap_or(i32::MAX);
+        self
+    }
+
+    /// How many listening sockets share the address (`SO_REUSEPORT`), each with an acceptor and a backlog of its own, among
+    /// which the kernel spreads the connections; one unless set. The limit of [`max_handlers`](Self::max_handlers) is
+    /// shared out among them. For [`bind`](Self::bind) only.
+    ///
+    /// It pays where many short connections come, which one acceptor cannot take fast enough. Any process of the same user
+    /// may listen on such an address too.
+    pub fn listeners(mut self, count: usize) -> Self {
+        self.listeners = count.max(1);
+        self
+    }
+
+    /// A TCP server on an address, see [`StreamServer::bind`].
+    ///
+    /// # Errors
+    /// What the last of the addresses failed with, such as `AddrInUse`.
+    pub fn bind<R>(
+        self,
+        addr: impl ToSocketAddrs,
+        handler: impl Fn(TcpStream, SocketAddr) -> R + Send + Sync + 'static,
+    ) -> io::Result<StreamServer> {
+        let listeners = bind(addr, self.backlog, self.listeners)?;
+        Ok(StreamServer::with(self.settings, listeners, handler))
+    }
+
+    /// A server on a listener that there is already.
+    pub fn build<L: Listener, R>(
+        self,
+        listener: L,
+        handler: impl Fn(L::Stream, L::Addr) -> R + Send + Sync + 'static,
+    ) -> StreamServer<L> {
+        StreamServer::with(self.settings, vec![listener], handler)
+    }
+}

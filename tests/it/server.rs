@@ -1,0 +1,400 @@
+//! Servers: begin, bound, count, stop.
+
+use crate::support::{FOR_EVER, LIMIT, OnDrop, until, within_limit, workers};
+use greenthread::net::{SocketAddr, TcpListener, TcpStream};
+use greenthread::server::{Listener, Stats, StreamServer};
+use greenthread::{Runtime, sleep, spawn};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::time::{Duration, Instant};
+
+/// On a runtime with a fixed order, with one, two and eight workers, and from a plain OS thread.
+fn everywhere(case: fn()) {
+    within_limit(move || Runtime::new_current_thread().unwrap().run_local(case).unwrap());
+    for count in [1, 2, 8] {
+        within_limit(move || workers(count).run(case).unwrap());
+    }
+    within_limit(case);
+}
+
+fn echo(mut stream: TcpStream, _: SocketAddr) -> io::Result<()> {
+    let mut buffer = [0; 100];
+    loop {
+        match stream.read(&mut buffer)? {
+            0 => return Ok(()),
+            got => stream.write_all(&buffer[..got])?,
+        }
+    }
+}
+
+fn connect(server: &StreamServer) -> TcpStream {
+    TcpStream::connect(server.local_addr().unwrap()).unwrap()
+}
+
+/// Whether the peer answers a byte with the same.
+fn is_echoed(stream: &mut TcpStream) -> bool {
+    let mut byte = [7];
+    stream.write_all(&byte).is_ok() && stream.read_exact(&mut byte).is_ok() && byte == [7]
+}
+
+/// Whether the connection has ended.
+fn has_ended(stream: &mut TcpStream) -> bool {
+    matches!(stream.read(&mut [0]), Ok(0) | Err(_))
+}
+
+fn is_refused(address: SocketAddr) -> bool {
+    // A connection that the kernel still took ends at once.
+    TcpStream::connect(address).map_or(true, |mut stream| has_ended(&mut stream))
+}
+
+#[test]
+fn serves_counts_and_stops() {
+    everywhere(|| {
+        let server = StreamServer::bind("127.0.0.1:0", echo).unwrap();
+        let mut early = connect(&server);
+        assert_eq!(server.stats(), Stats::default(), "it listens but does not accept yet");
+        server.start().unwrap();
+        server.start().unwrap();
+        assert!(is_echoed(&mut early));
+        let address = server.local_addr().unwrap();
+        let clients: Vec<_> = (0..50)
+            .map(|_| {
+                spawn(move || {
+                    let mut stream = TcpStream::connect(address).unwrap();
+                    assert!((0..10).all(|_| is_echoed(&mut stream)));
+                })
+            })
+            .collect();
+        for client in clients {
+            client.join().unwrap();
+        }
+        until(|| server.stats().live == 1);
+        let stats = server.stats();
+        assert_eq!((stats.accepted, stats.finished), (51, 50));
+        assert_eq!((stats.panicked, stats.killed, stats.accept_errors), (0, 0, 0));
+        drop(early);
+        assert_eq!(server.stop(LIMIT), 0);
+        assert_eq!((server.stats().live, server.stats().finished), (0, 51));
+        assert!(is_refused(server.local_addr().unwrap()));
+        assert_eq!(server.start().unwrap_err().kind(), ErrorKind::NotConnected);
+        assert_eq!(server.stop(LIMIT), 0, "for the second time");
+    });
+}
+
+#[test]
+fn a_full_pool_leaves_clients_in_the_backlog() {
+    everywhere(|| {
+        static INSIDE: AtomicUsize = AtomicUsize::new(0);
+        let handler = |stream: TcpStream, peer| {
+            assert!(INSIDE.fetch_add(1, Ordering::SeqCst) < 3);
+            let result = echo(stream, peer);
+            INSIDE.fetch_sub(1, Ordering::SeqCst);
+            result
+        };
+        let server = StreamServer::builder().max_handlers(3).bind("127.0.0.1:0", handler).unwrap();
+        server.start().unwrap();
+        let mut clients: VecDeque<_> = (0..10).map(|_| connect(&server)).collect();
+        for stream in clients.iter_mut().take(3) {
+            assert!(is_echoed(stream));
+        }
+        while clients.len() > 3 {
+            clients[3].write_all(&[7]).unwrap();
+            sleep(Duration::from_millis(2));
+            assert_eq!(server.stats().live, 3);
+            clients.pop_front();
+            let mut byte = [0];
+            clients[2].read_exact(&mut byte).unwrap();
+            assert_eq!(byte, [7]);
+        }
+        clients.clear();
+        assert_eq!(server.stop(LIMIT), 0);
+        assert_eq!((server.stats().finished, INSIDE.load(Ordering::SeqCst)), (10, 0));
+    });
+}
+
+#[test]
+fn a_panic_ends_its_own_connection_only() {
+    everywhere(|| {
+        let handler = |mut stream: TcpStream, peer| {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            assert_ne!(byte, *b"p", "a panic that the test wants");
+            echo(stream, peer)
+        };
+        // Also with a limit: what panicked must leave its place.
+        let builder = StreamServer::builder().max_handlers(2).name("panicky");
+        let server = builder.bind("127.0.0.1:0", handler).unwrap();
+        server.start().unwrap();
+        for _ in 0..5 {
+            let mut stream = connect(&server);
+            stream.write_all(b"p").unwrap();
+            assert!(has_ended(&mut stream));
+        }
+        let mut stream = connect(&server);
+        stream.write_all(b"x").unwrap();
+        assert!(is_echoed(&mut stream));
+        drop(stream);
+        server.stop(LIMIT);
+        let stats = server.stats();
+        assert_eq!((stats.panicked, stats.finished, stats.killed), (5, 1, 0));
+    });
+}
+
+#[test]
+fn stop_waits_then_kills() {
+    everywhere(|| {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&dropped);
+        let handler = move |mut stream: TcpStream, _| {
+            let _count = OnDrop(|| {
+                count.fetch_add(1, Ordering::SeqCst);
+            });
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            stream.write_all(&byte).unwrap();
+            if byte == *b"s" {
+                sleep(FOR_EVER);
+            }
+            let _ = stream.read(&mut byte);
+        };
+        let server = StreamServer::bind("127.0.0.1:0", handler).unwrap();
+        server.start().unwrap();
+        let mut clients: Vec<_> = (0..6).map(|_| connect(&server)).collect();
+        for (at, stream) in clients.iter_mut().enumerate() {
+            stream.write_all(if at < 4 { b"s" } else { b"q" }).unwrap();
+            stream.read_exact(&mut [0]).unwrap();
+        }
+        drop(clients.split_off(4));
+        until(|| server.stats().live == 4);
+        assert_eq!(server.stop(Duration::from_millis(20)), 4);
+        let stats = server.stats();
+        assert_eq!((stats.live, stats.killed, stats.finished), (0, 4, 2));
+        assert_eq!(dropped.load(Ordering::SeqCst), 6);
+        assert!(clients.iter_mut().all(has_ended));
+        // Whoever ends within the grace is not killed, and what is not accepted yet never is.
+        let server = StreamServer::builder().max_handlers(1).bind("127.0.0.1:0", echo).unwrap();
+        server.start().unwrap();
+        let mut stream = connect(&server);
+        assert!(is_echoed(&mut stream));
+        let mut late = connect(&server);
+        let leaving = spawn(move || {
+            assert!(has_ended(&mut late));
+            assert!(is_echoed(&mut stream));
+        });
+        assert_eq!(server.stop(FOR_EVER), 0);
+        leaving.join().unwrap();
+        assert_eq!((server.stats().accepted, server.stats().finished), (1, 1));
+    });
+}
+
+#[test]
+fn handlers_stop_their_server() {
+    /// A server whose handlers stop it when they are told so, with the grace that is sent to them.
+    fn stoppable() -> Arc<StreamServer> {
+        let slot: Arc<OnceLock<Arc<StreamServer>>> = Arc::default();
+        let servers = Arc::clone(&slot);
+        let handler = move |mut stream: TcpStream, _| {
+            let mut seconds = [0];
+            stream.read_exact(&mut seconds).unwrap();
+            let killed = servers.get().unwrap().stop(Duration::from_secs(seconds[0].into()));
+            // It lives on, and can wait.
+            sleep(Duration::from_millis(1));
+            stream.write_all(&[killed as u8]).unwrap();
+        };
+        let server = Arc::new(StreamServer::bind("127.0.0.1:0", handler).unwrap());
+        assert!(slot.set(Arc::clone(&server)).is_ok());
+        server.start().unwrap();
+        server
+    }
+    everywhere(|| {
+        // The second has said nothing and is killed.
+        let server = stoppable();
+        let (mut one, mut other) = (connect(&server), connect(&server));
+        until(|| server.stats().accepted == 2);
+        one.write_all(&[0]).unwrap();
+        let mut killed = Vec::new();
+        one.read_to_end(&mut killed).unwrap();
+        assert_eq!(killed, [1]);
+        assert!(has_ended(&mut other));
+        until(|| server.stats().live == 0);
+        assert_eq!((server.stats().finished, server.stats().killed), (1, 1));
+        // Two that stop it at once do not wait for each other.
+        let server = stoppable();
+        let mut clients = [connect(&server), connect(&server)];
+        until(|| server.stats().accepted == 2);
+        for stream in &mut clients {
+            stream.write_all(&[255]).unwrap();
+        }
+        for mut stream in clients {
+            let mut killed = Vec::new();
+            stream.read_to_end(&mut killed).unwrap();
+            assert_eq!(killed, [0]);
+        }
+        server.serve_forever().unwrap_err();
+    });
+}
+
+#[test]
+fn serving_for_ever_ends_with_stop() {
+    everywhere(|| {
+        let server = Arc::new(StreamServer::bind("127.0.0.1:0", echo).unwrap());
+        let (serving, threads) = (Arc::clone(&server), Arc::clone(&server));
+        let green = spawn(move || serving.serve_forever());
+        let thread = std::thread::spawn(move || threads.serve_forever());
+        let mut stream = connect(&server);
+        assert!(is_echoed(&mut stream));
+        drop(stream);
+        server.stop(LIMIT);
+        green.join().unwrap().unwrap();
+        until(|| thread.is_finished());
+        // Unless it came too late to start it.
+        if let Err(error) = thread.join().unwrap() {
+            assert_eq!(error.kind(), ErrorKind::NotConnected);
+        }
+    });
+}
+
+#[test]
+fn a_killed_wait_closes_the_server() {
+    everywhere(|| {
+        let server = Arc::new(StreamServer::bind("127.0.0.1:0", echo).unwrap());
+        let serving = Arc::clone(&server);
+        let green = spawn(move || serving.serve_forever());
+        let mut stream = connect(&server);
+        assert!(is_echoed(&mut stream));
+        green.kill();
+        assert!(green.join().unwrap_err().is_killed());
+        until(|| is_refused(server.local_addr().unwrap()));
+        assert!(is_echoed(&mut stream), "what was accepted goes on");
+    });
+}
+
+#[test]
+fn dropping_closes_and_lets_handlers_go_on() {
+    everywhere(|| {
+        let server = StreamServer::bind("127.0.0.1:0", echo).unwrap();
+        let address = server.local_addr().unwrap();
+        server.start().unwrap();
+        let mut stream = connect(&server);
+        assert!(is_echoed(&mut stream));
+        drop(server);
+        until(|| is_refused(address));
+        assert!(is_echoed(&mut stream));
+        // One that was never started listens no longer either, and one that was forgotten harms nobody.
+        let server = StreamServer::bind("127.0.0.1:0", echo).unwrap();
+        let address = server.local_addr().unwrap();
+        drop(server);
+        assert!(is_refused(address));
+        let forgotten = std::thread::spawn(|| {
+            let server = StreamServer::bind("127.0.0.1:0", echo).unwrap();
+            server.start().unwrap();
+            let mut stream = connect(&server);
+            std::mem::forget(server);
+            is_echoed(&mut stream)
+        });
+        assert!(forgotten.join().unwrap());
+    });
+}
+
+#[test]
+fn it_ends_with_its_runtime() {
+    within_limit(|| {
+        for count in [1, 2, 8] {
+            let runtime = workers(count);
+            let server = Arc::new(StreamServer::bind("127.0.0.1:0", echo).unwrap());
+            let serving = Arc::clone(&server);
+            runtime.spawn(move || serving.start().unwrap()).join().unwrap();
+            let mut stream = connect(&server);
+            assert!(is_echoed(&mut stream));
+            let waiting = Arc::clone(&server);
+            let waiting = std::thread::spawn(move || waiting.serve_forever());
+            drop(runtime);
+            assert!(has_ended(&mut stream));
+            // It was started before the runtime ended, or is told that it cannot be any more.
+            let _ = waiting.join().unwrap();
+            assert_eq!((server.stop(FOR_EVER), server.stats().killed), (0, 1));
+        }
+    });
+}
+
+/// A listener that fails as told before it accepts.
+struct Flaky {
+    inner: TcpListener,
+    errors: Mutex<VecDeque<i32>>,
+}
+
+impl Flaky {
+    fn new(errors: impl IntoIterator<Item = i32>) -> Self {
+        let inner = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self { inner, errors: Mutex::new(errors.into_iter().collect()) }
+    }
+}
+
+impl Listener for Flaky {
+    type Stream = TcpStream;
+    type Addr = SocketAddr;
+
+    fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let error = self.errors.lock().unwrap().pop_front();
+        match error {
+            Some(error) => Err(io::Error::from_raw_os_error(error)),
+            None => self.inner.accept(),
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+}
+
+#[test]
+fn failing_accepts() {
+    everywhere(|| {
+        // A thousand at once, if each took the shortest pause, would take ten seconds.
+        let gone = [libc::ECONNABORTED, libc::EINTR, libc::EPROTO, libc::EPERM].repeat(250);
+        let server = StreamServer::new(Flaky::new(gone), echo);
+        let begin = Instant::now();
+        server.start().unwrap();
+        until(|| server.stats().accept_errors == 1000);
+        assert!(begin.elapsed() < Duration::from_secs(10));
+        let mut stream = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+        assert!(is_echoed(&mut stream));
+        // Shortages are met with pauses: 10, 20, 40 and 80 ms.
+        let full = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+        let server = StreamServer::new(Flaky::new(full), echo);
+        let begin = Instant::now();
+        server.start().unwrap();
+        let mut stream = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+        assert!(is_echoed(&mut stream));
+        assert!(begin.elapsed() >= Duration::from_millis(150));
+        assert_eq!(server.stats().accept_errors, 4);
+        // What never works again is said.
+        let server = StreamServer::new(Flaky::new([libc::EMFILE, libc::ENOTSOCK]), echo);
+        let error = server.serve_forever().unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENOTSOCK));
+        assert_eq!(server.stop(LIMIT), 0);
+        // So is a stack size that there is not.
+        let server = StreamServer::builder().stack_size(0).bind("127.0.0.1:0", echo).unwrap();
+        let _client = connect(&server);
+        assert_eq!(server.serve_forever().unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert_eq!((server.stats().accepted, server.stats().killed), (1, 1));
+    });
+}
+
+#[test]
+fn several_listeners_share_an_address() {
+    everywhere(|| {
+        let builder = StreamServer::builder().listeners(4).max_handlers(6);
+        let server = builder.bind("127.0.0.1:0", echo).unwrap();
+        let address = server.local_addr().unwrap();
+        server.start().unwrap();
+        let clients: Vec<_> = (0..100)
+            .map(|_| spawn(move || is_echoed(&mut TcpStream::connect(address).unwrap())))
+            .collect();
+        assert!(clients.into_iter().all(|client| client.join().unwrap()));
+        assert_eq!(server.stop(LIMIT), 0);
+        assert_eq!(server.stats().finished, 100);
+    });
+}
