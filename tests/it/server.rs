@@ -7,7 +7,7 @@ use greenthread::{Runtime, sleep, spawn};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// On a runtime with a fixed order, with one, two and eight workers, and from a plain OS thread.
