@@ -15,6 +15,7 @@ mod roster;
 mod scheduler;
 pub(crate) mod task;
 mod timer;
+pub(crate) mod uncaught;
 pub(crate) mod wait_list;
 mod worker;
 

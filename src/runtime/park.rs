@@ -252,6 +252,13 @@ pub(crate) fn own_task() -> TaskRef {
     current_green().map_or_else(os_thread, Started::task)
 }
 
+/// Whether the calling thread is `task`.
+#[inline]
+pub(crate) fn is_caller(task: &TaskRef) -> bool {
+    current::with_hub(|hub| hub.current().is_some_and(|own| own.with(|own| own == task)))
+        .unwrap_or(false)
+}
+
 /// Unwinds the calling thread: to its end if it was killed, else out of the timeout that has expired. Locks are not
 /// poisoned by that, and the panic hook stays silent.
 #[cold]

@@ -1,7 +1,7 @@
 //! The right to a green thread's result.
 #![forbid(unsafe_code)]
 
-use super::{JoinError, Thread};
+use super::{JoinError, Thread, ThreadId};
 use crate::runtime::park::{self, Parker, Reason, Wake};
 use crate::runtime::task::{Cause, Joinable};
 use crate::sys::time::deadline_after;
@@ -27,7 +27,8 @@ impl<T> JoinHandle<T> {
     /// Waits for the green thread to end and returns its value. Suspends a green thread, blocks an OS thread.
     ///
     /// # Errors
-    /// [`JoinError`] where there is no value: the green thread panicked, was killed, or could not run.
+    /// [`JoinError`] where there is no value: the green thread panicked, was killed, could not run, or is the caller
+    /// itself, which would wait for ever.
     ///
     /// # Examples
     /// ```
@@ -66,10 +67,38 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    /// Waits for the end; `false` if the deadline passed first.
+    /// Kills the green thread and waits for its end, for at most `timeout`, as gevent's `kill(block=True)`. Says whether it
+    /// has ended. Suspends a green thread, blocks an OS thread.
+    ///
+    /// One that kills itself so unwinds here.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// let handle = greenthread::spawn(|| greenthread::sleep(Duration::from_secs(1000)));
+    /// assert!(handle.kill_and_wait(Duration::from_secs(60)));
+    /// assert!(handle.is_finished() && handle.join().unwrap_err().is_killed());
+    /// ```
+    pub fn kill_and_wait(&self, timeout: Duration) -> bool {
+        self.kill();
+        if park::is_caller(self.joinable.task()) {
+            park::yield_now();
+            // It is unwinding already, or shielded.
+            return false;
+        }
+        self.wait_until(deadline_after(timeout))
+    }
+
+    /// Lets the green thread run on its own, as dropping the handle does.
+    pub fn detach(self) {}
+
+    /// Waits for the end; `false` if the deadline passed first. The caller's own end is not waited for.
     fn wait_until(&self, deadline: Option<Instant>) -> bool {
         let task = self.joinable.task();
         while !task.is_done() {
+            if park::is_caller(task) {
+                return true;
+            }
             let parker = Parker::new();
             let waiter = parker.waiter();
             if !task.add_waiter(waiter.clone()) {
@@ -91,6 +120,9 @@ impl<T> JoinHandle<T> {
     }
 
     fn finish(self) -> Result<T, JoinError> {
+        if !self.is_finished() {
+            return Err(JoinError::new(Cause::OwnJoin, self.name()));
+        }
         let lost = || Err(JoinError::new(Cause::Killed, None));
         self.joinable.take_result().unwrap_or_else(lost)
     }
@@ -103,6 +135,61 @@ impl<T> JoinHandle<T> {
     /// The green thread itself: its name and id.
     pub fn thread(&self) -> &Thread {
         self.joinable.thread()
+    }
+
+    /// The green thread's id.
+    pub fn id(&self) -> ThreadId {
+        self.thread().id()
+    }
+
+    /// The green thread's name, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        self.thread().name()
+    }
+}
+
+/// # Links
+///
+/// Callbacks for the end of a green thread, as gevent's `link`. Each runs once, in the order in which they were added,
+/// with the result; whether the green thread was killed before it began, or its runtime ended, makes no difference. They
+/// run in the green thread that ends, after its body and before those that join it go on, so they may wait; a link that is
+/// added after the end runs at once, in the caller. (Where a green thread never came to run because its runtime had ended,
+/// they run on the OS thread that finds that out.)
+///
+/// A link that panics keeps no other from running; what it panicked with goes to the
+/// [uncaught hook](crate::thread::set_uncaught_hook). A kill ends the body only: the links after it run undisturbed.
+impl<T: 'static> JoinHandle<T> {
+    /// Calls `f` with what [`join`](Self::join) will return.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::mpsc::channel;
+    /// let (send, receive) = channel();
+    /// let handle = greenthread::spawn(|| 6 * 7);
+    /// handle.link(move |result| send.send(result.as_ref().ok().copied()).unwrap());
+    /// handle.join().unwrap();
+    /// assert_eq!(receive.recv(), Ok(Some(42)));
+    /// ```
+    pub fn link(&self, f: impl FnOnce(&Result<T, JoinError>) + Send + 'static) {
+        self.joinable.link(f);
+    }
+
+    /// Calls `f` with the value, if there will be one.
+    pub fn link_value(&self, f: impl FnOnce(&T) + Send + 'static) {
+        self.link(|result| {
+            if let Ok(value) = result {
+                f(value);
+            }
+        });
+    }
+
+    /// Calls `f` with the reason, if there will be no value.
+    pub fn link_failure(&self, f: impl FnOnce(&JoinError) + Send + 'static) {
+        self.link(|result| {
+            if let Err(error) = result {
+                f(error);
+            }
+        });
     }
 }
 

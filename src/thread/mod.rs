@@ -14,6 +14,7 @@ mod scope;
 mod sleep;
 mod spawn;
 mod timeout;
+mod uncaught;
 
 pub use blocking::blocking;
 pub use builder::Builder;
@@ -24,6 +25,7 @@ pub use scope::{ScopedJoinHandle, scope};
 pub use sleep::{sleep, sleep_until, yield_now};
 pub use spawn::{run, spawn};
 pub use timeout::{Elapsed, shield, timeout};
+pub use uncaught::{set_uncaught_hook, take_uncaught_hook};
 
 pub use std::thread::{available_parallelism, panicking};
 

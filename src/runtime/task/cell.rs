@@ -1,14 +1,17 @@
 //! A task of a certain type: the header, and behind it the body that becomes the result.
 
-use super::error::{Cause, JoinError};
-use super::header::{Header, Meta, TaskRef, VTable};
+use super::error::{Cause, JoinError, is_interruption};
+use super::header::{Header, Meta, Published, TaskRef, VTable};
+use super::link::Link;
 use super::memory;
 use super::thread::Thread;
 use crate::runtime::family::Family;
+use crate::runtime::uncaught;
 use crate::stack::budget::Reservation;
+use std::any::Any;
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 
 /// What a task holds besides its header, in the order of its life.
@@ -46,11 +49,44 @@ pub(crate) fn drop_quietly<T>(value: T) {
     }
 }
 
+/// Calls the links of a task in their order; a panic of one does not keep the others from being called.
+///
+/// # Safety
+/// `result` points to a `Result<T, JoinError>` of the task's `T`.
+#[cold]
+unsafe fn call_links(task: &TaskRef, result: *const ()) {
+    while let Some(link) = task.next_link() {
+        task.forget_kill();
+        task.set_unwinding(false);
+        // SAFETY: as the caller promises; the links of a task are made for its `T`.
+        let called = catch_unwind(AssertUnwindSafe(|| unsafe { link.call(result) }));
+        // What interrupts whoever calls the links is raised again at its next wait.
+        if let Err(payload) = called
+            && !is_interruption(&*payload)
+        {
+            link_panicked(task, payload);
+        }
+    }
+}
+
+/// Whether the result that nobody wants is a failure of which nobody has heard.
+#[cold]
+fn is_uncaught(task: &TaskRef, error: &JoinError) -> bool {
+    !task.is_scoped() && uncaught::is_failure(error.cause())
+}
+
+#[cold]
+fn link_panicked(task: &TaskRef, payload: Box<dyn Any + Send>) {
+    let error = JoinError::from_payload(payload, task.name());
+    uncaught::tell(&Thread::new(task.clone()), error);
+}
+
 impl<F: FnOnce() -> T, T> Task<F, T> {
     const VTABLE: VTable = VTable {
         run: Self::run,
         abandon: Self::abandon,
         take_result: Self::take_result,
+        result: Self::result,
         free: Self::free,
         wake_os: None,
     };
@@ -85,12 +121,40 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
                 error
             })
         };
-        // SAFETY: as above; the result is not published yet.
-        unsafe { *Self::stage(header) = Stage::Result(result) };
-        if shared.publish_result() {
-            // SAFETY: the handle is gone, so the stage is ours.
-            let result = unsafe { Self::stage(header).replace(Stage::Taken) };
-            drop_quietly(result);
+        // SAFETY: this is the hub's thread, and the result is not published yet.
+        unsafe { Self::hand_over(&task, result) };
+    }
+
+    /// Calls the links and publishes the result.
+    ///
+    /// # Safety
+    /// `task` is of this type; the stage is the caller's, and is `Running`.
+    unsafe fn hand_over(task: &TaskRef, mut result: Result<T, JoinError>) {
+        let (header, shared) = (task.as_ptr(), task.header());
+        loop {
+            // SAFETY: the stage is ours until the result is published.
+            unsafe { *Self::stage(header) = Stage::Result(result) };
+            match shared.publish_result() {
+                Published::Wanted => return,
+                Published::Unwanted => break,
+                Published::Linked => {}
+            }
+            // The links see it on our stack: should one of them be suspended for ever, the stage is free to say so.
+            // SAFETY: as above, not published.
+            let Stage::Result(back) = (unsafe { Self::stage(header).replace(Stage::Running) })
+            else {
+                return;
+            };
+            result = back;
+            // SAFETY: links of this task were made for its `T`.
+            unsafe { call_links(task, (&raw const result).cast()) };
+        }
+        // SAFETY: the handle is gone, so the stage is ours.
+        match unsafe { Self::stage(header).replace(Stage::Taken) } {
+            Stage::Result(Err(error)) if is_uncaught(task, &error) => {
+                uncaught::tell(&Thread::new(task.clone()), error);
+            }
+            other => drop_quietly(other),
         }
     }
 
@@ -100,14 +164,11 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
         // SAFETY: the header is that of this type, and the task never starts, so the stage is ours.
         let body = unsafe { Self::stage(header).replace(Stage::Running) };
         drop_quietly(body);
-        // SAFETY: as above; the caller holds a reference.
-        unsafe {
-            header.as_ref().note_failure(&error);
-            *Self::stage(header) = Stage::Result(Err(error));
-            if header.as_ref().publish_result() {
-                *Self::stage(header) = Stage::Taken;
-            }
-        }
+        // SAFETY: borrowed from the caller's reference, and never dropped.
+        let task = std::mem::ManuallyDrop::new(unsafe { TaskRef::adopt(header) });
+        task.header().note_failure(&error);
+        // SAFETY: as above, the stage is ours.
+        unsafe { Self::hand_over(&task, Err(error)) };
     }
 
     /// # Safety
@@ -118,6 +179,18 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
         let Stage::Result(result) = stage else { return };
         // SAFETY: the caller passes an `Option` of this type.
         unsafe { *out.cast::<Option<Result<T, JoinError>>>() = Some(result) };
+    }
+
+    /// # Safety
+    /// See [`TaskRef::result`].
+    unsafe fn result(header: NonNull<Header>) -> *const () {
+        // SAFETY: the stage is the handle's to look at, as the caller says.
+        match unsafe { &*Self::stage(header) } {
+            Stage::Result(result) => std::ptr::from_ref(result).cast(),
+            _ => {
+                unreachable!("a result that has been published is there until the handle is spent")
+            }
+        }
     }
 
     /// # Safety
@@ -181,6 +254,27 @@ where
     }
 }
 
+impl<T: 'static> Joinable<T> {
+    /// Has `f` called with the result at the end, by the green thread itself; here and now, if the result is there.
+    pub(crate) fn link(&self, f: impl FnOnce(&Result<T, JoinError>) + Send + 'static) {
+        self.add_link(Link::new(f));
+    }
+
+    fn add_link(&self, link: Link) {
+        let task = self.task();
+        let Err(link) = task.add_link(link) else { return };
+        // SAFETY: the result is there, as `add_link` said. Only a `Joinable` is spent for it, and this one is borrowed;
+        // where it is borrowed by other threads too, `T` is `Sync`, as its errors are.
+        let called = catch_unwind(AssertUnwindSafe(|| unsafe { link.call(task.result()) }));
+        match called {
+            Ok(()) => {}
+            // It is the caller's own.
+            Err(payload) if is_interruption(&*payload) => resume_unwind(payload),
+            Err(payload) => link_panicked(task, payload),
+        }
+    }
+}
+
 impl<T> Joinable<T> {
     #[inline]
     pub(crate) fn thread(&self) -> &Thread {
@@ -215,7 +309,12 @@ impl<T> Drop for Joinable<T> {
             let mut out: Option<Result<T, JoinError>> = None;
             // SAFETY: the result was published before, and we have the only right to it.
             unsafe { self.task().take_result((&raw mut out).cast()) };
-            drop(out);
+            match out {
+                Some(Err(error)) if is_uncaught(self.task(), &error) => {
+                    uncaught::tell(&self.thread, error);
+                }
+                out => drop(out),
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Why a green thread has no value to give.
 #![forbid(unsafe_code)]
 
+use super::payload::Payload;
 use std::any::Any;
 use std::fmt;
 use std::io;
@@ -11,10 +12,17 @@ pub(crate) struct Kill;
 /// The payload of the unwinding that ends what runs inside an expired timeout; its id.
 pub(crate) struct Expired(pub(crate) u64);
 
+/// Whether it is a kill or an expired timeout, not a panic.
+pub(crate) fn is_interruption(payload: &(dyn Any + Send)) -> bool {
+    payload.is::<Kill>() || payload.is::<Expired>()
+}
+
 pub(crate) enum Cause {
-    Panic(Box<dyn Any + Send>),
+    Panic(Payload),
     Killed,
     Io(io::Error),
+    /// The caller would have waited for its own end.
+    OwnJoin,
 }
 
 /// Why [`JoinHandle::join`](crate::JoinHandle::join) has no value: the green thread panicked, was killed, or could not
@@ -41,7 +49,8 @@ impl JoinError {
     }
 
     pub(crate) fn from_payload(payload: Box<dyn Any + Send>, name: Option<&str>) -> Self {
-        let cause = if payload.is::<Kill>() { Cause::Killed } else { Cause::Panic(payload) };
+        let cause =
+            if payload.is::<Kill>() { Cause::Killed } else { Cause::Panic(Payload::new(payload)) };
         Self::new(cause, name)
     }
 
@@ -53,6 +62,15 @@ impl JoinError {
     /// Whether the green thread was killed, by its runtime's end for example, or never ran because of that.
     pub fn is_killed(&self) -> bool {
         matches!(self.0.cause, Cause::Killed)
+    }
+
+    /// Whether there was no use in waiting: the caller asked for its own end.
+    pub fn is_deadlock(&self) -> bool {
+        matches!(self.0.cause, Cause::OwnJoin)
+    }
+
+    pub(crate) fn cause(&self) -> &Cause {
+        &self.0.cause
     }
 
     /// The error that kept the green thread from running at all, if that is what happened: it got no stack, for example.
@@ -80,20 +98,9 @@ impl JoinError {
     /// The error itself.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
         match *self.0 {
-            Inner { cause: Cause::Panic(payload), .. } => Ok(payload),
+            Inner { cause: Cause::Panic(payload), .. } => Ok(payload.into_inner()),
             other => Err(Self(Box::new(other))),
         }
-    }
-}
-
-/// The text of a panic's payload.
-fn message(payload: &(dyn Any + Send)) -> &str {
-    if let Some(text) = payload.downcast_ref::<&str>() {
-        text
-    } else if let Some(text) = payload.downcast_ref::<String>() {
-        text
-    } else {
-        "Box<dyn Any>"
     }
 }
 
@@ -102,10 +109,13 @@ impl fmt::Display for JoinError {
         let name = self.0.name.as_deref().unwrap_or("<unnamed>");
         match &self.0.cause {
             Cause::Panic(payload) => {
-                write!(f, "green thread '{name}' panicked: {}", message(&**payload))
+                write!(f, "green thread '{name}' panicked: {}", payload.text())
             }
             Cause::Killed => write!(f, "green thread '{name}' was killed"),
             Cause::Io(error) => write!(f, "green thread '{name}' did not run: {error}"),
+            Cause::OwnJoin => {
+                write!(f, "green thread '{name}' cannot join itself: it would wait for ever")
+            }
         }
     }
 }
@@ -113,8 +123,9 @@ impl fmt::Display for JoinError {
 impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cause: &dyn fmt::Debug = match &self.0.cause {
-            Cause::Panic(payload) => &format!("Panic({:?})", message(&**payload)),
+            Cause::Panic(payload) => &format!("Panic({:?})", payload.text()),
             Cause::Killed => &"Killed",
+            Cause::OwnJoin => &"OwnJoin",
             Cause::Io(error) => error,
         };
         f.debug_struct("JoinError").field("cause", cause).field("name", &self.0.name).finish()

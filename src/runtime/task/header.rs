@@ -16,6 +16,7 @@
 
 use super::current;
 use super::error::{Cause, JoinError};
+use super::link::Link;
 use super::park_word::{Notify, ParkWord, Token};
 use crate::coroutine::Control;
 use crate::runtime::family::Family;
@@ -25,6 +26,7 @@ use crate::stack::StackSize;
 use crate::stack::budget::Reservation;
 use parking_lot::Mutex;
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::fmt;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{
@@ -53,6 +55,11 @@ const INTERRUPTED: u32 = 128;
 const FAILED: u32 = 256;
 /// The task was given up: its frames stay where they are for ever.
 const LEAKED: u32 = 512;
+
+/// There are links to call before the result is handed over. Set and cleared under the lock.
+const LINKED: u32 = 1024;
+/// Its failure is told by a scope, not by the hook for what nobody joins.
+const SCOPED: u32 = 2048;
 
 /// Killed tasks that have not ended, and timeouts that are open. While it is zero, a thread that yields or waits need not
 /// look whether it is to be interrupted.
@@ -84,6 +91,8 @@ pub(super) struct VTable {
     pub(super) abandon: unsafe fn(NonNull<Header>, JoinError),
     /// Moves the result into the `Option<Result<T, JoinError>>` at the pointer.
     pub(super) take_result: unsafe fn(NonNull<Header>, *mut ()),
+    /// Where the `Result<T, JoinError>` is.
+    pub(super) result: unsafe fn(NonNull<Header>) -> *const (),
     /// Frees the memory, dropping a result that nobody took.
     pub(super) free: unsafe fn(NonNull<Header>),
     /// Makes an OS thread look at its park word again; `None` for green threads.
@@ -108,12 +117,25 @@ struct Completion {
 #[derive(Debug, Default)]
 struct More {
     waiters: Vec<Waiter>,
+    /// What to call with the result, in this order.
+    links: VecDeque<Link>,
     /// The task itself, while it is in `park`.
     parked: Option<Waiter>,
     /// The timeouts that the owner is inside of, outermost first. Owner only.
     limits: Vec<Limit>,
     /// How many shields the owner is inside of. Owner only.
     shields: u32,
+}
+
+/// What became of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Published {
+    /// The handle has it from here on.
+    Wanted,
+    /// There is no handle: the caller drops it.
+    Unwanted,
+    /// Not yet: there are links to call.
+    Linked,
 }
 
 #[repr(C)]
@@ -179,9 +201,30 @@ impl Header {
         self.meta.as_ref()?.name.as_deref()
     }
 
-    /// Says that the result is there. `true` if nobody will come for it: then the caller drops it.
-    pub(super) fn publish_result(&self) -> bool {
-        self.flags.fetch_or(RESULT, Ordering::AcqRel) & DETACHED != 0
+    /// Says that the result is there. Does not where there are links, which have to see it first.
+    #[inline]
+    pub(super) fn publish_result(&self) -> Published {
+        let mut flags = self.flags.load(Ordering::Relaxed);
+        loop {
+            if flags & LINKED != 0 {
+                return Published::Linked;
+            }
+            match self.flags.compare_exchange_weak(
+                flags,
+                flags | RESULT,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) if flags & DETACHED != 0 => return Published::Unwanted,
+                Ok(_) => return Published::Wanted,
+                Err(now) => flags = now,
+            }
+        }
+    }
+
+    /// Whether the result is there, so that whoever has the handle may look at it.
+    pub(super) fn has_result(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & RESULT != 0
     }
 
     /// Remembers an error that is not a kill. Before the task is done.
@@ -470,6 +513,43 @@ impl TaskRef {
         self.header().flags.load(Ordering::Relaxed) & UNWINDING != 0
     }
 
+    // --- links --------------------------------------------------------------------------------------------------
+
+    /// Has a link called at the end.
+    ///
+    /// # Errors
+    /// The link back if the result is there already.
+    pub(super) fn add_link(&self, link: Link) -> Result<(), Link> {
+        let header = self.header();
+        let mut completion = header.completion.lock();
+        // Against `publish_result`, which changes the same word: the flag is seen there, or the result is seen here.
+        if header.flags.fetch_or(LINKED, Ordering::AcqRel) & RESULT != 0 {
+            return Err(link);
+        }
+        completion.more.get_or_insert_default().links.push_back(link);
+        Ok(())
+    }
+
+    /// The next link to call. After the last the result can be published.
+    pub(super) fn next_link(&self) -> Option<Link> {
+        let header = self.header();
+        let mut completion = header.completion.lock();
+        let link = completion.more.as_mut().and_then(|more| more.links.pop_front());
+        if link.is_none() {
+            header.flags.fetch_and(!LINKED, Ordering::AcqRel);
+        }
+        link
+    }
+
+    /// The body has ended, so a kill was for it and not for what comes now.
+    pub(super) fn forget_kill(&self) {
+        let header = self.header();
+        let _completion = header.completion.lock();
+        if header.flags.fetch_and(!KILLED, Ordering::SeqCst) & KILLED != 0 {
+            INTERRUPTIONS.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
     // --- timeouts and shields, called by the owner only -----------------------------------------------------------
 
     /// Opens a timeout.
@@ -535,6 +615,15 @@ impl TaskRef {
         self.header().flags.load(Ordering::Relaxed) & FAILED != 0
     }
 
+    /// A scope tells of its failure. Before it starts.
+    pub(super) fn set_scoped(&self) {
+        self.header().flags.fetch_or(SCOPED, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_scoped(&self) -> bool {
+        self.header().flags.load(Ordering::Relaxed) & SCOPED != 0
+    }
+
     /// As [`has_failed`](Self::has_failed); who asks has been told.
     pub(crate) fn take_failure(&self) -> bool {
         self.header().flags.fetch_and(!FAILED, Ordering::Relaxed) & FAILED != 0
@@ -598,10 +687,13 @@ impl TaskRef {
 
     /// Ends a task that was leaked on its stack by its hub and never runs again.
     pub(crate) fn complete_leaked(&self) {
-        let error = JoinError::new(Cause::Killed, self.name());
         self.header().flags.fetch_or(LEAKED, Ordering::Relaxed);
-        // SAFETY: the body has begun and never goes on, so it neither touches its stage again nor publishes a result.
-        unsafe { (self.header().vtable.abandon)(self.0, error) };
+        // If the body has left a result, that is the handle's.
+        if !self.header().has_result() {
+            let error = JoinError::new(Cause::Killed, self.name());
+            // SAFETY: the body has begun and never goes on, so it neither touches its stage again nor publishes a result.
+            unsafe { (self.header().vtable.abandon)(self.0, error) };
+        }
         self.complete();
     }
 
@@ -612,6 +704,15 @@ impl TaskRef {
     pub(super) unsafe fn run(&self) {
         // SAFETY: as the caller promises.
         unsafe { (self.header().vtable.run)(self.0) };
+    }
+
+    /// Where the result is, a `Result<T, JoinError>` of the task's `T`.
+    ///
+    /// # Safety
+    /// The result is there and has not been taken, and nobody takes it while the pointer is used.
+    pub(super) unsafe fn result(&self) -> *const () {
+        // SAFETY: as the caller promises.
+        unsafe { (self.header().vtable.result)(self.0) }
     }
 
     /// # Safety

@@ -18,6 +18,7 @@ static VTABLE: VTable = VTable {
     run: unreachable_run,
     abandon: unreachable_abandon,
     take_result: unreachable_take,
+    result: unreachable_result,
     free,
     wake_os: Some(wake),
 };
@@ -31,6 +32,10 @@ unsafe fn unreachable_abandon(_: NonNull<Header>, _: super::error::JoinError) {
 }
 
 unsafe fn unreachable_take(_: NonNull<Header>, _: *mut ()) {
+    unreachable!("an OS thread has no result here");
+}
+
+unsafe fn unreachable_result(_: NonNull<Header>) -> *const () {
     unreachable!("an OS thread has no result here");
 }
 

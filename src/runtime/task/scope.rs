@@ -58,6 +58,7 @@ impl<'scope> Scope<'scope, '_> {
         // task done, and never where one was leaked; the task is registered below, before anybody can start it. The
         // `Joinable` has `T` in its type, so it cannot be used or dropped after `'scope`.
         let (task, joinable) = unsafe { new_borrowing_task(body, meta, family, reservation) };
+        task.set_scoped();
         self.register(task.clone());
         (task, joinable)
     }

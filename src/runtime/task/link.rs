@@ -1,0 +1,28 @@
+//! What is to be called at the end of a task, with its result.
+
+use super::error::JoinError;
+use std::fmt;
+
+/// A callback for the result of a task of a certain type; the type is known to who made it and to who calls it.
+pub(crate) struct Link(Box<dyn FnOnce(*const ()) + Send>);
+
+impl Link {
+    pub(super) fn new<T: 'static>(f: impl FnOnce(&Result<T, JoinError>) + Send + 'static) -> Self {
+        Self(Box::new(move |result| {
+            // SAFETY: `call`'s caller passes a result of this type.
+            f(unsafe { &*result.cast::<Result<T, JoinError>>() });
+        }))
+    }
+
+    /// # Safety
+    /// `result` points to a `Result<T, JoinError>` of the `T` that the link was made with.
+    pub(super) unsafe fn call(self, result: *const ()) {
+        (self.0)(result);
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Link")
+    }
+}

@@ -1,0 +1,50 @@
+//! Where the failure of a green thread goes that nobody joins.
+#![forbid(unsafe_code)]
+
+use super::task::{Cause, JoinError, Thread};
+use crate::sys::report;
+use parking_lot::RwLock;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// What [`set_uncaught_hook`](crate::thread::set_uncaught_hook) takes.
+pub(crate) type Hook = dyn Fn(&Thread, JoinError) + Send + Sync;
+
+static HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
+
+/// Puts another hook in place; the one before is given back, to be dropped where no lock is held.
+pub(crate) fn replace(hook: Option<Arc<Hook>>) -> Option<Arc<Hook>> {
+    std::mem::replace(&mut *HOOK.write(), hook)
+}
+
+/// The standard hook: the panic hook has printed a panic already, so what is left is what kept one from running.
+pub(crate) fn print(error: &JoinError) {
+    if error.io_error().is_some() {
+        report(format_args!("{error}"));
+    }
+}
+
+/// Tells the hook. A panic of the hook itself has been printed and goes no farther.
+#[cold]
+pub(crate) fn tell(thread: &Thread, error: JoinError) {
+    let hook = HOOK.read().clone();
+    let told = catch_unwind(AssertUnwindSafe(|| match hook {
+        Some(hook) => hook(thread, error),
+        None => {
+            print(&error);
+            drop(error);
+        }
+    }));
+    if let Err(payload) = told {
+        // Dropping the payload may panic as well.
+        std::mem::forget(payload);
+    }
+}
+
+/// Whether the end of a task for this cause is a failure that somebody should hear of.
+pub(crate) fn is_failure(cause: &Cause) -> bool {
+    match cause {
+        Cause::Panic(_) | Cause::Io(_) => true,
+        Cause::Killed | Cause::OwnJoin => false,
+    }
+}

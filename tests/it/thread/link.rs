@@ -1,0 +1,330 @@
+//! Links, kills that wait, and joins that cannot end.
+
+use crate::support::{FOR_EVER, LIMIT, OnDrop, until, within_limit, workers};
+use greenthread::{JoinHandle, Runtime, current, sleep, spawn, yield_now};
+use std::panic::panic_any;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+type Log = Arc<Mutex<Vec<String>>>;
+
+fn note(log: &Log, what: impl Into<String>) {
+    log.lock().unwrap().push(what.into());
+}
+
+/// Runs a test on a current-thread runtime and on 1, 2 and 8 workers.
+fn everywhere(test: fn()) {
+    within_limit(move || {
+        Runtime::new_current_thread().unwrap().run_local(test).unwrap();
+        for count in [1, 2, 8] {
+            workers(count).run(test).unwrap();
+        }
+    });
+}
+
+/// All three kinds, told apart by `name`.
+fn link_all<T: Send + 'static + std::fmt::Debug>(handle: &JoinHandle<T>, log: &Log, name: u8) {
+    let notes = || Arc::clone(log);
+    let log = notes();
+    handle.link(move |result| note(&log, format!("{name} all {}", result.is_ok())));
+    let log = notes();
+    handle.link_value(move |value| note(&log, format!("{name} value {value:?}")));
+    let log = notes();
+    handle.link_failure(move |error| note(&log, format!("{name} failure {error}")));
+}
+
+#[test]
+fn links_run_once_in_order_before_the_join_returns() {
+    everywhere(|| {
+        let log = Log::default();
+        let good = spawn(|| {
+            yield_now();
+            7
+        });
+        link_all(&good, &log, 1);
+        link_all(&good, &log, 2);
+        assert_eq!(good.join().unwrap(), 7);
+        assert_eq!(*log.lock().unwrap(), ["1 all true", "1 value 7", "2 all true", "2 value 7"]);
+
+        let log = Log::default();
+        let bad = spawn(|| -> u8 { panic_any("bad") });
+        link_all(&bad, &log, 3);
+        bad.join().unwrap_err();
+        let failure = "3 failure green thread '<unnamed>' panicked: bad";
+        assert_eq!(*log.lock().unwrap(), ["3 all false", failure]);
+
+        let log = Log::default();
+        let killed = spawn(|| sleep(FOR_EVER));
+        link_all(&killed, &log, 4);
+        killed.kill();
+        killed.join().unwrap_err();
+        let failure = "4 failure green thread '<unnamed>' was killed";
+        assert_eq!(*log.lock().unwrap(), ["4 all false", failure]);
+    });
+}
+
+#[test]
+fn a_link_added_after_the_end_runs_at_once() {
+    everywhere(|| {
+        let handle = spawn(|| String::from("value"));
+        until(|| handle.is_finished());
+        let own = current().id();
+        let log = Log::default();
+        link_all(&handle, &log, 1);
+        let late = Arc::clone(&log);
+        handle.link(move |_| {
+            assert_eq!(current().id(), own);
+            note(&late, "last");
+        });
+        assert_eq!(*log.lock().unwrap(), ["1 all true", "1 value \"value\"", "last"]);
+        assert_eq!(handle.join().unwrap(), "value");
+    });
+}
+
+#[test]
+fn one_that_never_began_still_tells_its_links() {
+    // Killed before it began.
+    let runtime = Runtime::new_current_thread().unwrap();
+    let log = Log::default();
+    let seen = Arc::clone(&log);
+    runtime
+        .run_local(move || {
+            let handle = spawn(|| panic!("it must not run"));
+            link_all(&handle, &seen, 1);
+            handle.kill();
+            assert!(handle.join().unwrap_err().is_killed());
+        })
+        .unwrap();
+    assert_eq!(log.lock().unwrap().len(), 2);
+    // Its runtime ended.
+    let handle = runtime.spawn(|| ());
+    link_all(&handle, &log, 2);
+    drop(runtime);
+    assert_eq!(log.lock().unwrap()[2], "2 all false");
+    assert!(handle.join().unwrap_err().is_killed());
+}
+
+#[test]
+fn a_panicking_link_stops_no_other() {
+    everywhere(|| {
+        let log = Log::default();
+        let handle = spawn(|| {
+            yield_now();
+            1
+        });
+        handle.link(|_| panic!("in a link"));
+        link_all(&handle, &log, 1);
+        // With a payload that panics when it is dropped.
+        handle.link(|_| panic_any(OnDrop(|| panic!("in a payload"))));
+        link_all(&handle, &log, 2);
+        until(|| handle.is_finished());
+        handle.link(|_| panic!("in a late link"));
+        link_all(&handle, &log, 3);
+        assert_eq!(handle.join().unwrap(), 1);
+        assert_eq!(log.lock().unwrap().len(), 6);
+    });
+}
+
+#[test]
+fn links_run_in_the_green_thread_that_ends_and_may_wait() {
+    everywhere(|| {
+        for kill in [false, true] {
+            let handle = spawn(move || {
+                if kill {
+                    sleep(FOR_EVER);
+                }
+                vec![1, 2, 3]
+            });
+            let id = handle.id();
+            let (send, receive) = mpsc::channel();
+            handle.link(move |result| {
+                assert_eq!(current().id(), id);
+                sleep(Duration::from_millis(1));
+                assert_eq!(spawn(|| 5).join().unwrap(), 5);
+                send.send(result.as_ref().map(Vec::len).ok()).unwrap();
+            });
+            yield_now();
+            if kill {
+                handle.kill();
+            }
+            drop(handle);
+            until(|| match receive.try_recv() {
+                Ok(seen) => {
+                    assert_eq!(seen, (!kill).then_some(3));
+                    true
+                }
+                Err(error) => {
+                    assert_eq!(error, mpsc::TryRecvError::Empty);
+                    false
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_kill_ends_a_link_that_waits_but_not_the_next() {
+    everywhere(|| {
+        let handle = spawn(|| "value");
+        let in_link = Arc::new(AtomicBool::new(false));
+        let entered = Arc::clone(&in_link);
+        handle.link(move |_| {
+            entered.store(true, Ordering::SeqCst);
+            sleep(FOR_EVER);
+        });
+        let next = Arc::new(AtomicBool::new(false));
+        let ran = Arc::clone(&next);
+        handle.link(move |_| {
+            sleep(Duration::from_millis(1));
+            ran.store(true, Ordering::SeqCst);
+        });
+        until(|| in_link.load(Ordering::SeqCst));
+        handle.kill();
+        // The body had ended with its value.
+        assert_eq!(handle.join().unwrap(), "value");
+        assert!(next.load(Ordering::SeqCst));
+    });
+}
+
+#[test]
+fn a_value_is_seen_by_its_links_while_others_add_more() {
+    let runtime = workers(2);
+    let count = Arc::new(AtomicUsize::new(0));
+    for round in 0..2000 {
+        let handle = runtime.spawn(move || Box::new(round));
+        for _ in 0..4 {
+            let count = Arc::clone(&count);
+            handle.link_value(move |value| {
+                assert_eq!(**value, round);
+                count.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        if round % 2 == 0 {
+            assert_eq!(*handle.join().unwrap(), round);
+        }
+    }
+    until(|| count.load(Ordering::SeqCst) == 8000);
+}
+
+#[test]
+fn a_link_that_never_ends_is_given_up_with_its_runtime() {
+    within_limit(|| {
+        let runtime = workers(1);
+        let (send, receive) = mpsc::channel();
+        let handle = runtime.spawn(|| String::from("seen by the first link"));
+        let sender = send.clone();
+        handle.link_value(move |value| {
+            sender.send(value.clone()).unwrap();
+            loop {
+                // It swallows what is to end it.
+                let _ = std::panic::catch_unwind(|| sleep(FOR_EVER));
+            }
+        });
+        handle.link_failure(move |error| send.send(error.to_string()).unwrap());
+        assert_eq!(receive.recv_timeout(LIMIT).unwrap(), "seen by the first link");
+        drop(runtime);
+        assert!(receive.recv_timeout(LIMIT).unwrap().ends_with("was killed"));
+        assert!(handle.join().unwrap_err().is_killed());
+    });
+}
+
+#[test]
+fn kill_and_wait_waits_for_the_unwinding() {
+    everywhere(|| {
+        let unwound = Arc::new(AtomicBool::new(false));
+        let set = Arc::clone(&unwound);
+        let (send, receive) = mpsc::channel();
+        let handle = spawn(move || {
+            let _slow = OnDrop(|| {
+                sleep(Duration::from_millis(2));
+                set.store(true, Ordering::SeqCst);
+            });
+            send.send(()).unwrap();
+            sleep(FOR_EVER);
+        });
+        until(|| receive.try_recv().is_ok());
+        assert!(handle.kill_and_wait(LIMIT));
+        assert!(unwound.load(Ordering::SeqCst));
+        assert!(handle.kill_and_wait(Duration::ZERO), "it has ended");
+        assert!(handle.join().unwrap_err().is_killed());
+    });
+}
+
+#[test]
+fn kill_and_wait_gives_up_in_time() {
+    let runtime = workers(1);
+    let (send, receive) = mpsc::channel::<()>();
+    let busy = runtime.spawn(move || receive.recv());
+    assert!(!busy.kill_and_wait(Duration::from_millis(1)));
+    drop(send);
+    assert!(busy.kill_and_wait(LIMIT));
+}
+
+/// A green thread that is given its own handle.
+fn with_own_handle<T: Send + 'static>(
+    body: impl FnOnce(JoinHandle<T>) -> T + Send + 'static,
+) -> mpsc::Receiver<T> {
+    let (give, take) = mpsc::channel::<JoinHandle<T>>();
+    let (send, receive) = mpsc::channel();
+    let handle = spawn(move || {
+        let mut own = None;
+        until(|| {
+            own = take.try_recv().ok();
+            own.is_some()
+        });
+        body(own.unwrap())
+    });
+    handle.link(move |_| drop(send));
+    give.send(handle).unwrap();
+    receive
+}
+
+#[test]
+fn joining_oneself_is_an_error() {
+    within_limit(|| {
+        let (send, receive) = mpsc::channel();
+        let ended = with_own_handle(move |own| {
+            let error = own.join().unwrap_err();
+            assert!(error.is_deadlock() && !error.is_killed() && !error.is_panic());
+            send.send(error.to_string()).unwrap();
+        });
+        let text = "green thread '<unnamed>' cannot join itself: it would wait for ever";
+        assert_eq!(receive.recv_timeout(LIMIT).unwrap(), text);
+        assert!(ended.recv_timeout(LIMIT).is_err());
+
+        let (send, receive) = mpsc::channel();
+        with_own_handle(move |own| {
+            let result = own.join_timeout(LIMIT).map(|result| result.is_err());
+            send.send(matches!(result, Ok(true))).unwrap();
+        });
+        assert!(receive.recv_timeout(LIMIT).unwrap());
+    });
+}
+
+#[test]
+fn killing_oneself_and_waiting_unwinds() {
+    within_limit(|| {
+        let (send, receive) = mpsc::channel();
+        with_own_handle(move |own| {
+            let _unwound = OnDrop(|| send.send("unwound").unwrap());
+            greenthread::shield(|| assert!(!own.kill_and_wait(LIMIT), "shielded"));
+            own.kill_and_wait(LIMIT);
+            unreachable!("it is killed");
+        });
+        assert_eq!(receive.recv_timeout(LIMIT).unwrap(), "unwound");
+    });
+}
+
+#[test]
+fn names_and_ids_of_handles() {
+    let handle = greenthread::Builder::new().name("it".into()).spawn(|| current().id()).unwrap();
+    assert_eq!(handle.name(), Some("it"));
+    let id = handle.id();
+    assert_eq!(handle.join().unwrap(), id);
+    let errors: mpsc::Receiver<greenthread::JoinError> = mpsc::channel().1;
+    fn is_sync<T: Sync>(_: T) {}
+    is_sync(errors.try_recv().unwrap_err());
+    fn errors_are_sync<T: Send + Sync>() {}
+    errors_are_sync::<greenthread::JoinError>();
+}

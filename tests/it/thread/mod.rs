@@ -1,0 +1,5 @@
+//! Green threads as their users see them.
+
+mod basics;
+mod link;
+mod uncaught;
