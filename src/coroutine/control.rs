@@ -90,7 +90,8 @@ pub(crate) struct Control {
     /// What the layer above keeps for a green thread (its greenlets); unused in other coroutines.
     local: UnsafeCell<Local>,
     stack: Stack,
-    /// The coroutine that resumed this one last; meaningful while this one runs, and never set in a green thread.
+    /// The coroutine that resumed this one last; meaningful while this one runs. A green thread has none: there it is
+    /// the note of the layer above, null while the green thread runs.
     resumer: Cell<*const Control>,
     finished: Cell<bool>,
     /// Regions open in this very coroutine that it must not be switched out of.
@@ -188,6 +189,23 @@ impl Control {
     #[inline(always)]
     pub(super) fn resumer(&self) -> &Cell<*const Control> {
         &self.resumer
+    }
+
+    /// In a green thread: what the layer above notes while it is suspended; null again before it goes on.
+    #[inline]
+    pub(crate) fn note(&self) -> *const () {
+        self.resumer.get().cast()
+    }
+
+    /// See [`note`](Self::note).
+    #[inline]
+    pub(crate) fn set_note(&self, note: *const ()) {
+        self.resumer.set(note.cast());
+    }
+
+    /// Whether an address is on its stack.
+    pub(crate) fn has_on_stack(&self, address: usize) -> bool {
+        (self.stack.limit().addr().get()..self.stack.top().addr().get()).contains(&address)
     }
 
     #[inline(always)]

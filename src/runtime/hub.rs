@@ -136,7 +136,7 @@ pub(crate) struct Hub {
     ready: Ring<Started>,
     /// New tasks; other workers steal from here.
     pub(crate) fresh: Worker<TaskRef>,
-    roster: RefCell<Roster>,
+    pub(super) roster: RefCell<Roster>,
     timers: RefCell<Wheel<(Started, Token)>>,
     poller: RefCell<Poller>,
     /// The green thread that is running.

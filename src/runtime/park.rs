@@ -8,8 +8,8 @@
 
 use super::panic_hook;
 use super::task::{
-    self, Expired, Kill, Outcome, Started, TaskRef, Token, current, new_os_thread, sleep_os_thread,
-    switch,
+    self, Blocker, Expired, Kill, Outcome, Started, TaskRef, Token, current, new_os_thread,
+    sleep_os_thread, switch,
 };
 use crate::sys::process;
 use std::any::Any;
@@ -40,6 +40,30 @@ pub(crate) enum Reason {
     Select,
     Queue,
     Blocking,
+}
+
+impl Reason {
+    /// In the order of their numbers.
+    pub(crate) const ALL: [Self; 18] = [
+        Self::None,
+        Self::Sleep,
+        Self::Park,
+        Self::Join,
+        Self::Run,
+        Self::Shutdown,
+        Self::Readable,
+        Self::Writable,
+        Self::Lock,
+        Self::Condition,
+        Self::Semaphore,
+        Self::Event,
+        Self::Barrier,
+        Self::Once,
+        Self::Send,
+        Self::Receive,
+        Self::Select,
+        Self::Queue,
+    ];
 }
 
 /// How a wait ended.
@@ -147,6 +171,21 @@ impl Parker {
     pub(crate) fn park(&self, reason: Reason, deadline: Option<Instant>) -> Wake {
         match self.green {
             Some(started) => self.park_green(started, reason, deadline),
+            None => self.park_os_thread(deadline),
+        }
+    }
+
+    /// As [`park`](Self::park), and reports can tell what the caller depends on.
+    pub(crate) fn park_on(
+        &self,
+        reason: Reason,
+        deadline: Option<Instant>,
+        blocker: Blocker<'_>,
+    ) -> Wake {
+        match self.green {
+            Some(started) => {
+                started.blocked_on(blocker, || self.park_green(started, reason, deadline))
+            }
             None => self.park_os_thread(deadline),
         }
     }

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
+use crate::runtime::task::{Blocker, Owner};
 use crate::runtime::wait_list::{Key, WaitList};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -87,6 +88,16 @@ impl Gate {
         deadline: Option<Instant>,
         ready: impl FnOnce() -> bool,
     ) -> bool {
+        self.wait_with(|parker| parker.park(reason, deadline), ready)
+    }
+
+    /// As [`wait`](Self::wait), for what `owner` is doing.
+    pub(crate) fn wait_for(&self, reason: Reason, owner: &Owner, ready: impl FnOnce() -> bool) {
+        self.wait_with(|parker| parker.park_on(reason, None, Blocker::Owner(owner)), ready);
+    }
+
+    #[inline]
+    fn wait_with(&self, park: impl FnOnce(&Parker) -> Wake, ready: impl FnOnce() -> bool) -> bool {
         let parker = Parker::new();
         let key = self.enter(parker.waiter());
         if ready() {
@@ -95,7 +106,7 @@ impl Gate {
             }
             return true;
         }
-        match parker.park(reason, deadline) {
+        match park(&parker) {
             Wake::Notified => true,
             Wake::TimedOut => !self.leave(key),
             Wake::Killed => {

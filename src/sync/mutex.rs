@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 /// panic of another green thread that is suspended on the same worker in the midst of it.
 ///
 /// # When std's is better
-/// `std::sync::Mutex` blocks the worker, and with it every green thread there. It is smaller (8 bytes against 56) and
+/// `std::sync::Mutex` blocks the worker, and with it every green thread there. It is smaller (8 bytes against 64) and
 /// right for data that is locked for moments only and never over a suspension.
 ///
 /// # Examples

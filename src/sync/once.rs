@@ -4,6 +4,7 @@
 use super::gate::Gate;
 use super::poison::Before;
 use crate::runtime::park::Reason;
+use crate::runtime::task::Owner;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -31,6 +32,8 @@ const DONE: u8 = 3;
 /// ```
 pub struct Once {
     state: AtomicU8,
+    /// Whose closure runs.
+    owner: Owner,
     gate: Gate,
 }
 
@@ -59,6 +62,7 @@ impl Drop for Running<'_> {
     fn drop(&mut self) {
         let state =
             if self.then == NEW && self.before.panicked_since() { POISONED } else { self.then };
+        self.once.owner.clear();
         self.once.state.store(state, Ordering::SeqCst);
         self.once.gate.notify_all();
     }
@@ -67,7 +71,7 @@ impl Drop for Running<'_> {
 impl Once {
     /// One whose closure has not run.
     pub const fn new() -> Self {
-        Self { state: AtomicU8::new(NEW), gate: Gate::new() }
+        Self { state: AtomicU8::new(NEW), owner: Owner::new(), gate: Gate::new() }
     }
 
     /// Runs `f`, unless one has run; waits for one that is running. Suspends a green thread meanwhile, blocks an OS thread.
@@ -123,7 +127,8 @@ impl Once {
             if !waits(state) {
                 return state == DONE;
             }
-            self.gate.wait(Reason::Once, None, || !waits(self.state.load(Ordering::SeqCst)));
+            let over = || !waits(self.state.load(Ordering::SeqCst));
+            self.gate.wait_for(Reason::Once, &self.owner, over);
         }
     }
 
@@ -141,7 +146,7 @@ impl Once {
                 POISONED if !force => panic!("Once instance has previously been poisoned"),
                 RUNNING => {
                     let over = || self.state.load(Ordering::SeqCst) != RUNNING;
-                    self.gate.wait(Reason::Once, None, over);
+                    self.gate.wait_for(Reason::Once, &self.owner, over);
                 }
                 _ => {
                     let begin = self.state.compare_exchange(
@@ -151,6 +156,7 @@ impl Once {
                         Ordering::Relaxed,
                     );
                     if begin.is_ok() {
+                        self.owner.set();
                         let mut running = Running { once: self, before: Before::now(), then: NEW };
                         let result = f(&OnceState { poisoned: state == POISONED });
                         if result.is_ok() {

@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
+use crate::runtime::task::{Blocker, Owner};
 use crate::runtime::wait_list::{Key, WaitList};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -39,18 +40,21 @@ struct Entry {
 #[derive(Debug)]
 pub(crate) struct RawMutex {
     state: AtomicU32,
+    owner: Owner,
     list: Mutex<WaitList<Entry>>,
 }
 
 impl RawMutex {
     pub(crate) const fn new() -> Self {
-        Self { state: AtomicU32::new(0), list: Mutex::new(WaitList::new()) }
+        Self { state: AtomicU32::new(0), owner: Owner::new(), list: Mutex::new(WaitList::new()) }
     }
 
     #[inline(always)]
     pub(crate) fn try_lock(&self) -> bool {
-        self.state.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok()
-            || self.try_lock_slow()
+        self.taken(
+            self.state.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok()
+                || self.try_lock_slow(),
+        )
     }
 
     fn try_lock_slow(&self) -> bool {
@@ -72,8 +76,17 @@ impl RawMutex {
     /// Takes the lock, or says `false` when the deadline has passed. A kill ends the wait by unwinding.
     #[inline(always)]
     pub(crate) fn lock(&self, deadline: Option<Instant>) -> bool {
-        self.state.compare_exchange_weak(0, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok()
-            || self.lock_slow(deadline)
+        let free =
+            self.state.compare_exchange_weak(0, LOCKED, Ordering::Acquire, Ordering::Relaxed);
+        self.taken(free.is_ok() || self.lock_slow(deadline))
+    }
+
+    #[inline(always)]
+    fn taken(&self, got: bool) -> bool {
+        if got {
+            self.owner.set();
+        }
+        got
     }
 
     /// Takes the lock if it becomes free soon.
@@ -103,7 +116,7 @@ impl RawMutex {
         loop {
             let parker = Parker::new();
             let Some(key) = self.join(parker.waiter(), woken) else { return true };
-            match parker.park(Reason::Lock, deadline) {
+            match parker.park_on(Reason::Lock, deadline, Blocker::Owner(&self.owner)) {
                 Wake::Notified => {}
                 Wake::TimedOut => {
                     if self.leave(key) {

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
+use crate::runtime::task::{Blocker, Owner};
 use crate::runtime::wait_list::WaitList;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,12 +43,14 @@ impl Kind {
 #[derive(Debug)]
 pub(crate) struct RawRwLock {
     state: AtomicUsize,
+    /// The writer.
+    owner: Owner,
     list: Mutex<WaitList<(Waiter, Kind)>>,
 }
 
 impl RawRwLock {
     pub(crate) const fn new() -> Self {
-        Self { state: AtomicUsize::new(0), list: Mutex::new(WaitList::new()) }
+        Self { state: AtomicUsize::new(0), owner: Owner::new(), list: Mutex::new(WaitList::new()) }
     }
 
     #[inline]
@@ -75,7 +78,7 @@ impl RawRwLock {
 
     #[inline]
     pub(crate) fn try_write(&self) -> bool {
-        self.try_take(Kind::Write)
+        self.written(self.try_take(Kind::Write))
     }
 
     /// `false` when the deadline has passed. A kill ends the wait by unwinding.
@@ -87,7 +90,15 @@ impl RawRwLock {
     /// As [`read`](Self::read).
     #[inline]
     pub(crate) fn write(&self, deadline: Option<Instant>) -> bool {
-        self.try_write() || self.wait(Kind::Write, deadline)
+        self.written(self.try_take(Kind::Write) || self.wait(Kind::Write, deadline))
+    }
+
+    #[inline(always)]
+    fn written(&self, got: bool) -> bool {
+        if got {
+            self.owner.set();
+        }
+        got
     }
 
     #[cold]
@@ -110,7 +121,7 @@ impl RawRwLock {
             self.serve(&mut list);
             was_there
         };
-        match parker.park(Reason::Lock, deadline) {
+        match parker.park_on(Reason::Lock, deadline, Blocker::Owner(&self.owner)) {
             Wake::Notified => true,
             Wake::TimedOut => !leave(),
             Wake::Killed => {
@@ -154,11 +165,13 @@ impl RawRwLock {
     /// The caller writes.
     #[inline]
     pub(crate) fn end_write(&self) {
+        self.owner.clear();
         self.give_back(Kind::Write);
     }
 
     /// The caller writes, and reads from here on.
     pub(crate) fn downgrade(&self) {
+        self.owner.clear();
         let before = self.state.fetch_add(READER - WRITER, Ordering::AcqRel);
         if before & WAITERS != 0 {
             self.serve(&mut self.list.lock());

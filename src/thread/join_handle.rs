@@ -3,7 +3,7 @@
 
 use super::{JoinError, Thread, ThreadId};
 use crate::runtime::park::{self, Parker, Reason, Wake};
-use crate::runtime::task::{Cause, Joinable};
+use crate::runtime::task::{Blocker, Cause, Joinable};
 use crate::sys::time::deadline_after;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -104,7 +104,7 @@ impl<T> JoinHandle<T> {
             if !task.add_waiter(waiter.clone()) {
                 break;
             }
-            match parker.park(Reason::Join, deadline) {
+            match parker.park_on(Reason::Join, deadline, Blocker::Task(task)) {
                 Wake::Notified => {}
                 Wake::TimedOut => {
                     task.remove_waiter(&waiter);

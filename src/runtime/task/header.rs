@@ -17,6 +17,7 @@
 use super::current;
 use super::error::{Cause, JoinError};
 use super::link::Link;
+use super::owner::{Blocker, Holder, Owner};
 use super::park_word::{Notify, ParkWord, Token};
 use crate::coroutine::Control;
 use crate::runtime::family::Family;
@@ -78,6 +79,9 @@ pub(crate) struct Limit {
     /// Tells it from all others: an inner timeout must not take an outer one's expiry for its own.
     pub(crate) id: u64,
 }
+
+/// In a control block's note: it points to the header of a task, not to an [`Owner`].
+const TASK: usize = 1;
 
 /// Somebody called `unpark` and the permit has not been used.
 const PERMIT: u32 = 8;
@@ -280,6 +284,59 @@ impl Started {
         let task = std::mem::ManuallyDrop::new(unsafe { TaskRef::adopt(self.header()) });
         f(&task)
     }
+
+    fn control_block(&self) -> &Control {
+        // SAFETY: the control block of a started task is valid.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Runs `wait`, in which the calling green thread, this one, is suspended for what `blocker` says.
+    #[inline]
+    pub(crate) fn blocked_on<R>(self, blocker: Blocker<'_>, wait: impl FnOnce() -> R) -> R {
+        struct Done(Started);
+        impl Drop for Done {
+            fn drop(&mut self) {
+                self.0.control_block().set_note(ptr::null());
+            }
+        }
+        let note = match blocker {
+            Blocker::Owner(owner) => ptr::from_ref(owner).cast::<()>(),
+            Blocker::Task(task) => task.0.as_ptr().cast_const().cast::<()>().map_addr(|a| a | TASK),
+        };
+        self.control_block().set_note(note);
+        let _done = Done(self);
+        wait()
+    }
+
+    /// It stays suspended for ever: what it waits for may end before it does.
+    pub(super) fn forget_blocker(self) {
+        self.control_block().set_note(ptr::null());
+    }
+
+    /// Who holds up the wait that it is suspended in, if that is known.
+    #[allow(dead_code, reason = "for the report of a deadlock")]
+    pub(crate) fn holder(self) -> Option<Holder> {
+        let note = self.control_block().note();
+        if note.is_null() {
+            return None;
+        }
+        if note.addr() & TASK != 0 {
+            let header = note.map_addr(|a| a & !TASK).cast::<Header>().cast_mut();
+            // SAFETY: set by `blocked_on` from the header of a `TaskRef` that is borrowed until the note is cleared, by
+            // the green thread itself. That runs on our OS thread, so not now.
+            let task = unsafe { TaskRef::share(NonNull::new_unchecked(header)) };
+            return Some(Holder::Task(task));
+        }
+        // SAFETY: as above, of an `Owner` that is borrowed so long.
+        let owner = unsafe { &*note.cast::<Owner>() };
+        Some(Holder::Stack(owner.address()))
+    }
+
+    /// Whether an address is on its stack.
+    #[allow(dead_code, reason = "for the report of a deadlock")]
+    pub(crate) fn has_on_stack(self, address: usize) -> bool {
+        self.control_block().has_on_stack(address)
+    }
 }
 
 /// A counted reference to a task, or to an OS thread that waits.
@@ -406,6 +463,13 @@ impl TaskRef {
 
     pub(crate) fn park_word(&self) -> &ParkWord {
         &self.header().park
+    }
+
+    /// What its last wait was for.
+    #[allow(dead_code, reason = "for the report of a deadlock")]
+    pub(crate) fn reason(&self) -> Reason {
+        let reason = self.header().reason.load(Ordering::Relaxed);
+        Reason::ALL.get(reason as usize).copied().unwrap_or(Reason::None)
     }
 
     pub(crate) fn set_reason(&self, reason: Reason) {

@@ -94,6 +94,7 @@ pub(crate) fn prefetch(started: Started) {
 
 /// Leaves a suspended task where it is for ever: its stack is never freed, and it never runs again.
 pub(crate) fn leak(started: Started) -> TaskRef {
+    started.forget_blocker();
     // A share: the reference that the started task holds stays counted, since frames on its stack may use the header.
     started.task()
 }

@@ -1,0 +1,55 @@
+//! What a waiting thread depends on, so that a report of a deadlock can name who holds it up.
+//!
+//! A lock remembers its holder by an address on the holder's stack: that costs one plain store, where the thread's id
+//! would first have to be looked up. The report asks which of its green threads has the address on its stack. It finds
+//! none where the holder is an OS thread, belongs to another hub, or took the lock inside a greenlet. Where somebody
+//! forgot a guard and ended, the next user of its stack is named.
+#![forbid(unsafe_code)]
+
+use super::TaskRef;
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The holder of a lock. Whoever takes the lock sets it; while nobody has the lock it means nothing.
+#[derive(Debug)]
+pub(crate) struct Owner(AtomicUsize);
+
+impl Owner {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+
+    /// The caller has taken the lock.
+    #[inline(always)]
+    pub(crate) fn set(&self) {
+        let here = MaybeUninit::<u8>::uninit();
+        self.0.store((&raw const here).addr(), Ordering::Relaxed);
+    }
+
+    /// The lock has no single holder.
+    #[inline]
+    pub(crate) fn clear(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn address(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What a wait depends on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Blocker<'a> {
+    /// The holder of a lock.
+    Owner(&'a Owner),
+    /// A task that is being joined.
+    Task(&'a TaskRef),
+}
+
+/// Who holds up a wait.
+#[derive(Debug)]
+pub(crate) enum Holder {
+    Task(TaskRef),
+    /// Whoever has this address on its stack; zero if unknown.
+    Stack(usize),
+}
