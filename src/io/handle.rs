@@ -3,8 +3,8 @@
 
 use crate::runtime::park;
 use crate::runtime::reactor::{Direction, Source};
-use crate::sys::socket;
 use crate::sys::time::deadline_after;
+use crate::sys::{poll, socket};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -168,6 +168,47 @@ impl<T: AsFd> Io<T> {
                 return Err(io::Error::from_raw_os_error(libc::EAGAIN));
             }
         }
+    }
+
+    /// Takes in a descriptor whose operations have no way to be told not to block: from here on it is in non-blocking mode.
+    pub(crate) fn new_by_mode(inner: T) -> io::Result<Self> {
+        socket::set_nonblocking(inner.as_fd(), true)?;
+        Ok(Self::new(inner))
+    }
+
+    /// Like [`adopt`](Self::adopt) and [`new_by_mode`](Self::new_by_mode): the mode it had is what the user sees.
+    pub(crate) fn adopt_by_mode(inner: T) -> Self {
+        let io = Self::adopt(inner, None, None);
+        // Should this fail the descriptor is bad, and every operation will say so.
+        let _ = socket::set_nonblocking(io.as_fd(), true);
+        io
+    }
+
+    /// Gives out what [`new_by_mode`](Self::new_by_mode) took in, in the mode that the user asked for.
+    pub(crate) fn into_inner_by_mode(self) -> T {
+        let nonblocking = self.is_nonblocking();
+        let inner = self.into_inner();
+        // Should this fail the descriptor is bad, and every operation will say so.
+        let _ = socket::set_nonblocking(inner.as_fd(), nonblocking);
+        inner
+    }
+
+    /// Like [`run`](Self::run), for an operation that blocks or not by the mode of the descriptor. It is told whether
+    /// the mode is right; if not, it may do no more than what a readiness allows.
+    pub(crate) fn run_by_mode<R>(
+        &self,
+        direction: Direction,
+        mut operation: impl FnMut(&T, bool) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.run(direction, |fd| {
+            // Where it is shared with code outside this library, that may have made it blocking again.
+            let by_mode = !self.is_exported() || socket::is_nonblocking(fd)?;
+            let write = direction == Direction::Write;
+            if !by_mode && !poll::wait_fd(fd.as_raw_fd(), write, Some(Instant::now()))? {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            operation(&self.inner, by_mode)
+        })
     }
 
     #[cold]

@@ -1,17 +1,13 @@
 //! A TCP socket that listens.
 #![forbid(unsafe_code)]
 
+use super::addr::each_addr;
 use super::{SocketAddr, TcpStream, ToSocketAddrs};
-use crate::io::Io;
+use crate::io::{Io, descriptor, listener_from_std};
 use crate::runtime::reactor::Direction;
 use crate::sys::fault::{self, Call};
-use crate::sys::poll;
-use crate::sys::socket;
-use std::fmt;
 use std::io;
 use std::iter::FusedIterator;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
-use std::time::Instant;
 
 /// A TCP socket that listens for connections, as [`std::net::TcpListener`]: same methods, same errors, but waiting suspends
 /// only the green thread. Several green threads may accept from one listener.
@@ -40,9 +36,8 @@ impl TcpListener {
         fault::check(Call::Socket)?;
         fault::check(Call::Bind)?;
         fault::check(Call::Listen)?;
-        let inner = std::net::TcpListener::bind(addr)?;
-        inner.set_nonblocking(true)?;
-        Ok(Self { io: Io::new(inner) })
+        let inner = each_addr(addr, std::net::TcpListener::bind)?;
+        Ok(Self { io: Io::new_by_mode(inner)? })
     }
 
     /// The address it listens on.
@@ -67,16 +62,9 @@ impl TcpListener {
     /// # Errors
     /// What the system said; too many open files (`EMFILE`) leaves the connection in the backlog for the next call.
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, addr) = self.io.run(Direction::Read, |fd| {
+        let (stream, addr) = self.io.run_by_mode(Direction::Read, |listener, _| {
             fault::check(Call::Accept)?;
-            // Where the socket is shared with code outside this library it may have been made blocking again.
-            if self.io.is_exported()
-                && !socket::is_nonblocking(fd)?
-                && !poll::wait_fd(fd.as_raw_fd(), false, Some(Instant::now()))?
-            {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            self.io.get().accept()
+            listener.accept()
         })?;
         Ok((TcpStream::accepted(stream), addr))
     }
@@ -159,59 +147,5 @@ impl Iterator for IntoIncoming {
 
 impl FusedIterator for IntoIncoming {}
 
-impl fmt::Debug for TcpListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.fmt(f)
-    }
-}
-
-/// Keeps the socket's mode as far as the user can see it.
-impl From<std::net::TcpListener> for TcpListener {
-    fn from(inner: std::net::TcpListener) -> Self {
-        let io = Io::adopt(inner, None, None);
-        // Should this fail the descriptor is bad, and `accept` will say so.
-        let _ = io.get().set_nonblocking(true);
-        Self { io }
-    }
-}
-
-/// Keeps the socket's mode as far as the user can see it.
-impl From<TcpListener> for std::net::TcpListener {
-    fn from(listener: TcpListener) -> Self {
-        let nonblocking = listener.io.is_nonblocking();
-        let inner = listener.io.into_inner();
-        // Should this fail the descriptor is bad, and `accept` will say so.
-        let _ = inner.set_nonblocking(nonblocking);
-        inner
-    }
-}
-
-impl From<OwnedFd> for TcpListener {
-    fn from(fd: OwnedFd) -> Self {
-        std::net::TcpListener::from(fd).into()
-    }
-}
-
-impl From<TcpListener> for OwnedFd {
-    fn from(listener: TcpListener) -> Self {
-        std::net::TcpListener::from(listener).into()
-    }
-}
-
-impl AsFd for TcpListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.io.as_fd()
-    }
-}
-
-impl AsRawFd for TcpListener {
-    fn as_raw_fd(&self) -> RawFd {
-        self.io.get().as_raw_fd()
-    }
-}
-
-impl IntoRawFd for TcpListener {
-    fn into_raw_fd(self) -> RawFd {
-        OwnedFd::from(self).into_raw_fd()
-    }
-}
+descriptor!(TcpListener, std::net::TcpListener);
+listener_from_std!(TcpListener, std::net::TcpListener);

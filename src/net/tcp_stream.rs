@@ -1,16 +1,15 @@
 //! A TCP connection.
 #![forbid(unsafe_code)]
 
+use super::addr::each_addr;
 use super::{Shutdown, SocketAddr, ToSocketAddrs};
-use crate::io::Io;
+use crate::io::{Io, descriptor, socket_from_std, socket_methods, stream_traits};
 use crate::runtime::reactor::Direction;
 use crate::sys::fault::{self, Call};
-use crate::sys::socket::{self, Take};
+use crate::sys::socket::Take;
 use crate::sys::time::deadline_after;
 use socket2::{Domain, SockRef, Socket, Type};
-use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 /// A TCP connection, as [`std::net::TcpStream`]: same methods, same errors, but waiting suspends only the green thread.
@@ -36,23 +35,6 @@ use std::time::{Duration, Instant};
 /// ```
 pub struct TcpStream {
     io: Io<std::net::TcpStream>,
-}
-
-/// Calls `attempt` with each address until one succeeds, as std does.
-pub(super) fn each_addr<T>(
-    addr: impl ToSocketAddrs,
-    mut attempt: impl FnMut(SocketAddr) -> io::Result<T>,
-) -> io::Result<T> {
-    let mut last = None;
-    for addr in addr.to_socket_addrs()? {
-        match attempt(addr) {
-            Ok(value) => return Ok(value),
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(last.unwrap_or_else(|| {
-        io::Error::new(io::ErrorKind::InvalidInput, "could not resolve to any addresses")
-    }))
 }
 
 impl TcpStream {
@@ -144,59 +126,14 @@ impl TcpStream {
         self.io.get().shutdown(how)
     }
 
-    /// A second handle to the same connection.
-    ///
-    /// # Errors
-    /// What the system said, such as too many open files.
-    pub fn try_clone(&self) -> io::Result<Self> {
-        fault::check(Call::Dup)?;
-        Ok(Self { io: self.io.duplicate(self.io.get().try_clone()?) })
-    }
-
-    /// How long a read may wait; `None` is for ever. A read that took longer fails with `WouldBlock`.
-    ///
-    /// # Errors
-    /// `InvalidInput` for zero.
-    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        fault::check(Call::SetSockOpt)?;
-        self.io.get().set_read_timeout(timeout)?;
-        self.io.set_timeout(Direction::Read, timeout);
-        Ok(())
-    }
-
-    /// How long a write may wait; `None` is for ever. A write that took longer fails with `WouldBlock`.
-    ///
-    /// # Errors
-    /// `InvalidInput` for zero.
-    pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        fault::check(Call::SetSockOpt)?;
-        self.io.get().set_write_timeout(timeout)?;
-        self.io.set_timeout(Direction::Write, timeout);
-        Ok(())
-    }
-
-    /// What [`set_read_timeout`](Self::set_read_timeout) set.
-    ///
-    /// # Errors
-    /// What the system said.
-    pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
-        self.io.get().read_timeout()
-    }
-
-    /// What [`set_write_timeout`](Self::set_write_timeout) set.
-    ///
-    /// # Errors
-    /// What the system said.
-    pub fn write_timeout(&self) -> io::Result<Option<Duration>> {
-        self.io.get().write_timeout()
-    }
+    socket_methods!();
 
     /// Reads without taking the data away. Suspends until there is some.
     ///
     /// # Errors
     /// As [`read`](Read::read).
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.io.run(Direction::Read, |fd| socket::recv(fd, buf, Take::Peek))
+        self.io.recv(buf, Take::Peek)
     }
 
     /// Whether small packets are sent at once (`TCP_NODELAY`).
@@ -246,135 +183,8 @@ impl TcpStream {
     pub fn ttl(&self) -> io::Result<u32> {
         self.io.get().ttl()
     }
-
-    /// The error that the connection has met since this was last called.
-    ///
-    /// # Errors
-    /// What the system said.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        fault::check(Call::GetSockOpt)?;
-        self.io.get().take_error()
-    }
-
-    /// In non-blocking mode, what would wait fails with `WouldBlock` instead.
-    ///
-    /// # Errors
-    /// What the system said.
-    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        self.io.get().set_nonblocking(nonblocking)?;
-        self.io.set_nonblocking(nonblocking);
-        Ok(())
-    }
 }
 
-impl Read for &TcpStream {
-    #[inline]
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let room = buf.len();
-        self.io.run_unless_short(
-            Direction::Read,
-            |fd| socket::recv(fd, buf, Take::Consume),
-            |&got| got < room,
-        )
-    }
-
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.io.run(Direction::Read, |fd| socket::recv_vectored(fd, bufs))
-    }
-}
-
-impl Write for &TcpStream {
-    #[inline]
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.io.run_unless_short(
-            Direction::Write,
-            |fd| socket::send(fd, buf),
-            |&sent| sent < buf.len(),
-        )
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.io.run(Direction::Write, |fd| socket::send_vectored(fd, bufs))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Read for TcpStream {
-    #[inline]
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buf)
-    }
-
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&*self).read_vectored(bufs)
-    }
-}
-
-impl Write for TcpStream {
-    #[inline]
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        (&*self).write(buf)
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(bufs)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl fmt::Debug for TcpStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.fmt(f)
-    }
-}
-
-/// Keeps the socket's mode and timeouts.
-impl From<std::net::TcpStream> for TcpStream {
-    fn from(inner: std::net::TcpStream) -> Self {
-        let (read, write) = (inner.read_timeout(), inner.write_timeout());
-        Self { io: Io::adopt(inner, read.unwrap_or(None), write.unwrap_or(None)) }
-    }
-}
-
-/// Keeps the socket's mode and timeouts.
-impl From<TcpStream> for std::net::TcpStream {
-    fn from(stream: TcpStream) -> Self {
-        stream.io.into_inner()
-    }
-}
-
-impl From<OwnedFd> for TcpStream {
-    fn from(fd: OwnedFd) -> Self {
-        std::net::TcpStream::from(fd).into()
-    }
-}
-
-impl From<TcpStream> for OwnedFd {
-    fn from(stream: TcpStream) -> Self {
-        std::net::TcpStream::from(stream).into()
-    }
-}
-
-impl AsFd for TcpStream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.io.as_fd()
-    }
-}
-
-impl AsRawFd for TcpStream {
-    fn as_raw_fd(&self) -> RawFd {
-        self.io.get().as_raw_fd()
-    }
-}
-
-impl IntoRawFd for TcpStream {
-    fn into_raw_fd(self) -> RawFd {
-        OwnedFd::from(self).into_raw_fd()
-    }
-}
+stream_traits!(TcpStream);
+descriptor!(TcpStream, std::net::TcpStream);
+socket_from_std!(TcpStream, std::net::TcpStream);

@@ -1,18 +1,17 @@
 //! Sockets from raw descriptors.
 
-use crate::net::{TcpListener, TcpStream};
+use crate::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
-impl FromRawFd for TcpStream {
-    unsafe fn from_raw_fd(fd: RawFd) -> Self {
-        // SAFETY: the caller owns the descriptor and gives it up, as the trait asks.
-        unsafe { OwnedFd::from_raw_fd(fd) }.into()
-    }
+macro_rules! from_raw_fd {
+    ($($type:ty),*) => {$(
+        impl FromRawFd for $type {
+            unsafe fn from_raw_fd(fd: RawFd) -> Self {
+                // SAFETY: the caller owns the descriptor and gives it up, as the trait asks.
+                unsafe { OwnedFd::from_raw_fd(fd) }.into()
+            }
+        }
+    )*};
 }
 
-impl FromRawFd for TcpListener {
-    unsafe fn from_raw_fd(fd: RawFd) -> Self {
-        // SAFETY: the caller owns the descriptor and gives it up, as the trait asks.
-        unsafe { OwnedFd::from_raw_fd(fd) }.into()
-    }
-}
+from_raw_fd!(TcpListener, TcpStream, UdpSocket);

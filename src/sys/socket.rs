@@ -4,7 +4,9 @@
 //! descriptor, in other processes too, and some of those may expect to block.
 
 use super::fault::{self, Call};
+use socket2::{SockAddr, SockRef};
 use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 fn count(result: isize) -> io::Result<usize> {
@@ -18,11 +20,17 @@ pub(crate) enum Take {
     Peek,
 }
 
+impl Take {
+    fn flags(self) -> libc::c_int {
+        libc::MSG_DONTWAIT | if self == Self::Peek { libc::MSG_PEEK } else { 0 }
+    }
+}
+
 /// As `recv(2)`.
 #[inline]
 pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8], take: Take) -> io::Result<usize> {
     fault::check(Call::Recv)?;
-    let flags = libc::MSG_DONTWAIT | if take == Take::Peek { libc::MSG_PEEK } else { 0 };
+    let flags = take.flags();
     // SAFETY: the kernel writes at most `buffer.len()` bytes into the buffer, which we have exclusively.
     count(unsafe { libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), flags) })
 }
@@ -34,6 +42,26 @@ pub(crate) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     // SAFETY: the kernel only reads the buffer.
     count(unsafe { libc::send(fd.as_raw_fd(), buffer.as_ptr().cast(), buffer.len(), flags) })
+}
+
+/// As `recvfrom(2)`.
+pub(crate) fn recv_from(
+    fd: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    take: Take,
+) -> io::Result<(usize, SockAddr)> {
+    fault::check(Call::Recv)?;
+    // SAFETY: initialized bytes may be seen as perhaps uninitialized ones as long as nothing makes them so, and receiving
+    // only writes bytes.
+    let buffer = unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) };
+    SockRef::from(&fd).recv_from_with_flags(buffer, take.flags())
+}
+
+/// As `sendto(2)`; a peer that is gone is an error, not a signal.
+pub(crate) fn send_to(fd: BorrowedFd<'_>, buffer: &[u8], to: &SockAddr) -> io::Result<usize> {
+    fault::check(Call::Send)?;
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    SockRef::from(&fd).send_to_with_flags(buffer, to, flags)
 }
 
 /// The kernel takes no more pieces than this in one call.
@@ -72,6 +100,12 @@ pub(crate) fn is_nonblocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
     // SAFETY: F_GETFL only reads the descriptor's flags.
     let flags = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
     if flags < 0 { Err(io::Error::last_os_error()) } else { Ok(flags & libc::O_NONBLOCK != 0) }
+}
+
+/// Sets or clears `O_NONBLOCK`, for every duplicate of the descriptor.
+pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Result<()> {
+    fault::check(Call::Fcntl)?;
+    SockRef::from(&fd).set_nonblocking(nonblocking)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod generator;
 mod greenlet;
 mod net;
 mod net_std;
+mod net_udp;
 mod queue;
 mod runtime;
 mod scheduling;

@@ -1,17 +1,12 @@
 //! What std documents of its TCP types, on ours: each case on a green thread and on an OS thread.
 
-use crate::support::within_limit;
+use crate::support::everywhere;
 use greenthread::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use greenthread::{sleep, spawn};
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
-
-fn everywhere(case: fn()) {
-    within_limit(move || spawn(case).join().unwrap());
-    within_limit(case);
-}
 
 /// Loopback addresses of both kinds, as far as the machine has them.
 fn each_loopback(mut case: impl FnMut(TcpListener, SocketAddr)) {

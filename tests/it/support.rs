@@ -25,6 +25,13 @@ pub(crate) fn within_limit<T: Send + 'static>(body: impl FnOnce() -> T + Send + 
     }
 }
 
+/// Runs a case of the network on a green thread of each flavour of runtime, and on an OS thread.
+pub(crate) fn everywhere(case: fn()) {
+    within_limit(move || workers(2).run(case).unwrap());
+    within_limit(move || Runtime::new_current_thread().unwrap().run(case).unwrap());
+    within_limit(case);
+}
+
 /// Waits on an OS thread or a green thread until `condition` holds.
 #[track_caller]
 pub(crate) fn until(mut condition: impl FnMut() -> bool) {

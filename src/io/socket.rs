@@ -1,0 +1,267 @@
+//! What the sockets have in common: the transfers, and the methods and traits of std that read the same for each of them.
+#![forbid(unsafe_code)]
+
+use super::Io;
+use crate::runtime::reactor::Direction;
+use crate::sys::socket::{self, Take};
+use socket2::SockAddr;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::AsFd;
+
+impl<T: AsFd> Io<T> {
+    /// Reads from a stream.
+    #[inline]
+    pub(crate) fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        let room = buf.len();
+        self.run_unless_short(
+            Direction::Read,
+            |fd| socket::recv(fd, buf, Take::Consume),
+            |&got| got < room,
+        )
+    }
+
+    pub(crate) fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.run(Direction::Read, |fd| socket::recv_vectored(fd, bufs))
+    }
+
+    /// Writes to a stream.
+    #[inline]
+    pub(crate) fn write(&self, buf: &[u8]) -> io::Result<usize> {
+        self.run_unless_short(
+            Direction::Write,
+            |fd| socket::send(fd, buf),
+            |&sent| sent < buf.len(),
+        )
+    }
+
+    pub(crate) fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.run(Direction::Write, |fd| socket::send_vectored(fd, bufs))
+    }
+
+    /// Receives a datagram, or peeks at a stream: a short one says nothing of the next.
+    pub(crate) fn recv(&self, buf: &mut [u8], take: Take) -> io::Result<usize> {
+        self.run(Direction::Read, |fd| socket::recv(fd, buf, take))
+    }
+
+    pub(crate) fn recv_from(&self, buf: &mut [u8], take: Take) -> io::Result<(usize, SockAddr)> {
+        self.run(Direction::Read, |fd| socket::recv_from(fd, buf, take))
+    }
+
+    /// Sends a datagram to the connected peer.
+    pub(crate) fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        self.run(Direction::Write, |fd| socket::send(fd, buf))
+    }
+}
+
+/// `Debug`, and what std's types of descriptors can be turned into and seen as. `$name` has a field `io` and converts from
+/// and to `$std`.
+macro_rules! descriptor {
+    ($name:ident, $std:ty) => {
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.io.fmt(f)
+            }
+        }
+
+        impl From<std::os::fd::OwnedFd> for $name {
+            fn from(fd: std::os::fd::OwnedFd) -> Self {
+                <$std>::from(fd).into()
+            }
+        }
+
+        impl From<$name> for std::os::fd::OwnedFd {
+            fn from(value: $name) -> Self {
+                <$std>::from(value).into()
+            }
+        }
+
+        impl std::os::fd::AsFd for $name {
+            fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+                self.io.as_fd()
+            }
+        }
+
+        impl std::os::fd::AsRawFd for $name {
+            fn as_raw_fd(&self) -> std::os::fd::RawFd {
+                std::os::fd::AsRawFd::as_raw_fd(self.io.get())
+            }
+        }
+
+        impl std::os::fd::IntoRawFd for $name {
+            fn into_raw_fd(self) -> std::os::fd::RawFd {
+                std::os::fd::OwnedFd::from(self).into_raw_fd()
+            }
+        }
+    };
+}
+
+/// From and to std's type, for sockets that transfer data.
+macro_rules! socket_from_std {
+    ($name:ident, $std:ty) => {
+        /// Keeps the socket's mode and timeouts.
+        impl From<$std> for $name {
+            fn from(inner: $std) -> Self {
+                let (read, write) = (inner.read_timeout(), inner.write_timeout());
+                Self {
+                    io: crate::io::Io::adopt(inner, read.unwrap_or(None), write.unwrap_or(None)),
+                }
+            }
+        }
+
+        /// Keeps the socket's mode and timeouts.
+        impl From<$name> for $std {
+            fn from(value: $name) -> Self {
+                value.io.into_inner()
+            }
+        }
+    };
+}
+
+/// From and to std's type, for what is in non-blocking mode whatever the user asked for.
+macro_rules! listener_from_std {
+    ($name:ident, $std:ty) => {
+        /// Keeps the mode as far as the user can see it.
+        impl From<$std> for $name {
+            fn from(inner: $std) -> Self {
+                Self { io: crate::io::Io::adopt_by_mode(inner) }
+            }
+        }
+
+        /// Keeps the mode as far as the user can see it.
+        impl From<$name> for $std {
+            fn from(value: $name) -> Self {
+                value.io.into_inner_by_mode()
+            }
+        }
+    };
+}
+
+/// The methods that sockets which transfer data have in common.
+macro_rules! socket_methods {
+    () => {
+        /// A second handle to the same socket.
+        ///
+        /// # Errors
+        /// What the system said, such as too many open files.
+        pub fn try_clone(&self) -> io::Result<Self> {
+            fault::check(Call::Dup)?;
+            Ok(Self { io: self.io.duplicate(self.io.get().try_clone()?) })
+        }
+
+        /// How long a read may wait; `None` is for ever. A read that took longer fails with `WouldBlock`.
+        ///
+        /// # Errors
+        /// `InvalidInput` for zero.
+        pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+            fault::check(Call::SetSockOpt)?;
+            self.io.get().set_read_timeout(timeout)?;
+            self.io.set_timeout(Direction::Read, timeout);
+            Ok(())
+        }
+
+        /// How long a write may wait; `None` is for ever. A write that took longer fails with `WouldBlock`.
+        ///
+        /// # Errors
+        /// `InvalidInput` for zero.
+        pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+            fault::check(Call::SetSockOpt)?;
+            self.io.get().set_write_timeout(timeout)?;
+            self.io.set_timeout(Direction::Write, timeout);
+            Ok(())
+        }
+
+        /// What [`set_read_timeout`](Self::set_read_timeout) set.
+        ///
+        /// # Errors
+        /// What the system said.
+        pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
+            self.io.get().read_timeout()
+        }
+
+        /// What [`set_write_timeout`](Self::set_write_timeout) set.
+        ///
+        /// # Errors
+        /// What the system said.
+        pub fn write_timeout(&self) -> io::Result<Option<Duration>> {
+            self.io.get().write_timeout()
+        }
+
+        /// The error that the socket has met since this was last called.
+        ///
+        /// # Errors
+        /// What the system said.
+        pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+            fault::check(Call::GetSockOpt)?;
+            self.io.get().take_error()
+        }
+
+        /// In non-blocking mode, what would wait fails with `WouldBlock` instead.
+        ///
+        /// # Errors
+        /// What the system said.
+        pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+            self.io.get().set_nonblocking(nonblocking)?;
+            self.io.set_nonblocking(nonblocking);
+            Ok(())
+        }
+    };
+}
+
+/// `Read` and `Write` by reference, and by value the same.
+macro_rules! stream_traits {
+    ($name:ident) => {
+        impl Read for &$name {
+            #[inline]
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                self.io.read(buf)
+            }
+
+            fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+                self.io.read_vectored(bufs)
+            }
+        }
+
+        impl Write for &$name {
+            #[inline]
+            fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+                self.io.write(buf)
+            }
+
+            fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+                self.io.write_vectored(bufs)
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        impl Read for $name {
+            #[inline]
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                self.io.read(buf)
+            }
+
+            fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+                self.io.read_vectored(bufs)
+            }
+        }
+
+        impl Write for $name {
+            #[inline]
+            fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+                self.io.write(buf)
+            }
+
+            fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+                self.io.write_vectored(bufs)
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+    };
+}
+
+pub(crate) use {descriptor, listener_from_std, socket_from_std, socket_methods, stream_traits};

@@ -1,0 +1,131 @@
+//! Addresses, and the names that stand for them.
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::iter::Cloned;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::{option, slice, vec};
+
+/// What can be resolved to addresses, as [`std::net::ToSocketAddrs`] and for the same types.
+///
+/// A trait of its own, because std's resolves host names on the calling thread: here the look-up runs on a thread for
+/// blocking calls, and suspends the calling green thread only. What is an address already ("127.0.0.1:80") is only parsed.
+///
+/// # Examples
+/// ```
+/// use greenthread::net::ToSocketAddrs;
+/// let mut found = "localhost:80".to_socket_addrs()?;
+/// assert!(found.all(|address| address.ip().is_loopback() && address.port() == 80));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub trait ToSocketAddrs {
+    /// The addresses.
+    type Iter: Iterator<Item = SocketAddr>;
+
+    /// Finds the addresses. Suspends the green thread while it looks up a name.
+    ///
+    /// # Errors
+    /// `InvalidInput` for what is neither an address nor a name with a port; else what the look-up said.
+    fn to_socket_addrs(&self) -> io::Result<Self::Iter>;
+}
+
+/// Runs std's blocking look-up.
+fn look_up<N>(name: N) -> io::Result<vec::IntoIter<SocketAddr>>
+where
+    N: std::net::ToSocketAddrs<Iter = vec::IntoIter<SocketAddr>> + Send + 'static,
+{
+    name.to_socket_addrs()
+}
+
+macro_rules! is_one_address {
+    ($($type:ty),*) => {$(
+        impl ToSocketAddrs for $type {
+            type Iter = option::IntoIter<SocketAddr>;
+
+            fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
+                Ok(Some(SocketAddr::from(*self)).into_iter())
+            }
+        }
+    )*};
+}
+
+is_one_address!(
+    SocketAddr,
+    SocketAddrV4,
+    SocketAddrV6,
+    (IpAddr, u16),
+    (Ipv4Addr, u16),
+    (Ipv6Addr, u16)
+);
+
+impl ToSocketAddrs for (&str, u16) {
+    type Iter = vec::IntoIter<SocketAddr>;
+
+    fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
+        let &(host, port) = self;
+        match host.parse::<IpAddr>() {
+            Ok(ip) => Ok(vec![SocketAddr::new(ip, port)].into_iter()),
+            Err(_) => look_up((host.to_owned(), port)),
+        }
+    }
+}
+
+impl ToSocketAddrs for (String, u16) {
+    type Iter = vec::IntoIter<SocketAddr>;
+
+    fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
+        (&*self.0, self.1).to_socket_addrs()
+    }
+}
+
+impl ToSocketAddrs for str {
+    type Iter = vec::IntoIter<SocketAddr>;
+
+    fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
+        match self.parse() {
+            Ok(address) => Ok(vec![address].into_iter()),
+            Err(_) => look_up(self.to_owned()),
+        }
+    }
+}
+
+impl ToSocketAddrs for String {
+    type Iter = vec::IntoIter<SocketAddr>;
+
+    fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
+        (**self).to_socket_addrs()
+    }
+}
+
+impl<'a> ToSocketAddrs for &'a [SocketAddr] {
+    type Iter = Cloned<slice::Iter<'a, SocketAddr>>;
+
+    fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
+        Ok(self.iter().cloned())
+    }
+}
+
+impl<T: ToSocketAddrs + ?Sized> ToSocketAddrs for &T {
+    type Iter = T::Iter;
+
+    fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
+        (**self).to_socket_addrs()
+    }
+}
+
+/// Calls `attempt` with each address until one succeeds, as std does.
+pub(super) fn each_addr<T>(
+    addr: impl ToSocketAddrs,
+    mut attempt: impl FnMut(SocketAddr) -> io::Result<T>,
+) -> io::Result<T> {
+    let mut last = None;
+    for addr in addr.to_socket_addrs()? {
+        match attempt(addr) {
+            Ok(value) => return Ok(value),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidInput, "could not resolve to any addresses")
+    }))
+}
