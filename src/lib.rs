@@ -25,7 +25,7 @@
 //!
 //! # Where to look
 //! - [`thread`]: green threads, with the names of [`std::thread`]; the root re-exports what is used most.
-//! - [`net`]: sockets, with the names of [`std::net`].
+//! - [`net`] and [`os::unix::net`]: sockets, with the names of [`std::net`].
 //! - [`server`]: servers: bounded, counted, stopped with grace.
 //! - [`Runtime`]: the workers. Most programs need none of their own: a global one starts by itself.
 //! - [`generator`] and [`greenlet`]: iterators with a stack, and direct switching; they need no runtime.
@@ -59,7 +59,7 @@ pub mod generator;
 pub mod greenlet;
 mod io;
 pub mod net;
-mod os;
+pub mod os;
 pub mod queue;
 mod runtime;
 pub mod server;

@@ -216,8 +216,9 @@ impl<T: AsFd> Io<T> {
         deadline_after(Duration::from_nanos(nanos))
     }
 
+    /// When an operation that begins now has to give up.
     #[inline]
-    fn deadline(&self, direction: Direction) -> Option<Instant> {
+    pub(crate) fn deadline(&self, direction: Direction) -> Option<Instant> {
         match self.timeout(direction).load(Ordering::Relaxed) {
             0 => None,
             nanos => Self::timeout_deadline(nanos),

@@ -1,6 +1,7 @@
 //! Addresses, and the names that stand for them.
 #![forbid(unsafe_code)]
 
+use crate::runtime::blocking::{self, Kind};
 use std::io;
 use std::iter::Cloned;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -29,12 +30,12 @@ pub trait ToSocketAddrs {
     fn to_socket_addrs(&self) -> io::Result<Self::Iter>;
 }
 
-/// Runs std's blocking look-up.
+/// Runs std's blocking look-up where blocking is no harm.
 fn look_up<N>(name: N) -> io::Result<vec::IntoIter<SocketAddr>>
 where
     N: std::net::ToSocketAddrs<Iter = vec::IntoIter<SocketAddr>> + Send + 'static,
 {
-    name.to_socket_addrs()
+    blocking::run(Kind::Names, move || name.to_socket_addrs())
 }
 
 macro_rules! is_one_address {

@@ -1,5 +1,6 @@
 //! Sockets from raw descriptors.
 
+use super::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use crate::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
@@ -14,4 +15,4 @@ macro_rules! from_raw_fd {
     )*};
 }
 
-from_raw_fd!(TcpListener, TcpStream, UdpSocket);
+from_raw_fd!(TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream);

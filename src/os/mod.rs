@@ -1,5 +1,6 @@
-//! What std's traits of the operating system ask for.
+//! What belongs to the operating system, below the paths that it has in [`std::os`].
 //!
 //! Invariant: the only `unsafe` is that of `FromRawFd`, whose one method std declares unsafe.
 
 mod fd;
+pub mod unix;

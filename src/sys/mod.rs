@@ -2,6 +2,7 @@
 //!
 //! Invariant: each call first asks [`fault`] whether a test wants it to fail, and each failure is an `io::Error`.
 
+pub(crate) mod ancillary;
 pub(crate) mod fault;
 pub(crate) mod limits;
 pub(crate) mod memory;

@@ -7,7 +7,7 @@ use super::fault::{self, Call};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll, Registry, Token, Waker};
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -174,6 +174,17 @@ pub(crate) fn wait_fd(fd: RawFd, write: bool, deadline: Option<Instant>) -> io::
                 }
             }
         }
+    }
+}
+
+/// Whether nothing more will ever come in at this socket.
+pub(crate) fn is_read_closed(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    fault::check(Call::Poll)?;
+    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+    // SAFETY: one valid entry.
+    match unsafe { libc::poll(&mut entry, 1, 0) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(entry.revents & libc::POLLRDHUP != 0),
     }
 }
 

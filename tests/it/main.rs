@@ -9,6 +9,7 @@ mod greenlet;
 mod net;
 mod net_std;
 mod net_udp;
+mod net_unix;
 mod queue;
 mod runtime;
 mod scheduling;

@@ -258,7 +258,7 @@ cases! {
             a.send_to(b"x", format!("{host}:{port}")),
             a.send_to(b"x", &*format!("{host}:{port}")),
             a.send_to(b"x", &[to][..]),
-            a.send_to(b"x", &&to),
+            a.send_to(b"x", &to),
         ];
         assert!(sent.iter().all(|sent| *sent.as_ref().unwrap() == 1));
         for _ in 0..sent.len() {

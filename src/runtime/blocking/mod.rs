@@ -20,7 +20,6 @@ pub(crate) enum Kind {
     /// Code of users, which may run for as long as it likes.
     User,
     /// Looking up names.
-    #[allow(dead_code, reason = "the sockets are about to use it")]
     Names,
     /// Files.
     #[allow(dead_code, reason = "the files are about to use it")]

@@ -1,0 +1,3 @@
+//! What is Unix's own.
+
+pub mod net;

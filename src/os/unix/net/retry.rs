@@ -1,0 +1,40 @@
+//! Waiting for room at the other end of a Unix socket where the system gives no sign of it.
+#![forbid(unsafe_code)]
+
+use crate::runtime::park;
+use crate::thread::sleep;
+use std::io;
+use std::time::{Duration, Instant};
+
+const FIRST_PAUSE: Duration = Duration::from_micros(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(10);
+
+/// Repeats an operation that would block, with pauses that grow.
+///
+/// Linux wakes nobody who waits, without blocking, for room in the backlog of a listener that he is not connected to yet,
+/// or in the queue of a datagram socket that is not the one he is connected to.
+///
+/// # Errors
+/// What the operation said; `WouldBlock` when the deadline has passed.
+pub(super) fn until_room<T>(
+    deadline: Option<Instant>,
+    mut operation: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match operation() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+                if left.is_some_and(|left| left.is_zero()) {
+                    return Err(error);
+                }
+                sleep(left.map_or(pause, |left| left.min(pause)));
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            other => {
+                park::spend_budget();
+                return other;
+            }
+        }
+    }
+}

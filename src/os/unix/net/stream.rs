@@ -1,0 +1,163 @@
+//! A connection between two processes of one machine.
+#![forbid(unsafe_code)]
+
+use super::{SocketAddr, addr, retry};
+use crate::io::{Io, descriptor, socket_from_std, socket_methods, stream_traits};
+use crate::net::Shutdown;
+use crate::runtime::reactor::Direction;
+use crate::sys::ancillary;
+use crate::sys::fault::{self, Call};
+use socket2::{Domain, SockAddr, Socket, Type};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+
+/// A Unix connection, as [`std::os::unix::net::UnixStream`]: same methods, same errors, but waiting suspends only the green
+/// thread.
+///
+/// One green thread may read while another writes, through [`try_clone`](Self::try_clone) or by shared reference.
+///
+/// # Examples
+/// ```
+/// use greenthread::os::unix::net::UnixStream;
+/// use std::io::{Read, Write};
+///
+/// let (mut here, mut there) = UnixStream::pair()?;
+/// let reader = greenthread::spawn(move || {
+///     let mut text = String::new();
+///     there.read_to_string(&mut text).map(|_| text)
+/// });
+/// here.write_all(b"hello")?;
+/// drop(here);
+/// assert_eq!(reader.join().unwrap()?, "hello");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct UnixStream {
+    io: Io<std::os::unix::net::UnixStream>,
+}
+
+impl UnixStream {
+    pub(super) fn accepted(inner: std::os::unix::net::UnixStream) -> Self {
+        Self { io: Io::new(inner) }
+    }
+
+    /// Connects to the socket at a path, as [`std::os::unix::net::UnixStream::connect`]. Suspends while the backlog of the
+    /// listener is full.
+    ///
+    /// # Errors
+    /// What the system said: `NotFound` where there is no such path, `ConnectionRefused` where nobody listens.
+    pub fn connect<P: AsRef<Path>>(path: P) -> io::Result<Self> {
+        Self::connect_to(&addr::path_to_system(path.as_ref())?)
+    }
+
+    /// Like [`connect`](Self::connect), to an address, which may be an abstract name.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn connect_addr(socket_addr: &SocketAddr) -> io::Result<Self> {
+        Self::connect_to(&addr::to_system(socket_addr)?)
+    }
+
+    fn connect_to(addr: &SockAddr) -> io::Result<Self> {
+        fault::check(Call::Socket)?;
+        let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
+        retry::until_room(None, || {
+            fault::check(Call::Connect)?;
+            socket.connect(addr)
+        })?;
+        socket.set_nonblocking(false)?;
+        Ok(Self { io: Io::new(OwnedFd::from(socket).into()) })
+    }
+
+    /// Two ends of a new connection.
+    ///
+    /// # Errors
+    /// What the system said, such as too many open files.
+    pub fn pair() -> io::Result<(Self, Self)> {
+        fault::check(Call::Socket)?;
+        let (a, b) = std::os::unix::net::UnixStream::pair()?;
+        Ok((Self::accepted(a), Self::accepted(b)))
+    }
+
+    /// The address at this end.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.get().local_addr()
+    }
+
+    /// The address at the other end.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.io.get().peer_addr()
+    }
+
+    /// Ends one or both directions; green threads that wait for them wake and see the end.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        fault::check(Call::Shutdown)?;
+        self.io.get().shutdown(how)
+    }
+
+    /// Sends bytes and, with the first of them, descriptors. The receiver gets duplicates of its own, by
+    /// [`recv_fds`](Self::recv_fds). Returns how many bytes were sent; the descriptors went if any did. Suspends while
+    /// there is no room.
+    ///
+    /// # Errors
+    /// `InvalidInput` if `buf` is empty, as descriptors travel with bytes, or for more than 253 descriptors; else what the
+    /// system said.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::os::unix::net::UnixStream;
+    /// use std::io::{Read, Write};
+    /// use std::os::fd::AsFd;
+    ///
+    /// let (a, b) = UnixStream::pair()?;
+    /// let (mut far, near) = UnixStream::pair()?;
+    /// a.send_fds(b"take this", &[near.as_fd()])?;
+    /// drop(near);
+    ///
+    /// let (mut buffer, mut fds) = ([0; 64], Vec::new());
+    /// let size = b.recv_fds(&mut buffer, &mut fds)?;
+    /// assert_eq!(&buffer[..size], b"take this");
+    /// let mut near = UnixStream::from(fds.pop().unwrap());
+    /// near.write_all(b"hello")?;
+    /// drop(near);
+    /// let mut text = String::new();
+    /// far.read_to_string(&mut text)?;
+    /// assert_eq!(text, "hello");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn send_fds(&self, buf: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
+        if buf.is_empty() && !fds.is_empty() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "descriptors travel with bytes: there must be one at least",
+            ));
+        }
+        self.io.run(Direction::Write, |fd| ancillary::send_fds(fd, buf, fds))
+    }
+
+    /// Reads bytes as [`read`](Read::read) does, and appends the descriptors that came with them to `fds`. They are closed
+    /// on `exec`. A plain `read` drops and closes descriptors that come.
+    ///
+    /// # Errors
+    /// What the system said. If this process has no room for a descriptor (`EMFILE`), the descriptors for which there was
+    /// room are in `fds`, the others and the bytes are lost.
+    pub fn recv_fds(&self, buf: &mut [u8], fds: &mut Vec<OwnedFd>) -> io::Result<usize> {
+        self.io.run(Direction::Read, |fd| ancillary::recv_fds(fd, buf, fds))
+    }
+
+    socket_methods!();
+}
+
+stream_traits!(UnixStream);
+descriptor!(UnixStream, std::os::unix::net::UnixStream);
+socket_from_std!(UnixStream, std::os::unix::net::UnixStream);
