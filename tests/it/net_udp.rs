@@ -1,7 +1,9 @@
 //! What std documents of its UDP socket, on ours: each case on a green thread and on an OS thread.
 
 use crate::support::{LIMIT, everywhere, within_limit, workers};
-use greenthread::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use greenthread::net::{
+    Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket,
+};
 use greenthread::{Runtime, sleep, spawn, yield_now};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
@@ -350,6 +352,33 @@ fn a_killed_receiver_leaves_the_datagram() {
                     b.recv(&mut [0; 8]).map(drop)
                 });
                 assert!(none.is_err());
+            })
+            .unwrap();
+    });
+}
+
+/// While a name is looked up the worker runs others; an address needs no look-up.
+#[test]
+fn names_do_not_hold_up_the_worker() {
+    within_limit(|| {
+        let runtime = Runtime::new_current_thread().unwrap();
+        runtime
+            .run_local(|| {
+                let neighbour = spawn(|| ());
+                let address = "127.0.0.1:80".to_socket_addrs().unwrap().next().unwrap();
+                assert_eq!(("127.0.0.1", 80).to_socket_addrs().unwrap().next(), Some(address));
+                assert!(!neighbour.is_finished());
+                // Not after the first look-up perhaps, if that was quick.
+                while !neighbour.is_finished() {
+                    assert!("localhost:80".to_socket_addrs().unwrap().next().is_some());
+                }
+                let neighbour = spawn(|| ());
+                while !neighbour.is_finished() {
+                    drop(UdpSocket::bind("localhost:0").unwrap());
+                }
+                let listener = TcpListener::bind("localhost:0").unwrap();
+                let port = listener.local_addr().unwrap().port();
+                TcpStream::connect(("localhost", port)).unwrap();
             })
             .unwrap();
     });
