@@ -260,7 +260,7 @@ cases! {
             a.send_to(b"x", format!("{host}:{port}")),
             a.send_to(b"x", &*format!("{host}:{port}")),
             a.send_to(b"x", &[to][..]),
-            a.send_to(b"x", &to),
+            a.send_to(b"x", [to].first().unwrap()),
         ];
         assert!(sent.iter().all(|sent| *sent.as_ref().unwrap() == 1));
         for _ in 0..sent.len() {
