@@ -1,17 +1,18 @@
-//! How long switches take, as ratios to a raw corosensei resume and suspend: medians of alternating runs.
+//! How long switches take, as ratios to a raw corosensei resume and suspend: the twentieth part of many short alternating
+//! runs that was fastest, since what else the machine does only ever adds time.
 //!
 //! Run it optimized: `cargo run --release --example switch_ratios`. It prints one line for each operation, such as
 //! `generator next: 1.2 x raw (9.1 ns)`.
 
+use corosensei::Coroutine;
 use corosensei::stack::{Stack, StackPointer};
-use corosensei::{Coroutine, CoroutineResult};
 use greenthread::generator::{Generator, Yielder};
 use greenthread::greenlet::{Greenlet, switch_to_parent};
 use std::hint::black_box;
 use std::time::Instant;
 
-const RUNS: usize = 15;
-const STEPS: u32 = 400_000;
+const RUNS: usize = 101;
+const STEPS: u32 = 20_000;
 
 /// A plain block of memory: what is measured is the switch.
 struct Memory(Vec<u128>);
@@ -37,11 +38,16 @@ fn per_step(mut step: impl FnMut()) -> f64 {
 }
 
 fn main() {
-    let mut raw = Coroutine::<u64, u64, (), _>::with_stack(Memory(vec![0; 4096]), |y, mut n| {
+    // The same work as the generator's: a number for each step.
+    let mut raw = Coroutine::<(), u64, (), _>::with_stack(Memory(vec![0; 4096]), |y, ()| {
+        let mut n = 0;
         loop {
-            n = y.suspend(n + 1);
+            n += 1;
+            y.suspend(n);
         }
     });
+    // Somewhere in memory, as coroutines are: known to the optimizer it would live in registers.
+    let raw = black_box(&mut raw);
     let mut generator = Generator::new(|y: &Yielder<u64>| {
         let mut n = 0;
         loop {
@@ -71,12 +77,8 @@ fn main() {
         "generator made and dropped unstarted",
     ];
     let mut times = vec![Vec::new(); names.len()];
-    let mut n = 0;
     for _ in 0..RUNS {
-        times[0].push(per_step(|| match raw.resume(n) {
-            CoroutineResult::Yield(next) => n = next,
-            CoroutineResult::Return(()) => unreachable!(),
-        }));
+        times[0].push(per_step(|| _ = black_box(raw.resume(()))));
         times[1].push(per_step(|| _ = black_box(generator.next())));
         times[2].push(per_step(|| _ = black_box(peer.next())));
         times[3].push(per_step(|| drop(black_box(child.any().switch::<u64, u64>(1)))));
@@ -90,15 +92,15 @@ fn main() {
             black_box(Generator::new(move |_: &Yielder<u64>| _ = black_box(captured)));
         }));
     }
-    let medians: Vec<f64> = times
+    let typical: Vec<f64> = times
         .iter_mut()
         .map(|times| {
             times.sort_by(f64::total_cmp);
-            times[RUNS / 2]
+            times[RUNS / 20]
         })
         .collect();
-    for (name, median) in names.iter().zip(&medians) {
-        println!("{name}: {:.2} x raw ({median:.1} ns)", median / medians[0]);
+    for (name, time) in names.iter().zip(&typical) {
+        println!("{name}: {:.2} x raw ({time:.1} ns)", time / typical[0]);
     }
     // The raw coroutine is suspended: without its `unwind` feature corosensei cannot drop it.
     std::process::exit(0);

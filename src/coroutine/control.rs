@@ -7,6 +7,7 @@ use corosensei::{Coroutine as Raw, Yielder};
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::fmt;
+use std::marker::PhantomPinned;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
@@ -27,6 +28,9 @@ const SPAN: usize = (size_of::<Control>() + 16).next_multiple_of(64) - 16;
 pub(super) struct StackSpan {
     base: StackPointer,
     limit: StackPointer,
+    /// Makes corosensei's coroutine one that does not promise to be unaliased while it is resumed: what runs on it reads
+    /// from it that it runs, so that corosensei's note of that must reach memory before the switch.
+    _aliased: PhantomPinned,
 }
 
 // SAFETY: both addresses come from a `Stack`, which has a guard at its limit and far more usable bytes than the
@@ -49,7 +53,7 @@ impl StackSpan {
         let base = ((stack.top().as_ptr() as usize) & !63) - SPAN;
         // A `Stack` lies high above address zero.
         let base = StackPointer::new(base).unwrap_or(StackPointer::MAX);
-        Self { base, limit: stack.limit().addr() }
+        Self { base, limit: stack.limit().addr(), _aliased: PhantomPinned }
     }
 
     /// Where the control block goes: just above the base.
@@ -90,8 +94,8 @@ pub(crate) struct Control {
     /// What the layer above keeps for a green thread (its greenlets); unused in other coroutines.
     local: UnsafeCell<Local>,
     stack: Stack,
-    /// The coroutine that resumed this one last; meaningful while this one runs. A green thread has none: there it is
-    /// the note of the layer above, null while the green thread runs.
+    /// The coroutine that resumed this one last; meaningful while this one runs or is the latest one that did. A green
+    /// thread has none: there it is the note of the layer above, null while the green thread runs.
     resumer: Cell<*const Control>,
     finished: Cell<bool>,
     /// Regions open in this very coroutine that it must not be switched out of.

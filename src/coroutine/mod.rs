@@ -34,7 +34,7 @@ mod this;
 
 pub(crate) use control::{Control, Description};
 pub(crate) use local::{identity, local, set_local};
-pub(crate) use port::{Port, Step, Suspender};
+pub(crate) use port::{Port, Suspender};
 pub(crate) use region::{enter_no_switch_region, in_no_switch_region};
 pub(crate) use root::Root;
 #[cfg(test)]
@@ -223,10 +223,14 @@ unsafe fn resume(control: NonNull<Control>, word: Word) -> Result<(Progress, Wor
             return Err(NotSuspended);
         }
         let running = &*running();
-        let resumer = running.current.replace(at);
-        (*at).resumer().set(resumer);
+        if !std::ptr::eq(running.latest.get(), at) {
+            (*at).resumer().set(running.innermost());
+            running.latest.set(at);
+        }
         let progress = switch_to(at, word);
-        running.current.set(resumer);
+        if progress.0 == Progress::Finished {
+            running.latest.set((*at).resumer().get());
+        }
         Ok(progress)
     }
 }
@@ -254,7 +258,7 @@ unsafe fn switch_to(at: *mut Control, word: Word) -> (Progress, Word) {
 #[cfg(test)]
 pub(crate) fn suspend() {
     let control = current();
-    assert!(!control.is_null(), "suspend outside a coroutine");
+    assert!(!control.is_null() && running::is_innermost(control), "suspend outside a coroutine");
     // SAFETY: `current` is the innermost running coroutine of this OS thread, so its frames are the topmost ones, and
     // its parent link is that of the `resume` which waits for it.
     unsafe { (*control).yielder().suspend(NOTHING) };
@@ -370,10 +374,9 @@ mod tests {
     #[test]
     fn an_outer_one_suspends_with_those_inside_it() {
         let outer = coroutine(|| {
-            let me = NonNull::new(current().cast_mut()).unwrap();
+            let me = This::innermost();
             let nested = coroutine(move || {
-                // SAFETY: `me` is running: it has resumed this coroutine.
-                unsafe { Root::of_this_thread().suspend(me) };
+                me.suspend_with_inner().unwrap();
                 suspend();
             });
             assert_eq!(nested.resume(), Ok(Progress::Suspended));

@@ -4,7 +4,7 @@
 //! it out before anything else happens. Null says that there is no value.
 
 use super::control::RawYielder;
-use super::{Coroutine, Description, NotSuspended, Progress, Refused, This};
+use super::{Coroutine, Description, Progress, Refused, This};
 use crate::stack::Stack;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -31,13 +31,6 @@ pub(crate) struct Suspender<Y, S> {
     yielder: *const RawYielder,
     types: PhantomData<fn(Y) -> S>,
     not_send: PhantomData<*mut ()>,
-}
-
-/// What a resume came back from.
-pub(crate) enum Step<Y> {
-    /// The body suspended itself, with an item unless it did so in another way than by its suspender.
-    Suspended(Option<Y>),
-    Finished,
 }
 
 /// # Safety
@@ -95,37 +88,31 @@ impl<Y, S> Port<Y, S> {
         Self { coroutine, types: PhantomData, not_send: PhantomData }
     }
 
-    /// Runs the body with `input` until it suspends or returns.
-    ///
-    /// # Errors
-    /// [`NotSuspended`] where it is running already or has finished.
+    /// Runs the body with `input` until it suspends or returns; the item that it suspends with. `None` where it returns,
+    /// was running already or finished, or suspends in another way than by its suspender.
     #[inline(always)]
-    pub(crate) fn resume(&self, input: S) -> Result<Step<Y>, NotSuspended> {
+    pub(crate) fn resume(&self, input: S) -> Option<Y> {
         if self.coroutine.is_running_or_finished() {
-            return Err(NotSuspended);
+            return None;
         }
         let input = MaybeUninit::new(input);
         self.pass(input.as_ptr().cast())
     }
 
-    /// Runs the body without a value.
-    ///
-    /// # Errors
-    /// As [`resume`](Self::resume).
-    pub(crate) fn resume_with_nothing(&self) -> Result<Step<Y>, NotSuspended> {
+    /// As [`resume`](Self::resume), without a value.
+    pub(crate) fn resume_with_nothing(&self) -> Option<Y> {
         self.pass(NOTHING)
     }
 
     #[inline(always)]
-    fn pass(&self, input: Word) -> Result<Step<Y>, NotSuspended> {
+    fn pass(&self, input: Word) -> Option<Y> {
         // SAFETY: a `Coroutine` owns its control block, which stays valid until the value is dropped or forgotten.
-        let (progress, word) = unsafe { super::resume(self.coroutine.control(), input) }?;
-        Ok(match progress {
+        match unsafe { super::resume(self.coroutine.control(), input) } {
             // SAFETY: a word that is not null comes from the one `Suspender` of this coroutine, so with the same `Y`. It
             // points into the frame of a `suspend` that waits and leaves the value to us.
-            Progress::Suspended => Step::Suspended(unsafe { take::<Y>(word) }),
-            Progress::Finished => Step::Finished,
-        })
+            Ok((Progress::Suspended, word)) => unsafe { take::<Y>(word) },
+            Ok((Progress::Finished, _)) | Err(_) => None,
+        }
     }
 }
 
@@ -163,13 +150,13 @@ mod tests {
             assert!(suspender.suspend(second).unwrap().is_none());
         });
         for _ in 0..2 {
-            let Ok(Step::Suspended(Some(item))) = port.resume(Rc::clone(&value)) else { panic!() };
+            let item = port.resume(Rc::clone(&value)).unwrap();
             assert!(Rc::ptr_eq(&item, &value));
             drop(item);
             assert_eq!(Rc::strong_count(&value), 1);
         }
-        assert!(matches!(port.resume_with_nothing(), Ok(Step::Finished)));
-        assert!(port.resume(Rc::clone(&value)).is_err());
+        assert!(port.resume_with_nothing().is_none() && port.is_finished());
+        assert!(port.resume(Rc::clone(&value)).is_none());
         assert_eq!(Rc::strong_count(&value), 1);
     }
 }

@@ -30,7 +30,7 @@ impl Root {
     /// control block is valid. The caller is outside all coroutines.
     #[inline(always)]
     pub(crate) unsafe fn resume(&self, control: NonNull<Control>) -> Progress {
-        self.running().current.set(control.as_ptr());
+        self.running().latest.set(control.as_ptr());
         self.running().green_thread.set(control.as_ptr());
         // SAFETY: as the caller promises.
         unsafe { switch_to(control.as_ptr(), NOTHING) }.0
@@ -39,7 +39,7 @@ impl Root {
     /// Ends a series of [`resume`](Self::resume)s: the OS thread is outside all coroutines again.
     #[inline(always)]
     pub(crate) fn leave(&self) {
-        self.running().current.set(ptr::null());
+        self.running().latest.set(ptr::null());
         self.running().green_thread.set(ptr::null());
     }
 
@@ -52,13 +52,16 @@ impl Root {
     /// `control` belongs to the green thread that is running on this OS thread.
     #[inline(always)]
     pub(crate) unsafe fn suspend(&self, control: NonNull<Control>) {
-        let innermost = self.running().current.get();
+        let latest = self.running().latest.get();
+        // Seldom another one. It is looked up now: what was the latest then may be resumed by others, or gone, later.
+        let innermost =
+            if ptr::eq(latest, control.as_ptr()) { latest } else { self.running().innermost() };
         // SAFETY: as the caller promises, its `resume` is waiting below on this OS thread. Everything above that, nested
         // coroutines included, keeps its frames until it is resumed.
         unsafe { (*control.as_ptr()).yielder().suspend(NOTHING) };
         // `resume` has set the green thread itself.
         if !ptr::eq(innermost, control.as_ptr()) {
-            self.running().current.set(innermost);
+            self.running().latest.set(innermost);
         }
     }
 }

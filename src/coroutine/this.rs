@@ -3,7 +3,7 @@
 use super::Control;
 use super::control::RawYielder;
 use super::port::NOTHING;
-use super::running::{current, set_current};
+use super::running::{current, is_innermost, set_latest};
 #[cfg(test)]
 use super::suspend;
 use std::ptr;
@@ -53,7 +53,7 @@ impl This {
     /// Checks that it is the innermost one, and that no region is open in it.
     #[inline(always)]
     pub(super) fn innermost_open(self) -> Result<*const Control, Refused> {
-        if self.0.is_null() || !ptr::eq(self.0, current()) {
+        if self.0.is_null() || !is_innermost(self.0) {
             return Err(Refused::NotInnermost);
         }
         // SAFETY: a running coroutine's control block is valid.
@@ -69,7 +69,7 @@ impl This {
     /// [`Refused::NotInnermost`] where the caller does not run inside it. Regions are not looked at.
     #[inline(always)]
     pub(crate) fn suspend_with_inner(self) -> Result<(), Refused> {
-        if self.0.is_null() || !ptr::eq(self.0, current()) {
+        if self.0.is_null() || !is_innermost(self.0) {
             return self.suspend_around();
         }
         // SAFETY: it is the innermost running coroutine, so its control block is valid, its body has begun, and its
@@ -85,10 +85,12 @@ impl This {
         if !self.encloses_caller() {
             return Err(Refused::NotInnermost);
         }
+        // It is the one that suspends, not `innermost`, so it is to be the latest one.
+        set_latest(self.0);
         // SAFETY: it is in the chain of resumes that leads to the caller, so a `resume` of it waits on this OS thread,
         // and everything above keeps its frames until it is resumed.
         unsafe { (*self.0).yielder().suspend(NOTHING) };
-        set_current(innermost);
+        set_latest(innermost);
         Ok(())
     }
 

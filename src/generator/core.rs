@@ -1,8 +1,8 @@
 //! What a generator's user and its body share, and the steps between them.
 #![forbid(unsafe_code)]
 
-use super::{CloseError, SendError, Yielder};
-use crate::coroutine::{Description, NotSuspended, Port, Step, Suspender};
+use super::{CloseError, Yielder};
+use crate::coroutine::{Description, Port, Suspender};
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -66,37 +66,13 @@ impl<R> Core<R> {
         (Self { shared, returned: None }, body)
     }
 
-    /// Resumes the body with a value, or for the first time.
+    /// Takes what the body left when it ended. To be called when a resume gave no item, apart from it so that what is
+    /// seldom needed costs nothing there.
     ///
-    /// A panic that leaves the body goes on in the caller.
-    #[inline(always)]
-    pub(super) fn resume<Y, S>(&mut self, port: &Port<Y, S>, input: S) -> Option<Y> {
-        let step = port.resume(input);
-        self.after(step)
-    }
-
-    /// Resumes the body without a value.
-    pub(super) fn run<Y, S>(&mut self, port: &Port<Y, S>) -> Option<Y> {
-        let step = port.resume_with_nothing();
-        self.after(step)
-    }
-
-    #[inline(always)]
-    fn after<Y>(&mut self, step: Result<Step<Y>, NotSuspended>) -> Option<Y> {
-        match step {
-            Ok(Step::Suspended(item)) => item,
-            Ok(Step::Finished) => {
-                self.end();
-                None
-            }
-            Err(_) => None,
-        }
-    }
-
-    /// Takes what the body left when it ended.
+    /// A panic that left the body goes on in the caller.
     #[cold]
     #[inline(never)]
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         match self.shared.outcome.take() {
             Some(Ok(value)) => self.returned = Some(value),
             Some(Err(payload)) if payload.is::<Closed>() => {}
@@ -105,25 +81,9 @@ impl<R> Core<R> {
         }
     }
 
-    /// Resumes the body with a value.
-    #[inline(always)]
-    pub(super) fn send<Y, S>(
-        &mut self,
-        port: &Port<Y, S>,
-        value: S,
-    ) -> Result<Option<Y>, SendError<S>> {
-        if port.is_finished() {
-            Err(SendError::Finished(value))
-        } else if !port.is_started() {
-            Err(SendError::NotStarted(value))
-        } else {
-            Ok(self.resume(port, value))
-        }
-    }
-
     /// Resumes a suspended body, which unwinds with `payload`; gives it back where raising it there could abort.
     pub(super) fn throw<Y, S>(
-        &mut self,
+        &self,
         port: &Port<Y, S>,
         payload: Payload,
     ) -> Result<Option<Y>, Payload> {
@@ -131,7 +91,7 @@ impl<R> Core<R> {
             return Err(payload);
         }
         self.shared.orders.order.set(Some(Order::Throw(payload)));
-        Ok(self.run(port))
+        Ok(port.resume_with_nothing())
     }
 
     /// Makes a suspended body unwind. A panic that it ends with goes on in the caller.
@@ -143,7 +103,11 @@ impl<R> Core<R> {
             return Err(CloseError(()));
         }
         self.shared.orders.order.set(Some(Order::Close));
-        drop(self.run(port));
-        if port.is_finished() { Ok(()) } else { Err(CloseError(())) }
+        drop(port.resume_with_nothing());
+        if !port.is_finished() {
+            return Err(CloseError(()));
+        }
+        self.end();
+        Ok(())
     }
 }

@@ -142,7 +142,7 @@ impl<Y, S, R> Generator<Y, S, R> {
     /// Where the generator has started already, and with what leaves the body.
     pub fn start(&mut self) -> Option<Y> {
         assert!(!self.is_started(), "the generator has started already");
-        self.step(|core, port| core.run(port))
+        self.step(|port| port.resume_with_nothing())
     }
 
     /// Gives `value` to the `yield_` that waits and runs on to the next item; `Ok(None)` where the body ended instead.
@@ -159,7 +159,7 @@ impl<Y, S, R> Generator<Y, S, R> {
         if !port.is_started() {
             return Err(SendError::NotStarted(value));
         }
-        Ok(self.step(|core, port| core.resume(port, value)))
+        Ok(self.step(|port| port.resume(value)))
     }
 
     /// Raises `payload` inside the body, at the `yield_` that waits. A body that catches it and yields again makes this
@@ -181,23 +181,21 @@ impl<Y, S, R> Generator<Y, S, R> {
     /// without running and the payload is raised here, as it is for one that has ended. It is raised here too where
     /// the body yielded from a destructor that runs because of a panic, since raising there would abort.
     pub fn throw(&mut self, payload: Box<dyn std::any::Any + Send>) -> Option<Y> {
-        if self.port.is_none() {
-            resume_unwind(payload);
-        }
-        let mut refused = None;
-        let item = self.step(|core, port| {
-            core.throw(port, payload).unwrap_or_else(|payload| {
-                refused = Some(payload);
-                None
-            })
-        });
-        if let Some(payload) = refused {
-            if !self.is_started() {
-                self.discard();
+        let Some(port) = &self.port else { resume_unwind(payload) };
+        match self.core.throw(port, payload) {
+            Ok(item) => {
+                if item.is_none() {
+                    self.reap();
+                }
+                item
             }
-            resume_unwind(payload);
+            Err(payload) => {
+                if !self.is_started() {
+                    self.discard();
+                }
+                resume_unwind(payload)
+            }
         }
-        item
     }
 
     /// Ends the generator: a half-run body is unwound, so that its destructors run. Afterwards it yields nothing. Does
@@ -236,22 +234,21 @@ impl<Y, S, R> Generator<Y, S, R> {
 
     /// One step of the body; gives its stack back if that was the last.
     #[inline(always)]
-    fn step(&mut self, step: impl FnOnce(&mut Core<R>, &Port<Y, S>) -> Option<Y>) -> Option<Y> {
-        let slot = &mut self.port;
-        let core = &mut self.core;
-        let port = slot.as_ref()?;
-        let item = step(core, port);
+    fn step(&mut self, step: impl FnOnce(&Port<Y, S>) -> Option<Y>) -> Option<Y> {
+        let item = step(self.port.as_ref()?);
         if item.is_none() {
             self.reap();
         }
         item
     }
 
+    /// After a step without an item: most often the body has ended.
     #[cold]
     #[inline(never)]
     fn reap(&mut self) {
         if self.port.as_ref().is_some_and(|port| port.is_finished()) {
             self.port = None;
+            self.core.end();
         }
     }
 
@@ -272,7 +269,7 @@ impl<Y, S: Default, R> Iterator for Generator<Y, S, R> {
     /// With what leaves the body; afterwards the generator is exhausted.
     #[inline(always)]
     fn next(&mut self) -> Option<Y> {
-        self.step(|core, port| core.resume(port, S::default()))
+        self.step(|port| port.resume(S::default()))
     }
 }
 

@@ -2,16 +2,18 @@
 #![forbid(unsafe_code)]
 
 use super::core::{Core, DESCRIPTION};
-use super::{SendError, Yielder};
+use super::{CloseError, SendError, Yielder};
 use crate::coroutine::{self, Port};
 use crate::stack::{Stack, StackSize};
+use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 use std::iter::FusedIterator;
+use std::panic::resume_unwind;
 
 /// A generator whose body may borrow, inside the call of [`scope`] that made it.
 ///
-/// It offers what a [`Generator`](super::Generator) does, except `throw` and `close`: the end of the scope closes it.
+/// It offers what a [`Generator`](super::Generator) does; the end of the scope closes it.
 ///
 /// It is neither `Send` nor `Sync`:
 /// ```compile_fail
@@ -21,13 +23,14 @@ use std::iter::FusedIterator;
 pub struct Scoped<'scope, Y, S = (), R = ()> {
     core: &'scope RefCell<Core<R>>,
     port: &'scope Port<Y, S>,
+    closed: bool,
 }
 
 impl<Y, S, R> fmt::Debug for Scoped<'_, Y, S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scoped")
-            .field("started", &self.port.is_started())
-            .field("finished", &self.port.is_finished())
+            .field("started", &self.is_started())
+            .field("finished", &self.is_finished())
             .finish_non_exhaustive()
     }
 }
@@ -38,8 +41,8 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
     /// # Panics
     /// Where it has started already, and with what leaves the body.
     pub fn start(&mut self) -> Option<Y> {
-        assert!(!self.port.is_started(), "the generator has started already");
-        self.core.borrow_mut().run(self.port)
+        assert!(!self.is_started(), "the generator has started already");
+        self.step(Port::resume_with_nothing)
     }
 
     /// As [`Generator::send`](super::Generator::send).
@@ -50,7 +53,105 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
     /// # Panics
     /// With what leaves the body.
     pub fn send(&mut self, value: S) -> Result<Option<Y>, SendError<S>> {
-        self.core.borrow_mut().send(self.port, value)
+        if self.is_finished() {
+            Err(SendError::Finished(value))
+        } else if !self.port.is_started() {
+            Err(SendError::NotStarted(value))
+        } else {
+            Ok(self.step(|port| port.resume(value)))
+        }
+    }
+
+    /// As [`Generator::throw`](super::Generator::throw); a body that has not begun will not run.
+    ///
+    /// ```
+    /// use greenthread::generator::{self, Yielder};
+    /// use std::panic::{AssertUnwindSafe, catch_unwind};
+    /// let by = String::from("stopped by ");
+    /// let item = generator::scope(
+    ///     |y: &Yielder<String>| {
+    ///         let caught = catch_unwind(AssertUnwindSafe(|| y.yield_(String::new()))).unwrap_err();
+    ///         y.yield_(by.clone() + caught.downcast_ref::<&str>().unwrap());
+    ///     },
+    ///     |mut generator| {
+    ///         generator.start();
+    ///         generator.throw(Box::new("ann"))
+    ///     },
+    /// );
+    /// assert_eq!(item.as_deref(), Some("stopped by ann"));
+    /// ```
+    ///
+    /// # Panics
+    /// As there.
+    pub fn throw(&mut self, payload: Box<dyn Any + Send>) -> Option<Y> {
+        if self.closed {
+            resume_unwind(payload);
+        }
+        let thrown = self.core.borrow().throw(self.port, payload);
+        match thrown {
+            Ok(item) => self.look_after(item),
+            Err(payload) => {
+                self.closed |= !self.port.is_started();
+                resume_unwind(payload)
+            }
+        }
+    }
+
+    /// As [`Generator::close`](super::Generator::close); a body that has not begun will not run. One that does not end
+    /// is not leaked here: the end of the scope [has to end it](scope#aborts).
+    ///
+    /// ```
+    /// use greenthread::generator::{self, Yielder};
+    /// let text = String::from("abc");
+    /// generator::scope(
+    ///     |y: &Yielder<char>| y.yield_all(text.chars()),
+    ///     |mut chars| {
+    ///         assert_eq!(chars.next(), Some('a'));
+    ///         chars.close().unwrap();
+    ///         assert_eq!(chars.next(), None);
+    ///     },
+    /// );
+    /// ```
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn close(&mut self) -> Result<(), CloseError> {
+        if self.closed {
+            return Ok(());
+        }
+        self.closed = true;
+        self.core.borrow_mut().close(self.port)
+    }
+
+    /// Whether the body has begun.
+    pub fn is_started(&self) -> bool {
+        self.closed || self.port.is_started()
+    }
+
+    /// Whether the body has ended, or the generator was closed: it yields nothing more.
+    pub fn is_finished(&self) -> bool {
+        self.closed || self.port.is_finished()
+    }
+
+    #[inline(always)]
+    fn step(&mut self, step: impl FnOnce(&Port<Y, S>) -> Option<Y>) -> Option<Y> {
+        if self.closed {
+            return None;
+        }
+        let item = step(self.port);
+        self.look_after(item)
+    }
+
+    /// After a step: takes what a body left that has ended.
+    #[inline(always)]
+    fn look_after(&mut self, item: Option<Y>) -> Option<Y> {
+        if item.is_none() && self.port.is_finished() {
+            self.core.borrow_mut().end();
+        }
+        item
     }
 
     /// Takes what the body returned; `None` before it has, and when it was taken already.
@@ -64,7 +165,7 @@ impl<Y, S: Default, R> Iterator for Scoped<'_, Y, S, R> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Y> {
-        self.core.borrow_mut().resume(self.port, S::default())
+        self.step(|port| port.resume(S::default()))
     }
 }
 
@@ -116,7 +217,7 @@ pub fn scope<Y, S, R, T>(
         stack,
         DESCRIPTION,
         body,
-        |port| consumer(Scoped { core: &core, port }),
+        |port| consumer(Scoped { core: &core, port, closed: false }),
         // A body that does not end is what `coroutine::scope` looks at.
         |port| {
             let _ = core.borrow_mut().close(port);

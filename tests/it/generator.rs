@@ -327,6 +327,51 @@ fn a_scoped_generator_is_over_when_its_scope_is() {
 }
 
 #[test]
+fn a_scoped_generator_can_be_thrown_into_and_closed() {
+    let text = String::from("ab");
+    let drops = counter();
+    let body = |y: &Yielder<char>| {
+        let _held = Counted(drops.clone());
+        if catch(|| y.yield_all(text.chars())).is_err() {
+            y.yield_('!');
+        }
+    };
+    generator::scope(body, |mut chars| {
+        assert_eq!((chars.next(), chars.throw(Box::new(1))), (Some('a'), Some('!')));
+        assert_eq!(catch(|| chars.throw(Box::new(2))).unwrap_err().downcast_ref(), Some(&2));
+        assert!(chars.is_finished());
+        assert_eq!(drops.get(), 1);
+        assert_eq!((chars.next(), chars.close()), (None, Ok(())));
+        assert_eq!(catch(|| chars.throw(Box::new(3))).unwrap_err().downcast_ref(), Some(&3));
+    });
+    let unwound = |y: &Yielder<char>| {
+        let _held = Counted(drops.clone());
+        y.yield_all(text.chars());
+    };
+    generator::scope(unwound, |mut chars| {
+        chars.next();
+        assert_eq!((chars.close(), drops.get()), (Ok(()), 2));
+        assert_eq!((chars.close(), chars.next()), (Ok(()), None));
+        assert!(matches!(chars.send(()), Err(SendError::Finished(()))));
+    });
+    // One that has not begun never does.
+    generator::scope(unwound, |mut chars| {
+        assert_eq!((chars.close(), chars.next()), (Ok(()), None));
+    });
+    generator::scope(unwound, |mut chars| {
+        assert_eq!(catch(|| chars.throw(Box::new(4))).unwrap_err().downcast_ref(), Some(&4));
+        assert_eq!((chars.next(), drops.get()), (None, 2));
+    });
+    // It catches the close; the end of the scope closes it again, and then it ends.
+    generator::scope(body, |mut chars| {
+        chars.next();
+        assert!(chars.close().is_err());
+        assert_eq!((chars.next(), drops.get()), (None, 2));
+    });
+    assert_eq!(drops.get(), 3);
+}
+
+#[test]
 fn forgetting_one_that_holds_a_thread_scope_is_sound() {
     let mut numbers = vec![1, 2, 3];
     let ended = AtomicBool::new(false);
