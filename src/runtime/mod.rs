@@ -6,6 +6,7 @@
 pub(crate) mod blocking;
 mod builder;
 pub(crate) mod family;
+pub(crate) mod finished;
 mod hub;
 mod instance;
 mod panic_hook;

@@ -19,6 +19,12 @@ pub struct JoinHandle<T> {
     joinable: Joinable<T>,
 }
 
+pub(super) fn kill(thread: &Thread) {
+    if !cfg!(panic = "abort") {
+        thread.task().kill();
+    }
+}
+
 impl<T> JoinHandle<T> {
     pub(super) fn new(joinable: Joinable<T>) -> Self {
         Self { joinable }
@@ -62,9 +68,7 @@ impl<T> JoinHandle<T> {
     /// It is not a panic: the hook stays silent, and [`JoinError::is_killed`] tells. Destructors run, and may wait. A
     /// body that catches it and returns a value has that value; one that goes on is killed again at its next suspension.
     pub fn kill(&self) {
-        if !cfg!(panic = "abort") {
-            self.joinable.task().kill();
-        }
+        kill(self.thread());
     }
 
     /// Kills the green thread and waits for its end, for at most `timeout`, as gevent's `kill(block=True)`. Says whether it

@@ -15,6 +15,7 @@ mod sleep;
 mod spawn;
 mod timeout;
 mod uncaught;
+mod wait;
 
 pub use blocking::blocking;
 pub use builder::Builder;
@@ -26,6 +27,10 @@ pub use sleep::{sleep, sleep_until, yield_now};
 pub use spawn::{run, spawn};
 pub use timeout::{Elapsed, shield, timeout};
 pub use uncaught::{set_uncaught_hook, take_uncaught_hook};
+pub use wait::{
+    AsCompleted, Handle, Join, as_completed, as_completed_timeout, join_all, kill_all, wait,
+    wait_timeout,
+};
 
 pub use std::thread::{available_parallelism, panicking};
 

@@ -32,6 +32,17 @@ pub(crate) fn everywhere(case: fn()) {
     within_limit(case);
 }
 
+/// Runs a test on a current-thread runtime and on 1, 2 and 8 workers.
+#[track_caller]
+pub(crate) fn on_all_runtimes(test: fn()) {
+    within_limit(move || {
+        Runtime::new_current_thread().unwrap().run_local(test).unwrap();
+        for count in [1, 2, 8] {
+            workers(count).run(test).unwrap();
+        }
+    });
+}
+
 /// Waits on an OS thread or a green thread until `condition` holds.
 #[track_caller]
 pub(crate) fn until(mut condition: impl FnMut() -> bool) {

@@ -21,6 +21,7 @@ use super::owner::{Blocker, Holder, Owner};
 use super::park_word::{Notify, ParkWord, Token};
 use crate::coroutine::Control;
 use crate::runtime::family::Family;
+use crate::runtime::finished::Finished;
 use crate::runtime::hub::HubShared;
 use crate::runtime::park::{Reason, Waiter};
 use crate::stack::StackSize;
@@ -30,6 +31,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
@@ -121,6 +123,8 @@ struct Completion {
 #[derive(Debug, Default)]
 struct More {
     waiters: Vec<Waiter>,
+    /// Those that wait for several, and this task's number there.
+    watchers: Vec<(Arc<Finished>, usize)>,
     /// What to call with the result, in this order.
     links: VecDeque<Link>,
     /// The task itself, while it is in `park`.
@@ -717,6 +721,23 @@ impl TaskRef {
         }
     }
 
+    /// Asks for `number` to be left in `finished` at the end of the task. `false` if it has ended already.
+    pub(crate) fn watch(&self, finished: &Arc<Finished>, number: usize) -> bool {
+        let mut completion = self.header().completion.lock();
+        if self.header().done.load(Ordering::Relaxed) {
+            return false;
+        }
+        completion.more.get_or_insert_default().watchers.push((Arc::clone(finished), number));
+        true
+    }
+
+    /// Takes back what [`watch`](Self::watch) asked for.
+    pub(crate) fn unwatch(&self, finished: &Arc<Finished>) {
+        if let Some(more) = &mut self.header().completion.lock().more {
+            more.watchers.retain(|(other, _)| !Arc::ptr_eq(other, finished));
+        }
+    }
+
     /// Tells everybody who waits that the task has ended. The result is in its place by now.
     #[inline(always)]
     pub(crate) fn complete(&self) {
@@ -735,6 +756,7 @@ impl TaskRef {
         }
         if let Some(more) = more {
             more.waiters.into_iter().for_each(|waiter| waiter.unpark());
+            more.watchers.into_iter().for_each(|(finished, number)| finished.push(number));
         }
         if let Some(family) = header.family {
             family.leave();

@@ -1,6 +1,6 @@
 //! Links, kills that wait, and joins that cannot end.
 
-use crate::support::{FOR_EVER, LIMIT, OnDrop, until, within_limit, workers};
+use crate::support::{FOR_EVER, LIMIT, OnDrop, on_all_runtimes, until, within_limit, workers};
 use greenthread::{JoinHandle, Runtime, current, sleep, spawn, yield_now};
 use std::panic::panic_any;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,16 +11,6 @@ type Log = Arc<Mutex<Vec<String>>>;
 
 fn note(log: &Log, what: impl Into<String>) {
     log.lock().unwrap().push(what.into());
-}
-
-/// Runs a test on a current-thread runtime and on 1, 2 and 8 workers.
-fn everywhere(test: fn()) {
-    within_limit(move || {
-        Runtime::new_current_thread().unwrap().run_local(test).unwrap();
-        for count in [1, 2, 8] {
-            workers(count).run(test).unwrap();
-        }
-    });
 }
 
 /// All three kinds, told apart by `name`.
@@ -36,7 +26,7 @@ fn link_all<T: Send + 'static + std::fmt::Debug>(handle: &JoinHandle<T>, log: &L
 
 #[test]
 fn links_run_once_in_order_before_the_join_returns() {
-    everywhere(|| {
+    on_all_runtimes(|| {
         let log = Log::default();
         let good = spawn(|| {
             yield_now();
@@ -66,7 +56,7 @@ fn links_run_once_in_order_before_the_join_returns() {
 
 #[test]
 fn a_link_added_after_the_end_runs_at_once() {
-    everywhere(|| {
+    on_all_runtimes(|| {
         let handle = spawn(|| String::from("value"));
         until(|| handle.is_finished());
         let own = current().id();
@@ -107,7 +97,7 @@ fn one_that_never_began_still_tells_its_links() {
 
 #[test]
 fn a_panicking_link_stops_no_other() {
-    everywhere(|| {
+    on_all_runtimes(|| {
         let log = Log::default();
         let handle = spawn(|| {
             yield_now();
@@ -128,7 +118,7 @@ fn a_panicking_link_stops_no_other() {
 
 #[test]
 fn links_run_in_the_green_thread_that_ends_and_may_wait() {
-    everywhere(|| {
+    on_all_runtimes(|| {
         for kill in [false, true] {
             let handle = spawn(move || {
                 if kill {
@@ -165,7 +155,7 @@ fn links_run_in_the_green_thread_that_ends_and_may_wait() {
 
 #[test]
 fn a_kill_ends_a_link_that_waits_but_not_the_next() {
-    everywhere(|| {
+    on_all_runtimes(|| {
         let handle = spawn(|| "value");
         let in_link = Arc::new(AtomicBool::new(false));
         let entered = Arc::clone(&in_link);
@@ -231,7 +221,7 @@ fn a_link_that_never_ends_is_given_up_with_its_runtime() {
 
 #[test]
 fn kill_and_wait_waits_for_the_unwinding() {
-    everywhere(|| {
+    on_all_runtimes(|| {
         let unwound = Arc::new(AtomicBool::new(false));
         let set = Arc::clone(&unwound);
         let (send, receive) = mpsc::channel();

@@ -3,3 +3,4 @@
 mod basics;
 mod link;
 mod uncaught;
+mod wait;

@@ -1,0 +1,289 @@
+//! Waiting for several green threads at once.
+#![forbid(unsafe_code)]
+
+use super::{JoinError, JoinHandle, ScopedJoinHandle, Thread, ThreadId};
+use crate::runtime::finished::Finished;
+use crate::runtime::park;
+use crate::sys::time::deadline_after;
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// What can be waited for together with others: a handle of a green thread, or a reference to one.
+pub trait Handle: sealed::Sealed {
+    /// The green thread.
+    fn thread(&self) -> &Thread;
+}
+
+/// A handle that is spent for the result.
+pub trait Join: Handle + Sized {
+    /// What the green thread returns.
+    type Value;
+
+    /// As [`JoinHandle::join`].
+    ///
+    /// # Errors
+    /// As for [`JoinHandle::join`].
+    fn join(self) -> Result<Self::Value, JoinError>;
+}
+
+macro_rules! handles {
+    ($($handle:ident <$($life:lifetime,)? T>),*) => {$(
+        impl<$($life,)? T> sealed::Sealed for $handle<$($life,)? T> {}
+
+        impl<$($life,)? T> Handle for $handle<$($life,)? T> {
+            fn thread(&self) -> &Thread {
+                $handle::thread(self)
+            }
+        }
+
+        impl<$($life,)? T> Join for $handle<$($life,)? T> {
+            type Value = T;
+
+            fn join(self) -> Result<T, JoinError> {
+                $handle::join(self)
+            }
+        }
+    )*};
+}
+
+handles!(JoinHandle<T>, ScopedJoinHandle<'scope, T>);
+
+impl<H: Handle> sealed::Sealed for &H {}
+
+impl<H: Handle> Handle for &H {
+    fn thread(&self) -> &Thread {
+        H::thread(self)
+    }
+}
+
+/// Handles of different green threads, and the order in which these end.
+struct Watched<H: Handle> {
+    handles: Vec<Option<H>>,
+    left: usize,
+    finished: Arc<Finished>,
+}
+
+impl<H: Handle> Watched<H> {
+    #[track_caller]
+    fn new(handles: impl IntoIterator<Item = H>) -> Self {
+        let mut seen: HashSet<ThreadId> = HashSet::new();
+        let mut different: Vec<Option<H>> = Vec::new();
+        for handle in handles {
+            assert!(
+                !park::is_caller(handle.thread().task()),
+                "a green thread cannot wait for its own end: it would wait for ever"
+            );
+            if seen.insert(handle.thread().id()) {
+                different.push(Some(handle));
+            }
+        }
+        let finished = Arc::new(Finished::default());
+        let left = different.len();
+        // Those that have ended come first: they are looked at before any other can tell of its end.
+        let mut running = Vec::new();
+        for (number, handle) in different.iter().enumerate() {
+            match handle {
+                Some(handle) if !handle.thread().task().is_done() => running.push(number),
+                _ => finished.push(number),
+            }
+        }
+        let watched = Self { handles: different, left, finished };
+        for number in running {
+            if let Some(handle) = &watched.handles[number]
+                && !handle.thread().task().watch(&watched.finished, number)
+            {
+                watched.finished.push(number);
+            }
+        }
+        watched
+    }
+
+    /// The next one that has ended. `None` where none is left, or the deadline came first.
+    fn next(&mut self, deadline: Option<Instant>) -> Option<H> {
+        if self.left == 0 {
+            return None;
+        }
+        let number = self.finished.next(deadline)?;
+        self.left -= 1;
+        self.handles[number].take()
+    }
+
+    /// Those that have not been given out, in their order.
+    fn into_rest(mut self) -> Vec<H> {
+        self.unwatch();
+        std::mem::take(&mut self.handles).into_iter().flatten().collect()
+    }
+
+    fn unwatch(&self) {
+        for handle in self.handles.iter().flatten() {
+            handle.thread().task().unwatch(&self.finished);
+        }
+    }
+}
+
+impl<H: Handle> Drop for Watched<H> {
+    fn drop(&mut self) {
+        self.unwatch();
+    }
+}
+
+/// Waits until `count` of the green threads have ended, or all where there are fewer; returns the handles of those and the
+/// others. As gevent's `wait` and the `wait` of Python's `concurrent.futures`. Suspends a green thread, blocks an OS
+/// thread.
+///
+/// The first list is in the order in which they ended; those that had ended before the call come first, in the order
+/// given. A green thread that is given twice, by references, counts once.
+///
+/// # Panics
+/// If the caller is among them.
+///
+/// # Examples
+/// ```
+/// use greenthread::thread::wait;
+/// let quick = greenthread::spawn(|| "quick");
+/// let slow = greenthread::spawn(|| {
+///     greenthread::thread::park();
+///     "slow"
+/// });
+/// let (mut done, rest) = wait([slow, quick], 1);
+/// assert_eq!(done.remove(0).join().unwrap(), "quick");
+/// rest[0].thread().unpark();
+/// let (done, _) = wait(rest, usize::MAX);
+/// assert_eq!(done.len(), 1);
+/// ```
+#[track_caller]
+pub fn wait<H: Handle>(handles: impl IntoIterator<Item = H>, count: usize) -> (Vec<H>, Vec<H>) {
+    wait_until(handles, count, None)
+}
+
+/// Like [`wait`], for at most `timeout`: then the first list has what is ready by then.
+#[track_caller]
+pub fn wait_timeout<H: Handle>(
+    handles: impl IntoIterator<Item = H>,
+    count: usize,
+    timeout: Duration,
+) -> (Vec<H>, Vec<H>) {
+    wait_until(handles, count, deadline_after(timeout))
+}
+
+#[track_caller]
+fn wait_until<H: Handle>(
+    handles: impl IntoIterator<Item = H>,
+    count: usize,
+    deadline: Option<Instant>,
+) -> (Vec<H>, Vec<H>) {
+    let mut watched = Watched::new(handles);
+    let mut done = Vec::new();
+    while done.len() < count {
+        match watched.next(deadline) {
+            Some(handle) => done.push(handle),
+            None => break,
+        }
+    }
+    (done, watched.into_rest())
+}
+
+/// Waits for all of the green threads and returns their results in the order given; as gevent's `joinall`. Suspends a green
+/// thread, blocks an OS thread.
+///
+/// # Examples
+/// ```
+/// use greenthread::{spawn, thread::join_all};
+/// let handles = (1..=3).map(|i| spawn(move || i * 10));
+/// let values: Result<Vec<_>, _> = join_all(handles).into_iter().collect();
+/// assert_eq!(values.unwrap(), [10, 20, 30]);
+/// ```
+pub fn join_all<H: Join>(handles: impl IntoIterator<Item = H>) -> Vec<Result<H::Value, JoinError>> {
+    // All of them exist before the first is waited for.
+    let handles: Vec<H> = handles.into_iter().collect();
+    handles.into_iter().map(Join::join).collect()
+}
+
+/// Kills all of the green threads, as [`JoinHandle::kill`]; as gevent's `killall`. Does not suspend: [`wait`] or
+/// [`join_all`] waits for their ends.
+///
+/// # Examples
+/// ```
+/// use greenthread::{spawn, thread};
+/// let handles: Vec<_> = (0..3).map(|_| spawn(|| thread::park())).collect();
+/// thread::kill_all(&handles);
+/// assert!(thread::join_all(handles).iter().all(|result| result.as_ref().unwrap_err().is_killed()));
+/// ```
+pub fn kill_all<H: Handle>(handles: impl IntoIterator<Item = H>) {
+    for handle in handles {
+        super::join_handle::kill(handle.thread());
+    }
+}
+
+/// The handles of the green threads in the order in which these end; the next one suspends until one has ended. As
+/// `as_completed` of Python's `concurrent.futures` and gevent's `iwait`.
+///
+/// Those that had ended before the call come first, in the order given. A green thread that is given twice, by references,
+/// comes once.
+///
+/// # Panics
+/// If the caller is among them.
+///
+/// # Examples
+/// ```
+/// use greenthread::{sleep, spawn, thread::as_completed};
+/// use std::time::Duration;
+/// let sleepers = [30, 1, 15].map(|ms| spawn(move || { sleep(Duration::from_millis(ms)); ms }));
+/// let mut order = Vec::new();
+/// for handle in as_completed(sleepers) {
+///     order.push(handle.join().unwrap());
+/// }
+/// assert_eq!(order.len(), 3);
+/// ```
+#[track_caller]
+pub fn as_completed<H: Handle>(handles: impl IntoIterator<Item = H>) -> AsCompleted<H> {
+    AsCompleted { watched: Watched::new(handles), deadline: None }
+}
+
+/// Like [`as_completed`], for at most `timeout` from this call on: then the iterator ends, and
+/// [`into_pending`](AsCompleted::into_pending) has the others.
+#[track_caller]
+pub fn as_completed_timeout<H: Handle>(
+    handles: impl IntoIterator<Item = H>,
+    timeout: Duration,
+) -> AsCompleted<H> {
+    AsCompleted { watched: Watched::new(handles), deadline: deadline_after(timeout) }
+}
+
+/// Made by [`as_completed`]. Dropping it drops the handles that it has not given out.
+pub struct AsCompleted<H: Handle> {
+    watched: Watched<H>,
+    deadline: Option<Instant>,
+}
+
+impl<H: Handle> AsCompleted<H> {
+    /// The handles that have not been given out, in the order given.
+    pub fn into_pending(self) -> Vec<H> {
+        self.watched.into_rest()
+    }
+}
+
+impl<H: Handle> Iterator for AsCompleted<H> {
+    type Item = H;
+
+    fn next(&mut self) -> Option<H> {
+        self.watched.next(self.deadline)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let least = if self.deadline.is_none() { self.watched.left } else { 0 };
+        (least, Some(self.watched.left))
+    }
+}
+
+impl<H: Handle> fmt::Debug for AsCompleted<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsCompleted").field("pending", &self.watched.left).finish_non_exhaustive()
+    }
+}

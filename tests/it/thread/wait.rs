@@ -1,0 +1,234 @@
+//! Waiting for several green threads.
+
+use crate::support::{FOR_EVER, LIMIT, on_all_runtimes, until, within_limit, workers};
+use greenthread::sync::Event;
+use greenthread::thread::{
+    as_completed, as_completed_timeout, join_all, kill_all, park, wait, wait_timeout,
+};
+use greenthread::{Elapsed, JoinHandle, Runtime, sleep, spawn, timeout, yield_now};
+use std::panic::panic_any;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+/// Ends when it is unparked, with its number.
+fn parked(number: usize) -> JoinHandle<usize> {
+    spawn(move || {
+        park();
+        number
+    })
+}
+
+fn end(handle: &JoinHandle<usize>) {
+    handle.thread().unpark();
+    until(|| handle.is_finished());
+}
+
+fn values(handles: Vec<JoinHandle<usize>>) -> Vec<usize> {
+    handles.into_iter().map(|handle| handle.join().unwrap()).collect()
+}
+
+#[test]
+fn join_all_gives_results_in_the_order_given() {
+    on_all_runtimes(|| {
+        let handles = vec![
+            spawn(|| {
+                sleep(Duration::from_millis(2));
+                1
+            }),
+            spawn(|| panic_any("two")),
+            spawn(|| 3),
+        ];
+        let results = join_all(handles);
+        assert_eq!(results[0].as_ref().ok(), Some(&1));
+        assert!(results[1].as_ref().unwrap_err().is_panic());
+        assert_eq!(results[2].as_ref().ok(), Some(&3));
+        assert!(join_all(Vec::<JoinHandle<()>>::new()).is_empty());
+        let text = String::from("borrowed");
+        let lengths = greenthread::scope(|s| {
+            let handles: Vec<_> = (0..3)
+                .map(|i| {
+                    s.spawn({
+                        let t = &text;
+                        move || t.len() + i
+                    })
+                })
+                .collect();
+            join_all(handles)
+        });
+        assert_eq!(lengths.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [8, 9, 10]);
+    });
+}
+
+#[test]
+fn wait_gives_the_first_and_the_others() {
+    on_all_runtimes(|| {
+        let handles: Vec<_> = (0..5).map(parked).collect();
+        // Two have ended before, the later one first.
+        end(&handles[3]);
+        end(&handles[1]);
+        handles[4].thread().unpark();
+        let (done, rest) = wait(handles, 3);
+        assert_eq!(values(done), [1, 3, 4], "those that had ended come in the order given");
+        let (done, rest) = wait_timeout(rest, usize::MAX, Duration::from_millis(1));
+        assert_eq!((done.len(), rest.len()), (0, 2));
+        end(&rest[1]);
+        let (done, rest) = wait_timeout(rest, usize::MAX, Duration::ZERO);
+        assert_eq!((values(done), rest.len()), (vec![2], 1));
+        let (done, rest) = wait(rest, 0);
+        assert_eq!((done.len(), rest.len()), (0, 1));
+        rest[0].thread().unpark();
+        let (done, rest) = wait(rest, usize::MAX);
+        assert_eq!((values(done), rest.len()), (vec![0], 0));
+        assert_eq!(wait(rest, 5).0.len(), 0);
+    });
+}
+
+#[test]
+fn by_reference_and_twice() {
+    on_all_runtimes(|| {
+        let handles: Vec<_> = (0..3).map(parked).collect();
+        end(&handles[2]);
+        let twice = || handles.iter().chain(&handles);
+        let (done, rest) = wait(twice(), 1);
+        assert_eq!((done[0].id(), rest.len()), (handles[2].id(), 2));
+        handles[0].thread().unpark();
+        handles[1].kill();
+        let order: Vec<_> = as_completed(twice()).map(JoinHandle::id).collect();
+        assert_eq!((order.len(), order[0]), (3, handles[2].id()));
+        let (done, rest) = wait(&handles, usize::MAX);
+        assert_eq!((done.len(), rest.len()), (3, 0));
+        assert_eq!(join_all(handles).iter().filter(|result| result.is_ok()).count(), 2);
+    });
+}
+
+#[test]
+fn as_completed_gives_them_as_they_end() {
+    on_all_runtimes(|| {
+        let handles: Vec<_> = (0..4).map(parked).collect();
+        let threads: Vec<_> = handles.iter().map(|handle| handle.thread().clone()).collect();
+        end(&handles[2]);
+        let mut completed = as_completed(handles);
+        assert_eq!(completed.size_hint(), (4, Some(4)));
+        assert_eq!(completed.next().unwrap().join().unwrap(), 2);
+        for number in [3, 0] {
+            threads[number].unpark();
+            assert_eq!(completed.next().unwrap().join().unwrap(), number);
+        }
+        assert!(format!("{completed:?}").contains('1'));
+        let pending = completed.into_pending();
+        assert_eq!(pending.len(), 1);
+        let mut completed = as_completed_timeout(pending, Duration::from_millis(1));
+        assert!(completed.next().is_none() && completed.next().is_none());
+        let pending = completed.into_pending();
+        threads[1].unpark();
+        assert_eq!(as_completed_timeout(pending, LIMIT).count(), 1);
+    });
+}
+
+#[test]
+fn kills_and_timeouts_end_the_waiting_only() {
+    on_all_runtimes(|| {
+        let handles: Vec<_> = (0..3).map(parked).collect();
+        let cut = timeout(Duration::from_millis(1), || wait(&handles, 1).0.len());
+        assert!(matches!(cut, Err(Elapsed { .. })));
+        let cut = timeout(Duration::from_millis(1), || as_completed(&handles).count());
+        assert!(cut.is_err());
+        let shared = Arc::new(handles);
+        let waiting = spawn({
+            let shared = Arc::clone(&shared);
+            move || wait(&*shared, 3).0.len()
+        });
+        sleep(Duration::from_millis(1));
+        assert!(waiting.kill_and_wait(LIMIT));
+        assert!(waiting.join().unwrap_err().is_killed());
+        assert!(shared.iter().all(|handle| !handle.is_finished()));
+        kill_all(&*shared);
+        let (done, _) = wait(&*shared, 3);
+        assert_eq!(done.len(), 3);
+    });
+}
+
+#[test]
+fn from_os_threads_and_across_runtimes() {
+    within_limit(|| {
+        let (a, b) = (workers(1), workers(2));
+        let go = Arc::new(Event::new());
+        let handles: Vec<_> = (0..20)
+            .map(|i| {
+                let (go, on) = (Arc::clone(&go), if i % 2 == 0 { &a } else { &b });
+                on.spawn(move || {
+                    go.wait();
+                    i
+                })
+            })
+            .collect();
+        let (done, rest) = wait_timeout(handles, 1, Duration::from_millis(1));
+        assert_eq!((done.len(), rest.len()), (0, 20));
+        go.set();
+        let mut seen: Vec<_> = as_completed(rest).map(|handle| handle.join().unwrap()).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..20).collect::<Vec<_>>());
+        // A dropped or forgotten wait leaves nothing that disturbs.
+        let handle = a.spawn(park);
+        drop(as_completed([&handle]));
+        std::mem::forget(as_completed([&handle]));
+        handle.thread().unpark();
+        handle.join().unwrap();
+    });
+}
+
+#[test]
+fn those_of_a_runtime_that_ends_are_completed() {
+    within_limit(|| {
+        let runtime = workers(2);
+        let handles: Vec<_> = (0..10).map(|_| runtime.spawn(|| sleep(FOR_EVER))).collect();
+        let waiting = std::thread::spawn(move || {
+            as_completed(handles).all(|handle| handle.join().unwrap_err().is_killed())
+        });
+        drop(runtime);
+        assert!(waiting.join().unwrap());
+        // Nobody runs this one.
+        let idle = Runtime::new_current_thread().unwrap();
+        let handles = [idle.spawn(|| 1), idle.spawn(|| 2)];
+        drop(idle);
+        assert_eq!(wait(handles, 2).0.len(), 2);
+    });
+}
+
+#[test]
+fn waiting_for_oneself_is_refused() {
+    within_limit(|| {
+        let (give, take) = mpsc::channel::<JoinHandle<()>>();
+        let handle = spawn(move || {
+            let mut own = None;
+            until(|| {
+                own = take.try_recv().ok();
+                own.is_some()
+            });
+            wait([own.unwrap()], 1);
+        });
+        let (send, receive) = mpsc::channel();
+        handle.link_failure(move |error| send.send(error.to_string()).unwrap());
+        give.send(handle).unwrap();
+        let error = receive.recv_timeout(LIMIT).unwrap();
+        assert!(error.contains("cannot wait for its own end"), "{error}");
+    });
+}
+
+#[test]
+fn ten_thousand_as_they_end() {
+    within_limit(|| {
+        let runtime = workers(2);
+        let count = runtime.run(|| {
+            let handles: Vec<_> = (0..10_000)
+                .map(|i| {
+                    spawn(move || {
+                        (0..i % 5).for_each(|_| yield_now());
+                    })
+                })
+                .collect();
+            as_completed(handles).map(|handle| handle.join().unwrap()).count()
+        });
+        assert_eq!(count.unwrap(), 10_000);
+    });
+}
