@@ -36,7 +36,7 @@ pub(crate) use control::{Control, Description};
 pub(crate) use local::{identity, local, set_local};
 pub(crate) use port::{Port, Suspender};
 pub(crate) use region::{enter_no_switch_region, in_no_switch_region};
-pub(crate) use root::Root;
+pub(crate) use root::{Root, set_aside};
 #[cfg(test)]
 pub(crate) use running::current;
 pub(crate) use running::in_green_thread;

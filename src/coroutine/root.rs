@@ -5,6 +5,24 @@ use super::running::{Running, running};
 use super::{Control, Progress, switch_to};
 use std::ptr::{self, NonNull};
 
+/// Calls `f`, which may resume green threads, such that the coroutines that the caller is in do not know of it: in a
+/// generator of a plain OS thread, say.
+pub(crate) fn set_aside<T>(f: impl FnOnce() -> T) -> T {
+    struct Back([*const Control; 2]);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            // SAFETY: a thread-local without a destructor is valid while its thread runs.
+            let running = unsafe { &*running() };
+            running.current.set(self.0[0]);
+            running.green_thread.set(self.0[1]);
+        }
+    }
+    // SAFETY: as above.
+    let running = unsafe { &*running() };
+    let _back = Back([&running.current, &running.green_thread].map(|of| of.replace(ptr::null())));
+    f()
+}
+
 /// The foot of this OS thread, from which green threads are resumed.
 ///
 /// `!Send`: it belongs to its OS thread.

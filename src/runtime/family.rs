@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::park::{Parker, Reason, Waiter};
+use crate::sys::process::PerProcess;
 use crate::util::static_pool::StaticPool;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,12 +16,13 @@ pub(crate) struct Family {
     waiter: Mutex<Option<Waiter>>,
 }
 
-static POOL: StaticPool<Family> = StaticPool::new();
+static POOL: PerProcess<StaticPool<Family>> = PerProcess::new();
 
 impl Family {
     /// A family without members.
     pub(crate) fn new() -> &'static Self {
-        POOL.take(|| Self { members: AtomicUsize::new(0), waiter: Mutex::new(None) })
+        POOL.get(StaticPool::new)
+            .take(|| Self { members: AtomicUsize::new(0), waiter: Mutex::new(None) })
     }
 
     /// Counts a member that is about to be made.
@@ -59,6 +61,6 @@ impl Family {
     /// Gives an empty family back.
     pub(crate) fn free(&'static self) {
         *self.waiter.lock() = None;
-        POOL.give(self);
+        POOL.get(StaticPool::new).give(self);
     }
 }

@@ -11,6 +11,8 @@ use super::timer::{TimerId, Wheel};
 use crate::coroutine::Root;
 use crate::stack::StackSize;
 use crate::sys::poll::{PollWaker, Poller};
+use crate::sys::process;
+use crate::sys::process::PerProcess;
 use crate::sys::report;
 use crate::sys::time;
 use crate::util::ring::Ring;
@@ -43,6 +45,8 @@ pub(crate) struct HubShared {
     sleep: AtomicU8,
     /// A green thread was given up on it and may still be woken, so it never belongs to another hub.
     spoiled: AtomicBool,
+    /// Whose hub it is: a forked child leaves its parent's alone.
+    generation: u32,
     waker: Mutex<Option<PollWaker>>,
 }
 
@@ -51,18 +55,19 @@ const ASLEEP: u8 = 1;
 /// Woken by somebody who has counted the hub as searching. One word with the rest, so that the hub cannot miss it.
 const SENT_TO_SEARCH: u8 = 2;
 
-static POOL: StaticPool<HubShared> = StaticPool::new();
+static POOL: PerProcess<StaticPool<HubShared>> = PerProcess::new();
 
 impl HubShared {
     /// An idle one, or a new one.
     pub(crate) fn take() -> &'static Self {
-        POOL.take(|| Self {
+        POOL.get(StaticPool::new).take(|| Self {
             inbox: Inbox::new(),
             placed: Injector::new(),
             sources: Sources::new(),
             live: AtomicUsize::new(0),
             sleep: AtomicU8::new(AWAKE),
             spoiled: AtomicBool::new(false),
+            generation: process::generation(),
             waker: Mutex::new(None),
         })
     }
@@ -84,9 +89,14 @@ impl HubShared {
 
     /// Gives back one that was never opened, or is closed and has no task left anywhere. No scheduler has it any more.
     pub(crate) fn give(&'static self) {
-        if !self.spoiled.load(Ordering::Relaxed) {
-            POOL.give(self);
+        if !self.spoiled.load(Ordering::Relaxed) && !self.is_parents() {
+            POOL.get(StaticPool::new).give(self);
         }
+    }
+
+    /// Whether it belongs to the process that this one was forked from.
+    pub(crate) fn is_parents(&self) -> bool {
+        self.generation != process::generation()
     }
 
     #[inline]
@@ -116,6 +126,7 @@ impl HubShared {
                 .sleep
                 .compare_exchange(ASLEEP, state, Ordering::SeqCst, Ordering::Relaxed)
                 .is_err()
+            || self.is_parents()
         {
             return false;
         }
@@ -147,6 +158,8 @@ pub(crate) struct Hub {
     /// From where green threads are resumed.
     root: Root,
     stack_size: StackSize,
+    /// What ran here has forked, this is the child, and it is over there: with which status a process ends then.
+    child_status: Cell<Option<i32>>,
 }
 
 impl Hub {
@@ -171,7 +184,19 @@ impl Hub {
             unwinding: Cell::new(0),
             root: Root::of_this_thread(),
             stack_size,
+            child_status: Cell::new(None),
         }
+    }
+
+    /// Whether the hub belongs to the process that this one was forked from. Then nothing is run on it any more.
+    #[inline(always)]
+    pub(crate) fn is_parents(&self) -> bool {
+        self.child_status.get().is_some()
+    }
+
+    /// With which status the child ends where nothing else is left to run in it: that of a `main` that returned or panicked.
+    pub(crate) fn child_status(&self) -> Option<i32> {
+        self.child_status.get()
     }
 
     #[inline(always)]
@@ -234,8 +259,27 @@ impl Hub {
                 // What follows may run code of users (a waker's, say) and is not part of the green thread.
                 self.outside();
                 self.task_ended(&task);
+                self.look_whether_forked(&task);
                 true
             }
+        }
+    }
+
+    /// A green thread that forked goes on in the child, where it is never suspended; and there it may have just ended.
+    #[inline(always)]
+    fn look_whether_forked(&self, ended: &TaskRef) {
+        if self.shared.is_parents() {
+            self.disown(ended);
+        }
+    }
+
+    /// The other green threads are the parent's: nothing of them may run here.
+    #[cold]
+    fn disown(&self, ended: &TaskRef) {
+        self.child_status.set(Some(process::status(!ended.has_failed())));
+        while self.ready.pop().is_some() {}
+        while let Some(task) = self.fresh.pop() {
+            std::mem::forget(task);
         }
     }
 
@@ -312,7 +356,9 @@ impl Hub {
                 ended
             }
             Err((task, error)) => {
+                let abandoned = task.clone();
                 task.abandon(Cause::Io(error));
+                self.look_whether_forked(&abandoned);
                 true
             }
         }
@@ -428,6 +474,9 @@ impl Hub {
 
 impl Drop for Hub {
     fn drop(&mut self) {
+        if self.is_parents() {
+            return;
+        }
         self.shared.close();
     }
 }

@@ -13,7 +13,7 @@ use crate::coroutine;
 use crate::stack::{StackSize, budget};
 use crate::sys::fault::{self, Call};
 use crate::sys::poll::Poller;
-use crate::sys::process;
+use crate::sys::process::{self, PerProcess};
 use crate::sys::report;
 use crate::sys::signal::AltStack;
 use crossbeam_deque::Worker;
@@ -45,6 +45,13 @@ enum Flavour {
 /// (or as many as the environment variable `GREENTHREAD_WORKERS` says). A runtime of one's own is for tests, for
 /// another stack size, and for green threads that are to end together.
 ///
+/// # Fork
+/// In the child of a `fork` that does not `exec`, what belongs to the parent stays the parent's: its runtimes refuse to
+/// [`run`](Self::run) and spawn, its green threads are not there to be joined, and sockets are dropped without disturbing it.
+/// A global runtime of the child's own starts with the next [`spawn`](crate::spawn), other runtimes may be made. A green thread
+/// that forks goes on in the child as if on a plain OS thread; where it was `main` of a current-thread runtime, `run` returns,
+/// otherwise the child ends with it. What other threads held at the fork, a lock say, is held for ever in the child.
+///
 /// # Dropping
 /// Ends it: green threads that still run are killed (unwound at their next suspension point) and new ones never run.
 /// Dropping waits for that; on a green thread it suspends that only. What has not ended after five seconds is given up:
@@ -58,7 +65,7 @@ pub struct Runtime {
 
 /// What the whole process needs once, before the first green thread.
 fn prepare_process() {
-    process::watch();
+    process::in_forked_child(current::forget);
     // Without its handler an overflow still ends the process, only without the report.
     let _ = coroutine::install_overflow_report();
     panic_hook::install();
@@ -183,6 +190,8 @@ impl Runtime {
     {
         match &self.flavour {
             Flavour::Workers(_) => {
+                self.check_is_own()
+                    .map_err(|error| JoinError::new(Cause::Io(error), Some("main")))?;
                 let (family, joinable) = self.spawn_main(main, |task| self.push(task))?;
                 family.wait_and_free();
                 finished(joinable)
@@ -202,6 +211,7 @@ impl Runtime {
         F: FnOnce() -> T + 'static,
         T: 'static,
     {
+        self.check_is_own().map_err(|error| JoinError::new(Cause::Io(error), Some("main")))?;
         let refuse =
             |why: &str| Err(JoinError::new(Cause::Io(io::Error::other(why)), Some("main")));
         let Flavour::CurrentThread { running, spoiled } = &self.flavour else {
@@ -239,17 +249,29 @@ impl Runtime {
         let poller = shared.open().map_err(io)?;
         let scheduler = Arc::clone(&self.scheduler);
         let hub = Hub::new(shared, scheduler, Worker::new_fifo(), poller, self.stack_size);
-        current::enter(&hub, || {
-            let (family, joinable) = self.spawn_main(main, |task| hub.fresh.push(task))?;
-            worker::run(&hub, || family.is_empty());
-            let give_up_at = Instant::now() + GRACE;
-            let given_up = worker::wind_down(&hub, || Instant::now() >= give_up_at);
-            spoiled.store(!given_up.is_empty(), Ordering::Relaxed);
-            report_given_up(&given_up);
-            if family.is_empty() {
-                family.free();
-            }
-            finished(joinable)
+        coroutine::set_aside(|| {
+            current::enter(&hub, || {
+                let (family, joinable) = self.spawn_main(main, |task| hub.fresh.push(task))?;
+                worker::run(&hub, || family.is_empty());
+                if hub.is_parents() {
+                    // What forked was `main`, and it has a value; or another, and its `main` is the parent's.
+                    let parents = || {
+                        JoinError::new(
+                            Cause::Io(process::belongs_to_parent("`main`")),
+                            Some("main"),
+                        )
+                    };
+                    return joinable.take_result().unwrap_or_else(|| Err(parents()));
+                }
+                let give_up_at = Instant::now() + GRACE;
+                let given_up = worker::wind_down(&hub, || Instant::now() >= give_up_at);
+                spoiled.store(!given_up.is_empty(), Ordering::Relaxed);
+                report_given_up(&given_up);
+                if family.is_empty() {
+                    family.free();
+                }
+                finished(joinable)
+            })
         })
     }
 
@@ -291,6 +313,15 @@ impl Runtime {
         T: Send + 'static,
     {
         crate::thread::Builder::new().spawn_on(self, body).expect("failed to spawn a green thread")
+    }
+
+    /// # Errors
+    /// That it belongs to the process that this one was forked from.
+    pub(crate) fn check_is_own(&self) -> io::Result<()> {
+        if self.scheduler.is_parents() {
+            return Err(process::belongs_to_parent("this runtime"));
+        }
+        Ok(())
     }
 
     /// Whether the caller is on one of its workers.
@@ -336,6 +367,13 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
+        if self.scheduler.is_parents() {
+            // Its threads are not here; detaching one that does not exist would touch memory that is gone.
+            if let Flavour::Workers(threads) = &mut self.flavour {
+                std::mem::forget(std::mem::take(threads.get_mut()));
+            }
+            return;
+        }
         let threads = match &self.flavour {
             Flavour::Workers(threads) => threads,
             Flavour::CurrentThread { .. } => {
@@ -346,8 +384,7 @@ impl Drop for Runtime {
             }
         };
         self.scheduler.advance(Phase::Ending);
-        // A forked child has the runtime but none of its threads.
-        if self.is_callers() || process::is_forked_child() {
+        if self.is_callers() {
             return;
         }
         let mut ended = self.wait_for_end(Instant::now() + GRACE);
@@ -403,30 +440,32 @@ fn work(
         worker::run(&hub, || false);
         worker::wind_down(&hub, || scheduler.phase() == Phase::GivingUp)
     });
+    if let Some(status) = hub.child_status() {
+        // What the child was made for is over.
+        std::process::exit(status);
+    }
     drop(hub);
     scheduler.given_up.lock().extend(given_up);
     scheduler.worker_ended();
 }
 
-/// The runtime that starts by itself.
+/// The runtime that starts by itself. A forked child starts one of its own.
 ///
 /// # Errors
-/// What the system said when it could not be started; the next call tries again. In a child of `fork` the workers of a
-/// runtime that its parent started do not exist, and there is none.
+/// What the system said when it could not be started; the next call tries again.
 pub(crate) fn global() -> io::Result<&'static Runtime> {
-    static GLOBAL: OnceLock<Runtime> = OnceLock::new();
-    static STARTING: Mutex<()> = Mutex::new(());
-    if process::is_forked_child() {
-        return Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "a forked child has no global runtime: the workers are its parent's; build a Runtime, or exec first",
-        ));
+    #[derive(Default)]
+    struct Global {
+        runtime: OnceLock<Runtime>,
+        starting: Mutex<()>,
     }
-    if let Some(runtime) = GLOBAL.get() {
+    static GLOBAL: PerProcess<Global> = PerProcess::new();
+    let global = GLOBAL.get(Global::default);
+    if let Some(runtime) = global.runtime.get() {
         return Ok(runtime);
     }
-    let _one = STARTING.lock();
-    if let Some(runtime) = GLOBAL.get() {
+    let _one = global.starting.lock();
+    if let Some(runtime) = global.runtime.get() {
         return Ok(runtime);
     }
     let mut builder = Runtime::builder();
@@ -440,7 +479,7 @@ pub(crate) fn global() -> io::Result<&'static Runtime> {
         builder = builder.workers(workers);
     }
     let runtime = builder.build()?;
-    Ok(GLOBAL.get_or_init(|| runtime))
+    Ok(global.runtime.get_or_init(|| runtime))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 const READABLE: u64 = 1;
@@ -30,6 +30,13 @@ const WRITABLE: u64 = 2;
 const READ_CLOSED: u64 = 4;
 const WRITE_CLOSED: u64 = 8;
 const TICK: u64 = 16;
+
+const UNBOUND: u32 = 0;
+
+/// This process as a number above [`UNBOUND`].
+fn this_process() -> u32 {
+    process::generation() + 1
+}
 
 /// Which way data flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +114,8 @@ struct Home {
 pub(crate) struct Source {
     fd: RawFd,
     readiness: AtomicU64,
-    bound: AtomicBool,
+    /// In which process it is registered, see [`this_process`]; or [`UNBOUND`].
+    bound: AtomicU32,
     home: Mutex<Option<Home>>,
     readers: Mutex<Waiters>,
     writers: Mutex<Waiters>,
@@ -118,7 +126,7 @@ impl Source {
         Arc::new(Self {
             fd,
             readiness: AtomicU64::new(0),
-            bound: AtomicBool::new(false),
+            bound: AtomicU32::new(UNBOUND),
             home: Mutex::new(None),
             readers: Mutex::default(),
             writers: Mutex::default(),
@@ -135,7 +143,7 @@ impl Source {
     #[inline]
     pub(crate) fn may_be_ready(&self, direction: Direction, seen: Seen) -> bool {
         seen.0 & (direction.bit() | direction.closed_bit()) != 0
-            || !self.bound.load(Ordering::Relaxed)
+            || self.bound.load(Ordering::Relaxed) == UNBOUND
     }
 
     /// An operation begun after `seen` found nothing more to do in this direction.
@@ -154,7 +162,7 @@ impl Source {
     /// that is not so: what follows is the end of file.
     #[inline]
     pub(crate) fn came_up_short(&self, direction: Direction, seen: Seen) {
-        if seen.0 & direction.closed_bit() == 0 && self.bound.load(Ordering::Relaxed) {
+        if seen.0 & direction.closed_bit() == 0 && self.bound.load(Ordering::Relaxed) != UNBOUND {
             self.would_block(direction, seen);
         }
     }
@@ -205,36 +213,36 @@ impl Source {
 
     /// Registers with the hub of the calling green thread, unless it is registered already.
     fn bind(self: &Arc<Self>) -> io::Result<()> {
-        if self.bound.load(Ordering::Acquire) {
+        if self.bound.load(Ordering::Acquire) == this_process() {
             return Ok(());
         }
         let mut home = self.home.lock();
-        if home.is_some() {
+        if home.as_ref().is_some_and(|home| !home.hub.is_parents()) {
             return Ok(());
         }
         let Some(hub) = current::with_hub(|hub| hub.shared()) else { return Ok(()) };
         self.readiness.store(0, Ordering::SeqCst);
         let key = hub.sources.add(self)?;
         *home = Some(Home { hub, key });
-        self.bound.store(true, Ordering::SeqCst);
+        self.bound.store(this_process(), Ordering::SeqCst);
         Ok(())
     }
 
     /// Ends the registration. The descriptor is still open.
     pub(crate) fn unbind(&self) {
         // In a forked child the epoll instance is the parent's, and the locks are as the parent's threads left them.
-        if process::is_forked_child() {
+        if self.bound.load(Ordering::SeqCst) != this_process() {
             return;
         }
         if let Some(home) = self.home.lock().take() {
-            self.bound.store(false, Ordering::SeqCst);
+            self.bound.store(UNBOUND, Ordering::SeqCst);
             home.hub.sources.remove(home.key, self.fd);
         }
     }
 
     fn hub_ended(&self) {
         self.home.lock().take();
-        self.bound.store(false, Ordering::SeqCst);
+        self.bound.store(UNBOUND, Ordering::SeqCst);
         self.readers.lock().wake_all();
         self.writers.lock().wake_all();
     }

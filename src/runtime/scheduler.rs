@@ -67,6 +67,10 @@ impl Drop for Scheduler {
         for hub in &self.hubs {
             hub.give();
         }
+        // Tasks of a parent are not touched in its child: another thread of the parent may have been at work on them.
+        if self.is_parents() {
+            std::mem::forget(std::mem::take(&mut self.injector));
+        }
     }
 }
 
@@ -95,6 +99,11 @@ impl Scheduler {
             1 => Phase::Ending,
             _ => Phase::GivingUp,
         }
+    }
+
+    /// Whether it belongs to the process that this one was forked from.
+    pub(crate) fn is_parents(&self) -> bool {
+        self.hubs[0].is_parents()
     }
 
     /// Goes on to a later phase and tells every worker.

@@ -37,6 +37,9 @@ pub(crate) fn run(hub: &Hub, over: impl Fn() -> bool) {
 /// Kills every green thread of the hub and runs them until they have ended; new ones end without running. Where
 /// `give_up` says so, leaves those that have not ended where they are, and returns their names.
 pub(crate) fn wind_down(hub: &Hub, give_up: impl Fn() -> bool) -> Vec<String> {
+    if hub.is_parents() {
+        return Vec::new();
+    }
     hub.kill_all();
     let over = || (hub.live() == 0 && hub.fresh.is_empty()) || give_up();
     turn(
@@ -65,7 +68,7 @@ fn turn(
 ) {
     let mut since_outside = 0;
     let mut outside = 0u32;
-    loop {
+    while !hub.is_parents() {
         hub.drain_inbox();
         let ran = hub.run_ready(OUTSIDE_EVERY) + hub.start_fresh(&start);
         since_outside += ran;

@@ -1,9 +1,10 @@
 //! Whole-process events: the beginning of `exit`, and a `fork`.
 
 use std::cell::Cell;
+use std::io;
 use std::ptr;
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use std::sync::{Once, OnceLock};
 
 static EXITING: AtomicBool = AtomicBool::new(false);
 /// How many forks lie between this process and the one that first used the library.
@@ -19,8 +20,14 @@ extern "C" fn mark_exiting() {
     EXITING.store(true, Ordering::Relaxed);
 }
 
+/// What else a forked child does before anything else.
+static IN_CHILD: OnceLock<fn()> = OnceLock::new();
+
 unsafe extern "C" fn mark_forked() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    if let Some(in_child) = IN_CHILD.get() {
+        in_child();
+    }
 }
 
 /// Arranges that [`is_exiting`] and [`generation`] know; later calls do nothing.
@@ -33,6 +40,12 @@ pub(crate) fn watch() {
             libc::pthread_atfork(None, None, Some(mark_forked));
         }
     });
+}
+
+/// Has `then` called in each child of a `fork` from here on, on the thread that forked. It may do no more than store.
+pub(crate) fn in_forked_child(then: fn()) {
+    watch();
+    let _ = IN_CHILD.set(then);
 }
 
 /// Whether the calling OS thread runs the process's exit handlers. The others go on: a handler may wait for them.
@@ -53,9 +66,17 @@ pub(crate) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// Whether this process is the child of a `fork` made after the library was first used.
-pub(crate) fn is_forked_child() -> bool {
-    generation() != 0
+/// What is said of that which was made under another [`generation`].
+pub(crate) fn belongs_to_parent(what: &str) -> io::Error {
+    let text = format!(
+        "{what} belongs to the process that this one was forked from; it does not run here"
+    );
+    io::Error::new(io::ErrorKind::Unsupported, text)
+}
+
+/// The exit status of a process whose `main` returned, or panicked.
+pub(crate) fn status(good: bool) -> i32 {
+    if good { 0 } else { 101 }
 }
 
 /// Something that each process has one of, made when it is first asked for. A forked child gets one of its own: in its

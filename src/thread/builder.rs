@@ -124,6 +124,7 @@ impl Builder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        runtime.check_is_own()?;
         // Whoever runs a `main` knows of its own runtime's green threads only.
         let family = if runtime.is_callers() { own_family() } else { None };
         let create = |meta, family, reservation| new_task(body, meta, family, reservation);

@@ -4,6 +4,7 @@
 use super::{JoinError, Thread, ThreadId};
 use crate::runtime::park::{self, Parker, Reason, Wake};
 use crate::runtime::task::{Blocker, Cause, Joinable};
+use crate::sys::process;
 use crate::sys::time::deadline_after;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -99,7 +100,8 @@ impl<T> JoinHandle<T> {
     /// Waits for the end; `false` if the deadline passed first. The caller's own end is not waited for.
     fn wait_until(&self, deadline: Option<Instant>) -> bool {
         let task = self.joinable.task();
-        while !task.is_done() {
+        // A forked child has its parent's handles, but not its green threads.
+        while !task.is_done() && !task.is_parents() {
             if park::is_caller(task) {
                 return true;
             }
@@ -125,7 +127,12 @@ impl<T> JoinHandle<T> {
 
     fn finish(self) -> Result<T, JoinError> {
         if !self.is_finished() {
-            return Err(JoinError::new(Cause::OwnJoin, self.name()));
+            let cause = if self.joinable.task().is_parents() {
+                Cause::Io(process::belongs_to_parent("the green thread"))
+            } else {
+                Cause::OwnJoin
+            };
+            return Err(JoinError::new(cause, self.name()));
         }
         let lost = || Err(JoinError::new(Cause::Killed, None));
         self.joinable.take_result().unwrap_or_else(lost)

@@ -9,8 +9,8 @@ use std::thread::Result;
 
 /// A job as the pool sees it.
 pub(super) trait Job: Send + Sync {
-    /// Runs it, unless nobody waits for it any more.
-    fn run(&self);
+    /// Runs it, unless nobody waits for it any more. `false` if it panicked.
+    fn run(&self) -> bool;
 
     /// Whether there is nothing to run.
     fn is_given_up(&self) -> bool;
@@ -52,7 +52,7 @@ impl<F, T> Call<F, T> {
 }
 
 impl<F: FnOnce() -> T + Send, T: Send> Job for Call<F, T> {
-    fn run(&self) {
+    fn run(&self) -> bool {
         let body = {
             let mut stage = self.0.lock();
             match std::mem::replace(&mut *stage, Stage::GivenUp) {
@@ -60,10 +60,11 @@ impl<F: FnOnce() -> T + Send, T: Send> Job for Call<F, T> {
                     *stage = Stage::Running(waiter);
                     body
                 }
-                _ => return,
+                _ => return true,
             }
         };
         let result = catch_unwind(AssertUnwindSafe(body));
+        let good = result.is_ok();
         let mut stage = self.0.lock();
         match std::mem::replace(&mut *stage, Stage::GivenUp) {
             Stage::Running(waiter) => {
@@ -76,6 +77,7 @@ impl<F: FnOnce() -> T + Send, T: Send> Job for Call<F, T> {
                 drop_quietly(result);
             }
         }
+        good
     }
 
     fn is_given_up(&self) -> bool {

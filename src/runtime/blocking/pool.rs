@@ -4,7 +4,7 @@
 use super::super::park::{self, Parker, Reason, Wake};
 use super::job::{Call, Job, Left};
 use super::{KIND, Kind};
-use crate::sys::fault;
+use crate::sys::{fault, process};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::fmt;
@@ -113,11 +113,16 @@ impl Pool {
     /// A thread's whole life.
     fn work(&self) {
         KIND.set(Some(self.kind));
+        let generation = process::generation();
         let mut state = self.state.lock();
         loop {
             if let Some(job) = state.queue.pop_front() {
                 drop(state);
-                job.run();
+                let good = job.run();
+                if process::generation() != generation {
+                    // The job has forked, and what the child was made for is over.
+                    std::process::exit(process::status(good));
+                }
                 drop(job);
                 OPEN.fetch_sub(1, Ordering::SeqCst);
                 state = self.state.lock();

@@ -8,6 +8,11 @@ thread_local! {
     static HUB: Cell<*const Hub> = const { Cell::new(ptr::null()) };
 }
 
+/// In a forked child the hub is its parent's: what runs now runs on, as if on a plain OS thread.
+pub(crate) fn forget() {
+    HUB.set(ptr::null());
+}
+
 /// Out of line, so that no compiler keeps the address of a thread-local across a switch.
 #[inline(never)]
 fn get() -> *const Hub {

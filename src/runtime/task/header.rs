@@ -12,7 +12,7 @@
 //! | `flags` | everybody, by `fetch_or` | |
 //! | `done`, `completion` | whoever ends the task, under the lock | joiners; `done` also without it |
 //! | `reason` | the owner, before it sleeps | reports |
-//! | `meta`, `family`, `reservation`, `vtable` | nobody after creation | everybody |
+//! | `generation`, `meta`, `family`, `reservation`, `vtable` | nobody after creation | everybody |
 
 use super::current;
 use super::error::{Cause, JoinError};
@@ -26,6 +26,7 @@ use crate::runtime::hub::HubShared;
 use crate::runtime::park::{Reason, Waiter};
 use crate::stack::StackSize;
 use crate::stack::budget::Reservation;
+use crate::sys::process;
 use parking_lot::Mutex;
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -164,6 +165,8 @@ pub(crate) struct Header {
     completion: Mutex<Completion>,
     done: AtomicBool,
     reason: AtomicU8,
+    /// Which process made it, as far as the last bits tell: in a forked child the tasks of the parent never end.
+    generation: u8,
 }
 
 // SAFETY: see the table above; `reservation` is taken once, by whoever ends the task, which is one thread.
@@ -195,6 +198,7 @@ impl Header {
             completion: Mutex::new(Completion::default()),
             done: AtomicBool::new(false),
             reason: AtomicU8::new(Reason::None as u8),
+            generation: process::generation() as u8,
         }
     }
 
@@ -448,6 +452,11 @@ impl TaskRef {
 
     pub(crate) fn stack_size(&self) -> Option<StackSize> {
         self.header().meta.as_ref()?.stack_size
+    }
+
+    /// Whether it was made in a process that this one was forked from: then it does not run here, and never ends.
+    pub(crate) fn is_parents(&self) -> bool {
+        self.header().generation != process::generation() as u8
     }
 
     pub(crate) fn roster(&self) -> u32 {

@@ -97,7 +97,9 @@ impl<'scope> Scope<'scope, '_> {
     fn last_living(&self, ended: &mut Ended) -> Option<TaskRef> {
         let mut gone = Vec::new();
         let mut children = self.children.lock();
-        while let Some(task) = children.tasks.pop_if(|task| task.is_done() && !task.is_leaked()) {
+        let is_over =
+            |task: &mut TaskRef| (task.is_done() && !task.is_leaked()) || task.is_parents();
+        while let Some(task) = children.tasks.pop_if(is_over) {
             ended.failed |= task.take_failure();
             gone.push(task);
         }
