@@ -8,18 +8,23 @@ use std::ptr::{self, NonNull};
 /// Calls `f`, which may resume green threads, such that the coroutines that the caller is in do not know of it: in a
 /// generator of a plain OS thread, say.
 pub(crate) fn set_aside<T>(f: impl FnOnce() -> T) -> T {
-    struct Back([*const Control; 2]);
+    struct Back {
+        innermost: *const Control,
+        green_thread: *const Control,
+    }
     impl Drop for Back {
         fn drop(&mut self) {
             // SAFETY: a thread-local without a destructor is valid while its thread runs.
             let running = unsafe { &*running() };
-            running.current.set(self.0[0]);
-            running.green_thread.set(self.0[1]);
+            running.latest.set(self.innermost);
+            running.green_thread.set(self.green_thread);
         }
     }
     // SAFETY: as above.
     let running = unsafe { &*running() };
-    let _back = Back([&running.current, &running.green_thread].map(|of| of.replace(ptr::null())));
+    let innermost = running.innermost();
+    running.latest.set(ptr::null());
+    let _back = Back { innermost, green_thread: running.green_thread.replace(ptr::null()) };
     f()
 }
 

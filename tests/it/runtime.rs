@@ -372,3 +372,23 @@ fn what_an_idle_one_never_ran_ends_with_it() {
         assert!(handle.join().unwrap_err().is_killed());
     }
 }
+
+/// What runs inside is one thing, the generator another: the one knows nothing of the other.
+#[test]
+fn a_current_thread_runtime_inside_a_generator() {
+    use greenthread::generator::{Generator, Yielder};
+    let mut numbers = Generator::new(|yielder: &Yielder<i32>| {
+        yielder.yield_(1);
+        let runtime = Runtime::new_current_thread().unwrap();
+        let inside = runtime.run_local(|| {
+            let mut inner = Generator::new(|yielder: &Yielder<i32>| yielder.yield_(2));
+            spawn(yield_now).join().unwrap();
+            inner.next().unwrap()
+        });
+        yielder.yield_(inside.unwrap());
+        yielder.yield_(3);
+    });
+    assert_eq!(numbers.by_ref().take(2).collect::<Vec<i32>>(), [1, 2]);
+    assert_eq!(numbers.next(), Some(3));
+    assert_eq!(numbers.next(), None);
+}
