@@ -71,8 +71,8 @@ mod util;
 
 pub use runtime::{Runtime, RuntimeBuilder};
 pub use thread::{
-    Builder, Elapsed, JoinError, JoinHandle, blocking, current, join_all, kill_all, run, scope,
-    shield, sleep, spawn, timeout, yield_now,
+    Builder, Elapsed, JoinError, JoinHandle, blocking, catch_unwind, current, join_all, kill_all,
+    run, scope, shield, sleep, spawn, timeout, yield_now,
 };
 
 /// The README's example is a test like the others.

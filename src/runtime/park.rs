@@ -8,8 +8,8 @@
 
 use super::panic_hook;
 use super::task::{
-    self, Blocker, Expired, Kill, Outcome, Started, TaskRef, Token, current, new_os_thread,
-    sleep_os_thread, switch,
+    self, Blocker, Expired, Kill, Outcome, Started, TaskRef, Token, current, is_interruption,
+    new_os_thread, sleep_os_thread, switch,
 };
 use crate::sys::process;
 use std::any::Any;
@@ -204,7 +204,7 @@ impl Parker {
             until.and_then(|at| current::with_hub(|hub| hub.add_timer(started, *token, at)));
         // The second look at the kill flag pairs with `kill`: it sets the flag, then looks at the park word.
         let sleeps = task.park_word().park(*token, self.interruptible)
-            && !(self.is_killed() && task.park_word().interrupt());
+            && !(self.is_interrupted() && task.park_word().interrupt());
         if sleeps {
             suspend(started, self.unwinding);
         }
@@ -228,19 +228,21 @@ impl Parker {
             return Wake::Killed;
         }
         let (until, limited) = interruption.cut(deadline);
-        if task.park_word().park(*token, false) {
+        if task.park_word().park(*token, self.interruptible)
+            && !(self.is_interrupted() && task.park_word().interrupt())
+        {
             sleep_os_thread(task, *token, until);
         }
         match task.park_word().outcome() {
-            Outcome::Expired if limited => Wake::Killed,
-            Outcome::Expired => Wake::TimedOut,
-            Outcome::Notified | Outcome::Interrupted => Wake::Notified,
+            Outcome::Notified => Wake::Notified,
+            Outcome::Expired if !limited => Wake::TimedOut,
+            Outcome::Expired | Outcome::Interrupted => Wake::Killed,
         }
     }
 
     #[inline]
-    fn is_killed(&self) -> bool {
-        self.interruptible && task::any_interruption() && self.waiter.task.is_killed()
+    fn is_interrupted(&self) -> bool {
+        self.interruptible && task::any_interruption() && self.waiter.task.is_interrupted()
     }
 
     #[inline]
@@ -281,8 +283,8 @@ fn interruption_of(task: &TaskRef) -> Interruption {
     }
     match task.nearest_limit() {
         None => Interruption::None,
-        Some(limit) if limit.deadline <= Instant::now() => Interruption::Now,
-        Some(limit) => Interruption::At(limit.deadline),
+        Some((deadline, _)) if deadline <= Instant::now() => Interruption::Now,
+        Some((deadline, _)) => Interruption::At(deadline),
     }
 }
 
@@ -305,14 +307,14 @@ pub(crate) fn raise_kill() -> ! {
     let task = own_task();
     task.set_interrupted();
     match task.nearest_limit() {
-        Some(limit) if !task.is_killed() => resume_unwind(Box::new(Expired(limit.id))),
+        Some((_, id)) if !task.is_killed() => resume_unwind(Box::new(Expired(id))),
         _ => resume_unwind(Box::new(Kill)),
     }
 }
 
-/// Whether somebody is unwound by a kill or an expired timeout, not by a panic.
-pub(crate) fn is_interruption(payload: &(dyn Any + Send)) -> bool {
-    payload.is::<Kill>() || payload.is::<Expired>()
+/// Ends the calling green thread as if it had been killed.
+pub(crate) fn end_as_killed() -> ! {
+    resume(Box::new(Kill))
 }
 
 /// Runs `body` and stops whatever unwinds out of it.
@@ -402,7 +404,13 @@ pub(crate) fn yield_now() {
 #[cold]
 #[inline(never)]
 fn yield_slowly() {
-    let Some(started) = current_green() else { return std::thread::yield_now() };
+    let Some(started) = current_green() else {
+        std::thread::yield_now();
+        if task::any_interruption() && !std::thread::panicking() && is_due(&os_thread()) {
+            raise_kill();
+        }
+        return;
+    };
     let unwinding = started.with(|task| is_unwinding_as(task, Some(started)));
     requeue_and_suspend(started, unwinding);
     if !unwinding && task::any_interruption() {
@@ -412,10 +420,14 @@ fn yield_slowly() {
 
 #[cold]
 fn raise_if_interrupted(started: Started) {
-    let due = |task: &TaskRef| !task.is_shielded() && interruption_of(task) == Interruption::Now;
-    if started.with(due) {
+    if started.with(is_due) {
         raise_kill();
     }
+}
+
+/// Whether a wait of the thread would end at once by an interruption.
+fn is_due(task: &TaskRef) -> bool {
+    !task.is_shielded() && interruption_of(task) == Interruption::Now
 }
 
 /// Counts one operation that did not have to wait; after a number of them the green thread lets the others run.

@@ -8,25 +8,36 @@
 mod blocking;
 mod builder;
 mod current;
+mod deadline;
+mod group;
+mod interval;
 mod join_handle;
 mod park;
 mod scope;
 mod sleep;
 mod spawn;
 mod timeout;
+mod timer;
 mod uncaught;
+mod unwind;
 mod wait;
 
 pub use blocking::blocking;
 pub use builder::Builder;
 pub use current::current;
+pub use deadline::Deadline;
+pub use group::{GroupError, TaskError, TaskGroup, group};
+pub use interval::{Interval, MissedTicks};
 pub use join_handle::JoinHandle;
+use park::park_until;
 pub use park::{park, park_timeout};
 pub use scope::{ScopedJoinHandle, scope};
 pub use sleep::{sleep, sleep_until, yield_now};
 pub use spawn::{run, spawn};
-pub use timeout::{Elapsed, shield, timeout};
+pub use timeout::{Elapsed, shield, timeout, timeout_at};
+pub use timer::Timer;
 pub use uncaught::{set_uncaught_hook, take_uncaught_hook};
+pub use unwind::catch_unwind;
 pub use wait::{
     AsCompleted, Handle, Join, as_completed, as_completed_timeout, join_all, kill_all, wait,
     wait_timeout,

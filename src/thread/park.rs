@@ -27,7 +27,7 @@ pub fn park_timeout(timeout: Duration) {
 }
 
 /// `None` is for ever.
-fn park_until(deadline: Option<Instant>) {
+pub(super) fn park_until(deadline: Option<Instant>) {
     let thread = current();
     let task = thread.task();
     if task.take_permit() {

@@ -5,9 +5,10 @@ use crate::coroutine::enter_no_switch_region;
 use crate::runtime::park;
 use crate::runtime::task::{Expired, Limit, TaskRef};
 use crate::sys::time::deadline_after;
+use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The time of a [`timeout`] ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +51,62 @@ pub fn timeout<F, T>(duration: Duration, body: F) -> Result<T, Elapsed>
 where
     F: FnOnce() -> T,
 {
+    run_until(deadline_after(duration), body)
+}
+
+/// As [`timeout`](timeout()), up to a point in time; see also [`Deadline`](super::Deadline). (Python's `asyncio.timeout_at`.)
+///
+/// # Errors
+/// [`Elapsed`] if the time came before `body` had finished.
+///
+/// # Examples
+/// ```
+/// use std::time::Instant;
+/// let result = greenthread::thread::timeout_at(Instant::now(), greenthread::yield_now);
+/// assert!(result.is_err());
+/// ```
+pub fn timeout_at<F, T>(deadline: Instant, body: F) -> Result<T, Elapsed>
+where
+    F: FnOnce() -> T,
+{
+    run_until(Some(deadline), body)
+}
+
+/// `None` is a time beyond the clock's end: for ever.
+pub(super) fn run_until<F, T>(deadline: Option<Instant>, body: F) -> Result<T, Elapsed>
+where
+    F: FnOnce() -> T,
+{
+    if deadline.is_none() {
+        return Ok(body());
+    }
+    match run_limited(Limit { deadline, id: new_limit_id() }, body) {
+        Limited::Done(value) => Ok(value),
+        Limited::Expired => Err(Elapsed(())),
+        Limited::Unwound(payload) => park::resume(payload),
+    }
+}
+
+/// What became of what ran inside a limit.
+pub(super) enum Limited<T> {
+    Done(T),
+    /// This very limit has ended it.
+    Expired,
+    /// A panic, a kill, or another limit.
+    Unwound(Box<dyn Any + Send>),
+}
+
+/// Tells a limit from all others.
+pub(super) fn new_limit_id() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let deadline = deadline_after(duration);
-    let Some(deadline) = deadline.filter(|_| !cfg!(panic = "abort")) else { return Ok(body()) };
-    let limit = Limit { deadline, id: NEXT.fetch_add(1, Ordering::Relaxed) };
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Runs `body` inside `limit`.
+pub(super) fn run_limited<T>(limit: Limit, body: impl FnOnce() -> T) -> Limited<T> {
+    if cfg!(panic = "abort") {
+        return Limited::Done(body());
+    }
     let task = park::own_task();
     let region = enter_no_switch_region();
     task.push_limit(limit);
@@ -61,10 +114,10 @@ where
     task.pop_limit();
     drop(region);
     match result {
-        Ok(value) => Ok(value),
+        Ok(value) => Limited::Done(value),
         Err(payload) => match payload.downcast_ref::<Expired>() {
-            Some(expired) if expired.0 == limit.id => Err(Elapsed(())),
-            _ => park::resume(payload),
+            Some(expired) if expired.0 == limit.id => Limited::Expired,
+            _ => Limited::Unwound(payload),
         },
     }
 }

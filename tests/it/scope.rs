@@ -1,6 +1,6 @@
 //! Scopes: green threads that borrow from their spawner.
 
-use crate::support::{FOR_EVER, OnDrop, Random, until, within_limit, workers};
+use crate::support::{FOR_EVER, OnDrop, Random, everywhere, until, within_limit, workers};
 use greenthread::thread::{self, ScopedJoinHandle, park};
 use greenthread::{Builder, Runtime, scope, shield, sleep, spawn, timeout, yield_now};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,17 +9,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 const SHORT: Duration = Duration::from_millis(5);
-
-/// On a current-thread runtime, on some with workers, and on a plain OS thread.
-fn everywhere(body: fn()) {
-    within_limit(move || {
-        Runtime::new_current_thread().unwrap().run_local(body).unwrap();
-        for count in [1, 2, 8] {
-            workers(count).run(body).unwrap();
-        }
-        body();
-    });
-}
 
 fn text(payload: &(dyn std::any::Any + Send)) -> &str {
     payload.downcast_ref::<&str>().copied().unwrap_or("no text")

@@ -25,9 +25,12 @@ pub(crate) fn within_limit<T: Send + 'static>(body: impl FnOnce() -> T + Send + 
     }
 }
 
-/// Runs a case of the network on a green thread of each flavour of runtime, and on an OS thread.
+/// Runs a case on a green thread of each flavour of runtime, and on an OS thread.
+#[track_caller]
 pub(crate) fn everywhere(case: fn()) {
-    within_limit(move || workers(2).run(case).unwrap());
+    for count in [1, 2, 8] {
+        within_limit(move || workers(count).run(case).unwrap());
+    }
     within_limit(move || Runtime::new_current_thread().unwrap().run(case).unwrap());
     within_limit(case);
 }

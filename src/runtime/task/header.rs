@@ -59,6 +59,8 @@ const INTERRUPTED: u32 = 128;
 const FAILED: u32 = 256;
 /// The task was given up: its frames stay where they are for ever.
 const LEAKED: u32 = 512;
+/// Another thread has let one of the owner's limits expire.
+const CUT_SHORT: u32 = 4096;
 
 /// There are links to call before the result is handed over. Set and cleared under the lock.
 const LINKED: u32 = 1024;
@@ -75,10 +77,11 @@ pub(crate) fn any_interruption() -> bool {
     INTERRUPTIONS.load(Ordering::SeqCst) != 0
 }
 
-/// One open timeout of a thread.
+/// One open timeout of a thread, or a block that others may end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limit {
-    pub(crate) deadline: Instant,
+    /// `None` until somebody calls [`TaskRef::expire_limit`].
+    pub(crate) deadline: Option<Instant>,
     /// Tells it from all others: an inner timeout must not take an outer one's expiry for its own.
     pub(crate) id: u64,
 }
@@ -642,19 +645,49 @@ impl TaskRef {
         let limits = &mut completion.more.get_or_insert_default().limits;
         limits.pop();
         if limits.is_empty() {
-            self.header().flags.fetch_and(!LIMITED, Ordering::Relaxed);
+            self.header().flags.fetch_and(!(LIMITED | CUT_SHORT), Ordering::Relaxed);
         }
         INTERRUPTIONS.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// The open timeout that expires first; of equal ones the outermost.
-    pub(crate) fn nearest_limit(&self) -> Option<Limit> {
+    /// Lets the limit expire now, if it is open: the owner's wait, or its next one, unwinds out of it. From any thread.
+    pub(crate) fn expire_limit(&self, id: u64) {
+        let header = self.header();
+        {
+            let mut completion = header.completion.lock();
+            let limits = completion.more.as_mut().map(|more| &mut more.limits);
+            let Some(limit) = limits.and_then(|all| all.iter_mut().find(|limit| limit.id == id))
+            else {
+                return;
+            };
+            let now = Instant::now();
+            limit.deadline = Some(limit.deadline.map_or(now, |deadline| deadline.min(now)));
+            header.flags.fetch_or(CUT_SHORT, Ordering::SeqCst);
+        }
+        if header.park.interrupt() {
+            self.make_runnable();
+        }
+    }
+
+    /// Whether another thread has killed the task, or has let a limit expire that is open or was lately.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        let flags = self.header().flags.load(Ordering::SeqCst);
+        flags & KILLED != 0 || (flags & CUT_SHORT != 0 && self.has_expired_limit())
+    }
+
+    fn has_expired_limit(&self) -> bool {
+        self.nearest_limit().is_some_and(|(deadline, _)| deadline <= Instant::now())
+    }
+
+    /// The open limit that expires first, of equal ones the outermost: when, and its id.
+    pub(crate) fn nearest_limit(&self) -> Option<(Instant, u64)> {
         let flags = self.header().flags.load(Ordering::Relaxed);
         if flags & LIMITED == 0 || flags & SHIELDED != 0 {
             return None;
         }
         let completion = self.header().completion.lock();
-        completion.more.as_ref()?.limits.iter().min_by_key(|limit| limit.deadline).copied()
+        let limits = completion.more.as_ref()?.limits.iter();
+        limits.filter_map(|limit| Some((limit.deadline?, limit.id))).min_by_key(|limit| limit.0)
     }
 
     pub(crate) fn enter_shield(&self) {
@@ -816,4 +849,25 @@ impl TaskRef {
         // SAFETY: as the caller promises.
         unsafe { (self.header().vtable.take_result)(self.0, out) };
     }
+}
+
+#[cfg(test)]
+#[test]
+fn each_flag_has_a_bit_of_its_own() {
+    let all = [
+        KILLED,
+        RESULT,
+        DETACHED,
+        PERMIT,
+        LIMITED,
+        SHIELDED,
+        UNWINDING,
+        INTERRUPTED,
+        FAILED,
+        LEAKED,
+        CUT_SHORT,
+        LINKED,
+        SCOPED,
+    ];
+    assert_eq!(all.iter().sum::<u32>().count_ones() as usize, all.len());
 }

@@ -22,7 +22,7 @@ mod thread;
 
 pub(crate) use cell::{Joinable, drop_quietly, new_task};
 pub use error::JoinError;
-pub(crate) use error::{Cause, Expired, Kill};
+pub(crate) use error::{Cause, Expired, Kill, is_interruption};
 pub(crate) use header::{Limit, Meta, Started, TaskRef, any_interruption};
 pub(crate) use inbox::Inbox;
 pub(crate) use os_thread::{new_os_thread, sleep_os_thread};

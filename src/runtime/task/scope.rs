@@ -5,6 +5,7 @@
 //! but by reference. A task that was given up, whose frames remain for ever, keeps the scope from ever ending.
 
 use super::cell::{Joinable, new_borrowing_task};
+use super::error::is_interruption;
 use super::header::{Meta, TaskRef};
 use crate::coroutine::enter_no_switch_region;
 use crate::runtime::family::Family;
@@ -170,7 +171,7 @@ where
     let region = enter_no_switch_region();
     let bomb = Bomb;
     let result = park::catch(|| body(&scope));
-    if result.as_ref().is_err_and(|payload| park::is_interruption(&**payload)) {
+    if result.as_ref().is_err_and(|payload| is_interruption(&**payload)) {
         scope.kill_children();
     }
     let ended = scope.wait();

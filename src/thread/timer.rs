@@ -1,0 +1,150 @@
+//! Calling something later.
+#![forbid(unsafe_code)]
+
+use super::{Builder, JoinError, JoinHandle, park_until};
+use crate::sys::time::deadline_after;
+use parking_lot::Mutex;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// `None` is a time beyond the clock's end: for ever.
+    Waiting(Option<Instant>),
+    Fired,
+    Cancelled,
+}
+
+/// Calls a function later, in a green thread of its own, unless it is cancelled first. (Python's `threading.Timer`, Go's
+/// `time.AfterFunc`.)
+///
+/// Dropping it neither cancels nor waits. It counts as a green thread of its spawner's: [`run`](crate::run) waits for it.
+///
+/// # Examples
+/// ```
+/// use greenthread::thread::Timer;
+/// use std::time::Duration;
+/// let greeting = Timer::after(Duration::from_millis(1), || "hello");
+/// let never = Timer::after(Duration::from_secs(60), || unreachable!("it is cancelled"));
+/// assert!(never.cancel());
+/// assert_eq!(greeting.join().unwrap(), Some("hello"));
+/// assert_eq!(never.join().unwrap(), None);
+/// ```
+pub struct Timer<T> {
+    state: Arc<Mutex<State>>,
+    handle: JoinHandle<Option<T>>,
+}
+
+impl<T: Send + 'static> Timer<T> {
+    /// Calls `f` when `duration` has passed. Does not suspend.
+    ///
+    /// # Panics
+    /// As [`spawn`](crate::spawn); [`with_builder`](Self::with_builder) returns that as an error instead.
+    pub fn after<F>(duration: Duration, f: F) -> Self
+    where
+        F: FnOnce() -> T + Send + 'static,
+    {
+        Self::until(Builder::new(), deadline_after(duration), f)
+            .expect("failed to spawn a green thread")
+    }
+
+    /// Calls `f` at `instant`. Does not suspend.
+    ///
+    /// # Panics
+    /// As [`after`](Self::after).
+    pub fn at<F>(instant: Instant, f: F) -> Self
+    where
+        F: FnOnce() -> T + Send + 'static,
+    {
+        Self::until(Builder::new(), Some(instant), f).expect("failed to spawn a green thread")
+    }
+
+    /// As [`after`](Self::after), in a green thread with settings.
+    ///
+    /// # Errors
+    /// As [`Builder::spawn`].
+    pub fn with_builder<F>(builder: Builder, duration: Duration, f: F) -> io::Result<Self>
+    where
+        F: FnOnce() -> T + Send + 'static,
+    {
+        Self::until(builder, deadline_after(duration), f)
+    }
+
+    fn until<F>(builder: Builder, deadline: Option<Instant>, f: F) -> io::Result<Self>
+    where
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let state = Arc::new(Mutex::new(State::Waiting(deadline)));
+        let own = Arc::clone(&state);
+        let handle = builder.spawn(move || wait(&own).then(f))?;
+        Ok(Self { state, handle })
+    }
+}
+
+/// Waits until the timer fires or is cancelled; says whether it fired.
+fn wait(state: &Mutex<State>) -> bool {
+    loop {
+        let deadline = {
+            let mut state = state.lock();
+            match *state {
+                State::Waiting(Some(at)) if at <= Instant::now() => {
+                    *state = State::Fired;
+                    return true;
+                }
+                State::Waiting(deadline) => deadline,
+                State::Fired | State::Cancelled => return false,
+            }
+        };
+        park_until(deadline);
+    }
+}
+
+impl<T> Timer<T> {
+    /// Cancels it. `true` if its function will never be called by it; `false` if that has been called already. Does not
+    /// suspend.
+    pub fn cancel(&self) -> bool {
+        let mut state = self.state.lock();
+        let was = *state;
+        if let State::Waiting(_) = was {
+            *state = State::Cancelled;
+            drop(state);
+            self.handle.thread().unpark();
+        }
+        was != State::Fired
+    }
+
+    /// Lets it fire `duration` from now instead. `false`, and nothing changes, if it has fired or was cancelled. Does not
+    /// suspend.
+    pub fn reset(&self, duration: Duration) -> bool {
+        let mut state = self.state.lock();
+        let waiting = matches!(*state, State::Waiting(_));
+        if waiting {
+            *state = State::Waiting(deadline_after(duration));
+            drop(state);
+            self.handle.thread().unpark();
+        }
+        waiting
+    }
+
+    /// Waits until it has fired and its function has returned, or until it is cancelled. Suspends a green thread, blocks an
+    /// OS thread. `None` if it was cancelled.
+    ///
+    /// # Errors
+    /// [`JoinError`] where the function panicked, or the green thread was killed or could not run.
+    pub fn join(self) -> Result<Option<T>, JoinError> {
+        self.handle.join()
+    }
+
+    /// Whether the function has been called and has returned, or the timer was cancelled.
+    pub fn is_finished(&self) -> bool {
+        self.handle.is_finished()
+    }
+}
+
+impl<T> fmt::Debug for Timer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timer").field("state", &*self.state.lock()).finish_non_exhaustive()
+    }
+}
