@@ -1,0 +1,109 @@
+//! An HTTP server's processor time per request, beside a tokio server written by hand: keep-alive, a short plain text;
+//! 64 connections with one request at a time and with 16 in one write, and 1000 connections.
+//!
+//!     cargo bench --bench http [-- ROUNDS [SECONDS]]
+//!
+//! Both parse with `httparse` and answer by the same function; they differ in what reads and writes.
+
+mod servers;
+
+use greenthread::server::StreamServer;
+use servers::{Load, Peer};
+use std::io::{self, Read, Write};
+use std::process::ExitCode;
+
+const PEERS: &[Peer] = &[("greenthread", greenthread), ("tokio", tokio)];
+
+const REQUEST: &str = "GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/plain,text/html;q=0.9,*/*;q=0.1\r\n\
+    User-Agent: bench\r\nConnection: keep-alive\r\n\r\n";
+const REPLY: &str = "HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\n\
+    Hello, World!";
+const BUFFER: usize = 4096;
+
+/// Adds the answers to the whole requests at the start of `buffer` to `replies`; returns how many bytes those were.
+fn answer(buffer: &[u8], replies: &mut Vec<u8>) -> io::Result<usize> {
+    let mut used = 0;
+    while used < buffer.len() {
+        let mut headers = [httparse::EMPTY_HEADER; 16];
+        let mut request = httparse::Request::new(&mut headers);
+        match request.parse(&buffer[used..]) {
+            Ok(httparse::Status::Complete(length)) => used += length,
+            Ok(httparse::Status::Partial) if used > 0 || buffer.len() < BUFFER => break,
+            _ => return Err(io::ErrorKind::InvalidData.into()),
+        }
+        if request.path != Some("/plaintext") {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        replies.extend_from_slice(REPLY.as_bytes());
+    }
+    Ok(used)
+}
+
+fn greenthread() -> io::Result<()> {
+    let runtime = greenthread::Runtime::builder().workers(1).build()?;
+    let main = runtime.spawn(|| -> io::Result<()> {
+        let server = StreamServer::bind("127.0.0.1:0", |mut stream, _| -> io::Result<()> {
+            stream.set_nodelay(true)?;
+            let (mut buffer, mut filled, mut replies) = ([0; BUFFER], 0, Vec::new());
+            loop {
+                match stream.read(&mut buffer[filled..])? {
+                    0 => return Ok(()),
+                    got => filled += got,
+                }
+                let used = answer(&buffer[..filled], &mut replies)?;
+                buffer.copy_within(used..filled, 0);
+                filled -= used;
+                stream.write_all(&replies)?;
+                replies.clear();
+            }
+        })?;
+        println!("{}", server.local_addr()?);
+        server.serve_forever()
+    });
+    main.join().expect("the server does not end")
+}
+
+fn tokio() -> io::Result<()> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(1).enable_all().build()?;
+    let server = runtime.spawn(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        println!("{}", listener.local_addr()?);
+        loop {
+            let (mut stream, _) = listener.accept().await?;
+            tokio::spawn(async move {
+                stream.set_nodelay(true)?;
+                let (mut buffer, mut filled, mut replies) = ([0; BUFFER], 0, Vec::new());
+                loop {
+                    match stream.read(&mut buffer[filled..]).await? {
+                        0 => return io::Result::Ok(()),
+                        got => filled += got,
+                    }
+                    let used = answer(&buffer[..filled], &mut replies)?;
+                    buffer.copy_within(used..filled, 0);
+                    filled -= used;
+                    stream.write_all(&replies).await?;
+                    replies.clear();
+                }
+            });
+        }
+    });
+    runtime.block_on(server).expect("the server does not end")
+}
+
+fn main() -> ExitCode {
+    let load = |label, connections, depth| Load {
+        label,
+        connections,
+        request: REQUEST.repeat(depth).into_bytes(),
+        reply: REPLY.len() * depth,
+        units: depth as u64,
+    };
+    let loads = [
+        load("64 connections", 64, 1),
+        load("64 connections, 16 requests in one write", 64, 16),
+        load("1000 connections", 1000, 1),
+    ];
+    servers::main(PEERS, &loads, "request")
+}

@@ -1,0 +1,227 @@
+//! Servers side by side: the processor time that each takes for a unit of work, in turns, under the same load.
+//!
+//! Each server is a process of its own (the benchmark, started again) with one worker, on the first processor that this
+//! process may use; the load comes from here, on the second: each connection always has one exchange under way. The
+//! ratios are medians over the rounds. Times are the kernel's, as `/proc/PID/stat` has them.
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use rustix::param::clock_ticks_per_second;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
+use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+const WARM_UP: Duration = Duration::from_millis(300);
+
+/// A server: its name, and what prints its address on a line of its own and serves for ever. The first is compared with
+/// the others.
+pub(crate) type Peer = (&'static str, fn() -> io::Result<()>);
+
+/// What the connections do.
+pub(crate) struct Load {
+    pub(crate) label: &'static str,
+    pub(crate) connections: usize,
+    /// What is written in one go.
+    pub(crate) request: Vec<u8>,
+    /// How many bytes come back for that.
+    pub(crate) reply: usize,
+    /// How many units of work that is.
+    pub(crate) units: u64,
+}
+
+/// Serves as the peer of that name does, until standard input ends: then the process that started this one has gone.
+fn serve(peers: &[Peer], name: &str) -> io::Result<()> {
+    std::thread::spawn(|| {
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        std::process::exit(0);
+    });
+    let peer = peers.iter().find(|(known, _)| *known == name);
+    peer.ok_or(io::ErrorKind::NotFound)?.1()
+}
+
+/// A server in a process of its own; ends with this value.
+struct Server {
+    process: Child,
+    address: String,
+    _lifeline: Option<ChildStdin>,
+}
+
+impl Server {
+    fn start(peer: &str, processors: [usize; 2]) -> io::Result<Self> {
+        // The child inherits the place; then this process leaves it.
+        pin(processors[0])?;
+        let mut process = Command::new(std::env::current_exe()?)
+            .args(["--server", peer])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        pin(processors[1])?;
+        let mut address = String::new();
+        let stdout = process.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        BufReader::new(stdout).read_line(&mut address)?;
+        let lifeline = process.stdin.take();
+        Ok(Self { process, address: address.trim().to_string(), _lifeline: lifeline })
+    }
+
+    /// Processor time that it has used, of all its threads, in user mode and in the kernel.
+    fn processor_time(&self) -> io::Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        // The second field is the name in parentheses; what is counted follows it.
+        let (_, fields) = stat.rsplit_once(") ").ok_or(io::ErrorKind::InvalidData)?;
+        let ticks: u64 =
+            fields.split(' ').skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+        Ok(Duration::from_secs_f64(ticks as f64 / clock_ticks_per_second() as f64))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    missing: usize,
+}
+
+impl Load {
+    /// Keeps one exchange under way on each connection until `until`; returns how many there were.
+    fn drive(
+        &self,
+        poll: &mut Poll,
+        connections: &mut [Connection],
+        until: Instant,
+    ) -> io::Result<u64> {
+        let mut events = Events::with_capacity(1024);
+        let mut buffer = vec![0; self.reply + 1];
+        let mut done = 0;
+        while Instant::now() < until {
+            poll.poll(&mut events, Some(Duration::from_secs(1)))?;
+            for event in &events {
+                let connection = &mut connections[event.token().0];
+                // A short read leaves the socket empty: the next byte is a new event.
+                match connection.stream.read(&mut buffer) {
+                    Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    Ok(n) if n > connection.missing => {
+                        return Err(io::Error::other("more came back than was asked for"));
+                    }
+                    Ok(n) => connection.missing -= n,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Err(error),
+                }
+                if connection.missing == 0 {
+                    done += 1;
+                    connection.missing = self.reply;
+                    connection.stream.write_all(&self.request)?;
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    /// Microseconds of the server's processor time for each unit.
+    fn measure(&self, peer: &str, duration: Duration, processors: [usize; 2]) -> io::Result<f64> {
+        let server = Server::start(peer, processors)?;
+        let mut poll = Poll::new()?;
+        let mut connections = Vec::with_capacity(self.connections);
+        for at in 0..self.connections {
+            let mut stream = TcpStream::connect(&server.address)?;
+            stream.set_nodelay(true)?;
+            // One exchange at a time while they are opened: so none waits in the backlog.
+            stream.write_all(&self.request)?;
+            stream.read_exact(&mut vec![0; self.reply])?;
+            stream.set_nonblocking(true)?;
+            poll.registry().register(
+                &mut SourceFd(&stream.as_raw_fd()),
+                Token(at),
+                Interest::READABLE,
+            )?;
+            connections.push(Connection { stream, missing: self.reply });
+        }
+        for connection in &mut connections {
+            connection.stream.write_all(&self.request)?;
+        }
+        self.drive(&mut poll, &mut connections, Instant::now() + WARM_UP)?;
+        let before = server.processor_time()?;
+        let done = self.drive(&mut poll, &mut connections, Instant::now() + duration)?;
+        let used = server.processor_time()? - before;
+        Ok(used.as_secs_f64() * 1e6 / (done * self.units).max(1) as f64)
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// The first two processors that this process may use; one twice where there is no second.
+fn two_processors() -> io::Result<[usize; 2]> {
+    let allowed = sched_getaffinity(None)?;
+    let mut usable = (0..CpuSet::MAX_CPU).filter(|&processor| allowed.is_set(processor));
+    let first = usable.next().unwrap_or(0);
+    Ok([first, usable.next().unwrap_or(first)])
+}
+
+/// Binds the calling process to one processor.
+fn pin(processor: usize) -> io::Result<()> {
+    let mut one = CpuSet::new();
+    one.set(processor);
+    Ok(sched_setaffinity(None, &one)?)
+}
+
+fn compare(
+    peers: &[Peer],
+    loads: &[Load],
+    unit: &str,
+    rounds: usize,
+    duration: Duration,
+) -> io::Result<()> {
+    let processors = two_processors()?;
+    for load in loads {
+        let mut figures = vec![Vec::new(); peers.len()];
+        for _ in 0..rounds {
+            for (at, (name, _)) in peers.iter().enumerate() {
+                figures[at].push(load.measure(name, duration, processors)?);
+            }
+        }
+        let ratios = |to: usize| (0..rounds).map(|at| figures[0][at] / figures[to][at]).collect();
+        for (at, (name, _)) in peers.iter().enumerate() {
+            let beside = match at {
+                0 => String::new(),
+                _ => format!("; {} takes {:.3} of it", peers[0].0, median(ratios(at))),
+            };
+            let micros = median(figures[at].clone());
+            println!("{}, {name}: {micros:.2} us of server per {unit}{beside}", load.label);
+        }
+    }
+    Ok(())
+}
+
+/// The `main` of a benchmark, whose arguments are `[ROUNDS [SECONDS]]`.
+pub(crate) fn main(peers: &[Peer], loads: &[Load], unit: &str) -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = if let [server, peer] = arguments.as_slice()
+        && server == "--server"
+    {
+        serve(peers, peer)
+    } else if arguments.iter().any(|argument| argument == "--bench") {
+        let mut numbers = arguments.iter().filter_map(|argument| argument.parse::<f64>().ok());
+        let rounds = numbers.next().map_or(3, |rounds| (rounds as usize).max(1));
+        let seconds = Duration::from_secs_f64(numbers.next().unwrap_or(2.0));
+        compare(peers, loads, unit, rounds, seconds)
+    } else {
+        Ok(())
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
