@@ -139,6 +139,8 @@ impl<T: AsFd> Io<T> {
         mut operation: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
         is_short: impl Fn(&R) -> bool,
     ) -> io::Result<R> {
+        // Before the operation: a kill or a timeout that strikes here must not take what it has read along.
+        park::spend_budget();
         let source = &self.registration.0;
         let mut deadline = None;
         loop {
@@ -155,7 +157,6 @@ impl<T: AsFd> Io<T> {
                         if is_short(&result) {
                             source.came_up_short(direction, seen);
                         }
-                        park::spend_budget();
                         return Ok(result);
                     }
                     Err(error) => return Err(error),

@@ -219,8 +219,15 @@ impl<T> Core<T> {
         self.end_if_done(&state);
     }
 
-    /// Waits for the end.
+    /// Waits for the end. A wait that is cut short closes.
     pub(super) fn wait(&self) -> io::Result<()> {
+        struct Close<'a, T>(&'a Core<T>);
+        impl<T> Drop for Close<'_, T> {
+            fn drop(&mut self) {
+                self.0.close();
+            }
+        }
+        let _close = Close(self);
         self.closed.wait();
         if let Some(failure) = self.state.lock().failure.take() {
             return Err(failure);

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use crate::os::unix::net::{self as unix, UnixListener, UnixStream};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
 use std::io;
@@ -36,6 +37,19 @@ impl Listener for TcpListener {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
+        Self::local_addr(self)
+    }
+}
+
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+    type Addr = unix::SocketAddr;
+
+    fn accept(&self) -> io::Result<(UnixStream, unix::SocketAddr)> {
+        Self::accept(self)
+    }
+
+    fn local_addr(&self) -> io::Result<unix::SocketAddr> {
         Self::local_addr(self)
     }
 }

@@ -51,6 +51,14 @@ pub struct StreamServer<L: Listener = TcpListener> {
     listeners: Mutex<Vec<L>>,
 }
 
+/// The same outcome once more.
+pub(super) fn again<T: Clone>(result: &io::Result<T>) -> io::Result<T> {
+    result.as_ref().map(T::clone).map_err(|error| match error.raw_os_error() {
+        Some(errno) => io::Error::from_raw_os_error(errno),
+        None => error.kind().into(),
+    })
+}
+
 impl<L: Listener> Source for L {
     type Item = (L::Stream, L::Addr);
 
@@ -105,11 +113,7 @@ impl<L: Listener> StreamServer<L> {
     /// # Errors
     /// What the system said when the server was made.
     pub fn local_addr(&self) -> io::Result<L::Addr> {
-        let again = |error: &io::Error| match error.raw_os_error() {
-            Some(errno) => io::Error::from_raw_os_error(errno),
-            None => error.kind().into(),
-        };
-        self.address.as_ref().map(L::Addr::clone).map_err(again)
+        again(&self.address)
     }
 
     /// Begins to accept, on the caller's runtime or the global one. Does nothing if it has begun already. Does not suspend.
@@ -127,14 +131,7 @@ impl<L: Listener> StreamServer<L> {
     /// # Errors
     /// As [`start`](Self::start); and where accepting became impossible because the socket is no listening one.
     pub fn serve_forever(&self) -> io::Result<()> {
-        struct Close<'a, L: Listener>(&'a StreamServer<L>);
-        impl<L: Listener> Drop for Close<'_, L> {
-            fn drop(&mut self) {
-                self.0.core.close();
-            }
-        }
         self.start()?;
-        let _close = Close(self);
         self.core.wait()
     }
 

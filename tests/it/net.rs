@@ -2,7 +2,7 @@
 
 use crate::support::{FOR_EVER, LIMIT, until, within_limit, workers};
 use greenthread::net::{Shutdown, TcpListener, TcpStream};
-use greenthread::{JoinHandle, Runtime, run, sleep, spawn, yield_now};
+use greenthread::{JoinHandle, Runtime, run, sleep, spawn, timeout, yield_now};
 use std::io::{ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -467,5 +467,24 @@ fn a_timed_out_read_leaves_the_next_one_its_data() {
         peer.write_all(b"late").unwrap();
         assert_eq!(&reader.join().unwrap(), b"late");
         drop(spawn(|| sleep(FOR_EVER)));
+    });
+}
+
+#[test]
+fn a_timeout_never_takes_along_what_was_read() {
+    within_limit(|| {
+        let body = || {
+            let (mut client, mut server) = pair();
+            client.write_all(&[7; 1000]).unwrap();
+            let mut got = 0;
+            while got < 1000 {
+                // Ends at the first wait, which is where the green thread gives way after many reads.
+                let read = timeout(Duration::ZERO, || server.read(&mut [0]).unwrap());
+                got += read.unwrap_or(0);
+            }
+            drop(client);
+            assert_eq!(server.read(&mut [0]).unwrap(), 0);
+        };
+        Runtime::new_current_thread().unwrap().run_local(body).unwrap();
     });
 }

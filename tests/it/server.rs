@@ -1,8 +1,9 @@
 //! Servers: begin, bound, count, stop.
 
 use crate::support::{FOR_EVER, LIMIT, OnDrop, until, within_limit, workers};
-use greenthread::net::{SocketAddr, TcpListener, TcpStream};
-use greenthread::server::{Listener, Stats, StreamServer};
+use greenthread::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use greenthread::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use greenthread::server::{DatagramServer, DatagramSocket, Listener, Stats, StreamServer};
 use greenthread::{Runtime, sleep, spawn};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -396,5 +397,105 @@ fn several_listeners_share_an_address() {
         assert!(clients.into_iter().all(|client| client.join().unwrap()));
         assert_eq!(server.stop(LIMIT), 0);
         assert_eq!(server.stats().finished, 100);
+    });
+}
+
+/// A name in the file system for a socket, gone when this is dropped.
+struct Path(std::path::PathBuf);
+
+impl Path {
+    fn new() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self(std::env::temp_dir().join(format!("greenthread-{}-{next}", std::process::id())))
+    }
+}
+
+impl Drop for Path {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn unix_streams() {
+    everywhere(|| {
+        let path = Path::new();
+        let listener = UnixListener::bind(&path.0).unwrap();
+        let server = StreamServer::new(listener, |stream: UnixStream, _| {
+            io::copy(&mut &stream, &mut &stream)
+        });
+        assert_eq!(server.local_addr().unwrap().as_pathname(), Some(&*path.0));
+        server.start().unwrap();
+        let mut stream = UnixStream::connect(&path.0).unwrap();
+        stream.write_all(b"hello").unwrap();
+        let mut reply = [0; 5];
+        stream.read_exact(&mut reply).unwrap();
+        assert_eq!((&reply, server.stats().live), (b"hello", 1));
+        drop(stream);
+        assert_eq!(server.stop(LIMIT), 0);
+        assert!(UnixStream::connect(&path.0).is_err());
+    });
+}
+
+#[test]
+fn datagrams() {
+    everywhere(|| {
+        let handler = |socket: &UdpSocket, data: Vec<u8>, peer| {
+            assert_ne!(data, b"panic", "a panic that the test wants");
+            if data == b"stay" {
+                sleep(FOR_EVER);
+            }
+            socket.send_to(&data, peer)
+        };
+        let server = DatagramServer::builder().max_handlers(2).name("datagrams");
+        let server = server.build(UdpSocket::bind("127.0.0.1:0").unwrap(), handler);
+        server.start().unwrap();
+        let address = server.local_addr().unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let ask = |data: &[u8]| {
+            client.send_to(data, address).unwrap();
+            let mut reply = vec![0; 70_000];
+            let (size, peer) = client.recv_from(&mut reply).unwrap();
+            assert!(peer == address && &reply[..size] == data);
+        };
+        ask(b"");
+        ask(&[7; 65_507]);
+        client.send_to(b"panic", address).unwrap();
+        client.send_to(b"stay", address).unwrap();
+        until(|| server.stats().panicked == 1 && server.stats().live == 1);
+        ask(b"one place is left");
+        client.send_to(b"stay", address).unwrap();
+        until(|| server.stats().live == 2);
+        client.send_to(b"waits in the buffer", address).unwrap();
+        sleep(Duration::from_millis(2));
+        assert_eq!(server.stats().accepted, 6);
+        assert_eq!(server.stop(Duration::ZERO), 2);
+        let stats = server.stats();
+        assert_eq!((stats.finished, stats.panicked, stats.killed, stats.live), (3, 1, 2, 0));
+        assert_eq!(server.serve_forever().unwrap_err().kind(), ErrorKind::NotConnected);
+        // The address is free again.
+        drop(UdpSocket::bind(address).unwrap());
+    });
+}
+
+#[test]
+fn unix_datagrams() {
+    everywhere(|| {
+        let (path, own) = (Path::new(), Path::new());
+        let server = DatagramServer::new(
+            UnixDatagram::bind(&path.0).unwrap(),
+            |socket: &UnixDatagram, data, peer| {
+                socket.send_to(&data, peer.as_pathname().unwrap()).unwrap();
+            },
+        );
+        server.start().unwrap();
+        let client = UnixDatagram::bind(&own.0).unwrap();
+        client.send_to(b"hello", &path.0).unwrap();
+        let mut reply = [0; 10];
+        let (size, _) = DatagramSocket::recv_from(&client, &mut reply).unwrap();
+        assert_eq!(&reply[..size], b"hello");
+        drop(server);
+        until(|| client.send_to(b"hello", &path.0).is_err());
     });
 }
