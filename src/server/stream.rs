@@ -53,10 +53,13 @@ pub struct StreamServer<L: Listener = TcpListener> {
 
 /// The same outcome once more.
 pub(super) fn again<T: Clone>(result: &io::Result<T>) -> io::Result<T> {
-    result.as_ref().map(T::clone).map_err(|error| match error.raw_os_error() {
-        Some(errno) => io::Error::from_raw_os_error(errno),
-        None => error.kind().into(),
-    })
+    match result {
+        Ok(value) => Ok(value.clone()),
+        Err(error) => Err(match error.raw_os_error() {
+            Some(errno) => io::Error::from_raw_os_error(errno),
+            None => error.kind().into(),
+        }),
+    }
 }
 
 impl<L: Listener> Source for L {
