@@ -26,6 +26,7 @@
 //! # Where to look
 //! - [`thread`]: green threads, with the names of [`std::thread`]; the root re-exports what is used most.
 //! - [`net`] and [`os::unix::net`]: sockets, with the names of [`std::net`].
+//! - [`io`]: standard input and output, pipes, waiting for any descriptor; the rest of [`std::io`].
 //! - [`server`]: servers: bounded, counted, stopped with grace.
 //! - [`Runtime`]: the workers. Most programs need none of their own: a global one starts by itself.
 //! - [`generator`] and [`greenlet`]: iterators with a stack, and direct switching; they need no runtime.
@@ -57,7 +58,7 @@ pub mod architecture {}
 mod coroutine;
 pub mod generator;
 pub mod greenlet;
-mod io;
+pub mod io;
 pub mod net;
 pub mod os;
 pub mod queue;

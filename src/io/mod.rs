@@ -1,9 +1,32 @@
-//! The one would-block loop that every descriptor goes through.
+//! Input and output: all of [`std::io`], with those parts replaced that would block a worker.
+//!
+//! - [`stdin`], [`stdout`] and [`stderr`], [`pipe`]: as std's, but waiting suspends the calling green thread only.
+//! - [`wait_readable`], [`wait_writable`] and [`poll`]: waiting for any descriptor, for libraries that do their own reading
+//!   and writing.
+//! - Everything else is std's: its traits, adapters and buffered wrappers work on what is here unchanged.
+//!
+//! # What differs from std
+//! - `print!` and `println!` write by std's own standard output: where that is a pipe whose reader is slow, they hold up the
+//!   worker. `writeln!(greenthread::io::stdout(), ...)` does not.
+//! - [`IsTerminal`] cannot be implemented outside std: [`Stdin`], [`Stdout`] and [`Stderr`] have a
+//!   method of that name.
 //!
 //! Invariant: try first, then wait; a registration ends before its descriptor does.
 
 mod handle;
+mod pipe;
+mod poll;
 mod socket;
+mod stdin;
+mod stdout;
+mod wait;
+
+pub use pipe::{PipeReader, PipeWriter, pipe};
+pub use poll::{PollFd, poll};
+pub use std::io::*;
+pub use stdin::{Stdin, StdinLock, stdin};
+pub use stdout::{Stderr, StderrLock, Stdout, StdoutLock, stderr, stdout};
+pub use wait::{wait_readable, wait_writable};
 
 pub(crate) use handle::Io;
 pub(crate) use socket::{

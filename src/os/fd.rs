@@ -1,6 +1,7 @@
 //! Sockets from raw descriptors.
 
 use super::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use crate::io::{PipeReader, PipeWriter};
 use crate::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
@@ -15,4 +16,13 @@ macro_rules! from_raw_fd {
     )*};
 }
 
-from_raw_fd!(TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream);
+from_raw_fd!(
+    PipeReader,
+    PipeWriter,
+    TcpListener,
+    TcpStream,
+    UdpSocket,
+    UnixDatagram,
+    UnixListener,
+    UnixStream
+);

@@ -32,6 +32,7 @@ pub(crate) enum Call {
     SetSockOpt,
     GetSockOpt,
     Dup,
+    Pipe,
     Fcntl,
 }
 

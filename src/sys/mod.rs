@@ -4,6 +4,7 @@
 
 pub(crate) mod ancillary;
 pub(crate) mod fault;
+pub(crate) mod file;
 pub(crate) mod limits;
 pub(crate) mod memory;
 pub(crate) mod poll;

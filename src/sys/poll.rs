@@ -7,7 +7,7 @@ use super::fault::{self, Call};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll, Registry, Token, Waker};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -175,6 +175,49 @@ pub(crate) fn wait_fd(fd: RawFd, write: bool, deadline: Option<Instant>) -> io::
             }
         }
     }
+}
+
+/// What is waited for, and what the system says, of each of several descriptors.
+pub(crate) use rustix::event::{PollFd, PollFlags};
+
+/// Asks for the readiness of all of them; blocks the OS thread until one is ready or the deadline passes. Returns how many
+/// are ready.
+pub(crate) fn wait_fds(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<usize> {
+    loop {
+        fault::check(Call::Poll)?;
+        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        // Too long for the system is for ever.
+        let timeout = left.and_then(|left| rustix::event::Timespec::try_from(left).ok());
+        match rustix::event::poll(fds, timeout.as_ref()) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// One descriptor that is readable when one of `fds` is ready.
+pub(crate) fn gather(fds: &[PollFd<'_>], wanted: &[PollFlags]) -> io::Result<OwnedFd> {
+    use rustix::event::epoll;
+    use rustix::io::Errno;
+    fault::check(Call::EpollCreate)?;
+    let all = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    for (at, fd) in fds.iter().enumerate() {
+        fault::check(Call::EpollCtl)?;
+        let data = epoll::EventData::new_u64(0);
+        let flags = |wanted: PollFlags| epoll::EventFlags::from_bits_retain(wanted.bits().into());
+        match epoll::add(&all, fd, data, flags(wanted[at])) {
+            Err(Errno::EXIST) => {
+                // Named more than once: all that is waited for there.
+                let number = fd.as_fd().as_raw_fd();
+                let same =
+                    fds.iter().zip(wanted).filter(|(fd, _)| fd.as_fd().as_raw_fd() == number);
+                let wanted = same.fold(PollFlags::empty(), |all, (_, wanted)| all | *wanted);
+                epoll::modify(&all, fd, data, flags(wanted))?;
+            }
+            other => other?,
+        }
+    }
+    Ok(all)
 }
 
 /// Whether nothing more will ever come in at this socket.

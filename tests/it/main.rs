@@ -7,6 +7,7 @@ mod control;
 mod generator;
 mod greenlet;
 mod group;
+mod io;
 mod net;
 mod net_std;
 mod net_udp;

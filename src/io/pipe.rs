@@ -1,0 +1,155 @@
+//! Pipes.
+#![forbid(unsafe_code)]
+
+use super::{Io, descriptor, listener_from_std};
+use crate::runtime::reactor::Direction;
+use crate::sys::fault::{self, Call};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::process::Stdio;
+
+/// What a pipe that is ready for writing takes without blocking.
+const PIPE_BUF: usize = libc::PIPE_BUF;
+
+/// Makes a pipe, as [`std::io::pipe`], whose ends suspend only the green thread. Both are closed on `exec`; to give one to a
+/// child process, turn it into a [`Stdio`].
+///
+/// # Errors
+/// What the system said, such as too many open files.
+///
+/// # Examples
+/// ```
+/// use greenthread::io::{Read, Write};
+///
+/// let (mut reader, mut writer) = greenthread::io::pipe()?;
+/// let read = greenthread::spawn(move || {
+///     let mut text = String::new();
+///     reader.read_to_string(&mut text).map(|_| text)
+/// });
+/// writer.write_all(b"through the pipe")?;
+/// drop(writer);
+/// assert_eq!(read.join().unwrap()?, "through the pipe");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    fault::check(Call::Pipe)?;
+    let (reader, writer) = std::io::pipe()?;
+    Ok((PipeReader { io: Io::new_by_mode(reader)? }, PipeWriter { io: Io::new_by_mode(writer)? }))
+}
+
+/// The reading end of a [`pipe`](pipe()), as [`std::io::PipeReader`]. Ends when all writing ends are closed.
+///
+/// A FIFO, or whatever else can be read and polled, can be made one by `From<OwnedFd>`.
+pub struct PipeReader {
+    /// The descriptor is in non-blocking mode; what the user asked for is in the modes of `Io`.
+    io: Io<std::io::PipeReader>,
+}
+
+/// The writing end of a [`pipe`](pipe()), as [`std::io::PipeWriter`]. Writing fails with `BrokenPipe` when all reading ends
+/// are closed.
+pub struct PipeWriter {
+    /// The descriptor is in non-blocking mode; what the user asked for is in the modes of `Io`.
+    io: Io<std::io::PipeWriter>,
+}
+
+impl PipeReader {
+    /// A second handle to the same end; each byte goes to one of them.
+    ///
+    /// # Errors
+    /// What the system said, such as too many open files.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        fault::check(Call::Dup)?;
+        Ok(Self { io: self.io.duplicate(self.io.get().try_clone()?) })
+    }
+}
+
+impl PipeWriter {
+    /// A second handle to the same end; the pipe stays open until both are closed.
+    ///
+    /// # Errors
+    /// What the system said, such as too many open files.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        fault::check(Call::Dup)?;
+        Ok(Self { io: self.io.duplicate(self.io.get().try_clone()?) })
+    }
+}
+
+impl Read for &PipeReader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.io.run_by_mode(Direction::Read, |mut reader, _| {
+            fault::check(Call::Recv)?;
+            reader.read(buf)
+        })
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.io.run_by_mode(Direction::Read, |mut reader, _| {
+            fault::check(Call::Recv)?;
+            reader.read_vectored(bufs)
+        })
+    }
+}
+
+impl Read for PipeReader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&*self).read(buf)
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&*self).read_vectored(bufs)
+    }
+}
+
+impl Write for &PipeWriter {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.io.run_by_mode(Direction::Write, |mut writer, by_mode| {
+            fault::check(Call::Send)?;
+            writer.write(if by_mode { buf } else { &buf[..buf.len().min(PIPE_BUF)] })
+        })
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.io.run_by_mode(Direction::Write, |mut writer, by_mode| {
+            fault::check(Call::Send)?;
+            if by_mode {
+                return writer.write_vectored(bufs);
+            }
+            let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
+            writer.write(&first[..first.len().min(PIPE_BUF)])
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Write for PipeWriter {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        (&*self).write(buf)
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self).write_vectored(bufs)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+descriptor!(PipeReader, std::io::PipeReader);
+descriptor!(PipeWriter, std::io::PipeWriter);
+listener_from_std!(PipeReader, std::io::PipeReader);
+listener_from_std!(PipeWriter, std::io::PipeWriter);
+
+impl From<PipeReader> for Stdio {
+    fn from(reader: PipeReader) -> Self {
+        std::io::PipeReader::from(reader).into()
+    }
+}
+
+impl From<PipeWriter> for Stdio {
+    fn from(writer: PipeWriter) -> Self {
+        std::io::PipeWriter::from(writer).into()
+    }
+}

@@ -1,0 +1,145 @@
+//! Waiting for several descriptors at once.
+#![forbid(unsafe_code)]
+
+use super::Io;
+use crate::runtime::park;
+use crate::runtime::reactor::Direction;
+use crate::sys::poll::{self, PollFlags};
+use crate::sys::time::deadline_after;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+/// A descriptor that [`poll`] waits for, and what it saw there.
+#[derive(Clone, Debug)]
+pub struct PollFd<'fd> {
+    fd: poll::PollFd<'fd>,
+    wanted: PollFlags,
+}
+
+const READ: PollFlags = PollFlags::IN.union(PollFlags::RDHUP);
+
+impl<'fd> PollFd<'fd> {
+    fn new(fd: BorrowedFd<'fd>, wanted: PollFlags) -> Self {
+        Self { fd: poll::PollFd::from_borrowed_fd(fd, wanted), wanted }
+    }
+
+    /// Waits for data, or the end.
+    pub fn readable<F: AsFd>(fd: &'fd F) -> Self {
+        Self::new(fd.as_fd(), READ)
+    }
+
+    /// Waits for room to write.
+    pub fn writable<F: AsFd>(fd: &'fd F) -> Self {
+        Self::new(fd.as_fd(), PollFlags::OUT)
+    }
+
+    /// Waits for either.
+    pub fn both<F: AsFd>(fd: &'fd F) -> Self {
+        Self::new(fd.as_fd(), READ | PollFlags::OUT)
+    }
+
+    /// Waits for out-of-band data (Python's exceptional condition).
+    pub fn priority<F: AsFd>(fd: &'fd F) -> Self {
+        Self::new(fd.as_fd(), PollFlags::PRI)
+    }
+
+    fn saw(&self, flags: PollFlags) -> bool {
+        self.fd.revents().intersects(flags)
+    }
+
+    /// Whether it was waited for and a read would not block: there is data, the end, or an error.
+    pub fn is_readable(&self) -> bool {
+        self.wanted.contains(PollFlags::IN) && self.saw(READ | PollFlags::HUP | PollFlags::ERR)
+    }
+
+    /// Whether it was waited for and a write would not block; it may fail.
+    pub fn is_writable(&self) -> bool {
+        self.wanted.contains(PollFlags::OUT)
+            && self.saw(PollFlags::OUT | PollFlags::HUP | PollFlags::ERR)
+    }
+
+    /// Whether there is out-of-band data.
+    pub fn is_priority(&self) -> bool {
+        self.saw(PollFlags::PRI)
+    }
+
+    /// Whether the other end is gone, waited for or not.
+    pub fn is_hung_up(&self) -> bool {
+        self.saw(PollFlags::HUP)
+    }
+
+    /// Whether there is an error to be seen, or it is no open descriptor; waited for or not.
+    pub fn is_error(&self) -> bool {
+        self.saw(PollFlags::ERR | PollFlags::NVAL)
+    }
+
+    /// Whether anything at all was seen.
+    pub fn is_ready(&self) -> bool {
+        !self.fd.revents().is_empty()
+    }
+}
+
+impl AsFd for PollFd<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Waits until one of several descriptors is ready, as `poll(2)` and Python's `select`; each of `fds` then says what was
+/// seen. Returns how many are ready, 0 if `timeout` passes first; a timeout of `None` is for ever, and of zero does not wait.
+/// Suspends the calling green thread only.
+///
+/// Every kind of descriptor will do; a regular file is always ready. A descriptor may be named more than once.
+///
+/// # Errors
+/// What the system said, such as too many open files: while it waits for several it needs one more.
+///
+/// # Examples
+/// ```
+/// use greenthread::io::{self, PollFd, Write};
+///
+/// let (quiet, _kept) = io::pipe()?;
+/// let (chatty, mut writer) = io::pipe()?;
+/// greenthread::spawn(move || writer.write_all(b"hello"));
+/// let mut fds = [PollFd::readable(&quiet), PollFd::readable(&chatty)];
+/// assert_eq!(io::poll(&mut fds, None)?, 1);
+/// assert!(!fds[0].is_ready() && fds[1].is_readable());
+/// # Ok::<(), io::Error>(())
+/// ```
+pub fn poll(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<usize> {
+    let deadline = timeout.and_then(deadline_after);
+    let mut plain: Vec<_> = fds.iter().map(|fd| fd.fd.clone()).collect();
+    let ready = wait(&mut plain, fds, deadline)?;
+    for (fd, plain) in fds.iter_mut().zip(plain) {
+        fd.fd = plain;
+    }
+    Ok(ready)
+}
+
+fn wait(
+    plain: &mut [poll::PollFd<'_>],
+    fds: &[PollFd<'_>],
+    deadline: Option<Instant>,
+) -> io::Result<usize> {
+    if !park::is_green() {
+        return poll::wait_fds(plain, deadline);
+    }
+    let now = Instant::now();
+    let ready = poll::wait_fds(plain, Some(now))?;
+    if ready > 0 || deadline.is_some_and(|at| at <= now) {
+        park::spend_budget();
+        return Ok(ready);
+    }
+    let wanted: Vec<_> = fds.iter().map(|fd| fd.wanted).collect();
+    let all = Io::new(poll::gather(plain, &wanted)?);
+    all.set_timeout(Direction::Read, deadline.map(|at| at - now));
+    let ready = all.run(Direction::Read, |_| match poll::wait_fds(plain, Some(Instant::now()))? {
+        0 => Err(io::ErrorKind::WouldBlock.into()),
+        ready => Ok(ready),
+    });
+    match ready {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        other => other,
+    }
+}

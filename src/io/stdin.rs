@@ -1,0 +1,185 @@
+//! Standard input.
+#![forbid(unsafe_code)]
+
+use super::wait_readable;
+use crate::runtime::blocking::{self, Kind};
+use crate::sync::{Mutex, MutexGuard, PoisonError};
+use crate::sys::file;
+use crate::thread::shield;
+use std::fmt;
+use std::io::{self, BufRead, BufReader, IsTerminal, Lines, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::LazyLock;
+
+/// Standard input, as [`std::io::Stdin`]: waiting for it suspends only the green thread. One buffer belongs to all handles.
+///
+/// It is not std's buffer: a program should read by this one or by std's, not both. Where another process reads the same
+/// terminal or pipe and takes what this one was told is there, the worker is held up until there is more.
+///
+/// # Examples
+/// ```no_run
+/// for line in greenthread::io::stdin().lines() {
+///     println!("{}", line?);
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Stdin(std::io::Stdin);
+
+/// Standard input, locked: made by [`Stdin::lock`]. Others wait for it as green threads do.
+pub struct StdinLock<'a> {
+    buffer: MutexGuard<'a, BufReader<Raw>>,
+}
+
+static STDIN: LazyLock<Mutex<BufReader<Raw>>> = LazyLock::new(|| Mutex::new(BufReader::new(Raw)));
+
+/// A handle to standard input.
+pub fn stdin() -> Stdin {
+    Stdin(std::io::stdin())
+}
+
+/// Descriptor 0 without buffer.
+#[derive(Debug)]
+struct Raw;
+
+impl Read for Raw {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let stdin = rustix::stdio::stdin();
+        loop {
+            let got = if file::is_on_disk(stdin) {
+                read_on_pool(buf)
+            } else {
+                wait_readable(stdin, None)?;
+                file::read(stdin, buf)
+            };
+            match got {
+                // Somebody else was faster, and the descriptor is in non-blocking mode.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // As std: a closed standard input is an empty one.
+                Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Ok(0),
+                other => return other,
+            }
+        }
+    }
+}
+
+/// Shielded, as what it has read must not be lost.
+fn read_on_pool(buf: &mut [u8]) -> io::Result<usize> {
+    let mut own = vec![0; buf.len()];
+    let (own, got) = shield(|| {
+        blocking::run(Kind::Files, move || {
+            let got = file::read(rustix::stdio::stdin(), &mut own);
+            (own, got)
+        })
+    });
+    let got = got?;
+    buf[..got].copy_from_slice(&own[..got]);
+    Ok(got)
+}
+
+impl Stdin {
+    /// Locks standard input for reading several times, and for the methods of [`BufRead`].
+    pub fn lock(&self) -> StdinLock<'static> {
+        StdinLock { buffer: STDIN.lock().unwrap_or_else(PoisonError::into_inner) }
+    }
+
+    /// Appends the next line, its end included, to `buf`, as [`std::io::Stdin::read_line`]. Returns its length; 0 is the end.
+    ///
+    /// # Errors
+    /// `InvalidData` for what is not UTF-8, or what the system said.
+    pub fn read_line(&self, buf: &mut String) -> io::Result<usize> {
+        self.lock().read_line(buf)
+    }
+
+    /// The lines, without their ends.
+    pub fn lines(self) -> Lines<StdinLock<'static>> {
+        self.lock().lines()
+    }
+
+    /// Whether it is a terminal.
+    pub fn is_terminal(&self) -> bool {
+        self.0.is_terminal()
+    }
+}
+
+impl StdinLock<'_> {
+    /// Whether it is a terminal.
+    pub fn is_terminal(&self) -> bool {
+        std::io::stdin().is_terminal()
+    }
+}
+
+macro_rules! read_locked {
+    ($($type:ty),*) => {$(
+        impl Read for $type {
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                self.lock().read(buf)
+            }
+
+            fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
+                self.lock().read_to_end(buf)
+            }
+
+            fn read_to_string(&mut self, buf: &mut String) -> io::Result<usize> {
+                self.lock().read_to_string(buf)
+            }
+
+            fn read_exact(&mut self, buf: &mut [u8]) -> io::Result<()> {
+                self.lock().read_exact(buf)
+            }
+        }
+    )*};
+}
+
+read_locked!(Stdin, &Stdin);
+
+impl Read for StdinLock<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.buffer.read(buf)
+    }
+}
+
+impl BufRead for StdinLock<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.buffer.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.buffer.consume(amount);
+    }
+}
+
+impl fmt::Debug for Stdin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stdin").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for StdinLock<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StdinLock").finish_non_exhaustive()
+    }
+}
+
+impl AsFd for Stdin {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Stdin {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl AsFd for StdinLock<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        rustix::stdio::stdin()
+    }
+}
+
+impl AsRawFd for StdinLock<'_> {
+    fn as_raw_fd(&self) -> RawFd {
+        std::io::stdin().as_raw_fd()
+    }
+}

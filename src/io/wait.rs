@@ -1,0 +1,80 @@
+//! Waiting for a descriptor of whatever kind.
+#![forbid(unsafe_code)]
+
+use super::Io;
+use crate::runtime::reactor::Direction;
+use crate::sys::poll;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+/// Waits until a read from `fd` would not block: there is data, or the end, or an error to be seen. `false` if `timeout`
+/// passes first; `None` is for ever. Suspends the calling green thread only.
+///
+/// For code that reads by itself, such as C libraries with a descriptor of their own. Works for every kind of descriptor; a
+/// regular file is always ready. Whoever else reads from it may be faster: a read after the wait may block all the same,
+/// unless the descriptor is in non-blocking mode.
+///
+/// # Errors
+/// What the system said, such as no room for another registration.
+///
+/// # Examples
+/// ```
+/// use std::io::{Read, Write};
+/// use std::time::Duration;
+///
+/// // An object of std's, which greenthread knows nothing of.
+/// let (mut reader, mut writer) = std::io::pipe()?;
+/// let read = greenthread::spawn(move || -> std::io::Result<u8> {
+///     assert!(!greenthread::io::wait_readable(&reader, Some(Duration::from_millis(1)))?);
+///     assert!(greenthread::io::wait_readable(&reader, None)?);
+///     let mut byte = [0];
+///     reader.read_exact(&mut byte)?;
+///     Ok(byte[0])
+/// });
+/// greenthread::sleep(Duration::from_millis(5));
+/// writer.write_all(&[7])?;
+/// assert_eq!(read.join().unwrap()?, 7);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn wait_readable(fd: impl AsFd, timeout: Option<Duration>) -> io::Result<bool> {
+    wait(fd.as_fd(), Direction::Read, timeout)
+}
+
+/// Like [`wait_readable`], until a write to `fd` would not block. How much can be written then depends on its kind: a byte
+/// at least, 4,096 in a pipe.
+///
+/// # Errors
+/// As `wait_readable`.
+pub fn wait_writable(fd: impl AsFd, timeout: Option<Duration>) -> io::Result<bool> {
+    wait(fd.as_fd(), Direction::Write, timeout)
+}
+
+fn wait(fd: BorrowedFd<'_>, direction: Direction, timeout: Option<Duration>) -> io::Result<bool> {
+    match wait_on(fd, direction, timeout) {
+        // It is registered here as something else, which epoll does not allow twice for one descriptor.
+        Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
+            wait_on(fd.try_clone_to_owned()?, direction, timeout)
+        }
+        other => other,
+    }
+}
+
+fn wait_on(fd: impl AsFd, direction: Direction, timeout: Option<Duration>) -> io::Result<bool> {
+    let io = Io::new(fd);
+    let write = direction == Direction::Write;
+    let is_ready = |fd: BorrowedFd<'_>| {
+        // Without registration at first: a file that epoll refuses is always ready.
+        match poll::wait_fd(fd.as_raw_fd(), write, Some(Instant::now()))? {
+            true => Ok(()),
+            false => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    };
+    io.set_timeout(direction, timeout);
+    io.set_nonblocking(timeout.is_some_and(|timeout| timeout.is_zero()));
+    match io.run(direction, is_ready) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error),
+    }
+}
