@@ -245,7 +245,12 @@ fn kill_and_wait_waits_for_the_unwinding() {
 fn kill_and_wait_gives_up_in_time() {
     let runtime = workers(1);
     let (send, receive) = mpsc::channel::<()>();
-    let busy = runtime.spawn(move || receive.recv());
+    let (started, begins) = mpsc::channel();
+    let busy = runtime.spawn(move || {
+        started.send(()).unwrap();
+        receive.recv()
+    });
+    begins.recv().unwrap();
     assert!(!busy.kill_and_wait(Duration::from_millis(1)));
     drop(send);
     assert!(busy.kill_and_wait(LIMIT));
