@@ -2,17 +2,20 @@
 #![forbid(unsafe_code)]
 
 use super::OnceLock;
+use crate::thread::shield;
 use parking_lot::Mutex;
 use std::fmt;
 use std::ops::Deref;
 
 /// A value that is made when it is first used, as [`std::sync::LazyLock`].
 ///
-/// Those who come while it is made wait. If making it panics, it is poisoned: every later use panics. A green thread
-/// that is killed while it makes the value takes the closure with it, since that can be called only once; the value can
-/// then never be made, and later uses panic likewise. Where that matters, [`OnceLock::get_or_init`] tries again.
+/// Those who come while it is made wait. If making it panics, it is poisoned: every later use panics. The closure can be
+/// called only once, so it runs inside a [`shield`](crate::shield): a green thread that is killed or whose
+/// [`timeout`](crate::timeout) expires while it makes the value makes it to its end, for the others. Where that may take
+/// too long, [`OnceLock::get_or_init`] can be interrupted, and the next one tries again.
 ///
-/// std's own is better where making the value never suspends.
+/// # When std's is better
+/// Where making the value never suspends.
 ///
 /// # Examples
 /// ```
@@ -39,7 +42,7 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     pub fn force(this: &Self) -> &T {
         this.value.get_or_init(|| {
             let f = this.init.lock().take();
-            f.expect("LazyLock instance has previously been poisoned")()
+            shield(f.expect("LazyLock instance has previously been poisoned"))
         })
     }
 }

@@ -1,6 +1,6 @@
 use super::{eventually, runtime};
-use greenthread::sync::{Arc, LazyLock, Once, OnceLock};
-use greenthread::{sleep, spawn, yield_now};
+use greenthread::sync::{Arc, Event, LazyLock, Once, OnceLock};
+use greenthread::{sleep, spawn, timeout, yield_now};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -67,6 +67,59 @@ fn a_kill_resets() {
     let mut ran = false;
     once.call_once(|| ran = true);
     assert!(ran);
+}
+
+#[test]
+fn a_timeout_resets() {
+    for workers in [1, 2] {
+        runtime(workers)
+            .run(|| {
+                let (once, cell) = (Once::new(), OnceLock::new());
+                let limit = Duration::from_millis(1);
+                assert!(timeout(limit, || once.call_once(|| sleep(Duration::MAX))).is_err());
+                let never = || {
+                    sleep(Duration::MAX);
+                    1
+                };
+                assert!(timeout(limit, || *cell.get_or_init(never)).is_err());
+                let mut poisoned = true;
+                once.call_once_force(|state| poisoned = state.is_poisoned());
+                assert!(!poisoned && once.is_completed());
+                assert_eq!(*cell.get_or_init(|| 2), 2);
+            })
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_lazy_lock_is_made_in_spite_of_kills_and_timeouts() {
+    for workers in [1, 2] {
+        runtime(workers)
+            .run(|| {
+                let go = Arc::new(Event::new());
+                let made = Arc::clone(&go);
+                let lazy = Arc::new(LazyLock::new(move || {
+                    made.wait();
+                    7
+                }));
+                let (one, two) = (Arc::clone(&lazy), Arc::clone(&lazy));
+                let maker = spawn(move || {
+                    let _ = timeout(Duration::from_millis(1), || **one == 7);
+                    sleep(Duration::MAX);
+                });
+                yield_now();
+                let waiter = spawn(move || **two);
+                sleep(Duration::from_millis(5));
+                maker.kill();
+                yield_now();
+                assert!(!maker.is_finished(), "it is making the value");
+                go.set();
+                assert_eq!(waiter.join().unwrap(), 7);
+                assert!(maker.join().unwrap_err().is_killed());
+                assert_eq!(**lazy, 7);
+            })
+            .unwrap();
+    }
 }
 
 #[test]
