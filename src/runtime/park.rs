@@ -95,12 +95,28 @@ impl Waiter {
 /// One wait of the calling thread.
 #[derive(Debug)]
 pub(crate) struct Parker {
-    waiter: Waiter,
-    /// The green thread, unless the OS thread itself waits.
-    green: Option<Started>,
+    sleeper: Sleeper,
+    token: Token,
     interruptible: bool,
     unwinding: bool,
     not_send: PhantomData<*mut ()>,
+}
+
+/// Who waits. A green thread is borrowed from its hub: counting a reference at each wait is not cheap.
+#[derive(Debug)]
+enum Sleeper {
+    Green(Started),
+    Os(TaskRef),
+}
+
+impl Sleeper {
+    #[inline(always)]
+    fn with<R>(&self, f: impl FnOnce(&TaskRef) -> R) -> R {
+        match self {
+            Self::Green(started) => started.with(f),
+            Self::Os(task) => f(task),
+        }
+    }
 }
 
 thread_local! {
@@ -149,29 +165,29 @@ impl Parker {
     #[inline]
     fn begin(interruptible: bool) -> Self {
         let green = current_green();
-        let task = match green {
-            Some(started) => started.task(),
-            None => os_thread(),
+        let sleeper = match green {
+            Some(started) => Sleeper::Green(started),
+            None => Sleeper::Os(os_thread()),
         };
-        let token = task.park_word().prepare();
-        let unwinding = is_unwinding_as(&task, green);
+        let (token, unwinding, shielded) = sleeper.with(|task| {
+            (task.park_word().prepare(), is_unwinding_as(task, green), task.is_shielded())
+        });
         // While unwinding, a second unwind would abort the process: the kill stays pending.
-        let interruptible = interruptible && !unwinding && !task.is_shielded();
-        let waiter = Waiter { task, token };
-        Self { waiter, green, interruptible, unwinding, not_send: PhantomData }
+        let interruptible = interruptible && !unwinding && !shielded;
+        Self { sleeper, token, interruptible, unwinding, not_send: PhantomData }
     }
 
     /// What ends this wait.
     #[inline]
     pub(crate) fn waiter(&self) -> Waiter {
-        self.waiter.clone()
+        Waiter { task: self.sleeper.with(TaskRef::clone), token: self.token }
     }
 
     /// Sleeps until the waiter is unparked, the deadline passes, or the green thread is killed.
     pub(crate) fn park(&self, reason: Reason, deadline: Option<Instant>) -> Wake {
-        match self.green {
-            Some(started) => self.park_green(started, reason, deadline),
-            None => self.park_os_thread(deadline),
+        match &self.sleeper {
+            Sleeper::Green(started) => self.park_green(*started, reason, deadline),
+            Sleeper::Os(task) => self.park_os_thread(task, deadline),
         }
     }
 
@@ -182,33 +198,34 @@ impl Parker {
         deadline: Option<Instant>,
         blocker: Blocker<'_>,
     ) -> Wake {
-        match self.green {
-            Some(started) => {
-                started.blocked_on(blocker, || self.park_green(started, reason, deadline))
+        match &self.sleeper {
+            Sleeper::Green(started) => {
+                started.blocked_on(blocker, || self.park_green(*started, reason, deadline))
             }
-            None => self.park_os_thread(deadline),
+            Sleeper::Os(task) => self.park_os_thread(task, deadline),
         }
     }
 
     fn park_green(&self, started: Started, reason: Reason, deadline: Option<Instant>) -> Wake {
-        let Waiter { task, token } = &self.waiter;
         let interruption = self.interruption();
         if interruption == Interruption::Now {
             // Raised before and swallowed, or raised while we ran: let the others have their turn first.
             requeue_and_suspend(started, false);
             return Wake::Killed;
         }
-        task.set_reason(reason);
         let (until, limited) = interruption.cut(deadline);
         let timer =
-            until.and_then(|at| current::with_hub(|hub| hub.add_timer(started, *token, at)));
-        // The second look at the kill flag pairs with `kill`: it sets the flag, then looks at the park word.
-        let sleeps = task.park_word().park(*token, self.interruptible)
-            && !(self.is_interrupted() && task.park_word().interrupt());
+            until.and_then(|at| current::with_hub(|hub| hub.add_timer(started, self.token, at)));
+        let sleeps = started.with(|task| {
+            task.set_reason(reason);
+            // The second look at the kill flag pairs with `kill`: it sets the flag, then looks at the park word.
+            task.park_word().park(self.token, self.interruptible)
+                && !(self.is_interrupted() && task.park_word().interrupt())
+        });
         if sleeps {
             suspend(started, self.unwinding);
         }
-        let outcome = task.park_word().outcome();
+        let outcome = started.with(|task| task.park_word().outcome());
         if let Some(timer) = timer
             && outcome != Outcome::Expired
         {
@@ -221,17 +238,16 @@ impl Parker {
         }
     }
 
-    fn park_os_thread(&self, deadline: Option<Instant>) -> Wake {
-        let Waiter { task, token } = &self.waiter;
+    fn park_os_thread(&self, task: &TaskRef, deadline: Option<Instant>) -> Wake {
         let interruption = self.interruption();
         if interruption == Interruption::Now {
             return Wake::Killed;
         }
         let (until, limited) = interruption.cut(deadline);
-        if task.park_word().park(*token, self.interruptible)
+        if task.park_word().park(self.token, self.interruptible)
             && !(self.is_interrupted() && task.park_word().interrupt())
         {
-            sleep_os_thread(task, *token, until);
+            sleep_os_thread(task, self.token, until);
         }
         match task.park_word().outcome() {
             Outcome::Notified => Wake::Notified,
@@ -242,13 +258,13 @@ impl Parker {
 
     #[inline]
     fn is_interrupted(&self) -> bool {
-        self.interruptible && task::any_interruption() && self.waiter.task.is_interrupted()
+        self.interruptible && task::any_interruption() && self.sleeper.with(TaskRef::is_interrupted)
     }
 
     #[inline]
     fn interruption(&self) -> Interruption {
         if self.interruptible && task::any_interruption() {
-            interruption_of(&self.waiter.task)
+            self.sleeper.with(interruption_of)
         } else {
             Interruption::None
         }
@@ -404,18 +420,22 @@ pub(crate) fn yield_now() {
 #[cold]
 #[inline(never)]
 fn yield_slowly() {
+    if !give_way() && task::any_interruption() && is_due(&own_task()) {
+        raise_kill();
+    }
+}
+
+/// As [`yield_now`], for callers that must not unwind here: a kill or an expired timeout stays pending. Says
+/// whether the caller is unwinding.
+#[inline]
+pub(crate) fn give_way() -> bool {
     let Some(started) = current_green() else {
         std::thread::yield_now();
-        if task::any_interruption() && !std::thread::panicking() && is_due(&os_thread()) {
-            raise_kill();
-        }
-        return;
+        return std::thread::panicking();
     };
     let unwinding = started.with(|task| is_unwinding_as(task, Some(started)));
     requeue_and_suspend(started, unwinding);
-    if !unwinding && task::any_interruption() {
-        raise_if_interrupted(started);
-    }
+    unwinding
 }
 
 #[cold]

@@ -5,13 +5,15 @@
 //! | LOCKED | whoever takes the lock | its holder |
 //! | WAITERS | whoever joins the list, under the list's lock | whoever makes the list empty, under the list's lock |
 //! | WOKEN | the unlock that wakes a waiter | that waiter, when it takes the lock, waits again or gives up |
-//! | HANDED | with WOKEN: the unlock that leaves LOCKED set and gives the lock to the waiter it wakes | that waiter |
+//! | HEIR | that waiter, if it finds the lock taken and looks again | the unlock that hands over; the waiter, when it waits again |
+//! | HANDED | with WOKEN: the unlock that leaves LOCKED set and gives the lock to the heir or the waiter it wakes | that waiter |
 //!
 //! # Fairness
 //! An unlock wakes the first waiter and frees the lock, and others may take it before that waiter runs: a thread that
 //! locks and unlocks in a row goes on at full speed instead of switching each time. While a woken waiter is on its way
-//! no other is woken. If it finds the lock taken it waits again in front of all others, and the next unlock hands the
-//! lock over to it. So no waiter is passed by more than for one such round, however busy the lock is.
+//! no other is woken. If it finds the lock taken, the next unlock hands the lock over to it. So no waiter is passed by more
+//! than for one such round, however busy the lock is. It lets others run a few times before it waits again, in front of
+//! all: whoever holds the lock is often among those.
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
@@ -25,6 +27,10 @@ const LOCKED: u32 = 1;
 const WAITERS: u32 = 2;
 const WOKEN: u32 = 4;
 const HANDED: u32 = 8;
+const HEIR: u32 = 16;
+
+/// Times that an heir lets others run before it waits again.
+const HEIR_LOOKS: u32 = 4;
 
 /// Looks at a lock that nobody waits for, each after twice the pause of the one before.
 const SPINS: u32 = 7;
@@ -117,16 +123,17 @@ impl RawMutex {
             let parker = Parker::new();
             let Some(key) = self.join(parker.waiter(), woken) else { return true };
             match parker.park_on(Reason::Lock, deadline, Blocker::Owner(&self.owner)) {
+                Wake::Notified if self.inherit() => return true,
                 Wake::Notified => {}
                 Wake::TimedOut => {
                     if self.leave(key) {
                         return false;
                     }
                     // Woken in the same moment: one last look.
-                    return self.arrive();
+                    return self.arrive(0);
                 }
                 Wake::Killed => {
-                    if !self.leave(key) && self.arrive() {
+                    if !self.leave(key) && self.arrive(0) {
                         self.unlock();
                     }
                     park::raise_kill();
@@ -157,21 +164,38 @@ impl RawMutex {
     /// What becomes of the state when a waiter, `woken` or new, comes for the lock; and whether it gets it.
     fn arrival(state: u32, woken: bool) -> (u32, bool) {
         if woken && state & HANDED != 0 {
-            (state & !(HANDED | WOKEN), true)
+            (state & !(HANDED | WOKEN | HEIR), true)
         } else {
             let rest = if woken { state & !WOKEN } else { state };
             (rest | LOCKED, state & LOCKED == 0)
         }
     }
 
-    /// A woken waiter that will not wait again: takes the lock if it can.
-    fn arrive(&self) -> bool {
+    /// A woken waiter comes for the lock, and stays a little if it is taken.
+    fn inherit(&self) -> bool {
+        if self.arrive(WOKEN | HEIR) {
+            return true;
+        }
+        for _ in 0..HEIR_LOOKS {
+            // Not by a yield that may unwind: the lock may have been handed over by then.
+            park::give_way();
+            if self.state.load(Ordering::Relaxed) & HANDED != 0 {
+                break;
+            }
+        }
+        self.arrive(WOKEN)
+    }
+
+    /// A woken waiter takes the lock if it can. If not, the state says of it what `else_be` does: that it is WOKEN
+    /// still, perhaps an HEIR, or nothing if it will not wait again.
+    fn arrive(&self, else_be: u32) -> bool {
         let mut state = self.state.load(Ordering::Relaxed);
         loop {
             let (new, got) = Self::arrival(state, true);
+            let new = if got { new } else { (new & !HEIR) | else_be };
             match self.state.compare_exchange_weak(state, new, Ordering::Acquire, Ordering::Relaxed)
             {
-                // If it is taken, its holder's unlock finds WOKEN cleared and wakes the next.
+                // If it is taken and we are gone, its holder's unlock finds WOKEN cleared and wakes the next.
                 Ok(_) => return got,
                 Err(now) => state = now,
             }
@@ -199,14 +223,11 @@ impl RawMutex {
     #[cold]
     fn unlock_slow(&self) {
         let mut state = self.state.load(Ordering::Relaxed);
-        // Nobody to wake, or one is on its way already.
+        // Nobody to wake, or one is on its way already: if it waits for this very unlock, the lock is its own.
         while state & WAITERS == 0 || state & WOKEN != 0 {
-            match self.state.compare_exchange_weak(
-                state,
-                state & !LOCKED,
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
+            let new = if state & HEIR != 0 { state & !HEIR | HANDED } else { state & !LOCKED };
+            match self.state.compare_exchange_weak(state, new, Ordering::Release, Ordering::Relaxed)
+            {
                 Ok(_) => return,
                 Err(now) => state = now,
             }
