@@ -8,6 +8,7 @@ use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::fmt;
 use std::marker::PhantomPinned;
+use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
@@ -207,9 +208,9 @@ impl Control {
         self.resumer.set(note.cast());
     }
 
-    /// Whether an address is on its stack.
-    pub(crate) fn has_on_stack(&self, address: usize) -> bool {
-        (self.stack.limit().addr().get()..self.stack.top().addr().get()).contains(&address)
+    /// The addresses of its stack.
+    pub(crate) fn stack_range(&self) -> Range<usize> {
+        self.stack.limit().addr().get()..self.stack.top().addr().get()
     }
 
     #[inline(always)]

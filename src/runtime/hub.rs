@@ -3,6 +3,7 @@
 //! What only the hub's own thread touches is in [`Hub`]; what others touch is in [`HubShared`].
 #![forbid(unsafe_code)]
 
+use super::deadlock;
 use super::reactor::Sources;
 use super::roster::Roster;
 use super::scheduler::Scheduler;
@@ -45,6 +46,8 @@ pub(crate) struct HubShared {
     sleep: AtomicU8,
     /// A green thread was given up on it and may still be woken, so it never belongs to another hub.
     spoiled: AtomicBool,
+    /// As it went to sleep: none of its green threads waits for a time or for readiness.
+    stuck: AtomicBool,
     /// Whose hub it is: a forked child leaves its parent's alone.
     generation: u32,
     waker: Mutex<Option<PollWaker>>,
@@ -67,6 +70,7 @@ impl HubShared {
             live: AtomicUsize::new(0),
             sleep: AtomicU8::new(AWAKE),
             spoiled: AtomicBool::new(false),
+            stuck: AtomicBool::new(false),
             generation: process::generation(),
             waker: Mutex::new(None),
         })
@@ -102,6 +106,15 @@ impl HubShared {
     #[inline]
     pub(crate) fn live(&self) -> usize {
         self.live.load(Ordering::Relaxed)
+    }
+
+    /// Whether only others can wake its green threads, as it went to sleep.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn set_stuck(&self, stuck: bool) {
+        self.stuck.store(stuck, Ordering::SeqCst);
     }
 
     #[inline]
@@ -158,6 +171,9 @@ pub(crate) struct Hub {
     /// From where green threads are resumed.
     root: Root,
     stack_size: StackSize,
+    /// Green threads that wait for readiness.
+    for_readiness: Cell<usize>,
+    pub(super) watch: deadlock::Watch,
     /// What ran here has forked, this is the child, and it is over there: with which status a process ends then.
     child_status: Cell<Option<i32>>,
 }
@@ -184,6 +200,8 @@ impl Hub {
             unwinding: Cell::new(0),
             root: Root::of_this_thread(),
             stack_size,
+            for_readiness: Cell::new(0),
+            watch: deadlock::Watch::new(),
             child_status: Cell::new(None),
         }
     }
@@ -437,6 +455,29 @@ impl Hub {
             (a, b) => a.or(b),
         };
         !self.poll(timeout) && at_most.is_some() && timeout == at_most
+    }
+
+    // --- whether anything moves -----------------------------------------------------------------------------------
+
+    /// The calling green thread begins or ends a wait for readiness.
+    #[inline]
+    pub(crate) fn count_for_readiness(&self, change: isize) {
+        self.for_readiness.set(self.for_readiness.get().wrapping_add_signed(change));
+    }
+
+    /// Whether none of its green threads waits for a time or for readiness.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.for_readiness.get() == 0 && self.timers.borrow().is_empty()
+    }
+
+    /// Whether it is a worker's, rather than that of a current-thread runtime.
+    pub(super) fn has_workers(&self) -> bool {
+        self.scheduler.has_workers()
+    }
+
+    /// What `f` says of each started task.
+    pub(super) fn map_live<T>(&self, f: impl FnMut(Started) -> T) -> Vec<T> {
+        self.roster.borrow().iter().map(f).collect()
     }
 
     // --- the end ------------------------------------------------------------------------------------------------

@@ -183,6 +183,12 @@ impl Runtime {
     /// # Errors
     /// The panic of `main`, or what kept it from running: no memory for its stack; or, for a current-thread runtime,
     /// that another thread runs it already, or that the caller is a green thread, whose worker it would block.
+    ///
+    /// Also, for a current-thread runtime, a deadlock ([`JoinError::is_deadlock`]): every green thread waits, none for a time
+    /// or a file, and the process has no other OS thread that could wake one (those of [`blocking`](crate::blocking()) aside
+    /// while they are idle). They are killed then. Where such a thread is there, and on a runtime with workers, the same
+    /// report is printed to standard error instead when nothing has moved for five seconds (or the milliseconds in the
+    /// environment variable `GREENTHREAD_DEADLOCK_MS`; zero is never), once for each runtime, and the wait goes on.
     pub fn run<F, T>(&self, main: F) -> Result<T, JoinError>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -252,7 +258,7 @@ impl Runtime {
         coroutine::set_aside(|| {
             current::enter(&hub, || {
                 let (family, joinable) = self.spawn_main(main, |task| hub.fresh.push(task))?;
-                worker::run(&hub, || family.is_empty());
+                worker::run(&hub, || family.is_empty() || hub.watch.has_found());
                 if hub.is_parents() {
                     // What forked was `main`, and it has a value; or another, and its `main` is the parent's.
                     let parents = || {
@@ -263,6 +269,7 @@ impl Runtime {
                     };
                     return joinable.take_result().unwrap_or_else(|| Err(parents()));
                 }
+                let deadlock = hub.watch.take_found();
                 let give_up_at = Instant::now() + GRACE;
                 let given_up = worker::wind_down(&hub, || Instant::now() >= give_up_at);
                 spoiled.store(!given_up.is_empty(), Ordering::Relaxed);
@@ -270,7 +277,10 @@ impl Runtime {
                 if family.is_empty() {
                     family.free();
                 }
-                finished(joinable)
+                match deadlock {
+                    Some(report) => Err(JoinError::new(Cause::Deadlock(report), Some("main"))),
+                    None => finished(joinable),
+                }
             })
         })
     }

@@ -5,6 +5,7 @@
 
 pub(crate) mod blocking;
 mod builder;
+mod deadlock;
 pub(crate) mod family;
 pub(crate) mod finished;
 mod hub;

@@ -44,7 +44,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// In the order of their numbers.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::None,
         Self::Sleep,
         Self::Park,
@@ -63,6 +63,7 @@ impl Reason {
         Self::Receive,
         Self::Select,
         Self::Queue,
+        Self::Blocking,
     ];
 }
 

@@ -198,7 +198,10 @@ impl Source {
             self.waiters(direction).lock().remove(&waiter);
             return Ok(true);
         }
-        match parker.park(direction.reason(), deadline) {
+        current::with_hub(|hub| hub.count_for_readiness(1));
+        let wake = parker.park(direction.reason(), deadline);
+        current::with_hub(|hub| hub.count_for_readiness(-1));
+        match wake {
             Wake::Notified => Ok(true),
             Wake::TimedOut => {
                 self.waiters(direction).lock().remove(&waiter);

@@ -10,6 +10,7 @@
 //! if it finds more than it can start at once it wakes the next.
 #![forbid(unsafe_code)]
 
+use super::deadlock::Inquiry;
 use super::hub::{Hub, HubShared};
 use super::park::Waiter;
 use super::task::{Cause, TaskRef};
@@ -43,6 +44,7 @@ pub(crate) struct Scheduler {
     /// Workers whose hub has not ended.
     workers_left: AtomicUsize,
     end_waiters: Mutex<Vec<Waiter>>,
+    pub(super) inquiry: Inquiry,
     /// Names of green threads that were given up.
     pub(crate) given_up: Mutex<Vec<String>>,
 }
@@ -88,6 +90,7 @@ impl Scheduler {
             phase: AtomicU8::new(Phase::Running as u8),
             workers_left: AtomicUsize::new(workers),
             end_waiters: Mutex::default(),
+            inquiry: Inquiry::default(),
             given_up: Mutex::default(),
         }
     }
@@ -122,6 +125,19 @@ impl Scheduler {
     #[inline(always)]
     pub(crate) fn has_thieves(&self) -> bool {
         self.hubs.len() > 1
+    }
+
+    /// Whether it has worker threads, rather than the thread that calls `run`.
+    pub(super) fn has_workers(&self) -> bool {
+        !self.stealers.is_empty()
+    }
+
+    /// Whether all hubs but `own` sleep, and no hub can wake a green thread of another.
+    pub(super) fn all_are_stuck(&self, own: &Hub) -> bool {
+        let stuck = |hub: &HubShared| {
+            (std::ptr::eq(hub, own.shared()) || hub.is_sleeping()) && hub.is_stuck()
+        };
+        self.hubs.iter().all(|hub| stuck(hub)) && !self.has_new()
     }
 
     // --- adding -------------------------------------------------------------------------------------------------

@@ -45,6 +45,6 @@ pub(crate) fn tell(thread: &Thread, error: JoinError) {
 pub(crate) fn is_failure(cause: &Cause) -> bool {
     match cause {
         Cause::Panic(_) | Cause::Io(_) => true,
-        Cause::Killed | Cause::OwnJoin => false,
+        Cause::Killed | Cause::OwnJoin | Cause::Deadlock(_) => false,
     }
 }

@@ -4,6 +4,7 @@
 //! are no thieves). So a burst of spawns is shared out: while this worker gets one of them going, thieves take others.
 #![forbid(unsafe_code)]
 
+use super::deadlock;
 use super::hub::Hub;
 use super::scheduler::Phase;
 use super::task::{Cause, TaskRef, memory};
@@ -103,13 +104,23 @@ fn idle(hub: &Hub, look_every: Option<Duration>) {
     if !hub.scheduler.prepare_sleep(hub) {
         return;
     }
+    let winds_down = look_every.is_some();
+    if !winds_down && !deadlock::before_sleep(hub) {
+        return hub.scheduler.end_sleep(hub);
+    }
     let surplus = stack::has_surplus();
     let at_most = match hub.scheduler.phase() {
-        Phase::Running => look_every.or(surplus.then_some(TRIM_AFTER)),
+        Phase::Running if winds_down => look_every,
+        Phase::Running if surplus => Some(TRIM_AFTER),
+        Phase::Running => deadlock::look_after(hub),
         Phase::Ending | Phase::GivingUp => Some(GIVE_UP_EVERY),
     };
     let undisturbed = hub.sleep(at_most);
     hub.scheduler.end_sleep(hub);
+    if winds_down {
+        return;
+    }
+    deadlock::after_sleep(hub, undisturbed && !surplus);
     if surplus && undisturbed {
         stack::trim();
         memory::trim();

@@ -74,6 +74,12 @@ pub(crate) fn belongs_to_parent(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, text)
 }
 
+/// How many OS threads the process has; `None` where the system does not tell.
+pub(crate) fn threads() -> Option<usize> {
+    let list = std::fs::read_dir("/proc/self/task").ok()?;
+    list.map(|one| one.ok().map(|_| ())).collect::<Option<Vec<()>>>().map(|all| all.len())
+}
+
 /// The exit status of a process whose `main` returned, or panicked.
 pub(crate) fn status(good: bool) -> i32 {
     if good { 0 } else { 101 }

@@ -11,6 +11,7 @@ mod pool;
 use super::park;
 use crate::sys::process::PerProcess;
 use pool::Pool;
+pub(crate) use pool::idle_threads;
 use std::cell::Cell;
 
 /// What is run. Each kind has threads of its own, so that none keeps another waiting.

@@ -25,6 +25,12 @@ static OPEN: AtomicUsize = AtomicUsize::new(0);
 /// Threads of all pools.
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 
+/// How many threads all pools have, if none has anything to do.
+pub(crate) fn idle_threads() -> Option<usize> {
+    let threads = THREADS.load(Ordering::SeqCst);
+    (OPEN.load(Ordering::SeqCst) == 0).then_some(threads)
+}
+
 #[derive(Default)]
 struct State {
     queue: VecDeque<Arc<dyn Job>>,

@@ -23,6 +23,8 @@ pub(crate) enum Cause {
     Io(io::Error),
     /// The caller would have waited for its own end.
     OwnJoin,
+    /// Nothing could move any more; the report.
+    Deadlock(String),
 }
 
 /// Why [`JoinHandle::join`](crate::JoinHandle::join) has no value: the green thread panicked, was killed, or could not
@@ -64,9 +66,11 @@ impl JoinError {
         matches!(self.0.cause, Cause::Killed)
     }
 
-    /// Whether there was no use in waiting: the caller asked for its own end.
+    /// Whether the wait would never have ended: the green thread joined itself, or [`Runtime::run`](crate::Runtime::run)
+    /// gave up because nothing could ever wake one of its green threads. Then the error's text tells of each what it waits
+    /// for, and who holds that.
     pub fn is_deadlock(&self) -> bool {
-        matches!(self.0.cause, Cause::OwnJoin)
+        matches!(self.0.cause, Cause::OwnJoin | Cause::Deadlock(_))
     }
 
     pub(crate) fn cause(&self) -> &Cause {
@@ -113,6 +117,9 @@ impl fmt::Display for JoinError {
             }
             Cause::Killed => write!(f, "green thread '{name}' was killed"),
             Cause::Io(error) => write!(f, "green thread '{name}' did not run: {error}"),
+            Cause::Deadlock(report) => {
+                write!(f, "deadlock: nothing can wake any green thread:\n{report}")
+            }
             Cause::OwnJoin => {
                 write!(f, "green thread '{name}' cannot join itself: it would wait for ever")
             }
@@ -126,6 +133,7 @@ impl fmt::Debug for JoinError {
             Cause::Panic(payload) => &format!("Panic({:?})", payload.text()),
             Cause::Killed => &"Killed",
             Cause::OwnJoin => &"OwnJoin",
+            Cause::Deadlock(report) => &format!("Deadlock({report:?})"),
             Cause::Io(error) => error,
         };
         f.debug_struct("JoinError").field("cause", cause).field("name", &self.0.name).finish()

@@ -31,6 +31,7 @@ use parking_lot::Mutex;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{
@@ -325,7 +326,6 @@ impl Started {
     }
 
     /// Who holds up the wait that it is suspended in, if that is known.
-    #[allow(dead_code, reason = "for the report of a deadlock")]
     pub(crate) fn holder(self) -> Option<Holder> {
         let note = self.control_block().note();
         if note.is_null() {
@@ -343,10 +343,9 @@ impl Started {
         Some(Holder::Stack(owner.address()))
     }
 
-    /// Whether an address is on its stack.
-    #[allow(dead_code, reason = "for the report of a deadlock")]
-    pub(crate) fn has_on_stack(self, address: usize) -> bool {
-        self.control_block().has_on_stack(address)
+    /// The addresses of its stack.
+    pub(crate) fn stack_range(self) -> Range<usize> {
+        self.control_block().stack_range()
     }
 }
 
@@ -482,7 +481,6 @@ impl TaskRef {
     }
 
     /// What its last wait was for.
-    #[allow(dead_code, reason = "for the report of a deadlock")]
     pub(crate) fn reason(&self) -> Reason {
         let reason = self.header().reason.load(Ordering::Relaxed);
         Reason::ALL.get(reason as usize).copied().unwrap_or(Reason::None)

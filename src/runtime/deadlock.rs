@@ -1,0 +1,424 @@
+//! Finding out that nothing moves any more, and saying what stands in the way of what.
+//!
+//! A hub is *stuck* where green threads live on it, none can run, none waits for a time or for readiness. Then only another
+//! thread can wake one. It is looked at where a worker goes to sleep, and costs nothing elsewhere.
+//!
+//! - On a current-thread runtime whose OS thread is the only one of the process (those aside that the library keeps and that
+//!   are idle), that cannot happen any more: `run` returns the report as an error. An OS thread that has never used the
+//!   library may hold a sender all the same, so others are looked for in the system's own list, not counted by us.
+//! - Otherwise somebody may still come. Where nobody has for a while the report is printed, once for a runtime, and the wait
+//!   goes on. Each hub is asked for its part, on its own thread: nobody else may look at its green threads.
+#![forbid(unsafe_code)]
+
+use super::blocking;
+use super::hub::Hub;
+use super::park::Reason;
+use super::scheduler::Phase;
+use super::task::{Holder, Started, TaskRef};
+use crate::sys::{process, report};
+use parking_lot::Mutex;
+use std::cell::{Cell, RefCell};
+use std::fmt::Write;
+use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long nothing moves before that is reported, unless the environment says otherwise.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// When a current-thread runtime looks again for other threads; twice as late with each look in vain.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
+/// How long the workers have to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+/// The most green threads that are printed; an error has them all.
+const PRINT_AT_MOST: usize = 100;
+
+/// `None` if nothing is to be printed.
+fn patience() -> Option<Duration> {
+    static GIVEN: OnceLock<Duration> = OnceLock::new();
+    let given = GIVEN.get_or_init(|| {
+        let text = std::env::var("GREENTHREAD_DEADLOCK_MS").ok();
+        let millis = text.and_then(|text| text.trim().parse().ok());
+        millis.map_or(PATIENCE, Duration::from_millis)
+    });
+    (!given.is_zero()).then_some(*given)
+}
+
+/// What a hub keeps for this.
+#[derive(Debug)]
+pub(super) struct Watch {
+    /// Whether the first look at the process's threads has been.
+    looked: Cell<bool>,
+    /// When to look next, if nothing happens.
+    interval: Cell<Duration>,
+    /// For how long nothing has happened.
+    quiet: Cell<Duration>,
+    /// The number of the last question that was answered.
+    answered: Cell<u32>,
+    found: RefCell<Option<String>>,
+}
+
+/// What the hubs of a runtime keep for this.
+#[derive(Debug, Default)]
+pub(super) struct Inquiry {
+    /// The number of the last question; zero before the first.
+    number: AtomicU32,
+    /// Whether there is one that waits for answers, or has been printed.
+    begun: AtomicBool,
+    answers: Mutex<Option<Answers>>,
+}
+
+#[derive(Debug)]
+struct Answers {
+    begun: Instant,
+    missing: usize,
+    blocked: Vec<Blocked>,
+}
+
+/// One green thread that waits.
+#[derive(Debug)]
+struct Blocked {
+    task: TaskRef,
+    reason: Reason,
+    holder: Option<Holder>,
+    stack: Range<usize>,
+}
+
+impl Watch {
+    pub(super) fn new() -> Self {
+        Self {
+            looked: Cell::new(false),
+            interval: Cell::new(FIRST_LOOK),
+            quiet: Cell::new(Duration::ZERO),
+            answered: Cell::new(0),
+            found: RefCell::new(None),
+        }
+    }
+
+    /// Whether a deadlock has been found that nothing can end.
+    pub(super) fn has_found(&self) -> bool {
+        self.found.borrow().is_some()
+    }
+
+    pub(super) fn take_found(&self) -> Option<String> {
+        self.found.take()
+    }
+}
+
+/// Looks at a hub that has announced its sleep. `false` if it need not sleep: it would do so for ever.
+pub(super) fn before_sleep(hub: &Hub) -> bool {
+    let stuck = hub.is_stuck();
+    hub.shared().set_stuck(stuck);
+    if !stuck || hub.live() == 0 || hub.has_workers() || hub.watch.looked.replace(true) {
+        return true;
+    }
+    !look_for_others(hub)
+}
+
+/// For how long a hub sleeps at most before it looks at itself again.
+pub(super) fn look_after(hub: &Hub) -> Option<Duration> {
+    let looks = hub.shared().is_stuck()
+        && hub.live() > 0
+        && hub.scheduler.phase() == Phase::Running
+        && (!hub.has_workers() || (patience().is_some() && !hub.scheduler.inquiry.has_begun()));
+    looks.then(|| hub.watch.interval.get())
+}
+
+/// A hub has slept; `undisturbed` if as long as [`look_after`] said.
+pub(super) fn after_sleep(hub: &Hub, undisturbed: bool) {
+    answer(hub);
+    let watch = &hub.watch;
+    let running = hub.scheduler.phase() == Phase::Running;
+    if !undisturbed || !running || !hub.shared().is_stuck() {
+        return watch.quiet.set(Duration::ZERO);
+    }
+    let wait = patience();
+    watch.quiet.set(watch.quiet.get() + watch.interval.get());
+    watch.interval.set((watch.interval.get() * 2).min(wait.unwrap_or(PATIENCE)));
+    if !hub.has_workers() && look_for_others(hub) {
+        return;
+    }
+    let scheduler = &hub.scheduler;
+    if wait.is_some_and(|wait| watch.quiet.get() >= wait)
+        && !scheduler.inquiry.has_begun()
+        && scheduler.all_are_stuck(hub)
+    {
+        scheduler.inquiry.begin(scheduler.hubs().len());
+        scheduler.hubs().iter().for_each(|other| other.wake());
+        answer(hub);
+    }
+}
+
+/// Answers for this hub, if it has been asked.
+#[inline]
+fn answer(hub: &Hub) {
+    let number = hub.scheduler.inquiry.number.load(Ordering::Acquire);
+    if hub.watch.answered.replace(number) != number {
+        hub.scheduler.inquiry.add(blocked(hub));
+    }
+}
+
+/// On a current-thread runtime: notes a deadlock if no other thread can end it.
+fn look_for_others(hub: &Hub) -> bool {
+    let Some(idle) = blocking::idle_threads() else { return false };
+    let alone = process::threads().is_some_and(|threads| threads <= 1 + idle);
+    if alone {
+        *hub.watch.found.borrow_mut() = Some(describe(&blocked(hub), usize::MAX));
+    }
+    alone
+}
+
+impl Inquiry {
+    fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    fn begin(&self, hubs: usize) {
+        let mut answers = self.answers.lock();
+        if self.begun.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        *answers = Some(Answers { begun: Instant::now(), missing: hubs, blocked: Vec::new() });
+        self.number.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn add(&self, blocked: Vec<Blocked>) {
+        let mut answers = self.answers.lock();
+        let Some(all) = &mut *answers else { return };
+        all.blocked.extend(blocked);
+        all.missing -= 1;
+        if all.missing == 0 {
+            let all = answers.take();
+            drop(answers);
+            let Some(all) = all else { return };
+            if all.begun.elapsed() > ANSWER_WITHIN {
+                // Somebody had something to do meanwhile.
+                self.begun.store(false, Ordering::Relaxed);
+            } else {
+                report(format_args!(
+                    "no green thread of this runtime can run unless another thread wakes one:\n{}",
+                    describe(&all.blocked, PRINT_AT_MOST)
+                ));
+            }
+        }
+    }
+}
+
+fn blocked(hub: &Hub) -> Vec<Blocked> {
+    let one = |started: Started| Blocked {
+        task: started.task(),
+        reason: started.with(TaskRef::reason),
+        holder: started.holder(),
+        stack: started.stack_range(),
+    };
+    hub.map_live(one)
+}
+
+/// Who holds up whom.
+struct Holders<'a>(Vec<&'a Blocked>);
+
+impl<'a> Holders<'a> {
+    fn among(blocked: &'a [Blocked]) -> Self {
+        let mut by_stack: Vec<&Blocked> = blocked.iter().collect();
+        by_stack.sort_by_key(|one| one.stack.start);
+        Self(by_stack)
+    }
+
+    /// Who holds up the wait of `one`, if that is known: the task it joins, or whoever has the lock on its stack.
+    fn of(&self, one: &'a Blocked) -> Option<&'a TaskRef> {
+        match one.holder.as_ref()? {
+            Holder::Task(task) => Some(task),
+            Holder::Stack(address) => {
+                let after = self.0.partition_point(|other| other.stack.start <= *address);
+                let other = self.0.get(after.checked_sub(1)?)?;
+                other.stack.contains(address).then_some(&other.task)
+            }
+        }
+    }
+}
+
+/// A line for each.
+fn describe(blocked: &[Blocked], most: usize) -> String {
+    let holders = Holders::among(blocked);
+    let mut text = String::new();
+    for one in blocked.iter().take(most) {
+        let holder = holders.of(one);
+        let _ = write!(text, "  {} waits for {}", Name(&one.task), what(one.reason));
+        match (holder, one.reason) {
+            (Some(task), Reason::Join) => _ = write!(text, " of {}", Name(task)),
+            (Some(task), _) if *task == one.task => text.push_str(" that it holds itself"),
+            (Some(task), _) => _ = write!(text, " held by {}", Name(task)),
+            (None, _) => {}
+        }
+        text.push('\n');
+    }
+    if let Some(more @ 1..) = blocked.len().checked_sub(most) {
+        let _ = writeln!(text, "  and {more} more");
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+struct Name<'a>(&'a TaskRef);
+
+impl std::fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = if self.0.is_green() { "green thread" } else { "OS thread" };
+        write!(f, "{kind} '{}' ({})", self.0.name().unwrap_or("<unnamed>"), self.0.id())
+    }
+}
+
+fn what(reason: Reason) -> &'static str {
+    match reason {
+        Reason::None => "something",
+        Reason::Sleep => "the end of time",
+        Reason::Park => "an unpark",
+        Reason::Join => "the end",
+        Reason::Run => "a run of another runtime",
+        Reason::Shutdown => "the end of a runtime",
+        Reason::Readable => "something to read",
+        Reason::Writable => "room to write",
+        Reason::Lock => "a lock",
+        Reason::Condition => "a condition variable",
+        Reason::Semaphore => "a permit of a semaphore",
+        Reason::Event => "an event",
+        Reason::Barrier => "others at a barrier",
+        Reason::Once => "an initialization",
+        Reason::Send => "room in a channel",
+        Reason::Receive => "a value from a channel",
+        Reason::Select => "one of several in a select",
+        Reason::Queue => "a queue",
+        Reason::Blocking => "a blocking call",
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::runtime::Runtime;
+    use crate::runtime::park::Reason;
+    use crate::runtime::task::current;
+    use crate::sync::{Arc, Mutex, Once, ReentrantMutex, RwLock};
+    use crate::{JoinHandle, sleep, thread, yield_now};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    /// What every green thread of the hub waits for, and the name of who holds that up.
+    fn waits() -> Vec<(String, Reason, Option<String>)> {
+        let name = |task: &crate::runtime::task::TaskRef| task.name().unwrap_or("?").to_string();
+        current::with_hub(|hub| {
+            let blocked = super::blocked(hub);
+            let holders = super::Holders::among(&blocked);
+            let wait = |at: usize| {
+                let one = &blocked[at];
+                (name(&one.task), one.reason, holders.of(one).map(name))
+            };
+            let mut waits: Vec<_> =
+                (0..blocked.len()).map(wait).filter(|wait| wait.0 != "main").collect();
+            waits.sort_by(|a, b| a.0.cmp(&b.0));
+            waits
+        })
+        .unwrap()
+    }
+
+    fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+        let handle = thread::Builder::new().name(name.to_string()).spawn(body).unwrap();
+        yield_now();
+        handle
+    }
+
+    /// `hold` takes the lock and waits; `wait` waits for the lock.
+    fn holder_of(
+        reason: Reason,
+        hold: impl FnOnce() + Send + 'static,
+        wait: impl FnOnce() + Send + 'static,
+    ) {
+        Runtime::new_current_thread()
+            .unwrap()
+            .run_local(move || {
+                let a = spawn("a", hold);
+                let b = spawn("b", wait);
+                assert_eq!(waits()[1], ("b".into(), reason, Some("a".into())));
+                a.thread().unpark();
+                b.join().unwrap();
+                assert!(waits().iter().all(|wait| wait.2.is_none()), "nobody waits any more");
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn the_holder_of_each_lock_is_known() {
+        let mutex = Arc::new(Mutex::new(()));
+        let other = Arc::clone(&mutex);
+        let hold = move || {
+            let _guard = mutex.lock().unwrap();
+            thread::park();
+        };
+        holder_of(Reason::Lock, hold, move || drop(other.lock()));
+
+        let reentrant = Arc::new(ReentrantMutex::new(()));
+        let other = Arc::clone(&reentrant);
+        let hold = move || {
+            let _guard = reentrant.lock();
+            let _again = reentrant.lock();
+            thread::park();
+        };
+        holder_of(Reason::Lock, hold, move || drop(other.lock()));
+
+        for read in [false, true] {
+            let lock = Arc::new(RwLock::new(()));
+            let other = Arc::clone(&lock);
+            let hold = move || {
+                let _guard = lock.write().unwrap();
+                thread::park();
+            };
+            holder_of(Reason::Lock, hold, move || {
+                if read {
+                    drop(other.read());
+                } else {
+                    drop(other.write());
+                }
+            });
+        }
+
+        let once = Arc::new(Once::new());
+        let other = Arc::clone(&once);
+        let hold = move || once.call_once(thread::park);
+        holder_of(Reason::Once, hold, move || other.call_once(|| ()));
+    }
+
+    #[test]
+    fn whom_a_join_waits_for_is_known_and_readers_are_not() {
+        Runtime::new_current_thread()
+            .unwrap()
+            .run_local(|| {
+                let sleeper = spawn("sleeper", || sleep(Duration::from_secs(3600)));
+                let lock = Arc::new(RwLock::new(()));
+                let other = Arc::clone(&lock);
+                let done = Arc::new(AtomicBool::new(false));
+                let seen = Arc::clone(&done);
+                let reader = lock.read().unwrap();
+                let writer = spawn("writer", move || drop(other.write()));
+                let joiner = spawn("joiner", move || {
+                    let sleeper = sleeper.join_timeout(Duration::from_millis(1)).unwrap_err();
+                    seen.store(true, Ordering::Relaxed);
+                    thread::park();
+                    sleeper.kill();
+                });
+                let expected = [
+                    ("joiner".into(), Reason::Join, Some("sleeper".into())),
+                    ("sleeper".into(), Reason::Sleep, None),
+                    ("writer".into(), Reason::Lock, None),
+                ];
+                assert_eq!(waits(), expected);
+                while !done.load(Ordering::Relaxed) {
+                    yield_now();
+                }
+                assert_eq!(waits()[0], ("joiner".into(), Reason::Park, None));
+                drop(reader);
+                writer.join().unwrap();
+                joiner.thread().unpark();
+                joiner.join().unwrap();
+            })
+            .unwrap();
+    }
+}
