@@ -70,7 +70,7 @@ mod sys;
 pub mod thread;
 mod util;
 
-pub use runtime::{Runtime, RuntimeBuilder};
+pub use runtime::{Runtime, RuntimeBuilder, Stragglers};
 pub use thread::{
     Builder, Elapsed, JoinError, JoinHandle, blocking, catch_unwind, current, join_all, kill_all,
     run, scope, shield, sleep, spawn, timeout, yield_now,

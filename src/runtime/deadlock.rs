@@ -243,13 +243,15 @@ fn describe(blocked: &[Blocked], most: usize) -> String {
     let mut text = String::new();
     for one in blocked.iter().take(most) {
         let holder = holders.of(one);
-        let _ = write!(text, "  {} waits for {}", Name(&one.task), what(one.reason));
-        match (holder, one.reason) {
-            (Some(task), Reason::Join) => _ = write!(text, " of {}", Name(task)),
-            (Some(task), _) if *task == one.task => text.push_str(" that it holds itself"),
-            (Some(task), _) => _ = write!(text, " held by {}", Name(task)),
-            (None, _) => {}
-        }
+        let _ = write!(text, "  {} waits for ", Name(&one.task));
+        let _ = match (holder, one.reason) {
+            (Some(task), Reason::Join) => write!(text, "the end of {}", Name(task)),
+            (Some(task), reason) if *task == one.task => {
+                write!(text, "{} that it holds itself", reason.text())
+            }
+            (Some(task), reason) => write!(text, "{} held by {}", reason.text(), Name(task)),
+            (None, reason) => write!(text, "{}", reason.text()),
+        };
         text.push('\n');
     }
     if let Some(more @ 1..) = blocked.len().checked_sub(most) {
@@ -265,30 +267,6 @@ impl std::fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kind = if self.0.is_green() { "green thread" } else { "OS thread" };
         write!(f, "{kind} '{}' ({})", self.0.name().unwrap_or("<unnamed>"), self.0.id())
-    }
-}
-
-fn what(reason: Reason) -> &'static str {
-    match reason {
-        Reason::None => "something",
-        Reason::Sleep => "the end of time",
-        Reason::Park => "an unpark",
-        Reason::Join => "the end",
-        Reason::Run => "a run of another runtime",
-        Reason::Shutdown => "the end of a runtime",
-        Reason::Readable => "something to read",
-        Reason::Writable => "room to write",
-        Reason::Lock => "a lock",
-        Reason::Condition => "a condition variable",
-        Reason::Semaphore => "a permit of a semaphore",
-        Reason::Event => "an event",
-        Reason::Barrier => "others at a barrier",
-        Reason::Once => "an initialization",
-        Reason::Send => "room in a channel",
-        Reason::Receive => "a value from a channel",
-        Reason::Select => "one of several in a select",
-        Reason::Queue => "a queue",
-        Reason::Blocking => "a blocking call",
     }
 }
 

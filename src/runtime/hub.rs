@@ -505,7 +505,8 @@ impl Hub {
             .map(|started| {
                 let task = switch::leak(started);
                 self.count_live(-1);
-                let name = task.name().unwrap_or("<unnamed>").to_string();
+                let name = task.name().unwrap_or("<unnamed>");
+                let name = format!("'{name}' (last waited for {})", task.reason().text());
                 task.complete_leaked();
                 name
             })

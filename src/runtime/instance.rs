@@ -7,6 +7,7 @@ use super::hub::{Hub, HubShared};
 use super::panic_hook;
 use super::park::{self, Parker, Reason, Wake};
 use super::scheduler::{Phase, Scheduler};
+use super::stragglers::Stragglers;
 use super::task::{Cause, JoinError, Joinable, Meta, TaskRef, current, new_task};
 use super::worker;
 use crate::coroutine;
@@ -55,12 +56,15 @@ enum Flavour {
 /// # Dropping
 /// Ends it: green threads that still run are killed (unwound at their next suspension point) and new ones never run.
 /// Dropping waits for that; on a green thread it suspends that only. What has not ended after five seconds is given up:
-/// its stack is leaked and its name printed. Dropped by one of its own green threads, it ends in the background.
+/// its stack is leaked and its name printed; [`shutdown`](Self::shutdown) returns it instead. Dropped by one of its own green
+/// threads, it ends in the background.
 #[derive(Debug)]
 pub struct Runtime {
     scheduler: Arc<Scheduler>,
     flavour: Flavour,
     stack_size: StackSize,
+    /// Whether it was shut down.
+    over: bool,
 }
 
 /// What the whole process needs once, before the first green thread.
@@ -119,6 +123,7 @@ impl Runtime {
                 spoiled: AtomicBool::new(false),
             },
             stack_size,
+            over: false,
         }
     }
 
@@ -145,6 +150,7 @@ impl Runtime {
             scheduler: Arc::clone(&scheduler),
             flavour: Flavour::Workers(Mutex::new(Vec::with_capacity(count))),
             stack_size,
+            over: false,
         };
         let mut failed = None;
         for (at, ((&shared, fresh), poller)) in hubs.iter().zip(queues).zip(pollers).enumerate() {
@@ -273,7 +279,9 @@ impl Runtime {
                 let give_up_at = Instant::now() + GRACE;
                 let given_up = worker::wind_down(&hub, || Instant::now() >= give_up_at);
                 spoiled.store(!given_up.is_empty(), Ordering::Relaxed);
-                report_given_up(&given_up);
+                if !given_up.is_empty() {
+                    report(format_args!("{}", Stragglers { given_up, busy: false }));
+                }
                 if family.is_empty() {
                     family.free();
                 }
@@ -360,14 +368,76 @@ impl Runtime {
         }
     }
 
-    fn wait_for_end(&self, until: Instant) -> bool {
+    /// Ends the runtime, as dropping it does, within a time of one's own; says what did not end by then. Green threads are
+    /// killed, which unwinds them at their next suspension point, and new ones never run. To let them finish first, wait for
+    /// them: [`run`](Self::run) does. Suspends a green thread, blocks an OS thread.
+    ///
+    /// Jobs of [`blocking`](crate::blocking()) are not waited for.
+    ///
+    /// # Errors
+    /// The green threads that did not end within `timeout`, and at most a second more: they swallow their kill, wait in a
+    /// destructor, or do not wait at all. Called by one of the runtime's own green threads, that one: it ends with the others,
+    /// in the background.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// let runtime = greenthread::Runtime::new()?;
+    /// let sleeper = runtime.spawn(|| greenthread::sleep(Duration::from_secs(1000)));
+    /// runtime.shutdown(Duration::from_secs(10)).expect("a sleeper can be killed");
+    /// assert!(sleeper.join().unwrap_err().is_killed());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn shutdown(mut self, timeout: Duration) -> Result<(), Stragglers> {
+        if self.scheduler.is_parents() {
+            return Ok(());
+        }
+        let stragglers = self.end(timeout);
+        self.over = true;
+        if stragglers.are_none() { Ok(()) } else { Err(stragglers) }
+    }
+
+    fn end(&self, grace: Duration) -> Stragglers {
+        self.scheduler.advance(Phase::Ending);
+        let none = Stragglers { given_up: Vec::new(), busy: false };
+        let threads = match &self.flavour {
+            Flavour::Workers(threads) => threads,
+            Flavour::CurrentThread { .. } => {
+                // Nobody runs it: `run` borrows the runtime.
+                self.scheduler.worker_ended();
+                return none;
+            }
+        };
+        if self.is_callers() {
+            let own = park::own_task().name().unwrap_or("<unnamed>").to_string();
+            return Stragglers { given_up: vec![own], ..none };
+        }
+        let until = Instant::now().checked_add(grace);
+        let mut ended = self.wait_for_end(until);
+        if !ended {
+            self.scheduler.advance(Phase::GivingUp);
+            ended = self.wait_for_end(Some(Instant::now() + LAST_GRACE));
+        }
+        let given_up = std::mem::take(&mut *self.scheduler.given_up.lock());
+        // A worker's thread-local destructors, which run now, may wait for somebody on the caller's worker.
+        if ended && !park::is_green() {
+            for thread in threads.lock().drain(..) {
+                // A worker does not panic; if one did, its message has been printed.
+                let _ = thread.join();
+            }
+        }
+        Stragglers { given_up, busy: !ended }
+    }
+
+    /// `None` is for ever.
+    fn wait_for_end(&self, until: Option<Instant>) -> bool {
         while !self.scheduler.has_ended() {
             let parker = Parker::uninterruptible();
             self.scheduler.add_end_waiter(parker.waiter());
             if self.scheduler.has_ended() {
                 break;
             }
-            if parker.park(Reason::Shutdown, Some(until)) == Wake::TimedOut {
+            if parker.park(Reason::Shutdown, until) == Wake::TimedOut {
                 return self.scheduler.has_ended();
             }
         }
@@ -382,51 +452,13 @@ impl Drop for Runtime {
             if let Flavour::Workers(threads) = &mut self.flavour {
                 std::mem::forget(std::mem::take(threads.get_mut()));
             }
-            return;
-        }
-        let threads = match &self.flavour {
-            Flavour::Workers(threads) => threads,
-            Flavour::CurrentThread { .. } => {
-                // Nobody runs it: `run` borrows the runtime.
-                self.scheduler.advance(Phase::Ending);
-                self.scheduler.worker_ended();
-                return;
+        } else if !self.over {
+            let stragglers = self.end(GRACE);
+            // One that drops its own runtime ends with it, a moment later.
+            if !stragglers.are_none() && !self.is_callers() {
+                report(format_args!("{stragglers}"));
             }
-        };
-        self.scheduler.advance(Phase::Ending);
-        if self.is_callers() {
-            return;
         }
-        let mut ended = self.wait_for_end(Instant::now() + GRACE);
-        if !ended {
-            self.scheduler.advance(Phase::GivingUp);
-            ended = self.wait_for_end(Instant::now() + LAST_GRACE);
-        }
-        report_given_up(&self.scheduler.given_up.lock());
-        if ended {
-            // A worker's thread-local destructors, which run now, may wait for somebody on the caller's worker.
-            if park::is_green() {
-                return;
-            }
-            for thread in threads.lock().drain(..) {
-                // A worker does not panic; if one did, its message has been printed.
-                let _ = thread.join();
-            }
-        } else {
-            report(format_args!(
-                "a runtime was dropped while a green thread keeps its worker busy"
-            ));
-        }
-    }
-}
-
-fn report_given_up(names: &[String]) {
-    if !names.is_empty() {
-        report(format_args!(
-            "{} green threads did not end when their runtime did; their stacks are leaked: {}",
-            names.len(),
-            names.join(", ")
-        ));
     }
 }
 

@@ -43,6 +43,31 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
+    /// What is waited for, in words.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::None => "something",
+            Self::Sleep => "the end of a sleep",
+            Self::Park => "an unpark",
+            Self::Join => "the end of another",
+            Self::Run => "a run of another runtime",
+            Self::Shutdown => "the end of a runtime",
+            Self::Readable => "something to read",
+            Self::Writable => "room to write",
+            Self::Lock => "a lock",
+            Self::Condition => "a condition variable",
+            Self::Semaphore => "a permit of a semaphore",
+            Self::Event => "an event",
+            Self::Barrier => "others at a barrier",
+            Self::Once => "an initialization",
+            Self::Send => "room in a channel",
+            Self::Receive => "a value from a channel",
+            Self::Select => "one of several in a select",
+            Self::Queue => "a queue",
+            Self::Blocking => "a blocking call",
+        }
+    }
+
     /// In the order of their numbers.
     pub(crate) const ALL: [Self; 19] = [
         Self::None,

@@ -2,7 +2,7 @@
 
 use crate::support::{FOR_EVER, LIMIT, OnDrop, until, within_limit, workers};
 use greenthread::net::{TcpListener, TcpStream};
-use greenthread::{Runtime, run, sleep, spawn, yield_now};
+use greenthread::{Runtime, run, shield, sleep, spawn, yield_now};
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -395,5 +395,123 @@ fn many_cycles() {
             drop(runtime);
             assert!(asleep.join().unwrap_err().is_killed());
         }
+    });
+}
+
+#[test]
+fn shut_down_in_time() {
+    within_limit(|| {
+        for count in [1, 2, 8] {
+            let runtime = workers(count);
+            let ended = Arc::new(AtomicUsize::new(0));
+            let begun = Arc::new(AtomicUsize::new(0));
+            let handles: Vec<_> = (0..20)
+                .map(|_| {
+                    let (ended, begun) = (Arc::clone(&ended), Arc::clone(&begun));
+                    runtime.spawn(move || {
+                        let _guard = OnDrop(|| {
+                            sleep(Duration::from_millis(1));
+                            ended.fetch_add(1, Ordering::SeqCst);
+                        });
+                        begun.fetch_add(1, Ordering::SeqCst);
+                        sleep(FOR_EVER);
+                    })
+                })
+                .collect();
+            until(|| begun.load(Ordering::SeqCst) == 20);
+            assert_eq!(runtime.shutdown(LIMIT), Ok(()));
+            assert_eq!(ended.load(Ordering::SeqCst), 20);
+            for handle in handles {
+                assert!(handle.join().unwrap_err().is_killed());
+            }
+        }
+        let local = Runtime::new_current_thread().unwrap();
+        let never = local.spawn(|| ());
+        assert_eq!(local.shutdown(LIMIT), Ok(()));
+        assert!(never.join().unwrap_err().is_killed());
+    });
+}
+
+#[test]
+fn a_shutdown_names_the_stragglers() {
+    within_limit(|| {
+        let named = |name: &str| greenthread::Builder::new().name(name.into());
+        let runtime = workers(1);
+        let (send, receive) = mpsc::channel();
+        let stubborn = runtime
+            .spawn(move || {
+                let ready = send.clone();
+                let in_destructor = named("in its destructor").spawn(move || {
+                    let _guard = OnDrop(|| sleep(FOR_EVER));
+                    ready.send(()).unwrap();
+                    sleep(FOR_EVER);
+                });
+                let lock = Arc::new(greenthread::sync::Mutex::new(()));
+                let held = Arc::clone(&lock);
+                named("holder")
+                    .spawn(move || {
+                        shield(|| {
+                            let _held = held.lock();
+                            send.send(()).unwrap();
+                            greenthread::thread::park();
+                        });
+                    })
+                    .unwrap();
+                in_destructor.unwrap()
+            })
+            .join()
+            .unwrap();
+        for _ in 0..2 {
+            receive.recv_timeout(LIMIT).unwrap();
+        }
+        let stragglers = runtime.shutdown(Duration::from_millis(20)).unwrap_err();
+        let mut given_up = stragglers.given_up().to_vec();
+        given_up.sort();
+        assert_eq!(
+            given_up,
+            [
+                "'holder' (last waited for an unpark)",
+                "'in its destructor' (last waited for the end of a sleep)"
+            ]
+        );
+        assert!(!stragglers.is_busy(), "{stragglers}");
+        assert!(stubborn.join().unwrap_err().is_killed());
+    });
+}
+
+#[test]
+fn a_shutdown_while_a_worker_is_busy() {
+    within_limit(|| {
+        let runtime = workers(1);
+        let stop = Arc::new(AtomicBool::new(false));
+        let begun = Arc::new(AtomicBool::new(false));
+        let (seen, set) = (Arc::clone(&stop), Arc::clone(&begun));
+        let hog = runtime.spawn(move || {
+            set.store(true, Ordering::SeqCst);
+            while !seen.load(Ordering::SeqCst) {
+                std::hint::spin_loop();
+            }
+        });
+        until(|| begun.load(Ordering::SeqCst));
+        let stragglers = runtime.shutdown(Duration::from_millis(1)).unwrap_err();
+        assert!(stragglers.is_busy() && stragglers.given_up().is_empty(), "{stragglers}");
+        stop.store(true, Ordering::SeqCst);
+        let _ = hog.join();
+    });
+}
+
+#[test]
+fn shut_down_by_one_of_its_own() {
+    within_limit(|| {
+        let runtime = workers(2);
+        let asleep = runtime.spawn(|| sleep(FOR_EVER));
+        let (give, take) = mpsc::channel::<Runtime>();
+        let own = runtime.spawn(move || {
+            let stragglers = take.recv().unwrap().shutdown(LIMIT).unwrap_err();
+            assert_eq!(stragglers.given_up(), ["<unnamed>"]);
+        });
+        give.send(runtime).unwrap();
+        own.join().unwrap();
+        assert!(asleep.join().unwrap_err().is_killed());
     });
 }

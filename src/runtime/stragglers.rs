@@ -1,0 +1,51 @@
+//! What is left of a runtime that should have ended.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+/// The green threads that did not end in time when [`Runtime::shutdown`](crate::Runtime::shutdown) ended their runtime. They
+/// are given up: they never run again, and their stacks are leaked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stragglers {
+    /// Each with its name and what it waited for.
+    pub(super) given_up: Vec<String>,
+    /// Whether a worker has not come back from user code.
+    pub(super) busy: bool,
+}
+
+impl Stragglers {
+    /// A line for each green thread: its name, and what it waited for last. One that does not wait but keeps its worker busy
+    /// cannot be asked, nor can those that wait behind it.
+    pub fn given_up(&self) -> &[String] {
+        &self.given_up
+    }
+
+    /// Whether a green thread still keeps a worker busy: that OS thread goes on until it waits or ends.
+    pub fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    pub(super) fn are_none(&self) -> bool {
+        !self.busy && self.given_up.is_empty()
+    }
+}
+
+impl fmt::Display for Stragglers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.given_up.is_empty() {
+            write!(
+                f,
+                "{} green threads did not end when their runtime did; their stacks are leaked: {}",
+                self.given_up.len(),
+                self.given_up.join(", ")
+            )?;
+        }
+        if self.busy {
+            let also = if self.given_up.is_empty() { "" } else { "; " };
+            write!(f, "{also}a runtime ended while a green thread keeps its worker busy")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Stragglers {}
