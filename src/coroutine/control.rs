@@ -1,19 +1,18 @@
 //! The control block at the top of a coroutine's stack.
 
+use super::local::Kept;
 use super::port::Word;
 use crate::stack::Stack;
 use corosensei::stack::StackPointer;
 use corosensei::{Coroutine as Raw, Yielder};
-use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::fmt;
 use std::marker::PhantomPinned;
 use std::ops::Range;
 use std::ptr::{self, NonNull};
-use std::rc::Rc;
 
 /// What the layer above keeps for a green thread.
-pub(super) type Local = Option<Rc<dyn Any>>;
+pub(super) type Local = Option<Kept>;
 
 type RawCoroutine = Raw<Word, Word, (), StackSpan>;
 

@@ -2,17 +2,69 @@
 
 use super::control::Local;
 use super::running::{green_thread, running};
-use std::any::Any;
-use std::cell::{Cell, UnsafeCell};
-use std::ptr;
+use std::any::TypeId;
+use std::cell::UnsafeCell;
+use std::fmt;
+use std::ptr::{self, NonNull};
 use std::rc::Rc;
+
+/// A type, as something whose address can be compared.
+struct Kind {
+    type_id: fn() -> TypeId,
+    /// Gives up a share of an `Rc` of the type.
+    release: unsafe fn(NonNull<()>),
+}
+
+trait HasKind: 'static + Sized {
+    const KIND: &'static Kind = &Kind { type_id: TypeId::of::<Self>, release: release::<Self> };
+}
+
+impl<T: 'static> HasKind for T {}
+
+/// # Safety
+/// The address comes from `Rc::<T>::into_raw`, and the share that it stands for is not used again.
+unsafe fn release<T>(value: NonNull<()>) {
+    // SAFETY: as the caller promises.
+    drop(unsafe { Rc::from_raw(value.as_ptr().cast::<T>()) });
+}
+
+/// What a [`Kept`] holds, without a share of it.
+#[derive(Clone, Copy)]
+pub(super) struct Seen {
+    value: NonNull<()>,
+    kind: &'static Kind,
+}
+
+/// A shared value of any type. As `Rc<dyn Any>`, but it tells its type without a call.
+pub(crate) struct Kept(Seen);
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Kept").finish_non_exhaustive()
+    }
+}
+
+impl Kept {
+    fn new<T: 'static>(value: Rc<T>) -> Self {
+        // SAFETY: an `Rc` points to something.
+        let value = unsafe { NonNull::new_unchecked(Rc::into_raw(value).cast_mut().cast()) };
+        Self(Seen { value, kind: T::KIND })
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // SAFETY: `new` took the value from an `Rc` of the type that `kind` is of, and its share ends here.
+        unsafe { (self.0.kind.release)(self.0.value) };
+    }
+}
 
 /// Outside of green threads: the value, and the end of it.
 struct OsThread(UnsafeCell<Local>);
 
 impl Drop for OsThread {
     fn drop(&mut self) {
-        forget_identity();
+        see(None);
     }
 }
 
@@ -20,63 +72,101 @@ thread_local! {
     static OS_THREAD: OsThread = const { OsThread(UnsafeCell::new(None)) };
 }
 
-fn identity_cell() -> *const Cell<*const ()> {
+/// Notes what `OS_THREAD` holds, where it can be read without asking whether that was destroyed.
+fn see(seen: Option<Seen>) {
     // SAFETY: a thread-local without a destructor.
-    unsafe { &raw const (*running()).identity }
+    unsafe { (*running()).kept.set(seen) };
 }
 
-fn forget_identity() {
-    // SAFETY: as above.
-    unsafe { (*identity_cell()).set(ptr::null()) };
-}
-
-/// Calls `f` with the caller's cell; `None` while the OS thread destroys its thread-locals.
+/// What is kept for the caller's green or OS thread.
 #[inline(always)]
-fn with_cell<T>(f: impl FnOnce(&UnsafeCell<Local>) -> T) -> Option<T> {
+fn seen() -> Option<Seen> {
     let green_thread = green_thread();
     if green_thread.is_null() {
-        OS_THREAD.try_with(|cell| f(&cell.0)).ok()
+        // SAFETY: a thread-local without a destructor.
+        unsafe { (*running()).kept.get() }
     } else {
-        // SAFETY: a running green thread's control block is valid.
-        Some(f(unsafe { (*green_thread).local() }))
+        // SAFETY: a running green thread's control block is valid; nobody holds a reference into the cell.
+        unsafe { (*(*green_thread).local().get()).as_ref() }.map(|kept| kept.0)
     }
+}
+
+/// As [`seen`]; `None` too where a region is open around the caller that greenlets must not be switched out of.
+#[inline(always)]
+fn seen_outside_regions() -> Option<Seen> {
+    let green_thread = green_thread();
+    // SAFETY: as in `seen`.
+    let (seen, regions) = unsafe {
+        match green_thread.as_ref() {
+            None => ((*running()).kept.get(), (*running()).regions_inside.get()),
+            Some(green_thread) => (
+                (*green_thread.local().get()).as_ref().map(|kept| kept.0),
+                green_thread.regions_inside().get(),
+            ),
+        }
+    };
+    if regions == 0 { seen } else { None }
+}
+
+/// As [`identity`]; null too where a region is open around the caller that greenlets must not be switched out of.
+#[inline(always)]
+pub(crate) fn identity_outside_regions() -> *const () {
+    seen_outside_regions().map_or(ptr::null(), |seen| seen.value.as_ptr())
+}
+
+/// As [`local`]; `None` too where a region is open around the caller that greenlets must not be switched out of.
+#[inline(always)]
+pub(crate) fn local_outside_regions<T: 'static>() -> Option<Rc<T>> {
+    share(seen_outside_regions()?)
 }
 
 /// The address of what [`local`] would return, null where that is nothing: which green or OS thread this is.
 #[inline(always)]
 pub(crate) fn identity() -> *const () {
-    let green_thread = green_thread();
-    if green_thread.is_null() {
-        // SAFETY: a thread-local without a destructor.
-        unsafe { (*identity_cell()).get() }
-    } else {
-        // SAFETY: a running green thread's control block is valid; nobody holds a reference into the cell.
-        unsafe { (*(*green_thread).local().get()).as_ref() }
-            .map_or(ptr::null(), |value| Rc::as_ptr(value).cast())
-    }
+    seen().map_or(ptr::null(), |seen| seen.value.as_ptr())
 }
 
-/// What was last [set](set_local) in this green thread, or in this OS thread outside of green threads.
-#[inline]
-pub(crate) fn local() -> Option<Rc<dyn Any>> {
-    // SAFETY: cloning an `Rc` runs no foreign code, so this is the only access to the cell.
-    with_cell(|cell| unsafe { (*cell.get()).clone() }).flatten()
+/// What was last [set](set_local) in this green thread, or in this OS thread outside of green threads; `None` where it
+/// is of another type.
+#[inline(always)]
+pub(crate) fn local<T: 'static>() -> Option<Rc<T>> {
+    share(seen()?)
+}
+
+#[inline(always)]
+fn share<T: 'static>(Seen { value, kind }: Seen) -> Option<Rc<T>> {
+    // Equal addresses say the same: a type's own function is not that of another. Different ones need not.
+    if !ptr::eq(kind, T::KIND) && (kind.type_id)() != TypeId::of::<T>() {
+        return None;
+    }
+    let value = value.as_ptr().cast::<T>();
+    // SAFETY: the value came from an `Rc<T>`, and the `Kept` of this thread has a share of it.
+    unsafe {
+        Rc::increment_strong_count(value);
+        Some(Rc::from_raw(value))
+    }
 }
 
 /// Keeps a value for this green or OS thread, and returns the one before.
 ///
 /// # Errors
-/// The value back where the OS thread destroys its thread-locals.
-pub(crate) fn set_local(value: Option<Rc<dyn Any>>) -> Result<Option<Rc<dyn Any>>, ()> {
-    let address = value.as_ref().map_or(ptr::null(), |value| Rc::as_ptr(value).cast());
-    // SAFETY: replacing moves and drops nothing, so this is the only access to the cell.
-    let before =
-        with_cell(|cell| unsafe { std::mem::replace(&mut *cell.get(), value) }).ok_or(())?;
-    if green_thread().is_null() {
-        // SAFETY: a thread-local without a destructor.
-        unsafe { (*identity_cell()).set(address) };
+/// Where the OS thread destroys its thread-locals.
+pub(crate) fn set_local<T: 'static>(value: Option<Rc<T>>) -> Result<Option<Kept>, ()> {
+    let mut value = value.map(Kept::new);
+    let seen = value.as_ref().map(|kept| kept.0);
+    let mut replace = |cell: &UnsafeCell<Local>| {
+        // SAFETY: taking and replacing moves and drops nothing, so this is the only access to the cell.
+        unsafe { std::mem::replace(&mut *cell.get(), value.take()) }
+    };
+    let green_thread = green_thread();
+    if green_thread.is_null() {
+        let before = OS_THREAD.try_with(|cell| replace(&cell.0)).map_err(drop)?;
+        see(seen);
+        Ok(before)
+    } else {
+        // SAFETY: a running green thread's control block is valid.
+        Ok(replace(unsafe { (*green_thread).local() }))
     }
-    Ok(before)
 }
 
 #[cfg(test)]
@@ -88,7 +178,8 @@ mod tests {
     #[test]
     fn each_green_thread_has_its_own() {
         fn number() -> Option<i32> {
-            local().map(|value| *value.downcast::<i32>().unwrap())
+            assert!(local::<u32>().is_none());
+            local::<i32>().map(|value| *value)
         }
         assert_eq!((number(), identity()), (None, ptr::null()));
         set_local(Some(Rc::new(1))).unwrap();

@@ -28,12 +28,15 @@ mod region;
 mod root;
 mod running;
 mod scope;
+mod slot;
 #[cfg(test)]
 pub(crate) mod testing;
 mod this;
 
 pub(crate) use control::{Control, Description};
-pub(crate) use local::{identity, local, set_local};
+pub(crate) use local::{
+    identity, identity_outside_regions, local, local_outside_regions, set_local,
+};
 pub(crate) use port::{Port, Suspender};
 pub(crate) use region::{enter_no_switch_region, in_no_switch_region};
 pub(crate) use root::{Root, set_aside};
@@ -41,6 +44,7 @@ pub(crate) use root::{Root, set_aside};
 pub(crate) use running::current;
 pub(crate) use running::in_green_thread;
 pub(crate) use scope::scope;
+pub(crate) use slot::Slot;
 pub(crate) use this::{Refused, This};
 
 use crate::stack::Stack;
@@ -146,7 +150,7 @@ impl Coroutine {
     ///
     /// # Errors
     /// [`NotSuspended`] where it is running already or has finished.
-    #[inline(always)]
+    #[cfg(test)]
     pub(crate) fn resume(&self) -> Result<Progress, NotSuspended> {
         // SAFETY: a `Coroutine` owns its control block, which stays valid until the value is dropped or forgotten.
         unsafe { resume(self.control, NOTHING) }.map(|(progress, _)| progress)
@@ -224,8 +228,7 @@ unsafe fn resume(control: NonNull<Control>, word: Word) -> Result<(Progress, Wor
         }
         let running = &*running();
         if !std::ptr::eq(running.latest.get(), at) {
-            (*at).resumer().set(running.innermost());
-            running.latest.set(at);
+            running.another(at);
         }
         let progress = switch_to(at, word);
         if progress.0 == Progress::Finished {
@@ -258,7 +261,7 @@ unsafe fn switch_to(at: *mut Control, word: Word) -> (Progress, Word) {
 #[cfg(test)]
 pub(crate) fn suspend() {
     let control = current();
-    assert!(!control.is_null() && running::is_innermost(control), "suspend outside a coroutine");
+    assert!(running::innermost_if(control).is_some(), "suspend outside a coroutine");
     // SAFETY: `current` is the innermost running coroutine of this OS thread, so its frames are the topmost ones, and
     // its parent link is that of the `resume` which waits for it.
     unsafe { (*control).yielder().suspend(NOTHING) };

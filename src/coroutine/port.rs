@@ -3,7 +3,6 @@
 //! What passes in a register is a pointer to the value, which lies in the frame of the one who switches; the other moves
 //! it out before anything else happens. Null says that there is no value.
 
-use super::control::RawYielder;
 use super::{Coroutine, Description, Progress, Refused, This};
 use crate::stack::Stack;
 use std::marker::PhantomData;
@@ -27,8 +26,6 @@ pub(crate) struct Port<Y, S> {
 /// What the body of a [`Port`] suspends itself through; there is one for each.
 pub(crate) struct Suspender<Y, S> {
     this: This,
-    /// That of the control block, here because each load on the way to the resumer's stack pointer delays the switch.
-    yielder: *const RawYielder,
     types: PhantomData<fn(Y) -> S>,
     not_send: PhantomData<*mut ()>,
 }
@@ -75,9 +72,7 @@ impl<Y, S> Port<Y, S> {
     ) -> Self {
         let body = |word| {
             let this = This::innermost();
-            // SAFETY: this is the body, so the innermost coroutine is this one and it has begun.
-            let yielder = unsafe { this.yielder() };
-            let suspender = Suspender { this, yielder, types: PhantomData, not_send: PhantomData };
+            let suspender = Suspender { this, types: PhantomData, not_send: PhantomData };
             // SAFETY: a word that is not null comes from `resume` below, of the same port and so the same `S`, which
             // leaves the value to us.
             let first = unsafe { take::<S>(word) };
@@ -124,12 +119,12 @@ impl<Y, S> Suspender<Y, S> {
     /// See [`Refused`]; the item is dropped.
     #[inline(always)]
     pub(crate) fn suspend(&self, item: Y) -> Result<Option<S>, Refused> {
-        self.this.innermost_open()?;
+        let control = self.this.innermost_open()?;
         let item = MaybeUninit::new(item);
         // SAFETY: `innermost_open` has checked that it is the innermost running coroutine, so its body has not
         // returned, the yielder is valid, and its frames are the topmost ones. The one who resumes it takes the item from
         // this frame before it does anything else.
-        let word = unsafe { (*self.yielder).suspend(item.as_ptr().cast()) };
+        let word = unsafe { (*control).yielder().suspend(item.as_ptr().cast()) };
         // SAFETY: a word that is not null comes from `Port::resume` of the same port, which leaves the value to us.
         Ok(unsafe { take::<S>(word) })
     }

@@ -1,6 +1,7 @@
 //! What runs on each OS thread.
 
 use super::Control;
+use super::local::Seen;
 use std::cell::Cell;
 use std::ptr;
 
@@ -15,8 +16,8 @@ pub(super) struct Running {
     pub(super) latest: Cell<*const Control>,
     /// The innermost one that is a green thread, null where there is none.
     pub(super) green_thread: Cell<*const Control>,
-    /// Outside green threads: the address of what `local` keeps, null where that is nothing.
-    pub(super) identity: Cell<*const ()>,
+    /// Outside green threads: what `local` keeps.
+    pub(super) kept: Cell<Option<Seen>>,
     /// Outside green threads: regions that are open, as `Control::regions` and `Control::regions_inside` count them.
     pub(super) regions: Cell<u16>,
     pub(super) regions_inside: Cell<u16>,
@@ -28,7 +29,7 @@ thread_local! {
         Running {
             latest: Cell::new(ptr::null()),
             green_thread: Cell::new(ptr::null()),
-            identity: Cell::new(ptr::null()),
+            kept: Cell::new(None),
             regions: Cell::new(0),
             regions_inside: Cell::new(0),
         }
@@ -50,18 +51,41 @@ impl Running {
         }
     }
 
-    /// Whether a coroutine is the innermost running one; makes it the latest one then.
+    /// Notes that `control` is resumed, where another one was resumed last.
+    ///
+    /// # Safety
+    /// Its control block is valid.
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn another(&self, control: *const Control) {
+        // SAFETY: as the caller promises.
+        unsafe { (*control).resumer().set(self.innermost()) };
+        self.latest.set(control);
+    }
+
+    /// The innermost running coroutine if it is `control`; makes it the latest one then.
+    ///
+    /// What it returns was loaded from here, where `control` most often comes from the stack that was just switched to: the
+    /// processor need not wait for that to find where to switch to next.
     #[inline(always)]
-    pub(super) fn is_innermost(&self, control: *const Control) -> bool {
-        if ptr::eq(control, self.latest.get()) {
-            // SAFETY: as in `innermost`, but that a green thread which is the latest one here is running.
-            return unsafe { (*control).is_running_or_finished() };
+    pub(super) fn innermost_if(&self, control: *const Control) -> Option<*const Control> {
+        let latest = self.latest.get();
+        if !ptr::eq(control, latest) {
+            return self.innermost_if_not_latest(control);
         }
-        let is = ptr::eq(control, self.innermost());
-        if is {
+        // SAFETY: as in `innermost`, but that a green thread which is the latest one here is running.
+        let runs = !latest.is_null() && unsafe { (*latest).is_running_or_finished() };
+        runs.then_some(latest)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn innermost_if_not_latest(&self, control: *const Control) -> Option<*const Control> {
+        let is = !control.is_null() && ptr::eq(control, self.innermost());
+        is.then(|| {
             self.latest.set(control);
-        }
-        is
+            control
+        })
     }
 }
 
@@ -87,11 +111,11 @@ pub(super) fn set_latest(control: *const Control) {
     unsafe { (*running()).latest.set(control) };
 }
 
-/// Whether a coroutine, not null, is the innermost running one, and thus may suspend itself.
+/// The innermost running coroutine, which thus may suspend itself, if it is `control`.
 #[inline(always)]
-pub(super) fn is_innermost(control: *const Control) -> bool {
+pub(super) fn innermost_if(control: *const Control) -> Option<*const Control> {
     // SAFETY: as in `current`.
-    unsafe { (*running()).is_innermost(control) }
+    unsafe { (*running()).innermost_if(control) }
 }
 
 /// The green thread that runs on this OS thread, null outside of green threads.

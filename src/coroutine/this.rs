@@ -1,9 +1,8 @@
 //! Suspending a coroutine from inside it, checked.
 
 use super::Control;
-use super::control::RawYielder;
 use super::port::NOTHING;
-use super::running::{current, is_innermost, set_latest};
+use super::running::{current, innermost_if, set_latest};
 #[cfg(test)]
 use super::suspend;
 use std::ptr;
@@ -33,14 +32,6 @@ impl This {
         Self(current())
     }
 
-    /// # Safety
-    /// The coroutine runs.
-    #[inline(always)]
-    pub(super) unsafe fn yielder(self) -> *const RawYielder {
-        // SAFETY: as the caller promises; a running coroutine's body has begun and not returned.
-        unsafe { (*self.0).yielder() }
-    }
-
     /// Suspends the coroutine, which must be the innermost one.
     ///
     /// # Errors
@@ -53,14 +44,12 @@ impl This {
     /// Checks that it is the innermost one, and that no region is open in it.
     #[inline(always)]
     pub(super) fn innermost_open(self) -> Result<*const Control, Refused> {
-        if self.0.is_null() || !is_innermost(self.0) {
-            return Err(Refused::NotInnermost);
-        }
+        let control = innermost_if(self.0).ok_or(Refused::NotInnermost)?;
         // SAFETY: a running coroutine's control block is valid.
-        if unsafe { (*self.0).regions().get() } != 0 {
+        if unsafe { (*control).regions().get() } != 0 {
             return Err(Refused::OpenRegion);
         }
-        Ok(self.0)
+        Ok(control)
     }
 
     /// Suspends the coroutine together with those that run inside it.
@@ -69,12 +58,10 @@ impl This {
     /// [`Refused::NotInnermost`] where the caller does not run inside it. Regions are not looked at.
     #[inline(always)]
     pub(crate) fn suspend_with_inner(self) -> Result<(), Refused> {
-        if self.0.is_null() || !is_innermost(self.0) {
-            return self.suspend_around();
-        }
+        let Some(control) = innermost_if(self.0) else { return self.suspend_around() };
         // SAFETY: it is the innermost running coroutine, so its control block is valid, its body has begun, and its
         // frames are the topmost ones.
-        unsafe { (*self.0).yielder().suspend(NOTHING) };
+        unsafe { (*control).yielder().suspend(NOTHING) };
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! A greenlet whatever its types.
 #![forbid(unsafe_code)]
 
-use super::home::{Home, Next, parent_of};
+use super::home::{Home, Next};
 use super::task::{Handle, State};
 use super::weak::WeakGreenlet;
 use super::{GreenletExit, ParentError, SwitchError};
@@ -150,7 +150,10 @@ impl AnyGreenlet {
     pub fn parent(&self) -> Option<AnyGreenlet> {
         match &self.0 {
             Target::Main(_) => None,
-            Target::Child(handle) => handle.child().parent.borrow().clone(),
+            Target::Child(handle) => {
+                let child = handle.child();
+                Some(child.home.handle_to(&child.parent.get()))
+            }
         }
     }
 
@@ -169,10 +172,13 @@ impl AnyGreenlet {
             if Rc::ptr_eq(&child, handle.child()) {
                 return Err(ParentError::Cycle);
             }
-            ancestor = parent_of(&child);
+            ancestor = child.parent.get();
         }
-        let before = handle.child().parent.replace(Some(parent.clone()));
-        drop(before);
+        let kept = match &parent.0 {
+            Target::Main(_) => None,
+            Target::Child(handle) => Some(handle.clone()),
+        };
+        drop(handle.child().parent.replace(kept));
         Ok(())
     }
 

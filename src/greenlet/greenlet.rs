@@ -2,12 +2,13 @@
 #![forbid(unsafe_code)]
 
 use super::home::Home;
+use super::parent::Parent;
 use super::task::{Child, Handle, Payload, State, Task};
 use super::{AnyGreenlet, SwitchError};
-use crate::coroutine::{self, Coroutine, Description};
+use crate::coroutine::{self, Coroutine, Description, Slot};
 use crate::stack::{Stack, StackSize};
 use std::any::{Any, type_name};
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -132,9 +133,9 @@ impl<In: 'static, Out: 'static> Greenlet<In, Out> {
         let child = Rc::new(Child {
             task: Task::new(home.new_name(), context),
             state: Cell::new(State::Unstarted),
-            parent: RefCell::new(Some(home.handle_to(&creator))),
+            parent: Parent::new(creator.map(Handle::new)),
             this: coroutine.this(),
-            coroutine: Cell::new(Some(coroutine)),
+            coroutine: Slot::new(coroutine),
             first,
             first_type: type_name::<In>(),
             handles: Cell::new(0),

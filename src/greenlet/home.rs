@@ -12,10 +12,10 @@ use super::context::Context;
 use super::task::{Child, Handle, Payload, Signal, State, Task, drop_payload};
 use super::trace::{TraceEvent, TraceHook, TraceKind};
 use super::{AnyGreenlet, GreenletExit, SwitchError};
-use crate::coroutine::{self, Coroutine, Progress, This};
+use crate::coroutine::{self, Progress, This};
 use crate::util::inbox::Wait;
 use crate::util::rc_cell::RcCell;
-use std::any::{Any, type_name};
+use std::any::type_name;
 use std::cell::{Cell, RefCell};
 use std::io::Write;
 use std::panic::resume_unwind;
@@ -31,8 +31,11 @@ pub(super) type Next = Option<Rc<Child>>;
 pub(super) struct Home {
     /// The main greenlet.
     pub(super) task: Task,
-    /// The child that runs, none for the main greenlet.
-    current: RcCell<Child>,
+    /// The child that runs or, where the main greenlet does, that ran last unless it has ended: the same one most often
+    /// runs again.
+    last: RcCell<Child>,
+    /// Whether a child runs.
+    in_child: Cell<bool>,
     /// Whom the loop resumes next; written just before a child suspends.
     next: RcCell<Child>,
     traced: Cell<bool>,
@@ -52,7 +55,7 @@ impl Home {
     /// The caller's home, if it has used greenlets before.
     #[inline(always)]
     pub(super) fn existing() -> Option<Rc<Self>> {
-        coroutine::local()?.downcast::<Self>().ok()
+        coroutine::local()
     }
 
     /// The caller's home.
@@ -65,7 +68,8 @@ impl Home {
     fn make() -> Rc<Self> {
         let home = Rc::new(Self {
             task: Task::new("main".into(), Context::default()),
-            current: RcCell::new(None),
+            last: RcCell::new(None),
+            in_child: Cell::new(false),
             next: RcCell::new(None),
             traced: Cell::new(false),
             trace: RefCell::new(None),
@@ -76,9 +80,8 @@ impl Home {
             ended: Cell::new(false),
             names: Cell::new(0),
         });
-        let kept: Rc<dyn Any> = Rc::<Self>::clone(&home);
         assert!(
-            coroutine::set_local(Some(kept)).is_ok(),
+            coroutine::set_local(Some(Rc::clone(&home))).is_ok(),
             "greenlets cannot be used while the OS thread destroys its thread-locals"
         );
         home
@@ -102,7 +105,15 @@ impl Home {
     /// The child that runs here, none for the main greenlet.
     #[inline(always)]
     pub(super) fn current(&self) -> Next {
-        self.current.get()
+        if self.in_child.get() { self.last.get() } else { None }
+    }
+
+    #[inline(always)]
+    fn set_current(&self, child: &Rc<Child>) {
+        if !self.last.is(child) {
+            self.last.set(Some(Rc::clone(child)));
+        }
+        self.in_child.set(true);
     }
 
     pub(super) fn with_current<T>(&self, f: impl FnOnce(&Task) -> T) -> T {
@@ -131,10 +142,11 @@ impl Home {
         target: Option<&Rc<Child>>,
         value: T,
     ) -> Result<U, SwitchError<T>> {
-        if !self.is_here() || !self.may_switch_usually() {
+        let here = ptr::eq(coroutine::identity_outside_regions(), ptr::from_ref(&**self).cast());
+        if !here || self.is_unusual() {
             return self.switch_unusual(target, value);
         }
-        match self.current.get() {
+        match self.current() {
             None => self.switch_from_main(target, value),
             Some(me) => self.switch_from_child(&me, target, value),
         }
@@ -142,22 +154,30 @@ impl Home {
 
     /// Switches from the current child to its parent.
     #[inline(always)]
-    pub(super) fn switch_to_parent<T: 'static, U: 'static>(
-        self: &Rc<Self>,
-        value: T,
-    ) -> Result<U, SwitchError<T>> {
-        let Some(me) = self.current.get() else { panic!("the main greenlet has no parent") };
-        let parent = parent_of(&me);
-        if self.may_switch_usually() {
-            self.switch_from_child(&me, parent.as_ref(), value)
+    pub(super) fn switch_to_parent<T: 'static, U: 'static>(value: T) -> Result<U, SwitchError<T>> {
+        let me = coroutine::local_outside_regions::<Self>()
+            .filter(|home| !home.is_unusual())
+            .and_then(|home| home.current());
+        let Some(me) = me else { return Self::switch_to_parent_unusual(value) };
+        if me.parent.is_main() {
+            me.home.switch_from_child(&me, None, value)
         } else {
-            self.switch_unusual(parent.as_ref(), value)
+            me.home.switch_from_child(&me, me.parent.get().as_ref(), value)
         }
     }
 
+    #[cold]
+    #[inline(never)]
+    fn switch_to_parent_unusual<T: 'static, U: 'static>(value: T) -> Result<U, SwitchError<T>> {
+        let home = Self::here();
+        let Some(me) = home.current() else { panic!("the main greenlet has no parent") };
+        let parent = me.parent.get();
+        home.switch_unusual(parent.as_ref(), value)
+    }
+
     #[inline(always)]
-    fn may_switch_usually(&self) -> bool {
-        !coroutine::in_no_switch_region() && !self.traced.get() && !std::thread::panicking()
+    fn is_unusual(&self) -> bool {
+        self.traced.get() || std::thread::panicking()
     }
 
     #[inline(always)]
@@ -195,7 +215,10 @@ impl Home {
         if let Err(value) = task.inbox.put(value) {
             return self.switch_unusual(target, value);
         }
-        self.next.set(target.cloned());
+        if let Some(child) = target {
+            // None is what it is while a child runs.
+            self.next.set(Some(Rc::clone(child)));
+        }
         let (_, got) = me.task.inbox.receive_first(Suspend(me.this));
         self.arrive_usual(&me.task, got)
     }
@@ -268,7 +291,7 @@ impl Home {
             !coroutine::in_no_switch_region(),
             "a greenlet must not switch inside a timeout, scope or group that began in it"
         );
-        let me = self.current.get();
+        let me = self.current();
         if let Some(child) = &me
             && child.exiting.get() != 0
         {
@@ -321,13 +344,11 @@ impl Home {
     /// What the main greenlet does when it gives control to a child that has begun.
     #[inline(always)]
     fn drive_begun(self: &Rc<Self>, child: &Rc<Child>) {
-        let Some(coroutine) = child.coroutine.take() else { not_suspended() };
-        self.current.set(Some(Rc::clone(child)));
-        let progress = coroutine.resume();
-        if progress == Ok(Progress::Suspended) && self.next.is_none() && child.handles.get() != 0 {
-            child.coroutine.set(Some(coroutine));
-        } else {
-            self.suspended_or_over(child, coroutine, progress == Ok(Progress::Suspended));
+        self.set_current(child);
+        let Ok(progress) = child.coroutine.resume() else { not_suspended() };
+        let over = progress == Progress::Finished;
+        if over || !self.next.is_none() || child.handles.get() == 0 {
+            self.look_after(child, progress);
             if let Some(next) = self.next.take() {
                 self.drive(next);
                 return;
@@ -341,40 +362,31 @@ impl Home {
     fn drive(self: &Rc<Self>, first: Rc<Child>) {
         let mut next = Some(first);
         while let Some(child) = next {
-            let Some(coroutine) = child.coroutine.take() else { not_suspended() };
             if child.state.get() == State::Unstarted {
                 self.note_begun(&child);
             }
-            self.current.set(Some(Rc::clone(&child)));
-            let suspended = coroutine.resume() == Ok(Progress::Suspended);
-            self.suspended_or_over(&child, coroutine, suspended);
+            self.set_current(&child);
+            let Ok(progress) = child.coroutine.resume() else { not_suspended() };
+            self.look_after(&child, progress);
             next = self.next.take();
         }
         self.back_in_main();
     }
 
     /// Looks after a child that control came back from.
-    fn suspended_or_over(
-        self: &Rc<Self>,
-        child: &Rc<Child>,
-        coroutine: Coroutine,
-        suspended: bool,
-    ) {
-        if !suspended {
-            drop(coroutine);
-            return;
-        }
-        child.coroutine.set(Some(coroutine));
-        if child.handles.get() == 0 {
+    fn look_after(self: &Rc<Self>, child: &Rc<Child>, progress: Progress) {
+        if progress == Progress::Finished {
+            self.last.set(None);
+        } else if child.handles.get() == 0 {
             // Its last handle went while it ran.
-            self.current.set(None);
+            self.in_child.set(false);
             self.abandon(child);
         }
     }
 
     #[inline(always)]
     fn back_in_main(self: &Rc<Self>) {
-        self.current.set(None);
+        self.in_child.set(false);
         if !self.abandoned.borrow().is_empty() {
             self.unwind_abandoned();
         }
@@ -444,7 +456,7 @@ impl Home {
         child: &Rc<Child>,
         mut ending: Ending<Out>,
     ) -> Next {
-        let mut next = parent_of(child);
+        let mut next = child.parent.get();
         loop {
             match &next {
                 None => {
@@ -466,7 +478,7 @@ impl Home {
                     State::Dead => {}
                 },
             }
-            next = next.as_ref().and_then(parent_of);
+            next = next.and_then(|child| child.parent.get());
         }
     }
 
@@ -495,26 +507,33 @@ impl Home {
 
     /// Makes a suspended child unwind, resumed from the caller's own stack; leaks one that does not end.
     fn unwind(self: &Rc<Self>, child: &Rc<Child>) {
-        // Absent where it runs, below the caller; it is then seen to when it is suspended.
-        let Some(coroutine) = child.coroutine.take() else { return };
+        if !child.coroutine.is_suspended() {
+            // It runs, below the caller; it is then seen to when it is suspended.
+            return;
+        }
         if cfg!(panic = "abort") {
             child.state.set(State::Dead);
+            drop(child.coroutine.take());
             return;
         }
         if !child.task.unwinding.get() {
             child.exiting.set(1);
             child.task.signal.set(Some(Signal::Raise(Box::new(GreenletExit))));
-            let before = self.current.replace(Some(Rc::clone(child)));
+            let before = self.current();
+            self.set_current(child);
             if self.traced.get() {
                 *self.origin.borrow_mut() = Some(self.handle_to(&before));
             }
-            let end = coroutine.resume();
-            drop(self.current.replace(before));
+            let end = child.coroutine.resume();
+            self.in_child.set(before.is_some());
+            self.last.set(before);
             if end == Ok(Progress::Finished) {
                 return;
             }
         }
         child.state.set(State::Dead);
+        // Leaks its stack.
+        drop(child.coroutine.take());
         let _ = writeln!(
             std::io::stderr(),
             "greenthread: greenlet '{}' did not end when it was dropped; its stack is leaked",
@@ -533,6 +552,7 @@ impl Home {
                 self.unwind(&child);
             }
         }
+        self.last.set(None);
         self.ended.set(true);
         drop(self.set_trace(None));
     }
@@ -657,12 +677,6 @@ fn same(a: &Next, b: &Next) -> bool {
         (Some(a), Some(b)) => Rc::ptr_eq(a, b),
         _ => false,
     }
-}
-
-/// The parent of a child, none for the main greenlet.
-#[inline(always)]
-pub(super) fn parent_of(child: &Rc<Child>) -> Next {
-    child.parent.borrow().as_ref().and_then(AnyGreenlet::next)
 }
 
 /// How a greenlet ended.

@@ -32,6 +32,7 @@ mod error;
 #[expect(clippy::module_inception, reason = "a file is named after its type")]
 mod greenlet;
 mod home;
+mod parent;
 mod task;
 mod trace;
 mod weak;
@@ -78,7 +79,7 @@ pub fn current() -> AnyGreenlet {
 /// As there, and in the main greenlet, which has no parent.
 #[inline(always)]
 pub fn switch_to_parent<T: 'static, U: 'static>(value: T) -> Result<U, SwitchError<T>> {
-    Home::here().switch_to_parent(value)
+    Home::switch_to_parent(value)
 }
 
 /// Ends the greenlets of a green thread: whatever is suspended is unwound. The runtime calls it on the green thread's
@@ -91,7 +92,7 @@ pub(crate) fn end_of_green_thread() {
         home.end();
         drop(home);
         // What the home holds may be the user's, and its destructor may panic.
-        let kept = crate::coroutine::set_local(None);
+        let kept = crate::coroutine::set_local::<Home>(None);
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(kept)));
     }
 }

@@ -1,10 +1,10 @@
 //! A greenlet as the switching code sees it.
 #![forbid(unsafe_code)]
 
-use super::AnyGreenlet;
 use super::context::Context;
 use super::home::Home;
-use crate::coroutine::{Coroutine, This};
+use super::parent::Parent;
+use crate::coroutine::{Slot, This};
 use crate::util::inbox::Inbox;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -55,9 +55,9 @@ pub(super) struct Child {
     pub(super) task: Task,
     pub(super) home: Rc<Home>,
     pub(super) state: Cell<State>,
-    pub(super) parent: RefCell<Option<AnyGreenlet>>,
-    /// Absent while it runs and when it is dead.
-    pub(super) coroutine: Cell<Option<Coroutine>>,
+    pub(super) parent: Parent,
+    /// Absent when it is dead.
+    pub(super) coroutine: Slot,
     pub(super) this: This,
     /// A `Cell<Option<In>>`: the first value, until the body takes it.
     pub(super) first: Rc<dyn Any>,

@@ -4,25 +4,29 @@ use std::any::{TypeId, type_name};
 use std::cell::Cell;
 use std::ptr;
 
-/// What a receiver waits for.
-#[derive(Clone, Copy)]
-struct Waiting {
-    type_id: TypeId,
+/// What a receiver waits for: a type, as something whose address can be compared.
+struct Kind {
+    type_id: fn() -> TypeId,
     type_name: fn() -> &'static str,
 }
+
+trait HasKind: 'static + Sized {
+    const KIND: &'static Kind = &Kind { type_id: TypeId::of::<Self>, type_name: type_name::<Self> };
+}
+
+impl<T: 'static> HasKind for T {}
 
 /// Where one receiver waits for one value, which lands in the receiver's own frame.
 pub(crate) struct Inbox {
     /// Points to a `Cell` of an `Option` in the frame of the `receive` that waits; null where nobody waits.
     place: Cell<*const ()>,
     /// What `place` is for; means nothing where that is null.
-    waiting: Cell<Waiting>,
+    waiting: Cell<&'static Kind>,
 }
 
 impl Default for Inbox {
     fn default() -> Self {
-        let waiting = Waiting { type_id: TypeId::of::<()>(), type_name: type_name::<()> };
-        Self { place: Cell::new(ptr::null()), waiting: Cell::new(waiting) }
+        Self { place: Cell::new(ptr::null()), waiting: Cell::new(<()>::KIND) }
     }
 }
 
@@ -46,7 +50,7 @@ impl Drop for Close<'_> {
 struct Reopen<'a> {
     inbox: &'a Inbox,
     place: *const (),
-    waiting: Waiting,
+    waiting: &'static Kind,
 }
 
 impl Drop for Reopen<'_> {
@@ -94,7 +98,7 @@ impl Inbox {
     #[inline(always)]
     pub(crate) fn receive_first<U: 'static, W: Wait>(&self, wait: W) -> (W::Output, Option<U>) {
         let place: Cell<Option<U>> = Cell::new(None);
-        self.waiting.set(Waiting { type_id: TypeId::of::<U>(), type_name: type_name::<U> });
+        self.waiting.set(U::KIND);
         self.place.set(ptr::from_ref(&place).cast());
         let close = Close(self);
         let result = wait.wait();
@@ -109,7 +113,12 @@ impl Inbox {
     #[inline(always)]
     pub(crate) fn put<T: 'static>(&self, value: T) -> Result<(), T> {
         let place = self.place.get();
-        if place.is_null() || self.waiting.get().type_id != TypeId::of::<T>() {
+        if place.is_null() {
+            return Err(value);
+        }
+        let kind = self.waiting.get();
+        // Equal addresses say the same: a type's own function is not that of another. Different ones need not.
+        if !ptr::eq(kind, T::KIND) && (kind.type_id)() != TypeId::of::<T>() {
             return Err(value);
         }
         // SAFETY: the type is the one that `receive` put there. `place` is not null only while the `receive` that holds

@@ -290,6 +290,54 @@ fn another_os_thread_has_its_own() {
 }
 
 #[test]
+fn a_long_line_of_parents_is_dropped_without_recursion() {
+    /// The first of a line of `count`, each the parent of the one before and kept by that alone.
+    fn line(count: usize, make: impl Fn() -> Greenlet) -> Greenlet {
+        let first = make();
+        let mut last = first.clone();
+        for _ in 1..count {
+            let parent = make();
+            last.set_parent(&parent).unwrap();
+            last = parent;
+        }
+        first
+    }
+    // Dead ones keep no stack, so these can be many.
+    drop(line(100_000, || {
+        let dead = Greenlet::new(|()| ());
+        dead.kill().unwrap();
+        dead
+    }));
+
+    let held = Rc::new(());
+    drop(line(10_000, || {
+        let held = Rc::clone(&held);
+        Greenlet::new(move |()| drop(held))
+    }));
+    assert_eq!(Rc::strong_count(&held), 1);
+
+    // Suspended ones are unwound from the child up, on the dropper's stack.
+    let log: Rc<RefCell<Vec<usize>>> = Rc::default();
+    struct Logs(usize, Rc<RefCell<Vec<usize>>>);
+    impl Drop for Logs {
+        fn drop(&mut self) {
+            self.1.borrow_mut().push(self.0);
+        }
+    }
+    let made = Cell::new(0);
+    drop(line(1000, || {
+        let held = Logs(made.replace(made.get() + 1), Rc::clone(&log));
+        let child = Greenlet::new(move |()| {
+            let _held = held;
+            back();
+        });
+        child.switch(()).unwrap();
+        child
+    }));
+    assert!(log.borrow().iter().copied().eq(0..1000));
+}
+
+#[test]
 fn parent_cycles_are_refused() {
     let a = Greenlet::new(|()| ());
     let b = Greenlet::new(|()| ());

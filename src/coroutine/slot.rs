@@ -1,0 +1,58 @@
+//! A place for a coroutine that is resumed where it is.
+
+use super::{Control, Coroutine, NotSuspended, Progress};
+use std::cell::Cell;
+use std::ptr::NonNull;
+
+/// Holds a [`Coroutine`] until that has returned or is taken out.
+///
+/// As `Cell<Option<Coroutine>>`, but the coroutine need not be moved out to be resumed.
+#[derive(Debug)]
+pub(crate) struct Slot(Cell<Option<NonNull<Control>>>);
+
+impl Slot {
+    pub(crate) fn new(coroutine: Coroutine) -> Self {
+        let control = coroutine.control();
+        std::mem::forget(coroutine);
+        Self(Cell::new(Some(control)))
+    }
+
+    /// As [`Coroutine::resume`]; one that returns is dropped.
+    ///
+    /// # Errors
+    /// As there, and where there is none.
+    #[inline(always)]
+    pub(crate) fn resume(&self) -> Result<Progress, NotSuspended> {
+        let control = self.0.get().ok_or(NotSuspended)?;
+        // SAFETY: the coroutine is ours. Should it be taken out while it runs, that leaks it: its control block stays.
+        let (progress, _) = unsafe { super::resume(control, super::port::NOTHING) }?;
+        if progress == Progress::Finished {
+            self.finished();
+        }
+        Ok(progress)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn finished(&self) {
+        drop(self.take());
+    }
+
+    /// Whether there is one that can be resumed.
+    pub(crate) fn is_suspended(&self) -> bool {
+        // SAFETY: the coroutine is ours; the reference ends before anything else happens.
+        self.0.get().is_some_and(|control| unsafe { !control.as_ref().is_running_or_finished() })
+    }
+
+    /// Takes it out.
+    pub(crate) fn take(&self) -> Option<Coroutine> {
+        // SAFETY: it was put in as a `Coroutine` of this OS thread (a slot is not `Send`), and is taken out once.
+        self.0.take().map(|control| unsafe { Coroutine::from_control(control) })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}
