@@ -27,6 +27,7 @@
 //! - [`thread`]: green threads, with the names of [`std::thread`]; the root re-exports what is used most.
 //! - [`net`] and [`os::unix::net`]: sockets, with the names of [`std::net`].
 //! - [`io`]: standard input and output, pipes, waiting for any descriptor; the rest of [`std::io`].
+//! - [`fs`]: files, with the names of [`std::fs`].
 //! - [`server`]: servers: bounded, counted, stopped with grace.
 //! - [`Runtime`]: the workers. Most programs need none of their own: a global one starts by itself.
 //! - [`generator`] and [`greenlet`]: iterators with a stack, and direct switching; they need no runtime.
@@ -56,6 +57,7 @@ compile_error!(
 pub mod architecture {}
 
 mod coroutine;
+pub mod fs;
 pub mod generator;
 pub mod greenlet;
 pub mod io;

@@ -16,6 +16,7 @@
 mod handle;
 mod pipe;
 mod poll;
+mod retry;
 mod socket;
 mod stdin;
 mod stdout;
@@ -29,6 +30,7 @@ pub use stdout::{Stderr, StderrLock, Stdout, StdoutLock, stderr, stdout};
 pub use wait::{wait_readable, wait_writable};
 
 pub(crate) use handle::Io;
+pub(crate) use retry::retry;
 pub(crate) use socket::{
     descriptor, listener_from_std, socket_from_std, socket_methods, stream_traits,
 };

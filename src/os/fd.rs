@@ -1,6 +1,7 @@
 //! Sockets from raw descriptors.
 
 use super::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use crate::fs::File;
 use crate::io::{PipeReader, PipeWriter};
 use crate::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -17,6 +18,7 @@ macro_rules! from_raw_fd {
 }
 
 from_raw_fd!(
+    File,
     PipeReader,
     PipeWriter,
     TcpListener,

@@ -33,6 +33,7 @@ pub(crate) enum Call {
     GetSockOpt,
     Dup,
     Pipe,
+    ReadCached,
     Fcntl,
 }
 

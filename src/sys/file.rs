@@ -2,14 +2,32 @@
 #![forbid(unsafe_code)]
 
 use super::fault::{self, Call};
+use rustix::buffer::spare_capacity;
 use rustix::fs::{FileType, fstat};
-use std::io;
+use rustix::io::ReadWriteFlags;
+use std::io::{self, IoSliceMut};
 use std::os::fd::BorrowedFd;
 
 /// As `read(2)`.
 pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     fault::check(Call::Recv)?;
     Ok(rustix::io::read(fd, buffer)?)
+}
+
+/// Reads what is in the system's cache; `None` where it would have to wait for the disk, or cannot say.
+pub(crate) fn read_cached(fd: BorrowedFd<'_>, buffers: &mut [IoSliceMut<'_>]) -> Option<usize> {
+    const AT_THE_POSITION: u64 = u64::MAX;
+    fault::check(Call::ReadCached).ok()?;
+    rustix::io::preadv2(fd, buffers, AT_THE_POSITION, ReadWriteFlags::NOWAIT).ok()
+}
+
+/// As `read(2)`, of at most `most` bytes.
+pub(crate) fn read_vec(fd: BorrowedFd<'_>, most: usize) -> io::Result<Vec<u8>> {
+    fault::check(Call::Recv)?;
+    let mut bytes = Vec::with_capacity(most);
+    rustix::io::read(fd, spare_capacity(&mut bytes))?;
+    bytes.truncate(most);
+    Ok(bytes)
 }
 
 /// Whether reading may have to wait for a disk, which no readiness tells of.

@@ -1,3 +1,4 @@
 //! What is Unix's own.
 
+pub mod fs;
 pub mod net;

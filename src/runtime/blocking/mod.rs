@@ -23,7 +23,6 @@ pub(crate) enum Kind {
     /// Looking up names.
     Names,
     /// Files.
-    #[allow(dead_code, reason = "the files are about to use it")]
     Files,
 }
 

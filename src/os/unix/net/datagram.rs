@@ -1,8 +1,8 @@
 //! Datagrams between processes of one machine.
 #![forbid(unsafe_code)]
 
-use super::{SocketAddr, addr, retry};
-use crate::io::{Io, descriptor, socket_from_std, socket_methods};
+use super::{SocketAddr, addr};
+use crate::io::{Io, descriptor, retry, socket_from_std, socket_methods};
 use crate::net::Shutdown;
 use crate::runtime::reactor::Direction;
 use crate::sys::fault::{self, Call};
@@ -170,7 +170,7 @@ impl UnixDatagram {
         if self.io.is_nonblocking() {
             return send();
         }
-        retry::until_room(self.io.deadline(Direction::Write), send)
+        retry(self.io.deadline(Direction::Write), send)
     }
 
     /// Sends a datagram to the peer that it is connected to. Suspends while that has no room for it.

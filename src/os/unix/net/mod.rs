@@ -16,7 +16,6 @@
 mod addr;
 mod datagram;
 mod listener;
-mod retry;
 mod stream;
 
 pub use datagram::UnixDatagram;

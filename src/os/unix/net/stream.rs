@@ -1,8 +1,8 @@
 //! A connection between two processes of one machine.
 #![forbid(unsafe_code)]
 
-use super::{SocketAddr, addr, retry};
-use crate::io::{Io, descriptor, socket_from_std, socket_methods, stream_traits};
+use super::{SocketAddr, addr};
+use crate::io::{Io, descriptor, retry, socket_from_std, socket_methods, stream_traits};
 use crate::net::Shutdown;
 use crate::runtime::reactor::Direction;
 use crate::sys::ancillary;
@@ -62,7 +62,7 @@ impl UnixStream {
     fn connect_to(addr: &SockAddr) -> io::Result<Self> {
         fault::check(Call::Socket)?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
-        retry::until_room(None, || {
+        retry(None, || {
             fault::check(Call::Connect)?;
             socket.connect(addr)
         })?;

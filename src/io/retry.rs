@@ -1,4 +1,4 @@
-//! Waiting for room at the other end of a Unix socket where the system gives no sign of it.
+//! Waiting where the system gives no sign that the wait is over.
 #![forbid(unsafe_code)]
 
 use crate::runtime::park;
@@ -11,12 +11,12 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Repeats an operation that would block, with pauses that grow.
 ///
-/// Linux wakes nobody who waits, without blocking, for room in the backlog of a listener that he is not connected to yet,
-/// or in the queue of a datagram socket that is not the one he is connected to.
+/// Linux wakes nobody who waits, without blocking, for room in the backlog of a Unix listener that he is not connected to
+/// yet, or in the queue of a datagram socket that is not the one he is connected to; nor for the lock of a file.
 ///
 /// # Errors
 /// What the operation said; `WouldBlock` when the deadline has passed.
-pub(super) fn until_room<T>(
+pub(crate) fn retry<T>(
     deadline: Option<Instant>,
     mut operation: impl FnMut() -> io::Result<T>,
 ) -> io::Result<T> {

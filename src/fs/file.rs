@@ -1,0 +1,379 @@
+//! An open file.
+#![forbid(unsafe_code)]
+
+use super::{
+    FileTimes, Metadata, OpenOptions, Permissions, TryLockError, shielded_on_pool, strike,
+};
+use crate::io::{retry, wait_readable, wait_writable};
+use crate::runtime::park;
+use crate::sys::fault::{self, Call};
+use crate::sys::file;
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// More than this is not copied for one call on the pool; the rest is for the next one.
+const MOST: usize = 1 << 20;
+
+/// An open file, as [`std::fs::File`]: same methods, same errors, but waiting for the disk suspends only the green thread.
+///
+/// What is in the system's cache is read at once. A file that is not on a disk, such as a FIFO or a terminal, is waited for
+/// like a pipe.
+///
+/// # Examples
+/// ```
+/// use greenthread::fs::{self, File};
+/// use std::io::{Read, Seek, Write};
+///
+/// let path = std::env::temp_dir().join(format!("greenthread-file-{}", std::process::id()));
+/// let mut file = File::create_new(&path)?;
+/// file.write_all(b"contents")?;
+/// file.sync_all()?;
+/// file.seek(std::io::SeekFrom::Start(3))?;
+/// let mut text = String::new();
+/// file.read_to_string(&mut text)?;
+/// assert_eq!(text, "tents");
+/// fs::remove_file(&path)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct File {
+    /// Shared with the pool for as long as one of its calls runs, during which `self` is borrowed.
+    inner: Arc<std::fs::File>,
+    on_disk: bool,
+}
+
+/// Methods of std's that take no more than the file, and wait.
+macro_rules! on_pool {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty)?) -> $result:ty;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// Those of std's.
+        pub fn $name(&self $(, $arg: $type)?) -> $result {
+            self.on_pool(move |file| file.$name($($arg)?))
+        }
+    )*};
+}
+
+impl File {
+    /// Opens a file for reading. Suspends the green thread until that is done.
+    ///
+    /// # Errors
+    /// Those of [`std::fs::File::open`].
+    pub fn open<P: AsRef<Path>>(path: P) -> io::Result<Self> {
+        Self::options().read(true).open(path)
+    }
+
+    /// Opens a file for writing, and makes it empty, or makes it. Suspends the green thread until that is done.
+    ///
+    /// # Errors
+    /// Those of [`std::fs::File::create`].
+    pub fn create<P: AsRef<Path>>(path: P) -> io::Result<Self> {
+        Self::options().write(true).create(true).truncate(true).open(path)
+    }
+
+    /// Makes a file that must not be there, for reading and writing. Suspends the green thread until that is done.
+    ///
+    /// # Errors
+    /// Those of [`std::fs::File::create_new`].
+    pub fn create_new<P: AsRef<Path>>(path: P) -> io::Result<Self> {
+        Self::options().read(true).write(true).create_new(true).open(path)
+    }
+
+    /// The same as [`OpenOptions::new`].
+    pub fn options() -> OpenOptions {
+        OpenOptions::new()
+    }
+
+    on_pool! {
+        /// Waits until everything is on the disk.
+        sync_all() -> io::Result<()>;
+        /// Like [`sync_all`](Self::sync_all), but not necessarily for what is only metadata.
+        sync_data() -> io::Result<()>;
+        /// Cuts the file, or fills it with zeros, to this many bytes.
+        set_len(size: u64) -> io::Result<()>;
+        /// Size, times, permissions and so on.
+        metadata() -> io::Result<Metadata>;
+        /// Sets the permissions.
+        set_permissions(perm: Permissions) -> io::Result<()>;
+        /// Sets the times.
+        set_times(times: FileTimes) -> io::Result<()>;
+        /// Sets the time of the last change.
+        set_modified(time: SystemTime) -> io::Result<()>;
+        /// Like [`lock`](Self::lock), if that does not have to wait for others: else `WouldBlock`.
+        try_lock() -> Result<(), TryLockError>;
+        /// Like [`lock_shared`](Self::lock_shared), if that does not have to wait for others: else `WouldBlock`.
+        try_lock_shared() -> Result<(), TryLockError>;
+        /// Gives up the lock.
+        unlock() -> io::Result<()>;
+    }
+
+    /// Locks the file for this handle and its clones alone. Suspends the green thread until it can be had, which is tried
+    /// again and again.
+    ///
+    /// # Errors
+    /// Those of [`std::fs::File::lock`].
+    pub fn lock(&self) -> io::Result<()> {
+        retry(None, || self.try_lock().map_err(io::Error::from))
+    }
+
+    /// Locks the file together with others who lock it like this. Suspends the green thread as [`lock`](Self::lock) does.
+    ///
+    /// # Errors
+    /// Those of [`std::fs::File::lock_shared`].
+    pub fn lock_shared(&self) -> io::Result<()> {
+        retry(None, || self.try_lock_shared().map_err(io::Error::from))
+    }
+
+    /// A second handle to the same open file, with the same position.
+    ///
+    /// # Errors
+    /// What the system said, such as too many open files.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        fault::check(Call::Dup)?;
+        Ok(Self { inner: Arc::new(self.inner.try_clone()?), on_disk: self.on_disk })
+    }
+
+    /// Runs `operation` where blocking is no harm. Nothing ends the wait: see the [module](super).
+    fn on_pool<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&std::fs::File) -> T + Send + 'static,
+    ) -> T {
+        strike();
+        let inner = Arc::clone(&self.inner);
+        shielded_on_pool(move || {
+            let result = operation(&inner);
+            // Before anybody learns of the result: the conversion to std's counts on it.
+            drop(inner);
+            result
+        })
+    }
+
+    /// Reads what needs no waiting.
+    fn read_at_once(&self, bufs: &mut [IoSliceMut<'_>]) -> Option<usize> {
+        if !self.on_disk {
+            return None;
+        }
+        let got = file::read_cached(self.as_fd(), bufs)?;
+        park::spend_budget();
+        Some(got)
+    }
+
+    /// How much of `wanted` may be written in one call on the pool.
+    fn room(&self, wanted: usize) -> io::Result<usize> {
+        if self.on_disk {
+            return Ok(wanted.min(MOST));
+        }
+        wait_writable(self, None)?;
+        // What a FIFO that is ready takes without blocking.
+        Ok(wanted.min(libc::PIPE_BUF))
+    }
+}
+
+/// Copies what the pool has read.
+fn hand_over(bytes: &[u8], buf: &mut [u8]) -> usize {
+    buf[..bytes.len()].copy_from_slice(bytes);
+    bytes.len()
+}
+
+/// Reads by `read` alone, for the methods that std builds on it.
+struct Plain<'a>(&'a File);
+
+impl Read for Plain<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf)
+    }
+}
+
+impl Read for &File {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if !park::is_green() {
+            fault::check(Call::Recv)?;
+            return (&*self.inner).read(buf);
+        }
+        if let Some(got) = self.read_at_once(&mut [IoSliceMut::new(buf)]) {
+            return Ok(got);
+        }
+        if !self.on_disk {
+            wait_readable(*self, None)?;
+        }
+        let most = buf.len().min(MOST);
+        let bytes = self.on_pool(move |file| file::read_vec(file.as_fd(), most))?;
+        Ok(hand_over(&bytes, buf))
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        if !park::is_green() {
+            fault::check(Call::Recv)?;
+            return (&*self.inner).read_vectored(bufs);
+        }
+        if let Some(got) = self.read_at_once(bufs) {
+            return Ok(got);
+        }
+        match bufs.iter_mut().find(|buf| !buf.is_empty()) {
+            Some(first) => self.read(first),
+            None => Ok(0),
+        }
+    }
+
+    /// Makes room for what is left of the file first, as far as that is known.
+    fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
+        if self.on_disk {
+            let left = self.metadata()?.len().saturating_sub(self.stream_position()?);
+            buf.try_reserve(usize::try_from(left).unwrap_or(usize::MAX))?;
+        }
+        Plain(self).read_to_end(buf)
+    }
+}
+
+impl Write for &File {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        fault::check(Call::Send)?;
+        if !park::is_green() {
+            return (&*self.inner).write(buf);
+        }
+        let bytes = buf[..self.room(buf.len())?].to_owned();
+        self.on_pool(move |mut file| file.write(&bytes))
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        fault::check(Call::Send)?;
+        if !park::is_green() {
+            return (&*self.inner).write_vectored(bufs);
+        }
+        let mut bytes = Vec::new();
+        let room = self.room(bufs.iter().map(|buf| buf.len()).sum())?;
+        for buf in bufs {
+            bytes.extend_from_slice(&buf[..buf.len().min(room - bytes.len())]);
+        }
+        self.on_pool(move |mut file| file.write(&bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Moving the position waits for no disk.
+impl Seek for &File {
+    fn seek(&mut self, pos: SeekFrom) -> io::Result<u64> {
+        (&*self.inner).seek(pos)
+    }
+}
+
+impl Read for File {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&*self).read(buf)
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&*self).read_vectored(bufs)
+    }
+
+    fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
+        (&*self).read_to_end(buf)
+    }
+}
+
+impl Write for File {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        (&*self).write(buf)
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self).write_vectored(bufs)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for File {
+    fn seek(&mut self, pos: SeekFrom) -> io::Result<u64> {
+        (&*self).seek(pos)
+    }
+}
+
+impl FileExt for File {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        if !park::is_green() {
+            return self.inner.read_at(buf, offset);
+        }
+        let mut bytes = vec![0; buf.len().min(MOST)];
+        let bytes = self.on_pool(move |file| {
+            let got = file.read_at(&mut bytes, offset)?;
+            bytes.truncate(got);
+            io::Result::Ok(bytes)
+        })?;
+        Ok(hand_over(&bytes, buf))
+    }
+
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        if !park::is_green() {
+            return self.inner.write_at(buf, offset);
+        }
+        let bytes = buf[..buf.len().min(MOST)].to_owned();
+        self.on_pool(move |file| file.write_at(&bytes, offset))
+    }
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl From<std::fs::File> for File {
+    fn from(inner: std::fs::File) -> Self {
+        let on_disk = file::is_on_disk(inner.as_fd());
+        Self { inner: Arc::new(inner), on_disk }
+    }
+}
+
+impl From<File> for std::fs::File {
+    fn from(file: File) -> Self {
+        Arc::into_inner(file.inner).expect("no call runs while nobody borrows the file")
+    }
+}
+
+impl From<OwnedFd> for File {
+    fn from(fd: OwnedFd) -> Self {
+        std::fs::File::from(fd).into()
+    }
+}
+
+impl From<File> for OwnedFd {
+    fn from(file: File) -> Self {
+        std::fs::File::from(file).into()
+    }
+}
+
+impl From<File> for Stdio {
+    fn from(file: File) -> Self {
+        std::fs::File::from(file).into()
+    }
+}
+
+impl AsFd for File {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inner.as_fd()
+    }
+}
+
+impl AsRawFd for File {
+    fn as_raw_fd(&self) -> RawFd {
+        self.inner.as_raw_fd()
+    }
+}
+
+impl IntoRawFd for File {
+    fn into_raw_fd(self) -> RawFd {
+        OwnedFd::from(self).into_raw_fd()
+    }
+}
