@@ -181,7 +181,7 @@ fn check() -> io::Result<()> {
     for i in 0..300usize {
         let folder = from.join(format!("{}/{}", i % 7, i % 3));
         fs::create_dir_all(&folder)?;
-        let data: Vec<u8> = (0..i * i * 2).map(|at| (at * i >> 3) as u8).collect();
+        let data: Vec<u8> = (0..i * i * 2).map(|at| ((at * i) >> 3) as u8).collect();
         fs::write(folder.join(format!("file {i}")), data)?;
     }
     std::os::unix::fs::symlink("0/0/file 0", from.join("link"))?;

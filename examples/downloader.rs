@@ -215,7 +215,7 @@ fn unreliable(address: std::net::SocketAddr) -> io::Result<StreamServer> {
 
 fn check() -> io::Result<()> {
     let scratch = Scratch::new("downloader")?;
-    let data: Vec<u8> = (0..8_000_017u64).map(|i| (i * i >> 9) as u8).collect();
+    let data: Vec<u8> = (0..8_000_017u64).map(|i| ((i * i) >> 9) as u8).collect();
     std::fs::write(scratch.path().join("file.bin"), &data)?;
     std::fs::write(scratch.path().join("empty.bin"), [])?;
     let site = Site::new(scratch.path(), Duration::from_secs(30))?;
