@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --example workloads -- WORKLOAD WORKERS [N|PORT]
 //!
-//! `WORKLOAD` is `yield`, `spawn`, `spawn_yield`, `memory`, `chan`, `mpmc`, `mutex` or `echo`; each line reads
+//! `WORKLOAD` is `yield`, `spawn`, `spawn_yield`, `memory`, `chan`, `mpmc`, `mutex`, `timers` or `echo`; each line reads
 //! `WORKLOAD peer=greenthread n=N value=V unit=U`. `echo` serves until it is ended.
 
 use greenthread::net::TcpListener;
@@ -157,6 +157,40 @@ fn mutex(label: &str) {
     assert_eq!(*mutex.lock().unwrap(), 1_000_000);
 }
 
+/// User and system time of the process so far, in seconds.
+fn cpu() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the call writes to the one place that it is given.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    assert_eq!(result, 0);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// `n` green threads that sleep 0 to 1000 ms, the same sequence as in the other programs: how much later than a second the
+/// last one was joined.
+fn timers(label: &str, n: u64) {
+    let mut seed = 42u64;
+    let mut random = move || {
+        seed ^= seed >> 12;
+        seed ^= seed << 25;
+        seed ^= seed >> 27;
+        seed.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    };
+    let (start, cpu_before) = (Instant::now(), cpu());
+    let handles: Vec<_> = (0..n)
+        .map(|_| {
+            let duration = Duration::from_millis(random() % 1001);
+            spawn(move || greenthread::sleep(duration))
+        })
+        .collect();
+    for handle in handles {
+        handle.join().unwrap();
+    }
+    let over = start.elapsed().as_secs_f64() * 1e3 - 1000.0;
+    report(&format!("{label}_{n}_over"), n, over, "ms");
+    report(&format!("{label}_{n}_cpu"), n, cpu() - cpu_before, "s");
+}
+
 /// Echoes on `port` until the process is ended.
 fn echo(port: u16) {
     let listener = TcpListener::bind(("127.0.0.1", port)).expect("bind");
@@ -202,6 +236,7 @@ fn main() -> ExitCode {
             "chan" => ping_pong(&label, argument.unwrap_or(500_000)),
             "mpmc" => many_to_many(&label, argument.unwrap_or(2_000_000)),
             "mutex" => mutex(&label),
+            "timers" => timers(&label, argument.unwrap_or(100_000)),
             "echo" => echo(argument.unwrap_or(7000) as u16),
             _ => {
                 eprintln!("workloads: no workload {workload}");

@@ -2,10 +2,11 @@
 
 use super::local::Kept;
 use super::port::Word;
+use super::storage::Storage;
 use crate::stack::Stack;
 use corosensei::stack::StackPointer;
 use corosensei::{Coroutine as Raw, Yielder};
-use std::cell::{Cell, UnsafeCell};
+use std::cell::{Cell, OnceCell, UnsafeCell};
 use std::fmt;
 use std::marker::PhantomPinned;
 use std::ops::Range;
@@ -93,6 +94,8 @@ pub(crate) struct Control {
     description: Description,
     /// What the layer above keeps for a green thread (its greenlets); unused in other coroutines.
     local: UnsafeCell<Local>,
+    /// The values that users keep for a green thread; unused in other coroutines.
+    storage: OnceCell<Box<Storage>>,
     stack: Stack,
     /// The coroutine that resumed this one last; meaningful while this one runs or is the latest one that did. A green
     /// thread has none: there it is the note of the layer above, null while the green thread runs.
@@ -121,6 +124,7 @@ impl Control {
             yielder: Cell::new(ptr::null()),
             description,
             local: UnsafeCell::new(None),
+            storage: OnceCell::new(),
             stack,
             resumer: Cell::new(ptr::null()),
             finished: Cell::new(false),
@@ -188,6 +192,11 @@ impl Control {
     #[inline(always)]
     pub(super) fn local(&self) -> &UnsafeCell<Local> {
         &self.local
+    }
+
+    #[inline(always)]
+    pub(super) fn storage(&self) -> &OnceCell<Box<Storage>> {
+        &self.storage
     }
 
     #[inline(always)]

@@ -29,6 +29,7 @@ mod root;
 mod running;
 mod scope;
 mod slot;
+mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
 mod this;
@@ -45,6 +46,7 @@ pub(crate) use running::current;
 pub(crate) use running::in_green_thread;
 pub(crate) use scope::scope;
 pub(crate) use slot::Slot;
+pub(crate) use storage::{end_storage, has_storage, with_storage};
 pub(crate) use this::{Refused, This};
 
 use crate::stack::Stack;

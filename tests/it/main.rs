@@ -9,6 +9,7 @@ mod generator;
 mod greenlet;
 mod group;
 mod io;
+mod local;
 mod net;
 mod net_std;
 mod net_udp;

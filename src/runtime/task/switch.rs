@@ -17,6 +17,16 @@ fn describe(owner: *const (), out: &mut dyn FnMut(&[u8])) {
     out(b"'");
 }
 
+/// Destroys what the green thread kept for itself. A kill has no more to end, so it ends no wait of the destructors either.
+#[cold]
+#[inline(never)]
+fn end_locals(task: &TaskRef) {
+    task.set_unwinding(false);
+    task.enter_shield();
+    coroutine::end_storage();
+    task.leave_shield();
+}
+
 /// Gives a new task a stack, on the calling thread's hub. The hub's reference moves into the started task.
 ///
 /// # Errors
@@ -41,6 +51,9 @@ pub(crate) fn start(
         // SAFETY: this is the task's coroutine, and a coroutine's body runs once. A started task is not abandoned.
         unsafe { task.run() };
         greenlet::end_of_green_thread();
+        if coroutine::has_storage() {
+            end_locals(&task);
+        }
     });
     // The control block is the handle from here on; `finish` takes it back.
     let control = ManuallyDrop::new(coroutine).control();

@@ -1,0 +1,139 @@
+//! Values of users that each green thread has for itself, and each OS thread outside of those.
+
+use super::running::green_thread;
+use std::any::Any;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::fmt;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+/// How often values are destroyed that the destructors of others have made; after that none are made any more. As
+/// POSIX's `PTHREAD_DESTRUCTOR_ITERATIONS`.
+const ROUNDS: usize = 4;
+
+/// The values of one green or OS thread, by the numbers of their keys.
+#[derive(Default)]
+pub(crate) struct Storage {
+    values: RefCell<Vec<Option<Rc<dyn Any>>>>,
+    closed: Cell<bool>,
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Storage").field("closed", &self.closed).finish_non_exhaustive()
+    }
+}
+
+/// The thread has destroyed its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Closed;
+
+impl Storage {
+    /// The value of a key, if there is one.
+    ///
+    /// # Errors
+    /// Where there is none and none may be made any more.
+    pub(crate) fn get(&self, key: usize) -> Result<Option<Rc<dyn Any>>, Closed> {
+        match self.values.borrow().get(key) {
+            Some(Some(value)) => Ok(Some(Rc::clone(value))),
+            _ if self.closed.get() => Err(Closed),
+            _ => Ok(None),
+        }
+    }
+
+    /// Gives a key a value and returns the one before.
+    ///
+    /// # Errors
+    /// The value back, where none may be made any more.
+    pub(crate) fn set(
+        &self,
+        key: usize,
+        value: Rc<dyn Any>,
+    ) -> Result<Option<Rc<dyn Any>>, Rc<dyn Any>> {
+        if self.closed.get() {
+            return Err(value);
+        }
+        let mut values = self.values.borrow_mut();
+        if values.len() <= key {
+            values.resize_with(key + 1, || None);
+        }
+        Ok(values[key].replace(value))
+    }
+
+    fn destroy_all(&self) -> bool {
+        let values = mem::take(&mut *self.values.borrow_mut());
+        let mut any = false;
+        for value in values.into_iter().flatten() {
+            any = true;
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+                // The panic was printed; what it carries may panic again when it is dropped.
+                mem::forget(payload);
+            }
+        }
+        any
+    }
+
+    fn destroy(&self) {
+        for _ in 0..ROUNDS {
+            if !self.destroy_all() {
+                break;
+            }
+        }
+        self.closed.set(true);
+        self.destroy_all();
+    }
+}
+
+/// Outside of green threads.
+struct OsThread(OnceCell<Box<Storage>>);
+
+impl Drop for OsThread {
+    fn drop(&mut self) {
+        if let Some(storage) = self.0.get() {
+            storage.destroy();
+        }
+    }
+}
+
+thread_local! {
+    static OS_THREAD: OsThread = const { OsThread(OnceCell::new()) };
+}
+
+/// Calls `f`, which runs no code of users, with the caller's storage.
+///
+/// # Errors
+/// While the OS thread destroys its thread-locals.
+#[inline]
+pub(crate) fn with_storage<T>(f: impl FnOnce(&Storage) -> T) -> Result<T, Closed> {
+    let green_thread = green_thread();
+    if green_thread.is_null() {
+        OS_THREAD.try_with(|own| f(own.0.get_or_init(Box::default))).map_err(|_| Closed)
+    } else {
+        // SAFETY: a running green thread's control block is valid.
+        Ok(f(unsafe { (*green_thread).storage() }.get_or_init(Box::default)))
+    }
+}
+
+/// Whether the calling green thread has a storage.
+#[inline(always)]
+pub(crate) fn has_storage() -> bool {
+    let green_thread = green_thread();
+    // SAFETY: as above.
+    !green_thread.is_null() && unsafe { (*green_thread).storage() }.get().is_some()
+}
+
+/// Destroys the values of the calling green thread, whose body has ended. Destructors may wait, and may use what has not been
+/// destroyed; a panic of theirs goes no farther.
+#[cold]
+#[inline(never)]
+pub(crate) fn end_storage() {
+    let green_thread = green_thread();
+    if green_thread.is_null() {
+        return;
+    }
+    // SAFETY: as above, and the green thread runs until this returns, however often it is suspended meanwhile.
+    if let Some(storage) = unsafe { (*green_thread).storage() }.get() {
+        storage.destroy();
+    }
+}

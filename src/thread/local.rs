@@ -1,0 +1,216 @@
+//! Values that each green thread has for itself.
+#![forbid(unsafe_code)]
+
+use crate::coroutine::with_storage;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Declares values of which each green thread has its own, as [`std::thread_local!`] does for OS threads.
+///
+/// The type of each becomes a [`LocalKey`](crate::thread::LocalKey), whose text says when the values are made and destroyed.
+///
+/// # Examples
+/// ```
+/// use greenthread::{green_local, spawn};
+/// use std::cell::{Cell, RefCell};
+/// green_local! {
+///     static COUNT: Cell<u32> = const { Cell::new(1) };
+///     pub static LOG: RefCell<Vec<&'static str>> = RefCell::new(Vec::new());
+/// }
+/// COUNT.set(5);
+/// LOG.with_borrow_mut(|log| log.push("here"));
+/// let other = spawn(|| (COUNT.get(), LOG.take().len()));
+/// assert_eq!(other.join().unwrap(), (1, 0));
+/// assert_eq!((COUNT.get(), LOG.take()), (5, vec!["here"]));
+/// ```
+#[macro_export]
+macro_rules! green_local {
+    () => {};
+    ($(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty = $init:expr $(; $($rest:tt)*)?) => {
+        $(#[$attribute])*
+        $visibility static $name: $crate::thread::LocalKey<$type> = {
+            fn init() -> $type {
+                $init
+            }
+            $crate::thread::LocalKey::__new(init)
+        };
+        $($crate::green_local! { $($rest)* })?
+    };
+}
+
+/// The values of the green thread are gone: it is ending, and its destructors have made new ones too often; or the OS thread
+/// is destroying its thread-locals. As [`std::thread::AccessError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AccessError;
+
+impl fmt::Display for AccessError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the green thread's own values have been destroyed")
+    }
+}
+
+impl std::error::Error for AccessError {}
+
+/// A value of which each green thread has its own, declared by [`green_local!`](crate::green_local). As
+/// [`std::thread::LocalKey`], Python's `threading.local` and `gevent.local`.
+///
+/// A value is made when its green thread first uses it. At the end of the green thread it is destroyed *in* it, after the
+/// body, before those who join it go on; the order is unspecified. A destructor may wait: a kill does not cut that short. It
+/// may use other values, or the same one again, and those that it so makes anew are destroyed in their turn, four times
+/// over; after that, access is an error. A panic of a destructor is printed and goes no farther.
+///
+/// A value stays on its OS thread, so it need not be `Send`. While [`with`](Self::with) runs the value is kept alive,
+/// whatever becomes of the green thread. The greenlets and generators of a green thread share its values. Outside of green
+/// threads each OS thread has its own.
+pub struct LocalKey<T: 'static> {
+    init: fn() -> T,
+    /// Zero until it is first used.
+    number: AtomicUsize,
+}
+
+impl<T: 'static> fmt::Debug for LocalKey<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalKey").finish_non_exhaustive()
+    }
+}
+
+impl<T: 'static> LocalKey<T> {
+    #[doc(hidden)]
+    pub const fn __new(init: fn() -> T) -> Self {
+        Self { init, number: AtomicUsize::new(0) }
+    }
+
+    #[inline]
+    fn number(&'static self) -> usize {
+        match self.number.load(Ordering::Relaxed) {
+            0 => self.new_number(),
+            number => number,
+        }
+    }
+
+    #[cold]
+    fn new_number(&'static self) -> usize {
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        let new = NEXT.fetch_add(1, Ordering::Relaxed);
+        let set = self.number.compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed);
+        set.map_or_else(|other| other, |_| new)
+    }
+
+    fn existing(&'static self) -> Result<Option<Rc<T>>, AccessError> {
+        let number = self.number();
+        let value =
+            with_storage(|storage| storage.get(number)).flatten().map_err(|_| AccessError)?;
+        // A number belongs to one key, and a key has one type.
+        Ok(value.and_then(|value| value.downcast::<T>().ok()))
+    }
+
+    fn put(&'static self, value: Rc<T>) -> Result<(), AccessError> {
+        let (number, value) = (self.number(), value as Rc<dyn Any>);
+        let put = with_storage(|storage| storage.set(number, value)).map_err(|_| AccessError)?;
+        // The one before, if the initializer made one itself, is dropped here; so is one that came too late.
+        put.map(drop).map_err(|_| AccessError)
+    }
+
+    fn value(&'static self) -> Result<Rc<T>, AccessError> {
+        if let Some(value) = self.existing()? {
+            return Ok(value);
+        }
+        let value = Rc::new((self.init)());
+        self.put(Rc::clone(&value))?;
+        Ok(value)
+    }
+
+    /// Calls `f` with the green thread's value, which is made first if there is none.
+    ///
+    /// # Panics
+    /// Where [`try_with`](Self::try_with) is an error; and with a panic of the initializer.
+    pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
+        self.try_with(f).expect("a green thread's own value was used after its destruction")
+    }
+
+    /// As [`with`](Self::with), where the values may be gone already.
+    ///
+    /// # Errors
+    /// [`AccessError`] if they are.
+    pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
+        self.value().map(|value| f(&value))
+    }
+
+    /// Gives a value that is there already to `set`, together with what it is to become; else it becomes `new` at once.
+    fn set_or(&'static self, new: T, set: impl FnOnce(&T, T)) {
+        let put = match self.existing() {
+            Ok(Some(value)) => return set(&value, new),
+            Ok(None) => self.put(Rc::new(new)),
+            Err(error) => {
+                drop(new);
+                Err(error)
+            }
+        };
+        // What was to be set is gone by now: its destructor does not run while this panic unwinds.
+        assert!(put.is_ok(), "a green thread's own value was set after its destruction");
+    }
+}
+
+/// As std's; each panics where [`with`](LocalKey::with) does.
+impl<T: 'static> LocalKey<Cell<T>> {
+    /// Sets the value, without running the initializer.
+    pub fn set(&'static self, value: T) {
+        self.set_or(Cell::new(value), |cell, value| cell.set(value.into_inner()));
+    }
+
+    /// A copy of the value.
+    pub fn get(&'static self) -> T
+    where
+        T: Copy,
+    {
+        self.with(Cell::get)
+    }
+
+    /// Takes the value and leaves the default.
+    pub fn take(&'static self) -> T
+    where
+        T: Default,
+    {
+        self.with(Cell::take)
+    }
+
+    /// Replaces the value.
+    pub fn replace(&'static self, value: T) -> T {
+        self.with(|cell| cell.replace(value))
+    }
+}
+
+/// As std's; each panics where [`with`](LocalKey::with) does, and where the value is borrowed already.
+impl<T: 'static> LocalKey<RefCell<T>> {
+    /// Calls `f` with a shared borrow.
+    pub fn with_borrow<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
+        self.with(|cell| f(&cell.borrow()))
+    }
+
+    /// Calls `f` with a mutable borrow. Another greenlet of the green thread that needs the value meanwhile panics.
+    pub fn with_borrow_mut<R>(&'static self, f: impl FnOnce(&mut T) -> R) -> R {
+        self.with(|cell| f(&mut cell.borrow_mut()))
+    }
+
+    /// Sets the value, without running the initializer.
+    pub fn set(&'static self, value: T) {
+        self.set_or(RefCell::new(value), |cell, value| drop(cell.replace(value.into_inner())));
+    }
+
+    /// Takes the value and leaves the default.
+    pub fn take(&'static self) -> T
+    where
+        T: Default,
+    {
+        self.with(RefCell::take)
+    }
+
+    /// Replaces the value.
+    pub fn replace(&'static self, value: T) -> T {
+        self.with(|cell| cell.replace(value))
+    }
+}

@@ -1,0 +1,239 @@
+//! Values that each green thread has for itself.
+
+use crate::support::{FOR_EVER, everywhere, until, within_limit, workers};
+use greenthread::greenlet::Greenlet;
+use greenthread::thread::LocalKey;
+use greenthread::{Runtime, green_local, sleep, spawn, thread, timeout, yield_now};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+green_local! {
+    /// With an attribute, without `const`.
+    #[allow(dead_code)]
+    static COUNT: Cell<u32> = Cell::new(10);
+    pub(crate) static SHARED: RefCell<Vec<Rc<u32>>> = const { RefCell::new(Vec::new()) };
+}
+
+green_local! {
+    static LAST: Cell<u32> = Cell::new(1)
+}
+
+#[test]
+fn each_green_thread_has_its_own() {
+    everywhere(|| {
+        COUNT.set(5);
+        let others: Vec<_> = (0..20)
+            .map(|i| {
+                spawn(move || {
+                    let first = COUNT.get();
+                    COUNT.set(i);
+                    SHARED.with_borrow_mut(|all| all.push(Rc::new(i)));
+                    for _ in 0..5 {
+                        yield_now();
+                        assert_eq!(COUNT.get(), i);
+                    }
+                    assert_eq!(**SHARED.take().last().unwrap(), i);
+                    assert_eq!(COUNT.replace(7), i);
+                    (first, COUNT.take(), COUNT.get(), LAST.with(Cell::get))
+                })
+            })
+            .collect();
+        for other in others {
+            assert_eq!(other.join().unwrap(), (10, 7, 0, 1));
+        }
+        assert_eq!(COUNT.get(), 5);
+        assert!(SHARED.with_borrow(Vec::is_empty));
+    });
+}
+
+#[test]
+fn greenlets_share_those_of_their_green_thread() {
+    everywhere(|| {
+        COUNT.set(1);
+        let greenlet = Greenlet::new(|()| {
+            let seen = COUNT.get();
+            COUNT.set(2);
+            seen
+        });
+        assert_eq!(greenlet.switch(()).unwrap(), 1);
+        assert_eq!(COUNT.get(), 2);
+    });
+}
+
+#[test]
+fn initializers_run_once_and_may_use_others() {
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    green_local! {
+        static FIRST: u32 = 3;
+        static SECOND: u32 = {
+            RUNS.fetch_add(1, Ordering::SeqCst);
+            yield_now();
+            FIRST.with(|first| first + 1)
+        };
+        static SET: RefCell<u32> = unreachable!("it is set before it is used");
+    }
+    Runtime::new_current_thread()
+        .unwrap()
+        .run_local(|| {
+            for _ in 0..3 {
+                SECOND.with(|second| assert_eq!(*second, 4));
+            }
+            SET.set(1);
+            assert_eq!(SET.replace(2), 1);
+            SET.with_borrow_mut(|value| *value += 1);
+            assert_eq!(SET.take(), 3);
+        })
+        .unwrap();
+    assert_eq!(RUNS.load(Ordering::SeqCst), 1);
+}
+
+/// Waits when it is dropped, then says which thread did that.
+struct Slow(Arc<AtomicUsize>, thread::ThreadId);
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        assert_eq!(thread::current().id(), self.1);
+        for _ in 0..3 {
+            yield_now();
+            sleep(Duration::from_millis(1));
+        }
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+green_local! {
+    static SLOW: RefCell<Option<Slow>> = RefCell::new(None);
+}
+
+fn keep_slow(count: &Arc<AtomicUsize>) {
+    SLOW.set(Some(Slow(Arc::clone(count), thread::current().id())));
+}
+
+#[test]
+fn destructors_run_in_the_green_thread_and_may_wait() {
+    within_limit(|| {
+        for count in [1, 2, 8] {
+            let runtime = workers(count);
+            let dropped = Arc::new(AtomicUsize::new(0));
+            let begun = Arc::new(AtomicUsize::new(0));
+            let handles: Vec<_> = (0..30)
+                .map(|i| {
+                    let (dropped, begun) = (Arc::clone(&dropped), Arc::clone(&begun));
+                    runtime.spawn(move || {
+                        keep_slow(&dropped);
+                        begun.fetch_add(1, Ordering::SeqCst);
+                        match i % 3 {
+                            0 => {}
+                            1 => sleep(FOR_EVER),
+                            _ => panic!("on purpose"),
+                        }
+                    })
+                })
+                .collect();
+            until(|| begun.load(Ordering::SeqCst) == 30);
+            // A kill comes at all sorts of moments; it cuts no destructor short.
+            handles.iter().for_each(|handle| handle.kill());
+            handles.into_iter().for_each(|handle| drop(handle.join()));
+            assert_eq!(dropped.load(Ordering::SeqCst), 30, "before the join is over");
+        }
+    });
+}
+
+#[test]
+fn the_end_of_the_runtime_waits_for_them() {
+    within_limit(|| {
+        let runtime = workers(2);
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let begun = Arc::new(AtomicUsize::new(0));
+        for _ in 0..20 {
+            let (dropped, begun) = (Arc::clone(&dropped), Arc::clone(&begun));
+            runtime.spawn(move || {
+                keep_slow(&dropped);
+                begun.fetch_add(1, Ordering::SeqCst);
+                sleep(FOR_EVER);
+            });
+        }
+        until(|| begun.load(Ordering::SeqCst) == 20);
+        drop(runtime);
+        assert_eq!(dropped.load(Ordering::SeqCst), 20);
+    });
+}
+
+/// Makes itself anew whenever it is dropped.
+struct Phoenix(&'static LocalKey<Phoenix>, &'static AtomicUsize, &'static AtomicUsize);
+
+impl Drop for Phoenix {
+    fn drop(&mut self) {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        if self.0.try_with(|_| ()).is_err() {
+            self.2.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+#[test]
+fn destructors_that_make_new_values_end_all_the_same() {
+    static DROPS: AtomicUsize = AtomicUsize::new(0);
+    static ERRORS: AtomicUsize = AtomicUsize::new(0);
+    green_local! {
+        static PHOENIX: Phoenix = Phoenix(&PHOENIX, &DROPS, &ERRORS);
+    }
+    Runtime::new_current_thread()
+        .unwrap()
+        .run_local(|| {
+            spawn(|| PHOENIX.with(|_| ())).join().unwrap();
+            assert_eq!(DROPS.load(Ordering::SeqCst), 5, "four rounds, and what the last one made");
+            assert_eq!(ERRORS.load(Ordering::SeqCst), 1);
+        })
+        .unwrap();
+    // Where std's thread-locals are destroyed, no new ones are made.
+    std::thread::spawn(|| PHOENIX.with(|_| ())).join().unwrap();
+    assert_eq!(DROPS.load(Ordering::SeqCst), 6);
+    assert_eq!(ERRORS.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn a_panic_of_a_destructor_goes_no_farther() {
+    struct Panics(Arc<AtomicUsize>);
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            panic!("in a destructor");
+        }
+    }
+    green_local! {
+        static FIRST: RefCell<Option<Panics>> = RefCell::new(None);
+        static SECOND: RefCell<Option<Panics>> = RefCell::new(None);
+    }
+    let count = Arc::new(AtomicUsize::new(0));
+    for killed in [false, true] {
+        let count = Arc::clone(&count);
+        Runtime::new_current_thread()
+            .unwrap()
+            .run_local(move || {
+                let handle = spawn(move || {
+                    FIRST.set(Some(Panics(Arc::clone(&count))));
+                    SECOND.set(Some(Panics(count)));
+                    yield_now();
+                    "value"
+                });
+                yield_now();
+                if killed {
+                    handle.kill();
+                    assert!(handle.join().unwrap_err().is_killed());
+                } else {
+                    assert_eq!(handle.join().unwrap(), "value");
+                }
+                // The worker is as good as new.
+                assert_eq!(spawn(|| 1).join().unwrap(), 1);
+                assert!(timeout(Duration::from_millis(1), || sleep(FOR_EVER)).is_err());
+            })
+            .unwrap();
+    }
+    let own = Arc::clone(&count);
+    std::thread::spawn(move || FIRST.set(Some(Panics(own)))).join().unwrap();
+    assert_eq!(count.load(Ordering::SeqCst), 5);
+}
