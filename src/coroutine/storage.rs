@@ -115,12 +115,16 @@ pub(crate) fn with_storage<T>(f: impl FnOnce(&Storage) -> T) -> Result<T, Closed
     }
 }
 
-/// Whether the calling green thread has a storage.
-#[inline(always)]
+/// Whether the calling green thread, or the OS thread outside of those, has a storage.
+#[inline]
 pub(crate) fn has_storage() -> bool {
     let green_thread = green_thread();
-    // SAFETY: as above.
-    !green_thread.is_null() && unsafe { (*green_thread).storage() }.get().is_some()
+    if green_thread.is_null() {
+        OS_THREAD.try_with(|own| own.0.get().is_some()).unwrap_or(false)
+    } else {
+        // SAFETY: as above.
+        unsafe { (*green_thread).storage() }.get().is_some()
+    }
 }
 
 /// Destroys the values of the calling green thread, whose body has ended. Destructors may wait, and may use what has not been

@@ -1,7 +1,7 @@
 //! A green thread with settings.
 #![forbid(unsafe_code)]
 
-use super::{JoinHandle, Scope, ScopedJoinHandle};
+use super::{JoinHandle, Scope, ScopedJoinHandle, context};
 use crate::runtime::family::Family;
 use crate::runtime::task::{Joinable, Meta, TaskRef, current, new_task};
 use crate::runtime::{Runtime, global};
@@ -148,6 +148,9 @@ impl Builder {
             family.enter();
         }
         let (task, joinable) = create(meta, family, reservation);
+        if let Some(context) = context::to_inherit() {
+            task.give_context(context);
+        }
         push(task);
         Ok(JoinHandle::new(joinable))
     }

@@ -1,7 +1,8 @@
 //! Values that each green thread has for itself.
 #![forbid(unsafe_code)]
 
-use crate::coroutine::with_storage;
+use crate::coroutine::{has_storage, with_storage};
+use crate::runtime::task::{TaskRef, current as hub};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -28,16 +29,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// ```
 #[macro_export]
 macro_rules! green_local {
-    () => {};
-    ($(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty = $init:expr $(; $($rest:tt)*)?) => {
-        $(#[$attribute])*
-        $visibility static $name: $crate::thread::LocalKey<$type> = {
-            fn init() -> $type {
-                $init
-            }
-            $crate::thread::LocalKey::__new(init)
-        };
-        $($crate::green_local! { $($rest)* })?
+    ($($(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty = $init:expr);* $(;)?) => {
+        $(
+            $(#[$attribute])*
+            $visibility static $name: $crate::thread::LocalKey<$type> = {
+                fn init() -> $type {
+                    $init
+                }
+                $crate::thread::LocalKey::__new(init)
+            };
+        )*
     };
 }
 
@@ -108,8 +109,14 @@ impl<T: 'static> LocalKey<T> {
         Ok(value.and_then(|value| value.downcast::<T>().ok()))
     }
 
+    /// The value, if there is one.
+    pub(super) fn peek(&'static self) -> Option<Rc<T>> {
+        if has_storage() { self.existing().ok().flatten() } else { None }
+    }
+
     fn put(&'static self, value: Rc<T>) -> Result<(), AccessError> {
         let (number, value) = (self.number(), value as Rc<dyn Any>);
+        hub::with_hub(|hub| hub.current().map(|own| own.with(TaskRef::set_has_values)));
         let put = with_storage(|storage| storage.set(number, value)).map_err(|_| AccessError)?;
         // The one before, if the initializer made one itself, is dropped here; so is one that came too late.
         put.map(drop).map_err(|_| AccessError)

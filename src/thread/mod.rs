@@ -7,6 +7,7 @@
 
 mod blocking;
 mod builder;
+mod context;
 mod current;
 mod deadline;
 mod group;
@@ -25,6 +26,7 @@ mod wait;
 
 pub use blocking::blocking;
 pub use builder::Builder;
+pub use context::ContextVar;
 pub use current::current;
 pub use deadline::Deadline;
 pub use group::{GroupError, TaskError, TaskGroup, group};

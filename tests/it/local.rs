@@ -237,3 +237,87 @@ fn a_panic_of_a_destructor_goes_no_farther() {
     std::thread::spawn(move || FIRST.set(Some(Panics(own)))).join().unwrap();
     assert_eq!(count.load(Ordering::SeqCst), 5);
 }
+
+static REQUEST: thread::ContextVar<String> = thread::ContextVar::new();
+static DEPTH: thread::ContextVar<u32> = thread::ContextVar::new();
+
+#[test]
+fn context_values_are_copied_at_the_spawn() {
+    everywhere(|| {
+        assert_eq!(DEPTH.clear(), None);
+        REQUEST.set("one".into());
+        let before = spawn(|| {
+            yield_now();
+            sleep(Duration::from_millis(2));
+            (REQUEST.get(), DEPTH.get())
+        });
+        assert_eq!(REQUEST.set("two".into()).as_deref().map(String::as_str), Some("one"));
+        let (child, grandchild) = spawn(|| {
+            let own = REQUEST.get();
+            DEPTH.set(1);
+            // Through a green thread that touches neither.
+            let grandchild = spawn(|| spawn(|| (REQUEST.get(), DEPTH.get())).join().unwrap());
+            REQUEST.set("three".into());
+            (own, grandchild.join().unwrap())
+        })
+        .join()
+        .unwrap();
+        assert_eq!(child.as_deref(), Some("two"));
+        assert_eq!(grandchild, (Some("two".into()), Some(1)));
+        assert_eq!(before.join().unwrap(), (Some("one".into()), None));
+        assert_eq!((REQUEST.get().as_deref(), DEPTH.get()), (Some("two"), None));
+        // Scoped ones too.
+        let scoped = greenthread::scope(|s| s.spawn(|| REQUEST.shared()).join().unwrap());
+        assert_eq!(scoped.as_deref().map(String::as_str), Some("two"));
+        REQUEST.with_value("inner".into(), || {
+            let child = spawn(|| REQUEST.get());
+            assert_eq!(child.join().unwrap().as_deref(), Some("inner"));
+        });
+        let late = timeout(Duration::from_millis(1), || {
+            REQUEST.with_value("cut short".into(), || sleep(FOR_EVER));
+        });
+        assert!(late.is_err());
+        assert_eq!(REQUEST.clear().as_deref().map(String::as_str), Some("two"));
+        assert_eq!(REQUEST.get(), None);
+        assert_eq!(spawn(|| REQUEST.get()).join().unwrap(), None);
+        // Others do not pass theirs on to us, nor an OS thread to another.
+        assert_eq!(std::thread::spawn(|| REQUEST.get()).join().unwrap(), None);
+    });
+}
+
+#[test]
+fn context_values_end_with_the_last_who_has_them() {
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+    struct Counted;
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            // In a green thread that may wait, whoever is last.
+            assert!(thread::current().is_green());
+            sleep(Duration::from_millis(1));
+            DROPPED.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    static COUNTED: thread::ContextVar<Counted> = thread::ContextVar::new();
+    within_limit(|| {
+        for (at, count) in [1, 2, 8].into_iter().enumerate() {
+            let runtime = workers(count);
+            let children = runtime
+                .run(|| {
+                    COUNTED.set(Counted);
+                    (0..20)
+                        .map(|i| {
+                            spawn(move || {
+                                sleep(Duration::from_millis(5));
+                                if i % 2 == 0 {
+                                    assert!(COUNTED.with(|value| value.is_some()));
+                                }
+                            })
+                        })
+                        .collect::<Vec<_>>()
+                })
+                .unwrap();
+            children.into_iter().for_each(|child| child.join().unwrap());
+            assert_eq!(DROPPED.load(Ordering::SeqCst), at + 1);
+        }
+    });
+}

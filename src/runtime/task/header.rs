@@ -14,6 +14,8 @@
 //! | `reason` | the owner, before it sleeps | reports |
 //! | `generation`, `meta`, `family`, `reservation`, `vtable` | nobody after creation | everybody |
 
+use super::cell::drop_quietly;
+use super::context::Context;
 use super::current;
 use super::error::{Cause, JoinError};
 use super::link::Link;
@@ -31,6 +33,7 @@ use parking_lot::Mutex;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
+use std::mem;
 use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -62,6 +65,8 @@ const FAILED: u32 = 256;
 const LEAKED: u32 = 512;
 /// Another thread has let one of the owner's limits expire.
 const CUT_SHORT: u32 = 4096;
+/// It has been given context values, or keeps values of its own.
+const VALUES: u32 = 8192;
 
 /// There are links to call before the result is handed over. Set and cleared under the lock.
 const LINKED: u32 = 1024;
@@ -136,6 +141,8 @@ struct More {
     parked: Option<Waiter>,
     /// The timeouts that the owner is inside of, outermost first. Owner only.
     limits: Vec<Limit>,
+    /// The context values that its spawner passed on.
+    context: Context,
     /// How many shields the owner is inside of. Owner only.
     shields: u32,
 }
@@ -628,6 +635,45 @@ impl TaskRef {
         }
     }
 
+    // --- context values -----------------------------------------------------------------------------------------
+
+    /// Passes context values on to a task that nobody has started.
+    #[cold]
+    pub(crate) fn give_context(&self, context: Context) {
+        self.header().completion.lock().more.get_or_insert_default().context = context;
+        self.header().flags.fetch_or(VALUES, Ordering::Relaxed);
+    }
+
+    /// Notes that the owner keeps values of its own, which end with it.
+    #[cold]
+    pub(crate) fn set_has_values(&self) {
+        self.header().flags.fetch_or(VALUES, Ordering::Relaxed);
+    }
+
+    /// Whether it was given context values or keeps values of its own.
+    #[inline(always)]
+    pub(crate) fn has_values(&self) -> bool {
+        self.header().flags.load(Ordering::Relaxed) & VALUES != 0
+    }
+
+    /// What it was given.
+    pub(crate) fn inherited(&self) -> Context {
+        if !self.has_values() {
+            return Context::default();
+        }
+        let completion = self.header().completion.lock();
+        completion.more.as_ref().map_or_else(Context::default, |more| more.context.clone())
+    }
+
+    /// Takes away what it was given: values of users, which are not to be dropped by the hub.
+    pub(super) fn take_inherited(&self) -> Context {
+        if !self.has_values() {
+            return Context::default();
+        }
+        let mut completion = self.header().completion.lock();
+        completion.more.as_mut().map_or_else(Context::default, |more| mem::take(&mut more.context))
+    }
+
     // --- timeouts and shields, called by the owner only -----------------------------------------------------------
 
     /// Opens a timeout.
@@ -805,6 +851,7 @@ impl TaskRef {
 
     /// Ends a task that has not started and never will: its body is dropped here and now.
     pub(crate) fn abandon(self, cause: Cause) {
+        drop_quietly(self.take_inherited());
         let error = JoinError::new(cause, self.name());
         // SAFETY: the caller owns the only reference that could ever start the task, so `run` is not called.
         unsafe { (self.header().vtable.abandon)(self.0, error) };
@@ -816,6 +863,7 @@ impl TaskRef {
         self.header().flags.fetch_or(LEAKED, Ordering::Relaxed);
         // If the body has left a result, that is the handle's.
         if !self.header().has_result() {
+            drop_quietly(self.take_inherited());
             let error = JoinError::new(Cause::Killed, self.name());
             // SAFETY: the body has begun and never goes on, so it neither touches its stage again nor publishes a result.
             unsafe { (self.header().vtable.abandon)(self.0, error) };
@@ -864,6 +912,7 @@ fn each_flag_has_a_bit_of_its_own() {
         FAILED,
         LEAKED,
         CUT_SHORT,
+        VALUES,
         LINKED,
         SCOPED,
     ];

@@ -6,6 +6,7 @@
 //! task waits, and by forgetting it when [`switch::resume`] says that the task has ended.
 
 mod cell;
+mod context;
 pub(crate) mod current;
 mod error;
 mod header;
@@ -21,6 +22,7 @@ pub(crate) mod switch;
 mod thread;
 
 pub(crate) use cell::{Joinable, drop_quietly, new_task};
+pub(crate) use context::Context;
 pub use error::JoinError;
 pub(crate) use error::{Cause, Expired, Kill, is_interruption};
 pub(crate) use header::{Limit, Meta, Started, TaskRef, any_interruption};

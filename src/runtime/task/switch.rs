@@ -1,5 +1,6 @@
 //! Starting, resuming and suspending green threads.
 
+use super::cell::drop_quietly;
 use super::header::{Header, Started, TaskRef};
 use crate::coroutine::{self, Coroutine, Description, Progress, Root};
 use crate::greenlet;
@@ -24,6 +25,7 @@ fn end_locals(task: &TaskRef) {
     task.set_unwinding(false);
     task.enter_shield();
     coroutine::end_storage();
+    drop_quietly(task.take_inherited());
     task.leave_shield();
 }
 
@@ -51,7 +53,7 @@ pub(crate) fn start(
         // SAFETY: this is the task's coroutine, and a coroutine's body runs once. A started task is not abandoned.
         unsafe { task.run() };
         greenlet::end_of_green_thread();
-        if coroutine::has_storage() {
+        if task.has_values() {
             end_locals(&task);
         }
     });

@@ -1,0 +1,166 @@
+//! Values that a green thread passes on to those it spawns.
+#![forbid(unsafe_code)]
+
+use super::LocalKey;
+use crate::runtime::task::{Context, TaskRef, current as hub};
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Set once any variable has been given a value: until then nobody needs to look for any.
+static USED: AtomicBool = AtomicBool::new(false);
+
+/// The values of the calling green thread, once it has changed any.
+static OWN: LocalKey<RefCell<Context>> = LocalKey::__new(|| RefCell::new(inherited()));
+
+/// What the calling green thread was given by its spawner.
+fn inherited() -> Context {
+    hub::with_hub(|hub| hub.current().map(|started| started.with(TaskRef::inherited)))
+        .flatten()
+        .unwrap_or_default()
+}
+
+fn own() -> Context {
+    match OWN.peek() {
+        Some(own) => own.borrow().clone(),
+        None => inherited(),
+    }
+}
+
+/// What a new green thread gets of the caller's.
+#[inline]
+pub(super) fn to_inherit() -> Option<Context> {
+    if USED.load(Ordering::Relaxed) { Some(own()).filter(|own| !own.is_empty()) } else { None }
+}
+
+/// A variable of which each green thread has its own value, and which a new green thread takes over from its spawner: the id
+/// of a request, say, for everything that is done on its behalf.
+///
+/// The values are copied at the spawn: what either side sets later, the other does not see. Green threads may start on other
+/// workers, so values are shared between them: they must be `Send` and `Sync`, and [`with`](Self::with) gives a reference. A
+/// plain OS thread has values of its own and begins without any, as do calls of [`blocking`](crate::blocking).
+///
+/// (Python's `contextvars.ContextVar`.) Which one to use: [`green_local!`](crate::green_local) for what is not inherited;
+/// [`greenlet::ContextVar`](crate::greenlet::ContextVar) for values that differ between the greenlets of one green thread,
+/// and need not be `Send`; this one for everything that green threads pass on. The greenlets and generators of a green
+/// thread share its value of this one.
+///
+/// Until a program first sets one, a spawn costs what it costs without; after that, the look at what there is to pass on.
+///
+/// # Examples
+/// ```
+/// use greenthread::{spawn, thread::ContextVar};
+/// static REQUEST: ContextVar<u32> = ContextVar::new();
+///
+/// REQUEST.set(17);
+/// let child = spawn(|| {
+///     let inherited = REQUEST.get();
+///     REQUEST.set(18);
+///     (inherited, spawn(|| REQUEST.get()).join().unwrap())
+/// });
+/// assert_eq!(child.join().unwrap(), (Some(17), Some(18)));
+/// assert_eq!(REQUEST.get(), Some(17));
+/// ```
+/// What cannot be shared cannot be a value:
+/// ```compile_fail,E0277
+/// static CELL: greenthread::thread::ContextVar<std::cell::Cell<u8>> = greenthread::thread::ContextVar::new();
+/// ```
+#[derive(Debug)]
+pub struct ContextVar<T> {
+    /// Zero until it is first used.
+    key: AtomicUsize,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T: Send + Sync + 'static> ContextVar<T> {
+    /// A variable without a value.
+    #[expect(clippy::new_without_default, reason = "made in statics, where Default is no use")]
+    pub const fn new() -> Self {
+        Self { key: AtomicUsize::new(0), value: PhantomData }
+    }
+
+    fn key(&self) -> usize {
+        static KEYS: AtomicUsize = AtomicUsize::new(1);
+        let key = self.key.load(Ordering::Relaxed);
+        if key != 0 {
+            return key;
+        }
+        let new = KEYS.fetch_add(1, Ordering::Relaxed);
+        match self.key.compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => new,
+            Err(other) => other,
+        }
+    }
+
+    /// The value of the calling green thread, shared.
+    pub fn shared(&self) -> Option<Arc<T>> {
+        if !USED.load(Ordering::Relaxed) {
+            return None;
+        }
+        // A key belongs to one variable, which has one type.
+        own().get(self.key())?.downcast().ok()
+    }
+
+    /// A copy of the value of the calling green thread.
+    pub fn get(&self) -> Option<T>
+    where
+        T: Clone,
+    {
+        self.with(|value| value.cloned())
+    }
+
+    /// Calls `f` with the value of the calling green thread, which stays alive meanwhile, whatever `f` does.
+    pub fn with<R>(&self, f: impl FnOnce(Option<&T>) -> R) -> R {
+        f(self.shared().as_deref())
+    }
+
+    /// Gives the variable a value in the calling green thread, and in those that it spawns from now on. Returns the one
+    /// before.
+    ///
+    /// # Panics
+    /// Where the green thread's own values are gone, see [`LocalKey::with`].
+    pub fn set(&self, value: T) -> Option<Arc<T>> {
+        USED.store(true, Ordering::Relaxed);
+        self.replace(Some(Arc::new(value)))
+    }
+
+    /// Takes the value away in the calling green thread, and returns it.
+    ///
+    /// # Panics
+    /// As [`set`](Self::set).
+    pub fn clear(&self) -> Option<Arc<T>> {
+        if !USED.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.replace(None)
+    }
+
+    fn replace(&self, value: Option<Arc<T>>) -> Option<Arc<T>> {
+        let value = value.map(|value| value as _);
+        OWN.with_borrow_mut(|own| own.set(self.key(), value))?.downcast().ok()
+    }
+
+    /// Runs `body` with another value, and puts the one before back, also while unwinding.
+    ///
+    /// # Panics
+    /// As [`set`](Self::set).
+    ///
+    /// # Examples
+    /// ```
+    /// static USER: greenthread::thread::ContextVar<&str> = greenthread::thread::ContextVar::new();
+    /// USER.set("ann");
+    /// USER.with_value("bob", || assert_eq!(USER.get(), Some("bob")));
+    /// assert_eq!(USER.get(), Some("ann"));
+    /// ```
+    pub fn with_value<R>(&self, value: T, body: impl FnOnce() -> R) -> R {
+        struct PutBack<'a, T: Send + Sync + 'static>(&'a ContextVar<T>, Option<Arc<T>>);
+        impl<T: Send + Sync + 'static> Drop for PutBack<'_, T> {
+            fn drop(&mut self) {
+                drop(self.0.replace(self.1.take()));
+            }
+        }
+        let _put_back = PutBack(self, self.set(value));
+        body()
+    }
+}
