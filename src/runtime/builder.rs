@@ -26,11 +26,19 @@ pub struct RuntimeBuilder {
     workers: Option<usize>,
     stack_size: Option<usize>,
     thread_name: String,
+    #[cfg(feature = "watchdog")]
+    watchdog: Option<std::time::Duration>,
 }
 
 impl RuntimeBuilder {
     pub(super) fn new() -> Self {
-        Self { workers: None, stack_size: None, thread_name: "greenthread".to_string() }
+        Self {
+            workers: None,
+            stack_size: None,
+            thread_name: "greenthread".to_string(),
+            #[cfg(feature = "watchdog")]
+            watchdog: None,
+        }
     }
 
     /// How many OS threads run green threads; as many as the process may use processors unless set.
@@ -49,6 +57,19 @@ impl RuntimeBuilder {
     /// What the workers' OS threads are called: this, a dash and a number.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
         self.thread_name = name.into();
+        self
+    }
+
+    /// Reports to standard error, once for each time, a green thread that keeps its worker from the others for longer than
+    /// `most`: it computes, or calls something that blocks the OS thread. The report names it and tells where it is.
+    ///
+    /// An OS thread of the runtime's own looks at the workers four times in `most`, and at least a millisecond apart; where
+    /// the green thread is, is found out by a signal (`SIGURG`) to the worker, which interrupts a system call that it may be
+    /// in as signals do. Names and lines need debug information (`debug = "line-tables-only"`).
+    #[cfg(feature = "watchdog")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "watchdog")))]
+    pub fn watchdog(mut self, most: std::time::Duration) -> Self {
+        self.watchdog = Some(most);
         self
     }
 
@@ -78,7 +99,10 @@ impl RuntimeBuilder {
                 "a NUL byte in the name of a runtime's threads",
             ));
         }
-        Runtime::start(workers, self.checked_stack_size()?, &self.thread_name)
+        let runtime = Runtime::start(workers, self.checked_stack_size()?, &self.thread_name)?;
+        #[cfg(feature = "watchdog")]
+        let runtime = runtime.watched(self.watchdog)?;
+        Ok(runtime)
     }
 
     /// Makes a runtime that runs on the thread that calls [`Runtime::run`] or [`Runtime::run_local`].
@@ -92,6 +116,9 @@ impl RuntimeBuilder {
                 "a current-thread runtime has one worker: the thread that runs it",
             ));
         }
-        Ok(Runtime::on_current_thread(self.checked_stack_size()?))
+        let runtime = Runtime::on_current_thread(self.checked_stack_size()?);
+        #[cfg(feature = "watchdog")]
+        let runtime = runtime.watched(self.watchdog)?;
+        Ok(runtime)
     }
 }

@@ -158,10 +158,18 @@ fn answer(hub: &Hub) {
     }
 }
 
+/// OS threads that only watch.
+fn watchdogs() -> usize {
+    #[cfg(feature = "watchdog")]
+    return super::watchdog::threads();
+    #[cfg(not(feature = "watchdog"))]
+    0
+}
+
 /// On a current-thread runtime: notes a deadlock if no other thread can end it.
 fn look_for_others(hub: &Hub) -> bool {
     let Some(idle) = blocking::idle_threads() else { return false };
-    let alone = process::threads().is_some_and(|threads| threads <= 1 + idle);
+    let alone = process::threads().is_some_and(|threads| threads <= 1 + idle + watchdogs());
     if alone {
         *hub.watch.found.borrow_mut() = Some(describe(&blocked(hub), usize::MAX));
     }

@@ -7,6 +7,8 @@ use super::deadlock;
 use super::reactor::Sources;
 use super::roster::Roster;
 use super::scheduler::Scheduler;
+#[cfg(feature = "watchdog")]
+use super::task::Watched;
 use super::task::{Cause, Inbox, Started, TaskRef, Token, switch};
 use super::timer::{TimerId, Wheel};
 use crate::coroutine::Root;
@@ -48,6 +50,8 @@ pub(crate) struct HubShared {
     spoiled: AtomicBool,
     /// As it went to sleep: none of its green threads waits for a time or for readiness.
     stuck: AtomicBool,
+    #[cfg(feature = "watchdog")]
+    pub(super) watched: Watched,
     /// Whose hub it is: a forked child leaves its parent's alone.
     generation: u32,
     waker: Mutex<Option<PollWaker>>,
@@ -71,6 +75,8 @@ impl HubShared {
             sleep: AtomicU8::new(AWAKE),
             spoiled: AtomicBool::new(false),
             stuck: AtomicBool::new(false),
+            #[cfg(feature = "watchdog")]
+            watched: Watched::default(),
             generation: process::generation(),
             waker: Mutex::new(None),
         })
@@ -187,6 +193,8 @@ impl Hub {
         poller: Poller,
         stack_size: StackSize,
     ) -> Self {
+        #[cfg(feature = "watchdog")]
+        shared.watched.set_thread(crate::sys::look::this_thread());
         Self {
             shared,
             scheduler,
@@ -271,7 +279,12 @@ impl Hub {
     fn run(&self, started: Started) -> bool {
         self.current.set(Some(started));
         self.budget.set(BUDGET);
-        match switch::resume(started, self.root) {
+        #[cfg(feature = "watchdog")]
+        self.shared.watched.begin(started);
+        let ended = switch::resume(started, self.root);
+        #[cfg(feature = "watchdog")]
+        self.shared.watched.end();
+        match ended {
             None => false,
             Some(task) => {
                 // What follows may run code of users (a waker's, say) and is not part of the green thread.

@@ -9,6 +9,8 @@ use super::park::{self, Parker, Reason, Wake};
 use super::scheduler::{Phase, Scheduler};
 use super::stragglers::Stragglers;
 use super::task::{Cause, JoinError, Joinable, Meta, TaskRef, current, new_task};
+#[cfg(feature = "watchdog")]
+use super::watchdog::Watchdog;
 use super::worker;
 use crate::coroutine;
 use crate::stack::{StackSize, budget};
@@ -65,6 +67,8 @@ pub struct Runtime {
     stack_size: StackSize,
     /// Whether it was shut down.
     over: bool,
+    #[cfg(feature = "watchdog")]
+    _watchdog: Option<Watchdog>,
 }
 
 /// What the whole process needs once, before the first green thread.
@@ -124,6 +128,8 @@ impl Runtime {
             },
             stack_size,
             over: false,
+            #[cfg(feature = "watchdog")]
+            _watchdog: None,
         }
     }
 
@@ -151,6 +157,8 @@ impl Runtime {
             flavour: Flavour::Workers(Mutex::new(Vec::with_capacity(count))),
             stack_size,
             over: false,
+            #[cfg(feature = "watchdog")]
+            _watchdog: None,
         };
         let mut failed = None;
         for (at, ((&shared, fresh), poller)) in hubs.iter().zip(queues).zip(pollers).enumerate() {
@@ -331,6 +339,14 @@ impl Runtime {
         T: Send + 'static,
     {
         crate::thread::Builder::new().spawn_on(self, body).expect("failed to spawn a green thread")
+    }
+
+    /// Has a thread watch the workers, if there is a time that nothing may take longer than.
+    #[cfg(feature = "watchdog")]
+    pub(super) fn watched(mut self, most: Option<Duration>) -> io::Result<Self> {
+        let start = |most| Watchdog::start(self.scheduler.hubs().to_vec(), most);
+        self._watchdog = most.map(start).transpose()?;
+        Ok(self)
     }
 
     /// # Errors

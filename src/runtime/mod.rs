@@ -20,6 +20,8 @@ pub(crate) mod task;
 mod timer;
 pub(crate) mod uncaught;
 pub(crate) mod wait_list;
+#[cfg(feature = "watchdog")]
+mod watchdog;
 mod worker;
 
 pub use builder::RuntimeBuilder;

@@ -6,6 +6,8 @@ pub(crate) mod ancillary;
 pub(crate) mod fault;
 pub(crate) mod file;
 pub(crate) mod limits;
+#[cfg(feature = "watchdog")]
+pub(crate) mod look;
 pub(crate) mod memory;
 pub(crate) mod poll;
 pub(crate) mod prefetch;

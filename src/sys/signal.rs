@@ -65,25 +65,38 @@ unsafe extern "C" fn on_fault(
     }
     let Some(previous) = PREVIOUS.get() else { return };
     let previous = if signal == libc::SIGSEGV { &previous.segv } else { &previous.bus };
-    // SAFETY: `previous` is what sigaction reported, so a handler in it has the signature its flags name. With the
-    // default action restored, returning runs the faulting instruction again, which ends the process as if this
-    // handler had never been there.
+    // SAFETY: these are the arguments that the kernel called us with.
+    if !unsafe { call(previous, signal, info, context) } {
+        // With the default action restored, returning runs the faulting instruction again, which ends the process as if
+        // this handler had never been there.
+        // SAFETY: sets a default action.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
+/// Calls the handler that was there before ours; `false` if there was none.
+///
+/// # Safety
+/// `previous` is what sigaction reported, and the rest are the arguments of the handler that calls this.
+pub(super) unsafe fn call(
+    previous: &libc::sigaction,
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) -> bool {
+    type WithInfo = unsafe extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+    type Plain = unsafe extern "C" fn(libc::c_int);
+    // SAFETY: a handler that sigaction reports has the signature that its flags name.
     unsafe {
         match previous.sa_sigaction {
-            libc::SIG_DFL | libc::SIG_IGN => {
-                libc::signal(signal, libc::SIG_DFL);
-            }
+            libc::SIG_DFL | libc::SIG_IGN => return false,
             handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
-                type Handler =
-                    unsafe extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
-                std::mem::transmute::<usize, Handler>(handler)(signal, info, context);
+                std::mem::transmute::<usize, WithInfo>(handler)(signal, info, context);
             }
-            handler => {
-                type Handler = unsafe extern "C" fn(libc::c_int);
-                std::mem::transmute::<usize, Handler>(handler)(signal);
-            }
+            handler => std::mem::transmute::<usize, Plain>(handler)(signal),
         }
     }
+    true
 }
 
 /// Writes bytes to standard error; usable in signal context.

@@ -31,3 +31,21 @@ pub(crate) fn functions_on_stack(mut each: &mut dyn FnMut(usize) -> bool) {
     // SAFETY: the callback has the type that the unwinder's interface asks for, and `each` outlives the walk.
     unsafe { _Unwind_Backtrace(visit, (&raw mut each).cast()) };
 }
+
+#[cfg(feature = "watchdog")]
+extern "C" fn visit_address(context: *mut c_void, data: *mut c_void) -> c_int {
+    // SAFETY: as in `visit`.
+    let each = unsafe { &mut *data.cast::<&mut dyn FnMut(usize) -> bool>() };
+    // SAFETY: the unwinder hands its callback a valid context.
+    if each(unsafe { _Unwind_GetIP(context) }) { 0 } else { 5 }
+}
+
+/// Calls `each` with the address at which every function on the stack is, innermost first, until it says `false`.
+///
+/// `each` must not panic, as for [`functions_on_stack`].
+#[cfg(feature = "watchdog")]
+#[inline(never)]
+pub(crate) fn addresses_on_stack(mut each: &mut dyn FnMut(usize) -> bool) {
+    // SAFETY: as in `functions_on_stack`.
+    unsafe { _Unwind_Backtrace(visit_address, (&raw mut each).cast()) };
+}

@@ -220,6 +220,12 @@ impl Header {
         Started(unsafe { NonNull::new_unchecked(self.control.load(Ordering::Relaxed)) })
     }
 
+    /// Where the control block of a task that has started is.
+    #[cfg(feature = "watchdog")]
+    pub(super) fn control_address(&self) -> usize {
+        self.control.load(Ordering::Relaxed).addr()
+    }
+
     pub(super) fn name(&self) -> Option<&str> {
         self.meta.as_ref()?.name.as_deref()
     }

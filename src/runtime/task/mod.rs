@@ -20,6 +20,8 @@ mod payload;
 mod scope;
 pub(crate) mod switch;
 mod thread;
+#[cfg(feature = "watchdog")]
+mod watched;
 
 pub(crate) use cell::{Joinable, drop_quietly, new_task};
 pub(crate) use context::Context;
@@ -33,3 +35,5 @@ pub(crate) use park_word::{Outcome, Token};
 pub use scope::Scope;
 pub(crate) use scope::enter_scope;
 pub use thread::{Thread, ThreadId};
+#[cfg(feature = "watchdog")]
+pub(crate) use watched::Watched;

@@ -1,0 +1,64 @@
+//! What a worker runs now, for the watchdog.
+
+use super::header::{Header, Started};
+use std::ops::Range;
+use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
+
+/// That much below its control block is a stack for certain: the smallest is larger.
+const NEAR_TOP: usize = 28 * 1024;
+
+/// Written by the hub's thread; read by the watchdog's, and by the handler of its signal on the hub's.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    /// The task that runs; alive for as long as it is here, as it is taken away before its reference is given up.
+    running: AtomicPtr<Header>,
+    /// How many times a task was resumed.
+    count: AtomicU64,
+    thread: AtomicI32,
+}
+
+impl Watched {
+    /// Says which OS thread the hub's is.
+    pub(crate) fn set_thread(&self, thread: i32) {
+        self.thread.store(thread, Ordering::Relaxed);
+    }
+
+    pub(crate) fn thread(&self) -> i32 {
+        self.thread.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn begin(&self, started: Started) {
+        self.count.store(self.count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.running.store(started.header().as_ptr(), Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn end(&self) {
+        self.running.store(ptr::null_mut(), Ordering::Relaxed);
+    }
+
+    /// The number of the resume that goes on, if one does.
+    pub(crate) fn now(&self) -> Option<u64> {
+        let count = self.count.load(Ordering::Relaxed);
+        (!self.running.load(Ordering::Relaxed).is_null()).then_some(count)
+    }
+
+    /// Names the task that runs, for [`look::at`](crate::sys::look::at); the subject is a `Watched` of the thread that this is
+    /// called on, in signal context.
+    pub(crate) fn describe(
+        subject: *const (),
+        name: &mut dyn FnMut(&[u8]),
+    ) -> Option<Range<usize>> {
+        // SAFETY: the asker passes a `Watched` that is never freed.
+        let watched = unsafe { &*subject.cast::<Self>() };
+        let running = watched.running.load(Ordering::Relaxed);
+        // SAFETY: alive, see the field; the hub's thread is interrupted and cannot end it.
+        let header = unsafe { running.as_ref() }?;
+        name(header.name().unwrap_or("<unnamed>").as_bytes());
+        // Only the address is used: the stack may just have been given back.
+        let top = header.control_address();
+        Some(top - NEAR_TOP..top)
+    }
+}

@@ -1,0 +1,149 @@
+//! Watching that no green thread keeps its worker from the others for long.
+//!
+//! A thread of its own looks now and then whether a worker still runs what it ran before. The hub counts its resumes for
+//! that, which is all that it costs there; where a green thread is, it is asked by a signal (`sys/look.rs`), and the
+//! addresses become names on the watchdog's thread.
+#![forbid(unsafe_code)]
+
+use super::hub::HubShared;
+use super::park;
+use super::task::Watched;
+use crate::sys::look::{self, Seen};
+use crate::sys::{process, report};
+use std::fmt::Write;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Looks within the time that a green thread may take.
+const LOOKS: u32 = 4;
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_millis(1);
+
+/// Watchdogs of all runtimes.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many OS threads watch.
+pub(super) fn threads() -> usize {
+    THREADS.load(Ordering::SeqCst)
+}
+
+/// A thread that watches hubs until this is dropped.
+#[derive(Debug)]
+pub(super) struct Watchdog {
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    generation: u32,
+}
+
+impl Watchdog {
+    pub(super) fn start(hubs: Vec<&'static HubShared>, most: Duration) -> io::Result<Self> {
+        let over = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&over);
+        let thread = counted("gt-watchdog", move || watch(&hubs, most, &seen))?;
+        Ok(Self { over, thread: Some(thread), generation: process::generation() })
+    }
+}
+
+/// An OS thread that is counted as one that only watches.
+fn counted(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    THREADS.fetch_add(1, Ordering::SeqCst);
+    let body = move || {
+        body();
+        THREADS.fetch_sub(1, Ordering::SeqCst);
+    };
+    std::thread::Builder::new().name(name.into()).spawn(body).inspect_err(|_| {
+        THREADS.fetch_sub(1, Ordering::SeqCst);
+    })
+}
+
+/// What has been seen is told to the end, unless that would keep other green threads waiting.
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::SeqCst);
+        let Some(thread) = self.thread.take() else { return };
+        if self.generation != process::generation() {
+            // The thread is the parent's.
+            std::mem::forget(thread);
+            return;
+        }
+        thread.thread().unpark();
+        if !park::is_green() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What a hub was seen to run.
+#[derive(Clone, Copy)]
+struct Since {
+    count: u64,
+    at: Instant,
+    reported: bool,
+}
+
+fn watch(hubs: &[&'static HubShared], most: Duration, over: &AtomicBool) {
+    let mut since: Vec<Option<Since>> = vec![None; hubs.len()];
+    let every = (most / LOOKS).max(LOOK_AT_LEAST_EVERY);
+    // Finding the names for addresses takes long at first, and must not keep others from being seen.
+    let mut tellers = Vec::new();
+    while !over.load(Ordering::SeqCst) {
+        std::thread::park_timeout(every);
+        for (hub, since) in hubs.iter().zip(&mut since) {
+            let now = Instant::now();
+            match (hub.watched.now(), &mut *since) {
+                (None, since) => *since = None,
+                (Some(count), Some(before)) if before.count == count => {
+                    let held = now - before.at;
+                    if held >= most && !before.reported {
+                        before.reported = true;
+                        let subject = std::ptr::from_ref(&hub.watched).cast();
+                        let seen = look::at(hub.watched.thread(), subject, Watched::describe);
+                        tellers.extend(counted("gt-report", move || tell(seen.as_ref(), held)));
+                    }
+                }
+                (Some(count), since) => *since = Some(Since { count, at: now, reported: false }),
+            }
+        }
+        tellers.retain(|teller: &JoinHandle<()>| !teller.is_finished());
+    }
+    for teller in tellers {
+        let _ = teller.join();
+    }
+}
+
+fn tell(seen: Option<&Seen>, held: Duration) {
+    let (name, place) = match seen {
+        Some(seen) => (seen.name.as_str(), lines(seen)),
+        None => ("<unknown>", "  it does not say where it is".to_string()),
+    };
+    report(format_args!(
+        "green thread '{name}' has kept its worker from the others for {held:.1?}; it is at\n{place}"
+    ));
+}
+
+fn lines(seen: &Seen) -> String {
+    let mut text = String::new();
+    for (at, &address) in seen.addresses.iter().enumerate() {
+        // A return address is after the call; the first is where it is.
+        let address = if at == 0 { address } else { address - 1 };
+        let mut known = false;
+        backtrace::resolve(address as *mut _, |symbol| {
+            known = true;
+            let _ = write!(text, "  {at:2}: ");
+            let _ = match symbol.name() {
+                Some(name) => writeln!(text, "{name:#}"),
+                None => writeln!(text, "{address:#x}"),
+            };
+            if let (Some(file), Some(line)) = (symbol.filename(), symbol.lineno()) {
+                let _ = writeln!(text, "        at {}:{line}", file.display());
+            }
+        });
+        if !known {
+            let _ = writeln!(text, "  {at:2}: {address:#x}");
+        }
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
