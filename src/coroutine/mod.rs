@@ -22,6 +22,7 @@
 //! outside: an argument of more than eight bytes would go through memory inside the switch and cost more.
 
 mod control;
+mod label;
 mod local;
 mod port;
 mod region;
@@ -35,6 +36,7 @@ pub(crate) mod testing;
 mod this;
 
 pub(crate) use control::{Control, Description};
+pub(crate) use label::Label;
 pub(crate) use local::{
     identity, identity_outside_regions, local, local_outside_regions, set_local,
 };

@@ -208,18 +208,18 @@ impl AnyGreenlet {
     /// Its name: the one that was given, `greenlet-N`, or `main`.
     pub fn name(&self) -> Rc<str> {
         match &self.0 {
-            Target::Main(home) => home.task.name.borrow().clone(),
-            Target::Child(handle) => handle.child().task.name.borrow().clone(),
+            Target::Main(home) => home.task.label.name(),
+            Target::Child(handle) => handle.child().task.label.name(),
         }
     }
 
-    /// Gives it a name, for error messages.
+    /// Gives it a name, for error messages and the report of a stack overflow.
     pub fn set_name(&self, name: &str) {
         let task = match &self.0 {
             Target::Main(home) => &home.task,
             Target::Child(handle) => &handle.child().task,
         };
-        *task.name.borrow_mut() = name.into();
+        task.label.set_name(name.into());
     }
 
     /// A handle that does not keep it from being unwound.

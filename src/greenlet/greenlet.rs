@@ -5,7 +5,7 @@ use super::home::Home;
 use super::parent::Parent;
 use super::task::{Child, Handle, Payload, State, Task};
 use super::{AnyGreenlet, SwitchError};
-use crate::coroutine::{self, Coroutine, Description, Slot};
+use crate::coroutine::{self, Coroutine, Label, Slot};
 use crate::stack::{Stack, StackSize};
 use std::any::{Any, type_name};
 use std::cell::Cell;
@@ -15,9 +15,6 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-
-const DESCRIPTION: Description =
-    Description { write: Some(|_, out| out(b"a greenlet")), owner: std::ptr::null() };
 
 /// A body with a stack of its own, which runs when somebody switches to it, until it switches to another or ends.
 ///
@@ -125,13 +122,14 @@ impl<In: 'static, Out: 'static> Greenlet<In, Out> {
         let creator = home.current();
         let context = home.with_current(|task| task.context.borrow().clone());
         let first: Rc<Cell<Option<In>>> = Rc::new(Cell::new(None));
-        let coroutine = Coroutine::new(stack, DESCRIPTION, {
+        let label = Rc::new(Label::new("greenlet", home.new_name()));
+        let coroutine = Coroutine::labelled(stack, &label, {
             let (home, first) = (Rc::clone(&home), Rc::clone(&first));
             move || run(&home, first, body)
         });
         let first: Rc<dyn Any> = first;
         let child = Rc::new(Child {
-            task: Task::new(home.new_name(), context),
+            task: Task::new(label, context),
             state: Cell::new(State::Unstarted),
             parent: Parent::new(creator.map(Handle::new)),
             this: coroutine.this(),

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::task::{Child, Handle, Payload, Signal, State, Task, drop_payload};
 use super::trace::{TraceEvent, TraceHook, TraceKind};
 use super::{AnyGreenlet, GreenletExit, SwitchError};
-use crate::coroutine::{self, Progress, This};
+use crate::coroutine::{self, Label, Progress, This};
 use crate::util::inbox::Wait;
 use crate::util::rc_cell::RcCell;
 use std::any::type_name;
@@ -67,7 +67,7 @@ impl Home {
     #[cold]
     fn make() -> Rc<Self> {
         let home = Rc::new(Self {
-            task: Task::new("main".into(), Context::default()),
+            task: Task::new(Rc::new(Label::new("greenlet", "main".into())), Context::default()),
             last: RcCell::new(None),
             in_child: Cell::new(false),
             next: RcCell::new(None),
@@ -265,7 +265,7 @@ impl Home {
         }
         let refused = match &target {
             Some(child) if child.state.get() == State::Dead => {
-                let name = child.task.name.borrow().clone();
+                let name = child.task.label.name();
                 Err(SwitchError::Dead { name, value: payload })
             }
             target if target.as_ref().map_or(&self.task, |child| &child.task).unwinding.get() => {
@@ -537,7 +537,7 @@ impl Home {
         let _ = writeln!(
             std::io::stderr(),
             "greenthread: greenlet '{}' did not end when it was dropped; its stack is leaked",
-            child.task.name.borrow()
+            child.task.label.name()
         );
     }
 
@@ -700,7 +700,7 @@ impl<Out: 'static> Ending<Out> {
                     drop_payload_of(value);
                     Err(Self::Raise(Box::new(format!(
                         "greenlet '{}' was started with a {}, it takes a {}",
-                        parent.task.name.borrow(),
+                        parent.task.label.name(),
                         type_name::<Out>(),
                         parent.first_type
                     ))))
@@ -763,7 +763,7 @@ impl Child {
     #[inline(never)]
     fn put_unusual<T: 'static>(&self, value: T) -> Result<(), SwitchError<T>> {
         if self.state.get() == State::Dead {
-            return Err(SwitchError::Dead { name: self.task.name.borrow().clone(), value });
+            return Err(SwitchError::Dead { name: self.task.label.name(), value });
         }
         self.put_first(value)
             .map_err(|value| SwitchError::WrongType { expected: self.first_type, value })

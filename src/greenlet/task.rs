@@ -4,7 +4,7 @@
 use super::context::Context;
 use super::home::Home;
 use super::parent::Parent;
-use crate::coroutine::{Slot, This};
+use crate::coroutine::{Label, Slot, This};
 use crate::util::inbox::Inbox;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -30,7 +30,7 @@ pub(super) enum State {
 
 /// What every greenlet has, the main one included.
 pub(super) struct Task {
-    pub(super) name: RefCell<Rc<str>>,
+    pub(super) label: Rc<Label>,
     pub(super) inbox: Inbox,
     pub(super) signal: Cell<Option<Signal>>,
     pub(super) context: RefCell<Context>,
@@ -39,9 +39,9 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) fn new(name: Rc<str>, context: Context) -> Self {
+    pub(super) fn new(label: Rc<Label>, context: Context) -> Self {
         Self {
-            name: RefCell::new(name),
+            label,
             inbox: Inbox::default(),
             signal: Cell::new(None),
             context: RefCell::new(context),
