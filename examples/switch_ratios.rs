@@ -40,7 +40,8 @@ fn per_step(mut step: impl FnMut()) -> f64 {
     start.elapsed().as_nanos() as f64 / f64::from(STEPS)
 }
 
-fn main() {
+/// Measures and prints.
+pub fn main() {
     // The same work as the generator's: a number for each step.
     let mut raw = Coroutine::<(), u64, (), _>::with_stack(Memory(vec![0; 4096]), |y, ()| {
         let mut n = 0;
