@@ -8,6 +8,11 @@ use std::time::{Duration, Instant};
 /// Suspends the calling green thread for at least `duration`, as [`std::thread::sleep`]; blocks an OS thread. A sleep of
 /// zero is a [`yield_now`].
 ///
+/// It is never short, and late by as long as other green threads keep the worker, and by what the kernel takes to wake an
+/// idle one: some 60 to 100 µs, of which 50 are the usual timer slack (`PR_SET_TIMERSLACK`). So sleeps below a
+/// tenth of a millisecond are not exact, but none is rounded up to whole milliseconds (it is by kernels before 5.11).
+/// Sleeps of one worker that are due at the same time end in the order in which they began.
+///
 /// # Examples
 /// ```
 /// use std::time::{Duration, Instant};

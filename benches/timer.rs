@@ -1,0 +1,132 @@
+//! 100,000 sleeps of 0 to 1 s beside tokio's, and how exact short sleeps are.
+//!
+//! The rounds run in one process, so from the second on the stacks are there already; what a fresh process pays for its
+//! first 100,000 stacks is measured with `examples/workloads.rs`.
+
+use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+static LATE: AtomicU64 = AtomicU64::new(0);
+static LATEST: AtomicU64 = AtomicU64::new(0);
+
+/// What a round has shown: the delay of the whole in milliseconds, the mean and the greatest lateness of a sleep in
+/// microseconds, and the processor time in seconds.
+type Figures = [f64; 4];
+
+fn durations(n: u64) -> impl Iterator<Item = Duration> {
+    let mut seed = 42u64;
+    (0..n).map(move |_| {
+        seed ^= seed >> 12;
+        seed ^= seed << 25;
+        seed ^= seed >> 27;
+        Duration::from_millis(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) % 1001)
+    })
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn note(begin: Instant, duration: Duration) {
+    let late = begin.elapsed().saturating_sub(duration).as_nanos() as u64;
+    LATE.fetch_add(late, Ordering::Relaxed);
+    LATEST.fetch_max(late, Ordering::Relaxed);
+}
+
+fn cpu() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the call writes to the one place that it is given.
+    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) }, 0);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+fn measured(n: u64, round: impl FnOnce()) -> Figures {
+    LATE.store(0, Ordering::Relaxed);
+    LATEST.store(0, Ordering::Relaxed);
+    let (begin, before) = (Instant::now(), cpu());
+    round();
+    let over = begin.elapsed().as_secs_f64() * 1e3 - 1000.0;
+    let mean = LATE.load(Ordering::Relaxed) as f64 / n as f64 / 1e3;
+    [over, mean, LATEST.load(Ordering::Relaxed) as f64 / 1e3, cpu() - before]
+}
+
+fn ours(runtime: &greenthread::Runtime, n: u64) -> Figures {
+    measured(n, || {
+        let main = move || {
+            let sleep = |duration| {
+                greenthread::spawn(move || {
+                    let begin = Instant::now();
+                    greenthread::sleep(duration);
+                    note(begin, duration);
+                })
+            };
+            let all: Vec<_> = durations(n).map(sleep).collect();
+            all.into_iter().for_each(|one| one.join().unwrap());
+        };
+        runtime.run(main).unwrap();
+    })
+}
+
+fn tokios(runtime: &tokio::runtime::Runtime, n: u64) -> Figures {
+    measured(n, || {
+        let main = async move {
+            let sleep = |duration| {
+                tokio::spawn(async move {
+                    let begin = Instant::now();
+                    tokio::time::sleep(duration).await;
+                    note(begin, duration);
+                })
+            };
+            let all: Vec<_> = durations(n).map(sleep).collect();
+            for one in all {
+                one.await.unwrap();
+            }
+        };
+        runtime.block_on(async { tokio::spawn(main).await.unwrap() });
+    })
+}
+
+/// One after the other, while nothing else runs: how late they end, in microseconds.
+fn short(runtime: &greenthread::Runtime, duration: Duration) -> f64 {
+    let main = move || {
+        let late = (0..200).map(|_| {
+            let begin = Instant::now();
+            greenthread::sleep(black_box(duration));
+            (begin.elapsed() - duration).as_secs_f64() * 1e6
+        });
+        median(late.collect())
+    };
+    runtime.run(main).unwrap()
+}
+
+fn main() {
+    let full = std::env::args().any(|argument| argument == "--bench");
+    let (n, rounds) = if full { (100_000, 9) } else { (100, 1) };
+    for workers in [1, 2] {
+        let own = greenthread::Runtime::builder().workers(workers).build().unwrap();
+        let other = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(workers)
+            .enable_time()
+            .build();
+        let other = other.unwrap();
+        if full {
+            ours(&own, n);
+            tokios(&other, n);
+        }
+        let rounds: Vec<_> = (0..rounds).map(|_| (ours(&own, n), tokios(&other, n))).collect();
+        for (at, what) in ["delay ms", "mean us", "max us", "cpu s"].into_iter().enumerate() {
+            let own = median(rounds.iter().map(|round| round.0[at]).collect());
+            let other = median(rounds.iter().map(|round| round.1[at]).collect());
+            let ratio = median(rounds.iter().map(|round| round.0[at] / round.1[at]).collect());
+            println!(
+                "{n} sleeps, {workers} workers, {what}: {own:.3}; tokio {other:.3}; ours takes {ratio:.3} of it"
+            );
+        }
+        for micros in [1, 10, 100, 500, 1000] {
+            let late = short(&own, Duration::from_micros(micros));
+            println!("a sleep of {micros} us, {workers} workers: {late:.0} us late");
+        }
+    }
+}
