@@ -179,7 +179,8 @@ impl<Y, S, R> Generator<Y, S, R> {
     /// # Panics
     /// With what leaves the body: `payload` itself, unless the body catches it. One that has not begun is finished
     /// without running and the payload is raised here, as it is for one that has ended. It is raised here too where
-    /// the body yielded from a destructor that runs because of a panic, since raising there would abort.
+    /// the body yielded from a destructor that runs because of a panic, since raising there would abort. With
+    /// `panic = "abort"` it ends the process, as every panic does.
     pub fn throw(&mut self, payload: Box<dyn std::any::Any + Send>) -> Option<Y> {
         let Some(port) = &self.port else { resume_unwind(payload) };
         match self.core.throw(port, payload) {

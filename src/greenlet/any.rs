@@ -118,7 +118,8 @@ impl AnyGreenlet {
     /// See [`SwitchError`]. Where nothing was thrown, it holds the payload.
     ///
     /// # Panics
-    /// As [`switch`](Self::switch); thrown into the calling greenlet itself, with the payload.
+    /// As [`switch`](Self::switch); thrown into the calling greenlet itself, with the payload. With `panic = "abort"` a
+    /// payload that is raised ends the process.
     pub fn throw<U: 'static>(
         &self,
         payload: Box<dyn Any + Send>,
