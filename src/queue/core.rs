@@ -2,10 +2,13 @@
 #![forbid(unsafe_code)]
 
 use super::error::{TaskDoneError, TryGetError, TryPutError};
-use crate::runtime::park::Reason;
+use crate::runtime::park::{self, Reason};
 use crate::sync::gate::Gate;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::time::Instant;
+
+/// Looks at a lock that is held for moments only.
+const SPINS: u32 = 100;
 
 /// The order in which items are given out.
 pub(super) trait Store {
@@ -45,13 +48,33 @@ impl<S: Store + Default> Core<S> {
         }
     }
 
+    /// The order of the items may be the user's own code, which may suspend its green thread: others of the worker must
+    /// then let it run instead of blocking.
+    fn lock(&self) -> MutexGuard<'_, State<S>> {
+        loop {
+            for _ in 0..SPINS {
+                if let Some(state) = self.state.try_lock() {
+                    return state;
+                }
+                std::hint::spin_loop();
+            }
+            park::give_way();
+        }
+    }
+
     fn has_room(&self, state: &State<S>) -> bool {
         self.capacity.is_none_or(|capacity| state.store.count() < capacity)
     }
 
     pub(super) fn try_put(&self, item: S::Item) -> Result<(), TryPutError<S::Item>> {
+        let put = self.put_now(item);
+        park::spend_budget_holding();
+        put
+    }
+
+    fn put_now(&self, item: S::Item) -> Result<(), TryPutError<S::Item>> {
         {
-            let mut state = self.state.lock();
+            let mut state = self.lock();
             if state.shut_down {
                 return Err(TryPutError::ShutDown(item));
             }
@@ -77,15 +100,21 @@ impl<S: Store + Default> Core<S> {
                 done => return done,
             };
             in_time = self.room.wait(Reason::Queue, deadline, || {
-                let state = self.state.lock();
+                let state = self.lock();
                 state.shut_down || self.has_room(&state)
             });
         }
     }
 
     pub(super) fn try_get(&self) -> Result<S::Item, TryGetError> {
+        let got = self.get_now();
+        park::spend_budget_holding();
+        got
+    }
+
+    fn get_now(&self) -> Result<S::Item, TryGetError> {
         let item = {
-            let mut state = self.state.lock();
+            let mut state = self.lock();
             match state.store.take() {
                 Some(item) => item,
                 None if state.shut_down => return Err(TryGetError::ShutDown),
@@ -104,7 +133,7 @@ impl<S: Store + Default> Core<S> {
                 done => return done,
             }
             in_time = self.items.wait(Reason::Queue, deadline, || {
-                let state = self.state.lock();
+                let state = self.lock();
                 state.shut_down || state.store.count() > 0
             });
         }
@@ -112,7 +141,7 @@ impl<S: Store + Default> Core<S> {
 
     pub(super) fn task_done(&self) -> Result<(), TaskDoneError> {
         let left = {
-            let mut state = self.state.lock();
+            let mut state = self.lock();
             state.unfinished = state.unfinished.checked_sub(1).ok_or(TaskDoneError)?;
             state.unfinished
         };
@@ -123,7 +152,7 @@ impl<S: Store + Default> Core<S> {
     }
 
     pub(super) fn unfinished(&self) -> usize {
-        self.state.lock().unfinished
+        self.lock().unfinished
     }
 
     pub(super) fn join(&self, deadline: Option<Instant>) -> bool {
@@ -133,14 +162,14 @@ impl<S: Store + Default> Core<S> {
     }
 
     pub(super) fn shutdown(&self) {
-        self.state.lock().shut_down = true;
+        self.lock().shut_down = true;
         self.items.notify_all();
         self.room.notify_all();
     }
 
     pub(super) fn shutdown_now(&self) {
         let dropped = {
-            let mut state = self.state.lock();
+            let mut state = self.lock();
             state.shut_down = true;
             state.unfinished = 0;
             std::mem::take(&mut state.store)
@@ -152,15 +181,15 @@ impl<S: Store + Default> Core<S> {
     }
 
     pub(super) fn is_shut_down(&self) -> bool {
-        self.state.lock().shut_down
+        self.lock().shut_down
     }
 
     pub(super) fn len(&self) -> usize {
-        self.state.lock().store.count()
+        self.lock().store.count()
     }
 
     pub(super) fn is_full(&self) -> bool {
-        !self.has_room(&self.state.lock())
+        !self.has_room(&self.lock())
     }
 
     pub(super) fn capacity(&self) -> Option<usize> {

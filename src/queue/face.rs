@@ -23,7 +23,7 @@ macro_rules! face {
                 self.core.put(item, None).map_err(|error| PutError(error.into_inner()))
             }
 
-            /// Puts an item if there is room. Does not suspend.
+            /// Puts an item if there is room. Does not wait.
             ///
             /// # Errors
             /// [`TryPutError`] with the item.
@@ -55,7 +55,7 @@ macro_rules! face {
                 self.core.get(None).map_err(|_| GetError)
             }
 
-            /// Takes an item if there is one. Does not suspend.
+            /// Takes an item if there is one. Does not wait.
             ///
             /// # Errors
             /// [`TryGetError`].

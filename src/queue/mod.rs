@@ -9,9 +9,13 @@
 //! [`join`](Queue::join) waits until nothing is unfinished. [`shutdown`](Queue::shutdown) refuses new items and lets
 //! what is there be taken; [`shutdown_now`](Queue::shutdown_now) drops it.
 //!
-//! Where none of that is needed, a channel ([`mpmc`](crate::sync::mpmc)) is faster.
+//! Where none of that is needed, a channel ([`mpmc`](crate::sync::mpmc)) is faster. std has no such queues; a
+//! `std::sync::Mutex` around a `VecDeque` is better where nobody ever waits for an item.
 //!
-//! Invariant: everything about a queue is in one lock, which is never held while anybody waits.
+//! Every operation lets other green threads run now and then, so that a loop over a queue that is never empty starves nobody.
+//!
+//! Invariant: everything about a queue is in one lock, which is never held while anybody waits, but for a user's own order
+//! of items.
 
 mod core;
 mod error;

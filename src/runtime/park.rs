@@ -11,11 +11,13 @@ use super::task::{
     self, Blocker, Expired, Kill, Outcome, Started, TaskRef, Token, current, is_interruption,
     new_os_thread, sleep_os_thread, switch,
 };
-use crate::sys::process;
+use crate::sys::{fault, process};
+use crate::util::sync;
 use std::any::Any;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// What a thread waits for, as reports name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +147,7 @@ impl Sleeper {
     }
 }
 
-thread_local! {
+sync::thread_local! {
     static OS_THREAD: TaskRef = new_os_thread();
 }
 
@@ -211,10 +213,13 @@ impl Parker {
 
     /// Sleeps until the waiter is unparked, the deadline passes, or the green thread is killed.
     pub(crate) fn park(&self, reason: Reason, deadline: Option<Instant>) -> Wake {
-        match &self.sleeper {
+        dawdle();
+        let wake = match &self.sleeper {
             Sleeper::Green(started) => self.park_green(*started, reason, deadline),
             Sleeper::Os(task) => self.park_os_thread(task, deadline),
-        }
+        };
+        dawdle();
+        wake
     }
 
     /// As [`park`](Self::park), and reports can tell what the caller depends on.
@@ -225,10 +230,8 @@ impl Parker {
         blocker: Blocker<'_>,
     ) -> Wake {
         match &self.sleeper {
-            Sleeper::Green(started) => {
-                started.blocked_on(blocker, || self.park_green(*started, reason, deadline))
-            }
-            Sleeper::Os(task) => self.park_os_thread(task, deadline),
+            Sleeper::Green(started) => started.blocked_on(blocker, || self.park(reason, deadline)),
+            Sleeper::Os(_) => self.park(reason, deadline),
         }
     }
 
@@ -294,6 +297,26 @@ impl Parker {
         } else {
             Interruption::None
         }
+    }
+}
+
+/// Where a test planned it, gives others time to come between.
+#[inline(always)]
+fn dawdle() {
+    if fault::check(fault::Call::Park).is_err() {
+        dawdle_now();
+    }
+}
+
+#[cold]
+fn dawdle_now() {
+    static SEED: AtomicU64 = AtomicU64::new(1);
+    let random = SEED.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed) >> 33;
+    match random % 16 {
+        0 => std::thread::sleep(Duration::from_micros(random % 100)),
+        1..4 => std::thread::yield_now(),
+        4..8 if is_green() => drop(give_way()),
+        _ => {}
     }
 }
 
@@ -456,7 +479,7 @@ fn yield_slowly() {
 #[inline]
 pub(crate) fn give_way() -> bool {
     let Some(started) = current_green() else {
-        std::thread::yield_now();
+        sync::yield_now();
         return std::thread::panicking();
     };
     let unwinding = started.with(|task| is_unwinding_as(task, Some(started)));
@@ -481,5 +504,13 @@ fn is_due(task: &TaskRef) -> bool {
 pub(crate) fn spend_budget() {
     if current::with_hub(|hub| hub.spend_budget()).unwrap_or(false) {
         yield_now();
+    }
+}
+
+/// As [`spend_budget`], for callers that hold what they got: a kill stays pending, so that it is not lost.
+#[inline]
+pub(crate) fn spend_budget_holding() {
+    if current::with_hub(|hub| hub.spend_budget()).unwrap_or(false) {
+        give_way();
     }
 }

@@ -11,8 +11,7 @@
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::task::{Blocker, Owner};
 use crate::runtime::wait_list::{Key, WaitList};
-use parking_lot::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::util::sync::{AtomicBool, Mutex, Ordering};
 use std::time::Instant;
 
 /// See the module's text.

@@ -45,6 +45,8 @@ mod rwlock;
 #[doc(hidden)]
 pub mod select;
 mod semaphore;
+#[cfg(all(test, not(loom)))]
+mod stress;
 mod wait_group;
 
 pub use async_result::AsyncResult;

@@ -7,7 +7,7 @@
 use crate::runtime::park;
 
 /// Looks that an OS thread takes, each after twice the pause of the one before.
-const SPINS: u32 = 7;
+const SPINS: u32 = if cfg!(loom) { 1 } else { 7 };
 /// Looks that a green thread takes.
 pub(crate) const YIELDS: u32 = 2;
 

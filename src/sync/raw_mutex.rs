@@ -19,8 +19,7 @@
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::task::{Blocker, Owner};
 use crate::runtime::wait_list::{Key, WaitList};
-use parking_lot::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use crate::util::sync::{AtomicU32, Mutex, Ordering};
 use std::time::Instant;
 
 const LOCKED: u32 = 1;
@@ -30,10 +29,10 @@ const HANDED: u32 = 8;
 const HEIR: u32 = 16;
 
 /// Times that an heir lets others run before it waits again.
-const HEIR_LOOKS: u32 = 4;
+const HEIR_LOOKS: u32 = if cfg!(loom) { 1 } else { 4 };
 
 /// Looks at a lock that nobody waits for, each after twice the pause of the one before.
-const SPINS: u32 = 7;
+const SPINS: u32 = if cfg!(loom) { 1 } else { 7 };
 
 #[derive(Debug)]
 struct Entry {
@@ -247,5 +246,124 @@ impl RawMutex {
         if let Some(entry) = first {
             entry.waiter.unpark();
         }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::RawMutex;
+    use crate::runtime::park;
+    use crate::util::sync::{AtomicU64, Ordering};
+    use loom::thread;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    /// A mutex and what it protects, which nothing else does.
+    fn shared() -> Arc<(RawMutex, AtomicU64)> {
+        let shared = Arc::new((RawMutex::new(), AtomicU64::new(0)));
+        assert_free(&shared, 0);
+        shared
+    }
+
+    /// The caller holds the mutex.
+    fn add_and_unlock((raw, count): &(RawMutex, AtomicU64)) {
+        count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        raw.unlock();
+    }
+
+    fn assert_free((raw, count): &(RawMutex, AtomicU64), expected: u64) {
+        assert!(raw.try_lock(), "the lock was lost");
+        assert_eq!(count.load(Ordering::Relaxed), expected);
+        raw.unlock();
+        assert_eq!(raw.state.load(Ordering::Relaxed), 0, "nobody waits or is on its way");
+    }
+
+    #[test]
+    fn nobody_is_let_in_twice_or_forgotten() {
+        loom::model(|| {
+            let shared = shared();
+            let others = [0; 2].map(|_| {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    assert!(shared.0.lock(None));
+                    add_and_unlock(&shared);
+                })
+            });
+            for other in others {
+                other.join().unwrap();
+            }
+            assert_free(&shared, 2);
+        });
+    }
+
+    #[test]
+    fn a_waiter_that_is_passed_over_gets_it() {
+        loom::model(|| {
+            let shared = shared();
+            let other = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    assert!(shared.0.lock(None));
+                    add_and_unlock(&shared);
+                })
+            };
+            for _ in 0..2 {
+                assert!(shared.0.lock(None));
+                add_and_unlock(&shared);
+            }
+            other.join().unwrap();
+            assert_free(&shared, 3);
+        });
+    }
+
+    #[test]
+    fn a_timeout_loses_nothing() {
+        loom::model(|| {
+            let shared = shared();
+            let impatient = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    let got = shared.0.lock(Some(Instant::now()));
+                    if got {
+                        add_and_unlock(&shared);
+                    }
+                    u64::from(got)
+                })
+            };
+            let patient = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    assert!(shared.0.lock(None));
+                    add_and_unlock(&shared);
+                })
+            };
+            let got = impatient.join().unwrap();
+            patient.join().unwrap();
+            assert_free(&shared, 1 + got);
+        });
+    }
+
+    #[test]
+    fn a_kill_loses_nothing() {
+        loom::model(|| {
+            let shared = shared();
+            let doomed = park::own_task();
+            let killer = thread::spawn(move || doomed.kill());
+            let other = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    assert!(shared.0.lock(None));
+                    add_and_unlock(&shared);
+                })
+            };
+            let got = catch_unwind(AssertUnwindSafe(|| shared.0.lock(None))).is_ok();
+            if got {
+                add_and_unlock(&shared);
+            }
+            killer.join().unwrap();
+            other.join().unwrap();
+            assert_free(&shared, 1 + u64::from(got));
+        });
     }
 }

@@ -8,8 +8,7 @@
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::task::{Blocker, Owner};
 use crate::runtime::wait_list::WaitList;
-use parking_lot::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use crate::util::sync::{AtomicUsize, Mutex, Ordering};
 use std::time::Instant;
 
 const WAITERS: usize = 1;

@@ -7,8 +7,7 @@
 
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::WaitList;
-use parking_lot::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use crate::util::sync::{AtomicUsize, Mutex, Ordering};
 use std::time::Instant;
 
 const WAITERS: usize = 1;
@@ -148,5 +147,81 @@ impl RawSemaphore {
     pub(crate) fn drain(&self) -> usize {
         let _list = self.list.lock();
         self.state.fetch_and(WAITERS, Ordering::Acquire) / ONE
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::{MAX_PERMITS, RawSemaphore};
+    use crate::runtime::park;
+    use loom::thread;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    /// A semaphore with one permit, used once.
+    fn one() -> Arc<RawSemaphore> {
+        let semaphore = RawSemaphore::new(1);
+        use_one(&semaphore, None);
+        Arc::new(semaphore)
+    }
+
+    fn use_one(semaphore: &RawSemaphore, deadline: Option<Instant>) {
+        if semaphore.acquire(1, deadline) {
+            semaphore.release(1, MAX_PERMITS).unwrap();
+        }
+    }
+
+    #[test]
+    fn permits_come_back_in_spite_of_timeouts() {
+        loom::model(|| {
+            let semaphore = one();
+            let other = {
+                let semaphore = Arc::clone(&semaphore);
+                thread::spawn(move || use_one(&semaphore, Some(Instant::now())))
+            };
+            use_one(&semaphore, None);
+            use_one(&semaphore, None);
+            other.join().unwrap();
+            assert!(semaphore.try_acquire(1), "the permit was lost");
+            assert_eq!(semaphore.available(), 0, "a permit from nowhere");
+        });
+    }
+
+    #[test]
+    fn a_killed_waiter_gives_back_what_it_was_handed() {
+        loom::model(|| {
+            let semaphore = one();
+            let doomed = park::own_task();
+            let killer = thread::spawn(move || doomed.kill());
+            let other = {
+                let semaphore = Arc::clone(&semaphore);
+                thread::spawn(move || use_one(&semaphore, None))
+            };
+            let _ = catch_unwind(AssertUnwindSafe(|| use_one(&semaphore, None)));
+            killer.join().unwrap();
+            other.join().unwrap();
+            assert!(semaphore.try_acquire(1), "the permit was lost");
+            assert_eq!(semaphore.available(), 0, "a permit from nowhere");
+        });
+    }
+
+    #[test]
+    fn a_waiter_for_many_that_is_killed_lets_the_next_go_on() {
+        loom::model(|| {
+            let semaphore = one();
+            let doomed = park::own_task();
+            let killer = thread::spawn(move || doomed.kill());
+            let other = {
+                let semaphore = Arc::clone(&semaphore);
+                thread::spawn(move || use_one(&semaphore, None))
+            };
+            // There are never two: only the kill ends this.
+            assert!(catch_unwind(AssertUnwindSafe(|| semaphore.acquire(2, None))).is_err());
+            killer.join().unwrap();
+            other.join().unwrap();
+            assert!(semaphore.try_acquire(1), "the permit was lost");
+            assert_eq!(semaphore.available(), 0, "a permit from nowhere");
+        });
     }
 }

@@ -35,6 +35,8 @@ pub(crate) enum Call {
     Pipe,
     ReadCached,
     Fcntl,
+    /// No system call: a wait takes its time before it begins and after it ended.
+    Park,
 }
 
 #[cfg(not(test))]

@@ -3,6 +3,8 @@
 //! Invariant: nothing here reads global state or makes a system call.
 
 pub(crate) mod inbox;
+#[cfg(loom)]
+mod modelled;
 pub(crate) mod rc_cell;
 pub(crate) mod ring;
 pub(crate) mod slab;

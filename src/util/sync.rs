@@ -4,6 +4,16 @@
 #![forbid(unsafe_code)]
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
+pub(crate) use super::modelled::{
+    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Condvar, Mutex, yield_now,
+};
+#[cfg(loom)]
+pub(crate) use loom::{sync::atomic::Ordering, thread_local};
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
+pub(crate) use parking_lot::{Condvar, Mutex};
+#[cfg(not(loom))]
+pub(crate) use std::{
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    thread::yield_now,
+    thread_local,
+};

@@ -188,3 +188,39 @@ fn nothing_is_lost() {
         assert_eq!(queue.unfinished(), put.load(Ordering::SeqCst));
     }
 }
+
+/// Comparing items is the user's code: while it is suspended the queue is taken, but its worker goes on.
+#[test]
+fn an_order_that_suspends_blocks_no_worker() {
+    #[derive(PartialEq, Eq)]
+    struct Slow(u32);
+    impl PartialOrd for Slow {
+        fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+    impl Ord for Slow {
+        fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+            greenthread::yield_now();
+            self.0.cmp(&other.0)
+        }
+    }
+    let queue = std::sync::Arc::new(greenthread::queue::PriorityQueue::new());
+    let used = std::sync::Arc::clone(&queue);
+    greenthread::Runtime::new_current_thread()
+        .unwrap()
+        .run_local(move || {
+            let handles: Vec<_> = (0..4)
+                .map(|start| {
+                    let queue = std::sync::Arc::clone(&used);
+                    greenthread::spawn(move || {
+                        (0..5).for_each(|i| queue.put(Slow(i * 4 + start)).unwrap());
+                    })
+                })
+                .collect();
+            handles.into_iter().for_each(|handle| handle.join().unwrap());
+        })
+        .unwrap();
+    let order: Vec<u32> = (0..20).map(|_| queue.get().unwrap().0).collect();
+    assert_eq!(order, (0..20).collect::<Vec<_>>());
+}

@@ -3,7 +3,7 @@
 use super::header::{Header, Meta, TaskRef, VTable};
 use super::park_word::Token;
 use crate::stack::budget::Reservation;
-use parking_lot::{Condvar, Mutex};
+use crate::util::sync::{Condvar, Mutex};
 use std::ptr::NonNull;
 use std::time::Instant;
 

@@ -58,7 +58,11 @@ pub(crate) struct ParkWord(AtomicU64);
 
 impl ParkWord {
     pub(crate) fn new() -> Self {
-        Self(AtomicU64::new(EMPTY))
+        let word = Self(AtomicU64::new(EMPTY));
+        // A modelled atomic is made by its first use, which must not be another thread's.
+        #[cfg(loom)]
+        word.0.load(Ordering::Relaxed);
+        word
     }
 
     /// Owner: begins a wait. Wakers of earlier waits have no effect from here on.

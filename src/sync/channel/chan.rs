@@ -5,8 +5,8 @@ use super::zero::Zero;
 use crate::runtime::park::{self, Reason};
 use crate::sync::gate::Gate;
 use crate::sync::patience::{self, Patience};
+use crate::util::sync::{AtomicUsize, Ordering};
 use crossbeam_queue::{ArrayQueue, SegQueue};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::Instant;
 
@@ -115,6 +115,13 @@ impl<T> Chan<T> {
 
     #[inline]
     pub(crate) fn try_send(&self, item: T) -> Result<(), SendFailure<T>> {
+        let sent = self.send_now(item);
+        park::spend_budget_holding();
+        sent
+    }
+
+    #[inline(always)]
+    fn send_now(&self, item: T) -> Result<(), SendFailure<T>> {
         match &self.flavor {
             Flavor::Zero(zero) => zero.try_send(item),
             _ => self.push(item),
@@ -123,9 +130,12 @@ impl<T> Chan<T> {
 
     #[inline(always)]
     pub(crate) fn send(&self, item: T, deadline: Option<Instant>) -> Result<(), SendFailure<T>> {
-        match self.try_send(item) {
+        match self.send_now(item) {
             Err(SendFailure::Full(item)) => self.send_slow(item, deadline),
-            done => done,
+            done => {
+                park::spend_budget_holding();
+                done
+            }
         }
     }
 
@@ -148,6 +158,13 @@ impl<T> Chan<T> {
 
     #[inline]
     pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
+        let received = self.recv_now();
+        park::spend_budget_holding();
+        received
+    }
+
+    #[inline(always)]
+    fn recv_now(&self) -> Result<T, TryRecvError> {
         if let Some(item) = self.pop() {
             return Ok(item);
         }
@@ -166,6 +183,7 @@ impl<T> Chan<T> {
     #[inline(always)]
     pub(crate) fn recv(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
         if let Some(item) = self.pop() {
+            park::spend_budget_holding();
             return Ok(item);
         }
         for _ in 0..patience::YIELDS {
@@ -188,7 +206,7 @@ impl<T> Chan<T> {
                 }
                 in_time = self.items.wait(Reason::Receive, deadline, || self.may_recv());
             }
-            match self.try_recv() {
+            match self.recv_now() {
                 Ok(item) => return Ok(item),
                 Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
                 Err(TryRecvError::Empty) if !in_time => return Err(RecvTimeoutError::Timeout),
@@ -263,5 +281,140 @@ fn add(count: &AtomicUsize) {
     // Only forgetting handles in a loop gets there; stop before the count wraps to zero.
     if count.fetch_add(1, Ordering::Relaxed) > usize::MAX / 2 {
         std::process::abort();
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::{Chan, SendFailure};
+    use crate::runtime::park;
+    use loom::thread;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::sync::mpsc::RecvTimeoutError;
+    use std::time::Instant;
+
+    /// An empty channel, used once.
+    fn fresh(capacity: usize) -> Arc<Chan<i32>> {
+        let chan = Chan::new(Some(capacity));
+        assert_eq!(chan.try_send(0).is_ok(), capacity != 0);
+        let _ = chan.try_recv();
+        (chan.add_sender(), chan.drop_sender());
+        Arc::new(chan)
+    }
+
+    fn pass_two(capacity: usize) {
+        loom::model(move || {
+            let chan = fresh(capacity);
+            let sender = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || {
+                    chan.send(1, None).unwrap();
+                    chan.send(2, None).unwrap();
+                    chan.drop_sender();
+                })
+            };
+            assert_eq!((chan.recv(None), chan.recv(None)), (Ok(1), Ok(2)));
+            assert_eq!(chan.recv(None), Err(RecvTimeoutError::Disconnected));
+            sender.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn items_pass_in_order_and_the_end_is_seen() {
+        pass_two(1);
+    }
+
+    #[test]
+    fn items_pass_from_hand_to_hand() {
+        pass_two(0);
+    }
+
+    /// The receiver is killed: the item is taken once, or left.
+    fn kill(capacity: usize) {
+        loom::model(move || {
+            let chan = fresh(capacity);
+            let doomed = park::own_task();
+            let killer = thread::spawn(move || doomed.kill());
+            let sender = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || chan.send(1, Some(Instant::now())).is_ok())
+            };
+            let got = catch_unwind(AssertUnwindSafe(|| chan.recv(None))).is_ok();
+            killer.join().unwrap();
+            let sent = sender.join().unwrap();
+            assert_eq!(sent, got || chan.try_recv().is_ok());
+        });
+    }
+
+    #[test]
+    fn a_killed_receiver_loses_nothing() {
+        kill(1);
+    }
+
+    #[test]
+    fn a_killed_receiver_loses_nothing_from_hand_to_hand() {
+        kill(0);
+    }
+
+    /// One of two receivers gives up: the notification it may have got goes to the other.
+    #[test]
+    fn a_receiver_that_gives_up_passes_the_notification_on() {
+        loom::model(|| {
+            let chan = fresh(2);
+            let patient = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || chan.recv(None).unwrap())
+            };
+            let sender = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || chan.send(1, None).unwrap())
+            };
+            let got = chan.recv(Some(Instant::now()));
+            sender.join().unwrap();
+            if got.is_ok() {
+                chan.send(1, None).unwrap();
+            }
+            assert_eq!(patient.join().unwrap(), 1);
+        });
+    }
+
+    /// A notification that a receiver no longer needs goes to the other.
+    #[test]
+    fn two_items_reach_two_receivers() {
+        loom::model(|| {
+            let chan = fresh(2);
+            let receiver = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || chan.recv(None).unwrap())
+            };
+            let sender = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || {
+                    chan.send(1, None).unwrap();
+                    chan.send(2, None).unwrap();
+                })
+            };
+            let got = chan.recv(None).unwrap();
+            sender.join().unwrap();
+            assert_eq!(receiver.join().unwrap() + got, 3);
+        });
+    }
+
+    #[test]
+    fn a_sender_that_gives_up_has_its_item_back() {
+        loom::model(|| {
+            let chan = fresh(0);
+            let sender = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || match chan.send(1, Some(Instant::now())) {
+                    Ok(()) => true,
+                    Err(SendFailure::Full(1)) => false,
+                    Err(failure) => panic!("{failure:?}"),
+                })
+            };
+            let got = chan.recv(Some(Instant::now())).is_ok();
+            assert_eq!(sender.join().unwrap(), got);
+        });
     }
 }

@@ -12,7 +12,7 @@ use super::chan::SendFailure;
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::{self, WaitList};
 use crate::util::slab::{self, Slab};
-use parking_lot::Mutex;
+use crate::util::sync::Mutex;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::Instant;

@@ -40,7 +40,7 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// Receives an item if there is one. Does not suspend.
+    /// Receives an item if there is one. Does not wait.
     ///
     /// # Errors
     /// [`TryRecvError`] that says whether one may still come.

@@ -26,7 +26,7 @@ impl<T> Sender<T> {
         })
     }
 
-    /// Sends an item if there is room, or, with a capacity of zero, if a receiver waits. Does not suspend.
+    /// Sends an item if there is room, or, with a capacity of zero, if a receiver waits. Does not wait.
     ///
     /// # Errors
     /// [`TrySendError`] with the item.

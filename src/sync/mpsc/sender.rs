@@ -30,7 +30,7 @@ impl<T> Sender<T> {
         &self.chan
     }
 
-    /// Sends an item. Does not suspend. That it succeeds does not say that the item will be received.
+    /// Sends an item. Does not wait. That it succeeds does not say that the item will be received.
     ///
     /// # Errors
     /// [`SendError`] with the item, if the receiver is gone.

@@ -46,7 +46,7 @@ impl<T> SyncSender<T> {
         })
     }
 
-    /// Sends an item if there is room, or, with a bound of zero, if the receiver waits. Does not suspend.
+    /// Sends an item if there is room, or, with a bound of zero, if the receiver waits. Does not wait.
     ///
     /// # Errors
     /// [`TrySendError`] with the item.

@@ -222,3 +222,35 @@ fn nothing_is_lost_to_timeouts_and_kills() {
         }
     }
 }
+
+/// Operations that never wait let others run all the same: those of a loop that asks for ever, too.
+#[test]
+fn one_that_never_waits_starves_nobody() {
+    fn alone(operation: impl FnMut() + Send + 'static) {
+        runtime(1)
+            .run(move || {
+                let over = Arc::new(AtomicBool::new(false));
+                let set = Arc::clone(&over);
+                let other = spawn(move || set.store(true, Ordering::SeqCst));
+                let mut operation = operation;
+                while !over.load(Ordering::SeqCst) {
+                    operation();
+                }
+                other.join().unwrap();
+            })
+            .unwrap();
+    }
+    let (sender, receiver) = mpmc::unbounded();
+    alone(move || sender.send(1).unwrap());
+    alone(move || while receiver.try_recv().is_ok() {});
+    let (sender, receiver) = mpmc::bounded(1);
+    sender.send(1).unwrap();
+    alone(move || assert!(sender.try_send(1).is_err()));
+    drop(receiver);
+    let queue = greenthread::queue::Queue::with_capacity(1);
+    alone(move || {
+        queue.put(1).unwrap();
+        assert!(queue.try_put(2).is_err());
+        queue.get().unwrap();
+    });
+}

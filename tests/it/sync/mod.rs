@@ -6,6 +6,7 @@ mod condvar;
 mod event;
 mod mutex;
 mod once;
+mod order;
 mod rwlock;
 mod select;
 mod semaphore;

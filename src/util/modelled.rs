@@ -1,0 +1,190 @@
+//! loom's atomics and locks with the faces of those that they stand for: made by `const` functions, and locks that are
+//! never poisoned.
+//!
+//! loom's own must be made inside a model. These make theirs when they are first used, which must be before a model has
+//! more than one thread.
+#![forbid(unsafe_code)]
+
+use loom::sync::atomic::{Ordering, fence};
+use std::sync::{OnceLock, PoisonError};
+use std::time::Instant;
+
+/// loom takes sequentially consistent operations for weaker ones; its fences are right.
+fn consistently<T>(order: Ordering, operation: impl FnOnce() -> T) -> T {
+    if order != Ordering::SeqCst {
+        return operation();
+    }
+    fence(order);
+    let value = operation();
+    fence(order);
+    value
+}
+
+macro_rules! atomic {
+    ($name:ident, $value:ty, $($fetch:ident)*) => {
+        #[derive(Debug)]
+        pub(crate) struct $name {
+            first: $value,
+            inner: OnceLock<loom::sync::atomic::$name>,
+        }
+
+        #[allow(dead_code, reason = "not every type is used in every way")]
+        impl $name {
+            pub(crate) const fn new(first: $value) -> Self {
+                Self { first, inner: OnceLock::new() }
+            }
+
+            fn get(&self) -> &loom::sync::atomic::$name {
+                self.inner.get_or_init(|| loom::sync::atomic::$name::new(self.first))
+            }
+
+            pub(crate) fn load(&self, order: Ordering) -> $value {
+                let weaker = if order == Ordering::SeqCst { Ordering::Acquire } else { order };
+                consistently(order, || self.get().load(weaker))
+            }
+
+            pub(crate) fn store(&self, value: $value, order: Ordering) {
+                let weaker = if order == Ordering::SeqCst { Ordering::Release } else { order };
+                consistently(order, || self.get().store(value, weaker));
+            }
+
+            $(pub(crate) fn $fetch(&self, value: $value, order: Ordering) -> $value {
+                consistently(order, || self.get().$fetch(value, order))
+            })*
+
+            pub(crate) fn compare_exchange(
+                &self,
+                old: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                consistently(success, || self.get().compare_exchange(old, new, success, failure))
+            }
+
+            /// Never fails for no reason: the loops around it need no model.
+            pub(crate) fn compare_exchange_weak(
+                &self,
+                old: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                consistently(success, || self.get().compare_exchange(old, new, success, failure))
+            }
+
+            pub(crate) fn fetch_update(
+                &self,
+                success: Ordering,
+                failure: Ordering,
+                update: impl FnMut($value) -> Option<$value>,
+            ) -> Result<$value, $value> {
+                self.get().fetch_update(success, failure, update)
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new(Default::default())
+            }
+        }
+    };
+}
+
+atomic!(AtomicBool, bool, swap);
+atomic!(AtomicU32, u32, fetch_and fetch_or);
+atomic!(AtomicU64, u64, fetch_and fetch_or);
+atomic!(AtomicUsize, usize, fetch_add fetch_sub fetch_and fetch_or);
+
+/// As `parking_lot::Mutex`.
+#[derive(Debug)]
+pub(crate) struct Mutex<T> {
+    data: std::sync::Mutex<T>,
+    lock: OnceLock<loom::sync::Mutex<()>>,
+}
+
+/// Both of its locks: loom's decides who waits, and is taken first and given back last.
+pub(crate) struct MutexGuard<'a, T> {
+    mutex: &'a Mutex<T>,
+    data: Option<std::sync::MutexGuard<'a, T>>,
+    held: Option<loom::sync::MutexGuard<'a, ()>>,
+}
+
+impl<T> Mutex<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self { data: std::sync::Mutex::new(value), lock: OnceLock::new() }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        let held = self.lock.get_or_init(loom::sync::Mutex::default).lock();
+        let held = Some(held.unwrap_or_else(PoisonError::into_inner));
+        MutexGuard { mutex: self, data: Some(self.data()), held }
+    }
+
+    fn data(&self) -> std::sync::MutexGuard<'_, T> {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Default> Default for Mutex<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T> std::ops::Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.data.as_ref().expect("held")
+    }
+}
+
+impl<T> std::ops::DerefMut for MutexGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.data.as_mut().expect("held")
+    }
+}
+
+/// As `parking_lot::Condvar`.
+#[derive(Debug, Default)]
+pub(crate) struct Condvar(OnceLock<loom::sync::Condvar>);
+
+impl Condvar {
+    pub(crate) const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    fn get(&self) -> &loom::sync::Condvar {
+        self.0.get_or_init(loom::sync::Condvar::new)
+    }
+
+    pub(crate) fn notify_one(&self) {
+        self.get().notify_one();
+    }
+
+    pub(crate) fn wait(&self, guard: &mut MutexGuard<'_, ()>) {
+        guard.data = None;
+        let held = self.get().wait(guard.held.take().expect("held"));
+        guard.held = Some(held.unwrap_or_else(PoisonError::into_inner));
+        guard.data = Some(guard.mutex.data());
+    }
+
+    /// There is no time in a model: it is always over. What comes at the same moment is what is looked at.
+    pub(crate) fn wait_until(&self, _: &mut MutexGuard<'_, ()>, _: Instant) -> TimedOut {
+        TimedOut
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct TimedOut;
+
+impl TimedOut {
+    pub(crate) fn timed_out(&self) -> bool {
+        true
+    }
+}
+
+/// Nothing: loom's own would let all others run as far as they can, and so leave most orders out. Nobody here yields without
+/// end.
+pub(crate) fn yield_now() {}
