@@ -1,4 +1,5 @@
 //! Every wait of every type takes its time, times out or is killed at random; in the end everything is still there.
+#![forbid(unsafe_code)]
 
 use super::{Arc, Condvar, CyclicBarrier, Event, Mutex, RwLock, Semaphore, mpmc};
 use crate::queue::Queue;
