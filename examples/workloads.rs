@@ -2,12 +2,12 @@
 //!
 //!     cargo run --release --example workloads -- WORKLOAD WORKERS [N|PORT]
 //!
-//! `WORKLOAD` is `yield`, `spawn`, `spawn_yield`, `memory`, `chan`, `mpmc`, `mutex`, `timers` or `echo`; each line reads
+//! `WORKLOAD` is `yield`, `spawn`, `spawn_yield`, `memory`, `chan`, `mpmc`, `mutex`, `timers`, `hog` or `echo`; each line reads
 //! `WORKLOAD peer=greenthread n=N value=V unit=U`. `echo` serves until it is ended.
 
-use greenthread::net::TcpListener;
+use greenthread::net::{TcpListener, TcpStream};
 use greenthread::sync::{Arc, Mutex, mpmc, mpsc};
-use greenthread::{Runtime, spawn, yield_now};
+use greenthread::{Runtime, blocking, sleep, spawn, yield_now};
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::process::ExitCode;
@@ -209,6 +209,97 @@ fn echo(port: u16) {
     }
 }
 
+/// How late 1000 sleepers and 50 echo connections are while `hog` runs for `time`, and how many of them it held up.
+fn lateness(label: &str, time: Duration, hog: impl FnOnce() + Send + 'static) {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let servers: Vec<_> = (0..50)
+        .map(|_| {
+            let client = TcpStream::connect(address).unwrap();
+            let (mut server, _) = listener.accept().unwrap();
+            let handle = spawn(move || {
+                let mut byte = [0];
+                while server.read(&mut byte).is_ok_and(|n| n == 1) {
+                    server.write_all(&byte).unwrap();
+                }
+            });
+            (client, handle)
+        })
+        .collect();
+    let begin = Instant::now() + Duration::from_millis(100);
+    let end = begin + time;
+    let measure = move |mut step: Box<dyn FnMut() -> Duration + Send>| {
+        spawn(move || {
+            sleep(begin.saturating_duration_since(Instant::now()));
+            let mut late = Vec::new();
+            while Instant::now() < end {
+                late.push(step());
+            }
+            late
+        })
+    };
+    let sleepers: Vec<_> = (0..1000)
+        .map(|_| {
+            measure(Box::new(|| {
+                let start = Instant::now();
+                sleep(PAUSE);
+                start.elapsed() - PAUSE
+            }))
+        })
+        .collect();
+    let (clients, servers): (Vec<_>, Vec<_>) = servers.into_iter().unzip();
+    let echoes: Vec<_> = clients
+        .into_iter()
+        .map(|mut client| {
+            measure(Box::new(move || {
+                sleep(PAUSE);
+                let start = Instant::now();
+                client.write_all(b"x").unwrap();
+                client.read_exact(&mut [0]).unwrap();
+                start.elapsed()
+            }))
+        })
+        .collect();
+    sleep(begin.saturating_duration_since(Instant::now()));
+    let hog = spawn(hog);
+    for (what, handles) in [("sleep", sleepers), ("echo", echoes)] {
+        let threads: Vec<Vec<Duration>> =
+            handles.into_iter().map(|handle| handle.join().unwrap()).collect();
+        let held = threads.iter().filter(|late| late.iter().any(|late| *late > time / 2)).count();
+        let mut all: Vec<Duration> = threads.iter().flatten().copied().collect();
+        all.sort();
+        let at = |percent: usize| all[(all.len() - 1) * percent / 100].as_secs_f64() * 1e3;
+        for (name, percent) in [("p50", 50), ("p99", 99), ("max", 100)] {
+            report(&format!("{label}_{what}_{name}"), all.len() as u64, at(percent), "ms");
+        }
+        report(&format!("{label}_{what}_held_up"), threads.len() as u64, held as f64, "threads");
+    }
+    hog.join().unwrap();
+    servers.into_iter().for_each(|server| server.join().unwrap());
+}
+
+/// Computes until `time` is over, calling `between` every millisecond or so.
+fn compute(time: Duration, between: impl Fn()) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        let slice = Instant::now();
+        while slice.elapsed() < Duration::from_millis(1) {
+            black_box(0);
+        }
+        between();
+    }
+}
+
+/// One that computes for `millis`: none for comparison, one that never gives way, one that does, one on the pool.
+fn hogs(label: &str, millis: u64) {
+    let time = Duration::from_millis(millis);
+    lateness(&format!("{label}_none"), time, || ());
+    lateness(&format!("{label}_hog"), time, move || compute(time, || ()));
+    lateness(&format!("{label}_yielding"), time, move || compute(time, yield_now));
+    lateness(&format!("{label}_blocking"), time, move || blocking(move || compute(time, || ())));
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize| arguments.get(at).map(|text| text.parse::<u64>());
@@ -236,6 +327,7 @@ fn main() -> ExitCode {
             "chan" => ping_pong(&label, argument.unwrap_or(500_000)),
             "mpmc" => many_to_many(&label, argument.unwrap_or(2_000_000)),
             "mutex" => mutex(&label),
+            "hog" => hogs(&label, argument.unwrap_or(2000)),
             "timers" => timers(&label, argument.unwrap_or(100_000)),
             "echo" => echo(argument.unwrap_or(7000) as u16),
             _ => {
