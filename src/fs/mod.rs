@@ -17,6 +17,8 @@
 #![forbid(unsafe_code)]
 
 mod dir;
+#[cfg(test)]
+mod faults;
 mod file;
 mod functions;
 mod open_options;

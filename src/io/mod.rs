@@ -13,6 +13,8 @@
 //!
 //! Invariant: try first, then wait; a registration ends before its descriptor does.
 
+#[cfg(test)]
+mod faults;
 mod handle;
 mod pipe;
 mod poll;

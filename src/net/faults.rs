@@ -1,7 +1,7 @@
 //! Each system call below a socket, made to fail.
 #![forbid(unsafe_code)]
 
-use super::{Shutdown, TcpListener, TcpStream};
+use super::{ListenOptions, Shutdown, TcpListener, TcpStream, UdpSocket};
 use crate::runtime::Runtime;
 use crate::sys::fault::{Call, fail};
 use std::io::{ErrorKind, Read, Write};
@@ -127,4 +127,60 @@ fn waiting() {
             assert_eq!(b.read(&mut [0]).unwrap(), 1, "it registers when next asked");
         })
         .unwrap();
+}
+
+#[test]
+fn listen_options() {
+    both(|| {
+        for call in [Call::Socket, Call::SetSockOpt, Call::Bind, Call::Listen] {
+            fail(call, 0, 1, libc::EACCES);
+            let error = ListenOptions::new().bind("127.0.0.1:0").unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::EACCES));
+        }
+        // The second address is tried.
+        fail(Call::Bind, 0, 1, libc::EADDRINUSE);
+        let both = ["127.0.0.1:0".parse().unwrap(); 2];
+        ListenOptions::new().bind(&both[..]).unwrap();
+    });
+}
+
+#[test]
+fn datagrams() {
+    both(|| {
+        for call in [Call::Socket, Call::Bind] {
+            fail(call, 0, 1, libc::EMFILE);
+            let error = UdpSocket::bind("127.0.0.1:0").unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+        }
+        let a = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = a.local_addr().unwrap();
+        fail(Call::Connect, 0, 1, libc::ENETUNREACH);
+        assert_eq!(a.connect(address).unwrap_err().kind(), ErrorKind::NetworkUnreachable);
+        a.connect(address).unwrap();
+        fail(Call::Send, 0, 2, libc::ENOBUFS);
+        assert_eq!(a.send(b"x").unwrap_err().raw_os_error(), Some(libc::ENOBUFS));
+        assert_eq!(a.send_to(b"x", address).unwrap_err().raw_os_error(), Some(libc::ENOBUFS));
+        // No room yet. By a handle of its own: the other one must not be registered yet when a readiness proves wrong.
+        let clone = a.try_clone().unwrap();
+        fail(Call::Send, 0, 1, libc::EAGAIN);
+        assert_eq!(clone.send(b"data").unwrap(), 4);
+        let mut buffer = [0; 8];
+        fail(Call::Recv, 0, 4, libc::ECONNREFUSED);
+        for error in [
+            a.recv(&mut buffer).unwrap_err(),
+            a.peek(&mut buffer).unwrap_err(),
+            a.recv_from(&mut buffer).unwrap_err(),
+            a.peek_from(&mut buffer).unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        }
+        fail(Call::Recv, 0, 1, libc::EAGAIN);
+        assert_eq!(a.recv_from(&mut buffer).unwrap(), (4, address), "nothing was lost");
+        fail(Call::Dup, 0, 1, libc::EMFILE);
+        assert_eq!(a.try_clone().unwrap_err().raw_os_error(), Some(libc::EMFILE));
+        fail(Call::SetSockOpt, 0, 1, libc::EINVAL);
+        assert!(a.set_broadcast(true).is_err() && !a.broadcast().unwrap());
+        fail(Call::GetSockOpt, 0, 1, libc::EINVAL);
+        assert!(a.take_error().is_err());
+    });
 }

@@ -8,16 +8,25 @@
 //! - `TcpListener::set_only_v6` and `only_v6`, deprecated in std, are not there.
 //! - [`TcpStream::set_linger`] and `linger` are there already; in std they are unstable.
 //!
+//! - [`ListenOptions`] and [`TcpStream::set_keepalive`] are not in std. Every other option can be set by `socket2`'s `SockRef`.
+//!
+//! # Sharing and closing
+//! Green threads may use one socket at once, by shared reference or by clones; one may read while another writes. A socket
+//! cannot be dropped while somebody waits in it, as the wait borrows it, and dropping a clone leaves the others open. What
+//! wakes those who wait is `shutdown`: reads see the end, writes fail.
+//!
 //! Invariant: every operation goes through the one would-block loop of `io::Io`.
 
 mod addr;
 #[cfg(test)]
 mod faults;
+mod listen_options;
 mod tcp_listener;
 mod tcp_stream;
 mod udp_socket;
 
 pub use addr::ToSocketAddrs;
+pub use listen_options::ListenOptions;
 pub use std::net::{
     AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6,
 };

@@ -8,7 +8,7 @@ use crate::runtime::reactor::Direction;
 use crate::sys::fault::{self, Call};
 use crate::sys::socket::Take;
 use crate::sys::time::deadline_after;
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::time::{Duration, Instant};
 
@@ -150,6 +150,30 @@ impl TcpStream {
     /// What the system said.
     pub fn nodelay(&self) -> io::Result<bool> {
         self.io.get().nodelay()
+    }
+
+    /// After how long without data the system asks the peer whether it is still there, so that one that vanished becomes an
+    /// error (`SO_KEEPALIVE` and `TCP_KEEPIDLE`, in whole seconds); `None`, as it is at first, for never. Not in std.
+    ///
+    /// # Errors
+    /// `InvalidInput` for less than a second, or what the system said.
+    pub fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
+        fault::check(Call::SetSockOpt)?;
+        let socket = SockRef::from(self.io.get());
+        match idle {
+            Some(idle) => socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle)),
+            None => socket.set_keepalive(false),
+        }
+    }
+
+    /// What [`set_keepalive`](Self::set_keepalive) set.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn keepalive(&self) -> io::Result<Option<Duration>> {
+        fault::check(Call::GetSockOpt)?;
+        let socket = SockRef::from(self.io.get());
+        if socket.keepalive()? { socket.tcp_keepalive_time().map(Some) } else { Ok(None) }
     }
 
     /// What happens to unsent data when the connection is closed (`SO_LINGER`): zero resets it.

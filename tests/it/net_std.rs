@@ -1,7 +1,7 @@
 //! What std documents of its TCP types, on ours: each case on a green thread and on an OS thread.
 
 use crate::support::everywhere;
-use greenthread::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use greenthread::net::{ListenOptions, Shutdown, SocketAddr, TcpListener, TcpStream};
 use greenthread::{sleep, spawn};
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
@@ -280,6 +280,12 @@ cases! {
         assert_eq!(stream.ttl().unwrap(), 100);
         assert!(stream.take_error().unwrap().is_none());
         assert_eq!(stream.linger().unwrap(), None);
+        assert_eq!(stream.keepalive().unwrap(), None);
+        stream.set_keepalive(Some(Duration::from_secs(77))).unwrap();
+        assert_eq!(stream.keepalive().unwrap(), Some(Duration::from_secs(77)));
+        assert!(stream.set_keepalive(Some(Duration::ZERO)).is_err());
+        stream.set_keepalive(None).unwrap();
+        assert_eq!(stream.keepalive().unwrap(), None);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_ttl(99).unwrap();
         assert_eq!(listener.ttl().unwrap(), 99);
@@ -349,6 +355,32 @@ cases! {
             assert!(held.len() < 1000);
         };
         assert_eq!(error.kind(), ErrorKind::TimedOut);
+    }
+
+    fn listen_options() {
+        let options = ListenOptions::new().backlog(0).reuse_port(true);
+        let first = options.bind("127.0.0.1:0").unwrap();
+        let address = first.local_addr().unwrap();
+        let error = ListenOptions::new().bind(address).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        let second = options.bind(address).unwrap();
+        // Whichever gets it.
+        let acceptors = [first, second].map(|listener| {
+            listener.set_nonblocking(true).unwrap();
+            listener
+        });
+        let _client = TcpStream::connect(address).unwrap();
+        while !acceptors.iter().any(|listener| listener.accept().is_ok()) {
+            sleep(Duration::from_millis(1));
+        }
+        if let Ok(both) = ListenOptions::new().only_v6(false).bind("[::]:0") {
+            let port = both.local_addr().unwrap().port();
+            TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let only = ListenOptions::new().only_v6(true).bind("[::]:0").unwrap();
+            let port = only.local_addr().unwrap().port();
+            let error = TcpStream::connect(("127.0.0.1", port)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        }
     }
 
     fn debug_shows_the_addresses() {

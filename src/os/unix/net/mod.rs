@@ -15,6 +15,8 @@
 
 mod addr;
 mod datagram;
+#[cfg(test)]
+mod faults;
 mod listener;
 mod stream;
 
