@@ -123,7 +123,12 @@ fn wait(
     deadline: Option<Instant>,
 ) -> io::Result<usize> {
     if !park::is_green() {
-        return poll::wait_fds(plain, deadline);
+        let mut ready = 0;
+        park::block_os_thread(deadline, |deadline| {
+            ready = poll::wait_fds(plain, deadline)?;
+            Ok::<_, io::Error>(ready > 0)
+        })?;
+        return Ok(ready);
     }
     let now = Instant::now();
     let ready = poll::wait_fds(plain, Some(now))?;

@@ -377,6 +377,24 @@ pub(crate) fn raise_kill() -> ! {
     }
 }
 
+/// A wait of the calling OS thread in a system call, `wait`, which sleeps until the deadline that it is given at most and
+/// says whether something came before: an open timeout ends it too. What others let expire meanwhile is seen at its end.
+pub(crate) fn block_os_thread<E>(
+    deadline: Option<Instant>,
+    wait: impl FnOnce(Option<Instant>) -> Result<bool, E>,
+) -> Result<bool, E> {
+    let interruption = Parker::new().interruption();
+    if interruption == Interruption::Now {
+        raise_kill();
+    }
+    let (until, limited) = interruption.cut(deadline);
+    let in_time = wait(until)?;
+    if limited && !in_time {
+        raise_kill();
+    }
+    Ok(in_time)
+}
+
 /// Ends the calling green thread as if it had been killed.
 pub(crate) fn end_as_killed() -> ! {
     resume(Box::new(Kill))

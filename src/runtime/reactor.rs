@@ -182,7 +182,9 @@ impl Source {
         deadline: Option<Instant>,
     ) -> io::Result<bool> {
         if !park::is_green() {
-            let ready = poll::wait_fd(self.fd, direction == Direction::Write, deadline)?;
+            let ready = park::block_os_thread(deadline, |deadline| {
+                poll::wait_fd(self.fd, direction == Direction::Write, deadline)
+            })?;
             if ready {
                 // A hub that has the source may be busy and not know yet: without the bit nothing would be tried.
                 self.readiness.fetch_or(direction.bit(), Ordering::SeqCst);

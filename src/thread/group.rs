@@ -110,7 +110,8 @@ impl<E> Clone for TaskGroup<'_, '_, E> {
 /// An error of `body` counts as that of a task. A kill of a single task, by its handle, is not a failure. What is killed or
 /// ended unwinds, see [`JoinHandle::kill`](crate::JoinHandle::kill). Where the caller itself is killed, or a
 /// [`timeout`](crate::timeout()) around it expires, the tasks are killed and waited for, as those of a [`scope`] are. With
-/// `panic = "abort"` nothing can be unwound: all run to their ends.
+/// `panic = "abort"` nothing can be unwound: all run to their ends. On an OS thread that waits for a socket, `body` ends
+/// when that wait is over.
 ///
 /// # Errors
 /// What the tasks and `body` failed with, at least one error.

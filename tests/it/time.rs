@@ -230,3 +230,37 @@ fn panics_are_caught_kills_and_timeouts_pass() {
         assert_eq!(rounds.load(Ordering::SeqCst), 3);
     });
 }
+
+#[test]
+fn timeouts_end_the_waits_of_sockets() {
+    use greenthread::net::{TcpListener, TcpStream};
+    use std::io::{Read, Write};
+    everywhere(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        assert!(timeout(SHORT, || client.read(&mut [0])).is_err());
+        assert!(timeout(SHORT, || listener.accept()).is_err());
+        // A socket's own timeout is an error of the operation, as ever.
+        client.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        let own = timeout(FOR_EVER, || client.read(&mut [0]));
+        assert_eq!(own.unwrap().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+        // One that never waits for long is ended as well.
+        let stop = Arc::new(AtomicUsize::new(0));
+        let stopped = Arc::clone(&stop);
+        let sender = spawn(move || {
+            while stopped.load(Ordering::SeqCst) == 0 && server.write_all(&[1]).is_ok() {
+                sleep(Duration::from_millis(1));
+            }
+        });
+        client.set_read_timeout(None).unwrap();
+        let late = timeout(SHORT * 4, || {
+            loop {
+                assert_eq!(client.read(&mut [0]).unwrap(), 1);
+            }
+        });
+        assert!(late.is_err());
+        stop.store(1, Ordering::SeqCst);
+        sender.join().unwrap();
+    });
+}
