@@ -4,12 +4,13 @@
 #![forbid(unsafe_code)]
 
 use super::deadlock;
+use super::delayed::{Delayed, DelayedList};
 use super::reactor::Sources;
 use super::roster::Roster;
 use super::scheduler::Scheduler;
 #[cfg(feature = "watchdog")]
 use super::task::Watched;
-use super::task::{Cause, Inbox, Started, TaskRef, Token, switch};
+use super::task::{Cause, Inbox, Started, TaskRef, Token, Woken, switch};
 use super::timer::{TimerId, Wheel};
 use crate::coroutine::Root;
 use crate::stack::StackSize;
@@ -23,6 +24,7 @@ use crate::util::static_pool::StaticPool;
 use crossbeam_deque::{Injector, Worker};
 use parking_lot::Mutex;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
@@ -157,6 +159,14 @@ impl HubShared {
     }
 }
 
+/// What a timer is for.
+#[derive(Debug)]
+enum Due {
+    Wake(Started, Token),
+    /// A task that is to start: its place among the delayed ones.
+    Start(u32),
+}
+
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Hub {
@@ -166,8 +176,12 @@ pub(crate) struct Hub {
     ready: Ring<Started>,
     /// New tasks; other workers steal from here.
     pub(crate) fresh: Worker<TaskRef>,
+    /// New tasks that must not be stolen.
+    local: RefCell<VecDeque<TaskRef>>,
+    /// Tasks that are to start later.
+    delayed: RefCell<DelayedList>,
     pub(super) roster: RefCell<Roster>,
-    timers: RefCell<Wheel<(Started, Token)>>,
+    timers: RefCell<Wheel<Due>>,
     poller: RefCell<Poller>,
     /// The green thread that is running.
     current: Cell<Option<Started>>,
@@ -200,6 +214,8 @@ impl Hub {
             scheduler,
             ready: Ring::with_capacity(256),
             fresh,
+            local: RefCell::default(),
+            delayed: RefCell::default(),
             roster: RefCell::default(),
             timers: RefCell::new(Wheel::new(time::now())),
             poller: RefCell::new(poller),
@@ -247,12 +263,69 @@ impl Hub {
         self.ready.push(started);
     }
 
+    /// Takes in a task of this hub whose wait has ended.
+    #[inline]
+    pub(crate) fn woken(&self, woken: Woken) {
+        match woken {
+            Woken::Started(started) => self.ready.push(started),
+            Woken::Delayed(place) => self.end_delay(place),
+        }
+    }
+
+    /// Queues a new task of the hub's own scheduler, made or taken in on this OS thread.
+    #[inline]
+    pub(crate) fn push_new(&self, task: TaskRef) {
+        if task.is_local() { self.push_local(task) } else { self.scheduler.push_from(self, task) }
+    }
+
+    /// Queues a new task that must start here.
+    pub(crate) fn push_local(&self, task: TaskRef) {
+        if self.scheduler.has_thieves() {
+            self.local.borrow_mut().push_back(task);
+        } else {
+            self.fresh.push(task);
+        }
+    }
+
+    /// Whether the hub has tasks to start that no other hub may take.
+    pub(crate) fn has_local(&self) -> bool {
+        !self.local.borrow().is_empty()
+    }
+
+    /// Keeps a new task until its time comes or it is killed.
+    #[cold]
+    fn delay(&self, task: TaskRef, at: Instant) {
+        let mut delayed = self.delayed.borrow_mut();
+        let place = delayed.next_place();
+        let timer = self.timers.borrow_mut().insert(time::nanos(at), Due::Start(place));
+        task.set_delayed(self.shared, place);
+        let token = task.park_word().prepare();
+        let kept = task.clone();
+        delayed.add(Delayed { task, token, timer });
+        drop(delayed);
+        // As in a wait: a kill that came too early to end this one is seen here.
+        if !kept.park_word().park(token, true) || (kept.is_killed() && kept.park_word().interrupt())
+        {
+            self.end_delay(place);
+        }
+    }
+
+    /// Queues a delayed task: its time has come, or it has been killed.
+    #[cold]
+    fn end_delay(&self, place: u32) {
+        let delayed = self.delayed.borrow_mut().take(place);
+        if let Some(Delayed { task, timer, .. }) = delayed {
+            self.timers.borrow_mut().cancel(timer);
+            self.push_new(task);
+        }
+    }
+
     pub(crate) fn stack_size(&self) -> StackSize {
         self.stack_size
     }
 
     pub(crate) fn add_timer(&self, started: Started, token: Token, at: Instant) -> TimerId {
-        self.timers.borrow_mut().insert(time::nanos(at), (started, token))
+        self.timers.borrow_mut().insert(time::nanos(at), Due::Wake(started, token))
     }
 
     pub(crate) fn cancel_timer(&self, timer: TimerId) {
@@ -359,6 +432,13 @@ impl Hub {
     pub(crate) fn start_fresh(&self, start_one: impl Fn(&Self, TaskRef) -> bool) -> usize {
         let mut count = 0;
         let thieves = self.scheduler.has_thieves();
+        if thieves {
+            let local = self.local.borrow_mut().pop_front();
+            if let Some(task) = local {
+                count += 1;
+                start_one(self, task);
+            }
+        }
         while let Some(task) = self.fresh.pop() {
             count += 1;
             if thieves && let Some(other) = self.scheduler.lighter_than(self) {
@@ -376,6 +456,13 @@ impl Hub {
     /// Starts a new task, or ends it where there is no memory for its stack. Says whether it has ended.
     #[inline(always)]
     pub(crate) fn start(&self, task: TaskRef) -> bool {
+        if let Some(at) = task.start_at()
+            && !task.is_killed()
+            && at > Instant::now()
+        {
+            self.delay(task, at);
+            return true;
+        }
         match switch::start(task, self.shared, self.stack_size) {
             Ok(started) => {
                 self.roster.borrow_mut().add(started);
@@ -399,7 +486,7 @@ impl Hub {
     #[inline(always)]
     pub(crate) fn drain_inbox(&self) {
         if !self.shared.inbox.is_empty() {
-            self.shared.inbox.drain(|started| self.ready.push(started));
+            self.shared.inbox.drain(|woken| self.woken(woken));
         }
     }
 
@@ -414,11 +501,23 @@ impl Hub {
         if timers.is_empty() {
             return;
         }
-        timers.advance(time::now(), |(started, token)| {
-            if started.with(|task| task.park_word().expire(token)) {
-                self.ready.push(started);
+        let mut to_start = Vec::new();
+        timers.advance(time::now(), |due| match due {
+            Due::Wake(started, token) => {
+                if started.with(|task| task.park_word().expire(token)) {
+                    self.ready.push(started);
+                }
+            }
+            Due::Start(place) => {
+                // Unless it has been killed: then it is in the inbox.
+                let delayed = self.delayed.borrow();
+                if delayed.get(place).is_some_and(|it| it.task.park_word().expire(it.token)) {
+                    to_start.push(place);
+                }
             }
         });
+        drop(timers);
+        to_start.into_iter().for_each(|place| self.end_delay(place));
     }
 
     /// Looks for readiness without waiting, where there is anything that could become ready.
@@ -501,10 +600,24 @@ impl Hub {
 
     /// Kills every green thread of the hub.
     pub(crate) fn kill_all(&self) {
-        let all: Vec<TaskRef> = self.roster.borrow().iter().map(Started::task).collect();
+        let mut all: Vec<TaskRef> = self.roster.borrow().iter().map(Started::task).collect();
+        all.extend(self.delayed.borrow().tasks().cloned());
         for task in all {
             task.kill();
         }
+    }
+
+    /// Whether it has neither green threads nor new tasks.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.live() == 0
+            && self.fresh.is_empty()
+            && !self.has_local()
+            && self.delayed.borrow().is_empty()
+    }
+
+    /// A new task that nobody else will start.
+    pub(crate) fn pop_leftover(&self) -> Option<TaskRef> {
+        self.fresh.pop().or_else(|| self.local.borrow_mut().pop_front())
     }
 
     /// Gives up the green threads that did not end: they stay where they are for ever. Returns their names.

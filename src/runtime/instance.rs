@@ -6,6 +6,7 @@ use super::family::Family;
 use super::hub::{Hub, HubShared};
 use super::panic_hook;
 use super::park::{self, Parker, Reason, Wake};
+use super::paused::Paused;
 use super::scheduler::{Phase, Scheduler};
 use super::stragglers::Stragglers;
 use super::task::{Cause, JoinError, Joinable, Meta, TaskRef, current, new_task};
@@ -189,8 +190,8 @@ impl Runtime {
         failed.map_or(Ok(runtime), Err)
     }
 
-    /// Runs `main` as a green thread and waits until it and every green thread that descends from it has ended. Those that
-    /// it spawns on another runtime do not count.
+    /// Runs `main` as a green thread and waits until it and every green thread that descends from it has ended, but for
+    /// daemons, which are killed then; see [`run`](crate::run). Those that it spawns on another runtime do not count.
     ///
     /// On a plain OS thread it blocks that, on a green thread it suspends that only.
     ///
@@ -213,7 +214,9 @@ impl Runtime {
                 self.check_is_own()
                     .map_err(|error| JoinError::new(Cause::Io(error), Some("main")))?;
                 let (family, joinable) = self.spawn_main(main, |task| self.push(task))?;
-                family.wait_and_free();
+                if let Err(names) = family.wait_and_free(GRACE) {
+                    report_given_up_daemons(&names);
+                }
                 finished(joinable)
             }
             Flavour::CurrentThread { .. } => self.run_local(main),
@@ -290,9 +293,7 @@ impl Runtime {
                 if !given_up.is_empty() {
                     report(format_args!("{}", Stragglers { given_up, busy: false }));
                 }
-                if family.is_empty() {
-                    family.free();
-                }
+                family.free_if_over();
                 match deadlock {
                     Some(report) => Err(JoinError::new(Cause::Deadlock(report), Some("main"))),
                     None => finished(joinable),
@@ -313,9 +314,9 @@ impl Runtime {
         let reservation = budget::reserve(self.stack_size)
             .map_err(|error| JoinError::new(Cause::Io(error), Some("main")))?;
         let family = Family::new();
-        family.enter();
-        let meta = Meta { name: Some("main".into()), stack_size: None };
+        let meta = Meta { name: Some("main".into()), ..Meta::default() };
         let (task, joinable) = new_task(main, Some(Box::new(meta)), Some(family), reservation);
+        family.enter(&task);
         push(task);
         Ok((family, joinable))
     }
@@ -382,6 +383,11 @@ impl Runtime {
         if let Some(task) = task {
             self.scheduler.inject(task);
         }
+    }
+
+    /// Has a new task keep itself until it is started by hand.
+    pub(crate) fn keep(&self, task: TaskRef) {
+        Paused::keep(task, Arc::clone(&self.scheduler));
     }
 
     /// Ends the runtime, as dropping it does, within a time of one's own; says what did not end by then. Green threads are
@@ -476,6 +482,14 @@ impl Drop for Runtime {
             }
         }
     }
+}
+
+fn report_given_up_daemons(names: &[String]) {
+    report(format_args!(
+        "{} daemons did not end when the run that they belong to did: {}",
+        names.len(),
+        names.join(", ")
+    ));
 }
 
 fn finished<T>(joinable: Joinable<T>) -> Result<T, JoinError> {

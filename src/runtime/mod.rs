@@ -6,12 +6,14 @@
 pub(crate) mod blocking;
 mod builder;
 mod deadlock;
+mod delayed;
 pub(crate) mod family;
 pub(crate) mod finished;
 mod hub;
 mod instance;
 mod panic_hook;
 pub(crate) mod park;
+pub(crate) mod paused;
 pub(crate) mod reactor;
 mod roster;
 mod scheduler;

@@ -261,7 +261,7 @@ impl Scheduler {
 
     /// Whether there is anything that `hub` could start or has to run; looked at between announcing sleep and sleeping.
     fn has_work(&self, hub: &Hub) -> bool {
-        !hub.shared().inbox.is_empty() || !hub.fresh.is_empty() || self.has_new()
+        !hub.shared().inbox.is_empty() || !hub.fresh.is_empty() || hub.has_local() || self.has_new()
     }
 
     /// Whether there are new tasks anywhere.

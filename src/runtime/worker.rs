@@ -42,7 +42,7 @@ pub(crate) fn wind_down(hub: &Hub, give_up: impl Fn() -> bool) -> Vec<String> {
         return Vec::new();
     }
     hub.kill_all();
-    let over = || (hub.live() == 0 && hub.fresh.is_empty()) || give_up();
+    let over = || hub.is_empty() || give_up();
     turn(
         hub,
         |hub, task| {
@@ -54,7 +54,7 @@ pub(crate) fn wind_down(hub: &Hub, give_up: impl Fn() -> bool) -> Vec<String> {
     );
     let given_up = hub.leak_all();
     // Nobody is left to start these.
-    while let Some(task) = hub.fresh.pop() {
+    while let Some(task) = hub.pop_leftover() {
         task.abandon(Cause::Killed);
     }
     given_up

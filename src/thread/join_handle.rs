@@ -20,6 +20,15 @@ pub struct JoinHandle<T> {
     joinable: Joinable<T>,
 }
 
+/// Schedules it if it is paused.
+pub(super) fn start(thread: &Thread) {
+    if thread.task().is_paused()
+        && let Some(paused) = thread.task().take_paused()
+    {
+        paused.start();
+    }
+}
+
 pub(super) fn kill(thread: &Thread) {
     if !cfg!(panic = "abort") {
         thread.task().kill();
@@ -61,6 +70,12 @@ impl<T> JoinHandle<T> {
     /// ```
     pub fn join_timeout(self, timeout: Duration) -> Result<Result<T, JoinError>, Self> {
         if self.wait_until(deadline_after(timeout)) { Ok(self.finish()) } else { Err(self) }
+    }
+
+    /// Lets a green thread go that was made by [`Builder::start_paused`](crate::Builder::start_paused). Does nothing to
+    /// one that has been started. Does not suspend.
+    pub fn start(&self) {
+        start(self.thread());
     }
 
     /// Ends the green thread by unwinding it at its next suspension point, or now if it is suspended at one; one that has
@@ -105,6 +120,7 @@ impl<T> JoinHandle<T> {
             if park::is_caller(task) {
                 return true;
             }
+            start(self.thread());
             let parker = Parker::new();
             let waiter = parker.waiter();
             if !task.add_waiter(waiter.clone()) {

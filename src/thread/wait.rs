@@ -1,7 +1,7 @@
 //! Waiting for several green threads at once.
 #![forbid(unsafe_code)]
 
-use super::{JoinError, JoinHandle, ScopedJoinHandle, Thread, ThreadId};
+use super::{JoinError, JoinHandle, LocalJoinHandle, ScopedJoinHandle, Thread, ThreadId};
 use crate::runtime::finished::Finished;
 use crate::runtime::park;
 use crate::sys::time::deadline_after;
@@ -52,7 +52,7 @@ macro_rules! handles {
     )*};
 }
 
-handles!(JoinHandle<T>, ScopedJoinHandle<'scope, T>);
+handles!(JoinHandle<T>, LocalJoinHandle<T>, ScopedJoinHandle<'scope, T>);
 
 impl<H: Handle> sealed::Sealed for &H {}
 
@@ -79,6 +79,7 @@ impl<H: Handle> Watched<H> {
                 !park::is_caller(handle.thread().task()),
                 "a green thread cannot wait for its own end: it would wait for ever"
             );
+            super::join_handle::start(handle.thread());
             if seen.insert(handle.thread().id()) {
                 different.push(Some(handle));
             }

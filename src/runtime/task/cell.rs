@@ -1,9 +1,10 @@
 //! A task of a certain type: the header, and behind it the body that becomes the result.
 
 use super::error::{Cause, JoinError, is_interruption};
-use super::header::{Header, Meta, Published, TaskRef, VTable};
+use super::header::{Header, Published, TaskRef, VTable};
 use super::link::Link;
 use super::memory;
+use super::meta::Meta;
 use super::thread::Thread;
 use crate::runtime::family::Family;
 use crate::runtime::uncaught;
@@ -111,7 +112,9 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
             unsafe { TaskRef::adopt(header) },
         );
         let result = if task.is_killed() {
-            // Killed before it began: the body never runs, but what it holds is dropped in its own green thread.
+            // Killed before it began: the body never runs, but what it holds is dropped in its own green thread, and may
+            // wait there.
+            task.forget_kill();
             drop_quietly(body);
             Err(JoinError::new(Cause::Killed, shared.name()))
         } else {
@@ -148,6 +151,9 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
             result = back;
             // SAFETY: links of this task were made for its `T`.
             unsafe { call_links(task, (&raw const result).cast()) };
+        }
+        if task.is_killed() {
+            task.forget_kill();
         }
         // SAFETY: the handle is gone, so the stage is ours.
         match unsafe { Self::stage(header).replace(Stage::Taken) } {
@@ -305,6 +311,10 @@ impl<T> Joinable<T> {
 
 impl<T> Drop for Joinable<T> {
     fn drop(&mut self) {
+        // Nobody is left to start it.
+        if self.task().is_paused() {
+            self.task().kill();
+        }
         if self.task().header().detach() {
             let mut out: Option<Result<T, JoinError>> = None;
             // SAFETY: the result was published before, and we have the only right to it.

@@ -8,17 +8,21 @@
 //! | `park` | see [`ParkWord`] | |
 //! | `refs` | everybody | |
 //! | `next` | the one waker of this wait, then the hub | the hub |
-//! | `hub`, `control` | the hub, when the task starts | wakers, after `park` told them that it sleeps |
+//! | `hub`, `control` | the hub, when the task starts; `hub` also when it is to start later | wakers, after `park` told them that it sleeps |
+//! | `roster` | the hub | the hub |
 //! | `flags` | everybody, by `fetch_or` | |
 //! | `done`, `completion` | whoever ends the task, under the lock | joiners; `done` also without it |
 //! | `reason` | the owner, before it sleeps | reports |
-//! | `generation`, `meta`, `family`, `reservation`, `vtable` | nobody after creation | everybody |
+//! | `family` | whoever has the only right to schedule the task, before that | its own hub; whoever ends it |
+//! | `generation`, `meta`, `reservation`, `vtable` | nobody after creation | everybody |
 
 use super::cell::drop_quietly;
 use super::context::Context;
 use super::current;
 use super::error::{Cause, JoinError};
+use super::inbox::Woken;
 use super::link::Link;
+use super::meta::{Heritage, Meta};
 use super::owner::{Blocker, Holder, Owner};
 use super::park_word::{Notify, ParkWord, Token};
 use crate::coroutine::Control;
@@ -26,6 +30,7 @@ use crate::runtime::family::Family;
 use crate::runtime::finished::Finished;
 use crate::runtime::hub::HubShared;
 use crate::runtime::park::{Reason, Waiter};
+use crate::runtime::paused::Paused;
 use crate::stack::StackSize;
 use crate::stack::budget::Reservation;
 use crate::sys::process;
@@ -72,6 +77,8 @@ const VALUES: u32 = 8192;
 const LINKED: u32 = 1024;
 /// Its failure is told by a scope, not by the hook for what nobody joins.
 const SCOPED: u32 = 2048;
+/// It has been made and not been scheduled. Set and cleared under the lock.
+const PAUSED: u32 = 8192;
 
 /// Killed tasks that have not ended, and timeouts that are open. While it is zero, a thread that yields or waits need not
 /// look whether it is to be interrupted.
@@ -115,13 +122,6 @@ pub(super) struct VTable {
     pub(super) wake_os: Option<unsafe fn(NonNull<Header>)>,
 }
 
-/// What a green thread was given at its creation beyond the ordinary; most have none.
-#[derive(Debug, Default)]
-pub(crate) struct Meta {
-    pub(crate) name: Option<Box<str>>,
-    pub(crate) stack_size: Option<StackSize>,
-}
-
 /// Who is to be woken: at the end of a task, or by its `unpark`.
 #[derive(Debug, Default)]
 struct Completion {
@@ -137,6 +137,8 @@ struct More {
     watchers: Vec<(Arc<Finished>, usize)>,
     /// What to call with the result, in this order.
     links: VecDeque<Link>,
+    /// With PAUSED: the right to schedule the task.
+    paused: Option<Paused>,
     /// The task itself, while it is in `park`.
     parked: Option<Waiter>,
     /// The timeouts that the owner is inside of, outermost first. Owner only.
@@ -170,7 +172,7 @@ pub(crate) struct Header {
     /// Where the hub's list of live tasks has it.
     roster: AtomicU32,
     id: AtomicU64,
-    family: Option<&'static Family>,
+    family: Cell<Option<&'static Family>>,
     meta: Option<Box<Meta>>,
     reservation: Cell<Reservation>,
     completion: Mutex<Completion>,
@@ -203,7 +205,7 @@ impl Header {
             flags: AtomicU32::new(0),
             roster: AtomicU32::new(u32::MAX),
             id: AtomicU64::new(0),
-            family,
+            family: Cell::new(family),
             meta,
             reservation: Cell::new(reservation),
             completion: Mutex::new(Completion::default()),
@@ -214,10 +216,13 @@ impl Header {
     }
 
     /// # Safety
-    /// The task has started, on the calling thread's hub, and has not ended.
-    pub(super) unsafe fn started(&self) -> Started {
-        // SAFETY: set when the task started.
-        Started(unsafe { NonNull::new_unchecked(self.control.load(Ordering::Relaxed)) })
+    /// The task sleeps on the calling thread's hub: it has started and not ended, or is to start later.
+    #[inline]
+    pub(super) unsafe fn woken(&self) -> Woken {
+        match NonNull::new(self.control.load(Ordering::Relaxed)) {
+            Some(control) => Woken::Started(Started(control)),
+            None => Woken::Delayed(self.roster.load(Ordering::Relaxed)),
+        }
     }
 
     /// Where the control block of a task that has started is.
@@ -462,7 +467,65 @@ impl TaskRef {
     }
 
     pub(crate) fn family(&self) -> Option<&'static Family> {
-        self.header().family
+        self.header().family.get()
+    }
+
+    /// Makes a task a member that the caller is about to schedule.
+    pub(crate) fn join_family(&self, family: &'static Family) {
+        self.header().family.set(Some(family));
+        family.enter(self);
+    }
+
+    fn meta(&self) -> Option<&Meta> {
+        self.header().meta.as_deref()
+    }
+
+    /// What its children are given.
+    pub(crate) fn heritage(&self) -> Option<&Arc<Heritage>> {
+        self.meta()?.heritage.as_ref()
+    }
+
+    #[inline]
+    pub(crate) fn is_daemon(&self) -> bool {
+        self.heritage().is_some_and(|heritage| heritage.daemon)
+    }
+
+    /// When it may start, if not at once.
+    #[inline]
+    pub(crate) fn start_at(&self) -> Option<Instant> {
+        self.meta()?.start_at
+    }
+
+    /// Whether it must not leave the OS thread that made it, though it may have been paused or delayed.
+    pub(crate) fn is_local(&self) -> bool {
+        self.meta().is_some_and(|meta| meta.local)
+    }
+
+    // --- before it starts ---------------------------------------------------------------------------------------
+
+    /// The hub that starts it later, and where the hub's list of such tasks has it. Called by that hub.
+    pub(crate) fn set_delayed(&self, hub: &'static HubShared, place: u32) {
+        self.set_roster(place);
+        self.header().hub.store(ptr::from_ref(hub).cast_mut(), Ordering::Relaxed);
+    }
+
+    /// Leaves the right to schedule it with it.
+    pub(crate) fn set_paused(&self, paused: Paused) {
+        let mut completion = self.header().completion.lock();
+        completion.more.get_or_insert_default().paused = Some(paused);
+        self.header().flags.fetch_or(PAUSED, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn is_paused(&self) -> bool {
+        self.header().flags.load(Ordering::Relaxed) & PAUSED != 0
+    }
+
+    /// Takes the right to schedule it, if it is still there.
+    pub(crate) fn take_paused(&self) -> Option<Paused> {
+        let mut completion = self.header().completion.lock();
+        self.header().flags.fetch_and(!PAUSED, Ordering::Relaxed);
+        completion.more.as_mut()?.paused.take()
     }
 
     pub(crate) fn stack_size(&self) -> Option<StackSize> {
@@ -520,10 +583,10 @@ impl TaskRef {
             return unsafe { wake_os(self.0) };
         }
         let hub = self.header().hub.load(Ordering::Relaxed);
-        // SAFETY: a task that slept has started, so `hub` is set; hubs' shared parts are never freed.
+        // SAFETY: a task that slept has started, or waits to be started by a hub, so `hub` is set; hubs' shared parts are never freed.
         let hub: &'static HubShared = unsafe { &*hub };
-        // SAFETY: the closure runs on the task's own hub; the task sleeps, so it has started and not ended.
-        if !current::with_hub_if(hub, |own| own.push_ready(unsafe { self.header().started() })) {
+        // SAFETY: the closure runs on the task's own hub, where the task sleeps.
+        if !current::with_hub_if(hub, |own| own.woken(unsafe { self.header().woken() })) {
             // SAFETY: the caller won the wake-up, and `hub` is the task's hub.
             unsafe { hub.inbox.push(self.0) };
             hub.wake();
@@ -557,8 +620,9 @@ impl TaskRef {
     /// Makes the task end at its next suspension point, or now if it is suspended at one.
     pub(crate) fn kill(&self) {
         let header = self.header();
-        {
-            // Under the lock, so that a task is counted only while `complete` is still to come.
+        let sleeps = {
+            // Under the lock, so that a task is counted only while `complete` is still to come, and so that the kill does
+            // not end a wait that comes after `forget_kill`.
             let _completion = header.completion.lock();
             if header.done.load(Ordering::Relaxed) {
                 return;
@@ -566,9 +630,15 @@ impl TaskRef {
             if header.flags.fetch_or(KILLED, Ordering::SeqCst) & KILLED == 0 {
                 INTERRUPTIONS.fetch_add(1, Ordering::SeqCst);
             }
-        }
-        if header.park.interrupt() {
+            header.park.interrupt()
+        };
+        if sleeps {
             self.make_runnable();
+        }
+        if self.is_paused()
+            && let Some(paused) = self.take_paused()
+        {
+            paused.schedule();
         }
     }
 
@@ -850,8 +920,8 @@ impl TaskRef {
             more.waiters.into_iter().for_each(|waiter| waiter.unpark());
             more.watchers.into_iter().for_each(|(finished, number)| finished.push(number));
         }
-        if let Some(family) = header.family {
-            family.leave();
+        if let Some(family) = header.family.get() {
+            family.leave(self);
         }
     }
 

@@ -7,6 +7,14 @@ use super::header::{Header, Started};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+/// What an inbox gives.
+#[derive(Debug)]
+pub(crate) enum Woken {
+    Started(Started),
+    /// A task that waited to be started: its place in the hub's list.
+    Delayed(u32),
+}
+
 /// Many producers, one consumer.
 #[derive(Debug)]
 pub(crate) struct Inbox {
@@ -22,7 +30,7 @@ impl Inbox {
         self.head.load(Ordering::Acquire).is_null()
     }
 
-    /// Adds a started task whose wait the caller has just ended.
+    /// Adds a task whose wait the caller has just ended.
     ///
     /// # Safety
     /// The caller won the task's wake-up ([`super::Notify::Wake`] or its like), and this is the inbox of its hub.
@@ -45,7 +53,7 @@ impl Inbox {
     }
 
     /// Takes everything out, in the order in which it was put in. Called by the hub that owns the inbox.
-    pub(crate) fn drain(&self, mut each: impl FnMut(Started)) {
+    pub(crate) fn drain(&self, mut each: impl FnMut(Woken)) {
         let mut at = self.head.swap(ptr::null_mut(), Ordering::Acquire);
         let mut reversed: *mut Header = ptr::null_mut();
         while let Some(task) = NonNull::new(at) {
@@ -60,8 +68,8 @@ impl Inbox {
             // SAFETY: as above. The link is read before `each`, which may run nothing but may queue the task.
             let task = unsafe { task.as_ref() };
             reversed = task.next.load(Ordering::Relaxed);
-            // SAFETY: a task in an inbox is suspended on the hub that owns the inbox: the caller.
-            each(unsafe { task.started() });
+            // SAFETY: a task in an inbox sleeps on the hub that owns the inbox: the caller.
+            each(unsafe { task.woken() });
         }
     }
 }

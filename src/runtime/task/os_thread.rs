@@ -1,6 +1,7 @@
 //! An OS thread as something that waits and is woken, like a task.
 
-use super::header::{Header, Meta, TaskRef, VTable};
+use super::header::{Header, TaskRef, VTable};
+use super::meta::Meta;
 use super::park_word::Token;
 use crate::stack::budget::Reservation;
 use crate::util::sync::{Condvar, Mutex};
@@ -59,7 +60,7 @@ unsafe fn wake(header: NonNull<Header>) {
 /// What the calling OS thread waits with.
 pub(crate) fn new_os_thread() -> TaskRef {
     let name = std::thread::current().name().map(Into::into);
-    let meta = Box::new(Meta { name, stack_size: None });
+    let meta = Box::new(Meta { name, ..Meta::default() });
     let thread = Box::new(OsThread {
         header: Header::new(&VTABLE, 1, Some(meta), None, Reservation::NONE),
         lock: Mutex::new(()),

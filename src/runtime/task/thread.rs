@@ -43,6 +43,24 @@ impl Thread {
         self.0.give_permit();
     }
 
+    /// The value of a label that it, or one that it descends from, was given by
+    /// [`Builder::label`](crate::Builder::label).
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.0.heritage()?.label(key)
+    }
+
+    /// All of its labels, the inherited ones first.
+    pub fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
+        let labels = self.0.heritage().map_or(&[][..], |heritage| &heritage.labels);
+        labels.iter().map(|(key, value)| (&**key, &**value))
+    }
+
+    /// Whether it is a daemon: [`run`](crate::run) does not wait for it, see
+    /// [`Builder::daemon`](crate::Builder::daemon).
+    pub fn is_daemon(&self) -> bool {
+        self.0.is_daemon()
+    }
+
     /// Whether it is a green thread, rather than an OS thread.
     pub fn is_green(&self) -> bool {
         self.0.is_green()

@@ -1,6 +1,7 @@
 //! Links, kills that wait, and joins that cannot end.
 
 use crate::support::{FOR_EVER, LIMIT, OnDrop, on_all_runtimes, until, within_limit, workers};
+use greenthread::thread::park;
 use greenthread::{JoinHandle, Runtime, current, sleep, spawn, yield_now};
 use std::panic::panic_any;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -124,6 +125,7 @@ fn links_run_in_the_green_thread_that_ends_and_may_wait() {
                 if kill {
                     sleep(FOR_EVER);
                 }
+                park();
                 vec![1, 2, 3]
             });
             let id = handle.id();
@@ -138,6 +140,7 @@ fn links_run_in_the_green_thread_that_ends_and_may_wait() {
             if kill {
                 handle.kill();
             }
+            handle.thread().unpark();
             drop(handle);
             until(|| match receive.try_recv() {
                 Ok(seen) => {
@@ -156,7 +159,10 @@ fn links_run_in_the_green_thread_that_ends_and_may_wait() {
 #[test]
 fn a_kill_ends_a_link_that_waits_but_not_the_next() {
     on_all_runtimes(|| {
-        let handle = spawn(|| "value");
+        let handle = spawn(|| {
+            park();
+            "value"
+        });
         let in_link = Arc::new(AtomicBool::new(false));
         let entered = Arc::clone(&in_link);
         handle.link(move |_| {
@@ -169,6 +175,7 @@ fn a_kill_ends_a_link_that_waits_but_not_the_next() {
             sleep(Duration::from_millis(1));
             ran.store(true, Ordering::SeqCst);
         });
+        handle.thread().unpark();
         until(|| in_link.load(Ordering::SeqCst));
         handle.kill();
         // The body had ended with its value.

@@ -1,6 +1,9 @@
 //! Green threads as their users see them.
 
 mod basics;
+mod builder;
+mod later;
 mod link;
+mod local;
 mod uncaught;
 mod wait;

@@ -34,9 +34,13 @@ fn what_nobody_joins_reaches_the_hook_and_harms_nobody() {
     let next = || receive.recv_timeout(LIMIT).unwrap();
 
     // Detached before its end: the hook runs in the green thread.
-    let before = named("before", || panic_any("before"));
-    let id = before.id();
+    let before = named("before", || {
+        greenthread::thread::park();
+        panic_any("before")
+    });
+    let (id, thread) = (before.id(), before.thread().clone());
     before.detach();
+    thread.unpark();
     assert_eq!(next(), (id, "before".into(), "before", id));
     // Dropped after its end: it runs where the handle is dropped.
     let after = named("after", || panic_any("after"));

@@ -1,0 +1,38 @@
+//! What a green thread was given at its creation beyond the ordinary; most have none.
+#![forbid(unsafe_code)]
+
+use crate::stack::StackSize;
+use std::sync::Arc;
+use std::time::Instant;
+
+#[derive(Debug, Default)]
+pub(crate) struct Meta {
+    pub(crate) name: Option<Box<str>>,
+    pub(crate) stack_size: Option<StackSize>,
+    pub(crate) heritage: Option<Arc<Heritage>>,
+    /// When it may start.
+    pub(crate) start_at: Option<Instant>,
+    /// Its body is not `Send`.
+    pub(crate) local: bool,
+}
+
+/// What its children are given too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Heritage {
+    pub(crate) daemon: bool,
+    /// Each key once, in the order in which they were first set.
+    pub(crate) labels: Vec<(Box<str>, Box<str>)>,
+}
+
+impl Heritage {
+    pub(crate) fn label(&self, key: &str) -> Option<&str> {
+        self.labels.iter().find(|(own, _)| **own == *key).map(|(_, value)| &**value)
+    }
+
+    pub(crate) fn set_label(&mut self, key: String, value: String) {
+        match self.labels.iter_mut().find(|(own, _)| **own == *key) {
+            Some((_, old)) => *old = value.into(),
+            None => self.labels.push((key.into(), value.into())),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Green threads that stay on the OS thread that spawned them.
+#![forbid(unsafe_code)]
+
+use super::{Builder, JoinError, JoinHandle, Thread, ThreadId};
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+/// Spawns a green thread on the calling OS thread: a worker, or one that runs a current-thread runtime. It never leaves
+/// that, so neither what it takes along nor its value need be `Send`. Does not suspend.
+///
+/// # Panics
+/// On an OS thread that runs no green threads, and where there is no room for another stack;
+/// [`Builder::spawn_local`] returns that as an error instead.
+///
+/// # Examples
+/// ```
+/// use std::{cell::Cell, rc::Rc};
+/// greenthread::run(|| {
+///     let shared = Rc::new(Cell::new(1));
+///     let own = shared.clone();
+///     let local = greenthread::thread::spawn_local(move || own.set(own.get() + 1));
+///     local.join().unwrap();
+///     assert_eq!(shared.get(), 2);
+/// });
+/// ```
+pub fn spawn_local<F, T>(body: F) -> LocalJoinHandle<T>
+where
+    F: FnOnce() -> T + 'static,
+    T: 'static,
+{
+    Builder::new().spawn_local(body).expect("failed to spawn a local green thread")
+}
+
+/// A [`JoinHandle`] of a green thread that was made by [`spawn_local`]; its methods are those of `JoinHandle`. Like what
+/// the green thread holds it stays on the OS thread:
+/// ```compile_fail,E0277
+/// fn send<T: Send>() {}
+/// send::<greenthread::thread::LocalJoinHandle<u8>>();
+/// ```
+/// ```compile_fail,E0277
+/// fn share<T: Sync>() {}
+/// share::<greenthread::thread::LocalJoinHandle<u8>>();
+/// ```
+pub struct LocalJoinHandle<T> {
+    handle: JoinHandle<T>,
+    not_send: PhantomData<*mut ()>,
+}
+
+impl<T> LocalJoinHandle<T> {
+    pub(super) fn new(handle: JoinHandle<T>) -> Self {
+        Self { handle, not_send: PhantomData }
+    }
+
+    /// As [`JoinHandle::join`].
+    ///
+    /// # Errors
+    /// As for [`JoinHandle::join`].
+    pub fn join(self) -> Result<T, JoinError> {
+        self.handle.join()
+    }
+
+    /// As [`JoinHandle::join_timeout`].
+    ///
+    /// # Errors
+    /// The handle back if the time ran out.
+    pub fn join_timeout(self, timeout: Duration) -> Result<Result<T, JoinError>, Self> {
+        self.handle.join_timeout(timeout).map_err(Self::new)
+    }
+
+    /// As [`JoinHandle::start`].
+    pub fn start(&self) {
+        self.handle.start();
+    }
+
+    /// As [`JoinHandle::kill`].
+    pub fn kill(&self) {
+        self.handle.kill();
+    }
+
+    /// As [`JoinHandle::kill_and_wait`].
+    pub fn kill_and_wait(&self, timeout: Duration) -> bool {
+        self.handle.kill_and_wait(timeout)
+    }
+
+    /// As [`JoinHandle::detach`].
+    pub fn detach(self) {}
+
+    /// As [`JoinHandle::is_finished`].
+    pub fn is_finished(&self) -> bool {
+        self.handle.is_finished()
+    }
+
+    /// As [`JoinHandle::thread`].
+    pub fn thread(&self) -> &Thread {
+        self.handle.thread()
+    }
+
+    /// As [`JoinHandle::id`].
+    pub fn id(&self) -> ThreadId {
+        self.handle.id()
+    }
+
+    /// As [`JoinHandle::name`].
+    pub fn name(&self) -> Option<&str> {
+        self.handle.name()
+    }
+}
+
+impl<T: 'static> LocalJoinHandle<T> {
+    /// As [`JoinHandle::link`].
+    pub fn link(&self, f: impl FnOnce(&Result<T, JoinError>) + Send + 'static) {
+        self.handle.link(f);
+    }
+
+    /// As [`JoinHandle::link_value`].
+    pub fn link_value(&self, f: impl FnOnce(&T) + Send + 'static) {
+        self.handle.link_value(f);
+    }
+
+    /// As [`JoinHandle::link_failure`].
+    pub fn link_failure(&self, f: impl FnOnce(&JoinError) + Send + 'static) {
+        self.handle.link_failure(f);
+    }
+}
+
+impl<T> fmt::Debug for LocalJoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalJoinHandle").field("thread", self.thread()).finish_non_exhaustive()
+    }
+}
