@@ -4,13 +4,19 @@
 //!
 //! `WORKLOAD` is `yield`, `spawn`, `spawn_yield`, `memory`, `chan`, `mpmc`, `mutex`, `timers`, `hog` or `echo`; each line reads
 //! `WORKLOAD peer=greenthread n=N value=V unit=U`. `echo` serves until it is ended.
+//! `WORKLOAD` is `yield`, `spawn`, `spawn_yield`, `memory`, `chan`, `mpmc`, `mutex`, `storm`, `storm_small`, `echo` or
+//! `http`; each line reads `WORKLOAD peer=greenthread n=N value=V unit=U`. `echo` and `http` serve until they are ended.
+//! `storm` has N clients in a second process connect at once, echo one message each and stay; it tells what a connection
+//! then takes, with a buffer of 4096 bytes on its stack or, small, of 256.
 
 use greenthread::net::{TcpListener, TcpStream};
+use greenthread::net::{SocketAddr, TcpListener, TcpStream};
+use greenthread::server::StreamServer;
 use greenthread::sync::{Arc, Mutex, mpmc, mpsc};
 use greenthread::{Runtime, blocking, sleep, spawn, yield_now};
 use std::hint::black_box;
-use std::io::{Read, Write};
-use std::process::ExitCode;
+use std::io::{self, BufRead, Read, Write};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -298,6 +304,109 @@ fn hogs(label: &str, millis: u64) {
     lateness(&format!("{label}_hog"), time, move || compute(time, || ()));
     lateness(&format!("{label}_yielding"), time, move || compute(time, yield_now));
     lateness(&format!("{label}_blocking"), time, move || blocking(move || compute(time, || ())));
+const HELLO: &[u8] =
+    b"HTTP/1.1 200 OK\r\nServer: greenthread\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\
+    \r\nHello, World!";
+
+/// Answers every HTTP request on `port` with a short text until the process is ended.
+fn http(port: u16) {
+    let server = StreamServer::bind(("127.0.0.1", port), |mut stream, _| -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let (mut buffer, mut filled, mut replies) = ([0; 4096], 0, Vec::new());
+        loop {
+            match stream.read(&mut buffer[filled..])? {
+                0 => return Ok(()),
+                got => filled += got,
+            }
+            let mut used = 0;
+            while used < filled {
+                let mut headers = [httparse::EMPTY_HEADER; 16];
+                let mut request = httparse::Request::new(&mut headers);
+                match request.parse(&buffer[used..filled]).map_err(io::Error::other)? {
+                    httparse::Status::Complete(length) => used += length,
+                    httparse::Status::Partial => break,
+                }
+                replies.extend_from_slice(HELLO);
+            }
+            buffer.copy_within(used..filled, 0);
+            filled -= used;
+            stream.write_all(&replies)?;
+            replies.clear();
+        }
+    });
+    server.expect("bind").serve_forever().expect("accept");
+}
+
+/// Echoes with a buffer of `SIZE` bytes on the stack.
+fn echo_with<const SIZE: usize>(mut stream: TcpStream, _: SocketAddr) -> io::Result<()> {
+    let mut buffer = [0; SIZE];
+    loop {
+        match stream.read(black_box(&mut buffer))? {
+            0 => return Ok(()),
+            got => stream.write_all(&buffer[..got])?,
+        }
+    }
+}
+
+/// The clients of a storm, in their own process: `n` that connect at once, each with an echo. Then says so, and holds the
+/// connections until standard input ends.
+fn storm_clients(port: u16, n: u64) {
+    let start = Instant::now();
+    let clients: Vec<_> = (0..n)
+        .map(|at| {
+            spawn(move || -> io::Result<TcpStream> {
+                let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+                let message = [at.to_le_bytes(); 8].concat();
+                stream.write_all(&message)?;
+                let mut back = [0; 64];
+                stream.read_exact(&mut back)?;
+                assert_eq!(message, back);
+                Ok(stream)
+            })
+        })
+        .collect();
+    let clients: Vec<_> = clients.into_iter().map(|client| client.join().unwrap()).collect();
+    let good = clients.iter().filter(|client| client.is_ok()).count();
+    println!("{good} {}", start.elapsed().as_millis());
+    let _ = io::copy(&mut io::stdin(), &mut io::sink());
+}
+
+/// Bytes that the process has in memory, page tables included.
+fn in_memory() -> u64 {
+    resident() + page_tables()
+}
+
+/// One storm; prints what each connection takes once all of them are idle.
+fn storm<const SIZE: usize>(label: &str, n: u64) -> io::Result<()> {
+    let server = StreamServer::bind("127.0.0.1:0", echo_with::<SIZE>)?;
+    server.start()?;
+    let port = server.local_addr()?.port().to_string();
+    let before = in_memory();
+    let mut clients = Command::new(std::env::current_exe()?)
+        .args(["storm_clients", "1", &port, &n.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let output = clients.stdout.take().expect("piped");
+    let line = greenthread::blocking(move || {
+        let mut line = String::new();
+        io::BufReader::new(output).read_line(&mut line).map(|_| line)
+    })?;
+    let during = in_memory();
+    let (good, millis) = line.trim().split_once(' ').unwrap_or(("0", "0"));
+    let live = server.stats().live;
+    drop(clients.stdin.take());
+    greenthread::blocking(move || clients.wait())?;
+    let left = server.stop(Duration::from_secs(10));
+    let each = during.saturating_sub(before) as f64 / n as f64;
+    report(&format!("{label}/memory"), n, each, "B/conn");
+    report(&format!("{label}/time"), n, millis.parse().unwrap_or(0.0), "ms");
+    if (good.parse(), live, left) != (Ok(n), n, 0) {
+        return Err(io::Error::other(format!(
+            "{good} of {n} clients had their echo, {live} were live, {left} had to be killed"
+        )));
+    }
+    Ok(())
 }
 
 fn main() -> ExitCode {
@@ -310,6 +419,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let argument = number(2).and_then(Result::ok);
+    let clients = arguments.get(3).and_then(|text| text.parse().ok()).unwrap_or(10_000);
     let runtime = match Runtime::builder().workers(workers as usize).build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -329,6 +439,16 @@ fn main() -> ExitCode {
             "mutex" => mutex(&label),
             "hog" => hogs(&label, argument.unwrap_or(2000)),
             "timers" => timers(&label, argument.unwrap_or(100_000)),
+            // Two processes for the two sizes: what the stacks of the one have touched stays theirs.
+            "storm" | "storm_small" => {
+                let storm = if workload == "storm" { storm::<4096> } else { storm::<256> };
+                if let Err(error) = storm(&label, argument.unwrap_or(10_000)) {
+                    eprintln!("workloads: {error}");
+                    return false;
+                }
+            }
+            "storm_clients" => storm_clients(argument.unwrap_or(7000) as u16, clients),
+            "http" => http(argument.unwrap_or(7000) as u16),
             "echo" => echo(argument.unwrap_or(7000) as u16),
             _ => {
                 eprintln!("workloads: no workload {workload}");

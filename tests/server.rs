@@ -1,0 +1,280 @@
+//! A server under load, then with faults: nothing is lost, nothing hangs, and the memory comes back. In a process of its
+//! own, because it lowers the limit of open files and measures the memory; one part after the other.
+
+use greenthread::net::{SocketAddr, TcpStream};
+use greenthread::server::StreamServer;
+use greenthread::{JoinHandle, Runtime, sleep, spawn};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+/// How long any part may take before it counts as a hang.
+const LIMIT: Duration = Duration::from_secs(120);
+const FOR_EVER: Duration = Duration::from_secs(100_000);
+
+#[track_caller]
+fn until(mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !condition() {
+        assert!(Instant::now() < end, "what was waited for did not come");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+fn echo(mut stream: TcpStream, _: SocketAddr) -> io::Result<()> {
+    let mut buffer = [0; 1024];
+    loop {
+        match stream.read(&mut buffer)? {
+            0 => return Ok(()),
+            got => stream.write_all(&buffer[..got])?,
+        }
+    }
+}
+
+fn exchange(stream: &mut TcpStream, number: usize) -> io::Result<()> {
+    let message = [number.to_le_bytes(); 8].concat();
+    stream.write_all(&message)?;
+    let mut back = [0; 64];
+    stream.read_exact(&mut back)?;
+    assert_eq!(message, back);
+    Ok(())
+}
+
+fn join_all<T>(handles: Vec<JoinHandle<T>>) -> Vec<T> {
+    handles.into_iter().map(|handle| handle.join().unwrap()).collect()
+}
+
+/// Bytes in memory, page tables included.
+fn in_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let kib = |name| {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    (kib("VmRSS:") + kib("VmPTE:")) * 1024
+}
+
+fn file_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    getrlimit(Resource::Nofile).current.unwrap_or(1 << 20)
+}
+
+/// Ten thousand connect at once, or as many as there may be open files for both ends.
+fn storm() {
+    let count = ((file_limit() - 200) / 2).min(10_000) as usize;
+    let server = StreamServer::bind("127.0.0.1:0", echo).unwrap();
+    server.start().unwrap();
+    let address = server.local_addr().unwrap();
+    let clients = (0..count).map(|number| {
+        spawn(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            exchange(&mut stream, number).unwrap();
+            stream
+        })
+    });
+    let mut streams = join_all(clients.collect());
+    assert_eq!(server.stats().live, count as u64);
+    for (number, stream) in streams.iter_mut().enumerate() {
+        exchange(stream, number).unwrap();
+    }
+    drop(streams);
+    assert_eq!(server.stop(LIMIT), 0);
+    let stats = server.stats();
+    assert_eq!((stats.finished, stats.accepted), (count as u64, count as u64));
+}
+
+/// Half of the clients go with a reset, at any point, with data under way in both directions.
+fn resets() {
+    let server = StreamServer::builder().max_handlers(400).bind("127.0.0.1:0", echo).unwrap();
+    server.start().unwrap();
+    let address = server.local_addr().unwrap();
+    let clients = (0..1000).map(|number| {
+        spawn(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            if number % 2 == 0 {
+                // Closing with this time of zero is a reset.
+                stream.set_linger(Some(Duration::ZERO)).unwrap();
+                for _ in 0..number % 5 {
+                    exchange(&mut stream, number).unwrap();
+                }
+                let _ = stream.write(&[0; 300][..number % 300]);
+            } else {
+                (0..20).for_each(|_| exchange(&mut stream, number).unwrap());
+            }
+        })
+    });
+    join_all(clients.collect());
+    assert_eq!(server.stop(LIMIT), 0);
+    let stats = server.stats();
+    assert_eq!((stats.panicked, stats.killed, stats.live), (0, 0, 0));
+    // A reset may come before the connection was accepted.
+    assert!((500..=1000).contains(&stats.finished), "{stats:?}");
+}
+
+/// Clients that do not read what they asked for hold up nobody else, and get all of it in the end.
+fn slow_readers() {
+    /// More than the system buffers for a connection.
+    const SIZE: usize = 20 << 20;
+    let server = StreamServer::bind("127.0.0.1:0", |mut stream: TcpStream, peer| {
+        let mut kind = [0];
+        stream.read_exact(&mut kind)?;
+        if kind == *b"e" {
+            return echo(stream, peer);
+        }
+        let chunk = vec![kind[0]; 64 * 1024];
+        (0..SIZE / chunk.len()).try_for_each(|_| stream.write_all(&chunk))
+    })
+    .unwrap();
+    server.start().unwrap();
+    let address = server.local_addr().unwrap();
+    let mut slow: Vec<_> = (0..10u8)
+        .map(|kind| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(&[kind]).unwrap();
+            stream.read_exact(&mut [0; 10]).unwrap();
+            stream
+        })
+        .collect();
+    let quick = (0..300).map(|number| {
+        spawn(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(b"e").unwrap();
+            (0..20).for_each(|_| exchange(&mut stream, number).unwrap());
+        })
+    });
+    join_all(quick.collect());
+    until(|| server.stats().finished >= 300);
+    assert_eq!(server.stats().live, 10, "nobody's buffers hold so much");
+    let rest = slow.drain(..).zip(0u8..).map(|(mut stream, kind)| {
+        spawn(move || {
+            let (mut chunk, mut got) = (vec![0; 50_000], 10);
+            loop {
+                match stream.read(&mut chunk).unwrap() {
+                    0 => break got,
+                    n => {
+                        assert!(chunk[..n] == vec![kind; n]);
+                        got += n;
+                    }
+                }
+            }
+        })
+    });
+    assert!(join_all(rest.collect()).iter().all(|got| *got == SIZE));
+    assert_eq!(server.stop(LIMIT), 0);
+}
+
+/// No descriptor is left for most of the clients: they wait in the backlog, and every one of them is served in the end.
+fn no_descriptors_left() {
+    let before = getrlimit(Resource::Nofile);
+    let server = Arc::new(StreamServer::bind("127.0.0.1:0", echo).unwrap());
+    let mut streams: Vec<_> =
+        (0..100).map(|_| TcpStream::connect(server.local_addr().unwrap()).unwrap()).collect();
+    // The limit is on the numbers of descriptors: those below the highest that is in use are taken first.
+    let open = || std::fs::File::open("/dev/null").unwrap();
+    let in_use = std::fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_str().unwrap().parse::<i32>().ok());
+    let highest = in_use.max().unwrap();
+    let mut fill = vec![open()];
+    while fill[fill.len() - 1].as_raw_fd() < highest {
+        fill.push(open());
+    }
+    let next = fill[fill.len() - 1].as_raw_fd() + 1;
+    let limit = Rlimit { current: Some(next as u64 + 10), ..before };
+    setrlimit(Resource::Nofile, limit).unwrap();
+    server.start().unwrap();
+    until(|| server.stats().accept_errors >= 3);
+    let got_in = server.stats().live;
+    assert!((1..100).contains(&got_in), "{got_in}");
+    // Those that came in are served while the others wait.
+    for (number, stream) in streams.iter_mut().enumerate() {
+        // In the order in which they came, each of them until it leaves.
+        exchange(stream, number).unwrap();
+        if number as u64 + 5 >= got_in {
+            stream.shutdown(greenthread::net::Shutdown::Both).unwrap();
+        }
+    }
+    setrlimit(Resource::Nofile, before).unwrap();
+    let mut late = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+    exchange(&mut late, 7).unwrap();
+    drop((streams, late));
+    assert_eq!(server.stop(LIMIT), 0);
+    let stats = server.stats();
+    assert_eq!((stats.finished, stats.accepted), (101, 101));
+}
+
+/// Handlers that are killed while they wait, compute or write give everything back.
+fn killed_in_the_middle() {
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+    struct Held;
+    impl Drop for Held {
+        fn drop(&mut self) {
+            sleep(Duration::from_millis(1));
+            DROPPED.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    DROPPED.store(0, Ordering::SeqCst);
+    let server = StreamServer::bind("127.0.0.1:0", |mut stream: TcpStream, _| {
+        let _held = Held;
+        let mut kind = [0];
+        stream.read_exact(&mut kind)?;
+        match kind[0] % 3 {
+            0 => sleep(FOR_EVER),
+            1 => loop {
+                greenthread::yield_now();
+            },
+            _ => loop {
+                stream.write_all(&[0; 10_000])?;
+            },
+        }
+        io::Result::Ok(())
+    })
+    .unwrap();
+    server.start().unwrap();
+    let mut streams: Vec<_> = (0..200u8)
+        .map(|kind| {
+            let mut stream = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+            stream.write_all(&[kind]).unwrap();
+            stream
+        })
+        .collect();
+    until(|| server.stats().live == 200);
+    assert_eq!(server.stop(Duration::from_millis(10)), 200);
+    assert_eq!((server.stats().killed, DROPPED.load(Ordering::SeqCst)), (200, 200));
+    for stream in &mut streams {
+        let _ = io::copy(stream, &mut io::sink());
+    }
+}
+
+#[test]
+fn load_then_faults() {
+    let (done, finished) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        for workers in [1, 2] {
+            let runtime = Runtime::builder().workers(workers).build().unwrap();
+            // What a process takes once and keeps is not counted.
+            runtime.spawn(resets).join().unwrap();
+            let before = in_memory();
+            runtime.spawn(storm).join().unwrap();
+            let during = in_memory();
+            for part in [resets, slow_readers, no_descriptors_left, killed_in_the_middle] {
+                runtime.spawn(part).join().unwrap();
+            }
+            // Idle workers give stacks back; what is left is the allocator's.
+            until(|| in_memory() < before + 32 * 1024 * 1024);
+            println!(
+                "{workers} workers: {before} B, up to {during} B, {} B in the end",
+                in_memory()
+            );
+        }
+        let _ = done.send(());
+    });
+    match finished.recv_timeout(10 * LIMIT) {
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs"),
+        _ => thread.join().unwrap(),
+    }
+}
