@@ -209,6 +209,7 @@ fn no_descriptors_left() {
 
 /// Handlers that are killed while they wait, compute or write give everything back.
 fn killed_in_the_middle() {
+    static BEGUN: AtomicUsize = AtomicUsize::new(0);
     static DROPPED: AtomicUsize = AtomicUsize::new(0);
     struct Held;
     impl Drop for Held {
@@ -217,11 +218,13 @@ fn killed_in_the_middle() {
             DROPPED.fetch_add(1, Ordering::SeqCst);
         }
     }
+    BEGUN.store(0, Ordering::SeqCst);
     DROPPED.store(0, Ordering::SeqCst);
     let server = StreamServer::bind("127.0.0.1:0", |mut stream: TcpStream, _| {
         let _held = Held;
         let mut kind = [0];
         stream.read_exact(&mut kind)?;
+        BEGUN.fetch_add(1, Ordering::SeqCst);
         match kind[0] % 3 {
             0 => sleep(FOR_EVER),
             1 => loop {
@@ -242,7 +245,7 @@ fn killed_in_the_middle() {
             stream
         })
         .collect();
-    until(|| server.stats().live == 200);
+    until(|| BEGUN.load(Ordering::SeqCst) == 200);
     assert_eq!(server.stop(Duration::from_millis(10)), 200);
     assert_eq!((server.stats().killed, DROPPED.load(Ordering::SeqCst)), (200, 200));
     for stream in &mut streams {
