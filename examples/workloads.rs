@@ -2,14 +2,12 @@
 //!
 //!     cargo run --release --example workloads -- WORKLOAD WORKERS [N|PORT]
 //!
-//! `WORKLOAD` is `yield`, `spawn`, `spawn_yield`, `memory`, `chan`, `mpmc`, `mutex`, `timers`, `hog` or `echo`; each line reads
-//! `WORKLOAD peer=greenthread n=N value=V unit=U`. `echo` serves until it is ended.
-//! `WORKLOAD` is `yield`, `spawn`, `spawn_yield`, `memory`, `chan`, `mpmc`, `mutex`, `storm`, `storm_small`, `echo` or
-//! `http`; each line reads `WORKLOAD peer=greenthread n=N value=V unit=U`. `echo` and `http` serve until they are ended.
+//! `WORKLOAD` is `yield`, `spawn`, `spawn_yield`, `memory`, `chan`, `mpmc`, `mutex`, `timers`, `hog`, `storm`,
+//! `storm_small`, `echo` or `http`; each line reads `WORKLOAD peer=greenthread n=N value=V unit=U`. `echo` and `http` serve
+//! until they are ended.
 //! `storm` has N clients in a second process connect at once, echo one message each and stay; it tells what a connection
 //! then takes, with a buffer of 4096 bytes on its stack or, small, of 256.
 
-use greenthread::net::{TcpListener, TcpStream};
 use greenthread::net::{SocketAddr, TcpListener, TcpStream};
 use greenthread::server::StreamServer;
 use greenthread::sync::{Arc, Mutex, mpmc, mpsc};
@@ -304,6 +302,8 @@ fn hogs(label: &str, millis: u64) {
     lateness(&format!("{label}_hog"), time, move || compute(time, || ()));
     lateness(&format!("{label}_yielding"), time, move || compute(time, yield_now));
     lateness(&format!("{label}_blocking"), time, move || blocking(move || compute(time, || ())));
+}
+
 const HELLO: &[u8] =
     b"HTTP/1.1 200 OK\r\nServer: greenthread\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\
     \r\nHello, World!";
@@ -388,7 +388,7 @@ fn storm<const SIZE: usize>(label: &str, n: u64) -> io::Result<()> {
         .stdout(Stdio::piped())
         .spawn()?;
     let output = clients.stdout.take().expect("piped");
-    let line = greenthread::blocking(move || {
+    let line = blocking(move || {
         let mut line = String::new();
         io::BufReader::new(output).read_line(&mut line).map(|_| line)
     })?;
@@ -396,7 +396,7 @@ fn storm<const SIZE: usize>(label: &str, n: u64) -> io::Result<()> {
     let (good, millis) = line.trim().split_once(' ').unwrap_or(("0", "0"));
     let live = server.stats().live;
     drop(clients.stdin.take());
-    greenthread::blocking(move || clients.wait())?;
+    blocking(move || clients.wait())?;
     let left = server.stop(Duration::from_secs(10));
     let each = during.saturating_sub(before) as f64 / n as f64;
     report(&format!("{label}/memory"), n, each, "B/conn");
