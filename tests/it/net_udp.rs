@@ -383,3 +383,27 @@ fn names_do_not_hold_up_the_worker() {
             .unwrap();
     });
 }
+
+/// Look-ups inside blocking code inside look-ups' own callers, more at once than any pool has threads: none waits for itself.
+#[test]
+fn names_inside_blocking_code() {
+    within_limit(|| {
+        workers(2)
+            .run(|| {
+                let look_up = || "localhost:80".to_socket_addrs().unwrap().count();
+                let expected = look_up();
+                let nested = move || {
+                    greenthread::blocking(move || {
+                        // Green threads again, on a thread of the pool.
+                        let inner = Runtime::new_current_thread().unwrap();
+                        inner.run(move || greenthread::blocking(look_up)).unwrap()
+                    })
+                };
+                let all: Vec<_> = (0..300).map(|_| spawn(nested)).collect();
+                for one in all {
+                    assert_eq!(one.join().unwrap(), expected);
+                }
+            })
+            .unwrap();
+    });
+}
