@@ -867,13 +867,17 @@ fn what_looks_like_a_deadlock_but_is_none() {
             // A blocking job whose caller has gone.
             let value = runtime.run(|| {
                 let (send, receive) = greenthread::sync::mpsc::channel();
-                let gone = timeout(Duration::from_millis(1), || {
+                let (began, begins) = greenthread::sync::mpsc::channel();
+                let caller = spawn(move || {
                     blocking(move || {
+                        began.send(()).unwrap();
                         std::thread::sleep(Duration::from_millis(200));
                         send.send(5).unwrap();
                     });
                 });
-                assert!(gone.is_err());
+                begins.recv().unwrap();
+                caller.kill();
+                assert!(caller.join().unwrap_err().is_killed());
                 receive.recv().unwrap()
             });
             assert_eq!(value.unwrap(), 5);

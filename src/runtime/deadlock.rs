@@ -5,7 +5,9 @@
 //!
 //! - On a current-thread runtime whose OS thread is the only one of the process (those aside that the library keeps and that
 //!   are idle), that cannot happen any more: `run` returns the report as an error. An OS thread that has never used the
-//!   library may hold a sender all the same, so others are looked for in the system's own list, not counted by us.
+//!   library may hold a sender all the same, so others are looked for in the system's own list, not counted by us. Where
+//!   all wait for ends of one another and for locks that one of them holds, it is an error whoever else there is: nothing
+//!   that others have ends such a wait.
 //! - Otherwise somebody may still come. Where nobody has for a while the report is printed, once for a runtime, and the wait
 //!   goes on. Each hub is asked for its part, on its own thread: nobody else may look at its green threads.
 #![forbid(unsafe_code)]
@@ -18,6 +20,7 @@ use super::task::{Holder, Started, TaskRef};
 use crate::sys::{process, report};
 use parking_lot::Mutex;
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -170,10 +173,19 @@ fn watchdogs() -> usize {
 fn look_for_others(hub: &Hub) -> bool {
     let Some(idle) = blocking::idle_threads() else { return false };
     let alone = process::threads().is_some_and(|threads| threads <= 1 + idle + watchdogs());
-    if alone {
-        *hub.watch.found.borrow_mut() = Some(describe(&blocked(hub), usize::MAX));
+    let blocked = blocked(hub);
+    let certain = alone || wait_for_one_another(&blocked);
+    if certain {
+        *hub.watch.found.borrow_mut() = Some(describe(&blocked, usize::MAX));
     }
-    alone
+    certain
+}
+
+/// Whether each waits for the end of another one of them, or for a lock that one of them holds.
+fn wait_for_one_another(blocked: &[Blocked]) -> bool {
+    let holders = Holders::among(blocked);
+    let all: HashSet<u64> = blocked.iter().map(|one| one.task.id()).collect();
+    blocked.iter().all(|one| holders.of(one).is_some_and(|holder| all.contains(&holder.id())))
 }
 
 impl Inquiry {

@@ -200,8 +200,9 @@ impl Runtime {
     /// that another thread runs it already, or that the caller is a green thread, whose worker it would block.
     ///
     /// Also, for a current-thread runtime, a deadlock ([`JoinError::is_deadlock`]): every green thread waits, none for a time
-    /// or a file, and the process has no other OS thread that could wake one (those of [`blocking`](crate::blocking()) aside
-    /// while they are idle). They are killed then. Where such a thread is there, and on a runtime with workers, the same
+    /// or a file, and either each waits for the end of another or for a lock that another holds, or the process has no other
+    /// OS thread that could wake one (those of [`blocking`](crate::blocking()) aside while they are idle). They are killed
+    /// then. Where such a thread is there, and on a runtime with workers, the same
     /// report is printed to standard error instead when nothing has moved for five seconds (or the milliseconds in the
     /// environment variable `GREENTHREAD_DEADLOCK_MS`; zero is never), once for each runtime, and the wait goes on.
     pub fn run<F, T>(&self, main: F) -> Result<T, JoinError>
