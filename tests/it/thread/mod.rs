@@ -5,5 +5,6 @@ mod builder;
 mod later;
 mod link;
 mod local;
+mod storm;
 mod uncaught;
 mod wait;

@@ -1,0 +1,93 @@
+//! The first programs of the gevent tutorials: two workers in turn, `joinall`, `spawn_later`, `getcurrent`.
+//!
+//! On a current-thread runtime the order is always the same, so what is printed is also checked.
+
+use greenthread::thread::{self, as_completed, join_all, spawn_later};
+use greenthread::{Builder, Runtime, current, sleep, spawn, yield_now};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+type Printed = Arc<Mutex<Vec<String>>>;
+
+fn print(printed: &Printed, line: String) {
+    println!("{line}");
+    printed.lock().unwrap().push(line);
+}
+
+/// `print(gevent.getcurrent(), i)` n times, waiting in between.
+fn count(printed: &Printed, n: u32) {
+    for i in 0..n {
+        print(printed, format!("{} {i}", current().name().unwrap_or("unnamed")));
+        yield_now();
+    }
+}
+
+/// `g1 = gevent.spawn(f1, 5); g2 = gevent.spawn(f1, 3); g1.join(); g2.join()`
+fn two_in_turn(printed: &Printed) {
+    let worker = |name: &str, n| {
+        let printed = Arc::clone(printed);
+        Builder::new().name(name.into()).spawn(move || count(&printed, n)).unwrap()
+    };
+    let (g1, g2) = (worker("g1", 5), worker("g2", 3));
+    g1.join().unwrap();
+    g2.join().unwrap();
+}
+
+/// `gevent.joinall(jobs)`; and `gevent.iwait`, which gives them as they end.
+fn all_of_them(printed: &Printed) {
+    let jobs: Vec<_> = (1..=4)
+        .map(|i| {
+            spawn(move || {
+                sleep(Duration::from_millis(100 / i));
+                i * i
+            })
+        })
+        .collect();
+    let squares: Vec<_> = join_all(jobs).into_iter().map(Result::unwrap).collect();
+    print(printed, format!("joined: {squares:?}"));
+
+    let quick = spawn(|| "quick");
+    let slow = spawn(|| {
+        thread::park();
+        "slow"
+    });
+    let release = slow.thread().clone();
+    for job in as_completed([slow, quick]) {
+        let value = job.join().unwrap();
+        print(printed, format!("ended: {value}"));
+        release.unpark();
+    }
+}
+
+/// `gevent.spawn_later(seconds, f)`, and a `kill` before its time.
+fn later(printed: &Printed) {
+    let say = |what: &'static str| {
+        let printed = Arc::clone(printed);
+        move || print(&printed, what.to_string())
+    };
+    let second = spawn_later(Duration::from_millis(40), say("later"));
+    let first = spawn_later(Duration::from_millis(10), say("soon"));
+    let never = spawn_later(Duration::from_millis(20), say("never"));
+    never.kill();
+    never.link_failure({
+        let printed = Arc::clone(printed);
+        move |error| print(&printed, error.to_string())
+    });
+    join_all([first, second, never]);
+}
+
+fn main() {
+    let printed = Printed::default();
+    let own = Arc::clone(&printed);
+    let runtime = Runtime::new_current_thread().unwrap();
+    let main = move || {
+        two_in_turn(&own);
+        all_of_them(&own);
+        later(&own);
+    };
+    runtime.run(main).unwrap();
+    let expected = "g1 0,g2 0,g1 1,g2 1,g1 2,g2 2,g1 3,g1 4,joined: [1, 4, 9, 16],ended: quick,ended: slow,\
+                    green thread '<unnamed>' was killed,soon,later";
+    assert_eq!(printed.lock().unwrap().join(","), expected);
+    println!("all as expected");
+}
