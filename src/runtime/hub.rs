@@ -42,6 +42,8 @@ pub(crate) struct HubShared {
     pub(crate) inbox: Inbox,
     /// New tasks placed here because the hub has clearly fewer live ones; anyone may steal them.
     pub(crate) placed: Injector<TaskRef>,
+    /// New tasks that must start here, from other threads.
+    pub(super) pinned: Injector<TaskRef>,
     pub(crate) sources: Sources,
     /// Started and not ended. Written by the hub only.
     live: AtomicUsize,
@@ -72,6 +74,7 @@ impl HubShared {
         POOL.get(StaticPool::new).take(|| Self {
             inbox: Inbox::new(),
             placed: Injector::new(),
+            pinned: Injector::new(),
             sources: Sources::new(),
             live: AtomicUsize::new(0),
             sleep: AtomicU8::new(AWAKE),

@@ -386,6 +386,10 @@ impl Runtime {
         }
     }
 
+    pub(crate) fn scheduler(&self) -> Arc<Scheduler> {
+        Arc::clone(&self.scheduler)
+    }
+
     /// Has a new task keep itself until it is started by hand.
     pub(crate) fn keep(&self, task: TaskRef) {
         Paused::keep(task, Arc::clone(&self.scheduler));

@@ -137,7 +137,8 @@ impl Scheduler {
         let stuck = |hub: &HubShared| {
             (std::ptr::eq(hub, own.shared()) || hub.is_sleeping()) && hub.is_stuck()
         };
-        self.hubs.iter().all(|hub| stuck(hub)) && !self.has_new()
+        let all = self.hubs.iter().all(|hub| stuck(hub) && hub.pinned.is_empty());
+        all && !self.has_new()
     }
 
     // --- adding -------------------------------------------------------------------------------------------------
@@ -177,6 +178,23 @@ impl Scheduler {
         self.abandon_if_over();
     }
 
+    /// How many workers there are, for [`pin`](Self::pin).
+    pub(crate) fn width(&self) -> usize {
+        self.hubs.len()
+    }
+
+    /// Adds a new task that worker `at` starts, counted round, and no other.
+    pub(crate) fn pin(&self, at: usize, task: TaskRef) {
+        if !self.has_thieves() {
+            return self.inject(task);
+        }
+        let hub = self.hubs[at % self.hubs.len()];
+        hub.pinned.push(task);
+        fence(Ordering::SeqCst);
+        hub.wake();
+        self.abandon_if_over();
+    }
+
     /// Adds a new task from elsewhere.
     pub(crate) fn inject(&self, task: TaskRef) {
         self.injector.push(task);
@@ -194,7 +212,8 @@ impl Scheduler {
 
     /// Ends every task that nobody will start.
     pub(crate) fn abandon_leftovers(&self) {
-        let queues = self.hubs.iter().map(|hub| &hub.placed).chain([&self.injector]);
+        let own = self.hubs.iter().flat_map(|hub| [&hub.placed, &hub.pinned]);
+        let queues = own.chain([&self.injector]);
         for queue in queues {
             loop {
                 match queue.steal() {
@@ -232,6 +251,14 @@ impl Scheduler {
     /// fewer: that one is only late, and would end up with none. One that is idle, or comes to the `rescue` of what lies
     /// behind a hog, takes what it finds.
     pub(crate) fn find(&self, hub: &Hub, rescue: bool) -> Option<TaskRef> {
+        // One at a time: more would be put where others steal.
+        while !hub.shared().pinned.is_empty() {
+            match hub.shared().pinned.steal() {
+                Steal::Success(task) => return Some(task),
+                Steal::Empty => break,
+                Steal::Retry => {}
+            }
+        }
         if let Some(task) = take_from(&hub.shared().placed, hub) {
             return Some(task);
         }
@@ -261,10 +288,15 @@ impl Scheduler {
 
     /// Whether there is anything that `hub` could start or has to run; looked at between announcing sleep and sleeping.
     fn has_work(&self, hub: &Hub) -> bool {
-        !hub.shared().inbox.is_empty() || !hub.fresh.is_empty() || hub.has_local() || self.has_new()
+        let shared = hub.shared();
+        !shared.inbox.is_empty()
+            || !shared.pinned.is_empty()
+            || !hub.fresh.is_empty()
+            || hub.has_local()
+            || self.has_new()
     }
 
-    /// Whether there are new tasks anywhere.
+    /// Whether there are new tasks anywhere that any worker may start.
     fn has_new(&self) -> bool {
         !self.injector.is_empty()
             || self.hubs.iter().any(|other| !other.placed.is_empty())

@@ -8,7 +8,8 @@
 
 use super::backoff::{Backoff, Verdict};
 use super::stats::{Counters, Outcome, Stats};
-use crate::runtime::park;
+use crate::runtime::task::current as current_task;
+use crate::runtime::{global, park};
 use crate::sync::{Event, Semaphore};
 use crate::sys::time::deadline_after;
 use crate::thread::{Builder, Thread, current, yield_now};
@@ -34,6 +35,8 @@ pub(super) struct Settings {
     pub(super) max_handlers: Option<usize>,
     pub(super) stack_size: Option<usize>,
     pub(super) name: Option<String>,
+    /// Acceptors and handlers stay on a worker each.
+    pub(super) pinned: bool,
 }
 
 impl Settings {
@@ -237,6 +240,14 @@ impl<T> Core<T> {
     }
 }
 
+/// How many workers the caller's runtime has, or the global one.
+pub(super) fn workers() -> io::Result<usize> {
+    match current_task::with_hub(|hub| hub.scheduler.width()) {
+        Some(count) => Ok(count),
+        None => Ok(global()?.scheduler().width()),
+    }
+}
+
 fn kill(thread: &Thread) {
     if !cfg!(panic = "abort") {
         thread.task().kill();
@@ -299,7 +310,12 @@ impl<T: Send + 'static> Core<T> {
             .collect();
         for acceptor in acceptors {
             let builder = self.settings.builder("acceptor");
-            let spawned = builder.spawn(move || acceptor.accept_all());
+            let at = acceptor.at;
+            let body = move || acceptor.accept_all();
+            let spawned = match self.settings.pinned {
+                true => builder.spawn_pinned(at, body),
+                false => builder.spawn(body),
+            };
             let thread = match spawned {
                 Ok(handle) => handle.thread().clone(),
                 Err(error) => {
@@ -329,7 +345,11 @@ impl<T: Send + 'static> Core<T> {
             builder = builder.stack_size(bytes);
         }
         // The handle goes: a panic is one of a green thread that nobody joins.
-        let thread = builder.spawn(move || live.run(item))?.thread().clone();
+        let body = move || live.run(item);
+        let thread = match self.settings.pinned {
+            true => builder.spawn_local(body)?.thread().clone(),
+            false => builder.spawn(body)?.thread().clone(),
+        };
         if let Some(handler) = self.state.lock().handlers.get_mut(key) {
             *handler = Some(thread);
         }

@@ -1,7 +1,7 @@
 //! A server of connections.
 #![forbid(unsafe_code)]
 
-use super::core::{Core, Settings, Source};
+use super::core::{Core, Settings, Source, workers};
 use super::listener::{Listener, bind};
 use super::stats::Stats;
 use crate::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
@@ -187,12 +187,12 @@ impl<L: Listener> fmt::Debug for StreamServer<L> {
 pub struct StreamServerBuilder {
     settings: Settings,
     backlog: i32,
-    listeners: usize,
+    listeners: Option<usize>,
 }
 
 impl Default for StreamServerBuilder {
     fn default() -> Self {
-        Self { settings: Settings::default(), backlog: 4096, listeners: 1 }
+        Self { settings: Settings::default(), backlog: 4096, listeners: None }
     }
 }
 
@@ -225,26 +225,60 @@ impl StreamServerBuilder {
     }
 
     /// How many listening sockets share the address (`SO_REUSEPORT`), each with an acceptor and a backlog of its own, among
-    /// which the kernel spreads the connections; one unless set. The limit of [`max_handlers`](Self::max_handlers) is
-    /// shared out among them. For [`bind`](Self::bind) only.
+    /// which the kernel spreads the connections; one unless set, or as many as there are workers with
+    /// [`per_worker`](Self::per_worker). The limit of [`max_handlers`](Self::max_handlers) is shared out among them. For
+    /// [`bind`](Self::bind) only.
     ///
     /// It pays where many short connections come, which one acceptor cannot take fast enough. Any process of the same user
     /// may listen on such an address too.
     pub fn listeners(mut self, count: usize) -> Self {
-        self.listeners = count.max(1);
+        self.listeners = Some(count.max(1));
+        self
+    }
+
+    /// Each worker serves connections of its own: it accepts them, and their handlers run where they were accepted. Unless
+    /// [`listeners`](Self::listeners) says otherwise there is one listening socket for each worker, of the caller's runtime
+    /// or the global one, when [`bind`](Self::bind) is called.
+    ///
+    /// Without this, handlers are spread evenly over the workers as they begin. With it, the kernel spreads connections
+    /// without regard to how busy a worker is: many alike are spread well, few are not. It pays where connections are so
+    /// short that passing them from worker to worker is a good part of the work.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::server::StreamServer;
+    /// use greenthread::thread::spawn_local;
+    /// use std::rc::Rc;
+    ///
+    /// let server = StreamServer::builder().per_worker().bind("127.0.0.1:0", |stream, _peer| {
+    ///     // Both green threads of this connection stay on one worker.
+    ///     let stream = Rc::new(stream);
+    ///     let reader = stream.clone();
+    ///     spawn_local(move || std::io::copy(&mut &*reader, &mut std::io::sink()));
+    /// })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn per_worker(mut self) -> Self {
+        self.settings.pinned = true;
         self
     }
 
     /// A TCP server on an address, see [`StreamServer::bind`].
     ///
     /// # Errors
-    /// What the last of the addresses failed with, such as `AddrInUse`.
+    /// What the last of the addresses failed with, such as `AddrInUse`; and with [`per_worker`](Self::per_worker) what the
+    /// system said if the global runtime could not start.
     pub fn bind<R>(
         self,
         addr: impl ToSocketAddrs,
         handler: impl Fn(TcpStream, SocketAddr) -> R + Send + Sync + 'static,
     ) -> io::Result<StreamServer> {
-        let listeners = bind(addr, self.backlog, self.listeners)?;
+        let count = match self.listeners {
+            Some(count) => count,
+            None if self.settings.pinned => workers()?,
+            None => 1,
+        };
+        let listeners = bind(addr, self.backlog, count)?;
         Ok(StreamServer::with(self.settings, listeners, handler))
     }
 

@@ -249,6 +249,24 @@ impl Builder {
         handle.map(ScopedJoinHandle::new)
     }
 
+    /// As [`spawn`](Self::spawn), on worker `at` of the runtime, counted round.
+    pub(crate) fn spawn_pinned<F, T>(self, at: usize, body: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let create = |meta, family, reservation| new_task(body, meta, family, reservation);
+        let own = current::with_hub(|hub| (Arc::clone(&hub.scheduler), hub.stack_size()));
+        let (scheduler, default, lineage) = match own {
+            Some((scheduler, default)) => (scheduler, default, Lineage::own()),
+            None => {
+                let runtime = global()?;
+                (runtime.scheduler(), runtime.stack_size(), Lineage::default())
+            }
+        };
+        self.make(create, default, lineage, |task| scheduler.pin(at, task))
+    }
+
     /// On the caller's runtime, or on the global one.
     #[inline]
     fn spawn_here<T>(self, create: impl Create<T>) -> io::Result<JoinHandle<T>> {

@@ -4,11 +4,15 @@ use crate::support::{FOR_EVER, LIMIT, OnDrop, until, within_limit, workers};
 use greenthread::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use greenthread::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use greenthread::server::{DatagramServer, DatagramSocket, Listener, Stats, StreamServer};
-use greenthread::{Runtime, sleep, spawn};
-use std::collections::VecDeque;
+use greenthread::thread::spawn_local;
+use greenthread::{Runtime, sleep, spawn, yield_now};
+use std::cell::Cell;
+use std::collections::{HashSet, VecDeque};
 use std::io::{self, ErrorKind, Read, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, OnceLock};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 /// On a runtime with a fixed order, with one, two and eight workers, and from a plain OS thread.
@@ -497,5 +501,85 @@ fn unix_datagrams() {
         assert_eq!(&reply[..size], b"hello");
         drop(server);
         until(|| client.send_to(b"hello", &path.0).is_err());
+    });
+}
+
+#[test]
+fn each_worker_serves_connections_of_its_own() {
+    static SERVED: Mutex<Vec<(ThreadId, u16)>> = Mutex::new(Vec::new());
+    const CLIENTS: usize = 200;
+    let case = |threads: usize| {
+        SERVED.lock().unwrap().clear();
+        let handler = |mut stream: TcpStream, peer: SocketAddr| {
+            // Everything that the connection needs begins where it was accepted, and stays.
+            let thread = std::thread::current().id();
+            let shared = Rc::new(Cell::new(0u64));
+            let other = Rc::clone(&shared);
+            spawn_local(move || {
+                yield_now();
+                assert_eq!(std::thread::current().id(), thread);
+                other.set(1);
+            })
+            .join()
+            .unwrap();
+            assert_eq!(shared.get(), 1);
+            SERVED.lock().unwrap().push((thread, peer.port()));
+            let mut byte = [0];
+            while stream.read(&mut byte)? > 0 {
+                stream.write_all(&byte)?;
+                assert_eq!(std::thread::current().id(), thread);
+            }
+            io::Result::Ok(())
+        };
+        let server = StreamServer::builder().per_worker().bind("127.0.0.1:0", handler).unwrap();
+        server.start().unwrap();
+        let mut streams: Vec<_> = (0..CLIENTS).map(|_| connect(&server)).collect();
+        assert!(streams.iter_mut().all(is_echoed));
+        drop(streams);
+        assert_eq!(server.stop(LIMIT), 0);
+        assert_eq!((server.stats().finished, server.stats().panicked), (CLIENTS as u64, 0));
+        let served = std::mem::take(&mut *SERVED.lock().unwrap());
+        assert_eq!(served.len(), CLIENTS);
+        let used: HashSet<_> = served.iter().map(|(thread, _)| *thread).collect();
+        // That one of so many gets none of two hundred does not happen.
+        assert_eq!(used.len(), threads);
+    };
+    within_limit(move || {
+        Runtime::new_current_thread().unwrap().run_local(move || case(1)).unwrap();
+        for count in [1, 2, 8] {
+            workers(count).run(move || case(count)).unwrap();
+        }
+    });
+}
+
+#[test]
+fn acceptors_that_never_began_end_with_their_runtime() {
+    within_limit(|| {
+        let runtime = workers(3);
+        let (taken, free) = (Arc::new(Barrier::new(3)), Arc::new(AtomicBool::new(false)));
+        // Two workers are taken up, so that their acceptors cannot begin; the third may not take them.
+        for _ in 0..2 {
+            let (taken, free) = (Arc::clone(&taken), Arc::clone(&free));
+            runtime.spawn(move || {
+                taken.wait();
+                while !free.load(Ordering::SeqCst) {
+                    std::thread::yield_now();
+                }
+            });
+        }
+        taken.wait();
+        let start = || {
+            let server = StreamServer::builder().per_worker().bind("127.0.0.1:0", echo).unwrap();
+            server.start().unwrap();
+            server
+        };
+        let server = runtime.spawn(start).join().unwrap();
+        let ending = std::thread::spawn(move || drop(runtime));
+        std::thread::sleep(Duration::from_millis(50));
+        free.store(true, Ordering::SeqCst);
+        ending.join().unwrap();
+        assert_eq!(server.stop(LIMIT), 0);
+        assert_eq!(server.start().unwrap_err().kind(), ErrorKind::NotConnected);
+        assert!(is_refused(server.local_addr().unwrap()));
     });
 }
