@@ -339,12 +339,12 @@ impl Hub {
     #[inline]
     pub(crate) fn spend_budget(&self) -> bool {
         let left = self.budget.get();
-        if self.current.get().is_none() || left > 1 {
-            self.budget.set(left.saturating_sub(1));
+        if left > 1 {
+            self.budget.set(left - 1);
             return false;
         }
         self.budget.set(BUDGET);
-        true
+        self.current.get().is_some()
     }
 
     // --- running ------------------------------------------------------------------------------------------------

@@ -518,17 +518,17 @@ fn is_due(task: &TaskRef) -> bool {
 }
 
 /// Counts one operation that did not have to wait; after a number of them the green thread lets the others run.
-#[inline]
+#[inline(always)]
 pub(crate) fn spend_budget() {
-    if current::with_hub(|hub| hub.spend_budget()).unwrap_or(false) {
+    if current::spend_budget() {
         yield_now();
     }
 }
 
 /// As [`spend_budget`], for callers that hold what they got: a kill stays pending, so that it is not lost.
-#[inline]
+#[inline(always)]
 pub(crate) fn spend_budget_holding() {
-    if current::with_hub(|hub| hub.spend_budget()).unwrap_or(false) {
+    if current::spend_budget() {
         give_way();
     }
 }
