@@ -304,6 +304,7 @@ impl Builder {
         create: impl Create<T>,
         lineage: Lineage,
     ) -> io::Result<JoinHandle<T>> {
+        runtime.check_is_own()?;
         let paused = self.paused;
         self.make(create, runtime.stack_size(), lineage, |task| {
             if paused { runtime.keep(task) } else { runtime.push(task) }

@@ -47,38 +47,37 @@ use std::sync::atomic::{
 };
 use std::time::Instant;
 
+// The bits of `flags`, each once.
 /// The task is to end at its next suspension point.
-const KILLED: u32 = 1;
+const KILLED: u32 = 1 << 0;
 /// The body has left its result behind.
-const RESULT: u32 = 2;
+const RESULT: u32 = 1 << 1;
 /// The handle is gone: whoever produces the result drops it.
-const DETACHED: u32 = 4;
-
+const DETACHED: u32 = 1 << 2;
+/// Somebody called `unpark` and the permit has not been used.
+const PERMIT: u32 = 1 << 3;
 /// The owner is inside a [`timeout`](crate::timeout).
-const LIMITED: u32 = 16;
+const LIMITED: u32 = 1 << 4;
 /// The owner is inside a [`shield`](crate::shield).
-const SHIELDED: u32 = 32;
-
+const SHIELDED: u32 = 1 << 5;
 /// The owner began to unwind and has not been seen to have stopped. Owner only.
-const UNWINDING: u32 = 64;
+const UNWINDING: u32 = 1 << 6;
 /// With UNWINDING: a kill or an expired timeout, not a panic.
-const INTERRUPTED: u32 = 128;
-
+const INTERRUPTED: u32 = 1 << 7;
 /// The body panicked or could not run, and nobody has been told.
-const FAILED: u32 = 256;
+const FAILED: u32 = 1 << 8;
 /// The task was given up: its frames stay where they are for ever.
-const LEAKED: u32 = 512;
-/// Another thread has let one of the owner's limits expire.
-const CUT_SHORT: u32 = 4096;
-/// It has been given context values, or keeps values of its own.
-const VALUES: u32 = 8192;
-
+const LEAKED: u32 = 1 << 9;
 /// There are links to call before the result is handed over. Set and cleared under the lock.
-const LINKED: u32 = 1024;
+const LINKED: u32 = 1 << 10;
 /// Its failure is told by a scope, not by the hook for what nobody joins.
-const SCOPED: u32 = 2048;
+const SCOPED: u32 = 1 << 11;
+/// Another thread has let one of the owner's limits expire.
+const CUT_SHORT: u32 = 1 << 12;
+/// It has been given context values, or keeps values of its own.
+const VALUES: u32 = 1 << 13;
 /// It has been made and not been scheduled. Set and cleared under the lock.
-const PAUSED: u32 = 8192;
+const PAUSED: u32 = 1 << 14;
 
 /// Killed tasks that have not ended, and timeouts that are open. While it is zero, a thread that yields or waits need not
 /// look whether it is to be interrupted.
@@ -101,9 +100,6 @@ pub(crate) struct Limit {
 
 /// In a control block's note: it points to the header of a task, not to an [`Owner`].
 const TASK: usize = 1;
-
-/// Somebody called `unpark` and the permit has not been used.
-const PERMIT: u32 = 8;
 
 /// What differs between the types of tasks.
 pub(super) struct VTable {
@@ -991,6 +987,7 @@ fn each_flag_has_a_bit_of_its_own() {
         VALUES,
         LINKED,
         SCOPED,
+        PAUSED,
     ];
     assert_eq!(all.iter().sum::<u32>().count_ones() as usize, all.len());
 }

@@ -1,8 +1,8 @@
 //! Green threads that stay on their OS thread.
 
 use crate::support::{FOR_EVER, LIMIT, OnDrop, on_all_runtimes, within_limit, workers};
-use greenthread::thread::{LocalJoinHandle, as_completed, join_all, spawn_local, wait};
-use greenthread::{Builder, Runtime, current, sleep, spawn, yield_now};
+use greenthread::thread::{ContextVar, LocalJoinHandle, as_completed, join_all, spawn_local, wait};
+use greenthread::{Builder, Runtime, current, green_local, sleep, spawn, yield_now};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::panic::{catch_unwind, panic_any};
@@ -203,5 +203,32 @@ fn a_busy_worker_keeps_its_own() {
             all.into_iter().all(|seen| seen == (home, true))
         });
         assert!(homes.unwrap());
+    });
+}
+
+/// What a green thread keeps for itself says nothing of whether it has been started.
+#[test]
+fn one_with_values_of_its_own_goes_on_without_its_handle() {
+    static REQUEST: ContextVar<u8> = ContextVar::new();
+    green_local! {
+        static OWN: Cell<u8> = const { Cell::new(0) };
+    }
+    on_all_runtimes(|| {
+        let (send, receive) = greenthread::sync::mpsc::channel();
+        REQUEST.with_value(5, || {
+            drop(spawn(move || {
+                OWN.set(7);
+                for _ in 0..10 {
+                    yield_now();
+                }
+                send.send((OWN.get(), REQUEST.get())).unwrap();
+            }));
+            let joined = spawn(|| {
+                yield_now();
+                REQUEST.get()
+            });
+            assert_eq!(joined.join().unwrap(), Some(5));
+        });
+        assert_eq!(receive.recv(), Ok((7, Some(5))));
     });
 }
