@@ -31,7 +31,7 @@
 //! - [`server`]: servers: bounded, counted, stopped with grace.
 //! - [`Runtime`]: the workers. Most programs need none of their own: a global one starts by itself.
 //! - [`generator`] and [`greenlet`]: iterators with a stack, and direct switching; they need no runtime.
-//! - [`architecture`]: how it is built.
+//! - [`architecture`]: how it is built; [`soundness`]: what keeps it sound, and its known limits.
 //!
 //! # What to know
 //! - A green thread that has started never changes its OS thread. So [`spawn`] is a safe function that asks for `Send` as
@@ -55,6 +55,9 @@ compile_error!(
 
 #[doc = include_str!("ARCHITECTURE.md")]
 pub mod architecture {}
+
+#[doc = include_str!("SOUNDNESS.md")]
+pub mod soundness {}
 
 mod coroutine;
 pub mod fs;
