@@ -10,10 +10,10 @@ use super::roster::Roster;
 use super::scheduler::Scheduler;
 #[cfg(feature = "watchdog")]
 use super::task::Watched;
-use super::task::{Cause, Inbox, Started, TaskRef, Token, Woken, switch};
+use super::task::{Cause, Inbox, Sleeper, Started, TaskRef, Token, Woken, memory, switch};
 use super::timer::{TimerId, Wheel};
 use crate::coroutine::Root;
-use crate::stack::StackSize;
+use crate::stack::{self, StackSize};
 use crate::sys::poll::{PollWaker, Poller};
 use crate::sys::process;
 use crate::sys::process::PerProcess;
@@ -163,9 +163,9 @@ impl HubShared {
 }
 
 /// What a timer is for.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Due {
-    Wake(Started, Token),
+    Wake(Sleeper, Token),
     /// A task that is to start: its place among the delayed ones.
     Start(u32),
 }
@@ -328,7 +328,7 @@ impl Hub {
     }
 
     pub(crate) fn add_timer(&self, started: Started, token: Token, at: Instant) -> TimerId {
-        self.timers.borrow_mut().insert(time::nanos(at), Due::Wake(started, token))
+        self.timers.borrow_mut().insert(time::nanos(at), Due::Wake(started.sleeper(), token))
     }
 
     pub(crate) fn cancel_timer(&self, timer: TimerId) {
@@ -505,9 +505,14 @@ impl Hub {
             return;
         }
         let mut to_start = Vec::new();
-        timers.advance(time::now(), |due| match due {
-            Due::Wake(started, token) => {
-                if started.with(|task| task.park_word().expire(token)) {
+        let soon = |due: &Due| {
+            if let Due::Wake(sleeper, _) = due {
+                sleeper.prefetch();
+            }
+        };
+        timers.advance(time::now(), soon, |due| match due {
+            Due::Wake(sleeper, token) => {
+                if let Some(started) = sleeper.expire(token) {
                     self.ready.push(started);
                 }
             }
@@ -570,6 +575,14 @@ impl Hub {
             (a, b) => a.or(b),
         };
         !self.poll(timeout) && at_most.is_some() && timeout == at_most
+    }
+
+    /// Gives memory back that is not needed any more.
+    #[cold]
+    pub(crate) fn trim(&self) {
+        stack::trim();
+        memory::trim();
+        self.timers.borrow_mut().trim();
     }
 
     // --- whether anything moves -----------------------------------------------------------------------------------

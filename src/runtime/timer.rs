@@ -8,13 +8,16 @@
 
 const LEVELS: usize = 6;
 const SLOTS: usize = 64;
-const NONE: u32 = u32::MAX;
 /// Nanoseconds of a slot of the lowest level.
 const TICK: u64 = 1_000_000;
 /// The wheel's reach in ticks; what is farther waits in the farthest slot and is looked at again.
 const HORIZON: u64 = (SLOTS as u64 - 1) << (6 * (LEVELS - 1));
 /// In a slot with more timers than this, the wake-up is at the end of the slot: one wake-up for many.
 const EXACT: usize = 8;
+/// How many timers before its turn one is announced.
+const AHEAD: usize = 8;
+/// For how many timers an empty slot keeps memory.
+const KEEP: usize = 256;
 
 /// Names a timer until it fires or is cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,15 +26,23 @@ pub(crate) struct TimerId {
     order: u64,
 }
 
+/// A slot's timers lie side by side, with what firing one needs: a hundred thousand that are due within a second would
+/// otherwise cost a cache miss each to look at.
 #[derive(Debug)]
 struct Entry<T> {
     deadline: u64,
     /// Insertion order, for equal deadlines.
     order: u64,
-    next: u32,
-    previous: u32,
+    value: T,
+    /// Where `places` tells of it.
+    index: u32,
+}
+
+/// Where a timer is: its slot, and its place there. What is left of one that is over leads to no entry of its order.
+#[derive(Clone, Copy, Debug)]
+struct Place {
     slot: u32,
-    value: Option<T>,
+    at: u32,
 }
 
 /// See the module's text.
@@ -40,117 +51,86 @@ pub(crate) struct Wheel<T> {
     /// The tick up to which the wheel has turned.
     tick: u64,
     order: u64,
-    len: usize,
-    heads: Box<[u32; LEVELS * SLOTS]>,
+    slots: Box<[Vec<Entry<T>>]>,
     occupied: [u64; LEVELS],
-    entries: Vec<Entry<T>>,
+    places: Vec<Place>,
+    /// Unused places.
     free: Vec<u32>,
-    /// Entries of a slot that is being emptied; kept for its capacity.
-    due: Vec<u32>,
 }
 
-impl<T> Wheel<T> {
+impl<T: Copy> Wheel<T> {
     /// An empty wheel that stands at `now`.
     pub(crate) fn new(now: u64) -> Self {
         Self {
             tick: now / TICK,
             order: 0,
-            len: 0,
-            heads: Box::new([NONE; LEVELS * SLOTS]),
+            slots: std::iter::repeat_with(Vec::new).take(LEVELS * SLOTS).collect(),
             occupied: [0; LEVELS],
-            entries: Vec::new(),
+            places: Vec::new(),
             free: Vec::new(),
-            due: Vec::new(),
         }
+    }
+
+    fn len(&self) -> usize {
+        self.places.len() - self.free.len()
     }
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// Sets a timer for `deadline`, in nanoseconds on the clock of `now` elsewhere.
     pub(crate) fn insert(&mut self, deadline: u64, value: T) -> TimerId {
-        let entry = Entry {
-            deadline,
-            order: self.order,
-            next: NONE,
-            previous: NONE,
-            slot: 0,
-            value: Some(value),
-        };
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.places.push(Place { slot: 0, at: 0 });
+            (self.places.len() - 1) as u32
+        });
+        let order = self.order;
         self.order += 1;
-        self.len += 1;
-        let id = match self.free.pop() {
-            Some(id) => {
-                self.entries[id as usize] = entry;
-                id
-            }
-            None => {
-                self.entries.push(entry);
-                (self.entries.len() - 1) as u32
-            }
-        };
-        self.link(id);
-        TimerId { index: id, order: self.order - 1 }
+        self.link(Entry { deadline, order, value, index });
+        TimerId { index, order }
     }
 
     /// Takes a timer away before it fires.
     pub(crate) fn cancel(&mut self, id: TimerId) -> Option<T> {
-        let entry = self.entries.get_mut(id.index as usize)?;
-        if entry.order != id.order {
+        let Place { slot, at } = *self.places.get(id.index as usize)?;
+        let entries = &mut self.slots[slot as usize];
+        if entries.get(at as usize)?.order != id.order {
             return None;
         }
-        let value = entry.value.take()?;
-        self.unlink(id.index);
-        self.release(id.index);
-        Some(value)
+        let entry = entries.swap_remove(at as usize);
+        if let Some(moved) = entries.get(at as usize) {
+            self.places[moved.index as usize].at = at;
+        } else if entries.is_empty() {
+            self.occupied[slot as usize / SLOTS] &= !(1 << (slot as usize % SLOTS));
+        }
+        self.free.push(id.index);
+        Some(entry.value)
     }
 
-    fn release(&mut self, id: u32) {
-        self.len -= 1;
-        self.free.push(id);
-        if self.len == 0 && self.entries.len() > 4096 {
-            // A burst is over: give its memory back.
-            self.entries = Vec::new();
+    /// Gives memory back that was needed for many timers, if there are none.
+    pub(crate) fn trim(&mut self) {
+        if self.is_empty() {
+            self.slots.iter_mut().for_each(|entries| *entries = Vec::new());
+            self.places = Vec::new();
             self.free = Vec::new();
         }
     }
 
     /// Puts an entry into the slot of its deadline, as seen from the present tick.
-    fn link(&mut self, id: u32) {
-        let tick =
-            (self.entries[id as usize].deadline / TICK).clamp(self.tick, self.tick + HORIZON);
+    #[inline]
+    fn link(&mut self, entry: Entry<T>) {
+        let tick = (entry.deadline / TICK).clamp(self.tick, self.tick + HORIZON);
         // The highest bit in which the tick differs from now decides the level. A tick beyond what the top level can
         // hold in its present turn goes where the top level turns over, and is sorted anew from there.
         let differing = (tick ^ self.tick) | (SLOTS as u64 - 1);
         let level = ((63 - differing.leading_zeros() as usize) / 6).min(LEVELS - 1);
         let slot = level * SLOTS + ((tick >> (6 * level)) as usize & (SLOTS - 1));
-        let head = self.heads[slot];
-        let entry = &mut self.entries[id as usize];
-        entry.next = head;
-        entry.previous = NONE;
-        entry.slot = slot as u32;
-        if head != NONE {
-            self.entries[head as usize].previous = id;
-        }
-        self.heads[slot] = id;
+        let entries = &mut self.slots[slot];
+        self.places[entry.index as usize] = Place { slot: slot as u32, at: entries.len() as u32 };
+        entries.push(entry);
         self.occupied[level] |= 1 << (slot % SLOTS);
-    }
-
-    fn unlink(&mut self, id: u32) {
-        let Entry { next, previous, slot, .. } = self.entries[id as usize];
-        if next != NONE {
-            self.entries[next as usize].previous = previous;
-        }
-        if previous != NONE {
-            self.entries[previous as usize].next = next;
-        } else {
-            self.heads[slot as usize] = next;
-            if next == NONE {
-                self.occupied[slot as usize / SLOTS] &= !(1 << (slot as usize % SLOTS));
-            }
-        }
     }
 
     /// The first slot with timers in it: its level, its index, and the tick at which it begins.
@@ -181,74 +161,59 @@ impl<T> Wheel<T> {
         if level > 0 {
             return Some(begin * TICK);
         }
-        let mut earliest = u64::MAX;
-        let mut at = self.heads[slot];
-        for _ in 0..EXACT {
-            if at == NONE {
-                return Some(earliest);
-            }
-            let entry = &self.entries[at as usize];
-            earliest = earliest.min(entry.deadline);
-            at = entry.next;
+        let entries = &self.slots[slot];
+        if entries.len() > EXACT {
+            return Some((begin + 1) * TICK);
         }
-        if at == NONE { Some(earliest) } else { Some((begin + 1) * TICK) }
+        entries.iter().map(|entry| entry.deadline).min()
     }
 
-    /// Turns the wheel to `now` and fires every timer whose deadline has come, in order.
-    pub(crate) fn advance(&mut self, now: u64, mut fire: impl FnMut(T)) {
+    /// Turns the wheel to `now` and fires every timer whose deadline has come, in order. `soon` hears of each some time
+    /// before: it can have the processor fetch what `fire` needs.
+    pub(crate) fn advance(&mut self, now: u64, soon: impl Fn(&T), mut fire: impl FnMut(T)) {
         let target = now / TICK;
         while let Some((level, slot, begin)) = self.first_slot() {
             if begin > target {
                 break;
             }
             self.tick = begin;
+            let mut entries = std::mem::take(&mut self.slots[level * SLOTS + slot]);
+            self.occupied[level] &= !(1 << slot);
             if level > 0 {
-                self.cascade(level * SLOTS + slot);
+                // The time of a higher slot has come: what is in it belongs into the levels below.
+                entries.drain(..).for_each(|entry| self.link(entry));
+                self.keep(level * SLOTS + slot, entries);
                 continue;
             }
-            let mut due = std::mem::take(&mut self.due);
-            let mut at = self.heads[slot];
-            let mut left = false;
-            while at != NONE {
-                let entry = &self.entries[at as usize];
-                let next = entry.next;
-                if entry.deadline <= now {
-                    due.push(at);
-                } else {
-                    left = true;
+            entries.sort_unstable_by_key(|entry| (entry.deadline, entry.order));
+            let due = entries.partition_point(|entry| entry.deadline <= now);
+            entries[..due.min(AHEAD)].iter().for_each(|entry| soon(&entry.value));
+            for at in 0..due {
+                if let Some(later) = entries[..due].get(at + AHEAD) {
+                    soon(&later.value);
                 }
-                at = next;
+                self.free.push(entries[at].index);
+                fire(entries[at].value);
             }
-            let entries = &self.entries;
-            due.sort_unstable_by_key(|&id| {
-                (entries[id as usize].deadline, entries[id as usize].order)
-            });
-            for &id in &due {
-                self.unlink(id);
-                let value = self.entries[id as usize].value.take();
-                self.release(id);
-                if let Some(value) = value {
-                    fire(value);
-                }
+            entries.drain(..due);
+            for (at, entry) in entries.iter().enumerate() {
+                self.places[entry.index as usize].at = at as u32;
             }
-            due.clear();
-            self.due = due;
+            let left = !entries.is_empty();
+            self.keep(slot, entries);
             if left {
                 // Only the slot of the present millisecond keeps timers; they are later in it than now.
+                self.occupied[0] |= 1 << slot;
                 break;
             }
         }
         self.tick = self.tick.max(target);
     }
 
-    /// Sorts the timers of a higher slot, whose time has come, into the levels below.
-    fn cascade(&mut self, slot: usize) {
-        let mut at = std::mem::replace(&mut self.heads[slot], NONE);
-        self.occupied[slot / SLOTS] &= !(1 << (slot % SLOTS));
-        while at != NONE {
-            let next = self.entries[at as usize].next;
-            self.link(at);
-            at = next;
+    /// Puts back what was taken from a slot; not much of its memory, if nothing is in it.
+    fn keep(&mut self, slot: usize, entries: Vec<Entry<T>>) {
+        if !entries.is_empty() || entries.capacity() <= KEEP {
+            self.slots[slot] = entries;
         }
     }
 }
@@ -260,7 +225,7 @@ mod tests {
 
     fn fired(wheel: &mut Wheel<u32>, now: u64) -> Vec<u32> {
         let mut out = Vec::new();
-        wheel.advance(now, |value| out.push(value));
+        wheel.advance(now, |_| {}, |value| out.push(value));
         out
     }
 
@@ -299,7 +264,7 @@ mod tests {
         assert_eq!(fired(&mut wheel, 5 * TICK), [1]);
         assert_eq!(fired(&mut wheel, (HORIZON + 10) * TICK), [0u32; 0]);
         assert_eq!(fired(&mut wheel, (3 * HORIZON + 10) * TICK), [0u32; 0]);
-        assert_eq!(wheel.len, 1);
+        assert_eq!(wheel.len(), 1);
         assert!(wheel.next_wake().is_some());
     }
 

@@ -7,9 +7,9 @@
 use super::deadlock;
 use super::hub::Hub;
 use super::scheduler::Phase;
-use super::task::{Cause, TaskRef, memory};
+use super::task::{Cause, TaskRef};
 use crate::stack;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Resumes between looks at the outside: the injector, timers, other workers.
 const OUTSIDE_EVERY: usize = 61;
@@ -17,8 +17,9 @@ const OUTSIDE_EVERY: usize = 61;
 const READINESS_EVERY: u32 = 4;
 /// Looks at the outside between attempts to take new tasks from a worker that has fewer green threads.
 const RESCUE_EVERY: u32 = 1024;
-/// How long a worker is idle before it gives the memory of surplus stacks back.
-const TRIM_AFTER: Duration = Duration::from_secs(1);
+/// How often a worker gives the memory of stacks back that it has not used since the last time. Not sooner: a page that
+/// comes back costs as much as several spawns, and what is needed every few seconds should be there.
+const TRIM_EVERY: Duration = Duration::from_secs(5);
 /// How often a worker that winds down looks whether to give up.
 const GIVE_UP_EVERY: Duration = Duration::from_millis(20);
 
@@ -69,6 +70,7 @@ fn turn(
 ) {
     let mut since_outside = 0;
     let mut outside = 0u32;
+    let mut trim_at = None;
     while !hub.is_parents() {
         hub.drain_inbox();
         let ran = hub.run_ready(OUTSIDE_EVERY) + hub.start_fresh(&start);
@@ -90,7 +92,7 @@ fn turn(
         if let Some(task) = found {
             start(hub, task);
         } else if ran == 0 && !hub.has_ready() {
-            idle(hub, look_every);
+            idle(hub, look_every, &mut trim_at);
             continue;
         }
         if outside.is_multiple_of(READINESS_EVERY) {
@@ -100,7 +102,7 @@ fn turn(
 }
 
 /// Sleeps; no longer than `look_every`, where `over` depends on the time.
-fn idle(hub: &Hub, look_every: Option<Duration>) {
+fn idle(hub: &Hub, look_every: Option<Duration>, trim_at: &mut Option<Instant>) {
     if !hub.scheduler.prepare_sleep(hub) {
         return;
     }
@@ -108,21 +110,33 @@ fn idle(hub: &Hub, look_every: Option<Duration>) {
     if !winds_down && !deadlock::before_sleep(hub) {
         return hub.scheduler.end_sleep(hub);
     }
-    let surplus = stack::has_surplus();
-    let at_most = match hub.scheduler.phase() {
+    let look_after = match hub.scheduler.phase() {
         Phase::Running if winds_down => look_every,
-        Phase::Running if surplus => Some(TRIM_AFTER),
         Phase::Running => deadlock::look_after(hub),
         Phase::Ending | Phase::GivingUp => Some(GIVE_UP_EVERY),
     };
+    let trim_after = if winds_down { None } else { trim(hub, trim_at) };
+    let at_most = match (look_after, trim_after) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
     let undisturbed = hub.sleep(at_most);
     hub.scheduler.end_sleep(hub);
-    if winds_down {
-        return;
+    if !winds_down {
+        deadlock::after_sleep(hub, undisturbed && at_most == look_after);
     }
-    deadlock::after_sleep(hub, undisturbed && !surplus);
-    if surplus && undisturbed {
-        stack::trim();
-        memory::trim();
+}
+
+/// Gives the memory of unused stacks back, where it is time to. Returns in how long to come again.
+fn trim(hub: &Hub, at: &mut Option<Instant>) -> Option<Duration> {
+    if !stack::has_surplus() {
+        *at = None;
+        return None;
     }
+    let now = Instant::now();
+    if at.is_some_and(|at| at <= now) {
+        hub.trim();
+        *at = None;
+    }
+    Some(at.get_or_insert(now + TRIM_EVERY).saturating_duration_since(now))
 }

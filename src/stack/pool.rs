@@ -60,7 +60,8 @@ impl Drop for Stack {
     }
 }
 
-/// Gives the memory of free stacks beyond a warm reserve back to the system. Returns how many it trimmed.
+/// Gives the memory of stacks that were free all the time since the last call back to the system, beyond a warm reserve.
+/// Returns how many it trimmed.
 pub(crate) fn trim() -> usize {
     POOLS
         .try_with(|pools| {
@@ -70,7 +71,7 @@ pub(crate) fn trim() -> usize {
         .unwrap_or(0)
 }
 
-/// Whether [`trim`] would find something to do.
+/// Whether [`trim`] has something to do, now or after a while in which no stack is used.
 pub(crate) fn has_surplus() -> bool {
     POOLS.try_with(|pools| pools.borrow().0.iter().any(Pool::has_surplus)).unwrap_or(false)
 }
@@ -81,7 +82,9 @@ struct Pool {
     arenas: Vec<Arena>,
     /// Free slots, the most recently used last.
     free: Vec<NonNull<u8>>,
-    /// How many slots at the bottom of `free` were discarded by [`Pool::trim`] and not used since.
+    /// How many slots at the bottom of `free` were not used since the last [`Pool::trim`].
+    unused: usize,
+    /// How many of them were discarded: not more than `unused`.
     discarded: usize,
 }
 
@@ -90,7 +93,10 @@ impl Pool {
     fn acquire(&mut self) -> io::Result<NonNull<u8>> {
         match self.free.pop() {
             Some(slot) => {
-                self.discarded = self.discarded.min(self.free.len());
+                if self.free.len() < self.unused {
+                    self.unused = self.free.len();
+                    self.discarded = self.discarded.min(self.unused);
+                }
                 Ok(slot)
             }
             None => self.carve(),
@@ -116,7 +122,8 @@ impl Pool {
     }
 
     fn trim(&mut self) -> usize {
-        let end = self.free.len().saturating_sub(KEEP_WARM);
+        let unused = std::mem::replace(&mut self.unused, self.free.len());
+        let end = unused.min(self.free.len().saturating_sub(KEEP_WARM));
         if self.discarded >= end {
             return 0;
         }
@@ -148,7 +155,7 @@ impl Pools {
 
     #[cold]
     fn add(&mut self, size: StackSize) -> usize {
-        self.0.push(Pool { size, arenas: Vec::new(), free: Vec::new(), discarded: 0 });
+        self.0.push(Pool { size, arenas: Vec::new(), free: Vec::new(), unused: 0, discarded: 0 });
         self.0.len() - 1
     }
 }
@@ -191,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn trims_all_but_the_warm_ones() {
+    fn trims_what_was_not_used_but_for_the_warm_ones() {
         let size = StackSize::default();
         let stacks: Vec<_> = (0..KEEP_WARM + 100).map(|_| Stack::acquire(size).unwrap()).collect();
         for stack in &stacks {
@@ -199,6 +206,8 @@ mod tests {
             unsafe { stack.top().sub(1).write(1) };
         }
         drop(stacks);
+        assert_eq!(trim(), 0, "all were used just now");
+        drop(Stack::acquire(size).unwrap());
         assert_eq!(trim(), 100);
         assert_eq!(trim(), 0, "what is trimmed is not trimmed again");
         let again: Vec<_> = (0..KEEP_WARM + 100).map(|_| Stack::acquire(size).unwrap()).collect();

@@ -28,7 +28,7 @@ pub(crate) use cell::{Joinable, drop_quietly, new_task};
 pub(crate) use context::Context;
 pub use error::JoinError;
 pub(crate) use error::{Cause, Expired, Kill, is_interruption};
-pub(crate) use header::{Limit, Started, TaskRef, any_interruption};
+pub(crate) use header::{Limit, Sleeper, Started, TaskRef, any_interruption};
 pub(crate) use inbox::{Inbox, Woken};
 pub(crate) use meta::{Heritage, Meta};
 pub(crate) use os_thread::{new_os_thread, sleep_os_thread};
