@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 const FOR_EVER: Duration = Duration::from_secs(100_000);
 const LIMIT: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(30);
 
 struct End {
     code: Option<i32>,
@@ -792,6 +793,56 @@ fn lock_crosswise() -> [greenthread::JoinHandle<()>; 2] {
             let _second = locks[1 - first].lock().unwrap();
         })
     })
+}
+
+/// Whoever wakes one and is gone a moment later was there all the same.
+#[test]
+fn no_deadlock_is_seen_where_the_last_other_thread_has_just_ended() {
+    const NAME: &str = "no_deadlock_is_seen_where_the_last_other_thread_has_just_ended";
+    if is_child(NAME) {
+        forked(|| {
+            for i in 0..3000 {
+                let main = move || {
+                    let own = greenthread::current();
+                    drop(std::thread::spawn(move || own.unpark()));
+                    (0..i * 10).for_each(|_| std::hint::spin_loop());
+                    greenthread::thread::park();
+                };
+                Runtime::new_current_thread().unwrap().run_local(main).unwrap();
+            }
+        });
+        return;
+    }
+    passes(NAME);
+}
+
+/// The threads of its parent's pool are not its own idle ones.
+#[test]
+fn a_forked_child_counts_its_own_threads_and_waits_for_its_own_green_threads() {
+    const NAME: &str = "a_forked_child_counts_its_own_threads_and_waits_for_its_own_green_threads";
+    if is_child(NAME) {
+        let sleeper = spawn(|| sleep(FOR_EVER));
+        let jobs = (0..4).map(|_| spawn(|| blocking(|| std::thread::sleep(SHORT))));
+        greenthread::thread::join_all(jobs);
+        forked(|| {
+            let runtime = Runtime::new_current_thread().unwrap();
+            let main = || {
+                let own = greenthread::current();
+                std::thread::spawn(move || {
+                    std::thread::sleep(10 * SHORT);
+                    own.unpark();
+                });
+                greenthread::thread::park();
+            };
+            runtime.run_local(main).unwrap();
+            let (done, _) = greenthread::thread::wait([&sleeper], 1);
+            assert_eq!(done.len(), 1);
+            let ended: Vec<_> = greenthread::thread::as_completed([&sleeper]).collect();
+            assert_eq!(ended.len(), 1);
+        });
+        return;
+    }
+    passes(NAME);
 }
 
 #[test]

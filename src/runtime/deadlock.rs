@@ -24,7 +24,7 @@ use std::collections::HashSet;
 use std::fmt::Write;
 use std::ops::Range;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::time::{Duration, Instant};
 
 /// How long nothing moves before that is reported, unless the environment says otherwise.
@@ -169,10 +169,24 @@ fn watchdogs() -> usize {
     0
 }
 
+/// Whether the process has no OS thread but the caller and those of the library that have nothing to do.
+fn is_alone() -> bool {
+    let idle = || Some(blocking::idle_threads()? + watchdogs());
+    let Some(before) = idle() else { return false };
+    let Some(threads) = process::threads() else { return false };
+    // One that ends meanwhile is in no list, and must not count for another that is.
+    let Some(after) = idle() else { return false };
+    threads <= 1 + before.min(after)
+}
+
 /// On a current-thread runtime: notes a deadlock if no other thread can end it.
 fn look_for_others(hub: &Hub) -> bool {
-    let Some(idle) = blocking::idle_threads() else { return false };
-    let alone = process::threads().is_some_and(|threads| threads <= 1 + idle + watchdogs());
+    let alone = is_alone();
+    // Who was not there to be counted may have left something before it went.
+    fence(Ordering::SeqCst);
+    if hub.scheduler.has_work(hub) {
+        return false;
+    }
     let blocked = blocked(hub);
     let certain = alone || wait_for_one_another(&blocked);
     if certain {

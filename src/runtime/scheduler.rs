@@ -287,7 +287,7 @@ impl Scheduler {
     }
 
     /// Whether there is anything that `hub` could start or has to run; looked at between announcing sleep and sleeping.
-    fn has_work(&self, hub: &Hub) -> bool {
+    pub(super) fn has_work(&self, hub: &Hub) -> bool {
         let shared = hub.shared();
         !shared.inbox.is_empty()
             || !shared.pinned.is_empty()

@@ -9,7 +9,8 @@ use super::hub::HubShared;
 use super::park;
 use super::task::Watched;
 use crate::sys::look::{self, Seen};
-use crate::sys::{process, report};
+use crate::sys::process::{self, PerProcess};
+use crate::sys::report;
 use std::fmt::Write;
 use std::io;
 use std::sync::Arc;
@@ -21,12 +22,15 @@ use std::time::{Duration, Instant};
 const LOOKS: u32 = 4;
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_millis(1);
 
-/// Watchdogs of all runtimes.
-static THREADS: AtomicUsize = AtomicUsize::new(0);
+/// Watchdogs of all runtimes. A forked child has none of its parent's.
+fn count() -> &'static AtomicUsize {
+    static COUNT: PerProcess<AtomicUsize> = PerProcess::new();
+    COUNT.get(AtomicUsize::default)
+}
 
 /// How many OS threads watch.
 pub(super) fn threads() -> usize {
-    THREADS.load(Ordering::SeqCst)
+    count().load(Ordering::SeqCst)
 }
 
 /// A thread that watches hubs until this is dropped.
@@ -48,13 +52,13 @@ impl Watchdog {
 
 /// An OS thread that is counted as one that only watches.
 fn counted(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    THREADS.fetch_add(1, Ordering::SeqCst);
+    count().fetch_add(1, Ordering::SeqCst);
     let body = move || {
         body();
-        THREADS.fetch_sub(1, Ordering::SeqCst);
+        count().fetch_sub(1, Ordering::SeqCst);
     };
     std::thread::Builder::new().name(name.into()).spawn(body).inspect_err(|_| {
-        THREADS.fetch_sub(1, Ordering::SeqCst);
+        count().fetch_sub(1, Ordering::SeqCst);
     })
 }
 

@@ -69,6 +69,11 @@ struct Watched<H: Handle> {
     finished: Arc<Finished>,
 }
 
+/// Whether its end is still to come. A forked child has its parent's handles, but not its green threads.
+fn is_awaited(thread: &Thread) -> bool {
+    !thread.task().is_done() && !thread.task().is_parents()
+}
+
 impl<H: Handle> Watched<H> {
     #[track_caller]
     fn new(handles: impl IntoIterator<Item = H>) -> Self {
@@ -90,7 +95,7 @@ impl<H: Handle> Watched<H> {
         let mut running = Vec::new();
         for (number, handle) in different.iter().enumerate() {
             match handle {
-                Some(handle) if !handle.thread().task().is_done() => running.push(number),
+                Some(handle) if is_awaited(handle.thread()) => running.push(number),
                 _ => finished.push(number),
             }
         }
@@ -122,7 +127,7 @@ impl<H: Handle> Watched<H> {
     }
 
     fn unwatch(&self) {
-        for handle in self.handles.iter().flatten() {
+        for handle in self.handles.iter().flatten().filter(|handle| is_awaited(handle.thread())) {
             handle.thread().task().unwatch(&self.finished);
         }
     }

@@ -4,7 +4,8 @@
 use super::super::park::{self, Parker, Reason, Wake};
 use super::job::{Call, Job, Left};
 use super::{KIND, Kind};
-use crate::sys::{fault, process};
+use crate::sys::fault;
+use crate::sys::process::{self, PerProcess};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::fmt;
@@ -19,16 +20,24 @@ const IDLE: Duration = Duration::from_secs(10);
 /// So many given-up jobs may lie in a queue in any case.
 const SWEEP_ABOVE: usize = 64;
 
-/// Jobs of all pools that are queued or run.
-static OPEN: AtomicUsize = AtomicUsize::new(0);
+#[derive(Debug, Default)]
+struct Counts {
+    /// Jobs of all pools that are queued or run.
+    open: AtomicUsize,
+    /// Threads of all pools.
+    threads: AtomicUsize,
+}
 
-/// Threads of all pools.
-static THREADS: AtomicUsize = AtomicUsize::new(0);
+/// A forked child has none of its parent's.
+fn counts() -> &'static Counts {
+    static COUNTS: PerProcess<Counts> = PerProcess::new();
+    COUNTS.get(Counts::default)
+}
 
 /// How many threads all pools have, if none has anything to do.
 pub(crate) fn idle_threads() -> Option<usize> {
-    let threads = THREADS.load(Ordering::SeqCst);
-    (OPEN.load(Ordering::SeqCst) == 0).then_some(threads)
+    let threads = counts().threads.load(Ordering::SeqCst);
+    (counts().open.load(Ordering::SeqCst) == 0).then_some(threads)
 }
 
 #[derive(Default)]
@@ -95,14 +104,14 @@ impl Pool {
                 Ok(()) => {
                     state.made += 1;
                     state.threads += 1;
-                    THREADS.fetch_add(1, Ordering::SeqCst);
+                    counts().threads.fetch_add(1, Ordering::SeqCst);
                 }
                 // Those that are there will come to it.
                 Err(_) if state.threads > 0 => {}
                 Err(_) => return false,
             }
         }
-        OPEN.fetch_add(1, Ordering::SeqCst);
+        counts().open.fetch_add(1, Ordering::SeqCst);
         state.queue.push_back(job);
         drop(state);
         self.work.notify_one();
@@ -130,7 +139,7 @@ impl Pool {
                     std::process::exit(process::status(good));
                 }
                 drop(job);
-                OPEN.fetch_sub(1, Ordering::SeqCst);
+                counts().open.fetch_sub(1, Ordering::SeqCst);
                 state = self.state.lock();
                 continue;
             }
@@ -139,7 +148,7 @@ impl Pool {
             state.idle -= 1;
             if timed_out && state.queue.is_empty() {
                 state.threads -= 1;
-                THREADS.fetch_sub(1, Ordering::SeqCst);
+                counts().threads.fetch_sub(1, Ordering::SeqCst);
                 return;
             }
         }
@@ -153,7 +162,7 @@ impl Pool {
             let before = state.queue.len();
             state.queue.retain(|job| !job.is_given_up());
             state.given_up = 0;
-            OPEN.fetch_sub(before - state.queue.len(), Ordering::SeqCst);
+            counts().open.fetch_sub(before - state.queue.len(), Ordering::SeqCst);
         }
     }
 }
