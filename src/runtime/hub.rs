@@ -459,14 +459,18 @@ impl Hub {
     /// Starts a new task, or ends it where there is no memory for its stack. Says whether it has ended.
     #[inline(always)]
     pub(crate) fn start(&self, task: TaskRef) -> bool {
-        if let Some(at) = task.start_at()
-            && !task.is_killed()
-            && at > Instant::now()
-        {
-            self.delay(task, at);
-            return true;
+        let mut size = self.stack_size;
+        if let Some(meta) = task.meta() {
+            if let Some(at) = meta.start_at
+                && !task.is_killed()
+                && at > Instant::now()
+            {
+                self.delay(task, at);
+                return true;
+            }
+            size = meta.stack_size.unwrap_or(size);
         }
-        match switch::start(task, self.shared, self.stack_size) {
+        match switch::start(task, self.shared, size) {
             Ok(started) => {
                 self.roster.borrow_mut().add(started);
                 self.count_live(1);

@@ -4,7 +4,7 @@
 use super::{JoinHandle, LocalJoinHandle, Scope, ScopedJoinHandle, context};
 use crate::runtime::family::Family;
 use crate::runtime::paused::Paused;
-use crate::runtime::task::{Heritage, Joinable, Meta, TaskRef, current, new_task};
+use crate::runtime::task::{Heritage, Joinable, Meta, Started, TaskRef, current, new_task};
 use crate::runtime::{Runtime, global};
 use crate::stack::StackSize;
 use crate::stack::budget::{self, Reservation};
@@ -27,6 +27,12 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default)]
 #[must_use = "settings do nothing until `spawn`"]
 pub struct Builder {
+    /// One word where there are none: a spawn without any is to pass little on.
+    settings: Option<Box<Settings>>,
+}
+
+#[derive(Debug, Default)]
+struct Settings {
     name: Option<String>,
     stack_size: Option<usize>,
     daemon: Option<bool>,
@@ -54,11 +60,11 @@ struct Lineage {
 }
 
 impl Lineage {
+    /// Of the green thread that runs, if one does.
     #[inline]
-    fn own() -> Self {
-        let of =
-            |task: &TaskRef| Self { family: task.family(), heritage: task.heritage().cloned() };
-        current::with_hub(|hub| Some(hub.current()?.with(of))).flatten().unwrap_or_default()
+    fn of(current: Option<Started>) -> Self {
+        let own = |task: &TaskRef| Self { family: task.family(), heritage: task.to_inherit() };
+        current.map_or_else(Self::default, |started| started.with(own))
     }
 }
 
@@ -68,16 +74,24 @@ impl Builder {
         Self::default()
     }
 
+    fn settings(&mut self) -> &mut Settings {
+        self.settings.get_or_insert_default()
+    }
+
+    fn is_paused(&self) -> bool {
+        self.settings.as_ref().is_some_and(|settings| settings.paused)
+    }
+
     /// The name in panic messages, overflow reports and [`Thread::name`](crate::thread::Thread::name).
     pub fn name(mut self, name: String) -> Self {
-        self.name = Some(name);
+        self.settings().name = Some(name);
         self
     }
 
     /// Usable bytes of the stack, rounded up to whole pages and to at least 32 KiB. It takes memory only as far as it has
     /// been used.
     pub fn stack_size(mut self, bytes: usize) -> Self {
-        self.stack_size = Some(bytes);
+        self.settings().stack_size = Some(bytes);
         self
     }
 
@@ -96,7 +110,7 @@ impl Builder {
     /// assert!(spawned.join().unwrap_err().is_killed());
     /// ```
     pub fn daemon(mut self, daemon: bool) -> Self {
-        self.daemon = Some(daemon);
+        self.settings().daemon = Some(daemon);
         self
     }
 
@@ -113,7 +127,7 @@ impl Builder {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.labels.push((key.into(), value.into()));
+        self.settings().labels.push((key.into(), value.into()));
         self
     }
 
@@ -131,7 +145,7 @@ impl Builder {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn start_paused(mut self) -> Self {
-        self.paused = true;
+        self.settings().paused = true;
         self
     }
 
@@ -159,7 +173,7 @@ impl Builder {
     {
         // Beyond the clock's end is as good as never.
         let never = || Instant::now() + Duration::from_secs(100 * 365 * 24 * 3600);
-        self.start_at = Some(deadline_after(delay).unwrap_or_else(never));
+        self.settings().start_at = Some(deadline_after(delay).unwrap_or_else(never));
         self.spawn(body)
     }
 
@@ -172,7 +186,7 @@ impl Builder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.start_at = Some(at);
+        self.settings().start_at = Some(at);
         self.spawn(body)
     }
 
@@ -186,13 +200,14 @@ impl Builder {
         F: FnOnce() -> T + 'static,
         T: 'static,
     {
-        let Some(default) = current::with_hub(|hub| hub.stack_size()) else {
+        let here = current::with_hub(|hub| (hub.stack_size(), Lineage::of(hub.current())));
+        let Some((default, lineage)) = here else {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 "spawn_local on an OS thread that runs no green threads: only what is Send can start elsewhere",
             ));
         };
-        let paused = self.paused;
+        let paused = self.is_paused();
         let create = |meta: Option<Box<Meta>>, family, reservation| {
             let mut meta = meta;
             if let Some(meta) = &mut meta {
@@ -200,7 +215,7 @@ impl Builder {
             }
             new_task(body, meta, family, reservation)
         };
-        let handle = self.make(create, default, Lineage::own(), |task| {
+        let handle = self.make(create, default, lineage, |task| {
             current::with_hub(|hub| {
                 if paused {
                     Paused::keep(task, Arc::clone(&hub.scheduler));
@@ -237,7 +252,7 @@ impl Builder {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        if self.paused {
+        if self.is_paused() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "a green thread of a scope cannot be paused: the scope waits for its end",
@@ -256,9 +271,11 @@ impl Builder {
         T: Send + 'static,
     {
         let create = |meta, family, reservation| new_task(body, meta, family, reservation);
-        let own = current::with_hub(|hub| (Arc::clone(&hub.scheduler), hub.stack_size()));
-        let (scheduler, default, lineage) = match own {
-            Some((scheduler, default)) => (scheduler, default, Lineage::own()),
+        let here = current::with_hub(|hub| {
+            (Arc::clone(&hub.scheduler), hub.stack_size(), Lineage::of(hub.current()))
+        });
+        let (scheduler, default, lineage) = match here {
+            Some(here) => here,
             None => {
                 let runtime = global()?;
                 (runtime.scheduler(), runtime.stack_size(), Lineage::default())
@@ -270,20 +287,21 @@ impl Builder {
     /// On the caller's runtime, or on the global one.
     #[inline]
     fn spawn_here<T>(self, create: impl Create<T>) -> io::Result<JoinHandle<T>> {
-        if current::with_hub(|_| ()).is_some() {
-            let default = current::with_hub(|hub| hub.stack_size());
-            let paused = self.paused;
-            return self.make(create, default.unwrap_or_default(), Lineage::own(), |task| {
-                current::with_hub(|hub| {
+        let paused = self.is_paused();
+        current::with_hub_or(
+            (self, create),
+            |hub, (own, create)| {
+                let lineage = Lineage::of(hub.current());
+                own.make(create, hub.stack_size(), lineage, |task| {
                     if paused {
                         Paused::keep(task, Arc::clone(&hub.scheduler));
                     } else {
                         hub.scheduler.push_from(hub, task);
                     }
-                });
-            });
-        }
-        self.make_on(global()?, create, Lineage::default())
+                })
+            },
+            |(own, create)| own.make_on(global()?, create, Lineage::default()),
+        )
     }
 
     pub(crate) fn spawn_on<F, T>(self, runtime: &Runtime, body: F) -> io::Result<JoinHandle<T>>
@@ -291,7 +309,7 @@ impl Builder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let mut lineage = Lineage::own();
+        let mut lineage = current::with_hub(|hub| Lineage::of(hub.current())).unwrap_or_default();
         // Whoever runs a `main` knows of its own runtime's green threads only.
         lineage.family = lineage.family.filter(|_| runtime.is_callers());
         let create = |meta, family, reservation| new_task(body, meta, family, reservation);
@@ -305,7 +323,7 @@ impl Builder {
         lineage: Lineage,
     ) -> io::Result<JoinHandle<T>> {
         runtime.check_is_own()?;
-        let paused = self.paused;
+        let paused = self.is_paused();
         self.make(create, runtime.stack_size(), lineage, |task| {
             if paused { runtime.keep(task) } else { runtime.push(task) }
         })
@@ -319,55 +337,49 @@ impl Builder {
         lineage: Lineage,
         push: impl FnOnce(TaskRef),
     ) -> io::Result<JoinHandle<T>> {
-        let size = self.stack_size.map(StackSize::new).transpose()?;
+        let stack_size = self.settings.as_ref().and_then(|settings| settings.stack_size);
+        let size = stack_size.map(StackSize::new).transpose()?;
         let reservation = budget::reserve(size.unwrap_or(default_size))?;
-        let paused = self.paused;
-        let meta = self.meta(size, lineage.heritage);
-        let context = context::to_inherit();
-        let (task, joinable) = create(meta, None, reservation);
-        if let Some(context) = context {
-            task.give_context(context);
-        }
-        if let Some(family) = lineage.family
-            && !paused
-        {
-            task.join_family(family);
+        // Whoever starts a paused one makes it a descendant.
+        let family = lineage.family.filter(|_| !self.is_paused());
+        let meta = match (self.settings, lineage.heritage) {
+            (None, None) => None,
+            (settings, inherited) => Some(meta(
+                settings.map_or_else(Settings::default, |settings| *settings),
+                size,
+                inherited,
+            )),
+        };
+        let (task, joinable) = create(meta, family, reservation);
+        context::pass_on(&task);
+        if let Some(family) = family {
+            family.enter(&task);
         }
         push(task);
         Ok(JoinHandle::new(joinable))
     }
+}
 
-    /// What is not as usual.
-    #[inline]
-    fn meta(self, size: Option<StackSize>, inherited: Option<Arc<Heritage>>) -> Option<Box<Meta>> {
-        let usual = self.name.is_none()
-            && size.is_none()
-            && self.daemon.is_none()
-            && self.labels.is_empty()
-            && self.start_at.is_none()
-            && !self.paused;
-        if usual && inherited.is_none() {
-            return None;
+/// What is not as usual.
+#[cold]
+fn meta(
+    settings: Settings,
+    size: Option<StackSize>,
+    inherited: Option<Arc<Heritage>>,
+) -> Box<Meta> {
+    let mut heritage = inherited;
+    if settings.daemon.is_some() || !settings.labels.is_empty() {
+        let changed = Arc::make_mut(heritage.get_or_insert_default());
+        changed.daemon = settings.daemon.unwrap_or(changed.daemon);
+        for (key, value) in settings.labels {
+            changed.set_label(key, value);
         }
-        Some(self.unusual_meta(size, inherited))
     }
-
-    #[cold]
-    fn unusual_meta(self, size: Option<StackSize>, inherited: Option<Arc<Heritage>>) -> Box<Meta> {
-        let mut heritage = inherited;
-        if self.daemon.is_some() || !self.labels.is_empty() {
-            let changed = Arc::make_mut(heritage.get_or_insert_default());
-            changed.daemon = self.daemon.unwrap_or(changed.daemon);
-            for (key, value) in self.labels {
-                changed.set_label(key, value);
-            }
-        }
-        Box::new(Meta {
-            name: self.name.map(String::into_boxed_str),
-            stack_size: size,
-            heritage: heritage.filter(|heritage| **heritage != Heritage::default()),
-            start_at: self.start_at,
-            local: false,
-        })
-    }
+    Box::new(Meta {
+        name: settings.name.map(String::into_boxed_str),
+        stack_size: size,
+        heritage: heritage.filter(|heritage| **heritage != Heritage::default()),
+        start_at: settings.start_at,
+        local: false,
+    })
 }

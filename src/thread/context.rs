@@ -28,10 +28,19 @@ fn own() -> Context {
     }
 }
 
-/// What a new green thread gets of the caller's.
+/// Gives a new green thread, which nobody has started, the caller's values.
 #[inline]
-pub(super) fn to_inherit() -> Option<Context> {
-    if USED.load(Ordering::Relaxed) { Some(own()).filter(|own| !own.is_empty()) } else { None }
+pub(super) fn pass_on(to: &TaskRef) {
+    #[cold]
+    fn give(to: &TaskRef) {
+        let own = own();
+        if !own.is_empty() {
+            to.give_context(own);
+        }
+    }
+    if USED.load(Ordering::Relaxed) {
+        give(to);
+    }
 }
 
 /// A variable of which each green thread has its own value, and which a new green thread takes over from its spawner: the id

@@ -21,11 +21,16 @@ pub struct JoinHandle<T> {
 }
 
 /// Schedules it if it is paused.
+#[inline]
 pub(super) fn start(thread: &Thread) {
-    if thread.task().is_paused()
-        && let Some(paused) = thread.task().take_paused()
-    {
-        paused.start();
+    #[cold]
+    fn start_paused(thread: &Thread) {
+        if let Some(paused) = thread.task().take_paused() {
+            paused.start();
+        }
+    }
+    if thread.task().is_paused() {
+        start_paused(thread);
     }
 }
 

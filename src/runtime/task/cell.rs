@@ -246,11 +246,15 @@ where
     impl<F: FnOnce() -> T, T> Types<F, T> {
         const VTABLE: &'static VTable = &Task::<F, T>::VTABLE;
     }
-    let header = memory::allocate(Task::<F, T> {
-        header: Header::new(Types::<F, T>::VTABLE, 2, meta, family, reservation),
-        stage: UnsafeCell::new(Stage::Body(body)),
-    })
-    .cast::<Header>();
+    let task = memory::allocate::<Task<F, T>>();
+    // SAFETY: the memory has the size and alignment of a `Task<F, T>` at least, and is ours alone.
+    unsafe {
+        task.write(Task {
+            header: Header::new(Types::<F, T>::VTABLE, 2, meta, family, reservation),
+            stage: UnsafeCell::new(Stage::Body(body)),
+        });
+    }
+    let header = task.cast::<Header>();
     // SAFETY: the count began at two, one for each.
     unsafe {
         (TaskRef::adopt(header), {

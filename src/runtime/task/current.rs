@@ -40,6 +40,20 @@ pub(crate) fn spend_budget() -> bool {
     unsafe { HUB.with(Cell::get).as_ref() }.is_some_and(Hub::spend_budget)
 }
 
+/// As [`with_hub`], and `or` where there is none; `value` goes to whichever it is.
+#[inline(always)]
+pub(crate) fn with_hub_or<V, R>(
+    value: V,
+    f: impl FnOnce(&Hub, V) -> R,
+    or: impl FnOnce(V) -> R,
+) -> R {
+    // SAFETY: as in `with_hub`.
+    match unsafe { get().as_ref() } {
+        Some(hub) => f(hub, value),
+        None => or(value),
+    }
+}
+
 /// Runs `f` if the hub of this OS thread is the one given; says whether it did.
 #[inline(always)]
 pub(crate) fn with_hub_if(shared: &'static HubShared, f: impl FnOnce(&Hub)) -> bool {

@@ -31,7 +31,6 @@ use crate::runtime::finished::Finished;
 use crate::runtime::hub::HubShared;
 use crate::runtime::park::{Reason, Waiter};
 use crate::runtime::paused::Paused;
-use crate::stack::StackSize;
 use crate::stack::budget::Reservation;
 use crate::sys::prefetch::prefetch;
 use crate::sys::process;
@@ -503,7 +502,9 @@ impl TaskRef {
         family.enter(self);
     }
 
-    fn meta(&self) -> Option<&Meta> {
+    /// What is not as usual with it.
+    #[inline]
+    pub(crate) fn meta(&self) -> Option<&Meta> {
         self.header().meta.as_deref()
     }
 
@@ -512,15 +513,19 @@ impl TaskRef {
         self.meta()?.heritage.as_ref()
     }
 
+    /// As [`heritage`](Self::heritage), shared with a child.
+    #[inline]
+    pub(crate) fn to_inherit(&self) -> Option<Arc<Heritage>> {
+        #[cold]
+        fn share(heritage: &Arc<Heritage>) -> Option<Arc<Heritage>> {
+            Some(Arc::clone(heritage))
+        }
+        self.heritage().and_then(share)
+    }
+
     #[inline]
     pub(crate) fn is_daemon(&self) -> bool {
         self.heritage().is_some_and(|heritage| heritage.daemon)
-    }
-
-    /// When it may start, if not at once.
-    #[inline]
-    pub(crate) fn start_at(&self) -> Option<Instant> {
-        self.meta()?.start_at
     }
 
     /// Whether it must not leave the OS thread that made it, though it may have been paused or delayed.
@@ -553,10 +558,6 @@ impl TaskRef {
         let mut completion = self.header().completion.lock();
         self.header().flags.fetch_and(!PAUSED, Ordering::Relaxed);
         completion.more.as_mut()?.paused.take()
-    }
-
-    pub(crate) fn stack_size(&self) -> Option<StackSize> {
-        self.header().meta.as_ref()?.stack_size
     }
 
     /// Whether it was made in a process that this one was forked from: then it does not run here, and never ends.

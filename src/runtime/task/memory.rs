@@ -90,9 +90,9 @@ impl Drop for Cache {
     }
 }
 
-/// Moves a value into memory of its own.
+/// Memory for a `T`, which the caller writes. Where the value were passed in, it would be made on the stack and copied.
 #[inline(always)]
-pub(super) fn allocate<T>(value: T) -> NonNull<T> {
+pub(super) fn allocate<T>() -> NonNull<T> {
     let layout = Layout::new::<T>();
     let (class, layout) =
         class_of(layout).map_or((CLASSES, layout), |(class, block)| (class, block));
@@ -105,13 +105,10 @@ pub(super) fn allocate<T>(value: T) -> NonNull<T> {
         // SAFETY: the layout is not empty: a task has a header.
         NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout))
     });
-    let block = block.cast::<T>();
-    // SAFETY: the block has the size and alignment of `T` at least, and is ours alone.
-    unsafe { block.write(value) };
-    block
+    block.cast()
 }
 
-/// Drops a value that [`allocate`] moved into memory, and frees the memory.
+/// Drops a value that was written to what [`allocate`] returned, and frees the memory.
 ///
 /// # Safety
 /// `value` came from `allocate::<T>`, and nobody uses it any more.

@@ -37,9 +37,8 @@ fn end_locals(task: &TaskRef) {
 pub(crate) fn start(
     task: TaskRef,
     hub: &'static HubShared,
-    default_size: StackSize,
+    size: StackSize,
 ) -> Result<Started, (TaskRef, io::Error)> {
-    let size = task.stack_size().unwrap_or(default_size);
     let stack = match Stack::acquire(size) {
         Ok(stack) => stack,
         Err(error) => return Err((task, error)),
