@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Passes on what `from` sends, then its end. Where that fails, the other direction is ended as well.
 fn pump(from: &TcpStream, to: &TcpStream) -> io::Result<u64> {
-    let result = io::copy(&mut &*from, &mut &*to);
+    let result = greenthread::io::forward(from, to);
     let how = if result.is_ok() { Shutdown::Write } else { Shutdown::Both };
     // The peer may have gone already.
     let _ = to.shutdown(how);

@@ -2,15 +2,14 @@
 // Each example uses a part of it.
 #![allow(dead_code, unreachable_pub)]
 
-use greenthread::blocking;
+use greenthread::fs::File;
+use greenthread::io::send_file;
 use greenthread::net::TcpStream;
-use std::fs::File;
+use greenthread::{blocking, yield_now};
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The head of a request must fit.
@@ -40,7 +39,7 @@ struct Answer {
 enum Body {
     Text(&'static str),
     Owned(String),
-    File(Arc<File>, Range<u64>),
+    File(File, Range<u64>),
 }
 
 struct Head {
@@ -65,19 +64,18 @@ pub fn checksum(data: &[u8], so_far: u64) -> u64 {
 /// The checksum of nothing.
 pub const EMPTY: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// The checksum of a file, read on the pool.
+/// The checksum of a file.
 pub fn checksum_of(file: &Path) -> io::Result<u64> {
-    let file = file.to_owned();
-    blocking(move || {
-        let mut file = File::open(file)?;
-        let (mut sum, mut chunk) = (EMPTY, vec![0; CHUNK]);
-        loop {
-            match file.read(&mut chunk)? {
-                0 => return Ok(sum),
-                got => sum = checksum(&chunk[..got], sum),
-            }
+    let mut file = File::open(file)?;
+    let (mut sum, mut chunk) = (EMPTY, vec![0; CHUNK]);
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(sum),
+            got => sum = checksum(&chunk[..got], sum),
         }
-    })
+        // It computes more than it waits.
+        yield_now();
+    }
 }
 
 impl Answer {
@@ -153,23 +151,24 @@ impl Site {
     /// Opens a file of the site; with its path and length.
     fn open(&self, path: PathBuf) -> io::Result<(File, PathBuf, u64)> {
         let root = self.root.clone();
-        // Looking up names and opening may take as long as the disk likes.
-        blocking(move || {
+        // All of it in one go: each of these calls may have to wait for the disk.
+        let (file, path, length) = blocking(move || {
             let mut path = root.join(path).canonicalize()?;
             if path.is_dir() {
                 path = path.join("index.html").canonicalize()?;
             }
             // A link may lead anywhere.
             if !path.starts_with(&root) {
-                return Err(io::ErrorKind::NotFound.into());
+                return Err(io::Error::from(io::ErrorKind::NotFound));
             }
-            let file = File::open(&path)?;
+            let file = std::fs::File::open(&path)?;
             let metadata = file.metadata()?;
             if !metadata.is_file() {
                 return Err(io::ErrorKind::NotFound.into());
             }
             Ok((file, path, metadata.len()))
-        })
+        })?;
+        Ok((file.into(), path, length))
     }
 
     fn answer(&self, head: &Head) -> Answer {
@@ -221,7 +220,7 @@ impl Site {
             }
         };
         let length = range.end - range.start;
-        Answer { status, headers, length, body: Body::File(Arc::new(file), range) }
+        Answer { status, headers, length, body: Body::File(file, range) }
     }
 
     /// Serves one connection to its end.
@@ -296,27 +295,14 @@ impl Site {
         match answer.body {
             Body::Text(text) => out.extend_from_slice(text.as_bytes()),
             Body::Owned(text) => out.extend_from_slice(text.as_bytes()),
-            Body::File(file, range) => {
-                let mut at = range.start;
-                while at < range.end {
-                    let size = (range.end - at).min(CHUNK as u64) as usize;
-                    let file = Arc::clone(&file);
+            Body::File(file, mut range) => {
+                stream.write_all(out)?;
+                out.clear();
+                send_file(&file, &mut range, stream)?;
+                if !range.is_empty() {
                     // A file that became shorter ends the connection: its length has been promised.
-                    let chunk = blocking(move || {
-                        let mut chunk = vec![0; size];
-                        file.read_exact_at(&mut chunk, at).map(|()| chunk)
-                    })?;
-                    at += size as u64;
-                    if !out.is_empty() {
-                        out.extend_from_slice(&chunk);
-                        stream.write_all(out)?;
-                        out.clear();
-                    } else {
-                        stream.write_all(&chunk)?;
-                    }
+                    return Err(io::ErrorKind::UnexpectedEof.into());
                 }
-                // What was needed for a file is not kept for an idle connection.
-                out.shrink_to(BATCH);
             }
         }
         Ok(())

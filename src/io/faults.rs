@@ -78,3 +78,110 @@ fn waits() {
         assert_eq!(poll(&mut [PollFd::readable(&reader)], None).unwrap(), 1);
     });
 }
+
+#[test]
+fn files_are_sent_all_the_same() {
+    use crate::fs::{self, File};
+    use crate::io::send_file;
+    use crate::os::unix::net::UnixStream;
+    both(|| {
+        let path = std::env::temp_dir().join(format!("greenthread-faults-{}", std::process::id()));
+        let data: Vec<u8> = (0..20_000u32).map(|i| (i % 251) as u8).collect();
+        fs::write(&path, &data).unwrap();
+        let file = File::open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        // What the process does without noticing: an interruption, a readiness that proves wrong, a file system that cannot.
+        let harmless = [
+            (Call::SendFile, libc::EINTR),
+            (Call::SendFile, libc::EAGAIN),
+            (Call::SendFile, libc::EINVAL),
+            (Call::SendFile, libc::EOPNOTSUPP),
+            (Call::ReadCached, libc::EAGAIN),
+            (Call::ReadCached, libc::EOPNOTSUPP),
+        ];
+        for (call, errno) in harmless {
+            for skip in 0..2 {
+                let (here, mut there) = UnixStream::pair().unwrap();
+                fail(call, skip, 1, errno);
+                let mut range = 0..50_000;
+                send_file(&file, &mut range, &here).unwrap();
+                assert_eq!(range, 20_000..50_000);
+                drop(here);
+                let mut all = Vec::new();
+                there.read_to_end(&mut all).unwrap();
+                assert!(all == data, "{call:?} {errno}");
+            }
+        }
+        let (here, mut there) = UnixStream::pair().unwrap();
+        for (call, errno) in [(Call::SendFile, libc::EIO), (Call::Fcntl, libc::EBADF)] {
+            fail(call, 0, 1, errno);
+            let mut range = 0..10;
+            let error = send_file(&file, &mut range, &here).unwrap_err();
+            assert_eq!((error.raw_os_error(), range.start), (Some(errno), 0));
+        }
+        // From the pool, and the socket is the one that fails.
+        fail(Call::ReadCached, 0, usize::MAX, libc::EAGAIN);
+        fail(Call::SendFile, 0, usize::MAX, libc::EINVAL);
+        fail(Call::Send, 0, 1, libc::EPIPE);
+        let error = send_file(&file, &mut (0..10), &here).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+        send_file(&file, &mut (5..10), &here).unwrap();
+        fail(Call::ReadCached, 0, 0, 0);
+        fail(Call::SendFile, 0, 0, 0);
+        drop(here);
+        let mut all = Vec::new();
+        there.read_to_end(&mut all).unwrap();
+        assert_eq!(all, data[5..10]);
+    });
+}
+
+#[test]
+fn connections_are_passed_on_all_the_same() {
+    use crate::io::forward;
+    use crate::os::unix::net::UnixStream;
+    use std::thread;
+    both(|| {
+        let data: Vec<u8> = (0..150_000u32).map(|i| (i % 251) as u8).collect();
+        let pass = |call, skip, errno| {
+            let ((mut source, from), (to, mut sink)) =
+                (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+            let sent = data.clone();
+            // Outside of the plan.
+            let sender = thread::spawn(move || {
+                let _ = source.write_all(&sent);
+            });
+            fail(call, skip, 1, errno);
+            let reader = thread::spawn(move || {
+                let mut all = Vec::new();
+                sink.read_to_end(&mut all).map(|_| all).unwrap()
+            });
+            let result = forward(&from, &to);
+            fail(call, 0, 0, 0);
+            drop((from, to));
+            sender.join().unwrap();
+            (result, reader.join().unwrap())
+        };
+        let harmless = [
+            (Call::Pipe, libc::EMFILE),
+            (Call::SpliceIn, libc::EINTR),
+            (Call::SpliceIn, libc::EAGAIN),
+            (Call::SpliceIn, libc::EINVAL),
+            (Call::SpliceOut, libc::EINTR),
+            (Call::SpliceOut, libc::EAGAIN),
+        ];
+        for (call, errno) in harmless {
+            for skip in 0..2 {
+                let (result, all) = pass(call, skip, errno);
+                assert_eq!(result.unwrap(), 150_000);
+                assert!(all == data, "{call:?} {errno}");
+            }
+        }
+        for call in [Call::SpliceIn, Call::SpliceOut, Call::Fcntl] {
+            let (result, all) = pass(call, 0, libc::EIO);
+            assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::EIO), "{call:?}");
+            assert!(all.len() < data.len() && all == data[..all.len()]);
+        }
+        // The pipes that are kept are empty.
+        assert!(pass(Call::SpliceIn, 1, libc::EINTR).1 == data);
+    });
+}

@@ -5,6 +5,7 @@ use crate::runtime::park;
 use crate::runtime::reactor::{Direction, Source};
 use crate::sys::time::deadline_after;
 use crate::sys::{poll, socket};
+use parking_lot::Mutex;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -19,6 +20,8 @@ struct Modes {
     nonblocking: AtomicBool,
     /// A duplicate left this library, so that `O_NONBLOCK` is whatever others made it.
     exported: AtomicBool,
+    /// How many operations need `O_NONBLOCK` now.
+    held: Mutex<u16>,
     /// Nanoseconds, zero for none.
     read_timeout: AtomicU64,
     write_timeout: AtomicU64,
@@ -34,7 +37,7 @@ impl Drop for Registration {
 }
 
 /// A descriptor of type `T` with its registration.
-pub(crate) struct Io<T> {
+pub struct Io<T> {
     registration: Registration,
     modes: Arc<Modes>,
     inner: T,
@@ -43,6 +46,20 @@ pub(crate) struct Io<T> {
 impl<T: AsFd + fmt::Debug> fmt::Debug for Io<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
+    }
+}
+
+/// See [`Io::hold_nonblocking`].
+pub(crate) struct NonBlocking<'a, T: AsFd>(&'a Io<T>);
+
+impl<T: AsFd> Drop for NonBlocking<'_, T> {
+    fn drop(&mut self) {
+        let mut held = self.0.modes.held.lock();
+        *held -= 1;
+        if *held == 0 && !self.0.is_nonblocking() {
+            // Should this fail the descriptor is bad, and every operation will say so.
+            let _ = socket::set_nonblocking(self.0.as_fd(), false);
+        }
     }
 }
 
@@ -66,6 +83,7 @@ impl<T: AsFd> Io<T> {
             // A descriptor whose flags cannot be read is not open; every operation will say so.
             nonblocking: AtomicBool::new(socket::is_nonblocking(inner.as_fd()).unwrap_or(false)),
             exported: AtomicBool::new(false),
+            held: Mutex::new(0),
             read_timeout: AtomicU64::new(nanos(read_timeout)),
             write_timeout: AtomicU64::new(nanos(write_timeout)),
         };
@@ -104,6 +122,30 @@ impl<T: AsFd> Io<T> {
     /// Whether a duplicate of the descriptor is in use elsewhere.
     pub(crate) fn is_exported(&self) -> bool {
         self.modes.exported.load(Ordering::Relaxed)
+    }
+
+    /// Like [`set_nonblocking`](Self::set_nonblocking), for a socket, whose operations do not depend on the mode.
+    pub(crate) fn set_socket_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        let held = self.modes.held.lock();
+        if *held == 0 {
+            socket::set_nonblocking(self.as_fd(), nonblocking)?;
+        }
+        self.set_nonblocking(nonblocking);
+        Ok(())
+    }
+
+    /// Keeps a socket in non-blocking mode while the guard lives. `None` where that may disturb others: it is in use outside
+    /// this library.
+    pub(crate) fn hold_nonblocking(&self) -> io::Result<Option<NonBlocking<'_, T>>> {
+        let mut held = self.modes.held.lock();
+        if self.is_exported() || *held == u16::MAX {
+            return Ok(None);
+        }
+        if *held == 0 && !self.is_nonblocking() {
+            socket::set_nonblocking(self.as_fd(), true)?;
+        }
+        *held += 1;
+        Ok(Some(NonBlocking(self)))
     }
 
     fn timeout(&self, direction: Direction) -> &AtomicU64 {

@@ -3,6 +3,8 @@
 //! - [`stdin`], [`stdout`] and [`stderr`], [`pipe`]: as std's, but waiting suspends the calling green thread only.
 //! - [`wait_readable`], [`wait_writable`] and [`poll`]: waiting for any descriptor, for libraries that do their own reading
 //!   and writing.
+//! - [`send_file`] and [`forward`]: a file to a connection, and one connection to another, without copying. [`copy`] is std's,
+//!   and copies.
 //! - Everything else is std's: its traits, adapters and buffered wrappers work on what is here unchanged.
 //!
 //! # What differs from std
@@ -15,6 +17,7 @@
 
 #[cfg(test)]
 mod faults;
+mod forward;
 mod handle;
 mod pipe;
 mod poll;
@@ -24,6 +27,7 @@ mod stdin;
 mod stdout;
 mod wait;
 
+pub use forward::{Stream, forward, send_file};
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use poll::{PollFd, poll};
 pub use std::io::*;
@@ -31,6 +35,7 @@ pub use stdin::{Stdin, StdinLock, stdin};
 pub use stdout::{Stderr, StderrLock, Stdout, StdoutLock, stderr, stdout};
 pub use wait::{wait_readable, wait_writable};
 
+pub(crate) use forward::sealed::HasIo;
 pub(crate) use handle::Io;
 pub(crate) use retry::retry;
 pub(crate) use socket::{

@@ -200,16 +200,22 @@ macro_rules! socket_methods {
         /// # Errors
         /// What the system said.
         pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-            self.io.get().set_nonblocking(nonblocking)?;
-            self.io.set_nonblocking(nonblocking);
-            Ok(())
+            self.io.set_socket_nonblocking(nonblocking)
         }
     };
 }
 
 /// `Read` and `Write` by reference, and by value the same.
 macro_rules! stream_traits {
-    ($name:ident) => {
+    ($name:ident, $std:ty) => {
+        impl crate::io::HasIo for $name {
+            type Inner = $std;
+
+            fn io(&self) -> &crate::io::Io<$std> {
+                &self.io
+            }
+        }
+
         impl Read for &$name {
             #[inline]
             fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {

@@ -209,6 +209,6 @@ impl TcpStream {
     }
 }
 
-stream_traits!(TcpStream);
+stream_traits!(TcpStream, std::net::TcpStream);
 descriptor!(TcpStream, std::net::TcpStream);
 socket_from_std!(TcpStream, std::net::TcpStream);

@@ -240,9 +240,10 @@ impl StreamServerBuilder {
     /// [`listeners`](Self::listeners) says otherwise there is one listening socket for each worker, of the caller's runtime
     /// or the global one, when [`bind`](Self::bind) is called.
     ///
-    /// Without this, handlers are spread evenly over the workers as they begin. With it, the kernel spreads connections
-    /// without regard to how busy a worker is: many alike are spread well, few are not. It pays where connections are so
-    /// short that passing them from worker to worker is a good part of the work.
+    /// So handlers can share what is not `Send` in thread-locals, one for each worker, without locks; and nothing of a
+    /// connection passes from worker to worker. On two processors that alone saved no measurable time. Without this,
+    /// handlers are spread evenly over the workers as they begin; with it, the kernel spreads connections, without regard to
+    /// how busy a worker is: many alike are spread well, few are not.
     ///
     /// # Examples
     /// ```

@@ -34,6 +34,9 @@ pub(crate) enum Call {
     Dup,
     Pipe,
     ReadCached,
+    SendFile,
+    SpliceIn,
+    SpliceOut,
     Fcntl,
     /// No system call: a wait takes its time before it begins and after it ended.
     Park,

@@ -15,6 +15,7 @@ pub(crate) mod process;
 pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod time;
+pub(crate) mod transfer;
 pub(crate) mod unwind;
 
 /// Tells the user what went wrong where there is nobody to return it to. Unlike `eprintln` it does not panic where standard

@@ -105,7 +105,7 @@ pub(crate) fn is_nonblocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
 /// Sets or clears `O_NONBLOCK`, for every duplicate of the descriptor.
 pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Result<()> {
     fault::check(Call::Fcntl)?;
-    SockRef::from(&fd).set_nonblocking(nonblocking)
+    Ok(rustix::io::ioctl_fionbio(fd, nonblocking)?)
 }
 
 #[cfg(test)]

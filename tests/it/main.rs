@@ -4,6 +4,7 @@
 
 mod blocking;
 mod control;
+mod forward;
 mod fs;
 mod generator;
 mod greenlet;

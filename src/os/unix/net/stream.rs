@@ -158,6 +158,6 @@ impl UnixStream {
     socket_methods!();
 }
 
-stream_traits!(UnixStream);
+stream_traits!(UnixStream, std::os::unix::net::UnixStream);
 descriptor!(UnixStream, std::os::unix::net::UnixStream);
 socket_from_std!(UnixStream, std::os::unix::net::UnixStream);

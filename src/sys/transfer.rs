@@ -1,0 +1,67 @@
+//! Moving data between descriptors without taking it into memory of the process. Whether these block is up to the mode of
+//! the sockets.
+#![forbid(unsafe_code)]
+
+use super::fault::{self, Call};
+use rustix::fs::{fstat, sendfile};
+use rustix::io::ReadWriteFlags;
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+use std::io::{self, IoSliceMut};
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+/// How much a [`Pipe`] holds, if the system allows as much.
+const PIPE_SIZE: usize = 256 * 1024;
+
+/// Sends at most `most` bytes from a place in a file to a socket.
+pub(crate) fn send_file(
+    socket: BorrowedFd<'_>,
+    file: BorrowedFd<'_>,
+    at: u64,
+    most: usize,
+) -> io::Result<usize> {
+    fault::check(Call::SendFile)?;
+    Ok(sendfile(socket, file, Some(&mut { at }), most)?)
+}
+
+/// Whether both ends of this piece of a file can be read without waiting for a disk; the file may end before. `false` where
+/// the system cannot say.
+pub(crate) fn is_warm(file: BorrowedFd<'_>, at: u64, most: u64) -> bool {
+    let Ok(length) = fstat(file).map(|stat| stat.st_size as u64) else { return false };
+    let end = length.min(at.saturating_add(most));
+    at >= end || (is_cached(file, at) && is_cached(file, end - 1))
+}
+
+fn is_cached(file: BorrowedFd<'_>, at: u64) -> bool {
+    let (mut byte, no_wait) = ([0], ReadWriteFlags::NOWAIT);
+    fault::check(Call::ReadCached).is_ok()
+        && rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, no_wait).is_ok()
+}
+
+/// A pipe that passes data from socket to socket within the kernel.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    reader: OwnedFd,
+    writer: OwnedFd,
+}
+
+impl Pipe {
+    pub(crate) fn new() -> io::Result<Self> {
+        fault::check(Call::Pipe)?;
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        // It does with less, where the user has many pipes already.
+        let _ = fcntl_setpipe_size(&writer, PIPE_SIZE);
+        Ok(Self { reader, writer })
+    }
+
+    /// Takes in what there is, if the pipe is empty.
+    pub(crate) fn fill(&self, socket: BorrowedFd<'_>) -> io::Result<usize> {
+        fault::check(Call::SpliceIn)?;
+        Ok(splice(socket, None, &self.writer, None, PIPE_SIZE, SpliceFlags::NONBLOCK)?)
+    }
+
+    /// Gives out at most `most` bytes.
+    pub(crate) fn drain(&self, socket: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
+        fault::check(Call::SpliceOut)?;
+        Ok(splice(&self.reader, None, socket, None, most, SpliceFlags::NONBLOCK)?)
+    }
+}
