@@ -33,10 +33,15 @@ fn counters<'a>() -> (&'a Cell<u16>, &'a Cell<u16>) {
 
 /// Begins a region: until it is dropped, the innermost coroutine does not yield, and no greenlet of this green or OS
 /// thread is switched away from. Blocking the whole green thread stays possible.
+///
+/// # Panics
+/// Where 65,535 are open around the caller: one that is not counted could be switched out of.
 pub(crate) fn enter_no_switch_region() -> Region {
     let (own, around) = counters();
+    // Whatever is counted in `own` is in `around` too.
+    let more = around.get().checked_add(1);
+    around.set(more.expect("too many timeouts, scopes or groups inside one another"));
     own.set(own.get() + 1);
-    around.set(around.get() + 1);
     Region { coroutine: current(), green_thread: green_thread(), not_send: PhantomData }
 }
 

@@ -713,7 +713,7 @@ impl<Out: 'static> Ending<Out> {
 }
 
 /// Drops a value that nobody takes, whose destructor may panic, where nothing may unwind.
-fn drop_payload_of<T>(value: T) {
+pub(super) fn drop_payload_of<T>(value: T) {
     let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(value)));
     if let Err(payload) = dropped {
         drop_payload(payload);

@@ -93,7 +93,7 @@ pub(crate) fn end_of_green_thread() {
         drop(home);
         // What the home holds may be the user's, and its destructor may panic.
         let kept = crate::coroutine::set_local::<Home>(None);
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(kept)));
+        home::drop_payload_of(kept);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::sys::time::deadline_after;
 use crate::util::static_pool::StaticPool;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Counts the living descendants of a `run`, and wakes whoever waits for the last.
@@ -15,11 +15,14 @@ use std::time::{Duration, Instant};
 /// From a pool that never frees: the last member may touch it a moment after the waiting side has gone on.
 #[derive(Debug)]
 pub(crate) struct Family {
-    /// Those that are no daemons.
-    members: AtomicUsize,
+    /// Those that are no daemons, and [`DAEMON`] for each that is. One word: each may make others of either kind, so that
+    /// who looked at one number and then at the other could miss the last of both.
+    members: AtomicU64,
     daemons: Mutex<Daemons>,
     waiter: Mutex<Option<Waiter>>,
 }
+
+const DAEMON: u64 = 1 << 32;
 
 #[derive(Debug, Default)]
 struct Daemons {
@@ -34,7 +37,7 @@ impl Family {
     /// A family without members.
     pub(crate) fn new() -> &'static Self {
         POOL.take(|| Self {
-            members: AtomicUsize::new(0),
+            members: AtomicU64::new(0),
             daemons: Mutex::default(),
             waiter: Mutex::new(None),
         })
@@ -47,6 +50,7 @@ impl Family {
             self.members.fetch_add(1, Ordering::Relaxed);
             return;
         }
+        self.members.fetch_add(DAEMON, Ordering::Relaxed);
         let mut daemons = self.daemons.lock();
         daemons.living.insert(task.id(), task.clone());
         if daemons.ending {
@@ -57,17 +61,15 @@ impl Family {
     /// Counts off a task that has ended.
     #[inline]
     pub(crate) fn leave(&self, task: &TaskRef) {
-        let last = if task.is_daemon() {
-            let mut daemons = self.daemons.lock();
-            let gone = daemons.living.remove(&task.id());
-            let last = daemons.living.is_empty();
-            drop(daemons);
+        let mut one = 1;
+        if task.is_daemon() {
+            let gone = self.daemons.lock().living.remove(&task.id());
             drop(gone);
-            last
-        } else {
-            self.members.fetch_sub(1, Ordering::SeqCst) == 1
-        };
-        if last {
+            one = DAEMON;
+        }
+        // The last of its kind, as far as anybody waits for that. From here on the family may be another's.
+        let left = self.members.fetch_sub(one, Ordering::SeqCst) - one;
+        if left == 0 || (one == 1 && left.is_multiple_of(DAEMON)) {
             self.wake();
         }
     }
@@ -82,11 +84,11 @@ impl Family {
 
     /// Whether every member but for the daemons has ended.
     pub(crate) fn is_empty(&self) -> bool {
-        self.members.load(Ordering::SeqCst) == 0
+        self.members.load(Ordering::SeqCst).is_multiple_of(DAEMON)
     }
 
     fn is_over(&self) -> bool {
-        self.is_empty() && self.daemons.lock().living.is_empty()
+        self.members.load(Ordering::SeqCst) == 0
     }
 
     /// Waits until every member has ended, then kills the daemons and waits for them, and gives the family back.

@@ -1,5 +1,6 @@
 //! Parking, killing, timeouts and shields.
 
+use greenthread::greenlet::Greenlet;
 use greenthread::thread::{self, park, park_timeout};
 use greenthread::{JoinHandle, Runtime, shield, sleep, spawn, timeout, yield_now};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -474,4 +475,24 @@ fn locks_are_poisoned_by_own_panics_only() {
         neighbour.thread().unpark();
         assert!(neighbour.join().unwrap_err().is_panic());
     });
+}
+
+/// Each is counted, so that nothing is switched out of one.
+#[test]
+fn more_timeouts_inside_one_another_than_can_be_counted_are_refused() {
+    fn nested(depth: u32) {
+        if depth > 0 {
+            let _ = timeout(LONG, || nested(depth - 1));
+        }
+    }
+    let deep = std::thread::Builder::new().stack_size(1 << 30).spawn(|| {
+        let panic = catch_unwind(|| nested(70_000)).unwrap_err();
+        let text = panic.downcast_ref::<&str>().copied().map(String::from);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap();
+        assert!(text.contains("inside one another"), "{text}");
+        // Those that were open have ended.
+        assert_eq!(timeout(LONG, || 1), Ok(1));
+        assert_eq!(Greenlet::new(|value: i32| value + 1).switch(1).unwrap(), 2);
+    });
+    deep.unwrap().join().unwrap();
 }

@@ -1,7 +1,7 @@
 //! Values that each green thread has for itself.
 
-use crate::support::{FOR_EVER, everywhere, until, within_limit, workers};
-use greenthread::greenlet::Greenlet;
+use crate::support::{FOR_EVER, OnDrop, everywhere, until, within_limit, workers};
+use greenthread::greenlet::{ContextVar, Greenlet};
 use greenthread::thread::LocalKey;
 use greenthread::{Runtime, green_local, sleep, spawn, thread, timeout, yield_now};
 use std::cell::{Cell, RefCell};
@@ -318,6 +318,81 @@ fn context_values_end_with_the_last_who_has_them() {
                 .unwrap();
             children.into_iter().for_each(|child| child.join().unwrap());
             assert_eq!(DROPPED.load(Ordering::SeqCst), at + 1);
+        }
+    });
+}
+
+/// The greenlets of a green thread end with it, those too that were made when it was ending.
+#[test]
+fn a_destructor_may_leave_a_greenlet_suspended() {
+    thread_local! {
+        static KEPT: RefCell<Vec<Greenlet<(), ()>>> = const { RefCell::new(Vec::new()) };
+    }
+    static ENDED: AtomicUsize = AtomicUsize::new(0);
+    struct Makes;
+    impl Drop for Makes {
+        fn drop(&mut self) {
+            let greenlet = Greenlet::new(|()| {
+                let _ended = OnDrop(|| {
+                    ENDED.fetch_add(1, Ordering::SeqCst);
+                });
+                greenthread::greenlet::switch_to_parent::<(), ()>(()).unwrap();
+            });
+            greenlet.switch(()).unwrap();
+            KEPT.with_borrow_mut(|kept| kept.push(greenlet));
+        }
+    }
+    green_local! {
+        static MAKES: Makes = Makes;
+    }
+    within_limit(|| {
+        let main = || {
+            for round in 1..=3 {
+                spawn(|| MAKES.with(|_| ())).join().unwrap();
+                assert_eq!(ENDED.load(Ordering::SeqCst), round, "its stack is the next one's");
+            }
+        };
+        Runtime::new_current_thread().unwrap().run_local(main).unwrap();
+        KEPT.take();
+    });
+}
+
+/// What a panic carries may panic in its turn.
+#[test]
+fn a_payload_that_panics_ends_no_worker() {
+    struct Payload;
+    impl Drop for Payload {
+        fn drop(&mut self) {
+            panic!("a payload");
+        }
+    }
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            std::panic::panic_any(Payload);
+        }
+    }
+    green_local! {
+        static PANICS: Panics = Panics;
+    }
+    static VALUE: ContextVar<Rc<Panics>> = ContextVar::new();
+    within_limit(|| {
+        for count in [1, 2] {
+            let runtime = Runtime::builder().workers(count).build().unwrap();
+            let main = || {
+                spawn(|| PANICS.with(|_| ())).join().unwrap();
+                spawn(|| VALUE.set(Rc::new(Panics))).join().unwrap();
+                drop(spawn(|| -> u8 { std::panic::panic_any(Payload) }));
+                let linked = spawn(yield_now);
+                linked.link(|_| std::panic::panic_any(Payload));
+                linked.join().unwrap();
+                drop(spawn(|| Panics));
+                let blocked = spawn(|| greenthread::blocking(|| std::panic::panic_any(Payload)));
+                drop(blocked);
+                yield_now();
+                assert_eq!(spawn(|| 1).join().unwrap(), 1);
+            };
+            runtime.run(main).unwrap();
         }
     });
 }

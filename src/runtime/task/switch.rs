@@ -54,6 +54,8 @@ pub(crate) fn start(
         greenlet::end_of_green_thread();
         if task.has_values() {
             end_locals(&task);
+            // Those that the destructors have made.
+            greenlet::end_of_green_thread();
         }
     });
     // The control block is the handle from here on; `finish` takes it back.
