@@ -57,6 +57,7 @@ use control::{RawYielder, StackSpan};
 use corosensei::{Coroutine as Raw, CoroutineResult};
 use port::{NOTHING, Word};
 use running::running;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
@@ -204,16 +205,28 @@ impl Coroutine {
     }
 }
 
-impl Drop for Coroutine {
-    #[inline]
-    fn drop(&mut self) {
+impl Coroutine {
+    /// Drops it; always inlined.
+    #[inline(always)]
+    pub(crate) fn dispose(self) {
+        ManuallyDrop::new(self).take_off();
+    }
+
+    #[inline(always)]
+    fn take_off(&mut self) {
         // SAFETY: we own the control block. `take` is sound in the states that `is_disposable` names: no frame of the
         // body is on the stack, and after this nobody uses the block, since its owner is gone.
         unsafe {
             if self.control.as_ref().is_disposable() {
-                drop(Control::take(self.control));
+                Control::take(self.control).release();
             }
         }
+    }
+}
+
+impl Drop for Coroutine {
+    fn drop(&mut self) {
+        self.take_off();
     }
 }
 

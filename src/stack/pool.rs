@@ -4,11 +4,15 @@ use super::arena::Arena;
 use super::budget;
 use super::size::{GUARD, StackSize};
 use crate::sys::memory;
+use crate::sys::prefetch::prefetch;
 use std::cell::RefCell;
 use std::io;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
+/// Stacks whose memory is asked for together.
+const PREFETCH: usize = 8;
 /// Free stacks that keep their memory when a thread trims.
 const KEEP_WARM: usize = 256;
 
@@ -52,11 +56,23 @@ impl Stack {
     }
 }
 
-impl Drop for Stack {
-    #[inline]
-    fn drop(&mut self) {
+impl Stack {
+    /// Gives it back, as dropping it does; always inlined.
+    #[inline(always)]
+    pub(crate) fn release(self) {
+        ManuallyDrop::new(self).put_back();
+    }
+
+    #[inline(always)]
+    fn put_back(&self) {
         // A pool whose thread-local is gone has leaked its arenas, so there is nothing to give back to.
         let _ = POOLS.try_with(|pools| pools.borrow_mut().of(self.size).free.push(self.slot));
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.put_back();
     }
 }
 
@@ -82,10 +98,13 @@ struct Pool {
     arenas: Vec<Arena>,
     /// Free slots, the most recently used last.
     free: Vec<NonNull<u8>>,
-    /// How many slots at the bottom of `free` were not used since the last [`Pool::trim`].
+    /// How many slots at the bottom of `free` were not used since the last [`Pool::trim`], or a few less.
     unused: usize,
     /// How many of them were discarded: not more than `unused`.
     discarded: usize,
+    /// Slots from this one on have been prefetched, if there are not many more by now. Never above `free`'s length but after
+    /// a trim, when none are.
+    prefetched: usize,
 }
 
 impl Pool {
@@ -93,13 +112,26 @@ impl Pool {
     fn acquire(&mut self) -> io::Result<NonNull<u8>> {
         match self.free.pop() {
             Some(slot) => {
-                if self.free.len() < self.unused {
-                    self.unused = self.free.len();
-                    self.discarded = self.discarded.min(self.unused);
+                if self.free.len().wrapping_sub(self.prefetched) >= 8 * PREFETCH {
+                    self.prefetch();
                 }
                 Ok(slot)
             }
             None => self.carve(),
+        }
+    }
+
+    /// Asks for the tops of the next free stacks. Several at once: each takes an address translation of its own, and the
+    /// processor finds a few at a time.
+    #[cold]
+    #[inline(never)]
+    fn prefetch(&mut self) {
+        self.prefetched = self.free.len().saturating_sub(PREFETCH);
+        self.unused = self.unused.min(self.prefetched);
+        self.discarded = self.discarded.min(self.unused);
+        for slot in &self.free[self.prefetched..] {
+            let top = slot.as_ptr().wrapping_add(self.size.stride());
+            (1..=4).for_each(|line| prefetch(top.wrapping_sub(64 * line)));
         }
     }
 
@@ -123,6 +155,8 @@ impl Pool {
 
     fn trim(&mut self) -> usize {
         let unused = std::mem::replace(&mut self.unused, self.free.len());
+        // The next use is to note itself.
+        self.prefetched = self.free.len();
         let end = unused.min(self.free.len().saturating_sub(KEEP_WARM));
         if self.discarded >= end {
             return 0;
@@ -155,7 +189,14 @@ impl Pools {
 
     #[cold]
     fn add(&mut self, size: StackSize) -> usize {
-        self.0.push(Pool { size, arenas: Vec::new(), free: Vec::new(), unused: 0, discarded: 0 });
+        self.0.push(Pool {
+            size,
+            arenas: Vec::new(),
+            free: Vec::new(),
+            unused: 0,
+            discarded: 0,
+            prefetched: 0,
+        });
         self.0.len() - 1
     }
 }

@@ -375,10 +375,12 @@ impl Started {
 pub(crate) struct Sleeper(NonNull<Header>);
 
 impl Sleeper {
-    /// Asks for the memory that [`expire`](Self::expire) touches.
+    /// Asks for the memory that [`expire`](Self::expire) and the end of the task touch.
     #[inline(always)]
     pub(crate) fn prefetch(self) {
-        prefetch(self.0.as_ptr());
+        let at = self.0.as_ptr().cast::<u8>();
+        prefetch(at);
+        prefetch(at.wrapping_add(mem::offset_of!(Header, completion)));
     }
 
     /// Ends the wait that `token` names because its deadline has passed. The task, if it is to be made runnable.

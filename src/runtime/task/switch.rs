@@ -75,7 +75,7 @@ unsafe fn finish_unchecked(started: Started) -> TaskRef {
     // SAFETY: `start` moved the hub's reference into the started task, and this takes it out again, once.
     let task = unsafe { TaskRef::adopt(started.header()) };
     // SAFETY: a coroutine is its control block; the one that `start` gave up is recreated here and dropped, once.
-    drop(unsafe { Coroutine::from_control(started.control()) });
+    unsafe { Coroutine::from_control(started.control()) }.dispose();
     task
 }
 
