@@ -1,4 +1,4 @@
-//! The first programs of the gevent tutorials: two workers in turn, `joinall`, `spawn_later`, `getcurrent`.
+//! The first programs of the gevent tutorials: two workers in turn, `joinall`, `spawn_later`, `getcurrent`, who is there.
 //!
 //! On a current-thread runtime the order is always the same, so what is printed is also checked.
 
@@ -76,6 +76,22 @@ fn later(printed: &Printed) {
     join_all([first, second, never]);
 }
 
+/// `print(threading.enumerate())`, `threading.active_count()`
+fn who_is_there(printed: &Printed) {
+    let names = || {
+        let all = thread::enumerate();
+        let names: Vec<_> =
+            all.iter().map(|one| one.name().unwrap_or("unnamed").to_string()).collect();
+        format!("{} there: {}", thread::active_count(), names.join(" "))
+    };
+    let waits = Builder::new().name("waits".into()).spawn(thread::park).unwrap();
+    print(printed, names());
+    yield_now();
+    print(printed, names());
+    waits.thread().unpark();
+    waits.join().unwrap();
+}
+
 fn main() {
     let printed = Printed::default();
     let own = Arc::clone(&printed);
@@ -84,10 +100,11 @@ fn main() {
         two_in_turn(&own);
         all_of_them(&own);
         later(&own);
+        who_is_there(&own);
     };
     runtime.run(main).unwrap();
     let expected = "g1 0,g2 0,g1 1,g2 1,g1 2,g2 2,g1 3,g1 4,joined: [1, 4, 9, 16],ended: quick,ended: slow,\
-                    green thread '<unnamed>' was killed,soon,later";
+                    green thread '<unnamed>' was killed,soon,later,1 there: main,2 there: main waits";
     assert_eq!(printed.lock().unwrap().join(","), expected);
     println!("all as expected");
 }

@@ -1015,3 +1015,28 @@ fn where_another_thread_may_help_a_deadlock_is_printed_once() {
         }
     }
 }
+
+#[test]
+fn the_panic_hook_that_could_not_be_set_while_unwinding_is_set_later() {
+    const NAME: &str = "the_panic_hook_that_could_not_be_set_while_unwinding_is_set_later";
+    if is_child(NAME) {
+        struct FirstUse;
+        impl Drop for FirstUse {
+            fn drop(&mut self) {
+                assert!(std::thread::panicking());
+                let runtime = Runtime::builder().workers(1).build().unwrap();
+                let handle = Builder::new().name("first".into()).spawn(|| panic!("on a worker"));
+                handle.unwrap().join().unwrap_err();
+                std::mem::forget(runtime);
+            }
+        }
+        let unwound = catch_unwind(|| {
+            let _first_use = FirstUse;
+            panic!("the first of all");
+        });
+        unwound.unwrap_err();
+        return;
+    }
+    let end = finish(child(NAME));
+    assert!(end.code == Some(0) && end.text.contains("green thread 'first' ("), "{}", end.text);
+}

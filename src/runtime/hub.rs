@@ -6,6 +6,7 @@
 use super::deadlock;
 use super::delayed::{Delayed, DelayedList};
 use super::reactor::Sources;
+use super::roll_call::Calls;
 use super::roster::Roster;
 use super::scheduler::Scheduler;
 #[cfg(feature = "watchdog")]
@@ -49,6 +50,7 @@ pub(crate) struct HubShared {
     /// New tasks that must start here, from other threads.
     pub(super) pinned: Injector<TaskRef>,
     pub(crate) sources: Sources,
+    pub(super) calls: Calls,
     /// Started and not ended. Written by the hub only.
     live: AtomicUsize,
     /// [`AWAKE`], [`ASLEEP`] or [`SENT_TO_SEARCH`]. ASLEEP is set by the hub before it sleeps and replaced by the one who
@@ -80,6 +82,7 @@ impl HubShared {
             placed: Injector::new(),
             pinned: Injector::new(),
             sources: Sources::new(),
+            calls: Calls::default(),
             live: AtomicUsize::new(0),
             sleep: AtomicU8::new(AWAKE),
             spoiled: AtomicBool::new(false),
@@ -97,6 +100,7 @@ impl HubShared {
         let (waker, registry) = (poller.waker()?, poller.registry()?);
         *self.waker.lock() = Some(waker);
         self.sources.open(registry);
+        self.calls.open();
         Ok(poller)
     }
 
@@ -104,6 +108,7 @@ impl HubShared {
     pub(crate) fn close(&self) {
         self.sources.close();
         self.waker.lock().take();
+        self.calls.close();
     }
 
     /// Gives back one that was never opened, or is closed and has no task left anywhere. No scheduler has it any more.
@@ -511,6 +516,14 @@ impl Hub {
     pub(crate) fn drain_inbox(&self) {
         if !self.shared.inbox.is_empty() {
             self.shared.inbox.drain(|woken| self.woken(woken));
+        }
+    }
+
+    /// Answers who asks for its green threads.
+    #[inline(always)]
+    pub(crate) fn answer_calls(&self) {
+        if self.shared.calls.are_waiting() {
+            self.shared.calls.answer(self);
         }
     }
 

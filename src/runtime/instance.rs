@@ -193,7 +193,8 @@ impl Runtime {
     /// Runs `main` as a green thread and waits until it and every green thread that descends from it has ended, but for
     /// daemons, which are killed then; see [`run`](crate::run). Those that it spawns on another runtime do not count.
     ///
-    /// On a plain OS thread it blocks that, on a green thread it suspends that only.
+    /// On a plain OS thread it blocks that, on a green thread it suspends that only. `main` takes over the caller's labels and
+    /// context values, but is no daemon: it is waited for.
     ///
     /// # Errors
     /// The panic of `main`, or what kept it from running: no memory for its stack; or, for a current-thread runtime,
@@ -269,6 +270,7 @@ impl Runtime {
     {
         let io = |error| JoinError::new(Cause::Io(error), Some("main"));
         let _alt_stack = AltStack::ensure().map_err(io)?;
+        panic_hook::install();
         let shared = self.scheduler.hubs()[0];
         let poller = shared.open().map_err(io)?;
         let scheduler = Arc::clone(&self.scheduler);
@@ -315,8 +317,11 @@ impl Runtime {
         let reservation = budget::reserve(self.stack_size)
             .map_err(|error| JoinError::new(Cause::Io(error), Some("main")))?;
         let family = Family::new();
-        let meta = Meta { name: Some("main".into()), ..Meta::default() };
+        let heritage = current::with_hub(|hub| hub.current()?.with(TaskRef::heritage_of_main));
+        let meta =
+            Meta { name: Some("main".into()), heritage: heritage.flatten(), ..Meta::default() };
         let (task, joinable) = new_task(main, Some(Box::new(meta)), Some(family), reservation);
+        crate::thread::pass_on(&task);
         family.enter(&task);
         push(task);
         Ok((family, joinable))
@@ -512,6 +517,8 @@ fn work(
 ) {
     // std has given the thread one; if even that failed there is no report of an overflow, but no harm either.
     let _alt_stack = AltStack::ensure();
+    // Where the runtime was made by a thread that unwound, that could not.
+    panic_hook::install();
     let hub = Hub::new(shared, Arc::clone(&scheduler), fresh, poller, stack_size);
     let given_up = current::enter(&hub, || {
         worker::run(&hub, || false);
@@ -526,21 +533,28 @@ fn work(
     scheduler.worker_ended();
 }
 
+#[derive(Default)]
+struct Global {
+    runtime: OnceLock<Runtime>,
+    starting: Mutex<()>,
+}
+
+static GLOBAL: PerProcess<Global> = PerProcess::new();
+
+/// The runtime that starts by itself, if it has.
+pub(crate) fn global_if_started() -> Option<&'static Runtime> {
+    GLOBAL.get(Global::default).runtime.get()
+}
+
 /// The runtime that starts by itself. A forked child starts one of its own.
 ///
 /// # Errors
 /// What the system said when it could not be started; the next call tries again.
 pub(crate) fn global() -> io::Result<&'static Runtime> {
-    #[derive(Default)]
-    struct Global {
-        runtime: OnceLock<Runtime>,
-        starting: Mutex<()>,
-    }
-    static GLOBAL: PerProcess<Global> = PerProcess::new();
-    let global = GLOBAL.get(Global::default);
-    if let Some(runtime) = global.runtime.get() {
+    if let Some(runtime) = global_if_started() {
         return Ok(runtime);
     }
+    let global = GLOBAL.get(Global::default);
     let _one = global.starting.lock();
     if let Some(runtime) = global.runtime.get() {
         return Ok(runtime);

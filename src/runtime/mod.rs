@@ -15,8 +15,9 @@ mod panic_hook;
 pub(crate) mod park;
 pub(crate) mod paused;
 pub(crate) mod reactor;
+pub(crate) mod roll_call;
 mod roster;
-mod scheduler;
+pub(crate) mod scheduler;
 mod stragglers;
 pub(crate) mod task;
 mod timer;
@@ -28,5 +29,5 @@ mod worker;
 
 pub use builder::RuntimeBuilder;
 pub use instance::Runtime;
-pub(crate) use instance::global;
+pub(crate) use instance::{global, global_if_started};
 pub use stragglers::Stragglers;

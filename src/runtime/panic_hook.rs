@@ -73,7 +73,8 @@ fn hook(info: &PanicHookInfo<'_>, previous: &(dyn Fn(&PanicHookInfo<'_>) + Sync 
     previous(info);
 }
 
-/// Puts our hook before the present one, once for the process.
+/// Puts our hook before the present one, once for the process. Does nothing on a thread that unwinds, where hooks cannot be
+/// set: the next call makes up for that, of which there is one wherever green threads begin to run.
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
     if cfg!(panic = "abort") || std::thread::panicking() {

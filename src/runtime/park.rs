@@ -42,6 +42,7 @@ pub(crate) enum Reason {
     Select,
     Queue,
     Blocking,
+    RollCall,
 }
 
 impl Reason {
@@ -67,11 +68,12 @@ impl Reason {
             Self::Select => "one of several in a select",
             Self::Queue => "a queue",
             Self::Blocking => "a blocking call",
+            Self::RollCall => "the workers to say what runs on them",
         }
     }
 
     /// In the order of their numbers.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::None,
         Self::Sleep,
         Self::Park,
@@ -91,6 +93,7 @@ impl Reason {
         Self::Select,
         Self::Queue,
         Self::Blocking,
+        Self::RollCall,
     ];
 }
 

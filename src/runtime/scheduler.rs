@@ -291,6 +291,7 @@ impl Scheduler {
         let shared = hub.shared();
         !shared.inbox.is_empty()
             || !shared.pinned.is_empty()
+            || shared.calls.are_waiting()
             || !hub.fresh.is_empty()
             || hub.has_local()
             || self.has_new()

@@ -80,6 +80,7 @@ fn turn(
         }
         since_outside = 0;
         hub.fire_timers();
+        hub.answer_calls();
         if over() {
             return;
         }

@@ -30,7 +30,7 @@ fn own() -> Context {
 
 /// Gives a new green thread, which nobody has started, the caller's values.
 #[inline]
-pub(super) fn pass_on(to: &TaskRef) {
+pub(crate) fn pass_on(to: &TaskRef) {
     #[cold]
     fn give(to: &TaskRef) {
         let own = own();

@@ -88,6 +88,8 @@ impl<T> JoinHandle<T> {
     ///
     /// It is not a panic: the hook stays silent, and [`JoinError::is_killed`] tells. Destructors run, and may wait. A
     /// body that catches it and returns a value has that value; one that goes on is killed again at its next suspension.
+    /// Where a destructor waits while a function is already returning, the kill unwinds out of that destructor, and rustc (1.95)
+    /// then leaks the value that was being returned.
     pub fn kill(&self) {
         kill(self.thread());
     }
@@ -204,6 +206,11 @@ impl<T: 'static> JoinHandle<T> {
     /// ```
     pub fn link(&self, f: impl FnOnce(&Result<T, JoinError>) + Send + 'static) {
         self.joinable.link(f);
+    }
+
+    /// For the handle of a green thread that never leaves the OS thread, kept there.
+    pub(super) fn link_local(&self, f: impl FnOnce(&Result<T, JoinError>) + 'static) {
+        self.joinable.link_local(f);
     }
 
     /// Calls `f` with the value, if there will be one.

@@ -107,20 +107,42 @@ impl<T> LocalJoinHandle<T> {
     }
 }
 
+/// As those of [`JoinHandle`]; what they take along need not be `Send`, as they are called on this OS thread only.
 impl<T: 'static> LocalJoinHandle<T> {
     /// As [`JoinHandle::link`].
-    pub fn link(&self, f: impl FnOnce(&Result<T, JoinError>) + Send + 'static) {
-        self.handle.link(f);
+    ///
+    /// # Examples
+    /// ```
+    /// use std::{cell::Cell, rc::Rc};
+    /// greenthread::run(|| {
+    ///     let seen = Rc::new(Cell::new(0));
+    ///     let local = greenthread::thread::spawn_local(|| 7);
+    ///     let own = seen.clone();
+    ///     local.link_value(move |value| own.set(*value));
+    ///     local.join().unwrap();
+    ///     assert_eq!(seen.get(), 7);
+    /// });
+    /// ```
+    pub fn link(&self, f: impl FnOnce(&Result<T, JoinError>) + 'static) {
+        self.handle.link_local(f);
     }
 
     /// As [`JoinHandle::link_value`].
-    pub fn link_value(&self, f: impl FnOnce(&T) + Send + 'static) {
-        self.handle.link_value(f);
+    pub fn link_value(&self, f: impl FnOnce(&T) + 'static) {
+        self.link(|result| {
+            if let Ok(value) = result {
+                f(value);
+            }
+        });
     }
 
     /// As [`JoinHandle::link_failure`].
-    pub fn link_failure(&self, f: impl FnOnce(&JoinError) + Send + 'static) {
-        self.handle.link_failure(f);
+    pub fn link_failure(&self, f: impl FnOnce(&JoinError) + 'static) {
+        self.link(|result| {
+            if let Err(error) = result {
+                f(error);
+            }
+        });
     }
 }
 

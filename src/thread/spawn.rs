@@ -39,7 +39,8 @@ where
 /// Runs `main` as a green thread of the global runtime; returns its value when it and every green thread that descends
 /// from it has ended, but for daemons (see [`Builder::daemon`]): these are killed then, and it returns when they have
 /// unwound; one that has not within five seconds is named on standard error and left to itself. Blocks an OS thread,
-/// suspends a green one. What its green threads spawn on another runtime does not count.
+/// suspends a green one.
+/// `main` takes over the caller's labels and context values, but is no daemon. What its green threads spawn on another runtime does not count.
 ///
 /// Two `run`s at the same time have nothing to do with each other.
 ///

@@ -270,6 +270,12 @@ impl<T: 'static> Joinable<T> {
         self.add_link(Link::new(f));
     }
 
+    /// As [`link`](Self::link), for what is not `Send`: the task is one that starts and is ended nowhere but on the calling OS
+    /// thread, and this value does not leave that either.
+    pub(crate) fn link_local(&self, f: impl FnOnce(&Result<T, JoinError>) + 'static) {
+        self.add_link(Link::new(f));
+    }
+
     fn add_link(&self, link: Link) {
         let task = self.task();
         let Err(link) = task.add_link(link) else { return };

@@ -181,7 +181,8 @@ pub(crate) struct Header {
 
 // SAFETY: see the table above; `reservation` is taken once, by whoever ends the task, which is one thread.
 unsafe impl Sync for Header {}
-// SAFETY: as above, nothing in it belongs to one OS thread.
+// SAFETY: as above, nothing in it belongs to one OS thread, but for the links of a task that stays on its own: these are added,
+// called and dropped there.
 unsafe impl Send for Header {}
 
 impl Header {
@@ -513,6 +514,13 @@ impl TaskRef {
     /// What its children are given.
     pub(crate) fn heritage(&self) -> Option<&Arc<Heritage>> {
         self.meta()?.heritage.as_ref()
+    }
+
+    /// What the `main` of a `run` is given that this one calls: the labels.
+    pub(crate) fn heritage_of_main(&self) -> Option<Arc<Heritage>> {
+        let own = self.heritage()?;
+        let labels = || Arc::new(Heritage { daemon: false, labels: own.labels.clone() });
+        Some(if own.daemon { labels() } else { Arc::clone(own) })
     }
 
     /// As [`heritage`](Self::heritage), shared with a child.

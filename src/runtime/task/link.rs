@@ -3,11 +3,13 @@
 use super::error::JoinError;
 use std::fmt;
 
+/// Not `Send` by itself: whoever adds one knows on which threads it may be called.
+///
 /// A callback for the result of a task of a certain type; the type is known to who made it and to who calls it.
-pub(crate) struct Link(Box<dyn FnOnce(*const ()) + Send>);
+pub(crate) struct Link(Box<dyn FnOnce(*const ())>);
 
 impl Link {
-    pub(super) fn new<T: 'static>(f: impl FnOnce(&Result<T, JoinError>) + Send + 'static) -> Self {
+    pub(super) fn new<T: 'static>(f: impl FnOnce(&Result<T, JoinError>) + 'static) -> Self {
         Self(Box::new(move |result| {
             // SAFETY: `call`'s caller passes a result of this type.
             f(unsafe { &*result.cast::<Result<T, JoinError>>() });

@@ -253,3 +253,33 @@ fn a_scope_refuses_paused_ones() {
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     });
 }
+
+#[test]
+fn the_main_of_a_run_has_its_callers_labels_and_values_but_is_no_daemon() {
+    static VALUE: greenthread::thread::ContextVar<u32> = greenthread::thread::ContextVar::new();
+    within_limit(|| {
+        let inner = Arc::new(workers(2));
+        let outer = workers(2);
+        let look = || {
+            let own = current();
+            let child = spawn(|| (current().label("a").map(str::to_string), current().is_daemon()));
+            let label = own.label("a").map(str::to_string);
+            assert_eq!(child.join().unwrap(), (label.clone(), own.is_daemon()));
+            (label, own.is_daemon(), VALUE.get(), own.name().map(str::to_string))
+        };
+        for daemon in [false, true] {
+            let inner = Arc::clone(&inner);
+            let caller = move || {
+                VALUE.set(7);
+                let nested = greenthread::run(look);
+                assert_eq!(current().is_daemon(), daemon);
+                (inner.run(look).unwrap(), nested)
+            };
+            let builder = Builder::new().label("a", "1").daemon(daemon);
+            let handle = outer.run(move || builder.spawn(caller).unwrap().join().unwrap()).unwrap();
+            let expected = (Some("1".to_string()), false, Some(7), Some("main".to_string()));
+            assert_eq!(handle, (expected.clone(), expected));
+        }
+        assert_eq!(outer.run(look).unwrap(), (None, false, None, Some("main".to_string())));
+    });
+}

@@ -30,17 +30,22 @@ fn links_run_once_in_order_before_the_join_returns() {
     on_all_runtimes(|| {
         let log = Log::default();
         let good = spawn(|| {
-            yield_now();
+            park();
             7
         });
         link_all(&good, &log, 1);
         link_all(&good, &log, 2);
+        good.thread().unpark();
         assert_eq!(good.join().unwrap(), 7);
         assert_eq!(*log.lock().unwrap(), ["1 all true", "1 value 7", "2 all true", "2 value 7"]);
 
         let log = Log::default();
-        let bad = spawn(|| -> u8 { panic_any("bad") });
+        let bad = spawn(|| -> u8 {
+            park();
+            panic_any("bad")
+        });
         link_all(&bad, &log, 3);
+        bad.thread().unpark();
         bad.join().unwrap_err();
         let failure = "3 failure green thread '<unnamed>' panicked: bad";
         assert_eq!(*log.lock().unwrap(), ["3 all false", failure]);
@@ -101,7 +106,7 @@ fn a_panicking_link_stops_no_other() {
     on_all_runtimes(|| {
         let log = Log::default();
         let handle = spawn(|| {
-            yield_now();
+            park();
             1
         });
         handle.link(|_| panic!("in a link"));
@@ -109,6 +114,7 @@ fn a_panicking_link_stops_no_other() {
         // With a payload that panics when it is dropped.
         handle.link(|_| panic_any(OnDrop(|| panic!("in a payload"))));
         link_all(&handle, &log, 2);
+        handle.thread().unpark();
         until(|| handle.is_finished());
         handle.link(|_| panic!("in a late link"));
         link_all(&handle, &log, 3);
@@ -209,7 +215,10 @@ fn a_link_that_never_ends_is_given_up_with_its_runtime() {
     within_limit(|| {
         let runtime = workers(1);
         let (send, receive) = mpsc::channel();
-        let handle = runtime.spawn(|| String::from("seen by the first link"));
+        let handle = runtime.spawn(|| {
+            park();
+            String::from("seen by the first link")
+        });
         let sender = send.clone();
         handle.link_value(move |value| {
             sender.send(value.clone()).unwrap();
@@ -219,6 +228,7 @@ fn a_link_that_never_ends_is_given_up_with_its_runtime() {
             }
         });
         handle.link_failure(move |error| send.send(error.to_string()).unwrap());
+        handle.thread().unpark();
         assert_eq!(receive.recv_timeout(LIMIT).unwrap(), "seen by the first link");
         drop(runtime);
         assert!(receive.recv_timeout(LIMIT).unwrap().ends_with("was killed"));

@@ -1,6 +1,6 @@
 //! Green threads that stay on their OS thread.
 
-use crate::support::{FOR_EVER, LIMIT, OnDrop, on_all_runtimes, within_limit, workers};
+use crate::support::{FOR_EVER, LIMIT, OnDrop, on_all_runtimes, until, within_limit, workers};
 use greenthread::thread::{ContextVar, LocalJoinHandle, as_completed, join_all, spawn_local, wait};
 use greenthread::{Builder, Runtime, current, green_local, sleep, spawn, yield_now};
 use std::cell::{Cell, RefCell};
@@ -230,5 +230,41 @@ fn one_with_values_of_its_own_goes_on_without_its_handle() {
             assert_eq!(joined.join().unwrap(), Some(5));
         });
         assert_eq!(receive.recv(), Ok((7, Some(5))));
+    });
+}
+
+#[test]
+fn links_stay_on_the_os_thread_too() {
+    on_all_runtimes(|| {
+        let os = std::thread::current().id();
+        let log = Rc::new(RefCell::new(Vec::new()));
+        let note = |handle: &LocalJoinHandle<u8>, name: &'static str| {
+            let (value, failure) = (Rc::clone(&log), Rc::clone(&log));
+            handle.link(move |_| assert_eq!(std::thread::current().id(), os));
+            handle.link_value(move |seen| value.borrow_mut().push((name, Some(*seen))));
+            handle.link_failure(move |_| failure.borrow_mut().push((name, None)));
+        };
+        let good = spawn_local(|| 7);
+        note(&good, "good");
+        good.join().unwrap();
+        let killed = spawn_local(|| {
+            sleep(FOR_EVER);
+            1
+        });
+        note(&killed, "killed");
+        yield_now();
+        killed.kill();
+        killed.join().unwrap_err();
+        let paused = Builder::new().start_paused().spawn_local(|| 1).unwrap();
+        note(&paused, "paused");
+        paused.kill();
+        paused.join().unwrap_err();
+        let ended = spawn_local(|| 8);
+        until(|| ended.is_finished());
+        note(&ended, "ended");
+        assert_eq!(
+            *log.borrow(),
+            [("good", Some(7)), ("killed", None), ("paused", None), ("ended", Some(8))]
+        );
     });
 }

@@ -2,6 +2,7 @@
 
 mod basics;
 mod builder;
+mod enumerate;
 mod later;
 mod link;
 mod local;
