@@ -154,6 +154,7 @@ impl Control {
         unsafe { (*self.raw.get()).started() }
     }
 
+    #[cfg(test)]
     pub(super) fn is_finished(&self) -> bool {
         self.finished.get()
     }

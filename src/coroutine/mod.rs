@@ -40,7 +40,7 @@ pub(crate) use label::Label;
 pub(crate) use local::{
     identity, identity_outside_regions, local, local_outside_regions, set_local,
 };
-pub(crate) use port::{Port, Suspender};
+pub(crate) use port::{Port, PortMut, Suspender};
 pub(crate) use region::{enter_no_switch_region, in_no_switch_region};
 pub(crate) use root::{Root, set_aside};
 #[cfg(test)]
@@ -57,6 +57,7 @@ use control::{RawYielder, StackSpan};
 use corosensei::{Coroutine as Raw, CoroutineResult};
 use port::{NOTHING, Word};
 use running::running;
+use std::hint::assert_unchecked;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
@@ -173,15 +174,9 @@ impl Coroutine {
         unsafe { self.control.as_ref() }.is_started()
     }
 
-    /// Whether it cannot be resumed.
-    #[inline(always)]
-    fn is_running_or_finished(&self) -> bool {
-        // SAFETY: as above.
-        unsafe { self.control.as_ref() }.is_running_or_finished()
-    }
-
     /// Whether the body has returned.
-    pub(crate) fn is_finished(&self) -> bool {
+    #[cfg(test)]
+    fn is_finished(&self) -> bool {
         // SAFETY: as above.
         unsafe { self.control.as_ref() }.is_finished()
     }
@@ -237,21 +232,32 @@ impl Drop for Coroutine {
 #[inline(always)]
 unsafe fn resume(control: NonNull<Control>, word: Word) -> Result<(Progress, Word), NotSuspended> {
     let at = control.as_ptr();
-    // SAFETY: the block is valid. What `running` gave is used again after the switch: a coroutine never changes its OS
-    // thread, so it is still this thread's.
+    // SAFETY: as the caller promises.
     unsafe {
         if (*at).is_running_or_finished() {
             return Err(NotSuspended);
         }
+        Ok(resume_suspended(control, word))
+    }
+}
+
+/// As [`resume`], not checked.
+///
+/// # Safety
+/// As there, and the coroutine is suspended.
+#[inline(always)]
+unsafe fn resume_suspended(control: NonNull<Control>, word: Word) -> (Progress, Word) {
+    let at = control.as_ptr();
+    // SAFETY: the block is valid. What `running` gave is used again after the switch: a coroutine never changes its OS
+    // thread, so it is still this thread's.
+    unsafe {
         let running = &*running();
-        if !std::ptr::eq(running.latest.get(), at) {
-            running.another(at);
-        }
-        let progress = switch_to(at, word);
+        let at = running.make_latest(at);
+        let progress = switch_to(at.cast_mut(), word);
         if progress.0 == Progress::Finished {
-            running.latest.set((*at).resumer().get());
+            running.has_finished(at);
         }
-        Ok(progress)
+        progress
     }
 }
 
@@ -261,7 +267,11 @@ unsafe fn resume(control: NonNull<Control>, word: Word) -> Result<(Progress, Wor
 unsafe fn switch_to(at: *mut Control, word: Word) -> (Progress, Word) {
     // SAFETY: `raw` is touched through the raw pointer only, by this function alone; that the coroutine is suspended
     // excludes a second one of it, so the mutable borrow is unique.
-    match unsafe { (*at).raw().resume(word) } {
+    let result = unsafe {
+        assert_unchecked(!(*at).is_running_or_finished());
+        (*at).raw().resume(word)
+    };
+    match result {
         CoroutineResult::Yield(word) => (Progress::Suspended, word),
         CoroutineResult::Return(()) => {
             // SAFETY: the block is valid until its owner takes it.
@@ -278,7 +288,7 @@ unsafe fn switch_to(at: *mut Control, word: Word) -> (Progress, Word) {
 #[cfg(test)]
 pub(crate) fn suspend() {
     let control = current();
-    assert!(running::innermost_if(control).is_some(), "suspend outside a coroutine");
+    assert!(This::innermost().if_innermost().is_some(), "suspend outside a coroutine");
     // SAFETY: `current` is the innermost running coroutine of this OS thread, so its frames are the topmost ones, and
     // its parent link is that of the `resume` which waits for it.
     unsafe { (*control).yielder().suspend(NOTHING) };

@@ -31,6 +31,12 @@ fn counters<'a>() -> (&'a Cell<u16>, &'a Cell<u16>) {
     }
 }
 
+/// Lets those see it that would suspend the innermost coroutine.
+fn note_change() {
+    // SAFETY: as in `counters`; a running coroutine's control block is valid.
+    unsafe { (*running()).set_latest(current()) };
+}
+
 /// Begins a region: until it is dropped, the innermost coroutine does not yield, and no greenlet of this green or OS
 /// thread is switched away from. Blocking the whole green thread stays possible.
 ///
@@ -42,6 +48,7 @@ pub(crate) fn enter_no_switch_region() -> Region {
     let more = around.get().checked_add(1);
     around.set(more.expect("too many timeouts, scopes or groups inside one another"));
     own.set(own.get() + 1);
+    note_change();
     Region { coroutine: current(), green_thread: green_thread(), not_send: PhantomData }
 }
 
@@ -62,6 +69,7 @@ impl Drop for Region {
             let (own, around) = counters();
             own.set(own.get().saturating_sub(1));
             around.set(around.get().saturating_sub(1));
+            note_change();
         }
     }
 }

@@ -16,15 +16,16 @@ pub(crate) fn set_aside<T>(f: impl FnOnce() -> T) -> T {
         fn drop(&mut self) {
             // SAFETY: a thread-local without a destructor is valid while its thread runs.
             let running = unsafe { &*running() };
-            running.latest.set(self.innermost);
             running.green_thread.set(self.green_thread);
+            // SAFETY: the caller of `set_aside` runs in it, if it is not null.
+            unsafe { running.set_latest(self.innermost) };
         }
     }
     // SAFETY: as above.
     let running = unsafe { &*running() };
     let innermost = running.innermost();
-    running.latest.set(ptr::null());
-    let _back = Back { innermost, green_thread: running.green_thread.replace(ptr::null()) };
+    let _back = Back { innermost, green_thread: running.green_thread.get() };
+    running.set_green_thread(ptr::null());
     f()
 }
 
@@ -53,8 +54,7 @@ impl Root {
     /// control block is valid. The caller is outside all coroutines.
     #[inline(always)]
     pub(crate) unsafe fn resume(&self, control: NonNull<Control>) -> Progress {
-        self.running().latest.set(control.as_ptr());
-        self.running().green_thread.set(control.as_ptr());
+        self.running().set_green_thread(control.as_ptr());
         // SAFETY: as the caller promises.
         unsafe { switch_to(control.as_ptr(), NOTHING) }.0
     }
@@ -62,8 +62,7 @@ impl Root {
     /// Ends a series of [`resume`](Self::resume)s: the OS thread is outside all coroutines again.
     #[inline(always)]
     pub(crate) fn leave(&self) {
-        self.running().latest.set(ptr::null());
-        self.running().green_thread.set(ptr::null());
+        self.running().set_green_thread(ptr::null());
     }
 
     /// Suspends a green thread from inside it, with all coroutines that run in it now.
@@ -75,16 +74,19 @@ impl Root {
     /// `control` belongs to the green thread that is running on this OS thread.
     #[inline(always)]
     pub(crate) unsafe fn suspend(&self, control: NonNull<Control>) {
-        let latest = self.running().latest.get();
         // Seldom another one. It is looked up now: what was the latest then may be resumed by others, or gone, later.
-        let innermost =
-            if ptr::eq(latest, control.as_ptr()) { latest } else { self.running().innermost() };
+        let innermost = if self.running().is_latest(control.as_ptr()) {
+            control.as_ptr().cast_const()
+        } else {
+            self.running().innermost()
+        };
         // SAFETY: as the caller promises, its `resume` is waiting below on this OS thread. Everything above that, nested
         // coroutines included, keeps its frames until it is resumed.
         unsafe { (*control.as_ptr()).yielder().suspend(NOTHING) };
         // `resume` has set the green thread itself.
         if !ptr::eq(innermost, control.as_ptr()) {
-            self.running().latest.set(innermost);
+            // SAFETY: it has run from before the switch, so its control block is valid.
+            unsafe { self.running().set_latest(innermost) };
         }
     }
 }

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::ptr;
 
 /// The running coroutines of one OS thread.
+#[repr(C)] // What each switch looks at comes first: no offset to be added to where the thread-local lies.
 pub(super) struct Running {
     /// The one that was resumed last, null outside all of them: the innermost one, or, where that has suspended itself
     /// since, one that the innermost one has resumed. So a resume of the same one again has nothing to write here, and
@@ -13,7 +14,10 @@ pub(super) struct Running {
     ///
     /// Whatever suspends or ends is the latest then, or is made it; so a latest one that is suspended was resumed by the
     /// innermost one, and it is never one whose stack was given back.
-    pub(super) latest: Cell<*const Control>,
+    ///
+    /// One in which a region is open that must not be switched out of has [`OPEN`] added, so that one comparison tells
+    /// that it may suspend itself; a green thread, which is not asked for that, never has.
+    latest: Cell<*const Control>,
     /// The innermost one that is a green thread, null where there is none.
     pub(super) green_thread: Cell<*const Control>,
     /// Outside green threads: what `local` keeps.
@@ -22,6 +26,9 @@ pub(super) struct Running {
     pub(super) regions: Cell<u16>,
     pub(super) regions_inside: Cell<u16>,
 }
+
+/// See [`Running::latest`]; control blocks lie at even addresses.
+const OPEN: usize = 1;
 
 thread_local! {
     // Without a destructor, so it stays usable while the thread's other thread-locals are destroyed.
@@ -37,10 +44,35 @@ thread_local! {
 }
 
 impl Running {
+    /// Whether `control` was resumed last, and no region is open in it.
+    #[inline(always)]
+    pub(super) fn is_latest(&self, control: *const Control) -> bool {
+        ptr::eq(self.latest.get(), control)
+    }
+
+    /// Makes a green thread the latest one, or none.
+    #[inline(always)]
+    pub(super) fn set_green_thread(&self, control: *const Control) {
+        self.latest.set(control);
+        self.green_thread.set(control);
+    }
+
+    /// Makes `control` the latest one.
+    ///
+    /// # Safety
+    /// It is null, or its control block is valid.
+    #[inline]
+    pub(super) unsafe fn set_latest(&self, control: *const Control) {
+        let asked = !control.is_null() && !ptr::eq(control, self.green_thread.get());
+        // SAFETY: as the caller promises.
+        let open = asked && unsafe { (*control).regions().get() } != 0;
+        self.latest.set(if open { control.wrapping_byte_add(OPEN) } else { control });
+    }
+
     /// The innermost running coroutine, null outside all of them.
     #[inline(always)]
     pub(super) fn innermost(&self) -> *const Control {
-        let latest = self.latest.get();
+        let latest = self.latest.get().map_addr(|address| address & !OPEN);
         if latest.is_null() || ptr::eq(latest, self.green_thread.get()) {
             return latest;
         }
@@ -51,27 +83,64 @@ impl Running {
         }
     }
 
-    /// Notes that `control` is resumed, where another one was resumed last.
+    /// Notes that `control` is resumed; returns it.
+    ///
+    /// What it returns was loaded from here, as the fast part of [`if_open`](Self::if_open) does: where `control` itself
+    /// comes from memory that depends on the switch before, the processor need not wait for that to find where to go.
+    ///
+    /// # Safety
+    /// Its control block is valid.
+    #[inline(always)]
+    pub(super) unsafe fn make_latest(&self, control: *const Control) -> *const Control {
+        let latest = self.latest.get();
+        if ptr::eq(latest, control) {
+            return latest;
+        }
+        // SAFETY: as the caller promises.
+        unsafe { self.another(control) };
+        control
+    }
+
+    #[cold]
+    #[inline(never)]
+    unsafe fn another(&self, control: *const Control) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            (*control).resumer().set(self.innermost());
+            self.set_latest(control);
+        }
+    }
+
+    /// Notes that `control`, the latest one, has returned.
     ///
     /// # Safety
     /// Its control block is valid.
     #[cold]
     #[inline(never)]
-    pub(super) unsafe fn another(&self, control: *const Control) {
-        // SAFETY: as the caller promises.
-        unsafe { (*control).resumer().set(self.innermost()) };
-        self.latest.set(control);
+    pub(super) unsafe fn has_finished(&self, control: *const Control) {
+        // SAFETY: as the caller promises; the one that resumed it runs.
+        unsafe { self.set_latest((*control).resumer().get()) };
     }
 
-    /// The innermost running coroutine if it is `control`; makes it the latest one then.
+    /// `control`, if it is the innermost running coroutine and no region is open in it; none may be wrong.
     ///
-    /// What it returns was loaded from here, where `control` most often comes from the stack that was just switched to: the
-    /// processor need not wait for that to find where to switch to next.
+    /// # Safety
+    /// It is not that of a green thread, and its control block is valid if it is the latest one.
     #[inline(always)]
-    pub(super) fn innermost_if(&self, control: *const Control) -> Option<*const Control> {
+    pub(super) unsafe fn if_open(&self, control: *const Control) -> Option<*const Control> {
         let latest = self.latest.get();
-        if !ptr::eq(control, latest) {
-            return self.innermost_if_not_latest(control);
+        // SAFETY: as the caller promises.
+        let is = ptr::eq(latest, control) && unsafe { (*latest).is_running_or_finished() };
+        is.then_some(latest)
+    }
+
+    /// `control`, if it is the innermost running coroutine; makes it the latest one then. As for what it returns see
+    /// [`make_latest`](Self::make_latest).
+    #[inline(always)]
+    pub(super) fn if_innermost(&self, control: *const Control) -> Option<*const Control> {
+        let latest = self.latest.get();
+        if !ptr::eq(latest, control) {
+            return self.is_innermost_not_latest(control).then_some(control);
         }
         // SAFETY: as in `innermost`, but that a green thread which is the latest one here is running.
         let runs = !latest.is_null() && unsafe { (*latest).is_running_or_finished() };
@@ -80,12 +149,13 @@ impl Running {
 
     #[cold]
     #[inline(never)]
-    fn innermost_if_not_latest(&self, control: *const Control) -> Option<*const Control> {
+    fn is_innermost_not_latest(&self, control: *const Control) -> bool {
         let is = !control.is_null() && ptr::eq(control, self.innermost());
-        is.then(|| {
-            self.latest.set(control);
-            control
-        })
+        if is {
+            // SAFETY: a running coroutine's control block is valid.
+            unsafe { self.set_latest(control) };
+        }
+        is
     }
 }
 
@@ -102,20 +172,6 @@ pub(super) fn running() -> *const Running {
 pub(crate) fn current() -> *const Control {
     // SAFETY: the pointer is to a thread-local without a destructor, valid while its thread runs.
     unsafe { (*running()).innermost() }
-}
-
-/// Says which one was resumed last.
-#[inline(always)]
-pub(super) fn set_latest(control: *const Control) {
-    // SAFETY: as in `current`.
-    unsafe { (*running()).latest.set(control) };
-}
-
-/// The innermost running coroutine, which thus may suspend itself, if it is `control`.
-#[inline(always)]
-pub(super) fn innermost_if(control: *const Control) -> Option<*const Control> {
-    // SAFETY: as in `current`.
-    unsafe { (*running()).innermost_if(control) }
 }
 
 /// The green thread that runs on this OS thread, null outside of green threads.

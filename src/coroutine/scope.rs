@@ -1,6 +1,6 @@
 //! A coroutine whose body borrows, for the length of a call.
 
-use super::{Description, Port, Suspender};
+use super::{Description, Port, PortMut, Suspender};
 use crate::stack::Stack;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -14,15 +14,15 @@ pub(crate) fn scope<Y, S, T>(
     stack: Stack,
     description: Description,
     body: impl FnOnce(Suspender<Y, S>, Option<S>),
-    consumer: impl FnOnce(&Port<Y, S>) -> T,
-    finish: impl FnOnce(&Port<Y, S>),
+    consumer: impl FnOnce(PortMut<'_, Y, S>) -> T,
+    finish: impl FnOnce(PortMut<'_, Y, S>),
 ) -> T {
     // SAFETY: what the body borrows outlives this call, and control leaves this call only below the check that the
     // body has returned or never began: neither of the closures can unwind past it, and neither can move the
     // coroutine out of its reference.
-    let coroutine = unsafe { Port::borrowing(stack, description, body) };
-    let result = catch_unwind(AssertUnwindSafe(|| consumer(&coroutine)));
-    let finished = catch_unwind(AssertUnwindSafe(|| finish(&coroutine)));
+    let mut coroutine = unsafe { Port::borrowing(stack, description, body) };
+    let result = catch_unwind(AssertUnwindSafe(|| consumer(coroutine.as_mut())));
+    let finished = catch_unwind(AssertUnwindSafe(|| finish(coroutine.as_mut())));
     if !coroutine.is_disposable() {
         let _ = std::io::stderr().write_all(
             b"greenthread: a borrowing generator could not be unwound at the end of its scope; aborting\n",

@@ -2,7 +2,7 @@
 
 use super::Control;
 use super::port::NOTHING;
-use super::running::{current, innermost_if, set_latest};
+use super::running::{current, running};
 #[cfg(test)]
 use super::suspend;
 use std::ptr;
@@ -38,18 +38,36 @@ impl This {
     /// See [`Refused`].
     #[cfg(test)]
     pub(super) fn suspend(self) -> Result<(), Refused> {
-        self.innermost_open().map(|_| suspend())
+        self.check_open().map(|()| suspend())
     }
 
-    /// Checks that it is the innermost one, and that no region is open in it.
+    /// Checks that it is the innermost one, and that no region is open in it; the control block then.
+    ///
+    /// # Safety
+    /// It is not that of a green thread, and its control block is valid, if it is the latest one that was resumed.
     #[inline(always)]
-    pub(super) fn innermost_open(self) -> Result<*const Control, Refused> {
-        let control = innermost_if(self.0).ok_or(Refused::NotInnermost)?;
-        // SAFETY: a running coroutine's control block is valid.
-        if unsafe { (*control).regions().get() } != 0 {
-            return Err(Refused::OpenRegion);
+    pub(super) unsafe fn if_open(self) -> Result<*const Control, Refused> {
+        // SAFETY: the thread-local is valid while its thread runs; for the coroutine the caller promises.
+        match unsafe { (*running()).if_open(self.0) } {
+            Some(control) => Ok(control),
+            None => self.check_open().map(|()| self.0),
         }
-        Ok(control)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn check_open(self) -> Result<(), Refused> {
+        let control = self.if_innermost().ok_or(Refused::NotInnermost)?;
+        // SAFETY: a running coroutine's control block is valid.
+        if unsafe { (*control).regions().get() } != 0 { Err(Refused::OpenRegion) } else { Ok(()) }
+    }
+
+    /// The control block of the coroutine, if that is the innermost one: thus it is valid, its body has begun, its frames
+    /// are the topmost ones, and it is the latest one that was resumed.
+    #[inline(always)]
+    pub(super) fn if_innermost(self) -> Option<*const Control> {
+        // SAFETY: the thread-local is valid while its thread runs.
+        unsafe { (*running()).if_innermost(self.0) }
     }
 
     /// Suspends the coroutine together with those that run inside it.
@@ -58,9 +76,8 @@ impl This {
     /// [`Refused::NotInnermost`] where the caller does not run inside it. Regions are not looked at.
     #[inline(always)]
     pub(crate) fn suspend_with_inner(self) -> Result<(), Refused> {
-        let Some(control) = innermost_if(self.0) else { return self.suspend_around() };
-        // SAFETY: it is the innermost running coroutine, so its control block is valid, its body has begun, and its
-        // frames are the topmost ones.
+        let Some(control) = self.if_innermost() else { return self.suspend_around() };
+        // SAFETY: it is the innermost running coroutine.
         unsafe { (*control).yielder().suspend(NOTHING) };
         Ok(())
     }
@@ -72,12 +89,15 @@ impl This {
         if !self.encloses_caller() {
             return Err(Refused::NotInnermost);
         }
-        // It is the one that suspends, not `innermost`, so it is to be the latest one.
-        set_latest(self.0);
-        // SAFETY: it is in the chain of resumes that leads to the caller, so a `resume` of it waits on this OS thread,
-        // and everything above keeps its frames until it is resumed.
-        unsafe { (*self.0).yielder().suspend(NOTHING) };
-        set_latest(innermost);
+        // SAFETY: both run, so their control blocks are valid. This one is in the chain of resumes that leads to the
+        // caller, so a `resume` of it waits on this OS thread, and everything above keeps its frames until it is resumed,
+        // on the same OS thread. It is the one that suspends, not `innermost`, so it is to be the latest one.
+        unsafe {
+            let running = &*running();
+            running.set_latest(self.0);
+            (*self.0).yielder().suspend(NOTHING);
+            running.set_latest(innermost);
+        }
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::{CloseError, Yielder};
-use crate::coroutine::{Description, Port, Suspender};
+use crate::coroutine::{Description, PortMut, Suspender};
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -84,7 +84,7 @@ impl<R> Core<R> {
     /// Resumes a suspended body, which unwinds with `payload`; gives it back where raising it there could abort.
     pub(super) fn throw<Y, S>(
         &self,
-        port: &Port<Y, S>,
+        port: &mut PortMut<'_, Y, S>,
         payload: Payload,
     ) -> Result<Option<Y>, Payload> {
         if port.is_disposable() || self.shared.orders.unwinding.get() {
@@ -95,7 +95,7 @@ impl<R> Core<R> {
     }
 
     /// Makes a suspended body unwind. A panic that it ends with goes on in the caller.
-    pub(super) fn close<Y, S>(&mut self, port: &Port<Y, S>) -> Result<(), CloseError> {
+    pub(super) fn close<Y, S>(&mut self, port: &mut PortMut<'_, Y, S>) -> Result<(), CloseError> {
         if port.is_disposable() {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 
 use super::core::{Core, DESCRIPTION, Payload};
 use super::{CloseError, SendError, Yielder};
-use crate::coroutine::{self, Port};
+use crate::coroutine::{self, Port, PortMut};
 use crate::stack::{Stack, StackSize};
 use std::fmt;
 use std::io::{self, Write};
@@ -64,8 +64,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// The semantics are those of Python's generators (PEP 255, 342, 380).
 pub struct Generator<Y, S = (), R = ()> {
     core: Core<R>,
-    /// Gone when the body has ended.
-    port: Option<Port<Y, S>>,
+    port: Port<Y, S>,
 }
 
 impl<Y, S, R> fmt::Debug for Generator<Y, S, R> {
@@ -116,7 +115,7 @@ impl<Y: 'static, S: 'static, R: 'static> Generator<Y, S, R> {
     fn on(stack: Stack, body: impl FnOnce(&Yielder<'_, Y, S>) -> R + 'static) -> Self {
         coroutine::ensure_overflow_report();
         let (core, body) = Core::new(body);
-        Self { core, port: Some(Port::new(stack, DESCRIPTION, body)) }
+        Self { core, port: Port::new(stack, DESCRIPTION, body) }
     }
 }
 
@@ -142,7 +141,7 @@ impl<Y, S, R> Generator<Y, S, R> {
     /// Where the generator has started already, and with what leaves the body.
     pub fn start(&mut self) -> Option<Y> {
         assert!(!self.is_started(), "the generator has started already");
-        self.step(|port| port.resume_with_nothing())
+        self.step(|mut port| port.resume_with_nothing())
     }
 
     /// Gives `value` to the `yield_` that waits and runs on to the next item; `Ok(None)` where the body ended instead.
@@ -155,11 +154,13 @@ impl<Y, S, R> Generator<Y, S, R> {
     /// With what leaves the body.
     #[inline(always)]
     pub fn send(&mut self, value: S) -> Result<Option<Y>, SendError<S>> {
-        let Some(port) = &self.port else { return Err(SendError::Finished(value)) };
-        if !port.is_started() {
+        if self.port.is_finished() {
+            return Err(SendError::Finished(value));
+        }
+        if !self.port.is_started() {
             return Err(SendError::NotStarted(value));
         }
-        Ok(self.step(|port| port.resume(value)))
+        Ok(self.step(|mut port| port.resume(value)))
     }
 
     /// Raises `payload` inside the body, at the `yield_` that waits. A body that catches it and yields again makes this
@@ -182,14 +183,9 @@ impl<Y, S, R> Generator<Y, S, R> {
     /// the body yielded from a destructor that runs because of a panic, since raising there would abort. With
     /// `panic = "abort"` it ends the process, as every panic does.
     pub fn throw(&mut self, payload: Box<dyn std::any::Any + Send>) -> Option<Y> {
-        let Some(port) = &self.port else { resume_unwind(payload) };
-        match self.core.throw(port, payload) {
-            Ok(item) => {
-                if item.is_none() {
-                    self.reap();
-                }
-                item
-            }
+        match self.core.throw(&mut self.port.as_mut(), payload) {
+            Ok(None) => self.end(),
+            Ok(item) => item,
             Err(payload) => {
                 if !self.is_started() {
                     self.discard();
@@ -208,9 +204,8 @@ impl<Y, S, R> Generator<Y, S, R> {
     /// # Panics
     /// With a panic that the body ends with instead.
     pub fn close(&mut self) -> Result<(), CloseError> {
-        let Some(port) = self.port.take() else { return Ok(()) };
-        // Dropping the coroutine of a body that has not ended leaks it.
-        self.core.close(&port)
+        // Dropping one whose body has not ended leaks that.
+        self.core.close(&mut self.port.take().as_mut())
     }
 
     /// What the body returned; `None` before it has, and where it ended in another way.
@@ -225,32 +220,29 @@ impl<Y, S, R> Generator<Y, S, R> {
 
     /// Whether the body has begun.
     pub fn is_started(&self) -> bool {
-        self.port.as_ref().is_none_or(|port| port.is_started())
+        self.port.is_started()
     }
 
     /// Whether the body has ended, or the generator was closed: it yields nothing more.
     pub fn is_finished(&self) -> bool {
-        self.port.as_ref().is_none_or(|port| port.is_finished())
+        self.port.is_finished()
     }
 
-    /// One step of the body; gives its stack back if that was the last.
+    /// One step of the body.
     #[inline(always)]
-    fn step(&mut self, step: impl FnOnce(&Port<Y, S>) -> Option<Y>) -> Option<Y> {
-        let item = step(self.port.as_ref()?);
-        if item.is_none() {
-            self.reap();
+    fn step(&mut self, step: impl FnOnce(PortMut<'_, Y, S>) -> Option<Y>) -> Option<Y> {
+        match step(self.port.as_mut()) {
+            None => self.end(),
+            item => item,
         }
-        item
     }
 
-    /// After a step without an item: most often the body has ended.
+    /// After a step without an item: the body has ended, or had.
     #[cold]
     #[inline(never)]
-    fn reap(&mut self) {
-        if self.port.as_ref().is_some_and(|port| port.is_finished()) {
-            self.port = None;
-            self.core.end();
-        }
+    fn end(&mut self) -> Option<Y> {
+        self.core.end();
+        None
     }
 
     /// Drops a body that never began, without letting a panic of its captures out.
@@ -270,7 +262,7 @@ impl<Y, S: Default, R> Iterator for Generator<Y, S, R> {
     /// With what leaves the body; afterwards the generator is exhausted.
     #[inline(always)]
     fn next(&mut self) -> Option<Y> {
-        self.step(|port| port.resume(S::default()))
+        self.step(|mut port| port.resume(S::default()))
     }
 }
 
@@ -279,7 +271,7 @@ impl<Y, S: Default, R> FusedIterator for Generator<Y, S, R> {}
 impl<Y, S, R> Drop for Generator<Y, S, R> {
     #[inline]
     fn drop(&mut self) {
-        if self.port.is_some() {
+        if !self.port.is_finished() {
             drop_unfinished(self);
         }
     }

@@ -3,7 +3,7 @@
 
 use super::core::{Core, DESCRIPTION};
 use super::{CloseError, SendError, Yielder};
-use crate::coroutine::{self, Port};
+use crate::coroutine::{self, PortMut};
 use crate::stack::{Stack, StackSize};
 use std::any::Any;
 use std::cell::RefCell;
@@ -22,7 +22,7 @@ use std::panic::resume_unwind;
 /// ```
 pub struct Scoped<'scope, Y, S = (), R = ()> {
     core: &'scope RefCell<Core<R>>,
-    port: &'scope Port<Y, S>,
+    port: PortMut<'scope, Y, S>,
     closed: bool,
 }
 
@@ -42,7 +42,7 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
     /// Where it has started already, and with what leaves the body.
     pub fn start(&mut self) -> Option<Y> {
         assert!(!self.is_started(), "the generator has started already");
-        self.step(Port::resume_with_nothing)
+        self.step(|port| port.resume_with_nothing())
     }
 
     /// As [`Generator::send`](super::Generator::send).
@@ -87,7 +87,7 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
         if self.closed {
             resume_unwind(payload);
         }
-        let thrown = self.core.borrow().throw(self.port, payload);
+        let thrown = self.core.borrow().throw(&mut self.port, payload);
         match thrown {
             Ok(item) => self.look_after(item),
             Err(payload) => {
@@ -123,7 +123,7 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
             return Ok(());
         }
         self.closed = true;
-        self.core.borrow_mut().close(self.port)
+        self.core.borrow_mut().close(&mut self.port)
     }
 
     /// Whether the body has begun.
@@ -137,11 +137,11 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
     }
 
     #[inline(always)]
-    fn step(&mut self, step: impl FnOnce(&Port<Y, S>) -> Option<Y>) -> Option<Y> {
+    fn step(&mut self, step: impl FnOnce(&mut PortMut<'_, Y, S>) -> Option<Y>) -> Option<Y> {
         if self.closed {
             return None;
         }
-        let item = step(self.port);
+        let item = step(&mut self.port);
         self.look_after(item)
     }
 
@@ -219,8 +219,8 @@ pub fn scope<Y, S, R, T>(
         body,
         |port| consumer(Scoped { core: &core, port, closed: false }),
         // A body that does not end is what `coroutine::scope` looks at.
-        |port| {
-            let _ = core.borrow_mut().close(port);
+        |mut port| {
+            let _ = core.borrow_mut().close(&mut port);
         },
     )
 }
