@@ -26,6 +26,10 @@ use std::panic::resume_unwind;
 ///
 /// It stays on its OS thread:
 /// ```compile_fail
+/// fn is_send<T: Send>() {}
+/// is_send::<greenthread::generator::Yielder<u32>>();
+/// ```
+/// ```compile_fail
 /// fn is_sync<T: Sync>() {}
 /// is_sync::<greenthread::generator::Yielder<u32>>();
 /// ```

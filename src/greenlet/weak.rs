@@ -29,6 +29,16 @@ enum WeakTarget {
 /// drop(child);
 /// assert!(weak.upgrade().is_none());
 /// ```
+///
+/// It stays on its OS thread:
+/// ```compile_fail
+/// fn is_send<T: Send>() {}
+/// is_send::<greenthread::greenlet::WeakGreenlet>();
+/// ```
+/// ```compile_fail
+/// fn is_sync<T: Sync>() {}
+/// is_sync::<greenthread::greenlet::WeakGreenlet>();
+/// ```
 #[derive(Clone)]
 pub struct WeakGreenlet(WeakTarget);
 

@@ -90,6 +90,7 @@ impl<T> JoinHandle<T> {
     /// body that catches it and returns a value has that value; one that goes on is killed again at its next suspension.
     /// Where a destructor waits while a function is already returning, the kill unwinds out of that destructor, and rustc (1.95)
     /// then leaks the value that was being returned.
+    /// With `panic = "abort"` nothing can be unwound, and this does nothing.
     pub fn kill(&self) {
         kill(self.thread());
     }
