@@ -207,8 +207,6 @@ mod tests {
                 assert_eq!(suspender.suspend(0), Err(Refused::OpenRegion));
                 drop(region);
                 suspender.suspend(3).unwrap();
-                // Stays open.
-                std::mem::forget(enter_no_switch_region());
             });
             assert_eq!(inner.as_mut().resume(()), Some(2));
             refused();
