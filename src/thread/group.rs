@@ -2,9 +2,9 @@
 #![forbid(unsafe_code)]
 
 use super::timeout::{Limited, new_limit_id, run_limited};
-use super::{Builder, JoinError, ScopedJoinHandle, current, scope};
+use super::{Builder, JoinError, ScopedJoinHandle, current};
 use crate::runtime::park;
-use crate::runtime::task::{Limit, Scope, TaskRef, is_interruption};
+use crate::runtime::task::{Cause, Limit, Scope, TaskRef, enter_scope, is_interruption};
 use parking_lot::Mutex;
 use std::error::Error;
 use std::fmt;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub enum TaskError<E> {
     /// It returned this error.
     Failed(E),
-    /// It panicked.
+    /// It panicked, or could not run because there was no memory for its stack.
     Panicked(JoinError),
 }
 
@@ -103,21 +103,22 @@ impl<E> Clone for TaskGroup<'_, '_, E> {
     }
 }
 
-/// Runs `body`, which spawns tasks that may borrow as those of a [`scope`] may; waits for all of them before it returns.
+/// Runs `body`, which spawns tasks that may borrow as those of a [`scope`](crate::scope) may; waits for all of them before it returns.
 /// The first that fails, by an error or a panic, kills the others and ends `body` at its wait or its next one; all errors
 /// are returned together. (Python's `asyncio.TaskGroup`, trio's nursery.) Suspends a green thread, blocks an OS thread.
 ///
 /// An error of `body` counts as that of a task. A kill of a single task, by its handle, is not a failure. What is killed or
 /// ended unwinds, see [`JoinHandle::kill`](crate::JoinHandle::kill). Where the caller itself is killed, or a
-/// [`timeout`](crate::timeout()) around it expires, the tasks are killed and waited for, as those of a [`scope`] are. With
+/// [`timeout`](crate::timeout()) around it expires, the tasks are killed and waited for, as those of a [`scope`](crate::scope) are. With
 /// `panic = "abort"` nothing can be unwound: all run to their ends. On an OS thread that waits for a socket, `body` ends
 /// when that wait is over.
 ///
 /// # Errors
-/// What the tasks and `body` failed with, at least one error.
+/// What the tasks and `body` failed with, at least one error. A task that could not run, because there was no memory for its
+/// stack, ends no other; its error comes last, unless its handle has told it.
 ///
 /// # Panics
-/// With the panic of `body`, when the tasks have been killed and have ended; where a task could not run at all.
+/// With the panic of `body`, when the tasks have been killed and have ended.
 ///
 /// # Examples
 /// ```
@@ -146,7 +147,7 @@ where
     let limit = Limit { deadline: None, id: new_limit_id() };
     let shared =
         Arc::new(Shared { errors: Mutex::default(), owner: park::own_task(), body: limit.id });
-    let value = scope(|scope| {
+    let (value, not_run) = enter_scope(|scope| {
         let group = TaskGroup { scope, shared: Arc::clone(&shared) };
         match run_limited(limit, || body(&group)) {
             Limited::Done(Ok(value)) => Some(value),
@@ -161,7 +162,12 @@ where
             }
         }
     });
-    let errors = mem::take(&mut *shared.errors.lock());
+    let mut errors = mem::take(&mut *shared.errors.lock());
+    // What a task's body fails with is in `errors`, so these never began.
+    errors.extend((0..not_run).map(|_| {
+        let error = io::Error::new(io::ErrorKind::OutOfMemory, "no memory for its stack");
+        TaskError::Panicked(JoinError::new(Cause::Io(error), None))
+    }));
     match value {
         Some(value) if errors.is_empty() => Ok(value),
         _ => Err(GroupError(errors)),

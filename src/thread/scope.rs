@@ -70,7 +70,9 @@ pub fn scope<'env, F, T>(body: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
-    enter_scope(body)
+    let (value, failed) = enter_scope(body);
+    assert!(failed == 0, "a scoped thread panicked");
+    value
 }
 
 impl<'scope> Scope<'scope, '_> {

@@ -326,3 +326,26 @@ fn a_storm_loses_nothing() {
         }
     });
 }
+
+#[test]
+fn a_task_without_a_stack_is_an_error_beside_the_others() {
+    let outcome = workers(1).run(|| {
+        group(|g| {
+            // A terabyte each: there are addresses for 128 at most.
+            let spawn_one = |_| g.spawn_with(Builder::new().stack_size(1 << 40), for_ever).unwrap();
+            let handles: Vec<_> = (0..160).map(spawn_one).collect();
+            until(|| handles.iter().any(|one| one.is_finished()));
+            drop(handles);
+            Err::<(), _>("the body's")
+        })
+    });
+    let errors = outcome.unwrap().unwrap_err().into_errors();
+    let (failed, not_run): (Vec<_>, Vec<_>) =
+        errors.into_iter().partition(|error| matches!(error, TaskError::Failed(_)));
+    assert!(matches!(failed[..], [TaskError::Failed("the body's")]), "{failed:?}");
+    assert!(!not_run.is_empty());
+    for error in not_run {
+        let TaskError::Panicked(error) = error else { panic!("{error:?}") };
+        assert_eq!(error.io_error().expect("no memory").kind(), std::io::ErrorKind::OutOfMemory);
+    }
+}

@@ -102,7 +102,7 @@ impl<'scope> Scope<'scope, '_> {
         let is_over =
             |task: &mut TaskRef| (task.is_done() && !task.is_leaked()) || task.is_parents();
         while let Some(task) = children.tasks.pop_if(is_over) {
-            ended.failed |= task.take_failure();
+            ended.failed += usize::from(task.take_failure());
             gone.push(task);
         }
         let last = children.tasks.last().cloned();
@@ -113,7 +113,7 @@ impl<'scope> Scope<'scope, '_> {
 
     /// Waits until every child has ended. A kill or timeout that arrives meanwhile kills them and is waited out.
     fn wait(&self) -> Ended {
-        let mut ended = Ended { interrupted: false, failed: false };
+        let mut ended = Ended { interrupted: false, failed: 0 };
         // Only a child that has not ended can add others.
         while let Some(task) = self.last_living(&mut ended) {
             while !task.is_done() {
@@ -139,8 +139,8 @@ impl<'scope> Scope<'scope, '_> {
 struct Ended {
     /// A kill or timeout arrived.
     interrupted: bool,
-    /// A child panicked, or could not run, and nobody was told.
-    failed: bool,
+    /// How many children panicked, or could not run, and nobody was told.
+    failed: usize,
 }
 
 /// What a leaked task's frames borrow, or threads that borrow from those frames use, must never go away.
@@ -154,8 +154,8 @@ fn stay_for_ever(task: &TaskRef) -> ! {
     }
 }
 
-/// See [`scope`](crate::thread::scope), which it is.
-pub(crate) fn enter_scope<'env, F, T>(body: F) -> T
+/// See [`scope`](crate::thread::scope), which it is, but for how many children failed without anybody being told.
+pub(crate) fn enter_scope<'env, F, T>(body: F) -> (T, usize)
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
@@ -185,8 +185,7 @@ where
             drop(value);
             park::raise_kill()
         }
-        Ok(_) if ended.failed => panic!("a scoped thread panicked"),
-        Ok(value) => value,
+        Ok(value) => (value, ended.failed),
     }
 }
 
