@@ -10,7 +10,7 @@
 //! | `ping-pong` | a message to another green thread and back, channels of capacity one, one worker |
 //! | `mpmc` | 4 senders, 4 receivers, capacity 1024; two workers, or OS threads |
 //! | `mutex` | 1000 green threads lock one mutex 1000 times, two workers |
-//! | `mutex-held` | likewise 500 times, and the guard is held over a yield; with the longest wait for the lock |
+//! | `mutex-held` | likewise 2000 times, and the guard is held over a yield; with the longest wait for the lock |
 //! | `uncontended` | locking and unlocking a mutex that nobody else uses |
 
 use std::hint::black_box;
@@ -194,7 +194,7 @@ macro_rules! mutex {
 }
 
 fn mutex(peer: &str, held: bool) -> f64 {
-    let each = if held { 500 } else { 1000 };
+    let each = if held { 2000 } else { 1000 };
     match peer {
         "greenthread" => green(2, move || {
             let yields: Option<fn()> = held.then_some(greenthread::yield_now);

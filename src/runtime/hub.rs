@@ -279,7 +279,13 @@ impl Hub {
     #[inline]
     pub(crate) fn woken(&self, woken: Woken) {
         match woken {
-            Woken::Started(started) => self.ready.push(started),
+            Woken::Started(started) => {
+                // Among few it is not asked for in `run_ready`, and unlike those it has not run just now.
+                if self.ready.len() < FEW {
+                    switch::prefetch(started);
+                }
+                self.ready.push(started);
+            }
             Woken::Delayed(place) => self.end_delay(place),
         }
     }
