@@ -18,6 +18,10 @@
 //!
 //! Variants of what waits are `try_x` (never), `x_timeout` (a duration) and `x_deadline` (a point in time).
 //!
+//! A deadlock report names who holds the lock that is waited for. Locks taken in opposite orders are not reported before
+//! they meet: that needs a list of the held locks for each thread, which guards that are forgotten or dropped in any order
+//! make unreliable, and a lock and a graph to search at each lock.
+//!
 //! Invariant: everything here waits through the runtime's parker and keeps its waiters in a `WaitList`; nothing depends on
 //! which OS thread runs it.
 

@@ -163,7 +163,7 @@ impl RawMutex {
     /// What becomes of the state when a waiter, `woken` or new, comes for the lock; and whether it gets it.
     fn arrival(state: u32, woken: bool) -> (u32, bool) {
         if woken && state & HANDED != 0 {
-            (state & !(HANDED | WOKEN | HEIR), true)
+            (state & !(HANDED | WOKEN), true)
         } else {
             let rest = if woken { state & !WOKEN } else { state };
             (rest | LOCKED, state & LOCKED == 0)
@@ -341,6 +341,34 @@ mod models {
             let got = impatient.join().unwrap();
             patient.join().unwrap();
             assert_free(&shared, 1 + got);
+        });
+    }
+
+    /// The waiter was woken, found the lock taken, waits again and gives up: the next unlock hands over to nobody.
+    #[test]
+    fn an_heir_that_gives_up_leaves_no_trace() {
+        loom::model(|| {
+            let shared = shared();
+            assert!(shared.0.lock(None));
+            let impatient = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    let got = shared.0.lock(Some(Instant::now()));
+                    if got {
+                        add_and_unlock(&shared);
+                    }
+                    u64::from(got)
+                })
+            };
+            thread::yield_now();
+            add_and_unlock(&shared);
+            assert!(shared.0.lock(None));
+            // Twice: the heir looks again in between.
+            thread::yield_now();
+            thread::yield_now();
+            add_and_unlock(&shared);
+            let got = impatient.join().unwrap();
+            assert_free(&shared, 2 + got);
         });
     }
 

@@ -177,3 +177,145 @@ impl RawRwLock {
         }
     }
 }
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::RawRwLock;
+    use crate::runtime::park;
+    use crate::util::sync::{AtomicU64, Ordering};
+    use loom::thread;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    /// A lock and what it protects, which nothing else does.
+    type Shared = Arc<(RawRwLock, AtomicU64)>;
+
+    fn shared() -> Shared {
+        let shared = Arc::new((RawRwLock::new(), AtomicU64::new(0)));
+        assert_free(&shared, 0);
+        shared
+    }
+
+    fn spawn<R: 'static>(
+        shared: &Shared,
+        body: impl FnOnce(&Shared) -> R + 'static,
+    ) -> thread::JoinHandle<R> {
+        let shared = Arc::clone(shared);
+        thread::spawn(move || body(&shared))
+    }
+
+    /// The caller writes.
+    fn add_and_end((raw, count): &(RawRwLock, AtomicU64)) {
+        count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        raw.end_write();
+    }
+
+    fn add(shared: &Shared) {
+        assert!(shared.0.write(None));
+        add_and_end(shared);
+    }
+
+    /// What was read twice, with others let in between if they could be.
+    fn look((raw, count): &(RawRwLock, AtomicU64)) -> u64 {
+        assert!(raw.read(None));
+        let before = count.load(Ordering::Relaxed);
+        thread::yield_now();
+        assert_eq!(count.load(Ordering::Relaxed), before, "a writer among readers");
+        raw.end_read();
+        before
+    }
+
+    fn assert_free((raw, count): &(RawRwLock, AtomicU64), expected: u64) {
+        assert!(raw.try_write(), "the lock was lost");
+        assert_eq!(count.load(Ordering::Relaxed), expected);
+        raw.end_write();
+        assert_eq!(raw.state.load(Ordering::Relaxed), 0, "nobody is inside or waits");
+    }
+
+    #[test]
+    fn writers_are_alone() {
+        loom::model(|| {
+            let shared = shared();
+            let (writer, reader) = (spawn(&shared, add), spawn(&shared, |shared| look(shared)));
+            add(&shared);
+            writer.join().unwrap();
+            assert!(reader.join().unwrap() <= 2);
+            assert_free(&shared, 2);
+        });
+    }
+
+    #[test]
+    fn a_writer_that_gives_up_lets_the_readers_behind_it_in() {
+        loom::model(|| {
+            let shared = shared();
+            assert!(shared.0.read(None));
+            let writer = spawn(&shared, |shared| {
+                assert!(!shared.0.write(Some(Instant::now())), "the reader is inside all the time");
+            });
+            let reader = spawn(&shared, |shared| look(shared));
+            writer.join().unwrap();
+            reader.join().unwrap();
+            shared.0.end_read();
+            assert_free(&shared, 0);
+        });
+    }
+
+    #[test]
+    fn a_timeout_loses_nothing() {
+        loom::model(|| {
+            let shared = shared();
+            let impatient = spawn(&shared, |shared| {
+                let got = shared.0.write(Some(Instant::now()));
+                if got {
+                    add_and_end(shared);
+                }
+                u64::from(got)
+            });
+            let reader = spawn(&shared, |shared| look(shared));
+            add(&shared);
+            reader.join().unwrap();
+            let got = impatient.join().unwrap();
+            assert_free(&shared, 1 + got);
+        });
+    }
+
+    fn kill(wait: fn(&Shared) -> bool, end: fn(&Shared)) {
+        loom::model(move || {
+            let shared = shared();
+            let doomed = park::own_task();
+            let killer = thread::spawn(move || doomed.kill());
+            let other = spawn(&shared, add);
+            if catch_unwind(AssertUnwindSafe(|| wait(&shared))).is_ok() {
+                end(&shared);
+            }
+            killer.join().unwrap();
+            other.join().unwrap();
+            assert_free(&shared, 1);
+        });
+    }
+
+    #[test]
+    fn a_killed_writer_loses_nothing() {
+        kill(|shared| shared.0.write(None), |shared| shared.0.end_write());
+    }
+
+    #[test]
+    fn a_killed_reader_loses_nothing() {
+        kill(|shared| shared.0.read(None), |shared| shared.0.end_read());
+    }
+
+    #[test]
+    fn a_downgrade_lets_readers_in() {
+        loom::model(|| {
+            let shared = shared();
+            assert!(shared.0.write(None));
+            let reader = spawn(&shared, |shared| look(shared));
+            shared.1.store(1, Ordering::Relaxed);
+            shared.0.downgrade();
+            assert_eq!(reader.join().unwrap(), 1, "not before the downgrade");
+            shared.0.end_read();
+            assert_free(&shared, 1);
+        });
+    }
+}

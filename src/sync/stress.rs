@@ -1,11 +1,13 @@
 //! Every wait of every type takes its time, times out or is killed at random; in the end everything is still there.
 #![forbid(unsafe_code)]
 
-use super::{Arc, Condvar, CyclicBarrier, Event, Mutex, RwLock, Semaphore, mpmc};
+use super::{
+    Arc, Barrier, BoundedSemaphore, Condvar, CyclicBarrier, Event, Mutex, RwLock, Semaphore, mpmc,
+};
 use crate::queue::Queue;
 use crate::runtime::Runtime;
 use crate::sys::fault::{self, Call};
-use crate::thread::{sleep, yield_now};
+use crate::thread::{sleep, timeout, yield_now};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -135,11 +137,13 @@ fn permits_and_locks() {
         let semaphore = Arc::new(Semaphore::new(3));
         let mutex = Arc::new(Mutex::new(0u64));
         let lock = Arc::new(RwLock::new(0u64));
-        let used = (Arc::clone(&semaphore), Arc::clone(&mutex), Arc::clone(&lock));
+        let bounded = Arc::new(BoundedSemaphore::new(3));
+        let used =
+            (Arc::clone(&semaphore), Arc::clone(&mutex), Arc::clone(&lock), Arc::clone(&bounded));
         survive(workers, move |random| {
-            let (semaphore, mutex, lock) = &used;
+            let (semaphore, mutex, lock, bounded) = &used;
             let brief = random.brief();
-            match random.below(7) {
+            match random.below(9) {
                 0 => drop(semaphore.access_timeout(brief)),
                 1 => {
                     let _permit = semaphore.access();
@@ -159,10 +163,16 @@ fn permits_and_locks() {
                     yield_now();
                     assert_eq!(*guard, before);
                 }
-                _ => drop(lock.read_timeout(brief)),
+                6 => drop(lock.read_timeout(brief)),
+                7 => drop(bounded.access_timeout(brief)),
+                _ if bounded.acquire_timeout(brief) => {
+                    bounded.release().expect("what was taken fits");
+                }
+                _ => {}
             }
         });
-        assert_eq!(semaphore.available(), 3);
+        assert_eq!((semaphore.available(), bounded.available()), (3, 3));
+        assert!(bounded.release().is_err() && bounded.acquire_timeout(Duration::ZERO));
         assert!(semaphore.acquire_timeout(Duration::ZERO), "nobody is in the list any more");
         drop(mutex.lock_timeout(LONG).expect("free, and not poisoned"));
         drop(lock.write_timeout(LONG).expect("free, and not poisoned"));
@@ -175,11 +185,13 @@ fn conditions_events_and_barriers() {
         let stack = Arc::new((Mutex::new(0u64), Condvar::new(), Counts::default()));
         let event = Arc::new(Event::new());
         let barrier = Arc::new(CyclicBarrier::new(3));
-        let used = (Arc::clone(&stack), Arc::clone(&event), Arc::clone(&barrier));
+        let plain = Arc::new(Barrier::new(3));
+        let used =
+            (Arc::clone(&stack), Arc::clone(&event), Arc::clone(&barrier), Arc::clone(&plain));
         survive(workers, move |random| {
-            let (stack, event, barrier) = &used;
+            let (stack, event, barrier, plain) = &used;
             let brief = random.brief();
-            match random.below(7) {
+            match random.below(8) {
                 0 | 1 => {
                     *stack.0.lock().unwrap() += 1;
                     stack.2.came.fetch_add(1, Ordering::SeqCst);
@@ -197,6 +209,7 @@ fn conditions_events_and_barriers() {
                 3 => event.set(),
                 4 => event.clear(),
                 5 => drop(event.wait_timeout(brief)),
+                6 => drop(timeout(brief, || plain.wait())),
                 _ => {
                     if barrier.wait_timeout(brief).is_err() {
                         barrier.reset();
@@ -213,10 +226,16 @@ fn conditions_events_and_barriers() {
         let three: Vec<_> = (0..3)
             .map(|_| {
                 let barrier = Arc::clone(&barrier);
-                runtime.spawn(move || barrier.wait_timeout(LONG).unwrap())
+                let plain = Arc::clone(&plain);
+                runtime.spawn(move || {
+                    let leads = timeout(LONG, || plain.wait().is_leader()).expect("all three came");
+                    (barrier.wait_timeout(LONG).unwrap(), leads)
+                })
             })
             .collect();
-        let mut places: Vec<_> = three.into_iter().map(|one| one.join().unwrap()).collect();
+        let ends: Vec<_> = three.into_iter().map(|one| one.join().unwrap()).collect();
+        assert_eq!(ends.iter().filter(|(_, leads)| *leads).count(), 1);
+        let mut places: Vec<_> = ends.into_iter().map(|(place, _)| place).collect();
         places.sort_unstable();
         assert_eq!(places, [0, 1, 2]);
     }

@@ -379,6 +379,31 @@ mod models {
         });
     }
 
+    /// One of two receivers is killed after a notification: the other is told.
+    #[test]
+    fn a_killed_receiver_passes_the_notification_on() {
+        loom::model(|| {
+            let chan = fresh(2);
+            let doomed = park::own_task();
+            let patient = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || chan.recv(None).unwrap())
+            };
+            let sender = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || chan.send(1, None).unwrap())
+            };
+            let killer = thread::spawn(move || doomed.kill());
+            let got = catch_unwind(AssertUnwindSafe(|| chan.recv(None))).is_ok();
+            sender.join().unwrap();
+            killer.join().unwrap();
+            if got {
+                chan.send(1, None).unwrap();
+            }
+            assert_eq!(patient.join().unwrap(), 1);
+        });
+    }
+
     /// A notification that a receiver no longer needs goes to the other.
     #[test]
     fn two_items_reach_two_receivers() {
@@ -399,6 +424,37 @@ mod models {
             sender.join().unwrap();
             assert_eq!(receiver.join().unwrap() + got, 3);
         });
+    }
+
+    /// The last receiver goes: a sender has its item back, unless it was taken.
+    fn leave_a_sender(capacity: usize) {
+        loom::model(move || {
+            let chan = fresh(capacity);
+            let _ = chan.try_send(0);
+            let sender = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || match chan.send(1, None) {
+                    Ok(()) => true,
+                    Err(SendFailure::Disconnected(1)) => false,
+                    Err(failure) => panic!("{failure:?}"),
+                })
+            };
+            let got = chan.try_recv();
+            chan.drop_receiver();
+            let sent = sender.join().unwrap();
+            assert!(sent || got != Ok(1));
+            assert!(!sent || capacity != 0 || got == Ok(1), "nobody took it");
+        });
+    }
+
+    #[test]
+    fn a_sender_sees_the_last_receiver_go() {
+        leave_a_sender(1);
+    }
+
+    #[test]
+    fn a_sender_from_hand_to_hand_sees_the_last_receiver_go() {
+        leave_a_sender(0);
     }
 
     #[test]

@@ -110,7 +110,11 @@ fn queues() {
     });
 }
 
-/// A lock that is passed from one to the next: `go` gives the first it.
+fn brief(brief: bool) -> Duration {
+    if brief { Duration::from_millis(1) } else { NEVER }
+}
+
+/// A lock that each gives to the next.
 #[test]
 fn locks() {
     Runtime::new_current_thread()
@@ -122,23 +126,28 @@ fn locks() {
                 .map(|i| {
                     let shared = Arc::clone(&shared);
                     let waiter = spawn(move || {
-                        shared.0.lock().unwrap().push(i);
-                        shared.1.write().unwrap().push(i);
+                        let Ok(mut mutex) = shared.0.lock_timeout(brief(i == 7)) else { return };
+                        mutex.push(i);
+                        drop(mutex);
+                        let Ok(mut lock) = shared.1.write_timeout(brief(i == 5)) else { return };
+                        lock.push(i);
                     });
                     yield_now();
                     waiter
                 })
                 .collect();
             waiters.iter().step_by(3).for_each(JoinHandle::kill);
+            sleep(Duration::from_millis(10));
             drop(mutex);
             (0..30).for_each(|_| yield_now());
-            assert_eq!(*shared.0.lock().unwrap(), [1, 2, 4, 5, 7, 8]);
+            assert_eq!(*shared.0.lock().unwrap(), [1, 2, 4, 5, 8]);
             waiters[4].kill();
+            sleep(Duration::from_millis(10));
             drop(lock);
             for (i, waiter) in waiters.into_iter().enumerate() {
                 assert_eq!(waiter.join().is_err(), i % 3 == 0 || i == 4);
             }
-            assert_eq!(*shared.1.read().unwrap(), [1, 2, 5, 7, 8]);
+            assert_eq!(*shared.1.read().unwrap(), [1, 2, 8]);
         })
         .unwrap();
 }
