@@ -401,7 +401,8 @@ fn the_end_of_the_runtime_in_the_middle() {
             until(|| begun.load(Ordering::SeqCst) == 50);
             drop(runtime);
             for handle in handles {
-                assert!(handle.join().unwrap_err().is_killed());
+                // One whose children were all killed on other workers first may have come to its end.
+                assert!(handle.join().err().is_none_or(|error| error.is_killed()));
             }
             assert_eq!(ended.load(Ordering::SeqCst), 50);
         }
