@@ -46,6 +46,9 @@ pub struct PipeReader {
 
 /// The writing end of a [`pipe`](pipe()), as [`std::io::PipeWriter`]. Writing fails with `BrokenPipe` when all reading ends
 /// are closed.
+///
+/// Where a clone was turned into std's type, the pipe is in blocking mode; then a write may block its worker if another
+/// writer fills the pipe in the same moment.
 pub struct PipeWriter {
     /// The descriptor is in non-blocking mode; what the user asked for is in the modes of `Io`.
     io: Io<std::io::PipeWriter>,

@@ -10,6 +10,7 @@ use greenthread::{Runtime, sleep, spawn, yield_now};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const SHORT: Option<Duration> = Some(Duration::from_millis(5));
@@ -108,11 +109,18 @@ cases! {
         let kept = writer.try_clone().unwrap();
         let outside = std::io::PipeWriter::from(writer);
         let sent = fill(&kept);
+        let over = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&over);
         let thread = std::thread::spawn(move || {
             (&outside).write_all(&[7; 100_000]).unwrap();
+            ended.store(true, Ordering::SeqCst);
             outside
         });
         let inside = spawn(move || {
+            // Two writers of a pipe in blocking mode may fill it in each other's way.
+            while !over.load(Ordering::SeqCst) {
+                sleep(Duration::from_millis(1));
+            }
             (&kept).write_all(&[8; 100_000]).unwrap();
             let sent = (&kept).write_vectored(&[IoSlice::new(&[]), IoSlice::new(&[8; 10_000])]).unwrap();
             (kept, sent)
