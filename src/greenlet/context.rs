@@ -2,32 +2,17 @@
 #![forbid(unsafe_code)]
 
 use super::home::Home;
+use crate::util::lazy_id::{Ids, LazyId};
+use crate::util::values::Values;
 use std::any::Any;
 use std::marker::PhantomData;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The key of a variable, and its value.
-type Entry = (usize, Rc<dyn Any>);
+/// The values of one greenlet, by the keys of their variables.
+pub(super) type Context = Values<Rc<dyn Any>>;
 
-/// The values of one greenlet. Copied by reference count, changed by copying.
-#[derive(Clone, Default)]
-pub(super) struct Context(Option<Rc<Vec<Entry>>>);
-
-impl Context {
-    fn get(&self, key: usize) -> Option<Rc<dyn Any>> {
-        let entries = self.0.as_ref()?;
-        entries.iter().find(|entry| entry.0 == key).map(|entry| Rc::clone(&entry.1))
-    }
-
-    fn set(&mut self, key: usize, value: Option<Rc<dyn Any>>) -> Option<Rc<dyn Any>> {
-        let entries = Rc::make_mut(self.0.get_or_insert_default());
-        let before = entries.iter().position(|entry| entry.0 == key);
-        let before = before.map(|at| entries.swap_remove(at).1);
-        entries.extend(value.map(|value| (key, value)));
-        before
-    }
-}
+/// Where the variables get their keys.
+static KEYS: Ids = Ids::new();
 
 /// A variable with a value of its own in each greenlet; a new greenlet starts with its creator's values.
 ///
@@ -50,8 +35,7 @@ impl Context {
 /// `contextvars.ContextVar`; greenlets of Python start with an empty context instead.)
 #[derive(Debug)]
 pub struct ContextVar<T> {
-    /// Zero until it is first used.
-    key: AtomicUsize,
+    key: LazyId,
     value: PhantomData<fn() -> T>,
 }
 
@@ -59,20 +43,11 @@ impl<T: 'static> ContextVar<T> {
     /// A variable without a value.
     #[expect(clippy::new_without_default, reason = "made in statics, where Default is no use")]
     pub const fn new() -> Self {
-        Self { key: AtomicUsize::new(0), value: PhantomData }
+        Self { key: LazyId::new(), value: PhantomData }
     }
 
     fn key(&self) -> usize {
-        static KEYS: AtomicUsize = AtomicUsize::new(1);
-        let key = self.key.load(Ordering::Relaxed);
-        if key != 0 {
-            return key;
-        }
-        let new = KEYS.fetch_add(1, Ordering::Relaxed);
-        match self.key.compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => new,
-            Err(other) => other,
-        }
+        self.key.get(&KEYS)
     }
 
     /// The value in the current greenlet.

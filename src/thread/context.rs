@@ -3,13 +3,17 @@
 
 use super::LocalKey;
 use crate::runtime::task::{Context, TaskRef, current as hub};
+use crate::util::lazy_id::{Ids, LazyId};
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Set once any variable has been given a value: until then nobody needs to look for any.
 static USED: AtomicBool = AtomicBool::new(false);
+
+/// Where the variables get their keys.
+static KEYS: Ids = Ids::new();
 
 /// The values of the calling green thread, once it has changed any.
 static OWN: LocalKey<RefCell<Context>> = LocalKey::__new(|| RefCell::new(inherited()));
@@ -34,7 +38,7 @@ pub(crate) fn pass_on(to: &TaskRef) {
     #[cold]
     fn give(to: &TaskRef) {
         let own = own();
-        if !own.is_empty() {
+        if !own.0.is_empty() {
             to.give_context(own);
         }
     }
@@ -77,8 +81,7 @@ pub(crate) fn pass_on(to: &TaskRef) {
 /// ```
 #[derive(Debug)]
 pub struct ContextVar<T> {
-    /// Zero until it is first used.
-    key: AtomicUsize,
+    key: LazyId,
     value: PhantomData<fn() -> T>,
 }
 
@@ -86,20 +89,11 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     /// A variable without a value.
     #[expect(clippy::new_without_default, reason = "made in statics, where Default is no use")]
     pub const fn new() -> Self {
-        Self { key: AtomicUsize::new(0), value: PhantomData }
+        Self { key: LazyId::new(), value: PhantomData }
     }
 
     fn key(&self) -> usize {
-        static KEYS: AtomicUsize = AtomicUsize::new(1);
-        let key = self.key.load(Ordering::Relaxed);
-        if key != 0 {
-            return key;
-        }
-        let new = KEYS.fetch_add(1, Ordering::Relaxed);
-        match self.key.compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => new,
-            Err(other) => other,
-        }
+        self.key.get(&KEYS)
     }
 
     /// The value of the calling green thread, shared.
@@ -108,7 +102,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
             return None;
         }
         // A key belongs to one variable, which has one type.
-        own().get(self.key())?.downcast().ok()
+        own().0.get(self.key())?.downcast().ok()
     }
 
     /// A copy of the value of the calling green thread.
@@ -147,7 +141,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
 
     fn replace(&self, value: Option<Arc<T>>) -> Option<Arc<T>> {
         let value = value.map(|value| value as _);
-        OWN.with_borrow_mut(|own| own.set(self.key(), value))?.downcast().ok()
+        OWN.with_borrow_mut(|own| own.0.set(self.key(), value))?.downcast().ok()
     }
 
     /// Runs `body` with another value, and puts the one before back, also while unwinding.

@@ -3,11 +3,11 @@
 
 use crate::coroutine::{has_storage, with_storage};
 use crate::runtime::task::{TaskRef, current as hub};
+use crate::util::lazy_id::{Ids, LazyId};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Declares values of which each green thread has its own, as [`std::thread_local!`] does for OS threads.
 ///
@@ -69,8 +69,7 @@ impl std::error::Error for AccessError {}
 /// threads each OS thread has its own.
 pub struct LocalKey<T: 'static> {
     init: fn() -> T,
-    /// Zero until it is first used.
-    number: AtomicUsize,
+    number: LazyId,
 }
 
 impl<T: 'static> fmt::Debug for LocalKey<T> {
@@ -82,23 +81,13 @@ impl<T: 'static> fmt::Debug for LocalKey<T> {
 impl<T: 'static> LocalKey<T> {
     #[doc(hidden)]
     pub const fn __new(init: fn() -> T) -> Self {
-        Self { init, number: AtomicUsize::new(0) }
+        Self { init, number: LazyId::new() }
     }
 
     #[inline]
     fn number(&'static self) -> usize {
-        match self.number.load(Ordering::Relaxed) {
-            0 => self.new_number(),
-            number => number,
-        }
-    }
-
-    #[cold]
-    fn new_number(&'static self) -> usize {
-        static NEXT: AtomicUsize = AtomicUsize::new(1);
-        let new = NEXT.fetch_add(1, Ordering::Relaxed);
-        let set = self.number.compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed);
-        set.map_or_else(|other| other, |_| new)
+        static NUMBERS: Ids = Ids::new();
+        self.number.get(&NUMBERS)
     }
 
     fn existing(&'static self) -> Result<Option<Rc<T>>, AccessError> {

@@ -3,6 +3,7 @@
 //! Invariant: nothing here reads global state or makes a system call.
 
 pub(crate) mod inbox;
+pub(crate) mod lazy_id;
 #[cfg(loom)]
 mod modelled;
 pub(crate) mod rc_cell;
@@ -10,3 +11,4 @@ pub(crate) mod ring;
 pub(crate) mod slab;
 pub(crate) mod static_pool;
 pub(crate) mod sync;
+pub(crate) mod values;

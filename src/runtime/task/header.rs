@@ -34,6 +34,7 @@ use crate::runtime::paused::Paused;
 use crate::stack::budget::Reservation;
 use crate::sys::prefetch::prefetch;
 use crate::sys::process;
+use crate::util::lazy_id::{Ids, LazyId};
 use parking_lot::Mutex;
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -42,9 +43,7 @@ use std::mem;
 use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
-};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering, fence};
 use std::time::Instant;
 
 // The bits of `flags`, each once.
@@ -168,7 +167,7 @@ pub(crate) struct Header {
     flags: AtomicU32,
     /// Where the hub's list of live tasks has it.
     roster: AtomicU32,
-    id: AtomicU64,
+    id: LazyId,
     family: Cell<Option<&'static Family>>,
     meta: Option<Box<Meta>>,
     reservation: Cell<Reservation>,
@@ -202,7 +201,7 @@ impl Header {
             hub: AtomicPtr::new(ptr::null_mut()),
             flags: AtomicU32::new(0),
             roster: AtomicU32::new(u32::MAX),
-            id: AtomicU64::new(0),
+            id: LazyId::new(),
             family: Cell::new(family),
             meta,
             reservation: Cell::new(reservation),
@@ -473,18 +472,8 @@ impl TaskRef {
 
     /// The id, given out when it is first asked for.
     pub(crate) fn id(&self) -> u64 {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let id = &self.header().id;
-        match id.load(Ordering::Relaxed) {
-            0 => {
-                let new = NEXT.fetch_add(1, Ordering::Relaxed);
-                match id.compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed) {
-                    Ok(_) => new,
-                    Err(id) => id,
-                }
-            }
-            id => id,
-        }
+        static IDS: Ids = Ids::new();
+        self.header().id.get(&IDS) as u64
     }
 
     pub(crate) fn name(&self) -> Option<&str> {

@@ -1,0 +1,38 @@
+//! Values by the numbers of their variables, as a context has them.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+/// Copied by reference count, changed by copying.
+#[derive(Clone)]
+pub(crate) struct Values<V>(Option<Arc<Vec<(usize, V)>>>);
+
+impl<V> Default for Values<V> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<V: Clone> Values<V> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.as_ref().is_none_or(|entries| entries.is_empty())
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().flat_map(|entries| entries.iter().map(|entry| entry.0))
+    }
+
+    pub(crate) fn get(&self, key: usize) -> Option<V> {
+        let entries = self.0.as_ref()?;
+        entries.iter().find(|entry| entry.0 == key).map(|entry| entry.1.clone())
+    }
+
+    /// Sets a value, or takes it away; returns the one before.
+    pub(crate) fn set(&mut self, key: usize, value: Option<V>) -> Option<V> {
+        let entries = Arc::make_mut(self.0.get_or_insert_default());
+        let before = entries.iter().position(|entry| entry.0 == key);
+        let before = before.map(|at| entries.swap_remove(at).1);
+        entries.extend(value.map(|value| (key, value)));
+        before
+    }
+}
