@@ -1,4 +1,4 @@
-//! Stack sizes. What ends the process or exhausts it is in `tests/process.rs`.
+//! Stack sizes. What ends the process or exhausts it is in `tests/process`.
 
 use crate::support::workers;
 use greenthread::{Builder, Runtime, spawn, yield_now};

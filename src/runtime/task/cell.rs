@@ -1,10 +1,11 @@
 //! A task of a certain type: the header, and behind it the body that becomes the result.
 
 use super::error::{Cause, JoinError, is_interruption};
-use super::header::{Header, Published, TaskRef, VTable};
+use super::header::{Header, Published, VTable};
 use super::link::Link;
 use super::memory;
 use super::meta::Meta;
+use super::task_ref::TaskRef;
 use super::thread::Thread;
 use crate::runtime::family::Family;
 use crate::runtime::uncaught;

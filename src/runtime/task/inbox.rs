@@ -3,7 +3,8 @@
 //! An intrusive stack: a task is in at most one inbox at a time, because the one waker that ends its wait puts it there
 //! and it cannot wait again before its hub has taken it out. So a wake-up allocates nothing and cannot fail.
 
-use super::header::{Header, Started};
+use super::header::Header;
+use super::started::Started;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
 

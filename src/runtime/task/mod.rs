@@ -6,11 +6,14 @@
 //! task waits, and by forgetting it when [`switch::resume`] says that the task has ended.
 
 mod cell;
+mod completion;
 mod context;
 pub(crate) mod current;
 mod error;
+mod flags;
 mod header;
 mod inbox;
+mod interrupt;
 mod link;
 pub(crate) mod memory;
 mod meta;
@@ -19,7 +22,9 @@ mod owner;
 mod park_word;
 mod payload;
 mod scope;
+mod started;
 pub(crate) mod switch;
+mod task_ref;
 mod thread;
 #[cfg(feature = "watchdog")]
 mod watched;
@@ -28,14 +33,16 @@ pub(crate) use cell::{Joinable, drop_quietly, new_task};
 pub(crate) use context::Context;
 pub use error::JoinError;
 pub(crate) use error::{Cause, Expired, Kill, is_interruption};
-pub(crate) use header::{Limit, Sleeper, Started, TaskRef, any_interruption};
 pub(crate) use inbox::{Inbox, Woken};
+pub(crate) use interrupt::{Limit, any_interruption};
 pub(crate) use meta::{Heritage, Meta};
 pub(crate) use os_thread::{new_os_thread, sleep_os_thread};
 pub(crate) use owner::{Blocker, Holder, Owner};
 pub(crate) use park_word::{Outcome, Token};
 pub use scope::Scope;
 pub(crate) use scope::enter_scope;
+pub(crate) use started::{Sleeper, Started};
+pub(crate) use task_ref::TaskRef;
 pub use thread::{Thread, ThreadId};
 #[cfg(feature = "watchdog")]
 pub(crate) use watched::Watched;

@@ -1,8 +1,9 @@
 //! An OS thread as something that waits and is woken, like a task.
 
-use super::header::{Header, TaskRef, VTable};
+use super::header::{Header, VTable};
 use super::meta::Meta;
 use super::park_word::Token;
+use super::task_ref::TaskRef;
 use crate::stack::budget::Reservation;
 use crate::util::sync::{Condvar, Mutex};
 use std::ptr::NonNull;

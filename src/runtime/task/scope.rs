@@ -6,8 +6,8 @@
 
 use super::cell::{Joinable, new_borrowing_task};
 use super::error::is_interruption;
-use super::header::TaskRef;
 use super::meta::Meta;
+use super::task_ref::TaskRef;
 use crate::coroutine::enter_no_switch_region;
 use crate::runtime::family::Family;
 use crate::runtime::park::{self, Parker, Reason, Wake};

@@ -1,7 +1,9 @@
 //! Starting, resuming and suspending green threads.
 
 use super::cell::drop_quietly;
-use super::header::{Header, Started, TaskRef};
+use super::header::Header;
+use super::started::Started;
+use super::task_ref::TaskRef;
 use crate::coroutine::{self, Coroutine, Description, Progress, Root};
 use crate::greenlet;
 use crate::runtime::hub::HubShared;

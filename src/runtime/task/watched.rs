@@ -1,6 +1,7 @@
 //! What a worker runs now, for the watchdog.
 
-use super::header::{Header, Started};
+use super::header::Header;
+use super::started::Started;
 use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};

@@ -1,0 +1,203 @@
+//! The end of a task: what was left with it for then, and who is told.
+
+use super::cell::drop_quietly;
+use super::context::Context;
+use super::error::{Cause, JoinError};
+use super::flags::{FAILED, KILLED, LEAKED, LINKED, RESULT, SCOPED, VALUES};
+use super::interrupt::INTERRUPTIONS;
+use super::link::Link;
+use super::task_ref::TaskRef;
+use crate::runtime::finished::Finished;
+use crate::runtime::park::Waiter;
+use crate::stack::budget::Reservation;
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+impl TaskRef {
+    // --- links --------------------------------------------------------------------------------------------------
+
+    /// Has a link called at the end.
+    ///
+    /// # Errors
+    /// The link back if the result is there already.
+    pub(super) fn add_link(&self, link: Link) -> Result<(), Link> {
+        let header = self.header();
+        let mut completion = header.completion.lock();
+        // Against `publish_result`, which changes the same word: the flag is seen there, or the result is seen here.
+        if header.flags.fetch_or(LINKED, Ordering::AcqRel) & RESULT != 0 {
+            return Err(link);
+        }
+        completion.more.get_or_insert_default().links.push_back(link);
+        Ok(())
+    }
+
+    /// The next link to call. After the last the result can be published.
+    pub(super) fn next_link(&self) -> Option<Link> {
+        let header = self.header();
+        let mut completion = header.completion.lock();
+        let link = completion.more.as_mut().and_then(|more| more.links.pop_front());
+        if link.is_none() {
+            header.flags.fetch_and(!LINKED, Ordering::AcqRel);
+        }
+        link
+    }
+
+    // --- context values -----------------------------------------------------------------------------------------
+
+    /// Passes context values on to a task that nobody has started.
+    #[cold]
+    pub(crate) fn give_context(&self, context: Context) {
+        self.header().completion.lock().more.get_or_insert_default().context = context;
+        self.header().flags.fetch_or(VALUES, Ordering::Relaxed);
+    }
+
+    /// Notes that the owner keeps values of its own, which end with it.
+    #[cold]
+    pub(crate) fn set_has_values(&self) {
+        self.header().flags.fetch_or(VALUES, Ordering::Relaxed);
+    }
+
+    /// Whether it was given context values or keeps values of its own.
+    #[inline(always)]
+    pub(crate) fn has_values(&self) -> bool {
+        self.header().flags.load(Ordering::Relaxed) & VALUES != 0
+    }
+
+    /// What it was given.
+    pub(crate) fn inherited(&self) -> Context {
+        if !self.has_values() {
+            return Context::default();
+        }
+        let completion = self.header().completion.lock();
+        completion.more.as_ref().map_or_else(Context::default, |more| more.context.clone())
+    }
+
+    /// Takes away what it was given: values of users, which are not to be dropped by the hub.
+    pub(super) fn take_inherited(&self) -> Context {
+        if !self.has_values() {
+            return Context::default();
+        }
+        let mut completion = self.header().completion.lock();
+        completion.more.as_mut().map_or_else(Context::default, |more| mem::take(&mut more.context))
+    }
+
+    // --- the end ------------------------------------------------------------------------------------------------
+
+    #[inline]
+    pub(crate) fn is_done(&self) -> bool {
+        self.header().done.load(Ordering::Acquire)
+    }
+
+    /// Whether the task, which is done, was given up: its frames, and what they borrow, must stay for ever.
+    pub(crate) fn is_leaked(&self) -> bool {
+        self.header().flags.load(Ordering::Relaxed) & LEAKED != 0
+    }
+
+    /// Whether the task, which is done, panicked or could not run, and nobody has been told.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.header().flags.load(Ordering::Relaxed) & FAILED != 0
+    }
+
+    /// A scope tells of its failure. Before it starts.
+    pub(super) fn set_scoped(&self) {
+        self.header().flags.fetch_or(SCOPED, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_scoped(&self) -> bool {
+        self.header().flags.load(Ordering::Relaxed) & SCOPED != 0
+    }
+
+    /// As [`has_failed`](Self::has_failed); who asks has been told.
+    pub(crate) fn take_failure(&self) -> bool {
+        self.header().flags.fetch_and(!FAILED, Ordering::Relaxed) & FAILED != 0
+    }
+
+    /// Asks for a wake-up at the end of the task. `false` if it has ended already.
+    pub(crate) fn add_waiter(&self, waiter: Waiter) -> bool {
+        let mut completion = self.header().completion.lock();
+        if self.header().done.load(Ordering::Relaxed) {
+            return false;
+        }
+        if completion.first.is_none() {
+            completion.first = Some(waiter);
+        } else {
+            completion.more.get_or_insert_default().waiters.push(waiter);
+        }
+        true
+    }
+
+    /// Takes back what [`add_waiter`](Self::add_waiter) asked for.
+    pub(crate) fn remove_waiter(&self, waiter: &Waiter) {
+        let mut completion = self.header().completion.lock();
+        if completion.first.as_ref() == Some(waiter) {
+            completion.first = completion.more.as_mut().and_then(|more| more.waiters.pop());
+        } else if let Some(more) = &mut completion.more {
+            more.waiters.retain(|other| other != waiter);
+        }
+    }
+
+    /// Asks for `number` to be left in `finished` at the end of the task. `false` if it has ended already.
+    pub(crate) fn watch(&self, finished: &Arc<Finished>, number: usize) -> bool {
+        let mut completion = self.header().completion.lock();
+        if self.header().done.load(Ordering::Relaxed) {
+            return false;
+        }
+        completion.more.get_or_insert_default().watchers.push((Arc::clone(finished), number));
+        true
+    }
+
+    /// Takes back what [`watch`](Self::watch) asked for.
+    pub(crate) fn unwatch(&self, finished: &Arc<Finished>) {
+        if let Some(more) = &mut self.header().completion.lock().more {
+            more.watchers.retain(|(other, _)| !Arc::ptr_eq(other, finished));
+        }
+    }
+
+    /// Tells everybody who waits that the task has ended. The result is in its place by now.
+    #[inline(always)]
+    pub(crate) fn complete(&self) {
+        let header = self.header();
+        header.reservation.replace(Reservation::NONE).release();
+        let (first, more) = {
+            let mut completion = header.completion.lock();
+            header.done.store(true, Ordering::Release);
+            if header.flags.load(Ordering::Relaxed) & KILLED != 0 {
+                INTERRUPTIONS.fetch_sub(1, Ordering::SeqCst);
+            }
+            (completion.first.take(), completion.more.take())
+        };
+        if let Some(waiter) = first {
+            waiter.unpark();
+        }
+        if let Some(more) = more {
+            more.waiters.into_iter().for_each(|waiter| waiter.unpark());
+            more.watchers.into_iter().for_each(|(finished, number)| finished.push(number));
+        }
+        if let Some(family) = header.family.get() {
+            family.leave(self);
+        }
+    }
+
+    /// Ends a task that has not started and never will: its body is dropped here and now.
+    pub(crate) fn abandon(self, cause: Cause) {
+        drop_quietly(self.take_inherited());
+        let error = JoinError::new(cause, self.name());
+        // SAFETY: the caller owns the only reference that could ever start the task, so `run` is not called.
+        unsafe { (self.header().vtable.abandon)(self.as_ptr(), error) };
+        self.complete();
+    }
+
+    /// Ends a task that was leaked on its stack by its hub and never runs again.
+    pub(crate) fn complete_leaked(&self) {
+        self.header().flags.fetch_or(LEAKED, Ordering::Relaxed);
+        // If the body has left a result, that is the handle's.
+        if !self.header().has_result() {
+            drop_quietly(self.take_inherited());
+            let error = JoinError::new(Cause::Killed, self.name());
+            // SAFETY: the body has begun and never goes on, so it neither touches its stage again nor publishes a result.
+            unsafe { (self.header().vtable.abandon)(self.as_ptr(), error) };
+        }
+        self.complete();
+    }
+}

@@ -1,0 +1,57 @@
+//! The bits of a header's `flags`, each once.
+
+#![forbid(unsafe_code)]
+
+/// The task is to end at its next suspension point.
+pub(super) const KILLED: u32 = 1 << 0;
+/// The body has left its result behind.
+pub(super) const RESULT: u32 = 1 << 1;
+/// The handle is gone: whoever produces the result drops it.
+pub(super) const DETACHED: u32 = 1 << 2;
+/// Somebody called `unpark` and the permit has not been used.
+pub(super) const PERMIT: u32 = 1 << 3;
+/// The owner is inside a [`timeout`](crate::timeout).
+pub(super) const LIMITED: u32 = 1 << 4;
+/// The owner is inside a [`shield`](crate::shield).
+pub(super) const SHIELDED: u32 = 1 << 5;
+/// The owner began to unwind and has not been seen to have stopped. Owner only.
+pub(super) const UNWINDING: u32 = 1 << 6;
+/// With UNWINDING: a kill or an expired timeout, not a panic.
+pub(super) const INTERRUPTED: u32 = 1 << 7;
+/// The body panicked or could not run, and nobody has been told.
+pub(super) const FAILED: u32 = 1 << 8;
+/// The task was given up: its frames stay where they are for ever.
+pub(super) const LEAKED: u32 = 1 << 9;
+/// There are links to call before the result is handed over. Set and cleared under the lock.
+pub(super) const LINKED: u32 = 1 << 10;
+/// Its failure is told by a scope, not by the hook for what nobody joins.
+pub(super) const SCOPED: u32 = 1 << 11;
+/// Another thread has let one of the owner's limits expire.
+pub(super) const CUT_SHORT: u32 = 1 << 12;
+/// It has been given context values, or keeps values of its own.
+pub(super) const VALUES: u32 = 1 << 13;
+/// It has been made and not been scheduled. Set and cleared under the lock.
+pub(super) const PAUSED: u32 = 1 << 14;
+
+#[cfg(test)]
+#[test]
+fn each_flag_has_a_bit_of_its_own() {
+    let all = [
+        KILLED,
+        RESULT,
+        DETACHED,
+        PERMIT,
+        LIMITED,
+        SHIELDED,
+        UNWINDING,
+        INTERRUPTED,
+        FAILED,
+        LEAKED,
+        CUT_SHORT,
+        VALUES,
+        LINKED,
+        SCOPED,
+        PAUSED,
+    ];
+    assert_eq!(all.iter().sum::<u32>().count_ones() as usize, all.len());
+}

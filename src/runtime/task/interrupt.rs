@@ -1,0 +1,173 @@
+//! What ends a wait, or a task, before its time: kills, timeouts and shields against both.
+
+#![forbid(unsafe_code)]
+
+use super::flags::{CUT_SHORT, INTERRUPTED, KILLED, LIMITED, SHIELDED, UNWINDING};
+use super::task_ref::TaskRef;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// Killed tasks that have not ended, and timeouts that are open. While it is zero, a thread that yields or waits need not
+/// look whether it is to be interrupted.
+pub(super) static INTERRUPTIONS: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether any task has been killed and not ended, or is inside a timeout.
+#[inline(always)]
+pub(crate) fn any_interruption() -> bool {
+    INTERRUPTIONS.load(Ordering::SeqCst) != 0
+}
+
+/// One open timeout of a thread, or a block that others may end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limit {
+    /// `None` until somebody calls [`TaskRef::expire_limit`].
+    pub(crate) deadline: Option<Instant>,
+    /// Tells it from all others: an inner timeout must not take an outer one's expiry for its own.
+    pub(crate) id: u64,
+}
+
+impl TaskRef {
+    /// Makes the task end at its next suspension point, or now if it is suspended at one.
+    pub(crate) fn kill(&self) {
+        let header = self.header();
+        let sleeps = {
+            // Under the lock, so that a task is counted only while `complete` is still to come, and so that the kill does
+            // not end a wait that comes after `forget_kill`.
+            let _completion = header.completion.lock();
+            if header.done.load(Ordering::Relaxed) {
+                return;
+            }
+            if header.flags.fetch_or(KILLED, Ordering::SeqCst) & KILLED == 0 {
+                INTERRUPTIONS.fetch_add(1, Ordering::SeqCst);
+            }
+            header.park.interrupt()
+        };
+        if sleeps {
+            self.make_runnable();
+        }
+        if self.is_paused()
+            && let Some(paused) = self.take_paused()
+        {
+            paused.schedule();
+        }
+    }
+
+    /// Whether the task is to end.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.header().flags.load(Ordering::SeqCst) & KILLED != 0
+    }
+
+    /// Notes whether the owner itself is unwinding. Called by the owner only.
+    #[inline]
+    pub(crate) fn set_unwinding(&self, unwinding: bool) {
+        let flags = &self.header().flags;
+        if unwinding {
+            flags.fetch_or(UNWINDING, Ordering::Relaxed);
+        } else if self.was_unwinding() {
+            flags.fetch_and(!(UNWINDING | INTERRUPTED), Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that the owner is about to unwind for a kill or a timeout. Called by the owner only.
+    pub(crate) fn set_interrupted(&self) {
+        self.header().flags.fetch_or(UNWINDING | INTERRUPTED, Ordering::Relaxed);
+    }
+
+    /// Whether what was last noted is a kill or a timeout.
+    pub(crate) fn was_interrupted(&self) -> bool {
+        self.header().flags.load(Ordering::Relaxed) & INTERRUPTED != 0
+    }
+
+    /// What was last noted.
+    #[inline]
+    pub(crate) fn was_unwinding(&self) -> bool {
+        self.header().flags.load(Ordering::Relaxed) & UNWINDING != 0
+    }
+
+    /// The body has ended, so a kill was for it and not for what comes now.
+    pub(super) fn forget_kill(&self) {
+        let header = self.header();
+        let _completion = header.completion.lock();
+        if header.flags.fetch_and(!KILLED, Ordering::SeqCst) & KILLED != 0 {
+            INTERRUPTIONS.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    // --- timeouts and shields, called by the owner only -----------------------------------------------------------
+
+    /// Opens a timeout.
+    pub(crate) fn push_limit(&self, limit: Limit) {
+        INTERRUPTIONS.fetch_add(1, Ordering::SeqCst);
+        self.header().completion.lock().more.get_or_insert_default().limits.push(limit);
+        self.header().flags.fetch_or(LIMITED, Ordering::Relaxed);
+    }
+
+    /// Closes the timeout that was opened last.
+    pub(crate) fn pop_limit(&self) {
+        let mut completion = self.header().completion.lock();
+        let limits = &mut completion.more.get_or_insert_default().limits;
+        limits.pop();
+        if limits.is_empty() {
+            self.header().flags.fetch_and(!(LIMITED | CUT_SHORT), Ordering::Relaxed);
+        }
+        INTERRUPTIONS.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Lets the limit expire now, if it is open: the owner's wait, or its next one, unwinds out of it. From any thread.
+    pub(crate) fn expire_limit(&self, id: u64) {
+        let header = self.header();
+        {
+            let mut completion = header.completion.lock();
+            let limits = completion.more.as_mut().map(|more| &mut more.limits);
+            let Some(limit) = limits.and_then(|all| all.iter_mut().find(|limit| limit.id == id))
+            else {
+                return;
+            };
+            let now = Instant::now();
+            limit.deadline = Some(limit.deadline.map_or(now, |deadline| deadline.min(now)));
+            header.flags.fetch_or(CUT_SHORT, Ordering::SeqCst);
+        }
+        if header.park.interrupt() {
+            self.make_runnable();
+        }
+    }
+
+    /// Whether another thread has killed the task, or has let a limit expire that is open or was lately.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        let flags = self.header().flags.load(Ordering::SeqCst);
+        flags & KILLED != 0 || (flags & CUT_SHORT != 0 && self.has_expired_limit())
+    }
+
+    fn has_expired_limit(&self) -> bool {
+        self.nearest_limit().is_some_and(|(deadline, _)| deadline <= Instant::now())
+    }
+
+    /// The open limit that expires first, of equal ones the outermost: when, and its id.
+    pub(crate) fn nearest_limit(&self) -> Option<(Instant, u64)> {
+        let flags = self.header().flags.load(Ordering::Relaxed);
+        if flags & LIMITED == 0 || flags & SHIELDED != 0 {
+            return None;
+        }
+        let completion = self.header().completion.lock();
+        let limits = completion.more.as_ref()?.limits.iter();
+        limits.filter_map(|limit| Some((limit.deadline?, limit.id))).min_by_key(|limit| limit.0)
+    }
+
+    pub(crate) fn enter_shield(&self) {
+        self.header().completion.lock().more.get_or_insert_default().shields += 1;
+        self.header().flags.fetch_or(SHIELDED, Ordering::SeqCst);
+    }
+
+    pub(crate) fn leave_shield(&self) {
+        let mut completion = self.header().completion.lock();
+        let shields = &mut completion.more.get_or_insert_default().shields;
+        *shields -= 1;
+        if *shields == 0 {
+            self.header().flags.fetch_and(!SHIELDED, Ordering::SeqCst);
+        }
+    }
+
+    pub(crate) fn is_shielded(&self) -> bool {
+        self.header().flags.load(Ordering::Relaxed) & SHIELDED != 0
+    }
+}

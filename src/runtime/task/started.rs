@@ -1,0 +1,141 @@
+//! A task on the hub that runs it, for which being there is enough: no count is kept.
+
+use super::header::Header;
+use super::owner::{Blocker, Holder, Owner};
+use super::park_word::Token;
+use super::task_ref::TaskRef;
+use crate::coroutine::Control;
+use crate::sys::prefetch::prefetch;
+use std::mem::{self, ManuallyDrop};
+use std::ops::Range;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::Ordering;
+
+/// In a control block's note: it points to the header of a task, not to an [`Owner`].
+const TASK: usize = 1;
+
+/// A started task that lives on the calling thread's hub: its control block.
+///
+/// Valid from the start of the task to its end; the hub that owns it is the only one that keeps any. `!Send`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Started(NonNull<Control>);
+
+impl Started {
+    /// # Safety
+    /// `control` is that of a task of the calling thread's hub which has started and not ended.
+    pub(super) unsafe fn new(control: NonNull<Control>) -> Self {
+        Self(control)
+    }
+
+    #[inline(always)]
+    pub(super) fn control(self) -> NonNull<Control> {
+        self.0
+    }
+
+    /// Its task.
+    #[inline(always)]
+    pub(crate) fn task(self) -> TaskRef {
+        let header = self.header();
+        // SAFETY: a started task is alive, so its count is above zero and may be raised.
+        unsafe { TaskRef::share(header) }
+    }
+
+    #[inline(always)]
+    pub(super) fn header(self) -> NonNull<Header> {
+        // SAFETY: the control block of a started task is valid, and its owner word is its header.
+        unsafe { NonNull::new_unchecked(self.0.as_ref().owner().cast_mut().cast()) }
+    }
+
+    /// Its task, for the length of a call.
+    #[inline(always)]
+    pub(crate) fn with<R>(self, f: impl FnOnce(&TaskRef) -> R) -> R {
+        // Borrowed from the reference that the hub holds; never dropped, so the count stays as it is.
+        // SAFETY: the header is alive as long as the task, which cannot end within `f`: its hub runs `f`.
+        let task = ManuallyDrop::new(unsafe { TaskRef::adopt(self.header()) });
+        f(&task)
+    }
+
+    /// The same for a wait with a deadline, which ends before the task does.
+    #[inline(always)]
+    pub(crate) fn sleeper(self) -> Sleeper {
+        Sleeper(self.header())
+    }
+
+    fn control_block(&self) -> &Control {
+        // SAFETY: the control block of a started task is valid.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Runs `wait`, in which the calling green thread, this one, is suspended for what `blocker` says.
+    #[inline]
+    pub(crate) fn blocked_on<R>(self, blocker: Blocker<'_>, wait: impl FnOnce() -> R) -> R {
+        struct Done(Started);
+        impl Drop for Done {
+            fn drop(&mut self) {
+                self.0.control_block().set_note(ptr::null());
+            }
+        }
+        let note = match blocker {
+            Blocker::Owner(owner) => ptr::from_ref(owner).cast::<()>(),
+            Blocker::Task(task) => {
+                task.as_ptr().as_ptr().cast_const().cast::<()>().map_addr(|a| a | TASK)
+            }
+        };
+        self.control_block().set_note(note);
+        let _done = Done(self);
+        wait()
+    }
+
+    /// It stays suspended for ever: what it waits for may end before it does.
+    pub(super) fn forget_blocker(self) {
+        self.control_block().set_note(ptr::null());
+    }
+
+    /// Who holds up the wait that it is suspended in, if that is known.
+    pub(crate) fn holder(self) -> Option<Holder> {
+        let note = self.control_block().note();
+        if note.is_null() {
+            return None;
+        }
+        if note.addr() & TASK != 0 {
+            let header = note.map_addr(|a| a & !TASK).cast::<Header>().cast_mut();
+            // SAFETY: set by `blocked_on` from the header of a `TaskRef` that is borrowed until the note is cleared, by
+            // the green thread itself. That runs on our OS thread, so not now.
+            let task = unsafe { TaskRef::share(NonNull::new_unchecked(header)) };
+            return Some(Holder::Task(task));
+        }
+        // SAFETY: as above, of an `Owner` that is borrowed so long.
+        let owner = unsafe { &*note.cast::<Owner>() };
+        Some(Holder::Stack(owner.address()))
+    }
+
+    /// The addresses of its stack.
+    pub(crate) fn stack_range(self) -> Range<usize> {
+        self.control_block().stack_range()
+    }
+}
+
+/// A [`Started`] task that waits: its header, in which all is that waking it needs. `!Send`, and valid as long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sleeper(NonNull<Header>);
+
+impl Sleeper {
+    /// Asks for the memory that [`expire`](Self::expire) and the end of the task touch.
+    #[inline(always)]
+    pub(crate) fn prefetch(self) {
+        let at = self.0.as_ptr().cast::<u8>();
+        prefetch(at);
+        prefetch(at.wrapping_add(mem::offset_of!(Header, completion)));
+    }
+
+    /// Ends the wait that `token` names because its deadline has passed. The task, if it is to be made runnable.
+    #[inline(always)]
+    pub(crate) fn expire(self, token: Token) -> Option<Started> {
+        // SAFETY: made from a started task, which is alive.
+        let header = unsafe { self.0.as_ref() };
+        if !header.park.expire(token) {
+            return None;
+        }
+        NonNull::new(header.control.load(Ordering::Relaxed)).map(Started)
+    }
+}

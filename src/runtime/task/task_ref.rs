@@ -1,0 +1,293 @@
+//! Counted references to a task: what it is, and how it is woken.
+
+use super::current;
+use super::flags::{PAUSED, PERMIT};
+use super::header::Header;
+use super::meta::{Heritage, Meta};
+use super::park_word::{Notify, ParkWord, Token};
+use crate::coroutine::Control;
+use crate::runtime::family::Family;
+use crate::runtime::hub::HubShared;
+use crate::runtime::park::{Reason, Waiter};
+use crate::runtime::paused::Paused;
+use crate::sys::process;
+use crate::util::lazy_id::Ids;
+use std::fmt;
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+
+/// A counted reference to a task, or to an OS thread that waits.
+pub(crate) struct TaskRef(NonNull<Header>);
+
+// SAFETY: a header may be used from any thread, see its table; the reference count is atomic.
+unsafe impl Send for TaskRef {}
+// SAFETY: as above.
+unsafe impl Sync for TaskRef {}
+
+impl Clone for TaskRef {
+    #[inline]
+    fn clone(&self) -> Self {
+        // SAFETY: we hold a reference ourselves.
+        unsafe { Self::share(self.0) }
+    }
+}
+
+impl Drop for TaskRef {
+    #[inline]
+    fn drop(&mut self) {
+        if self.header().refs.fetch_sub(1, Ordering::Release) == 1 {
+            fence(Ordering::Acquire);
+            // SAFETY: that was the last reference, and the fence makes every other owner's writes visible.
+            unsafe { (self.header().vtable.free)(self.0) };
+        }
+    }
+}
+
+impl fmt::Debug for TaskRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").field("id", &self.id()).field("name", &self.name()).finish()
+    }
+}
+
+impl PartialEq for TaskRef {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for TaskRef {}
+
+impl TaskRef {
+    /// Takes over a reference that is counted already.
+    ///
+    /// # Safety
+    /// The header is alive, and the caller hands over one count of it.
+    #[inline(always)]
+    pub(super) unsafe fn adopt(header: NonNull<Header>) -> Self {
+        Self(header)
+    }
+
+    /// # Safety
+    /// The header is alive for the length of the call.
+    #[inline(always)]
+    pub(super) unsafe fn share(header: NonNull<Header>) -> Self {
+        // SAFETY: alive, as the caller says.
+        let refs = unsafe { header.as_ref() }.refs.fetch_add(1, Ordering::Relaxed);
+        // 2^63 references can only come from forgetting them in a loop; stop before the count wraps to a free.
+        if refs > isize::MAX as usize {
+            std::process::abort();
+        }
+        Self(header)
+    }
+
+    #[inline(always)]
+    pub(super) fn header(&self) -> &Header {
+        // SAFETY: we hold a reference, so the header is alive.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline(always)]
+    pub(super) fn as_ptr(&self) -> NonNull<Header> {
+        self.0
+    }
+
+    /// The id, given out when it is first asked for.
+    pub(crate) fn id(&self) -> u64 {
+        static IDS: Ids = Ids::new();
+        self.header().id.get(&IDS) as u64
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.header().name()
+    }
+
+    pub(crate) fn is_green(&self) -> bool {
+        self.header().vtable.wake_os.is_none()
+    }
+
+    pub(crate) fn family(&self) -> Option<&'static Family> {
+        self.header().family.get()
+    }
+
+    /// Makes a task a member that the caller is about to schedule.
+    pub(crate) fn join_family(&self, family: &'static Family) {
+        self.header().family.set(Some(family));
+        family.enter(self);
+    }
+
+    /// What is not as usual with it.
+    #[inline]
+    pub(crate) fn meta(&self) -> Option<&Meta> {
+        self.header().meta.as_deref()
+    }
+
+    /// What its children are given.
+    pub(crate) fn heritage(&self) -> Option<&Arc<Heritage>> {
+        self.meta()?.heritage.as_ref()
+    }
+
+    /// What the `main` of a `run` is given that this one calls: the labels.
+    pub(crate) fn heritage_of_main(&self) -> Option<Arc<Heritage>> {
+        let own = self.heritage()?;
+        let labels = || Arc::new(Heritage { daemon: false, labels: own.labels.clone() });
+        Some(if own.daemon { labels() } else { Arc::clone(own) })
+    }
+
+    /// As [`heritage`](Self::heritage), shared with a child.
+    #[inline]
+    pub(crate) fn to_inherit(&self) -> Option<Arc<Heritage>> {
+        #[cold]
+        fn share(heritage: &Arc<Heritage>) -> Option<Arc<Heritage>> {
+            Some(Arc::clone(heritage))
+        }
+        self.heritage().and_then(share)
+    }
+
+    #[inline]
+    pub(crate) fn is_daemon(&self) -> bool {
+        self.heritage().is_some_and(|heritage| heritage.daemon)
+    }
+
+    /// Whether it must not leave the OS thread that made it, though it may have been paused or delayed.
+    pub(crate) fn is_local(&self) -> bool {
+        self.meta().is_some_and(|meta| meta.local)
+    }
+
+    // --- before it starts ---------------------------------------------------------------------------------------
+
+    /// The hub that starts it later, and where the hub's list of such tasks has it. Called by that hub.
+    pub(crate) fn set_delayed(&self, hub: &'static HubShared, place: u32) {
+        self.set_roster(place);
+        self.header().hub.store(ptr::from_ref(hub).cast_mut(), Ordering::Relaxed);
+    }
+
+    /// Leaves the right to schedule it with it.
+    pub(crate) fn set_paused(&self, paused: Paused) {
+        let mut completion = self.header().completion.lock();
+        completion.more.get_or_insert_default().paused = Some(paused);
+        self.header().flags.fetch_or(PAUSED, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn is_paused(&self) -> bool {
+        self.header().flags.load(Ordering::Relaxed) & PAUSED != 0
+    }
+
+    /// Takes the right to schedule it, if it is still there.
+    pub(crate) fn take_paused(&self) -> Option<Paused> {
+        let mut completion = self.header().completion.lock();
+        self.header().flags.fetch_and(!PAUSED, Ordering::Relaxed);
+        completion.more.as_mut()?.paused.take()
+    }
+
+    /// Whether it was made in a process that this one was forked from: then it does not run here, and never ends.
+    pub(crate) fn is_parents(&self) -> bool {
+        self.header().generation != process::generation() as u8
+    }
+
+    pub(crate) fn roster(&self) -> u32 {
+        self.header().roster.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_roster(&self, at: u32) {
+        self.header().roster.store(at, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_started(&self, hub: &'static HubShared, control: NonNull<Control>) {
+        self.header().hub.store(ptr::from_ref(hub).cast_mut(), Ordering::Relaxed);
+        self.header().control.store(control.as_ptr(), Ordering::Relaxed);
+    }
+
+    // --- waiting and waking -------------------------------------------------------------------------------------
+
+    pub(crate) fn park_word(&self) -> &ParkWord {
+        &self.header().park
+    }
+
+    /// What its last wait was for.
+    pub(crate) fn reason(&self) -> Reason {
+        let reason = self.header().reason.load(Ordering::Relaxed);
+        Reason::ALL.get(reason as usize).copied().unwrap_or(Reason::None)
+    }
+
+    pub(crate) fn set_reason(&self, reason: Reason) {
+        self.header().reason.store(reason as u8, Ordering::Relaxed);
+    }
+
+    /// Ends the wait that `token` names, if it goes on.
+    #[inline]
+    pub(crate) fn unpark(&self, token: Token) {
+        if self.header().park.notify(token) == Notify::Wake {
+            self.make_runnable();
+        }
+    }
+
+    /// Puts the task into its hub's queue, from whatever thread.
+    ///
+    /// Called by exactly the waker whose compare-and-swap ended the wait.
+    pub(crate) fn make_runnable(&self) {
+        if let Some(wake_os) = self.header().vtable.wake_os {
+            // SAFETY: the header is alive and of the type that this function belongs to.
+            return unsafe { wake_os(self.0) };
+        }
+        let hub = self.header().hub.load(Ordering::Relaxed);
+        // SAFETY: a task that slept has started, or waits to be started by a hub, so `hub` is set; hubs' shared parts are never freed.
+        let hub: &'static HubShared = unsafe { &*hub };
+        // SAFETY: the closure runs on the task's own hub, where the task sleeps.
+        if !current::with_hub_if(hub, |own| own.woken(unsafe { self.header().woken() })) {
+            // SAFETY: the caller won the wake-up, and `hub` is the task's hub.
+            unsafe { hub.inbox.push(self.0) };
+            hub.wake();
+        }
+    }
+
+    // --- park and unpark of users, with a token of their own -----------------------------------------------------
+
+    /// Uses the permit up, if it is there.
+    pub(crate) fn take_permit(&self) -> bool {
+        self.header().flags.fetch_and(!PERMIT, Ordering::SeqCst) & PERMIT != 0
+    }
+
+    /// Says what [`give_permit`](Self::give_permit) is to wake.
+    pub(crate) fn set_parked(&self, waiter: Option<Waiter>) {
+        self.header().completion.lock().more.get_or_insert_default().parked = waiter;
+    }
+
+    /// Leaves a permit, and wakes the task if it waits for one.
+    pub(crate) fn give_permit(&self) {
+        let header = self.header();
+        header.flags.fetch_or(PERMIT, Ordering::SeqCst);
+        let parked = header.completion.lock().more.as_mut().and_then(|more| more.parked.take());
+        if let Some(waiter) = parked {
+            waiter.unpark();
+        }
+    }
+
+    // --- what differs between the types of tasks -----------------------------------------------------------------
+
+    /// Runs the body.
+    ///
+    /// # Safety
+    /// Called once, in the task's own coroutine; `abandon` is not called.
+    pub(super) unsafe fn run(&self) {
+        // SAFETY: as the caller promises.
+        unsafe { (self.header().vtable.run)(self.0) };
+    }
+
+    /// Where the result is, a `Result<T, JoinError>` of the task's `T`.
+    ///
+    /// # Safety
+    /// The result is there and has not been taken, and nobody takes it while the pointer is used.
+    pub(super) unsafe fn result(&self) -> *const () {
+        // SAFETY: as the caller promises.
+        unsafe { (self.header().vtable.result)(self.0) }
+    }
+
+    /// # Safety
+    /// The result is there and has not been taken; `out` points to an `Option<Result<T, JoinError>>` of the task's `T`.
+    pub(super) unsafe fn take_result(&self, out: *mut ()) {
+        // SAFETY: as the caller promises.
+        unsafe { (self.header().vtable.take_result)(self.0, out) };
+    }
+}

@@ -1,0 +1,253 @@
+//! Deadlocks: an error where nobody else is there to help, a report where somebody may.
+
+use crate::fork::forked;
+use crate::{FOR_EVER, SHORT, child, finish, is_child, passes, workers};
+use greenthread::net::TcpListener;
+use greenthread::{Builder, Runtime, blocking, sleep, spawn, timeout};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+fn named<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> greenthread::JoinHandle<T> {
+    Builder::new().name(name.into()).spawn(body).unwrap()
+}
+
+/// Two that have locked crosswise.
+fn lock_crosswise() -> [greenthread::JoinHandle<()>; 2] {
+    let locks = [(); 2].map(|()| Arc::new(greenthread::sync::Mutex::new(())));
+    let barrier = Arc::new(greenthread::sync::Barrier::new(2));
+    [("left", 0), ("right", 1)].map(|(name, first)| {
+        let (locks, barrier) = (locks.clone(), Arc::clone(&barrier));
+        named(name, move || {
+            let _first = locks[first].lock().unwrap();
+            barrier.wait();
+            let _second = locks[1 - first].lock().unwrap();
+        })
+    })
+}
+
+/// Whoever wakes one and is gone a moment later was there all the same.
+#[test]
+fn no_deadlock_is_seen_where_the_last_other_thread_has_just_ended() {
+    const NAME: &str = "deadlock::no_deadlock_is_seen_where_the_last_other_thread_has_just_ended";
+    if is_child(NAME) {
+        forked(|| {
+            for i in 0..3000 {
+                let main = move || {
+                    let own = greenthread::current();
+                    drop(std::thread::spawn(move || own.unpark()));
+                    (0..i * 10).for_each(|_| std::hint::spin_loop());
+                    greenthread::thread::park();
+                };
+                Runtime::new_current_thread().unwrap().run_local(main).unwrap();
+            }
+        });
+        return;
+    }
+    passes(NAME);
+}
+
+/// The threads of its parent's pool are not its own idle ones.
+#[test]
+fn a_forked_child_counts_its_own_threads_and_waits_for_its_own_green_threads() {
+    const NAME: &str =
+        "deadlock::a_forked_child_counts_its_own_threads_and_waits_for_its_own_green_threads";
+    if is_child(NAME) {
+        let sleeper = spawn(|| sleep(FOR_EVER));
+        let jobs = (0..4).map(|_| spawn(|| blocking(|| std::thread::sleep(SHORT))));
+        greenthread::thread::join_all(jobs);
+        forked(|| {
+            let runtime = Runtime::new_current_thread().unwrap();
+            let main = || {
+                let own = greenthread::current();
+                std::thread::spawn(move || {
+                    std::thread::sleep(10 * SHORT);
+                    own.unpark();
+                });
+                greenthread::thread::park();
+            };
+            runtime.run_local(main).unwrap();
+            let (done, _) = greenthread::thread::wait([&sleeper], 1);
+            assert_eq!(done.len(), 1);
+            let ended: Vec<_> = greenthread::thread::as_completed([&sleeper]).collect();
+            assert_eq!(ended.len(), 1);
+        });
+        return;
+    }
+    passes(NAME);
+}
+
+#[test]
+fn a_deadlock_is_an_error_where_nobody_else_is() {
+    const NAME: &str = "deadlock::a_deadlock_is_an_error_where_nobody_else_is";
+    if is_child(NAME) {
+        struct Ended<'a>(&'a AtomicUsize);
+        impl Drop for Ended<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        static ENDED: AtomicUsize = AtomicUsize::new(0);
+        // The test's own thread has company; a forked child begins with one thread.
+        forked(|| {
+            let runtime = Runtime::new_current_thread().unwrap();
+            let error = runtime
+                .run(|| {
+                    let _ended = Ended(&ENDED);
+                    // An idle thread of the pool is nobody.
+                    assert_eq!(blocking(|| 1), 1);
+                    let [left, right] = lock_crosswise();
+                    let (send, receive) = greenthread::sync::mpsc::channel::<()>();
+                    named("starved", move || {
+                        let _ended = Ended(&ENDED);
+                        let _send = send;
+                        let _ = receive.recv();
+                    });
+                    named("parked", greenthread::thread::park);
+                    left.join().unwrap();
+                    right.join().unwrap();
+                })
+                .unwrap_err();
+            let text = error.to_string();
+            assert!(error.is_deadlock() && !error.is_killed() && !error.is_panic(), "{text}");
+            for part in [
+                "waits for the end of green thread 'left'",
+                "green thread 'left'",
+                "waits for a lock held by green thread 'left'",
+                "waits for a lock held by green thread 'right'",
+                "waits for a value from a channel",
+                "waits for an unpark",
+            ] {
+                assert!(text.contains(part), "no {part:?} in:\n{text}");
+            }
+            assert_eq!(text.lines().count(), 6, "{text}");
+            assert_eq!(ENDED.load(Ordering::SeqCst), 2, "they were unwound");
+            // The runtime can be used again, and finds the next one.
+            assert_eq!(runtime.run(|| spawn(|| 3).join().unwrap()).unwrap(), 3);
+            let again = runtime.run(|| {
+                // A value does not help where a child cannot end.
+                named("child", greenthread::thread::park);
+                "a value"
+            });
+            assert!(again.unwrap_err().to_string().contains("'child'"));
+        });
+        return;
+    }
+    passes(NAME);
+}
+
+/// All of these are woken in the end, by what the library knows to be there or cannot know.
+#[test]
+fn what_looks_like_a_deadlock_but_is_none() {
+    const NAME: &str = "deadlock::what_looks_like_a_deadlock_but_is_none";
+    if is_child(NAME) {
+        forked(|| {
+            let runtime = Runtime::new_current_thread().unwrap();
+            // A timer.
+            runtime.run(|| sleep(Duration::from_millis(50))).unwrap();
+            let late = || timeout(Duration::from_millis(50), greenthread::thread::park);
+            assert!(runtime.run(late).unwrap().is_err());
+            // A blocking job whose caller has gone.
+            let value = runtime.run(|| {
+                let (send, receive) = greenthread::sync::mpsc::channel();
+                let (began, begins) = greenthread::sync::mpsc::channel();
+                let caller = spawn(move || {
+                    blocking(move || {
+                        began.send(()).unwrap();
+                        std::thread::sleep(Duration::from_millis(200));
+                        send.send(5).unwrap();
+                    });
+                });
+                begins.recv().unwrap();
+                caller.kill();
+                assert!(caller.join().unwrap_err().is_killed());
+                receive.recv().unwrap()
+            });
+            assert_eq!(value.unwrap(), 5);
+            // Another process.
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let connect = format!("sleep 0.3; exec 3<>/dev/tcp/127.0.0.1/{port}");
+            let mut client = Command::new("bash").args(["-c", &connect]).spawn().unwrap();
+            runtime.run(move || drop(listener.accept().unwrap())).unwrap();
+            client.wait().unwrap();
+            // An OS thread that has not used the library so far, and one that spawns here.
+            let (send, receive) = greenthread::sync::mpsc::channel();
+            let outside = std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(300));
+                send.send(6).unwrap();
+            });
+            assert_eq!(runtime.run(move || receive.recv().unwrap()).unwrap(), 6);
+            outside.join().unwrap();
+            let runtime = Arc::new(runtime);
+            let spawner = Arc::clone(&runtime);
+            let (send, receive) = greenthread::sync::mpsc::channel();
+            let outside = std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(300));
+                spawner.spawn(move || send.send(7).unwrap()).join().unwrap();
+            });
+            assert_eq!(runtime.run(move || receive.recv().unwrap()).unwrap(), 7);
+            outside.join().unwrap();
+        });
+        return;
+    }
+    let end = finish(child(NAME));
+    assert_eq!(end.code, Some(0), "{}", end.text);
+    assert!(!end.text.contains("no green thread"), "{}", end.text);
+}
+
+#[test]
+fn where_another_thread_may_help_a_deadlock_is_printed_once() {
+    const NAME: &str = "deadlock::where_another_thread_may_help_a_deadlock_is_printed_once";
+    if is_child(NAME) {
+        let pause = Duration::from_millis(600);
+        match std::env::var("RUNTIME").unwrap().parse() {
+            Ok(count) => {
+                let runtime = workers(count);
+                let handles = runtime.spawn(lock_crosswise).join().unwrap();
+                std::thread::sleep(pause);
+                assert!(handles.iter().all(|handle| !handle.is_finished()));
+                handles.iter().for_each(greenthread::JoinHandle::kill);
+                for handle in handles {
+                    let _ = handle.join();
+                }
+            }
+            Err(_) => {
+                let (send, receive) = greenthread::sync::mpsc::channel::<()>();
+                let outside = std::thread::spawn(move || {
+                    std::thread::sleep(pause);
+                    drop(send);
+                });
+                let runtime = Runtime::new_current_thread().unwrap();
+                let ended = runtime.run(move || {
+                    let [left, right] = lock_crosswise();
+                    assert!(receive.recv().is_err(), "it is woken in the end");
+                    left.kill();
+                    right.kill();
+                    "ended"
+                });
+                assert_eq!(ended.unwrap(), "ended");
+                outside.join().unwrap();
+            }
+        }
+        return;
+    }
+    for (runtime, patience, printed) in
+        [("current", "100", 1), ("1", "100", 1), ("2", "100", 1), ("8", "100", 1), ("2", "0", 0)]
+    {
+        let mut command = child(NAME);
+        command.env("RUNTIME", runtime).env("GREENTHREAD_DEADLOCK_MS", patience);
+        let end = finish(command);
+        assert_eq!(end.code, Some(0), "{runtime}: {}", end.text);
+        let reports = end.text.matches("no green thread of this runtime can run").count();
+        assert_eq!(reports, printed, "{runtime}: {}", end.text);
+        for holder in ["'left'", "'right'"] {
+            let held = format!("waits for a lock held by green thread {holder}");
+            assert_eq!(end.text.matches(&held).count(), printed, "{runtime}: {}", end.text);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What concerns the whole process: each test runs itself again as a child, and looks at how that ends.
+
+mod deadlock;
+mod environment;
+mod exit;
+mod fork;
+mod leftovers;
+mod limits;
+mod overflow;
+mod panic_hook;
+
+use greenthread::{Runtime, sleep};
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub(crate) const FOR_EVER: Duration = Duration::from_secs(100_000);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const SHORT: Duration = Duration::from_millis(30);
+
+pub(crate) struct End {
+    pub(crate) code: Option<i32>,
+    pub(crate) signal: Option<i32>,
+    pub(crate) text: String,
+}
+
+pub(crate) fn is_child(name: &str) -> bool {
+    std::env::var_os("GREENTHREAD_TEST_CHILD").is_some_and(|child| child == name)
+}
+
+/// The test of this name, its module included, again, in a process of its own; with one test thread that is the main thread.
+pub(crate) fn child(name: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .env("GREENTHREAD_TEST_CHILD", name)
+        .env("RUST_BACKTRACE", "0")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end; a hang is a panic.
+pub(crate) fn finish(mut command: Command) -> End {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let out = std::thread::spawn(move || io::read_to_string(&mut out).unwrap_or_default());
+    let err = std::thread::spawn(move || io::read_to_string(&mut err).unwrap_or_default());
+    let end = Instant::now() + LIMIT;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break Some(status);
+        }
+        if Instant::now() > end {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    let text = out.join().unwrap() + &err.join().unwrap();
+    let status = status.unwrap_or_else(|| panic!("the child hangs; it said:\n{text}"));
+    assert!(text.contains("running 1 test\n"), "the child found no test of that name:\n{text}");
+    End { code: status.code(), signal: status.signal(), text }
+}
+
+#[track_caller]
+pub(crate) fn passes(name: &str) {
+    let end = finish(child(name));
+    assert!(end.code == Some(0), "{:?} {:?}\n{}", end.code, end.signal, end.text);
+}
+
+pub(crate) fn until(mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !condition() {
+        assert!(Instant::now() < end, "what was waited for did not come");
+        sleep(Duration::from_millis(1));
+    }
+}
+
+pub(crate) fn workers(count: usize) -> Runtime {
+    Runtime::builder().workers(count).build().unwrap()
+}
+
+pub(crate) fn set_limit(what: libc::__rlimit_resource_t, to: u64) {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls only use the struct.
+    unsafe {
+        assert_eq!(libc::getrlimit(what, &mut limit), 0);
+        limit.rlim_cur = to;
+        assert_eq!(libc::setrlimit(what, &limit), 0);
+    }
+}

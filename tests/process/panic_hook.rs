@@ -1,0 +1,102 @@
+//! Panic hooks.
+
+use crate::{FOR_EVER, child, finish, is_child, passes, workers};
+use greenthread::{Builder, Runtime, sleep, spawn, yield_now};
+use std::io::{self};
+use std::panic::catch_unwind;
+use std::process::Stdio;
+use std::time::Duration;
+
+#[test]
+fn a_panic_hook_that_waits() {
+    const NAME: &str = "panic_hook::a_panic_hook_that_waits";
+    if is_child(NAME) {
+        for before in [true, false] {
+            let set = || {
+                std::panic::set_hook(Box::new(|_| {
+                    sleep(Duration::from_millis(2));
+                    yield_now();
+                }));
+            };
+            if before {
+                set();
+            }
+            let runtime = workers(1);
+            if !before {
+                set();
+            }
+            let handles: Vec<_> = (0..10)
+                .map(|_| {
+                    runtime.spawn(|| {
+                        yield_now();
+                        panic!("on purpose")
+                    })
+                })
+                .collect();
+            let handles: Vec<greenthread::JoinHandle<()>> = handles;
+            for handle in handles {
+                assert!(handle.join().unwrap_err().is_panic());
+            }
+            assert_eq!(runtime.spawn(|| 1).join().unwrap(), 1);
+        }
+        return;
+    }
+    passes(NAME);
+}
+
+#[test]
+fn a_panic_names_the_green_thread() {
+    const NAME: &str = "panic_hook::a_panic_names_the_green_thread";
+    if is_child(NAME) {
+        let handle = Builder::new().name("careless".into()).spawn(|| panic!("oh no")).unwrap();
+        assert!(handle.join().is_err());
+        let asleep = workers(1);
+        asleep.spawn(|| sleep(FOR_EVER));
+        drop(asleep);
+        return;
+    }
+    let end = finish(child(NAME));
+    assert_eq!(end.code, Some(0), "{}", end.text);
+    assert!(end.text.contains("green thread 'careless'") && end.text.contains("oh no"));
+    assert_eq!(end.text.matches("panicked").count(), 1, "a kill is no panic: {}", end.text);
+}
+
+#[test]
+fn a_panic_while_nobody_reads_standard_error() {
+    const NAME: &str = "panic_hook::a_panic_while_nobody_reads_standard_error";
+    if is_child(NAME) {
+        assert!(spawn(|| panic!("unheard")).join().is_err());
+        std::process::exit(5);
+    }
+    let mut command = child(NAME);
+    let (read, write) = io::pipe().unwrap();
+    drop(read);
+    let status = command.stdout(Stdio::null()).stderr(write).status().unwrap();
+    assert_eq!(status.code(), Some(5), "{status}");
+}
+
+#[test]
+fn the_panic_hook_that_could_not_be_set_while_unwinding_is_set_later() {
+    const NAME: &str =
+        "panic_hook::the_panic_hook_that_could_not_be_set_while_unwinding_is_set_later";
+    if is_child(NAME) {
+        struct FirstUse;
+        impl Drop for FirstUse {
+            fn drop(&mut self) {
+                assert!(std::thread::panicking());
+                let runtime = Runtime::builder().workers(1).build().unwrap();
+                let handle = Builder::new().name("first".into()).spawn(|| panic!("on a worker"));
+                handle.unwrap().join().unwrap_err();
+                std::mem::forget(runtime);
+            }
+        }
+        let unwound = catch_unwind(|| {
+            let _first_use = FirstUse;
+            panic!("the first of all");
+        });
+        unwound.unwrap_err();
+        return;
+    }
+    let end = finish(child(NAME));
+    assert!(end.code == Some(0) && end.text.contains("green thread 'first' ("), "{}", end.text);
+}
