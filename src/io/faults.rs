@@ -21,10 +21,6 @@ fn pipes() {
     both(|| {
         fail(Call::Pipe, 0, 1, libc::EMFILE);
         assert_eq!(pipe().unwrap_err().raw_os_error(), Some(libc::EMFILE));
-        for skip in 0..2 {
-            fail(Call::Fcntl, skip, 1, libc::EBADF);
-            assert_eq!(pipe().unwrap_err().raw_os_error(), Some(libc::EBADF));
-        }
         let (mut reader, mut writer) = pipe().unwrap();
         fail(Call::Dup, 0, 2, libc::EMFILE);
         assert!(reader.try_clone().is_err() && writer.try_clone().is_err());
@@ -40,14 +36,34 @@ fn pipes() {
         assert_eq!(reader.read(&mut buffer).unwrap_err().kind(), ErrorKind::Interrupted);
         fail(Call::Recv, 0, 1, libc::EAGAIN);
         assert_eq!(reader.read(&mut buffer).unwrap(), 4, "nothing was lost");
-        // Shared with code outside that has made it blocking: asked before each operation.
-        let mut outside = std::io::PipeWriter::from(writer.try_clone().unwrap());
-        fail(Call::Fcntl, 0, 1, libc::EBADF);
-        assert_eq!(writer.write(b"x").unwrap_err().raw_os_error(), Some(libc::EBADF));
-        fail(Call::Poll, 0, 1, libc::ENOMEM);
-        assert_eq!(writer.write(b"x").unwrap_err().raw_os_error(), Some(libc::ENOMEM));
-        outside.write_all(b"x").unwrap();
-        assert_eq!(reader.read(&mut buffer).unwrap(), 1);
+    });
+}
+
+/// An old system, or a FIFO: told so, they go by the mode of the descriptor.
+#[test]
+fn pipes_that_cannot_be_told_not_to_wait() {
+    both(|| {
+        for errno in [libc::EOPNOTSUPP, libc::ENOSYS] {
+            let (mut reader, mut writer) = pipe().unwrap();
+            let mut buffer = [0; 8];
+            fail(Call::Send, 0, 1, errno);
+            fail(Call::Fcntl, 0, 1, libc::EBADF);
+            assert_eq!(writer.write(b"x").unwrap_err().raw_os_error(), Some(libc::EBADF));
+            assert_eq!(writer.write(b"data").unwrap(), 4);
+            fail(Call::Recv, 0, 1, errno);
+            assert_eq!(reader.read(&mut buffer).unwrap(), 4);
+            fail(Call::Recv, 0, 1, libc::EIO);
+            assert_eq!(reader.read(&mut buffer).unwrap_err().raw_os_error(), Some(libc::EIO));
+            // Shared with code outside that has made it blocking: asked before each operation.
+            let mut outside = std::io::PipeWriter::from(writer.try_clone().unwrap());
+            fail(Call::Fcntl, 0, 1, libc::EBADF);
+            assert_eq!(writer.write(b"x").unwrap_err().raw_os_error(), Some(libc::EBADF));
+            fail(Call::Poll, 0, 1, libc::ENOMEM);
+            assert_eq!(writer.write(b"x").unwrap_err().raw_os_error(), Some(libc::ENOMEM));
+            outside.write_all(b"x").unwrap();
+            assert_eq!(writer.write(&[0; 6000]).unwrap(), 4096, "as much as cannot block");
+            assert_eq!(reader.read(&mut buffer).unwrap(), 8);
+        }
     });
 }
 

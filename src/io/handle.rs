@@ -4,7 +4,7 @@
 use crate::runtime::park;
 use crate::runtime::reactor::{Direction, Source};
 use crate::sys::time::deadline_after;
-use crate::sys::{poll, socket};
+use crate::sys::{file, poll, socket};
 use parking_lot::Mutex;
 use std::fmt;
 use std::io;
@@ -20,11 +20,24 @@ struct Modes {
     nonblocking: AtomicBool,
     /// A duplicate left this library, so that `O_NONBLOCK` is whatever others made it.
     exported: AtomicBool,
+    /// Operations have no other way to be told not to block, so `O_NONBLOCK` is set, whatever the user asked for.
+    by_mode: AtomicBool,
     /// How many operations need `O_NONBLOCK` now.
     held: Mutex<u16>,
     /// Nanoseconds, zero for none.
     read_timeout: AtomicU64,
     write_timeout: AtomicU64,
+}
+
+/// How an operation is kept from blocking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// By what the call itself says.
+    AtOnce,
+    /// The descriptor is in non-blocking mode.
+    ByMode,
+    /// It does no more than what is certain to be possible where the descriptor is ready, as it just was.
+    AsReady,
 }
 
 /// Ends the registration when dropped, which is before the descriptor is closed: see the order of fields below.
@@ -83,6 +96,7 @@ impl<T: AsFd> Io<T> {
             // A descriptor whose flags cannot be read is not open; every operation will say so.
             nonblocking: AtomicBool::new(socket::is_nonblocking(inner.as_fd()).unwrap_or(false)),
             exported: AtomicBool::new(false),
+            by_mode: AtomicBool::new(false),
             held: Mutex::new(0),
             read_timeout: AtomicU64::new(nanos(read_timeout)),
             write_timeout: AtomicU64::new(nanos(write_timeout)),
@@ -100,9 +114,13 @@ impl<T: AsFd> Io<T> {
         Self { registration, modes, inner }
     }
 
-    /// Gives the descriptor out, no longer registered.
+    /// Gives the descriptor out, no longer registered, in the mode that the user asked for.
     pub(crate) fn into_inner(self) -> T {
         self.modes.exported.store(true, Ordering::Relaxed);
+        if self.modes.by_mode.load(Ordering::Relaxed) {
+            // Should this fail the descriptor is bad, and every operation will say so.
+            let _ = socket::set_nonblocking(self.as_fd(), self.is_nonblocking());
+        }
         self.inner
     }
 
@@ -215,42 +233,47 @@ impl<T: AsFd> Io<T> {
 
     /// Takes in a descriptor whose operations have no way to be told not to block: from here on it is in non-blocking mode.
     pub(crate) fn new_by_mode(inner: T) -> io::Result<Self> {
-        socket::set_nonblocking(inner.as_fd(), true)?;
-        Ok(Self::new(inner))
+        let io = Self::new(inner);
+        io.go_by_mode()?;
+        Ok(io)
     }
 
     /// Like [`adopt`](Self::adopt) and [`new_by_mode`](Self::new_by_mode): the mode it had is what the user sees.
     pub(crate) fn adopt_by_mode(inner: T) -> Self {
         let io = Self::adopt(inner, None, None);
         // Should this fail the descriptor is bad, and every operation will say so.
-        let _ = socket::set_nonblocking(io.as_fd(), true);
+        let _ = io.go_by_mode();
         io
     }
 
-    /// Gives out what [`new_by_mode`](Self::new_by_mode) took in, in the mode that the user asked for.
-    pub(crate) fn into_inner_by_mode(self) -> T {
-        let nonblocking = self.is_nonblocking();
-        let inner = self.into_inner();
-        // Should this fail the descriptor is bad, and every operation will say so.
-        let _ = socket::set_nonblocking(inner.as_fd(), nonblocking);
-        inner
+    fn go_by_mode(&self) -> io::Result<()> {
+        self.modes.by_mode.store(true, Ordering::Relaxed);
+        if self.is_exported() { Ok(()) } else { socket::set_nonblocking(self.as_fd(), true) }
     }
 
-    /// Like [`run`](Self::run), for an operation that blocks or not by the mode of the descriptor. It is told whether
-    /// the mode is right; if not, it may do no more than what a readiness allows.
-    pub(crate) fn run_by_mode<R>(
+    /// Like [`run`](Self::run), for an operation that is told how it may be done. It is asked to do without waiting by
+    /// itself, until it says that the system does not [support](file::is_unsupported) that for such a descriptor.
+    pub(crate) fn run_somehow<R>(
         &self,
         direction: Direction,
-        mut operation: impl FnMut(&T, bool) -> io::Result<R>,
+        mut operation: impl FnMut(&T, How) -> io::Result<R>,
     ) -> io::Result<R> {
         self.run(direction, |fd| {
+            if !self.modes.by_mode.load(Ordering::Relaxed) {
+                match operation(&self.inner, How::AtOnce) {
+                    Err(error) if file::is_unsupported(&error) => self.go_by_mode()?,
+                    other => return other,
+                }
+            }
             // Where it is shared with code outside this library, that may have made it blocking again.
-            let by_mode = !self.is_exported() || socket::is_nonblocking(fd)?;
+            if !self.is_exported() || socket::is_nonblocking(fd)? {
+                return operation(&self.inner, How::ByMode);
+            }
             let write = direction == Direction::Write;
-            if !by_mode && !poll::wait_fd(fd.as_raw_fd(), write, Some(Instant::now()))? {
+            if !poll::wait_fd(fd.as_raw_fd(), write, Some(Instant::now()))? {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
-            operation(&self.inner, by_mode)
+            operation(&self.inner, How::AsReady)
         })
     }
 

@@ -1,10 +1,13 @@
 //! Pipes.
 #![forbid(unsafe_code)]
 
-use super::{Io, descriptor, listener_from_std};
+use super::handle::How;
+use super::{Io, descriptor};
 use crate::runtime::reactor::Direction;
 use crate::sys::fault::{self, Call};
+use crate::sys::file;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::os::fd::AsFd;
 use std::process::Stdio;
 
 /// What a pipe that is ready for writing takes without blocking.
@@ -33,24 +36,24 @@ const PIPE_BUF: usize = libc::PIPE_BUF;
 pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
     fault::check(Call::Pipe)?;
     let (reader, writer) = std::io::pipe()?;
-    Ok((PipeReader { io: Io::new_by_mode(reader)? }, PipeWriter { io: Io::new_by_mode(writer)? }))
+    Ok((PipeReader { io: Io::new(reader) }, PipeWriter { io: Io::new(writer) }))
 }
 
 /// The reading end of a [`pipe`](pipe()), as [`std::io::PipeReader`]. Ends when all writing ends are closed.
 ///
-/// A FIFO, or whatever else can be read and polled, can be made one by `From<OwnedFd>`.
+/// A FIFO, or whatever else can be read and polled, can be made one by `From<OwnedFd>`. See [`PipeWriter`] for the mode.
 pub struct PipeReader {
-    /// The descriptor is in non-blocking mode; what the user asked for is in the modes of `Io`.
     io: Io<std::io::PipeReader>,
 }
 
 /// The writing end of a [`pipe`](pipe()), as [`std::io::PipeWriter`]. Writing fails with `BrokenPipe` when all reading ends
 /// are closed.
 ///
-/// Where a clone was turned into std's type, the pipe is in blocking mode; then a write may block its worker if another
-/// writer fills the pipe in the same moment.
+/// A pipe stays in blocking mode (no `O_NONBLOCK`) for whoever else has it, such as a child process. That takes Linux 6.4
+/// and a pipe without a name: others, and FIFOs, are put into non-blocking mode when they are first used. Where a clone of one
+/// of those was turned into std's type, it is in blocking mode again; then a write may block its worker if another writer fills
+/// the pipe in the same moment, and a read if another reader empties it.
 pub struct PipeWriter {
-    /// The descriptor is in non-blocking mode; what the user asked for is in the modes of `Io`.
     io: Io<std::io::PipeWriter>,
 }
 
@@ -78,14 +81,14 @@ impl PipeWriter {
 
 impl Read for &PipeReader {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.io.run_by_mode(Direction::Read, |mut reader, _| {
-            fault::check(Call::Recv)?;
-            reader.read(buf)
-        })
+        self.read_vectored(&mut [IoSliceMut::new(buf)])
     }
 
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.io.run_by_mode(Direction::Read, |mut reader, _| {
+        self.io.run_somehow(Direction::Read, |mut reader, how| {
+            if how == How::AtOnce {
+                return file::read_now(reader.as_fd(), bufs);
+            }
             fault::check(Call::Recv)?;
             reader.read_vectored(bufs)
         })
@@ -104,16 +107,16 @@ impl Read for PipeReader {
 
 impl Write for &PipeWriter {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.io.run_by_mode(Direction::Write, |mut writer, by_mode| {
-            fault::check(Call::Send)?;
-            writer.write(if by_mode { buf } else { &buf[..buf.len().min(PIPE_BUF)] })
-        })
+        self.write_vectored(&[IoSlice::new(buf)])
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.io.run_by_mode(Direction::Write, |mut writer, by_mode| {
+        self.io.run_somehow(Direction::Write, |mut writer, how| {
+            if how == How::AtOnce {
+                return file::write_now(writer.as_fd(), bufs);
+            }
             fault::check(Call::Send)?;
-            if by_mode {
+            if how == How::ByMode {
                 return writer.write_vectored(bufs);
             }
             let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
@@ -142,8 +145,27 @@ impl Write for PipeWriter {
 
 descriptor!(PipeReader, std::io::PipeReader);
 descriptor!(PipeWriter, std::io::PipeWriter);
-listener_from_std!(PipeReader, std::io::PipeReader);
-listener_from_std!(PipeWriter, std::io::PipeWriter);
+
+macro_rules! pipe_from_std {
+    ($name:ident, $std:ty) => {
+        /// Keeps the mode as far as the user can see it.
+        impl From<$std> for $name {
+            fn from(inner: $std) -> Self {
+                Self { io: Io::adopt(inner, None, None) }
+            }
+        }
+
+        /// Keeps the mode as far as the user can see it.
+        impl From<$name> for $std {
+            fn from(value: $name) -> Self {
+                value.io.into_inner()
+            }
+        }
+    };
+}
+
+pipe_from_std!(PipeReader, std::io::PipeReader);
+pipe_from_std!(PipeWriter, std::io::PipeWriter);
 
 impl From<PipeReader> for Stdio {
     fn from(reader: PipeReader) -> Self {

@@ -130,7 +130,7 @@ macro_rules! listener_from_std {
         /// Keeps the mode as far as the user can see it.
         impl From<$name> for $std {
             fn from(value: $name) -> Self {
-                value.io.into_inner_by_mode()
+                value.io.into_inner()
             }
         }
     };

@@ -7,14 +7,14 @@ use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::sys::file;
 use crate::thread::shield;
 use std::fmt;
-use std::io::{self, BufRead, BufReader, IsTerminal, Lines, Read};
+use std::io::{self, BufRead, BufReader, IoSliceMut, IsTerminal, Lines, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::LazyLock;
 
 /// Standard input, as [`std::io::Stdin`]: waiting for it suspends only the green thread. One buffer belongs to all handles.
 ///
 /// It is not std's buffer: a program should read by this one or by std's, not both. Where another process reads the same
-/// terminal or pipe and takes what this one was told is there, the worker is held up until there is more.
+/// terminal or FIFO and takes what this one was told is there, the worker is held up until there is more.
 ///
 /// # Examples
 /// ```no_run
@@ -49,10 +49,13 @@ impl Read for Raw {
                 read_on_pool(buf)
             } else {
                 wait_readable(stdin, None)?;
-                file::read(stdin, buf)
+                match file::read_now(stdin, &mut [IoSliceMut::new(buf)]) {
+                    Err(error) if file::is_unsupported(&error) => file::read(stdin, buf),
+                    other => other,
+                }
             };
             match got {
-                // Somebody else was faster, and the descriptor is in non-blocking mode.
+                // Somebody else was faster.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // As std: a closed standard input is an empty one.
                 Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Ok(0),

@@ -5,7 +5,7 @@ use super::fault::{self, Call};
 use rustix::buffer::spare_capacity;
 use rustix::fs::{FileType, fstat};
 use rustix::io::ReadWriteFlags;
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::BorrowedFd;
 
 /// As `read(2)`.
@@ -14,9 +14,29 @@ pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(rustix::io::read(fd, buffer)?)
 }
 
+/// Makes `preadv2` and `pwritev2` use and move the position, or do without where there is none.
+const AT_THE_POSITION: u64 = u64::MAX;
+
+/// As `readv(2)`, without waiting. [`is_unsupported`] for descriptors that are not made for that: of pipes, those with
+/// a name, and on systems older than Linux 6.4 all.
+pub(crate) fn read_now(fd: BorrowedFd<'_>, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    fault::check(Call::Recv)?;
+    Ok(rustix::io::preadv2(fd, buffers, AT_THE_POSITION, ReadWriteFlags::NOWAIT)?)
+}
+
+/// As `writev(2)`; for the rest like [`read_now`].
+pub(crate) fn write_now(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+    fault::check(Call::Send)?;
+    Ok(rustix::io::pwritev2(fd, buffers, AT_THE_POSITION, ReadWriteFlags::NOWAIT)?)
+}
+
+/// The system has the call not at all, or not for such a descriptor.
+pub(crate) fn is_unsupported(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS))
+}
+
 /// Reads what is in the system's cache; `None` where it would have to wait for the disk, or cannot say.
 pub(crate) fn read_cached(fd: BorrowedFd<'_>, buffers: &mut [IoSliceMut<'_>]) -> Option<usize> {
-    const AT_THE_POSITION: u64 = u64::MAX;
     fault::check(Call::ReadCached).ok()?;
     rustix::io::preadv2(fd, buffers, AT_THE_POSITION, ReadWriteFlags::NOWAIT).ok()
 }

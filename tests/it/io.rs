@@ -10,10 +10,17 @@ use greenthread::{Runtime, sleep, spawn, yield_now};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const SHORT: Option<Duration> = Some(Duration::from_millis(5));
+
+fn is_nonblocking(fd: &impl AsFd) -> bool {
+    rustix::fs::fcntl_getfl(fd).unwrap().contains(rustix::fs::OFlags::NONBLOCK)
+}
+
+fn set_nonblocking(fd: &impl AsFd) {
+    rustix::io::ioctl_fionbio(fd, true).unwrap();
+}
 
 macro_rules! cases {
     ($(fn $name:ident() $body:block)*) => {
@@ -105,36 +112,32 @@ cases! {
     fn pipes_to_and_from_std() {
         let (reader, writer) = io::pipe().unwrap();
         assert!(format!("{reader:?}").contains(&reader.as_raw_fd().to_string()));
-        // Given away, it blocks as std's; what is kept of it does not mind.
+        // Given away, it blocks as std's; what is kept of it does not mind, and writes at the same time.
         let kept = writer.try_clone().unwrap();
         let outside = std::io::PipeWriter::from(writer);
         let sent = fill(&kept);
-        let over = Arc::new(AtomicBool::new(false));
-        let ended = Arc::clone(&over);
         let thread = std::thread::spawn(move || {
-            (&outside).write_all(&[7; 100_000]).unwrap();
-            ended.store(true, Ordering::SeqCst);
+            for _ in 0..100 {
+                (&outside).write_all(&[7; 5000]).unwrap();
+            }
             outside
         });
         let inside = spawn(move || {
-            // Two writers of a pipe in blocking mode may fill it in each other's way.
-            while !over.load(Ordering::SeqCst) {
-                sleep(Duration::from_millis(1));
+            for _ in 0..100 {
+                (&kept).write_all(&[8; 5000]).unwrap();
             }
-            (&kept).write_all(&[8; 100_000]).unwrap();
-            let sent = (&kept).write_vectored(&[IoSlice::new(&[]), IoSlice::new(&[8; 10_000])]).unwrap();
-            (kept, sent)
+            kept
         });
         sleep(Duration::from_millis(2));
-        assert!(!thread.is_finished());
-        let mut left = sent + 200_000;
+        assert!(!thread.is_finished() && !inside.is_finished());
+        let mut left = sent + 1_000_000;
         let mut all = vec![0; 10_000];
         while left > 0 {
             let most = left.min(all.len());
             left -= (&reader).read(&mut all[..most]).unwrap();
         }
-        let (kept, more) = inside.join().unwrap();
-        assert!((1..=4096).contains(&more), "as much as cannot block: {more}");
+        let kept = inside.join().unwrap();
+        let more = (&kept).write_vectored(&[IoSlice::new(&[]), IoSlice::new(&[8; 10_000])]).unwrap();
         drop((thread.join().unwrap(), kept));
         let std_reader = std::io::PipeReader::from(reader);
         let reader = PipeReader::from(OwnedFd::from(std_reader));
@@ -143,6 +146,51 @@ cases! {
         let mut rest = Vec::new();
         reader.read_to_end(&mut rest).unwrap();
         assert_eq!(rest.len(), more);
+    }
+
+    fn a_pipe_stays_in_the_mode_it_has() {
+        let (mut reader, mut writer) = io::pipe().unwrap();
+        let others = [reader.as_fd(), writer.as_fd()].map(|fd| fd.try_clone_to_owned().unwrap());
+        let read = spawn(move || {
+            let mut bytes = [0; 100_000];
+            reader.read_exact(&mut bytes).unwrap();
+            reader
+        });
+        yield_now();
+        writer.write_all(&[1; 100_000]).unwrap();
+        let reader = read.join().unwrap();
+        assert!(others.iter().all(|other| !is_nonblocking(other)));
+        drop((reader, writer));
+        // What was non-blocking stays so, and its operations too.
+        let (reader, _writer) = io::pipe().unwrap();
+        let std_reader = std::io::PipeReader::from(reader);
+        set_nonblocking(&std_reader);
+        let mut reader = PipeReader::from(std_reader);
+        assert_eq!(reader.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert!(is_nonblocking(&reader));
+    }
+
+    // Of pipes with a name the system knows no way to tell a single call not to wait.
+    fn fifos() {
+        let path = std::env::temp_dir().join(format!("greenthread-fifo-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        // Opened for both, so that opening does not wait for the other side.
+        let open = || OwnedFd::from(std::fs::File::options().read(true).write(true).open(&path).unwrap());
+        let (mut reader, writer) = (PipeReader::from(open()), PipeWriter::from(open()));
+        std::fs::remove_file(&path).unwrap();
+        let writers = [writer.try_clone().unwrap(), writer].map(|mut writer| spawn(move || {
+            for _ in 0..100 {
+                writer.write_all(&[7; 5000]).unwrap();
+            }
+            writer
+        }));
+        let mut all = vec![0; 1_000_000];
+        reader.read_exact(&mut all).unwrap();
+        assert!(all.iter().all(|byte| *byte == 7));
+        let [writer, _other] = writers.map(|writer| writer.join().unwrap());
+        assert!(!is_nonblocking(&std::io::PipeWriter::from(writer)), "as it came");
+        assert!(!is_nonblocking(&std::io::PipeReader::from(reader)));
     }
 
     fn pipes_of_child_processes() {

@@ -63,7 +63,7 @@ impl UnixListener {
     /// # Errors
     /// What the system said; too many open files (`EMFILE`) leaves the connection in the backlog for the next call.
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        let (stream, addr) = self.io.run_by_mode(Direction::Read, |listener, _| {
+        let (stream, addr) = self.io.run_somehow(Direction::Read, |listener, _| {
             fault::check(Call::Accept)?;
             listener.accept()
         })?;
