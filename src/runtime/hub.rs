@@ -9,9 +9,10 @@ use super::reactor::Sources;
 use super::roll_call::Calls;
 use super::roster::Roster;
 use super::scheduler::Scheduler;
+use super::stackless::Stackless;
 #[cfg(feature = "watchdog")]
 use super::task::Watched;
-use super::task::{Cause, Inbox, Sleeper, Started, TaskRef, Token, Woken, memory, switch};
+use super::task::{Inbox, Sleeper, Started, TaskRef, Token, Woken, memory, switch};
 use super::timer::{TimerId, Wheel};
 use crate::coroutine::Root;
 use crate::stack::{self, StackSize};
@@ -173,10 +174,12 @@ impl HubShared {
 
 /// What a timer is for.
 #[derive(Clone, Copy, Debug)]
-enum Due {
+pub(super) enum Due {
     Wake(Sleeper, Token),
     /// A task that is to start: its place among the delayed ones.
     Start(u32),
+    /// Tasks wait for a stack: one may be free by now.
+    Stacks,
 }
 
 /// See the module's text.
@@ -193,7 +196,11 @@ pub(crate) struct Hub {
     /// Tasks that are to start later.
     delayed: RefCell<DelayedList>,
     pub(super) roster: RefCell<Roster>,
-    timers: RefCell<Wheel<Due>>,
+    pub(super) timers: RefCell<Wheel<Due>>,
+    /// Tasks whose turn has come and that wait for a stack.
+    pub(super) stackless: RefCell<Stackless>,
+    /// The spare stack of those is in use, or there never was one.
+    pub(super) lacks_spare: Cell<bool>,
     poller: RefCell<Poller>,
     /// The green thread that is running.
     current: Cell<Option<Started>>,
@@ -221,6 +228,7 @@ impl Hub {
     ) -> Self {
         #[cfg(feature = "watchdog")]
         shared.watched.set_thread(crate::sys::look::this_thread());
+        let stackless = Stackless::new(stack_size);
         Self {
             shared,
             scheduler,
@@ -230,6 +238,8 @@ impl Hub {
             delayed: RefCell::default(),
             roster: RefCell::default(),
             timers: RefCell::new(Wheel::new(time::now())),
+            lacks_spare: Cell::new(!stackless.has_spare()),
+            stackless: RefCell::new(stackless),
             poller: RefCell::new(poller),
             current: Cell::new(None),
             budget: Cell::new(0),
@@ -389,7 +399,7 @@ impl Hub {
 
     /// A green thread that forked goes on in the child, where it is never suspended; and there it may have just ended.
     #[inline(always)]
-    fn look_whether_forked(&self, ended: &TaskRef) {
+    pub(super) fn look_whether_forked(&self, ended: &TaskRef) {
         if self.shared.is_parents() {
             self.disown(ended);
         }
@@ -401,6 +411,10 @@ impl Hub {
         self.child_status.set(Some(process::status(!ended.has_failed())));
         while self.ready.pop().is_some() {}
         while let Some(task) = self.fresh.pop() {
+            std::mem::forget(task);
+        }
+        std::mem::forget(self.delayed.take());
+        while let Some(task) = self.stackless.borrow_mut().pop() {
             std::mem::forget(task);
         }
     }
@@ -484,7 +498,7 @@ impl Hub {
         count
     }
 
-    /// Starts a new task, or ends it where there is no memory for its stack. Says whether it has ended.
+    /// Starts a new task; says whether it has ended. Where there is no memory for its stack it waits for that, or ends.
     #[inline(always)]
     pub(crate) fn start(&self, task: TaskRef) -> bool {
         let mut size = self.stack_size;
@@ -499,22 +513,21 @@ impl Hub {
             size = meta.stack_size.unwrap_or(size);
         }
         match switch::start(task, self.shared, size) {
-            Ok(started) => {
-                self.roster.borrow_mut().add(started);
-                self.count_live(1);
-                let ended = self.run(started);
-                if !ended {
-                    self.outside();
-                }
-                ended
-            }
-            Err((task, error)) => {
-                let abandoned = task.clone();
-                task.abandon(Cause::Io(error));
-                self.look_whether_forked(&abandoned);
-                true
-            }
+            Ok(started) => self.begin(started),
+            Err((task, error)) => self.got_no_stack(task, size, error),
         }
+    }
+
+    /// Runs a task that has just been given a stack; says whether it has ended.
+    #[inline(always)]
+    pub(super) fn begin(&self, started: Started) -> bool {
+        self.roster.borrow_mut().add(started);
+        self.count_live(1);
+        let ended = self.run(started);
+        if !ended {
+            self.outside();
+        }
+        ended
     }
 
     /// Takes in what other threads have woken.
@@ -544,7 +557,7 @@ impl Hub {
         if timers.is_empty() {
             return;
         }
-        let mut to_start = Vec::new();
+        let (mut to_start, mut stacks) = (Vec::new(), false);
         let soon = |due: &Due| {
             if let Due::Wake(sleeper, _) = due {
                 sleeper.prefetch();
@@ -563,9 +576,13 @@ impl Hub {
                     to_start.push(place);
                 }
             }
+            Due::Stacks => stacks = true,
         });
         drop(timers);
         to_start.into_iter().for_each(|place| self.end_delay(place));
+        if stacks {
+            self.retry_stackless();
+        }
     }
 
     /// Looks for readiness without waiting, where there is anything that could become ready.
@@ -658,6 +675,7 @@ impl Hub {
     pub(crate) fn kill_all(&self) {
         let mut all: Vec<TaskRef> = self.roster.borrow().iter().map(Started::task).collect();
         all.extend(self.delayed.borrow().tasks().cloned());
+        all.extend(self.stackless.borrow().tasks().cloned());
         for task in all {
             task.kill();
         }
@@ -669,11 +687,13 @@ impl Hub {
             && self.fresh.is_empty()
             && !self.has_local()
             && self.delayed.borrow().is_empty()
+            && self.stackless.borrow().is_empty()
     }
 
     /// A new task that nobody else will start.
     pub(crate) fn pop_leftover(&self) -> Option<TaskRef> {
-        self.fresh.pop().or_else(|| self.local.borrow_mut().pop_front())
+        let local = || self.local.borrow_mut().pop_front();
+        self.fresh.pop().or_else(local).or_else(|| self.stackless.borrow_mut().pop())
     }
 
     /// Gives up the green threads that did not end: they stay where they are for ever. Returns their names.

@@ -18,6 +18,7 @@ pub(crate) mod reactor;
 pub(crate) mod roll_call;
 mod roster;
 pub(crate) mod scheduler;
+mod stackless;
 mod stragglers;
 pub(crate) mod task;
 mod timer;

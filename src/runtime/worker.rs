@@ -81,6 +81,7 @@ fn turn(
         since_outside = 0;
         hub.fire_timers();
         hub.answer_calls();
+        hub.replace_spare();
         if over() {
             return;
         }

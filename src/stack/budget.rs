@@ -101,9 +101,12 @@ pub(super) fn leaked(bytes: usize) {
     }
 }
 
-/// Says which limit a failed mapping ran into.
+/// Says which limit a failed mapping ran into. Takes long where there are many mappings: they are counted.
 #[cold]
-pub(super) fn explain(error: io::Error) -> io::Error {
+pub(crate) fn explain(error: io::Error) -> io::Error {
+    if error.raw_os_error().is_none() {
+        return error;
+    }
     let address_space = limits::address_space_limit()
         .map_or_else(|| "unlimited".to_string(), |limit| format!("{limit} bytes"));
     io::Error::new(

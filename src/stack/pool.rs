@@ -35,11 +35,25 @@ impl Stack {
     /// Where no memory could be mapped; the error names the limit that stopped it.
     #[inline]
     pub(crate) fn acquire(size: StackSize) -> io::Result<Self> {
+        Self::try_acquire(size).map_err(budget::explain)
+    }
+
+    /// As [`acquire`](Self::acquire), for who tries again and again: the error is only what the system said.
+    #[inline]
+    pub(crate) fn try_acquire(size: StackSize) -> io::Result<Self> {
         let slot =
             POOLS.try_with(|pools| pools.borrow_mut().of(size).acquire()).unwrap_or_else(|_| {
                 Err(io::Error::other("the OS thread is ending: it makes no more stacks"))
             })?;
         Ok(Self { slot, size, not_send: PhantomData })
+    }
+
+    /// One that another user has given back, if there is one.
+    #[cold]
+    pub(crate) fn reuse(size: StackSize) -> Option<Self> {
+        let reuse = |pool: &mut Pool| (!pool.free.is_empty()).then(|| pool.acquire().ok())?;
+        let slot = POOLS.try_with(|pools| reuse(pools.borrow_mut().of(size))).ok()??;
+        Some(Self { slot, size, not_send: PhantomData })
     }
 
     /// The address just above the stack's highest byte.
@@ -139,14 +153,14 @@ impl Pool {
     #[inline(never)]
     fn carve(&mut self) -> io::Result<NonNull<u8>> {
         if let Some(arena) = self.arenas.last_mut()
-            && let Some(slot) = arena.carve().map_err(budget::explain)?
+            && let Some(slot) = arena.carve()?
         {
             return Ok(slot);
         }
-        let mut arena = Arena::map(self.size, self.arenas.len()).map_err(budget::explain)?;
+        let mut arena = Arena::map(self.size, self.arenas.len())?;
         let slot = arena.carve();
         self.arenas.push(arena);
-        slot.map_err(budget::explain)?.ok_or_else(|| io::Error::other("an empty stack arena"))
+        slot?.ok_or_else(|| io::Error::other("an empty stack arena"))
     }
 
     fn has_surplus(&self) -> bool {

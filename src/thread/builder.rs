@@ -154,6 +154,10 @@ impl Builder {
     /// # Errors
     /// `InvalidInput` for a stack size of zero or beyond 1 TiB; `OutOfMemory`, naming the limit, where no room for another
     /// stack is left (`vm.max_map_count`, `RLIMIT_AS`); and what the system said if the global runtime could not start.
+    ///
+    /// Memory for the stack is asked for when the green thread first runs. Where it is not to be had then, though there seemed
+    /// to be room, the green thread waits for up to a second for a stack that another gives back. After that its closure is
+    /// dropped, and the handle has the error ([`JoinError::io_error`](crate::JoinError::io_error)).
     pub fn spawn<F, T>(self, body: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T + Send + 'static,

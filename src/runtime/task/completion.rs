@@ -188,6 +188,17 @@ impl TaskRef {
         self.complete();
     }
 
+    /// As [`abandon`](Self::abandon), in the task's own coroutine, whose end completes it.
+    ///
+    /// # Safety
+    /// Called once, by the task's coroutine; neither `run` nor `abandon` is called.
+    pub(super) unsafe fn end_unrun(&self, error: JoinError) {
+        // A kill has no more to end, so it ends no wait of the destructors either.
+        self.forget_kill();
+        // SAFETY: as the caller promises.
+        unsafe { (self.header().vtable.abandon)(self.as_ptr(), error) };
+    }
+
     /// Ends a task that was leaked on its stack by its hub and never runs again.
     pub(crate) fn complete_leaked(&self) {
         self.header().flags.fetch_or(LEAKED, Ordering::Relaxed);

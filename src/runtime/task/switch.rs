@@ -1,6 +1,7 @@
 //! Starting, resuming and suspending green threads.
 
 use super::cell::drop_quietly;
+use super::error::{Cause, JoinError};
 use super::header::Header;
 use super::started::Started;
 use super::task_ref::TaskRef;
@@ -34,25 +35,47 @@ fn end_locals(task: &TaskRef) {
 /// Gives a new task a stack, on the calling thread's hub. The hub's reference moves into the started task.
 ///
 /// # Errors
-/// The task back, with the reason, where there is no memory for a stack.
+/// The task back, with what the system said, where there is no memory for a stack.
 #[inline]
 pub(crate) fn start(
     task: TaskRef,
     hub: &'static HubShared,
     size: StackSize,
 ) -> Result<Started, (TaskRef, io::Error)> {
-    let stack = match Stack::acquire(size) {
-        Ok(stack) => stack,
-        Err(error) => return Err((task, error)),
-    };
+    match Stack::try_acquire(size) {
+        // SAFETY: it is called once, in the task's own coroutine. A started task is not abandoned.
+        Ok(stack) => Ok(start_on(task, hub, stack, |task| unsafe { task.run() })),
+        Err(error) => Err((task, error)),
+    }
+}
+
+/// As [`start`], for a task that is to end without having run: its body is dropped on the stack that is given.
+#[cold]
+pub(crate) fn start_to_end(
+    task: TaskRef,
+    hub: &'static HubShared,
+    stack: Stack,
+    cause: Cause,
+) -> Started {
+    let error = JoinError::new(cause, task.name());
+    // SAFETY: it is called once, in the task's own coroutine; nobody else runs or abandons a started task.
+    start_on(task, hub, stack, move |task| unsafe { task.end_unrun(error) })
+}
+
+#[inline(always)]
+fn start_on(
+    task: TaskRef,
+    hub: &'static HubShared,
+    stack: Stack,
+    run: impl FnOnce(&TaskRef) + 'static,
+) -> Started {
     let header = ManuallyDrop::new(task).as_ptr();
     let description =
         Description { write: Some(describe), owner: header.as_ptr().cast_const().cast() };
     let coroutine = Coroutine::new(stack, description, move || {
         // SAFETY: the hub's reference, borrowed; the hub drops it after the body has returned.
         let task = ManuallyDrop::new(unsafe { TaskRef::adopt(header) });
-        // SAFETY: this is the task's coroutine, and a coroutine's body runs once. A started task is not abandoned.
-        unsafe { task.run() };
+        run(&task);
         greenlet::end_of_green_thread();
         if task.has_values() {
             end_locals(&task);
@@ -65,7 +88,7 @@ pub(crate) fn start(
     // SAFETY: borrowed for the call from the reference that the started task holds.
     ManuallyDrop::new(unsafe { TaskRef::adopt(header) }).set_started(hub, control);
     // SAFETY: made just now on this thread.
-    Ok(unsafe { Started::new(control) })
+    unsafe { Started::new(control) }
 }
 
 /// Takes a task that has ended off its stack, and gives the stack to the next.
