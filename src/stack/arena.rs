@@ -64,6 +64,10 @@ impl Arena {
         self.carved
     }
 
+    pub(super) fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+
     pub(super) fn stride(&self) -> usize {
         self.size.stride()
     }

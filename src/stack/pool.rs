@@ -171,22 +171,50 @@ impl Pool {
         let unused = std::mem::replace(&mut self.unused, self.free.len());
         // The next use is to note itself.
         self.prefetched = self.free.len();
-        let end = unused.min(self.free.len().saturating_sub(KEEP_WARM));
-        if self.discarded >= end {
+        if self.discarded >= unused.min(self.free.len().saturating_sub(KEEP_WARM)) {
             return 0;
         }
-        let cold = &mut self.free[self.discarded..end];
+        let before = self.free.len() - self.discarded;
+        let unused = self.unmap_unused(unused);
+        let end = unused.min(self.free.len().saturating_sub(KEEP_WARM));
         // Neighbours go together in one call; the guards between them stay.
-        cold.sort_unstable();
         let stride = self.size.stride();
+        let cold = &self.free[..end];
         for run in cold.chunk_by(|a, b| a.as_ptr().wrapping_add(stride) == b.as_ptr()) {
             // SAFETY: every slot in `free` is unused, so the range from above the first one's guard to the end of the
             // last one, which are neighbours in one arena, is not in use.
             unsafe { memory::discard(run[0].add(GUARD), run.len() * stride - GUARD) };
         }
-        let trimmed = cold.len();
         self.discarded = end;
-        trimmed
+        before - (self.free.len() - end)
+    }
+
+    /// Unmaps arenas of which all stacks are among the first `unused` free ones: that alone frees their page tables. Newer
+    /// ones go first, and of those that stay, the stacks of older ones come to lie further up and are used first. Returns how
+    /// many of the first ones are left.
+    fn unmap_unused(&mut self, unused: usize) -> usize {
+        let recent = self.free.split_off(unused);
+        let mut cold = std::mem::take(&mut self.free);
+        cold.sort_unstable();
+        let mut left = cold.len() + recent.len();
+        for at in (0..self.arenas.len()).rev() {
+            let arena = &self.arenas[at];
+            let start = cold.partition_point(|&slot| slot < arena.start());
+            let len = cold[start..].iter().take_while(|&&slot| arena.contains(slot)).count();
+            if len == arena.carved() && left >= len + KEEP_WARM {
+                left -= len;
+                // SAFETY: all slots that were handed out are in `cold`, of which they are not taken over to `free`.
+                unsafe { self.arenas.remove(at).unmap() };
+            } else {
+                self.free.extend_from_slice(&cold[start..start + len]);
+            }
+        }
+        let unused = self.free.len();
+        self.free.extend(recent);
+        self.free.shrink_to(2 * self.free.len());
+        self.unused = self.free.len();
+        self.prefetched = self.free.len();
+        unused
     }
 }
 
@@ -269,6 +297,48 @@ mod tests {
         // SAFETY: as above.
         let kept = again.iter().filter(|stack| unsafe { stack.top().sub(1).read() } == 1).count();
         assert_eq!(kept, KEEP_WARM);
+    }
+
+    #[test]
+    fn unmaps_arenas_that_are_not_used() {
+        let arenas = || POOLS.with(|pools| pools.borrow().0[0].arenas.len());
+        let size = StackSize::default();
+        let take = |count| -> Vec<_> {
+            let stacks = (0..count).map(|_| Stack::acquire(size).unwrap()).collect();
+            for stack in &stacks {
+                let stack: &Stack = stack;
+                // SAFETY: the byte just below the top belongs to the stack we hold.
+                unsafe { stack.top().sub(1).write(1) };
+            }
+            stacks
+        };
+        let mut stacks = take(4000);
+        let most = arenas();
+        let kept = stacks.pop().unwrap();
+        // They come back in disorder.
+        let (even, odd): (Vec<_>, Vec<_>) =
+            stacks.into_iter().enumerate().partition(|(at, _)| at % 2 == 0);
+        drop((odd, even));
+        assert_eq!((trim(), arenas()), (0, most), "all were used just now");
+        drop(Stack::acquire(size).unwrap());
+        assert_eq!(trim(), 3999 - KEEP_WARM);
+        assert_eq!((trim(), arenas()), (0, 1), "the newest, of which one stack is in use");
+        // SAFETY: as above.
+        assert_eq!(unsafe { kept.top().sub(1).read() }, 1);
+        drop((take(4000), kept));
+        drop(Stack::acquire(size).unwrap());
+        trim();
+        trim();
+        assert_eq!(arenas(), 1);
+        // With none in use, as many stay as are kept warm.
+        std::thread::spawn(move || {
+            let all: Vec<_> = (0..4000).map(|_| Stack::acquire(size).unwrap()).collect();
+            drop(all);
+            assert_eq!((trim(), trim()), (0, 4000 - KEEP_WARM));
+            POOLS.with(|pools| assert_eq!(pools.borrow().0[0].free.len(), KEEP_WARM));
+        })
+        .join()
+        .unwrap();
     }
 
     #[test]
