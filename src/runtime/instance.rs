@@ -56,6 +56,14 @@ enum Flavour {
 /// that forks goes on in the child as if on a plain OS thread; where it was `main` of a current-thread runtime, `run` returns,
 /// otherwise the child ends with it. What other threads held at the fork, a lock say, is held for ever in the child.
 ///
+/// # Exit
+/// [`std::process::exit`] may be called by a green thread, and ends the process without unwinding the others. Exit handlers
+/// run on its OS thread as on a plain one: what waits there blocks it, and its green threads run no more, so that a handler
+/// which waits for one of these waits for ever. Where the runtime has no other worker, what is spawned on it from then on ends
+/// as if killed. This begins with the first destructor of a thread-local that is older than the runtime's thread; younger ones
+/// run before and may still be suspended. (Where `exit` runs no such destructors, as in musl, it begins with the first
+/// handler that is older than the first runtime.)
+///
 /// # Dropping
 /// Ends it: green threads that still run are killed (unwound at their next suspension point) and new ones never run.
 /// Dropping waits for that; on a green thread it suspends that only. What has not ended after five seconds is given up:
@@ -451,8 +459,9 @@ impl Runtime {
             ended = self.wait_for_end(Some(Instant::now() + LAST_GRACE));
         }
         let given_up = std::mem::take(&mut *self.scheduler.given_up.lock());
-        // A worker's thread-local destructors, which run now, may wait for somebody on the caller's worker.
-        if ended && !park::is_green() {
+        // A worker's thread-local destructors, which run now, may wait for somebody on the caller's worker. One that exits the
+        // process never ends, and may be the caller.
+        if ended && !park::is_green() && !process::is_exiting() {
             for thread in threads.lock().drain(..) {
                 // A worker does not panic; if one did, its message has been printed.
                 let _ = thread.join();

@@ -14,7 +14,9 @@ use super::task::{
 use crate::sys::{fault, process};
 use crate::util::sync;
 use std::any::Any;
+use std::cell::Cell;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -157,7 +159,46 @@ sync::thread_local! {
 /// What the calling OS thread itself waits with. While its thread-locals are being destroyed, something made for the
 /// occasion.
 pub(crate) fn os_thread() -> TaskRef {
-    OS_THREAD.try_with(TaskRef::clone).unwrap_or_else(|_| new_os_thread())
+    OS_THREAD.try_with(TaskRef::clone).unwrap_or_else(|_| late_os_thread())
+}
+
+std::thread_local! {
+    /// What an OS thread waits with whose `OS_THREAD` is gone, inside of [`settle`]. Has no destructor.
+    static LATE: ManuallyDrop<Cell<Option<TaskRef>>> = const { ManuallyDrop::new(Cell::new(None)) };
+}
+
+#[cold]
+fn late_os_thread() -> TaskRef {
+    LATE.with(|late| {
+        let kept = late.take();
+        let task = kept.clone().unwrap_or_else(new_os_thread);
+        late.set(kept);
+        task
+    })
+}
+
+/// See [`settle`]. Until it is dropped, [`own_task`] is one and the same task, even while thread-locals are being destroyed.
+pub(crate) struct Settled(bool);
+
+impl Drop for Settled {
+    fn drop(&mut self) {
+        if self.0 {
+            LATE.with(|late| late.take());
+        }
+    }
+}
+
+/// For who notes something with the calling thread that its waits are to find there.
+pub(crate) fn settle() -> Settled {
+    let is_late = OS_THREAD.try_with(|_| ()).is_err();
+    let first = is_late
+        && LATE.with(|late| {
+            let kept = late.take();
+            let first = kept.is_none();
+            late.set(kept.or_else(|| Some(new_os_thread())));
+            first
+        });
+    Settled(first)
 }
 
 /// The green thread that the calling OS thread runs, if it may be suspended here.

@@ -349,6 +349,16 @@ impl Scheduler {
         }
     }
 
+    /// A green thread ends the process on the calling worker, which runs no other from here on. Where there are no other
+    /// workers, what is still spawned ends as if killed before it began, so that nobody waits for it.
+    #[cold]
+    pub(crate) fn worker_exits(&self) {
+        if !self.has_thieves() {
+            self.advance(Phase::Ending);
+        }
+        self.worker_ended();
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         self.workers_left.load(Ordering::SeqCst) == 0
     }

@@ -16,6 +16,11 @@ thread_local! {
 }
 
 extern "C" fn mark_exiting() {
+    begin_exit();
+}
+
+/// The calling OS thread has begun to end the process.
+pub(crate) fn begin_exit() {
     EXITS.set(true);
     EXITING.store(true, Ordering::Relaxed);
 }

@@ -145,6 +145,7 @@ where
     F: for<'scope> FnOnce(&TaskGroup<'scope, 'env, E>) -> Result<T, E>,
 {
     let limit = Limit { deadline: None, id: new_limit_id() };
+    let _settled = park::settle();
     let shared =
         Arc::new(Shared { errors: Mutex::default(), owner: park::own_task(), body: limit.id });
     let (value, not_run) = enter_scope(|scope| {

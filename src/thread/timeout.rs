@@ -107,6 +107,7 @@ pub(super) fn run_limited<T>(limit: Limit, body: impl FnOnce() -> T) -> Limited<
     if cfg!(panic = "abort") {
         return Limited::Done(body());
     }
+    let _settled = park::settle();
     let task = park::own_task();
     let region = enter_no_switch_region();
     task.push_limit(limit);
@@ -143,6 +144,7 @@ where
             self.0.leave_shield();
         }
     }
+    let _settled = park::settle();
     let task = park::own_task();
     task.enter_shield();
     let _leave = Leave(task);

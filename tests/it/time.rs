@@ -264,3 +264,32 @@ fn timeouts_end_the_waits_of_sockets() {
         sender.join().unwrap();
     });
 }
+
+/// What an OS thread waits with is gone by then.
+#[test]
+fn timeouts_work_in_destructors_of_thread_locals() {
+    struct InDrop(std::sync::mpsc::Sender<bool>);
+    impl Drop for InDrop {
+        fn drop(&mut self) {
+            greenthread::yield_now();
+            let ended = timeout(Duration::from_millis(5), || {
+                let inner = timeout(Duration::from_secs(600), greenthread::thread::park);
+                assert!(inner.is_ok(), "the outer one ends first");
+            });
+            let shielded = timeout(Duration::from_millis(1), || {
+                greenthread::shield(|| sleep(Duration::from_millis(5)));
+            });
+            let _ = self.0.send(ended.is_err() && shielded.is_ok());
+        }
+    }
+    thread_local! {
+        static LAST: std::cell::RefCell<Option<InDrop>> = const { std::cell::RefCell::new(None) };
+    }
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        LAST.with(|last| *last.borrow_mut() = Some(InDrop(sender)));
+        // Made later, so destroyed before.
+        sleep(Duration::from_millis(1));
+    });
+    assert_eq!(receiver.recv_timeout(Duration::from_secs(60)), Ok(true));
+}

@@ -2,7 +2,10 @@
 
 use crate::{FOR_EVER, child, finish, is_child, passes, workers};
 use greenthread::net::TcpListener;
-use greenthread::{Runtime, sleep, spawn, yield_now};
+use greenthread::sync::{Mutex, mpsc};
+use greenthread::thread::{group, park};
+use greenthread::{Runtime, blocking, scope, shield, sleep, spawn, timeout, yield_now};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 fn block_in_all_ways() {
@@ -106,4 +109,93 @@ fn green_threads_go_on_while_another_thread_exits() {
     let end = finish(child(NAME));
     assert_eq!(end.code, Some(3), "{:?} {}", end.signal, end.text);
     assert!(end.text.contains("joined 45"), "{}", end.text);
+}
+
+/// Uses what may wait, where nothing may be suspended any more.
+extern "C" fn waits_in_all_ways() {
+    let before = TURNS.load(Ordering::SeqCst);
+    sleep(Duration::from_millis(5));
+    yield_now();
+    assert!(timeout(Duration::from_millis(5), park).is_err());
+    let lock = Mutex::new(1);
+    *lock.lock().unwrap() += shield(|| blocking(|| 1));
+    let (sender, receiver) = mpsc::channel::<()>();
+    assert!(receiver.recv_timeout(Duration::from_millis(5)).is_err());
+    drop(sender);
+    if !ELSEWHERE.load(Ordering::SeqCst) {
+        assert_eq!(TURNS.load(Ordering::SeqCst), before, "another ran on this OS thread");
+    }
+    // On another worker, or nowhere.
+    let mut scoped = 0;
+    scope(|s| {
+        s.spawn(|| {
+            sleep(Duration::from_millis(1));
+            scoped += 1;
+        });
+    });
+    let joined = spawn(|| 4).join();
+    assert!(joined.as_ref().map_or_else(|error| error.is_killed(), |four| *four == 4));
+    assert_eq!(joined.is_ok(), scoped == 1);
+    let failed = group(|g| {
+        g.spawn(|| Err::<(), _>("no"));
+        Ok(())
+    });
+    assert_eq!(failed.is_err(), joined.is_ok());
+    // A runtime of its own has a thread that is like any other.
+    let runtime = Runtime::builder().workers(1).build().unwrap();
+    assert_eq!(runtime.run(|| spawn(|| 5).join().unwrap()).unwrap(), 5);
+    let _ = Runtime::new_current_thread().unwrap().run(|| spawn(|| 6).join().unwrap());
+    println!("waited, {}", if joined.is_ok() { "spawned" } else { "not spawned" });
+}
+
+static TURNS: AtomicU64 = AtomicU64::new(0);
+/// Whether there are workers on which green threads go on.
+static ELSEWHERE: AtomicBool = AtomicBool::new(false);
+
+/// Exits on a worker; the handler is set after the library's own, so that it runs before that.
+fn exit_with_a_late_handler() {
+    spawn(|| {
+        for _ in 0..4 {
+            spawn(|| {
+                loop {
+                    TURNS.fetch_add(1, Ordering::SeqCst);
+                    yield_now();
+                }
+            });
+        }
+        sleep(Duration::from_millis(2));
+        // SAFETY: the handler is a plain function.
+        assert_eq!(unsafe { libc::atexit(waits_in_all_ways) }, 0);
+        std::process::exit(9);
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn late_exit_handlers_wait_without_being_suspended() {
+    const NAME: &str = "exit::late_exit_handlers_wait_without_being_suspended";
+    if is_child(NAME) {
+        match std::env::var("ON").unwrap().as_str() {
+            "global" => exit_with_a_late_handler(),
+            "workers" => {
+                ELSEWHERE.store(true, Ordering::SeqCst);
+                exit_with_a_late_handler();
+            }
+            _ => {
+                ELSEWHERE.store(true, Ordering::SeqCst);
+                Runtime::new_current_thread().unwrap().run_local(exit_with_a_late_handler).unwrap();
+            }
+        }
+    }
+    for (on, workers, spawned) in
+        [("global", "1", false), ("workers", "4", true), ("own", "1", true), ("own", "2", true)]
+    {
+        let mut command = child(NAME);
+        command.env("ON", on).env("GREENTHREAD_WORKERS", workers);
+        let end = finish(command);
+        assert_eq!(end.code, Some(9), "{on} {workers}: {:?} {}", end.signal, end.text);
+        let said = if spawned { "waited, spawned" } else { "waited, not spawned" };
+        assert!(end.text.contains(said), "{on} {workers}: {}", end.text);
+    }
 }

@@ -1,14 +1,16 @@
 //! Which hub the calling OS thread runs.
 
 use crate::runtime::hub::{Hub, HubShared};
+use crate::sys::process;
 use std::cell::Cell;
 use std::ptr;
+use std::sync::Arc;
 
 thread_local! {
     static HUB: Cell<*const Hub> = const { Cell::new(ptr::null()) };
 }
 
-/// In a forked child the hub is its parent's: what runs now runs on, as if on a plain OS thread.
+/// Leaves the hub: in a forked child it is the parent's, and what runs now runs on as if on a plain OS thread.
 pub(crate) fn forget() {
     HUB.set(ptr::null());
 }
@@ -67,6 +69,25 @@ pub(crate) fn with_hub_if(shared: &'static HubShared, f: impl FnOnce(&Hub)) -> b
     .unwrap_or(false)
 }
 
+/// A thread that ends by itself has left its hub before its thread-locals are destroyed. Where they are destroyed inside the
+/// hub, a green thread has called `exit`: that begins with them, and runs the handlers after that.
+struct EndOfLocals;
+
+impl Drop for EndOfLocals {
+    fn drop(&mut self) {
+        if let Some(scheduler) = with_hub(|hub| Arc::clone(&hub.scheduler)) {
+            process::begin_exit();
+            // The hub runs nothing any more: what runs now is never suspended, as if on a plain OS thread.
+            forget();
+            scheduler.worker_exits();
+        }
+    }
+}
+
+thread_local! {
+    static END_OF_LOCALS: EndOfLocals = const { EndOfLocals };
+}
+
 /// Makes `hub` the hub of this OS thread for the time of `f`.
 pub(crate) fn enter<R>(hub: &Hub, f: impl FnOnce() -> R) -> R {
     struct Leave;
@@ -79,6 +100,8 @@ pub(crate) fn enter<R>(hub: &Hub, f: impl FnOnce() -> R) -> R {
         assert!(current.get().is_null(), "an OS thread runs one hub at a time");
         current.set(hub);
     });
+    // Gone already where a destructor of a thread-local runs a hub.
+    let _ = END_OF_LOCALS.try_with(|_| ());
     let _leave = Leave;
     f()
 }
