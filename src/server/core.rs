@@ -37,9 +37,20 @@ pub(super) struct Settings {
     pub(super) name: Option<String>,
     /// Acceptors and handlers stay on a worker each.
     pub(super) pinned: bool,
+    /// How many sockets share the address, if the user has said that.
+    pub(super) sources: Option<usize>,
 }
 
 impl Settings {
+    /// How many sockets are to share the address.
+    pub(super) fn sources(&self) -> io::Result<usize> {
+        match self.sources {
+            Some(count) => Ok(count),
+            None if self.pinned => workers(),
+            None => Ok(1),
+        }
+    }
+
     fn builder(&self, role: &str) -> Builder {
         let mut builder = Builder::new();
         if let Some(name) = &self.name {
@@ -241,7 +252,7 @@ impl<T> Core<T> {
 }
 
 /// How many workers the caller's runtime has, or the global one.
-pub(super) fn workers() -> io::Result<usize> {
+fn workers() -> io::Result<usize> {
     match current_task::with_hub(|hub| hub.scheduler.width()) {
         Some(count) => Ok(count),
         None => Ok(global()?.scheduler().width()),

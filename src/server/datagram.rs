@@ -1,12 +1,12 @@
 //! A server of datagrams.
 #![forbid(unsafe_code)]
 
-use super::core::{Core, Settings, Source};
+use super::core::{Settings, Source};
+use super::frame::{Frame, bind, common_settings};
 use super::stats::Stats;
-use super::stream::again;
 use crate::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use crate::os::unix::net::{self as unix, UnixDatagram};
-use parking_lot::Mutex;
+use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -62,13 +62,15 @@ type Item<S> = (Arc<S>, Vec<u8>, <S as DatagramSocket>::Addr);
 
 struct Datagrams<S> {
     socket: Arc<S>,
-    buffer: Box<[u8]>,
+    /// Made with the first datagram.
+    buffer: Vec<u8>,
 }
 
 impl<S: DatagramSocket> Source for Datagrams<S> {
     type Item = Item<S>;
 
     fn next(&mut self) -> io::Result<Item<S>> {
+        self.buffer.resize(LARGEST, 0);
         let (size, peer) = self.socket.recv_from(&mut self.buffer)?;
         Ok((Arc::clone(&self.socket), self.buffer[..size].to_vec(), peer))
     }
@@ -102,11 +104,15 @@ impl<S: DatagramSocket> Source for Datagrams<S> {
 /// server.stop(Duration::from_secs(10));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub struct DatagramServer<S: DatagramSocket = UdpSocket> {
-    core: Arc<Core<Item<S>>>,
-    address: io::Result<S::Addr>,
-    /// Until it is started.
-    socket: Mutex<Option<Arc<S>>>,
+pub struct DatagramServer<S: DatagramSocket = UdpSocket>(Frame<Datagrams<S>, S::Addr>);
+
+fn bind_one(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if shared {
+        socket.set_reuse_port(true)?;
+    }
+    socket.bind(&address.into())?;
+    Ok(std::net::UdpSocket::from(socket).into())
 }
 
 impl DatagramServer {
@@ -118,7 +124,7 @@ impl DatagramServer {
         addr: impl ToSocketAddrs,
         handler: impl Fn(&UdpSocket, Vec<u8>, SocketAddr) -> R + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        Ok(Self::new(UdpSocket::bind(addr)?, handler))
+        Self::builder().bind(addr, handler)
     }
 
     /// Settings for a server.
@@ -128,6 +134,17 @@ impl DatagramServer {
 }
 
 impl<S: DatagramSocket> DatagramServer<S> {
+    fn with<R>(
+        settings: Settings,
+        sockets: Vec<S>,
+        handler: impl Fn(&S, Vec<u8>, S::Addr) -> R + Send + Sync + 'static,
+    ) -> Self {
+        let address = sockets[0].local_addr();
+        let source = |socket| Datagrams { socket: Arc::new(socket), buffer: Vec::new() };
+        let handler = move |(socket, data, peer): Item<S>| drop(handler(&socket, data, peer));
+        Self(Frame::new(settings, sockets.into_iter().map(source).collect(), address, handler))
+    }
+
     /// A server on a socket that there is already.
     pub fn new<R>(
         socket: S,
@@ -141,7 +158,7 @@ impl<S: DatagramSocket> DatagramServer<S> {
     /// # Errors
     /// What the system said when the server was made.
     pub fn local_addr(&self) -> io::Result<S::Addr> {
-        again(&self.address)
+        self.0.local_addr()
     }
 
     /// Begins to receive, on the caller's runtime or the global one. Does nothing if it has begun already. Does not suspend.
@@ -149,10 +166,7 @@ impl<S: DatagramSocket> DatagramServer<S> {
     /// # Errors
     /// `NotConnected` if it was stopped: that is for good. What [`Builder::spawn`](crate::Builder::spawn) says.
     pub fn start(&self) -> io::Result<()> {
-        let socket = self.socket.lock().take();
-        let buffer = || vec![0; LARGEST].into_boxed_slice();
-        let source = socket.map(|socket| Datagrams { socket, buffer: buffer() });
-        self.core.start(source.into_iter().collect())
+        self.0.start()
     }
 
     /// Starts, and waits until the server has been stopped: by [`stop`](Self::stop), or with its runtime. Suspends a green
@@ -161,64 +175,72 @@ impl<S: DatagramSocket> DatagramServer<S> {
     /// # Errors
     /// As [`start`](Self::start); and where receiving became impossible because the socket is none.
     pub fn serve_forever(&self) -> io::Result<()> {
-        self.start()?;
-        self.core.wait()
+        self.0.serve_forever()
     }
 
     /// Stops for good, as [`StreamServer::stop`](super::StreamServer::stop): receives no more, waits for the handlers for
     /// `grace`, kills those that have not ended, and returns how many those were. Suspends a green thread, blocks an OS
     /// thread. Datagrams that were not received are lost.
     pub fn stop(&self, grace: Duration) -> usize {
-        drop(self.socket.lock().take());
-        self.core.stop(grace)
+        self.0.stop(grace)
     }
 
     /// What it has done so far; `accepted` counts datagrams.
     pub fn stats(&self) -> Stats {
-        self.core.stats()
-    }
-}
-
-impl<S: DatagramSocket> Drop for DatagramServer<S> {
-    fn drop(&mut self) {
-        self.core.close();
+        self.0.stats()
     }
 }
 
 impl<S: DatagramSocket> fmt::Debug for DatagramServer<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DatagramServer")
-            .field("address", &self.address)
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
+        self.0.fmt("DatagramServer", f)
     }
 }
 
 /// Settings for a [`DatagramServer`].
 #[derive(Clone, Debug, Default)]
-#[must_use = "settings do nothing until `build`"]
+#[must_use = "settings do nothing until `bind` or `build`"]
 pub struct DatagramServerBuilder {
     settings: Settings,
 }
 
 impl DatagramServerBuilder {
-    /// How many handlers may run at once; further datagrams wait in the socket's buffer, and are lost when that is full.
-    /// Without this, or with zero, as many as come.
-    pub fn max_handlers(mut self, limit: usize) -> Self {
-        self.settings.max_handlers = Some(limit).filter(|&limit| limit > 0);
+    common_settings! {
+        /// How many handlers may run at once; further datagrams wait in the socket's buffer, and are lost when that is full.
+    }
+
+    /// How many sockets share the address (`SO_REUSEPORT`), each with a receiver and a buffer of its own; one unless set, or
+    /// as many as there are workers with [`per_worker`](Self::per_worker). The kernel chooses by the addresses of both ends,
+    /// so that all datagrams of one peer come to the same socket. The limit of [`max_handlers`](Self::max_handlers) is
+    /// shared out among them. For [`bind`](Self::bind) only.
+    ///
+    /// Any process of the same user may receive on such an address too.
+    pub fn sockets(mut self, count: usize) -> Self {
+        self.settings.sources = Some(count.max(1));
         self
     }
 
-    /// The stack size of each handler's green thread, see [`Builder::stack_size`](crate::Builder::stack_size).
-    pub fn stack_size(mut self, bytes: usize) -> Self {
-        self.settings.stack_size = Some(bytes);
+    /// Each worker serves datagrams of its own: it receives them, and their handlers run where they were received, as for
+    /// [`StreamServerBuilder::per_worker`](super::StreamServerBuilder::per_worker). Unless [`sockets`](Self::sockets) says
+    /// otherwise there is one socket for each worker, of the caller's runtime or the global one, when [`bind`](Self::bind)
+    /// is called.
+    pub fn per_worker(mut self) -> Self {
+        self.settings.pinned = true;
         self
     }
 
-    /// How the green threads are named in panic messages: "NAME handler" and "NAME acceptor".
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.settings.name = Some(name.into());
-        self
+    /// A UDP server on an address, see [`DatagramServer::bind`].
+    ///
+    /// # Errors
+    /// What the last of the addresses failed with, such as `AddrInUse`; and with [`per_worker`](Self::per_worker) what the
+    /// system said if the global runtime could not start.
+    pub fn bind<R>(
+        self,
+        addr: impl ToSocketAddrs,
+        handler: impl Fn(&UdpSocket, Vec<u8>, SocketAddr) -> R + Send + Sync + 'static,
+    ) -> io::Result<DatagramServer> {
+        let sockets = bind(addr, self.settings.sources()?, bind_one, UdpSocket::local_addr)?;
+        Ok(DatagramServer::with(self.settings, sockets, handler))
     }
 
     /// A server on a socket that there is already.
@@ -227,11 +249,6 @@ impl DatagramServerBuilder {
         socket: S,
         handler: impl Fn(&S, Vec<u8>, S::Addr) -> R + Send + Sync + 'static,
     ) -> DatagramServer<S> {
-        let handler = move |(socket, data, peer): Item<S>| drop(handler(&socket, data, peer));
-        DatagramServer {
-            core: Core::new(self.settings, 1, handler),
-            address: socket.local_addr(),
-            socket: Mutex::new(Some(Arc::new(socket))),
-        }
+        DatagramServer::with(self.settings, vec![socket], handler)
     }
 }

@@ -1,7 +1,7 @@
 //! Where a server's connections come from.
 #![forbid(unsafe_code)]
 
-use crate::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use crate::net::{SocketAddr, TcpListener, TcpStream};
 use crate::os::unix::net::{self as unix, UnixListener, UnixStream};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
@@ -54,7 +54,7 @@ impl Listener for UnixListener {
     }
 }
 
-fn bind_one(address: SocketAddr, backlog: i32, shared: bool) -> io::Result<TcpListener> {
+pub(super) fn bind_one(address: SocketAddr, backlog: i32, shared: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // As std: a server that is started again need not wait for its old connections' last packets.
     socket.set_reuse_address(true)?;
@@ -64,26 +64,4 @@ fn bind_one(address: SocketAddr, backlog: i32, shared: bool) -> io::Result<TcpLi
     socket.bind(&address.into())?;
     socket.listen(backlog)?;
     Ok(std::net::TcpListener::from(socket).into())
-}
-
-/// Binds `count` listeners to one address: the first of `addresses` that can be had.
-pub(super) fn bind(
-    addresses: impl ToSocketAddrs,
-    backlog: i32,
-    count: usize,
-) -> io::Result<Vec<TcpListener>> {
-    let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on");
-    for address in addresses.to_socket_addrs()? {
-        let listeners = bind_one(address, backlog, count > 1).and_then(|first| {
-            // With port 0 the first has found a free one, which the others share.
-            let address = first.local_addr()?;
-            let others = (1..count).map(|_| bind_one(address, backlog, true));
-            std::iter::once(Ok(first)).chain(others).collect()
-        });
-        match listeners {
-            Ok(listeners) => return Ok(listeners),
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
 }

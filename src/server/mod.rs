@@ -10,6 +10,7 @@
 mod backoff;
 mod core;
 mod datagram;
+mod frame;
 mod listener;
 mod stats;
 mod stream;

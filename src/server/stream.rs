@@ -1,14 +1,13 @@
 //! A server of connections.
 #![forbid(unsafe_code)]
 
-use super::core::{Core, Settings, Source, workers};
-use super::listener::{Listener, bind};
+use super::core::{Settings, Source};
+use super::frame::{Frame, bind, common_settings};
+use super::listener::{Listener, bind_one};
 use super::stats::Stats;
 use crate::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use parking_lot::Mutex;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Runs a handler on a green thread of its own for each connection, as gevent's `StreamServer`.
@@ -44,23 +43,7 @@ use std::time::Duration;
 /// assert_eq!(server.stop(Duration::from_secs(10)), 0, "none had to be killed");
 /// # Ok::<(), io::Error>(())
 /// ```
-pub struct StreamServer<L: Listener = TcpListener> {
-    core: Arc<Core<(L::Stream, L::Addr)>>,
-    address: io::Result<L::Addr>,
-    /// Until they are started.
-    listeners: Mutex<Vec<L>>,
-}
-
-/// The same outcome once more.
-pub(super) fn again<T: Clone>(result: &io::Result<T>) -> io::Result<T> {
-    match result {
-        Ok(value) => Ok(value.clone()),
-        Err(error) => Err(match error.raw_os_error() {
-            Some(errno) => io::Error::from_raw_os_error(errno),
-            None => error.kind().into(),
-        }),
-    }
-}
+pub struct StreamServer<L: Listener = TcpListener>(Frame<L, L::Addr>);
 
 impl<L: Listener> Source for L {
     type Item = (L::Stream, L::Addr);
@@ -103,12 +86,9 @@ impl<L: Listener> StreamServer<L> {
         listeners: Vec<L>,
         handler: impl Fn(L::Stream, L::Addr) -> R + Send + Sync + 'static,
     ) -> Self {
+        let address = listeners[0].local_addr();
         let handler = move |(stream, peer)| drop(handler(stream, peer));
-        Self {
-            core: Core::new(settings, listeners.len(), handler),
-            address: listeners[0].local_addr(),
-            listeners: Mutex::new(listeners),
-        }
+        Self(Frame::new(settings, listeners, address, handler))
     }
 
     /// The address it listens on; also after it has been stopped.
@@ -116,7 +96,7 @@ impl<L: Listener> StreamServer<L> {
     /// # Errors
     /// What the system said when the server was made.
     pub fn local_addr(&self) -> io::Result<L::Addr> {
-        again(&self.address)
+        self.0.local_addr()
     }
 
     /// Begins to accept, on the caller's runtime or the global one. Does nothing if it has begun already. Does not suspend.
@@ -124,8 +104,7 @@ impl<L: Listener> StreamServer<L> {
     /// # Errors
     /// `NotConnected` if it was stopped: that is for good. What [`Builder::spawn`](crate::Builder::spawn) says.
     pub fn start(&self) -> io::Result<()> {
-        let listeners = std::mem::take(&mut *self.listeners.lock());
-        self.core.start(listeners)
+        self.0.start()
     }
 
     /// Starts, and waits until the server has been stopped: by [`stop`](Self::stop), or with its runtime. Suspends a green
@@ -134,8 +113,7 @@ impl<L: Listener> StreamServer<L> {
     /// # Errors
     /// As [`start`](Self::start); and where accepting became impossible because the socket is no listening one.
     pub fn serve_forever(&self) -> io::Result<()> {
-        self.start()?;
-        self.core.wait()
+        self.0.serve_forever()
     }
 
     /// Stops for good: accepts no more, closes the listening sockets, waits until the handlers have ended, kills those that
@@ -145,28 +123,18 @@ impl<L: Listener> StreamServer<L> {
     /// A handler may call it: its own connection is neither waited for nor killed. What a handler waits for must not wait
     /// for this. With `panic = "abort"` nothing can be killed, and it returns after `grace` at the latest.
     pub fn stop(&self, grace: Duration) -> usize {
-        drop(std::mem::take(&mut *self.listeners.lock()));
-        self.core.stop(grace)
+        self.0.stop(grace)
     }
 
     /// What it has done so far.
     pub fn stats(&self) -> Stats {
-        self.core.stats()
-    }
-}
-
-impl<L: Listener> Drop for StreamServer<L> {
-    fn drop(&mut self) {
-        self.core.close();
+        self.0.stats()
     }
 }
 
 impl<L: Listener> fmt::Debug for StreamServer<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamServer")
-            .field("address", &self.address)
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
+        self.0.fmt("StreamServer", f)
     }
 }
 
@@ -187,34 +155,17 @@ impl<L: Listener> fmt::Debug for StreamServer<L> {
 pub struct StreamServerBuilder {
     settings: Settings,
     backlog: i32,
-    listeners: Option<usize>,
 }
 
 impl Default for StreamServerBuilder {
     fn default() -> Self {
-        Self { settings: Settings::default(), backlog: 4096, listeners: None }
+        Self { settings: Settings::default(), backlog: 4096 }
     }
 }
 
 impl StreamServerBuilder {
-    /// How many handlers may run at once; the clients beyond that wait in the backlog, not accepted. Without this, or with
-    /// zero, as many as come.
-    pub fn max_handlers(mut self, limit: usize) -> Self {
-        self.settings.max_handlers = Some(limit).filter(|&limit| limit > 0);
-        self
-    }
-
-    /// The stack size of each handler's green thread, see [`Builder::stack_size`](crate::Builder::stack_size).
-    pub fn stack_size(mut self, bytes: usize) -> Self {
-        self.settings.stack_size = Some(bytes);
-        self
-    }
-
-    /// How the green threads are named in panic messages: "NAME handler" and "NAME acceptor". It costs some memory for each
-    /// connection; without it they have no name.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.settings.name = Some(name.into());
-        self
+    common_settings! {
+        /// How many handlers may run at once; the clients beyond that wait in the backlog, not accepted.
     }
 
     /// How many connections may wait to be accepted; 4096 unless set. The system cuts it at `net.core.somaxconn`. For
@@ -232,7 +183,7 @@ impl StreamServerBuilder {
     /// It pays where many short connections come, which one acceptor cannot take fast enough. Any process of the same user
     /// may listen on such an address too.
     pub fn listeners(mut self, count: usize) -> Self {
-        self.listeners = Some(count.max(1));
+        self.settings.sources = Some(count.max(1));
         self
     }
 
@@ -274,12 +225,8 @@ impl StreamServerBuilder {
         addr: impl ToSocketAddrs,
         handler: impl Fn(TcpStream, SocketAddr) -> R + Send + Sync + 'static,
     ) -> io::Result<StreamServer> {
-        let count = match self.listeners {
-            Some(count) => count,
-            None if self.settings.pinned => workers()?,
-            None => 1,
-        };
-        let listeners = bind(addr, self.backlog, count)?;
+        let bind_one = |address, shared| bind_one(address, self.backlog, shared);
+        let listeners = bind(addr, self.settings.sources()?, bind_one, TcpListener::local_addr)?;
         Ok(StreamServer::with(self.settings, listeners, handler))
     }
 

@@ -553,6 +553,49 @@ fn each_worker_serves_connections_of_its_own() {
 }
 
 #[test]
+fn each_worker_serves_datagrams_of_its_own() {
+    static SERVED: Mutex<Vec<ThreadId>> = Mutex::new(Vec::new());
+    const CLIENTS: usize = 200;
+    let case = |threads: usize, sockets: Option<usize>| {
+        SERVED.lock().unwrap().clear();
+        let handler = |socket: &UdpSocket, data: Vec<u8>, peer| {
+            let thread = std::thread::current().id();
+            yield_now();
+            // Where it stays, what is not `Send` may be shared.
+            let other = spawn_local(move || std::thread::current().id()).join().unwrap();
+            assert_eq!((other, std::thread::current().id()), (thread, thread));
+            SERVED.lock().unwrap().push(thread);
+            socket.send_to(&data, peer)
+        };
+        let mut builder = DatagramServer::builder().max_handlers(16).per_worker();
+        if let Some(count) = sockets {
+            builder = builder.sockets(count);
+        }
+        let server = builder.bind("127.0.0.1:0", handler).unwrap();
+        server.start().unwrap();
+        for number in 0..CLIENTS {
+            let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+            client.send_to(&number.to_le_bytes(), server.local_addr().unwrap()).unwrap();
+            let mut reply = [0; 8];
+            assert_eq!(client.recv_from(&mut reply).unwrap().1, server.local_addr().unwrap());
+            assert_eq!(number.to_le_bytes(), reply);
+        }
+        assert_eq!(server.stop(LIMIT), 0);
+        assert_eq!((server.stats().finished, server.stats().panicked), (CLIENTS as u64, 0));
+        let served = std::mem::take(&mut *SERVED.lock().unwrap());
+        assert_eq!(served.len(), CLIENTS);
+        assert_eq!(served.into_iter().collect::<HashSet<_>>().len(), threads);
+    };
+    within_limit(move || {
+        Runtime::new_current_thread().unwrap().run_local(move || case(1, None)).unwrap();
+        for count in [1, 2, 8] {
+            workers(count).run(move || case(count, None)).unwrap();
+        }
+        workers(4).run(move || case(2, Some(2))).unwrap();
+    });
+}
+
+#[test]
 fn acceptors_that_never_began_end_with_their_runtime() {
     within_limit(|| {
         let runtime = workers(3);

@@ -1,0 +1,125 @@
+//! What servers of every kind have in common around the [core](super::core): the sources until they are started, the address,
+//! and settings.
+#![forbid(unsafe_code)]
+
+use super::core::{Core, Settings, Source};
+use super::stats::Stats;
+use crate::net::{SocketAddr, ToSocketAddrs};
+use parking_lot::Mutex;
+use std::fmt;
+use std::io;
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A server that closes when it is dropped. `A` is its address.
+pub(super) struct Frame<S: Source, A> {
+    core: Arc<Core<S::Item>>,
+    address: io::Result<A>,
+    /// Until they are started.
+    sources: Mutex<Vec<S>>,
+}
+
+impl<S: Source, A: Clone + fmt::Debug> Frame<S, A> {
+    pub(super) fn new(
+        settings: Settings,
+        sources: Vec<S>,
+        address: io::Result<A>,
+        handler: impl Fn(S::Item) + Send + Sync + 'static,
+    ) -> Self {
+        let core = Core::new(settings, sources.len(), handler);
+        Self { core, address, sources: Mutex::new(sources) }
+    }
+
+    pub(super) fn local_addr(&self) -> io::Result<A> {
+        match &self.address {
+            Ok(address) => Ok(address.clone()),
+            Err(error) => Err(match error.raw_os_error() {
+                Some(errno) => io::Error::from_raw_os_error(errno),
+                None => error.kind().into(),
+            }),
+        }
+    }
+
+    pub(super) fn start(&self) -> io::Result<()> {
+        let sources = mem::take(&mut *self.sources.lock());
+        self.core.start(sources)
+    }
+
+    pub(super) fn serve_forever(&self) -> io::Result<()> {
+        self.start()?;
+        self.core.wait()
+    }
+
+    pub(super) fn stop(&self, grace: Duration) -> usize {
+        drop(mem::take(&mut *self.sources.lock()));
+        self.core.stop(grace)
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        self.core.stats()
+    }
+
+    pub(super) fn fmt(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("address", &self.address)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Source, A> Drop for Frame<S, A> {
+    fn drop(&mut self) {
+        self.core.close();
+    }
+}
+
+/// Binds `count` sockets to one address: the first of `addresses` that can be had. `bind` is told whether others share it.
+pub(super) fn bind<S>(
+    addresses: impl ToSocketAddrs,
+    count: usize,
+    bind: impl Fn(SocketAddr, bool) -> io::Result<S>,
+    local_addr: impl Fn(&S) -> io::Result<SocketAddr>,
+) -> io::Result<Vec<S>> {
+    let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on");
+    for address in addresses.to_socket_addrs()? {
+        let sockets = bind(address, count > 1).and_then(|first| {
+            // With port 0 the first has found a free one, which the others share.
+            let address = local_addr(&first)?;
+            let others = (1..count).map(|_| bind(address, true));
+            std::iter::once(Ok(first)).chain(others).collect()
+        });
+        match sockets {
+            Ok(sockets) => return Ok(sockets),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// Methods of a builder with the field `settings`; what is said of the limit is up to the kind of server.
+macro_rules! common_settings {
+    ($(#[$limit:meta])*) => {
+        $(#[$limit])*
+        /// Without this, or with zero, as many as come.
+        pub fn max_handlers(mut self, limit: usize) -> Self {
+            self.settings.max_handlers = Some(limit).filter(|&limit| limit > 0);
+            self
+        }
+
+        /// The stack size of each handler's green thread, see [`Builder::stack_size`](crate::Builder::stack_size).
+        pub fn stack_size(mut self, bytes: usize) -> Self {
+            self.settings.stack_size = Some(bytes);
+            self
+        }
+
+        /// How the green threads are named in panic messages: "NAME handler" and "NAME acceptor". It costs some memory for
+        /// each handler; without it they have no name.
+        pub fn name(mut self, name: impl Into<String>) -> Self {
+            self.settings.name = Some(name.into());
+            self
+        }
+    };
+}
+
+pub(super) use common_settings;
