@@ -138,9 +138,7 @@ impl Family {
             daemons.ending = true;
             daemons.living.values().cloned().collect()
         };
-        if !cfg!(panic = "abort") {
-            living.iter().for_each(TaskRef::kill);
-        }
+        living.iter().for_each(TaskRef::kill);
     }
 
     fn names(&self) -> Vec<String> {

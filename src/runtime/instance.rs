@@ -28,7 +28,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How long a runtime that is dropped waits for its green threads to unwind before it gives them up.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(if cfg!(panic = "unwind") { 5 } else { 0 });
 /// How long it waits after that for workers that do not come back from user code.
 const LAST_GRACE: Duration = Duration::from_secs(1);
 
@@ -68,7 +68,8 @@ enum Flavour {
 /// Ends it: green threads that still run are killed (unwound at their next suspension point) and new ones never run.
 /// Dropping waits for that; on a green thread it suspends that only. What has not ended after five seconds is given up:
 /// its stack is leaked and its name printed; [`shutdown`](Self::shutdown) returns it instead. Dropped by one of its own green
-/// threads, it ends in the background.
+/// threads, it ends in the background. With `panic = "abort"` nothing can be unwound, and those that have begun are given up
+/// at once.
 #[derive(Debug)]
 pub struct Runtime {
     scheduler: Arc<Scheduler>,
@@ -224,7 +225,9 @@ impl Runtime {
                 self.check_is_own()
                     .map_err(|error| JoinError::new(Cause::Io(error), Some("main")))?;
                 let (family, joinable) = self.spawn_main(main, |task| self.push(task))?;
-                if let Err(names) = family.wait_and_free(GRACE) {
+                if let Err(names) = family.wait_and_free(GRACE)
+                    && cfg!(panic = "unwind")
+                {
                     report_given_up_daemons(&names);
                 }
                 finished(joinable)

@@ -244,8 +244,9 @@ impl Parker {
         let (token, unwinding, shielded) = sleeper.with(|task| {
             (task.park_word().prepare(), is_unwinding_as(task, green), task.is_shielded())
         });
-        // While unwinding, a second unwind would abort the process: the kill stays pending.
-        let interruptible = interruptible && !unwinding && !shielded;
+        // While unwinding, a second unwind would abort the process, and where none is possible, the first: the kill stays
+        // pending.
+        let interruptible = interruptible && !unwinding && !shielded && cfg!(panic = "unwind");
         Self { sleeper, token, interruptible, unwinding, not_send: PhantomData }
     }
 
@@ -437,11 +438,6 @@ pub(crate) fn block_os_thread<E>(
         raise_kill();
     }
     Ok(in_time)
-}
-
-/// Ends the calling green thread as if it had been killed.
-pub(crate) fn end_as_killed() -> ! {
-    resume(Box::new(Kill))
 }
 
 /// Runs `body` and stops whatever unwinds out of it.

@@ -260,9 +260,7 @@ fn workers() -> io::Result<usize> {
 }
 
 fn kill(thread: &Thread) {
-    if !cfg!(panic = "abort") {
-        thread.task().kill();
-    }
+    thread.task().kill();
 }
 
 impl<T: Send + 'static> Core<T> {

@@ -4,7 +4,7 @@
 use super::{JoinHandle, LocalJoinHandle, Scope, ScopedJoinHandle, context};
 use crate::runtime::family::Family;
 use crate::runtime::paused::Paused;
-use crate::runtime::task::{Heritage, Joinable, Meta, Started, TaskRef, current, new_task};
+use crate::runtime::task::{Body, Heritage, Joinable, Meta, Started, TaskRef, current, new_task};
 use crate::runtime::{Runtime, global};
 use crate::stack::StackSize;
 use crate::stack::budget::{self, Reservation};
@@ -254,6 +254,19 @@ impl Builder {
     ) -> io::Result<ScopedJoinHandle<'scope, T>>
     where
         F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        self.spawn_in(scope, body)
+    }
+
+    /// As [`spawn_scoped`](Self::spawn_scoped), for what need not be a closure.
+    pub(super) fn spawn_in<'scope, 'env, F, T>(
+        self,
+        scope: &'scope Scope<'scope, 'env>,
+        body: F,
+    ) -> io::Result<ScopedJoinHandle<'scope, T>>
+    where
+        F: Body<T> + Send + 'scope,
         T: Send + 'scope,
     {
         if self.is_paused() {

@@ -4,7 +4,9 @@
 use super::timeout::{Limited, new_limit_id, run_limited};
 use super::{Builder, JoinError, ScopedJoinHandle, current};
 use crate::runtime::park;
-use crate::runtime::task::{Cause, Limit, Scope, TaskRef, enter_scope, is_interruption};
+use crate::runtime::task::{
+    Cause, EndedAsKilled, Limit, MayEnd, Scope, TaskRef, enter_scope, is_interruption,
+};
 use parking_lot::Mutex;
 use std::error::Error;
 use std::fmt;
@@ -110,7 +112,7 @@ impl<E> Clone for TaskGroup<'_, '_, E> {
 /// An error of `body` counts as that of a task. A kill of a single task, by its handle, is not a failure. What is killed or
 /// ended unwinds, see [`JoinHandle::kill`](crate::JoinHandle::kill). Where the caller itself is killed, or a
 /// [`timeout`](crate::timeout()) around it expires, the tasks are killed and waited for, as those of a [`scope`](crate::scope) are. With
-/// `panic = "abort"` nothing can be unwound: all run to their ends. On an OS thread that waits for a socket, `body` ends
+/// `panic = "abort"` nothing can be unwound: all that have begun run to their ends. On an OS thread that waits for a socket, `body` ends
 /// when that wait is over.
 ///
 /// # Errors
@@ -207,19 +209,20 @@ impl<'scope, 'env, E> TaskGroup<'scope, 'env, E> {
         E: Send + 'scope,
     {
         let group = self.clone();
-        builder.spawn_scoped(self.scope, move || match park::catch(body) {
-            Ok(Ok(value)) => value,
+        let body = move || match park::catch(body) {
+            Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
                 group.fail(TaskError::Failed(error));
-                park::end_as_killed()
+                Err(EndedAsKilled)
             }
             Err(payload) if is_interruption(&*payload) => park::resume(payload),
             Err(payload) => {
                 let error = JoinError::from_payload(payload, current().name());
                 group.fail(TaskError::Panicked(error));
-                park::end_as_killed()
+                Err(EndedAsKilled)
             }
-        })
+        };
+        builder.spawn_in(self.scope, MayEnd(body))
     }
 
     /// Keeps the error, kills every task of the group, and ends its body at the wait it is in or at its next one.

@@ -35,8 +35,16 @@ pub(super) fn start(thread: &Thread) {
 }
 
 pub(super) fn kill(thread: &Thread) {
-    if !cfg!(panic = "abort") {
-        thread.task().kill();
+    thread.task().kill();
+    #[cfg(panic = "abort")]
+    if thread.task().has_started() && !thread.task().is_done() {
+        static ONCE: std::sync::Once = std::sync::Once::new();
+        ONCE.call_once(|| {
+            let name = thread.name().unwrap_or("<unnamed>");
+            crate::sys::report(format_args!(
+                "green thread '{name}' has been killed but goes on: with panic = \"abort\" nothing can be unwound"
+            ));
+        });
     }
 }
 
@@ -90,7 +98,9 @@ impl<T> JoinHandle<T> {
     /// body that catches it and returns a value has that value; one that goes on is killed again at its next suspension.
     /// Where a destructor waits while a function is already returning, the kill unwinds out of that destructor, and rustc (1.95)
     /// then leaks the value that was being returned.
-    /// With `panic = "abort"` nothing can be unwound, and this does nothing.
+    ///
+    /// With `panic = "abort"` nothing can be unwound: one that has begun goes on, which is said on standard error the first
+    /// time.
     pub fn kill(&self) {
         kill(self.thread());
     }

@@ -7,16 +7,24 @@ use crate::runtime::task::{Expired, Limit, TaskRef};
 use crate::sys::time::deadline_after;
 use std::any::Any;
 use std::fmt;
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// The time of a [`timeout`] ran out.
+/// The time of a [`timeout`] ran out. With `panic = "abort"`: there are no timeouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed(());
 
+/// Whether what runs can be ended before it returns.
+const CAN_END: bool = cfg!(panic = "unwind");
+
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the timeout elapsed")
+        f.write_str(if CAN_END {
+            "the timeout elapsed"
+        } else {
+            "no timeouts with panic = \"abort\": nothing can be unwound"
+        })
     }
 }
 
@@ -24,7 +32,8 @@ impl std::error::Error for Elapsed {}
 
 impl From<Elapsed> for std::io::Error {
     fn from(elapsed: Elapsed) -> Self {
-        Self::new(std::io::ErrorKind::TimedOut, elapsed)
+        let kind = if CAN_END { ErrorKind::TimedOut } else { ErrorKind::Unsupported };
+        Self::new(kind, elapsed)
     }
 }
 
@@ -34,10 +43,13 @@ impl From<Elapsed> for std::io::Error {
 /// What finished in time is never cut down late, so `Ok` may also come after the time is over. Code that does not wait is
 /// not interrupted; a `duration` of zero ends `body` at its first wait. Of nested timeouts the one whose time is over ends,
 /// and none takes another's end for its own. A generator or greenlet that began outside must not be switched to and fro
-/// from inside: that panics. With `panic = "abort"` nothing can be unwound, and `body` runs to its end.
+/// from inside: that panics.
 ///
 /// # Errors
-/// [`Elapsed`] if the time ran out.
+/// [`Elapsed`] if the time ran out. As an `io::Error` it is a `TimedOut`.
+///
+/// With `panic = "abort"` nothing can be unwound. Rather than let `body` run for longer than was asked for, it is not run at
+/// all, and the error says why; as an `io::Error` it is an `Unsupported`. A time without end is no limit, there and here.
 ///
 /// # Examples
 /// ```
@@ -80,6 +92,9 @@ where
     if deadline.is_none() {
         return Ok(body());
     }
+    if !CAN_END {
+        return Err(Elapsed(()));
+    }
     match run_limited(Limit { deadline, id: new_limit_id() }, body) {
         Limited::Done(value) => Ok(value),
         Limited::Expired => Err(Elapsed(())),
@@ -104,7 +119,7 @@ pub(super) fn new_limit_id() -> u64 {
 
 /// Runs `body` inside `limit`.
 pub(super) fn run_limited<T>(limit: Limit, body: impl FnOnce() -> T) -> Limited<T> {
-    if cfg!(panic = "abort") {
+    if !CAN_END {
         return Limited::Done(body());
     }
     let _settled = park::settle();

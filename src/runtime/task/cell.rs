@@ -1,5 +1,6 @@
 //! A task of a certain type: the header, and behind it the body that becomes the result.
 
+use super::body::{Body, EndedAsKilled};
 use super::error::{Cause, JoinError, is_interruption};
 use super::header::{Header, Published, VTable};
 use super::link::Link;
@@ -83,7 +84,7 @@ fn link_panicked(task: &TaskRef, payload: Box<dyn Any + Send>) {
     uncaught::tell(&Thread::new(task.clone()), error);
 }
 
-impl<F: FnOnce() -> T, T> Task<F, T> {
+impl<F: Body<T>, T> Task<F, T> {
     const VTABLE: VTable = VTable {
         run: Self::run,
         abandon: Self::abandon,
@@ -119,11 +120,15 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
             drop_quietly(body);
             Err(JoinError::new(Cause::Killed, shared.name()))
         } else {
-            catch_unwind(AssertUnwindSafe(body)).map_err(|payload| {
-                let error = JoinError::from_payload(payload, shared.name());
-                shared.note_failure(&error);
-                error
-            })
+            match catch_unwind(AssertUnwindSafe(|| body.run())) {
+                Ok(Ok(value)) => Ok(value),
+                Ok(Err(EndedAsKilled)) => Err(JoinError::new(Cause::Killed, shared.name())),
+                Err(payload) => {
+                    let error = JoinError::from_payload(payload, shared.name());
+                    shared.note_failure(&error);
+                    Err(error)
+                }
+            }
         };
         // SAFETY: this is the hub's thread, and the result is not published yet.
         unsafe { Self::hand_over(&task, result) };
@@ -219,7 +224,7 @@ pub(crate) fn new_task<F, T>(
     reservation: Reservation,
 ) -> (TaskRef, Joinable<T>)
 where
-    F: FnOnce() -> T + 'static,
+    F: Body<T> + 'static,
     T: 'static,
 {
     // SAFETY: neither of the two borrows anything.
@@ -241,10 +246,10 @@ pub(super) unsafe fn new_borrowing_task<F, T>(
     reservation: Reservation,
 ) -> (TaskRef, Joinable<T>)
 where
-    F: FnOnce() -> T,
+    F: Body<T>,
 {
     struct Types<F, T>(PhantomData<(F, T)>);
-    impl<F: FnOnce() -> T, T> Types<F, T> {
+    impl<F: Body<T>, T> Types<F, T> {
         const VTABLE: &'static VTable = &Task::<F, T>::VTABLE;
     }
     let task = memory::allocate::<Task<F, T>>();

@@ -84,6 +84,12 @@ impl TaskRef {
 
     // --- the end ------------------------------------------------------------------------------------------------
 
+    /// Whether the body may have begun.
+    #[cfg(panic = "abort")]
+    pub(crate) fn has_started(&self) -> bool {
+        !self.header().control.load(Ordering::Relaxed).is_null()
+    }
+
     #[inline]
     pub(crate) fn is_done(&self) -> bool {
         self.header().done.load(Ordering::Acquire)

@@ -14,7 +14,7 @@ pub(super) static INTERRUPTIONS: AtomicUsize = AtomicUsize::new(0);
 /// Whether any task has been killed and not ended, or is inside a timeout.
 #[inline(always)]
 pub(crate) fn any_interruption() -> bool {
-    INTERRUPTIONS.load(Ordering::SeqCst) != 0
+    cfg!(panic = "unwind") && INTERRUPTIONS.load(Ordering::SeqCst) != 0
 }
 
 /// One open timeout of a thread, or a block that others may end.

@@ -5,6 +5,7 @@
 //! part of that bargain by holding each `Started` in one place only: its ready queue, its timers, or nowhere while the
 //! task waits, and by forgetting it when [`switch::resume`] says that the task has ended.
 
+mod body;
 mod cell;
 mod completion;
 mod context;
@@ -29,6 +30,7 @@ mod thread;
 #[cfg(feature = "watchdog")]
 mod watched;
 
+pub(crate) use body::{Body, EndedAsKilled, MayEnd};
 pub(crate) use cell::{Joinable, drop_quietly, new_task};
 pub(crate) use context::Context;
 pub use error::JoinError;

@@ -4,6 +4,7 @@
 //! or goes on unwinding. Nothing rests on a destructor: a handle may be forgotten, and the closure cannot get at the scope
 //! but by reference. A task that was given up, whose frames remain for ever, keeps the scope from ever ending.
 
+use super::body::Body;
 use super::cell::{Joinable, new_borrowing_task};
 use super::error::is_interruption;
 use super::meta::Meta;
@@ -53,7 +54,7 @@ impl<'scope> Scope<'scope, '_> {
         reservation: Reservation,
     ) -> (TaskRef, Joinable<T>)
     where
-        F: FnOnce() -> T + 'scope,
+        F: Body<T> + 'scope,
         T: 'scope,
     {
         // SAFETY: `'scope` ends when `enter_scope` returns or unwinds. It does so only after it has seen each registered
@@ -84,9 +85,6 @@ impl<'scope> Scope<'scope, '_> {
 
     /// Kills the children that have not ended, and those that are still to come.
     pub(crate) fn kill_children(&self) {
-        if cfg!(panic = "abort") {
-            return;
-        }
         let tasks = {
             let mut children = self.children.lock();
             children.killed = true;

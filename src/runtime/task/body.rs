@@ -1,0 +1,26 @@
+//! What a green thread runs.
+#![forbid(unsafe_code)]
+
+/// The body has ended without a value and without unwinding: it is to look as if killed.
+pub(crate) struct EndedAsKilled;
+
+/// What a green thread runs, to get its value.
+pub(crate) trait Body<T> {
+    fn run(self) -> Result<T, EndedAsKilled>;
+}
+
+impl<F: FnOnce() -> T, T> Body<T> for F {
+    #[inline(always)]
+    fn run(self) -> Result<T, EndedAsKilled> {
+        Ok(self())
+    }
+}
+
+/// A body that may end as if killed.
+pub(crate) struct MayEnd<F>(pub(crate) F);
+
+impl<F: FnOnce() -> Result<T, EndedAsKilled>, T> Body<T> for MayEnd<F> {
+    fn run(self) -> Result<T, EndedAsKilled> {
+        self.0()
+    }
+}
