@@ -381,53 +381,6 @@ fn a_generator_must_not_yield_out_of_a_timeout() {
     assert!(payload.downcast_ref::<String>().is_some() || payload.downcast_ref::<&str>().is_some());
 }
 
-/// Kill storm: sleeping, joining, parked, in destructors. Repeatable by its seed, up to the scheduling of the workers.
-#[test]
-fn a_storm_of_kills_loses_nothing() {
-    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = move || {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        seed
-    };
-    for workers in [1, 2, 8] {
-        let runtime = Runtime::builder().workers(workers).build().unwrap();
-        let dropped = Arc::new(AtomicUsize::new(0));
-        let handles: Vec<_> = (0..3000)
-            .map(|_| {
-                let held = CountDrop(Arc::clone(&dropped));
-                let kind = random() % 5;
-                runtime.spawn(move || {
-                    let _held = held;
-                    match kind {
-                        0 => sleep(LONG),
-                        1 => park(),
-                        2 => spawn(|| sleep(LONG)).join().unwrap(),
-                        3 => {
-                            let _ = timeout(SHORT, || sleep(LONG));
-                            sleep(LONG);
-                        }
-                        _ => loop {
-                            yield_now();
-                        },
-                    }
-                })
-            })
-            .collect();
-        for handle in &handles {
-            if random() % 4 == 0 {
-                std::thread::yield_now();
-            }
-            handle.kill();
-        }
-        for handle in handles {
-            assert!(handle.join().unwrap_err().is_killed());
-        }
-        assert_eq!(dropped.load(Ordering::SeqCst), 3000);
-    }
-}
-
 #[test]
 fn locks_are_poisoned_by_own_panics_only() {
     use greenthread::sync::Mutex;

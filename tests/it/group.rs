@@ -1,6 +1,6 @@
 //! Groups: green threads that succeed or fail together.
 
-use crate::support::{FOR_EVER, OnDrop, Random, everywhere, until, within_limit, workers};
+use crate::support::{FOR_EVER, OnDrop, everywhere, until, within_limit, workers};
 use greenthread::thread::{GroupError, TaskError, TaskGroup, group, park};
 use greenthread::{Builder, Runtime, shield, sleep, timeout, yield_now};
 use std::convert::Infallible;
@@ -261,68 +261,6 @@ fn a_killed_owner_kills_its_group() {
             owner.kill();
             assert!(owner.join().unwrap_err().is_killed());
             assert_eq!(unwound.load(Ordering::SeqCst), 3);
-        }
-    });
-}
-
-/// Failures, panics and kills at random. Repeatable by its seed, up to the scheduling of the workers.
-#[test]
-fn a_storm_loses_nothing() {
-    fn one(random: &mut Random, begun: &AtomicUsize, ended: &AtomicUsize) {
-        let expected = AtomicUsize::new(0);
-        let result = group(|g| {
-            for _ in 0..random.below(6) {
-                let kind = random.below(8);
-                let expected = &expected;
-                let handle = g.spawn(move || {
-                    begun.fetch_add(1, Ordering::SeqCst);
-                    let _ends = OnDrop(|| {
-                        ended.fetch_add(1, Ordering::SeqCst);
-                    });
-                    match kind {
-                        0..3 => sleep(FOR_EVER),
-                        3 => sleep(Duration::from_micros(200)),
-                        4 => yield_now(),
-                        5 => drop(timeout(SHORT, park)),
-                        _ => {
-                            expected.fetch_add(1, Ordering::SeqCst);
-                            return Err(kind);
-                        }
-                    }
-                    Ok(())
-                });
-                if random.below(3) == 0 {
-                    handle.kill();
-                }
-            }
-            let _ = timeout(Duration::from_millis(20), || sleep(FOR_EVER));
-            Err::<(), _>(99)
-        });
-        let failed = expected.load(Ordering::SeqCst);
-        let errors = result.unwrap_err().into_errors().len();
-        assert!(errors == failed || errors == failed + 1, "{errors} of {failed}");
-    }
-    within_limit(|| {
-        let mut random = Random(0x2545_f491_4f6c_dd1d);
-        for count in [1, 2, 8] {
-            let runtime = workers(count);
-            let (begun, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-            let owners: Vec<_> = (0..600)
-                .map(|_| {
-                    let (begun, ended) = (Arc::clone(&begun), Arc::clone(&ended));
-                    let seed = random.below(u64::MAX) | 1;
-                    runtime.spawn(move || one(&mut Random(seed), &begun, &ended))
-                })
-                .collect();
-            for owner in owners {
-                if random.below(2) == 0 {
-                    owner.kill();
-                }
-                if let Err(error) = owner.join() {
-                    assert!(error.is_killed(), "{error}");
-                }
-            }
-            assert_eq!(begun.load(Ordering::SeqCst), ended.load(Ordering::SeqCst));
         }
     });
 }

@@ -1,8 +1,8 @@
 //! Scopes: green threads that borrow from their spawner.
 
-use crate::support::{FOR_EVER, OnDrop, Random, everywhere, until, within_limit, workers};
+use crate::support::{FOR_EVER, OnDrop, everywhere, until, within_limit, workers};
 use greenthread::thread::{self, ScopedJoinHandle, park};
-use greenthread::{Builder, Runtime, scope, shield, sleep, spawn, timeout, yield_now};
+use greenthread::{Builder, Runtime, scope, shield, sleep, timeout, yield_now};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -433,97 +433,5 @@ fn a_scope_with_a_child_that_is_given_up_never_returns() {
         drop(runtime);
         assert!(owner.join().unwrap_err().is_killed());
         assert!(!left.load(Ordering::SeqCst), "its frames are left as they were");
-    });
-}
-
-/// Owners and children killed at random, at every point. Repeatable by its seed, up to the scheduling of the workers.
-#[test]
-fn a_storm_of_kills_loses_nothing() {
-    within_limit(|| {
-        let mut random = Random(0x9e37_79b9_7f4a_7c15);
-        for count in [1, 2, 8] {
-            let runtime = workers(count);
-            let (begun, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-            let owners: Vec<_> = (0..600)
-                .map(|_| {
-                    let (begun, ended) = (Arc::clone(&begun), Arc::clone(&ended));
-                    let seed = random.below(u64::MAX) | 1;
-                    runtime.spawn(move || storm(&mut Random(seed), &begun, &ended))
-                })
-                .collect();
-            for owner in &owners {
-                match random.below(4) {
-                    0 => std::thread::yield_now(),
-                    1 => continue,
-                    _ => {}
-                }
-                owner.kill();
-            }
-            for owner in owners {
-                if let Err(error) = owner.join() {
-                    assert!(error.is_killed(), "{error}");
-                }
-            }
-            assert_eq!(begun.load(Ordering::SeqCst), ended.load(Ordering::SeqCst));
-        }
-    });
-}
-
-fn storm(random: &mut Random, begun: &AtomicUsize, ended: &AtomicUsize) {
-    let on_my_stack = AtomicUsize::new(0);
-    let count = |wait: bool| {
-        begun.fetch_add(1, Ordering::SeqCst);
-        let on_my_stack = &on_my_stack;
-        on_my_stack.fetch_add(1, Ordering::SeqCst);
-        OnDrop(move || {
-            // Not a kill's to cut short, even where nothing unwinds yet.
-            shield(|| {
-                if wait {
-                    sleep(Duration::from_micros(100));
-                }
-                on_my_stack.fetch_sub(1, Ordering::SeqCst);
-                ended.fetch_add(1, Ordering::SeqCst);
-            });
-        })
-    };
-    let _all_have_left = OnDrop(|| assert_eq!(on_my_stack.load(Ordering::SeqCst), 0));
-    let _ = timeout(Duration::from_millis(20 + random.below(20)), || {
-        scope(|s| {
-            let handles: Vec<_> = (0..1 + random.below(5))
-                .map(|_| {
-                    let (kind, wait) = (random.below(6), random.below(3) == 0);
-                    let count = &count;
-                    s.spawn(move || {
-                        let _counted = count(wait);
-                        match kind {
-                            0 => sleep(FOR_EVER),
-                            1 => yield_now(),
-                            2 => scope(|s| {
-                                s.spawn(|| {
-                                    let _counted = count(wait);
-                                    sleep(FOR_EVER);
-                                });
-                            }),
-                            3 => drop(s.spawn(move || {
-                                let _counted = count(wait);
-                                sleep(Duration::from_millis(1));
-                            })),
-                            4 => drop(timeout(SHORT, park)),
-                            _ => {
-                                let _ = spawn(|| sleep(SHORT)).join();
-                            }
-                        }
-                    })
-                })
-                .collect();
-            for handle in handles {
-                match random.below(5) {
-                    0 => handle.kill(),
-                    1 => drop(handle.join()),
-                    2 => std::mem::forget(handle),
-                    _ => {}
-                }
-            }
-        });
     });
 }

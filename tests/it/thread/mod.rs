@@ -6,6 +6,5 @@ mod enumerate;
 mod later;
 mod link;
 mod local;
-mod storm;
 mod uncaught;
 mod wait;
