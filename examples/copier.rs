@@ -3,16 +3,17 @@
 //!     cargo run --release --example copier -- FROM TO
 //!     cargo run --release --example copier -- --check
 //!
-//! Disks block OS threads: each piece of work there runs on the pool of `blocking`, and the green threads wait for it.
+//! Disks block OS threads: `greenthread::fs` sees to it that the green threads wait for them, and not the workers.
 
 mod shared {
     pub mod scratch;
 }
 
+use greenthread::fs::{self, File};
+use greenthread::os::unix::fs::symlink;
+use greenthread::spawn;
 use greenthread::sync::{Arc, Semaphore, mpsc};
-use greenthread::{blocking, spawn};
 use shared::scratch::Scratch;
-use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -58,25 +59,17 @@ impl Plan {
 }
 
 /// Copies a file in pieces, and tells of each.
-fn copy(from: PathBuf, to: PathBuf, progress: &mpsc::Sender<u64>) -> io::Result<()> {
-    let mut files = blocking(move || {
-        let from = File::open(from)?;
-        let (target, permissions) = (File::create(to)?, from.metadata()?.permissions());
-        target.set_permissions(permissions)?;
-        Ok::<_, io::Error>((from, target, vec![0; CHUNK]))
-    })?;
+fn copy(from: &Path, to: &Path, progress: &mpsc::Sender<u64>) -> io::Result<()> {
+    let (mut from, mut to) = (File::open(from)?, File::create(to)?);
+    to.set_permissions(from.metadata()?.permissions())?;
+    let mut chunk = vec![0; CHUNK];
     loop {
-        let (from, mut to, chunk, got) = blocking(move || {
-            let (mut from, mut to, mut chunk) = files;
-            let got = from.read(&mut chunk)?;
-            to.write_all(&chunk[..got])?;
-            Ok::<_, io::Error>((from, to, chunk, got))
-        })?;
+        let got = from.read(&mut chunk)?;
         if got == 0 {
-            return to.flush();
+            return Ok(());
         }
+        to.write_all(&chunk[..got])?;
         let _ = progress.send(got as u64);
-        files = (from, to, chunk);
     }
 }
 
@@ -138,33 +131,26 @@ fn show(total: u64, events: &mpsc::Receiver<u64>) {
 
 fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
     let begin = Instant::now();
-    let (root, target) = (from.to_owned(), to.to_owned());
-    let plan = blocking(move || {
-        let plan = Plan::read(&root)?;
-        if target.starts_with(&root) {
-            return Err(io::Error::other("a folder cannot be copied into itself"));
-        }
-        for folder in &plan.folders {
-            fs::create_dir(target.join(folder))?;
-        }
-        for link in &plan.links {
-            std::os::unix::fs::symlink(fs::read_link(root.join(link))?, target.join(link))?;
-        }
-        Ok(plan)
-    })?;
+    let plan = Plan::read(from)?;
+    if to.starts_with(from) {
+        return Err(io::Error::other("a folder cannot be copied into itself"));
+    }
+    for folder in &plan.folders {
+        fs::create_dir(to.join(folder))?;
+    }
+    for link in &plan.links {
+        symlink(fs::read_link(from.join(link))?, to.join(link))?;
+    }
     let total = plan.files.iter().map(|(_, size)| size).sum();
     let (sender, receiver) = mpsc::channel();
     let progress = spawn(move || show(total, &receiver));
     let (root, target) = (from.to_owned(), to.to_owned());
-    for_each(&plan.files, move |path| copy(root.join(path), target.join(path), &sender))?;
+    for_each(&plan.files, move |path| copy(&root.join(path), &target.join(path), &sender))?;
     progress.join().map_err(io::Error::other)?;
     let (root, target) = (from.to_owned(), to.to_owned());
-    for_each(&plan.files, move |path| {
-        let (one, other) = (root.join(path), target.join(path));
-        match blocking(move || is_same(&one, &other))? {
-            true => Ok(()),
-            false => Err(io::Error::other("the copy differs")),
-        }
+    for_each(&plan.files, move |path| match is_same(&root.join(path), &target.join(path))? {
+        true => Ok(()),
+        false => Err(io::Error::other("the copy differs")),
     })?;
     println!(
         "{} files and {} folders, {total} bytes, copied and compared in {:.2} s",
@@ -184,7 +170,7 @@ fn check() -> io::Result<()> {
         let data: Vec<u8> = (0..i * i * 2).map(|at| ((at * i) >> 3) as u8).collect();
         fs::write(folder.join(format!("file {i}")), data)?;
     }
-    std::os::unix::fs::symlink("0/0/file 0", from.join("link"))?;
+    symlink("0/0/file 0", from.join("link"))?;
     copy_folder(&from, &to)?;
     // The check does not believe the program.
     let (there, here) = (Plan::read(&from)?, Plan::read(&to)?);
