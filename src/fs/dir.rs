@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, DirEntryExt};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::vec;
@@ -39,6 +40,10 @@ pub struct ReadDir {
     inner: Option<std::fs::ReadDir>,
     batch: vec::IntoIter<io::Result<DirEntry>>,
 }
+
+// An error among the entries read ahead may be anything; nobody can see it half changed.
+impl UnwindSafe for ReadDir {}
+impl RefUnwindSafe for ReadDir {}
 
 impl Iterator for ReadDir {
     type Item = io::Result<DirEntry>;

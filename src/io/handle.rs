@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -55,6 +56,10 @@ pub struct Io<T> {
     modes: Arc<Modes>,
     inner: T,
 }
+
+// Between two operations nothing is half changed, as in the kernel's object.
+impl<T> UnwindSafe for Io<T> {}
+impl<T> RefUnwindSafe for Io<T> {}
 
 impl<T: AsFd + fmt::Debug> fmt::Debug for Io<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

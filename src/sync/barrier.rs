@@ -5,6 +5,7 @@ use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::WaitList;
 use parking_lot::Mutex;
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 /// Lets a number of threads wait for each other, again and again; as [`std::sync::Barrier`].
 ///
@@ -57,6 +58,9 @@ impl Barrier {
         BarrierWaitResult(false)
     }
 }
+
+impl UnwindSafe for Barrier {}
+impl RefUnwindSafe for Barrier {}
 
 impl fmt::Debug for Barrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,6 +6,7 @@ use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::{Key, WaitList};
 use crate::sys::time::deadline_after;
 use parking_lot::Mutex as ListLock;
+use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ use std::time::{Duration, Instant};
 /// shared.1.notify_one();
 /// assert_eq!(consumer.join().unwrap(), Some("item"));
 /// ```
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Condvar {
     waiting: AtomicBool,
     list: ListLock<WaitList<Waiter>>,
@@ -217,3 +218,9 @@ impl Condvar {
 
 impl UnwindSafe for Condvar {}
 impl RefUnwindSafe for Condvar {}
+
+impl fmt::Debug for Condvar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Condvar").finish_non_exhaustive()
+    }
+}

@@ -5,7 +5,8 @@ use super::OnceLock;
 use crate::thread::shield;
 use parking_lot::Mutex;
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 /// A value that is made when it is first used, as [`std::sync::LazyLock`].
 ///
@@ -29,6 +30,8 @@ pub struct LazyLock<T, F = fn() -> T> {
     init: Mutex<Option<F>>,
 }
 
+const POISONED: &str = "LazyLock instance has previously been poisoned";
+
 impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     /// One whose value `f` makes.
     pub const fn new(f: F) -> Self {
@@ -42,16 +45,56 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     pub fn force(this: &Self) -> &T {
         this.value.get_or_init(|| {
             let f = this.init.lock().take();
-            shield(f.expect("LazyLock instance has previously been poisoned"))
+            shield(f.expect(POISONED))
         })
     }
+
+    /// As [`force`](Self::force), for a change of the value.
+    ///
+    /// # Panics
+    /// If making it does, or did.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::LazyLock;
+    /// let mut lazy = LazyLock::new(|| 1);
+    /// assert_eq!(LazyLock::get(&lazy), None);
+    /// *LazyLock::force_mut(&mut lazy) += 1;
+    /// assert_eq!(LazyLock::get(&lazy), Some(&2));
+    /// ```
+    pub fn force_mut(this: &mut Self) -> &mut T {
+        Self::force(this);
+        this.value.get_mut().expect("it has just been made")
+    }
 }
+
+impl<T, F> LazyLock<T, F> {
+    /// The value, if it has been made. Does not suspend.
+    pub fn get(this: &Self) -> Option<&T> {
+        this.value.get()
+    }
+
+    /// The value for a change of it, if it has been made. Does not suspend.
+    pub fn get_mut(this: &mut Self) -> Option<&mut T> {
+        this.value.get_mut()
+    }
+}
+
+// A panic while the value is made poisons it; the closure is called only once.
+impl<T: RefUnwindSafe + UnwindSafe, F: UnwindSafe> RefUnwindSafe for LazyLock<T, F> {}
+impl<T: UnwindSafe, F: UnwindSafe> UnwindSafe for LazyLock<T, F> {}
 
 impl<T, F: FnOnce() -> T> Deref for LazyLock<T, F> {
     type Target = T;
 
     fn deref(&self) -> &T {
         Self::force(self)
+    }
+}
+
+impl<T, F: FnOnce() -> T> DerefMut for LazyLock<T, F> {
+    fn deref_mut(&mut self) -> &mut T {
+        Self::force_mut(self)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::task::{Blocker, Owner};
 use crate::runtime::wait_list::WaitList;
 use crate::util::sync::{AtomicUsize, Mutex, Ordering};
+use std::panic::RefUnwindSafe;
 use std::time::Instant;
 
 const WAITERS: usize = 1;
@@ -46,6 +47,8 @@ pub(crate) struct RawRwLock {
     owner: Owner,
     list: Mutex<WaitList<(Waiter, Kind)>>,
 }
+
+impl RefUnwindSafe for RawRwLock {}
 
 impl RawRwLock {
     pub(crate) const fn new() -> Self {

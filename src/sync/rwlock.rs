@@ -209,6 +209,12 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLockReadGuard<'_, T> {
     }
 }
 
+impl<T: ?Sized + fmt::Display> fmt::Display for RwLockReadGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
 /// The lock is written as long as this lives; as [`std::sync::RwLockWriteGuard`].
 ///
 /// ```compile_fail
@@ -224,7 +230,8 @@ pub struct RwLockWriteGuard<'a, T: ?Sized> {
 }
 
 impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
-    /// Goes on as a reader, and lets other readers in; no writer comes in between.
+    /// Goes on as a reader, and lets other readers in; no writer comes in between. Not a method, as in std, so that it hides
+    /// none of the data's. Does not suspend.
     ///
     /// # Examples
     /// ```
@@ -235,8 +242,8 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// let reader = RwLockWriteGuard::downgrade(writer);
     /// assert_eq!((*reader, *lock.read().unwrap()), (1, 1));
     /// ```
-    pub fn downgrade(mut self) -> RwLockReadGuard<'a, T> {
-        match self.inner.take() {
+    pub fn downgrade(mut s: Self) -> RwLockReadGuard<'a, T> {
+        match s.inner.take() {
             Some(inner) => RwLockReadGuard { inner: inner.downgrade() },
             None => unreachable!("only the end of the guard takes it"),
         }
@@ -270,6 +277,12 @@ impl<T: ?Sized> Drop for RwLockWriteGuard<'_, T> {
 }
 
 impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLockWriteGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<T: ?Sized + fmt::Display> fmt::Display for RwLockWriteGuard<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }

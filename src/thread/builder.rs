@@ -83,7 +83,11 @@ impl Builder {
     }
 
     /// The name in panic messages, overflow reports and [`Thread::name`](crate::thread::Thread::name).
+    ///
+    /// # Panics
+    /// If it contains a null byte; std's panics for that in `spawn`.
     pub fn name(mut self, name: String) -> Self {
+        assert!(!name.contains('\0'), "thread name may not contain interior null bytes");
         self.settings().name = Some(name);
         self
     }

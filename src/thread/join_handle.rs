@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// Owns the right to join a green thread, as [`std::thread::JoinHandle`]. Dropping it detaches the green thread.
 ///
-/// It is `Send` when the result is:
+/// It is `Send` and `Sync` when the result is `Send`, which [`spawn`](crate::spawn) asks for:
 /// ```compile_fail
 /// fn send<T: Send>() {}
 /// send::<greenthread::JoinHandle<std::rc::Rc<u8>>>();
@@ -203,7 +203,13 @@ impl<T> JoinHandle<T> {
 ///
 /// A link that panics keeps no other from running; what it panicked with goes to the
 /// [uncaught hook](crate::thread::set_uncaught_hook). A kill ends the body only: the links after it run undisturbed.
-impl<T: 'static> JoinHandle<T> {
+///
+/// The result is `Sync` here, since links may see it from several threads at once.
+/// ```compile_fail,E0277
+/// let handle = greenthread::spawn(|| std::cell::Cell::new(1));
+/// handle.link(|_| {});
+/// ```
+impl<T: Sync + 'static> JoinHandle<T> {
     /// Calls `f` with what [`join`](Self::join) will return.
     ///
     /// # Examples
@@ -217,11 +223,6 @@ impl<T: 'static> JoinHandle<T> {
     /// ```
     pub fn link(&self, f: impl FnOnce(&Result<T, JoinError>) + Send + 'static) {
         self.joinable.link(f);
-    }
-
-    /// For the handle of a green thread that never leaves the OS thread, kept there.
-    pub(super) fn link_local(&self, f: impl FnOnce(&Result<T, JoinError>) + 'static) {
-        self.joinable.link_local(f);
     }
 
     /// Calls `f` with the value, if there will be one.
@@ -240,6 +241,13 @@ impl<T: 'static> JoinHandle<T> {
                 f(error);
             }
         });
+    }
+}
+
+impl<T: 'static> JoinHandle<T> {
+    /// For the handle of a green thread that never leaves the OS thread, kept there.
+    pub(super) fn link_local(&self, f: impl FnOnce(&Result<T, JoinError>) + 'static) {
+        self.joinable.link_local(f);
     }
 }
 

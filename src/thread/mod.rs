@@ -57,3 +57,7 @@ pub use wait::{
 pub use std::thread::{available_parallelism, panicking};
 
 pub use crate::runtime::task::{JoinError, Scope, Thread, ThreadId};
+
+/// What joining a green thread gives, as [`std::thread::Result`]; the error tells more than std's, and
+/// [turns into it](JoinError#impl-From<JoinError>-for-Box<dyn+Any+Send>).
+pub type Result<T> = std::result::Result<T, JoinError>;

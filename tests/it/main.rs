@@ -2,6 +2,7 @@
 //!
 //! Behaviour only, never timing: a wait is for an event and has a generous limit.
 
+mod auto_traits;
 mod blocking;
 mod control;
 mod forward;

@@ -44,6 +44,12 @@ pub(crate) struct Joinable<T> {
     result: PhantomData<T>,
 }
 
+// SAFETY: the result is taken out of a `Joinable` that is owned. By a shared one it is seen by `link` only, which asks
+// for `Sync`, and by `link_local`, whose caller answers for it.
+unsafe impl<T: Send> Sync for Joinable<T> {}
+
+impl<T> Unpin for Joinable<T> {}
+
 /// Drops what a user left to us; a panic of its destructor has been printed and concerns nobody else.
 pub(crate) fn drop_quietly<T>(value: T) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
@@ -272,7 +278,10 @@ where
 
 impl<T: 'static> Joinable<T> {
     /// Has `f` called with the result at the end, by the green thread itself; here and now, if the result is there.
-    pub(crate) fn link(&self, f: impl FnOnce(&Result<T, JoinError>) + Send + 'static) {
+    pub(crate) fn link(&self, f: impl FnOnce(&Result<T, JoinError>) + Send + 'static)
+    where
+        T: Sync,
+    {
         self.add_link(Link::new(f));
     }
 
@@ -286,7 +295,8 @@ impl<T: 'static> Joinable<T> {
         let task = self.task();
         let Err(link) = task.add_link(link) else { return };
         // SAFETY: the result is there, as `add_link` said. Only a `Joinable` is spent for it, and this one is borrowed;
-        // where it is borrowed by other threads too, `T` is `Sync`, as its errors are.
+        // where it is borrowed by other threads too, `T` is `Sync`, as its errors are: `link` asks for that, and what
+        // `link_local` is called for does not leave its thread.
         let called = catch_unwind(AssertUnwindSafe(|| unsafe { link.call(task.result()) }));
         match called {
             Ok(()) => {}

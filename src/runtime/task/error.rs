@@ -108,6 +108,46 @@ impl JoinError {
     }
 }
 
+/// As the error of std's `join`, which is the panic's payload. All of them say no where there was no panic.
+impl JoinError {
+    /// Whether the green thread panicked with a `T`.
+    ///
+    /// # Examples
+    /// ```
+    /// let error = greenthread::spawn(|| panic!("no luck")).join().unwrap_err();
+    /// assert!(error.is::<&str>());
+    /// assert_eq!(error.downcast_ref::<&str>(), Some(&"no luck"));
+    /// assert_eq!(*error.downcast::<&str>().unwrap(), "no luck");
+    /// ```
+    pub fn is<T: Any>(&self) -> bool {
+        matches!(&self.0.cause, Cause::Panic(payload) if payload.is::<T>())
+    }
+
+    /// The panic's payload, if it is a `T`.
+    pub fn downcast_ref<T: Any + Sync>(&self) -> Option<&T> {
+        match &self.0.cause {
+            Cause::Panic(payload) => payload.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// The panic's payload as a `T`.
+    ///
+    /// # Errors
+    /// The error itself, if the payload is no `T`.
+    pub fn downcast<T: Any>(self) -> Result<Box<T>, Self> {
+        let name = self.0.name;
+        let back = |cause| Err(Self(Box::new(Inner { cause, name })));
+        match self.0.cause {
+            Cause::Panic(payload) => match payload.into_inner().downcast() {
+                Ok(payload) => Ok(payload),
+                Err(payload) => back(Cause::Panic(Payload::new(payload))),
+            },
+            cause => back(cause),
+        }
+    }
+}
+
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.0.name.as_deref().unwrap_or("<unnamed>");

@@ -2,11 +2,11 @@
 
 use std::any::Any;
 
-/// A panic's payload that may be shared, since by a shared reference it gives nothing but its text.
+/// A panic's payload that may be shared, since by a shared reference it gives out only what is `Sync`.
 pub(crate) struct Payload(Box<dyn Any + Send>);
 
-// SAFETY: `text` is all there is by a shared reference. It asks for the payload's type, which runs no code of the
-// payload's, and reads it only if it is a `&str` or a `String`, which are `Sync`.
+// SAFETY: by a shared reference there is only what asks for the payload's type, which runs no code of the payload's, and
+// gives it out if it is a certain type that is `Sync`.
 unsafe impl Sync for Payload {}
 
 impl Payload {
@@ -16,6 +16,14 @@ impl Payload {
 
     pub(super) fn into_inner(self) -> Box<dyn Any + Send> {
         self.0
+    }
+
+    pub(super) fn is<T: Any>(&self) -> bool {
+        self.0.is::<T>()
+    }
+
+    pub(super) fn downcast_ref<T: Any + Sync>(&self) -> Option<&T> {
+        self.0.downcast_ref()
     }
 
     pub(super) fn text(&self) -> &str {

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem;
+use std::panic::RefUnwindSafe;
 
 /// Where green threads that borrow are spawned, as [`std::thread::Scope`]; see [`scope`](crate::thread::scope).
 pub struct Scope<'scope, 'env: 'scope> {
@@ -26,6 +27,8 @@ pub struct Scope<'scope, 'env: 'scope> {
     scope: PhantomData<&'scope mut &'scope ()>,
     env: PhantomData<&'env mut &'env ()>,
 }
+
+impl RefUnwindSafe for Scope<'_, '_> {}
 
 /// The tasks that may not have ended, or that failed.
 struct Children {

@@ -3,6 +3,8 @@
 
 use super::TaskRef;
 use std::fmt;
+use std::num::NonZeroU64;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 /// A green thread, or an OS thread that uses this library, as [`std::thread::Thread`].
 #[derive(Clone, PartialEq, Eq)]
@@ -10,7 +12,10 @@ pub struct Thread(TaskRef);
 
 /// Tells threads apart within the process, as [`std::thread::ThreadId`]; never given out twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ThreadId(u64);
+pub struct ThreadId(NonZeroU64);
+
+impl UnwindSafe for Thread {}
+impl RefUnwindSafe for Thread {}
 
 impl fmt::Display for ThreadId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,7 +35,7 @@ impl Thread {
 
     /// Its id.
     pub fn id(&self) -> ThreadId {
-        ThreadId(self.0.id())
+        ThreadId(NonZeroU64::new(self.0.id()).expect("numbers begin at one"))
     }
 
     /// Its name, if it has one.

@@ -9,6 +9,7 @@ use crate::sync::raw_mutex::RawMutex;
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Instant;
 
 pub(crate) struct Lock<T: ?Sized> {
@@ -18,6 +19,10 @@ pub(crate) struct Lock<T: ?Sized> {
 
 // SAFETY: guards give out the data to one thread at a time, so the lock is shared as the data may be sent.
 unsafe impl<T: ?Sized + Send> Sync for Lock<T> {}
+
+// What a panic may have left half changed is the business of whoever builds on this, and of poisoning.
+impl<T: ?Sized> UnwindSafe for Lock<T> {}
+impl<T: ?Sized> RefUnwindSafe for Lock<T> {}
 
 impl<T> Lock<T> {
     #[inline]

@@ -11,6 +11,8 @@ use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::ptr::NonNull;
 use std::time::Instant;
 
 pub(crate) struct RwCell<T: ?Sized> {
@@ -20,6 +22,10 @@ pub(crate) struct RwCell<T: ?Sized> {
 
 // SAFETY: readers share the data between threads, a writer has it to itself on whatever thread.
 unsafe impl<T: ?Sized + Send + Sync> Sync for RwCell<T> {}
+
+// What a panic may have left half changed is the business of whoever builds on this, and of poisoning.
+impl<T: ?Sized> UnwindSafe for RwCell<T> {}
+impl<T: ?Sized> RefUnwindSafe for RwCell<T> {}
 
 impl<T> RwCell<T> {
     pub(crate) const fn new(value: T) -> Self {
@@ -35,12 +41,12 @@ impl<T: ?Sized> RwCell<T> {
     /// `None` when the deadline has passed.
     #[inline]
     pub(crate) fn read(&self, deadline: Option<Instant>) -> Option<ReadGuard<'_, T>> {
-        self.raw.read(deadline).then(|| ReadGuard { cell: self, not_send: PhantomData })
+        self.raw.read(deadline).then(|| ReadGuard::new(self))
     }
 
     #[inline]
     pub(crate) fn try_read(&self) -> Option<ReadGuard<'_, T>> {
-        self.raw.try_read().then(|| ReadGuard { cell: self, not_send: PhantomData })
+        self.raw.try_read().then(|| ReadGuard::new(self))
     }
 
     /// `None` when the deadline has passed.
@@ -60,28 +66,40 @@ impl<T: ?Sized> RwCell<T> {
 }
 
 /// Made only where the lock has just been taken for reading; its end gives it back.
+///
+/// A pointer to the data, and not a reference, which would have to stay valid until the guard's destructor returns. It
+/// makes the guard covariant, as std's is, and `!Send`.
 pub(crate) struct ReadGuard<'a, T: ?Sized> {
-    cell: &'a RwCell<T>,
-    not_send: PhantomData<*const ()>,
+    raw: &'a RawRwLock,
+    data: NonNull<T>,
 }
 
 // SAFETY: a shared guard gives out shared references to the data only.
 unsafe impl<T: ?Sized + Sync> Sync for ReadGuard<'_, T> {}
+
+impl<'a, T: ?Sized> ReadGuard<'a, T> {
+    fn new(cell: &'a RwCell<T>) -> Self {
+        // SAFETY: the address of a field is not null.
+        let data = unsafe { NonNull::new_unchecked(cell.data.get()) };
+        Self { raw: &cell.raw, data }
+    }
+}
 
 impl<T: ?Sized> Deref for ReadGuard<'_, T> {
     type Target = T;
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: the guard exists, so the lock is held for reading and nobody has the data by `&mut`.
-        unsafe { &*self.cell.data.get() }
+        // SAFETY: the guard exists, so the cell is borrowed, the lock is held for reading and nobody has the data by
+        // `&mut`.
+        unsafe { self.data.as_ref() }
     }
 }
 
 impl<T: ?Sized> Drop for ReadGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.cell.raw.end_read();
+        self.raw.end_read();
     }
 }
 
@@ -99,7 +117,7 @@ impl<'a, T: ?Sized> WriteGuard<'a, T> {
     pub(crate) fn downgrade(self) -> ReadGuard<'a, T> {
         let cell = ManuallyDrop::new(self).cell;
         cell.raw.downgrade();
-        ReadGuard { cell, not_send: PhantomData }
+        ReadGuard::new(cell)
     }
 }
 

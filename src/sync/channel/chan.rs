@@ -7,6 +7,7 @@ use crate::sync::gate::Gate;
 use crate::sync::patience::{self, Patience};
 use crate::util::sync::{AtomicUsize, Ordering};
 use crossbeam_queue::{ArrayQueue, SegQueue};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::Instant;
 
@@ -36,6 +37,10 @@ pub(crate) struct Chan<T> {
     senders: AtomicUsize,
     receivers: AtomicUsize,
 }
+
+// Items are moved, never changed in place, and no lock is held while user code runs.
+impl<T> UnwindSafe for Chan<T> {}
+impl<T> RefUnwindSafe for Chan<T> {}
 
 impl<T> Chan<T> {
     /// Unbounded for `None`, rendezvous for zero.
@@ -97,9 +102,23 @@ impl<T> Chan<T> {
         }
     }
 
-    /// Drops what nobody will receive.
+    /// Drops what nobody will receive. If a destructor panics, the items after it leak, as crossbeam-channel's do: a second
+    /// panic would end the process. A kill inside a destructor makes no such difference.
     #[cold]
     fn discard(&self) {
+        struct Rest<'a, T>(&'a Chan<T>);
+
+        impl<T> Drop for Rest<'_, T> {
+            fn drop(&mut self) {
+                while let Some(item) = self.0.pop() {
+                    if park::is_unwinding() && !park::is_interrupted() {
+                        std::mem::forget(item);
+                    }
+                }
+            }
+        }
+
+        let _rest = Rest(self);
         while self.pop().is_some() {}
     }
 

@@ -3,6 +3,7 @@
 
 use crate::runtime::park::{self, Parker, Reason, Wake};
 use parking_lot::Mutex;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,12 @@ pub(crate) struct Timer<T> {
     next: Mutex<Option<Instant>>,
     period: Option<Duration>,
     message: fn(Instant) -> T,
+    /// How many messages may be there at once: one, or none ever.
+    capacity: usize,
 }
+
+impl<T> UnwindSafe for Timer<T> {}
+impl<T> RefUnwindSafe for Timer<T> {}
 
 impl<T> Timer<T> {
     pub(crate) fn new(
@@ -21,7 +27,16 @@ impl<T> Timer<T> {
         period: Option<Duration>,
         message: fn(Instant) -> T,
     ) -> Self {
-        Self { next: Mutex::new(first), period, message }
+        Self { next: Mutex::new(first), period, message, capacity: 1 }
+    }
+
+    pub(crate) fn never() -> Self {
+        let message = |_| unreachable!("it is never due");
+        Self { next: Mutex::new(None), period: None, message, capacity: 0 }
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// When the next message is due.

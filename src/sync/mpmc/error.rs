@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::mpsc::SendError;
 
 /// Why [`Sender::send_timeout`](super::Sender::send_timeout) did not send the item, and the item.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,22 @@ impl<T> SendTimeoutError<T> {
         match self {
             Self::Timeout(item) | Self::Disconnected(item) => item,
         }
+    }
+
+    /// Whether time ran out.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::Timeout(_))
+    }
+
+    /// Whether all receivers are gone.
+    pub fn is_disconnected(&self) -> bool {
+        matches!(self, Self::Disconnected(_))
+    }
+}
+
+impl<T> From<SendError<T>> for SendTimeoutError<T> {
+    fn from(SendError(item): SendError<T>) -> Self {
+        Self::Disconnected(item)
     }
 }
 

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::Receiver;
+use std::iter::FusedIterator;
 
 /// Items until all senders are gone; made by [`Receiver::iter`].
 #[derive(Debug)]
@@ -16,6 +17,8 @@ impl<T> Iterator for Iter<'_, T> {
         self.receiver.recv().ok()
     }
 }
+
+impl<T> FusedIterator for Iter<'_, T> {}
 
 /// Items that are there; made by [`Receiver::try_iter`].
 #[derive(Debug)]
@@ -44,3 +47,5 @@ impl<T> Iterator for IntoIter<T> {
         self.receiver.recv().ok()
     }
 }
+
+impl<T> FusedIterator for IntoIter<T> {}

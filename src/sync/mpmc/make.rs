@@ -55,6 +55,11 @@ pub fn after(duration: Duration) -> Receiver<Instant> {
     Receiver::at(Timer::new(deadline_after(duration), None, |due| due))
 }
 
+/// Gives one message, `due` itself, at that time.
+pub fn at(due: Instant) -> Receiver<Instant> {
+    Receiver::at(Timer::new(Some(due), None, |due| due))
+}
+
 /// Gives a message each `period`, the time it was due; as Go's `time.Tick`. Those that nobody takes in time are left out.
 pub fn tick(period: Duration) -> Receiver<Instant> {
     Receiver::at(Timer::new(deadline_after(period), Some(period), |due| due))
@@ -62,5 +67,5 @@ pub fn tick(period: Duration) -> Receiver<Instant> {
 
 /// Never gives a message; for an arm of a `select!` that is not needed.
 pub fn never<T>() -> Receiver<T> {
-    Receiver::at(Timer::new(None, None, |_| unreachable!("it is never due")))
+    Receiver::at(Timer::never())
 }

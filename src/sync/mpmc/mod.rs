@@ -34,7 +34,7 @@ mod sender;
 
 pub use error::SendTimeoutError;
 pub use iter::{IntoIter, Iter, TryIter};
-pub use make::{after, bounded, channel, never, sync_channel, tick, unbounded};
+pub use make::{after, at, bounded, channel, never, sync_channel, tick, unbounded};
 pub use receiver::Receiver;
 pub(super) use receiver::Source;
 pub use sender::Sender;

@@ -102,7 +102,7 @@ impl<T> Receiver<T> {
     pub fn is_full(&self) -> bool {
         match &self.source {
             Source::Chan(chan) => chan.is_full(),
-            Source::Timer(_) => !self.is_empty(),
+            Source::Timer(timer) => self.len() == timer.capacity(),
         }
     }
 
@@ -110,15 +110,17 @@ impl<T> Receiver<T> {
     pub fn capacity(&self) -> Option<usize> {
         match &self.source {
             Source::Chan(chan) => chan.capacity(),
-            Source::Timer(_) => Some(1),
+            Source::Timer(timer) => Some(timer.capacity()),
         }
     }
 
-    /// Whether both receive from the same channel.
+    /// Whether both receive from the same channel; so do all that are made by [`never`](super::never).
     pub fn same_channel(&self, other: &Self) -> bool {
         match (&self.source, &other.source) {
             (Source::Chan(a), Source::Chan(b)) => Arc::ptr_eq(a, b),
-            (Source::Timer(a), Source::Timer(b)) => Arc::ptr_eq(a, b),
+            (Source::Timer(a), Source::Timer(b)) => {
+                Arc::ptr_eq(a, b) || (a.capacity() == 0 && b.capacity() == 0)
+            }
             _ => false,
         }
     }

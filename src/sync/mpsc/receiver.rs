@@ -7,6 +7,7 @@ use crate::sys::time::deadline_after;
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ pub struct Receiver<T> {
     chan: Arc<Chan<T>>,
     not_sync: PhantomData<Cell<()>>,
 }
+
+impl<T> RefUnwindSafe for Receiver<T> {}
 
 impl<T> Receiver<T> {
     pub(super) fn new(chan: Arc<Chan<T>>) -> Self {

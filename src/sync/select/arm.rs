@@ -44,6 +44,15 @@ pub enum Otherwise {
     After(Duration),
 }
 
+/// Which of several arms that are ready wins.
+#[derive(Clone, Copy, Debug)]
+pub enum Order {
+    /// Any is as likely to win as the others.
+    Fair,
+    /// The first.
+    Biased,
+}
+
 fn settle(arms: &mut [&mut dyn Arm], winner: usize) -> usize {
     for (index, arm) in arms.iter_mut().enumerate() {
         arm.settle(index == winner);
@@ -52,7 +61,7 @@ fn settle(arms: &mut [&mut dyn Arm], winner: usize) -> usize {
 }
 
 /// Completes one arm and returns its index; the number of arms for the default arm.
-pub fn wait(arms: &mut [&mut dyn Arm], otherwise: Otherwise) -> usize {
+pub fn wait(arms: &mut [&mut dyn Arm], order: Order, otherwise: Otherwise) -> usize {
     let count = arms.len();
     let deadline = match otherwise {
         Otherwise::After(timeout) => deadline_after(timeout),
@@ -60,10 +69,11 @@ pub fn wait(arms: &mut [&mut dyn Arm], otherwise: Otherwise) -> usize {
     };
     let mut patience = Patience::default();
     loop {
-        // Any arm is as likely to be the first as any other.
-        let first = (ticks().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as usize;
-        let order = (0..count).map(|i| (first + i) % count);
-        for index in order {
+        let first = match order {
+            Order::Fair => (ticks().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as usize,
+            Order::Biased => 0,
+        };
+        for index in (0..count).map(|i| (first + i) % count) {
             if arms[index].attempt() {
                 return settle(arms, index);
             }

@@ -16,8 +16,8 @@
 /// The receivers and senders are those of [`mpsc`](crate::sync::mpsc) and [`mpmc`](crate::sync::mpmc); for timers there are
 /// [`mpmc::after`](crate::sync::mpmc::after) and [`mpmc::tick`](crate::sync::mpmc::tick). If several arms are ready, each is
 /// as likely to win as the others. The arms that lose leave no trace: they take no item and send none. The item of a `send`
-/// is made before the wait, and dropped if another arm wins; `send_from` puts it back into its `Option` then, and is never
-/// ready while that is empty.
+/// is made before the wait, and dropped if another arm wins (crossbeam's is made only when its arm has won); `send_from`
+/// puts it back into its `Option` then, and is never ready while that is empty.
 ///
 /// All arms have the same type, which is that of the whole. Suspends a green thread, blocks an OS thread.
 ///
@@ -40,7 +40,31 @@
 #[macro_export]
 macro_rules! select {
     ($($tokens:tt)+) => {
-        $crate::__select!(@arms [] [Wait] (0) $($tokens)+)
+        $crate::__select!(@arms [Fair] [Wait] (0) $($tokens)+)
+    };
+}
+
+/// As [`select!`](crate::select), but if several arms are ready the first of them wins, as crossbeam's `select_biased!`.
+///
+/// # Examples
+/// ```
+/// use greenthread::select_biased;
+/// use greenthread::sync::mpmc;
+///
+/// let (urgent, first) = mpmc::unbounded();
+/// let (usual, second) = mpmc::unbounded();
+/// usual.send("usual").unwrap();
+/// urgent.send("urgent").unwrap();
+/// let item = select_biased! {
+///     recv(first) -> item => item.unwrap(),
+///     recv(second) -> item => item.unwrap(),
+/// };
+/// assert_eq!(item, "urgent");
+/// ```
+#[macro_export]
+macro_rules! select_biased {
+    ($($tokens:tt)+) => {
+        $crate::__select!(@arms [Biased] [Wait] (0) $($tokens)+)
     };
 }
 
@@ -71,46 +95,52 @@ macro_rules! __select {
         $crate::__select!(@arms $done $default $n $($rest)*)
     };
 
-    (@arm $done:tt $default:tt $n:tt default ($timeout:expr) () ($body:expr) $($rest:tt)*) => {
+    (@arm $done:tt $default:tt $n:tt default () () ($body:expr) $($rest:tt)*) => {
+        $crate::__select!(@arms $done [Now ($body)] $n $($rest)*)
+    };
+    (@arm $done:tt $default:tt $n:tt default ($timeout:expr $(,)?) () ($body:expr) $($rest:tt)*) => {
         $crate::__select!(@arms $done [After($timeout) ($body)] $n $($rest)*)
     };
-    (@arm [$($done:tt)*] $default:tt $n:tt recv ($receiver:expr) ($result:pat) ($body:expr) $($rest:tt)*) => {
+    (@arm [$($done:tt)*] $default:tt $n:tt recv ($receiver:expr $(,)?) ($result:pat) ($body:expr) $($rest:tt)*) => {
         $crate::__select!(@arms
-            [$($done)* { arm, $n, $crate::sync::select::RecvFrom::recv_arm(&$receiver), $result, $body }]
+            [$($done)* { arm, $n, (&$receiver).recv_arm(), $result, $body }]
             $default ($n + 1) $($rest)*)
     };
-    (@arm [$($done:tt)*] $default:tt $n:tt send ($sender:expr, $item:expr) ($result:pat) ($body:expr) $($rest:tt)*) => {
+    (@arm [$($done:tt)*] $default:tt $n:tt send ($sender:expr, $item:expr $(,)?) ($result:pat) ($body:expr) $($rest:tt)*) => {
         $crate::__select!(@arms
             [$($done)* {
                 arm, $n,
-                $crate::sync::select::SendTo::send_arm(&$sender, ::std::option::Option::Some($item), ::std::option::Option::None),
+                (&$sender).send_arm(::std::option::Option::Some($item), ::std::option::Option::None),
                 $result, $body
             }]
             $default ($n + 1) $($rest)*)
     };
-    (@arm [$($done:tt)*] $default:tt $n:tt send_from ($sender:expr, $option:expr) ($result:pat) ($body:expr) $($rest:tt)*) => {
+    (@arm [$($done:tt)*] $default:tt $n:tt send_from ($sender:expr, $option:expr $(,)?) ($result:pat) ($body:expr) $($rest:tt)*) => {
         $crate::__select!(@arms
             [$($done)* {
                 arm, $n,
-                $crate::sync::select::SendTo::send_arm(&$sender, ::std::option::Option::None, ::std::option::Option::Some(&mut $option)),
+                (&$sender).send_arm(::std::option::Option::None, ::std::option::Option::Some(&mut $option)),
                 $result, $body
             }]
             $default ($n + 1) $($rest)*)
     };
-    (@arm [$($done:tt)*] $default:tt $n:tt event ($event:expr) ($($result:pat)?) ($body:expr) $($rest:tt)*) => {
+    (@arm [$($done:tt)*] $default:tt $n:tt event ($event:expr $(,)?) ($($result:pat)?) ($body:expr) $($rest:tt)*) => {
         $crate::__select!(@arms
             [$($done)* { arm, $n, $crate::sync::select::event(&$event), (), $body }]
             $default ($n + 1) $($rest)*)
     };
-    (@arm [$($done:tt)*] $default:tt $n:tt join ($handle:expr) ($($result:pat)?) ($body:expr) $($rest:tt)*) => {
+    (@arm [$($done:tt)*] $default:tt $n:tt join ($handle:expr $(,)?) ($($result:pat)?) ($body:expr) $($rest:tt)*) => {
         $crate::__select!(@arms
             [$($done)* { arm, $n, $crate::sync::select::join(&$handle), (), $body }]
             $default ($n + 1) $($rest)*)
     };
 
-    (@arms $arms:tt $default:tt $count:tt) => {
-        $crate::__select!(@bind $arms $arms $default)
-    };
+    // The traits' methods, so that what derefs to a receiver or sender will do as well.
+    (@arms [$order:ident $($arms:tt)*] $default:tt $count:tt) => {{
+        #[allow(unused_imports)]
+        use $crate::sync::select::{RecvFrom as _, SendTo as _};
+        $crate::__select!(@bind [$($arms)*] [$order $($arms)*] $default)
+    }};
 
     // By `match`, so that temporaries of an arm live as long as the arm.
     (@bind [{ $arm:ident, $n:tt, $make:expr, $result:pat, $body:expr } $($others:tt)*] $arms:tt $default:tt) => {
@@ -118,9 +148,10 @@ macro_rules! __select {
             mut $arm => $crate::__select!(@bind [$($others)*] $arms $default)
         }
     };
-    (@bind [] [$({ $arm:ident, $n:tt, $make:expr, $result:pat, $body:expr })*] [$otherwise:ident $(($($default:tt)+))*]) => {{
+    (@bind [] [$order:ident $({ $arm:ident, $n:tt, $make:expr, $result:pat, $body:expr })*] [$otherwise:ident $(($($default:tt)+))*]) => {{
         let won = $crate::sync::select::wait(
             &mut [$(&mut $arm as &mut dyn $crate::sync::select::Arm),*],
+            $crate::sync::select::Order::$order,
             $crate::__select!(@otherwise $otherwise $(($($default)+))*),
         );
         $(if won == $n {

@@ -16,7 +16,7 @@ mod macros;
 mod recv;
 mod send;
 
-pub use arm::{Arm, Otherwise, Registration, wait};
+pub use arm::{Arm, Order, Otherwise, Registration, wait};
 pub use condition::{EventArm, JoinArm, event, join};
 pub use recv::{RecvArm, RecvFrom};
 pub use send::{SendArm, SendTo};

@@ -254,3 +254,81 @@ fn one_that_never_waits_starves_nobody() {
         queue.get().unwrap();
     });
 }
+
+#[test]
+fn a_receiver_of_nothing_has_no_room() {
+    let (never, other) = (mpmc::never::<u8>(), mpmc::never());
+    assert_eq!((never.len(), never.capacity()), (0, Some(0)));
+    assert!(never.is_empty() && never.is_full());
+    assert!(never.same_channel(&other) && never.same_channel(&never.clone()));
+    assert_eq!(never.try_recv(), Err(TryRecvError::Empty));
+    assert_eq!(never.recv_timeout(SHORT), Err(RecvTimeoutError::Timeout));
+    let after = mpmc::after(Duration::MAX);
+    assert!(!after.same_channel(&mpmc::never()) && !after.is_full());
+    assert_eq!(after.capacity(), Some(1));
+}
+
+#[test]
+fn a_message_at_a_point_in_time() {
+    let due = Instant::now() + SHORT;
+    let receiver = mpmc::at(due);
+    assert_eq!(receiver.recv(), Ok(due));
+    assert!(Instant::now() >= due);
+    assert_eq!(receiver.recv_timeout(SHORT), Err(RecvTimeoutError::Timeout));
+    assert_eq!(mpmc::at(due).try_recv(), Ok(due), "one that has passed is due at once");
+}
+
+#[test]
+fn why_a_send_did_not_succeed_in_time() {
+    let (sender, receiver) = mpmc::bounded(0);
+    let error = sender.send_timeout(1, SHORT).unwrap_err();
+    assert!(error.is_timeout() && !error.is_disconnected());
+    drop(receiver);
+    let error = sender.send_timeout(2, SHORT).unwrap_err();
+    assert!(error.is_disconnected() && !error.is_timeout());
+    assert_eq!(error, sender.send(2).unwrap_err().into());
+}
+
+/// The first panic is the one that is seen; a second would end the process.
+#[test]
+fn items_whose_destructors_panic() {
+    struct Grim<'a>(&'a AtomicUsize);
+    impl Drop for Grim<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            panic!("grim");
+        }
+    }
+    for capacity in [Some(3), None] {
+        let dropped = AtomicUsize::new(0);
+        let (sender, receiver) = capacity.map_or_else(mpmc::unbounded, mpmc::bounded);
+        (0..3).for_each(|_| assert!(sender.send(Grim(&dropped)).is_ok()));
+        drop(sender);
+        let result = std::panic::catch_unwind(move || drop(receiver));
+        assert_eq!(result.unwrap_err().downcast_ref::<&str>(), Some(&"grim"));
+        assert_eq!(dropped.load(Ordering::SeqCst), 1);
+    }
+}
+
+/// A kill inside a destructor is no panic: the items after it are dropped as ever.
+#[test]
+fn items_whose_destructors_are_killed() {
+    struct Slow(Arc<AtomicUsize>);
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            sleep(LONG);
+        }
+    }
+    let runtime = runtime(1);
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let (sender, receiver) = mpmc::unbounded();
+    (0..3).for_each(|_| assert!(sender.send(Slow(Arc::clone(&dropped))).is_ok()));
+    drop(sender);
+    let handle = runtime.spawn(move || drop(receiver));
+    eventually(|| dropped.load(Ordering::SeqCst) == 1);
+    handle.kill();
+    assert!(handle.join().unwrap_err().is_killed());
+    assert_eq!(dropped.load(Ordering::SeqCst), 3);
+    assert_eq!(Arc::strong_count(&dropped), 1);
+}

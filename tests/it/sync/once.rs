@@ -1,5 +1,5 @@
 use super::{eventually, runtime};
-use greenthread::sync::{Arc, Event, LazyLock, Once, OnceLock};
+use greenthread::sync::{Arc, Condvar, Event, LazyLock, Once, OnceLock};
 use greenthread::{sleep, spawn, timeout, yield_now};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -147,4 +147,30 @@ fn once_lock_and_lazy_lock() {
     let handle = spawn(move || *other.wait());
     waiter.set(3).unwrap();
     assert_eq!(handle.join().unwrap(), 3);
+}
+
+#[test]
+fn a_lazy_value_can_be_looked_at_and_changed() {
+    let mut lazy = LazyLock::new(|| String::from("made"));
+    assert!(LazyLock::get(&lazy).is_none() && LazyLock::get_mut(&mut lazy).is_none());
+    lazy.push('!');
+    assert_eq!(LazyLock::get(&lazy).map(String::as_str), Some("made!"));
+    LazyLock::force_mut(&mut lazy).clear();
+    assert_eq!(LazyLock::get_mut(&mut lazy).map(|text| text.len()), Some(0));
+
+    let mut poisoned = LazyLock::<u8>::new(|| panic!("in vain"));
+    let mut force = || catch_unwind(AssertUnwindSafe(|| *LazyLock::force_mut(&mut poisoned)));
+    assert_eq!(force().unwrap_err().downcast_ref::<&str>(), Some(&"in vain"));
+    let again = force().unwrap_err();
+    let text = "LazyLock instance has previously been poisoned";
+    assert!(again.downcast_ref::<String>().is_some_and(|found| found == text), "{again:?}");
+    assert_eq!(LazyLock::get_mut(&mut poisoned), None);
+    assert_eq!(LazyLock::get(&poisoned), None);
+}
+
+#[test]
+fn what_they_show_is_what_stds_show() {
+    assert_eq!(format!("{:?}", Once::new()), format!("{:?}", std::sync::Once::new()));
+    let (ours, theirs) = (Condvar::new(), std::sync::Condvar::new());
+    assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
 }

@@ -1,5 +1,5 @@
 use super::{SHORT, eventually, runtime};
-use greenthread::sync::{Arc, RwLock, RwLockWriteGuard};
+use greenthread::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use greenthread::yield_now;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -115,4 +115,36 @@ fn a_writer_poisons_and_a_reader_does_not() {
         assert!(handle.join().is_err());
         assert_eq!(lock.is_poisoned(), write);
     }
+}
+
+/// A guard may stand for one whose data lives shorter, as std's.
+#[test]
+fn a_reading_guard_is_covariant() {
+    fn longest<'a>(guard: RwLockReadGuard<'_, &'a str>, other: &'a str) -> &'a str {
+        if guard.len() > other.len() { *guard } else { other }
+    }
+    let text = String::from("outer");
+    let lock = RwLock::new(text.as_str());
+    {
+        let inner = String::from("in");
+        assert_eq!(longest(lock.read().unwrap(), &inner), "outer");
+    }
+    drop(lock);
+}
+
+/// It is no method, so data that has one of that name keeps it.
+#[test]
+fn downgrade_hides_nothing() {
+    let lock = RwLock::new(Arc::new(1));
+    let writer = lock.write().unwrap();
+    let weak = Arc::downgrade(&writer);
+    let reader = RwLockWriteGuard::downgrade(writer);
+    assert_eq!(weak.upgrade().as_deref(), Some(&**reader));
+}
+
+#[test]
+fn guards_show_the_data() {
+    let lock = RwLock::new(12);
+    assert_eq!(format!("{0:4} {0:?}", lock.read().unwrap()), "  12 12");
+    assert_eq!(format!("{0:4} {0:?}", lock.write().unwrap()), "  12 12");
 }

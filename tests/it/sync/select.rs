@@ -1,6 +1,6 @@
 use super::{LONG, Random, SHORT, runtime};
 use greenthread::sync::{Arc, Event, mpmc, mpsc};
-use greenthread::{select, sleep, spawn, yield_now};
+use greenthread::{select, select_biased, sleep, spawn, yield_now};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -231,4 +231,65 @@ fn on_os_threads_too() {
     });
     assert_eq!(green.join().unwrap(), 4950);
     other.join().unwrap();
+}
+
+#[test]
+fn the_first_that_is_ready_wins_where_that_is_asked_for() {
+    let (first_sender, first) = mpmc::unbounded();
+    let (second_sender, second) = mpmc::unbounded();
+    for i in 0..100 {
+        first_sender.send(i).unwrap();
+        second_sender.send(i).unwrap();
+    }
+    let mut got = Vec::new();
+    let next = || {
+        select_biased! {
+            recv(first) -> item => Some((1, item.unwrap())),
+            recv(second) -> item => Some((2, item.unwrap())),
+            default => None,
+        }
+    };
+    while let Some(item) = next() {
+        got.push(item);
+    }
+    let expected: Vec<_> = (1..=2).flat_map(|from| (0..100).map(move |i| (from, i))).collect();
+    assert_eq!(got, expected);
+    // It waits as `select!` does.
+    let sender = spawn(move || second_sender.send(7).unwrap());
+    let item = select_biased! {
+        recv(first) -> _ => unreachable!("its sender is there and silent"),
+        recv(second) -> item => item.unwrap(),
+    };
+    assert_eq!(item, 7);
+    sender.join().unwrap();
+}
+
+/// What crossbeam's macro takes: references, what derefs to a channel's end, commas after the last argument.
+#[test]
+fn ends_of_channels_in_all_clothes() {
+    struct Outer<R>(R);
+    impl<R> std::ops::Deref for Outer<R> {
+        type Target = R;
+        fn deref(&self) -> &R {
+            &self.0
+        }
+    }
+    let (sender, receiver) = mpmc::bounded(1);
+    let (sender, receiver) = (Outer(sender), Outer(Arc::new(receiver)));
+    select! {
+        send(sender, 1,) -> result => result.unwrap(),
+        recv(receiver) -> _ => unreachable!(),
+    }
+    let by_reference = &receiver;
+    select! {
+        recv(by_reference,) -> item => assert_eq!(item, Ok(1)),
+        default() => unreachable!(),
+    }
+    let none: Option<&mpmc::Receiver<i32>> = std::hint::black_box(None);
+    let waited = select! {
+        recv(none.unwrap_or(&mpmc::never())) -> _ => unreachable!(),
+        recv(**by_reference) -> _ => unreachable!(),
+        default(SHORT,) => true,
+    };
+    assert!(waited);
 }

@@ -3,6 +3,7 @@
 use crate::support::{OnDrop, until, within_limit, workers};
 use greenthread::{Builder, JoinError, current, sleep, spawn, yield_now};
 use std::any::Any;
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
@@ -247,7 +248,7 @@ fn names_ids_and_current() {
     assert_eq!(current().id(), current().id());
     assert_eq!(current().name(), std::thread::current().name());
     let handle = Builder::new()
-        .name("with \0 and ü".into())
+        .name("with a gap and ü".into())
         .spawn(|| {
             assert!(current().is_green());
             let before = current();
@@ -259,12 +260,49 @@ fn names_ids_and_current() {
     let thread = handle.thread().clone();
     assert!(format!("{handle:?} {thread:?}").contains("with"));
     let (name, id) = handle.join().unwrap();
-    assert_eq!(name.as_deref(), Some("with \0 and ü"));
+    assert_eq!(name.as_deref(), Some("with a gap and ü"));
     assert_eq!((thread.id(), thread.name()), (id, name.as_deref()));
 
     let handles: Vec<_> = (0..1000).map(|_| spawn(|| current().id())).collect();
     let ids: HashSet<_> = handles.into_iter().map(|handle| handle.join().unwrap()).collect();
     assert_eq!(ids.len(), 1000);
+}
+
+#[test]
+#[should_panic(expected = "null bytes")]
+fn a_name_has_no_null_byte() {
+    let _ = Builder::new().name("a\0b".into());
+}
+
+/// As with std's, an `Option` of an id needs no more room.
+#[test]
+fn there_is_no_id_of_zero() {
+    assert_eq!(size_of::<Option<greenthread::thread::ThreadId>>(), size_of::<u64>());
+}
+
+/// The names of `Box<dyn Any>`, which is the error of std's `join`.
+#[test]
+fn the_panic_can_be_looked_at_as_stds() {
+    fn text() -> greenthread::thread::Result<()> {
+        spawn(|| panic!("a text")).join()
+    }
+    let error = text().unwrap_err();
+    assert!(error.is::<&str>() && !error.is::<String>());
+    assert_eq!(error.downcast_ref::<&str>(), Some(&"a text"));
+    assert_eq!(error.downcast_ref::<u8>(), None);
+    let error = error.downcast::<String>().unwrap_err();
+    assert!(error.to_string().contains("a text"), "nothing of it is lost: {error}");
+    assert_eq!(*error.downcast::<&str>().unwrap(), "a text");
+
+    let error = spawn(|| panic_any(Cell::new(7))).join().unwrap_err();
+    assert!(error.is::<Cell<i32>>());
+    assert_eq!(error.downcast::<Cell<i32>>().unwrap().get(), 7);
+
+    let handle = spawn(greenthread::thread::park);
+    handle.kill();
+    let error = handle.join().unwrap_err();
+    assert!(!error.is::<&str>() && error.downcast_ref::<&str>().is_none());
+    assert!(error.downcast::<&str>().unwrap_err().is_killed());
 }
 
 #[test]

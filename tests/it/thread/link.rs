@@ -15,7 +15,11 @@ fn note(log: &Log, what: impl Into<String>) {
 }
 
 /// All three kinds, told apart by `name`.
-fn link_all<T: Send + 'static + std::fmt::Debug>(handle: &JoinHandle<T>, log: &Log, name: u8) {
+fn link_all<T: Send + Sync + 'static + std::fmt::Debug>(
+    handle: &JoinHandle<T>,
+    log: &Log,
+    name: u8,
+) {
     let notes = || Arc::clone(log);
     let log = notes();
     handle.link(move |result| note(&log, format!("{name} all {}", result.is_ok())));
@@ -274,7 +278,7 @@ fn kill_and_wait_gives_up_in_time() {
 }
 
 /// A green thread that is given its own handle.
-fn with_own_handle<T: Send + 'static>(
+fn with_own_handle<T: Send + Sync + 'static>(
     body: impl FnOnce(JoinHandle<T>) -> T + Send + 'static,
 ) -> mpsc::Receiver<T> {
     let (give, take) = mpsc::channel::<JoinHandle<T>>();
