@@ -3,6 +3,7 @@
 use super::{Description, Port, PortMut, Suspender};
 use crate::stack::Stack;
 use std::io::Write;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Makes a coroutine of `body`, calls `consumer` with it, then `finish`, which must bring the body to its end.
@@ -31,7 +32,20 @@ pub(crate) fn scope<Y, S, T>(
     }
     drop(coroutine);
     match (result, finished) {
-        (Err(payload), _) | (Ok(_), Err(payload)) => resume_unwind(payload),
+        (Err(payload), other) => {
+            drop_quietly(other);
+            resume_unwind(payload)
+        }
+        (Ok(value), Err(payload)) => {
+            drop_quietly(value);
+            resume_unwind(payload)
+        }
         (Ok(value), Ok(())) => value,
     }
+}
+
+/// A panic here would be one inside the unwinding that is about to go on, which ends the process.
+fn drop_quietly<T>(value: T) {
+    // What the panic carries may panic again when it is dropped.
+    mem::forget(catch_unwind(AssertUnwindSafe(|| drop(value))));
 }

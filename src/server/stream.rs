@@ -21,7 +21,9 @@ use std::time::Duration;
 /// meanwhile. Errors that concern one connection only do not hold it up.
 ///
 /// # Dropping
-/// Accepts no more and closes the listening socket soon afterwards; connections that are being handled go on.
+/// Accepts no more and closes the listening socket soon afterwards; connections that are being handled go on. A server that is
+/// forgotten instead serves on, and as its green threads descend from whoever started it, a [`run`](crate::run) around that
+/// waits for them for ever.
 ///
 /// # Examples
 /// ```

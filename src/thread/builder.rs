@@ -1,7 +1,7 @@
 //! A green thread with settings.
 #![forbid(unsafe_code)]
 
-use super::{JoinHandle, LocalJoinHandle, Scope, ScopedJoinHandle, context};
+use super::{JoinHandle, LocalJoinHandle, Scope, ScopedJoinHandle, ScopedLocalJoinHandle, context};
 use crate::runtime::family::Family;
 use crate::runtime::paused::Paused;
 use crate::runtime::task::{Body, Heritage, Joinable, Meta, Started, TaskRef, current, new_task};
@@ -208,31 +208,8 @@ impl Builder {
         F: FnOnce() -> T + 'static,
         T: 'static,
     {
-        let here = current::with_hub(|hub| (hub.stack_size(), Lineage::of(hub.current())));
-        let Some((default, lineage)) = here else {
-            return Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "spawn_local on an OS thread that runs no green threads: only what is Send can start elsewhere",
-            ));
-        };
-        let paused = self.is_paused();
-        let create = |meta: Option<Box<Meta>>, family, reservation| {
-            let mut meta = meta;
-            if let Some(meta) = &mut meta {
-                meta.local = true;
-            }
-            new_task(body, meta, family, reservation)
-        };
-        let handle = self.make(create, default, lineage, |task| {
-            current::with_hub(|hub| {
-                if paused {
-                    Paused::keep(task, Arc::clone(&hub.scheduler));
-                } else {
-                    hub.push_local(task);
-                }
-            });
-        });
-        handle.map(LocalJoinHandle::new)
+        let create = |meta, family, reservation| new_task(body, meta, family, reservation);
+        self.make_local(create).map(LocalJoinHandle::new)
     }
 
     /// As [`spawn`](Self::spawn), for a green thread of a [`scope`](crate::thread::scope), which may borrow what the scope
@@ -273,16 +250,42 @@ impl Builder {
         F: Body<T> + Send + 'scope,
         T: Send + 'scope,
     {
+        self.check_not_paused()?;
+        let handle = self.spawn_here(|meta, family, reservation| {
+            scope.new_task(body, meta, family, reservation)
+        });
+        handle.map(ScopedJoinHandle::new)
+    }
+
+    /// As [`spawn_scoped`](Self::spawn_scoped), on the calling OS thread, which the green thread never leaves; see
+    /// [`Scope::spawn_local`]. Does not suspend.
+    ///
+    /// # Errors
+    /// As for [`spawn_scoped`](Self::spawn_scoped); and `Unsupported` on an OS thread that runs no runtime.
+    pub fn spawn_scoped_local<'scope, 'env, F, T>(
+        self,
+        scope: &'scope Scope<'scope, 'env>,
+        body: F,
+    ) -> io::Result<ScopedLocalJoinHandle<'scope, T>>
+    where
+        F: FnOnce() -> T + 'scope,
+        T: 'scope,
+    {
+        self.check_not_paused()?;
+        let create = |meta, family, reservation| scope.new_task(body, meta, family, reservation);
+        self.make_local(create).map(ScopedLocalJoinHandle::new)
+    }
+
+    /// # Errors
+    /// That it is: a scope waits for all of its green threads.
+    fn check_not_paused(&self) -> io::Result<()> {
         if self.is_paused() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "a green thread of a scope cannot be paused: the scope waits for its end",
             ));
         }
-        let handle = self.spawn_here(|meta, family, reservation| {
-            scope.new_task(body, meta, family, reservation)
-        });
-        handle.map(ScopedJoinHandle::new)
+        Ok(())
     }
 
     /// As [`spawn`](Self::spawn), on worker `at` of the runtime, counted round.
@@ -303,6 +306,34 @@ impl Builder {
             }
         };
         self.make(create, default, lineage, |task| scheduler.pin(at, task))
+    }
+
+    /// On the calling OS thread.
+    fn make_local<T>(self, create: impl Create<T>) -> io::Result<JoinHandle<T>> {
+        let here = current::with_hub(|hub| (hub.stack_size(), Lineage::of(hub.current())));
+        let Some((default, lineage)) = here else {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "spawn_local on an OS thread that runs no green threads: only what is Send can start elsewhere",
+            ));
+        };
+        let paused = self.is_paused();
+        let create_local = |meta: Option<Box<Meta>>, family, reservation| {
+            let mut meta = meta;
+            if let Some(meta) = &mut meta {
+                meta.local = true;
+            }
+            create(meta, family, reservation)
+        };
+        self.make(create_local, default, lineage, |task| {
+            current::with_hub(|hub| {
+                if paused {
+                    Paused::keep(task, Arc::clone(&hub.scheduler));
+                } else {
+                    hub.push_local(task);
+                }
+            });
+        })
     }
 
     /// On the caller's runtime, or on the global one.

@@ -42,7 +42,7 @@ pub use local::{AccessError, LocalKey};
 pub use local_join_handle::{LocalJoinHandle, spawn_local};
 use park::park_until;
 pub use park::{park, park_timeout};
-pub use scope::{ScopedJoinHandle, scope};
+pub use scope::{ScopedJoinHandle, ScopedLocalJoinHandle, scope};
 pub use sleep::{sleep, sleep_until, yield_now};
 pub use spawn::{run, spawn};
 pub use timeout::{Elapsed, shield, timeout, timeout_at};

@@ -87,6 +87,34 @@ impl<'scope> Scope<'scope, '_> {
     {
         Builder::new().spawn_scoped(self, body).expect("failed to spawn a green thread")
     }
+
+    /// Spawns a green thread in the scope, on the calling OS thread, which it never leaves: neither what it borrows or takes
+    /// along nor its value need be `Send`. As [`spawn_local`](crate::thread::spawn_local), for a scope. Does not suspend.
+    ///
+    /// # Panics
+    /// On an OS thread that runs no green threads, and as [`spawn`](crate::spawn); [`Builder::spawn_scoped_local`] returns
+    /// that as an error instead.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::cell::Cell;
+    /// greenthread::run(|| {
+    ///     let count = Cell::new(0);
+    ///     greenthread::scope(|s| {
+    ///         for _ in 0..3 {
+    ///             s.spawn_local(|| count.set(count.get() + 1));
+    ///         }
+    ///     });
+    ///     assert_eq!(count.get(), 3);
+    /// });
+    /// ```
+    pub fn spawn_local<F, T>(&'scope self, body: F) -> ScopedLocalJoinHandle<'scope, T>
+    where
+        F: FnOnce() -> T + 'scope,
+        T: 'scope,
+    {
+        Builder::new().spawn_scoped_local(self, body).expect("failed to spawn a local green thread")
+    }
 }
 
 /// Owns the right to join a green thread of a [`scope`], as [`std::thread::ScopedJoinHandle`].
@@ -130,5 +158,52 @@ impl<T> ScopedJoinHandle<'_, T> {
 impl<T> fmt::Debug for ScopedJoinHandle<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ScopedJoinHandle").field("thread", self.thread()).finish_non_exhaustive()
+    }
+}
+
+/// A [`ScopedJoinHandle`] of a green thread that was made by [`Scope::spawn_local`]. Like what that holds, it stays on the OS
+/// thread:
+/// ```compile_fail,E0277
+/// fn send<T: Send>() {}
+/// send::<greenthread::thread::ScopedLocalJoinHandle<u8>>();
+/// ```
+pub struct ScopedLocalJoinHandle<'scope, T> {
+    handle: ScopedJoinHandle<'scope, T>,
+    not_send: PhantomData<*mut ()>,
+}
+
+impl<T> ScopedLocalJoinHandle<'_, T> {
+    pub(super) fn new(handle: JoinHandle<T>) -> Self {
+        Self { handle: ScopedJoinHandle::new(handle), not_send: PhantomData }
+    }
+
+    /// As [`ScopedJoinHandle::join`].
+    ///
+    /// # Errors
+    /// As [`JoinHandle::join`].
+    pub fn join(self) -> Result<T, JoinError> {
+        self.handle.join()
+    }
+
+    /// As [`JoinHandle::kill`].
+    pub fn kill(&self) {
+        self.handle.kill();
+    }
+
+    /// As [`JoinHandle::is_finished`].
+    pub fn is_finished(&self) -> bool {
+        self.handle.is_finished()
+    }
+
+    /// As [`JoinHandle::thread`].
+    pub fn thread(&self) -> &Thread {
+        self.handle.thread()
+    }
+}
+
+impl<T> fmt::Debug for ScopedLocalJoinHandle<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("ScopedLocalJoinHandle");
+        debug.field("thread", self.thread()).finish_non_exhaustive()
     }
 }

@@ -488,3 +488,34 @@ fn a_thread_may_end_with_a_generator_in_a_thread_local() {
     .join()
     .unwrap();
 }
+
+/// One payload only goes on; the other is dropped while nothing unwinds.
+#[test]
+fn a_scope_whose_parts_both_panic_with_payloads_that_panic() {
+    struct Spiteful(&'static str);
+    impl Drop for Spiteful {
+        fn drop(&mut self) {
+            panic!("when dropped: {}", self.0);
+        }
+    }
+    for consumer_panics in [true, false] {
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            generator::scope(
+                |y: &Yielder<u8>| {
+                    let _ended = catch_unwind(AssertUnwindSafe(|| y.yield_(1)));
+                    std::panic::panic_any(Spiteful("the body's"));
+                },
+                |mut numbers| {
+                    assert_eq!(numbers.next(), Some(1));
+                    if consumer_panics {
+                        std::panic::panic_any(Spiteful("the consumer's"));
+                    }
+                    Spiteful("the value")
+                },
+            )
+        }));
+        let payload = result.map(std::mem::forget).unwrap_err().downcast::<Spiteful>().unwrap();
+        assert_eq!(payload.0, if consumer_panics { "the consumer's" } else { "the body's" });
+        std::mem::forget(payload);
+    }
+}

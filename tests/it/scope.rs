@@ -1,9 +1,11 @@
 //! Scopes: green threads that borrow from their spawner.
 
-use crate::support::{FOR_EVER, OnDrop, everywhere, until, within_limit, workers};
+use crate::support::{FOR_EVER, OnDrop, everywhere, on_all_runtimes, until, within_limit, workers};
 use greenthread::thread::{self, ScopedJoinHandle, park};
 use greenthread::{Builder, Runtime, scope, shield, sleep, timeout, yield_now};
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -434,4 +436,68 @@ fn a_scope_with_a_child_that_is_given_up_never_returns() {
         assert!(owner.join().unwrap_err().is_killed());
         assert!(!left.load(Ordering::SeqCst), "its frames are left as they were");
     });
+}
+
+#[test]
+fn local_children_borrow_what_is_not_send() {
+    fn case() {
+        let (sum, log) = (Cell::new(0), RefCell::new(Vec::new()));
+        let own = Rc::new(5);
+        let here = std::thread::current().id();
+        scope(|s| {
+            let handles: Vec<_> = (0..20)
+                .map(|n| {
+                    let (sum, log, own) = (&sum, &log, Rc::clone(&own));
+                    s.spawn_local(move || {
+                        yield_now();
+                        sum.set(sum.get() + n);
+                        log.borrow_mut().push(std::thread::current().id());
+                        own
+                    })
+                })
+                .collect();
+            for (n, handle) in handles.into_iter().enumerate() {
+                match n % 3 {
+                    0 => assert_eq!(*handle.join().unwrap(), 5),
+                    1 => drop(handle),
+                    _ => std::mem::forget(handle),
+                }
+            }
+            let killed = s.spawn_local(|| {
+                let _never = log.borrow();
+                sleep(FOR_EVER);
+            });
+            yield_now();
+            killed.kill();
+            assert!(killed.join().unwrap_err().is_killed());
+        });
+        assert_eq!(sum.get(), (0..20).sum::<i32>());
+        assert!(log.borrow().len() == 20 && log.borrow().iter().all(|id| *id == here));
+        drop(log.borrow_mut());
+        // One of another worker has children of its own there, in the same scope.
+        scope(|s| {
+            for _ in 0..8 {
+                s.spawn(move || {
+                    let (count, here) = (Rc::new(Cell::new(0)), std::thread::current().id());
+                    let own = Rc::clone(&count);
+                    let local = s.spawn_local(move || {
+                        yield_now();
+                        own.set(own.get() + 1);
+                        std::thread::current().id()
+                    });
+                    assert_eq!((local.join().unwrap(), count.get()), (here, 1));
+                });
+            }
+        });
+        // A panic that nobody joined is the scope's.
+        let panicked = catch_unwind(|| {
+            scope(|s| {
+                s.spawn_local(|| panic!("a local child's"));
+            });
+        });
+        assert!(panicked.is_err());
+    }
+    on_all_runtimes(case);
+    let refused = scope(|s| Builder::new().spawn_scoped_local(s, || ()).map(drop).unwrap_err());
+    assert_eq!(refused.kind(), std::io::ErrorKind::Unsupported);
 }

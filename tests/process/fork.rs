@@ -265,3 +265,35 @@ fn a_fork_inside_blocking() {
     }
     passes(NAME);
 }
+
+/// More than a byte counts: the process that a task belongs to is not taken for one that is 256 forks away.
+#[test]
+fn a_long_line_of_descendants() {
+    const NAME: &str = "fork::a_long_line_of_descendants";
+    if is_child(NAME) {
+        let runtime = workers(1);
+        let handle = runtime.spawn(|| sleep(FOR_EVER));
+        let mut descent = 0;
+        loop {
+            // SAFETY: the child of a process with threads may only do so much; what it does here is what is tested.
+            let pid = unsafe { libc::fork() };
+            if pid != 0 {
+                let good = exit_status(pid) == 0;
+                if descent == 0 {
+                    assert!(good);
+                    return;
+                }
+                end_child(good);
+            }
+            descent += 1;
+            if descent == 256 {
+                break;
+            }
+        }
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            assert!(is_refused(handle.join().unwrap_err().io_error().unwrap()));
+        }));
+        end_child(ended.is_ok());
+    }
+    passes(NAME);
+}

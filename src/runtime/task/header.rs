@@ -116,7 +116,7 @@ pub(crate) struct Header {
     pub(super) done: AtomicBool,
     pub(super) reason: AtomicU8,
     /// Which process made it, as far as the last bits tell: in a forked child the tasks of the parent never end.
-    pub(super) generation: u8,
+    pub(super) generation: u32,
 }
 
 // SAFETY: see the table above; `reservation` is taken once, by whoever ends the task, which is one thread.
@@ -149,7 +149,7 @@ impl Header {
             completion: Mutex::new(Completion::default()),
             done: AtomicBool::new(false),
             reason: AtomicU8::new(Reason::None as u8),
-            generation: process::generation() as u8,
+            generation: process::generation(),
         }
     }
 

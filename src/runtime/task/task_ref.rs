@@ -183,7 +183,7 @@ impl TaskRef {
 
     /// Whether it was made in a process that this one was forked from: then it does not run here, and never ends.
     pub(crate) fn is_parents(&self) -> bool {
-        self.header().generation != process::generation() as u8
+        self.header().generation != process::generation()
     }
 
     pub(crate) fn roster(&self) -> u32 {
