@@ -53,15 +53,27 @@ pub enum Order {
     Biased,
 }
 
-fn settle(arms: &mut [&mut dyn Arm], winner: usize) -> usize {
-    for (index, arm) in arms.iter_mut().enumerate() {
-        arm.settle(index == winner);
+/// An arm and its number.
+type Numbered<'a> = (usize, &'a mut dyn Arm);
+
+fn settle(arms: &mut [Numbered<'_>], winner: usize) -> usize {
+    for (number, arm) in arms {
+        arm.settle(*number == winner);
     }
     winner
 }
 
-/// Completes one arm and returns its index; the number of arms for the default arm.
-pub fn wait(arms: &mut [&mut dyn Arm], order: Order, otherwise: Otherwise) -> usize {
+/// Puts the arms into any order, each as likely as the others.
+fn shuffle(arms: &mut [Numbered<'_>]) {
+    let mut random = ticks();
+    for last in (1..arms.len()).rev() {
+        random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        arms.swap(last, (random >> 33) as usize % (last + 1));
+    }
+}
+
+/// Completes one arm and returns its number; the number of arms for the default arm.
+pub fn wait(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -> usize {
     let count = arms.len();
     let deadline = match otherwise {
         Otherwise::After(timeout) => deadline_after(timeout),
@@ -69,14 +81,14 @@ pub fn wait(arms: &mut [&mut dyn Arm], order: Order, otherwise: Otherwise) -> us
     };
     let mut patience = Patience::default();
     loop {
-        let first = match order {
-            Order::Fair => (ticks().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as usize,
-            Order::Biased => 0,
-        };
-        for index in (0..count).map(|i| (first + i) % count) {
-            if arms[index].attempt() {
-                return settle(arms, index);
-            }
+        // The order of joining counts too: whoever comes to a rendezvous takes the arm that joined first.
+        if matches!(order, Order::Fair) {
+            shuffle(arms);
+        }
+        if let Some(winner) =
+            arms.iter_mut().find_map(|(number, arm)| arm.attempt().then_some(*number))
+        {
+            return settle(arms, winner);
         }
         let over = || deadline.is_some_and(|at| at <= Instant::now());
         if matches!(otherwise, Otherwise::Now) || over() {
@@ -87,16 +99,16 @@ pub fn wait(arms: &mut [&mut dyn Arm], order: Order, otherwise: Otherwise) -> us
         }
         let parker = Parker::new();
         let with = Registration { waiter: parker.waiter(), ticket: Arc::new(Ticket::new()) };
-        for (index, arm) in arms.iter_mut().enumerate() {
-            arm.register(&with, index);
+        for (number, arm) in arms.iter_mut() {
+            arm.register(&with, *number);
         }
         let mut killed = false;
-        if !arms.iter().any(|arm| arm.is_ready(&with)) {
-            let until = arms.iter().filter_map(|arm| arm.due()).chain(deadline).min();
+        if !arms.iter().any(|(_, arm)| arm.is_ready(&with)) {
+            let until = arms.iter().filter_map(|(_, arm)| arm.due()).chain(deadline).min();
             killed = parker.park(Reason::Select, until) == Wake::Killed;
         }
         let completed = with.ticket.close();
-        for arm in arms.iter_mut() {
+        for (_, arm) in arms.iter_mut() {
             arm.unregister();
         }
         if let Some(index) = completed {

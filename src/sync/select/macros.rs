@@ -150,7 +150,7 @@ macro_rules! __select {
     };
     (@bind [] [$order:ident $({ $arm:ident, $n:tt, $make:expr, $result:pat, $body:expr })*] [$otherwise:ident $(($($default:tt)+))*]) => {{
         let won = $crate::sync::select::wait(
-            &mut [$(&mut $arm as &mut dyn $crate::sync::select::Arm),*],
+            &mut [$(($n, &mut $arm as &mut dyn $crate::sync::select::Arm)),*],
             $crate::sync::select::Order::$order,
             $crate::__select!(@otherwise $otherwise $(($($default)+))*),
         );

@@ -1,8 +1,8 @@
 //! Waiting for the first of several things.
 //!
-//! Each arm of [`select!`](crate::select) can be tried, and can be waited for. A `select!` tries its arms, beginning with
-//! a different one each time. If none can be completed, it joins the waiters of every arm with one and the same waiter,
-//! looks once more, and sleeps. Woken, it leaves everywhere and tries again. A notification that reached an arm which
+//! Each arm of [`select!`](crate::select) can be tried, and can be waited for. A `select!` tries its arms, each time in
+//! another order. If none can be completed, it joins the waiters of every arm with one and the same waiter, looks once
+//! more, and sleeps. Woken, it leaves everywhere and tries again. A notification that reached an arm which
 //! did not win goes on to the next waiter there, so nothing is lost.
 //!
 //! Rendezvous needs one thing more: whoever takes an item out of a waiting `select!`, or puts one there, must complete

@@ -293,3 +293,54 @@ fn ends_of_channels_in_all_clothes() {
     };
     assert!(waited);
 }
+
+/// Also where not all arms are ready, and where an arm wins that had to wait.
+#[test]
+fn each_arm_is_as_likely_as_the_others() {
+    const ROUNDS: usize = 6_000;
+    let (silent, nothing) = mpmc::unbounded::<usize>();
+    let ready: Vec<_> = (0..3)
+        .map(|i| {
+            let (sender, receiver) = mpmc::unbounded();
+            (0..ROUNDS).for_each(|_| sender.send(i).unwrap());
+            receiver
+        })
+        .collect();
+    let mut wins = [0; 3];
+    for _ in 0..ROUNDS {
+        let item = select! {
+            recv(nothing) -> item => item,
+            recv(nothing) -> item => item,
+            recv(ready[0]) -> item => item,
+            recv(ready[1]) -> item => item,
+            recv(ready[2]) -> item => item,
+        };
+        wins[item.unwrap()] += 1;
+    }
+    drop(silent);
+    // By chance alone it is further off once in billions of runs.
+    assert!(wins.iter().all(|wins| (1_700..2_300).contains(wins)), "{wins:?}");
+
+    let runtime = greenthread::Runtime::new_current_thread().unwrap();
+    let wins = runtime.run(|| {
+        let (sender, receiver) = mpmc::bounded(0);
+        let receiver = spawn(move || {
+            let mut wins = [0; 2];
+            for _ in 0..ROUNDS {
+                wins[receiver.recv().unwrap()] += 1;
+                // The next offers are there before the next look at them.
+                (0..4).for_each(|_| yield_now());
+            }
+            wins
+        });
+        for _ in 0..ROUNDS {
+            select! {
+                send(sender, 0) -> result => result.unwrap(),
+                send(sender, 1) -> result => result.unwrap(),
+            }
+        }
+        receiver.join().unwrap()
+    });
+    let wins = wins.unwrap();
+    assert!(wins.iter().all(|wins| (2_700..3_300).contains(wins)), "{wins:?}");
+}
