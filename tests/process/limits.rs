@@ -2,10 +2,13 @@
 
 use crate::{FOR_EVER, child, finish, is_child, passes, set_limit, until, workers};
 use greenthread::net::{TcpListener, TcpStream};
-use greenthread::{Builder, Runtime, run, sleep};
+use greenthread::sync::mpsc;
+use greenthread::thread::park;
+use greenthread::{Builder, Runtime, blocking, run, sleep, spawn, timeout};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Spawns sleepers until one is refused; checks the error and that there is room for ordinary work; then exits.
 fn spawn_until_refused(names: &str) -> ! {
@@ -97,6 +100,113 @@ fn too_many_open_files_in_accept() {
             drop(listener.accept().unwrap());
             drop((client, second));
         });
+        return;
+    }
+    passes(NAME);
+}
+
+/// Work of all kinds that needs no descriptor of its own.
+fn works() {
+    assert_eq!(spawn(|| 1).join().unwrap(), 1);
+    sleep(Duration::from_millis(1));
+    assert!(timeout(Duration::from_millis(1), park).is_err());
+    assert_eq!(blocking(|| 2), 2);
+    let (sender, receiver) = mpsc::channel();
+    spawn(move || sender.send(3).unwrap());
+    assert_eq!(receiver.recv(), Ok(3));
+}
+
+fn entries(of: &str) -> usize {
+    std::fs::read_dir(format!("/proc/self/{of}")).unwrap().count()
+}
+
+/// However few descriptors are left, a runtime is made and works, or there is an error that says so, and nothing remains.
+#[test]
+fn few_descriptors_for_a_runtime() {
+    const NAME: &str = "limits::few_descriptors_for_a_runtime";
+    if is_child(NAME) {
+        // What the library keeps for itself is there.
+        workers(3).run(works).unwrap();
+        until(|| entries("task") <= 4);
+        let (mut refused, mut made, open) = (0, 0, entries("fd"));
+        for free in 0..16 {
+            // One is the listing's own.
+            set_limit(libc::RLIMIT_NOFILE, (open - 1 + free) as u64);
+            let of_workers = Runtime::builder().workers(3).build();
+            let outcome = match &of_workers {
+                Ok(runtime) => {
+                    runtime.run(works).unwrap();
+                    Ok(())
+                }
+                Err(error) => Err(error.raw_os_error()),
+            };
+            drop(of_workers);
+            let own = Runtime::new_current_thread().unwrap();
+            let on_this_thread = own.run(works).map_err(|error| {
+                error.io_error().unwrap_or_else(|| panic!("{error}")).raw_os_error()
+            });
+            for outcome in [outcome, on_this_thread] {
+                match outcome {
+                    Ok(()) => made += 1,
+                    Err(error) => {
+                        assert_eq!(error, Some(libc::EMFILE));
+                        refused += 1;
+                    }
+                }
+            }
+            set_limit(libc::RLIMIT_NOFILE, 1000);
+            assert_eq!(entries("fd"), open);
+            own.run(works).unwrap();
+        }
+        assert!(refused > 2 && made > 2, "{refused} {made}");
+        // The global runtime: an error at first, and there when it can be.
+        set_limit(libc::RLIMIT_NOFILE, (open - 1) as u64);
+        let error = Builder::new().spawn(|| ()).map(drop).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+        assert!(std::panic::catch_unwind(|| run(|| ())).is_err());
+        set_limit(libc::RLIMIT_NOFILE, 1000);
+        run(works);
+        return;
+    }
+    passes(NAME);
+}
+
+/// The same for OS threads.
+#[test]
+fn few_os_threads_for_a_runtime() {
+    const NAME: &str = "limits::few_os_threads_for_a_runtime";
+    // SAFETY: asks only.
+    let is_root = unsafe { libc::geteuid() } == 0;
+    if !is_root {
+        // The limit is for all of a user's processes, and root can become a user who has none.
+        return;
+    }
+    if is_child(NAME) {
+        let nobody = 1_000_000 + std::process::id();
+        // SAFETY: the process gives up its rights; no user has this number.
+        if unsafe { libc::setuid(nobody) } != 0 {
+            return;
+        }
+        let before = entries("task");
+        let (mut refused, mut made) = (0, 0);
+        for free in 0..6 {
+            set_limit(libc::RLIMIT_NPROC, (before + free) as u64);
+            match Runtime::builder().workers(4).build() {
+                Ok(runtime) => {
+                    // `blocking` has to do with one thread or with none.
+                    runtime.run(works).unwrap();
+                    made += 1;
+                }
+                Err(error) => {
+                    assert_eq!(error.raw_os_error(), Some(libc::EAGAIN), "{error}");
+                    refused += 1;
+                }
+            }
+            // The threads that had begun are gone, but for one of `blocking`.
+            until(|| entries("task") <= before + 1);
+            Runtime::new_current_thread().unwrap().run(works).unwrap();
+        }
+        assert!(refused >= 3 && made >= 1, "{refused} {made}");
         return;
     }
     passes(NAME);
