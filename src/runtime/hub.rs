@@ -40,6 +40,8 @@ const PREFETCH: usize = 8;
 const FEW: usize = 5;
 /// New tasks that may be started in a row. A number, not a time: a current-thread runtime has one fixed order.
 const START_AT_MOST: usize = 4;
+/// Resumes before those that stand back are recalled. A number for the same reason.
+const STAND_BACK: usize = 16;
 
 /// The part of a hub that every thread may touch. Never freed: a late waker may still look at it.
 #[derive(Debug)]
@@ -189,6 +191,10 @@ pub(crate) struct Hub {
     pub(crate) scheduler: Arc<Scheduler>,
     /// Started tasks that are ready to run.
     ready: Ring<Started>,
+    /// Ready as well, but they let others go first.
+    back: Ring<Started>,
+    /// After how many resumes those are recalled; zero while there are none.
+    recall_in: Cell<usize>,
     /// New tasks; other workers steal from here.
     pub(crate) fresh: Worker<TaskRef>,
     /// New tasks that must not be stolen.
@@ -233,6 +239,8 @@ impl Hub {
             shared,
             scheduler,
             ready: Ring::with_capacity(256),
+            back: Ring::with_capacity(0),
+            recall_in: Cell::new(0),
             fresh,
             local: RefCell::default(),
             delayed: RefCell::default(),
@@ -283,6 +291,34 @@ impl Hub {
     #[inline(always)]
     pub(crate) fn push_ready(&self, started: Started) {
         self.ready.push(started);
+    }
+
+    /// Queues one that is about to suspend itself, to run when nothing else is ready or others have had a few turns.
+    pub(crate) fn stand_back(&self, started: Started) {
+        self.back.push(started);
+        if self.recall_in.get() == 0 {
+            self.recall_in.set(STAND_BACK);
+        }
+    }
+
+    /// Recalls those that stand back, if it is time to. `ran` have been resumed since the last look.
+    #[inline(always)]
+    pub(crate) fn recall(&self, ran: usize) {
+        let left = self.recall_in.get();
+        if left != 0 {
+            self.count_down(left.saturating_sub(ran));
+        }
+    }
+
+    #[inline(never)]
+    fn count_down(&self, left: usize) {
+        let left = if self.has_ready() { left } else { 0 };
+        self.recall_in.set(left);
+        if left == 0 {
+            while let Some(started) = self.back.pop() {
+                self.ready.push(started);
+            }
+        }
     }
 
     /// Takes in a task of this hub whose wait has ended.
@@ -409,7 +445,7 @@ impl Hub {
     #[cold]
     fn disown(&self, ended: &TaskRef) {
         self.child_status.set(Some(process::status(!ended.has_failed())));
-        while self.ready.pop().is_some() {}
+        while self.ready.pop().or_else(|| self.back.pop()).is_some() {}
         while let Some(task) = self.fresh.pop() {
             std::mem::forget(task);
         }

@@ -498,6 +498,19 @@ fn suspend(started: Started, unwinding: bool) {
     }
 }
 
+/// As [`give_way`], and lets the others have several turns where there are any. On a plain OS thread it does nothing.
+pub(crate) fn stand_back() {
+    let Some(started) = current_green() else { return };
+    let unwinding = started.with(|task| is_unwinding_as(task, Some(started)));
+    current::with_hub(|hub| hub.stand_back(started));
+    suspend(started, unwinding);
+}
+
+/// Whether other green threads wait for the calling one to let them run.
+pub(crate) fn keeps_others_waiting() -> bool {
+    current::with_hub(|hub| hub.has_ready()).unwrap_or(false)
+}
+
 fn requeue_and_suspend(started: Started, unwinding: bool) {
     current::with_hub(|hub| hub.push_ready(started));
     suspend(started, unwinding);

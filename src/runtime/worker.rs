@@ -69,11 +69,13 @@ fn turn(
     look_every: Option<Duration>,
 ) {
     let mut since_outside = 0;
+    let mut ran = 0;
     let mut outside = 0u32;
     let mut trim_at = None;
     while !hub.is_parents() {
         hub.drain_inbox();
-        let ran = hub.run_ready(OUTSIDE_EVERY) + hub.start_fresh(&start);
+        hub.recall(ran);
+        ran = hub.run_ready(OUTSIDE_EVERY) + hub.start_fresh(&start);
         since_outside += ran;
         if ran != 0 && since_outside < OUTSIDE_EVERY {
             continue;

@@ -11,9 +11,11 @@
 //! # Fairness
 //! An unlock wakes the first waiter and frees the lock, and others may take it before that waiter runs: a thread that
 //! locks and unlocks in a row goes on at full speed instead of switching each time. While a woken waiter is on its way
-//! no other is woken. If it finds the lock taken, the next unlock hands the lock over to it. So no waiter is passed by more
-//! than for one such round, however busy the lock is. It lets others run a few times before it waits again, in front of
-//! all: whoever holds the lock is often among those.
+//! no other is woken. If it finds the lock taken, it stands back for a few turns of its worker's others, of which the
+//! holder is often one: to resume it each time, only to find the lock taken again, costs more than all that the others do
+//! with the lock. If it is taken even then, the next unlock hands it over. So no waiter is passed by more than for one such
+//! round, however busy the lock is. It lets others run a few times before it waits again, in front of all: whoever holds
+//! the lock is often among those.
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
@@ -33,6 +35,8 @@ const HEIR_LOOKS: u32 = if cfg!(loom) { 1 } else { 4 };
 
 /// Looks at a lock that nobody waits for, each after twice the pause of the one before.
 const SPINS: u32 = if cfg!(loom) { 1 } else { 7 };
+/// Likewise, while others wait for the processor.
+const FEW_SPINS: u32 = if cfg!(loom) { 1 } else { 3 };
 
 #[derive(Debug)]
 struct Entry {
@@ -96,7 +100,9 @@ impl RawMutex {
 
     /// Takes the lock if it becomes free soon.
     fn spin(&self) -> bool {
-        for look in 0..SPINS {
+        // The holder may be one of those who wait for us to let them run.
+        let looks = if park::keeps_others_waiting() { FEW_SPINS } else { SPINS };
+        for look in 0..looks {
             let state = self.state.load(Ordering::Relaxed);
             if state & LOCKED == 0 {
                 if self.try_lock_slow() {
@@ -172,6 +178,9 @@ impl RawMutex {
 
     /// A woken waiter comes for the lock, and stays a little if it is taken.
     fn inherit(&self) -> bool {
+        if self.state.load(Ordering::Relaxed) & (LOCKED | HANDED) == LOCKED {
+            park::stand_back();
+        }
         if self.arrive(WOKEN | HEIR) {
             return true;
         }
