@@ -1,7 +1,7 @@
 //! 100,000 sleeps of 0 to 1 s beside tokio's, and how exact short sleeps are.
 //!
-//! The rounds run in one process, so from the second on the stacks are there already; what a fresh process pays for its
-//! first 100,000 stacks is measured with `examples/workloads.rs`.
+//! The rounds run in one process, so from the second on the stacks are there already; what the first one pays for them is
+//! told apart. The later half of all rounds is what N rounds take beyond N/2.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -111,11 +111,22 @@ fn main() {
             .enable_time()
             .build();
         let other = other.unwrap();
-        if full {
-            ours(&own, n);
-            tokios(&other, n);
-        }
+        let cold = (ours(&own, n), tokios(&other, n));
+        println!(
+            "{n} sleeps, {workers} workers, first round: cpu s {:.3}, delay ms {:.3}; tokio {:.3}, {:.3}",
+            cold.0[3], cold.0[0], cold.1[3], cold.1[0]
+        );
         let rounds: Vec<_> = (0..rounds).map(|_| (ours(&own, n), tokios(&other, n))).collect();
+        let later = &rounds[rounds.len() / 2..];
+        let cpu = |of: fn(&(Figures, Figures)) -> Figures| -> f64 {
+            later.iter().map(|round| of(round)[3]).sum::<f64>() / later.len() as f64
+        };
+        let (own_cpu, other_cpu) = (cpu(|round| round.0), cpu(|round| round.1));
+        println!(
+            "{n} sleeps, {workers} workers, cpu s of each of the later half of the rounds: {own_cpu:.3}; tokio \
+             {other_cpu:.3}; ours takes {:.3} of it",
+            own_cpu / other_cpu
+        );
         for (at, what) in ["delay ms", "mean us", "max us", "cpu s"].into_iter().enumerate() {
             let own = median(rounds.iter().map(|round| round.0[at]).collect());
             let other = median(rounds.iter().map(|round| round.1[at]).collect());

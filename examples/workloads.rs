@@ -1,10 +1,12 @@
 //! The workloads that peers in other languages run too, one line of figures each.
 //!
-//!     cargo run --release --example workloads -- WORKLOAD WORKERS [N|PORT]
+//!     cargo run --release --example workloads -- WORKLOAD WORKERS [N|PORT] [ROUNDS]
 //!
 //! `WORKLOAD` is `yield`, `spawn`, `spawn_yield`, `memory`, `chan`, `mpmc`, `mutex`, `timers`, `hog`, `storm`,
 //! `storm_small`, `echo` or `http`; each line reads `WORKLOAD peer=greenthread n=N value=V unit=U`. `echo` and `http` serve
 //! until they are ended.
+//! `timers` with ROUNDS tells of each the mean lateness and the processor time, and at last what each of the later half took:
+//! a process has stacks and memory to make in its first rounds.
 //! `storm` has N clients in a second process connect at once, echo one message each and stay; it tells what a connection
 //! then takes, with a buffer of 4096 bytes on its stack or, small, of 256.
 
@@ -171,8 +173,19 @@ fn cpu() -> f64 {
 }
 
 /// `n` green threads that sleep 0 to 1000 ms, the same sequence as in the other programs: how much later than a second the
-/// last one was joined.
-fn timers(label: &str, n: u64) {
+/// last one was joined. Several times, if asked to.
+fn timers(label: &str, n: u64, rounds: u64) {
+    let label = format!("{label}_{n}");
+    let took: Vec<f64> = (0..rounds).map(|_| round_of_timers(&label, n)).collect();
+    if rounds > 1 {
+        let later = &took[took.len() / 2..];
+        let each = later.iter().sum::<f64>() / later.len() as f64;
+        report(&format!("{label}_cpu_of_a_later_round"), n, each, "s");
+    }
+}
+
+fn round_of_timers(label: &str, n: u64) -> f64 {
+    static LATE: AtomicU64 = AtomicU64::new(0);
     let mut seed = 42u64;
     let mut random = move || {
         seed ^= seed >> 12;
@@ -180,19 +193,28 @@ fn timers(label: &str, n: u64) {
         seed ^= seed >> 27;
         seed.wrapping_mul(0x2545_f491_4f6c_dd1d)
     };
+    LATE.store(0, Ordering::Relaxed);
     let (start, cpu_before) = (Instant::now(), cpu());
     let handles: Vec<_> = (0..n)
         .map(|_| {
             let duration = Duration::from_millis(random() % 1001);
-            spawn(move || greenthread::sleep(duration))
+            spawn(move || {
+                let begin = Instant::now();
+                sleep(duration);
+                let late = begin.elapsed().saturating_sub(duration).as_nanos() as u64;
+                LATE.fetch_add(late, Ordering::Relaxed);
+            })
         })
         .collect();
     for handle in handles {
         handle.join().unwrap();
     }
     let over = start.elapsed().as_secs_f64() * 1e3 - 1000.0;
-    report(&format!("{label}_{n}_over"), n, over, "ms");
-    report(&format!("{label}_{n}_cpu"), n, cpu() - cpu_before, "s");
+    let cpu = cpu() - cpu_before;
+    report(&format!("{label}_over"), n, over, "ms");
+    report(&format!("{label}_late"), n, LATE.load(Ordering::Relaxed) as f64 / n as f64 / 1e3, "us");
+    report(&format!("{label}_cpu"), n, cpu, "s");
+    cpu
 }
 
 /// Echoes on `port` until the process is ended.
@@ -419,6 +441,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let argument = number(2).and_then(Result::ok);
+    let rounds = number(3).and_then(Result::ok).unwrap_or(1);
     let clients = arguments.get(3).and_then(|text| text.parse().ok()).unwrap_or(10_000);
     let runtime = match Runtime::builder().workers(workers as usize).build() {
         Ok(runtime) => runtime,
@@ -438,7 +461,7 @@ fn main() -> ExitCode {
             "mpmc" => many_to_many(&label, argument.unwrap_or(2_000_000)),
             "mutex" => mutex(&label),
             "hog" => hogs(&label, argument.unwrap_or(2000)),
-            "timers" => timers(&label, argument.unwrap_or(100_000)),
+            "timers" => timers(&label, argument.unwrap_or(100_000), rounds),
             // Two processes for the two sizes: what the stacks of the one have touched stays theirs.
             "storm" | "storm_small" => {
                 let storm = if workload == "storm" { storm::<4096> } else { storm::<256> };

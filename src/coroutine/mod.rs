@@ -62,6 +62,9 @@ use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
+/// Cache lines below a control block that a body uses which has called one function to wait in.
+const SHALLOW: usize = 10;
+
 /// What [`Coroutine::resume`] came back from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
@@ -324,6 +327,13 @@ pub(crate) fn prefetch_resume(control: NonNull<Control>) {
     prefetch(at);
     prefetch(at.wrapping_sub(128));
     prefetch(at.wrapping_sub(192));
+}
+
+/// Asks for all that is on the stack of a coroutine which is suspended in a shallow call: a sleep, say.
+#[inline(always)]
+pub(crate) fn prefetch_stack(control: NonNull<Control>) {
+    let end = control.as_ptr().cast::<u8>().wrapping_add(64);
+    (0..=SHALLOW).for_each(|line| prefetch(end.wrapping_sub(64 * line)));
 }
 
 #[cfg(test)]

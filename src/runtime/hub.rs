@@ -599,7 +599,14 @@ impl Hub {
                 sleeper.prefetch();
             }
         };
-        timers.advance(time::now(), soon, |due| match due {
+        let roster = self.roster.borrow();
+        let next = |due: &Due| {
+            if let Due::Wake(sleeper, _) = due {
+                sleeper.prefetch_stack();
+                roster.prefetch(sleeper.roster());
+            }
+        };
+        timers.advance(time::now(), soon, next, |due| match due {
             Due::Wake(sleeper, token) => {
                 if let Some(started) = sleeper.expire(token) {
                     self.ready.push(started);
@@ -614,7 +621,7 @@ impl Hub {
             }
             Due::Stacks => stacks = true,
         });
-        drop(timers);
+        drop((timers, roster));
         to_start.into_iter().for_each(|place| self.end_delay(place));
         if stacks {
             self.retry_stackless();

@@ -14,10 +14,12 @@ const TICK: u64 = 1_000_000;
 const HORIZON: u64 = (SLOTS as u64 - 1) << (6 * (LEVELS - 1));
 /// In a slot with more timers than this, the wake-up is at the end of the slot: one wake-up for many.
 const EXACT: usize = 8;
-/// How many timers before its turn one is announced.
+/// How many timers before its turn one is announced as one of the next; twice as many before, as one that comes soon.
 const AHEAD: usize = 8;
 /// For how many timers an empty slot keeps memory.
 const KEEP: usize = 256;
+/// How many larger pieces of memory are kept for whichever slot needs one next.
+const SPARE: usize = 16;
 
 /// Names a timer until it fires or is cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,8 @@ pub(crate) struct Wheel<T> {
     places: Vec<Place>,
     /// Unused places.
     free: Vec<u32>,
+    /// Memory of slots that held many.
+    spare: Vec<Vec<Entry<T>>>,
 }
 
 impl<T: Copy> Wheel<T> {
@@ -68,6 +72,7 @@ impl<T: Copy> Wheel<T> {
             occupied: [0; LEVELS],
             places: Vec::new(),
             free: Vec::new(),
+            spare: Vec::new(),
         }
     }
 
@@ -109,8 +114,9 @@ impl<T: Copy> Wheel<T> {
         Some(entry.value)
     }
 
-    /// Gives memory back that was needed for many timers, if there are none.
+    /// Gives memory back that was needed for many timers, most of it if there are none.
     pub(crate) fn trim(&mut self) {
+        self.spare = Vec::new();
         if self.is_empty() {
             self.slots.iter_mut().for_each(|entries| *entries = Vec::new());
             self.places = Vec::new();
@@ -129,6 +135,9 @@ impl<T: Copy> Wheel<T> {
         let slot = level * SLOTS + ((tick >> (6 * level)) as usize & (SLOTS - 1));
         let entries = &mut self.slots[slot];
         self.places[entry.index as usize] = Place { slot: slot as u32, at: entries.len() as u32 };
+        if entries.len() == entries.capacity() && entries.len() >= KEEP {
+            enlarge(entries, &mut self.spare);
+        }
         entries.push(entry);
         self.occupied[level] |= 1 << (slot % SLOTS);
     }
@@ -169,8 +178,14 @@ impl<T: Copy> Wheel<T> {
     }
 
     /// Turns the wheel to `now` and fires every timer whose deadline has come, in order. `soon` hears of each some time
-    /// before: it can have the processor fetch what `fire` needs.
-    pub(crate) fn advance(&mut self, now: u64, soon: impl Fn(&T), mut fire: impl FnMut(T)) {
+    /// before, and later `next` does: they can have the processor fetch what `fire` needs, `next` what `soon` leads to.
+    pub(crate) fn advance(
+        &mut self,
+        now: u64,
+        soon: impl Fn(&T),
+        next: impl Fn(&T),
+        mut fire: impl FnMut(T),
+    ) {
         let target = now / TICK;
         while let Some((level, slot, begin)) = self.first_slot() {
             if begin > target {
@@ -187,10 +202,14 @@ impl<T: Copy> Wheel<T> {
             }
             entries.sort_unstable_by_key(|entry| (entry.deadline, entry.order));
             let due = entries.partition_point(|entry| entry.deadline <= now);
-            entries[..due.min(AHEAD)].iter().for_each(|entry| soon(&entry.value));
+            entries[..due.min(2 * AHEAD)].iter().for_each(|entry| soon(&entry.value));
+            entries[..due.min(AHEAD)].iter().for_each(|entry| next(&entry.value));
             for at in 0..due {
-                if let Some(later) = entries[..due].get(at + AHEAD) {
+                if let Some(later) = entries[..due].get(at + 2 * AHEAD) {
                     soon(&later.value);
+                }
+                if let Some(later) = entries[..due].get(at + AHEAD) {
+                    next(&later.value);
                 }
                 self.free.push(entries[at].index);
                 fire(entries[at].value);
@@ -214,7 +233,19 @@ impl<T: Copy> Wheel<T> {
     fn keep(&mut self, slot: usize, entries: Vec<Entry<T>>) {
         if !entries.is_empty() || entries.capacity() <= KEEP {
             self.slots[slot] = entries;
+        } else if self.spare.len() < SPARE {
+            self.spare.push(entries);
         }
+    }
+}
+
+/// Gives a slot that is full memory of another that was, if there is any: growing by itself takes several steps, and to
+/// have the system take back and give as much again costs as much as all else that is done for the timers.
+#[cold]
+fn enlarge<T>(entries: &mut Vec<Entry<T>>, spare: &mut Vec<Vec<Entry<T>>>) {
+    if let Some(mut larger) = spare.pop_if(|spare| spare.capacity() > entries.len()) {
+        larger.append(entries);
+        *entries = larger;
     }
 }
 
@@ -225,7 +256,7 @@ mod tests {
 
     fn fired(wheel: &mut Wheel<u32>, now: u64) -> Vec<u32> {
         let mut out = Vec::new();
-        wheel.advance(now, |_| {}, |value| out.push(value));
+        wheel.advance(now, |_| {}, |_| {}, |value| out.push(value));
         out
     }
 
@@ -243,6 +274,57 @@ mod tests {
         assert_eq!(fired(&mut wheel, 1000 * TICK), [3, 4, 5]);
         assert!(wheel.is_empty());
         assert_eq!(wheel.next_wake(), None);
+    }
+
+    #[test]
+    fn one_wake_up_for_many_of_a_millisecond() {
+        let mut wheel = Wheel::new(0);
+        (0..EXACT as u64).for_each(|at| _ = wheel.insert(3 * TICK + 5 + at, at as u32));
+        assert_eq!(wheel.next_wake(), Some(3 * TICK + 5));
+        wheel.insert(3 * TICK + 900, 8);
+        assert_eq!(wheel.next_wake(), Some(4 * TICK));
+        let all: Vec<u32> = (0..=EXACT as u32).collect();
+        assert_eq!(fired(&mut wheel, 4 * TICK), all);
+    }
+
+    #[test]
+    fn memory_of_slots_that_held_many_serves_others_until_it_is_trimmed() {
+        const MANY: u32 = 4 * KEEP as u32;
+        let mut wheel = Wheel::new(0);
+        (0..MANY).for_each(|n| _ = wheel.insert(3 * TICK + u64::from(n), n));
+        assert_eq!(fired(&mut wheel, 4 * TICK), (0..MANY).collect::<Vec<_>>());
+        let spare = |wheel: &Wheel<u32>| wheel.spare.iter().map(Vec::capacity).sum::<usize>();
+        assert!(spare(&wheel) >= MANY as usize);
+        (0..MANY).for_each(|n| _ = wheel.insert(70 * TICK + u64::from(n), n));
+        assert_eq!(spare(&wheel), 0, "it is in use again");
+        assert_eq!(fired(&mut wheel, 71 * TICK), (0..MANY).collect::<Vec<_>>());
+        assert!(spare(&wheel) >= MANY as usize);
+        wheel.trim();
+        assert_eq!(spare(&wheel), 0);
+    }
+
+    #[test]
+    fn each_is_announced_twice_before_it_fires() {
+        use std::cell::RefCell;
+        let mut wheel = Wheel::new(0);
+        (0..50).for_each(|n| _ = wheel.insert(TICK + n, n as u32));
+        let (soon, next) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
+        let mut count = 0;
+        let said = |list: &RefCell<Vec<u32>>, value: &u32| list.borrow_mut().push(*value);
+        wheel.advance(
+            2 * TICK,
+            |value| said(&soon, value),
+            |value| {
+                assert!(soon.borrow().contains(value));
+                said(&next, value);
+            },
+            |value| {
+                assert!(next.borrow().contains(&value));
+                count += 1;
+            },
+        );
+        let all: Vec<u32> = (0..50).collect();
+        assert_eq!((soon.into_inner(), next.into_inner(), count), (all.clone(), all, 50));
     }
 
     #[test]

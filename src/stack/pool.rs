@@ -13,6 +13,10 @@ use std::ptr::NonNull;
 
 /// Stacks whose memory is asked for together.
 const PREFETCH: usize = 8;
+/// So many stacks given back since the last was taken have come in any order: the next users get them by address.
+const MANY: usize = 16 * 1024;
+/// Stacks that are put in order at a time, which takes under a millisecond.
+const ORDER: usize = 64 * 1024;
 /// Free stacks that keep their memory when a thread trims.
 const KEEP_WARM: usize = 256;
 
@@ -116,6 +120,8 @@ struct Pool {
     unused: usize,
     /// How many of them were discarded: not more than `unused`.
     discarded: usize,
+    /// Slots below this one are to be put in order before they are used.
+    unordered: usize,
     /// Slots from this one on have been prefetched, if there are not many more by now. Never above `free`'s length but after
     /// a trim, when none are.
     prefetched: usize,
@@ -140,13 +146,30 @@ impl Pool {
     #[cold]
     #[inline(never)]
     fn prefetch(&mut self) {
+        if self.free.len().saturating_sub(self.prefetched) >= MANY {
+            self.unordered = self.free.len();
+        }
         self.prefetched = self.free.len().saturating_sub(PREFETCH);
+        if self.prefetched < self.unordered {
+            self.order();
+        }
         self.unused = self.unused.min(self.prefetched);
         self.discarded = self.discarded.min(self.unused);
         for slot in &self.free[self.prefetched..] {
             let top = slot.as_ptr().wrapping_add(self.size.stride());
             (1..=4).for_each(|line| prefetch(top.wrapping_sub(64 * line)));
         }
+    }
+
+    /// Puts the next free stacks in order of address: neighbours share what the processor needs to translate their addresses.
+    /// Not those that have been discarded, which come last.
+    #[cold]
+    #[inline(never)]
+    fn order(&mut self) {
+        let from = self.free.len().saturating_sub(ORDER).max(self.discarded);
+        self.free[from..].sort_unstable_by(|a, b| b.cmp(a));
+        self.unused = self.unused.min(from);
+        self.unordered = if from == self.discarded { 0 } else { from };
     }
 
     #[cold]
@@ -171,6 +194,7 @@ impl Pool {
         let unused = std::mem::replace(&mut self.unused, self.free.len());
         // The next use is to note itself.
         self.prefetched = self.free.len();
+        self.unordered = 0;
         if self.discarded >= unused.min(self.free.len().saturating_sub(KEEP_WARM)) {
             return 0;
         }
@@ -237,6 +261,7 @@ impl Pools {
             free: Vec::new(),
             unused: 0,
             discarded: 0,
+            unordered: 0,
             prefetched: 0,
         });
         self.0.len() - 1
@@ -278,6 +303,56 @@ mod tests {
         drop(b);
         drop(a);
         assert_eq!(Stack::acquire(size).unwrap().limit(), a_at);
+    }
+
+    /// However they came back, many are used in order of address, each once, and before those that were discarded.
+    #[test]
+    fn many_are_used_in_order() {
+        let size = StackSize::default();
+        let pool = |slots: std::ops::Range<usize>| Pool {
+            size,
+            arenas: Vec::new(),
+            // A prefetch may name any address.
+            free: slots
+                .map(|at| NonNull::without_provenance((at + 1).try_into().unwrap()))
+                .collect(),
+            unused: 0,
+            discarded: 0,
+            unordered: 0,
+            prefetched: 0,
+        };
+        let shuffled = |pool: &mut Pool| {
+            let mut seed = 1u64;
+            for at in (1..pool.free.len()).rev() {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                pool.free.swap(at, (seed >> 33) as usize % (at + 1));
+            }
+        };
+        let addresses = |pool: &mut Pool, count: usize| -> Vec<usize> {
+            (0..count).map(|_| pool.acquire().unwrap().addr().get()).collect()
+        };
+
+        let count = ORDER + ORDER / 2;
+        let mut many = pool(0..count);
+        shuffled(&mut many);
+        let mut used = addresses(&mut many, count);
+        // What is put in order when one is taken are those after it, and the next some time before their turn.
+        assert!(used[1..=ORDER - PREFETCH].is_sorted() && used[ORDER + 2..].is_sorted());
+        used.sort_unstable();
+        assert!(used.into_iter().eq(1..=count), "each once");
+
+        let mut some = pool(0..2 * MANY);
+        shuffled(&mut some);
+        (some.unused, some.discarded) = (MANY / 2, MANY / 2);
+        let discarded = some.free[..MANY / 2].to_vec();
+        let mut kept: Vec<usize> = some.free[MANY / 2..].iter().map(|at| at.addr().get()).collect();
+        let used = addresses(&mut some, 2 * MANY - MANY / 2);
+        assert_eq!(some.free, discarded, "as they were");
+        assert!(used[1..].is_sorted());
+        kept.sort_unstable();
+        let mut used = used;
+        used.sort_unstable();
+        assert_eq!(used, kept);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::header::Header;
 use super::owner::{Blocker, Holder, Owner};
 use super::park_word::Token;
 use super::task_ref::TaskRef;
-use crate::coroutine::Control;
+use crate::coroutine::{self, Control};
 use crate::sys::prefetch::prefetch;
 use std::mem::{self, ManuallyDrop};
 use std::ops::Range;
@@ -120,19 +120,39 @@ impl Started {
 pub(crate) struct Sleeper(NonNull<Header>);
 
 impl Sleeper {
-    /// Asks for the memory that [`expire`](Self::expire) and the end of the task touch.
+    /// Asks for the header's memory: what [`expire`](Self::expire), the end of the task and its result touch.
     #[inline(always)]
     pub(crate) fn prefetch(self) {
         let at = self.0.as_ptr().cast::<u8>();
         prefetch(at);
         prefetch(at.wrapping_add(mem::offset_of!(Header, completion)));
+        prefetch(at.wrapping_add(mem::size_of::<Header>()));
+    }
+
+    /// Asks for the memory that the task touches when it goes on.
+    #[inline(always)]
+    pub(crate) fn prefetch_stack(self) {
+        if let Some(control) = NonNull::new(self.header().control.load(Ordering::Relaxed)) {
+            coroutine::prefetch_stack(control);
+        }
+    }
+
+    /// Its place in the hub's list of live tasks.
+    #[inline(always)]
+    pub(crate) fn roster(self) -> u32 {
+        self.header().roster.load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    fn header(&self) -> &Header {
+        // SAFETY: made from a started task, which is alive.
+        unsafe { self.0.as_ref() }
     }
 
     /// Ends the wait that `token` names because its deadline has passed. The task, if it is to be made runnable.
     #[inline(always)]
     pub(crate) fn expire(self, token: Token) -> Option<Started> {
-        // SAFETY: made from a started task, which is alive.
-        let header = unsafe { self.0.as_ref() };
+        let header = self.header();
         if !header.park.expire(token) {
             return None;
         }
