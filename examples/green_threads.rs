@@ -65,9 +65,9 @@ fn later(printed: &Printed) {
         let printed = Arc::clone(printed);
         move || print(&printed, what.to_string())
     };
-    let second = spawn_later(Duration::from_millis(40), say("later"));
-    let first = spawn_later(Duration::from_millis(10), say("soon"));
-    let never = spawn_later(Duration::from_millis(20), say("never"));
+    let second = spawn_later(Duration::from_millis(500), say("later"));
+    let first = spawn_later(Duration::from_millis(100), say("soon"));
+    let never = spawn_later(Duration::from_millis(200), say("never"));
     never.kill();
     never.link_failure({
         let printed = Arc::clone(printed);
