@@ -3,10 +3,12 @@
 
 use super::Io;
 use crate::runtime::reactor::Direction;
+#[cfg(feature = "io-uring")]
+use crate::runtime::task::outgoing;
 use crate::sys::socket::{self, Take};
 use socket2::SockAddr;
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 impl<T: AsFd> Io<T> {
     /// Reads from a stream.
@@ -29,9 +31,18 @@ impl<T: AsFd> Io<T> {
     pub(crate) fn write(&self, buf: &[u8]) -> io::Result<usize> {
         self.run_unless_short(
             Direction::Write,
-            |fd| socket::send(fd, buf),
+            |fd| self.send_now_or_soon(fd, buf),
             |&sent| sent < buf.len(),
         )
+    }
+
+    #[inline]
+    fn send_now_or_soon(&self, fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
+        #[cfg(feature = "io-uring")]
+        if !self.is_nonblocking() {
+            return outgoing::send(fd, buf);
+        }
+        socket::send(fd, buf)
     }
 
     pub(crate) fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {

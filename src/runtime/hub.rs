@@ -16,6 +16,8 @@ use super::task::{Inbox, Sleeper, Started, TaskRef, Token, Woken, memory, switch
 use super::timer::{TimerId, Wheel};
 use crate::coroutine::Root;
 use crate::stack::{self, StackSize};
+#[cfg(feature = "io-uring")]
+use crate::sys::outbox::Outbox;
 use crate::sys::poll::{PollWaker, Poller};
 use crate::sys::process;
 use crate::sys::process::PerProcess;
@@ -208,6 +210,9 @@ pub(crate) struct Hub {
     /// The spare stack of those is in use, or there never was one.
     pub(super) lacks_spare: Cell<bool>,
     poller: RefCell<Poller>,
+    /// What its green threads send together.
+    #[cfg(feature = "io-uring")]
+    pub(super) outbox: Outbox,
     /// The green thread that is running.
     current: Cell<Option<Started>>,
     budget: Cell<u32>,
@@ -249,6 +254,8 @@ impl Hub {
             lacks_spare: Cell::new(!stackless.has_spare()),
             stackless: RefCell::new(stackless),
             poller: RefCell::new(poller),
+            #[cfg(feature = "io-uring")]
+            outbox: Outbox::new(),
             current: Cell::new(None),
             budget: Cell::new(0),
             unwinding: Cell::new(0),
@@ -484,6 +491,7 @@ impl Hub {
     /// Runs up to `most` ready tasks; returns how many it ran.
     #[inline(always)]
     pub(crate) fn run_ready(&self, most: usize) -> usize {
+        self.send_outgoing();
         let count = self.ready.len().min(most);
         let mut left = count;
         while left > 0 {
@@ -502,6 +510,15 @@ impl Hub {
             self.outside();
         }
         count
+    }
+
+    /// Sends what its green threads have ready to be sent. Always before one of them runs again.
+    #[inline(always)]
+    pub(crate) fn send_outgoing(&self) {
+        #[cfg(feature = "io-uring")]
+        if !self.outbox.is_empty() && !self.is_parents() {
+            self.outbox.flush();
+        }
     }
 
     /// Starts new tasks of the hub's own queue: one, and more while they end at once or there are no thieves. Returns how

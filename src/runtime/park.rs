@@ -6,6 +6,8 @@
 //! has ended another way does nothing.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "io-uring")]
+use super::hub::Hub;
 use super::panic_hook;
 use super::task::{
     self, Blocker, Expired, Kill, Outcome, Started, TaskRef, Token, current, is_interruption,
@@ -514,6 +516,19 @@ pub(crate) fn keeps_others_waiting() -> bool {
 fn requeue_and_suspend(started: Started, unwinding: bool) {
     current::with_hub(|hub| hub.push_ready(started));
     suspend(started, unwinding);
+}
+
+/// Calls `prepare`, then lets every other ready green thread run first, whatever ends waits otherwise. `false` where the
+/// caller may not be suspended here: then nothing was called.
+#[cfg(feature = "io-uring")]
+pub(crate) fn give_way_after(prepare: impl FnOnce(&Hub)) -> bool {
+    let Some(started) = current_green() else { return false };
+    if std::thread::panicking() {
+        return false;
+    }
+    current::with_hub(prepare);
+    requeue_and_suspend(started, false);
+    true
 }
 
 /// Lets every other ready green thread of the worker run first; on a plain OS thread, yields that.

@@ -85,6 +85,7 @@ fn turn(
         hub.answer_calls();
         hub.replace_spare();
         if over() {
+            hub.send_outgoing();
             return;
         }
         outside = outside.wrapping_add(1);

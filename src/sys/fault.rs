@@ -38,6 +38,10 @@ pub(crate) enum Call {
     SpliceIn,
     SpliceOut,
     Fcntl,
+    #[cfg(feature = "io-uring")]
+    UringSetup,
+    #[cfg(feature = "io-uring")]
+    UringEnter,
     /// No system call: a wait takes its time before it begins and after it ended.
     Park,
 }

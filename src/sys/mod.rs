@@ -9,6 +9,8 @@ pub(crate) mod limits;
 #[cfg(feature = "watchdog")]
 pub(crate) mod look;
 pub(crate) mod memory;
+#[cfg(feature = "io-uring")]
+pub(crate) mod outbox;
 pub(crate) mod poll;
 pub(crate) mod prefetch;
 pub(crate) mod process;

@@ -297,3 +297,44 @@ fn a_long_line_of_descendants() {
     }
     passes(NAME);
 }
+
+#[test]
+fn a_fork_while_others_send_does_not_send_twice() {
+    const NAME: &str = "fork::a_fork_while_others_send_does_not_send_twice";
+    if is_child(NAME) {
+        for company in [2, 100] {
+            let body = move || {
+                let pairs: Vec<_> = (0..company).map(|_| connection()).collect();
+                let (mut clients, writers): (Vec<_>, Vec<_>) = pairs
+                    .into_iter()
+                    .map(|(client, mut stream)| {
+                        let writer = move || {
+                            yield_now();
+                            stream.write_all(b"once").unwrap();
+                        };
+                        (client, spawn(writer))
+                    })
+                    .unzip();
+                let forks = spawn(|| {
+                    yield_now();
+                    // SAFETY: the child ends with this green thread.
+                    let pid = unsafe { libc::fork() };
+                    if pid != 0 {
+                        assert_eq!(exit_status(pid), 0);
+                    }
+                });
+                forks.join().unwrap();
+                writers.into_iter().for_each(|writer| writer.join().unwrap());
+                for client in &mut clients {
+                    let mut got = String::new();
+                    client.read_to_string(&mut got).unwrap();
+                    assert_eq!(got, "once");
+                }
+            };
+            Runtime::new_current_thread().unwrap().run(body).unwrap();
+            workers(1).run(body).unwrap();
+        }
+        return;
+    }
+    passes(NAME);
+}

@@ -19,6 +19,8 @@ mod link;
 pub(crate) mod memory;
 mod meta;
 mod os_thread;
+#[cfg(feature = "io-uring")]
+pub(crate) mod outgoing;
 mod owner;
 mod park_word;
 mod payload;

@@ -1,0 +1,42 @@
+//! Sending together with others: see [`send`].
+
+use super::current;
+use crate::runtime::park;
+use crate::sys::fault::{self, Call};
+use crate::sys::outbox::Ticket;
+use crate::sys::socket;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+/// Copying more than this takes so long that a system call for it alone does not matter.
+const SMALL: usize = 16 << 10;
+
+/// As [`socket::send`], once more ready green threads of the hub have run: with what those send.
+///
+/// Where none is ready, or the caller may not be suspended here, it is sent at once.
+#[inline]
+pub(crate) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
+    let in_company = current::with_hub(|hub| {
+        hub.outbox.is_of_use() && (hub.has_ready() || !hub.outbox.is_empty())
+    });
+    if buffer.len() > SMALL || in_company != Some(true) {
+        return socket::send(fd, buffer);
+    }
+    fault::check(Call::Send)?;
+    let ticket = Ticket::default();
+    let suspended = park::give_way_after(|hub| {
+        // SAFETY: the caller's borrows last until this function returns, which it does when the ticket has a result. It
+        // never unwinds in between; and a green thread that is given up is left with its stack, and the outbox with it:
+        // a hub flushes before it runs what waits here, and drops its outbox unflushed.
+        unsafe { hub.outbox.add(fd, buffer, &ticket) };
+    });
+    if !suspended {
+        return socket::send(fd, buffer);
+    }
+    loop {
+        if let Some(result) = ticket.result() {
+            return result;
+        }
+        current::with_hub(|hub| hub.outbox.flush());
+    }
+}

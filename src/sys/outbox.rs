@@ -1,0 +1,272 @@
+//! Sends that are made together, by one system call: an io_uring.
+//!
+//! With `MSG_DONTWAIT` the kernel does each send as it takes it in, or says that it would block. So a buffer is lent to the
+//! kernel for the time of [`Outbox::flush`] only, which waits for every completion in any case; nothing is ever cancelled.
+
+use super::fault::{self, Call};
+use super::socket;
+use io_uring::{IoUring, Probe, opcode, types};
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::slice;
+
+/// Sends that wait for the next flush at most.
+const CAPACITY: usize = 64;
+
+/// What a send came to. On the stack of the sender, who waits for it.
+#[derive(Debug, Default)]
+pub(crate) struct Ticket(Cell<Option<i32>>);
+
+impl Ticket {
+    /// `None` before the flush.
+    pub(crate) fn result(&self) -> Option<io::Result<usize>> {
+        self.0.get().map(|result| {
+            usize::try_from(result).map_err(|_| io::Error::from_raw_os_error(-result))
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    fd: RawFd,
+    buffer: *const u8,
+    length: u32,
+    ticket: *const Ticket,
+}
+
+enum Ring {
+    /// No two sends have met yet.
+    Unopened,
+    Open(Box<IoUring>),
+    /// The system has none for us: each send is a call of its own.
+    Refused,
+}
+
+/// The sends that the green threads of one hub have under way.
+pub(crate) struct Outbox {
+    entries: RefCell<Vec<Entry>>,
+    ring: RefCell<Ring>,
+}
+
+impl std::fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outbox").field("entries", &self.entries).finish_non_exhaustive()
+    }
+}
+
+impl Outbox {
+    pub(crate) fn new() -> Self {
+        Self { entries: RefCell::default(), ring: RefCell::new(Ring::Unopened) }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.borrow().is_empty()
+    }
+
+    /// Whether a send that is put here may go out together with others.
+    #[inline]
+    pub(crate) fn is_of_use(&self) -> bool {
+        !matches!(*self.ring.borrow(), Ring::Refused) && self.entries.borrow().len() < CAPACITY
+    }
+
+    /// Puts a send here.
+    ///
+    /// # Safety
+    /// Until `ticket` has a result, the descriptor stays open and the buffer and the ticket stay where they are; or the
+    /// outbox is never flushed again.
+    pub(crate) unsafe fn add(&self, fd: BorrowedFd<'_>, buffer: &[u8], ticket: &Ticket) {
+        let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
+        let (fd, buffer) = (fd.as_raw_fd(), buffer.as_ptr());
+        self.entries.borrow_mut().push(Entry { fd, buffer, length, ticket });
+    }
+
+    /// Makes all sends. From here on each ticket has its result.
+    pub(crate) fn flush(&self) {
+        let mut entries = self.entries.borrow_mut();
+        let mut ring = self.ring.borrow_mut();
+        if entries.len() > 1 && matches!(*ring, Ring::Unopened) {
+            *ring = open().map_or(Ring::Refused, Ring::Open);
+        }
+        if let Ring::Open(open) = &mut *ring
+            && entries.len() > 1
+            && send_all(open, &entries).is_err()
+        {
+            *ring = Ring::Refused;
+        }
+        for entry in entries.iter() {
+            // SAFETY: the caller of `add` keeps the ticket until it has a result, and the buffer and the descriptor too.
+            unsafe {
+                if (*entry.ticket).0.get().is_none() {
+                    let fd = BorrowedFd::borrow_raw(entry.fd);
+                    let result = socket::send(
+                        fd,
+                        slice::from_raw_parts(entry.buffer, entry.length as usize),
+                    );
+                    (*entry.ticket).0.set(Some(as_number(result)));
+                }
+            }
+        }
+        entries.clear();
+    }
+}
+
+fn as_number(result: io::Result<usize>) -> i32 {
+    match result {
+        Ok(sent) => i32::try_from(sent).unwrap_or(i32::MAX),
+        Err(error) => -error.raw_os_error().unwrap_or(libc::EIO),
+    }
+}
+
+/// A ring that can send.
+fn open() -> io::Result<Box<IoUring>> {
+    fault::check(Call::UringSetup)?;
+    let ring = Box::new(IoUring::new(CAPACITY as u32)?);
+    let mut probe = Probe::new();
+    ring.submitter().register_probe(&mut probe)?;
+    if !probe.is_supported(opcode::Send::CODE) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    Ok(ring)
+}
+
+/// Makes these sends; where that fails those without a result were not made, and the ring must not be used again.
+fn send_all(ring: &mut IoUring, entries: &[Entry]) -> io::Result<()> {
+    fault::check(Call::UringEnter)?;
+    let mut queue = ring.submission();
+    for (at, entry) in entries.iter().enumerate() {
+        let send = opcode::Send::new(types::Fd(entry.fd), entry.buffer, entry.length)
+            .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+            .build()
+            .user_data(at as u64);
+        // SAFETY: the buffer stays where it is until the ticket has a result, says `add`. Where the kernel does not take
+        // the entry in it never will: the ring is closed then.
+        let pushed = unsafe { queue.push(&send) };
+        pushed.map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    }
+    drop(queue);
+    let mut missing = entries.len();
+    let mut submitted = ring.submit();
+    loop {
+        for completion in ring.completion() {
+            let entry = &entries[completion.user_data() as usize];
+            // SAFETY: the caller of `add` keeps the ticket until it has a result.
+            unsafe { &*entry.ticket }.0.set(Some(completion.result()));
+            missing -= 1;
+        }
+        match submitted {
+            _ if missing == 0 => return Ok(()),
+            // What the kernel took in has to be waited for: it has the buffers.
+            Err(error)
+                if error.kind() != io::ErrorKind::Interrupted
+                    && ring.submission().len() == missing =>
+            {
+                return Err(error);
+            }
+            _ => submitted = ring.submit_and_wait(missing),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::socket::Take;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    /// Sends `text` on each socket together, and what that came to.
+    fn send_on(outbox: &Outbox, sockets: &[&UnixStream], text: &[u8]) -> Vec<Result<usize, i32>> {
+        let tickets: Vec<Ticket> = sockets.iter().map(|_| Ticket::default()).collect();
+        for (socket, ticket) in sockets.iter().zip(&tickets) {
+            assert!(ticket.result().is_none());
+            // SAFETY: all that is given lives until the flush has returned.
+            unsafe { outbox.add(socket.as_fd(), text, ticket) };
+        }
+        outbox.flush();
+        assert!(outbox.is_empty());
+        let number = |error: io::Error| error.raw_os_error().unwrap();
+        tickets.iter().map(|ticket| ticket.result().unwrap().map_err(number)).collect()
+    }
+
+    fn received(socket: &UnixStream) -> usize {
+        socket::recv(socket.as_fd(), &mut [0; 1000], Take::Consume).unwrap_or(0)
+    }
+
+    /// A good one, one that is full, one whose peer has gone.
+    fn send_on_all_kinds(outbox: &Outbox) {
+        let [(good, peer), (full, _full_peer), (broken, gone)] =
+            [(); 3].map(|()| UnixStream::pair().unwrap());
+        while socket::send(full.as_fd(), &[0; 1000]).is_ok() {}
+        drop(gone);
+        let results = send_on(outbox, &[&good, &full, &broken, &good], b"abc");
+        assert_eq!(results, [Ok(3), Err(libc::EAGAIN), Err(libc::EPIPE), Ok(3)]);
+        assert_eq!(received(&peer), 6);
+    }
+
+    #[test]
+    fn each_send_has_its_own_result() {
+        let outbox = Outbox::new();
+        for _ in 0..100 {
+            send_on_all_kinds(&outbox);
+        }
+        assert_eq!(outbox.is_of_use(), open().is_ok(), "it used a ring if there is any");
+    }
+
+    #[test]
+    fn as_many_as_there_is_room_for() {
+        let (outbox, (one, peer)) = (Outbox::new(), UnixStream::pair().unwrap());
+        let results = send_on(&outbox, &[&one; CAPACITY], b"ab");
+        assert_eq!(results, [Ok(2); CAPACITY]);
+        assert_eq!(received(&peer), 2 * CAPACITY);
+        let ticket = Ticket::default();
+        for _ in 0..CAPACITY {
+            // SAFETY: as above.
+            unsafe { outbox.add(one.as_fd(), b"x", &ticket) };
+        }
+        assert!(!outbox.is_of_use());
+        outbox.flush();
+    }
+
+    #[test]
+    fn one_alone_needs_no_ring() {
+        let (outbox, (one, peer)) = (Outbox::new(), UnixStream::pair().unwrap());
+        assert_eq!(send_on(&outbox, &[&one], b"abc"), [Ok(3)]);
+        assert!(matches!(*outbox.ring.borrow(), Ring::Unopened));
+        assert_eq!(received(&peer), 3);
+    }
+
+    #[test]
+    fn where_the_system_refuses_each_is_sent_for_itself() {
+        for (call, errno) in [
+            (Call::UringSetup, libc::EPERM),
+            (Call::UringSetup, libc::ENOSYS),
+            (Call::UringEnter, libc::ENOMEM),
+        ] {
+            let outbox = Outbox::new();
+            fault::fail(call, 0, 1, errno);
+            assert!(outbox.is_of_use());
+            send_on_all_kinds(&outbox);
+            assert!(!outbox.is_of_use(), "and nobody waits for others any more");
+            send_on_all_kinds(&outbox);
+        }
+    }
+
+    #[test]
+    fn a_ring_that_fails_half_way_is_not_used_again() {
+        let mut ring = match open() {
+            Ok(ring) => ring,
+            // There is none to fail.
+            Err(_) => return,
+        };
+        // Too full for these: nothing of them is sent by it.
+        let nothing = opcode::Nop::new().build();
+        // SAFETY: it refers to no memory.
+        while unsafe { ring.submission().push(&nothing) }.is_ok() {}
+        let outbox = Outbox::new();
+        *outbox.ring.borrow_mut() = Ring::Open(ring);
+        send_on_all_kinds(&outbox);
+        assert!(!outbox.is_of_use());
+    }
+}
