@@ -186,3 +186,23 @@ fn closed_streams() {
     }
     finish(child(NAME).stdin(Stdio::null()).spawn().unwrap());
 }
+
+#[test]
+fn a_grandchild_has_our_standard_output() {
+    const NAME: &str = "a_grandchild_has_our_standard_output";
+    if is_child(NAME) {
+        in_child(|| {
+            println!("ready");
+            let mut echo = Command::new("echo");
+            echo.arg("from the grandchild").stdout(io::stdout()).stderr(io::stderr());
+            assert!(echo.status().unwrap().success());
+        });
+    }
+    let mut child = child(NAME).spawn().unwrap();
+    let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+    after_ready(&mut stdout);
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    assert_eq!(line, "from the grandchild\n");
+    finish(child);
+}

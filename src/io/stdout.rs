@@ -7,6 +7,7 @@ use crate::sys::file;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::process::Stdio;
 
 /// With what std's buffer may hold still, 1,024 bytes at most, this is what a pipe that is ready takes without blocking.
 const PIECE: usize = libc::PIPE_BUF - 1024;
@@ -82,6 +83,13 @@ macro_rules! standard_output {
         }
 
         standard_output!(write $name, &$name);
+
+        /// The descriptor, for a child process.
+        impl From<$name> for Stdio {
+            fn from(own: $name) -> Self {
+                own.0.into()
+            }
+        }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

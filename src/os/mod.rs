@@ -3,4 +3,5 @@
 //! Invariant: the only `unsafe` is that of `FromRawFd`, whose one method std declares unsafe.
 
 mod fd;
+pub mod linux;
 pub mod unix;

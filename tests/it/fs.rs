@@ -5,7 +5,7 @@ use greenthread::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use greenthread::io::{ErrorKind, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 use greenthread::os::unix::fs::{
     DirBuilderExt, DirEntryExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown,
-    lchown, symlink,
+    fchown, lchown, symlink,
 };
 use greenthread::{Runtime, sleep, spawn};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
@@ -147,6 +147,10 @@ cases! {
         assert_eq!(fs::metadata(&a).unwrap().mode() & 0o777, 0o400);
         chown(&a, None, None).unwrap();
         lchown(&b, None, None).unwrap();
+        let file = File::open(&a).unwrap();
+        let (uid, gid) = (file.metadata().unwrap().uid(), file.metadata().unwrap().gid());
+        fchown(&file, Some(uid), Some(gid)).unwrap();
+        assert_eq!((file.metadata().unwrap().uid(), file.metadata().unwrap().gid()), (uid, gid));
         assert_eq!(fs::remove_dir(&a).unwrap_err().kind(), ErrorKind::NotADirectory);
         assert_eq!(fs::read("a\0b").unwrap_err().kind(), ErrorKind::InvalidInput);
     }

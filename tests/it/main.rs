@@ -24,6 +24,7 @@ mod scope;
 mod server;
 mod shutdown;
 mod stack;
+mod std_api;
 mod stress;
 mod support;
 mod sync;

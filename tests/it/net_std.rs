@@ -2,6 +2,7 @@
 
 use crate::support::everywhere;
 use greenthread::net::{ListenOptions, Shutdown, SocketAddr, TcpListener, TcpStream};
+use greenthread::os::linux::net::TcpStreamExt;
 use greenthread::{sleep, spawn};
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
@@ -286,6 +287,10 @@ cases! {
         assert!(stream.set_keepalive(Some(Duration::ZERO)).is_err());
         stream.set_keepalive(None).unwrap();
         assert_eq!(stream.keepalive().unwrap(), None);
+        stream.set_quickack(false).unwrap();
+        assert!(!stream.quickack().unwrap());
+        stream.set_quickack(true).unwrap();
+        assert!(stream.quickack().unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_ttl(99).unwrap();
         assert_eq!(listener.ttl().unwrap(), 99);

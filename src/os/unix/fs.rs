@@ -3,12 +3,14 @@
 //! [`DirEntry`](crate::fs::DirEntry) as well.
 #![forbid(unsafe_code)]
 
-use crate::fs::forward;
+use crate::fs::{forward, on_pool};
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 pub use std::os::unix::fs::{
     DirBuilderExt, DirEntryExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt,
+    chroot,
 };
 
 forward! {
@@ -19,4 +21,13 @@ forward! {
     chown<P>(dir: P; uid: Option<u32>, gid: Option<u32>) -> ();
     /// Like [`chown`](chown()), of a symbolic link itself.
     lchown<P>(dir: P; uid: Option<u32>, gid: Option<u32>) -> ();
+}
+
+/// Like [`chown`](chown()), of what the descriptor stands for.
+///
+/// # Errors
+/// Those of std's.
+pub fn fchown<F: AsFd>(fd: F, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+    let fd = fd.as_fd().try_clone_to_owned()?;
+    on_pool(move || std::os::unix::fs::fchown(fd, uid, gid))
 }
