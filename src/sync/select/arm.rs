@@ -63,12 +63,20 @@ fn settle(arms: &mut [Numbered<'_>], winner: usize) -> usize {
     winner
 }
 
+/// The next number of SplitMix64. Its seed is the processor's counter, which grows evenly in a loop: a mere product of that
+/// would favour an arm for thousands of rounds.
+fn next(state: &mut u64) -> usize {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed >> 32) as usize
+}
+
 /// Puts the arms into any order, each as likely as the others.
 fn shuffle(arms: &mut [Numbered<'_>]) {
     let mut random = ticks();
     for last in (1..arms.len()).rev() {
-        random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
-        arms.swap(last, (random >> 33) as usize % (last + 1));
+        arms.swap(last, next(&mut random) % (last + 1));
     }
 }
 
