@@ -1,12 +1,14 @@
 //! A server under load, then with faults: nothing is lost, nothing hangs, and the memory comes back. In a process of its
 //! own, because it lowers the limit of open files and measures the memory; one part after the other.
 
-use greenthread::net::{SocketAddr, TcpStream};
+use greenthread::io::PollFd;
+use greenthread::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
+use greenthread::os::unix::net::UnixStream;
 use greenthread::server::StreamServer;
 use greenthread::{JoinHandle, Runtime, sleep, spawn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -177,25 +179,115 @@ fn slow_readers() {
     assert_eq!(server.stop(LIMIT), 0);
 }
 
+/// While it lives hardly any descriptor can be had.
+struct Full {
+    before: Rlimit,
+    _fill: Vec<std::fs::File>,
+}
+
+impl Full {
+    fn but_for(spare: u64) -> Self {
+        let before = getrlimit(Resource::Nofile);
+        // The limit is on the numbers of descriptors: those below the highest that is in use are taken first.
+        let open = || std::fs::File::open("/dev/null").unwrap();
+        let highest = open_descriptors().into_iter().max().unwrap();
+        let mut fill = vec![open()];
+        while fill[fill.len() - 1].as_raw_fd() < highest {
+            fill.push(open());
+        }
+        let next = fill[fill.len() - 1].as_raw_fd() as u64 + 1;
+        let limit = Rlimit { current: Some(next + spare), ..before };
+        setrlimit(Resource::Nofile, limit).unwrap();
+        Self { before, _fill: fill }
+    }
+}
+
+impl Drop for Full {
+    fn drop(&mut self) {
+        setrlimit(Resource::Nofile, self.before).unwrap();
+    }
+}
+
+fn open_descriptors() -> Vec<i32> {
+    let entries = std::fs::read_dir("/proc/self/fd").unwrap();
+    entries.filter_map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().ok()).collect()
+}
+
+/// Whatever needs a descriptor says so where none is left, keeps none, and works again afterwards.
+fn everything_without_descriptors() {
+    let (a, b) = UnixStream::pair().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut client = TcpStream::connect(address).unwrap();
+    let (idle_reader, _idle_writer) = greenthread::io::pipe().unwrap();
+    // So that threads of the pool, and what they have open, are there before and after.
+    let _ = "localhost:1".to_socket_addrs();
+    let _ = greenthread::fs::metadata("/");
+    let run = |works: bool| {
+        let outcomes = [
+            ("connect", TcpStream::connect(address).map(drop)),
+            ("connect by name", TcpStream::connect(("localhost", address.port())).map(drop)),
+            ("listen", TcpListener::bind("127.0.0.1:0").map(drop)),
+            ("udp", UdpSocket::bind("127.0.0.1:0").map(drop)),
+            ("clone", client.try_clone().map(drop)),
+            ("clone of a pipe", idle_reader.try_clone().map(drop)),
+            ("pipe", greenthread::io::pipe().map(drop)),
+            ("pair", UnixStream::pair().map(drop)),
+            ("file", greenthread::fs::File::open("/dev/null").map(drop)),
+            ("directory", greenthread::fs::read_dir("/").map(drop)),
+            (
+                "poll",
+                greenthread::io::poll(
+                    &mut [PollFd::readable(&idle_reader)],
+                    Some(Duration::from_millis(1)),
+                )
+                .map(drop),
+            ),
+        ];
+        for (what, outcome) in outcomes {
+            match outcome {
+                Ok(()) => assert!(works, "{what} needs no descriptor?"),
+                Err(error) => assert!(!works, "{what}: {error}"),
+            }
+        }
+    };
+    run(true);
+    let server = listener.accept().unwrap().0;
+    while listener.set_nonblocking(true).is_ok() && listener.accept().is_ok() {}
+    listener.set_nonblocking(false).unwrap();
+    let _waiting = std::net::TcpStream::connect(address).unwrap();
+    a.send_fds(b"three", &[a.as_fd(), b.as_fd(), b.as_fd()]).unwrap();
+    let before = open_descriptors();
+    let full = Full::but_for(0);
+    run(false);
+    assert_eq!(listener.accept().unwrap_err().raw_os_error(), Some(libc::EMFILE));
+    // What was sent here is lost, as there is no room for it, and nothing of it is left behind.
+    let mut fds = Vec::new();
+    let error = b.recv_fds(&mut [0; 16], &mut fds).unwrap_err();
+    assert_eq!((error.raw_os_error(), fds.len()), (Some(libc::EMFILE), 0));
+    // What needs none goes on; where it would need a pipe or so, it copies.
+    let passing = spawn(move || greenthread::io::forward(&server, &a));
+    let sent = vec![7; 200_000];
+    let data = sent.clone();
+    let writing = spawn(move || client.write_all(&data).map(|()| client));
+    let mut got = vec![0; sent.len()];
+    (&b).read_exact(&mut got).unwrap();
+    assert!(got == sent);
+    let client = writing.join().unwrap().unwrap();
+    drop(full);
+    assert_eq!(open_descriptors(), before);
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(passing.join().unwrap().unwrap(), 200_000);
+    assert!(listener.accept().is_ok(), "it has waited in the backlog");
+    assert!(TcpStream::connect(("localhost", address.port())).is_ok());
+}
+
 /// No descriptor is left for most of the clients: they wait in the backlog, and every one of them is served in the end.
 fn no_descriptors_left() {
-    let before = getrlimit(Resource::Nofile);
     let server = Arc::new(StreamServer::bind("127.0.0.1:0", echo).unwrap());
     let mut streams: Vec<_> =
         (0..100).map(|_| TcpStream::connect(server.local_addr().unwrap()).unwrap()).collect();
-    // The limit is on the numbers of descriptors: those below the highest that is in use are taken first.
-    let open = || std::fs::File::open("/dev/null").unwrap();
-    let in_use = std::fs::read_dir("/proc/self/fd")
-        .unwrap()
-        .filter_map(|entry| entry.unwrap().file_name().to_str().unwrap().parse::<i32>().ok());
-    let highest = in_use.max().unwrap();
-    let mut fill = vec![open()];
-    while fill[fill.len() - 1].as_raw_fd() < highest {
-        fill.push(open());
-    }
-    let next = fill[fill.len() - 1].as_raw_fd() + 1;
-    let limit = Rlimit { current: Some(next as u64 + 10), ..before };
-    setrlimit(Resource::Nofile, limit).unwrap();
+    let full = Full::but_for(10);
     server.start().unwrap();
     until(|| server.stats().accept_errors >= 3);
     let got_in = server.stats().live;
@@ -205,10 +297,10 @@ fn no_descriptors_left() {
         // In the order in which they came, each of them until it leaves.
         exchange(stream, number).unwrap();
         if number as u64 + 5 >= got_in {
-            stream.shutdown(greenthread::net::Shutdown::Both).unwrap();
+            stream.shutdown(Shutdown::Both).unwrap();
         }
     }
-    setrlimit(Resource::Nofile, before).unwrap();
+    drop(full);
     let mut late = TcpStream::connect(server.local_addr().unwrap()).unwrap();
     exchange(&mut late, 7).unwrap();
     drop((streams, late));
@@ -287,7 +379,14 @@ fn load_then_faults() {
             let before = in_memory();
             runtime.spawn(storm).join().unwrap();
             let during = in_memory();
-            for part in [resets, slow_readers, no_descriptors_left, killed_in_the_middle] {
+            let parts = [
+                resets,
+                slow_readers,
+                no_descriptors_left,
+                everything_without_descriptors,
+                killed_in_the_middle,
+            ];
+            for part in parts {
                 runtime.spawn(part).join().unwrap();
             }
             until(|| has_come_back(before, workers));

@@ -1,6 +1,6 @@
 //! Sockets and the scheduler together.
 
-use crate::support::{FOR_EVER, LIMIT, until, within_limit, workers};
+use crate::support::{FOR_EVER, LIMIT, Random, until, within_limit, workers};
 use greenthread::net::{Shutdown, TcpListener, TcpStream};
 use greenthread::{JoinHandle, Runtime, run, sleep, spawn, timeout, yield_now};
 use std::io::{ErrorKind, Read, Write};
@@ -486,5 +486,73 @@ fn a_timeout_never_takes_along_what_was_read() {
             assert_eq!(server.read(&mut [0]).unwrap(), 0);
         };
         Runtime::new_current_thread().unwrap().run_local(body).unwrap();
+    });
+}
+
+/// Connections whose reader, writer and two who end them are green threads of their own, while others come and go in the same
+/// descriptors: each ends, and sees nothing of another.
+#[test]
+fn everybody_ends_connections_at_once() {
+    within_limit(|| {
+        for (count, rounds) in [(1, 1), (2, 2), (8, 4)] {
+            let runtime = workers(count);
+            let main = move || {
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                let address = listener.local_addr().unwrap();
+                let mut random = Random(0x9e37_79b9_7f4a_7c15);
+                for _ in 0..rounds {
+                    let ended: Vec<_> = (0..50)
+                        .map(|number| {
+                            let near = Arc::new(TcpStream::connect(address).unwrap());
+                            let far = Arc::new(listener.accept().unwrap().0);
+                            let mark = number as u8;
+                            let mut tasks = Vec::new();
+                            for end in [&near, &far] {
+                                let writer = Arc::clone(end);
+                                tasks.push(spawn(move || {
+                                    while (&*writer).write_all(&[mark; 10_000]).is_ok() {}
+                                }));
+                                let reader = Arc::clone(end);
+                                tasks.push(spawn(move || {
+                                    let mut buffer = [0; 5000];
+                                    while let Ok(got @ 1..) = (&*reader).read(&mut buffer) {
+                                        assert!(buffer[..got].iter().all(|byte| *byte == mark));
+                                    }
+                                }));
+                                let ender = end.try_clone().unwrap();
+                                let (turns, how) = (random.below(8), random.below(4));
+                                tasks.push(spawn(move || {
+                                    (0..turns).for_each(|_| yield_now());
+                                    let _ = match how {
+                                        0 => ender.shutdown(Shutdown::Read),
+                                        1 => ender.shutdown(Shutdown::Write),
+                                        // Closing the last handle is a reset.
+                                        2 => ender.set_linger(Some(Duration::ZERO)),
+                                        _ => Ok(()),
+                                    };
+                                    (0..turns).for_each(|_| yield_now());
+                                    let _ = ender.shutdown(Shutdown::Both);
+                                }));
+                            }
+                            // One of them may be killed at any point.
+                            if random.below(3) == 0 {
+                                tasks[random.below(6) as usize].kill();
+                            }
+                            let ends = [near.try_clone().unwrap(), far.try_clone().unwrap()];
+                            drop((near, far));
+                            (tasks, ends)
+                        })
+                        .collect();
+                    for (tasks, ends) in ended {
+                        // Where the one was killed that was to do it.
+                        ends.iter().for_each(|end| drop(end.shutdown(Shutdown::Both)));
+                        for task in tasks {
+                            assert!(task.join().map_or_else(|error| error.is_killed(), |()| true));
+                        }
+                    }
+                }
+            };
+            runtime.run(main).unwrap();
+        }
     });
 }
