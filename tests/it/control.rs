@@ -62,6 +62,32 @@ fn park_is_not_ended_by_other_wake_ups() {
     });
 }
 
+/// What woke one is spent.
+#[test]
+fn each_park_needs_an_unpark_of_its_own() {
+    alone(|| {
+        let parks = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&parks);
+        let parked = spawn(move || {
+            loop {
+                park();
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        for expected in 1..=5 {
+            yield_now();
+            parked.thread().unpark();
+            (0..5).for_each(|_| yield_now());
+            assert_eq!(parks.load(Ordering::SeqCst), expected);
+        }
+        // Before the park: many are one.
+        (0..3).for_each(|_| parked.thread().unpark());
+        (0..5).for_each(|_| yield_now());
+        assert_eq!(parks.load(Ordering::SeqCst), 6);
+        parked.kill();
+    });
+}
+
 #[test]
 fn park_and_unpark_race_without_loss() {
     for workers in [1, 2, 8] {
@@ -370,6 +396,58 @@ fn a_shield_defers_a_kill() {
         assert!(handle.join().unwrap_err().is_killed());
         assert_eq!(done.load(Ordering::SeqCst), 1);
     });
+}
+
+/// Kills and timeouts alike strike after the outermost shield, however many there are, and whichever way it is left.
+#[test]
+fn shields_may_be_nested_and_defer_timeouts_too() {
+    fn shielded(steps: &AtomicUsize) {
+        shield(|| {
+            let step = || steps.fetch_add(1, Ordering::SeqCst);
+            shield(|| {
+                sleep(SHORT * 2);
+                step();
+            });
+            // Left by a panic, one shields no more, but the outer one does.
+            let caught = greenthread::catch_unwind(|| shield(|| panic!("out of a shield")));
+            assert!(caught.is_err());
+            yield_now();
+            step();
+            sleep(SHORT);
+            step();
+            // Its time is over all the while.
+            assert_eq!(timeout(Duration::ZERO, || sleep(SHORT)), Ok(()));
+            step();
+        });
+        sleep(LONG);
+        unreachable!("nothing is shielded any more");
+    }
+    alone(|| {
+        let steps = AtomicUsize::new(0);
+        assert!(timeout(SHORT, || shielded(&steps)).is_err());
+        assert_eq!(steps.load(Ordering::SeqCst), 4);
+
+        let steps = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&steps);
+        let handle = spawn(move || shielded(&counted));
+        yield_now();
+        handle.kill();
+        assert!(handle.join().unwrap_err().is_killed());
+        assert_eq!(steps.load(Ordering::SeqCst), 4);
+        // An open shield of one is none of another.
+        let (shielded, other) = (spawn(|| shield(park)), spawn(park));
+        yield_now();
+        shielded.kill();
+        other.kill();
+        assert!(other.join().unwrap_err().is_killed());
+        assert!(!shielded.is_finished());
+        shielded.thread().unpark();
+        assert_eq!(shielded.join().unwrap(), ());
+    });
+    // On an OS thread as well.
+    let steps = AtomicUsize::new(0);
+    assert!(timeout(SHORT, || shielded(&steps)).is_err());
+    assert_eq!(steps.load(Ordering::SeqCst), 4);
 }
 
 #[test]

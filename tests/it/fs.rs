@@ -290,6 +290,15 @@ cases! {
         File::open(&path).unwrap().read_to_end(&mut all).unwrap();
         writer.join().unwrap();
         assert_eq!((all.len(), &all[300_000..]), (300_003, &b"end"[..]));
+        // Functions suspend their caller only as well: each of these waits for another.
+        let second = dir.path("second");
+        make_fifo(&second);
+        let (from, to) = (path.clone(), second.clone());
+        let relay = spawn(move || fs::write(to, fs::read(from).unwrap()).unwrap());
+        let reader = spawn(move || fs::read(second).unwrap());
+        fs::write(&path, vec![7; 300_000]).unwrap();
+        relay.join().unwrap();
+        assert_eq!(reader.join().unwrap(), vec![7; 300_000]);
     }
 }
 

@@ -292,6 +292,19 @@ cases! {
         drop(reading.join().unwrap());
         assert_eq!(io::poll(&mut fds, None).unwrap(), 2, "an error is told of unasked");
         assert!(fds[0].is_error() && fds[1].is_writable());
+        // What is urgent.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (far, _) = listener.accept().unwrap();
+        let mut fds = [PollFd::priority(&near)];
+        assert_eq!(io::poll(&mut fds, SHORT).unwrap(), 0);
+        let sender = spawn(move || {
+            socket2::SockRef::from(&far).send_out_of_band(b"!").unwrap();
+            far
+        });
+        assert_eq!(io::poll(&mut fds, None).unwrap(), 1);
+        assert!(fds[0].is_priority() && fds[0].is_ready() && !fds[0].is_readable());
+        drop(sender.join().unwrap());
         // Files, and none at all.
         let file = std::fs::File::open("/proc/self/exe").unwrap();
         let mut fds = [PollFd::both(&file)];

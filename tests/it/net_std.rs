@@ -270,6 +270,32 @@ cases! {
         }
     }
 
+    fn a_timeout_of_one_direction_is_none_of_the_other() {
+        let brief = Some(Duration::from_millis(1));
+        let (mut stream, mut peer) = pair();
+        stream.set_write_timeout(brief).unwrap();
+        peer.set_read_timeout(brief).unwrap();
+        let late = spawn(move || {
+            sleep(Duration::from_millis(10));
+            peer.write_all(b"late").unwrap();
+            peer
+        });
+        let mut text = [0; 4];
+        stream.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"late");
+        // More than fits, to one who reads late.
+        let mut peer = late.join().unwrap();
+        let reader = spawn(move || {
+            sleep(Duration::from_millis(10));
+            let mut all = Vec::new();
+            stream.read_to_end(&mut all).unwrap();
+            all.len()
+        });
+        peer.write_all(&vec![0; 10_000_000]).unwrap();
+        drop(peer);
+        assert_eq!(reader.join().unwrap(), 10_000_000);
+    }
+
     fn options() {
         let (stream, _peer) = pair();
         assert!(!stream.nodelay().unwrap());

@@ -224,3 +224,46 @@ fn an_order_that_suspends_blocks_no_worker() {
     let order: Vec<u32> = (0..20).map(|_| queue.get().unwrap().0).collect();
     assert_eq!(order, (0..20).collect::<Vec<_>>());
 }
+
+/// Whoever waits hears of the end: for an item, for room, or for everything to be done.
+#[test]
+fn shutting_down_wakes_everybody() {
+    let main = || {
+        for now in [false, true] {
+            let shut_down =
+                |queue: &Queue<u8>| if now { queue.shutdown_now() } else { queue.shutdown() };
+            let empty = Arc::new(Queue::new());
+            let own = Arc::clone(&empty);
+            let getters = [(); 2].map(|()| {
+                let own = Arc::clone(&own);
+                spawn(move || own.get())
+            });
+            yield_now();
+            shut_down(&empty);
+            getters.into_iter().for_each(|getter| assert!(getter.join().unwrap().is_err()));
+
+            let full = Arc::new(Queue::with_capacity(1));
+            full.put(1).unwrap();
+            let putters = [2, 3].map(|item| {
+                let full = Arc::clone(&full);
+                spawn(move || full.put(item).unwrap_err().0)
+            });
+            let joiner = {
+                let full = Arc::clone(&full);
+                spawn(move || full.join())
+            };
+            yield_now();
+            shut_down(&full);
+            assert_eq!(putters.map(|putter| putter.join().unwrap()), [2, 3], "they have them back");
+            if !now {
+                assert_eq!(full.get(), Ok(1));
+                yield_now();
+                assert!(!joiner.is_finished(), "it has been taken, but is not done");
+                full.task_done().unwrap();
+            }
+            joiner.join().unwrap();
+            assert!(full.get().is_err());
+        }
+    };
+    greenthread::Runtime::new_current_thread().unwrap().run_local(main).unwrap();
+}

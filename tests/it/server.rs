@@ -4,8 +4,9 @@ use crate::support::{FOR_EVER, LIMIT, OnDrop, until, within_limit, workers};
 use greenthread::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use greenthread::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use greenthread::server::{DatagramServer, DatagramSocket, Listener, Stats, StreamServer};
+use greenthread::sync::Event;
 use greenthread::thread::spawn_local;
-use greenthread::{Runtime, sleep, spawn, yield_now};
+use greenthread::{Runtime, shield, sleep, spawn, yield_now};
 use std::cell::Cell;
 use std::collections::{HashSet, VecDeque};
 use std::io::{self, ErrorKind, Read, Write};
@@ -624,5 +625,73 @@ fn acceptors_that_never_began_end_with_their_runtime() {
         assert_eq!(server.stop(LIMIT), 0);
         assert_eq!(server.start().unwrap_err().kind(), ErrorKind::NotConnected);
         assert!(is_refused(server.local_addr().unwrap()));
+    });
+}
+
+#[test]
+fn a_servers_green_threads_have_its_name() {
+    everywhere(|| {
+        let names = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&names);
+        let handler = move |_: TcpStream, _| {
+            seen.lock().unwrap().push(greenthread::current().name().map(str::to_string));
+        };
+        let server = StreamServer::builder().name("web").bind("127.0.0.1:0", handler).unwrap();
+        server.start().unwrap();
+        assert!(has_ended(&mut connect(&server)));
+        assert_eq!(server.stop(LIMIT), 0);
+        assert_eq!(*names.lock().unwrap(), [Some("web handler".to_string())]);
+    });
+}
+
+#[test]
+fn a_backlog_has_its_length() {
+    let server = StreamServer::builder().backlog(1).bind("127.0.0.1:0", echo).unwrap();
+    let address = server.local_addr().unwrap();
+    let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(100));
+    let clients: Vec<_> = (0..5).map(connect).collect();
+    // The kernel takes one more than it is told.
+    assert!(clients.iter().any(|client| client.is_err()), "nobody takes them");
+}
+
+/// What an acceptor that cannot be interrupted takes after `stop` is not begun any more.
+#[test]
+fn what_is_accepted_too_late_is_dropped() {
+    struct Late {
+        inner: TcpListener,
+        accepts: Arc<Event>,
+        go: Arc<Event>,
+    }
+    impl Listener for Late {
+        type Stream = TcpStream;
+        type Addr = SocketAddr;
+
+        fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+            shield(|| {
+                self.accepts.set();
+                self.go.wait();
+                self.inner.accept()
+            })
+        }
+
+        fn local_addr(&self) -> io::Result<SocketAddr> {
+            self.inner.local_addr()
+        }
+    }
+    everywhere(|| {
+        let (accepts, go) = (Arc::new(Event::new()), Arc::new(Event::new()));
+        let inner = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = Late { inner, accepts: Arc::clone(&accepts), go: Arc::clone(&go) };
+        let server = Arc::new(StreamServer::new(listener, |_, _| panic!("it was too late")));
+        let mut client = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+        server.start().unwrap();
+        accepts.wait();
+        let stopped = Arc::clone(&server);
+        let stopper = spawn(move || stopped.stop(LIMIT));
+        until(|| server.start().is_err());
+        go.set();
+        assert_eq!(stopper.join().unwrap(), 0);
+        assert!(has_ended(&mut client));
+        assert_eq!(server.stats(), Stats::default());
     });
 }

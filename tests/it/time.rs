@@ -57,6 +57,10 @@ fn a_sleep_of_zero_yields() {
                 other.join().unwrap();
                 assert_eq!(log.borrow()[0], 0);
                 assert_eq!(log.borrow()[3], 1);
+                // So does one until a time that is over.
+                let other = spawn(|| ());
+                sleep_until(Instant::now());
+                assert!(other.is_finished());
             })
             .unwrap();
     });
@@ -89,6 +93,8 @@ fn a_deadline_bounds_several_operations_together() {
         assert_eq!(deadline.remaining(), Duration::ZERO);
         // One that has passed ends the first wait, and nothing that does not wait.
         assert!(deadline.run(yield_now).is_err());
+        let error = std::io::Error::from(deadline.run(yield_now).unwrap_err());
+        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
         assert_eq!(deadline.run(|| 1), Ok(1));
         assert!(timeout_at(deadline.instant().unwrap(), || sleep(FOR_EVER)).is_err());
         deadline.wait();
@@ -151,6 +157,31 @@ fn a_timer_has_a_result_a_panic_and_another_time() {
 }
 
 #[test]
+fn a_timer_that_is_put_off_does_not_fire_at_its_old_time() {
+    within_limit(|| {
+        let main = || {
+            for waits_already in [false, true] {
+                let timer = loop {
+                    let timer = Timer::after(SHORT, || "fired");
+                    if waits_already {
+                        yield_now();
+                    }
+                    // Unless that took longer than its time.
+                    if timer.reset(FOR_EVER) {
+                        break timer;
+                    }
+                };
+                sleep(SHORT * 3);
+                assert!(!timer.is_finished());
+                assert!(timer.reset(Duration::ZERO));
+                assert_eq!(timer.join().unwrap(), Some("fired"));
+            }
+        };
+        Runtime::new_current_thread().unwrap().run_local(main).unwrap();
+    });
+}
+
+#[test]
 fn a_timer_that_is_dropped_fires_all_the_same() {
     let count = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&count);
@@ -187,7 +218,8 @@ fn an_interval_ticks_at_multiples() {
         let mut slow = Interval::new(FOR_EVER);
         assert!(timeout(Duration::from_millis(1), || slow.tick()).is_err());
         slow = slow.starting_at(begin);
-        assert_eq!(slow.tick(), begin);
+        assert_eq!(slow.clone().tick(), begin);
+        // From now on, whatever was due.
         slow.reset();
         assert!(timeout(Duration::from_millis(1), || slow.tick()).is_err());
         let never = std::panic::catch_unwind(|| Interval::new(Duration::ZERO));

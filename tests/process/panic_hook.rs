@@ -53,6 +53,18 @@ fn a_panic_names_the_green_thread() {
         let asleep = workers(1);
         asleep.spawn(|| sleep(FOR_EVER));
         drop(asleep);
+        // Nor is a timeout, nor what ends the siblings of one that failed.
+        assert!(greenthread::timeout(Duration::ZERO, yield_now).is_err());
+        let failed = greenthread::thread::group(|group| {
+            group.spawn(|| {
+                sleep(FOR_EVER);
+                Ok(())
+            });
+            group.spawn(|| -> Result<(), &str> { Err("an error") });
+            sleep(FOR_EVER);
+            Ok(())
+        });
+        assert_eq!(failed.unwrap_err().errors().len(), 1);
         return;
     }
     let end = finish(child(NAME));

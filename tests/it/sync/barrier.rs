@@ -109,3 +109,61 @@ fn the_action_runs_once_a_round() {
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| barrier.wait()));
     assert!(caught.is_err() && barrier.is_broken());
 }
+
+/// Whoever is killed while it waits has not come.
+#[test]
+fn a_killed_one_is_not_counted() {
+    let main = || {
+        let barrier = Arc::new(Barrier::new(3));
+        let come = || {
+            let barrier = Arc::clone(&barrier);
+            let handle = greenthread::spawn(move || barrier.wait().is_leader());
+            greenthread::yield_now();
+            handle
+        };
+        let (killed, first) = (come(), come());
+        killed.kill();
+        assert!(killed.join().unwrap_err().is_killed());
+        let second = come();
+        (0..5).for_each(|_| greenthread::yield_now());
+        assert!(!first.is_finished() && !second.is_finished());
+        assert!(barrier.wait().is_leader());
+        assert!(!first.join().unwrap() && !second.join().unwrap());
+    };
+    greenthread::Runtime::new_current_thread().unwrap().run_local(main).unwrap();
+}
+
+/// Broken while the last to come runs the action, it fails that one too; and those who come early wait for the next round.
+#[test]
+fn broken_in_the_middle_of_the_action() {
+    let main = || {
+        let go = Arc::new(greenthread::sync::Event::new());
+        let gone = Arc::clone(&go);
+        let barrier = Arc::new(CyclicBarrier::with_action(2, move || gone.wait()));
+        let come = || {
+            let barrier = Arc::clone(&barrier);
+            let handle = greenthread::spawn(move || barrier.wait());
+            greenthread::yield_now();
+            handle
+        };
+        let (waits, acts, early) = (come(), come(), come());
+        barrier.abort();
+        assert!(waits.join().unwrap().is_err() && early.join().unwrap().is_err());
+        assert!(!acts.is_finished());
+        go.set();
+        assert!(acts.join().unwrap().is_err());
+        barrier.reset();
+
+        go.clear();
+        let (waits, acts, early) = (come(), come(), come());
+        assert!(!waits.is_finished() && !acts.is_finished() && !early.is_finished());
+        go.set();
+        let mut places = [waits.join().unwrap().unwrap(), acts.join().unwrap().unwrap()];
+        places.sort_unstable();
+        assert_eq!(places, [0, 1]);
+        assert!(!early.is_finished());
+        assert_eq!(barrier.wait(), Ok(1));
+        assert_eq!(early.join().unwrap(), Ok(0));
+    };
+    greenthread::Runtime::new_current_thread().unwrap().run_local(main).unwrap();
+}

@@ -332,3 +332,21 @@ fn items_whose_destructors_are_killed() {
     assert_eq!(dropped.load(Ordering::SeqCst), 3);
     assert_eq!(Arc::strong_count(&dropped), 1);
 }
+
+/// However many ticks were missed, one is there.
+#[test]
+fn ticks_that_nobody_took_are_left_out() {
+    const PERIOD: Duration = Duration::from_millis(20);
+    let tick = mpmc::tick(PERIOD);
+    loop {
+        std::thread::sleep(PERIOD * 3);
+        let before = Instant::now();
+        tick.recv().unwrap();
+        let next = tick.try_recv();
+        // Unless the next was due by now.
+        if Instant::now() < before + PERIOD {
+            assert_eq!(next, Err(TryRecvError::Empty));
+            return;
+        }
+    }
+}

@@ -94,3 +94,29 @@ fn a_kill_passes_the_notification_on() {
     survivor.join().unwrap();
     ender.join().unwrap();
 }
+
+/// So many are woken, the first first, and no others.
+#[test]
+fn some_are_woken() {
+    let main = || {
+        let (shared, woken) = (shared(), Arc::new(AtomicUsize::new(0)));
+        let handles: Vec<_> = (0..7)
+            .map(|_| {
+                let (shared, woken) = (Arc::clone(&shared), Arc::clone(&woken));
+                greenthread::spawn(move || {
+                    drop(shared.1.wait(shared.0.lock().unwrap()).unwrap());
+                    woken.fetch_add(1, Ordering::SeqCst);
+                })
+            })
+            .collect();
+        greenthread::yield_now();
+        for (count, then) in [(0, 0), (3, 3), (1, 4), (100, 7)] {
+            shared.1.notify(count);
+            // Those that are woken take the mutex one after the other.
+            (0..50).for_each(|_| greenthread::yield_now());
+            assert_eq!(woken.load(Ordering::SeqCst), then);
+            assert!(handles[..then].iter().all(|handle| handle.is_finished()));
+        }
+    };
+    greenthread::Runtime::new_current_thread().unwrap().run_local(main).unwrap();
+}

@@ -3,7 +3,9 @@
 mod barrier;
 mod channel;
 mod condvar;
+mod deadline;
 mod event;
+mod handed_on;
 mod mutex;
 mod once;
 mod order;

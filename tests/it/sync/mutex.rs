@@ -172,8 +172,9 @@ fn reentrant_belongs_to_the_green_thread() {
     }
     let outer = mutex.lock();
     let other = Arc::clone(&mutex);
-    let refused =
-        runtime.spawn(move || other.try_lock().is_none() && other.lock_timeout(SHORT).is_none());
+    let refused = runtime.spawn(move || {
+        !other.is_owned() && other.try_lock().is_none() && other.lock_timeout(SHORT).is_none()
+    });
     assert!(refused.join().unwrap());
     assert_eq!(outer.get(), 30);
 }
@@ -194,4 +195,32 @@ fn what_may_be_shared_and_sent() {
     unwind::<Mutex<Cell<u8>>>();
     unwind::<RwLock<Cell<u8>>>();
     unwind::<(Once, Condvar)>();
+}
+
+/// std's `into_inner` and `get_mut` tell of the poison and give the data all the same.
+#[test]
+fn poisoned_data_can_be_had_without_locking() {
+    fn poison(panics: impl FnOnce() + Send + 'static) {
+        assert!(spawn(panics).join().unwrap_err().is_panic());
+    }
+    let mutex = Arc::new(Mutex::new(1));
+    let own = Arc::clone(&mutex);
+    poison(move || {
+        let _guard = own.lock().unwrap();
+        panic!("on purpose");
+    });
+    let mut mutex = Arc::into_inner(mutex).unwrap();
+    **mutex.get_mut().unwrap_err().get_mut() += 1;
+    assert_eq!(mutex.into_inner().unwrap_err().into_inner(), 2);
+
+    let lock = Arc::new(greenthread::sync::RwLock::new(1));
+    let own = Arc::clone(&lock);
+    poison(move || {
+        let _guard = own.write().unwrap();
+        panic!("on purpose");
+    });
+    assert!(lock.read().is_err() && lock.try_read().is_err());
+    let mut lock = Arc::into_inner(lock).unwrap();
+    **lock.get_mut().unwrap_err().get_mut() += 1;
+    assert_eq!(lock.into_inner().unwrap_err().into_inner(), 2);
 }

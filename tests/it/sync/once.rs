@@ -1,4 +1,5 @@
 use super::{eventually, runtime};
+use crate::support::everywhere;
 use greenthread::sync::{Arc, Condvar, Event, LazyLock, Once, OnceLock};
 use greenthread::{sleep, spawn, timeout, yield_now};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -173,4 +174,37 @@ fn what_they_show_is_what_stds_show() {
     assert_eq!(format!("{:?}", Once::new()), format!("{:?}", std::sync::Once::new()));
     let (ours, theirs) = (Condvar::new(), std::sync::Condvar::new());
     assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
+}
+
+/// `wait` panics where the closure did; `wait_force` goes on waiting until another has been through.
+#[test]
+fn a_forced_wait_outlasts_a_panic() {
+    everywhere(|| {
+        let once = Arc::new(Once::new());
+        let fails = || once.call_once(|| panic!("on purpose"));
+        assert!(catch_unwind(AssertUnwindSafe(fails)).is_err());
+        let (forced, began) = (Arc::clone(&once), Arc::new(AtomicBool::new(false)));
+        let begins = Arc::clone(&began);
+        let waiter = spawn(move || {
+            begins.store(true, Ordering::SeqCst);
+            forced.wait_force();
+            forced.is_completed()
+        });
+        eventually(|| began.load(Ordering::SeqCst));
+        for _ in 0..3 {
+            sleep(Duration::from_millis(1));
+            assert!(!waiter.is_finished());
+        }
+        once.call_once_force(|state| assert!(state.is_poisoned()));
+        assert!(waiter.join().unwrap());
+        once.wait();
+    });
+}
+
+#[test]
+fn a_lazy_lock_can_be_forced() {
+    let lazy = LazyLock::new(|| 5);
+    assert_eq!(format!("{lazy:?}"), "LazyLock(<uninit>)");
+    assert_eq!(LazyLock::force(&lazy), &5);
+    assert_eq!(format!("{lazy:?}"), "LazyLock(5)");
 }

@@ -111,3 +111,24 @@ fn a_bounded_one_refuses_more() {
     semaphore.access().forget();
     assert_eq!(semaphore.available(), 1);
 }
+
+/// Nor where somebody waits, for more than there is.
+#[test]
+fn a_bounded_one_refuses_more_while_somebody_waits() {
+    let main = || {
+        let semaphore = Arc::new(BoundedSemaphore::new(2));
+        semaphore.acquire();
+        let own = Arc::clone(&semaphore);
+        let waiter = greenthread::spawn(move || own.acquire_many(2));
+        yield_now();
+        assert!(!semaphore.try_acquire(), "not past whoever waits");
+        assert!(semaphore.release_many(2).is_err());
+        assert!(semaphore.release_many(usize::MAX).is_err());
+        yield_now();
+        assert!(!waiter.is_finished() && semaphore.available() == 1);
+        semaphore.release().unwrap();
+        waiter.join().unwrap();
+        assert_eq!((semaphore.available(), semaphore.bound()), (0, 2));
+    };
+    greenthread::Runtime::new_current_thread().unwrap().run_local(main).unwrap();
+}

@@ -5,7 +5,7 @@ use greenthread::thread::{as_completed, wait_timeout};
 use greenthread::{Builder, Runtime, current, run, sleep, spawn, yield_now};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 fn labels() -> Vec<(String, String)> {
@@ -100,6 +100,40 @@ fn run_waits_for_all_but_daemons_and_unwinds_those() {
             // The first daemon at least had begun; one that had not was killed before.
             assert!(unwound.load(Ordering::SeqCst) >= 1);
             assert!(ended.load(Ordering::SeqCst) <= 1);
+        }
+    });
+}
+
+/// What is no daemon is waited for, even if a daemon made it and has long been forgotten by `main`.
+#[test]
+fn a_daemons_child_that_is_none_is_waited_for() {
+    within_limit(|| {
+        for count in [0, 1, 2, 8] {
+            let order = Arc::new(Mutex::new(Vec::new()));
+            let shared = Arc::clone(&order);
+            let main = move || {
+                let (ready, begun) = greenthread::sync::mpsc::channel();
+                let in_daemon = move || {
+                    let _end = OnDrop(|| shared.lock().unwrap().push("the daemon"));
+                    let shared = Arc::clone(&shared);
+                    let child = move || {
+                        assert!(!current().is_daemon());
+                        // Longer than `main` lives.
+                        sleep(Duration::from_millis(20));
+                        shared.lock().unwrap().push("its child");
+                    };
+                    Builder::new().daemon(false).spawn(child).unwrap().detach();
+                    ready.send(()).unwrap();
+                    sleep(FOR_EVER);
+                };
+                Builder::new().daemon(true).spawn(in_daemon).unwrap().detach();
+                begun.recv().unwrap();
+            };
+            match count {
+                0 => Runtime::new_current_thread().unwrap().run(main).unwrap(),
+                _ => workers(count).run(main).unwrap(),
+            }
+            assert_eq!(*order.lock().unwrap(), ["its child", "the daemon"]);
         }
     });
 }
@@ -281,5 +315,30 @@ fn the_main_of_a_run_has_its_callers_labels_and_values_but_is_no_daemon() {
             assert_eq!(handle, (expected.clone(), expected));
         }
         assert_eq!(outer.run(look).unwrap(), (None, false, None, Some("main".to_string())));
+    });
+}
+
+/// Whoever starts it makes it a descendant: it is waited for, though nobody joins it.
+#[test]
+fn a_paused_one_belongs_to_whoever_starts_it() {
+    within_limit(|| {
+        for count in [0, 1, 2, 8] {
+            let ended = Arc::new(AtomicBool::new(false));
+            let ends = Arc::clone(&ended);
+            let main = move || {
+                let body = move || {
+                    sleep(Duration::from_millis(10));
+                    ends.store(true, Ordering::SeqCst);
+                };
+                let paused = Builder::new().start_paused().spawn(body).unwrap();
+                paused.start();
+                paused.detach();
+            };
+            match count {
+                0 => Runtime::new_current_thread().unwrap().run(main).unwrap(),
+                _ => workers(count).run(main).unwrap(),
+            }
+            assert!(ended.load(Ordering::SeqCst));
+        }
     });
 }
