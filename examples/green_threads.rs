@@ -1,4 +1,5 @@
-//! The first programs of the gevent tutorials: two workers in turn, `joinall`, `spawn_later`, `getcurrent`, who is there.
+//! The first programs of the gevent tutorials: two workers in turn, `joinall`, `spawn_later`, `getcurrent`, who is there,
+//! daemons.
 //!
 //! On a current-thread runtime the order is always the same, so what is printed is also checked.
 
@@ -92,6 +93,23 @@ fn who_is_there(printed: &Printed) {
     waits.join().unwrap();
 }
 
+/// `t1.daemon = True`: what is a daemon is not waited for. Here it is unwound as soon as all others have ended.
+fn one_is_a_daemon(printed: &Printed) {
+    let start = |number: &'static str, lasts, daemon| {
+        let printed = Arc::clone(printed);
+        let body = move || {
+            print(&printed, number.to_string());
+            sleep(lasts);
+            print(&printed, format!("end{number}"));
+        };
+        Builder::new().daemon(daemon).spawn(body).unwrap().detach();
+    };
+    start("123", Duration::from_secs(3000), true);
+    start("456", Duration::from_millis(10), false);
+    yield_now();
+    print(printed, "main".to_string());
+}
+
 fn main() {
     let printed = Printed::default();
     let own = Arc::clone(&printed);
@@ -103,8 +121,11 @@ fn main() {
         who_is_there(&own);
     };
     runtime.run(main).unwrap();
+    let own = Arc::clone(&printed);
+    runtime.run(move || one_is_a_daemon(&own)).unwrap();
     let expected = "g1 0,g2 0,g1 1,g2 1,g1 2,g2 2,g1 3,g1 4,joined: [1, 4, 9, 16],ended: quick,ended: slow,\
-                    green thread '<unnamed>' was killed,soon,later,1 there: main,2 there: main waits";
+                    green thread '<unnamed>' was killed,soon,later,1 there: main,2 there: main waits,\
+                    123,456,main,end456";
     assert_eq!(printed.lock().unwrap().join(","), expected);
     println!("all as expected");
 }

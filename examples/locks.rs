@@ -9,6 +9,7 @@
 //! transfer, always in the order of the accounts: alice has 5000, bob has 10000
 //! candy machine: buy ok, buy ok, buy empty, refill ok, refill ok, refill full, buy ok, 1 left
 //! traffic light: car 1 waits, car 2 waits, green, car 1 goes, car 2 goes, car 3 goes at once
+//! server check: attempt 1, attempt 2, attempt 3, gives up, the server is up, attempt 1, connected
 //! condition: produced 0, consumed 0, produced 1, consumed 1, produced 2, consumed 2
 //! workers behind a semaphore: at most 5 of 20 inside, 20 done
 //! philosophers: 5 have eaten 3 times each, and nobody starved
@@ -167,6 +168,28 @@ fn traffic_light() {
     print("traffic light", &log);
 }
 
+/// One finds out whether a server is up; another tries to connect, three times at most.
+fn server_check() {
+    let (up, log) = (Arc::new(Event::new()), Log::default());
+    let connect = || {
+        let (up, log) = (Arc::clone(&up), Arc::clone(&log));
+        spawn(move || {
+            for attempt in 1..=3 {
+                note(&log, format!("attempt {attempt}"));
+                if up.wait_timeout(Duration::from_millis(5)) {
+                    return note(&log, "connected");
+                }
+            }
+            note(&log, "gives up");
+        })
+    };
+    join_all([connect()]);
+    note(&log, "the server is up");
+    up.set();
+    join_all([connect()]);
+    print("server check", &log);
+}
+
 /// The consumer waits while there is nothing, the producer while there is something.
 fn condition() {
     let (shared, log) = (Arc::new((Mutex::new(Vec::new()), Condvar::new())), Log::default());
@@ -259,6 +282,7 @@ fn main() -> std::io::Result<()> {
         transfer_in_order();
         candy_machine();
         traffic_light();
+        server_check();
         condition();
         five_workers();
         philosophers();

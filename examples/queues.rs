@@ -87,7 +87,7 @@ fn several() {
     let ((left_sender, mut left), (right_sender, right)) = (mpmc::bounded(0), mpmc::unbounded());
     spawn(move || (0..2).for_each(|i| left_sender.send(i).unwrap()));
     right_sender.send("item").unwrap();
-    let timer = mpmc::after(Duration::from_millis(20));
+    let timer = mpmc::after(Duration::from_millis(200));
     let (mut from_left, mut from_right, mut over) = (0, 0, false);
     while !over {
         select! {
