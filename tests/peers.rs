@@ -129,7 +129,12 @@ fn web_sockets() {
             })
             .collect();
         join_all(clients);
-        assert_eq!(server.stats().live, 1, "the slow one");
+        // But for the slow one they all end by themselves.
+        let end = Instant::now() + LIMIT;
+        while server.stats().live > 1 {
+            assert!(Instant::now() < end, "{:?}", server.stats());
+            sleep(Duration::from_millis(1));
+        }
         assert_eq!(server.stop(Duration::from_millis(1)), 1);
         assert_eq!(server.stats().panicked, 0);
     });
