@@ -1,8 +1,9 @@
 //! Code that blocks its OS thread, on OS threads that are there for it.
 //!
 //! Invariant: a pool's thread runs one job at a time and holds no lock meanwhile; whatever waits for a place in a full
-//! pool waits as a green thread. A job inside a job of the same kind runs at once, where it is: so no chain of them waits
-//! for itself.
+//! pool waits as a green thread of a worker. A job inside a job, of whatever kind, runs at once, where it is, also in a green
+//! thread of a runtime that the outer one has made there: so no thread of a pool ever waits for a place in a pool, and no
+//! circle of full pools is possible.
 #![forbid(unsafe_code)]
 
 mod job;
@@ -37,8 +38,8 @@ impl Kind {
 }
 
 thread_local! {
-    /// What this OS thread is there for, if it is a pool's.
-    static KIND: Cell<Option<Kind>> = const { Cell::new(None) };
+    /// Whether this OS thread is a pool's.
+    static OF_A_POOL: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The most threads for users' code, unless the environment says otherwise.
@@ -77,7 +78,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    if KIND.try_with(Cell::get).ok().flatten() == Some(kind) || !park::is_green() {
+    if !park::is_green() || OF_A_POOL.try_with(Cell::get) == Ok(true) {
         return body();
     }
     pool(kind).run(body)

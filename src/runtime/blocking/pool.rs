@@ -3,7 +3,7 @@
 
 use super::super::park::{self, Parker, Reason, Wake};
 use super::job::{Call, Job, Left};
-use super::{KIND, Kind};
+use super::{Kind, OF_A_POOL};
 use crate::sys::fault;
 use crate::sys::process::{self, PerProcess};
 use parking_lot::{Condvar, Mutex};
@@ -127,7 +127,7 @@ impl Pool {
 
     /// A thread's whole life.
     fn work(&self) {
-        KIND.set(Some(self.kind));
+        OF_A_POOL.set(true);
         let generation = process::generation();
         let mut state = self.state.lock();
         loop {
@@ -311,6 +311,35 @@ mod tests {
             all.into_iter().map(|one| one.join().unwrap()).sum::<i32>()
         });
         assert_eq!(count, 200);
+    }
+
+    /// All threads of two pools wait for the other pool, or would if a job inside a job did.
+    #[test]
+    fn no_circle_of_full_pools() {
+        use blocking::Kind::{Files, Names};
+        const EACH: usize = 2 * blocking::OTHER_THREADS;
+        let count = on_runtime(|| {
+            let busy = Arc::new(AtomicUsize::new(0));
+            let one = |outer, inner| {
+                let busy = Arc::clone(&busy);
+                crate::spawn(move || {
+                    blocking::run(outer, move || {
+                        // Until the other tests' jobs let them, both pools fill up.
+                        busy.fetch_add(1, Ordering::SeqCst);
+                        let end = std::time::Instant::now() + Duration::from_millis(200);
+                        while busy.load(Ordering::SeqCst) < EACH && std::time::Instant::now() < end
+                        {
+                            std::thread::sleep(Duration::from_millis(1));
+                        }
+                        on_runtime(move || blocking::run(inner, || 1))
+                    })
+                })
+            };
+            let all: Vec<_> =
+                (0..EACH / 2).flat_map(|_| [one(Names, Files), one(Files, Names)]).collect();
+            all.into_iter().map(|one| one.join().unwrap()).sum::<usize>()
+        });
+        assert_eq!(count, EACH);
     }
 
     /// Each kind's full pool does not keep the others waiting.
