@@ -43,7 +43,7 @@ const FEW: usize = 5;
 /// New tasks that may be started in a row. A number, not a time: a current-thread runtime has one fixed order.
 const START_AT_MOST: usize = 4;
 /// Resumes before those that stand back are recalled. A number for the same reason.
-const STAND_BACK: usize = 16;
+const STAND_BACK: usize = 32;
 
 /// The part of a hub that every thread may touch. Never freed: a late waker may still look at it.
 #[derive(Debug)]
