@@ -9,12 +9,17 @@ use super::hub::Hub;
 use super::scheduler::Phase;
 use super::task::{Cause, TaskRef};
 use crate::stack;
+use crate::sys::time;
 use std::time::{Duration, Instant};
 
-/// Resumes between looks at the outside: the injector, timers, other workers.
+/// Resumes between looks at the outside, at most: the injector, timers, other workers.
 const OUTSIDE_EVERY: usize = 61;
 /// Looks at the outside between looks at readiness.
 const READINESS_EVERY: u32 = 4;
+/// Turns between looks at the processor's counter, for green threads that run long between two suspensions.
+const TICKS_EVERY: u32 = 4;
+/// Ticks, about a millisecond, after which the outside and readiness are looked at however few have been resumed.
+const LATE: u64 = 1 << 21;
 /// Looks at the outside between attempts to take new tasks from a worker that has fewer green threads.
 const RESCUE_EVERY: u32 = 1024;
 /// How often a worker gives the memory of stacks back that it has not used since the last time. Not sooner: a page that
@@ -72,12 +77,23 @@ fn turn(
     let mut ran = 0;
     let mut outside = 0u32;
     let mut trim_at = None;
+    let mut turns = 0u32;
+    let mut looked_at = time::ticks();
     while !hub.is_parents() {
         hub.drain_inbox();
         hub.recall(ran);
         ran = hub.run_ready(OUTSIDE_EVERY) + hub.start_fresh(&start);
         since_outside += ran;
-        if ran != 0 && since_outside < OUTSIDE_EVERY {
+        turns = turns.wrapping_add(1);
+        let mut late = false;
+        if turns.is_multiple_of(TICKS_EVERY) {
+            let now = time::ticks();
+            late = now.wrapping_sub(looked_at) > LATE;
+            if late {
+                looked_at = now;
+            }
+        }
+        if ran != 0 && since_outside < OUTSIDE_EVERY && !late {
             continue;
         }
         since_outside = 0;
@@ -100,7 +116,7 @@ fn turn(
             idle(hub, look_every, &mut trim_at);
             continue;
         }
-        if outside.is_multiple_of(READINESS_EVERY) {
+        if late || outside.is_multiple_of(READINESS_EVERY) {
             hub.poll_now();
         }
     }

@@ -1,9 +1,11 @@
 //! Who runs when, and where.
 
 use crate::support::{FOR_EVER, LIMIT, until, within_limit, workers};
-use greenthread::{Runtime, run, sleep, spawn, thread::sleep_until, yield_now};
-use std::cell::RefCell;
+use greenthread::thread::{sleep_until, spawn_local};
+use greenthread::{Runtime, run, sleep, spawn, yield_now};
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::io::{Read, Write};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -63,6 +65,42 @@ fn a_sleep_of_nothing_yields() {
         })
         .unwrap();
     assert_eq!(*log.borrow(), "ababab");
+}
+
+/// One that computes for milliseconds between its yields: whoever's time has come does not wait for 61 of those.
+#[test]
+fn a_slow_neighbour_that_yields_does_not_keep_timers_and_readiness_away() {
+    Runtime::new_current_thread()
+        .unwrap()
+        .run_local(|| {
+            let turns = Rc::new(Cell::new(0));
+            let (mut client, mut server) = greenthread::os::unix::net::UnixStream::pair().unwrap();
+            let sleeper = spawn_local({
+                let turns = Rc::clone(&turns);
+                move || {
+                    sleep(Duration::from_millis(1));
+                    turns.get()
+                }
+            });
+            let reader = spawn_local({
+                let turns = Rc::clone(&turns);
+                move || {
+                    server.read_exact(&mut [0]).unwrap();
+                    turns.get()
+                }
+            });
+            yield_now();
+            client.write_all(b"x").unwrap();
+            while !(sleeper.is_finished() && reader.is_finished()) && turns.get() < 1000 {
+                let begin = Instant::now();
+                while begin.elapsed() < Duration::from_millis(3) {}
+                turns.set(turns.get() + 1);
+                yield_now();
+            }
+            let (slept, read) = (sleeper.join().unwrap(), reader.join().unwrap());
+            assert!(slept <= 20 && read <= 20, "after {slept} and {read} turns");
+        })
+        .unwrap();
 }
 
 #[test]
