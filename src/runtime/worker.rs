@@ -96,6 +96,10 @@ fn turn(
         if ran != 0 && since_outside < OUTSIDE_EVERY && !late {
             continue;
         }
+        if hub.is_parents() {
+            // One of those has forked, and this is the child: the parent's readiness is not to be taken from it.
+            return;
+        }
         since_outside = 0;
         hub.fire_timers();
         hub.answer_calls();
