@@ -38,6 +38,4 @@ pub use wait::{wait_readable, wait_writable};
 pub(crate) use forward::sealed::HasIo;
 pub(crate) use handle::Io;
 pub(crate) use retry::retry;
-pub(crate) use socket::{
-    descriptor, listener_from_std, socket_from_std, socket_methods, stream_traits,
-};
+pub(crate) use socket::{descriptor, from_std, socket_from_std, socket_methods, stream_traits};

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::handle::How;
-use super::{Io, descriptor};
+use super::{Io, descriptor, from_std};
 use crate::runtime::reactor::Direction;
 use crate::sys::fault::{self, Call};
 use crate::sys::file;
@@ -146,26 +146,12 @@ impl Write for PipeWriter {
 descriptor!(PipeReader, std::io::PipeReader);
 descriptor!(PipeWriter, std::io::PipeWriter);
 
-macro_rules! pipe_from_std {
-    ($name:ident, $std:ty) => {
-        /// Keeps the mode as far as the user can see it.
-        impl From<$std> for $name {
-            fn from(inner: $std) -> Self {
-                Self { io: Io::adopt(inner, None, None) }
-            }
-        }
-
-        /// Keeps the mode as far as the user can see it.
-        impl From<$name> for $std {
-            fn from(value: $name) -> Self {
-                value.io.into_inner()
-            }
-        }
-    };
+fn adopt<T: AsFd>(inner: T) -> Io<T> {
+    Io::adopt(inner, None, None)
 }
 
-pipe_from_std!(PipeReader, std::io::PipeReader);
-pipe_from_std!(PipeWriter, std::io::PipeWriter);
+from_std!(PipeReader, std::io::PipeReader, adopt);
+from_std!(PipeWriter, std::io::PipeWriter, adopt);
 
 impl From<PipeReader> for Stdio {
     fn from(reader: PipeReader) -> Self {

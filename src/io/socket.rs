@@ -129,12 +129,12 @@ macro_rules! socket_from_std {
 }
 
 /// From and to std's type, for what is in non-blocking mode whatever the user asked for.
-macro_rules! listener_from_std {
-    ($name:ident, $std:ty) => {
+macro_rules! from_std {
+    ($name:ident, $std:ty, $adopt:expr) => {
         /// Keeps the mode as far as the user can see it.
         impl From<$std> for $name {
             fn from(inner: $std) -> Self {
-                Self { io: crate::io::Io::adopt_by_mode(inner) }
+                Self { io: $adopt(inner) }
             }
         }
 
@@ -281,4 +281,4 @@ macro_rules! stream_traits {
     };
 }
 
-pub(crate) use {descriptor, listener_from_std, socket_from_std, socket_methods, stream_traits};
+pub(crate) use {descriptor, from_std, socket_from_std, socket_methods, stream_traits};

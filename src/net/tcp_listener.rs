@@ -3,7 +3,7 @@
 
 use super::addr::each_addr;
 use super::{SocketAddr, TcpStream, ToSocketAddrs};
-use crate::io::{Io, descriptor, listener_from_std};
+use crate::io::{Io, descriptor, from_std};
 use crate::runtime::reactor::Direction;
 use crate::sys::fault::{self, Call};
 use std::io;
@@ -148,4 +148,4 @@ impl Iterator for IntoIncoming {
 impl FusedIterator for IntoIncoming {}
 
 descriptor!(TcpListener, std::net::TcpListener);
-listener_from_std!(TcpListener, std::net::TcpListener);
+from_std!(TcpListener, std::net::TcpListener, Io::adopt_by_mode);

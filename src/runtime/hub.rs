@@ -647,7 +647,8 @@ impl Hub {
 
     /// Looks for readiness without waiting, where there is anything that could become ready.
     pub(crate) fn poll_now(&self) {
-        if !self.shared.sources.is_empty() {
+        // A task that was just started may have forked: the child leaves the parent's readiness alone.
+        if !self.shared.sources.is_empty() && !self.is_parents() {
             self.poll(Some(Duration::ZERO));
         }
     }

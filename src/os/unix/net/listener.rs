@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::{SocketAddr, UnixStream};
-use crate::io::{Io, descriptor, listener_from_std};
+use crate::io::{Io, descriptor, from_std};
 use crate::runtime::reactor::Direction;
 use crate::sys::fault::{self, Call};
 use std::io;
@@ -142,4 +142,4 @@ impl Iterator for Incoming<'_> {
 impl FusedIterator for Incoming<'_> {}
 
 descriptor!(UnixListener, std::os::unix::net::UnixListener);
-listener_from_std!(UnixListener, std::os::unix::net::UnixListener);
+from_std!(UnixListener, std::os::unix::net::UnixListener, Io::adopt_by_mode);
