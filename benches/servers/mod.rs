@@ -1,12 +1,14 @@
 //! Servers side by side: the processor time that each takes for a unit of work, in turns, under the same load.
 //!
 //! Each server is a process of its own (the benchmark, started again) with one worker, on the first processor that this
-//! process may use; the load comes from here, on the second: each connection always has one exchange under way. The
-//! ratios are medians over the rounds. Times are the kernel's, as `/proc/PID/stat` has them.
+//! process may use; the load comes from here, on the second: each connection always has one exchange under way.
+//!
+//! In a round the servers run beside each other and are loaded in turns of some hundredths of a second, so that what
+//! else the machine does meets them alike; each round has new processes, and the ratios are medians over the rounds.
+//! Times are the kernel's, as `/proc/PID/task/*/schedstat` has them.
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use rustix::param::clock_ticks_per_second;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -14,7 +16,9 @@ use std::os::fd::AsRawFd;
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-const WARM_UP: Duration = Duration::from_millis(300);
+const WARM_UP: Duration = Duration::from_millis(200);
+/// How long one server is loaded before it is the other's turn.
+const TURN: Duration = Duration::from_millis(40);
 
 /// A server: its name, and what prints its address on a line of its own and serves for ever. The first is compared with
 /// the others.
@@ -68,12 +72,13 @@ impl Server {
 
     /// Processor time that it has used, of all its threads, in user mode and in the kernel.
     fn processor_time(&self) -> io::Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        // The second field is the name in parentheses; what is counted follows it.
-        let (_, fields) = stat.rsplit_once(") ").ok_or(io::ErrorKind::InvalidData)?;
-        let ticks: u64 =
-            fields.split(' ').skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-        Ok(Duration::from_secs_f64(ticks as f64 / clock_ticks_per_second() as f64))
+        let mut sum = 0;
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
+            let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+            let used = text.split(' ').next().and_then(|field| field.parse::<u64>().ok());
+            sum += used.ok_or(io::ErrorKind::InvalidData)?;
+        }
+        Ok(Duration::from_nanos(sum))
     }
 }
 
@@ -87,6 +92,15 @@ impl Drop for Server {
 struct Connection {
     stream: TcpStream,
     missing: usize,
+}
+
+/// A server under load.
+struct Loaded {
+    server: Server,
+    poll: Poll,
+    connections: Vec<Connection>,
+    done: u64,
+    used: Duration,
 }
 
 impl Load {
@@ -124,8 +138,8 @@ impl Load {
         Ok(done)
     }
 
-    /// Microseconds of the server's processor time for each unit.
-    fn measure(&self, peer: &str, duration: Duration, processors: [usize; 2]) -> io::Result<f64> {
+    /// Starts a server and its load.
+    fn start(&self, peer: &str, processors: [usize; 2]) -> io::Result<Loaded> {
         let server = Server::start(peer, processors)?;
         let mut poll = Poll::new()?;
         let mut connections = Vec::with_capacity(self.connections);
@@ -147,10 +161,30 @@ impl Load {
             connection.stream.write_all(&self.request)?;
         }
         self.drive(&mut poll, &mut connections, Instant::now() + WARM_UP)?;
-        let before = server.processor_time()?;
-        let done = self.drive(&mut poll, &mut connections, Instant::now() + duration)?;
-        let used = server.processor_time()? - before;
-        Ok(used.as_secs_f64() * 1e6 / (done * self.units).max(1) as f64)
+        Ok(Loaded { server, poll, connections, done: 0, used: Duration::ZERO })
+    }
+
+    /// Microseconds of each server's processor time for each unit, each loaded for `duration`.
+    fn measure(
+        &self,
+        peers: &[Peer],
+        duration: Duration,
+        processors: [usize; 2],
+    ) -> io::Result<Vec<f64>> {
+        let mut all = Vec::new();
+        for (name, _) in peers {
+            all.push(self.start(name, processors)?);
+        }
+        for _ in 0..duration.div_duration_f64(TURN).ceil() as u32 {
+            for loaded in &mut all {
+                let before = loaded.server.processor_time()?;
+                let until = Instant::now() + TURN;
+                loaded.done += self.drive(&mut loaded.poll, &mut loaded.connections, until)?;
+                loaded.used += loaded.server.processor_time()? - before;
+            }
+        }
+        let each = |it: &Loaded| it.used.as_secs_f64() * 1e6 / (it.done * self.units).max(1) as f64;
+        Ok(all.iter().map(each).collect())
     }
 }
 
@@ -185,9 +219,8 @@ fn compare(
     for load in loads {
         let mut figures = vec![Vec::new(); peers.len()];
         for _ in 0..rounds {
-            for (at, (name, _)) in peers.iter().enumerate() {
-                figures[at].push(load.measure(name, duration, processors)?);
-            }
+            let round = load.measure(peers, duration, processors)?;
+            round.into_iter().enumerate().for_each(|(at, figure)| figures[at].push(figure));
         }
         let ratios = |to: usize| (0..rounds).map(|at| figures[0][at] / figures[to][at]).collect();
         for (at, (name, _)) in peers.iter().enumerate() {
@@ -211,8 +244,8 @@ pub(crate) fn main(peers: &[Peer], loads: &[Load], unit: &str) -> ExitCode {
         serve(peers, peer)
     } else if arguments.iter().any(|argument| argument == "--bench") {
         let mut numbers = arguments.iter().filter_map(|argument| argument.parse::<f64>().ok());
-        let rounds = numbers.next().map_or(3, |rounds| (rounds as usize).max(1));
-        let seconds = Duration::from_secs_f64(numbers.next().unwrap_or(2.0));
+        let rounds = numbers.next().map_or(9, |rounds| (rounds as usize).max(1));
+        let seconds = Duration::from_secs_f64(numbers.next().unwrap_or(0.6));
         compare(peers, loads, unit, rounds, seconds)
     } else {
         Ok(())
