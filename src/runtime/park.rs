@@ -231,6 +231,12 @@ impl Parker {
         Self::begin(true)
     }
 
+    /// Begins a wait that a kill may end, if the caller is a green thread that may be suspended here.
+    #[inline]
+    pub(crate) fn of_green_thread() -> Option<Self> {
+        current_green().map(|green| Self::begin_as(Sleeper::Green(green), Some(green), true))
+    }
+
     /// Begins a wait that only its waker ends.
     pub(crate) fn uninterruptible() -> Self {
         Self::begin(false)
@@ -243,6 +249,11 @@ impl Parker {
             Some(started) => Sleeper::Green(started),
             None => Sleeper::Os(os_thread()),
         };
+        Self::begin_as(sleeper, green, interruptible)
+    }
+
+    #[inline(always)]
+    fn begin_as(sleeper: Sleeper, green: Option<Started>, interruptible: bool) -> Self {
         let (token, unwinding, shielded) = sleeper.with(|task| {
             (task.park_word().prepare(), is_unwinding_as(task, green), task.is_shielded())
         });
@@ -256,6 +267,12 @@ impl Parker {
     #[inline]
     pub(crate) fn waiter(&self) -> Waiter {
         Waiter { task: self.sleeper.with(TaskRef::clone), token: self.token }
+    }
+
+    /// Whether the waiter is of this wait.
+    #[inline]
+    pub(crate) fn made(&self, waiter: &Waiter) -> bool {
+        waiter.token == self.token && self.sleeper.with(|task| *task == waiter.task)
     }
 
     /// Sleeps until the waiter is unparked, the deadline passes, or the green thread is killed.
@@ -518,16 +535,21 @@ fn requeue_and_suspend(started: Started, unwinding: bool) {
     suspend(started, unwinding);
 }
 
-/// Calls `prepare`, then lets every other ready green thread run first, whatever ends waits otherwise. `false` where the
-/// caller may not be suspended here: then nothing was called.
+/// Calls `prepare`, and if that says so lets every other ready green thread run first, whatever ends waits otherwise. `false`
+/// where it did not, or where the caller may not be suspended here: then nothing was called.
 #[cfg(feature = "io-uring")]
-pub(crate) fn give_way_after(prepare: impl FnOnce(&Hub)) -> bool {
-    let Some(started) = current_green() else { return false };
-    if std::thread::panicking() {
-        return false;
-    }
-    current::with_hub(prepare);
-    requeue_and_suspend(started, false);
+#[inline]
+pub(crate) fn give_way_after(prepare: impl FnOnce(&Hub) -> bool) -> bool {
+    let queued = current::with_hub(|hub| {
+        let started = hub.current()?;
+        if process::is_exiting() || std::thread::panicking() || !prepare(hub) {
+            return None;
+        }
+        hub.push_ready(started);
+        Some((started, hub.root()))
+    });
+    let Some((started, root)) = queued.flatten() else { return false };
+    switch::suspend(started, root);
     true
 }
 

@@ -25,10 +25,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-const READABLE: u64 = 1;
-const WRITABLE: u64 = 2;
-const READ_CLOSED: u64 = 4;
-const WRITE_CLOSED: u64 = 8;
+const READABLE: u64 = Event::READABLE as u64;
+const WRITABLE: u64 = Event::WRITABLE as u64;
+const READ_CLOSED: u64 = Event::READ_CLOSED as u64;
+const WRITE_CLOSED: u64 = Event::WRITE_CLOSED as u64;
 const TICK: u64 = 16;
 
 const UNBOUND: u32 = 0;
@@ -88,17 +88,21 @@ impl Waiters {
         }
     }
 
-    fn remove(&mut self, waiter: &Waiter) {
-        if self.first.as_ref() == Some(waiter) {
+    fn remove(&mut self, parker: &Parker) {
+        if self.first.as_ref().is_some_and(|waiter| parker.made(waiter)) {
             self.first = self.more.pop();
         } else {
-            self.more.retain(|other| other != waiter);
+            self.more.retain(|waiter| !parker.made(waiter));
         }
     }
 
+    #[inline(always)]
     fn wake_all(&mut self) {
-        for waiter in self.first.take().into_iter().chain(self.more.drain(..)) {
+        if let Some(waiter) = self.first.take() {
             waiter.unpark();
+            if !self.more.is_empty() {
+                self.more.drain(..).for_each(|waiter| waiter.unpark());
+            }
         }
     }
 }
@@ -181,23 +185,14 @@ impl Source {
         direction: Direction,
         deadline: Option<Instant>,
     ) -> io::Result<bool> {
-        if !park::is_green() {
-            let ready = park::block_os_thread(deadline, |deadline| {
-                poll::wait_fd(self.fd, direction == Direction::Write, deadline)
-            })?;
-            if ready {
-                // A hub that has the source may be busy and not know yet: without the bit nothing would be tried.
-                self.readiness.fetch_or(direction.bit(), Ordering::SeqCst);
-            }
-            return Ok(ready);
-        }
+        let Some(parker) = Parker::of_green_thread() else {
+            return self.wait_as_os_thread(direction, deadline);
+        };
         self.bind()?;
-        let parker = Parker::new();
-        let waiter = parker.waiter();
-        self.waiters(direction).lock().add(waiter.clone());
+        self.waiters(direction).lock().add(parker.waiter());
         // Whoever sets the bit, or ends the registration, looks for waiters afterwards.
         if self.may_be_ready(direction, self.look()) {
-            self.waiters(direction).lock().remove(&waiter);
+            self.waiters(direction).lock().remove(&parker);
             return Ok(true);
         }
         current::with_hub(|hub| hub.count_for_readiness(1));
@@ -206,14 +201,32 @@ impl Source {
         match wake {
             Wake::Notified => Ok(true),
             Wake::TimedOut => {
-                self.waiters(direction).lock().remove(&waiter);
+                self.waiters(direction).lock().remove(&parker);
                 Ok(false)
             }
             Wake::Killed => {
-                self.waiters(direction).lock().remove(&waiter);
+                self.waiters(direction).lock().remove(&parker);
                 park::raise_kill()
             }
         }
+    }
+
+    #[cold]
+    fn wait_as_os_thread(
+        &self,
+        direction: Direction,
+        deadline: Option<Instant>,
+    ) -> io::Result<bool> {
+        let ready = park::block_os_thread(deadline, |deadline| {
+            poll::wait_fd(self.fd, direction == Direction::Write, deadline)
+        })?;
+        if ready {
+            // A hub that has the source may be busy and not know yet: without the bit nothing would be tried. As an event
+            // that finds the bit set wakes nobody, this has to.
+            self.readiness.fetch_or(direction.bit(), Ordering::SeqCst);
+            self.waiters(direction).lock().wake_all();
+        }
+        Ok(ready)
     }
 
     /// Registers with the hub of the calling green thread, unless it is registered already.
@@ -252,28 +265,25 @@ impl Source {
         self.writers.lock().wake_all();
     }
 
+    /// Wakes those who wait for what is news. Nobody waits for what was known before: whoever clears a bit does so for what
+    /// it saw before this event, so the bit stays, and whoever is about to wait looks at it once more.
+    #[inline]
     fn on_event(&self, event: Event) {
-        let bits = [
-            (event.readable, READABLE),
-            (event.writable, WRITABLE),
-            (event.read_closed, READ_CLOSED),
-            (event.write_closed, WRITE_CLOSED),
-        ];
-        let bits = bits.iter().filter(|(is, _)| *is).fold(0, |all, (_, bit)| all | bit);
-        let mut now = self.readiness.load(Ordering::Relaxed);
+        let bits = u64::from(event.bits);
+        let mut before = self.readiness.load(Ordering::Relaxed);
         while let Err(other) = self.readiness.compare_exchange_weak(
-            now,
-            (now | bits).wrapping_add(TICK),
+            before,
+            (before | bits).wrapping_add(TICK),
             Ordering::SeqCst,
             Ordering::Relaxed,
         ) {
-            now = other;
+            before = other;
         }
-        if event.readable {
-            self.readers.lock().wake_all();
-        }
-        if event.writable {
-            self.writers.lock().wake_all();
+        for direction in [Direction::Read, Direction::Write] {
+            let all = direction.bit() | direction.closed_bit();
+            if bits & all != 0 && before & all == 0 {
+                self.waiters(direction).lock().wake_all();
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! descriptor, in other processes too, and some of those may expect to block.
 
 use super::fault::{self, Call};
+use rustix::net;
 use socket2::{SockAddr, SockRef};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -30,18 +31,15 @@ impl Take {
 #[inline]
 pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8], take: Take) -> io::Result<usize> {
     fault::check(Call::Recv)?;
-    let flags = take.flags();
-    // SAFETY: the kernel writes at most `buffer.len()` bytes into the buffer, which we have exclusively.
-    count(unsafe { libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), flags) })
+    let flags = net::RecvFlags::from_bits_retain(take.flags() as u32);
+    Ok(net::recv(fd, buffer, flags)?.0)
 }
 
 /// As `send(2)`; a peer that is gone is an error, not a signal.
 #[inline]
 pub(crate) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
     fault::check(Call::Send)?;
-    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-    // SAFETY: the kernel only reads the buffer.
-    count(unsafe { libc::send(fd.as_raw_fd(), buffer.as_ptr().cast(), buffer.len(), flags) })
+    Ok(net::send(fd, buffer, net::SendFlags::DONTWAIT | net::SendFlags::NOSIGNAL)?)
 }
 
 /// As `recvfrom(2)`.

@@ -351,6 +351,36 @@ fn an_os_thread_reads_while_the_hub_is_busy() {
     });
 }
 
+/// An OS thread learns first that there is something, and leaves some of it to a green thread that waits.
+#[test]
+fn what_an_os_thread_leaves_wakes_who_waits() {
+    within_limit(|| {
+        let (mut peer, stream) = pair();
+        let stream = Arc::new(stream);
+        let runtime = workers(1);
+        let inside = Arc::clone(&stream);
+        let reader = runtime.spawn(move || {
+            assert_eq!((&*inside).read(&mut [0; 100]).unwrap(), 3);
+            (&*inside).read(&mut [0; 100]).unwrap()
+        });
+        peer.write_all(b"abc").unwrap();
+        // Until it sleeps over the second: on the one worker it is the only one besides this.
+        runtime.run(|| greenthread::sleep(Duration::from_millis(50))).unwrap();
+        let (free, busy) = mpsc::channel::<()>();
+        let hog = runtime.spawn(move || busy.recv_timeout(LIMIT).unwrap());
+        let thread = std::thread::spawn(move || {
+            let mut text = [0; 1];
+            (&*stream).read_exact(&mut text).unwrap();
+            text
+        });
+        peer.write_all(b"de").unwrap();
+        assert_eq!(&thread.join().unwrap(), b"d");
+        free.send(()).unwrap();
+        hog.join().unwrap();
+        assert_eq!(reader.join().unwrap(), 1);
+    });
+}
+
 #[test]
 fn a_reader_is_killed_with_its_runtime() {
     within_limit(|| {

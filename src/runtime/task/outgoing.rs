@@ -16,20 +16,24 @@ const SMALL: usize = 16 << 10;
 /// Where none is ready, or the caller may not be suspended here, it is sent at once.
 #[inline]
 pub(crate) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
-    let in_company = current::with_hub(|hub| {
-        hub.outbox.is_of_use() && (hub.has_ready() || !hub.outbox.is_empty())
-    });
-    if buffer.len() > SMALL || in_company != Some(true) {
+    if buffer.len() > SMALL {
         return socket::send(fd, buffer);
     }
-    fault::check(Call::Send)?;
     let ticket = Ticket::default();
+    let mut refused = Ok(());
     let suspended = park::give_way_after(|hub| {
-        // SAFETY: the caller's borrows last until this function returns, which it does when the ticket has a result. It
-        // never unwinds in between; and a green thread that is given up is left with its stack, and the outbox with it:
-        // a hub flushes before it runs what waits here, and drops its outbox unflushed.
-        unsafe { hub.outbox.add(fd, buffer, &ticket) };
+        let in_company = hub.outbox.is_of_use() && (hub.has_ready() || !hub.outbox.is_empty());
+        refused = if in_company { fault::check(Call::Send) } else { Ok(()) };
+        let adds = in_company && refused.is_ok();
+        if adds {
+            // SAFETY: the caller's borrows last until this function returns, which it does when the ticket has a result.
+            // It never unwinds in between; and a green thread that is given up is left with its stack, and the outbox with
+            // it: a hub flushes before it runs what waits here, and drops its outbox unflushed.
+            unsafe { hub.outbox.add(fd, buffer, &ticket) };
+        }
+        adds
     });
+    refused?;
     if !suspended {
         return socket::send(fd, buffer);
     }
