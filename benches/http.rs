@@ -3,16 +3,20 @@
 //!
 //!     cargo bench --bench http [--features io-uring] [-- ROUNDS [SECONDS]]
 //!
-//! Both parse with `httparse` and answer by the same function; they differ in what reads and writes.
+//! All parse with `httparse` and answer by the same function; they differ in what reads and writes. The third server is
+//! no peer but a measure of how much there is to save: a loop around `epoll_wait`, `recv` and `send`, with no tasks and no
+//! runtime, which could serve nothing else.
 
 mod servers;
 
 use greenthread::server::StreamServer;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
 use servers::{Load, Peer};
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
-const PEERS: &[Peer] = &[("greenthread", greenthread), ("tokio", tokio)];
+const PEERS: &[Peer] = &[("greenthread", greenthread), ("tokio", tokio), ("bare loop", bare_loop)];
 
 const REQUEST: &str = "GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/plain,text/html;q=0.9,*/*;q=0.1\r\n\
     User-Agent: bench\r\nConnection: keep-alive\r\n\r\n";
@@ -90,6 +94,57 @@ fn tokio() -> io::Result<()> {
         }
     });
     runtime.block_on(server).expect("the server does not end")
+}
+
+/// A connection of the bare loop.
+struct Connection {
+    stream: TcpStream,
+    buffer: [u8; BUFFER],
+    filled: usize,
+}
+
+impl Connection {
+    /// Answers what has come in; `false` at its end.
+    fn serve(&mut self, replies: &mut Vec<u8>) -> io::Result<bool> {
+        match self.stream.read(&mut self.buffer[self.filled..])? {
+            0 => return Ok(false),
+            got => self.filled += got,
+        }
+        let used = answer(&self.buffer[..self.filled], replies)?;
+        self.buffer.copy_within(used..self.filled, 0);
+        self.filled -= used;
+        self.stream.write_all(replies)?;
+        replies.clear();
+        Ok(true)
+    }
+}
+
+fn bare_loop() -> io::Result<()> {
+    const LISTENER: Token = Token(usize::MAX);
+    let mut poll = Poll::new()?;
+    let mut events = Events::with_capacity(1024);
+    let mut listener = TcpListener::bind(([127, 0, 0, 1], 0).into())?;
+    println!("{}", listener.local_addr()?);
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+    let (mut connections, mut replies) = (Vec::new(), Vec::new());
+    loop {
+        poll.poll(&mut events, None)?;
+        for event in &events {
+            if event.token() != LISTENER {
+                let place: &mut Option<Connection> = &mut connections[event.token().0];
+                if place.as_mut().is_some_and(|one| !matches!(one.serve(&mut replies), Ok(true))) {
+                    *place = None;
+                }
+                continue;
+            }
+            while let Ok((mut stream, _)) = listener.accept() {
+                stream.set_nodelay(true)?;
+                let token = Token(connections.len());
+                poll.registry().register(&mut stream, token, Interest::READABLE)?;
+                connections.push(Some(Connection { stream, buffer: [0; BUFFER], filled: 0 }));
+            }
+        }
+    }
 }
 
 fn main() -> ExitCode {

@@ -2,7 +2,12 @@
 //!
 //! The rounds run in one process, so from the second on the stacks are there already; what the first one pays for them is
 //! told apart. The later half of all rounds is what N rounds take beyond N/2.
+//!
+//! Beside them is a measure of how much there is to save: as many coroutines on stacks of their own that are resumed when
+//! their time has come, and nothing else. No tasks, no handles, no queues, no guards between the stacks.
 
+use corosensei::stack::{Stack, StackPointer};
+use corosensei::{Coroutine, CoroutineResult};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -88,6 +93,98 @@ fn tokios(runtime: &tokio::runtime::Runtime, n: u64) -> Figures {
     })
 }
 
+/// A place for one coroutine of the floor: its upper end.
+#[derive(Clone, Copy)]
+struct Place(StackPointer);
+
+/// As far from one stack to the next as in the library.
+const STRIDE: usize = 196 << 10;
+
+// SAFETY: `Places` hands out each place once at a time, with `STRIDE` bytes below it that nothing else uses; what runs there
+// needs a few hundred.
+unsafe impl Stack for Place {
+    fn base(&self) -> StackPointer {
+        self.0
+    }
+
+    fn limit(&self) -> StackPointer {
+        StackPointer::new(self.0.get() - STRIDE).unwrap_or(self.0)
+    }
+}
+
+type Bare = Coroutine<(), Duration, (), Place>;
+
+/// Memory for many coroutines side by side, mapped once.
+struct Places(*mut u8);
+
+impl Places {
+    fn map(n: u64) -> Self {
+        let length = STRIDE * n as usize;
+        let (access, flags) = (
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+        );
+        // SAFETY: a fresh mapping where the system has room.
+        let at = unsafe { libc::mmap(std::ptr::null_mut(), length, access, flags, -1, 0) };
+        assert_ne!(at, libc::MAP_FAILED);
+        // SAFETY: it is ours. Huge pages would be no measure: guards between stacks rule them out.
+        unsafe { libc::madvise(at, length, libc::MADV_NOHUGEPAGE) };
+        Self(at.cast())
+    }
+
+    fn place(&self, at: u64) -> Place {
+        let top = self.0.wrapping_add(STRIDE * (at as usize + 1));
+        Place(StackPointer::new(top.expose_provenance()).expect("not at zero"))
+    }
+
+    /// Asks for what is touched first of a stack.
+    fn prefetch(&self, at: u64) {
+        let top = self.0.wrapping_add(STRIDE * (at as usize + 1));
+        #[cfg(target_arch = "x86_64")]
+        for line in 1..=8 {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: a hint, which has no effect on memory at whatever address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(top.wrapping_sub(64 * line).cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = top;
+    }
+}
+
+/// How many stacks ahead are asked for.
+const AHEAD: u64 = 16;
+
+fn bare(places: &Places, n: u64) -> Figures {
+    measured(n, || {
+        let origin = Instant::now();
+        // Those of each millisecond.
+        let mut due: Vec<Vec<(u64, Bare)>> = (0..3000).map(|_| Vec::new()).collect();
+        for (at, duration) in durations(n).enumerate() {
+            let at = at as u64;
+            places.prefetch(at + AHEAD);
+            let mut one = Bare::with_stack(places.place(at), move |yielder, ()| {
+                let begin = Instant::now();
+                yielder.suspend(begin.duration_since(origin) + duration);
+                note(begin, duration);
+            });
+            let CoroutineResult::Yield(until) = one.resume(()) else { unreachable!() };
+            due[until.as_millis() as usize + 1].push((at, one));
+        }
+        for (millis, mut all) in due.into_iter().enumerate().filter(|(_, all)| !all.is_empty()) {
+            let until = origin + Duration::from_millis(millis as u64);
+            std::thread::sleep(until.saturating_duration_since(Instant::now()));
+            let order: Vec<u64> = all.iter().map(|(at, _)| *at).collect();
+            order.iter().take(AHEAD as usize).for_each(|at| places.prefetch(*at));
+            for (next, (_, one)) in all.iter_mut().enumerate() {
+                if let Some(at) = order.get(next + AHEAD as usize) {
+                    places.prefetch(*at);
+                }
+                one.resume(());
+            }
+        }
+    })
+}
+
 /// One after the other, while nothing else runs: how late they end, in microseconds.
 fn short(runtime: &greenthread::Runtime, duration: Duration) -> f64 {
     let main = move || {
@@ -134,6 +231,15 @@ fn main() {
             println!(
                 "{n} sleeps, {workers} workers, {what}: {own:.3}; tokio {other:.3}; ours takes {ratio:.3} of it"
             );
+        }
+        if workers == 1 {
+            let places = Places::map(n + AHEAD);
+            bare(&places, n);
+            let rounds: Vec<_> =
+                rounds.iter().map(|_| (bare(&places, n)[3], tokios(&other, n)[3])).collect();
+            let cpu = median(rounds.iter().map(|round| round.0).collect());
+            let ratio = median(rounds.iter().map(|round| round.0 / round.1).collect());
+            println!("{n} sleeps, coroutines alone, cpu s: {cpu:.3}, {ratio:.3} of tokio's");
         }
         for micros in [1, 10, 100, 500, 1000] {
             let late = short(&own, Duration::from_micros(micros));
