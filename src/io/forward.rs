@@ -33,10 +33,24 @@ pub(crate) mod sealed {
     use std::os::fd::AsFd;
 
     pub trait HasIo {
-        type Inner: AsFd;
+        type Inner: Connection;
 
         #[doc(hidden)]
         fn io(&self) -> &Io<Self::Inner>;
+    }
+
+    pub trait Connection: AsFd {
+        /// Whether a read that gets less than it has room for has taken all there was.
+        const READS_ALL: bool;
+    }
+
+    impl Connection for std::net::TcpStream {
+        const READS_ALL: bool = true;
+    }
+
+    impl Connection for std::os::unix::net::UnixStream {
+        /// A read ends behind what came with descriptors.
+        const READS_ALL: bool = false;
     }
 }
 

@@ -35,7 +35,7 @@ pub use stdin::{Stdin, StdinLock, stdin};
 pub use stdout::{Stderr, StderrLock, Stdout, StdoutLock, stderr, stdout};
 pub use wait::{wait_readable, wait_writable};
 
-pub(crate) use forward::sealed::HasIo;
+pub(crate) use forward::sealed::{Connection, HasIo};
 pub(crate) use handle::Io;
 pub(crate) use retry::retry;
 pub(crate) use socket::{descriptor, from_std, socket_from_std, socket_methods, stream_traits};

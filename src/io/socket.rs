@@ -1,7 +1,7 @@
 //! What the sockets have in common: the transfers, and the methods and traits of std that read the same for each of them.
 #![forbid(unsafe_code)]
 
-use super::Io;
+use super::{Connection, Io};
 use crate::runtime::reactor::Direction;
 #[cfg(feature = "io-uring")]
 use crate::runtime::task::outgoing;
@@ -10,7 +10,7 @@ use socket2::SockAddr;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd};
 
-impl<T: AsFd> Io<T> {
+impl<T: Connection> Io<T> {
     /// Reads from a stream.
     #[inline]
     pub(crate) fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
@@ -18,10 +18,12 @@ impl<T: AsFd> Io<T> {
         self.run_unless_short(
             Direction::Read,
             |fd| socket::recv(fd, buf, Take::Consume),
-            |&got| got < room,
+            |&got| T::READS_ALL && got < room,
         )
     }
+}
 
+impl<T: AsFd> Io<T> {
     pub(crate) fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         self.run(Direction::Read, |fd| socket::recv_vectored(fd, bufs))
     }

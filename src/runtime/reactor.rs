@@ -9,6 +9,7 @@
 //! | READABLE, WRITABLE | the hub, for an event | an operation that would block or came up short, unless an event came since |
 //! | READ_CLOSED | the hub, for RDHUP, HUP or ERR | an operation that would block all the same; not one that came up short: the end of file must be seen |
 //! | WRITE_CLOSED | the hub, for HUP or ERR | likewise |
+//! | URGENT | the hub, for urgent data: reads stop at its place, so that a short one says nothing | – |
 //! | tick (the rest) | the hub counts events | – |
 #![forbid(unsafe_code)]
 
@@ -29,7 +30,8 @@ const READABLE: u64 = Event::READABLE as u64;
 const WRITABLE: u64 = Event::WRITABLE as u64;
 const READ_CLOSED: u64 = Event::READ_CLOSED as u64;
 const WRITE_CLOSED: u64 = Event::WRITE_CLOSED as u64;
-const TICK: u64 = 16;
+const URGENT: u64 = Event::URGENT as u64;
+const TICK: u64 = 32;
 
 const UNBOUND: u32 = 0;
 
@@ -163,10 +165,12 @@ impl Source {
     }
 
     /// An operation begun after `seen` got less than it asked for, so the next would block. At the end of a connection
-    /// that is not so: what follows is the end of file.
+    /// that is not so: what follows is the end of file. Nor where urgent data has come: what follows is behind that.
     #[inline]
     pub(crate) fn came_up_short(&self, direction: Direction, seen: Seen) {
-        if seen.0 & direction.closed_bit() == 0 && self.bound.load(Ordering::Relaxed) != UNBOUND {
+        if seen.0 & (direction.closed_bit() | URGENT) == 0
+            && self.bound.load(Ordering::Relaxed) != UNBOUND
+        {
             self.would_block(direction, seen);
         }
     }
@@ -239,7 +243,9 @@ impl Source {
             return Ok(());
         }
         let Some(hub) = current::with_hub(|hub| hub.shared()) else { return Ok(()) };
-        self.readiness.store(0, Ordering::SeqCst);
+        // Not to zero: what others have seen must not come again.
+        self.readiness.fetch_and(!(TICK - 1), Ordering::SeqCst);
+        self.readiness.fetch_add(TICK, Ordering::SeqCst);
         let key = hub.sources.add(self)?;
         *home = Some(Home { hub, key });
         self.bound.store(this_process(), Ordering::SeqCst);
@@ -356,5 +362,37 @@ impl Sources {
         for source in sources {
             source.hub_ended();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Direction, Source};
+    use crate::runtime::Runtime;
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+
+    /// Somebody looks, is held up while the hub ends and another learns the same, and only then says that it would block.
+    #[test]
+    fn what_was_seen_before_a_hub_ended_says_nothing_of_the_next() {
+        let (mut peer, socket) = UnixStream::pair().unwrap();
+        peer.write_all(b"x").unwrap();
+        let source = Source::new(socket.as_raw_fd());
+        let first = Arc::clone(&source);
+        let see = move || {
+            assert!(first.wait(Direction::Read, None).unwrap());
+            first.look()
+        };
+        let before = Runtime::new_current_thread().unwrap().run_local(see).unwrap();
+        let again = Arc::clone(&source);
+        let is_kept = move || {
+            assert!(again.wait(Direction::Read, None).unwrap());
+            again.would_block(Direction::Read, before);
+            again.may_be_ready(Direction::Read, again.look())
+        };
+        assert!(Runtime::new_current_thread().unwrap().run_local(is_kept).unwrap());
+        source.unbind();
     }
 }

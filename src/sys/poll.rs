@@ -30,6 +30,8 @@ impl Event {
     pub(crate) const READ_CLOSED: u8 = 4;
     /// The connection is broken or was shut down.
     pub(crate) const WRITE_CLOSED: u8 = 8;
+    /// Out-of-band data has come.
+    pub(crate) const URGENT: u8 = 16;
 
     #[inline(always)]
     fn new(event: &libc::epoll_event) -> Self {
@@ -37,6 +39,9 @@ impl Event {
         let mut bits = 0;
         if is(libc::EPOLLIN | libc::EPOLLPRI) {
             bits |= Self::READABLE;
+            if is(libc::EPOLLPRI) {
+                bits |= Self::URGENT;
+            }
         }
         if is(libc::EPOLLOUT) {
             bits |= Self::WRITABLE;
@@ -69,7 +74,8 @@ impl SourceRegistry {
     /// Begins to report readiness of `fd`, both ways, edge-triggered.
     pub(crate) fn add(&self, fd: RawFd, token: usize) -> io::Result<()> {
         fault::check(Call::EpollCtl)?;
-        self.0.register(&mut SourceFd(&fd), Token(token), Interest::READABLE | Interest::WRITABLE)
+        let all = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
+        self.0.register(&mut SourceFd(&fd), Token(token), all)
     }
 
     pub(crate) fn remove(&self, fd: RawFd) -> io::Result<()> {

@@ -14,6 +14,7 @@ mod io;
 mod local;
 mod net;
 mod net_std;
+mod net_stops;
 mod net_together;
 mod net_udp;
 mod net_unix;
