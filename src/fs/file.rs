@@ -159,9 +159,9 @@ impl File {
         if !self.on_disk {
             return None;
         }
-        let got = file::read_cached(self.as_fd(), bufs)?;
+        // Before: a kill or a timeout that strikes here must not take what was read along.
         park::spend_budget();
-        Some(got)
+        file::read_cached(self.as_fd(), bufs)
     }
 
     /// How much of `wanted` may be written in one call on the pool.

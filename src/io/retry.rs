@@ -20,6 +20,8 @@ pub(crate) fn retry<T>(
     deadline: Option<Instant>,
     mut operation: impl FnMut() -> io::Result<T>,
 ) -> io::Result<T> {
+    // Before: a kill or a timeout that strikes here must not take along what was had.
+    park::spend_budget();
     let mut pause = FIRST_PAUSE;
     loop {
         match operation() {
@@ -31,10 +33,7 @@ pub(crate) fn retry<T>(
                 sleep(left.map_or(pause, |left| left.min(pause)));
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
-            other => {
-                park::spend_budget();
-                return other;
-            }
+            other => return other,
         }
     }
 }

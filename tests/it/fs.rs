@@ -1,6 +1,6 @@
 //! Files: what std documents of them, on ours.
 
-use crate::support::{everywhere, until, within_limit};
+use crate::support::{everywhere, on_all_runtimes, until, within_limit};
 use greenthread::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use greenthread::io::{ErrorKind, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 use greenthread::os::unix::fs::{
@@ -384,5 +384,26 @@ fn reads_and_writes_are_shielded() {
                 assert!(endless.join().unwrap_err().is_killed());
             })
             .unwrap();
+    });
+}
+
+/// Reading what is in the cache waits for nothing, but gives way now and then: not with something in hand.
+#[test]
+fn a_timeout_takes_nothing_along_that_was_read() {
+    on_all_runtimes(|| {
+        let dir = TempDir::new();
+        let path = dir.path("file");
+        std::fs::write(&path, vec![7; 1 << 20]).unwrap();
+        let mut file = File::open(&path).unwrap();
+        for _ in 0..5 {
+            let read = std::cell::Cell::new(file.stream_position().unwrap());
+            let cut_off = greenthread::timeout(Duration::from_millis(2), || {
+                loop {
+                    read.set(read.get() + file.read(&mut [0; 3]).unwrap() as u64);
+                }
+            });
+            let Err(_) = cut_off;
+            assert_eq!(file.stream_position().unwrap(), read.get());
+        }
     });
 }
