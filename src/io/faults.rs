@@ -80,9 +80,11 @@ fn waits() {
     });
     on_green_thread(|| {
         let (reader, mut writer) = std::io::pipe().unwrap();
-        fail(Call::EpollCtl, 0, 1, libc::ENOSPC);
-        let error = wait_readable(&reader, None).unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
+        for (call, errno) in [(Call::Dup, libc::EMFILE), (Call::EpollCtl, libc::ENOSPC)] {
+            fail(call, 0, 1, errno);
+            let error = wait_readable(&reader, None).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(errno));
+        }
         // What poll makes for itself: the instance, what it watches, and its own registration.
         for (call, skip) in [(Call::EpollCreate, 0), (Call::EpollCtl, 0), (Call::EpollCtl, 1)] {
             fail(call, skip, 1, libc::EMFILE);

@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 use super::Io;
+use crate::runtime::park;
 use crate::runtime::reactor::Direction;
+use crate::sys::fault::{self, Call};
 use crate::sys::poll;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -16,7 +18,7 @@ use std::time::{Duration, Instant};
 /// unless the descriptor is in non-blocking mode.
 ///
 /// # Errors
-/// What the system said, such as no room for another registration.
+/// What the system said, such as too many open files: a green thread that has to wait needs one more.
 ///
 /// # Examples
 /// ```
@@ -51,24 +53,27 @@ pub fn wait_writable(fd: impl AsFd, timeout: Option<Duration>) -> io::Result<boo
 }
 
 fn wait(fd: BorrowedFd<'_>, direction: Direction, timeout: Option<Duration>) -> io::Result<bool> {
-    match wait_on(fd, direction, timeout) {
-        // It is registered here as something else, which epoll does not allow twice for one descriptor.
-        Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
-            wait_on(fd.try_clone_to_owned()?, direction, timeout)
-        }
-        other => other,
+    // Without registration at first: a file that epoll refuses is always ready.
+    if wait_on(fd, direction, Some(Duration::ZERO))? {
+        return Ok(true);
     }
+    if timeout.is_some_and(|timeout| timeout.is_zero()) {
+        return Ok(false);
+    }
+    if !park::is_green() {
+        return wait_on(fd, direction, timeout);
+    }
+    // epoll takes a descriptor only once, and this one may be registered as something else, or come to be while we wait.
+    fault::check(Call::Dup)?;
+    wait_on(fd.try_clone_to_owned()?, direction, timeout)
 }
 
 fn wait_on(fd: impl AsFd, direction: Direction, timeout: Option<Duration>) -> io::Result<bool> {
     let io = Io::new(fd);
     let write = direction == Direction::Write;
     let is_ready = |fd: BorrowedFd<'_>| {
-        // Without registration at first: a file that epoll refuses is always ready.
-        match poll::wait_fd(fd.as_raw_fd(), write, Some(Instant::now()))? {
-            true => Ok(()),
-            false => Err(io::ErrorKind::WouldBlock.into()),
-        }
+        let ready = poll::wait_fd(fd.as_raw_fd(), write, Some(Instant::now()))?;
+        if ready { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
     };
     io.set_timeout(direction, timeout);
     io.set_nonblocking(timeout.is_some_and(|timeout| timeout.is_zero()));

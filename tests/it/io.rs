@@ -6,6 +6,7 @@ use greenthread::io::{
     Write, wait_readable, wait_writable,
 };
 use greenthread::net::{TcpListener, TcpStream, UdpSocket};
+use greenthread::os::unix::net::UnixStream;
 use greenthread::{Runtime, sleep, spawn, yield_now};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::process::{Command, Stdio};
@@ -248,6 +249,20 @@ cases! {
         assert!(wait_writable(&client, None).unwrap());
         drop(client);
         drain.join().unwrap().unwrap();
+    }
+
+    fn reading_from_a_socket_that_is_waited_for() {
+        let (mut there, here) = UnixStream::pair().unwrap();
+        let here = Arc::new(here);
+        let (waited, read) = (Arc::clone(&here), here);
+        let waits = spawn(move || wait_readable(&*waited, Some(LIMIT)));
+        sleep(Duration::from_millis(2));
+        let reads = spawn(move || (&*read).read(&mut [0]));
+        sleep(Duration::from_millis(2));
+        // One of them leaves the other's.
+        there.write_all(&[1, 2]).unwrap();
+        assert!(waits.join().unwrap().unwrap());
+        assert_eq!(reads.join().unwrap().unwrap(), 1);
     }
 
     fn polling_several() {
