@@ -7,7 +7,7 @@ use super::{
 use crate::io::{retry, wait_readable, wait_writable};
 use crate::runtime::park;
 use crate::sys::fault::{self, Call};
-use crate::sys::file;
+use crate::sys::{file, socket};
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
@@ -23,7 +23,7 @@ const MOST: usize = 1 << 20;
 /// An open file, as [`std::fs::File`]: same methods, same errors, but waiting for the disk suspends only the green thread.
 ///
 /// What is in the system's cache is read at once. A file that is not on a disk, such as a FIFO or a terminal, is waited for
-/// like a pipe.
+/// like a pipe, unless it was opened with `O_NONBLOCK`: then `WouldBlock` says that nothing can be done now.
 ///
 /// # Examples
 /// ```
@@ -164,9 +164,14 @@ impl File {
         file::read_cached(self.as_fd(), bufs)
     }
 
+    /// Whether an operation would block a thread of the pool for as long as others like.
+    fn has_to_be_awaited(&self) -> io::Result<bool> {
+        Ok(!self.on_disk && !socket::is_nonblocking(self.as_fd())?)
+    }
+
     /// How much of `wanted` may be written in one call on the pool.
     fn room(&self, wanted: usize) -> io::Result<usize> {
-        if self.on_disk {
+        if !self.has_to_be_awaited()? {
             return Ok(wanted.min(MOST));
         }
         wait_writable(self, None)?;
@@ -199,7 +204,7 @@ impl Read for &File {
         if let Some(got) = self.read_at_once(&mut [IoSliceMut::new(buf)]) {
             return Ok(got);
         }
-        if !self.on_disk {
+        if self.has_to_be_awaited()? {
             wait_readable(*self, None)?;
         }
         let most = buf.len().min(MOST);

@@ -300,6 +300,28 @@ cases! {
         relay.join().unwrap();
         assert_eq!(reader.join().unwrap(), vec![7; 300_000]);
     }
+
+    fn fifos_that_were_opened_not_to_wait() {
+        let dir = TempDir::new();
+        let path = dir.path("fifo");
+        make_fifo(&path);
+        let mut options = OpenOptions::new();
+        options.custom_flags(libc::O_NONBLOCK);
+        let mut reader = options.clone().read(true).open(&path).unwrap();
+        assert_eq!(reader.read(&mut [0]).unwrap(), 0, "nobody writes");
+        let mut writer = options.write(true).open(&path).unwrap();
+        assert_eq!(reader.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        let mut sent = 0;
+        let full = loop {
+            match writer.write(&[5; 10_000]) {
+                Ok(some) => sent += some,
+                Err(error) => break error.kind(),
+            }
+        };
+        assert_eq!(full, ErrorKind::WouldBlock);
+        drop(writer);
+        assert_eq!(reader.read_to_end(&mut Vec::new()).unwrap(), sent);
+    }
 }
 
 /// Opening a FIFO and reading it take as long as they like: others run meanwhile, and a kill ends the wait.
