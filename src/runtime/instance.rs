@@ -463,8 +463,8 @@ impl Runtime {
         }
         let given_up = std::mem::take(&mut *self.scheduler.given_up.lock());
         // A worker's thread-local destructors, which run now, may wait for somebody on the caller's worker. One that exits the
-        // process never ends, and may be the caller.
-        if ended && !park::is_green() && !process::is_exiting() {
+        // process never ends, and may be the caller; nor does one that gave up a green thread.
+        if ended && given_up.is_empty() && !park::is_green() && !process::is_exiting() {
             for thread in threads.lock().drain(..) {
                 // A worker does not panic; if one did, its message has been printed.
                 let _ = thread.join();
@@ -541,8 +541,14 @@ fn work(
         std::process::exit(status);
     }
     drop(hub);
+    let keeps_some = !given_up.is_empty();
     scheduler.given_up.lock().extend(given_up);
     scheduler.worker_ended();
+    drop(scheduler);
+    while keeps_some {
+        // Their frames may have lent this thread's thread-locals to threads that still run, by `std::thread::scope` for one.
+        std::thread::park();
+    }
 }
 
 #[derive(Default)]

@@ -480,6 +480,49 @@ fn a_shutdown_names_the_stragglers() {
 }
 
 #[test]
+fn what_is_given_up_keeps_the_thread_locals_that_it_has_lent() {
+    static DROPPED: AtomicBool = AtomicBool::new(false);
+    struct Lent(Box<AtomicUsize>);
+    impl Drop for Lent {
+        fn drop(&mut self) {
+            DROPPED.store(true, Ordering::SeqCst);
+        }
+    }
+    thread_local! {
+        static LENT: Lent = Lent(Box::default());
+    }
+    within_limit(|| {
+        let runtime = workers(2);
+        let (send, receive) = mpsc::channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let (seen, ended) = (Arc::clone(&stop), send.clone());
+        runtime.spawn(move || {
+            LENT.with(|lent| {
+                std::thread::scope(|s| {
+                    s.spawn(|| {
+                        send.send(()).unwrap();
+                        while !seen.load(Ordering::SeqCst) {
+                            lent.0.fetch_add(1, Ordering::SeqCst);
+                            std::thread::yield_now();
+                        }
+                        ended.send(()).unwrap();
+                    });
+                    shield(|| sleep(FOR_EVER));
+                });
+            });
+        });
+        receive.recv_timeout(LIMIT).unwrap();
+        // It would wait for worker threads to end, thread-locals included.
+        let stragglers = runtime.shutdown(Duration::from_millis(1)).unwrap_err();
+        assert_eq!(stragglers.given_up().len(), 1, "{stragglers}");
+        assert!(!DROPPED.load(Ordering::SeqCst), "it is still being used");
+        stop.store(true, Ordering::SeqCst);
+        receive.recv_timeout(LIMIT).unwrap();
+        assert!(!DROPPED.load(Ordering::SeqCst), "its borrow goes on for ever");
+    });
+}
+
+#[test]
 fn a_shutdown_while_a_worker_is_busy() {
     within_limit(|| {
         let runtime = workers(1);
