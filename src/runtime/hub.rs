@@ -203,6 +203,8 @@ pub(crate) struct Hub {
     local: RefCell<VecDeque<TaskRef>>,
     /// Tasks that are to start later.
     delayed: RefCell<DelayedList>,
+    /// Everything has been killed, and what is new is when its turn comes.
+    winds_down: Cell<bool>,
     pub(super) roster: RefCell<Roster>,
     pub(super) timers: RefCell<Wheel<Due>>,
     /// Tasks whose turn has come and that wait for a stack.
@@ -249,6 +251,7 @@ impl Hub {
             fresh,
             local: RefCell::default(),
             delayed: RefCell::default(),
+            winds_down: Cell::new(false),
             roster: RefCell::default(),
             timers: RefCell::new(Wheel::new(time::now())),
             lacks_spare: Cell::new(!stackless.has_spare()),
@@ -361,6 +364,18 @@ impl Hub {
     /// Whether the hub has tasks to start that no other hub may take.
     pub(crate) fn has_local(&self) -> bool {
         !self.local.borrow().is_empty()
+    }
+
+    /// Queues a new task that may have a time to start at. Where nobody else would start it, that begins to count at once,
+    /// so that those that are late start in the order of their times.
+    pub(crate) fn push_later(&self, task: TaskRef) {
+        let at = task.meta().and_then(|meta| meta.start_at);
+        match at.filter(|at| *at > Instant::now()) {
+            Some(at) if !self.scheduler.has_thieves() && !self.winds_down.get() => {
+                self.delay(task, at);
+            }
+            _ => self.push_new(task),
+        }
     }
 
     /// Keeps a new task until its time comes or it is killed.
@@ -734,6 +749,7 @@ impl Hub {
 
     /// Kills every green thread of the hub.
     pub(crate) fn kill_all(&self) {
+        self.winds_down.set(true);
         let mut all: Vec<TaskRef> = self.roster.borrow().iter().map(Started::task).collect();
         all.extend(self.delayed.borrow().tasks().cloned());
         all.extend(self.stackless.borrow().tasks().cloned());

@@ -39,7 +39,7 @@ impl Paused {
             if Arc::ptr_eq(&hub.scheduler, &scheduler)
                 && let Some(task) = task.take()
             {
-                hub.push_new(task);
+                hub.push_later(task);
             }
         });
         let Some(task) = task else { return };

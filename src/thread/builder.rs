@@ -340,6 +340,7 @@ impl Builder {
     #[inline]
     fn spawn_here<T>(self, create: impl Create<T>) -> io::Result<JoinHandle<T>> {
         let paused = self.is_paused();
+        let later = self.settings.as_ref().is_some_and(|settings| settings.start_at.is_some());
         current::with_hub_or(
             (self, create),
             |hub, (own, create)| {
@@ -347,6 +348,8 @@ impl Builder {
                 own.make(create, hub.stack_size(), lineage, |task| {
                     if paused {
                         Paused::keep(task, Arc::clone(&hub.scheduler));
+                    } else if later {
+                        hub.push_later(task);
                     } else {
                         hub.scheduler.push_from(hub, task);
                     }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 ///
 /// Until then it has no stack and takes a few hundred bytes. Killed before, it never runs, and ends at once. A
 /// [`run`](crate::run) waits for it as for any other descendant. Those with the same time on one worker start in the order
-/// in which they were spawned.
+/// in which they were spawned. On a current-thread runtime, or one with a single worker, all start in the order of their
+/// times, also where they are late.
 ///
 /// # Panics
 /// As [`spawn`](crate::spawn).

@@ -47,6 +47,48 @@ fn in_order_of_time_and_of_spawning() {
 }
 
 #[test]
+fn late_ones_start_in_the_order_of_their_times() {
+    let main = || {
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let start = Instant::now() + Duration::from_millis(500);
+        for i in (0..5).rev() {
+            let order = Arc::clone(&order);
+            let at = start + Duration::from_millis(i * 10);
+            spawn_at(at, move || order.lock().unwrap().push(i));
+        }
+        std::thread::sleep(Duration::from_millis(600));
+        until(|| order.lock().unwrap().len() == 5);
+        assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3, 4]);
+    };
+    Runtime::new_current_thread().unwrap().run_local(main).unwrap();
+    workers(1).run(main).unwrap();
+}
+
+#[test]
+fn what_a_dying_one_spawns_for_later_ends_with_the_runtime() {
+    within_limit(|| {
+        let later = Arc::new(Mutex::new(None));
+        let kept = Arc::clone(&later);
+        let begun = Arc::new(AtomicBool::new(false));
+        let set = Arc::clone(&begun);
+        let straggler = move || {
+            set.store(true, Ordering::SeqCst);
+            let _guard = OnDrop(move || {
+                *kept.lock().unwrap() = Some(spawn_later(FOR_EVER, || ()));
+                sleep(Duration::from_millis(1));
+            });
+            sleep(FOR_EVER);
+        };
+        let runtime = Runtime::new_current_thread().unwrap();
+        // Nobody waits for it: it is killed at the end.
+        runtime.spawn(straggler);
+        runtime.run_local(move || until(|| begun.load(Ordering::SeqCst))).unwrap();
+        let later = later.lock().unwrap().take().unwrap();
+        assert!(later.join().unwrap_err().is_killed());
+    });
+}
+
+#[test]
 fn killed_before_it_never_runs_and_ends_at_once() {
     on_all_runtimes(|| {
         let dropped = Arc::new(AtomicBool::new(false));
