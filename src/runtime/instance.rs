@@ -62,14 +62,16 @@ enum Flavour {
 /// which waits for one of these waits for ever. Where the runtime has no other worker, what is spawned on it from then on ends
 /// as if killed. This begins with the first destructor of a thread-local that is older than the runtime's thread; younger ones
 /// run before and may still be suspended. (Where `exit` runs no such destructors, as in musl, it begins with the first
-/// handler that is older than the first runtime.)
+/// handler that is older than the first runtime.) A neighbour that is inside `with` of a thread-local may then use it after its
+/// destructor: see [what keeps the library sound](crate::soundness). `blocking(|| std::process::exit(code))` ends the process
+/// from an OS thread that has no green threads, and has none of these limits.
 ///
 /// # Dropping
 /// Ends it: green threads that still run are killed (unwound at their next suspension point) and new ones never run.
 /// Dropping waits for that; on a green thread it suspends that only. What has not ended after five seconds is given up:
-/// its stack is leaked and its name printed; [`shutdown`](Self::shutdown) returns it instead. Dropped by one of its own green
-/// threads, it ends in the background. With `panic = "abort"` nothing can be unwound, and those that have begun are given up
-/// at once.
+/// its stack is leaked, its worker's OS thread sleeps for ever, and its name is printed;
+/// [`shutdown`](Self::shutdown) returns it instead. Dropped by one of its own green threads, it ends in the background. With
+/// `panic = "abort"` nothing can be unwound, and those that have begun are given up at once.
 #[derive(Debug)]
 pub struct Runtime {
     scheduler: Arc<Scheduler>,

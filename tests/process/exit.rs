@@ -199,3 +199,63 @@ fn late_exit_handlers_wait_without_being_suspended() {
         assert!(end.text.contains(said), "{on} {workers}: {}", end.text);
     }
 }
+
+static LENT_IS_DROPPED: AtomicBool = AtomicBool::new(false);
+
+struct Lent(AtomicU64);
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        LENT_IS_DROPPED.store(true, Ordering::SeqCst);
+    }
+}
+
+thread_local! {
+    static LENT: Lent = const { Lent(AtomicU64::new(0)) };
+}
+
+/// Lends a thread-local of its worker to another OS thread, for ever.
+fn lend() {
+    LENT.with(|lent| {
+        std::thread::scope(|s| {
+            s.spawn(|| {
+                loop {
+                    lent.0.fetch_add(1, Ordering::SeqCst);
+                    std::thread::yield_now();
+                }
+            });
+            sleep(FOR_EVER);
+        });
+    });
+}
+
+extern "C" fn says_what_is_dropped() {
+    print!("dropped: {}\n", LENT_IS_DROPPED.load(Ordering::SeqCst));
+}
+
+#[test]
+fn exit_on_a_thread_without_green_threads_leaves_thread_locals_alone() {
+    const NAME: &str = "exit::exit_on_a_thread_without_green_threads_leaves_thread_locals_alone";
+    if is_child(NAME) {
+        // SAFETY: the handler is a plain function.
+        assert_eq!(unsafe { libc::atexit(says_what_is_dropped) }, 0);
+        let main = || {
+            greenthread::thread::spawn_local(lend);
+            sleep(Duration::from_millis(20));
+            blocking(|| std::process::exit(7))
+        };
+        if std::env::var_os("ON_MAIN").is_some() {
+            Runtime::new_current_thread().unwrap().run_local(main).unwrap();
+        }
+        workers(1).run(main).unwrap();
+    }
+    for on_main in [false, true] {
+        let mut command = child(NAME);
+        if on_main {
+            command.env("ON_MAIN", "1");
+        }
+        let end = finish(command);
+        assert_eq!(end.code, Some(7), "{:?} {}", end.signal, end.text);
+        assert!(end.text.contains("dropped: false"), "{}", end.text);
+    }
+}
