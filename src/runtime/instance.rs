@@ -547,9 +547,11 @@ fn work(
     scheduler.given_up.lock().extend(given_up);
     scheduler.worker_ended();
     drop(scheduler);
-    while keeps_some {
+    if keeps_some {
         // Their frames may have lent this thread's thread-locals to threads that still run, by `std::thread::scope` for one.
-        std::thread::park();
+        loop {
+            std::thread::park();
+        }
     }
 }
 
