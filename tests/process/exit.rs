@@ -230,7 +230,7 @@ fn lend() {
 }
 
 extern "C" fn says_what_is_dropped() {
-    print!("dropped: {}\n", LENT_IS_DROPPED.load(Ordering::SeqCst));
+    println!("dropped: {}", LENT_IS_DROPPED.load(Ordering::SeqCst));
 }
 
 #[test]
