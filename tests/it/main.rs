@@ -13,6 +13,7 @@ mod group;
 mod io;
 mod local;
 mod net;
+mod net_mixed;
 mod net_std;
 mod net_stops;
 mod net_together;
