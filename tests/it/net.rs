@@ -358,16 +358,25 @@ fn what_an_os_thread_leaves_wakes_who_waits() {
         let (mut peer, stream) = pair();
         let stream = Arc::new(stream);
         let runtime = workers(1);
-        let inside = Arc::clone(&stream);
+        let waits = Arc::new(AtomicBool::new(false));
+        let (inside, begins) = (Arc::clone(&stream), Arc::clone(&waits));
         let reader = runtime.spawn(move || {
+            // Comes up short, so the socket is known to be empty.
             assert_eq!((&*inside).read(&mut [0; 100]).unwrap(), 3);
+            begins.store(true, Ordering::SeqCst);
             (&*inside).read(&mut [0; 100]).unwrap()
         });
         peer.write_all(b"abc").unwrap();
-        // Until it sleeps over the second: on the one worker it is the only one besides this.
-        runtime.run(|| greenthread::sleep(Duration::from_millis(50))).unwrap();
+        // Another one of the only worker sees that, so the reader has given the worker up.
+        let until = move || until(|| waits.load(Ordering::SeqCst));
+        runtime.run(until).unwrap();
+        let (began, has_begun) = mpsc::channel();
         let (free, busy) = mpsc::channel::<()>();
-        let hog = runtime.spawn(move || busy.recv_timeout(LIMIT).unwrap());
+        let hog = runtime.spawn(move || {
+            began.send(()).unwrap();
+            busy.recv_timeout(LIMIT).unwrap();
+        });
+        has_begun.recv_timeout(LIMIT).unwrap();
         let thread = std::thread::spawn(move || {
             let mut text = [0; 1];
             (&*stream).read_exact(&mut text).unwrap();
