@@ -1,7 +1,7 @@
-//! Regions that must not be switched out of: the inside of a timeout, a scope, a group.
+//! Regions that must not be switched out of: the inside of a timeout, a shield, a scope, a group.
 //!
 //! Such a region ends with the block that began it. Were a generator to yield from inside it, the block would stay
-//! open while unrelated code runs, and a timeout would strike that code (Python's PEP 789).
+//! open while unrelated code runs: a timeout would strike that code, and a shield keep its kills away (Python's PEP 789).
 
 use super::Control;
 use super::running::{current, green_thread, running};
@@ -46,7 +46,7 @@ pub(crate) fn enter_no_switch_region() -> Region {
     let (own, around) = counters();
     // Whatever is counted in `own` is in `around` too.
     let more = around.get().checked_add(1);
-    around.set(more.expect("too many timeouts, scopes or groups inside one another"));
+    around.set(more.expect("too many timeouts, shields, scopes or groups inside one another"));
     own.set(own.get() + 1);
     note_change();
     Region { coroutine: current(), green_thread: green_thread(), not_send: PhantomData }

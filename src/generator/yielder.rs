@@ -58,7 +58,7 @@ impl<'body, Y, S> Yielder<'body, Y, S> {
     ///
     /// # Panics
     /// Outside of the body that this yielder was given to (in another generator or greenlet that runs inside it), and
-    /// while a timeout, scope or group that began inside the body is open (Python's PEP 789). When the generator is
+    /// while a timeout, shield, scope or group that began inside the body is open (Python's PEP 789). When the generator is
     /// closed or thrown into, this call unwinds.
     #[inline(always)]
     pub fn yield_(&self, item: Y) -> S {
@@ -123,7 +123,9 @@ fn refuse(refused: Refused) -> ! {
     match refused {
         Refused::NotInnermost => panic!("yield_ called outside of the generator's own body"),
         Refused::OpenRegion => {
-            panic!("a generator must not yield inside a timeout, scope or group that began in it")
+            panic!(
+                "a generator must not yield inside a timeout, shield, scope or group that began in it"
+            )
         }
     }
 }

@@ -100,7 +100,7 @@ impl AnyGreenlet {
     ///
     /// # Panics
     /// With a panic that ends a child of the calling greenlet meanwhile, with what is thrown into it, and inside a
-    /// timeout, scope or group that is open.
+    /// timeout, shield, scope or group that is open.
     #[inline(always)]
     pub fn switch<T: 'static, U: 'static>(&self, value: T) -> Result<U, SwitchError<T>> {
         let target = match &self.0 {

@@ -289,7 +289,7 @@ impl Home {
         }
         assert!(
             !coroutine::in_no_switch_region(),
-            "a greenlet must not switch inside a timeout, scope or group that began in it"
+            "a greenlet must not switch inside a timeout, shield, scope or group that began in it"
         );
         let me = self.current();
         if let Some(child) = &me

@@ -118,7 +118,9 @@ fn switching_out_of_a_region_is_refused() {
         drop(region);
         switch_to_parent::<_, ()>(()).unwrap();
         let message = refused.unwrap_err();
-        assert!(message.downcast_ref::<&str>().unwrap().contains("timeout, scope or group"));
+        assert!(
+            message.downcast_ref::<&str>().unwrap().contains("timeout, shield, scope or group")
+        );
     });
     child.switch(()).unwrap();
     child.switch(()).unwrap();
@@ -131,7 +133,9 @@ fn yielding_out_of_a_region_is_refused() {
         let region = enter_no_switch_region();
         let refused = catch_unwind(AssertUnwindSafe(|| y.yield_(1))).unwrap_err();
         drop(region);
-        assert!(refused.downcast_ref::<&str>().unwrap().contains("timeout, scope or group"));
+        assert!(
+            refused.downcast_ref::<&str>().unwrap().contains("timeout, shield, scope or group")
+        );
         y.yield_(2);
     });
     let _around = enter_no_switch_region();

@@ -160,7 +160,9 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
         struct PutBack<'a, T: Send + Sync + 'static>(&'a ContextVar<T>, Option<Arc<T>>);
         impl<T: Send + Sync + 'static> Drop for PutBack<'_, T> {
             fn drop(&mut self) {
-                drop(self.0.replace(self.1.take()));
+                let (key, value) = (self.0.key(), self.1.take().map(|value| value as _));
+                // The values may be gone by now: a generator that was suspended in here may be among the last of them.
+                drop(OWN.try_with(|own| own.borrow_mut().0.set(key, value)));
             }
         }
         let _put_back = PutBack(self, self.set(value));

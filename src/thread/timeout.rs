@@ -140,6 +140,8 @@ pub(super) fn run_limited<T>(limit: Limit, body: impl FnOnce() -> T) -> Limited<
 
 /// Runs `body` such that no kill and no [`timeout`] ends a wait inside it; they strike at the first wait after it.
 ///
+/// A generator or greenlet that began outside must not be switched to and fro from inside: that panics.
+///
 /// # Examples
 /// ```
 /// use std::time::Duration;
@@ -161,6 +163,7 @@ where
     }
     let _settled = park::settle();
     let task = park::own_task();
+    let _region = enter_no_switch_region();
     task.enter_shield();
     let _leave = Leave(task);
     body()

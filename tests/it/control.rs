@@ -460,6 +460,25 @@ fn a_generator_must_not_yield_out_of_a_timeout() {
 }
 
 #[test]
+fn a_generator_must_not_yield_out_of_a_shield() {
+    alone(|| {
+        let shielded = spawn(|| {
+            let mut generator = greenthread::generator::Generator::<u8>::new(|y| {
+                shield(|| y.yield_(1));
+            });
+            let refused = catch_unwind(AssertUnwindSafe(|| generator.next()));
+            std::mem::forget(generator);
+            assert!(refused.is_err());
+            park();
+        });
+        yield_now();
+        // Nothing of the shield is left.
+        shielded.kill();
+        assert!(shielded.join().unwrap_err().is_killed());
+    });
+}
+
+#[test]
 fn locks_are_poisoned_by_own_panics_only() {
     use greenthread::sync::Mutex;
     struct ParkInDrop;

@@ -1,6 +1,7 @@
 //! Values that each green thread has for itself.
 
 use crate::support::{FOR_EVER, OnDrop, everywhere, until, within_limit, workers};
+use greenthread::generator::Generator;
 use greenthread::greenlet::{ContextVar, Greenlet};
 use greenthread::thread::LocalKey;
 use greenthread::{Runtime, green_local, sleep, spawn, thread, timeout, yield_now};
@@ -8,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 green_local! {
@@ -397,5 +398,42 @@ fn a_payload_that_panics_ends_no_worker() {
             };
             runtime.run(main).unwrap();
         }
+    });
+}
+
+/// Comes back each time it is destroyed, for as long as values may be made.
+struct Again(Option<Generator<u8>>);
+
+impl Drop for Again {
+    fn drop(&mut self) {
+        let Some(generator) = self.0.take() else { return };
+        let kept = RefCell::new(Some(Again(Some(generator))));
+        if KEPT.try_with(|place| place.swap(&kept)).is_err() {
+            // Its body unwinds here.
+            drop(kept.take().and_then(|mut kept| kept.0.take()));
+        }
+    }
+}
+
+green_local! {
+    static KEPT: RefCell<Option<Again>> = const { RefCell::new(None) };
+}
+
+#[test]
+fn a_generator_inside_with_value_may_outlive_the_values() {
+    static VARIABLE: thread::ContextVar<u32> = thread::ContextVar::new();
+    everywhere(|| {
+        let unwound = Arc::new(AtomicBool::new(false));
+        let set = Arc::clone(&unwound);
+        let body = move || {
+            let mut generator = Generator::new(move |y| {
+                let _set = OnDrop(|| set.store(true, Ordering::SeqCst));
+                VARIABLE.with_value(1, || y.yield_(1));
+            });
+            assert_eq!(generator.next(), Some(1));
+            KEPT.set(Some(Again(Some(generator))));
+        };
+        spawn(body).join().unwrap();
+        assert!(unwound.load(Ordering::SeqCst));
     });
 }
