@@ -15,6 +15,7 @@ mod panic_hook;
 pub(crate) mod park;
 pub(crate) mod paused;
 pub(crate) mod reactor;
+mod readiness;
 pub(crate) mod roll_call;
 mod roster;
 pub(crate) mod scheduler;

@@ -3,18 +3,11 @@
 //! A [`Source`] is one descriptor. It is registered when a green thread first has to wait for it, with the hub of that
 //! green thread, for both directions at once and edge-triggered: one `epoll_ctl` in the life of a connection. What the
 //! kernel reports is kept in sticky bits, so that an operation that is known to block is not even tried.
-//!
-//! | bits of `readiness` | set by | cleared by |
-//! |---|---|---|
-//! | READABLE, WRITABLE | the hub, for an event | an operation that would block or came up short, unless an event came since |
-//! | READ_CLOSED | the hub, for RDHUP, HUP or ERR | an operation that would block all the same; not one that came up short: the end of file must be seen |
-//! | WRITE_CLOSED | the hub, for HUP or ERR | likewise |
-//! | URGENT | the hub, for urgent data: reads stop at its place, so that a short one says nothing | – |
-//! | tick (the rest) | the hub counts events | – |
 #![forbid(unsafe_code)]
 
 use super::hub::HubShared;
 use super::park::{self, Parker, Reason, Waiter, Wake};
+use super::readiness::{READ_CLOSED, READABLE, Readiness, Seen, URGENT, WRITABLE, WRITE_CLOSED};
 use super::task::current;
 use crate::sys::poll::{self, Event, SourceRegistry};
 use crate::sys::process;
@@ -23,15 +16,8 @@ use parking_lot::Mutex;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Instant;
-
-const READABLE: u64 = Event::READABLE as u64;
-const WRITABLE: u64 = Event::WRITABLE as u64;
-const READ_CLOSED: u64 = Event::READ_CLOSED as u64;
-const WRITE_CLOSED: u64 = Event::WRITE_CLOSED as u64;
-const URGENT: u64 = Event::URGENT as u64;
-const TICK: u64 = 32;
 
 const UNBOUND: u32 = 0;
 
@@ -62,6 +48,11 @@ impl Direction {
         }
     }
 
+    /// What makes an operation worth trying.
+    fn bits(self) -> u64 {
+        self.bit() | self.closed_bit()
+    }
+
     fn reason(self) -> Reason {
         match self {
             Self::Read => Reason::Readable,
@@ -69,10 +60,6 @@ impl Direction {
         }
     }
 }
-
-/// What was known of a source at one moment.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen(u64);
 
 /// Those who wait for one direction; nearly always none or one.
 #[derive(Debug, Default)]
@@ -119,7 +106,7 @@ struct Home {
 #[derive(Debug)]
 pub(crate) struct Source {
     fd: RawFd,
-    readiness: AtomicU64,
+    readiness: Readiness,
     /// In which process it is registered, see [`this_process`]; or [`UNBOUND`].
     bound: AtomicU32,
     home: Mutex<Option<Home>>,
@@ -131,7 +118,7 @@ impl Source {
     pub(crate) fn new(fd: RawFd) -> Arc<Self> {
         Arc::new(Self {
             fd,
-            readiness: AtomicU64::new(0),
+            readiness: Readiness::default(),
             bound: AtomicU32::new(UNBOUND),
             home: Mutex::new(None),
             readers: Mutex::default(),
@@ -142,33 +129,26 @@ impl Source {
     /// What is known now; taken before an operation and given to [`would_block`](Self::would_block) after it.
     #[inline]
     pub(crate) fn look(&self) -> Seen {
-        Seen(self.readiness.load(Ordering::SeqCst))
+        self.readiness.look()
     }
 
     /// Whether an operation is worth trying: the kernel has said so, or was not asked yet.
     #[inline]
     pub(crate) fn may_be_ready(&self, direction: Direction, seen: Seen) -> bool {
-        seen.0 & (direction.bit() | direction.closed_bit()) != 0
-            || self.bound.load(Ordering::Relaxed) == UNBOUND
+        seen.has(direction.bits()) || self.bound.load(Ordering::Relaxed) == UNBOUND
     }
 
     /// An operation begun after `seen` found nothing more to do in this direction.
     #[inline]
     pub(crate) fn would_block(&self, direction: Direction, seen: Seen) {
-        // An event since then is news that the operation may have missed: keep the bit.
-        let _ = self.readiness.compare_exchange(
-            seen.0,
-            seen.0 & !(direction.bit() | direction.closed_bit()),
-            Ordering::SeqCst,
-            Ordering::Relaxed,
-        );
+        self.readiness.clear(direction.bits(), seen);
     }
 
     /// An operation begun after `seen` got less than it asked for, so the next would block. At the end of a connection
     /// that is not so: what follows is the end of file. Nor where urgent data has come: what follows is behind that.
     #[inline]
     pub(crate) fn came_up_short(&self, direction: Direction, seen: Seen) {
-        if seen.0 & (direction.closed_bit() | URGENT) == 0
+        if !seen.has(direction.closed_bit() | URGENT)
             && self.bound.load(Ordering::Relaxed) != UNBOUND
         {
             self.would_block(direction, seen);
@@ -227,7 +207,7 @@ impl Source {
         if ready {
             // A hub that has the source may be busy and not know yet: without the bit nothing would be tried. As an event
             // that finds the bit set wakes nobody, this has to.
-            self.readiness.fetch_or(direction.bit(), Ordering::SeqCst);
+            self.readiness.set(direction.bit());
             self.waiters(direction).lock().wake_all();
         }
         Ok(ready)
@@ -243,9 +223,7 @@ impl Source {
             return Ok(());
         }
         let Some(hub) = current::with_hub(|hub| hub.shared()) else { return Ok(()) };
-        // Not to zero: what others have seen must not come again.
-        self.readiness.fetch_and(!(TICK - 1), Ordering::SeqCst);
-        self.readiness.fetch_add(TICK, Ordering::SeqCst);
+        self.readiness.restart();
         let key = hub.sources.add(self)?;
         *home = Some(Home { hub, key });
         self.bound.store(this_process(), Ordering::SeqCst);
@@ -276,18 +254,9 @@ impl Source {
     #[inline]
     fn on_event(&self, event: Event) {
         let bits = u64::from(event.bits);
-        let mut before = self.readiness.load(Ordering::Relaxed);
-        while let Err(other) = self.readiness.compare_exchange_weak(
-            before,
-            (before | bits).wrapping_add(TICK),
-            Ordering::SeqCst,
-            Ordering::Relaxed,
-        ) {
-            before = other;
-        }
+        let before = self.readiness.event(bits);
         for direction in [Direction::Read, Direction::Write] {
-            let all = direction.bit() | direction.closed_bit();
-            if bits & all != 0 && before & all == 0 {
+            if bits & direction.bits() != 0 && !before.has(direction.bits()) {
                 self.waiters(direction).lock().wake_all();
             }
         }

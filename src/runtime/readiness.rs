@@ -1,0 +1,211 @@
+//! What the kernel said of one socket, in sticky bits.
+//!
+//! | bits | set by | cleared by |
+//! |---|---|---|
+//! | READABLE, WRITABLE | the hub, for an event | an operation that would block or came up short, unless an event came since |
+//! | READ_CLOSED | the hub, for RDHUP, HUP or ERR | an operation that would block all the same; not one that came up short: the end of file must be seen |
+//! | WRITE_CLOSED | the hub, for HUP or ERR | likewise |
+//! | URGENT | the hub, for urgent data: reads stop at its place, so that a short one says nothing | – |
+//! | tick (the rest) | the hub counts events | – |
+#![forbid(unsafe_code)]
+
+use crate::sys::poll::Event;
+use crate::util::sync::{AtomicU64, Ordering};
+
+pub(super) const READABLE: u64 = Event::READABLE as u64;
+pub(super) const WRITABLE: u64 = Event::WRITABLE as u64;
+pub(super) const READ_CLOSED: u64 = Event::READ_CLOSED as u64;
+pub(super) const WRITE_CLOSED: u64 = Event::WRITE_CLOSED as u64;
+pub(super) const URGENT: u64 = Event::URGENT as u64;
+const TICK: u64 = 32;
+
+/// What was known of a source at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen(u64);
+
+impl Seen {
+    /// Whether any of these was set.
+    #[inline(always)]
+    pub(super) fn has(self, bits: u64) -> bool {
+        self.0 & bits != 0
+    }
+}
+
+/// See the module's text.
+#[derive(Debug, Default)]
+pub(super) struct Readiness(AtomicU64);
+
+impl Readiness {
+    #[inline(always)]
+    pub(super) fn look(&self) -> Seen {
+        Seen(self.0.load(Ordering::SeqCst))
+    }
+
+    /// Clears bits, unless an event came since `seen`: that is news which an operation in between may have missed.
+    #[inline(always)]
+    pub(super) fn clear(&self, bits: u64, seen: Seen) {
+        let cleared = seen.0 & !bits;
+        let _ = self.0.compare_exchange(seen.0, cleared, Ordering::SeqCst, Ordering::Relaxed);
+    }
+
+    /// Sets bits for a reason of one's own.
+    pub(super) fn set(&self, bits: u64) {
+        self.0.fetch_or(bits, Ordering::SeqCst);
+    }
+
+    /// Sets bits for an event; returns what was known before it.
+    #[inline(always)]
+    pub(super) fn event(&self, bits: u64) -> Seen {
+        let mut before = self.0.load(Ordering::Relaxed);
+        while let Err(other) = self.0.compare_exchange_weak(
+            before,
+            (before | bits).wrapping_add(TICK),
+            Ordering::SeqCst,
+            Ordering::Relaxed,
+        ) {
+            before = other;
+        }
+        Seen(before)
+    }
+
+    /// Nothing is known any more. Not even what somebody has seen before: that must not come again.
+    pub(super) fn restart(&self) {
+        self.0.fetch_and(!(TICK - 1), Ordering::SeqCst);
+        self.0.fetch_add(TICK, Ordering::SeqCst);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::*;
+    use crate::util::sync::{AtomicBool, AtomicUsize, Mutex};
+    use loom::sync::Arc;
+    use loom::thread::{JoinHandle, spawn};
+
+    /// A socket, and who waits for it, as `Source` has them.
+    #[derive(Default)]
+    struct Model {
+        readiness: Readiness,
+        /// What can be read.
+        data: AtomicUsize,
+        /// The kernel has an event that the hub has not fetched.
+        edge: AtomicBool,
+        waits: Mutex<[bool; 2]>,
+    }
+
+    impl Model {
+        /// Known to be readable from before.
+        fn new() -> Arc<Self> {
+            let model = Self::default();
+            model.readiness.event(READABLE | WRITABLE);
+            // loom's are made when they are first used, see `modelled`.
+            model.data.load(Ordering::SeqCst);
+            model.edge.load(Ordering::SeqCst);
+            drop(model.waits.lock());
+            Arc::new(model)
+        }
+
+        fn wake_all(&self) {
+            *self.waits.lock() = [false; 2];
+        }
+
+        fn arrives(&self) {
+            self.data.fetch_add(1, Ordering::SeqCst);
+            self.edge.store(true, Ordering::SeqCst);
+        }
+
+        /// The hub asks for events.
+        fn hub(&self) {
+            if self.edge.swap(false, Ordering::SeqCst)
+                && self.data.load(Ordering::SeqCst) != 0
+                && !self.readiness.event(READABLE | WRITABLE).has(READABLE)
+            {
+                self.wake_all();
+            }
+        }
+
+        /// One attempt to read. `false`: it waits from here on.
+        fn read(&self, reader: usize) -> bool {
+            let seen = self.readiness.look();
+            if seen.has(READABLE) {
+                let take = |data: usize| data.checked_sub(1);
+                let taken = self.data.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take);
+                self.readiness.clear(READABLE, seen);
+                if taken.is_ok() {
+                    return true;
+                }
+            }
+            self.waits.lock()[reader] = true;
+            if self.readiness.look().has(READABLE) {
+                self.waits.lock()[reader] = false;
+                return true;
+            }
+            false
+        }
+
+        /// An OS thread that polls the socket and leaves what there is.
+        fn os_thread(&self) {
+            if self.data.load(Ordering::SeqCst) != 0 {
+                self.readiness.set(READABLE);
+                self.wake_all();
+            }
+        }
+    }
+
+    fn with<T: 'static>(
+        model: &Arc<Model>,
+        f: impl Fn(&Model) -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        let model = Arc::clone(model);
+        spawn(move || f(&model))
+    }
+
+    /// With something to read and no event to come, nobody waits.
+    fn check(model: &Model) {
+        model.hub();
+        let left = model.data.load(Ordering::SeqCst) != 0;
+        assert!(!left || *model.waits.lock() == [false; 2], "a lost wake-up");
+    }
+
+    #[test]
+    fn an_event_finds_who_waits() {
+        loom::model(|| {
+            let model = Model::new();
+            let reader = with(&model, |model| model.read(0));
+            let other = with(&model, |model| model.read(1));
+            model.arrives();
+            model.hub();
+            reader.join().unwrap();
+            other.join().unwrap();
+            check(&model);
+        });
+    }
+
+    #[test]
+    fn an_os_thread_comes_between() {
+        loom::model(|| {
+            let model = Model::new();
+            let reader = with(&model, |model| model.read(0));
+            let polls = with(&model, Model::os_thread);
+            model.arrives();
+            model.hub();
+            reader.join().unwrap();
+            polls.join().unwrap();
+            check(&model);
+        });
+    }
+
+    #[test]
+    fn another_hub_takes_over() {
+        loom::model(|| {
+            let model = Model::new();
+            let reader = with(&model, |model| model.read(0));
+            // Registering tells of all there is.
+            model.readiness.restart();
+            model.arrives();
+            model.hub();
+            reader.join().unwrap();
+            check(&model);
+        });
+    }
+}
