@@ -60,7 +60,7 @@ impl std::error::Error for AccessError {}
 /// [`std::thread::LocalKey`], Python's `threading.local` and `gevent.local`.
 ///
 /// A value is made when its green thread first uses it. At the end of the green thread it is destroyed *in* it, after the
-/// body, before those who join it go on; the order is unspecified. A destructor may wait: a kill does not cut that short. It
+/// body, before those who join it go on; the order is unspecified. A destructor may wait: a kill does not cut that short, a [`timeout`](crate::timeout) inside it does. It
 /// may use other values, or the same one again, and those that it so makes anew are destroyed in their turn, four times
 /// over; after that, access is an error. A panic of a destructor is printed and goes no farther.
 ///

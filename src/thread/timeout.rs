@@ -138,7 +138,8 @@ pub(super) fn run_limited<T>(limit: Limit, body: impl FnOnce() -> T) -> Limited<
     }
 }
 
-/// Runs `body` such that no kill and no [`timeout`] ends a wait inside it; they strike at the first wait after it.
+/// Runs `body` such that no kill and no [`timeout`], not even one inside it, ends a wait inside it; they strike at the first
+/// wait after it.
 ///
 /// A generator or greenlet that began outside must not be switched to and fro from inside: that panics.
 ///

@@ -437,3 +437,42 @@ fn a_generator_inside_with_value_may_outlive_the_values() {
         assert!(unwound.load(Ordering::SeqCst));
     });
 }
+
+#[test]
+fn a_destructor_may_limit_its_waits_and_no_kill_does() {
+    struct Waits(Arc<AtomicUsize>);
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            assert!(timeout(Duration::from_millis(20), || sleep(FOR_EVER)).is_err());
+            sleep(Duration::from_millis(1));
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    green_local! {
+        static WAITS: RefCell<Option<Waits>> = const { RefCell::new(None) };
+    }
+    fn case(killed_before: bool) {
+        let steps = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&steps);
+        let begun = Arc::new(AtomicBool::new(false));
+        let set = Arc::clone(&begun);
+        let handle = spawn(move || {
+            WAITS.set(Some(Waits(counted)));
+            set.store(true, Ordering::SeqCst);
+            if killed_before {
+                sleep(FOR_EVER);
+            }
+        });
+        if killed_before {
+            until(|| begun.load(Ordering::SeqCst));
+            handle.kill();
+        }
+        until(|| steps.load(Ordering::SeqCst) > 0);
+        handle.kill();
+        assert_eq!(handle.join().is_err(), killed_before);
+        assert_eq!(steps.load(Ordering::SeqCst), 2);
+    }
+    everywhere(|| case(true));
+    everywhere(|| case(false));
+}

@@ -32,6 +32,8 @@ pub(super) const CUT_SHORT: u32 = 1 << 12;
 pub(super) const VALUES: u32 = 1 << 13;
 /// It has been made and not been scheduled. Set and cleared under the lock.
 pub(super) const PAUSED: u32 = 1 << 14;
+/// Nothing is left that a kill could end. Set under the lock.
+pub(super) const OVER: u32 = 1 << 15;
 
 #[cfg(test)]
 #[test]
@@ -52,6 +54,7 @@ fn each_flag_has_a_bit_of_its_own() {
         LINKED,
         SCOPED,
         PAUSED,
+        OVER,
     ];
     assert_eq!(all.iter().sum::<u32>().count_ones() as usize, all.len());
 }

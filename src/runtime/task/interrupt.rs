@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::flags::{CUT_SHORT, INTERRUPTED, KILLED, LIMITED, SHIELDED, UNWINDING};
+use super::flags::{CUT_SHORT, INTERRUPTED, KILLED, LIMITED, OVER, SHIELDED, UNWINDING};
 use super::task_ref::TaskRef;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -34,7 +34,9 @@ impl TaskRef {
             // Under the lock, so that a task is counted only while `complete` is still to come, and so that the kill does
             // not end a wait that comes after `forget_kill`.
             let _completion = header.completion.lock();
-            if header.done.load(Ordering::Relaxed) {
+            if header.done.load(Ordering::Relaxed)
+                || header.flags.load(Ordering::Relaxed) & OVER != 0
+            {
                 return;
             }
             if header.flags.fetch_or(KILLED, Ordering::SeqCst) & KILLED == 0 {
@@ -86,9 +88,19 @@ impl TaskRef {
 
     /// The body has ended, so a kill was for it and not for what comes now.
     pub(super) fn forget_kill(&self) {
-        let header = self.header();
-        let _completion = header.completion.lock();
-        if header.flags.fetch_and(!KILLED, Ordering::SeqCst) & KILLED != 0 {
+        let _completion = self.header().completion.lock();
+        self.forget_kill_locked();
+    }
+
+    /// As [`forget_kill`](Self::forget_kill), and later kills are none: there is nothing left for them to end.
+    pub(super) fn refuse_kills(&self) {
+        let _completion = self.header().completion.lock();
+        self.header().flags.fetch_or(OVER, Ordering::Relaxed);
+        self.forget_kill_locked();
+    }
+
+    fn forget_kill_locked(&self) {
+        if self.header().flags.fetch_and(!KILLED, Ordering::SeqCst) & KILLED != 0 {
             INTERRUPTIONS.fetch_sub(1, Ordering::SeqCst);
         }
     }

@@ -21,15 +21,15 @@ fn describe(owner: *const (), out: &mut dyn FnMut(&[u8])) {
     out(b"'");
 }
 
-/// Destroys what the green thread kept for itself. A kill has no more to end, so it ends no wait of the destructors either.
+/// Destroys what the green thread kept for itself. A kill has no more to end, so it ends no wait of the destructors either;
+/// a timeout of their own does.
 #[cold]
 #[inline(never)]
 fn end_locals(task: &TaskRef) {
     task.set_unwinding(false);
-    task.enter_shield();
+    task.refuse_kills();
     coroutine::end_storage();
     drop_quietly(task.take_inherited());
-    task.leave_shield();
 }
 
 /// Gives a new task a stack, on the calling thread's hub. The hub's reference moves into the started task.
