@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// unless the descriptor is in non-blocking mode.
 ///
 /// # Errors
-/// What the system said, such as too many open files: a green thread that has to wait needs one more.
+/// What the system said, such as no room for another registration.
 ///
 /// # Examples
 /// ```
@@ -64,8 +64,11 @@ fn wait(fd: BorrowedFd<'_>, direction: Direction, timeout: Option<Duration>) -> 
         return wait_on(fd, direction, timeout);
     }
     // epoll takes a descriptor only once, and this one may be registered as something else, or come to be while we wait.
-    fault::check(Call::Dup)?;
-    wait_on(fd.try_clone_to_owned()?, direction, timeout)
+    match fault::check(Call::Dup).and_then(|()| fd.try_clone_to_owned()) {
+        Ok(own) => wait_on(own, direction, timeout),
+        // Too many open files. Mostly it is not registered, and who reports such a thing may have to wait for that.
+        Err(_) => wait_on(fd, direction, timeout),
+    }
 }
 
 fn wait_on(fd: impl AsFd, direction: Direction, timeout: Option<Duration>) -> io::Result<bool> {
