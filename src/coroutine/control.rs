@@ -20,6 +20,15 @@ type RawCoroutine = Raw<Word, Word, (), StackSpan>;
 /// What a running body suspends itself through.
 pub(super) type RawYielder = Yielder<Word, Word>;
 
+/// Around every switch: see `sys/look.rs`, of which only the watchdog makes use.
+#[inline(always)]
+pub(super) fn set_switching(switches: bool) {
+    #[cfg(feature = "watchdog")]
+    crate::sys::look::set_switching(switches);
+    #[cfg(not(feature = "watchdog"))]
+    let _ = switches;
+}
+
 /// Bytes from the control block to the stack's top: room for it, such that it begins 16 bytes behind the start of a
 /// cache line, and corosensei's two words just below it share that line.
 const SPAN: usize = (size_of::<Control>() + 16).next_multiple_of(64) - 16;
@@ -175,12 +184,18 @@ impl Control {
         self.yielder.set(yielder);
     }
 
+    /// Suspends the coroutine with a word; the word that it is resumed with.
+    ///
     /// # Safety
-    /// The body has begun and has not returned.
+    /// The caller runs in it, or in one inside it: its body has begun and has not returned. And it is the one whose `resume`
+    /// is to return.
     #[inline(always)]
-    pub(super) unsafe fn yielder(&self) -> &RawYielder {
+    pub(super) unsafe fn suspend(&self, word: Word) -> Word {
+        set_switching(true);
         // SAFETY: set when the body began; corosensei keeps the yielder at the stack's base until the body returns.
-        unsafe { &*self.yielder.get() }
+        let word = unsafe { &*self.yielder.get() }.suspend(word);
+        set_switching(false);
+        word
     }
 
     /// What the owner asked to be kept.

@@ -53,7 +53,7 @@ pub(crate) use this::{Refused, This};
 
 use crate::stack::Stack;
 use crate::sys::prefetch::prefetch;
-use control::{RawYielder, StackSpan};
+use control::{RawYielder, StackSpan, set_switching};
 use corosensei::{Coroutine as Raw, CoroutineResult};
 use port::{NOTHING, Word};
 use running::running;
@@ -136,7 +136,9 @@ impl Coroutine {
         let on_stack = move |yielder: &RawYielder, first: Word| {
             // SAFETY: the control block was written below before the first resume and outlives the body.
             unsafe { (*control.as_ptr()).set_yielder(yielder) };
+            set_switching(false);
             body.run(first);
+            set_switching(true);
         };
         // SAFETY: the caller answers for what the body borrows; nothing else in the closure has a lifetime.
         let raw = unsafe { Raw::with_stack_unchecked(span, on_stack) };
@@ -272,8 +274,10 @@ unsafe fn switch_to(at: *mut Control, word: Word) -> (Progress, Word) {
     // excludes a second one of it, so the mutable borrow is unique.
     let result = unsafe {
         assert_unchecked(!(*at).is_running_or_finished());
+        set_switching(true);
         (*at).raw().resume(word)
     };
+    set_switching(false);
     match result {
         CoroutineResult::Yield(word) => (Progress::Suspended, word),
         CoroutineResult::Return(()) => {
@@ -294,7 +298,7 @@ pub(crate) fn suspend() {
     assert!(This::innermost().if_innermost().is_some(), "suspend outside a coroutine");
     // SAFETY: `current` is the innermost running coroutine of this OS thread, so its frames are the topmost ones, and
     // its parent link is that of the `resume` which waits for it.
-    unsafe { (*control).yielder().suspend(NOTHING) };
+    unsafe { (*control).suspend(NOTHING) };
 }
 
 /// Installs the report of stack overflows, once for the process.

@@ -176,7 +176,7 @@ impl<Y, S> Suspender<Y, S> {
         // SAFETY: `if_open` has checked that it is the innermost running coroutine, so its body has not returned, the
         // yielder is valid, and its frames are the topmost ones. The one who resumes it takes the item from this frame
         // before it does anything else.
-        let word = unsafe { (*control).yielder().suspend(item.as_ptr().cast()) };
+        let word = unsafe { (*control).suspend(item.as_ptr().cast()) };
         // SAFETY: a word that is not null comes from `Port::resume` of the same port, which leaves the value to us.
         Ok(unsafe { take::<S>(word) })
     }

@@ -82,7 +82,7 @@ impl Root {
         };
         // SAFETY: as the caller promises, its `resume` is waiting below on this OS thread. Everything above that, nested
         // coroutines included, keeps its frames until it is resumed.
-        unsafe { (*control.as_ptr()).yielder().suspend(NOTHING) };
+        unsafe { (*control.as_ptr()).suspend(NOTHING) };
         // `resume` has set the green thread itself.
         if !ptr::eq(innermost, control.as_ptr()) {
             // SAFETY: it has run from before the switch, so its control block is valid.

@@ -78,7 +78,7 @@ impl This {
     pub(crate) fn suspend_with_inner(self) -> Result<(), Refused> {
         let Some(control) = self.if_innermost() else { return self.suspend_around() };
         // SAFETY: it is the innermost running coroutine.
-        unsafe { (*control).yielder().suspend(NOTHING) };
+        unsafe { (*control).suspend(NOTHING) };
         Ok(())
     }
 
@@ -95,7 +95,7 @@ impl This {
         unsafe {
             let running = &*running();
             running.set_latest(self.0);
-            (*self.0).yielder().suspend(NOTHING);
+            (*self.0).suspend(NOTHING);
             running.set_latest(innermost);
         }
         Ok(())

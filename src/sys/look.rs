@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering,
+    AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering, compiler_fence,
 };
 use std::time::{Duration, Instant};
 
@@ -69,6 +69,19 @@ static QUESTION: Question = Question {
 static ASKING: Mutex<()> = Mutex::new(());
 static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
 static UNWINDS: AtomicBool = AtomicBool::new(false);
+
+std::thread_local! {
+    static SWITCHES: AtomicBool = const { AtomicBool::new(false) };
+}
+
+/// The calling thread begins or ends a switch of stacks. In between its registers belong to two of them, no unwinder can tell
+/// where it came from, and one that tries follows what it takes for addresses.
+#[inline(always)]
+pub(crate) fn set_switching(switches: bool) {
+    compiler_fence(Ordering::SeqCst);
+    SWITCHES.with(|it| it.store(switches, Ordering::Relaxed));
+    compiler_fence(Ordering::SeqCst);
+}
 
 /// The calling thread, as [`at`] asks for it.
 #[inline]
@@ -192,7 +205,9 @@ unsafe fn answer(question: &Question, context: &libc::ucontext_t) {
         }
         len < MOST
     };
-    if UNWINDS.load(Ordering::Relaxed) {
+    if SWITCHES.with(|it| it.load(Ordering::Relaxed)) {
+        add(at);
+    } else if UNWINDS.load(Ordering::Relaxed) {
         // The handler's own frames come first.
         let mut below = true;
         unwind::addresses_on_stack(&mut |address| {
