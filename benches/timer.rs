@@ -132,14 +132,17 @@ impl Places {
         Self(at.cast())
     }
 
+    fn top(&self, at: u64) -> *mut u8 {
+        self.0.wrapping_add(STRIDE * (at as usize + 1))
+    }
+
     fn place(&self, at: u64) -> Place {
-        let top = self.0.wrapping_add(STRIDE * (at as usize + 1));
-        Place(StackPointer::new(top.expose_provenance()).expect("not at zero"))
+        Place(StackPointer::new(self.top(at).expose_provenance()).expect("not at zero"))
     }
 
     /// Asks for what is touched first of a stack.
     fn prefetch(&self, at: u64) {
-        let top = self.0.wrapping_add(STRIDE * (at as usize + 1));
+        let top = self.top(at);
         #[cfg(target_arch = "x86_64")]
         for line in 1..=8 {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

@@ -52,13 +52,16 @@ pub fn wait_writable(fd: impl AsFd, timeout: Option<Duration>) -> io::Result<boo
     wait(fd.as_fd(), Direction::Write, timeout)
 }
 
+fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
+    poll::wait_fd(fd.as_raw_fd(), direction == Direction::Write, Some(Instant::now()))
+}
+
 fn wait(fd: BorrowedFd<'_>, direction: Direction, timeout: Option<Duration>) -> io::Result<bool> {
+    park::spend_budget();
     // Without registration at first: a file that epoll refuses is always ready.
-    if wait_on(fd, direction, Some(Duration::ZERO))? {
-        return Ok(true);
-    }
-    if timeout.is_some_and(|timeout| timeout.is_zero()) {
-        return Ok(false);
+    let ready = is_ready(fd, direction)?;
+    if ready || timeout == Some(Duration::ZERO) {
+        return Ok(ready);
     }
     if !park::is_green() {
         return wait_on(fd, direction, timeout);
@@ -73,14 +76,11 @@ fn wait(fd: BorrowedFd<'_>, direction: Direction, timeout: Option<Duration>) -> 
 
 fn wait_on(fd: impl AsFd, direction: Direction, timeout: Option<Duration>) -> io::Result<bool> {
     let io = Io::new(fd);
-    let write = direction == Direction::Write;
-    let is_ready = |fd: BorrowedFd<'_>| {
-        let ready = poll::wait_fd(fd.as_raw_fd(), write, Some(Instant::now()))?;
-        if ready { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+    let try_it = |fd: BorrowedFd<'_>| {
+        if is_ready(fd, direction)? { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
     };
     io.set_timeout(direction, timeout);
-    io.set_nonblocking(timeout.is_some_and(|timeout| timeout.is_zero()));
-    match io.run(direction, is_ready) {
+    match io.run(direction, try_it) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
         Err(error) => Err(error),

@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use super::deadlock;
-use super::delayed::{Delayed, DelayedList};
+use super::delayed::DelayedList;
 use super::reactor::Sources;
 use super::roll_call::Calls;
 use super::roster::Roster;
@@ -202,9 +202,9 @@ pub(crate) struct Hub {
     /// New tasks that must not be stolen.
     local: RefCell<VecDeque<TaskRef>>,
     /// Tasks that are to start later.
-    delayed: RefCell<DelayedList>,
+    pub(super) delayed: RefCell<DelayedList>,
     /// Everything has been killed, and what is new is when its turn comes.
-    winds_down: Cell<bool>,
+    pub(super) winds_down: Cell<bool>,
     pub(super) roster: RefCell<Roster>,
     pub(super) timers: RefCell<Wheel<Due>>,
     /// Tasks whose turn has come and that wait for a stack.
@@ -364,46 +364,6 @@ impl Hub {
     /// Whether the hub has tasks to start that no other hub may take.
     pub(crate) fn has_local(&self) -> bool {
         !self.local.borrow().is_empty()
-    }
-
-    /// Queues a new task that may have a time to start at. Where nobody else would start it, that begins to count at once,
-    /// so that those that are late start in the order of their times.
-    pub(crate) fn push_later(&self, task: TaskRef) {
-        let at = task.meta().and_then(|meta| meta.start_at);
-        match at.filter(|at| *at > Instant::now()) {
-            Some(at) if !self.scheduler.has_thieves() && !self.winds_down.get() => {
-                self.delay(task, at);
-            }
-            _ => self.push_new(task),
-        }
-    }
-
-    /// Keeps a new task until its time comes or it is killed.
-    #[cold]
-    fn delay(&self, task: TaskRef, at: Instant) {
-        let mut delayed = self.delayed.borrow_mut();
-        let place = delayed.next_place();
-        let timer = self.timers.borrow_mut().insert(time::nanos(at), Due::Start(place));
-        task.set_delayed(self.shared, place);
-        let token = task.park_word().prepare();
-        let kept = task.clone();
-        delayed.add(Delayed { task, token, timer });
-        drop(delayed);
-        // As in a wait: a kill that came too early to end this one is seen here.
-        if !kept.park_word().park(token, true) || (kept.is_killed() && kept.park_word().interrupt())
-        {
-            self.end_delay(place);
-        }
-    }
-
-    /// Queues a delayed task: its time has come, or it has been killed.
-    #[cold]
-    fn end_delay(&self, place: u32) {
-        let delayed = self.delayed.borrow_mut().take(place);
-        if let Some(Delayed { task, timer, .. }) = delayed {
-            self.timers.borrow_mut().cancel(timer);
-            self.push_new(task);
-        }
     }
 
     pub(crate) fn stack_size(&self) -> StackSize {

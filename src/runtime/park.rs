@@ -234,7 +234,7 @@ impl Parker {
     /// Begins a wait that a kill may end, if the caller is a green thread that may be suspended here.
     #[inline]
     pub(crate) fn of_green_thread() -> Option<Self> {
-        current_green().map(|green| Self::begin_as(Sleeper::Green(green), Some(green), true))
+        current_green().map(|green| Self::begin_as(Sleeper::Green(green), true))
     }
 
     /// Begins a wait that only its waker ends.
@@ -244,16 +244,19 @@ impl Parker {
 
     #[inline]
     fn begin(interruptible: bool) -> Self {
-        let green = current_green();
-        let sleeper = match green {
+        let sleeper = match current_green() {
             Some(started) => Sleeper::Green(started),
             None => Sleeper::Os(os_thread()),
         };
-        Self::begin_as(sleeper, green, interruptible)
+        Self::begin_as(sleeper, interruptible)
     }
 
     #[inline(always)]
-    fn begin_as(sleeper: Sleeper, green: Option<Started>, interruptible: bool) -> Self {
+    fn begin_as(sleeper: Sleeper, interruptible: bool) -> Self {
+        let green = match sleeper {
+            Sleeper::Green(started) => Some(started),
+            Sleeper::Os(_) => None,
+        };
         let (token, unwinding, shielded) = sleeper.with(|task| {
             (task.park_word().prepare(), is_unwinding_as(task, green), task.is_shielded())
         });

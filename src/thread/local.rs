@@ -60,9 +60,10 @@ impl std::error::Error for AccessError {}
 /// [`std::thread::LocalKey`], Python's `threading.local` and `gevent.local`.
 ///
 /// A value is made when its green thread first uses it. At the end of the green thread it is destroyed *in* it, after the
-/// body, before those who join it go on; the order is unspecified. A destructor may wait: a kill does not cut that short, a [`timeout`](crate::timeout) inside it does. It
-/// may use other values, or the same one again, and those that it so makes anew are destroyed in their turn, four times
-/// over; after that, access is an error. A panic of a destructor is printed and goes no farther.
+/// body, before those who join it go on; the order is unspecified. A destructor may wait: a kill does not cut that short,
+/// a [`timeout`](crate::timeout) inside it does. It may use other values, or the same one again, and those that it so makes
+/// anew are destroyed in their turn, four times over; after that, access is an error. A panic of a destructor is printed and
+/// goes no farther.
 ///
 /// A value stays on its OS thread, so it need not be `Send`. While [`with`](Self::with) runs the value is kept alive,
 /// whatever becomes of the green thread. The greenlets and generators of a green thread share its values. Outside of green

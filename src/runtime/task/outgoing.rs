@@ -22,16 +22,17 @@ pub(crate) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
     let ticket = Ticket::default();
     let mut refused = Ok(());
     let suspended = park::give_way_after(|hub| {
-        let in_company = hub.outbox.is_of_use() && (hub.has_ready() || !hub.outbox.is_empty());
-        refused = if in_company { fault::check(Call::Send) } else { Ok(()) };
-        let adds = in_company && refused.is_ok();
-        if adds {
+        if !hub.outbox.is_of_use() || (!hub.has_ready() && hub.outbox.is_empty()) {
+            return false;
+        }
+        refused = fault::check(Call::Send);
+        if refused.is_ok() {
             // SAFETY: the caller's borrows last until this function returns, which it does when the ticket has a result.
             // It never unwinds in between; and a green thread that is given up is left with its stack, and the outbox with
             // it: a hub flushes before it runs what waits here, and drops its outbox unflushed.
             unsafe { hub.outbox.add(fd, buffer, &ticket) };
         }
-        adds
+        refused.is_ok()
     });
     refused?;
     if !suspended {
