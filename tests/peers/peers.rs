@@ -1,8 +1,7 @@
 //! Libraries of others over our connections, and a server of others at their other end.
 //!
 //! `tungstenite` and `ureq` take any stream, so their blocking code suspends green threads. What needs `redis-server` or
-//! PostgreSQL is ignored unless asked for: `cargo test --test peers -- --include-ignored`.
-#![cfg(not(loom))]
+//! PostgreSQL is ignored unless asked for: `cargo test -p greenthread-peers -- --include-ignored`.
 
 mod http_clients;
 mod postgres;

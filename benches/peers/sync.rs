@@ -1,6 +1,6 @@
 //! Locks and channels beside their peers.
 //!
-//!     cargo bench --bench sync [-- WORKLOAD]
+//!     cargo bench -p greenthread-benches --bench sync [-- WORKLOAD]
 //!
 //! Each figure is a process of its own. Ours and theirs alternate nine times; shown are the medians and the median of the
 //! ratios. Workloads:

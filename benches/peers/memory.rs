@@ -1,6 +1,6 @@
 //! What a blocked green thread costs: resident bytes and page tables of 100,000 of them, beside may and tokio.
 //!
-//!     cargo bench --bench memory [-- N...]
+//!     cargo bench -p greenthread-benches --bench memory [-- N...]
 //!
 //! `-- 100000 1000000` measures a million too. Each figure is from a process of its own: this program starts itself.
 

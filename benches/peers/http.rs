@@ -1,7 +1,7 @@
 //! An HTTP server's processor time per request, beside a tokio server written by hand: keep-alive, a short plain text;
 //! 64 connections with one request at a time and with 16 in one write, and 1000 connections.
 //!
-//!     cargo bench --bench http [--features io-uring] [-- ROUNDS [SECONDS]]
+//!     cargo bench -p greenthread-benches --bench http [--features io-uring] [-- ROUNDS [SECONDS]]
 //!
 //! All parse with `httparse` and answer by the same function; they differ in what reads and writes. The third server is
 //! no peer but a measure of how much there is to save: a loop around `epoll_wait`, `recv` and `send`, with no tasks and no

@@ -1,5 +1,8 @@
-//! Switches, beside raw corosensei and the `generator` crate. `cargo bench --bench switch`; at the end it prints the ratios
-//! of the `switch_ratios` example, which alternates between them and so bears a busy machine.
+//! Switches, beside raw corosensei and the `generator` crate.
+//!
+//!     cargo bench -p greenthread-benches --bench switch
+//!
+//! At the end it prints the ratios of the `switch_ratios` tool, which alternates between them and so bears a busy machine.
 
 use corosensei::Coroutine;
 use corosensei::stack::{Stack, StackPointer};
@@ -65,7 +68,7 @@ fn switches(c: &mut Criterion) {
 
 criterion_group!(benches, switches);
 
-#[path = "../examples/switch_ratios.rs"]
+#[path = "../tools/switch_ratios.rs"]
 #[allow(unreachable_pub)]
 mod ratios;
 
