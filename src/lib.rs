@@ -61,6 +61,7 @@ pub mod soundness {}
 
 mod coroutine;
 pub mod fs;
+pub mod future;
 pub mod generator;
 pub mod greenlet;
 pub mod io;

@@ -20,6 +20,7 @@ const LAYERS: &[(&str, u32)] = &[
     ("net", 40),
     ("os", 40),
     ("fs", 40),
+    ("future", 40),
     ("process", 40),
     ("signal", 40),
     ("time", 40),

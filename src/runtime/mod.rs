@@ -25,6 +25,7 @@ pub(crate) mod task;
 mod timer;
 pub(crate) mod uncaught;
 pub(crate) mod wait_list;
+pub(crate) mod waker;
 #[cfg(feature = "watchdog")]
 mod watchdog;
 mod worker;

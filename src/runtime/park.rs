@@ -47,6 +47,7 @@ pub(crate) enum Reason {
     Queue,
     Blocking,
     RollCall,
+    Future,
 }
 
 impl Reason {
@@ -73,11 +74,12 @@ impl Reason {
             Self::Queue => "a queue",
             Self::Blocking => "a blocking call",
             Self::RollCall => "the workers to say what runs on them",
+            Self::Future => "a future",
         }
     }
 
     /// In the order of their numbers.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::None,
         Self::Sleep,
         Self::Park,
@@ -98,6 +100,7 @@ impl Reason {
         Self::Queue,
         Self::Blocking,
         Self::RollCall,
+        Self::Future,
     ];
 }
 
@@ -139,14 +142,28 @@ pub(crate) struct Parker {
 
 /// Who waits. A green thread is borrowed from its hub: counting a reference at each wait is not cheap.
 #[derive(Debug)]
-enum Sleeper {
+pub(super) enum Sleeper {
     Green(Started),
     Os(TaskRef),
 }
 
 impl Sleeper {
+    /// The calling thread.
+    #[inline]
+    pub(super) fn current() -> Self {
+        current_green().map_or_else(|| Self::Os(os_thread()), Self::Green)
+    }
+
+    /// Whether it still is what the calling thread waits as. A green thread is not in a forked child.
+    pub(super) fn is_current(&self) -> bool {
+        match self {
+            Self::Green(started) => current_green() == Some(*started),
+            Self::Os(_) => true,
+        }
+    }
+
     #[inline(always)]
-    fn with<R>(&self, f: impl FnOnce(&TaskRef) -> R) -> R {
+    pub(super) fn with<R>(&self, f: impl FnOnce(&TaskRef) -> R) -> R {
         match self {
             Self::Green(started) => started.with(f),
             Self::Os(task) => f(task),
@@ -242,13 +259,18 @@ impl Parker {
         Self::begin(false)
     }
 
+    /// Begins a wait of `sleeper`, which is the calling thread; a kill may end it.
+    pub(super) fn of(sleeper: &Sleeper) -> Self {
+        let sleeper = match sleeper {
+            Sleeper::Green(started) => Sleeper::Green(*started),
+            Sleeper::Os(task) => Sleeper::Os(task.clone()),
+        };
+        Self::begin_as(sleeper, true)
+    }
+
     #[inline]
     fn begin(interruptible: bool) -> Self {
-        let sleeper = match current_green() {
-            Some(started) => Sleeper::Green(started),
-            None => Sleeper::Os(os_thread()),
-        };
-        Self::begin_as(sleeper, interruptible)
+        Self::begin_as(Sleeper::current(), interruptible)
     }
 
     #[inline(always)]
@@ -280,13 +302,42 @@ impl Parker {
 
     /// Sleeps until the waiter is unparked, the deadline passes, or the green thread is killed.
     pub(crate) fn park(&self, reason: Reason, deadline: Option<Instant>) -> Wake {
+        self.park_by(reason, deadline, |task| {
+            task.park_word().park(self.token, self.interruptible) && !self.ends_at_once(task)
+        })
+    }
+
+    /// As [`park`](Self::park), and every waker of the caller ends it. It does not sleep if one has been used since their
+    /// count was `seen`.
+    pub(super) fn park_wakeable(&self, seen: u64, deadline: Option<Instant>) -> Wake {
+        self.park_by(Reason::Future, deadline, |task| {
+            task.park_word().park_wakeable(self.token, self.interruptible)
+                && !self.ends_at_once(task)
+                && !(task.has_woken_since(seen) && task.park_word().wake())
+        })
+    }
+
+    /// `begin` moves the park word to PARKED, and says whether it still is after a last look around.
+    #[inline(always)]
+    fn park_by(
+        &self,
+        reason: Reason,
+        deadline: Option<Instant>,
+        begin: impl FnOnce(&TaskRef) -> bool,
+    ) -> Wake {
         dawdle();
         let wake = match &self.sleeper {
-            Sleeper::Green(started) => self.park_green(*started, reason, deadline),
-            Sleeper::Os(task) => self.park_os_thread(task, deadline),
+            Sleeper::Green(started) => self.park_green(*started, reason, deadline, begin),
+            Sleeper::Os(task) => self.park_os_thread(task, deadline, begin),
         };
         dawdle();
         wake
+    }
+
+    /// The second look at the kill flag, which pairs with `kill`: that sets the flag, then looks at the park word.
+    #[inline(always)]
+    fn ends_at_once(&self, task: &TaskRef) -> bool {
+        self.is_interrupted() && task.park_word().interrupt()
     }
 
     /// As [`park`](Self::park), and reports can tell what the caller depends on.
@@ -302,7 +353,14 @@ impl Parker {
         }
     }
 
-    fn park_green(&self, started: Started, reason: Reason, deadline: Option<Instant>) -> Wake {
+    #[inline]
+    fn park_green(
+        &self,
+        started: Started,
+        reason: Reason,
+        deadline: Option<Instant>,
+        begin: impl FnOnce(&TaskRef) -> bool,
+    ) -> Wake {
         let interruption = self.interruption();
         if interruption == Interruption::Now {
             // Raised before and swallowed, or raised while we ran: let the others have their turn first.
@@ -314,9 +372,7 @@ impl Parker {
             until.and_then(|at| current::with_hub(|hub| hub.add_timer(started, self.token, at)));
         let sleeps = started.with(|task| {
             task.set_reason(reason);
-            // The second look at the kill flag pairs with `kill`: it sets the flag, then looks at the park word.
-            task.park_word().park(self.token, self.interruptible)
-                && !(self.is_interrupted() && task.park_word().interrupt())
+            begin(task)
         });
         if sleeps {
             suspend(started, self.unwinding);
@@ -334,15 +390,18 @@ impl Parker {
         }
     }
 
-    fn park_os_thread(&self, task: &TaskRef, deadline: Option<Instant>) -> Wake {
+    fn park_os_thread(
+        &self,
+        task: &TaskRef,
+        deadline: Option<Instant>,
+        begin: impl FnOnce(&TaskRef) -> bool,
+    ) -> Wake {
         let interruption = self.interruption();
         if interruption == Interruption::Now {
             return Wake::Killed;
         }
         let (until, limited) = interruption.cut(deadline);
-        if task.park_word().park(self.token, self.interruptible)
-            && !(self.is_interrupted() && task.park_word().interrupt())
-        {
+        if begin(task) {
             sleep_os_thread(task, self.token, until);
         }
         match task.park_word().outcome() {

@@ -11,16 +11,25 @@ use std::io::ErrorKind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// The time of a [`timeout`] ran out. With `panic = "abort"`: there are no timeouts.
+/// The time of a [`timeout`] ran out, or that of a wait. With `panic = "abort"` a `timeout` says by it that there are none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Elapsed(());
+pub struct Elapsed {
+    /// Whether time passed: where `timeout` cannot end what it runs, it does not begin.
+    waited: bool,
+}
+
+impl Elapsed {
+    /// For a wait of its own, which needs no unwinding to end.
+    pub(crate) const OVER: Self = Self { waited: true };
+    const OF_TIMEOUT: Self = Self { waited: CAN_END };
+}
 
 /// Whether what runs can be ended before it returns.
 const CAN_END: bool = cfg!(panic = "unwind");
 
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if CAN_END {
+        f.write_str(if self.waited {
             "the timeout elapsed"
         } else {
             "no timeouts with panic = \"abort\": nothing can be unwound"
@@ -32,7 +41,7 @@ impl std::error::Error for Elapsed {}
 
 impl From<Elapsed> for std::io::Error {
     fn from(elapsed: Elapsed) -> Self {
-        let kind = if CAN_END { ErrorKind::TimedOut } else { ErrorKind::Unsupported };
+        let kind = if elapsed.waited { ErrorKind::TimedOut } else { ErrorKind::Unsupported };
         Self::new(kind, elapsed)
     }
 }
@@ -93,11 +102,11 @@ where
         return Ok(body());
     }
     if !CAN_END {
-        return Err(Elapsed(()));
+        return Err(Elapsed::OF_TIMEOUT);
     }
     match run_limited(Limit { deadline, id: new_limit_id() }, body) {
         Limited::Done(value) => Ok(value),
-        Limited::Expired => Err(Elapsed(())),
+        Limited::Expired => Err(Elapsed::OF_TIMEOUT),
         Limited::Unwound(payload) => park::resume(payload),
     }
 }

@@ -7,6 +7,7 @@ mod blocking;
 mod control;
 mod forward;
 mod fs;
+mod future;
 mod generator;
 mod greenlet;
 mod group;

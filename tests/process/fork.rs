@@ -1,10 +1,14 @@
 //! Forked children.
 
-use crate::{FOR_EVER, LIMIT, is_child, passes, workers};
+use crate::{FOR_EVER, LIMIT, is_child, passes, until, workers};
+use greenthread::future::FutureExt as _;
 use greenthread::net::{TcpListener, TcpStream};
 use greenthread::{Runtime, blocking, run, sleep, spawn, timeout, yield_now};
+use std::future::poll_fn;
 use std::io::{self, ErrorKind, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 /// Forks; the child runs `body`, and whether that went well is its exit status. A child that hangs is killed.
@@ -333,6 +337,53 @@ fn a_fork_while_others_send_does_not_send_twice() {
             };
             Runtime::new_current_thread().unwrap().run(body).unwrap();
             workers(1).run(body).unwrap();
+        }
+        return;
+    }
+    passes(NAME);
+}
+
+/// Its own wait goes on in the child, as that of an OS thread; the wakers of the parent's green threads do nothing there.
+#[test]
+fn a_fork_in_the_middle_of_a_poll() {
+    const NAME: &str = "fork::a_fork_in_the_middle_of_a_poll";
+    if is_child(NAME) {
+        for count in [1, 2] {
+            let body = || {
+                let wakers = Arc::new(Mutex::new(Vec::new()));
+                let shared = Arc::clone(&wakers);
+                let sibling = spawn(move || {
+                    poll_fn::<(), _>(|context| {
+                        shared.lock().unwrap().push(context.waker().clone());
+                        Poll::Pending
+                    })
+                    .wait();
+                });
+                until(|| !wakers.lock().unwrap().is_empty());
+                let mut pid = None;
+                let mut polls = 0;
+                poll_fn(|context| {
+                    // SAFETY: what the child does here is what is tested.
+                    let pid = *pid.get_or_insert_with(|| unsafe { libc::fork() });
+                    polls += 1;
+                    if polls < 4 {
+                        let waker = context.waker().clone();
+                        spawn(move || waker.wake());
+                        return Poll::Pending;
+                    }
+                    if pid == 0 {
+                        wakers.lock().unwrap().iter().for_each(Waker::wake_by_ref);
+                        all_works_afresh();
+                        end_child(true);
+                    }
+                    Poll::Ready(())
+                })
+                .wait();
+                assert_eq!(exit_status(pid.unwrap()), 0);
+                sibling.kill();
+                assert!(sibling.join().unwrap_err().is_killed());
+            };
+            workers(count).run(body).unwrap();
         }
         return;
     }

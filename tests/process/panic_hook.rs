@@ -1,10 +1,12 @@
 //! Panic hooks.
 
 use crate::{FOR_EVER, child, finish, is_child, passes, workers};
+use greenthread::future::FutureExt as _;
 use greenthread::{Builder, Runtime, sleep, spawn, yield_now};
 use std::io::{self};
 use std::panic::catch_unwind;
 use std::process::Stdio;
+use std::task::Poll;
 use std::time::Duration;
 
 #[test]
@@ -38,6 +40,32 @@ fn a_panic_hook_that_waits() {
                 assert!(handle.join().unwrap_err().is_panic());
             }
             assert_eq!(runtime.spawn(|| 1).join().unwrap(), 1);
+        }
+        return;
+    }
+    passes(NAME);
+}
+
+/// In the hook a wait blocks the worker, so that it is another thread that wakes.
+#[test]
+fn a_panic_hook_that_waits_for_a_future() {
+    const NAME: &str = "panic_hook::a_panic_hook_that_waits_for_a_future";
+    if is_child(NAME) {
+        std::panic::set_hook(Box::new(|_| {
+            let mut polls = 0;
+            std::future::poll_fn(|context| {
+                polls += 1;
+                let waker = context.waker().clone();
+                std::thread::spawn(move || waker.wake());
+                if polls < 4 { Poll::Pending } else { Poll::Ready(()) }
+            })
+            .wait();
+        }));
+        let runtime = workers(1);
+        let handles = [(); 10].map(|()| runtime.spawn(|| panic!("on purpose")));
+        for handle in handles {
+            let handle: greenthread::JoinHandle<()> = handle;
+            assert!(handle.join().unwrap_err().is_panic());
         }
         return;
     }

@@ -13,6 +13,7 @@
 //! | `flags` | everybody, by `fetch_or` | |
 //! | `done`, `completion` | whoever ends the task, under the lock | joiners; `done` also without it |
 //! | `reason` | the owner, before it sleeps | reports |
+//! | `wakes` | every [`Waker`](std::task::Waker) of it that is used | the owner, while it polls a future |
 //! | `family` | whoever has the only right to schedule the task, before that | its own hub; whoever ends it |
 //! | `generation`, `meta`, `reservation`, `vtable` | nobody after creation | everybody |
 
@@ -34,6 +35,7 @@ use crate::runtime::paused::Paused;
 use crate::stack::budget::Reservation;
 use crate::sys::process;
 use crate::util::lazy_id::LazyId;
+use crate::util::sync::AtomicU64;
 use parking_lot::Mutex;
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -115,6 +117,7 @@ pub(crate) struct Header {
     pub(super) completion: Mutex<Completion>,
     pub(super) done: AtomicBool,
     pub(super) reason: AtomicU8,
+    pub(super) wakes: AtomicU64,
     /// Which process made it, as far as the last bits tell: in a forked child the tasks of the parent never end.
     pub(super) generation: u32,
 }
@@ -149,6 +152,7 @@ impl Header {
             completion: Mutex::new(Completion::default()),
             done: AtomicBool::new(false),
             reason: AtomicU8::new(Reason::None as u8),
+            wakes: AtomicU64::new(0),
             generation: process::generation(),
         }
     }

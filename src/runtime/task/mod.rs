@@ -29,6 +29,7 @@ mod started;
 pub(crate) mod switch;
 mod task_ref;
 mod thread;
+mod waker;
 #[cfg(feature = "watchdog")]
 mod watched;
 

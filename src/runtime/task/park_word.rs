@@ -13,6 +13,7 @@
 //! | state EMPTY → PARKED | the owner, in `park` | wakers |
 //! | state PARKED → one of three | exactly one waker, by compare-and-swap; that one makes the owner runnable | the owner, when it runs again |
 //! | INTERRUPTIBLE | the owner, with PARKED | `interrupt` |
+//! | WAKEABLE | the owner, with PARKED | `wake` |
 //!
 //! The sequence makes a wake-up that comes too late (after a timeout, say) harmless: it belongs to an earlier wait.
 #![forbid(unsafe_code)]
@@ -27,7 +28,9 @@ const EXPIRED: u64 = 3;
 const INTERRUPTED: u64 = 4;
 /// With PARKED: a kill may end this wait.
 const INTERRUPTIBLE: u64 = 0b1000;
-const SEQUENCE: u64 = 0b1_0000;
+/// With PARKED: whatever wakes the owner ends this wait, without a token. So waits who polls a future.
+const WAKEABLE: u64 = 0b1_0000;
+const SEQUENCE: u64 = 0b10_0000;
 
 /// Names one wait of one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +79,18 @@ impl ParkWord {
     /// Owner: goes to sleep. `false` if it was notified since `prepare`: then it must not sleep.
     #[inline]
     pub(crate) fn park(&self, token: Token, interruptible: bool) -> bool {
-        let parked = token.0 | PARKED | if interruptible { INTERRUPTIBLE } else { 0 };
+        self.park_as(token, if interruptible { INTERRUPTIBLE } else { 0 })
+    }
+
+    /// As [`park`](Self::park), and [`wake`](Self::wake) ends the wait too.
+    #[inline]
+    pub(crate) fn park_wakeable(&self, token: Token, interruptible: bool) -> bool {
+        self.park_as(token, WAKEABLE | if interruptible { INTERRUPTIBLE } else { 0 })
+    }
+
+    #[inline(always)]
+    fn park_as(&self, token: Token, bits: u64) -> bool {
+        let parked = token.0 | PARKED | bits;
         self.0.compare_exchange(token.0, parked, Ordering::SeqCst, Ordering::Acquire).is_ok()
     }
 
@@ -132,9 +146,23 @@ impl ParkWord {
     ///
     /// The caller has set the owner's kill flag before; a wait that begins later sees it.
     pub(crate) fn interrupt(&self) -> bool {
+        self.end_any(INTERRUPTIBLE, INTERRUPTED)
+    }
+
+    /// Anyone: ends a wait that [`park_wakeable`](Self::park_wakeable) began, whichever it is. `true` if the caller must
+    /// make the owner runnable.
+    ///
+    /// The caller has left word of it before, where a wait that begins later looks.
+    #[inline]
+    pub(crate) fn wake(&self) -> bool {
+        self.end_any(WAKEABLE, NOTIFIED)
+    }
+
+    #[inline(always)]
+    fn end_any(&self, kind: u64, state: u64) -> bool {
         let mut word = self.0.load(Ordering::SeqCst);
-        while word & STATE == PARKED && word & INTERRUPTIBLE != 0 {
-            if self.end_park(word, INTERRUPTED) {
+        while word & STATE == PARKED && word & kind != 0 {
+            if self.end_park(word, state) {
                 return true;
             }
             word = self.0.load(Ordering::SeqCst);
@@ -187,8 +215,19 @@ mod tests {
         let fourth = word.prepare();
         assert!(!word.interrupt(), "not parked");
         assert!(word.park(fourth, true));
+        assert!(!word.wake(), "not wakeable");
         assert!(word.interrupt());
         assert_eq!(word.outcome(), Outcome::Interrupted);
+
+        let fifth = word.prepare();
+        assert!(!word.wake(), "not parked");
+        assert!(word.park_wakeable(fifth, false));
+        assert!(!word.interrupt(), "not interruptible");
+        assert!(word.wake());
+        assert!(!word.wake(), "woken already");
+        assert_eq!(word.outcome(), Outcome::Notified);
+        let _ = word.prepare();
+        assert!(!word.wake(), "the wait is over");
     }
 }
 

@@ -1,0 +1,86 @@
+//! A task as the [`Waker`] of the futures that it polls: the counted header, and nothing else.
+//!
+//! A waker names the task, not one wait of it. So all polls of a task get the same one (futures that keep it see by
+//! [`Waker::will_wake`] that they need no other), it may be kept for ever, and nothing is allocated. To use it raises the
+//! count `wakes` and ends the wait that the task is in, if that is one for a future; any other it leaves alone.
+//!
+//! Whoever polls remembers the count as it was before, and sleeps only while it is the same. Nobody takes a wake-up away from
+//! the count, so polls that nest in one another, or take turns in greenlets, all see it: at worst one polls once more in vain.
+
+use super::header::Header;
+use super::task_ref::TaskRef;
+use crate::util::sync::Ordering;
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+use std::task::{RawWaker, RawWakerVTable, Waker};
+
+static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, free);
+
+/// The reference that a waker stands for.
+///
+/// # Safety
+/// `data` is that of a waker of ours, so of a live header; what is returned is not dropped unless the waker is used up.
+unsafe fn reference(data: *const ()) -> ManuallyDrop<TaskRef> {
+    // SAFETY: made from a `TaskRef` in `raw`, so not null; alive, as the caller says.
+    ManuallyDrop::new(unsafe {
+        TaskRef::adopt(NonNull::new_unchecked(data.cast_mut().cast::<Header>()))
+    })
+}
+
+fn raw(task: &TaskRef) -> RawWaker {
+    RawWaker::new(task.as_ptr().as_ptr().cast_const().cast(), &VTABLE)
+}
+
+/// # Safety
+/// As [`RawWakerVTable::new`] says of it, for a waker of ours; likewise the next three.
+unsafe fn clone(data: *const ()) -> RawWaker {
+    // SAFETY: the waker is borrowed, and so is the reference.
+    let task = unsafe { reference(data) };
+    raw(&ManuallyDrop::new(TaskRef::clone(&task)))
+}
+
+unsafe fn wake(data: *const ()) {
+    // SAFETY: the waker is used up, and its reference with it.
+    ManuallyDrop::into_inner(unsafe { reference(data) }).wake();
+}
+
+unsafe fn wake_by_ref(data: *const ()) {
+    // SAFETY: the waker is borrowed, and so is the reference.
+    unsafe { reference(data) }.wake();
+}
+
+unsafe fn free(data: *const ()) {
+    // SAFETY: the waker is used up, and its reference with it.
+    drop(ManuallyDrop::into_inner(unsafe { reference(data) }));
+}
+
+impl TaskRef {
+    /// Runs `f` with the waker of this task. It is not counted; its clones are.
+    #[inline(always)]
+    pub(crate) fn with_waker<R>(&self, f: impl FnOnce(&Waker) -> R) -> R {
+        // SAFETY: the table's functions keep `Waker`'s contract: a header may be used from any thread, see its table, and its
+        // count is atomic. This one borrows our reference, which outlives it, and is never dropped.
+        let waker = ManuallyDrop::new(unsafe { Waker::from_raw(raw(self)) });
+        f(&waker)
+    }
+
+    /// How often its wakers have been used.
+    #[inline(always)]
+    pub(crate) fn wakes(&self) -> u64 {
+        self.header().wakes.load(Ordering::Acquire)
+    }
+
+    /// Whether a waker has been used since the count was `seen`. Owner only, after its park word says that it sleeps.
+    #[inline]
+    pub(crate) fn has_woken_since(&self, seen: u64) -> bool {
+        self.header().wakes.load(Ordering::SeqCst) != seen
+    }
+
+    fn wake(&self) {
+        // Read by `has_woken_since`, after it has begun to sleep: either it sees this, or we see that it sleeps.
+        self.header().wakes.fetch_add(1, Ordering::SeqCst);
+        if self.park_word().wake() {
+            self.make_runnable();
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! A thread that waits for a future: the task of the thread is the waker of all that it polls.
+#![forbid(unsafe_code)]
+
+use super::park::{self, Parker, Sleeper, Wake};
+use super::task::TaskRef;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+/// Polls until there is a value, and lets the thread sleep in between. `None` if the deadline passed first; a kill unwinds
+/// out of it. A value that is there at once costs no wait, whatever the deadline.
+#[inline]
+pub(crate) fn poll_until<T>(
+    deadline: Option<Instant>,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Option<T> {
+    let mut sleeper = Sleeper::current();
+    loop {
+        let (seen, polled) = sleeper.with(|task| {
+            // Before the poll: a waker that is used during it counts.
+            let seen = task.wakes();
+            (seen, task.with_waker(|waker| poll(&mut Context::from_waker(waker))))
+        });
+        if let Poll::Ready(value) = polled {
+            park::spend_budget_holding();
+            return Some(value);
+        }
+        if !pause(&mut sleeper, seen, deadline) {
+            return None;
+        }
+    }
+}
+
+/// Waits until a waker has been used since their count was `seen`. `false` if the deadline passed first.
+#[inline(never)]
+fn pause(sleeper: &mut Sleeper, seen: u64, deadline: Option<Instant>) -> bool {
+    if !sleeper.is_current() {
+        // What was polled has forked, and this is the child: the waker that it has is of the parent's green thread.
+        *sleeper = Sleeper::current();
+        return true;
+    }
+    let woken = |sleeper: &Sleeper| sleeper.with(TaskRef::wakes) != seen;
+    if woken(sleeper) {
+        // It may do so each time, as what yields does: the others have their turn.
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return false;
+        }
+        park::yield_now();
+        return true;
+    }
+    match Parker::of(sleeper).park_wakeable(seen, deadline) {
+        Wake::Notified => true,
+        Wake::TimedOut => woken(sleeper),
+        Wake::Killed => park::raise_kill(),
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::poll_until;
+    use crate::runtime::park;
+    use crate::util::sync::{AtomicBool, Mutex, Ordering};
+    use loom::thread;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::task::{Context, Poll, Waker};
+    use std::time::Instant;
+
+    /// What a future waits for, and whom to wake.
+    #[derive(Default)]
+    struct Slot {
+        ready: AtomicBool,
+        waker: Mutex<Option<Waker>>,
+    }
+
+    impl Slot {
+        fn fresh() -> Arc<Self> {
+            let slot = Self::default();
+            slot.ready.store(false, Ordering::SeqCst);
+            drop(slot.waker.lock());
+            // The calling thread's own park word, likewise.
+            park::own_task().with_waker(Waker::wake_by_ref);
+            Arc::new(slot)
+        }
+
+        fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
+            let mut waker = self.waker.lock();
+            if self.ready.load(Ordering::Relaxed) {
+                return Poll::Ready(());
+            }
+            *waker = Some(context.waker().clone());
+            Poll::Pending
+        }
+
+        fn set(&self) {
+            let waker = {
+                let mut waker = self.waker.lock();
+                self.ready.store(true, Ordering::Relaxed);
+                waker.take()
+            };
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+
+        fn set_elsewhere(self: &Arc<Self>) -> thread::JoinHandle<()> {
+            let slot = Arc::clone(self);
+            thread::spawn(move || slot.set())
+        }
+    }
+
+    #[test]
+    fn a_wake_up_is_never_lost() {
+        loom::model(|| {
+            let slot = Slot::fresh();
+            let setter = slot.set_elsewhere();
+            assert_eq!(poll_until(None, |context| slot.poll(context)), Some(()));
+            setter.join().unwrap();
+        });
+    }
+
+    /// The inner wait is in the middle of a poll of the outer one, and sees the wake-up that is meant for that.
+    #[test]
+    fn a_wait_within_a_poll_takes_no_wake_up_from_the_outer_one() {
+        loom::model(|| {
+            let (outer, inner) = (Slot::fresh(), Slot::fresh());
+            let setters = [outer.set_elsewhere(), inner.set_elsewhere()];
+            let value = poll_until(None, |context| {
+                let polled = outer.poll(context);
+                poll_until(None, |context| inner.poll(context));
+                polled
+            });
+            assert_eq!(value, Some(()));
+            setters.into_iter().for_each(|setter| setter.join().unwrap());
+        });
+    }
+
+    /// A waker that was kept is used while its thread is in another wait.
+    #[test]
+    fn a_late_waker_ends_no_other_wait() {
+        loom::model(|| {
+            let slot = Slot::fresh();
+            let kept = park::own_task().with_waker(Waker::clone);
+            let late = thread::spawn(move || kept.wake());
+            let setter = slot.set_elsewhere();
+            let parker = park::Parker::new();
+            assert_eq!(parker.park(park::Reason::Lock, Some(Instant::now())), park::Wake::TimedOut);
+            assert_eq!(poll_until(None, |context| slot.poll(context)), Some(()));
+            late.join().unwrap();
+            setter.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_kill_or_a_deadline_ends_the_wait_and_nothing_else_does() {
+        loom::model(|| {
+            let slot = Slot::fresh();
+            let doomed = park::own_task();
+            let killer = thread::spawn(move || doomed.kill());
+            let setter = slot.set_elsewhere();
+            let waited = catch_unwind(AssertUnwindSafe(|| {
+                let limited = poll_until(Some(Instant::now()), |context| slot.poll(context));
+                limited.or_else(|| poll_until(None, |context| slot.poll(context)))
+            }));
+            assert!(waited.is_err() || waited.is_ok_and(|value| value == Some(())));
+            killer.join().unwrap();
+            setter.join().unwrap();
+        });
+    }
+}
