@@ -7,6 +7,7 @@ pub(crate) mod blocking;
 mod builder;
 mod deadlock;
 mod delayed;
+pub(crate) mod dropping;
 pub(crate) mod family;
 pub(crate) mod finished;
 mod hub;

@@ -428,7 +428,7 @@ impl Parker {
 
 /// Where a test planned it, gives others time to come between.
 #[inline(always)]
-fn dawdle() {
+pub(crate) fn dawdle() {
     if fault::check(fault::Call::Park).is_err() {
         dawdle_now();
     }

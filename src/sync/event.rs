@@ -33,13 +33,21 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default)]
 pub struct Event {
     set: AtomicBool,
-    list: Mutex<WaitList<Waiter>>,
+    waiters: Mutex<Waiters>,
+}
+
+#[derive(Debug, Default)]
+struct Waiters {
+    list: WaitList<Waiter>,
+    /// How often the flag was set.
+    sets: u64,
 }
 
 impl Event {
     /// One that is not set.
     pub const fn new() -> Self {
-        Self { set: AtomicBool::new(false), list: Mutex::new(WaitList::new()) }
+        let waiters = Waiters { list: WaitList::new(), sets: 0 };
+        Self { set: AtomicBool::new(false), waiters: Mutex::new(waiters) }
     }
 
     /// Whether it is set.
@@ -50,9 +58,10 @@ impl Event {
 
     /// Sets the flag and wakes everybody who waits. Does not suspend.
     pub fn set(&self) {
-        let mut list = self.list.lock();
+        let mut waiters = self.waiters.lock();
+        waiters.sets += 1;
         self.set.store(true, Ordering::Release);
-        while let Some(waiter) = list.pop_front() {
+        while let Some(waiter) = waiters.list.pop_front() {
             waiter.unpark();
         }
     }
@@ -105,12 +114,17 @@ impl Event {
 
     /// Joins those who wait, unless the flag is set.
     pub(super) fn enter(&self, waiter: Waiter) -> Option<Key> {
-        let mut list = self.list.lock();
-        (!self.is_set()).then(|| list.push_back(waiter))
+        let mut waiters = self.waiters.lock();
+        (!self.is_set()).then(|| waiters.list.push_back(waiter))
     }
 
     /// `false` if woken already.
     pub(super) fn leave(&self, key: Key) -> bool {
-        self.list.lock().remove(key).is_some()
+        self.waiters.lock().list.remove(key).is_some()
+    }
+
+    /// Changes with each [`set`](Self::set).
+    pub(super) fn sets(&self) -> u64 {
+        self.waiters.lock().sets
     }
 }

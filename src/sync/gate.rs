@@ -6,6 +6,9 @@
 //!
 //! A notification says "look again", and is not lost: one that reaches a waiter which does not need it any more (it
 //! found the condition true by itself, timed out or was killed in the same moment) goes on to the next.
+//!
+//! Whoever only wants to know whether the condition was true at any moment from now on [watches](Gate::watch) the gate: that
+//! raises the flag too, takes no notification from those who wait, and counts them.
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
@@ -17,13 +20,42 @@ use std::time::Instant;
 /// See the module's text.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
+    /// Somebody is in the list, or watches.
     waiting: AtomicBool,
-    list: Mutex<WaitList<Waiter>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    list: WaitList<Waiter>,
+    watchers: usize,
+    /// Notifications that came while somebody waited or watched.
+    notified: u64,
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Waited {
+    /// It is time to look again.
+    Again,
+    /// The deadline has passed.
+    TimedOut,
+    /// The caller has been killed, or a timeout that it is inside of has expired: it drops what it holds, then calls
+    /// [`park::raise_kill`].
+    Killed,
 }
 
 impl Gate {
     pub(crate) const fn new() -> Self {
-        Self { waiting: AtomicBool::new(false), list: Mutex::new(WaitList::new()) }
+        let state = State { list: WaitList::new(), watchers: 0, notified: 0 };
+        Self { waiting: AtomicBool::new(false), state: Mutex::new(state) }
+    }
+
+    fn lower(&self, state: &State) {
+        if state.list.is_empty() && state.watchers == 0 {
+            self.waiting.store(false, Ordering::SeqCst);
+        }
     }
 
     /// Wakes the first that waits. The condition is true by now.
@@ -36,11 +68,10 @@ impl Gate {
 
     fn notify_slow(&self) {
         let first = {
-            let mut list = self.list.lock();
-            let first = list.pop_front();
-            if list.is_empty() {
-                self.waiting.store(false, Ordering::SeqCst);
-            }
+            let mut state = self.state.lock();
+            state.notified += 1;
+            let first = state.list.pop_front();
+            self.lower(&state);
             first
         };
         if let Some(waiter) = first {
@@ -51,30 +82,58 @@ impl Gate {
     /// Wakes all that wait at this moment.
     pub(crate) fn notify_all(&self) {
         if self.waiting.load(Ordering::SeqCst) {
-            let mut list = self.list.lock();
-            while let Some(waiter) = list.pop_front() {
+            let mut state = self.state.lock();
+            state.notified += 1;
+            while let Some(waiter) = state.list.pop_front() {
                 waiter.unpark();
             }
-            self.waiting.store(false, Ordering::SeqCst);
+            self.lower(&state);
         }
+    }
+
+    /// Called by whoever has seen that the condition is true, before telling anybody: who watches is to know as well, even if
+    /// whoever made it true has not come to notify yet.
+    #[inline]
+    pub(crate) fn seen(&self) {
+        if self.waiting.load(Ordering::SeqCst) {
+            self.state.lock().notified += 1;
+        }
+    }
+
+    /// From here on, until [`unwatch`](Self::unwatch), [`has_changed`](Self::has_changed) knows of each notification. Returns
+    /// what to give to that.
+    pub(crate) fn watch(&self) -> u64 {
+        let mut state = self.state.lock();
+        state.watchers += 1;
+        self.waiting.store(true, Ordering::SeqCst);
+        state.notified
+    }
+
+    /// Whether the condition has become true since, even if it is not any more.
+    pub(crate) fn has_changed(&self, since: u64) -> bool {
+        self.state.lock().notified != since
+    }
+
+    pub(crate) fn unwatch(&self) {
+        let mut state = self.state.lock();
+        state.watchers -= 1;
+        self.lower(&state);
     }
 
     /// Joins the list. The caller looks at its condition afterwards.
     #[inline]
     pub(crate) fn enter(&self, waiter: Waiter) -> Key {
-        let mut list = self.list.lock();
-        let key = list.push_back(waiter);
+        let mut state = self.state.lock();
+        let key = state.list.push_back(waiter);
         self.waiting.store(true, Ordering::SeqCst);
         key
     }
 
     /// Leaves the list; `false` if a notification has come meanwhile.
     pub(crate) fn leave(&self, key: Key) -> bool {
-        let mut list = self.list.lock();
-        let was_there = list.remove(key).is_some();
-        if list.is_empty() {
-            self.waiting.store(false, Ordering::SeqCst);
-        }
+        let mut state = self.state.lock();
+        let was_there = state.list.remove(key).is_some();
+        self.lower(&state);
         was_there
     }
 
@@ -87,32 +146,56 @@ impl Gate {
         deadline: Option<Instant>,
         ready: impl FnOnce() -> bool,
     ) -> bool {
+        match self.wait_holding(reason, deadline, ready) {
+            Waited::Again => true,
+            Waited::TimedOut => false,
+            Waited::Killed => park::raise_kill(),
+        }
+    }
+
+    /// As [`wait`](Self::wait), for callers that hold a value of the user's, which must not be dropped by an unwind: its
+    /// destructor may panic.
+    #[inline]
+    pub(crate) fn wait_holding(
+        &self,
+        reason: Reason,
+        deadline: Option<Instant>,
+        ready: impl FnOnce() -> bool,
+    ) -> Waited {
         self.wait_with(|parker| parker.park(reason, deadline), ready)
     }
 
     /// As [`wait`](Self::wait), for what `owner` is doing.
     pub(crate) fn wait_for(&self, reason: Reason, owner: &Owner, ready: impl FnOnce() -> bool) {
-        self.wait_with(|parker| parker.park_on(reason, None, Blocker::Owner(owner)), ready);
+        let park = |parker: &Parker| parker.park_on(reason, None, Blocker::Owner(owner));
+        if self.wait_with(park, ready) == Waited::Killed {
+            park::raise_kill();
+        }
     }
 
     #[inline]
-    fn wait_with(&self, park: impl FnOnce(&Parker) -> Wake, ready: impl FnOnce() -> bool) -> bool {
+    fn wait_with(
+        &self,
+        park: impl FnOnce(&Parker) -> Wake,
+        ready: impl FnOnce() -> bool,
+    ) -> Waited {
         let parker = Parker::new();
         let key = self.enter(parker.waiter());
         if ready() {
             if !self.leave(key) {
                 self.notify_one();
             }
-            return true;
+            return Waited::Again;
         }
         match park(&parker) {
-            Wake::Notified => true,
-            Wake::TimedOut => !self.leave(key),
+            Wake::Notified => Waited::Again,
+            Wake::TimedOut if self.leave(key) => Waited::TimedOut,
+            Wake::TimedOut => Waited::Again,
             Wake::Killed => {
                 if !self.leave(key) {
                     self.notify_one();
                 }
-                park::raise_kill()
+                Waited::Killed
             }
         }
     }

@@ -34,6 +34,16 @@ impl Patience {
         self.spin()
     }
 
+    /// As [`again`](Self::again), for callers that hold a value of the user's: a kill stays pending.
+    pub(crate) fn again_holding(&mut self) -> bool {
+        if self.looks < YIELDS && park::is_green() {
+            self.looks += 1;
+            park::give_way();
+            return true;
+        }
+        self.spin()
+    }
+
     fn spin(&mut self) -> bool {
         if self.looks >= SPINS || park::is_green() {
             return false;

@@ -1,6 +1,7 @@
 //! Every wait of every type takes its time, times out or is killed at random; in the end everything is still there.
 #![forbid(unsafe_code)]
 
+use super::select::{self, Order, Otherwise, RecvFrom};
 use super::{
     Arc, Barrier, BoundedSemaphore, Condvar, CyclicBarrier, Event, Mutex, RwLock, Semaphore, mpmc,
 };
@@ -8,7 +9,7 @@ use crate::queue::Queue;
 use crate::runtime::Runtime;
 use crate::sys::fault::{self, Call};
 use crate::thread::{sleep, timeout, yield_now};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -238,5 +239,52 @@ fn conditions_events_and_barriers() {
         let mut places: Vec<_> = ends.into_iter().map(|(place, _)| place).collect();
         places.sort_unstable();
         assert_eq!(places, [0, 1, 2]);
+    }
+}
+
+/// An item goes to and fro between two channels so that one of them always has it; `select!` never says that none has.
+#[test]
+fn a_select_never_misses_what_moves_from_arm_to_arm() {
+    for (workers, capacity) in [(1, None), (2, None), (2, Some(3)), (8, Some(3))] {
+        fault::fail(Call::Park, 0, usize::MAX, 1);
+        let runtime = Runtime::builder().workers(workers).build().unwrap();
+        let make = || capacity.map_or_else(mpmc::unbounded, mpmc::bounded);
+        let ((into_a, a), (into_b, b)) = (make(), make());
+        into_a.send(0u8).unwrap();
+        let over = Arc::new(AtomicBool::new(false));
+        let mover = {
+            let over = Arc::clone(&over);
+            let (into_a, a, into_b, b) = (into_a.clone(), a.clone(), into_b.clone(), b.clone());
+            runtime.spawn(move || {
+                while !over.load(Ordering::SeqCst) {
+                    into_b.send(0u8).unwrap();
+                    a.recv().unwrap();
+                    yield_now();
+                    into_a.send(0u8).unwrap();
+                    b.recv().unwrap();
+                    yield_now();
+                }
+            })
+        };
+        let looker = runtime.spawn(move || {
+            for round in 0..2_000 {
+                let patience = Duration::from_micros(round % 2);
+                let (mut from_a, mut from_b) = (a.recv_arm(), b.recv_arm());
+                let won = select::wait(
+                    &mut [(0, &mut from_a), (1, &mut from_b)],
+                    Order::Fair,
+                    Otherwise::After(patience),
+                );
+                match won {
+                    0 => into_a.send(from_a.finish().unwrap()).unwrap(),
+                    1 => into_b.send(from_b.finish().unwrap()).unwrap(),
+                    _ => panic!("one of them has it"),
+                }
+            }
+        });
+        looker.join().unwrap();
+        over.store(true, Ordering::SeqCst);
+        mover.join().unwrap();
+        fault::fail(Call::Park, 0, 0, 1);
     }
 }

@@ -2,8 +2,9 @@
 #![forbid(unsafe_code)]
 
 use super::zero::Zero;
+use crate::runtime::dropping::drop_each;
 use crate::runtime::park::{self, Reason};
-use crate::sync::gate::Gate;
+use crate::sync::gate::{Gate, Waited};
 use crate::sync::patience::{self, Patience};
 use crate::util::sync::{AtomicUsize, Ordering};
 use crossbeam_queue::{ArrayQueue, SegQueue};
@@ -102,40 +103,37 @@ impl<T> Chan<T> {
         }
     }
 
-    /// Drops what nobody will receive. If a destructor panics, the items after it leak, as crossbeam-channel's do: a second
-    /// panic would end the process. A kill inside a destructor makes no such difference.
+    /// Drops what nobody will receive.
     #[cold]
     fn discard(&self) {
-        struct Rest<'a, T>(&'a Chan<T>);
-
-        impl<T> Drop for Rest<'_, T> {
-            fn drop(&mut self) {
-                while let Some(item) = self.0.pop() {
-                    if park::is_unwinding() && !park::is_interrupted() {
-                        std::mem::forget(item);
-                    }
-                }
-            }
-        }
-
-        let _rest = Rest(self);
-        while self.pop().is_some() {}
+        drop_each(std::iter::from_fn(|| self.pop()).map(|item| || drop(item)));
     }
 
     /// Whether a receive would not wait; not for rendezvous.
     pub(crate) fn may_recv(&self) -> bool {
-        !self.is_empty() || self.senders.load(Ordering::SeqCst) == 0
+        !self.has_none() || self.senders.load(Ordering::SeqCst) == 0
     }
 
     /// Whether a send would not wait; not for rendezvous.
     pub(crate) fn may_send(&self) -> bool {
-        !self.is_full() || self.receivers.load(Ordering::SeqCst) == 0
+        !self.has_no_room() || self.receivers.load(Ordering::SeqCst) == 0
     }
 
     #[inline]
     pub(crate) fn try_send(&self, item: T) -> Result<(), SendFailure<T>> {
-        let sent = self.send_now(item);
+        let sent = self.attempt_send(item);
         park::spend_budget_holding();
+        sent
+    }
+
+    /// As [`try_send`](Self::try_send), and lets nobody else run.
+    pub(crate) fn attempt_send(&self, item: T) -> Result<(), SendFailure<T>> {
+        let sent = self.send_now(item);
+        match &sent {
+            Err(SendFailure::Full(_)) => self.items.seen(),
+            Err(SendFailure::Disconnected(_)) => self.room.seen(),
+            Ok(()) => {}
+        }
         sent
     }
 
@@ -165,10 +163,17 @@ impl<T> Chan<T> {
         let mut patience = Patience::default();
         let mut in_time = true;
         loop {
-            if !patience.again() {
-                in_time = self.room.wait(Reason::Send, deadline, || self.may_send());
+            if !patience.again_holding() {
+                match self.room.wait_holding(Reason::Send, deadline, || self.may_send()) {
+                    Waited::Again => {}
+                    Waited::TimedOut => in_time = false,
+                    Waited::Killed => {
+                        drop(item);
+                        park::raise_kill();
+                    }
+                }
             }
-            item = match self.push(item) {
+            item = match self.attempt_send(item) {
                 Err(SendFailure::Full(item)) if in_time => item,
                 done => return done,
             };
@@ -177,8 +182,20 @@ impl<T> Chan<T> {
 
     #[inline]
     pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
-        let received = self.recv_now();
+        let received = self.attempt_recv();
         park::spend_budget_holding();
+        received
+    }
+
+    /// As [`try_recv`](Self::try_recv), and lets nobody else run.
+    #[inline]
+    pub(crate) fn attempt_recv(&self) -> Result<T, TryRecvError> {
+        let received = self.recv_now();
+        match &received {
+            Err(TryRecvError::Empty) => self.room.seen(),
+            Err(TryRecvError::Disconnected) => self.items.seen(),
+            Ok(_) => {}
+        }
         received
     }
 
@@ -225,7 +242,7 @@ impl<T> Chan<T> {
                 }
                 in_time = self.items.wait(Reason::Receive, deadline, || self.may_recv());
             }
-            match self.recv_now() {
+            match self.attempt_recv() {
                 Ok(item) => return Ok(item),
                 Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
                 Err(TryRecvError::Empty) if !in_time => return Err(RecvTimeoutError::Timeout),
@@ -235,14 +252,38 @@ impl<T> Chan<T> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        match &self.flavor {
+        let len = match &self.flavor {
             Flavor::Bounded(queue) => queue.len(),
             Flavor::Unbounded(queue) => queue.len(),
             Flavor::Zero(_) => 0,
-        }
+        };
+        self.let_see(len > 0, self.capacity().is_none_or(|capacity| len < capacity));
+        len
     }
 
     pub(crate) fn is_empty(&self) -> bool {
+        let empty = self.has_none();
+        self.let_see(!empty, empty);
+        empty
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        let full = self.has_no_room();
+        self.let_see(full, !full);
+        full
+    }
+
+    /// The caller is about to learn that there were items, or room.
+    fn let_see(&self, items: bool, room: bool) {
+        if items {
+            self.items.seen();
+        }
+        if room {
+            self.room.seen();
+        }
+    }
+
+    fn has_none(&self) -> bool {
         match &self.flavor {
             Flavor::Bounded(queue) => queue.is_empty(),
             Flavor::Unbounded(queue) => queue.is_empty(),
@@ -250,7 +291,7 @@ impl<T> Chan<T> {
         }
     }
 
-    pub(crate) fn is_full(&self) -> bool {
+    fn has_no_room(&self) -> bool {
         match &self.flavor {
             Flavor::Bounded(queue) => queue.is_full(),
             Flavor::Unbounded(_) => false,

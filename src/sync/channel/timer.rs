@@ -44,6 +44,11 @@ impl<T> Timer<T> {
         *self.next.lock()
     }
 
+    /// Whether there is a message.
+    pub(crate) fn is_due(&self) -> bool {
+        self.due().is_some_and(|due| due <= Instant::now())
+    }
+
     pub(crate) fn try_recv(&self) -> Option<T> {
         let mut next = self.next.lock();
         let due = next.filter(|due| *due <= Instant::now())?;

@@ -47,6 +47,9 @@ struct State<T> {
     wants: WaitList<Want>,
     slots: Slab<Option<T>>,
     closed: bool,
+    /// How many offers were ever made, and how many receivers ever waited.
+    offered: u64,
+    wanted: u64,
 }
 
 #[derive(Debug)]
@@ -54,9 +57,10 @@ pub(crate) struct Zero<T> {
     state: Mutex<State<T>>,
 }
 
-/// Whether a `select!` with the ticket `own` could take an entry with this claim.
-fn could_take(claim: &Option<Claim>, own: &Arc<Ticket>) -> bool {
-    claim.as_ref().is_none_or(|(ticket, _)| !Arc::ptr_eq(ticket, own) && ticket.is_open())
+/// Whether a `select!`, which may have entries with the ticket `own`, could take an entry with this claim.
+fn could_take(claim: &Option<Claim>, own: Option<&Arc<Ticket>>) -> bool {
+    let is_own = |ticket| own.is_some_and(|own| Arc::ptr_eq(ticket, own));
+    claim.as_ref().is_none_or(|(ticket, _)| !is_own(ticket) && ticket.is_open())
 }
 
 /// Whether the entry is taken by the caller from here on.
@@ -65,6 +69,17 @@ fn take(claim: &Option<Claim>) -> bool {
 }
 
 impl<T> State<T> {
+    fn offer(&mut self, offer: Offer<T>) -> wait_list::Key {
+        self.offered += 1;
+        self.offers.push_back(offer)
+    }
+
+    fn want(&mut self, waiter: Waiter, claim: Option<Claim>) -> Place {
+        self.wanted += 1;
+        let slot = self.slots.insert(None);
+        Place { entry: self.wants.push_back(Want { slot, waiter, claim }), slot }
+    }
+
     fn take_offer(&mut self) -> Option<Offer<T>> {
         let (key, _) = self.offers.iter().find(|(_, offer)| take(&offer.claim))?;
         self.offers.remove(key)
@@ -90,6 +105,8 @@ impl<T> Zero<T> {
                 wants: WaitList::new(),
                 slots: Slab::new(),
                 closed: false,
+                offered: 0,
+                wanted: 0,
             }),
         }
     }
@@ -119,10 +136,7 @@ impl<T> Zero<T> {
                     receiver.unpark();
                     return Ok(());
                 }
-                Err(item) => {
-                    let offer = Offer { item, waiter: parker.waiter(), claim: None };
-                    state.offers.push_back(offer)
-                }
+                Err(item) => state.offer(Offer { item, waiter: parker.waiter(), claim: None }),
             }
         };
         let wake = parker.park(Reason::Send, deadline);
@@ -148,7 +162,7 @@ impl<T> Zero<T> {
         if state.closed {
             return Err(item);
         }
-        Ok(state.offers.push_back(Offer { item, waiter, claim: Some(claim) }))
+        Ok(state.offer(Offer { item, waiter, claim: Some(claim) }))
     }
 
     /// Takes an offer back; `None` if the item has been taken.
@@ -178,9 +192,7 @@ impl<T> Zero<T> {
             if state.closed {
                 return Err(RecvTimeoutError::Disconnected);
             }
-            let slot = state.slots.insert(None);
-            let entry = state.wants.push_back(Want { slot, waiter: parker.waiter(), claim: None });
-            Place { entry, slot }
+            state.want(parker.waiter(), None)
         };
         let wake = parker.park(Reason::Receive, deadline);
         match (self.leave(place), wake) {
@@ -198,9 +210,7 @@ impl<T> Zero<T> {
         if state.closed {
             return None;
         }
-        let slot = state.slots.insert(None);
-        let entry = state.wants.push_back(Want { slot, waiter, claim: Some(claim) });
-        Some(Place { entry, slot })
+        Some(state.want(waiter, Some(claim)))
     }
 
     /// Takes an entry and its slot back, with the item if somebody has put one there.
@@ -211,15 +221,27 @@ impl<T> Zero<T> {
     }
 
     /// Whether a sender waits that a `select!` with this ticket could serve, or the channel is closed.
-    pub(crate) fn may_recv(&self, own: &Arc<Ticket>) -> bool {
+    pub(crate) fn may_recv(&self, own: Option<&Arc<Ticket>>) -> bool {
         let state = self.state.lock();
         state.closed || state.offers.iter().any(|(_, entry)| could_take(&entry.claim, own))
     }
 
     /// Whether a receiver waits that a `select!` with this ticket could serve, or the channel is closed.
-    pub(crate) fn may_send(&self, own: &Arc<Ticket>) -> bool {
+    pub(crate) fn may_send(&self, own: Option<&Arc<Ticket>>) -> bool {
         let state = self.state.lock();
         state.closed || state.wants.iter().any(|(_, entry)| could_take(&entry.claim, own))
+    }
+
+    /// Changes whenever a sender comes that waits, and when the channel is closed.
+    pub(crate) fn offered(&self) -> (u64, bool) {
+        let state = self.state.lock();
+        (state.offered, state.closed)
+    }
+
+    /// Changes whenever a receiver comes that waits, and when the channel is closed.
+    pub(crate) fn wanted(&self) -> (u64, bool) {
+        let state = self.state.lock();
+        (state.wanted, state.closed)
     }
 
     /// One side is gone: everybody who waits finds out.

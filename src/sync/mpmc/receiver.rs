@@ -89,7 +89,7 @@ impl<T> Receiver<T> {
     pub fn len(&self) -> usize {
         match &self.source {
             Source::Chan(chan) => chan.len(),
-            Source::Timer(timer) => usize::from(timer.due().is_some_and(|at| at <= Instant::now())),
+            Source::Timer(timer) => usize::from(timer.is_due()),
         }
     }
 

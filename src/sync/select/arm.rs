@@ -1,6 +1,7 @@
 //! What an arm is, and the wait for the first of several.
 #![forbid(unsafe_code)]
 
+use crate::runtime::dropping::drop_each;
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::sync::channel::Ticket;
 use crate::sync::patience::Patience;
@@ -21,12 +22,20 @@ pub trait Arm {
     fn attempt(&mut self) -> bool;
     /// Joins those who wait for it.
     fn register(&mut self, with: &Registration, index: usize);
-    /// Whether an attempt may succeed now. The arm is registered.
-    fn is_ready(&self, with: &Registration) -> bool;
+    /// Whether an attempt may succeed now. The arm is registered by what is given, or watched.
+    fn is_ready(&self, with: Option<&Registration>) -> bool;
     /// Leaves those who wait for it.
     fn unregister(&mut self);
     /// The `select!` is over. If the arm lost, it passes on what had been meant for it.
     fn settle(&mut self, won: bool);
+    /// From here on, until it is not watched any more, it knows whether it becomes ready. Nothing is meant for who watches.
+    fn watch(&mut self);
+    /// Whether it has been ready since it is watched, even if it is not any more.
+    fn has_changed(&self) -> bool;
+    /// Ends what `watch` began.
+    fn unwatch(&mut self);
+    /// An interruption ends the `select!`: drops what the arm has of the user's and does not give back.
+    fn drop_item(&mut self) {}
     /// When it will be ready by itself.
     fn due(&self) -> Option<Instant> {
         None
@@ -80,8 +89,31 @@ fn shuffle(arms: &mut [Numbered<'_>]) {
     }
 }
 
+/// Whether there was a moment when none of the arms was ready.
+///
+/// To look at one after the other does not tell: an item may go from one channel to another behind our back. So all are
+/// watched first, then looked at, then asked whether anything has come since they are watched. If not, none was ready when
+/// the first was asked: what had been there before was gone when it was looked at, and nothing had come.
+fn none_was_ready(arms: &mut [Numbered<'_>]) -> bool {
+    arms.iter_mut().for_each(|(_, arm)| arm.watch());
+    let is_ready = |(_, arm): &Numbered<'_>| {
+        park::dawdle();
+        arm.is_ready(None)
+    };
+    let none = !arms.iter().any(is_ready) && !arms.iter().any(|(_, arm)| arm.has_changed());
+    arms.iter_mut().for_each(|(_, arm)| arm.unwatch());
+    none
+}
+
 /// Completes one arm and returns its number; the number of arms for the default arm.
 pub fn wait(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -> usize {
+    let winner = wait_holding(arms, order, otherwise);
+    // Not before: nobody else runs between the attempts, nor while the arms have what they got.
+    park::spend_budget_holding();
+    winner
+}
+
+fn wait_holding(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -> usize {
     let count = arms.len();
     let deadline = match otherwise {
         Otherwise::After(timeout) => deadline_after(timeout),
@@ -93,16 +125,22 @@ pub fn wait(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -> us
         if matches!(order, Order::Fair) {
             shuffle(arms);
         }
-        if let Some(winner) =
-            arms.iter_mut().find_map(|(number, arm)| arm.attempt().then_some(*number))
-        {
+        let attempt = |(number, arm): &mut Numbered<'_>| {
+            park::dawdle();
+            arm.attempt().then_some(*number)
+        };
+        if let Some(winner) = arms.iter_mut().find_map(attempt) {
             return settle(arms, winner);
         }
         let over = || deadline.is_some_and(|at| at <= Instant::now());
         if matches!(otherwise, Otherwise::Now) || over() {
-            return settle(arms, count);
+            // A single attempt speaks for its moment.
+            if count <= 1 || none_was_ready(arms) {
+                return settle(arms, count);
+            }
+            continue;
         }
-        if patience.again() {
+        if patience.again_holding() {
             continue;
         }
         let parker = Parker::new();
@@ -111,7 +149,7 @@ pub fn wait(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -> us
             arm.register(&with, *number);
         }
         let mut killed = false;
-        if !arms.iter().any(|(_, arm)| arm.is_ready(&with)) {
+        if !arms.iter().any(|(_, arm)| arm.is_ready(Some(&with))) {
             let until = arms.iter().filter_map(|(_, arm)| arm.due()).chain(deadline).min();
             killed = parker.park(Reason::Select, until) == Wake::Killed;
         }
@@ -125,6 +163,8 @@ pub fn wait(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -> us
         }
         if killed {
             settle(arms, count);
+            // Not by the unwind: there a destructor that panics would end the process.
+            drop_each(arms.iter_mut().map(|(_, arm)| || arm.drop_item()));
             park::raise_kill();
         }
     }

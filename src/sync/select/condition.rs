@@ -10,7 +10,7 @@ use crate::thread::JoinHandle;
 
 /// The arm that waits for an event.
 pub fn event(event: &Event) -> EventArm<'_> {
-    EventArm { event, key: None, woken: false }
+    EventArm { event, key: None, sets: 0, woken: false }
 }
 
 /// See [`Arm`].
@@ -18,6 +18,8 @@ pub fn event(event: &Event) -> EventArm<'_> {
 pub struct EventArm<'a> {
     event: &'a Event,
     key: Option<Key>,
+    /// How often it had been set when it began to be watched.
+    sets: u64,
     /// By a `set`, which counts even if a `clear` followed.
     woken: bool,
 }
@@ -36,7 +38,7 @@ impl Arm for EventArm<'_> {
         self.key = self.event.enter(with.waiter.clone());
     }
 
-    fn is_ready(&self, _: &Registration) -> bool {
+    fn is_ready(&self, _: Option<&Registration>) -> bool {
         self.event.is_set()
     }
 
@@ -45,6 +47,16 @@ impl Arm for EventArm<'_> {
     }
 
     fn settle(&mut self, _: bool) {}
+
+    fn watch(&mut self) {
+        self.sets = self.event.sets();
+    }
+
+    fn has_changed(&self) -> bool {
+        self.event.sets() != self.sets
+    }
+
+    fn unwatch(&mut self) {}
 }
 
 /// The arm that waits for the end of a green thread.
@@ -74,7 +86,7 @@ impl Arm for JoinArm<'_> {
         self.waiter = self.task.add_waiter(waiter.clone()).then_some(waiter);
     }
 
-    fn is_ready(&self, _: &Registration) -> bool {
+    fn is_ready(&self, _: Option<&Registration>) -> bool {
         self.task.is_done()
     }
 
@@ -85,4 +97,13 @@ impl Arm for JoinArm<'_> {
     }
 
     fn settle(&mut self, _: bool) {}
+
+    fn watch(&mut self) {}
+
+    fn has_changed(&self) -> bool {
+        // It stays so.
+        self.task.is_done()
+    }
+
+    fn unwatch(&mut self) {}
 }

@@ -19,6 +19,9 @@
 /// is made before the wait, and dropped if another arm wins (crossbeam's is made only when its arm has won); `send_from`
 /// puts it back into its `Option` then, and is never ready while that is empty.
 ///
+/// The default arm is taken only if at one moment, the same for all of them, no other arm was ready; so is the one of
+/// `default(duration)` (Go).
+///
 /// All arms have the same type, which is that of the whole. Suspends a green thread, blocks an OS thread.
 ///
 /// # Examples

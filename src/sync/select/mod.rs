@@ -5,6 +5,9 @@
 //! more, and sleeps. Woken, it leaves everywhere and tries again. A notification that reached an arm which
 //! did not win goes on to the next waiter there, so nothing is lost.
 //!
+//! Before it gives up, for a default arm or a deadline, it makes sure that there was one moment when no arm was ready
+//! (`none_was_ready`): attempts that fail one after the other do not say so.
+//!
 //! Rendezvous needs one thing more: whoever takes an item out of a waiting `select!`, or puts one there, must complete
 //! it in the same step. That is what its `Ticket` decides.
 //!

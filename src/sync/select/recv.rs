@@ -44,6 +44,14 @@ enum From<'a, T> {
     Timer(&'a Timer<T>),
 }
 
+impl<T> Clone for From<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for From<'_, T> {}
+
 /// See [`Arm`].
 pub struct RecvArm<'a, T> {
     from: From<'a, T>,
@@ -51,11 +59,20 @@ pub struct RecvArm<'a, T> {
     key: Option<Key>,
     place: Option<Place>,
     notified: bool,
+    watched: Option<Watched>,
+}
+
+/// What a source was like when the arm began to watch it.
+#[derive(Debug, PartialEq, Eq)]
+enum Watched {
+    Gate(u64),
+    Offers((u64, bool)),
+    Due(Option<Instant>),
 }
 
 impl<'a, T> RecvArm<'a, T> {
     fn new(from: From<'a, T>) -> Self {
-        Self { from, outcome: None, key: None, place: None, notified: false }
+        Self { from, outcome: None, key: None, place: None, notified: false, watched: None }
     }
 
     /// What was received by the arm that won.
@@ -70,7 +87,7 @@ impl<'a, T> RecvArm<'a, T> {
 impl<T> Arm for RecvArm<'_, T> {
     fn attempt(&mut self) -> bool {
         self.outcome = match self.from {
-            From::Chan(chan) => match chan.try_recv() {
+            From::Chan(chan) => match chan.attempt_recv() {
                 Ok(item) => Some(Ok(item)),
                 Err(TryRecvError::Disconnected) => Some(Err(RecvError)),
                 Err(TryRecvError::Empty) => None,
@@ -91,13 +108,13 @@ impl<T> Arm for RecvArm<'_, T> {
         }
     }
 
-    fn is_ready(&self, with: &Registration) -> bool {
+    fn is_ready(&self, with: Option<&Registration>) -> bool {
         match self.from {
             From::Chan(chan) => match &chan.flavor {
-                Flavor::Zero(zero) => zero.may_recv(&with.ticket),
+                Flavor::Zero(zero) => zero.may_recv(with.map(|with| &with.ticket)),
                 _ => chan.may_recv(),
             },
-            From::Timer(_) => false,
+            From::Timer(timer) => timer.is_due(),
         }
     }
 
@@ -116,6 +133,36 @@ impl<T> Arm for RecvArm<'_, T> {
     fn settle(&mut self, won: bool) {
         if let (true, false, From::Chan(chan)) = (self.notified, won, &self.from) {
             chan.items.notify_one();
+        }
+    }
+
+    fn watch(&mut self) {
+        self.watched = Some(match self.from {
+            From::Chan(chan) => match &chan.flavor {
+                Flavor::Zero(zero) => Watched::Offers(zero.offered()),
+                _ => Watched::Gate(chan.items.watch()),
+            },
+            From::Timer(timer) => Watched::Due(timer.due()),
+        });
+    }
+
+    fn has_changed(&self) -> bool {
+        match (self.from, &self.watched) {
+            (From::Chan(chan), Some(Watched::Gate(since))) => chan.items.has_changed(*since),
+            (From::Chan(chan), Some(Watched::Offers(before))) => match &chan.flavor {
+                Flavor::Zero(zero) => zero.offered() != *before,
+                _ => true,
+            },
+            (From::Timer(timer), Some(Watched::Due(before))) => {
+                timer.due() != *before || timer.is_due()
+            }
+            _ => true,
+        }
+    }
+
+    fn unwatch(&mut self) {
+        if let (From::Chan(chan), Some(Watched::Gate(_))) = (self.from, self.watched.take()) {
+            chan.items.unwatch();
         }
     }
 

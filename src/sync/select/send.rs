@@ -44,12 +44,20 @@ pub struct SendArm<'a, T> {
     failure: Option<T>,
     key: Option<Key>,
     notified: bool,
+    watched: Option<Watched>,
+}
+
+/// What the channel was like when the arm began to watch it.
+#[derive(Debug, PartialEq, Eq)]
+enum Watched {
+    Gate(u64),
+    Wants((u64, bool)),
 }
 
 impl<'a, T> SendArm<'a, T> {
     fn new(chan: &'a Chan<T>, item: Option<T>, mut home: Option<&'a mut Option<T>>) -> Self {
         let item = item.or_else(|| home.as_mut().and_then(|home| home.take()));
-        Self { chan, item, home, failure: None, key: None, notified: false }
+        Self { chan, item, home, failure: None, key: None, notified: false, watched: None }
     }
 
     /// What became of the item of the arm that won.
@@ -65,7 +73,7 @@ impl<T> Arm for SendArm<'_, T> {
     fn attempt(&mut self) -> bool {
         // Without an item, as `send_from` an empty `Option`, the arm never wins.
         let Some(item) = self.item.take() else { return false };
-        match self.chan.try_send(item) {
+        match self.chan.attempt_send(item) {
             Ok(()) => true,
             Err(SendFailure::Full(item)) => {
                 self.item = Some(item);
@@ -93,10 +101,11 @@ impl<T> Arm for SendArm<'_, T> {
         }
     }
 
-    fn is_ready(&self, with: &Registration) -> bool {
+    fn is_ready(&self, with: Option<&Registration>) -> bool {
         match &self.chan.flavor {
             Flavor::Zero(zero) => {
-                (self.key.is_some() || self.item.is_some()) && zero.may_send(&with.ticket)
+                (self.key.is_some() || self.item.is_some())
+                    && zero.may_send(with.map(|with| &with.ticket))
             }
             _ => self.item.is_some() && self.chan.may_send(),
         }
@@ -120,6 +129,37 @@ impl<T> Arm for SendArm<'_, T> {
         if let Some(home) = &mut self.home {
             **home = self.item.take();
         }
+    }
+
+    fn watch(&mut self) {
+        // Without an item it is never ready.
+        if self.item.is_some() {
+            self.watched = Some(match &self.chan.flavor {
+                Flavor::Zero(zero) => Watched::Wants(zero.wanted()),
+                _ => Watched::Gate(self.chan.room.watch()),
+            });
+        }
+    }
+
+    fn has_changed(&self) -> bool {
+        match &self.watched {
+            None => false,
+            Some(Watched::Gate(since)) => self.chan.room.has_changed(*since),
+            Some(Watched::Wants(before)) => match &self.chan.flavor {
+                Flavor::Zero(zero) => zero.wanted() != *before,
+                _ => true,
+            },
+        }
+    }
+
+    fn unwatch(&mut self) {
+        if let Some(Watched::Gate(_)) = self.watched.take() {
+            self.chan.room.unwatch();
+        }
+    }
+
+    fn drop_item(&mut self) {
+        drop(self.item.take());
     }
 }
 

@@ -289,16 +289,19 @@ fn why_a_send_did_not_succeed_in_time() {
     assert_eq!(error, sender.send(2).unwrap_err().into());
 }
 
-/// The first panic is the one that is seen; a second would end the process.
+/// Counts how often it is dropped, and panics each time.
+struct Grim<'a>(&'a AtomicUsize);
+
+impl Drop for Grim<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        panic!("grim");
+    }
+}
+
+/// All of them are dropped, and the first panic is the one that is seen.
 #[test]
 fn items_whose_destructors_panic() {
-    struct Grim<'a>(&'a AtomicUsize);
-    impl Drop for Grim<'_> {
-        fn drop(&mut self) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-            panic!("grim");
-        }
-    }
     for capacity in [Some(3), None] {
         let dropped = AtomicUsize::new(0);
         let (sender, receiver) = capacity.map_or_else(mpmc::unbounded, mpmc::bounded);
@@ -306,7 +309,49 @@ fn items_whose_destructors_panic() {
         drop(sender);
         let result = std::panic::catch_unwind(move || drop(receiver));
         assert_eq!(result.unwrap_err().downcast_ref::<&str>(), Some(&"grim"));
-        assert_eq!(dropped.load(Ordering::SeqCst), 1);
+        assert_eq!(dropped.load(Ordering::SeqCst), 3);
+    }
+}
+
+/// Also where the end that is dropped is dropped by a panic.
+#[test]
+fn items_whose_destructors_panic_during_a_panic() {
+    let dropped = AtomicUsize::new(0);
+    let (sender, receiver) = mpmc::unbounded();
+    (0..3).for_each(|_| assert!(sender.send(Grim(&dropped)).is_ok()));
+    let result = std::panic::catch_unwind(move || {
+        let _receiver = receiver;
+        panic!("first");
+    });
+    assert_eq!(result.unwrap_err().downcast_ref::<&str>(), Some(&"first"));
+    assert_eq!(dropped.load(Ordering::SeqCst), 3);
+}
+
+/// What a kill or a timeout leaves unsent is not dropped by the unwind, where a panic of its destructor would end the process.
+#[test]
+fn an_unsent_item_whose_destructor_panics() {
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+    for capacity in [0, 1] {
+        for selects in [false, true] {
+            let runtime = runtime(1);
+            let (sender, receiver) = mpmc::bounded(capacity);
+            (0..capacity).for_each(|_| sender.send(None).unwrap());
+            let before = DROPPED.load(Ordering::SeqCst);
+            let waits = move || {
+                if selects {
+                    greenthread::select! {
+                        send(sender, Some(Grim(&DROPPED))) -> _ => unreachable!(),
+                        send(sender, Some(Grim(&DROPPED))) -> _ => unreachable!(),
+                    }
+                } else {
+                    let _ = sender.send(Some(Grim(&DROPPED)));
+                }
+            };
+            let handle = runtime.spawn(move || greenthread::timeout(SHORT, waits).is_ok());
+            assert!(handle.join().unwrap_err().is_panic(), "the destructor's");
+            assert_eq!(DROPPED.load(Ordering::SeqCst) - before, 1 + usize::from(selects));
+            drop(receiver);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod once;
 mod order;
 mod rwlock;
 mod select;
+mod select_moment;
 mod semaphore;
 mod stress;
 
