@@ -28,6 +28,7 @@
 //! - [`net`] and [`os::unix::net`]: sockets, with the names of [`std::net`].
 //! - [`io`]: standard input and output, pipes, waiting for any descriptor; the rest of [`std::io`].
 //! - [`fs`]: files, with the names of [`std::fs`].
+//! - [`process`]: programs that are started, with the names of [`std::process`]; [`signal`]: signals.
 //! - [`server`]: servers: bounded, counted, stopped with grace.
 //! - [`Runtime`]: the workers. Most programs need none of their own: a global one starts by itself.
 //! - [`generator`] and [`greenlet`]: iterators with a stack, and direct switching; they need no runtime.
@@ -67,9 +68,11 @@ pub mod greenlet;
 pub mod io;
 pub mod net;
 pub mod os;
+pub mod process;
 pub mod queue;
 mod runtime;
 pub mod server;
+pub mod signal;
 mod stack;
 pub mod sync;
 mod sys;

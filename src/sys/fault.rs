@@ -38,6 +38,7 @@ pub(crate) enum Call {
     SpliceIn,
     SpliceOut,
     Fcntl,
+    PidFdOpen,
     #[cfg(feature = "io-uring")]
     UringSetup,
     #[cfg(feature = "io-uring")]

@@ -3,8 +3,11 @@
 //! Invariant: each call first asks [`fault`] whether a test wants it to fail, and each failure is an `io::Error`.
 
 pub(crate) mod ancillary;
+pub(crate) mod child;
 pub(crate) mod fault;
 pub(crate) mod file;
+#[cfg(feature = "processes")]
+pub(crate) mod image;
 pub(crate) mod limits;
 #[cfg(feature = "watchdog")]
 pub(crate) mod look;

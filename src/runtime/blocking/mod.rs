@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     Names,
     /// Files.
     Files,
+    /// Starting processes. These threads never end: the system tells a process of the end of the thread that started it.
+    Starts,
 }
 
 impl Kind {
@@ -33,22 +35,25 @@ impl Kind {
             Self::User => "user",
             Self::Names => "names",
             Self::Files => "files",
+            Self::Starts => "starts",
         }
     }
 }
 
 thread_local! {
-    /// Whether this OS thread is a pool's.
-    static OF_A_POOL: Cell<bool> = const { Cell::new(false) };
+    /// Whose this OS thread is, if it is a pool's.
+    static OF_A_POOL: Cell<Option<Kind>> = const { Cell::new(None) };
 }
 
 /// The most threads for users' code, unless the environment says otherwise.
 const USER_THREADS: usize = 256;
 /// The most threads for each of the others.
 const OTHER_THREADS: usize = 64;
+/// The most threads that start processes: few, as they stay, and as each start takes descriptors for a while.
+const START_THREADS: usize = 8;
 
 #[derive(Debug)]
-struct Pools([Pool; 3]);
+struct Pools([Pool; 4]);
 
 static POOLS: PerProcess<Pools> = PerProcess::new();
 
@@ -60,6 +65,7 @@ fn pool(kind: Kind) -> &'static Pool {
             Pool::new(Kind::User, user.max(1)),
             Pool::new(Kind::Names, OTHER_THREADS),
             Pool::new(Kind::Files, OTHER_THREADS),
+            Pool::new(Kind::Starts, START_THREADS),
         ])
     };
     &POOLS.get(make).0[kind as usize]
@@ -78,8 +84,30 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    if !park::is_green() || OF_A_POOL.try_with(Cell::get) == Ok(true) {
+    if !park::is_green() || is_on_a_pool() {
         return body();
     }
     pool(kind).run(body)
+}
+
+fn is_on_a_pool() -> bool {
+    OF_A_POOL.try_with(Cell::get).is_ok_and(|kind| kind.is_some())
+}
+
+/// Whether the calling OS thread is of that pool.
+#[cfg(feature = "processes")]
+pub(crate) fn is_on(kind: Kind) -> bool {
+    OF_A_POOL.try_with(Cell::get) == Ok(Some(kind))
+}
+
+/// Like [`run`], on the pool's threads also where the caller is no green thread. For [`Kind::Starts`] only: its jobs wait
+/// for nobody, so another pool's threads may wait for them.
+#[cfg(feature = "processes")]
+pub(crate) fn run_there<F, T>(kind: Kind, body: F) -> T
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    debug_assert_eq!(kind, Kind::Starts);
+    if is_on(kind) { body() } else { pool(kind).run(body) }
 }

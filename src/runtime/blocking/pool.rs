@@ -127,7 +127,7 @@ impl Pool {
 
     /// A thread's whole life.
     fn work(&self) {
-        OF_A_POOL.set(true);
+        OF_A_POOL.set(Some(self.kind));
         let generation = process::generation();
         let mut state = self.state.lock();
         loop {
@@ -144,7 +144,12 @@ impl Pool {
                 continue;
             }
             state.idle += 1;
-            let timed_out = self.work.wait_for(&mut state, IDLE).timed_out();
+            let timed_out = if self.kind == Kind::Starts {
+                self.work.wait(&mut state);
+                false
+            } else {
+                self.work.wait_for(&mut state, IDLE).timed_out()
+            };
             state.idle -= 1;
             if timed_out && state.queue.is_empty() {
                 state.threads -= 1;

@@ -1,0 +1,89 @@
+//! What Unix adds to [`process`](crate::process), with the names of [`std::os::unix::process`].
+
+use crate::process::Command;
+use crate::sys::child;
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+pub use std::os::unix::process::{ExitStatusExt, parent_id};
+
+mod sealed {
+    pub trait Sealed {}
+
+    impl Sealed for crate::process::Command {}
+}
+
+/// What Unix adds to [`Command`], as [`std::os::unix::process::CommandExt`]. It cannot be implemented for others.
+///
+/// # Examples
+/// ```
+/// use greenthread::os::unix::process::CommandExt;
+/// use greenthread::process::Command;
+///
+/// let output = Command::new("sh").arg0("renamed").args(["-c", "echo $0"]).output()?;
+/// assert_eq!(output.stdout, b"renamed\n");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub trait CommandExt: sealed::Sealed {
+    /// Sets the user that it runs as, as [`uid`](std::os::unix::process::CommandExt::uid).
+    fn uid(&mut self, id: u32) -> &mut Command;
+
+    /// Sets the group that it runs as, as [`gid`](std::os::unix::process::CommandExt::gid).
+    fn gid(&mut self, id: u32) -> &mut Command;
+
+    /// Has `f` called in the new process before its program, as
+    /// [`pre_exec`](std::os::unix::process::CommandExt::pre_exec).
+    ///
+    /// # Safety
+    /// As there: it runs in a forked copy of a process with several threads, where little may be done. Nothing of this
+    /// library may be called.
+    unsafe fn pre_exec<F>(&mut self, f: F) -> &mut Command
+    where
+        F: FnMut() -> io::Result<()> + Send + Sync + 'static;
+
+    /// Becomes the program instead of starting it, as [`exec`](std::os::unix::process::CommandExt::exec). Does not return
+    /// unless that fails, and gives way to no green thread.
+    fn exec(&mut self) -> io::Error;
+
+    /// Sets what the program sees as its own name, as [`arg0`](std::os::unix::process::CommandExt::arg0).
+    fn arg0<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command;
+
+    /// Sets its process group; 0 is a new one, as
+    /// [`process_group`](std::os::unix::process::CommandExt::process_group).
+    fn process_group(&mut self, pgroup: i32) -> &mut Command;
+}
+
+impl CommandExt for Command {
+    fn uid(&mut self, id: u32) -> &mut Command {
+        self.inner().uid(id);
+        self
+    }
+
+    fn gid(&mut self, id: u32) -> &mut Command {
+        self.inner().gid(id);
+        self
+    }
+
+    unsafe fn pre_exec<F>(&mut self, f: F) -> &mut Command
+    where
+        F: FnMut() -> io::Result<()> + Send + Sync + 'static,
+    {
+        // SAFETY: the caller vouches for `f`, as this trait asks in the words of std's.
+        unsafe { child::pre_exec(self.inner(), f) };
+        self
+    }
+
+    fn exec(&mut self) -> io::Error {
+        self.inner().exec()
+    }
+
+    fn arg0<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command {
+        self.inner().arg0(arg);
+        self
+    }
+
+    fn process_group(&mut self, pgroup: i32) -> &mut Command {
+        self.inner().process_group(pgroup);
+        self
+    }
+}

@@ -1,0 +1,322 @@
+//! A started process.
+#![forbid(unsafe_code)]
+
+use super::drain;
+use super::reaper;
+use super::{ChildStderr, ChildStdin, ChildStdout};
+use crate::io::{Io, retry};
+use crate::runtime::reactor::Direction;
+use crate::signal::Signal;
+use crate::sync::{Semaphore, SemaphorePermit};
+use crate::sys::child;
+use crate::sys::time::deadline_after;
+use parking_lot::Mutex;
+use std::io;
+use std::process::{ExitStatus, Output};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A child process, as [`std::process::Child`]: waiting for it suspends only the calling green thread.
+///
+/// Any number of green threads and OS threads may wait for one child: each has a [`ChildHandle`] from
+/// [`handle`](Self::handle).
+///
+/// Dropping it neither ends the process nor waits for it, as std. What std leaves behind then is a zombie, for as long as
+/// the parent runs; here the process is waited for in the background, so that none is left.
+///
+/// # Examples
+/// ```
+/// use greenthread::process::Command;
+/// use std::time::Duration;
+///
+/// let mut child = Command::new("sleep").arg("1000").spawn()?;
+/// assert_eq!(child.wait_timeout(Duration::from_millis(10))?, None);
+/// child.kill()?;
+/// assert!(!child.wait()?.success());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Child {
+    /// The writing end of its standard input, if that was [piped](std::process::Stdio::piped).
+    pub stdin: Option<ChildStdin>,
+    /// The reading end of its standard output, if that was piped.
+    pub stdout: Option<ChildStdout>,
+    /// The reading end of its standard error, if that was piped.
+    pub stderr: Option<ChildStderr>,
+    handle: ChildHandle,
+}
+
+/// A handle to a [`Child`] for others that wait for it, or end it: made by [`Child::handle`], and cloned.
+#[derive(Clone, Debug)]
+pub struct ChildHandle(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    pid: u32,
+    state: Mutex<State>,
+    /// Who has it waits for the process; the others wait for it, so that the process needs one descriptor, and only while
+    /// somebody waits.
+    turn: Semaphore,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nobody has waited for it yet, so its number is its own.
+    Running(std::process::Child),
+    Ended(ExitStatus),
+}
+
+impl From<std::process::Child> for Child {
+    fn from(mut child: std::process::Child) -> Self {
+        Self {
+            stdin: child.stdin.take().map(ChildStdin::from),
+            stdout: child.stdout.take().map(ChildStdout::from),
+            stderr: child.stderr.take().map(ChildStderr::from),
+            handle: ChildHandle(Arc::new(Shared {
+                pid: child.id(),
+                state: Mutex::new(State::Running(child)),
+                turn: Semaphore::new(1),
+            })),
+        }
+    }
+}
+
+impl Child {
+    /// Its number in the system. That belongs to it until somebody has waited for it.
+    pub fn id(&self) -> u32 {
+        self.handle.id()
+    }
+
+    /// A handle by which others can wait for the process too.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::process::Command;
+    ///
+    /// let mut child = Command::new("true").spawn()?;
+    /// let waiters: Vec<_> = (0..3)
+    ///     .map(|_| {
+    ///         let handle = child.handle();
+    ///         greenthread::spawn(move || handle.wait())
+    ///     })
+    ///     .collect();
+    /// for waiter in waiters {
+    ///     assert!(waiter.join().unwrap()?.success());
+    /// }
+    /// assert!(child.wait()?.success());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn handle(&self) -> ChildHandle {
+        self.handle.clone()
+    }
+
+    /// Ends the process by SIGKILL, as [`std::process::Child::kill`]. Nothing happens if it has been waited for. Does not
+    /// suspend.
+    ///
+    /// # Errors
+    /// What the system said: the process may run as somebody else.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.handle.kill()
+    }
+
+    /// Closes the standard input and waits until the process has ended, as [`std::process::Child::wait`]. Suspends.
+    ///
+    /// # Errors
+    /// What the system said. Where somebody else has waited for the process, or SIGCHLD is ignored, `ECHILD`.
+    pub fn wait(&mut self) -> io::Result<ExitStatus> {
+        drop(self.stdin.take());
+        self.handle.wait()
+    }
+
+    /// The exit status if the process has ended, as [`std::process::Child::try_wait`]. Does not suspend.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.handle.try_wait()
+    }
+
+    /// Like [`wait`](Self::wait), for at most `timeout`: `None` if the process runs on. Suspends. As Python's
+    /// `Popen.wait(timeout)`; the standard input stays open.
+    ///
+    /// # Errors
+    /// As `wait`.
+    pub fn wait_timeout(&mut self, timeout: Duration) -> io::Result<Option<ExitStatus>> {
+        self.handle.wait_timeout(timeout)
+    }
+
+    /// Like [`wait_timeout`](Self::wait_timeout), until a moment.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn wait_deadline(&mut self, deadline: Instant) -> io::Result<Option<ExitStatus>> {
+        self.handle.wait_deadline(deadline)
+    }
+
+    /// Asks the process to end, by SIGTERM; ends it by SIGKILL if it runs on for longer than `grace`. Returns when it has
+    /// ended. Suspends.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait) and [`kill`](Self::kill).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::os::unix::process::ExitStatusExt;
+    /// use greenthread::process::Command;
+    /// use std::time::Duration;
+    ///
+    /// let mut polite = Command::new("sleep").arg("1000").spawn()?;
+    /// assert_eq!(polite.terminate(Duration::from_secs(10))?.signal(), Some(15));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn terminate(&mut self, grace: Duration) -> io::Result<ExitStatus> {
+        self.handle.terminate(grace)
+    }
+
+    /// Sends a signal, as Python's `Popen.send_signal`. Nothing happens if the process has been waited for. Does not suspend.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn send_signal(&self, signal: Signal) -> io::Result<()> {
+        self.handle.send_signal(signal)
+    }
+
+    /// Closes the standard input, takes in all of standard output and standard error, both at once, and waits for the end, as
+    /// [`std::process::Child::wait_with_output`]. Suspends.
+    ///
+    /// A process that hands its output on to one that runs for longer keeps this waiting for that one, as with std.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait), and as reading from a pipe.
+    pub fn wait_with_output(mut self) -> io::Result<Output> {
+        drop(self.stdin.take());
+        let (stdout, stderr) = drain::both(self.stdout.take(), self.stderr.take())?;
+        Ok(Output { status: self.wait()?, stdout, stderr })
+    }
+}
+
+impl ChildHandle {
+    /// The number of the process in the system.
+    pub fn id(&self) -> u32 {
+        self.0.pid
+    }
+
+    /// See [`Child::kill`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn kill(&self) -> io::Result<()> {
+        match &mut *self.0.state.lock() {
+            State::Running(child) => child.kill(),
+            State::Ended(_) => Ok(()),
+        }
+    }
+
+    /// See [`Child::send_signal`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send_signal(&self, signal: Signal) -> io::Result<()> {
+        match &*self.0.state.lock() {
+            State::Running(_) => child::send_signal(self.0.pid, signal.as_raw()),
+            State::Ended(_) => Ok(()),
+        }
+    }
+
+    /// Waits until the process has ended. See [`Child::wait`]; the standard input is not this handle's to close. Suspends.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn wait(&self) -> io::Result<ExitStatus> {
+        loop {
+            if let Some(status) = self.wait_until(None)? {
+                return Ok(status);
+            }
+        }
+    }
+
+    /// See [`Child::try_wait`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
+        let mut state = self.0.state.lock();
+        match &mut *state {
+            State::Running(child) => {
+                let status = child.try_wait()?;
+                if let Some(status) = status {
+                    *state = State::Ended(status);
+                }
+                Ok(status)
+            }
+            State::Ended(status) => Ok(Some(*status)),
+        }
+    }
+
+    /// See [`Child::wait_timeout`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn wait_timeout(&self, timeout: Duration) -> io::Result<Option<ExitStatus>> {
+        self.wait_until(deadline_after(timeout))
+    }
+
+    /// See [`Child::wait_deadline`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn wait_deadline(&self, deadline: Instant) -> io::Result<Option<ExitStatus>> {
+        self.wait_until(Some(deadline))
+    }
+
+    /// See [`Child::terminate`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn terminate(&self, grace: Duration) -> io::Result<ExitStatus> {
+        self.send_signal(Signal::TERM)?;
+        if let Some(status) = self.wait_timeout(grace)? {
+            return Ok(status);
+        }
+        self.kill()?;
+        self.wait()
+    }
+
+    fn wait_until(&self, deadline: Option<Instant>) -> io::Result<Option<ExitStatus>> {
+        if let Some(status) = self.try_wait()? {
+            return Ok(Some(status));
+        }
+        let Some(_turn) = self.turn(deadline) else { return self.try_wait() };
+        // Whoever had the turn before may have seen the end.
+        if let Some(status) = self.try_wait()? {
+            return Ok(Some(status));
+        }
+        let waited = child::open_pidfd(self.id())
+            .and_then(|pidfd| Io::new(pidfd).wait(Direction::Read, deadline));
+        match waited {
+            Ok(_) => self.try_wait(),
+            // The system is old or short of descriptors: nothing tells, so it is looked at.
+            Err(_) => {
+                let look = || self.try_wait()?.ok_or_else(|| io::ErrorKind::WouldBlock.into());
+                match retry(deadline, look) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+                    status => status.map(Some),
+                }
+            }
+        }
+    }
+
+    fn turn(&self, deadline: Option<Instant>) -> Option<SemaphorePermit<'_>> {
+        let Some(deadline) = deadline else { return Some(self.0.turn.access()) };
+        self.0.turn.access_timeout(deadline.saturating_duration_since(Instant::now()))
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let ended = State::Ended(ExitStatus::default());
+        if let State::Running(child) = std::mem::replace(self.state.get_mut(), ended) {
+            reaper::adopt(child);
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! What is to be started.
+#![forbid(unsafe_code)]
+
+use super::Child;
+use crate::runtime::blocking::{self, Kind};
+use crate::thread::shield;
+use std::ffi::OsStr;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::process::{CommandArgs, CommandEnvs, ExitStatus, Output, Stdio};
+
+/// Describes a program to start, as [`std::process::Command`], with the same methods.
+///
+/// Starting it, which takes the system a millisecond or so, happens on OS threads that are there for that; only the calling
+/// green thread is suspended. Those threads never end, so the system's "parent death signal" (`PR_SET_PDEATHSIG`, which a
+/// `pre_exec` may ask for and which tells of the end of the OS *thread* that started a process) comes when this process
+/// ends. From a plain OS thread it is that thread that starts the process, as with std.
+///
+/// # Errors
+/// An error of starting names the program, so it is not the operating system's own: its [`kind`](io::Error::kind) is the same,
+/// and that one is its source.
+///
+/// # Examples
+/// ```
+/// use greenthread::process::Command;
+///
+/// let output = Command::new("echo").arg("hello").output()?;
+/// assert_eq!(output.stdout, b"hello\n");
+///
+/// let error = Command::new("no-such-program").spawn().unwrap_err();
+/// assert!(error.to_string().contains("no-such-program"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// Programs that talk to each other by a pipe:
+/// ```
+/// use greenthread::process::{Command, Stdio};
+///
+/// let mut list = Command::new("printf").arg(r"b\na\n").stdout(Stdio::piped()).spawn()?;
+/// let sorted = Command::new("sort").stdin(list.stdout.take().unwrap()).output()?;
+/// list.wait()?;
+/// assert_eq!(sorted.stdout, b"a\nb\n");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Command {
+    inner: std::process::Command,
+    given: Given,
+}
+
+/// Which of the three streams the user has said something of; the others depend on how the process is started.
+#[derive(Clone, Copy, Debug, Default)]
+struct Given {
+    stdin: bool,
+    stdout: bool,
+    stderr: bool,
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl Command {
+    /// Describes a start of `program`, looked for in `PATH` if it has no slash, as [`std::process::Command::new`].
+    pub fn new<S: AsRef<OsStr>>(program: S) -> Self {
+        Self { inner: std::process::Command::new(program), given: Given::default() }
+    }
+
+    /// Adds an argument.
+    pub fn arg<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Self {
+        self.inner.arg(arg);
+        self
+    }
+
+    /// Adds several arguments.
+    pub fn args<I, S>(&mut self, args: I) -> &mut Self
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        self.inner.args(args);
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn env<K, V>(&mut self, key: K, val: V) -> &mut Self
+    where
+        K: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
+        self.inner.env(key, val);
+        self
+    }
+
+    /// Sets several environment variables.
+    pub fn envs<I, K, V>(&mut self, vars: I) -> &mut Self
+    where
+        I: IntoIterator<Item = (K, V)>,
+        K: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
+        self.inner.envs(vars);
+        self
+    }
+
+    /// Takes an environment variable away.
+    pub fn env_remove<K: AsRef<OsStr>>(&mut self, key: K) -> &mut Self {
+        self.inner.env_remove(key);
+        self
+    }
+
+    /// Takes all environment variables away.
+    pub fn env_clear(&mut self) -> &mut Self {
+        self.inner.env_clear();
+        self
+    }
+
+    /// Sets the folder in which it runs.
+    pub fn current_dir<P: AsRef<Path>>(&mut self, dir: P) -> &mut Self {
+        self.inner.current_dir(dir);
+        self
+    }
+
+    /// Sets its standard input: inherited unless said otherwise, and nothing for [`output`](Self::output).
+    pub fn stdin<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Self {
+        self.given.stdin = true;
+        self.inner.stdin(cfg);
+        self
+    }
+
+    /// Sets its standard output: inherited unless said otherwise, and a pipe for [`output`](Self::output).
+    pub fn stdout<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Self {
+        self.given.stdout = true;
+        self.inner.stdout(cfg);
+        self
+    }
+
+    /// Sets its standard error: inherited unless said otherwise, and a pipe for [`output`](Self::output).
+    pub fn stderr<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Self {
+        self.given.stderr = true;
+        self.inner.stderr(cfg);
+        self
+    }
+
+    /// Starts it, as [`std::process::Command::spawn`]. Suspends while the system does; a kill or a timeout waits until it
+    /// has.
+    ///
+    /// # Errors
+    /// What the system said, with the program's name: see [`Command`].
+    pub fn spawn(&mut self) -> io::Result<Child> {
+        self.start(Stdio::inherit, Stdio::inherit)
+    }
+
+    /// Starts it, waits for its end, and takes in what it writes to standard output and standard error meanwhile, both at
+    /// once, as [`std::process::Command::output`]. Suspends. After a kill or a timeout the process runs on.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn) and [`Child::wait_with_output`].
+    pub fn output(&mut self) -> io::Result<Output> {
+        self.start(Stdio::null, Stdio::piped)?.wait_with_output()
+    }
+
+    /// Starts it and waits for its end, as [`std::process::Command::status`]. Suspends. After a kill or a timeout the process
+    /// runs on.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn) and [`Child::wait`].
+    pub fn status(&mut self) -> io::Result<ExitStatus> {
+        self.spawn()?.wait()
+    }
+
+    /// The program.
+    pub fn get_program(&self) -> &OsStr {
+        self.inner.get_program()
+    }
+
+    /// The arguments.
+    pub fn get_args(&self) -> CommandArgs<'_> {
+        self.inner.get_args()
+    }
+
+    /// What was said of environment variables; `None` is one that was taken away.
+    pub fn get_envs(&self) -> CommandEnvs<'_> {
+        self.inner.get_envs()
+    }
+
+    /// The folder, if one was said.
+    pub fn get_current_dir(&self) -> Option<&Path> {
+        self.inner.get_current_dir()
+    }
+
+    pub(crate) fn inner(&mut self) -> &mut std::process::Command {
+        &mut self.inner
+    }
+
+    /// Like [`spawn`](Self::spawn), on the calling OS thread.
+    #[cfg(feature = "processes")]
+    pub(super) fn spawn_here(&mut self) -> io::Result<Child> {
+        self.inner.spawn().map(Child::from).map_err(|error| self.name(error))
+    }
+
+    fn name(&self, error: io::Error) -> io::Error {
+        let program = Program { name: self.inner.get_program().into(), error };
+        io::Error::new(program.error.kind(), program)
+    }
+
+    /// Sets the streams that the user has said nothing of, and starts it.
+    fn start(&mut self, input: fn() -> Stdio, output: fn() -> Stdio) -> io::Result<Child> {
+        if !self.given.stdin {
+            self.inner.stdin(input());
+        }
+        if !self.given.stdout {
+            self.inner.stdout(output());
+        }
+        if !self.given.stderr {
+            self.inner.stderr(output());
+        }
+        let blank = std::process::Command::new("");
+        let mut command = std::mem::replace(&mut self.inner, blank);
+        // Shielded, as what was described must not be lost, nor a process that has just been started.
+        let (command, started) = shield(|| {
+            blocking::run(Kind::Starts, move || {
+                let started = command.spawn();
+                (command, started)
+            })
+        });
+        self.inner = command;
+        started.map(Child::from).map_err(|error| self.name(error))
+    }
+}
+
+/// Why a program could not be started.
+#[derive(Debug)]
+struct Program {
+    name: std::path::PathBuf,
+    error: io::Error,
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot start `{}`: {}", self.name.display(), self.error)
+    }
+}
+
+impl std::error::Error for Program {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}

@@ -1,0 +1,159 @@
+//! Functions that other processes can be told to run.
+#![forbid(unsafe_code)]
+
+use crate::sys::image::{self, Failed, Record};
+use crate::thread::catch_unwind;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::any::{Any, type_name};
+use std::fmt;
+use std::marker::PhantomData;
+
+/// A function that another process of this program can be told to run: made by [`function!`](super::function).
+///
+/// It is a small value that can be copied, kept in a `const` or `static`, and sent to other processes of the same program as
+/// part of arguments.
+pub struct Function<A, R> {
+    record: &'static Record,
+    of: PhantomData<fn(A) -> R>,
+}
+
+impl<A, R> Function<A, R> {
+    #[doc(hidden)]
+    pub const fn __new(_: fn(A) -> R, record: &'static Record) -> Self {
+        Self { record, of: PhantomData }
+    }
+
+    /// Its name, with the modules that it is in.
+    pub fn name(&self) -> &'static str {
+        self.record.name()
+    }
+}
+
+impl<A, R> Clone for Function<A, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A, R> Copy for Function<A, R> {}
+
+impl<A, R> fmt::Debug for Function<A, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Function").field(&self.name()).finish()
+    }
+}
+
+/// Its place in the program. That means something to processes of the same build only; others refuse it.
+impl<A, R> Serialize for Function<A, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let offset = image::offset_of(self.record).ok_or_else(|| {
+            S::Error::custom(format_args!("the function {} is not in this program", self.name()))
+        })?;
+        (offset, self.name()).serialize(serializer)
+    }
+}
+
+impl<'de, A, R> Deserialize<'de> for Function<A, R> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let record = record(deserializer)?;
+        if record.types() != type_name::<fn(A) -> R>() {
+            let (name, types) = (record.name(), record.types());
+            return Err(D::Error::custom(format_args!("the function {name} is a {types}")));
+        }
+        Ok(Self { record, of: PhantomData })
+    }
+}
+
+/// The record of a function of whatever types.
+pub(super) fn record<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<&'static Record, D::Error> {
+    let (offset, name) = <(i64, String)>::deserialize(deserializer)?;
+    image::record_at(offset, &name).ok_or_else(|| {
+        D::Error::custom(format_args!("this program has no function {name} at that place"))
+    })
+}
+
+/// What a function's record runs.
+#[doc(hidden)]
+pub fn __run<A: DeserializeOwned, R: Serialize>(
+    arguments: &[u8],
+    function: fn(A) -> R,
+) -> Result<Vec<u8>, Failed> {
+    let arguments = match postcard::take_from_bytes(arguments) {
+        Ok((arguments, [])) => arguments,
+        Ok(_) => return Err(Failed::Arguments("there is more than the arguments".into())),
+        Err(error) => return Err(Failed::Arguments(error.to_string())),
+    };
+    // What it leaves half changed is seen by later calls in this process, as after a panic of a thread.
+    let call = std::panic::AssertUnwindSafe(|| function(arguments));
+    let result = catch_unwind(call).map_err(|panic| Failed::Panicked(message(&*panic)))?;
+    postcard::to_stdvec(&result).map_err(|error| Failed::Result(error.to_string()))
+}
+
+/// The names of the types of a function, as its record has them.
+#[doc(hidden)]
+pub fn __types<A, R>(_: fn(A) -> R) -> &'static str {
+    type_name::<fn(A) -> R>()
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_string(),
+        (_, Some(text)) => text.clone(),
+        _ => "a value that is not text".to_string(),
+    }
+}
+
+/// Makes a [`Function`](super::Function) of a function, for other processes of this program to run.
+///
+/// `function!(name)` is for one with one argument. `function!(name(a, b))` is for one with so many; its arguments are then
+/// those as a tuple: `()`, `(a,)`, `(a, b)`. The argument types implement serde's `DeserializeOwned`, the result `Serialize`.
+/// It cannot be a closure with captured values, nor generic: name the types, as in `function!(sum::<u64>)`.
+///
+/// # Examples
+/// ```
+/// use greenthread::process::{Function, function};
+///
+/// fn square(number: u64) -> u64 {
+///     number * number
+/// }
+/// fn add(left: u32, right: u32) -> u32 {
+///     left + right
+/// }
+///
+/// static SQUARE: Function<u64, u64> = function!(square);
+/// let sum: Function<(u32, u32), u32> = function!(add(left, right));
+/// assert!(SQUARE.name().ends_with("square"));
+/// assert!(sum.name().ends_with("add"));
+/// ```
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __process_function {
+    ($($part:ident)::+ ($($argument:ident),* $(,)?)) => {
+        $crate::__process_function!(@make
+            ::std::concat!($("::", ::std::stringify!($part)),+),
+            |($($argument,)*)| $($part)::+($($argument),*)
+        )
+    };
+    ($function:path) => {
+        $crate::__process_function!(@make ::std::concat!("::", ::std::stringify!($function)), $function)
+    };
+    (@make $name:expr, $function:expr) => {{
+        fn run(arguments: &[u8]) -> ::std::result::Result<::std::vec::Vec<u8>, $crate::process::__Failed> {
+            $crate::process::__run(arguments, $function)
+        }
+        fn types() -> &'static str {
+            $crate::process::__types($function)
+        }
+        static RECORD: $crate::process::__Record = $crate::process::__Record::new(
+            &RECORD,
+            ::std::concat!(::std::module_path!(), $name),
+            types,
+            run,
+        );
+        $crate::process::Function::__new($function, &RECORD)
+    }};
+}

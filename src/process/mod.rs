@@ -1,0 +1,45 @@
+//! Processes: programs that are started, and waiting for them; all of [`std::process`], with those parts replaced that would
+//! block a worker.
+//!
+//! - [`Command`] and [`Child`], with the names and signatures of std: a `use` line is the port. Starting, waiting, and the
+//!   pipes suspend only the calling green thread. Beyond std there are [`Child::wait_timeout`], [`Child::terminate`] and
+//!   [`Child::handle`], by which several wait for one child.
+//! - Everything else is std's. The traits of Unix are in [`os::unix::process`](crate::os::unix::process).
+//!
+//! Invariant: a process's number is used only while nobody has waited for the process, and somebody always does in the end.
+
+mod child;
+mod command;
+mod drain;
+#[cfg(feature = "processes")]
+mod frame;
+#[cfg(feature = "processes")]
+mod function;
+#[cfg(feature = "processes")]
+mod init;
+mod reaper;
+#[cfg(feature = "processes")]
+mod start;
+mod stdio;
+#[cfg(feature = "processes")]
+mod worker;
+
+pub use child::{Child, ChildHandle};
+pub use command::Command;
+pub use std::process::*;
+pub use stdio::{ChildStderr, ChildStdin, ChildStdout};
+#[cfg(feature = "processes")]
+pub use {
+    crate::__process_function as function,
+    frame::MAX_MESSAGE,
+    function::Function,
+    init::{init, is_worker},
+    start::{Process, ProcessBuilder},
+    worker::CallError,
+};
+#[cfg(feature = "processes")]
+#[doc(hidden)]
+pub use {
+    crate::sys::image::{Failed as __Failed, Record as __Record},
+    function::{__run, __types},
+};

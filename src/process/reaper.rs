@@ -1,0 +1,104 @@
+//! Children that nobody waits for any more: they are waited for here, so that none stays a zombie.
+//!
+//! An OS thread does it, which is there while there are such children. No green thread could: none may be running, and a
+//! runtime that ends would leave its children to nobody.
+#![forbid(unsafe_code)]
+
+use crate::sys::process::PerProcess;
+use crate::sys::{child, poll};
+use parking_lot::Mutex;
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+/// How often children are looked at that the system tells nothing of, for want of descriptors.
+const PAUSE: Duration = Duration::from_millis(20);
+
+#[derive(Debug, Default)]
+struct Orphans {
+    /// What the thread has not taken over yet.
+    new: Vec<Child>,
+    running: bool,
+    /// Ends the thread's wait.
+    bell: Option<PipeWriter>,
+}
+
+static ORPHANS: PerProcess<Mutex<Orphans>> = PerProcess::new();
+
+/// Waits for a child in the background.
+pub(super) fn adopt(mut child: Child) {
+    // An error is that somebody else has waited for it.
+    if !matches!(child.try_wait(), Ok(None)) {
+        return;
+    }
+    let shared = ORPHANS.get(Mutex::default);
+    let mut orphans = shared.lock();
+    orphans.new.push(child);
+    if orphans.running {
+        if let Some(bell) = &mut orphans.bell {
+            // Full is as good: it rings. And a gone reader cannot be while the thread is there.
+            let _ = bell.write(&[1]);
+        }
+        return;
+    }
+    // Where no thread can be had, the next child that is given up tries again.
+    let thread = std::thread::Builder::new().name("gt-reaper".into());
+    orphans.running = thread.spawn(move || reap(shared)).is_ok();
+}
+
+#[derive(Debug)]
+struct Orphan {
+    child: Child,
+    pidfd: Option<OwnedFd>,
+}
+
+fn reap(shared: &'static Mutex<Orphans>) {
+    let mut bell = None;
+    let mut mine: Vec<Orphan> = Vec::new();
+    loop {
+        let mut orphans = shared.lock();
+        if bell.is_none()
+            && let Ok((reader, writer)) = ring()
+        {
+            bell = Some(reader);
+            orphans.bell = Some(writer);
+        }
+        for child in orphans.new.drain(..) {
+            let pidfd = child::open_pidfd(child.id()).ok();
+            mine.push(Orphan { child, pidfd });
+        }
+        mine.retain_mut(|orphan| matches!(orphan.child.try_wait(), Ok(None)));
+        if mine.is_empty() {
+            orphans.running = false;
+            orphans.bell = None;
+            return;
+        }
+        drop(orphans);
+        wait(bell.as_ref(), &mine);
+        if let Some(bell) = &mut bell {
+            let _ = bell.read(&mut [0; 64]);
+        }
+    }
+}
+
+/// Neither end blocks.
+fn ring() -> io::Result<(PipeReader, PipeWriter)> {
+    let (reader, writer) = io::pipe()?;
+    rustix::io::ioctl_fionbio(&reader, true)?;
+    rustix::io::ioctl_fionbio(&writer, true)?;
+    Ok((reader, writer))
+}
+
+/// Waits until one may have ended, or there is a new one.
+fn wait(bell: Option<&PipeReader>, mine: &[Orphan]) {
+    let pidfds = mine.iter().filter_map(|orphan| orphan.pidfd.as_ref().map(AsFd::as_fd));
+    let all = bell.map(AsFd::as_fd).into_iter().chain(pidfds);
+    let mut fds: Vec<_> =
+        all.map(|fd| poll::PollFd::from_borrowed_fd(fd, poll::PollFlags::IN)).collect();
+    let told = bell.is_some() && mine.iter().all(|orphan| orphan.pidfd.is_some());
+    let deadline = (!told).then(|| Instant::now() + PAUSE);
+    if poll::wait_fds(&mut fds, deadline).is_err() {
+        std::thread::sleep(PAUSE);
+    }
+}

@@ -1,0 +1,216 @@
+//! Another process of this program that runs functions for this one: the side that asks. The other one is in
+//! [`init`](super::init).
+#![forbid(unsafe_code)]
+
+use super::init::{self, ARGUMENT, call, reply};
+use super::{ChildHandle, Command, ExitStatus, Function, MAX_MESSAGE, Stdio, frame};
+use crate::os::unix::net::UnixStream;
+use crate::os::unix::process::CommandExt;
+use crate::runtime::blocking::{self, Kind};
+use crate::sys::image::{self, Failed};
+use crate::thread::Builder;
+use serde::{Serialize, de::DeserializeOwned};
+use std::fmt;
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+/// Why a call in another process gave no result.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The process ended first: it was killed, crashed, or called `exit`.
+    Ended(ExitStatus),
+    /// The function panicked, with this message.
+    Panicked(String),
+    /// The arguments could not be encoded, or not decoded by the other process.
+    Arguments(String),
+    /// The result could not be encoded by the other process, or not decoded.
+    Result(String),
+    /// The arguments or the result have more than [`MAX_MESSAGE`] bytes.
+    TooLarge(usize),
+    /// The two processes could not talk to each other.
+    Io(io::Error),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended(status) => write!(f, "the process ended before its result: {status}"),
+            Self::Panicked(message) => write!(f, "the function panicked: {message}"),
+            Self::Arguments(why) => write!(f, "the arguments cannot be passed on: {why}"),
+            Self::Result(why) => write!(f, "the result cannot be passed on: {why}"),
+            Self::TooLarge(length) => {
+                write!(f, "a message of {length} bytes, where at most {MAX_MESSAGE} are allowed")
+            }
+            Self::Io(error) => write!(f, "the other process cannot be talked to: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<Failed> for CallError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Arguments(why) => Self::Arguments(why),
+            Failed::Panicked(message) => Self::Panicked(message),
+            Failed::Result(why) => Self::Result(why),
+        }
+    }
+}
+
+/// How a process is started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) name: String,
+    /// Whether it ends, by force, when this process does or drops the [`Worker`].
+    pub(crate) dies_with_parent: bool,
+    /// Whether it ends after its first call, with an exit status that tells how that went.
+    pub(crate) once: bool,
+}
+
+/// A process that runs functions, one at a time.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    child: ChildHandle,
+    stream: Arc<UnixStream>,
+}
+
+/// Encoded arguments.
+pub(crate) fn encode(value: &impl Serialize) -> Result<Vec<u8>, CallError> {
+    let bytes =
+        postcard::to_stdvec(value).map_err(|error| CallError::Arguments(error.to_string()))?;
+    if bytes.len() > MAX_MESSAGE { Err(CallError::TooLarge(bytes.len())) } else { Ok(bytes) }
+}
+
+/// The result that [`Worker::call`] returned.
+pub(crate) fn decode<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, CallError> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((result, [])) => Ok(result),
+        Ok(_) => Err(CallError::Result("there is more than the result".into())),
+        Err(error) => Err(CallError::Result(error.to_string())),
+    }
+}
+
+impl Worker {
+    /// Starts a process. That it is ready is seen by the first call only. Suspends while the system starts it.
+    ///
+    /// # Errors
+    /// [`init`](super::init()) was not called, or what the system said.
+    pub(crate) fn start(options: &Options) -> io::Result<Self> {
+        init::check()?;
+        let (own, other) = UnixStream::pair()?;
+        let mut command = Command::new("/proc/self/exe");
+        if let Some(name) = std::env::args_os().next() {
+            command.arg0(name);
+        }
+        command.args([ARGUMENT, &options.name]).stdin(Stdio::from(OwnedFd::from(other)));
+        // On a thread that stays, as the system ends such a process with the thread that started it.
+        let (child, stays) = blocking::run_there(Kind::Starts, move || {
+            (command.spawn_here(), blocking::is_on(Kind::Starts))
+        });
+        let child = child?.handle();
+        let hello = (
+            image::identity()?,
+            options.dies_with_parent,
+            options.dies_with_parent && stays,
+            options.once,
+        );
+        let hello = postcard::to_stdvec(&hello).map_err(io::Error::other)?;
+        let worker = Self { child, stream: Arc::new(own) };
+        worker.watch()?;
+        // A process that has ended already is reported by the first call.
+        let _ = frame::send(&mut &*worker.stream, call::HELLO, &[&hello]);
+        Ok(worker)
+    }
+
+    /// Ends the connection with the process, whoever else has the other end.
+    fn watch(&self) -> io::Result<()> {
+        let (child, stream) = (self.child.clone(), Arc::clone(&self.stream));
+        let name = format!("watch of process {}", child.id());
+        drop(Builder::new().name(name).daemon(true).spawn(move || {
+            let _ = child.wait();
+            let _ = stream.shutdown(Shutdown::Both);
+        })?);
+        Ok(())
+    }
+
+    /// Has the function called there, and waits for the encoded result. One call at a time. Suspends; after a kill or a
+    /// timeout, and after [`CallError::Ended`] or [`CallError::Io`], the process is of no more use.
+    pub(crate) fn call<A, R>(
+        &self,
+        function: Function<A, R>,
+        arguments: &[u8],
+    ) -> Result<Vec<u8>, CallError> {
+        let head = encode(&function)?;
+        let length = (head.len() as u32).to_le_bytes();
+        // An error is that the process has ended: what it has said before counts.
+        let sent = frame::send(&mut &*self.stream, call::CALL, &[&length, &head, arguments]);
+        loop {
+            let received = frame::receive(&mut &*self.stream);
+            let (kind, bytes) = match received {
+                Ok(Some(received)) => received,
+                Ok(None) => return Err(self.ended(sent.err())),
+                Err(error) => return Err(self.ended(Some(error))),
+            };
+            let text = || String::from_utf8_lossy(&bytes).into_owned();
+            return match kind {
+                reply::READY => continue,
+                reply::DONE => Ok(bytes),
+                reply::ARGUMENTS => Err(CallError::Arguments(text())),
+                reply::PANICKED => Err(CallError::Panicked(text())),
+                reply::RESULT => Err(CallError::Result(text())),
+                reply::TOO_LARGE => {
+                    let length = bytes.try_into().map_or(0, u64::from_le_bytes);
+                    Err(CallError::TooLarge(length as usize))
+                }
+                _ => Err(CallError::Io(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("a reply of the unknown kind {kind}"),
+                ))),
+            };
+        }
+    }
+
+    /// The connection is at its end, so the process is, or will be.
+    fn ended(&self, error: Option<io::Error>) -> CallError {
+        if let Some(error) = error
+            && error.kind() == io::ErrorKind::InvalidData
+        {
+            return CallError::Io(error);
+        }
+        match self.child.wait() {
+            Ok(status) => CallError::Ended(status),
+            Err(error) => CallError::Io(error),
+        }
+    }
+
+    /// For waiting for the process and for ending it.
+    pub(crate) fn child(&self) -> &ChildHandle {
+        &self.child
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+}
+
+impl From<CallError> for io::Error {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Io(error) => error,
+            error => Self::other(error),
+        }
+    }
+}

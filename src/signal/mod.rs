@@ -1,0 +1,4 @@
+//! Signals.
+mod number;
+
+pub use number::Signal;

@@ -1,0 +1,29 @@
+//! Functions that run in other processes. Those are this same program started again, so it has a `main` of its own, which
+//! begins with `process::init()`.
+//!
+//!     cargo test --features processes --test processes [-- FILTER]
+
+mod support;
+mod worker;
+
+use std::time::Instant;
+
+fn main() {
+    if std::env::var_os("GREENTHREAD_TEST_UNINITIALISED").is_some() {
+        return worker::without_init();
+    }
+    greenthread::process::init();
+    let filter = std::env::args().nth(1).filter(|argument| !argument.starts_with('-'));
+    let filter = filter.unwrap_or_default();
+    let all = [worker::TESTS].concat();
+    let mut count = 0;
+    for (name, test) in all.iter().filter(|(name, _)| name.contains(&filter)) {
+        let begin = Instant::now();
+        // A panic ends the program with its message, which is enough.
+        support::everywhere(*test);
+        println!("test {name} ... ok ({:?})", begin.elapsed());
+        count += 1;
+    }
+    support::nothing_is_left();
+    println!("test result: ok. {count} passed");
+}
