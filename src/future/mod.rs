@@ -15,8 +15,22 @@
 //!
 //! Invariant: a future is polled on the stack of whoever waits for it, where no other task ever runs.
 
+mod awaited;
 mod block_on;
+mod channel;
+mod event;
 mod ext;
+mod green;
+mod join;
+mod queue;
+mod semaphore;
+mod stream;
 
 pub use block_on::block_on;
+pub use channel::{Receiving, Sending};
+pub use event::Happening;
 pub use ext::FutureExt;
+pub use green::{Green, green};
+pub use join::Joining;
+pub use semaphore::Acquiring;
+pub use stream::{GreenStream, IntoItems, Items, Iter, iter, stream};

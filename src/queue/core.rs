@@ -180,6 +180,14 @@ impl<S: Store + Default> Core<S> {
         drop(dropped);
     }
 
+    pub(super) fn items(&self) -> &Gate {
+        &self.items
+    }
+
+    pub(super) fn room(&self) -> &Gate {
+        &self.room
+    }
+
     pub(super) fn is_shut_down(&self) -> bool {
         self.lock().shut_down
     }

@@ -79,6 +79,16 @@ macro_rules! face {
                 self.core.get(Some(deadline))
             }
 
+            /// For those who wait for an item.
+            pub(crate) fn items(&self) -> &Gate {
+                self.core.items()
+            }
+
+            /// For those who wait for room.
+            pub(crate) fn room(&self) -> &Gate {
+                self.core.room()
+            }
+
             /// Takes items until the queue has been shut down and nothing is left.
             pub fn iter(&self) -> impl Iterator<Item = T> {
                 std::iter::from_fn(|| self.get().ok())

@@ -4,6 +4,7 @@
 use super::core::{Core, Store};
 use super::face::face;
 use super::{GetError, PutError, TaskDoneError, TryGetError, TryPutError};
+use crate::sync::gate::Gate;
 use crate::sys::time::deadline_after;
 use std::fmt;
 use std::time::{Duration, Instant};

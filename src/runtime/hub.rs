@@ -12,6 +12,7 @@ use super::scheduler::Scheduler;
 use super::stackless::Stackless;
 #[cfg(feature = "watchdog")]
 use super::task::Watched;
+use super::task::foreign;
 use super::task::{Inbox, Sleeper, Started, TaskRef, Token, Woken, memory, switch};
 use super::timer::{TimerId, Wheel};
 use crate::coroutine::Root;
@@ -226,6 +227,8 @@ pub(crate) struct Hub {
     /// Green threads that wait for readiness.
     for_readiness: Cell<usize>,
     pub(super) watch: deadlock::Watch,
+    /// Tasks of other executors were woken where their wakers could not be used.
+    pub(super) has_foreign: Cell<bool>,
     /// What ran here has forked, this is the child, and it is over there: with which status a process ends then.
     child_status: Cell<Option<i32>>,
 }
@@ -266,6 +269,7 @@ impl Hub {
             stack_size,
             for_readiness: Cell::new(0),
             watch: deadlock::Watch::new(),
+            has_foreign: Cell::new(false),
             child_status: Cell::new(None),
         }
     }
@@ -564,6 +568,16 @@ impl Hub {
         if !self.shared.inbox.is_empty() {
             self.shared.inbox.drain(|woken| self.woken(woken));
         }
+    }
+
+    /// Wakes tasks of other executors whose wake-up was put off; says whether there were any.
+    #[inline(always)]
+    pub(crate) fn wake_foreign(&self) -> bool {
+        let any = self.has_foreign.replace(false);
+        if any {
+            foreign::wake_later();
+        }
+        any
     }
 
     /// Answers who asks for its green threads.

@@ -125,6 +125,10 @@ pub(crate) struct Waiter {
 }
 
 impl Waiter {
+    pub(super) fn new(task: TaskRef, token: Token) -> Self {
+        Self { task, token }
+    }
+
     pub(crate) fn unpark(&self) {
         self.task.unpark(self.token);
     }
@@ -291,7 +295,7 @@ impl Parker {
     /// What ends this wait.
     #[inline]
     pub(crate) fn waiter(&self) -> Waiter {
-        Waiter { task: self.sleeper.with(TaskRef::clone), token: self.token }
+        Waiter::new(self.sleeper.with(TaskRef::clone), self.token)
     }
 
     /// Whether the waiter is of this wait.

@@ -1,8 +1,11 @@
-//! A thread that waits for a future: the task of the thread is the waker of all that it polls.
+//! Both directions between our waits and [`Waker`](std::task::Waker)s: a thread that waits for a future, whose task is the waker
+//! of all that it polls; and a future that waits as our threads do, by being unparked.
 #![forbid(unsafe_code)]
 
-use super::park::{self, Parker, Sleeper, Wake};
-use super::task::TaskRef;
+use super::park::{self, Parker, Sleeper, Waiter, Wake};
+use super::task::{TaskRef, Token, foreign};
+
+pub(crate) use super::task::foreign::put_off;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -54,9 +57,45 @@ fn pause(sleeper: &mut Sleeper, seen: u64, deadline: Option<Instant>) -> bool {
     }
 }
 
+/// The waits of one future: what a [`Parker`] is to a thread.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    task: TaskRef,
+    token: Token,
+}
+
+impl Listener {
+    /// Begins the first wait.
+    pub(crate) fn new() -> Self {
+        let task = foreign::new_foreign();
+        let token = task.park_word().prepare();
+        Self { task, token }
+    }
+
+    /// What ends this wait.
+    pub(crate) fn waiter(&self) -> Waiter {
+        Waiter::new(self.task.clone(), self.token)
+    }
+
+    /// Whether the waiter has been unparked; if not, that will wake whoever polls. Nothing else ends the wait.
+    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
+        if foreign::sleep_foreign(&self.task, self.token, context.waker()) {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        foreign::end_foreign(&self.task);
+    }
+}
+
 #[cfg(all(test, loom))]
 mod models {
-    use super::poll_until;
+    use super::{Listener, poll_until};
     use crate::runtime::park;
     use crate::util::sync::{AtomicBool, Mutex, Ordering};
     use loom::thread;
@@ -164,6 +203,20 @@ mod models {
             assert!(waited.is_err() || waited.is_ok_and(|value| value == Some(())));
             killer.join().unwrap();
             setter.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_future_that_waits_is_woken_once_it_is_unparked() {
+        loom::model(|| {
+            // Each modelled thing is made before there is another thread.
+            let listener = Listener::new();
+            park::own_task().with_waker(Waker::wake_by_ref);
+            foreign::end_foreign(&listener.task);
+            let waiter = listener.waiter();
+            let other = thread::spawn(move || waiter.unpark());
+            assert_eq!(poll_until(None, |context| listener.poll(context)), Some(()));
+            other.join().unwrap();
         });
     }
 }

@@ -81,6 +81,7 @@ fn turn(
     let mut looked_at = time::ticks();
     while !hub.is_parents() {
         hub.drain_inbox();
+        hub.wake_foreign();
         hub.recall(ran);
         ran = hub.run_ready(OUTSIDE_EVERY) + hub.start_fresh(&start);
         since_outside += ran;
@@ -128,7 +129,7 @@ fn turn(
 
 /// Sleeps; no longer than `look_every`, where `over` depends on the time.
 fn idle(hub: &Hub, look_every: Option<Duration>, trim_at: &mut Option<Instant>) {
-    if !hub.scheduler.prepare_sleep(hub) {
+    if hub.wake_foreign() || !hub.scheduler.prepare_sleep(hub) {
         return;
     }
     let winds_down = look_every.is_some();

@@ -3,6 +3,7 @@
 
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::{Key, WaitList};
+use crate::runtime::waker::put_off;
 use crate::sys::time::deadline_after;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,6 +59,7 @@ impl Event {
 
     /// Sets the flag and wakes everybody who waits. Does not suspend.
     pub fn set(&self) {
+        let _later = put_off();
         let mut waiters = self.waiters.lock();
         waiters.sets += 1;
         self.set.store(true, Ordering::Release);

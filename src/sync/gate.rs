@@ -14,6 +14,7 @@
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::task::{Blocker, Owner};
 use crate::runtime::wait_list::{Key, WaitList};
+use crate::runtime::waker::put_off;
 use crate::util::sync::{AtomicBool, Mutex, Ordering};
 use std::time::Instant;
 
@@ -82,6 +83,7 @@ impl Gate {
     /// Wakes all that wait at this moment.
     pub(crate) fn notify_all(&self) {
         if self.waiting.load(Ordering::SeqCst) {
+            let _later = put_off();
             let mut state = self.state.lock();
             state.notified += 1;
             while let Some(waiter) = state.list.pop_front() {

@@ -44,7 +44,7 @@ mod patience;
 mod poison;
 mod raw_mutex;
 mod raw_rwlock;
-mod raw_semaphore;
+pub(crate) mod raw_semaphore;
 mod rwlock;
 #[doc(hidden)]
 pub mod select;

@@ -6,7 +6,8 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
-use crate::runtime::wait_list::WaitList;
+use crate::runtime::wait_list::{Key, WaitList};
+use crate::runtime::waker::put_off;
 use crate::util::sync::{AtomicUsize, Mutex, Ordering};
 use std::time::Instant;
 
@@ -64,35 +65,46 @@ impl RawSemaphore {
     #[cold]
     fn acquire_slow(&self, wants: usize, deadline: Option<Instant>) -> bool {
         let parker = Parker::new();
-        let key = {
-            let mut list = self.list.lock();
-            if list.is_empty() {
-                // From here on permits are given back through the list's lock only.
-                let state = self.state.fetch_or(WAITERS, Ordering::Acquire);
-                if state / ONE >= wants {
-                    self.state.fetch_sub(wants * ONE, Ordering::Acquire);
-                    self.state.fetch_and(!WAITERS, Ordering::Relaxed);
-                    return true;
-                }
-            }
-            list.push_back(Entry { waiter: parker.waiter(), wants })
-        };
-        let leave = || {
-            let mut list = self.list.lock();
-            let was_there = list.remove(key).is_some();
-            // Whoever wants fewer may have been behind us.
-            self.serve(&mut list);
-            was_there
-        };
+        let Some(key) = self.enter(wants, parker.waiter()) else { return true };
         match parker.park(Reason::Semaphore, deadline) {
             Wake::Notified => true,
-            Wake::TimedOut => !leave(),
+            Wake::TimedOut => !self.leave(key),
             Wake::Killed => {
-                if !leave() {
-                    let _ = self.release(wants, MAX_PERMITS);
-                }
+                self.give_up(key, wants);
                 park::raise_kill()
             }
+        }
+    }
+
+    /// Takes permits if there are enough and nobody waits, else joins those who wait.
+    pub(crate) fn enter(&self, wants: usize, waiter: Waiter) -> Option<Key> {
+        let mut list = self.list.lock();
+        if list.is_empty() {
+            // From here on permits are given back through the list's lock only.
+            let state = self.state.fetch_or(WAITERS, Ordering::Acquire);
+            if state / ONE >= wants {
+                self.state.fetch_sub(wants * ONE, Ordering::Acquire);
+                self.state.fetch_and(!WAITERS, Ordering::Relaxed);
+                return None;
+            }
+        }
+        Some(list.push_back(Entry { waiter, wants }))
+    }
+
+    /// Leaves those who wait; `false` if the permits have been handed over.
+    fn leave(&self, key: Key) -> bool {
+        let _later = put_off();
+        let mut list = self.list.lock();
+        let was_there = list.remove(key).is_some();
+        // Whoever wants fewer may have been behind us.
+        self.serve(&mut list);
+        was_there
+    }
+
+    /// As [`leave`](Self::leave), and gives back what has been handed over.
+    pub(crate) fn give_up(&self, key: Key, wants: usize) {
+        if !self.leave(key) {
+            let _ = self.release(wants, MAX_PERMITS);
         }
     }
 
@@ -119,6 +131,7 @@ impl RawSemaphore {
 
     #[cold]
     fn release_slow(&self, count: usize, most: usize) -> Result<(), ()> {
+        let _later = put_off();
         let mut list = self.list.lock();
         let update =
             |state| (count <= most && state / ONE <= most - count).then(|| state + count * ONE);

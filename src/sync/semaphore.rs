@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 /// ```
 #[derive(Debug)]
 pub struct Semaphore {
-    raw: RawSemaphore,
+    pub(crate) raw: RawSemaphore,
 }
 
 impl Semaphore {
@@ -90,6 +90,11 @@ impl Semaphore {
     /// ```
     pub fn access(&self) -> SemaphorePermit<'_> {
         self.acquire();
+        self.permit()
+    }
+
+    /// The guard of a permit that the caller has taken.
+    pub(crate) fn permit(&self) -> SemaphorePermit<'_> {
         SemaphorePermit { semaphore: self }
     }
 

@@ -22,7 +22,7 @@ pub struct JoinHandle<T> {
 
 /// Schedules it if it is paused.
 #[inline]
-pub(super) fn start(thread: &Thread) {
+pub(crate) fn start(thread: &Thread) {
     #[cold]
     fn start_paused(thread: &Thread) {
         if let Some(paused) = thread.task().take_paused() {

@@ -37,6 +37,7 @@ pub use enumerate::{active_count, enumerate};
 pub use group::{GroupError, TaskError, TaskGroup, group};
 pub use interval::{Interval, MissedTicks};
 pub use join_handle::JoinHandle;
+pub(crate) use join_handle::start;
 pub use later::{spawn_at, spawn_later};
 pub use local::{AccessError, LocalKey};
 pub use local_join_handle::{LocalJoinHandle, spawn_local};

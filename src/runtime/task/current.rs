@@ -1,5 +1,6 @@
 //! Which hub the calling OS thread runs.
 
+use super::foreign;
 use crate::runtime::hub::{Hub, HubShared};
 use crate::sys::process;
 use std::cell::Cell;
@@ -94,6 +95,7 @@ pub(crate) fn enter<R>(hub: &Hub, f: impl FnOnce() -> R) -> R {
     impl Drop for Leave {
         fn drop(&mut self) {
             HUB.with(|current| current.set(ptr::null()));
+            foreign::wake_later();
         }
     }
     HUB.with(|current| {

@@ -12,6 +12,7 @@ mod context;
 pub(crate) mod current;
 mod error;
 mod flags;
+pub(crate) mod foreign;
 mod header;
 mod inbox;
 mod interrupt;

@@ -106,7 +106,11 @@ impl<T> Chan<T> {
     /// Drops what nobody will receive.
     #[cold]
     fn discard(&self) {
-        drop_each(std::iter::from_fn(|| self.pop()).map(|item| || drop(item)));
+        let next = || match &self.flavor {
+            Flavor::Zero(zero) => zero.take_returned(),
+            _ => self.pop(),
+        };
+        drop_each(std::iter::from_fn(next).map(|item| || drop(item)));
     }
 
     /// Whether a receive would not wait; not for rendezvous.

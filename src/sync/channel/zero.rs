@@ -11,8 +11,10 @@ use super::Ticket;
 use super::chan::SendFailure;
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::{self, WaitList};
+use crate::runtime::waker::put_off;
 use crate::util::slab::{self, Slab};
 use crate::util::sync::Mutex;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::Instant;
@@ -46,6 +48,8 @@ struct State<T> {
     offers: WaitList<Offer<T>>,
     wants: WaitList<Want>,
     slots: Slab<Option<T>>,
+    /// Items that were delivered to receivers which did not stay to take them. They come first.
+    returned: VecDeque<T>,
     closed: bool,
     /// How many offers were ever made, and how many receivers ever waited.
     offered: u64,
@@ -104,6 +108,7 @@ impl<T> Zero<T> {
                 offers: WaitList::new(),
                 wants: WaitList::new(),
                 slots: Slab::new(),
+                returned: VecDeque::new(),
                 closed: false,
                 offered: 0,
                 wanted: 0,
@@ -172,6 +177,9 @@ impl<T> Zero<T> {
 
     pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
         let mut state = self.state.lock();
+        if let Some(item) = state.returned.pop_front() {
+            return Ok(item);
+        }
         if let Some(offer) = state.take_offer() {
             drop(state);
             offer.waiter.unpark();
@@ -184,6 +192,9 @@ impl<T> Zero<T> {
         let parker = Parker::new();
         let place = {
             let mut state = self.state.lock();
+            if let Some(item) = state.returned.pop_front() {
+                return Ok(item);
+            }
             if let Some(offer) = state.take_offer() {
                 drop(state);
                 offer.waiter.unpark();
@@ -220,10 +231,36 @@ impl<T> Zero<T> {
         state.slots.remove(place.slot).flatten()
     }
 
+    /// An item that was delivered goes to the next receiver instead: to one that waits, or else to the first that comes.
+    #[cold]
+    pub(crate) fn put_back(&self, item: T) {
+        let receiver = {
+            let mut state = self.state.lock();
+            match state.deliver(item) {
+                Ok(receiver) => Some(receiver),
+                Err(item) => {
+                    state.offered += 1;
+                    state.returned.push_back(item);
+                    None
+                }
+            }
+        };
+        if let Some(receiver) = receiver {
+            receiver.unpark();
+        }
+    }
+
+    /// What was put back and nobody will receive.
+    pub(crate) fn take_returned(&self) -> Option<T> {
+        self.state.lock().returned.pop_front()
+    }
+
     /// Whether a sender waits that a `select!` with this ticket could serve, or the channel is closed.
     pub(crate) fn may_recv(&self, own: Option<&Arc<Ticket>>) -> bool {
         let state = self.state.lock();
-        state.closed || state.offers.iter().any(|(_, entry)| could_take(&entry.claim, own))
+        state.closed
+            || !state.returned.is_empty()
+            || state.offers.iter().any(|(_, entry)| could_take(&entry.claim, own))
     }
 
     /// Whether a receiver waits that a `select!` with this ticket could serve, or the channel is closed.
@@ -246,6 +283,7 @@ impl<T> Zero<T> {
 
     /// One side is gone: everybody who waits finds out.
     pub(crate) fn close(&self) {
+        let _later = put_off();
         let mut state = self.state.lock();
         state.closed = true;
         // They stay in the list: that is how they know that nobody took their item.

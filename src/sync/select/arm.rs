@@ -16,6 +16,18 @@ pub struct Registration {
     pub(super) ticket: Arc<Ticket>,
 }
 
+impl Registration {
+    /// For a wait for one arm, which is number zero.
+    pub(crate) fn new(waiter: Waiter) -> Self {
+        Self { waiter, ticket: Arc::new(Ticket::new()) }
+    }
+
+    /// Lets no other side complete it any more; whether one has.
+    pub(crate) fn close(&self) -> bool {
+        self.ticket.close().is_some()
+    }
+}
+
 /// One thing that a `select!` waits for.
 pub trait Arm {
     /// Completes it, if that is possible without waiting.

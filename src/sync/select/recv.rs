@@ -75,6 +75,15 @@ impl<'a, T> RecvArm<'a, T> {
         Self { from, outcome: None, key: None, place: None, notified: false, watched: None }
     }
 
+    /// What came from hand to hand, and is not wanted any more, goes to another receiver.
+    pub(crate) fn put_back(&mut self) {
+        if let (From::Chan(chan), Some(Ok(item))) = (self.from, self.outcome.take())
+            && let Flavor::Zero(zero) = &chan.flavor
+        {
+            zero.put_back(item);
+        }
+    }
+
     /// What was received by the arm that won.
     pub fn finish(self) -> Result<T, RecvError> {
         match self.outcome {

@@ -1,5 +1,7 @@
 //! Futures waited for on green threads, and green threads awaited.
 
+mod join;
+mod sync;
 mod wait;
 
 use std::pin::Pin;

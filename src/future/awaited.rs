@@ -1,0 +1,141 @@
+//! The waits of our locks and channels as futures. Each is entered as a thread's would be, and left where its future is
+//! dropped; what has been meant for it by then goes on to the next that waits.
+#![forbid(unsafe_code)]
+
+use crate::runtime::wait_list::Key;
+use crate::runtime::waker::Listener;
+use crate::sync::gate::Gate;
+use crate::sync::select::{Arm, Registration};
+use crate::thread::{JoinHandle, spawn_at};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+/// Waiting for what could be an arm of a `select!`.
+pub(super) struct Awaited<A: Arm> {
+    arm: Option<A>,
+    wait: Option<(Listener, Registration)>,
+    /// Where the arm will be ready by itself: what looks at it then.
+    alarm: Option<JoinHandle<()>>,
+}
+
+impl<A: Arm> Awaited<A> {
+    pub(super) fn new(arm: A) -> Self {
+        Self { arm: Some(arm), wait: None, alarm: None }
+    }
+
+    /// The arm, once it has been completed.
+    pub(super) fn poll(&mut self, context: &Context<'_>) -> Poll<A> {
+        loop {
+            let Some(arm) = &mut self.arm else { panic!("polled after it was ready") };
+            if let Some((listener, _)) = &self.wait {
+                ready!(listener.poll(context));
+            } else if arm.attempt() {
+                arm.settle(true);
+                return Poll::Ready(self.completed());
+            } else {
+                let listener = Listener::new();
+                let with = Registration::new(listener.waiter());
+                arm.register(&with, 0);
+                let is_ready = arm.is_ready(Some(&with));
+                let due = arm.due();
+                self.wait = Some((listener, with));
+                if !is_ready {
+                    self.set_alarm(due);
+                    continue;
+                }
+            }
+            if self.leave() {
+                return Poll::Ready(self.completed());
+            }
+        }
+    }
+
+    fn completed(&mut self) -> A {
+        self.arm.take().unwrap_or_else(|| unreachable!("it was there just now"))
+    }
+
+    fn set_alarm(&mut self, due: Option<Instant>) {
+        if let (Some(at), Some((listener, _))) = (due, &self.wait) {
+            let waiter = listener.waiter();
+            self.alarm = Some(spawn_at(at, move || waiter.unpark()));
+        }
+    }
+
+    /// Leaves those who wait; whether the other side has completed the arm.
+    fn leave(&mut self) -> bool {
+        if let Some(alarm) = self.alarm.take() {
+            alarm.kill();
+        }
+        let (Some((_, with)), Some(arm)) = (self.wait.take(), &mut self.arm) else { return false };
+        let completed = with.close();
+        arm.unregister();
+        if completed {
+            arm.settle(true);
+        }
+        completed
+    }
+
+    /// Ends the wait. The arm, if the other side has completed it meanwhile, and nobody has been told.
+    pub(super) fn end(&mut self) -> Option<A> {
+        let waited = self.wait.is_some();
+        if self.leave() {
+            return self.arm.take();
+        }
+        if let (true, Some(mut arm)) = (waited, self.arm.take()) {
+            arm.settle(false);
+        }
+        None
+    }
+}
+
+impl<A: Arm> Drop for Awaited<A> {
+    fn drop(&mut self) {
+        drop(self.end());
+    }
+}
+
+/// Waiting at a gate.
+pub(super) struct AtGate<'a> {
+    gate: &'a Gate,
+    wait: Option<(Listener, Key)>,
+}
+
+impl<'a> AtGate<'a> {
+    pub(super) fn new(gate: &'a Gate) -> Self {
+        Self { gate, wait: None }
+    }
+
+    /// Whether it is time to look again.
+    pub(super) fn poll(&mut self, context: &Context<'_>, ready: impl FnOnce() -> bool) -> Poll<()> {
+        if self.wait.is_none() {
+            let listener = Listener::new();
+            let key = self.gate.enter(listener.waiter());
+            self.wait = Some((listener, key));
+            if ready() {
+                self.leave();
+                return Poll::Ready(());
+            }
+        }
+        if let Some((listener, _)) = &self.wait {
+            ready!(listener.poll(context));
+        }
+        // The notification is ours.
+        self.wait = None;
+        Poll::Ready(())
+    }
+
+    /// Ends the wait.
+    pub(super) fn leave(&mut self) {
+        if let Some((_, key)) = self.wait.take()
+            && !self.gate.leave(key)
+        {
+            self.gate.notify_one();
+        }
+    }
+}
+
+impl Drop for AtGate<'_> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

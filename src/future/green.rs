@@ -1,0 +1,84 @@
+//! Blocking code as a future.
+#![forbid(unsafe_code)]
+
+use super::join::Joining;
+use crate::runtime::task::Cause;
+use crate::thread::{Builder, JoinError, JoinHandle};
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Runs straight-line code on a green thread of its own, for `async` code to await.
+///
+/// As with an `async` block nothing happens before the first poll, and dropping the future before it is ready ends the code:
+/// the green thread is killed, which does not wait for its end. (What is to go on regardless is a plain
+/// [`spawn`](crate::spawn), whose handle can be awaited too.) It runs on the runtime of the green thread that polls first, on
+/// the global one if there is none: not on the executor's OS thread, which goes on meanwhile. Here `tokio::task::spawn_blocking`
+/// takes an OS thread.
+///
+/// # Errors
+/// The output is that of [`join`](JoinHandle::join): an error if the code panics or is killed, or could not run.
+///
+/// # Examples
+/// ```
+/// use greenthread::future::{block_on, green};
+/// use std::time::Duration;
+///
+/// let answer = async {
+///     let slept = green(|| {
+///         greenthread::sleep(Duration::from_millis(1));
+///         6
+///     });
+///     slept.await.unwrap() * 7
+/// };
+/// assert_eq!(block_on(answer), 42);
+/// ```
+pub fn green<F, T>(code: F) -> Green<F, T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    Green(State::New(Some(code)))
+}
+
+/// See [`green`].
+#[must_use = "it does nothing unless it is awaited"]
+pub struct Green<F, T>(State<F, T>);
+
+enum State<F, T> {
+    New(Option<F>),
+    Running(Joining<JoinHandle<T>>),
+}
+
+// Nothing of it is pinned.
+impl<F, T> Unpin for Green<F, T> {}
+
+impl<F, T> Future for Green<F, T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    type Output = Result<T, JoinError>;
+
+    /// # Panics
+    /// If it has been ready before.
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let State::New(code) = &mut self.0 {
+            let Some(code) = code.take() else { panic!("polled after it was ready") };
+            match Builder::new().spawn(code) {
+                Ok(handle) => self.0 = State::Running(handle.into_future().kill_on_drop()),
+                Err(error) => return Poll::Ready(Err(JoinError::new(Cause::Io(error), None))),
+            }
+        }
+        match &mut self.0 {
+            State::Running(joining) => Pin::new(joining).poll(context),
+            State::New(_) => unreachable!("it has begun"),
+        }
+    }
+}
+
+impl<F, T> fmt::Debug for Green<F, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Green").finish_non_exhaustive()
+    }
+}

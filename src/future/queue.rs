@@ -1,0 +1,52 @@
+//! Queues from `async` code.
+#![forbid(unsafe_code)]
+
+use super::awaited::AtGate;
+use crate::queue::{GetError, LifoQueue, PriorityQueue, PutError, Queue, TryGetError, TryPutError};
+use std::future::poll_fn;
+use std::task::{Poll, ready};
+
+macro_rules! queue {
+    ($($queue:ident <T $(: $bound:ident)?>),*) => {$(
+        impl<T $(: $bound)?> $queue<T> {
+            /// As [`get`](Self::get), to be awaited. Does not suspend a green thread. Dropping the future loses no item.
+            ///
+            /// # Errors
+            /// [`GetError`] if the queue has been shut down and nothing is left.
+            pub async fn get_async(&self) -> Result<T, GetError> {
+                let mut wait = AtGate::new(self.items());
+                poll_fn(|context| loop {
+                    match self.try_get() {
+                        Ok(item) => return Poll::Ready(Ok(item)),
+                        Err(TryGetError::ShutDown) => return Poll::Ready(Err(GetError)),
+                        Err(TryGetError::Empty) => {}
+                    }
+                    ready!(wait.poll(context, || !self.is_empty() || self.is_shut_down()));
+                })
+                .await
+            }
+
+            /// As [`put`](Self::put), to be awaited. Does not suspend a green thread. Dropping the future before it is ready
+            /// drops the item.
+            ///
+            /// # Errors
+            /// [`PutError`] with the item, if the queue has been shut down.
+            pub async fn put_async(&self, item: T) -> Result<(), PutError<T>> {
+                let mut wait = AtGate::new(self.room());
+                let mut item = Some(item);
+                poll_fn(|context| loop {
+                    let Some(one) = item.take() else { unreachable!("polled after it was ready") };
+                    match self.try_put(one) {
+                        Ok(()) => return Poll::Ready(Ok(())),
+                        Err(TryPutError::ShutDown(one)) => return Poll::Ready(Err(PutError(one))),
+                        Err(TryPutError::Full(one)) => item = Some(one),
+                    }
+                    ready!(wait.poll(context, || !self.is_full() || self.is_shut_down()));
+                })
+                .await
+            }
+        }
+    )*};
+}
+
+queue!(Queue<T>, LifoQueue<T>, PriorityQueue<T: Ord>);

@@ -1,0 +1,87 @@
+//! Semaphores from `async` code.
+#![forbid(unsafe_code)]
+
+use crate::runtime::wait_list::Key;
+use crate::runtime::waker::Listener;
+use crate::sync::{Semaphore, SemaphorePermit};
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+/// Permits that are to be taken; see [`Semaphore::acquire_async`].
+#[must_use = "it does nothing unless it is awaited"]
+pub struct Acquiring<'a> {
+    semaphore: &'a Semaphore,
+    wants: usize,
+    wait: Option<(Listener, Key)>,
+}
+
+impl Semaphore {
+    /// As [`acquire`](Self::acquire), to be awaited, in the same queue as everybody. Does not suspend a green thread.
+    ///
+    /// Dropping the future gives a permit back that has been handed over by then.
+    pub fn acquire_async(&self) -> Acquiring<'_> {
+        self.acquire_many_async(1)
+    }
+
+    /// As [`acquire_many`](Self::acquire_many), to be awaited; see [`acquire_async`](Self::acquire_async).
+    pub fn acquire_many_async(&self, count: usize) -> Acquiring<'_> {
+        Acquiring { semaphore: self, wants: count, wait: None }
+    }
+
+    /// As [`access`](Self::access), to be awaited; see [`acquire_async`](Self::acquire_async).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::Semaphore;
+    ///
+    /// let seats = Semaphore::new(1);
+    /// greenthread::future::block_on(async {
+    ///     let seat = seats.access_async().await;
+    ///     assert_eq!(seats.available(), 0);
+    ///     drop(seat);
+    /// });
+    /// assert_eq!(seats.available(), 1);
+    /// ```
+    pub async fn access_async(&self) -> SemaphorePermit<'_> {
+        self.acquire_async().await;
+        self.permit()
+    }
+}
+
+impl Future for Acquiring<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if this.wait.is_none() {
+            if this.semaphore.raw.try_acquire(this.wants) {
+                return Poll::Ready(());
+            }
+            let listener = Listener::new();
+            let Some(key) = this.semaphore.raw.enter(this.wants, listener.waiter()) else {
+                return Poll::Ready(());
+            };
+            this.wait = Some((listener, key));
+        }
+        if let Some((listener, _)) = &this.wait {
+            ready!(listener.poll(context));
+        }
+        this.wait = None;
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Acquiring<'_> {
+    fn drop(&mut self) {
+        if let Some((_, key)) = self.wait.take() {
+            self.semaphore.raw.give_up(key, self.wants);
+        }
+    }
+}
+
+impl fmt::Debug for Acquiring<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acquiring").field("wants", &self.wants).finish_non_exhaustive()
+    }
+}

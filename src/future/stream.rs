@@ -1,0 +1,216 @@
+//! Streams as iterators, and channels and green threads as streams.
+#![forbid(unsafe_code)]
+
+use super::block_on::block_on;
+use super::channel::Receiving;
+use super::join::Joining;
+use crate::sync::mpmc::{self, Receiver, Sender};
+use crate::sync::mpsc::{self, RecvError};
+use crate::sync::select::RecvFrom;
+use crate::thread::{JoinHandle, spawn};
+use futures_core::Stream;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+/// The items of a stream one after the other; between them the caller waits, as in [`block_on`]. (Python's `async for` in a
+/// plain `for`.)
+///
+/// # Examples
+/// ```
+/// use greenthread::future;
+///
+/// let (sender, receiver) = greenthread::sync::mpsc::channel();
+/// greenthread::spawn(move || (1..4).for_each(|i| sender.send(i).unwrap()));
+/// let items: Vec<_> = future::iter(receiver.stream()).collect();
+/// assert_eq!(items, [1, 2, 3]);
+/// ```
+pub fn iter<S: Stream>(stream: S) -> Iter<S> {
+    Iter(Box::pin(stream))
+}
+
+/// See [`iter`].
+#[derive(Debug)]
+pub struct Iter<S>(Pin<Box<S>>);
+
+impl<S: Stream> Iterator for Iter<S> {
+    type Item = S::Item;
+
+    fn next(&mut self) -> Option<S::Item> {
+        block_on(poll_fn(|context| self.0.as_mut().poll_next(context)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+/// What is received from a channel as a stream, which borrows the receiver.
+pub struct Items<'a, R: RecvFrom> {
+    receiver: &'a R,
+    next: Option<Receiving<'a, R::Item>>,
+}
+
+macro_rules! stream {
+    ($($receiver:ty),*) => {$(
+        impl<T> $receiver {
+            /// What is received, to the end, as a [`Stream`]; the `async` form of `iter`. Dropping it loses no item.
+            ///
+            /// # Examples
+            /// ```
+            /// use greenthread::future;
+            /// use greenthread::sync::mpmc;
+            ///
+            /// let (sender, receiver) = mpmc::bounded(1);
+            /// greenthread::spawn(move || (1..4).for_each(|i| sender.send(i).unwrap()));
+            /// assert_eq!(future::iter(receiver.stream()).sum::<i32>(), 6);
+            /// ```
+            pub fn stream(&self) -> Items<'_, Self> {
+                Items { receiver: self, next: None }
+            }
+        }
+    )*};
+}
+
+stream!(mpmc::Receiver<T>, mpsc::Receiver<T>);
+
+// Nothing of it is pinned.
+impl<R: RecvFrom> Unpin for Items<'_, R> {}
+
+impl<R: RecvFrom> Stream for Items<'_, R> {
+    type Item = R::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<R::Item>> {
+        let receiver = self.receiver;
+        let next = self.next.get_or_insert_with(|| Receiving::new(receiver));
+        let item = ready!(Pin::new(next).poll(context));
+        self.next = None;
+        Poll::Ready(item.ok())
+    }
+}
+
+impl<R: RecvFrom> fmt::Debug for Items<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Items").finish_non_exhaustive()
+    }
+}
+
+type Received<T> = (Result<T, RecvError>, Receiver<T>);
+
+/// As [`Items`], with the receiver inside. Each wait for an item allocates.
+pub struct IntoItems<T> {
+    receiver: Option<Receiver<T>>,
+    next: Option<Pin<Box<dyn Future<Output = Received<T>> + Send>>>,
+}
+
+impl<T: Send + 'static> Receiver<T> {
+    /// As [`stream`](Self::stream), with the receiver inside.
+    pub fn into_stream(self) -> IntoItems<T> {
+        IntoItems { receiver: Some(self), next: None }
+    }
+}
+
+// Nothing of it is pinned but what is in a box.
+impl<T> Unpin for IntoItems<T> {}
+
+impl<T: Send + 'static> Stream for IntoItems<T> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        if let Some(receiver) = self.receiver.take() {
+            if let Ok(item) = receiver.try_recv() {
+                self.receiver = Some(receiver);
+                return Poll::Ready(Some(item));
+            }
+            self.next = Some(Box::pin(async move { (receiver.recv_async().await, receiver) }));
+        }
+        let Some(next) = &mut self.next else { return Poll::Ready(None) };
+        let (item, receiver) = ready!(next.as_mut().poll(context));
+        self.next = None;
+        if item.is_ok() {
+            self.receiver = Some(receiver);
+        }
+        Poll::Ready(item.ok())
+    }
+}
+
+impl<T> fmt::Debug for IntoItems<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IntoItems").finish_non_exhaustive()
+    }
+}
+
+/// A stream whose items straight-line code sends, on a green thread of its own: what an `async` generator is in Python.
+///
+/// The code begins with the first poll, and each [`send`](Sender::send) returns when its item has been taken. The stream ends
+/// with the code; a panic of the code goes on to who polls. Dropping the stream kills the green thread.
+///
+/// # Examples
+/// ```
+/// use greenthread::future;
+///
+/// let ticks = future::stream(|items| {
+///     for i in 1..4 {
+///         greenthread::sleep(std::time::Duration::from_millis(1));
+///         items.send(i).unwrap();
+///     }
+/// });
+/// assert_eq!(future::iter(ticks).collect::<Vec<_>>(), [1, 2, 3]);
+/// ```
+pub fn stream<T, F>(code: F) -> GreenStream<T, F>
+where
+    F: FnOnce(&Sender<T>) + Send + 'static,
+    T: Send + 'static,
+{
+    GreenStream(State::New(code))
+}
+
+/// See [`stream`].
+pub struct GreenStream<T, F>(State<T, F>);
+
+enum State<T, F> {
+    New(F),
+    Running(IntoItems<T>, Joining<JoinHandle<()>>),
+    Over,
+}
+
+// Nothing of it is pinned.
+impl<T, F> Unpin for GreenStream<T, F> {}
+
+impl<T, F> Stream for GreenStream<T, F>
+where
+    F: FnOnce(&Sender<T>) + Send + 'static,
+    T: Send + 'static,
+{
+    type Item = T;
+
+    /// # Panics
+    /// If the code has panicked.
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        let state = &mut self.0;
+        if let State::New(_) = state
+            && let State::New(code) = std::mem::replace(state, State::Over)
+        {
+            let (sender, receiver) = mpmc::bounded(0);
+            let handle = spawn(move || code(&sender));
+            *state = State::Running(receiver.into_stream(), handle.into_future().kill_on_drop());
+        }
+        let State::Running(items, end) = state else { return Poll::Ready(None) };
+        if let Some(item) = ready!(Pin::new(items).poll_next(context)) {
+            return Poll::Ready(Some(item));
+        }
+        let ended = ready!(Pin::new(end).poll(context));
+        *state = State::Over;
+        match ended {
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            _ => Poll::Ready(None),
+        }
+    }
+}
+
+impl<T, F> fmt::Debug for GreenStream<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GreenStream").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,166 @@
+//! A task of somebody else's executor as something that waits and is woken, like a task of ours.
+//!
+//! It waits in our lists as everybody does; to wake it is to use the [`Waker`] that its last poll left. That is user code,
+//! which may do anything: wait, come back to what is just being changed, panic. So it is called where nothing of ours is
+//! locked or borrowed. On a hub's own stack, and inside [`put_off`], it is put off until that is over; a panic goes no
+//! further.
+
+use super::cell::drop_quietly;
+use super::current;
+use super::header::{Header, VTable};
+use super::park_word::Token;
+use super::task_ref::TaskRef;
+use crate::stack::budget::Reservation;
+use crate::util::sync::Mutex;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+use std::task::Waker;
+
+#[repr(C)]
+struct Foreign {
+    header: Header,
+    waker: Mutex<Option<Waker>>,
+}
+
+static VTABLE: VTable = VTable {
+    run: unreachable_run,
+    abandon: unreachable_abandon,
+    take_result: unreachable_take,
+    result: unreachable_result,
+    free,
+    wake_os: Some(wake),
+};
+
+unsafe fn unreachable_run(_: NonNull<Header>) {
+    unreachable!("its executor runs it");
+}
+
+unsafe fn unreachable_abandon(_: NonNull<Header>, _: super::error::JoinError) {
+    unreachable!("its executor runs it");
+}
+
+unsafe fn unreachable_take(_: NonNull<Header>, _: *mut ()) {
+    unreachable!("it has no result here");
+}
+
+unsafe fn unreachable_result(_: NonNull<Header>) -> *const () {
+    unreachable!("it has no result here");
+}
+
+/// # Safety
+/// `header` is that of a `Foreign` without references.
+unsafe fn free(header: NonNull<Header>) {
+    // SAFETY: allocated as this type in `new_foreign`.
+    drop(unsafe { Box::from_raw(header.cast::<Foreign>().as_ptr()) });
+}
+
+/// # Safety
+/// `header` is that of a live `Foreign`.
+unsafe fn wake(header: NonNull<Header>) {
+    // SAFETY: the header is alive, so its count may be raised.
+    let task = unsafe { TaskRef::share(header) };
+    let put_off = must_put_off()
+        && LATER.try_with(|later| later.tasks.borrow_mut().push_back(task.clone())).is_ok();
+    if put_off {
+        current::with_hub(|hub| hub.has_foreign.set(true));
+    } else {
+        use_waker(&task);
+    }
+}
+
+/// Whoever waits outside of all hubs and threads of ours.
+pub(crate) fn new_foreign() -> TaskRef {
+    let foreign = Box::new(Foreign {
+        header: Header::new(&VTABLE, 1, None, None, Reservation::NONE),
+        waker: Mutex::new(None),
+    });
+    // SAFETY: the count began at one, and this is it.
+    unsafe { TaskRef::adopt(NonNull::from(Box::leak(foreign)).cast()) }
+}
+
+/// Leaves the waker that is to be used when the wait of `token` ends. `false` if that has ended: then it may not be used.
+pub(crate) fn sleep_foreign(task: &TaskRef, token: Token, waker: &Waker) -> bool {
+    let slot = slot(task);
+    let is_new = !slot.lock().as_ref().is_some_and(|old| old.will_wake(waker));
+    if is_new {
+        // To copy it and to drop it are user code as well.
+        let new = waker.clone();
+        let old = slot.lock().replace(new);
+        drop(old);
+    }
+    // Whoever ends the wait takes the waker after that: either it finds the new one, or this finds that the wait is over.
+    task.park_word().park(token, false) || task.park_word().is_parked(token)
+}
+
+/// It will not wait again, and keeps nothing of its executor's.
+pub(crate) fn end_foreign(task: &TaskRef) {
+    let waker = slot(task).lock().take();
+    drop(waker);
+}
+
+fn slot(task: &TaskRef) -> &Mutex<Option<Waker>> {
+    debug_assert!(std::ptr::eq(task.header().vtable, &raw const VTABLE));
+    // SAFETY: only `new_foreign` makes the references that come here, all to `Foreign`s.
+    unsafe { &task.as_ptr().cast::<Foreign>().as_ref().waker }
+}
+
+fn use_waker(task: &TaskRef) {
+    let waker = slot(task).lock().take();
+    if let Some(waker) = waker
+        && let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake()))
+    {
+        // It has been printed. Others are still to be woken, and our caller did nothing wrong.
+        drop_quietly(payload);
+    }
+}
+
+/// Those that are woken later.
+struct Later {
+    depth: Cell<usize>,
+    tasks: RefCell<VecDeque<TaskRef>>,
+}
+
+thread_local! {
+    static LATER: Later =
+        const { Later { depth: Cell::new(0), tasks: RefCell::new(VecDeque::new()) } };
+}
+
+fn must_put_off() -> bool {
+    LATER.try_with(|later| later.depth.get() > 0).unwrap_or(false)
+        || current::with_hub(|hub| hub.current().is_none()).unwrap_or(false)
+}
+
+/// Until it is dropped, the wakers of others are not used by the calling OS thread; which does not suspend meanwhile.
+#[derive(Debug)]
+pub(crate) struct PutOff(());
+
+/// For who wakes several while a lock is held: made before that is taken, so dropped after it is free.
+pub(crate) fn put_off() -> PutOff {
+    let _ = LATER.try_with(|later| later.depth.set(later.depth.get() + 1));
+    PutOff(())
+}
+
+impl Drop for PutOff {
+    fn drop(&mut self) {
+        let any = LATER.try_with(|later| {
+            later.depth.set(later.depth.get() - 1);
+            !later.tasks.borrow().is_empty()
+        });
+        if any.unwrap_or(false) && !must_put_off() {
+            wake_later();
+        }
+    }
+}
+
+/// Wakes those whose wake-up was put off. Called where nothing is locked or borrowed.
+#[cold]
+pub(crate) fn wake_later() {
+    let next = || LATER.try_with(|later| later.tasks.borrow_mut().pop_front()).ok().flatten();
+    // Not those that come meanwhile: on a hub others have their turn first.
+    let count = LATER.try_with(|later| later.tasks.borrow().len()).unwrap_or(0);
+    for task in (0..count).map_while(|_| next()) {
+        use_waker(&task);
+    }
+}

@@ -1,0 +1,1 @@
+//! Async crates of others, unmodified.

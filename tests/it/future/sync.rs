@@ -1,0 +1,452 @@
+//! Channels, queues, events and semaphores from `async` code and from green threads at once.
+
+use crate::support::{Random, everywhere, on_all_runtimes, until, within_limit, workers};
+use futures_core::Stream;
+use greenthread::future::{self, FutureExt as _, block_on};
+use greenthread::queue::{LifoQueue, PriorityQueue, Queue};
+use greenthread::sync::{Arc, Event, Semaphore, mpmc, mpsc};
+use greenthread::{select, sleep, spawn, yield_now};
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+const SHORT: Duration = Duration::from_millis(5);
+
+fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn items_pass_between_async_code_and_green_threads_through_every_channel() {
+    everywhere(|| {
+        for capacity in [Some(0), Some(1), Some(7), None] {
+            let make = || capacity.map_or_else(mpmc::unbounded, mpmc::bounded);
+            let (there, receiver) = make();
+            let (sender, back) = make();
+            let echo = spawn(move || receiver.iter().try_for_each(|item: i32| sender.send(item)));
+            block_on(async {
+                for i in 0..100 {
+                    there.send_async(i).await.unwrap();
+                    assert_eq!(back.recv_async().await, Ok(i));
+                }
+                drop(there);
+                assert!(back.recv_async().await.is_err(), "the other side is gone");
+            });
+            echo.join().unwrap().unwrap();
+        }
+        let (sender, receiver) = mpsc::sync_channel(0);
+        let other = spawn(move || block_on(async move { sender.send_async("by hand").await }));
+        assert_eq!(receiver.recv_async().wait(), Ok("by hand"));
+        other.join().unwrap().unwrap();
+        let (sender, receiver) = mpmc::bounded(0);
+        drop(receiver);
+        assert_eq!(sender.send_async(5).wait().unwrap_err().0, 5);
+    });
+}
+
+#[test]
+fn both_sides_of_a_rendezvous_may_be_async_or_a_select() {
+    everywhere(|| {
+        let (sender, receiver) = mpmc::bounded(0);
+        let other =
+            std::thread::spawn(move || (0..50).try_for_each(|i| sender.send_async(i).wait()));
+        for i in 0..50 {
+            assert_eq!(receiver.recv_async().wait(), Ok(i));
+        }
+        other.join().unwrap().unwrap();
+        let (sender, receiver) = mpmc::bounded(0);
+        let (_quiet, silence) = mpmc::bounded::<()>(0);
+        let other = spawn(move || (0..50).try_for_each(|i| sender.send_async(i).wait()));
+        for i in 0..50 {
+            select! {
+                recv(receiver) -> item => assert_eq!(item, Ok(i)),
+                recv(silence) -> _ => unreachable!(),
+            }
+        }
+        other.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn an_item_from_hand_to_hand_whose_receiver_is_dropped_goes_to_the_next() {
+    everywhere(|| {
+        let (sender, receiver) = mpmc::bounded(0);
+        let mut first = Box::pin(receiver.recv_async());
+        assert!(poll(first.as_mut()).is_pending());
+        sender.try_send("item").unwrap();
+        drop(first);
+        assert_eq!(receiver.try_recv(), Ok("item"));
+        // To one that waits already.
+        let mut first = Box::pin(receiver.recv_async());
+        let mut second = Box::pin(receiver.recv_async());
+        assert!(poll(first.as_mut()).is_pending() && poll(second.as_mut()).is_pending());
+        sender.try_send("again").unwrap();
+        drop(first);
+        assert_eq!(poll(second.as_mut()), Poll::Ready(Ok("again")));
+        // It outlives its sender, and a select! finds it.
+        let mut first = Box::pin(receiver.recv_async());
+        assert!(poll(first.as_mut()).is_pending());
+        sender.try_send("last").unwrap();
+        drop((first, sender));
+        select! {
+            recv(receiver) -> item => assert_eq!(item, Ok("last")),
+        }
+        assert!(receiver.recv().is_err());
+    });
+}
+
+/// Counts how many of it there are.
+struct Item(Arc<AtomicUsize>, usize);
+
+impl Item {
+    fn new(alive: &Arc<AtomicUsize>, number: usize) -> Self {
+        alive.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(alive), number)
+    }
+}
+
+impl Drop for Item {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn what_nobody_receives_is_dropped_once() {
+    everywhere(|| {
+        let alive = Arc::new(AtomicUsize::new(0));
+        let (sender, receiver) = mpmc::bounded(0);
+        let mut receiving = Box::pin(receiver.recv_async());
+        assert!(poll(receiving.as_mut()).is_pending());
+        sender.try_send(Item::new(&alive, 0)).ok().unwrap();
+        drop(receiving);
+        assert_eq!(alive.load(Ordering::SeqCst), 1);
+        drop(receiver);
+        assert_eq!(alive.load(Ordering::SeqCst), 0, "put back, and then nobody was left");
+        let (sender, receiver) = mpmc::bounded(1);
+        sender.try_send(Item::new(&alive, 1)).ok().unwrap();
+        let mut sending = Box::pin(sender.send_async(Item::new(&alive, 2)));
+        assert!(poll(sending.as_mut()).is_pending());
+        drop(sending);
+        assert_eq!(alive.load(Ordering::SeqCst), 1);
+        assert_eq!(receiver.recv().unwrap().1, 1);
+        assert!(receiver.try_recv().is_err());
+        drop(sender.send_async(Item::new(&alive, 3)));
+        assert_eq!(alive.load(Ordering::SeqCst), 0);
+    });
+}
+
+/// Receivers of all kinds that give up at any moment: every item arrives once.
+#[test]
+fn a_storm_of_dropped_futures_loses_no_item() {
+    for (count, capacity) in [1, 2]
+        .into_iter()
+        .flat_map(|count| [Some(0), Some(1), None].map(|capacity| (count, capacity)))
+    {
+        within_limit(move || {
+            let runtime = workers(count);
+            const ITEMS: usize = 3000;
+            let (sender, receiver) = capacity.map_or_else(mpmc::unbounded, mpmc::bounded);
+            let sum = Arc::new(AtomicUsize::new(0));
+            let receivers: Vec<_> = (0..6)
+                .map(|kind| {
+                    let (receiver, sum) = (receiver.clone(), Arc::clone(&sum));
+                    let mut random = Random(kind + 77);
+                    let body = move || {
+                        loop {
+                            let mut receiving = pin!(receiver.recv_async());
+                            let wait = Duration::from_micros(random.below(100));
+                            let item = match random.below(3) {
+                                0 => match poll(receiving.as_mut()) {
+                                    Poll::Ready(item) => item,
+                                    Poll::Pending => continue,
+                                },
+                                1 => match receiving.wait_timeout(wait) {
+                                    Ok(item) => item,
+                                    Err(_) => continue,
+                                },
+                                _ => match greenthread::timeout(wait, || receiving.wait()) {
+                                    Ok(item) => item,
+                                    Err(_) => continue,
+                                },
+                            };
+                            match item {
+                                Ok(item) => sum.fetch_add(item, Ordering::SeqCst),
+                                Err(_) => break,
+                            };
+                        }
+                    };
+                    if kind % 3 == 2 {
+                        (None, Some(std::thread::spawn(body)))
+                    } else {
+                        (Some(runtime.spawn(body)), None)
+                    }
+                })
+                .collect();
+            drop(receiver);
+            let senders: Vec<_> = (0..3)
+                .map(|kind| {
+                    let sender = sender.clone();
+                    runtime.spawn(move || {
+                        for item in (0..ITEMS).filter(|item| item % 3 == kind) {
+                            if kind == 0 {
+                                sender.send_async(item).wait().unwrap();
+                            } else {
+                                sender.send(item).unwrap();
+                            }
+                        }
+                    })
+                })
+                .collect();
+            drop(sender);
+            senders.into_iter().for_each(|sender| sender.join().unwrap());
+            for (green, os_thread) in receivers {
+                green.into_iter().for_each(|handle| handle.join().unwrap());
+                os_thread.into_iter().for_each(|handle| handle.join().unwrap());
+            }
+            assert_eq!(sum.load(Ordering::SeqCst), ITEMS * (ITEMS - 1) / 2);
+        });
+    }
+}
+
+#[test]
+fn a_timer_is_received_in_time() {
+    everywhere(|| {
+        let begin = Instant::now();
+        let after = mpmc::after(SHORT);
+        after.recv_async().wait().unwrap();
+        assert!(begin.elapsed() >= SHORT);
+        let tick = mpmc::tick(SHORT);
+        for _ in 0..3 {
+            tick.recv_async().wait().unwrap();
+        }
+        assert!(begin.elapsed() >= SHORT * 4);
+        drop(mpmc::after(Duration::from_secs(1000)).recv_async());
+    });
+}
+
+#[test]
+fn an_event_is_awaited_even_if_it_is_cleared_at_once() {
+    everywhere(|| {
+        let event = Arc::new(Event::new());
+        let mut happening = pin!(event.wait_async());
+        assert!(poll(happening.as_mut()).is_pending());
+        let mut dropped = Box::pin(event.wait_async());
+        assert!(poll(dropped.as_mut()).is_pending());
+        drop(dropped);
+        event.set();
+        event.clear();
+        assert!(poll(happening.as_mut()).is_ready());
+        assert!(event.wait_async().wait_timeout(SHORT).is_err());
+        event.set();
+        event.wait_async().wait();
+    });
+}
+
+#[test]
+fn permits_are_handed_over_in_turn_and_come_back_from_dropped_futures() {
+    everywhere(|| {
+        let semaphore = Arc::new(Semaphore::new(1));
+        semaphore.acquire_async().wait();
+        let mut first = Box::pin(semaphore.acquire_async());
+        let mut second = Box::pin(semaphore.acquire_many_async(1));
+        assert!(poll(first.as_mut()).is_pending() && poll(second.as_mut()).is_pending());
+        semaphore.release();
+        assert!(!semaphore.try_acquire(), "it is the first one's");
+        assert!(poll(second.as_mut()).is_pending());
+        drop(first);
+        assert!(poll(second.as_mut()).is_ready());
+        drop(second);
+        assert_eq!(semaphore.available(), 0);
+        semaphore.release();
+        assert_eq!(semaphore.available(), 1);
+        let permit = semaphore.access_async().wait();
+        let other = Arc::clone(&semaphore);
+        let waits = spawn(move || drop(other.access()));
+        sleep(SHORT);
+        drop(permit);
+        waits.join().unwrap();
+        assert_eq!(semaphore.available(), 1);
+    });
+}
+
+#[test]
+fn a_storm_of_dropped_futures_loses_no_permit() {
+    for count in [1, 2] {
+        within_limit(move || {
+            let runtime = workers(count);
+            let semaphore = Arc::new(Semaphore::new(2));
+            let users: Vec<_> = (0..8)
+                .map(|kind| {
+                    let semaphore = Arc::clone(&semaphore);
+                    let mut random = Random(kind + 5);
+                    runtime.spawn(move || {
+                        for _ in 0..500 {
+                            let mut acquiring = pin!(semaphore.acquire_async());
+                            let wait = Duration::from_micros(random.below(60));
+                            let got = match random.below(3) {
+                                0 => poll(acquiring.as_mut()).is_ready(),
+                                1 => acquiring.wait_timeout(wait).is_ok(),
+                                _ => greenthread::timeout(wait, || acquiring.wait()).is_ok(),
+                            };
+                            if got {
+                                yield_now();
+                                semaphore.release();
+                            }
+                        }
+                    })
+                })
+                .collect();
+            users.into_iter().for_each(|user| user.join().unwrap());
+            assert_eq!(semaphore.available(), 2);
+        });
+    }
+}
+
+#[test]
+fn queues_serve_async_code_and_green_threads() {
+    everywhere(|| {
+        let queue = Arc::new(Queue::with_capacity(1));
+        let other = Arc::clone(&queue);
+        let producer = spawn(move || {
+            (0..20).for_each(|i| block_on(other.put_async(i)).unwrap());
+            other.shutdown();
+        });
+        let mut items = Vec::new();
+        while let Ok(item) = queue.get_async().wait() {
+            items.push(item);
+        }
+        producer.join().unwrap();
+        assert_eq!(items, (0..20).collect::<Vec<_>>());
+        assert_eq!(queue.put_async(9).wait().unwrap_err().0, 9);
+        let smallest = PriorityQueue::new();
+        let last = LifoQueue::new();
+        for i in [3, 1, 2] {
+            smallest.put_async(i).wait().unwrap();
+            last.put_async(i).wait().unwrap();
+        }
+        assert_eq!(smallest.get_async().wait(), Ok(1));
+        assert_eq!(last.get_async().wait(), Ok(2));
+        // One that is dropped after its notification passes it on.
+        let queue = Queue::new();
+        let mut first = Box::pin(queue.get_async());
+        let mut second = Box::pin(queue.get_async());
+        let (woken, waker) = counted();
+        let mut context = Context::from_waker(&waker);
+        assert!(first.as_mut().poll(&mut context).is_pending());
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        queue.put(1).unwrap();
+        assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+        drop(first);
+        assert_eq!(woken.0.load(Ordering::SeqCst), 2);
+        assert_eq!(poll(second.as_mut()), Poll::Ready(Ok(1)));
+    });
+}
+
+struct Counted(AtomicUsize);
+
+impl Wake for Counted {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn counted() -> (Arc<Counted>, Waker) {
+    let counted = Arc::new(Counted(AtomicUsize::new(0)));
+    (Arc::clone(&counted), Waker::from(counted))
+}
+
+/// Uses what wakes it, in the middle of the wake-up.
+struct Meddler(Box<dyn Fn() + Send + Sync>);
+
+impl Wake for Meddler {
+    fn wake(self: Arc<Self>) {
+        (self.0)();
+    }
+}
+
+#[test]
+fn a_waker_may_use_what_it_is_woken_by() {
+    on_all_runtimes(|| {
+        let event = Arc::new(Event::new());
+        let semaphore = Arc::new(Semaphore::new(0));
+        let (sender, receiver) = mpmc::bounded::<u8>(0);
+        let calls = Arc::new(AtomicUsize::new(0));
+        let meddle = {
+            let (event, semaphore, receiver) =
+                (Arc::clone(&event), Arc::clone(&semaphore), receiver.clone());
+            let calls = Arc::clone(&calls);
+            move || {
+                calls.fetch_add(1, Ordering::SeqCst);
+                event.set();
+                semaphore.release();
+                let _ = semaphore.try_acquire();
+                let _ = receiver.try_recv();
+                // It may even wait.
+                yield_now();
+                let (one, other) = (Arc::new(Event::new()), Arc::clone(&event));
+                let gate = Arc::clone(&one);
+                let waits = spawn(move || {
+                    gate.wait();
+                    other.clear();
+                });
+                one.set();
+                waits.join().unwrap();
+            }
+        };
+        let waker = Waker::from(Arc::new(Meddler(Box::new(meddle))));
+        let mut context = Context::from_waker(&waker);
+        let mut happening = [(); 3].map(|()| Box::pin(event.wait_async()));
+        happening.iter_mut().for_each(|one| assert!(one.as_mut().poll(&mut context).is_pending()));
+        event.set();
+        let mut acquiring = [(); 3].map(|()| Box::pin(semaphore.acquire_async()));
+        acquiring.iter_mut().for_each(|one| assert!(one.as_mut().poll(&mut context).is_pending()));
+        semaphore.release_many(3);
+        let mut receiving = [(); 3].map(|()| Box::pin(receiver.recv_async()));
+        receiving.iter_mut().for_each(|one| assert!(one.as_mut().poll(&mut context).is_pending()));
+        drop(sender);
+        until(|| calls.load(Ordering::SeqCst) >= 9);
+        drop((acquiring, receiving));
+    });
+}
+
+#[test]
+fn streams_are_iterators_and_green_threads_are_streams() {
+    everywhere(|| {
+        let squares = future::stream(|items| {
+            for i in 0..5 {
+                yield_now();
+                items.send(i * i).unwrap();
+            }
+        });
+        assert_eq!(future::iter(squares).collect::<Vec<_>>(), [0, 1, 4, 9, 16]);
+        let (sender, receiver) = mpmc::bounded(1);
+        let other = spawn(move || (0..5).try_for_each(|i| sender.send(i)));
+        assert_eq!(future::iter(receiver.into_stream()).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+        other.join().unwrap().unwrap();
+        // What the code panics with goes on to who asks for the items.
+        let fails = future::stream(|items| {
+            items.send(1).unwrap();
+            std::panic::resume_unwind(Box::new("half way"));
+        });
+        let mut items = future::iter(fails);
+        assert_eq!(items.next(), Some(1));
+        let next = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| items.next()));
+        assert_eq!(*next.unwrap_err().downcast::<&str>().unwrap(), "half way");
+        assert_eq!(items.next(), None);
+        // Where nobody asks any more, the code ends.
+        let ended = Arc::new(Event::new());
+        let end = Arc::clone(&ended);
+        let endless = future::stream(move |items| {
+            let _drop = crate::support::OnDrop(|| end.set());
+            (0..).try_for_each(|i| items.send(i)).unwrap_err();
+        });
+        assert_eq!(future::iter(endless).take(3).sum::<i32>(), 3);
+        ended.wait();
+        let mut over = pin!(future::stream(|_: &mpmc::Sender<()>| ()));
+        let mut context = Context::from_waker(Waker::noop());
+        until(|| matches!(over.as_mut().poll_next(&mut context), Poll::Ready(None)));
+    });
+}
