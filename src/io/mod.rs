@@ -24,6 +24,7 @@ mod poll;
 mod retry;
 mod socket;
 mod stdin;
+mod stdin_buffer;
 mod stdout;
 mod wait;
 

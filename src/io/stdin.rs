@@ -1,17 +1,21 @@
 //! Standard input.
 #![forbid(unsafe_code)]
 
+use super::stdin_buffer::Buffer;
 use super::wait_readable;
 use crate::runtime::blocking::{self, Kind};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::sys::file;
 use crate::thread::shield;
 use std::fmt;
-use std::io::{self, BufRead, BufReader, IoSliceMut, IsTerminal, Lines, Read};
+use std::io::{self, BufRead, IoSliceMut, IsTerminal, Lines, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::LazyLock;
 
 /// Standard input, as [`std::io::Stdin`]: waiting for it suspends only the green thread. One buffer belongs to all handles.
+///
+/// A kill or a timeout that ends a read of a line, of a string or of so many bytes takes nothing along: what has come by then
+/// is there for the next read. What [`Read::read_to_end`] has got by then is in its vector.
 ///
 /// It is not std's buffer: a program should read by this one or by std's, not both. Where another process reads the same
 /// terminal or FIFO and takes what this one was told is there, the worker is held up until there is more.
@@ -27,10 +31,10 @@ pub struct Stdin(std::io::Stdin);
 
 /// Standard input, locked: made by [`Stdin::lock`]. Others wait for it as green threads do.
 pub struct StdinLock<'a> {
-    buffer: MutexGuard<'a, BufReader<Raw>>,
+    buffer: MutexGuard<'a, Buffer<Raw>>,
 }
 
-static STDIN: LazyLock<Mutex<BufReader<Raw>>> = LazyLock::new(|| Mutex::new(BufReader::new(Raw)));
+static STDIN: LazyLock<Mutex<Buffer<Raw>>> = LazyLock::new(|| Mutex::new(Buffer::new(Raw)));
 
 /// A handle to standard input.
 pub fn stdin() -> Stdin {
@@ -139,6 +143,18 @@ impl Read for StdinLock<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.buffer.read(buf)
     }
+
+    fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
+        self.buffer.read_to_end(buf)
+    }
+
+    fn read_to_string(&mut self, buf: &mut String) -> io::Result<usize> {
+        self.buffer.read_to_string(buf)
+    }
+
+    fn read_exact(&mut self, buf: &mut [u8]) -> io::Result<()> {
+        self.buffer.read_exact(buf)
+    }
 }
 
 impl BufRead for StdinLock<'_> {
@@ -148,6 +164,14 @@ impl BufRead for StdinLock<'_> {
 
     fn consume(&mut self, amount: usize) {
         self.buffer.consume(amount);
+    }
+
+    fn read_until(&mut self, end: u8, buf: &mut Vec<u8>) -> io::Result<usize> {
+        self.buffer.read_until(end, buf)
+    }
+
+    fn read_line(&mut self, buf: &mut String) -> io::Result<usize> {
+        self.buffer.read_line(buf)
     }
 }
 

@@ -2,9 +2,11 @@
 #![forbid(unsafe_code)]
 
 use super::error::{TaskDoneError, TryGetError, TryPutError};
+use crate::runtime::dropping::drop_each;
 use crate::runtime::park::{self, Reason};
-use crate::sync::gate::Gate;
+use crate::sync::gate::{Gate, Waited};
 use parking_lot::{Mutex, MutexGuard};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Looks at a lock that is held for moments only.
@@ -13,10 +15,15 @@ const SPINS: u32 = 100;
 /// The order in which items are given out.
 pub(super) trait Store {
     type Item;
+    /// Whether it calls the user's code to find the order.
+    const ASKS_USERS: bool;
 
-    fn insert(&mut self, item: Self::Item);
+    /// Takes the item out of the `Option`, or unwinds and has changed nothing.
+    fn insert(&mut self, item: &mut Option<Self::Item>);
+    /// Takes the next item out, or unwinds and has changed nothing.
     fn take(&mut self) -> Option<Self::Item>;
     fn count(&self) -> usize;
+    fn into_items(self) -> impl Iterator<Item = Self::Item>;
 }
 
 #[derive(Debug, Default)]
@@ -24,6 +31,8 @@ struct State<S> {
     store: S,
     /// Items put and not done.
     unfinished: usize,
+    /// Items that were ever put.
+    put: u64,
     shut_down: bool,
 }
 
@@ -31,6 +40,8 @@ struct State<S> {
 #[derive(Debug)]
 pub(super) struct Core<S> {
     state: Mutex<State<S>>,
+    /// Who holds the lock and is in the user's code, by its id.
+    asks: AtomicU64,
     capacity: Option<usize>,
     items: Gate,
     room: Gate,
@@ -41,6 +52,7 @@ impl<S: Store + Default> Core<S> {
     pub(super) fn new(capacity: Option<usize>) -> Self {
         Self {
             state: Mutex::default(),
+            asks: AtomicU64::new(0),
             capacity,
             items: Gate::new(),
             room: Gate::new(),
@@ -58,8 +70,36 @@ impl<S: Store + Default> Core<S> {
                 }
                 std::hint::spin_loop();
             }
+            assert!(
+                !S::ASKS_USERS || self.asks.load(Ordering::Relaxed) != park::own_task().id(),
+                "the order of a queue's items must not use the queue itself"
+            );
             park::give_way();
         }
+    }
+
+    /// Calls what may call the user's code. It may unwind, and then has changed nothing.
+    fn ask<R>(&self, of_user: impl FnOnce() -> R) -> R {
+        struct Asked<'a>(&'a AtomicU64);
+
+        impl Drop for Asked<'_> {
+            fn drop(&mut self) {
+                self.0.store(0, Ordering::Relaxed);
+            }
+        }
+
+        if !S::ASKS_USERS {
+            return of_user();
+        }
+        self.asks.store(park::own_task().id(), Ordering::Relaxed);
+        let _asked = Asked(&self.asks);
+        of_user()
+    }
+
+    fn insert(&self, state: &mut State<S>, item: &mut Option<S::Item>) {
+        self.ask(|| state.store.insert(item));
+        state.unfinished += 1;
+        state.put += 1;
     }
 
     fn has_room(&self, state: &State<S>) -> bool {
@@ -81,8 +121,19 @@ impl<S: Store + Default> Core<S> {
             if !self.has_room(&state) {
                 return Err(TryPutError::Full(item));
             }
-            state.store.insert(item);
-            state.unfinished += 1;
+            let mut item = Some(item);
+            if !S::ASKS_USERS {
+                self.insert(&mut state, &mut item);
+            } else if let Err(payload) = park::catch(|| self.insert(&mut state, &mut item)) {
+                drop(state);
+                // The room is left to the next.
+                self.room.notify_one();
+                // Not by the unwind: there a destructor that panics would end the process.
+                if let Err(second) = park::catch(|| drop(item)) {
+                    std::mem::forget(second);
+                }
+                park::resume(payload);
+            }
         }
         self.items.notify_one();
         Ok(())
@@ -99,10 +150,18 @@ impl<S: Store + Default> Core<S> {
                 Err(TryPutError::Full(item)) if in_time => item,
                 done => return done,
             };
-            in_time = self.room.wait(Reason::Queue, deadline, || {
+            let may_put = || {
                 let state = self.lock();
                 state.shut_down || self.has_room(&state)
-            });
+            };
+            match self.room.wait_holding(Reason::Queue, deadline, may_put) {
+                Waited::Again => {}
+                Waited::TimedOut => in_time = false,
+                Waited::Killed => {
+                    drop(item);
+                    park::raise_kill();
+                }
+            }
         }
     }
 
@@ -115,14 +174,28 @@ impl<S: Store + Default> Core<S> {
     fn get_now(&self) -> Result<S::Item, TryGetError> {
         let item = {
             let mut state = self.lock();
-            match state.store.take() {
-                Some(item) => item,
-                None if state.shut_down => return Err(TryGetError::ShutDown),
-                None => return Err(TryGetError::Empty),
+            match self.take(&mut state) {
+                Ok(Some(item)) => item,
+                Ok(None) if state.shut_down => return Err(TryGetError::ShutDown),
+                Ok(None) => return Err(TryGetError::Empty),
+                Err(payload) => {
+                    drop(state);
+                    // The item is left to the next.
+                    self.items.notify_one();
+                    park::resume(payload);
+                }
             }
         };
         self.room.notify_one();
         Ok(item)
+    }
+
+    fn take(&self, state: &mut State<S>) -> std::thread::Result<Option<S::Item>> {
+        if S::ASKS_USERS {
+            park::catch(|| self.ask(|| state.store.take()))
+        } else {
+            Ok(state.store.take())
+        }
     }
 
     pub(super) fn get(&self, deadline: Option<Instant>) -> Result<S::Item, TryGetError> {
@@ -177,7 +250,7 @@ impl<S: Store + Default> Core<S> {
         self.items.notify_all();
         self.room.notify_all();
         self.idle.notify_all();
-        drop(dropped);
+        drop_each(dropped.into_items().map(|item| || drop(item)));
     }
 
     pub(super) fn items(&self) -> &Gate {

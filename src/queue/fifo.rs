@@ -45,8 +45,10 @@ face!(Queue<T>);
 impl<T> Store for VecDeque<T> {
     type Item = T;
 
-    fn insert(&mut self, item: T) {
-        self.push_back(item);
+    const ASKS_USERS: bool = false;
+
+    fn insert(&mut self, item: &mut Option<T>) {
+        self.extend(item.take());
     }
 
     fn take(&mut self) -> Option<T> {
@@ -55,5 +57,9 @@ impl<T> Store for VecDeque<T> {
 
     fn count(&self) -> usize {
         self.len()
+    }
+
+    fn into_items(self) -> impl Iterator<Item = T> {
+        self.into_iter()
     }
 }

@@ -29,8 +29,10 @@ face!(LifoQueue<T>);
 impl<T> Store for Vec<T> {
     type Item = T;
 
-    fn insert(&mut self, item: T) {
-        self.push(item);
+    const ASKS_USERS: bool = false;
+
+    fn insert(&mut self, item: &mut Option<T>) {
+        self.extend(item.take());
     }
 
     fn take(&mut self) -> Option<T> {
@@ -39,5 +41,9 @@ impl<T> Store for Vec<T> {
 
     fn count(&self) -> usize {
         self.len()
+    }
+
+    fn into_items(self) -> impl Iterator<Item = T> {
+        self.into_iter()
     }
 }

@@ -7,7 +7,6 @@ use super::{GetError, PutError, TaskDoneError, TryGetError, TryPutError};
 use crate::sync::gate::Gate;
 use crate::sys::time::deadline_after;
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -35,53 +34,113 @@ struct Ranked<T> {
     number: u64,
 }
 
-impl<T: Ord> Ord for Ranked<T> {
-    /// The greatest comes out of the heap first: the smallest item, of equal ones the earliest.
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.item.cmp(&self.item).then(other.number.cmp(&self.number))
+impl<T: Ord> Ranked<T> {
+    /// Whether it is to be given out before the other. Calls the user's code.
+    fn is_before(&self, other: &Self) -> bool {
+        match self.item.cmp(&other.item) {
+            Ordering::Equal => self.number < other.number,
+            order => order == Ordering::Less,
+        }
     }
 }
 
-impl<T: Ord> PartialOrd for Ranked<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<T: Ord> PartialEq for Ranked<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl<T: Ord> Eq for Ranked<T> {}
-
+/// A binary heap. std's cannot be used: where the order of the items panics, waits or is killed half-way, it has taken an item
+/// out already, or let one in. Here all comparisons come first, and what follows them is no user's code.
 #[derive(Debug)]
 struct Heap<T> {
-    heap: BinaryHeap<Ranked<T>>,
+    /// No child, at `2 * i + 1` and `2 * i + 2`, is before its parent at `i`.
+    items: Vec<Ranked<T>>,
     /// How many items were ever put.
     count: u64,
 }
 
-impl<T: Ord> Default for Heap<T> {
+impl<T> Default for Heap<T> {
     fn default() -> Self {
-        Self { heap: BinaryHeap::new(), count: 0 }
+        Self { items: Vec::new(), count: 0 }
     }
 }
 
 impl<T: Ord> Store for Heap<T> {
     type Item = T;
+    const ASKS_USERS: bool = true;
 
-    fn insert(&mut self, item: T) {
-        self.heap.push(Ranked { item, number: self.count });
+    fn insert(&mut self, item: &mut Option<T>) {
+        let Some(new) = item.take() else { return };
+        let new = Ranked { item: new, number: self.count };
+        let new = Returning { ranked: Some(new), to: item };
+        // Those above its place at the end that it is before move down by one.
+        let mut passed = 0;
+        let mut at = self.items.len();
+        while at > 0 && new.get().is_before(&self.items[(at - 1) / 2]) {
+            at = (at - 1) / 2;
+            passed += 1;
+        }
+        let mut at = self.items.len();
+        self.items.push(new.keep());
+        for _ in 0..passed {
+            self.items.swap(at, (at - 1) / 2);
+            at = (at - 1) / 2;
+        }
         self.count += 1;
     }
 
     fn take(&mut self) -> Option<T> {
-        self.heap.pop().map(|ranked| ranked.item)
+        let last = self.items.len().checked_sub(1)?;
+        // The last comes to the place of the first, and goes down to where it belongs.
+        let mut path = [0usize; usize::BITS as usize];
+        let mut depth = 0;
+        let mut at = 0;
+        loop {
+            let mut child = 2 * at + 1;
+            if child >= last {
+                break;
+            }
+            if child + 1 < last && self.items[child + 1].is_before(&self.items[child]) {
+                child += 1;
+            }
+            if !self.items[child].is_before(&self.items[last]) {
+                break;
+            }
+            path[depth] = child;
+            depth += 1;
+            at = child;
+        }
+        let first = self.items.swap_remove(0);
+        let mut at = 0;
+        for child in &path[..depth] {
+            self.items.swap(at, *child);
+            at = *child;
+        }
+        Some(first.item)
     }
 
     fn count(&self) -> usize {
-        self.heap.len()
+        self.items.len()
+    }
+
+    fn into_items(self) -> impl Iterator<Item = T> {
+        self.items.into_iter().map(|ranked| ranked.item)
+    }
+}
+
+/// A new item on its way: goes back where it came from if a comparison unwinds.
+struct Returning<'a, T> {
+    ranked: Option<Ranked<T>>,
+    to: &'a mut Option<T>,
+}
+
+impl<T> Returning<'_, T> {
+    fn get(&self) -> &Ranked<T> {
+        self.ranked.as_ref().expect("it has not been kept")
+    }
+
+    fn keep(mut self) -> Ranked<T> {
+        self.ranked.take().expect("it has not been kept")
+    }
+}
+
+impl<T> Drop for Returning<'_, T> {
+    fn drop(&mut self) {
+        *self.to = self.ranked.take().map(|ranked| ranked.item);
     }
 }

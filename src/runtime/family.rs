@@ -54,7 +54,7 @@ impl Family {
         let mut daemons = self.daemons.lock();
         daemons.living.insert(task.id(), task.clone());
         if daemons.ending {
-            task.kill();
+            task.end();
         }
     }
 

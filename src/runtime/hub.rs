@@ -728,7 +728,7 @@ impl Hub {
         all.extend(self.delayed.borrow().tasks().cloned());
         all.extend(self.stackless.borrow().tasks().cloned());
         for task in all {
-            task.kill();
+            task.end();
         }
     }
 

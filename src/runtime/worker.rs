@@ -34,7 +34,7 @@ pub(crate) fn run(hub: &Hub, over: impl Fn() -> bool) {
     let start = |hub: &Hub, task: TaskRef| {
         // The end is looked for now and then only, but a task that comes after it must not run.
         if hub.scheduler.phase() != Phase::Running {
-            task.kill();
+            task.end();
         }
         hub.start(task)
     };
@@ -52,7 +52,7 @@ pub(crate) fn wind_down(hub: &Hub, give_up: impl Fn() -> bool) -> Vec<String> {
     turn(
         hub,
         |hub, task| {
-            task.kill();
+            task.end();
             hub.start(task)
         },
         over,

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 /// Suspends the calling green thread until its [`Thread::unpark`](crate::thread::Thread::unpark), as [`std::thread::park`];
 /// blocks an OS thread. Returns at once if that was called since the last `park`. Does not return for any other reason.
 ///
+/// A kill or a timeout that ends it uses no permit up: one that comes in the same moment is there for the next `park`.
+///
 /// The token is apart from the one of `std::thread::park` and from what this library waits with inside.
 ///
 /// # Examples
@@ -34,17 +36,14 @@ pub(super) fn park_until(deadline: Option<Instant>) {
         return;
     }
     let parker = Parker::new();
-    task.set_parked(Some(parker.waiter()));
-    // Whoever leaves a permit looks for the waiter afterwards.
-    let wake = if task.take_permit() {
-        Wake::Notified
-    } else {
-        let wake = parker.park(Reason::Park, deadline);
-        task.take_permit();
-        wake
-    };
-    task.set_parked(None);
-    if wake == Wake::Killed {
+    if !task.await_permit(parker.waiter()) {
+        return;
+    }
+    if parker.park(Reason::Park, deadline) == Wake::Killed {
+        // A permit that came in the same moment stays for the next `park`.
+        task.forget_waiter();
         park::raise_kill();
     }
+    task.forget_waiter();
+    task.take_permit();
 }

@@ -5,7 +5,7 @@ use super::{JoinError, JoinHandle, LocalJoinHandle, ScopedJoinHandle, Thread, Th
 use crate::runtime::finished::Finished;
 use crate::runtime::park;
 use crate::sys::time::deadline_after;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -66,6 +66,9 @@ impl<H: Handle> Handle for &H {
 struct Watched<H: Handle> {
     handles: Vec<Option<H>>,
     left: usize,
+    /// Those that had ended before the first end that is waited for, in the order given.
+    ended: VecDeque<usize>,
+    /// The others as they end; some of `ended` may be there too.
     finished: Arc<Finished>,
 }
 
@@ -89,25 +92,33 @@ impl<H: Handle> Watched<H> {
                 different.push(Some(handle));
             }
         }
-        let finished = Arc::new(Finished::default());
         let left = different.len();
-        // Those that have ended come first: they are looked at before any other can tell of its end.
-        let mut running = Vec::new();
-        for (number, handle) in different.iter().enumerate() {
-            match handle {
-                Some(handle) if is_awaited(handle.thread()) => running.push(number),
-                _ => finished.push(number),
-            }
-        }
-        let watched = Self { handles: different, left, finished };
-        for number in running {
-            if let Some(handle) = &watched.handles[number]
-                && !handle.thread().task().watch(&watched.finished, number)
+        let finished = Arc::new(Finished::default());
+        let mut watched = Self { handles: different, left, ended: VecDeque::new(), finished };
+        for (number, handle) in watched.handles.iter().enumerate() {
+            if let Some(handle) = handle
+                && is_awaited(handle.thread())
             {
-                watched.finished.push(number);
+                handle.thread().task().watch(&watched.finished, number);
             }
         }
-        watched
+        // All are watched by now. While some are looked at others end, so only two looks that see the same show one moment.
+        loop {
+            let ended = watched.have_ended();
+            if ended.len() == watched.ended.len() {
+                return watched;
+            }
+            watched.ended = ended;
+        }
+    }
+
+    fn have_ended(&self) -> VecDeque<usize> {
+        let handles = self.handles.iter().enumerate();
+        let has_ended = |handle: &H| !is_awaited(handle.thread());
+        handles
+            .filter(|(_, handle)| handle.as_ref().is_some_and(has_ended))
+            .map(|(number, _)| number)
+            .collect()
     }
 
     /// The next one that has ended. `None` where none is left, or the deadline came first.
@@ -115,9 +126,18 @@ impl<H: Handle> Watched<H> {
         if self.left == 0 {
             return None;
         }
-        let number = self.finished.next(deadline)?;
-        self.left -= 1;
-        self.handles[number].take()
+        loop {
+            let number = match self.ended.pop_front() {
+                Some(number) => number,
+                None => self.finished.next(deadline)?,
+            };
+            // Unless it was among those that had ended.
+            if let Some(handle) = self.handles[number].take() {
+                self.left -= 1;
+                handle.thread().task().settle();
+                return Some(handle);
+            }
+        }
     }
 
     /// Those that have not been given out, in their order.

@@ -11,6 +11,7 @@ mod future;
 mod generator;
 mod greenlet;
 mod group;
+mod interruptions;
 mod io;
 mod local;
 mod net;

@@ -1,10 +1,12 @@
 //! `greenthread::queue`.
 
+use crate::support;
 use crate::sync::{LONG, Random, SHORT, runtime};
 use greenthread::queue::{LifoQueue, PriorityQueue, Queue, TryGetError, TryPutError};
 use greenthread::sync::Arc;
 use greenthread::{sleep, spawn, yield_now};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 #[test]
@@ -266,4 +268,159 @@ fn shutting_down_wakes_everybody() {
         }
     };
     greenthread::Runtime::new_current_thread().unwrap().run_local(main).unwrap();
+}
+
+/// Compares by its number; some numbers make trouble.
+#[derive(Debug, PartialEq, Eq)]
+struct Touchy(u32);
+
+/// Panics when it is compared.
+const GRIM: u32 = 1000;
+/// Waits when it is compared.
+const SLOW: u32 = 2000;
+
+impl PartialOrd for Touchy {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Touchy {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        match self.0.max(other.0) {
+            GRIM => panic!("not to be compared"),
+            SLOW => greenthread::sleep(support::FOR_EVER),
+            _ => {}
+        }
+        self.0.cmp(&other.0)
+    }
+}
+
+#[test]
+fn an_order_that_panics_or_is_killed_changes_nothing() {
+    support::on_all_runtimes(|| {
+        let queue = Arc::new(PriorityQueue::new());
+        for number in [5, 3, 8, 1, 9, 2] {
+            queue.put(Touchy(number)).unwrap();
+        }
+        let put = catch_unwind(AssertUnwindSafe(|| queue.put(Touchy(GRIM))));
+        assert!(put.is_err());
+        assert_eq!((queue.len(), queue.unfinished()), (6, 6));
+        let putter = {
+            let queue = Arc::clone(&queue);
+            greenthread::spawn(move || queue.put(Touchy(SLOW)).unwrap())
+        };
+        (0..3).for_each(|_| greenthread::yield_now());
+        putter.kill();
+        assert!(putter.join().unwrap_err().is_killed());
+        assert_eq!((queue.len(), queue.unfinished()), (6, 6));
+        let numbers: Vec<_> = std::iter::from_fn(|| queue.try_get().ok()).map(|it| it.0).collect();
+        assert_eq!(numbers, [1, 2, 3, 5, 8, 9]);
+        (0..6).for_each(|_| queue.task_done().unwrap());
+        assert!(queue.join_timeout(Duration::ZERO));
+    });
+}
+
+/// Whoever waits for an item gets the one that an order kept from another.
+#[test]
+fn an_item_that_an_order_keeps_back_goes_to_the_next() {
+    struct Once(u32, Arc<AtomicBool>);
+    impl PartialEq for Once {
+        fn eq(&self, other: &Self) -> bool {
+            self.0 == other.0
+        }
+    }
+    impl Eq for Once {}
+    impl PartialOrd for Once {
+        fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+    impl Ord for Once {
+        fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+            assert!(!self.1.swap(false, Ordering::SeqCst), "for once");
+            self.0.cmp(&other.0)
+        }
+    }
+    support::on_all_runtimes(|| {
+        let panics = Arc::new(AtomicBool::new(false));
+        let queue = Arc::new(PriorityQueue::new());
+        for number in [4, 1, 3, 2] {
+            queue.put(Once(number, Arc::clone(&panics))).unwrap();
+        }
+        panics.store(true, Ordering::SeqCst);
+        let got = catch_unwind(AssertUnwindSafe(|| queue.get()));
+        assert!(got.is_err());
+        let numbers: Vec<_> = std::iter::from_fn(|| queue.try_get().ok()).map(|it| it.0).collect();
+        assert_eq!(numbers, [1, 2, 3, 4]);
+        assert_eq!(queue.unfinished(), 4);
+    });
+}
+
+#[test]
+fn an_order_that_uses_its_own_queue_is_told_so() {
+    struct Own(u32, Arc<PriorityQueue<Own>>);
+    impl PartialEq for Own {
+        fn eq(&self, other: &Self) -> bool {
+            self.0 == other.0
+        }
+    }
+    impl Eq for Own {}
+    impl PartialOrd for Own {
+        fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+    impl Ord for Own {
+        fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+            self.1.len().cmp(&(other.0 as usize))
+        }
+    }
+    support::on_all_runtimes(|| {
+        let queue = Arc::new(PriorityQueue::new());
+        queue.put(Own(1, Arc::clone(&queue))).unwrap();
+        let item = Own(2, Arc::clone(&queue));
+        let put = catch_unwind(AssertUnwindSafe(|| queue.put(item)));
+        let message = put.unwrap_err();
+        let message = message.downcast_ref::<&str>().unwrap();
+        assert_eq!(*message, "the order of a queue's items must not use the queue itself");
+        assert_eq!((queue.len(), queue.unfinished()), (1, 1));
+        queue.shutdown_now();
+    });
+}
+
+#[test]
+fn a_priority_queue_gives_what_a_sorted_list_would() {
+    let mut random = support::Random(7);
+    let (queue, mut model) = (PriorityQueue::new(), Vec::new());
+    for number in 0..5000u64 {
+        if random.below(5) < 3 {
+            let item = (random.below(20), number);
+            queue.put(item).unwrap();
+            model.push(item);
+        } else {
+            model.sort_unstable();
+            let first = (!model.is_empty()).then(|| model.remove(0));
+            assert_eq!(queue.try_get().ok(), first);
+        }
+        assert_eq!(queue.len(), model.len());
+    }
+}
+
+/// Items that are dropped by a shutdown are dropped one by one, whatever one of them does.
+#[test]
+fn a_shutdown_drops_items_whose_destructors_panic() {
+    struct Grim<'a>(&'a AtomicUsize);
+    impl Drop for Grim<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            panic!("grim");
+        }
+    }
+    let dropped = AtomicUsize::new(0);
+    let queue = Queue::new();
+    (0..3).for_each(|_| assert!(queue.put(Grim(&dropped)).is_ok()));
+    let shut = catch_unwind(AssertUnwindSafe(|| queue.shutdown_now()));
+    assert!(shut.is_err() && queue.is_empty());
+    assert_eq!(dropped.load(Ordering::SeqCst), 3);
 }

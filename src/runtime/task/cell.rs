@@ -65,7 +65,7 @@ pub(crate) fn drop_quietly<T>(value: T) {
 #[cold]
 unsafe fn call_links(task: &TaskRef, result: *const ()) {
     while let Some(link) = task.next_link() {
-        task.forget_kill();
+        task.forget_kills_of_body();
         task.set_unwinding(false);
         // SAFETY: as the caller promises; the links of a task are made for its `T`.
         let called = catch_unwind(AssertUnwindSafe(|| unsafe { link.call(result) }));

@@ -153,6 +153,13 @@ impl TaskRef {
         true
     }
 
+    /// For who was told of the end by what [`watch`](Self::watch) asked for: from here on [`is_done`](Self::is_done) says so.
+    pub(crate) fn settle(&self) {
+        if !self.is_done() {
+            drop(self.header().completion.lock());
+        }
+    }
+
     /// Takes back what [`watch`](Self::watch) asked for.
     pub(crate) fn unwatch(&self, finished: &Arc<Finished>) {
         if let Some(more) = &mut self.header().completion.lock().more {
@@ -167,6 +174,10 @@ impl TaskRef {
         header.reservation.replace(Reservation::NONE).release();
         let (first, more) = {
             let mut completion = header.completion.lock();
+            // Those who watch several are told in the order of the ends: before anybody can see this one.
+            if let Some(more) = &mut completion.more {
+                more.watchers.drain(..).for_each(|(finished, number)| finished.push(number));
+            }
             header.done.store(true, Ordering::Release);
             if header.flags.load(Ordering::Relaxed) & KILLED != 0 {
                 INTERRUPTIONS.fetch_sub(1, Ordering::SeqCst);
@@ -178,7 +189,6 @@ impl TaskRef {
         }
         if let Some(more) = more {
             more.waiters.into_iter().for_each(|waiter| waiter.unpark());
-            more.watchers.into_iter().for_each(|(finished, number)| finished.push(number));
         }
         if let Some(family) = header.family.get() {
             family.leave(self);

@@ -34,6 +34,8 @@ pub(super) const VALUES: u32 = 1 << 13;
 pub(super) const PAUSED: u32 = 1 << 14;
 /// Nothing is left that a kill could end. Set under the lock.
 pub(super) const OVER: u32 = 1 << 15;
+/// The body has ended and its links are called: a kill was for the body. Set under the lock.
+pub(super) const LINKING: u32 = 1 << 16;
 
 #[cfg(test)]
 #[test]
@@ -55,6 +57,7 @@ fn each_flag_has_a_bit_of_its_own() {
         SCOPED,
         PAUSED,
         OVER,
+        LINKING,
     ];
     assert_eq!(all.iter().sum::<u32>().count_ones() as usize, all.len());
 }

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::flags::{CUT_SHORT, INTERRUPTED, KILLED, LIMITED, OVER, SHIELDED, UNWINDING};
+use super::flags::{CUT_SHORT, INTERRUPTED, KILLED, LIMITED, LINKING, OVER, SHIELDED, UNWINDING};
 use super::task_ref::TaskRef;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -27,15 +27,25 @@ pub(crate) struct Limit {
 }
 
 impl TaskRef {
-    /// Makes the task end at its next suspension point, or now if it is suspended at one.
+    /// Makes the task end at its next suspension point, or now if it is suspended at one. Where the body has ended, its links
+    /// are not disturbed.
     pub(crate) fn kill(&self) {
+        self.kill_unless(OVER | LINKING);
+    }
+
+    /// As [`kill`](Self::kill), and links are ended too: for the end of a runtime.
+    pub(crate) fn end(&self) {
+        self.kill_unless(OVER);
+    }
+
+    fn kill_unless(&self, immune: u32) {
         let header = self.header();
         let sleeps = {
             // Under the lock, so that a task is counted only while `complete` is still to come, and so that the kill does
             // not end a wait that comes after `forget_kill`.
             let _completion = header.completion.lock();
             if header.done.load(Ordering::Relaxed)
-                || header.flags.load(Ordering::Relaxed) & OVER != 0
+                || header.flags.load(Ordering::Relaxed) & immune != 0
             {
                 return;
             }
@@ -96,6 +106,13 @@ impl TaskRef {
     pub(super) fn refuse_kills(&self) {
         let _completion = self.header().completion.lock();
         self.header().flags.fetch_or(OVER, Ordering::Relaxed);
+        self.forget_kill_locked();
+    }
+
+    /// As [`forget_kill`](Self::forget_kill), and later kills are none either, but for the one that ends the runtime.
+    pub(super) fn forget_kills_of_body(&self) {
+        let _completion = self.header().completion.lock();
+        self.header().flags.fetch_or(LINKING, Ordering::Relaxed);
         self.forget_kill_locked();
     }
 

@@ -249,16 +249,31 @@ impl TaskRef {
         self.header().flags.fetch_and(!PERMIT, Ordering::SeqCst) & PERMIT != 0
     }
 
-    /// Says what [`give_permit`](Self::give_permit) is to wake.
-    pub(crate) fn set_parked(&self, waiter: Option<Waiter>) {
-        self.header().completion.lock().more.get_or_insert_default().parked = waiter;
+    /// Says what [`give_permit`](Self::give_permit) is to wake. `false` if there was a permit: then it is used up instead.
+    pub(crate) fn await_permit(&self, waiter: Waiter) -> bool {
+        let mut completion = self.header().completion.lock();
+        if self.take_permit() {
+            return false;
+        }
+        completion.more.get_or_insert_default().parked = Some(waiter);
+        true
+    }
+
+    /// Takes back what [`await_permit`](Self::await_permit) said.
+    pub(crate) fn forget_waiter(&self) {
+        if let Some(more) = &mut self.header().completion.lock().more {
+            more.parked = None;
+        }
     }
 
     /// Leaves a permit, and wakes the task if it waits for one.
     pub(crate) fn give_permit(&self) {
         let header = self.header();
-        header.flags.fetch_or(PERMIT, Ordering::SeqCst);
-        let parked = header.completion.lock().more.as_mut().and_then(|more| more.parked.take());
+        let parked = {
+            let mut completion = header.completion.lock();
+            header.flags.fetch_or(PERMIT, Ordering::SeqCst);
+            completion.more.as_mut().and_then(|more| more.parked.take())
+        };
         if let Some(waiter) = parked {
             waiter.unpark();
         }

@@ -167,7 +167,7 @@ fn links_run_in_the_green_thread_that_ends_and_may_wait() {
 }
 
 #[test]
-fn a_kill_ends_a_link_that_waits_but_not_the_next() {
+fn a_kill_ends_the_body_and_no_link() {
     on_all_runtimes(|| {
         let handle = spawn(|| {
             park();
@@ -175,9 +175,14 @@ fn a_kill_ends_a_link_that_waits_but_not_the_next() {
         });
         let in_link = Arc::new(AtomicBool::new(false));
         let entered = Arc::clone(&in_link);
+        let went_on = Arc::new(AtomicBool::new(false));
+        let was_undisturbed = Arc::clone(&went_on);
+        let gate = Arc::new(greenthread::sync::Event::new());
+        let opens = Arc::clone(&gate);
         handle.link(move |_| {
             entered.store(true, Ordering::SeqCst);
-            sleep(FOR_EVER);
+            opens.wait();
+            was_undisturbed.store(true, Ordering::SeqCst);
         });
         let next = Arc::new(AtomicBool::new(false));
         let ran = Arc::clone(&next);
@@ -188,8 +193,11 @@ fn a_kill_ends_a_link_that_waits_but_not_the_next() {
         handle.thread().unpark();
         until(|| in_link.load(Ordering::SeqCst));
         handle.kill();
+        greenthread::yield_now();
+        gate.set();
         // The body had ended with its value.
         assert_eq!(handle.join().unwrap(), "value");
+        assert!(went_on.load(Ordering::SeqCst));
         assert!(next.load(Ordering::SeqCst));
     });
 }

@@ -233,3 +233,30 @@ fn ten_thousand_as_they_end() {
         assert_eq!(count.unwrap(), 10_000);
     });
 }
+
+/// `b` ends after `a`, so whoever finds that `b` has ended finds `a` as well, in whatever order they are looked at.
+#[test]
+fn those_that_have_ended_are_those_of_one_moment() {
+    let runtime = workers(2);
+    for round in 0..3000 {
+        let a = Arc::new(runtime.spawn(|| {}));
+        let b = {
+            let a = Arc::clone(&a);
+            runtime.spawn(move || {
+                while !a.is_finished() {
+                    yield_now();
+                }
+            })
+        };
+        let both = if round % 2 == 0 { [&*a, &b] } else { [&b, &*a] };
+        loop {
+            let (ended, rest) = wait_timeout(both, usize::MAX, Duration::ZERO);
+            let has = |id| ended.iter().any(|handle| handle.id() == id);
+            assert!(!has(b.id()) || has(a.id()), "round {round}");
+            assert!(ended.iter().all(|handle| handle.is_finished()));
+            if rest.is_empty() {
+                break;
+            }
+        }
+    }
+}
