@@ -147,7 +147,9 @@ pub(super) fn after_sleep(hub: &Hub, undisturbed: bool) {
         && scheduler.all_are_stuck(hub)
     {
         scheduler.inquiry.begin(scheduler.hubs().len());
-        scheduler.hubs().iter().for_each(|other| other.wake());
+        for other in scheduler.hubs() {
+            other.wake();
+        }
         answer(hub);
     }
 }

@@ -5,6 +5,7 @@
 
 use super::deadlock;
 use super::delayed::DelayedList;
+use super::held::Held;
 use super::reactor::Sources;
 use super::roll_call::Calls;
 use super::roster::Roster;
@@ -32,7 +33,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Operations that a green thread may do without waiting before the others get their turn.
@@ -57,8 +58,10 @@ pub(crate) struct HubShared {
     pub(super) pinned: Injector<TaskRef>,
     pub(crate) sources: Sources,
     pub(super) calls: Calls,
-    /// Started and not ended. Written by the hub only.
-    live: AtomicUsize,
+    own: Own,
+    held: Held,
+    /// The system's number of its OS thread.
+    thread: AtomicI32,
     /// [`AWAKE`], [`ASLEEP`] or [`SENT_TO_SEARCH`]. ASLEEP is set by the hub before it sleeps and replaced by the one who
     /// wakes it; the hub sets AWAKE when its sleep is over.
     sleep: AtomicU8,
@@ -72,6 +75,25 @@ pub(crate) struct HubShared {
     generation: u32,
     waker: Mutex<Option<PollWaker>>,
 }
+
+/// What the hub writes all the time and others read now and then. In cache lines of its own, apart from what others write.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Own {
+    /// Started and not ended.
+    live: AtomicUsize,
+    /// How much of the last time it was not asleep, of [`BUSY`].
+    busy: AtomicUsize,
+    /// Goes up with each turn of the worker's loop.
+    turns: AtomicU64,
+    /// The address of what runs, or zero.
+    running: AtomicUsize,
+}
+
+/// What a hub is that has not slept lately, see [`HubShared::busy`].
+pub(super) const BUSY: usize = 256;
+/// Ticks, some ten milliseconds, over which that is measured.
+const BUSY_WINDOW: u64 = 1 << 25;
 
 const AWAKE: u8 = 0;
 const ASLEEP: u8 = 1;
@@ -89,7 +111,9 @@ impl HubShared {
             pinned: Injector::new(),
             sources: Sources::new(),
             calls: Calls::default(),
-            live: AtomicUsize::new(0),
+            own: Own::default(),
+            held: Held::default(),
+            thread: AtomicI32::new(0),
             sleep: AtomicU8::new(AWAKE),
             spoiled: AtomicBool::new(false),
             stuck: AtomicBool::new(false),
@@ -131,7 +155,42 @@ impl HubShared {
 
     #[inline]
     pub(crate) fn live(&self) -> usize {
-        self.live.load(Ordering::Relaxed)
+        self.own.live.load(Ordering::Relaxed)
+    }
+
+    /// How much of the last time it was not asleep, of [`BUSY`].
+    #[inline]
+    pub(super) fn busy(&self) -> usize {
+        if self.is_sleeping() { 0 } else { self.own.busy.load(Ordering::Relaxed) }
+    }
+
+    /// How many turns the worker's loop has made.
+    pub(super) fn turns(&self) -> u64 {
+        self.own.turns.load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    pub(super) fn set_turns(&self, turns: u64) {
+        self.own.turns.store(turns, Ordering::Relaxed);
+    }
+
+    /// What it does now: another number with each turn of its loop and each green thread. `None` where it runs none.
+    fn doing(&self) -> Option<u64> {
+        let running = self.own.running.load(Ordering::Relaxed) as u64;
+        let turns = self.own.turns.load(Ordering::Relaxed);
+        (running != 0 && !self.is_sleeping()).then_some((turns << 32) ^ running)
+    }
+
+    /// For how long it has been seen to run one green thread that computes or blocks its OS thread.
+    pub(super) fn held_for(&self) -> Duration {
+        let look = |doing| self.held.look(doing, self.thread.load(Ordering::Relaxed));
+        self.doing().map_or(Duration::ZERO, look)
+    }
+
+    /// How many of the tasks that are queued here others may take now because it is held up.
+    pub(super) fn to_be_rescued(&self) -> usize {
+        let held = self.held_for();
+        if held.is_zero() { 0 } else { self.held.rescue(held) }
     }
 
     /// Whether only others can wake its green threads, as it went to sleep.
@@ -148,9 +207,9 @@ impl HubShared {
         self.sleep.load(Ordering::Relaxed) == ASLEEP
     }
 
-    /// Ends the hub's sleep, if it sleeps. The caller has put something where the hub will find it.
-    pub(crate) fn wake(&self) {
-        self.wake_as(AWAKE);
+    /// Ends the hub's sleep, if it sleeps, and says whether it did. The caller has put something where the hub will find it.
+    pub(crate) fn wake(&self) -> bool {
+        self.wake_as(AWAKE)
     }
 
     /// Like [`wake`](Self::wake) for a hub that the caller has counted as searching. `false` if it did not sleep: then the
@@ -224,6 +283,8 @@ pub(crate) struct Hub {
     /// From where green threads are resumed.
     root: Root,
     stack_size: StackSize,
+    /// Since when it is measured how busy it is, and how many ticks of that it has slept.
+    measured: Cell<(u64, u64)>,
     /// Green threads that wait for readiness.
     for_readiness: Cell<usize>,
     pub(super) watch: deadlock::Watch,
@@ -244,6 +305,7 @@ impl Hub {
     ) -> Self {
         #[cfg(feature = "watchdog")]
         shared.watched.set_thread(crate::sys::look::this_thread());
+        shared.thread.store(process::this_thread(), Ordering::Relaxed);
         let stackless = Stackless::new(stack_size);
         Self {
             shared,
@@ -267,6 +329,7 @@ impl Hub {
             unwinding: Cell::new(0),
             root: Root::of_this_thread(),
             stack_size,
+            measured: Cell::new((time::ticks(), 0)),
             for_readiness: Cell::new(0),
             watch: deadlock::Watch::new(),
             has_foreign: Cell::new(false),
@@ -402,6 +465,7 @@ impl Hub {
     fn run(&self, started: Started) -> bool {
         self.current.set(Some(started));
         self.budget.set(BUDGET);
+        self.shared.own.running.store(started.address(), Ordering::Relaxed);
         #[cfg(feature = "watchdog")]
         self.shared.watched.begin(started);
         let ended = switch::resume(started, self.root);
@@ -444,6 +508,7 @@ impl Hub {
     #[inline(always)]
     fn outside(&self) {
         self.current.set(None);
+        self.shared.own.running.store(0, Ordering::Relaxed);
         self.root.leave();
     }
 
@@ -456,8 +521,8 @@ impl Hub {
 
     #[inline(always)]
     fn count_live(&self, change: isize) {
-        let live = self.shared.live.load(Ordering::Relaxed).wrapping_add_signed(change);
-        self.shared.live.store(live, Ordering::Relaxed);
+        let live = self.shared.own.live.load(Ordering::Relaxed).wrapping_add_signed(change);
+        self.shared.own.live.store(live, Ordering::Relaxed);
     }
 
     /// Asks for the memory of the next ready tasks. Several at once: every stack takes an address translation of its own,
@@ -681,7 +746,26 @@ impl Hub {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        !self.poll(timeout) && at_most.is_some() && timeout == at_most
+        let begun = time::ticks();
+        let undisturbed = !self.poll(timeout);
+        let ended = time::ticks();
+        let (since, slept) = self.measured.get();
+        self.measured.set((since, slept + ended.saturating_sub(begun)));
+        self.measure(ended);
+        undisturbed && at_most.is_some() && timeout == at_most
+    }
+
+    /// Says how busy it has been, where it is time to.
+    pub(crate) fn measure(&self, now: u64) {
+        let (since, slept) = self.measured.get();
+        let all = now.saturating_sub(since);
+        if all < BUSY_WINDOW {
+            return;
+        }
+        self.measured.set((now, 0));
+        let share = BUSY - (u128::from(slept.min(all)) * BUSY as u128 / u128::from(all)) as usize;
+        let before = self.shared.own.busy.load(Ordering::Relaxed);
+        self.shared.own.busy.store(usize::midpoint(before, share), Ordering::Relaxed);
     }
 
     /// Gives memory back that is not needed any more.

@@ -10,6 +10,7 @@ mod delayed;
 pub(crate) mod dropping;
 pub(crate) mod family;
 pub(crate) mod finished;
+mod held;
 mod hub;
 mod instance;
 mod panic_hook;

@@ -8,18 +8,36 @@
 //! worker sees the work or the other sees the flag; the flag is cleared by exactly one, who writes to the worker's
 //! eventfd. A push of a new task wakes one sleeper, unless some worker is searching already: that one will find it, and
 //! if it finds more than it can start at once it wakes the next.
+//!
+//! # Who starts what
+//! The first place of a green thread is its only one, so it is chosen with care. A worker's *load* is what has started there
+//! and not ended, and what is queued there. A new task goes to the worker with the least load, where that is clearly less;
+//! one that has been busy lately counts as up to an eighth more, so that a little less goes to it. A worker takes what is
+//! queued elsewhere only where its own load is smaller, and no more than makes both equal. So neither who wakes up first
+//! nor who gets a processor from the system first ends up with everything.
+//!
+//! What lies behind a green thread that does not let its worker turn is the exception: others *rescue* it, whatever their
+//! load. As a worker that the system has suspended for a while looks the same from outside, they begin slowly. And a worker
+//! that could not take what it saw sleeps for a moment only (it is *watching*), to see whether it is to come to the rescue.
 #![forbid(unsafe_code)]
 
 use super::deadlock::Inquiry;
-use super::hub::{Hub, HubShared};
+use super::hub::{BUSY, Hub, HubShared};
 use super::park::Waiter;
 use super::task::{Cause, TaskRef};
 use crossbeam_deque::{Injector, Steal, Stealer};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
+use std::time::Duration;
 
-/// How many more live green threads than another worker one must have before it places new ones there.
-const PLACEMENT_MARGIN: usize = 4;
+/// How much more load than another worker one must have before it places new ones there.
+const PLACEMENT_MARGIN: usize = 2;
+/// The unit of [`Scheduler::weight`], in which the share of time that a worker was busy lately, of [`BUSY`], is an eighth.
+const WEIGHT: usize = 8 * BUSY;
+/// A worker that is held up for so long is given nothing new.
+const HELD: Duration = Duration::from_millis(50);
+/// For how long a worker sleeps that has seen work which another one is to start.
+pub(super) const WATCH_EVERY: Duration = Duration::from_millis(1);
 
 /// The life of a runtime. Only ever goes up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,10 +54,10 @@ pub(crate) enum Phase {
 pub(crate) struct Scheduler {
     hubs: Box<[&'static HubShared]>,
     stealers: Box<[Stealer<TaskRef>]>,
-    /// New tasks from outside the workers.
-    injector: Injector<TaskRef>,
     /// Workers that look for something to start.
     searching: AtomicUsize,
+    /// Workers that sleep for a moment only, as they have seen what another one is to start.
+    watching: AtomicUsize,
     phase: AtomicU8,
     /// Workers whose hub has not ended.
     workers_left: AtomicUsize,
@@ -49,13 +67,17 @@ pub(crate) struct Scheduler {
     pub(crate) given_up: Mutex<Vec<String>>,
 }
 
-/// Takes one task from an injector, and some more into `hub`'s own queue.
-fn take_from(queue: &Injector<TaskRef>, hub: &Hub) -> Option<TaskRef> {
+/// One task of a queue, and at most `most` with those that it puts into `hub`'s own.
+fn take_from(queue: &Injector<TaskRef>, hub: &Hub, most: usize) -> Option<TaskRef> {
     if queue.is_empty() {
         return None;
     }
+    steal(|| queue.steal_batch_with_limit_and_pop(&hub.fresh, most))
+}
+
+fn steal(mut once: impl FnMut() -> Steal<TaskRef>) -> Option<TaskRef> {
     loop {
-        match queue.steal_batch_and_pop(&hub.fresh) {
+        match once() {
             Steal::Success(task) => return Some(task),
             Steal::Empty => return None,
             Steal::Retry => {}
@@ -69,10 +91,6 @@ impl Drop for Scheduler {
         for hub in &self.hubs {
             hub.give();
         }
-        // Tasks of a parent are not touched in its child: another thread of the parent may have been at work on them.
-        if self.is_parents() {
-            std::mem::forget(std::mem::take(&mut self.injector));
-        }
     }
 }
 
@@ -85,8 +103,8 @@ impl Scheduler {
         Self {
             hubs,
             stealers,
-            injector: Injector::new(),
             searching: AtomicUsize::new(0),
+            watching: AtomicUsize::new(0),
             phase: AtomicU8::new(Phase::Running as u8),
             workers_left: AtomicUsize::new(workers),
             end_waiters: Mutex::default(),
@@ -158,23 +176,62 @@ impl Scheduler {
         }
     }
 
-    /// A worker that has clearly fewer live green threads than `hub`: new ones are placed there (rule B).
+    /// What has started at worker `at` and not ended, and what is queued there.
+    #[inline]
+    fn load(&self, at: usize) -> usize {
+        self.hubs[at].live() + self.queued(at)
+    }
+
+    /// What is queued at worker `at` that others may start.
+    #[inline]
+    fn queued(&self, at: usize) -> usize {
+        self.hubs[at].placed.len() + self.stealers.get(at).map_or(0, Stealer::len)
+    }
+
+    /// A load with account taken of the time used lately: a worker that had no pause counts as an eighth more, and as a few
+    /// more where there are few.
+    #[inline]
+    fn weight(hub: &HubShared, load: usize) -> usize {
+        let busy = hub.busy();
+        load * (WEIGHT + busy) + busy * PLACEMENT_MARGIN * WEIGHT / BUSY
+    }
+
+    /// The worker with the least to do, with its weight. One that is held up only where all are.
+    fn lightest(&self) -> (&'static HubShared, usize) {
+        let one = |at: usize| {
+            let hub = self.hubs[at];
+            let weight = Self::weight(hub, self.load(at));
+            ((hub.held_for() > HELD, weight, !hub.is_sleeping()), hub)
+        };
+        let all = (0..self.hubs.len()).map(one);
+        match all.min_by_key(|(key, _)| *key) {
+            Some(((false, weight, _), hub)) => (hub, weight),
+            Some(((true, ..), hub)) => (hub, usize::MAX / 2),
+            None => (self.hubs[0], 0),
+        }
+    }
+
+    /// A worker that has clearly less to do than `hub`: new ones are placed there (rule B).
     #[inline]
     pub(crate) fn lighter_than(&self, hub: &Hub) -> Option<&'static HubShared> {
         let own = hub.shared().live();
         if own <= PLACEMENT_MARGIN {
             return None;
         }
-        let load = |other: &HubShared| other.live() + other.placed.len();
-        let lightest = self.hubs.iter().min_by_key(|other| load(other))?;
-        (load(lightest) + PLACEMENT_MARGIN < own).then_some(lightest)
+        let (lightest, weight) = self.lightest();
+        let own = Self::weight(hub.shared(), own);
+        (weight + PLACEMENT_MARGIN * WEIGHT < own && !std::ptr::eq(lightest, hub.shared()))
+            .then_some(lightest)
     }
 
-    /// Puts a new task where `other`, and whoever steals from it, will find it.
+    /// Puts a new task where `other`, and whoever comes to its rescue, will find it.
     pub(crate) fn place(&self, other: &HubShared, task: TaskRef) {
         other.placed.push(task);
         fence(Ordering::SeqCst);
-        other.wake();
+        if !other.wake() && self.has_thieves() {
+            // It may be held up.
+            self.wake_one();
+        }
         self.abandon_if_over();
     }
 
@@ -197,9 +254,8 @@ impl Scheduler {
 
     /// Adds a new task from elsewhere.
     pub(crate) fn inject(&self, task: TaskRef) {
-        self.injector.push(task);
-        self.wake_one();
-        self.abandon_if_over();
+        let to = if self.has_thieves() { self.lightest().0 } else { self.hubs[0] };
+        self.place(to, task);
     }
 
     /// A task may have been added after the last worker looked: it ends as never started.
@@ -212,17 +268,9 @@ impl Scheduler {
 
     /// Ends every task that nobody will start.
     pub(crate) fn abandon_leftovers(&self) {
-        let own = self.hubs.iter().flat_map(|hub| [&hub.placed, &hub.pinned]);
-        let queues = own.chain([&self.injector]);
-        for queue in queues {
-            loop {
-                match queue.steal() {
-                    Steal::Success(task) => {
-                        task.abandon(Cause::Killed);
-                    }
-                    Steal::Empty => break,
-                    Steal::Retry => {}
-                }
+        for queue in self.hubs.iter().flat_map(|hub| [&hub.placed, &hub.pinned]) {
+            while let Some(task) = steal(|| queue.steal()) {
+                task.abandon(Cause::Killed);
             }
         }
     }
@@ -232,10 +280,13 @@ impl Scheduler {
     pub(crate) fn wake_one(&self) {
         loop {
             fence(Ordering::SeqCst);
-            if self.searching.load(Ordering::SeqCst) != 0 {
+            if self.searching.load(Ordering::SeqCst) != 0
+                || self.watching.load(Ordering::SeqCst) != 0
+            {
                 return;
             }
-            let Some(hub) = self.hubs.iter().find(|hub| hub.is_sleeping()) else { return };
+            let sleeping = self.hubs.iter().filter(|hub| hub.is_sleeping());
+            let Some(hub) = sleeping.min_by_key(|hub| hub.live()) else { return };
             self.searching.fetch_add(1, Ordering::SeqCst);
             if hub.wake_to_search() {
                 return;
@@ -247,43 +298,49 @@ impl Scheduler {
 
     // --- finding ------------------------------------------------------------------------------------------------
 
-    /// A new task from anywhere but the hub's own queue. A worker that has green threads to run takes nothing from one with
-    /// fewer: that one is only late, and would end up with none. One that is idle, or comes to the `rescue` of what lies
-    /// behind a hog, takes what it finds.
+    /// A new task from anywhere but the hub's own queue. From others only what makes their loads and its own equal, or what
+    /// is to be rescued from behind a hog.
     pub(crate) fn find(&self, hub: &Hub, rescue: bool) -> Option<TaskRef> {
+        let shared = hub.shared();
         // One at a time: more would be put where others steal.
-        while !hub.shared().pinned.is_empty() {
-            match hub.shared().pinned.steal() {
-                Steal::Success(task) => return Some(task),
-                Steal::Empty => break,
-                Steal::Retry => {}
-            }
-        }
-        if let Some(task) = take_from(&hub.shared().placed, hub) {
+        if !shared.pinned.is_empty()
+            && let Some(task) = steal(|| shared.pinned.steal())
+        {
             return Some(task);
         }
-        if let Some(task) = take_from(&self.injector, hub) {
+        if let Some(task) = take_from(&shared.placed, hub, usize::MAX) {
             return Some(task);
         }
-        for (other, stealer) in self.hubs.iter().zip(&self.stealers) {
-            if std::ptr::eq(*other, hub.shared()) || (!rescue && other.live() < hub.shared().live())
-            {
-                continue;
-            }
-            if !stealer.is_empty() {
-                loop {
-                    match stealer.steal_batch_and_pop(&hub.fresh) {
-                        Steal::Success(task) => return Some(task),
-                        Steal::Empty => break,
-                        Steal::Retry => {}
-                    }
-                }
-            }
-            if let Some(task) = take_from(&other.placed, hub) {
-                return Some(task);
-            }
+        if !self.has_thieves() {
+            return None;
         }
-        None
+        let own = shared.live() + hub.fresh.len();
+        let others = || (0..self.hubs.len()).filter(|at| !std::ptr::eq(self.hubs[*at], shared));
+        let loaded = others().filter(|at| self.queued(*at) != 0).max_by_key(|at| self.load(*at))?;
+        let most = self.share(own, loaded);
+        if most > 0
+            && let Some(task) = self.take_of(loaded, hub, most)
+        {
+            return Some(task);
+        }
+        if !rescue {
+            return None;
+        }
+        others().filter(|at| self.queued(*at) != 0).find_map(|at| {
+            let most = self.hubs[at].to_be_rescued();
+            (most != 0).then(|| self.take_of(at, hub, most)).flatten()
+        })
+    }
+
+    /// Takes one task of worker `at` and up to `most` in all.
+    fn take_of(&self, at: usize, hub: &Hub, most: usize) -> Option<TaskRef> {
+        let stealer = &self.stealers[at];
+        let queued = if stealer.is_empty() {
+            None
+        } else {
+            steal(|| stealer.steal_batch_with_limit_and_pop(&hub.fresh, most))
+        };
+        queued.or_else(|| take_from(&self.hubs[at].placed, hub, most))
     }
 
     /// Whether there is anything that `hub` could start or has to run; looked at between announcing sleep and sleeping.
@@ -291,17 +348,38 @@ impl Scheduler {
         let shared = hub.shared();
         !shared.inbox.is_empty()
             || !shared.pinned.is_empty()
+            || !shared.placed.is_empty()
             || shared.calls.are_waiting()
             || !hub.fresh.is_empty()
             || hub.has_local()
-            || self.has_new()
+            || (self.has_thieves() && self.has_share(hub))
+    }
+
+    /// How many of what is queued at worker `from` one with the load `own` may take: no more than makes the two equal, and
+    /// no more than its share of all.
+    fn share(&self, own: usize, from: usize) -> usize {
+        let all: usize = (0..self.hubs.len()).map(|at| self.load(at)).sum();
+        let share = all.div_ceil(self.hubs.len()).saturating_sub(own);
+        share.min(self.load(from).saturating_sub(own).div_ceil(2))
+    }
+
+    /// Whether others have so much queued that some of it is for `hub`.
+    fn has_share(&self, hub: &Hub) -> bool {
+        let own = hub.shared().live();
+        (0..self.hubs.len()).any(|at| self.queued(at) != 0 && self.share(own, at) != 0)
     }
 
     /// Whether there are new tasks anywhere that any worker may start.
-    fn has_new(&self) -> bool {
-        !self.injector.is_empty()
-            || self.hubs.iter().any(|other| !other.placed.is_empty())
-            || self.stealers.iter().any(|stealer| !stealer.is_empty())
+    pub(super) fn has_new(&self) -> bool {
+        (0..self.hubs.len()).any(|at| self.queued(at) != 0)
+    }
+
+    /// Runs `sleep`, in which the calling worker sleeps for [`WATCH_EVERY`] at most.
+    pub(super) fn watching<T>(&self, sleep: impl FnOnce() -> T) -> T {
+        self.watching.fetch_add(1, Ordering::SeqCst);
+        let slept = sleep();
+        self.watching.fetch_sub(1, Ordering::SeqCst);
+        slept
     }
 
     /// Announces sleep; `false` if there is something to do after all.

@@ -6,7 +6,7 @@
 
 use super::deadlock;
 use super::hub::Hub;
-use super::scheduler::Phase;
+use super::scheduler::{Phase, WATCH_EVERY};
 use super::task::{Cause, TaskRef};
 use crate::stack;
 use crate::sys::time;
@@ -17,7 +17,7 @@ const OUTSIDE_EVERY: usize = 61;
 /// Looks at the outside between looks at readiness.
 const READINESS_EVERY: u32 = 4;
 /// Turns between looks at the processor's counter, for green threads that run long between two suspensions.
-const TICKS_EVERY: u32 = 4;
+const TICKS_EVERY: u64 = 4;
 /// Ticks, about a millisecond, after which the outside and readiness are looked at however few have been resumed.
 const LATE: u64 = 1 << 21;
 /// Looks at the outside between attempts to take new tasks from a worker that has fewer green threads.
@@ -77,7 +77,7 @@ fn turn(
     let mut ran = 0;
     let mut outside = 0u32;
     let mut trim_at = None;
-    let mut turns = 0u32;
+    let mut turns = hub.shared().turns();
     let mut looked_at = time::ticks();
     while !hub.is_parents() {
         hub.drain_inbox();
@@ -86,12 +86,14 @@ fn turn(
         ran = hub.run_ready(OUTSIDE_EVERY) + hub.start_fresh(&start);
         since_outside += ran;
         turns = turns.wrapping_add(1);
+        hub.shared().set_turns(turns);
         let mut late = false;
         if turns.is_multiple_of(TICKS_EVERY) {
             let now = time::ticks();
             late = now.wrapping_sub(looked_at) > LATE;
             if late {
                 looked_at = now;
+                hub.measure(now);
             }
         }
         if ran != 0 && since_outside < OUTSIDE_EVERY && !late {
@@ -146,7 +148,13 @@ fn idle(hub: &Hub, look_every: Option<Duration>, trim_at: &mut Option<Instant>) 
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     };
-    let undisturbed = hub.sleep(at_most);
+    let undisturbed = if hub.scheduler.has_new() {
+        let moment = at_most.map_or(WATCH_EVERY, |at_most| at_most.min(WATCH_EVERY));
+        hub.scheduler.watching(|| hub.sleep(Some(moment)));
+        false
+    } else {
+        hub.sleep(at_most)
+    };
     hub.scheduler.end_sleep(hub);
     if !winds_down {
         deadlock::after_sleep(hub, undisturbed && at_most == look_after);

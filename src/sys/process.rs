@@ -5,6 +5,7 @@ use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Once, OnceLock};
+use std::time::Duration;
 
 static EXITING: AtomicBool = AtomicBool::new(false);
 /// How many forks lie between this process and the one that first used the library.
@@ -83,6 +84,33 @@ pub(crate) fn belongs_to_parent(what: &str) -> io::Error {
 pub(crate) fn threads() -> Option<usize> {
     let list = std::fs::read_dir("/proc/self/task").ok()?;
     list.map(|one| one.ok().map(|_| ())).collect::<Option<Vec<()>>>().map(|all| all.len())
+}
+
+/// The system's number of the calling OS thread.
+pub(crate) fn this_thread() -> i32 {
+    // SAFETY: takes nothing and cannot fail.
+    unsafe { libc::gettid() }
+}
+
+/// How much processor time an OS thread of this process has used; `None` if there is none with that number.
+pub(crate) fn time_of_thread(thread: i32) -> Option<Duration> {
+    // How the kernel names the clock of a thread: see `clock_getcpuclockid` in the C library, which does it for processes.
+    let clock = (!thread << 3) | 6;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the timespec is valid for the call; a clock that does not exist is an error.
+    let got = unsafe { libc::clock_gettime(clock, &raw mut time) };
+    (got == 0).then(|| Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
+}
+
+/// Whether an OS thread of this process sleeps in the system, rather than runs or waits for a processor.
+pub(crate) fn thread_sleeps(thread: i32) -> bool {
+    state_of_thread(thread).is_some_and(|state| state != 'R')
+}
+
+fn state_of_thread(thread: i32) -> Option<char> {
+    let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).ok()?;
+    // The name before it is in parentheses, and may have some of its own.
+    text.rsplit_once(')')?.1.trim_start().chars().next()
 }
 
 /// The exit status of a process whose `main` returned, or panicked.

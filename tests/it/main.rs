@@ -21,6 +21,7 @@ mod net_stops;
 mod net_together;
 mod net_udp;
 mod net_unix;
+mod placement;
 mod queue;
 mod runtime;
 mod scheduling;

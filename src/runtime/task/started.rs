@@ -109,6 +109,12 @@ impl Started {
         Some(Holder::Stack(owner.address()))
     }
 
+    /// Tells it from others that live at the same time.
+    #[inline(always)]
+    pub(crate) fn address(self) -> usize {
+        self.0.as_ptr().addr()
+    }
+
     /// The addresses of its stack.
     pub(crate) fn stack_range(self) -> Range<usize> {
         self.control_block().stack_range()
