@@ -22,7 +22,7 @@ mod reaper;
 mod start;
 mod stdio;
 #[cfg(feature = "processes")]
-mod worker;
+pub(crate) mod worker;
 
 pub use child::{Child, ChildHandle};
 pub use command::Command;

@@ -14,6 +14,7 @@
 
 use super::blocking;
 use super::hub::Hub;
+use super::outside;
 use super::park::Reason;
 use super::scheduler::Phase;
 use super::task::{Holder, Started, TaskRef};
@@ -143,6 +144,7 @@ pub(super) fn after_sleep(hub: &Hub, undisturbed: bool) {
     }
     let scheduler = &hub.scheduler;
     if wait.is_some_and(|wait| watch.quiet.get() >= wait)
+        && !outside::is_expected()
         && !scheduler.inquiry.has_begun()
         && scheduler.all_are_stuck(hub)
     {
@@ -173,7 +175,10 @@ fn watchdogs() -> usize {
 
 /// Whether the process has no OS thread but the caller and those of the library that have nothing to do.
 fn is_alone() -> bool {
-    let idle = || Some(blocking::idle_threads()? + watchdogs());
+    if outside::is_expected() {
+        return false;
+    }
+    let idle = || Some(blocking::idle_threads()? + watchdogs() + outside::threads());
     let Some(before) = idle() else { return false };
     let Some(threads) = process::threads() else { return false };
     // One that ends meanwhile is in no list, and must not count for another that is.

@@ -13,6 +13,7 @@ pub(crate) mod finished;
 mod held;
 mod hub;
 mod instance;
+pub(crate) mod outside;
 mod panic_hook;
 pub(crate) mod park;
 pub(crate) mod paused;

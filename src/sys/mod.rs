@@ -12,6 +12,7 @@ pub(crate) mod limits;
 #[cfg(feature = "watchdog")]
 pub(crate) mod look;
 pub(crate) mod memory;
+pub(crate) mod notify;
 #[cfg(feature = "io-uring")]
 pub(crate) mod outbox;
 pub(crate) mod poll;

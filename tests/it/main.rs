@@ -22,6 +22,7 @@ mod net_together;
 mod net_udp;
 mod net_unix;
 mod placement;
+mod process;
 mod queue;
 mod runtime;
 mod scheduling;

@@ -1,5 +1,6 @@
 //! What concerns the whole process: each test runs itself again as a child, and looks at how that ends.
 
+mod children;
 mod deadlock;
 mod environment;
 mod exit;
@@ -8,6 +9,7 @@ mod leftovers;
 mod limits;
 mod overflow;
 mod panic_hook;
+mod signal;
 
 use greenthread::{Runtime, sleep};
 use std::io;
