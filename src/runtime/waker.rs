@@ -212,7 +212,7 @@ mod models {
             // Each modelled thing is made before there is another thread.
             let listener = Listener::new();
             park::own_task().with_waker(Waker::wake_by_ref);
-            foreign::end_foreign(&listener.task);
+            super::foreign::end_foreign(&listener.task);
             let waiter = listener.waiter();
             let other = thread::spawn(move || waiter.unpark());
             assert_eq!(poll_until(None, |context| listener.poll(context)), Some(()));

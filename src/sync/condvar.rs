@@ -5,10 +5,9 @@ use super::{LockResult, MutexGuard, PoisonError};
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::{Key, WaitList};
 use crate::sys::time::deadline_after;
-use parking_lot::Mutex as ListLock;
+use crate::util::sync::{AtomicBool, Mutex as ListLock, Ordering, mutated};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Waits until another thread says that what a [`Mutex`](super::Mutex) protects has changed, as [`std::sync::Condvar`].
@@ -168,7 +167,7 @@ impl Condvar {
             Wake::Notified => {}
             Wake::TimedOut => timed_out = self.leave(key),
             Wake::Killed => {
-                if !self.leave(key) {
+                if !self.leave(key) && !mutated("a killed waiter keeps its notification") {
                     self.notify_one();
                 }
                 park::raise_kill();
@@ -222,5 +221,116 @@ impl RefUnwindSafe for Condvar {}
 impl fmt::Debug for Condvar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Condvar").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::Condvar;
+    use crate::runtime::park;
+    use crate::sync::Mutex;
+    use loom::thread;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    type Shared = Arc<(Mutex<u32>, Condvar)>;
+
+    /// A mutex and a condition variable, each used once.
+    fn shared() -> Shared {
+        let shared = Arc::new((Mutex::new(0), Condvar::new()));
+        give(&shared);
+        take(&shared);
+        assert!(shared.1.wait_deadline(shared.0.lock().unwrap(), Instant::now()).is_ok());
+        shared
+    }
+
+    fn give((count, changed): &(Mutex<u32>, Condvar)) {
+        *count.lock().unwrap() += 1;
+        changed.notify_one();
+    }
+
+    fn take((count, changed): &(Mutex<u32>, Condvar)) {
+        let mut count = count.lock().unwrap();
+        while *count == 0 {
+            count = changed.wait(count).unwrap();
+        }
+        *count -= 1;
+    }
+
+    #[test]
+    fn a_notification_wakes_who_waits() {
+        loom::model(|| {
+            let shared = shared();
+            let other = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || take(&shared))
+            };
+            give(&shared);
+            other.join().unwrap();
+        });
+    }
+
+    /// Two switches before their time find it; three take minutes.
+    fn quick_model(body: impl Fn() + Send + Sync + 'static) {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(2);
+        model.check(body);
+    }
+
+    /// One of two waiters is killed when it is notified: the other is told.
+    #[test]
+    fn a_killed_waiter_passes_the_notification_on() {
+        quick_model(|| {
+            let shared = shared();
+            let doomed = park::own_task();
+            let patient = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || take(&shared))
+            };
+            let other = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    doomed.kill();
+                    give(&shared);
+                })
+            };
+            let got = catch_unwind(AssertUnwindSafe(|| take(&shared))).is_ok();
+            park::own_task().enter_shield();
+            if got {
+                give(&shared);
+            }
+            patient.join().unwrap();
+            other.join().unwrap();
+            assert_eq!(*shared.0.lock().unwrap(), 0);
+        });
+    }
+
+    /// One of two waiters gives up when it is notified: either it says that it was, or the other is told.
+    #[test]
+    fn a_waiter_that_gives_up_keeps_no_notification() {
+        quick_model(|| {
+            let shared = shared();
+            let patient = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || take(&shared))
+            };
+            let other = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || give(&shared))
+            };
+            let guard = shared.0.lock().unwrap();
+            if *guard == 0 {
+                let (guard, result) = shared.1.wait_deadline(guard, Instant::now()).unwrap();
+                drop(guard);
+                if !result.timed_out() {
+                    shared.1.notify_one();
+                }
+            } else {
+                drop(guard);
+            }
+            patient.join().unwrap();
+            other.join().unwrap();
+        });
     }
 }

@@ -4,6 +4,7 @@
 use super::current;
 use crate::runtime::park::{self, Parker, Reason, Wake};
 use crate::sys::time::deadline_after;
+use crate::util::sync::mutated;
 use std::time::{Duration, Instant};
 
 /// Suspends the calling green thread until its [`Thread::unpark`](crate::thread::Thread::unpark), as [`std::thread::park`];
@@ -42,8 +43,59 @@ pub(super) fn park_until(deadline: Option<Instant>) {
     if parker.park(Reason::Park, deadline) == Wake::Killed {
         // A permit that came in the same moment stays for the next `park`.
         task.forget_waiter();
+        if mutated("a killed park takes the permit") {
+            task.take_permit();
+        }
         park::raise_kill();
     }
     task.forget_waiter();
     task.take_permit();
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::park_until;
+    use crate::runtime::park;
+    use loom::thread;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::time::Instant;
+
+    #[test]
+    fn a_permit_is_not_lost_to_a_kill() {
+        loom::model(|| {
+            let me = park::own_task();
+            let other = {
+                let me = me.clone();
+                thread::spawn(move || {
+                    me.kill();
+                    me.give_permit();
+                })
+            };
+            if catch_unwind(AssertUnwindSafe(|| park_until(None))).is_err() {
+                me.enter_shield();
+                park_until(None);
+            }
+            other.join().unwrap();
+            assert!(!me.take_permit(), "it was used up");
+        });
+    }
+
+    #[test]
+    fn a_permit_wakes_or_waits() {
+        loom::model(|| {
+            let me = park::own_task();
+            let other = {
+                let me = me.clone();
+                thread::spawn(move || me.give_permit())
+            };
+            park_until(Some(Instant::now()));
+            other.join().unwrap();
+            if !me.take_permit() {
+                // The park was given it.
+                return;
+            }
+            me.give_permit();
+            park_until(None);
+        });
+    }
 }

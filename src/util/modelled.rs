@@ -188,3 +188,9 @@ impl TimedOut {
 /// Nothing: loom's own would let all others run as far as they can, and so leave most orders out. Nobody here yields without
 /// end.
 pub(crate) fn yield_now() {}
+
+/// Whether a fault is to be put in here, to see that the models find it: see `.ci/loom`.
+pub(crate) fn mutated(fault: &str) -> bool {
+    static WANTED: OnceLock<Option<String>> = OnceLock::new();
+    WANTED.get_or_init(|| std::env::var("GREENTHREAD_MUTATION").ok()).as_deref() == Some(fault)
+}

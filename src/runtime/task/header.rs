@@ -36,7 +36,7 @@ use crate::stack::budget::Reservation;
 use crate::sys::process;
 use crate::util::lazy_id::LazyId;
 use crate::util::sync::AtomicU64;
-use parking_lot::Mutex;
+use crate::util::sync::Mutex;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ptr::{self, NonNull};
@@ -136,7 +136,7 @@ impl Header {
         family: Option<&'static Family>,
         reservation: Reservation,
     ) -> Self {
-        Self {
+        let header = Self {
             park: ParkWord::new(),
             control: AtomicPtr::new(ptr::null_mut()),
             refs: AtomicUsize::new(refs),
@@ -154,7 +154,11 @@ impl Header {
             reason: AtomicU8::new(Reason::None as u8),
             wakes: AtomicU64::new(0),
             generation: process::generation(),
-        }
+        };
+        // A modelled lock is made by its first use, which must not be another thread's.
+        #[cfg(loom)]
+        drop(header.completion.lock());
+        header
     }
 
     /// # Safety

@@ -1,7 +1,7 @@
 //! The one decision of a `select!`.
 #![forbid(unsafe_code)]
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use crate::util::sync::{AtomicUsize, Ordering};
 
 const OPEN: usize = usize::MAX;
 const CLOSED: usize = usize::MAX - 1;
@@ -13,7 +13,11 @@ pub(crate) struct Ticket(AtomicUsize);
 
 impl Ticket {
     pub(crate) fn new() -> Self {
-        Self(AtomicUsize::new(OPEN))
+        let ticket = Self(AtomicUsize::new(OPEN));
+        // A modelled atomic is made by its first use, which must not be another thread's.
+        #[cfg(loom)]
+        ticket.0.load(Ordering::Relaxed);
+        ticket
     }
 
     /// The other side: completes `arm`, unless the decision has been made.

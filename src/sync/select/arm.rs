@@ -6,6 +6,7 @@ use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::sync::channel::Ticket;
 use crate::sync::patience::Patience;
 use crate::sys::time::{deadline_after, ticks};
+use crate::util::sync::mutated;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -107,6 +108,9 @@ fn shuffle(arms: &mut [Numbered<'_>]) {
 /// watched first, then looked at, then asked whether anything has come since they are watched. If not, none was ready when
 /// the first was asked: what had been there before was gone when it was looked at, and nothing had come.
 fn none_was_ready(arms: &mut [Numbered<'_>]) -> bool {
+    if mutated("a select gives up after its attempts") {
+        return true;
+    }
     arms.iter_mut().for_each(|(_, arm)| arm.watch());
     let is_ready = |(_, arm): &Numbered<'_>| {
         park::dawdle();
@@ -178,6 +182,167 @@ fn wait_holding(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -
             // Not by the unwind: there a destructor that panics would end the process.
             drop_each(arms.iter_mut().map(|(_, arm)| || arm.drop_item()));
             park::raise_kill();
+        }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::{Arm, Order, Otherwise, Registration, wait};
+    use crate::runtime::park;
+    use crate::sync::gate::Gate;
+    use crate::sync::mpmc::{Receiver, Sender, bounded};
+    use crate::sync::select::{RecvFrom, SendTo};
+    use crate::util::sync::{AtomicBool, Ordering};
+    use loom::thread;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+
+    /// An empty channel, used once.
+    fn fresh(capacity: usize) -> (Sender<u8>, Receiver<u8>) {
+        let (sender, receiver) = bounded(capacity);
+        assert_eq!(sender.try_send(0).is_ok(), capacity > 0);
+        let _ = receiver.try_recv();
+        drop((sender.clone(), receiver.clone()));
+        (sender, receiver)
+    }
+
+    /// Receives from the first that has something. The number of the arm; 2 if it gives up.
+    fn receive(a: &Receiver<u8>, b: &Receiver<u8>, otherwise: Otherwise) -> usize {
+        let (mut from_a, mut from_b) = (a.recv_arm(), b.recv_arm());
+        // In any order, but the same in each run.
+        wait(&mut [(0, &mut from_a), (1, &mut from_b)], Order::Biased, otherwise)
+    }
+
+    /// A condition that is nothing but a flag.
+    struct Flag<'a> {
+        of: &'a (AtomicBool, Gate),
+        since: u64,
+    }
+
+    impl Arm for Flag<'_> {
+        fn attempt(&mut self) -> bool {
+            self.of.0.load(Ordering::SeqCst)
+        }
+
+        fn register(&mut self, _: &Registration, _: usize) {}
+
+        fn is_ready(&self, _: Option<&Registration>) -> bool {
+            self.of.0.load(Ordering::SeqCst)
+        }
+
+        fn unregister(&mut self) {}
+
+        fn settle(&mut self, _: bool) {}
+
+        fn watch(&mut self) {
+            self.since = self.of.1.watch();
+        }
+
+        fn has_changed(&self) -> bool {
+            self.of.1.has_changed(self.since)
+        }
+
+        fn unwatch(&mut self) {
+            self.of.1.unwatch();
+        }
+    }
+
+    fn flag(set: bool) -> (AtomicBool, Gate) {
+        let flag = (AtomicBool::new(set), Gate::new());
+        flag.1.watch();
+        flag.1.unwatch();
+        assert_eq!(flag.0.load(Ordering::SeqCst), set);
+        flag
+    }
+
+    #[test]
+    fn one_that_gives_up_saw_a_moment_when_no_arm_was_ready() {
+        loom::model(|| {
+            let flags = Arc::new((flag(false), flag(true)));
+            let mover = {
+                let flags = Arc::clone(&flags);
+                thread::spawn(move || {
+                    flags.0.0.store(true, Ordering::SeqCst);
+                    flags.0.1.notify_one();
+                    flags.1.0.store(false, Ordering::SeqCst);
+                })
+            };
+            let (mut a, mut b) = (Flag { of: &flags.0, since: 0 }, Flag { of: &flags.1, since: 0 });
+            let winner = wait(&mut [(0, &mut a), (1, &mut b)], Order::Biased, Otherwise::Now);
+            assert_ne!(winner, 2);
+            mover.join().unwrap();
+        });
+    }
+
+    /// A `select!` is killed when it is notified: another receiver of that channel is told.
+    #[test]
+    fn a_killed_one_passes_the_notification_on() {
+        loom::model(|| {
+            let ((into_a, a), (_into_b, b)) = (fresh(2), fresh(2));
+            let doomed = park::own_task();
+            let patient = {
+                let a = a.clone();
+                thread::spawn(move || a.recv().unwrap())
+            };
+            let other = {
+                let into_a = into_a.clone();
+                thread::spawn(move || {
+                    doomed.kill();
+                    into_a.try_send(1).unwrap();
+                })
+            };
+            let select = || receive(&a, &b, Otherwise::Wait);
+            if let Ok(winner) = catch_unwind(AssertUnwindSafe(select)) {
+                assert_eq!(winner, 0);
+                into_a.try_send(1).unwrap();
+            }
+            assert_eq!(patient.join().unwrap(), 1);
+            other.join().unwrap();
+        });
+    }
+
+    /// From hand to hand: the item of a sender that a killed `select!` met is received, or is the sender's still.
+    #[test]
+    fn a_killed_one_takes_no_item_from_a_hand() {
+        loom::model(|| {
+            let ((into_a, a), (_into_b, b)) = (fresh(0), fresh(0));
+            let doomed = park::own_task();
+            let other = thread::spawn(move || {
+                doomed.kill();
+                into_a.try_send(1).is_ok()
+            });
+            let select = || receive(&a, &b, Otherwise::Wait);
+            let got = catch_unwind(AssertUnwindSafe(select));
+            let sent = other.join().unwrap();
+            assert!(!sent || got.is_ok_and(|winner| winner == 0));
+        });
+    }
+
+    /// The item of a killed `send_from` is back in its place, or was received.
+    #[test]
+    fn a_killed_sender_has_its_item_back() {
+        for capacity in [0, 1] {
+            loom::model(move || {
+                let (sender, receiver) = fresh(capacity);
+                (0..capacity).for_each(|_| sender.try_send(0).unwrap());
+                let doomed = park::own_task();
+                let other = thread::spawn(move || {
+                    doomed.kill();
+                    let got: Vec<_> = receiver.try_iter().collect();
+                    (got, receiver)
+                });
+                let mut item = Some(1);
+                let sent = catch_unwind(AssertUnwindSafe(|| {
+                    let mut arm = sender.send_arm(None, Some(&mut item));
+                    wait(&mut [(0, &mut arm)], Order::Biased, Otherwise::Wait);
+                    arm.finish().is_ok()
+                }));
+                let (got, receiver) = other.join().unwrap();
+                let received = got.contains(&1) || receiver.try_recv() == Ok(1);
+                assert_eq!(received, sent.is_ok_and(|sent| sent));
+                assert_eq!(received, item.is_none());
+            });
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::runtime::wait_list::Key;
 use crate::sync::channel::{Chan, Flavor, Place, Timer};
 use crate::sync::mpmc::Source;
 use crate::sync::{mpmc, mpsc};
+use crate::util::sync::mutated;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvError, TryRecvError};
@@ -140,7 +141,9 @@ impl<T> Arm for RecvArm<'_, T> {
     }
 
     fn settle(&mut self, won: bool) {
-        if let (true, false, From::Chan(chan)) = (self.notified, won, &self.from) {
+        if let (true, false, From::Chan(chan)) = (self.notified, won, &self.from)
+            && !mutated("an arm that lost keeps its notification")
+        {
             chan.items.notify_one();
         }
     }
