@@ -66,6 +66,9 @@ pub mod future;
 pub mod generator;
 pub mod greenlet;
 pub mod io;
+#[cfg(feature = "monkey")]
+#[cfg_attr(docsrs, doc(cfg(feature = "monkey")))]
+pub mod monkey;
 pub mod net;
 pub mod os;
 pub mod process;

@@ -172,27 +172,50 @@ impl Source {
         let Some(parker) = Parker::of_green_thread() else {
             return self.wait_as_os_thread(direction, deadline);
         };
+        match self.park(&parker, direction, deadline, || false)? {
+            Wake::Notified => Ok(true),
+            Wake::TimedOut => Ok(false),
+            Wake::Killed => park::raise_kill(),
+        }
+    }
+
+    /// As [`wait`](Self::wait), for a green thread that must not unwind here. Whoever makes `over` true calls
+    /// [`wake_all`](Self::wake_all) afterwards: then nobody waits any more.
+    #[cfg(feature = "monkey")]
+    pub(crate) fn wait_quietly(
+        self: &Arc<Self>,
+        direction: Direction,
+        deadline: Option<Instant>,
+        over: impl FnOnce() -> bool,
+    ) -> io::Result<Wake> {
+        match Parker::of_green_thread() {
+            Some(parker) => self.park(&parker, direction, deadline, over),
+            None => Ok(Wake::Notified),
+        }
+    }
+
+    #[inline]
+    fn park(
+        self: &Arc<Self>,
+        parker: &Parker,
+        direction: Direction,
+        deadline: Option<Instant>,
+        over: impl FnOnce() -> bool,
+    ) -> io::Result<Wake> {
         self.bind()?;
         self.waiters(direction).lock().add(parker.waiter());
         // Whoever sets the bit, or ends the registration, looks for waiters afterwards.
-        if self.may_be_ready(direction, self.look()) {
-            self.waiters(direction).lock().remove(&parker);
-            return Ok(true);
+        if self.may_be_ready(direction, self.look()) || over() {
+            self.waiters(direction).lock().remove(parker);
+            return Ok(Wake::Notified);
         }
         current::with_hub(|hub| hub.count_for_readiness(1));
         let wake = parker.park(direction.reason(), deadline);
         current::with_hub(|hub| hub.count_for_readiness(-1));
-        match wake {
-            Wake::Notified => Ok(true),
-            Wake::TimedOut => {
-                self.waiters(direction).lock().remove(&parker);
-                Ok(false)
-            }
-            Wake::Killed => {
-                self.waiters(direction).lock().remove(&parker);
-                park::raise_kill()
-            }
+        if wake != Wake::Notified {
+            self.waiters(direction).lock().remove(parker);
         }
+        Ok(wake)
     }
 
     #[cold]
@@ -245,6 +268,11 @@ impl Source {
     fn hub_ended(&self) {
         self.home.lock().take();
         self.bound.store(UNBOUND, Ordering::SeqCst);
+        self.wake_all();
+    }
+
+    /// Ends every wait that goes on.
+    pub(crate) fn wake_all(&self) {
         self.readers.lock().wake_all();
         self.writers.lock().wake_all();
     }

@@ -3,6 +3,8 @@
 //! Invariant: each call first asks [`fault`] whether a test wants it to fail, and each failure is an `io::Error`.
 
 pub(crate) mod ancillary;
+#[cfg(feature = "monkey")]
+pub(crate) mod bare;
 pub(crate) mod child;
 pub(crate) mod fault;
 pub(crate) mod file;

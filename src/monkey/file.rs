@@ -1,0 +1,347 @@
+//! `read` and `write` and their like, on whatever a descriptor is.
+//!
+//! Most descriptors that wait are sockets, so that is tried first; a pipe is asked by `preadv2` not to wait, and what knows no
+//! such way is waited for until `poll` finds it ready.
+
+use super::hook::{Hook, interpose};
+use super::pieces::Pieces;
+use super::socket::{
+    receive_message_waiting, receive_waiting, transmit_message_waiting, transmit_waiting,
+};
+use super::wait::{AGAIN, LAST_STANDARD, Plan, plan, until_ready, wait_once};
+use crate::runtime::reactor::Direction::{self, Read, Write};
+use crate::sys::bare::{syscall, to_libc};
+use libc::{c_int, c_uint, c_void, iovec, loff_t, msghdr, off_t, size_t, ssize_t};
+use std::ffi::c_long;
+use std::ptr;
+
+unsafe extern "C" {
+    /// Ends the process: a buffer is shorter than what is to be put into it.
+    fn __chk_fail() -> !;
+}
+
+const NO_SOCKET: c_long = -(libc::ENOTSOCK as c_long);
+
+fn address<T>(pointer: *const T) -> c_long {
+    pointer.expose_provenance() as c_long
+}
+
+/// What the fortified forms of calls do first.
+pub(super) fn checked<T>(len: size_t, room: size_t, call: impl FnOnce() -> T) -> T {
+    if len > room {
+        // SAFETY: may be called at any time, and does not return.
+        unsafe { __chk_fail() };
+    }
+    call()
+}
+
+/// A message header with nothing but pieces.
+fn message(list: *const iovec, count: c_int) -> msghdr {
+    // SAFETY: all-zero is a valid, empty message header.
+    let mut message: msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = list.cast_mut();
+    message.msg_iovlen = count as _;
+    message
+}
+
+fn is_transfer_of_none(list: *const iovec, count: c_int) -> bool {
+    // SAFETY: the callers below are given valid lists.
+    unsafe { Pieces::of_int(list, count) }.len() == 0
+}
+
+/// `preadv2` at the current place with `RWF_NOWAIT`.
+unsafe fn read_at_once(fd: c_int, list: *const iovec, count: c_int) -> c_long {
+    // SAFETY: as the caller promises.
+    unsafe {
+        syscall(
+            libc::SYS_preadv2,
+            [fd.into(), address(list), count.into(), -1, -1, libc::RWF_NOWAIT.into()],
+        )
+    }
+}
+
+/// `pwritev2` at the current place with `RWF_NOWAIT`.
+unsafe fn write_at_once(fd: c_int, list: *const iovec, count: c_int) -> c_long {
+    // SAFETY: as the caller promises.
+    unsafe {
+        syscall(
+            libc::SYS_pwritev2,
+            [fd.into(), address(list), count.into(), -1, -1, libc::RWF_NOWAIT.into()],
+        )
+    }
+}
+
+/// Whether the kernel cannot be asked not to wait for this kind of file.
+fn is_unsupported(result: c_long) -> bool {
+    [libc::EOPNOTSUPP, libc::ENOSYS, libc::EINVAL, libc::ESPIPE]
+        .iter()
+        .any(|errno| result == -c_long::from(*errno))
+}
+
+/// Waits until `at_once` does something. Where that is not possible, until the descriptor is ready: then `None`, and the
+/// call that could block will not.
+fn once_possible(
+    hook: &Hook,
+    fd: c_int,
+    direction: Direction,
+    mut at_once: impl FnMut() -> c_long,
+) -> Option<c_long> {
+    loop {
+        let result = at_once();
+        if is_unsupported(result) {
+            return until_ready(hook, fd, direction, None).err().map(|failed| failed.result());
+        }
+        if result != AGAIN {
+            return Some(result);
+        }
+        if let Err(failed) = wait_once(hook, fd, direction, None) {
+            return Some(failed.result());
+        }
+    }
+}
+
+/// `readv` of what is no socket.
+unsafe fn read_other(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) -> c_long {
+    // SAFETY: as the caller promises, also below.
+    let blocking =
+        || unsafe { syscall(libc::SYS_readv, [fd.into(), address(list), count.into(), 0, 0, 0]) };
+    let done = match plan(fd) {
+        Plan::AtOnce => None,
+        // SAFETY: as above.
+        Plan::Wait(_) => once_possible(hook, fd, Read, || unsafe { read_at_once(fd, list, count) }),
+    };
+    done.unwrap_or_else(|| hook.holding(blocking))
+}
+
+/// `writev` of what is no socket: of a pipe until all is written, as a call that blocks.
+unsafe fn write_other(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) -> c_long {
+    // SAFETY: the list is the caller's or a copy of it, here and below.
+    let blocking = |list, count: c_int| unsafe {
+        syscall(libc::SYS_writev, [fd.into(), address(list), count.into(), 0, 0, 0])
+    };
+    match plan(fd) {
+        Plan::AtOnce => hook.holding(|| blocking(list, count)),
+        Plan::Wait(super::table::Kind::Pipe) => {
+            // SAFETY: as the caller promises.
+            let whole = unsafe { Pieces::of_int(list, count) };
+            let mut written = 0;
+            loop {
+                let rest = whole.after(written);
+                let rest_count = rest.len() as c_int;
+                // SAFETY: a copy of the caller's list.
+                let done = once_possible(hook, fd, Write, || unsafe {
+                    write_at_once(fd, rest.as_ptr(), rest_count)
+                });
+                // A pipe that is ready takes a page without waiting.
+                let result = done.unwrap_or_else(|| {
+                    let piece = iovec { iov_len: rest[0].iov_len.min(libc::PIPE_BUF), ..rest[0] };
+                    blocking(&raw const piece, 1)
+                });
+                if result < 0 {
+                    return if written > 0 { written as c_long } else { result };
+                }
+                written += result as usize;
+                if written >= whole.len() {
+                    return written as c_long;
+                }
+            }
+        }
+        Plan::Wait(_) => {
+            // SAFETY: as the caller promises.
+            let done = once_possible(hook, fd, Write, || unsafe { write_at_once(fd, list, count) });
+            done.unwrap_or_else(|| blocking(list, count))
+        }
+    }
+}
+
+unsafe fn read_green(hook: &Hook, fd: c_int, buffer: *mut c_void, len: size_t) -> c_long {
+    // A socket that is read for nothing says so without waiting, and takes no datagram.
+    if fd > LAST_STANDARD && len > 0 {
+        // SAFETY: as the caller promises.
+        let result =
+            unsafe { receive_waiting(hook, fd, buffer, len, 0, ptr::null_mut(), ptr::null_mut()) };
+        if result != NO_SOCKET {
+            return result;
+        }
+    }
+    let piece = iovec { iov_base: buffer, iov_len: len };
+    // SAFETY: as the caller promises.
+    unsafe { read_other(hook, fd, &raw const piece, 1) }
+}
+
+unsafe fn write_green(hook: &Hook, fd: c_int, buffer: *const c_void, len: size_t) -> c_long {
+    if fd > LAST_STANDARD {
+        // SAFETY: as the caller promises.
+        let result = unsafe { transmit_waiting(hook, fd, buffer, len, 0, ptr::null(), 0) };
+        if result != NO_SOCKET {
+            return result;
+        }
+    }
+    let piece = iovec { iov_base: buffer.cast_mut(), iov_len: len };
+    // SAFETY: as the caller promises.
+    unsafe { write_other(hook, fd, &raw const piece, 1) }
+}
+
+unsafe fn readv_green(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) -> c_long {
+    if fd > LAST_STANDARD && !is_transfer_of_none(list, count) {
+        let mut message = message(list, count);
+        // SAFETY: the message has the caller's pieces.
+        let result = unsafe { receive_message_waiting(hook, fd, &raw mut message, 0) };
+        if result != NO_SOCKET {
+            return result;
+        }
+    }
+    // SAFETY: as the caller promises.
+    unsafe { read_other(hook, fd, list, count) }
+}
+
+unsafe fn writev_green(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) -> c_long {
+    if fd > LAST_STANDARD {
+        let message = message(list, count);
+        // SAFETY: the message has the caller's pieces.
+        let result = unsafe { transmit_message_waiting(hook, fd, &raw const message, 0) };
+        if result != NO_SOCKET {
+            return result;
+        }
+    }
+    // SAFETY: as the caller promises.
+    unsafe { write_other(hook, fd, list, count) }
+}
+
+/// `splice` on a green thread: neither end says which of them is not ready, so both are waited for in turn.
+unsafe fn splice_green(
+    hook: &Hook,
+    from: c_int,
+    from_at: *mut loff_t,
+    to: c_int,
+    to_at: *mut loff_t,
+    len: size_t,
+    flags: c_uint,
+) -> c_long {
+    let waits = flags & libc::SPLICE_F_NONBLOCK == 0;
+    loop {
+        // SAFETY: as the caller promises.
+        let result = unsafe {
+            syscall(
+                libc::SYS_splice,
+                [
+                    from.into(),
+                    address(from_at),
+                    to.into(),
+                    address(to_at),
+                    len as c_long,
+                    (flags | libc::SPLICE_F_NONBLOCK).into(),
+                ],
+            )
+        };
+        if result != AGAIN || !waits {
+            return result;
+        }
+        for (fd, direction) in [(from, Read), (to, Write)] {
+            if let Err(failed) = until_ready(hook, fd, direction, None) {
+                return failed.result();
+            }
+        }
+    }
+}
+
+/// What is read from a file at a time for a socket.
+const CHUNK: usize = 32 << 10;
+
+/// `sendfile` to a socket on a green thread: it cannot be asked not to wait, so what is sent is read first.
+unsafe fn sendfile_green(
+    hook: &Hook,
+    to: c_int,
+    from: c_int,
+    at: *mut off_t,
+    count: size_t,
+) -> c_long {
+    // SAFETY: as the caller promises.
+    let blocking = || unsafe {
+        syscall(libc::SYS_sendfile, [to.into(), from.into(), address(at), count as c_long, 0, 0])
+    };
+    let is_socket = matches!(super::table::examine(to), Some((super::table::Kind::Socket, _)));
+    if !is_socket || super::wait::is_nonblocking(to) {
+        return hook.holding(blocking);
+    }
+    // SAFETY: the caller's pointer is null or valid.
+    let given = unsafe { at.as_mut() };
+    // SAFETY: asks for the place in the file.
+    let current =
+        || unsafe { syscall(libc::SYS_lseek, [from.into(), 0, libc::SEEK_CUR.into(), 0, 0, 0]) };
+    let start = given.as_ref().map_or_else(current, |at| **at);
+    if start < 0 {
+        return hook.holding(blocking);
+    }
+    let mut chunk = vec![0u8; CHUNK.min(count.max(1))];
+    let mut sent = 0;
+    let result = loop {
+        let want = chunk.len().min(count - sent);
+        let place = start + sent as c_long;
+        // SAFETY: the buffer has room for `want` bytes.
+        let got = unsafe {
+            syscall(
+                libc::SYS_pread64,
+                [from.into(), address(chunk.as_mut_ptr()), want as c_long, place, 0, 0],
+            )
+        };
+        if got <= 0 {
+            break got;
+        }
+        // SAFETY: the buffer has `got` bytes.
+        let done = unsafe {
+            transmit_waiting(hook, to, chunk.as_ptr().cast(), got as usize, 0, ptr::null(), 0)
+        };
+        if done < 0 {
+            break done;
+        }
+        sent += done as usize;
+        if sent >= count || done < got {
+            break 0;
+        }
+    };
+    let end = start + sent as c_long;
+    match given {
+        Some(at) => *at = end,
+        None => {
+            // SAFETY: moves the place in the file.
+            unsafe { syscall(libc::SYS_lseek, [from.into(), end, libc::SEEK_SET.into(), 0, 0, 0]) };
+        }
+    }
+    if sent > 0 { sent as c_long } else { result }
+}
+
+interpose! {
+    Socket fn read(fd: c_int, buffer: *mut c_void, len: size_t) -> ssize_t {
+        bare to_libc(syscall(libc::SYS_read, [fd.into(), address(buffer), len as c_long, 0, 0, 0])) as ssize_t;
+        green |hook| to_libc(read_green(hook, fd, buffer, len)) as ssize_t;
+    }
+    Socket fn write(fd: c_int, buffer: *const c_void, len: size_t) -> ssize_t {
+        bare to_libc(syscall(libc::SYS_write, [fd.into(), address(buffer), len as c_long, 0, 0, 0])) as ssize_t;
+        green |hook| to_libc(write_green(hook, fd, buffer, len)) as ssize_t;
+    }
+    Socket fn readv(fd: c_int, list: *const iovec, count: c_int) -> ssize_t {
+        bare to_libc(syscall(libc::SYS_readv, [fd.into(), address(list), count.into(), 0, 0, 0])) as ssize_t;
+        green |hook| to_libc(readv_green(hook, fd, list, count)) as ssize_t;
+    }
+    Socket fn writev(fd: c_int, list: *const iovec, count: c_int) -> ssize_t {
+        bare to_libc(syscall(libc::SYS_writev, [fd.into(), address(list), count.into(), 0, 0, 0])) as ssize_t;
+        green |hook| to_libc(writev_green(hook, fd, list, count)) as ssize_t;
+    }
+    Socket fn __read_chk(fd: c_int, buffer: *mut c_void, len: size_t, room: size_t) -> ssize_t {
+        bare checked(len, room, || to_libc(syscall(libc::SYS_read, [fd.into(), address(buffer), len as c_long, 0, 0, 0]))) as ssize_t;
+        green |hook| checked(len, room, || to_libc(read_green(hook, fd, buffer, len))) as ssize_t;
+    }
+    Socket fn splice(from: c_int, from_at: *mut loff_t, to: c_int, to_at: *mut loff_t, len: size_t, flags: c_uint) -> ssize_t {
+        bare to_libc(syscall(libc::SYS_splice, [from.into(), address(from_at), to.into(), address(to_at), len as c_long, flags.into()])) as ssize_t;
+        green |hook| to_libc(splice_green(hook, from, from_at, to, to_at, len, flags)) as ssize_t;
+    }
+    Socket fn sendfile(to: c_int, from: c_int, at: *mut off_t, count: size_t) -> ssize_t {
+        bare to_libc(syscall(libc::SYS_sendfile, [to.into(), from.into(), address(at), count as c_long, 0, 0])) as ssize_t;
+        green |hook| to_libc(sendfile_green(hook, to, from, at, count)) as ssize_t;
+    }
+    Socket fn sendfile64(to: c_int, from: c_int, at: *mut off_t, count: size_t) -> ssize_t {
+        bare to_libc(syscall(libc::SYS_sendfile, [to.into(), from.into(), address(at), count as c_long, 0, 0])) as ssize_t;
+        green |hook| to_libc(sendfile_green(hook, to, from, at, count)) as ssize_t;
+    }
+}

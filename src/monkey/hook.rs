@@ -1,0 +1,223 @@
+//! What stands in for one function of the C library: which it is, where the C library has it, and how it was used.
+
+use super::patch::blocking_here;
+use std::backtrace::Backtrace;
+use std::ffi::{CStr, c_void};
+use std::fmt;
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a patched call may hold its worker before the report counts it.
+pub(super) const LONG: Duration = Duration::from_millis(10);
+
+/// One function that is stood in for. A static for each, see [`interpose`].
+pub(super) struct Hook {
+    symbol: &'static CStr,
+    /// The C library's own, once it has been looked up.
+    real: AtomicPtr<c_void>,
+    /// Calls by green threads after patching.
+    calls: AtomicU64,
+    /// How often those suspended their green thread.
+    waits: AtomicU64,
+    /// How often one held its worker for longer than [`LONG`].
+    holds: AtomicU64,
+    /// The longest of those, in nanoseconds.
+    longest: AtomicU64,
+    /// Who did so first.
+    culprit: OnceLock<Backtrace>,
+}
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hook").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+impl Hook {
+    pub(super) const fn new(symbol: &'static CStr) -> Self {
+        Self {
+            symbol,
+            real: AtomicPtr::new(ptr::null_mut()),
+            calls: AtomicU64::new(0),
+            waits: AtomicU64::new(0),
+            holds: AtomicU64::new(0),
+            longest: AtomicU64::new(0),
+            culprit: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.symbol.to_str().unwrap_or("?")
+    }
+
+    /// The C library's function; null before [`resolve`](Self::resolve), and where the C library has none of that name.
+    #[inline(always)]
+    pub(super) fn real(&self) -> *mut c_void {
+        self.real.load(Ordering::Relaxed)
+    }
+
+    /// Looks up the C library's function.
+    pub(super) fn resolve(&self) {
+        // SAFETY: the name ends in a zero. `RTLD_NEXT` is what comes after the object that has our function.
+        let found = unsafe { libc::dlsym(libc::RTLD_NEXT, self.symbol.as_ptr()) };
+        self.real.store(found, Ordering::Relaxed);
+    }
+
+    /// Looks up the C library's function, for one that no system call can stand for. It is called by programs that run already.
+    pub(super) fn resolve_or_abort(&self) {
+        self.resolve();
+        if self.real().is_null() {
+            crate::sys::report(format_args!("the C library has no function `{}`", self.name()));
+            std::process::abort();
+        }
+    }
+
+    /// What a caller anywhere in the process reaches by the function's name.
+    pub(super) fn reached(&self) -> *mut c_void {
+        // SAFETY: the name ends in a zero.
+        unsafe { libc::dlsym(libc::RTLD_DEFAULT, self.symbol.as_ptr()) }
+    }
+
+    pub(super) fn count_call(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_wait(&self) {
+        self.waits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Runs what may hold the worker, and remembers it if it did for long.
+    ///
+    /// All of that blocks where it has to wait, the taking of the backtrace too: the caller may be in the middle of a lock of
+    /// parking_lot's.
+    pub(super) fn holding<T>(&self, call: impl FnOnce() -> T) -> T {
+        blocking_here(|| {
+            let began = Instant::now();
+            let result = call();
+            self.note_hold(began.elapsed());
+            result
+        })
+    }
+
+    /// The calling green thread has held its worker for so long.
+    fn note_hold(&self, held: Duration) {
+        if held < LONG {
+            return;
+        }
+        self.holds.fetch_add(1, Ordering::Relaxed);
+        let nanos = u64::try_from(held.as_nanos()).unwrap_or(u64::MAX);
+        self.longest.fetch_max(nanos, Ordering::Relaxed);
+        let _ = self.culprit.set(Backtrace::force_capture());
+    }
+
+    pub(super) fn usage(&self) -> Usage<'_> {
+        Usage {
+            calls: self.calls.load(Ordering::Relaxed),
+            waits: self.waits.load(Ordering::Relaxed),
+            holds: self.holds.load(Ordering::Relaxed),
+            longest: Duration::from_nanos(self.longest.load(Ordering::Relaxed)),
+            culprit: self.culprit.get(),
+        }
+    }
+}
+
+/// The counters of a [`Hook`] at one time.
+pub(super) struct Usage<'a> {
+    pub(super) calls: u64,
+    pub(super) waits: u64,
+    pub(super) holds: u64,
+    pub(super) longest: Duration,
+    pub(super) culprit: Option<&'a Backtrace>,
+}
+
+/// A hook, and what a caller must reach by its name for it to be at work.
+#[derive(Debug)]
+pub(super) struct Interposed {
+    pub(super) hook: &'static Hook,
+    pub(super) ours: *const (),
+}
+
+// SAFETY: the pointer is the address of a function and is only compared.
+unsafe impl Sync for Interposed {}
+
+/// Defines functions that stand in for the C library's of the same names.
+///
+/// Each names the [`Patch`](super::Patch) that switches it on; what it does by system calls alone (`bare`), which is used
+/// before the C library's own has been looked up, so that it works while the program's allocator starts; what it does on a
+/// green thread (`green`, with its [`Hook`]); and what it does first on every thread once it is patched (`always`).
+///
+/// Every function is `unsafe` with the C library's own contract, which its expressions rely on: pointers are valid for what
+/// the function does with them, until it returns. A green thread that waits in one has not returned.
+macro_rules! interpose {
+    ($($patch:ident fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $result:ty {
+        $(always $always:expr;)?
+        bare $bare:expr;
+        green |$hook:ident| $green:expr;
+    })*) => {
+        #[allow(non_upper_case_globals)]
+        mod hooks {
+            use crate::monkey::hook::Hook;
+            $(pub(super) static $name: Hook = Hook::new(
+                match std::ffi::CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
+                    Ok(name) => name,
+                    Err(_) => panic!("a name with a zero in it"),
+                },
+            );)*
+        }
+
+        /// All of this file.
+        pub(super) static INTERPOSED: &[crate::monkey::hook::Interposed] = &[
+            $(crate::monkey::hook::Interposed { hook: &hooks::$name, ours: $name as *const () },)*
+        ];
+
+        $(
+            #[doc = concat!("Stands in for `", stringify!($name), "`.")]
+            ///
+            /// # Safety
+            /// As the C library's function.
+            #[unsafe(no_mangle)]
+            #[allow(unused_unsafe, clippy::too_many_arguments)]
+            unsafe extern "C" fn $name($($arg: $type),*) -> $result {
+                $(if crate::monkey::is_patched(crate::monkey::Patch::$patch) {
+                    $always;
+                })?
+                if crate::monkey::is_on(crate::monkey::Patch::$patch) {
+                    let $hook = &hooks::$name;
+                    $hook.count_call();
+                    // SAFETY: the caller keeps the C library's contract.
+                    return unsafe { $green };
+                }
+                // SAFETY: as above.
+                unsafe { original::$name($($arg),*) }
+            }
+        )*
+
+        /// The C library's own functions.
+        pub(super) mod original {
+            #[allow(unused_imports)]
+            use super::*;
+            $(
+                #[doc = concat!("The C library's own `", stringify!($name), "`, which blocks the OS thread.")]
+                ///
+                /// # Safety
+                /// As the C library's function.
+                #[inline]
+                #[allow(unused_unsafe, clippy::too_many_arguments)]
+                pub unsafe fn $name($($arg: $type),*) -> $result {
+                    let real = hooks::$name.real();
+                    if real.is_null() {
+                        // SAFETY: the caller keeps the C library's contract.
+                        return unsafe { $bare };
+                    }
+                    // SAFETY: it is the C library's function of that name, which has this type.
+                    let real: unsafe extern "C" fn($($type),*) -> $result = unsafe { std::mem::transmute(real) };
+                    // SAFETY: the caller keeps its contract.
+                    unsafe { real($($arg),*) }
+                }
+            )*
+        }
+    };
+}
+pub(super) use interpose;

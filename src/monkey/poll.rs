@@ -1,0 +1,423 @@
+//! Waiting for several descriptors by `poll`, `select` and `epoll_wait`.
+
+use super::file::checked as checked_length;
+use super::hook::{Hook, interpose};
+use super::table::{self, Kind};
+use super::wait::{Failed, bare_poll, cancelled, sleep, wait_once};
+use crate::io::Io;
+use crate::runtime::park;
+use crate::runtime::reactor::Direction::{Read, Write};
+use crate::sys::bare::{syscall, to_libc};
+use crate::sys::poll::{PollFd, PollFlags, gather};
+use crate::sys::time::deadline_after;
+use libc::{
+    c_int, c_long, c_short, epoll_event, fd_set, nfds_t, pollfd, sigset_t, size_t, timespec,
+    timeval,
+};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+fn address<T>(pointer: *const T) -> c_long {
+    pointer.expose_provenance() as c_long
+}
+
+/// The size of the kernel's signal sets, in bytes.
+const SIGNALS: c_long = 8;
+
+/// How long a call may wait.
+#[derive(Clone, Copy, Debug)]
+enum Limit {
+    Not,
+    ForEver,
+    Until(Instant),
+}
+
+impl Limit {
+    fn after(duration: Option<Duration>) -> Self {
+        match duration {
+            Some(Duration::ZERO) => Self::Not,
+            // A time beyond the clock's end is for ever.
+            Some(duration) => deadline_after(duration).map_or(Self::ForEver, Self::Until),
+            None => Self::ForEver,
+        }
+    }
+
+    fn of_millis(millis: c_int) -> Self {
+        Self::after(u64::try_from(millis).ok().map(Duration::from_millis))
+    }
+
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Until(deadline) => Some(deadline),
+            Self::Not | Self::ForEver => None,
+        }
+    }
+
+    fn left(self) -> Duration {
+        self.deadline().map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))
+    }
+}
+
+fn duration_of(time: &timespec) -> Duration {
+    Duration::new(time.tv_sec.max(0) as u64, time.tv_nsec.clamp(0, 999_999_999) as u32)
+}
+
+/// The bits of `poll` for which one registration in one direction stands.
+const FOR_READING: c_short = libc::POLLIN | libc::POLLRDNORM | libc::POLLRDHUP;
+const FOR_WRITING: c_short = libc::POLLOUT | libc::POLLWRNORM;
+
+/// `poll` on a green thread.
+///
+/// # Safety
+/// `fds` points to `count` entries.
+unsafe fn poll_waiting(hook: &Hook, fds: *mut pollfd, count: nfds_t, limit: Limit) -> c_long {
+    let first = bare_poll(fds, count);
+    if first != 0 || matches!(limit, Limit::Not) {
+        park::spend_budget_holding();
+        return first;
+    }
+    let entries = if count == 0 {
+        &mut []
+    } else {
+        // SAFETY: as the caller promises.
+        unsafe { std::slice::from_raw_parts_mut(fds, count as usize) }
+    };
+    let mut waited = entries.iter().filter(|entry| entry.fd >= 0);
+    let result = match (waited.next(), waited.next()) {
+        (None, _) => sleep(hook, limit.deadline()).map(|()| 0),
+        (Some(one), None) if one.events & !FOR_READING == 0 && one.events != 0 => {
+            let (fd, deadline) = (one.fd, limit.deadline());
+            poll_one(hook, entries, || wait_once(hook, fd, Read, deadline))
+        }
+        (Some(one), None) if one.events & !FOR_WRITING == 0 && one.events != 0 => {
+            let (fd, deadline) = (one.fd, limit.deadline());
+            poll_one(hook, entries, || wait_once(hook, fd, Write, deadline))
+        }
+        _ => poll_several(hook, entries, limit),
+    };
+    result.unwrap_or_else(|failed| match failed {
+        Failed::TimedOut => 0,
+        // Another thread closed it. Linux goes on waiting; here it is seen as what it now is.
+        Failed::Closed => bare_poll(fds, count),
+        failed => failed.result(),
+    })
+}
+
+fn poll_one(
+    hook: &Hook,
+    entries: &mut [pollfd],
+    mut wait: impl FnMut() -> Result<(), Failed>,
+) -> Result<c_long, Failed> {
+    let _ = hook;
+    loop {
+        wait()?;
+        let ready = bare_poll(entries.as_mut_ptr(), entries.len() as nfds_t);
+        if ready != 0 {
+            return Ok(ready);
+        }
+    }
+}
+
+fn poll_several(hook: &Hook, entries: &mut [pollfd], limit: Limit) -> Result<c_long, Failed> {
+    let waited = || entries.iter().filter(|entry| entry.fd >= 0);
+    let fds: Vec<_> = waited()
+        .map(|entry| {
+            PollFd::from_borrowed_fd(
+                // SAFETY: `poll` has just found no number that is not open.
+                unsafe { BorrowedFd::borrow_raw(entry.fd) },
+                PollFlags::empty(),
+            )
+        })
+        .collect();
+    let wanted: Vec<_> =
+        waited().map(|entry| PollFlags::from_bits_retain(entry.events as u16)).collect();
+    let all = Io::new(gather(&fds, &wanted)?);
+    if let Limit::Until(_) = limit {
+        all.set_timeout(Read, Some(limit.left().max(Duration::from_nanos(1))));
+    }
+    hook.count_wait();
+    let result = park::catch(|| {
+        all.run(Read, |_| match bare_poll(entries.as_mut_ptr(), entries.len() as nfds_t) {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            ready => Ok(ready),
+        })
+    });
+    match result {
+        Ok(Ok(ready)) => Ok(ready),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => Err(Failed::TimedOut),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(cancelled()),
+    }
+}
+
+/// Which bits of `poll` are meant by each of the sets of `select`.
+const SETS: [(c_short, c_short); 3] = [
+    (
+        libc::POLLIN | libc::POLLRDNORM,
+        libc::POLLIN | libc::POLLRDNORM | libc::POLLHUP | libc::POLLERR,
+    ),
+    (libc::POLLOUT | libc::POLLWRNORM, libc::POLLOUT | libc::POLLWRNORM | libc::POLLERR),
+    (libc::POLLPRI, libc::POLLPRI),
+];
+
+/// `select` on a green thread, by `poll`.
+///
+/// # Safety
+/// Each set is null or valid.
+unsafe fn select_waiting(
+    hook: &Hook,
+    highest: c_int,
+    sets: [*mut fd_set; 3],
+    limit: Limit,
+) -> c_long {
+    let numbers = 0..highest.clamp(0, libc::FD_SETSIZE as c_int);
+    // SAFETY: the set is valid, and the number is below its size.
+    let is_in = |set: *mut fd_set, fd| !set.is_null() && unsafe { libc::FD_ISSET(fd, set) };
+    let mut entries: Vec<pollfd> = numbers
+        .map(|fd| {
+            let wanted = SETS.iter().zip(sets).filter(|(_, set)| is_in(*set, fd));
+            pollfd { fd, events: wanted.fold(0, |all, ((wanted, _), _)| all | wanted), revents: 0 }
+        })
+        .filter(|entry| entry.events != 0)
+        .collect();
+    // SAFETY: a valid list.
+    let result =
+        unsafe { poll_waiting(hook, entries.as_mut_ptr(), entries.len() as nfds_t, limit) };
+    if result < 0 {
+        return result;
+    }
+    if entries.iter().any(|entry| entry.revents & libc::POLLNVAL != 0) {
+        return -c_long::from(libc::EBADF);
+    }
+    let mut ready = 0;
+    for ((_, seen), set) in SETS.iter().zip(sets) {
+        if set.is_null() {
+            continue;
+        }
+        for entry in &entries {
+            // SAFETY: the set is valid, and the number is below its size.
+            unsafe {
+                if libc::FD_ISSET(entry.fd, set) && entry.revents & seen != 0 {
+                    ready += 1;
+                } else {
+                    libc::FD_CLR(entry.fd, set);
+                }
+            }
+        }
+    }
+    ready
+}
+
+unsafe fn bare_select(
+    highest: c_int,
+    sets: [*mut fd_set; 3],
+    time: *mut timespec,
+    mask: *const sigset_t,
+) -> c_int {
+    // The kernel is given the mask and its size together.
+    let mask = [address(mask), SIGNALS];
+    let mask_pointer = if mask[0] == 0 { 0 } else { address(mask.as_ptr()) };
+    // SAFETY: as the caller promises.
+    let result = unsafe {
+        syscall(
+            libc::SYS_pselect6,
+            [
+                highest.into(),
+                address(sets[0]),
+                address(sets[1]),
+                address(sets[2]),
+                address(time),
+                mask_pointer,
+            ],
+        )
+    };
+    to_libc(result) as c_int
+}
+
+/// `select` tells in its time how much of it is left.
+unsafe fn select_timed(
+    time: *mut timeval,
+    call: impl FnOnce(Option<Duration>) -> (c_int, Duration),
+) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    let time = unsafe { time.as_mut() };
+    let given = time.as_ref().map(|time| {
+        Duration::from_secs(time.tv_sec.max(0) as u64)
+            + Duration::from_micros(time.tv_usec.max(0) as u64)
+    });
+    let (result, left) = call(given);
+    if let Some(time) = time {
+        *time = timeval { tv_sec: left.as_secs() as _, tv_usec: left.subsec_micros().into() };
+    }
+    result
+}
+
+unsafe fn bare_select_timed(highest: c_int, sets: [*mut fd_set; 3], time: *mut timeval) -> c_int {
+    let call = |given: Option<Duration>| {
+        let mut spec = given.map(|given| timespec {
+            tv_sec: given.as_secs() as _,
+            tv_nsec: given.subsec_nanos().into(),
+        });
+        let pointer = spec.as_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut);
+        // SAFETY: as the caller promises.
+        let result = unsafe { bare_select(highest, sets, pointer, std::ptr::null()) };
+        (result, spec.as_ref().map_or(Duration::ZERO, duration_of))
+    };
+    // SAFETY: as the caller promises.
+    unsafe { select_timed(time, call) }
+}
+
+unsafe fn select_green(
+    hook: &Hook,
+    highest: c_int,
+    sets: [*mut fd_set; 3],
+    time: *mut timeval,
+) -> c_int {
+    let call = |given| {
+        let limit = Limit::after(given);
+        // SAFETY: as the caller promises.
+        let result = unsafe { select_waiting(hook, highest, sets, limit) };
+        (to_libc(result) as c_int, limit.left())
+    };
+    // SAFETY: as the caller promises.
+    unsafe { select_timed(time, call) }
+}
+
+unsafe fn limit_of(time: *const timespec) -> Limit {
+    // SAFETY: the caller's pointer is null or valid.
+    Limit::after(unsafe { time.as_ref() }.map(duration_of))
+}
+
+/// `epoll_wait` on a green thread.
+unsafe fn epoll_waiting(
+    hook: &Hook,
+    epoll: c_int,
+    events: *mut epoll_event,
+    most: c_int,
+    limit: Limit,
+) -> c_long {
+    loop {
+        // SAFETY: as the caller promises.
+        let result = unsafe {
+            syscall(libc::SYS_epoll_pwait, [epoll.into(), address(events), most.into(), 0, 0, 0])
+        };
+        if result != 0 || matches!(limit, Limit::Not) {
+            park::spend_budget_holding();
+            return result;
+        }
+        if !matches!(table::examine(epoll), Some((Kind::Other, _))) {
+            return 0;
+        }
+        match wait_once(hook, epoll, Read, limit.deadline()) {
+            Ok(()) => {}
+            Err(Failed::TimedOut) => return 0,
+            Err(failed) => return failed.result(),
+        }
+    }
+}
+
+unsafe fn bare_ppoll(
+    fds: *mut pollfd,
+    count: nfds_t,
+    time: *const timespec,
+    mask: *const sigset_t,
+) -> c_int {
+    // The kernel writes what is left of the time; the C library's function does not.
+    // SAFETY: the caller's pointer is null or valid.
+    let copy = unsafe { time.as_ref() }.copied();
+    let time = copy.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: as the caller promises.
+    let result = unsafe {
+        syscall(
+            libc::SYS_ppoll,
+            [address(fds), count as c_long, address(time), address(mask), SIGNALS, 0],
+        )
+    };
+    to_libc(result) as c_int
+}
+
+unsafe fn bare_poll_millis(fds: *mut pollfd, count: nfds_t, millis: c_int) -> c_int {
+    let time =
+        timespec { tv_sec: (millis / 1000).into(), tv_nsec: (millis % 1000 * 1_000_000).into() };
+    let time = if millis < 0 { std::ptr::null() } else { &raw const time };
+    // SAFETY: as the caller promises.
+    unsafe { bare_ppoll(fds, count, time, std::ptr::null()) }
+}
+
+unsafe fn bare_epoll(
+    epoll: c_int,
+    events: *mut epoll_event,
+    most: c_int,
+    millis: c_int,
+    mask: *const sigset_t,
+) -> c_int {
+    // SAFETY: as the caller promises.
+    let result = unsafe {
+        syscall(
+            libc::SYS_epoll_pwait,
+            [epoll.into(), address(events), most.into(), millis.into(), address(mask), SIGNALS],
+        )
+    };
+    to_libc(result) as c_int
+}
+
+/// The fortified forms are given the size of the array in bytes.
+fn checked<T>(count: nfds_t, room: size_t, call: impl FnOnce() -> T) -> T {
+    checked_length((count as usize).saturating_mul(size_of::<pollfd>()), room, call)
+}
+
+interpose! {
+    Poll fn poll(fds: *mut pollfd, count: nfds_t, millis: c_int) -> c_int {
+        bare bare_poll_millis(fds, count, millis);
+        green |hook| to_libc(poll_waiting(hook, fds, count, Limit::of_millis(millis))) as c_int;
+    }
+    Poll fn ppoll(fds: *mut pollfd, count: nfds_t, time: *const timespec, mask: *const sigset_t) -> c_int {
+        bare bare_ppoll(fds, count, time, mask);
+        green |hook| if mask.is_null() {
+            to_libc(poll_waiting(hook, fds, count, limit_of(time))) as c_int
+        } else {
+            hook.holding(|| original::ppoll(fds, count, time, mask))
+        };
+    }
+    Poll fn __poll_chk(fds: *mut pollfd, count: nfds_t, millis: c_int, room: size_t) -> c_int {
+        bare checked(count, room, || bare_poll_millis(fds, count, millis));
+        green |hook| checked(count, room, || to_libc(poll_waiting(hook, fds, count, Limit::of_millis(millis)))) as c_int;
+    }
+    Poll fn __ppoll_chk(fds: *mut pollfd, count: nfds_t, time: *const timespec, mask: *const sigset_t, room: size_t) -> c_int {
+        bare checked(count, room, || bare_ppoll(fds, count, time, mask));
+        green |hook| if mask.is_null() {
+            checked(count, room, || to_libc(poll_waiting(hook, fds, count, limit_of(time)))) as c_int
+        } else {
+            hook.holding(|| original::__ppoll_chk(fds, count, time, mask, room))
+        };
+    }
+    Poll fn select(highest: c_int, read: *mut fd_set, write: *mut fd_set, except: *mut fd_set, time: *mut timeval) -> c_int {
+        bare bare_select_timed(highest, [read, write, except], time);
+        green |hook| select_green(hook, highest, [read, write, except], time);
+    }
+    Poll fn pselect(highest: c_int, read: *mut fd_set, write: *mut fd_set, except: *mut fd_set, time: *const timespec, mask: *const sigset_t) -> c_int {
+        bare {
+            let mut copy = time.as_ref().copied();
+            let time = copy.as_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut);
+            bare_select(highest, [read, write, except], time, mask)
+        };
+        green |hook| if mask.is_null() {
+            to_libc(select_waiting(hook, highest, [read, write, except], limit_of(time))) as c_int
+        } else {
+            hook.holding(|| original::pselect(highest, read, write, except, time, mask))
+        };
+    }
+    Epoll fn epoll_wait(epoll: c_int, events: *mut epoll_event, most: c_int, millis: c_int) -> c_int {
+        bare bare_epoll(epoll, events, most, millis, std::ptr::null());
+        green |hook| to_libc(epoll_waiting(hook, epoll, events, most, Limit::of_millis(millis))) as c_int;
+    }
+    Epoll fn epoll_pwait(epoll: c_int, events: *mut epoll_event, most: c_int, millis: c_int, mask: *const sigset_t) -> c_int {
+        bare bare_epoll(epoll, events, most, millis, mask);
+        green |hook| if mask.is_null() {
+            to_libc(epoll_waiting(hook, epoll, events, most, Limit::of_millis(millis))) as c_int
+        } else {
+            hook.holding(|| original::epoll_pwait(epoll, events, most, millis, mask))
+        };
+    }
+}

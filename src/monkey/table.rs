@@ -1,0 +1,232 @@
+//! The descriptors that are waited for, by their numbers.
+//!
+//! A socket keeps its registration between waits, until its number is closed. That the number still means the same socket is
+//! seen by its inode, so one that was closed behind our back is found out. Everything else is registered for one wait, by a
+//! duplicate: its readiness is seldom waited for, and an inode does not tell two opens apart.
+
+use crate::runtime::reactor::Source;
+use crate::sync::Mutex as GreenMutex;
+use crate::sys::process::{self, PerProcess};
+use parking_lot::RwLock;
+use std::ffi::c_int;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+
+/// Which file a descriptor is of: device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity(u64, u64);
+
+/// What kind of file a descriptor is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Socket,
+    /// A pipe or a FIFO.
+    Pipe,
+    /// Another one whose readiness can be asked for: a terminal, an `eventfd`, a `pidfd`, an epoll instance.
+    Other,
+    /// A file that never blocks as `poll` sees it: one on a disk, a directory.
+    Disk,
+}
+
+/// Asks the kernel what a descriptor is.
+pub(super) fn examine(fd: c_int) -> Option<(Kind, Identity)> {
+    // SAFETY: all-zero is a valid `stat`, which `fstat` fills.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: the buffer is valid.
+    if unsafe { libc::fstat(fd, &mut stat) } < 0 {
+        return None;
+    }
+    let kind = match stat.st_mode & libc::S_IFMT {
+        libc::S_IFSOCK => Kind::Socket,
+        libc::S_IFIFO => Kind::Pipe,
+        libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK => Kind::Disk,
+        _ => Kind::Other,
+    };
+    Some((kind, Identity(stat.st_dev, stat.st_ino)))
+}
+
+/// A descriptor that is, or has been, waited for.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) source: Arc<Source>,
+    identity: Identity,
+    /// The number that callers know has been closed.
+    closed: AtomicBool,
+    /// Held by the one who accepts: of two who were told of the same connection the second would block.
+    pub(super) accepting: GreenMutex<()>,
+    /// What is registered instead of the caller's descriptor, kept open until then.
+    _own: Option<OwnedFd>,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        // Before `_own` is closed.
+        self.source.unbind();
+    }
+}
+
+impl Entry {
+    pub(super) fn new(fd: c_int, identity: Identity, own: Option<OwnedFd>) -> Arc<Self> {
+        let registered = own.as_ref().map_or(fd, AsRawFd::as_raw_fd);
+        Arc::new(Self {
+            source: Source::new(registered),
+            identity,
+            closed: AtomicBool::new(false),
+            accepting: GreenMutex::new(()),
+            _own: own,
+        })
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.source.unbind();
+        self.source.wake_all();
+    }
+}
+
+/// What is known of one number.
+#[derive(Debug, Default)]
+struct Number {
+    socket: Option<Arc<Entry>>,
+    /// Waits that go on for something else than a socket.
+    waits: Vec<Arc<Entry>>,
+}
+
+const SHARDS: usize = 16;
+
+#[derive(Debug, Default)]
+struct Table {
+    shards: [RwLock<Vec<Number>>; SHARDS],
+    /// How many entries there are: `close` looks no further where there are none.
+    len: AtomicUsize,
+}
+
+static TABLE: PerProcess<Table> = PerProcess::new();
+
+impl Table {
+    fn place(fd: c_int) -> Option<(usize, usize)> {
+        let fd = usize::try_from(fd).ok()?;
+        Some((fd % SHARDS, fd / SHARDS))
+    }
+
+    fn with<R>(&self, fd: c_int, change: impl FnOnce(&mut Number, &AtomicUsize) -> R) -> Option<R> {
+        let (shard, at) = Self::place(fd)?;
+        let mut numbers = self.shards[shard].write();
+        if numbers.len() <= at {
+            numbers.resize_with(at + 1, Number::default);
+        }
+        Some(change(&mut numbers[at], &self.len))
+    }
+}
+
+/// In which process something was last entered, as its generation and one.
+static USED_IN: AtomicU32 = AtomicU32::new(0);
+
+fn table() -> &'static Table {
+    TABLE.get(Table::default)
+}
+
+/// The table, if anything was ever entered in this process. Makes none: who closes may be a child between `fork` and `exec`.
+fn used_table() -> Option<&'static Table> {
+    (USED_IN.load(Ordering::Relaxed) == process::generation().wrapping_add(1)).then(table)
+}
+
+fn note_use(len: &AtomicUsize) {
+    len.fetch_add(1, Ordering::Relaxed);
+    USED_IN.store(process::generation().wrapping_add(1), Ordering::Relaxed);
+}
+
+/// What has been registered for a number, as a socket. It may have been closed behind our back since.
+#[inline]
+pub(super) fn known_socket(fd: c_int) -> Option<Arc<Entry>> {
+    let (shard, at) = Table::place(fd)?;
+    table().shards[shard].read().get(at)?.socket.clone()
+}
+
+/// The entry of the socket that the number means now.
+pub(super) fn socket(fd: c_int, identity: Identity) -> Option<Arc<Entry>> {
+    if let Some(known) = known_socket(fd)
+        && known.identity == identity
+    {
+        return Some(known);
+    }
+    let entry = Entry::new(fd, identity, None);
+    let old = table().with(fd, |number, len| {
+        let old = number.socket.replace(Arc::clone(&entry));
+        if old.is_none() {
+            note_use(len);
+        }
+        old
+    })?;
+    // Its number was closed without our seeing it, and with the number the registration.
+    if let Some(old) = old {
+        old.close();
+    }
+    Some(entry)
+}
+
+/// Lets [`closed`] find a wait that goes on for the number, while the guard lives.
+pub(super) struct Listed<'a> {
+    fd: c_int,
+    entry: &'a Arc<Entry>,
+}
+
+pub(super) fn list(fd: c_int, entry: &Arc<Entry>) -> Listed<'_> {
+    table().with(fd, |number, len| {
+        number.waits.push(Arc::clone(entry));
+        note_use(len);
+    });
+    Listed { fd, entry }
+}
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        // Returned, and so dropped out of the lock: closing a descriptor comes back to this table.
+        let gone = table().with(self.fd, |number, len| {
+            let at = number.waits.iter().position(|one| Arc::ptr_eq(one, self.entry))?;
+            len.fetch_sub(1, Ordering::Relaxed);
+            Some(number.waits.swap_remove(at))
+        });
+        drop(gone);
+    }
+}
+
+/// The number is about to be closed: its registration ends, and so does every wait for it.
+pub(super) fn closed(fd: c_int) {
+    let Some(table) = used_table().filter(|table| table.len.load(Ordering::Relaxed) != 0) else {
+        return;
+    };
+    let Some((shard, at)) = Table::place(fd) else { return };
+    if table.shards[shard]
+        .read()
+        .get(at)
+        .is_none_or(|number| number.socket.is_none() && number.waits.is_empty())
+    {
+        return;
+    }
+    let gone = table.with(fd, |number, len| {
+        let gone = std::mem::take(number);
+        len.fetch_sub(gone.waits.len() + usize::from(gone.socket.is_some()), Ordering::Relaxed);
+        gone
+    });
+    if let Some(gone) = gone {
+        gone.socket.iter().chain(&gone.waits).for_each(|entry| entry.close());
+    }
+}
+
+/// As [`closed`], for all numbers from `first` to `last`.
+pub(super) fn closed_range(first: u32, last: u32) {
+    let Some(table) = used_table().filter(|table| table.len.load(Ordering::Relaxed) != 0) else {
+        return;
+    };
+    let longest = table.shards.iter().map(|shard| shard.read().len()).max().unwrap_or(0);
+    let end = u32::try_from(longest * SHARDS).unwrap_or(u32::MAX);
+    for fd in first..=last.min(end) {
+        closed(fd as c_int);
+    }
+}

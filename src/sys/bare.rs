@@ -1,0 +1,92 @@
+//! System calls made by an instruction of our own, past every function of the C library.
+//!
+//! What stands in for functions of the C library (`monkey`) needs them: by those functions it would call itself. They keep
+//! the kernel's convention: a result between -4095 and -1 is a negated error number, and `errno` stays as it is.
+
+use std::ffi::c_long;
+
+/// Makes a system call.
+///
+/// # Safety
+/// As the system call `number` demands of its arguments.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) unsafe fn syscall(number: c_long, arguments: [c_long; 6]) -> c_long {
+    let [a, b, c, d, e, f] = arguments;
+    let result;
+    // SAFETY: the kernel's calling convention: it changes rax, rcx and r11 and no memory but what the caller lends it.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") number => result,
+            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack),
+        );
+    }
+    result
+}
+
+/// Makes a system call.
+///
+/// # Safety
+/// As the system call `number` demands of its arguments.
+#[cfg(target_arch = "aarch64")]
+#[inline]
+pub(crate) unsafe fn syscall(number: c_long, arguments: [c_long; 6]) -> c_long {
+    let [a, b, c, d, e, f] = arguments;
+    let result;
+    // SAFETY: the kernel's calling convention: it changes x0 and no memory but what the caller lends it.
+    unsafe {
+        std::arch::asm!(
+            "svc 0",
+            in("x8") number,
+            inlateout("x0") a => result,
+            in("x1") b, in("x2") c, in("x3") d, in("x4") e, in("x5") f,
+            options(nostack),
+        );
+    }
+    result
+}
+
+/// The C library's convention for a result of the kernel's: -1 and `errno`, which is set last of all.
+#[inline]
+pub(crate) fn to_libc(result: c_long) -> c_long {
+    if (-4095..0).contains(&result) {
+        set_errno(-result as i32);
+        return -1;
+    }
+    result
+}
+
+/// Sets the calling thread's `errno`.
+#[inline]
+pub(crate) fn set_errno(errno: i32) {
+    // SAFETY: the address is that of the calling thread's own variable, valid for as long as the thread lives.
+    unsafe { *libc::__errno_location() = errno };
+}
+
+/// The calling thread's `errno`.
+#[inline]
+pub(crate) fn errno() -> i32 {
+    // SAFETY: as above.
+    unsafe { *libc::__errno_location() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_the_kernels() {
+        // SAFETY: takes no arguments.
+        let own = unsafe { syscall(libc::SYS_getpid, [0; 6]) };
+        assert_eq!(own, c_long::from(std::process::id()));
+        // SAFETY: there is no such descriptor, so nothing is closed.
+        let closed = unsafe { syscall(libc::SYS_close, [-1, 0, 0, 0, 0, 0]) };
+        assert_eq!(closed, -c_long::from(libc::EBADF));
+        set_errno(0);
+        assert_eq!((to_libc(closed), errno()), (-1, libc::EBADF));
+        assert_eq!(to_libc(-5000), -5000, "an address, not an error");
+    }
+}

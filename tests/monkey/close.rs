@@ -1,0 +1,94 @@
+//! Numbers that are closed while others wait for them.
+
+use crate::{on, until_waits_exceed, waits};
+use greenthread::spawn;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
+use std::os::unix::net::UnixStream;
+
+fn read_raw(fd: i32) -> Result<isize, i32> {
+    let mut byte = [0u8; 1];
+    // SAFETY: the buffer has room for one byte.
+    let got = unsafe { libc::read(fd, byte.as_mut_ptr().cast(), 1) };
+    if got < 0 { Err(std::io::Error::last_os_error().raw_os_error().unwrap()) } else { Ok(got) }
+}
+
+#[test]
+fn closing_ends_the_waits_even_if_the_number_is_used_again() {
+    for workers in [1, 2] {
+        on(workers, || {
+            for _ in 0..50 {
+                let (a, _peer) = UnixStream::pair().unwrap();
+                let fd = a.as_raw_fd();
+                let before = waits("read");
+                let reader = spawn(move || read_raw(fd));
+                until_waits_exceed("read", before);
+                drop(a);
+                // The lowest free number is used again at once.
+                let (b, mut b_peer) = UnixStream::pair().unwrap();
+                assert_eq!(b.as_raw_fd().min(b_peer.as_raw_fd()), fd);
+                assert_eq!(reader.join().unwrap(), Err(libc::EBADF));
+                let next = spawn(move || read_raw(fd));
+                greenthread::yield_now();
+                if b.as_raw_fd() == fd {
+                    b_peer.write_all(b"x").unwrap();
+                } else {
+                    (&b).write_all(b"x").unwrap();
+                }
+                assert_eq!(next.join().unwrap(), Ok(1));
+            }
+        });
+    }
+}
+
+#[test]
+fn a_copy_in_a_child_does_not_keep_a_closed_number_registered() {
+    on(1, || {
+        let (a, mut peer) = UnixStream::pair().unwrap();
+        let fd = a.as_raw_fd();
+        // The child inherits a duplicate of the socket as its standard input.
+        let copy = a.try_clone().unwrap();
+        let mut child = std::process::Command::new("sleep")
+            .arg("100")
+            .stdin(std::process::Stdio::from(std::os::fd::OwnedFd::from(copy)))
+            .spawn()
+            .unwrap();
+        let before = waits("read");
+        let reader = spawn(move || read_raw(fd));
+        until_waits_exceed("read", before);
+        drop(a);
+        assert_eq!(reader.join().unwrap(), Err(libc::EBADF));
+        let (b, mut b_peer) = UnixStream::pair().unwrap();
+        let mut next = UnixStream::from(std::os::fd::OwnedFd::from(b));
+        let reader = spawn(move || {
+            let mut byte = [0];
+            next.read_exact(&mut byte).unwrap();
+            byte[0]
+        });
+        peer.write_all(b"for the old one").unwrap();
+        greenthread::yield_now();
+        b_peer.write_all(b"n").unwrap();
+        assert_eq!(reader.join().unwrap(), b'n');
+        child.kill().unwrap();
+        child.wait().unwrap();
+    });
+}
+
+#[test]
+fn a_number_that_is_replaced_by_dup2_ends_its_waits() {
+    on(1, || {
+        let (a, _peer) = UnixStream::pair().unwrap();
+        let (b, mut b_peer) = UnixStream::pair().unwrap();
+        let fd = a.into_raw_fd();
+        let before = waits("read");
+        let reader = spawn(move || read_raw(fd));
+        until_waits_exceed("read", before);
+        // SAFETY: both are open, and `fd` is ours.
+        assert_eq!(unsafe { libc::dup2(b.as_raw_fd(), fd) }, fd);
+        assert_eq!(reader.join().unwrap(), Err(libc::EBADF));
+        b_peer.write_all(b"y").unwrap();
+        assert_eq!(read_raw(fd), Ok(1));
+        // SAFETY: the number is ours.
+        drop(unsafe { UnixStream::from_raw_fd(fd) });
+    });
+}

@@ -1,0 +1,160 @@
+//! std's locks between green threads of one worker, of two, and with OS threads.
+
+use crate::{join_all, on};
+use greenthread::spawn;
+use std::sync::{Arc, Barrier, Condvar, LazyLock, Mutex, Once, OnceLock, RwLock};
+use std::time::Duration;
+
+/// Lets the others of the worker run, with everything held that is held.
+fn pause() {
+    std::thread::sleep(Duration::from_millis(1));
+}
+
+#[test]
+fn a_mutex_held_over_a_wait_suspends_who_wants_it() {
+    for workers in [1, 2] {
+        on(workers, || {
+            let sum = Arc::new(Mutex::new(0));
+            let adders = (0..50).map(|_| {
+                let sum = Arc::clone(&sum);
+                spawn(move || {
+                    let mut sum = sum.lock().unwrap();
+                    let before = *sum;
+                    pause();
+                    *sum = before + 1;
+                })
+            });
+            let adders: Vec<_> = adders.collect();
+            let beside = Arc::clone(&sum);
+            let thread = std::thread::spawn(move || {
+                for _ in 0..20 {
+                    let mut sum = beside.lock().unwrap();
+                    let before = *sum;
+                    std::thread::sleep(Duration::from_millis(1));
+                    *sum = before + 1;
+                }
+            });
+            join_all(adders);
+            thread.join().unwrap();
+            assert_eq!(*sum.lock().unwrap(), 70);
+        });
+    }
+}
+
+#[test]
+fn readers_and_writers() {
+    for workers in [1, 2] {
+        on(workers, || {
+            let lock = Arc::new(RwLock::new((0, 0)));
+            let all = (0..60).map(|number| {
+                let lock = Arc::clone(&lock);
+                spawn(move || {
+                    if number % 3 == 0 {
+                        let mut pair = lock.write().unwrap();
+                        pair.0 += 1;
+                        pause();
+                        pair.1 += 1;
+                    } else {
+                        let pair = lock.read().unwrap();
+                        let before = *pair;
+                        pause();
+                        assert_eq!((pair.0, *pair), (pair.1, before));
+                    }
+                })
+            });
+            join_all(all.collect::<Vec<_>>());
+            assert_eq!(*lock.read().unwrap(), (20, 20));
+        });
+    }
+}
+
+#[test]
+fn a_condition_is_waited_for_and_times_out() {
+    for workers in [1, 2] {
+        on(workers, || {
+            let shared = Arc::new((Mutex::new(0), Condvar::new()));
+            let waiters = (0..20).map(|_| {
+                let shared = Arc::clone(&shared);
+                spawn(move || {
+                    let (count, changed) = &*shared;
+                    let mut count =
+                        changed.wait_while(count.lock().unwrap(), |count| *count == 0).unwrap();
+                    *count -= 1;
+                })
+            });
+            let waiters: Vec<_> = waiters.collect();
+            let (count, changed) = &*shared;
+            for _ in 0..10 {
+                pause();
+                *count.lock().unwrap() += 1;
+                changed.notify_one();
+            }
+            *count.lock().unwrap() += 10;
+            changed.notify_all();
+            join_all(waiters);
+            let guard = count.lock().unwrap();
+            assert_eq!(*guard, 0);
+            let (_guard, result) = changed.wait_timeout(guard, Duration::from_millis(5)).unwrap();
+            assert!(result.timed_out());
+        });
+    }
+}
+
+#[test]
+fn what_is_made_once_is_made_once() {
+    static ONCE: Once = Once::new();
+    static CELL: OnceLock<u32> = OnceLock::new();
+    static LAZY: LazyLock<u32> = LazyLock::new(|| {
+        pause();
+        9
+    });
+    on(1, || {
+        let all = (0..20).map(|number| {
+            spawn(move || {
+                ONCE.call_once(pause);
+                let cell = *CELL.get_or_init(|| {
+                    pause();
+                    number
+                });
+                (cell, *LAZY)
+            })
+        });
+        let all = join_all(all.collect::<Vec<_>>());
+        assert!(all.iter().all(|both| *both == (all[0].0, 9)));
+    });
+}
+
+#[test]
+fn a_barrier_of_std_gathers_green_threads() {
+    for workers in [1, 2] {
+        on(workers, || {
+            let barrier = Arc::new(Barrier::new(10));
+            let all = (0..10).map(|_| {
+                let barrier = Arc::clone(&barrier);
+                spawn(move || (0..5).filter(|_| barrier.wait().is_leader()).count())
+            });
+            assert_eq!(join_all(all.collect::<Vec<_>>()).iter().sum::<usize>(), 5);
+        });
+    }
+}
+
+#[test]
+fn a_lock_of_std_ends_no_kill_and_the_kill_strikes_later() {
+    on(1, || {
+        let lock = Arc::new(Mutex::new(()));
+        let guard = lock.lock().unwrap();
+        let own = Arc::clone(&lock);
+        let wants = spawn(move || {
+            drop(own.lock().unwrap());
+            greenthread::yield_now();
+            unreachable!("killed at the first wait of greenthread's");
+        });
+        pause();
+        wants.kill();
+        pause();
+        assert!(!wants.is_finished(), "the lock is waited for");
+        drop(guard);
+        assert!(wants.join().unwrap_err().is_killed());
+        assert!(!lock.is_poisoned());
+    });
+}
