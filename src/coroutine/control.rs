@@ -3,6 +3,7 @@
 use super::local::Kept;
 use super::port::Word;
 use super::storage::Storage;
+use super::unwinds;
 use crate::stack::Stack;
 use corosensei::stack::StackPointer;
 use corosensei::{Coroutine as Raw, Yielder};
@@ -110,10 +111,14 @@ pub(crate) struct Control {
     /// thread has none: there it is the note of the layer above, null while the green thread runs.
     resumer: Cell<*const Control>,
     finished: Cell<bool>,
+    /// In a green thread: nothing is kept for it any more.
+    closed: Cell<bool>,
     /// Regions open in this very coroutine that it must not be switched out of.
     regions: Cell<u16>,
     /// In a green thread: regions open in any coroutine that runs inside it, itself included.
     regions_inside: Cell<u16>,
+    /// In a green thread: the unwinds of its coroutines that wait for the one that runs; see `unwinds.rs`.
+    outer: Cell<usize>,
 }
 
 impl fmt::Debug for Control {
@@ -137,8 +142,10 @@ impl Control {
             stack,
             resumer: Cell::new(ptr::null()),
             finished: Cell::new(false),
+            closed: Cell::new(false),
             regions: Cell::new(0),
             regions_inside: Cell::new(0),
+            outer: Cell::new(0),
         }
     }
 
@@ -191,6 +198,16 @@ impl Control {
     /// is to return.
     #[inline(always)]
     pub(super) unsafe fn suspend(&self, word: Word) -> Word {
+        // SAFETY: as the caller promises.
+        unwinds::suspending(|| unsafe { self.suspend_calm(word) })
+    }
+
+    /// As [`suspend`](Self::suspend), for a caller that has just seen that it does not unwind.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    pub(super) unsafe fn suspend_calm(&self, word: Word) -> Word {
         set_switching(true);
         // SAFETY: set when the body began; corosensei keeps the yielder at the stack's base until the body returns.
         let word = unsafe { &*self.yielder.get() }.suspend(word);
@@ -245,6 +262,16 @@ impl Control {
     #[inline(always)]
     pub(super) fn regions_inside(&self) -> &Cell<u16> {
         &self.regions_inside
+    }
+
+    #[inline]
+    pub(super) fn closed(&self) -> &Cell<bool> {
+        &self.closed
+    }
+
+    #[inline(always)]
+    pub(super) fn outer(&self) -> &Cell<usize> {
+        &self.outer
     }
 
     /// Takes a control block off its stack: drops an unstarted body, returns the stack.

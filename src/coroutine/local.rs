@@ -5,6 +5,8 @@ use super::running::{green_thread, running};
 use std::any::TypeId;
 use std::cell::UnsafeCell;
 use std::fmt;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
@@ -65,6 +67,11 @@ struct OsThread(UnsafeCell<Local>);
 impl Drop for OsThread {
     fn drop(&mut self) {
         see(None);
+        let kept = self.0.get_mut().take();
+        // What it holds may be the user's; a panic in here would end the process.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(kept))) {
+            mem::forget(payload);
+        }
     }
 }
 
@@ -147,10 +154,23 @@ fn share<T: 'static>(Seen { value, kind }: Seen) -> Option<Rc<T>> {
     }
 }
 
+/// Keeps nothing for the calling green thread any more, which is about to end; what was kept last.
+#[cold]
+pub(crate) fn close_local() -> Option<Kept> {
+    let green_thread = green_thread();
+    if green_thread.is_null() {
+        return None;
+    }
+    let kept = set_local::<()>(None).ok().flatten();
+    // SAFETY: a running green thread's control block is valid.
+    unsafe { (*green_thread).closed().set(true) };
+    kept
+}
+
 /// Keeps a value for this green or OS thread, and returns the one before.
 ///
 /// # Errors
-/// Where the OS thread destroys its thread-locals.
+/// Where the green thread has destroyed its values, or the OS thread destroys its thread-locals.
 pub(crate) fn set_local<T: 'static>(value: Option<Rc<T>>) -> Result<Option<Kept>, ()> {
     let mut value = value.map(Kept::new);
     let seen = value.as_ref().map(|kept| kept.0);
@@ -165,7 +185,12 @@ pub(crate) fn set_local<T: 'static>(value: Option<Rc<T>>) -> Result<Option<Kept>
         Ok(before)
     } else {
         // SAFETY: a running green thread's control block is valid.
-        Ok(replace(unsafe { (*green_thread).local() }))
+        let green_thread = unsafe { &*green_thread };
+        if green_thread.closed().get() {
+            drop(value);
+            return Err(());
+        }
+        Ok(replace(green_thread.local()))
     }
 }
 

@@ -34,11 +34,12 @@ mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
 mod this;
+mod unwinds;
 
 pub(crate) use control::{Control, Description};
 pub(crate) use label::Label;
 pub(crate) use local::{
-    identity, identity_outside_regions, local, local_outside_regions, set_local,
+    close_local, identity, identity_outside_regions, local, local_outside_regions, set_local,
 };
 pub(crate) use port::{Port, PortMut, Suspender};
 pub(crate) use region::{enter_no_switch_region, in_no_switch_region};
@@ -48,8 +49,9 @@ pub(crate) use running::current;
 pub(crate) use running::in_green_thread;
 pub(crate) use scope::scope;
 pub(crate) use slot::Slot;
-pub(crate) use storage::{end_storage, has_storage, with_storage};
+pub(crate) use storage::{ROUNDS, close_storage, destroy_storage, has_storage, with_storage};
 pub(crate) use this::{Refused, This};
+pub(crate) use unwinds::{in_panic_hook, own_unwinds, unwinds};
 
 use crate::stack::Stack;
 use crate::sys::prefetch::prefetch;
@@ -258,7 +260,7 @@ unsafe fn resume_suspended(control: NonNull<Control>, word: Word) -> (Progress, 
     unsafe {
         let running = &*running();
         let at = running.make_latest(at);
-        let progress = switch_to(at.cast_mut(), word);
+        let progress = unwinds::resuming(|| switch_to(at.cast_mut(), word));
         if progress.0 == Progress::Finished {
             running.has_finished(at);
         }

@@ -2,6 +2,8 @@
 
 use super::port::NOTHING;
 use super::running::{Running, running};
+use super::unwinds;
+use super::unwinds::{Aside, put_aside};
 use super::{Control, Progress, switch_to};
 use std::ptr::{self, NonNull};
 
@@ -11,6 +13,7 @@ pub(crate) fn set_aside<T>(f: impl FnOnce() -> T) -> T {
     struct Back {
         innermost: *const Control,
         green_thread: *const Control,
+        _unwinds: Aside,
     }
     impl Drop for Back {
         fn drop(&mut self) {
@@ -24,7 +27,8 @@ pub(crate) fn set_aside<T>(f: impl FnOnce() -> T) -> T {
     // SAFETY: as above.
     let running = unsafe { &*running() };
     let innermost = running.innermost();
-    let _back = Back { innermost, green_thread: running.green_thread.get() };
+    let green_thread = running.green_thread.get();
+    let _back = Back { innermost, green_thread, _unwinds: put_aside() };
     running.set_green_thread(ptr::null());
     f()
 }
@@ -74,6 +78,16 @@ impl Root {
     /// `control` belongs to the green thread that is running on this OS thread.
     #[inline(always)]
     pub(crate) unsafe fn suspend(&self, control: NonNull<Control>) {
+        // SAFETY: as the caller promises.
+        unwinds::suspending(|| unsafe { self.suspend_calm(control) });
+    }
+
+    /// As [`suspend`](Self::suspend), for a caller that has just seen that it does not unwind.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    pub(crate) unsafe fn suspend_calm(&self, control: NonNull<Control>) {
         // Seldom another one. It is looked up now: what was the latest then may be resumed by others, or gone, later.
         let innermost = if self.running().is_latest(control.as_ptr()) {
             control.as_ptr().cast_const()
@@ -82,7 +96,7 @@ impl Root {
         };
         // SAFETY: as the caller promises, its `resume` is waiting below on this OS thread. Everything above that, nested
         // coroutines included, keeps its frames until it is resumed.
-        unsafe { (*control.as_ptr()).suspend(NOTHING) };
+        unsafe { (*control.as_ptr()).suspend_calm(NOTHING) };
         // `resume` has set the green thread itself.
         if !ptr::eq(innermost, control.as_ptr()) {
             // SAFETY: it has run from before the switch, so its control block is valid.

@@ -2,6 +2,7 @@
 
 use super::Control;
 use super::local::Seen;
+use crate::sys::panic_count::PanicCount;
 use std::cell::Cell;
 use std::ptr;
 
@@ -25,6 +26,13 @@ pub(super) struct Running {
     /// Outside green threads: regions that are open, as `Control::regions` and `Control::regions_inside` count them.
     pub(super) regions: Cell<u16>,
     pub(super) regions_inside: Cell<u16>,
+    /// See `unwinds.rs`: the sum of all `outer`s of the OS thread, in suspended green threads too, and what `Control::outer`
+    /// is to a green thread, outside of those.
+    pub(super) kept_outside: Cell<usize>,
+    pub(super) outer: Cell<usize>,
+    /// std's count of panics, once it was looked for.
+    pub(super) count: Cell<Option<PanicCount>>,
+    pub(super) looked_for_count: Cell<bool>,
 }
 
 /// See [`Running::latest`]; control blocks lie at even addresses.
@@ -39,6 +47,10 @@ thread_local! {
             kept: Cell::new(None),
             regions: Cell::new(0),
             regions_inside: Cell::new(0),
+            kept_outside: Cell::new(0),
+            outer: Cell::new(0),
+            count: Cell::new(None),
+            looked_for_count: Cell::new(false),
         }
     };
 }

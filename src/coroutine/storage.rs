@@ -8,9 +8,9 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-/// How often values are destroyed that the destructors of others have made; after that none are made any more. As
+/// How often an OS thread destroys values that the destructors of others have made; after that none are made any more. As
 /// POSIX's `PTHREAD_DESTRUCTOR_ITERATIONS`.
-const ROUNDS: usize = 4;
+pub(crate) const ROUNDS: usize = 4;
 
 /// The values of one green or OS thread, by the numbers of their keys.
 #[derive(Default)]
@@ -127,17 +127,23 @@ pub(crate) fn has_storage() -> bool {
     }
 }
 
-/// Destroys the values of the calling green thread, whose body has ended. Destructors may wait, and may use what has not been
-/// destroyed; a panic of theirs goes no farther.
+/// Destroys the values that the calling green thread has now; says whether there were any. Destructors may wait, and may make
+/// others; a panic of theirs goes no farther.
 #[cold]
 #[inline(never)]
-pub(crate) fn end_storage() {
+pub(crate) fn destroy_storage() -> bool {
     let green_thread = green_thread();
-    if green_thread.is_null() {
-        return;
-    }
     // SAFETY: as above, and the green thread runs until this returns, however often it is suspended meanwhile.
-    if let Some(storage) = unsafe { (*green_thread).storage() }.get() {
-        storage.destroy();
+    let storage = unsafe { green_thread.as_ref() }.and_then(|own| own.storage().get());
+    storage.is_some_and(|storage| storage.destroy_all())
+}
+
+/// Has the calling green thread keep no more values.
+#[cold]
+pub(crate) fn close_storage() {
+    let green_thread = green_thread();
+    if !green_thread.is_null() {
+        // SAFETY: as above. One that has none yet must not be given any either.
+        unsafe { (*green_thread).storage() }.get_or_init(Box::default).closed.set(true);
     }
 }

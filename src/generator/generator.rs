@@ -5,6 +5,7 @@ use super::core::{Core, DESCRIPTION, Payload};
 use super::{CloseError, SendError, Yielder};
 use crate::coroutine::{self, Port, PortMut};
 use crate::stack::{Stack, StackSize};
+use crate::sys::thread_end;
 use std::fmt;
 use std::io::{self, Write};
 use std::iter::FusedIterator;
@@ -35,9 +36,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// Dropping a half-run generator unwinds its body, so its destructors run; that unwinding cannot be told from a panic
 /// except that no panic message is printed. A body that catches it and yields again is leaked, with a report on stderr.
 /// A panic that the body ends with is not passed on to the dropper. (A destructor that panics while it is run by an
-/// unwind aborts the process, as everywhere in Rust.) A generator that yielded from a destructor while a panic was
-/// unwinding is leaked, because raising there would abort. With `panic = "abort"` half-run generators are leaked.
-/// A generator kept in a thread-local and dropped while the thread ends may be leaked.
+/// unwind aborts the process, as everywhere in Rust.) A generator whose body yielded from a destructor while a panic was
+/// unwinding it is leaked, because raising there would abort. With `panic = "abort"` half-run generators are leaked.
+/// A half-run generator that is dropped while its OS thread destroys thread-locals, because it was kept in one, is leaked: its
+/// frames may refer to others that are gone already.
 ///
 /// A leaked or forgotten (`mem::forget`) generator keeps its stack for ever; that is all.
 ///
@@ -281,6 +283,11 @@ impl<Y, S, R> Drop for Generator<Y, S, R> {
 fn drop_unfinished<Y, S, R>(generator: &mut Generator<Y, S, R>) {
     if !generator.is_started() {
         generator.discard();
+        return;
+    }
+    if thread_end::destroys_locals() {
+        // Its frames may be inside of one that is gone: leaked.
+        drop(generator.port.take());
         return;
     }
     let closed = catch_unwind(AssertUnwindSafe(|| generator.close()));

@@ -1,7 +1,7 @@
 //! Values that each greenlet carries.
 #![forbid(unsafe_code)]
 
-use super::home::Home;
+use super::home::{Home, none_any_more};
 use crate::util::lazy_id::{Ids, LazyId};
 use crate::util::values::Values;
 use std::any::Any;
@@ -31,7 +31,9 @@ static KEYS: Ids = Ids::new();
 /// # Ok::<(), greenthread::greenlet::SwitchError<()>>(())
 /// ```
 ///
-/// Outside of greenlets it is the main greenlet's, so that of the green or OS thread. (Python's
+/// Outside of greenlets it is the main greenlet's, so that of the green or OS thread. At the end of a green thread its values
+/// are destroyed in it, as those of [`green_local!`](crate::green_local) are: destructors may wait, a kill does not cut that
+/// short, and what they set is destroyed in its turn, four times over. (Python's
 /// `contextvars.ContextVar`; greenlets of Python start with an empty context instead.)
 #[derive(Debug)]
 pub struct ContextVar<T> {
@@ -69,10 +71,14 @@ impl<T: 'static> ContextVar<T> {
     /// Gives the variable a value in the current greenlet; others keep theirs.
     ///
     /// # Panics
-    /// While the OS thread destroys its thread-locals.
+    /// Where the green thread that ends has destroyed its values, and while the OS thread destroys its thread-locals.
     pub fn set(&self, value: T) {
+        let Some(home) = Home::here_if_open() else {
+            // Not while the panic unwinds: its destructor may panic for the same reason.
+            drop(value);
+            none_any_more()
+        };
         let value: Rc<dyn Any> = Rc::new(value);
-        let home = Home::here();
         drop(home.with_current(|task| task.context.borrow_mut().set(self.key(), Some(value))));
     }
 

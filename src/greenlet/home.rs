@@ -13,6 +13,7 @@ use super::task::{Child, Handle, Payload, Signal, State, Task, drop_payload};
 use super::trace::{TraceEvent, TraceHook, TraceKind};
 use super::{AnyGreenlet, GreenletExit, SwitchError};
 use crate::coroutine::{self, Label, Progress, This};
+use crate::sys::thread_end;
 use crate::util::inbox::Wait;
 use crate::util::rc_cell::RcCell;
 use std::any::type_name;
@@ -24,6 +25,14 @@ use std::rc::{Rc, Weak};
 
 /// Attempts to switch away that a greenlet may make while it is unwound by a drop.
 const EXIT_ATTEMPTS: u32 = 100;
+
+#[cold]
+#[inline(never)]
+pub(super) fn none_any_more() -> ! {
+    panic!(
+        "greenlets and their values cannot be used when the green thread has destroyed its values, nor while the OS thread destroys its thread-locals"
+    )
+}
 
 /// Where control goes: a child, or the main greenlet.
 pub(super) type Next = Option<Rc<Child>>;
@@ -59,13 +68,26 @@ impl Home {
     }
 
     /// The caller's home.
+    ///
+    /// # Panics
+    /// Where there is none any more.
     #[inline]
     pub(super) fn here() -> Rc<Self> {
-        Self::existing().unwrap_or_else(Self::make)
+        let Some(home) = Self::here_if_open() else { none_any_more() };
+        home
+    }
+
+    /// The caller's home; `None` where the green thread has destroyed its values, or the OS thread destroys its thread-locals.
+    #[inline]
+    pub(super) fn here_if_open() -> Option<Rc<Self>> {
+        match Self::existing() {
+            None => Self::make(),
+            Some(home) => (!home.ended.get()).then_some(home),
+        }
     }
 
     #[cold]
-    fn make() -> Rc<Self> {
+    fn make() -> Option<Rc<Self>> {
         let home = Rc::new(Self {
             task: Task::new(Rc::new(Label::new("greenlet", "main".into())), Context::default()),
             last: RcCell::new(None),
@@ -80,11 +102,7 @@ impl Home {
             ended: Cell::new(false),
             names: Cell::new(0),
         });
-        assert!(
-            coroutine::set_local(Some(Rc::clone(&home))).is_ok(),
-            "greenlets cannot be used while the OS thread destroys its thread-locals"
-        );
-        home
+        coroutine::set_local(Some(Rc::clone(&home))).is_ok().then_some(home)
     }
 
     /// Whether the caller is in the green or OS thread of this home.
@@ -511,7 +529,8 @@ impl Home {
             // It runs, below the caller; it is then seen to when it is suspended.
             return;
         }
-        if cfg!(panic = "abort") {
+        if cfg!(panic = "abort") || thread_end::destroys_locals() {
+            // Where thread-locals are being destroyed, its frames may be inside of one that is gone. Leaked.
             child.state.set(State::Dead);
             drop(child.coroutine.take());
             return;
@@ -541,20 +560,35 @@ impl Home {
         );
     }
 
-    /// The green thread of this home ends: unwinds all its greenlets that have begun, whoever holds them.
-    pub(super) fn end(self: &Rc<Self>) {
+    /// The green thread of this home ends: unwinds all its greenlets that have begun, whoever holds them, and drops what is
+    /// kept for them. Says whether there was anything. May unwind with the panic of a destructor; then there may be more.
+    pub(super) fn end(self: &Rc<Self>) -> bool {
+        let mut any = !self.abandoned.borrow().is_empty();
         self.unwind_abandoned();
         loop {
             let Some(child) = self.begun.borrow_mut().pop() else { break };
             if let Some(child) = child.upgrade()
                 && child.state.get() == State::Active
             {
+                any = true;
                 self.unwind(&child);
             }
         }
-        self.last.set(None);
+        drop(self.last.take());
+        let hook = self.set_trace(None);
+        any |= hook.is_some();
+        drop(hook);
+        let origin = self.origin.take();
+        drop(origin);
+        let context = self.task.context.take();
+        any |= !context.is_empty();
+        drop(context);
+        any
+    }
+
+    /// No greenlet is made or switched to here any more, and nothing is kept.
+    pub(super) fn close(&self) {
         self.ended.set(true);
-        drop(self.set_trace(None));
     }
 
     // Tracing.

@@ -44,7 +44,9 @@ pub use greenlet::Greenlet;
 pub use trace::{TraceEvent, TraceHook, TraceKind, set_trace, trace};
 pub use weak::WeakGreenlet;
 
+use crate::coroutine;
 use home::Home;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The greenlet that runs: the main one, unless the caller was switched to. (greenlet's `getcurrent`.)
 ///
@@ -82,19 +84,35 @@ pub fn switch_to_parent<T: 'static, U: 'static>(value: T) -> Result<U, SwitchErr
     Home::switch_to_parent(value)
 }
 
-/// Ends the greenlets of a green thread: whatever is suspended is unwound. The runtime calls it on the green thread's
-/// own stack as the last thing it does there. It does not unwind; cheap where no greenlet was used.
-pub(crate) fn end_of_green_thread() {
-    if crate::coroutine::identity().is_null() {
-        return;
-    }
+/// Whether the calling green thread has used greenlets.
+#[inline(always)]
+pub(crate) fn were_used() -> bool {
+    !coroutine::identity().is_null()
+}
+
+/// Ends the greenlets of a green thread whose body has ended: whatever is suspended is unwound, and the values and hooks that
+/// are kept for them are dropped. Says whether there were any: the destructors may have made others. The runtime calls it on
+/// the green thread's own stack. It does not unwind.
+#[cold]
+pub(crate) fn end_of_green_thread() -> bool {
+    Home::existing().is_some_and(|home| {
+        let mut any = false;
+        // Each of the users' values is gone before its destructor panics, so this comes to an end.
+        while let Err(payload) = catch_unwind(AssertUnwindSafe(|| any |= home.end())) {
+            any = true;
+            task::drop_payload(payload);
+        }
+        any
+    })
+}
+
+/// From here on the calling green thread, whose greenlets have ended, has none and keeps no values for any.
+#[cold]
+pub(crate) fn close_green_thread() {
     if let Some(home) = Home::existing() {
-        home.end();
-        drop(home);
-        // What the home holds may be the user's, and its destructor may panic.
-        let kept = crate::coroutine::set_local::<Home>(None);
-        home::drop_payload_of(kept);
+        home.close();
     }
+    home::drop_payload_of(coroutine::close_local());
 }
 
 #[cfg(test)]

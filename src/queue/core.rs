@@ -6,6 +6,7 @@ use crate::runtime::dropping::drop_each;
 use crate::runtime::park::{self, Reason};
 use crate::sync::gate::{Gate, Waited};
 use parking_lot::{Mutex, MutexGuard};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -124,15 +125,17 @@ impl<S: Store + Default> Core<S> {
             let mut item = Some(item);
             if !S::ASKS_USERS {
                 self.insert(&mut state, &mut item);
-            } else if let Err(payload) = park::catch(|| self.insert(&mut state, &mut item)) {
+            } else if let Err(payload) =
+                catch_unwind(AssertUnwindSafe(|| self.insert(&mut state, &mut item)))
+            {
                 drop(state);
                 // The room is left to the next.
                 self.room.notify_one();
                 // Not by the unwind: there a destructor that panics would end the process.
-                if let Err(second) = park::catch(|| drop(item)) {
+                if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(item))) {
                     std::mem::forget(second);
                 }
-                park::resume(payload);
+                resume_unwind(payload);
             }
         }
         self.items.notify_one();
@@ -182,7 +185,7 @@ impl<S: Store + Default> Core<S> {
                     drop(state);
                     // The item is left to the next.
                     self.items.notify_one();
-                    park::resume(payload);
+                    resume_unwind(payload);
                 }
             }
         };
@@ -192,7 +195,7 @@ impl<S: Store + Default> Core<S> {
 
     fn take(&self, state: &mut State<S>) -> std::thread::Result<Option<S::Item>> {
         if S::ASKS_USERS {
-            park::catch(|| self.ask(|| state.store.take()))
+            catch_unwind(AssertUnwindSafe(|| self.ask(|| state.store.take())))
         } else {
             Ok(state.store.take())
         }

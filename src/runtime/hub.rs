@@ -278,8 +278,6 @@ pub(crate) struct Hub {
     /// The green thread that is running.
     current: Cell<Option<Started>>,
     budget: Cell<u32>,
-    /// Green threads that are suspended while they unwind, in a destructor that waits.
-    pub(crate) unwinding: Cell<usize>,
     /// From where green threads are resumed.
     root: Root,
     stack_size: StackSize,
@@ -326,7 +324,6 @@ impl Hub {
             outbox: Outbox::new(),
             current: Cell::new(None),
             budget: Cell::new(0),
-            unwinding: Cell::new(0),
             root: Root::of_this_thread(),
             stack_size,
             measured: Cell::new((time::ticks(), 0)),
@@ -468,14 +465,13 @@ impl Hub {
         self.shared.own.running.store(started.address(), Ordering::Relaxed);
         #[cfg(feature = "watchdog")]
         self.shared.watched.begin(started);
-        let ended = switch::resume(started, self.root);
+        // What follows the end may run code of users (a waker's, say) and is not part of the green thread.
+        let ended = switch::resume(started, self.root, || self.outside());
         #[cfg(feature = "watchdog")]
         self.shared.watched.end();
         match ended {
             None => false,
             Some(task) => {
-                // What follows may run code of users (a waker's, say) and is not part of the green thread.
-                self.outside();
                 self.task_ended(&task);
                 self.look_whether_forked(&task);
                 true
@@ -831,21 +827,19 @@ impl Hub {
         self.fresh.pop().or_else(local).or_else(|| self.stackless.borrow_mut().pop())
     }
 
-    /// Gives up the green threads that did not end: they stay where they are for ever. Returns their names.
-    pub(crate) fn leak_all(&self) -> Vec<String> {
+    /// Gives up the green threads that did not end: they stay where they are for ever. Returns them; they are not done yet.
+    pub(crate) fn leak_all(&self) -> Vec<TaskRef> {
         let all: Vec<Started> = self.roster.borrow().iter().collect();
         *self.roster.borrow_mut() = Roster::default();
         if !all.is_empty() {
             self.shared.spoiled.store(true, Ordering::Relaxed);
         }
+        // They may have been woken, and must not run.
+        while self.ready.pop().or_else(|| self.back.pop()).is_some() {}
         all.into_iter()
             .map(|started| {
-                let task = switch::leak(started);
                 self.count_live(-1);
-                let name = task.name().unwrap_or("<unnamed>");
-                let name = format!("'{name}' (last waited for {})", task.reason().text());
-                task.complete_leaked();
-                name
+                switch::leak(started)
             })
             .collect()
     }

@@ -16,6 +16,7 @@ use super::worker;
 use crate::coroutine;
 use crate::stack::{StackSize, budget};
 use crate::sys::fault::{self, Call};
+use crate::sys::panic_count;
 use crate::sys::poll::Poller;
 use crate::sys::process::{self, PerProcess};
 use crate::sys::report;
@@ -89,6 +90,7 @@ fn prepare_process() {
     // Without its handler an overflow still ends the process, only without the report.
     let _ = coroutine::install_overflow_report();
     panic_hook::install();
+    panic_count::prepare();
 }
 
 impl Runtime {

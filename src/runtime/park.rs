@@ -10,16 +10,16 @@
 use super::hub::Hub;
 use super::panic_hook;
 use super::task::{
-    self, Blocker, Expired, Kill, Outcome, Started, TaskRef, Token, current, is_interruption,
-    new_os_thread, sleep_os_thread, switch,
+    self, Blocker, Interruption, Outcome, Started, TaskRef, Token, current, new_os_thread,
+    sleep_os_thread, switch,
 };
-use crate::sys::{fault, process};
+use crate::coroutine;
+use crate::sys::{fault, process, thread_end};
 use crate::util::sync;
-use std::any::Any;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -140,7 +140,8 @@ pub(crate) struct Parker {
     sleeper: Sleeper,
     token: Token,
     interruptible: bool,
-    unwinding: bool,
+    /// How many unwinds are under way around the wait; `None` where that is not known.
+    unwinds: Option<usize>,
     not_send: PhantomData<*mut ()>,
 }
 
@@ -175,59 +176,49 @@ impl Sleeper {
     }
 }
 
-sync::thread_local! {
-    static OS_THREAD: TaskRef = new_os_thread();
+/// What an OS thread waits with, until its thread-locals are destroyed.
+struct OsThread(TaskRef);
+
+impl Drop for OsThread {
+    fn drop(&mut self) {
+        #[cfg(not(loom))]
+        keep_late(self.0.clone());
+    }
 }
 
-/// What the calling OS thread itself waits with. While its thread-locals are being destroyed, something made for the
-/// occasion.
+sync::thread_local! {
+    static OS_THREAD: OsThread = OsThread(new_os_thread());
+}
+
+/// What the calling OS thread itself waits with, one and the same for its whole life: destructors of thread-locals that are
+/// older than ours may wait too, may have taken locks before, and may be inside of timeouts.
 pub(crate) fn os_thread() -> TaskRef {
-    OS_THREAD.try_with(TaskRef::clone).unwrap_or_else(|_| late_os_thread())
+    OS_THREAD.try_with(|own| own.0.clone()).unwrap_or_else(|_| late_os_thread())
 }
 
 std::thread_local! {
-    /// What an OS thread waits with whose `OS_THREAD` is gone, inside of [`settle`]. Has no destructor.
+    /// What an OS thread waits with whose `OS_THREAD` is gone. Has no destructor.
     static LATE: ManuallyDrop<Cell<Option<TaskRef>>> = const { ManuallyDrop::new(Cell::new(None)) };
 }
 
 #[cold]
 fn late_os_thread() -> TaskRef {
-    LATE.with(|late| {
-        let kept = late.take();
-        let task = kept.clone().unwrap_or_else(new_os_thread);
-        late.set(kept);
-        task
-    })
+    let kept = LATE.with(|late| late.take());
+    let task = kept.unwrap_or_else(new_os_thread);
+    keep_late(task.clone());
+    task
 }
 
-/// See [`settle`]. Until it is dropped, [`own_task`] is one and the same task, even while thread-locals are being destroyed.
-pub(crate) struct Settled(bool);
-
-impl Drop for Settled {
-    fn drop(&mut self) {
-        if self.0 {
-            LATE.with(|late| late.take());
-        }
-    }
-}
-
-/// For who notes something with the calling thread that its waits are to find there.
-pub(crate) fn settle() -> Settled {
-    let is_late = OS_THREAD.try_with(|_| ()).is_err();
-    let first = is_late
-        && LATE.with(|late| {
-            let kept = late.take();
-            let first = kept.is_none();
-            late.set(kept.or_else(|| Some(new_os_thread())));
-            first
-        });
-    Settled(first)
+/// Keeps it until all thread-locals of the calling OS thread have been destroyed.
+fn keep_late(task: TaskRef) {
+    LATE.with(|late| late.set(Some(task)));
+    thread_end::call(|| drop(LATE.with(|late| late.take())));
 }
 
 /// The green thread that the calling OS thread runs, if it may be suspended here.
 ///
-/// Inside the panic hook it may not: std counts the hook by OS thread and aborts if another panic begins meanwhile.
-/// Nor while the OS thread runs the process's exit handlers. Waiting there blocks the OS thread.
+/// Inside the panic hook it may not: std holds a lock of the OS thread's around it, which a neighbour that sets a hook would
+/// wait for. Nor while the OS thread runs the process's exit handlers. Waiting there blocks the OS thread.
 #[inline]
 fn current_green() -> Option<Started> {
     let green = current::with_hub(|hub| hub.current()).flatten()?;
@@ -279,17 +270,19 @@ impl Parker {
 
     #[inline(always)]
     fn begin_as(sleeper: Sleeper, interruptible: bool) -> Self {
-        let green = match sleeper {
-            Sleeper::Green(started) => Some(started),
-            Sleeper::Os(_) => None,
-        };
-        let (token, unwinding, shielded) = sleeper.with(|task| {
-            (task.park_word().prepare(), is_unwinding_as(task, green), task.is_shielded())
+        let unwinds = coroutine::unwinds();
+        let (token, may_be_ended) = sleeper.with(|task| {
+            task.note_calm();
+            let may_be_ended = match unwinds {
+                Some(0) => true,
+                Some(unwinds) => task.may_be_interrupted(unwinds),
+                // It stays pending: late is better than a second unwind, which would end the process.
+                None => false,
+            };
+            (task.park_word().prepare(), may_be_ended && !task.is_shielded())
         });
-        // While unwinding, a second unwind would abort the process, and where none is possible, the first: the kill stays
-        // pending.
-        let interruptible = interruptible && !unwinding && !shielded && cfg!(panic = "unwind");
-        Self { sleeper, token, interruptible, unwinding, not_send: PhantomData }
+        let interruptible = interruptible && may_be_ended && cfg!(panic = "unwind");
+        Self { sleeper, token, interruptible, unwinds, not_send: PhantomData }
     }
 
     /// What ends this wait.
@@ -330,11 +323,42 @@ impl Parker {
         begin: impl FnOnce(&TaskRef) -> bool,
     ) -> Wake {
         dawdle();
-        let wake = match &self.sleeper {
-            Sleeper::Green(started) => self.park_green(*started, reason, deadline, begin),
-            Sleeper::Os(task) => self.park_os_thread(task, deadline, begin),
+        let wake = match self.unwinds {
+            Some(unwinds) if unwinds > 0 && self.interruptible => {
+                self.park_in_destructor(unwinds, reason, deadline, begin)
+            }
+            _ => self.park_any(reason, deadline, begin),
         };
         dawdle();
+        wake
+    }
+
+    #[inline(always)]
+    fn park_any(
+        &self,
+        reason: Reason,
+        deadline: Option<Instant>,
+        begin: impl FnOnce(&TaskRef) -> bool,
+    ) -> Wake {
+        match &self.sleeper {
+            Sleeper::Green(started) => self.park_green(*started, reason, deadline, begin),
+            Sleeper::Os(task) => self.park_os_thread(task, deadline, begin),
+        }
+    }
+
+    /// A wait that only a timeout or a group ends which is inside of the destructor that waits.
+    #[cold]
+    #[inline(never)]
+    fn park_in_destructor(
+        &self,
+        unwinds: usize,
+        reason: Reason,
+        deadline: Option<Instant>,
+        begin: impl FnOnce(&TaskRef) -> bool,
+    ) -> Wake {
+        self.sleeper.with(|task| task.set_unwinds(unwinds));
+        let wake = self.park_any(reason, deadline, begin);
+        self.sleeper.with(|task| task.set_unwinds(0));
         wake
     }
 
@@ -366,12 +390,12 @@ impl Parker {
         begin: impl FnOnce(&TaskRef) -> bool,
     ) -> Wake {
         let interruption = self.interruption();
-        if interruption == Interruption::Now {
+        if interruption.is_due() {
             // Raised before and swallowed, or raised while we ran: let the others have their turn first.
-            requeue_and_suspend(started, false);
+            requeue_and_suspend(started);
             return Wake::Killed;
         }
-        let (until, limited) = interruption.cut(deadline);
+        let (until, limited) = cut(interruption, deadline);
         let timer =
             until.and_then(|at| current::with_hub(|hub| hub.add_timer(started, self.token, at)));
         let sleeps = started.with(|task| {
@@ -379,7 +403,7 @@ impl Parker {
             begin(task)
         });
         if sleeps {
-            suspend(started, self.unwinding);
+            suspend(started);
         }
         let outcome = started.with(|task| task.park_word().outcome());
         if let Some(timer) = timer
@@ -401,10 +425,10 @@ impl Parker {
         begin: impl FnOnce(&TaskRef) -> bool,
     ) -> Wake {
         let interruption = self.interruption();
-        if interruption == Interruption::Now {
+        if interruption.is_due() {
             return Wake::Killed;
         }
-        let (until, limited) = interruption.cut(deadline);
+        let (until, limited) = cut(interruption, deadline);
         if begin(task) {
             sleep_os_thread(task, self.token, until);
         }
@@ -417,13 +441,15 @@ impl Parker {
 
     #[inline]
     fn is_interrupted(&self) -> bool {
-        self.interruptible && task::any_interruption() && self.sleeper.with(TaskRef::is_interrupted)
+        self.interruptible
+            && task::any_interruption()
+            && self.sleeper.with(|task| task.is_interrupted(self.unwinds))
     }
 
     #[inline]
     fn interruption(&self) -> Interruption {
         if self.interruptible && task::any_interruption() {
-            self.sleeper.with(interruption_of)
+            self.sleeper.with(|task| task.interruption(self.unwinds))
         } else {
             Interruption::None
         }
@@ -445,41 +471,17 @@ fn dawdle_now() {
     match random % 16 {
         0 => std::thread::sleep(Duration::from_micros(random % 100)),
         1..4 => std::thread::yield_now(),
-        4..8 if is_green() => drop(give_way()),
+        4..8 if is_green() => give_way(),
         _ => {}
     }
 }
 
-/// What will end a wait besides its waker and its own deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Interruption {
-    None,
-    /// A timeout that the thread is inside of.
-    At(Instant),
-    /// A kill, or a timeout that has expired.
-    Now,
-}
-
-impl Interruption {
-    /// The earlier of a wait's own deadline and the interruption; and whether it is the latter.
-    fn cut(self, deadline: Option<Instant>) -> (Option<Instant>, bool) {
-        match (self, deadline) {
-            (Self::At(limit), Some(own)) if own < limit => (deadline, false),
-            (Self::At(limit), _) => (Some(limit), true),
-            _ => (deadline, false),
-        }
-    }
-}
-
-#[cold]
-fn interruption_of(task: &TaskRef) -> Interruption {
-    if task.is_killed() {
-        return Interruption::Now;
-    }
-    match task.nearest_limit() {
-        None => Interruption::None,
-        Some((deadline, _)) if deadline <= Instant::now() => Interruption::Now,
-        Some((deadline, _)) => Interruption::At(deadline),
+/// The earlier of a wait's own deadline and what will interrupt it; and whether it is the latter.
+fn cut(interruption: Interruption, deadline: Option<Instant>) -> (Option<Instant>, bool) {
+    match (interruption, deadline) {
+        (Interruption::At(limit), Some(own)) if own < limit => (deadline, false),
+        (Interruption::At(limit), _) => (Some(limit), true),
+        _ => (deadline, false),
     }
 }
 
@@ -500,11 +502,10 @@ pub(crate) fn is_caller(task: &TaskRef) -> bool {
 #[cold]
 pub(crate) fn raise_kill() -> ! {
     let task = own_task();
-    task.set_interrupted();
-    match task.nearest_limit() {
-        Some((_, id)) if !task.is_killed() => resume_unwind(Box::new(Expired(id))),
-        _ => resume_unwind(Box::new(Kill)),
-    }
+    resume_unwind(match task.interruption(coroutine::unwinds()) {
+        Interruption::Expired(id) => task.expired_payload(id),
+        _ => task.kill_payload(),
+    })
 }
 
 /// A wait of the calling OS thread in a system call, `wait`, which sleeps until the deadline that it is given at most and
@@ -514,10 +515,10 @@ pub(crate) fn block_os_thread<E>(
     wait: impl FnOnce(Option<Instant>) -> Result<bool, E>,
 ) -> Result<bool, E> {
     let interruption = Parker::new().interruption();
-    if interruption == Interruption::Now {
+    if interruption.is_due() {
         raise_kill();
     }
-    let (until, limited) = interruption.cut(deadline);
+    let (until, limited) = cut(interruption, deadline);
     let in_time = wait(until)?;
     if limited && !in_time {
         raise_kill();
@@ -525,70 +526,23 @@ pub(crate) fn block_os_thread<E>(
     Ok(in_time)
 }
 
-/// Runs `body` and stops whatever unwinds out of it.
-pub(crate) fn catch<T>(body: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
-    let task = own_task();
-    let unwinding = task.was_unwinding();
-    let result = catch_unwind(AssertUnwindSafe(body));
-    // Whatever unwound inside has been caught.
-    task.set_unwinding(unwinding);
-    result
-}
-
-/// Goes on unwinding with what [`catch`] stopped: for locks and waits it is what it was before.
-pub(crate) fn resume(payload: Box<dyn Any + Send>) -> ! {
-    let task = own_task();
-    if is_interruption(&*payload) {
-        task.set_interrupted();
-    } else {
-        task.set_unwinding(true);
-    }
-    resume_unwind(payload)
-}
-
-/// Whether the calling thread itself is unwinding.
-///
-/// std counts by OS thread: while a neighbour is suspended in a destructor that waits, `panicking()` is true for all of
-/// its worker. Then a green thread is known to unwind by the panic hook having seen it, or by our having raised it.
-#[inline(always)]
-pub(crate) fn is_unwinding() -> bool {
-    std::thread::panicking() && is_unwinding_as(&own_task(), current_green())
-}
-
 /// Whether the calling thread, which is unwinding, does so for a kill or a timeout, not for a panic.
 #[cold]
 pub(crate) fn is_interrupted() -> bool {
-    own_task().was_interrupted()
-}
-
-#[inline]
-fn is_unwinding_as(task: &TaskRef, green: Option<Started>) -> bool {
-    let unwinding = std::thread::panicking()
-        && (green.is_none()
-            || task.was_unwinding()
-            || current::with_hub(|hub| hub.unwinding.get()) == Some(0));
-    task.set_unwinding(unwinding);
-    unwinding
+    std::thread::panicking() && own_task().is_raised()
 }
 
 #[inline(always)]
-fn suspend(started: Started, unwinding: bool) {
+fn suspend(started: Started) {
     let Some(root) = current::with_hub(|hub| hub.root()) else { return };
-    if unwinding {
-        current::with_hub(|hub| hub.unwinding.set(hub.unwinding.get() + 1));
-    }
     switch::suspend(started, root);
-    if unwinding {
-        current::with_hub(|hub| hub.unwinding.set(hub.unwinding.get() - 1));
-    }
 }
 
 /// As [`give_way`], and lets the others have several turns where there are any. On a plain OS thread it does nothing.
 pub(crate) fn stand_back() {
     let Some(started) = current_green() else { return };
-    let unwinding = started.with(|task| is_unwinding_as(task, Some(started)));
     current::with_hub(|hub| hub.stand_back(started));
-    suspend(started, unwinding);
+    suspend(started);
 }
 
 /// Whether other green threads wait for the calling one to let them run.
@@ -596,9 +550,9 @@ pub(crate) fn keeps_others_waiting() -> bool {
     current::with_hub(|hub| hub.has_ready()).unwrap_or(false)
 }
 
-fn requeue_and_suspend(started: Started, unwinding: bool) {
+fn requeue_and_suspend(started: Started) {
     current::with_hub(|hub| hub.push_ready(started));
-    suspend(started, unwinding);
+    suspend(started);
 }
 
 /// Calls `prepare`, and if that says so lets every other ready green thread run first, whatever ends waits otherwise. `false`
@@ -615,7 +569,7 @@ pub(crate) fn give_way_after(prepare: impl FnOnce(&Hub) -> bool) -> bool {
         Some((started, hub.root()))
     });
     let Some((started, root)) = queued.flatten() else { return false };
-    switch::suspend(started, root);
+    switch::suspend_calm(started, root);
     true
 }
 
@@ -633,32 +587,29 @@ pub(crate) fn yield_now() {
         Some((started, hub.root()))
     });
     let Some((started, root)) = queued.flatten() else { return yield_slowly() };
-    switch::suspend(started, root);
+    switch::suspend_calm(started, root);
     if task::any_interruption() {
         raise_if_interrupted(started);
     }
 }
 
-/// On plain OS threads, and while somebody on the worker unwinds.
+/// On plain OS threads, and in destructors of what unwinds.
 #[cold]
 #[inline(never)]
 fn yield_slowly() {
-    if !give_way() && task::any_interruption() && is_due(&own_task()) {
+    give_way();
+    if task::any_interruption() && is_due(&own_task()) {
         raise_kill();
     }
 }
 
-/// As [`yield_now`], for callers that must not unwind here: a kill or an expired timeout stays pending. Says
-/// whether the caller is unwinding.
+/// As [`yield_now`], for callers that must not unwind here: a kill or an expired timeout stays pending.
 #[inline]
-pub(crate) fn give_way() -> bool {
-    let Some(started) = current_green() else {
-        sync::yield_now();
-        return std::thread::panicking();
-    };
-    let unwinding = started.with(|task| is_unwinding_as(task, Some(started)));
-    requeue_and_suspend(started, unwinding);
-    unwinding
+pub(crate) fn give_way() {
+    match current_green() {
+        Some(started) => requeue_and_suspend(started),
+        None => sync::yield_now(),
+    }
 }
 
 #[cold]
@@ -670,7 +621,7 @@ fn raise_if_interrupted(started: Started) {
 
 /// Whether a wait of the thread would end at once by an interruption.
 fn is_due(task: &TaskRef) -> bool {
-    !task.is_shielded() && interruption_of(task) == Interruption::Now
+    task.interruption(coroutine::unwinds()).is_due()
 }
 
 /// Counts one operation that did not have to wait; after a number of them the green thread lets the others run.

@@ -7,8 +7,8 @@
 use super::deadlock;
 use super::hub::Hub;
 use super::scheduler::{Phase, WATCH_EVERY};
-use super::task::{Cause, TaskRef};
-use crate::stack;
+use super::task::{TaskRef, new_task};
+use crate::stack::{self, budget::Reservation};
 use crate::sys::time;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,8 @@ const RESCUE_EVERY: u32 = 1024;
 const TRIM_EVERY: Duration = Duration::from_secs(5);
 /// How often a worker that winds down looks whether to give up.
 const GIVE_UP_EVERY: Duration = Duration::from_millis(20);
+/// How long a worker that has given up some of its tasks takes for what these have left.
+const BURY_WITHIN: Duration = Duration::from_millis(500);
 
 /// Runs green threads until `over` says so or the runtime's end begins.
 pub(crate) fn run(hub: &Hub, over: impl Fn() -> bool) {
@@ -48,22 +50,44 @@ pub(crate) fn wind_down(hub: &Hub, give_up: impl Fn() -> bool) -> Vec<String> {
         return Vec::new();
     }
     hub.kill_all();
-    let over = || hub.is_empty() || give_up();
-    turn(
-        hub,
-        |hub, task| {
+    let end = |over: &dyn Fn() -> bool| {
+        let start = |hub: &Hub, task: TaskRef| {
             task.end();
             hub.start(task)
-        },
-        over,
-        Some(GIVE_UP_EVERY),
-    );
-    let given_up = hub.leak_all();
-    // Nobody is left to start these.
-    while let Some(task) = hub.pop_leftover() {
-        task.abandon(Cause::Killed);
+        };
+        turn(hub, start, || hub.is_empty() || over(), Some(GIVE_UP_EVERY));
+        hub.leak_all()
+    };
+    let given_up = end(&give_up);
+    if given_up.is_empty() && hub.is_empty() {
+        return Vec::new();
     }
-    given_up
+    // What the tasks hold that were given up or never began is dropped by green threads too, and who waits for their end is
+    // told: its code and its destructors may wait. Those that do so for too long are given up in their turn.
+    let mut names: Vec<String> = given_up.iter().map(name_of).collect();
+    for task in &given_up {
+        let task = task.clone();
+        let (undertaker, _) = new_task(move || task.end_leaked(), None, None, Reservation::NONE);
+        undertaker.refuse_kills();
+        hub.push_local(undertaker);
+    }
+    let until = Instant::now() + BURY_WITHIN;
+    let again = end(&|| Instant::now() >= until);
+    names.extend(again.iter().map(name_of));
+    for task in given_up.into_iter().chain(again).filter(|task| !task.is_done()) {
+        task.complete_leaked();
+    }
+    // Nobody is left to start these: what they hold stays where it is.
+    while let Some(task) = hub.pop_leftover() {
+        task.complete_leaked();
+    }
+    names
+}
+
+/// The name of a task that is given up, and what it waited for.
+fn name_of(task: &TaskRef) -> String {
+    let name = task.name().unwrap_or("<unnamed>");
+    format!("'{name}' (last waited for {})", task.reason().text())
 }
 
 #[inline(always)]

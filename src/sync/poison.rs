@@ -4,6 +4,7 @@
 //! has nothing to do with it. A kill and a timeout do not poison: they are ways to end, not errors.
 #![forbid(unsafe_code)]
 
+use crate::coroutine::own_unwinds;
 use crate::runtime::park;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LockResult, PoisonError};
@@ -15,22 +16,19 @@ pub(crate) struct Poison(AtomicBool);
 /// What a guard remembers of the moment when it was made.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Before {
-    unwinding: bool,
+    unwinds: usize,
 }
 
 impl Before {
     #[inline(always)]
     pub(crate) fn now() -> Self {
-        Self { unwinding: park::is_unwinding() }
+        Self { unwinds: own_unwinds() }
     }
 
     /// Whether the calling thread began to panic since.
     #[inline(always)]
     pub(crate) fn panicked_since(self) -> bool {
-        std::thread::panicking()
-            && !self.unwinding
-            && park::is_unwinding()
-            && !park::is_interrupted()
+        own_unwinds() > self.unwinds && !park::is_interrupted()
     }
 }
 

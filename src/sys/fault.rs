@@ -45,6 +45,8 @@ pub(crate) enum Call {
     UringEnter,
     /// No system call: a wait takes its time before it begins and after it ended.
     Park,
+    /// No system call: std's count of panics is not to be found.
+    PanicCount,
 }
 
 #[cfg(not(test))]

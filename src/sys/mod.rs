@@ -17,11 +17,13 @@ pub(crate) mod memory;
 pub(crate) mod notify;
 #[cfg(feature = "io-uring")]
 pub(crate) mod outbox;
+pub(crate) mod panic_count;
 pub(crate) mod poll;
 pub(crate) mod prefetch;
 pub(crate) mod process;
 pub(crate) mod signal;
 pub(crate) mod socket;
+pub(crate) mod thread_end;
 pub(crate) mod time;
 pub(crate) mod transfer;
 pub(crate) mod unwind;

@@ -5,13 +5,14 @@ use super::timeout::{Limited, new_limit_id, run_limited};
 use super::{Builder, JoinError, ScopedJoinHandle, current};
 use crate::runtime::park;
 use crate::runtime::task::{
-    Cause, EndedAsKilled, Limit, MayEnd, Scope, TaskRef, enter_scope, is_interruption,
+    Cause, EndedAsKilled, MayEnd, Scope, TaskRef, enter_scope, is_interruption,
 };
 use parking_lot::Mutex;
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 /// Why one task of a [`group`] failed.
@@ -146,13 +147,11 @@ pub fn group<'env, F, T, E>(body: F) -> Result<T, GroupError<E>>
 where
     F: for<'scope> FnOnce(&TaskGroup<'scope, 'env, E>) -> Result<T, E>,
 {
-    let limit = Limit { deadline: None, id: new_limit_id() };
-    let _settled = park::settle();
-    let shared =
-        Arc::new(Shared { errors: Mutex::default(), owner: park::own_task(), body: limit.id });
+    let id = new_limit_id();
+    let shared = Arc::new(Shared { errors: Mutex::default(), owner: park::own_task(), body: id });
     let (value, not_run) = enter_scope(|scope| {
         let group = TaskGroup { scope, shared: Arc::clone(&shared) };
-        match run_limited(limit, || body(&group)) {
+        match run_limited(None, id, || body(&group)) {
             Limited::Done(Ok(value)) => Some(value),
             Limited::Done(Err(error)) => {
                 group.fail(TaskError::Failed(error));
@@ -161,7 +160,7 @@ where
             Limited::Expired => None,
             Limited::Unwound(payload) => {
                 scope.kill_children();
-                park::resume(payload)
+                resume_unwind(payload)
             }
         }
     });
@@ -209,13 +208,13 @@ impl<'scope, 'env, E> TaskGroup<'scope, 'env, E> {
         E: Send + 'scope,
     {
         let group = self.clone();
-        let body = move || match park::catch(body) {
+        let body = move || match catch_unwind(AssertUnwindSafe(body)) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
                 group.fail(TaskError::Failed(error));
                 Err(EndedAsKilled)
             }
-            Err(payload) if is_interruption(&*payload) => park::resume(payload),
+            Err(payload) if is_interruption(&*payload) => resume_unwind(payload),
             Err(payload) => {
                 let error = JoinError::from_payload(payload, current().name());
                 group.fail(TaskError::Panicked(error));

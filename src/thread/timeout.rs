@@ -1,13 +1,14 @@
 //! Bounding how long something may take, and keeping something from being cut short.
 #![forbid(unsafe_code)]
 
-use crate::coroutine::enter_no_switch_region;
+use crate::coroutine::{self, enter_no_switch_region};
 use crate::runtime::park;
 use crate::runtime::task::{Expired, Limit, TaskRef};
 use crate::sys::time::deadline_after;
 use std::any::Any;
 use std::fmt;
 use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -104,10 +105,10 @@ where
     if !CAN_END {
         return Err(Elapsed::OF_TIMEOUT);
     }
-    match run_limited(Limit { deadline, id: new_limit_id() }, body) {
+    match run_limited(deadline, new_limit_id(), body) {
         Limited::Done(value) => Ok(value),
         Limited::Expired => Err(Elapsed::OF_TIMEOUT),
-        Limited::Unwound(payload) => park::resume(payload),
+        Limited::Unwound(payload) => resume_unwind(payload),
     }
 }
 
@@ -126,22 +127,25 @@ pub(super) fn new_limit_id() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Runs `body` inside `limit`.
-pub(super) fn run_limited<T>(limit: Limit, body: impl FnOnce() -> T) -> Limited<T> {
+/// Runs `body` inside a limit.
+pub(super) fn run_limited<T>(
+    deadline: Option<Instant>,
+    id: u64,
+    body: impl FnOnce() -> T,
+) -> Limited<T> {
     if !CAN_END {
         return Limited::Done(body());
     }
-    let _settled = park::settle();
     let task = park::own_task();
     let region = enter_no_switch_region();
-    task.push_limit(limit);
-    let result = park::catch(body);
+    task.push_limit(Limit { deadline, id, unwinds: coroutine::unwinds() });
+    let result = catch_unwind(AssertUnwindSafe(body));
     task.pop_limit();
     drop(region);
     match result {
         Ok(value) => Limited::Done(value),
         Err(payload) => match payload.downcast_ref::<Expired>() {
-            Some(expired) if expired.0 == limit.id => Limited::Expired,
+            Some(expired) if expired.id == id => Limited::Expired,
             _ => Limited::Unwound(payload),
         },
     }
@@ -171,7 +175,6 @@ where
             self.0.leave_shield();
         }
     }
-    let _settled = park::settle();
     let task = park::own_task();
     let _region = enter_no_switch_region();
     task.enter_shield();

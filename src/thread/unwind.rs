@@ -1,9 +1,8 @@
 //! Catching panics.
 #![forbid(unsafe_code)]
 
-use crate::runtime::park;
 use crate::runtime::task::is_interruption;
-use std::panic::UnwindSafe;
+use std::panic::{UnwindSafe, resume_unwind};
 use std::thread::Result;
 
 /// Runs `body` and catches a panic in it, as [`std::panic::catch_unwind`], but lets kills and expired timeouts pass.
@@ -35,8 +34,8 @@ pub fn catch_unwind<F, T>(body: F) -> Result<T>
 where
     F: FnOnce() -> T + UnwindSafe,
 {
-    match park::catch(body) {
-        Err(payload) if is_interruption(&*payload) => park::resume(payload),
+    match std::panic::catch_unwind(body) {
+        Err(payload) if is_interruption(&*payload) => resume_unwind(payload),
         result => result,
     }
 }

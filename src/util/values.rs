@@ -1,6 +1,8 @@
 //! Values by the numbers of their variables, as a context has them.
 #![forbid(unsafe_code)]
 
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Copied by reference count, changed by copying.
@@ -10,6 +12,18 @@ pub(crate) struct Values<V>(Option<Arc<Vec<(usize, V)>>>);
 impl<V> Default for Values<V> {
     fn default() -> Self {
         Self(None)
+    }
+}
+
+impl<V> Drop for Values<V> {
+    /// Each value is dropped, whatever the destructor of another does: a panic in one has been printed and goes no farther.
+    fn drop(&mut self) {
+        for entry in self.0.take().and_then(Arc::into_inner).into_iter().flatten() {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(entry))) {
+                // What the panic carries may panic again when it is dropped.
+                mem::forget(payload);
+            }
+        }
     }
 }
 

@@ -36,3 +36,4 @@ mod support;
 mod sync;
 mod thread;
 mod time;
+mod unwinds;

@@ -140,3 +140,47 @@ fn the_panic_hook_that_could_not_be_set_while_unwinding_is_set_later() {
     let end = finish(child(NAME));
     assert!(end.code == Some(0) && end.text.contains("green thread 'first' ("), "{}", end.text);
 }
+
+/// Neighbours of one worker that unwind, and are killed meanwhile, whoever's hook is in place.
+#[test]
+fn a_hook_that_is_set_later_changes_nothing() {
+    const NAME: &str = "panic_hook::a_hook_that_is_set_later_changes_nothing";
+    struct SleepInDrop;
+    impl Drop for SleepInDrop {
+        fn drop(&mut self) {
+            sleep(Duration::from_millis(20));
+        }
+    }
+    if is_child(NAME) {
+        for count in [0, 1, 2] {
+            let runtime = match count {
+                0 => Runtime::new_current_thread().unwrap(),
+                count => workers(count),
+            };
+            std::panic::set_hook(Box::new(|info| println!("{info}")));
+            let main = || {
+                let panics = || {
+                    let _sleep = SleepInDrop;
+                    panic!("on purpose");
+                };
+                let handles: Vec<greenthread::JoinHandle<()>> =
+                    (0..8).map(|_| spawn(panics)).collect();
+                sleep(Duration::from_millis(5));
+                greenthread::thread::kill_all(&handles);
+                for handle in handles {
+                    assert!(handle.join().is_err());
+                }
+                let lock = greenthread::sync::Mutex::new(());
+                let _ = catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    let _guard = lock.lock();
+                    panic!("with the lock held");
+                }));
+                assert!(lock.is_poisoned());
+                assert!(greenthread::timeout(Duration::ZERO, yield_now).is_err());
+            };
+            runtime.run(main).unwrap();
+        }
+        return;
+    }
+    passes(NAME);
+}

@@ -52,9 +52,10 @@ impl<T> Unpin for Joinable<T> {}
 
 /// Drops what a user left to us; a panic of its destructor has been printed and concerns nobody else.
 pub(crate) fn drop_quietly<T>(value: T) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        // Dropping the payload may panic as well, and here that would end the process.
-        std::mem::forget(payload);
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value)))
+        && let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
+    {
+        std::mem::forget(again);
     }
 }
 
@@ -66,7 +67,6 @@ pub(crate) fn drop_quietly<T>(value: T) {
 unsafe fn call_links(task: &TaskRef, result: *const ()) {
     while let Some(link) = task.next_link() {
         task.forget_kills_of_body();
-        task.set_unwinding(false);
         // SAFETY: as the caller promises; the links of a task are made for its `T`.
         let called = catch_unwind(AssertUnwindSafe(|| unsafe { link.call(result) }));
         // What interrupts whoever calls the links is raised again at its next wait.
@@ -192,9 +192,15 @@ impl<F: Body<T>, T> Task<F, T> {
     /// # Safety
     /// See [`VTable::take_result`].
     unsafe fn take_result(header: NonNull<Header>, out: *mut ()) {
-        // SAFETY: the result is published and the caller has the only right to it.
-        let stage = unsafe { Self::stage(header).replace(Stage::Taken) };
-        let Stage::Result(result) = stage else { return };
+        // SAFETY: the header is that of this type.
+        let stage = unsafe { Self::stage(header) };
+        // SAFETY: the task is done and the caller has the only right to its result. Where there is none, the task was given up
+        // before it left one, and what is there instead stays untouched.
+        if !matches!(unsafe { &*stage }, Stage::Result(_)) {
+            return;
+        }
+        // SAFETY: as above.
+        let Stage::Result(result) = (unsafe { stage.replace(Stage::Taken) }) else { return };
         // SAFETY: the caller passes an `Option` of this type.
         unsafe { *out.cast::<Option<Result<T, JoinError>>>() = Some(result) };
     }
@@ -349,7 +355,7 @@ impl<T> Drop for Joinable<T> {
                 Some(Err(error)) if is_uncaught(self.task(), &error) => {
                     uncaught::tell(&self.thread, error);
                 }
-                out => drop(out),
+                out => drop_quietly(out),
             }
         }
     }

@@ -215,8 +215,9 @@ impl TaskRef {
         unsafe { (self.header().vtable.abandon)(self.as_ptr(), error) };
     }
 
-    /// Ends a task that was leaked on its stack by its hub and never runs again.
-    pub(crate) fn complete_leaked(&self) {
+    /// Ends a task that was given up once it had begun: links are called, and who waits for its end is told. Runs in a green
+    /// thread, as it is code of users.
+    pub(crate) fn end_leaked(&self) {
         self.header().flags.fetch_or(LEAKED, Ordering::Relaxed);
         // If the body has left a result, that is the handle's.
         if !self.header().has_result() {
@@ -225,6 +226,23 @@ impl TaskRef {
             // SAFETY: the body has begun and never goes on, so it neither touches its stage again nor publishes a result.
             unsafe { (self.header().vtable.abandon)(self.as_ptr(), error) };
         }
+        self.complete();
+    }
+
+    /// Tells who waits for the end of a task that never goes on, or never begins, that there is nothing to wait for. Nothing
+    /// that it holds is dropped, now or later.
+    pub(crate) fn complete_leaked(&self) {
+        self.header().flags.fetch_or(LEAKED, Ordering::Relaxed);
+        // A reference that is never given back keeps its memory, and what is in it.
+        mem::forget(self.clone());
+        let links = {
+            let mut completion = self.header().completion.lock();
+            completion
+                .more
+                .as_mut()
+                .map(|more| (mem::take(&mut more.links), mem::take(&mut more.context)))
+        };
+        mem::forget(links);
         self.complete();
     }
 }

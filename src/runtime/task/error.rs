@@ -2,15 +2,22 @@
 #![forbid(unsafe_code)]
 
 use super::payload::Payload;
+use super::raised::Raised;
 use std::any::Any;
 use std::fmt;
 use std::io;
 
 /// The payload of the unwinding that ends a killed green thread.
-pub(crate) struct Kill;
+pub(crate) struct Kill {
+    pub(super) _raised: Raised,
+}
 
-/// The payload of the unwinding that ends what runs inside an expired timeout; its id.
-pub(crate) struct Expired(pub(crate) u64);
+/// The payload of the unwinding that ends what runs inside an expired timeout.
+pub(crate) struct Expired {
+    /// The timeout's.
+    pub(crate) id: u64,
+    pub(super) _raised: Raised,
+}
 
 /// Whether it is a kill or an expired timeout, not a panic.
 pub(crate) fn is_interruption(payload: &(dyn Any + Send)) -> bool {

@@ -14,10 +14,8 @@ pub(super) const PERMIT: u32 = 1 << 3;
 pub(super) const LIMITED: u32 = 1 << 4;
 /// The owner is inside a [`shield`](crate::shield).
 pub(super) const SHIELDED: u32 = 1 << 5;
-/// The owner began to unwind and has not been seen to have stopped. Owner only.
-pub(super) const UNWINDING: u32 = 1 << 6;
-/// With UNWINDING: a kill or an expired timeout, not a panic.
-pub(super) const INTERRUPTED: u32 = 1 << 7;
+/// There is a payload of a kill or an expired timeout that the owner was unwound with. Set and cleared under the lock.
+pub(super) const RAISED: u32 = 1 << 6;
 /// The body panicked or could not run, and nobody has been told.
 pub(super) const FAILED: u32 = 1 << 8;
 /// The task was given up: its frames stay where they are for ever.
@@ -41,23 +39,8 @@ pub(super) const LINKING: u32 = 1 << 16;
 #[test]
 fn each_flag_has_a_bit_of_its_own() {
     let all = [
-        KILLED,
-        RESULT,
-        DETACHED,
-        PERMIT,
-        LIMITED,
-        SHIELDED,
-        UNWINDING,
-        INTERRUPTED,
-        FAILED,
-        LEAKED,
-        CUT_SHORT,
-        VALUES,
-        LINKED,
-        SCOPED,
-        PAUSED,
-        OVER,
-        LINKING,
+        KILLED, RESULT, DETACHED, PERMIT, LIMITED, SHIELDED, RAISED, FAILED, LEAKED, CUT_SHORT,
+        VALUES, LINKED, SCOPED, PAUSED, OVER, LINKING,
     ];
     assert_eq!(all.iter().sum::<u32>().count_ones() as usize, all.len());
 }

@@ -25,6 +25,7 @@ use super::interrupt::Limit;
 use super::link::Link;
 use super::meta::Meta;
 use super::park_word::ParkWord;
+use super::raised::Kept;
 use super::started::Started;
 use crate::coroutine::Control;
 use crate::runtime::family::Family;
@@ -85,6 +86,12 @@ pub(super) struct More {
     pub(super) context: Context,
     /// How many shields the owner is inside of. Owner only.
     pub(super) shields: u32,
+    /// How many unwinds are around the wait that the owner is in, where that can be interrupted all the same.
+    pub(super) unwinds: usize,
+    /// The payloads of kills and timeouts that are there.
+    pub(super) raised: Vec<Kept>,
+    /// How many there have been.
+    pub(super) raised_before: u64,
 }
 
 /// What became of a result.

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::flags::{CUT_SHORT, INTERRUPTED, KILLED, LIMITED, LINKING, OVER, SHIELDED, UNWINDING};
+use super::flags::{CUT_SHORT, KILLED, LIMITED, LINKING, OVER, SHIELDED};
 use super::task_ref::TaskRef;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -24,6 +24,27 @@ pub(crate) struct Limit {
     pub(crate) deadline: Option<Instant>,
     /// Tells it from all others: an inner timeout must not take an outer one's expiry for its own.
     pub(crate) id: u64,
+    /// How many unwinds were under way around the block when it began: it may be unwound while there are as many. `None`
+    /// where that was not known; then it never is.
+    pub(crate) unwinds: Option<usize>,
+}
+
+/// What ends a wait before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interruption {
+    None,
+    /// A timeout that the thread is inside of, at that time.
+    At(Instant),
+    /// A kill.
+    Killed,
+    /// A timeout that has expired, or a block that others have ended; its id.
+    Expired(u64),
+}
+
+impl Interruption {
+    pub(crate) fn is_due(self) -> bool {
+        matches!(self, Self::Killed | Self::Expired(_))
+    }
 }
 
 impl TaskRef {
@@ -43,7 +64,7 @@ impl TaskRef {
         let sleeps = {
             // Under the lock, so that a task is counted only while `complete` is still to come, and so that the kill does
             // not end a wait that comes after `forget_kill`.
-            let _completion = header.completion.lock();
+            let completion = header.completion.lock();
             if header.done.load(Ordering::Relaxed)
                 || header.flags.load(Ordering::Relaxed) & immune != 0
             {
@@ -52,7 +73,8 @@ impl TaskRef {
             if header.flags.fetch_or(KILLED, Ordering::SeqCst) & KILLED == 0 {
                 INTERRUPTIONS.fetch_add(1, Ordering::SeqCst);
             }
-            header.park.interrupt()
+            // A wait in a destructor of what unwinds ends by what began inside of that destructor, and by no kill.
+            completion.more.as_ref().is_none_or(|more| more.unwinds == 0) && header.park.interrupt()
         };
         if sleeps {
             self.make_runnable();
@@ -69,33 +91,6 @@ impl TaskRef {
         self.header().flags.load(Ordering::SeqCst) & KILLED != 0
     }
 
-    /// Notes whether the owner itself is unwinding. Called by the owner only.
-    #[inline]
-    pub(crate) fn set_unwinding(&self, unwinding: bool) {
-        let flags = &self.header().flags;
-        if unwinding {
-            flags.fetch_or(UNWINDING, Ordering::Relaxed);
-        } else if self.was_unwinding() {
-            flags.fetch_and(!(UNWINDING | INTERRUPTED), Ordering::Relaxed);
-        }
-    }
-
-    /// Notes that the owner is about to unwind for a kill or a timeout. Called by the owner only.
-    pub(crate) fn set_interrupted(&self) {
-        self.header().flags.fetch_or(UNWINDING | INTERRUPTED, Ordering::Relaxed);
-    }
-
-    /// Whether what was last noted is a kill or a timeout.
-    pub(crate) fn was_interrupted(&self) -> bool {
-        self.header().flags.load(Ordering::Relaxed) & INTERRUPTED != 0
-    }
-
-    /// What was last noted.
-    #[inline]
-    pub(crate) fn was_unwinding(&self) -> bool {
-        self.header().flags.load(Ordering::Relaxed) & UNWINDING != 0
-    }
-
     /// The body has ended, so a kill was for it and not for what comes now.
     pub(super) fn forget_kill(&self) {
         let _completion = self.header().completion.lock();
@@ -103,7 +98,7 @@ impl TaskRef {
     }
 
     /// As [`forget_kill`](Self::forget_kill), and later kills are none: there is nothing left for them to end.
-    pub(super) fn refuse_kills(&self) {
+    pub(crate) fn refuse_kills(&self) {
         let _completion = self.header().completion.lock();
         self.header().flags.fetch_or(OVER, Ordering::Relaxed);
         self.forget_kill_locked();
@@ -120,6 +115,40 @@ impl TaskRef {
         if self.header().flags.fetch_and(!KILLED, Ordering::SeqCst) & KILLED != 0 {
             INTERRUPTIONS.fetch_sub(1, Ordering::SeqCst);
         }
+    }
+
+    // --- what may end a wait ------------------------------------------------------------------------------------
+
+    /// What ends a wait that the owner begins now, while `unwinds` unwinds are under way around it: the one place that says
+    /// whether an unwind may begin. It may where there are as many as when the frame began that will catch it: a kill is
+    /// caught at the root, where there were none, a timeout where it was opened.
+    #[cold]
+    pub(crate) fn interruption(&self, unwinds: Option<usize>) -> Interruption {
+        if self.is_shielded() || cfg!(panic = "abort") {
+            return Interruption::None;
+        }
+        if unwinds == Some(0) && self.is_killed() {
+            return Interruption::Killed;
+        }
+        match self.nearest_limit(unwinds) {
+            None => Interruption::None,
+            Some((deadline, id)) if deadline <= Instant::now() => Interruption::Expired(id),
+            Some((deadline, _)) => Interruption::At(deadline),
+        }
+    }
+
+    /// Whether anything may end a wait of the owner with so many unwinds around it; not zero. Called by the owner only.
+    #[cold]
+    pub(crate) fn may_be_interrupted(&self, unwinds: usize) -> bool {
+        let completion = self.header().completion.lock();
+        let mut limits = completion.more.iter().flat_map(|more| &more.limits);
+        limits.any(|limit| limit.unwinds == Some(unwinds))
+    }
+
+    /// Says for the length of a wait what may end it: only what began with so many unwinds. Called by the owner only.
+    #[cold]
+    pub(crate) fn set_unwinds(&self, unwinds: usize) {
+        self.header().completion.lock().more.get_or_insert_default().unwinds = unwinds;
     }
 
     // --- timeouts and shields, called by the owner only -----------------------------------------------------------
@@ -145,40 +174,38 @@ impl TaskRef {
     /// Lets the limit expire now, if it is open: the owner's wait, or its next one, unwinds out of it. From any thread.
     pub(crate) fn expire_limit(&self, id: u64) {
         let header = self.header();
-        {
+        let sleeps = {
             let mut completion = header.completion.lock();
-            let limits = completion.more.as_mut().map(|more| &mut more.limits);
-            let Some(limit) = limits.and_then(|all| all.iter_mut().find(|limit| limit.id == id))
-            else {
-                return;
-            };
+            let Some(more) = completion.more.as_mut() else { return };
+            let Some(limit) = more.limits.iter_mut().find(|limit| limit.id == id) else { return };
             let now = Instant::now();
             limit.deadline = Some(limit.deadline.map_or(now, |deadline| deadline.min(now)));
             header.flags.fetch_or(CUT_SHORT, Ordering::SeqCst);
-        }
-        if header.park.interrupt() {
+            limit.unwinds == Some(more.unwinds) && header.park.interrupt()
+        };
+        if sleeps {
             self.make_runnable();
         }
     }
 
-    /// Whether another thread has killed the task, or has let a limit expire that is open or was lately.
-    pub(crate) fn is_interrupted(&self) -> bool {
+    /// Whether another thread has killed the task, or has let a limit expire that is open or was lately, so that this ends a
+    /// wait with so many unwinds around it.
+    pub(crate) fn is_interrupted(&self, unwinds: Option<usize>) -> bool {
         let flags = self.header().flags.load(Ordering::SeqCst);
-        flags & KILLED != 0 || (flags & CUT_SHORT != 0 && self.has_expired_limit())
+        flags & (KILLED | CUT_SHORT) != 0 && self.interruption(unwinds).is_due()
     }
 
-    fn has_expired_limit(&self) -> bool {
-        self.nearest_limit().is_some_and(|(deadline, _)| deadline <= Instant::now())
-    }
-
-    /// The open limit that expires first, of equal ones the outermost: when, and its id.
-    pub(crate) fn nearest_limit(&self) -> Option<(Instant, u64)> {
+    /// Of the open limits that began with so many unwinds the one that expires first, of equal ones the outermost: when,
+    /// and its id.
+    fn nearest_limit(&self, unwinds: Option<usize>) -> Option<(Instant, u64)> {
         let flags = self.header().flags.load(Ordering::Relaxed);
         if flags & LIMITED == 0 || flags & SHIELDED != 0 {
             return None;
         }
         let completion = self.header().completion.lock();
+        unwinds?;
         let limits = completion.more.as_ref()?.limits.iter();
+        let limits = limits.filter(|limit| limit.unwinds == unwinds);
         limits.filter_map(|limit| Some((limit.deadline?, limit.id))).min_by_key(|limit| limit.0)
     }
 

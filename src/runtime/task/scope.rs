@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem;
-use std::panic::RefUnwindSafe;
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, catch_unwind, resume_unwind};
 
 /// Where green threads that borrow are spawned, as [`std::thread::Scope`]; see [`scope`](crate::thread::scope).
 pub struct Scope<'scope, 'env: 'scope> {
@@ -172,7 +172,7 @@ where
     let scope = Scope { children: Mutex::new(children), scope: PhantomData, env: PhantomData };
     let region = enter_no_switch_region();
     let bomb = Bomb;
-    let result = park::catch(|| body(&scope));
+    let result = catch_unwind(AssertUnwindSafe(|| body(&scope)));
     if result.as_ref().is_err_and(|payload| is_interruption(&**payload)) {
         scope.kill_children();
     }
@@ -180,7 +180,7 @@ where
     mem::forget(bomb);
     drop(region);
     match result {
-        Err(payload) => park::resume(payload),
+        Err(payload) => resume_unwind(payload),
         Ok(value) if ended.interrupted => {
             // Before anything unwinds: a panic of its destructor is then an ordinary one.
             drop(value);

@@ -5,7 +5,7 @@ use super::error::{Cause, JoinError};
 use super::header::Header;
 use super::started::Started;
 use super::task_ref::TaskRef;
-use crate::coroutine::{self, Coroutine, Description, Progress, Root};
+use crate::coroutine::{self, Coroutine, Description, Progress, ROUNDS, Root};
 use crate::greenlet;
 use crate::runtime::hub::HubShared;
 use crate::stack::{Stack, StackSize};
@@ -23,13 +23,24 @@ fn describe(owner: *const (), out: &mut dyn FnMut(&[u8])) {
 
 /// Destroys what the green thread kept for itself. A kill has no more to end, so it ends no wait of the destructors either;
 /// a timeout of their own does.
+///
+/// The destructors may make new values, which are destroyed in their turn, a few times over. Then nothing is kept any more.
 #[cold]
 #[inline(never)]
-fn end_locals(task: &TaskRef) {
-    task.set_unwinding(false);
+fn end_values(task: &TaskRef) {
+    greenlet::end_of_green_thread();
     task.refuse_kills();
-    coroutine::end_storage();
     drop_quietly(task.take_inherited());
+    for _ in 0..ROUNDS {
+        // Both in each round.
+        if !(coroutine::destroy_storage() | greenlet::end_of_green_thread()) {
+            break;
+        }
+    }
+    coroutine::close_storage();
+    greenlet::close_green_thread();
+    coroutine::destroy_storage();
+    greenlet::end_of_green_thread();
 }
 
 /// Gives a new task a stack, on the calling thread's hub. The hub's reference moves into the started task.
@@ -76,11 +87,8 @@ fn start_on(
         // SAFETY: the hub's reference, borrowed; the hub drops it after the body has returned.
         let task = ManuallyDrop::new(unsafe { TaskRef::adopt(header) });
         run(&task);
-        greenlet::end_of_green_thread();
-        if task.has_values() {
-            end_locals(&task);
-            // Those that the destructors have made.
-            greenlet::end_of_green_thread();
+        if task.has_values() || greenlet::were_used() {
+            end_values(&task);
         }
     });
     // The control block is the handle from here on; `finish` takes it back.
@@ -106,15 +114,19 @@ unsafe fn finish_unchecked(started: Started) -> TaskRef {
 
 /// Runs a suspended task until it waits, yields or ends; if it ended, frees its stack and returns its reference.
 ///
-/// The hub calls [`Root::leave`] after a series of these.
+/// The hub calls [`Root::leave`] after a series of these, and in `at_end`, which is called before anything of the stack is
+/// disposed of: nothing must run in the name of a task that has ended.
 #[inline(always)]
-pub(crate) fn resume(started: Started, root: Root) -> Option<TaskRef> {
+pub(crate) fn resume(started: Started, root: Root, at_end: impl FnOnce()) -> Option<TaskRef> {
     // SAFETY: a `Started` is valid on its own hub's thread until the task ends, only the hub keeps any, and it resumes
     // none that is running: a running task is in no queue until it is about to suspend.
     match unsafe { root.resume(started.control()) } {
         Progress::Suspended => None,
-        // SAFETY: it has just finished, and the hub keeps no other copy: a running task is in no queue.
-        Progress::Finished => Some(unsafe { finish_unchecked(started) }),
+        Progress::Finished => {
+            at_end();
+            // SAFETY: it has just finished, and the hub keeps no other copy: a running task is in no queue.
+            Some(unsafe { finish_unchecked(started) })
+        }
     }
 }
 
@@ -127,15 +139,24 @@ pub(crate) fn suspend(current: Started, root: Root) {
     unsafe { root.suspend(current.control()) };
 }
 
+/// As [`suspend`], for a caller that has just seen that it does not unwind.
+#[inline(always)]
+pub(crate) fn suspend_calm(current: Started, root: Root) {
+    // SAFETY: as above.
+    unsafe { root.suspend_calm(current.control()) };
+}
+
 /// Asks for the memory that resuming a task touches.
 #[inline(always)]
 pub(crate) fn prefetch(started: Started) {
     coroutine::prefetch_resume(started.control());
 }
 
-/// Leaves a suspended task where it is for ever: its stack is never freed, and it never runs again.
+/// Leaves a suspended task where it is for ever: its stack is never freed, and it never runs again, whoever wakes it.
 pub(crate) fn leak(started: Started) -> TaskRef {
     started.forget_blocker();
     // A share: the reference that the started task holds stays counted, since frames on its stack may use the header.
-    started.task()
+    let task = started.task();
+    task.forget_started();
+    task
 }

@@ -199,6 +199,12 @@ impl TaskRef {
         self.header().control.store(control.as_ptr(), Ordering::Relaxed);
     }
 
+    /// Its hub has given it up: it is nowhere any more where a waker could find it.
+    pub(super) fn forget_started(&self) {
+        self.set_roster(u32::MAX);
+        self.header().control.store(ptr::null_mut(), Ordering::Relaxed);
+    }
+
     // --- waiting and waking -------------------------------------------------------------------------------------
 
     pub(crate) fn park_word(&self) -> &ParkWord {

@@ -1,0 +1,115 @@
+//! Kills and timeouts that unwind a thread, as something that locks can tell from a panic.
+//!
+//! std tells a destructor that an unwind is under way, not what it was begun with. So each payload of ours says when it is
+//! dropped, which is where the unwind ends for good: the thread's root, the timeout, or whoever caught it by std's
+//! `catch_unwind` and does not pass it on. Until then an unwind that has as many others around it as the one that was begun
+//! with the payload is that one, begun or passed on. Unless the panic hook has seen a panic begin there since: then the
+//! payload lies somewhere, and what unwinds is that panic.
+#![forbid(unsafe_code)]
+
+use super::error::{Expired, Kill};
+use super::flags::RAISED;
+use super::task_ref::TaskRef;
+use crate::coroutine;
+use std::any::Any;
+use std::fmt;
+use std::sync::atomic::Ordering;
+
+/// What a task keeps of each payload that is there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    id: u64,
+    /// How many unwinds were under way when this one had begun, this one included.
+    level: usize,
+    /// The hook has seen a panic begin there since.
+    panicked: bool,
+}
+
+/// Part of a payload; while it is there, so is the [`Kept`] of its task.
+pub(super) struct Raised {
+    task: TaskRef,
+    id: u64,
+}
+
+impl fmt::Debug for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Raised").finish_non_exhaustive()
+    }
+}
+
+/// The level of the unwind that is under way in the calling thread. Where it is not known it is the outermost.
+fn level() -> usize {
+    coroutine::unwinds().unwrap_or(1)
+}
+
+impl TaskRef {
+    /// What the owner is to be unwound with that has been killed. Called by the owner only.
+    #[cold]
+    pub(crate) fn kill_payload(&self) -> Box<dyn Any + Send> {
+        Box::new(Kill { _raised: self.raise() })
+    }
+
+    /// What the owner is to be unwound with out of a timeout that has expired. Called by the owner only.
+    #[cold]
+    pub(crate) fn expired_payload(&self, id: u64) -> Box<dyn Any + Send> {
+        Box::new(Expired { id, _raised: self.raise() })
+    }
+
+    fn raise(&self) -> Raised {
+        let level = coroutine::unwinds().unwrap_or(0) + 1;
+        let mut completion = self.header().completion.lock();
+        let more = completion.more.get_or_insert_default();
+        let id = more.raised_before;
+        more.raised_before += 1;
+        more.raised.push(Kept { id, level, panicked: false });
+        self.header().flags.fetch_or(RAISED, Ordering::Relaxed);
+        Raised { task: self.clone(), id }
+    }
+
+    /// Whether the owner, which unwinds, does so for a kill or a timeout, not for a panic. Called by the owner only.
+    #[cold]
+    pub(crate) fn is_raised(&self) -> bool {
+        self.header().flags.load(Ordering::Relaxed) & RAISED != 0 && {
+            let level = level();
+            let completion = self.header().completion.lock();
+            let mut raised = completion.more.iter().flat_map(|more| &more.raised);
+            raised.any(|raised| raised.level == level && !raised.panicked)
+        }
+    }
+
+    /// A panic begins in the owner. Called by the owner's panic hook.
+    pub(crate) fn note_panic(&self) {
+        let level = level();
+        self.note(|raised| raised.panicked |= raised.level == level);
+    }
+
+    /// The owner waits: what unwinds now is all that does. Called by the owner only.
+    #[inline(always)]
+    pub(crate) fn note_calm(&self) {
+        if self.header().flags.load(Ordering::Relaxed) & RAISED != 0 {
+            let level = level();
+            self.note(|raised| raised.panicked &= raised.level <= level);
+        }
+    }
+
+    #[cold]
+    fn note(&self, note: impl Fn(&mut Kept)) {
+        if self.header().flags.load(Ordering::Relaxed) & RAISED == 0 {
+            return;
+        }
+        let mut completion = self.header().completion.lock();
+        completion.more.iter_mut().flat_map(|more| &mut more.raised).for_each(note);
+    }
+}
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        let header = self.task.header();
+        let mut completion = header.completion.lock();
+        let Some(more) = completion.more.as_mut() else { return };
+        more.raised.retain(|raised| raised.id != self.id);
+        if more.raised.is_empty() {
+            header.flags.fetch_and(!RAISED, Ordering::Relaxed);
+        }
+    }
+}
