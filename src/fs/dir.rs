@@ -56,7 +56,7 @@ impl Iterator for ReadDir {
         let mut inner = self.inner.take()?;
         let (inner, batch) = shielded_on_pool(move || {
             let entries = inner.by_ref().take(BATCH);
-            let entries = entries.map(|entry| entry.map(|entry| DirEntry(Arc::new(entry))));
+            let entries = entries.map(|entry| entry.map(DirEntry::new));
             let batch: Vec<_> = entries.collect();
             (inner, batch)
         });
@@ -75,17 +75,26 @@ impl fmt::Debug for ReadDir {
 }
 
 /// An entry of a directory, as [`std::fs::DirEntry`].
-pub struct DirEntry(Arc<std::fs::DirEntry>);
+pub struct DirEntry {
+    inner: Arc<std::fs::DirEntry>,
+    /// Most directories say it themselves. Where they do not, asking takes a look at the disk.
+    file_type: Option<FileType>,
+}
 
 impl DirEntry {
+    /// To be called on the pool.
+    fn new(inner: std::fs::DirEntry) -> Self {
+        Self { file_type: inner.file_type().ok(), inner: Arc::new(inner) }
+    }
+
     /// The path that was given to [`read_dir`] with the name of the entry.
     pub fn path(&self) -> PathBuf {
-        self.0.path()
+        self.inner.path()
     }
 
     /// The name alone.
     pub fn file_name(&self) -> OsString {
-        self.0.file_name()
+        self.inner.file_name()
     }
 
     /// Size, times, permissions and so on; of a symbolic link itself. Suspends the green thread until they are known.
@@ -93,7 +102,7 @@ impl DirEntry {
     /// # Errors
     /// Those of std's.
     pub fn metadata(&self) -> io::Result<Metadata> {
-        let entry = Arc::clone(&self.0);
+        let entry = Arc::clone(&self.inner);
         on_pool(move || entry.metadata())
     }
 
@@ -102,19 +111,22 @@ impl DirEntry {
     /// # Errors
     /// Those of std's.
     pub fn file_type(&self) -> io::Result<FileType> {
-        self.0.file_type()
+        match self.file_type {
+            Some(file_type) => Ok(file_type),
+            None => self.metadata().map(|metadata| metadata.file_type()),
+        }
     }
 }
 
 impl DirEntryExt for DirEntry {
     fn ino(&self) -> u64 {
-        self.0.ino()
+        self.inner.ino()
     }
 }
 
 impl fmt::Debug for DirEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.inner.fmt(f)
     }
 }
 

@@ -1,15 +1,16 @@
 //! An open file.
 #![forbid(unsafe_code)]
 
-use super::{
-    FileTimes, Metadata, OpenOptions, Permissions, TryLockError, shielded_on_pool, strike,
-};
+use super::{FileTimes, Metadata, OpenOptions, Permissions, TryLockError, strike};
 use crate::io::{retry, wait_readable, wait_writable};
+use crate::runtime::blocking::{self, Kind};
 use crate::runtime::park;
 use crate::sys::fault::{self, Call};
 use crate::sys::{file, socket};
+use crate::thread::shield;
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
+use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -146,12 +147,14 @@ impl File {
     ) -> T {
         strike();
         let inner = Arc::clone(&self.inner);
-        shielded_on_pool(move || {
+        let kind = if self.on_disk { Kind::Files } else { Kind::Waits };
+        let operation = move || {
             let result = operation(&inner);
             // Before anybody learns of the result: the conversion to std's counts on it.
             drop(inner);
             result
-        })
+        };
+        shield(|| blocking::run(kind, operation))
     }
 
     /// Reads what needs no waiting.
@@ -186,6 +189,10 @@ fn hand_over(bytes: &[u8], buf: &mut [u8]) -> usize {
     bytes.len()
 }
 
+fn length<T: Deref<Target = [u8]>>(bufs: &[T]) -> usize {
+    bufs.iter().map(|buf| buf.len()).sum()
+}
+
 /// Reads by `read` alone, for the methods that std builds on it.
 struct Plain<'a>(&'a File);
 
@@ -201,15 +208,11 @@ impl Read for &File {
             fault::check(Call::Recv)?;
             return (&*self.inner).read(buf);
         }
-        if let Some(got) = self.read_at_once(&mut [IoSliceMut::new(buf)]) {
-            return Ok(got);
+        if buf.is_empty() {
+            // For this nobody waits, whatever there is to read.
+            return (&*self.inner).read(buf);
         }
-        if self.has_to_be_awaited()? {
-            wait_readable(*self, None)?;
-        }
-        let most = buf.len().min(MOST);
-        let bytes = self.on_pool(move |file| file::read_vec(file.as_fd(), most))?;
-        Ok(hand_over(&bytes, buf))
+        self.read_vectored(&mut [IoSliceMut::new(buf)])
     }
 
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
@@ -220,10 +223,21 @@ impl Read for &File {
         if let Some(got) = self.read_at_once(bufs) {
             return Ok(got);
         }
-        match bufs.iter_mut().find(|buf| !buf.is_empty()) {
-            Some(first) => self.read(first),
-            None => Ok(0),
+        let most = length(bufs).min(MOST);
+        if most == 0 {
+            return (&*self.inner).read_vectored(bufs);
         }
+        if self.has_to_be_awaited()? {
+            wait_readable(*self, None)?;
+        }
+        let bytes = self.on_pool(move |file| file::read_vec(file.as_fd(), most))?;
+        let mut rest = &bytes[..];
+        for buf in bufs {
+            let (piece, others) = rest.split_at(rest.len().min(buf.len()));
+            rest = others;
+            hand_over(piece, buf);
+        }
+        Ok(bytes.len())
     }
 
     /// Makes room for what is left of the file first, as far as that is known.
@@ -242,6 +256,9 @@ impl Write for &File {
         if !park::is_green() {
             return (&*self.inner).write(buf);
         }
+        if !self.on_disk && buf.is_empty() {
+            return (&*self.inner).write(buf);
+        }
         let bytes = buf[..self.room(buf.len())?].to_owned();
         self.on_pool(move |mut file| file.write(&bytes))
     }
@@ -251,8 +268,11 @@ impl Write for &File {
         if !park::is_green() {
             return (&*self.inner).write_vectored(bufs);
         }
+        if !self.on_disk && length(bufs) == 0 {
+            return (&*self.inner).write_vectored(bufs);
+        }
         let mut bytes = Vec::new();
-        let room = self.room(bufs.iter().map(|buf| buf.len()).sum())?;
+        let room = self.room(length(bufs))?;
         for buf in bufs {
             bytes.extend_from_slice(&buf[..buf.len().min(room - bytes.len())]);
         }

@@ -5,6 +5,10 @@
 //! the calling green thread only. What a [`File`] reads from the system's cache is read at once. On a plain OS thread
 //! everything runs where it is, as in std.
 //!
+//! What may wait for somebody else for ever has no place on those threads, of which there are 64: a FIFO is opened without
+//! blocking, again and again until its other end is open too; what else is not on a disk, such as a terminal, has a thread of
+//! its own for each call that may wait.
+//!
 //! A kill or a timeout ends the wait for a function of this module; what the system has begun by then goes on to its end. The
 //! methods of a [`File`] are shielded instead: a read or write whose outcome nobody sees would leave the file's position
 //! anywhere.
@@ -13,7 +17,7 @@
 //! - The lock of a file is waited for by trying again, after pauses of at most 10 ms: [`File::lock`].
 //! - `Read`, `Write` and `Seek` cannot be implemented for `Arc<File>` outside std; `&*file` has them.
 //! - `soft_link`, deprecated in std, is not there: see [`os::unix::fs::symlink`](crate::os::unix::fs::symlink).
-//! - [`DirEntry::file_type`] asks the system only where the directory itself does not say, and then where it is called.
+//! - The other end of a FIFO is looked for after pauses of at most 10 ms: [`OpenOptions::open`].
 #![forbid(unsafe_code)]
 
 mod dir;
@@ -38,6 +42,30 @@ pub(crate) use functions::forward;
 use crate::runtime::blocking::{self, Kind};
 use crate::runtime::{park, task};
 use crate::thread::shield;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+/// What may make whoever opens it wait for somebody else, for as long as that one likes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    /// For whoever opens the other end.
+    Fifo,
+    /// A terminal, a tape: for what its driver likes.
+    Device,
+}
+
+/// Whether the path leads to such a thing. To be called on the pool.
+fn waits(path: &Path) -> Option<Waits> {
+    let metadata = std::fs::metadata(path).ok()?;
+    let kind = metadata.file_type();
+    // Those of memory, such as /dev/null, never wait.
+    let in_memory = || libc::major(metadata.rdev()) == 1;
+    match () {
+        () if kind.is_fifo() => Some(Waits::Fifo),
+        () if kind.is_char_device() && !in_memory() => Some(Waits::Device),
+        () => None,
+    }
+}
 
 /// Runs `operation` where blocking is no harm. A kill ends the wait for it.
 pub(crate) fn on_pool<T: Send + 'static>(operation: impl FnOnce() -> T + Send + 'static) -> T {

@@ -1,10 +1,15 @@
 //! How a file is opened.
 #![forbid(unsafe_code)]
 
-use super::{File, on_pool};
+use super::{File, Waits, on_pool, waits};
+use crate::io::retry;
+use crate::runtime::blocking;
+use crate::sys::transfer::Pipe;
+use crate::sys::{file, socket};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How a file is opened, as [`std::fs::OpenOptions`].
 ///
@@ -21,13 +26,19 @@ use std::path::Path;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct OpenOptions(std::fs::OpenOptions);
+pub struct OpenOptions {
+    inner: std::fs::OpenOptions,
+    reads: bool,
+    writes: bool,
+    flags: i32,
+}
 
 macro_rules! options {
-    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident $(sets $field:ident)?;)*) => {$(
         $(#[$doc])*
         pub fn $name(&mut self, $name: bool) -> &mut Self {
-            self.0.$name($name);
+            self.inner.$name($name);
+            $(self.$field = $name;)?
             self
         }
     )*};
@@ -37,14 +48,14 @@ impl OpenOptions {
     /// Nothing is allowed and nothing made, until it is said.
     #[expect(clippy::new_without_default, reason = "std has no default either")]
     pub fn new() -> Self {
-        Self(std::fs::OpenOptions::new())
+        Self { inner: std::fs::OpenOptions::new(), reads: false, writes: false, flags: 0 }
     }
 
     options! {
         /// Whether it may be read.
-        read;
+        read sets reads;
         /// Whether it may be written.
-        write;
+        write sets writes;
         /// Whether each write goes to the end.
         append;
         /// Whether it is made empty.
@@ -55,24 +66,78 @@ impl OpenOptions {
         create_new;
     }
 
-    /// Opens the file. Suspends the green thread until that is done.
+    /// Opens the file. Suspends the green thread until that is done; for a FIFO, until somebody has opened its other end,
+    /// which is looked for again and again.
     ///
     /// # Errors
     /// Those of [`std::fs::OpenOptions::open`].
     pub fn open<P: AsRef<Path>>(&self, path: P) -> io::Result<File> {
-        let (options, path) = (self.0.clone(), path.as_ref().to_owned());
-        on_pool(move || options.open(path)).map(File::from)
+        let (options, path) = (self.clone(), path.as_ref().to_owned());
+        if !blocking::would_leave() {
+            return options.inner.open(path).map(File::from);
+        }
+        let at_once = options.flags & libc::O_NONBLOCK != 0;
+        let (own, at) = (options.clone(), path.clone());
+        let opened = on_pool(move || match waits(&at) {
+            Some(_) if !at_once => None,
+            _ => Some(own.inner.open(at).map(File::from)),
+        });
+        match opened {
+            Some(opened) => opened,
+            None => options.open_what_waits(path),
+        }
+    }
+
+    /// The file may be anything by the time that it is opened, so each attempt looks at it anew.
+    #[cold]
+    fn open_what_waits(self, path: PathBuf) -> io::Result<File> {
+        // The system wakes nobody who does not block for the other end.
+        let file = retry(None, || {
+            let (options, path) = (self.clone(), path.clone());
+            on_pool(move || match waits(&path) {
+                Some(Waits::Fifo) => {
+                    let opened = options
+                        .inner
+                        .clone()
+                        .custom_flags(options.flags | libc::O_NONBLOCK)
+                        .open(path);
+                    match opened {
+                        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
+                            Err(io::ErrorKind::WouldBlock.into())
+                        }
+                        other => other.map(Some),
+                    }
+                }
+                Some(Waits::Device) => Ok(None),
+                None => options.inner.open(path).map(Some),
+            })
+        })?;
+        let Some(file) = file else {
+            return blocking::run(blocking::Kind::Waits, move || {
+                self.inner.open(path).map(File::from)
+            });
+        };
+        if self.reads && !self.writes && file::is_fifo(file.as_fd()) {
+            let other_end = Pipe::new()?;
+            retry(None, || match other_end.has_writer(file.as_fd())? {
+                true => Ok(()),
+                false => Err(io::ErrorKind::WouldBlock.into()),
+            })?;
+        }
+        socket::set_nonblocking(file.as_fd(), false)?;
+        Ok(File::from(file))
     }
 }
 
 impl OpenOptionsExt for OpenOptions {
     fn mode(&mut self, mode: u32) -> &mut Self {
-        self.0.mode(mode);
+        self.inner.mode(mode);
         self
     }
 
     fn custom_flags(&mut self, flags: i32) -> &mut Self {
-        self.0.custom_flags(flags);
+        self.inner.custom_flags(flags);
+        self.flags = flags;
         self
     }
 }

@@ -1,7 +1,7 @@
 //! Data that goes from a file to a connection, or from one connection to another, without coming by.
 #![forbid(unsafe_code)]
 
-use super::Io;
+use super::{Endpoint, Io};
 use crate::fs::File;
 use crate::runtime::park;
 use crate::runtime::reactor::Direction;
@@ -29,8 +29,7 @@ pub trait Stream: sealed::HasIo {}
 impl<T: sealed::HasIo> Stream for T {}
 
 pub(crate) mod sealed {
-    use super::Io;
-    use std::os::fd::AsFd;
+    use super::{Endpoint, Io};
 
     pub trait HasIo {
         type Inner: Connection;
@@ -39,7 +38,7 @@ pub(crate) mod sealed {
         fn io(&self) -> &Io<Self::Inner>;
     }
 
-    pub trait Connection: AsFd {
+    pub trait Connection: Endpoint {
         /// Whether a read that gets less than it has room for has taken all there was.
         const READS_ALL: bool;
     }
@@ -179,7 +178,11 @@ pub fn forward(from: &impl Stream, to: &impl Stream) -> io::Result<u64> {
 }
 
 /// Tells `note` of each piece.
-fn write_all<T: AsFd>(to: &Io<T>, mut bytes: &[u8], mut note: impl FnMut(usize)) -> io::Result<()> {
+fn write_all<T: Endpoint>(
+    to: &Io<T>,
+    mut bytes: &[u8],
+    mut note: impl FnMut(usize),
+) -> io::Result<()> {
     while !bytes.is_empty() {
         match to.write(bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -198,7 +201,7 @@ static PIPES: PerProcess<Mutex<Vec<Pipe>>> = PerProcess::new();
 
 /// Passes on what there is, as far as that needs no copying; returns how much. The end, and what cannot be done like this,
 /// is left to the caller.
-fn forward_burst<A: AsFd, B: AsFd>(from: &Io<A>, to: &Io<B>) -> io::Result<u64> {
+fn forward_burst<A: Endpoint, B: Endpoint>(from: &Io<A>, to: &Io<B>) -> io::Result<u64> {
     let (Some(_from_held), Some(_to_held)) = (from.hold_nonblocking()?, to.hold_nonblocking()?)
     else {
         return Ok(0);

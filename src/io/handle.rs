@@ -1,10 +1,11 @@
 //! A descriptor that green threads wait for.
 #![forbid(unsafe_code)]
 
-use crate::runtime::park;
 use crate::runtime::reactor::{Direction, Source};
+use crate::runtime::{blocking, park};
 use crate::sys::time::deadline_after;
 use crate::sys::{file, poll, socket};
+use crate::thread::shield;
 use parking_lot::Mutex;
 use std::fmt;
 use std::io;
@@ -30,6 +31,71 @@ struct Modes {
     write_timeout: AtomicU64,
 }
 
+/// What a wait has come to.
+struct Wait {
+    begun: bool,
+    /// Taken when the wait begins.
+    deadline: Option<Instant>,
+    /// Until it looks again without a sign.
+    pause: Duration,
+}
+
+/// Somebody who waits this long for a peer does not mind a quarter of a second more.
+const LONGEST_PAUSE: Duration = Duration::from_millis(256);
+
+impl Wait {
+    #[inline(always)]
+    fn new() -> Self {
+        Self { begun: false, deadline: None, pause: Duration::from_millis(1) }
+    }
+}
+
+/// What is at the other side of a descriptor.
+pub trait Endpoint: AsFd {
+    /// Whether a write that waits for room may come to fail, or even succeed, without a sign from the system: then it is
+    /// tried now and then all the same. Linux says nothing to those who poll a full socket of the Unix family, or one of
+    /// datagrams, when this end is shut down for writing, or the other one for reading. (It does wake those who block.)
+    #[doc(hidden)]
+    const WRITES_END_IN_SILENCE: bool = false;
+
+    /// Closes it. Must not block a worker.
+    #[doc(hidden)]
+    fn close(self)
+    where
+        Self: Sized,
+    {
+        drop(self);
+    }
+}
+
+impl Endpoint for std::net::TcpStream {
+    /// With `SO_LINGER` the system makes whoever closes wait until the peer has everything, or the time is over.
+    fn close(self) {
+        if park::is_green() && socket::lingers(self.as_fd()) {
+            shield(|| blocking::run(blocking::Kind::Waits, move || drop(self)));
+        }
+    }
+}
+
+impl Endpoint for std::net::TcpListener {}
+impl Endpoint for std::os::unix::net::UnixListener {}
+impl Endpoint for std::io::PipeReader {}
+impl Endpoint for std::io::PipeWriter {}
+impl Endpoint for std::os::fd::OwnedFd {}
+impl Endpoint for BorrowedFd<'_> {}
+
+impl Endpoint for std::net::UdpSocket {
+    const WRITES_END_IN_SILENCE: bool = true;
+}
+
+impl Endpoint for std::os::unix::net::UnixStream {
+    const WRITES_END_IN_SILENCE: bool = true;
+}
+
+impl Endpoint for std::os::unix::net::UnixDatagram {
+    const WRITES_END_IN_SILENCE: bool = true;
+}
+
 /// How an operation is kept from blocking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum How {
@@ -50,27 +116,45 @@ impl Drop for Registration {
     }
 }
 
+/// Closes a descriptor in its own way, unless it is given away: then it is `None`, and that is the end of this value.
+struct Closing<T: Endpoint>(Option<T>);
+
+impl<T: Endpoint> Closing<T> {
+    #[inline(always)]
+    fn get(&self) -> &T {
+        self.0.as_ref().expect("only what is no longer there has none")
+    }
+}
+
+impl<T: Endpoint> Drop for Closing<T> {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0.take() {
+            inner.close();
+        }
+    }
+}
+
 /// A descriptor of type `T` with its registration.
-pub struct Io<T> {
+pub struct Io<T: Endpoint> {
     registration: Registration,
     modes: Arc<Modes>,
-    inner: T,
+    inner: Closing<T>,
 }
 
 // Between two operations nothing is half changed, as in the kernel's object.
-impl<T> UnwindSafe for Io<T> {}
-impl<T> RefUnwindSafe for Io<T> {}
+impl<T: Endpoint> UnwindSafe for Io<T> {}
+impl<T: Endpoint> RefUnwindSafe for Io<T> {}
 
-impl<T: AsFd + fmt::Debug> fmt::Debug for Io<T> {
+impl<T: Endpoint + fmt::Debug> fmt::Debug for Io<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
+        self.get().fmt(f)
     }
 }
 
 /// See [`Io::hold_nonblocking`].
-pub(crate) struct NonBlocking<'a, T: AsFd>(&'a Io<T>);
+pub(crate) struct NonBlocking<'a, T: Endpoint>(&'a Io<T>);
 
-impl<T: AsFd> Drop for NonBlocking<'_, T> {
+impl<T: Endpoint> Drop for NonBlocking<'_, T> {
     fn drop(&mut self) {
         let mut held = self.0.modes.held.lock();
         *held -= 1;
@@ -85,7 +169,7 @@ fn nanos(timeout: Option<Duration>) -> u64 {
     timeout.map_or(0, |timeout| u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX))
 }
 
-impl<T: AsFd> Io<T> {
+impl<T: Endpoint> Io<T> {
     /// Takes in a descriptor that was just made: blocking mode, no timeouts.
     pub(crate) fn new(inner: T) -> Self {
         Self::with_modes(inner, Arc::default())
@@ -116,22 +200,22 @@ impl<T: AsFd> Io<T> {
 
     fn with_modes(inner: T, modes: Arc<Modes>) -> Self {
         let registration = Registration(Source::new(inner.as_fd().as_raw_fd()));
-        Self { registration, modes, inner }
+        Self { registration, modes, inner: Closing(Some(inner)) }
     }
 
     /// Gives the descriptor out, no longer registered, in the mode that the user asked for.
-    pub(crate) fn into_inner(self) -> T {
+    pub(crate) fn into_inner(mut self) -> T {
         self.modes.exported.store(true, Ordering::Relaxed);
         if self.modes.by_mode.load(Ordering::Relaxed) {
             // Should this fail the descriptor is bad, and every operation will say so.
             let _ = socket::set_nonblocking(self.as_fd(), self.is_nonblocking());
         }
-        self.inner
+        self.inner.0.take().expect("it is given away only once")
     }
 
     #[inline]
     pub(crate) fn get(&self) -> &T {
-        &self.inner
+        self.inner.get()
     }
 
     pub(crate) fn set_nonblocking(&self, nonblocking: bool) {
@@ -195,8 +279,9 @@ impl<T: AsFd> Io<T> {
         self.run_unless_short(direction, operation, |_| false)
     }
 
-    /// Like [`run`](Self::run); where `is_short` says that a result leaves nothing more to do in this direction, the next
-    /// operation waits before it tries.
+    /// Like [`run`](Self::run); where `is_short` says that a result leaves nothing more to read, the next operation waits
+    /// before it tries. A write is tried in any case: it may be possible without a sign, as that comes only when there is much
+    /// room, and one of nothing is always possible.
     #[inline]
     pub(crate) fn run_unless_short<R>(
         &self,
@@ -207,11 +292,11 @@ impl<T: AsFd> Io<T> {
         // Before the operation: a kill or a timeout that strikes here must not take what it has read along.
         park::spend_budget();
         let source = &self.registration.0;
-        let mut deadline = None;
+        let (mut try_it, mut wait) = (direction == Direction::Write, Wait::new());
         loop {
             let seen = source.look();
-            if source.may_be_ready(direction, seen) || self.is_nonblocking() {
-                match operation(self.inner.as_fd()) {
+            if try_it || source.may_be_ready(direction, seen) || self.is_nonblocking() {
+                match operation(self.get().as_fd()) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         source.would_block(direction, seen);
                         if self.is_nonblocking() {
@@ -224,16 +309,49 @@ impl<T: AsFd> Io<T> {
                         }
                         return Ok(result);
                     }
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(if wait.begun { self.met(error) } else { error }),
                 }
             }
-            if deadline.is_none() {
-                deadline = self.deadline(direction);
-            }
-            if !source.wait(direction, deadline)? {
-                return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+            try_it = self.wait_or_look_again(direction, &mut wait)?;
+        }
+    }
+
+    /// What ended a wait: where an attempt begun after it says no more than `EPIPE`, a call that waits by itself says why.
+    #[cold]
+    fn met(&self, error: io::Error) -> io::Error {
+        if error.raw_os_error() != Some(libc::EPIPE) {
+            return error;
+        }
+        socket::take_error(self.as_fd()).ok().flatten().unwrap_or(error)
+    }
+
+    /// Waits until the source may be ready. `true` if it is time to look again all the same.
+    ///
+    /// # Errors
+    /// `WouldBlock` when the timeout of this direction has passed.
+    fn wait_or_look_again(&self, direction: Direction, wait: &mut Wait) -> io::Result<bool> {
+        let source = &self.registration.0;
+        wait.begun = true;
+        if wait.deadline.is_none() {
+            wait.deadline = self.deadline(direction);
+        }
+        if T::WRITES_END_IN_SILENCE && direction == Direction::Write {
+            let look_again = Instant::now() + wait.pause;
+            wait.pause = (wait.pause * 2).min(LONGEST_PAUSE);
+            if wait.deadline.is_none_or(|at| look_again < at) {
+                return Ok(!source.wait(direction, Some(look_again))?);
             }
         }
+        if !source.wait(direction, wait.deadline)? {
+            return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+        }
+        Ok(false)
+    }
+
+    /// Whether the next operation is worth trying, as far as that is known.
+    pub(crate) fn may_be_ready(&self, direction: Direction) -> bool {
+        let source = &self.registration.0;
+        source.may_be_ready(direction, source.look())
     }
 
     /// Takes in a descriptor whose operations have no way to be told not to block: from here on it is in non-blocking mode.
@@ -265,21 +383,38 @@ impl<T: AsFd> Io<T> {
     ) -> io::Result<R> {
         self.run(direction, |fd| {
             if !self.modes.by_mode.load(Ordering::Relaxed) {
-                match operation(&self.inner, How::AtOnce) {
+                match operation(self.get(), How::AtOnce) {
                     Err(error) if file::is_unsupported(&error) => self.go_by_mode()?,
                     other => return other,
                 }
             }
             // Where it is shared with code outside this library, that may have made it blocking again.
             if !self.is_exported() || socket::is_nonblocking(fd)? {
-                return operation(&self.inner, How::ByMode);
+                return operation(self.get(), How::ByMode);
             }
             let write = direction == Direction::Write;
             if !poll::wait_fd(fd.as_raw_fd(), write, Some(Instant::now()))? {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
-            operation(&self.inner, How::AsReady)
+            operation(self.get(), How::AsReady)
         })
+    }
+
+    /// Repeats an operation of this direction that waits by itself, where it says `WouldBlock` all the same: in non-blocking
+    /// mode, or because of a timeout. For servers, to which a mode that somebody else asked for does not matter.
+    pub(crate) fn in_any_mode<R>(
+        &self,
+        direction: Direction,
+        mut operation: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        loop {
+            match operation() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.registration.0.wait(direction, None)?;
+                }
+                other => return other,
+            }
+        }
     }
 
     #[cold]
@@ -307,8 +442,8 @@ impl<T: AsFd> Io<T> {
     }
 }
 
-impl<T: AsFd> AsFd for Io<T> {
+impl<T: Endpoint> AsFd for Io<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.inner.as_fd()
+        self.get().as_fd()
     }
 }

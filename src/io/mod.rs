@@ -13,7 +13,8 @@
 //! - [`IsTerminal`] cannot be implemented outside std: [`Stdin`], [`Stdout`] and [`Stderr`] have a
 //!   method of that name.
 //!
-//! Invariant: try first, then wait; a registration ends before its descriptor does.
+//! Invariant: try first, then wait; a registration ends before its descriptor does. How each wait ends is compared with std in
+//! `tests/ends.rs`.
 
 #[cfg(test)]
 mod faults;
@@ -37,6 +38,8 @@ pub use stdout::{Stderr, StderrLock, Stdout, StdoutLock, stderr, stdout};
 pub use wait::{wait_readable, wait_writable};
 
 pub(crate) use forward::sealed::{Connection, HasIo};
-pub(crate) use handle::Io;
+pub(crate) use handle::{Endpoint, Io};
 pub(crate) use retry::retry;
-pub(crate) use socket::{descriptor, from_std, socket_from_std, socket_methods, stream_traits};
+pub(crate) use socket::{
+    descriptor, from_std, shut_down, socket_from_std, socket_methods, stream_traits,
+};

@@ -1,13 +1,14 @@
 //! What the sockets have in common: the transfers, and the methods and traits of std that read the same for each of them.
 #![forbid(unsafe_code)]
 
-use super::{Connection, Io};
+use super::{Connection, Endpoint, Io};
 use crate::runtime::reactor::Direction;
 #[cfg(feature = "io-uring")]
 use crate::runtime::task::outgoing;
+use crate::sys::poll;
 use crate::sys::socket::{self, Take};
-use socket2::SockAddr;
 use std::io::{self, IoSlice, IoSliceMut};
+use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
 
 impl<T: Connection> Io<T> {
@@ -15,27 +16,56 @@ impl<T: Connection> Io<T> {
     #[inline]
     pub(crate) fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
         let room = buf.len();
+        if room == 0 {
+            return self.read_nothing();
+        }
         self.run_unless_short(
             Direction::Read,
             |fd| socket::recv(fd, buf, Take::Consume),
             |&got| T::READS_ALL && got < room,
         )
     }
+
+    /// Waits for something to read, as the system does. In TCP the end of that wait counts, whatever it was.
+    #[cold]
+    fn read_nothing(&self) -> io::Result<usize> {
+        let mut waited = T::READS_ALL && !self.may_be_ready(Direction::Read);
+        match socket::recv(self.as_fd(), &mut [], Take::Consume) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            other => return other,
+        }
+        let result = self.run(Direction::Read, |fd| {
+            if waited {
+                return Ok(0);
+            }
+            waited = T::READS_ALL;
+            socket::recv(fd, &mut [], Take::Consume)
+        });
+        match result {
+            Err(error)
+                if T::READS_ALL
+                    && error.kind() == io::ErrorKind::WouldBlock
+                    && !self.is_nonblocking() =>
+            {
+                Ok(0)
+            }
+            other => other,
+        }
+    }
 }
 
-impl<T: AsFd> Io<T> {
+impl<T: Endpoint> Io<T> {
     pub(crate) fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        if is_nothing(bufs) {
+            return Ok(0);
+        }
         self.run(Direction::Read, |fd| socket::recv_vectored(fd, bufs))
     }
 
     /// Writes to a stream.
     #[inline]
     pub(crate) fn write(&self, buf: &[u8]) -> io::Result<usize> {
-        self.run_unless_short(
-            Direction::Write,
-            |fd| self.send_now_or_soon(fd, buf),
-            |&sent| sent < buf.len(),
-        )
+        self.run(Direction::Write, |fd| self.send_now_or_soon(fd, buf))
     }
 
     #[inline]
@@ -48,22 +78,61 @@ impl<T: AsFd> Io<T> {
     }
 
     pub(crate) fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        if is_nothing(bufs) {
+            return Ok(0);
+        }
         self.run(Direction::Write, |fd| socket::send_vectored(fd, bufs))
     }
 
-    /// Receives a datagram, or peeks at a stream: a short one says nothing of the next.
-    pub(crate) fn recv(&self, buf: &mut [u8], take: Take) -> io::Result<usize> {
-        self.run(Direction::Read, |fd| socket::recv(fd, buf, take))
+    /// Peeks at a stream: a short one says nothing of the next.
+    pub(crate) fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.run(Direction::Read, |fd| socket::recv(fd, buf, Take::Peek))
     }
 
-    pub(crate) fn recv_from(&self, buf: &mut [u8], take: Take) -> io::Result<(usize, SockAddr)> {
-        self.run(Direction::Read, |fd| socket::recv_from(fd, buf, take))
+    /// Runs an operation that receives a datagram or a connection. Once this direction is shut down, one that may block
+    /// gives `end`, while one that must not says for ever that it would block.
+    pub(crate) fn receive<R>(
+        &self,
+        mut operation: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
+        end: impl Fn() -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.run(Direction::Read, |fd| self.unless_shut_down(fd, operation(fd), &end))
+    }
+
+    /// See [`receive`](Self::receive).
+    pub(crate) fn unless_shut_down<R>(
+        &self,
+        fd: BorrowedFd<'_>,
+        result: io::Result<R>,
+        end: impl Fn() -> io::Result<R>,
+    ) -> io::Result<R> {
+        match result {
+            Err(error)
+                if error.kind() == io::ErrorKind::WouldBlock
+                    && !self.is_nonblocking()
+                    && poll::is_read_closed(fd)? =>
+            {
+                end()
+            }
+            other => other,
+        }
     }
 
     /// Sends a datagram to the connected peer.
     pub(crate) fn send(&self, buf: &[u8]) -> io::Result<usize> {
         self.run(Direction::Write, |fd| socket::send(fd, buf))
     }
+}
+
+/// What Linux says of a listener that is shut down, for what else waits for things that will not come any more.
+pub(crate) fn shut_down<T>() -> io::Result<T> {
+    Err(io::Error::from_raw_os_error(libc::EINVAL))
+}
+
+/// What is behind the first pieces, as many as the system takes, does not count. The system says at once that it has
+/// transferred nothing, even where a transfer would fail.
+fn is_nothing<T: Deref<Target = [u8]>>(bufs: &[T]) -> bool {
+    bufs.iter().take(socket::MAX_PIECES).all(|buf| buf.is_empty())
 }
 
 /// `Debug`, and what std's types of descriptors can be turned into and seen as. `$name` has a field `io` and converts from

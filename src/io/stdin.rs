@@ -17,8 +17,7 @@ use std::sync::LazyLock;
 /// A kill or a timeout that ends a read of a line, of a string or of so many bytes takes nothing along: what has come by then
 /// is there for the next read. What [`Read::read_to_end`] has got by then is in its vector.
 ///
-/// It is not std's buffer: a program should read by this one or by std's, not both. Where another process reads the same
-/// terminal or FIFO and takes what this one was told is there, the worker is held up until there is more.
+/// It is not std's buffer: a program should read by this one or by std's, not both.
 ///
 /// # Examples
 /// ```no_run
@@ -50,11 +49,12 @@ impl Read for Raw {
         let stdin = rustix::stdio::stdin();
         loop {
             let got = if file::is_on_disk(stdin) {
-                read_on_pool(buf)
+                read_elsewhere(Kind::Files, buf)
             } else {
                 wait_readable(stdin, None)?;
                 match file::read_now(stdin, &mut [IoSliceMut::new(buf)]) {
-                    Err(error) if file::is_unsupported(&error) => file::read(stdin, buf),
+                    // Somebody else may be faster: then that thread waits.
+                    Err(error) if file::is_unsupported(&error) => read_elsewhere(Kind::Waits, buf),
                     other => other,
                 }
             };
@@ -70,10 +70,10 @@ impl Read for Raw {
 }
 
 /// Shielded, as what it has read must not be lost.
-fn read_on_pool(buf: &mut [u8]) -> io::Result<usize> {
+fn read_elsewhere(kind: Kind, buf: &mut [u8]) -> io::Result<usize> {
     let mut own = vec![0; buf.len()];
     let (own, got) = shield(|| {
-        blocking::run(Kind::Files, move || {
+        blocking::run(kind, move || {
             let got = file::read(rustix::stdio::stdin(), &mut own);
             (own, got)
         })

@@ -1,7 +1,7 @@
 //! Waiting for a descriptor of whatever kind.
 #![forbid(unsafe_code)]
 
-use super::Io;
+use super::{Endpoint, Io};
 use crate::runtime::park;
 use crate::runtime::reactor::Direction;
 use crate::sys::fault::{self, Call};
@@ -74,7 +74,7 @@ fn wait(fd: BorrowedFd<'_>, direction: Direction, timeout: Option<Duration>) -> 
     }
 }
 
-fn wait_on(fd: impl AsFd, direction: Direction, timeout: Option<Duration>) -> io::Result<bool> {
+fn wait_on(fd: impl Endpoint, direction: Direction, timeout: Option<Duration>) -> io::Result<bool> {
     let io = Io::new(fd);
     let try_it = |fd: BorrowedFd<'_>| {
         if is_ready(fd, direction)? { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }

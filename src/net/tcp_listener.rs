@@ -69,6 +69,11 @@ impl TcpListener {
         Ok((TcpStream::accepted(stream), addr))
     }
 
+    /// Like [`accept`](Self::accept), and waits in non-blocking mode too.
+    pub(crate) fn accept_in_any_mode(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        self.io.in_any_mode(Direction::Read, || self.accept())
+    }
+
     /// The connections as they come, for ever.
     pub fn incoming(&self) -> Incoming<'_> {
         Incoming { listener: self }

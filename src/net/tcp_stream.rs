@@ -6,7 +6,6 @@ use super::{Shutdown, SocketAddr, ToSocketAddrs};
 use crate::io::{Io, descriptor, socket_from_std, socket_methods, stream_traits};
 use crate::runtime::reactor::Direction;
 use crate::sys::fault::{self, Call};
-use crate::sys::socket::Take;
 use crate::sys::time::deadline_after;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -133,7 +132,7 @@ impl TcpStream {
     /// # Errors
     /// As [`read`](Read::read).
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.io.recv(buf, Take::Peek)
+        self.io.peek(buf)
     }
 
     /// Whether small packets are sent at once (`TCP_NODELAY`).
@@ -176,7 +175,9 @@ impl TcpStream {
         if socket.keepalive()? { socket.tcp_keepalive_time().map(Some) } else { Ok(None) }
     }
 
-    /// What happens to unsent data when the connection is closed (`SO_LINGER`): zero resets it.
+    /// What happens to unsent data when the connection is closed (`SO_LINGER`): zero resets it. Else whoever drops the last
+    /// handle waits until the peer has everything, for so long at most, which suspends only the green thread; no kill and no
+    /// timeout ends that wait. What is turned into std's type is closed as std does.
     ///
     /// # Errors
     /// What the system said.

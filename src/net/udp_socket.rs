@@ -3,12 +3,13 @@
 
 use super::addr::each_addr;
 use super::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use crate::io::{Io, descriptor, socket_from_std, socket_methods};
+use crate::io::{Io, descriptor, shut_down, socket_from_std, socket_methods};
 use crate::runtime::reactor::Direction;
 use crate::sys::fault::{self, Call};
 use crate::sys::socket::{self, Take};
 use socket2::SockAddr;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 /// A UDP socket, as [`std::net::UdpSocket`]: same methods, same errors, but waiting suspends only the green thread.
@@ -48,6 +49,14 @@ fn with_address((size, from): (usize, SockAddr)) -> io::Result<(usize, SocketAdd
     Ok((size, from))
 }
 
+/// No datagram is larger.
+const LARGEST: usize = 65_536;
+
+/// What is said of the sender's address where the socket is shut down and there is none: as std.
+fn no_address<T>() -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket is shut down for receiving"))
+}
+
 impl UdpSocket {
     /// Binds to an address, as [`std::net::UdpSocket::bind`]. Port 0 takes a free one.
     ///
@@ -67,7 +76,22 @@ impl UdpSocket {
     /// # Errors
     /// `WouldBlock` when the read timeout has passed, or what the system said.
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.io.recv_from(buf, Take::Consume).and_then(with_address)
+        self.io
+            .receive(|fd| socket::recv_from(fd, buf, Take::Consume), no_address)
+            .and_then(with_address)
+    }
+
+    /// Repeats what receives until that is something, in non-blocking mode and beyond the read timeout too.
+    pub(crate) fn in_any_mode<R>(&self, receive: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+        self.io.in_any_mode(Direction::Read, receive)
+    }
+
+    /// Like [`recv_from`](Self::recv_from), of a datagram of any size: makes room for it. A socket that is shut down is an
+    /// error, as for a listener.
+    pub(crate) fn recv_whole(&self, buf: &mut Vec<u8>) -> io::Result<(usize, SocketAddr)> {
+        buf.resize(buf.len().max(LARGEST), 0);
+        let receive = |fd: BorrowedFd<'_>| socket::recv_from(fd, buf, Take::Consume);
+        self.io.receive(receive, shut_down).and_then(with_address)
     }
 
     /// Like [`recv_from`](Self::recv_from), and leaves the datagram where it is.
@@ -75,7 +99,9 @@ impl UdpSocket {
     /// # Errors
     /// As `recv_from`.
     pub fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.io.recv_from(buf, Take::Peek).and_then(with_address)
+        self.io
+            .receive(|fd| socket::recv_from(fd, buf, Take::Peek), no_address)
+            .and_then(with_address)
     }
 
     /// Sends a datagram to an address, the first one if `addr` gives several. Suspends while the system has no room for it.
@@ -132,7 +158,7 @@ impl UdpSocket {
     /// `WouldBlock` when the read timeout has passed, or what the system said: `ConnectionRefused` tells that an earlier
     /// datagram found nobody.
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.io.recv(buf, Take::Consume)
+        self.io.receive(|fd| socket::recv(fd, buf, Take::Consume), || Ok(0))
     }
 
     /// Like [`recv`](Self::recv), and leaves the datagram where it is.
@@ -140,7 +166,7 @@ impl UdpSocket {
     /// # Errors
     /// As `recv`.
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.io.recv(buf, Take::Peek)
+        self.io.receive(|fd| socket::recv(fd, buf, Take::Peek), || Ok(0))
     }
 
     /// Whether it may send to broadcast addresses.

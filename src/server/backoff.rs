@@ -8,42 +8,40 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_millis(10);
 const LAST: Duration = Duration::from_secs(1);
 
+/// So many failures of single connections in a row are taken without a pause, and then there is a short one: where they are
+/// no failures of connections but one that stays, the server does not spin.
+const IN_A_ROW: u32 = 16;
+const SHORT: Duration = Duration::from_millis(1);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// That one connection is gone; the next may be there.
     GoOn,
-    /// The system is short of something, and asking again at once would spin.
+    /// Asking again at once would spin.
     Pause(Duration),
-    /// It will never work again.
-    GiveUp,
 }
 
-/// Pauses that grow while failures follow each other.
-#[derive(Debug)]
-pub(super) struct Backoff {
-    next: Duration,
+/// Whether this is no listening socket, or not one any more: the one list of what a server does not get over.
+pub(super) fn is_fatal(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EBADF | libc::EINVAL | libc::ENOTSOCK | libc::EOPNOTSUPP)
+    )
 }
 
-impl Backoff {
-    pub(super) fn new() -> Self {
-        Self { next: FIRST }
-    }
-
-    pub(super) fn succeeded(&mut self) {
-        self.next = FIRST;
-    }
-
-    pub(super) fn failed(&mut self, error: &io::Error) -> Verdict {
-        match error.raw_os_error() {
-            // Not a listening socket, or not one any more.
-            Some(libc::EBADF | libc::EINVAL | libc::ENOTSOCK | libc::EOPNOTSUPP) => Verdict::GiveUp,
-            // The connection ended before it was taken; Linux also passes on what the network said of it (accept(2)).
-            Some(
-                libc::ECONNABORTED
+/// The connection ended before it was taken, or while it was made ready; Linux also passes on what the network said of it
+/// (accept(2)). What has no number of the system's was said by the code around the socket, of one connection.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    match error.raw_os_error() {
+        Some(errno) => matches!(
+            errno,
+            libc::ECONNABORTED
                 | libc::ECONNRESET
                 | libc::ECONNREFUSED
+                | libc::ENOTCONN
+                | libc::EPIPE
+                | libc::ETIMEDOUT
                 | libc::EINTR
-                | libc::EAGAIN
                 | libc::EPERM
                 | libc::EPROTO
                 | libc::ENOPROTOOPT
@@ -51,15 +49,47 @@ impl Backoff {
                 | libc::ENETUNREACH
                 | libc::EHOSTDOWN
                 | libc::EHOSTUNREACH
-                | libc::ENONET,
-            ) => Verdict::GoOn,
-            // EMFILE, ENFILE, ENOBUFS, ENOMEM, no room for a stack, and what nobody has thought of.
-            _ => {
-                let pause = self.next;
-                self.next = (2 * pause).min(LAST);
-                Verdict::Pause(pause)
-            }
+                | libc::ENONET
+        ),
+        None => error.kind() != io::ErrorKind::OutOfMemory,
+    }
+}
+
+/// Pauses that grow while failures follow each other.
+#[derive(Debug)]
+pub(super) struct Backoff {
+    next: Duration,
+    in_a_row: u32,
+}
+
+impl Backoff {
+    pub(super) fn new() -> Self {
+        Self { next: FIRST, in_a_row: 0 }
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        *self = Self::new();
+    }
+
+    /// Taking a connection failed, not for good.
+    pub(super) fn failed(&mut self, error: &io::Error) -> Verdict {
+        // A socket in non-blocking mode: there is none now, and nothing tells of the next.
+        if error.kind() == io::ErrorKind::WouldBlock {
+            return Verdict::Pause(FIRST);
         }
+        if !is_of_one_connection(error) {
+            // EMFILE, ENFILE, ENOBUFS, ENOMEM, and what nobody has thought of.
+            return Verdict::Pause(self.longer());
+        }
+        self.in_a_row += 1;
+        if self.in_a_row.is_multiple_of(IN_A_ROW) { Verdict::Pause(SHORT) } else { Verdict::GoOn }
+    }
+
+    /// The next pause.
+    pub(super) fn longer(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (2 * pause).min(LAST);
+        pause
     }
 }
 
@@ -72,17 +102,36 @@ mod tests {
         let mut backoff = Backoff::new();
         let mut fail = |errno| backoff.failed(&io::Error::from_raw_os_error(errno));
         let mut pauses = Vec::new();
-        for errno in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM].repeat(3) {
+        for errno in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::EIO].repeat(3) {
             let Verdict::Pause(pause) = fail(errno) else { panic!("no pause for {errno}") };
             pauses.push(pause);
-            assert_eq!(fail(libc::ECONNABORTED), Verdict::GoOn);
-            assert_eq!(fail(libc::EINTR), Verdict::GoOn);
         }
         assert!(pauses[..7].is_sorted_by(|a, b| a < b), "{pauses:?}");
         assert_eq!((pauses[0], pauses[11]), (FIRST, LAST));
-        assert_eq!(fail(libc::EBADF), Verdict::GiveUp);
         backoff.succeeded();
         let full = io::Error::from_raw_os_error(libc::EMFILE);
         assert_eq!(backoff.failed(&full), Verdict::Pause(FIRST));
+    }
+
+    #[test]
+    fn what_concerns_one_connection_makes_pauses_that_stay_short() {
+        let mut backoff = Backoff::new();
+        let errors = || {
+            let errnos = [libc::ECONNABORTED, libc::EINTR, libc::EPERM, libc::ETIMEDOUT];
+            let kinds = [io::ErrorKind::InvalidInput, io::ErrorKind::UnexpectedEof];
+            let errors = errnos.map(io::Error::from_raw_os_error).into_iter();
+            errors.chain(kinds.map(io::Error::from))
+        };
+        for (at, error) in std::iter::repeat_with(errors).flatten().take(1000).enumerate() {
+            let pauses = (at + 1) % IN_A_ROW as usize == 0;
+            let wanted = if pauses { Verdict::Pause(SHORT) } else { Verdict::GoOn };
+            assert_eq!(backoff.failed(&error), wanted);
+            assert!(!is_fatal(&error));
+        }
+        let nothing = io::Error::from(io::ErrorKind::WouldBlock);
+        assert_eq!([(); 3].map(|()| backoff.failed(&nothing)), [Verdict::Pause(FIRST); 3]);
+        for fatal in [libc::EBADF, libc::EINVAL, libc::ENOTSOCK, libc::EOPNOTSUPP] {
+            assert!(is_fatal(&io::Error::from_raw_os_error(fatal)));
+        }
     }
 }

@@ -11,6 +11,7 @@ use super::stats::{Counters, Outcome, Stats};
 use crate::runtime::task::current as current_task;
 use crate::runtime::{global, park};
 use crate::sync::{Event, Semaphore};
+use crate::sys;
 use crate::sys::time::deadline_after;
 use crate::thread::{Builder, Thread, current, yield_now};
 use crate::util::slab::{Key, Slab};
@@ -28,6 +29,9 @@ pub(super) trait Source: Send + 'static {
 
     /// Waits for the next item.
     fn next(&mut self) -> io::Result<Self::Item>;
+
+    /// Whether there will never be another after this error.
+    fn is_fatal(&self, error: &io::Error) -> bool;
 }
 
 #[derive(Clone, Debug, Default)]
@@ -75,7 +79,10 @@ struct State {
     acceptors: Vec<Thread>,
     /// `None` for one that is just being spawned.
     handlers: Slab<Option<Thread>>,
+    /// Why it accepts no more, if that was not asked for.
     failure: Option<io::Error>,
+    /// How many wait to be told of it.
+    waiting: usize,
 }
 
 pub(super) struct Core<T> {
@@ -101,18 +108,25 @@ impl<T> fmt::Debug for Core<T> {
 }
 
 /// A living acceptor.
-struct Accepting<T>(Arc<Core<T>>);
+struct Accepting<T> {
+    core: Arc<Core<T>>,
+    /// It has begun and not returned.
+    runs: bool,
+}
 
 impl<T> Drop for Accepting<T> {
     fn drop(&mut self) {
-        let mut state = self.0.state.lock();
+        if self.runs && !park::is_interrupted() {
+            self.core.fail(io::Error::other("taking a connection has panicked"));
+        }
+        let mut state = self.core.state.lock();
         state.accepting -= 1;
         if state.accepting == 0 {
             // Killed by the end of their runtime, perhaps.
             state.phase = Phase::Stopping;
             state.acceptors.clear();
-            self.0.closed.set();
-            self.0.end_if_done(&state);
+            self.core.closed.set();
+            self.core.end_if_done(&state);
         }
     }
 }
@@ -191,6 +205,19 @@ impl<T> Core<T> {
         }
     }
 
+    /// Begins to end because of a failure, of which whoever waits is told; with nobody there, standard error is.
+    fn fail(&self, failure: io::Error) {
+        let mut state = self.state.lock();
+        let tell = state.failure.is_none() && state.waiting == 0 && state.phase == Phase::Running;
+        let text = tell.then(|| format!("a server accepts no more: {failure}"));
+        state.failure.get_or_insert(failure);
+        drop(state);
+        if let Some(text) = text {
+            sys::report(format_args!("{text}"));
+        }
+        self.close();
+    }
+
     /// See [`StreamServer::stop`](super::StreamServer::stop).
     pub(super) fn stop(&self, grace: Duration) -> usize {
         let deadline = deadline_after(grace);
@@ -238,9 +265,11 @@ impl<T> Core<T> {
         struct Close<'a, T>(&'a Core<T>);
         impl<T> Drop for Close<'_, T> {
             fn drop(&mut self) {
+                self.0.state.lock().waiting -= 1;
                 self.0.close();
             }
         }
+        self.state.lock().waiting += 1;
         let _close = Close(self);
         self.closed.wait();
         if let Some(failure) = self.state.lock().failure.take() {
@@ -283,6 +312,7 @@ impl<T: Send + 'static> Core<T> {
                 acceptors: Vec::new(),
                 handlers: Slab::new(),
                 failure: None,
+                waiting: 0,
             }),
             counters: Counters::default(),
             closed: Event::new(),
@@ -315,7 +345,10 @@ impl<T: Send + 'static> Core<T> {
         let acceptors: Vec<_> = sources
             .into_iter()
             .enumerate()
-            .map(|(at, source)| Acceptor { source, at, accepting: Accepting(Arc::clone(self)) })
+            .map(|(at, source)| {
+                let accepting = Accepting { core: Arc::clone(self), runs: false };
+                Acceptor { source, at, accepting }
+            })
             .collect();
         for acceptor in acceptors {
             let builder = self.settings.builder("acceptor");
@@ -343,6 +376,14 @@ impl<T: Send + 'static> Core<T> {
         Ok(())
     }
 
+    /// Lets others end before the next attempt.
+    fn pause(&self, pause: Duration) {
+        self.freed.clear();
+        self.short.store(true, Ordering::SeqCst);
+        self.freed.wait_timeout(pause);
+        self.short.store(false, Ordering::SeqCst);
+    }
+
     /// Runs the handler for `item` on a green thread of its own.
     fn begin(self: &Arc<Self>, acceptor: usize, item: T) -> io::Result<()> {
         self.counters.accept();
@@ -368,57 +409,45 @@ impl<T: Send + 'static> Core<T> {
 
 impl<S: Source> Acceptor<S> {
     fn accept_all(mut self) {
-        let core = Arc::clone(&self.accepting.0);
+        self.accepting.runs = true;
+        self.accept_until_the_end();
+        self.accepting.runs = false;
+    }
+
+    fn accept_until_the_end(&mut self) {
+        let core = Arc::clone(&self.accepting.core);
         let mut backoff = Backoff::new();
         loop {
             if let Some(limit) = core.limits.get(self.at) {
                 limit.acquire();
             }
-            let begun = loop {
+            let item = loop {
                 match self.source.next() {
                     Ok(_) if core.state.lock().phase == Phase::Stopping => return,
-                    Ok(item) => break core.begin(self.at, item),
+                    Ok(item) => break item,
                     Err(error) => {
-                        if !self.recover(&mut backoff, error) {
-                            return;
+                        core.counters.fail();
+                        if self.source.is_fatal(&error) {
+                            return core.fail(error);
+                        }
+                        match backoff.failed(&error) {
+                            Verdict::GoOn => yield_now(),
+                            Verdict::Pause(pause) => core.pause(pause),
                         }
                     }
                 }
             };
-            match begun {
+            match core.begin(self.at, item) {
                 Ok(()) => backoff.succeeded(),
                 Err(error) => {
-                    if !self.recover(&mut backoff, error) {
-                        return;
+                    core.counters.fail();
+                    // Of the settings: the next would fare no better.
+                    if error.kind() == io::ErrorKind::InvalidInput {
+                        return core.fail(error);
                     }
+                    core.pause(backoff.longer());
                 }
             }
         }
-    }
-
-    /// Does what a failure asks for; `false` if that is to end.
-    fn recover(&self, backoff: &mut Backoff, error: io::Error) -> bool {
-        let core = &*self.accepting.0;
-        core.counters.fail();
-        let impossible =
-            error.raw_os_error().is_none() && error.kind() == io::ErrorKind::InvalidInput;
-        match backoff.failed(&error) {
-            Verdict::GiveUp => {}
-            _ if impossible => {}
-            Verdict::GoOn => {
-                yield_now();
-                return true;
-            }
-            Verdict::Pause(pause) => {
-                core.freed.clear();
-                core.short.store(true, Ordering::SeqCst);
-                core.freed.wait_timeout(pause);
-                core.short.store(false, Ordering::SeqCst);
-                return true;
-            }
-        }
-        core.state.lock().failure.get_or_insert(error);
-        core.close();
-        false
     }
 }

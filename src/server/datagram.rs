@@ -1,6 +1,7 @@
 //! A server of datagrams.
 #![forbid(unsafe_code)]
 
+use super::backoff::is_fatal;
 use super::core::{Settings, Source};
 use super::frame::{Frame, bind, common_settings};
 use super::stats::Stats;
@@ -12,7 +13,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// No datagram is larger.
+/// No datagram of UDP is larger.
 const LARGEST: usize = 65_536;
 
 /// What a [`DatagramServer`] receives from.
@@ -26,6 +27,23 @@ pub trait DatagramSocket: Send + Sync + 'static {
     /// What the system said.
     fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, Self::Addr)>;
 
+    /// Waits for the next datagram, whatever its size, makes `buf` as long as that asks for, and returns the datagram's size
+    /// and its sender. Unless said otherwise it makes room for 65,536 bytes, more than UDP can carry, and calls
+    /// [`recv_from`](Self::recv_from); what may send more, as Unix sockets do, has to look first.
+    ///
+    /// # Errors
+    /// What the system said. A datagram that could not be had whole is an error too, and not for the handler.
+    fn recv_whole(&self, buf: &mut Vec<u8>) -> io::Result<(usize, Self::Addr)> {
+        buf.resize(buf.len().max(LARGEST), 0);
+        self.recv_from(buf)
+    }
+
+    /// Whether this error of receiving means that there will never be another datagram, as
+    /// [`Listener::is_fatal`](super::Listener::is_fatal).
+    fn is_fatal(&self, error: &io::Error) -> bool {
+        is_fatal(error)
+    }
+
     /// The address that it is bound to.
     ///
     /// # Errors
@@ -37,7 +55,11 @@ impl DatagramSocket for UdpSocket {
     type Addr = SocketAddr;
 
     fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        Self::recv_from(self, buf)
+        self.in_any_mode(|| Self::recv_from(self, buf))
+    }
+
+    fn recv_whole(&self, buf: &mut Vec<u8>) -> io::Result<(usize, SocketAddr)> {
+        self.in_any_mode(|| Self::recv_whole(self, buf))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -49,7 +71,11 @@ impl DatagramSocket for UnixDatagram {
     type Addr = unix::SocketAddr;
 
     fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, unix::SocketAddr)> {
-        Self::recv_from(self, buf)
+        self.in_any_mode(|| Self::recv_from(self, buf))
+    }
+
+    fn recv_whole(&self, buf: &mut Vec<u8>) -> io::Result<(usize, unix::SocketAddr)> {
+        self.in_any_mode(|| Self::recv_whole(self, buf))
     }
 
     fn local_addr(&self) -> io::Result<unix::SocketAddr> {
@@ -70,15 +96,18 @@ impl<S: DatagramSocket> Source for Datagrams<S> {
     type Item = Item<S>;
 
     fn next(&mut self) -> io::Result<Item<S>> {
-        self.buffer.resize(LARGEST, 0);
-        let (size, peer) = self.socket.recv_from(&mut self.buffer)?;
+        let (size, peer) = self.socket.recv_whole(&mut self.buffer)?;
         Ok((Arc::clone(&self.socket), self.buffer[..size].to_vec(), peer))
+    }
+
+    fn is_fatal(&self, error: &io::Error) -> bool {
+        self.socket.is_fatal(error)
     }
 }
 
 /// Runs a handler on a green thread of its own for each datagram, as gevent's `DatagramServer`.
 ///
-/// The handler is given the socket to answer by, the datagram, and its sender. For the rest it is a
+/// The handler is given the socket to answer by, the datagram, which is whole, and its sender. For the rest it is a
 /// [`StreamServer`](super::StreamServer): what is said there of workers, panics, shortages and plain OS threads holds
 /// here.
 ///
@@ -173,7 +202,7 @@ impl<S: DatagramSocket> DatagramServer<S> {
     /// thread, blocks an OS thread. Where this wait is ended by a kill or a timeout, no more is received.
     ///
     /// # Errors
-    /// As [`start`](Self::start); and where receiving became impossible because the socket is none.
+    /// As [`start`](Self::start); a [fatal](DatagramSocket::is_fatal) error of receiving; that receiving has panicked.
     pub fn serve_forever(&self) -> io::Result<()> {
         self.0.serve_forever()
     }

@@ -1,6 +1,7 @@
 //! Where a server's connections come from.
 #![forbid(unsafe_code)]
 
+use super::backoff::is_fatal;
 use crate::net::{SocketAddr, TcpListener, TcpStream};
 use crate::os::unix::net::{self as unix, UnixListener, UnixStream};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -17,9 +18,20 @@ pub trait Listener: Send + 'static {
     /// Waits for the next connection. What takes long besides that, such as a handshake, belongs into the handler: no
     /// other connection is accepted meanwhile.
     ///
+    /// A panic here ends the server: [`serve_forever`](super::StreamServer::serve_forever) returns an error.
+    ///
     /// # Errors
-    /// What the system said. The server goes on after all errors but those that say that this is no listening socket.
+    /// What the system said, or what was wrong with one connection. The server goes on after all errors but those that
+    /// [`is_fatal`](Self::is_fatal) names. `WouldBlock`, of a socket in non-blocking mode, is asked again after ten
+    /// milliseconds; the listeners of this library wait here in that mode too.
     fn accept(&self) -> io::Result<(Self::Stream, Self::Addr)>;
+
+    /// Whether this error of [`accept`](Self::accept) means that there will never be another connection, so that the server
+    /// ends with it. Unless said otherwise these are the errors of the system for what is no listening socket: `EBADF`,
+    /// `EINVAL`, `ENOTSOCK` and `EOPNOTSUPP`.
+    fn is_fatal(&self, error: &io::Error) -> bool {
+        is_fatal(error)
+    }
 
     /// The address that it listens on.
     ///
@@ -33,7 +45,7 @@ impl Listener for TcpListener {
     type Addr = SocketAddr;
 
     fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        Self::accept(self)
+        self.accept_in_any_mode()
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -46,7 +58,7 @@ impl Listener for UnixListener {
     type Addr = unix::SocketAddr;
 
     fn accept(&self) -> io::Result<(UnixStream, unix::SocketAddr)> {
-        Self::accept(self)
+        self.accept_in_any_mode()
     }
 
     fn local_addr(&self) -> io::Result<unix::SocketAddr> {

@@ -18,7 +18,9 @@ use std::time::Duration;
 ///
 /// When taking a connection fails because the system is short of something (descriptors, memory), the server pauses,
 /// at first for ten milliseconds and at last for one second, or until a handler ends; the clients wait in the backlog
-/// meanwhile. Errors that concern one connection only do not hold it up.
+/// meanwhile. Errors that concern one connection only do not hold it up: after sixteen of them in a row it pauses for a
+/// millisecond. Only an error that is [fatal](Listener::is_fatal), or a panic while taking a connection, ends it; where
+/// nobody is in [`serve_forever`](Self::serve_forever) to be told of that, standard error is.
 ///
 /// # Dropping
 /// Accepts no more and closes the listening socket soon afterwards; connections that are being handled go on. A server that is
@@ -52,6 +54,10 @@ impl<L: Listener> Source for L {
 
     fn next(&mut self) -> io::Result<Self::Item> {
         self.accept()
+    }
+
+    fn is_fatal(&self, error: &io::Error) -> bool {
+        Listener::is_fatal(self, error)
     }
 }
 
@@ -113,7 +119,7 @@ impl<L: Listener> StreamServer<L> {
     /// thread, blocks an OS thread. Where this wait is ended by a kill or a timeout, no more is accepted.
     ///
     /// # Errors
-    /// As [`start`](Self::start); and where accepting became impossible because the socket is no listening one.
+    /// As [`start`](Self::start); a [fatal](Listener::is_fatal) error of taking a connection; that taking one has panicked.
     pub fn serve_forever(&self) -> io::Result<()> {
         self.0.serve_forever()
     }

@@ -50,6 +50,11 @@ pub(crate) fn read_vec(fd: BorrowedFd<'_>, most: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Whether it is a pipe, with or without a name.
+pub(crate) fn is_fifo(fd: BorrowedFd<'_>) -> bool {
+    fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo)
+}
+
 /// Whether reading may have to wait for a disk, which no readiness tells of.
 pub(crate) fn is_on_disk(fd: BorrowedFd<'_>) -> bool {
     fstat(fd).is_ok_and(|stat| {

@@ -1,5 +1,34 @@
 //! The operating system: every system call that the library makes itself goes through here.
 //!
+//! # Calls that could block a worker
+//!
+//! A worker that waits in the kernel holds up all of its green threads. So each call of the library, made here or by std on its
+//! behalf, is one of these:
+//!
+//! | call | why it does not block, or where it goes |
+//! |---|---|
+//! | `recv`, `send`, `recvmsg`, `sendmsg` | `MSG_DONTWAIT`; then the green thread waits for readiness |
+//! | `accept` | the listener is in non-blocking mode |
+//! | `connect` of TCP | the socket is in non-blocking mode until the connection stands; of UDP it is only noted |
+//! | `connect` of a Unix stream | non-blocking mode; a full backlog is tried again after pauses, as nothing tells when there is room |
+//! | `bind`, `listen`, `shutdown`, options of sockets | nothing is waited for; the path of a Unix socket is looked up where the call is made |
+//! | `read`, `write` of pipes | `RWF_NOWAIT`, or non-blocking mode where the system does not have that |
+//! | `sendfile`, `splice` | sockets and pipes are in non-blocking mode meanwhile; pages that are not in the cache are read by the pool first, as far as the ends of a piece tell |
+//! | `read` of a file on a disk | `RWF_NOWAIT` for what is in the cache, the rest by the pool for files |
+//! | all else on a disk: `open`, `write`, `stat`, `fsync`, `rename`, ... | the pool for files: bounded, as a disk answers in the end |
+//! | `open` of a FIFO | non-blocking, again after pauses until the other end is open; ended by a timeout at any time |
+//! | `read` and `write` of FIFOs and terminals as files | once they are ready, in a thread of its own, as another may be faster; so does standard input |
+//! | `open` of a device, such as a terminal | a thread of its own: the driver may wait for what it likes |
+//! | `flock` | tried on the pool, again after pauses |
+//! | `close` of a TCP socket with `SO_LINGER` | a thread of its own while the green thread waits |
+//! | `close` of anything else | gives back what is there. A file system of the network may send what was written: that holds up the worker |
+//! | `lseek` | moves a number; on a file system of the network, `SeekFrom::End` asks the server: that holds up the worker |
+//! | looking up names | the pool for names: bounded, as resolvers give up |
+//! | standard output and standard error | at most `PIPE_BUF` bytes once they are ready; held up only where another process fills the pipe in between |
+//! | `epoll_wait`, `poll` | the hub's own sleep; `poll` elsewhere is asked without a wait |
+//!
+//! What may wait for others without a bound never takes a place in a pool that has one (`runtime/blocking`).
+//!
 //! Invariant: each call first asks [`fault`] whether a test wants it to fail, and each failure is an `io::Error`.
 
 pub(crate) mod ancillary;

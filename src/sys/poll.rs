@@ -231,6 +231,8 @@ pub(crate) fn gather(fds: &[PollFd<'_>], wanted: &[PollFlags]) -> io::Result<Own
                 let wanted = same.fold(PollFlags::empty(), |all, (_, wanted)| all | *wanted);
                 epoll::modify(&all, fd, data, flags(wanted))?;
             }
+            // Of a regular file the same is true for ever, and it was not what is waited for.
+            Err(Errno::PERM) => {}
             other => other?,
         }
     }

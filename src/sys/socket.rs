@@ -19,11 +19,18 @@ fn count(result: isize) -> io::Result<usize> {
 pub(crate) enum Take {
     Consume,
     Peek,
+    /// Consume, and return the size of the whole datagram, of which perhaps not all fitted.
+    WithSize,
 }
 
 impl Take {
     fn flags(self) -> libc::c_int {
-        libc::MSG_DONTWAIT | if self == Self::Peek { libc::MSG_PEEK } else { 0 }
+        libc::MSG_DONTWAIT
+            | match self {
+                Self::Consume => 0,
+                Self::Peek => libc::MSG_PEEK,
+                Self::WithSize => libc::MSG_TRUNC,
+            }
     }
 }
 
@@ -33,6 +40,14 @@ pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8], take: Take) -> io::Res
     fault::check(Call::Recv)?;
     let flags = net::RecvFlags::from_bits_retain(take.flags() as u32);
     Ok(net::recv(fd, buffer, flags)?.0)
+}
+
+/// The size of the next datagram, which stays where it is.
+pub(crate) fn next_size(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    fault::check(Call::Recv)?;
+    let flags = net::RecvFlags::DONTWAIT | net::RecvFlags::PEEK | net::RecvFlags::TRUNC;
+    // Into no room: the second is the whole size.
+    Ok(net::recv(fd, &mut [0; 0], flags)?.1)
 }
 
 /// As `send(2)`; a peer that is gone is an error, not a signal.
@@ -63,7 +78,7 @@ pub(crate) fn send_to(fd: BorrowedFd<'_>, buffer: &[u8], to: &SockAddr) -> io::R
 }
 
 /// The kernel takes no more pieces than this in one call.
-const MAX_PIECES: usize = libc::UIO_MAXIOV as usize;
+pub(crate) const MAX_PIECES: usize = libc::UIO_MAXIOV as usize;
 
 /// As `readv(2)`.
 pub(crate) fn recv_vectored(
@@ -90,6 +105,16 @@ pub(crate) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::
     count(unsafe {
         libc::sendmsg(fd.as_raw_fd(), &message, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
     })
+}
+
+/// Whether closing this socket may take time (`SO_LINGER`).
+pub(crate) fn lingers(fd: BorrowedFd<'_>) -> bool {
+    SockRef::from(&fd).linger().is_ok_and(|linger| linger.is_some_and(|time| !time.is_zero()))
+}
+
+/// The error that a socket has met since it was last asked.
+pub(crate) fn take_error(fd: BorrowedFd<'_>) -> io::Result<Option<io::Error>> {
+    SockRef::from(&fd).take_error()
 }
 
 /// Whether `O_NONBLOCK` is set.

@@ -3,11 +3,13 @@
 #![forbid(unsafe_code)]
 
 use super::fault::{self, Call};
+use super::poll;
 use rustix::fs::{fstat, sendfile};
 use rustix::io::ReadWriteFlags;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use std::io::{self, IoSliceMut};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
 
 /// How much a [`Pipe`] holds, if the system allows as much.
 const PIPE_SIZE: usize = 256 * 1024;
@@ -57,6 +59,21 @@ impl Pipe {
     pub(crate) fn fill(&self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         fault::check(Call::SpliceIn)?;
         Ok(splice(socket, None, &self.writer, None, PIPE_SIZE, SpliceFlags::NONBLOCK)?)
+    }
+
+    /// Whether anybody has opened this FIFO for writing since we have opened it for reading, without blocking; that one may
+    /// have closed it by now. It has to be empty, as a new one is; so must this pipe be.
+    pub(crate) fn has_writer(&self, fifo: BorrowedFd<'_>) -> io::Result<bool> {
+        // Data, or the end of what a writer had opened: not there before the first.
+        if poll::wait_fd(fifo.as_raw_fd(), false, Some(Instant::now()))? {
+            return Ok(true);
+        }
+        // Copies what there is. Of nothing: the end if nobody can write, else it would have to wait.
+        match rustix::pipe::tee(fifo, &self.writer, 1, SpliceFlags::NONBLOCK) {
+            Ok(0) => Ok(false),
+            Ok(_) | Err(rustix::io::Errno::AGAIN) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Gives out at most `most` bytes.

@@ -7,7 +7,7 @@ use greenthread::os::unix::fs::{
     DirBuilderExt, DirEntryExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown,
     fchown, lchown, symlink,
 };
-use greenthread::{Runtime, sleep, spawn};
+use greenthread::{Runtime, sleep, spawn, timeout};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -369,6 +369,50 @@ fn what_never_comes_holds_up_nobody() {
         // The pool's threads that opened go their way.
         drop(OpenOptions::new().read(true).write(true).open(&writer_path).unwrap());
         drop(OpenOptions::new().read(true).write(true).open(writer_path.with_file_name("second")));
+    });
+}
+
+/// More than there are threads for files, each opened in its own way. Files go on meanwhile, and so do the other ends.
+#[test]
+fn fifos_that_nobody_opens_take_no_place_from_others() {
+    on_all_runtimes(|| {
+        let dir = TempDir::new();
+        let paths: Vec<_> = (0..100).map(|at| dir.path(&at.to_string())).collect();
+        paths.iter().for_each(|path| make_fifo(path));
+        let open: Vec<_> = paths
+            .iter()
+            .cloned()
+            .enumerate()
+            .map(|(at, path)| {
+                spawn(move || match at % 5 {
+                    0 => File::open(path).map(drop),
+                    1 => OpenOptions::new().write(true).open(path).map(drop),
+                    2 => fs::read(path).map(drop),
+                    3 => fs::write(path, "text"),
+                    _ => fs::copy("/proc/self/comm", path).map(drop),
+                })
+            })
+            .collect();
+        assert!(!fs::read_to_string("/proc/self/comm").unwrap().is_empty());
+        assert!(File::open("/proc/self/comm").unwrap().metadata().unwrap().is_file());
+        sleep(Duration::from_millis(20));
+        assert!(open.iter().all(|one| !one.is_finished()));
+        // A kill or a timeout ends each of them.
+        for (at, (one, path)) in open.into_iter().zip(paths).enumerate() {
+            if at % 2 == 0 {
+                one.kill();
+                assert!(one.join().unwrap_err().is_killed());
+                assert!(timeout(Duration::from_millis(1), || File::open(path)).is_err());
+                continue;
+            }
+            // The other end, opened like any other file, ends the rest.
+            match at % 5 {
+                0 => drop(OpenOptions::new().write(true).open(path).unwrap()),
+                2 => fs::write(path, "text").unwrap(),
+                _ => drop(fs::read(path).unwrap()),
+            }
+            one.join().unwrap().unwrap();
+        }
     });
 }
 

@@ -23,10 +23,13 @@ pub(crate) enum Kind {
     User,
     /// Looking up names.
     Names,
-    /// Files.
+    /// Files on disks.
     Files,
     /// Starting processes. These threads never end: the system tells a process of the end of the thread that started it.
     Starts,
+    /// What may wait for somebody else for as long as that one likes, such as a terminal: each such call has a thread, as
+    /// otherwise one could keep the other waiting that would end its wait.
+    Waits,
 }
 
 impl Kind {
@@ -36,6 +39,7 @@ impl Kind {
             Self::Names => "names",
             Self::Files => "files",
             Self::Starts => "starts",
+            Self::Waits => "waits",
         }
     }
 }
@@ -47,13 +51,13 @@ thread_local! {
 
 /// The most threads for users' code, unless the environment says otherwise.
 const USER_THREADS: usize = 256;
-/// The most threads for each of the others.
+/// The most threads for names, and for files.
 const OTHER_THREADS: usize = 64;
 /// The most threads that start processes: few, as they stay, and as each start takes descriptors for a while.
 const START_THREADS: usize = 8;
 
 #[derive(Debug)]
-struct Pools([Pool; 4]);
+struct Pools([Pool; 5]);
 
 static POOLS: PerProcess<Pools> = PerProcess::new();
 
@@ -66,6 +70,7 @@ fn pool(kind: Kind) -> &'static Pool {
             Pool::new(Kind::Names, OTHER_THREADS),
             Pool::new(Kind::Files, OTHER_THREADS),
             Pool::new(Kind::Starts, START_THREADS),
+            Pool::new(Kind::Waits, usize::MAX),
         ])
     };
     &POOLS.get(make).0[kind as usize]
@@ -84,10 +89,12 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    if !park::is_green() || is_on_a_pool() {
-        return body();
-    }
-    pool(kind).run(body)
+    if would_leave() { pool(kind).run(body) } else { body() }
+}
+
+/// Whether [`run`] would take a body elsewhere: the caller is a green thread of a worker.
+pub(crate) fn would_leave() -> bool {
+    park::is_green() && !is_on_a_pool()
 }
 
 fn is_on_a_pool() -> bool {

@@ -2,12 +2,12 @@
 #![forbid(unsafe_code)]
 
 use super::{SocketAddr, addr};
-use crate::io::{Io, descriptor, retry, socket_from_std, socket_methods};
+use crate::io::{Io, descriptor, retry, shut_down, socket_from_std, socket_methods};
 use crate::net::Shutdown;
 use crate::runtime::reactor::Direction;
+use crate::sys::ancillary;
 use crate::sys::fault::{self, Call};
 use crate::sys::socket::{self, Take};
-use crate::sys::{ancillary, poll};
 use socket2::SockAddr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -116,9 +116,27 @@ impl UnixDatagram {
     /// # Errors
     /// `WouldBlock` when the read timeout has passed, or what the system said.
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let end = (0, SockAddr::unix("")?);
-        let (size, from) =
-            self.receive(|fd| socket::recv_from(fd, buf, Take::Consume), || end.clone())?;
+        let receive = |fd: BorrowedFd<'_>| socket::recv_from(fd, buf, Take::Consume);
+        let (size, from) = self.io.receive(receive, || Ok((0, SockAddr::unix("")?)))?;
+        Ok((size, addr::to_std(&from)?))
+    }
+
+    /// Repeats what receives until that is something, in non-blocking mode and beyond the read timeout too.
+    pub(crate) fn in_any_mode<R>(&self, receive: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+        self.io.in_any_mode(Direction::Read, receive)
+    }
+
+    /// Like [`recv_from`](Self::recv_from), of a datagram of any size: makes room for it. A socket that is shut down is an
+    /// error, as for a listener.
+    pub(crate) fn recv_whole(&self, buf: &mut Vec<u8>) -> io::Result<(usize, SocketAddr)> {
+        let size = self.io.receive(socket::next_size, shut_down)?;
+        buf.resize(buf.len().max(size), 0);
+        let receive = |fd: BorrowedFd<'_>| socket::recv_from(fd, buf, Take::WithSize);
+        let (size, from) = self.io.receive(receive, shut_down)?;
+        if size > buf.len() {
+            // What was looked at was taken by a clone in between, and this one is larger.
+            return Err(io::Error::other("a datagram was cut: it came after a smaller one"));
+        }
         Ok((size, addr::to_std(&from)?))
     }
 
@@ -127,26 +145,7 @@ impl UnixDatagram {
     /// # Errors
     /// `WouldBlock` when the read timeout has passed, or what the system said.
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.receive(|fd| socket::recv(fd, buf, Take::Consume), || 0)
-    }
-
-    /// Runs an operation that receives. Once this direction is shut down, one that may block gives `end` while one that
-    /// must not says for ever that it would block.
-    fn receive<R>(
-        &self,
-        mut operation: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
-        end: impl Fn() -> R,
-    ) -> io::Result<R> {
-        self.io.run(Direction::Read, |fd| match operation(fd) {
-            Err(error)
-                if error.kind() == io::ErrorKind::WouldBlock
-                    && !self.io.is_nonblocking()
-                    && poll::is_read_closed(fd)? =>
-            {
-                Ok(end())
-            }
-            other => other,
-        })
+        self.io.receive(|fd| socket::recv(fd, buf, Take::Consume), || Ok(0))
     }
 
     /// Sends a datagram to the socket at a path. Suspends while the receiver has no room for it.
@@ -205,7 +204,7 @@ impl UnixDatagram {
     /// # Errors
     /// As `UnixStream::recv_fds`.
     pub fn recv_fds(&self, buf: &mut [u8], fds: &mut Vec<OwnedFd>) -> io::Result<usize> {
-        self.receive(|fd| ancillary::recv_fds(fd, buf, fds), || 0)
+        self.io.receive(|fd| ancillary::recv_fds(fd, buf, fds), || Ok(0))
     }
 
     socket_methods!();

@@ -2,11 +2,12 @@
 #![forbid(unsafe_code)]
 
 use super::{SocketAddr, UnixStream};
-use crate::io::{Io, descriptor, from_std};
+use crate::io::{Io, descriptor, from_std, shut_down};
 use crate::runtime::reactor::Direction;
 use crate::sys::fault::{self, Call};
 use std::io;
 use std::iter::FusedIterator;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 /// A Unix socket that listens for connections, as [`std::os::unix::net::UnixListener`]: same methods, same errors, but
@@ -64,8 +65,8 @@ impl UnixListener {
     /// What the system said; too many open files (`EMFILE`) leaves the connection in the backlog for the next call.
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         let (stream, addr) = self.io.run_somehow(Direction::Read, |listener, _| {
-            fault::check(Call::Accept)?;
-            listener.accept()
+            let accepted = fault::check(Call::Accept).and_then(|()| listener.accept());
+            self.io.unless_shut_down(listener.as_fd(), accepted, shut_down)
         })?;
         Ok((UnixStream::accepted(stream), addr))
     }
@@ -103,6 +104,11 @@ impl UnixListener {
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         fault::check(Call::GetSockOpt)?;
         self.io.get().take_error()
+    }
+
+    /// Like [`accept`](Self::accept), and waits in non-blocking mode too.
+    pub(crate) fn accept_in_any_mode(&self) -> io::Result<(UnixStream, SocketAddr)> {
+        self.io.in_any_mode(Direction::Read, || self.accept())
     }
 
     /// The connections as they come, for ever.

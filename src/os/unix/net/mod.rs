@@ -12,6 +12,8 @@
 //!   functions of `socket2` and `rustix` for them take these sockets, which are [`AsFd`](std::os::fd::AsFd).
 //! - Where a backlog is full, or the queue of a datagram socket that the sender is not connected to, Linux gives no sign
 //!   when there is room again. `connect` and `send_to` then try again after pauses of at most 10 ms.
+//! - Nor does it give one to who waits for room to write when this end is shut down for writing, or the other for reading. A
+//!   write that waits looks for that after pauses that grow, at most 256 ms, so it ends up to that much later than std's.
 
 mod addr;
 mod datagram;

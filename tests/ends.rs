@@ -1,0 +1,799 @@
+//! Every way in which a wait for a descriptor ends, on std and on ours: the outcomes are the same.
+//!
+//! One table of cases is made twice, by one macro, of std's types and of ours. Std's cases run on OS threads, ours on green
+//! threads of every kind of runtime. The event that ends a wait comes before the operation, or while it waits; where nothing
+//! ends it, a timeout does.
+//!
+//! It has a process of its own: while another test starts a child process, that has the descriptors too for a moment, and what
+//! is closed here is not closed yet.
+#![forbid(unsafe_code)]
+
+use greenthread::Runtime;
+use greenthread::io::PollFd;
+use rustix::fs::{CWD, FileType, Mode};
+use socket2::SockRef;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long all cases together may take before one counts as hanging.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Longer than an event takes that ends a wait.
+const TIMEOUT: Duration = Duration::from_millis(1500);
+/// Until most operations have begun to wait. Where one has not, its case is one more in which the event comes first.
+const SOON: Duration = Duration::from_millis(30);
+
+type Case = Box<dyn FnOnce() -> String + Send>;
+type Table = Vec<(String, Case)>;
+
+/// When the event comes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum When {
+    Before,
+    During,
+}
+
+const WHENS: [When; 2] = [When::Before, When::During];
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Get {
+    Read,
+    Vectored,
+    Peek,
+    Nothing,
+    VectoredNothing,
+    Pass,
+    Wait,
+    Poll,
+}
+
+const GETS: [Get; 8] = [
+    Get::Read,
+    Get::Vectored,
+    Get::Peek,
+    Get::Nothing,
+    Get::VectoredNothing,
+    Get::Pass,
+    Get::Wait,
+    Get::Poll,
+];
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Put {
+    Write,
+    Vectored,
+    Nothing,
+    VectoredNothing,
+    File,
+}
+
+const PUTS: [Put; 5] = [Put::Write, Put::Vectored, Put::Nothing, Put::VectoredNothing, Put::File];
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Event {
+    Data,
+    Urgent,
+    Room,
+    OwnRead,
+    OwnWrite,
+    OwnBoth,
+    PeerRead,
+    PeerWrite,
+    PeerBoth,
+    Close,
+    Reset,
+    Never,
+}
+
+const EVENTS: [Event; 12] = [
+    Event::Data,
+    Event::Urgent,
+    Event::Room,
+    Event::OwnRead,
+    Event::OwnWrite,
+    Event::OwnBoth,
+    Event::PeerRead,
+    Event::PeerWrite,
+    Event::PeerBoth,
+    Event::Close,
+    Event::Reset,
+    Event::Never,
+];
+
+/// A result as it is compared: errors by their number, or their kind where there is none.
+fn show<T: Debug>(result: io::Result<T>) -> String {
+    match result {
+        Ok(value) => format!("{value:?}"),
+        Err(error) => match error.raw_os_error() {
+            Some(errno) => io::Error::from_raw_os_error(errno).kind().to_string(),
+            None => error.kind().to_string(),
+        },
+    }
+}
+
+/// How much of a large write went is up to the system.
+fn some(result: io::Result<usize>) -> io::Result<&'static str> {
+    result.map(|sent| if sent == 0 { "nothing" } else { "some" })
+}
+
+/// `poll` of one descriptor. On an OS thread this is `poll(2)`.
+fn polled(fd: &impl AsFd) -> String {
+    let mut fds = [PollFd::readable(fd), PollFd::priority(fd)];
+    let ready = greenthread::io::poll(&mut fds, Some(TIMEOUT));
+    let [read, urgent] = &fds;
+    let seen = [
+        read.is_readable(),
+        read.is_hung_up(),
+        read.is_error(),
+        urgent.is_priority(),
+        urgent.is_ready(),
+    ];
+    format!("{} {seen:?}", show(ready))
+}
+
+macro_rules! world {
+    ($world:ident, $std:ident, $pass:expr, $send_file:expr) => {
+        mod $world {
+            use super::*;
+            use m::fs::{File, OpenOptions};
+            use m::io::{PipeReader, PipeWriter, pipe};
+            use m::net::{TcpListener, TcpStream, UdpSocket};
+            use m::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+            use m::thread::{sleep, spawn};
+            use std::io::{IoSlice, IoSliceMut, Read, Write};
+            use std::net::Shutdown;
+            use std::os::unix::fs::FileExt;
+            use std::path::PathBuf;
+            use std::sync::Arc;
+            use std::sync::atomic::{AtomicUsize, Ordering};
+            use $std as m;
+
+            /// Both ends of a connection can do all of this.
+            trait Stream: AsFd + Sized + Send + Sync + 'static {
+                const NAME: &str;
+                fn pair() -> (Self, Self);
+                fn get(&self, how: Get) -> String;
+                fn put(&self, how: Put) -> String;
+                fn shut(&self, how: Shutdown);
+                fn nonblocking(&self, nonblocking: bool);
+                fn take(&self, buf: &mut [u8]) -> io::Result<usize>;
+                fn give(&self, buf: &[u8]) -> io::Result<usize>;
+                fn limit(&self);
+            }
+
+            macro_rules! stream {
+                ($type:ident, $pair:expr, $peek:expr) => {
+                    impl Stream for $type {
+                        const NAME: &str = stringify!($type);
+
+                        fn pair() -> (Self, Self) {
+                            $pair
+                        }
+
+                        fn get(&self, how: Get) -> String {
+                            let (mut buf, mut rest) = ([0; 2], [0; 8]);
+                            let mut this = self;
+                            let peek: fn(&Self, &mut [u8]) -> io::Result<usize> = $peek;
+                            let got = match how {
+                                Get::Read => this.read(&mut rest),
+                                Get::Vectored => {
+                                    let mut bufs =
+                                        [IoSliceMut::new(&mut buf), IoSliceMut::new(&mut rest)];
+                                    this.read_vectored(&mut bufs)
+                                }
+                                Get::Peek => peek(this, &mut rest),
+                                Get::Nothing => this.read(&mut []),
+                                Get::VectoredNothing => {
+                                    this.read_vectored(&mut [IoSliceMut::new(&mut [])])
+                                }
+                                Get::Pass => {
+                                    let (to, _other) = <Self as Stream>::pair();
+                                    let pass: fn(&Self, &Self) -> io::Result<u64> = $pass;
+                                    return show(pass(self, &to));
+                                }
+                                Get::Wait => {
+                                    let ready = greenthread::io::wait_readable(self, Some(TIMEOUT));
+                                    return show(ready);
+                                }
+                                Get::Poll => return polled(self),
+                            };
+                            format!("{} {buf:?} {rest:?}", show(got))
+                        }
+
+                        fn put(&self, how: Put) -> String {
+                            let mut this = self;
+                            let sent = match how {
+                                Put::Write => this.write(&[1; 1000]),
+                                Put::Vectored => this.write_vectored(&[IoSlice::new(&[1; 500]); 2]),
+                                Put::Nothing => this.write(&[]),
+                                Put::VectoredNothing => this.write_vectored(&[IoSlice::new(&[])]),
+                                Put::File => {
+                                    let mut file = file();
+                                    file.write_all(&[1; 1000]).unwrap();
+                                    let send: fn(&mut File, &Self) -> io::Result<()> = $send_file;
+                                    return show(send(&mut file, self));
+                                }
+                            };
+                            show(some(sent))
+                        }
+
+                        fn shut(&self, how: Shutdown) {
+                            self.shutdown(how).unwrap();
+                        }
+
+                        fn nonblocking(&self, nonblocking: bool) {
+                            self.set_nonblocking(nonblocking).unwrap();
+                        }
+
+                        fn take(&self, buf: &mut [u8]) -> io::Result<usize> {
+                            (&*self).read(buf)
+                        }
+
+                        fn give(&self, buf: &[u8]) -> io::Result<usize> {
+                            (&*self).write(buf)
+                        }
+
+                        fn limit(&self) {
+                            self.set_read_timeout(Some(TIMEOUT)).unwrap();
+                            self.set_write_timeout(Some(TIMEOUT)).unwrap();
+                        }
+                    }
+                };
+            }
+
+            fn tcp_pair() -> (TcpStream, TcpStream) {
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+                (client, listener.accept().unwrap().0)
+            }
+
+            stream!(TcpStream, tcp_pair(), |this, buf| this.peek(buf));
+            stream!(UnixStream, UnixStream::pair().unwrap(), |_, _| Ok(0));
+
+            /// A file without a name.
+            fn file() -> File {
+                let path = new_path();
+                let mut options = OpenOptions::new();
+                let file = options.read(true).write(true).create_new(true).open(&path).unwrap();
+                std::fs::remove_file(path).unwrap();
+                file
+            }
+
+            fn new_path() -> PathBuf {
+                static COUNT: AtomicUsize = AtomicUsize::new(0);
+                let number = COUNT.fetch_add(1, Ordering::Relaxed);
+                let name = format!(
+                    "greenthread-ends-{}-{}-{number}",
+                    stringify!($world),
+                    std::process::id()
+                );
+                std::env::temp_dir().join(name)
+            }
+
+            /// Writes until there is no room, and the system has moved all that it can. TCP sends what fills the last of its
+            /// peer's window some 200 ms later.
+            fn fill<S: Stream>(stream: &S, peer: &S) {
+                // The system does not choose, and change, their sizes any more.
+                SockRef::from(stream).set_send_buffer_size(32 * 1024).unwrap();
+                SockRef::from(peer).set_recv_buffer_size(32 * 1024).unwrap();
+                stream.nonblocking(true);
+                let mut refused = 0;
+                while refused < 2 {
+                    match stream.give(&[0; 4096]) {
+                        Ok(_) => refused = 0,
+                        Err(_) => {
+                            refused += 1;
+                            sleep(Duration::from_millis(300));
+                        }
+                    }
+                }
+                stream.nonblocking(false);
+            }
+
+            fn happen<S: Stream>(event: Event, own: &S, peer: S) -> Option<S> {
+                match event {
+                    Event::Data => drop(peer.give(b"abc").unwrap()),
+                    Event::Urgent => {
+                        // The last byte is urgent.
+                        SockRef::from(&peer).send_out_of_band(b"abc").unwrap();
+                    }
+                    Event::Room => {
+                        peer.nonblocking(true);
+                        while peer.take(&mut [0; 65536]).is_ok() {}
+                        peer.nonblocking(false);
+                    }
+                    Event::OwnRead => own.shut(Shutdown::Read),
+                    Event::OwnWrite => own.shut(Shutdown::Write),
+                    Event::OwnBoth => own.shut(Shutdown::Both),
+                    Event::PeerRead => peer.shut(Shutdown::Read),
+                    Event::PeerWrite => peer.shut(Shutdown::Write),
+                    Event::PeerBoth => peer.shut(Shutdown::Both),
+                    Event::Close => return None,
+                    Event::Reset => {
+                        // What has not been read when it closes is lost.
+                        own.nonblocking(true);
+                        let _ = own.give(b"unread");
+                        own.nonblocking(false);
+                        SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+                        return None;
+                    }
+                    Event::Never => {}
+                }
+                Some(peer)
+            }
+
+            /// Does `operation` on one end, and `event` to it.
+            fn run<S: Stream>(
+                (own, peer): (S, S),
+                event: Event,
+                when: When,
+                operation: impl FnOnce(&S) -> String + Send + 'static,
+            ) -> String {
+                own.limit();
+                peer.limit();
+                match when {
+                    When::Before => {
+                        let _peer = happen(event, &own, peer);
+                        operation(&own)
+                    }
+                    When::During => {
+                        let own = Arc::new(own);
+                        let waits = Arc::clone(&own);
+                        in_order(when, move || operation(&waits), || happen(event, &*own, peer))
+                    }
+                }
+            }
+
+            fn streams<S: Stream>(table: &mut Table) {
+                let unix = S::NAME == "UnixStream";
+                for (event, when) in EVENTS.into_iter().flat_map(|e| WHENS.map(|w| (e, w))) {
+                    if unix && event == Event::Urgent {
+                        continue;
+                    }
+                    for how in GETS.into_iter().filter(|&how| !(unix && how == Get::Peek)) {
+                        if how == Get::VectoredNothing && when == When::During {
+                            continue; // It does not wait.
+                        }
+                        let case = move || {
+                            run(S::pair(), event, when, move |own: &S| {
+                                let first = own.get(how);
+                                // What it leaves behind is the same as well.
+                                own.nonblocking(true);
+                                let second = own.get(Get::Read);
+                                let third = own.put(Put::Write);
+                                format!("{first}, then {second}, {third}")
+                            })
+                        };
+                        add(table, format!("{} get {how:?} {event:?} {when:?}", S::NAME), case);
+                    }
+                    for how in PUTS {
+                        let waits = !matches!(how, Put::Nothing | Put::VectoredNothing);
+                        if !waits && when == When::During {
+                            continue;
+                        }
+                        let case = move || {
+                            let pair = S::pair();
+                            fill(&pair.0, &pair.1);
+                            run(pair, event, when, move |own: &S| {
+                                let first = own.put(how);
+                                // Once more, with or without a wait.
+                                let second = own.put(how);
+                                format!("{first}, then {second}")
+                            })
+                        };
+                        add(table, format!("{} put {how:?} {event:?} {when:?}", S::NAME), case);
+                    }
+                }
+            }
+
+            fn add(
+                table: &mut Table,
+                name: String,
+                case: impl FnOnce() -> String + Send + 'static,
+            ) {
+                table.push((name, Box::new(case)));
+            }
+
+            fn read_plainly(reader: &mut impl Read, how: Get) -> String {
+                let (mut buf, mut rest) = ([0; 2], [0; 8]);
+                let got = match how {
+                    Get::Vectored => reader.read_vectored(&mut [
+                        IoSliceMut::new(&mut buf),
+                        IoSliceMut::new(&mut rest),
+                    ]),
+                    Get::Nothing => reader.read(&mut []),
+                    Get::VectoredNothing => reader.read_vectored(&mut []),
+                    _ => reader.read(&mut rest),
+                };
+                format!("{} {buf:?} {rest:?}", show(got))
+            }
+
+            fn write_plainly(writer: &mut impl Write, how: Put) -> String {
+                let sent = match how {
+                    Put::Vectored => writer.write_vectored(&[IoSlice::new(&[1; 500]); 2]),
+                    Put::Nothing => writer.write(&[]),
+                    Put::VectoredNothing => writer.write_vectored(&[]),
+                    _ => writer.write(&[1; 1000]),
+                };
+                show(some(sent))
+            }
+
+            fn fifo() -> (File, File) {
+                let path = new_path();
+                rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0)
+                    .unwrap();
+                let to = path.clone();
+                let writer = spawn(move || OpenOptions::new().write(true).open(to).unwrap());
+                let reader = File::open(&path).unwrap();
+                let writer = writer.join().unwrap();
+                std::fs::remove_file(path).unwrap();
+                (reader, writer)
+            }
+
+            /// Pipes: there are no timeouts, so that each of these has to end by its event.
+            fn pipes<R, W>(table: &mut Table, name: &'static str, pair: fn() -> (R, W))
+            where
+                R: Read + Send + 'static,
+                W: Write + Send + 'static,
+            {
+                for when in WHENS {
+                    let gets = [Get::Read, Get::Vectored, Get::Nothing, Get::VectoredNothing];
+                    // The last two never wait.
+                    let waiting = if when == When::Before { 4 } else { 2 };
+                    for how in gets.into_iter().take(waiting) {
+                        for event in [Event::Data, Event::Close] {
+                            let case = move || {
+                                let (mut reader, mut writer) = pair();
+                                let happen = move || match event {
+                                    Event::Data => {
+                                        writer.write_all(b"abc").unwrap();
+                                        Some(writer)
+                                    }
+                                    _ => None,
+                                };
+                                in_order(when, move || read_plainly(&mut reader, how), happen)
+                            };
+                            add(table, format!("{name} get {how:?} {event:?} {when:?}"), case);
+                        }
+                    }
+                    let puts = [Put::Write, Put::Vectored, Put::Nothing, Put::VectoredNothing];
+                    for how in puts.into_iter().take(waiting) {
+                        for event in [Event::Room, Event::Close] {
+                            let case = move || {
+                                let (mut reader, mut writer) = pair();
+                                writer.write_all(&[0; 65536]).unwrap();
+                                let happen = move || match event {
+                                    Event::Room => {
+                                        reader.read_exact(&mut [0; 65536]).unwrap();
+                                        Some(reader)
+                                    }
+                                    _ => None,
+                                };
+                                in_order(when, move || write_plainly(&mut writer, how), happen)
+                            };
+                            add(table, format!("{name} put {how:?} {event:?} {when:?}"), case);
+                        }
+                    }
+                }
+            }
+
+            fn raw_shutdown(socket: &impl AsFd, how: Shutdown) {
+                // A socket that is not connected says so and is shut down all the same.
+                let _ = SockRef::from(socket).shutdown(how);
+            }
+
+            /// Receives once, and once more without waiting.
+            fn receive<D, A: Debug>(
+                socket: &D,
+                how: &str,
+                recv: fn(&D, &mut [u8]) -> io::Result<usize>,
+                recv_from: fn(&D, &mut [u8]) -> io::Result<(usize, A)>,
+            ) -> String {
+                let mut buf = [0; 4];
+                let got = match how {
+                    "from" => show(recv_from(socket, &mut buf).map(|(size, _)| size)),
+                    "nothing" => show(recv(socket, &mut [])),
+                    _ => show(recv(socket, &mut buf)),
+                };
+                format!("{got} {buf:?}")
+            }
+
+            fn datagrams(table: &mut Table) {
+                let events =
+                    ["data", "empty", "long", "own read", "own both", "close", "refused", "never"];
+                for (event, when) in events.into_iter().flat_map(|e| WHENS.map(|w| (e, w))) {
+                    for how in ["plain", "from", "nothing", "peek", "peek from"] {
+                        let case = move || {
+                            let own = Arc::new(UdpSocket::bind("127.0.0.1:0").unwrap());
+                            let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+                            own.connect(peer.local_addr().unwrap()).unwrap();
+                            own.set_read_timeout(Some(TIMEOUT)).unwrap();
+                            let to = own.local_addr().unwrap();
+                            let waits = Arc::clone(&own);
+                            let operation = move || {
+                                let peek = how.starts_with("peek");
+                                let one = if peek {
+                                    let from = if how == "peek" { "plain" } else { "from" };
+                                    receive(&*waits, from, UdpSocket::peek, UdpSocket::peek_from)
+                                } else {
+                                    receive(&*waits, how, UdpSocket::recv, UdpSocket::recv_from)
+                                };
+                                waits.set_nonblocking(true).unwrap();
+                                let two = receive(
+                                    &*waits,
+                                    "plain",
+                                    UdpSocket::recv,
+                                    UdpSocket::recv_from,
+                                );
+                                format!("{one}, then {two}")
+                            };
+                            let happen = move || {
+                                match event {
+                                    "data" => drop(peer.send_to(b"abc", to).unwrap()),
+                                    "empty" => drop(peer.send_to(b"", to).unwrap()),
+                                    "long" => drop(peer.send_to(&[7; 100], to).unwrap()),
+                                    "own read" => raw_shutdown(&*own, Shutdown::Read),
+                                    "own both" => raw_shutdown(&*own, Shutdown::Both),
+                                    "refused" => {
+                                        drop(peer);
+                                        let _ = own.send(b"nobody there");
+                                        return None;
+                                    }
+                                    "close" => return None,
+                                    _ => {}
+                                }
+                                Some(peer)
+                            };
+                            in_order(when, operation, happen)
+                        };
+                        add(table, format!("UdpSocket {how} {event} {when:?}"), case);
+                    }
+                    for how in ["plain", "from", "nothing"] {
+                        let case = move || {
+                            let (own, peer) = UnixDatagram::pair().unwrap();
+                            own.set_read_timeout(Some(TIMEOUT)).unwrap();
+                            let own = Arc::new(own);
+                            let waits = Arc::clone(&own);
+                            let operation = move || {
+                                let (recv, from) = (UnixDatagram::recv, UnixDatagram::recv_from);
+                                let one = receive(&*waits, how, recv, from);
+                                waits.set_nonblocking(true).unwrap();
+                                let two = receive(&*waits, "plain", recv, from);
+                                format!("{one}, then {two}")
+                            };
+                            let happen = move || {
+                                match event {
+                                    "data" => drop(peer.send(b"abc").unwrap()),
+                                    "empty" => drop(peer.send(b"").unwrap()),
+                                    "long" => drop(peer.send(&[7; 100]).unwrap()),
+                                    "own read" => own.shutdown(Shutdown::Read).unwrap(),
+                                    "own both" => own.shutdown(Shutdown::Both).unwrap(),
+                                    "refused" => {
+                                        drop(peer);
+                                        let _ = own.send(b"nobody there");
+                                        return None;
+                                    }
+                                    "close" => return None,
+                                    _ => {}
+                                }
+                                Some(peer)
+                            };
+                            in_order(when, operation, happen)
+                        };
+                        add(table, format!("UnixDatagram {how} {event} {when:?}"), case);
+                    }
+                }
+                let events = ["room", "own write", "own both", "peer read", "close", "never"];
+                for (event, when) in events.into_iter().flat_map(|e| WHENS.map(|w| (e, w))) {
+                    // The system wakes nobody for these, whoever waits for room.
+                    if matches!(when, When::During) && matches!(event, "own write" | "peer read") {
+                        continue;
+                    }
+                    let case = move || {
+                        let (own, peer) = UnixDatagram::pair().unwrap();
+                        own.set_write_timeout(Some(TIMEOUT)).unwrap();
+                        own.set_nonblocking(true).unwrap();
+                        while own.send(&[0; 1000]).is_ok() {}
+                        own.set_nonblocking(false).unwrap();
+                        let own = Arc::new(own);
+                        let waits = Arc::clone(&own);
+                        let operation = move || show(waits.send(&[0; 1000]));
+                        let happen = move || {
+                            match event {
+                                "room" => {
+                                    peer.set_nonblocking(true).unwrap();
+                                    while peer.recv(&mut [0; 1000]).is_ok() {}
+                                }
+                                "own write" => own.shutdown(Shutdown::Write).unwrap(),
+                                "own both" => own.shutdown(Shutdown::Both).unwrap(),
+                                "peer read" => peer.shutdown(Shutdown::Read).unwrap(),
+                                "close" => return None,
+                                _ => {}
+                            }
+                            Some(peer)
+                        };
+                        in_order(when, operation, happen)
+                    };
+                    add(table, format!("UnixDatagram send {event} {when:?}"), case);
+                }
+            }
+
+            fn in_order<T>(
+                when: When,
+                operation: impl FnOnce() -> String + Send + 'static,
+                happen: impl FnOnce() -> T,
+            ) -> String {
+                match when {
+                    When::Before => {
+                        let _kept = happen();
+                        operation()
+                    }
+                    When::During => {
+                        let begins = Arc::new(AtomicUsize::new(0));
+                        let begun = Arc::clone(&begins);
+                        let waiting = spawn(move || {
+                            begins.store(1, Ordering::SeqCst);
+                            operation()
+                        });
+                        while begun.load(Ordering::SeqCst) == 0 {
+                            sleep(Duration::from_millis(1));
+                        }
+                        sleep(SOON);
+                        let _kept = happen();
+                        waiting.join().unwrap()
+                    }
+                }
+            }
+
+            fn listeners(table: &mut Table) {
+                for when in WHENS {
+                    for event in ["connection", "shutdown"] {
+                        let case = move || {
+                            let own = Arc::new(TcpListener::bind("127.0.0.1:0").unwrap());
+                            let waits = Arc::clone(&own);
+                            let operation = move || show(waits.accept().map(drop));
+                            let happen = move || match event {
+                                "connection" => TcpStream::connect(own.local_addr().unwrap()).ok(),
+                                _ => {
+                                    raw_shutdown(&*own, Shutdown::Both);
+                                    None
+                                }
+                            };
+                            in_order(when, operation, happen)
+                        };
+                        add(table, format!("TcpListener {event} {when:?}"), case);
+                        let case = move || {
+                            let path = new_path();
+                            let own = Arc::new(UnixListener::bind(&path).unwrap());
+                            let waits = Arc::clone(&own);
+                            let operation = move || show(waits.accept().map(drop));
+                            let to = path.clone();
+                            let happen = move || match event {
+                                "connection" => UnixStream::connect(to).ok(),
+                                _ => {
+                                    raw_shutdown(&*own, Shutdown::Both);
+                                    None
+                                }
+                            };
+                            let outcome = in_order(when, operation, happen);
+                            std::fs::remove_file(path).unwrap();
+                            outcome
+                        };
+                        add(table, format!("UnixListener {event} {when:?}"), case);
+                    }
+                }
+            }
+
+            fn files(table: &mut Table) {
+                let paths = ["/dev/zero", "/dev/null", "/proc/self/comm", "/etc/passwd", "/etc"];
+                for path in paths {
+                    for how in [Get::Read, Get::Vectored, Get::Nothing, Get::VectoredNothing] {
+                        let case = move || {
+                            let text = read_plainly(&mut File::open(path).unwrap(), how);
+                            // The names of threads are not compared.
+                            if path == "/proc/self/comm" { text[..1].to_owned() } else { text }
+                        };
+                        add(table, format!("{path} {how:?}"), case);
+                    }
+                    let case = move || {
+                        let file = File::open(path).unwrap();
+                        let at = [0, 3, 1 << 40].map(|at| show(file.read_at(&mut [], at)));
+                        format!("{at:?} {}", show(file.write_at(&[], 0)))
+                    };
+                    add(table, format!("{path} read_at"), case);
+                    for how in [Put::Write, Put::Vectored, Put::Nothing, Put::VectoredNothing] {
+                        let case = move || write_plainly(&mut File::open(path).unwrap(), how);
+                        add(table, format!("{path} {how:?}, not open for that"), case);
+                    }
+                }
+                for how in [Get::Read, Get::Vectored, Get::Nothing, Get::VectoredNothing] {
+                    let case = move || {
+                        let mut null = OpenOptions::new().write(true).open("/dev/null").unwrap();
+                        read_plainly(&mut null, how)
+                    };
+                    add(table, format!("{how:?} of what is open for writing"), case);
+                }
+                let case = || {
+                    let mut file = file();
+                    file.write_all(b"abc").unwrap();
+                    let mut all = vec![write_plainly(&mut file, Put::Nothing)];
+                    all.push(write_plainly(&mut file, Put::VectoredNothing));
+                    all.push(read_plainly(&mut file, Get::Read));
+                    all.push(show(file.read_at(&mut [0; 8], 1)));
+                    format!("{all:?}")
+                };
+                add(table, "a file's end".to_owned(), case);
+            }
+
+            pub(super) fn table() -> Table {
+                let mut table = Table::new();
+                streams::<TcpStream>(&mut table);
+                streams::<UnixStream>(&mut table);
+                let pair: fn() -> (PipeReader, PipeWriter) = || pipe().unwrap();
+                pipes(&mut table, "pipe", pair);
+                pipes(&mut table, "FIFO", fifo);
+                datagrams(&mut table);
+                listeners(&mut table);
+                files(&mut table);
+                table
+            }
+
+            /// Runs all cases at the same time, and returns their outcomes.
+            pub(super) fn outcomes() -> BTreeMap<String, String> {
+                let cases: Vec<_> =
+                    table().into_iter().map(|(name, case)| (name, spawn(case))).collect();
+                let outcome = |case: m::thread::JoinHandle<String>| {
+                    case.join().unwrap_or_else(|_| "a panic".to_owned())
+                };
+                cases.into_iter().map(|(name, case)| (name, outcome(case))).collect()
+            }
+        }
+    };
+}
+
+world!(stds, std, |from, to| std::io::copy(&mut &*from, &mut &*to), |file, to| {
+    std::io::Seek::rewind(file)?;
+    std::io::copy(file, &mut &*to).map(drop)
+});
+world!(ours, greenthread, |from, to| greenthread::io::forward(from, to), |file, to| {
+    greenthread::io::send_file(file, &mut (0..1000), to)
+});
+
+/// What `outcomes` returns; a hang names the first case that has not ended.
+fn within_limit(
+    outcomes: impl FnOnce() -> BTreeMap<String, String> + Send + 'static,
+) -> BTreeMap<String, String> {
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || send.send(outcomes()));
+    receive.recv_timeout(LIMIT).expect("a case does not end")
+}
+
+#[test]
+fn every_wait_ends_as_stds_does() {
+    let theirs = within_limit(stds::outcomes);
+    let check = |world: &str, ours: BTreeMap<String, String>| {
+        let mut differ = Vec::new();
+        for (name, theirs) in &theirs {
+            let ours = &ours[name];
+            if ours != theirs {
+                differ.push(format!("{name}\n    std:  {theirs}\n    ours: {ours}"));
+            }
+        }
+        assert!(differ.is_empty(), "{world}:\n{}", differ.join("\n"));
+        assert_eq!(ours.len(), theirs.len());
+    };
+    let current = || Runtime::new_current_thread().unwrap().run(ours::outcomes).unwrap();
+    check("the current thread", within_limit(current));
+    for count in [1, 4] {
+        check(
+            &format!("{count} workers"),
+            within_limit(move || {
+                Runtime::builder().workers(count).build().unwrap().run(ours::outcomes).unwrap()
+            }),
+        );
+    }
+}
