@@ -7,14 +7,15 @@ use super::deadlock;
 use super::delayed::DelayedList;
 use super::held::Held;
 use super::reactor::Sources;
-use super::roll_call::Calls;
 use super::roster::Roster;
 use super::scheduler::Scheduler;
 use super::stackless::Stackless;
 #[cfg(feature = "watchdog")]
 use super::task::Watched;
 use super::task::foreign;
-use super::task::{Inbox, Sleeper, Started, TaskRef, Token, Woken, memory, switch};
+use super::task::{
+    Entrance, Inbox, OpenRoll, Roll, Sleeper, Started, TaskRef, Token, Woken, memory, switch,
+};
 use super::timer::{TimerId, Wheel};
 use crate::coroutine::Root;
 use crate::stack::{self, StackSize};
@@ -57,7 +58,10 @@ pub(crate) struct HubShared {
     /// New tasks that must start here, from other threads.
     pub(super) pinned: Injector<TaskRef>,
     pub(crate) sources: Sources,
-    pub(super) calls: Calls,
+    /// Tasks that the hub has scheduled.
+    pub(super) roll: Roll,
+    /// Tasks that were scheduled by others; the first hub of a scheduler has them all.
+    pub(super) from_outside: OpenRoll,
     own: Own,
     held: Held,
     /// The system's number of its OS thread.
@@ -110,7 +114,8 @@ impl HubShared {
             placed: Injector::new(),
             pinned: Injector::new(),
             sources: Sources::new(),
-            calls: Calls::default(),
+            roll: Roll::default(),
+            from_outside: OpenRoll::default(),
             own: Own::default(),
             held: Held::default(),
             thread: AtomicI32::new(0),
@@ -130,7 +135,6 @@ impl HubShared {
         let (waker, registry) = (poller.waker()?, poller.registry()?);
         *self.waker.lock() = Some(waker);
         self.sources.open(registry);
-        self.calls.open();
         Ok(poller)
     }
 
@@ -138,7 +142,6 @@ impl HubShared {
     pub(crate) fn close(&self) {
         self.sources.close();
         self.waker.lock().take();
-        self.calls.close();
     }
 
     /// Gives back one that was never opened, or is closed and has no task left anywhere. No scheduler has it any more.
@@ -266,6 +269,7 @@ pub(crate) struct Hub {
     /// Everything has been killed, and what is new is when its turn comes.
     pub(super) winds_down: Cell<bool>,
     pub(super) roster: RefCell<Roster>,
+    entrance: Entrance,
     pub(super) timers: RefCell<Wheel<Due>>,
     /// Tasks whose turn has come and that wait for a stack.
     pub(super) stackless: RefCell<Stackless>,
@@ -316,6 +320,7 @@ impl Hub {
             delayed: RefCell::default(),
             winds_down: Cell::new(false),
             roster: RefCell::default(),
+            entrance: Entrance::default(),
             timers: RefCell::new(Wheel::new(time::now())),
             lacks_spare: Cell::new(!stackless.has_spare()),
             stackless: RefCell::new(stackless),
@@ -408,6 +413,12 @@ impl Hub {
             }
             Woken::Delayed(place) => self.end_delay(place),
         }
+    }
+
+    /// Puts a task that is about to be scheduled on the roll.
+    #[inline]
+    pub(crate) fn enroll(&self, task: &TaskRef) {
+        self.entrance.enter(&self.shared.roll, task);
     }
 
     /// Queues a new task of the hub's own scheduler, made or taken in on this OS thread.
@@ -512,6 +523,7 @@ impl Hub {
     fn task_ended(&self, task: &TaskRef) {
         self.roster.borrow_mut().remove(task);
         self.count_live(-1);
+        self.entrance.leave(&self.shared.roll, task);
         task.complete();
     }
 
@@ -639,14 +651,6 @@ impl Hub {
             foreign::wake_later();
         }
         any
-    }
-
-    /// Answers who asks for its green threads.
-    #[inline(always)]
-    pub(crate) fn answer_calls(&self) {
-        if self.shared.calls.are_waiting() {
-            self.shared.calls.answer(self);
-        }
     }
 
     #[inline(always)]
@@ -850,6 +854,7 @@ impl Drop for Hub {
         if self.is_parents() {
             return;
         }
+        self.entrance.close(&self.shared.roll);
         self.shared.close();
     }
 }

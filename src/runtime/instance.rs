@@ -292,7 +292,10 @@ impl Runtime {
         let hub = Hub::new(shared, scheduler, Worker::new_fifo(), poller, self.stack_size);
         coroutine::set_aside(|| {
             current::enter(&hub, || {
-                let (family, joinable) = self.spawn_main(main, |task| hub.fresh.push(task))?;
+                let (family, joinable) = self.spawn_main(main, |task| {
+                    hub.enroll(&task);
+                    hub.fresh.push(task);
+                })?;
                 worker::run(&hub, || family.is_empty() || hub.watch.has_found());
                 if hub.is_parents() {
                     // What forked was `main`, and it has a value; or another, and its `main` is the parent's.
@@ -393,6 +396,7 @@ impl Runtime {
     /// Adds a new task: to the caller's own worker if it is one of this runtime's.
     #[inline]
     pub(crate) fn push(&self, task: TaskRef) {
+        self.scheduler.enroll(&task);
         let mut task = Some(task);
         current::with_hub(|hub| {
             if Arc::ptr_eq(&hub.scheduler, &self.scheduler)

@@ -19,7 +19,6 @@ pub(crate) mod park;
 pub(crate) mod paused;
 pub(crate) mod reactor;
 mod readiness;
-pub(crate) mod roll_call;
 mod roster;
 pub(crate) mod scheduler;
 mod stackless;

@@ -46,7 +46,6 @@ pub(crate) enum Reason {
     Select,
     Queue,
     Blocking,
-    RollCall,
     Future,
 }
 
@@ -73,13 +72,12 @@ impl Reason {
             Self::Select => "one of several in a select",
             Self::Queue => "a queue",
             Self::Blocking => "a blocking call",
-            Self::RollCall => "the workers to say what runs on them",
             Self::Future => "a future",
         }
     }
 
     /// In the order of their numbers.
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::None,
         Self::Sleep,
         Self::Park,
@@ -99,7 +97,6 @@ impl Reason {
         Self::Select,
         Self::Queue,
         Self::Blocking,
-        Self::RollCall,
         Self::Future,
     ];
 }

@@ -34,6 +34,7 @@ impl Paused {
     /// Schedules it. One that has been killed ends without running.
     pub(crate) fn schedule(self) {
         let Self { task, scheduler } = self;
+        scheduler.enroll(&task);
         let mut task = Some(task);
         current::with_hub(|hub| {
             if Arc::ptr_eq(&hub.scheduler, &scheduler)

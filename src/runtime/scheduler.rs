@@ -24,7 +24,7 @@
 use super::deadlock::Inquiry;
 use super::hub::{BUSY, Hub, HubShared};
 use super::park::Waiter;
-use super::task::{Cause, TaskRef};
+use super::task::{Cause, Roll, TaskRef, current};
 use crossbeam_deque::{Injector, Steal, Stealer};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
@@ -157,6 +157,38 @@ impl Scheduler {
         };
         let all = self.hubs.iter().all(|hub| stuck(hub) && hub.pinned.is_empty());
         all && !self.has_new()
+    }
+
+    // --- which tasks there are ----------------------------------------------------------------------------------
+
+    /// Puts a task that is about to be scheduled on the roll, from wherever that is.
+    pub(crate) fn enroll(&self, task: &TaskRef) {
+        let own = current::with_hub(|hub| {
+            let own = std::ptr::eq(&raw const *hub.scheduler, self);
+            if own {
+                hub.enroll(task);
+            }
+            own
+        });
+        if own != Some(true) {
+            self.hubs[0].from_outside.enter(task);
+        }
+    }
+
+    fn rolls(&self) -> impl Iterator<Item = &Roll> {
+        self.hubs.iter().flat_map(|hub| [&hub.roll, hub.from_outside.roll()])
+    }
+
+    /// How many tasks have been scheduled and have not ended.
+    pub(crate) fn count(&self) -> usize {
+        self.rolls().map(Roll::count).sum()
+    }
+
+    /// The tasks that have been scheduled and have not ended.
+    pub(crate) fn tasks(&self) -> Vec<TaskRef> {
+        let mut tasks = Vec::with_capacity(self.count());
+        self.rolls().for_each(|roll| roll.list(&mut tasks));
+        tasks
     }
 
     // --- adding -------------------------------------------------------------------------------------------------
@@ -349,7 +381,6 @@ impl Scheduler {
         !shared.inbox.is_empty()
             || !shared.pinned.is_empty()
             || !shared.placed.is_empty()
-            || shared.calls.are_waiting()
             || !hub.fresh.is_empty()
             || hub.has_local()
             || (self.has_thieves() && self.has_share(hub))

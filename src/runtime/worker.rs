@@ -129,7 +129,6 @@ fn turn(
         }
         since_outside = 0;
         hub.fire_timers();
-        hub.answer_calls();
         hub.replace_spare();
         if over() {
             hub.send_outgoing();

@@ -305,7 +305,10 @@ impl Builder {
                 (runtime.scheduler(), runtime.stack_size(), Lineage::default())
             }
         };
-        self.make(create, default, lineage, |task| scheduler.pin(at, task))
+        self.make(create, default, lineage, |task| {
+            scheduler.enroll(&task);
+            scheduler.pin(at, task);
+        })
     }
 
     /// On the calling OS thread.
@@ -330,6 +333,7 @@ impl Builder {
                 if paused {
                     Paused::keep(task, Arc::clone(&hub.scheduler));
                 } else {
+                    hub.enroll(&task);
                     hub.push_local(task);
                 }
             });
@@ -347,8 +351,10 @@ impl Builder {
                 let lineage = Lineage::of(hub.current());
                 own.make(create, hub.stack_size(), lineage, |task| {
                     if paused {
-                        Paused::keep(task, Arc::clone(&hub.scheduler));
-                    } else if later {
+                        return Paused::keep(task, Arc::clone(&hub.scheduler));
+                    }
+                    hub.enroll(&task);
+                    if later {
                         hub.push_later(task);
                     } else {
                         hub.scheduler.push_from(hub, task);

@@ -2,24 +2,23 @@
 #![forbid(unsafe_code)]
 
 use super::Thread;
+use crate::runtime::global_if_started;
+use crate::runtime::scheduler::Scheduler;
 use crate::runtime::task::current;
-use crate::runtime::{global_if_started, roll_call, scheduler};
 use std::sync::Arc;
 
-/// The green threads that have started and not ended, of the caller's runtime, and so with the caller; from a plain OS thread,
-/// those of the global runtime. In no particular order. As Python's `threading.enumerate`.
+/// The green threads that have been spawned and have not ended, of the caller's runtime, and so with the caller; from a plain OS
+/// thread, those of the global runtime. In no particular order. Does not suspend. As Python's `threading.enumerate`.
 ///
-/// Each worker is asked and answers between two of its green threads: suspends a green thread, blocks an OS thread until then.
-/// A worker that is held up for longer than a second, by one that computes or calls what blocks, is gone without: its green
-/// threads are missing. So this is for reports; [`active_count`] does not wait.
+/// One that is [paused](crate::Builder::start_paused) has not been started and is not among them; one that is to
+/// [start later](crate::thread::spawn_later) is.
 ///
 /// # Examples
 /// ```
-/// use greenthread::{Builder, Runtime, thread, yield_now};
+/// use greenthread::{Builder, Runtime, thread};
 /// let runtime = Runtime::new_current_thread()?;
 /// let names = runtime.run(|| {
 ///     let worker = Builder::new().name("worker".into()).spawn(thread::park).unwrap();
-///     yield_now();
 ///     let names: Vec<_> = thread::enumerate().iter().map(|t| t.name().unwrap().to_string()).collect();
 ///     worker.thread().unpark();
 ///     names
@@ -27,18 +26,29 @@ use std::sync::Arc;
 /// assert_eq!(names.unwrap(), ["main", "worker"]);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "threads")]
 pub fn enumerate() -> Vec<Thread> {
-    let asked = callers().map(|scheduler| roll_call::call(&scheduler));
-    asked.unwrap_or_default().into_iter().map(Thread::new).collect()
+    let listed = callers().map(|scheduler| scheduler.tasks());
+    listed.unwrap_or_default().into_iter().map(Thread::new).collect()
 }
 
-/// How many green threads [`enumerate`] would return, without waiting for anybody; as Python's `threading.active_count`. Where
-/// others start and end meanwhile, what it was lately.
+/// How many green threads [`enumerate`] would return; as Python's `threading.active_count`. Does not suspend.
+///
+/// # Examples
+/// ```
+/// greenthread::run(|| {
+///     let before = greenthread::thread::active_count();
+///     let sleeper = greenthread::spawn(greenthread::thread::park);
+///     assert!(greenthread::thread::active_count() > before);
+///     sleeper.thread().unpark();
+/// });
+/// ```
 pub fn active_count() -> usize {
-    callers().map_or(0, |scheduler| scheduler.hubs().iter().map(|hub| hub.live()).sum())
+    callers().map_or(0, |scheduler| scheduler.count())
 }
 
-fn callers() -> Option<Arc<scheduler::Scheduler>> {
+/// Those whose green threads the caller asks for.
+fn callers() -> Option<Arc<Scheduler>> {
     let own = current::with_hub(|hub| Arc::clone(&hub.scheduler));
-    own.or_else(|| Some(global_if_started()?.scheduler()))
+    own.or_else(|| global_if_started().map(|runtime| runtime.scheduler()))
 }

@@ -172,6 +172,7 @@ impl TaskRef {
     pub(crate) fn complete(&self) {
         let header = self.header();
         header.reservation.replace(Reservation::NONE).release();
+        self.leave_roll();
         let (first, more) = {
             let mut completion = header.completion.lock();
             // Those who watch several are told in the order of the ends: before anybody can see this one.

@@ -10,6 +10,7 @@
 //! | `next` | the one waker of this wait, then the hub | the hub |
 //! | `hub`, `control` | the hub, when the task starts; `hub` also when it is to start later | wakers, after `park` told them that it sleeps |
 //! | `roster` | the hub | the hub |
+//! | `place` | whoever schedules the task, before that; whoever ends it | whoever ends it |
 //! | `flags` | everybody, by `fetch_or` | |
 //! | `done`, `completion` | whoever ends the task, under the lock | joiners; `done` also without it |
 //! | `reason` | the owner, before it sleeps | reports |
@@ -26,6 +27,7 @@ use super::link::Link;
 use super::meta::Meta;
 use super::park_word::ParkWord;
 use super::raised::Kept;
+use super::roll::Place;
 use super::started::Started;
 use crate::coroutine::Control;
 use crate::runtime::family::Family;
@@ -118,6 +120,8 @@ pub(crate) struct Header {
     /// Where the hub's list of live tasks has it.
     pub(super) roster: AtomicU32,
     pub(super) id: LazyId,
+    /// Where it is on the roll, from when it is scheduled until it ends.
+    pub(super) place: Cell<Option<&'static Place>>,
     pub(super) family: Cell<Option<&'static Family>>,
     pub(super) meta: Option<Box<Meta>>,
     pub(super) reservation: Cell<Reservation>,
@@ -129,7 +133,7 @@ pub(crate) struct Header {
     pub(super) generation: u32,
 }
 
-// SAFETY: see the table above; `reservation` is taken once, by whoever ends the task, which is one thread.
+// SAFETY: see the table above; `reservation` and `place` are taken once, by whoever ends the task, which is one thread.
 unsafe impl Sync for Header {}
 // SAFETY: as above, nothing in it belongs to one OS thread, but for the links of a task that stays on its own: these are added,
 // called and dropped there.
@@ -153,6 +157,7 @@ impl Header {
             flags: AtomicU32::new(0),
             roster: AtomicU32::new(u32::MAX),
             id: LazyId::new(),
+            place: Cell::new(None),
             family: Cell::new(family),
             meta,
             reservation: Cell::new(reservation),

@@ -1,10 +1,10 @@
 //! Which green threads there are.
 
-use crate::support::{FOR_EVER, LIMIT, on_all_runtimes, until, within_limit, workers};
-use greenthread::thread::{ThreadId, active_count, enumerate, park, spawn_later};
-use greenthread::{Builder, current, sleep, spawn, yield_now};
+use crate::support::{FOR_EVER, on_all_runtimes, until, within_limit, workers};
+use greenthread::thread::{ThreadId, active_count, enumerate, park, spawn_later, spawn_local};
+use greenthread::{Builder, current, kill_all, spawn, yield_now};
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
 fn ids() -> HashSet<ThreadId> {
@@ -15,35 +15,91 @@ fn ids() -> HashSet<ThreadId> {
 }
 
 #[test]
-fn those_that_have_started_and_not_ended_are_listed() {
+fn what_is_spawned_and_has_not_ended_is_listed_at_once() {
     on_all_runtimes(|| {
         assert_eq!((ids(), active_count()), (HashSet::from([current().id()]), 1));
-        let began = Arc::new(AtomicUsize::new(0));
-        let handles: Vec<_> = (0..20)
-            .map(|_| {
-                let began = Arc::clone(&began);
-                spawn(move || {
-                    began.fetch_add(1, Ordering::SeqCst);
-                    park();
-                })
-            })
-            .collect();
-        let paused = Builder::new().start_paused().spawn(|| ()).unwrap();
+        let mut expected = HashSet::from([current().id()]);
+        let mut handles = Vec::new();
+        for _ in 0..20 {
+            handles.push(spawn(park));
+            expected.insert(handles.last().unwrap().id());
+            assert_eq!((ids(), active_count()), (expected.clone(), expected.len()));
+        }
         let later = spawn_later(FOR_EVER, || ());
-        until(|| began.load(Ordering::SeqCst) == 20);
-        let mut expected: HashSet<_> = handles.iter().map(|handle| handle.id()).collect();
-        expected.insert(current().id());
+        expected.insert(later.id());
+        assert_eq!((ids(), active_count()), (expected.clone(), 22));
+        later.kill();
+        later.join().unwrap_err();
+        let local = spawn_local(park);
+        assert_eq!(active_count(), 22);
+        local.kill();
+        local.join().unwrap_err();
+        let paused = Builder::new().start_paused().spawn(park).unwrap();
+        assert_eq!(active_count(), 21, "not before it is started");
+        paused.start();
+        assert_eq!(active_count(), 22);
+        paused.kill();
+        paused.join().unwrap_err();
+        expected.remove(&expected.iter().copied().find(|id| !ids().contains(id)).unwrap());
         assert_eq!((ids(), active_count()), (expected.clone(), 21));
         for handle in handles {
             expected.remove(&handle.id());
             handle.thread().unpark();
             handle.join().unwrap();
-            assert_eq!(active_count(), expected.len());
+            assert_eq!((ids(), active_count()), (expected.clone(), expected.len()));
         }
-        assert_eq!(ids(), HashSet::from([current().id()]));
-        drop(paused);
-        later.kill();
-        later.join().unwrap_err();
+    });
+}
+
+#[test]
+fn counting_is_exact_whoever_starts_and_ends_them() {
+    on_all_runtimes(|| {
+        for round in 0..200 {
+            let handles: Vec<_> = (0..5).map(|_| spawn(|| spawn(park))).collect();
+            let inner: Vec<_> = handles.into_iter().map(|it| it.join().unwrap()).collect();
+            assert_eq!(active_count(), 6, "round {round}");
+            inner.iter().for_each(|handle| handle.thread().unpark());
+            inner.into_iter().for_each(|handle| handle.join().unwrap());
+            assert_eq!(active_count(), 1, "round {round}");
+        }
+    });
+}
+
+/// Each one that is listed may end while it is.
+#[test]
+fn listing_while_many_end_harms_nobody() {
+    within_limit(|| {
+        let runtime = Arc::new(workers(4));
+        let over = Arc::new(AtomicBool::new(false));
+        let listers: Vec<_> = (0..2)
+            .map(|_| {
+                let over = Arc::clone(&over);
+                runtime.spawn(move || {
+                    while !over.load(Ordering::Relaxed) {
+                        drop(enumerate());
+                        yield_now();
+                    }
+                })
+            })
+            .collect();
+        let spawners: Vec<_> = (0..8)
+            .map(|_| {
+                runtime.spawn(|| {
+                    for _ in 0..2000 {
+                        let child = spawn(|| spawn(|| ()));
+                        child.join().unwrap().join().unwrap();
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..2000 {
+            drop(runtime.spawn(|| ()));
+        }
+        spawners.into_iter().for_each(|spawner| spawner.join().unwrap());
+        over.store(true, Ordering::Relaxed);
+        listers.into_iter().for_each(|lister| lister.join().unwrap());
+        until(|| runtime.spawn(active_count).join().unwrap() == 1);
+        assert_eq!(runtime.spawn(ids).join().unwrap().len(), 1);
     });
 }
 
@@ -65,67 +121,25 @@ fn an_os_thread_sees_those_of_the_global_runtime() {
 }
 
 #[test]
-fn a_worker_that_is_held_up_is_gone_without() {
+fn those_of_a_worker_that_is_held_up_are_listed_as_well() {
     within_limit(|| {
         let runtime = workers(2);
         let (started, starts) = mpsc::channel();
         let (release, released) = mpsc::channel::<()>();
         let hog = runtime.spawn(move || {
+            let behind: Vec<_> = (0..3).map(|_| spawn_local(park)).collect();
             started.send(()).unwrap();
             released.recv().unwrap();
+            kill_all(&behind);
+            behind.into_iter().for_each(|it| assert!(it.join().unwrap_err().is_killed()));
         });
         starts.recv().unwrap();
         let asker = runtime.spawn(|| (ids(), active_count(), current().id()));
         let (seen, count, own) = asker.join().unwrap();
-        assert_eq!((seen, count), (HashSet::from([own]), 2));
-
-        // One that is killed while it waits for the answer.
-        let (started, starts) = mpsc::channel();
-        let asker = runtime.spawn(move || {
-            started.send(()).unwrap();
-            loop {
-                enumerate();
-            }
-        });
-        starts.recv().unwrap();
-        assert!(asker.kill_and_wait(LIMIT));
+        assert_eq!((seen.len(), count), (5, 5));
+        assert!(seen.contains(&own) && seen.contains(&hog.id()));
         release.send(()).unwrap();
         hog.join().unwrap();
-        // What was asked in vain is answered to nobody, and the worker is there again.
-        let asker = runtime.spawn(|| (ids(), current().id()));
-        let (seen, own) = asker.join().unwrap();
-        assert_eq!(seen, HashSet::from([own]));
-    });
-}
-
-#[test]
-fn a_runtime_that_ends_keeps_nobody_waiting() {
-    within_limit(|| {
-        for round in 0..50 {
-            let runtime = workers(4);
-            let askers: Vec<_> = (0..8)
-                .map(|_| {
-                    runtime.spawn(|| {
-                        // The kill is swallowed a few times, so that some ask while workers end.
-                        for _ in 0..3 {
-                            let _ = std::panic::catch_unwind(|| {
-                                loop {
-                                    enumerate();
-                                    // Where the others have ended there is nobody to wait for.
-                                    yield_now();
-                                }
-                            });
-                        }
-                    })
-                })
-                .collect();
-            if round % 2 == 0 {
-                sleep(std::time::Duration::from_millis(1));
-            }
-            drop(runtime);
-            for asker in askers {
-                let _ = asker.join();
-            }
-        }
+        assert_eq!(runtime.spawn(active_count).join().unwrap(), 1);
     });
 }

@@ -1,0 +1,198 @@
+//! Which tasks have been scheduled and have not ended.
+//!
+//! A task has one place from the moment it is scheduled until it ends, whichever hub it comes to. So it can be listed at any
+//! time, without asking a hub: where one is held up, its tasks are listed as well.
+//!
+//! # The word of a place
+//! | word | meaning | goes on to |
+//! |---|---|---|
+//! | null | free, or about to be taken | a header, by who schedules the task |
+//! | a header | its task is alive | null, by who ends the task; with [`LOOKED_AT`], by who lists |
+//! | the same with [`LOOKED_AT`] | a reference is being taken: who ends the task waits | the header, by who lists |
+//!
+//! So while it is looked at, a task keeps the reference that whoever ends it holds.
+
+use super::header::Header;
+use super::task_ref::TaskRef;
+use parking_lot::Mutex;
+use std::cell::RefCell;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+
+/// In a word: a reference to the task is being taken.
+const LOOKED_AT: usize = 1;
+/// Places that are made together, at least.
+const FEW: usize = 64;
+/// And at most.
+const MANY: usize = 4096;
+
+/// Where one task is on the roll.
+#[derive(Debug)]
+pub(crate) struct Place {
+    word: AtomicPtr<Header>,
+    roll: &'static Roll,
+}
+
+/// The places of tasks that one hub has scheduled, or that came from outside. Never freed.
+#[derive(Debug, Default)]
+pub(crate) struct Roll {
+    /// Also keeps those that list out of each other's way.
+    blocks: Mutex<Vec<&'static [Place]>>,
+    /// Tasks that have come, without those that have gone by [`Entrance::leave`]. Written by whoever has the entrance.
+    came: AtomicUsize,
+    /// Tasks that have gone in other ways.
+    went: AtomicUsize,
+    /// The places of those.
+    returned: Mutex<Vec<&'static Place>>,
+    has_returned: AtomicBool,
+}
+
+/// The right to give places away; there is one for each [`Roll`].
+#[derive(Debug, Default)]
+pub(crate) struct Entrance(RefCell<Vec<&'static Place>>);
+
+/// A roll for those that have no entrance of their own.
+#[derive(Debug, Default)]
+pub(crate) struct OpenRoll {
+    roll: Roll,
+    entrance: Mutex<Entrance>,
+}
+
+impl Entrance {
+    /// Gives a task a place that nobody has scheduled yet.
+    #[inline]
+    pub(crate) fn enter(&self, roll: &'static Roll, task: &TaskRef) {
+        let free = self.0.borrow_mut().pop();
+        let place = free.unwrap_or_else(|| self.more(roll));
+        roll.came.store(roll.came.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        place.word.store(task.as_ptr().as_ptr(), Ordering::Release);
+        task.header().place.set(Some(place));
+    }
+
+    /// Takes the place of a task that ends, if it has one here.
+    #[inline]
+    pub(crate) fn leave(&self, roll: &'static Roll, task: &TaskRef) {
+        let place = task.header().place.get();
+        let Some(place) = place.filter(|place| ptr::eq(place.roll, roll)) else { return };
+        task.header().place.set(None);
+        place.clear(task);
+        roll.came.store(roll.came.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Relaxed);
+        self.0.borrow_mut().push(place);
+    }
+
+    #[cold]
+    fn more(&self, roll: &'static Roll) -> &'static Place {
+        let mut free = self.0.borrow_mut();
+        if roll.has_returned.swap(false, Ordering::Relaxed) {
+            free.append(&mut roll.returned.lock());
+        }
+        if free.is_empty() {
+            free.extend(roll.grow().iter().rev());
+        }
+        free.pop().unwrap_or_else(|| unreachable!("a block of places is not empty"))
+    }
+
+    /// Gives the entrance up: the next one has its free places.
+    pub(crate) fn close(&self, roll: &Roll) {
+        roll.returned.lock().append(&mut self.0.borrow_mut());
+        roll.has_returned.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Place {
+    /// Takes the task off. Its header is alive until this returns, and for as long as the caller has a reference.
+    #[inline]
+    fn clear(&self, task: &TaskRef) {
+        let header = task.as_ptr().as_ptr();
+        let exchange = || {
+            self.word.compare_exchange(header, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed)
+        };
+        if exchange().is_err() {
+            // Somebody is taking a reference, which is a few instructions; unless that was in the process that this one
+            // was forked from.
+            while !task.is_parents() && exchange().is_err() {
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    /// Its task, if it has one. Called by one thread at a time, see [`Roll::blocks`].
+    fn task(&self) -> Option<TaskRef> {
+        loop {
+            let header = self.word.load(Ordering::Relaxed);
+            let found = NonNull::new(header)?;
+            let looked_at = header.map_addr(|address| address | LOOKED_AT);
+            if self
+                .word
+                .compare_exchange(header, looked_at, Ordering::Acquire, Ordering::Relaxed)
+                .is_err()
+            {
+                // It has ended meanwhile.
+                continue;
+            }
+            // SAFETY: whoever ends the task holds a reference, and waits in `clear` before it gives that up.
+            let task = unsafe { TaskRef::share(found) };
+            self.word.store(header, Ordering::Release);
+            return Some(task);
+        }
+    }
+}
+
+impl Roll {
+    #[cold]
+    fn grow(&'static self) -> &'static [Place] {
+        let mut blocks = self.blocks.lock();
+        let count = blocks.last().map_or(FEW, |last| (last.len() * 2).min(MANY));
+        let place = || Place { word: AtomicPtr::new(ptr::null_mut()), roll: self };
+        let block: Box<[Place]> = (0..count).map(|_| place()).collect();
+        let block: &'static [Place] = Box::leak(block);
+        blocks.push(block);
+        block
+    }
+
+    /// How many tasks are on it.
+    pub(crate) fn count(&self) -> usize {
+        // In this order: whoever is seen to have gone is seen to have come.
+        let went = self.went.load(Ordering::Acquire);
+        self.came.load(Ordering::Acquire).wrapping_sub(went)
+    }
+
+    /// Adds the tasks that are on it.
+    pub(crate) fn list(&self, tasks: &mut Vec<TaskRef>) {
+        let blocks = self.blocks.lock();
+        tasks.extend(blocks.iter().flat_map(|block| block.iter()).filter_map(Place::task));
+    }
+}
+
+impl OpenRoll {
+    /// As [`Entrance::enter`].
+    pub(crate) fn enter(&'static self, task: &TaskRef) {
+        self.entrance.lock().enter(&self.roll, task);
+    }
+
+    pub(crate) fn roll(&self) -> &Roll {
+        &self.roll
+    }
+}
+
+impl TaskRef {
+    /// Takes a task that ends off the roll, if it is still there: whoever ends it has no entrance to that one.
+    #[inline]
+    pub(super) fn leave_roll(&self) {
+        #[cold]
+        fn leave(place: &'static Place, task: &TaskRef) {
+            task.header().place.set(None);
+            place.clear(task);
+            let roll = place.roll;
+            roll.returned.lock().push(place);
+            roll.has_returned.store(true, Ordering::Relaxed);
+            roll.went.fetch_add(1, Ordering::Release);
+        }
+        // In a forked child its locks may be held by a thread of the parent.
+        if let Some(place) = self.header().place.get()
+            && !self.is_parents()
+        {
+            leave(place, self);
+        }
+    }
+}
