@@ -96,11 +96,11 @@ fn for_each(
     let (work, permits) = (Arc::new(work), Arc::new(Semaphore::new(AT_ONCE)));
     let mut running = Vec::with_capacity(files.len());
     for (path, _) in files {
-        permits.acquire();
-        let (path, work, permits) = (path.clone(), Arc::clone(&work), Arc::clone(&permits));
+        let permit = permits.acquire_owned();
+        let (path, work) = (path.clone(), Arc::clone(&work));
         running.push(spawn(move || {
             let result = work(&path);
-            permits.release();
+            drop(permit);
             result.map_err(|error| {
                 io::Error::new(error.kind(), format!("{}: {error}", path.display()))
             })

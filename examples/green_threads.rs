@@ -68,7 +68,8 @@ fn later(printed: &Printed) {
     };
     let second = spawn_later(Duration::from_millis(500), say("later"));
     let first = spawn_later(Duration::from_millis(100), say("soon"));
-    let never = spawn_later(Duration::from_millis(200), say("never"));
+    let never = Builder::new().name("never".into());
+    let never = never.spawn_later(Duration::from_millis(200), say("never")).unwrap();
     never.kill();
     never.link_failure({
         let printed = Arc::clone(printed);
@@ -81,13 +82,10 @@ fn later(printed: &Printed) {
 fn who_is_there(printed: &Printed) {
     let names = || {
         let all = thread::enumerate();
-        let names: Vec<_> =
-            all.iter().map(|one| one.name().unwrap_or("unnamed").to_string()).collect();
+        let names: Vec<_> = all.iter().map(ToString::to_string).collect();
         format!("{} there: {}", thread::active_count(), names.join(" "))
     };
     let waits = Builder::new().name("waits".into()).spawn(thread::park).unwrap();
-    print(printed, names());
-    yield_now();
     print(printed, names());
     waits.thread().unpark();
     waits.join().unwrap();
@@ -124,7 +122,7 @@ fn main() {
     let own = Arc::clone(&printed);
     runtime.run(move || one_is_a_daemon(&own)).unwrap();
     let expected = "g1 0,g2 0,g1 1,g2 1,g1 2,g2 2,g1 3,g1 4,joined: [1, 4, 9, 16],ended: quick,ended: slow,\
-                    green thread '<unnamed>' was killed,soon,later,1 there: main,2 there: main waits,\
+                    green thread 'never' was killed,soon,later,2 there: main waits,\
                     123,456,main,end456";
     assert_eq!(printed.lock().unwrap().join(","), expected);
     println!("all as expected");

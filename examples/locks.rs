@@ -136,7 +136,7 @@ fn transfer_in_order() {
 /// A permit is a candy; there is room for two.
 fn candy_machine() {
     let (tray, log) = (BoundedSemaphore::new(2), Log::default());
-    let buy = || note(&log, if tray.try_acquire() { "buy ok" } else { "buy empty" });
+    let buy = || note(&log, if tray.try_acquire_raw() { "buy ok" } else { "buy empty" });
     let refill = || note(&log, if tray.release().is_ok() { "refill ok" } else { "refill full" });
     (0..3).for_each(|_| buy());
     (0..3).for_each(|_| refill());
@@ -234,7 +234,7 @@ fn five_workers() {
             let semaphore = Arc::clone(&semaphore);
             let (inside, most, done) = (Arc::clone(&inside), Arc::clone(&most), Arc::clone(&done));
             spawn(move || {
-                let _permit = semaphore.access();
+                let _permit = semaphore.acquire();
                 most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 sleep(Duration::from_millis(1));
                 inside.fetch_sub(1, Ordering::SeqCst);

@@ -18,13 +18,13 @@ fn scan(host: IpAddr, ports: RangeInclusive<u16>, patience: Duration) -> Vec<u16
     let (sender, receiver) = mpsc::channel();
     for port in ports {
         // Taken here, so that there are never more green threads than permits.
-        permits.acquire();
-        let (permits, sender) = (Arc::clone(&permits), sender.clone());
+        let permit = permits.acquire_owned();
+        let sender = sender.clone();
         spawn(move || {
             if TcpStream::connect_timeout(&SocketAddr::new(host, port), patience).is_ok() {
                 let _ = sender.send(port);
             }
-            permits.release();
+            drop(permit);
         });
     }
     drop(sender);

@@ -85,7 +85,7 @@ mod util;
 pub use runtime::{Runtime, RuntimeBuilder, Stragglers};
 pub use thread::{
     Builder, Elapsed, JoinError, JoinHandle, blocking, catch_unwind, current, join_all, kill_all,
-    run, scope, shield, sleep, spawn, timeout, yield_now,
+    run, scope, shield, sleep, spawn, timeout, try_join_all, yield_now,
 };
 
 /// The README's example is a test like the others.

@@ -308,12 +308,15 @@ pub(crate) fn suspend() {
 /// # Errors
 /// What the system said of the handler; memory stays guarded without it.
 pub(crate) fn install_overflow_report() -> std::io::Result<()> {
-    crate::stack::overflow::install(|_, top| {
+    crate::stack::overflow::install(|size, top| {
         let write = crate::sys::signal::write_stderr;
         write(b"\n");
         // SAFETY: the fault is in this stack's guard, so code on this OS thread is running on it: its coroutine.
         unsafe { Control::describe(top, &mut |piece| write(piece)) };
-        write(b" has overflowed its stack\n");
+        write(b" has overflowed its stack of ");
+        crate::util::decimal::write_decimal(size as u64, &mut |piece| write(piece));
+        write(b" bytes.\nWhat needs more is given it by `stack_size` of `greenthread::Builder`, or of `Runtime::builder()` for all of a \
+            runtime's; generators and greenlets by `with_stack_size`.\n");
     })
 }
 

@@ -19,7 +19,7 @@ pub struct Sending<'a, T>(Awaited<SendArm<'a, T>>);
 
 impl<'a, T> Receiving<'a, T> {
     pub(super) fn new(receiver: &'a impl RecvFrom<Item = T>) -> Self {
-        Self(Awaited::new(receiver.recv_arm()))
+        Self(Awaited::new(receiver.use_a_receiver_of_greenthread_sync()))
     }
 }
 
@@ -76,7 +76,7 @@ macro_rules! sender {
             /// assert_eq!(sum.join().unwrap(), 55);
             /// ```
             pub fn send_async(&self, item: T) -> Sending<'_, T> {
-                Sending(Awaited::new(self.send_arm(Some(item), None)))
+                Sending(Awaited::new(self.use_a_sender_of_greenthread_sync(Some(item), None)))
             }
         }
     )*};

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::join::Joining;
-use crate::runtime::task::Cause;
+use crate::runtime::task::{Cause, Who};
 use crate::thread::{Builder, JoinError, JoinHandle};
 use std::fmt;
 use std::pin::Pin;
@@ -67,7 +67,9 @@ where
             let Some(code) = code.take() else { panic!("polled after it was ready") };
             match Builder::new().spawn(code) {
                 Ok(handle) => self.0 = State::Running(handle.into_future().kill_on_drop()),
-                Err(error) => return Poll::Ready(Err(JoinError::new(Cause::Io(error), None))),
+                Err(error) => {
+                    return Poll::Ready(Err(JoinError::new(Cause::Io(error), Who::Unknown)));
+                }
             }
         }
         match &mut self.0 {

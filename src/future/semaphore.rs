@@ -20,6 +20,19 @@ impl Semaphore {
     /// As [`acquire`](Self::acquire), to be awaited, in the same queue as everybody. Does not suspend a green thread.
     ///
     /// Dropping the future gives a permit back that has been handed over by then.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::Semaphore;
+    ///
+    /// let seats = Semaphore::new(1);
+    /// greenthread::future::block_on(async {
+    ///     let seat = seats.acquire_async().await;
+    ///     assert_eq!(seats.available(), 0);
+    ///     drop(seat);
+    /// });
+    /// assert_eq!(seats.available(), 1);
+    /// ```
     pub fn acquire_async(&self) -> Acquiring<'_> {
         self.acquire_many_async(1)
     }
@@ -28,39 +41,20 @@ impl Semaphore {
     pub fn acquire_many_async(&self, count: usize) -> Acquiring<'_> {
         Acquiring { semaphore: self, wants: count, wait: None }
     }
-
-    /// As [`access`](Self::access), to be awaited; see [`acquire_async`](Self::acquire_async).
-    ///
-    /// # Examples
-    /// ```
-    /// use greenthread::sync::Semaphore;
-    ///
-    /// let seats = Semaphore::new(1);
-    /// greenthread::future::block_on(async {
-    ///     let seat = seats.access_async().await;
-    ///     assert_eq!(seats.available(), 0);
-    ///     drop(seat);
-    /// });
-    /// assert_eq!(seats.available(), 1);
-    /// ```
-    pub async fn access_async(&self) -> SemaphorePermit<'_> {
-        self.acquire_async().await;
-        self.permit()
-    }
 }
 
-impl Future for Acquiring<'_> {
-    type Output = ();
+impl<'a> Future for Acquiring<'a> {
+    type Output = SemaphorePermit<'a>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<SemaphorePermit<'a>> {
         let this = &mut *self;
         if this.wait.is_none() {
             if this.semaphore.raw.try_acquire(this.wants) {
-                return Poll::Ready(());
+                return Poll::Ready(this.semaphore.permit(this.wants));
             }
             let listener = Listener::new();
             let Some(key) = this.semaphore.raw.enter(this.wants, listener.waiter()) else {
-                return Poll::Ready(());
+                return Poll::Ready(this.semaphore.permit(this.wants));
             };
             this.wait = Some((listener, key));
         }
@@ -68,7 +62,7 @@ impl Future for Acquiring<'_> {
             ready!(listener.poll(context));
         }
         this.wait = None;
-        Poll::Ready(())
+        Poll::Ready(this.semaphore.permit(this.wants))
     }
 }
 

@@ -307,8 +307,8 @@ impl ChildHandle {
     }
 
     fn turn(&self, deadline: Option<Instant>) -> Option<SemaphorePermit<'_>> {
-        let Some(deadline) = deadline else { return Some(self.0.turn.access()) };
-        self.0.turn.access_timeout(deadline.saturating_duration_since(Instant::now()))
+        let Some(deadline) = deadline else { return Some(self.0.turn.acquire()) };
+        self.0.turn.acquire_timeout(deadline.saturating_duration_since(Instant::now()))
     }
 }
 

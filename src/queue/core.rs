@@ -6,7 +6,7 @@ use crate::runtime::dropping::drop_each;
 use crate::runtime::park::{self, Reason};
 use crate::sync::gate::{Gate, Waited};
 use parking_lot::{Mutex, MutexGuard};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -48,6 +48,10 @@ pub(super) struct Core<S> {
     room: Gate,
     idle: Gate,
 }
+
+// Items are moved, never changed in place.
+impl<S> UnwindSafe for Core<S> {}
+impl<S> RefUnwindSafe for Core<S> {}
 
 impl<S: Store + Default> Core<S> {
     pub(super) fn new(capacity: Option<usize>) -> Self {
@@ -244,15 +248,18 @@ impl<S: Store + Default> Core<S> {
     }
 
     pub(super) fn shutdown_now(&self) {
-        let dropped = {
+        let (dropped, left) = {
             let mut state = self.lock();
             state.shut_down = true;
-            state.unfinished = 0;
-            std::mem::take(&mut state.store)
+            // What has been taken is being worked on, and still to be done.
+            state.unfinished = state.unfinished.saturating_sub(state.store.count());
+            (std::mem::take(&mut state.store), state.unfinished)
         };
         self.items.notify_all();
         self.room.notify_all();
-        self.idle.notify_all();
+        if left == 0 {
+            self.idle.notify_all();
+        }
         drop_each(dropped.into_items().map(|item| || drop(item)));
     }
 

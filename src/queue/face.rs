@@ -102,8 +102,8 @@ macro_rules! face {
                 self.core.task_done()
             }
 
-            /// Waits until [`task_done`](Self::task_done) has been called for every item that was put, or the queue is
-            /// shut down now. Suspends a green thread, blocks an OS thread.
+            /// Waits until [`task_done`](Self::task_done) has been called for every item that was put, but for those that
+            /// [`shutdown_now`](Self::shutdown_now) has dropped. Suspends a green thread, blocks an OS thread.
             pub fn join(&self) {
                 self.core.join(None);
             }
@@ -128,7 +128,9 @@ macro_rules! face {
                 self.core.shutdown();
             }
 
-            /// As [`shutdown`](Self::shutdown), and drops what is left: `get` fails too, and [`join`](Self::join) returns.
+            /// As [`shutdown`](Self::shutdown), and drops what is left, which counts as done: `get` fails too.
+            /// [`join`](Self::join) waits on for the items that have been taken and are being worked on. (Python's
+            /// `shutdown(immediate=True)`.)
             pub fn shutdown_now(&self) {
                 self.core.shutdown_now();
             }

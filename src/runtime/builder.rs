@@ -1,7 +1,7 @@
 //! Settings of a runtime.
 #![forbid(unsafe_code)]
 
-use super::instance::Runtime;
+use super::instance::{self, Runtime};
 use crate::stack::StackSize;
 use std::io;
 
@@ -28,6 +28,12 @@ pub struct RuntimeBuilder {
     thread_name: String,
     #[cfg(feature = "watchdog")]
     watchdog: Option<std::time::Duration>,
+}
+
+impl Default for RuntimeBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl RuntimeBuilder {
@@ -71,6 +77,25 @@ impl RuntimeBuilder {
     pub fn watchdog(mut self, most: std::time::Duration) -> Self {
         self.watchdog = Some(most);
         self
+    }
+
+    /// Starts the global runtime, which otherwise starts by itself at the first [`spawn`](crate::spawn), with these settings
+    /// instead of its own. To be called early in `main`, as rayon's `ThreadPoolBuilder::build_global`.
+    ///
+    /// # Errors
+    /// `AlreadyExists` where it has started; otherwise as [`build`](Self::build).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{Runtime, spawn};
+    /// Runtime::builder().workers(1).thread_name("app").build_global()?;
+    /// let name = spawn(|| std::thread::current().name().map(str::to_string)).join().unwrap();
+    /// assert_eq!(name.as_deref(), Some("app-0"));
+    /// assert!(Runtime::builder().build_global().is_err(), "there is one");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn build_global(self) -> io::Result<()> {
+        instance::start_global(self)
     }
 
     fn checked_stack_size(&self) -> io::Result<StackSize> {

@@ -307,7 +307,7 @@ struct Name<'a>(&'a TaskRef);
 impl std::fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kind = if self.0.is_green() { "green thread" } else { "OS thread" };
-        write!(f, "{kind} '{}' ({})", self.0.name().unwrap_or("<unnamed>"), self.0.id())
+        write!(f, "{kind} '{}' ({})", self.0, self.0.id())
     }
 }
 

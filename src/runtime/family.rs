@@ -143,8 +143,7 @@ impl Family {
 
     fn names(&self) -> Vec<String> {
         let daemons = self.daemons.lock();
-        let name = |task: &TaskRef| task.name().unwrap_or("<unnamed>").to_string();
-        daemons.living.values().map(name).collect()
+        daemons.living.values().map(TaskRef::to_string).collect()
     }
 
     fn free(&'static self) {

@@ -24,6 +24,7 @@ use crate::sys::signal::AltStack;
 use crossbeam_deque::Worker;
 use parking_lot::Mutex;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -73,6 +74,7 @@ enum Flavour {
 /// its stack is leaked, its worker's OS thread sleeps for ever, and its name is printed;
 /// [`shutdown`](Self::shutdown) returns it instead. Dropped by one of its own green threads, it ends in the background. With
 /// `panic = "abort"` nothing can be unwound, and those that have begun are given up at once.
+#[doc(alias("executor", "pool", "scheduler", "hub"))]
 #[derive(Debug)]
 pub struct Runtime {
     scheduler: Arc<Scheduler>,
@@ -83,6 +85,10 @@ pub struct Runtime {
     #[cfg(feature = "watchdog")]
     _watchdog: Option<Watchdog>,
 }
+
+// A panic leaves nothing half changed behind.
+impl UnwindSafe for Runtime {}
+impl RefUnwindSafe for Runtime {}
 
 /// What the whole process needs once, before the first green thread.
 fn prepare_process() {
@@ -226,8 +232,7 @@ impl Runtime {
     {
         match &self.flavour {
             Flavour::Workers(_) => {
-                self.check_is_own()
-                    .map_err(|error| JoinError::new(Cause::Io(error), Some("main")))?;
+                self.check_is_own().map_err(|error| JoinError::new(Cause::Io(error), "main"))?;
                 let (family, joinable) = self.spawn_main(main, |task| self.push(task))?;
                 if let Err(names) = family.wait_and_free(GRACE)
                     && cfg!(panic = "unwind")
@@ -251,9 +256,8 @@ impl Runtime {
         F: FnOnce() -> T + 'static,
         T: 'static,
     {
-        self.check_is_own().map_err(|error| JoinError::new(Cause::Io(error), Some("main")))?;
-        let refuse =
-            |why: &str| Err(JoinError::new(Cause::Io(io::Error::other(why)), Some("main")));
+        self.check_is_own().map_err(|error| JoinError::new(Cause::Io(error), "main"))?;
+        let refuse = |why: &str| Err(JoinError::new(Cause::Io(io::Error::other(why)), "main"));
         let Flavour::CurrentThread { running, spoiled } = &self.flavour else {
             return refuse(
                 "run_local is for a current-thread runtime; this one has workers of its own",
@@ -283,7 +287,7 @@ impl Runtime {
         F: FnOnce() -> T + 'static,
         T: 'static,
     {
-        let io = |error| JoinError::new(Cause::Io(error), Some("main"));
+        let io = |error| JoinError::new(Cause::Io(error), "main");
         let _alt_stack = AltStack::ensure().map_err(io)?;
         panic_hook::install();
         let shared = self.scheduler.hubs()[0];
@@ -299,12 +303,8 @@ impl Runtime {
                 worker::run(&hub, || family.is_empty() || hub.watch.has_found());
                 if hub.is_parents() {
                     // What forked was `main`, and it has a value; or another, and its `main` is the parent's.
-                    let parents = || {
-                        JoinError::new(
-                            Cause::Io(process::belongs_to_parent("`main`")),
-                            Some("main"),
-                        )
-                    };
+                    let parents =
+                        || JoinError::new(Cause::Io(process::belongs_to_parent("`main`")), "main");
                     return joinable.take_result().unwrap_or_else(|| Err(parents()));
                 }
                 let deadlock = hub.watch.take_found();
@@ -316,7 +316,7 @@ impl Runtime {
                 }
                 family.free_if_over();
                 match deadlock {
-                    Some(report) => Err(JoinError::new(Cause::Deadlock(report), Some("main"))),
+                    Some(report) => Err(JoinError::new(Cause::Deadlock(report), "main")),
                     None => finished(joinable),
                 }
             })
@@ -333,7 +333,7 @@ impl Runtime {
         T: 'static,
     {
         let reservation = budget::reserve(self.stack_size)
-            .map_err(|error| JoinError::new(Cause::Io(error), Some("main")))?;
+            .map_err(|error| JoinError::new(Cause::Io(error), "main"))?;
         let family = Family::new();
         let heritage = current::with_hub(|hub| hub.current()?.with(TaskRef::heritage_of_main));
         let meta =
@@ -460,7 +460,7 @@ impl Runtime {
             }
         };
         if self.is_callers() {
-            let own = park::own_task().name().unwrap_or("<unnamed>").to_string();
+            let own = park::own_task().to_string();
             return Stragglers { given_up: vec![own], ..none };
         }
         let until = Instant::now().checked_add(grace);
@@ -523,7 +523,7 @@ fn report_given_up_daemons(names: &[String]) {
 }
 
 fn finished<T>(joinable: Joinable<T>) -> Result<T, JoinError> {
-    let missing = || JoinError::new(Cause::Killed, Some("main"));
+    let missing = || JoinError::new(Cause::Killed, "main");
     joinable.take_result().unwrap_or_else(|| Err(missing()))
 }
 
@@ -599,6 +599,24 @@ pub(crate) fn global() -> io::Result<&'static Runtime> {
     }
     let runtime = builder.build()?;
     Ok(global.runtime.get_or_init(|| runtime))
+}
+
+/// Starts the global runtime with settings of the user's.
+///
+/// # Errors
+/// That it has started, or what the system said.
+pub(super) fn start_global(builder: RuntimeBuilder) -> io::Result<()> {
+    let global = GLOBAL.get(Global::default);
+    let _one = global.starting.lock();
+    if global.runtime.get().is_some() {
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "the global runtime has started: build_global comes before the first spawn",
+        ));
+    }
+    let runtime = builder.build()?;
+    global.runtime.get_or_init(|| runtime);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -25,9 +25,8 @@ fn hook(info: &PanicHookInfo<'_>, previous: &(dyn Fn(&PanicHookInfo<'_>) + Sync 
     if let Some(started) = current::with_hub(|hub| hub.current()).flatten() {
         started.with(|task: &TaskRef| {
             task.note_panic();
-            let name = task.name().unwrap_or("<unnamed>");
             // `eprintln` would panic where standard error is a closed pipe, and a panic in here ends the process.
-            let _ = writeln!(io::stderr(), "green thread '{name}' ({}):", task.id());
+            let _ = writeln!(io::stderr(), "green thread '{task}' ({}):", task.id());
         });
     }
     previous(info);

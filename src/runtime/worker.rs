@@ -86,8 +86,7 @@ pub(crate) fn wind_down(hub: &Hub, give_up: impl Fn() -> bool) -> Vec<String> {
 
 /// The name of a task that is given up, and what it waited for.
 fn name_of(task: &TaskRef) -> String {
-    let name = task.name().unwrap_or("<unnamed>");
-    format!("'{name}' (last waited for {})", task.reason().text())
+    format!("'{task}' (last waited for {})", task.reason().text())
 }
 
 #[inline(always)]

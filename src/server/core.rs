@@ -419,7 +419,7 @@ impl<S: Source> Acceptor<S> {
         let mut backoff = Backoff::new();
         loop {
             if let Some(limit) = core.limits.get(self.at) {
-                limit.acquire();
+                limit.acquire_raw();
             }
             let item = loop {
                 match self.source.next() {

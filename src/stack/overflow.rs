@@ -10,8 +10,8 @@ use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-/// Writes what overflowed, given the stack's lowest and one-past-highest address; runs in signal context.
-pub(crate) type Describe = fn(limit: usize, top: usize);
+/// Writes what overflowed, given the stack's usable bytes and its one-past-highest address; runs in signal context.
+pub(crate) type Describe = fn(size: usize, top: usize);
 
 /// One arena as the handler sees it. Entries are never freed; those of unmapped arenas are used again.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ fn claims(address: usize) -> bool {
     if !describe.is_null() {
         // SAFETY: the only value ever stored is a `Describe`, and function pointers and data pointers are the same
         // size on the targets the crate builds for.
-        unsafe { std::mem::transmute::<*mut (), Describe>(describe)(limit, top) };
+        unsafe { std::mem::transmute::<*mut (), Describe>(describe)(top - limit - GUARD, top) };
     }
     true
 }

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 /// assert!(readers.into_iter().all(|reader| reader.join().unwrap() == 42));
 /// assert_eq!(result.set(43), Err(43));
 /// ```
+#[doc(alias("promise", "oneshot"))]
 #[derive(Debug)]
 pub struct AsyncResult<T> {
     value: OnceLock<T>,

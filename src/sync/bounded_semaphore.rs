@@ -1,10 +1,12 @@
 //! Permits that limit how many do something at once, and no more than that.
 #![forbid(unsafe_code)]
 
+use super::permit::permits;
 use super::raw_semaphore::RawSemaphore;
 use crate::sys::time::deadline_after;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A [`Semaphore`](super::Semaphore) that never has more permits than at first: giving back one that was not taken is an
@@ -13,7 +15,7 @@ use std::time::{Duration, Instant};
 /// # Examples
 /// ```
 /// let semaphore = greenthread::sync::BoundedSemaphore::new(1);
-/// semaphore.acquire();
+/// semaphore.acquire_raw();
 /// assert!(semaphore.release().is_ok());
 /// assert!(semaphore.release().is_err());
 /// assert_eq!(semaphore.available(), 1);
@@ -33,63 +35,6 @@ impl BoundedSemaphore {
         Self { raw: RawSemaphore::new(permits), bound: permits }
     }
 
-    /// Takes a permit, waiting for one if need be. Suspends a green thread, blocks an OS thread.
-    ///
-    /// Nothing gives it back by itself; see [`access`](Self::access) for that.
-    #[inline]
-    pub fn acquire(&self) {
-        self.raw.acquire(1, None);
-    }
-
-    /// Takes `count` permits at once. Those who came earlier are served first, even if they want more.
-    pub fn acquire_many(&self, count: usize) {
-        self.raw.acquire(count, None);
-    }
-
-    /// Takes a permit if one is free and nobody waits. Does not suspend.
-    #[inline]
-    #[must_use = "says whether there was a permit"]
-    pub fn try_acquire(&self) -> bool {
-        self.raw.try_acquire(1)
-    }
-
-    /// As [`acquire`](Self::acquire), for at most `timeout`; `false` if there was no permit in that time.
-    #[must_use = "says whether there was a permit"]
-    pub fn acquire_timeout(&self, timeout: Duration) -> bool {
-        self.raw.acquire(1, deadline_after(timeout))
-    }
-
-    /// As [`acquire_timeout`](Self::acquire_timeout), to a point in time.
-    #[must_use = "says whether there was a permit"]
-    pub fn acquire_deadline(&self, deadline: Instant) -> bool {
-        self.raw.acquire(1, Some(deadline))
-    }
-
-    /// Takes a permit that is given back when the guard is dropped. Suspends as [`acquire`](Self::acquire) does.
-    ///
-    /// # Examples
-    /// ```
-    /// let semaphore = greenthread::sync::BoundedSemaphore::new(1);
-    /// let permit = semaphore.access();
-    /// assert!(semaphore.try_access().is_none());
-    /// drop(permit);
-    /// assert_eq!(semaphore.available(), 1);
-    /// ```
-    pub fn access(&self) -> BoundedSemaphorePermit<'_> {
-        self.acquire();
-        BoundedSemaphorePermit { semaphore: self }
-    }
-
-    /// As [`access`](Self::access) if a permit is free and nobody waits. Does not suspend.
-    pub fn try_access(&self) -> Option<BoundedSemaphorePermit<'_>> {
-        self.try_acquire().then(|| BoundedSemaphorePermit { semaphore: self })
-    }
-
-    /// As [`access`](Self::access), for at most `timeout`.
-    pub fn access_timeout(&self, timeout: Duration) -> Option<BoundedSemaphorePermit<'_>> {
-        self.acquire_timeout(timeout).then(|| BoundedSemaphorePermit { semaphore: self })
-    }
-
     /// Gives a permit back. Does not suspend.
     ///
     /// # Errors
@@ -107,6 +52,11 @@ impl BoundedSemaphore {
         self.raw.release(count, self.bound).map_err(|()| ReleaseError(()))
     }
 
+    fn give_back(&self, count: usize) {
+        // An error says that somebody else gave it back: there is nothing left to do.
+        let _ = self.release_many(count);
+    }
+
     /// How many permits are free at this moment.
     pub fn available(&self) -> usize {
         self.raw.available()
@@ -118,29 +68,10 @@ impl BoundedSemaphore {
     }
 }
 
-/// A permit of a [`BoundedSemaphore`], given back when it is dropped.
-#[derive(Debug)]
-#[must_use = "the permit is given back at once if it is not kept"]
-pub struct BoundedSemaphorePermit<'a> {
-    semaphore: &'a BoundedSemaphore,
-}
-
-impl BoundedSemaphorePermit<'_> {
-    /// Keeps the permit taken: nothing gives it back but a later `release`.
-    pub fn forget(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for BoundedSemaphorePermit<'_> {
-    fn drop(&mut self) {
-        // An error says that somebody else gave it back: there is nothing left to do.
-        let _ = self.semaphore.release();
-    }
-}
+permits!(BoundedSemaphore, BoundedSemaphorePermit, OwnedBoundedSemaphorePermit);
 
 /// More permits were to be given back to a [`BoundedSemaphore`] than had been taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ReleaseError(());
 
 impl fmt::Display for ReleaseError {

@@ -7,6 +7,7 @@ use crate::sys::time::deadline_after;
 use parking_lot::Mutex;
 use std::error::Error;
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -37,6 +38,10 @@ pub struct CyclicBarrier {
     action: Option<Box<dyn Fn() + Send + Sync>>,
     state: Mutex<State>,
 }
+
+// An action that panics breaks it.
+impl UnwindSafe for CyclicBarrier {}
+impl RefUnwindSafe for CyclicBarrier {}
 
 struct State {
     broken: bool,

@@ -6,6 +6,7 @@ use crate::runtime::wait_list::{Key, WaitList};
 use crate::runtime::waker::put_off;
 use crate::sys::time::deadline_after;
 use parking_lot::Mutex;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,10 @@ struct Waiters {
     /// How often the flag was set.
     sets: u64,
 }
+
+// A panic leaves nothing half changed behind.
+impl UnwindSafe for Event {}
+impl RefUnwindSafe for Event {}
 
 impl Event {
     /// One that is not set.

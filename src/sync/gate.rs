@@ -16,6 +16,7 @@ use crate::runtime::task::{Blocker, Owner};
 use crate::runtime::wait_list::{Key, WaitList};
 use crate::runtime::waker::put_off;
 use crate::util::sync::{AtomicBool, Mutex, Ordering};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Instant;
 
 /// See the module's text.
@@ -46,6 +47,10 @@ pub(crate) enum Waited {
     /// [`park::raise_kill`].
     Killed,
 }
+
+// A panic leaves nothing half changed behind.
+impl UnwindSafe for Gate {}
+impl RefUnwindSafe for Gate {}
 
 impl Gate {
     pub(crate) const fn new() -> Self {

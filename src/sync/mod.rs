@@ -36,11 +36,13 @@ mod event;
 pub(crate) mod gate;
 mod latch;
 mod lazy_lock;
+mod mapped;
 pub mod mpmc;
 pub mod mpsc;
 mod mutex;
 mod once;
 mod patience;
+mod permit;
 mod poison;
 mod raw_mutex;
 mod raw_rwlock;
@@ -55,16 +57,19 @@ mod wait_group;
 
 pub use async_result::AsyncResult;
 pub use barrier::{Barrier, BarrierWaitResult};
-pub use bounded_semaphore::{BoundedSemaphore, BoundedSemaphorePermit, ReleaseError};
+pub use bounded_semaphore::{
+    BoundedSemaphore, BoundedSemaphorePermit, OwnedBoundedSemaphorePermit, ReleaseError,
+};
 pub use cell::{OnceLock, ReentrantMutex, ReentrantMutexGuard};
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use cyclic_barrier::{BrokenBarrierError, CyclicBarrier};
 pub use event::Event;
 pub use latch::Latch;
 pub use lazy_lock::LazyLock;
+pub use mapped::{MappedMutexGuard, MappedRwLockReadGuard, MappedRwLockWriteGuard};
 pub use mutex::{Mutex, MutexGuard};
 pub use once::{Once, OnceState};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
-pub use semaphore::{Semaphore, SemaphorePermit};
+pub use semaphore::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 pub use std::sync::{Arc, LockResult, PoisonError, TryLockError, TryLockResult, Weak, atomic};
-pub use wait_group::WaitGroup;
+pub use wait_group::{OwnedWaitGroupGuard, WaitGroup, WaitGroupGuard};

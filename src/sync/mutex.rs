@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::cell::{Lock, LockGuard};
-use super::poison::{Before, Poison};
+use super::poison::{Poison, Watch};
 use super::{LockResult, PoisonError, TryLockError, TryLockResult};
 use crate::sys::time::deadline_after;
 use std::fmt;
@@ -122,7 +122,7 @@ impl<T: ?Sized> Mutex<T> {
 
     #[inline(always)]
     fn guard<'a>(&'a self, inner: LockGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
-        self.poison.check(MutexGuard { poison: &self.poison, before: Before::now(), inner })
+        self.poison.check(MutexGuard { watch: Watch::new(&self.poison), inner })
     }
 
     /// Whether a panic has poisoned it.
@@ -180,18 +180,18 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
 /// ```
 #[must_use = "the mutex is unlocked at once if the guard is not kept"]
 pub struct MutexGuard<'a, T: ?Sized> {
-    poison: &'a Poison,
-    before: Before,
-    inner: LockGuard<'a, T>,
+    // In this order: the lock is held while it is poisoned.
+    pub(super) watch: Watch<'a>,
+    pub(super) inner: LockGuard<'a, T>,
 }
 
 impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// Unlocks, and gives what locks again.
     pub(super) fn unlock(self) -> impl FnOnce() -> LockResult<MutexGuard<'a, T>> {
-        let (poison, lock) = (self.poison, self.inner.lock());
+        let (poison, lock) = (self.watch.poison(), self.inner.lock());
         drop(self);
         move || match lock.lock(None) {
-            Some(inner) => poison.check(MutexGuard { poison, before: Before::now(), inner }),
+            Some(inner) => poison.check(MutexGuard { watch: Watch::new(poison), inner }),
             None => unreachable!("there is no deadline"),
         }
     }
@@ -210,13 +210,6 @@ impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut T {
         &mut self.inner
-    }
-}
-
-impl<T: ?Sized> Drop for MutexGuard<'_, T> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        self.poison.done(self.before);
     }
 }
 

@@ -32,6 +32,31 @@ impl Before {
     }
 }
 
+/// What a guard has besides its data: poisons the lock if a panic ends it. Before the lock is given back.
+#[derive(Debug)]
+pub(crate) struct Watch<'a> {
+    poison: &'a Poison,
+    before: Before,
+}
+
+impl<'a> Watch<'a> {
+    #[inline(always)]
+    pub(crate) fn new(poison: &'a Poison) -> Self {
+        Self { poison, before: Before::now() }
+    }
+
+    pub(crate) fn poison(&self) -> &'a Poison {
+        self.poison
+    }
+}
+
+impl Drop for Watch<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.poison.done(self.before);
+    }
+}
+
 impl Poison {
     pub(crate) const fn new() -> Self {
         Self(AtomicBool::new(false))
@@ -48,7 +73,7 @@ impl Poison {
 
     /// The guard that remembers `before` ends.
     #[inline(always)]
-    pub(crate) fn done(&self, before: Before) {
+    fn done(&self, before: Before) {
         if before.panicked_since() {
             self.0.store(true, Ordering::Relaxed);
         }

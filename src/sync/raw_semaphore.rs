@@ -9,6 +9,7 @@ use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::{Key, WaitList};
 use crate::runtime::waker::put_off;
 use crate::util::sync::{AtomicUsize, Mutex, Ordering};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Instant;
 
 const WAITERS: usize = 1;
@@ -28,6 +29,10 @@ pub(crate) struct RawSemaphore {
     state: AtomicUsize,
     list: Mutex<WaitList<Entry>>,
 }
+
+// A panic leaves nothing half changed behind.
+impl UnwindSafe for RawSemaphore {}
+impl RefUnwindSafe for RawSemaphore {}
 
 impl RawSemaphore {
     pub(crate) const fn new(permits: usize) -> Self {

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::cell::{ReadGuard, RwCell, WriteGuard};
-use super::poison::{Before, Poison};
+use super::poison::{Poison, Watch};
 use super::{LockResult, PoisonError, TryLockError, TryLockResult};
 use crate::sys::time::deadline_after;
 use std::fmt;
@@ -134,8 +134,7 @@ impl<T: ?Sized> RwLock<T> {
 
     #[inline]
     fn writer<'a>(&'a self, inner: WriteGuard<'a, T>) -> LockResult<RwLockWriteGuard<'a, T>> {
-        let before = Before::now();
-        self.poison.check(RwLockWriteGuard { poison: &self.poison, before, inner: Some(inner) })
+        self.poison.check(RwLockWriteGuard { watch: Watch::new(&self.poison), inner })
     }
 
     /// Whether a panic has poisoned it.
@@ -192,7 +191,7 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
 /// ```
 #[must_use = "the lock is given back at once if the guard is not kept"]
 pub struct RwLockReadGuard<'a, T: ?Sized> {
-    inner: ReadGuard<'a, T>,
+    pub(super) inner: ReadGuard<'a, T>,
 }
 
 impl<T: ?Sized> Deref for RwLockReadGuard<'_, T> {
@@ -223,10 +222,9 @@ impl<T: ?Sized + fmt::Display> fmt::Display for RwLockReadGuard<'_, T> {
 /// ```
 #[must_use = "the lock is given back at once if the guard is not kept"]
 pub struct RwLockWriteGuard<'a, T: ?Sized> {
-    poison: &'a Poison,
-    before: Before,
-    /// There until the guard ends or is downgraded.
-    inner: Option<WriteGuard<'a, T>>,
+    // In this order: the lock is held while it is poisoned.
+    pub(super) watch: Watch<'a>,
+    pub(super) inner: WriteGuard<'a, T>,
 }
 
 impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
@@ -242,11 +240,10 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// let reader = RwLockWriteGuard::downgrade(writer);
     /// assert_eq!((*reader, *lock.read().unwrap()), (1, 1));
     /// ```
-    pub fn downgrade(mut s: Self) -> RwLockReadGuard<'a, T> {
-        match s.inner.take() {
-            Some(inner) => RwLockReadGuard { inner: inner.downgrade() },
-            None => unreachable!("only the end of the guard takes it"),
-        }
+    pub fn downgrade(s: Self) -> RwLockReadGuard<'a, T> {
+        let Self { watch, inner } = s;
+        drop(watch);
+        RwLockReadGuard { inner: inner.downgrade() }
     }
 }
 
@@ -254,25 +251,13 @@ impl<T: ?Sized> Deref for RwLockWriteGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        match &self.inner {
-            Some(inner) => inner,
-            None => unreachable!("only the end of the guard takes it"),
-        }
+        &self.inner
     }
 }
 
 impl<T: ?Sized> DerefMut for RwLockWriteGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        match &mut self.inner {
-            Some(inner) => inner,
-            None => unreachable!("only the end of the guard takes it"),
-        }
-    }
-}
-
-impl<T: ?Sized> Drop for RwLockWriteGuard<'_, T> {
-    fn drop(&mut self) {
-        self.poison.done(self.before);
+        &mut self.inner
     }
 }
 

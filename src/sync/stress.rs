@@ -145,9 +145,9 @@ fn permits_and_locks() {
             let (semaphore, mutex, lock, bounded) = &used;
             let brief = random.brief();
             match random.below(9) {
-                0 => drop(semaphore.access_timeout(brief)),
+                0 => drop(semaphore.acquire_timeout(brief)),
                 1 => {
-                    let _permit = semaphore.access();
+                    let _permit = semaphore.acquire();
                     yield_now();
                 }
                 2 => drop(mutex.lock_timeout(brief)),
@@ -165,16 +165,19 @@ fn permits_and_locks() {
                     assert_eq!(*guard, before);
                 }
                 6 => drop(lock.read_timeout(brief)),
-                7 => drop(bounded.access_timeout(brief)),
-                _ if bounded.acquire_timeout(brief) => {
+                7 => drop(bounded.acquire_timeout(brief)),
+                _ if bounded.acquire_timeout(brief).map(|permit| permit.forget()).is_some() => {
                     bounded.release().expect("what was taken fits");
                 }
                 _ => {}
             }
         });
         assert_eq!((semaphore.available(), bounded.available()), (3, 3));
-        assert!(bounded.release().is_err() && bounded.acquire_timeout(Duration::ZERO));
-        assert!(semaphore.acquire_timeout(Duration::ZERO), "nobody is in the list any more");
+        assert!(bounded.release().is_err() && bounded.acquire_timeout(Duration::ZERO).is_some());
+        assert!(
+            semaphore.acquire_timeout(Duration::ZERO).is_some(),
+            "nobody is in the list any more"
+        );
         drop(mutex.lock_timeout(LONG).expect("free, and not poisoned"));
         drop(lock.write_timeout(LONG).expect("free, and not poisoned"));
     }
@@ -269,7 +272,10 @@ fn a_select_never_misses_what_moves_from_arm_to_arm() {
         let looker = runtime.spawn(move || {
             for round in 0..2_000 {
                 let patience = Duration::from_micros(round % 2);
-                let (mut from_a, mut from_b) = (a.recv_arm(), b.recv_arm());
+                let (mut from_a, mut from_b) = (
+                    a.use_a_receiver_of_greenthread_sync(),
+                    b.use_a_receiver_of_greenthread_sync(),
+                );
                 let won = select::wait(
                     &mut [(0, &mut from_a), (1, &mut from_b)],
                     Order::Fair,

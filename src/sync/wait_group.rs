@@ -4,6 +4,7 @@
 use super::gate::Gate;
 use crate::runtime::park::Reason;
 use crate::sys::time::deadline_after;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,13 +17,13 @@ use std::time::{Duration, Instant};
 /// use greenthread::sync::{Arc, WaitGroup};
 /// let group = Arc::new(WaitGroup::new());
 /// for _ in 0..10 {
-///     group.add(1);
-///     let group = Arc::clone(&group);
-///     greenthread::spawn(move || group.done());
+///     let guard = group.guard_owned();
+///     greenthread::spawn(move || drop(guard));
 /// }
 /// group.wait();
 /// assert_eq!(group.count(), 0);
 /// ```
+#[doc(alias("WaitGroup.Go"))]
 #[derive(Debug, Default)]
 pub struct WaitGroup {
     count: AtomicUsize,
@@ -58,6 +59,25 @@ impl WaitGroup {
         }
     }
 
+    /// Adds one thing to wait for, which is done when the guard is dropped: also where a panic or a kill does that. Does not
+    /// suspend.
+    ///
+    /// # Panics
+    /// If the count overflows.
+    pub fn guard(&self) -> WaitGroupGuard<'_> {
+        self.add(1);
+        WaitGroupGuard(self)
+    }
+
+    /// As [`guard`](Self::guard), with a guard that borrows nothing: a green thread that is spawned can take it along.
+    ///
+    /// # Panics
+    /// As `guard`.
+    pub fn guard_owned(self: &Arc<Self>) -> OwnedWaitGroupGuard {
+        self.add(1);
+        OwnedWaitGroupGuard(Arc::clone(self))
+    }
+
     /// How many are not done.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::SeqCst)
@@ -81,5 +101,27 @@ impl WaitGroup {
     fn wait_until(&self, deadline: Option<Instant>) -> bool {
         // Woken means that the count was zero once, even if it is not any more.
         self.count() == 0 || self.gate.wait(Reason::Event, deadline, || self.count() == 0)
+    }
+}
+
+/// One thing that a [`WaitGroup`] waits for; its end is that it is done.
+#[derive(Debug)]
+#[must_use = "it is done at once if the guard is not kept"]
+pub struct WaitGroupGuard<'a>(&'a WaitGroup);
+
+/// As [`WaitGroupGuard`], and keeps the group alive; made by [`WaitGroup::guard_owned`].
+#[derive(Debug)]
+#[must_use = "it is done at once if the guard is not kept"]
+pub struct OwnedWaitGroupGuard(Arc<WaitGroup>);
+
+impl Drop for WaitGroupGuard<'_> {
+    fn drop(&mut self) {
+        self.0.done();
+    }
+}
+
+impl Drop for OwnedWaitGroupGuard {
+    fn drop(&mut self) {
+        self.0.done();
     }
 }

@@ -30,6 +30,7 @@ use crate::runtime::blocking::{self, Kind};
 /// });
 /// assert_eq!((ticks.join().unwrap(), sum.join().unwrap()), (10, 500_000_500_000));
 /// ```
+#[doc(alias("spawn_blocking", "block_in_place", "to_thread", "run_in_executor"))]
 pub fn blocking<F, T>(body: F) -> T
 where
     F: FnOnce() -> T + Send + 'static,

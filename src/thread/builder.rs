@@ -78,6 +78,10 @@ impl Builder {
         self.settings.get_or_insert_default()
     }
 
+    pub(super) fn has_name(&self) -> bool {
+        self.settings.as_ref().is_some_and(|settings| settings.name.is_some())
+    }
+
     fn is_paused(&self) -> bool {
         self.settings.as_ref().is_some_and(|settings| settings.paused)
     }
@@ -317,7 +321,8 @@ impl Builder {
         let Some((default, lineage)) = here else {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,
-                "spawn_local on an OS thread that runs no green threads: only what is Send can start elsewhere",
+                "spawn_local on an OS thread that runs no green threads: call it inside `run`, `Runtime::run_local` or \
+                    another green thread, or, if all that it takes along is Send, use `spawn`",
             ));
         };
         let paused = self.is_paused();

@@ -79,6 +79,7 @@ pub(crate) fn pass_on(to: &TaskRef) {
 /// ```compile_fail,E0277
 /// static CELL: greenthread::thread::ContextVar<std::cell::Cell<u8>> = greenthread::thread::ContextVar::new();
 /// ```
+#[doc(alias("contextvars", "task_local"))]
 #[derive(Debug)]
 pub struct ContextVar<T> {
     key: LazyId,

@@ -5,7 +5,7 @@ use super::timeout::{Limited, new_limit_id, run_limited};
 use super::{Builder, JoinError, ScopedJoinHandle, current};
 use crate::runtime::park;
 use crate::runtime::task::{
-    Cause, EndedAsKilled, MayEnd, Scope, TaskRef, enter_scope, is_interruption,
+    Cause, EndedAsKilled, MayEnd, Scope, TaskRef, Who, enter_scope, is_interruption,
 };
 use parking_lot::Mutex;
 use std::error::Error;
@@ -143,6 +143,7 @@ impl<E> Clone for TaskGroup<'_, '_, E> {
 /// });
 /// assert_eq!(failed.unwrap_err().errors().len(), 1);
 /// ```
+#[doc(alias("nursery", "ErrGroup", "TaskGroup"))]
 pub fn group<'env, F, T, E>(body: F) -> Result<T, GroupError<E>>
 where
     F: for<'scope> FnOnce(&TaskGroup<'scope, 'env, E>) -> Result<T, E>,
@@ -168,7 +169,7 @@ where
     // What a task's body fails with is in `errors`, so these never began.
     errors.extend((0..not_run).map(|_| {
         let error = io::Error::new(io::ErrorKind::OutOfMemory, "no memory for its stack");
-        TaskError::Panicked(JoinError::new(Cause::Io(error), None))
+        TaskError::Panicked(JoinError::new(Cause::Io(error), Who::Unknown))
     }));
     match value {
         Some(value) if errors.is_empty() => Ok(value),
@@ -216,7 +217,7 @@ impl<'scope, 'env, E> TaskGroup<'scope, 'env, E> {
             }
             Err(payload) if is_interruption(&*payload) => resume_unwind(payload),
             Err(payload) => {
-                let error = JoinError::from_payload(payload, current().name());
+                let error = JoinError::from_payload(payload, current().task());
                 group.fail(TaskError::Panicked(error));
                 Err(EndedAsKilled)
             }

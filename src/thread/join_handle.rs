@@ -1,9 +1,9 @@
 //! The right to a green thread's result.
 #![forbid(unsafe_code)]
 
-use super::{JoinError, Thread, ThreadId};
+use super::{JoinError, Thread, ThreadId, ThreadState};
 use crate::runtime::park::{self, Parker, Reason, Wake};
-use crate::runtime::task::{Blocker, Cause, Joinable};
+use crate::runtime::task::{Blocker, Cause, Joinable, Who};
 use crate::sys::process;
 use crate::sys::time::deadline_after;
 use std::fmt;
@@ -40,9 +40,8 @@ pub(super) fn kill(thread: &Thread) {
     if thread.task().has_started() && !thread.task().is_done() {
         static ONCE: std::sync::Once = std::sync::Once::new();
         ONCE.call_once(|| {
-            let name = thread.name().unwrap_or("<unnamed>");
             crate::sys::report(format_args!(
-                "green thread '{name}' has been killed but goes on: with panic = \"abort\" nothing can be unwound"
+                "green thread '{thread}' has been killed but goes on: with panic = \"abort\" nothing can be unwound"
             ));
         });
     }
@@ -101,6 +100,7 @@ impl<T> JoinHandle<T> {
     ///
     /// With `panic = "abort"` nothing can be unwound: one that has begun goes on, which is said on standard error the first
     /// time.
+    #[doc(alias("cancel", "abort", "terminate"))]
     pub fn kill(&self) {
         kill(self.thread());
     }
@@ -166,15 +166,42 @@ impl<T> JoinHandle<T> {
             } else {
                 Cause::OwnJoin
             };
-            return Err(JoinError::new(cause, self.name()));
+            return Err(JoinError::new(cause, self.joinable.task()));
         }
-        let lost = || Err(JoinError::new(Cause::Killed, None));
+        let lost = || Err(JoinError::new(Cause::Killed, Who::Unknown));
         self.joinable.take_result().unwrap_or_else(lost)
     }
 
     /// Whether the green thread has ended: then [`join`](Self::join) does not wait.
     pub fn is_finished(&self) -> bool {
         self.joinable.task().is_done()
+    }
+
+    /// How far the green thread has come, and how it ended: the result stays where it is. Does not suspend. As gevent's
+    /// `ready` and `successful`.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{spawn, thread::{self, ThreadState}};
+    /// let handle = spawn(|| 1);
+    /// thread::wait([&handle], 1);
+    /// assert_eq!(handle.state(), ThreadState::Returned);
+    /// assert!(format!("{handle:?}").contains("Returned"));
+    /// assert_eq!(handle.result().unwrap().as_ref().unwrap(), &1);
+    /// assert_eq!(handle.join().unwrap(), 1);
+    /// ```
+    #[doc(alias("successful", "ready", "is_alive"))]
+    pub fn state(&self) -> ThreadState {
+        self.thread().state()
+    }
+
+    /// What [`join`](Self::join) will return, once the green thread has ended. Does not suspend.
+    #[doc(alias("value", "exception"))]
+    pub fn result(&self) -> Option<&Result<T, JoinError>>
+    where
+        T: Sync,
+    {
+        self.joinable.result()
     }
 
     /// The green thread itself: its name and id.
@@ -253,6 +280,7 @@ impl<T: 'static> JoinHandle<T> {
 
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinHandle").field("thread", self.thread()).finish_non_exhaustive()
+        let mut out = f.debug_struct("JoinHandle");
+        out.field("thread", self.thread()).field("state", &self.state()).finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
 //! Green threads that stay on the OS thread that spawned them.
 #![forbid(unsafe_code)]
 
-use super::{Builder, JoinError, JoinHandle, Thread, ThreadId};
+use super::{Builder, JoinError, JoinHandle, Thread, ThreadId, ThreadState};
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -24,6 +24,7 @@ use std::time::Duration;
 ///     assert_eq!(shared.get(), 2);
 /// });
 /// ```
+#[doc(alias("LocalSet"))]
 pub fn spawn_local<F, T>(body: F) -> LocalJoinHandle<T>
 where
     F: FnOnce() -> T + 'static,
@@ -91,6 +92,11 @@ impl<T> LocalJoinHandle<T> {
         self.handle.is_finished()
     }
 
+    /// As [`JoinHandle::state`].
+    pub fn state(&self) -> ThreadState {
+        self.handle.state()
+    }
+
     /// As [`JoinHandle::thread`].
     pub fn thread(&self) -> &Thread {
         self.handle.thread()
@@ -148,6 +154,7 @@ impl<T: 'static> LocalJoinHandle<T> {
 
 impl<T> fmt::Debug for LocalJoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalJoinHandle").field("thread", self.thread()).finish_non_exhaustive()
+        let mut out = f.debug_struct("LocalJoinHandle");
+        out.field("thread", self.thread()).field("state", &self.state()).finish_non_exhaustive()
     }
 }

@@ -18,6 +18,7 @@ mod later;
 mod local;
 mod local_join_handle;
 mod park;
+mod runnable;
 mod scope;
 mod sleep;
 mod spawn;
@@ -43,6 +44,7 @@ pub use local::{AccessError, LocalKey};
 pub use local_join_handle::{LocalJoinHandle, spawn_local};
 use park::park_until;
 pub use park::{park, park_timeout};
+pub use runnable::Runnable;
 pub use scope::{ScopedJoinHandle, ScopedLocalJoinHandle, scope};
 pub use sleep::{sleep, sleep_until, yield_now};
 pub use spawn::{run, spawn};
@@ -51,13 +53,13 @@ pub use timer::Timer;
 pub use uncaught::{set_uncaught_hook, take_uncaught_hook};
 pub use unwind::catch_unwind;
 pub use wait::{
-    AsCompleted, Handle, Join, as_completed, as_completed_timeout, join_all, kill_all, wait,
-    wait_timeout,
+    AsCompleted, Handle, Join, ReturnWhen, as_completed, as_completed_timeout, join_all, kill_all,
+    try_join_all, wait, wait_timeout,
 };
 
 pub use std::thread::{available_parallelism, panicking};
 
-pub use crate::runtime::task::{JoinError, Scope, Thread, ThreadId};
+pub use crate::runtime::task::{JoinError, Scope, Thread, ThreadId, ThreadState};
 
 /// What joining a green thread gives, as [`std::thread::Result`]; the error tells more than std's, and
 /// [turns into it](JoinError#impl-From<JoinError>-for-Box<dyn+Any+Send>).

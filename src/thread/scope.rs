@@ -1,7 +1,7 @@
 //! Green threads that borrow from their spawner.
 #![forbid(unsafe_code)]
 
-use super::{Builder, JoinError, JoinHandle, Thread};
+use super::{Builder, JoinError, JoinHandle, Thread, ThreadState};
 use crate::runtime::task::{Scope, enter_scope};
 use std::fmt;
 use std::marker::PhantomData;
@@ -149,6 +149,11 @@ impl<T> ScopedJoinHandle<'_, T> {
         self.handle.is_finished()
     }
 
+    /// As [`JoinHandle::state`].
+    pub fn state(&self) -> ThreadState {
+        self.handle.state()
+    }
+
     /// As [`JoinHandle::thread`].
     pub fn thread(&self) -> &Thread {
         self.handle.thread()
@@ -157,7 +162,8 @@ impl<T> ScopedJoinHandle<'_, T> {
 
 impl<T> fmt::Debug for ScopedJoinHandle<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScopedJoinHandle").field("thread", self.thread()).finish_non_exhaustive()
+        let mut out = f.debug_struct("ScopedJoinHandle");
+        out.field("thread", self.thread()).field("state", &self.state()).finish_non_exhaustive()
     }
 }
 
@@ -195,6 +201,11 @@ impl<T> ScopedLocalJoinHandle<'_, T> {
         self.handle.is_finished()
     }
 
+    /// As [`JoinHandle::state`].
+    pub fn state(&self) -> ThreadState {
+        self.handle.state()
+    }
+
     /// As [`JoinHandle::thread`].
     pub fn thread(&self) -> &Thread {
         self.handle.thread()
@@ -204,6 +215,6 @@ impl<T> ScopedLocalJoinHandle<'_, T> {
 impl<T> fmt::Debug for ScopedLocalJoinHandle<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("ScopedLocalJoinHandle");
-        debug.field("thread", self.thread()).finish_non_exhaustive()
+        debug.field("thread", self.thread()).field("state", &self.state()).finish_non_exhaustive()
     }
 }

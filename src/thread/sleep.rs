@@ -47,6 +47,7 @@ fn wait(deadline: Option<Instant>) {
 /// Lets every other ready green thread of the worker run first, as [`std::thread::yield_now`]; on a plain OS thread
 /// yields that.
 #[inline(always)]
+#[doc(alias("Gosched", "gosched"))]
 pub fn yield_now() {
     park::yield_now();
 }

@@ -27,6 +27,7 @@ use std::panic::resume_unwind;
 /// let shared = std::rc::Rc::new(1);
 /// greenthread::spawn(move || println!("{shared}"));
 /// ```
+#[doc(alias("goroutine", "go", "task", "create_task", "fiber", "coroutine"))]
 #[inline]
 pub fn spawn<F, T>(body: F) -> JoinHandle<T>
 where

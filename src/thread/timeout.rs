@@ -69,6 +69,7 @@ impl From<Elapsed> for std::io::Error {
 /// let slow = greenthread::timeout(Duration::from_millis(1), || greenthread::sleep(Duration::from_secs(60)));
 /// assert!(slow.is_err());
 /// ```
+#[doc(alias("wait_for", "with_timeout", "fail_after"))]
 pub fn timeout<F, T>(duration: Duration, body: F) -> Result<T, Elapsed>
 where
     F: FnOnce() -> T,

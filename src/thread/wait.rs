@@ -123,6 +123,11 @@ impl<H: Handle> Watched<H> {
 
     /// The next one that has ended. `None` where none is left, or the deadline came first.
     fn next(&mut self, deadline: Option<Instant>) -> Option<H> {
+        self.next_numbered(deadline).map(|(_, handle)| handle)
+    }
+
+    /// With its place among the different ones that were given.
+    fn next_numbered(&mut self, deadline: Option<Instant>) -> Option<(usize, H)> {
         if self.left == 0 {
             return None;
         }
@@ -135,7 +140,7 @@ impl<H: Handle> Watched<H> {
             if let Some(handle) = self.handles[number].take() {
                 self.left -= 1;
                 handle.thread().task().settle();
-                return Some(handle);
+                return Some((number, handle));
             }
         }
     }
@@ -159,8 +164,45 @@ impl<H: Handle> Drop for Watched<H> {
     }
 }
 
-/// Waits until `count` of the green threads have ended, or all where there are fewer; returns the handles of those and the
-/// others. As gevent's `wait` and the `wait` of Python's `concurrent.futures`. Suspends a green thread, blocks an OS
+/// What a [`wait`] waits for. As `return_when` of Python's `concurrent.futures.wait`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReturnWhen {
+    /// That one has ended.
+    #[doc(alias = "FIRST_COMPLETED")]
+    FirstCompleted,
+    /// That one has panicked, or could not run; or that all have ended. A kill does not count, as Python's cancelling does not.
+    #[doc(alias = "FIRST_EXCEPTION")]
+    FirstFailed,
+    /// That all have ended.
+    #[default]
+    #[doc(alias = "ALL_COMPLETED")]
+    AllCompleted,
+    /// That so many have ended, or all where there are fewer.
+    Count(usize),
+}
+
+impl From<usize> for ReturnWhen {
+    fn from(count: usize) -> Self {
+        Self::Count(count)
+    }
+}
+
+impl ReturnWhen {
+    fn is_reached<H: Handle>(self, done: &[H]) -> bool {
+        match self {
+            Self::FirstCompleted => !done.is_empty(),
+            Self::FirstFailed => {
+                done.last().is_some_and(|handle| handle.thread().task().ended_badly())
+            }
+            Self::AllCompleted => false,
+            Self::Count(count) => done.len() >= count,
+        }
+    }
+}
+
+/// Waits until so many of the green threads have ended, given as a number or a [`ReturnWhen`]; returns the handles of those
+/// that have and the others. As gevent's `wait` and the `wait` of Python's `concurrent.futures`. Suspends a green thread, blocks an OS
 /// thread.
 ///
 /// The first list is in the order in which they ended; those that had ended before the call come first, in the order
@@ -183,30 +225,44 @@ impl<H: Handle> Drop for Watched<H> {
 /// let (done, _) = wait(rest, usize::MAX);
 /// assert_eq!(done.len(), 1);
 /// ```
+/// Until something goes wrong:
+/// ```
+/// use greenthread::{sleep, spawn, thread::{ReturnWhen, kill_all, wait}};
+/// use std::time::Duration;
+/// let fine = spawn(|| ());
+/// let bad = spawn(|| panic!("no luck"));
+/// let slow = spawn(|| sleep(Duration::from_secs(1000)));
+/// let (done, rest) = wait([fine, bad, slow], ReturnWhen::FirstFailed);
+/// assert!(done.into_iter().any(|handle| handle.join().is_err()));
+/// kill_all(rest);
+/// ```
 #[track_caller]
-pub fn wait<H: Handle>(handles: impl IntoIterator<Item = H>, count: usize) -> (Vec<H>, Vec<H>) {
-    wait_until(handles, count, None)
+pub fn wait<H: Handle>(
+    handles: impl IntoIterator<Item = H>,
+    when: impl Into<ReturnWhen>,
+) -> (Vec<H>, Vec<H>) {
+    wait_until(handles, when.into(), None)
 }
 
 /// Like [`wait`], for at most `timeout`: then the first list has what is ready by then.
 #[track_caller]
 pub fn wait_timeout<H: Handle>(
     handles: impl IntoIterator<Item = H>,
-    count: usize,
+    when: impl Into<ReturnWhen>,
     timeout: Duration,
 ) -> (Vec<H>, Vec<H>) {
-    wait_until(handles, count, deadline_after(timeout))
+    wait_until(handles, when.into(), deadline_after(timeout))
 }
 
 #[track_caller]
 fn wait_until<H: Handle>(
     handles: impl IntoIterator<Item = H>,
-    count: usize,
+    when: ReturnWhen,
     deadline: Option<Instant>,
 ) -> (Vec<H>, Vec<H>) {
     let mut watched = Watched::new(handles);
     let mut done = Vec::new();
-    while done.len() < count {
+    while !when.is_reached(&done) {
         match watched.next(deadline) {
             Some(handle) => done.push(handle),
             None => break,
@@ -225,10 +281,46 @@ fn wait_until<H: Handle>(
 /// let values: Result<Vec<_>, _> = join_all(handles).into_iter().collect();
 /// assert_eq!(values.unwrap(), [10, 20, 30]);
 /// ```
+#[doc(alias("joinall", "gather"))]
 pub fn join_all<H: Join>(handles: impl IntoIterator<Item = H>) -> Vec<Result<H::Value, JoinError>> {
-    // All of them exist before the first is waited for.
+    // All of them exist, and have been started, before the first is waited for: it may need any of them.
     let handles: Vec<H> = handles.into_iter().collect();
+    handles.iter().for_each(|handle| super::join_handle::start(handle.thread()));
     handles.into_iter().map(Join::join).collect()
+}
+
+/// As [`join_all`], but stops waiting at the first green thread that ends without a value, in time: the others go on, and their
+/// handles are dropped. As Python's `asyncio.gather` and the `try_join_all` of futures. To end the others as well:
+/// [`group`](crate::thread::group). Suspends a green thread, blocks an OS thread.
+///
+/// # Errors
+/// That of the first that has no value.
+///
+/// # Panics
+/// If the caller is among them.
+///
+/// # Examples
+/// ```
+/// use greenthread::{spawn, thread::{park, try_join_all}};
+/// let handles = (1..=3).map(|i| spawn(move || i * 10));
+/// assert_eq!(try_join_all(handles).unwrap(), [10, 20, 30]);
+/// // The first of these never ends, and is not waited for.
+/// let error = try_join_all([spawn(park), spawn(|| panic!("no luck"))]).unwrap_err();
+/// assert!(error.is_panic());
+/// ```
+#[doc(alias = "gather")]
+#[track_caller]
+pub fn try_join_all<H: Join>(
+    handles: impl IntoIterator<Item = H>,
+) -> Result<Vec<H::Value>, JoinError> {
+    let handles: Vec<H> = handles.into_iter().collect();
+    let mut values: Vec<Option<H::Value>> = handles.iter().map(|_| None).collect();
+    let mut watched = Watched::new(handles);
+    while let Some((number, handle)) = watched.next_numbered(None) {
+        values[number] = Some(handle.join()?);
+    }
+    // A handle is not given twice: it is not a reference.
+    Ok(values.into_iter().flatten().collect())
 }
 
 /// Kills all of the green threads, as [`JoinHandle::kill`]; as gevent's `killall`. Does not suspend: [`wait`] or
@@ -241,6 +333,7 @@ pub fn join_all<H: Join>(handles: impl IntoIterator<Item = H>) -> Vec<Result<H::
 /// thread::kill_all(&handles);
 /// assert!(thread::join_all(handles).iter().all(|result| result.as_ref().unwrap_err().is_killed()));
 /// ```
+#[doc(alias("killall"))]
 pub fn kill_all<H: Handle>(handles: impl IntoIterator<Item = H>) {
     for handle in handles {
         super::join_handle::kill(handle.thread());

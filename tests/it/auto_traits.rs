@@ -217,7 +217,44 @@ fn of_files_and_pipes() {
     let mut differences = Differences::default();
     same!(differences: greenthread::fs, std::fs: File OpenOptions ReadDir DirEntry);
     same!(differences: greenthread::io, std::io: PipeReader PipeWriter Stdin Stdout Stderr);
+    same_with!(differences: greenthread::thread, std::thread: LocalKey<T>);
     differences.none();
+}
+
+/// std has no such types; those of its own that are shared alike may be used over a `catch_unwind`.
+#[test]
+fn of_what_std_has_not() {
+    use greenthread::{queue, sync, thread};
+    macro_rules! has_all {
+        ($($type:ty)*) => {$(
+            assert_eq!(
+                traits_of!($type).map(|(_, has)| has), [true; 5], "{}: {:?}", stringify!($type), traits_of!($type)
+            );
+        )*};
+    }
+    has_all!(
+        sync::Semaphore sync::BoundedSemaphore sync::Event sync::WaitGroup sync::Latch sync::CyclicBarrier
+        sync::SemaphorePermit<'static> sync::OwnedSemaphorePermit sync::BoundedSemaphorePermit<'static>
+        sync::OwnedBoundedSemaphorePermit sync::WaitGroupGuard<'static> sync::OwnedWaitGroupGuard
+        sync::AsyncResult<u8> sync::ReentrantMutex<u8>
+        queue::Queue<u8> queue::LifoQueue<u8> queue::PriorityQueue<u8>
+        thread::ThreadId thread::ThreadState thread::Deadline greenthread::Runtime greenthread::RuntimeBuilder
+    );
+}
+
+/// As those of the whole: they stay on their thread, and are shared as the data is.
+#[test]
+fn of_guards_of_a_part() {
+    use greenthread::sync::{MappedMutexGuard, MappedRwLockReadGuard, MappedRwLockWriteGuard};
+    macro_rules! as_the_data {
+        ($($guard:ident)*) => {$(
+            let shared = traits_of!($guard<'static, u8>).map(|(_, has)| has);
+            assert_eq!(shared[..3], [false, true, true], "{}", stringify!($guard));
+            let unshared = traits_of!($guard<'static, Cell<u8>>).map(|(_, has)| has);
+            assert_eq!(unshared[..3], [false, false, true], "{}", stringify!($guard));
+        )*};
+    }
+    as_the_data!(MappedMutexGuard MappedRwLockReadGuard MappedRwLockWriteGuard);
 }
 
 /// What the tests above rest on.

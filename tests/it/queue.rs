@@ -140,7 +140,11 @@ fn shutdown_drains_and_shutdown_now_does_not() {
         })
         .collect();
     queue.shutdown_now();
+    assert_eq!(queue.unfinished(), 1, "one is being worked on");
+    assert!(!joiner.is_finished() && !queue.join_timeout(SHORT));
+    queue.task_done().unwrap();
     joiner.join().unwrap();
+    assert!(queue.task_done().is_err());
     drop(taken);
     assert_eq!(Arc::strong_count(&item), 1, "what was left is dropped");
     assert_eq!(queue.try_get().unwrap_err(), TryGetError::ShutDown);

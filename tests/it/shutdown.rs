@@ -551,7 +551,7 @@ fn shut_down_by_one_of_its_own() {
         let (give, take) = mpsc::channel::<Runtime>();
         let own = runtime.spawn(move || {
             let stragglers = take.recv().unwrap().shutdown(LIMIT).unwrap_err();
-            assert_eq!(stragglers.given_up(), ["<unnamed>"]);
+            assert_eq!(stragglers.given_up(), [greenthread::current().to_string()]);
         });
         give.send(runtime).unwrap();
         own.join().unwrap();

@@ -43,7 +43,7 @@ impl Shared {
         assert_eq!(Arc::strong_count(&self.item), 1);
         // All of them serve on.
         for _ in 0..2 * PERMITS {
-            drop(self.permits.access_timeout(LONG).unwrap());
+            drop(self.permits.acquire_timeout(LONG).unwrap());
             self.sender.send(Arc::clone(&self.item)).unwrap();
             drop(self.receiver.recv().unwrap());
         }
@@ -79,16 +79,16 @@ pub(crate) fn storm(random: &mut Random, shared: &Shared) {
                 *guard += 1;
             }
             5 => {
-                let permit = shared.permits.access();
+                let permit = shared.permits.acquire();
                 sleep(pause);
                 drop(permit);
             }
             6 => drop(timeout(pause, || {
-                let _permit = shared.permits.access();
+                let _permit = shared.permits.acquire();
                 sleep(2 * pause);
             })),
             7 => {
-                let one_at_least = shared.permits.access_timeout(pause);
+                let one_at_least = shared.permits.acquire_timeout(pause);
                 yield_now();
                 drop(one_at_least);
             }
@@ -122,7 +122,7 @@ pub(crate) fn in_destructors(random: &mut Random, shared: &Arc<Shared>) {
         shield(|| match kind {
             0 => sleep(pause),
             1 => *other.mutex.lock().unwrap() += 1,
-            2 => drop(other.permits.access()),
+            2 => drop(other.permits.acquire()),
             _ => {
                 let child = spawn(move || {
                     let _alive = alive();

@@ -59,6 +59,15 @@ pub(crate) fn drop_quietly<T>(value: T) {
     }
 }
 
+/// Runs a body. std's short backtraces end at a function of this name: what is below it is not the user's.
+#[inline(never)]
+fn __rust_begin_short_backtrace<T>(body: impl Body<T>) -> Result<T, EndedAsKilled> {
+    let result = body.run();
+    // Or the call would be the last thing here, and leave no frame.
+    std::hint::black_box(());
+    result
+}
+
 /// Calls the links of a task in their order; a panic of one does not keep the others from being called.
 ///
 /// # Safety
@@ -86,7 +95,7 @@ fn is_uncaught(task: &TaskRef, error: &JoinError) -> bool {
 
 #[cold]
 fn link_panicked(task: &TaskRef, payload: Box<dyn Any + Send>) {
-    let error = JoinError::from_payload(payload, task.name());
+    let error = JoinError::from_payload(payload, task);
     uncaught::tell(&Thread::new(task.clone()), error);
 }
 
@@ -124,18 +133,17 @@ impl<F: Body<T>, T> Task<F, T> {
             // wait there.
             task.forget_kill();
             drop_quietly(body);
-            Err(JoinError::new(Cause::Killed, shared.name()))
+            Err(JoinError::new(Cause::Killed, shared))
         } else {
-            match catch_unwind(AssertUnwindSafe(|| body.run())) {
+            match catch_unwind(AssertUnwindSafe(|| __rust_begin_short_backtrace(body))) {
                 Ok(Ok(value)) => Ok(value),
-                Ok(Err(EndedAsKilled)) => Err(JoinError::new(Cause::Killed, shared.name())),
-                Err(payload) => {
-                    let error = JoinError::from_payload(payload, shared.name());
-                    shared.note_failure(&error);
-                    Err(error)
-                }
+                Ok(Err(EndedAsKilled)) => Err(JoinError::new(Cause::Killed, shared)),
+                Err(payload) => Err(JoinError::from_payload(payload, shared)),
             }
         };
+        if let Err(error) = &result {
+            shared.note_error(error);
+        }
         // SAFETY: this is the hub's thread, and the result is not published yet.
         unsafe { Self::hand_over(&task, result) };
     }
@@ -184,7 +192,7 @@ impl<F: Body<T>, T> Task<F, T> {
         drop_quietly(body);
         // SAFETY: borrowed from the caller's reference, and never dropped.
         let task = std::mem::ManuallyDrop::new(unsafe { TaskRef::adopt(header) });
-        task.header().note_failure(&error);
+        task.header().note_error(&error);
         // SAFETY: as above, the stage is ours.
         unsafe { Self::hand_over(&task, Err(error)) };
     }
@@ -310,6 +318,18 @@ impl<T: 'static> Joinable<T> {
             Err(payload) if is_interruption(&*payload) => resume_unwind(payload),
             Err(payload) => link_panicked(task, payload),
         }
+    }
+}
+
+impl<T: Sync> Joinable<T> {
+    /// The result, once the task is done.
+    pub(crate) fn result(&self) -> Option<&Result<T, JoinError>> {
+        if !self.task().is_done() {
+            return None;
+        }
+        // SAFETY: the task is done, so its result is there. Only a `Joinable` is spent for it, and this one is borrowed; where
+        // other threads borrow it too, `T` is `Sync`, as its errors are.
+        Some(unsafe { &*self.task().result().cast::<Result<T, JoinError>>() })
     }
 }
 

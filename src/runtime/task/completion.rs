@@ -3,10 +3,13 @@
 use super::cell::drop_quietly;
 use super::context::Context;
 use super::error::{Cause, JoinError};
-use super::flags::{FAILED, KILLED, LEAKED, LINKED, RESULT, SCOPED, VALUES};
+use super::flags::{
+    ENDED_BY_KILL, FAILED, KILLED, LEAKED, LINKED, NOT_RUN, PANICKED, RESULT, SCOPED, VALUES,
+};
 use super::interrupt::INTERRUPTIONS;
 use super::link::Link;
 use super::task_ref::TaskRef;
+use super::thread::ThreadState;
 use crate::runtime::finished::Finished;
 use crate::runtime::park::Waiter;
 use crate::stack::budget::Reservation;
@@ -98,6 +101,24 @@ impl TaskRef {
     /// Whether the task, which is done, was given up: its frames, and what they borrow, must stay for ever.
     pub(crate) fn is_leaked(&self) -> bool {
         self.header().flags.load(Ordering::Relaxed) & LEAKED != 0
+    }
+
+    /// How far it has come.
+    pub(crate) fn state(&self) -> ThreadState {
+        if !self.is_done() {
+            return if self.is_paused() { ThreadState::Paused } else { ThreadState::Alive };
+        }
+        match self.header().flags.load(Ordering::Relaxed) {
+            flags if flags & PANICKED != 0 => ThreadState::Panicked,
+            flags if flags & NOT_RUN != 0 => ThreadState::NotRun,
+            flags if flags & ENDED_BY_KILL != 0 => ThreadState::Killed,
+            _ => ThreadState::Returned,
+        }
+    }
+
+    /// Whether it panicked or could not run.
+    pub(crate) fn ended_badly(&self) -> bool {
+        matches!(self.state(), ThreadState::Panicked | ThreadState::NotRun)
     }
 
     /// Whether the task, which is done, panicked or could not run, and nobody has been told.
@@ -199,7 +220,7 @@ impl TaskRef {
     /// Ends a task that has not started and never will: its body is dropped here and now.
     pub(crate) fn abandon(self, cause: Cause) {
         drop_quietly(self.take_inherited());
-        let error = JoinError::new(cause, self.name());
+        let error = JoinError::new(cause, &self);
         // SAFETY: the caller owns the only reference that could ever start the task, so `run` is not called.
         unsafe { (self.header().vtable.abandon)(self.as_ptr(), error) };
         self.complete();
@@ -223,7 +244,7 @@ impl TaskRef {
         // If the body has left a result, that is the handle's.
         if !self.header().has_result() {
             drop_quietly(self.take_inherited());
-            let error = JoinError::new(Cause::Killed, self.name());
+            let error = JoinError::new(Cause::Killed, self);
             // SAFETY: the body has begun and never goes on, so it neither touches its stage again nor publishes a result.
             unsafe { (self.header().vtable.abandon)(self.as_ptr(), error) };
         }

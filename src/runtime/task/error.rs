@@ -1,8 +1,10 @@
 //! Why a green thread has no value to give.
 #![forbid(unsafe_code)]
 
+use super::header::Header;
 use super::payload::Payload;
 use super::raised::Raised;
+use super::task_ref::TaskRef;
 use std::any::Any;
 use std::fmt;
 use std::io;
@@ -49,18 +51,55 @@ pub struct JoinError(Box<Inner>);
 /// Behind a pointer, since errors are rare and every task has room for one.
 struct Inner {
     cause: Cause,
-    name: Option<Box<str>>,
+    who: Who,
+}
+
+/// A thread as reports name it.
+pub(crate) enum Who {
+    Named(Box<str>),
+    /// Its id.
+    Unnamed(u64),
+    /// Not known any more.
+    Unknown,
+}
+
+impl From<&str> for Who {
+    fn from(name: &str) -> Self {
+        Self::Named(name.into())
+    }
+}
+
+impl From<&TaskRef> for Who {
+    fn from(task: &TaskRef) -> Self {
+        task.header().into()
+    }
+}
+
+impl From<&Header> for Who {
+    fn from(header: &Header) -> Self {
+        header.name().map_or_else(|| Self::Unnamed(header.id()), Self::from)
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => f.write_str(name),
+            Self::Unnamed(id) => write!(f, "green-{id}"),
+            Self::Unknown => f.write_str("<unnamed>"),
+        }
+    }
 }
 
 impl JoinError {
-    pub(crate) fn new(cause: Cause, name: Option<&str>) -> Self {
-        Self(Box::new(Inner { cause, name: name.map(Into::into) }))
+    pub(crate) fn new(cause: Cause, who: impl Into<Who>) -> Self {
+        Self(Box::new(Inner { cause, who: who.into() }))
     }
 
-    pub(crate) fn from_payload(payload: Box<dyn Any + Send>, name: Option<&str>) -> Self {
+    pub(crate) fn from_payload(payload: Box<dyn Any + Send>, who: impl Into<Who>) -> Self {
         let cause =
             if payload.is::<Kill>() { Cause::Killed } else { Cause::Panic(Payload::new(payload)) };
-        Self::new(cause, name)
+        Self::new(cause, who)
     }
 
     /// Whether the green thread panicked.
@@ -143,8 +182,8 @@ impl JoinError {
     /// # Errors
     /// The error itself, if the payload is no `T`.
     pub fn downcast<T: Any>(self) -> Result<Box<T>, Self> {
-        let name = self.0.name;
-        let back = |cause| Err(Self(Box::new(Inner { cause, name })));
+        let who = self.0.who;
+        let back = |cause| Err(Self(Box::new(Inner { cause, who })));
         match self.0.cause {
             Cause::Panic(payload) => match payload.into_inner().downcast() {
                 Ok(payload) => Ok(payload),
@@ -157,7 +196,7 @@ impl JoinError {
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.0.name.as_deref().unwrap_or("<unnamed>");
+        let name = &self.0.who;
         match &self.0.cause {
             Cause::Panic(payload) => {
                 write!(f, "green thread '{name}' panicked: {}", payload.text())
@@ -174,16 +213,23 @@ impl fmt::Display for JoinError {
     }
 }
 
+/// The kind, and who it was: what `unwrap` prints is to be read by people.
 impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cause: &dyn fmt::Debug = match &self.0.cause {
-            Cause::Panic(payload) => &format!("Panic({:?})", payload.text()),
-            Cause::Killed => &"Killed",
-            Cause::OwnJoin => &"OwnJoin",
-            Cause::Deadlock(report) => &format!("Deadlock({report:?})"),
-            Cause::Io(error) => error,
+        let (kind, details): (_, Option<(_, &dyn fmt::Debug)>) = match &self.0.cause {
+            Cause::Panic(payload) => ("Panicked", Some(("message", &payload.text()))),
+            Cause::Killed => ("Killed", None),
+            Cause::OwnJoin => ("OwnJoin", None),
+            Cause::Io(error) => ("NotRun", Some(("error", error))),
+            // Many lines, which a string's own form would put into one.
+            Cause::Deadlock(report) => return write!(f, "JoinError::Deadlock:\n{report}"),
         };
-        f.debug_struct("JoinError").field("cause", cause).field("name", &self.0.name).finish()
+        let mut out = f.debug_struct(&format!("JoinError::{kind}"));
+        out.field("thread", &format_args!("{}", self.0.who));
+        if let Some((name, value)) = details {
+            out.field(name, value);
+        }
+        out.finish()
     }
 }
 

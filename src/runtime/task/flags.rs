@@ -34,6 +34,10 @@ pub(super) const PAUSED: u32 = 1 << 14;
 pub(super) const OVER: u32 = 1 << 15;
 /// The body has ended and its links are called: a kill was for the body. Set under the lock.
 pub(super) const LINKING: u32 = 1 << 16;
+/// How it ended where it has no value: it panicked, or could not run, or was killed.
+pub(super) const PANICKED: u32 = 1 << 17;
+pub(super) const NOT_RUN: u32 = 1 << 18;
+pub(super) const ENDED_BY_KILL: u32 = 1 << 19;
 
 #[cfg(test)]
 #[test]
@@ -41,6 +45,7 @@ fn each_flag_has_a_bit_of_its_own() {
     let all = [
         KILLED, RESULT, DETACHED, PERMIT, LIMITED, SHIELDED, RAISED, FAILED, LEAKED, CUT_SHORT,
         VALUES, LINKED, SCOPED, PAUSED, OVER, LINKING,
+        PANICKED, NOT_RUN, ENDED_BY_KILL,
     ];
     assert_eq!(all.iter().sum::<u32>().count_ones() as usize, all.len());
 }

@@ -19,8 +19,8 @@
 //! | `generation`, `meta`, `reservation`, `vtable` | nobody after creation | everybody |
 
 use super::context::Context;
-use super::error::JoinError;
-use super::flags::{DETACHED, FAILED, LINKED, RESULT};
+use super::error::{Cause, JoinError};
+use super::flags::{DETACHED, ENDED_BY_KILL, FAILED, LINKED, NOT_RUN, PANICKED, RESULT};
 use super::inbox::Woken;
 use super::interrupt::Limit;
 use super::link::Link;
@@ -37,7 +37,8 @@ use crate::runtime::park::{Reason, Waiter};
 use crate::runtime::paused::Paused;
 use crate::stack::budget::Reservation;
 use crate::sys::process;
-use crate::util::lazy_id::LazyId;
+use crate::util::decimal::write_decimal;
+use crate::util::lazy_id::{Ids, LazyId};
 use crate::util::sync::AtomicU64;
 use crate::util::sync::Mutex;
 use std::cell::Cell;
@@ -190,6 +191,23 @@ impl Header {
         self.control.load(Ordering::Relaxed).addr()
     }
 
+    /// The id, given out when it is first asked for.
+    pub(super) fn id(&self) -> u64 {
+        static IDS: Ids = Ids::new();
+        self.id.get(&IDS) as u64
+    }
+
+    /// Writes its name, or one made of its id; allocates nothing.
+    pub(super) fn write_name(&self, out: &mut dyn FnMut(&[u8])) {
+        match self.name() {
+            Some(name) => out(name.as_bytes()),
+            None => {
+                out(b"green-");
+                write_decimal(self.id(), out);
+            }
+        }
+    }
+
     pub(super) fn name(&self) -> Option<&str> {
         self.meta.as_ref()?.name.as_deref()
     }
@@ -220,11 +238,14 @@ impl Header {
         self.flags.load(Ordering::Acquire) & RESULT != 0
     }
 
-    /// Remembers an error that is not a kill. Before the task is done.
-    pub(super) fn note_failure(&self, error: &JoinError) {
-        if !error.is_killed() {
-            self.flags.fetch_or(FAILED, Ordering::Relaxed);
-        }
+    /// Remembers why there is no value. Before the task is done.
+    pub(super) fn note_error(&self, error: &JoinError) {
+        let flags = match error.cause() {
+            Cause::Panic(_) => PANICKED | FAILED,
+            Cause::Killed => ENDED_BY_KILL,
+            Cause::Io(_) | Cause::OwnJoin | Cause::Deadlock(_) => NOT_RUN | FAILED,
+        };
+        self.flags.fetch_or(flags, Ordering::Relaxed);
     }
 
     /// Says that nobody will come for the result. `true` if it is there already: then the caller drops it.

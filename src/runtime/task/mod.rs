@@ -40,7 +40,7 @@ pub(crate) use body::{Body, EndedAsKilled, MayEnd};
 pub(crate) use cell::{Joinable, drop_quietly, new_task};
 pub(crate) use context::Context;
 pub use error::JoinError;
-pub(crate) use error::{Cause, Expired, is_interruption};
+pub(crate) use error::{Cause, Expired, Who, is_interruption};
 pub(crate) use inbox::{Inbox, Woken};
 pub(crate) use interrupt::{Interruption, Limit, any_interruption};
 pub(crate) use meta::{Heritage, Meta};
@@ -52,6 +52,6 @@ pub use scope::Scope;
 pub(crate) use scope::enter_scope;
 pub(crate) use started::{Sleeper, Started};
 pub(crate) use task_ref::TaskRef;
-pub use thread::{Thread, ThreadId};
+pub use thread::{Thread, ThreadId, ThreadState};
 #[cfg(feature = "watchdog")]
 pub(crate) use watched::Watched;

@@ -146,9 +146,8 @@ struct Ended {
 
 /// What a leaked task's frames borrow, or threads that borrow from those frames use, must never go away.
 fn stay_for_ever(task: &TaskRef) -> ! {
-    let name = task.name().unwrap_or("<unnamed>");
     report(format_args!(
-        "green thread '{name}' was given up inside a scope; the scope never ends, as its frames may still be borrowed from"
+        "green thread '{task}' was given up inside a scope; the scope never ends, as its frames may still be borrowed from"
     ));
     loop {
         let _ = Parker::uninterruptible().park(Reason::Join, None);

@@ -17,7 +17,7 @@ fn describe(owner: *const (), out: &mut dyn FnMut(&[u8])) {
     // SAFETY: the owner word of a green thread's control block is its header, alive while it runs.
     let header = unsafe { &*owner.cast::<Header>() };
     out(b"green thread '");
-    out(header.name().unwrap_or("<unnamed>").as_bytes());
+    header.write_name(out);
     out(b"'");
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn start_to_end(
     stack: Stack,
     cause: Cause,
 ) -> Started {
-    let error = JoinError::new(cause, task.name());
+    let error = JoinError::new(cause, &task);
     // SAFETY: it is called once, in the task's own coroutine; nobody else runs or abandons a started task.
     start_on(task, hub, stack, move |task| unsafe { task.end_unrun(error) })
 }

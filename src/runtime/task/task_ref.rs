@@ -11,7 +11,6 @@ use crate::runtime::hub::HubShared;
 use crate::runtime::park::{Reason, Waiter};
 use crate::runtime::paused::Paused;
 use crate::sys::process;
-use crate::util::lazy_id::Ids;
 use std::fmt;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -47,6 +46,17 @@ impl Drop for TaskRef {
 impl fmt::Debug for TaskRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Task").field("id", &self.id()).field("name", &self.name()).finish()
+    }
+}
+
+/// Its name, or one made of its id.
+impl fmt::Display for TaskRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None if self.is_green() => write!(f, "green-{}", self.id()),
+            None => write!(f, "thread-{}", self.id()),
+        }
     }
 }
 
@@ -94,8 +104,7 @@ impl TaskRef {
 
     /// The id, given out when it is first asked for.
     pub(crate) fn id(&self) -> u64 {
-        static IDS: Ids = Ids::new();
-        self.header().id.get(&IDS) as u64
+        self.header().id()
     }
 
     pub(crate) fn name(&self) -> Option<&str> {

@@ -14,6 +14,31 @@ pub struct Thread(TaskRef);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ThreadId(NonZeroU64);
 
+/// How far a green thread has come, and how it ended; see [`JoinHandle::state`](crate::JoinHandle::state).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ThreadState {
+    /// It was made by [`Builder::start_paused`](crate::Builder::start_paused) and has not been started.
+    Paused,
+    /// It has not ended. It may not have begun either.
+    Alive,
+    /// It returned a value.
+    Returned,
+    /// It panicked.
+    Panicked,
+    /// It was killed, by its runtime's end for example.
+    Killed,
+    /// It could not run: there was no memory for its stack, for example.
+    NotRun,
+}
+
+impl ThreadState {
+    /// Whether it has ended, in whatever way.
+    pub fn is_finished(self) -> bool {
+        !matches!(self, Self::Paused | Self::Alive)
+    }
+}
+
 impl UnwindSafe for Thread {}
 impl RefUnwindSafe for Thread {}
 
@@ -38,7 +63,7 @@ impl Thread {
         ThreadId(NonZeroU64::new(self.0.id()).expect("numbers begin at one"))
     }
 
-    /// Its name, if it has one.
+    /// Its name, if it was given one, as std's. Its [`Display`](Thread#impl-Display-for-Thread) always is a name.
     pub fn name(&self) -> Option<&str> {
         self.0.name()
     }
@@ -60,6 +85,11 @@ impl Thread {
         labels.iter().map(|(key, value)| (&**key, &**value))
     }
 
+    /// How far it has come, and how it ended; of an OS thread, that it is alive.
+    pub fn state(&self) -> ThreadState {
+        self.0.state()
+    }
+
     /// Whether it is a daemon: [`run`](crate::run) does not wait for it, see
     /// [`Builder::daemon`](crate::Builder::daemon).
     pub fn is_daemon(&self) -> bool {
@@ -69,6 +99,20 @@ impl Thread {
     /// Whether it is a green thread, rather than an OS thread.
     pub fn is_green(&self) -> bool {
         self.0.is_green()
+    }
+}
+
+/// Its name; where it has none, one made of its [`id`](Thread::id), such as `green-17`, by which reports call it too.
+///
+/// # Examples
+/// ```
+/// let unnamed = greenthread::spawn(|| greenthread::current().to_string());
+/// assert_eq!(unnamed.thread().to_string(), format!("green-{}", unnamed.id()));
+/// assert_eq!(unnamed.thread().to_string(), unnamed.join().unwrap());
+/// ```
+impl fmt::Display for Thread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

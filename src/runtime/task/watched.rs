@@ -57,7 +57,7 @@ impl Watched {
         let running = watched.running.load(Ordering::Relaxed);
         // SAFETY: alive, see the field; the hub's thread is interrupted and cannot end it.
         let header = unsafe { running.as_ref() }?;
-        name(header.name().unwrap_or("<unnamed>").as_bytes());
+        header.write_name(name);
         // Only the address is used: the stack may just have been given back.
         let top = header.control_address();
         Some(top - NEAR_TOP..top)

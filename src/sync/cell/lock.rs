@@ -5,11 +5,14 @@
 //! | free | whoever has the `Lock` by value or by `&mut` |
 //! | held | the owner of the one `LockGuard`, as it may the data itself |
 
+use super::mapped::PartGuard;
 use crate::sync::raw_mutex::RawMutex;
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::ptr::NonNull;
 use std::time::Instant;
 
 pub(crate) struct Lock<T: ?Sized> {
@@ -64,6 +67,21 @@ unsafe impl<T: ?Sized + Sync> Sync for LockGuard<'_, T> {}
 impl<'a, T: ?Sized> LockGuard<'a, T> {
     pub(crate) fn lock(&self) -> &'a Lock<T> {
         self.lock
+    }
+
+    /// Goes on to a part of the data. `f` says what goes along as well; where it finds none, the guard comes back.
+    pub(crate) fn project<U: ?Sized, A, B>(
+        mut self,
+        f: impl FnOnce(&mut T) -> Result<(&mut U, A), B>,
+    ) -> Result<(PartGuard<'a, RawMutex, U>, A), (Self, B)> {
+        match f(&mut self).map(|(part, along)| (NonNull::from(part), along)) {
+            Ok((part, along)) => {
+                let lock = ManuallyDrop::new(self).lock;
+                // SAFETY: the right is passed on, as `self` does not end it; what `f` returns lives within the data, or for ever.
+                Ok((unsafe { PartGuard::new(&lock.raw, part) }, along))
+            }
+            Err(along) => Err((self, along)),
+        }
     }
 }
 

@@ -4,11 +4,13 @@
 //! except through a guard that the state machine granted.
 
 mod lock;
+mod mapped;
 mod once_lock;
 mod reentrant;
 mod rw;
 
 pub(crate) use lock::{Lock, LockGuard};
+pub(crate) use mapped::PartGuard;
 pub use once_lock::OnceLock;
 pub use reentrant::{ReentrantMutex, ReentrantMutexGuard};
 pub(crate) use rw::{ReadGuard, RwCell, WriteGuard};

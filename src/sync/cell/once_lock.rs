@@ -86,14 +86,29 @@ impl<T> OnceLock<T> {
     /// # Panics
     /// If `f` does. `f` must not use the same `OnceLock`: that waits for ever.
     pub fn get_or_init(&self, f: impl FnOnce() -> T) -> &T {
-        match self.get_or_try(|| Ok::<T, Infallible>(f())) {
+        match self.get_or_try_init(|| Ok::<T, Infallible>(f())) {
             Ok(value) => value,
             Err(never) => match never {},
         }
     }
 
-    /// As [`get_or_init`](Self::get_or_init) with an `f` that may fail: then there is still no value.
-    pub(crate) fn get_or_try<E>(&self, f: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
+    /// As [`get_or_init`](Self::get_or_init) with an `f` that may fail: then there is still no value, and the next one makes it.
+    /// As once_cell's, and std's (which is nightly).
+    ///
+    /// # Errors
+    /// That of `f`.
+    ///
+    /// # Panics
+    /// As `get_or_init`.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::OnceLock;
+    /// let port: OnceLock<u16> = OnceLock::new();
+    /// assert!(port.get_or_try_init(|| "none".parse()).is_err());
+    /// assert_eq!(port.get_or_try_init(|| "80".parse()), Ok(&80));
+    /// ```
+    pub fn get_or_try_init<E>(&self, f: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
         if let Some(value) = self.get() {
             return Ok(value);
         }

@@ -13,6 +13,7 @@ use std::cell::{Cell, UnsafeCell};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,10 @@ fn me() -> u64 {
     let green = current::with_hub(|hub| hub.current().map(|own| own.with(TaskRef::id)));
     green.flatten().unwrap_or_else(|| park::os_thread().id())
 }
+
+// As of std's `ReentrantLock`, which is nightly: the data is seen by `&T` only, and not poisoned.
+impl<T: ?Sized + UnwindSafe> UnwindSafe for ReentrantMutex<T> {}
+impl<T: ?Sized + RefUnwindSafe> RefUnwindSafe for ReentrantMutex<T> {}
 
 impl<T> ReentrantMutex<T> {
     /// A free mutex around `value`.

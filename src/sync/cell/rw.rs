@@ -6,6 +6,7 @@
 //! | read | the owners of `ReadGuard`s, by `&T` |
 //! | written | the owner of the one `WriteGuard`, as it may the data itself |
 
+use super::mapped::PartGuard;
 use crate::sync::raw_rwlock::RawRwLock;
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
@@ -83,6 +84,18 @@ impl<'a, T: ?Sized> ReadGuard<'a, T> {
         let data = unsafe { NonNull::new_unchecked(cell.data.get()) };
         Self { raw: &cell.raw, data }
     }
+
+    /// Goes on to a part of the data. Where `f` finds none, the guard comes back.
+    pub(crate) fn project<U: ?Sized>(
+        self,
+        f: impl FnOnce(&T) -> Option<&U>,
+    ) -> Result<ReadGuard<'a, U>, Self> {
+        match f(&self).map(NonNull::from) {
+            // The right to read is passed on, as `self` does not end it; what `f` returns lives within the data, or for ever.
+            Some(data) => Ok(ReadGuard { raw: ManuallyDrop::new(self).raw, data }),
+            None => Err(self),
+        }
+    }
 }
 
 impl<T: ?Sized> Deref for ReadGuard<'_, T> {
@@ -118,6 +131,21 @@ impl<'a, T: ?Sized> WriteGuard<'a, T> {
         let cell = ManuallyDrop::new(self).cell;
         cell.raw.downgrade();
         ReadGuard::new(cell)
+    }
+
+    /// Goes on to a part of the data. `f` says what goes along as well; where it finds none, the guard comes back.
+    pub(crate) fn project<U: ?Sized, A, B>(
+        mut self,
+        f: impl FnOnce(&mut T) -> Result<(&mut U, A), B>,
+    ) -> Result<(PartGuard<'a, RawRwLock, U>, A), (Self, B)> {
+        match f(&mut self).map(|(part, along)| (NonNull::from(part), along)) {
+            Ok((part, along)) => {
+                let cell = ManuallyDrop::new(self).cell;
+                // SAFETY: the right is passed on, as `self` does not end it; what `f` returns lives within the data, or for ever.
+                Ok((unsafe { PartGuard::new(&cell.raw, part) }, along))
+            }
+            Err(along) => Err((self, along)),
+        }
     }
 }
 

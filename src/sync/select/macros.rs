@@ -22,6 +22,12 @@
 /// The default arm is taken only if at one moment, the same for all of them, no other arm was ready; so is the one of
 /// `default(duration)` (Go).
 ///
+/// A receiver or sender of std's or another library's will not do, as its wait blocks the OS thread:
+/// ```compile_fail,E0599
+/// let (_sender, receiver) = std::sync::mpsc::channel::<u8>();
+/// greenthread::select! { recv(receiver) -> _ => {} } // no method named `use_a_receiver_of_greenthread_sync`
+/// ```
+///
 /// All arms have the same type, which is that of the whole. Suspends a green thread, blocks an OS thread.
 ///
 /// # Examples
@@ -106,14 +112,14 @@ macro_rules! __select {
     };
     (@arm [$($done:tt)*] $default:tt $n:tt recv ($receiver:expr $(,)?) ($result:pat) ($body:expr) $($rest:tt)*) => {
         $crate::__select!(@arms
-            [$($done)* { arm, $n, (&$receiver).recv_arm(), $result, $body }]
+            [$($done)* { arm, $n, (&$receiver).use_a_receiver_of_greenthread_sync(), $result, $body }]
             $default ($n + 1) $($rest)*)
     };
     (@arm [$($done:tt)*] $default:tt $n:tt send ($sender:expr, $item:expr $(,)?) ($result:pat) ($body:expr) $($rest:tt)*) => {
         $crate::__select!(@arms
             [$($done)* {
                 arm, $n,
-                (&$sender).send_arm(::std::option::Option::Some($item), ::std::option::Option::None),
+                (&$sender).use_a_sender_of_greenthread_sync(::std::option::Option::Some($item), ::std::option::Option::None),
                 $result, $body
             }]
             $default ($n + 1) $($rest)*)
@@ -122,7 +128,7 @@ macro_rules! __select {
         $crate::__select!(@arms
             [$($done)* {
                 arm, $n,
-                (&$sender).send_arm(::std::option::Option::None, ::std::option::Option::Some(&mut $option)),
+                (&$sender).use_a_sender_of_greenthread_sync(::std::option::Option::None, ::std::option::Option::Some(&mut $option)),
                 $result, $body
             }]
             $default ($n + 1) $($rest)*)

@@ -17,14 +17,15 @@ pub trait RecvFrom {
     /// What it receives.
     type Item;
 
-    /// The arm that receives from it.
-    fn recv_arm(&self) -> RecvArm<'_, Self::Item>;
+    /// The arm that receives from it. The name is what the compiler says of receivers of other libraries: these block the OS
+    /// thread, and cannot be waited for together with others.
+    fn use_a_receiver_of_greenthread_sync(&self) -> RecvArm<'_, Self::Item>;
 }
 
 impl<T> RecvFrom for mpsc::Receiver<T> {
     type Item = T;
 
-    fn recv_arm(&self) -> RecvArm<'_, T> {
+    fn use_a_receiver_of_greenthread_sync(&self) -> RecvArm<'_, T> {
         RecvArm::new(From::Chan(self.chan()))
     }
 }
@@ -32,7 +33,7 @@ impl<T> RecvFrom for mpsc::Receiver<T> {
 impl<T> RecvFrom for mpmc::Receiver<T> {
     type Item = T;
 
-    fn recv_arm(&self) -> RecvArm<'_, T> {
+    fn use_a_receiver_of_greenthread_sync(&self) -> RecvArm<'_, T> {
         RecvArm::new(match &self.source {
             Source::Chan(chan) => From::Chan(chan),
             Source::Timer(timer) => From::Timer(timer),

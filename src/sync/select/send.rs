@@ -11,25 +11,41 @@ use std::sync::mpsc::SendError;
 
 /// A sender of any kind.
 pub trait SendTo<T> {
-    /// Its channel.
+    /// The arm that sends to it; the name as that of [`RecvFrom`](super::RecvFrom)'s method.
     #[doc(hidden)]
-    fn send_arm<'a>(&'a self, item: Option<T>, home: Option<&'a mut Option<T>>) -> SendArm<'a, T>;
+    fn use_a_sender_of_greenthread_sync<'a>(
+        &'a self,
+        item: Option<T>,
+        home: Option<&'a mut Option<T>>,
+    ) -> SendArm<'a, T>;
 }
 
 impl<T> SendTo<T> for mpmc::Sender<T> {
-    fn send_arm<'a>(&'a self, item: Option<T>, home: Option<&'a mut Option<T>>) -> SendArm<'a, T> {
+    fn use_a_sender_of_greenthread_sync<'a>(
+        &'a self,
+        item: Option<T>,
+        home: Option<&'a mut Option<T>>,
+    ) -> SendArm<'a, T> {
         SendArm::new(&self.chan, item, home)
     }
 }
 
 impl<T> SendTo<T> for mpsc::Sender<T> {
-    fn send_arm<'a>(&'a self, item: Option<T>, home: Option<&'a mut Option<T>>) -> SendArm<'a, T> {
+    fn use_a_sender_of_greenthread_sync<'a>(
+        &'a self,
+        item: Option<T>,
+        home: Option<&'a mut Option<T>>,
+    ) -> SendArm<'a, T> {
         SendArm::new(self.chan(), item, home)
     }
 }
 
 impl<T> SendTo<T> for mpsc::SyncSender<T> {
-    fn send_arm<'a>(&'a self, item: Option<T>, home: Option<&'a mut Option<T>>) -> SendArm<'a, T> {
+    fn use_a_sender_of_greenthread_sync<'a>(
+        &'a self,
+        item: Option<T>,
+        home: Option<&'a mut Option<T>>,
+    ) -> SendArm<'a, T> {
         SendArm::new(self.chan(), item, home)
     }
 }

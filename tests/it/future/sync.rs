@@ -249,22 +249,22 @@ fn an_event_is_awaited_even_if_it_is_cleared_at_once() {
 fn permits_are_handed_over_in_turn_and_come_back_from_dropped_futures() {
     everywhere(|| {
         let semaphore = Arc::new(Semaphore::new(1));
-        semaphore.acquire_async().wait();
+        semaphore.acquire_async().wait().forget();
         let mut first = Box::pin(semaphore.acquire_async());
         let mut second = Box::pin(semaphore.acquire_many_async(1));
         assert!(poll(first.as_mut()).is_pending() && poll(second.as_mut()).is_pending());
         semaphore.release();
-        assert!(!semaphore.try_acquire(), "it is the first one's");
+        assert!(semaphore.try_acquire().is_none(), "it is the first one's");
         assert!(poll(second.as_mut()).is_pending());
         drop(first);
-        assert!(poll(second.as_mut()).is_ready());
+        let Poll::Ready(permit) = poll(second.as_mut()) else { panic!("the first has gone") };
         drop(second);
         assert_eq!(semaphore.available(), 0);
-        semaphore.release();
+        drop(permit);
         assert_eq!(semaphore.available(), 1);
-        let permit = semaphore.access_async().wait();
+        let permit = semaphore.acquire_async().wait();
         let other = Arc::clone(&semaphore);
-        let waits = spawn(move || drop(other.access()));
+        let waits = spawn(move || drop(other.acquire()));
         sleep(SHORT);
         drop(permit);
         waits.join().unwrap();
@@ -287,13 +287,16 @@ fn a_storm_of_dropped_futures_loses_no_permit() {
                             let mut acquiring = pin!(semaphore.acquire_async());
                             let wait = Duration::from_micros(random.below(60));
                             let got = match random.below(3) {
-                                0 => poll(acquiring.as_mut()).is_ready(),
-                                1 => acquiring.wait_timeout(wait).is_ok(),
-                                _ => greenthread::timeout(wait, || acquiring.wait()).is_ok(),
+                                0 => match poll(acquiring.as_mut()) {
+                                    Poll::Ready(permit) => Some(permit),
+                                    Poll::Pending => None,
+                                },
+                                1 => acquiring.wait_timeout(wait).ok(),
+                                _ => greenthread::timeout(wait, || acquiring.wait()).ok(),
                             };
-                            if got {
+                            if let Some(permit) = got {
                                 yield_now();
-                                semaphore.release();
+                                drop(permit);
                             }
                         }
                     })
@@ -382,7 +385,7 @@ fn a_waker_may_use_what_it_is_woken_by() {
                 calls.fetch_add(1, Ordering::SeqCst);
                 event.set();
                 semaphore.release();
-                let _ = semaphore.try_acquire();
+                let _ = semaphore.try_acquire_raw();
                 let _ = receiver.try_recv();
                 // It may even wait.
                 yield_now();

@@ -160,7 +160,7 @@ fn a_kept_waker_is_harmless() {
             }
         });
         for _ in 0..20 {
-            assert!(!semaphore.acquire_timeout(Duration::from_micros(500)));
+            assert!(semaphore.acquire_timeout(Duration::from_micros(500)).is_none());
             assert!(pending::<()>().wait_timeout(Duration::from_micros(500)).is_err());
             let begin = Instant::now();
             sleep(Duration::from_micros(500));
@@ -425,7 +425,7 @@ fn a_thousand_waits_nested_three_deep_with_locks_held_share_a_worker() {
                                 let own = Cell::new(i);
                                 let (giver, value) = promise();
                                 let level_one = async {
-                                    seats.acquire();
+                                    let seat = seats.acquire();
                                     let inner = async {
                                         yields(2).await;
                                         let mut turn = turn.lock().unwrap();
@@ -435,7 +435,7 @@ fn a_thousand_waits_nested_three_deep_with_locks_held_share_a_worker() {
                                         other.join().unwrap();
                                     };
                                     inner.wait();
-                                    seats.release();
+                                    drop(seat);
                                     yields(1).await;
                                 };
                                 level_one.wait();

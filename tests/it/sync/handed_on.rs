@@ -2,7 +2,7 @@
 
 use crate::support::{FOR_EVER, within_limit};
 use greenthread::queue::Queue;
-use greenthread::sync::{Arc, Condvar, Mutex, RwLock, Semaphore, mpmc};
+use greenthread::sync::{Arc, Condvar, Mutex, RwLock, Semaphore, SemaphorePermit, mpmc};
 use greenthread::thread::sleep_until;
 use greenthread::{JoinHandle, Runtime, select, spawn, yield_now};
 use std::time::{Duration, Instant};
@@ -72,7 +72,12 @@ fn permits() {
     handed_on(|| {
         let semaphore = Arc::new(Semaphore::new(0));
         let own = Arc::clone(&semaphore);
-        (Box::new(move |at| semaphore.acquire_deadline(at)), Box::new(move || own.release()))
+        (
+            Box::new(move |at| {
+                semaphore.acquire_deadline(at).map(SemaphorePermit::forget).is_some()
+            }),
+            Box::new(move || own.release()),
+        )
     });
 }
 

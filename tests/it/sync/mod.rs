@@ -6,6 +6,7 @@ mod condvar;
 mod deadline;
 mod event;
 mod handed_on;
+mod mapped;
 mod mutex;
 mod once;
 mod order;
@@ -14,6 +15,7 @@ mod select;
 mod select_moment;
 mod semaphore;
 mod stress;
+mod wait_group;
 
 use greenthread::Runtime;
 use std::time::{Duration, Instant};

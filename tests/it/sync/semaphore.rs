@@ -9,12 +9,12 @@ fn a_releaser_cannot_overtake_a_waiter() {
     let handle = runtime.spawn(|| {
         let semaphore = Arc::new(Semaphore::new(1));
         let order = Arc::new(Mutex::new(Vec::new()));
-        semaphore.acquire();
+        semaphore.acquire_raw();
         let others: Vec<_> = (1..=3)
             .map(|i| {
                 let (semaphore, order) = (Arc::clone(&semaphore), Arc::clone(&order));
                 greenthread::spawn(move || {
-                    semaphore.acquire();
+                    semaphore.acquire_raw();
                     order.lock().unwrap().push(i);
                     semaphore.release();
                 })
@@ -24,8 +24,8 @@ fn a_releaser_cannot_overtake_a_waiter() {
             yield_now();
         }
         semaphore.release();
-        assert!(!semaphore.try_acquire(), "it belongs to the first that waits");
-        semaphore.acquire();
+        assert!(semaphore.try_acquire().is_none(), "it belongs to the first that waits");
+        semaphore.acquire_raw();
         order.lock().unwrap().push(0);
         semaphore.release();
         for other in others {
@@ -43,7 +43,7 @@ fn never_more_inside_than_permits() {
     let work = |semaphore: Arc<Semaphore>, inside: Arc<AtomicUsize>| {
         move || {
             for _ in 0..200 {
-                let _permit = semaphore.access();
+                let _permit = semaphore.acquire();
                 assert!(inside.fetch_add(1, Ordering::SeqCst) < 3);
                 yield_now();
                 inside.fetch_sub(1, Ordering::SeqCst);
@@ -66,10 +66,10 @@ fn many_at_once_in_order() {
     let semaphore = Arc::new(Semaphore::new(1));
     let large = {
         let semaphore = Arc::clone(&semaphore);
-        runtime.spawn(move || semaphore.acquire_many(3))
+        runtime.spawn(move || semaphore.acquire_many(3).forget())
     };
-    eventually(|| !semaphore.try_access().is_some_and(|_| true));
-    assert!(!semaphore.acquire_timeout(SHORT), "the large one came first");
+    eventually(|| !semaphore.try_acquire().is_some_and(|_| true));
+    assert!(semaphore.acquire_timeout(SHORT).is_none(), "the large one came first");
     semaphore.release_many(2);
     large.join().unwrap();
     assert_eq!(semaphore.available(), 0);
@@ -84,12 +84,12 @@ fn giving_up_serves_those_behind() {
     let semaphore = Arc::new(Semaphore::new(1));
     let large = {
         let semaphore = Arc::clone(&semaphore);
-        doomed.spawn(move || semaphore.acquire_many(2))
+        doomed.spawn(move || semaphore.acquire_many(2).forget())
     };
-    eventually(|| semaphore.try_access().is_none());
+    eventually(|| semaphore.try_acquire().is_none());
     let small = {
         let semaphore = Arc::clone(&semaphore);
-        rest.spawn(move || semaphore.acquire())
+        rest.spawn(move || semaphore.acquire_raw())
     };
     drop(doomed);
     assert!(large.join().unwrap_err().is_killed());
@@ -101,14 +101,14 @@ fn giving_up_serves_those_behind() {
 fn a_bounded_one_refuses_more() {
     let semaphore = BoundedSemaphore::new(2);
     assert!(semaphore.release().is_err());
-    semaphore.acquire_many(2);
-    assert!(!semaphore.try_acquire() && !semaphore.acquire_timeout(SHORT));
+    semaphore.acquire_many(2).forget();
+    assert!(!semaphore.try_acquire_raw() && semaphore.acquire_timeout(SHORT).is_none());
     assert!(semaphore.release_many(3).is_err());
     semaphore.release_many(2).unwrap();
     assert_eq!((semaphore.available(), semaphore.bound()), (2, 2));
     let error = semaphore.release().unwrap_err();
     assert_eq!(error.to_string(), "semaphore released more often than acquired");
-    semaphore.access().forget();
+    semaphore.acquire().forget();
     assert_eq!(semaphore.available(), 1);
 }
 
@@ -117,11 +117,11 @@ fn a_bounded_one_refuses_more() {
 fn a_bounded_one_refuses_more_while_somebody_waits() {
     let main = || {
         let semaphore = Arc::new(BoundedSemaphore::new(2));
-        semaphore.acquire();
+        semaphore.acquire_raw();
         let own = Arc::clone(&semaphore);
-        let waiter = greenthread::spawn(move || own.acquire_many(2));
+        let waiter = greenthread::spawn(move || own.acquire_many(2).forget());
         yield_now();
-        assert!(!semaphore.try_acquire(), "not past whoever waits");
+        assert!(semaphore.try_acquire().is_none(), "not past whoever waits");
         assert!(semaphore.release_many(2).is_err());
         assert!(semaphore.release_many(usize::MAX).is_err());
         yield_now();
@@ -131,4 +131,33 @@ fn a_bounded_one_refuses_more_while_somebody_waits() {
         assert_eq!((semaphore.available(), semaphore.bound()), (0, 2));
     };
     greenthread::Runtime::new_current_thread().unwrap().run_local(main).unwrap();
+}
+
+/// Made here, given back by whoever ends up with it.
+#[test]
+fn an_owned_permit_goes_along_with_a_green_thread() {
+    let main = || {
+        let semaphore = Arc::new(Semaphore::new(3));
+        let (one, two) = (semaphore.acquire_owned(), semaphore.acquire_many_owned(2));
+        assert_eq!((one.num_permits(), two.num_permits(), semaphore.available()), (1, 2, 0));
+        assert!(semaphore.try_acquire_owned().is_none());
+        assert!(semaphore.acquire_owned_timeout(SHORT).is_none());
+        let holder = greenthread::spawn(move || {
+            let _one = one;
+            greenthread::thread::park();
+        });
+        let other = greenthread::spawn(move || drop(two));
+        other.join().unwrap();
+        assert_eq!(semaphore.available(), 2);
+        holder.kill();
+        holder.join().unwrap_err();
+        assert_eq!(semaphore.available(), 3);
+        semaphore.try_acquire_owned().unwrap().forget();
+        semaphore.acquire_many(2).forget();
+        assert_eq!(semaphore.available(), 0);
+        // The permit is what keeps this one alive.
+        let permit = Arc::new(BoundedSemaphore::new(1)).acquire_owned();
+        drop(permit);
+    };
+    crate::support::on_all_runtimes(main);
 }

@@ -27,11 +27,13 @@ fn join_gives_the_value() {
 
 #[test]
 fn join_gives_the_panic() {
-    let error =
-        spawn(|| -> u8 { panic!("number {}", std::hint::black_box(7)) }).join().unwrap_err();
+    let handle = spawn(|| -> u8 { panic!("number {}", std::hint::black_box(7)) });
+    let name = format!("green-{}", handle.id());
+    let error = handle.join().unwrap_err();
     assert!(error.is_panic() && !error.is_killed() && error.io_error().is_none());
-    assert_eq!(error.to_string(), "green thread '<unnamed>' panicked: number 7");
-    assert!(format!("{error:?}").contains("number 7"));
+    assert_eq!(error.to_string(), format!("green thread '{name}' panicked: number 7"));
+    let text = format!("JoinError::Panicked {{ thread: {name}, message: \"number 7\" }}");
+    assert_eq!(format!("{error:?}"), text);
     assert_eq!(error.into_panic().downcast_ref::<String>().unwrap(), "number 7");
 
     let named = Builder::new().name("unlucky".into()).spawn(|| panic_any(13u16)).unwrap();

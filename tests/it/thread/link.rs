@@ -49,18 +49,20 @@ fn links_run_once_in_order_before_the_join_returns() {
             panic_any("bad")
         });
         link_all(&bad, &log, 3);
+        let bad_name = bad.thread().to_string();
         bad.thread().unpark();
         bad.join().unwrap_err();
-        let failure = "3 failure green thread '<unnamed>' panicked: bad";
-        assert_eq!(*log.lock().unwrap(), ["3 all false", failure]);
+        let failure = format!("3 failure green thread '{bad_name}' panicked: bad");
+        assert_eq!(*log.lock().unwrap(), ["3 all false", &failure]);
 
         let log = Log::default();
         let killed = spawn(|| sleep(FOR_EVER));
         link_all(&killed, &log, 4);
+        let killed_name = killed.thread().to_string();
         killed.kill();
         killed.join().unwrap_err();
-        let failure = "4 failure green thread '<unnamed>' was killed";
-        assert_eq!(*log.lock().unwrap(), ["4 all false", failure]);
+        let failure = format!("4 failure green thread '{killed_name}' was killed");
+        assert_eq!(*log.lock().unwrap(), ["4 all false", &failure]);
     });
 }
 
@@ -311,10 +313,12 @@ fn joining_oneself_is_an_error() {
         let ended = with_own_handle(move |own| {
             let error = own.join().unwrap_err();
             assert!(error.is_deadlock() && !error.is_killed() && !error.is_panic());
-            send.send(error.to_string()).unwrap();
+            let text =
+                format!("green thread '{}' cannot join itself: it would wait for ever", current());
+            assert_eq!(error.to_string(), text);
+            send.send(text.clone()).unwrap();
         });
-        let text = "green thread '<unnamed>' cannot join itself: it would wait for ever";
-        assert_eq!(receive.recv_timeout(LIMIT).unwrap(), text);
+        receive.recv_timeout(LIMIT).unwrap();
         assert!(ended.recv_timeout(LIMIT).is_err());
 
         let (send, receive) = mpsc::channel();

@@ -3,9 +3,10 @@
 use crate::support::{FOR_EVER, LIMIT, on_all_runtimes, until, within_limit, workers};
 use greenthread::sync::Event;
 use greenthread::thread::{
-    as_completed, as_completed_timeout, join_all, kill_all, park, wait, wait_timeout,
+    ReturnWhen, Runnable, ThreadState, as_completed, as_completed_timeout, join_all, kill_all,
+    park, scope, try_join_all, wait, wait_timeout,
 };
-use greenthread::{Elapsed, JoinHandle, Runtime, sleep, spawn, timeout, yield_now};
+use greenthread::{Builder, Elapsed, JoinHandle, Runtime, sleep, spawn, timeout, yield_now};
 use std::panic::panic_any;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -259,4 +260,140 @@ fn those_that_have_ended_are_those_of_one_moment() {
             }
         }
     }
+}
+
+/// The first needs the last, which nobody has started.
+#[test]
+fn what_is_waited_for_is_started_first() {
+    on_all_runtimes(|| {
+        let paused = |body: Box<dyn FnOnce() -> u8 + Send>| {
+            Builder::new().start_paused().spawn(body).unwrap()
+        };
+        let pair = || {
+            let event = Arc::new(Event::new());
+            let own = Arc::clone(&event);
+            let first = paused(Box::new(move || {
+                own.wait();
+                1
+            }));
+            let second = paused(Box::new(move || {
+                event.set();
+                2
+            }));
+            [first, second]
+        };
+        let all = join_all(pair()).into_iter().map(Result::unwrap);
+        assert_eq!(all.collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(try_join_all(pair()).unwrap(), [1, 2]);
+        assert_eq!(wait(pair(), ReturnWhen::AllCompleted).0.len(), 2);
+        assert_eq!(wait(pair(), ReturnWhen::FirstFailed).0.len(), 2);
+        assert_eq!(as_completed(pair()).count(), 2);
+        assert!(pair().into_iter().rev().all(|handle| handle.join().is_ok()));
+    });
+}
+
+#[test]
+fn the_first_failure_ends_the_wait_and_a_kill_is_none() {
+    on_all_runtimes(|| {
+        let (quick, killed, slow) = (parked(0), parked(1), parked(2));
+        let bad = spawn(|| {
+            park();
+            panic_any("on purpose")
+        });
+        killed.kill();
+        end(&quick);
+        let (done, rest) =
+            wait_timeout([&quick, &killed, &slow, &bad], ReturnWhen::FirstFailed, Duration::ZERO);
+        assert!(done.len() + rest.len() == 4 && rest.len() >= 2, "neither is a failure");
+        bad.thread().unpark();
+        let (done, rest) = wait([&quick, &killed, &slow, &bad], ReturnWhen::FirstFailed);
+        assert_eq!((done.last().unwrap().id(), rest.len()), (bad.id(), 1));
+        let (done, _) = wait([&slow, &quick], ReturnWhen::FirstCompleted);
+        assert_eq!(done[0].id(), quick.id());
+        // Also where the failure came before the wait.
+        let (done, _) = wait([&slow, &bad], ReturnWhen::FirstFailed);
+        assert_eq!(done.len(), 1);
+        let still = slow.thread().clone();
+        assert!(try_join_all([slow, bad]).unwrap_err().is::<&str>());
+        assert_eq!(still.state(), ThreadState::Alive);
+        still.unpark();
+    });
+}
+
+#[test]
+fn a_handle_tells_how_it_ended_and_keeps_the_result() {
+    on_all_runtimes(|| {
+        let paused = Builder::new().start_paused().spawn(|| 1).unwrap();
+        assert_eq!(paused.state(), ThreadState::Paused);
+        assert!(!paused.state().is_finished() && paused.result().is_none());
+        assert_eq!(paused.join().unwrap(), 1);
+        let handle = parked(7);
+        assert_eq!(handle.state(), ThreadState::Alive);
+        assert!(format!("{handle:?}").contains("state: Alive"), "{handle:?}");
+        end(&handle);
+        assert_eq!(
+            (handle.state(), handle.thread().state()),
+            (ThreadState::Returned, handle.state())
+        );
+        assert_eq!(handle.result().unwrap().as_ref().unwrap(), &7);
+        assert_eq!(handle.join().unwrap(), 7);
+        let (killed, bad) = (parked(0), spawn(|| -> usize { panic_any("on purpose") }));
+        killed.kill();
+        wait([&killed, &bad], 2);
+        assert_eq!((killed.state(), bad.state()), (ThreadState::Killed, ThreadState::Panicked));
+        assert!(bad.result().unwrap().as_ref().unwrap_err().is::<&str>());
+        assert!(format!("{bad:?}").contains("state: Panicked"), "{bad:?}");
+        scope(|s| {
+            let child = s.spawn(|| panic_any("on purpose"));
+            until(|| child.is_finished());
+            assert_eq!(child.state(), ThreadState::Panicked);
+            child.join().unwrap_err();
+        });
+        // Killed before it began, and of a body that ends without a value.
+        let never = Builder::new().start_paused().spawn(|| ()).unwrap();
+        never.kill();
+        wait([&never], 1);
+        assert_eq!(never.state(), ThreadState::Killed);
+    });
+}
+
+#[test]
+fn a_struct_that_is_a_thread_comes_back_with_its_fields() {
+    struct Counter {
+        to: u32,
+        seen: Vec<u32>,
+        ran_as: Option<String>,
+    }
+    impl Runnable for Counter {
+        fn run(&mut self) {
+            for number in 0..self.to {
+                self.seen.push(number);
+                yield_now();
+            }
+            self.ran_as = greenthread::current().name().map(str::to_string);
+        }
+
+        fn name(&self) -> Option<String> {
+            Some(format!("counter-{}", self.to))
+        }
+    }
+    on_all_runtimes(|| {
+        let counter = |to| Counter { to, seen: Vec::new(), ran_as: None };
+        let running: Vec<_> = (1..4).map(|to| counter(to).start()).collect();
+        for (to, counter) in (1..4).zip(running) {
+            let counter = counter.join().unwrap();
+            assert_eq!(counter.seen, (0..to).collect::<Vec<_>>());
+            assert_eq!(counter.ran_as, Some(format!("counter-{to}")));
+        }
+        let named = Builder::new().name("mine".into()).spawn_runnable(counter(1)).unwrap();
+        assert_eq!(named.join().unwrap().ran_as.as_deref(), Some("mine"));
+    });
+    #[derive(Debug)]
+    struct Unlucky;
+    impl Runnable for Unlucky {
+        fn run(&mut self) {
+            panic_any("on purpose")
+        }
+    }
+    assert!(Unlucky.start().join().unwrap_err().is::<&str>());
 }

@@ -1,0 +1,92 @@
+//! A part of what a lock protects, with the lock held.
+//!
+//! Made from the guard of the whole, whose place it takes: the lock is held once, and the part is reached by whoever has this.
+
+use crate::sync::raw_mutex::RawMutex;
+use crate::sync::raw_rwlock::RawRwLock;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+
+/// What an exclusive guard holds, and its end gives back.
+pub(crate) trait Exclusive {
+    fn end(&self);
+}
+
+impl Exclusive for RawMutex {
+    #[inline]
+    fn end(&self) {
+        self.unlock();
+    }
+}
+
+impl Exclusive for RawRwLock {
+    #[inline]
+    fn end(&self) {
+        self.end_write();
+    }
+}
+
+/// The exclusive right to a part, for as long as it lives.
+///
+/// A pointer, and not a reference, which would have to stay valid until the destructor returns. `!Send`, as the guards are.
+pub(crate) struct PartGuard<'a, R: Exclusive, T: ?Sized> {
+    raw: &'a R,
+    part: NonNull<T>,
+    /// Invariant, as `&mut T` is.
+    variance: PhantomData<&'a mut T>,
+}
+
+// SAFETY: a shared guard gives out shared references to the part only.
+unsafe impl<R: Exclusive + Sync, T: ?Sized + Sync> Sync for PartGuard<'_, R, T> {}
+
+impl<'a, R: Exclusive, T: ?Sized> PartGuard<'a, R, T> {
+    /// # Safety
+    /// The lock is held for the caller alone, who passes that on: only the new guard ends it. `part` is what that lock protects
+    /// or lies within, and nobody else reaches it before that end.
+    pub(super) unsafe fn new(raw: &'a R, part: NonNull<T>) -> Self {
+        Self { raw, part, variance: PhantomData }
+    }
+
+    /// Goes on to a part of the part. `f` says what goes along as well; where it finds none, the guard comes back.
+    pub(crate) fn project<U: ?Sized, A, B>(
+        mut self,
+        f: impl FnOnce(&mut T) -> Result<(&mut U, A), B>,
+    ) -> Result<(PartGuard<'a, R, U>, A), (Self, B)> {
+        match f(&mut self).map(|(part, along)| (NonNull::from(part), along)) {
+            Ok((part, along)) => {
+                let raw = ManuallyDrop::new(self).raw;
+                // SAFETY: the right is passed on, as `self` does not end it; what `f` returns lives within what it was given, or
+                // for ever.
+                Ok((unsafe { PartGuard::new(raw, part) }, along))
+            }
+            Err(along) => Err((self, along)),
+        }
+    }
+}
+
+impl<R: Exclusive, T: ?Sized> Deref for PartGuard<'_, R, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the guard exists, so the lock is held for it alone, and `&mut T` needs the guard by `&mut`.
+        unsafe { self.part.as_ref() }
+    }
+}
+
+impl<R: Exclusive, T: ?Sized> DerefMut for PartGuard<'_, R, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the guard exists, so the lock is held for it alone, and the guard is borrowed exclusively.
+        unsafe { self.part.as_mut() }
+    }
+}
+
+impl<R: Exclusive, T: ?Sized> Drop for PartGuard<'_, R, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.raw.end();
+    }
+}

@@ -1,0 +1,175 @@
+//! Permits that give themselves back: what both kinds of semaphores have.
+#![forbid(unsafe_code)]
+
+/// The guards of a semaphore, which has a field `raw` and a method `give_back`, and the methods that make them.
+macro_rules! permits {
+    ($semaphore:ident, $permit:ident, $owned:ident) => {
+        impl $semaphore {
+            /// Takes a permit, waiting for one if need be; it is given back when the guard is dropped. Suspends a green thread,
+            /// blocks an OS thread.
+            #[doc = concat!("
+# Examples
+```
+let semaphore = greenthread::sync::", stringify!($semaphore), "::new(1);
+let permit = semaphore.acquire();
+assert!(semaphore.try_acquire().is_none());
+drop(permit);
+assert_eq!(semaphore.available(), 1);
+```")]
+            #[doc(alias = "access")]
+            #[inline]
+            pub fn acquire(&self) -> $permit<'_> {
+                self.acquire_many(1)
+            }
+
+            /// Takes `count` permits at once. Those who came earlier are served first, even if they want more.
+            pub fn acquire_many(&self, count: usize) -> $permit<'_> {
+                self.raw.acquire(count, None);
+                $permit { semaphore: self, count }
+            }
+
+            /// Takes a permit if one is free and nobody waits. Does not suspend.
+            #[inline]
+            pub fn try_acquire(&self) -> Option<$permit<'_>> {
+                self.raw.try_acquire(1).then(|| $permit { semaphore: self, count: 1 })
+            }
+
+            /// As [`acquire`](Self::acquire), for at most `timeout`; `None` if there was no permit in that time.
+            pub fn acquire_timeout(&self, timeout: Duration) -> Option<$permit<'_>> {
+                self.acquire_until(deadline_after(timeout))
+            }
+
+            /// As [`acquire_timeout`](Self::acquire_timeout), to a point in time.
+            pub fn acquire_deadline(&self, deadline: Instant) -> Option<$permit<'_>> {
+                self.acquire_until(Some(deadline))
+            }
+
+            fn acquire_until(&self, deadline: Option<Instant>) -> Option<$permit<'_>> {
+                self.raw.acquire(1, deadline).then(|| $permit { semaphore: self, count: 1 })
+            }
+
+            /// As [`acquire`](Self::acquire), with a guard that borrows nothing: a green thread that is spawned can take it along.
+            #[doc = concat!("
+# Examples
+At most two at a time, and never more green threads than that:
+```
+use greenthread::sync::{Arc, ", stringify!($semaphore), "};
+let semaphore = Arc::new(", stringify!($semaphore), "::new(2));
+for _ in 0..10 {
+    let permit = semaphore.acquire_owned();
+    greenthread::spawn(move || {
+        greenthread::yield_now();
+        drop(permit);
+    });
+}
+let _all = semaphore.acquire_many(2);
+```")]
+            pub fn acquire_owned(self: &Arc<Self>) -> $owned {
+                self.acquire_many_owned(1)
+            }
+
+            /// As [`acquire_many`](Self::acquire_many), with a guard that borrows nothing.
+            pub fn acquire_many_owned(self: &Arc<Self>, count: usize) -> $owned {
+                self.raw.acquire(count, None);
+                $owned { semaphore: Arc::clone(self), count }
+            }
+
+            /// As [`try_acquire`](Self::try_acquire), with a guard that borrows nothing.
+            pub fn try_acquire_owned(self: &Arc<Self>) -> Option<$owned> {
+                Some($owned::from(self, self.try_acquire()?))
+            }
+
+            /// As [`acquire_timeout`](Self::acquire_timeout), with a guard that borrows nothing.
+            pub fn acquire_owned_timeout(self: &Arc<Self>, timeout: Duration) -> Option<$owned> {
+                Some($owned::from(self, self.acquire_timeout(timeout)?))
+            }
+
+            /// As [`acquire_deadline`](Self::acquire_deadline), with a guard that borrows nothing.
+            pub fn acquire_owned_deadline(self: &Arc<Self>, deadline: Instant) -> Option<$owned> {
+                Some($owned::from(self, self.acquire_deadline(deadline)?))
+            }
+
+            /// Takes a permit as [`acquire`](Self::acquire) does, without a guard: nothing gives it back but a later
+            /// [`release`](Self::release), by whoever that is. Suspends a green thread, blocks an OS thread.
+            #[inline]
+            pub fn acquire_raw(&self) {
+                self.raw.acquire(1, None);
+            }
+
+            /// Takes a permit as [`try_acquire`](Self::try_acquire) does, without a guard. Does not suspend.
+            #[inline]
+            #[must_use = "says whether there was a permit"]
+            pub fn try_acquire_raw(&self) -> bool {
+                self.raw.try_acquire(1)
+            }
+        }
+
+        #[doc = concat!("Permits of a [`", stringify!($semaphore), "`], given back when this is dropped.")]
+        #[derive(Debug)]
+        #[must_use = "the permit is given back at once if it is not kept"]
+        pub struct $permit<'a> {
+            semaphore: &'a $semaphore,
+            count: usize,
+        }
+
+        #[doc = concat!(
+            "Permits of a [`", stringify!($semaphore), "`] that keep it alive, given back when this is dropped; see [`acquire_owned`](",
+            stringify!($semaphore), "::acquire_owned)."
+        )]
+        #[derive(Debug)]
+        #[must_use = "the permit is given back at once if it is not kept"]
+        pub struct $owned {
+            semaphore: Arc<$semaphore>,
+            count: usize,
+        }
+
+        impl $permit<'_> {
+            /// How many permits these are.
+            pub fn num_permits(&self) -> usize {
+                self.count
+            }
+
+            /// Keeps the permits taken: nothing gives them back but a later `release`.
+            pub fn forget(mut self) {
+                self.count = 0;
+            }
+        }
+
+        impl $owned {
+            fn from(semaphore: &Arc<$semaphore>, permit: $permit<'_>) -> Self {
+                let count = permit.count;
+                permit.forget();
+                Self { semaphore: Arc::clone(semaphore), count }
+            }
+
+            /// How many permits these are.
+            pub fn num_permits(&self) -> usize {
+                self.count
+            }
+
+            /// Keeps the permits taken: nothing gives them back but a later `release`.
+            pub fn forget(mut self) {
+                self.count = 0;
+            }
+        }
+
+        impl Drop for $permit<'_> {
+            #[inline]
+            fn drop(&mut self) {
+                if self.count != 0 {
+                    self.semaphore.give_back(self.count);
+                }
+            }
+        }
+
+        impl Drop for $owned {
+            fn drop(&mut self) {
+                if self.count != 0 {
+                    self.semaphore.give_back(self.count);
+                }
+            }
+        }
+    };
+}
+
+pub(super) use permits;
