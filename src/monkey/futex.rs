@@ -276,7 +276,7 @@ unsafe fn block(call: Call, arguments: [c_long; 6]) -> c_long {
                 "the green thread {:?} has blocked its worker for {TELL_AFTER:?} in {what}. Its neighbours wait, and if one \
                  of them is to end this wait it never ends. Use greenthread::sync there, or an OS thread. Told once; \
                  greenthread::monkey::report() shows where",
-                task,
+                task.to_string(),
             ));
         }
         kernel(arguments)

@@ -43,9 +43,25 @@ pub(super) const ENDED_BY_KILL: u32 = 1 << 19;
 #[test]
 fn each_flag_has_a_bit_of_its_own() {
     let all = [
-        KILLED, RESULT, DETACHED, PERMIT, LIMITED, SHIELDED, RAISED, FAILED, LEAKED, CUT_SHORT,
-        VALUES, LINKED, SCOPED, PAUSED, OVER, LINKING,
-        PANICKED, NOT_RUN, ENDED_BY_KILL,
+        KILLED,
+        RESULT,
+        DETACHED,
+        PERMIT,
+        LIMITED,
+        SHIELDED,
+        RAISED,
+        FAILED,
+        LEAKED,
+        CUT_SHORT,
+        VALUES,
+        LINKED,
+        SCOPED,
+        PAUSED,
+        OVER,
+        LINKING,
+        PANICKED,
+        NOT_RUN,
+        ENDED_BY_KILL,
     ];
     assert_eq!(all.iter().sum::<u32>().count_ones() as usize, all.len());
 }

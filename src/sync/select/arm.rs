@@ -209,7 +209,8 @@ mod models {
 
     /// Receives from the first that has something. The number of the arm; 2 if it gives up.
     fn receive(a: &Receiver<u8>, b: &Receiver<u8>, otherwise: Otherwise) -> usize {
-        let (mut from_a, mut from_b) = (a.recv_arm(), b.recv_arm());
+        let (mut from_a, mut from_b) =
+            (a.use_a_receiver_of_greenthread_sync(), b.use_a_receiver_of_greenthread_sync());
         // In any order, but the same in each run.
         wait(&mut [(0, &mut from_a), (1, &mut from_b)], Order::Biased, otherwise)
     }
@@ -334,7 +335,7 @@ mod models {
                 });
                 let mut item = Some(1);
                 let sent = catch_unwind(AssertUnwindSafe(|| {
-                    let mut arm = sender.send_arm(None, Some(&mut item));
+                    let mut arm = sender.use_a_sender_of_greenthread_sync(None, Some(&mut item));
                     wait(&mut [(0, &mut arm)], Order::Biased, Otherwise::Wait);
                     arm.finish().is_ok()
                 }));
