@@ -3,8 +3,13 @@
 //!     cargo run --release --example chat -- [ADDRESS]      (then: nc 127.0.0.1 7001, several times)
 //!     cargo run --release --example chat -- --check
 //!
-//! The first line that a client sends is its name; every later one goes to all others. With `--check` scripted clients
+//! The first line that a client sends is its name; every later one goes to all others. Ctrl-C lets no more clients in and
+//! waits for the others, once more ends it at once. With `--check` scripted clients
 //! talk to each other, and it ends.
+
+mod shared {
+    pub mod shutdown;
+}
 
 use greenthread::net::{Shutdown, SocketAddr, TcpStream};
 use greenthread::server::StreamServer;
@@ -143,6 +148,5 @@ fn main() -> io::Result<()> {
         return greenthread::run(check);
     }
     let server = server(&argument)?;
-    println!("chatting on {}", server.local_addr()?);
-    server.serve_forever()
+    shared::shutdown::serve(&server, &format!("chatting on {}", server.local_addr()?))
 }

@@ -2,28 +2,45 @@
 //!
 //!     cargo run --release --example echo_server [ADDRESS]
 //!     nc 127.0.0.1 7000
+//!
+//! Ctrl-C lets no more clients in and waits for those that are there; once more ends it at once.
 
-use greenthread::net::TcpListener;
+use greenthread::net::{TcpListener, TcpStream};
+use greenthread::select;
+use greenthread::signal::{Signal, Signals};
 use std::io;
 use std::time::Duration;
+
+/// Accepts clients until nobody wants them any more.
+fn accept(listener: &TcpListener, serve: fn(TcpStream)) {
+    for connection in listener.incoming() {
+        match connection {
+            Ok(stream) => drop(greenthread::spawn(move || serve(stream))),
+            Err(error) => {
+                // Too many open files, say: the connection stays in the backlog until others have ended.
+                eprintln!("accept: {error}");
+                greenthread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+}
 
 fn main() -> io::Result<()> {
     greenthread::run(|| {
         let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7000".to_string());
+        let signals = Signals::new([Signal::INT, Signal::TERM])?;
         let listener = TcpListener::bind(address)?;
         println!("echoing on {}", listener.local_addr()?);
-        for connection in listener.incoming() {
-            match connection {
-                Ok(stream) => {
-                    drop(greenthread::spawn(move || io::copy(&mut &stream, &mut &stream)))
-                }
-                Err(error) => {
-                    // Too many open files, say: the connection stays in the backlog until others have ended.
-                    eprintln!("accept: {error}");
-                    greenthread::sleep(Duration::from_millis(100));
-                }
-            }
+        let acceptor = greenthread::spawn(move || {
+            accept(&listener, |stream| drop(io::copy(&mut &stream, &mut &stream)));
+        });
+        select! {
+            recv(signals) -> signal => println!("{}: no more clients", signal.map_err(io::Error::other)?),
+            join(acceptor) => {}
         }
+        // From here on the signals do what they do by default. `run` waits for the green threads of the clients.
+        drop(signals);
+        acceptor.kill();
         Ok(())
     })
 }

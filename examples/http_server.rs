@@ -4,11 +4,12 @@
 //!     cargo run --release --example http_server -- --check
 //!
 //! `/plaintext` is a short text for load generators, `FILE?checksum` the checksum that the `downloader` compares.
-//! With `--check` it asks itself and ends.
+//! Ctrl-C waits for the clients that are there, once more ends it at once. With `--check` it asks itself and ends.
 
 mod shared {
     pub mod http;
     pub mod scratch;
+    pub mod shutdown;
 }
 
 use greenthread::net::TcpStream;
@@ -141,6 +142,6 @@ fn main() -> io::Result<()> {
     }
     let root = Path::new(argument(1, "."));
     let server = server(argument(0, "127.0.0.1:8080"), root, Duration::from_secs(30))?;
-    println!("serving {} on http://{}/", root.display(), server.local_addr()?);
-    server.serve_forever()
+    let what = format!("serving {} on http://{}/", root.display(), server.local_addr()?);
+    shared::shutdown::serve(&server, &what)
 }

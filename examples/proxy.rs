@@ -3,6 +3,10 @@
 //!     cargo run --release --example proxy -- LISTEN TARGET
 //!     cargo run --release --example proxy -- --check
 
+mod shared {
+    pub mod shutdown;
+}
+
 use greenthread::net::{Shutdown, SocketAddr, TcpStream};
 use greenthread::server::StreamServer;
 use greenthread::spawn;
@@ -76,8 +80,8 @@ fn main() -> io::Result<()> {
         [check_it] if check_it == "--check" => greenthread::run(check),
         [listen, target] => {
             let proxy = proxy(listen, target.clone())?;
-            println!("from {} to {target}", proxy.local_addr()?);
-            proxy.serve_forever()
+            let what = format!("from {} to {target}", proxy.local_addr()?);
+            shared::shutdown::serve(&proxy, &what)
         }
         _ => Err(io::Error::other("usage: proxy LISTEN TARGET | --check")),
     }

@@ -6,6 +6,10 @@
 //! PING, ECHO, SET (EX, PX, NX, XX), GET, DEL, EXISTS, INCR, DECR, INCRBY, EXPIRE, TTL, DBSIZE, FLUSHALL, QUIT; requests as
 //! arrays and inline, pipelined as deep as one likes.
 
+mod shared {
+    pub mod shutdown;
+}
+
 use greenthread::net::TcpStream;
 use greenthread::server::StreamServer;
 use greenthread::sync::Mutex;
@@ -334,6 +338,5 @@ fn main() -> io::Result<()> {
         return greenthread::run(check);
     }
     let server = server(&argument)?;
-    println!("serving on {}", server.local_addr()?);
-    server.serve_forever()
+    shared::shutdown::serve(&server, &format!("serving on {}", server.local_addr()?))
 }

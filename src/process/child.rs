@@ -5,6 +5,7 @@ use super::drain;
 use super::reaper;
 use super::{ChildStderr, ChildStdin, ChildStdout};
 use crate::io::{Io, retry};
+use crate::runtime::outside::Expectation;
 use crate::runtime::reactor::Direction;
 use crate::signal::Signal;
 use crate::sync::{Semaphore, SemaphorePermit};
@@ -291,22 +292,25 @@ impl ChildHandle {
         if let Some(status) = self.try_wait()? {
             return Ok(Some(status));
         }
-        let waited = child::open_pidfd(self.id())
+        let told = child::open_pidfd(self.id())
             .and_then(|pidfd| Io::new(pidfd).wait(Direction::Read, deadline));
-        match waited {
-            Ok(_) => self.try_wait(),
-            // The system is old or short of descriptors: nothing tells, so it is looked at.
-            Err(_) => {
-                let look = || self.try_wait()?.ok_or_else(|| io::ErrorKind::WouldBlock.into());
-                match retry(deadline, look) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-                    status => status.map(Some),
-                }
+        if let Ok(told) = told {
+            let status = self.try_wait()?;
+            if status.is_some() || !told {
+                return Ok(status);
             }
+        }
+        // The system is old or short of descriptors, or somebody traces the process and has its end: so it is looked at.
+        let look = || self.try_wait()?.ok_or_else(|| io::ErrorKind::WouldBlock.into());
+        match retry(deadline, look) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            status => status.map(Some),
         }
     }
 
     fn turn(&self, deadline: Option<Instant>) -> Option<SemaphorePermit<'_>> {
+        // Who has the turn may be in another runtime: what ends this wait is a process, not a green thread of this one.
+        let _end = Expectation::new();
         let Some(deadline) = deadline else { return Some(self.0.turn.acquire()) };
         self.0.turn.acquire_timeout(deadline.saturating_duration_since(Instant::now()))
     }

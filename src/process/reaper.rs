@@ -64,11 +64,14 @@ fn reap(shared: &'static Mutex<Orphans>) {
             bell = Some(reader);
             orphans.bell = Some(writer);
         }
+        let before = mine.len();
         for child in orphans.new.drain(..) {
             let pidfd = child::open_pidfd(child.id()).ok();
             mine.push(Orphan { child, pidfd });
         }
         mine.retain_mut(|orphan| matches!(orphan.child.try_wait(), Ok(None)));
+        // One that is traced by somebody has ended and is not to be had yet.
+        let in_vain = before > 0 && mine.len() == before;
         if mine.is_empty() {
             orphans.running = false;
             orphans.bell = None;
@@ -76,6 +79,9 @@ fn reap(shared: &'static Mutex<Orphans>) {
         }
         drop(orphans);
         wait(bell.as_ref(), &mine);
+        if in_vain {
+            std::thread::sleep(PAUSE);
+        }
         if let Some(bell) = &mut bell {
             let _ = bell.read(&mut [0; 64]);
         }

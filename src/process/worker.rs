@@ -206,6 +206,12 @@ impl Drop for Worker {
     }
 }
 
+impl From<io::Error> for CallError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
 impl From<CallError> for io::Error {
     fn from(error: CallError) -> Self {
         match error {

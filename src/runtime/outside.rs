@@ -1,5 +1,5 @@
-//! What may wake green threads at any time from outside of all runtimes: signals. Where somebody waits for one, that nothing
-//! moves is no deadlock.
+//! What may wake green threads at any time from outside of all runtimes: signals, and the ends of processes. Where somebody
+//! waits for one, that nothing moves is no deadlock.
 #![forbid(unsafe_code)]
 
 use crate::sys::process::{self, PerProcess};

@@ -430,6 +430,74 @@ macro_rules! surface {
             let _: OfPath<()> = $root::os::unix::fs::chroot;
         }
 
+        pub(super) fn processes() {
+            use std::ffi::{OsStr, OsString};
+            use std::process::{CommandArgs, CommandEnvs};
+            use $root::os::unix::process::{CommandExt, ExitStatusExt, parent_id};
+            use $root::process::{self, Child, ChildStderr, ChildStdin, ChildStdout, Command};
+            use $root::process::{ExitCode, ExitStatus, Output, Stdio as OwnStdio};
+
+            type Change<T> = fn(&mut Command, T) -> &mut Command;
+            let _: fn(&'static str) -> Command = Command::new;
+            let _: Change<&'static str> = Command::arg;
+            let _: Change<Vec<OsString>> = Command::args;
+            let _: for<'a> fn(&'a mut Command, &'static str, OsString) -> &'a mut Command =
+                Command::env;
+            let _: Change<Vec<(String, String)>> = Command::envs;
+            let _: Change<&'static str> = Command::env_remove;
+            let _: fn(&mut Command) -> &mut Command = Command::env_clear;
+            let _: Change<PathBuf> = Command::current_dir;
+            let _: Change<OwnStdio> = Command::stdin;
+            let _: Change<ChildStdout> = Command::stdin;
+            let _: Change<PipeWriter> = Command::stdout;
+            let _: Change<File> = Command::stderr;
+            let _: fn(&mut Command) -> io::Result<Child> = Command::spawn;
+            let _: fn(&mut Command) -> io::Result<Output> = Command::output;
+            let _: fn(&mut Command) -> io::Result<ExitStatus> = Command::status;
+            let _: fn(&Command) -> &OsStr = Command::get_program;
+            let _: fn(&Command) -> CommandArgs<'_> = Command::get_args;
+            let _: fn(&Command) -> CommandEnvs<'_> = Command::get_envs;
+            let _: fn(&Command) -> Option<&Path> = Command::get_current_dir;
+            let _: fn(&Child) -> u32 = Child::id;
+            let _: fn(&mut Child) -> io::Result<()> = Child::kill;
+            let _: fn(&mut Child) -> io::Result<ExitStatus> = Child::wait;
+            let _: fn(&mut Child) -> io::Result<Option<ExitStatus>> = Child::try_wait;
+            let _: fn(Child) -> io::Result<Output> = Child::wait_with_output;
+            let _ = |mut child: Child| -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
+                (child.stdin.take(), child.stdout.take(), child.stderr.take())
+            };
+            fn pipe<T: Debug + AsFd + AsRawFd + IntoRawFd + From<OwnedFd> + Into<OwnedFd> + Into<OwnStdio>>() {}
+            pipe::<ChildStdin>();
+            pipe::<ChildStdout>();
+            pipe::<ChildStderr>();
+            fn writes<T: Write>()
+            where
+                for<'a> &'a T: Write,
+            {
+            }
+            writes::<ChildStdin>();
+            fn reads<T: Read>() {}
+            reads::<ChildStdout>();
+            reads::<ChildStderr>();
+            fn plain<T: Debug + Send + Sync>() {}
+            plain::<Command>();
+            plain::<Child>();
+            let _: Change<u32> = CommandExt::uid;
+            let _: Change<u32> = CommandExt::gid;
+            let _: unsafe fn(&mut Command, fn() -> io::Result<()>) -> &mut Command =
+                CommandExt::pre_exec;
+            let _: fn(&mut Command) -> io::Error = CommandExt::exec;
+            let _: Change<&'static str> = CommandExt::arg0;
+            let _: Change<i32> = CommandExt::process_group;
+            let _: fn(i32) -> ExitStatus = ExitStatusExt::from_raw;
+            let _: fn(&ExitStatus) -> Option<i32> = ExitStatusExt::signal;
+            let _: fn() -> u32 = parent_id;
+            let _: fn() -> u32 = process::id;
+            let _: fn() -> ! = process::abort;
+            let _: fn(i32) -> ! = process::exit;
+            let _ = ExitCode::SUCCESS;
+        }
+
         pub(super) fn standard_streams_and_pipes() {
             use $root::io::{copy, empty, pipe, sink, stderr, stdin, stdout};
             owned::<PipeReader>();
@@ -503,7 +571,7 @@ mod theirs {
 /// That it compiles is the test.
 #[test]
 fn the_same_with_stds_names_and_with_ours() {
-    let lists: [[fn(); 8]; 2] = [
+    let lists: [[fn(); 9]; 2] = [
         [
             ours::tcp,
             ours::udp,
@@ -513,6 +581,7 @@ fn the_same_with_stds_names_and_with_ours() {
             ours::channels,
             ours::threads,
             ours::files,
+            ours::processes,
         ],
         [
             theirs::tcp,
@@ -523,6 +592,7 @@ fn the_same_with_stds_names_and_with_ours() {
             theirs::channels,
             theirs::threads,
             theirs::files,
+            theirs::processes,
         ],
     ];
     lists.iter().flatten().for_each(|list| list());

@@ -3,6 +3,7 @@
 //!
 //!     cargo test --features processes --test processes [-- FILTER]
 
+mod shared;
 mod support;
 mod worker;
 
@@ -15,7 +16,7 @@ fn main() {
     greenthread::process::init();
     let filter = std::env::args().nth(1).filter(|argument| !argument.starts_with('-'));
     let filter = filter.unwrap_or_default();
-    let all = [worker::TESTS].concat();
+    let all = [worker::TESTS, shared::TESTS].concat();
     let mut count = 0;
     for (name, test) in all.iter().filter(|(name, _)| name.contains(&filter)) {
         let begin = Instant::now();
