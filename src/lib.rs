@@ -31,6 +31,7 @@
 //! - [`process`]: programs that are started, with the names of [`std::process`]; [`signal`]: signals.
 //! - [`server`]: servers: bounded, counted, stopped with grace.
 //! - [`Runtime`]: the workers. Most programs need none of their own: a global one starts by itself.
+//! - [`pool`]: bounded numbers of green threads; [`executor`]: tasks with futures, on green threads and OS threads.
 //! - [`generator`] and [`greenlet`]: iterators with a stack, and direct switching; they need no runtime.
 //! - [`architecture`]: how it is built; [`soundness`]: what keeps it sound, and its known limits.
 //!
@@ -61,6 +62,7 @@ pub mod architecture {}
 pub mod soundness {}
 
 mod coroutine;
+pub mod executor;
 pub mod fs;
 pub mod future;
 pub mod generator;
@@ -71,6 +73,7 @@ pub mod io;
 pub mod monkey;
 pub mod net;
 pub mod os;
+pub mod pool;
 pub mod process;
 pub mod queue;
 mod runtime;

@@ -25,6 +25,11 @@ impl<A, R> Function<A, R> {
         Self { record, of: PhantomData }
     }
 
+    /// Runs it in this process, with encoded arguments.
+    pub(crate) fn run(&self, arguments: &[u8]) -> Result<Vec<u8>, Failed> {
+        self.record.run(arguments)
+    }
+
     /// Its name, with the modules that it is in.
     pub fn name(&self) -> &'static str {
         self.record.name()

@@ -75,7 +75,7 @@ pub fn is_worker() -> bool {
 
 /// # Errors
 /// [`init`] was not called: a process that was started would run the whole program again.
-pub(super) fn check() -> io::Result<()> {
+pub(crate) fn check() -> io::Result<()> {
     if CALLED.load(Ordering::Relaxed) {
         return Ok(());
     }

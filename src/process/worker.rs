@@ -78,6 +78,8 @@ pub(crate) struct Options {
     pub(crate) once: bool,
 }
 
+pub(crate) use init::check;
+
 /// A process that runs functions, one at a time.
 #[derive(Debug)]
 pub(crate) struct Worker {

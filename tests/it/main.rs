@@ -5,6 +5,7 @@
 mod auto_traits;
 mod blocking;
 mod control;
+mod executor;
 mod forward;
 mod fs;
 mod future;
@@ -22,6 +23,7 @@ mod net_together;
 mod net_udp;
 mod net_unix;
 mod placement;
+mod pool;
 mod process;
 mod queue;
 mod runtime;

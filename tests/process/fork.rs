@@ -1,9 +1,11 @@
 //! Forked children.
 
-use crate::{FOR_EVER, LIMIT, is_child, passes, until, workers};
+use crate::{FOR_EVER, LIMIT, SHORT, is_child, passes, until, workers};
+use greenthread::executor::{Executor, GreenExecutor, Runs, ThreadPool};
 use greenthread::future::FutureExt as _;
 use greenthread::net::{TcpListener, TcpStream};
-use greenthread::{Runtime, blocking, run, sleep, spawn, timeout, yield_now};
+use greenthread::pool::{Group, Pool};
+use greenthread::{Builder, Runtime, blocking, run, sleep, spawn, timeout, yield_now};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -271,6 +273,53 @@ fn a_fork_inside_blocking() {
 }
 
 /// More than a byte counts: the process that a task belongs to is not taken for one that is 256 forks away.
+/// Those of the parent are refused or empty, whatever state they are in; new ones work.
+#[test]
+fn executors_and_pools_in_a_forked_child() {
+    const NAME: &str = "fork::executors_and_pools_in_a_forked_child";
+    if is_child(NAME) {
+        fn try_out(executor: &(impl Executor + Runs<fn() -> u32>)) {
+            assert_eq!(executor.submit((|| 1) as fn() -> u32).unwrap().result().unwrap(), &1);
+        }
+        let (threads, green) = (ThreadPool::new(2).unwrap(), GreenExecutor::new());
+        let (group, pool) = (Group::new(), Pool::new(1).unwrap());
+        try_out(&threads);
+        try_out(&green);
+        let (running, waiting) = (threads.submit(|| sleep(SHORT)), pool.spawn(|| sleep(SHORT)));
+        let running = running.unwrap();
+        forked(|| {
+            let refused = threads.submit(|| ()).unwrap_err().into();
+            assert!(is_refused(&refused), "{refused}");
+            assert!(is_refused(&green.submit(|| ()).unwrap_err().into()));
+            assert!(running.result().unwrap_err().to_string().contains("forked"));
+            assert!(!running.cancel() && !running.kill() && !running.running());
+            assert_eq!(format!("{running:?}"), "Future(of the parent process)");
+            threads.shutdown(true, true);
+            assert!(is_refused(&group.spawn_with(Builder::new(), || ()).unwrap_err()));
+            assert!(is_refused(&pool.spawn_with(Builder::new(), || ()).unwrap_err()));
+            pool.join();
+            pool.kill();
+            assert!(pool.is_empty() && group.is_empty());
+            drop((threads, green, group, pool, running));
+            try_out(&ThreadPool::new(1).unwrap());
+            try_out(&GreenExecutor::new());
+            assert_eq!(Pool::new(1).unwrap().spawn(|| 2).join().unwrap(), 2);
+        });
+        waiting.join().unwrap();
+        // A task that forks: its copy ends with the child, and with the status that it has come to.
+        let forks = || {
+            // SAFETY: what the child does is what is tested.
+            let pid = unsafe { libc::fork() };
+            assert!(pid != 0, "the child's end");
+            pid
+        };
+        let pid = ThreadPool::new(1).unwrap().submit(forks).unwrap().into_result().unwrap();
+        assert_eq!(exit_status(pid), 101);
+        return;
+    }
+    passes(NAME);
+}
+
 #[test]
 fn a_long_line_of_descendants() {
     const NAME: &str = "fork::a_long_line_of_descendants";

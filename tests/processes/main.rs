@@ -3,6 +3,7 @@
 //!
 //!     cargo test --features processes --test processes [-- FILTER]
 
+mod pool;
 mod shared;
 mod support;
 mod worker;
@@ -16,7 +17,10 @@ fn main() {
     greenthread::process::init();
     let filter = std::env::args().nth(1).filter(|argument| !argument.starts_with('-'));
     let filter = filter.unwrap_or_default();
-    let all = [worker::TESTS, shared::TESTS].concat();
+    if std::env::var_os("GREENTHREAD_TEST_PARENT").is_some() {
+        return pool::as_parent();
+    }
+    let all = [worker::TESTS, pool::TESTS, shared::TESTS].concat();
     let mut count = 0;
     for (name, test) in all.iter().filter(|(name, _)| name.contains(&filter)) {
         let begin = Instant::now();

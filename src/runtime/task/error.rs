@@ -102,6 +102,11 @@ impl JoinError {
         Self::new(cause, who)
     }
 
+    /// Of one that could not even be spawned.
+    pub(crate) fn not_run(error: io::Error) -> Self {
+        Self::new(Cause::Io(error), Who::Unknown)
+    }
+
     /// Whether the green thread panicked.
     pub fn is_panic(&self) -> bool {
         matches!(self.0.cause, Cause::Panic(_))

@@ -1,0 +1,268 @@
+//! What can go wrong with a task, and with handing one in.
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "processes")]
+use crate::process::CallError;
+use crate::runtime::task::is_interruption;
+use crate::sys::process;
+use parking_lot::Mutex;
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::process::ExitStatus;
+use std::sync::Arc;
+
+/// Why a task has no value: it panicked, was cancelled or killed, or its executor could not run it.
+///
+/// Clones share what they tell, so that everybody who asks the same [`Future`](super::Future) gets the same answer.
+///
+/// # Examples
+/// ```
+/// use greenthread::executor::{Executor, GreenExecutor};
+/// let executor = GreenExecutor::new();
+/// let future = executor.submit(|| -> u32 { panic!("no luck") })?;
+/// let error = future.result().unwrap_err();
+/// assert!(error.is_panic() && !error.is_cancelled());
+/// assert_eq!(error.to_string(), "the task panicked: no luck");
+/// # Ok::<(), greenthread::executor::SubmitError>(())
+/// ```
+#[derive(Clone)]
+pub struct ExecutionError(Arc<Cause>);
+
+enum Cause {
+    Panic {
+        text: String,
+        payload: Mutex<Option<Box<dyn Any + Send>>>,
+    },
+    Cancelled,
+    Killed,
+    TimedOut,
+    Broken(String),
+    /// The process that ran it has ended.
+    #[cfg_attr(not(feature = "processes"), expect(dead_code, reason = "there are no processes"))]
+    Died(ExitStatus),
+    /// Its argument or its result could not be passed between processes.
+    #[cfg_attr(not(feature = "processes"), expect(dead_code, reason = "there are no processes"))]
+    NotPassed(String),
+    Io(io::Error),
+}
+
+impl ExecutionError {
+    fn new(cause: Cause) -> Self {
+        Self(Arc::new(cause))
+    }
+
+    pub(super) fn cancelled() -> Self {
+        Self::new(Cause::Cancelled)
+    }
+
+    pub(super) fn killed() -> Self {
+        Self::new(Cause::Killed)
+    }
+
+    pub(super) fn timed_out() -> Self {
+        Self::new(Cause::TimedOut)
+    }
+
+    pub(super) fn broken(reason: &str) -> Self {
+        Self::new(Cause::Broken(reason.into()))
+    }
+
+    pub(super) fn io(error: io::Error) -> Self {
+        Self::new(Cause::Io(error))
+    }
+
+    /// Of a task in another process.
+    #[cfg(feature = "processes")]
+    pub(super) fn from_call(error: CallError) -> Self {
+        Self::new(match error {
+            CallError::Ended(status) => Cause::Died(status),
+            CallError::Panicked(text) => Cause::Panic { text, payload: Mutex::new(None) },
+            CallError::Io(error) => Cause::Io(error),
+            other => Cause::NotPassed(other.to_string()),
+        })
+    }
+
+    /// Of a task that belongs to the process that this one was forked from.
+    pub(super) fn forked() -> Self {
+        Self::io(process::belongs_to_parent("the task"))
+    }
+
+    /// What unwound out of a task: a panic, or a kill.
+    pub(super) fn from_payload(payload: Box<dyn Any + Send>) -> Self {
+        if is_interruption(&*payload) {
+            return Self::killed();
+        }
+        let text = panic_text(&*payload);
+        Self::new(Cause::Panic { text, payload: Mutex::new(Some(payload)) })
+    }
+
+    /// Whether the task panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(*self.0, Cause::Panic { .. })
+    }
+
+    /// Whether the task was cancelled before it began, by [`Future::cancel`](super::Future::cancel) or by the
+    /// [shutdown](super::Executor::shutdown) of its executor.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(*self.0, Cause::Cancelled)
+    }
+
+    /// Whether the task was killed while it ran, by [`Future::kill`](super::Future::kill) or by the end of the runtime that
+    /// ran it.
+    pub fn is_killed(&self) -> bool {
+        matches!(*self.0, Cause::Killed)
+    }
+
+    /// Whether the time of a [`map`](super::Executor::map) ran out. The task may still run.
+    pub fn is_timeout(&self) -> bool {
+        matches!(*self.0, Cause::TimedOut)
+    }
+
+    /// Whether the executor is broken: an initializer has failed. (Python's `BrokenExecutor`.)
+    pub fn is_broken(&self) -> bool {
+        matches!(*self.0, Cause::Broken(_))
+    }
+
+    /// How the process ended that ran the task, where that is why there is no value: it was killed, crashed, or called `exit`.
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        match *self.0 {
+            Cause::Died(status) => Some(status),
+            _ => None,
+        }
+    }
+
+    /// Whether the argument could not be passed to another process, or the result not back: it cannot be encoded or decoded, or
+    /// is too large.
+    pub fn is_not_passed(&self) -> bool {
+        matches!(*self.0, Cause::NotPassed(_))
+    }
+
+    /// What the system said where it is why the task did not run: no room for a stack or a thread, say.
+    pub fn io_error(&self) -> Option<&io::Error> {
+        match &*self.0 {
+            Cause::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The panic's payload, for [`std::panic::resume_unwind`]. There is one, for the first of all clones that asks; none of a
+    /// panic in another process.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::executor::{Executor, GreenExecutor};
+    /// let future = GreenExecutor::new().submit(|| panic!("no luck"))?;
+    /// let payload = future.result().unwrap_err().take_panic().unwrap();
+    /// assert_eq!(*payload.downcast::<&str>().unwrap(), "no luck");
+    /// assert!(future.result().unwrap_err().take_panic().is_none());
+    /// # Ok::<(), greenthread::executor::SubmitError>(())
+    /// ```
+    pub fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
+        match &*self.0 {
+            Cause::Panic { payload, .. } => payload.lock().take(),
+            _ => None,
+        }
+    }
+}
+
+/// What the message of a panic was, where it was text.
+pub(super) fn panic_text(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("Box<dyn Any>")
+        .into()
+}
+
+impl fmt::Display for ExecutionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Cause::Panic { text, .. } => write!(f, "the task panicked: {text}"),
+            Cause::Cancelled => f.write_str("the task was cancelled before it began"),
+            Cause::Killed => f.write_str("the task was killed"),
+            Cause::TimedOut => f.write_str("the task did not end in time"),
+            Cause::Broken(reason) => write!(f, "the executor is broken: {reason}"),
+            Cause::Died(status) => {
+                write!(f, "the process that ran the task ended before its result: {status}")
+            }
+            Cause::NotPassed(why) => f.write_str(why),
+            Cause::Io(error) => write!(f, "the task could not be run: {error}"),
+        }
+    }
+}
+
+impl fmt::Debug for ExecutionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ExecutionError({:?})", self.to_string())
+    }
+}
+
+impl Error for ExecutionError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.io_error().map(|error| error as _)
+    }
+}
+
+impl From<ExecutionError> for io::Error {
+    fn from(error: ExecutionError) -> Self {
+        let kind = match &*error.0 {
+            Cause::TimedOut => io::ErrorKind::TimedOut,
+            Cause::Io(error) => error.kind(),
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl From<SubmitError> for ExecutionError {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::ShutDown => Self::cancelled(),
+            SubmitError::Broken(reason) => Self::broken(&reason),
+            SubmitError::Io(error) => Self::io(error),
+        }
+    }
+}
+
+/// Why an executor did not take a task.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// It has been [shut down](super::Executor::shutdown).
+    ShutDown,
+    /// An initializer has failed, for this reason.
+    Broken(String),
+    /// The system has no room for another thread; or the executor belongs to the process that this one was forked from.
+    Io(io::Error),
+}
+
+impl fmt::Display for SubmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ShutDown => {
+                f.write_str("the executor has been shut down and takes no more tasks")
+            }
+            Self::Broken(reason) => write!(f, "the executor is broken: {reason}"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for SubmitError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<SubmitError> for io::Error {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Io(error) => error,
+            other => Self::other(other),
+        }
+    }
+}

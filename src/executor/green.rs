@@ -1,0 +1,162 @@
+//! An executor of green threads.
+#![forbid(unsafe_code)]
+
+use super::core::{Core, Crew, new_job};
+use super::error::SubmitError;
+use super::executor::{Call, Executor, Runs};
+use super::future::Future;
+use crate::thread::Builder;
+use std::io;
+use std::sync::Arc;
+
+/// Runs each task on a green thread: for tasks that wait. As gevent's thread pool interface on greenlets, and Python's `Executor`.
+///
+/// Without a limit each task gets a green thread of its own at once. With one, so many green threads share the tasks, first
+/// come first served. They belong to the runtime of whoever submits, or to the global one.
+///
+/// Dropping the executor is a [`shutdown`](Executor::shutdown) that neither waits nor cancels.
+///
+/// # Examples
+/// ```
+/// use greenthread::executor::{Executor, GreenExecutor, gather};
+/// let executor = GreenExecutor::new();
+/// let futures = (1..=3).map(|n| executor.submit(move || n * 10)).collect::<Result<Vec<_>, _>>()?;
+/// assert_eq!(gather(futures)?, [10, 20, 30]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct GreenExecutor {
+    core: Arc<Core<GreenThreads>>,
+}
+
+/// Green threads, which end when no task waits.
+#[derive(Debug)]
+struct GreenThreads {
+    name: Option<String>,
+    stack_size: Option<usize>,
+}
+
+impl Crew for GreenThreads {
+    type Seat = ();
+
+    fn stays(&self) -> bool {
+        false
+    }
+
+    fn spawn(&self, number: usize, life: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let mut builder = Builder::new();
+        if let Some(name) = &self.name {
+            builder = builder.name(format!("{name}_{number}"));
+        }
+        if let Some(bytes) = self.stack_size {
+            builder = builder.stack_size(bytes);
+        }
+        builder.spawn(life).map(drop)
+    }
+
+    fn begin(&self, _: usize) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// Settings for a [`GreenExecutor`].
+#[derive(Clone, Debug, Default)]
+#[must_use = "settings do nothing until `build`"]
+pub struct GreenExecutorBuilder {
+    max_workers: Option<usize>,
+    name: Option<String>,
+    stack_size: Option<usize>,
+}
+
+impl GreenExecutor {
+    /// One without a limit.
+    pub fn new() -> Self {
+        Self { core: Core::new(GreenThreads { name: None, stack_size: None }, usize::MAX) }
+    }
+
+    /// For one with a limit, or with named green threads.
+    pub fn builder() -> GreenExecutorBuilder {
+        GreenExecutorBuilder::default()
+    }
+}
+
+impl Default for GreenExecutor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl GreenExecutorBuilder {
+    /// How many tasks run at once at most.
+    pub fn max_workers(mut self, workers: usize) -> Self {
+        self.max_workers = Some(workers);
+        self
+    }
+
+    /// What the names of the green threads begin with; a number follows. Usually they have no names.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// As [`Builder::stack_size`](crate::Builder::stack_size).
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Makes the executor. It has no green threads yet.
+    ///
+    /// # Errors
+    /// `InvalidInput` for no workers at all, and for a name with a null byte.
+    pub fn build(self) -> io::Result<GreenExecutor> {
+        let limit = check_workers(self.max_workers.unwrap_or(usize::MAX))?;
+        if let Some(name) = &self.name {
+            check_name(name)?;
+        }
+        let crew = GreenThreads { name: self.name, stack_size: self.stack_size };
+        Ok(GreenExecutor { core: Core::new(crew, limit) })
+    }
+}
+
+/// # Errors
+/// That there must be one.
+pub(super) fn check_workers(workers: usize) -> io::Result<usize> {
+    if workers == 0 {
+        let text = "an executor needs at least one worker: without one no task would ever run";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    Ok(workers)
+}
+
+/// # Errors
+/// That no thread can be named so.
+pub(super) fn check_name(name: &str) -> io::Result<()> {
+    if name.contains('\0') {
+        let text = "the name of a thread must not contain null bytes";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    Ok(())
+}
+
+impl Executor for GreenExecutor {
+    fn max_workers(&self) -> usize {
+        self.core.limit()
+    }
+
+    fn shutdown(&self, wait: bool, cancel_pending: bool) {
+        self.core.shutdown(wait, cancel_pending);
+    }
+}
+
+impl<C: Call> Runs<C> for GreenExecutor {
+    fn start(&self, call: C) -> Result<Future<C::Output>, SubmitError> {
+        self.core.submit(|| new_job(call))
+    }
+}
+
+impl Drop for GreenExecutor {
+    fn drop(&mut self) {
+        self.core.shutdown(false, false);
+    }
+}

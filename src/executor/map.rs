@@ -1,0 +1,307 @@
+//! Many calls of one executor, and their results.
+#![forbid(unsafe_code)]
+
+use super::error::ExecutionError;
+use super::executor::{Apply, Call, Executor, Runs};
+use super::future::Future;
+use crate::runtime::finished::Finished;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::iter::Fuse;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The calls of a function for the items of an iterator.
+#[derive(Debug)]
+pub struct Calls<F, I> {
+    function: Arc<F>,
+    items: I,
+}
+
+impl<F, I> Calls<F, I> {
+    pub(super) fn new(function: F, items: I) -> Self {
+        Self { function: Arc::new(function), items }
+    }
+}
+
+impl<F, I: Iterator> Iterator for Calls<F, I> {
+    type Item = Apply<F, I::Item>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.items.next().map(|item| Apply::new(&self.function, item))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.items.size_hint()
+    }
+}
+
+type Output<I> = <<I as Iterator>::Item as Call>::Output;
+type Outcome<I> = Result<Output<I>, ExecutionError>;
+
+/// How many calls are handed in before the first result is taken: enough that workers find work while the caller deals with
+/// a result that came late.
+fn usual_read_ahead<E: Executor>(executor: &E) -> usize {
+    executor.max_workers().saturating_mul(4).min(1024)
+}
+
+/// When the time is over, if there is a limit. Beyond the clock's end is never.
+fn deadline(since: Instant, timeout: Option<Duration>) -> Option<Instant> {
+    timeout.and_then(|timeout| since.checked_add(timeout))
+}
+
+/// The results of [`Executor::map`] in the order of the items.
+///
+/// The items are read as they are needed: at most so many calls are handed in and not yet asked for as
+/// [`read_ahead`](Self::read_ahead) says, so the iterator of the items may be endless. Each `next` waits for its call to
+/// end; that suspends a green thread and blocks an OS thread. Where a call has no value its error comes in its place, and
+/// the others go on. Dropping this cancels the calls that have not begun.
+#[must_use = "results are lost, and most calls are never made, if nobody takes them"]
+pub struct Map<'a, E, I>
+where
+    I: Iterator<Item: Call>,
+{
+    executor: &'a E,
+    calls: Fuse<I>,
+    ahead: VecDeque<Result<Future<Output<I>>, ExecutionError>>,
+    read_ahead: usize,
+    begun: Instant,
+    timeout: Option<Duration>,
+    over: bool,
+}
+
+impl<'a, E, I> Map<'a, E, I>
+where
+    I: Iterator<Item: Call>,
+    E: Executor + Runs<I::Item>,
+{
+    pub(super) fn new(executor: &'a E, calls: I) -> Self {
+        let read_ahead = usual_read_ahead(executor);
+        let mut map = Self {
+            executor,
+            calls: calls.fuse(),
+            ahead: VecDeque::new(),
+            read_ahead,
+            begun: Instant::now(),
+            timeout: None,
+            over: false,
+        };
+        map.fill();
+        map
+    }
+
+    /// The whole is to take no longer than `timeout`, counted from the call of `map`. When the time is over, the next result is
+    /// an error that [says so](ExecutionError::is_timeout), the last one, and calls that have not begun are cancelled.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{executor::{Executor, GreenExecutor}, sleep};
+    /// use std::time::Duration;
+    /// let executor = GreenExecutor::new();
+    /// let mut results = executor.map(|s| sleep(Duration::from_secs(s)), [0, 1000]).timeout(Duration::from_millis(50));
+    /// assert!(results.next().unwrap().is_ok());
+    /// assert!(results.next().unwrap().unwrap_err().is_timeout());
+    /// assert!(results.next().is_none());
+    /// ```
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// How many calls may be handed in, at least one, before their results are asked for. Usually four for each worker, and
+    /// no more than 1024.
+    pub fn read_ahead(mut self, calls: usize) -> Self {
+        self.read_ahead = calls.max(1);
+        self.fill();
+        self
+    }
+
+    fn fill(&mut self) {
+        while !self.over && self.ahead.len() < self.read_ahead {
+            let Some(call) = self.calls.next() else { return };
+            self.ahead.push_back(self.executor.start(call).map_err(ExecutionError::from));
+        }
+    }
+}
+
+impl<E, I> Map<'_, E, I>
+where
+    I: Iterator<Item: Call>,
+{
+    fn cancel_rest(&mut self) {
+        self.over = true;
+        for future in self.ahead.drain(..).flatten() {
+            future.cancel();
+        }
+    }
+}
+
+impl<E, I> Iterator for Map<'_, E, I>
+where
+    I: Iterator<Item: Call>,
+    E: Executor + Runs<I::Item>,
+{
+    type Item = Outcome<I>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.fill();
+        let future = match self.ahead.pop_front()? {
+            Ok(future) => future,
+            Err(error) => return Some(Err(error)),
+        };
+        match future.into_result_until(deadline(self.begun, self.timeout)) {
+            Ok(outcome) => {
+                // Before the caller takes its time with this one.
+                self.fill();
+                Some(outcome)
+            }
+            Err(future) => {
+                future.cancel();
+                self.cancel_rest();
+                Some(Err(ExecutionError::timed_out()))
+            }
+        }
+    }
+}
+
+impl<E, I> Drop for Map<'_, E, I>
+where
+    I: Iterator<Item: Call>,
+{
+    fn drop(&mut self) {
+        self.cancel_rest();
+    }
+}
+
+impl<E, I> fmt::Debug for Map<'_, E, I>
+where
+    I: Iterator<Item: Call>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Map").field("ahead", &self.ahead).finish_non_exhaustive()
+    }
+}
+
+/// The results of [`Executor::map_unordered`] as they come. Otherwise as [`Map`].
+#[must_use = "results are lost, and most calls are never made, if nobody takes them"]
+pub struct MapUnordered<'a, E, I>
+where
+    I: Iterator<Item: Call>,
+{
+    executor: &'a E,
+    calls: Fuse<I>,
+    open: HashMap<usize, Result<Future<Output<I>>, ExecutionError>>,
+    handed_in: usize,
+    finished: Arc<Finished>,
+    read_ahead: usize,
+    begun: Instant,
+    timeout: Option<Duration>,
+    over: bool,
+}
+
+impl<'a, E, I> MapUnordered<'a, E, I>
+where
+    I: Iterator<Item: Call>,
+    E: Executor + Runs<I::Item>,
+{
+    pub(super) fn new(executor: &'a E, calls: I) -> Self {
+        let read_ahead = usual_read_ahead(executor);
+        let mut map = Self {
+            executor,
+            calls: calls.fuse(),
+            open: HashMap::new(),
+            handed_in: 0,
+            finished: Arc::default(),
+            read_ahead,
+            begun: Instant::now(),
+            timeout: None,
+            over: false,
+        };
+        map.fill();
+        map
+    }
+
+    /// As [`Map::timeout`].
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// As [`Map::read_ahead`].
+    pub fn read_ahead(mut self, calls: usize) -> Self {
+        self.read_ahead = calls.max(1);
+        self.fill();
+        self
+    }
+
+    fn fill(&mut self) {
+        while !self.over && self.open.len() < self.read_ahead {
+            let Some(call) = self.calls.next() else { return };
+            let number = self.handed_in;
+            self.handed_in += 1;
+            let future = self.executor.start(call).map_err(ExecutionError::from);
+            let open = match &future {
+                Ok(future) => future.shared().watch(&self.finished, number),
+                Err(_) => false,
+            };
+            self.open.insert(number, future);
+            if !open {
+                self.finished.push(number);
+            }
+        }
+    }
+}
+
+impl<E, I> MapUnordered<'_, E, I>
+where
+    I: Iterator<Item: Call>,
+{
+    fn cancel_rest(&mut self) {
+        self.over = true;
+        for (_, future) in self.open.drain() {
+            if let Ok(future) = future {
+                future.cancel();
+            }
+        }
+    }
+}
+
+impl<E, I> Iterator for MapUnordered<'_, E, I>
+where
+    I: Iterator<Item: Call>,
+    E: Executor + Runs<I::Item>,
+{
+    type Item = Outcome<I>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.fill();
+        if self.open.is_empty() {
+            return None;
+        }
+        let Some(number) = self.finished.next(deadline(self.begun, self.timeout)) else {
+            self.cancel_rest();
+            return Some(Err(ExecutionError::timed_out()));
+        };
+        let outcome = self.open.remove(&number)?.and_then(Future::into_result);
+        self.fill();
+        Some(outcome)
+    }
+}
+
+impl<E, I> Drop for MapUnordered<'_, E, I>
+where
+    I: Iterator<Item: Call>,
+{
+    fn drop(&mut self) {
+        self.cancel_rest();
+    }
+}
+
+impl<E, I> fmt::Debug for MapUnordered<'_, E, I>
+where
+    I: Iterator<Item: Call>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MapUnordered").field("open", &self.open.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,61 @@
+//! Executors: hand in tasks, get futures.
+//!
+//! One trait, [`Executor`], and what runs the tasks:
+//!
+//! | | runs tasks on | for tasks that |
+//! |---|---|---|
+//! | [`GreenExecutor`] | green threads | wait: for sockets, locks, other tasks |
+//! | [`ThreadPool`] | OS threads | compute, or call what blocks |
+//! | `ProcessPool`, with the feature `processes` | other processes | may crash, leak, or need memory of their own |
+//!
+//! The shapes are those of Python's `concurrent.futures`: [`submit`](Executor::submit) gives a [`Future`], whose outcome can be
+//! asked for, waited for with a limit, cancelled, and given callbacks; [`map`](Executor::map) gives results in order;
+//! [`wait`] and [`as_completed`] deal with several, [`gather`] is asyncio's. All of it may be called from green threads, which
+//! it suspends, and OS threads, which it blocks. A single green thread needs no executor: [`spawn`](crate::spawn) it. To bound
+//! how many run at once without futures, see [`pool`](crate::pool).
+//!
+//! A task that waits for another task of the same executor needs a worker for that one too: with a limit on workers, tasks
+//! that all do so may wait for ever.
+//!
+//! ```
+//! use greenthread::executor::{Executor, ThreadPool, as_completed};
+//! let pool = ThreadPool::new(2)?;
+//! let futures = ["a", "bb", "ccc"].map(|word| pool.submit(move || word.len()).unwrap());
+//! let total: usize = as_completed(&futures).map(|future| *future.result().unwrap()).sum();
+//! assert_eq!(total, 6);
+//! pool.shutdown(true, false);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Invariant: each task that was taken has exactly one outcome, whatever becomes of its worker and of its executor: the duty
+//! to end it is a value, whose destructor does it.
+
+mod core;
+mod error;
+#[expect(clippy::module_inception, reason = "the trait has the name of the module")]
+mod executor;
+mod future;
+mod green;
+mod map;
+#[cfg(feature = "processes")]
+mod process_pool;
+#[cfg(feature = "processes")]
+mod remote;
+mod shared;
+mod thread_pool;
+mod wait;
+
+pub use error::{ExecutionError, SubmitError};
+pub use executor::{Apply, Call, Executor, Runs};
+pub use future::Future;
+pub use green::{GreenExecutor, GreenExecutorBuilder};
+pub use map::{Calls, Map, MapUnordered};
+#[cfg(feature = "processes")]
+pub use process_pool::{ProcessPool, ProcessPoolBuilder, RemoteCalls};
+#[cfg(feature = "processes")]
+pub use remote::Remote;
+pub use thread_pool::{ThreadPool, ThreadPoolBuilder};
+pub use wait::{
+    AsCompleted, GatherError, Waited, When, as_completed, as_completed_timeout, gather, gather_all,
+    try_gather, wait, wait_timeout,
+};

@@ -1,0 +1,386 @@
+//! An executor of processes.
+#![forbid(unsafe_code)]
+
+use super::core::{self, Core};
+use super::error::{ExecutionError, SubmitError};
+use super::executor::{Executor, Runs};
+use super::future::Future;
+use super::green::check_workers;
+use super::map::{Map, MapUnordered};
+use super::remote::{Remote, Seat, new_job};
+use crate::process::worker::{self, Worker};
+use crate::process::{CallError, ChildHandle, Function};
+use crate::thread::{Builder, available_parallelism};
+use parking_lot::Mutex;
+use serde::{Serialize, de::DeserializeOwned};
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::iter;
+use std::sync::Arc;
+
+/// Calls its function in a process that has just been started.
+type Initializer = Box<dyn Fn(&Worker) -> Result<(), CallError> + Send + Sync>;
+
+/// What the workers of a pool have in common.
+pub(super) struct Crew {
+    pub(super) name: String,
+    pub(super) initializer: Option<Initializer>,
+    pub(super) max_tasks: Option<usize>,
+    processes: Mutex<Processes>,
+}
+
+#[derive(Debug, Default)]
+struct Processes {
+    /// By the numbers of their workers.
+    living: HashMap<usize, ChildHandle>,
+    terminated: bool,
+}
+
+impl Crew {
+    /// A new process. One that comes when all are being ended is ended too.
+    pub(super) fn enter(&self, number: usize, child: &ChildHandle) {
+        let mut processes = self.processes.lock();
+        processes.living.insert(number, child.clone());
+        if processes.terminated {
+            let _ = child.kill();
+        }
+    }
+
+    pub(super) fn leave(&self, number: usize) {
+        self.processes.lock().living.remove(&number);
+    }
+
+    fn terminate(&self) {
+        let mut processes = self.processes.lock();
+        processes.terminated = true;
+        for child in processes.living.values() {
+            // An error is that it has ended by itself.
+            let _ = child.kill();
+        }
+    }
+}
+
+impl core::Crew for Arc<Crew> {
+    type Seat = Seat;
+
+    fn stays(&self) -> bool {
+        true
+    }
+
+    /// A green thread speaks for each process.
+    fn spawn(&self, number: usize, life: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let name = format!("{}-{}", self.name, number + 1);
+        // A daemon, since it stays when there is nothing to do, and nobody should wait for that.
+        Builder::new().name(name).daemon(true).spawn(life).map(drop)
+    }
+
+    fn begin(&self, number: usize) -> Result<Seat, String> {
+        Ok(Seat::new(self, number))
+    }
+}
+
+/// Runs functions in a number of other processes, as Python's `multiprocessing.Pool` and `ProcessPoolExecutor`: for tasks that
+/// may crash, that leak, or that need memory of their own. For computing on all cores a [`ThreadPool`](super::ThreadPool) is
+/// enough, and passes values without copying them.
+///
+/// The processes are this same program, started again; `main` must begin with [`process::init`](crate::process::init), where
+/// they find what to do. What they run are functions that [`process::function!`](crate::process::function) names; arguments and
+/// results are passed by serde, each of at most [`MAX_MESSAGE`](crate::process::MAX_MESSAGE) bytes.
+///
+/// A process has one task at a time, and gets the next one when it is done. One that is killed, crashes or exits takes that one
+/// task along, whose error has the [exit status](ExecutionError::exit_status), and is replaced when the next task comes.
+/// [`Future::kill`] ends a task that runs, with its process. When this process ends, however that comes about, the others do
+/// too, within two seconds.
+///
+/// The workers are daemons of whoever submits: where [`run`](crate::run) ends, what has not been waited for ends with it.
+///
+/// # Examples
+/// ```
+/// # // A test has no `main` of its own, which the pool needs.
+/// use greenthread::executor::ProcessPool;
+/// use greenthread::process::{self, function};
+///
+/// fn square(number: u64) -> u64 {
+///     number * number
+/// }
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     process::init();
+/// # return Ok(());
+///     let pool = ProcessPool::new(2)?;
+///     assert_eq!(pool.map(function!(square), 1..=4)?, [1, 4, 9, 16]);
+///     let future = pool.apply_async(function!(square), 12)?;
+///     assert_eq!(future.result()?, &144);
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+pub struct ProcessPool {
+    core: Arc<Core<Arc<Crew>>>,
+}
+
+/// Settings for a [`ProcessPool`].
+#[derive(Default)]
+#[must_use = "settings do nothing until `build`"]
+pub struct ProcessPoolBuilder {
+    max_workers: Option<usize>,
+    name: Option<String>,
+    initializer: Option<Result<Initializer, CallError>>,
+    max_tasks_per_worker: Option<usize>,
+}
+
+impl ProcessPool {
+    /// A pool of at most `max_workers` processes, which are started as tasks come.
+    ///
+    /// # Errors
+    /// `InvalidInput` for none at all; and `Unsupported` where [`process::init`](crate::process::init) was not called.
+    pub fn new(max_workers: usize) -> io::Result<Self> {
+        Self::builder().max_workers(max_workers).build()
+    }
+
+    /// For a pool with an initializer, with processes that end after a number of tasks, or with as many as there are processors.
+    pub fn builder() -> ProcessPoolBuilder {
+        ProcessPoolBuilder::default()
+    }
+
+    /// Calls the function in one of the processes and waits for its value. Suspends a green thread, blocks an OS thread.
+    ///
+    /// # Errors
+    /// Where there is no value, or the pool takes no tasks.
+    pub fn apply<A, R>(&self, function: Function<A, R>, arguments: A) -> Result<R, ExecutionError>
+    where
+        A: Serialize + 'static,
+        R: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.apply_async(function, arguments)?.into_result()
+    }
+
+    /// Has the function called in one of the processes. Does not wait. As [`submit`](Executor::submit) of a [`Remote`].
+    ///
+    /// # Errors
+    /// As [`submit`](Executor::submit).
+    pub fn apply_async<A, R>(
+        &self,
+        function: Function<A, R>,
+        arguments: A,
+    ) -> Result<Future<R>, SubmitError>
+    where
+        A: Serialize + 'static,
+        R: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.start(Remote::new(function, arguments))
+    }
+
+    /// Calls the function for each of the items, several at once, and returns the values in the order of the items. Suspends a
+    /// green thread, blocks an OS thread.
+    ///
+    /// # Errors
+    /// Of the first item, in their order, that has no value; calls that have not begun are cancelled then.
+    pub fn map<A, R, I>(&self, function: Function<A, R>, items: I) -> Result<Vec<R>, ExecutionError>
+    where
+        I: IntoIterator<Item = A>,
+        A: Serialize + 'static,
+        R: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.imap(function, items).collect()
+    }
+
+    /// As [`map`](Self::map), for a function of several arguments: each item is a tuple of them.
+    ///
+    /// # Errors
+    /// As [`map`](Self::map).
+    pub fn starmap<A, R, I>(
+        &self,
+        function: Function<A, R>,
+        items: I,
+    ) -> Result<Vec<R>, ExecutionError>
+    where
+        I: IntoIterator<Item = A>,
+        A: Serialize + 'static,
+        R: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.map(function, items)
+    }
+
+    /// As [`map`](Self::map), one result after the other: see [`Map`].
+    pub fn imap<A, R, I>(
+        &self,
+        function: Function<A, R>,
+        items: I,
+    ) -> Map<'_, Self, RemoteCalls<A, R, I::IntoIter>>
+    where
+        I: IntoIterator<Item = A>,
+        A: Serialize + 'static,
+        R: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.run_all(RemoteCalls { function, items: items.into_iter() })
+    }
+
+    /// As [`imap`](Self::imap), the results in the order in which they come.
+    pub fn imap_unordered<A, R, I>(
+        &self,
+        function: Function<A, R>,
+        items: I,
+    ) -> MapUnordered<'_, Self, RemoteCalls<A, R, I::IntoIter>>
+    where
+        I: IntoIterator<Item = A>,
+        A: Serialize + 'static,
+        R: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.run_all_unordered(RemoteCalls { function, items: items.into_iter() })
+    }
+
+    /// Takes no more tasks: [`shutdown(false, false)`](Executor::shutdown).
+    pub fn close(&self) {
+        self.shutdown(false, false);
+    }
+
+    /// Takes no more tasks and waits for those that it has taken: [`shutdown(true, false)`](Executor::shutdown). Suspends a
+    /// green thread, blocks an OS thread.
+    pub fn join(&self) {
+        self.shutdown(true, false);
+    }
+
+    /// Takes no more tasks, cancels those that have not begun, and kills the processes with those that they have. Does not
+    /// wait; [`join`](Self::join) does.
+    pub fn terminate(&self) {
+        self.shutdown(false, true);
+        self.core.crew().terminate();
+    }
+
+    /// The numbers of the processes that there are, in the system.
+    pub fn processes(&self) -> Vec<u32> {
+        self.core.crew().processes.lock().living.values().map(ChildHandle::id).collect()
+    }
+}
+
+/// The calls of a function for the items of an iterator.
+pub struct RemoteCalls<A, R, I> {
+    function: Function<A, R>,
+    items: I,
+}
+
+impl<A, R, I> fmt::Debug for RemoteCalls<A, R, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteCalls").field("function", &self.function).finish_non_exhaustive()
+    }
+}
+
+impl<A: Serialize, R, I: Iterator<Item = A>> Iterator for RemoteCalls<A, R, I> {
+    type Item = Remote<A, R>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.items.next().map(|item| Remote::new(self.function, item))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.items.size_hint()
+    }
+}
+
+impl<A: Serialize, R, I: iter::FusedIterator<Item = A>> iter::FusedIterator
+    for RemoteCalls<A, R, I>
+{
+}
+
+impl ProcessPoolBuilder {
+    /// How many processes there are at most. Usually as many as this one may use processors.
+    pub fn max_workers(mut self, workers: usize) -> Self {
+        self.max_workers = Some(workers);
+        self
+    }
+
+    /// What the names of the processes begin with; `-` and a number follow. Usually `ProcessPool`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// What each process calls before its first task. Where it fails, by a panic or because the process ends, the pool is
+    /// *broken*: tasks that have not begun and those that come fail with that reason.
+    pub fn initializer<A>(mut self, function: Function<A, ()>, arguments: A) -> Self
+    where
+        A: Serialize + 'static,
+    {
+        self.initializer = Some(worker::encode(&arguments).map(|arguments| {
+            let call = move |process: &Worker| process.call(function, &arguments).map(drop);
+            Box::new(call) as Initializer
+        }));
+        self
+    }
+
+    /// After how many tasks a process ends and is replaced: for functions that leak. (Python's `maxtasksperchild`.)
+    pub fn max_tasks_per_worker(mut self, tasks: usize) -> Self {
+        self.max_tasks_per_worker = Some(tasks);
+        self
+    }
+
+    /// Makes the pool. It has no processes yet.
+    ///
+    /// # Errors
+    /// `InvalidInput` for no processes or no tasks at all, and for arguments of the initializer that cannot be encoded; and
+    /// `Unsupported` where [`process::init`](crate::process::init) was not called.
+    pub fn build(self) -> io::Result<ProcessPool> {
+        let invalid = |text| io::Error::new(io::ErrorKind::InvalidInput, text);
+        let workers = match self.max_workers {
+            Some(workers) => check_workers(workers)?,
+            None => available_parallelism().map_or(1, usize::from),
+        };
+        if self.max_tasks_per_worker == Some(0) {
+            return Err(invalid(
+                "a process that ends after no task at all never runs any".to_string(),
+            ));
+        }
+        let name = self.name.unwrap_or_else(|| "ProcessPool".into());
+        if name.contains('\0') {
+            return Err(invalid("the name of a process must not contain null bytes".to_string()));
+        }
+        worker::check()?;
+        let initializer =
+            self.initializer.transpose().map_err(|error| invalid(error.to_string()))?;
+        let crew = Crew {
+            name,
+            initializer,
+            max_tasks: self.max_tasks_per_worker,
+            processes: Mutex::default(),
+        };
+        Ok(ProcessPool { core: Core::new(Arc::new(crew), workers) })
+    }
+}
+
+impl fmt::Debug for ProcessPoolBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessPoolBuilder")
+            .field("max_workers", &self.max_workers)
+            .field("name", &self.name)
+            .field("max_tasks_per_worker", &self.max_tasks_per_worker)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Executor for ProcessPool {
+    fn max_workers(&self) -> usize {
+        self.core.limit()
+    }
+
+    fn shutdown(&self, wait: bool, cancel_pending: bool) {
+        self.core.shutdown(wait, cancel_pending);
+    }
+}
+
+impl<A, R> Runs<Remote<A, R>> for ProcessPool
+where
+    A: 'static,
+    R: DeserializeOwned + Send + Sync + 'static,
+{
+    fn start(&self, call: Remote<A, R>) -> Result<Future<R>, SubmitError> {
+        self.core.submit(|| new_job(call))
+    }
+}
+
+impl Drop for ProcessPool {
+    fn drop(&mut self) {
+        self.core.shutdown(false, false);
+    }
+}

@@ -1,0 +1,233 @@
+//! Calls that run in other processes.
+#![forbid(unsafe_code)]
+
+use super::core::{Ran, Run};
+use super::error::ExecutionError;
+use super::executor::Call;
+use super::future::Future;
+use super::process_pool::Crew;
+use super::shared::{Runner, Ticket};
+use crate::process::worker::{self, Options, Worker};
+use crate::process::{CallError, ChildHandle, Function};
+use serde::{Serialize, de::DeserializeOwned};
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A call of a [`Function`], which a [`ProcessPool`](super::ProcessPool) runs in another process and any other executor here.
+///
+/// Its arguments are encoded when it is made. What cannot be encoded is an error of the task.
+pub struct Remote<A, R> {
+    function: Function<A, R>,
+    arguments: Result<Vec<u8>, CallError>,
+}
+
+impl<A, R> Remote<A, R> {
+    /// A call of `function`; for one of several arguments, `arguments` is a tuple.
+    pub fn new(function: Function<A, R>, arguments: A) -> Self
+    where
+        A: Serialize,
+    {
+        Self { function, arguments: worker::encode(&arguments) }
+    }
+}
+
+impl<A, R> fmt::Debug for Remote<A, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Remote").field(&self.function.name()).finish()
+    }
+}
+
+/// In this process.
+///
+/// # Panics
+/// With the panic of the function; and where an argument or the result cannot be encoded.
+impl<A, R> Call for Remote<A, R>
+where
+    A: 'static,
+    R: DeserializeOwned + Send + Sync + 'static,
+{
+    type Output = R;
+
+    fn call(self) -> R {
+        let run = |arguments: Vec<u8>| self.function.run(&arguments).map_err(CallError::from);
+        let value = self.arguments.and_then(run).and_then(|bytes| worker::decode(&bytes));
+        value.unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+/// A call that waits for a process, until it has had one.
+struct Job<A, R>(Option<(Remote<A, R>, Ticket<R>)>);
+
+pub(super) fn new_job<A, R>(call: Remote<A, R>) -> (impl Run<Seat>, Future<R>)
+where
+    A: 'static,
+    R: DeserializeOwned + Send + Sync + 'static,
+{
+    let (ticket, future) = Ticket::new();
+    (Job(Some((call, ticket))), future)
+}
+
+impl<A, R> Run<Seat> for Job<A, R>
+where
+    A: 'static,
+    R: DeserializeOwned + Send + Sync + 'static,
+{
+    fn run(&mut self, seat: &mut Seat) -> Result<Ran, String> {
+        let Some((call, ticket)) = self.0.take() else { return Ok(Ran::Well) };
+        let arguments = match call.arguments {
+            Ok(arguments) => arguments,
+            Err(error) => {
+                ticket.end(Err(ExecutionError::from_call(error)));
+                return Ok(Ran::Well);
+            }
+        };
+        // Before it counts as running: until then it can be cancelled.
+        let process = match seat.ready() {
+            Ok(process) => process,
+            Err(NotReady::Broken(reason)) => {
+                ticket.end(Err(ExecutionError::broken(&reason)));
+                return Err(reason);
+            }
+            Err(NotReady::Io(error)) => {
+                ticket.end(Err(ExecutionError::io(error)));
+                return Ok(Ran::Well);
+            }
+        };
+        let killed = Arc::new(AtomicBool::new(false));
+        let kill = {
+            let (child, killed) = (process.child().clone(), Arc::clone(&killed));
+            move || {
+                killed.store(true, Ordering::SeqCst);
+                // An error is that it has ended by itself.
+                let _ = child.kill();
+            }
+        };
+        if !ticket.begin(Runner::Process(Box::new(kill))) {
+            return Ok(Ran::Well);
+        }
+        let result = seat.call(call.function, &arguments);
+        drop(arguments);
+        let of_use = !matches!(result, Err(CallError::Ended(_) | CallError::Io(_)));
+        // The type's own decoding may do anything.
+        let outcome = match result {
+            Ok(bytes) => catch_unwind(AssertUnwindSafe(|| worker::decode::<R>(&bytes)))
+                .map_err(ExecutionError::from_payload)
+                .and_then(|decoded| decoded.map_err(ExecutionError::from_call)),
+            Err(_) if killed.load(Ordering::SeqCst) => Err(ExecutionError::killed()),
+            Err(error) => Err(ExecutionError::from_call(error)),
+        };
+        // Before anybody hears of the outcome: who has heard may look whether the process is there.
+        if !of_use {
+            seat.discard();
+        } else if seat.crew.max_tasks.is_some_and(|most| seat.done >= most) {
+            seat.retire();
+        }
+        ticket.end(outcome);
+        // From here on nobody kills it any more for this task.
+        if killed.load(Ordering::SeqCst) {
+            seat.discard();
+        }
+        Ok(Ran::Well)
+    }
+
+    fn fail(&mut self, error: ExecutionError) {
+        if let Some((_, ticket)) = self.0.take() {
+            ticket.end(Err(error));
+        }
+    }
+}
+
+enum NotReady {
+    /// The initializer has failed in the new process.
+    Broken(String),
+    Io(io::Error),
+}
+
+/// A place for one process at a time, and the worker's own.
+pub(super) struct Seat {
+    crew: Arc<Crew>,
+    number: usize,
+    process: Option<Worker>,
+    /// How many tasks the process has had.
+    done: usize,
+    /// Whether it has one.
+    busy: bool,
+}
+
+impl Seat {
+    pub(super) fn new(crew: &Arc<Crew>, number: usize) -> Self {
+        Self { crew: Arc::clone(crew), number, process: None, done: 0, busy: false }
+    }
+
+    /// The process, which is there and alive; a new one if need be.
+    fn ready(&mut self) -> Result<&Worker, NotReady> {
+        let alive = |process: &Worker| matches!(process.child().try_wait(), Ok(None));
+        if !self.process.as_ref().is_some_and(alive) {
+            self.discard();
+            let process = self.start()?;
+            self.crew.enter(self.number, process.child());
+            self.process = Some(process);
+        }
+        self.process.as_ref().ok_or_else(|| NotReady::Io(io::ErrorKind::NotFound.into()))
+    }
+
+    fn call<A, R>(
+        &mut self,
+        function: Function<A, R>,
+        arguments: &[u8],
+    ) -> Result<Vec<u8>, CallError> {
+        let Some(process) = &self.process else {
+            return Err(CallError::Io(io::ErrorKind::NotFound.into()));
+        };
+        self.busy = true;
+        let result = process.call(function, arguments);
+        self.busy = false;
+        self.done += 1;
+        result
+    }
+
+    fn start(&self) -> Result<Worker, NotReady> {
+        let name = format!("{}-{}", self.crew.name, self.number + 1);
+        let options = Options { name, dies_with_parent: true, once: false };
+        let process = Worker::start(&options).map_err(NotReady::Io)?;
+        if let Some(initializer) = &self.crew.initializer
+            && let Err(error) = initializer(&process)
+        {
+            end(process.child());
+            return Err(NotReady::Broken(format!("an initializer failed: {error}")));
+        }
+        Ok(process)
+    }
+
+    /// Lets the process end by itself: it has nothing to do.
+    fn retire(&mut self) {
+        self.done = 0;
+        if let Some(process) = self.process.take() {
+            self.crew.leave(self.number);
+            drop(process);
+        }
+    }
+
+    /// Ends the process, whatever it does.
+    fn discard(&mut self) {
+        if let Some(process) = &self.process {
+            end(process.child());
+        }
+        self.retire();
+    }
+}
+
+/// An error is that it has ended by itself. Somebody waits for it already.
+fn end(child: &ChildHandle) {
+    let _ = child.kill();
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        // Where the worker is killed the process may be in the middle of a task.
+        if self.busy { self.discard() } else { self.retire() }
+    }
+}

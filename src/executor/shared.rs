@@ -1,0 +1,331 @@
+//! What a future and the task behind it have in common.
+//!
+//! A task goes from pending to running to ended, or from pending to ended. All of that happens in one lock, in which no code
+//! of a user's runs; the outcome is put into its cell there too, and can be read without the lock from then on.
+#![forbid(unsafe_code)]
+
+use super::error::ExecutionError;
+use super::future::Future;
+use crate::runtime::finished::Finished;
+use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
+use crate::runtime::task::{JoinError, TaskRef, drop_quietly};
+use crate::runtime::uncaught;
+use crate::sys::process;
+use crate::thread::{current, shield};
+use parking_lot::Mutex;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+pub(super) type Outcome<T> = Result<T, ExecutionError>;
+
+/// What is called with a future when its task has ended.
+pub(super) type Callback<T> = Box<dyn FnOnce(&Future<T>) + Send>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nobody runs it yet.
+    Pending,
+    Running,
+    /// There is an outcome, and callbacks may be running.
+    Ended,
+    /// Nor will the one who ran it touch it again.
+    Released,
+}
+
+/// Who runs a task.
+pub(super) enum Runner {
+    GreenThread(TaskRef),
+    OsThread,
+    /// What kills the process that runs it.
+    #[cfg_attr(not(feature = "processes"), expect(dead_code, reason = "there are no processes"))]
+    Process(Box<dyn Fn() + Send>),
+}
+
+struct State<T> {
+    phase: Phase,
+    runner: Option<Runner>,
+    /// Most futures have one who waits for them, or none.
+    waiter: Option<Waiter>,
+    more_waiters: Vec<Waiter>,
+    watchers: Vec<(Arc<Finished>, usize)>,
+    callbacks: Vec<Callback<T>>,
+}
+
+impl<T> State<T> {
+    fn take_waiters(&mut self) -> (Option<Waiter>, Vec<Waiter>) {
+        (self.waiter.take(), mem::take(&mut self.more_waiters))
+    }
+}
+
+fn wake((first, more): (Option<Waiter>, Vec<Waiter>)) {
+    first.iter().chain(&more).for_each(Waiter::unpark);
+}
+
+pub(super) struct Shared<T> {
+    outcome: OnceLock<Outcome<T>>,
+    state: Mutex<State<T>>,
+    /// Of the process that it belongs to.
+    generation: u32,
+}
+
+impl<T> Shared<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            outcome: OnceLock::new(),
+            state: Mutex::new(State {
+                phase: Phase::Pending,
+                runner: None,
+                waiter: None,
+                more_waiters: Vec::new(),
+                watchers: Vec::new(),
+                callbacks: Vec::new(),
+            }),
+            generation: process::generation(),
+        }
+    }
+
+    /// A forked child has its parent's futures, but nobody who runs their tasks, and perhaps locks that are held for ever.
+    pub(super) fn is_parents(&self) -> bool {
+        self.generation != process::generation()
+    }
+
+    pub(super) fn outcome(&self) -> Option<&Outcome<T>> {
+        self.outcome.get()
+    }
+
+    pub(super) fn into_outcome(self) -> Option<Outcome<T>> {
+        self.outcome.into_inner()
+    }
+
+    /// `None` in a forked child, where nobody knows.
+    pub(super) fn phase(&self) -> Option<Phase> {
+        if self.outcome.get().is_some() {
+            return Some(Phase::Ended);
+        }
+        (!self.is_parents()).then(|| self.state.lock().phase)
+    }
+
+    /// Waits until the phase is at least `phase`; `false` if the deadline came first.
+    fn wait(&self, phase: Phase, deadline: Option<Instant>) -> bool {
+        if self.state.lock().phase as u8 >= phase as u8 {
+            return true;
+        }
+        loop {
+            let parker = Parker::new();
+            {
+                let mut state = self.state.lock();
+                if state.phase as u8 >= phase as u8 {
+                    return true;
+                }
+                match state.waiter {
+                    None => state.waiter = Some(parker.waiter()),
+                    Some(_) => state.more_waiters.push(parker.waiter()),
+                }
+            }
+            let wake = parker.park(Reason::Join, deadline);
+            if wake == Wake::Notified {
+                continue;
+            }
+            let mut state = self.state.lock();
+            if state.waiter.as_ref().is_some_and(|waiter| parker.made(waiter)) {
+                state.waiter = None;
+            }
+            state.more_waiters.retain(|waiter| !parker.made(waiter));
+            let there = state.phase as u8 >= phase as u8;
+            drop(state);
+            if wake == Wake::Killed {
+                park::raise_kill();
+            }
+            return there;
+        }
+    }
+
+    /// The outcome, waiting for it until the deadline.
+    pub(super) fn wait_outcome(&self, deadline: Option<Instant>) -> Option<Outcome<&T>> {
+        if self.outcome.get().is_none() {
+            if self.is_parents() {
+                return Some(Err(ExecutionError::forked()));
+            }
+            if !self.wait(Phase::Ended, deadline) {
+                return None;
+            }
+        }
+        let outcome = self.outcome.get()?;
+        Some(outcome.as_ref().map_err(ExecutionError::clone))
+    }
+
+    /// Waits until callbacks have run and the one who ran the task has let go.
+    pub(super) fn wait_released(&self) {
+        if !self.is_parents() {
+            self.wait(Phase::Released, None);
+        }
+    }
+
+    /// Has `finished` told of the end; `false` if there is nothing to wait for.
+    pub(super) fn watch(&self, finished: &Arc<Finished>, number: usize) -> bool {
+        if self.is_parents() || self.outcome.get().is_some() {
+            return false;
+        }
+        let mut state = self.state.lock();
+        let open = matches!(state.phase, Phase::Pending | Phase::Running);
+        if open {
+            state.watchers.push((Arc::clone(finished), number));
+        }
+        open
+    }
+
+    pub(super) fn unwatch(&self, finished: &Arc<Finished>) {
+        if !self.is_parents() && self.outcome.get().is_none() {
+            self.state.lock().watchers.retain(|(other, _)| !Arc::ptr_eq(other, finished));
+        }
+    }
+
+    /// Keeps a callback for the end. Gives it back if that has come, or will never come here.
+    pub(super) fn add_callback(&self, callback: Callback<T>) -> Option<Callback<T>> {
+        if self.is_parents() {
+            return Some(callback);
+        }
+        let mut state = self.state.lock();
+        if matches!(state.phase, Phase::Ended | Phase::Released) {
+            return Some(callback);
+        }
+        state.callbacks.push(callback);
+        None
+    }
+
+    /// The caller is about to run it. `false` if it has been cancelled.
+    fn begin(&self, runner: Runner) -> bool {
+        let mut state = self.state.lock();
+        let pending = state.phase == Phase::Pending;
+        if pending {
+            state.phase = Phase::Running;
+            state.runner = Some(runner);
+        }
+        pending
+    }
+
+    /// Ends a task that has not begun. Says whether it did.
+    pub(super) fn cancel(self: &Arc<Self>) -> bool {
+        !self.is_parents()
+            && Self::end(Arc::clone(self), Err(ExecutionError::cancelled()), |phase| {
+                phase == Phase::Pending
+            })
+    }
+
+    /// Ends one that has not begun, or asks for the end of one that runs. Says whether there was anything to do.
+    pub(super) fn kill(self: &Arc<Self>) -> bool {
+        if self.is_parents() {
+            return false;
+        }
+        loop {
+            let state = self.state.lock();
+            match state.phase {
+                Phase::Pending => {
+                    drop(state);
+                    if self.cancel() {
+                        return true;
+                    }
+                }
+                Phase::Running => {
+                    match &state.runner {
+                        // In the lock: whoever runs it looks for this after it has ended the task, and before any other.
+                        Some(Runner::GreenThread(task)) => task.kill(),
+                        Some(Runner::Process(kill)) => kill(),
+                        // What an OS thread runs cannot be ended from outside.
+                        Some(Runner::OsThread) => return false,
+                        None => {}
+                    }
+                    return true;
+                }
+                Phase::Ended | Phase::Released => return false,
+            }
+        }
+    }
+
+    /// Sets the outcome, if the phase is what `from` wants, and tells everybody. Says whether it did.
+    fn end(this: Arc<Self>, outcome: Outcome<T>, from: impl FnOnce(Phase) -> bool) -> bool {
+        let (waiters, watchers, callbacks, runner);
+        {
+            let mut state = this.state.lock();
+            if !from(state.phase) || this.outcome.set(outcome).is_err() {
+                return false;
+            }
+            callbacks = mem::take(&mut state.callbacks);
+            watchers = mem::take(&mut state.watchers);
+            waiters = state.take_waiters();
+            runner = state.runner.take();
+            state.phase = if callbacks.is_empty() { Phase::Released } else { Phase::Ended };
+        }
+        drop(runner);
+        // Let go of before those are woken who may want to have the value for themselves.
+        let kept = (!callbacks.is_empty()).then(|| Future::new(Arc::clone(&this)));
+        // If nobody else has it, the value ends here; what its destructor does is no matter of the worker's.
+        drop_quietly(this);
+        wake(waiters);
+        for (finished, number) in watchers {
+            finished.push(number);
+        }
+        let Some(future) = kept else { return true };
+        for callback in callbacks {
+            call_back(callback, &future);
+        }
+        let waiters = {
+            let mut state = future.shared().state.lock();
+            state.phase = Phase::Released;
+            state.take_waiters()
+        };
+        drop_quietly(future);
+        wake(waiters);
+        true
+    }
+}
+
+/// A panic of a callback goes where that of a link does; a kill of the thread that runs it waits until it is over.
+pub(super) fn call_back<T>(callback: Callback<T>, future: &Future<T>) {
+    if let Err(payload) = shield(|| catch_unwind(AssertUnwindSafe(|| callback(future)))) {
+        let thread = current();
+        let error = JoinError::from_payload(payload, thread.task());
+        uncaught::tell(&thread, error);
+    }
+}
+
+/// The duty to end a task. Where it is dropped, the task ends as killed.
+pub(super) struct Ticket<T>(Option<Arc<Shared<T>>>);
+
+impl<T> Ticket<T> {
+    /// A new task and its future.
+    pub(super) fn new() -> (Self, Future<T>) {
+        let shared = Arc::new(Shared::new());
+        (Self(Some(Arc::clone(&shared))), Future::new(shared))
+    }
+
+    /// The caller runs it from now on, if nobody has cancelled it.
+    pub(super) fn begin(&self, runner: Runner) -> bool {
+        self.0.as_ref().is_some_and(|shared| shared.begin(runner))
+    }
+
+    pub(super) fn end(mut self, outcome: Outcome<T>) {
+        self.end_now(outcome);
+    }
+
+    fn end_now(&mut self, outcome: Outcome<T>) {
+        if let Some(shared) = self.0.take() {
+            Shared::end(shared, outcome, |phase| matches!(phase, Phase::Pending | Phase::Running));
+        }
+    }
+
+    /// A copy in a forked child: the parent ends it.
+    pub(super) fn forget(mut self) {
+        if let Some(shared) = self.0.take() {
+            mem::forget(shared);
+        }
+    }
+}
+
+impl<T> Drop for Ticket<T> {
+    fn drop(&mut self) {
+        self.end_now(Err(ExecutionError::killed()));
+    }
+}

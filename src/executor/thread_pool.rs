@@ -1,0 +1,211 @@
+//! An executor of OS threads.
+#![forbid(unsafe_code)]
+
+use super::core::{Core, Crew, new_job};
+use super::error::{SubmitError, panic_text};
+use super::executor::{Call, Executor, Runs};
+use super::future::Future;
+use super::green::{check_name, check_workers};
+use crate::runtime::task::drop_quietly;
+use crate::sys::fault;
+use crate::thread::available_parallelism;
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Runs tasks on a number of OS threads: for tasks that compute, on all cores, or that call what blocks. As Python's
+/// `ThreadPoolExecutor`.
+///
+/// The threads come as tasks do, and stay until the pool is shut down. Tasks run first come first served. Inside a task the
+/// caller is an OS thread: what waits blocks that thread. For single calls, [`blocking`](crate::blocking) needs no pool.
+///
+/// Dropping the pool is a [`shutdown`](Executor::shutdown) that neither waits nor cancels. When `main` returns, what still
+/// runs ends with the process; wait for it first where it matters.
+///
+/// # Examples
+/// ```
+/// use greenthread::executor::{Executor, ThreadPool};
+/// let pool = ThreadPool::new(4)?;
+/// let sums: Vec<_> = (0..4u64).map(|part| pool.submit(move || (0..1000).map(|n| n * 4 + part).sum::<u64>())).collect();
+/// let mut total = 0;
+/// for sum in sums {
+///     total += *sum?.result()?;
+/// }
+/// assert_eq!(total, 3999 * 4000 / 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct ThreadPool {
+    core: Arc<Core<OsThreads>>,
+}
+
+/// What each thread calls before anything else; the reason if it failed.
+type Initializer = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// OS threads, which stay until the pool is shut down.
+struct OsThreads {
+    name: String,
+    stack_size: Option<usize>,
+    initializer: Option<Initializer>,
+}
+
+impl Crew for OsThreads {
+    type Seat = ();
+
+    fn stays(&self) -> bool {
+        true
+    }
+
+    fn spawn(&self, number: usize, life: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        fault::check(fault::Call::ThreadSpawn)?;
+        let mut builder = std::thread::Builder::new().name(format!("{}_{number}", self.name));
+        if let Some(bytes) = self.stack_size {
+            builder = builder.stack_size(bytes);
+        }
+        builder.spawn(life).map(drop)
+    }
+
+    fn begin(&self, _: usize) -> Result<(), String> {
+        let Some(initializer) = &self.initializer else { return Ok(()) };
+        match catch_unwind(AssertUnwindSafe(initializer)) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(reason)) => Err(format!("an initializer failed: {reason}")),
+            Err(payload) => {
+                let reason = format!("an initializer panicked: {}", panic_text(&*payload));
+                drop_quietly(payload);
+                Err(reason)
+            }
+        }
+    }
+}
+
+/// Settings for a [`ThreadPool`].
+#[derive(Default)]
+#[must_use = "settings do nothing until `build`"]
+pub struct ThreadPoolBuilder {
+    max_workers: Option<usize>,
+    name: Option<String>,
+    stack_size: Option<usize>,
+    initializer: Option<Initializer>,
+}
+
+impl ThreadPool {
+    /// A pool of at most `max_workers` threads.
+    ///
+    /// # Errors
+    /// `InvalidInput` for none at all.
+    pub fn new(max_workers: usize) -> io::Result<Self> {
+        Self::builder().max_workers(max_workers).build()
+    }
+
+    /// For a pool with named threads, an initializer, or as many threads as there are processors.
+    pub fn builder() -> ThreadPoolBuilder {
+        ThreadPoolBuilder::default()
+    }
+}
+
+impl ThreadPoolBuilder {
+    /// How many threads there are at most. Usually as many as the process may use processors.
+    pub fn max_workers(mut self, workers: usize) -> Self {
+        self.max_workers = Some(workers);
+        self
+    }
+
+    /// What the names of the threads begin with; `_` and a number follow. Usually `ThreadPool`. (Python's
+    /// `thread_name_prefix`.)
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// As [`std::thread::Builder::stack_size`].
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// What each thread calls before its first task. Where it fails, by an error or a panic, the pool is *broken*: tasks that
+    /// have not begun and those that come fail with that reason.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::executor::{Executor, SubmitError, ThreadPool};
+    /// let pool = ThreadPool::builder().max_workers(2).initializer(|| "x".parse::<u8>().map(drop)).build()?;
+    /// let error = pool.submit(|| ())?.result().unwrap_err();
+    /// assert!(error.is_broken());
+    /// assert_eq!(error.to_string(), "the executor is broken: an initializer failed: invalid digit found in string");
+    /// assert!(matches!(pool.submit(|| ()), Err(SubmitError::Broken(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn initializer<F, E>(mut self, initializer: F) -> Self
+    where
+        F: Fn() -> Result<(), E> + Send + Sync + 'static,
+        E: fmt::Display,
+    {
+        self.initializer = Some(Box::new(move || initializer().map_err(|error| error.to_string())));
+        self
+    }
+
+    /// Makes the pool. It has no threads yet.
+    ///
+    /// # Errors
+    /// `InvalidInput` for no threads at all, and for a name with a null byte.
+    pub fn build(self) -> io::Result<ThreadPool> {
+        let workers = match self.max_workers {
+            Some(workers) => check_workers(workers)?,
+            None => available_parallelism().map_or(1, usize::from),
+        };
+        let name = self.name.unwrap_or_else(|| "ThreadPool".into());
+        check_name(&name)?;
+        let (stack_size, initializer) = (self.stack_size, self.initializer);
+        Ok(ThreadPool { core: Core::new(OsThreads { name, stack_size, initializer }, workers) })
+    }
+}
+
+impl fmt::Debug for ThreadPoolBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadPoolBuilder")
+            .field("max_workers", &self.max_workers)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Executor for ThreadPool {
+    fn max_workers(&self) -> usize {
+        self.core.limit()
+    }
+
+    fn shutdown(&self, wait: bool, cancel_pending: bool) {
+        self.core.shutdown(wait, cancel_pending);
+    }
+}
+
+impl<C: Call> Runs<C> for ThreadPool {
+    fn start(&self, call: C) -> Result<Future<C::Output>, SubmitError> {
+        self.core.submit(|| new_job(call))
+    }
+}
+
+impl Drop for ThreadPool {
+    fn drop(&mut self) {
+        self.core.shutdown(false, false);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Where there is another thread already, that comes to the task.
+    #[test]
+    fn a_thread_that_cannot_be_had_is_an_error_of_the_submit() {
+        let pool = ThreadPool::new(2).unwrap();
+        fault::fail(fault::Call::ThreadSpawn, 0, 1, libc::EAGAIN);
+        let Err(SubmitError::Io(error)) = pool.submit(|| 1) else { panic!("it was taken") };
+        assert_eq!(error.raw_os_error(), Some(libc::EAGAIN));
+        assert_eq!(pool.submit(|| 2).unwrap().result().unwrap(), &2);
+        pool.shutdown(true, false);
+    }
+}

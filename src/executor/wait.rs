@@ -1,0 +1,337 @@
+//! Waiting for several futures at once.
+#![forbid(unsafe_code)]
+
+use super::error::ExecutionError;
+use super::future::Future;
+use crate::runtime::finished::Finished;
+use crate::sys::time::deadline_after;
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::error::Error;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// When [`wait`] returns. As Python's `return_when`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// As soon as one has ended, or was cancelled.
+    FirstCompleted,
+    /// As soon as one has ended without a value, by a panic say, but for cancelled ones; otherwise when all have ended.
+    FirstException,
+    /// When all have ended.
+    AllCompleted,
+}
+
+/// What [`wait`] returns: each of the futures that it was given is in one of the two, in the order given.
+#[derive(Debug)]
+pub struct Waited<F> {
+    /// Those that have ended, or were cancelled.
+    pub done: Vec<F>,
+    /// The others.
+    pub not_done: Vec<F>,
+}
+
+/// Different futures, and the order in which they end.
+struct Watched<T, F: Borrow<Future<T>>> {
+    futures: Vec<Option<F>>,
+    left: usize,
+    finished: Arc<Finished>,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T, F: Borrow<Future<T>>> Watched<T, F> {
+    fn new(futures: impl IntoIterator<Item = F>) -> Self {
+        let mut seen = HashSet::new();
+        let address = |future: &F| Arc::as_ptr(future.borrow().shared()).addr();
+        let futures: Vec<_> =
+            futures.into_iter().filter(|one| seen.insert(address(one))).map(Some).collect();
+        let finished = Arc::new(Finished::default());
+        let watched = Self { left: futures.len(), futures, finished, value: PhantomData };
+        // Those that have ended come first: they are looked at before any other can tell of its end.
+        let open = |future: &F| !future.borrow().done();
+        let (running, ended): (Vec<_>, Vec<_>) = (0..watched.left)
+            .partition(|&number| watched.futures[number].as_ref().is_some_and(open));
+        ended.into_iter().for_each(|number| watched.finished.push(number));
+        for number in running {
+            if let Some(future) = &watched.futures[number]
+                && !future.borrow().shared().watch(&watched.finished, number)
+            {
+                watched.finished.push(number);
+            }
+        }
+        watched
+    }
+
+    /// The number of the next one that has ended. `None` where none is left, or the deadline came first.
+    fn next(&mut self, deadline: Option<Instant>) -> Option<usize> {
+        if self.left == 0 {
+            return None;
+        }
+        let number = self.finished.next(deadline)?;
+        self.left -= 1;
+        Some(number)
+    }
+}
+
+impl<T, F: Borrow<Future<T>>> Drop for Watched<T, F> {
+    fn drop(&mut self) {
+        for future in self.futures.iter().flatten() {
+            future.borrow().shared().unwatch(&self.finished);
+        }
+    }
+}
+
+/// Waits for futures of one executor or of several; returns those that have ended and the others. As Python's
+/// `concurrent.futures.wait`. Suspends a green thread, blocks an OS thread.
+///
+/// The futures are given by value, by reference or in an [`Arc`]. One that is given twice counts once.
+///
+/// # Examples
+/// ```
+/// use greenthread::executor::{Executor, GreenExecutor, When, wait};
+/// use std::time::Duration;
+/// let executor = GreenExecutor::new();
+/// let quick = executor.submit(|| "quick")?;
+/// let slow = executor.submit(|| { greenthread::thread::park(); "slow" })?;
+/// let waited = wait([&quick, &slow], When::FirstCompleted);
+/// assert_eq!(waited.done[0].result().unwrap(), &"quick");
+/// assert_eq!(waited.not_done.len(), 1);
+/// slow.kill();
+/// assert!(wait([&quick, &slow], When::AllCompleted).not_done.is_empty());
+/// # Ok::<(), greenthread::executor::SubmitError>(())
+/// ```
+pub fn wait<T, F>(futures: impl IntoIterator<Item = F>, when: When) -> Waited<F>
+where
+    F: Borrow<Future<T>>,
+{
+    wait_until(futures, when, None)
+}
+
+/// As [`wait`], for at most `timeout`.
+pub fn wait_timeout<T, F>(
+    futures: impl IntoIterator<Item = F>,
+    when: When,
+    timeout: Duration,
+) -> Waited<F>
+where
+    F: Borrow<Future<T>>,
+{
+    wait_until(futures, when, deadline_after(timeout))
+}
+
+fn wait_until<T, F>(
+    futures: impl IntoIterator<Item = F>,
+    when: When,
+    deadline: Option<Instant>,
+) -> Waited<F>
+where
+    F: Borrow<Future<T>>,
+{
+    let mut watched = Watched::new(futures);
+    while let Some(number) = watched.next(deadline) {
+        let enough = |future: &F| match (when, future.borrow().try_result()) {
+            (When::FirstCompleted, _) => true,
+            (When::FirstException, Some(Err(error))) => !error.is_cancelled(),
+            _ => false,
+        };
+        if watched.futures[number].as_ref().is_some_and(enough) {
+            break;
+        }
+    }
+    for future in watched.futures.iter().flatten() {
+        future.borrow().shared().unwatch(&watched.finished);
+    }
+    let all = std::mem::take(&mut watched.futures).into_iter().flatten();
+    let (done, not_done) = all.partition(|future| future.borrow().done());
+    Waited { done, not_done }
+}
+
+/// The futures in the order in which they end; the next one suspends a green thread and blocks an OS thread until one has. As
+/// Python's `concurrent.futures.as_completed`.
+///
+/// Those that have ended already come first, in the order given. One that is given twice, by references, comes once.
+///
+/// # Examples
+/// ```
+/// use greenthread::executor::{Executor, ThreadPool, as_completed};
+/// let pool = ThreadPool::new(2)?;
+/// let futures = (1..=3u32).map(|n| pool.submit(move || n * n)).collect::<Result<Vec<_>, _>>()?;
+/// let mut sum = 0;
+/// for future in as_completed(&futures) {
+///     sum += future.result()?;
+/// }
+/// assert_eq!(sum, 14);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn as_completed<T, F>(futures: impl IntoIterator<Item = F>) -> AsCompleted<T, F>
+where
+    F: Borrow<Future<T>>,
+{
+    AsCompleted { watched: Watched::new(futures), deadline: None }
+}
+
+/// As [`as_completed`], for at most `timeout` from this call on: then the iterator ends, and
+/// [`into_pending`](AsCompleted::into_pending) has the others.
+pub fn as_completed_timeout<T, F>(
+    futures: impl IntoIterator<Item = F>,
+    timeout: Duration,
+) -> AsCompleted<T, F>
+where
+    F: Borrow<Future<T>>,
+{
+    AsCompleted { watched: Watched::new(futures), deadline: deadline_after(timeout) }
+}
+
+/// Made by [`as_completed`].
+pub struct AsCompleted<T, F: Borrow<Future<T>>> {
+    watched: Watched<T, F>,
+    deadline: Option<Instant>,
+}
+
+impl<T, F: Borrow<Future<T>>> AsCompleted<T, F> {
+    /// The futures that have not been given out, in the order given.
+    pub fn into_pending(mut self) -> Vec<F> {
+        for future in self.watched.futures.iter().flatten() {
+            future.borrow().shared().unwatch(&self.watched.finished);
+        }
+        std::mem::take(&mut self.watched.futures).into_iter().flatten().collect()
+    }
+}
+
+impl<T, F: Borrow<Future<T>>> Iterator for AsCompleted<T, F> {
+    type Item = F;
+
+    fn next(&mut self) -> Option<F> {
+        let number = self.watched.next(self.deadline)?;
+        self.watched.futures[number].take()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let least = if self.deadline.is_none() { self.watched.left } else { 0 };
+        (least, Some(self.watched.left))
+    }
+}
+
+impl<T, F: Borrow<Future<T>>> fmt::Debug for AsCompleted<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsCompleted").field("pending", &self.watched.left).finish_non_exhaustive()
+    }
+}
+
+/// Waits for all of the futures and returns their values in the order given; or the first error that comes, at once, while
+/// the other tasks go on. As Python's `asyncio.gather`. Suspends a green thread, blocks an OS thread.
+///
+/// # Errors
+/// Of the first task that ends without a value.
+///
+/// # Examples
+/// ```
+/// use greenthread::executor::{Executor, GreenExecutor, gather};
+/// let executor = GreenExecutor::new();
+/// let good = (0..3).map(|n| executor.submit(move || n)).collect::<Result<Vec<_>, _>>()?;
+/// assert_eq!(gather(good).unwrap(), [0, 1, 2]);
+///
+/// let futures = [executor.submit(greenthread::thread::park)?, executor.submit(|| panic!("no luck"))?];
+/// assert!(gather(futures).unwrap_err().is_panic());
+/// # Ok::<(), greenthread::executor::SubmitError>(())
+/// ```
+pub fn gather<T>(futures: impl IntoIterator<Item = Future<T>>) -> Result<Vec<T>, ExecutionError> {
+    let futures: Vec<_> = futures.into_iter().collect();
+    for future in as_completed(&futures) {
+        future.result()?;
+    }
+    futures.into_iter().map(Future::into_result).collect()
+}
+
+/// Waits for all of the futures and returns the outcome of each, in the order given. As Python's `asyncio.gather` with
+/// `return_exceptions`. Suspends a green thread, blocks an OS thread.
+///
+/// # Examples
+/// ```
+/// use greenthread::executor::{Executor, GreenExecutor, gather_all};
+/// let executor = GreenExecutor::new();
+/// let outcomes = gather_all([executor.submit(|| 1)?, executor.submit(|| panic!("no luck"))?]);
+/// assert_eq!(outcomes[0].as_ref().unwrap(), &1);
+/// assert!(outcomes[1].as_ref().unwrap_err().is_panic());
+/// # Ok::<(), greenthread::executor::SubmitError>(())
+/// ```
+pub fn gather_all<T>(
+    futures: impl IntoIterator<Item = Future<T>>,
+) -> Vec<Result<T, ExecutionError>> {
+    let futures: Vec<_> = futures.into_iter().collect();
+    futures.into_iter().map(Future::into_result).collect()
+}
+
+/// Why [`try_gather`] has failed.
+#[derive(Debug)]
+pub enum GatherError<E> {
+    /// A task returned this error.
+    Failed(E),
+    /// A task has no value at all.
+    Execution(ExecutionError),
+}
+
+impl<E: fmt::Display> fmt::Display for GatherError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(error) => error.fmt(f),
+            Self::Execution(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for GatherError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Failed(error) => error.source(),
+            Self::Execution(error) => error.source(),
+        }
+    }
+}
+
+/// As [`gather`], for tasks that return a [`Result`]: an error that one of them returns counts as well. Python has no such
+/// difference.
+///
+/// # Errors
+/// The first that comes.
+///
+/// # Examples
+/// ```
+/// use greenthread::executor::{Executor, GreenExecutor, try_gather};
+/// let executor = GreenExecutor::new();
+/// let parse = |word: &'static str| executor.submit(move || word.parse::<u8>()).unwrap();
+/// assert_eq!(try_gather([parse("1"), parse("2")]).unwrap(), [1, 2]);
+/// assert_eq!(try_gather([parse("1"), parse("x")]).unwrap_err().to_string(), "invalid digit found in string");
+/// ```
+pub fn try_gather<T, E>(
+    futures: impl IntoIterator<Item = Future<Result<T, E>>>,
+) -> Result<Vec<T>, GatherError<E>> {
+    let mut futures: Vec<Option<Future<Result<T, E>>>> = futures.into_iter().map(Some).collect();
+    let mut values: Vec<Option<T>> = Vec::new();
+    values.resize_with(futures.len(), || None);
+    let finished = Arc::new(Finished::default());
+    for (number, future) in futures.iter().flatten().enumerate() {
+        if !future.shared().watch(&finished, number) {
+            finished.push(number);
+        }
+    }
+    let mut left = futures.len();
+    let mut failure = None;
+    while left > 0 && failure.is_none() {
+        let Some(number) = finished.next(None) else { break };
+        left -= 1;
+        match futures[number].take().map(Future::into_result) {
+            Some(Ok(Ok(value))) => values[number] = Some(value),
+            Some(Ok(Err(error))) => failure = Some(GatherError::Failed(error)),
+            Some(Err(error)) => failure = Some(GatherError::Execution(error)),
+            None => {}
+        }
+    }
+    futures.iter().flatten().for_each(|future| future.shared().unwatch(&finished));
+    match failure {
+        Some(failure) => Err(failure),
+        None => Ok(values.into_iter().flatten().collect()),
+    }
+}

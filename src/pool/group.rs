@@ -1,0 +1,176 @@
+//! Green threads that belong together.
+#![forbid(unsafe_code)]
+
+use super::imap::{IMap, IMapUnordered};
+use super::members::Members;
+use crate::sys::time::deadline_after;
+use crate::thread::{Builder, JoinError, JoinHandle};
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Green threads that can be waited for or killed together, as gevent's `Group`. Dropping it leaves them alone.
+///
+/// # Examples
+/// ```
+/// use greenthread::pool::Group;
+/// let group = Group::new();
+/// let handles: Vec<_> = (0..3).map(|n| group.spawn(move || n * 2)).collect();
+/// group.join();
+/// assert!(group.is_empty());
+/// assert_eq!(handles.into_iter().map(|one| one.join().unwrap()).sum::<i32>(), 6);
+/// ```
+pub struct Group {
+    members: Arc<Members>,
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Group").field("len", &self.len()).finish()
+    }
+}
+
+impl Group {
+    /// One without green threads.
+    pub fn new() -> Self {
+        Self { members: Members::new(None) }
+    }
+
+    /// Spawns a green thread of the group, as [`spawn`](crate::spawn). Does not suspend.
+    ///
+    /// # Panics
+    /// As [`spawn`](crate::spawn); [`spawn_with`](Self::spawn_with) returns that as an error instead.
+    pub fn spawn<F, T>(&self, f: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.spawn_with(Builder::new(), f).expect("failed to spawn a green thread")
+    }
+
+    /// As [`spawn`](Self::spawn), for a green thread with settings.
+    ///
+    /// # Errors
+    /// As [`Builder::spawn`]; and in a forked child.
+    pub fn spawn_with<F, T>(&self, builder: Builder, f: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        match self.members.place(None)? {
+            Some(place) => place.spawn(builder, f),
+            None => unreachable!("a group has room for all"),
+        }
+    }
+
+    /// Calls `f` in the group and waits for its value. Suspends a green thread, blocks an OS thread.
+    ///
+    /// # Errors
+    /// As [`JoinHandle::join`].
+    pub fn apply<F, T>(&self, f: F) -> Result<T, JoinError>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.spawn(f).join()
+    }
+
+    /// Calls `function` for each of the items, several at once, and returns the values in the order of the items. Suspends a
+    /// green thread, blocks an OS thread.
+    ///
+    /// # Errors
+    /// Of the first item, in their order, that has no value; those that have begun run on.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::pool::Group;
+    /// let lengths = Group::new().map(|word: &str| word.len(), ["a", "bb", "ccc"]);
+    /// assert_eq!(lengths.unwrap(), [1, 2, 3]);
+    /// ```
+    pub fn map<F, A, T, I>(&self, function: F, items: I) -> Result<Vec<T>, JoinError>
+    where
+        F: Fn(A) -> T + Send + Sync + 'static,
+        I: IntoIterator<Item = A>,
+        A: Send + 'static,
+        T: Send + 'static,
+    {
+        self.imap(function, items).collect()
+    }
+
+    /// As [`map`](Self::map), one result after the other: see [`IMap`].
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::pool::Group;
+    /// let mut squares = Group::new().imap(|n| n * n, 1u64..);
+    /// assert_eq!(squares.nth(2).unwrap().unwrap(), 9);
+    /// ```
+    pub fn imap<F, A, T, I>(&self, function: F, items: I) -> IMap<F, I::IntoIter, T>
+    where
+        F: Fn(A) -> T + Send + Sync + 'static,
+        I: IntoIterator<Item = A>,
+        A: Send + 'static,
+        T: Send + 'static,
+    {
+        IMap::new(&self.members, function, items.into_iter(), None)
+    }
+
+    /// As [`imap`](Self::imap), the results in the order in which they come.
+    pub fn imap_unordered<F, A, T, I>(
+        &self,
+        function: F,
+        items: I,
+    ) -> IMapUnordered<F, I::IntoIter, T>
+    where
+        F: Fn(A) -> T + Send + Sync + 'static,
+        I: IntoIterator<Item = A>,
+        A: Send + 'static,
+        T: Send + 'static,
+    {
+        IMapUnordered::new(&self.members, function, items.into_iter(), None)
+    }
+
+    /// Waits until all of its green threads have ended; one of them that waits so does not wait for itself. Suspends a green
+    /// thread, blocks an OS thread.
+    pub fn join(&self) {
+        self.members.join(None);
+    }
+
+    /// As [`join`](Self::join), for at most `timeout`. Says whether all have ended.
+    pub fn join_timeout(&self, timeout: Duration) -> bool {
+        self.members.join(deadline_after(timeout))
+    }
+
+    /// Kills all of its green threads but the caller, as [`JoinHandle::kill`]; [`join`](Self::join) waits for their ends. The
+    /// group can be used on.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{pool::Group, thread::park};
+    /// let group = Group::new();
+    /// let handle = group.spawn(park);
+    /// group.kill();
+    /// group.join();
+    /// assert!(handle.join().unwrap_err().is_killed());
+    /// ```
+    pub fn kill(&self) {
+        self.members.kill();
+    }
+
+    /// How many of its green threads have not ended.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether all of its green threads have ended.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

@@ -1,0 +1,185 @@
+//! One function for many items, several at once.
+#![forbid(unsafe_code)]
+
+use super::members::{Members, Place};
+use crate::runtime::finished::Finished;
+use crate::thread::{Builder, JoinError, JoinHandle};
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::io;
+use std::iter::Fuse;
+use std::sync::Arc;
+
+/// How many items of a group without a limit are under way at most.
+const MOST: usize = 1024;
+
+/// What hands the items out, as there is room.
+struct Feed<F, I: Iterator> {
+    members: Arc<Members>,
+    function: Arc<F>,
+    items: Fuse<I>,
+    /// The most that are under way, or done and not yet asked for.
+    most: usize,
+    held: Option<I::Item>,
+}
+
+impl<F, I, T> Feed<F, I>
+where
+    I: Iterator<Item: Send + 'static>,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    fn new(members: &Arc<Members>, function: F, items: I, limit: Option<usize>) -> Self {
+        let most = limit.unwrap_or(MOST);
+        let function = Arc::new(function);
+        Self { members: Arc::clone(members), function, items: items.fuse(), most, held: None }
+    }
+
+    /// Begins the next item where there are `under_way` already. With none, waits for a place in the pool; others are left
+    /// until there is one.
+    fn begin(&mut self, under_way: usize) -> Option<io::Result<JoinHandle<T>>> {
+        if under_way >= self.most {
+            return None;
+        }
+        let item = self.held.take().or_else(|| self.items.next())?;
+        let place = match under_way {
+            0 => self.members.place(None),
+            _ => self.members.try_place(),
+        };
+        match place {
+            Ok(Some(place)) => Some(self.spawn(place, item)),
+            Ok(None) => {
+                self.held = Some(item);
+                None
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    fn spawn(&self, place: Place, item: I::Item) -> io::Result<JoinHandle<T>> {
+        let function = Arc::clone(&self.function);
+        place.spawn(Builder::new(), move || function(item))
+    }
+}
+
+/// Made by [`Group::imap`](super::Group::imap) and [`Pool::imap`](super::Pool::imap): the results, in the order of the items.
+///
+/// Items are read as there is room for them: in a pool at most as many as its size are under way or not yet asked for. Each
+/// `next` waits for its green thread. Dropping this lets those that have begun run on.
+#[must_use = "items are read as results are asked for"]
+pub struct IMap<F, I: Iterator, T> {
+    feed: Feed<F, I>,
+    handles: VecDeque<io::Result<JoinHandle<T>>>,
+}
+
+impl<F, I, T> IMap<F, I, T>
+where
+    I: Iterator<Item: Send + 'static>,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    pub(super) fn new(members: &Arc<Members>, function: F, items: I, limit: Option<usize>) -> Self {
+        Self { feed: Feed::new(members, function, items, limit), handles: VecDeque::new() }
+    }
+
+    fn fill(&mut self) {
+        while let Some(handle) = self.feed.begin(self.handles.len()) {
+            self.handles.push_back(handle);
+        }
+    }
+}
+
+impl<F, I, T> Iterator for IMap<F, I, T>
+where
+    I: Iterator<Item: Send + 'static>,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    type Item = Result<T, JoinError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.fill();
+        let result = join(self.handles.pop_front()?);
+        if !self.handles.is_empty() {
+            self.fill();
+        }
+        Some(result)
+    }
+}
+
+fn join<T>(handle: io::Result<JoinHandle<T>>) -> Result<T, JoinError> {
+    handle.map_err(JoinError::not_run)?.join()
+}
+
+impl<F, I: Iterator, T> fmt::Debug for IMap<F, I, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IMap").field("under_way", &self.handles.len()).finish_non_exhaustive()
+    }
+}
+
+/// Made by [`Group::imap_unordered`](super::Group::imap_unordered) and
+/// [`Pool::imap_unordered`](super::Pool::imap_unordered): the results as they come. Otherwise as [`IMap`].
+#[must_use = "items are read as results are asked for"]
+pub struct IMapUnordered<F, I: Iterator, T> {
+    feed: Feed<F, I>,
+    handles: HashMap<usize, io::Result<JoinHandle<T>>>,
+    begun: usize,
+    finished: Arc<Finished>,
+}
+
+impl<F, I, T> IMapUnordered<F, I, T>
+where
+    I: Iterator<Item: Send + 'static>,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    pub(super) fn new(members: &Arc<Members>, function: F, items: I, limit: Option<usize>) -> Self {
+        let feed = Feed::new(members, function, items, limit);
+        Self { feed, handles: HashMap::new(), begun: 0, finished: Arc::default() }
+    }
+
+    fn fill(&mut self) {
+        while let Some(handle) = self.feed.begin(self.handles.len()) {
+            let number = self.begun;
+            self.begun += 1;
+            let open = match &handle {
+                Ok(handle) => handle.thread().task().watch(&self.finished, number),
+                Err(_) => false,
+            };
+            if !open {
+                self.finished.push(number);
+            }
+            self.handles.insert(number, handle);
+        }
+    }
+}
+
+impl<F, I, T> Iterator for IMapUnordered<F, I, T>
+where
+    I: Iterator<Item: Send + 'static>,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    type Item = Result<T, JoinError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.fill();
+        if self.handles.is_empty() {
+            return None;
+        }
+        let number = self.finished.next(None)?;
+        let result = join(self.handles.remove(&number)?);
+        if !self.handles.is_empty() {
+            self.fill();
+        }
+        Some(result)
+    }
+}
+
+impl<F, I: Iterator, T> fmt::Debug for IMapUnordered<F, I, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IMapUnordered")
+            .field("under_way", &self.handles.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,199 @@
+//! The green threads of a group, counted by guards that they own: whatever ends one, even before it began, takes it out.
+#![forbid(unsafe_code)]
+
+use crate::runtime::park::{self, Reason};
+use crate::sync::Semaphore;
+use crate::sync::gate::Gate;
+use crate::sys::process;
+use crate::thread::{Builder, JoinHandle, Thread, current};
+use crate::util::slab::{Key, Slab};
+use parking_lot::Mutex;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+struct State {
+    /// `None` for one that is just being spawned.
+    threads: Slab<Option<Thread>>,
+    /// How often all of them were killed.
+    kills: usize,
+}
+
+pub(super) struct Members {
+    state: Mutex<State>,
+    /// For those who wait until there is none, or none but they.
+    left: Gate,
+    /// How many more there may be, where there is a limit.
+    room: Option<Semaphore>,
+    generation: u32,
+}
+
+/// A green thread that is in the group until this is dropped.
+pub(super) struct Member {
+    members: Arc<Members>,
+    key: Key,
+}
+
+impl Member {
+    /// The calling green thread is the member: it may ask whether it is before its spawner has noted it.
+    fn enter(&self) {
+        let mut state = self.members.state.lock();
+        if let Some(thread) = state.threads.get_mut(self.key) {
+            *thread = Some(current());
+        }
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        if self.members.is_parents() {
+            return;
+        }
+        let thread = self.members.state.lock().threads.remove(self.key);
+        drop(thread);
+        if let Some(room) = &self.members.room {
+            room.release();
+        }
+        self.members.left.notify_all();
+    }
+}
+
+/// A place in a group that nobody has taken yet.
+pub(super) struct Place {
+    members: Arc<Members>,
+    taken: bool,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.taken
+            && let Some(room) = &self.members.room
+        {
+            room.release();
+        }
+    }
+}
+
+impl Members {
+    pub(super) fn new(limit: Option<usize>) -> Arc<Self> {
+        process::watch();
+        Arc::new(Self {
+            state: Mutex::new(State { threads: Slab::new(), kills: 0 }),
+            left: Gate::new(),
+            room: limit.map(Semaphore::new),
+            generation: process::generation(),
+        })
+    }
+
+    fn is_parents(&self) -> bool {
+        self.generation != process::generation()
+    }
+
+    /// # Errors
+    /// In a forked child, which has none of its parent's green threads.
+    fn check(&self) -> io::Result<()> {
+        if self.is_parents() {
+            return Err(process::belongs_to_parent("the group"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn room(&self) -> Option<&Semaphore> {
+        self.room.as_ref()
+    }
+
+    /// Waits for a place; `None` where there was none by the deadline.
+    pub(super) fn place(self: &Arc<Self>, deadline: Option<Instant>) -> io::Result<Option<Place>> {
+        self.check()?;
+        let got = self.room.as_ref().is_none_or(|room| room.raw.acquire(1, deadline));
+        Ok(got.then(|| Place { members: Arc::clone(self), taken: false }))
+    }
+
+    /// A place, if there is one at once.
+    pub(super) fn try_place(self: &Arc<Self>) -> io::Result<Option<Place>> {
+        self.check()?;
+        let got = self.room.as_ref().is_none_or(|room| room.raw.try_acquire(1));
+        Ok(got.then(|| Place { members: Arc::clone(self), taken: false }))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        if self.is_parents() { 0 } else { self.state.lock().threads.len() }
+    }
+
+    /// Whether the caller is one of them.
+    pub(super) fn has_caller(&self) -> bool {
+        let caller = park::is_green().then(current);
+        let own = |(_, thread): (Key, &Option<Thread>)| thread.is_some() && *thread == caller;
+        !self.is_parents() && self.state.lock().threads.iter().any(own)
+    }
+
+    /// Waits until there is none left, or none but the caller; `false` if the deadline came first.
+    pub(super) fn join(&self, deadline: Option<Instant>) -> bool {
+        if self.is_parents() {
+            return true;
+        }
+        let caller = park::is_green().then(current);
+        let is_over = || {
+            let threads = &self.state.lock().threads;
+            let own = |(_, thread): (Key, &Option<Thread>)| thread.is_some() && *thread == caller;
+            threads.len() == usize::from(threads.len() == 1 && threads.iter().any(own))
+        };
+        loop {
+            if is_over() {
+                return true;
+            }
+            if !self.left.wait(Reason::Join, deadline, is_over) {
+                return is_over();
+            }
+        }
+    }
+
+    /// Kills all but the caller.
+    pub(super) fn kill(&self) {
+        if self.is_parents() {
+            return;
+        }
+        let caller = park::is_green().then(current);
+        let threads: Vec<Thread> = {
+            let mut state = self.state.lock();
+            state.kills += 1;
+            state.threads.iter().filter_map(|(_, thread)| thread.clone()).collect()
+        };
+        for thread in threads.into_iter().filter(|thread| Some(thread) != caller.as_ref()) {
+            thread.task().kill();
+        }
+    }
+}
+
+impl Place {
+    /// Spawns a green thread that takes the place.
+    pub(super) fn spawn<F, T>(mut self, builder: Builder, body: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let members = Arc::clone(&self.members);
+        let (key, kills) = {
+            let mut state = members.state.lock();
+            (state.threads.insert(None), state.kills)
+        };
+        // From here on the member gives the place back.
+        self.taken = true;
+        let member = Member { members: Arc::clone(&members), key };
+        let handle = builder.spawn(move || {
+            member.enter();
+            let _member = member;
+            body()
+        })?;
+        let mut state = members.state.lock();
+        let killed = state.kills != kills;
+        if let Some(thread) = state.threads.get_mut(key) {
+            *thread = Some(handle.thread().clone());
+        }
+        drop(state);
+        if killed {
+            handle.kill();
+        }
+        Ok(handle)
+    }
+}

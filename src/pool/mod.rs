@@ -1,0 +1,21 @@
+//! Green threads that belong together, and how many of them there are at once; gevent's `pool` module.
+//!
+//! A [`Group`] knows its green threads, so that all of them can be waited for or killed. A [`Pool`] is a group with a limit:
+//! its [`spawn`](Pool::spawn) waits while it is full. Both call functions for many items, several at once.
+//!
+//! For tasks whose outcomes are asked for again and again, cancelled, or run on OS threads or in other processes, see
+//! [`executor`](crate::executor); for green threads that borrow and fail together, see [`scope`](crate::scope) and
+//! [`thread::group`](crate::thread::group).
+//!
+//! Invariant: a green thread is counted by a guard that it owns, so that whatever ends it, even before it began, gives its
+//! place back.
+
+mod group;
+mod imap;
+mod members;
+#[expect(clippy::module_inception, reason = "the type has the name of the module")]
+mod pool;
+
+pub use group::Group;
+pub use imap::{IMap, IMapUnordered};
+pub use pool::{Pool, TrySpawnError};

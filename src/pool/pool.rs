@@ -1,0 +1,309 @@
+//! A bounded number of green threads.
+#![forbid(unsafe_code)]
+
+use super::imap::{IMap, IMapUnordered};
+use super::members::Members;
+use crate::sys::time::deadline_after;
+use crate::thread::{Builder, JoinError, JoinHandle, catch_unwind, current};
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A [`Group`](super::Group) of at most so many green threads at once, as gevent's `Pool`: [`spawn`](Self::spawn) waits while
+/// it is full, first come first served. Dropping it leaves its green threads alone.
+///
+/// A green thread of a full pool that spawns another one into it waits for a place that itself may be holding.
+///
+/// # Examples
+/// ```
+/// use greenthread::pool::Pool;
+/// use std::time::Duration;
+/// let pool = Pool::new(2)?;
+/// for n in 0..10 {
+///     pool.spawn(move || greenthread::sleep(Duration::from_millis(n))); // at most two sleep at once
+/// }
+/// pool.join();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Pool {
+    members: Arc<Members>,
+    size: usize,
+}
+
+/// Why nothing was spawned.
+pub enum TrySpawnError<F> {
+    /// The pool is full, or was all the time. What was to be called comes back.
+    Full(F),
+    /// As [`Builder::spawn`]; or the pool belongs to the process that this one was forked from.
+    Io(io::Error),
+}
+
+impl<F> fmt::Debug for TrySpawnError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(_) => f.write_str("Full(..)"),
+            Self::Io(error) => f.debug_tuple("Io").field(error).finish(),
+        }
+    }
+}
+
+impl<F> fmt::Display for TrySpawnError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(_) => f.write_str("the pool is full"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<F> Error for TrySpawnError<F> {}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("size", &self.size).field("len", &self.len()).finish()
+    }
+}
+
+impl Pool {
+    /// One for at most `size` green threads at once.
+    ///
+    /// # Errors
+    /// `InvalidInput` for none at all, and for more than half of `usize::MAX`.
+    pub fn new(size: usize) -> io::Result<Self> {
+        if size == 0 || size > usize::MAX / 2 {
+            let text =
+                "a pool needs room for one green thread at least, and half of usize::MAX at most";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        Ok(Self { members: Members::new(Some(size)), size })
+    }
+
+    /// Spawns a green thread of the pool, as [`spawn`](crate::spawn), when there is room for it: while the pool is full, this
+    /// suspends a green thread and blocks an OS thread.
+    ///
+    /// # Panics
+    /// As [`spawn`](crate::spawn); [`spawn_with`](Self::spawn_with) returns that as an error instead.
+    pub fn spawn<F, T>(&self, f: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.spawn_with(Builder::new(), f).expect("failed to spawn a green thread")
+    }
+
+    /// As [`spawn`](Self::spawn), for a green thread with settings.
+    ///
+    /// # Errors
+    /// As [`Builder::spawn`]; and in a forked child.
+    pub fn spawn_with<F, T>(&self, builder: Builder, f: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        match self.members.place(None)? {
+            Some(place) => place.spawn(builder, f),
+            None => unreachable!("a wait without a deadline ends with a place"),
+        }
+    }
+
+    /// As [`spawn`](Self::spawn), if there is room at once. Does not suspend.
+    ///
+    /// # Errors
+    /// [`TrySpawnError`]; a full pool gives `f` back.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::pool::{Pool, TrySpawnError};
+    /// let pool = Pool::new(1)?;
+    /// let first = pool.try_spawn(greenthread::thread::park).unwrap();
+    /// assert!(matches!(pool.try_spawn(|| ()), Err(TrySpawnError::Full(_))));
+    /// first.thread().unpark();
+    /// pool.join();
+    /// assert!(pool.try_spawn(|| ()).is_ok());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn try_spawn<F, T>(&self, f: F) -> Result<JoinHandle<T>, TrySpawnError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        match self.members.try_place().map_err(TrySpawnError::Io)? {
+            Some(place) => place.spawn(Builder::new(), f).map_err(TrySpawnError::Io),
+            None => Err(TrySpawnError::Full(f)),
+        }
+    }
+
+    /// As [`spawn`](Self::spawn), waiting for room for at most `timeout`.
+    ///
+    /// # Errors
+    /// [`TrySpawnError`]; a pool that stays full gives `f` back.
+    pub fn spawn_timeout<F, T>(
+        &self,
+        timeout: Duration,
+        f: F,
+    ) -> Result<JoinHandle<T>, TrySpawnError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.spawn_until(deadline_after(timeout), f)
+    }
+
+    /// As [`spawn_timeout`](Self::spawn_timeout), to a point in time.
+    ///
+    /// # Errors
+    /// As [`spawn_timeout`](Self::spawn_timeout).
+    pub fn spawn_deadline<F, T>(
+        &self,
+        deadline: Instant,
+        f: F,
+    ) -> Result<JoinHandle<T>, TrySpawnError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.spawn_until(Some(deadline), f)
+    }
+
+    fn spawn_until<F, T>(
+        &self,
+        deadline: Option<Instant>,
+        f: F,
+    ) -> Result<JoinHandle<T>, TrySpawnError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        match self.members.place(deadline).map_err(TrySpawnError::Io)? {
+            Some(place) => place.spawn(Builder::new(), f).map_err(TrySpawnError::Io),
+            None => Err(TrySpawnError::Full(f)),
+        }
+    }
+
+    /// Calls `f` in the pool and waits for its value. Suspends a green thread, blocks an OS thread. Called by a
+    /// green thread of a full pool, it runs `f` at once and there, as gevent does.
+    ///
+    /// # Errors
+    /// As [`JoinHandle::join`].
+    pub fn apply<F, T>(&self, f: F) -> Result<T, JoinError>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        if self.is_full() && self.members.has_caller() {
+            return catch_unwind(AssertUnwindSafe(f))
+                .map_err(|payload| JoinError::from_payload(payload, current().task()));
+        }
+        self.spawn(f).join()
+    }
+
+    /// Calls `function` for each of the items, several at once, and returns the values in the order of the items. Suspends a
+    /// green thread, blocks an OS thread.
+    ///
+    /// # Errors
+    /// Of the first item, in their order, that has no value; those that have begun run on.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::pool::Pool;
+    /// let lengths = Pool::new(2).unwrap().map(|word: &str| word.len(), ["a", "bb", "ccc"]);
+    /// assert_eq!(lengths.unwrap(), [1, 2, 3]);
+    /// ```
+    pub fn map<F, A, T, I>(&self, function: F, items: I) -> Result<Vec<T>, JoinError>
+    where
+        F: Fn(A) -> T + Send + Sync + 'static,
+        I: IntoIterator<Item = A>,
+        A: Send + 'static,
+        T: Send + 'static,
+    {
+        self.imap(function, items).collect()
+    }
+
+    /// As [`map`](Self::map), one result after the other: see [`IMap`].
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::pool::Pool;
+    /// let mut squares = Pool::new(2).unwrap().imap(|n| n * n, 1u64..);
+    /// assert_eq!(squares.nth(2).unwrap().unwrap(), 9);
+    /// ```
+    pub fn imap<F, A, T, I>(&self, function: F, items: I) -> IMap<F, I::IntoIter, T>
+    where
+        F: Fn(A) -> T + Send + Sync + 'static,
+        I: IntoIterator<Item = A>,
+        A: Send + 'static,
+        T: Send + 'static,
+    {
+        IMap::new(&self.members, function, items.into_iter(), Some(self.size))
+    }
+
+    /// As [`imap`](Self::imap), the results in the order in which they come.
+    pub fn imap_unordered<F, A, T, I>(
+        &self,
+        function: F,
+        items: I,
+    ) -> IMapUnordered<F, I::IntoIter, T>
+    where
+        F: Fn(A) -> T + Send + Sync + 'static,
+        I: IntoIterator<Item = A>,
+        A: Send + 'static,
+        T: Send + 'static,
+    {
+        IMapUnordered::new(&self.members, function, items.into_iter(), Some(self.size))
+    }
+
+    /// Waits until all of its green threads have ended; one of them that waits so does not wait for itself. Suspends a green
+    /// thread, blocks an OS thread.
+    pub fn join(&self) {
+        self.members.join(None);
+    }
+
+    /// As [`join`](Self::join), for at most `timeout`. Says whether all have ended.
+    pub fn join_timeout(&self, timeout: Duration) -> bool {
+        self.members.join(deadline_after(timeout))
+    }
+
+    /// Kills all of its green threads but the caller, as [`JoinHandle::kill`]; [`join`](Self::join) waits for their ends. The
+    /// pool can be used on.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{pool::Pool, thread::park};
+    /// let pool = Pool::new(2).unwrap();
+    /// let handle = pool.spawn(park);
+    /// pool.kill();
+    /// pool.join();
+    /// assert!(handle.join().unwrap_err().is_killed());
+    /// ```
+    pub fn kill(&self) {
+        self.members.kill();
+    }
+
+    /// How many of its green threads have not ended.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether all of its green threads have ended.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many there may be at once.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// How many more there may be at this moment.
+    pub fn free_count(&self) -> usize {
+        self.members.room().map_or(0, |room| room.available())
+    }
+
+    /// Whether the next [`spawn`](Self::spawn) would wait.
+    pub fn is_full(&self) -> bool {
+        self.free_count() == 0
+    }
+}
