@@ -5,9 +5,9 @@
 //!
 //! - On a current-thread runtime whose OS thread is the only one of the process (those aside that the library keeps and that
 //!   are idle), that cannot happen any more: `run` returns the report as an error. An OS thread that has never used the
-//!   library may hold a sender all the same, so others are looked for in the system's own list, not counted by us. Where
-//!   all wait for ends of one another and for locks that one of them holds, it is an error whoever else there is: nothing
-//!   that others have ends such a wait.
+//!   library may hold a sender all the same, so others are looked for in the system's own list, not counted by us; and even
+//!   where all wait for one another's locks, another OS thread may have a handle and kill one. A signal handler may wake
+//!   somebody as well.
 //! - Otherwise somebody may still come. Where nobody has for a while the report is printed, once for a runtime, and the wait
 //!   goes on. Each hub is asked for its part, on its own thread: nobody else may look at its green threads.
 #![forbid(unsafe_code)]
@@ -21,7 +21,7 @@ use super::task::{Holder, Started, TaskRef};
 use crate::sys::{process, report};
 use parking_lot::Mutex;
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -168,9 +168,9 @@ fn answer(hub: &Hub) {
 /// OS threads that only watch.
 fn watchdogs() -> usize {
     #[cfg(feature = "watchdog")]
-    return super::watchdog::threads();
+    return super::watchdog::threads() + super::lookout::threads();
     #[cfg(not(feature = "watchdog"))]
-    0
+    super::lookout::threads()
 }
 
 /// Whether the process has no OS thread but the caller and those of the library that have nothing to do.
@@ -183,7 +183,7 @@ fn is_alone() -> bool {
     let Some(threads) = process::threads() else { return false };
     // One that ends meanwhile is in no list, and must not count for another that is.
     let Some(after) = idle() else { return false };
-    threads <= 1 + before.min(after)
+    threads <= 1 + before.min(after) && !process::handles_signals()
 }
 
 /// On a current-thread runtime: notes a deadlock if no other thread can end it.
@@ -194,19 +194,10 @@ fn look_for_others(hub: &Hub) -> bool {
     if hub.scheduler.has_work(hub) {
         return false;
     }
-    let blocked = blocked(hub);
-    let certain = alone || wait_for_one_another(&blocked);
-    if certain {
-        *hub.watch.found.borrow_mut() = Some(describe(&blocked, usize::MAX));
+    if alone {
+        *hub.watch.found.borrow_mut() = Some(describe(&blocked(hub), usize::MAX));
     }
-    certain
-}
-
-/// Whether each waits for the end of another one of them, or for a lock that one of them holds.
-fn wait_for_one_another(blocked: &[Blocked]) -> bool {
-    let holders = Holders::among(blocked);
-    let all: HashSet<u64> = blocked.iter().map(|one| one.task.id()).collect();
-    blocked.iter().all(|one| holders.of(one).is_some_and(|holder| all.contains(&holder.id())))
+    alone
 }
 
 impl Inquiry {
@@ -278,24 +269,40 @@ impl<'a> Holders<'a> {
     }
 }
 
-/// A line for each.
+/// A line for each; one for all of those that wait for the same, held up by the same, and differ in their numbers only.
 fn describe(blocked: &[Blocked], most: usize) -> String {
     let holders = Holders::among(blocked);
-    let mut text = String::new();
-    for one in blocked.iter().take(most) {
+    let mut lines: Vec<(String, Vec<&Blocked>)> = Vec::new();
+    let mut known = HashMap::new();
+    for one in blocked {
         let holder = holders.of(one);
-        let _ = write!(text, "  {} waits for ", Name(&one.task));
-        let _ = match (holder, one.reason) {
-            (Some(task), Reason::Join) => write!(text, "the end of {}", Name(task)),
+        let waits = match (holder, one.reason) {
+            (Some(task), Reason::Join) => format!("the end of {}", Name(task)),
             (Some(task), reason) if *task == one.task => {
-                write!(text, "{} that it holds itself", reason.text())
+                format!("{} that it holds itself", reason.text())
             }
-            (Some(task), reason) => write!(text, "{} held by {}", reason.text(), Name(task)),
-            (None, reason) => write!(text, "{}", reason.text()),
+            (Some(task), reason) => format!("{} held by {}", reason.text(), Name(task)),
+            (None, reason) => reason.text().to_string(),
         };
-        text.push('\n');
+        let key = (one.task.name().map(str::to_string), waits.clone());
+        let at = *known.entry(key).or_insert(lines.len());
+        if at == lines.len() {
+            lines.push((waits, Vec::new()));
+        }
+        lines[at].1.push(one);
     }
-    if let Some(more @ 1..) = blocked.len().checked_sub(most) {
+    let mut text = String::new();
+    for (waits, all) in lines.iter().take(most) {
+        let first = Name(&all[0].task);
+        let _ = match all.len() {
+            1 => writeln!(text, "  {first} waits for {waits}"),
+            count => writeln!(text, "  {first} and {} more like it wait for {waits}", count - 1),
+        };
+    }
+    if let Some(rest) = lines.get(most..)
+        && !rest.is_empty()
+    {
+        let more: usize = rest.iter().map(|(_, all)| all.len()).sum();
         let _ = writeln!(text, "  and {more} more");
     }
     text.truncate(text.trim_end().len());

@@ -6,6 +6,7 @@
 use super::deadlock;
 use super::delayed::DelayedList;
 use super::held::Held;
+use super::lookout;
 use super::reactor::Sources;
 use super::roster::Roster;
 use super::scheduler::Scheduler;
@@ -178,10 +179,20 @@ impl HubShared {
     }
 
     /// What it does now: another number with each turn of its loop and each green thread. `None` where it runs none.
-    fn doing(&self) -> Option<u64> {
+    pub(super) fn doing(&self) -> Option<u64> {
         let running = self.own.running.load(Ordering::Relaxed) as u64;
         let turns = self.own.turns.load(Ordering::Relaxed);
         (running != 0 && !self.is_sleeping()).then_some((turns << 32) ^ running)
+    }
+
+    /// The address of what it runs, see [`Started::address`].
+    pub(super) fn running(&self) -> usize {
+        self.own.running.load(Ordering::Relaxed)
+    }
+
+    /// The system's number of its OS thread.
+    pub(super) fn thread(&self) -> i32 {
+        self.thread.load(Ordering::Relaxed)
     }
 
     /// For how long it has been seen to run one green thread that computes or blocks its OS thread.
@@ -734,7 +745,9 @@ impl Hub {
 
     /// Takes the announcement back; says whether the hub was sent to search for new tasks meanwhile.
     pub(crate) fn end_sleep(&self) -> bool {
-        self.shared.sleep.swap(AWAKE, Ordering::SeqCst) == SENT_TO_SEARCH
+        let sent = self.shared.sleep.swap(AWAKE, Ordering::SeqCst) == SENT_TO_SEARCH;
+        lookout::awake();
+        sent
     }
 
     /// Sleeps until a source is ready, a timer is due, another thread wakes the hub, or `at_most` is over. Says whether

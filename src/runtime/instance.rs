@@ -4,6 +4,7 @@
 use super::builder::RuntimeBuilder;
 use super::family::Family;
 use super::hub::{Hub, HubShared};
+use super::lookout;
 use super::panic_hook;
 use super::park::{self, Parker, Reason, Wake};
 use super::paused::Paused;
@@ -21,6 +22,7 @@ use crate::sys::poll::Poller;
 use crate::sys::process::{self, PerProcess};
 use crate::sys::report;
 use crate::sys::signal::AltStack;
+use crate::sys::time;
 use crossbeam_deque::Worker;
 use parking_lot::Mutex;
 use std::io;
@@ -50,6 +52,14 @@ enum Flavour {
 /// Most programs need none: the first [`spawn`](crate::spawn) starts a global runtime with a worker for each processor
 /// (or as many as the environment variable `GREENTHREAD_WORKERS` says). A runtime of one's own is for tests, for
 /// another stack size, and for green threads that are to end together.
+///
+/// # Held up
+/// A green thread that computes for long, or waits in something of std's, keeps its worker from all others there. Where all
+/// workers of a runtime are held up for five seconds (or the milliseconds in the environment variable
+/// `GREENTHREAD_WATCHDOG_MS`; zero is never), or one behind which others wait, standard error is told which green threads hold
+/// them, since when, in which system call if they sleep, and how many wait. An OS thread of the library's own looks for that;
+/// while all workers sleep, so does it. With the feature `watchdog` the variable also sets what `RuntimeBuilder::watchdog`
+/// does, for the global runtime: that tells the place in the program too.
 ///
 /// # Fork
 /// In the child of a `fork` that does not `exec`, what belongs to the parent stays the parent's: its runtimes refuse to
@@ -205,6 +215,9 @@ impl Runtime {
                 }
             }
         }
+        if failed.is_none() {
+            lookout::watch(&runtime.scheduler, name);
+        }
         // Where one failed, dropping the runtime ends those that did start.
         failed.map_or(Ok(runtime), Err)
     }
@@ -220,9 +233,8 @@ impl Runtime {
     /// that another thread runs it already, or that the caller is a green thread, whose worker it would block.
     ///
     /// Also, for a current-thread runtime, a deadlock ([`JoinError::is_deadlock`]): every green thread waits, none for a time
-    /// or a file, and either each waits for the end of another or for a lock that another holds, or the process has no other
-    /// OS thread that could wake one (those of [`blocking`](crate::blocking()) aside while they are idle). They are killed
-    /// then. Where such a thread is there, and on a runtime with workers, the same
+    /// or a file, and the process has neither another OS thread that could wake one (those of [`blocking`](crate::blocking())
+    /// aside while they are idle) nor a signal handler that could. They are killed then. Where such a thread is there, and on a runtime with workers, the same
     /// report is printed to standard error instead when nothing has moved for five seconds (or the milliseconds in the
     /// environment variable `GREENTHREAD_DEADLOCK_MS`; zero is never), once for each runtime, and the wait goes on.
     pub fn run<F, T>(&self, main: F) -> Result<T, JoinError>
@@ -292,6 +304,7 @@ impl Runtime {
         panic_hook::install();
         let shared = self.scheduler.hubs()[0];
         let poller = shared.open().map_err(io)?;
+        let _exact = Exact(time::sleep_exactly());
         let scheduler = Arc::clone(&self.scheduler);
         let hub = Hub::new(shared, scheduler, Worker::new_fifo(), poller, self.stack_size);
         coroutine::set_aside(|| {
@@ -514,6 +527,17 @@ impl Drop for Runtime {
     }
 }
 
+/// Until it is dropped, the sleeps of the calling OS thread end exactly.
+struct Exact(Option<u64>);
+
+impl Drop for Exact {
+    fn drop(&mut self) {
+        if let Some(before) = self.0 {
+            time::set_slack(before);
+        }
+    }
+}
+
 fn report_given_up_daemons(names: &[String]) {
     report(format_args!(
         "{} daemons did not end when the run that they belong to did: {}",
@@ -539,6 +563,7 @@ fn work(
     let _alt_stack = AltStack::ensure();
     // Where the runtime was made by a thread that unwound, that could not.
     panic_hook::install();
+    time::sleep_exactly();
     let hub = Hub::new(shared, Arc::clone(&scheduler), fresh, poller, stack_size);
     let given_up = current::enter(&hub, || {
         worker::run(&hub, || false);
@@ -596,6 +621,10 @@ pub(crate) fn global() -> io::Result<&'static Runtime> {
             )
         })?;
         builder = builder.workers(workers);
+    }
+    #[cfg(feature = "watchdog")]
+    if let Some(most) = lookout::given().filter(|most| !most.is_zero()) {
+        builder = builder.watchdog(most);
     }
     let runtime = builder.build()?;
     Ok(global.runtime.get_or_init(|| runtime))

@@ -13,6 +13,7 @@ pub(crate) mod finished;
 mod held;
 mod hub;
 mod instance;
+mod lookout;
 pub(crate) mod outside;
 mod panic_hook;
 pub(crate) mod park;

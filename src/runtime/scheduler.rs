@@ -208,6 +208,12 @@ impl Scheduler {
         }
     }
 
+    /// How many besides the one that runs have started at worker `at` and not ended, and how many are queued there.
+    pub(super) fn waits_behind(&self, at: usize) -> (usize, usize) {
+        let hub = self.hubs[at];
+        (hub.live().saturating_sub(1), self.queued(at) + hub.pinned.len())
+    }
+
     /// What has started at worker `at` and not ended, and what is queued there.
     #[inline]
     fn load(&self, at: usize) -> usize {

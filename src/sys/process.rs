@@ -86,6 +86,24 @@ pub(crate) fn threads() -> Option<usize> {
     list.map(|one| one.ok().map(|_| ())).collect::<Option<Vec<()>>>().map(|all| all.len())
 }
 
+/// Whether the process has a handler for any signal but those that report a fault of the program. Where the system does
+/// not tell, it may have.
+pub(crate) fn handles_signals() -> bool {
+    let faults =
+        [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP, libc::SIGABRT];
+    let faults = faults.iter().fold(0, |all, signal| all | 1u64 << (signal - 1));
+    // The watchdog's, which wakes nobody.
+    let own = if cfg!(feature = "watchdog") { 1u64 << (libc::SIGURG - 1) } else { 0 };
+    // The C library's own.
+    let internal = 0b11 << 31;
+    let caught = || {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+        u64::from_str_radix(line.trim(), 16).ok()
+    };
+    caught().is_none_or(|caught| caught & !(faults | own | internal) != 0)
+}
+
 /// The system's number of the calling OS thread.
 pub(crate) fn this_thread() -> i32 {
     // SAFETY: takes nothing and cannot fail.
@@ -106,6 +124,58 @@ pub(crate) fn time_of_thread(thread: i32) -> Option<Duration> {
 pub(crate) fn thread_sleeps(thread: i32) -> bool {
     state_of_thread(thread).is_some_and(|state| state != 'R')
 }
+
+/// What an OS thread of this process does, in words: "computes", or the system call that it sleeps in.
+pub(crate) fn doing_of_thread(thread: i32) -> String {
+    if !thread_sleeps(thread) {
+        return "computes".to_string();
+    }
+    let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/syscall"));
+    let number: Option<i64> =
+        text.ok().and_then(|text| text.split_whitespace().next()?.parse().ok());
+    match number {
+        Some(number) => match CALLS.iter().find(|(call, _)| *call == number) {
+            Some((_, name)) => format!("sleeps in the system call {name}"),
+            None => format!("sleeps in the system call {number}"),
+        },
+        None => "sleeps in the system".to_string(),
+    }
+}
+
+/// The system calls that programs sleep in most often.
+const CALLS: &[(i64, &str)] = &[
+    (libc::SYS_futex, "futex (a lock, channel, condition or join of std's, say)"),
+    (libc::SYS_read, "read"),
+    (libc::SYS_readv, "readv"),
+    (libc::SYS_write, "write"),
+    (libc::SYS_writev, "writev"),
+    (libc::SYS_recvfrom, "recv"),
+    (libc::SYS_recvmsg, "recvmsg"),
+    (libc::SYS_sendto, "send"),
+    (libc::SYS_sendmsg, "sendmsg"),
+    (libc::SYS_accept, "accept"),
+    (libc::SYS_accept4, "accept"),
+    (libc::SYS_connect, "connect"),
+    (libc::SYS_ppoll, "poll"),
+    (libc::SYS_epoll_pwait, "epoll_wait"),
+    (libc::SYS_pselect6, "select"),
+    (libc::SYS_nanosleep, "nanosleep"),
+    (libc::SYS_clock_nanosleep, "nanosleep"),
+    (libc::SYS_wait4, "wait"),
+    (libc::SYS_waitid, "wait"),
+    (libc::SYS_flock, "flock"),
+    (libc::SYS_fcntl, "fcntl (a lock on a file, say)"),
+    (libc::SYS_openat, "open"),
+    (libc::SYS_fsync, "fsync"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_poll, "poll"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_epoll_wait, "epoll_wait"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_select, "select"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, "open"),
+];
 
 fn state_of_thread(thread: i32) -> Option<char> {
     let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).ok()?;

@@ -3,7 +3,6 @@
 
 use super::timeout::run_until;
 use super::{Elapsed, sleep_until};
-use crate::sys::time::deadline_after;
 use std::time::{Duration, Instant};
 
 /// A point in time by which several operations together are to be over, however long each takes. (Go's
@@ -29,7 +28,7 @@ impl Deadline {
 
     /// `duration` from now; [`NEVER`](Self::NEVER) where that is beyond what the clock can tell.
     pub fn after(duration: Duration) -> Self {
-        Self(deadline_after(duration))
+        Self(Instant::now().checked_add(duration))
     }
 
     /// At `instant`.

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 /// zero is a [`yield_now`].
 ///
 /// It is never short, and late by as long as other green threads keep the worker, and by what the kernel takes to wake an
-/// idle one: some 60 to 100 µs, of which 50 are the usual timer slack (`PR_SET_TIMERSLACK`). So sleeps below a
-/// tenth of a millisecond are not exact, but none is rounded up to whole milliseconds (it is by kernels before 5.11).
+/// idle one: some 20 to 40 µs. The 50 µs of timer slack that come on top of this for other threads are switched off on
+/// workers, and for the time of a `run` on the thread of a current-thread runtime (`PR_SET_TIMERSLACK`); OS threads and
+/// processes that are started there take this over. None is rounded up to whole milliseconds (it is by kernels before 5.11).
 /// Where more than eight sleeps of one worker end in the same millisecond, an idle worker wakes once for all of them, at
 /// the end of that millisecond: so each is late by up to one more, by half of one on average.
 /// Sleeps of one worker that are due at the same time end in the order in which they began.

@@ -392,26 +392,3 @@ fn a_current_thread_runtime_inside_a_generator() {
     assert_eq!(numbers.next(), Some(3));
     assert_eq!(numbers.next(), None);
 }
-
-#[test]
-fn waiting_for_one_another_is_an_error_whoever_else_there_is() {
-    within_limit(|| {
-        let error = Runtime::new_current_thread()
-            .unwrap()
-            .run(|| {
-                let locks = [(); 2].map(|()| Arc::new(greenthread::sync::Mutex::new(())));
-                let philosophers = [0, 1].map(|at| {
-                    let (first, second) = (Arc::clone(&locks[at]), Arc::clone(&locks[1 - at]));
-                    spawn(move || {
-                        let _first = first.lock().unwrap();
-                        yield_now();
-                        drop(second.lock());
-                    })
-                });
-                philosophers.map(|philosopher| philosopher.join().is_ok())
-            })
-            .unwrap_err();
-        assert!(error.is_deadlock(), "{error}");
-        assert!(error.to_string().contains("waits for a lock held by green thread"), "{error}");
-    });
-}

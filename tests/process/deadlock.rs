@@ -251,3 +251,144 @@ fn where_another_thread_may_help_a_deadlock_is_printed_once() {
         }
     }
 }
+
+/// Whoever has a handle may kill one of them.
+#[test]
+fn a_cycle_of_locks_is_no_error_while_another_thread_has_a_handle() {
+    const NAME: &str = "deadlock::a_cycle_of_locks_is_no_error_while_another_thread_has_a_handle";
+    if is_child(NAME) {
+        let (send, receive) = std::sync::mpsc::channel::<greenthread::JoinHandle<()>>();
+        let killer = std::thread::spawn(move || {
+            let handle = receive.recv().unwrap();
+            std::thread::sleep(10 * SHORT);
+            handle.kill();
+        });
+        let ended = Runtime::new_current_thread().unwrap().run(move || {
+            let [left, right] = lock_crosswise();
+            send.send(left).unwrap();
+            right.join().unwrap();
+        });
+        ended.unwrap();
+        killer.join().unwrap();
+        return;
+    }
+    passes(NAME);
+}
+
+/// A handler may wake somebody, though no other thread is there.
+#[test]
+fn a_wait_that_a_signal_handler_ends_is_no_deadlock() {
+    const NAME: &str = "deadlock::a_wait_that_a_signal_handler_ends_is_no_deadlock";
+    if is_child(NAME) {
+        forked(|| {
+            static OWN: std::sync::OnceLock<greenthread::thread::Thread> =
+                std::sync::OnceLock::new();
+            extern "C" fn wake(_: libc::c_int) {
+                if let Some(own) = OWN.get() {
+                    own.unpark();
+                }
+            }
+            // SAFETY: the handler has the right signature, and the alarm comes while nothing else runs.
+            unsafe {
+                libc::signal(libc::SIGALRM, wake as *const () as libc::sighandler_t);
+                libc::alarm(1);
+            }
+            let main = || {
+                let _ = OWN.set(greenthread::current());
+                greenthread::thread::park();
+            };
+            Runtime::new_current_thread().unwrap().run_local(main).unwrap();
+        });
+        return;
+    }
+    passes(NAME);
+}
+
+#[test]
+fn many_that_wait_for_the_same_are_told_in_one_line() {
+    const NAME: &str = "deadlock::many_that_wait_for_the_same_are_told_in_one_line";
+    if is_child(NAME) {
+        forked(|| {
+            let error = Runtime::new_current_thread().unwrap().run(|| {
+                for _ in 0..90 {
+                    named("handler", greenthread::thread::park);
+                }
+                greenthread::thread::park();
+            });
+            let text = error.unwrap_err().to_string();
+            assert!(text.contains("and 89 more like it wait for an unpark"), "{text}");
+            assert_eq!(text.lines().count(), 3, "{text}");
+        });
+        return;
+    }
+    passes(NAME);
+}
+
+/// `main` is an OS thread that has nothing to do with it.
+#[test]
+fn a_deadlock_beside_a_sleeping_main_is_told() {
+    const NAME: &str = "deadlock::a_deadlock_beside_a_sleeping_main_is_told";
+    if is_child(NAME) {
+        let _handles = spawn(lock_crosswise).join().unwrap();
+        std::thread::sleep(40 * SHORT);
+        return;
+    }
+    for count in ["1", "2", "4"] {
+        let mut command = child(NAME);
+        command.env("GREENTHREAD_WORKERS", count).env("GREENTHREAD_DEADLOCK_MS", "100");
+        let end = finish(command);
+        assert_eq!(end.code, Some(0), "{}", end.text);
+        assert!(end.text.contains("no green thread of this runtime can run"), "{}", end.text);
+    }
+}
+
+/// In something of std's, or computing: nothing else would be heard of it.
+#[test]
+fn workers_that_are_held_up_are_told_of() {
+    const NAME: &str = "deadlock::workers_that_are_held_up_are_told_of";
+    if is_child(NAME) {
+        let runtime = workers(2);
+        let held = if std::env::var("HELD").unwrap() == "all" { 2 } else { 1 };
+        let (send, receive) = std::sync::mpsc::channel::<()>();
+        let receive = Arc::new(std::sync::Mutex::new(receive));
+        let begun = Arc::new(AtomicUsize::new(0));
+        let hold = |at: usize| {
+            let (receive, begun) = (Arc::clone(&receive), Arc::clone(&begun));
+            let body = move || {
+                begun.fetch_add(1, Ordering::SeqCst);
+                assert!(receive.lock().unwrap().recv().is_err());
+            };
+            let spawner = move || named(&format!("holder {at}"), body);
+            runtime.spawn(spawner).join().unwrap()
+        };
+        // Others that sleep meanwhile, so that some wait behind whichever worker is held.
+        let sleepers: Vec<_> = (0..8).map(|_| runtime.spawn(|| sleep(FOR_EVER))).collect();
+        std::thread::sleep(SHORT);
+        let holders: Vec<_> = (0..held).map(hold).collect();
+        while begun.load(Ordering::SeqCst) < held {
+            std::thread::sleep(SHORT);
+        }
+        std::thread::sleep(20 * SHORT);
+        drop(send);
+        for holder in holders {
+            holder.join().unwrap();
+        }
+        sleepers.iter().for_each(greenthread::JoinHandle::kill);
+        return;
+    }
+    for (held, patience, told) in [("all", "100", true), ("one", "100", true), ("all", "0", false)]
+    {
+        let mut command = child(NAME);
+        command.env("HELD", held).env("GREENTHREAD_WATCHDOG_MS", patience);
+        let end = finish(command);
+        assert_eq!(end.code, Some(0), "{}", end.text);
+        assert_eq!(end.text.contains("has kept worker"), told, "{held}: {}", end.text);
+        let all = end.text.contains("all 2 workers of runtime 'greenthread' are held up");
+        assert_eq!(all, told && held == "all", "{}", end.text);
+        if told {
+            let name = "green thread 'holder 0' has kept worker 'greenthread-";
+            assert!(end.text.contains(name), "{}", end.text);
+            assert!(end.text.contains("and sleeps in the system call futex"), "{}", end.text);
+        }
+    }
+}

@@ -203,6 +203,15 @@ impl TaskRef {
         self.header().roster.store(at, Ordering::Relaxed);
     }
 
+    /// Whether it has started on that hub, with its control block at that address: see [`Started::address`].
+    ///
+    /// [`Started::address`]: super::Started::address
+    pub(crate) fn runs_on(&self, hub: &HubShared, address: usize) -> bool {
+        let header = self.header();
+        ptr::eq(header.hub.load(Ordering::Relaxed), hub)
+            && header.control.load(Ordering::Relaxed).addr() == address
+    }
+
     pub(super) fn set_started(&self, hub: &'static HubShared, control: NonNull<Control>) {
         self.header().hub.store(ptr::from_ref(hub).cast_mut(), Ordering::Relaxed);
         self.header().control.store(control.as_ptr(), Ordering::Relaxed);

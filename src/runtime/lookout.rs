@@ -1,0 +1,220 @@
+//! Telling of workers that are held up, in every build and without being asked to.
+//!
+//! A green thread that computes for long, or that waits in something of std's, keeps its OS thread from all others there. An
+//! OS thread of the process's own looks now and then at what the workers run. It is told where all workers of a runtime are
+//! held up for long, or one behind which others wait. While all workers sleep so does it, without a limit: a worker that
+//! wakes up looks at a flag, and wakes it only if it had gone to sleep.
+#![forbid(unsafe_code)]
+
+use super::hub::HubShared;
+use super::scheduler::{Phase, Scheduler};
+use super::task::TaskRef;
+use crate::sys::process::{self, PerProcess};
+use crate::sys::report;
+use parking_lot::Mutex;
+use std::fmt::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+/// How long a worker is held up before that is told, unless the environment says otherwise.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Looks within that time.
+const LOOKS: u32 = 4;
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_millis(5);
+
+/// The milliseconds in `GREENTHREAD_WATCHDOG_MS`, if it is there and a number.
+pub(super) fn given() -> Option<Duration> {
+    static GIVEN: OnceLock<Option<Duration>> = OnceLock::new();
+    *GIVEN.get_or_init(|| {
+        let text = std::env::var("GREENTHREAD_WATCHDOG_MS").ok()?;
+        text.trim().parse().ok().map(Duration::from_millis)
+    })
+}
+
+/// `None` if nothing is to be told.
+fn patience() -> Option<Duration> {
+    let patience = given().unwrap_or(PATIENCE);
+    (!patience.is_zero()).then_some(patience)
+}
+
+#[derive(Debug, Default)]
+struct Lookout {
+    runtimes: Mutex<Vec<Watched>>,
+    thread: OnceLock<Thread>,
+}
+
+static LOOKOUT: PerProcess<Lookout> = PerProcess::new();
+/// It sleeps until a worker wakes it.
+static DORMANT: AtomicBool = AtomicBool::new(false);
+
+/// A runtime and what its workers were seen to do.
+#[derive(Debug)]
+struct Watched {
+    scheduler: Weak<Scheduler>,
+    name: String,
+    seen: Vec<Option<Seen>>,
+    told_all: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    doing: u64,
+    since: Instant,
+    told: bool,
+}
+
+/// Has the workers of a runtime watched for as long as it is there.
+pub(super) fn watch(scheduler: &Arc<Scheduler>, name: &str) {
+    let Some(patience) = patience() else { return };
+    let lookout = LOOKOUT.get(Lookout::default);
+    let mut runtimes = lookout.runtimes.lock();
+    runtimes.push(Watched {
+        scheduler: Arc::downgrade(scheduler),
+        name: name.to_string(),
+        seen: vec![None; scheduler.hubs().len()],
+        told_all: false,
+    });
+    if lookout.thread.get().is_none() {
+        let thread = std::thread::Builder::new().name("gt-lookout".into());
+        // Without it nothing is told, and nothing else is missing.
+        if let Ok(handle) = thread.spawn(move || look(lookout, patience)) {
+            let _ = lookout.thread.set(handle.thread().clone());
+        }
+    }
+}
+
+/// How many OS threads that is.
+pub(super) fn threads() -> usize {
+    usize::from(LOOKOUT.get(Lookout::default).thread.get().is_some())
+}
+
+/// A worker is awake.
+#[inline]
+pub(super) fn awake() {
+    if DORMANT.load(Ordering::SeqCst) {
+        rouse();
+    }
+}
+
+#[cold]
+fn rouse() {
+    if DORMANT.swap(false, Ordering::SeqCst)
+        && let Some(thread) = LOOKOUT.get(Lookout::default).thread.get()
+    {
+        thread.unpark();
+    }
+}
+
+fn look(lookout: &Lookout, patience: Duration) {
+    let every = (patience / LOOKS).max(LOOK_AT_LEAST_EVERY);
+    loop {
+        // A worker wakes up and looks at the flag, here it is the other way round: one of the two sees the other.
+        DORMANT.store(true, Ordering::SeqCst);
+        if any_awake(lookout) {
+            DORMANT.store(false, Ordering::SeqCst);
+            std::thread::park_timeout(every);
+        } else {
+            while DORMANT.load(Ordering::SeqCst) {
+                std::thread::park();
+            }
+        }
+        let mut runtimes = lookout.runtimes.lock();
+        runtimes.retain_mut(|watched| match watched.scheduler.upgrade() {
+            Some(scheduler) => {
+                watched.look(&scheduler, patience);
+                true
+            }
+            None => false,
+        });
+    }
+}
+
+fn any_awake(lookout: &Lookout) -> bool {
+    let is_awake = |watched: &Watched| {
+        watched
+            .scheduler
+            .upgrade()
+            .is_some_and(|it| it.hubs().iter().any(|hub| hub.doing().is_some()))
+    };
+    lookout.runtimes.lock().iter().any(is_awake)
+}
+
+impl Watched {
+    fn look(&mut self, scheduler: &Scheduler, patience: Duration) {
+        let now = Instant::now();
+        for (hub, seen) in scheduler.hubs().iter().zip(&mut self.seen) {
+            *seen = match (hub.doing(), *seen) {
+                (None, _) => None,
+                (Some(doing), Some(before)) if before.doing == doing => Some(before),
+                (Some(doing), _) => Some(Seen { doing, since: now, told: false }),
+            };
+        }
+        if scheduler.phase() != Phase::Running {
+            return;
+        }
+        let held = |seen: &Seen| now - seen.since >= patience;
+        let all = self.seen.iter().all(|seen| seen.as_ref().is_some_and(held));
+        let news = |at: usize, seen: &Seen| {
+            held(seen) && !seen.told && (all || scheduler.waits_behind(at) != (0, 0))
+        };
+        let is_news: Vec<bool> = (0..self.seen.len())
+            .map(|at| self.seen[at].as_ref().is_some_and(|seen| news(at, seen)))
+            .collect();
+        if !is_news.contains(&true) && (!all || self.told_all) {
+            self.told_all &= all;
+            return;
+        }
+        self.told_all = all;
+        let tasks = scheduler.tasks();
+        let mut text = match all {
+            true => format!(
+                "all {} workers of runtime '{}' are held up, so that nothing else of it runs:",
+                self.seen.len(),
+                self.name
+            ),
+            false => "a worker is held up while others wait for it:".to_string(),
+        };
+        for (at, seen) in self.seen.iter_mut().enumerate() {
+            if let Some(seen) = seen
+                && (all || is_news[at])
+            {
+                seen.told = true;
+                let hub = scheduler.hubs()[at];
+                let behind = scheduler.waits_behind(at);
+                tell(&mut text, &tasks, &self.name, at, hub, now - seen.since, behind);
+            }
+        }
+        report(format_args!(
+            "{text}\n  (What blocks or computes for long is for `greenthread::blocking`, and greenthread's own locks, \
+             channels and sockets suspend the green thread only. GREENTHREAD_WATCHDOG_MS says after how many \
+             milliseconds this is told, 0 is never.)"
+        ));
+    }
+}
+
+/// One line.
+fn tell(
+    text: &mut String,
+    tasks: &[TaskRef],
+    runtime: &str,
+    at: usize,
+    hub: &HubShared,
+    held: Duration,
+    (started, new): (usize, usize),
+) {
+    let task = tasks.iter().find(|task| task.runs_on(hub, hub.running()));
+    let name = match task.map(TaskRef::name) {
+        Some(Some(name)) => format!("green thread '{name}'"),
+        Some(None) => "a green thread without a name".to_string(),
+        None => "a green thread that has just ended".to_string(),
+    };
+    let thread = hub.thread();
+    let what = process::doing_of_thread(thread);
+    let _ = write!(
+        text,
+        "\n  {name} has kept worker '{runtime}-{at}' (OS thread {thread}) for {held:.1?} and {what}; \
+         behind it wait {started} that have started and {new} that have not"
+    );
+}
