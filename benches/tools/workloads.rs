@@ -2,8 +2,8 @@
 //!
 //!     cargo run --release --example workloads -- WORKLOAD WORKERS [N|PORT] [ROUNDS]
 //!
-//! `WORKLOAD` is `yield`, `spawn`, `spawn_yield`, `memory`, `chan`, `mpmc`, `mutex`, `timers`, `hog`, `storm`,
-//! `storm_small`, `echo` or `http`; each line reads `WORKLOAD peer=greenthread n=N value=V unit=U`. `echo` and `http` serve
+//! `WORKLOAD` is `yield`, `spawn`, `spawn_yield`, `memory`, `chan`, `mpmc`, `mutex`, `timers`, `naps`, `hog`,
+//! `storm`, `storm_small`, `echo` or `http`; each line reads `WORKLOAD peer=greenthread n=N value=V unit=U`. `echo` and `http` serve
 //! until they are ended.
 //! `timers` with ROUNDS tells of each the mean lateness and the processor time, and at last what each of the later half took:
 //! a process has stacks and memory to make in its first rounds.
@@ -215,6 +215,34 @@ fn round_of_timers(label: &str, n: u64) -> f64 {
     report(&format!("{label}_late"), n, LATE.load(Ordering::Relaxed) as f64 / n as f64 / 1e3, "us");
     report(&format!("{label}_cpu"), n, cpu, "s");
     cpu
+}
+
+/// How late `n` sleeps of 100 µs end in the median: those of a green thread and std's, by turns.
+fn naps(label: &str, n: u64) {
+    const BATCH: u64 = 50;
+    let nap = |sleep: fn(Duration)| {
+        let duration = Duration::from_micros(100);
+        let begin = Instant::now();
+        sleep(duration);
+        begin.elapsed() - duration
+    };
+    let batch = move |sleep| (0..BATCH).map(|_| nap(sleep)).collect::<Vec<_>>();
+    let (mut own, mut others) = (Vec::new(), Vec::new());
+    for _ in 0..n / BATCH {
+        own.extend(batch(sleep));
+        let usual = move || {
+            // An OS thread takes over the slack of the one that spawns it, here a worker: so it gets the system's default.
+            // SAFETY: it changes nothing but a number of the calling thread.
+            unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 50_000, 0, 0, 0) };
+            batch(std::thread::sleep)
+        };
+        others.extend(blocking(move || std::thread::spawn(usual).join().unwrap()));
+    }
+    for (name, mut all) in [("", own), ("_of_std", others)] {
+        all.sort();
+        let median = all[all.len() / 2].as_secs_f64() * 1e6;
+        report(&format!("{label}_late{name}"), all.len() as u64, median, "us");
+    }
 }
 
 /// Echoes on `port` until the process is ended.
@@ -462,6 +490,7 @@ fn main() -> ExitCode {
             "mutex" => mutex(&label),
             "hog" => hogs(&label, argument.unwrap_or(2000)),
             "timers" => timers(&label, argument.unwrap_or(100_000), rounds),
+            "naps" => naps(&label, argument.unwrap_or(2000).max(50)),
             // Two processes for the two sizes: what the stacks of the one have touched stays theirs.
             "storm" | "storm_small" => {
                 let storm = if workload == "storm" { storm::<4096> } else { storm::<256> };

@@ -1,7 +1,10 @@
 //! The tasks of one hub that are to start at a later time. They have no stack yet.
+//!
+//! Where the hub is held up by what it runs, `runtime/lookout.rs` takes them away and has others start them.
 #![forbid(unsafe_code)]
 
-use super::hub::{Due, Hub};
+use super::hub::{Due, Hub, HubShared};
+use super::lookout;
 use super::task::{TaskRef, Token};
 use super::timer::TimerId;
 use crate::sys::time;
@@ -13,6 +16,8 @@ pub(crate) struct Delayed {
     pub(crate) task: TaskRef,
     pub(crate) token: Token,
     pub(crate) timer: TimerId,
+    /// In nanoseconds.
+    pub(crate) at: u64,
 }
 
 /// A list with holes; each task knows its place.
@@ -36,8 +41,23 @@ impl DelayedList {
         }
     }
 
-    pub(crate) fn get(&self, place: u32) -> Option<&Delayed> {
-        self.places.get(place as usize)?.as_ref()
+    /// Ends the wait of the one at `place` if there is one, its time has come, and it has not been killed. The timer may be
+    /// that of another one which had the place before and was taken away.
+    pub(crate) fn expire(&self, place: u32, now: u64) -> bool {
+        let delayed = self.places.get(place as usize).and_then(Option::as_ref);
+        delayed.is_some_and(|it| it.at <= now && it.task.park_word().expire(it.token))
+    }
+
+    /// Takes out those that any hub may start. The caller queues them elsewhere.
+    fn take_movable(&mut self) -> Vec<TaskRef> {
+        let is_movable = |it: &Delayed| !it.task.is_local() && it.task.park_word().expire(it.token);
+        // The killed ones are on their way to the hub already, which will look for them.
+        let places = (0..self.places.len() as u32)
+            .filter(|place| self.places[*place as usize].as_ref().is_some_and(is_movable));
+        let places: Vec<u32> = places.collect();
+        let mut all: Vec<_> = places.into_iter().filter_map(|place| self.take(place)).collect();
+        all.sort_by_key(|it| it.at);
+        all.into_iter().map(|it| it.task).collect()
     }
 
     pub(crate) fn take(&mut self, place: u32) -> Option<Delayed> {
@@ -59,6 +79,18 @@ impl DelayedList {
     }
 }
 
+impl HubShared {
+    /// Whether it has tasks that are to start later.
+    pub(super) fn has_delayed(&self) -> bool {
+        !self.delayed.lock().is_empty()
+    }
+
+    /// Takes away those that any hub may start, with their times to come or not. The caller queues them elsewhere.
+    pub(super) fn take_delayed(&self) -> Vec<TaskRef> {
+        self.delayed.lock().take_movable()
+    }
+}
+
 impl Hub {
     /// Queues a new task that may have a time to start at. Where nobody else would start it, that begins to count at once,
     /// so that those that are late start in the order of their times.
@@ -75,17 +107,22 @@ impl Hub {
     /// Keeps a new task until its time comes or it is killed.
     #[cold]
     pub(super) fn delay(&self, task: TaskRef, at: Instant) {
-        let mut delayed = self.delayed.borrow_mut();
+        let mut delayed = self.shared().delayed.lock();
+        let is_first = delayed.is_empty();
         let place = delayed.next_place();
-        let timer = self.timers.borrow_mut().insert(time::nanos(at), Due::Start(place));
+        let at = time::nanos(at);
+        let timer = self.timers.borrow_mut().insert(at, Due::Start(place));
         task.set_delayed(self.shared(), place);
         let token = task.park_word().prepare();
         let kept = task.clone();
-        delayed.add(Delayed { task, token, timer });
+        delayed.add(Delayed { task, token, timer, at });
+        // As in a wait: a kill that came too early to end this one is seen here. Before that nobody takes it away.
+        let parked = kept.park_word().park(token, true);
         drop(delayed);
-        // As in a wait: a kill that came too early to end this one is seen here.
-        if !kept.park_word().park(token, true) || (kept.is_killed() && kept.park_word().interrupt())
-        {
+        if is_first && self.scheduler.has_thieves() {
+            lookout::attend();
+        }
+        if !parked || (kept.is_killed() && kept.park_word().interrupt()) {
             self.end_delay(place);
         }
     }
@@ -93,7 +130,7 @@ impl Hub {
     /// Queues a delayed task: its time has come, or it has been killed.
     #[cold]
     pub(super) fn end_delay(&self, place: u32) {
-        let delayed = self.delayed.borrow_mut().take(place);
+        let delayed = self.shared().delayed.lock().take(place);
         if let Some(Delayed { task, timer, .. }) = delayed {
             self.timers.borrow_mut().cancel(timer);
             self.push_new(task);

@@ -63,6 +63,8 @@ pub(crate) struct HubShared {
     pub(super) roll: Roll,
     /// Tasks that were scheduled by others; the first hub of a scheduler has them all.
     pub(super) from_outside: OpenRoll,
+    /// Tasks that are to start later.
+    pub(super) delayed: Mutex<DelayedList>,
     own: Own,
     held: Held,
     /// The system's number of its OS thread.
@@ -117,6 +119,7 @@ impl HubShared {
             sources: Sources::new(),
             roll: Roll::default(),
             from_outside: OpenRoll::default(),
+            delayed: Mutex::default(),
             own: Own::default(),
             held: Held::default(),
             thread: AtomicI32::new(0),
@@ -141,7 +144,7 @@ impl HubShared {
 
     /// Undoes [`open`](Self::open): sources register elsewhere when they are next waited for.
     pub(crate) fn close(&self) {
-        self.sources.close();
+        self.sources.close(self);
         self.waker.lock().take();
     }
 
@@ -275,8 +278,6 @@ pub(crate) struct Hub {
     pub(crate) fresh: Worker<TaskRef>,
     /// New tasks that must not be stolen.
     local: RefCell<VecDeque<TaskRef>>,
-    /// Tasks that are to start later.
-    pub(super) delayed: RefCell<DelayedList>,
     /// Everything has been killed, and what is new is when its turn comes.
     pub(super) winds_down: Cell<bool>,
     pub(super) roster: RefCell<Roster>,
@@ -328,7 +329,6 @@ impl Hub {
             recall_in: Cell::new(0),
             fresh,
             local: RefCell::default(),
-            delayed: RefCell::default(),
             winds_down: Cell::new(false),
             roster: RefCell::default(),
             entrance: Entrance::default(),
@@ -517,7 +517,6 @@ impl Hub {
         while let Some(task) = self.fresh.pop() {
             std::mem::forget(task);
         }
-        std::mem::forget(self.delayed.take());
         while let Some(task) = self.stackless.borrow_mut().pop() {
             std::mem::forget(task);
         }
@@ -688,7 +687,8 @@ impl Hub {
                 roster.prefetch(sleeper.roster());
             }
         };
-        timers.advance(time::now(), soon, next, |due| match due {
+        let now = time::now();
+        timers.advance(now, soon, next, |due| match due {
             Due::Wake(sleeper, token) => {
                 if let Some(started) = sleeper.expire(token) {
                     self.ready.push(started);
@@ -696,8 +696,7 @@ impl Hub {
             }
             Due::Start(place) => {
                 // Unless it has been killed: then it is in the inbox.
-                let delayed = self.delayed.borrow();
-                if delayed.get(place).is_some_and(|it| it.task.park_word().expire(it.token)) {
+                if self.shared.delayed.lock().expire(place, now) {
                     to_start.push(place);
                 }
             }
@@ -723,7 +722,7 @@ impl Hub {
         let mut poller = self.poller.borrow_mut();
         match poller.wait(timeout) {
             Ok(any) => {
-                self.shared.sources.dispatch(poller.events());
+                self.shared.sources.dispatch(self.shared, poller.events());
                 any
             }
             // Only EBADF, EFAULT and EINVAL are left, which our own descriptor does not give. Should it all the same,
@@ -822,7 +821,7 @@ impl Hub {
     pub(crate) fn kill_all(&self) {
         self.winds_down.set(true);
         let mut all: Vec<TaskRef> = self.roster.borrow().iter().map(Started::task).collect();
-        all.extend(self.delayed.borrow().tasks().cloned());
+        all.extend(self.shared.delayed.lock().tasks().cloned());
         all.extend(self.stackless.borrow().tasks().cloned());
         for task in all {
             task.end();
@@ -834,7 +833,7 @@ impl Hub {
         self.live() == 0
             && self.fresh.is_empty()
             && !self.has_local()
-            && self.delayed.borrow().is_empty()
+            && !self.shared.has_delayed()
             && self.stackless.borrow().is_empty()
     }
 
@@ -869,5 +868,8 @@ impl Drop for Hub {
         }
         self.entrance.close(&self.shared.roll);
         self.shared.close();
+        let delayed = std::mem::take(&mut *self.shared.delayed.lock());
+        // Whatever they hold is not dropped under the lock.
+        drop(delayed);
     }
 }

@@ -54,7 +54,8 @@ enum Flavour {
 /// another stack size, and for green threads that are to end together.
 ///
 /// # Held up
-/// A green thread that computes for long, or waits in something of std's, keeps its worker from all others there. Where all
+/// A green thread that computes for long, or waits in something of std's, keeps its worker from all that have started there.
+/// What has not started is taken over by other workers, within some tens of milliseconds. Where all
 /// workers of a runtime are held up for five seconds (or the milliseconds in the environment variable
 /// `GREENTHREAD_WATCHDOG_MS`; zero is never), or one behind which others wait, standard error is told which green threads hold
 /// them, since when, in which system call if they sleep, and how many wait. An OS thread of the library's own looks for that;
@@ -234,9 +235,10 @@ impl Runtime {
     ///
     /// Also, for a current-thread runtime, a deadlock ([`JoinError::is_deadlock`]): every green thread waits, none for a time
     /// or a file, and the process has neither another OS thread that could wake one (those of [`blocking`](crate::blocking())
-    /// aside while they are idle) nor a signal handler that could. They are killed then. Where such a thread is there, and on a runtime with workers, the same
-    /// report is printed to standard error instead when nothing has moved for five seconds (or the milliseconds in the
-    /// environment variable `GREENTHREAD_DEADLOCK_MS`; zero is never), once for each runtime, and the wait goes on.
+    /// aside while they are idle) nor a signal handler that could. They are killed then. Where such a thread is there, and on
+    /// a runtime with workers, the same report is printed to standard error instead when nothing has moved for five seconds
+    /// (or the milliseconds in the environment variable `GREENTHREAD_DEADLOCK_MS`; zero is never), once for each runtime, and
+    /// the wait goes on.
     pub fn run<F, T>(&self, main: F) -> Result<T, JoinError>
     where
         F: FnOnce() -> T + Send + 'static,

@@ -3,7 +3,9 @@
 //! A green thread that computes for long, or that waits in something of std's, keeps its OS thread from all others there. An
 //! OS thread of the process's own looks now and then at what the workers run. It is told where all workers of a runtime are
 //! held up for long, or one behind which others wait. While all workers sleep so does it, without a limit: a worker that
-//! wakes up looks at a flag, and wakes it only if it had gone to sleep.
+//! wakes up looks at a word, and wakes it only if it had gone to sleep.
+//!
+//! It also takes the tasks that are to start later from workers that are held up, and gives them to others.
 #![forbid(unsafe_code)]
 
 use super::hub::HubShared;
@@ -13,7 +15,7 @@ use crate::sys::process::{self, PerProcess};
 use crate::sys::report;
 use parking_lot::Mutex;
 use std::fmt::Write;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -23,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Looks within that time.
 const LOOKS: u32 = 4;
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_millis(5);
+/// While a worker that is awake has tasks to start later.
+const LOOK_SOON: Duration = Duration::from_millis(20);
 
 /// The milliseconds in `GREENTHREAD_WATCHDOG_MS`, if it is there and a number.
 pub(super) fn given() -> Option<Duration> {
@@ -46,8 +50,14 @@ struct Lookout {
 }
 
 static LOOKOUT: PerProcess<Lookout> = PerProcess::new();
-/// It sleeps until a worker wakes it.
-static DORMANT: AtomicBool = AtomicBool::new(false);
+/// How it sleeps, or [`SHORT`] if it does not.
+static SLEEP: AtomicU8 = AtomicU8::new(SHORT);
+/// For [`LOOK_SOON`].
+const SHORT: u8 = 0;
+/// For a part of what a worker may be held up, and no worker that is awake had tasks to start later.
+const LONG: u8 = 1;
+/// Until a worker wakes it.
+const DORMANT: u8 = 2;
 
 /// A runtime and what its workers were seen to do.
 #[derive(Debug)]
@@ -67,7 +77,10 @@ struct Seen {
 
 /// Has the workers of a runtime watched for as long as it is there.
 pub(super) fn watch(scheduler: &Arc<Scheduler>, name: &str) {
-    let Some(patience) = patience() else { return };
+    let patience = patience();
+    if patience.is_none() && !scheduler.has_thieves() {
+        return;
+    }
     let lookout = LOOKOUT.get(Lookout::default);
     let mut runtimes = lookout.runtimes.lock();
     runtimes.push(Watched {
@@ -76,7 +89,10 @@ pub(super) fn watch(scheduler: &Arc<Scheduler>, name: &str) {
         seen: vec![None; scheduler.hubs().len()],
         told_all: false,
     });
-    if lookout.thread.get().is_none() {
+    if lookout.thread.get().is_some() {
+        // Its workers may be at something already, and have looked at the word too early.
+        rouse();
+    } else {
         let thread = std::thread::Builder::new().name("gt-lookout".into());
         // Without it nothing is told, and nothing else is missing.
         if let Ok(handle) = thread.spawn(move || look(lookout, patience)) {
@@ -93,32 +109,53 @@ pub(super) fn threads() -> usize {
 /// A worker is awake.
 #[inline]
 pub(super) fn awake() {
-    if DORMANT.load(Ordering::SeqCst) {
+    if SLEEP.load(Ordering::SeqCst) == DORMANT {
+        rouse();
+    }
+}
+
+/// A worker that is awake has a task to start later, and had none.
+#[inline]
+pub(super) fn attend() {
+    if SLEEP.load(Ordering::SeqCst) != SHORT {
         rouse();
     }
 }
 
 #[cold]
 fn rouse() {
-    if DORMANT.swap(false, Ordering::SeqCst)
+    if SLEEP.swap(SHORT, Ordering::SeqCst) != SHORT
         && let Some(thread) = LOOKOUT.get(Lookout::default).thread.get()
     {
         thread.unpark();
     }
 }
 
-fn look(lookout: &Lookout, patience: Duration) {
-    let every = (patience / LOOKS).max(LOOK_AT_LEAST_EVERY);
+fn look(lookout: &Lookout, patience: Option<Duration>) {
+    let every = (patience.unwrap_or(PATIENCE) / LOOKS).max(LOOK_AT_LEAST_EVERY);
+    let soon = LOOK_SOON.min(every);
     loop {
-        // A worker wakes up and looks at the flag, here it is the other way round: one of the two sees the other.
-        DORMANT.store(true, Ordering::SeqCst);
-        if any_awake(lookout) {
-            DORMANT.store(false, Ordering::SeqCst);
-            std::thread::park_timeout(every);
-        } else {
-            while DORMANT.load(Ordering::SeqCst) {
+        // A worker wakes up and looks at the word, here it is the other way round: one of the two sees the other.
+        announce(DORMANT);
+        if !lookout.has(|hub| !hub.is_sleeping()) {
+            while SLEEP.load(Ordering::SeqCst) == DORMANT {
                 std::thread::park();
             }
+        }
+        announce(LONG);
+        if lookout.has(|hub| !hub.is_sleeping() && hub.has_delayed()) {
+            SLEEP.store(SHORT, Ordering::SeqCst);
+        }
+        let until = Instant::now() + every;
+        while SLEEP.load(Ordering::SeqCst) == LONG {
+            match until.checked_duration_since(Instant::now()) {
+                Some(left) if !left.is_zero() => std::thread::park_timeout(left),
+                _ => break,
+            }
+        }
+        // Not less, whatever woke it: so what comes often does not wake it each time.
+        if SLEEP.swap(SHORT, Ordering::SeqCst) == SHORT {
+            std::thread::sleep(soon);
         }
         let mut runtimes = lookout.runtimes.lock();
         runtimes.retain_mut(|watched| match watched.scheduler.upgrade() {
@@ -131,18 +168,30 @@ fn look(lookout: &Lookout, patience: Duration) {
     }
 }
 
-fn any_awake(lookout: &Lookout) -> bool {
-    let is_awake = |watched: &Watched| {
-        watched
-            .scheduler
-            .upgrade()
-            .is_some_and(|it| it.hubs().iter().any(|hub| hub.doing().is_some()))
-    };
-    lookout.runtimes.lock().iter().any(is_awake)
+/// Says how it is about to sleep, before it looks whether it may.
+fn announce(sleep: u8) {
+    SLEEP.store(sleep, Ordering::SeqCst);
+    fence(Ordering::SeqCst);
+}
+
+impl Lookout {
+    /// Whether that is so for any worker.
+    fn has(&self, is_so: impl Fn(&HubShared) -> bool) -> bool {
+        let of_runtime = |watched: &Watched| {
+            let scheduler = watched.scheduler.upgrade();
+            let runs = scheduler.filter(|it| it.phase() == Phase::Running);
+            runs.is_some_and(|it| it.hubs().iter().any(|hub| is_so(hub)))
+        };
+        self.runtimes.lock().iter().any(of_runtime)
+    }
 }
 
 impl Watched {
-    fn look(&mut self, scheduler: &Scheduler, patience: Duration) {
+    fn look(&mut self, scheduler: &Scheduler, patience: Option<Duration>) {
+        if scheduler.phase() == Phase::Running {
+            scheduler.rescue_delayed();
+        }
+        let Some(patience) = patience else { return };
         let now = Instant::now();
         for (hub, seen) in scheduler.hubs().iter().zip(&mut self.seen) {
             *seen = match (hub.doing(), *seen) {

@@ -8,6 +8,7 @@
 
 #[cfg(feature = "io-uring")]
 use super::hub::Hub;
+use super::hub::HubShared;
 use super::panic_hook;
 use super::task::{
     self, Blocker, Interruption, Outcome, Started, TaskRef, Token, current, new_os_thread,
@@ -128,6 +129,11 @@ impl Waiter {
 
     pub(crate) fn unpark(&self) {
         self.task.unpark(self.token);
+    }
+
+    /// Whether who waits runs on that hub.
+    pub(super) fn is_of(&self, hub: &HubShared) -> bool {
+        self.task.is_of(hub)
     }
 }
 

@@ -3,6 +3,10 @@
 //! A [`Source`] is one descriptor. It is registered when a green thread first has to wait for it, with the hub of that
 //! green thread, for both directions at once and edge-triggered: one `epoll_ctl` in the life of a connection. What the
 //! kernel reports is kept in sticky bits, so that an operation that is known to block is not even tried.
+//!
+//! A hub may be held up by what it runs, and nobody of another hub should wait for that. So where green threads of several
+//! hubs wait for a source, it is registered with each of these. Each is told of each event; the first one wakes all. A hub
+//! whose green threads do not wait for it any more lets it go after a few events.
 #![forbid(unsafe_code)]
 
 use super::hub::HubShared;
@@ -15,11 +19,14 @@ use crate::util::slab::{Key, Slab};
 use parking_lot::Mutex;
 use std::io;
 use std::os::fd::RawFd;
+use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::time::Instant;
 
 const UNBOUND: u32 = 0;
+/// Events of a source that no green thread of a hub waits for, after which the hub lets it go.
+const NEEDLESS: u32 = 8;
 
 /// This process as a number above [`UNBOUND`].
 fn this_process() -> u32 {
@@ -85,6 +92,11 @@ impl Waiters {
         }
     }
 
+    /// Whether any runs on that hub.
+    fn has_any_of(&self, hub: &HubShared) -> bool {
+        self.first.iter().chain(&self.more).any(|waiter| waiter.is_of(hub))
+    }
+
     #[inline(always)]
     fn wake_all(&mut self) {
         if let Some(waiter) = self.first.take() {
@@ -96,10 +108,47 @@ impl Waiters {
     }
 }
 
+/// A registration.
 #[derive(Debug)]
 struct Home {
     hub: &'static HubShared,
     key: Key,
+    /// Events since a green thread of that hub last waited.
+    needless: u32,
+}
+
+/// The registrations of one source, one for each hub; nearly always none or one.
+#[derive(Debug, Default)]
+struct Homes {
+    first: Option<Home>,
+    more: Vec<Home>,
+}
+
+impl Homes {
+    fn add(&mut self, home: Home) {
+        if self.first.is_none() {
+            self.first = Some(home);
+        } else {
+            self.more.push(home);
+        }
+    }
+
+    fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.more.len()
+    }
+
+    fn find(&mut self, hub: &HubShared) -> Option<&mut Home> {
+        self.first.iter_mut().chain(&mut self.more).find(|home| ptr::eq(home.hub, hub))
+    }
+
+    fn remove(&mut self, hub: &HubShared) -> Option<Home> {
+        if self.first.as_ref().is_some_and(|home| ptr::eq(home.hub, hub)) {
+            let next = self.more.pop();
+            return std::mem::replace(&mut self.first, next);
+        }
+        let at = self.more.iter().position(|home| ptr::eq(home.hub, hub))?;
+        Some(self.more.swap_remove(at))
+    }
 }
 
 /// One descriptor as the hubs know it. Whoever owns the descriptor calls [`Source::unbind`] before closing it.
@@ -109,7 +158,11 @@ pub(crate) struct Source {
     readiness: Readiness,
     /// In which process it is registered, see [`this_process`]; or [`UNBOUND`].
     bound: AtomicU32,
-    home: Mutex<Option<Home>>,
+    homes: Mutex<Homes>,
+    /// There are several.
+    is_shared: AtomicBool,
+    /// The hub of the green thread that waited last, which is one of them. Only compared.
+    latest: AtomicPtr<HubShared>,
     readers: Mutex<Waiters>,
     writers: Mutex<Waiters>,
 }
@@ -120,7 +173,9 @@ impl Source {
             fd,
             readiness: Readiness::default(),
             bound: AtomicU32::new(UNBOUND),
-            home: Mutex::new(None),
+            homes: Mutex::default(),
+            is_shared: AtomicBool::new(false),
+            latest: AtomicPtr::new(ptr::null_mut()),
             readers: Mutex::default(),
             writers: Mutex::default(),
         })
@@ -236,39 +291,100 @@ impl Source {
         Ok(ready)
     }
 
-    /// Registers with the hub of the calling green thread, unless it is registered already.
+    /// Registers with the hub of the calling green thread, unless that has been done already.
+    #[inline]
     fn bind(self: &Arc<Self>) -> io::Result<()> {
-        if self.bound.load(Ordering::Acquire) == this_process() {
-            return Ok(());
-        }
-        let mut home = self.home.lock();
-        if home.as_ref().is_some_and(|home| !home.hub.is_parents()) {
-            return Ok(());
-        }
         let Some(hub) = current::with_hub(|hub| hub.shared()) else { return Ok(()) };
-        self.readiness.restart();
-        let key = hub.sources.add(self)?;
-        *home = Some(Home { hub, key });
+        let is_latest = ptr::eq(self.latest.load(Ordering::Relaxed), hub);
+        if is_latest && self.bound.load(Ordering::Acquire) == this_process() {
+            return Ok(());
+        }
+        self.bind_with(hub)
+    }
+
+    #[cold]
+    fn bind_with(self: &Arc<Self>, hub: &'static HubShared) -> io::Result<()> {
+        let mut homes = self.homes.lock();
+        if self.bound.load(Ordering::SeqCst) != this_process() {
+            // What there is are the parent's.
+            *homes = Homes::default();
+        }
+        match homes.find(hub) {
+            Some(home) => home.needless = 0,
+            None => {
+                let is_first = homes.len() == 0;
+                if is_first {
+                    self.readiness.restart();
+                }
+                // Registering tells of all there is, also of what another hub has been told and not seen yet.
+                match hub.sources.add(self) {
+                    Ok(key) => homes.add(Home { hub, key, needless: 0 }),
+                    Err(error) if is_first => return Err(error),
+                    // The others will do, as long as they are not held up.
+                    Err(_) => return Ok(()),
+                }
+            }
+        }
+        self.is_shared.store(homes.len() > 1, Ordering::Relaxed);
+        self.latest.store(ptr::from_ref(hub).cast_mut(), Ordering::Relaxed);
         self.bound.store(this_process(), Ordering::SeqCst);
         Ok(())
     }
 
-    /// Ends the registration. The descriptor is still open.
+    /// Ends the registrations. The descriptor is still open.
     pub(crate) fn unbind(&self) {
         // In a forked child the epoll instance is the parent's, and the locks are as the parent's threads left them.
         if self.bound.load(Ordering::SeqCst) != this_process() {
             return;
         }
-        if let Some(home) = self.home.lock().take() {
-            self.bound.store(UNBOUND, Ordering::SeqCst);
+        let mut homes = self.homes.lock();
+        self.bound.store(UNBOUND, Ordering::SeqCst);
+        let Homes { first, more } = std::mem::take(&mut *homes);
+        for home in first.into_iter().chain(more) {
             home.hub.sources.remove(home.key, self.fd);
         }
     }
 
-    fn hub_ended(&self) {
-        self.home.lock().take();
-        self.bound.store(UNBOUND, Ordering::SeqCst);
-        self.wake_all();
+    /// A hub that it was registered with has ended.
+    fn hub_ended(&self, hub: &HubShared) {
+        let mut homes = self.homes.lock();
+        if homes.remove(hub).is_none() {
+            return;
+        }
+        self.is_shared.store(homes.len() > 1, Ordering::Relaxed);
+        let own = ptr::from_ref(hub).cast_mut();
+        let none = ptr::null_mut();
+        let _ = self.latest.compare_exchange(own, none, Ordering::Relaxed, Ordering::Relaxed);
+        if homes.len() == 0 {
+            self.bound.store(UNBOUND, Ordering::SeqCst);
+            drop(homes);
+            self.wake_all();
+        }
+    }
+
+    /// `hub`, the caller's, has been told of an event, as others are: it lets the source go if it was told a few times for
+    /// nothing.
+    #[cold]
+    fn let_go(&self, hub: &HubShared) {
+        let mut homes = self.homes.lock();
+        if homes.len() < 2 || ptr::eq(self.latest.load(Ordering::Relaxed), hub) {
+            return;
+        }
+        let Some(home) = homes.find(hub) else { return };
+        home.needless += 1;
+        if home.needless < NEEDLESS {
+            return;
+        }
+        home.needless = 0;
+        // None is about to wait either, with its registration looked at already: it would run on this OS thread.
+        let directions = [Direction::Read, Direction::Write];
+        if directions.iter().any(|direction| self.waiters(*direction).lock().has_any_of(hub)) {
+            return;
+        }
+        if let Some(home) = homes.remove(hub) {
+            hub.sources.remove(home.key, self.fd);
+        }
+        self.is_shared.store(homes.len() > 1, Ordering::Relaxed);
     }
 
     /// Ends every wait that goes on.
@@ -342,22 +458,31 @@ impl Sources {
         }
     }
 
-    pub(crate) fn dispatch(&self, events: impl Iterator<Item = Event>) {
+    /// Called by `hub`, whose sources these are.
+    pub(crate) fn dispatch(&self, hub: &HubShared, events: impl Iterator<Item = Event>) {
+        let mut shared = Vec::new();
         let slab = self.slab.lock();
         for event in events {
             if let Some(source) = slab.get(Key::from_usize(event.token)) {
                 source.on_event(event);
+                if source.is_shared.load(Ordering::Relaxed) {
+                    shared.push(Arc::clone(source));
+                }
             }
+        }
+        drop(slab);
+        for source in shared {
+            source.let_go(hub);
         }
     }
 
-    /// The hub ends: its sources register afresh elsewhere when they are next waited for.
-    pub(crate) fn close(&self) {
+    /// The hub, whose sources these are, ends: they register afresh elsewhere when they are next waited for.
+    pub(crate) fn close(&self, hub: &HubShared) {
         self.registry.lock().take();
         let sources = self.slab.lock().drain();
         self.len.store(0, Ordering::Relaxed);
         for source in sources {
-            source.hub_ended();
+            source.hub_ended(hub);
         }
     }
 }

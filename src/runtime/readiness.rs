@@ -90,6 +90,9 @@ mod models {
         data: AtomicUsize,
         /// The kernel has an event that the hub has not fetched.
         edge: AtomicBool,
+        /// The same for a second hub that has it registered too, if one does.
+        second: AtomicBool,
+        second_is_told: AtomicBool,
         waits: Mutex<[bool; 2]>,
     }
 
@@ -101,6 +104,8 @@ mod models {
             // loom's are made when they are first used, see `modelled`.
             model.data.load(Ordering::SeqCst);
             model.edge.load(Ordering::SeqCst);
+            model.second.load(Ordering::SeqCst);
+            model.second_is_told.load(Ordering::SeqCst);
             drop(model.waits.lock());
             Arc::new(model)
         }
@@ -112,11 +117,30 @@ mod models {
         fn arrives(&self) {
             self.data.fetch_add(1, Ordering::SeqCst);
             self.edge.store(true, Ordering::SeqCst);
+            if self.second_is_told.load(Ordering::SeqCst) {
+                self.second.store(true, Ordering::SeqCst);
+            }
+        }
+
+        /// A second hub registers it and is told of what there is.
+        fn register_second(&self) {
+            self.second_is_told.store(true, Ordering::SeqCst);
+            if self.data.load(Ordering::SeqCst) != 0 {
+                self.second.store(true, Ordering::SeqCst);
+            }
         }
 
         /// The hub asks for events.
         fn hub(&self) {
-            if self.edge.swap(false, Ordering::SeqCst)
+            self.fetch(&self.edge);
+        }
+
+        fn second_hub(&self) {
+            self.fetch(&self.second);
+        }
+
+        fn fetch(&self, edge: &AtomicBool) {
+            if edge.swap(false, Ordering::SeqCst)
                 && self.data.load(Ordering::SeqCst) != 0
                 && !self.readiness.event(READABLE | WRITABLE).has(READABLE)
             {
@@ -193,6 +217,32 @@ mod models {
             polls.join().unwrap();
             check(&model);
         });
+    }
+
+    /// Whichever of the two is told first: the other may find the bit set, and one of them may never come to it.
+    #[test]
+    fn two_hubs_have_it() {
+        for both_come in [false, true] {
+            loom::model(move || {
+                let model = Model::new();
+                let reader = with(&model, |model| {
+                    model.register_second();
+                    model.read(0)
+                });
+                let first = with(&model, move |model| {
+                    if both_come {
+                        model.hub();
+                    }
+                });
+                model.arrives();
+                model.second_hub();
+                reader.join().unwrap();
+                first.join().unwrap();
+                model.second_hub();
+                let left = model.data.load(Ordering::SeqCst) != 0;
+                assert!(!left || *model.waits.lock() == [false; 2], "a lost wake-up");
+            });
+        }
     }
 
     #[test]

@@ -7,7 +7,8 @@
 //! waits. Whoever adds work puts it in place first (then a SeqCst fence) and looks at the flag afterwards. So either the
 //! worker sees the work or the other sees the flag; the flag is cleared by exactly one, who writes to the worker's
 //! eventfd. A push of a new task wakes one sleeper, unless some worker is searching already: that one will find it, and
-//! if it finds more than it can start at once it wakes the next.
+//! if it finds more than it can start at once it wakes the next. So does one that was searching, or woken to search, and has
+//! green threads to run first.
 //!
 //! # Who starts what
 //! The first place of a green thread is its only one, so it is chosen with care. A worker's *load* is what has started there
@@ -334,6 +335,16 @@ impl Scheduler {
         }
     }
 
+    /// Where a worker is held up, others start what is to start there later.
+    pub(super) fn rescue_delayed(&self) {
+        let is_held = |hub: &HubShared| !hub.is_sleeping() && hub.held_for() > HELD;
+        for hub in &self.hubs {
+            if hub.has_delayed() && is_held(hub) && !self.hubs.iter().all(|other| is_held(other)) {
+                hub.take_delayed().into_iter().for_each(|task| self.inject(task));
+            }
+        }
+    }
+
     // --- finding ------------------------------------------------------------------------------------------------
 
     /// A new task from anywhere but the hub's own queue. From others only what makes their loads and its own equal, or what
@@ -450,6 +461,14 @@ impl Scheduler {
             self.wake_one();
         }
         found
+    }
+
+    /// `hub` was searching, or slept to be woken for that, and has not found what is new. Where it is about to run others, it
+    /// has another one search: it may be long before it comes to that again.
+    pub(crate) fn pass_on(&self, hub: &Hub) {
+        if self.has_thieves() && hub.has_ready() && self.has_new() {
+            self.wake_one();
+        }
     }
 
     // --- the end ------------------------------------------------------------------------------------------------

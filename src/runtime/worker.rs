@@ -102,9 +102,15 @@ fn turn(
     let mut trim_at = None;
     let mut turns = hub.shared().turns();
     let mut looked_at = time::ticks();
+    // Others have woken nobody because this worker was about to look for what is new.
+    let mut is_relied_on = false;
     while !hub.is_parents() {
         hub.drain_inbox();
         hub.wake_foreign();
+        if is_relied_on {
+            is_relied_on = false;
+            hub.scheduler.pass_on(hub);
+        }
         hub.recall(ran);
         ran = hub.run_ready(OUTSIDE_EVERY) + hub.start_fresh(&start);
         since_outside += ran;
@@ -143,7 +149,10 @@ fn turn(
             start(hub, task);
         } else if ran == 0 && !hub.has_ready() {
             idle(hub, look_every, &mut trim_at);
+            is_relied_on = true;
             continue;
+        } else {
+            is_relied_on = ran == 0;
         }
         if late || outside.is_multiple_of(READINESS_EVERY) {
             hub.poll_now();

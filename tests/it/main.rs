@@ -12,6 +12,7 @@ mod future;
 mod generator;
 mod greenlet;
 mod group;
+mod held;
 mod interruptions;
 mod io;
 mod local;

@@ -207,9 +207,12 @@ impl TaskRef {
     ///
     /// [`Started::address`]: super::Started::address
     pub(crate) fn runs_on(&self, hub: &HubShared, address: usize) -> bool {
-        let header = self.header();
-        ptr::eq(header.hub.load(Ordering::Relaxed), hub)
-            && header.control.load(Ordering::Relaxed).addr() == address
+        self.is_of(hub) && self.header().control.load(Ordering::Relaxed).addr() == address
+    }
+
+    /// Whether it has started on that hub.
+    pub(crate) fn is_of(&self, hub: &HubShared) -> bool {
+        ptr::eq(self.header().hub.load(Ordering::Relaxed), hub)
     }
 
     pub(super) fn set_started(&self, hub: &'static HubShared, control: NonNull<Control>) {
