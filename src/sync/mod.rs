@@ -13,7 +13,7 @@
 //! | wait for each other | [`Barrier`]; [`CyclicBarrier`], which can break |
 //! | wait for a number of things | [`WaitGroup`], [`Latch`] |
 //! | pass items along | [`mpsc`], [`mpmc`] |
-//! | wait for the first of several | [`select!`](crate::select) |
+//! | wait for the first of several | [`select!`](crate::select); [`mpmc::Select`] for any number of them |
 //! | make something once | [`Once`], [`OnceLock`], [`LazyLock`] |
 //!
 //! Variants of what waits are `try_x` (never), `x_timeout` (a duration) and `x_deadline` (a point in time).

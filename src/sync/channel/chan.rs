@@ -1,6 +1,7 @@
 //! A channel, with the counts of its two sides.
 #![forbid(unsafe_code)]
 
+use super::Hands;
 use super::zero::Zero;
 use crate::runtime::dropping::drop_each;
 use crate::runtime::park::{self, Reason};
@@ -32,9 +33,10 @@ pub(crate) enum Flavor<T> {
 #[derive(Debug)]
 pub(crate) struct Chan<T> {
     pub(crate) flavor: Flavor<T>,
-    /// Receivers wait here for items, senders for room; not for rendezvous.
+    /// Receivers wait here for items, senders for room. At a rendezvous only those do who look, and neither send nor receive.
     pub(crate) items: Gate,
     pub(crate) room: Gate,
+    pub(crate) hands: Hands<T>,
     senders: AtomicUsize,
     receivers: AtomicUsize,
 }
@@ -55,6 +57,7 @@ impl<T> Chan<T> {
             flavor,
             items: Gate::new(),
             room: Gate::new(),
+            hands: Hands::new(),
             senders: AtomicUsize::new(1),
             receivers: AtomicUsize::new(1),
         }
@@ -162,7 +165,7 @@ impl<T> Chan<T> {
 
     fn send_slow(&self, mut item: T, deadline: Option<Instant>) -> Result<(), SendFailure<T>> {
         if let Flavor::Zero(zero) = &self.flavor {
-            return zero.send(item, deadline);
+            return zero.send(item, deadline, &self.items);
         }
         let mut patience = Patience::default();
         let mut in_time = true;
@@ -242,7 +245,7 @@ impl<T> Chan<T> {
         loop {
             if !patience.again() {
                 if let Flavor::Zero(zero) = &self.flavor {
-                    return zero.recv(deadline);
+                    return zero.recv(deadline, &self.room);
                 }
                 in_time = self.items.wait(Reason::Receive, deadline, || self.may_recv());
             }

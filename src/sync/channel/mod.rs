@@ -13,9 +13,12 @@
 //! a timeout or a kill.
 
 mod chan;
+mod hands;
 mod ticket;
 mod timer;
 mod zero;
+
+use hands::Hands;
 
 pub(super) use chan::{Chan, Flavor, SendFailure};
 pub(crate) use ticket::Ticket;

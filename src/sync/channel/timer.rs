@@ -1,6 +1,7 @@
 //! The receiving ends that no sender feeds: `after`, `tick` and `never`.
 #![forbid(unsafe_code)]
 
+use super::Hands;
 use crate::runtime::park::{self, Parker, Reason, Wake};
 use parking_lot::Mutex;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -16,6 +17,7 @@ pub(crate) struct Timer<T> {
     message: fn(Instant) -> T,
     /// How many messages may be there at once: one, or none ever.
     capacity: usize,
+    pub(crate) hands: Hands<T>,
 }
 
 impl<T> UnwindSafe for Timer<T> {}
@@ -27,12 +29,12 @@ impl<T> Timer<T> {
         period: Option<Duration>,
         message: fn(Instant) -> T,
     ) -> Self {
-        Self { next: Mutex::new(first), period, message, capacity: 1 }
+        Self { next: Mutex::new(first), period, message, capacity: 1, hands: Hands::new() }
     }
 
     pub(crate) fn never() -> Self {
         let message = |_| unreachable!("it is never due");
-        Self { next: Mutex::new(None), period: None, message, capacity: 0 }
+        Self { next: Mutex::new(None), period: None, message, capacity: 0, hands: Hands::new() }
     }
 
     pub(crate) fn capacity(&self) -> usize {

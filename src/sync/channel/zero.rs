@@ -4,6 +4,8 @@
 //! learns that from not finding it there any more. A receiver that waits leaves an empty slot; whoever takes its entry
 //! out of the list puts an item into the slot in the same moment. All under one lock.
 //!
+//! Who only looks whether somebody waits is told by a gate of the channel, which those who come notify.
+//!
 //! An entry that belongs to a `select!` can be taken only together with its [`Ticket`].
 #![forbid(unsafe_code)]
 
@@ -12,6 +14,7 @@ use super::chan::SendFailure;
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::{self, WaitList};
 use crate::runtime::waker::put_off;
+use crate::sync::gate::Gate;
 use crate::util::slab::{self, Slab};
 use crate::util::sync::Mutex;
 use std::collections::VecDeque;
@@ -128,7 +131,12 @@ impl<T> Zero<T> {
         Ok(())
     }
 
-    pub(crate) fn send(&self, item: T, deadline: Option<Instant>) -> Result<(), SendFailure<T>> {
+    pub(crate) fn send(
+        &self,
+        item: T,
+        deadline: Option<Instant>,
+        looking: &Gate,
+    ) -> Result<(), SendFailure<T>> {
         let parker = Parker::new();
         let key = {
             let mut state = self.state.lock();
@@ -144,6 +152,7 @@ impl<T> Zero<T> {
                 Err(item) => state.offer(Offer { item, waiter: parker.waiter(), claim: None }),
             }
         };
+        looking.notify_one();
         let wake = parker.park(Reason::Send, deadline);
         match self.withdraw(key) {
             None => Ok(()),
@@ -162,12 +171,17 @@ impl<T> Zero<T> {
         item: T,
         waiter: Waiter,
         claim: Claim,
+        looking: &Gate,
     ) -> Result<wait_list::Key, T> {
-        let mut state = self.state.lock();
-        if state.closed {
-            return Err(item);
-        }
-        Ok(state.offer(Offer { item, waiter, claim: Some(claim) }))
+        let key = {
+            let mut state = self.state.lock();
+            if state.closed {
+                return Err(item);
+            }
+            state.offer(Offer { item, waiter, claim: Some(claim) })
+        };
+        looking.notify_one();
+        Ok(key)
     }
 
     /// Takes an offer back; `None` if the item has been taken.
@@ -188,7 +202,11 @@ impl<T> Zero<T> {
         Err(if state.closed { TryRecvError::Disconnected } else { TryRecvError::Empty })
     }
 
-    pub(crate) fn recv(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
+    pub(crate) fn recv(
+        &self,
+        deadline: Option<Instant>,
+        looking: &Gate,
+    ) -> Result<T, RecvTimeoutError> {
         let parker = Parker::new();
         let place = {
             let mut state = self.state.lock();
@@ -205,6 +223,7 @@ impl<T> Zero<T> {
             }
             state.want(parker.waiter(), None)
         };
+        looking.notify_one();
         let wake = parker.park(Reason::Receive, deadline);
         match (self.leave(place), wake) {
             // Its sender has gone on: the item is ours, and a kill waits for the next suspension.
@@ -216,12 +235,16 @@ impl<T> Zero<T> {
     }
 
     /// A `select!` leaves an empty slot, without looking at those who wait; `None` if the channel is closed.
-    pub(crate) fn enter_recv(&self, waiter: Waiter, claim: Claim) -> Option<Place> {
-        let mut state = self.state.lock();
-        if state.closed {
-            return None;
-        }
-        Some(state.want(waiter, Some(claim)))
+    pub(crate) fn enter_recv(&self, waiter: Waiter, claim: Claim, looking: &Gate) -> Option<Place> {
+        let place = {
+            let mut state = self.state.lock();
+            if state.closed {
+                return None;
+            }
+            state.want(waiter, Some(claim))
+        };
+        looking.notify_one();
+        Some(place)
     }
 
     /// Takes an entry and its slot back, with the item if somebody has put one there.
@@ -233,7 +256,7 @@ impl<T> Zero<T> {
 
     /// An item that was delivered goes to the next receiver instead: to one that waits, or else to the first that comes.
     #[cold]
-    pub(crate) fn put_back(&self, item: T) {
+    pub(crate) fn put_back(&self, item: T, looking: &Gate) {
         let receiver = {
             let mut state = self.state.lock();
             match state.deliver(item) {
@@ -245,8 +268,9 @@ impl<T> Zero<T> {
                 }
             }
         };
-        if let Some(receiver) = receiver {
-            receiver.unpark();
+        match receiver {
+            Some(receiver) => receiver.unpark(),
+            None => looking.notify_one(),
         }
     }
 

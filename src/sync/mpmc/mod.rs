@@ -32,6 +32,9 @@ mod make;
 mod receiver;
 mod sender;
 
+pub use super::select::{
+    ReadyTimeoutError, Select, SelectTimeoutError, SelectedOperation, TryReadyError, TrySelectError,
+};
 pub use error::SendTimeoutError;
 pub use iter::{IntoIter, Iter, TryIter};
 pub use make::{after, at, bounded, channel, never, sync_channel, tick, unbounded};

@@ -114,6 +114,22 @@ impl<T> Receiver<T> {
         }
     }
 
+    /// Of its channel.
+    pub(in crate::sync) fn address(&self) -> *const () {
+        match &self.source {
+            Source::Chan(chan) => Arc::as_ptr(chan).cast(),
+            Source::Timer(timer) => Arc::as_ptr(timer).cast(),
+        }
+    }
+
+    /// What a `Select` has received for it.
+    pub(in crate::sync) fn take_handed_over(&self) -> Option<T> {
+        match &self.source {
+            Source::Chan(chan) => chan.hands.take(),
+            Source::Timer(timer) => timer.hands.take(),
+        }
+    }
+
     /// Whether both receive from the same channel; so do all that are made by [`never`](super::never).
     pub fn same_channel(&self, other: &Self) -> bool {
         match (&self.source, &other.source) {

@@ -28,6 +28,8 @@
 /// greenthread::select! { recv(receiver) -> _ => {} } // no method named `use_a_receiver_of_greenthread_sync`
 /// ```
 ///
+/// Where the number of channels is known at run time only, there is [`mpmc::Select`](crate::sync::mpmc::Select).
+///
 /// All arms have the same type, which is that of the whole. Suspends a green thread, blocks an OS thread.
 ///
 /// # Examples

@@ -15,11 +15,19 @@
 
 mod arm;
 mod condition;
+mod error;
+mod list;
+mod look;
 mod macros;
 mod recv;
+mod selected_operation;
 mod send;
+mod side;
 
 pub use arm::{Arm, Order, Otherwise, Registration, wait};
 pub use condition::{EventArm, JoinArm, event, join};
+pub use error::{ReadyTimeoutError, SelectTimeoutError, TryReadyError, TrySelectError};
+pub use list::Select;
 pub use recv::{RecvArm, RecvFrom};
+pub use selected_operation::SelectedOperation;
 pub use send::{SendArm, SendTo};

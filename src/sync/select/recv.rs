@@ -1,13 +1,15 @@
 //! Receiving as an arm.
 #![forbid(unsafe_code)]
 
+use super::side::{From, Side, Watched};
 use super::{Arm, Registration};
 use crate::runtime::wait_list::Key;
-use crate::sync::channel::{Chan, Flavor, Place, Timer};
+use crate::sync::channel::{Flavor, Place};
 use crate::sync::mpmc::Source;
 use crate::sync::{mpmc, mpsc};
 use crate::util::sync::mutated;
 use std::fmt;
+use std::ptr;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvError, TryRecvError};
 use std::time::Instant;
@@ -41,35 +43,14 @@ impl<T> RecvFrom for mpmc::Receiver<T> {
     }
 }
 
-enum From<'a, T> {
-    Chan(&'a Chan<T>),
-    Timer(&'a Timer<T>),
-}
-
-impl<T> Clone for From<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for From<'_, T> {}
-
 /// See [`Arm`].
 pub struct RecvArm<'a, T> {
-    from: From<'a, T>,
+    pub(super) from: From<'a, T>,
     outcome: Option<Result<T, RecvError>>,
     key: Option<Key>,
     place: Option<Place>,
     notified: bool,
     watched: Option<Watched>,
-}
-
-/// What a source was like when the arm began to watch it.
-#[derive(Debug, PartialEq, Eq)]
-enum Watched {
-    Gate(u64),
-    Offers((u64, bool)),
-    Due(Option<Instant>),
 }
 
 impl<'a, T> RecvArm<'a, T> {
@@ -82,7 +63,25 @@ impl<'a, T> RecvArm<'a, T> {
         if let (From::Chan(chan), Some(Ok(item))) = (self.from, self.outcome.take())
             && let Flavor::Zero(zero) = &chan.flavor
         {
-            zero.put_back(item);
+            zero.put_back(item, &chan.items);
+        }
+    }
+
+    /// Puts what the arm that won has received where a receiver finds it; `false` if it was the end.
+    pub(super) fn hand_over(&mut self) -> bool {
+        let Some(Ok(item)) = self.outcome.take() else { return false };
+        match self.from {
+            From::Chan(chan) => chan.hands.put(item),
+            From::Timer(timer) => timer.hands.put(item),
+        }
+        true
+    }
+
+    /// Of the channel: no other has it while the arm lives.
+    pub(super) fn address(&self) -> *const () {
+        match self.from {
+            From::Chan(chan) => ptr::from_ref(chan).cast(),
+            From::Timer(timer) => ptr::from_ref(timer).cast(),
         }
     }
 
@@ -113,20 +112,15 @@ impl<T> Arm for RecvArm<'_, T> {
         let waiter = with.waiter.clone();
         match &chan.flavor {
             Flavor::Zero(zero) => {
-                self.place = zero.enter_recv(waiter, (Arc::clone(&with.ticket), index));
+                let claim = (Arc::clone(&with.ticket), index);
+                self.place = zero.enter_recv(waiter, claim, &chan.room);
             }
             _ => self.key = Some(chan.items.enter(waiter)),
         }
     }
 
     fn is_ready(&self, with: Option<&Registration>) -> bool {
-        match self.from {
-            From::Chan(chan) => match &chan.flavor {
-                Flavor::Zero(zero) => zero.may_recv(with.map(|with| &with.ticket)),
-                _ => chan.may_recv(),
-            },
-            From::Timer(timer) => timer.is_due(),
-        }
+        self.from.is_ready(with)
     }
 
     fn unregister(&mut self) {
@@ -150,40 +144,19 @@ impl<T> Arm for RecvArm<'_, T> {
     }
 
     fn watch(&mut self) {
-        self.watched = Some(match self.from {
-            From::Chan(chan) => match &chan.flavor {
-                Flavor::Zero(zero) => Watched::Offers(zero.offered()),
-                _ => Watched::Gate(chan.items.watch()),
-            },
-            From::Timer(timer) => Watched::Due(timer.due()),
-        });
+        self.watched = Some(self.from.watch());
     }
 
     fn has_changed(&self) -> bool {
-        match (self.from, &self.watched) {
-            (From::Chan(chan), Some(Watched::Gate(since))) => chan.items.has_changed(*since),
-            (From::Chan(chan), Some(Watched::Offers(before))) => match &chan.flavor {
-                Flavor::Zero(zero) => zero.offered() != *before,
-                _ => true,
-            },
-            (From::Timer(timer), Some(Watched::Due(before))) => {
-                timer.due() != *before || timer.is_due()
-            }
-            _ => true,
-        }
+        self.watched.as_ref().is_none_or(|watched| self.from.has_changed(watched))
     }
 
     fn unwatch(&mut self) {
-        if let (From::Chan(chan), Some(Watched::Gate(_))) = (self.from, self.watched.take()) {
-            chan.items.unwatch();
-        }
+        self.from.unwatch(self.watched.take());
     }
 
     fn due(&self) -> Option<Instant> {
-        match self.from {
-            From::Chan(_) => None,
-            From::Timer(timer) => timer.due(),
-        }
+        self.from.due()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sending as an arm.
 #![forbid(unsafe_code)]
 
+use super::side::{Side, To, Watched};
 use super::{Arm, Registration};
 use crate::runtime::wait_list::Key;
 use crate::sync::channel::{Chan, Flavor, SendFailure};
@@ -63,13 +64,6 @@ pub struct SendArm<'a, T> {
     watched: Option<Watched>,
 }
 
-/// What the channel was like when the arm began to watch it.
-#[derive(Debug, PartialEq, Eq)]
-enum Watched {
-    Gate(u64),
-    Wants((u64, bool)),
-}
-
 impl<'a, T> SendArm<'a, T> {
     fn new(chan: &'a Chan<T>, item: Option<T>, mut home: Option<&'a mut Option<T>>) -> Self {
         let item = item.or_else(|| home.as_mut().and_then(|home| home.take()));
@@ -107,7 +101,8 @@ impl<T> Arm for SendArm<'_, T> {
         match &self.chan.flavor {
             Flavor::Zero(zero) => {
                 let Some(item) = self.item.take() else { return };
-                match zero.enter_send(item, waiter, (Arc::clone(&with.ticket), index)) {
+                let claim = (Arc::clone(&with.ticket), index);
+                match zero.enter_send(item, waiter, claim, &self.chan.items) {
                     Ok(key) => self.key = Some(key),
                     Err(item) => self.item = Some(item),
                 }
@@ -118,13 +113,8 @@ impl<T> Arm for SendArm<'_, T> {
     }
 
     fn is_ready(&self, with: Option<&Registration>) -> bool {
-        match &self.chan.flavor {
-            Flavor::Zero(zero) => {
-                (self.key.is_some() || self.item.is_some())
-                    && zero.may_send(with.map(|with| &with.ticket))
-            }
-            _ => self.item.is_some() && self.chan.may_send(),
-        }
+        // Of what it registered, an offer has the item.
+        (self.key.is_some() || self.item.is_some()) && To(self.chan).is_ready(with)
     }
 
     fn unregister(&mut self) {
@@ -149,29 +139,15 @@ impl<T> Arm for SendArm<'_, T> {
 
     fn watch(&mut self) {
         // Without an item it is never ready.
-        if self.item.is_some() {
-            self.watched = Some(match &self.chan.flavor {
-                Flavor::Zero(zero) => Watched::Wants(zero.wanted()),
-                _ => Watched::Gate(self.chan.room.watch()),
-            });
-        }
+        self.watched = self.item.is_some().then(|| To(self.chan).watch());
     }
 
     fn has_changed(&self) -> bool {
-        match &self.watched {
-            None => false,
-            Some(Watched::Gate(since)) => self.chan.room.has_changed(*since),
-            Some(Watched::Wants(before)) => match &self.chan.flavor {
-                Flavor::Zero(zero) => zero.wanted() != *before,
-                _ => true,
-            },
-        }
+        self.watched.as_ref().is_some_and(|watched| To(self.chan).has_changed(watched))
     }
 
     fn unwatch(&mut self) {
-        if let Some(Watched::Gate(_)) = self.watched.take() {
-            self.chan.room.unwatch();
-        }
+        To(self.chan).unwatch(self.watched.take());
     }
 
     fn drop_item(&mut self) {

@@ -12,6 +12,7 @@ mod once;
 mod order;
 mod rwlock;
 mod select;
+mod select_list;
 mod select_moment;
 mod semaphore;
 mod stress;

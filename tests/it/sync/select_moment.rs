@@ -213,3 +213,53 @@ fn nothing_is_nothing_also_where_others_wait_for_the_same() {
     stop.store(true, Ordering::Relaxed);
     other.join().unwrap();
 }
+
+/// One item is in one of two channels at each moment, or in both: a list says so as well.
+#[test]
+fn a_list_says_that_none_is_ready_only_if_at_one_moment_none_was() {
+    for capacity in [None, Some(4)] {
+        let make = || capacity.map_or_else(mpmc::unbounded, mpmc::bounded);
+        let ((into_a, a), (into_b, b)) = (make(), make());
+        into_a.send(0u8).unwrap();
+        let receives = {
+            let (into_a, a, into_b, b) = (into_a.clone(), a.clone(), into_b.clone(), b.clone());
+            move || {
+                let mut list = mpmc::Select::new();
+                list.recv(&a);
+                list.recv(&b);
+                let Ok(operation) = list.try_select() else { return false };
+                let (from, back) = [(&a, &into_a), (&b, &into_b)][operation.index()];
+                back.send(operation.recv(from).unwrap()).unwrap();
+                true
+            }
+        };
+        let round = move || {
+            into_b.send(0u8).unwrap();
+            a.recv().unwrap();
+            into_a.send(0u8).unwrap();
+            b.recv().unwrap();
+        };
+        beside(2, round, [Box::new(receives), Box::new(|| true)]);
+    }
+    for capacity in [None, Some(4)] {
+        let make = || capacity.map_or_else(mpmc::unbounded, mpmc::bounded);
+        let ((into_a, a), (into_b, b)) = (make(), make());
+        into_a.send(0u8).unwrap();
+        let looks = twice(|| {
+            let (a, b) = (a.clone(), b.clone());
+            move || {
+                let mut list = mpmc::Select::new();
+                list.recv(&a);
+                list.recv(&b);
+                list.try_ready().is_ok()
+            }
+        });
+        let round = move || {
+            into_b.send(0u8).unwrap();
+            a.recv().unwrap();
+            into_a.send(0u8).unwrap();
+            b.recv().unwrap();
+        };
+        beside(2, round, looks);
+    }
+}

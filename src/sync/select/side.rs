@@ -1,0 +1,129 @@
+//! One side of a channel as a thing to wait for, and what the arms of each side have in common.
+#![forbid(unsafe_code)]
+
+use super::Registration;
+use crate::sync::channel::{Chan, Flavor, Timer};
+use crate::sync::gate::Gate;
+use std::time::Instant;
+
+/// Where items come from, or go to.
+pub(super) trait Side {
+    /// Whether the operation would not wait; for a `select!` that is registered by what is given.
+    fn is_ready(&self, with: Option<&Registration>) -> bool;
+
+    /// Who waits here is told when it may be ready; `None` for timers. At a rendezvous it tells those who look only.
+    fn gate(&self) -> Option<&Gate>;
+
+    /// For rendezvous: changes whenever somebody comes to the other side who waits, and when the channel is closed.
+    fn arrivals(&self) -> Option<(u64, bool)>;
+
+    /// When it will be ready by itself.
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+
+    /// From here on, until [`unwatch`](Self::unwatch), [`has_changed`](Self::has_changed) knows whether it was ever ready.
+    fn watch(&self) -> Watched {
+        match (self.arrivals(), self.gate()) {
+            (Some(arrivals), _) => Watched::Arrivals(arrivals),
+            (None, Some(gate)) => Watched::Gate(gate.watch()),
+            (None, None) => Watched::Due(self.due()),
+        }
+    }
+
+    fn has_changed(&self, watched: &Watched) -> bool {
+        match (watched, self.gate()) {
+            (Watched::Arrivals(before), _) => self.arrivals() != Some(*before),
+            (Watched::Gate(since), Some(gate)) => gate.has_changed(*since),
+            (Watched::Due(before), None) => self.due() != *before || self.is_ready(None),
+            _ => true,
+        }
+    }
+
+    fn unwatch(&self, watched: Option<Watched>) {
+        if let (Some(Watched::Gate(_)), Some(gate)) = (watched, self.gate()) {
+            gate.unwatch();
+        }
+    }
+}
+
+/// What a side was like when it began to be watched.
+#[derive(Debug)]
+pub(super) enum Watched {
+    Gate(u64),
+    Arrivals((u64, bool)),
+    Due(Option<Instant>),
+}
+
+/// The side of the receivers.
+pub(super) enum From<'a, T> {
+    Chan(&'a Chan<T>),
+    Timer(&'a Timer<T>),
+}
+
+impl<T> Clone for From<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for From<'_, T> {}
+
+impl<T> Side for From<'_, T> {
+    fn is_ready(&self, with: Option<&Registration>) -> bool {
+        match self {
+            Self::Chan(chan) => match &chan.flavor {
+                Flavor::Zero(zero) => zero.may_recv(with.map(|with| &with.ticket)),
+                _ => chan.may_recv(),
+            },
+            Self::Timer(timer) => timer.is_due(),
+        }
+    }
+
+    fn gate(&self) -> Option<&Gate> {
+        match self {
+            Self::Chan(chan) => Some(&chan.items),
+            Self::Timer(_) => None,
+        }
+    }
+
+    fn arrivals(&self) -> Option<(u64, bool)> {
+        match self {
+            Self::Chan(chan) => match &chan.flavor {
+                Flavor::Zero(zero) => Some(zero.offered()),
+                _ => None,
+            },
+            Self::Timer(_) => None,
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        match self {
+            Self::Chan(_) => None,
+            Self::Timer(timer) => timer.due(),
+        }
+    }
+}
+
+/// The side of the senders.
+pub(super) struct To<'a, T>(pub(super) &'a Chan<T>);
+
+impl<T> Side for To<'_, T> {
+    fn is_ready(&self, with: Option<&Registration>) -> bool {
+        match &self.0.flavor {
+            Flavor::Zero(zero) => zero.may_send(with.map(|with| &with.ticket)),
+            _ => self.0.may_send(),
+        }
+    }
+
+    fn gate(&self) -> Option<&Gate> {
+        Some(&self.0.room)
+    }
+
+    fn arrivals(&self) -> Option<(u64, bool)> {
+        match &self.0.flavor {
+            Flavor::Zero(zero) => Some(zero.wanted()),
+            _ => None,
+        }
+    }
+}
