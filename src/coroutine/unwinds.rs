@@ -13,6 +13,8 @@
 //! A generator in a destructor begins with zero, yet an unwind out of it would end the process. So what is asked before an
 //! unwind begins is [`unwinds`]: the caller's own, and those of all that wait for it inside its green thread.
 //!
+//! A panic hook in which a coroutine is resumed counts as very many unwinds around that coroutine, by which it is known there.
+//!
 //! Where std's count is not to be found (see `sys/panic_count.rs`) it stays what it is by itself, that of the OS thread, and
 //! `unwinds` does not know while it is not zero.
 
@@ -20,6 +22,9 @@ use super::Control;
 use super::running::{Running, green_thread, running};
 use crate::sys::panic_count::{PanicCount, Unwinds};
 use std::cell::Cell;
+
+/// What a panic hook around a coroutine adds to the unwinds there.
+const HOOK: usize = 1 << 24;
 
 /// The calling OS thread's count, looked up at the first call. To be called while the caller is panicking.
 #[cold]
@@ -72,7 +77,8 @@ fn keep<R>(switch: impl FnOnce() -> R) -> R {
 #[inline(never)]
 fn keep_outside<R>(switch: impl FnOnce() -> R) -> R {
     let Some(count) = count(here()) else { return switch() };
-    let own = count.get().count;
+    let Unwinds { count, in_hook } = count.get();
+    let own = count + if in_hook { HOOK } else { 0 };
     let change = |by: usize| {
         let (around, kept) = (outer(), &here().kept_outside);
         around.set(around.get().wrapping_add(by));
@@ -112,7 +118,8 @@ impl Drop for Aside {
 }
 
 /// How many unwinds are under way in the caller's green thread, or in its OS thread outside of those, around what runs now:
-/// each frame that they pass through is in the middle of one of its destructors. `None` where that cannot be told.
+/// each frame that they pass through is in the middle of one of its destructors. `None` where that cannot be told, and in a
+/// panic hook, which std does not let anything unwind out of or inside of without losing count.
 ///
 /// An unwind may begin where this is what it was when the frame began that will catch it.
 #[inline(always)]
@@ -126,8 +133,8 @@ pub(crate) fn unwinds() -> Option<usize> {
 #[cold]
 #[inline(never)]
 fn unwinds_slowly() -> Option<usize> {
-    let own = if std::thread::panicking() { count(here())?.get().count } else { 0 };
-    Some(own + outer().get())
+    let own = if std::thread::panicking() { count(here())?.get() } else { Unwinds::default() };
+    if own.in_hook { None } else { Some(own.count + outer().get()) }
 }
 
 /// How many unwinds are under way on the calling stack itself; where only std's answer is known, one or none.
@@ -141,11 +148,17 @@ pub(crate) fn own_unwinds() -> usize {
     if std::thread::panicking() { slowly() } else { 0 }
 }
 
-/// Whether a panic hook runs on the calling stack, whoever set it. `None` where that cannot be told. To be called while the
-/// caller is panicking: it is so inside a hook.
+/// Whether anything may unwind around what runs now, or a panic hook run: what [`in_panic_hook`] is asked after.
+#[inline(always)]
+pub(crate) fn any_unwinds() -> bool {
+    std::thread::panicking() || here().kept_outside.get() != 0
+}
+
+/// Whether a panic hook runs on the calling stack or around it, whoever set it. `None` where that cannot be told.
 #[cold]
 pub(crate) fn in_panic_hook() -> Option<bool> {
-    Some(count(here())?.get().in_hook)
+    let own = std::thread::panicking() && count(here())?.get().in_hook;
+    Some(own || outer().get() >= HOOK)
 }
 
 #[cfg(test)]

@@ -250,7 +250,9 @@ impl<Y, S, R> Generator<Y, S, R> {
     /// Drops a body that never began, without letting a panic of its captures out.
     fn discard(&mut self) {
         let port = self.port.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(port)));
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(port))) {
+            drop_payload(payload);
+        }
     }
 }
 

@@ -563,8 +563,6 @@ fn work(
 ) {
     // std has given the thread one; if even that failed there is no report of an overflow, but no harm either.
     let _alt_stack = AltStack::ensure();
-    // Where the runtime was made by a thread that unwound, that could not.
-    panic_hook::install();
     time::sleep_exactly();
     let hub = Hub::new(shared, Arc::clone(&scheduler), fresh, poller, stack_size);
     let given_up = current::enter(&hub, || {

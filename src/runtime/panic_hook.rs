@@ -6,7 +6,7 @@ use crate::coroutine;
 use std::cell::Cell;
 use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 thread_local! {
     /// Whether our hook runs, for where std does not tell whether any does. Has no destructor.
@@ -32,21 +32,30 @@ fn hook(info: &PanicHookInfo<'_>, previous: &(dyn Fn(&PanicHookInfo<'_>) + Sync 
     previous(info);
 }
 
-/// Puts our hook before the present one, once for the process. Does nothing on a thread that unwinds, where hooks cannot be
-/// set: the next call makes up for that, of which there is one wherever green threads begin to run.
-pub(crate) fn install() {
-    static ONCE: Once = Once::new();
-    if cfg!(panic = "abort") || std::thread::panicking() {
-        return;
-    }
-    ONCE.call_once(|| {
-        let previous = panic::take_hook();
-        panic::set_hook(Box::new(move |info| hook(info, &*previous)));
-    });
+fn put_before() {
+    let previous = panic::take_hook();
+    panic::set_hook(Box::new(move |info| hook(info, &*previous)));
 }
 
-/// Whether the calling thread is inside a panic hook, whoever set it. Called while a panic is under way. Where std's note of
-/// it is not to be found, only those are known that ours is before.
+/// Puts our hook before the present one, once for the process.
+///
+/// A thread that unwinds may not set hooks, and one that is inside a hook would wait for itself, as would whatever it waits for.
+/// There an OS thread does it for which nobody waits.
+pub(crate) fn install() {
+    static BEGUN: AtomicBool = AtomicBool::new(false);
+    if cfg!(panic = "abort") || BEGUN.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    if !coroutine::any_unwinds() {
+        put_before();
+    } else if std::thread::Builder::new().spawn(put_before).is_err() {
+        // The next call makes up for it.
+        BEGUN.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Whether the caller is inside a panic hook, whoever set it. Where std's note of it is not to be found, only those are known
+/// that ours is before.
 #[cold]
 pub(crate) fn is_running() -> bool {
     coroutine::in_panic_hook().unwrap_or_else(|| RUNNING.get())
@@ -56,7 +65,7 @@ pub(crate) fn is_running() -> bool {
 mod tests {
     use super::*;
     use crate::sys::fault::{self, Call};
-    use std::sync::atomic::{AtomicU8, Ordering};
+    use std::sync::atomic::AtomicU8;
 
     static SEEN: AtomicU8 = AtomicU8::new(0);
 

@@ -230,7 +230,7 @@ fn current_green() -> Option<Started> {
 
 #[inline(always)]
 fn must_block() -> bool {
-    process::is_exiting() || (std::thread::panicking() && panic_hook::is_running())
+    process::is_exiting() || (coroutine::any_unwinds() && panic_hook::is_running())
 }
 
 /// Whether the caller is a green thread that may be suspended here.

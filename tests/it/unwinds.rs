@@ -538,3 +538,32 @@ fn what_a_runtime_that_gives_up_leaves_behind_keeps_nobody_waiting() {
         assert!(dropped.load(Ordering::SeqCst) > 0);
     });
 }
+
+/// Panics when dropped, with a payload that does so too.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        resume_unwind(Box::new(Self));
+    }
+}
+
+#[test]
+fn what_a_body_that_never_began_holds_may_panic_when_dropped_in_a_destructor() {
+    on_all_runtimes(|| {
+        let unwound = catch_unwind(|| {
+            let _drops = OnDrop(|| {
+                let bomb = Bomb;
+                drop(Generator::new(move |y: &Yielder<u8>| {
+                    let _bomb = &bomb;
+                    y.yield_(1);
+                }));
+                let bomb = Bomb;
+                drop(Greenlet::<(), ()>::new(move |()| drop(bomb)));
+                drop(spawn(|| Bomb));
+            });
+            silent_panic()
+        });
+        assert!(unwound.is_err());
+    });
+}

@@ -2,7 +2,8 @@
 
 use crate::{FOR_EVER, child, finish, is_child, passes, workers};
 use greenthread::future::FutureExt as _;
-use greenthread::{Builder, Runtime, sleep, spawn, yield_now};
+use greenthread::generator::{Generator, Yielder};
+use greenthread::{Builder, Runtime, sleep, spawn, timeout, yield_now};
 use std::io::{self};
 use std::panic::catch_unwind;
 use std::process::Stdio;
@@ -180,6 +181,73 @@ fn a_hook_that_is_set_later_changes_nothing() {
             };
             runtime.run(main).unwrap();
         }
+        return;
+    }
+    passes(NAME);
+}
+
+/// The first runtime of a process may be made, and used, inside a panic hook.
+#[test]
+fn a_panic_hook_that_makes_the_first_runtime_is_not_waited_for() {
+    const NAME: &str = "panic_hook::a_panic_hook_that_makes_the_first_runtime_is_not_waited_for";
+    if is_child(NAME) {
+        std::panic::set_hook(Box::new(|_| {
+            let use_both = |_: &Yielder<u8>| {
+                assert_eq!(workers(2).run(|| spawn(|| 5).join().unwrap()).unwrap(), 5);
+                assert_eq!(Runtime::new_current_thread().unwrap().run(|| 6).unwrap(), 6);
+            };
+            use_both_in_and_outside_of_a_generator(use_both);
+        }));
+        assert!(catch_unwind(|| panic!("on purpose")).is_err());
+        return;
+    }
+    passes(NAME);
+}
+
+fn use_both_in_and_outside_of_a_generator(both: fn(&Yielder<u8>)) {
+    assert_eq!(Generator::new(both).next(), None);
+    assert_eq!(workers(1).run(|| 7).unwrap(), 7);
+}
+
+/// It holds std's lock, as the hook that resumes it does.
+#[test]
+fn a_generator_that_waits_in_a_panic_hook_blocks_the_worker() {
+    const NAME: &str = "panic_hook::a_generator_that_waits_in_a_panic_hook_blocks_the_worker";
+    if is_child(NAME) {
+        std::panic::set_hook(Box::new(|_| {
+            let mut waits = Generator::new(|y: &Yielder<u8>| {
+                sleep(Duration::from_millis(2));
+                y.yield_(1);
+            });
+            assert_eq!(waits.next(), Some(1));
+        }));
+        let runtime = workers(1);
+        let panics: Vec<_> =
+            (0..4).map(|_| runtime.spawn(|| catch_unwind(|| panic!("on purpose")))).collect();
+        let sets = || drop(std::panic::take_hook());
+        runtime.spawn(sets).join().unwrap();
+        for panics in panics {
+            assert!(panics.join().unwrap().is_err());
+        }
+        return;
+    }
+    passes(NAME);
+}
+
+/// std loses count of the panics of an OS thread where anything unwinds inside a hook.
+#[test]
+fn a_timeout_does_not_strike_in_a_panic_hook() {
+    const NAME: &str = "panic_hook::a_timeout_does_not_strike_in_a_panic_hook";
+    if is_child(NAME) {
+        std::panic::set_hook(Box::new(|_| {
+            let slept = timeout(Duration::from_millis(1), || sleep(Duration::from_millis(20)));
+            assert_eq!(slept, Ok(()));
+        }));
+        let panics = || {
+            assert!(catch_unwind(|| panic!("on purpose")).is_err());
+            assert!(!std::thread::panicking());
+        };
+        workers(1).run(panics).unwrap();
         return;
     }
     passes(NAME);
