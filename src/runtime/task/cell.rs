@@ -59,15 +59,6 @@ pub(crate) fn drop_quietly<T>(value: T) {
     }
 }
 
-/// Runs a body. std's short backtraces end at a function of this name: what is below it is not the user's.
-#[inline(never)]
-fn __rust_begin_short_backtrace<T>(body: impl Body<T>) -> Result<T, EndedAsKilled> {
-    let result = body.run();
-    // Or the call would be the last thing here, and leave no frame.
-    std::hint::black_box(());
-    result
-}
-
 /// Calls the links of a task in their order; a panic of one does not keep the others from being called.
 ///
 /// # Safety
@@ -101,7 +92,7 @@ fn link_panicked(task: &TaskRef, payload: Box<dyn Any + Send>) {
 
 impl<F: Body<T>, T> Task<F, T> {
     const VTABLE: VTable = VTable {
-        run: Self::run,
+        run: Self::__rust_begin_short_backtrace,
         abandon: Self::abandon,
         take_result: Self::take_result,
         result: Self::result,
@@ -116,9 +107,12 @@ impl<F: Body<T>, T> Task<F, T> {
         unsafe { header.cast::<Self>().as_ref() }.stage.get()
     }
 
+    /// Runs the task. std's short backtraces end at a function of this name: what is below it is not the user's. This one is called
+    /// by a pointer, so it is on the stack for certain.
+    ///
     /// # Safety
     /// See [`VTable::run`].
-    unsafe fn run(header: NonNull<Header>) {
+    unsafe fn __rust_begin_short_backtrace(header: NonNull<Header>) {
         // SAFETY: the header is that of this type, and until the result is published only we touch the stage.
         let body = unsafe { Self::stage(header).replace(Stage::Running) };
         let Stage::Body(body) = body else { return };
@@ -135,7 +129,7 @@ impl<F: Body<T>, T> Task<F, T> {
             drop_quietly(body);
             Err(JoinError::new(Cause::Killed, shared))
         } else {
-            match catch_unwind(AssertUnwindSafe(|| __rust_begin_short_backtrace(body))) {
+            match catch_unwind(AssertUnwindSafe(|| body.run())) {
                 Ok(Ok(value)) => Ok(value),
                 Ok(Err(EndedAsKilled)) => Err(JoinError::new(Cause::Killed, shared)),
                 Err(payload) => Err(JoinError::from_payload(payload, shared)),

@@ -15,7 +15,7 @@
 use super::header::Header;
 use super::task_ref::TaskRef;
 use parking_lot::Mutex;
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
@@ -31,7 +31,13 @@ const MANY: usize = 4096;
 pub(crate) struct Place {
     word: AtomicPtr<Header>,
     roll: &'static Roll,
+    /// While it is free: the next in the list that it is in. Belongs to whoever has that list.
+    next: Cell<Option<&'static Place>>,
 }
+
+// SAFETY: `next` is touched only by whoever has the list that the place is in: the one thread with the entrance, or the holder of
+// the lock of `Roll::returned`. It changes hands by that lock. The rest is shared as its types say.
+unsafe impl Sync for Place {}
 
 /// The places of tasks that one hub has scheduled, or that came from outside. Never freed.
 #[derive(Debug, Default)]
@@ -43,13 +49,34 @@ pub(crate) struct Roll {
     /// Tasks that have gone in other ways.
     went: AtomicUsize,
     /// The places of those.
-    returned: Mutex<Vec<&'static Place>>,
+    returned: Mutex<Places>,
     has_returned: AtomicBool,
 }
 
 /// The right to give places away; there is one for each [`Roll`].
 #[derive(Debug, Default)]
-pub(crate) struct Entrance(RefCell<Vec<&'static Place>>);
+pub(crate) struct Entrance(Places);
+
+/// Free places, chained.
+#[derive(Debug, Default)]
+struct Places(Cell<Option<&'static Place>>);
+
+// SAFETY: see `Place::next`; the chain is whoever's the list is, and may be handed on with it.
+unsafe impl Send for Places {}
+
+impl Places {
+    #[inline]
+    fn pop(&self) -> Option<&'static Place> {
+        let first = self.0.get()?;
+        self.0.set(first.next.get());
+        Some(first)
+    }
+
+    #[inline]
+    fn push(&self, place: &'static Place) {
+        place.next.set(self.0.replace(Some(place)));
+    }
+}
 
 /// A roll for those that have no entrance of their own.
 #[derive(Debug, Default)]
@@ -62,8 +89,7 @@ impl Entrance {
     /// Gives a task a place that nobody has scheduled yet.
     #[inline]
     pub(crate) fn enter(&self, roll: &'static Roll, task: &TaskRef) {
-        let free = self.0.borrow_mut().pop();
-        let place = free.unwrap_or_else(|| self.more(roll));
+        let place = self.0.pop().unwrap_or_else(|| self.more(roll));
         roll.came.store(roll.came.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         place.word.store(task.as_ptr().as_ptr(), Ordering::Release);
         task.header().place.set(Some(place));
@@ -77,24 +103,26 @@ impl Entrance {
         task.header().place.set(None);
         place.clear(task);
         roll.came.store(roll.came.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Relaxed);
-        self.0.borrow_mut().push(place);
+        self.0.push(place);
     }
 
     #[cold]
     fn more(&self, roll: &'static Roll) -> &'static Place {
-        let mut free = self.0.borrow_mut();
         if roll.has_returned.swap(false, Ordering::Relaxed) {
-            free.append(&mut roll.returned.lock());
+            self.0.0.set(roll.returned.lock().0.take());
         }
-        if free.is_empty() {
-            free.extend(roll.grow().iter().rev());
-        }
-        free.pop().unwrap_or_else(|| unreachable!("a block of places is not empty"))
+        self.0.pop().unwrap_or_else(|| {
+            roll.grow().iter().rev().for_each(|place| self.0.push(place));
+            self.0.pop().unwrap_or_else(|| unreachable!("a block of places is not empty"))
+        })
     }
 
     /// Gives the entrance up: the next one has its free places.
     pub(crate) fn close(&self, roll: &Roll) {
-        roll.returned.lock().append(&mut self.0.borrow_mut());
+        let returned = roll.returned.lock();
+        while let Some(place) = self.0.pop() {
+            returned.push(place);
+        }
         roll.has_returned.store(true, Ordering::Relaxed);
     }
 }
@@ -143,7 +171,8 @@ impl Roll {
     fn grow(&'static self) -> &'static [Place] {
         let mut blocks = self.blocks.lock();
         let count = blocks.last().map_or(FEW, |last| (last.len() * 2).min(MANY));
-        let place = || Place { word: AtomicPtr::new(ptr::null_mut()), roll: self };
+        let place =
+            || Place { word: AtomicPtr::new(ptr::null_mut()), roll: self, next: Cell::new(None) };
         let block: Box<[Place]> = (0..count).map(|_| place()).collect();
         let block: &'static [Place] = Box::leak(block);
         blocks.push(block);
