@@ -1,11 +1,9 @@
 //! Handing in trivial tasks and taking their results: green threads beside plain spawn and join, OS threads beside the crates
 //! `threadpool` and `rayon`, processes beside Python's `ProcessPoolExecutor`.
 
-mod side_by_side;
-
 use greenthread::executor::{Executor, GreenExecutor, ProcessPool, ThreadPool};
 use greenthread::process::{self, function};
-use side_by_side::{Contestant, median, print_ratios};
+use greenthread_benches::{Contestant, median, print_ratios};
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -22,7 +20,7 @@ fn batches(n: u64) -> impl Iterator<Item = u64> {
 }
 
 fn on_a_green_thread(body: impl FnOnce() -> Duration + Send + 'static) -> Duration {
-    side_by_side::greenthread().spawn(body).join().expect("a value")
+    greenthread_benches::greenthread().spawn(body).join().expect("a value")
 }
 
 fn green(n: u64) -> Duration {

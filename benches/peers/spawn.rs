@@ -1,10 +1,8 @@
 //! Spawning and joining in batches of 10,000 on one worker, 32 captured bytes each, beside may and tokio; the same
 //! where each child yields once before it ends.
 
-mod side_by_side;
-
 use criterion::{Criterion, criterion_group, criterion_main};
-use side_by_side::{Contestant, print_ratios};
+use greenthread_benches::{Contestant, print_ratios};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -16,7 +14,7 @@ fn batches(n: u64) -> impl Iterator<Item = u64> {
 }
 
 fn greenthread<const YIELDS: bool>(n: u64) -> Duration {
-    side_by_side::greenthread()
+    greenthread_benches::greenthread()
         .spawn(move || {
             let mut handles = Vec::with_capacity(BATCH as usize);
             let start = Instant::now();
@@ -41,7 +39,7 @@ fn greenthread<const YIELDS: bool>(n: u64) -> Duration {
 }
 
 fn may<const YIELDS: bool>(n: u64) -> Duration {
-    side_by_side::may(move || {
+    greenthread_benches::may(move || {
         let mut handles = Vec::with_capacity(BATCH as usize);
         let start = Instant::now();
         for batch in batches(n) {
@@ -82,7 +80,7 @@ fn tokio<const YIELDS: bool>(n: u64) -> Duration {
         }
         start.elapsed()
     };
-    let runtime = side_by_side::tokio();
+    let runtime = greenthread_benches::tokio();
     runtime.block_on(runtime.spawn(all)).expect("a value")
 }
 

@@ -1,9 +1,7 @@
 //! Giving way: 1000 green threads on one worker, beside may and tokio.
 
-mod side_by_side;
-
 use criterion::{Criterion, criterion_group, criterion_main};
-use side_by_side::{Contestant, print_ratios};
+use greenthread_benches::{Contestant, print_ratios};
 use std::hint::black_box;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -24,7 +22,7 @@ fn scaled(start: &OnceLock<Instant>, n: u64) -> Duration {
 }
 
 fn greenthread(n: u64) -> Duration {
-    side_by_side::greenthread()
+    greenthread_benches::greenthread()
         .spawn(move || {
             let start = Arc::new(OnceLock::new());
             let handles: Vec<_> = (0..THREADS)
@@ -51,7 +49,7 @@ fn greenthread(n: u64) -> Duration {
 }
 
 fn may(n: u64) -> Duration {
-    side_by_side::may(move || {
+    greenthread_benches::may(move || {
         let start = Arc::new(OnceLock::new());
         let handles: Vec<_> = (0..THREADS)
             .map(|_| {
@@ -96,7 +94,7 @@ fn tokio(n: u64) -> Duration {
         }
         scaled(&start, n)
     };
-    let runtime = side_by_side::tokio();
+    let runtime = greenthread_benches::tokio();
     runtime.block_on(runtime.spawn(all)).expect("a value")
 }
 

@@ -7,13 +7,13 @@ use std::time::Duration;
 const MAY_POOL: usize = 20_000;
 
 /// This library with one worker.
-pub(crate) fn greenthread() -> &'static greenthread::Runtime {
+pub fn greenthread() -> &'static greenthread::Runtime {
     static RUNTIME: OnceLock<greenthread::Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| greenthread::Runtime::builder().workers(1).build().expect("a runtime"))
 }
 
 /// tokio with one worker.
-pub(crate) fn tokio() -> &'static tokio::runtime::Runtime {
+pub fn tokio() -> &'static tokio::runtime::Runtime {
     static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
         tokio::runtime::Builder::new_multi_thread()
@@ -25,7 +25,7 @@ pub(crate) fn tokio() -> &'static tokio::runtime::Runtime {
 }
 
 /// Runs `body` on a green thread of may, with one worker.
-pub(crate) fn may<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
+pub fn may<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
     static CONFIGURED: OnceLock<()> = OnceLock::new();
     CONFIGURED.get_or_init(|| {
         may::config().set_workers(1).set_pool_capacity(MAY_POOL);
@@ -33,16 +33,16 @@ pub(crate) fn may<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) 
     may::go!(body).join().expect("a value")
 }
 
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
 /// A contestant: its name, and what runs a piece of work of the size given and says how long it took.
-pub(crate) type Contestant = (&'static str, fn(u64) -> Duration);
+pub type Contestant = (&'static str, fn(u64) -> Duration);
 
 /// The median of the ratios of the first contestant to each other one, over nine rounds in which they alternate.
-pub(crate) fn print_ratios(what: &str, size: u64, contestants: &[Contestant]) {
+pub fn print_ratios(what: &str, size: u64, contestants: &[Contestant]) {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
