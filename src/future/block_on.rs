@@ -1,8 +1,10 @@
 //! Waiting for one future.
 #![forbid(unsafe_code)]
 
+use crate::runtime::ambient;
 use crate::runtime::waker::poll_until;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 /// Waits for a future and returns its output. Suspends a green thread, blocks an OS thread.
@@ -42,6 +44,33 @@ pub(super) fn block_until<F: IntoFuture>(
     deadline: Option<Instant>,
     future: F,
 ) -> Option<F::Output> {
-    let mut future = pin!(future.into_future());
-    poll_until(deadline, |context| future.as_mut().poll(context))
+    let future = pin!(Some(future.into_future()));
+    let mut polled = Polled(future);
+    poll_until(deadline, |context| polled.poll(context))
+}
+
+/// A future that is dropped where it was polled, in the same context: its destructors may need that too.
+struct Polled<'a, F>(Pin<&'a mut Option<F>>);
+
+impl<F: Future> Polled<'_, F> {
+    #[inline(always)]
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<F::Output> {
+        let Some(future) = self.0.as_mut().as_pin_mut() else {
+            panic!("polled after it was ready")
+        };
+        let polled = future.poll(context);
+        if polled.is_ready() {
+            self.0.set(None);
+        }
+        polled
+    }
+}
+
+impl<F> Drop for Polled<'_, F> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            ambient::within(|| self.0.set(None));
+        }
+    }
 }

@@ -13,24 +13,82 @@
 //! assert_eq!(answer().wait(), 42);
 //! ```
 //!
+//! # I have ... I want ...
+//!
+//! | I have | I want | |
+//! |---|---|---|
+//! | a future | its output, here | [`future.wait()`](FutureExt::wait), [`block_on`] |
+//! | a future | its output within a time | [`wait_timeout`](FutureExt::wait_timeout), or any wait inside a [`timeout`](crate::timeout()) |
+//! | a future | the first of it, channels and events | the arm `future(f) -> output` of [`select!`](crate::select) |
+//! | a future | it to run beside me | [`future::spawn`](spawn()), [`spawn_local`] |
+//! | a future of a crate that needs tokio | its output, here | the feature `tokio`, and the same `wait` |
+//! | a stream | a `for` loop | [`iter`] |
+//! | blocking code | a future, from `async` code | [`green`] |
+//! | a [`JoinHandle`](crate::JoinHandle) | to await it | `handle.await` |
+//! | a green thread that makes items | a stream | [`stream`], [`Receiver::stream`](crate::sync::mpmc::Receiver::stream) |
+//! | a channel, queue, event, semaphore between both worlds | the `async` side of it | `recv_async`, `send_async`, `get_async`, `put_async`, `wait_async`, `acquire_async` |
+//! | one of our connections | an async protocol over it | [`AsyncIo`] with the features `futures-io`, `tokio-io` or `hyper` |
+//! | hyper | a server or client without tokio | the feature `hyper` |
+//!
+//! Where a crate has a blocking interface of its own that takes any `Read + Write`, that is the shorter way still. A bridge is
+//! right where a crate is `async` only, or where an `async` program has something to do that is written as it happens.
+//!
+//! # What may cut off a wait
+//!
+//! A kill or a timeout unwinds out of a wait and drops the future in place. That is what `async` code calls cancellation, so
+//! it may do what cancel safety of that future allows: a `recv` of a channel loses nothing, a `read_exact` may have read a
+//! part. [`shield`](crate::shield) keeps both away. The futures of this library lose no item and no permit when they are
+//! dropped.
+//!
+//! # tokio's context
+//!
+//! With the feature `tokio`, a tokio runtime starts when a future is first waited for, on threads of its own, and is the
+//! context of every poll: `tokio::time`, `tokio::net` and `tokio::spawn` work in futures that green threads wait for, as
+//! do crates that use them. It is left wherever the green thread is suspended, so neighbours never see it, and guards of
+//! tokio's (`Handle::enter`) must not be held across a wait either. A value that needs the context when it is dropped, as a
+//! connection that sqlx's pool has given out, is for `in_tokio`. A green thread may also run a `current_thread` runtime of its
+//! own: its `block_on` blocks the worker, and while it does no other green thread of that worker can, nor may a future in it
+//! wait for something of ours by a blocking call, as tokio keeps by OS thread which runtime runs.
+//!
 //! Invariant: a future is polled on the stack of whoever waits for it, where no other task ever runs.
 
+mod arm;
+mod async_io;
 mod awaited;
 mod block_on;
 mod channel;
 mod event;
 mod ext;
+#[cfg(feature = "futures-io")]
+mod futures_io;
 mod green;
+#[cfg(feature = "hyper")]
+mod hyper;
 mod join;
 mod queue;
 mod semaphore;
+mod sleep;
+mod spawn;
 mod stream;
+#[cfg(feature = "tokio")]
+mod tokio;
+#[cfg(feature = "tokio-io")]
+mod tokio_io;
 
+#[doc(hidden)]
+pub use arm::{FutureArm, arm};
+pub use async_io::AsyncIo;
 pub use block_on::block_on;
 pub use channel::{Receiving, Sending};
 pub use event::Happening;
 pub use ext::FutureExt;
 pub use green::{Green, green};
+#[cfg(feature = "hyper")]
+pub use hyper::HyperRuntime;
 pub use join::Joining;
 pub use semaphore::Acquiring;
+pub use sleep::{Sleeping, sleep, sleep_until};
+pub use spawn::{spawn, spawn_local};
 pub use stream::{GreenStream, IntoItems, Items, Iter, iter, stream};
+#[cfg(feature = "tokio")]
+pub use tokio::{InUse, in_tokio, use_tokio};

@@ -4,6 +4,7 @@
 use super::block_on::block_on;
 use super::channel::Receiving;
 use super::join::Joining;
+use crate::runtime::ambient;
 use crate::sync::mpmc::{self, Receiver, Sender};
 use crate::sync::mpsc::{self, RecvError};
 use crate::sync::select::RecvFrom;
@@ -27,22 +28,31 @@ use std::task::{Context, Poll, ready};
 /// assert_eq!(items, [1, 2, 3]);
 /// ```
 pub fn iter<S: Stream>(stream: S) -> Iter<S> {
-    Iter(Box::pin(stream))
+    Iter(Some(Box::pin(stream)))
 }
 
 /// See [`iter`].
 #[derive(Debug)]
-pub struct Iter<S>(Pin<Box<S>>);
+pub struct Iter<S>(Option<Pin<Box<S>>>);
 
 impl<S: Stream> Iterator for Iter<S> {
     type Item = S::Item;
 
     fn next(&mut self) -> Option<S::Item> {
-        block_on(poll_fn(|context| self.0.as_mut().poll_next(context)))
+        let stream = self.0.as_mut()?;
+        block_on(poll_fn(|context| stream.as_mut().poll_next(context)))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
+        self.0.as_ref().map_or((0, Some(0)), |stream| stream.size_hint())
+    }
+}
+
+impl<S> Drop for Iter<S> {
+    fn drop(&mut self) {
+        // Where it was polled, in the same context: its destructors may need that too.
+        let stream = self.0.take();
+        ambient::within(|| drop(stream));
     }
 }
 

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::reactor::{Direction, Source};
+use crate::runtime::watching::Watching;
 use crate::runtime::{blocking, park};
 use crate::sys::time::deadline_after;
 use crate::sys::{file, poll, socket};
@@ -13,6 +14,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 /// What belongs to the open file description, and so to every duplicate of a descriptor.
@@ -352,6 +354,44 @@ impl<T: Endpoint> Io<T> {
     pub(crate) fn may_be_ready(&self, direction: Direction) -> bool {
         let source = &self.registration.0;
         source.may_be_ready(direction, source.look())
+    }
+
+    /// As [`run_unless_short`](Self::run_unless_short), for a future: where that would wait, `watching` sees to it that the
+    /// future is polled again. Timeouts of the descriptor, and its mode, do not count.
+    #[inline]
+    pub(crate) fn poll_unless_short<R>(
+        &self,
+        direction: Direction,
+        watching: &mut Watching,
+        context: &Context<'_>,
+        mut operation: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
+        is_short: impl Fn(&R) -> bool,
+    ) -> Poll<io::Result<R>> {
+        let source = &self.registration.0;
+        loop {
+            let seen = source.look();
+            if source.may_be_ready(direction, seen) {
+                match operation(self.as_fd()) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        source.would_block(direction, seen);
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Ok(result) => {
+                        if is_short(&result) {
+                            source.came_up_short(direction, seen);
+                        }
+                        return Poll::Ready(Ok(result));
+                    }
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+            }
+            ready!(watching.poll(source, direction, context))?;
+        }
+    }
+
+    /// Ends what [`poll_unless_short`](Self::poll_unless_short) began and did not finish.
+    pub(crate) fn leave(&self, direction: Direction, watching: &mut Watching) {
+        watching.leave(&self.registration.0, direction);
     }
 
     /// Takes in a descriptor whose operations have no way to be told not to block: from here on it is in non-blocking mode.

@@ -5,11 +5,15 @@ use super::{Connection, Endpoint, Io};
 use crate::runtime::reactor::Direction;
 #[cfg(feature = "io-uring")]
 use crate::runtime::task::outgoing;
+use crate::runtime::watching::Watching;
+use crate::sys::fault::{self, Call};
 use crate::sys::poll;
 use crate::sys::socket::{self, Take};
 use std::io::{self, IoSlice, IoSliceMut};
+use std::net::Shutdown;
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::task::{Context, Poll};
 
 impl<T: Connection> Io<T> {
     /// Reads from a stream.
@@ -51,6 +55,63 @@ impl<T: Connection> Io<T> {
             }
             other => other,
         }
+    }
+}
+
+impl<T: Connection> Io<T> {
+    /// As [`read`](Self::read), for a future.
+    #[inline]
+    pub(crate) fn poll_read(
+        &self,
+        watching: &mut Watching,
+        context: &Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let room = buf.len();
+        if room == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        self.poll_unless_short(
+            Direction::Read,
+            watching,
+            context,
+            |fd| socket::recv(fd, buf, Take::Consume),
+            |&got| T::READS_ALL && got < room,
+        )
+    }
+
+    /// As [`write`](Self::write), for a future.
+    #[inline]
+    pub(crate) fn poll_write(
+        &self,
+        watching: &mut Watching,
+        context: &Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_unless_short(
+            Direction::Write,
+            watching,
+            context,
+            |fd| socket::send(fd, buf),
+            |&sent| sent < buf.len(),
+        )
+    }
+
+    /// As [`write_vectored`](Self::write_vectored), for a future.
+    pub(crate) fn poll_write_vectored(
+        &self,
+        watching: &mut Watching,
+        context: &Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let send = |fd: BorrowedFd<'_>| socket::send_vectored(fd, bufs);
+        self.poll_unless_short(Direction::Write, watching, context, send, |_| false)
+    }
+
+    /// Tells the peer that nothing more will be written.
+    pub(crate) fn shutdown_write(&self) -> io::Result<()> {
+        fault::check(Call::Shutdown)?;
+        socket2::SockRef::from(self).shutdown(Shutdown::Write)
     }
 }
 

@@ -76,6 +76,8 @@ pub(crate) struct HubShared {
     spoiled: AtomicBool,
     /// As it went to sleep: none of its green threads waits for a time or for readiness.
     stuck: AtomicBool,
+    /// Waits for its sources that are not its green threads' own, but may end those.
+    pub(super) watching: AtomicUsize,
     #[cfg(feature = "watchdog")]
     pub(super) watched: Watched,
     /// Whose hub it is: a forked child leaves its parent's alone.
@@ -126,6 +128,7 @@ impl HubShared {
             sleep: AtomicU8::new(AWAKE),
             spoiled: AtomicBool::new(false),
             stuck: AtomicBool::new(false),
+            watching: AtomicUsize::new(0),
             #[cfg(feature = "watchdog")]
             watched: Watched::default(),
             generation: process::generation(),
@@ -798,7 +801,9 @@ impl Hub {
 
     /// Whether none of its green threads waits for a time or for readiness.
     pub(super) fn is_stuck(&self) -> bool {
-        self.for_readiness.get() == 0 && self.timers.borrow().is_empty()
+        self.for_readiness.get() == 0
+            && self.shared.watching.load(Ordering::SeqCst) == 0
+            && self.timers.borrow().is_empty()
     }
 
     /// Whether it is a worker's, rather than that of a current-thread runtime.

@@ -434,6 +434,12 @@ impl Runtime {
         Paused::keep(task, Arc::clone(&self.scheduler));
     }
 
+    /// One of its hubs, the same for the same number.
+    pub(super) fn hub_for(&self, number: usize) -> &'static HubShared {
+        let hubs = self.scheduler.hubs();
+        hubs[number % hubs.len()]
+    }
+
     /// Ends the runtime, as dropping it does, within a time of one's own; says what did not end by then. Green threads are
     /// killed, which unwinds them at their next suspension point, and new ones never run. To let them finish first, wait for
     /// them: [`run`](Self::run) does. Suspends a green thread, blocks an OS thread.

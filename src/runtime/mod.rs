@@ -3,6 +3,7 @@
 //! Invariant: a started task runs on the OS thread that started it, and only there; everything that blocks it goes
 //! through [`park`].
 
+pub(crate) mod ambient;
 pub(crate) mod blocking;
 mod builder;
 mod deadlock;
@@ -31,6 +32,7 @@ pub(crate) mod wait_list;
 pub(crate) mod waker;
 #[cfg(feature = "watchdog")]
 mod watchdog;
+pub(crate) mod watching;
 mod worker;
 
 pub use builder::RuntimeBuilder;

@@ -162,6 +162,14 @@ impl Sleeper {
         current_green().map_or_else(|| Self::Os(os_thread()), Self::Green)
     }
 
+    /// As [`current`](Self::current), where it does not matter that a green thread may not be suspended here:
+    /// [`is_current`](Self::is_current) is asked before it would be.
+    #[inline]
+    pub(super) fn probably_current() -> Self {
+        let green = current::with_hub(|hub| hub.current()).flatten();
+        green.map_or_else(|| Self::Os(os_thread()), Self::Green)
+    }
+
     /// Whether it still is what the calling thread waits as. A green thread is not in a forked child.
     pub(super) fn is_current(&self) -> bool {
         match self {

@@ -10,9 +10,11 @@
 #![forbid(unsafe_code)]
 
 use super::hub::HubShared;
+use super::instance;
 use super::park::{self, Parker, Reason, Waiter, Wake};
 use super::readiness::{READ_CLOSED, READABLE, Readiness, Seen, URGENT, WRITABLE, WRITE_CLOSED};
 use super::task::current;
+use super::waker::put_off;
 use crate::sys::poll::{self, Event, SourceRegistry};
 use crate::sys::process;
 use crate::util::slab::{Key, Slab};
@@ -84,11 +86,11 @@ impl Waiters {
         }
     }
 
-    fn remove(&mut self, parker: &Parker) {
-        if self.first.as_ref().is_some_and(|waiter| parker.made(waiter)) {
+    fn remove(&mut self, is_own: impl Fn(&Waiter) -> bool) {
+        if self.first.as_ref().is_some_and(&is_own) {
             self.first = self.more.pop();
         } else {
-            self.more.retain(|waiter| !parker.made(waiter));
+            self.more.retain(|waiter| !is_own(waiter));
         }
     }
 
@@ -261,16 +263,48 @@ impl Source {
         self.waiters(direction).lock().add(parker.waiter());
         // Whoever sets the bit, or ends the registration, looks for waiters afterwards.
         if self.may_be_ready(direction, self.look()) || over() {
-            self.waiters(direction).lock().remove(parker);
+            self.waiters(direction).lock().remove(|waiter| parker.made(waiter));
             return Ok(Wake::Notified);
         }
         current::with_hub(|hub| hub.count_for_readiness(1));
         let wake = parker.park(direction.reason(), deadline);
         current::with_hub(|hub| hub.count_for_readiness(-1));
         if wake != Wake::Notified {
-            self.waiters(direction).lock().remove(parker);
+            self.waiters(direction).lock().remove(|waiter| parker.made(waiter));
         }
         Ok(wake)
+    }
+
+    /// The waits of futures, which are no green thread's: see [`Watching`](super::watching::Watching). `None` if the source may
+    /// be ready; else the hub that will unpark the waiter.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        direction: Direction,
+        waiter: &Waiter,
+    ) -> io::Result<Option<&'static HubShared>> {
+        // Where no hub is the caller's, one of the global runtime's waits.
+        let hub = match current::with_hub(|hub| hub.shared()) {
+            Some(hub) => hub,
+            None => instance::global()?.hub_for(self.fd.unsigned_abs() as usize),
+        };
+        self.bind_to(hub)?;
+        self.waiters(direction).lock().add(waiter.clone());
+        if self.may_be_ready(direction, self.look()) {
+            self.leave(direction, waiter);
+            return Ok(None);
+        }
+        Ok(Some(hub))
+    }
+
+    /// Whether the waiter has not been unparked since [`enter`](Self::enter).
+    pub(super) fn waits(&self, direction: Direction, waiter: &Waiter) -> bool {
+        let waiters = self.waiters(direction).lock();
+        waiters.first.iter().chain(&waiters.more).any(|other| other == waiter)
+    }
+
+    /// Ends what [`enter`](Self::enter) began.
+    pub(super) fn leave(&self, direction: Direction, waiter: &Waiter) {
+        self.waiters(direction).lock().remove(|other| other == waiter);
     }
 
     #[cold]
@@ -286,6 +320,7 @@ impl Source {
             // A hub that has the source may be busy and not know yet: without the bit nothing would be tried. As an event
             // that finds the bit set wakes nobody, this has to.
             self.readiness.set(direction.bit());
+            let _later = put_off();
             self.waiters(direction).lock().wake_all();
         }
         Ok(ready)
@@ -294,7 +329,11 @@ impl Source {
     /// Registers with the hub of the calling green thread, unless that has been done already.
     #[inline]
     fn bind(self: &Arc<Self>) -> io::Result<()> {
-        let Some(hub) = current::with_hub(|hub| hub.shared()) else { return Ok(()) };
+        current::with_hub(|hub| hub.shared()).map_or(Ok(()), |hub| self.bind_to(hub))
+    }
+
+    #[inline]
+    fn bind_to(self: &Arc<Self>, hub: &'static HubShared) -> io::Result<()> {
         let is_latest = ptr::eq(self.latest.load(Ordering::Relaxed), hub);
         if is_latest && self.bound.load(Ordering::Acquire) == this_process() {
             return Ok(());
@@ -358,6 +397,7 @@ impl Source {
         if homes.len() == 0 {
             self.bound.store(UNBOUND, Ordering::SeqCst);
             drop(homes);
+            let _later = put_off();
             self.wake_all();
         }
     }

@@ -2,6 +2,7 @@
 //! of all that it polls; and a future that waits as our threads do, by being unparked.
 #![forbid(unsafe_code)]
 
+use super::ambient;
 use super::park::{self, Parker, Sleeper, Waiter, Wake};
 use super::task::{TaskRef, Token, foreign};
 
@@ -16,12 +17,15 @@ pub(crate) fn poll_until<T>(
     deadline: Option<Instant>,
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
 ) -> Option<T> {
-    let mut sleeper = Sleeper::current();
+    let mut sleeper = Sleeper::probably_current();
     loop {
         let (seen, polled) = sleeper.with(|task| {
             // Before the poll: a waker that is used during it counts.
             let seen = task.wakes();
-            (seen, task.with_waker(|waker| poll(&mut Context::from_waker(waker))))
+            (
+                seen,
+                task.with_waker(|waker| ambient::within(|| poll(&mut Context::from_waker(waker)))),
+            )
         });
         if let Poll::Ready(value) = polled {
             park::spend_budget_holding();
@@ -37,7 +41,8 @@ pub(crate) fn poll_until<T>(
 #[inline(never)]
 fn pause(sleeper: &mut Sleeper, seen: u64, deadline: Option<Instant>) -> bool {
     if !sleeper.is_current() {
-        // What was polled has forked, and this is the child: the waker that it has is of the parent's green thread.
+        // It may not be suspended here; or what was polled has forked, and this is the child: the waker that it has is of the
+        // parent's green thread.
         *sleeper = Sleeper::current();
         return true;
     }
@@ -49,6 +54,13 @@ fn pause(sleeper: &mut Sleeper, seen: u64, deadline: Option<Instant>) -> bool {
         }
         park::yield_now();
         return true;
+    }
+    // One of the others often is what this waits for, and to let it run costs less than to sleep and be woken.
+    if park::keeps_others_waiting() {
+        park::yield_now();
+        if woken(sleeper) {
+            return true;
+        }
     }
     match Parker::of(sleeper).park_wakeable(seen, deadline) {
         Wake::Notified => true,
@@ -70,6 +82,12 @@ impl Listener {
         let task = foreign::new_foreign();
         let token = task.park_word().prepare();
         Self { task, token }
+    }
+
+    /// Begins another wait, and gives what ends it; what would have ended the last one does nothing any more.
+    pub(crate) fn again(&mut self) -> Waiter {
+        self.token = self.task.park_word().prepare();
+        self.waiter()
     }
 
     /// What ends this wait.

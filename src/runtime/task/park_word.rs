@@ -36,6 +36,11 @@ const SEQUENCE: u64 = 0b10_0000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Token(u64);
 
+impl Token {
+    /// Names no wait, but whichever [`wake`](ParkWord::wake) may end.
+    pub(crate) const ANY: Self = Self(u64::MAX);
+}
+
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {

@@ -7,6 +7,7 @@ use super::started::Started;
 use super::task_ref::TaskRef;
 use crate::coroutine::{self, Coroutine, Description, Progress, ROUNDS, Root};
 use crate::greenlet;
+use crate::runtime::ambient;
 use crate::runtime::hub::HubShared;
 use crate::stack::{Stack, StackSize};
 use std::io;
@@ -136,14 +137,14 @@ pub(crate) fn resume(started: Started, root: Root, at_end: impl FnOnce()) -> Opt
 #[inline(always)]
 pub(crate) fn suspend(current: Started, root: Root) {
     // SAFETY: `current` is what the hub is resuming at this moment, so it is in the chain that leads here.
-    unsafe { root.suspend(current.control()) };
+    ambient::outside(|| unsafe { root.suspend(current.control()) });
 }
 
 /// As [`suspend`], for a caller that has just seen that it does not unwind.
 #[inline(always)]
 pub(crate) fn suspend_calm(current: Started, root: Root) {
     // SAFETY: as above.
-    unsafe { root.suspend_calm(current.control()) };
+    ambient::outside(|| unsafe { root.suspend_calm(current.control()) });
 }
 
 /// Asks for the memory that resuming a task touches.

@@ -245,7 +245,9 @@ impl TaskRef {
     /// Ends the wait that `token` names, if it goes on.
     #[inline]
     pub(crate) fn unpark(&self, token: Token) {
-        if self.header().park.notify(token) == Notify::Wake {
+        if token == Token::ANY {
+            self.wake();
+        } else if self.header().park.notify(token) == Notify::Wake {
             self.make_runnable();
         }
     }

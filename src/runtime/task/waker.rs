@@ -76,7 +76,18 @@ impl TaskRef {
         self.header().wakes.load(Ordering::SeqCst) != seen
     }
 
-    fn wake(&self) {
+    /// Whose waker it is, if it is one of ours.
+    pub(crate) fn of_waker(waker: &Waker) -> Option<Self> {
+        if !std::ptr::eq(waker.vtable(), &raw const VTABLE) {
+            return None;
+        }
+        // SAFETY: its table says that it is one of ours, and it is borrowed.
+        let task = unsafe { reference(waker.data()) };
+        Some(TaskRef::clone(&task))
+    }
+
+    #[inline]
+    pub(super) fn wake(&self) {
         // Read by `has_woken_since`, after it has begun to sleep: either it sees this, or we see that it sleeps.
         self.header().wakes.fetch_add(1, Ordering::SeqCst);
         if self.park_word().wake() {

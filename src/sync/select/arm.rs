@@ -23,6 +23,11 @@ impl Registration {
         Self { waiter, ticket: Arc::new(Ticket::new()) }
     }
 
+    /// What wakes the waiting `select!`.
+    pub(crate) fn waiter(&self) -> Waiter {
+        self.waiter.clone()
+    }
+
     /// Lets no other side complete it any more; whether one has.
     pub(crate) fn close(&self) -> bool {
         self.ticket.close().is_some()

@@ -10,6 +10,7 @@
 /// | `send_from(sender, option) -> result => ..` | likewise, with an item from an `Option` | `Result<(), SendError<T>>` |
 /// | `event(event) => ..` | the [`Event`](crate::sync::Event) is set | |
 /// | `join(handle) => ..` | the green thread has ended: [`join`](crate::JoinHandle::join) does not wait | |
+/// | `future(future) -> output => ..` | the [future](crate::future) is | its output |
 /// | `default => ..` | nothing else is | |
 /// | `default(duration) => ..` | nothing else was in that time | |
 ///
@@ -27,6 +28,9 @@
 /// let (_sender, receiver) = std::sync::mpsc::channel::<u8>();
 /// greenthread::select! { recv(receiver) -> _ => {} } // no method named `use_a_receiver_of_greenthread_sync`
 /// ```
+///
+/// A future is polled on the caller's stack, and dropped if another arm wins; one that is to live on is given as `&mut`, or
+/// pinned.
 ///
 /// Where the number of channels is known at run time only, there is [`mpmc::Select`](crate::sync::mpmc::Select).
 ///
@@ -143,6 +147,12 @@ macro_rules! __select {
     (@arm [$($done:tt)*] $default:tt $n:tt join ($handle:expr $(,)?) ($($result:pat)?) ($body:expr) $($rest:tt)*) => {
         $crate::__select!(@arms
             [$($done)* { arm, $n, $crate::sync::select::join(&$handle), (), $body }]
+            $default ($n + 1) $($rest)*)
+    };
+
+    (@arm [$($done:tt)*] $default:tt $n:tt future ($future:expr $(,)?) ($result:pat) ($body:expr) $($rest:tt)*) => {
+        $crate::__select!(@arms
+            [$($done)* { arm, $n, $crate::__future_arm!($future), $result, $body }]
             $default ($n + 1) $($rest)*)
     };
 

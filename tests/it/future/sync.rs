@@ -1,5 +1,6 @@
 //! Channels, queues, events and semaphores from `async` code and from green threads at once.
 
+use super::{promise, yields};
 use crate::support::{Random, everywhere, on_all_runtimes, until, within_limit, workers};
 use futures_core::Stream;
 use greenthread::future::{self, FutureExt as _, block_on};
@@ -451,5 +452,78 @@ fn streams_are_iterators_and_green_threads_are_streams() {
         let mut over = pin!(future::stream(|_: &mpmc::Sender<()>| ()));
         let mut context = Context::from_waker(Waker::noop());
         until(|| matches!(over.as_mut().poll_next(&mut context), Poll::Ready(None)));
+    });
+}
+
+#[test]
+fn a_future_is_an_arm_of_a_select() {
+    everywhere(|| {
+        let (sender, receiver) = mpmc::unbounded::<&str>();
+        let (giver, mut value) = promise();
+        let other = std::thread::spawn(move || {
+            std::thread::sleep(SHORT);
+            giver.give("future");
+        });
+        let heard = select! {
+            recv(receiver) -> item => item.unwrap(),
+            future(&mut value) -> output => output,
+        };
+        assert_eq!(heard, "future");
+        other.join().unwrap();
+        // One that loses is dropped; one that was lent lives on.
+        let (giver, mut value) = promise();
+        let alive = Arc::new(AtomicUsize::new(0));
+        let item = Item::new(&alive, 1);
+        sender.send("channel").unwrap();
+        let heard = greenthread::select_biased! {
+            future(async {
+                std::future::pending::<()>().await;
+                drop(item);
+            }) -> () => unreachable!(),
+            future(&mut value) -> output => output,
+            recv(receiver) -> item => item.unwrap(),
+        };
+        assert_eq!(heard, "channel");
+        assert_eq!(alive.load(Ordering::SeqCst), 0);
+        giver.give("late");
+        let heard = select! { future(&mut value) -> output => output, };
+        assert_eq!(heard, "late");
+        // One that wakes itself all the time keeps neither the default arm nor the others of the worker waiting.
+        let restless = || yields(usize::MAX);
+        select! {
+            future(restless()) -> () => unreachable!(),
+            recv(receiver) -> _ => unreachable!(),
+            default => {},
+        }
+        let other = spawn(move || sender.send("neighbour").unwrap());
+        let heard = select! {
+            future(restless()) -> () => unreachable!(),
+            recv(receiver) -> item => item.unwrap(),
+        };
+        assert_eq!(heard, "neighbour");
+        other.join().unwrap();
+        select! {
+            future(async { yields(3).await }) -> () => {},
+            recv(mpmc::never::<()>()) -> _ => unreachable!(),
+        }
+    });
+}
+
+#[test]
+fn a_kill_ends_a_select_and_drops_its_future() {
+    on_all_runtimes(|| {
+        let alive = Arc::new(AtomicUsize::new(0));
+        let item = Item::new(&alive, 1);
+        let handle = spawn(move || {
+            let future = async move {
+                std::future::pending::<()>().await;
+                drop(item);
+            };
+            select! { future(future) -> () => {}, recv(mpmc::never::<()>()) -> _ => {}, }
+        });
+        sleep(Duration::from_millis(1));
+        handle.kill();
+        assert!(handle.join().unwrap_err().is_killed());
+        assert_eq!(alive.load(Ordering::SeqCst), 0);
     });
 }

@@ -1,0 +1,166 @@
+//! Our connections for `async` code.
+#![forbid(unsafe_code)]
+
+use crate::io::Stream;
+use crate::runtime::reactor::Direction;
+use crate::runtime::watching::Watching;
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll};
+
+/// A connection of ours whose reads and writes are polled: a [`TcpStream`](crate::net::TcpStream) or a
+/// [`UnixStream`](crate::os::unix::net::UnixStream).
+///
+/// With the features `futures-io`, `tokio-io` and `hyper` it has the traits of those crates, so that protocols written for
+/// them run over our connections, on the readiness that the workers wait for anyway, with no other runtime. Where it is polled
+/// on a green thread, that one's worker waits for it; anywhere else a worker of the global runtime does.
+///
+/// Timeouts of the connection itself do not count here; see [`FutureExt::wait_timeout`](super::FutureExt::wait_timeout). For
+/// datagrams and listeners, wrap the blocking call in [`green`](super::green()).
+///
+/// # Examples
+/// ```
+/// use greenthread::future::{AsyncIo, block_on};
+/// use greenthread::os::unix::net::UnixStream;
+/// use std::future::poll_fn;
+///
+/// let (here, there) = UnixStream::pair()?;
+/// let (mut here, mut there) = (AsyncIo::new(here), AsyncIo::new(there));
+/// greenthread::spawn(move || block_on(poll_fn(|context| there.poll_write(context, b"hello"))));
+/// let mut text = [0; 16];
+/// let got = block_on(poll_fn(|context| here.poll_read(context, &mut text)))?;
+/// assert_eq!(&text[..got], b"hello");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct AsyncIo<S: Stream> {
+    stream: S,
+    reading: Watching,
+    writing: Watching,
+    /// For the reads and writes that did not have to wait.
+    budget: u32,
+}
+
+/// Operations that do not wait, until the others have their turn.
+const BUDGET: u32 = 128;
+
+impl<S: Stream> AsyncIo<S> {
+    /// Wraps a connection.
+    pub fn new(stream: S) -> Self {
+        Self { stream, reading: Watching::default(), writing: Watching::default(), budget: BUDGET }
+    }
+
+    /// The connection.
+    pub fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
+    /// Reads what there is, as [`Read::read`](std::io::Read::read).
+    ///
+    /// # Errors
+    /// What the system said.
+    #[inline]
+    pub fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.is_spent(context) {
+            return Poll::Pending;
+        }
+        self.stream.io().poll_read(&mut self.reading, context, buf)
+    }
+
+    /// Writes what there is room for, as [`Write::write`](std::io::Write::write).
+    ///
+    /// # Errors
+    /// What the system said.
+    #[inline]
+    pub fn poll_write(&mut self, context: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_spent(context) {
+            return Poll::Pending;
+        }
+        self.stream.io().poll_write(&mut self.writing, context, buf)
+    }
+
+    /// As [`poll_write`](Self::poll_write), from several buffers.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn poll_write_vectored(
+        &mut self,
+        context: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.is_spent(context) {
+            return Poll::Pending;
+        }
+        self.stream.io().poll_write_vectored(&mut self.writing, context, bufs)
+    }
+
+    /// Tells the peer that nothing more will be written. Does not wait.
+    ///
+    /// # Errors
+    /// What the system said; not that the peer has gone already.
+    pub fn shutdown(&self) -> io::Result<()> {
+        match self.stream.io().shutdown_write() {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            done => done,
+        }
+    }
+
+    /// A future that never has to wait would keep its thread for itself: now and then it is polled again later.
+    #[inline]
+    fn is_spent(&mut self, context: &Context<'_>) -> bool {
+        self.budget -= 1;
+        if self.budget > 0 {
+            return false;
+        }
+        self.budget = BUDGET;
+        context.waker().wake_by_ref();
+        true
+    }
+}
+
+impl<S: Stream> Drop for AsyncIo<S> {
+    fn drop(&mut self) {
+        self.stream.io().leave(Direction::Read, &mut self.reading);
+        self.stream.io().leave(Direction::Write, &mut self.writing);
+    }
+}
+
+impl<S: Stream> From<S> for AsyncIo<S> {
+    fn from(stream: S) -> Self {
+        Self::new(stream)
+    }
+}
+
+impl<S: Stream + fmt::Debug> fmt::Debug for AsyncIo<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AsyncIo").field(&self.stream).finish()
+    }
+}
+
+#[cfg(any(feature = "hyper", feature = "tokio-io"))]
+pub(super) mod scratch {
+    use std::cell::RefCell;
+
+    const SIZE: usize = 64 * 1024;
+
+    thread_local! {
+        static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Some memory of the OS thread's for what is copied at once: cheaper than to clear all of a buffer that a read will fill a
+    /// small part of. `f` does not suspend.
+    pub(in super::super) fn with<R>(room: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
+        let room = room.min(SIZE);
+        // It is not there while the OS thread ends.
+        let mut scratch = SCRATCH.try_with(RefCell::take).unwrap_or_default();
+        if scratch.len() < room {
+            scratch.resize(SIZE, 0);
+        }
+        let result = f(&mut scratch[..room]);
+        let _ = SCRATCH.try_with(|kept| kept.replace(scratch));
+        result
+    }
+}

@@ -1,0 +1,75 @@
+//! Sleeping in `async` code.
+#![forbid(unsafe_code)]
+
+use crate::runtime::waker::Listener;
+use crate::sys::time::deadline_after;
+use crate::thread::{JoinHandle, spawn_at};
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// As [`sleep`](crate::sleep), to be awaited; by the timers of the worker on which it is first polled, of one of the global
+/// runtime's where that is none.
+///
+/// # Examples
+/// ```
+/// use greenthread::future;
+/// use std::time::{Duration, Instant};
+///
+/// let begin = Instant::now();
+/// future::block_on(future::sleep(Duration::from_millis(2)));
+/// assert!(begin.elapsed() >= Duration::from_millis(2));
+/// ```
+pub fn sleep(duration: Duration) -> Sleeping {
+    Sleeping { until: deadline_after(duration), wait: None }
+}
+
+/// As [`sleep`], up to a point in time.
+pub fn sleep_until(deadline: Instant) -> Sleeping {
+    Sleeping { until: Some(deadline), wait: None }
+}
+
+/// See [`sleep`].
+#[must_use = "it does nothing unless it is awaited"]
+pub struct Sleeping {
+    /// `None` where the clock has no such time.
+    until: Option<Instant>,
+    wait: Option<(Listener, JoinHandle<()>)>,
+}
+
+impl Future for Sleeping {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Some(until) = self.until else { return Poll::Pending };
+        if self.wait.is_none() {
+            if until <= Instant::now() {
+                return Poll::Ready(());
+            }
+            let listener = Listener::new();
+            let waiter = listener.waiter();
+            // It has no stack, and costs one timer, until the time has come.
+            let alarm = spawn_at(until, move || waiter.unpark());
+            self.wait = Some((listener, alarm));
+        }
+        match &self.wait {
+            Some((listener, _)) => listener.poll(context),
+            None => unreachable!("it has begun"),
+        }
+    }
+}
+
+impl Drop for Sleeping {
+    fn drop(&mut self) {
+        if let Some((_, alarm)) = self.wait.take() {
+            alarm.kill();
+        }
+    }
+}
+
+impl fmt::Debug for Sleeping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleeping").field("until", &self.until).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,54 @@
+//! Futures as green threads.
+#![forbid(unsafe_code)]
+
+use super::block_on::block_on;
+use crate::thread::{self, JoinHandle, LocalJoinHandle};
+
+/// Runs a future on a green thread of its own, which starts at once: `spawn(move || block_on(future))`.
+///
+/// The handle can be joined, killed, and awaited; killing it drops the future.
+///
+/// # Panics
+/// As [`spawn`](crate::spawn).
+///
+/// # Examples
+/// ```
+/// use greenthread::future;
+///
+/// let one = future::spawn(async { 1 });
+/// let two = future::spawn(async { one.await.unwrap() + 1 });
+/// assert_eq!(two.join().unwrap(), 2);
+/// ```
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: IntoFuture + Send + 'static,
+    F::Output: Send + 'static,
+{
+    thread::spawn(move || block_on(future))
+}
+
+/// As [`spawn`], for a future that must stay on the calling OS thread.
+///
+/// # Panics
+/// As [`thread::spawn_local`](crate::thread::spawn_local).
+///
+/// # Examples
+/// ```
+/// use greenthread::future;
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+///
+/// greenthread::run(|| {
+///     let count = Rc::new(Cell::new(0));
+///     let other = Rc::clone(&count);
+///     future::spawn_local(async move { other.set(1) }).join().unwrap();
+///     assert_eq!(count.get(), 1);
+/// });
+/// ```
+pub fn spawn_local<F>(future: F) -> LocalJoinHandle<F::Output>
+where
+    F: IntoFuture + 'static,
+    F::Output: 'static,
+{
+    thread::spawn_local(move || block_on(future))
+}

@@ -1,0 +1,61 @@
+//! A tokio runtime beside.
+#![forbid(unsafe_code)]
+
+use crate::runtime::ambient;
+use std::error::Error;
+use std::fmt;
+use tokio::runtime::Handle;
+
+/// Has the runtime of `handle` used wherever a future that is waited for needs tokio's, instead of one that the library starts
+/// when it first waits for a future (with the feature `tokio`). For the whole process, once, before that.
+///
+/// That runtime is the context of each poll in [`block_on`](super::block_on()) and its like, if there is none already, so that
+/// futures of crates which need tokio work on green threads and OS threads: they find its timers, its sockets, and its
+/// `spawn`. It is left whenever the green thread is suspended. The runtime must go on running on threads of its own: one that is
+/// `current_thread` does so only while somebody is in its `block_on`.
+///
+/// # Errors
+/// [`InUse`] if a runtime has been started or given before.
+///
+/// # Examples
+/// ```
+/// use greenthread::future::{FutureExt as _, use_tokio};
+/// use std::time::Duration;
+///
+/// let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+/// use_tokio(runtime.handle().clone())?;
+/// async { tokio::time::sleep(Duration::from_millis(1)).await }.wait();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn use_tokio(handle: Handle) -> Result<(), InUse> {
+    if ambient::set(handle) { Ok(()) } else { Err(InUse(())) }
+}
+
+/// Runs straight-line code in the context of tokio's runtime: of that which [`block_on`](super::block_on()) polls in.
+///
+/// For what needs the context outside of a future: `tokio::spawn`, or destructors, as that of a connection which sqlx's pool has
+/// given out. Wherever `code` suspends the green thread, the context is left meanwhile.
+///
+/// # Examples
+/// ```
+/// use greenthread::future::{FutureExt as _, in_tokio};
+///
+/// let task = in_tokio(|| tokio::spawn(async { 6 * 7 }));
+/// assert_eq!(task.wait()?, 42);
+/// # Ok::<(), tokio::task::JoinError>(())
+/// ```
+pub fn in_tokio<R>(code: impl FnOnce() -> R) -> R {
+    ambient::within(code)
+}
+
+/// A tokio runtime is in use already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InUse(());
+
+impl fmt::Display for InUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a tokio runtime is in use already")
+    }
+}
+
+impl Error for InUse {}

@@ -1,0 +1,14 @@
+//! Without a feature that has such a runtime.
+#![forbid(unsafe_code)]
+
+/// Runs a poll in the context.
+#[inline(always)]
+pub(crate) fn within<R>(poll: impl FnOnce() -> R) -> R {
+    poll()
+}
+
+/// Runs `suspend`, which lets others run on the OS thread, outside of the context.
+#[inline(always)]
+pub(crate) fn outside<R>(suspend: impl FnOnce() -> R) -> R {
+    suspend()
+}

@@ -1,0 +1,19 @@
+//! The context of another runtime, in which the futures of a green thread are polled.
+//!
+//! Such a context is a guard that belongs to the OS thread, and those of one OS thread must be dropped in the order in which
+//! they were made. So there is at most one here at any time: it is entered around a poll, and left wherever a green thread is
+//! suspended in the middle of one, until that goes on.
+
+#[cfg(not(feature = "tokio"))]
+mod disabled;
+#[cfg(feature = "tokio")]
+mod enabled;
+
+#[cfg(not(feature = "tokio"))]
+use disabled as twin;
+#[cfg(feature = "tokio")]
+use enabled as twin;
+
+#[cfg(feature = "tokio")]
+pub(crate) use twin::set;
+pub(crate) use twin::{outside, within};

@@ -1,0 +1,122 @@
+//! Waits for readiness that are futures': any number of them may be one green thread's, or nobody's.
+#![forbid(unsafe_code)]
+
+use super::hub::HubShared;
+use super::park::Waiter;
+use super::reactor::{Direction, Source};
+use super::task::{TaskRef, Token};
+use super::waker::Listener;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+
+/// What waits for one direction of a source, again and again. Whoever has it calls [`leave`](Self::leave) before the source's
+/// descriptor is closed.
+#[derive(Debug, Default)]
+pub(crate) struct Watching {
+    entered: Option<Entered>,
+    /// For tasks of other executors.
+    listener: Option<Listener>,
+}
+
+#[derive(Debug)]
+struct Entered {
+    waiter: Waiter,
+    hub: &'static HubShared,
+    /// The waiter is the listener's, not a task of ours.
+    is_foreign: bool,
+}
+
+impl Watching {
+    /// Whether an operation is worth trying. Called after one that was not.
+    pub(crate) fn poll(
+        &mut self,
+        source: &Arc<Source>,
+        direction: Direction,
+        context: &Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let own = TaskRef::of_waker(context.waker()).map(|task| Waiter::new(task, Token::ANY));
+        if self.entered.as_ref().is_some_and(|entered| match &own {
+            Some(own) => entered.waiter != *own,
+            None => !entered.is_foreign,
+        }) {
+            // Somebody else polls than did before.
+            self.leave(source, direction);
+        }
+        match own {
+            Some(own) => self.poll_as_own(source, direction, own),
+            None => self.poll_as_foreign(source, direction, context),
+        }
+    }
+
+    /// One of our tasks is woken by the source itself.
+    fn poll_as_own(
+        &mut self,
+        source: &Arc<Source>,
+        direction: Direction,
+        own: Waiter,
+    ) -> Poll<io::Result<()>> {
+        match &self.entered {
+            None => self.enter(source, direction, own, false),
+            Some(entered) if source.waits(direction, &entered.waiter) => Poll::Pending,
+            // It was woken, and by that taken off the list.
+            Some(_) => {
+                self.end();
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    fn poll_as_foreign(
+        &mut self,
+        source: &Arc<Source>,
+        direction: Direction,
+        context: &Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.entered.is_none() {
+            let waiter = self.listener.get_or_insert_with(Listener::new).again();
+            if let Poll::Ready(done) = self.enter(source, direction, waiter, true) {
+                return Poll::Ready(done);
+            }
+        }
+        let Some(listener) = &self.listener else { unreachable!("it was made with the waiter") };
+        ready!(listener.poll(context));
+        self.end();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Pending if the waiter will be unparked.
+    fn enter(
+        &mut self,
+        source: &Arc<Source>,
+        direction: Direction,
+        waiter: Waiter,
+        is_foreign: bool,
+    ) -> Poll<io::Result<()>> {
+        let Some(hub) = source.enter(direction, &waiter)? else { return Poll::Ready(Ok(())) };
+        // The hub may get what ends it: its green threads are not stuck.
+        hub.watching.fetch_add(1, Ordering::SeqCst);
+        self.entered = Some(Entered { waiter, hub, is_foreign });
+        Poll::Pending
+    }
+
+    fn end(&mut self) -> Option<Waiter> {
+        let Entered { waiter, hub, .. } = self.entered.take()?;
+        hub.watching.fetch_sub(1, Ordering::SeqCst);
+        Some(waiter)
+    }
+
+    /// Ends the wait, if there is one.
+    pub(crate) fn leave(&mut self, source: &Source, direction: Direction) {
+        if let Some(waiter) = self.end() {
+            source.leave(direction, &waiter);
+        }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        debug_assert!(self.entered.is_none(), "it is left before it is dropped");
+    }
+}

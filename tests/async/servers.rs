@@ -1,0 +1,237 @@
+//! nginx, PostgreSQL and redis, each a real one of our own, and sqlite; through the async crates that are used for them.
+
+use crate::{LIMIT, everywhere, join_all};
+use futures::TryStreamExt as _;
+use greenthread::future::{self, FutureExt as _, in_tokio};
+use greenthread::{spawn, timeout};
+use redis::AsyncCommands as _;
+use sqlx::{Connection as _, Row as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// Who PostgreSQL and nginx's worker run as, where we are root.
+const NOBODY: u32 = 65_534;
+
+/// A server of our own, ended with this.
+struct Server {
+    process: Child,
+    folder: PathBuf,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // For PostgreSQL the "immediate shutdown": its processes end with it. The others end too.
+        let process = rustix::process::Pid::from_child(&self.process);
+        let _ = rustix::process::kill_process(process, rustix::process::Signal::QUIT);
+        let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Server {
+    /// Starts what `command` says, which listens at the port that it is given.
+    fn start(name: &str, port: u16, command: impl FnOnce(&PathBuf) -> Command) -> Self {
+        let folder =
+            std::env::temp_dir().join(format!("greenthread-{name}-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&folder, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        let mut command = command(&folder);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
+        let process =
+            command.spawn().unwrap_or_else(|error| panic!("this test needs {name}: {error}"));
+        let server = Self { process, folder };
+        let end = Instant::now() + LIMIT;
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < end, "{name} does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+}
+
+/// One that was free a moment ago.
+fn port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Where the server of the test that runs is: cases are plain functions.
+struct Port(OnceLock<u16>);
+
+impl Port {
+    fn get(&self) -> u16 {
+        *self.0.get_or_init(port)
+    }
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn reqwest_fetches_from_nginx() {
+    static PORT: Port = Port(OnceLock::new());
+    let _nginx = Server::start("nginx", PORT.get(), |folder| {
+        let at = folder.display();
+        let config = format!(
+            "daemon off; worker_processes 1; pid {at}/pid; error_log stderr; events {{}}
+             http {{ access_log off; client_body_temp_path {at}/b; proxy_temp_path {at}/p;
+                     fastcgi_temp_path {at}/f; uwsgi_temp_path {at}/u; scgi_temp_path {at}/s;
+                     server {{ listen 127.0.0.1:{}; root {at}; }} }}",
+            PORT.get()
+        );
+        std::fs::write(folder.join("config"), config).unwrap();
+        std::fs::write(folder.join("big"), vec![7; 3_000_000]).unwrap();
+        let mut command = Command::new("nginx");
+        command.args(["-e", "stderr", "-c"]).arg(folder.join("config"));
+        command
+    });
+    everywhere(|| {
+        let client = reqwest::Client::new();
+        let url = format!("http://127.0.0.1:{}", PORT.get());
+        let fetches = (0..20).map(|_| {
+            let (client, url) = (client.clone(), url.clone());
+            spawn(move || {
+                let answer = client.get(format!("{url}/big")).send().wait().unwrap();
+                let body = answer.error_for_status().unwrap().bytes().wait().unwrap();
+                assert!(body.len() == 3_000_000 && body.iter().all(|byte| *byte == 7));
+            })
+        });
+        join_all(fetches.collect::<Vec<_>>());
+        let missing = client.get(format!("{url}/none")).send().wait().unwrap();
+        assert_eq!(missing.status(), 404);
+    });
+}
+
+fn postgres() -> Server {
+    Server::start("postgres", POSTGRES.get(), |folder| {
+        let program = |name: &str| {
+            let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+            let found =
+                versions.map(|one| one.path().join("bin").join(name)).find(|at| at.exists());
+            let mut command = Command::new(found.unwrap_or_else(|| name.into()));
+            if rustix::process::geteuid().is_root() {
+                command.uid(NOBODY).gid(NOBODY);
+            }
+            command.current_dir("/").stdout(Stdio::null()).stderr(Stdio::null());
+            command
+        };
+        let data = folder.join("data");
+        let made = program("initdb")
+            .args(["--auth=trust", "--no-sync", "--no-instructions", "-U", "tester", "-D"])
+            .arg(&data)
+            .status()
+            .expect("this test needs PostgreSQL");
+        assert!(made.success());
+        let mut command = program("postgres");
+        command.args(["-F", "-h", "127.0.0.1", "-p", &POSTGRES.get().to_string(), "-k"]);
+        command.arg(folder).arg("-D").arg(data);
+        command
+    })
+}
+
+static POSTGRES: Port = Port(OnceLock::new());
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn sqlx_and_tokio_postgres_query_postgresql() {
+    let _server = postgres();
+    let url = format!("postgres://tester@127.0.0.1:{}/postgres", POSTGRES.get());
+    // It listens before it takes anybody in.
+    let end = Instant::now() + LIMIT;
+    while sqlx::PgConnection::connect(&url).wait().is_err() {
+        assert!(Instant::now() < end, "PostgreSQL takes nobody in");
+    }
+    everywhere(|| {
+        let url = format!("postgres://tester@127.0.0.1:{}/postgres", POSTGRES.get());
+        let options = sqlx::postgres::PgPoolOptions::new().max_connections(5);
+        let pool = options.connect(&url).wait().unwrap();
+        let queries = (0..40).map(|i| {
+            let pool = pool.clone();
+            spawn(move || {
+                let query = sqlx::query("SELECT $1 * 2, pg_sleep(0.002)").bind(i);
+                assert_eq!(query.fetch_one(&pool).wait().unwrap().get::<i32, _>(0), i * 2);
+            })
+        });
+        join_all(queries.collect::<Vec<_>>());
+        // One that is cut off leaves the pool in order.
+        let slow = || sqlx::query("SELECT pg_sleep(0.3)").execute(&pool).wait();
+        assert!(timeout(Duration::from_millis(20), slow).is_err());
+        let rows = sqlx::query("SELECT generate_series(1, 1000)").fetch(&pool);
+        let rows = future::iter(rows.map_ok(|row| i64::from(row.get::<i32, _>(0))));
+        assert_eq!(rows.map(Result::unwrap).sum::<i64>(), 500_500);
+        // What the pool has given out goes back in the context.
+        in_tokio(|| {
+            for _ in 0..3 {
+                let mut lent = pool.acquire().wait().unwrap();
+                let query = sqlx::query("SELECT 5").fetch_one(&mut *lent);
+                assert_eq!(query.wait().unwrap().get::<i32, _>(0), 5);
+            }
+        });
+        pool.close().wait();
+
+        let config = format!("host=127.0.0.1 port={} user=tester dbname=postgres", POSTGRES.get());
+        let (client, connection) =
+            tokio_postgres::connect(&config, tokio_postgres::NoTls).wait().unwrap();
+        let connection = future::spawn(connection);
+        let row = client.query_one("SELECT $1::text || ' and more'", &[&"this"]).wait().unwrap();
+        assert_eq!(row.get::<_, String>(0), "this and more");
+        drop(client);
+        connection.join().unwrap().unwrap();
+    });
+    // Over our own connection.
+    let stream = greenthread::net::TcpStream::connect(("127.0.0.1", POSTGRES.get())).unwrap();
+    let mut config = tokio_postgres::Config::new();
+    config.user("tester").dbname("postgres");
+    let (client, connection) =
+        config.connect_raw(future::AsyncIo::new(stream), tokio_postgres::NoTls).wait().unwrap();
+    let connection = future::spawn(connection);
+    assert_eq!(client.query_one("SELECT 7", &[]).wait().unwrap().get::<_, i32>(0), 7);
+    drop(client);
+    connection.join().unwrap().unwrap();
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn redis_is_spoken_to_by_its_async_client() {
+    static PORT: Port = Port(OnceLock::new());
+    let _redis = Server::start("redis", PORT.get(), |folder| {
+        let mut command = Command::new("redis-server");
+        command.args(["--save", "", "--bind", "127.0.0.1", "--port", &PORT.get().to_string()]);
+        command.arg("--dir").arg(folder);
+        command
+    });
+    everywhere(|| {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}/", PORT.get())).unwrap();
+        let connection = client.get_multiplexed_async_connection().wait().unwrap();
+        let () = connection.clone().del("count").wait().unwrap();
+        let users = (0..50).map(|i| {
+            let mut connection = connection.clone();
+            spawn(move || {
+                let () = connection.set(format!("key {i}"), i).wait().unwrap();
+                let () = connection.incr("count", 1).wait().unwrap();
+                assert_eq!(connection.get::<_, i32>(format!("key {i}")).wait().unwrap(), i);
+            })
+        });
+        join_all(users.collect::<Vec<_>>());
+        assert_eq!(connection.clone().get::<_, i32>("count").wait().unwrap(), 50);
+    });
+}
+
+#[test]
+fn sqlx_works_on_sqlite() {
+    everywhere(|| {
+        let mut database = sqlx::SqliteConnection::connect("sqlite::memory:").wait().unwrap();
+        let make = sqlx::query("CREATE TABLE numbers (number INTEGER)");
+        make.execute(&mut database).wait().unwrap();
+        for number in 1..=10 {
+            let insert = sqlx::query("INSERT INTO numbers VALUES (?)").bind(number);
+            insert.execute(&mut database).wait().unwrap();
+        }
+        let sum = sqlx::query("SELECT sum(number) FROM numbers").fetch_one(&mut database);
+        assert_eq!(sum.wait().unwrap().get::<i64, _>(0), 55);
+        database.close().wait().unwrap();
+    });
+}
