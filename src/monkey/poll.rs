@@ -16,6 +16,7 @@ use libc::{
 };
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 fn address<T>(pointer: *const T) -> c_long {
@@ -137,12 +138,12 @@ fn poll_several(hook: &Hook, entries: &mut [pollfd], limit: Limit) -> Result<c_l
         all.set_timeout(Read, Some(limit.left().max(Duration::from_nanos(1))));
     }
     hook.count_wait();
-    let result = park::catch(|| {
+    let result = catch_unwind(AssertUnwindSafe(|| {
         all.run(Read, |_| match bare_poll(entries.as_mut_ptr(), entries.len() as nfds_t) {
             0 => Err(io::ErrorKind::WouldBlock.into()),
             ready => Ok(ready),
         })
-    });
+    }));
     match result {
         Ok(Ok(ready)) => Ok(ready),
         Ok(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => Err(Failed::TimedOut),

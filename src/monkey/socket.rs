@@ -14,6 +14,7 @@ use libc::{
     c_int, c_uint, c_void, mmsghdr, msghdr, size_t, sockaddr, socklen_t, ssize_t, timespec,
 };
 use std::ffi::c_long;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::time::{Duration, Instant};
 
@@ -278,7 +279,9 @@ unsafe fn accept_waiting(
     let Some(entry) = table::socket(fd, identity) else { return accept() };
     let deadline = socket_deadline(fd, Read);
     // A kill that strikes while others accept must not unwind from here.
-    let Ok(_turn) = park::catch(|| entry.accepting.lock()) else { return cancelled().result() };
+    let Ok(_turn) = catch_unwind(AssertUnwindSafe(|| entry.accepting.lock())) else {
+        return cancelled().result();
+    };
     loop {
         let seen = entry.source.look();
         let mut ready = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };

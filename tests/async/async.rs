@@ -3,6 +3,9 @@
 //! What needs `nginx`, `redis-server` or PostgreSQL is ignored unless asked for:
 //! `cargo test -p greenthread-async -- --include-ignored`.
 
+// A task is spawned inside a future so that this happens in tokio's context; what is awaited is the spawning.
+#![allow(clippy::async_yields_async)]
+
 mod connections;
 mod context;
 mod http;

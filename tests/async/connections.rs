@@ -18,7 +18,7 @@ fn pair() -> (TcpStream, TcpStream) {
 const SIZE: usize = 1 << 20;
 
 fn data() -> Vec<u8> {
-    (0..SIZE).map(|at| (at * 7 >> 4) as u8).collect()
+    (0..SIZE).map(|at| ((at * 7) >> 4) as u8).collect()
 }
 
 #[test]
