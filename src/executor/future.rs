@@ -61,6 +61,10 @@ impl<T> Future<T> {
     /// use std::time::Duration;
     /// let future = GreenExecutor::new().submit(greenthread::thread::park)?;
     /// assert!(future.result_timeout(Duration::from_millis(1)).is_none());
+    /// // One that has not begun would be cancelled, not killed.
+    /// while !future.running() {
+    ///     std::thread::yield_now();
+    /// }
     /// future.kill();
     /// assert!(future.result_timeout(Duration::from_secs(60)).unwrap().unwrap_err().is_killed());
     /// # Ok::<(), greenthread::executor::SubmitError>(())
