@@ -4,8 +4,8 @@
 //! - [`Command`] and [`Child`], with the names and signatures of std: a `use` line is the port. Starting, waiting, and the
 //!   pipes suspend only the calling green thread. Beyond std there are [`Child::wait_timeout`], [`Child::terminate`] and
 //!   [`Child::handle`], by which several wait for one child.
-//! - With the feature `processes`: [`Process`], a function that runs in another process of this program, as Python's; and
-//!   [`shared`], what such processes use together.
+//! - With the feature `processes`: `Process`, a function that runs in another process of this program, as Python's; and
+//!   `shared`, what such processes use together.
 //! - Everything else is std's. The traits of Unix are in [`os::unix::process`](crate::os::unix::process).
 //!
 //! Invariant: a process's number is used only while nobody has waited for the process, and somebody always does in the end.

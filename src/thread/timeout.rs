@@ -4,7 +4,6 @@
 use crate::coroutine::{self, enter_no_switch_region};
 use crate::runtime::park;
 use crate::runtime::task::{Expired, Limit, TaskRef};
-use crate::sys::time::deadline_after;
 use std::any::Any;
 use std::fmt;
 use std::io::ErrorKind;
@@ -74,7 +73,8 @@ pub fn timeout<F, T>(duration: Duration, body: F) -> Result<T, Elapsed>
 where
     F: FnOnce() -> T,
 {
-    run_until(deadline_after(duration), body)
+    // A time beyond the clock is no limit.
+    run_until(Instant::now().checked_add(duration), body)
 }
 
 /// As [`timeout`](timeout()), up to a point in time; see also [`Deadline`](super::Deadline). (Python's `asyncio.timeout_at`.)
