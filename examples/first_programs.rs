@@ -10,8 +10,11 @@
 //! joined in turn: first second third
 //! race: 100 took one each, yet fewer than 100 are gone: true
 //! with a lock: 0 are left
+//! a struct that is a thread: Thread-1 counted to 3, Thread-2 counted to 2
 //! a struct that is called: loop0 with 1, loop1 with 2
 //! what they return: [1, 3, 6]
+//! 50 sleepers: 50 sleep at once
+//! counting the living: 5 at most at a time, all 22 are done when 1 is left
 //! a polled flag: connecting connecting connecting connecting connected
 //! a generator that waits: tick 0 tick 1 tick 2
 //! nothing runs before it is started: made, started, ran
@@ -22,6 +25,8 @@
 
 use greenthread::generator::Generator;
 use greenthread::greenlet::{Greenlet, WeakGreenlet};
+use greenthread::sync::BoundedSemaphore;
+use greenthread::thread::{Runnable, active_count};
 use greenthread::{Builder, JoinHandle, Runtime, join_all, sleep, spawn, yield_now};
 use std::cell::{Cell, OnceCell};
 use std::collections::HashSet;
@@ -132,6 +137,31 @@ fn with_a_lock() {
     println!("with a lock: {} are left", *left.lock().unwrap());
 }
 
+/// `class MyThread(Thread)` with a method `run`. The struct is what `join` gives back, so its fields can be read afterwards.
+fn struct_as_a_thread() {
+    struct Counter {
+        name: &'static str,
+        to: u32,
+        counted: u32,
+    }
+
+    impl Runnable for Counter {
+        fn run(&mut self) {
+            while self.counted < self.to {
+                self.counted += 1;
+                yield_now();
+            }
+        }
+    }
+
+    let counters =
+        [("Thread-1", 3), ("Thread-2", 2)].map(|(name, to)| Counter { name, to, counted: 0 });
+    let told = |counter: Counter| format!("{} counted to {}", counter.name, counter.counted);
+    let ended = wait_for_all(counters.map(Runnable::start).into());
+    let told: Vec<_> = ended.into_iter().map(told).collect();
+    println!("a struct that is a thread: {}", told.join(", "));
+}
+
 /// `Thread(target=ThreadFunc(loop, (4,)))`: an object that is called. A closure is one already.
 fn callable() {
     struct Call<F> {
@@ -156,6 +186,48 @@ fn callable() {
 fn results() {
     let sum = |to: u32| spawn(move || (1..=to).sum::<u32>());
     println!("what they return: {:?}", wait_for_all((1..=3).map(sum).collect()));
+}
+
+/// Fifty that sleep take as long as the longest of them, since they sleep at once.
+fn sleepers() {
+    let (asleep, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let sleeper = |number: u32| {
+        let (asleep, most) = (Arc::clone(&asleep), Arc::clone(&most));
+        spawn(move || {
+            most.fetch_max(asleep.fetch_add(1, SeqCst) + 1, SeqCst);
+            sleep(SHORT * (number % 3 + 1));
+            asleep.fetch_sub(1, SeqCst);
+        })
+    };
+    wait_for_all((0..50).map(sleeper).collect());
+    println!("50 sleepers: {} sleep at once", most.load(SeqCst));
+}
+
+/// `while threading.active_count() != 1: pass`, beside 22 threads and `BoundedSemaphore(5)`. The loop must let the others run.
+fn counting_the_living() {
+    let room = Arc::new(BoundedSemaphore::new(5));
+    let (inside, most, done) = <(Arc<AtomicU32>, Arc<AtomicU32>, Arc<AtomicU32>)>::default();
+    for number in 0..22 {
+        let (room, inside) = (Arc::clone(&room), Arc::clone(&inside));
+        let (most, done) = (Arc::clone(&most), Arc::clone(&done));
+        let body = move || {
+            let permit = room.acquire();
+            most.fetch_max(inside.fetch_add(1, SeqCst) + 1, SeqCst);
+            sleep(SHORT);
+            inside.fetch_sub(1, SeqCst);
+            drop(permit);
+            done.fetch_add(1, SeqCst);
+        };
+        Builder::new().name(format!("t-{number}")).spawn(body).unwrap().detach();
+    }
+    while active_count() != 1 {
+        yield_now();
+    }
+    let (most, done) = (most.load(SeqCst), done.load(SeqCst));
+    println!(
+        "counting the living: {most} at most at a time, all {done} are done when {} is left",
+        active_count()
+    );
 }
 
 /// `while not flag: time.sleep(0.5)`. An `Event` does the same without asking again and again: see the example `locks`.
@@ -278,8 +350,11 @@ fn main() -> std::io::Result<()> {
         joined_in_turn();
         race();
         with_a_lock();
+        struct_as_a_thread();
         callable();
         results();
+        sleepers();
+        counting_the_living();
         polled_flag();
         waiting_generator();
         not_yet_started();
