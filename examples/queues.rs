@@ -7,13 +7,14 @@
 //! producer and consumer: put 0, put 1, got 0, got 1, put 2, put 3, got 2, got 3
 //! first in first out: a b c
 //! last in first out: c b a
-//! smallest first: (1, "fire") (2, "mail") (9, "dust")
+//! smallest first: (-2, "mail") (1, "fire") (9, "dust")
 //! a full queue: refuses d, and is empty after a b c
+//! limits in time: 3 of 3 places taken, full; no place came in time; all got; no item came in time
 //! join: 3 jobs done by 2 workers
 //! select: 2 from the left, 1 from the right, then the timer
 //! ```
 
-use greenthread::queue::{LifoQueue, PriorityQueue, Queue};
+use greenthread::queue::{LifoQueue, PriorityQueue, Queue, TryGetError, TryPutError};
 use greenthread::sync::{Arc, Mutex, mpmc};
 use greenthread::{Runtime, select, spawn};
 use std::time::Duration;
@@ -51,7 +52,7 @@ fn orders() {
     println!("first in first out: {}", queue.iter().collect::<Vec<_>>().join(" "));
     println!("last in first out: {}", stack.iter().collect::<Vec<_>>().join(" "));
     let ranked = PriorityQueue::new();
-    for item in [(9, "dust"), (1, "fire"), (2, "mail")] {
+    for item in [(9, "dust"), (1, "fire"), (-2, "mail")] {
         ranked.put(item).unwrap();
     }
     ranked.shutdown();
@@ -62,6 +63,24 @@ fn orders() {
     let refused = full.try_put("d").unwrap_err().into_inner();
     let got: Vec<_> = std::iter::from_fn(|| full.try_get().ok()).collect();
     println!("a full queue: refuses {refused}, and is empty after {}", got.join(" "));
+}
+
+/// `Queue(3)`: `put(item, timeout=2)` raises `Full`, `get(timeout=2)` raises `Empty`.
+fn limits() {
+    const SHORT: Duration = Duration::from_millis(10);
+    let queue = Queue::with_capacity(3);
+    (0..3).for_each(|item| queue.put(item).unwrap());
+    let (taken, full) = (queue.len(), if queue.is_full() { "full" } else { "not full" });
+    let put = match queue.put_timeout(3, SHORT) {
+        Err(TryPutError::Full(_)) => "no place came in time",
+        other => panic!("{other:?}"),
+    };
+    (0..3).for_each(|item| assert_eq!(queue.try_get(), Ok(item)));
+    let got = match queue.get_timeout(SHORT) {
+        Err(TryGetError::Empty) => "no item came in time",
+        other => panic!("{other:?}"),
+    };
+    println!("limits in time: {taken} of 3 places taken, {full}; {put}; all got; {got}");
 }
 
 fn join() {
@@ -108,6 +127,7 @@ fn main() -> std::io::Result<()> {
     let main = runtime.run(|| {
         producer_and_consumer();
         orders();
+        limits();
         join();
         several();
     });

@@ -224,8 +224,61 @@ fn unsafe_stays_in_its_folders() {
 }
 
 /// The rules themselves, on samples that are good and bad: a rule that never fails would show nothing.
+/// The rows of an index of examples that name a file, a function or a command that is not there, and the files without a row.
+fn faults_of_index(index: &str, sources: &[(String, String)]) -> Vec<String> {
+    let mut faults = Vec::new();
+    let rows: Vec<_> = index.lines().filter(|line| line.contains(".rs](")).collect();
+    for row in &rows {
+        let file =
+            row.split_once(".rs](").and_then(|(_, rest)| rest.split_once(')')).expect("a link").0;
+        let Some((_, source)) = sources.iter().find(|(name, _)| name == file) else {
+            faults.push(format!("{file} is not there"));
+            continue;
+        };
+        let cell = row.split('|').nth(2).unwrap_or_default();
+        if let Some(function) = cell.split('`').nth(1)
+            && !source.contains(&format!("fn {function}"))
+        {
+            faults.push(format!("{file} has no function `{function}`"));
+        }
+        let stem = file.trim_end_matches(".rs");
+        let command = row.split('|').nth(3).unwrap_or_default();
+        if !command
+            .trim_matches(['`', ' '])
+            .split(" -- ")
+            .any(|part| part.ends_with(&format!("--example {stem}")))
+        {
+            faults.push(format!("{command} does not run {file}"));
+        }
+    }
+    let without = sources.iter().filter(|(name, _)| !index.contains(&format!("]({name})")));
+    faults.extend(without.map(|(name, _)| format!("{name} has no row")));
+    faults
+}
+
+#[test]
+fn the_index_of_examples_names_what_is_there_and_all_of_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut sources = Vec::new();
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.file_name().unwrap().to_str().unwrap().to_string();
+            sources.push((name, fs::read_to_string(&path).unwrap()));
+        }
+    }
+    let index = fs::read_to_string(folder.join("README.md")).unwrap();
+    assert_eq!(faults_of_index(&index, &sources), [""; 0]);
+}
+
 #[test]
 fn the_rules_can_fail() {
+    let sources =
+        [("a.rs", "fn one() {}"), ("b.rs", "")].map(|(name, code)| (name.into(), code.into()));
+    let index = "| x | [a.rs](a.rs), `one` | `cargo run --example a` |\n\
+                 | x | [a.rs](a.rs), `two` | `cargo run --example b` |\n\
+                 | x | [c.rs](c.rs) | `cargo run --example c` |";
+    assert_eq!(faults_of_index(index, &sources).len(), 4);
     let used = |file, text| {
         let code = code_of(text);
         upward(file, &code).into_iter().map(|(used, _)| used.to_string()).collect::<Vec<_>>()
