@@ -24,6 +24,7 @@
 //! ```
 //!
 //! # Where to look
+//! - [`guide`]: a first hour, and tables for those who come from std's threads, Python, gevent, Go or tokio.
 //! - [`thread`]: green threads, with the names of [`std::thread`]; the root re-exports what is used most.
 //! - [`net`] and [`os::unix::net`]: sockets, with the names of [`std::net`].
 //! - [`io`]: standard input and output, pipes, waiting for any descriptor; the rest of [`std::io`].
@@ -54,6 +55,9 @@ compile_error!(
 compile_error!(
     "greenthread supports x86_64 and aarch64 only so far: corosensei's switch is tested there"
 );
+
+#[doc = include_str!("GUIDE.md")]
+pub mod guide {}
 
 #[doc = include_str!("ARCHITECTURE.md")]
 pub mod architecture {}
