@@ -21,6 +21,7 @@
 //! A switch is corosensei's `resume` and `suspend` and touches that one line and the suspended frames. Values pass
 //! outside: an argument of more than eight bytes would go through memory inside the switch and cost more.
 
+mod closing;
 mod control;
 mod label;
 mod local;
@@ -36,6 +37,7 @@ pub(crate) mod testing;
 mod this;
 mod unwinds;
 
+pub(crate) use closing::{any_closing, is_closed, note_calm, note_panic};
 pub(crate) use control::{Control, Description};
 pub(crate) use label::Label;
 pub(crate) use local::{

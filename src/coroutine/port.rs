@@ -3,6 +3,7 @@
 //! What passes in a register is a pointer to the value, which lies in the frame of the one who switches; the other moves
 //! it out before anything else happens. To the body null may pass, which says that there is no value.
 
+use super::closing::closing;
 use super::{Control, Coroutine, Description, Progress, Refused, This};
 use crate::stack::Stack;
 use std::marker::PhantomData;
@@ -129,6 +130,12 @@ impl<Y, S> PortMut<'_, Y, S> {
     pub(crate) fn resume_with_nothing(&mut self) -> Option<Y> {
         let control = self.0.coroutine.as_ref()?.control();
         self.pass(control, NOTHING)
+    }
+
+    /// As [`resume_with_nothing`](Self::resume_with_nothing), for a body that has begun and will unwind to its end.
+    pub(crate) fn close(&mut self) -> Option<Y> {
+        let control = self.0.coroutine.as_ref()?.control();
+        closing(control, || self.resume_with_nothing())
     }
 
     #[inline(always)]

@@ -1,5 +1,6 @@
 //! A place for a coroutine that is resumed where it is.
 
+use super::closing::closing;
 use super::{Control, Coroutine, NotSuspended, Progress};
 use std::cell::Cell;
 use std::ptr::NonNull;
@@ -30,6 +31,12 @@ impl Slot {
             self.finished();
         }
         Ok(progress)
+    }
+
+    /// As [`resume`](Self::resume), for one that is suspended and will unwind to its end.
+    pub(crate) fn close(&self) -> Result<Progress, NotSuspended> {
+        let control = self.0.get().ok_or(NotSuspended)?;
+        closing(control, || self.resume())
     }
 
     #[cold]

@@ -103,7 +103,7 @@ impl<R> Core<R> {
             return Err(CloseError(()));
         }
         self.shared.orders.order.set(Some(Order::Close));
-        drop(port.resume_with_nothing());
+        drop(port.close());
         if !port.is_finished() {
             return Err(CloseError(()));
         }

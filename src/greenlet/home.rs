@@ -543,7 +543,7 @@ impl Home {
             if self.traced.get() {
                 *self.origin.borrow_mut() = Some(self.handle_to(&before));
             }
-            let end = child.coroutine.resume();
+            let end = child.coroutine.close();
             self.in_child.set(before.is_some());
             self.last.set(before);
             if end == Ok(Progress::Finished) {

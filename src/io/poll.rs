@@ -90,6 +90,9 @@ impl AsFd for PollFd<'_> {
 /// seen. Returns how many are ready, 0 if `timeout` passes first; a timeout of `None` is for ever, and of zero does not wait.
 /// Suspends the calling green thread only.
 ///
+/// With a timeout of zero the system looks at one descriptor after the other, as `poll(2)` itself does: a byte that somebody
+/// takes from one and puts into another meanwhile may be missed in both. A wait misses nothing.
+///
 /// Every kind of descriptor will do; a regular file is always ready. A descriptor may be named more than once.
 ///
 /// # Errors

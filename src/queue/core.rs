@@ -1,6 +1,7 @@
 //! What all queues have in common.
 #![forbid(unsafe_code)]
 
+use super::arm::Turns;
 use super::error::{TaskDoneError, TryGetError, TryPutError};
 use crate::runtime::dropping::drop_each;
 use crate::runtime::park::{self, Reason};
@@ -12,6 +13,13 @@ use std::time::Instant;
 
 /// Looks at a lock that is held for moments only.
 const SPINS: u32 = 100;
+
+/// Why an item was not put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    Full,
+    ShutDown,
+}
 
 /// The order in which items are given out.
 pub(super) trait Store {
@@ -118,27 +126,45 @@ impl<S: Store + Default> Core<S> {
     }
 
     fn put_now(&self, item: S::Item) -> Result<(), TryPutError<S::Item>> {
-        {
-            let mut state = self.lock();
-            if state.shut_down {
-                return Err(TryPutError::ShutDown(item));
-            }
-            if !self.has_room(&state) {
-                return Err(TryPutError::Full(item));
-            }
-            let mut item = Some(item);
-            if !S::ASKS_USERS {
-                self.insert(&mut state, &mut item);
-            } else if let Err(payload) =
-                catch_unwind(AssertUnwindSafe(|| self.insert(&mut state, &mut item)))
-            {
-                drop(state);
-                // The room is left to the next.
-                self.room.notify_one();
+        let mut item = Some(item);
+        let put = if S::ASKS_USERS {
+            catch_unwind(AssertUnwindSafe(|| self.put_from(&mut item)))
+        } else {
+            Ok(self.put_from(&mut item))
+        };
+        match (put, item) {
+            (Ok(Err(Refused::Full)), Some(item)) => Err(TryPutError::Full(item)),
+            (Ok(Err(Refused::ShutDown)), Some(item)) => Err(TryPutError::ShutDown(item)),
+            (Ok(_), _) => Ok(()),
+            (Err(payload), item) => {
                 // Not by the unwind: there a destructor that panics would end the process.
                 if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(item))) {
                     std::mem::forget(second);
                 }
+                resume_unwind(payload)
+            }
+        }
+    }
+
+    /// Puts what is in the `Option`, where it stays if it is refused or the order of the items unwinds. Nobody else runs
+    /// meanwhile unless that suspends.
+    pub(super) fn put_from(&self, item: &mut Option<S::Item>) -> Result<(), Refused> {
+        {
+            let mut state = self.lock();
+            if state.shut_down {
+                return Err(Refused::ShutDown);
+            }
+            if !self.has_room(&state) {
+                return Err(Refused::Full);
+            }
+            if !S::ASKS_USERS {
+                self.insert(&mut state, item);
+            } else if let Err(payload) =
+                catch_unwind(AssertUnwindSafe(|| self.insert(&mut state, item)))
+            {
+                drop(state);
+                // The room is left to the next.
+                self.room.notify_one();
                 resume_unwind(payload);
             }
         }
@@ -157,11 +183,7 @@ impl<S: Store + Default> Core<S> {
                 Err(TryPutError::Full(item)) if in_time => item,
                 done => return done,
             };
-            let may_put = || {
-                let state = self.lock();
-                state.shut_down || self.has_room(&state)
-            };
-            match self.room.wait_holding(Reason::Queue, deadline, may_put) {
+            match self.room.wait_holding(Reason::Queue, deadline, || self.may_put()) {
                 Waited::Again => {}
                 Waited::TimedOut => in_time = false,
                 Waited::Killed => {
@@ -178,7 +200,27 @@ impl<S: Store + Default> Core<S> {
         got
     }
 
-    fn get_now(&self) -> Result<S::Item, TryGetError> {
+    /// Whether a `put` would not wait.
+    pub(super) fn may_put(&self) -> bool {
+        let state = self.lock();
+        state.shut_down || self.has_room(&state)
+    }
+
+    /// Whether a `get` would not wait.
+    pub(super) fn may_get(&self) -> bool {
+        let state = self.lock();
+        state.shut_down || state.store.count() > 0
+    }
+
+    /// How often an item was put, and one taken.
+    pub(super) fn turns(&self) -> (Turns, Turns) {
+        let state = self.lock();
+        let taken = state.put - state.store.count() as u64;
+        ((state.put, state.shut_down), (taken, state.shut_down))
+    }
+
+    /// Takes an item if there is one. Nobody else runs meanwhile unless the order of the items suspends.
+    pub(super) fn get_now(&self) -> Result<S::Item, TryGetError> {
         let item = {
             let mut state = self.lock();
             match self.take(&mut state) {
@@ -212,10 +254,7 @@ impl<S: Store + Default> Core<S> {
                 Err(TryGetError::Empty) if in_time => {}
                 done => return done,
             }
-            in_time = self.items.wait(Reason::Queue, deadline, || {
-                let state = self.lock();
-                state.shut_down || state.store.count() > 0
-            });
+            in_time = self.items.wait(Reason::Queue, deadline, || self.may_get());
         }
     }
 

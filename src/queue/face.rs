@@ -79,6 +79,22 @@ macro_rules! face {
                 self.core.get(Some(deadline))
             }
 
+            /// The arm of `select!` that takes an item.
+            #[doc(hidden)]
+            pub fn use_a_queue_of_greenthread_to_get(&self) -> GetArm<'_, T> {
+                GetArm::new(&self.core)
+            }
+
+            /// The arm of `select!` that puts an item.
+            #[doc(hidden)]
+            pub fn use_a_queue_of_greenthread_to_put<'a>(
+                &'a self,
+                item: Option<T>,
+                home: Option<&'a mut Option<T>>,
+            ) -> PutArm<'a, T> {
+                PutArm::new(&self.core, item, home)
+            }
+
             /// For those who wait for an item.
             pub(crate) fn items(&self) -> &Gate {
                 self.core.items()

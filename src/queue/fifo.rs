@@ -1,6 +1,7 @@
 //! First in, first out.
 #![forbid(unsafe_code)]
 
+use super::arm::{GetArm, PutArm};
 use super::core::{Core, Store};
 use super::face::face;
 use super::{GetError, PutError, TaskDoneError, TryGetError, TryPutError};

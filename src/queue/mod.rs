@@ -9,6 +9,8 @@
 //! [`join`](Queue::join) waits until nothing is unfinished. [`shutdown`](Queue::shutdown) refuses new items and lets
 //! what is there be taken; [`shutdown_now`](Queue::shutdown_now) drops it.
 //!
+//! [`select!`](crate::select) waits for an item, or for room, together with other things.
+//!
 //! Where none of that is needed, a channel ([`mpmc`](crate::sync::mpmc)) is faster. std has no such queues; a
 //! `std::sync::Mutex` around a `VecDeque` is better where nobody ever waits for an item.
 //!
@@ -17,6 +19,7 @@
 //! Invariant: everything about a queue is in one lock, which is never held while anybody waits, but for a user's own order
 //! of items.
 
+mod arm;
 mod core;
 mod error;
 mod face;
@@ -24,6 +27,8 @@ mod fifo;
 mod lifo;
 mod priority;
 
+#[doc(hidden)]
+pub use arm::{GetArm, PutArm};
 pub use error::{GetError, PutError, TaskDoneError, TryGetError, TryPutError};
 pub use fifo::Queue;
 pub use lifo::LifoQueue;

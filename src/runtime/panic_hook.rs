@@ -22,6 +22,7 @@ fn hook(info: &PanicHookInfo<'_>, previous: &(dyn Fn(&PanicHookInfo<'_>) + Sync 
     }
     RUNNING.set(true);
     let _done = Done;
+    coroutine::note_panic();
     if let Some(started) = current::with_hub(|hub| hub.current()).flatten() {
         started.with(|task: &TaskRef| {
             task.note_panic();

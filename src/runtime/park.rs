@@ -537,10 +537,25 @@ pub(crate) fn block_os_thread<E>(
     Ok(in_time)
 }
 
-/// Whether the calling thread, which is unwinding, does so for a kill or a timeout, not for a panic.
+/// Whether the calling thread, which is unwinding, does so for a kill or a timeout, or because the generator or greenlet that
+/// runs is closed; not for a panic.
 #[cold]
 pub(crate) fn is_interrupted() -> bool {
-    std::thread::panicking() && own_task().is_raised()
+    std::thread::panicking() && (coroutine::is_closed() || own_task().is_raised())
+}
+
+/// Whether an unwind that is no panic may be under way anywhere.
+#[inline(always)]
+pub(crate) fn any_raised() -> bool {
+    task::any_raised() || coroutine::any_closing()
+}
+
+/// What unwinds in the calling thread now is all that does.
+#[cold]
+#[inline(never)]
+pub(crate) fn note_calm() {
+    coroutine::note_calm();
+    own_task().note_calm();
 }
 
 #[inline(always)]

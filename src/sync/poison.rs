@@ -1,7 +1,8 @@
 //! Whether a lock's data may have been left half changed.
 //!
 //! As in std, a lock is poisoned when its guard is dropped by a panic that began while the guard lived; a neighbour's panic
-//! has nothing to do with it. A kill and a timeout do not poison: they are ways to end, not errors.
+//! has nothing to do with it. A kill and a timeout do not poison, nor does the closing of a generator or greenlet that holds a
+//! guard: they are ways to end, not errors.
 #![forbid(unsafe_code)]
 
 use crate::coroutine::own_unwinds;
@@ -22,6 +23,9 @@ pub(crate) struct Before {
 impl Before {
     #[inline(always)]
     pub(crate) fn now() -> Self {
+        if park::any_raised() {
+            park::note_calm();
+        }
         Self { unwinds: own_unwinds() }
     }
 

@@ -277,6 +277,54 @@ mod tests {
         while_unwinding(|| assert!(std::thread::spawn(search).join().unwrap().is_some()));
     }
 
+    /// Why nobody can tell whether a payload that somebody keeps is the one that unwinds: nothing that std notes by OS thread
+    /// is another then. Should this fail, a later std can tell, and so could locks.
+    #[test]
+    fn std_does_not_note_what_an_unwind_carries() {
+        #[derive(Clone, Copy)]
+        enum Carried {
+            Kept,
+            Another,
+            Panic,
+        }
+        /// All of the thread-locals while something unwinds beside a payload that was caught before.
+        fn noted(carried: Carried) -> Vec<usize> {
+            let kept = catch_unwind(|| resume_unwind(Box::new([1usize; 4]))).unwrap_err();
+            let mut noted = Vec::with_capacity(1 << 16);
+            let unwound = catch_unwind(AssertUnwindSafe(|| {
+                let _look = OnDrop(|| {
+                    noted.clear();
+                    noted.extend(words(&blocks_of_this_thread()).map(read));
+                });
+                match carried {
+                    Carried::Kept => resume_unwind(kept),
+                    Carried::Another => {
+                        std::mem::forget(kept);
+                        resume_unwind(Box::new([1usize; 4]))
+                    }
+                    Carried::Panic => {
+                        std::mem::forget(kept);
+                        panic!("not told from what was caught before")
+                    }
+                }
+            }));
+            std::mem::forget(unwound);
+            noted
+        }
+        let compare = || {
+            let all = [Carried::Kept, Carried::Another, Carried::Panic];
+            // The first time things are made that stay.
+            let _ = all.map(noted);
+            let (first, second) = (all.map(noted), all.map(noted));
+            // Words that are the same each time, but for what unwinds.
+            let steady = |at: &usize| (0..3).all(|case| first[case][*at] == second[case][*at]);
+            let other = |at: &usize| (1..3).any(|case| first[case][*at] != first[0][*at]);
+            assert!(!first[0].is_empty());
+            assert_eq!((0..first[0].len()).filter(steady).filter(other).count(), 0);
+        };
+        std::thread::spawn(compare).join().unwrap();
+    }
+
     #[test]
     fn a_count_that_is_not_to_be_found_is_none() {
         std::thread::spawn(|| {

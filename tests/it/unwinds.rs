@@ -352,6 +352,104 @@ fn a_panic_after_a_swallowed_kill_poisons_and_a_kill_that_is_passed_on_does_not(
     });
 }
 
+/// Without a wait in between: the lock that is taken next sees that the panic is over.
+#[test]
+fn a_panic_that_was_caught_before_a_lock_was_taken_does_not_poison_it() {
+    on_all_runtimes(|| {
+        for through_generator in [false, true] {
+            let (lock, older) = (Arc::new(Mutex::new(())), Arc::new(Mutex::new(())));
+            let (held, held_longer) = (Arc::clone(&lock), Arc::clone(&older));
+            let began = Arc::new(AtomicU32::new(0));
+            let begins = Arc::clone(&began);
+            let killed = spawn(move || {
+                let _older = held_longer.lock().unwrap();
+                begins.store(1, Ordering::SeqCst);
+                let Err(payload) = catch_unwind(park) else { return };
+                if through_generator {
+                    let panics = |_: &Yielder<u8>| panic!("in the cleaning up");
+                    let mut generator = Generator::<u8, (), ()>::new(panics);
+                    assert!(catch_unwind(AssertUnwindSafe(|| generator.next())).is_err());
+                } else {
+                    assert!(catch_unwind(|| panic!("in the cleaning up")).is_err());
+                }
+                let _guard = held.lock().unwrap();
+                resume_unwind(payload);
+            });
+            until(|| began.load(Ordering::SeqCst) == 1);
+            killed.kill();
+            assert!(killed.join().unwrap_err().is_killed());
+            assert!(!lock.is_poisoned() && !older.is_poisoned());
+        }
+    });
+}
+
+/// A body that is closed ends as one that is killed. What panics while it is closed is a panic.
+#[test]
+fn closing_a_generator_or_greenlet_poisons_no_lock() {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Then {
+        Ends,
+        PassesOn,
+        PanicsThenPassesOn,
+        Panics,
+    }
+    fn half_run(greenlet: bool, lock: Arc<Mutex<()>>, then: Then) -> Box<dyn std::any::Any> {
+        let body = move |suspend: &dyn Fn()| {
+            let older = lock.lock().unwrap();
+            if then == Then::Ends {
+                return suspend();
+            }
+            let Err(payload) = catch_unwind(AssertUnwindSafe(suspend)) else { return };
+            if then == Then::PanicsThenPassesOn {
+                assert!(catch_unwind(|| silent_panic()).is_err());
+                assert!(catch_unwind(|| panic!("in the cleaning up")).is_err());
+                drop(older);
+                let _younger = lock.lock().unwrap();
+                resume_unwind(payload);
+            }
+            assert!(then != Then::Panics, "while it is closed");
+            if then == Then::PassesOn {
+                yield_now();
+                resume_unwind(payload);
+            }
+        };
+        if greenlet {
+            let greenlet =
+                Greenlet::new(move |()| body(&|| switch_to_parent::<(), ()>(()).unwrap()));
+            greenlet.switch(()).unwrap();
+            Box::new(greenlet)
+        } else {
+            let mut generator = Generator::new(move |y: &Yielder<u8>| body(&|| y.yield_(1)));
+            assert_eq!(generator.next(), Some(1));
+            Box::new(generator)
+        }
+    }
+    on_all_runtimes(|| {
+        for greenlet in [false, true] {
+            for then in [Then::Ends, Then::PassesOn, Then::PanicsThenPassesOn, Then::Panics] {
+                let lock = Arc::new(Mutex::new(()));
+                let half = half_run(greenlet, Arc::clone(&lock), then);
+                let dropped = catch_unwind(AssertUnwindSafe(|| drop(half)));
+                assert_eq!(lock.is_poisoned(), then == Then::Panics, "{}", dropped.is_ok());
+                // By a kill, whose unwind is another stack's.
+                let lock = Arc::new(Mutex::new(()));
+                let held = Arc::clone(&lock);
+                let began = Arc::new(AtomicU32::new(0));
+                let begins = Arc::clone(&began);
+                let killed = spawn(move || {
+                    let _half = half_run(greenlet, held, then);
+                    begins.store(1, Ordering::SeqCst);
+                    park();
+                });
+                until(|| began.load(Ordering::SeqCst) == 1);
+                killed.kill();
+                assert!(killed.join().unwrap_err().is_killed());
+                assert_eq!(lock.is_poisoned(), then == Then::Panics);
+            }
+        }
+    });
+}
+
 /// What unwinds on the calling OS thread is not the business of a runtime that runs in one of its destructors.
 #[test]
 fn a_runtime_that_runs_in_a_destructor_begins_anew() {

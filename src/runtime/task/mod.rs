@@ -47,6 +47,7 @@ pub(crate) use meta::{Heritage, Meta};
 pub(crate) use os_thread::{new_os_thread, sleep_os_thread};
 pub(crate) use owner::{Blocker, Holder, Owner};
 pub(crate) use park_word::{Outcome, Token};
+pub(crate) use raised::any_raised;
 pub(crate) use roll::{Entrance, OpenRoll, Roll};
 pub use scope::Scope;
 pub(crate) use scope::enter_scope;

@@ -4,7 +4,11 @@
 //! dropped, which is where the unwind ends for good: the thread's root, the timeout, or whoever caught it by std's
 //! `catch_unwind` and does not pass it on. Until then an unwind that has as many others around it as the one that was begun
 //! with the payload is that one, begun or passed on. Unless the panic hook has seen a panic begin there since: then the
-//! payload lies somewhere, and what unwinds is that panic.
+//! payload lies somewhere, and what unwinds is that panic. A panic that is over is forgotten wherever it can be seen to be:
+//! where the thread waits, makes a lock's guard, panics anew or is killed with fewer unwinds around it.
+//!
+//! Stable Rust cannot tell more: an unwind that the hook does not see (`resume_unwind`, or a hook that replaced ours) looks the
+//! same with the payload that was kept and with another one; `sys/panic_count.rs` has a test that says so.
 #![forbid(unsafe_code)]
 
 use super::error::{Expired, Kill};
@@ -13,7 +17,16 @@ use super::task_ref::TaskRef;
 use crate::coroutine;
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Payloads of ours that are there. While it is zero, nobody need ask what unwinds.
+static PAYLOADS: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether there is a payload of a kill or a timeout in the process.
+#[inline(always)]
+pub(crate) fn any_raised() -> bool {
+    PAYLOADS.load(Ordering::Relaxed) != 0
+}
 
 /// What a task keeps of each payload that is there.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +36,13 @@ pub(super) struct Kept {
     level: usize,
     /// The hook has seen a panic begin there since.
     panicked: bool,
+}
+
+impl Kept {
+    /// No panic is under way any more that had as many unwinds around it as `level` says, or more.
+    fn is_over(&mut self, level: usize) {
+        self.panicked &= self.level < level;
+    }
 }
 
 /// Part of a payload; while it is there, so is the [`Kept`] of its task.
@@ -61,7 +81,9 @@ impl TaskRef {
         let more = completion.more.get_or_insert_default();
         let id = more.raised_before;
         more.raised_before += 1;
+        more.raised.iter_mut().for_each(|raised| raised.is_over(level));
         more.raised.push(Kept { id, level, panicked: false });
+        PAYLOADS.fetch_add(1, Ordering::Relaxed);
         self.header().flags.fetch_or(RAISED, Ordering::Relaxed);
         Raised { task: self.clone(), id }
     }
@@ -80,15 +102,18 @@ impl TaskRef {
     /// A panic begins in the owner. Called by the owner's panic hook.
     pub(crate) fn note_panic(&self) {
         let level = level();
-        self.note(|raised| raised.panicked |= raised.level == level);
+        self.note(|raised| {
+            raised.is_over(level);
+            raised.panicked |= raised.level == level;
+        });
     }
 
-    /// The owner waits: what unwinds now is all that does. Called by the owner only.
+    /// The owner waits or takes a lock: what unwinds now is all that does. Called by the owner only.
     #[inline(always)]
     pub(crate) fn note_calm(&self) {
         if self.header().flags.load(Ordering::Relaxed) & RAISED != 0 {
             let level = level();
-            self.note(|raised| raised.panicked &= raised.level <= level);
+            self.note(|raised| raised.is_over(level + 1));
         }
     }
 
@@ -104,6 +129,7 @@ impl TaskRef {
 
 impl Drop for Raised {
     fn drop(&mut self) {
+        PAYLOADS.fetch_sub(1, Ordering::Relaxed);
         let header = self.task.header();
         let mut completion = header.completion.lock();
         let Some(more) = completion.more.as_mut() else { return };

@@ -90,6 +90,17 @@ fn settle(arms: &mut [Numbered<'_>], winner: usize) -> usize {
     winner
 }
 
+/// An unwind out of it ends the `select!`, as an interruption would.
+struct Unsettled<'a, 'b>(&'a mut [Numbered<'b>]);
+
+impl Drop for Unsettled<'_, '_> {
+    fn drop(&mut self) {
+        settle(self.0, usize::MAX);
+        // Each caught: a panic out of here would end the process.
+        drop_each(self.0.iter_mut().map(|(_, arm)| || arm.drop_item()));
+    }
+}
+
 /// The next number of SplitMix64. Its seed is the processor's counter, which grows evenly in a loop: a mere product of that
 /// would favour an arm for thousands of rounds.
 fn next(state: &mut u64) -> usize {
@@ -150,9 +161,13 @@ fn wait_holding(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -
             park::dawdle();
             arm.attempt().then_some(*number)
         };
-        if let Some(winner) = arms.iter_mut().find_map(attempt) {
+        // The order of a queue's items or a future may unwind.
+        let attempted = Unsettled(arms);
+        if let Some(winner) = attempted.0.iter_mut().find_map(attempt) {
+            std::mem::forget(attempted);
             return settle(arms, winner);
         }
+        std::mem::forget(attempted);
         let over = || deadline.is_some_and(|at| at <= Instant::now());
         if matches!(otherwise, Otherwise::Now) || over() {
             // A single attempt speaks for its moment.

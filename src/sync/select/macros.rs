@@ -8,6 +8,9 @@
 /// | `recv(receiver) -> result => ..` | there is an item, or all senders are gone | `Result<T, RecvError>` |
 /// | `send(sender, item) -> result => ..` | there is room, or all receivers are gone | `Result<(), SendError<T>>` |
 /// | `send_from(sender, option) -> result => ..` | likewise, with an item from an `Option` | `Result<(), SendError<T>>` |
+/// | `get(queue) -> result => ..` | there is an item, or the [queue](crate::queue) is shut down | `Result<T, GetError>` |
+/// | `put(queue, item) -> result => ..` | there is room, or the queue is shut down | `Result<(), PutError<T>>` |
+/// | `put_from(queue, option) -> result => ..` | likewise, with an item from an `Option` | `Result<(), PutError<T>>` |
 /// | `event(event) => ..` | the [`Event`](crate::sync::Event) is set | |
 /// | `join(handle) => ..` | the green thread has ended: [`join`](crate::JoinHandle::join) does not wait | |
 /// | `future(future) -> output => ..` | the [future](crate::future) is | its output |
@@ -18,7 +21,7 @@
 /// [`mpmc::after`](crate::sync::mpmc::after) and [`mpmc::tick`](crate::sync::mpmc::tick). If several arms are ready, each is
 /// as likely to win as the others. The arms that lose leave no trace: they take no item and send none. The item of a `send`
 /// is made before the wait, and dropped if another arm wins (crossbeam's is made only when its arm has won); `send_from`
-/// puts it back into its `Option` then, and is never ready while that is empty.
+/// puts it back into its `Option` then, and is never ready while that is empty. `put` and `put_from` do likewise.
 ///
 /// The default arm is taken only if at one moment, the same for all of them, no other arm was ready; so is the one of
 /// `default(duration)` (Go).
@@ -135,6 +138,29 @@ macro_rules! __select {
             [$($done)* {
                 arm, $n,
                 (&$sender).use_a_sender_of_greenthread_sync(::std::option::Option::None, ::std::option::Option::Some(&mut $option)),
+                $result, $body
+            }]
+            $default ($n + 1) $($rest)*)
+    };
+    (@arm [$($done:tt)*] $default:tt $n:tt get ($queue:expr $(,)?) ($result:pat) ($body:expr) $($rest:tt)*) => {
+        $crate::__select!(@arms
+            [$($done)* { arm, $n, (&$queue).use_a_queue_of_greenthread_to_get(), $result, $body }]
+            $default ($n + 1) $($rest)*)
+    };
+    (@arm [$($done:tt)*] $default:tt $n:tt put ($queue:expr, $item:expr $(,)?) ($result:pat) ($body:expr) $($rest:tt)*) => {
+        $crate::__select!(@arms
+            [$($done)* {
+                arm, $n,
+                (&$queue).use_a_queue_of_greenthread_to_put(::std::option::Option::Some($item), ::std::option::Option::None),
+                $result, $body
+            }]
+            $default ($n + 1) $($rest)*)
+    };
+    (@arm [$($done:tt)*] $default:tt $n:tt put_from ($queue:expr, $option:expr $(,)?) ($result:pat) ($body:expr) $($rest:tt)*) => {
+        $crate::__select!(@arms
+            [$($done)* {
+                arm, $n,
+                (&$queue).use_a_queue_of_greenthread_to_put(::std::option::Option::None, ::std::option::Option::Some(&mut $option)),
                 $result, $body
             }]
             $default ($n + 1) $($rest)*)

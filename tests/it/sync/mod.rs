@@ -14,6 +14,7 @@ mod rwlock;
 mod select;
 mod select_list;
 mod select_moment;
+mod select_queue;
 mod semaphore;
 mod stress;
 mod wait_group;

@@ -1,6 +1,7 @@
 //! A `select!` that takes its default arm saw a moment when no other arm was ready.
 
 use super::{Duration, LONG, runtime};
+use greenthread::queue::{LifoQueue, PriorityQueue, Queue};
 use greenthread::select;
 use greenthread::sync::{Arc, Event, mpmc, mpsc};
 use greenthread::thread;
@@ -261,5 +262,67 @@ fn a_list_says_that_none_is_ready_only_if_at_one_moment_none_was() {
             b.recv().unwrap();
         };
         beside(2, round, looks);
+    }
+}
+
+/// One item is in one of two queues at each moment, or in both.
+#[test]
+fn the_default_arm_is_right_only_if_at_one_moment_no_queue_had_an_item() {
+    macro_rules! to_and_fro {
+        ($make:expr, $default:ident $(($timeout:expr))?) => {
+            for workers in [2, 8] {
+                let [a, b] = [Arc::new($make), Arc::new($make)];
+                a.put(0u8).unwrap();
+                let look = {
+                    let (a, b) = (Arc::clone(&a), Arc::clone(&b));
+                    move || {
+                        select! {
+                            get(a) -> item => a.put(item.unwrap()).unwrap(),
+                            get(b) -> item => b.put(item.unwrap()).unwrap(),
+                            $default $(($timeout))? => return false,
+                        }
+                        true
+                    }
+                };
+                let round = move || {
+                    b.put(0u8).unwrap();
+                    a.get().unwrap();
+                    a.put(0u8).unwrap();
+                    b.get().unwrap();
+                };
+                beside(workers, round, [Box::new(look), Box::new(|| true)]);
+            }
+        };
+    }
+    to_and_fro!(Queue::new(), default);
+    to_and_fro!(LifoQueue::with_capacity(4), default(Duration::ZERO));
+    to_and_fro!(PriorityQueue::new(), default);
+}
+
+/// One of two things has room at each moment: a queue, or a channel.
+#[test]
+fn the_default_arm_is_right_only_if_at_one_moment_no_queue_had_room() {
+    for workers in [2, 8] {
+        let queue = Arc::new(Queue::with_capacity(1));
+        let (sender, receiver) = mpmc::bounded(1);
+        sender.send(0).unwrap();
+        let look = {
+            let (queue, sender, receiver) = (Arc::clone(&queue), sender.clone(), receiver.clone());
+            move || {
+                select! {
+                    put(queue, 1) -> _ => assert!(queue.get().is_ok()),
+                    send(sender, 1) -> _ => assert!(receiver.recv().is_ok()),
+                    default => return false,
+                }
+                true
+            }
+        };
+        let round = move || {
+            receiver.recv().unwrap();
+            queue.put(0).unwrap();
+            queue.get().unwrap();
+            sender.send(0).unwrap();
+        };
+        beside(workers, round, [Box::new(look), Box::new(|| true)]);
     }
 }
