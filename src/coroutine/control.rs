@@ -117,6 +117,8 @@ pub(crate) struct Control {
     regions: Cell<u16>,
     /// In a green thread: regions open in any coroutine that runs inside it, itself included.
     regions_inside: Cell<u16>,
+    /// [`Running::ends`](super::running::Running::ends) when the body began; unused in green threads.
+    began_at: Cell<u16>,
     /// In a green thread: the unwinds of its coroutines that wait for the one that runs; see `unwinds.rs`.
     outer: Cell<usize>,
 }
@@ -145,6 +147,7 @@ impl Control {
             closed: Cell::new(false),
             regions: Cell::new(0),
             regions_inside: Cell::new(0),
+            began_at: Cell::new(0),
             outer: Cell::new(0),
         }
     }
@@ -267,6 +270,10 @@ impl Control {
     #[inline]
     pub(super) fn closed(&self) -> &Cell<bool> {
         &self.closed
+    }
+
+    pub(super) fn began_at(&self) -> &Cell<u16> {
+        &self.began_at
     }
 
     #[inline(always)]

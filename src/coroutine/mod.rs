@@ -78,7 +78,8 @@ pub(crate) enum Progress {
     Finished,
 }
 
-/// The coroutine cannot be resumed: it runs already (perhaps below the caller), or it has finished.
+/// The coroutine cannot be resumed: it runs already (perhaps below the caller), it has finished, or it may be inside of
+/// thread-locals that are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotSuspended;
 
@@ -246,27 +247,30 @@ unsafe fn resume(control: NonNull<Control>, word: Word) -> Result<(Progress, Wor
         if (*at).is_running_or_finished() {
             return Err(NotSuspended);
         }
-        Ok(resume_suspended(control, word))
+        resume_suspended(control, word).ok_or(NotSuspended)
     }
 }
 
-/// As [`resume`], not checked.
+/// As [`resume`], not checked. `None` where it must not be resumed any more: its frames may be inside of thread-locals that
+/// are gone.
 ///
 /// # Safety
 /// As there, and the coroutine is suspended.
 #[inline(always)]
-unsafe fn resume_suspended(control: NonNull<Control>, word: Word) -> (Progress, Word) {
+unsafe fn resume_suspended(control: NonNull<Control>, word: Word) -> Option<(Progress, Word)> {
     let at = control.as_ptr();
     // SAFETY: the block is valid. What `running` gave is used again after the switch: a coroutine never changes its OS
     // thread, so it is still this thread's.
     unsafe {
         let running = &*running();
-        let at = running.make_latest(at);
+        let at = running.make_latest(at)?;
         let progress = unwinds::resuming(|| switch_to(at.cast_mut(), word));
         if progress.0 == Progress::Finished {
             running.has_finished(at);
+        } else {
+            running.note_locals();
         }
-        progress
+        Some(progress)
     }
 }
 

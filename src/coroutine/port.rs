@@ -145,8 +145,9 @@ impl<Y, S> PortMut<'_, Y, S> {
         match unsafe { super::resume_suspended(control, input) } {
             // SAFETY: the word comes from the one `Suspender` of this coroutine, so with the same `Y`. It points into the
             // frame of a `suspend` that waits and leaves the value to us.
-            (Progress::Suspended, word) => Some(unsafe { word.cast::<Y>().read() }),
-            (Progress::Finished, _) => {
+            Some((Progress::Suspended, word)) => Some(unsafe { word.cast::<Y>().read() }),
+            // What cannot be resumed is leaked.
+            Some((Progress::Finished, _)) | None => {
                 self.0.finished();
                 None
             }

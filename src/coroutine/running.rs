@@ -3,6 +3,7 @@
 use super::Control;
 use super::local::Seen;
 use crate::sys::panic_count::PanicCount;
+use crate::sys::thread_end;
 use std::cell::Cell;
 use std::ptr;
 
@@ -19,6 +20,10 @@ pub(super) struct Running {
     /// One in which a region is open that must not be switched out of has [`OPEN`] added, so that one comparison tells
     /// that it may suspend itself; a green thread, which is not asked for that, never has.
     latest: Cell<*const Control>,
+    /// The C library's word for the youngest of the OS thread's thread-locals, and what it said when `locals_end` was
+    /// registered last: while it says so, that comes before any of them is destroyed.
+    youngest_at: Cell<*const usize>,
+    youngest: Cell<usize>,
     /// The innermost one that is a green thread, null where there is none.
     pub(super) green_thread: Cell<*const Control>,
     /// Outside green threads: what `local` keeps.
@@ -30,10 +35,17 @@ pub(super) struct Running {
     /// is to a green thread, outside of those.
     pub(super) kept_outside: Cell<usize>,
     pub(super) outer: Cell<usize>,
+    /// How often the OS thread has begun to destroy its thread-locals: more than once where destructors use others anew.
+    ends: Cell<u16>,
     /// std's count of panics, once it was looked for.
     pub(super) count: Cell<Option<PanicCount>>,
     pub(super) looked_for_count: Cell<bool>,
 }
+
+/// Where `youngest_at` points before it is looked for, and where it is not found.
+static NOT_LOOKED_FOR: usize = 0;
+/// What the C library's word never is.
+const NONE: usize = 1;
 
 /// See [`Running::latest`]; control blocks lie at even addresses.
 const OPEN: usize = 1;
@@ -43,12 +55,15 @@ thread_local! {
     static RUNNING: Running = const {
         Running {
             latest: Cell::new(ptr::null()),
+            youngest_at: Cell::new(&raw const NOT_LOOKED_FOR),
+            youngest: Cell::new(NONE),
             green_thread: Cell::new(ptr::null()),
             kept: Cell::new(None),
             regions: Cell::new(0),
             regions_inside: Cell::new(0),
             kept_outside: Cell::new(0),
             outer: Cell::new(0),
+            ends: Cell::new(0),
             count: Cell::new(None),
             looked_for_count: Cell::new(false),
         }
@@ -95,7 +110,47 @@ impl Running {
         }
     }
 
-    /// Notes that `control` is resumed; returns it.
+    /// Called when a coroutine was suspended that is no green thread: its frames may be inside of thread-locals that had not
+    /// been used before. From here on their end is heard of before it begins.
+    #[inline(always)]
+    pub(super) fn note_locals(&self) {
+        // SAFETY: it is a static or a word that is valid while the OS thread runs. Volatile, as the C library writes there.
+        if unsafe { self.youngest_at.get().read_volatile() } != self.youngest.get() {
+            self.note_younger();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_younger(&self) {
+        if ptr::eq(self.youngest_at.get(), &raw const NOT_LOOKED_FOR) {
+            match thread_end::youngest() {
+                Some(at) => self.youngest_at.set(at),
+                // Not to be found: equal for ever.
+                None => return self.youngest.set(NOT_LOOKED_FOR),
+            }
+        }
+        if thread_end::call_before(locals_end) {
+            // SAFETY: as above.
+            self.youngest.set(unsafe { self.youngest_at.get().read_volatile() });
+        }
+    }
+
+    /// Whether the body, which has begun or begins, may hold something of a thread-local that is gone. Where green threads
+    /// run, `exit` was called by one of them, and what runs on is to go on: see SOUNDNESS.
+    unsafe fn is_outlived(&self, control: *const Control) -> bool {
+        let ends = self.ends.get();
+        // SAFETY: as the caller promises.
+        let control = unsafe { &*control };
+        if !control.is_started() {
+            control.began_at().set(ends);
+            return false;
+        }
+        self.green_thread.get().is_null() && (control.began_at().get() != ends || ends == u16::MAX)
+    }
+
+    /// Notes that `control` is resumed; returns it. `None` if it must not be, since thread-locals have been destroyed since
+    /// its body began.
     ///
     /// What it returns was loaded from here, as the fast part of [`if_open`](Self::if_open) does: where `control` itself
     /// comes from memory that depends on the switch before, the processor need not wait for that to find where to go.
@@ -103,24 +158,27 @@ impl Running {
     /// # Safety
     /// Its control block is valid.
     #[inline(always)]
-    pub(super) unsafe fn make_latest(&self, control: *const Control) -> *const Control {
+    pub(super) unsafe fn make_latest(&self, control: *const Control) -> Option<*const Control> {
         let latest = self.latest.get();
         if ptr::eq(latest, control) {
-            return latest;
+            return Some(latest);
         }
         // SAFETY: as the caller promises.
-        unsafe { self.another(control) };
-        control
+        if unsafe { self.another(control) } { Some(control) } else { None }
     }
 
     #[cold]
     #[inline(never)]
-    unsafe fn another(&self, control: *const Control) {
+    unsafe fn another(&self, control: *const Control) -> bool {
         // SAFETY: as the caller promises.
         unsafe {
+            if self.is_outlived(control) {
+                return false;
+            }
             (*control).resumer().set(self.innermost());
             self.set_latest(control);
         }
+        true
     }
 
     /// Notes that `control`, the latest one, has returned.
@@ -177,6 +235,18 @@ impl Running {
 #[inline(always)]
 pub(super) fn running() -> *const Running {
     RUNNING.with(ptr::from_ref)
+}
+
+/// The OS thread is about to destroy its thread-locals: what is suspended now may be inside of one. What is resumed from here on
+/// is not the latest one, so it is looked at; and the greenlets of the OS thread are none any more.
+fn locals_end() {
+    // SAFETY: a thread-local without a destructor.
+    let running = unsafe { &*running() };
+    running.youngest.set(NONE);
+    running.ends.set(running.ends.get().saturating_add(1));
+    running.kept.set(None);
+    // SAFETY: what runs has a valid control block.
+    unsafe { running.set_latest(running.innermost()) };
 }
 
 /// The innermost running coroutine, null outside all of them.

@@ -104,9 +104,12 @@ impl<R> Core<R> {
         }
         self.shared.orders.order.set(Some(Order::Close));
         drop(port.close());
-        if !port.is_finished() {
+        let outcome = self.shared.outcome.take();
+        // Where the OS thread destroys its thread-locals the body did not run to its end, but was leaked.
+        if !port.is_finished() || outcome.is_none() {
             return Err(CloseError(()));
         }
+        self.shared.outcome.set(outcome);
         self.end();
         Ok(())
     }

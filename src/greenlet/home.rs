@@ -652,7 +652,7 @@ impl Wait for Suspend {
 #[cold]
 #[inline(never)]
 fn not_suspended() -> ! {
-    unreachable!("only suspended greenlets are named as the next")
+    panic!("a greenlet that has begun cannot go on while the OS thread destroys its thread-locals")
 }
 
 /// Passes a value and gives control away.

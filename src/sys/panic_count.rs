@@ -20,11 +20,11 @@ use std::sync::Mutex;
 
 /// The C library's thread-local block of one program or library, on the calling OS thread.
 #[derive(Clone, Copy, Debug)]
-struct Block {
+pub(super) struct Block {
     /// Where that program or library was loaded: the same on each OS thread.
-    module: usize,
-    start: usize,
-    bytes: usize,
+    pub(super) module: usize,
+    pub(super) start: usize,
+    pub(super) bytes: usize,
 }
 
 /// Where std's count is, on every OS thread.
@@ -36,7 +36,7 @@ struct Place {
 }
 
 /// More is not searched: that many thread-locals are none of std's.
-const MOST_BYTES: usize = 64 << 20;
+pub(super) const MOST_BYTES: usize = 64 << 20;
 const WORD: usize = size_of::<usize>();
 
 unsafe extern "C" fn note(
@@ -67,7 +67,7 @@ unsafe extern "C" fn note(
     0
 }
 
-fn blocks_of_this_thread() -> Vec<Block> {
+pub(super) fn blocks_of_this_thread() -> Vec<Block> {
     // Not grown in the callback, which must not panic.
     let mut blocks = Vec::<Block>::with_capacity(1024);
     // SAFETY: the callback has the right type, and what it gets lives through the call.
@@ -80,14 +80,14 @@ fn pointer<T>(address: usize) -> *mut T {
 }
 
 /// The address of every aligned word of the blocks.
-fn words(blocks: &[Block]) -> impl Iterator<Item = usize> {
+pub(super) fn words(blocks: &[Block]) -> impl Iterator<Item = usize> {
     blocks.iter().flat_map(|block| {
         let first = block.start.next_multiple_of(WORD);
         (first..).step_by(WORD).take_while(|at| at + WORD <= block.start + block.bytes)
     })
 }
 
-fn read(address: usize) -> usize {
+pub(super) fn read(address: usize) -> usize {
     // SAFETY: the address is that of an aligned word in a thread-local block of the calling thread. Others may write there
     // too, or nobody may have yet: the value is only compared, and volatile keeps the compiler from knowing better.
     unsafe { pointer::<usize>(address).read_volatile() }

@@ -4,7 +4,12 @@
 //! have to be younger than all others to hear of it in time. But a function of the C library that calls the destructors is on
 //! the stack exactly while they run, be it because the thread returned or because `exit` was called. What one OS thread sees
 //! in a destructor, and does not see otherwise, says once which function that is.
+//!
+//! To walk the stack is too slow for what happens often. But the C library keeps a list of what it has to destroy, and destroys
+//! the youngest first: whoever has registered something after all others hears of the end before any of those is gone. Where
+//! the list begins is found by an experiment ([`youngest`]), so that one look says whether anything younger has come.
 
+use super::panic_count::{MOST_BYTES, blocks_of_this_thread, read, words};
 use super::unwind::functions_on_stack;
 use std::ffi::c_void;
 use std::sync::{Mutex, OnceLock};
@@ -115,6 +120,94 @@ pub(crate) fn call(call: fn()) {
     arm(Box::new(AtEnd { call, rounds: 0 }));
 }
 
+/// Has `call` called before any thread-local of the calling OS thread is destroyed that has been used by now. `false` where
+/// there is no memory, or where the C library has no such list.
+pub(crate) fn call_before(call: fn()) -> bool {
+    #[cfg(target_env = "gnu")]
+    {
+        unsafe extern "C" {
+            fn __cxa_thread_atexit_impl(
+                destructor: unsafe extern "C" fn(*mut c_void),
+                object: *mut c_void,
+                library: *const c_void,
+            ) -> libc::c_int;
+            static __dso_handle: u8;
+        }
+
+        unsafe extern "C" fn run(call: *mut c_void) {
+            // SAFETY: it is the function that was registered below.
+            let call = unsafe { std::mem::transmute::<*mut c_void, fn()>(call) };
+            call();
+        }
+
+        // SAFETY: `run` has the right type, and takes what it is given here. The library is our own, so it stays loaded.
+        unsafe {
+            __cxa_thread_atexit_impl(run, call as *mut c_void, (&raw const __dso_handle).cast())
+                == 0
+        }
+    }
+    #[cfg(not(target_env = "gnu"))]
+    {
+        let _ = call;
+        false
+    }
+}
+
+/// Where the C library's list of what the calling OS thread has to destroy begins: a word that changes with each thread-local
+/// that is used for the first time, if that has a destructor. Valid while the OS thread runs. `None` where it is not found.
+#[cold]
+pub(crate) fn youngest() -> Option<*const usize> {
+    /// The program or library, and where in its thread-local block.
+    static PLACE: OnceLock<Option<(usize, usize)>> = OnceLock::new();
+    let place = PLACE.get_or_init(|| {
+        // On an OS thread of its own, whose list may be added to.
+        std::thread::Builder::new().spawn(search).ok()?.join().ok()?
+    });
+    let (module, offset) = (*place)?;
+    let block = blocks_of_this_thread().into_iter().find(|block| block.module == module)?;
+    Some(std::ptr::with_exposed_provenance(block.start + offset))
+}
+
+/// Adds to the list and looks which word it is that changes each time, and is an address of what was added.
+fn search() -> Option<(usize, usize)> {
+    fn nothing() {}
+    let blocks = blocks_of_this_thread();
+    let bytes: usize = blocks.iter().map(|block| block.bytes).sum();
+    if bytes > MOST_BYTES {
+        return None;
+    }
+    let mut seen: Vec<(usize, usize)> = words(&blocks).map(|at| (at, read(at))).collect();
+    for _ in 0..4 {
+        if !call_before(nothing) {
+            return None;
+        }
+        seen.retain_mut(|(at, before)| {
+            let now = read(*at);
+            now != std::mem::replace(before, now) && holds(now, nothing as *const () as usize)
+        });
+    }
+    let &[(head, _)] = &seen[..] else { return None };
+    let block = blocks.iter().find(|b| (b.start..b.start + b.bytes).contains(&head))?;
+    Some((block.module, head - block.start))
+}
+
+/// Whether the second word at an address is `object`, as in the list: a function, an object, and more. The address may be
+/// none, so the system is asked to read it.
+fn holds(address: usize, object: usize) -> bool {
+    let mut words = [0usize; 2];
+    let bytes = size_of_val(&words);
+    let local = libc::iovec { iov_base: words.as_mut_ptr().cast(), iov_len: bytes };
+    let remote = libc::iovec {
+        iov_base: std::ptr::without_provenance_mut::<c_void>(address),
+        iov_len: bytes,
+    };
+    // SAFETY: `local` is ours to write; what cannot be read at `remote`, which is in this process, is an error.
+    let got = unsafe {
+        libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0)
+    };
+    got == bytes as isize && words[1] == object
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
@@ -135,6 +228,41 @@ mod tests {
     thread_local! {
         static OLD: Old = const { Old };
         static LAST: ManuallyDrop<Cell<u32>> = const { ManuallyDrop::new(Cell::new(0)) };
+    }
+
+    #[test]
+    #[cfg(target_env = "gnu")]
+    fn what_is_registered_last_is_called_before_any_thread_local_is_destroyed() {
+        static CALLED: AtomicU32 = AtomicU32::new(0);
+        struct Younger;
+        impl Drop for Younger {
+            fn drop(&mut self) {
+                assert_eq!(CALLED.load(Ordering::SeqCst), 1);
+            }
+        }
+        thread_local! {
+            static YOUNGER: Younger = const { Younger };
+        }
+        fn call() {
+            CALLED.fetch_add(1, Ordering::SeqCst);
+        }
+        std::thread::spawn(|| {
+            let youngest = super::youngest().expect("the C library's list");
+            // SAFETY: valid while the OS thread runs.
+            let now = || unsafe { youngest.read_volatile() };
+            let before = now();
+            assert!(super::call_before(call));
+            let mine = now();
+            assert_ne!(mine, before);
+            LAST.with(|last| last.set(1));
+            assert_eq!(now(), mine, "it has no destructor");
+            YOUNGER.with(|_| ());
+            assert_ne!(now(), mine);
+            assert!(super::call_before(call));
+        })
+        .join()
+        .unwrap();
+        assert_eq!(CALLED.load(Ordering::SeqCst), 2);
     }
 
     static DESTROYS: AtomicU32 = AtomicU32::new(0);

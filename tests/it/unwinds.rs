@@ -571,6 +571,101 @@ fn a_half_run_generator_or_greenlet_in_a_thread_local_is_leaked() {
     assert_eq!((DESTROYED.load(Ordering::SeqCst), USED.load(Ordering::SeqCst)), (2, 1));
 }
 
+/// Destructors of thread-locals find a generator and a greenlet, whose frames may be inside of thread-locals that are gone.
+#[test]
+#[cfg(target_env = "gnu")]
+fn what_a_destructor_of_a_thread_local_finds_begun_does_not_go_on() {
+    struct Young(Cell<Option<Box<u64>>>);
+    impl Drop for Young {
+        fn drop(&mut self) {
+            self.0.set(None);
+        }
+    }
+    #[derive(Default)]
+    struct Holder {
+        generator: RefCell<Option<Generator<u8>>>,
+        greenlet: RefCell<Option<Greenlet>>,
+        fresh: bool,
+    }
+    impl Drop for Holder {
+        fn drop(&mut self) {
+            let mut found = self.generator.take();
+            if let Some(generator) = &mut found {
+                let next = generator.next();
+                NEXT.fetch_add(1 + u32::from(next.is_some()) * 100, Ordering::SeqCst);
+                assert!(generator.is_finished() && generator.next().is_none());
+            }
+            if let Some(greenlet) = self.greenlet.take() {
+                let switched = catch_unwind(AssertUnwindSafe(|| greenlet.switch(()).is_ok()));
+                SWITCHED
+                    .fetch_add(1 + u32::from(switched.is_ok_and(|ok| ok)) * 100, Ordering::SeqCst);
+            }
+            if self.fresh {
+                // What begins now goes on while nothing is destroyed.
+                let mut fresh = Generator::new(|y: &Yielder<u8>| OTHER.with(|_| y.yield_all(0..3)));
+                assert_eq!(fresh.by_ref().take(2).collect::<Vec<_>>(), [0, 1]);
+                assert_eq!((fresh.next(), fresh.next()), (Some(2), None));
+                let mut half_run = Generator::new(|y: &Yielder<u8>| {
+                    OTHER.with(|other| {
+                        y.yield_(0);
+                        USED.fetch_add(u32::from(other.0.take().is_none()), Ordering::SeqCst);
+                    });
+                });
+                assert_eq!(half_run.next(), Some(0));
+                LAST.with(|last| last.generator.replace(Some(half_run)));
+            }
+        }
+    }
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    static SWITCHED: AtomicU32 = AtomicU32::new(0);
+    static USED: AtomicU32 = AtomicU32::new(0);
+    thread_local! {
+        static LAST: Holder = Holder::default();
+        static HOLDER: RefCell<Holder> = RefCell::default();
+        static YOUNG: Young = const { Young(Cell::new(None)) };
+        static OTHER: Young = const { Young(Cell::new(None)) };
+    }
+    fn inside(suspend: impl Fn()) {
+        // A thread-local that is used for the first time after the first suspension, too.
+        suspend();
+        YOUNG.with(|young| {
+            young.0.set(Some(Box::new(1)));
+            suspend();
+            USED.fetch_add(u32::from(young.0.take().is_none()), Ordering::SeqCst);
+        });
+    }
+    fn leave(fresh: bool, greenlets: bool) {
+        if greenlets {
+            greenthread::greenlet::current();
+        }
+        // Stacks can be had until what keeps them is destroyed.
+        drop(Generator::<u8>::new(|_| ()));
+        LAST.with(|_| ());
+        HOLDER.with(|holder| holder.borrow_mut().fresh = fresh);
+        let generator = Generator::new(|y: &Yielder<u8>| inside(|| y.yield_(1)));
+        HOLDER.with_borrow(|holder| holder.generator.replace(Some(generator)));
+        let next =
+            || HOLDER.with_borrow(|holder| holder.generator.borrow_mut().as_mut().unwrap().next());
+        assert_eq!((next(), next()), (Some(1), Some(1)));
+        if greenlets {
+            let greenlet = Greenlet::new(|()| inside(|| switch_to_parent::<(), ()>(()).unwrap()));
+            greenlet.switch(()).unwrap();
+            greenlet.switch(()).unwrap();
+            HOLDER.with_borrow(|holder| holder.greenlet.replace(Some(greenlet)));
+        }
+    }
+    let counts = || [&NEXT, &SWITCHED, &USED].map(|count| count.load(Ordering::SeqCst));
+    std::thread::spawn(|| leave(false, true)).join().unwrap();
+    assert_eq!(counts(), [1, 1, 0]);
+    std::thread::spawn(|| leave(true, false)).join().unwrap();
+    assert_eq!(counts(), [3, 1, 0], "and the one that was left to an older thread-local");
+    // On a worker, whose green threads have ended by then.
+    let runtime = Runtime::builder().workers(1).build().unwrap();
+    runtime.spawn(|| leave(false, false)).join().unwrap();
+    drop(runtime);
+    assert_eq!(counts(), [4, 1, 0]);
+}
+
 #[test]
 fn a_destructor_of_a_thread_local_that_waits_is_who_it_was() {
     use greenthread::sync::ReentrantMutex;
