@@ -218,7 +218,12 @@ pub(super) fn children(random: &mut Random) {
         let _none_left = OnDrop(move || assert_eq!(seen.load(Ordering::SeqCst), 0));
         if of_group {
             let all = group(|group| {
-                (0..3).for_each(|_| drop(group.spawn(|| Ok::<(), ()>(child()))));
+                (0..3).for_each(|_| {
+                    drop(group.spawn(|| {
+                        child();
+                        Ok::<(), ()>(())
+                    }))
+                });
                 Ok(())
             });
             all.unwrap();
