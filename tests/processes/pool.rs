@@ -1,6 +1,6 @@
 //! `executor::ProcessPool`.
 
-use crate::support::{LONG, Tests, children, parent_and_state, until};
+use crate::support::{LONG, Tests, children, descriptors, parent_and_state, until};
 use greenthread::executor::{
     Executor, Future, GreenExecutor, ProcessPool, Remote, SubmitError, ThreadPool, gather_all,
 };
@@ -419,10 +419,6 @@ fn listing(folder: &std::path::Path) -> HashSet<std::ffi::OsString> {
             name.contains("green") || name.contains("gt")
         })
         .collect()
-}
-
-fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 fn deaths() {
