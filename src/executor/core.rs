@@ -3,16 +3,24 @@
 //! A worker is made where a task comes and none is idle, up to the limit, and takes that task along. Workers are counted by
 //! guards that they own: whatever ends one, even before it began, takes it off the count. The last that goes leaves no task
 //! behind: it is replaced where tasks wait, or, where no worker comes to run any more, they end as killed.
+//!
+//! Of idle workers that sleep one is woken at a time: whoever takes a task and sees more of them wakes the next. So a burst of
+//! tasks costs few wake-ups, and no task waits while a worker sleeps and nobody is about to look.
+//!
+//! Green threads are made one at a time too. While one of them has not begun, tasks from the same [`Origin`] only queue up
+//! behind its own; when it begins and finds some, it makes the next one *before* it runs anything. So a task that waits holds
+//! nobody up, and many short ones need few green threads.
 #![forbid(unsafe_code)]
 
 use super::error::{ExecutionError, SubmitError};
 use super::executor::Call;
 use super::future::Future;
-use super::shared::{Runner, Ticket};
+use super::shared::{Joint, Ticket};
 use crate::runtime::park::{self, Reason};
 use crate::runtime::task::{TaskRef, any_interruption, drop_quietly};
 use crate::sync::gate::Gate;
 use crate::sys::process;
+use crate::thread::{Origin, origin};
 use crate::util::slab::{Key, Slab};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
@@ -25,10 +33,13 @@ use std::sync::Arc;
 /// What the workers of an executor are.
 pub(super) trait Crew: Send + Sync + Sized + 'static {
     /// What each worker has for itself.
-    type Seat;
+    type Seat: 'static;
+
+    /// Whether the workers are green threads; else they are OS threads.
+    const GREEN: bool;
 
     /// Whether workers stay where no task waits, until the executor is shut down.
-    fn stays(&self) -> bool;
+    const STAYS: bool;
 
     /// Has a new worker run this.
     fn spawn(&self, number: usize, life: impl FnOnce() + Send + 'static) -> io::Result<()>;
@@ -37,22 +48,39 @@ pub(super) trait Crew: Send + Sync + Sized + 'static {
     fn begin(&self, number: usize) -> Result<Self::Seat, String>;
 }
 
-/// A task as workers see it.
-pub(super) trait Run<S>: Send + 'static {
-    /// Runs it, unless it was cancelled. Says whether it panicked, or what has broken the executor. Called once.
-    fn run(&mut self, seat: &mut S) -> Result<Ran, String>;
+/// A task as workers see it. The first of the two calls counts, another one does nothing.
+pub(super) trait Run<S>: Send + Sync {
+    /// Runs it, unless it was cancelled. Says whether it panicked, or what has broken the executor.
+    fn run(self: Arc<Self>, seat: &mut S) -> Result<Ran, String>;
 
     /// Ends it without running it.
-    fn fail(&mut self, error: ExecutionError);
+    fn fail(self: Arc<Self>, error: ExecutionError);
 }
 
-impl<S: 'static> Run<S> for Box<dyn Run<S>> {
-    fn run(&mut self, seat: &mut S) -> Result<Ran, String> {
-        (**self).run(seat)
+/// The duty to run a task, or to end it. Where it is dropped, the task ends as killed.
+pub(super) struct Duty<S>(Option<Arc<dyn Run<S>>>);
+
+impl<S> Duty<S> {
+    pub(super) fn new(task: Arc<dyn Run<S>>) -> Self {
+        Self(Some(task))
     }
 
-    fn fail(&mut self, error: ExecutionError) {
-        (**self).fail(error);
+    fn run(mut self, seat: &mut S) -> Result<Ran, String> {
+        self.0.take().map_or(Ok(Ran::Well), |task| task.run(seat))
+    }
+
+    fn fail(mut self, error: ExecutionError) {
+        if let Some(task) = self.0.take() {
+            task.fail(error);
+        }
+    }
+}
+
+impl<S> Drop for Duty<S> {
+    fn drop(&mut self) {
+        if let Some(task) = self.0.take() {
+            task.fail(ExecutionError::killed());
+        }
     }
 }
 
@@ -63,26 +91,20 @@ pub(super) enum Ran {
     Panicked,
 }
 
-type BoxedRun<C> = Box<dyn Run<<C as Crew>::Seat>>;
-
-/// A call that runs in the worker itself, until it has.
-struct Job<C: Call>(Option<(C, Ticket<C::Output>)>);
-
 /// A task for a worker, and its future.
-pub(super) fn new_job<C: Call>(call: C) -> (impl Run<()>, Future<C::Output>) {
-    let (ticket, future) = Ticket::new();
-    (Job(Some((call, ticket))), future)
+pub(super) fn new_job<C: Call>(call: C) -> (Duty<()>, Future<C::Output>) {
+    let task = Arc::new(Joint::new(call));
+    (Duty::new(Arc::clone(&task) as _), Future::new(task))
 }
 
-impl<C: Call> Run<()> for Job<C> {
-    fn run(&mut self, (): &mut ()) -> Result<Ran, String> {
-        let Some((call, ticket)) = self.0.take() else { return Ok(Ran::Well) };
-        let runner =
-            if park::is_green() { Runner::GreenThread(park::own_task()) } else { Runner::OsThread };
-        if !ticket.begin(runner) {
-            drop_quietly(call);
+/// A call that runs in the worker itself.
+impl<C: Call> Run<()> for Joint<C::Output, Option<C>> {
+    fn run(self: Arc<Self>, (): &mut ()) -> Result<Ran, String> {
+        let Some(call) = self.begin(park::is_green().then(park::own_task)) else {
+            drop_quietly(self.take());
             return Ok(Ran::Well);
-        }
+        };
+        let ticket = Ticket::of(self);
         let generation = process::generation();
         let outcome = catch_unwind(AssertUnwindSafe(|| call.call()));
         let ran = if outcome.is_ok() { Ran::Well } else { Ran::Panicked };
@@ -95,25 +117,39 @@ impl<C: Call> Run<()> for Job<C> {
         Ok(ran)
     }
 
-    fn fail(&mut self, error: ExecutionError) {
-        if let Some((call, ticket)) = self.0.take() {
-            ticket.end(Err(error));
-            drop_quietly(call);
-        }
+    fn fail(self: Arc<Self>, error: ExecutionError) {
+        let call = self.take();
+        Ticket::of(self).end(Err(error));
+        drop_quietly(call);
     }
 }
 
 struct State<C: Crew> {
-    queue: VecDeque<BoxedRun<C>>,
+    queue: VecDeque<Duty<C::Seat>>,
+    /// From where the tasks in the queue came, where workers take those of their own origin only.
+    queued_from: Option<Origin>,
+    /// That of the green thread that has been made and has not begun.
+    fresh: Option<Origin>,
+    /// The number of that which a worker is making at this moment.
+    making: Option<usize>,
     workers: usize,
     /// Those that have begun.
     threads: Slab<TaskRef>,
     /// How many workers wait for a task.
     idle: usize,
+    /// One of those that wait has been woken and has not looked yet.
+    waking: bool,
     /// How many workers there have ever been.
     made: usize,
     closed: bool,
     broken: Option<String>,
+}
+
+impl<C: Crew> State<C> {
+    /// Whether one of those that wait is to be woken. Green threads look after that themselves: see [`Gate`].
+    fn wake(&mut self) -> bool {
+        self.idle > 0 && (C::GREEN || !mem::replace(&mut self.waking, true))
+    }
 }
 
 pub(super) struct Core<C: Crew> {
@@ -142,9 +178,13 @@ impl<C: Crew> Core<C> {
             limit,
             state: Mutex::new(State {
                 queue: VecDeque::new(),
+                queued_from: None,
+                fresh: None,
+                making: None,
                 workers: 0,
                 threads: Slab::new(),
                 idle: 0,
+                waking: false,
                 made: 0,
                 closed: false,
                 broken: None,
@@ -171,15 +211,16 @@ impl<C: Crew> Core<C> {
     }
 
     /// Queues the task that `make` makes, or gives it to a new worker.
-    pub(super) fn submit<T, J: Run<C::Seat>>(
+    pub(super) fn submit<T>(
         self: &Arc<Self>,
-        make: impl FnOnce() -> (J, Future<T>),
+        make: impl FnOnce() -> (Duty<C::Seat>, Future<T>),
     ) -> Result<Future<T>, SubmitError> {
         if self.is_parents() {
             return Err(SubmitError::Io(process::belongs_to_parent("the executor")));
         }
         // Outside of the lock: that may run the user's code, as does dropping a task that is not taken.
         let (job, future) = make();
+        let origin = if C::GREEN && !C::STAYS { origin() } else { None };
         let mut state = self.state.lock();
         if let Some(reason) = &state.broken {
             return Err(SubmitError::Broken(reason.clone()));
@@ -187,18 +228,19 @@ impl<C: Crew> Core<C> {
         if state.closed {
             return Err(SubmitError::ShutDown);
         }
-        if state.idle > state.queue.len() || state.workers >= self.limit {
-            state.queue.push_back(Box::new(job));
-            let idle = state.idle > 0;
+        let is_full = state.workers >= self.limit;
+        if is_full || state.idle > state.queue.len() || (origin.is_some() && state.fresh == origin)
+        {
+            state.queue.push_back(job);
+            let wake = state.wake();
             drop(state);
-            if idle {
-                self.work.notify_one();
-                self.green_work.notify_one();
-            }
+            self.wake_one(wake);
             return Ok(future);
         }
-        state.workers += 1;
-        let worker = self.new_worker(&mut state);
+        let mut worker = self.new_worker(&mut state, origin);
+        if state.fresh.is_none() && state.queue.is_empty() && origin.is_some() {
+            (state.fresh, state.queued_from, worker.is_fresh) = (origin, origin, true);
+        }
         drop(state);
         match self.spawn(worker, Some(job)) {
             Ok(()) => Ok(future),
@@ -206,29 +248,87 @@ impl<C: Crew> Core<C> {
         }
     }
 
-    fn new_worker(self: &Arc<Self>, state: &mut State<C>) -> Worker<C> {
+    fn wake_one(&self, wake: bool) {
+        if !wake {
+        } else if C::GREEN {
+            self.green_work.notify_one();
+        } else {
+            self.work.notify_one();
+        }
+    }
+
+    fn wake_all(&self) {
+        self.work.notify_all();
+        self.green_work.notify_all();
+    }
+
+    /// Puts a new worker into the count.
+    fn new_worker(self: &Arc<Self>, state: &mut State<C>, origin: Option<Origin>) -> Worker<C> {
         let number = state.made;
         state.made += 1;
-        Worker { core: Arc::clone(self), number, own: None, began: false, counted: true }
+        state.workers += 1;
+        let core = Arc::clone(self);
+        Worker { core, number, origin, own: None, is_fresh: false, began: false, counted: true }
     }
 
     /// Lets a worker loose, which is in the count already. Where that fails it is dropped, with the task that it was to take.
-    fn spawn(&self, worker: Worker<C>, first: Option<impl Run<C::Seat>>) -> io::Result<()> {
+    fn spawn(&self, worker: Worker<C>, first: Option<Duty<C::Seat>>) -> io::Result<()> {
         self.crew.spawn(worker.number, || worker.work(first))
     }
 
+    /// Whether each worker takes the tasks of its own origin only: with a limit, those that are over it wait for any.
+    fn is_parted(&self) -> bool {
+        !C::STAYS && self.limit == usize::MAX
+    }
+
+    /// What is next in the queue for a worker.
+    fn take(&self, state: &mut State<C>, worker: &Worker<C>) -> Option<Duty<C::Seat>> {
+        let is_own = worker.origin.is_some() && worker.origin == state.queued_from;
+        if self.is_parted() && !is_own { None } else { state.queue.pop_front() }
+    }
+
+    /// A green thread has begun: those that come from now on need another one, and so do those that wait already. Returns its
+    /// first task, if it has brought none along.
+    fn begin_fresh(
+        self: &Arc<Self>,
+        worker: &mut Worker<C>,
+        first: Option<Duty<C::Seat>>,
+    ) -> Option<Duty<C::Seat>> {
+        let mut state = self.state.lock();
+        worker.own = Some(state.threads.insert(park::own_task()));
+        if !mem::take(&mut worker.is_fresh) {
+            return first;
+        }
+        state.fresh = None;
+        let first = first.or_else(|| self.take(&mut state, worker));
+        if state.queue.is_empty() || state.workers >= self.limit {
+            return first;
+        }
+        let mut next = self.new_worker(&mut state, worker.origin);
+        next.is_fresh = true;
+        (state.fresh, state.making) = (next.origin, Some(next.number));
+        drop(state);
+        // Where there is no room for another one, this one comes to the tasks after its own.
+        let _ = self.spawn(next, None);
+        self.state.lock().making = None;
+        first
+    }
+
     /// The next task of a worker; `None` is the worker's end, and takes it off the count.
-    fn next(&self, worker: &mut Worker<C>) -> Option<BoxedRun<C>> {
+    fn next(&self, worker: &mut Worker<C>) -> Option<Duty<C::Seat>> {
         let mut state = self.state.lock();
         loop {
-            if let Some(job) = state.queue.pop_front() {
+            if let Some(job) = self.take(&mut state, worker) {
+                let wake = !state.queue.is_empty() && state.wake();
+                drop(state);
+                self.wake_one(wake);
                 return Some(job);
             }
-            if !self.crew.stays() || state.closed {
+            if !C::STAYS || state.closed {
                 break;
             }
             state.idle += 1;
-            if park::is_green() {
+            if C::GREEN {
                 drop(state);
                 let idle = Idle(self);
                 self.green_work.wait(Reason::Queue, None, || {
@@ -240,20 +340,29 @@ impl<C: Crew> Core<C> {
             } else {
                 self.work.wait(&mut state);
                 state.idle -= 1;
+                state.waking = false;
             }
         }
         worker.counted = false;
-        self.leave(state, worker);
+        self.leave(state, worker, false);
         None
     }
 
-    /// Takes a worker off the count.
-    fn leave(&self, mut state: MutexGuard<'_, State<C>>, worker: &mut Worker<C>) {
+    /// Takes a worker off the count. What nobody is left to run ends.
+    fn leave(&self, mut state: MutexGuard<'_, State<C>>, worker: &mut Worker<C>, is_last: bool) {
         state.workers -= 1;
         let own = worker.own.take().and_then(|key| state.threads.remove(key));
+        let orphans = if is_last || state.workers == 0 {
+            mem::take(&mut state.queue)
+        } else {
+            VecDeque::new()
+        };
         drop(state);
         drop(own);
         self.gone.notify_all();
+        for job in orphans {
+            job.fail(ExecutionError::killed());
+        }
     }
 
     /// Fails what waits, and what comes.
@@ -264,9 +373,8 @@ impl<C: Crew> Core<C> {
             state.closed = true;
             mem::take(&mut state.queue)
         };
-        self.work.notify_all();
-        self.green_work.notify_all();
-        for mut job in queue {
+        self.wake_all();
+        for job in queue {
             job.fail(ExecutionError::broken(reason));
         }
     }
@@ -281,9 +389,8 @@ impl<C: Crew> Core<C> {
             state.closed = true;
             if cancel_pending { mem::take(&mut state.queue) } else { VecDeque::new() }
         };
-        self.work.notify_all();
-        self.green_work.notify_all();
-        for mut job in cancelled {
+        self.wake_all();
+        for job in cancelled {
             job.fail(ExecutionError::cancelled());
         }
         if wait {
@@ -310,37 +417,34 @@ impl<C: Crew> Drop for Idle<'_, C> {
 struct Worker<C: Crew> {
     core: Arc<Core<C>>,
     number: usize,
+    origin: Option<Origin>,
     /// Its place among the threads of the executor.
     own: Option<Key>,
+    /// Tasks wait for its beginning.
+    is_fresh: bool,
     began: bool,
     counted: bool,
 }
 
 impl<C: Crew> Worker<C> {
     /// A worker's whole life.
-    fn work(mut self, mut first: Option<impl Run<C::Seat>>) {
+    fn work(mut self, first: Option<Duty<C::Seat>>) {
         self.began = true;
         let core = Arc::clone(&self.core);
-        self.own = Some(core.state.lock().threads.insert(park::own_task()));
+        let mut first = core.begin_fresh(&mut self, first);
         let mut seat = match core.crew.begin(self.number) {
             Ok(seat) => seat,
             Err(reason) => {
                 core.break_down(&reason);
-                if let Some(mut job) = first {
+                if let Some(job) = first {
                     job.fail(ExecutionError::broken(&reason));
                 }
                 return;
             }
         };
         loop {
-            let ran = match first.take() {
-                Some(mut job) => job.run(&mut seat),
-                None => match core.next(&mut self) {
-                    Some(mut job) => job.run(&mut seat),
-                    None => return,
-                },
-            };
-            let ran = match ran {
+            let Some(job) = first.take().or_else(|| core.next(&mut self)) else { return };
+            let ran = match job.run(&mut seat) {
                 Ok(ran) => ran,
                 Err(reason) => return core.break_down(&reason),
             };
@@ -352,9 +456,19 @@ impl<C: Crew> Worker<C> {
                 }
                 return;
             }
-            if any_interruption() && park::is_green() && park::own_task().is_killed() {
+            if !C::GREEN {
+                continue;
+            }
+            if any_interruption() && park::own_task().is_killed() {
                 // The kill was for the task that has ended, or for this green thread; it is not for the next task.
                 return;
+            }
+            if !C::STAYS {
+                park::spend_budget_holding();
+                if park::own_task().has_values() {
+                    // Those of the task that has ended: the next one begins with none.
+                    return;
+                }
             }
         }
     }
@@ -367,20 +481,23 @@ impl<C: Crew> Drop for Worker<C> {
         }
         let core = Arc::clone(&self.core);
         let mut state = core.state.lock();
-        if self.began && !state.queue.is_empty() {
+        let waits = !state.queue.is_empty();
+        if self.began && waits && state.fresh.is_none() {
             // Takes the place over, in the count too.
-            let successor = core.new_worker(&mut state);
+            state.workers -= 1;
+            let successor = core.new_worker(&mut state, self.origin);
             let own = self.own.take().and_then(|key| state.threads.remove(key));
             drop(state);
             drop(own);
-            drop(core.spawn(successor, None::<BoxedRun<C>>));
+            drop(core.spawn(successor, None));
             return;
         }
-        let orphans =
-            if state.workers == 1 { mem::take(&mut state.queue) } else { VecDeque::new() };
-        core.leave(state, self);
-        for mut job in orphans {
-            job.fail(ExecutionError::killed());
+        if self.is_fresh {
+            state.fresh = None;
         }
+        // Whoever makes a worker in vain is one that can take the tasks.
+        let is_missed = state.making == Some(self.number);
+        let is_last = self.is_fresh && core.is_parted() && !is_missed;
+        core.leave(state, self, is_last);
     }
 }

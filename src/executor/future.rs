@@ -90,19 +90,23 @@ impl<T> Future<T> {
     /// As for [`result`](Self::result).
     pub fn into_result(self) -> Result<T, ExecutionError> {
         self.result()?;
-        self.shared.wait_released();
         let mut shared = self.shared;
+        let mut is_released = false;
         loop {
-            shared = match Arc::try_unwrap(shared) {
-                Ok(shared) => {
-                    return shared.into_outcome().unwrap_or_else(|| Err(ExecutionError::forked()));
-                }
-                // A copy of who ran it in the parent never lets go here.
-                Err(shared) if shared.is_parents() => return Err(ExecutionError::forked()),
-                Err(shared) => shared,
-            };
-            // Who ran it is between its last look and its letting go.
-            park::give_way();
+            if let Some(own) = Arc::get_mut(&mut shared) {
+                return own.take_outcome().unwrap_or_else(|| Err(ExecutionError::forked()));
+            }
+            // A copy of who ran it in the parent never lets go here.
+            if shared.is_parents() {
+                return Err(ExecutionError::forked());
+            }
+            if is_released {
+                // Who ran it is between its last look and its letting go.
+                park::give_way();
+            } else {
+                shared.wait_released();
+                is_released = true;
+            }
         }
     }
 

@@ -11,8 +11,12 @@ use std::sync::Arc;
 
 /// Runs each task on a green thread: for tasks that wait. As gevent's thread pool interface on greenlets, and Python's `Executor`.
 ///
-/// Without a limit each task gets a green thread of its own at once. With one, so many green threads share the tasks, first
-/// come first served. They belong to the runtime of whoever submits, or to the global one.
+/// Without a limit all tasks run at once: none waits for another one to end. With one, so many green threads share the tasks,
+/// first come first served. They belong to the runtime of whoever submits, or to the global one.
+///
+/// A green thread that has ended a task takes the next one that has not begun, so that short tasks cost less than a
+/// [`spawn`](crate::spawn) each. Without a limit that shows in [`current`](crate::current) only: tasks share one only where
+/// they would inherit the same, and none finds [values](crate::green_local) of another one.
 ///
 /// Dropping the executor is a [`shutdown`](Executor::shutdown) that neither waits nor cancels.
 ///
@@ -38,10 +42,8 @@ struct GreenThreads {
 
 impl Crew for GreenThreads {
     type Seat = ();
-
-    fn stays(&self) -> bool {
-        false
-    }
+    const GREEN: bool = true;
+    const STAYS: bool = false;
 
     fn spawn(&self, number: usize, life: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let mut builder = Builder::new();

@@ -63,10 +63,8 @@ impl Crew {
 
 impl core::Crew for Arc<Crew> {
     type Seat = Seat;
-
-    fn stays(&self) -> bool {
-        true
-    }
+    const GREEN: bool = true;
+    const STAYS: bool = true;
 
     /// A green thread speaks for each process.
     fn spawn(&self, number: usize, life: impl FnOnce() + Send + 'static) -> io::Result<()> {

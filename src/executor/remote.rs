@@ -1,12 +1,12 @@
 //! Calls that run in other processes.
 #![forbid(unsafe_code)]
 
-use super::core::{Ran, Run};
+use super::core::{Duty, Ran, Run};
 use super::error::ExecutionError;
 use super::executor::Call;
 use super::future::Future;
 use super::process_pool::Crew;
-use super::shared::{Runner, Ticket};
+use super::shared::{Joint, Ticket};
 use crate::process::worker::{self, Options, Worker};
 use crate::process::{CallError, ChildHandle, Function};
 use serde::{Serialize, de::DeserializeOwned};
@@ -58,25 +58,25 @@ where
     }
 }
 
-/// A call that waits for a process, until it has had one.
-struct Job<A, R>(Option<(Remote<A, R>, Ticket<R>)>);
-
-pub(super) fn new_job<A, R>(call: Remote<A, R>) -> (impl Run<Seat>, Future<R>)
+pub(super) fn new_job<A, R>(call: Remote<A, R>) -> (Duty<Seat>, Future<R>)
 where
     A: 'static,
     R: DeserializeOwned + Send + Sync + 'static,
 {
-    let (ticket, future) = Ticket::new();
-    (Job(Some((call, ticket))), future)
+    let task = Arc::new(Joint::new(call));
+    (Duty::new(Arc::clone(&task) as _), Future::new(task))
 }
 
-impl<A, R> Run<Seat> for Job<A, R>
+/// A call that waits for a process, until it has had one.
+impl<A, R> Run<Seat> for Joint<R, Option<Remote<A, R>>>
 where
     A: 'static,
     R: DeserializeOwned + Send + Sync + 'static,
 {
-    fn run(&mut self, seat: &mut Seat) -> Result<Ran, String> {
-        let Some((call, ticket)) = self.0.take() else { return Ok(Ran::Well) };
+    fn run(self: Arc<Self>, seat: &mut Seat) -> Result<Ran, String> {
+        let call = self.take();
+        let ticket = Ticket::of(self);
+        let Some(call) = call else { return Ok(Ran::Well) };
         let arguments = match call.arguments {
             Ok(arguments) => arguments,
             Err(error) => {
@@ -105,7 +105,7 @@ where
                 let _ = child.kill();
             }
         };
-        if !ticket.begin(Runner::Process(Box::new(kill))) {
+        if !ticket.begin_elsewhere(kill) {
             return Ok(Ran::Well);
         }
         let result = seat.call(call.function, &arguments);
@@ -133,10 +133,9 @@ where
         Ok(Ran::Well)
     }
 
-    fn fail(&mut self, error: ExecutionError) {
-        if let Some((_, ticket)) = self.0.take() {
-            ticket.end(Err(error));
-        }
+    fn fail(self: Arc<Self>, error: ExecutionError) {
+        drop(self.take());
+        Ticket::of(self).end(Err(error));
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! A task goes from pending to running to ended, or from pending to ended. All of that happens in one lock, in which no code
 //! of a user's runs; the outcome is put into its cell there too, and can be read without the lock from then on.
+//!
+//! Both are one allocation: what the task is to run lies in it as well, of a type that only who runs it knows.
 #![forbid(unsafe_code)]
 
 use super::error::ExecutionError;
@@ -34,58 +36,87 @@ pub(super) enum Phase {
     Released,
 }
 
-/// Who runs a task.
-pub(super) enum Runner {
-    GreenThread(TaskRef),
-    OsThread,
-    /// What kills the process that runs it.
-    #[cfg_attr(not(feature = "processes"), expect(dead_code, reason = "there are no processes"))]
-    Process(Box<dyn Fn() + Send>),
+/// Small, since there is one for each task: with a closure of a few words, a task fits into two lines of a cache.
+struct State<T, B: ?Sized> {
+    phase: Phase,
+    /// Who runs it, if that is a green thread.
+    runner: Option<TaskRef>,
+    /// What most futures do not have.
+    more: Option<Box<More<T>>>,
+    /// What the task is to run.
+    body: B,
 }
 
-struct State<T> {
-    phase: Phase,
-    runner: Option<Runner>,
-    /// Most futures have one who waits for them, or none.
-    waiter: Option<Waiter>,
-    more_waiters: Vec<Waiter>,
+struct More<T> {
+    waiters: Vec<Waiter>,
     watchers: Vec<(Arc<Finished>, usize)>,
     callbacks: Vec<Callback<T>>,
+    /// What ends the process that runs it.
+    kill: Option<Box<dyn Fn() + Send>>,
 }
 
-impl<T> State<T> {
-    fn take_waiters(&mut self) -> (Option<Waiter>, Vec<Waiter>) {
-        (self.waiter.take(), mem::take(&mut self.more_waiters))
+impl<T, B: ?Sized> State<T, B> {
+    fn more(&mut self) -> &mut More<T> {
+        self.more.get_or_insert_with(|| {
+            Box::new(More {
+                waiters: Vec::new(),
+                watchers: Vec::new(),
+                callbacks: Vec::new(),
+                kill: None,
+            })
+        })
     }
 }
 
-fn wake((first, more): (Option<Waiter>, Vec<Waiter>)) {
-    first.iter().chain(&more).for_each(Waiter::unpark);
-}
-
-pub(super) struct Shared<T> {
+/// A future, and what its task is to run.
+pub(super) struct Joint<T, B: ?Sized> {
     outcome: OnceLock<Outcome<T>>,
-    state: Mutex<State<T>>,
     /// Of the process that it belongs to.
     generation: u32,
+    state: Mutex<State<T, B>>,
 }
 
-impl<T> Shared<T> {
-    pub(super) fn new() -> Self {
+/// What only who runs a task knows.
+pub(super) trait Held: Send {}
+
+impl<B: Send> Held for B {}
+
+/// What the future knows.
+pub(super) type Shared<T> = Joint<T, dyn Held>;
+
+impl<T, C> Joint<T, Option<C>> {
+    /// A task that is to run `call`.
+    pub(super) fn new(call: C) -> Self {
         Self {
             outcome: OnceLock::new(),
+            generation: process::generation(),
             state: Mutex::new(State {
                 phase: Phase::Pending,
                 runner: None,
-                waiter: None,
-                more_waiters: Vec::new(),
-                watchers: Vec::new(),
-                callbacks: Vec::new(),
+                more: None,
+                body: Some(call),
             }),
-            generation: process::generation(),
         }
     }
 
+    /// What it is to run, for who comes first.
+    pub(super) fn take(&self) -> Option<C> {
+        self.state.lock().body.take()
+    }
+
+    /// What it is to run, where nobody has cancelled it: the caller is about to do so.
+    pub(super) fn begin(&self, runner: Option<TaskRef>) -> Option<C> {
+        let mut state = self.state.lock();
+        if state.phase != Phase::Pending {
+            return None;
+        }
+        state.phase = Phase::Running;
+        state.runner = runner;
+        state.body.take()
+    }
+}
+
+impl<T> Shared<T> {
     /// A forked child has its parent's futures, but nobody who runs their tasks, and perhaps locks that are held for ever.
     pub(super) fn is_parents(&self) -> bool {
         self.generation != process::generation()
@@ -95,8 +126,8 @@ impl<T> Shared<T> {
         self.outcome.get()
     }
 
-    pub(super) fn into_outcome(self) -> Option<Outcome<T>> {
-        self.outcome.into_inner()
+    pub(super) fn take_outcome(&mut self) -> Option<Outcome<T>> {
+        self.outcome.take()
     }
 
     /// `None` in a forked child, where nobody knows.
@@ -119,20 +150,14 @@ impl<T> Shared<T> {
                 if state.phase as u8 >= phase as u8 {
                     return true;
                 }
-                match state.waiter {
-                    None => state.waiter = Some(parker.waiter()),
-                    Some(_) => state.more_waiters.push(parker.waiter()),
-                }
+                state.more().waiters.push(parker.waiter());
             }
             let wake = parker.park(Reason::Join, deadline);
             if wake == Wake::Notified {
                 continue;
             }
             let mut state = self.state.lock();
-            if state.waiter.as_ref().is_some_and(|waiter| parker.made(waiter)) {
-                state.waiter = None;
-            }
-            state.more_waiters.retain(|waiter| !parker.made(waiter));
+            state.more().waiters.retain(|waiter| !parker.made(waiter));
             let there = state.phase as u8 >= phase as u8;
             drop(state);
             if wake == Wake::Killed {
@@ -171,14 +196,17 @@ impl<T> Shared<T> {
         let mut state = self.state.lock();
         let open = matches!(state.phase, Phase::Pending | Phase::Running);
         if open {
-            state.watchers.push((Arc::clone(finished), number));
+            state.more().watchers.push((Arc::clone(finished), number));
         }
         open
     }
 
     pub(super) fn unwatch(&self, finished: &Arc<Finished>) {
-        if !self.is_parents() && self.outcome.get().is_none() {
-            self.state.lock().watchers.retain(|(other, _)| !Arc::ptr_eq(other, finished));
+        if !self.is_parents()
+            && self.outcome.get().is_none()
+            && let Some(more) = &mut self.state.lock().more
+        {
+            more.watchers.retain(|(other, _)| !Arc::ptr_eq(other, finished));
         }
     }
 
@@ -191,17 +219,18 @@ impl<T> Shared<T> {
         if matches!(state.phase, Phase::Ended | Phase::Released) {
             return Some(callback);
         }
-        state.callbacks.push(callback);
+        state.more().callbacks.push(callback);
         None
     }
 
-    /// The caller is about to run it. `false` if it has been cancelled.
-    fn begin(&self, runner: Runner) -> bool {
+    /// The caller has another process run it from now on, which `kill` ends. `false` if it has been cancelled.
+    #[cfg(feature = "processes")]
+    fn begin_elsewhere(&self, kill: Box<dyn Fn() + Send>) -> bool {
         let mut state = self.state.lock();
         let pending = state.phase == Phase::Pending;
         if pending {
             state.phase = Phase::Running;
-            state.runner = Some(runner);
+            state.more().kill = Some(kill);
         }
         pending
     }
@@ -229,13 +258,13 @@ impl<T> Shared<T> {
                     }
                 }
                 Phase::Running => {
-                    match &state.runner {
-                        // In the lock: whoever runs it looks for this after it has ended the task, and before any other.
-                        Some(Runner::GreenThread(task)) => task.kill(),
-                        Some(Runner::Process(kill)) => kill(),
+                    // In the lock: whoever runs it looks for this after it has ended the task, and before any other.
+                    let kill = state.more.as_ref().and_then(|more| more.kill.as_ref());
+                    match (&state.runner, kill) {
+                        (Some(task), _) => task.kill(),
+                        (None, Some(kill)) => kill(),
                         // What an OS thread runs cannot be ended from outside.
-                        Some(Runner::OsThread) => return false,
-                        None => {}
+                        (None, None) => return false,
                     }
                     return true;
                 }
@@ -246,38 +275,37 @@ impl<T> Shared<T> {
 
     /// Sets the outcome, if the phase is what `from` wants, and tells everybody. Says whether it did.
     fn end(this: Arc<Self>, outcome: Outcome<T>, from: impl FnOnce(Phase) -> bool) -> bool {
-        let (waiters, watchers, callbacks, runner);
+        let (more, runner, has_callbacks);
         {
             let mut state = this.state.lock();
             if !from(state.phase) || this.outcome.set(outcome).is_err() {
                 return false;
             }
-            callbacks = mem::take(&mut state.callbacks);
-            watchers = mem::take(&mut state.watchers);
-            waiters = state.take_waiters();
-            runner = state.runner.take();
-            state.phase = if callbacks.is_empty() { Phase::Released } else { Phase::Ended };
+            (more, runner) = (state.more.take(), state.runner.take());
+            has_callbacks = more.as_ref().is_some_and(|more| !more.callbacks.is_empty());
+            state.phase = if has_callbacks { Phase::Ended } else { Phase::Released };
         }
         drop(runner);
         // Let go of before those are woken who may want to have the value for themselves.
-        let kept = (!callbacks.is_empty()).then(|| Future::new(Arc::clone(&this)));
+        let kept = has_callbacks.then(|| Future::new(Arc::clone(&this)));
         // If nobody else has it, the value ends here; what its destructor does is no matter of the worker's.
         drop_quietly(this);
-        wake(waiters);
-        for (finished, number) in watchers {
+        let Some(more) = more else { return true };
+        more.waiters.iter().for_each(Waiter::unpark);
+        for (finished, number) in more.watchers {
             finished.push(number);
         }
         let Some(future) = kept else { return true };
-        for callback in callbacks {
+        for callback in more.callbacks {
             call_back(callback, &future);
         }
-        let waiters = {
+        let more = {
             let mut state = future.shared().state.lock();
             state.phase = Phase::Released;
-            state.take_waiters()
+            state.more.take()
         };
         drop_quietly(future);
-        wake(waiters);
+        more.iter().flat_map(|more| &more.waiters).for_each(Waiter::unpark);
         true
     }
 }
@@ -295,15 +323,14 @@ pub(super) fn call_back<T>(callback: Callback<T>, future: &Future<T>) {
 pub(super) struct Ticket<T>(Option<Arc<Shared<T>>>);
 
 impl<T> Ticket<T> {
-    /// A new task and its future.
-    pub(super) fn new() -> (Self, Future<T>) {
-        let shared = Arc::new(Shared::new());
-        (Self(Some(Arc::clone(&shared))), Future::new(shared))
+    pub(super) fn of(task: Arc<Shared<T>>) -> Self {
+        Self(Some(task))
     }
 
-    /// The caller runs it from now on, if nobody has cancelled it.
-    pub(super) fn begin(&self, runner: Runner) -> bool {
-        self.0.as_ref().is_some_and(|shared| shared.begin(runner))
+    /// Another process runs it from now on, if nobody has cancelled it.
+    #[cfg(feature = "processes")]
+    pub(super) fn begin_elsewhere(&self, kill: impl Fn() + Send + 'static) -> bool {
+        self.0.as_ref().is_some_and(|shared| shared.begin_elsewhere(Box::new(kill)))
     }
 
     pub(super) fn end(mut self, outcome: Outcome<T>) {

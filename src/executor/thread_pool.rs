@@ -52,10 +52,8 @@ struct OsThreads {
 
 impl Crew for OsThreads {
     type Seat = ();
-
-    fn stays(&self) -> bool {
-        true
-    }
+    const GREEN: bool = false;
+    const STAYS: bool = true;
 
     fn spawn(&self, number: usize, life: impl FnOnce() + Send + 'static) -> io::Result<()> {
         fault::check(fault::Call::ThreadSpawn)?;

@@ -44,7 +44,7 @@ struct Watched<T, F: Borrow<Future<T>>> {
 impl<T, F: Borrow<Future<T>>> Watched<T, F> {
     fn new(futures: impl IntoIterator<Item = F>) -> Self {
         let mut seen = HashSet::new();
-        let address = |future: &F| Arc::as_ptr(future.borrow().shared()).addr();
+        let address = |future: &F| Arc::as_ptr(future.borrow().shared()).cast::<()>().addr();
         let futures: Vec<_> =
             futures.into_iter().filter(|one| seen.insert(address(one))).map(Some).collect();
         let finished = Arc::new(Finished::default());

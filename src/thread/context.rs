@@ -12,6 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Set once any variable has been given a value: until then nobody needs to look for any.
 static USED: AtomicBool = AtomicBool::new(false);
 
+/// Whether any variable has ever been given a value.
+#[inline]
+pub(super) fn were_used() -> bool {
+    USED.load(Ordering::Relaxed)
+}
+
 /// Where the variables get their keys.
 static KEYS: Ids = Ids::new();
 

@@ -1,0 +1,33 @@
+//! Whether two green threads would begin alike.
+#![forbid(unsafe_code)]
+
+use super::context;
+use crate::runtime::task::current;
+use std::ptr;
+use std::sync::Arc;
+
+/// From where a green thread is spawned: its runtime, and the `run` that waits for it. Two that are spawned with the same
+/// origin differ in their bodies only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// Addresses; 0 is the global runtime, and no `run`.
+    scheduler: usize,
+    family: usize,
+}
+
+/// The caller's. `None` if it has more to pass on to those that it spawns: labels, values of context variables, being a daemon.
+#[inline]
+pub(crate) fn origin() -> Option<Origin> {
+    if context::were_used() {
+        return None;
+    }
+    let own = current::with_hub(|hub| {
+        let scheduler = Arc::as_ptr(&hub.scheduler).addr();
+        let Some(started) = hub.current() else { return Some(Origin { scheduler, family: 0 }) };
+        started.with(|task| {
+            let family = task.family().map_or(0, |family| ptr::from_ref(family).addr());
+            task.heritage().is_none().then_some(Origin { scheduler, family })
+        })
+    });
+    own.unwrap_or(Some(Origin { scheduler: 0, family: 0 }))
+}
