@@ -18,8 +18,8 @@ use std::process::{CommandArgs, CommandEnvs, ExitStatus, Output, Stdio};
 /// ends. From a plain OS thread it is that thread that starts the process, as with std.
 ///
 /// # Errors
-/// An error of starting names the program, so it is not the operating system's own: its [`kind`](io::Error::kind) is the same,
-/// and that one is its source.
+/// Where the program is not there or cannot be executed the error names it, so it is not the operating system's own: its
+/// [`kind`](io::Error::kind) is the same, and that one is its source. Other errors are the system's, as std's.
 ///
 /// # Examples
 /// ```
@@ -148,7 +148,7 @@ impl Command {
     /// has.
     ///
     /// # Errors
-    /// What the system said, with the program's name: see [`Command`].
+    /// What the system said, with the name of a program that it cannot execute: see [`Command`].
     pub fn spawn(&mut self) -> io::Result<Child> {
         self.start(Stdio::inherit, Stdio::inherit)
     }
@@ -201,7 +201,12 @@ impl Command {
         self.inner.spawn().map(Child::from).map_err(|error| self.name(error))
     }
 
+    /// Names the program in an error that is about it.
     fn name(&self, error: io::Error) -> io::Error {
+        const OF_PROGRAM: [i32; 4] = [libc::ENOENT, libc::EACCES, libc::ENOTDIR, libc::ENOEXEC];
+        if !error.raw_os_error().is_some_and(|code| OF_PROGRAM.contains(&code)) {
+            return error;
+        }
         let program = Program { name: self.inner.get_program().into(), error };
         io::Error::new(program.error.kind(), program)
     }

@@ -41,8 +41,22 @@ pub trait CommandExt: sealed::Sealed {
     where
         F: FnMut() -> io::Result<()> + Send + Sync + 'static;
 
+    /// The old name of [`pre_exec`](Self::pre_exec).
+    ///
+    /// # Safety
+    /// As there.
+    #[deprecated(note = "use `pre_exec` instead")]
+    unsafe fn before_exec<F>(&mut self, f: F) -> &mut Command
+    where
+        F: FnMut() -> io::Result<()> + Send + Sync + 'static,
+    {
+        // SAFETY: the caller promises what `pre_exec` asks for.
+        unsafe { self.pre_exec(f) }
+    }
+
     /// Becomes the program instead of starting it, as [`exec`](std::os::unix::process::CommandExt::exec). Does not return
     /// unless that fails, and gives way to no green thread.
+    #[must_use]
     fn exec(&mut self) -> io::Error;
 
     /// Sets what the program sees as its own name, as [`arg0`](std::os::unix::process::CommandExt::arg0).
