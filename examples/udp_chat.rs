@@ -4,24 +4,27 @@
 //!     cargo run --release --example udp_chat -- 127.0.0.1:7003 127.0.0.1:7002    (in a second terminal)
 //!     cargo run --release --example udp_chat -- --check
 //!
-//! A line `bye` ends both ends. With `--check` two ends in this process follow a script.
+//! A line `bye` ends both ends, and so does Ctrl-C; a second Ctrl-C ends this one at once. With `--check` two ends in this process follow a script.
 
 use greenthread::net::UdpSocket;
-use greenthread::{JoinHandle, blocking, spawn};
+use greenthread::signal::{Signal, Signals};
+use greenthread::{JoinHandle, blocking, sleep, spawn, thread};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+/// How long the other end has for its `bye`.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is typed, line by line; `None` at the end.
 type Keyboard = Box<dyn FnMut() -> Option<String> + Send>;
 
 /// One end: a green thread that sends, and one that receives until somebody says bye.
 fn chat(
-    socket: UdpSocket,
+    socket: Arc<UdpSocket>,
     mut keyboard: Keyboard,
     mut show: impl Write + Send + 'static,
 ) -> JoinHandle<io::Result<()>> {
-    let socket = Arc::new(socket);
     let sending = Arc::clone(&socket);
     let sender = spawn(move || -> io::Result<()> {
         while let Some(line) = keyboard() {
@@ -100,8 +103,8 @@ fn check() -> io::Result<()> {
     let (left, right) = (Shown::default(), Shown::default());
     let questions = &[("", "hello"), ("", "how are you?"), ("and you?", "fine"), ("", "bye")];
     let answers = &[("hello", "hi"), ("are you?", "well, and you?")];
-    let one = chat(one, script(questions, &left), left.clone());
-    let other = chat(other, script(answers, &right), right.clone());
+    let one = chat(Arc::new(one), script(questions, &left), left.clone());
+    let other = chat(Arc::new(other), script(answers, &right), right.clone());
     other.join().unwrap()?;
     one.join().unwrap()?;
     assert_eq!(right.text(), "hello\nhow are you?\nfine\nbye\n");
@@ -110,15 +113,43 @@ fn check() -> io::Result<()> {
     Ok(())
 }
 
+/// Says bye at the first Ctrl-C or SIGTERM, and waits a little for the other end to say so too.
+fn say_bye_when_interrupted(
+    socket: Arc<UdpSocket>,
+    chat: Arc<JoinHandle<io::Result<()>>>,
+) -> io::Result<()> {
+    let signals = Signals::new([Signal::INT, Signal::TERM])?;
+    spawn(move || {
+        let why = signals.wait();
+        drop(signals);
+        eprintln!("{why}: bye; once more ends it at once");
+        // A peer that is not there need not hear of it.
+        let _ = socket.send(b"bye");
+        sleep(PATIENCE);
+        chat.kill();
+    });
+    Ok(())
+}
+
+fn talk(own: &str, peer: &str) -> io::Result<()> {
+    let socket = Arc::new(UdpSocket::bind(own)?);
+    socket.connect(peer)?;
+    let chat = Arc::new(chat(Arc::clone(&socket), typed(), io::stdout()));
+    say_bye_when_interrupted(socket, Arc::clone(&chat))?;
+    eprintln!("talking from {own} to {peer}");
+    thread::wait([&*chat], 1);
+    match chat.result() {
+        Some(Ok(Err(error))) => Err(io::Error::other(error.to_string())),
+        Some(Err(error)) if !error.is_killed() => Err(io::Error::other(error.to_string())),
+        _ => Ok(()),
+    }
+}
+
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.as_slice() {
         [check_it] if check_it == "--check" => greenthread::run(check),
-        [own, peer] => {
-            let socket = UdpSocket::bind(own)?;
-            socket.connect(peer)?;
-            chat(socket, typed(), io::stdout()).join().map_err(io::Error::other)?
-        }
+        [own, peer] => talk(own, peer),
         _ => Err(io::Error::other("usage: udp_chat OWN_ADDRESS PEER_ADDRESS | --check")),
     }
 }

@@ -2,6 +2,7 @@
 //! begins with `process::init()`.
 //!
 //!     cargo test --features processes --test processes [-- FILTER]
+//!     GREENTHREAD_TEST_DEATHS=1000 cargo test --features processes --test processes -- deaths
 
 mod pool;
 mod shared;

@@ -22,6 +22,7 @@ pub(crate) const TESTS: Tests = &[
     ("pool_a_running_task_is_killed_with_its_process", killed_task),
     ("pool_what_cannot_be_passed_fails_that_task_only", not_passed),
     ("pool_large_arguments_and_results_pass", large),
+    ("pool_what_is_larger_than_the_limit_says_so", too_large),
     ("pool_an_initializer_runs_in_each_process", initializer),
     ("pool_an_initializer_that_fails_breaks_it", broken),
     ("pool_processes_end_after_so_many_tasks", max_tasks),
@@ -252,6 +253,32 @@ fn large() {
     assert!(back.len() == text.len() + 1 && back.starts_with(&text));
 }
 
+fn of_length(length: usize) -> String {
+    "\0".repeat(length)
+}
+
+fn length(text: String) -> usize {
+    text.len()
+}
+
+/// Once only, since it takes some gibibytes.
+fn too_large() {
+    static DONE: AtomicUsize = AtomicUsize::new(0);
+    if DONE.fetch_add(1, Ordering::SeqCst) > 0 {
+        return;
+    }
+    let pool = pool(1);
+    let process = pool.apply(function!(pid()), ()).unwrap();
+    let errors = [
+        pool.apply(function!(of_length), process::MAX_MESSAGE).unwrap_err(),
+        pool.apply(function!(length), of_length(process::MAX_MESSAGE)).map(drop).unwrap_err(),
+    ];
+    for error in errors {
+        assert!(error.is_not_passed() && error.to_string().contains("1073741824"), "{error}");
+    }
+    assert_eq!(pool.apply(function!(pid()), ()).unwrap(), process, "only the tasks fail");
+}
+
 static GIVEN: AtomicU32 = AtomicU32::new(0);
 
 fn prepare(value: u32) {
@@ -421,6 +448,7 @@ fn listing(folder: &std::path::Path) -> HashSet<std::ffi::OsString> {
         .collect()
 }
 
+/// `GREENTHREAD_TEST_DEATHS` sets how many. Each kind of runtime has as many.
 fn deaths() {
     let folders = [std::env::temp_dir(), "/dev/shm".into()];
     let before: Vec<_> = folders.iter().map(|folder| listing(folder)).collect();
@@ -431,7 +459,8 @@ fn deaths() {
     let outcomes = Arc::new(AtomicUsize::new(0));
     let pool = pool(2);
     let kinds = [Death::Kill, Death::Abort, Death::Exit, Death::Garbage];
-    let futures: Vec<(Death, Future<u8>)> = (0..250)
+    let number = std::env::var("GREENTHREAD_TEST_DEATHS").map_or(250, |text| text.parse().unwrap());
+    let futures: Vec<(Death, Future<u8>)> = (0..number)
         .map(|n| {
             let how = kinds[n % 4];
             let future = pool.apply_async(function!(die), how).unwrap();
@@ -450,7 +479,7 @@ fn deaths() {
         }
     }
     pool.join();
-    assert_eq!(outcomes.load(Ordering::SeqCst), 250);
+    assert_eq!(outcomes.load(Ordering::SeqCst), number);
     drop(pool);
     until(|| children().is_empty() && descriptors() <= open);
     let after: Vec<_> = folders.iter().map(|folder| listing(folder)).collect();
