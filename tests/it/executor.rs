@@ -8,7 +8,7 @@ use greenthread::executor::{
 };
 use greenthread::sync::{Event, Mutex};
 use greenthread::thread::{set_uncaught_hook, take_uncaught_hook};
-use greenthread::{sleep, spawn, yield_now};
+use greenthread::{Runtime, sleep, spawn, yield_now};
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -781,4 +781,156 @@ fn a_storm_of_cancels_kills_drops_and_shutdowns_leaves_one_outcome_each() {
                 .unwrap();
         });
     }
+}
+
+/// How many green threads so many tasks have run on.
+fn threads_of(executor: &GreenExecutor, tasks: usize) -> usize {
+    let ids: Vec<_> =
+        (0..tasks).map(|_| executor.submit(|| greenthread::current().id()).unwrap()).collect();
+    gather(ids).unwrap().into_iter().collect::<HashSet<_>>().len()
+}
+
+/// One worker, so that nothing begins before all are handed in.
+#[test]
+fn short_tasks_share_green_threads() {
+    within_limit(|| {
+        workers(1).run(|| assert!(threads_of(&GreenExecutor::new(), 1000) < 100)).unwrap();
+        Runtime::new_current_thread()
+            .unwrap()
+            .run(|| assert!(threads_of(&GreenExecutor::new(), 1000) < 100))
+            .unwrap();
+    });
+}
+
+#[test]
+fn tasks_without_a_limit_hold_each_other_up_in_no_way() {
+    everywhere(|| {
+        let executor = GreenExecutor::new();
+        let barrier = Arc::new(greenthread::sync::Barrier::new(100));
+        let futures: Vec<_> = (0..100)
+            .map(|number| {
+                let barrier = Arc::clone(&barrier);
+                let meet = executor.submit(move || (barrier.wait(), number).1).unwrap();
+                // Between those that wait, some that do not.
+                executor.submit(|| ()).unwrap();
+                meet
+            })
+            .collect();
+        assert_eq!(gather(futures).unwrap(), (0..100).collect::<Vec<_>>());
+        executor.shutdown(true, false);
+    });
+}
+
+greenthread::green_local! {
+    static OWN: std::cell::Cell<u32> = std::cell::Cell::new(0);
+}
+
+#[test]
+fn no_task_finds_values_of_another_one() {
+    everywhere(|| {
+        for executor in [GreenExecutor::new(), green(1), green(3)] {
+            let seen: Vec<_> =
+                (0..50).map(|_| executor.submit(|| OWN.replace(7)).unwrap()).collect();
+            assert!(gather(seen).unwrap().into_iter().all(|seen| seen == 0));
+        }
+    });
+}
+
+#[test]
+fn a_task_without_a_limit_inherits_from_who_hands_it_in() {
+    everywhere(|| {
+        let executor = Arc::new(GreenExecutor::new());
+        let submitters: Vec<_> = (0..20)
+            .map(|number| {
+                let executor = Arc::clone(&executor);
+                let label = || greenthread::current().label("request").map(str::to_string);
+                let builder = greenthread::Builder::new().label("request", number.to_string());
+                let plain = executor.submit(label).unwrap();
+                let labelled = builder.spawn(move || executor.submit(label).unwrap()).unwrap();
+                (number, plain, labelled)
+            })
+            .collect();
+        for (number, plain, labelled) in submitters {
+            assert_eq!(plain.into_result().unwrap(), None);
+            let labelled = labelled.join().unwrap().into_result().unwrap();
+            assert_eq!(labelled, Some(number.to_string()));
+        }
+    });
+}
+
+/// What has been handed in inside a `run` belongs to it, whatever others hand in meanwhile.
+#[test]
+fn a_run_waits_for_the_tasks_that_it_has_handed_in() {
+    within_limit(|| {
+        let runtime = Arc::new(workers(2));
+        let executor = Arc::new(GreenExecutor::new());
+        let runs: Vec<_> = (0..4)
+            .map(|_| {
+                let (runtime, executor) = (Arc::clone(&runtime), Arc::clone(&executor));
+                std::thread::spawn(move || {
+                    for _ in 0..50 {
+                        let done = Arc::new(AtomicUsize::new(0));
+                        let (count, executor) = (Arc::clone(&done), Arc::clone(&executor));
+                        let main = move || {
+                            for _ in 0..20 {
+                                let count = Arc::clone(&count);
+                                let task = move || (yield_now(), bump(&count));
+                                drop(executor.submit(task).unwrap());
+                            }
+                        };
+                        runtime.run(main).unwrap();
+                        assert_eq!(done.load(Ordering::SeqCst), 20);
+                    }
+                })
+            })
+            .collect();
+        runs.into_iter().for_each(|run| run.join().unwrap());
+    });
+}
+
+/// Bursts and pauses, so that workers fall asleep and are woken in every order.
+#[test]
+fn no_wake_up_of_a_worker_is_lost() {
+    within_limit(|| {
+        let pool = threads(3);
+        let mut random = crate::support::Random(7);
+        for _ in 0..3000 {
+            let burst = 1 + random.below(6);
+            let futures: Vec<_> = (0..burst).map(|n| pool.submit(move || n).unwrap()).collect();
+            if random.below(2) == 0 {
+                std::thread::yield_now();
+            }
+            assert_eq!(gather(futures).unwrap(), (0..burst).collect::<Vec<_>>());
+        }
+        // All of them, also where one is woken at a time: each task waits for the others.
+        for _ in 0..300 {
+            let barrier = Arc::new(std::sync::Barrier::new(3));
+            let futures: Vec<_> = (0..3)
+                .map(|_| {
+                    let barrier = Arc::clone(&barrier);
+                    pool.submit(move || barrier.wait().is_leader()).unwrap()
+                })
+                .collect();
+            assert_eq!(gather(futures).unwrap().into_iter().filter(|leader| *leader).count(), 1);
+        }
+    });
+}
+
+#[test]
+fn callbacks_may_hand_in_again_and_shut_the_executor_down() {
+    for_each_executor!(1, |executor| {
+        let executor = Arc::new(executor);
+        let (send, receive) = greenthread::sync::mpsc::channel();
+        let again = Arc::clone(&executor);
+        let (first, _, go) = held(&*executor);
+        first.add_done_callback(move |_| {
+            let next = again.submit(|| 2).unwrap();
+            again.shutdown(false, false);
+            assert!(matches!(again.submit(|| 3), Err(SubmitError::ShutDown)));
+            send.send(next).unwrap();
+        });
+        go.set();
+        assert_eq!(receive.recv().unwrap().into_result().unwrap(), 2);
+        executor.shutdown(true, false);
+    });
 }
