@@ -53,7 +53,7 @@ pub(crate) use scope::scope;
 pub(crate) use slot::Slot;
 pub(crate) use storage::{ROUNDS, close_storage, destroy_storage, has_storage, with_storage};
 pub(crate) use this::{Refused, This};
-pub(crate) use unwinds::{any_unwinds, in_panic_hook, own_unwinds, unwinds};
+pub(crate) use unwinds::{any_unwinds, in_panic_hook, own_unwinds, unwinds, unwinds_and_beginning};
 
 use crate::stack::Stack;
 use crate::sys::prefetch::prefetch;

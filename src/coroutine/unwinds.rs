@@ -137,6 +137,13 @@ fn unwinds_slowly() -> Option<usize> {
     if own.in_hook { None } else { Some(own.count + outer().get()) }
 }
 
+/// As [`unwinds`], and in a panic hook it says how many there are with the one that begins.
+#[cold]
+pub(crate) fn unwinds_and_beginning() -> Option<usize> {
+    let own = if std::thread::panicking() { count(here())?.get().count } else { 0 };
+    Some(own + outer().get())
+}
+
 /// How many unwinds are under way on the calling stack itself; where only std's answer is known, one or none.
 #[inline(always)]
 pub(crate) fn own_unwinds() -> usize {

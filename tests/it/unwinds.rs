@@ -383,6 +383,49 @@ fn a_panic_that_was_caught_before_a_lock_was_taken_does_not_poison_it() {
     });
 }
 
+/// What panics in a destructor is another unwind than the one that the destructor runs for.
+#[test]
+fn a_panic_in_a_destructor_is_told_from_the_kill_around_it() {
+    on_all_runtimes(|| {
+        for kept in [false, true] {
+            let [of_kill, of_panic, of_timeout] = [(); 3].map(|()| Arc::new(Mutex::new(())));
+            let own = [&of_kill, &of_panic, &of_timeout].map(Arc::clone);
+            let began = Arc::new(AtomicU32::new(0));
+            let begins = Arc::clone(&began);
+            let killed = spawn(move || {
+                let [of_kill, of_panic, of_timeout] = own;
+                let _guard = of_kill.lock().unwrap();
+                let _in_destructor = OnDrop(|| {
+                    let panicked = catch_unwind(AssertUnwindSafe(|| {
+                        let _guard = of_panic.lock().unwrap();
+                        panic!("in a destructor");
+                    }));
+                    assert!(panicked.is_err());
+                    // A timeout's payload, of an unwind inside of the kill's, is kept or passed on.
+                    let panicked = catch_unwind(AssertUnwindSafe(|| {
+                        timeout(Duration::ZERO, || {
+                            let payload = catch_unwind(park).unwrap_err();
+                            let _guard = of_timeout.lock().unwrap();
+                            if kept {
+                                panic!("beside it");
+                            }
+                            resume_unwind(payload);
+                        })
+                    }));
+                    assert_eq!(panicked.is_err(), kept);
+                });
+                begins.store(1, Ordering::SeqCst);
+                park();
+            });
+            until(|| began.load(Ordering::SeqCst) == 1);
+            killed.kill();
+            assert!(killed.join().unwrap_err().is_killed());
+            let poisoned = [of_kill, of_panic, of_timeout].map(|lock| lock.is_poisoned());
+            assert_eq!(poisoned, [false, true, kept]);
+        }
+    });
+}
+
 /// A body that is closed ends as one that is killed. What panics while it is closed is a panic.
 #[test]
 fn closing_a_generator_or_greenlet_poisons_no_lock() {

@@ -57,9 +57,9 @@ impl fmt::Debug for Raised {
     }
 }
 
-/// The level of the unwind that is under way in the calling thread. Where it is not known it is the outermost.
+/// The level of the unwind that is under way in the calling thread, or begins. Where it is not known it is the outermost.
 fn level() -> usize {
-    coroutine::unwinds().unwrap_or(1)
+    coroutine::unwinds_and_beginning().unwrap_or(1)
 }
 
 impl TaskRef {
