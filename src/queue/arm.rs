@@ -245,3 +245,78 @@ impl<T> fmt::Debug for PutArm<'_, T> {
         f.debug_struct("PutArm").finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::queue::Queue;
+    use crate::sync::select::{Arm, Order, Otherwise, Registration, wait};
+
+    /// An arm that is never ready. While others are tried, watched and looked at, in this order, it calls the functions.
+    struct Between<'a>([&'a dyn Fn(); 3]);
+
+    impl Arm for Between<'_> {
+        fn attempt(&mut self) -> bool {
+            self.0[0]();
+            false
+        }
+
+        fn register(&mut self, _: &Registration, _: usize) {}
+
+        fn is_ready(&self, _: Option<&Registration>) -> bool {
+            self.0[2]();
+            false
+        }
+
+        fn unregister(&mut self) {}
+
+        fn settle(&mut self, _: bool) {}
+
+        fn watch(&mut self) {
+            self.0[1]();
+        }
+
+        fn has_changed(&self) -> bool {
+            false
+        }
+
+        fn unwatch(&mut self) {}
+    }
+
+    /// There is always a queue with an item, and one with room; but each is looked at when it is the other.
+    #[test]
+    fn what_is_moved_from_queue_to_queue_behind_its_back_is_seen() {
+        let [a, b] = [(); 2].map(|()| Queue::with_capacity(1));
+        let (to_a, to_b) =
+            (|| a.put(b.try_get().unwrap()).unwrap(), || b.put(a.try_get().unwrap()).unwrap());
+        b.put(1).unwrap();
+        let (mut from_a, mut from_b) =
+            (a.use_a_queue_of_greenthread_to_get(), b.use_a_queue_of_greenthread_to_get());
+        // The first round ends with the item in `a`.
+        let calls = std::cell::Cell::new(0);
+        let once = |step: &dyn Fn()| {
+            calls.set(calls.get() + 1);
+            if calls.get() <= 3 {
+                step();
+            }
+        };
+        let steps: [&dyn Fn(); 3] = [&|| once(&to_a), &|| once(&to_b), &|| once(&to_a)];
+        let mut between = Between(steps);
+        let arms: &mut [(usize, &mut dyn Arm)] =
+            &mut [(0, &mut from_a), (1, &mut between), (2, &mut from_b)];
+        assert_eq!(wait(arms, Order::Biased, Otherwise::Now), 0);
+        assert_eq!((calls.get(), from_a.finish()), (3, Ok(1)));
+        // Now the one without an item is the one with room.
+        calls.set(0);
+        a.put(1).unwrap();
+        let (mut into_a, mut into_b) = (
+            a.use_a_queue_of_greenthread_to_put(Some(2), None),
+            b.use_a_queue_of_greenthread_to_put(Some(2), None),
+        );
+        let steps: [&dyn Fn(); 3] = [&|| once(&to_b), &|| once(&to_a), &|| once(&to_b)];
+        let mut between = Between(steps);
+        let arms: &mut [(usize, &mut dyn Arm)] =
+            &mut [(0, &mut into_a), (1, &mut between), (2, &mut into_b)];
+        assert_eq!(wait(arms, Order::Biased, Otherwise::Now), 0);
+        assert_eq!((into_a.finish(), a.try_get(), b.try_get()), (Ok(()), Ok(2), Ok(1)));
+    }
+}
