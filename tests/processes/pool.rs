@@ -35,6 +35,7 @@ pub(crate) const TESTS: Tests = &[
     ("pool_the_same_call_runs_on_any_executor", any_executor),
     ("pool_250_deaths_leave_one_outcome_each_and_nothing_else", deaths),
     ("pool_processes_end_with_their_parent", parent_dies),
+    ("pool_a_parent_that_ignores_the_ends_of_children_is_served", statuses_ignored),
 ];
 
 fn square(number: u64) -> u64 {
@@ -516,4 +517,33 @@ fn parent_dies() {
     parent.wait().unwrap();
     let is_gone = |pid: &u32| parent_and_state(*pid).is_none_or(|(_, state)| state == 'Z');
     until(|| pids.iter().all(is_gone));
+}
+
+/// What the program does if it is started for [`statuses_ignored`]: the system keeps no exit status for who ignores SIGCHLD.
+pub(crate) fn without_statuses() {
+    // SAFETY: ignoring a signal runs no code.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+    let pool = pool(2);
+    for kind in [Death::Kill, Death::Exit, Death::Abort] {
+        let error = pool.apply(function!(die), kind).unwrap_err();
+        assert!(error.io_error().is_some() || error.exit_status().is_some(), "{error}");
+        assert_eq!(pool.apply(function!(square), 3).unwrap(), 9);
+    }
+    let long = pool.apply_async(function!(nap), LONG.as_millis() as u64).unwrap();
+    until(|| long.running());
+    long.kill();
+    assert!(long.result().is_err());
+    pool.join();
+    let mut child = process::Command::new("true").spawn().unwrap();
+    assert_eq!(child.wait().unwrap_err().raw_os_error(), Some(libc::ECHILD));
+    until(|| children().is_empty());
+    println!("served");
+}
+
+fn statuses_ignored() {
+    let output = process::Command::new(std::env::current_exe().unwrap())
+        .env("GREENTHREAD_TEST_IGNORES_SIGCHLD", "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success() && output.stdout.ends_with(b"served\n"), "{output:?}");
 }

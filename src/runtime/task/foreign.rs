@@ -24,30 +24,7 @@ struct Foreign {
     waker: Mutex<Option<Waker>>,
 }
 
-static VTABLE: VTable = VTable {
-    run: unreachable_run,
-    abandon: unreachable_abandon,
-    take_result: unreachable_take,
-    result: unreachable_result,
-    free,
-    wake_os: Some(wake),
-};
-
-unsafe fn unreachable_run(_: NonNull<Header>) {
-    unreachable!("its executor runs it");
-}
-
-unsafe fn unreachable_abandon(_: NonNull<Header>, _: super::error::JoinError) {
-    unreachable!("its executor runs it");
-}
-
-unsafe fn unreachable_take(_: NonNull<Header>, _: *mut ()) {
-    unreachable!("it has no result here");
-}
-
-unsafe fn unreachable_result(_: NonNull<Header>) -> *const () {
-    unreachable!("it has no result here");
-}
+static VTABLE: VTable = VTable::of_waiting(free, wake);
 
 /// # Safety
 /// `header` is that of a `Foreign` without references.

@@ -64,6 +64,28 @@ pub(super) struct VTable {
     pub(super) wake_os: Option<unsafe fn(NonNull<Header>)>,
 }
 
+impl VTable {
+    /// Of what waits and is woken as tasks are, and that others run: it has no body and no result here.
+    pub(super) const fn of_waiting(
+        free: unsafe fn(NonNull<Header>),
+        wake: unsafe fn(NonNull<Header>),
+    ) -> Self {
+        fn run(_: NonNull<Header>) {
+            unreachable!("no hub runs it");
+        }
+        fn abandon(_: NonNull<Header>, _: JoinError) {
+            unreachable!("no hub runs it");
+        }
+        fn take_result(_: NonNull<Header>, _: *mut ()) {
+            unreachable!("it has no result here");
+        }
+        fn result(_: NonNull<Header>) -> *const () {
+            unreachable!("it has no result here");
+        }
+        Self { run, abandon, take_result, result, free, wake_os: Some(wake) }
+    }
+}
+
 /// Who is to be woken: at the end of a task, or by its `unpark`.
 #[derive(Debug, Default)]
 pub(super) struct Completion {

@@ -16,30 +16,7 @@ struct OsThread {
     woken: Condvar,
 }
 
-static VTABLE: VTable = VTable {
-    run: unreachable_run,
-    abandon: unreachable_abandon,
-    take_result: unreachable_take,
-    result: unreachable_result,
-    free,
-    wake_os: Some(wake),
-};
-
-unsafe fn unreachable_run(_: NonNull<Header>) {
-    unreachable!("an OS thread is not started by a hub");
-}
-
-unsafe fn unreachable_abandon(_: NonNull<Header>, _: super::error::JoinError) {
-    unreachable!("an OS thread is not started by a hub");
-}
-
-unsafe fn unreachable_take(_: NonNull<Header>, _: *mut ()) {
-    unreachable!("an OS thread has no result here");
-}
-
-unsafe fn unreachable_result(_: NonNull<Header>) -> *const () {
-    unreachable!("an OS thread has no result here");
-}
+static VTABLE: VTable = VTable::of_waiting(free, wake);
 
 /// # Safety
 /// `header` is that of an `OsThread` without references.
