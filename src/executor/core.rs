@@ -306,11 +306,16 @@ impl<C: Crew> Core<C> {
         }
         let mut next = self.new_worker(&mut state, worker.origin);
         next.is_fresh = true;
-        (state.fresh, state.making) = (next.origin, Some(next.number));
+        let number = next.number;
+        (state.fresh, state.making) = (next.origin, Some(number));
         drop(state);
         // Where there is no room for another one, this one comes to the tasks after its own.
         let _ = self.spawn(next, None);
-        self.state.lock().making = None;
+        let mut state = self.state.lock();
+        // It may have begun by now, and be making the one after it.
+        if state.making == Some(number) {
+            state.making = None;
+        }
         first
     }
 
