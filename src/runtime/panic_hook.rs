@@ -7,6 +7,8 @@ use std::cell::Cell;
 use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
 
 thread_local! {
     /// Whether our hook runs, for where std does not tell whether any does. Has no destructor.
@@ -38,10 +40,13 @@ fn put_before() {
     panic::set_hook(Box::new(move |info| hook(info, &*previous)));
 }
 
+/// How long an unwinding caller waits for our hook to be there. It takes a moment, unless somebody is inside a hook for longer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Puts our hook before the present one, once for the process.
 ///
-/// A thread that unwinds may not set hooks, and one that is inside a hook would wait for itself, as would whatever it waits for.
-/// There an OS thread does it for which nobody waits.
+/// A thread that unwinds may not set hooks, and one that is inside a hook would wait for itself. There an OS thread does it,
+/// for which nobody inside of a hook waits, and others for no longer than [`PATIENCE`]: who is inside may wait for them.
 pub(crate) fn install() {
     static BEGUN: AtomicBool = AtomicBool::new(false);
     if cfg!(panic = "abort") || BEGUN.swap(true, Ordering::SeqCst) {
@@ -49,9 +54,18 @@ pub(crate) fn install() {
     }
     if !coroutine::any_unwinds() {
         put_before();
-    } else if std::thread::Builder::new().spawn(put_before).is_err() {
+        return;
+    }
+    let (done, is_done) = mpsc::channel::<()>();
+    let set = move || {
+        put_before();
+        drop(done);
+    };
+    if std::thread::Builder::new().spawn(set).is_err() {
         // The next call makes up for it.
         BEGUN.store(false, Ordering::SeqCst);
+    } else if coroutine::in_panic_hook() == Some(false) {
+        let _ = is_done.recv_timeout(PATIENCE);
     }
 }
 
