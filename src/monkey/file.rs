@@ -10,7 +10,7 @@ use super::socket::{
 };
 use super::wait::{AGAIN, LAST_STANDARD, Plan, plan, until_ready, wait_once};
 use crate::runtime::reactor::Direction::{self, Read, Write};
-use crate::sys::bare::{syscall, to_libc};
+use crate::sys::bare::{address, syscall, to_libc};
 use libc::{c_int, c_uint, c_void, iovec, loff_t, msghdr, off_t, size_t, ssize_t};
 use std::ffi::c_long;
 use std::ptr;
@@ -21,10 +21,6 @@ unsafe extern "C" {
 }
 
 const NO_SOCKET: c_long = -(libc::ENOTSOCK as c_long);
-
-fn address<T>(pointer: *const T) -> c_long {
-    pointer.expose_provenance() as c_long
-}
 
 /// What the fortified forms of calls do first.
 pub(super) fn checked<T>(len: size_t, room: size_t, call: impl FnOnce() -> T) -> T {
@@ -42,6 +38,11 @@ fn message(list: *const iovec, count: c_int) -> msghdr {
     message.msg_iov = list.cast_mut();
     message.msg_iovlen = count as _;
     message
+}
+
+/// Whether a list of pieces has none, or more than there may be, which `sendmsg` says by another error than `writev`.
+fn has_wrong_length(count: c_int) -> bool {
+    !(1..=libc::UIO_MAXIOV).contains(&count)
 }
 
 fn is_transfer_of_none(list: *const iovec, count: c_int) -> bool {
@@ -105,6 +106,9 @@ unsafe fn read_other(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) -
     // SAFETY: as the caller promises, also below.
     let blocking =
         || unsafe { syscall(libc::SYS_readv, [fd.into(), address(list), count.into(), 0, 0, 0]) };
+    if has_wrong_length(count) {
+        return blocking();
+    }
     let done = match plan(fd) {
         Plan::AtOnce => None,
         // SAFETY: as above.
@@ -119,6 +123,9 @@ unsafe fn write_other(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) 
     let blocking = |list, count: c_int| unsafe {
         syscall(libc::SYS_writev, [fd.into(), address(list), count.into(), 0, 0, 0])
     };
+    if has_wrong_length(count) || is_transfer_of_none(list, count) {
+        return blocking(list, count);
+    }
     match plan(fd) {
         Plan::AtOnce => hook.holding(|| blocking(list, count)),
         Plan::Wait(super::table::Kind::Pipe) => {
@@ -183,7 +190,7 @@ unsafe fn write_green(hook: &Hook, fd: c_int, buffer: *const c_void, len: size_t
 }
 
 unsafe fn readv_green(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) -> c_long {
-    if fd > LAST_STANDARD && !is_transfer_of_none(list, count) {
+    if fd > LAST_STANDARD && !has_wrong_length(count) && !is_transfer_of_none(list, count) {
         let mut message = message(list, count);
         // SAFETY: the message has the caller's pieces.
         let result = unsafe { receive_message_waiting(hook, fd, &raw mut message, 0) };
@@ -196,7 +203,7 @@ unsafe fn readv_green(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) 
 }
 
 unsafe fn writev_green(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) -> c_long {
-    if fd > LAST_STANDARD {
+    if fd > LAST_STANDARD && !has_wrong_length(count) {
         let message = message(list, count);
         // SAFETY: the message has the caller's pieces.
         let result = unsafe { transmit_message_waiting(hook, fd, &raw const message, 0) };

@@ -6,26 +6,23 @@
 //! Waiter and waker do not miss each other: a waiter counts itself in [`WAITERS`] and then looks at the word, in the lock of its
 //! part of the table; a waker has changed the word and then looks at the count. One of them sees the other.
 //!
-//! Only the form that std uses suspends. `parking_lot` uses another one, and must block: before the call it has put a node that
-//! belongs to the OS thread into a list, and a second green thread would put in the same. So must `std::thread::park`, whose
-//! word belongs to the OS thread: with one green thread suspended in it, the next would find the word changed, for ever.
+//! What must block instead, because it is bound to its OS thread, is told apart in [`bound`](super::bound).
 
+use super::bound::{self, Bound};
 use super::hook::{Hook, Interposed};
-use super::patch::{Patch, is_on, is_patched};
-use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
+use super::patch::{Patch, is_in_handler, is_on, is_patched};
+use crate::runtime::park::{Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::WaitList;
 use crate::sys::bare::{self, to_libc};
 use crate::sys::process::PerProcess;
-use crate::sys::report;
 use parking_lot::Mutex;
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::{c_int, c_long};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
 use std::time::{Duration, Instant};
 
-static HOOK: Hook = Hook::new(c"syscall");
+pub(super) static HOOK: Hook = Hook::new(c"syscall");
 
 /// All of this file.
 pub(super) static INTERPOSED: &[Interposed] =
@@ -46,7 +43,7 @@ unsafe extern "C" fn syscall(
     f: c_long,
 ) -> c_long {
     let arguments = [a, b, c, d, e, f];
-    if number == libc::SYS_futex && (is_patched(Patch::Futex) || LEARNING.get()) {
+    if number == libc::SYS_futex && (is_patched(Patch::Futex) || bound::is_learning()) {
         // SAFETY: the caller keeps the contract of `futex`.
         return to_libc(unsafe { futex(arguments) });
     }
@@ -65,11 +62,11 @@ pub unsafe fn original_syscall(number: c_long, arguments: [c_long; 6]) -> c_long
 
 /// The arguments that this file looks at, as the kernel does: it takes the low half of what it counts in 32 bits.
 #[derive(Clone, Copy)]
-struct Call {
-    word: *const AtomicU32,
-    operation: c_int,
-    value: u32,
-    time: *const libc::timespec,
+pub(super) struct Call {
+    pub(super) word: *const AtomicU32,
+    pub(super) operation: c_int,
+    pub(super) value: u32,
+    pub(super) time: *const libc::timespec,
     mask: u32,
 }
 
@@ -88,8 +85,13 @@ impl Call {
     }
 
     /// Whether it waits in the form that std uses, by which it can be told from those of others.
-    fn is_wait_of_std(self) -> bool {
+    pub(super) fn is_wait_of_std(self) -> bool {
         self.operation == libc::FUTEX_WAIT_BITSET | PRIVATE && self.mask == ANY
+    }
+
+    /// Whether a wake-up of any kind ends the wait.
+    pub(super) fn is_for_any(self) -> bool {
+        self.operation & !PRIVATE == libc::FUTEX_WAIT || self.mask == ANY
     }
 
     fn waits(self) -> bool {
@@ -97,8 +99,21 @@ impl Call {
         matches!(operation, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET)
     }
 
+    /// Whether it wakes so many of those who wait in the form that std uses.
     fn wakes(self) -> bool {
-        self.operation == libc::FUTEX_WAKE | PRIVATE
+        match self.operation ^ PRIVATE {
+            libc::FUTEX_WAKE => true,
+            libc::FUTEX_WAKE_BITSET => self.mask != 0,
+            _ => false,
+        }
+    }
+
+    /// Whether it does more than to wake some: then all green threads that it concerns are woken, and look for themselves.
+    fn moves(self) -> bool {
+        matches!(
+            self.operation ^ PRIVATE,
+            libc::FUTEX_REQUEUE | libc::FUTEX_CMP_REQUEUE | libc::FUTEX_WAKE_OP
+        )
     }
 }
 
@@ -106,6 +121,10 @@ unsafe fn futex(arguments: [c_long; 6]) -> c_long {
     let call = Call::new(arguments);
     // SAFETY: as the caller promises.
     let kernel = |arguments| unsafe { bare::syscall(libc::SYS_futex, arguments) };
+    // A signal handler has interrupted somebody who may hold the lock of the table.
+    if is_in_handler() {
+        return kernel(arguments);
+    }
     if call.wakes() {
         fence(Ordering::SeqCst);
         if WAITERS.load(Ordering::SeqCst) == 0 {
@@ -122,23 +141,31 @@ unsafe fn futex(arguments: [c_long; 6]) -> c_long {
         let others = kernel(rest);
         return if others < 0 { others } else { others + woken as c_long };
     }
+    if call.moves() {
+        let result = kernel(arguments);
+        if WAITERS.load(Ordering::SeqCst) > 0 {
+            wake(call.word.addr(), usize::MAX);
+            wake(arguments[4] as usize, usize::MAX);
+        }
+        return result;
+    }
     if !call.waits() {
         return kernel(arguments);
     }
-    if LEARNING.get() {
-        LEARNED.set(call.word.addr());
+    if bound::is_learning() {
+        bound::learn(call.word.addr());
         return kernel(arguments);
     }
     if !is_on(Patch::Futex) {
         return kernel(arguments);
     }
     HOOK.count_call();
-    if call.is_wait_of_std() && !is_parker_of_std(call) {
+    match Bound::of(call) {
         // SAFETY: std's word is valid as long as somebody waits for it.
-        return unsafe { wait(call) };
+        None => unsafe { wait(call) },
+        // SAFETY: as the caller promises.
+        Some(bound) => unsafe { bound::block(bound, call, arguments) },
     }
-    // SAFETY: as the caller promises.
-    unsafe { block(call, arguments) }
 }
 
 // --- waiting ------------------------------------------------------------------------------------------------------------
@@ -231,114 +258,4 @@ fn wake(address: usize, most: usize) -> usize {
         woken += 1;
     }
     woken
-}
-
-// --- what must block ----------------------------------------------------------------------------------------------------
-
-/// After how long the user is told that a green thread blocks its worker.
-const TELL_AFTER: Duration = Duration::from_secs(1);
-
-static TOLD_OF_PARK: AtomicBool = AtomicBool::new(false);
-static TOLD_OF_OTHERS: AtomicBool = AtomicBool::new(false);
-
-/// A wait that must not suspend: blocks the worker, and says so if it takes long.
-unsafe fn block(call: Call, arguments: [c_long; 6]) -> c_long {
-    // SAFETY: as the caller promises, for the caller's arguments and for those with another time.
-    let kernel = |arguments| unsafe { bare::syscall(libc::SYS_futex, arguments) };
-    let (what, told) = if is_parker_of_std(call) {
-        (
-            "std::thread::park, by which std's mpsc channels, std::thread::scope and crossbeam-channel wait",
-            &TOLD_OF_PARK,
-        )
-    } else {
-        ("a futex of a form that std does not use, as parking_lot's locks do", &TOLD_OF_OTHERS)
-    };
-    HOOK.holding(|| {
-        if !call.time.is_null() || told.load(Ordering::Relaxed) {
-            return kernel(arguments);
-        }
-        let time = libc::timespec { tv_sec: TELL_AFTER.as_secs() as _, tv_nsec: 0 };
-        let mut bounded = arguments;
-        // This form counts its time from now.
-        bounded[1] = (libc::FUTEX_WAIT | call.operation & PRIVATE).into();
-        bounded[3] = (&raw const time).expose_provenance() as c_long;
-        let result = if call.mask == ANY || call.operation & !PRIVATE == libc::FUTEX_WAIT {
-            kernel(bounded)
-        } else {
-            return kernel(arguments);
-        };
-        if result != -c_long::from(libc::ETIMEDOUT) {
-            return result;
-        }
-        if !told.swap(true, Ordering::Relaxed) {
-            let task = park::own_task();
-            report(format_args!(
-                "the green thread {:?} has blocked its worker for {TELL_AFTER:?} in {what}. Its neighbours wait, and if one \
-                 of them is to end this wait it never ends. Use greenthread::sync there, or an OS thread. Told once; \
-                 greenthread::monkey::report() shows where",
-                task.to_string(),
-            ));
-        }
-        kernel(arguments)
-    })
-}
-
-thread_local! {
-    /// Whether the next wait of this thread is `std::thread::park`'s.
-    static LEARNING: Cell<bool> = const { Cell::new(false) };
-    static LEARNED: Cell<usize> = const { Cell::new(0) };
-}
-
-/// What std's word for a parked thread has.
-const PARKED: u32 = u32::MAX;
-
-/// Whether std keeps the word of a thread's `park` where [`is_parker_of_std`] looks for it.
-static IS_IN_HANDLE: AtomicBool = AtomicBool::new(false);
-
-/// How far into the memory of a thread's handle the word may lie.
-const REACH: usize = 256;
-
-/// The memory behind the calling thread's handle.
-fn own_handle() -> usize {
-    let handle = std::thread::current();
-    if size_of_val(&handle) != size_of::<usize>() {
-        return 0;
-    }
-    // SAFETY: the handle is one word, as just seen; only its value is used, never what it may point to.
-    unsafe { std::mem::transmute_copy::<std::thread::Thread, usize>(&handle) }
-}
-
-/// Whether the call is that of `std::thread::park`. Other locks of std's may wait with the same number, so the place decides;
-/// where that is unknown, so does the number, and such a lock blocks.
-fn is_parker_of_std(call: Call) -> bool {
-    call.value == PARKED
-        && call.is_wait_of_std()
-        && (!IS_IN_HANDLE.load(Ordering::Relaxed)
-            || call.word.addr().wrapping_sub(own_handle()) < REACH)
-}
-
-/// Finds out where std keeps the word of `std::thread::park`.
-pub(super) fn prepare() {
-    let learn = || {
-        LEARNING.set(true);
-        std::thread::park_timeout(Duration::from_nanos(1));
-        LEARNING.set(false);
-        let learned = LEARNED.get();
-        learned != 0 && own_handle() != 0 && learned.wrapping_sub(own_handle()) < REACH
-    };
-    // A thread of its own has no permit that would end its `park` at once.
-    let learner = std::thread::Builder::new().name("greenthread-learns".into()).spawn(learn);
-    let found = learner.is_ok_and(|learner| learner.join().unwrap_or(false));
-    IS_IN_HANDLE.store(found, Ordering::Relaxed);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_word_of_park_is_found_in_the_handle() {
-        prepare();
-        assert!(IS_IN_HANDLE.load(Ordering::Relaxed));
-    }
 }

@@ -23,29 +23,48 @@
 //! Only a final binary should enable the feature: it concerns the whole process, so no library should decide on it.
 //!
 //! # What works, and what does not
+//! Each row names a test that shows it, of `tests/monkey` or, where crates, C libraries and servers of others are used, of
+//! `tests/patched`.
 //!
-//! | called by unmodified code on a green thread | after patching |
-//! |---|---|
-//! | sockets: `recv`, `send` and their families, `read`, `write`, `readv`, `writev`, `accept`, `connect` | suspend; timeouts set by `SO_RCVTIMEO` and `SO_SNDTIMEO` and `O_NONBLOCK` mean what they always do |
-//! | pipes, FIFOs, `eventfd`s and other descriptors that can be polled | suspend |
-//! | `close`, `dup2` of a descriptor that others wait for | those waits end with `EBADF`, even if the number is used again at once |
-//! | `poll`, `ppoll`, `select`, `pselect` | suspend; with a signal mask they block |
-//! | `epoll_wait`, `epoll_pwait` | suspend after [`patch`] of [`Patch::Epoll`], which `patch_all` leaves out |
-//! | `sleep`, `usleep`, `nanosleep`, `clock_nanosleep` | suspend |
-//! | `std::thread::yield_now` | yields the OS thread: spin locks call it while they are half taken. Use [`yield_now`](crate::yield_now) |
-//! | `getaddrinfo`, `getnameinfo`, `gethostbyname_r`, `gethostbyname2_r`, `gethostbyaddr_r` | run on a pool of OS threads |
-//! | std's `Mutex`, `RwLock`, `Condvar`, `Once`, `OnceLock`, `LazyLock`, `Barrier` | suspend, between green threads of one worker and of several, and beside OS threads |
-//! | `std::thread::JoinHandle::join`, `waitpid`, `waitid`, `wait4`, `std::process::Command` | suspend |
-//! | regular files | block as long as the disk takes; [`fs`](crate::fs) does not |
-//! | `std::thread::park`, and what is made of it: `std::sync::mpsc`, `std::thread::scope`, crossbeam-channel | block the worker: their state belongs to the OS thread. Reported after a second |
-//! | parking_lot's locks, where they are contended | block the worker: a node of theirs lies in a thread-local. Reported after a second |
-//! | opening a FIFO, `flock`, `fcntl` locks, `pause`, `sigwait` | block the worker |
-//! | system calls made past the C library (rustix's default, Go), and the C library's inner ones (`FILE *`) | block the worker |
+//! | called by unmodified code on a green thread | after patching | test |
+//! |---|---|---|
+//! | std's `TcpStream`, `TcpListener`, `UdpSocket` and those of Unix: `recv`, `send` and their families, `read`, `write`, `readv`, `writev`, `accept` | suspend | `a_thousand_clients_of_an_echo_server_on_one_worker`, `datagrams_and_unix_sockets` |
+//! | `connect`, `connect_timeout` | suspend; `O_NONBLOCK` is set for the length of one system call | `a_connection_that_gets_no_answer_times_out_and_holds_nobody` |
+//! | `SO_RCVTIMEO`, `SO_SNDTIMEO` | mean what they always do | `timeouts_of_std_work`, `a_listener_with_a_limit_in_time_gives_up` |
+//! | `MSG_WAITALL`, `MSG_DONTWAIT`, `MSG_ERRQUEUE`, `MSG_OOB` | the same | `all_of_a_message_is_waited_for_where_that_is_asked`, `what_the_kernel_never_waits_for_is_not_waited_for` |
+//! | descriptors that the caller has made non-blocking | never suspend | `timeouts_of_std_work` |
+//! | pipes, FIFOs that are open, `eventfd`s and other descriptors that can be polled; `splice`, `sendfile` | suspend | `pipes_of_std_suspend`, `fifos_suspend_once_they_are_open`, `eventfds_suspend`, `files_and_copies_work_as_ever` |
+//! | `close`, `dup2` of a descriptor that others wait for | those waits end with `EBADF`, even if the number is used again at once or a child has a duplicate | `closing_ends_the_waits_even_if_the_number_is_used_again`, `a_copy_in_a_child_does_not_keep_a_closed_number_registered` |
+//! | `poll`, `ppoll`, `select`, `pselect` | suspend; with a signal mask they block | `poll_and_select_wait_for_several`, `select_takes_sets_beyond_the_size_that_the_c_library_knows` |
+//! | `epoll_wait`, `epoll_pwait` | suspend after [`patch`] of [`Patch::Epoll`], which `patch_all` leaves out | `an_event_loop_suspends_where_that_is_asked_for` |
+//! | `std::thread::sleep`, `sleep`, `usleep`, `nanosleep`, `clock_nanosleep` | suspend | `sleeps_of_std_and_of_c_pass_side_by_side` |
+//! | `getaddrinfo` (`ToSocketAddrs`), `getnameinfo`, `gethostbyname_r` and its kind | run on a pool of OS threads | `a_name_server_that_does_not_answer_holds_only_who_asks` |
+//! | std's `Mutex`, `RwLock`, `Condvar`, `Once`, `OnceLock`, `LazyLock`, `Barrier` | suspend, between green threads of one worker and of several, beside OS threads, and if they were held before patching | `a_mutex_held_over_a_wait_suspends_who_wants_it`, `readers_and_writers`, `a_condition_is_waited_for_and_times_out`, `what_is_made_once_is_made_once`, `a_barrier_of_std_gathers_green_threads`, `a_lock_that_is_made_held_and_waited_for_before_patching_works_after_it` |
+//! | `std::process::Command`, `waitpid`, `waitid`, `wait4`; `fork` and `exec` | suspend; a forked child has no green threads, and blocks | `children_are_waited_for_side_by_side`, `a_green_thread_forks_and_its_child_executes_a_program`, `a_forked_child_calls_what_is_patched_and_blocks` |
+//! | `std::thread::JoinHandle::join` | suspends | `os_threads_are_joined_while_others_run` |
+//! | a library in C, also one that is loaded later and a fortified one | suspends by all of these | `a_library_in_c_that_is_loaded_later_suspends_as_well` |
+//! | the crates `ureq`, `tiny_http`, `tungstenite`, `redis`, `curl` (libcurl), `rusqlite` (SQLite) | suspend | `ureq_has_a_hundred_requests_under_way_on_one_worker`, `tiny_http_answers_many_at_the_same_time_on_one_worker`, `tungstenite_serves_and_asks_on_one_worker`, `a_thousand_blocking_pops_of_redis_wait_on_one_worker`, `libcurl_has_a_hundred_requests_under_way_on_one_worker`, `sqlite_waits_for_a_neighbours_transaction` |
+//! | `println!` and standard input, output and error | block: the descriptors 0 to 2 are shared with other programs | `standard_output_is_held_over_a_wait_while_others_print` |
+//! | regular files | block as long as the disk takes; [`fs`](crate::fs) does not | `files_and_copies_work_as_ever` |
+//! | signal handlers | block in all of these, as one may have interrupted anything; they wake no green thread that waits for a lock of std's. A signal ends no wait: there is no `EINTR` | `a_handler_that_calls_what_is_patched_is_not_left_in_the_middle`, `a_signal_that_interrupts_the_worker_ends_no_wait` |
+//! | exit handlers, and destructors while their green thread unwinds | block | `a_green_thread_ends_the_process_while_others_wait`, `destructors_sleep_and_wait_at_ends_kills_panics_and_in_thread_locals` |
+//! | `std::thread::yield_now` | yields the OS thread: spin locks call it while they are half taken. Use [`yield_now`](crate::yield_now) | `locks_of_parking_lots_that_are_not_held_over_a_wait_work` |
+//! | `std::thread::park`, and what is made of it: `std::sync::mpsc`, `std::thread::scope`, crossbeam-channel | block the worker: their state belongs to the OS thread. Told after a second | `park_of_std_blocks_its_worker_and_tells`, `a_channel_of_std_blocks_its_worker_and_tells`, `a_scope_of_std_waits_for_its_threads`, `a_crossbeam_channel_blocks_its_worker_and_tells` |
+//! | parking_lot's locks, where they are contended | block the worker: a node of theirs lies in a thread-local. Told after a second | `a_lock_of_parking_lots_held_over_a_wait_blocks_its_worker_and_tells` |
+//! | a lock of std's that lies in a thread-local, such as the one by which rayon waits for its pool | blocks the worker: neighbours would take it for their own. Told after a second | `rayon_computes_for_many_green_threads_of_one_worker`, `a_job_of_rayons_that_waits_for_a_neighbour_blocks_the_worker_and_tells` |
+//! | `pthread_mutex_lock` and other waits inside the C library, `FILE *`, system calls made past it (rustix's default, Go) | block the worker. Told after five seconds, as of [every worker that is held up](crate::Runtime) | `a_foreign_mutex_that_a_neighbour_holds_is_told_of`, `a_file_of_c_that_reads_a_pipe_blocks_its_worker_and_ends_all_the_same` |
+//! | opening a FIFO, `flock`, `fcntl` locks, `pause`, `sigwait` | block the worker | |
+//! | `pthread_cancel` of an OS thread | works after patching; before it, and of a worker, these calls are no cancellation points | |
+//! | a program that links this and patches nothing | behaves as without it | `what_is_linked_and_never_patched_blocks_and_counts_nothing`, `an_allocator_that_reads_files_starts_and_works_on_green_threads` |
 //!
 //! # Kills and timeouts
 //! No unwind passes through code that was not made for it. A kill or a [`timeout`](crate::timeout()) that strikes a patched call makes it
 //! fail with `ECANCELED`; a sleep ends as if its time were over; a wait for a lock of std's goes on. The green thread unwinds
 //! at its next wait in a function of this library.
+//!
+//! A loop that skips errors, such as `for stream in listener.incoming().flatten()`, so outlives a kill: nothing but an error may
+//! come out of a call of the C library's. After some turns each such call takes a millisecond, then up to a second, so that the
+//! loop disturbs nobody; it is told once, by name; and the end of its runtime gives it up. End the loop at an error.
 //!
 //! Invariant: a patched call suspends only where [`is_on`] says so: on a green thread that neither unwinds nor ends the
 //! process; everywhere else it is the C library's.
@@ -55,7 +74,9 @@ compile_error!(
     "the feature `monkey` stands in for functions of glibc and works on Linux with glibc only"
 );
 
+mod bound;
 mod close;
+mod connection;
 mod file;
 mod futex;
 mod hook;
@@ -66,6 +87,7 @@ mod pieces;
 mod poll;
 mod process;
 mod report;
+mod signal;
 mod socket;
 mod table;
 mod time;

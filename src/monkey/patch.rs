@@ -1,7 +1,7 @@
 //! What is switched on.
 
 use super::hook::Interposed;
-use crate::runtime::park;
+use crate::runtime::{park, reactor};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -37,37 +37,56 @@ impl Patch {
 static PATCHED: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
-    static BLOCKS: Cell<bool> = const { Cell::new(false) };
+    /// Of how many things the calling thread is inside of in which patched functions block; signal handlers count as [`HANDLER`].
+    static BLOCKS: Cell<u32> = const { Cell::new(0) };
+}
+
+const HANDLER: u32 = 1 << 16;
+
+/// Runs a signal handler, in which patched functions block.
+#[inline]
+pub(super) fn in_handler(handler: impl FnOnce()) {
+    BLOCKS.set(BLOCKS.get().wrapping_add(HANDLER));
+    handler();
+    BLOCKS.set(BLOCKS.get().wrapping_sub(HANDLER));
+}
+
+/// Whether the calling thread runs a signal handler, and so may be anywhere in this library's own code.
+#[inline]
+pub(super) fn is_in_handler() -> bool {
+    BLOCKS.get() >= HANDLER
 }
 
 /// Runs `call`, in which patched functions block, also on a green thread: what it is inside of must not be left.
 pub(super) fn blocking_here<T>(call: impl FnOnce() -> T) -> T {
-    let before = BLOCKS.replace(true);
+    BLOCKS.set(BLOCKS.get().wrapping_add(1));
     let result = call();
-    BLOCKS.set(before);
+    BLOCKS.set(BLOCKS.get().wrapping_sub(1));
     result
 }
 
 /// Whether a call of this group, here and now, suspends instead of blocking.
 ///
 /// Not while the caller unwinds: a destructor may run below frames that must not be left, and not in exit handlers or a
-/// panic hook, where no green thread is suspended.
+/// panic hook, where no green thread is suspended, nor in a signal handler.
 #[inline(always)]
 pub(crate) fn is_on(patch: Patch) -> bool {
     PATCHED.load(Ordering::Relaxed) & patch.bit() != 0
         && park::is_green()
         && !std::thread::panicking()
-        && !BLOCKS.get()
+        && BLOCKS.get() == 0
 }
 
 /// Everything that stands in for something.
 pub(super) fn interposed() -> impl Iterator<Item = &'static Interposed> {
     [
         super::close::INTERPOSED,
+        super::connection::INTERPOSED,
         super::file::INTERPOSED,
         super::names::INTERPOSED,
         super::poll::INTERPOSED,
         super::process::INTERPOSED,
+        super::signal::INTERPOSED,
         super::socket::INTERPOSED,
         super::time::INTERPOSED,
         super::futex::INTERPOSED,
@@ -96,9 +115,12 @@ pub unsafe fn patch(patch: Patch) {
         );
     }
     if patch == Patch::Futex {
-        super::futex::prepare();
+        super::bound::prepare();
     }
-    PATCHED.fetch_or(patch.bit(), Ordering::SeqCst);
+    if PATCHED.fetch_or(patch.bit(), Ordering::SeqCst) == 0 {
+        super::signal::prepare();
+        reactor::let_go_by(super::table::let_go);
+    }
 }
 
 /// Patches everything but [`Patch::Epoll`]. Call it first in `main`. See [the module](self) for what works from then on.
@@ -172,6 +194,10 @@ one_group! {
     patch_process: Process;
     /// Patches `poll` and `select`.
     patch_poll: Poll;
+}
+
+pub(super) fn is_any_patched() -> bool {
+    PATCHED.load(Ordering::Relaxed) != 0
 }
 
 /// Whether a group has been patched.

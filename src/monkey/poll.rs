@@ -7,7 +7,7 @@ use super::wait::{Failed, bare_poll, cancelled, sleep, wait_once};
 use crate::io::Io;
 use crate::runtime::park;
 use crate::runtime::reactor::Direction::{Read, Write};
-use crate::sys::bare::{syscall, to_libc};
+use crate::sys::bare::{address, syscall, to_libc};
 use crate::sys::poll::{PollFd, PollFlags, gather};
 use crate::sys::time::deadline_after;
 use libc::{
@@ -18,10 +18,6 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
-
-fn address<T>(pointer: *const T) -> c_long {
-    pointer.expose_provenance() as c_long
-}
 
 /// The size of the kernel's signal sets, in bytes.
 const SIGNALS: c_long = 8;
@@ -89,11 +85,11 @@ unsafe fn poll_waiting(hook: &Hook, fds: *mut pollfd, count: nfds_t, limit: Limi
         (None, _) => sleep(hook, limit.deadline()).map(|()| 0),
         (Some(one), None) if one.events & !FOR_READING == 0 && one.events != 0 => {
             let (fd, deadline) = (one.fd, limit.deadline());
-            poll_one(hook, entries, || wait_once(hook, fd, Read, deadline))
+            poll_one(entries, || wait_once(hook, fd, Read, deadline))
         }
         (Some(one), None) if one.events & !FOR_WRITING == 0 && one.events != 0 => {
             let (fd, deadline) = (one.fd, limit.deadline());
-            poll_one(hook, entries, || wait_once(hook, fd, Write, deadline))
+            poll_one(entries, || wait_once(hook, fd, Write, deadline))
         }
         _ => poll_several(hook, entries, limit),
     };
@@ -106,11 +102,9 @@ unsafe fn poll_waiting(hook: &Hook, fds: *mut pollfd, count: nfds_t, limit: Limi
 }
 
 fn poll_one(
-    hook: &Hook,
     entries: &mut [pollfd],
     mut wait: impl FnMut() -> Result<(), Failed>,
 ) -> Result<c_long, Failed> {
-    let _ = hook;
     loop {
         wait()?;
         let ready = bare_poll(entries.as_mut_ptr(), entries.len() as nfds_t);
@@ -148,7 +142,7 @@ fn poll_several(hook: &Hook, entries: &mut [pollfd], limit: Limit) -> Result<c_l
         Ok(Ok(ready)) => Ok(ready),
         Ok(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => Err(Failed::TimedOut),
         Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(cancelled()),
+        Err(_) => Err(cancelled(hook)),
     }
 }
 
@@ -162,20 +156,43 @@ const SETS: [(c_short, c_short); 3] = [
     (libc::POLLPRI, libc::POLLPRI),
 ];
 
+const FD_SETSIZE: c_int = libc::FD_SETSIZE as c_int;
+
+/// For how many descriptors the process has room now. The kernel looks no further in a set, and callers that name a higher
+/// number rely on it.
+fn table_size() -> c_int {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let size = text.lines().find_map(|line| line.strip_prefix("FDSize:")?.trim().parse().ok());
+    size.unwrap_or(FD_SETSIZE)
+}
+
+/// Where a set of `select` has a number: the word, and the bit in it. The kernel knows sets of any size, the C library's macros
+/// only those of `FD_SETSIZE`.
+fn word_of(set: *mut fd_set, fd: c_int) -> (*mut libc::c_ulong, libc::c_ulong) {
+    let bits = libc::c_ulong::BITS as usize;
+    let fd = fd as usize;
+    (set.cast::<libc::c_ulong>().wrapping_add(fd / bits), 1 << (fd % bits))
+}
+
 /// `select` on a green thread, by `poll`.
 ///
 /// # Safety
-/// Each set is null or valid.
+/// Each set is null or has room for all numbers below `highest`.
 unsafe fn select_waiting(
     hook: &Hook,
     highest: c_int,
     sets: [*mut fd_set; 3],
     limit: Limit,
 ) -> c_long {
-    let numbers = 0..highest.clamp(0, libc::FD_SETSIZE as c_int);
-    // SAFETY: the set is valid, and the number is below its size.
-    let is_in = |set: *mut fd_set, fd| !set.is_null() && unsafe { libc::FD_ISSET(fd, set) };
-    let mut entries: Vec<pollfd> = numbers
+    if highest < 0 {
+        return -c_long::from(libc::EINVAL);
+    }
+    let highest = if highest > FD_SETSIZE { highest.min(table_size()) } else { highest };
+    let is_in = |set: *mut fd_set, fd| {
+        // SAFETY: a set that is given has room for all numbers below `highest`.
+        !set.is_null() && unsafe { *word_of(set, fd).0 & word_of(set, fd).1 != 0 }
+    };
+    let mut entries: Vec<pollfd> = (0..highest)
         .map(|fd| {
             let wanted = SETS.iter().zip(sets).filter(|(_, set)| is_in(*set, fd));
             pollfd { fd, events: wanted.fold(0, |all, ((wanted, _), _)| all | wanted), revents: 0 }
@@ -197,13 +214,12 @@ unsafe fn select_waiting(
             continue;
         }
         for entry in &entries {
-            // SAFETY: the set is valid, and the number is below its size.
-            unsafe {
-                if libc::FD_ISSET(entry.fd, set) && entry.revents & seen != 0 {
-                    ready += 1;
-                } else {
-                    libc::FD_CLR(entry.fd, set);
-                }
+            if is_in(set, entry.fd) && entry.revents & seen != 0 {
+                ready += 1;
+            } else {
+                let (word, bit) = word_of(set, entry.fd);
+                // SAFETY: as above.
+                unsafe { *word &= !bit };
             }
         }
     }
@@ -338,6 +354,16 @@ unsafe fn bare_ppoll(
     to_libc(result) as c_int
 }
 
+#[cfg(target_arch = "x86_64")]
+unsafe fn bare_poll_millis(fds: *mut pollfd, count: nfds_t, millis: c_int) -> c_int {
+    // SAFETY: as the caller promises.
+    let result =
+        unsafe { syscall(libc::SYS_poll, [address(fds), count as c_long, millis.into(), 0, 0, 0]) };
+    to_libc(result) as c_int
+}
+
+/// There the kernel has no `poll`.
+#[cfg(target_arch = "aarch64")]
 unsafe fn bare_poll_millis(fds: *mut pollfd, count: nfds_t, millis: c_int) -> c_int {
     let time =
         timespec { tv_sec: (millis / 1000).into(), tv_nsec: (millis % 1000 * 1_000_000).into() };

@@ -5,14 +5,10 @@ use super::names::elsewhere;
 use super::wait::{Failed, wait_once};
 use crate::runtime::blocking::Kind;
 use crate::runtime::reactor::Direction::Read;
-use crate::sys::bare::{syscall, to_libc};
+use crate::sys::bare::{address, syscall, to_libc};
 use libc::{c_int, c_long, c_void, id_t, idtype_t, pid_t, pthread_t, rusage, siginfo_t};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
-
-fn address<T>(pointer: *const T) -> c_long {
-    pointer.expose_provenance() as c_long
-}
 
 /// A descriptor that becomes readable when the process ends.
 fn watch(pid: pid_t) -> Option<OwnedFd> {

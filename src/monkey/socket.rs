@@ -3,25 +3,20 @@
 use super::file::checked;
 use super::hook::{Hook, interpose};
 use super::pieces::Pieces;
-use super::table;
-use super::wait::{
-    AGAIN, Failed, cancelled, is_nonblocking, on_socket, socket_deadline, until_ready, wait_once,
-};
-use crate::runtime::park::{self, Parker, Reason, Wake};
+use super::wait::{is_nonblocking, is_stream, on_socket};
 use crate::runtime::reactor::Direction::{Read, Write};
-use crate::sys::bare::{syscall, to_libc};
+use crate::sys::bare::{address, syscall, to_libc};
 use libc::{
     c_int, c_uint, c_void, mmsghdr, msghdr, size_t, sockaddr, socklen_t, ssize_t, timespec,
 };
 use std::ffi::c_long;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::time::{Duration, Instant};
 
 const DONTWAIT: c_int = libc::MSG_DONTWAIT;
 
-fn address<T>(pointer: *const T) -> c_long {
-    pointer.expose_provenance() as c_long
+/// Whether a receiver wants no waiting. The kernel waits neither for urgent data nor for the queue of errors.
+fn takes_what_is_there(flags: c_int) -> bool {
+    flags & (DONTWAIT | libc::MSG_ERRQUEUE | libc::MSG_OOB) != 0
 }
 
 /// `recvfrom`, by the kernel.
@@ -101,9 +96,10 @@ pub(super) unsafe fn receive_waiting(
             }
         };
         let result =
-            if flags & DONTWAIT != 0 { attempt() } else { on_socket(hook, fd, Read, attempt) };
+            if takes_what_is_there(flags) { attempt() } else { on_socket(hook, fd, Read, attempt) };
         // `MSG_WAITALL` asks for all of it, and gets less only at an end, an error or a signal.
-        let wants_all = flags & libc::MSG_WAITALL != 0 && flags & (libc::MSG_PEEK | DONTWAIT) == 0;
+        let wants_all =
+            flags & libc::MSG_WAITALL != 0 && !takes_what_is_there(flags | flags & libc::MSG_PEEK);
         if result <= 0 {
             return if had > 0 { had as c_long } else { result };
         }
@@ -199,7 +195,7 @@ pub(super) unsafe fn receive_message_waiting(
 ) -> c_long {
     // SAFETY: as the caller promises, also in what follows.
     let attempt = |message: *mut msghdr| unsafe { receive_message(fd, message, flags | DONTWAIT) };
-    if flags & DONTWAIT != 0 {
+    if takes_what_is_there(flags) {
         return attempt(message);
     }
     // SAFETY: the caller's message is valid.
@@ -233,153 +229,6 @@ pub(super) unsafe fn receive_message_waiting(
         had += result as usize;
     }
     had as c_long
-}
-
-/// Whether a socket is a stream, on which a message has no end.
-fn is_stream(fd: c_int) -> bool {
-    let mut kind: c_int = 0;
-    let mut length = size_of_val(&kind) as socklen_t;
-    // SAFETY: both pointers are valid, and `length` is the size of what the first points to.
-    let result = unsafe {
-        syscall(
-            libc::SYS_getsockopt,
-            [
-                fd.into(),
-                libc::SOL_SOCKET.into(),
-                libc::SO_TYPE.into(),
-                address(&raw mut kind),
-                address(&raw mut length),
-                0,
-            ],
-        )
-    };
-    result == 0 && kind == libc::SOCK_STREAM
-}
-
-/// `accept4` on a green thread. There is no way to ask it not to block, so one at a time asks whether a connection is there
-/// and takes it.
-unsafe fn accept_waiting(
-    hook: &Hook,
-    fd: c_int,
-    from: *mut sockaddr,
-    from_len: *mut socklen_t,
-    flags: c_int,
-) -> c_long {
-    // SAFETY: as the caller promises.
-    let accept = || unsafe {
-        syscall(
-            libc::SYS_accept4,
-            [fd.into(), address(from), address(from_len), flags.into(), 0, 0],
-        )
-    };
-    if is_nonblocking(fd) {
-        return accept();
-    }
-    let Some((table::Kind::Socket, identity)) = table::examine(fd) else { return accept() };
-    let Some(entry) = table::socket(fd, identity) else { return accept() };
-    let deadline = socket_deadline(fd, Read);
-    // A kill that strikes while others accept must not unwind from here.
-    let Ok(_turn) = catch_unwind(AssertUnwindSafe(|| entry.accepting.lock())) else {
-        return cancelled().result();
-    };
-    loop {
-        let seen = entry.source.look();
-        let mut ready = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-        match super::wait::bare_poll(&mut ready, 1) {
-            0 => {}
-            error if error < 0 => return error,
-            // A descriptor that does not listen is an error that `accept` tells.
-            _ => {
-                park::spend_budget_holding();
-                return accept();
-            }
-        }
-        entry.source.would_block(Read, seen);
-        hook.count_wait();
-        let waited = match entry.source.wait_quietly(Read, deadline, || entry.is_closed()) {
-            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
-                wait_once(hook, fd, Read, deadline)
-            }
-            Err(error) => Err(error.into()),
-            Ok(Wake::Killed) => Err(cancelled()),
-            Ok(Wake::TimedOut) => Err(Failed::TimedOut),
-            Ok(Wake::Notified) if entry.is_closed() => Err(Failed::Closed),
-            Ok(Wake::Notified) => Ok(()),
-        };
-        if let Err(failed) = waited {
-            return failed.result();
-        }
-    }
-}
-
-/// How long to wait before asking again for a place in the queue of a Unix listener, which announces none.
-const NO_PLACE: Duration = Duration::from_millis(1);
-
-/// `connect` on a green thread. The descriptor is in non-blocking mode for the length of one system call.
-unsafe fn connect_waiting(hook: &Hook, fd: c_int, to: *const sockaddr, len: socklen_t) -> c_long {
-    // SAFETY: as the caller promises.
-    let connect =
-        || unsafe { syscall(libc::SYS_connect, [fd.into(), address(to), len.into(), 0, 0, 0]) };
-    if is_nonblocking(fd) || !matches!(table::examine(fd), Some((table::Kind::Socket, _))) {
-        return connect();
-    }
-    let deadline = socket_deadline(fd, Write);
-    loop {
-        set_nonblocking(fd, true);
-        let result = connect();
-        set_nonblocking(fd, false);
-        if result == -c_long::from(libc::EINPROGRESS) {
-            break;
-        }
-        if result != AGAIN {
-            return result;
-        }
-        let next = Instant::now() + NO_PLACE;
-        if deadline.is_some_and(|deadline| deadline <= next) {
-            return AGAIN;
-        }
-        hook.count_wait();
-        if Parker::new().park(Reason::Writable, Some(next)) == Wake::Killed {
-            return cancelled().result();
-        }
-    }
-    match until_ready(hook, fd, Write, deadline) {
-        Ok(()) => -c_long::from(take_error(fd)),
-        // What a blocking `connect` says when its time is over.
-        Err(Failed::TimedOut) => -c_long::from(libc::EINPROGRESS),
-        Err(failed) => failed.result(),
-    }
-}
-
-fn set_nonblocking(fd: c_int, nonblocking: bool) {
-    let value = c_int::from(nonblocking);
-    // SAFETY: the pointer is valid.
-    unsafe {
-        syscall(
-            libc::SYS_ioctl,
-            [fd.into(), libc::FIONBIO as c_long, address(&raw const value), 0, 0, 0],
-        )
-    };
-}
-
-fn take_error(fd: c_int) -> c_int {
-    let mut errno: c_int = 0;
-    let mut length = size_of_val(&errno) as socklen_t;
-    // SAFETY: both pointers are valid, and `length` is the size of what the first points to.
-    let result = unsafe {
-        syscall(
-            libc::SYS_getsockopt,
-            [
-                fd.into(),
-                libc::SOL_SOCKET.into(),
-                libc::SO_ERROR.into(),
-                address(&raw mut errno),
-                address(&raw mut length),
-                0,
-            ],
-        )
-    };
-    if result < 0 { -result as c_int } else { errno }
 }
 
 /// `recvmmsg` on a green thread: waits for the first message, and takes what is there then. With a time of its own it blocks,
@@ -461,7 +310,7 @@ interpose! {
     }
     Socket fn recvmmsg(fd: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int, timeout: *mut timespec) -> c_int {
         bare to_libc(syscall(libc::SYS_recvmmsg, [fd.into(), address(messages), count.into(), flags.into(), address(timeout), 0])) as c_int;
-        green |hook| if timeout.is_null() && flags & DONTWAIT == 0 {
+        green |hook| if timeout.is_null() && !takes_what_is_there(flags) {
             to_libc(receive_several(hook, fd, messages, count, flags as c_uint)) as c_int
         } else {
             hook.holding(|| original::recvmmsg(fd, messages, count, flags, timeout))
@@ -482,18 +331,6 @@ interpose! {
     Socket fn sendmmsg(fd: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int) -> c_int {
         bare to_libc(syscall(libc::SYS_sendmmsg, [fd.into(), address(messages), count.into(), flags.into(), 0, 0])) as c_int;
         green |hook| to_libc(transmit_several(hook, fd, messages, count, flags as c_uint)) as c_int;
-    }
-    Socket fn accept(fd: c_int, from: *mut sockaddr, from_len: *mut socklen_t) -> c_int {
-        bare to_libc(syscall(libc::SYS_accept4, [fd.into(), address(from), address(from_len), 0, 0, 0])) as c_int;
-        green |hook| to_libc(accept_waiting(hook, fd, from, from_len, 0)) as c_int;
-    }
-    Socket fn accept4(fd: c_int, from: *mut sockaddr, from_len: *mut socklen_t, flags: c_int) -> c_int {
-        bare to_libc(syscall(libc::SYS_accept4, [fd.into(), address(from), address(from_len), flags.into(), 0, 0])) as c_int;
-        green |hook| to_libc(accept_waiting(hook, fd, from, from_len, flags)) as c_int;
-    }
-    Socket fn connect(fd: c_int, to: *const sockaddr, len: socklen_t) -> c_int {
-        bare to_libc(syscall(libc::SYS_connect, [fd.into(), address(to), len.into(), 0, 0, 0])) as c_int;
-        green |hook| to_libc(connect_waiting(hook, fd, to, len)) as c_int;
     }
     Socket fn __recv_chk(fd: c_int, buffer: *mut c_void, len: size_t, room: size_t, flags: c_int) -> ssize_t {
         bare checked(len, room, || to_libc(receive(fd, buffer, len, flags, ptr::null_mut(), ptr::null_mut()))) as ssize_t;

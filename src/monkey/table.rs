@@ -1,21 +1,33 @@
 //! The descriptors that are waited for, by their numbers.
 //!
 //! A socket keeps its registration between waits, until its number is closed. That the number still means the same socket is
-//! seen by its inode, so one that was closed behind our back is found out. Everything else is registered for one wait, by a
+//! seen by a number of the kernel's, so one that was closed behind our back is found out. Everything else is registered for one wait, by a
 //! duplicate: its readiness is seldom waited for, and an inode does not tell two opens apart.
 
+use super::patch::is_in_handler;
 use crate::runtime::reactor::Source;
 use crate::sync::Mutex as GreenMutex;
+use crate::sys::bare::socket_option;
 use crate::sys::process::{self, PerProcess};
 use parking_lot::RwLock;
 use std::ffi::c_int;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-/// Which file a descriptor is of: device and inode.
+/// Which file a descriptor is of: device and inode, or the kernel's own number for a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity(u64, u64);
+
+/// The same for what is a socket, which the kernel can be asked faster. A device of zero is none that has sockets.
+fn identity_of_socket(fd: c_int) -> Option<Identity> {
+    let mut cookie = 0u64;
+    // SAFETY: the option is such a number.
+    if unsafe { socket_option(fd, libc::SO_COOKIE, &mut cookie) } == 0 {
+        return Some(Identity(0, cookie));
+    }
+    examine(fd).map(|(_, identity)| identity)
+}
 
 /// What kind of file a descriptor is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +153,30 @@ fn note_use(len: &AtomicUsize) {
     USED_IN.store(process::generation().wrapping_add(1), Ordering::Relaxed);
 }
 
+/// How many numbers [`MARKS`] has.
+const MARKED: usize = 1 << 16;
+
+/// For each number whether something may be entered for it, so that to close one for which nothing is costs nothing. Changed in
+/// the lock of the number's shard.
+static MARKS: [AtomicU64; MARKED / 64] = [const { AtomicU64::new(0) }; MARKED / 64];
+
+fn mark(fd: c_int, entered: bool) {
+    let fd = fd as usize;
+    let Some(word) = MARKS.get(fd / 64) else { return };
+    let bit = 1 << (fd % 64);
+    if entered {
+        word.fetch_or(bit, Ordering::Relaxed);
+    } else {
+        word.fetch_and(!bit, Ordering::Relaxed);
+    }
+}
+
+/// Whether something may be entered for a number. Higher ones than are marked may always have something.
+fn is_marked(fd: c_int) -> bool {
+    let Ok(fd) = usize::try_from(fd) else { return false };
+    MARKS.get(fd / 64).is_none_or(|word| word.load(Ordering::Relaxed) & 1 << (fd % 64) != 0)
+}
+
 /// What has been registered for a number, as a socket. It may have been closed behind our back since.
 #[inline]
 pub(super) fn known_socket(fd: c_int) -> Option<Arc<Entry>> {
@@ -148,26 +184,40 @@ pub(super) fn known_socket(fd: c_int) -> Option<Arc<Entry>> {
     table().shards[shard].read().get(at)?.socket.clone()
 }
 
-/// The entry of the socket that the number means now.
-pub(super) fn socket(fd: c_int, identity: Identity) -> Option<Arc<Entry>> {
-    if let Some(known) = known_socket(fd)
-        && known.identity == identity
-    {
-        return Some(known);
+/// The entry of the socket that the number means now; `known` is what [`known_socket`] said.
+pub(super) fn socket(fd: c_int, known: Option<&Arc<Entry>>) -> Option<Arc<Entry>> {
+    let identity = identity_of_socket(fd)?;
+    if let Some(known) = known.filter(|known| known.identity == identity && !known.is_closed()) {
+        return Some(Arc::clone(known));
     }
     let entry = Entry::new(fd, identity, None);
-    let old = table().with(fd, |number, len| {
+    let (entry, old) = table().with(fd, |number, len| {
+        // Another worker may have been faster.
+        if let Some(known) = number.socket.as_ref().filter(|known| known.identity == identity) {
+            return (Arc::clone(known), None);
+        }
         let old = number.socket.replace(Arc::clone(&entry));
         if old.is_none() {
             note_use(len);
+            mark(fd, true);
         }
-        old
+        (entry, old)
     })?;
     // Its number was closed without our seeing it, and with the number the registration.
     if let Some(old) = old {
         old.close();
     }
     Some(entry)
+}
+
+/// A type of this library is to have the registration of the number: waits that go on here do so by duplicates.
+pub(super) fn let_go(source: &Source) {
+    if let Some(known) = known_socket(source.fd())
+        && !std::ptr::eq(&*known.source, source)
+    {
+        known.source.unbind();
+        known.source.wake_all();
+    }
 }
 
 /// Lets [`closed`] find a wait that goes on for the number, while the guard lives.
@@ -180,6 +230,7 @@ pub(super) fn list(fd: c_int, entry: &Arc<Entry>) -> Listed<'_> {
     table().with(fd, |number, len| {
         number.waits.push(Arc::clone(entry));
         note_use(len);
+        mark(fd, true);
     });
     Listed { fd, entry }
 }
@@ -190,7 +241,9 @@ impl Drop for Listed<'_> {
         let gone = table().with(self.fd, |number, len| {
             let at = number.waits.iter().position(|one| Arc::ptr_eq(one, self.entry))?;
             len.fetch_sub(1, Ordering::Relaxed);
-            Some(number.waits.swap_remove(at))
+            let gone = number.waits.swap_remove(at);
+            mark(self.fd, number.socket.is_some() || !number.waits.is_empty());
+            Some(gone)
         });
         drop(gone);
     }
@@ -198,23 +251,22 @@ impl Drop for Listed<'_> {
 
 /// The number is about to be closed: its registration ends, and so does every wait for it.
 pub(super) fn closed(fd: c_int) {
-    let Some(table) = used_table().filter(|table| table.len.load(Ordering::Relaxed) != 0) else {
-        return;
-    };
-    let Some((shard, at)) = Table::place(fd) else { return };
-    if table.shards[shard]
-        .read()
-        .get(at)
-        .is_none_or(|number| number.socket.is_none() && number.waits.is_empty())
-    {
+    if !is_marked(fd) {
         return;
     }
-    let gone = table.with(fd, |number, len| {
-        let gone = std::mem::take(number);
-        len.fetch_sub(gone.waits.len() + usize::from(gone.socket.is_some()), Ordering::Relaxed);
-        gone
+    // A signal handler has interrupted somebody who may hold the lock of the table.
+    if is_in_handler() {
+        return;
+    }
+    let Some((table, (shard, at))) = used_table().zip(Table::place(fd)) else { return };
+    // Taken out, and dropped out of the lock.
+    let gone = table.shards[shard].write().get_mut(at).map(|number| {
+        mark(fd, false);
+        std::mem::take(number)
     });
     if let Some(gone) = gone {
+        let count = gone.waits.len() + usize::from(gone.socket.is_some());
+        table.len.fetch_sub(count, Ordering::Relaxed);
         gone.socket.iter().chain(&gone.waits).for_each(|entry| entry.close());
     }
 }

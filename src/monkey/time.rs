@@ -6,15 +6,11 @@
 use super::hook::{Hook, interpose};
 use super::wait::sleep as sleep_green;
 use crate::runtime::park;
-use crate::sys::bare::{set_errno, syscall, to_libc};
+use crate::sys::bare::{address, set_errno, syscall, to_libc};
 use crate::sys::time::deadline_after;
 use libc::{c_int, c_uint, clockid_t, timespec, useconds_t};
 use std::ffi::c_long;
 use std::time::{Duration, Instant};
-
-fn address<T>(pointer: *const T) -> c_long {
-    pointer.expose_provenance() as c_long
-}
 
 fn duration_of(time: &timespec) -> Option<Duration> {
     let nanos = u32::try_from(time.tv_nsec).ok().filter(|nanos| *nanos < 1_000_000_000)?;

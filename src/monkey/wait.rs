@@ -5,7 +5,8 @@ use super::table::{self, Entry, Kind};
 use crate::green_local;
 use crate::runtime::park::{self, Parker, Reason, Wake};
 use crate::runtime::reactor::Direction;
-use crate::sys::bare::syscall;
+use crate::sys::bare::{address, socket_option, syscall};
+use crate::sys::report;
 use crate::sys::time::deadline_after;
 use std::cell::Cell;
 use std::ffi::{c_int, c_long};
@@ -50,22 +51,43 @@ impl From<io::Error> for Failed {
 
 green_local! {
     /// How many calls have failed because of a kill or a timeout.
-    static CANCELLED: Cell<u32> = Cell::new(0);
+    static CANCELLED: Cell<u32> = const { Cell::new(0) };
 }
 
 /// So many may fail without a pause.
 const CANCELLED_FREELY: u32 = 16;
+/// From so many on the pauses grow, to a thousandfold, and the user is told.
+const CANCELLED_TOO_OFTEN: u32 = 512;
 
-/// A call is about to fail because of a kill. A loop that takes that for one more error to be skipped would never let its
-/// worker rest: from some number on each such call takes a millisecond.
-pub(super) fn cancelled() -> Failed {
-    let so_far = CANCELLED.try_with(|count| {
+/// How long the call that fails because of a kill as the green thread's `count`th takes.
+fn pause_after(count: u32) -> Duration {
+    match count {
+        0..=CANCELLED_FREELY => Duration::ZERO,
+        _ => Duration::from_millis(1 << (count / CANCELLED_TOO_OFTEN).min(10)),
+    }
+}
+
+/// A call is about to fail because of a kill. A loop that takes that for one more error to be skipped outlives the kill: nothing
+/// can be unwound through the call, and an error is all that it may return. So that the loop does not keep its worker, such
+/// calls take their time, the more the longer it goes on; and the user is told.
+pub(super) fn cancelled(hook: &Hook) -> Failed {
+    let count = CANCELLED.try_with(|count| {
         count.set(count.get().saturating_add(1));
         count.get()
     });
-    if so_far.is_ok_and(|so_far| so_far > CANCELLED_FREELY) {
-        let deadline = deadline_after(Duration::from_millis(1));
-        let _ = Parker::uninterruptible().park(Reason::Sleep, deadline);
+    let count = count.unwrap_or(0);
+    let pause = pause_after(count);
+    if count == CANCELLED_TOO_OFTEN {
+        report(format_args!(
+            "the green thread '{}' was killed, or its time is over, and goes on: {count} calls have failed with ECANCELED since, and \
+             a loop around the last of them (`{}`) takes that for an error to be skipped. End the loop at an error: \
+             `for stream in listener.incoming() {{ let stream = stream?; ... }}`",
+            park::own_task(),
+            hook.name(),
+        ));
+    }
+    if !pause.is_zero() {
+        let _ = Parker::uninterruptible().park(Reason::Sleep, deadline_after(pause));
     }
     Failed::Cancelled
 }
@@ -74,7 +96,7 @@ pub(super) fn cancelled() -> Failed {
 pub(super) fn sleep(hook: &Hook, deadline: Option<Instant>) -> Result<(), Failed> {
     hook.count_wait();
     match Parker::new().park(Reason::Sleep, deadline) {
-        Wake::Killed => Err(cancelled()),
+        Wake::Killed => Err(cancelled(hook)),
         Wake::Notified | Wake::TimedOut => Ok(()),
     }
 }
@@ -93,24 +115,28 @@ pub(super) fn socket_deadline(fd: c_int, direction: Direction) -> Option<Instant
         Direction::Write => libc::SO_SNDTIMEO,
     };
     let mut timeout = libc::timeval { tv_sec: 0, tv_usec: 0 };
-    let mut length = size_of_val(&timeout) as libc::socklen_t;
-    // SAFETY: both pointers are valid, and `length` is the size of what the first points to.
-    let result = unsafe {
-        syscall(
-            libc::SYS_getsockopt,
-            [
-                fd.into(),
-                libc::SOL_SOCKET.into(),
-                option.into(),
-                (&raw mut timeout).expose_provenance() as c_long,
-                (&raw mut length).expose_provenance() as c_long,
-                0,
-            ],
-        )
-    };
+    // SAFETY: these options are two numbers.
+    let result = unsafe { socket_option(fd, option, &mut timeout) };
     let set = result == 0 && (timeout.tv_sec != 0 || timeout.tv_usec != 0);
     let length = Duration::new(timeout.tv_sec as u64, timeout.tv_usec as u32 * 1000);
     if set { deadline_after(length) } else { None }
+}
+
+fn socket_type(fd: c_int) -> Option<c_int> {
+    let mut kind: c_int = 0;
+    // SAFETY: the option is a number.
+    let result = unsafe { socket_option(fd, libc::SO_TYPE, &mut kind) };
+    (result == 0).then_some(kind)
+}
+
+/// Whether a socket is a stream, on which a message has no end.
+pub(super) fn is_stream(fd: c_int) -> bool {
+    socket_type(fd) == Some(libc::SOCK_STREAM)
+}
+
+/// Whether a socket waits for another end when it connects; others only note an address.
+pub(super) fn has_connections(fd: c_int) -> bool {
+    matches!(socket_type(fd), Some(libc::SOCK_STREAM | libc::SOCK_SEQPACKET))
 }
 
 /// Waits for an entry. The caller has looked whether it is closed, and has said what it knows of its readiness.
@@ -125,7 +151,7 @@ fn wait_for(
         Wake::Notified if entry.is_closed() => Err(Failed::Closed),
         Wake::Notified => Ok(()),
         Wake::TimedOut => Err(Failed::TimedOut),
-        Wake::Killed => Err(cancelled()),
+        Wake::Killed => Err(cancelled(hook)),
     }
 }
 
@@ -153,7 +179,8 @@ pub(super) fn on_socket(
     direction: Direction,
     mut attempt: impl FnMut() -> c_long,
 ) -> c_long {
-    let known = table::known_socket(fd);
+    // Most writes are done at once. One that is not is tried once more, after a look.
+    let known = (direction == Direction::Read).then(|| table::known_socket(fd)).flatten();
     let mut seen = known.as_ref().map(|entry| entry.source.look());
     let result = attempt();
     if result != AGAIN {
@@ -167,30 +194,49 @@ pub(super) fn on_socket(
         return AGAIN;
     }
     let deadline = socket_deadline(fd, direction);
-    let Some((_, identity)) = table::examine(fd) else { return Failed::Closed.result() };
-    let Some(entry) = table::socket(fd, identity) else { return Failed::Closed.result() };
+    let Some(entry) = table::socket(fd, known.as_ref()) else { return Failed::Closed.result() };
     if !known.is_some_and(|known| Arc::ptr_eq(&known, &entry)) {
         seen = None;
     }
+    let mut refused_though_ready = false;
     loop {
-        if let Some(seen) = seen {
-            entry.source.would_block(direction, seen);
-        }
-        match wait_for(hook, &entry, direction, deadline) {
-            Ok(()) => {}
-            // It is registered by another owner: by a type of this library, say.
-            Err(Failed::Os(libc::EEXIST)) => {
-                if let Err(failed) = wait_once(hook, fd, direction, deadline) {
-                    return failed.result();
-                }
+        // Some refusals are not announced to be over: room with the receiver of a datagram, for one that is sent by name.
+        let is_ready = direction == Direction::Write && is_ready(fd, direction).unwrap_or(false);
+        let waited = if !is_ready {
+            if let Some(seen) = seen {
+                entry.source.would_block(direction, seen);
             }
-            Err(failed) => return failed.result(),
+            match wait_for(hook, &entry, direction, deadline) {
+                // It is registered by another owner: by a type of this library, say.
+                Err(Failed::Os(libc::EEXIST)) => wait_once(hook, fd, direction, deadline),
+                waited => waited,
+            }
+        } else if refused_though_ready {
+            pause(hook, deadline)
+        } else {
+            Ok(())
+        };
+        if let Err(failed) = waited {
+            return failed.result();
         }
+        refused_though_ready = is_ready;
         seen = Some(entry.source.look());
         let result = attempt();
         if result != AGAIN {
             return result;
         }
+    }
+}
+
+/// How long to wait before asking again for what nothing announces.
+const UNANNOUNCED: Duration = Duration::from_millis(1);
+
+/// Waits a moment for something that nothing announces, or to the deadline.
+pub(super) fn pause(hook: &Hook, deadline: Option<Instant>) -> Result<(), Failed> {
+    let next = Instant::now() + UNANNOUNCED;
+    match deadline.filter(|deadline| *deadline <= next) {
+        Some(deadline) => sleep(hook, Some(deadline)).and(Err(Failed::TimedOut)),
+        None => sleep(hook, Some(next)),
     }
 }
 
@@ -222,17 +268,7 @@ pub(super) fn bare_poll(fds: *mut libc::pollfd, count: libc::nfds_t) -> c_long {
     let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the caller's entries are valid, and so is the time; no mask is given.
     unsafe {
-        syscall(
-            libc::SYS_ppoll,
-            [
-                fds.expose_provenance() as c_long,
-                count as c_long,
-                (&raw const now).expose_provenance() as c_long,
-                0,
-                0,
-                0,
-            ],
-        )
+        syscall(libc::SYS_ppoll, [address(fds), count as c_long, address(&raw const now), 0, 0, 0])
     }
 }
 

@@ -30,6 +30,17 @@ const UNBOUND: u32 = 0;
 /// Events of a source that no green thread of a hub waits for, after which the hub lets it go.
 const NEEDLESS: u32 = 8;
 
+/// What has somebody else end the registration of a source's descriptor.
+#[cfg(feature = "monkey")]
+static LET_GO: std::sync::OnceLock<fn(&Source)> = std::sync::OnceLock::new();
+
+/// Has `let_go` called where a source cannot be registered, because another one is for the same descriptor: whoever has that one,
+/// and does not own the descriptor, ends it.
+#[cfg(feature = "monkey")]
+pub(crate) fn let_go_by(let_go: fn(&Source)) {
+    let _ = LET_GO.set(let_go);
+}
+
 /// This process as a number above [`UNBOUND`].
 fn this_process() -> u32 {
     process::generation() + 1
@@ -356,7 +367,7 @@ impl Source {
                     self.readiness.restart();
                 }
                 // Registering tells of all there is, also of what another hub has been told and not seen yet.
-                match hub.sources.add(self) {
+                match self.register(hub) {
                     Ok(key) => homes.add(Home { hub, key, needless: 0 }),
                     Err(error) if is_first => return Err(error),
                     // The others will do, as long as they are not held up.
@@ -368,6 +379,25 @@ impl Source {
         self.latest.store(ptr::from_ref(hub).cast_mut(), Ordering::Relaxed);
         self.bound.store(this_process(), Ordering::SeqCst);
         Ok(())
+    }
+
+    fn register(self: &Arc<Self>, hub: &HubShared) -> io::Result<Key> {
+        let added = hub.sources.add(self);
+        #[cfg(feature = "monkey")]
+        if let Err(error) = &added
+            && error.kind() == io::ErrorKind::AlreadyExists
+            && let Some(let_go) = LET_GO.get()
+        {
+            let_go(self);
+            return hub.sources.add(self);
+        }
+        added
+    }
+
+    /// The descriptor.
+    #[cfg(feature = "monkey")]
+    pub(crate) fn fd(&self) -> RawFd {
+        self.fd
     }
 
     /// Ends the registrations. The descriptor is still open.

@@ -3,7 +3,7 @@
 //! What stands in for functions of the C library (`monkey`) needs them: by those functions it would call itself. They keep
 //! the kernel's convention: a result between -4095 and -1 is a negated error number, and `errno` stays as it is.
 
-use std::ffi::c_long;
+use std::ffi::{c_int, c_long};
 
 /// Makes a system call.
 ///
@@ -47,6 +47,30 @@ pub(crate) unsafe fn syscall(number: c_long, arguments: [c_long; 6]) -> c_long {
         );
     }
     result
+}
+
+/// A pointer as an argument of a system call.
+#[inline]
+pub(crate) fn address<T>(pointer: *const T) -> c_long {
+    pointer.expose_provenance() as c_long
+}
+
+/// Reads an option of a socket's own level into `value`. The kernel's result.
+///
+/// # Safety
+/// Whatever bytes the option has are a `T`.
+pub(crate) unsafe fn socket_option<T>(fd: c_int, name: c_int, value: &mut T) -> c_long {
+    let mut length = size_of::<T>() as libc::socklen_t;
+    let arguments = [
+        fd.into(),
+        libc::SOL_SOCKET.into(),
+        name.into(),
+        address(value),
+        address(&raw mut length),
+        0,
+    ];
+    // SAFETY: both pointers are valid, and `length` is the size of what the first points to.
+    unsafe { syscall(libc::SYS_getsockopt, arguments) }
 }
 
 /// The C library's convention for a result of the kernel's: -1 and `errno`, which is set last of all.

@@ -1,6 +1,7 @@
 //! Pipes, FIFOs, files, `poll` and `select`.
 
-use crate::on;
+use crate::children::in_child;
+use crate::{on, until_waits_exceed, waits};
 use greenthread::spawn;
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
@@ -144,4 +145,34 @@ fn poll_and_select_wait_for_several() {
         }
         drop(writer.join().unwrap());
     });
+}
+
+#[test]
+fn an_event_loop_suspends_where_that_is_asked_for() {
+    in_child("files::an_event_loop_suspends_where_that_is_asked_for", || {
+        // SAFETY: nothing here is of the kinds that `patch_all` names.
+        unsafe { greenthread::monkey::patch(greenthread::monkey::Patch::Epoll) };
+        on(1, || {
+            let (a, mut peer) = UnixStream::pair().unwrap();
+            let before = waits("epoll_wait");
+            // SAFETY: numbers, and events that are valid while they are used.
+            let watch = spawn(move || unsafe {
+                let epoll = libc::epoll_create1(libc::EPOLL_CLOEXEC);
+                let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: 42 };
+                let fd = a.as_raw_fd();
+                assert_eq!(libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &mut event), 0);
+                event.u64 = 0;
+                assert_eq!(libc::epoll_wait(epoll, &mut event, 1, 5), 0, "no event yet");
+                let count = libc::epoll_wait(epoll, &mut event, 1, -1);
+                libc::close(epoll);
+                (count, { event.u64 })
+            });
+            // Once for the short wait.
+            until_waits_exceed("epoll_wait", before);
+            until_waits_exceed("epoll_wait", before + 1);
+            peer.write_all(b"x").unwrap();
+            assert_eq!(watch.join().unwrap(), (1, 42));
+        });
+    })
+    .works();
 }

@@ -102,26 +102,28 @@ fn a_condition_is_waited_for_and_times_out() {
 
 #[test]
 fn what_is_made_once_is_made_once() {
-    static ONCE: Once = Once::new();
-    static CELL: OnceLock<u32> = OnceLock::new();
-    static LAZY: LazyLock<u32> = LazyLock::new(|| {
-        pause();
-        9
-    });
-    on(1, || {
-        let all = (0..20).map(|number| {
-            spawn(move || {
-                ONCE.call_once(pause);
-                let cell = *CELL.get_or_init(|| {
-                    pause();
-                    number
-                });
-                (cell, *LAZY)
-            })
+    for workers in [1, 2] {
+        on(workers, || {
+            let lazy: LazyLock<u32> = LazyLock::new(|| {
+                pause();
+                9
+            });
+            let shared = Arc::new((Once::new(), OnceLock::new(), lazy));
+            let all = (0..20u32).map(|number| {
+                let shared = Arc::clone(&shared);
+                spawn(move || {
+                    shared.0.call_once(pause);
+                    let cell = *shared.1.get_or_init(|| {
+                        pause();
+                        number
+                    });
+                    (cell, *shared.2)
+                })
+            });
+            let all = join_all(all.collect::<Vec<_>>());
+            assert!(all.iter().all(|both| *both == (all[0].0, 9)));
         });
-        let all = join_all(all.collect::<Vec<_>>());
-        assert!(all.iter().all(|both| *both == (all[0].0, 9)));
-    });
+    }
 }
 
 #[test]
@@ -156,5 +158,36 @@ fn a_lock_of_std_ends_no_kill_and_the_kill_strikes_later() {
         drop(guard);
         assert!(wants.join().unwrap_err().is_killed());
         assert!(!lock.is_poisoned());
+    });
+}
+
+#[test]
+fn a_runtime_without_threads_of_its_own_waits_for_locks_of_os_threads() {
+    // So that it is patched, and runs beside no other test.
+    on(1, || {
+        let shared = Arc::new((Mutex::new(0), Condvar::new()));
+        let own = Arc::clone(&shared);
+        let thread = std::thread::spawn(move || {
+            for turn in 1..=10 {
+                let count = own.0.lock().unwrap();
+                let mut count = own.1.wait_while(count, |count| *count < turn * 2 - 1).unwrap();
+                *count += 1;
+                own.1.notify_all();
+            }
+        });
+        let other = std::thread::spawn(move || {
+            let runtime = greenthread::Runtime::new_current_thread().unwrap();
+            runtime.run(move || {
+                for turn in 1..=10 {
+                    let mut count = shared.0.lock().unwrap();
+                    *count += 1;
+                    shared.1.notify_all();
+                    // Nobody else of this runtime is there who could end the wait.
+                    drop(shared.1.wait_while(count, |count| *count < turn * 2).unwrap());
+                }
+            })
+        });
+        other.join().unwrap().unwrap();
+        thread.join().unwrap();
     });
 }

@@ -4,7 +4,7 @@ use crate::{join_all, on};
 use greenthread::spawn;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
@@ -222,5 +222,38 @@ fn one_reads_while_another_writes_and_two_write() {
         (&peer).write_all(b"end").unwrap();
         reader.join().unwrap().unwrap();
         join_all(writers);
+    });
+}
+
+#[test]
+fn a_reader_and_a_writer_on_two_workers_wait_for_the_same_socket_at_once() {
+    on(2, || {
+        for _ in 0..200 {
+            let (a, mut b) = UnixStream::pair().unwrap();
+            a.set_nonblocking(true).unwrap();
+            while (&a).write(&[1; 4096]).is_ok() {}
+            a.set_nonblocking(false).unwrap();
+            // Both find that nothing is known of the socket yet.
+            let mut reads = a;
+            // SAFETY: the number is closed once, by `reads`.
+            let mut same = unsafe { UnixStream::from_raw_fd(reads.as_raw_fd()) };
+            let reader = spawn(move || reads.read_exact(&mut [0; 1]).map(|()| reads));
+            let writer = spawn(move || {
+                let result = same.write_all(&[2; 4096]);
+                let _ = same.into_raw_fd();
+                result
+            });
+            let mut all = vec![0; 1 << 20];
+            greenthread::yield_now();
+            b.write_all(b"x").unwrap();
+            while !writer.is_finished() {
+                b.set_nonblocking(true).unwrap();
+                let _ = b.read(&mut all);
+                b.set_nonblocking(false).unwrap();
+                greenthread::yield_now();
+            }
+            writer.join().unwrap().unwrap();
+            drop(reader.join().unwrap().unwrap());
+        }
     });
 }

@@ -1,0 +1,227 @@
+//! Waits by `futex` that must block, because what waits belongs to the OS thread and not to the green thread.
+//!
+//! - `std::thread::park`, whose word belongs to the OS thread: with one green thread suspended in it, the next would find the
+//!   word changed, for ever. Where std keeps the word is found out by an experiment.
+//! - A lock that lies in a thread-local, such as the one by which rayon waits for its pool: neighbours would take it for their own.
+//! - A form that std does not use. parking_lot, before it calls, puts a node that belongs to the OS thread into a list, and a
+//!   second green thread would put in the same.
+
+use super::futex::{Call, HOOK};
+use crate::runtime::park;
+use crate::sys::bare::{self, address};
+use crate::sys::report;
+use std::cell::Cell;
+use std::ffi::{c_int, c_long, c_void};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// After how long the user is told that a green thread blocks its worker.
+const TELL_AFTER: Duration = Duration::from_secs(1);
+
+/// To what OS thread a wait is bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bound {
+    Park,
+    ThreadLocal,
+    Form,
+}
+
+impl Bound {
+    /// `None` for a wait that may suspend.
+    pub(super) fn of(call: Call) -> Option<Self> {
+        if !call.is_wait_of_std() {
+            Some(Self::Form)
+        } else if is_parker_of_std(call) {
+            Some(Self::Park)
+        } else {
+            is_in_thread_local(call.word.addr()).then_some(Self::ThreadLocal)
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Park => {
+                "std::thread::park, by which std's mpsc channels, std::thread::scope and crossbeam-channel wait"
+            }
+            Self::ThreadLocal => "a lock that lies in a thread-local, as rayon's do",
+            Self::Form => "a futex of a form that std does not use, as parking_lot's locks do",
+        }
+    }
+}
+
+/// Whether the user has been told, for each of [`Bound`].
+static TOLD: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
+
+/// A wait that must not suspend: blocks the worker, and says so if it takes long.
+///
+/// # Safety
+/// As the system call demands of its arguments.
+pub(super) unsafe fn block(bound: Bound, call: Call, arguments: [c_long; 6]) -> c_long {
+    // SAFETY: as the caller promises, for the caller's arguments and for those with another time.
+    let kernel = |arguments| unsafe { bare::syscall(libc::SYS_futex, arguments) };
+    let told = &TOLD[bound as usize];
+    HOOK.holding(|| {
+        if !call.time.is_null() || told.load(Ordering::Relaxed) {
+            return kernel(arguments);
+        }
+        let time = libc::timespec { tv_sec: TELL_AFTER.as_secs() as _, tv_nsec: 0 };
+        let mut bounded = arguments;
+        // This form counts its time from now.
+        bounded[1] = (libc::FUTEX_WAIT | call.operation & libc::FUTEX_PRIVATE_FLAG).into();
+        bounded[3] = address(&raw const time);
+        if !call.is_for_any() {
+            return kernel(arguments);
+        }
+        let result = kernel(bounded);
+        if result != -c_long::from(libc::ETIMEDOUT) {
+            return result;
+        }
+        if !told.swap(true, Ordering::Relaxed) {
+            let task = park::own_task();
+            report(format_args!(
+                "the green thread {:?} has blocked its worker for {TELL_AFTER:?} in {}. Its neighbours wait, and if one \
+                 of them is to end this wait it never ends. Use greenthread::sync there, or an OS thread. Told once; \
+                 greenthread::monkey::report() shows where",
+                task.to_string(),
+                bound.text(),
+            ));
+        }
+        kernel(arguments)
+    })
+}
+
+thread_local! {
+    /// Whether the next wait of this thread is `std::thread::park`'s.
+    static LEARNING: Cell<bool> = const { Cell::new(false) };
+    static LEARNED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// What std's word for a parked thread has.
+const PARKED: u32 = u32::MAX;
+
+/// Whether std keeps the word of a thread's `park` where [`is_parker_of_std`] looks for it.
+static IS_IN_HANDLE: AtomicBool = AtomicBool::new(false);
+
+/// How far into the memory of a thread's handle the word may lie.
+const REACH: usize = 256;
+
+/// The memory behind the calling thread's handle.
+fn own_handle() -> usize {
+    let handle = std::thread::current();
+    if size_of_val(&handle) != size_of::<usize>() {
+        return 0;
+    }
+    // SAFETY: the handle is one word, as just seen; only its value is used, never what it may point to.
+    unsafe { std::mem::transmute_copy::<std::thread::Thread, usize>(&handle) }
+}
+
+/// Whether the call is that of `std::thread::park`. Other locks of std's may wait with the same number, so the place decides;
+/// where that is unknown, so does the number, and such a lock blocks.
+fn is_parker_of_std(call: Call) -> bool {
+    call.value == PARKED
+        && call.is_wait_of_std()
+        && (!IS_IN_HANDLE.load(Ordering::Relaxed)
+            || call.word.addr().wrapping_sub(own_handle()) < REACH)
+}
+
+/// Whether the calling thread finds out where std keeps the word of its `park`.
+pub(super) fn is_learning() -> bool {
+    LEARNING.get()
+}
+
+/// The calling thread, which learns, waits by this word.
+pub(super) fn learn(word: usize) {
+    LEARNED.set(word);
+}
+
+fn learn_place_of_park() {
+    let learn = || {
+        LEARNING.set(true);
+        std::thread::park_timeout(Duration::from_nanos(1));
+        LEARNING.set(false);
+        let learned = LEARNED.get();
+        learned != 0 && own_handle() != 0 && learned.wrapping_sub(own_handle()) < REACH
+    };
+    // A thread of its own has no permit that would end its `park` at once.
+    let learner = std::thread::Builder::new().name("greenthread-learns".into()).spawn(learn);
+    let found = learner.is_ok_and(|learner| learner.join().unwrap_or(false));
+    IS_IN_HANDLE.store(found, Ordering::Relaxed);
+}
+
+/// How far the thread-locals of the object that this code is part of reach below and above [`landmark`], in each thread.
+static BELOW: AtomicUsize = AtomicUsize::new(0);
+static ABOVE: AtomicUsize = AtomicUsize::new(0);
+
+/// The address of one of the calling thread's own thread-locals.
+fn landmark() -> usize {
+    LEARNED.with(|word| std::ptr::from_ref(word).addr())
+}
+
+fn is_in_thread_local(word: usize) -> bool {
+    let below = BELOW.load(Ordering::Relaxed);
+    word.wrapping_sub(landmark().wrapping_sub(below)) < below + ABOVE.load(Ordering::Relaxed)
+}
+
+unsafe extern "C" fn measure(
+    object: *mut libc::dl_phdr_info,
+    _size: libc::size_t,
+    _data: *mut c_void,
+) -> c_int {
+    // SAFETY: the C library lends a description of a loaded object, whose headers stay as long as the object.
+    let (object, headers) = unsafe {
+        let object = &*object;
+        (object, std::slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into()))
+    };
+    let Some(header) = headers.iter().find(|header| header.p_type == libc::PT_TLS) else {
+        return 0;
+    };
+    let start = object.dlpi_tls_data.addr();
+    let size = header.p_memsz as usize;
+    let own = landmark().wrapping_sub(start);
+    if start == 0 || own >= size {
+        return 0;
+    }
+    BELOW.store(own, Ordering::Relaxed);
+    ABOVE.store(size - own, Ordering::Relaxed);
+    1
+}
+
+/// Finds out what [`Bound::of`] has to know.
+pub(super) fn prepare() {
+    learn_place_of_park();
+    // SAFETY: the function has the type that is asked for, and needs no data.
+    unsafe { libc::dl_iterate_phdr(Some(measure), std::ptr::null_mut()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_of_park_is_found_in_the_handle() {
+        prepare();
+        assert!(IS_IN_HANDLE.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn thread_locals_are_told_from_what_is_elsewhere() {
+        thread_local! {
+            static OWN: Cell<[usize; 100]> = const { Cell::new([0; 100]) };
+        }
+        prepare();
+        let look = || {
+            let (heap, stack) = (Box::new(0), 0);
+            OWN.with(|own| assert!(is_in_thread_local(std::ptr::from_ref(own).addr() + 792)));
+            assert!(!is_in_thread_local(std::ptr::from_ref(&*heap).addr()));
+            assert!(!is_in_thread_local(std::ptr::from_ref(&stack).addr()));
+            assert!(!is_in_thread_local((&raw const BELOW).addr()));
+            OWN.with(|own| std::ptr::from_ref(own).addr())
+        };
+        let own = look();
+        let other = std::thread::spawn(move || {
+            assert!(!is_in_thread_local(own), "another thread's");
+            look()
+        });
+        assert_ne!(other.join().unwrap(), own);
+    }
+}

@@ -1,0 +1,141 @@
+//! How connections begin: `accept` and `connect`, which cannot be asked not to wait by a flag of the call.
+
+use super::hook::{Hook, interpose};
+use super::table;
+use super::wait::{
+    AGAIN, Failed, bare_poll, cancelled, has_connections, is_nonblocking, pause, socket_deadline,
+    until_ready, wait_once,
+};
+use crate::runtime::park::{self, Wake};
+use crate::runtime::reactor::Direction::{Read, Write};
+use crate::sys::bare::{address, socket_option, syscall, to_libc};
+use libc::{c_int, sockaddr, socklen_t};
+use std::ffi::c_long;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// `accept4` on a green thread. There is no way to ask it not to block, so one at a time asks whether a connection is there
+/// and takes it.
+unsafe fn accept_waiting(
+    hook: &Hook,
+    fd: c_int,
+    from: *mut sockaddr,
+    from_len: *mut socklen_t,
+    flags: c_int,
+) -> c_long {
+    // SAFETY: as the caller promises.
+    let accept = || unsafe {
+        syscall(
+            libc::SYS_accept4,
+            [fd.into(), address(from), address(from_len), flags.into(), 0, 0],
+        )
+    };
+    if is_nonblocking(fd) {
+        return accept();
+    }
+    let Some((table::Kind::Socket, _)) = table::examine(fd) else { return accept() };
+    let known = table::known_socket(fd);
+    let Some(entry) = table::socket(fd, known.as_ref()) else { return accept() };
+    let deadline = socket_deadline(fd, Read);
+    // A kill that strikes while others accept must not unwind from here.
+    let Ok(_turn) = catch_unwind(AssertUnwindSafe(|| entry.accepting.lock())) else {
+        return cancelled(hook).result();
+    };
+    loop {
+        // Closed while others accepted; the number may mean something else by now.
+        if entry.is_closed() {
+            return Failed::Closed.result();
+        }
+        let seen = entry.source.look();
+        let mut ready = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        match bare_poll(&mut ready, 1) {
+            0 => {}
+            error if error < 0 => return error,
+            // A descriptor that does not listen is an error that `accept` tells.
+            _ => {
+                park::spend_budget_holding();
+                return accept();
+            }
+        }
+        entry.source.would_block(Read, seen);
+        hook.count_wait();
+        let waited = match entry.source.wait_quietly(Read, deadline, || entry.is_closed()) {
+            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
+                wait_once(hook, fd, Read, deadline)
+            }
+            Err(error) => Err(error.into()),
+            Ok(Wake::Killed) => Err(cancelled(hook)),
+            Ok(Wake::TimedOut) => Err(Failed::TimedOut),
+            Ok(Wake::Notified) => Ok(()),
+        };
+        if let Err(failed) = waited {
+            return failed.result();
+        }
+    }
+}
+
+/// `connect` on a green thread. The descriptor is in non-blocking mode for the length of one system call.
+unsafe fn connect_waiting(hook: &Hook, fd: c_int, to: *const sockaddr, len: socklen_t) -> c_long {
+    // SAFETY: as the caller promises.
+    let connect =
+        || unsafe { syscall(libc::SYS_connect, [fd.into(), address(to), len.into(), 0, 0, 0]) };
+    let is_socket = matches!(table::examine(fd), Some((table::Kind::Socket, _)));
+    // What is no stream only notes an address.
+    if !is_socket || is_nonblocking(fd) || !has_connections(fd) {
+        return connect();
+    }
+    let deadline = socket_deadline(fd, Write);
+    loop {
+        set_nonblocking(fd, true);
+        let result = connect();
+        set_nonblocking(fd, false);
+        if result == -c_long::from(libc::EINPROGRESS) {
+            break;
+        }
+        if result != AGAIN {
+            return result;
+        }
+        // The queue of a Unix listener announces no free place.
+        if let Err(failed) = pause(hook, deadline) {
+            return failed.result();
+        }
+    }
+    match until_ready(hook, fd, Write, deadline) {
+        Ok(()) => -c_long::from(take_error(fd)),
+        // What a blocking `connect` says when its time is over.
+        Err(Failed::TimedOut) => -c_long::from(libc::EINPROGRESS),
+        Err(failed) => failed.result(),
+    }
+}
+
+fn set_nonblocking(fd: c_int, nonblocking: bool) {
+    let value = c_int::from(nonblocking);
+    // SAFETY: the pointer is valid.
+    unsafe {
+        syscall(
+            libc::SYS_ioctl,
+            [fd.into(), libc::FIONBIO as c_long, address(&raw const value), 0, 0, 0],
+        )
+    };
+}
+
+fn take_error(fd: c_int) -> c_int {
+    let mut errno: c_int = 0;
+    // SAFETY: the option is a number.
+    let result = unsafe { socket_option(fd, libc::SO_ERROR, &mut errno) };
+    if result < 0 { -result as c_int } else { errno }
+}
+
+interpose! {
+    Socket fn accept(fd: c_int, from: *mut sockaddr, from_len: *mut socklen_t) -> c_int {
+        bare to_libc(syscall(libc::SYS_accept4, [fd.into(), address(from), address(from_len), 0, 0, 0])) as c_int;
+        green |hook| to_libc(accept_waiting(hook, fd, from, from_len, 0)) as c_int;
+    }
+    Socket fn accept4(fd: c_int, from: *mut sockaddr, from_len: *mut socklen_t, flags: c_int) -> c_int {
+        bare to_libc(syscall(libc::SYS_accept4, [fd.into(), address(from), address(from_len), flags.into(), 0, 0])) as c_int;
+        green |hook| to_libc(accept_waiting(hook, fd, from, from_len, flags)) as c_int;
+    }
+    Socket fn connect(fd: c_int, to: *const sockaddr, len: socklen_t) -> c_int {
+        bare to_libc(syscall(libc::SYS_connect, [fd.into(), address(to), len.into(), 0, 0, 0])) as c_int;
+        green |hook| to_libc(connect_waiting(hook, fd, to, len)) as c_int;
+    }
+}
