@@ -1,7 +1,7 @@
 //! How a file is opened.
 #![forbid(unsafe_code)]
 
-use super::{File, Waits, on_pool, waits};
+use super::{File, Waits, on_pool, shielded_on_pool, waits};
 use crate::io::retry;
 use crate::runtime::blocking;
 use crate::sys::transfer::Pipe;
@@ -91,25 +91,21 @@ impl OpenOptions {
     /// The file may be anything by the time that it is opened, so each attempt looks at it anew.
     #[cold]
     fn open_what_waits(self, path: PathBuf) -> io::Result<File> {
-        // The system wakes nobody who does not block for the other end.
+        // The system wakes nobody who does not block for the other end. An attempt does not wait, and nothing ends the wait for
+        // it: one that went on would open the FIFO for somebody who has been killed.
         let file = retry(None, || {
             let (options, path) = (self.clone(), path.clone());
-            on_pool(move || match waits(&path) {
-                Some(Waits::Fifo) => {
-                    let opened = options
-                        .inner
-                        .clone()
-                        .custom_flags(options.flags | libc::O_NONBLOCK)
-                        .open(path);
-                    match opened {
-                        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
-                            Err(io::ErrorKind::WouldBlock.into())
-                        }
-                        other => other.map(Some),
-                    }
+            shielded_on_pool(move || {
+                if waits(&path) != Some(Waits::Fifo) {
+                    return Ok(None);
                 }
-                Some(Waits::Device) => Ok(None),
-                None => options.inner.open(path).map(Some),
+                let mut at_once = options.inner.clone();
+                match at_once.custom_flags(options.flags | libc::O_NONBLOCK).open(path) {
+                    Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
+                        Err(io::ErrorKind::WouldBlock.into())
+                    }
+                    other => other.map(Some),
+                }
             })
         })?;
         let Some(file) = file else {

@@ -7,7 +7,7 @@ use greenthread::os::unix::fs::{
     DirBuilderExt, DirEntryExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown,
     fchown, lchown, symlink,
 };
-use greenthread::{Runtime, sleep, spawn, timeout};
+use greenthread::{Runtime, sleep, spawn, timeout, yield_now};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -418,6 +418,26 @@ fn fifos_that_nobody_opens_take_no_place_from_others() {
                 _ => drop(fs::read(path).unwrap()),
             }
             one.join().unwrap().unwrap();
+        }
+    });
+}
+
+/// Who is killed while it looks for the other end has opened nothing, and does not do so later.
+#[test]
+fn an_opening_of_a_fifo_that_was_killed_does_not_go_on() {
+    on_all_runtimes(|| {
+        let dir = TempDir::new();
+        for at in 0..200 {
+            let path = dir.path(&at.to_string());
+            make_fifo(&path);
+            let own = path.clone();
+            let opening = spawn(move || OpenOptions::new().write(true).open(own).map(drop));
+            (0..at % 20).for_each(|_| yield_now());
+            opening.kill();
+            assert!(opening.join().unwrap_err().is_killed());
+            // A pool's thread that went on would find a reader now.
+            let reader = timeout(Duration::from_millis(1), || File::open(path));
+            assert!(reader.is_err(), "somebody has opened it");
         }
     });
 }
