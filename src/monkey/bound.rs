@@ -61,7 +61,7 @@ pub(super) unsafe fn block(bound: Bound, call: Call, arguments: [c_long; 6]) -> 
     let kernel = |arguments| unsafe { bare::syscall(libc::SYS_futex, arguments) };
     let told = &TOLD[bound as usize];
     HOOK.holding(|| {
-        if !call.time.is_null() || told.load(Ordering::Relaxed) {
+        if !call.time.is_null() || !call.is_for_any() || told.load(Ordering::Relaxed) {
             return kernel(arguments);
         }
         let time = libc::timespec { tv_sec: TELL_AFTER.as_secs() as _, tv_nsec: 0 };
@@ -69,9 +69,6 @@ pub(super) unsafe fn block(bound: Bound, call: Call, arguments: [c_long; 6]) -> 
         // This form counts its time from now.
         bounded[1] = (libc::FUTEX_WAIT | call.operation & libc::FUTEX_PRIVATE_FLAG).into();
         bounded[3] = address(&raw const time);
-        if !call.is_for_any() {
-            return kernel(arguments);
-        }
         let result = kernel(bounded);
         if result != -c_long::from(libc::ETIMEDOUT) {
             return result;
@@ -115,11 +112,10 @@ fn own_handle() -> usize {
     unsafe { std::mem::transmute_copy::<std::thread::Thread, usize>(&handle) }
 }
 
-/// Whether the call is that of `std::thread::park`. Other locks of std's may wait with the same number, so the place decides;
+/// Whether the call, which waits in the form that std uses, is that of `std::thread::park`. Other locks of std's may wait with the same number, so the place decides;
 /// where that is unknown, so does the number, and such a lock blocks.
 fn is_parker_of_std(call: Call) -> bool {
     call.value == PARKED
-        && call.is_wait_of_std()
         && (!IS_IN_HANDLE.load(Ordering::Relaxed)
             || call.word.addr().wrapping_sub(own_handle()) < REACH)
 }

@@ -3,10 +3,10 @@
 use super::hook::{Hook, interpose};
 use super::table;
 use super::wait::{
-    AGAIN, Failed, bare_poll, cancelled, has_connections, is_nonblocking, pause, socket_deadline,
-    until_ready, wait_once,
+    AGAIN, Failed, cancelled, has_connections, is_nonblocking, is_ready, pause, socket_deadline,
+    until_ready, wait_for_socket,
 };
-use crate::runtime::park::{self, Wake};
+use crate::runtime::park;
 use crate::runtime::reactor::Direction::{Read, Write};
 use crate::sys::bare::{address, socket_option, syscall, to_libc};
 use libc::{c_int, sockaddr, socklen_t};
@@ -46,28 +46,16 @@ unsafe fn accept_waiting(
             return Failed::Closed.result();
         }
         let seen = entry.source.look();
-        let mut ready = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-        match bare_poll(&mut ready, 1) {
-            0 => {}
-            error if error < 0 => return error,
+        match is_ready(fd, Read) {
+            Ok(false) => entry.source.would_block(Read, seen),
             // A descriptor that does not listen is an error that `accept` tells.
-            _ => {
+            Ok(true) => {
                 park::spend_budget_holding();
                 return accept();
             }
+            Err(failed) => return failed.result(),
         }
-        entry.source.would_block(Read, seen);
-        hook.count_wait();
-        let waited = match entry.source.wait_quietly(Read, deadline, || entry.is_closed()) {
-            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
-                wait_once(hook, fd, Read, deadline)
-            }
-            Err(error) => Err(error.into()),
-            Ok(Wake::Killed) => Err(cancelled(hook)),
-            Ok(Wake::TimedOut) => Err(Failed::TimedOut),
-            Ok(Wake::Notified) => Ok(()),
-        };
-        if let Err(failed) = waited {
+        if let Err(failed) = wait_for_socket(hook, fd, &entry, Read, deadline) {
             return failed.result();
         }
     }

@@ -13,7 +13,7 @@ use parking_lot::RwLock;
 use std::ffi::c_int;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Which file a descriptor is of: device and inode, or the kernel's own number for a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,8 +114,6 @@ const SHARDS: usize = 16;
 #[derive(Debug, Default)]
 struct Table {
     shards: [RwLock<Vec<Number>>; SHARDS],
-    /// How many entries there are: `close` looks no further where there are none.
-    len: AtomicUsize,
 }
 
 static TABLE: PerProcess<Table> = PerProcess::new();
@@ -126,13 +124,13 @@ impl Table {
         Some((fd % SHARDS, fd / SHARDS))
     }
 
-    fn with<R>(&self, fd: c_int, change: impl FnOnce(&mut Number, &AtomicUsize) -> R) -> Option<R> {
+    fn with<R>(&self, fd: c_int, change: impl FnOnce(&mut Number) -> R) -> Option<R> {
         let (shard, at) = Self::place(fd)?;
         let mut numbers = self.shards[shard].write();
         if numbers.len() <= at {
             numbers.resize_with(at + 1, Number::default);
         }
-        Some(change(&mut numbers[at], &self.len))
+        Some(change(&mut numbers[at]))
     }
 }
 
@@ -148,11 +146,6 @@ fn used_table() -> Option<&'static Table> {
     (USED_IN.load(Ordering::Relaxed) == process::generation().wrapping_add(1)).then(table)
 }
 
-fn note_use(len: &AtomicUsize) {
-    len.fetch_add(1, Ordering::Relaxed);
-    USED_IN.store(process::generation().wrapping_add(1), Ordering::Relaxed);
-}
-
 /// How many numbers [`MARKS`] has.
 const MARKED: usize = 1 << 16;
 
@@ -160,14 +153,20 @@ const MARKED: usize = 1 << 16;
 /// the lock of the number's shard.
 static MARKS: [AtomicU64; MARKED / 64] = [const { AtomicU64::new(0) }; MARKED / 64];
 
-fn mark(fd: c_int, entered: bool) {
+/// Something is entered for a number.
+fn mark(fd: c_int) {
     let fd = fd as usize;
-    let Some(word) = MARKS.get(fd / 64) else { return };
-    let bit = 1 << (fd % 64);
-    if entered {
-        word.fetch_or(bit, Ordering::Relaxed);
-    } else {
-        word.fetch_and(!bit, Ordering::Relaxed);
+    if let Some(word) = MARKS.get(fd / 64) {
+        word.fetch_or(1 << (fd % 64), Ordering::Relaxed);
+    }
+    USED_IN.store(process::generation().wrapping_add(1), Ordering::Relaxed);
+}
+
+/// Nothing is entered for a number any more.
+fn unmark(fd: c_int) {
+    let fd = fd as usize;
+    if let Some(word) = MARKS.get(fd / 64) {
+        word.fetch_and(!(1 << (fd % 64)), Ordering::Relaxed);
     }
 }
 
@@ -191,15 +190,14 @@ pub(super) fn socket(fd: c_int, known: Option<&Arc<Entry>>) -> Option<Arc<Entry>
         return Some(Arc::clone(known));
     }
     let entry = Entry::new(fd, identity, None);
-    let (entry, old) = table().with(fd, |number, len| {
+    let (entry, old) = table().with(fd, |number| {
         // Another worker may have been faster.
         if let Some(known) = number.socket.as_ref().filter(|known| known.identity == identity) {
             return (Arc::clone(known), None);
         }
         let old = number.socket.replace(Arc::clone(&entry));
         if old.is_none() {
-            note_use(len);
-            mark(fd, true);
+            mark(fd);
         }
         (entry, old)
     })?;
@@ -227,10 +225,9 @@ pub(super) struct Listed<'a> {
 }
 
 pub(super) fn list(fd: c_int, entry: &Arc<Entry>) -> Listed<'_> {
-    table().with(fd, |number, len| {
+    table().with(fd, |number| {
         number.waits.push(Arc::clone(entry));
-        note_use(len);
-        mark(fd, true);
+        mark(fd);
     });
     Listed { fd, entry }
 }
@@ -238,11 +235,12 @@ pub(super) fn list(fd: c_int, entry: &Arc<Entry>) -> Listed<'_> {
 impl Drop for Listed<'_> {
     fn drop(&mut self) {
         // Returned, and so dropped out of the lock: closing a descriptor comes back to this table.
-        let gone = table().with(self.fd, |number, len| {
+        let gone = table().with(self.fd, |number| {
             let at = number.waits.iter().position(|one| Arc::ptr_eq(one, self.entry))?;
-            len.fetch_sub(1, Ordering::Relaxed);
             let gone = number.waits.swap_remove(at);
-            mark(self.fd, number.socket.is_some() || !number.waits.is_empty());
+            if number.socket.is_none() && number.waits.is_empty() {
+                unmark(self.fd);
+            }
             Some(gone)
         });
         drop(gone);
@@ -261,21 +259,21 @@ pub(super) fn closed(fd: c_int) {
     let Some((table, (shard, at))) = used_table().zip(Table::place(fd)) else { return };
     // Taken out, and dropped out of the lock.
     let gone = table.shards[shard].write().get_mut(at).map(|number| {
-        mark(fd, false);
+        unmark(fd);
         std::mem::take(number)
     });
     if let Some(gone) = gone {
-        let count = gone.waits.len() + usize::from(gone.socket.is_some());
-        table.len.fetch_sub(count, Ordering::Relaxed);
         gone.socket.iter().chain(&gone.waits).for_each(|entry| entry.close());
     }
 }
 
 /// As [`closed`], for all numbers from `first` to `last`.
 pub(super) fn closed_range(first: u32, last: u32) {
-    let Some(table) = used_table().filter(|table| table.len.load(Ordering::Relaxed) != 0) else {
+    // As there, before the locks of the table.
+    if is_in_handler() {
         return;
-    };
+    }
+    let Some(table) = used_table() else { return };
     let longest = table.shards.iter().map(|shard| shard.read().len()).max().unwrap_or(0);
     let end = u32::try_from(longest * SHARDS).unwrap_or(u32::MAX);
     for fd in first..=last.min(end) {

@@ -155,6 +155,20 @@ fn wait_for(
     }
 }
 
+/// As [`wait_for`], for a socket: one that another owner has registered, a type of this library say, is waited for beside that.
+pub(super) fn wait_for_socket(
+    hook: &Hook,
+    fd: c_int,
+    entry: &Arc<Entry>,
+    direction: Direction,
+    deadline: Option<Instant>,
+) -> Result<(), Failed> {
+    match wait_for(hook, entry, direction, deadline) {
+        Err(Failed::Os(libc::EEXIST)) => wait_once(hook, fd, direction, deadline),
+        waited => waited,
+    }
+}
+
 /// Waits for a descriptor by a registration for this time only.
 pub(super) fn wait_once(
     hook: &Hook,
@@ -206,11 +220,7 @@ pub(super) fn on_socket(
             if let Some(seen) = seen {
                 entry.source.would_block(direction, seen);
             }
-            match wait_for(hook, &entry, direction, deadline) {
-                // It is registered by another owner: by a type of this library, say.
-                Err(Failed::Os(libc::EEXIST)) => wait_once(hook, fd, direction, deadline),
-                waited => waited,
-            }
+            wait_for_socket(hook, fd, &entry, direction, deadline)
         } else if refused_though_ready {
             pause(hook, deadline)
         } else {
@@ -253,7 +263,8 @@ pub(super) fn until_ready(
     Ok(())
 }
 
-fn is_ready(fd: c_int, direction: Direction) -> Result<bool, Failed> {
+/// Whether `poll` finds a descriptor ready, or in an error that an operation tells.
+pub(super) fn is_ready(fd: c_int, direction: Direction) -> Result<bool, Failed> {
     let events = if direction == Direction::Read { libc::POLLIN } else { libc::POLLOUT };
     let mut entry = libc::pollfd { fd, events, revents: 0 };
     match bare_poll(&mut entry, 1) {
