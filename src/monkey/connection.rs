@@ -46,13 +46,13 @@ unsafe fn accept_waiting(
             return Failed::Closed.result();
         }
         let seen = entry.source.look();
-        match is_ready(fd, Read) {
-            Ok(false) => entry.source.would_block(Read, seen),
-            // A descriptor that does not listen is an error that `accept` tells.
-            Ok(true) => {
+        // A descriptor that does not listen is found ready; `accept` tells the error.
+        match entry.alone(|| is_ready(fd, Read).map(|ready| ready.then(accept))) {
+            Ok(Some(accepted)) => {
                 park::spend_budget_holding();
-                return accept();
+                return accepted;
             }
+            Ok(None) => entry.source.would_block(Read, seen),
             Err(failed) => return failed.result(),
         }
         if let Err(failed) = wait_for_socket(hook, fd, &entry, Read, deadline) {

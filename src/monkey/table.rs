@@ -9,7 +9,7 @@ use crate::runtime::reactor::Source;
 use crate::sync::Mutex as GreenMutex;
 use crate::sys::bare::socket_option;
 use crate::sys::process::{self, PerProcess};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::ffi::c_int;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
@@ -65,7 +65,7 @@ pub(super) struct Entry {
     identity: Identity,
     /// The number that callers know has been closed.
     closed: AtomicBool,
-    /// Held by the one who accepts: of two who were told of the same connection the second would block.
+    /// Held by the one who waits for a connection by this number, so that one comes for one.
     pub(super) accepting: GreenMutex<()>,
     /// What is registered instead of the caller's descriptor, kept open until then.
     _own: Option<OwnedFd>,
@@ -88,6 +88,13 @@ impl Entry {
             accepting: GreenMutex::new(()),
             _own: own,
         })
+    }
+
+    /// Calls `look_and_take` for one at a time of those who have this socket, be it by other numbers: what is found is still
+    /// there when it is taken. Nobody waits meanwhile.
+    pub(super) fn alone<T>(&self, look_and_take: impl FnOnce() -> T) -> T {
+        let _alone = table().alone[self.identity.1 as usize % SHARDS].lock();
+        look_and_take()
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -114,6 +121,8 @@ const SHARDS: usize = 16;
 #[derive(Debug, Default)]
 struct Table {
     shards: [RwLock<Vec<Number>>; SHARDS],
+    /// See [`Entry::alone`].
+    alone: [Mutex<()>; SHARDS],
 }
 
 static TABLE: PerProcess<Table> = PerProcess::new();

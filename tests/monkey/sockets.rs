@@ -179,24 +179,26 @@ fn all_of_a_message_is_waited_for_where_that_is_asked() {
     });
 }
 
+/// Each by a number of its own, so that only what the numbers mean tells that they accept from the same one.
 #[test]
 fn several_green_threads_accept_from_one_listener() {
-    for workers in [1, 2] {
-        on(workers, || {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let address = listener.local_addr().unwrap();
-            let acceptors: Vec<_> = (0..8)
-                .map(|_| {
-                    let listener = listener.try_clone().unwrap();
-                    spawn(move || (0..5).map(|_| drop(listener.accept().unwrap())).count())
-                })
-                .collect();
-            for _ in 0..40 {
-                let mut stream = TcpStream::connect(address).unwrap();
-                assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
-            }
-            assert_eq!(join_all(acceptors), [5; 8]);
-        });
+    let round = || {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let acceptors: Vec<_> = (0..8)
+            .map(|_| {
+                let listener = listener.try_clone().unwrap();
+                spawn(move || (0..5).map(|_| drop(listener.accept().unwrap())).count())
+            })
+            .collect();
+        for _ in 0..40 {
+            let mut stream = TcpStream::connect(address).unwrap();
+            assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
+        }
+        assert_eq!(join_all(acceptors), [5; 8]);
+    };
+    for workers in [1, 2, 4] {
+        on(workers, move || (0..10).for_each(|_| round()));
     }
 }
 
