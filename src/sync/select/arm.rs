@@ -162,12 +162,12 @@ fn wait_holding(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -
             arm.attempt().then_some(*number)
         };
         // The order of a queue's items or a future may unwind.
-        let attempted = Unsettled(arms);
-        if let Some(winner) = attempted.0.iter_mut().find_map(attempt) {
-            std::mem::forget(attempted);
+        let unsettled = Unsettled(arms);
+        let winner = unsettled.0.iter_mut().find_map(attempt);
+        std::mem::forget(unsettled);
+        if let Some(winner) = winner {
             return settle(arms, winner);
         }
-        std::mem::forget(attempted);
         let over = || deadline.is_some_and(|at| at <= Instant::now());
         if matches!(otherwise, Otherwise::Now) || over() {
             // A single attempt speaks for its moment.
