@@ -12,12 +12,11 @@
 //! nobody up, and many short ones need few green threads.
 #![forbid(unsafe_code)]
 
+use super::duty::{Duty, Ran};
 use super::error::{ExecutionError, SubmitError};
-use super::executor::Call;
 use super::future::Future;
-use super::shared::{Joint, Ticket};
 use crate::runtime::park::{self, Reason};
-use crate::runtime::task::{TaskRef, any_interruption, drop_quietly};
+use crate::runtime::task::{TaskRef, any_interruption};
 use crate::sync::gate::Gate;
 use crate::sys::process;
 use crate::thread::{Origin, origin};
@@ -27,7 +26,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// What the workers of an executor are.
@@ -46,82 +44,6 @@ pub(super) trait Crew: Send + Sync + Sized + 'static {
 
     /// What a worker does before its first task; why it cannot. That breaks the executor.
     fn begin(&self, number: usize) -> Result<Self::Seat, String>;
-}
-
-/// A task as workers see it. The first of the two calls counts, another one does nothing.
-pub(super) trait Run<S>: Send + Sync {
-    /// Runs it, unless it was cancelled. Says whether it panicked, or what has broken the executor.
-    fn run(self: Arc<Self>, seat: &mut S) -> Result<Ran, String>;
-
-    /// Ends it without running it.
-    fn fail(self: Arc<Self>, error: ExecutionError);
-}
-
-/// The duty to run a task, or to end it. Where it is dropped, the task ends as killed.
-pub(super) struct Duty<S>(Option<Arc<dyn Run<S>>>);
-
-impl<S> Duty<S> {
-    pub(super) fn new(task: Arc<dyn Run<S>>) -> Self {
-        Self(Some(task))
-    }
-
-    fn run(mut self, seat: &mut S) -> Result<Ran, String> {
-        self.0.take().map_or(Ok(Ran::Well), |task| task.run(seat))
-    }
-
-    fn fail(mut self, error: ExecutionError) {
-        if let Some(task) = self.0.take() {
-            task.fail(error);
-        }
-    }
-}
-
-impl<S> Drop for Duty<S> {
-    fn drop(&mut self) {
-        if let Some(task) = self.0.take() {
-            task.fail(ExecutionError::killed());
-        }
-    }
-}
-
-/// How a task went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ran {
-    Well,
-    Panicked,
-}
-
-/// A task for a worker, and its future.
-pub(super) fn new_job<C: Call>(call: C) -> (Duty<()>, Future<C::Output>) {
-    let task = Arc::new(Joint::new(call));
-    (Duty::new(Arc::clone(&task) as _), Future::new(task))
-}
-
-/// A call that runs in the worker itself.
-impl<C: Call> Run<()> for Joint<C::Output, Option<C>> {
-    fn run(self: Arc<Self>, (): &mut ()) -> Result<Ran, String> {
-        let Some(call) = self.begin(park::is_green().then(park::own_task)) else {
-            drop_quietly(self.take());
-            return Ok(Ran::Well);
-        };
-        let ticket = Ticket::of(self);
-        let generation = process::generation();
-        let outcome = catch_unwind(AssertUnwindSafe(|| call.call()));
-        let ran = if outcome.is_ok() { Ran::Well } else { Ran::Panicked };
-        if process::generation() != generation {
-            // The task has forked. In the parent it goes on; here, what the child was made for is over.
-            ticket.forget();
-        } else {
-            ticket.end(outcome.map_err(ExecutionError::from_payload));
-        }
-        Ok(ran)
-    }
-
-    fn fail(self: Arc<Self>, error: ExecutionError) {
-        let call = self.take();
-        Ticket::of(self).end(Err(error));
-        drop_quietly(call);
-    }
 }
 
 struct State<C: Crew> {

@@ -1,7 +1,8 @@
 //! An executor of green threads.
 #![forbid(unsafe_code)]
 
-use super::core::{Core, Crew, new_job};
+use super::core::{Core, Crew};
+use super::duty::new_job;
 use super::error::SubmitError;
 use super::executor::{Call, Executor, Runs};
 use super::future::Future;

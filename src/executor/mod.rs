@@ -31,6 +31,7 @@
 //! to end it is a value, whose destructor does it.
 
 mod core;
+mod duty;
 mod error;
 #[expect(clippy::module_inception, reason = "the trait has the name of the module")]
 mod executor;

@@ -2,12 +2,13 @@
 #![forbid(unsafe_code)]
 
 use super::core::{self, Core};
+use super::duty::new_job;
 use super::error::{ExecutionError, SubmitError};
 use super::executor::{Executor, Runs};
 use super::future::Future;
 use super::green::check_workers;
 use super::map::{Map, MapUnordered};
-use super::remote::{Remote, Seat, new_job};
+use super::remote::{Remote, Seat};
 use crate::process::worker::{self, Worker};
 use crate::process::{CallError, ChildHandle, Function};
 use crate::thread::{Builder, available_parallelism};

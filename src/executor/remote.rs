@@ -1,10 +1,9 @@
 //! Calls that run in other processes.
 #![forbid(unsafe_code)]
 
-use super::core::{Duty, Ran, Run};
+use super::duty::{Ran, Run};
 use super::error::ExecutionError;
 use super::executor::Call;
-use super::future::Future;
 use super::process_pool::Crew;
 use super::shared::{Joint, Ticket};
 use crate::process::worker::{self, Options, Worker};
@@ -56,15 +55,6 @@ where
         let value = self.arguments.and_then(run).and_then(|bytes| worker::decode(&bytes));
         value.unwrap_or_else(|error| panic!("{error}"))
     }
-}
-
-pub(super) fn new_job<A, R>(call: Remote<A, R>) -> (Duty<Seat>, Future<R>)
-where
-    A: 'static,
-    R: DeserializeOwned + Send + Sync + 'static,
-{
-    let task = Arc::new(Joint::new(call));
-    (Duty::new(Arc::clone(&task) as _), Future::new(task))
 }
 
 /// A call that waits for a process, until it has had one.

@@ -1,0 +1,93 @@
+//! The duty to run a task: what an executor queues and a worker does.
+#![forbid(unsafe_code)]
+
+use super::error::ExecutionError;
+use super::executor::Call;
+use super::future::Future;
+use super::shared::{Joint, Ticket};
+use crate::runtime::park;
+use crate::runtime::task::drop_quietly;
+use crate::sys::process;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// A task as workers see it. The first of the two calls counts, another one does nothing.
+pub(super) trait Run<S>: Send + Sync {
+    /// Runs it, unless it was cancelled. Says whether it panicked, or what has broken the executor.
+    fn run(self: Arc<Self>, seat: &mut S) -> Result<Ran, String>;
+
+    /// Ends it without running it.
+    fn fail(self: Arc<Self>, error: ExecutionError);
+}
+
+/// The duty to run a task, or to end it. Where it is dropped, the task ends as killed.
+pub(super) struct Duty<S>(Option<Arc<dyn Run<S>>>);
+
+impl<S> Duty<S> {
+    fn new(task: Arc<dyn Run<S>>) -> Self {
+        Self(Some(task))
+    }
+
+    pub(super) fn run(mut self, seat: &mut S) -> Result<Ran, String> {
+        self.0.take().map_or(Ok(Ran::Well), |task| task.run(seat))
+    }
+
+    pub(super) fn fail(mut self, error: ExecutionError) {
+        if let Some(task) = self.0.take() {
+            task.fail(error);
+        }
+    }
+}
+
+impl<S> Drop for Duty<S> {
+    fn drop(&mut self) {
+        if let Some(task) = self.0.take() {
+            task.fail(ExecutionError::killed());
+        }
+    }
+}
+
+/// How a task went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ran {
+    Well,
+    Panicked,
+}
+
+/// A task for a worker, and its future.
+pub(super) fn new_job<S, T, C>(call: C) -> (Duty<S>, Future<T>)
+where
+    T: Send + Sync + 'static,
+    C: Send + 'static,
+    Joint<T, Option<C>>: Run<S>,
+{
+    let task = Arc::new(Joint::new(call));
+    (Duty::new(Arc::clone(&task) as _), Future::new(task))
+}
+
+/// A call that runs in the worker itself.
+impl<C: Call> Run<()> for Joint<C::Output, Option<C>> {
+    fn run(self: Arc<Self>, (): &mut ()) -> Result<Ran, String> {
+        let Some(call) = self.begin(park::is_green().then(park::own_task)) else {
+            drop_quietly(self.take());
+            return Ok(Ran::Well);
+        };
+        let ticket = Ticket::of(self);
+        let generation = process::generation();
+        let outcome = catch_unwind(AssertUnwindSafe(|| call.call()));
+        let ran = if outcome.is_ok() { Ran::Well } else { Ran::Panicked };
+        if process::generation() != generation {
+            // The task has forked. In the parent it goes on; here, what the child was made for is over.
+            ticket.forget();
+        } else {
+            ticket.end(outcome.map_err(ExecutionError::from_payload));
+        }
+        Ok(ran)
+    }
+
+    fn fail(self: Arc<Self>, error: ExecutionError) {
+        let call = self.take();
+        Ticket::of(self).end(Err(error));
+        drop_quietly(call);
+    }
+}
