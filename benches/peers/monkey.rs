@@ -3,64 +3,40 @@
 //!
 //!     cargo bench -p greenthread-benches --features monkey --bench monkey [-- ROUNDS [SECONDS]]
 
+#[path = "servers/echo.rs"]
+mod echo;
 mod servers;
 
+use echo::{compare, green_echo};
 use greenthread::monkey;
 use greenthread_benches::median;
-use servers::{Load, Peer};
+use servers::Peer;
 use std::ffi::{CStr, c_int, c_void};
 use std::hint::black_box;
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::fd::AsRawFd;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Instant;
 
 const PEERS: &[Peer] = &[("patched_std", patched_std), ("greenthread_net", greenthread_net)];
-const MESSAGE: usize = 64;
 
 fn patch() {
     // SAFETY: nothing here is of the kinds that `patch_all` names.
     unsafe { monkey::patch_all() };
 }
 
-/// An echo server on a listener of the type given: std's and ours have the same functions.
-macro_rules! serve {
-    ($listener:ty) => {{
-        let runtime = greenthread::Runtime::builder().workers(1).build()?;
-        let server = runtime.spawn(|| -> io::Result<()> {
-            let listener = <$listener>::bind("127.0.0.1:0")?;
-            println!("{}", listener.local_addr()?);
-            for stream in listener.incoming() {
-                let mut stream = stream?;
-                greenthread::spawn(move || -> io::Result<()> {
-                    stream.set_nodelay(true)?;
-                    let mut buffer = [0; 4096];
-                    loop {
-                        match stream.read(&mut buffer)? {
-                            0 => return Ok(()),
-                            n => stream.write_all(&buffer[..n])?,
-                        }
-                    }
-                });
-            }
-            Ok(())
-        });
-        server.join().expect("the server does not end")
-    }};
-}
-
 fn patched_std() -> io::Result<()> {
     patch();
-    serve!(std::net::TcpListener)
+    green_echo!(std::net::TcpListener)
 }
 
 fn greenthread_net() -> io::Result<()> {
-    serve!(greenthread::net::TcpListener)
+    green_echo!(greenthread::net::TcpListener)
 }
 
 /// Nanoseconds of one call.
-fn time(calls: u32, mut call: impl FnMut()) -> f64 {
+fn time<T>(calls: u32, mut call: impl FnMut() -> T) -> f64 {
     let began = Instant::now();
     for _ in 0..calls {
         call();
@@ -77,7 +53,12 @@ fn own(name: &CStr) -> *mut c_void {
 }
 
 /// What a call costs more than the C library's own, which alternate in short runs: the median of the differences.
-fn print_difference(name: &str, when: &str, mut ours: impl FnMut(), mut theirs: impl FnMut()) {
+fn print_difference<T>(
+    name: &str,
+    when: &str,
+    mut ours: impl FnMut() -> T,
+    mut theirs: impl FnMut() -> T,
+) {
     const RUNS: usize = 2001;
     const CALLS: u32 = 500;
     let mut all = Vec::with_capacity(RUNS);
@@ -119,43 +100,15 @@ fn print_differences(when: &str) -> io::Result<()> {
     let fd = black_box(file.as_raw_fd());
     let mut byte = [0u8; 1];
     let byte = byte.as_mut_ptr().cast::<c_void>();
-    // SAFETY: the descriptor is open and the buffer has a byte; here and below.
-    print_difference(
-        "read",
-        when,
-        || unsafe { drop(libc::read(fd, byte, 1)) },
-        || unsafe {
-            drop(read(fd, byte, 1));
-        },
-    );
-    // SAFETY: as above.
-    print_difference(
-        "write",
-        when,
-        || unsafe { drop(libc::write(fd, byte, 1)) },
-        || unsafe {
-            drop(write(fd, byte, 1));
-        },
-    );
     let none = std::ptr::null_mut();
-    // SAFETY: no descriptors.
-    print_difference(
-        "poll",
-        when,
-        || unsafe { drop(libc::poll(none, 0, 0)) },
-        || unsafe {
-            drop(poll(none, 0, 0));
-        },
-    );
-    // SAFETY: both close a copy that was just made.
-    print_difference(
-        "dup and close",
-        when,
-        || unsafe { drop(libc::close(libc::dup(fd))) },
-        || unsafe {
-            drop(close(libc::dup(fd)));
-        },
-    );
+    // SAFETY: the descriptor is open and the buffer has a byte; `poll` has no descriptors; both close a copy just made.
+    unsafe {
+        print_difference("read", when, || libc::read(fd, byte, 1), || read(fd, byte, 1));
+        print_difference("write", when, || libc::write(fd, byte, 1), || write(fd, byte, 1));
+        print_difference("poll", when, || libc::poll(none, 0, 0), || poll(none, 0, 0));
+        let closed = (|| libc::close(libc::dup(fd)), || close(libc::dup(fd)));
+        print_difference("dup and close", when, closed.0, closed.1);
+    }
     Ok(())
 }
 
@@ -187,13 +140,5 @@ fn main() -> ExitCode {
         eprintln!("{error}");
         return ExitCode::FAILURE;
     }
-    let load = |label, connections| Load {
-        label,
-        connections,
-        request: vec![b'm'; MESSAGE],
-        reply: MESSAGE,
-        units: 1,
-    };
-    let loads = [load("64 connections", 64), load("1000 connections", 1000)];
-    servers::main(PEERS, &loads, "message")
+    compare(PEERS)
 }

@@ -2,59 +2,26 @@
 //!
 //!     cargo bench -p greenthread-benches --bench tcp_echo [--features io-uring] [-- ROUNDS [SECONDS]]
 
+#[path = "servers/echo.rs"]
+mod echo;
 mod servers;
 
-use servers::{Load, Peer};
-use std::io::{self, Read, Write};
+use echo::{compare, echo, green_echo};
+use servers::Peer;
+use std::io;
 use std::process::ExitCode;
 
 const PEERS: &[Peer] = &[("greenthread", greenthread), ("may", may), ("tokio", tokio)];
-const MESSAGE: usize = 64;
 
 fn greenthread() -> io::Result<()> {
-    let runtime = greenthread::Runtime::builder().workers(1).build()?;
-    let server = runtime.spawn(|| -> io::Result<()> {
-        let listener = greenthread::net::TcpListener::bind("127.0.0.1:0")?;
-        println!("{}", listener.local_addr()?);
-        for stream in listener.incoming() {
-            let mut stream = stream?;
-            greenthread::spawn(move || -> io::Result<()> {
-                stream.set_nodelay(true)?;
-                let mut buffer = [0; 4096];
-                loop {
-                    match stream.read(&mut buffer)? {
-                        0 => return Ok(()),
-                        n => stream.write_all(&buffer[..n])?,
-                    }
-                }
-            });
-        }
-        Ok(())
-    });
-    server.join().expect("the server does not end")
+    green_echo!(greenthread::net::TcpListener)
 }
 
 fn may() -> io::Result<()> {
     may::config().set_workers(1);
-    let server = may::go!(|| -> io::Result<()> {
-        let listener = may::net::TcpListener::bind("127.0.0.1:0")?;
-        println!("{}", listener.local_addr()?);
-        for stream in listener.incoming() {
-            let mut stream = stream?;
-            may::go!(move || -> io::Result<()> {
-                stream.set_nodelay(true)?;
-                let mut buffer = [0; 4096];
-                loop {
-                    match stream.read(&mut buffer)? {
-                        0 => return Ok(()),
-                        n => stream.write_all(&buffer[..n])?,
-                    }
-                }
-            });
-        }
-        Ok(())
-    });
-    server.join().expect("the server does not end")
+    let serve =
+        || -> io::Result<()> { echo!(may::net::TcpListener, |connection| may::go!(connection)) };
+    may::go!(serve).join().expect("the server does not end")
 }
 
 fn tokio() -> io::Result<()> {
@@ -82,13 +49,5 @@ fn tokio() -> io::Result<()> {
 }
 
 fn main() -> ExitCode {
-    let load = |label, connections| Load {
-        label,
-        connections,
-        request: vec![b'm'; MESSAGE],
-        reply: MESSAGE,
-        units: 1,
-    };
-    let loads = [load("64 connections", 64), load("1000 connections", 1000)];
-    servers::main(PEERS, &loads, "message")
+    compare(PEERS)
 }
