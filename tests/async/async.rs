@@ -9,6 +9,7 @@
 mod connections;
 mod context;
 mod http;
+mod server;
 mod servers;
 
 use greenthread::{JoinHandle, Runtime};

@@ -1,71 +1,23 @@
 //! nginx, PostgreSQL and redis, each a real one of our own, and sqlite; through the async crates that are used for them.
 
+use crate::server::{NOBODY, Server, free_port};
 use crate::{LIMIT, everywhere, join_all};
 use futures::TryStreamExt as _;
 use greenthread::future::{self, FutureExt as _, in_tokio};
 use greenthread::{spawn, timeout};
 use redis::AsyncCommands as _;
 use sqlx::{Connection as _, Row as _};
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-
-/// Who PostgreSQL and nginx's worker run as, where we are root.
-const NOBODY: u32 = 65_534;
-
-/// A server of our own, ended with this.
-struct Server {
-    process: Child,
-    folder: PathBuf,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // For PostgreSQL the "immediate shutdown": its processes end with it. The others end too.
-        let process = rustix::process::Pid::from_child(&self.process);
-        let _ = rustix::process::kill_process(process, rustix::process::Signal::QUIT);
-        let _ = self.process.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-impl Server {
-    /// Starts what `command` says, which listens at the port that it is given.
-    fn start(name: &str, port: u16, command: impl FnOnce(&PathBuf) -> Command) -> Self {
-        let folder =
-            std::env::temp_dir().join(format!("greenthread-{name}-{}", std::process::id()));
-        std::fs::create_dir(&folder).unwrap();
-        if rustix::process::geteuid().is_root() {
-            std::os::unix::fs::chown(&folder, Some(NOBODY), Some(NOBODY)).unwrap();
-        }
-        let mut command = command(&folder);
-        command.stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
-        let process =
-            command.spawn().unwrap_or_else(|error| panic!("this test needs {name}: {error}"));
-        let server = Self { process, folder };
-        let end = Instant::now() + LIMIT;
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < end, "{name} does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        server
-    }
-}
-
-/// One that was free a moment ago.
-fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// Where the server of the test that runs is: cases are plain functions.
 struct Port(OnceLock<u16>);
 
 impl Port {
     fn get(&self) -> u16 {
-        *self.0.get_or_init(port)
+        *self.0.get_or_init(free_port)
     }
 }
 
@@ -73,21 +25,7 @@ impl Port {
 #[ignore = "needs nginx"]
 fn reqwest_fetches_from_nginx() {
     static PORT: Port = Port(OnceLock::new());
-    let _nginx = Server::start("nginx", PORT.get(), |folder| {
-        let at = folder.display();
-        let config = format!(
-            "daemon off; worker_processes 1; pid {at}/pid; error_log stderr; events {{}}
-             http {{ access_log off; client_body_temp_path {at}/b; proxy_temp_path {at}/p;
-                     fastcgi_temp_path {at}/f; uwsgi_temp_path {at}/u; scgi_temp_path {at}/s;
-                     server {{ listen 127.0.0.1:{}; root {at}; }} }}",
-            PORT.get()
-        );
-        std::fs::write(folder.join("config"), config).unwrap();
-        std::fs::write(folder.join("big"), vec![7; 3_000_000]).unwrap();
-        let mut command = Command::new("nginx");
-        command.args(["-e", "stderr", "-c"]).arg(folder.join("config"));
-        command
-    });
+    let _nginx = Server::nginx(PORT.get());
     everywhere(|| {
         let client = reqwest::Client::new();
         let url = format!("http://127.0.0.1:{}", PORT.get());
@@ -197,12 +135,7 @@ fn sqlx_and_tokio_postgres_query_postgresql() {
 #[ignore = "needs redis-server"]
 fn redis_is_spoken_to_by_its_async_client() {
     static PORT: Port = Port(OnceLock::new());
-    let _redis = Server::start("redis", PORT.get(), |folder| {
-        let mut command = Command::new("redis-server");
-        command.args(["--save", "", "--bind", "127.0.0.1", "--port", &PORT.get().to_string()]);
-        command.arg("--dir").arg(folder);
-        command
-    });
+    let _redis = Server::redis(PORT.get());
     everywhere(|| {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}/", PORT.get())).unwrap();
         let connection = client.get_multiplexed_async_connection().wait().unwrap();

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 /// How long a child may take before it counts as one that hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(6);
 
+/// What is told of `std::thread::park` and of what waits by it.
+pub(crate) const PARK: &str = "in std::thread::park, by which std's mpsc channels, std::thread::scope and crossbeam-channel wait";
+
 const VARIABLE: &str = "GREENTHREAD_TEST_CASE";
 
 /// How a child ended.

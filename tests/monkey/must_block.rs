@@ -1,14 +1,11 @@
 //! What of std's and of the C library's is bound to its OS thread and so cannot suspend: it works where that is possible, and else
 //! the user is told. Nothing spins.
 
-use crate::children::{in_child, in_child_with, two};
+use crate::children::{PARK, in_child, in_child_with, two};
 use crate::{join_all, on};
 use greenthread::{Builder, spawn};
 use std::sync::mpsc;
 use std::time::Duration;
-
-/// What is told of `std::thread::park` and of what waits by it.
-const PARK: &str = "in std::thread::park, by which std's mpsc channels, std::thread::scope and crossbeam-channel wait";
 
 #[test]
 fn a_channel_of_std_blocks_its_worker_and_tells() {

@@ -1,6 +1,7 @@
 //! Clients: `ureq`, libcurl by the crate `curl`, `tungstenite`.
 
-use crate::support::{Server, answers_when_all_are_there};
+use crate::server::{Server, free_port};
+use crate::support::answers_when_all_are_there;
 use crate::{join_all, on, waits};
 use curl::easy::Easy;
 use greenthread::spawn;
@@ -76,8 +77,9 @@ fn libcurl_has_a_hundred_requests_under_way_on_one_worker() {
 #[test]
 #[ignore = "needs nginx"]
 fn ureq_and_libcurl_fetch_from_nginx() {
-    let nginx = Server::nginx();
-    let url = format!("http://127.0.0.1:{}/big", nginx.port);
+    let port = free_port();
+    let _nginx = Server::nginx(port);
+    let url = format!("http://127.0.0.1:{port}/big");
     for workers in [1, 2] {
         let url = url.clone();
         on(workers, move || {

@@ -1,6 +1,7 @@
 //! Databases: `redis`, synchronous, and SQLite by `rusqlite`.
 
-use crate::support::{Server, many_descriptors};
+use crate::server::{Server, free_port};
+use crate::support::many_descriptors;
 use crate::{join_all, on, waits};
 use greenthread::spawn;
 use redis::{Commands as _, ConnectionLike as _};
@@ -19,8 +20,9 @@ fn blocked(connection: &mut redis::Connection) -> usize {
 fn a_thousand_blocking_pops_of_redis_wait_on_one_worker() {
     const POPS: usize = 1000;
     many_descriptors();
-    let server = Server::redis();
-    let url = format!("redis://127.0.0.1:{}/", server.port);
+    let port = free_port();
+    let _server = Server::redis(port);
+    let url = format!("redis://127.0.0.1:{port}/");
     for workers in [1, 2] {
         let client = redis::Client::open(url.as_str()).unwrap();
         on(workers, move || {

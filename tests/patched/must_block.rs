@@ -1,15 +1,13 @@
 //! Crates whose waits are bound to their OS thread and so cannot suspend: they work where that is possible, and else the user is
 //! told. Nothing is corrupted, nothing spins.
 
-use crate::children::{in_child, two};
+use crate::children::{PARK, in_child, two};
 use crate::{join_all, on};
 use greenthread::spawn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// What is told of `std::thread::park` and of what waits by it.
-const PARK: &str = "in std::thread::park, by which std's mpsc channels, std::thread::scope and crossbeam-channel wait";
 /// What is told of parking_lot's.
 const FOREIGN: &str = "in a futex of a form that std does not use, as parking_lot's locks do";
 
