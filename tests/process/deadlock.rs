@@ -1,7 +1,9 @@
 //! Deadlocks: an error where nobody else is there to help, a report where somebody may.
 
 use crate::fork::forked;
-use crate::{FOR_EVER, SHORT, child, finish, is_child, passes, workers};
+use crate::{
+    FOR_EVER, SHORT, child, finish, finish_once_told, is_child, passes, until_told, workers,
+};
 use greenthread::net::TcpListener;
 use greenthread::{Builder, Runtime, blocking, sleep, spawn, timeout};
 use std::process::Command;
@@ -15,6 +17,9 @@ fn named<T: Send + 'static>(
 ) -> greenthread::JoinHandle<T> {
     Builder::new().name(name.into()).spawn(body).unwrap()
 }
+
+/// What is printed where nothing moves any more.
+const DEADLOCK: &str = "no green thread of this runtime can run";
 
 /// Two that have locked crosswise.
 fn lock_crosswise() -> [greenthread::JoinHandle<()>; 2] {
@@ -204,12 +209,18 @@ fn what_looks_like_a_deadlock_but_is_none() {
 fn where_another_thread_may_help_a_deadlock_is_printed_once() {
     const NAME: &str = "deadlock::where_another_thread_may_help_a_deadlock_is_printed_once";
     if is_child(NAME) {
-        let pause = Duration::from_millis(600);
+        // Once it has been told, another report would come in that time.
+        let pause = || {
+            if std::env::var("GREENTHREAD_DEADLOCK_MS").unwrap() != "0" {
+                until_told();
+            }
+            std::thread::sleep(Duration::from_millis(400));
+        };
         match std::env::var("RUNTIME").unwrap().parse() {
             Ok(count) => {
                 let runtime = workers(count);
                 let handles = runtime.spawn(lock_crosswise).join().unwrap();
-                std::thread::sleep(pause);
+                pause();
                 assert!(handles.iter().all(|handle| !handle.is_finished()));
                 handles.iter().for_each(greenthread::JoinHandle::kill);
                 for handle in handles {
@@ -219,7 +230,7 @@ fn where_another_thread_may_help_a_deadlock_is_printed_once() {
             Err(_) => {
                 let (send, receive) = greenthread::sync::mpsc::channel::<()>();
                 let outside = std::thread::spawn(move || {
-                    std::thread::sleep(pause);
+                    pause();
                     drop(send);
                 });
                 let runtime = Runtime::new_current_thread().unwrap();
@@ -241,9 +252,9 @@ fn where_another_thread_may_help_a_deadlock_is_printed_once() {
     {
         let mut command = child(NAME);
         command.env("RUNTIME", runtime).env("GREENTHREAD_DEADLOCK_MS", patience);
-        let end = finish(command);
+        let end = finish_once_told(command, &[DEADLOCK]);
         assert_eq!(end.code, Some(0), "{runtime}: {}", end.text);
-        let reports = end.text.matches("no green thread of this runtime can run").count();
+        let reports = end.text.matches(DEADLOCK).count();
         assert_eq!(reports, printed, "{runtime}: {}", end.text);
         for holder in ["'left'", "'right'"] {
             let held = format!("waits for a lock held by green thread {holder}");
@@ -330,15 +341,14 @@ fn a_deadlock_beside_a_sleeping_main_is_told() {
     const NAME: &str = "deadlock::a_deadlock_beside_a_sleeping_main_is_told";
     if is_child(NAME) {
         let _handles = spawn(lock_crosswise).join().unwrap();
-        std::thread::sleep(40 * SHORT);
+        until_told();
         return;
     }
     for count in ["1", "2", "4"] {
         let mut command = child(NAME);
         command.env("GREENTHREAD_WORKERS", count).env("GREENTHREAD_DEADLOCK_MS", "100");
-        let end = finish(command);
+        let end = finish_once_told(command, &[DEADLOCK]);
         assert_eq!(end.code, Some(0), "{}", end.text);
-        assert!(end.text.contains("no green thread of this runtime can run"), "{}", end.text);
     }
 }
 
@@ -368,7 +378,11 @@ fn workers_that_are_held_up_are_told_of() {
         while begun.load(Ordering::SeqCst) < held {
             std::thread::sleep(SHORT);
         }
-        std::thread::sleep(20 * SHORT);
+        if std::env::var("GREENTHREAD_WATCHDOG_MS").unwrap() == "0" {
+            std::thread::sleep(20 * SHORT);
+        } else {
+            until_told();
+        }
         drop(send);
         for holder in holders {
             holder.join().unwrap();
@@ -380,14 +394,15 @@ fn workers_that_are_held_up_are_told_of() {
     {
         let mut command = child(NAME);
         command.env("HELD", held).env("GREENTHREAD_WATCHDOG_MS", patience);
-        let end = finish(command);
+        let one = "green thread 'holder 0' has kept worker 'greenthread-";
+        let all = "all 2 workers of runtime 'greenthread' are held up";
+        let told_of = [one, all];
+        let end = finish_once_told(command, if held == "all" { &told_of } else { &told_of[..1] });
         assert_eq!(end.code, Some(0), "{}", end.text);
         assert_eq!(end.text.contains("has kept worker"), told, "{held}: {}", end.text);
-        let all = end.text.contains("all 2 workers of runtime 'greenthread' are held up");
-        assert_eq!(all, told && held == "all", "{}", end.text);
+        assert_eq!(end.text.contains(all), told && held == "all", "{}", end.text);
         if told {
-            let name = "green thread 'holder 0' has kept worker 'greenthread-";
-            assert!(end.text.contains(name), "{}", end.text);
+            assert!(end.text.contains(one), "{}", end.text);
             assert!(end.text.contains("and sleeps in the system call futex"), "{}", end.text);
         }
     }

@@ -12,9 +12,11 @@ mod panic_hook;
 mod signal;
 
 use greenthread::{Runtime, sleep};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub(crate) const FOR_EVER: Duration = Duration::from_secs(100_000);
@@ -43,12 +45,34 @@ pub(crate) fn child(name: &str) -> Command {
 }
 
 /// Runs it to its end; a hang is a panic.
-pub(crate) fn finish(mut command: Command) -> End {
+pub(crate) fn finish(command: Command) -> End {
+    finish_told(command, None)
+}
+
+/// Runs it until it has said all of `told`, lets [`until_told`] of the child return, and runs it to its end.
+pub(crate) fn finish_once_told(command: Command, told: &[&str]) -> End {
+    finish_told(command, Some(told))
+}
+
+/// In the child: returns once its parent has read what it waits for.
+pub(crate) fn until_told() {
+    assert_eq!(io::stdin().read(&mut [0]).unwrap(), 0, "the parent closes it");
+}
+
+fn finish_told(mut command: Command, told: Option<&[&str]>) -> End {
+    if told.is_some() {
+        command.stdin(Stdio::piped());
+    }
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-    let out = std::thread::spawn(move || io::read_to_string(&mut out).unwrap_or_default());
-    let err = std::thread::spawn(move || io::read_to_string(&mut err).unwrap_or_default());
+    let mut stdin = child.stdin.take();
+    let [out, err] = [(); 2].map(|()| Arc::new(Mutex::new(Vec::new())));
+    let readers = [
+        collect(child.stdout.take().unwrap(), Arc::clone(&out)),
+        collect(child.stderr.take().unwrap(), Arc::clone(&err)),
+    ];
+    let said =
+        || [&out, &err].map(|all| String::from_utf8_lossy(&all.lock().unwrap()).into_owned());
     let end = Instant::now() + LIMIT;
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -59,12 +83,30 @@ pub(crate) fn finish(mut command: Command) -> End {
             child.wait().unwrap();
             break None;
         }
+        if let Some(told) = told
+            && stdin.is_some()
+            && let said = said().concat()
+            && told.iter().all(|part| said.contains(part))
+        {
+            stdin = None;
+        }
         std::thread::sleep(Duration::from_millis(2));
     };
-    let text = out.join().unwrap() + &err.join().unwrap();
+    readers.into_iter().for_each(|reader| reader.join().unwrap());
+    let text = said().concat();
     let status = status.unwrap_or_else(|| panic!("the child hangs; it said:\n{text}"));
     assert!(text.contains("running 1 test\n"), "the child found no test of that name:\n{text}");
     End { code: status.code(), signal: status.signal(), text }
+}
+
+/// Adds what comes from there, as it comes.
+fn collect(mut from: impl Read + Send + 'static, to: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut piece = [0; 4096];
+        while let Ok(count @ 1..) = from.read(&mut piece) {
+            to.lock().unwrap().extend_from_slice(&piece[..count]);
+        }
+    })
 }
 
 #[track_caller]

@@ -1,6 +1,6 @@
 //! Signals: each test sends them to a process of its own.
 
-use crate::{LIMIT, child, finish, is_child, passes};
+use crate::{LIMIT, child, finish, finish_once_told, is_child, passes, until_told};
 use greenthread::process::Command;
 use greenthread::signal::{self, Signal, Signals};
 use greenthread::sync::mpsc;
@@ -136,7 +136,7 @@ fn waiting_for_a_signal_is_no_deadlock() {
             .run(|| {
                 let parked = greenthread::current();
                 std::thread::spawn(move || {
-                    std::thread::sleep(Duration::from_millis(600));
+                    until_told();
                     parked.unpark();
                 });
                 greenthread::thread::park();
@@ -146,7 +146,7 @@ fn waiting_for_a_signal_is_no_deadlock() {
     }
     let mut command = child(name);
     command.env("GREENTHREAD_DEADLOCK_MS", "100");
-    let end = finish(command);
+    let end = finish_once_told(command, &["waits for an unpark"]);
     assert_eq!(end.code, Some(0), "{}", end.text);
     // Standard output comes first in this text.
     let reports = end.text.matches("no green thread of this runtime can run").count();
