@@ -4,7 +4,7 @@
 use greenthread::generator::{Generator, Yielder};
 
 fn main() {
-    if !cfg!(feature = "sanitizer") && std::env::args().nth(1).is_none() {
+    if !cfg!(greenthread_sanitizer) && std::env::args().nth(1).is_none() {
         return;
     }
     let mut generator = Generator::new(|y: &Yielder<u8>| {

@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg(not(feature = "sanitizer"))]
+    #[cfg(not(greenthread_sanitizer))]
     fn control_block_layout() {
         let co = coroutine(|| ());
         let at = co.control().as_ptr() as usize;
