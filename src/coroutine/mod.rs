@@ -49,6 +49,7 @@ pub(crate) use root::{Root, set_aside};
 #[cfg(test)]
 pub(crate) use running::current;
 pub(crate) use running::in_green_thread;
+pub(crate) use running::may_destroy_locals;
 pub(crate) use scope::scope;
 pub(crate) use slot::Slot;
 pub(crate) use storage::{ROUNDS, close_storage, destroy_storage, has_storage, with_storage};

@@ -37,6 +37,10 @@ pub(super) struct Running {
     pub(super) outer: Cell<usize>,
     /// How often the OS thread has begun to destroy its thread-locals: more than once where destructors use others anew.
     ends: Cell<u16>,
+    /// The C library's word is not found, so it is asked at each resume whether thread-locals are being destroyed.
+    asks: Cell<bool>,
+    /// With `asks`: they are, or were.
+    destroying: Cell<bool>,
     /// std's count of panics, once it was looked for.
     pub(super) count: Cell<Option<PanicCount>>,
     pub(super) looked_for_count: Cell<bool>,
@@ -64,6 +68,8 @@ thread_local! {
             kept_outside: Cell::new(0),
             outer: Cell::new(0),
             ends: Cell::new(0),
+            asks: Cell::new(false),
+            destroying: Cell::new(false),
             count: Cell::new(None),
             looked_for_count: Cell::new(false),
         }
@@ -123,22 +129,56 @@ impl Running {
     #[cold]
     #[inline(never)]
     fn note_younger(&self) {
+        if self.asks.get() {
+            return self.note_without_list();
+        }
         if ptr::eq(self.youngest_at.get(), &raw const NOT_LOOKED_FOR) {
             match thread_end::youngest() {
                 Some(at) => self.youngest_at.set(at),
-                // Not to be found: equal for ever.
-                None => return self.youngest.set(NOT_LOOKED_FOR),
+                None => return self.note_without_list(),
             }
         }
         if thread_end::call_before(locals_end) {
             // SAFETY: as above.
             self.youngest.set(unsafe { self.youngest_at.get().read_volatile() });
+        } else {
+            self.note_without_list();
+        }
+    }
+
+    /// As [`note_locals`](Self::note_locals), where the C library's list is not found, or has no room: the word that is looked at
+    /// stays one that was never seen, so this is called whenever a coroutine was suspended, and none is resumed unasked.
+    fn note_without_list(&self) {
+        self.youngest.set(NONE);
+        if !self.asks.replace(true) {
+            self.destroying.set(self.green_thread.get().is_null() && thread_end::destroys_locals());
+            // Once, for what is resumed after all destructors: by an exit handler, say.
+            thread_end::call_before(locals_end);
+        }
+        // From here on each destructor may be that of what this coroutine is inside of; where the C library has no list to
+        // hear of each in time, nothing goes on. (Where this is so from the beginning, since the stack shows nothing, each
+        // suspension takes some memory until the OS thread ends.)
+        if self.destroying.get() && !thread_end::call_before(locals_end) {
+            locals_end();
+        }
+        // SAFETY: what runs has a valid control block.
+        unsafe { self.set_latest(self.innermost()) };
+    }
+
+    /// Asks whether thread-locals are being destroyed, where nobody will say so. Outside green threads.
+    fn ask(&self) {
+        if self.asks.get() && !self.destroying.get() && thread_end::destroys_locals() {
+            self.destroying.set(true);
+            locals_end();
         }
     }
 
     /// Whether the body, which has begun or begins, may hold something of a thread-local that is gone. Where green threads
     /// run, `exit` was called by one of them, and what runs on is to go on: see SOUNDNESS.
     unsafe fn is_outlived(&self, control: *const Control) -> bool {
+        if self.green_thread.get().is_null() {
+            self.ask();
+        }
         let ends = self.ends.get();
         // SAFETY: as the caller promises.
         let control = unsafe { &*control };
@@ -247,6 +287,17 @@ fn locals_end() {
     running.kept.set(None);
     // SAFETY: what runs has a valid control block.
     unsafe { running.set_latest(running.innermost()) };
+}
+
+/// Whether the calling OS thread may be destroying its thread-locals, so that nothing which is suspended on it must be unwound.
+/// To be asked where something is suspended on it.
+#[cold]
+pub(crate) fn may_destroy_locals() -> bool {
+    // SAFETY: a thread-local without a destructor.
+    let running = unsafe { &*running() };
+    // Whatever has been suspended here hears of the end before it begins, where the C library's list is found.
+    let known = !running.asks.get() && running.ends.get() == 0;
+    !known && thread_end::destroys_locals()
 }
 
 /// The innermost running coroutine, null outside all of them.

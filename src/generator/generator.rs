@@ -5,7 +5,6 @@ use super::core::{Core, DESCRIPTION, Payload};
 use super::{CloseError, SendError, Yielder};
 use crate::coroutine::{self, Port, PortMut};
 use crate::stack::{Stack, StackSize};
-use crate::sys::thread_end;
 use std::fmt;
 use std::io::{self, Write};
 use std::iter::FusedIterator;
@@ -287,7 +286,7 @@ fn drop_unfinished<Y, S, R>(generator: &mut Generator<Y, S, R>) {
         generator.discard();
         return;
     }
-    if thread_end::destroys_locals() {
+    if coroutine::may_destroy_locals() {
         // Its frames may be inside of one that is gone: leaked.
         drop(generator.port.take());
         return;

@@ -13,7 +13,6 @@ use super::task::{Child, Handle, Payload, Signal, State, Task, drop_payload};
 use super::trace::{TraceEvent, TraceHook, TraceKind};
 use super::{AnyGreenlet, GreenletExit, SwitchError};
 use crate::coroutine::{self, Label, Progress, This};
-use crate::sys::thread_end;
 use crate::util::inbox::Wait;
 use crate::util::rc_cell::RcCell;
 use std::any::type_name;
@@ -363,7 +362,7 @@ impl Home {
     #[inline(always)]
     fn drive_begun(self: &Rc<Self>, child: &Rc<Child>) {
         self.set_current(child);
-        let Ok(progress) = child.coroutine.resume() else { not_suspended() };
+        let Ok(progress) = child.coroutine.resume() else { return self.lose(child) };
         let over = progress == Progress::Finished;
         if over || !self.next.is_none() || child.handles.get() == 0 {
             self.look_after(child, progress);
@@ -384,10 +383,21 @@ impl Home {
                 self.note_begun(&child);
             }
             self.set_current(&child);
-            let Ok(progress) = child.coroutine.resume() else { not_suspended() };
+            let Ok(progress) = child.coroutine.resume() else { return self.lose(&child) };
             self.look_after(&child, progress);
             next = self.next.take();
         }
+        self.back_in_main();
+    }
+
+    /// `child` does not go on, since its OS thread destroys thread-locals: leaked, and who gave control away is told by an
+    /// error.
+    #[cold]
+    #[inline(never)]
+    fn lose(self: &Rc<Self>, child: &Rc<Child>) {
+        child.state.set(State::Dead);
+        drop(child.coroutine.take());
+        self.last.set(None);
         self.back_in_main();
     }
 
@@ -529,7 +539,7 @@ impl Home {
             // It runs, below the caller; it is then seen to when it is suspended.
             return;
         }
-        if cfg!(panic = "abort") || thread_end::destroys_locals() {
+        if cfg!(panic = "abort") || coroutine::may_destroy_locals() {
             // Where thread-locals are being destroyed, its frames may be inside of one that is gone. Leaked.
             child.state.set(State::Dead);
             drop(child.coroutine.take());
@@ -647,12 +657,6 @@ impl Wait for Suspend {
     fn wait(self) {
         assert!(self.0.suspend_with_inner().is_ok(), "the current greenlet runs");
     }
-}
-
-#[cold]
-#[inline(never)]
-fn not_suspended() -> ! {
-    panic!("a greenlet that has begun cannot go on while the OS thread destroys its thread-locals")
 }
 
 /// Passes a value and gives control away.

@@ -5,9 +5,11 @@ use super::{Greenlet, SwitchError, WeakGreenlet, current, end_of_green_thread, s
 use crate::coroutine::testing::Green;
 use crate::coroutine::{Progress, This, enter_no_switch_region};
 use crate::generator::{Generator, Yielder};
+use crate::sys::fault::{self, Call};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A green thread as a runtime would run it.
 fn green(body: impl FnOnce() + 'static) -> Green {
@@ -140,4 +142,116 @@ fn yielding_out_of_a_region_is_refused() {
     });
     let _around = enter_no_switch_region();
     assert_eq!((generator.next(), generator.next()), (Some(2), None));
+}
+
+/// Destructors of thread-locals find a generator and a greenlet, whose frames may be inside of thread-locals that are gone.
+#[test]
+fn however_the_end_of_thread_locals_is_known_what_has_begun_does_not_go_on_then() {
+    struct Gone(Cell<bool>);
+    impl Drop for Gone {
+        fn drop(&mut self) {
+            self.0.set(true);
+        }
+    }
+    #[derive(Default)]
+    struct Holder {
+        generator: Option<Generator<u8>>,
+        greenlet: Option<Greenlet>,
+        /// What began in an older destructor.
+        fresh: Option<Generator<u8>>,
+    }
+    impl Drop for Holder {
+        fn drop(&mut self) {
+            let mut went_on = 0;
+            if let Some(mut generator) = self.generator.take() {
+                went_on += u32::from(generator.next().is_some() || generator.next().is_some());
+            }
+            if let Some(greenlet) = self.greenlet.take() {
+                went_on += u32::from(greenlet.switch(()).is_ok() || greenlet.switch(()).is_ok());
+            }
+            if let Some(mut fresh) = self.fresh.take() {
+                went_on += u32::from(fresh.next().is_some());
+            } else {
+                // Inside of others, too.
+                let mut outer = Generator::new(|y: &Yielder<u8>| {
+                    let mut inner = Generator::new(|y: &Yielder<u8>| {
+                        OTHER.with(|_| y.yield_all(0..4));
+                    });
+                    (0..3).for_each(|_| y.yield_(inner.next().map_or(9, |item| item)));
+                    y.yield_(7);
+                });
+                let begun: Vec<u8> = outer.by_ref().take(3).collect();
+                FRESH.with(|fresh| fresh.borrow_mut().push(begun));
+                OLDEST.with(|oldest| oldest.borrow_mut().fresh = Some(outer));
+            }
+            ENDED.with(|ended| ended.set((ended.get().0 + 1, ended.get().1 + went_on)));
+        }
+    }
+    type Items = std::mem::ManuallyDrop<RefCell<Vec<Vec<u8>>>>;
+    thread_local! {
+        // Without destructors.
+        static ENDED: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
+        static FRESH: Items = const { Items::new(RefCell::new(Vec::new())) };
+        static OLDEST: RefCell<Holder> = RefCell::default();
+        static HOLDER: RefCell<Holder> = RefCell::default();
+        static YOUNG: Gone = const { Gone(Cell::new(false)) };
+        static OTHER: Gone = const { Gone(Cell::new(false)) };
+    }
+    fn inside(suspend: impl Fn()) {
+        suspend();
+        YOUNG.with(|young| {
+            suspend();
+            assert!(!young.0.get(), "it goes on inside of one that is gone");
+        });
+    }
+    fn leave(lists: bool, walks: bool, greenlets: bool) {
+        for (known, call) in [(lists, Call::LocalsList), (walks, Call::Destroyer)] {
+            if !known {
+                fault::fail(call, 0, usize::MAX, libc::ENOSYS);
+            }
+        }
+        if greenlets {
+            current();
+        }
+        // Stacks can be had until what keeps them is destroyed.
+        drop(Generator::<u8>::new(|_| ()));
+        OLDEST.with(|oldest| oldest.borrow_mut().fresh = None);
+        HOLDER.with(|_| ());
+        let mut generator = Generator::new(|y: &Yielder<u8>| inside(|| y.yield_(1)));
+        assert_eq!([generator.next(), generator.next()], [Some(1); 2]);
+        HOLDER.with_borrow_mut(|holder| holder.generator = Some(generator));
+        if greenlets {
+            let greenlet = Greenlet::new(|()| inside(|| switch_to_parent::<(), ()>(()).unwrap()));
+            greenlet.switch(()).unwrap();
+            greenlet.switch(()).unwrap();
+            HOLDER.with_borrow_mut(|holder| holder.greenlet = Some(greenlet));
+        }
+        // Whoever is dropped in time runs its destructors; where any moment may be the end it is leaked.
+        let dropped = Rc::new(Cell::new(false));
+        let sets = Sets(dropped.clone());
+        let mut half_run = Generator::new(move |y: &Yielder<u8>| {
+            let _sets = sets;
+            y.yield_(1);
+        });
+        assert_eq!(half_run.next(), Some(1));
+        drop(half_run);
+        assert_eq!(dropped.get(), lists || walks);
+        crate::sys::thread_end::call(|| {
+            assert_eq!(ENDED.get(), (2, 0));
+            FRESH.with(|fresh| assert_eq!(*fresh.borrow(), [[0, 1, 2]]));
+            RIGHT.fetch_add(1, Ordering::SeqCst);
+        });
+    }
+    static RIGHT: AtomicU32 = AtomicU32::new(0);
+    let mut right = 0;
+    for (lists, walks) in [(true, true), (true, false), (false, true), (false, false)] {
+        if cfg!(not(target_env = "gnu")) && (lists || !walks) {
+            continue;
+        }
+        for greenlets in [false, true] {
+            std::thread::spawn(move || leave(lists, walks, greenlets)).join().unwrap();
+            right += 1;
+            assert_eq!(RIGHT.load(Ordering::SeqCst), right, "{lists} {walks} {greenlets}");
+        }
+    }
 }

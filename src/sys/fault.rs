@@ -47,6 +47,10 @@ pub(crate) enum Call {
     Park,
     /// No system call: std's count of panics is not to be found.
     PanicCount,
+    /// No system call: the C library's list of thread-locals is not to be found.
+    LocalsList,
+    /// No system call: the function that destroys thread-locals is not to be found on the stack.
+    Destroyer,
 }
 
 #[cfg(not(test))]

@@ -7,8 +7,11 @@
 //!
 //! To walk the stack is too slow for what happens often. But the C library keeps a list of what it has to destroy, and destroys
 //! the youngest first: whoever has registered something after all others hears of the end before any of those is gone. Where
-//! the list begins is found by an experiment ([`youngest`]), so that one look says whether anything younger has come.
+//! the list begins is found by an experiment ([`youngest`]), so that one look says whether anything younger has come. Where it
+//! is not found (a later C library, or another one), the stack is walked after all; where that shows nothing either, every
+//! moment counts as the end.
 
+use super::fault::{self, Call};
 use super::panic_count::{MOST_BYTES, blocks_of_this_thread, read, words};
 use super::unwind::functions_on_stack;
 use std::ffi::c_void;
@@ -36,37 +39,38 @@ fn functions() -> Vec<usize> {
     found
 }
 
-/// Start address of the function that calls the destructors of thread-locals; zero where it cannot be found out.
-fn destroyer() -> usize {
+/// Start address of the function that calls the destructors of thread-locals. `None` where it cannot be found out: for ever,
+/// or as long as no OS thread can be made.
+fn destroyer() -> Option<usize> {
     thread_local! {
         static PROBE: Probe = const { Probe };
     }
-    static FOUND: OnceLock<usize> = OnceLock::new();
-    *FOUND.get_or_init(|| {
-        let probe = || {
-            PROBE.with(|_| ());
-            functions()
-        };
-        let Ok(Ok(outside)) = std::thread::Builder::new().spawn(probe).map(|probe| probe.join())
-        else {
-            return 0;
-        };
-        let inside = IN_DESTRUCTOR.lock().map(|found| found.clone()).unwrap_or_default();
-        // The outermost one: those inside of it are our own destructor's.
-        inside.into_iter().rev().find(|at| *at != 0 && !outside.contains(at)).unwrap_or(0)
-    })
+    static FOUND: OnceLock<Option<usize>> = OnceLock::new();
+    if fault::check(Call::Destroyer).is_err() {
+        return None;
+    }
+    if let Some(found) = FOUND.get() {
+        return *found;
+    }
+    let probe = || {
+        PROBE.with(|_| ());
+        functions()
+    };
+    let outside = std::thread::Builder::new().spawn(probe).ok()?.join().ok()?;
+    let inside = IN_DESTRUCTOR.lock().map(|found| found.clone()).unwrap_or_default();
+    // The outermost one: those inside of it are our own destructor's.
+    *FOUND.get_or_init(|| inside.into_iter().rev().find(|at| *at != 0 && !outside.contains(at)))
 }
 
 /// Whether the calling OS thread is destroying its thread-locals, so that some of them may be gone: it ends, or has called
-/// `exit`. Walks the stack, some ten nanoseconds for each function on it.
+/// `exit`. Walks the stack, some ten nanoseconds for each function on it. Where that does not tell, it may be.
 #[cold]
 pub(crate) fn destroys_locals() -> bool {
-    let destroyer = destroyer();
+    let Some(destroyer) = destroyer() else { return true };
     let mut found = false;
     functions_on_stack(&mut |start| {
-        let is = start == destroyer && start != 0;
-        found |= is;
-        !is
+        found |= start == destroyer;
+        start != destroyer
     });
     found
 }
@@ -159,16 +163,15 @@ pub(crate) fn call_before(call: fn()) -> bool {
 pub(crate) fn youngest() -> Option<*const usize> {
     /// The program or library, and where in its thread-local block.
     static PLACE: OnceLock<Option<(usize, usize)>> = OnceLock::new();
-    let place = PLACE.get_or_init(|| {
-        // On an OS thread of its own, whose list may be added to.
-        std::thread::Builder::new().spawn(search).ok()?.join().ok()?
-    });
-    let (module, offset) = (*place)?;
+    if fault::check(Call::LocalsList).is_err() {
+        return None;
+    }
+    let (module, offset) = (*PLACE.get_or_init(search))?;
     let block = blocks_of_this_thread().into_iter().find(|block| block.module == module)?;
     Some(std::ptr::with_exposed_provenance(block.start + offset))
 }
 
-/// Adds to the list and looks which word it is that changes each time, and is an address of what was added.
+/// Adds to the calling thread's list what does nothing, and looks which word it is that changes each time, and is an address of what was added.
 fn search() -> Option<(usize, usize)> {
     fn nothing() {}
     // One address: the compiler may give a function several.
@@ -283,7 +286,7 @@ mod tests {
 
     #[test]
     fn it_is_known_whether_thread_locals_are_being_destroyed() {
-        assert!(super::destroyer() != 0);
+        assert!(super::destroyer().is_some());
         assert!(!super::destroys_locals());
         for _ in 0..2 {
             let thread = std::thread::spawn(|| {

@@ -39,4 +39,3 @@ mod support;
 mod sync;
 mod thread;
 mod time;
-mod unwinds;

@@ -1,6 +1,12 @@
 //! Who unwinds: each green thread for itself, whatever its neighbours do and however an unwind began.
+//!
+//! In a program of its own, which `.ci/optimized` runs optimized, too: what the compiler makes of a switch and of thread-locals
+//! is another thing then.
 
-use crate::support::{LIMIT, on_all_runtimes, until, within_limit};
+#[path = "it/support.rs"]
+#[allow(dead_code)]
+mod support;
+
 use greenthread::generator::{self, Generator, Yielder};
 use greenthread::greenlet::{Greenlet, switch_to_parent};
 use greenthread::sync::{Arc, Mutex, Once};
@@ -12,17 +18,9 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::panicking;
 use std::time::Duration;
+use support::{LIMIT, OnDrop, on_all_runtimes, until, within_limit};
 
 const SHORT: Duration = Duration::from_millis(20);
-
-/// Calls something when it is dropped.
-struct OnDrop<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
-    }
-}
 
 /// A panic of which no hook hears.
 fn silent_panic() -> ! {
