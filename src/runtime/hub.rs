@@ -394,6 +394,20 @@ impl Hub {
         }
     }
 
+    /// Those that stand back are recalled at the next look.
+    pub(crate) fn recall_soon(&self) {
+        if self.recall_in.get() != 0 {
+            self.recall_in.set(1);
+        }
+    }
+
+    /// A number that hardly any other hub has, and that is not zero.
+    #[inline]
+    pub(crate) fn place(&self) -> u16 {
+        let apart = std::ptr::from_ref(self.shared).addr() / align_of::<HubShared>();
+        (apart as u16).max(1)
+    }
+
     /// Recalls those that stand back, if it is time to. `ran` have been resumed since the last look.
     #[inline(always)]
     pub(crate) fn recall(&self, ran: usize) {

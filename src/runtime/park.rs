@@ -6,9 +6,7 @@
 //! has ended another way does nothing.
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "io-uring")]
-use super::hub::Hub;
-use super::hub::HubShared;
+use super::hub::{Hub, HubShared};
 use super::panic_hook;
 use super::task::{
     self, Blocker, Interruption, Outcome, Started, TaskRef, Token, current, new_os_thread,
@@ -569,6 +567,17 @@ pub(crate) fn stand_back() {
     let Some(started) = current_green() else { return };
     current::with_hub(|hub| hub.stand_back(started));
     suspend(started);
+}
+
+/// Has those that stand back on the calling worker run as soon as others have had one turn.
+pub(crate) fn recall() {
+    current::with_hub(Hub::recall_soon);
+}
+
+/// A number of the calling OS thread's worker, or zero. Two may have the same, seldom.
+#[inline]
+pub(crate) fn place() -> u16 {
+    current::with_hub(|hub| hub.place()).unwrap_or(0)
 }
 
 /// Whether other green threads wait for the calling one to let them run.

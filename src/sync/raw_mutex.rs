@@ -5,17 +5,23 @@
 //! | LOCKED | whoever takes the lock | its holder |
 //! | WAITERS | whoever joins the list, under the list's lock | whoever makes the list empty, under the list's lock |
 //! | WOKEN | the unlock that wakes a waiter | that waiter, when it takes the lock, waits again or gives up |
-//! | HEIR | that waiter, if it finds the lock taken and looks again | the unlock that hands over; the waiter, when it waits again |
-//! | HANDED | with WOKEN: the unlock that leaves LOCKED set and gives the lock to the heir or the waiter it wakes | that waiter |
+//! | LOOKED | that waiter, if it finds the lock taken | as HEIR |
+//! | HEIR | that waiter, if it finds the lock taken once more | the unlock that hands over; the waiter, when it takes the lock or waits again |
+//! | HANDED | with WOKEN: the unlock that leaves LOCKED set and gives the lock to the waiter that it wakes or that is on its way | that waiter |
 //!
 //! # Fairness
-//! An unlock wakes the first waiter and frees the lock, and others may take it before that waiter runs: a thread that
-//! locks and unlocks in a row goes on at full speed instead of switching each time. While a woken waiter is on its way
-//! no other is woken. If it finds the lock taken, it stands back for a few turns of its worker's others, of which the
-//! holder is often one: to resume it each time, only to find the lock taken again, costs more than all that the others do
-//! with the lock. If it is taken even then, the next unlock hands it over. So no waiter is passed by more than for one such
-//! round, however busy the lock is. It lets others run a few times before it waits again, in front of all: whoever holds
-//! the lock is often among those.
+//! An unlock wakes a waiter and frees the lock, and others may take it before that waiter runs: a thread that locks and
+//! unlocks in a row goes on at full speed instead of switching each time. While a woken waiter is on its way no other is
+//! woken. If it finds the lock taken, it stands back for a few turns of its worker's others, of which the holder is often
+//! one: to resume it each time, only to find the lock taken again, costs more than all that the others do with the lock. If
+//! it is taken even then, the next unlock hands it over. So does one on the waiter's own worker before that, once the lock
+//! was taken [`PASSES`] times since its turn: whoever holds it there holds it over suspensions, and a switch more is little
+//! beside these. So no waiter is passed by more than for one such round, however busy the lock is. It lets others run a
+//! few times before it waits again, in front of all: whoever holds the lock is often among those.
+//!
+//! To wake a green thread of another worker takes as long as dozens of locks. So of the first few that wait one of the
+//! unlocking thread's worker is preferred, but the first of all is passed over [`STREAK`] times at most: a lock that all
+//! want goes from worker to worker that much less often, and those who were served in a row queue up in a row again.
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
@@ -29,6 +35,14 @@ const WAITERS: u32 = 2;
 const WOKEN: u32 = 4;
 const HANDED: u32 = 8;
 const HEIR: u32 = 16;
+const LOOKED: u32 = 32;
+
+/// So often the lock is taken past a waiter on the same worker that has come for it.
+const PASSES: u8 = if cfg!(loom) { 1 } else { 8 };
+/// So often the first is passed over by others of the unlocking thread's worker.
+const STREAK: u8 = if cfg!(loom) { 1 } else { 16 };
+/// Among so many of the first these are looked for.
+const WINDOW: usize = 8;
 
 /// Times that an heir lets others run before it waits again.
 const HEIR_LOOKS: u32 = if cfg!(loom) { 1 } else { 4 };
@@ -43,19 +57,56 @@ struct Entry {
     waiter: Waiter,
     /// It was woken once and found the lock taken.
     passed_over: bool,
+    /// On which worker it waits, see [`here`].
+    place: u16,
+}
+
+/// The calling OS thread's worker. Two may have the same number, seldom; zero is none.
+fn here() -> u16 {
+    if cfg!(loom) { 1 } else { park::place() }
+}
+
+/// What decides who is served when. Read and written by the holder only.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    /// Where the waiter is that was woken last.
+    place: u16,
+    /// How often the lock was given back since a waiter's turn.
+    passes: u8,
+    /// How often the first that waits was passed over.
+    streak: u8,
+}
+
+impl Turn {
+    fn of(packed: u32) -> Self {
+        let [low, high, passes, streak] = packed.to_le_bytes();
+        Self { place: u16::from_le_bytes([low, high]), passes, streak }
+    }
+
+    fn packed(self) -> u32 {
+        let [low, high] = self.place.to_le_bytes();
+        u32::from_le_bytes([low, high, self.passes, self.streak])
+    }
 }
 
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct RawMutex {
     state: AtomicU32,
+    /// A [`Turn`].
+    turn: AtomicU32,
     owner: Owner,
     list: Mutex<WaitList<Entry>>,
 }
 
 impl RawMutex {
     pub(crate) const fn new() -> Self {
-        Self { state: AtomicU32::new(0), owner: Owner::new(), list: Mutex::new(WaitList::new()) }
+        Self {
+            state: AtomicU32::new(0),
+            turn: AtomicU32::new(0),
+            owner: Owner::new(),
+            list: Mutex::new(WaitList::new()),
+        }
     }
 
     #[inline(always)]
@@ -157,30 +208,38 @@ impl RawMutex {
             let new = if got { new } else { new | WAITERS };
             match self.state.compare_exchange_weak(state, new, Ordering::Acquire, Ordering::Relaxed)
             {
-                Ok(_) if got => return None,
+                Ok(_) if got => {
+                    self.had_its_turn(woken);
+                    return None;
+                }
                 Ok(_) => break,
                 Err(now) => state = now,
             }
         }
-        let entry = Entry { waiter, passed_over: woken };
+        let entry = Entry { waiter, passed_over: woken, place: here() };
         Some(if woken { list.push_front(entry) } else { list.push_back(entry) })
     }
 
     /// What becomes of the state when a waiter, `woken` or new, comes for the lock; and whether it gets it.
     fn arrival(state: u32, woken: bool) -> (u32, bool) {
-        if woken && state & HANDED != 0 {
-            (state & !(HANDED | WOKEN), true)
-        } else {
-            let rest = if woken { state & !WOKEN } else { state };
-            (rest | LOCKED, state & LOCKED == 0)
+        let rest = if woken { state & !(HANDED | WOKEN | LOOKED | HEIR) } else { state };
+        (rest | LOCKED, state & LOCKED == 0 || (woken && state & HANDED != 0))
+    }
+
+    /// The caller has just taken the lock, as a waiter that was `woken` or as one that has just come.
+    fn had_its_turn(&self, woken: bool) {
+        if woken {
+            let turn = Turn { passes: 0, ..Turn::of(self.turn.load(Ordering::Relaxed)) };
+            self.turn.store(turn.packed(), Ordering::Relaxed);
         }
     }
 
     /// A woken waiter comes for the lock, and stays a little if it is taken.
     fn inherit(&self) -> bool {
-        if self.state.load(Ordering::Relaxed) & (LOCKED | HANDED) == LOCKED {
-            park::stand_back();
+        if self.arrive(WOKEN | LOOKED) {
+            return true;
         }
+        park::stand_back();
         if self.arrive(WOKEN | HEIR) {
             return true;
         }
@@ -195,16 +254,20 @@ impl RawMutex {
     }
 
     /// A woken waiter takes the lock if it can. If not, the state says of it what `else_be` does: that it is WOKEN
-    /// still, perhaps an HEIR, or nothing if it will not wait again.
+    /// still, perhaps has LOOKED or is an HEIR, or nothing if it will not wait again.
     fn arrive(&self, else_be: u32) -> bool {
         let mut state = self.state.load(Ordering::Relaxed);
         loop {
             let (new, got) = Self::arrival(state, true);
-            let new = if got { new } else { (new & !HEIR) | else_be };
+            let new = if got { new } else { new | else_be };
             match self.state.compare_exchange_weak(state, new, Ordering::Acquire, Ordering::Relaxed)
             {
+                Ok(_) if got => {
+                    self.had_its_turn(true);
+                    return true;
+                }
                 // If it is taken and we are gone, its holder's unlock finds WOKEN cleared and wakes the next.
-                Ok(_) => return got,
+                Ok(_) => return false,
                 Err(now) => state = now,
             }
         }
@@ -230,18 +293,32 @@ impl RawMutex {
 
     #[cold]
     fn unlock_slow(&self) {
+        let here = here();
+        let mut turn = Turn::of(self.turn.load(Ordering::Relaxed));
+        turn.passes = turn.passes.saturating_add(1);
+        self.turn.store(turn.packed(), Ordering::Relaxed);
+        let is_due = turn.passes >= PASSES && turn.place == here && here != 0;
         let mut state = self.state.load(Ordering::Relaxed);
         // Nobody to wake, or one is on its way already: if it waits for this very unlock, the lock is its own.
         while state & WAITERS == 0 || state & WOKEN != 0 {
-            let new = if state & HEIR != 0 { state & !HEIR | HANDED } else { state & !LOCKED };
+            let looked = is_due && state & LOOKED != 0;
+            let new = match looked || state & HEIR != 0 {
+                true => state & !(HEIR | LOOKED) | HANDED,
+                false => state & !LOCKED,
+            };
             match self.state.compare_exchange_weak(state, new, Ordering::Release, Ordering::Relaxed)
             {
-                Ok(_) => return,
+                Ok(_) => {
+                    if looked {
+                        park::recall();
+                    }
+                    return;
+                }
                 Err(now) => state = now,
             }
         }
         let mut list = self.list.lock();
-        let first = list.pop_front();
+        let first = Self::choose(&mut list, here, &mut turn);
         let mut set = 0;
         let mut clear = if list.is_empty() { WAITERS } else { 0 };
         match &first {
@@ -249,12 +326,30 @@ impl RawMutex {
             Some(_) => (set, clear) = (WOKEN, clear | LOCKED),
             None => clear |= LOCKED,
         }
+        self.turn.store(turn.packed(), Ordering::Relaxed);
         let update = |state| Some((state & !clear) | set);
         let _ = self.state.fetch_update(Ordering::Release, Ordering::Relaxed, update);
         drop(list);
         if let Some(entry) = first {
             entry.waiter.unpark();
         }
+    }
+
+    /// Takes out who is to be woken.
+    fn choose(list: &mut WaitList<Entry>, here: u16, turn: &mut Turn) -> Option<Entry> {
+        let first = list.front()?;
+        let mut chosen = None;
+        if first.place != here && !first.passed_over && here != 0 && turn.streak < STREAK {
+            let mut soon = list.iter().take(WINDOW);
+            chosen = soon.find(|(_, entry)| entry.place == here).map(|(key, _)| key);
+        }
+        turn.streak = if chosen.is_some() { turn.streak + 1 } else { 0 };
+        let entry = match chosen {
+            Some(key) => list.remove(key),
+            None => list.pop_front(),
+        };
+        turn.place = entry.as_ref().map_or(0, |entry| entry.place);
+        entry
     }
 }
 

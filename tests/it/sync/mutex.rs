@@ -1,6 +1,6 @@
 use super::{LONG, SHORT, eventually, runtime};
 use greenthread::sync::{Arc, Mutex, ReentrantMutex, TryLockError};
-use greenthread::{sleep, spawn, yield_now};
+use greenthread::{Runtime, sleep, spawn, yield_now};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -127,6 +127,37 @@ fn nobody_starves() {
     };
     modest.join().unwrap();
     greedy.join().unwrap();
+}
+
+/// Many hold it over suspensions, again and again: between two turns of one there are few turns of each other.
+#[test]
+fn turns_come_round() {
+    const THREADS: usize = 30;
+    Runtime::new_current_thread()
+        .unwrap()
+        .run(|| {
+            let turns = Arc::new(Mutex::new(Vec::new()));
+            let take_turns = |name: usize| {
+                let turns = Arc::clone(&turns);
+                move || {
+                    for _ in 0..300 {
+                        let mut turns = turns.lock().unwrap();
+                        yield_now();
+                        turns.push(name);
+                    }
+                }
+            };
+            let all: Vec<_> = (0..THREADS).map(|name| spawn(take_turns(name))).collect();
+            greenthread::thread::join_all(all);
+            let turns = turns.lock().unwrap();
+            let mut before = [None; THREADS];
+            for (at, name) in turns.iter().enumerate() {
+                if let Some(before) = before[*name].replace(at) {
+                    assert!(at - before < THREADS * 20, "{name} waits for {} turns", at - before);
+                }
+            }
+        })
+        .unwrap();
 }
 
 #[test]
