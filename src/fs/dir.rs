@@ -11,13 +11,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::vec;
 
-/// So many entries are read at once.
+/// This many entries are read at once.
 const BATCH: usize = 128;
 
-/// The entries of a directory, as [`std::fs::read_dir`], except `.` and `..`, in no order.
+/// The entries of a directory, as [`std::fs::read_dir`], without `.` and `..`, and in no order. Suspends the green
+/// thread while it reads; 128 entries are read at once.
 ///
 /// # Errors
-/// Those of std's.
+/// [`NotFound`](io::ErrorKind::NotFound), [`NotADirectory`](io::ErrorKind::NotADirectory),
+/// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be read. An error that comes later is an item of
+/// the iterator.
 ///
 /// # Examples
 /// ```
@@ -27,13 +30,16 @@ const BATCH: usize = 128;
 /// assert!(names.contains(&"proc".into()));
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "listdir")]
+#[doc(alias = "scandir")]
 pub fn read_dir<P: AsRef<Path>>(path: P) -> io::Result<ReadDir> {
     let path = path.as_ref().to_owned();
     let inner = on_pool(move || std::fs::read_dir(path))?;
     Ok(ReadDir { inner: Some(inner), batch: Vec::new().into_iter() })
 }
 
-/// Iterator over the entries of a directory; made by [`read_dir`]. Suspends the green thread while it reads the next ones.
+/// An iterator over the entries of a directory; made by [`read_dir`]. Suspends the green thread while it reads the next
+/// ones.
 #[must_use = "iterators are lazy"]
 pub struct ReadDir {
     /// `None` at the end.
@@ -74,10 +80,26 @@ impl fmt::Debug for ReadDir {
     }
 }
 
-/// An entry of a directory, as [`std::fs::DirEntry`].
+/// An entry of a directory, as [`std::fs::DirEntry`]; an item of [`read_dir`].
+///
+/// # Examples
+/// ```
+/// use greenthread::fs;
+///
+/// let folder = std::env::temp_dir().join(format!("greenthread-dir-{}", std::process::id()));
+/// fs::create_dir(&folder)?;
+/// fs::write(folder.join("file"), "1234")?;
+/// let entry = fs::read_dir(&folder)?.next().unwrap()?;
+/// assert_eq!(entry.file_name(), "file");
+/// assert_eq!(entry.path(), folder.join("file"));
+/// assert!(entry.file_type()?.is_file());
+/// assert_eq!(entry.metadata()?.len(), 4);
+/// fs::remove_dir_all(&folder)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct DirEntry {
     inner: Arc<std::fs::DirEntry>,
-    /// Most directories say it themselves. Where they do not, asking takes a look at the disk.
+    /// Most directories have it beside the name. Where they do not, finding it out means a look at the disk.
     file_type: Option<FileType>,
 }
 
@@ -87,7 +109,7 @@ impl DirEntry {
         Self { file_type: inner.file_type().ok(), inner: Arc::new(inner) }
     }
 
-    /// The path that was given to [`read_dir`] with the name of the entry.
+    /// The path that was given to [`read_dir`], followed by the name of the entry.
     pub fn path(&self) -> PathBuf {
         self.inner.path()
     }
@@ -100,16 +122,17 @@ impl DirEntry {
     /// Size, times, permissions and so on; of a symbolic link itself. Suspends the green thread until they are known.
     ///
     /// # Errors
-    /// Those of std's.
+    /// [`NotFound`](io::ErrorKind::NotFound) if the entry has been removed meanwhile.
     pub fn metadata(&self) -> io::Result<Metadata> {
         let entry = Arc::clone(&self.inner);
         on_pool(move || entry.metadata())
     }
 
-    /// Whether it is a file, a directory or something else.
+    /// Whether it is a file, a directory or something else. Suspends the green thread only on file systems that do not
+    /// keep this beside the name.
     ///
     /// # Errors
-    /// Those of std's.
+    /// As [`metadata`](Self::metadata).
     pub fn file_type(&self) -> io::Result<FileType> {
         match self.file_type {
             Some(file_type) => Ok(file_type),
@@ -131,6 +154,18 @@ impl fmt::Debug for DirEntry {
 }
 
 /// How a directory is made, as [`std::fs::DirBuilder`].
+///
+/// # Examples
+/// ```
+/// use greenthread::fs::{self, DirBuilder};
+/// use greenthread::os::unix::fs::DirBuilderExt;
+///
+/// let folder = std::env::temp_dir().join(format!("greenthread-builder-{}", std::process::id()));
+/// DirBuilder::new().recursive(true).mode(0o700).create(folder.join("a/b"))?;
+/// assert!(fs::exists(folder.join("a/b"))?);
+/// fs::remove_dir_all(&folder)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct DirBuilder {
     recursive: bool,
@@ -138,22 +173,22 @@ pub struct DirBuilder {
 }
 
 impl DirBuilder {
-    /// With the usual permissions, and not recursive.
+    /// Makes directories with the usual permissions, and only if the one above is there.
     #[expect(clippy::new_without_default, reason = "std has no default either")]
     pub fn new() -> Self {
         Self { recursive: false, mode: 0o777 }
     }
 
-    /// Whether those above it are made too, and it is no error if it is there.
+    /// Whether missing directories above it are made too; then it is no error either if it is there already.
     pub fn recursive(&mut self, recursive: bool) -> &mut Self {
         self.recursive = recursive;
         self
     }
 
-    /// Makes it. Suspends the green thread until that is done.
+    /// Makes the directory. Suspends the green thread until it is made.
     ///
     /// # Errors
-    /// Those of std's.
+    /// As [`create_dir`](super::create_dir); if it is recursive, as [`create_dir_all`](super::create_dir_all).
     pub fn create<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
         let path = path.as_ref().to_owned();
         let (recursive, mode) = (self.recursive, self.mode);

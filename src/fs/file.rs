@@ -18,13 +18,14 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// More than this is not copied for one call on the pool; the rest is for the next one.
+/// One call on the pool copies no more than this; the rest is left for the next call.
 const MOST: usize = 1 << 20;
 
-/// An open file, as [`std::fs::File`]: same methods, same errors, but waiting for the disk suspends only the green thread.
+/// An open file, as [`std::fs::File`]: same methods, same errors, but waiting for the disk suspends only the green
+/// thread.
 ///
-/// What is in the system's cache is read at once. A file that is not on a disk, such as a FIFO or a terminal, is waited for
-/// like a pipe, unless it was opened with `O_NONBLOCK`: then `WouldBlock` says that nothing can be done now.
+/// What is in the system's cache is read at once. A file that is not on a disk, such as a FIFO or a terminal, is waited
+/// for like a pipe, unless it was opened with `O_NONBLOCK`: then `WouldBlock` says that nothing can be done now.
 ///
 /// # Examples
 /// ```
@@ -42,19 +43,18 @@ const MOST: usize = 1 << 20;
 /// fs::remove_file(&path)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "open")]
+#[doc(alias = "aiofiles")]
 pub struct File {
-    /// Shared with the pool for as long as one of its calls runs, during which `self` is borrowed.
+    /// A call on the pool has a share of it while it runs; during that, `self` is borrowed.
     inner: Arc<std::fs::File>,
     on_disk: bool,
 }
 
-/// Methods of std's that take no more than the file, and wait.
+/// Methods of std's that need nothing but the file, and wait for the disk.
 macro_rules! on_pool {
     ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty)?) -> $result:ty;)*) => {$(
         $(#[$doc])*
-        ///
-        /// # Errors
-        /// Those of std's.
         pub fn $name(&self $(, $arg: $type)?) -> $result {
             self.on_pool(move |file| file.$name($($arg)?))
         }
@@ -62,26 +62,31 @@ macro_rules! on_pool {
 }
 
 impl File {
-    /// Opens a file for reading. Suspends the green thread until that is done.
+    /// Opens a file for reading, as [`std::fs::File::open`]. Suspends the green thread until it is open.
     ///
     /// # Errors
-    /// Those of [`std::fs::File::open`].
+    /// [`NotFound`](io::ErrorKind::NotFound), [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be
+    /// read; too many open files (`EMFILE` or `ENFILE`).
     pub fn open<P: AsRef<Path>>(path: P) -> io::Result<Self> {
         Self::options().read(true).open(path)
     }
 
-    /// Opens a file for writing, and makes it empty, or makes it. Suspends the green thread until that is done.
+    /// Opens a file for writing, and makes it empty, or makes it if it is not there, as [`std::fs::File::create`].
+    /// Suspends the green thread until it is open.
     ///
     /// # Errors
-    /// Those of [`std::fs::File::create`].
+    /// [`NotFound`](io::ErrorKind::NotFound) if there is no such folder, [`IsADirectory`](io::ErrorKind::IsADirectory),
+    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be written; too many open files (`EMFILE` or
+    /// `ENFILE`).
     pub fn create<P: AsRef<Path>>(path: P) -> io::Result<Self> {
         Self::options().write(true).create(true).truncate(true).open(path)
     }
 
-    /// Makes a file that must not be there, for reading and writing. Suspends the green thread until that is done.
+    /// Makes a file that must not be there yet, and opens it for reading and writing, as [`std::fs::File::create_new`].
+    /// Suspends the green thread until it is open.
     ///
     /// # Errors
-    /// Those of [`std::fs::File::create_new`].
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if something is there; else as [`create`](Self::create).
     pub fn create_new<P: AsRef<Path>>(path: P) -> io::Result<Self> {
         Self::options().read(true).write(true).create_new(true).open(path)
     }
@@ -92,55 +97,111 @@ impl File {
     }
 
     on_pool! {
-        /// Waits until everything is on the disk.
+        /// Waits until everything that was written, contents and metadata, is on the disk. Suspends the green thread.
+        ///
+        /// # Errors
+        /// The system could not write it, as for a disk that is full or broken; what was written before may be lost.
+        #[doc(alias = "fsync")]
         sync_all() -> io::Result<()>;
-        /// Like [`sync_all`](Self::sync_all), but not necessarily for what is only metadata.
+        /// Like [`sync_all`](Self::sync_all), but without metadata that is not needed to find the contents again.
+        ///
+        /// # Errors
+        /// As `sync_all`.
+        #[doc(alias = "fdatasync")]
         sync_data() -> io::Result<()>;
-        /// Cuts the file, or fills it with zeros, to this many bytes.
+        /// Cuts the file, or fills it with zeros, so that it has `size` bytes. Suspends the green thread until it is
+        /// done.
+        ///
+        /// # Errors
+        /// [`InvalidInput`](io::ErrorKind::InvalidInput) if the file is not open for writing,
+        /// [`StorageFull`](io::ErrorKind::StorageFull) or [`FileTooLarge`](io::ErrorKind::FileTooLarge).
+        #[doc(alias = "truncate")]
         set_len(size: u64) -> io::Result<()>;
-        /// Size, times, permissions and so on.
+        /// Size, times, permissions and so on. Suspends the green thread until they are known.
+        ///
+        /// # Errors
+        /// Only if the disk cannot be read.
+        #[doc(alias = "fstat")]
         metadata() -> io::Result<Metadata>;
-        /// Sets the permissions.
+        /// Sets the permissions. Suspends the green thread until it is done.
+        ///
+        /// # Errors
+        /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if the file belongs to another user.
+        #[doc(alias = "fchmod")]
         set_permissions(perm: Permissions) -> io::Result<()>;
-        /// Sets the times.
+        /// Sets the times of the last access and the last change. Suspends the green thread until it is done.
+        ///
+        /// # Errors
+        /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if the file belongs to another user.
         set_times(times: FileTimes) -> io::Result<()>;
-        /// Sets the time of the last change.
+        /// Sets the time of the last change. Suspends the green thread until it is done.
+        ///
+        /// # Errors
+        /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if the file belongs to another user.
         set_modified(time: SystemTime) -> io::Result<()>;
-        /// Like [`lock`](Self::lock), if that does not have to wait for others: else `WouldBlock`.
+        /// Like [`lock`](Self::lock), if that does not have to wait for others.
+        ///
+        /// # Errors
+        /// [`TryLockError::WouldBlock`] if another handle has it; else [`TryLockError::Error`] as `lock`.
         try_lock() -> Result<(), TryLockError>;
-        /// Like [`lock_shared`](Self::lock_shared), if that does not have to wait for others: else `WouldBlock`.
+        /// Like [`lock_shared`](Self::lock_shared), if that does not have to wait for others.
+        ///
+        /// # Errors
+        /// [`TryLockError::WouldBlock`] if another handle has it alone; else [`TryLockError::Error`] as `lock`.
         try_lock_shared() -> Result<(), TryLockError>;
-        /// Gives up the lock.
+        /// Gives up the lock. Dropping all handles of the open file does that too.
+        ///
+        /// # Errors
+        /// Only if the file system has no locks. A file that is not locked is no error.
         unlock() -> io::Result<()>;
     }
 
-    /// Locks the file for this handle and its clones alone. Suspends the green thread until it can be had, which is tried
-    /// again and again.
+    /// Locks the file for this handle and its clones alone, as [`std::fs::File::lock`]. Suspends the green thread until
+    /// it can be had; it tries again after pauses of at most 10 ms, so somebody who came later may be faster. Others
+    /// must ask for the lock too: reads and writes do not look at it.
     ///
     /// # Errors
-    /// Those of [`std::fs::File::lock`].
+    /// Only if the file system has no locks.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::fs::{self, File};
+    ///
+    /// let path = std::env::temp_dir().join(format!("greenthread-lock-{}", std::process::id()));
+    /// let (file, other) = (File::create(&path)?, File::open(&path)?);
+    /// file.lock()?;
+    /// assert!(other.try_lock().is_err());
+    /// let waiter = greenthread::spawn(move || other.lock());
+    /// file.unlock()?;
+    /// waiter.join().unwrap()?;
+    /// fs::remove_file(&path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "flock")]
     pub fn lock(&self) -> io::Result<()> {
         retry(None, || self.try_lock().map_err(io::Error::from))
     }
 
-    /// Locks the file together with others who lock it like this. Suspends the green thread as [`lock`](Self::lock) does.
+    /// Locks the file together with others who lock it in this way, as [`std::fs::File::lock_shared`]. Suspends the
+    /// green thread as [`lock`](Self::lock) does.
     ///
     /// # Errors
-    /// Those of [`std::fs::File::lock_shared`].
+    /// As [`lock`](Self::lock).
     pub fn lock_shared(&self) -> io::Result<()> {
         retry(None, || self.try_lock_shared().map_err(io::Error::from))
     }
 
-    /// A second handle to the same open file, with the same position.
+    /// A second handle to the same open file: both have one position and one lock.
     ///
     /// # Errors
-    /// What the system said, such as too many open files.
+    /// Too many open files (`EMFILE` or `ENFILE`); this handle stays as it was.
+    #[doc(alias = "dup")]
     pub fn try_clone(&self) -> io::Result<Self> {
         fault::check(Call::Dup)?;
         Ok(Self { inner: Arc::new(self.inner.try_clone()?), on_disk: self.on_disk })
     }
 
-    /// Runs `operation` where blocking is no harm. Nothing ends the wait: see the [module](super).
+    /// Runs `operation` on an OS thread that may block. Nothing ends the wait: see the [module](super).
     fn on_pool<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&std::fs::File) -> T + Send + 'static,
@@ -157,7 +218,7 @@ impl File {
         shield(|| blocking::run(kind, operation))
     }
 
-    /// Reads what needs no waiting.
+    /// Reads what is in the cache, which needs no waiting.
     fn read_at_once(&self, bufs: &mut [IoSliceMut<'_>]) -> Option<usize> {
         if !self.on_disk {
             return None;
@@ -167,12 +228,12 @@ impl File {
         file::read_cached(self.as_fd(), bufs)
     }
 
-    /// Whether an operation would block a thread of the pool for as long as others like.
+    /// Whether an operation could block a thread of the pool for any length of time.
     fn has_to_be_awaited(&self) -> io::Result<bool> {
         Ok(!self.on_disk && !socket::is_nonblocking(self.as_fd())?)
     }
 
-    /// How much of `wanted` may be written in one call on the pool.
+    /// How many of `wanted` bytes one call on the pool may write.
     fn room(&self, wanted: usize) -> io::Result<usize> {
         if !self.has_to_be_awaited()? {
             return Ok(wanted.min(MOST));
@@ -183,7 +244,7 @@ impl File {
     }
 }
 
-/// Copies what the pool has read.
+/// Copies what the pool has read into the caller's buffer.
 fn hand_over(bytes: &[u8], buf: &mut [u8]) -> usize {
     buf[..bytes.len()].copy_from_slice(bytes);
     bytes.len()
@@ -193,7 +254,7 @@ fn length<T: Deref<Target = [u8]>>(bufs: &[T]) -> usize {
     bufs.iter().map(|buf| buf.len()).sum()
 }
 
-/// Reads by `read` alone, for the methods that std builds on it.
+/// Has only `read` of its own, so that the methods which std builds on it are std's.
 struct Plain<'a>(&'a File);
 
 impl Read for Plain<'_> {
@@ -209,7 +270,7 @@ impl Read for &File {
             return (&*self.inner).read(buf);
         }
         if buf.is_empty() {
-            // For this nobody waits, whatever there is to read.
+            // An empty read waits for nobody, whatever there is to read.
             return (&*self.inner).read(buf);
         }
         self.read_vectored(&mut [IoSliceMut::new(buf)])
@@ -284,7 +345,7 @@ impl Write for &File {
     }
 }
 
-/// Moving the position waits for no disk.
+/// Never suspends, as moving the position waits for no disk.
 impl Seek for &File {
     fn seek(&mut self, pos: SeekFrom) -> io::Result<u64> {
         (&*self.inner).seek(pos)

@@ -1,4 +1,4 @@
-//! The functions of `std::fs`, each run where blocking is no harm.
+//! The functions of `std::fs`, each run on an OS thread that may block.
 #![forbid(unsafe_code)]
 
 use super::{File, on_pool, waits};
@@ -21,11 +21,6 @@ macro_rules! forward {
 
         $(
             $(#[$doc])*
-            ///
-            /// Suspends the green thread until it is done.
-            ///
-            /// # Errors
-            /// Those of std's.
             pub fn $name<$($generic: AsRef<Path>),+>(
                 $($path: $same,)+
                 $($($arg: $type,)+)?
@@ -41,35 +36,105 @@ pub(crate) use forward;
 
 forward! {
     std::fs:
-    /// The absolute path without links and dots, as [`std::fs::canonicalize`].
+    /// The absolute path, without symbolic links and dots, as [`std::fs::canonicalize`]. Suspends the green thread
+    /// until it is known.
+    ///
+    /// # Errors
+    /// [`NotFound`](io::ErrorKind::NotFound) if nothing is at that path,
+    /// [`NotADirectory`](io::ErrorKind::NotADirectory) if a part before the last is not a folder.
+    #[doc(alias = "realpath")]
     canonicalize<P>(path: P) -> PathBuf;
-    /// Makes a directory, as [`std::fs::create_dir`].
+    /// Makes a directory, as [`std::fs::create_dir`]. Suspends the green thread until it is made.
+    ///
+    /// # Errors
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if something is there, [`NotFound`](io::ErrorKind::NotFound) if
+    /// the folder above is not, [`PermissionDenied`](io::ErrorKind::PermissionDenied) if that may not be written.
+    #[doc(alias = "mkdir")]
     create_dir<P>(path: P) -> ();
-    /// Makes a directory and those above it, as [`std::fs::create_dir_all`].
+    /// Makes a directory and those above it that are missing, as [`std::fs::create_dir_all`]. Suspends the green thread
+    /// until they are made.
+    ///
+    /// # Errors
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) or [`NotADirectory`](io::ErrorKind::NotADirectory) if a file is
+    /// in the way, [`PermissionDenied`](io::ErrorKind::PermissionDenied) if a folder may not be written. Some of the
+    /// directories may have been made by then.
+    #[doc(alias = "makedirs")]
+    #[doc(alias = "MkdirAll")]
     create_dir_all<P>(path: P) -> ();
-    /// Whether something is there, as [`std::fs::exists`].
+    /// Whether something is there, as [`std::fs::exists`]. Suspends the green thread until it is known.
+    ///
+    /// # Errors
+    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied), for example, if it cannot be found out. That nothing is
+    /// there is no error.
     exists<P>(path: P) -> bool;
-    /// Gives a file another name, as [`std::fs::hard_link`].
+    /// Gives the file `original` a second name, as [`std::fs::hard_link`]. Suspends the green thread until it is done.
+    ///
+    /// # Errors
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if something is at `link`, [`NotFound`](io::ErrorKind::NotFound)
+    /// if nothing is at `original`, [`CrossesDevices`](io::ErrorKind::CrossesDevices) if they are on two file systems.
     hard_link<P, Q>(original: P, link: Q) -> ();
-    /// Size, times, permissions and so on, as [`std::fs::metadata`].
+    /// Size, times, permissions and so on, as [`std::fs::metadata`]; of a symbolic link, those of what it leads to.
+    /// Suspends the green thread until they are known.
+    ///
+    /// # Errors
+    /// [`NotFound`](io::ErrorKind::NotFound) if nothing is at that path,
+    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if a folder on the way may not be entered.
+    #[doc(alias = "stat")]
     metadata<P>(path: P) -> Metadata;
-    /// Where a symbolic link leads, as [`std::fs::read_link`].
+    /// Where a symbolic link leads, as [`std::fs::read_link`]. Suspends the green thread until it is known.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if it is not a symbolic link,
+    /// [`NotFound`](io::ErrorKind::NotFound) if nothing is there.
     read_link<P>(path: P) -> PathBuf;
-    /// Removes an empty directory, as [`std::fs::remove_dir`].
+    /// Removes an empty directory, as [`std::fs::remove_dir`]. Suspends the green thread until it is done.
+    ///
+    /// # Errors
+    /// [`DirectoryNotEmpty`](io::ErrorKind::DirectoryNotEmpty), [`NotADirectory`](io::ErrorKind::NotADirectory),
+    /// [`NotFound`](io::ErrorKind::NotFound) if nothing is there, [`PermissionDenied`](io::ErrorKind::PermissionDenied)
+    /// if the folder above may not be written.
+    #[doc(alias = "rmdir")]
     remove_dir<P>(path: P) -> ();
-    /// Removes a directory with everything in it, as [`std::fs::remove_dir_all`].
+    /// Removes a directory with everything in it, as [`std::fs::remove_dir_all`]. Suspends the green thread until it is
+    /// done.
+    ///
+    /// # Errors
+    /// [`NotFound`](io::ErrorKind::NotFound) if nothing is there, [`PermissionDenied`](io::ErrorKind::PermissionDenied)
+    /// if a folder may not be written. Some of it may have been removed by then.
+    #[doc(alias = "rmtree")]
     remove_dir_all<P>(path: P) -> ();
-    /// Removes a file, as [`std::fs::remove_file`].
+    /// Removes a file, as [`std::fs::remove_file`]. Suspends the green thread until it is done.
+    ///
+    /// # Errors
+    /// [`NotFound`](io::ErrorKind::NotFound) if nothing is there, [`IsADirectory`](io::ErrorKind::IsADirectory),
+    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if the folder may not be written.
+    #[doc(alias = "unlink")]
     remove_file<P>(path: P) -> ();
-    /// Renames a file or directory, as [`std::fs::rename`].
+    /// Gives a file or directory another name, in the place of what is there, as [`std::fs::rename`]. Suspends the
+    /// green thread until it is done.
+    ///
+    /// # Errors
+    /// [`NotFound`](io::ErrorKind::NotFound) if nothing is at `from`, [`CrossesDevices`](io::ErrorKind::CrossesDevices)
+    /// if they are on two file systems, [`PermissionDenied`](io::ErrorKind::PermissionDenied) if a folder may not be
+    /// written, [`DirectoryNotEmpty`](io::ErrorKind::DirectoryNotEmpty) if a directory with something in it is at `to`.
     rename<P, Q>(from: P, to: Q) -> ();
-    /// Sets the permissions, as [`std::fs::set_permissions`].
+    /// Sets the permissions, as [`std::fs::set_permissions`]. Suspends the green thread until it is done.
+    ///
+    /// # Errors
+    /// [`NotFound`](io::ErrorKind::NotFound) if nothing is there, [`PermissionDenied`](io::ErrorKind::PermissionDenied)
+    /// if it belongs to another user.
+    #[doc(alias = "chmod")]
     set_permissions<P>(path: P; perm: Permissions) -> ();
-    /// Like [`metadata`](metadata()), of a symbolic link itself.
+    /// Like [`metadata`](metadata()), but of a symbolic link itself.
+    ///
+    /// # Errors
+    /// As `metadata`.
+    #[doc(alias = "lstat")]
     symlink_metadata<P>(path: P) -> Metadata;
 }
 
-/// Runs a function of std's on the pool, unless one of the files may make it wait for ever.
+/// Runs a function of std's on the pool, unless one of the files is of a kind that may wait for somebody else: then
+/// `None`.
 fn unless_it_waits<T: Send + 'static>(
     paths: impl IntoIterator<Item = PathBuf> + Send + 'static,
     operation: impl FnOnce() -> io::Result<T> + Send + 'static,
@@ -82,12 +147,14 @@ fn unless_it_waits<T: Send + 'static>(
     })
 }
 
-/// The whole of a file, as [`std::fs::read`].
-///
-/// Suspends the green thread until it is done.
+/// The whole of a file, as [`std::fs::read`]. Suspends the green thread until it is read.
 ///
 /// # Errors
-/// Those of std's.
+/// [`NotFound`](io::ErrorKind::NotFound), [`IsADirectory`](io::ErrorKind::IsADirectory),
+/// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be read,
+/// [`OutOfMemory`](io::ErrorKind::OutOfMemory) if it is larger than the memory that is left.
+#[doc(alias = "read_bytes")]
+#[doc(alias = "ReadFile")]
 pub fn read<P: AsRef<Path>>(path: P) -> io::Result<Vec<u8>> {
     let path = path.as_ref().to_owned();
     let own = path.clone();
@@ -98,12 +165,10 @@ pub fn read<P: AsRef<Path>>(path: P) -> io::Result<Vec<u8>> {
     })
 }
 
-/// The whole of a file that is UTF-8, as [`std::fs::read_to_string`].
-///
-/// Suspends the green thread until it is done.
+/// The whole of a file that is UTF-8, as [`std::fs::read_to_string`]. Suspends the green thread until it is read.
 ///
 /// # Errors
-/// Those of std's.
+/// [`InvalidData`](io::ErrorKind::InvalidData) if it is not UTF-8; else as [`read`].
 ///
 /// # Examples
 /// ```
@@ -114,6 +179,7 @@ pub fn read<P: AsRef<Path>>(path: P) -> io::Result<Vec<u8>> {
 /// fs::remove_file(&path)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "read_text")]
 pub fn read_to_string<P: AsRef<Path>>(path: P) -> io::Result<String> {
     let path = path.as_ref().to_owned();
     let own = path.clone();
@@ -124,12 +190,15 @@ pub fn read_to_string<P: AsRef<Path>>(path: P) -> io::Result<String> {
     })
 }
 
-/// Makes `contents` the whole of a file, as [`std::fs::write`].
-///
-/// Suspends the green thread until it is done.
+/// Makes `contents` the whole of a file, which is made if it is not there, as [`std::fs::write`]. Suspends the green
+/// thread until it is written.
 ///
 /// # Errors
-/// Those of std's.
+/// [`NotFound`](io::ErrorKind::NotFound) if there is no such folder,
+/// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be written,
+/// [`StorageFull`](io::ErrorKind::StorageFull). The file may be empty or have a part of `contents` then.
+#[doc(alias = "write_text")]
+#[doc(alias = "WriteFile")]
 pub fn write<P: AsRef<Path>, C: AsRef<[u8]>>(path: P, contents: C) -> io::Result<()> {
     let (path, contents) = (path.as_ref().to_owned(), Arc::<[u8]>::from(contents.as_ref()));
     let (own, bytes) = (path.clone(), Arc::clone(&contents));
@@ -137,12 +206,14 @@ pub fn write<P: AsRef<Path>, C: AsRef<[u8]>>(path: P, contents: C) -> io::Result
         .unwrap_or_else(|| File::create(path)?.write_all(&contents))
 }
 
-/// Copies the contents and permissions of a file, as [`std::fs::copy`]. Returns the number of bytes.
-///
-/// Suspends the green thread until it is done.
+/// Copies the contents and the permissions of a file, as [`std::fs::copy`]. Returns the number of bytes. Suspends the
+/// green thread until it is done.
 ///
 /// # Errors
-/// Those of std's.
+/// [`InvalidInput`](io::ErrorKind::InvalidInput) if `from` is not a file; else as [`read`] and [`write`](write()). `to`
+/// may have a part of the contents then.
+#[doc(alias = "copyfile")]
+#[doc(alias = "shutil")]
 pub fn copy<P: AsRef<Path>, Q: AsRef<Path>>(from: P, to: Q) -> io::Result<u64> {
     let (from, to) = (from.as_ref().to_owned(), to.as_ref().to_owned());
     let (own_from, own_to) = (from.clone(), to.clone());

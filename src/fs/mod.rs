@@ -1,23 +1,23 @@
-//! Files, with the names and signatures of [`std::fs`]: replacing `std::fs` by `greenthread::fs` in a `use` line is the whole
-//! port.
+//! Files, with the names and signatures of [`std::fs`]. To port a program, replace `std::fs` by `greenthread::fs` in
+//! its `use` lines.
 //!
-//! A disk gives no sign when it is ready, so what may have to wait for one runs on threads for blocking calls and suspends
-//! the calling green thread only. What a [`File`] reads from the system's cache is read at once. On a plain OS thread
-//! everything runs where it is, as in std.
+//! A disk gives no sign when it is ready. So a call that may have to wait for one runs on an OS thread of a pool, and
+//! suspends the calling green thread only. What a [`File`] reads from the system's cache is read at once. On a plain OS
+//! thread every call runs where it is, as in std.
 //!
-//! What may wait for somebody else for ever has no place on those threads, of which there are 64: a FIFO is opened without
-//! blocking, again and again until its other end is open too; what else is not on a disk, such as a terminal, has a thread of
-//! its own for each call that may wait.
+//! The pool has 64 threads, so nothing may stay there for ever: a FIFO is opened without blocking, again and again
+//! until its other end is open too, and for anything else that is not on a disk, such as a terminal, each call that may
+//! wait has an OS thread of its own.
 //!
-//! A kill or a timeout ends the wait for a function of this module; what the system has begun by then goes on to its end. The
-//! methods of a [`File`] are shielded instead: a read or write whose outcome nobody sees would leave the file's position
-//! anywhere.
+//! A kill or a timeout ends the wait for a function of this module; what the system has begun by then goes on to its
+//! end. The methods of a [`File`] are [shielded](crate::shield) instead: if the outcome of a read or a write were lost,
+//! nobody would know the position of the file.
 //!
 //! # What differs from std
-//! - The lock of a file is waited for by trying again, after pauses of at most 10 ms: [`File::lock`].
-//! - `Read`, `Write` and `Seek` cannot be implemented for `Arc<File>` outside std; `&*file` has them.
-//! - `soft_link`, deprecated in std, is not there: see [`os::unix::fs::symlink`](crate::os::unix::fs::symlink).
+//! - A lock of a file is waited for by trying again, after pauses of at most 10 ms: [`File::lock`].
 //! - The other end of a FIFO is looked for after pauses of at most 10 ms: [`OpenOptions::open`].
+//! - `Read`, `Write` and `Seek` cannot be implemented for `Arc<File>` outside std; `&*file` has them.
+//! - `soft_link`, which std has deprecated, is missing: see [`os::unix::fs::symlink`](crate::os::unix::fs::symlink).
 #![forbid(unsafe_code)]
 
 mod dir;
@@ -45,16 +45,16 @@ use crate::thread::shield;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-/// What may make whoever opens it wait for somebody else, for as long as that one likes.
+/// A thing that, when it is opened, may wait for somebody else for any length of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waits {
-    /// For whoever opens the other end.
+    /// It waits until somebody opens the other end.
     Fifo,
-    /// A terminal, a tape: for what its driver likes.
+    /// A terminal or a tape: it waits for whatever its driver likes.
     Device,
 }
 
-/// Whether the path leads to such a thing. To be called on the pool.
+/// Whether the path leads to such a thing. To be called on the pool, as looking may wait for the disk.
 fn waits(path: &Path) -> Option<Waits> {
     let metadata = std::fs::metadata(path).ok()?;
     let kind = metadata.file_type();
@@ -67,7 +67,7 @@ fn waits(path: &Path) -> Option<Waits> {
     }
 }
 
-/// Runs `operation` where blocking is no harm. A kill ends the wait for it.
+/// Runs `operation` on an OS thread that may block. A kill ends the wait for it.
 pub(crate) fn on_pool<T: Send + 'static>(operation: impl FnOnce() -> T + Send + 'static) -> T {
     blocking::run(Kind::Files, operation)
 }
@@ -79,7 +79,7 @@ fn strike() {
     }
 }
 
-/// Like [`on_pool`], and nothing ends the wait.
+/// Like [`on_pool`], but nothing ends the wait.
 fn shielded_on_pool<T: Send + 'static>(operation: impl FnOnce() -> T + Send + 'static) -> T {
     shield(|| on_pool(operation))
 }

@@ -45,32 +45,37 @@ macro_rules! options {
 }
 
 impl OpenOptions {
-    /// Nothing is allowed and nothing made, until it is said.
+    /// Options that allow nothing yet: a file can be opened once [`read`](Self::read), [`write`](Self::write) or
+    /// [`append`](Self::append) has been set.
     #[expect(clippy::new_without_default, reason = "std has no default either")]
     pub fn new() -> Self {
         Self { inner: std::fs::OpenOptions::new(), reads: false, writes: false, flags: 0 }
     }
 
     options! {
-        /// Whether it may be read.
+        /// Whether the file may be read; not unless set.
         read sets reads;
-        /// Whether it may be written.
+        /// Whether the file may be written; not unless set.
         write sets writes;
-        /// Whether each write goes to the end.
+        /// Whether each write goes to the end of the file, wherever the position is; not unless set.
         append;
-        /// Whether it is made empty.
+        /// Whether the file is made empty; not unless set.
         truncate;
-        /// Whether it is made if it is not there.
+        /// Whether the file is made if it is not there; not unless set.
         create;
-        /// Whether it is made, and must not be there.
+        /// Whether the file is made, and must not be there yet; not unless set.
         create_new;
     }
 
-    /// Opens the file. Suspends the green thread until that is done; for a FIFO, until somebody has opened its other end,
-    /// which is looked for again and again.
+    /// Opens the file. Suspends the green thread until it is open; a FIFO, until somebody has opened its other end,
+    /// which is looked for after pauses of at most 10 ms.
     ///
     /// # Errors
-    /// Those of [`std::fs::OpenOptions::open`].
+    /// [`NotFound`](io::ErrorKind::NotFound), [`AlreadyExists`](io::ErrorKind::AlreadyExists) for
+    /// [`create_new`](Self::create_new), [`IsADirectory`](io::ErrorKind::IsADirectory),
+    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied); [`InvalidInput`](io::ErrorKind::InvalidInput) for options
+    /// that do not fit together; too many open files (`EMFILE` or `ENFILE`).
+    #[doc(alias = "O_CREAT")]
     pub fn open<P: AsRef<Path>>(&self, path: P) -> io::Result<File> {
         let (options, path) = (self.clone(), path.as_ref().to_owned());
         if !blocking::would_leave() {
@@ -88,7 +93,8 @@ impl OpenOptions {
         }
     }
 
-    /// The file may be anything by the time that it is opened, so each attempt looks at it anew.
+    /// Opens something that may wait for somebody else. The path may lead to anything by the time that it is opened, so
+    /// each attempt looks at it anew.
     #[cold]
     fn open_what_waits(self, path: PathBuf) -> io::Result<File> {
         // The system wakes nobody who does not block for the other end. An attempt does not wait, and nothing ends the wait for

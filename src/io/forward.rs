@@ -1,4 +1,4 @@
-//! Data that goes from a file to a connection, or from one connection to another, without coming by.
+//! Data that goes from a file to a connection, or from one connection to another, without passing through the process.
 #![forbid(unsafe_code)]
 
 use super::{Endpoint, Io};
@@ -17,13 +17,13 @@ use std::os::unix::fs::FileExt;
 const PIECE: u64 = 1 << 20;
 /// How much is read where the cache does not have it.
 const COLD_PIECE: u64 = 128 * 1024;
-/// What is read at first: more than this at once is a sign of more to come.
+/// How much is read at first: if that much is there at once, more may be expected.
 const BUFFER: usize = 8 * 1024;
 /// Empty pipes that are kept for the next burst.
 const KEEP: usize = 16;
 
 /// A connection that the system can move data to and from by itself: [`TcpStream`](crate::net::TcpStream) and
-/// [`UnixStream`](crate::os::unix::net::UnixStream). It cannot be implemented for others.
+/// [`UnixStream`](crate::os::unix::net::UnixStream). It cannot be implemented for other types.
 pub trait Stream: sealed::HasIo {}
 
 impl<T: sealed::HasIo> Stream for T {}
@@ -53,27 +53,34 @@ pub(crate) mod sealed {
     }
 }
 
-/// Sends a range of a file to a connection, until its end or that of the file. As Python's `socket.sendfile`: the data goes
-/// from the system's cache to the connection without passing through the memory of the process. Suspends the green thread
-/// while there is no room to write.
+/// Sends a range of a file to a connection, until the range or the file ends. As Python's `socket.sendfile`: the data
+/// goes from the system's cache to the connection without passing through the memory of the process. Suspends the green
+/// thread while there is no room to write.
 ///
-/// What has been sent is taken from `range`, whatever the outcome: after an error, a timeout or a kill it begins with the
-/// first byte that has not been sent. Where `range` is not empty after success, the file ended before it. The position of the
-/// file is neither used nor moved.
+/// The part that has been sent is removed from `range`, whatever the outcome: after an error, a timeout or a kill,
+/// `range` begins with the first byte that has not been sent. If `range` is not empty after success, the file ended
+/// before it. The position of the file is neither used nor moved.
 ///
-/// What is sent are the pages of the cache themselves: a change of the file may arrive, or not, for as long as the data is on
-/// its way, even after this has returned.
+/// The pages of the cache themselves are sent: a change of the file may reach the peer, or not, for as long as the data
+/// is on its way, even after this function has returned.
 ///
-/// What is not in the cache is read by the pool and sent from there. That is found out a megabyte at a time, by its
-/// ends, so it may happen that the worker waits for what lies in between.
+/// Parts of the file that are not in the cache are read by an OS thread of the pool and sent from there. Whether a part
+/// is in the cache is found out a megabyte at a time, by looking at its first and last page; so the worker may have to
+/// wait for the disk where only pages in between are missing.
 ///
-/// While it runs the socket is in non-blocking mode (`O_NONBLOCK`) for whoever has its descriptor outside this library;
-/// it copies instead where a clone of it was turned into std's type. Unlike other writes this raises `SIGPIPE` where the peer
-/// has gone; Rust programs ignore that signal unless they were told otherwise.
+/// While this runs, the socket is in non-blocking mode (`O_NONBLOCK`) for code outside this library that has its
+/// descriptor too. If a clone of the socket was turned into std's type, the data is copied instead, and the mode stays.
+/// Unlike other writes, this raises the signal `SIGPIPE` if the peer has gone; Rust programs ignore that signal unless
+/// they were told otherwise.
 ///
 /// # Errors
-/// As for writing to the connection: `BrokenPipe` or `ConnectionReset` where the peer has gone, `WouldBlock` for its write
-/// timeout. As for reading the file at a place.
+/// `range` tells how much was sent before any of them:
+/// - [`BrokenPipe`](io::ErrorKind::BrokenPipe) or [`ConnectionReset`](io::ErrorKind::ConnectionReset) if the peer has
+///   gone.
+/// - [`WouldBlock`](io::ErrorKind::WouldBlock) when the write timeout of the connection has passed, or in its
+///   non-blocking mode.
+/// - The errors of [`read_at`](std::os::unix::fs::FileExt::read_at) for the file, such as `EBADF` if it is not open for
+///   reading.
 ///
 /// # Examples
 /// ```
@@ -94,6 +101,8 @@ pub(crate) mod sealed {
 /// # fs::remove_file(&path)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "sendfile")]
+#[doc(alias = "zero_copy")]
 pub fn send_file(file: &File, range: &mut Range<u64>, to: &impl Stream) -> io::Result<()> {
     let to = to.io();
     let held = to.hold_nonblocking()?;
@@ -132,19 +141,23 @@ pub fn send_file(file: &File, range: &mut Range<u64>, to: &impl Stream) -> io::R
     Ok(())
 }
 
-/// Passes on everything that comes from one connection to another, until its end, as [`copy`](std::io::copy); returns how
-/// many bytes that were. What comes in large pieces goes through a pipe within the system rather than through the memory of
-/// the process, as fast as both sides allow. Suspends the green thread while there is nothing to read or no room to write.
+/// Passes on everything that comes from one connection to another until its end, as [`copy`](std::io::copy), and
+/// returns how many bytes that were. Large pieces go through a pipe within the system rather than through the memory of
+/// the process. Suspends the green thread while there is nothing to read or no room to write.
 ///
-/// After an error, a timeout or a kill, up to 256 KiB that have been read and not been written are lost, as up to 8 KiB are
-/// with `copy`: end both connections then.
+/// This is one direction: a proxy runs one for each, on two green threads. The end is not passed on: call `shutdown`
+/// for that.
 ///
-/// While it runs the sockets are now and then in non-blocking mode (`O_NONBLOCK`) for whoever has their descriptors outside
-/// this library; it copies instead where clones of them were turned into std's types, or no descriptors for a pipe are
-/// left. As for `SIGPIPE`, see [`send_file`].
+/// While this runs, the sockets are now and then in non-blocking mode (`O_NONBLOCK`) for code outside this library that
+/// has their descriptors too. If clones of them were turned into std's types, or no descriptors for a pipe are left,
+/// the data is copied instead. The signal `SIGPIPE` may be raised as [`send_file`] says.
 ///
 /// # Errors
-/// As for reading from and for writing to the connections.
+/// Those of reading from the first connection and of writing to the second:
+/// [`ConnectionReset`](io::ErrorKind::ConnectionReset) or [`BrokenPipe`](io::ErrorKind::BrokenPipe) if a peer has gone,
+/// [`WouldBlock`](io::ErrorKind::WouldBlock) for a timeout of either. After an error, and after a
+/// [`timeout`](crate::timeout()) or a kill, up to 256 KiB that have been read and not been written are lost (`copy`
+/// loses up to 8 KiB): end both connections then.
 ///
 /// # Examples
 /// ```
@@ -160,6 +173,9 @@ pub fn send_file(file: &File, range: &mut Range<u64>, to: &impl Stream) -> io::R
 /// assert_eq!((passed.join().unwrap()?, text.as_str()), (7, "through"));
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "splice")]
+#[doc(alias = "proxy")]
+#[doc(alias = "copy_bidirectional")]
 pub fn forward(from: &impl Stream, to: &impl Stream) -> io::Result<u64> {
     let (from, to) = (from.io(), to.io());
     let (mut buffer, mut total) = ([0; BUFFER], 0);
@@ -177,7 +193,7 @@ pub fn forward(from: &impl Stream, to: &impl Stream) -> io::Result<u64> {
     }
 }
 
-/// Tells `note` of each piece.
+/// Writes all of `bytes`, and tells `note` the length of each piece that went.
 fn write_all<T: Endpoint>(
     to: &Io<T>,
     mut bytes: &[u8],
@@ -199,8 +215,8 @@ fn write_all<T: Endpoint>(
 
 static PIPES: PerProcess<Mutex<Vec<Pipe>>> = PerProcess::new();
 
-/// Passes on what there is, as far as that needs no copying; returns how much. The end, and what cannot be done like this,
-/// is left to the caller.
+/// Passes on what can be had at once without copying; returns how many bytes that were. The end of the connection, and
+/// whatever cannot be done in this way, is left to the caller.
 fn forward_burst<A: Endpoint, B: Endpoint>(from: &Io<A>, to: &Io<B>) -> io::Result<u64> {
     let (Some(_from_held), Some(_to_held)) = (from.hold_nonblocking()?, to.hold_nonblocking()?)
     else {
@@ -237,7 +253,8 @@ fn forward_burst<A: Endpoint, B: Endpoint>(from: &Io<A>, to: &Io<B>) -> io::Resu
     Ok(total)
 }
 
-/// Not every file system and every kind of socket can do this; or the error is one that copying will meet too.
+/// Whether to copy instead: not every file system and not every kind of socket can do without. If the error is of
+/// another cause, copying will meet it too.
 fn is_for_copying(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
 }

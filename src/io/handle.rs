@@ -22,9 +22,10 @@ use std::time::{Duration, Instant};
 struct Modes {
     /// The user asked for `WouldBlock` instead of waiting.
     nonblocking: AtomicBool,
-    /// A duplicate left this library, so that `O_NONBLOCK` is whatever others made it.
+    /// A duplicate has left this library, so code outside may change `O_NONBLOCK` at any time.
     exported: AtomicBool,
-    /// Operations have no other way to be told not to block, so `O_NONBLOCK` is set, whatever the user asked for.
+    /// The system has no other way to keep operations on this descriptor from blocking, so `O_NONBLOCK` is set,
+    /// whatever the user asked for.
     by_mode: AtomicBool,
     /// How many operations need `O_NONBLOCK` now.
     held: Mutex<u16>,
@@ -33,16 +34,16 @@ struct Modes {
     write_timeout: AtomicU64,
 }
 
-/// What a wait has come to.
+/// How far a wait has come.
 struct Wait {
     begun: bool,
-    /// Taken when the wait begins.
+    /// Computed when the wait begins.
     deadline: Option<Instant>,
-    /// Until it looks again without a sign.
+    /// How long until it looks again although no sign has come.
     pause: Duration,
 }
 
-/// Somebody who waits this long for a peer does not mind a quarter of a second more.
+/// Somebody who has waited this long for a peer does not mind a quarter of a second more.
 const LONGEST_PAUSE: Duration = Duration::from_millis(256);
 
 impl Wait {
@@ -54,9 +55,9 @@ impl Wait {
 
 /// What is at the other side of a descriptor.
 pub trait Endpoint: AsFd {
-    /// Whether a write that waits for room may come to fail, or even succeed, without a sign from the system: then it is
-    /// tried now and then all the same. Linux says nothing to those who poll a full socket of the Unix family, or one of
-    /// datagrams, when this end is shut down for writing, or the other one for reading. (It does wake those who block.)
+    /// Whether a write that waits for room may come to fail, or even to succeed, without a sign from the system; then
+    /// it is tried now and then all the same. Linux does not tell those who poll a full Unix or datagram socket when
+    /// this end is shut down for writing or the other one for reading. (It does wake those who block.)
     #[doc(hidden)]
     const WRITES_END_IN_SILENCE: bool = false;
 
@@ -105,7 +106,7 @@ pub(crate) enum How {
     AtOnce,
     /// The descriptor is in non-blocking mode.
     ByMode,
-    /// It does no more than what is certain to be possible where the descriptor is ready, as it just was.
+    /// It does no more than is certain to be possible on a descriptor that is ready, as it just was.
     AsReady,
 }
 
@@ -118,7 +119,7 @@ impl Drop for Registration {
     }
 }
 
-/// Closes a descriptor in its own way, unless it is given away: then it is `None`, and that is the end of this value.
+/// Closes a descriptor in its own way when dropped. It is `None` once the descriptor has been given away.
 struct Closing<T: Endpoint>(Option<T>);
 
 impl<T: Endpoint> Closing<T> {
@@ -153,7 +154,7 @@ impl<T: Endpoint + fmt::Debug> fmt::Debug for Io<T> {
     }
 }
 
-/// See [`Io::hold_nonblocking`].
+/// Keeps a socket in non-blocking mode; see [`Io::hold_nonblocking`].
 pub(crate) struct NonBlocking<'a, T: Endpoint>(&'a Io<T>);
 
 impl<T: Endpoint> Drop for NonBlocking<'_, T> {
@@ -205,7 +206,7 @@ impl<T: Endpoint> Io<T> {
         Self { registration, modes, inner: Closing(Some(inner)) }
     }
 
-    /// Gives the descriptor out, no longer registered, in the mode that the user asked for.
+    /// Gives the descriptor away: it is no longer registered, and in the mode that the user asked for.
     pub(crate) fn into_inner(mut self) -> T {
         self.modes.exported.store(true, Ordering::Relaxed);
         if self.modes.by_mode.load(Ordering::Relaxed) {
@@ -268,10 +269,11 @@ impl<T: Endpoint> Io<T> {
         self.timeout(direction).store(nanos(timeout), Ordering::Relaxed);
     }
 
-    /// Runs `operation`, which must not block, until it says something else than `WouldBlock`, waiting in between.
+    /// Runs `operation`, which must not block, again and again until it returns something other than `WouldBlock`, and
+    /// waits in between.
     ///
     /// # Errors
-    /// What the operation said. `WouldBlock` if the timeout of this direction passed, or in non-blocking mode.
+    /// Those of the operation. `WouldBlock` if the timeout of this direction has passed, or in non-blocking mode.
     #[inline]
     pub(crate) fn run<R>(
         &self,
@@ -281,9 +283,9 @@ impl<T: Endpoint> Io<T> {
         self.run_unless_short(direction, operation, |_| false)
     }
 
-    /// Like [`run`](Self::run); where `is_short` says that a result leaves nothing more to read, the next operation waits
-    /// before it tries. A write is tried in any case: it may be possible without a sign, as that comes only when there is much
-    /// room, and one of nothing is always possible.
+    /// Like [`run`](Self::run); and if `is_short` tells that a result leaves nothing more to read, the next operation
+    /// waits before it tries. A write is tried in any case: the system tells of room only when there is much of it, so
+    /// a write may be possible before, and a write of nothing always is.
     #[inline]
     pub(crate) fn run_unless_short<R>(
         &self,
@@ -318,7 +320,8 @@ impl<T: Endpoint> Io<T> {
         }
     }
 
-    /// What ended a wait: where an attempt begun after it says no more than `EPIPE`, a call that waits by itself says why.
+    /// The error that ended a wait. A call that waits by itself returns the cause; an attempt that begins after it only
+    /// says `EPIPE`, so the cause is fetched here.
     #[cold]
     fn met(&self, error: io::Error) -> io::Error {
         if error.raw_os_error() != Some(libc::EPIPE) {
@@ -327,7 +330,7 @@ impl<T: Endpoint> Io<T> {
         socket::take_error(self.as_fd()).ok().flatten().unwrap_or(error)
     }
 
-    /// Waits until the source may be ready. `true` if it is time to look again all the same.
+    /// Waits until the source may be ready. Returns `true` if it is time to look although there was no sign.
     ///
     /// # Errors
     /// `WouldBlock` when the timeout of this direction has passed.
@@ -356,8 +359,8 @@ impl<T: Endpoint> Io<T> {
         source.may_be_ready(direction, source.look())
     }
 
-    /// As [`run_unless_short`](Self::run_unless_short), for a future: where that would wait, `watching` sees to it that the
-    /// future is polled again. Timeouts of the descriptor, and its mode, do not count.
+    /// As [`run_unless_short`](Self::run_unless_short), for a future: where that would wait, `watching` has the future
+    /// polled again later. The timeouts of the descriptor and its mode do not count.
     #[inline]
     pub(crate) fn poll_unless_short<R>(
         &self,
@@ -389,7 +392,7 @@ impl<T: Endpoint> Io<T> {
         }
     }
 
-    /// Ends what [`poll_unless_short`](Self::poll_unless_short) began and did not finish.
+    /// Ends a wait that [`poll_unless_short`](Self::poll_unless_short) began and did not finish.
     pub(crate) fn leave(&self, direction: Direction, watching: &mut Watching) {
         watching.leave(&self.registration.0, direction);
     }
@@ -414,8 +417,9 @@ impl<T: Endpoint> Io<T> {
         if self.is_exported() { Ok(()) } else { socket::set_nonblocking(self.as_fd(), true) }
     }
 
-    /// Like [`run`](Self::run), for an operation that is told how it may be done. It is asked to do without waiting by
-    /// itself, until it says that the system does not [support](file::is_unsupported) that for such a descriptor.
+    /// Like [`run`](Self::run), for an operation that is told how to keep from blocking. At first it is asked to do so
+    /// by the call itself, until it says that the system does not [support](file::is_unsupported) that for such a
+    /// descriptor.
     pub(crate) fn run_somehow<R>(
         &self,
         direction: Direction,
@@ -440,8 +444,9 @@ impl<T: Endpoint> Io<T> {
         })
     }
 
-    /// Repeats an operation of this direction that waits by itself, where it says `WouldBlock` all the same: in non-blocking
-    /// mode, or because of a timeout. For servers, to which a mode that somebody else asked for does not matter.
+    /// Repeats an operation of this direction that waits by itself, if it returns `WouldBlock` all the same: in
+    /// non-blocking mode, or because of a timeout. For servers, which do not care for a mode that somebody else has
+    /// asked for.
     pub(crate) fn in_any_mode<R>(
         &self,
         direction: Direction,

@@ -1,20 +1,22 @@
 //! Input and output: all of [`std::io`], with those parts replaced that would block a worker.
 //!
-//! - [`stdin`], [`stdout`] and [`stderr`], [`pipe`]: as std's, but waiting suspends the calling green thread only.
-//! - [`wait_readable`], [`wait_writable`] and [`poll`]: waiting for any descriptor, for libraries that do their own reading
+//! - [`stdin`], [`stdout`], [`stderr`] and [`pipe`] are as std's, but waiting suspends the calling green thread only.
+//! - [`wait_readable`], [`wait_writable`] and [`poll`] wait for any descriptor, for libraries that do their own reading
 //!   and writing.
-//! - [`send_file`] and [`forward`]: a file to a connection, and one connection to another, without copying. [`copy`] is std's,
-//!   and copies.
-//! - Everything else is std's: its traits, adapters and buffered wrappers work on what is here unchanged.
+//! - [`send_file`] and [`forward`] pass a file to a connection, and one connection to another, without copying.
+//!   [`copy`] is std's, and copies.
+//! - Everything else is std's: its traits, adapters and buffered wrappers work unchanged on what is here.
+//!
+//! On a plain OS thread each of these blocks that thread, as in std.
 //!
 //! # What differs from std
-//! - `print!` and `println!` write by std's own standard output: where that is a pipe whose reader is slow, they hold up the
-//!   worker. `writeln!(greenthread::io::stdout(), ...)` does not.
-//! - [`IsTerminal`] cannot be implemented outside std: [`Stdin`], [`Stdout`] and [`Stderr`] have a
-//!   method of that name.
-//!
-//! Invariant: try first, then wait; a registration ends before its descriptor does. How each wait ends is compared with std in
-//! `tests/ends.rs`.
+//! - `print!` and `println!` write by std's own standard output: where that is a pipe whose reader is slow, they hold
+//!   up the worker. `writeln!(greenthread::io::stdout(), ...)` does not.
+//! - [`IsTerminal`] cannot be implemented outside std: [`Stdin`], [`Stdout`] and [`Stderr`] have a method of that name
+//!   instead.
+
+// Every operation tries first and then waits, and a registration ends before its descriptor does. How each wait ends is
+// compared with std in `tests/ends.rs`.
 
 #[cfg(test)]
 mod faults;

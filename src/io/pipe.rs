@@ -10,14 +10,14 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::AsFd;
 use std::process::Stdio;
 
-/// What a pipe that is ready for writing takes without blocking.
+/// How many bytes a pipe that is ready for writing takes without blocking.
 const PIPE_BUF: usize = libc::PIPE_BUF;
 
-/// Makes a pipe, as [`std::io::pipe`], whose ends suspend only the green thread. Both are closed on `exec`; to give one to a
-/// child process, turn it into a [`Stdio`].
+/// Makes a pipe, as [`std::io::pipe`], whose ends suspend only the green thread. Both are closed on `exec`; to give one
+/// to a child process, turn it into a [`Stdio`].
 ///
 /// # Errors
-/// What the system said, such as too many open files.
+/// Too many open files (`EMFILE` or `ENFILE`).
 ///
 /// # Examples
 /// ```
@@ -39,20 +39,24 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
     Ok((PipeReader { io: Io::new(reader) }, PipeWriter { io: Io::new(writer) }))
 }
 
-/// The reading end of a [`pipe`](pipe()), as [`std::io::PipeReader`]. Ends when all writing ends are closed.
+/// The reading end of a [`pipe`](pipe()), as [`std::io::PipeReader`]. A read suspends the green thread until there is
+/// data; it returns 0, the end, once all writing ends are closed.
 ///
-/// A FIFO, or whatever else can be read and polled, can be made one by `From<OwnedFd>`. See [`PipeWriter`] for the mode.
+/// A FIFO, or whatever else can be read and polled, can be made one by `From<OwnedFd>`. See [`PipeWriter`] for the
+/// mode.
 pub struct PipeReader {
     io: Io<std::io::PipeReader>,
 }
 
-/// The writing end of a [`pipe`](pipe()), as [`std::io::PipeWriter`]. Writing fails with `BrokenPipe` when all reading ends
-/// are closed.
+/// The writing end of a [`pipe`](pipe()), as [`std::io::PipeWriter`]. A write suspends the green thread while the pipe
+/// is full; it fails with `BrokenPipe` once all reading ends are closed.
 ///
-/// A pipe stays in blocking mode (no `O_NONBLOCK`) for whoever else has it, such as a child process. That takes Linux 6.4
-/// and a pipe without a name: others, and FIFOs, are put into non-blocking mode when they are first used. Where a clone of one
-/// of those was turned into std's type, it is in blocking mode again; then a write may block its worker if another writer fills
-/// the pipe in the same moment, and a read if another reader empties it.
+/// # The mode of the descriptor
+/// A pipe stays in blocking mode (no `O_NONBLOCK`) for other processes and code that have it too, such as a child
+/// process. That takes Linux 6.4 and a pipe without a name. On older systems, and for FIFOs, the descriptor is put into
+/// non-blocking mode when it is first used. If a clone of such a one was turned into std's type, it is in blocking mode
+/// again: then a write may block its worker if another writer fills the pipe in the same moment, and a read if another
+/// reader empties it.
 pub struct PipeWriter {
     io: Io<std::io::PipeWriter>,
 }
@@ -61,7 +65,7 @@ impl PipeReader {
     /// A second handle to the same end; each byte goes to one of them.
     ///
     /// # Errors
-    /// What the system said, such as too many open files.
+    /// Too many open files (`EMFILE` or `ENFILE`); this handle stays as it was.
     pub fn try_clone(&self) -> io::Result<Self> {
         fault::check(Call::Dup)?;
         Ok(Self { io: self.io.duplicate(self.io.get().try_clone()?) })
@@ -72,7 +76,7 @@ impl PipeWriter {
     /// A second handle to the same end; the pipe stays open until both are closed.
     ///
     /// # Errors
-    /// What the system said, such as too many open files.
+    /// Too many open files (`EMFILE` or `ENFILE`); this handle stays as it was.
     pub fn try_clone(&self) -> io::Result<Self> {
         fault::check(Call::Dup)?;
         Ok(Self { io: self.io.duplicate(self.io.get().try_clone()?) })
@@ -86,7 +90,7 @@ impl Read for &PipeReader {
 
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         if bufs.iter().all(|buf| buf.is_empty()) {
-            // For this nobody waits, whatever there is to read.
+            // An empty read waits for nobody, whatever there is to read.
             return self.io.get().read_vectored(bufs);
         }
         self.io.run_somehow(Direction::Read, |mut reader, how| {

@@ -10,7 +10,28 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-/// A descriptor that [`poll`] waits for, and what it saw there.
+/// A descriptor that [`poll`] waits for, and what it has seen there.
+///
+/// # Examples
+/// ```
+/// use greenthread::io::{self, PollFd, Write};
+/// use std::time::Duration;
+///
+/// let (reader, mut writer) = io::pipe()?;
+/// let mut fds = [PollFd::readable(&reader), PollFd::writable(&writer)];
+/// assert_eq!(io::poll(&mut fds, Some(Duration::ZERO))?, 1);
+/// assert!(!fds[0].is_readable() && fds[1].is_writable());
+///
+/// writer.write_all(b"x")?;
+/// drop(writer);
+/// let mut fds = [PollFd::readable(&reader)];
+/// io::poll(&mut fds, None)?;
+/// // There is data, and the other end is gone.
+/// assert!(fds[0].is_readable() && fds[0].is_hung_up() && !fds[0].is_error());
+/// # Ok::<(), io::Error>(())
+/// ```
+#[doc(alias = "pollfd")]
+#[doc(alias = "select")]
 #[derive(Clone, Debug)]
 pub struct PollFd<'fd> {
     fd: poll::PollFd<'fd>,
@@ -24,7 +45,7 @@ impl<'fd> PollFd<'fd> {
         Self { fd: poll::PollFd::from_borrowed_fd(fd, wanted), wanted }
     }
 
-    /// Waits for data, or the end.
+    /// Waits for data to read, or for the end.
     pub fn readable<F: AsFd>(fd: &'fd F) -> Self {
         Self::new(fd.as_fd(), READ)
     }
@@ -34,12 +55,12 @@ impl<'fd> PollFd<'fd> {
         Self::new(fd.as_fd(), PollFlags::OUT)
     }
 
-    /// Waits for either.
+    /// Waits for whichever comes first: something to read, or room to write.
     pub fn both<F: AsFd>(fd: &'fd F) -> Self {
         Self::new(fd.as_fd(), READ | PollFlags::OUT)
     }
 
-    /// Waits for out-of-band data (Python's exceptional condition).
+    /// Waits for out-of-band data (`POLLPRI`, the exceptional condition of Python's `select`).
     pub fn priority<F: AsFd>(fd: &'fd F) -> Self {
         Self::new(fd.as_fd(), PollFlags::PRI)
     }
@@ -48,28 +69,29 @@ impl<'fd> PollFd<'fd> {
         self.fd.revents().intersects(flags)
     }
 
-    /// Whether it was waited for and a read would not block: there is data, the end, or an error.
+    /// Whether this was waited for, and a read would not block: there is data, the end, or an error.
     pub fn is_readable(&self) -> bool {
         self.wanted.contains(PollFlags::IN) && self.saw(READ | PollFlags::HUP | PollFlags::ERR)
     }
 
-    /// Whether it was waited for and a write would not block; it may fail.
+    /// Whether this was waited for, and a write would not block. It may fail, though.
     pub fn is_writable(&self) -> bool {
         self.wanted.contains(PollFlags::OUT)
             && self.saw(PollFlags::OUT | PollFlags::HUP | PollFlags::ERR)
     }
 
-    /// Whether there is out-of-band data.
+    /// Whether there is out-of-band data. It is looked for only if it was waited for.
     pub fn is_priority(&self) -> bool {
         self.saw(PollFlags::PRI)
     }
 
-    /// Whether the other end is gone, waited for or not.
+    /// Whether the other end is gone (`POLLHUP`). This is seen whatever was waited for.
     pub fn is_hung_up(&self) -> bool {
         self.saw(PollFlags::HUP)
     }
 
-    /// Whether there is an error to be seen, or it is no open descriptor; waited for or not.
+    /// Whether there is an error to be fetched, or this is not an open descriptor (`POLLERR` or `POLLNVAL`). This is
+    /// seen whatever was waited for.
     pub fn is_error(&self) -> bool {
         self.saw(PollFlags::ERR | PollFlags::NVAL)
     }
@@ -86,17 +108,19 @@ impl AsFd for PollFd<'_> {
     }
 }
 
-/// Waits until one of several descriptors is ready, as `poll(2)` and Python's `select`; each of `fds` then says what was
-/// seen. Returns how many are ready, 0 if `timeout` passes first; a timeout of `None` is for ever, and of zero does not wait.
-/// Suspends the calling green thread only.
+/// Waits until at least one of several descriptors is ready, as `poll(2)` and Python's `select` do. Each of `fds` then
+/// tells what was seen on it. Returns how many are ready, or 0 if `timeout` passes first. A timeout of `None` is for
+/// ever; one of zero looks and does not wait. Suspends the calling green thread only.
 ///
-/// With a timeout of zero the system looks at one descriptor after the other, as `poll(2)` itself does: a byte that somebody
-/// takes from one and puts into another meanwhile may be missed in both. A wait misses nothing.
+/// Every kind of descriptor will do; a regular file is always ready. A descriptor may be there more than once.
 ///
-/// Every kind of descriptor will do; a regular file is always ready. A descriptor may be named more than once.
+/// With a timeout of zero the system looks at one descriptor after the other, as `poll(2)` itself does: if somebody
+/// meanwhile takes a byte from one and puts it into another, it may be missed in both. A wait misses nothing.
 ///
 /// # Errors
-/// What the system said, such as too many open files: while it waits for several it needs one more.
+/// Too many open files (`EMFILE` or `ENFILE`), as a wait for several needs one more descriptor; or the system has no
+/// memory or no room for another registration (`ENOSPC`). What `fds` say is undetermined then. A descriptor that is not
+/// open is no error: see [`is_error`](PollFd::is_error).
 ///
 /// # Examples
 /// ```
@@ -110,6 +134,9 @@ impl AsFd for PollFd<'_> {
 /// assert!(!fds[0].is_ready() && fds[1].is_readable());
 /// # Ok::<(), io::Error>(())
 /// ```
+#[doc(alias = "select")]
+#[doc(alias = "epoll")]
+#[doc(alias = "selectors")]
 pub fn poll(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<usize> {
     let deadline = timeout.and_then(deadline_after);
     let mut plain: Vec<_> = fds.iter().map(|fd| fd.fd.clone()).collect();

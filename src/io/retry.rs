@@ -11,11 +11,12 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Repeats an operation that would block, with pauses that grow.
 ///
-/// Linux wakes nobody who waits, without blocking, for room in the backlog of a Unix listener that he is not connected to
-/// yet, or in the queue of a datagram socket that is not the one he is connected to; nor for the lock of a file.
+/// There are things that Linux tells only those who block for them: that there is room in the backlog of a Unix
+/// listener, that there is room in the queue of a datagram socket that the sender is not connected to, and that the
+/// lock of a file is free. So they are tried again and again.
 ///
 /// # Errors
-/// What the operation said; `WouldBlock` when the deadline has passed.
+/// Those of the operation; `WouldBlock` when the deadline has passed.
 pub(crate) fn retry<T>(
     deadline: Option<Instant>,
     mut operation: impl FnMut() -> io::Result<T>,

@@ -30,7 +30,8 @@ impl<T: Connection> Io<T> {
         )
     }
 
-    /// Waits for something to read, as the system does. In TCP the end of that wait counts, whatever it was.
+    /// A read into an empty buffer. It waits for something to read, as the system does; in TCP it is over when that
+    /// wait is, however that ended.
     #[cold]
     fn read_nothing(&self) -> io::Result<usize> {
         let mut waited = T::READS_ALL && !self.may_be_ready(Direction::Read);
@@ -145,13 +146,13 @@ impl<T: Endpoint> Io<T> {
         self.run(Direction::Write, |fd| socket::send_vectored(fd, bufs))
     }
 
-    /// Peeks at a stream: a short one says nothing of the next.
+    /// Peeks at a stream. How much that gives says nothing of the next read, so it does not count as a short one.
     pub(crate) fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.run(Direction::Read, |fd| socket::recv(fd, buf, Take::Peek))
     }
 
-    /// Runs an operation that receives a datagram or a connection. Once this direction is shut down, one that may block
-    /// gives `end`, while one that must not says for ever that it would block.
+    /// Runs an operation that receives a datagram or a connection. Once this direction is shut down, an operation that
+    /// may block gives `end`, while the system goes on for ever to say "would block" to one that must not.
     pub(crate) fn receive<R>(
         &self,
         mut operation: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
@@ -160,7 +161,7 @@ impl<T: Endpoint> Io<T> {
         self.run(Direction::Read, |fd| self.unless_shut_down(fd, operation(fd), &end))
     }
 
-    /// See [`receive`](Self::receive).
+    /// Makes `end` of a result that would block, as [`receive`](Self::receive) says.
     pub(crate) fn unless_shut_down<R>(
         &self,
         fd: BorrowedFd<'_>,
@@ -185,19 +186,19 @@ impl<T: Endpoint> Io<T> {
     }
 }
 
-/// What Linux says of a listener that is shut down, for what else waits for things that will not come any more.
+/// The error that Linux has for a listener that is shut down. It is used as well for other calls that wait for
+/// something that will not come any more.
 pub(crate) fn shut_down<T>() -> io::Result<T> {
     Err(io::Error::from_raw_os_error(libc::EINVAL))
 }
 
-/// What is behind the first pieces, as many as the system takes, does not count. The system says at once that it has
-/// transferred nothing, even where a transfer would fail.
+/// Whether nothing is to be transferred. The system takes only so many pieces in one call, and the pieces behind those
+/// do not count. It then returns 0 at once, even where a transfer would fail.
 fn is_nothing<T: Deref<Target = [u8]>>(bufs: &[T]) -> bool {
     bufs.iter().take(socket::MAX_PIECES).all(|buf| buf.is_empty())
 }
 
-/// `Debug`, and what std's types of descriptors can be turned into and seen as. `$name` has a field `io` and converts from
-/// and to `$std`.
+/// `Debug`, and the conversions from and to descriptors. `$name` has a field `io`, and converts from and to `$std`.
 macro_rules! descriptor {
     ($name:ident, $std:ty) => {
         impl std::fmt::Debug for $name {
@@ -241,7 +242,7 @@ macro_rules! descriptor {
 /// From and to std's type, for sockets that transfer data.
 macro_rules! socket_from_std {
     ($name:ident, $std:ty) => {
-        /// Keeps the socket's mode and timeouts.
+        /// Keeps the mode and the timeouts of the socket.
         impl From<$std> for $name {
             fn from(inner: $std) -> Self {
                 let (read, write) = (inner.read_timeout(), inner.write_timeout());
@@ -251,7 +252,7 @@ macro_rules! socket_from_std {
             }
         }
 
-        /// Keeps the socket's mode and timeouts.
+        /// Keeps the mode and the timeouts of the socket.
         impl From<$name> for $std {
             fn from(value: $name) -> Self {
                 value.io.into_inner()
@@ -260,17 +261,17 @@ macro_rules! socket_from_std {
     };
 }
 
-/// From and to std's type, for what is in non-blocking mode whatever the user asked for.
+/// From and to std's type, for sockets that are in non-blocking mode whatever the user has asked for.
 macro_rules! from_std {
     ($name:ident, $std:ty, $adopt:expr) => {
-        /// Keeps the mode as far as the user can see it.
+        /// Keeps the mode that the user has asked for.
         impl From<$std> for $name {
             fn from(inner: $std) -> Self {
                 Self { io: $adopt(inner) }
             }
         }
 
-        /// Keeps the mode as far as the user can see it.
+        /// Keeps the mode that the user has asked for.
         impl From<$name> for $std {
             fn from(value: $name) -> Self {
                 value.io.into_inner()
@@ -279,22 +280,29 @@ macro_rules! from_std {
     };
 }
 
-/// The methods that sockets which transfer data have in common.
+/// The methods that all sockets which transfer data have in common.
 macro_rules! socket_methods {
     () => {
-        /// A second handle to the same socket.
+        /// A second handle to the same socket, which is closed when all handles are dropped. Both share timeouts and
+        /// mode. Nothing is copied: each byte or datagram goes to one of them.
         ///
         /// # Errors
-        /// What the system said, such as too many open files.
+        /// Too many open files (`EMFILE` or `ENFILE`); this handle stays as it was.
+        #[doc(alias = "dup")]
+        #[doc(alias = "into_split")]
         pub fn try_clone(&self) -> io::Result<Self> {
             fault::check(Call::Dup)?;
             Ok(Self { io: self.io.duplicate(self.io.get().try_clone()?) })
         }
 
-        /// How long a read may wait; `None` is for ever. A read that took longer fails with `WouldBlock`.
+        /// How long a read may wait; `None`, as it is at first, is for ever. A read that has waited for so long fails
+        /// with `WouldBlock`, as in std. A wait that has begun is not changed.
         ///
         /// # Errors
-        /// `InvalidInput` for zero.
+        /// [`InvalidInput`](io::ErrorKind::InvalidInput) for zero; the timeout stays as it was.
+        #[doc(alias = "settimeout")]
+        #[doc(alias = "SO_RCVTIMEO")]
+        #[doc(alias = "SetReadDeadline")]
         pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
             fault::check(Call::SetSockOpt)?;
             self.io.get().set_read_timeout(timeout)?;
@@ -302,10 +310,14 @@ macro_rules! socket_methods {
             Ok(())
         }
 
-        /// How long a write may wait; `None` is for ever. A write that took longer fails with `WouldBlock`.
+        /// How long a write may wait; `None`, as it is at first, is for ever. A write that has waited for so long fails
+        /// with `WouldBlock`, as in std. A wait that has begun is not changed.
         ///
         /// # Errors
-        /// `InvalidInput` for zero.
+        /// [`InvalidInput`](io::ErrorKind::InvalidInput) for zero; the timeout stays as it was.
+        #[doc(alias = "settimeout")]
+        #[doc(alias = "SO_SNDTIMEO")]
+        #[doc(alias = "SetWriteDeadline")]
         pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
             fault::check(Call::SetSockOpt)?;
             self.io.get().set_write_timeout(timeout)?;
@@ -313,35 +325,38 @@ macro_rules! socket_methods {
             Ok(())
         }
 
-        /// What [`set_read_timeout`](Self::set_read_timeout) set.
+        /// The time that [`set_read_timeout`](Self::set_read_timeout) set, as the system has rounded it.
         ///
         /// # Errors
-        /// What the system said.
+        /// None for a socket. The system refuses this if the descriptor came from elsewhere and is something else.
         pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
             self.io.get().read_timeout()
         }
 
-        /// What [`set_write_timeout`](Self::set_write_timeout) set.
+        /// The time that [`set_write_timeout`](Self::set_write_timeout) set, as the system has rounded it.
         ///
         /// # Errors
-        /// What the system said.
+        /// None for a socket. The system refuses this if the descriptor came from elsewhere and is something else.
         pub fn write_timeout(&self) -> io::Result<Option<Duration>> {
             self.io.get().write_timeout()
         }
 
-        /// The error that the socket has met since this was last called.
+        /// Takes the error that has been met on the socket since the last call, if there is one (`SO_ERROR`).
         ///
         /// # Errors
-        /// What the system said.
+        /// None for a socket. The system refuses this if the descriptor came from elsewhere and is something else.
+        #[doc(alias = "SO_ERROR")]
         pub fn take_error(&self) -> io::Result<Option<io::Error>> {
             fault::check(Call::GetSockOpt)?;
             self.io.get().take_error()
         }
 
-        /// In non-blocking mode, what would wait fails with `WouldBlock` instead.
+        /// In non-blocking mode, a call that would have to wait fails with `WouldBlock` instead. It is seldom needed,
+        /// as waiting suspends only the green thread.
         ///
         /// # Errors
-        /// What the system said.
+        /// None for a descriptor that is open.
+        #[doc(alias = "setblocking")]
         pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
             self.io.set_socket_nonblocking(nonblocking)
         }

@@ -12,12 +12,12 @@ use std::io::{self, BufRead, IoSliceMut, IsTerminal, Lines, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::LazyLock;
 
-/// Standard input, as [`std::io::Stdin`]: waiting for it suspends only the green thread. One buffer belongs to all handles.
+/// Standard input, as [`std::io::Stdin`]: waiting for it suspends only the green thread. All handles share one buffer.
 ///
-/// A kill or a timeout that ends a read of a line, of a string or of so many bytes takes nothing along: what has come by then
-/// is there for the next read. What [`Read::read_to_end`] has got by then is in its vector.
+/// If a kill or a timeout ends a read of a line, of a string or of a fixed number of bytes, nothing is lost: what has
+/// come by then is there for the next read. For [`Read::read_to_end`], it is in the vector.
 ///
-/// It is not std's buffer: a program should read by this one or by std's, not both.
+/// The buffer is not that of [`std::io::stdin`]: a program should read by this one or by std's, but not by both.
 ///
 /// # Examples
 /// ```no_run
@@ -28,19 +28,29 @@ use std::sync::LazyLock;
 /// ```
 pub struct Stdin(std::io::Stdin);
 
-/// Standard input, locked: made by [`Stdin::lock`]. Others wait for it as green threads do.
+/// Standard input, locked; made by [`Stdin::lock`]. While it lives, others that read standard input are suspended.
 pub struct StdinLock<'a> {
     buffer: MutexGuard<'a, Buffer<Raw>>,
 }
 
 static STDIN: LazyLock<Mutex<Buffer<Raw>>> = LazyLock::new(|| Mutex::new(Buffer::new(Raw)));
 
-/// A handle to standard input.
+/// A handle to standard input, as [`std::io::stdin`].
+///
+/// # Examples
+/// ```no_run
+/// let mut name = String::new();
+/// greenthread::io::stdin().read_line(&mut name)?;
+/// println!("Hello, {}", name.trim());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "input")]
+#[doc(alias = "raw_input")]
 pub fn stdin() -> Stdin {
     Stdin(std::io::stdin())
 }
 
-/// Descriptor 0 without buffer.
+/// Descriptor 0, without a buffer.
 #[derive(Debug)]
 struct Raw;
 
@@ -69,7 +79,7 @@ impl Read for Raw {
     }
 }
 
-/// Shielded, as what it has read must not be lost.
+/// Reads on an OS thread of the pool. Shielded, as a kill that ended the wait would lose what has been read.
 fn read_elsewhere(kind: Kind, buf: &mut [u8]) -> io::Result<usize> {
     let mut own = vec![0; buf.len()];
     let (own, got) = shield(|| {
@@ -84,32 +94,35 @@ fn read_elsewhere(kind: Kind, buf: &mut [u8]) -> io::Result<usize> {
 }
 
 impl Stdin {
-    /// Locks standard input for reading several times, and for the methods of [`BufRead`].
+    /// Locks standard input, for several reads that belong together and for the methods of [`BufRead`]. Suspends the
+    /// green thread while somebody else has locked it.
     pub fn lock(&self) -> StdinLock<'static> {
         StdinLock { buffer: STDIN.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 
-    /// Appends the next line, its end included, to `buf`, as [`std::io::Stdin::read_line`]. Returns its length; 0 is the end.
+    /// Appends the next line, including its end, to `buf`, as [`std::io::Stdin::read_line`]. Returns its length in
+    /// bytes; 0 is the end of the input. Suspends the green thread until the line is there.
     ///
     /// # Errors
-    /// `InvalidData` for what is not UTF-8, or what the system said.
+    /// [`InvalidData`](io::ErrorKind::InvalidData) for a line that is not UTF-8, which is lost, and the errors of
+    /// reading the descriptor. A closed standard input is an empty one. `buf` is unchanged.
     pub fn read_line(&self, buf: &mut String) -> io::Result<usize> {
         self.lock().read_line(buf)
     }
 
-    /// The lines, without their ends.
+    /// An iterator over the lines, without their ends. It keeps standard input locked.
     pub fn lines(self) -> Lines<StdinLock<'static>> {
         self.lock().lines()
     }
 
-    /// Whether it is a terminal.
+    /// Whether it is a terminal, as [`IsTerminal::is_terminal`].
     pub fn is_terminal(&self) -> bool {
         self.0.is_terminal()
     }
 }
 
 impl StdinLock<'_> {
-    /// Whether it is a terminal.
+    /// Whether it is a terminal, as [`IsTerminal::is_terminal`].
     pub fn is_terminal(&self) -> bool {
         std::io::stdin().is_terminal()
     }

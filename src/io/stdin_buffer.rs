@@ -6,16 +6,16 @@
 
 use std::io::{self, Read};
 
-/// What is read at once.
+/// How many bytes are read at once.
 const CHUNK: usize = 8 * 1024;
-/// Room for more than this is given back when it is empty.
+/// When the buffer is empty, memory beyond this is given back.
 const KEPT: usize = 16 * CHUNK;
 
 #[derive(Debug)]
 pub(super) struct Buffer<R> {
     from: R,
     chunk: Box<[u8]>,
-    /// What was read, of which the first `consumed` are gone.
+    /// What was read; the first `consumed` bytes have been handed out.
     bytes: Vec<u8>,
     consumed: usize,
 }
@@ -29,7 +29,7 @@ impl<R: Read> Buffer<R> {
         &self.bytes[self.consumed..]
     }
 
-    /// Reads more, behind what is there. Zero is the end. What is there stays whatever ends the wait.
+    /// Reads more, and puts it behind what is there; 0 is the end. However the wait ends, what was there stays.
     fn more(&mut self) -> io::Result<usize> {
         self.bytes.drain(..self.consumed);
         self.consumed = 0;

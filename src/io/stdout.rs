@@ -9,10 +9,10 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::process::Stdio;
 
-/// With what std's buffer may hold still, 1,024 bytes at most, this is what a pipe that is ready takes without blocking.
+/// std's buffer may still hold up to 1,024 bytes. With those, this is what a pipe that is ready takes without blocking.
 const PIECE: usize = libc::PIPE_BUF - 1024;
 
-/// How much may be written now. Waits until that is something.
+/// Waits until something can be written, and tells how much that is.
 fn room(out: impl AsFd, wanted: usize) -> io::Result<usize> {
     if file::is_on_disk(out.as_fd()) {
         return Ok(wanted);
@@ -21,13 +21,15 @@ fn room(out: impl AsFd, wanted: usize) -> io::Result<usize> {
     Ok(wanted.min(PIECE))
 }
 
-/// `$name` is `$std` with a lock that green threads wait for, and a wait for room before each write.
+/// Defines `$name`, which is std's of that name with a lock that green threads can wait for, and with a wait for room
+/// before each write.
 macro_rules! standard_output {
     ($name:ident, $lock:ident, $function:ident, $mutex:ident, $(#[$doc:meta])*) => {
         $(#[$doc])*
         pub struct $name(std::io::$name);
 
-        /// Locked, so that nobody writes in between: made by `lock`. The same green thread may lock it again meanwhile.
+        /// A locked standard stream, made by its `lock`: nobody else writes in between. The same green thread may lock
+        /// it again meanwhile.
         pub struct $lock<'a> {
             out: std::io::$name,
             _guard: ReentrantMutexGuard<'a, ()>,
@@ -41,19 +43,20 @@ macro_rules! standard_output {
         }
 
         impl $name {
-            /// Locks it, so that nobody writes in between.
+            /// Locks it, so that nobody writes in between. Suspends the green thread while somebody else has it. The
+            /// same green thread may lock it several times, as in std.
             pub fn lock(&self) -> $lock<'static> {
                 $lock { out: std::io::$function(), _guard: $mutex.lock() }
             }
 
-            /// Whether it is a terminal.
+            /// Whether it is a terminal, as [`IsTerminal::is_terminal`].
             pub fn is_terminal(&self) -> bool {
                 self.0.is_terminal()
             }
         }
 
         impl $lock<'_> {
-            /// Whether it is a terminal.
+            /// Whether it is a terminal, as [`IsTerminal::is_terminal`].
             pub fn is_terminal(&self) -> bool {
                 self.out.is_terminal()
             }
@@ -64,7 +67,7 @@ macro_rules! standard_output {
                 loop {
                     let room = room(&self.out, buf.len())?;
                     match self.out.write(&buf[..room]) {
-                        // Somebody else was faster, and the descriptor is in non-blocking mode.
+                        // Somebody else has filled it meanwhile, and the descriptor is in non-blocking mode.
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                         other => return other,
                     }
@@ -153,15 +156,20 @@ standard_output!(
     StdoutLock,
     stdout,
     STDOUT,
-    /// Standard output, as [`std::io::Stdout`]: where its reader is slow, only the green thread waits.
+    /// Standard output, as [`std::io::Stdout`]: if its reader is slow, only the green thread waits.
     ///
-    /// It writes by std's own, so lines of `println!` and of this keep their order; a line that has not ended is flushed
-    /// when the program ends, as std does.
+    /// It writes through std's own buffer, so what `println!` and this write keeps its order. A line that has not ended is
+    /// flushed when the program ends, as in std.
     ///
     /// # Examples
     /// ```
     /// use greenthread::io::{self, Write};
+    ///
     /// writeln!(io::stdout(), "hello")?;
+    /// // Nobody writes between these two lines.
+    /// let mut out = io::stdout().lock();
+    /// writeln!(out, "one")?;
+    /// writeln!(out, "two")?;
     /// # Ok::<(), io::Error>(())
     /// ```
 );
@@ -171,5 +179,13 @@ standard_output!(
     StderrLock,
     stderr,
     STDERR,
-    /// Standard error, as [`std::io::Stderr`]: where its reader is slow, only the green thread waits. Not buffered.
+    /// Standard error, as [`std::io::Stderr`]: if its reader is slow, only the green thread waits. It has no buffer.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::io::{self, Write};
+    ///
+    /// writeln!(io::stderr(), "something went wrong")?;
+    /// # Ok::<(), io::Error>(())
+    /// ```
 );

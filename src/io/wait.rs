@@ -10,22 +10,24 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-/// Waits until a read from `fd` would not block: there is data, or the end, or an error to be seen. `false` if `timeout`
-/// passes first; `None` is for ever. Suspends the calling green thread only.
+/// Waits until a read from `fd` would not block: there is data, or the end, or an error to be fetched. Returns `false`
+/// if `timeout` passes first; `None` is for ever. Suspends the calling green thread only. gevent's `socket.wait_read`
+/// does the same.
 ///
-/// For code that reads by itself, such as C libraries with a descriptor of their own. Works for every kind of descriptor; a
-/// regular file is always ready. Whoever else reads from it may be faster: a read after the wait may block all the same,
-/// unless the descriptor is in non-blocking mode.
+/// This is for code that reads by itself, such as C libraries with a descriptor of their own. It works for every kind
+/// of descriptor; a regular file is always ready. If others read from it too, one of them may be faster: then a read
+/// after the wait blocks all the same, unless the descriptor is in non-blocking mode.
 ///
 /// # Errors
-/// What the system said, such as no room for another registration.
+/// The system has no memory or no room for another registration (`ENOSPC`), or `fd` is not open (`EBADF`). Nothing has
+/// been read.
 ///
 /// # Examples
 /// ```
 /// use std::io::{Read, Write};
 /// use std::time::Duration;
 ///
-/// // An object of std's, which greenthread knows nothing of.
+/// // An object of std's, of which greenthread knows nothing.
 /// let (mut reader, mut writer) = std::io::pipe()?;
 /// let read = greenthread::spawn(move || -> std::io::Result<u8> {
 ///     assert!(!greenthread::io::wait_readable(&reader, Some(Duration::from_millis(1)))?);
@@ -39,15 +41,27 @@ use std::time::{Duration, Instant};
 /// assert_eq!(read.join().unwrap()?, 7);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "wait_read")]
+#[doc(alias = "add_reader")]
+#[doc(alias = "AsyncFd")]
 pub fn wait_readable(fd: impl AsFd, timeout: Option<Duration>) -> io::Result<bool> {
     wait(fd.as_fd(), Direction::Read, timeout)
 }
 
-/// Like [`wait_readable`], until a write to `fd` would not block. How much can be written then depends on its kind: a byte
-/// at least, 4,096 in a pipe.
+/// Like [`wait_readable`], but waits until a write to `fd` would not block. How much can be written then depends on its
+/// kind: at least one byte, and 4,096 bytes in a pipe.
 ///
 /// # Errors
-/// As `wait_readable`.
+/// As [`wait_readable`].
+///
+/// # Examples
+/// ```
+/// let (_reader, writer) = std::io::pipe()?;
+/// assert!(greenthread::io::wait_writable(&writer, None)?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "wait_write")]
+#[doc(alias = "add_writer")]
 pub fn wait_writable(fd: impl AsFd, timeout: Option<Duration>) -> io::Result<bool> {
     wait(fd.as_fd(), Direction::Write, timeout)
 }

@@ -65,9 +65,9 @@
 //! A loop that skips errors, such as `for stream in listener.incoming().flatten()`, so outlives a kill: nothing but an error may
 //! come out of a call of the C library's. After some turns each such call takes a millisecond, then up to a second, so that the
 //! loop disturbs nobody; it is told once, by name; and the end of its runtime gives it up. End the loop at an error.
-//!
-//! Invariant: a patched call suspends only where [`is_on`] says so: on a green thread that neither unwinds nor ends the
-//! process; everywhere else it is the C library's.
+
+// A patched call suspends only where `is_on` says so: on a green thread that neither unwinds nor ends the process.
+// Everywhere else it is the C library's.
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 compile_error!(

@@ -123,7 +123,7 @@ pub unsafe fn patch(patch: Patch) {
     }
 }
 
-/// Patches everything but [`Patch::Epoll`]. Call it first in `main`. See [the module](self) for what works from then on.
+/// Patches everything but [`Patch::Epoll`]. Call it first in `main`. See [the module](super) for what works from then on.
 ///
 /// ```
 /// // SAFETY: this program uses nothing of the kinds that Safety names.

@@ -9,8 +9,9 @@ use std::{option, slice, vec};
 
 /// What can be resolved to addresses, as [`std::net::ToSocketAddrs`] and for the same types.
 ///
-/// A trait of its own, because std's resolves host names on the calling thread: here the look-up runs on a thread for
-/// blocking calls, and suspends the calling green thread only. What is an address already ("127.0.0.1:80") is only parsed.
+/// This is a trait of its own because std's looks up host names on the calling thread. Here the look-up runs on an OS
+/// thread that is kept for blocking calls, and suspends the calling green thread only. What is an address already, such
+/// as "127.0.0.1:80", is parsed at once.
 ///
 /// # Examples
 /// ```
@@ -19,18 +20,25 @@ use std::{option, slice, vec};
 /// assert!(found.all(|address| address.ip().is_loopback() && address.port() == 80));
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "getaddrinfo")]
+#[doc(alias = "lookup_host")]
+#[doc(alias = "resolve")]
+#[doc(alias = "dns")]
 pub trait ToSocketAddrs {
-    /// The addresses.
+    /// The iterator over the addresses that were found.
     type Iter: Iterator<Item = SocketAddr>;
 
     /// Finds the addresses. Suspends the green thread while it looks up a name.
     ///
     /// # Errors
-    /// `InvalidInput` for what is neither an address nor a name with a port; else what the look-up said.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) for text that is neither an address nor a host name followed by
+    ///   a colon and a port.
+    /// - An error of the resolver where it does not know the name or cannot be reached. It has no kind of its own; its
+    ///   text is that of `getaddrinfo`.
     fn to_socket_addrs(&self) -> io::Result<Self::Iter>;
 }
 
-/// Runs std's blocking look-up where blocking is no harm.
+/// Runs std's look-up, which blocks, on a thread that may block.
 fn look_up<N>(name: N) -> io::Result<vec::IntoIter<SocketAddr>>
 where
     N: std::net::ToSocketAddrs<Iter = vec::IntoIter<SocketAddr>> + Send + 'static,

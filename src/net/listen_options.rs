@@ -1,4 +1,4 @@
-//! What std does not let one say of a listener.
+//! Options of a listener that std has no way to set.
 #![forbid(unsafe_code)]
 
 use super::addr::each_addr;
@@ -8,10 +8,10 @@ use socket2::{Domain, Socket, Type};
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// How a [`TcpListener`] is made, beyond what [`TcpListener::bind`] does.
+/// How a [`TcpListener`] is made, for what [`TcpListener::bind`] has no parameters for. std has nothing like it.
 ///
-/// For what is not here there is `socket2`: `SockRef::from(&listener)` has every option of a socket, and a `socket2::Socket`
-/// becomes a listener by `TcpListener::from(OwnedFd::from(socket))`.
+/// Options that are missing here can be set by `socket2`: `SockRef::from(&listener)` has every option of a socket, and
+/// a `socket2::Socket` becomes a listener by `TcpListener::from(OwnedFd::from(socket))`.
 ///
 /// # Examples
 /// ```
@@ -24,6 +24,8 @@ use std::os::fd::OwnedFd;
 /// assert_eq!(first.local_addr()?, second.local_addr()?);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "TcpSocket")]
+#[doc(alias = "ListenConfig")]
 #[derive(Clone, Debug)]
 #[must_use = "it does nothing until `bind`"]
 pub struct ListenOptions {
@@ -39,35 +41,41 @@ impl Default for ListenOptions {
 }
 
 impl ListenOptions {
-    /// The options of [`TcpListener::bind`].
+    /// The options of [`TcpListener::bind`]: a backlog of 128, and the port for this listener alone.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// How many connections may wait to be accepted: 128 unless set. The system has a limit of its own
-    /// (`net.core.somaxconn`).
+    /// (`net.core.somaxconn`), and takes that where this is more.
+    #[doc(alias = "listen")]
     pub fn backlog(mut self, backlog: u32) -> Self {
         self.backlog = backlog;
         self
     }
 
-    /// Whether others with this option may listen on the same address, so that each worker of a server can have a listener
-    /// (`SO_REUSEPORT`). Each has a backlog of its own: what waits in it when its listener is closed is reset.
+    /// Whether other sockets that have this option too may listen on the same address, so that each worker of a server
+    /// can have a listener of its own (`SO_REUSEPORT`); not unless set. Each has its own backlog: connections that wait
+    /// in it when its listener is closed are reset.
+    #[doc(alias = "SO_REUSEPORT")]
     pub fn reuse_port(mut self, reuse_port: bool) -> Self {
         self.reuse_port = reuse_port;
         self
     }
 
-    /// Whether a listener on an IPv6 address refuses IPv4; else the system decides (`net.ipv6.bindv6only`).
+    /// Whether a listener on an IPv6 address refuses connections by IPv4 (`IPV6_V6ONLY`). Unless set, the system
+    /// decides (`net.ipv6.bindv6only`). Means nothing for an IPv4 address.
+    #[doc(alias = "IPV6_V6ONLY")]
     pub fn only_v6(mut self, only_v6: bool) -> Self {
         self.only_v6 = Some(only_v6);
         self
     }
 
-    /// Binds to an address and listens, as [`TcpListener::bind`].
+    /// Binds to an address and listens there, as [`TcpListener::bind`]. Of several addresses, the first that can be had
+    /// is taken. Suspends the green thread only while it looks up a name.
     ///
     /// # Errors
-    /// What the last of the addresses failed with, such as `AddrInUse`.
+    /// As [`TcpListener::bind`]; of several addresses, the error of the last. No socket is left open.
     pub fn bind<A: ToSocketAddrs>(&self, addr: A) -> io::Result<TcpListener> {
         let socket = each_addr(addr, |addr| self.bind_one(addr))?;
         Ok(OwnedFd::from(socket).into())

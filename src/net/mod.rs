@@ -1,21 +1,29 @@
-//! TCP and UDP sockets with the names and signatures of [`std::net`]: replacing `std::net` by `greenthread::net` in a `use` line is
-//! the whole port.
+//! TCP and UDP sockets with the names and signatures of [`std::net`]. To port a program, replace `std::net` by
+//! `greenthread::net` in its `use` lines.
 //!
-//! What waits suspends the calling green thread only; on a plain OS thread it blocks that thread, as in std.
+//! A call that has to wait suspends the calling green thread only; on a plain OS thread it blocks that thread, as in
+//! std.
 //!
 //! # What differs from std
-//! - [`ToSocketAddrs`] is a trait of its own, with std's name and for the same types.
-//! - `TcpListener::set_only_v6` and `only_v6`, deprecated in std, are not there.
-//! - [`TcpStream::set_linger`] and `linger` are there already; in std they are unstable.
-//!
-//! - [`ListenOptions`] and [`TcpStream::set_keepalive`] are not in std. Every other option can be set by `socket2`'s `SockRef`.
+//! - [`ToSocketAddrs`] is a trait of its own, with std's name and for the same types, as std's would look up host names
+//!   on the calling thread.
+//! - [`ListenOptions`] and [`TcpStream::set_keepalive`] are not in std. Every other option can be set by `socket2`'s
+//!   `SockRef`.
+//! - [`TcpStream::set_linger`] and [`linger`](TcpStream::linger) are unstable in std, and can be used here.
+//! - `TcpListener::set_only_v6` and `only_v6`, which std has deprecated, are missing: see [`ListenOptions::only_v6`].
 //!
 //! # Sharing and closing
-//! Green threads may use one socket at once, by shared reference or by clones; one may read while another writes. A socket
-//! cannot be dropped while somebody waits in it, as the wait borrows it, and dropping a clone leaves the others open. What
-//! wakes those who wait is `shutdown`: reads see the end, writes fail.
+//! Several green threads may use one socket at once, by shared reference or by clones; one may read while another
+//! writes. A socket cannot be dropped while somebody waits in it, as the wait borrows it; dropping a clone leaves the
+//! others open. To wake those who wait, call `shutdown`: then reads return 0, which is the end, and writes fail.
 //!
-//! Invariant: every operation goes through the one would-block loop of `io::Io`.
+//! # What ends a wait
+//! - A timeout of the socket, such as [`TcpStream::set_read_timeout`]: the call fails with `WouldBlock`, as std's does.
+//! - [`timeout`](crate::timeout()) around any piece of code, and a [`kill`](crate::JoinHandle::kill): they unwind the
+//!   green thread at its next wait. No data is lost by that: both strike before a transfer or while it waits, never
+//!   between a transfer and the return of the call.
+
+// Every operation goes through the one would-block loop of `io::Io`.
 
 mod addr;
 #[cfg(test)]

@@ -9,29 +9,55 @@ use crate::sys::fault::{self, Call};
 use std::io;
 use std::iter::FusedIterator;
 
-/// A TCP socket that listens for connections, as [`std::net::TcpListener`]: same methods, same errors, but waiting suspends
-/// only the green thread. Several green threads may accept from one listener.
+/// A TCP socket that listens for connections, as [`std::net::TcpListener`]: same methods, same errors, but waiting
+/// suspends only the green thread. Several green threads may accept from one listener; each connection goes to one of
+/// them.
+///
+/// For a server that bounds the number of its connections, outlives panics and stops with grace there is
+/// [`StreamServer`](crate::server::StreamServer).
 ///
 /// # Examples
-/// ```no_run
-/// use std::io::{Read, Write};
-/// let listener = greenthread::net::TcpListener::bind("127.0.0.1:7000")?;
-/// for stream in listener.incoming() {
-///     let mut stream = stream?;
-///     greenthread::spawn(move || std::io::copy(&mut stream.try_clone()?, &mut stream));
-/// }
-/// # Ok::<(), std::io::Error>(())
 /// ```
+/// use greenthread::net::{TcpListener, TcpStream};
+/// use std::io::{self, Read, Write};
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let address = listener.local_addr()?;
+/// greenthread::spawn(move || {
+///     for stream in listener.incoming().flatten() {
+///         // A green thread for each connection: it sends back whatever comes.
+///         greenthread::spawn(move || io::copy(&mut &stream, &mut &stream));
+///     }
+/// });
+/// let mut client = TcpStream::connect(address)?;
+/// client.write_all(b"echo")?;
+/// let mut reply = [0; 4];
+/// client.read_exact(&mut reply)?;
+/// assert_eq!(&reply, b"echo");
+/// # Ok::<(), io::Error>(())
+/// ```
+#[doc(alias = "listen")]
+#[doc(alias = "socket")]
+#[doc(alias = "start_server")]
 pub struct TcpListener {
     /// The descriptor is in non-blocking mode; what the user asked for is in the modes of `Io`.
     io: Io<std::net::TcpListener>,
 }
 
 impl TcpListener {
-    /// Binds to an address and listens, as [`std::net::TcpListener::bind`]. Port 0 takes a free one.
+    /// Binds to an address and listens there, as [`std::net::TcpListener::bind`]. Port 0 lets the system choose a free
+    /// one, which [`local_addr`](Self::local_addr) tells. Of several addresses, the first that can be had is taken.
+    /// Suspends the green thread only while it looks up a name.
     ///
     /// # Errors
-    /// What the last of the addresses failed with, such as `AddrInUse`.
+    /// Of several addresses, the error of the last:
+    /// - [`AddrInUse`](io::ErrorKind::AddrInUse) if something listens there already.
+    /// - [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable) if it is not an address of this machine.
+    /// - [`PermissionDenied`](io::ErrorKind::PermissionDenied) for a port that only a privileged process may have;
+    ///   mostly those below 1024.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) if `addr` gives no address at all, and the errors of
+    ///   [`to_socket_addrs`](ToSocketAddrs::to_socket_addrs).
+    /// - Too many open files (`EMFILE` or `ENFILE`).
     pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
         fault::check(Call::Socket)?;
         fault::check(Call::Bind)?;
@@ -40,27 +66,34 @@ impl TcpListener {
         Ok(Self { io: Io::new_by_mode(inner)? })
     }
 
-    /// The address it listens on.
+    /// The address that it listens on, with the port that the system chose.
     ///
     /// # Errors
-    /// What the system said.
+    /// Only if the system has no memory for the answer.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.io.get().local_addr()
     }
 
-    /// A second handle to the same socket.
+    /// A second handle to the same socket, which is closed when all handles are dropped. Both see the mode that either
+    /// of them [sets](Self::set_nonblocking).
     ///
     /// # Errors
-    /// What the system said, such as too many open files.
+    /// Too many open files (`EMFILE` or `ENFILE`); this handle stays as it was.
     pub fn try_clone(&self) -> io::Result<Self> {
         fault::check(Call::Dup)?;
         Ok(Self { io: self.io.duplicate(self.io.get().try_clone()?) })
     }
 
-    /// Takes the next connection. Suspends until there is one.
+    /// Takes the next connection, and tells the address of its other end. Suspends the green thread until there is one.
     ///
     /// # Errors
-    /// What the system said; too many open files (`EMFILE`) leaves the connection in the backlog for the next call.
+    /// The listener can be used on after each of them:
+    /// - Too many open files (`EMFILE` or `ENFILE`). The connection stays in the backlog, so the next call fails at
+    ///   once in the same way until something is closed: wait a moment before it.
+    /// - [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client left before it was accepted.
+    /// - [`WouldBlock`](io::ErrorKind::WouldBlock) in [non-blocking mode](Self::set_nonblocking), if no connection is
+    ///   there.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) once the socket has been shut down.
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, addr) = self.io.run_somehow(Direction::Read, |listener, _| {
             fault::check(Call::Accept)?;
@@ -74,51 +107,57 @@ impl TcpListener {
         self.io.in_any_mode(Direction::Read, || self.accept())
     }
 
-    /// The connections as they come, for ever.
+    /// An iterator over the connections as they come. It never ends: each item is what [`accept`](Self::accept)
+    /// returns, without the address, and suspends the green thread in the same way.
+    #[doc(alias = "Accept")]
     pub fn incoming(&self) -> Incoming<'_> {
         Incoming { listener: self }
     }
 
-    /// Like [`incoming`](Self::incoming), and owns the listener.
+    /// Like [`incoming`](Self::incoming), but owns the listener, so that it can be moved into a green thread.
     pub fn into_incoming(self) -> IntoIncoming {
         IntoIncoming { listener: self }
     }
 
-    /// Sets how many hops a packet may take.
+    /// Sets how many routers a packet may pass on its way (the field `TTL` of IPv4).
     ///
     /// # Errors
-    /// What the system said.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for 0 and for more than 255.
+    #[doc(alias = "IP_TTL")]
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.io.get().set_ttl(ttl)
     }
 
-    /// What [`set_ttl`](Self::set_ttl) set.
+    /// The number that [`set_ttl`](Self::set_ttl) set, or the system's own.
     ///
     /// # Errors
-    /// What the system said.
+    /// None for a TCP socket. The system refuses this if the descriptor came from elsewhere and is something else.
     pub fn ttl(&self) -> io::Result<u32> {
         self.io.get().ttl()
     }
 
-    /// The error that the socket has met since this was last called.
+    /// Takes the error that has been met on the socket since the last call, if there is one (`SO_ERROR`).
     ///
     /// # Errors
-    /// What the system said.
+    /// None for a socket. The system refuses this if the descriptor came from elsewhere and is something else.
+    #[doc(alias = "SO_ERROR")]
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.io.get().take_error()
     }
 
-    /// In non-blocking mode, an `accept` that would wait fails with `WouldBlock` instead.
+    /// In non-blocking mode, an [`accept`](Self::accept) that would have to wait fails with `WouldBlock` instead. It is
+    /// seldom needed, as waiting suspends only the green thread.
     ///
     /// # Errors
-    /// None: the socket itself does not block in either mode.
+    /// None: it is `Result` as in std, but the descriptor itself does not block in either mode.
+    #[doc(alias = "setblocking")]
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
         self.io.set_nonblocking(nonblocking);
         Ok(())
     }
 }
 
-/// Iterator over connections; made by [`TcpListener::incoming`]. Never ends.
+/// An iterator over connections that never ends; made by [`TcpListener::incoming`].
 #[derive(Debug)]
 #[must_use = "iterators are lazy"]
 pub struct Incoming<'a> {
@@ -135,7 +174,7 @@ impl Iterator for Incoming<'_> {
 
 impl FusedIterator for Incoming<'_> {}
 
-/// Iterator over connections that owns its listener; made by [`TcpListener::into_incoming`]. Never ends.
+/// An iterator over connections that owns its listener and never ends; made by [`TcpListener::into_incoming`].
 #[derive(Debug)]
 #[must_use = "iterators are lazy"]
 pub struct IntoIncoming {

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 /// A TCP connection, as [`std::net::TcpStream`]: same methods, same errors, but waiting suspends only the green thread.
 ///
-/// One green thread may read while another writes, through [`try_clone`](Self::try_clone) or by shared reference.
+/// One green thread may read while another writes, by shared reference (`&TcpStream` has [`Read`] and [`Write`] too) or
+/// through [`try_clone`](Self::try_clone). It is closed when all handles are dropped.
 ///
 /// # Examples
 /// ```
@@ -32,6 +33,39 @@ use std::time::{Duration, Instant};
 /// assert_eq!(text, "hello");
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// One reads while another writes, and a read that takes too long:
+/// ```
+/// use greenthread::net::{Shutdown, TcpListener, TcpStream};
+/// use std::io::{ErrorKind, Read, Write};
+/// use std::time::Duration;
+///
+/// # let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let mut stream = TcpStream::connect(listener.local_addr()?)?;
+/// let (peer, _) = listener.accept()?;
+///
+/// stream.set_read_timeout(Some(Duration::from_millis(1)))?;
+/// assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+/// stream.set_read_timeout(None)?;
+///
+/// let mut writer = stream.try_clone()?;
+/// let write = greenthread::spawn(move || -> std::io::Result<()> {
+///     writer.write_all(b"all of it")?;
+///     // The peer sees the end, though `stream` is still open for reading.
+///     writer.shutdown(Shutdown::Write)
+/// });
+/// let answer = greenthread::spawn(move || std::io::copy(&mut &peer, &mut &peer));
+/// let mut text = String::new();
+/// stream.read_to_string(&mut text)?;
+/// assert_eq!(text, "all of it");
+/// # write.join().unwrap()?;
+/// # answer.join().unwrap()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "socket")]
+#[doc(alias = "dial")]
+#[doc(alias = "create_connection")]
+#[doc(alias = "open_connection")]
 pub struct TcpStream {
     io: Io<std::net::TcpStream>,
 }
@@ -41,18 +75,32 @@ impl TcpStream {
         Self { io: Io::new(inner) }
     }
 
-    /// Opens a connection, as [`std::net::TcpStream::connect`]. Suspends until it stands or fails.
+    /// Opens a connection, as [`std::net::TcpStream::connect`]. Of several addresses, each is tried until one answers.
+    /// Suspends the green thread while it looks up a name and until the connection stands or has failed.
     ///
     /// # Errors
-    /// What the last of the addresses failed with; `ConnectionRefused` where nobody listens.
+    /// Of several addresses, the error of the last. No socket is left open.
+    /// - [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) if nobody listens there.
+    /// - [`TimedOut`](io::ErrorKind::TimedOut) if nobody answers; the system gives up after some two minutes. See
+    ///   [`connect_timeout`](Self::connect_timeout).
+    /// - [`HostUnreachable`](io::ErrorKind::HostUnreachable) or
+    ///   [`NetworkUnreachable`](io::ErrorKind::NetworkUnreachable) if there is no way to that address.
+    /// - [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable) if no port of this machine is free for it.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) if `addr` gives no address at all, and the errors of
+    ///   [`to_socket_addrs`](ToSocketAddrs::to_socket_addrs).
+    /// - Too many open files (`EMFILE` or `ENFILE`).
+    #[doc(alias = "dial")]
+    #[doc(alias = "create_connection")]
     pub fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
         each_addr(addr, |addr| Self::connect_until(addr, None))
     }
 
-    /// Like [`connect`](Self::connect), to one address and for at most `timeout`.
+    /// Like [`connect`](Self::connect), to one address and for `timeout` at most.
     ///
     /// # Errors
-    /// `InvalidInput` for a timeout of zero, `TimedOut` when it has passed.
+    /// [`TimedOut`](io::ErrorKind::TimedOut) when `timeout` has passed, [`InvalidInput`](io::ErrorKind::InvalidInput)
+    /// if it is zero; else as `connect`.
+    #[doc(alias = "DialTimeout")]
     pub fn connect_timeout(addr: &SocketAddr, timeout: Duration) -> io::Result<Self> {
         if timeout.is_zero() {
             return Err(io::Error::new(
@@ -100,26 +148,34 @@ impl TcpStream {
         }
     }
 
-    /// The address at the other end.
+    /// The address of the other end.
     ///
     /// # Errors
-    /// `NotConnected`, or what the system said.
+    /// [`NotConnected`](io::ErrorKind::NotConnected) if the connection has been reset, or has been shut down from both
+    /// ends.
+    #[doc(alias = "getpeername")]
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.io.get().peer_addr()
     }
 
-    /// The address at this end.
+    /// The address of this end.
     ///
     /// # Errors
-    /// What the system said.
+    /// Only if the system has no memory for the answer.
+    #[doc(alias = "getsockname")]
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.io.get().local_addr()
     }
 
-    /// Ends one or both directions; green threads that wait for them wake and see the end.
+    /// Ends one direction or both, for all handles of the connection. Green threads that wait for them wake: a read
+    /// returns 0, which is the end, and a write fails with `BrokenPipe`. Does not wait until the peer has what was
+    /// sent.
     ///
     /// # Errors
-    /// `NotConnected`, or what the system said.
+    /// [`NotConnected`](io::ErrorKind::NotConnected) if the connection has been reset, or has been shut down from both
+    /// ends already.
+    #[doc(alias = "close_write")]
+    #[doc(alias = "write_eof")]
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         fault::check(Call::Shutdown)?;
         self.io.get().shutdown(how)
@@ -127,35 +183,56 @@ impl TcpStream {
 
     socket_methods!();
 
-    /// Reads without taking the data away. Suspends until there is some.
+    /// Reads without taking the data away: the next read gets it again. Suspends the green thread until there is some,
+    /// or the end.
     ///
     /// # Errors
-    /// As [`read`](Read::read).
+    /// As [`read`](Read::read): [`ConnectionReset`](io::ErrorKind::ConnectionReset) if the peer broke the connection
+    /// off, [`WouldBlock`](io::ErrorKind::WouldBlock) when the [read timeout](Self::set_read_timeout) has passed or in
+    /// [non-blocking mode](Self::set_nonblocking).
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.io.peek(buf)
     }
 
-    /// Whether small packets are sent at once (`TCP_NODELAY`).
+    /// Whether small packets are sent at once rather than gathered (`TCP_NODELAY`); not unless set.
     ///
     /// # Errors
-    /// What the system said.
+    /// None for a TCP socket. The system refuses this if the descriptor came from elsewhere and is something else.
+    #[doc(alias = "TCP_NODELAY")]
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.io.get().set_nodelay(nodelay)
     }
 
-    /// What [`set_nodelay`](Self::set_nodelay) set.
+    /// The answer to [`set_nodelay`](Self::set_nodelay).
     ///
     /// # Errors
-    /// What the system said.
+    /// As `set_nodelay`.
     pub fn nodelay(&self) -> io::Result<bool> {
         self.io.get().nodelay()
     }
 
-    /// After how long without data the system asks the peer whether it is still there, so that one that vanished becomes an
-    /// error (`SO_KEEPALIVE` and `TCP_KEEPIDLE`, in whole seconds); `None`, as it is at first, for never. Not in std.
+    /// After how long without data the system begins to ask the peer whether it is still there, so that one that has
+    /// vanished becomes an error of the next read (`SO_KEEPALIVE` and `TCP_KEEPIDLE`, in whole seconds). `None`, as it
+    /// is at first, means never. Not in std.
     ///
     /// # Errors
-    /// `InvalidInput` for less than a second, or what the system said.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for less than a second and for more than 32,767; nothing is
+    /// changed then, except that asking may have been switched on.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::{TcpListener, TcpStream};
+    /// use std::time::Duration;
+    ///
+    /// # let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let stream = TcpStream::connect(listener.local_addr()?)?;
+    /// assert_eq!(stream.keepalive()?, None);
+    /// stream.set_keepalive(Some(Duration::from_secs(60)))?;
+    /// assert_eq!(stream.keepalive()?, Some(Duration::from_secs(60)));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "SO_KEEPALIVE")]
+    #[doc(alias = "TCP_KEEPIDLE")]
     pub fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
         fault::check(Call::SetSockOpt)?;
         let socket = SockRef::from(self.io.get());
@@ -165,46 +242,65 @@ impl TcpStream {
         }
     }
 
-    /// What [`set_keepalive`](Self::set_keepalive) set.
+    /// The time that [`set_keepalive`](Self::set_keepalive) set.
     ///
     /// # Errors
-    /// What the system said.
+    /// None for a TCP socket. The system refuses this if the descriptor came from elsewhere and is something else.
     pub fn keepalive(&self) -> io::Result<Option<Duration>> {
         fault::check(Call::GetSockOpt)?;
         let socket = SockRef::from(self.io.get());
         if socket.keepalive()? { socket.tcp_keepalive_time().map(Some) } else { Ok(None) }
     }
 
-    /// What happens to unsent data when the connection is closed (`SO_LINGER`): zero resets it. Else whoever drops the last
-    /// handle waits until the peer has everything, for so long at most, which suspends only the green thread; no kill and no
-    /// timeout ends that wait. What is turned into std's type is closed as std does.
+    /// What happens to data that has not been sent when the connection is closed (`SO_LINGER`, in whole seconds). With
+    /// `None`, as it is at first, the system goes on sending it by itself. With zero the data is thrown away and the
+    /// connection is reset. Otherwise whoever drops the last handle waits until the peer has everything, for this long
+    /// at most. That wait suspends only the green thread, and neither a kill nor a timeout ends it. A connection that
+    /// was turned into std's type is closed as std does. Unstable in std.
     ///
     /// # Errors
-    /// What the system said.
+    /// None for a TCP socket. The system refuses this if the descriptor came from elsewhere and is something else.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::{TcpListener, TcpStream};
+    /// use std::io::{ErrorKind, Read};
+    /// use std::time::Duration;
+    ///
+    /// # let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let stream = TcpStream::connect(listener.local_addr()?)?;
+    /// let (mut peer, _) = listener.accept()?;
+    /// stream.set_linger(Some(Duration::ZERO))?;
+    /// drop(stream);
+    /// assert_eq!(peer.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "SO_LINGER")]
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
         SockRef::from(self.io.get()).set_linger(linger)
     }
 
-    /// What [`set_linger`](Self::set_linger) set.
+    /// The time that [`set_linger`](Self::set_linger) set.
     ///
     /// # Errors
-    /// What the system said.
+    /// As `set_linger`.
     pub fn linger(&self) -> io::Result<Option<Duration>> {
         SockRef::from(self.io.get()).linger()
     }
 
-    /// Sets how many hops a packet may take.
+    /// Sets how many routers a packet may pass on its way (the field `TTL` of IPv4).
     ///
     /// # Errors
-    /// What the system said.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for 0 and for more than 255.
+    #[doc(alias = "IP_TTL")]
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.io.get().set_ttl(ttl)
     }
 
-    /// What [`set_ttl`](Self::set_ttl) set.
+    /// The number that [`set_ttl`](Self::set_ttl) set, or the system's own.
     ///
     /// # Errors
-    /// What the system said.
+    /// None for a TCP socket. The system refuses this if the descriptor came from elsewhere and is something else.
     pub fn ttl(&self) -> io::Result<u32> {
         self.io.get().ttl()
     }

@@ -15,7 +15,8 @@ use std::time::Duration;
 /// A UDP socket, as [`std::net::UdpSocket`]: same methods, same errors, but waiting suspends only the green thread.
 ///
 /// Several green threads may send and receive through one socket, by shared reference or through
-/// [`try_clone`](Self::try_clone); each datagram goes to one of them.
+/// [`try_clone`](Self::try_clone); each datagram goes to one of them. Datagrams may be lost, doubled or come in another
+/// order on the way: that is UDP. For a server there is [`DatagramServer`](crate::server::DatagramServer).
 ///
 /// # Examples
 /// ```
@@ -38,6 +39,9 @@ use std::time::Duration;
 /// echo.join().unwrap()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "datagram")]
+#[doc(alias = "ListenPacket")]
+#[doc(alias = "socket")]
 pub struct UdpSocket {
     io: Io<std::net::UdpSocket>,
 }
@@ -49,19 +53,27 @@ fn with_address((size, from): (usize, SockAddr)) -> io::Result<(usize, SocketAdd
     Ok((size, from))
 }
 
-/// No datagram is larger.
+/// No UDP datagram is larger than this.
 const LARGEST: usize = 65_536;
 
-/// What is said of the sender's address where the socket is shut down and there is none: as std.
+/// What `recv_from` returns where the socket is shut down, and so no sender has an address: the same error as std.
 fn no_address<T>() -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket is shut down for receiving"))
 }
 
 impl UdpSocket {
-    /// Binds to an address, as [`std::net::UdpSocket::bind`]. Port 0 takes a free one.
+    /// Binds to an address, as [`std::net::UdpSocket::bind`]. Port 0 lets the system choose a free one. Of several
+    /// addresses, the first that can be had is taken. Suspends the green thread only while it looks up a name.
     ///
     /// # Errors
-    /// What the last of the addresses failed with, such as `AddrInUse`.
+    /// Of several addresses, the error of the last:
+    /// - [`AddrInUse`](io::ErrorKind::AddrInUse) if another socket has that port.
+    /// - [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable) if it is not an address of this machine.
+    /// - [`PermissionDenied`](io::ErrorKind::PermissionDenied) for a port that only a privileged process may have;
+    ///   mostly those below 1024.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) if `addr` gives no address at all, and the errors of
+    ///   [`to_socket_addrs`](ToSocketAddrs::to_socket_addrs).
+    /// - Too many open files (`EMFILE` or `ENFILE`).
     pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
         let inner = each_addr(addr, |addr| {
             fault::check(Call::Socket)?;
@@ -71,30 +83,39 @@ impl UdpSocket {
         Ok(Self { io: Io::new(inner) })
     }
 
-    /// Receives a datagram and says where it came from. What does not fit is lost. Suspends until there is one.
+    /// Receives a datagram: how many bytes it had, and the address that it came from. Bytes that do not fit into `buf`
+    /// are lost. Suspends the green thread until there is a datagram.
     ///
     /// # Errors
-    /// `WouldBlock` when the read timeout has passed, or what the system said.
+    /// The socket can be used on after each of them:
+    /// - [`WouldBlock`](io::ErrorKind::WouldBlock) when the [read timeout](Self::set_read_timeout) has passed or in
+    ///   [non-blocking mode](Self::set_nonblocking).
+    /// - [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) on a [connected](Self::connect) socket tells that an
+    ///   earlier datagram found nobody.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) once the socket has been shut down for receiving: then there is
+    ///   no sender to tell.
+    #[doc(alias = "recvfrom")]
+    #[doc(alias = "ReadFrom")]
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.io
             .receive(|fd| socket::recv_from(fd, buf, Take::Consume), no_address)
             .and_then(with_address)
     }
 
-    /// Repeats what receives until that is something, in non-blocking mode and beyond the read timeout too.
+    /// Repeats a call that receives until it has something, in non-blocking mode and beyond the read timeout too.
     pub(crate) fn in_any_mode<R>(&self, receive: impl FnMut() -> io::Result<R>) -> io::Result<R> {
         self.io.in_any_mode(Direction::Read, receive)
     }
 
-    /// Like [`recv_from`](Self::recv_from), of a datagram of any size: makes room for it. A socket that is shut down is an
-    /// error, as for a listener.
+    /// Like [`recv_from`](Self::recv_from), for a datagram of any size: makes `buf` large enough. A socket that has
+    /// been shut down is an error, as for a listener.
     pub(crate) fn recv_whole(&self, buf: &mut Vec<u8>) -> io::Result<(usize, SocketAddr)> {
         buf.resize(buf.len().max(LARGEST), 0);
         let receive = |fd: BorrowedFd<'_>| socket::recv_from(fd, buf, Take::Consume);
         self.io.receive(receive, shut_down).and_then(with_address)
     }
 
-    /// Like [`recv_from`](Self::recv_from), and leaves the datagram where it is.
+    /// Like [`recv_from`](Self::recv_from), but leaves the datagram where it is: the next call gets it again.
     ///
     /// # Errors
     /// As `recv_from`.
@@ -104,10 +125,23 @@ impl UdpSocket {
             .and_then(with_address)
     }
 
-    /// Sends a datagram to an address, the first one if `addr` gives several. Suspends while the system has no room for it.
+    /// Sends a datagram to an address, the first one if `addr` gives several. Returns how many bytes were sent, which
+    /// is all of them. Suspends the green thread while it looks up a name and while the system has no room for the
+    /// datagram.
     ///
     /// # Errors
-    /// `WouldBlock` when the write timeout has passed, or what the system said, as for one that is too large.
+    /// A datagram is sent as a whole or not at all; the socket can be used on.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) if `addr` gives no address, and the errors of
+    ///   [`to_socket_addrs`](ToSocketAddrs::to_socket_addrs).
+    /// - [`WouldBlock`](io::ErrorKind::WouldBlock) when the [write timeout](Self::set_write_timeout) has passed or in
+    ///   [non-blocking mode](Self::set_nonblocking).
+    /// - [`PermissionDenied`](io::ErrorKind::PermissionDenied) for a broadcast address, unless
+    ///   [`set_broadcast`](Self::set_broadcast) allows it.
+    /// - [`HostUnreachable`](io::ErrorKind::HostUnreachable) or
+    ///   [`NetworkUnreachable`](io::ErrorKind::NetworkUnreachable) if there is no way to that address.
+    /// - `EMSGSIZE` for more than 65,507 bytes by IPv4, which has no kind of its own.
+    #[doc(alias = "sendto")]
+    #[doc(alias = "WriteTo")]
     pub fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], addr: A) -> io::Result<usize> {
         let addr = addr.to_socket_addrs()?.next().ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidInput, "no addresses to send data to")
@@ -116,26 +150,30 @@ impl UdpSocket {
         self.io.run(Direction::Write, |fd| socket::send_to(fd, buf, &addr))
     }
 
-    /// The address of the peer that it is connected to.
+    /// The address that [`connect`](Self::connect) made the peer.
     ///
     /// # Errors
-    /// `NotConnected`, or what the system said.
+    /// [`NotConnected`](io::ErrorKind::NotConnected) if there is none.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.io.get().peer_addr()
     }
 
-    /// The address it is bound to.
+    /// The address that it is bound to, with the port that the system chose.
     ///
     /// # Errors
-    /// What the system said.
+    /// Only if the system has no memory for the answer.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.io.get().local_addr()
     }
 
     /// Makes `addr` the peer that [`send`](Self::send) sends to, and the only one that datagrams are received from.
+    /// Nothing is sent. Suspends the green thread only while it looks up a name.
     ///
     /// # Errors
-    /// What the last of the addresses failed with.
+    /// Of several addresses, the error of the last: [`NetworkUnreachable`](io::ErrorKind::NetworkUnreachable) if there
+    /// is no way to it, [`PermissionDenied`](io::ErrorKind::PermissionDenied) for a broadcast address,
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `addr` gives no address at all, and the errors of
+    /// [`to_socket_addrs`](ToSocketAddrs::to_socket_addrs).
     pub fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
         each_addr(addr, |addr| {
             fault::check(Call::Connect)?;
@@ -143,25 +181,29 @@ impl UdpSocket {
         })
     }
 
-    /// Sends a datagram to the peer that it is connected to. Suspends while the system has no room for it.
+    /// Sends a datagram to the peer that it is [connected](Self::connect) to. Returns how many bytes were sent, which
+    /// is all of them. Suspends the green thread while the system has no room for it.
     ///
     /// # Errors
-    /// `WouldBlock` when the write timeout has passed, or what the system said: `ConnectionRefused` tells that an earlier
-    /// datagram found nobody.
+    /// As [`send_to`](Self::send_to), and [`ConnectionRefused`](io::ErrorKind::ConnectionRefused), which tells that an
+    /// earlier datagram found nobody; this one has not been sent then. Without a peer it is `EDESTADDRREQ`, which has
+    /// no kind of its own.
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
         self.io.send(buf)
     }
 
-    /// Receives a datagram. What does not fit is lost. Suspends until there is one.
+    /// Receives a datagram, and returns how many bytes it had. Bytes that do not fit into `buf` are lost. Suspends the
+    /// green thread until there is a datagram; a socket that has been shut down gives 0.
     ///
     /// # Errors
-    /// `WouldBlock` when the read timeout has passed, or what the system said: `ConnectionRefused` tells that an earlier
-    /// datagram found nobody.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) when the [read timeout](Self::set_read_timeout) has passed or in
+    /// [non-blocking mode](Self::set_nonblocking); [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) tells that
+    /// an earlier datagram found nobody. The socket can be used on.
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.io.receive(|fd| socket::recv(fd, buf, Take::Consume), || Ok(0))
     }
 
-    /// Like [`recv`](Self::recv), and leaves the datagram where it is.
+    /// Like [`recv`](Self::recv), but leaves the datagram where it is: the next call gets it again.
     ///
     /// # Errors
     /// As `recv`.
@@ -169,127 +211,139 @@ impl UdpSocket {
         self.io.receive(|fd| socket::recv(fd, buf, Take::Peek), || Ok(0))
     }
 
-    /// Whether it may send to broadcast addresses.
+    /// Whether it may send to broadcast addresses (`SO_BROADCAST`); not unless set.
     ///
     /// # Errors
-    /// What the system said.
+    /// None for a UDP socket. The system refuses this if the descriptor came from elsewhere and is something else.
+    #[doc(alias = "SO_BROADCAST")]
     pub fn set_broadcast(&self, broadcast: bool) -> io::Result<()> {
         fault::check(Call::SetSockOpt)?;
         self.io.get().set_broadcast(broadcast)
     }
 
-    /// What [`set_broadcast`](Self::set_broadcast) set.
+    /// The answer to [`set_broadcast`](Self::set_broadcast).
     ///
     /// # Errors
-    /// What the system said.
+    /// As `set_broadcast`.
     pub fn broadcast(&self) -> io::Result<bool> {
         fault::check(Call::GetSockOpt)?;
         self.io.get().broadcast()
     }
 
-    /// Whether this machine receives its own IPv4 multicasts.
+    /// Whether this machine receives the IPv4 multicasts that it sends itself; it does unless set.
     ///
     /// # Errors
-    /// What the system said.
+    /// None for a UDP socket. The system refuses this if the descriptor came from elsewhere and is something else.
+    #[doc(alias = "IP_MULTICAST_LOOP")]
     pub fn set_multicast_loop_v4(&self, multicast_loop_v4: bool) -> io::Result<()> {
         fault::check(Call::SetSockOpt)?;
         self.io.get().set_multicast_loop_v4(multicast_loop_v4)
     }
 
-    /// What [`set_multicast_loop_v4`](Self::set_multicast_loop_v4) set.
+    /// The answer to [`set_multicast_loop_v4`](Self::set_multicast_loop_v4).
     ///
     /// # Errors
-    /// What the system said.
+    /// As `set_multicast_loop_v4`.
     pub fn multicast_loop_v4(&self) -> io::Result<bool> {
         fault::check(Call::GetSockOpt)?;
         self.io.get().multicast_loop_v4()
     }
 
-    /// How many hops an IPv4 multicast may take; 1, the local network, unless set.
+    /// How many routers an IPv4 multicast may pass, plus one: 1, unless set, is the local network.
     ///
     /// # Errors
-    /// What the system said.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for more than 255.
+    #[doc(alias = "IP_MULTICAST_TTL")]
     pub fn set_multicast_ttl_v4(&self, multicast_ttl_v4: u32) -> io::Result<()> {
         fault::check(Call::SetSockOpt)?;
         self.io.get().set_multicast_ttl_v4(multicast_ttl_v4)
     }
 
-    /// What [`set_multicast_ttl_v4`](Self::set_multicast_ttl_v4) set.
+    /// The number that [`set_multicast_ttl_v4`](Self::set_multicast_ttl_v4) set.
     ///
     /// # Errors
-    /// What the system said.
+    /// None for a UDP socket. The system refuses this if the descriptor came from elsewhere and is something else.
     pub fn multicast_ttl_v4(&self) -> io::Result<u32> {
         fault::check(Call::GetSockOpt)?;
         self.io.get().multicast_ttl_v4()
     }
 
-    /// Whether this machine receives its own IPv6 multicasts.
+    /// Whether this machine receives the IPv6 multicasts that it sends itself; it does unless set.
     ///
     /// # Errors
-    /// What the system said.
+    /// The system refuses this for a socket that is not bound to an IPv6 address.
+    #[doc(alias = "IPV6_MULTICAST_LOOP")]
     pub fn set_multicast_loop_v6(&self, multicast_loop_v6: bool) -> io::Result<()> {
         fault::check(Call::SetSockOpt)?;
         self.io.get().set_multicast_loop_v6(multicast_loop_v6)
     }
 
-    /// What [`set_multicast_loop_v6`](Self::set_multicast_loop_v6) set.
+    /// The answer to [`set_multicast_loop_v6`](Self::set_multicast_loop_v6).
     ///
     /// # Errors
-    /// What the system said.
+    /// As `set_multicast_loop_v6`.
     pub fn multicast_loop_v6(&self) -> io::Result<bool> {
         fault::check(Call::GetSockOpt)?;
         self.io.get().multicast_loop_v6()
     }
 
-    /// How many hops a packet may take.
+    /// Sets how many routers a packet may pass on its way (the field `TTL` of IPv4).
     ///
     /// # Errors
-    /// What the system said.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for 0 and for more than 255.
+    #[doc(alias = "IP_TTL")]
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         fault::check(Call::SetSockOpt)?;
         self.io.get().set_ttl(ttl)
     }
 
-    /// What [`set_ttl`](Self::set_ttl) set.
+    /// The number that [`set_ttl`](Self::set_ttl) set, or the system's own.
     ///
     /// # Errors
-    /// What the system said.
+    /// None for a UDP socket. The system refuses this if the descriptor came from elsewhere and is something else.
     pub fn ttl(&self) -> io::Result<u32> {
         fault::check(Call::GetSockOpt)?;
         self.io.get().ttl()
     }
 
-    /// Joins an IPv4 multicast group on the interface with this address; 0.0.0.0 lets the system choose.
+    /// Joins an IPv4 multicast group on the interface that has the address `interface`; 0.0.0.0 lets the system choose
+    /// one.
     ///
     /// # Errors
-    /// What the system said.
+    /// [`AddrInUse`](io::ErrorKind::AddrInUse) if it is in that group already,
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `multiaddr` is not a multicast address, `ENODEV` (which has no
+    /// kind of its own) if there is no such interface.
+    #[doc(alias = "IP_ADD_MEMBERSHIP")]
     pub fn join_multicast_v4(&self, multiaddr: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
         fault::check(Call::SetSockOpt)?;
         self.io.get().join_multicast_v4(multiaddr, interface)
     }
 
-    /// Joins an IPv6 multicast group on the interface with this index; 0 is any.
+    /// Joins an IPv6 multicast group on the interface with the index `interface`; 0 lets the system choose one.
     ///
     /// # Errors
-    /// What the system said.
+    /// As [`join_multicast_v4`](Self::join_multicast_v4).
+    #[doc(alias = "IPV6_ADD_MEMBERSHIP")]
     pub fn join_multicast_v6(&self, multiaddr: &Ipv6Addr, interface: u32) -> io::Result<()> {
         fault::check(Call::SetSockOpt)?;
         self.io.get().join_multicast_v6(multiaddr, interface)
     }
 
-    /// Undoes [`join_multicast_v4`](Self::join_multicast_v4).
+    /// Leaves a group that [`join_multicast_v4`](Self::join_multicast_v4) joined.
     ///
     /// # Errors
-    /// What the system said.
+    /// [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable) if it is not in that group, `ENODEV` if there is no such
+    /// interface.
+    #[doc(alias = "IP_DROP_MEMBERSHIP")]
     pub fn leave_multicast_v4(&self, multiaddr: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
         fault::check(Call::SetSockOpt)?;
         self.io.get().leave_multicast_v4(multiaddr, interface)
     }
 
-    /// Undoes [`join_multicast_v6`](Self::join_multicast_v6).
+    /// Leaves a group that [`join_multicast_v6`](Self::join_multicast_v6) joined.
     ///
     /// # Errors
-    /// What the system said.
+    /// As [`leave_multicast_v4`](Self::leave_multicast_v4).
     pub fn leave_multicast_v6(&self, multiaddr: &Ipv6Addr, interface: u32) -> io::Result<()> {
         fault::check(Call::SetSockOpt)?;
         self.io.get().leave_multicast_v6(multiaddr, interface)

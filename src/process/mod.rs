@@ -28,22 +28,24 @@ mod stdio;
 #[cfg(feature = "processes")]
 pub(crate) mod worker;
 
+#[cfg(feature = "processes")]
+#[doc(inline)]
+pub use crate::__process_function as function;
 pub use child::{Child, ChildHandle};
 pub use command::Command;
 pub use std::process::*;
 pub use stdio::{ChildStderr, ChildStdin, ChildStdout};
 #[cfg(feature = "processes")]
+#[doc(hidden)]
 pub use {
-    crate::__process_function as function,
+    crate::sys::image::{Failed as __Failed, Record as __Record},
+    function::{__run, __types},
+};
+#[cfg(feature = "processes")]
+pub use {
     frame::MAX_MESSAGE,
     function::Function,
     init::{init, is_worker},
     start::{Process, ProcessBuilder},
     worker::CallError,
-};
-#[cfg(feature = "processes")]
-#[doc(hidden)]
-pub use {
-    crate::sys::image::{Failed as __Failed, Record as __Record},
-    function::{__run, __types},
 };

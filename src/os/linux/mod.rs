@@ -1,3 +1,3 @@
-//! What is Linux's own.
+//! Extensions that only Linux has, as [`std::os::linux`].
 
 pub mod net;

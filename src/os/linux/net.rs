@@ -12,7 +12,8 @@ mod sealed {
     impl Sealed for crate::net::TcpStream {}
 }
 
-/// What Linux adds to [`TcpStream`], as [`std::os::linux::net::TcpStreamExt`].
+/// What Linux adds to [`TcpStream`], as [`std::os::linux::net::TcpStreamExt`]. It cannot be implemented for other
+/// types.
 ///
 /// # Examples
 /// ```
@@ -25,16 +26,18 @@ mod sealed {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait TcpStreamExt: sealed::Sealed {
-    /// Whether acknowledgements are sent at once (`TCP_QUICKACK`). The kernel may change it back by itself.
+    /// Whether acknowledgements are sent at once rather than with the next data (`TCP_QUICKACK`). The kernel may change
+    /// it back by itself.
     ///
     /// # Errors
-    /// What the system said.
+    /// None for a TCP socket. The system refuses this if the descriptor came from elsewhere and is something else.
+    #[doc(alias = "TCP_QUICKACK")]
     fn set_quickack(&self, quickack: bool) -> io::Result<()>;
 
-    /// What [`set_quickack`](Self::set_quickack) set, or the kernel since.
+    /// The answer to [`set_quickack`](Self::set_quickack), unless the kernel has changed it since.
     ///
     /// # Errors
-    /// What the system said.
+    /// As `set_quickack`.
     fn quickack(&self) -> io::Result<bool>;
 }
 

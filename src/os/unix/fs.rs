@@ -1,6 +1,9 @@
-//! What Unix adds to files, with the names of [`std::os::unix::fs`]. The traits are std's: they work on
-//! [`fs::File`](crate::fs::File), [`OpenOptions`](crate::fs::OpenOptions), [`DirBuilder`](crate::fs::DirBuilder) and
-//! [`DirEntry`](crate::fs::DirEntry) as well.
+//! What Unix adds to files, with the names of [`std::os::unix::fs`].
+//!
+//! The traits are std's: they work on [`fs::File`](crate::fs::File), [`OpenOptions`](crate::fs::OpenOptions),
+//! [`DirBuilder`](crate::fs::DirBuilder) and [`DirEntry`](crate::fs::DirEntry) as well. The functions run on an OS
+//! thread of the pool and suspend the green thread, as those of [`fs`](crate::fs) do; [`chroot`] is std's own, as it
+//! needs no disk.
 #![forbid(unsafe_code)]
 
 use crate::fs::{forward, on_pool};
@@ -15,18 +18,34 @@ pub use std::os::unix::fs::{
 
 forward! {
     std::os::unix::fs:
-    /// Makes a symbolic link, as [`std::os::unix::fs::symlink`].
+    /// Makes a symbolic link at `link` that leads to `original`, as [`std::os::unix::fs::symlink`]. Suspends the green
+    /// thread until it is done.
+    ///
+    /// # Errors
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if something is at `link`, [`NotFound`](io::ErrorKind::NotFound)
+    /// if there is no such folder, [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be written.
+    /// Whether `original` is there does not matter.
     symlink<P, Q>(original: P, link: Q) -> ();
-    /// Changes the owner and group, as [`std::os::unix::fs::chown`]; `None` leaves one as it is.
+    /// Changes the owner and the group, as [`std::os::unix::fs::chown`]; `None` leaves one as it is. Suspends the green
+    /// thread until it is done.
+    ///
+    /// # Errors
+    /// [`NotFound`](io::ErrorKind::NotFound) if nothing is at that path,
+    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) for those who may not, which are mostly all but the
+    /// superuser.
     chown<P>(dir: P; uid: Option<u32>, gid: Option<u32>) -> ();
-    /// Like [`chown`](chown()), of a symbolic link itself.
+    /// Like [`chown`](chown()), but of a symbolic link itself.
+    ///
+    /// # Errors
+    /// As `chown`.
     lchown<P>(dir: P; uid: Option<u32>, gid: Option<u32>) -> ();
 }
 
-/// Like [`chown`](chown()), of what the descriptor stands for.
+/// Like [`chown`](chown()), but of what an open descriptor stands for.
 ///
 /// # Errors
-/// Those of std's.
+/// [`PermissionDenied`](io::ErrorKind::PermissionDenied) as `chown`; too many open files (`EMFILE` or `ENFILE`), as the
+/// call needs a duplicate of the descriptor.
 pub fn fchown<F: AsFd>(fd: F, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
     let fd = fd.as_fd().try_clone_to_owned()?;
     on_pool(move || std::os::unix::fs::fchown(fd, uid, gid))

@@ -1,4 +1,4 @@
-//! What is Unix's own.
+//! Extensions that all Unix systems have, as [`std::os::unix`].
 
 pub mod fs;
 pub mod net;

@@ -13,7 +13,7 @@ mod sealed {
     impl Sealed for crate::process::Command {}
 }
 
-/// What Unix adds to [`Command`], as [`std::os::unix::process::CommandExt`]. It cannot be implemented for others.
+/// What Unix adds to [`Command`], as [`std::os::unix::process::CommandExt`]. It cannot be implemented for other types.
 ///
 /// # Examples
 /// ```
@@ -25,18 +25,18 @@ mod sealed {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait CommandExt: sealed::Sealed {
-    /// Sets the user that it runs as, as [`uid`](std::os::unix::process::CommandExt::uid).
+    /// Sets the user that the process runs as, as [`uid`](std::os::unix::process::CommandExt::uid).
     fn uid(&mut self, id: u32) -> &mut Command;
 
-    /// Sets the group that it runs as, as [`gid`](std::os::unix::process::CommandExt::gid).
+    /// Sets the group that the process runs as, as [`gid`](std::os::unix::process::CommandExt::gid).
     fn gid(&mut self, id: u32) -> &mut Command;
 
-    /// Has `f` called in the new process before its program, as
+    /// Has `f` called in the new process just before it becomes the program, as
     /// [`pre_exec`](std::os::unix::process::CommandExt::pre_exec).
     ///
     /// # Safety
-    /// As there: it runs in a forked copy of a process with several threads, where little may be done. Nothing of this
-    /// library may be called.
+    /// The same as std's: `f` runs in a forked copy of a process with several threads, where only what is safe in a
+    /// signal handler may be done, so no allocation and no lock. Nothing of this library may be called.
     unsafe fn pre_exec<F>(&mut self, f: F) -> &mut Command
     where
         F: FnMut() -> io::Result<()> + Send + Sync + 'static;
@@ -44,7 +44,7 @@ pub trait CommandExt: sealed::Sealed {
     /// The old name of [`pre_exec`](Self::pre_exec).
     ///
     /// # Safety
-    /// As there.
+    /// As [`pre_exec`](Self::pre_exec).
     #[deprecated(note = "use `pre_exec` instead")]
     unsafe fn before_exec<F>(&mut self, f: F) -> &mut Command
     where
@@ -54,16 +54,18 @@ pub trait CommandExt: sealed::Sealed {
         unsafe { self.pre_exec(f) }
     }
 
-    /// Becomes the program instead of starting it, as [`exec`](std::os::unix::process::CommandExt::exec). Does not return
-    /// unless that fails, and gives way to no green thread.
+    /// Becomes the program instead of starting it, as [`exec`](std::os::unix::process::CommandExt::exec). Returns only
+    /// if that fails, with the error: [`NotFound`](io::ErrorKind::NotFound) or
+    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied), for example. Does not suspend: all other threads of this
+    /// process end at once, green or not.
     #[must_use]
     fn exec(&mut self) -> io::Error;
 
     /// Sets what the program sees as its own name, as [`arg0`](std::os::unix::process::CommandExt::arg0).
     fn arg0<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command;
 
-    /// Sets its process group; 0 is a new one, as
-    /// [`process_group`](std::os::unix::process::CommandExt::process_group).
+    /// Sets the process group of the process, as [`process_group`](std::os::unix::process::CommandExt::process_group);
+    /// 0 is a new one.
     fn process_group(&mut self, pgroup: i32) -> &mut Command;
 }
 

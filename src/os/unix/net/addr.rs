@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
 
-/// As the system calls take it.
+/// The form that system calls take.
 pub(super) fn to_system(addr: &SocketAddr) -> io::Result<SockAddr> {
     match (addr.as_pathname(), addr.as_abstract_name()) {
         (Some(path), _) => SockAddr::unix(path),
@@ -18,12 +18,12 @@ pub(super) fn to_system(addr: &SocketAddr) -> io::Result<SockAddr> {
     }
 }
 
-/// Like [`to_system`], of a path, with std's errors for those that are no addresses.
+/// Like [`to_system`], for a path; a path that cannot be an address gives std's error.
 pub(super) fn path_to_system(path: &Path) -> io::Result<SockAddr> {
     to_system(&SocketAddr::from_pathname(path)?)
 }
 
-/// As std has it.
+/// std's form of an address from a system call.
 pub(super) fn to_std(addr: &SockAddr) -> io::Result<SocketAddr> {
     match (addr.as_pathname(), addr.as_abstract_namespace()) {
         (Some(path), _) => SocketAddr::from_pathname(path),

@@ -14,8 +14,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
-/// A Unix datagram socket, as [`std::os::unix::net::UnixDatagram`]: same methods, same errors, but waiting suspends only the
-/// green thread. Datagrams are neither lost nor reordered; one that finds no room waits.
+/// A Unix datagram socket, as [`std::os::unix::net::UnixDatagram`]: same methods, same errors, but waiting suspends
+/// only the green thread. Datagrams are neither lost nor reordered; one for which there is no room waits.
 ///
 /// # Examples
 /// ```
@@ -29,6 +29,24 @@ use std::time::Duration;
 /// assert_eq!(sender.join().unwrap()?, 5);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// With a name:
+/// ```
+/// use greenthread::os::unix::net::{SocketAddr, UnixDatagram};
+/// use std::os::linux::net::SocketAddrExt;
+///
+/// // An abstract name: no file is left behind.
+/// let name = SocketAddr::from_abstract_name(format!("greenthread-{}", std::process::id()))?;
+/// let server = UnixDatagram::bind_addr(&name)?;
+/// UnixDatagram::unbound()?.send_to_addr(b"hello", &name)?;
+/// let mut buffer = [0; 100];
+/// let (size, from) = server.recv_from(&mut buffer)?;
+/// assert!(&buffer[..size] == b"hello" && from.is_unnamed());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "socket")]
+#[doc(alias = "AF_UNIX")]
+#[doc(alias = "SOCK_DGRAM")]
 pub struct UnixDatagram {
     io: Io<std::os::unix::net::UnixDatagram>,
 }
@@ -41,10 +59,16 @@ impl UnixDatagram {
         Ok(Self { io: Io::new(make()?) })
     }
 
-    /// Binds to a path, as [`std::os::unix::net::UnixDatagram::bind`].
+    /// Makes a socket file at a path and binds to it, as [`std::os::unix::net::UnixDatagram::bind`]. The file stays
+    /// after the end of the socket: remove it.
     ///
     /// # Errors
-    /// What the system said, such as `AddrInUse` for a path that exists; `InvalidInput` for one that is too long.
+    /// - [`AddrInUse`](io::ErrorKind::AddrInUse) if something is at that path already, even if nobody receives there
+    ///   any more.
+    /// - [`NotFound`](io::ErrorKind::NotFound) if there is no such folder,
+    ///   [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be written.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) for a path of more than 107 bytes, or with a zero byte in it.
+    /// - Too many open files (`EMFILE` or `ENFILE`).
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<Self> {
         fault::check(Call::Bind)?;
         Self::made(|| std::os::unix::net::UnixDatagram::bind(path))
@@ -53,34 +77,38 @@ impl UnixDatagram {
     /// Like [`bind`](Self::bind), to an address, which may be an abstract name.
     ///
     /// # Errors
-    /// What the system said.
+    /// As `bind`; [`AddrInUse`](io::ErrorKind::AddrInUse) for an abstract name means that another socket has it now.
     pub fn bind_addr(socket_addr: &SocketAddr) -> io::Result<Self> {
         fault::check(Call::Bind)?;
         Self::made(|| std::os::unix::net::UnixDatagram::bind_addr(socket_addr))
     }
 
-    /// A socket without a name: it can send, and receive once it is connected to one that answers.
+    /// A socket without a name: it can send, and it can receive once it is connected to one that answers.
     ///
     /// # Errors
-    /// What the system said, such as too many open files.
+    /// Too many open files (`EMFILE` or `ENFILE`).
     pub fn unbound() -> io::Result<Self> {
         Self::made(std::os::unix::net::UnixDatagram::unbound)
     }
 
-    /// Two sockets without names, connected to each other.
+    /// Two sockets without names that are connected to each other.
     ///
     /// # Errors
-    /// What the system said, such as too many open files.
+    /// Too many open files (`EMFILE` or `ENFILE`).
+    #[doc(alias = "socketpair")]
     pub fn pair() -> io::Result<(Self, Self)> {
         fault::check(Call::Socket)?;
         let (a, b) = std::os::unix::net::UnixDatagram::pair()?;
         Ok((Self { io: Io::new(a) }, Self { io: Io::new(b) }))
     }
 
-    /// Makes the socket at a path the peer that [`send`](Self::send) sends to, and the only one that is received from.
+    /// Makes the socket at a path the peer that [`send`](Self::send) sends to, and the only one that datagrams are
+    /// received from. Does not suspend.
     ///
     /// # Errors
-    /// What the system said: `NotFound` where there is no such path.
+    /// [`NotFound`](io::ErrorKind::NotFound) if there is no such path,
+    /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) if no socket is bound to it any more,
+    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be written. The peer stays what it was.
     pub fn connect<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
         fault::check(Call::Connect)?;
         self.io.get().connect(path)
@@ -89,45 +117,49 @@ impl UnixDatagram {
     /// Like [`connect`](Self::connect), to an address, which may be an abstract name.
     ///
     /// # Errors
-    /// What the system said.
+    /// As `connect`; an abstract name that nobody has is [`ConnectionRefused`](io::ErrorKind::ConnectionRefused).
     pub fn connect_addr(&self, socket_addr: &SocketAddr) -> io::Result<()> {
         fault::check(Call::Connect)?;
         self.io.get().connect_addr(socket_addr)
     }
 
-    /// The address it is bound to.
+    /// The address that it is bound to, which is unnamed if it is not.
     ///
     /// # Errors
-    /// What the system said.
+    /// Only if the system has no memory for the answer.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.io.get().local_addr()
     }
 
-    /// The address of the peer that it is connected to.
+    /// The address that [`connect`](Self::connect) made the peer.
     ///
     /// # Errors
-    /// `NotConnected`, or what the system said.
+    /// [`NotConnected`](io::ErrorKind::NotConnected) if there is none.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.io.get().peer_addr()
     }
 
-    /// Receives a datagram and says where it came from. What does not fit is lost. Suspends until there is one.
+    /// Receives a datagram: how many bytes it had, and the address that it came from. Bytes that do not fit into `buf`
+    /// are lost. Suspends the green thread until there is a datagram. A socket that is shut down for reading gives 0
+    /// and no name.
     ///
     /// # Errors
-    /// `WouldBlock` when the read timeout has passed, or what the system said.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) when the [read timeout](Self::set_read_timeout) has passed or in
+    /// [non-blocking mode](Self::set_nonblocking). The socket can be used on.
+    #[doc(alias = "recvfrom")]
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let receive = |fd: BorrowedFd<'_>| socket::recv_from(fd, buf, Take::Consume);
         let (size, from) = self.io.receive(receive, || Ok((0, SockAddr::unix("")?)))?;
         Ok((size, addr::to_std(&from)?))
     }
 
-    /// Repeats what receives until that is something, in non-blocking mode and beyond the read timeout too.
+    /// Repeats a call that receives until it has something, in non-blocking mode and beyond the read timeout too.
     pub(crate) fn in_any_mode<R>(&self, receive: impl FnMut() -> io::Result<R>) -> io::Result<R> {
         self.io.in_any_mode(Direction::Read, receive)
     }
 
-    /// Like [`recv_from`](Self::recv_from), of a datagram of any size: makes room for it. A socket that is shut down is an
-    /// error, as for a listener.
+    /// Like [`recv_from`](Self::recv_from), for a datagram of any size: makes `buf` large enough. A socket that has
+    /// been shut down is an error, as for a listener.
     pub(crate) fn recv_whole(&self, buf: &mut Vec<u8>) -> io::Result<(usize, SocketAddr)> {
         let size = self.io.receive(socket::next_size, shut_down)?;
         buf.resize(buf.len().max(size), 0);
@@ -140,18 +172,29 @@ impl UnixDatagram {
         Ok((size, addr::to_std(&from)?))
     }
 
-    /// Receives a datagram. What does not fit is lost. Suspends until there is one.
+    /// Receives a datagram, and returns how many bytes it had. Bytes that do not fit into `buf` are lost. Suspends the
+    /// green thread until there is a datagram; a socket that is shut down for reading gives 0.
     ///
     /// # Errors
-    /// `WouldBlock` when the read timeout has passed, or what the system said.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) when the [read timeout](Self::set_read_timeout) has passed or in
+    /// [non-blocking mode](Self::set_nonblocking). The end of the peer is no error, and gives no sign: a datagram may
+    /// still come from somebody else.
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.io.receive(|fd| socket::recv(fd, buf, Take::Consume), || Ok(0))
     }
 
-    /// Sends a datagram to the socket at a path. Suspends while the receiver has no room for it.
+    /// Sends a datagram to the socket at a path. Returns how many bytes were sent, which is all of them. Suspends the
+    /// green thread while the receiver has no room for it.
     ///
     /// # Errors
-    /// `WouldBlock` when the write timeout has passed, or what the system said: `NotFound` where there is no such path.
+    /// A datagram is sent as a whole or not at all; the socket can be used on.
+    /// - [`NotFound`](io::ErrorKind::NotFound) if there is no such path,
+    ///   [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) if no socket is bound to it any more,
+    ///   [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be written.
+    /// - [`WouldBlock`](io::ErrorKind::WouldBlock) when the [write timeout](Self::set_write_timeout) has passed or in
+    ///   [non-blocking mode](Self::set_nonblocking).
+    /// - `EMSGSIZE`, which has no kind of its own, if it is longer than the system allows (`net.core.wmem_max`).
+    #[doc(alias = "sendto")]
     pub fn send_to<P: AsRef<Path>>(&self, buf: &[u8], path: P) -> io::Result<usize> {
         self.send_to_system(buf, &addr::path_to_system(path.as_ref())?)
     }
@@ -159,7 +202,7 @@ impl UnixDatagram {
     /// Like [`send_to`](Self::send_to), to an address, which may be an abstract name.
     ///
     /// # Errors
-    /// As `send_to`.
+    /// As `send_to`; an abstract name that nobody has is [`ConnectionRefused`](io::ErrorKind::ConnectionRefused).
     pub fn send_to_addr(&self, buf: &[u8], socket_addr: &SocketAddr) -> io::Result<usize> {
         self.send_to_system(buf, &addr::to_system(socket_addr)?)
     }
@@ -172,37 +215,63 @@ impl UnixDatagram {
         retry(self.io.deadline(Direction::Write), send)
     }
 
-    /// Sends a datagram to the peer that it is connected to. Suspends while that has no room for it.
+    /// Sends a datagram to the peer that it is connected to. Returns how many bytes were sent, which is all of them.
+    /// Suspends the green thread while the peer has no room for it.
     ///
     /// # Errors
-    /// `WouldBlock` when the write timeout has passed, or what the system said: `ConnectionRefused` when the peer is gone.
+    /// As [`send_to`](Self::send_to); [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) once if the peer is gone,
+    /// and then, as without a peer, [`NotConnected`](io::ErrorKind::NotConnected).
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
         self.io.send(buf)
     }
 
-    /// Ends one or both directions; green threads that wait for them wake and see the end.
+    /// Ends one direction or both. Green threads that wait for them wake: receiving gives 0, and sending fails with
+    /// `BrokenPipe`.
     ///
     /// # Errors
-    /// What the system said.
+    /// None for a Unix socket. The system refuses this if the descriptor came from elsewhere and is something else.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         fault::check(Call::Shutdown)?;
         self.io.get().shutdown(how)
     }
 
     /// Sends a datagram with descriptors to the peer that it is connected to, as
-    /// [`UnixStream::send_fds`](super::UnixStream::send_fds). Here the datagram may be empty.
+    /// [`UnixStream::send_fds`](super::UnixStream::send_fds). Here the datagram may be empty. Suspends as
+    /// [`send`](Self::send). Not in std.
     ///
     /// # Errors
-    /// `InvalidInput` for more than 253 descriptors; else as [`send`](Self::send).
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for more than 253 descriptors; else as `send`. The descriptors
+    /// were not sent then.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::os::unix::net::UnixDatagram;
+    /// use std::io::Read;
+    /// use std::os::fd::AsFd;
+    ///
+    /// let (a, b) = UnixDatagram::pair()?;
+    /// let (mut reader, writer) = std::io::pipe()?;
+    /// a.send_fds(b"a pipe", &[writer.as_fd()])?;
+    /// drop(writer);
+    ///
+    /// let (mut buffer, mut fds) = ([0; 64], Vec::new());
+    /// assert_eq!(b.recv_fds(&mut buffer, &mut fds)?, 6);
+    /// drop(fds);
+    /// // Nobody has the writing end any more.
+    /// assert_eq!(reader.read(&mut buffer)?, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "SCM_RIGHTS")]
     pub fn send_fds(&self, buf: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
         self.io.run(Direction::Write, |fd| ancillary::send_fds(fd, buf, fds))
     }
 
     /// Receives a datagram and appends the descriptors that came with it to `fds`, as
-    /// [`UnixStream::recv_fds`](super::UnixStream::recv_fds).
+    /// [`UnixStream::recv_fds`](super::UnixStream::recv_fds). Not in std.
     ///
     /// # Errors
     /// As `UnixStream::recv_fds`.
+    #[doc(alias = "SCM_RIGHTS")]
     pub fn recv_fds(&self, buf: &mut [u8], fds: &mut Vec<OwnedFd>) -> io::Result<usize> {
         self.io.receive(|fd| ancillary::recv_fds(fd, buf, fds), || Ok(0))
     }

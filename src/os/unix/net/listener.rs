@@ -11,7 +11,8 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 /// A Unix socket that listens for connections, as [`std::os::unix::net::UnixListener`]: same methods, same errors, but
-/// waiting suspends only the green thread. Several green threads may accept from one listener.
+/// waiting suspends only the green thread. Several green threads may accept from one listener; each connection goes to
+/// one of them.
 ///
 /// # Examples
 /// ```
@@ -28,6 +29,9 @@ use std::path::Path;
 /// std::fs::remove_file(path)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "listen")]
+#[doc(alias = "start_unix_server")]
+#[doc(alias = "AF_UNIX")]
 pub struct UnixListener {
     /// The descriptor is in non-blocking mode; what the user asked for is in the modes of `Io`.
     io: Io<std::os::unix::net::UnixListener>,
@@ -43,10 +47,16 @@ impl UnixListener {
         Ok(Self { io: Io::new_by_mode(listen()?)? })
     }
 
-    /// Binds to a path and listens, as [`std::os::unix::net::UnixListener::bind`].
+    /// Makes a socket file at a path and listens there, as [`std::os::unix::net::UnixListener::bind`]. The file stays
+    /// after the end of the listener: remove it.
     ///
     /// # Errors
-    /// What the system said, such as `AddrInUse` for a path that exists; `InvalidInput` for one that is too long.
+    /// - [`AddrInUse`](io::ErrorKind::AddrInUse) if something is at that path already, even if nobody listens there any
+    ///   more.
+    /// - [`NotFound`](io::ErrorKind::NotFound) if there is no such folder,
+    ///   [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be written.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) for a path of more than 107 bytes, or with a zero byte in it.
+    /// - Too many open files (`EMFILE` or `ENFILE`).
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<Self> {
         Self::listening(|| std::os::unix::net::UnixListener::bind(path))
     }
@@ -54,15 +64,21 @@ impl UnixListener {
     /// Like [`bind`](Self::bind), to an address, which may be an abstract name.
     ///
     /// # Errors
-    /// What the system said.
+    /// As `bind`; [`AddrInUse`](io::ErrorKind::AddrInUse) for an abstract name means that another socket has it now.
     pub fn bind_addr(socket_addr: &SocketAddr) -> io::Result<Self> {
         Self::listening(|| std::os::unix::net::UnixListener::bind_addr(socket_addr))
     }
 
-    /// Takes the next connection. Suspends until there is one.
+    /// Takes the next connection, and tells the address of its other end, which mostly has no name. Suspends the green
+    /// thread until there is a connection.
     ///
     /// # Errors
-    /// What the system said; too many open files (`EMFILE`) leaves the connection in the backlog for the next call.
+    /// The listener can be used on after each of them:
+    /// - Too many open files (`EMFILE` or `ENFILE`). The connection stays in the backlog, so the next call fails at
+    ///   once in the same way until something is closed: wait a moment before it.
+    /// - [`WouldBlock`](io::ErrorKind::WouldBlock) in [non-blocking mode](Self::set_nonblocking), if no connection is
+    ///   there.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) once the socket has been shut down.
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         let (stream, addr) = self.io.run_somehow(Direction::Read, |listener, _| {
             let accepted = fault::check(Call::Accept).and_then(|()| listener.accept());
@@ -71,36 +87,38 @@ impl UnixListener {
         Ok((UnixStream::accepted(stream), addr))
     }
 
-    /// A second handle to the same socket.
+    /// A second handle to the same socket, which is closed when all handles are dropped. Both see the mode that either
+    /// of them [sets](Self::set_nonblocking).
     ///
     /// # Errors
-    /// What the system said, such as too many open files.
+    /// Too many open files (`EMFILE` or `ENFILE`); this handle stays as it was.
     pub fn try_clone(&self) -> io::Result<Self> {
         fault::check(Call::Dup)?;
         Ok(Self { io: self.io.duplicate(self.io.get().try_clone()?) })
     }
 
-    /// The address it listens on.
+    /// The address that it listens on.
     ///
     /// # Errors
-    /// What the system said.
+    /// Only if the system has no memory for the answer.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.io.get().local_addr()
     }
 
-    /// In non-blocking mode, an `accept` that would wait fails with `WouldBlock` instead.
+    /// In non-blocking mode, an [`accept`](Self::accept) that would have to wait fails with `WouldBlock` instead. It is
+    /// seldom needed, as waiting suspends only the green thread.
     ///
     /// # Errors
-    /// None: the socket itself does not block in either mode.
+    /// None: it is `Result` as in std, but the descriptor itself does not block in either mode.
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
         self.io.set_nonblocking(nonblocking);
         Ok(())
     }
 
-    /// The error that the socket has met since this was last called.
+    /// Takes the error that has been met on the socket since the last call, if there is one (`SO_ERROR`).
     ///
     /// # Errors
-    /// What the system said.
+    /// None for a socket. The system refuses this if the descriptor came from elsewhere and is something else.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         fault::check(Call::GetSockOpt)?;
         self.io.get().take_error()
@@ -111,7 +129,8 @@ impl UnixListener {
         self.io.in_any_mode(Direction::Read, || self.accept())
     }
 
-    /// The connections as they come, for ever.
+    /// An iterator over the connections as they come. It never ends: each item is what [`accept`](Self::accept)
+    /// returns, without the address, and suspends the green thread in the same way.
     pub fn incoming(&self) -> Incoming<'_> {
         Incoming { listener: self }
     }
@@ -126,7 +145,7 @@ impl<'a> IntoIterator for &'a UnixListener {
     }
 }
 
-/// Iterator over connections; made by [`UnixListener::incoming`]. Never ends.
+/// An iterator over connections that never ends; made by [`UnixListener::incoming`].
 #[derive(Debug)]
 #[must_use = "iterators are lazy"]
 pub struct Incoming<'a> {

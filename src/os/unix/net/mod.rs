@@ -1,19 +1,22 @@
-//! Unix sockets with the names and signatures of [`std::os::unix::net`]: replacing `std::os` by `greenthread::os` in a `use`
-//! line is the whole port.
+//! Unix sockets with the names and signatures of [`std::os::unix::net`]. To port a program, replace `std::os` by
+//! `greenthread::os` in its `use` lines.
 //!
-//! What waits suspends the calling green thread only; on a plain OS thread it blocks that thread, as in std. Abstract names
-//! are made by std's [`SocketAddrExt`](std::os::linux::net::SocketAddrExt), and used by `bind_addr`, `connect_addr` and
-//! `send_to_addr`.
+//! A call that has to wait suspends the calling green thread only; on a plain OS thread it blocks that thread, as in
+//! std. Abstract names are made by std's [`SocketAddrExt`](std::os::linux::net::SocketAddrExt), and used by
+//! `bind_addr`, `connect_addr` and `send_to_addr`. Sharing, closing and what ends a wait are as for
+//! [`net`](crate::net).
 //!
 //! # What differs from std
-//! - Descriptors are passed by `send_fds` and `recv_fds`, which are not in std; what std has for that, `SocketAncillary`, is
-//!   unstable and therefore not here.
-//! - Nor are the other unstable methods: `peek`, `peek_from`, `peer_cred`, `set_mark`, `set_passcred` and `passcred`. The
-//!   functions of `socket2` and `rustix` for them take these sockets, which are [`AsFd`](std::os::fd::AsFd).
-//! - Where a backlog is full, or the queue of a datagram socket that the sender is not connected to, Linux gives no sign
-//!   when there is room again. `connect` and `send_to` then try again after pauses of at most 10 ms.
-//! - Nor does it give one to who waits for room to write when this end is shut down for writing, or the other for reading. A
-//!   write that waits looks for that after pauses that grow, at most 256 ms, so it ends up to that much later than std's.
+//! - `send_fds` and `recv_fds` pass descriptors to another process, and are not in std; what std has for that,
+//!   `SocketAncillary`, is unstable and therefore not here.
+//! - The other unstable methods are missing too: `peek`, `peek_from`, `peer_cred`, `set_mark`, `set_passcred` and
+//!   `passcred`. The functions of `socket2` and `rustix` for them take these sockets, which are
+//!   [`AsFd`](std::os::fd::AsFd).
+//! - If the backlog of a listener is full, or the queue of a datagram socket that the sender is not connected to, Linux
+//!   gives no sign when there is room again. So `connect` and `send_to` try again after pauses of at most 10 ms.
+//! - Linux gives no sign either, to somebody who waits for room to write, when this end is shut down for writing or the
+//!   other one for reading. A write that waits looks for that after pauses that grow up to 256 ms, so it may end that
+//!   much later than with std.
 
 mod addr;
 mod datagram;

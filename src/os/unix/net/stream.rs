@@ -13,10 +13,11 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
-/// A Unix connection, as [`std::os::unix::net::UnixStream`]: same methods, same errors, but waiting suspends only the green
-/// thread.
+/// A Unix connection, as [`std::os::unix::net::UnixStream`]: same methods, same errors, but waiting suspends only the
+/// green thread.
 ///
-/// One green thread may read while another writes, through [`try_clone`](Self::try_clone) or by shared reference.
+/// One green thread may read while another writes, by shared reference (`&UnixStream` has [`Read`] and [`Write`] too)
+/// or through [`try_clone`](Self::try_clone).
 ///
 /// # Examples
 /// ```
@@ -33,6 +34,9 @@ use std::time::Duration;
 /// assert_eq!(reader.join().unwrap()?, "hello");
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "socket")]
+#[doc(alias = "AF_UNIX")]
+#[doc(alias = "open_unix_connection")]
 pub struct UnixStream {
     io: Io<std::os::unix::net::UnixStream>,
 }
@@ -42,11 +46,15 @@ impl UnixStream {
         Self { io: Io::new(inner) }
     }
 
-    /// Connects to the socket at a path, as [`std::os::unix::net::UnixStream::connect`]. Suspends while the backlog of the
-    /// listener is full.
+    /// Connects to the socket at a path, as [`std::os::unix::net::UnixStream::connect`]. Suspends the green thread
+    /// while the backlog of the listener is full.
     ///
     /// # Errors
-    /// What the system said: `NotFound` where there is no such path, `ConnectionRefused` where nobody listens.
+    /// [`NotFound`](io::ErrorKind::NotFound) if there is no such path,
+    /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) if nobody listens there,
+    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be written,
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a path of more than 107 bytes; too many open files (`EMFILE`
+    /// or `ENFILE`).
     pub fn connect<P: AsRef<Path>>(path: P) -> io::Result<Self> {
         Self::connect_to(&addr::path_to_system(path.as_ref())?)
     }
@@ -54,7 +62,7 @@ impl UnixStream {
     /// Like [`connect`](Self::connect), to an address, which may be an abstract name.
     ///
     /// # Errors
-    /// What the system said.
+    /// As `connect`; an abstract name that nobody has is [`ConnectionRefused`](io::ErrorKind::ConnectionRefused).
     pub fn connect_addr(socket_addr: &SocketAddr) -> io::Result<Self> {
         Self::connect_to(&addr::to_system(socket_addr)?)
     }
@@ -70,48 +78,53 @@ impl UnixStream {
         Ok(Self { io: Io::new(OwnedFd::from(socket).into()) })
     }
 
-    /// Two ends of a new connection.
+    /// The two ends of a new connection. Neither has a name.
     ///
     /// # Errors
-    /// What the system said, such as too many open files.
+    /// Too many open files (`EMFILE` or `ENFILE`).
+    #[doc(alias = "socketpair")]
     pub fn pair() -> io::Result<(Self, Self)> {
         fault::check(Call::Socket)?;
         let (a, b) = std::os::unix::net::UnixStream::pair()?;
         Ok((Self::accepted(a), Self::accepted(b)))
     }
 
-    /// The address at this end.
+    /// The address of this end, which mostly has no name.
     ///
     /// # Errors
-    /// What the system said.
+    /// Only if the system has no memory for the answer.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.io.get().local_addr()
     }
 
-    /// The address at the other end.
+    /// The address of the other end: for a client, that of the listener.
     ///
     /// # Errors
-    /// What the system said.
+    /// [`NotConnected`](io::ErrorKind::NotConnected) if the descriptor came from elsewhere and is not connected.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.io.get().peer_addr()
     }
 
-    /// Ends one or both directions; green threads that wait for them wake and see the end.
+    /// Ends one direction or both, for all handles of the connection. Green threads that wait for them wake: a read
+    /// returns 0, which is the end, and a write fails with `BrokenPipe`.
     ///
     /// # Errors
-    /// What the system said.
+    /// None for a Unix socket. The system refuses this if the descriptor came from elsewhere and is something else.
+    #[doc(alias = "close_write")]
+    #[doc(alias = "write_eof")]
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         fault::check(Call::Shutdown)?;
         self.io.get().shutdown(how)
     }
 
     /// Sends bytes and, with the first of them, descriptors. The receiver gets duplicates of its own, by
-    /// [`recv_fds`](Self::recv_fds). Returns how many bytes were sent; the descriptors went if any did. Suspends while
-    /// there is no room.
+    /// [`recv_fds`](Self::recv_fds). Returns how many bytes were sent; if any were, the descriptors were too. Suspends
+    /// the green thread while there is no room. As Python's `socket.send_fds`; not in std.
     ///
     /// # Errors
-    /// `InvalidInput` if `buf` is empty, as descriptors travel with bytes, or for more than 253 descriptors; else what the
-    /// system said.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for more than 253 descriptors, or if `buf` is empty, as
+    /// descriptors travel with bytes; else those of a write, such as [`BrokenPipe`](io::ErrorKind::BrokenPipe). The
+    /// descriptors were not sent then.
     ///
     /// # Examples
     /// ```
@@ -135,6 +148,8 @@ impl UnixStream {
     /// assert_eq!(text, "hello");
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "SCM_RIGHTS")]
+    #[doc(alias = "sendmsg")]
     pub fn send_fds(&self, buf: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
         if buf.is_empty() && !fds.is_empty() {
             return Err(io::Error::new(
@@ -145,12 +160,14 @@ impl UnixStream {
         self.io.run(Direction::Write, |fd| ancillary::send_fds(fd, buf, fds))
     }
 
-    /// Reads bytes as [`read`](Read::read) does, and appends the descriptors that came with them to `fds`. They are closed
-    /// on `exec`. A plain `read` drops and closes descriptors that come.
+    /// Reads bytes as [`read`](Read::read) does, and appends the descriptors that came with them to `fds`. They are
+    /// closed on `exec`. (A plain `read` drops the descriptors that come, which closes them.) Not in std.
     ///
     /// # Errors
-    /// What the system said. If this process has no room for a descriptor (`EMFILE`), the descriptors for which there was
-    /// room are in `fds`, the others and the bytes are lost.
+    /// Those of a read, such as [`ConnectionReset`](io::ErrorKind::ConnectionReset). If this process has no room for a
+    /// descriptor (`EMFILE`), the descriptors for which there was room are in `fds`; the others and the bytes are lost.
+    #[doc(alias = "SCM_RIGHTS")]
+    #[doc(alias = "recvmsg")]
     pub fn recv_fds(&self, buf: &mut [u8], fds: &mut Vec<OwnedFd>) -> io::Result<usize> {
         self.io.run(Direction::Read, |fd| ancillary::recv_fds(fd, buf, fds))
     }
