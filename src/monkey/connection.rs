@@ -35,7 +35,7 @@ unsafe fn accept_waiting(
     let Some((table::Kind::Socket, _)) = table::examine(fd) else { return accept() };
     let known = table::known_socket(fd);
     let Some(entry) = table::socket(fd, known.as_ref()) else { return accept() };
-    let deadline = socket_deadline(fd, Read);
+    let deadline = socket_deadline(fd, Read, None);
     // A kill that strikes while others accept must not unwind from here.
     let Ok(_turn) = catch_unwind(AssertUnwindSafe(|| entry.accepting.lock())) else {
         return cancelled(hook).result();
@@ -71,7 +71,7 @@ unsafe fn connect_waiting(hook: &Hook, fd: c_int, to: *const sockaddr, len: sock
     if !is_socket || is_nonblocking(fd) || !has_connections(fd) {
         return connect();
     }
-    let deadline = socket_deadline(fd, Write);
+    let deadline = socket_deadline(fd, Write, None);
     loop {
         set_nonblocking(fd, true);
         let result = connect();

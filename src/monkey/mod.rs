@@ -30,11 +30,12 @@
 //! |---|---|---|
 //! | std's `TcpStream`, `TcpListener`, `UdpSocket` and those of Unix: `recv`, `send` and their families, `read`, `write`, `readv`, `writev`, `accept` | suspend | `a_thousand_clients_of_an_echo_server_on_one_worker`, `datagrams_and_unix_sockets` |
 //! | `connect`, `connect_timeout` | suspend; `O_NONBLOCK` is set for the length of one system call | `a_connection_that_gets_no_answer_times_out_and_holds_nobody` |
-//! | `SO_RCVTIMEO`, `SO_SNDTIMEO` | mean what they always do | `timeouts_of_std_work`, `a_listener_with_a_limit_in_time_gives_up` |
+//! | `SO_RCVTIMEO`, `SO_SNDTIMEO` | mean what they always do; one that another process, or a system call made past the C library, sets on a socket that is in use holds from the wait after next, or a tenth of a second later | `timeouts_of_std_work`, `a_listener_with_a_limit_in_time_gives_up`, `a_limit_that_is_set_between_two_waits_holds_for_the_second`, `a_limit_longer_than_a_glance_is_not_forgotten` |
 //! | `MSG_WAITALL`, `MSG_DONTWAIT`, `MSG_ERRQUEUE`, `MSG_OOB` | the same | `all_of_a_message_is_waited_for_where_that_is_asked`, `what_the_kernel_never_waits_for_is_not_waited_for` |
-//! | descriptors that the caller has made non-blocking | never suspend | `timeouts_of_std_work` |
+//! | descriptors that the caller has made non-blocking | never suspend | `timeouts_of_std_work`, `what_is_made_non_blocking_between_two_waits_does_not_wait` |
 //! | pipes, FIFOs that are open, `eventfd`s and other descriptors that can be polled; `splice`, `sendfile` | suspend | `pipes_of_std_suspend`, `fifos_suspend_once_they_are_open`, `eventfds_suspend`, `files_and_copies_work_as_ever` |
 //! | `close`, `dup2` of a descriptor that others wait for | those waits end with `EBADF`, even if the number is used again at once or a child has a duplicate | `closing_ends_the_waits_even_if_the_number_is_used_again`, `a_copy_in_a_child_does_not_keep_a_closed_number_registered` |
+//! | a number that was closed by a call of the C library's own (`fclose`) or past it | means what it is used for next; its first wait may take a tenth of a second longer | `a_number_that_is_closed_behind_the_librarys_back_means_what_it_is_used_for_next`, `bytes_that_nothing_announces_are_found` |
 //! | `poll`, `ppoll`, `select`, `pselect` | suspend; with a signal mask they block | `poll_and_select_wait_for_several`, `select_takes_sets_beyond_the_size_that_the_c_library_knows` |
 //! | `epoll_wait`, `epoll_pwait` | suspend after [`patch`] of [`Patch::Epoll`], which `patch_all` leaves out | `an_event_loop_suspends_where_that_is_asked_for` |
 //! | `std::thread::sleep`, `sleep`, `usleep`, `nanosleep`, `clock_nanosleep` | suspend | `sleeps_of_std_and_of_c_pass_side_by_side` |
@@ -53,8 +54,11 @@
 //! | parking_lot's locks, where they are contended | block the worker: a node of theirs lies in a thread-local. Told after a second | `a_lock_of_parking_lots_held_over_a_wait_blocks_its_worker_and_tells` |
 //! | a lock of std's that lies in a thread-local, such as the one by which rayon waits for its pool | blocks the worker: neighbours would take it for their own. Told after a second | `rayon_computes_for_many_green_threads_of_one_worker`, `a_job_of_rayons_that_waits_for_a_neighbour_blocks_the_worker_and_tells` |
 //! | `pthread_mutex_lock` and other waits inside the C library, `FILE *`, system calls made past it (rustix's default, Go) | block the worker. Told after five seconds, as of [every worker that is held up](crate::Runtime) | `a_foreign_mutex_that_a_neighbour_holds_is_told_of`, `a_file_of_c_that_reads_a_pipe_blocks_its_worker_and_ends_all_the_same` |
-//! | opening a FIFO, `flock`, `fcntl` locks, `pause`, `sigwait` | block the worker | |
-//! | `pthread_cancel` of an OS thread | works after patching; before it, and of a worker, these calls are no cancellation points | |
+//! | `futex` in other forms than std's: for some bits, with a relative time or one of the real clock | blocks the worker. Wake-ups by bits, `FUTEX_REQUEUE`, `FUTEX_CMP_REQUEUE` and `FUTEX_WAKE_OP` wake the green threads that wait in std's form, those that would be moved at once and for nothing, as a futex may | `a_wake_up_by_bits_wakes_green_threads_and_of_os_threads_those_who_wait_for_them`, `a_green_thread_that_waits_for_bits_blocks_its_worker_until_one_of_them_comes`, `waiters_that_are_moved_to_another_word_are_woken_there_or_at_once`, `two_words_are_woken_by_one_operation`, `the_times_of_all_forms_are_what_the_kernel_takes_them_for` |
+//! | opening a FIFO, `flock`, `fcntl` locks | block the worker. Told after five seconds | `opening_a_fifo_waits_for_the_other_end`, `a_fifo_that_a_neighbour_is_to_open_is_told_of`, `locks_of_files_are_waited_for`, `a_lock_of_a_file_that_a_neighbour_holds_is_told_of` |
+//! | `pause`, `sigwait` | block the worker: signals are of the OS thread or of the process | `signals_are_waited_for` |
+//! | `pthread_cancel` of an OS thread | works after patching; before it, and of a worker, these calls are no cancellation points | `an_os_thread_is_cancelled_in_a_patched_call` |
+//! | `longjmp` out of a signal handler or out of what a patched call is inside of | must not be: see Safety of [`patch_all`] | |
 //! | a program that links this and patches nothing | behaves as without it | `what_is_linked_and_never_patched_blocks_and_counts_nothing`, `an_allocator_that_reads_files_starts_and_works_on_green_threads` |
 //!
 //! # Kills and timeouts

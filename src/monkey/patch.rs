@@ -154,6 +154,13 @@ pub unsafe fn patch(patch: Patch) {
 /// - while a lock of the C library's (`flockfile`, a `pthread_mutex`) is held that neighbours want: they block the OS thread, and
 ///   then its holder never goes on;
 /// - inside the global allocator: one that waits for a lock of std's would be left in the middle of an allocation of this library.
+///
+/// And anywhere in the process
+///
+/// - a signal handler returns. One that is left by `siglongjmp` counts as running for ever: on its OS thread everything blocks from
+///   then on;
+/// - `longjmp` stays on the stack of one green thread, and jumps over no call of this library's that goes on;
+/// - `pthread_cancel` strikes no OS thread that runs green threads: it unwinds whatever runs there at that moment.
 pub unsafe fn patch_all() {
     for group in Patch::ALL {
         if group != Patch::Epoll {

@@ -3,6 +3,7 @@
 use super::file::checked;
 use super::hook::{Hook, interpose};
 use super::pieces::Pieces;
+use super::table::limits_change;
 use super::wait::{is_nonblocking, is_stream, on_socket};
 use crate::runtime::reactor::Direction::{Read, Write};
 use crate::sys::bare::{address, syscall, to_libc};
@@ -13,6 +14,17 @@ use std::ffi::c_long;
 use std::ptr;
 
 const DONTWAIT: c_int = libc::MSG_DONTWAIT;
+
+/// Whether an option of a socket is its limit in time, in one of the two forms that the kernel knows where a time has 64 bits.
+fn is_limit(name: c_int) -> bool {
+    matches!(name, libc::SO_RCVTIMEO | libc::SO_SNDTIMEO | SO_RCVTIMEO_NEW | SO_SNDTIMEO_NEW)
+}
+
+const SO_RCVTIMEO_NEW: c_int = 66;
+const SO_SNDTIMEO_NEW: c_int = 67;
+
+/// Flags with which a read takes all that is there as far as there is room.
+const PLAIN: c_int = libc::MSG_WAITALL | libc::MSG_NOSIGNAL | libc::MSG_CMSG_CLOEXEC;
 
 /// Whether a receiver wants no waiting. The kernel waits neither for urgent data nor for the queue of errors.
 fn takes_what_is_there(flags: c_int) -> bool {
@@ -95,8 +107,12 @@ pub(super) unsafe fn receive_waiting(
                 receive(fd, buffer.byte_add(had), len - had, flags | DONTWAIT, from, from_len)
             }
         };
-        let result =
-            if takes_what_is_there(flags) { attempt() } else { on_socket(hook, fd, Read, attempt) };
+        let most = (flags & !PLAIN == 0).then_some(len - had);
+        let result = if takes_what_is_there(flags) {
+            attempt()
+        } else {
+            on_socket(hook, fd, Read, most, attempt)
+        };
         // `MSG_WAITALL` asks for all of it, and gets less only at an end, an error or a signal.
         let wants_all =
             flags & libc::MSG_WAITALL != 0 && !takes_what_is_there(flags | flags & libc::MSG_PEEK);
@@ -129,8 +145,11 @@ pub(super) unsafe fn transmit_waiting(
             // SAFETY: as the caller promises; `sent` is below `len`, or both are zero.
             unsafe { transmit(fd, buffer.byte_add(sent), len - sent, flags | DONTWAIT, to, to_len) }
         };
-        let result =
-            if flags & DONTWAIT != 0 { attempt() } else { on_socket(hook, fd, Write, attempt) };
+        let result = if flags & DONTWAIT != 0 {
+            attempt()
+        } else {
+            on_socket(hook, fd, Write, None, attempt)
+        };
         if result < 0 {
             return if sent > 0 { sent as c_long } else { result };
         }
@@ -157,7 +176,7 @@ pub(super) unsafe fn transmit_message_waiting(
     if flags & DONTWAIT != 0 {
         return attempt(message);
     }
-    let first = on_socket(hook, fd, Write, || attempt(message));
+    let first = on_socket(hook, fd, Write, None, || attempt(message));
     // SAFETY: the caller's message is valid.
     let header = unsafe { message.as_ref() };
     let Some(header) = header.filter(|_| first > 0) else { return first };
@@ -174,7 +193,7 @@ pub(super) unsafe fn transmit_message_waiting(
             msg_controllen: 0,
             ..*header
         };
-        let result = on_socket(hook, fd, Write, || attempt(&left));
+        let result = on_socket(hook, fd, Write, None, || attempt(&left));
         if result <= 0 {
             break;
         }
@@ -200,7 +219,7 @@ pub(super) unsafe fn receive_message_waiting(
     }
     // SAFETY: the caller's message is valid.
     let Some(header) = unsafe { message.as_ref() }.copied() else { return attempt(message) };
-    let first = on_socket(hook, fd, Read, || {
+    let first = on_socket(hook, fd, Read, None, || {
         // A try that got nothing may have changed the lengths.
         // SAFETY: as above.
         unsafe { *message = header };
@@ -222,7 +241,7 @@ pub(super) unsafe fn receive_message_waiting(
             msg_controllen: 0,
             ..header
         };
-        let result = on_socket(hook, fd, Read, || attempt(&raw mut left));
+        let result = on_socket(hook, fd, Read, None, || attempt(&raw mut left));
         if result <= 0 {
             break;
         }
@@ -240,7 +259,7 @@ unsafe fn receive_several(
     count: c_uint,
     flags: c_uint,
 ) -> c_long {
-    on_socket(hook, fd, Read, || {
+    on_socket(hook, fd, Read, None, || {
         // SAFETY: as the caller promises.
         unsafe {
             syscall(
@@ -268,7 +287,7 @@ unsafe fn transmit_several(
 ) -> c_long {
     let mut sent = 0;
     while sent < count {
-        let result = on_socket(hook, fd, Write, || {
+        let result = on_socket(hook, fd, Write, None, || {
             // SAFETY: as the caller promises; `sent` is below `count`.
             unsafe {
                 syscall(
@@ -331,6 +350,11 @@ interpose! {
     Socket fn sendmmsg(fd: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int) -> c_int {
         bare to_libc(syscall(libc::SYS_sendmmsg, [fd.into(), address(messages), count.into(), flags.into(), 0, 0])) as c_int;
         green |hook| to_libc(transmit_several(hook, fd, messages, count, flags as c_uint)) as c_int;
+    }
+    Socket fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, len: socklen_t) -> c_int {
+        always if level == libc::SOL_SOCKET && is_limit(name) { limits_change(fd) };
+        bare to_libc(syscall(libc::SYS_setsockopt, [fd.into(), level.into(), name.into(), address(value), len.into(), 0])) as c_int;
+        green |_hook| original::setsockopt(fd, level, name, value, len);
     }
     Socket fn __recv_chk(fd: c_int, buffer: *mut c_void, len: size_t, room: size_t, flags: c_int) -> ssize_t {
         bare checked(len, room, || to_libc(receive(fd, buffer, len, flags, ptr::null_mut(), ptr::null_mut()))) as ssize_t;

@@ -29,6 +29,13 @@ fn identity_of_socket(fd: c_int) -> Option<Identity> {
     examine(fd).map(|(_, identity)| identity)
 }
 
+fn is_tcp(fd: c_int) -> bool {
+    let mut protocol: c_int = 0;
+    // SAFETY: the option is a number.
+    let result = unsafe { socket_option(fd, libc::SO_PROTOCOL, &mut protocol) };
+    result == 0 && protocol == libc::IPPROTO_TCP
+}
+
 /// What kind of file a descriptor is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -65,6 +72,10 @@ pub(super) struct Entry {
     identity: Identity,
     /// The number that callers know has been closed.
     closed: AtomicBool,
+    /// If the last wait for something to read was a short one, the state of [`LIMITS`] then.
+    brisk: AtomicU32,
+    /// A read that gets less than it asked for has left nothing.
+    runs_empty: AtomicBool,
     /// Held by the one who waits for a connection by this number, so that one comes for one.
     pub(super) accepting: GreenMutex<()>,
     /// What is registered instead of the caller's descriptor, kept open until then.
@@ -85,6 +96,8 @@ impl Entry {
             source: Source::new(registered),
             identity,
             closed: AtomicBool::new(false),
+            brisk: AtomicU32::new(NOT_BRISK),
+            runs_empty: AtomicBool::new(false),
             accepting: GreenMutex::new(()),
             _own: own,
         })
@@ -101,11 +114,68 @@ impl Entry {
         self.closed.load(Ordering::Acquire)
     }
 
+    /// Whether the last wait for something to read was a short one, and has had the limits in time that it has now.
+    pub(super) fn is_brisk(&self) -> bool {
+        self.brisk.load(Ordering::Relaxed) == self.limits() && has_seen_few_strangers()
+    }
+
+    /// `limits` is what [`limits`](Self::limits) has said before the limits were asked for.
+    pub(super) fn set_brisk(&self, limits: Option<u32>) {
+        let brisk = limits.unwrap_or(NOT_BRISK);
+        if self.brisk.load(Ordering::Relaxed) != brisk {
+            self.brisk.store(brisk, Ordering::Relaxed);
+        }
+    }
+
+    /// Another number each time that the limits in time of the socket, or of another one, are changed.
+    pub(super) fn limits(&self) -> u32 {
+        limits_of(self.identity).load(Ordering::Relaxed)
+    }
+
+    /// Whether a read that gets less than it asked for has left nothing. Not so of datagrams, nor of a Unix stream, where what
+    /// came with a descriptor is read by itself.
+    pub(super) fn runs_empty(&self) -> bool {
+        self.runs_empty.load(Ordering::Relaxed)
+    }
+
+    /// It has been seen not to, as one whose records the kernel deciphers.
+    #[cold]
+    pub(super) fn does_not_run_empty(&self) {
+        self.runs_empty.store(false, Ordering::Relaxed);
+    }
+
     fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.source.unbind();
         self.source.wake_all();
     }
+}
+
+const NOT_BRISK: u32 = 0;
+
+/// Counts changes of the limits in time of sockets, by their identities. Never [`NOT_BRISK`].
+static LIMITS: [AtomicU32; 256] = [const { AtomicU32::new(1) }; 256];
+
+fn limits_of(identity: Identity) -> &'static AtomicU32 {
+    &LIMITS[identity.1 as usize % LIMITS.len()]
+}
+
+/// The limits in time of a socket are about to be changed, by this number or a copy of it.
+pub(super) fn limits_change(fd: c_int) {
+    if let Some(identity) = identity_of_socket(fd) {
+        limits_of(identity).fetch_add(2, Ordering::Relaxed);
+    }
+}
+
+/// How often a number was found to mean another socket than the one that it was known for, which has been closed past the C
+/// library's functions, by `fclose` say.
+static STRANGERS: AtomicU32 = AtomicU32::new(0);
+
+/// With more of those, nothing is relied on without asking the kernel.
+const FEW: u32 = 16;
+
+fn has_seen_few_strangers() -> bool {
+    STRANGERS.load(Ordering::Relaxed) < FEW
 }
 
 /// What is known of one number.
@@ -199,6 +269,7 @@ pub(super) fn socket(fd: c_int, known: Option<&Arc<Entry>>) -> Option<Arc<Entry>
         return Some(Arc::clone(known));
     }
     let entry = Entry::new(fd, identity, None);
+    entry.runs_empty.store(is_tcp(fd), Ordering::Relaxed);
     let (entry, old) = table().with(fd, |number| {
         // Another worker may have been faster.
         if let Some(known) = number.socket.as_ref().filter(|known| known.identity == identity) {
@@ -212,6 +283,9 @@ pub(super) fn socket(fd: c_int, known: Option<&Arc<Entry>>) -> Option<Arc<Entry>
     })?;
     // Its number was closed without our seeing it, and with the number the registration.
     if let Some(old) = old {
+        if has_seen_few_strangers() {
+            STRANGERS.fetch_add(1, Ordering::Relaxed);
+        }
         old.close();
     }
     Some(entry)

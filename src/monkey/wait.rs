@@ -7,7 +7,7 @@ use crate::runtime::park::{self, Parker, Reason, Wake};
 use crate::runtime::reactor::Direction;
 use crate::sys::bare::{address, socket_option, syscall};
 use crate::sys::report;
-use crate::sys::time::deadline_after;
+use crate::sys::time::{deadline_after, ticks};
 use std::cell::Cell;
 use std::ffi::{c_int, c_long};
 use std::io;
@@ -108,8 +108,12 @@ pub(super) fn is_nonblocking(fd: c_int) -> bool {
     flags >= 0 && flags & c_long::from(libc::O_NONBLOCK) != 0
 }
 
-/// When a call on a socket that begins now has to give up, by `SO_RCVTIMEO` or `SO_SNDTIMEO`.
-pub(super) fn socket_deadline(fd: c_int, direction: Direction) -> Option<Instant> {
+/// When a call on a socket that `began` then, or begins now, has to give up, by `SO_RCVTIMEO` or `SO_SNDTIMEO`.
+pub(super) fn socket_deadline(
+    fd: c_int,
+    direction: Direction,
+    began: Option<Instant>,
+) -> Option<Instant> {
     let option = match direction {
         Direction::Read => libc::SO_RCVTIMEO,
         Direction::Write => libc::SO_SNDTIMEO,
@@ -119,7 +123,11 @@ pub(super) fn socket_deadline(fd: c_int, direction: Direction) -> Option<Instant
     let result = unsafe { socket_option(fd, option, &mut timeout) };
     let set = result == 0 && (timeout.tv_sec != 0 || timeout.tv_usec != 0);
     let length = Duration::new(timeout.tv_sec as u64, timeout.tv_usec as u32 * 1000);
-    if set { deadline_after(length) } else { None }
+    let deadline = || match began {
+        Some(began) => began.checked_add(length).or_else(|| deadline_after(length)),
+        None => deadline_after(length),
+    };
+    set.then(deadline).flatten()
 }
 
 fn socket_type(fd: c_int) -> Option<c_int> {
@@ -184,34 +192,111 @@ pub(super) fn wait_once(
     wait_for(hook, &entry, direction, deadline)
 }
 
+/// For how long a socket is waited for by what is known of it. See [`glance`].
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// About as long, in ticks, for what measures how long waits take.
+const BRISK: u64 = 1 << 27;
+
+/// How a wait ended that [`glance`] has made.
+enum Glance {
+    /// The socket may be ready.
+    Ready,
+    /// Nothing has come, or the wait is of no use: what is known may be wrong.
+    Over,
+    Failed(Failed),
+}
+
+/// Waits for a socket as it was when somebody last waited for it. That is right nearly always, and to ask the kernel each time
+/// whether the number still means that socket, and which limit it has in time, costs as much as a tenth of a short message. So
+/// where waits for it have been short, they begin by a short one that asks nothing; only one that lasts does.
+fn glance(hook: &Hook, entry: &Arc<Entry>, direction: Direction, until: Instant) -> Glance {
+    match wait_for(hook, entry, direction, Some(until)) {
+        Ok(()) => Glance::Ready,
+        Err(failed @ (Failed::Closed | Failed::Cancelled)) => Glance::Failed(failed),
+        Err(Failed::TimedOut | Failed::Os(_)) => Glance::Over,
+    }
+}
+
 /// Tries an operation on a socket, which must not block, until it says something else than that it would, and waits in between.
 ///
-/// `attempt` may find that it is no socket, and says `-ENOTSOCK` then.
+/// `attempt` may find that it is no socket, and says `-ENOTSOCK` then. One that gets less than `most` has got all there is, if the
+/// socket is of a kind of which that can be said.
 pub(super) fn on_socket(
     hook: &Hook,
     fd: c_int,
     direction: Direction,
+    most: Option<usize>,
     mut attempt: impl FnMut() -> c_long,
 ) -> c_long {
     // Most writes are done at once. One that is not is tried once more, after a look.
     let known = (direction == Direction::Read).then(|| table::known_socket(fd)).flatten();
     let mut seen = known.as_ref().map(|entry| entry.source.look());
-    let result = attempt();
-    if result != AGAIN {
-        if result > 0 {
-            // A kill that comes here stays pending: what was read is the caller's.
-            park::spend_budget_holding();
+    let came_up_short = |entry: &Entry, seen, result: c_long| {
+        if most.is_some_and(|most| (result as usize) < most) && entry.runs_empty() {
+            entry.source.came_up_short(direction, seen);
         }
-        return result;
+    };
+    let brisk = known.as_ref().zip(seen).filter(|(entry, _)| entry.is_brisk());
+    // What is known to be empty is not tried.
+    let skips = brisk.is_some_and(|(entry, seen)| {
+        entry.runs_empty() && !entry.source.may_be_ready(direction, seen)
+    }) && !is_nonblocking(fd);
+    if !skips {
+        let result = attempt();
+        if result != AGAIN {
+            if result > 0 {
+                if let Some((entry, seen)) = known.as_ref().zip(seen) {
+                    came_up_short(entry, seen, result);
+                }
+                // A kill that comes here stays pending: what was read is the caller's.
+                park::spend_budget_holding();
+            }
+            return result;
+        }
+        if is_nonblocking(fd) {
+            return AGAIN;
+        }
     }
-    if is_nonblocking(fd) {
-        return AGAIN;
+    let mut began = None;
+    if let Some((entry, looked)) = brisk {
+        if !skips {
+            entry.source.would_block(direction, looked);
+        }
+        let now = Instant::now();
+        began = Some(now);
+        let glanced = glance(hook, entry, direction, now + GLANCE);
+        if let Glance::Failed(failed) = glanced {
+            return failed.result();
+        }
+        let looked = entry.source.look();
+        seen = Some(looked);
+        let result = attempt();
+        if result != AGAIN {
+            match glanced {
+                Glance::Ready if result > 0 => came_up_short(entry, looked, result),
+                // There was something, and nobody told.
+                Glance::Over if result > 0 => entry.does_not_run_empty(),
+                _ => {}
+            }
+            return result;
+        }
+        if matches!(glanced, Glance::Over) {
+            entry.set_brisk(None);
+        }
+        if is_nonblocking(fd) {
+            return AGAIN;
+        }
     }
-    let deadline = socket_deadline(fd, direction);
     let Some(entry) = table::socket(fd, known.as_ref()) else { return Failed::Closed.result() };
-    if !known.is_some_and(|known| Arc::ptr_eq(&known, &entry)) {
+    if !known.as_ref().is_some_and(|known| Arc::ptr_eq(known, &entry)) {
         seen = None;
     }
+    let limits = entry.limits();
+    let deadline = socket_deadline(fd, direction, began);
+    let may_be_brisk = direction == Direction::Read
+        && deadline
+            .is_none_or(|deadline| deadline.saturating_duration_since(Instant::now()) > GLANCE);
     let mut refused_though_ready = false;
     loop {
         // Some refusals are not announced to be over: room with the receiver of a datagram, for one that is sent by name.
@@ -220,7 +305,13 @@ pub(super) fn on_socket(
             if let Some(seen) = seen {
                 entry.source.would_block(direction, seen);
             }
-            wait_for_socket(hook, fd, &entry, direction, deadline)
+            let asleep_at = ticks();
+            let waited = wait_for_socket(hook, fd, &entry, direction, deadline);
+            if direction == Direction::Read {
+                let is_brisk = may_be_brisk && ticks().wrapping_sub(asleep_at) < BRISK;
+                entry.set_brisk(is_brisk.then_some(limits));
+            }
+            waited
         } else if refused_though_ready {
             pause(hook, deadline)
         } else {
@@ -230,9 +321,13 @@ pub(super) fn on_socket(
             return failed.result();
         }
         refused_though_ready = is_ready;
-        seen = Some(entry.source.look());
+        let looked = entry.source.look();
+        seen = Some(looked);
         let result = attempt();
         if result != AGAIN {
+            if result > 0 {
+                came_up_short(&entry, looked, result);
+            }
             return result;
         }
     }

@@ -5,8 +5,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// How long a child may take before it counts as one that hangs.
-const HANGS_AFTER: Duration = Duration::from_secs(6);
+/// How long a child may go on that has told that a worker is held up, before it counts as one that hangs.
+const HANGS_AFTER: Duration = Duration::from_secs(5);
+
+/// What is told then.
+const HELD_UP: [&str; 2] = ["has blocked its worker", "has kept worker"];
 
 /// What is told of `std::thread::park` and of what waits by it.
 pub(crate) const PARK: &str = "in std::thread::park, by which std's mpsc channels, std::thread::scope and crossbeam-channel wait";
@@ -79,11 +82,16 @@ pub(crate) fn in_child_with(
             all.lock().unwrap().extend_from_slice(&buffer[..got]);
         }
     });
-    let end = Instant::now() + HANGS_AFTER;
+    let mut end = Instant::now() + crate::LIMIT;
+    let mut has_told = false;
     let mut used = Duration::ZERO;
     let status = loop {
         // Before it is waited for, while the kernel still knows.
         used = processor_time(&child).unwrap_or(used);
+        if !has_told && is_held_up(&told.lock().unwrap()) {
+            has_told = true;
+            end = end.min(Instant::now() + HANGS_AFTER);
+        }
         match child.try_wait().unwrap() {
             Some(status) => break Some(status),
             None if Instant::now() > end => break None,
@@ -97,6 +105,11 @@ pub(crate) fn in_child_with(
     let _ = reader.join();
     let told = String::from_utf8_lossy(&told.lock().unwrap()).into_owned();
     Outcome { status, told, used }
+}
+
+fn is_held_up(told: &[u8]) -> bool {
+    let told = String::from_utf8_lossy(told);
+    HELD_UP.iter().any(|text| told.contains(text))
 }
 
 /// Two green threads, of one worker or of one each, the second of which ends the wait of the first.

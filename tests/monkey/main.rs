@@ -2,11 +2,14 @@
 //! tests run patched.
 
 mod before;
+mod cancel;
 mod cases;
 mod children;
 mod close;
 mod connections;
 mod files;
+mod futexes;
+mod glances;
 mod hostile;
 mod kills;
 mod libraries;
@@ -16,6 +19,7 @@ mod names;
 mod processes;
 mod signals;
 mod sockets;
+mod unseen;
 mod waits;
 
 use cases::{LIMIT, join_all, on, patch, waits};
