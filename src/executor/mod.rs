@@ -26,9 +26,9 @@
 //! pool.shutdown(true, false);
 //! # Ok::<(), std::io::Error>(())
 //! ```
-//!
-//! Invariant: each task that was taken has exactly one outcome, whatever becomes of its worker and of its executor: the duty
-//! to end it is a value, whose destructor does it.
+
+// Invariant: each task that was taken has exactly one outcome, whatever becomes of its worker and of its executor: the duty
+// to end it is a value, whose destructor does it.
 
 mod core;
 mod duty;

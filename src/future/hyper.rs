@@ -56,22 +56,22 @@ impl<S: Stream + Unpin> Write for AsyncIo<S> {
     }
 }
 
-/// hyper's executor and timer: what hyper spawns is a green thread, where it sleeps a worker's timers wake it. With
-/// [`AsyncIo`], hyper's clients and servers need no other runtime.
+/// hyper's executor and timer: what hyper spawns with it runs on green threads, and its sleeps end by the timers of a worker.
+/// Together with [`AsyncIo`], hyper's clients and servers need no other runtime: its `http1::handshake` takes
+/// `AsyncIo::new(stream)`, and a green thread [waits](crate::future::FutureExt::wait) for the connection that this returns.
 ///
 /// # Examples
-/// A connection with one request, of which both sides are hyper's:
-/// ```no_run
-/// use greenthread::future::{AsyncIo, FutureExt as _};
-/// use greenthread::net::TcpStream;
-/// use hyper::client::conn::http1;
+/// ```
+/// use greenthread::future::{FutureExt as _, HyperRuntime};
+/// use hyper::rt::{Executor, Timer};
+/// use std::time::Duration;
 ///
-/// let stream = TcpStream::connect("127.0.0.1:80")?;
-/// let (mut sender, connection) = http1::handshake(AsyncIo::new(stream)).wait()?;
-/// greenthread::spawn(move || connection.wait());
-/// let request = hyper::Request::get("/").header("host", "localhost").body(String::new())?;
-/// println!("{}", sender.send_request(request).wait()?.status());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// let (sender, receiver) = greenthread::sync::mpsc::channel();
+/// HyperRuntime.execute(async move {
+///     HyperRuntime.sleep(Duration::from_millis(1)).await;
+///     sender.send("slept").unwrap();
+/// });
+/// assert_eq!(receiver.recv(), Ok("slept"));
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HyperRuntime;

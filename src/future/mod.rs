@@ -49,8 +49,8 @@
 //! connection that sqlx's pool has given out, is for `in_tokio`. A green thread may also run a `current_thread` runtime of its
 //! own: its `block_on` blocks the worker, and while it does no other green thread of that worker can, nor may a future in it
 //! wait for something of ours by a blocking call, as tokio keeps by OS thread which runtime runs.
-//!
-//! Invariant: a future is polled on the stack of whoever waits for it, where no other task ever runs.
+
+// Invariant: a future is polled on the stack of whoever waits for it, where no other task ever runs.
 
 mod arm;
 mod async_io;

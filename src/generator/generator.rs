@@ -45,22 +45,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// # Borrowing
 /// Because a generator can be forgotten, its body must be `'static`; one that borrows runs inside
 /// [`generator::scope`](super::scope).
-/// ```compile_fail
-/// use greenthread::generator::{Generator, Yielder};
-/// let text = String::from("abc");
-/// let generator = Generator::new(|y: &Yielder<char>| y.yield_all(text.chars()));
-/// ```
 ///
 /// # Threads
 /// It is neither `Send` nor `Sync`: a started body never changes its OS thread.
-/// ```compile_fail
-/// fn is_send<T: Send>() {}
-/// is_send::<greenthread::generator::Generator<i32>>();
-/// ```
-/// ```compile_fail
-/// fn is_sync<T: Sync>() {}
-/// is_sync::<greenthread::generator::Generator<i32>>();
-/// ```
 ///
 /// The semantics are those of Python's generators (PEP 255, 342, 380).
 pub struct Generator<Y, S = (), R = ()> {
@@ -307,3 +294,25 @@ pub(super) fn drop_payload(payload: Payload) {
         std::mem::forget(again);
     }
 }
+
+/// What must not compile.
+///
+/// Because a generator can be forgotten, its body must be `'static`; one that borrows runs inside
+/// [`generator::scope`](super::scope).
+/// ```compile_fail
+/// use greenthread::generator::{Generator, Yielder};
+/// let text = String::from("abc");
+/// let generator = Generator::new(|y: &Yielder<char>| y.yield_all(text.chars()));
+/// ```
+///
+/// It is neither `Send` nor `Sync`: a started body never changes its OS thread.
+/// ```compile_fail
+/// fn is_send<T: Send>() {}
+/// is_send::<greenthread::generator::Generator<i32>>();
+/// ```
+/// ```compile_fail
+/// fn is_sync<T: Sync>() {}
+/// is_sync::<greenthread::generator::Generator<i32>>();
+/// ```
+#[cfg(doctest)]
+mod must_not_compile {}

@@ -15,11 +15,7 @@ use std::panic::resume_unwind;
 ///
 /// It offers what a [`Generator`](super::Generator) does; the end of the scope closes it.
 ///
-/// It is neither `Send` nor `Sync`:
-/// ```compile_fail
-/// fn is_send<T: Send>() {}
-/// is_send::<greenthread::generator::Scoped<'static, i32, (), ()>>();
-/// ```
+/// It is neither `Send` nor `Sync`.
 pub struct Scoped<'scope, Y, S = (), R = ()> {
     core: &'scope RefCell<Core<R>>,
     port: PortMut<'scope, Y, S>,
@@ -186,12 +182,7 @@ impl<Y, S: Default, R> FusedIterator for Scoped<'_, Y, S, R> {}
 /// assert_eq!(longest, Some("not"));
 /// ```
 ///
-/// The generator cannot leave the call:
-/// ```compile_fail
-/// use greenthread::generator::{self, Yielder};
-/// let text = String::from("abc");
-/// let escaped = generator::scope(|y: &Yielder<char>| y.yield_all(text.chars()), |chars| chars);
-/// ```
+/// The generator cannot leave the call.
 ///
 /// # Panics
 /// With what leaves `consumer`, or the body when it is unwound at the end; and where there is no memory for another
@@ -224,3 +215,20 @@ pub fn scope<Y, S, R, T>(
         },
     )
 }
+
+/// What must not compile.
+///
+/// It is neither `Send` nor `Sync`:
+/// ```compile_fail
+/// fn is_send<T: Send>() {}
+/// is_send::<greenthread::generator::Scoped<'static, i32, (), ()>>();
+/// ```
+///
+/// The generator cannot leave the call:
+/// ```compile_fail
+/// use greenthread::generator::{self, Yielder};
+/// let text = String::from("abc");
+/// let escaped = generator::scope(|y: &Yielder<char>| y.yield_all(text.chars()), |chars| chars);
+/// ```
+#[cfg(doctest)]
+mod must_not_compile {}

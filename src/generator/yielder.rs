@@ -24,15 +24,7 @@ use std::panic::resume_unwind;
 /// assert_eq!(generator.collect::<Vec<_>>(), [3, 2, 1]);
 /// ```
 ///
-/// It stays on its OS thread:
-/// ```compile_fail
-/// fn is_send<T: Send>() {}
-/// is_send::<greenthread::generator::Yielder<u32>>();
-/// ```
-/// ```compile_fail
-/// fn is_sync<T: Sync>() {}
-/// is_sync::<greenthread::generator::Yielder<u32>>();
-/// ```
+/// It stays on its OS thread.
 pub struct Yielder<'body, Y, S = ()> {
     suspender: Suspender<Y, S>,
     orders: &'body Orders,
@@ -171,3 +163,17 @@ impl<Y: 'static, S: Default + 'static> Yielder<'_, Y, S> {
         inner.into_return_value()
     }
 }
+
+/// What must not compile.
+///
+/// It stays on its OS thread:
+/// ```compile_fail
+/// fn is_send<T: Send>() {}
+/// is_send::<greenthread::generator::Yielder<u32>>();
+/// ```
+/// ```compile_fail
+/// fn is_sync<T: Sync>() {}
+/// is_sync::<greenthread::generator::Yielder<u32>>();
+/// ```
+#[cfg(doctest)]
+mod must_not_compile {}

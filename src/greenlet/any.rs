@@ -34,11 +34,7 @@ pub(super) enum Target {
 /// # Ok::<(), greenlet::SwitchError<String>>(())
 /// ```
 ///
-/// It stays on its OS thread:
-/// ```compile_fail
-/// fn is_send<T: Send>() {}
-/// is_send::<greenthread::greenlet::AnyGreenlet>();
-/// ```
+/// It stays on its OS thread.
 #[derive(Clone)]
 pub struct AnyGreenlet(pub(super) Target);
 
@@ -228,3 +224,13 @@ impl AnyGreenlet {
         WeakGreenlet::new(self)
     }
 }
+
+/// What must not compile.
+///
+/// It stays on its OS thread:
+/// ```compile_fail
+/// fn is_send<T: Send>() {}
+/// is_send::<greenthread::greenlet::AnyGreenlet>();
+/// ```
+#[cfg(doctest)]
+mod must_not_compile {}

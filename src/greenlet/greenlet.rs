@@ -34,11 +34,6 @@ use std::rc::Rc;
 /// assert_eq!(adder.switch(1).unwrap(), 1);
 /// assert_eq!(adder.switch(5).unwrap(), 6);
 /// ```
-/// ```compile_fail
-/// # use greenthread::greenlet::Greenlet;
-/// let greenlet = Greenlet::new(|n: i32| n);
-/// greenlet.switch("not a number");
-/// ```
 ///
 /// # Ownership
 /// It belongs to the green thread, or OS thread, that made it: use from another is an error. Dropping its last handle
@@ -51,15 +46,7 @@ use std::rc::Rc;
 /// process, as everywhere in Rust.)
 ///
 /// # Threads
-/// It is neither `Send` nor `Sync`:
-/// ```compile_fail
-/// fn is_send<T: Send>() {}
-/// is_send::<greenthread::greenlet::Greenlet>();
-/// ```
-/// ```compile_fail
-/// fn is_sync<T: Sync>() {}
-/// is_sync::<greenthread::greenlet::Greenlet>();
-/// ```
+/// It is neither `Send` nor `Sync`.
 ///
 /// The semantics are those of Python's greenlet.
 pub struct Greenlet<In = (), Out = ()> {
@@ -179,3 +166,23 @@ fn run<In: 'static, Out: 'static>(
     }));
     home.finish(me, outcome);
 }
+
+/// What must not compile.
+///
+/// ```compile_fail
+/// # use greenthread::greenlet::Greenlet;
+/// let greenlet = Greenlet::new(|n: i32| n);
+/// greenlet.switch("not a number");
+/// ```
+///
+/// It is neither `Send` nor `Sync`:
+/// ```compile_fail
+/// fn is_send<T: Send>() {}
+/// is_send::<greenthread::greenlet::Greenlet>();
+/// ```
+/// ```compile_fail
+/// fn is_sync<T: Sync>() {}
+/// is_sync::<greenthread::greenlet::Greenlet>();
+/// ```
+#[cfg(doctest)]
+mod must_not_compile {}

@@ -30,15 +30,7 @@ enum WeakTarget {
 /// assert!(weak.upgrade().is_none());
 /// ```
 ///
-/// It stays on its OS thread:
-/// ```compile_fail
-/// fn is_send<T: Send>() {}
-/// is_send::<greenthread::greenlet::WeakGreenlet>();
-/// ```
-/// ```compile_fail
-/// fn is_sync<T: Sync>() {}
-/// is_sync::<greenthread::greenlet::WeakGreenlet>();
-/// ```
+/// It stays on its OS thread.
 #[derive(Clone)]
 pub struct WeakGreenlet(WeakTarget);
 
@@ -85,3 +77,17 @@ impl WeakGreenlet {
         home.switch(next.as_ref(), value)
     }
 }
+
+/// What must not compile.
+///
+/// It stays on its OS thread:
+/// ```compile_fail
+/// fn is_send<T: Send>() {}
+/// is_send::<greenthread::greenlet::WeakGreenlet>();
+/// ```
+/// ```compile_fail
+/// fn is_sync<T: Sync>() {}
+/// is_sync::<greenthread::greenlet::WeakGreenlet>();
+/// ```
+#[cfg(doctest)]
+mod must_not_compile {}

@@ -6,9 +6,9 @@
 //! For tasks whose outcomes are asked for again and again, cancelled, or run on OS threads or in other processes, see
 //! [`executor`](crate::executor); for green threads that borrow and fail together, see [`scope`](crate::scope) and
 //! [`thread::group`](crate::thread::group).
-//!
-//! Invariant: a green thread is counted by a guard that it owns, so that whatever ends it, even before it began, gives its
-//! place back.
+
+// Invariant: a green thread is counted by a guard that it owns, so that whatever ends it, even before it began, gives its
+// place back.
 
 mod group;
 mod imap;

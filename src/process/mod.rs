@@ -7,8 +7,8 @@
 //! - With the feature `processes`: `Process`, a function that runs in another process of this program, as Python's; and
 //!   `shared`, what such processes use together.
 //! - Everything else is std's. The traits of Unix are in [`os::unix::process`](crate::os::unix::process).
-//!
-//! Invariant: a process's number is used only while nobody has waited for the process, and somebody always does in the end.
+
+// Invariant: a process's number is used only while nobody has waited for the process, and somebody always does in the end.
 
 mod child;
 mod command;

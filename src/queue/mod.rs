@@ -15,9 +15,9 @@
 //! `std::sync::Mutex` around a `VecDeque` is better where nobody ever waits for an item.
 //!
 //! Every operation lets other green threads run now and then, so that a loop over a queue that is never empty starves nobody.
-//!
-//! Invariant: everything about a queue is in one lock, which is never held while anybody waits, but for a user's own order
-//! of items.
+
+// Invariant: everything about a queue is in one lock, which is never held while anybody waits, but for a user's own order
+// of items.
 
 mod arm;
 mod core;

@@ -4,8 +4,8 @@
 use super::{Event, OnceLock};
 use std::time::{Duration, Instant};
 
-/// A value that one thread sets and any number wait for, as gevent's `AsyncResult` (with a `Result` as its value where
-/// it may fail). [`OnceLock`] is the same without timeouts.
+/// A value that one thread sets and any number of threads wait for, as gevent's `AsyncResult`. Where it may fail, its value is a
+/// `Result`. [`OnceLock`] does the same without time limits.
 ///
 /// # Examples
 /// ```
@@ -20,8 +20,11 @@ use std::time::{Duration, Instant};
 /// assert_eq!(result.set(42), Ok(()));
 /// assert!(readers.into_iter().all(|reader| reader.join().unwrap() == 42));
 /// assert_eq!(result.set(43), Err(43));
+///
+/// let never = AsyncResult::<u32>::new();
+/// assert_eq!(never.get_timeout(std::time::Duration::from_millis(1)), None);
 /// ```
-#[doc(alias("promise", "oneshot"))]
+#[doc(alias("promise", "oneshot", "Future"))]
 #[derive(Debug)]
 pub struct AsyncResult<T> {
     value: OnceLock<T>,
@@ -29,7 +32,7 @@ pub struct AsyncResult<T> {
 }
 
 impl<T> AsyncResult<T> {
-    /// One without a value.
+    /// Makes one that has no value yet.
     pub const fn new() -> Self {
         Self { value: OnceLock::new(), there: Event::new() }
     }
@@ -37,14 +40,14 @@ impl<T> AsyncResult<T> {
     /// Sets the value and wakes everybody who waits for it. Does not suspend.
     ///
     /// # Errors
-    /// `value`, if there is one already.
+    /// `value` itself, if there is a value already.
     pub fn set(&self, value: T) -> Result<(), T> {
         self.value.set(value)?;
         self.there.set();
         Ok(())
     }
 
-    /// Waits for the value. Suspends a green thread, blocks an OS thread.
+    /// Waits for the value and returns it. Suspends a green thread, blocks an OS thread.
     pub fn get(&self) -> &T {
         match self.try_get() {
             Some(value) => value,
@@ -57,13 +60,13 @@ impl<T> AsyncResult<T> {
         self.value.get()
     }
 
-    /// As [`get`](Self::get), for at most `timeout`.
+    /// As [`get`](Self::get), for at most `timeout`; `None` if the value was not set in that time.
     pub fn get_timeout(&self, timeout: Duration) -> Option<&T> {
         self.there.wait_timeout(timeout);
         self.value.get()
     }
 
-    /// As [`get_timeout`](Self::get_timeout), to a point in time.
+    /// As [`get`](Self::get), up to a point in time; `None` if the value was not set by then.
     pub fn get_deadline(&self, deadline: Instant) -> Option<&T> {
         self.there.wait_deadline(deadline);
         self.value.get()

@@ -9,8 +9,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 /// Lets a number of threads wait for each other, again and again; as [`std::sync::Barrier`].
 ///
-/// A green thread that is killed while it waits no longer counts: the others go on waiting for one more. Where that is to
-/// fail instead, see [`CyclicBarrier`](super::CyclicBarrier). std's own is better on OS threads only.
+/// A green thread that is killed while it waits no longer counts: the others wait for one more. A
+/// [`CyclicBarrier`](super::CyclicBarrier) fails all of them instead. std's own is better among OS threads only.
 ///
 /// # Examples
 /// ```
@@ -31,14 +31,13 @@ pub struct Barrier {
 }
 
 impl Barrier {
-    /// One for `n` threads; zero is as one.
+    /// Makes a barrier for `n` threads; zero means one.
     pub const fn new(n: usize) -> Self {
         Self { parties: n, list: Mutex::new(WaitList::new()) }
     }
 
-    /// Waits until as many threads wait here. Suspends a green thread, blocks an OS thread.
-    ///
-    /// The last to come is the leader.
+    /// Waits until as many threads wait here as the barrier is for. Suspends a green thread, blocks an OS thread. The last
+    /// to come is the leader of the round.
     pub fn wait(&self) -> BarrierWaitResult {
         let parker = Parker::new();
         let key = {
@@ -72,7 +71,7 @@ impl fmt::Debug for Barrier {
 pub struct BarrierWaitResult(bool);
 
 impl BarrierWaitResult {
-    /// Whether the thread is the one leader of its round.
+    /// Whether the thread is the leader of its round; each round has one.
     pub fn is_leader(&self) -> bool {
         self.0
     }

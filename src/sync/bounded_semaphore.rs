@@ -9,8 +9,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A [`Semaphore`](super::Semaphore) that never has more permits than at first: giving back one that was not taken is an
-/// error, and most often a bug that this finds. As Python's and gevent's `BoundedSemaphore`.
+/// A [`Semaphore`](super::Semaphore) that never has more permits than at first: giving back a permit that was not taken is an
+/// error, which finds a bug in most cases. As Python's and gevent's `BoundedSemaphore`.
 ///
 /// # Examples
 /// ```
@@ -27,33 +27,33 @@ pub struct BoundedSemaphore {
 }
 
 impl BoundedSemaphore {
-    /// One with `permits` free permits, and never more.
+    /// Makes a semaphore with `permits` free permits, and never more.
     ///
     /// # Panics
-    /// For more than half of `usize::MAX`.
+    /// If `permits` is more than half of `usize::MAX`.
     pub const fn new(permits: usize) -> Self {
         Self { raw: RawSemaphore::new(permits), bound: permits }
     }
 
-    /// Gives a permit back. Does not suspend.
+    /// Gives a permit back. Does not suspend. Permits with a guard are given back by the guard.
     ///
     /// # Errors
-    /// [`ReleaseError`] if all permits are free already; nothing happens then.
+    /// [`ReleaseError`] if no permit is taken; nothing is changed then.
     #[inline]
     pub fn release(&self) -> Result<(), ReleaseError> {
         self.release_many(1)
     }
 
-    /// Gives `count` permits back.
+    /// Gives `count` permits back. Does not suspend.
     ///
     /// # Errors
-    /// [`ReleaseError`] if so many are not taken; nothing happens then.
+    /// [`ReleaseError`] if fewer permits are taken; nothing is changed then.
     pub fn release_many(&self, count: usize) -> Result<(), ReleaseError> {
         self.raw.release(count, self.bound).map_err(|()| ReleaseError(()))
     }
 
     fn give_back(&self, count: usize) {
-        // An error says that somebody else gave it back: there is nothing left to do.
+        // An error means that somebody else has given it back: nothing is left to do.
         let _ = self.release_many(count);
     }
 
@@ -70,7 +70,7 @@ impl BoundedSemaphore {
 
 permits!(BoundedSemaphore, BoundedSemaphorePermit, OwnedBoundedSemaphorePermit);
 
-/// More permits were to be given back to a [`BoundedSemaphore`] than had been taken.
+/// The error of giving more permits back to a [`BoundedSemaphore`] than are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ReleaseError(());
 

@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 
 /// Waits until another thread says that what a [`Mutex`](super::Mutex) protects has changed, as [`std::sync::Condvar`].
 ///
-/// Notifications go to those who wait in the order in which they came, and none is lost: if the one it reaches times
-/// out or is killed in the same moment, it counts as notified, or passes the notification on.
+/// Notifications go to those who wait in the order in which they came, and none is lost: if a waiter times out or is killed at
+/// the moment in which a notification reaches it, it counts as notified or passes the notification on. Unlike std's, a wait
+/// never ends without a notification.
 ///
 /// # When std's is better
-/// Never together with this crate's `Mutex`; together with std's, on OS threads only.
+/// It cannot be used with this crate's `Mutex`. With std's `Mutex` it is better among OS threads only.
 ///
 /// # Examples
 /// ```
@@ -35,44 +36,44 @@ use std::time::{Duration, Instant};
 /// shared.1.notify_one();
 /// assert_eq!(consumer.join().unwrap(), Some("item"));
 /// ```
+#[doc(alias("Condition", "Cond"))]
 #[derive(Default)]
 pub struct Condvar {
     waiting: AtomicBool,
     list: ListLock<WaitList<Waiter>>,
 }
 
-/// Whether a wait ended because its time ran out, as [`std::sync::WaitTimeoutResult`].
+/// What a wait of a [`Condvar`] with a time limit returns: whether the time ran out. As [`std::sync::WaitTimeoutResult`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitTimeoutResult(bool);
 
 impl WaitTimeoutResult {
-    /// Whether time ran out before a notification came.
+    /// Whether the time ran out before a notification came.
     pub fn timed_out(&self) -> bool {
         self.0
     }
 }
 
 impl Condvar {
-    /// One that nobody waits for.
+    /// Makes a condition variable that nobody waits for yet.
     pub const fn new() -> Self {
         Self { waiting: AtomicBool::new(false), list: ListLock::new(WaitList::new()) }
     }
 
-    /// Unlocks, waits for a notification, and locks again. Suspends a green thread, blocks an OS thread.
+    /// Unlocks the mutex, waits for a notification, and locks the mutex again. Suspends a green thread, blocks an OS thread.
     ///
-    /// Wakes only for a notification, but the condition may have changed back by then: look again, or use
-    /// [`wait_while`](Self::wait_while).
+    /// By the time that it returns, the data may have changed back: look again, or use [`wait_while`](Self::wait_while).
     ///
     /// # Errors
-    /// [`PoisonError`] with the guard, if the mutex is poisoned when it is locked again.
+    /// [`PoisonError`], which holds the guard, if the mutex is poisoned when it is locked again.
     pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
         self.wait_until(guard, None).0
     }
 
-    /// [`wait`](Self::wait)s as long as `condition` holds.
+    /// [`wait`](Self::wait)s again and again, for as long as `condition` returns `true`.
     ///
     /// # Errors
-    /// As [`wait`](Self::wait).
+    /// Those of [`wait`](Self::wait).
     pub fn wait_while<'a, T, F>(
         &self,
         mut guard: MutexGuard<'a, T>,
@@ -87,10 +88,10 @@ impl Condvar {
         Ok(guard)
     }
 
-    /// [`wait`](Self::wait)s for at most `timeout`, and tells whether that ran out.
+    /// [`wait`](Self::wait)s for at most `timeout`, and returns whether that ran out.
     ///
     /// # Errors
-    /// As [`wait`](Self::wait).
+    /// Those of [`wait`](Self::wait).
     pub fn wait_timeout<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,
@@ -99,10 +100,10 @@ impl Condvar {
         self.wait_checked(guard, deadline_after(timeout))
     }
 
-    /// As [`wait_timeout`](Self::wait_timeout), to a point in time.
+    /// [`wait`](Self::wait)s up to a point in time, and returns whether that came first.
     ///
     /// # Errors
-    /// As [`wait`](Self::wait).
+    /// Those of [`wait`](Self::wait).
     pub fn wait_deadline<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,
@@ -111,11 +112,22 @@ impl Condvar {
         self.wait_checked(guard, Some(deadline))
     }
 
-    /// [`wait`](Self::wait)s as long as `condition` holds, for at most `timeout`. The result tells whether the condition
-    /// still held at the end.
+    /// [`wait`](Self::wait)s for as long as `condition` returns `true`, but for at most `timeout` in all. The result says
+    /// whether `condition` still returned `true` at the end.
     ///
     /// # Errors
-    /// As [`wait`](Self::wait).
+    /// Those of [`wait`](Self::wait).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::{Condvar, Mutex};
+    /// use std::time::Duration;
+    /// let (ready, changed) = (Mutex::new(false), Condvar::new());
+    /// let limit = Duration::from_millis(1);
+    /// let (_guard, result) =
+    ///     changed.wait_timeout_while(ready.lock().unwrap(), limit, |ready| !*ready).unwrap();
+    /// assert!(result.timed_out());
+    /// ```
     pub fn wait_timeout_while<'a, T, F>(
         &self,
         mut guard: MutexGuard<'a, T>,
@@ -176,7 +188,7 @@ impl Condvar {
         (lock_again(), WaitTimeoutResult(timed_out))
     }
 
-    /// `false` if notified already.
+    /// Leaves the list; `false` if it has been notified.
     fn leave(&self, key: Key) -> bool {
         let mut list = self.list.lock();
         let was_there = list.remove(key).is_some();
@@ -186,21 +198,22 @@ impl Condvar {
         was_there
     }
 
-    /// Wakes the one that has waited longest, if any. Does not suspend.
+    /// Wakes the thread that has waited longest, if one waits. Does not suspend.
     #[inline]
     pub fn notify_one(&self) {
         self.notify(1);
     }
 
-    /// Wakes all that wait at this moment. Does not suspend.
+    /// Wakes all threads that wait at this moment. Does not suspend.
     #[inline]
     pub fn notify_all(&self) {
         self.notify(usize::MAX);
     }
 
-    /// Wakes up to `count` of those that wait, in the order in which they came, as Python's `Condition.notify(n)`.
+    /// Wakes up to `count` of the threads that wait, in the order in which they came, as Python's `Condition.notify(n)`. Does
+    /// not suspend.
     pub fn notify(&self, count: usize) {
-        // Whoever changed the data locked the mutex after those who wait had unlocked it, so it sees their flag.
+        // Whoever has changed the data locked the mutex after those who wait had unlocked it, and so sees their flag.
         if !self.waiting.load(Ordering::Relaxed) {
             return;
         }

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 /// A barrier that fails all its waiters when one of them cannot come; as Python's `threading.Barrier`.
 ///
-/// It breaks by [`abort`](Self::abort), and when a waiter times out, is killed, or panics in the action.
-/// [`reset`](Self::reset) mends it. std has none; its [`Barrier`](super::Barrier) cannot break.
+/// It breaks when [`abort`](Self::abort) is called, and when a waiter times out, is killed, or panics in the action.
+/// [`reset`](Self::reset) mends it. std's [`Barrier`](super::Barrier) cannot break.
 ///
 /// # Examples
 /// ```
@@ -45,7 +45,7 @@ impl RefUnwindSafe for CyclicBarrier {}
 
 struct State {
     broken: bool,
-    /// The last of a round runs the action; nobody joins the next round before it is done.
+    /// The last thread of a round runs the action; nobody joins the next round before that is done.
     acting: bool,
     waiting: WaitList<Waiter>,
     /// Those who came while the action ran.
@@ -54,7 +54,7 @@ struct State {
     failed: Arc<AtomicBool>,
 }
 
-/// The [`CyclicBarrier`] is broken, or broke during the wait.
+/// The error of waiting at a [`CyclicBarrier`] that is broken, or broke meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BrokenBarrierError(());
 
@@ -99,12 +99,32 @@ impl Drop for BreakOnUnwind<'_> {
 }
 
 impl CyclicBarrier {
-    /// One for `parties` threads; zero is as one.
+    /// Makes a barrier for `parties` threads; zero means one.
     pub fn new(parties: usize) -> Self {
         Self::make(parties, None)
     }
 
-    /// One whose last thread of each round runs `action` before any of them goes on.
+    /// Makes a barrier whose last thread in each round runs `action`, before any of them goes on.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::{Arc, CyclicBarrier, atomic::{AtomicUsize, Ordering}};
+    /// let rounds = Arc::new(AtomicUsize::new(0));
+    /// let counted = Arc::clone(&rounds);
+    /// let barrier = CyclicBarrier::with_action(2, move || {
+    ///     counted.fetch_add(1, Ordering::SeqCst);
+    /// });
+    /// greenthread::scope(|s| {
+    ///     for _ in 0..2 {
+    ///         s.spawn(|| {
+    ///             for round in 1..=3 {
+    ///                 barrier.wait().unwrap();
+    ///                 assert!(rounds.load(Ordering::SeqCst) >= round);
+    ///             }
+    ///         });
+    ///     }
+    /// });
+    /// ```
     pub fn with_action(parties: usize, action: impl Fn() + Send + Sync + 'static) -> Self {
         Self::make(parties, Some(Box::new(action)))
     }
@@ -120,30 +140,36 @@ impl CyclicBarrier {
         Self { parties: parties.max(1), action, state: Mutex::new(state) }
     }
 
-    /// Waits until as many threads wait here, and returns the place in the order of arrival, from zero. Suspends a green
-    /// thread, blocks an OS thread.
+    /// Waits until as many threads wait here as the barrier is for, and returns the caller's place in the order of arrival,
+    /// counted from zero. Suspends a green thread, blocks an OS thread.
     ///
     /// # Errors
-    /// [`BrokenBarrierError`] if the barrier is broken or breaks meanwhile, also if it is reset meanwhile.
+    /// [`BrokenBarrierError`] if the barrier is broken, or if it breaks or is reset meanwhile.
     ///
     /// # Panics
-    /// With the panic of the action, in the thread that ran it; the barrier is broken then.
+    /// If the action panics, in the thread that ran it; the barrier is broken then.
     pub fn wait(&self) -> Result<usize, BrokenBarrierError> {
         self.wait_until(None)
     }
 
-    /// As [`wait`](Self::wait), for at most `timeout`; when that runs out, the barrier breaks.
+    /// As [`wait`](Self::wait), for at most `timeout`; if that runs out, the barrier breaks.
     ///
     /// # Errors
-    /// [`BrokenBarrierError`], also when time ran out.
+    /// [`BrokenBarrierError`], as [`wait`](Self::wait), and if the time ran out.
+    ///
+    /// # Panics
+    /// If the action panics, in the thread that ran it.
     pub fn wait_timeout(&self, timeout: Duration) -> Result<usize, BrokenBarrierError> {
         self.wait_until(deadline_after(timeout))
     }
 
-    /// As [`wait_timeout`](Self::wait_timeout), to a point in time.
+    /// As [`wait_timeout`](Self::wait_timeout), up to a point in time.
     ///
     /// # Errors
-    /// As [`wait_timeout`](Self::wait_timeout).
+    /// Those of [`wait_timeout`](Self::wait_timeout).
+    ///
+    /// # Panics
+    /// If the action panics, in the thread that ran it.
     pub fn wait_deadline(&self, deadline: Instant) -> Result<usize, BrokenBarrierError> {
         self.wait_until(Some(deadline))
     }
@@ -188,7 +214,7 @@ impl CyclicBarrier {
         }
     }
 
-    /// The last of a round has come.
+    /// Ends the round: its last thread has come.
     fn complete<'a>(
         &'a self,
         mut state: parking_lot::MutexGuard<'a, State>,
@@ -212,12 +238,12 @@ impl CyclicBarrier {
         Ok(place)
     }
 
-    /// Breaks the barrier: everybody who waits fails, and everybody who comes, until [`reset`](Self::reset).
+    /// Breaks the barrier: all who wait fail, and all who come, until [`reset`](Self::reset). Does not suspend.
     pub fn abort(&self) {
         self.state.lock().break_all();
     }
 
-    /// Mends the barrier. Whoever waits at this moment fails.
+    /// Mends the barrier. All who wait at this moment fail. Does not suspend.
     pub fn reset(&self) {
         let mut state = self.state.lock();
         state.fail();

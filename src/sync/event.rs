@@ -10,10 +10,10 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// A flag that threads wait for, as Python's `threading.Event` and gevent's `Event`.
+/// A flag that threads wait for, as Python's `threading.Event` and gevent's `Event`; std has none.
 ///
-/// [`set`](Self::set) wakes everybody who waits at that moment, even if [`clear`](Self::clear) follows at once. std has
-/// none.
+/// [`set`](Self::set) wakes everybody who waits at that moment, even if [`clear`](Self::clear) follows at once. It can be an arm
+/// of [`select!`](crate::select).
 ///
 /// # Examples
 /// ```
@@ -50,13 +50,13 @@ impl UnwindSafe for Event {}
 impl RefUnwindSafe for Event {}
 
 impl Event {
-    /// One that is not set.
+    /// Makes an event that is not set.
     pub const fn new() -> Self {
         let waiters = Waiters { list: WaitList::new(), sets: 0 };
         Self { set: AtomicBool::new(false), waiters: Mutex::new(waiters) }
     }
 
-    /// Whether it is set.
+    /// Whether the flag is set.
     #[inline]
     pub fn is_set(&self) -> bool {
         self.set.load(Ordering::Acquire)
@@ -73,7 +73,7 @@ impl Event {
         }
     }
 
-    /// Takes the flag back: whoever waits from now on waits for the next [`set`](Self::set). Does not suspend.
+    /// Unsets the flag: whoever waits from now on waits for the next [`set`](Self::set). Does not suspend.
     pub fn clear(&self) {
         self.set.store(false, Ordering::Release);
     }
@@ -84,7 +84,7 @@ impl Event {
         self.wait_until(None);
     }
 
-    /// As [`wait`](Self::wait), for at most `timeout`. Says whether the flag was set.
+    /// As [`wait`](Self::wait), for at most `timeout`. Returns whether the flag was set in that time.
     ///
     /// # Examples
     /// ```
@@ -98,7 +98,7 @@ impl Event {
         self.wait_until(deadline_after(timeout))
     }
 
-    /// As [`wait_timeout`](Self::wait_timeout), to a point in time.
+    /// As [`wait`](Self::wait), up to a point in time. Returns whether the flag was set by then.
     pub fn wait_deadline(&self, deadline: Instant) -> bool {
         self.wait_until(Some(deadline))
     }
@@ -119,13 +119,13 @@ impl Event {
         }
     }
 
-    /// Joins those who wait, unless the flag is set.
+    /// Joins those who wait, unless the flag is set already.
     pub(super) fn enter(&self, waiter: Waiter) -> Option<Key> {
         let mut waiters = self.waiters.lock();
         (!self.is_set()).then(|| waiters.list.push_back(waiter))
     }
 
-    /// `false` if woken already.
+    /// Leaves those who wait; `false` if it has been woken.
     pub(super) fn leave(&self, key: Key) -> bool {
         self.waiters.lock().list.remove(key).is_some()
     }

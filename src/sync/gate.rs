@@ -1,14 +1,14 @@
 //! Waiting for a condition that others make true without a lock.
 //!
-//! Whoever waits joins the list, raises the flag, and looks at the condition once more before it sleeps. Whoever makes
-//! the condition true does that first and looks at the flag afterwards. All four are sequentially consistent, so one of
-//! the two sees the other. Where nobody waits, notifying is one load.
+//! A waiter joins the list, raises the flag, and looks at the condition once more before it sleeps. Whoever makes the
+//! condition true does that first and looks at the flag afterwards. All four steps are sequentially consistent, so one of
+//! the two sides sees the other. While nobody waits, notifying is a single load.
 //!
-//! A notification says "look again", and is not lost: one that reaches a waiter which does not need it any more (it
-//! found the condition true by itself, timed out or was killed in the same moment) goes on to the next.
+//! A notification says "look again", and is not lost: if it reaches a waiter that does not need it any more (because it
+//! found the condition true by itself, timed out or was killed at the same moment), it goes on to the next.
 //!
-//! Whoever only wants to know whether the condition was true at any moment from now on [watches](Gate::watch) the gate: that
-//! raises the flag too, takes no notification from those who wait, and counts them.
+//! Who only wants to know whether the condition was true at any moment from now on [watches](Gate::watch) the gate: that
+//! raises the flag too and counts notifications, but takes none from those who wait.
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
@@ -19,7 +19,7 @@ use crate::util::sync::{AtomicBool, Mutex, Ordering};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Instant;
 
-/// See the module's text.
+/// Where those who wait for a condition are listed; the text of the module explains it.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     /// Somebody is in the list, or watches.
@@ -64,7 +64,7 @@ impl Gate {
         }
     }
 
-    /// Wakes the first that waits. The condition is true by now.
+    /// Wakes the first that waits. The caller has made the condition true before.
     #[inline]
     pub(crate) fn notify_one(&self) {
         if self.waiting.load(Ordering::SeqCst) {
@@ -98,8 +98,8 @@ impl Gate {
         }
     }
 
-    /// Called by whoever has seen that the condition is true, before telling anybody: who watches is to know as well, even if
-    /// whoever made it true has not come to notify yet.
+    /// Called by whoever has seen that the condition is true, before it tells anybody: those who watch are to know as well, even
+    /// if whoever made it true has not yet come to notify.
     #[inline]
     pub(crate) fn seen(&self) {
         if self.waiting.load(Ordering::SeqCst) {
@@ -108,7 +108,7 @@ impl Gate {
     }
 
     /// From here on, until [`unwatch`](Self::unwatch), [`has_changed`](Self::has_changed) knows of each notification. Returns
-    /// what to give to that.
+    /// the number that `has_changed` is to be called with.
     pub(crate) fn watch(&self) -> u64 {
         let mut state = self.state.lock();
         state.watchers += 1;
@@ -144,8 +144,8 @@ impl Gate {
         was_there
     }
 
-    /// Waits until notified, unless `ready`. Says whether to look again; `false` means that the deadline has passed.
-    /// A kill ends the wait by unwinding.
+    /// Waits until it is notified, unless `ready` returns `true`. Returns whether to look again; `false` means that the deadline
+    /// has passed. A kill ends the wait by unwinding.
     #[inline]
     pub(crate) fn wait(
         &self,
@@ -160,8 +160,8 @@ impl Gate {
         }
     }
 
-    /// As [`wait`](Self::wait), for callers that hold a value of the user's, which must not be dropped by an unwind: its
-    /// destructor may panic.
+    /// As [`wait`](Self::wait), for callers that hold a value of the user's. An unwind must not drop that, as its destructor
+    /// may panic; so a kill is returned.
     #[inline]
     pub(crate) fn wait_holding(
         &self,
@@ -172,7 +172,7 @@ impl Gate {
         self.wait_with(|parker| parker.park(reason, deadline), ready)
     }
 
-    /// As [`wait`](Self::wait), for what `owner` is doing.
+    /// As [`wait`](Self::wait) without a deadline, for something that `owner` does; reports name the owner.
     pub(crate) fn wait_for(&self, reason: Reason, owner: &Owner, ready: impl FnOnce() -> bool) {
         let park = |parker: &Parker| parker.park_on(reason, None, Blocker::Owner(owner));
         if self.wait_with(park, ready) == Waited::Killed {

@@ -7,7 +7,8 @@ use crate::sys::time::deadline_after;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Opens for good when it has been counted down to zero, as Java's `CountDownLatch` and C++'s `std::latch`. std has none.
+/// A countdown that threads wait for: it opens, for good, at zero. As Java's `CountDownLatch` and C++'s `std::latch`; Rust's std
+/// has none.
 ///
 /// # Examples
 /// ```
@@ -27,7 +28,7 @@ pub struct Latch {
 }
 
 impl Latch {
-    /// One that opens after `count` times [`count_down`](Self::count_down); with zero it is open.
+    /// Makes a latch that opens when [`count_down`](Self::count_down) has been called `count` times; with zero it is open.
     pub const fn new(count: usize) -> Self {
         Self { left: AtomicUsize::new(count), gate: Gate::new() }
     }
@@ -40,7 +41,7 @@ impl Latch {
         }
     }
 
-    /// How many times are left.
+    /// How many times it has still to be counted down.
     pub fn count(&self) -> usize {
         self.left.load(Ordering::SeqCst)
     }
@@ -55,18 +56,33 @@ impl Latch {
         self.wait_until(None);
     }
 
-    /// Counts down by one, and waits until it is open.
+    /// Counts down by one, and waits until the latch is open. Suspends a green thread, blocks an OS thread.
+    ///
+    /// # Examples
+    /// Nobody begins before all are there:
+    /// ```
+    /// use greenthread::sync::Latch;
+    /// let start = Latch::new(3);
+    /// greenthread::scope(|s| {
+    ///     for _ in 0..3 {
+    ///         s.spawn(|| {
+    ///             start.arrive_and_wait();
+    ///             assert_eq!(start.count(), 0);
+    ///         });
+    ///     }
+    /// });
+    /// ```
     pub fn arrive_and_wait(&self) {
         self.count_down();
         self.wait();
     }
 
-    /// As [`wait`](Self::wait), for at most `timeout`; says whether it is open.
+    /// As [`wait`](Self::wait), for at most `timeout`; returns whether the latch is open.
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         self.wait_until(deadline_after(timeout))
     }
 
-    /// As [`wait_timeout`](Self::wait_timeout), to a point in time.
+    /// As [`wait`](Self::wait), up to a point in time; returns whether the latch is open.
     pub fn wait_deadline(&self, deadline: Instant) -> bool {
         self.wait_until(Some(deadline))
     }

@@ -10,13 +10,13 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 /// A value that is made when it is first used, as [`std::sync::LazyLock`].
 ///
-/// Those who come while it is made wait. If making it panics, it is poisoned: every later use panics. The closure can be
-/// called only once, so it runs inside a [`shield`](crate::shield): a green thread that is killed or whose
-/// [`timeout`](crate::timeout) expires while it makes the value makes it to its end, for the others. Where that may take
-/// too long, [`OnceLock::get_or_init`] can be interrupted, and the next one tries again.
+/// Those who use it while it is made wait for that. If making it panics, the lock is poisoned: every later use panics. As the
+/// closure can be called only once, it runs inside a [`shield`](crate::shield): a green thread that is killed, or whose
+/// [`timeout`](crate::timeout) expires, while it makes the value, finishes this for the others. Where that may take too long,
+/// [`OnceLock::get_or_init`] is better: it can be interrupted, and the next one tries again.
 ///
 /// # When std's is better
-/// Where making the value never suspends.
+/// Where making the value never waits.
 ///
 /// # Examples
 /// ```
@@ -26,22 +26,23 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 /// ```
 pub struct LazyLock<T, F = fn() -> T> {
     value: OnceLock<T>,
-    /// Taken by whoever makes the value.
+    /// Taken out by whoever makes the value.
     init: Mutex<Option<F>>,
 }
 
 const POISONED: &str = "LazyLock instance has previously been poisoned";
 
 impl<T, F: FnOnce() -> T> LazyLock<T, F> {
-    /// One whose value `f` makes.
+    /// Makes a lock whose value is made by `f`, later.
     pub const fn new(f: F) -> Self {
         Self { value: OnceLock::new(), init: Mutex::new(Some(f)) }
     }
 
-    /// The value, made now if need be. Suspends a green thread while another makes it, blocks an OS thread.
+    /// Returns the value, and makes it first if need be. While another thread makes it, suspends a green thread and blocks an
+    /// OS thread. Using the value by `*` does the same.
     ///
     /// # Panics
-    /// If making it does, or did.
+    /// If the closure panics, or did so before.
     pub fn force(this: &Self) -> &T {
         this.value.get_or_init(|| {
             let f = this.init.lock().take();
@@ -49,10 +50,10 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
         })
     }
 
-    /// As [`force`](Self::force), for a change of the value.
+    /// As [`force`](Self::force), for changing the value.
     ///
     /// # Panics
-    /// If making it does, or did.
+    /// If the closure panics, or did so before.
     ///
     /// # Examples
     /// ```
@@ -69,12 +70,12 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
 }
 
 impl<T, F> LazyLock<T, F> {
-    /// The value, if it has been made. Does not suspend.
+    /// Returns the value if it has been made. Does not suspend.
     pub fn get(this: &Self) -> Option<&T> {
         this.value.get()
     }
 
-    /// The value for a change of it, if it has been made. Does not suspend.
+    /// Returns the value, for changing it, if it has been made. Does not suspend.
     pub fn get_mut(this: &mut Self) -> Option<&mut T> {
         this.value.get_mut()
     }

@@ -9,37 +9,37 @@ use super::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-/// A part of what a [`Mutex`](super::Mutex) protects; made by [`MutexGuard::map`]. The mutex is held as long as this lives. As
-/// parking_lot's, with the poisoning of std's (which is nightly): a panic while it lives poisons the mutex.
-///
-/// It stays on its thread, as the [`MutexGuard`] does.
+/// The right to use a part of what a [`Mutex`](super::Mutex) protects; made by [`MutexGuard::map`]. The mutex is locked until
+/// this is dropped. As parking_lot's type of that name, with the poisoning of std's unstable one: a panic that drops it
+/// poisons the mutex. It is not `Send`.
 #[must_use = "the mutex is unlocked at once if the guard is not kept"]
 pub struct MappedMutexGuard<'a, T: ?Sized> {
     watch: Watch<'a>,
     inner: PartGuard<'a, RawMutex, T>,
 }
 
-/// A part of what an [`RwLock`](super::RwLock) protects, to read; made by [`RwLockReadGuard::map`]. The lock is held as long as
-/// this lives. As parking_lot's, and std's (which is nightly).
+/// The right to read a part of what an [`RwLock`](super::RwLock) protects; made by [`RwLockReadGuard::map`]. The lock is held
+/// until this is dropped. As parking_lot's type of that name and std's unstable one. It is not `Send`.
 #[must_use = "the lock is given back at once if the guard is not kept"]
 pub struct MappedRwLockReadGuard<'a, T: ?Sized> {
     inner: ReadGuard<'a, T>,
 }
 
-/// A part of what an [`RwLock`](super::RwLock) protects, to change; made by [`RwLockWriteGuard::map`]. The lock is held as long
-/// as this lives. As parking_lot's, with the poisoning of std's (which is nightly): a panic while it lives poisons the lock.
+/// The right to change a part of what an [`RwLock`](super::RwLock) protects; made by [`RwLockWriteGuard::map`]. The lock is
+/// held until this is dropped. As parking_lot's type of that name, with the poisoning of std's unstable one: a panic that
+/// drops it poisons the lock. It is not `Send`.
 #[must_use = "the lock is given back at once if the guard is not kept"]
 pub struct MappedRwLockWriteGuard<'a, T: ?Sized> {
     watch: Watch<'a>,
     inner: PartGuard<'a, RawRwLock, T>,
 }
 
-/// The methods that lead from a guard that may change its data to one of a part of that.
+/// The methods that make a guard of a part of the data from a guard that may change the data.
 macro_rules! exclusive {
     ($guard:ident => $mapped:ident) => {
         impl<'a, T: ?Sized> $guard<'a, T> {
-            /// Goes on with a part of the data, and holds the lock as before. Not a method, as in std, so that it hides none of
-            /// the data's. Does not suspend.
+            /// Makes a guard of a part of the data; the lock stays held. It is called as a function, as in std, so that it does not
+            /// hide a method of the data. Does not suspend.
             ///
             /// # Panics
             /// If `f` does; that poisons the lock.
@@ -65,10 +65,10 @@ macro_rules! exclusive {
             /// As [`map`](Self::map), where there may be no such part.
             ///
             /// # Errors
-            /// The guard of the whole, if `f` finds none.
+            /// The guard of the whole, if `f` returns `None`.
             ///
             /// # Panics
-            /// As `map`.
+            /// If `f` does; that poisons the lock.
             #[doc(alias = "try_map")]
             pub fn filter_map<U: ?Sized>(
                 orig: Self,
@@ -94,12 +94,12 @@ exclusive!(MappedMutexGuard => MappedMutexGuard);
 exclusive!(RwLockWriteGuard => MappedRwLockWriteGuard);
 exclusive!(MappedRwLockWriteGuard => MappedRwLockWriteGuard);
 
-/// The same from a guard that reads.
+/// The same methods, for guards that read.
 macro_rules! shared {
     ($guard:ident) => {
         impl<'a, T: ?Sized> $guard<'a, T> {
-            /// Goes on with a part of the data, and holds the lock as before. Not a method, as in std, so that it hides none of
-            /// the data's. Does not suspend.
+            /// Makes a guard of a part of the data; the lock stays held. It is called as a function, as in std, so that it does not
+            /// hide a method of the data. Does not suspend.
             ///
             /// # Panics
             /// If `f` does.

@@ -1,8 +1,10 @@
-//! Locks, semaphores, events, barriers: std's names where std has the type, Python's, gevent's and Go's elsewhere.
+//! Locks, channels, semaphores, events and barriers: with std's names where std has the type, with those of Python, gevent, Go
+//! or crossbeam elsewhere.
 //!
 //! All of them work between green threads and OS threads alike: a wait suspends a green thread and blocks an OS thread.
-//! Guards may be held while their green thread waits for something else. A waiter that times out or is killed loses
-//! nothing: what it would have got goes to the next.
+//! Guards may be held while their green thread waits for something else. A waiter that times out or is killed takes nothing
+//! along: the lock, permit or item that it would have got goes to the next waiter. A kill and an expired
+//! [`timeout`](crate::timeout()) end each of these waits by unwinding.
 //!
 //! | to | use |
 //! |---|---|
@@ -16,14 +18,42 @@
 //! | wait for the first of several | [`select!`](crate::select); [`mpmc::Select`] for any number of them |
 //! | make something once | [`Once`], [`OnceLock`], [`LazyLock`] |
 //!
-//! Variants of what waits are `try_x` (never), `x_timeout` (a duration) and `x_deadline` (a point in time).
+//! A method `x` that waits has the variants `try_x`, which never waits, `x_timeout`, which waits for at most a duration, and
+//! `x_deadline`, which waits up to a point in time.
 //!
-//! A deadlock report names who holds the lock that is waited for. Locks taken in opposite orders are not reported before
-//! they meet: that needs a list of the held locks for each thread, which guards that are forgotten or dropped in any order
-//! make unreliable, and a lock and a graph to search at each lock.
+//! The report of a deadlock names who holds the lock that others wait for. Two locks that are taken in opposite orders are
+//! reported only once this has led to a deadlock, not before.
 //!
-//! Invariant: everything here waits through the runtime's parker and keeps its waiters in a `WaitList`; nothing depends on
-//! which OS thread runs it.
+//! # Examples
+//! Three that work on what is sent to them, a limit, and a result that is protected:
+//! ```
+//! use greenthread::sync::{Mutex, Semaphore, mpmc};
+//!
+//! let (sender, receiver) = mpmc::bounded(2);
+//! let (squares, two_at_once) = (Mutex::new(Vec::new()), Semaphore::new(2));
+//! greenthread::scope(|s| {
+//!     for _ in 0..3 {
+//!         s.spawn(|| {
+//!             for number in receiver.iter() {
+//!                 let _permit = two_at_once.acquire();
+//!                 squares.lock().unwrap().push(number * number);
+//!             }
+//!         });
+//!     }
+//!     (1..=4).for_each(|number| sender.send(number).unwrap());
+//!     drop(sender); // the receivers' loops end
+//! });
+//! let mut squares = squares.into_inner().unwrap();
+//! squares.sort();
+//! assert_eq!(squares, [1, 4, 9, 16]);
+//! ```
+
+// Invariant: everything here waits through the runtime's parker and keeps its waiters in a `WaitList`; nothing depends on
+// which OS thread runs it.
+//
+// Rejected: reporting locks that are taken in opposite orders before they deadlock. It needs a list of the held locks for each
+// thread, which guards that are forgotten or dropped in any order make unreliable, and a lock and a search of a graph at each
+// lock.
 
 mod async_result;
 mod barrier;

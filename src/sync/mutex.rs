@@ -13,16 +13,16 @@ use std::time::{Duration, Instant};
 /// Protects data that several threads change, as [`std::sync::Mutex`].
 ///
 /// Waiting for it suspends a green thread and blocks an OS thread. A guard may be held while its green thread waits for
-/// something else: the others queue up meanwhile. A waiter that was woken and found the lock taken again gets it next,
-/// so nobody starves.
+/// something else: others that want the lock queue up meanwhile. A waiter that was woken, but found the lock taken again,
+/// gets it next, so nobody starves.
 ///
 /// # Poisoning
-/// As in std: a guard that a panic drops poisons the mutex. A kill or a [`timeout`](crate::timeout) does not, nor does the
-/// panic of another green thread that is suspended on the same worker in the midst of it.
+/// As in std: a guard that a panic drops poisons the mutex. A kill or a [`timeout`](crate::timeout) does not poison it, nor
+/// does the panic of another green thread that happens to be suspended on the same worker while it unwinds.
 ///
 /// # When std's is better
-/// `std::sync::Mutex` blocks the worker, and with it every green thread there. It is smaller (8 bytes against 64) and
-/// right for data that is locked for moments only and never over a suspension.
+/// Waiting for a `std::sync::Mutex` blocks the worker, and with it every green thread there. But it is smaller (8 bytes against
+/// 64), and right for data that is locked for moments only and never while its holder waits.
 ///
 /// # Examples
 /// ```
@@ -40,22 +40,43 @@ use std::time::{Duration, Instant};
 /// }
 /// assert_eq!(*counter.lock().unwrap(), 10);
 /// ```
+///
+/// Poisoning:
+/// ```
+/// use greenthread::sync::{Arc, Mutex};
+///
+/// let mutex = Arc::new(Mutex::new(1));
+/// let panics = {
+///     let mutex = Arc::clone(&mutex);
+///     greenthread::spawn(move || {
+///         let _guard = mutex.lock().unwrap();
+///         panic!("the data may be half changed");
+///     })
+/// };
+/// assert!(panics.join().is_err());
+/// let data = mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+/// assert_eq!(*data, 1);
+/// drop(data);
+/// mutex.clear_poison();
+/// assert!(mutex.lock().is_ok());
+/// ```
+#[doc(alias("Lock", "BoundedSemaphore"))]
 pub struct Mutex<T: ?Sized> {
     poison: Poison,
     lock: Lock<T>,
 }
 
 impl<T> Mutex<T> {
-    /// A free mutex around `value`.
+    /// Makes an unlocked mutex that protects `value`.
     #[inline]
     pub const fn new(value: T) -> Self {
         Self { poison: Poison::new(), lock: Lock::new(value) }
     }
 
-    /// The data.
+    /// Returns the data.
     ///
     /// # Errors
-    /// [`PoisonError`] with the data, if poisoned.
+    /// [`PoisonError`], which holds the data, if the mutex is poisoned.
     pub fn into_inner(self) -> LockResult<T> {
         let poisoned = self.poison.get();
         let value = self.lock.into_inner();
@@ -64,12 +85,12 @@ impl<T> Mutex<T> {
 }
 
 impl<T: ?Sized> Mutex<T> {
-    /// Waits for the mutex and takes it. Suspends a green thread, blocks an OS thread.
+    /// Waits for the mutex and locks it. Suspends a green thread, blocks an OS thread.
     ///
-    /// Locking it twice waits for ever; see [`ReentrantMutex`](super::ReentrantMutex).
+    /// A thread that holds the mutex already waits for ever; a [`ReentrantMutex`](super::ReentrantMutex) can be locked again.
     ///
     /// # Errors
-    /// [`PoisonError`] with the guard, if poisoned.
+    /// [`PoisonError`], which holds the guard, if the mutex is poisoned.
     #[inline(always)]
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
         match self.lock.lock(None) {
@@ -78,20 +99,21 @@ impl<T: ?Sized> Mutex<T> {
         }
     }
 
-    /// Takes the mutex if it is free. Does not suspend.
+    /// Locks the mutex if it is free. Does not suspend.
     ///
     /// # Errors
-    /// [`TryLockError::WouldBlock`] if it is taken; [`TryLockError::Poisoned`] with the guard, if poisoned.
+    /// [`TryLockError::WouldBlock`] if it is locked; [`TryLockError::Poisoned`], which holds the guard, if it is poisoned.
     #[inline]
     pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
         let inner = self.lock.try_lock().ok_or(TryLockError::WouldBlock)?;
         Ok(self.guard(inner)?)
     }
 
-    /// As [`lock`](Self::lock), for at most `timeout`.
+    /// As [`lock`](Self::lock), waiting for at most `timeout`. As Python's `Lock.acquire(timeout=...)`.
     ///
     /// # Errors
-    /// [`TryLockError::WouldBlock`] if it was taken all the time; [`TryLockError::Poisoned`] with the guard, if poisoned.
+    /// [`TryLockError::WouldBlock`] if the mutex was locked all the time; [`TryLockError::Poisoned`], which holds the guard, if
+    /// it is poisoned.
     ///
     /// # Examples
     /// ```
@@ -107,10 +129,10 @@ impl<T: ?Sized> Mutex<T> {
         self.lock_until(deadline_after(timeout))
     }
 
-    /// As [`lock_timeout`](Self::lock_timeout), to a point in time.
+    /// As [`lock`](Self::lock), waiting up to a point in time.
     ///
     /// # Errors
-    /// As [`lock_timeout`](Self::lock_timeout).
+    /// Those of [`lock_timeout`](Self::lock_timeout).
     pub fn lock_deadline(&self, deadline: Instant) -> TryLockResult<MutexGuard<'_, T>> {
         self.lock_until(Some(deadline))
     }
@@ -125,20 +147,20 @@ impl<T: ?Sized> Mutex<T> {
         self.poison.check(MutexGuard { watch: Watch::new(&self.poison), inner })
     }
 
-    /// Whether a panic has poisoned it.
+    /// Whether a panic has poisoned the mutex.
     pub fn is_poisoned(&self) -> bool {
         self.poison.get()
     }
 
-    /// Says that the data is right again.
+    /// Ends the poisoning: the caller has made sure that the data is right again.
     pub fn clear_poison(&self) {
         self.poison.clear();
     }
 
-    /// The data; that the mutex is borrowed exclusively makes locking unnecessary.
+    /// Returns a reference to the data, without locking: nobody else has the mutex.
     ///
     /// # Errors
-    /// [`PoisonError`] with the reference, if poisoned.
+    /// [`PoisonError`], which holds the reference, if the mutex is poisoned.
     pub fn get_mut(&mut self) -> LockResult<&mut T> {
         self.poison.check(self.lock.get_mut())
     }
@@ -171,22 +193,17 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
     }
 }
 
-/// The mutex is held as long as this lives; as [`std::sync::MutexGuard`].
-///
-/// It stays on its thread:
-/// ```compile_fail
-/// fn send<T: Send>(_: T) {}
-/// send(greenthread::sync::Mutex::new(1).lock().unwrap());
-/// ```
+/// The right to use what a [`Mutex`] protects, as [`std::sync::MutexGuard`]: the mutex is locked until this is dropped. It is not
+/// `Send`.
 #[must_use = "the mutex is unlocked at once if the guard is not kept"]
 pub struct MutexGuard<'a, T: ?Sized> {
-    // In this order: the lock is held while it is poisoned.
+    // In this order, so that the lock is still held when it is poisoned.
     pub(super) watch: Watch<'a>,
     pub(super) inner: LockGuard<'a, T>,
 }
 
 impl<'a, T: ?Sized> MutexGuard<'a, T> {
-    /// Unlocks, and gives what locks again.
+    /// Unlocks, and returns what locks again.
     pub(super) fn unlock(self) -> impl FnOnce() -> LockResult<MutexGuard<'a, T>> {
         let (poison, lock) = (self.watch.poison(), self.inner.lock());
         drop(self);
@@ -224,3 +241,13 @@ impl<T: ?Sized + fmt::Display> fmt::Display for MutexGuard<'_, T> {
         (**self).fmt(f)
     }
 }
+
+/// What must not compile.
+///
+/// It stays on its thread:
+/// ```compile_fail
+/// fn send<T: Send>(_: T) {}
+/// send(greenthread::sync::Mutex::new(1).lock().unwrap());
+/// ```
+#[cfg(doctest)]
+mod must_not_compile {}

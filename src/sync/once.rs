@@ -14,12 +14,12 @@ const POISONED: u8 = 1;
 const RUNNING: u8 = 2;
 const DONE: u8 = 3;
 
-/// Runs one closure once, however many threads come with one; as [`std::sync::Once`].
+/// Runs a single closure, once, however many threads come with one; as [`std::sync::Once`].
 ///
-/// Those who come while it runs wait for it. If it panics, the `Once` is poisoned; if its green thread is killed, it is as
-/// if it had never begun, and the next closure runs.
+/// Those who come while it runs wait for its end. If it panics, the `Once` is poisoned. If its green thread is killed, the
+/// `Once` is as if the closure had never begun, and the next closure runs.
 ///
-/// std's own is better for closures that never suspend: it needs no green thread, and a wait is short.
+/// std's own is better for closures that never wait.
 ///
 /// # Examples
 /// ```
@@ -30,14 +30,15 @@ const DONE: u8 = 3;
 /// INIT.call_once(|| runs += 1);
 /// assert!(runs == 1 && INIT.is_completed());
 /// ```
+#[doc(alias("sync.Once", "OnceFunc"))]
 pub struct Once {
     state: AtomicU8,
-    /// Whose closure runs.
+    /// The thread whose closure runs.
     owner: Owner,
     gate: Gate,
 }
 
-/// What a closure given to [`Once::call_once_force`] learns, as [`std::sync::OnceState`].
+/// What a closure of [`Once::call_once_force`] is given, as [`std::sync::OnceState`].
 #[derive(Debug)]
 pub struct OnceState {
     poisoned: bool,
@@ -50,7 +51,7 @@ impl OnceState {
     }
 }
 
-/// Settles the state when the closure has ended, in whatever way.
+/// Sets the state when the closure has ended, in whatever way.
 struct Running<'a> {
     once: &'a Once,
     before: Before,
@@ -69,15 +70,16 @@ impl Drop for Running<'_> {
 }
 
 impl Once {
-    /// One whose closure has not run.
+    /// Makes a `Once` for which no closure has run.
     pub const fn new() -> Self {
         Self { state: AtomicU8::new(NEW), owner: Owner::new(), gate: Gate::new() }
     }
 
-    /// Runs `f`, unless one has run; waits for one that is running. Suspends a green thread meanwhile, blocks an OS thread.
+    /// Runs `f`, unless a closure has run; if one is running, waits for its end. Suspends a green thread meanwhile, blocks an
+    /// OS thread. `f` must not use the same `Once`: that waits for ever.
     ///
     /// # Panics
-    /// If an earlier closure panicked, and if `f` does. `f` must not use the same `Once`: that waits for ever.
+    /// If an earlier closure panicked, or if `f` does.
     #[inline]
     pub fn call_once(&self, f: impl FnOnce()) {
         if !self.is_completed() {
@@ -89,7 +91,19 @@ impl Once {
         }
     }
 
-    /// As [`call_once`](Self::call_once), also if an earlier closure panicked.
+    /// As [`call_once`](Self::call_once), but runs `f` also if an earlier closure panicked.
+    ///
+    /// # Panics
+    /// If `f` does.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::Once;
+    /// let once = Once::new();
+    /// assert!(greenthread::catch_unwind(|| once.call_once(|| panic!("poisoned"))).is_err());
+    /// once.call_once_force(|state| assert!(state.is_poisoned()));
+    /// once.call_once(|| unreachable!("one has run"));
+    /// ```
     #[inline]
     pub fn call_once_force(&self, f: impl FnOnce(&OnceState)) {
         if !self.is_completed() {
@@ -110,12 +124,12 @@ impl Once {
     /// Waits until a closure has run to its end. Suspends a green thread, blocks an OS thread.
     ///
     /// # Panics
-    /// If one panicked.
+    /// If a closure panicked.
     pub fn wait(&self) {
         assert!(self.wait_done(false), "Once instance has previously been poisoned");
     }
 
-    /// As [`wait`](Self::wait), but goes on waiting if one panicked.
+    /// As [`wait`](Self::wait), but goes on waiting if a closure panicked.
     pub fn wait_force(&self) {
         self.wait_done(true);
     }
@@ -132,7 +146,7 @@ impl Once {
         }
     }
 
-    /// Runs `f` unless one has run. An error of `f` is as if it had never begun.
+    /// Runs `f` unless a closure has run. After an error of `f` it is as if `f` had never begun.
     #[cold]
     pub(super) fn call<E>(
         &self,

@@ -1,14 +1,14 @@
 //! What to do before going to sleep.
 //!
-//! A wait that is over soon is cheaper without a park: a green thread lets the others of its worker run (one of them is
-//! often the one it waits for) and looks again; an OS thread spins for a moment. Both a few times only.
+//! A wait that is over soon is cheaper without a park. A green thread lets the others of its worker run (one of them is often
+//! the one that it waits for) and looks again; an OS thread spins for a moment. Both do so a few times only.
 #![forbid(unsafe_code)]
 
 use crate::runtime::park;
 
-/// Looks that an OS thread takes, each after twice the pause of the one before.
+/// How often an OS thread looks; each pause is twice as long as the one before.
 const SPINS: u32 = if cfg!(loom) { 1 } else { 7 };
-/// Looks that a green thread takes.
+/// How often a green thread looks.
 pub(crate) const YIELDS: u32 = 2;
 
 /// Counts the looks of one wait.
@@ -18,12 +18,12 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    /// For one that has yielded so often already.
+    /// For a green thread that has yielded `YIELDS` times already.
     pub(crate) fn after_yields() -> Self {
         Self { looks: YIELDS }
     }
 
-    /// Whether to look again: then a little time has passed. `false` says that it is time to park.
+    /// Returns `true`, after a little time, if the caller is to look again; `false` if it is time to park.
     #[inline(always)]
     pub(crate) fn again(&mut self) -> bool {
         if self.looks < YIELDS && park::is_green() {

@@ -5,7 +5,7 @@
 macro_rules! permits {
     ($semaphore:ident, $permit:ident, $owned:ident) => {
         impl $semaphore {
-            /// Takes a permit, waiting for one if need be; it is given back when the guard is dropped. Suspends a green thread,
+            /// Takes a permit, and waits for one if need be; it is given back when the guard is dropped. Suspends a green thread,
             /// blocks an OS thread.
             #[doc = concat!("
 # Examples
@@ -22,7 +22,8 @@ assert_eq!(semaphore.available(), 1);
                 self.acquire_many(1)
             }
 
-            /// Takes `count` permits at once. Those who came earlier are served first, even if they want more.
+            /// Takes `count` permits at once, and waits for them if need be. Those who came earlier are served first, even if they
+            /// want more. Suspends a green thread, blocks an OS thread.
             pub fn acquire_many(&self, count: usize) -> $permit<'_> {
                 self.raw.acquire(count, None);
                 $permit { semaphore: self, count }
@@ -34,12 +35,12 @@ assert_eq!(semaphore.available(), 1);
                 self.raw.try_acquire(1).then(|| $permit { semaphore: self, count: 1 })
             }
 
-            /// As [`acquire`](Self::acquire), for at most `timeout`; `None` if there was no permit in that time.
+            /// As [`acquire`](Self::acquire), waiting for at most `timeout`; `None` if there was no permit in that time.
             pub fn acquire_timeout(&self, timeout: Duration) -> Option<$permit<'_>> {
                 self.acquire_until(deadline_after(timeout))
             }
 
-            /// As [`acquire_timeout`](Self::acquire_timeout), to a point in time.
+            /// As [`acquire`](Self::acquire), waiting up to a point in time; `None` if there was no permit by then.
             pub fn acquire_deadline(&self, deadline: Instant) -> Option<$permit<'_>> {
                 self.acquire_until(Some(deadline))
             }
@@ -48,7 +49,7 @@ assert_eq!(semaphore.available(), 1);
                 self.raw.acquire(1, deadline).then(|| $permit { semaphore: self, count: 1 })
             }
 
-            /// As [`acquire`](Self::acquire), with a guard that borrows nothing: a green thread that is spawned can take it along.
+            /// As [`acquire`](Self::acquire), with a guard that borrows nothing: a new green thread can take it along.
             #[doc = concat!("
 # Examples
 At most two at a time, and never more green threads than that:
@@ -89,8 +90,8 @@ let _all = semaphore.acquire_many(2);
                 Some($owned::from(self, self.acquire_deadline(deadline)?))
             }
 
-            /// Takes a permit as [`acquire`](Self::acquire) does, without a guard: nothing gives it back but a later
-            /// [`release`](Self::release), by whoever that is. Suspends a green thread, blocks an OS thread.
+            /// Takes a permit as [`acquire`](Self::acquire) does, but without a guard: only a later [`release`](Self::release), by
+            /// any thread, gives it back. Suspends a green thread, blocks an OS thread.
             #[inline]
             pub fn acquire_raw(&self) {
                 self.raw.acquire(1, None);

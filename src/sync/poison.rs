@@ -10,7 +10,7 @@ use crate::runtime::park;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LockResult, PoisonError};
 
-/// Set for ever, until it is cleared on purpose.
+/// Whether the lock is poisoned. It stays so until that is cleared on purpose.
 #[derive(Debug)]
 pub(crate) struct Poison(AtomicBool);
 
@@ -29,14 +29,14 @@ impl Before {
         Self { unwinds: own_unwinds() }
     }
 
-    /// Whether the calling thread began to panic since.
+    /// Whether the calling thread has begun to panic since.
     #[inline(always)]
     pub(crate) fn panicked_since(self) -> bool {
         own_unwinds() > self.unwinds && !park::is_interrupted()
     }
 }
 
-/// What a guard has besides its data: poisons the lock if a panic ends it. Before the lock is given back.
+/// A part of each guard: poisons the lock if a panic ends the guard, before the lock is given back.
 #[derive(Debug)]
 pub(crate) struct Watch<'a> {
     poison: &'a Poison,
@@ -83,7 +83,7 @@ impl Poison {
         }
     }
 
-    /// `value`, as an error if poisoned.
+    /// `value`, as an error if the lock is poisoned.
     #[inline(always)]
     pub(crate) fn check<G>(&self, value: G) -> LockResult<G> {
         if self.get() { Err(PoisonError::new(value)) } else { Ok(value) }

@@ -6,22 +6,23 @@
 //! | WAITERS | whoever joins the list, under the list's lock | whoever makes the list empty, under the list's lock |
 //! | WOKEN | the unlock that wakes a waiter | that waiter, when it takes the lock, waits again or gives up |
 //! | LOOKED | that waiter, if it finds the lock taken | as HEIR |
-//! | HEIR | that waiter, if it finds the lock taken once more | the unlock that hands over; the waiter, when it takes the lock or waits again |
+//! | HEIR | that waiter, if it finds the lock taken once more: it is the *heir*, who gets the lock next | the unlock that hands over; the waiter, when it takes the lock or waits again |
 //! | HANDED | with WOKEN: the unlock that leaves LOCKED set and gives the lock to the waiter that it wakes or that is on its way | that waiter |
 //!
 //! # Fairness
-//! An unlock wakes a waiter and frees the lock, and others may take it before that waiter runs: a thread that locks and
-//! unlocks in a row goes on at full speed instead of switching each time. While a woken waiter is on its way no other is
-//! woken. If it finds the lock taken, it stands back for a few turns of its worker's others, of which the holder is often
-//! one: to resume it each time, only to find the lock taken again, costs more than all that the others do with the lock. If
-//! it is taken even then, the next unlock hands it over. So does one on the waiter's own worker before that, once the lock
-//! was taken [`PASSES`] times since its turn: whoever holds it there holds it over suspensions, and a switch more is little
-//! beside these. So no waiter is passed by more than for one such round, however busy the lock is. It lets others run a
-//! few times before it waits again, in front of all: whoever holds the lock is often among those.
+//! An unlock wakes a waiter and frees the lock, and others may take it before that waiter runs: so a thread that locks and
+//! unlocks again and again goes on at full speed instead of switching each time. While a woken waiter is on its way, no other
+//! is woken. If it finds the lock taken, it *stands back*: it lets the other green threads of its worker, of which the holder
+//! is often one, run for a few turns. (Resuming it at each turn, only to find the lock taken again, would cost more than all
+//! that the others do with the lock.) If the lock is taken even then, the waiter becomes the heir, and the next unlock hands
+//! the lock over to it. An unlock on the waiter's own worker does so earlier, once the lock has been taken [`PASSES`] times
+//! since the waiter's turn: whoever holds it there holds it while it is suspended, and one switch more is little beside that.
+//! So a waiter is passed by for one such round only, however busy the lock is. The heir lets others run a few times more, as
+//! the holder is often one of them, before it waits again, at the front of the list.
 //!
-//! To wake a green thread of another worker takes as long as dozens of locks. So of the first few that wait one of the
-//! unlocking thread's worker is preferred, but the first of all is passed over [`STREAK`] times at most: a lock that all
-//! want goes from worker to worker that much less often, and those who were served in a row queue up in a row again.
+//! Waking a green thread of another worker takes as long as dozens of locks. So the unlocking thread prefers, among the first
+//! few that wait, one of its own worker; but it passes over the first of all [`STREAK`] times at most. So a lock that all
+//! want goes from worker to worker that much less often, and those who were served one after the other queue up so again.
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
@@ -44,12 +45,12 @@ const STREAK: u8 = if cfg!(loom) { 1 } else { 16 };
 /// Among so many of the first these are looked for.
 const WINDOW: usize = 8;
 
-/// Times that an heir lets others run before it waits again.
+/// How often an heir lets others run before it waits again.
 const HEIR_LOOKS: u32 = if cfg!(loom) { 1 } else { 4 };
 
-/// Looks at a lock that nobody waits for, each after twice the pause of the one before.
+/// How often a lock that nobody waits for is looked at; each pause is twice as long as the one before.
 const SPINS: u32 = if cfg!(loom) { 1 } else { 7 };
-/// Likewise, while others wait for the processor.
+/// The same, while others wait for the processor.
 const FEW_SPINS: u32 = if cfg!(loom) { 1 } else { 3 };
 
 #[derive(Debug)]
@@ -89,7 +90,7 @@ impl Turn {
     }
 }
 
-/// See the module's text.
+/// The lock; the text of the module explains it.
 #[derive(Debug)]
 pub(crate) struct RawMutex {
     state: AtomicU32,
@@ -133,7 +134,7 @@ impl RawMutex {
         false
     }
 
-    /// Takes the lock, or says `false` when the deadline has passed. A kill ends the wait by unwinding.
+    /// Takes the lock, or returns `false` when the deadline has passed. A kill ends the wait by unwinding.
     #[inline(always)]
     pub(crate) fn lock(&self, deadline: Option<Instant>) -> bool {
         let free =
@@ -185,7 +186,7 @@ impl RawMutex {
                     if self.leave(key) {
                         return false;
                     }
-                    // Woken in the same moment: one last look.
+                    // It has been woken at the same moment: one last look.
                     return self.arrive(0);
                 }
                 Wake::Killed => {
@@ -199,7 +200,7 @@ impl RawMutex {
         }
     }
 
-    /// Takes the lock if it is free or was handed over, else joins the list: in front if it has been woken before.
+    /// Takes the lock if it is free or has been handed over; otherwise joins the list, in front if it has been woken before.
     fn join(&self, waiter: Waiter, woken: bool) -> Option<Key> {
         let mut list = self.list.lock();
         let mut state = self.state.load(Ordering::Relaxed);
@@ -234,7 +235,7 @@ impl RawMutex {
         }
     }
 
-    /// A woken waiter comes for the lock, and stays a little if it is taken.
+    /// Lets a woken waiter take the lock; if it is taken, the waiter looks again a few times.
     fn inherit(&self) -> bool {
         if self.arrive(WOKEN | LOOKED) {
             return true;
@@ -244,7 +245,7 @@ impl RawMutex {
             return true;
         }
         for _ in 0..HEIR_LOOKS {
-            // Not by a yield that may unwind: the lock may have been handed over by then.
+            // This must not be a yield that may unwind: the lock may have been handed over by then.
             park::give_way();
             if self.state.load(Ordering::Relaxed) & HANDED != 0 {
                 break;
@@ -253,8 +254,8 @@ impl RawMutex {
         self.arrive(WOKEN)
     }
 
-    /// A woken waiter takes the lock if it can. If not, the state says of it what `else_be` does: that it is WOKEN
-    /// still, perhaps has LOOKED or is an HEIR, or nothing if it will not wait again.
+    /// Lets a woken waiter take the lock if it can. If it cannot, the bits of the waiter in the state become `else_be`: WOKEN,
+    /// perhaps with LOOKED or HEIR, or none if it will not wait again.
     fn arrive(&self, else_be: u32) -> bool {
         let mut state = self.state.load(Ordering::Relaxed);
         loop {
@@ -266,7 +267,7 @@ impl RawMutex {
                     self.had_its_turn(true);
                     return true;
                 }
-                // If it is taken and we are gone, its holder's unlock finds WOKEN cleared and wakes the next.
+                // If the lock is taken and we give up, its holder's unlock finds WOKEN cleared and wakes the next.
                 Ok(_) => return false,
                 Err(now) => state = now,
             }
@@ -299,7 +300,7 @@ impl RawMutex {
         self.turn.store(turn.packed(), Ordering::Relaxed);
         let is_due = turn.passes >= PASSES && turn.place == here && here != 0;
         let mut state = self.state.load(Ordering::Relaxed);
-        // Nobody to wake, or one is on its way already: if it waits for this very unlock, the lock is its own.
+        // There is nobody to wake, or one is on its way already: if that is the heir, it gets the lock.
         while state & WAITERS == 0 || state & WOKEN != 0 {
             let looked = is_due && state & LOOKED != 0;
             let new = match looked || state & HEIR != 0 {

@@ -1,6 +1,6 @@
 //! Many readers or one writer, without the data.
 //!
-//! The word holds WRITER, or the number of readers times READER, and WAITERS: somebody is in the list. With WAITERS set
+//! The word holds WRITER, or the number of readers times READER; and WAITERS, if somebody is in the list. While WAITERS is set
 //! nobody takes the lock past the list, so that neither readers nor writers starve. Whoever leaves the lock free hands it
 //! over, under the list's lock: to the first that waits, and if that is a reader, to all readers up to the next writer.
 #![forbid(unsafe_code)]
@@ -23,7 +23,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// What the lock's word gains.
+    /// What is added to the word for one holder.
     fn weight(self) -> usize {
         match self {
             Self::Read => READER,
@@ -31,7 +31,7 @@ impl Kind {
         }
     }
 
-    /// Whether it may be had, but for those who wait.
+    /// Whether the lock may be taken, as far as its holders are concerned.
     fn fits(self, state: usize) -> bool {
         match self {
             Self::Read => state & WRITER == 0,
@@ -83,13 +83,13 @@ impl RawRwLock {
         self.written(self.try_take(Kind::Write))
     }
 
-    /// `false` when the deadline has passed. A kill ends the wait by unwinding.
+    /// Waits until the lock may be read; `false` when the deadline has passed. A kill ends the wait by unwinding.
     #[inline]
     pub(crate) fn read(&self, deadline: Option<Instant>) -> bool {
         self.try_read() || self.wait(Kind::Read, deadline)
     }
 
-    /// As [`read`](Self::read).
+    /// As [`read`](Self::read), for writing.
     #[inline]
     pub(crate) fn write(&self, deadline: Option<Instant>) -> bool {
         self.written(self.try_take(Kind::Write) || self.wait(Kind::Write, deadline))
@@ -158,20 +158,20 @@ impl RawRwLock {
         }
     }
 
-    /// The caller reads.
+    /// Gives the lock back, which the caller reads.
     #[inline]
     pub(crate) fn end_read(&self) {
         self.give_back(Kind::Read);
     }
 
-    /// The caller writes.
+    /// Gives the lock back, which the caller writes.
     #[inline]
     pub(crate) fn end_write(&self) {
         self.owner.clear();
         self.give_back(Kind::Write);
     }
 
-    /// The caller writes, and reads from here on.
+    /// Makes a reader of the caller, who writes.
     pub(crate) fn downgrade(&self) {
         self.owner.clear();
         let before = self.state.fetch_add(READER - WRITER, Ordering::AcqRel);

@@ -1,8 +1,8 @@
 //! Counting permits, first come first served.
 //!
-//! The word holds the number of free permits, doubled, and in its lowest bit WAITERS: somebody is in the list. With that
-//! bit set nobody takes permits but through the list's lock, so a releaser that acquires at once queues up behind those
-//! who wait. A release hands permits straight to them: whoever is no longer in the list has been given what it asked for.
+//! The word holds the number of free permits, doubled, and in its lowest bit WAITERS: whether somebody is in the list. While that
+//! bit is set, permits are taken under the list's lock only, so one who releases and acquires at once queues up behind those
+//! who wait. A release hands permits straight to them: a waiter that is no longer in the list has been given what it asked for.
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
@@ -61,7 +61,7 @@ impl RawSemaphore {
         false
     }
 
-    /// Takes permits, or says `false` when the deadline has passed. A kill ends the wait by unwinding.
+    /// Takes permits, or returns `false` when the deadline has passed. A kill ends the wait by unwinding.
     #[inline]
     pub(crate) fn acquire(&self, wants: usize, deadline: Option<Instant>) -> bool {
         self.try_acquire(wants) || self.acquire_slow(wants, deadline)
@@ -101,7 +101,7 @@ impl RawSemaphore {
         let _later = put_off();
         let mut list = self.list.lock();
         let was_there = list.remove(key).is_some();
-        // Whoever wants fewer may have been behind us.
+        // One that wants fewer may have been behind us.
         self.serve(&mut list);
         was_there
     }

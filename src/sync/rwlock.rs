@@ -10,11 +10,12 @@ use std::ops::{Deref, DerefMut};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
-/// Lets many threads read data or one change it, as [`std::sync::RwLock`].
+/// Lets many threads read data, or one change it, as [`std::sync::RwLock`].
 ///
-/// Whoever waits is served in the order of arrival, neighbouring readers together; a reader that comes while a writer
-/// waits gets in after it, so a thread that reads already must not read again. Poisoned by a panic of a writer, as std's;
-/// see [`Mutex`](super::Mutex) for that and for when std's own is better.
+/// Those who wait are served in the order in which they came, neighbouring readers together. A reader that comes while a
+/// writer waits gets in after the writer, so a thread that reads already must not read again: that can wait for ever. The
+/// panic of a writer poisons the lock, as in std; [`Mutex`](super::Mutex) says more of that, and of when std's own lock is
+/// better.
 ///
 /// # Examples
 /// ```
@@ -26,21 +27,22 @@ use std::time::{Duration, Instant};
 /// *lock.write().unwrap() += 1;
 /// assert_eq!(*lock.read().unwrap(), 6);
 /// ```
+#[doc(alias("RWMutex", "RWLock"))]
 pub struct RwLock<T: ?Sized> {
     poison: Poison,
     cell: RwCell<T>,
 }
 
 impl<T> RwLock<T> {
-    /// A free lock around `value`.
+    /// Makes an unlocked lock that protects `value`.
     pub const fn new(value: T) -> Self {
         Self { poison: Poison::new(), cell: RwCell::new(value) }
     }
 
-    /// The data.
+    /// Returns the data.
     ///
     /// # Errors
-    /// [`PoisonError`] with the data, if poisoned.
+    /// [`PoisonError`], which holds the data, if the lock is poisoned.
     pub fn into_inner(self) -> LockResult<T> {
         let poisoned = self.poison.get();
         let value = self.cell.into_inner();
@@ -49,10 +51,10 @@ impl<T> RwLock<T> {
 }
 
 impl<T: ?Sized> RwLock<T> {
-    /// Waits until it may be read. Suspends a green thread, blocks an OS thread.
+    /// Waits until the data may be read. Suspends a green thread, blocks an OS thread.
     ///
     /// # Errors
-    /// [`PoisonError`] with the guard, if poisoned.
+    /// [`PoisonError`], which holds the guard, if the lock is poisoned.
     #[inline]
     pub fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
         match self.cell.read(None) {
@@ -61,10 +63,10 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
-    /// Waits until it may be written. Suspends a green thread, blocks an OS thread.
+    /// Waits until the data may be changed. Suspends a green thread, blocks an OS thread.
     ///
     /// # Errors
-    /// [`PoisonError`] with the guard, if poisoned.
+    /// [`PoisonError`], which holds the guard, if the lock is poisoned.
     #[inline]
     pub fn write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
         match self.cell.write(None) {
@@ -73,55 +75,69 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
-    /// Reads if nobody writes or waits. Does not suspend.
+    /// Locks for reading if nobody writes or waits. Does not suspend.
     ///
     /// # Errors
-    /// [`TryLockError::WouldBlock`]; [`TryLockError::Poisoned`] with the guard, if poisoned.
+    /// [`TryLockError::WouldBlock`] if somebody writes or waits; [`TryLockError::Poisoned`], which holds the guard, if the lock
+    /// is poisoned.
     #[inline]
     pub fn try_read(&self) -> TryLockResult<RwLockReadGuard<'_, T>> {
         Ok(self.reader(self.cell.try_read().ok_or(TryLockError::WouldBlock)?)?)
     }
 
-    /// Writes if the lock is free. Does not suspend.
+    /// Locks for writing if the lock is free. Does not suspend.
     ///
     /// # Errors
-    /// As [`try_read`](Self::try_read).
+    /// [`TryLockError::WouldBlock`] if the lock is not free; [`TryLockError::Poisoned`], which holds the guard, if it is
+    /// poisoned.
     #[inline]
     pub fn try_write(&self) -> TryLockResult<RwLockWriteGuard<'_, T>> {
         Ok(self.writer(self.cell.try_write().ok_or(TryLockError::WouldBlock)?)?)
     }
 
-    /// As [`read`](Self::read), for at most `timeout`.
+    /// As [`read`](Self::read), waiting for at most `timeout`.
     ///
     /// # Errors
-    /// As [`try_read`](Self::try_read).
+    /// [`TryLockError::WouldBlock`] if the time ran out; [`TryLockError::Poisoned`], which holds the guard, if the lock is
+    /// poisoned.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::RwLock;
+    /// use std::time::Duration;
+    /// let lock = RwLock::new(1);
+    /// let writer = lock.write().unwrap();
+    /// assert!(lock.read_timeout(Duration::from_millis(1)).is_err());
+    /// drop(writer);
+    /// assert_eq!(*lock.read_timeout(Duration::from_millis(1)).unwrap(), 1);
+    /// ```
     pub fn read_timeout(&self, timeout: Duration) -> TryLockResult<RwLockReadGuard<'_, T>> {
         let inner = self.cell.read(deadline_after(timeout));
         Ok(self.reader(inner.ok_or(TryLockError::WouldBlock)?)?)
     }
 
-    /// As [`read`](Self::read), to a point in time.
+    /// As [`read`](Self::read), waiting up to a point in time.
     ///
     /// # Errors
-    /// As [`try_read`](Self::try_read).
+    /// Those of [`read_timeout`](Self::read_timeout).
     pub fn read_deadline(&self, deadline: Instant) -> TryLockResult<RwLockReadGuard<'_, T>> {
         let inner = self.cell.read(Some(deadline));
         Ok(self.reader(inner.ok_or(TryLockError::WouldBlock)?)?)
     }
 
-    /// As [`write`](Self::write), for at most `timeout`.
+    /// As [`write`](Self::write), waiting for at most `timeout`.
     ///
     /// # Errors
-    /// As [`try_read`](Self::try_read).
+    /// Those of [`read_timeout`](Self::read_timeout).
     pub fn write_timeout(&self, timeout: Duration) -> TryLockResult<RwLockWriteGuard<'_, T>> {
         let inner = self.cell.write(deadline_after(timeout));
         Ok(self.writer(inner.ok_or(TryLockError::WouldBlock)?)?)
     }
 
-    /// As [`write`](Self::write), to a point in time.
+    /// As [`write`](Self::write), waiting up to a point in time.
     ///
     /// # Errors
-    /// As [`try_read`](Self::try_read).
+    /// Those of [`read_timeout`](Self::read_timeout).
     pub fn write_deadline(&self, deadline: Instant) -> TryLockResult<RwLockWriteGuard<'_, T>> {
         let inner = self.cell.write(Some(deadline));
         Ok(self.writer(inner.ok_or(TryLockError::WouldBlock)?)?)
@@ -137,20 +153,20 @@ impl<T: ?Sized> RwLock<T> {
         self.poison.check(RwLockWriteGuard { watch: Watch::new(&self.poison), inner })
     }
 
-    /// Whether a panic has poisoned it.
+    /// Whether a panic has poisoned the lock.
     pub fn is_poisoned(&self) -> bool {
         self.poison.get()
     }
 
-    /// Says that the data is right again.
+    /// Ends the poisoning: the caller has made sure that the data is right again.
     pub fn clear_poison(&self) {
         self.poison.clear();
     }
 
-    /// The data; that the lock is borrowed exclusively makes locking unnecessary.
+    /// Returns a reference to the data, without locking: nobody else has the lock.
     ///
     /// # Errors
-    /// [`PoisonError`] with the reference, if poisoned.
+    /// [`PoisonError`], which holds the reference, if the lock is poisoned.
     pub fn get_mut(&mut self) -> LockResult<&mut T> {
         self.poison.check(self.cell.get_mut())
     }
@@ -183,12 +199,8 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     }
 }
 
-/// The lock is read as long as this lives; as [`std::sync::RwLockReadGuard`].
+/// The right to read what an [`RwLock`] protects, as [`std::sync::RwLockReadGuard`], until this is dropped. It is not `Send`.
 ///
-/// ```compile_fail
-/// fn send<T: Send>(_: T) {}
-/// send(greenthread::sync::RwLock::new(1).read().unwrap());
-/// ```
 #[must_use = "the lock is given back at once if the guard is not kept"]
 pub struct RwLockReadGuard<'a, T: ?Sized> {
     pub(super) inner: ReadGuard<'a, T>,
@@ -214,22 +226,18 @@ impl<T: ?Sized + fmt::Display> fmt::Display for RwLockReadGuard<'_, T> {
     }
 }
 
-/// The lock is written as long as this lives; as [`std::sync::RwLockWriteGuard`].
+/// The right to change what an [`RwLock`] protects, as [`std::sync::RwLockWriteGuard`], until this is dropped. It is not `Send`.
 ///
-/// ```compile_fail
-/// fn send<T: Send>(_: T) {}
-/// send(greenthread::sync::RwLock::new(1).write().unwrap());
-/// ```
 #[must_use = "the lock is given back at once if the guard is not kept"]
 pub struct RwLockWriteGuard<'a, T: ?Sized> {
-    // In this order: the lock is held while it is poisoned.
+    // In this order, so that the lock is still held when it is poisoned.
     pub(super) watch: Watch<'a>,
     pub(super) inner: WriteGuard<'a, T>,
 }
 
 impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
-    /// Goes on as a reader, and lets other readers in; no writer comes in between. Not a method, as in std, so that it hides
-    /// none of the data's. Does not suspend.
+    /// Becomes a reader, and lets other readers in, but no writer in between. It is called as a function, as in std, so that it
+    /// does not hide a method of the data. Does not suspend.
     ///
     /// # Examples
     /// ```
@@ -272,3 +280,16 @@ impl<T: ?Sized + fmt::Display> fmt::Display for RwLockWriteGuard<'_, T> {
         (**self).fmt(f)
     }
 }
+
+/// What must not compile.
+///
+/// ```compile_fail
+/// fn send<T: Send>(_: T) {}
+/// send(greenthread::sync::RwLock::new(1).read().unwrap());
+/// ```
+/// ```compile_fail
+/// fn send<T: Send>(_: T) {}
+/// send(greenthread::sync::RwLock::new(1).write().unwrap());
+/// ```
+#[cfg(doctest)]
+mod must_not_compile {}

@@ -7,10 +7,11 @@ use crate::sys::time::deadline_after;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A number of permits that threads take and give back, first come first served.
+/// A number of permits that threads take and give back, first come, first served. As gevent's and Python's `Semaphore`; std has
+/// none today.
 ///
-/// A thread that gives a permit back and takes one again at once cannot overtake one that waits. As gevent's and Python's
-/// `Semaphore`, std has none today. A waiter that times out or is killed loses no permit.
+/// A thread that gives a permit back and takes one again at once does not overtake one that waits. If a waiter times out or
+/// is killed, its permit goes to the next.
 ///
 /// # Examples
 /// At most two at a time:
@@ -34,33 +35,45 @@ use std::time::{Duration, Instant};
 /// }
 /// assert_eq!(semaphore.available(), 2);
 /// ```
+/// Several permits at once:
+/// ```
+/// use greenthread::sync::Semaphore;
+/// let megabytes = Semaphore::new(10);
+/// let large = megabytes.acquire_many(8);
+/// assert_eq!((large.num_permits(), megabytes.available()), (8, 2));
+/// megabytes.release_many(5); // there are more of them from here on
+/// drop(large);
+/// assert_eq!(megabytes.drain(), 15);
+/// assert!(megabytes.try_acquire().is_none());
+/// ```
 #[derive(Debug)]
 pub struct Semaphore {
     pub(crate) raw: RawSemaphore,
 }
 
 impl Semaphore {
-    /// One with `permits` free permits; zero is allowed.
+    /// Makes a semaphore with `permits` free permits, which may be none.
     ///
     /// # Panics
-    /// For more than half of `usize::MAX`.
+    /// If `permits` is more than half of `usize::MAX`.
     pub const fn new(permits: usize) -> Self {
         Self { raw: RawSemaphore::new(permits) }
     }
 
-    /// Gives a permit back, or adds one: nothing says that it must have been taken before. Does not suspend.
+    /// Gives a permit back, or adds one: it need not have been taken before. Does not suspend. Permits with a guard are given
+    /// back by the guard.
     ///
     /// # Panics
-    /// If there would be more than half of `usize::MAX`.
+    /// If there would be more than half of `usize::MAX` permits.
     #[inline]
     pub fn release(&self) {
         self.release_many(1);
     }
 
-    /// Gives `count` permits back, or adds them.
+    /// Gives `count` permits back, or adds them. Does not suspend.
     ///
     /// # Panics
-    /// As [`release`](Self::release).
+    /// If there would be more than half of `usize::MAX` permits.
     pub fn release_many(&self, count: usize) {
         assert!(self.raw.release(count, MAX_PERMITS).is_ok(), "too many permits");
     }

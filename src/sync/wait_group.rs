@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Waits for as many [`done`](Self::done)s as there were [`add`](Self::add)s, as Go's `sync.WaitGroup`.
+/// Waits until [`done`](Self::done) has been called as often as things were [`add`](Self::add)ed, as Go's `sync.WaitGroup`.
+/// Guards do the counting where a panic or a kill must not be forgotten.
 ///
-/// std has none; joining handles does the same where there are handles.
+/// std has none. Where there are handles, joining them does the same.
 ///
 /// # Examples
 /// ```
@@ -22,6 +23,14 @@ use std::time::{Duration, Instant};
 /// }
 /// group.wait();
 /// assert_eq!(group.count(), 0);
+///
+/// // As in Go, without guards:
+/// group.add(2);
+/// for _ in 0..2 {
+///     let group = Arc::clone(&group);
+///     greenthread::spawn(move || group.done());
+/// }
+/// group.wait();
 /// ```
 #[doc(alias("WaitGroup.Go"))]
 #[derive(Debug, Default)]
@@ -31,12 +40,13 @@ pub struct WaitGroup {
 }
 
 impl WaitGroup {
-    /// One with nothing to wait for.
+    /// Makes a group with nothing to wait for.
     pub const fn new() -> Self {
         Self { count: AtomicUsize::new(0), gate: Gate::new() }
     }
 
-    /// Adds `n` things to wait for. Call it before the thread that will be done is spawned.
+    /// Adds `n` things to wait for. Call it before spawning the thread that will call [`done`](Self::done): a
+    /// [`wait`](Self::wait) before that would return at once. Does not suspend.
     ///
     /// # Panics
     /// If the count overflows.
@@ -46,7 +56,7 @@ impl WaitGroup {
         assert!(done.is_ok(), "WaitGroup: too many to wait for");
     }
 
-    /// One of them is done. Does not suspend.
+    /// Counts one of the things as done. Does not suspend.
     ///
     /// # Panics
     /// If nothing is left to be done.
@@ -59,8 +69,7 @@ impl WaitGroup {
         }
     }
 
-    /// Adds one thing to wait for, which is done when the guard is dropped: also where a panic or a kill does that. Does not
-    /// suspend.
+    /// Adds one thing to wait for, which is done when the guard is dropped, also by a panic or a kill. Does not suspend.
     ///
     /// # Panics
     /// If the count overflows.
@@ -69,16 +78,16 @@ impl WaitGroup {
         WaitGroupGuard(self)
     }
 
-    /// As [`guard`](Self::guard), with a guard that borrows nothing: a green thread that is spawned can take it along.
+    /// As [`guard`](Self::guard), with a guard that borrows nothing: a new green thread can take it along.
     ///
     /// # Panics
-    /// As `guard`.
+    /// If the count overflows.
     pub fn guard_owned(self: &Arc<Self>) -> OwnedWaitGroupGuard {
         self.add(1);
         OwnedWaitGroupGuard(Arc::clone(self))
     }
 
-    /// How many are not done.
+    /// How many things are not done yet.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::SeqCst)
     }
@@ -88,28 +97,28 @@ impl WaitGroup {
         self.wait_until(None);
     }
 
-    /// As [`wait`](Self::wait), for at most `timeout`; says whether all were done.
+    /// As [`wait`](Self::wait), for at most `timeout`; returns whether all were done in that time.
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         self.wait_until(deadline_after(timeout))
     }
 
-    /// As [`wait_timeout`](Self::wait_timeout), to a point in time.
+    /// As [`wait`](Self::wait), up to a point in time; returns whether all were done by then.
     pub fn wait_deadline(&self, deadline: Instant) -> bool {
         self.wait_until(Some(deadline))
     }
 
     fn wait_until(&self, deadline: Option<Instant>) -> bool {
-        // Woken means that the count was zero once, even if it is not any more.
+        // To be woken means that the count was zero once, even if it is not any more.
         self.count() == 0 || self.gate.wait(Reason::Event, deadline, || self.count() == 0)
     }
 }
 
-/// One thing that a [`WaitGroup`] waits for; its end is that it is done.
+/// One thing that a [`WaitGroup`] waits for; made by [`WaitGroup::guard`]. The thing is done when this is dropped.
 #[derive(Debug)]
 #[must_use = "it is done at once if the guard is not kept"]
 pub struct WaitGroupGuard<'a>(&'a WaitGroup);
 
-/// As [`WaitGroupGuard`], and keeps the group alive; made by [`WaitGroup::guard_owned`].
+/// As [`WaitGroupGuard`], but it keeps the group alive instead of borrowing it; made by [`WaitGroup::guard_owned`].
 #[derive(Debug)]
 #[must_use = "it is done at once if the guard is not kept"]
 pub struct OwnedWaitGroupGuard(Arc<WaitGroup>);

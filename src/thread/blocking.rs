@@ -3,24 +3,24 @@
 
 use crate::runtime::blocking::{self, Kind};
 
-/// Runs `body`, which computes for long or blocks its OS thread (a C library, say), on an OS thread kept for that, and
-/// suspends only the calling green thread meanwhile; returns what `body` returns. As gevent's thread pool and
-/// `tokio::task::spawn_blocking`.
+/// Runs `body` on an OS thread of a pool, suspends only the calling green thread meanwhile, and returns what `body` returns. For
+/// code that computes for long, and for code that blocks its OS thread, such as a C library. As gevent's thread pool,
+/// `tokio::task::spawn_blocking` and asyncio's `to_thread`.
 ///
-/// The threads come as they are needed and end when they have been idle for ten seconds. There are at most 256 (or as many
-/// as the environment variable `GREENTHREAD_BLOCKING_THREADS` says) for the whole process; further calls wait their turn.
-/// Where not one thread can be had, `body` runs on the worker. Called from a plain OS thread, or from inside another
-/// `blocking`, it runs where it is.
+/// The threads of the pool are started as they are needed and end when they have been idle for ten seconds. There are at most
+/// 256 of them in the whole process, or as many as the environment variable `GREENTHREAD_BLOCKING_THREADS` says; further
+/// calls wait their turn. If the system gives not one thread, `body` runs on the worker. Called from a plain OS thread, or
+/// from inside another `blocking`, it runs on the calling thread.
 ///
-/// A kill or a [`timeout`](crate::timeout()) ends the wait. If `body` has begun by then it goes on to its end all the same, and
-/// what it returns is dropped; nobody waits for it, not even the end of the runtime. Use [`shield`](crate::shield) to keep
-/// the wait from being cut short.
+/// A kill or a [`timeout`](crate::timeout()) ends the wait. If `body` has begun by then, it goes on to its end all the same, and
+/// its value is dropped; nobody waits for it, not even the end of the runtime. [`shield`](crate::shield) keeps the wait from
+/// being cut short.
 ///
-/// Inside `body` the caller is an OS thread: what waits there blocks that, and a `body` that waits for other calls of
-/// `blocking` holds its place meanwhile.
+/// Inside `body` the caller is an OS thread: waits block that thread, and a `body` that waits for other calls of `blocking`
+/// keeps its own place in the pool meanwhile.
 ///
 /// # Panics
-/// With the panic of `body`.
+/// If `body` panics, with the same payload.
 ///
 /// # Examples
 /// ```
@@ -30,7 +30,14 @@ use crate::runtime::blocking::{self, Kind};
 /// });
 /// assert_eq!((ticks.join().unwrap(), sum.join().unwrap()), (10, 500_000_500_000));
 /// ```
-#[doc(alias("spawn_blocking", "block_in_place", "to_thread", "run_in_executor"))]
+#[doc(alias(
+    "spawn_blocking",
+    "block_in_place",
+    "to_thread",
+    "run_in_executor",
+    "threadpool",
+    "unblock"
+))]
 pub fn blocking<F, T>(body: F) -> T
 where
     F: FnOnce() -> T + Send + 'static,

@@ -13,7 +13,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Settings for a new green thread, as [`std::thread::Builder`].
+/// Settings for a new green thread, as [`std::thread::Builder`]: a name, a stack size, labels, whether it is a daemon, and
+/// when it starts. The methods that spawn return an error where [`spawn`](crate::spawn()) and its likes panic.
 ///
 /// # Examples
 /// ```
@@ -27,7 +28,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default)]
 #[must_use = "settings do nothing until `spawn`"]
 pub struct Builder {
-    /// One word where there are none: a spawn without any is to pass little on.
+    /// Behind a pointer, so that a spawn without settings, as most are, moves one word only.
     settings: Option<Box<Settings>>,
 }
 
@@ -41,7 +42,7 @@ struct Settings {
     paused: bool,
 }
 
-/// Makes the task of a body, given what the settings come to.
+/// Makes the task of a body from what the settings amount to.
 trait Create<T>:
     FnOnce(Option<Box<Meta>>, Option<&'static Family>, Reservation) -> (TaskRef, Joinable<T>)
 {
@@ -60,7 +61,7 @@ struct Lineage {
 }
 
 impl Lineage {
-    /// Of the green thread that runs, if one does.
+    /// What the calling green thread passes on, if the caller is one.
     #[inline]
     fn of(current: Option<Started>) -> Self {
         let own = |task: &TaskRef| Self { family: task.family(), heritage: task.to_inherit() };
@@ -69,7 +70,7 @@ impl Lineage {
 }
 
 impl Builder {
-    /// No name, the runtime's stack size, daemon and labels as the caller's.
+    /// Begins with no name, the stack size of the runtime, and the caller's labels; it is a daemon if the caller is one.
     pub fn new() -> Self {
         Self::default()
     }
@@ -86,26 +87,40 @@ impl Builder {
         self.settings.as_ref().is_some_and(|settings| settings.paused)
     }
 
-    /// The name in panic messages, overflow reports and [`Thread::name`](crate::thread::Thread::name).
+    /// Sets the name, which panic messages, overflow reports and [`Thread::name`](crate::thread::Thread::name) give. As
+    /// [`std::thread::Builder::name`].
     ///
     /// # Panics
-    /// If it contains a null byte; std's panics for that in `spawn`.
+    /// If the name contains a null byte. (std panics for that in `spawn`.)
     pub fn name(mut self, name: String) -> Self {
         assert!(!name.contains('\0'), "thread name may not contain interior null bytes");
         self.settings().name = Some(name);
         self
     }
 
-    /// Usable bytes of the stack, rounded up to whole pages and to at least 32 KiB. It takes memory only as far as it has
-    /// been used.
+    /// Sets how many bytes of the stack can be used, rounded up to whole pages and to at least 32 KiB; 180 KiB unless this or
+    /// [`RuntimeBuilder::stack_size`](crate::RuntimeBuilder::stack_size) says otherwise. A stack takes memory only as far as
+    /// it has been used, so a large one costs address space only. As [`std::thread::Builder::stack_size`].
+    ///
+    /// # Examples
+    /// ```
+    /// fn depth(n: u32) -> u32 {
+    ///     let room = [n; 256]; // a kilobyte for each level
+    ///     if n == 0 { 0 } else { 1 + depth(std::hint::black_box(&room)[0] - 1) }
+    /// }
+    /// let deep = greenthread::Builder::new().stack_size(16 << 20).spawn(|| depth(1000))?;
+    /// assert_eq!(deep.join().unwrap(), 1000);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.settings().stack_size = Some(bytes);
         self
     }
 
-    /// Whether [`run`](crate::run) goes without waiting for it, as Python's `Thread.daemon`: when `main` and all that
-    /// descend from it have ended but for daemons, these are killed, and `run` returns when they have unwound. Inherited by
-    /// those that it spawns, unless they are set otherwise. Outside of any `run` it has no effect.
+    /// Sets whether it is a daemon, for which [`run`](crate::run) does not wait, as Python's `Thread.daemon`: when only
+    /// daemons are left of `main` and all that descend from it, these are killed, and `run` returns when they have unwound.
+    /// Green threads that a daemon spawns are daemons too, unless they are set otherwise. Outside of any `run` it has no
+    /// effect.
     ///
     /// # Examples
     /// ```
@@ -122,8 +137,9 @@ impl Builder {
         self
     }
 
-    /// Adds a label, or sets another value for the key. Inherited by those that it spawns; read by
-    /// [`Thread::label`](crate::thread::Thread::label).
+    /// Adds a label, a text by which a green thread can be recognized, or sets another value for the same key. Green threads
+    /// that it spawns have the label too. It is read by [`Thread::label`](crate::thread::Thread::label). As the labels of
+    /// profiles in Go.
     ///
     /// # Examples
     /// ```
@@ -139,11 +155,12 @@ impl Builder {
         self
     }
 
-    /// The green thread is made but not started: [`JoinHandle::start`] does that. Waiting for its end starts it too;
-    /// dropping its handle, or a kill, ends it without its running. Until then nobody waits for it: it counts as a
-    /// descendant of whoever starts it.
+    /// Makes the green thread without starting it: [`JoinHandle::start`] does that, and so does waiting for its end. As
+    /// Python's `Thread` before its `start`.
     ///
-    /// If its handle is forgotten, it stays where it is for ever, and so does what its closure holds.
+    /// Before it is started, a kill, or dropping its handle, ends it without running it, and no [`run`](crate::run)
+    /// waits for it: it counts as a descendant of whoever starts it. If its handle is
+    /// [forgotten](std::mem::forget), it is never started, and what its closure holds is never dropped.
     ///
     /// # Examples
     /// ```
@@ -157,15 +174,27 @@ impl Builder {
         self
     }
 
-    /// Spawns the green thread: on the caller's runtime, or on the global one. Does not suspend.
+    /// Spawns the green thread, as [`spawn`](crate::spawn()). Does not suspend.
     ///
     /// # Errors
-    /// `InvalidInput` for a stack size of zero or beyond 1 TiB; `OutOfMemory`, naming the limit, where no room for another
-    /// stack is left (`vm.max_map_count`, `RLIMIT_AS`); and what the system said if the global runtime could not start.
+    /// - `InvalidInput` if the stack size is zero or more than 1 TiB.
+    /// - `OutOfMemory` if there is no room for another stack; the text names the limit that was met (`vm.max_map_count` or
+    ///   `RLIMIT_AS`).
+    /// - The error of the system call that failed if the global runtime was to start and could not.
     ///
-    /// Memory for the stack is asked for when the green thread first runs. Where it is not to be had then, though there seemed
-    /// to be room, the green thread waits for up to a second for a stack that another gives back. After that its closure is
-    /// dropped, and the handle has the error ([`JoinError::io_error`](crate::JoinError::io_error)).
+    /// Memory for the stack is asked for only when the green thread first runs. If the system has none then, though there
+    /// seemed to be room, the green thread waits for up to a second for a stack that another gives back. After that its
+    /// closure is dropped without being called, and joining it returns the error
+    /// ([`JoinError::io_error`](crate::JoinError::io_error)).
+    ///
+    /// # Examples
+    /// ```
+    /// let built = greenthread::Builder::new().name("reader".into()).spawn(|| "read")?;
+    /// assert_eq!(built.name(), Some("reader"));
+    /// assert_eq!(built.join().unwrap(), "read");
+    /// assert!(greenthread::Builder::new().stack_size(0).spawn(|| ()).is_err());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn spawn<F, T>(self, body: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -174,25 +203,27 @@ impl Builder {
         self.spawn_here(|meta, family, reservation| new_task(body, meta, family, reservation))
     }
 
-    /// As [`spawn`](Self::spawn), to start after `delay`; see [`spawn_later`](crate::thread::spawn_later).
+    /// As [`spawn`](Self::spawn), but the green thread starts after `delay`; see
+    /// [`spawn_later`](crate::thread::spawn_later). Does not suspend.
     ///
     /// # Errors
-    /// As for [`spawn`](Self::spawn).
+    /// Those of [`spawn`](Self::spawn).
     pub fn spawn_later<F, T>(mut self, delay: Duration, body: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        // Beyond the clock's end is as good as never.
+        // A time that the clock cannot tell is as good as a hundred years.
         let never = || Instant::now() + Duration::from_secs(100 * 365 * 24 * 3600);
         self.settings().start_at = Some(deadline_after(delay).unwrap_or_else(never));
         self.spawn(body)
     }
 
-    /// As [`spawn`](Self::spawn), to start at a point in time; see [`spawn_later`](crate::thread::spawn_later).
+    /// As [`spawn`](Self::spawn), but the green thread starts at a point in time; see
+    /// [`spawn_later`](crate::thread::spawn_later). Does not suspend.
     ///
     /// # Errors
-    /// As for [`spawn`](Self::spawn).
+    /// Those of [`spawn`](Self::spawn).
     pub fn spawn_at<F, T>(mut self, at: Instant, body: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -206,7 +237,19 @@ impl Builder {
     /// [`spawn_local`](crate::thread::spawn_local). Does not suspend.
     ///
     /// # Errors
-    /// As for [`spawn`](Self::spawn); and `Unsupported` on an OS thread that runs no runtime.
+    /// Those of [`spawn`](Self::spawn); and `Unsupported` if the calling OS thread runs no green threads.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{Builder, Runtime};
+    /// let error = Builder::new().spawn_local(|| ()).unwrap_err();
+    /// assert_eq!(error.kind(), std::io::ErrorKind::Unsupported, "this is a plain OS thread");
+    /// let value = Runtime::new_current_thread()?.run_local(|| {
+    ///     Builder::new().name("local".into()).spawn_local(|| std::rc::Rc::new(5)).unwrap().join().unwrap()
+    /// });
+    /// assert_eq!(*value.unwrap(), 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn spawn_local<F, T>(self, body: F) -> io::Result<LocalJoinHandle<T>>
     where
         F: FnOnce() -> T + 'static,
@@ -216,12 +259,12 @@ impl Builder {
         self.make_local(create).map(LocalJoinHandle::new)
     }
 
-    /// As [`spawn`](Self::spawn), for a green thread of a [`scope`](crate::thread::scope), which may borrow what the scope
-    /// may. As [`std::thread::Builder::spawn_scoped`]. Does not suspend.
+    /// As [`spawn`](Self::spawn), for a green thread of a [`scope`](crate::thread::scope), which may borrow what lives longer
+    /// than the scope. As [`std::thread::Builder::spawn_scoped`]. Does not suspend.
     ///
     /// # Errors
-    /// As for [`spawn`](Self::spawn); and `InvalidInput` with [`start_paused`](Self::start_paused): the scope would wait
-    /// for what nobody may ever start.
+    /// Those of [`spawn`](Self::spawn); and `InvalidInput` together with [`start_paused`](Self::start_paused), as the
+    /// scope would wait for a green thread that perhaps nobody starts.
     ///
     /// # Examples
     /// ```
@@ -244,7 +287,7 @@ impl Builder {
         self.spawn_in(scope, body)
     }
 
-    /// As [`spawn_scoped`](Self::spawn_scoped), for what need not be a closure.
+    /// As [`spawn_scoped`](Self::spawn_scoped), for a body that need not be a closure.
     pub(super) fn spawn_in<'scope, 'env, F, T>(
         self,
         scope: &'scope Scope<'scope, 'env>,
@@ -281,7 +324,7 @@ impl Builder {
     }
 
     /// # Errors
-    /// That it is: a scope waits for all of its green threads.
+    /// `InvalidInput` if it is: a scope waits for all of its green threads.
     fn check_not_paused(&self) -> io::Result<()> {
         if self.is_paused() {
             return Err(io::Error::new(
@@ -292,7 +335,7 @@ impl Builder {
         Ok(())
     }
 
-    /// As [`spawn`](Self::spawn), on worker `at` of the runtime, counted round.
+    /// As [`spawn`](Self::spawn), on the worker with the number `at`, taken modulo how many there are.
     pub(crate) fn spawn_pinned<F, T>(self, at: usize, body: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -315,7 +358,7 @@ impl Builder {
         })
     }
 
-    /// On the calling OS thread.
+    /// Spawns it on the calling OS thread.
     fn make_local<T>(self, create: impl Create<T>) -> io::Result<JoinHandle<T>> {
         let here = current::with_hub(|hub| (hub.stack_size(), Lineage::of(hub.current())));
         let Some((default, lineage)) = here else {
@@ -345,7 +388,7 @@ impl Builder {
         })
     }
 
-    /// On the caller's runtime, or on the global one.
+    /// Spawns it on the caller's runtime, or on the global one.
     #[inline]
     fn spawn_here<T>(self, create: impl Create<T>) -> io::Result<JoinHandle<T>> {
         let paused = self.is_paused();
@@ -376,7 +419,7 @@ impl Builder {
         T: Send + 'static,
     {
         let mut lineage = current::with_hub(|hub| Lineage::of(hub.current())).unwrap_or_default();
-        // Whoever runs a `main` knows of its own runtime's green threads only.
+        // A `run` waits for green threads of its own runtime only.
         lineage.family = lineage.family.filter(|_| runtime.is_callers());
         let create = |meta, family, reservation| new_task(body, meta, family, reservation);
         self.make_on(runtime, create, lineage)
@@ -406,7 +449,7 @@ impl Builder {
         let stack_size = self.settings.as_ref().and_then(|settings| settings.stack_size);
         let size = stack_size.map(StackSize::new).transpose()?;
         let reservation = budget::reserve(size.unwrap_or(default_size))?;
-        // Whoever starts a paused one makes it a descendant.
+        // A paused one becomes a descendant of whoever starts it.
         let family = lineage.family.filter(|_| !self.is_paused());
         let meta = match (self.settings, lineage.heritage) {
             (None, None) => None,
@@ -426,7 +469,7 @@ impl Builder {
     }
 }
 
-/// What is not as usual.
+/// The settings that a task keeps, for one that has any.
 #[cold]
 fn meta(
     settings: Settings,

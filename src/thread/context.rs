@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Set once any variable has been given a value: until then nobody needs to look for any.
+/// Set once any variable has been given a value: until then there are none to look for.
 static USED: AtomicBool = AtomicBool::new(false);
 
 /// Whether any variable has ever been given a value.
@@ -18,7 +18,7 @@ pub(super) fn were_used() -> bool {
     USED.load(Ordering::Relaxed)
 }
 
-/// Where the variables get their keys.
+/// Numbers for the variables, each once.
 static KEYS: Ids = Ids::new();
 
 /// The values of the calling green thread, once it has changed any.
@@ -38,7 +38,7 @@ fn own() -> Context {
     }
 }
 
-/// Gives a new green thread, which nobody has started, the caller's values.
+/// Gives the caller's values to a new green thread that has not been started.
 #[inline]
 pub(crate) fn pass_on(to: &TaskRef) {
     #[cold]
@@ -53,19 +53,20 @@ pub(crate) fn pass_on(to: &TaskRef) {
     }
 }
 
-/// A variable of which each green thread has its own value, and which a new green thread takes over from its spawner: the id
-/// of a request, say, for everything that is done on its behalf.
+/// A variable of which each green thread has its own value, and whose value a new green thread takes over from its spawner: the
+/// id of a request, say, for everything that is done on behalf of that request. (Python's `contextvars.ContextVar`, the values
+/// of Go's `context`.)
 ///
-/// The values are copied at the spawn: what either side sets later, the other does not see. Green threads may start on other
-/// workers, so values are shared between them: they must be `Send` and `Sync`, and [`with`](Self::with) gives a reference. A
-/// plain OS thread has values of its own and begins without any, as do calls of [`blocking`](crate::blocking).
+/// A spawn copies the values: what either side sets later, the other does not see. As green threads may start on other
+/// workers, values are shared between threads: they must be `Send` and `Sync`, and [`with`](Self::with) gives a reference. A
+/// plain OS thread has values of its own and begins without any, and so do calls of [`blocking`](crate::blocking).
 ///
-/// (Python's `contextvars.ContextVar`.) Which one to use: [`green_local!`](crate::green_local) for what is not inherited;
-/// [`greenlet::ContextVar`](crate::greenlet::ContextVar) for values that differ between the greenlets of one green thread,
-/// and need not be `Send`; this one for everything that green threads pass on. The greenlets and generators of a green
-/// thread share its value of this one.
+/// Which one to use: [`green_local!`](crate::green_local) for values that are not inherited;
+/// [`greenlet::ContextVar`](crate::greenlet::ContextVar) for values that differ between the greenlets of one green thread and
+/// need not be `Send`; this one for everything that green threads pass on. The greenlets and generators of a green thread
+/// share its value of this one.
 ///
-/// Until a program first sets one, a spawn costs what it costs without; after that, the look at what there is to pass on.
+/// Before a program first sets one, these variables cost a spawn nothing. No method suspends, unless what it calls does.
 ///
 /// # Examples
 /// ```
@@ -79,13 +80,10 @@ pub(crate) fn pass_on(to: &TaskRef) {
 ///     (inherited, spawn(|| REQUEST.get()).join().unwrap())
 /// });
 /// assert_eq!(child.join().unwrap(), (Some(17), Some(18)));
-/// assert_eq!(REQUEST.get(), Some(17));
+/// assert_eq!(REQUEST.clear().as_deref(), Some(&17));
+/// assert!(REQUEST.with(|value| value.is_none()));
 /// ```
-/// What cannot be shared cannot be a value:
-/// ```compile_fail,E0277
-/// static CELL: greenthread::thread::ContextVar<std::cell::Cell<u8>> = greenthread::thread::ContextVar::new();
-/// ```
-#[doc(alias("contextvars", "task_local"))]
+#[doc(alias("contextvars", "task_local", "context", "WithValue"))]
 #[derive(Debug)]
 pub struct ContextVar<T> {
     key: LazyId,
@@ -103,7 +101,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
         self.key.get(&KEYS)
     }
 
-    /// The value of the calling green thread, shared.
+    /// The value of the calling green thread; the `Arc` keeps it alive.
     pub fn shared(&self) -> Option<Arc<T>> {
         if !USED.load(Ordering::Relaxed) {
             return None;
@@ -120,16 +118,16 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
         self.with(|value| value.cloned())
     }
 
-    /// Calls `f` with the value of the calling green thread, which stays alive meanwhile, whatever `f` does.
+    /// Calls `f` with the value of the calling green thread; the value stays alive meanwhile, even if `f` sets another.
     pub fn with<R>(&self, f: impl FnOnce(Option<&T>) -> R) -> R {
         f(self.shared().as_deref())
     }
 
-    /// Gives the variable a value in the calling green thread, and in those that it spawns from now on. Returns the one
+    /// Gives the variable a value in the calling green thread, and in those that it spawns from now on. Returns the value
     /// before.
     ///
     /// # Panics
-    /// Where the green thread's own values are gone, see [`LocalKey::with`].
+    /// If the green thread's own values are gone, because it is ending; see [`LocalKey::try_with`].
     pub fn set(&self, value: T) -> Option<Arc<T>> {
         USED.store(true, Ordering::Relaxed);
         self.replace(Some(Arc::new(value)))
@@ -138,7 +136,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     /// Takes the value away in the calling green thread, and returns it.
     ///
     /// # Panics
-    /// As [`set`](Self::set).
+    /// If [`set`](Self::set) would.
     pub fn clear(&self) -> Option<Arc<T>> {
         if !USED.load(Ordering::Relaxed) {
             return None;
@@ -151,10 +149,10 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
         OWN.with_borrow_mut(|own| own.0.set(self.key(), value))?.downcast().ok()
     }
 
-    /// Runs `body` with another value, and puts the one before back, also while unwinding.
+    /// Runs `body` with another value, and puts the value before back afterwards, also while unwinding.
     ///
     /// # Panics
-    /// As [`set`](Self::set).
+    /// If [`set`](Self::set) would.
     ///
     /// # Examples
     /// ```
@@ -176,3 +174,12 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
         body()
     }
 }
+
+/// What must not compile.
+///
+/// What cannot be shared cannot be a value:
+/// ```compile_fail,E0277
+/// static CELL: greenthread::thread::ContextVar<std::cell::Cell<u8>> = greenthread::thread::ContextVar::new();
+/// ```
+#[cfg(doctest)]
+mod must_not_compile {}

@@ -1,10 +1,10 @@
-//! Who am I.
+//! Which thread the caller is.
 #![forbid(unsafe_code)]
 
 use crate::runtime::park;
 use crate::runtime::task::{Started, Thread, current as hub};
 
-/// The calling green thread; on a plain OS thread, that thread. As [`std::thread::current`].
+/// The calling green thread; on a plain OS thread, that thread. As [`std::thread::current`]. Does not suspend.
 ///
 /// # Examples
 /// ```
@@ -13,6 +13,7 @@ use crate::runtime::task::{Started, Thread, current as hub};
 /// let id = handle.thread().id();
 /// assert_eq!(handle.join().unwrap(), id);
 /// ```
+#[doc(alias("getcurrent", "current_thread", "current_task", "get_ident"))]
 pub fn current() -> Thread {
     let green = hub::with_hub(|hub| hub.current()).flatten().map(Started::task);
     Thread::new(green.unwrap_or_else(park::os_thread))

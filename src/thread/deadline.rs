@@ -5,8 +5,8 @@ use super::timeout::run_until;
 use super::{Elapsed, sleep_until};
 use std::time::{Duration, Instant};
 
-/// A point in time by which several operations together are to be over, however long each takes. (Go's
-/// `context.WithDeadline`, trio's cancel scopes with a shared deadline.)
+/// A point in time that bounds several operations together, however long each of them takes. (Go's `context.WithDeadline`, trio's
+/// cancel scopes with a shared deadline.)
 ///
 /// # Examples
 /// ```
@@ -19,42 +19,45 @@ use std::time::{Duration, Instant};
 /// assert!(rest.is_err() && deadline.has_passed());
 /// # Ok::<(), greenthread::Elapsed>(())
 /// ```
+#[doc(alias("WithDeadline", "CancelScope"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Deadline(Option<Instant>);
 
 impl Deadline {
-    /// It never comes.
+    /// A deadline that never comes.
     pub const NEVER: Self = Self(None);
 
-    /// `duration` from now; [`NEVER`](Self::NEVER) where that is beyond what the clock can tell.
+    /// A deadline `duration` from now; [`NEVER`](Self::NEVER) if that is beyond what the clock can tell.
     pub fn after(duration: Duration) -> Self {
         Self(Instant::now().checked_add(duration))
     }
 
-    /// At `instant`.
+    /// A deadline at `instant`.
     pub fn at(instant: Instant) -> Self {
         Self(Some(instant))
     }
 
-    /// When it comes; `None` for never.
+    /// When the deadline comes; `None` for [`NEVER`](Self::NEVER).
     pub fn instant(self) -> Option<Instant> {
         self.0
     }
 
-    /// What is left until then: zero once it has passed, [`Duration::MAX`] for never.
+    /// The time that is left: zero once the deadline has passed, [`Duration::MAX`] for [`NEVER`](Self::NEVER).
     pub fn remaining(self) -> Duration {
         self.0.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
     }
 
-    /// Whether it has come.
+    /// Whether the deadline has come.
     pub fn has_passed(self) -> bool {
         self.0.is_some_and(|at| at <= Instant::now())
     }
 
-    /// Runs `body` until then at most, see [`timeout`](crate::timeout()); where the deadline has passed, to its first wait.
+    /// Runs `body` until the deadline at most, as [`timeout`](crate::timeout()) does; if the deadline has passed, `body` runs up
+    /// to its first wait.
     ///
     /// # Errors
-    /// [`Elapsed`] if the deadline came before `body` had finished.
+    /// [`Elapsed`] if the deadline came before `body` had finished; and with `panic = "abort"`, as
+    /// [`timeout`](crate::timeout()).
     pub fn run<F, T>(self, body: F) -> Result<T, Elapsed>
     where
         F: FnOnce() -> T,
@@ -62,7 +65,7 @@ impl Deadline {
         run_until(self.0, body)
     }
 
-    /// Suspends the calling green thread until then; blocks an OS thread. For ever, where it never comes.
+    /// Waits until the deadline comes; for ever, if it never does. Suspends a green thread, blocks an OS thread.
     pub fn wait(self) {
         match self.0 {
             Some(at) => sleep_until(at),

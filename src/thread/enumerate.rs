@@ -7,11 +7,12 @@ use crate::runtime::scheduler::Scheduler;
 use crate::runtime::task::current;
 use std::sync::Arc;
 
-/// The green threads that have been spawned and have not ended, of the caller's runtime, and so with the caller; from a plain OS
-/// thread, those of the global runtime. In no particular order. Does not suspend. As Python's `threading.enumerate`.
+/// The green threads that have been spawned and have not ended: those of the caller's runtime, among them the caller; or, from a
+/// plain OS thread, those of the global runtime. They are in no particular order. Does not suspend. As Python's
+/// `threading.enumerate`.
 ///
-/// One that is [paused](crate::Builder::start_paused) has not been started and is not among them; one that is to
-/// [start later](crate::thread::spawn_later) is.
+/// A green thread that is [paused](crate::Builder::start_paused) has not been started and is not among them; one that
+/// [starts later](crate::thread::spawn_later) is.
 ///
 /// # Examples
 /// ```
@@ -26,7 +27,7 @@ use std::sync::Arc;
 /// assert_eq!(names.unwrap(), ["main", "worker"]);
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[doc(alias = "threads")]
+#[doc(alias("threads", "all_tasks", "list"))]
 pub fn enumerate() -> Vec<Thread> {
     let listed = callers().map(|scheduler| scheduler.tasks());
     listed.unwrap_or_default().into_iter().map(Thread::new).collect()
@@ -43,11 +44,12 @@ pub fn enumerate() -> Vec<Thread> {
 ///     sleeper.thread().unpark();
 /// });
 /// ```
+#[doc(alias("NumGoroutine", "num_alive_tasks"))]
 pub fn active_count() -> usize {
     callers().map_or(0, |scheduler| scheduler.count())
 }
 
-/// Those whose green threads the caller asks for.
+/// The scheduler whose green threads the caller asks for.
 fn callers() -> Option<Arc<Scheduler>> {
     let own = current::with_hub(|hub| Arc::clone(&hub.scheduler));
     own.or_else(|| global_if_started().map(|runtime| runtime.scheduler()))

@@ -43,8 +43,27 @@ impl<E: Error + 'static> Error for TaskError<E> {
     }
 }
 
-/// Everything that went wrong in a [`group`], in the order in which it did: the first error is the one that ended the others.
-/// (Python's `ExceptionGroup`.)
+/// Everything that went wrong in a [`group`], in the order in which it happened: the first error is the one that ended the other
+/// tasks. (Python's `ExceptionGroup`.)
+///
+/// # Examples
+/// ```
+/// use greenthread::thread::{TaskError, group};
+/// let failed = group(|g| {
+///     g.spawn(|| -> Result<(), &str> { panic!("a panic") });
+///     Ok(())
+/// });
+/// let error = failed.unwrap_err();
+/// assert!(error.to_string().ends_with("panicked: a panic"));
+/// for one in error {
+///     match one {
+///         TaskError::Failed(error) => unreachable!("{error}"),
+///         TaskError::Panicked(error) => assert!(error.is_panic()),
+///         _ => {}
+///     }
+/// }
+/// ```
+#[doc(alias("ExceptionGroup", "MultiError"))]
 #[derive(Debug)]
 pub struct GroupError<E>(Vec<TaskError<E>>);
 
@@ -93,7 +112,24 @@ struct Shared<E> {
     body: u64,
 }
 
-/// Where the tasks of a [`group`] are spawned. A task that spawns others takes a clone along.
+/// Spawns the tasks of a [`group`]; `group` gives it to its body. A task that spawns others takes a clone along.
+///
+/// # Examples
+/// ```
+/// use std::sync::atomic::{AtomicU32, Ordering};
+/// let visited = AtomicU32::new(0);
+/// let visited = &visited;
+/// greenthread::thread::group(|g| {
+///     let inner = g.clone();
+///     g.spawn(move || {
+///         inner.spawn(|| Ok(visited.fetch_add(1, Ordering::Relaxed)));
+///         Ok(visited.fetch_add(1, Ordering::Relaxed))
+///     });
+///     Ok::<(), String>(())
+/// })
+/// .unwrap();
+/// assert_eq!(visited.load(Ordering::Relaxed), 2);
+/// ```
 #[derive(Debug)]
 pub struct TaskGroup<'scope, 'env: 'scope, E> {
     scope: &'scope Scope<'scope, 'env>,
@@ -106,22 +142,23 @@ impl<E> Clone for TaskGroup<'_, '_, E> {
     }
 }
 
-/// Runs `body`, which spawns tasks that may borrow as those of a [`scope`](crate::scope) may; waits for all of them before it returns.
-/// The first that fails, by an error or a panic, kills the others and ends `body` at its wait or its next one; all errors
-/// are returned together. (Python's `asyncio.TaskGroup`, trio's nursery.) Suspends a green thread, blocks an OS thread.
+/// Runs `body`, which spawns tasks that may borrow as those of a [`scope`](crate::scope) may; waits for all of them before it
+/// returns. The first task that fails, by an error or a panic, kills the others, and ends `body` at the wait that it is in or
+/// at its next one; all errors are returned together. (Python's `asyncio.TaskGroup`, trio's nursery, Go's `errgroup`.) Suspends
+/// a green thread, blocks an OS thread.
 ///
-/// An error of `body` counts as that of a task. A kill of a single task, by its handle, is not a failure. What is killed or
-/// ended unwinds, see [`JoinHandle::kill`](crate::JoinHandle::kill). Where the caller itself is killed, or a
-/// [`timeout`](crate::timeout()) around it expires, the tasks are killed and waited for, as those of a [`scope`](crate::scope) are. With
-/// `panic = "abort"` nothing can be unwound: all that have begun run to their ends. On an OS thread that waits for a socket, `body` ends
-/// when that wait is over.
+/// An error of `body` counts as that of a task. A task that is killed by its handle has not failed. What is killed or ended
+/// unwinds, see [`JoinHandle::kill`](crate::JoinHandle::kill). If the caller itself is killed, or a
+/// [`timeout`](crate::timeout()) around it expires, the tasks are killed and waited for, as those of a
+/// [`scope`](crate::scope) are. With `panic = "abort"` nothing can be unwound: all tasks that have begun run to their ends. If
+/// the caller is an OS thread and `body` waits for a socket, `body` ends only when that wait is over.
 ///
 /// # Errors
-/// What the tasks and `body` failed with, at least one error. A task that could not run, because there was no memory for its
-/// stack, ends no other; its error comes last, unless its handle has told it.
+/// The errors of the tasks and of `body`, of which there is at least one. A task that could not run, because there was no
+/// memory for its stack, does not end the others; its error comes last, unless it has been returned by the task's handle.
 ///
 /// # Panics
-/// With the panic of `body`, when the tasks have been killed and have ended.
+/// If `body` panics, with the same payload, when the tasks have been killed and have ended.
 ///
 /// # Examples
 /// ```
@@ -143,7 +180,7 @@ impl<E> Clone for TaskGroup<'_, '_, E> {
 /// });
 /// assert_eq!(failed.unwrap_err().errors().len(), 1);
 /// ```
-#[doc(alias("nursery", "ErrGroup", "TaskGroup"))]
+#[doc(alias("nursery", "errgroup", "TaskGroup", "JoinSet"))]
 pub fn group<'env, F, T, E>(body: F) -> Result<T, GroupError<E>>
 where
     F: for<'scope> FnOnce(&TaskGroup<'scope, 'env, E>) -> Result<T, E>,
@@ -166,7 +203,7 @@ where
         }
     });
     let mut errors = mem::take(&mut *shared.errors.lock());
-    // What a task's body fails with is in `errors`, so these never began.
+    // A task whose body failed has its error in `errors`: those that are counted here never began.
     errors.extend((0..not_run).map(|_| {
         let error = io::Error::new(io::ErrorKind::OutOfMemory, "no memory for its stack");
         TaskError::Panicked(JoinError::new(Cause::Io(error), Who::Unknown))
@@ -180,11 +217,12 @@ where
 impl<'scope, 'env, E> TaskGroup<'scope, 'env, E> {
     /// Spawns a task of the group. Does not suspend.
     ///
-    /// Its value can be had by the handle, which may as well be dropped. Of a task that failed, the handle tells that it was
-    /// killed: the error is the group's. Once the group has failed, new tasks never run.
+    /// The handle gives the task's value, and may as well be dropped. Joining a task that failed returns an error that says
+    /// that it was killed: the error of the task itself is returned by [`group`]. Once the group has failed, new tasks
+    /// never run.
     ///
     /// # Panics
-    /// As [`spawn`](crate::spawn); [`spawn_with`](Self::spawn_with) returns that as an error instead.
+    /// If there is no room for another stack; [`spawn_with`](Self::spawn_with) returns that as an error instead.
     pub fn spawn<F, T>(&self, body: F) -> ScopedJoinHandle<'scope, T>
     where
         F: FnOnce() -> Result<T, E> + Send + 'scope,
@@ -197,7 +235,7 @@ impl<'scope, 'env, E> TaskGroup<'scope, 'env, E> {
     /// As [`spawn`](Self::spawn), for a green thread with settings.
     ///
     /// # Errors
-    /// As [`Builder::spawn`].
+    /// Those of [`Builder::spawn_scoped`].
     pub fn spawn_with<F, T>(
         &self,
         builder: Builder,
@@ -225,7 +263,7 @@ impl<'scope, 'env, E> TaskGroup<'scope, 'env, E> {
         builder.spawn_in(self.scope, MayEnd(body))
     }
 
-    /// Keeps the error, kills every task of the group, and ends its body at the wait it is in or at its next one.
+    /// Keeps the error, kills every task of the group, and ends its body at the wait that it is in or at its next one.
     fn fail(&self, error: TaskError<E>) {
         self.shared.errors.lock().push(error);
         self.scope.kill_children();

@@ -5,22 +5,22 @@ use super::Deadline;
 use crate::sys::time::deadline_after;
 use std::time::{Duration, Instant};
 
-/// What becomes of the ticks for which nobody came in time.
+/// What becomes of ticks that are missed because [`Interval::tick`] is called too late.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum MissedTicks {
-    /// They are left out; the next one comes at the next multiple of the period. (Go's ticker, tokio's `Skip`.)
+    /// They are left out; the next tick comes at the next multiple of the period. (Go's ticker, tokio's `Skip`.)
     #[default]
     Skip,
-    /// They come at once, one after the other, until all are made up for. (tokio's default, `Burst`.)
+    /// They all come at once, until the ticks are on time again. (tokio's default, `Burst`.)
     Burst,
-    /// The next one comes a whole period from now, and all later ones are shifted with it. (tokio's `Delay`.)
+    /// The next tick comes a whole period after the late one, and all later ticks are moved with it. (tokio's `Delay`.)
     Delay,
 }
 
-/// Ticks once in each period. What is done between the ticks takes nothing from the period, as it would with a
-/// [`sleep`](crate::sleep) in a loop.
+/// Ticks once in each period, whatever time is spent between the ticks; with a [`sleep`](crate::sleep) in a loop that time
+/// would be added to the period. (Go's `time.Ticker`, `tokio::time::interval`.)
 ///
-/// It holds nothing but the time of the next tick, and need not be stopped. (Go's `time.Ticker`, `tokio::time::interval`.)
+/// It holds nothing but the time of the next tick, so it need not be stopped.
 ///
 /// # Examples
 /// ```
@@ -32,7 +32,16 @@ pub enum MissedTicks {
 ///     interval.tick();
 /// }
 /// assert!(begin.elapsed() >= Duration::from_millis(6));
+///
+/// // The first tick at once, and none left out.
+/// use greenthread::thread::MissedTicks;
+/// let mut interval = Interval::new(Duration::from_millis(1))
+///     .starting_at(begin)
+///     .missed_ticks(MissedTicks::Burst);
+/// assert_eq!(interval.tick(), begin);
+/// assert_eq!(interval.tick(), begin + interval.period());
 /// ```
+#[doc(alias("Ticker", "Tick"))]
 #[derive(Clone, Debug)]
 pub struct Interval {
     period: Duration,
@@ -42,7 +51,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// The first tick is one `period` from now, as Go's.
+    /// An interval whose first tick is one `period` from now, as with Go's ticker. [Missed ticks](MissedTicks) are skipped.
     ///
     /// # Panics
     /// If `period` is zero.
@@ -51,14 +60,14 @@ impl Interval {
         Self { period, next: deadline_after(period), missed: MissedTicks::default() }
     }
 
-    /// Sets when the next tick is due. With [`Instant::now`] it comes at once, as tokio's first one.
+    /// Sets when the next tick is due. With [`Instant::now`] it comes at once, as the first tick of tokio's interval does.
     #[must_use]
     pub fn starting_at(mut self, first: Instant) -> Self {
         self.next = Some(first);
         self
     }
 
-    /// Sets what becomes of ticks for which nobody came in time; they are [skipped](MissedTicks::Skip) otherwise.
+    /// Sets what becomes of missed ticks; unless this is called they are [skipped](MissedTicks::Skip).
     #[must_use]
     pub fn missed_ticks(mut self, missed: MissedTicks) -> Self {
         self.missed = missed;
@@ -70,8 +79,8 @@ impl Interval {
         self.period
     }
 
-    /// Waits for the next tick and returns the time for which it was due; at once if that has passed. Suspends a green
-    /// thread, blocks an OS thread. A tick whose wait a kill or timeout ended is still to come.
+    /// Waits for the next tick, or returns at once if its time has passed; returns the time at which the tick was due. Suspends
+    /// a green thread, blocks an OS thread. If a kill or a timeout ends the wait, the tick is not used up.
     pub fn tick(&mut self) -> Instant {
         let due = loop {
             Deadline::wait(self.next.map_or(Deadline::NEVER, Deadline::at));
@@ -83,7 +92,7 @@ impl Interval {
         due
     }
 
-    /// When the tick after the one of `due` comes, which is taken at `now`.
+    /// When the next tick comes after the one that was due at `due` and has been taken at `now`.
     fn after(&self, due: Instant, now: Instant) -> Option<Instant> {
         let late = now.saturating_duration_since(due);
         match self.missed {
@@ -98,7 +107,7 @@ impl Interval {
         }
     }
 
-    /// Lets the next tick come a whole period from now.
+    /// Moves the next tick to a whole period from now, and all later ticks with it. (Go's `Ticker.Reset`.)
     pub fn reset(&mut self) {
         self.next = deadline_after(self.period);
     }

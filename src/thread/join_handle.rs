@@ -9,18 +9,29 @@ use crate::sys::time::deadline_after;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Owns the right to join a green thread, as [`std::thread::JoinHandle`]. Dropping it detaches the green thread.
+/// Owns the right to join a green thread, as [`std::thread::JoinHandle`]; and the means to end it early and to look at it, as
+/// gevent's `Greenlet`. Dropping the handle detaches the green thread, which then runs on its own.
 ///
-/// It is `Send` and `Sync` when the result is `Send`, which [`spawn`](crate::spawn) asks for:
-/// ```compile_fail
-/// fn send<T: Send>() {}
-/// send::<greenthread::JoinHandle<std::rc::Rc<u8>>>();
+/// It is `Send` and `Sync` when the result is `Send`, which [`spawn`](crate::spawn) asks for.
+///
+/// # Examples
 /// ```
+/// use greenthread::{spawn, thread};
+///
+/// let answer = spawn(|| 6 * 7);
+/// assert_eq!(answer.join().unwrap(), 42);
+///
+/// let endless = spawn(|| loop { thread::park() });
+/// assert!(!endless.is_finished());
+/// endless.kill();
+/// assert!(endless.join().unwrap_err().is_killed());
+/// ```
+#[doc(alias("Greenlet", "AsyncResult", "Task", "Thread"))]
 pub struct JoinHandle<T> {
     joinable: Joinable<T>,
 }
 
-/// Schedules it if it is paused.
+/// Schedules the green thread if it is paused.
 #[inline]
 pub(crate) fn start(thread: &Thread) {
     #[cold]
@@ -55,8 +66,9 @@ impl<T> JoinHandle<T> {
     /// Waits for the green thread to end and returns its value. Suspends a green thread, blocks an OS thread.
     ///
     /// # Errors
-    /// [`JoinError`] where there is no value: the green thread panicked, was killed, could not run, or is the caller
-    /// itself, which would wait for ever.
+    /// [`JoinError`] if there is no value: the green thread panicked, was killed or could not run; or it is the caller
+    /// itself, which would wait for ever. If the caller forked the process and the green thread lives in the parent, that is
+    /// an error too.
     ///
     /// # Examples
     /// ```
@@ -67,10 +79,11 @@ impl<T> JoinHandle<T> {
         self.finish()
     }
 
-    /// Like [`join`](Self::join), for at most `timeout`. Suspends a green thread, blocks an OS thread.
+    /// Like [`join`](Self::join), for at most `timeout`. Suspends a green thread, blocks an OS thread. The green thread goes on
+    /// if the time runs out.
     ///
     /// # Errors
-    /// The handle back if the time ran out; otherwise what `join` returns is inside.
+    /// The handle itself if the time ran out. Otherwise the result is `Ok` and holds what [`join`](Self::join) returns.
     ///
     /// # Examples
     /// ```
@@ -84,31 +97,56 @@ impl<T> JoinHandle<T> {
         if self.wait_until(deadline_after(timeout)) { Ok(self.finish()) } else { Err(self) }
     }
 
-    /// Lets a green thread go that was made by [`Builder::start_paused`](crate::Builder::start_paused). Does nothing to
-    /// one that has been started. Does not suspend.
+    /// Starts a green thread that was made by [`Builder::start_paused`](crate::Builder::start_paused). Does nothing to one that
+    /// has been started. Does not suspend.
     pub fn start(&self) {
         start(self.thread());
     }
 
-    /// Ends the green thread by unwinding it at its next suspension point, or now if it is suspended at one; one that has
-    /// not begun never runs. Does not wait for that, and does nothing to one that has ended. Does not suspend.
+    /// Ends the green thread by unwinding it at its next suspension point (the next call that waits), or at once if it waits
+    /// now. One that has not begun never runs; one that has ended is left as it is. Returns without waiting for the end; does
+    /// not suspend, not even a green thread that kills itself. As gevent's `kill(block=False)` and the `cancel` of asyncio's
+    /// tasks.
     ///
-    /// It is not a panic: the hook stays silent, and [`JoinError::is_killed`] tells. Destructors run, and may wait. A
-    /// body that catches it and returns a value has that value; one that goes on is killed again at its next suspension.
-    /// Where a destructor waits while a function is already returning, the kill unwinds out of that destructor, and rustc (1.95)
+    /// A kill is not a panic: the panic hook stays silent, locks are not poisoned, and [`JoinError::is_killed`] tells it from a
+    /// panic. Destructors run on the way, and may wait. A body that catches the unwinding and returns a value has that value;
+    /// one that goes on is killed again at its next suspension point. [`shield`](crate::shield) puts a kill off.
+    ///
+    /// If a destructor waits while a function is already returning, the kill unwinds out of that destructor, and rustc (1.95)
     /// then leaks the value that was being returned.
     ///
-    /// With `panic = "abort"` nothing can be unwound: one that has begun goes on, which is said on standard error the first
-    /// time.
-    #[doc(alias("cancel", "abort", "terminate"))]
+    /// With `panic = "abort"` nothing can be unwound: a green thread that has begun goes on, and the first time this happens
+    /// standard error says so.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::mpsc::channel;
+    /// struct Goodbye(greenthread::sync::mpsc::Sender<&'static str>);
+    /// impl Drop for Goodbye {
+    ///     fn drop(&mut self) {
+    ///         self.0.send("cleaned up").unwrap();
+    ///     }
+    /// }
+    /// let (sender, receiver) = channel();
+    /// let handle = greenthread::spawn(move || {
+    ///     let goodbye = Goodbye(sender);
+    ///     goodbye.0.send("waiting").unwrap();
+    ///     greenthread::thread::park();
+    /// });
+    /// assert_eq!(receiver.recv(), Ok("waiting"));
+    /// handle.kill();
+    /// assert_eq!(receiver.recv(), Ok("cleaned up"));
+    /// assert!(handle.join().unwrap_err().is_killed());
+    /// ```
+    #[doc(alias("cancel", "abort", "terminate", "throw", "GreenletExit", "CancelledError"))]
     pub fn kill(&self) {
         kill(self.thread());
     }
 
-    /// Kills the green thread and waits for its end, for at most `timeout`, as gevent's `kill(block=True)`. Says whether it
+    /// Kills the green thread and waits for its end, for at most `timeout`, as gevent's `kill(block=True)`. Returns whether it
     /// has ended. Suspends a green thread, blocks an OS thread.
     ///
-    /// One that kills itself so unwinds here.
+    /// A green thread that calls this on itself unwinds from here.
     ///
     /// # Examples
     /// ```
@@ -127,10 +165,17 @@ impl<T> JoinHandle<T> {
         self.wait_until(deadline_after(timeout))
     }
 
-    /// Lets the green thread run on its own, as dropping the handle does.
+    /// Lets the green thread run on its own, as dropping the handle does; the call says that it is meant.
+    ///
+    /// # Examples
+    /// ```
+    /// let (sender, receiver) = greenthread::sync::mpsc::channel();
+    /// greenthread::spawn(move || sender.send("done without a handle")).detach();
+    /// assert!(receiver.recv().is_ok());
+    /// ```
     pub fn detach(self) {}
 
-    /// Waits for the end; `false` if the deadline passed first. The caller's own end is not waited for.
+    /// Waits for the end; `false` if the deadline passed first. Returns at once if it is the caller's own end.
     fn wait_until(&self, deadline: Option<Instant>) -> bool {
         let task = self.joinable.task();
         // A forked child has its parent's handles, but not its green threads.
@@ -172,12 +217,13 @@ impl<T> JoinHandle<T> {
         self.joinable.take_result().unwrap_or_else(lost)
     }
 
-    /// Whether the green thread has ended: then [`join`](Self::join) does not wait.
+    /// Whether the green thread has ended: then [`join`](Self::join) does not wait. As
+    /// [`std::thread::JoinHandle::is_finished`]; [`state`](Self::state) tells how it ended. Does not suspend.
     pub fn is_finished(&self) -> bool {
         self.joinable.task().is_done()
     }
 
-    /// How far the green thread has come, and how it ended: the result stays where it is. Does not suspend. As gevent's
+    /// How far the green thread has come, and how it ended, without taking its result. Does not suspend. As gevent's
     /// `ready` and `successful`.
     ///
     /// # Examples
@@ -195,7 +241,15 @@ impl<T> JoinHandle<T> {
         self.thread().state()
     }
 
-    /// What [`join`](Self::join) will return, once the green thread has ended. Does not suspend.
+    /// A look at what [`join`](Self::join) will return; `None` until the green thread has ended. Does not suspend. As gevent's
+    /// `value` and `exception`.
+    ///
+    /// # Examples
+    /// ```
+    /// let handle = greenthread::spawn(|| "value");
+    /// greenthread::thread::wait([&handle], 1);
+    /// assert_eq!(*handle.result().unwrap().as_ref().unwrap(), "value");
+    /// ```
     #[doc(alias("value", "exception"))]
     pub fn result(&self) -> Option<&Result<T, JoinError>>
     where
@@ -204,7 +258,7 @@ impl<T> JoinHandle<T> {
         self.joinable.result()
     }
 
-    /// The green thread itself: its name and id.
+    /// The green thread itself: its name, id, labels and state, and [`unpark`](Thread::unpark).
     pub fn thread(&self) -> &Thread {
         self.joinable.thread()
     }
@@ -222,22 +276,19 @@ impl<T> JoinHandle<T> {
 
 /// # Links
 ///
-/// Callbacks for the end of a green thread, as gevent's `link`. Each runs once, in the order in which they were added,
-/// with the result; whether the green thread was killed before it began, or its runtime ended, makes no difference. They
-/// run in the green thread that ends, after its body and before those that join it go on, so they may wait; a link that is
-/// added after the end runs at once, in the caller. (Where a green thread never came to run because its runtime had ended,
-/// they run on the OS thread that finds that out.)
+/// Callbacks for the end of a green thread, as gevent's `link`. Each runs exactly once, with the result, in the order in which
+/// they were added, also when the green thread was killed before it began or its runtime ended. They run in the green thread
+/// that ends, after its body and before those that join it go on, so they may wait. A link that is added after the end runs
+/// at once, in the caller. (If a green thread never ran because its runtime had ended, its links run on the OS thread that
+/// finds this out.)
 ///
-/// A link that panics keeps no other from running; what it panicked with goes to the
+/// A link that panics keeps no other link from running; its panic goes to the
 /// [uncaught hook](crate::thread::set_uncaught_hook). A kill ends the body only: the links after it run undisturbed.
 ///
-/// The result is `Sync` here, since links may see it from several threads at once.
-/// ```compile_fail,E0277
-/// let handle = greenthread::spawn(|| std::cell::Cell::new(1));
-/// handle.link(|_| {});
-/// ```
+/// The result must be `Sync`, since links may see it from several threads at once.
 impl<T: Sync + 'static> JoinHandle<T> {
-    /// Calls `f` with what [`join`](Self::join) will return.
+    /// Calls `f` with what [`join`](Self::join) will return, at the end of the green thread. Does not suspend, unless the green
+    /// thread has ended and `f` waits.
     ///
     /// # Examples
     /// ```
@@ -248,11 +299,13 @@ impl<T: Sync + 'static> JoinHandle<T> {
     /// handle.join().unwrap();
     /// assert_eq!(receive.recv(), Ok(Some(42)));
     /// ```
+    #[doc(alias("add_done_callback", "rawlink"))]
     pub fn link(&self, f: impl FnOnce(&Result<T, JoinError>) + Send + 'static) {
         self.joinable.link(f);
     }
 
-    /// Calls `f` with the value, if there will be one.
+    /// Calls `f` with the value, if the green thread returns one; otherwise `f` is dropped. As [`link`](Self::link) in
+    /// everything else.
     pub fn link_value(&self, f: impl FnOnce(&T) + Send + 'static) {
         self.link(|result| {
             if let Ok(value) = result {
@@ -261,7 +314,18 @@ impl<T: Sync + 'static> JoinHandle<T> {
         });
     }
 
-    /// Calls `f` with the reason, if there will be no value.
+    /// Calls `f` with the reason, if the green thread ends without a value; otherwise `f` is dropped. As [`link`](Self::link) in
+    /// everything else.
+    ///
+    /// # Examples
+    /// ```
+    /// let (send, receive) = std::sync::mpsc::channel();
+    /// let handle = greenthread::spawn(greenthread::thread::park);
+    /// handle.link_failure(move |error| send.send(error.is_killed()).unwrap());
+    /// handle.kill();
+    /// assert_eq!(receive.recv(), Ok(true));
+    /// ```
+    #[doc(alias("link_exception"))]
     pub fn link_failure(&self, f: impl FnOnce(&JoinError) + Send + 'static) {
         self.link(|result| {
             if let Err(error) = result {
@@ -272,7 +336,7 @@ impl<T: Sync + 'static> JoinHandle<T> {
 }
 
 impl<T: 'static> JoinHandle<T> {
-    /// For the handle of a green thread that never leaves the OS thread, kept there.
+    /// As `link`, for the handle of a green thread that stays on this OS thread, as the handle does.
     pub(super) fn link_local(&self, f: impl FnOnce(&Result<T, JoinError>) + 'static) {
         self.joinable.link_local(f);
     }
@@ -284,3 +348,19 @@ impl<T> fmt::Debug for JoinHandle<T> {
         out.field("thread", self.thread()).field("state", &self.state()).finish_non_exhaustive()
     }
 }
+
+/// What must not compile.
+///
+/// It is `Send` and `Sync` when the result is `Send`, which [`spawn`](crate::spawn) asks for:
+/// ```compile_fail
+/// fn send<T: Send>() {}
+/// send::<greenthread::JoinHandle<std::rc::Rc<u8>>>();
+/// ```
+///
+/// The result is `Sync` here, since links may see it from several threads at once.
+/// ```compile_fail,E0277
+/// let handle = greenthread::spawn(|| std::cell::Cell::new(1));
+/// handle.link(|_| {});
+/// ```
+#[cfg(doctest)]
+mod must_not_compile {}

@@ -9,9 +9,9 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
-/// Declares values of which each green thread has its own, as [`std::thread_local!`] does for OS threads.
-///
-/// The type of each becomes a [`LocalKey`](crate::thread::LocalKey), whose text says when the values are made and destroyed.
+/// Declares variables of which each green thread has its own value, as [`std::thread_local!`] does for OS threads. Each becomes a
+/// static of the type [`LocalKey`](crate::thread::LocalKey), whose text says when the values are made and destroyed. As
+/// Python's `threading.local` and `gevent.local`.
 ///
 /// # Examples
 /// ```
@@ -27,6 +27,7 @@ use std::rc::Rc;
 /// assert_eq!(other.join().unwrap(), (1, 0));
 /// assert_eq!((COUNT.get(), LOG.take()), (5, vec!["here"]));
 /// ```
+#[doc(alias("thread_local", "threading.local", "task_local", "fiber_local"))]
 #[macro_export]
 macro_rules! green_local {
     ($($(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty = $init:expr);* $(;)?) => {
@@ -42,8 +43,8 @@ macro_rules! green_local {
     };
 }
 
-/// The values of the green thread are gone: it is ending, and its destructors have made new ones too often; or the OS thread
-/// is destroying its thread-locals. As [`std::thread::AccessError`].
+/// The error of [`LocalKey::try_with`]: the values of the green thread are gone. It is ending, and its destructors have made
+/// new values too often; or the OS thread is destroying its thread-locals. As [`std::thread::AccessError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AccessError;
@@ -59,15 +60,32 @@ impl std::error::Error for AccessError {}
 /// A value of which each green thread has its own, declared by [`green_local!`](crate::green_local). As
 /// [`std::thread::LocalKey`], Python's `threading.local` and `gevent.local`.
 ///
-/// A value is made when its green thread first uses it. At the end of the green thread it is destroyed *in* it, after the
-/// body, before those who join it go on; the order is unspecified. A destructor may wait: a kill does not cut that short,
-/// a [`timeout`](crate::timeout) inside it does. It may use other values, or the same one again, and those that it so makes
-/// anew are destroyed in their turn, four times over; after that, access is an error. A panic of a destructor is printed and
-/// goes no farther.
+/// A value is made when its green thread first uses it. It is destroyed *in* the green thread, after the body and before those
+/// that join the green thread go on, in no particular order. The destructor of a value may wait: a kill does not end that
+/// wait, but a [`timeout`](crate::timeout) inside the destructor does. It may use other values, or the same variable again.
+/// Values that are made that way are destroyed too, in up to four rounds; after these, access is an error. A panic of a
+/// destructor is printed and goes no farther.
 ///
-/// A value stays on its OS thread, so it need not be `Send`. While [`with`](Self::with) runs the value is kept alive,
-/// whatever becomes of the green thread. The greenlets and generators of a green thread share its values. Outside of green
-/// threads each OS thread has its own.
+/// A value stays on its OS thread, so it need not be `Send`. While [`with`](Self::with) runs, the value is kept alive,
+/// whatever becomes of the green thread. The greenlets and generators of a green thread share its values. A plain OS thread
+/// has values of its own.
+///
+/// No method suspends, unless what is called in it does.
+///
+/// # Examples
+/// ```
+/// use greenthread::{green_local, spawn};
+/// use std::cell::RefCell;
+/// green_local! {
+///     static BUFFER: RefCell<String> = RefCell::new(String::from("new"));
+/// }
+/// BUFFER.with_borrow_mut(|buffer| buffer.push_str(", and changed"));
+/// assert_eq!(BUFFER.with(|buffer| buffer.borrow().len()), 16);
+/// assert_eq!(BUFFER.replace("replaced".into()), "new, and changed");
+/// BUFFER.set("set".into());
+/// assert_eq!(spawn(|| BUFFER.take()).join().unwrap(), "new");
+/// assert_eq!(BUFFER.take(), "set");
+/// ```
 pub struct LocalKey<T: 'static> {
     init: fn() -> T,
     number: LazyId,
@@ -99,7 +117,7 @@ impl<T: 'static> LocalKey<T> {
         Ok(value.and_then(|value| value.downcast::<T>().ok()))
     }
 
-    /// The value, if there is one.
+    /// The value, if it has been made.
     pub(super) fn peek(&'static self) -> Option<Rc<T>> {
         if has_storage() { self.existing().ok().flatten() } else { None }
     }
@@ -108,7 +126,7 @@ impl<T: 'static> LocalKey<T> {
         let (number, value) = (self.number(), value as Rc<dyn Any>);
         hub::with_hub(|hub| hub.current().map(|own| own.with(TaskRef::set_has_values)));
         let put = with_storage(|storage| storage.set(number, value)).map_err(|_| AccessError)?;
-        // The one before, if the initializer made one itself, is dropped here; so is one that came too late.
+        // Dropped here: the value before, if the initializer has set one itself, or this one, if it came too late.
         put.map(drop).map_err(|_| AccessError)
     }
 
@@ -124,20 +142,23 @@ impl<T: 'static> LocalKey<T> {
     /// Calls `f` with the green thread's value, which is made first if there is none.
     ///
     /// # Panics
-    /// Where [`try_with`](Self::try_with) is an error; and with a panic of the initializer.
+    /// If the values of the green thread are gone, see [`try_with`](Self::try_with); and if the initializer panics.
     pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
         self.try_with(f).expect("a green thread's own value was used after its destruction")
     }
 
-    /// As [`with`](Self::with), where the values may be gone already.
+    /// As [`with`](Self::with), for use where the values may be gone already: in the destructors of others.
     ///
     /// # Errors
-    /// [`AccessError`] if they are.
+    /// [`AccessError`] if they are gone.
+    ///
+    /// # Panics
+    /// If the initializer panics.
     pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
         self.value().map(|value| f(&value))
     }
 
-    /// Gives a value that is there already to `set`, together with what it is to become; else it becomes `new` at once.
+    /// Calls `set` with the value and `new`, if there is a value; otherwise the value becomes `new`.
     fn set_or(&'static self, new: T, set: impl FnOnce(&T, T)) {
         let put = match self.existing() {
             Ok(Some(value)) => return set(&value, new),
@@ -152,7 +173,7 @@ impl<T: 'static> LocalKey<T> {
     }
 }
 
-/// As std's; each panics where [`with`](LocalKey::with) does.
+/// The methods that std has for a [`Cell`]; each panics where [`with`](LocalKey::with) does.
 impl<T: 'static> LocalKey<Cell<T>> {
     /// Sets the value, without running the initializer.
     pub fn set(&'static self, value: T) {
@@ -181,14 +202,15 @@ impl<T: 'static> LocalKey<Cell<T>> {
     }
 }
 
-/// As std's; each panics where [`with`](LocalKey::with) does, and where the value is borrowed already.
+/// The methods that std has for a [`RefCell`]; each panics where [`with`](LocalKey::with) does, and if the value is borrowed
+/// in a way that does not allow this.
 impl<T: 'static> LocalKey<RefCell<T>> {
     /// Calls `f` with a shared borrow.
     pub fn with_borrow<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
         self.with(|cell| f(&cell.borrow()))
     }
 
-    /// Calls `f` with a mutable borrow. Another greenlet of the green thread that needs the value meanwhile panics.
+    /// Calls `f` with a mutable borrow. If another greenlet of the green thread uses the value meanwhile, that panics.
     pub fn with_borrow_mut<R>(&'static self, f: impl FnOnce(&mut T) -> R) -> R {
         self.with(|cell| f(&mut cell.borrow_mut()))
     }

@@ -6,12 +6,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-/// Spawns a green thread on the calling OS thread: a worker, or one that runs a current-thread runtime. It never leaves
-/// that, so neither what it takes along nor its value need be `Send`. Does not suspend.
+/// Spawns a green thread on the calling OS thread: a worker, or one that runs a current-thread runtime. It never leaves that
+/// OS thread, so neither what it takes along nor its value need be `Send`. Does not suspend. As
+/// `tokio::task::spawn_local`.
 ///
 /// # Panics
-/// On an OS thread that runs no green threads, and where there is no room for another stack;
-/// [`Builder::spawn_local`] returns that as an error instead.
+/// If the calling OS thread runs no green threads, or there is no room for another stack;
+/// [`Builder::spawn_local`] returns these as an error instead.
 ///
 /// # Examples
 /// ```
@@ -33,16 +34,8 @@ where
     Builder::new().spawn_local(body).expect("failed to spawn a local green thread")
 }
 
-/// A [`JoinHandle`] of a green thread that was made by [`spawn_local`]; its methods are those of `JoinHandle`. Like what
-/// the green thread holds it stays on the OS thread:
-/// ```compile_fail,E0277
-/// fn send<T: Send>() {}
-/// send::<greenthread::thread::LocalJoinHandle<u8>>();
-/// ```
-/// ```compile_fail,E0277
-/// fn share<T: Sync>() {}
-/// share::<greenthread::thread::LocalJoinHandle<u8>>();
-/// ```
+/// Owns the right to join a green thread that was made by [`spawn_local`]. Its methods are those of [`JoinHandle`]; but like
+/// what the green thread holds, it stays on the OS thread: it is neither `Send` nor `Sync`.
 pub struct LocalJoinHandle<T> {
     handle: JoinHandle<T>,
     not_send: PhantomData<*mut ()>,
@@ -53,18 +46,18 @@ impl<T> LocalJoinHandle<T> {
         Self { handle, not_send: PhantomData }
     }
 
-    /// As [`JoinHandle::join`].
+    /// As [`JoinHandle::join`]. Suspends.
     ///
     /// # Errors
-    /// As for [`JoinHandle::join`].
+    /// Those of [`JoinHandle::join`].
     pub fn join(self) -> Result<T, JoinError> {
         self.handle.join()
     }
 
-    /// As [`JoinHandle::join_timeout`].
+    /// As [`JoinHandle::join_timeout`]. Suspends.
     ///
     /// # Errors
-    /// The handle back if the time ran out.
+    /// The handle itself if the time ran out.
     pub fn join_timeout(self, timeout: Duration) -> Result<Result<T, JoinError>, Self> {
         self.handle.join_timeout(timeout).map_err(Self::new)
     }
@@ -79,7 +72,7 @@ impl<T> LocalJoinHandle<T> {
         self.handle.kill();
     }
 
-    /// As [`JoinHandle::kill_and_wait`].
+    /// As [`JoinHandle::kill_and_wait`]. Suspends.
     pub fn kill_and_wait(&self, timeout: Duration) -> bool {
         self.handle.kill_and_wait(timeout)
     }
@@ -113,7 +106,7 @@ impl<T> LocalJoinHandle<T> {
     }
 }
 
-/// As those of [`JoinHandle`]; what they take along need not be `Send`, as they are called on this OS thread only.
+/// Links as those of [`JoinHandle`]; but what they capture need not be `Send`, as they are called on this OS thread only.
 impl<T: 'static> LocalJoinHandle<T> {
     /// As [`JoinHandle::link`].
     ///
@@ -158,3 +151,17 @@ impl<T> fmt::Debug for LocalJoinHandle<T> {
         out.field("thread", self.thread()).field("state", &self.state()).finish_non_exhaustive()
     }
 }
+
+/// What must not compile.
+///
+/// A local handle can neither be sent to another thread nor shared with one:
+/// ```compile_fail,E0277
+/// fn send<T: Send>() {}
+/// send::<greenthread::thread::LocalJoinHandle<u8>>();
+/// ```
+/// ```compile_fail,E0277
+/// fn share<T: Sync>() {}
+/// share::<greenthread::thread::LocalJoinHandle<u8>>();
+/// ```
+#[cfg(doctest)]
+mod must_not_compile {}

@@ -1,9 +1,38 @@
 //! Green threads: spawn them, join them, let them sleep.
 //!
-//! The names are those of [`std::thread`]. Everything here that waits suspends only the calling green thread; called from
-//! a plain OS thread it blocks that thread, as std would.
+//! The names are those of [`std::thread`], where std has the thing. Everything here that waits suspends only the calling
+//! green thread; called from a plain OS thread it blocks that thread, as std would. Methods whose text does not say that
+//! they suspend or block return at once.
 //!
-//! Invariant: nothing here touches a stack or an atomic; it is the runtime's face.
+//! | to | there is |
+//! |---|---|
+//! | start one | [`spawn`], [`spawn_local`], [`spawn_later`], [`scope()`](scope), [`Builder`] for a name, a stack size and more, [`Runnable`] for a struct that is a green thread |
+//! | wait for its end | [`JoinHandle::join`]; for several [`join_all`], [`try_join_all`], [`wait()`](wait), [`as_completed`], [`group()`](group) |
+//! | let time pass | [`sleep`], [`Timer`], [`Interval`] |
+//! | end it early | [`JoinHandle::kill`], [`timeout()`](timeout), [`Deadline`]; [`shield`] keeps both off |
+//! | have values of its own | [`green_local!`](crate::green_local), [`ContextVar`] |
+//! | see what there is | [`current`], [`enumerate`], [`JoinHandle::state`] |
+//! | run what blocks or computes | [`blocking`] |
+//!
+//! # Examples
+//! ```
+//! use greenthread::thread;
+//! use std::time::Duration;
+//!
+//! let workers: Vec<_> = (0..3)
+//!     .map(|i| {
+//!         thread::spawn(move || {
+//!             thread::sleep(Duration::from_millis(1)); // the others run meanwhile
+//!             i * i
+//!         })
+//!     })
+//!     .collect();
+//! let squares: Vec<i32> = workers.into_iter().map(|worker| worker.join().unwrap()).collect();
+//! assert_eq!(squares, [0, 1, 4]);
+//! ```
+
+// Invariant: this folder is the face of `runtime`. It says what a call means and leaves to `runtime` how green threads are
+// switched and woken: no file here has `unsafe` code, and none touches a stack.
 
 mod blocking;
 mod builder;
@@ -63,6 +92,15 @@ pub use std::thread::{available_parallelism, panicking};
 
 pub use crate::runtime::task::{JoinError, Scope, Thread, ThreadId, ThreadState};
 
-/// What joining a green thread gives, as [`std::thread::Result`]; the error tells more than std's, and
-/// [turns into it](JoinError#impl-From<JoinError>-for-Box<dyn+Any+Send>).
+/// The outcome of a green thread: its value, or the [`JoinError`] that says why there is none. As
+/// [`std::thread::Result`], but the error tells more than std's, and
+/// [turns into it](JoinError#impl-From<JoinError>-for-Box<dyn+Any+Send>) where std's is needed.
+///
+/// # Examples
+/// ```
+/// fn first_half() -> greenthread::thread::Result<u32> {
+///     greenthread::spawn(|| 21).join()
+/// }
+/// assert_eq!(first_half().unwrap(), 21);
+/// ```
 pub type Result<T> = std::result::Result<T, JoinError>;

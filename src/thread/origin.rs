@@ -1,4 +1,4 @@
-//! Whether two green threads would begin alike.
+//! Whether two green threads would begin with the same surroundings.
 #![forbid(unsafe_code)]
 
 use super::context;
@@ -6,16 +6,17 @@ use crate::runtime::task::current;
 use std::ptr;
 use std::sync::Arc;
 
-/// From where a green thread is spawned: its runtime, and the `run` that waits for it. Two that are spawned with the same
-/// origin differ in their bodies only.
+/// Where a green thread comes from: its runtime, and the `run` that waits for it. Two green threads of the same origin differ
+/// in their bodies only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
-    /// Addresses; 0 is the global runtime, and no `run`.
+    /// These are addresses; 0 stands for the global runtime, and for no `run`.
     scheduler: usize,
     family: usize,
 }
 
-/// The caller's. `None` if it has more to pass on to those that it spawns: labels, values of context variables, being a daemon.
+/// The origin of what the caller spawns. `None` if the caller passes on more than that: labels, values of context variables, or
+/// being a daemon.
 #[inline]
 pub(crate) fn origin() -> Option<Origin> {
     if context::were_used() {

@@ -7,12 +7,12 @@ use crate::sys::time::deadline_after;
 use crate::util::sync::mutated;
 use std::time::{Duration, Instant};
 
-/// Suspends the calling green thread until its [`Thread::unpark`](crate::thread::Thread::unpark), as [`std::thread::park`];
-/// blocks an OS thread. Returns at once if that was called since the last `park`. Does not return for any other reason.
+/// Suspends the calling green thread until somebody calls its [`Thread::unpark`](crate::thread::Thread::unpark), as
+/// [`std::thread::park`]; blocks an OS thread. Returns at once if `unpark` has been called since the last `park`. Unlike
+/// std's, it returns for no other reason.
 ///
-/// A kill or a timeout that ends it uses no permit up: one that comes in the same moment is there for the next `park`.
-///
-/// The token is apart from the one of `std::thread::park` and from what this library waits with inside.
+/// The permit that `unpark` gives is not the one of `std::thread::park`, and no other wait of this library takes it or gives
+/// it. Where a kill or a timeout ends a `park`, a permit that comes at the same moment is kept for the next one.
 ///
 /// # Examples
 /// ```
@@ -24,7 +24,15 @@ pub fn park() {
     park_until(None);
 }
 
-/// Like [`park`], for at most `timeout`.
+/// Like [`park`], for at most `timeout`; as [`std::thread::park_timeout`]. Suspends a green thread, blocks an OS thread. It does
+/// not say which of the two ended it.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// // Nobody calls `unpark`.
+/// greenthread::spawn(|| greenthread::thread::park_timeout(Duration::from_millis(1))).join().unwrap();
+/// ```
 pub fn park_timeout(timeout: Duration) {
     park_until(deadline_after(timeout));
 }

@@ -4,11 +4,11 @@
 use super::{Builder, JoinHandle};
 use std::io;
 
-/// What a green thread is made of where a closure would have too many variables: a struct with a method `run`, whose fields are
-/// there when it has ended. As a subclass of Python's `threading.Thread`.
+/// A struct that is a green thread, where a closure would have too many variables: its method `run` is the body, and its fields
+/// are there when it has ended. As a subclass of Python's `threading.Thread`.
 ///
-/// [`join`](JoinHandle::join) gives the struct back. A panic or a kill takes it along, as it takes what a closure has captured;
-/// what must stay is in an [`Arc`](std::sync::Arc).
+/// [`join`](JoinHandle::join) returns the struct. After a panic or a kill the struct is dropped, as what a closure has captured
+/// is; what must stay is kept in an [`Arc`](std::sync::Arc).
 ///
 /// # Examples
 /// ```
@@ -32,16 +32,17 @@ pub trait Runnable: Send + 'static {
     /// What the green thread does.
     fn run(&mut self);
 
-    /// What it is called; by default it has no name, see [`Thread`](crate::thread::Thread#impl-Display-for-Thread).
+    /// The name of the green thread; by default it has none, and is
+    /// [called by its id](crate::thread::Thread#impl-Display-for-Thread).
     fn name(&self) -> Option<String> {
         None
     }
 
-    /// Spawns the green thread, as [`spawn`](crate::spawn). Does not suspend. With other settings:
-    /// [`Builder::spawn_runnable`].
+    /// Spawns the green thread, as [`spawn`](crate::spawn). Does not suspend. [`Builder::spawn_runnable`] is for one with
+    /// settings.
     ///
     /// # Panics
-    /// As [`spawn`](crate::spawn).
+    /// If there is no room for another stack, or the global runtime cannot start.
     fn start(self) -> JoinHandle<Self>
     where
         Self: Sized,
@@ -51,13 +52,32 @@ pub trait Runnable: Send + 'static {
 }
 
 impl Builder {
-    /// As [`spawn`](Self::spawn), for a struct that is a green thread. A name of the builder's own goes before the struct's.
+    /// As [`spawn`](Self::spawn), for a struct that is a green thread. If both the builder and the struct have a name, the
+    /// builder's counts. Does not suspend.
     ///
     /// # Errors
-    /// As for [`spawn`](Self::spawn).
+    /// Those of [`spawn`](Self::spawn).
     ///
     /// # Panics
-    /// As [`name`](Self::name), for the struct's.
+    /// If the struct's name contains a null byte.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{Builder, thread::Runnable};
+    /// struct Counter(u32);
+    /// impl Runnable for Counter {
+    ///     fn run(&mut self) {
+    ///         self.0 += 1;
+    ///     }
+    ///     fn name(&self) -> Option<String> {
+    ///         Some(format!("counter from {}", self.0))
+    ///     }
+    /// }
+    /// let counter = Builder::new().stack_size(64 * 1024).spawn_runnable(Counter(7))?;
+    /// assert_eq!(counter.name(), Some("counter from 7"));
+    /// assert_eq!(counter.join().unwrap().0, 8);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn spawn_runnable<R: Runnable>(mut self, mut runnable: R) -> io::Result<JoinHandle<R>> {
         if !self.has_name()
             && let Some(name) = runnable.name()

@@ -6,21 +6,23 @@ use crate::runtime::task::{Scope, enter_scope};
 use std::fmt;
 use std::marker::PhantomData;
 
-/// Runs `body`, which may spawn green threads that borrow what lives longer than this call; waits for all of them before it
-/// returns, also while unwinding. As [`std::thread::scope`]. Suspends a green thread, blocks an OS thread.
+/// Runs `body`, which may spawn green threads that borrow what lives longer than this call; waits for all of these children
+/// before it returns, also while unwinding. As [`std::thread::scope`]. Suspends a green thread, blocks an OS thread.
 ///
-/// A child may borrow anything outside of `body`, may itself spawn in the scope, and may run on another worker. A handle
-/// may be dropped or forgotten: the scope waits for its child all the same.
+/// A child may borrow anything outside of `body`, but nothing that `body` itself owns; while it borrows something, others
+/// may not change that. It may itself spawn in the scope. It may start on another worker, so what it takes along must be
+/// `Send`; [`Scope::spawn_local`] is for what is not. A handle may be dropped or forgotten: the scope waits for its child
+/// all the same. Neither a handle nor the scope can leave `body`.
 ///
-/// Where the caller is killed, or a [`timeout`](crate::timeout) around it expires, the children are killed first; then they
-/// are waited for, which nothing can cut short, and then the caller unwinds. After a panic of `body` the children are
-/// waited for, not killed. A child that swallows its kill and goes on keeps the scope waiting; if its runtime ends
-/// and gives it up, the scope never returns, since memory that such a child has borrowed must stay.
+/// If the caller is killed, or a [`timeout`](crate::timeout) around it expires, the children are killed first; then they are
+/// waited for, which nothing can cut short, and then the caller unwinds. After a panic of `body` the children are waited
+/// for but not killed. A child that catches its kill and goes on keeps the scope waiting. If the child's runtime ends and
+/// gives it up, the scope never returns, since memory that such a child has borrowed must stay.
 ///
-/// A generator or greenlet that began outside must not be switched to and fro from inside: that panics.
+/// A generator or greenlet that began outside of the scope must not be switched to from inside: that panics.
 ///
 /// # Panics
-/// With the panic of `body`; and where a child panicked, or could not run, and was not joined by its handle.
+/// If `body` panics, with the same payload; and if a child panicked, or could not run, and its handle was not joined.
 ///
 /// # Examples
 /// ```
@@ -35,37 +37,7 @@ use std::marker::PhantomData;
 /// });
 /// assert_eq!((sum, largest), (10, 4));
 /// ```
-///
-/// What a child borrows must live longer than the scope:
-/// ```compile_fail,E0597
-/// greenthread::scope(|s| {
-///     let inside = String::new();
-///     s.spawn(|| println!("{inside}"));
-/// });
-/// ```
-/// No handle, and nothing borrowed by a child, leaves the scope:
-/// ```compile_fail
-/// let handle = greenthread::scope(|s| s.spawn(|| 1));
-/// ```
-/// ```compile_fail
-/// let mut kept = None;
-/// greenthread::scope(|s| kept = Some(s));
-/// ```
-/// And while children may use something, others may not change it:
-/// ```compile_fail,E0506
-/// let mut number = 1;
-/// greenthread::scope(|s| {
-///     s.spawn(|| println!("{number}"));
-///     number = 2;
-/// });
-/// ```
-/// Children may start on another OS thread, so what they take along must be `Send`:
-/// ```compile_fail,E0277
-/// let shared = std::rc::Rc::new(1);
-/// greenthread::scope(|s| {
-///     s.spawn(|| println!("{shared}"));
-/// });
-/// ```
+#[doc(alias("nursery"))]
 pub fn scope<'env, F, T>(body: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
@@ -79,7 +51,22 @@ impl<'scope> Scope<'scope, '_> {
     /// Spawns a green thread in the scope, as [`std::thread::Scope::spawn`]. Does not suspend.
     ///
     /// # Panics
-    /// As [`spawn`](crate::spawn); [`Builder::spawn_scoped`] returns that as an error instead.
+    /// If there is no room for another stack; [`Builder::spawn_scoped`] returns that as an error instead.
+    ///
+    /// # Examples
+    /// A child that spawns others in the same scope:
+    /// ```
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// let count = AtomicU32::new(0);
+    /// greenthread::scope(|s| {
+    ///     s.spawn(|| {
+    ///         for _ in 0..3 {
+    ///             s.spawn(|| count.fetch_add(1, Ordering::Relaxed));
+    ///         }
+    ///     });
+    /// });
+    /// assert_eq!(count.load(Ordering::Relaxed), 3);
+    /// ```
     pub fn spawn<F, T>(&'scope self, body: F) -> ScopedJoinHandle<'scope, T>
     where
         F: FnOnce() -> T + Send + 'scope,
@@ -92,8 +79,8 @@ impl<'scope> Scope<'scope, '_> {
     /// along nor its value need be `Send`. As [`spawn_local`](crate::thread::spawn_local), for a scope. Does not suspend.
     ///
     /// # Panics
-    /// On an OS thread that runs no green threads, and as [`spawn`](crate::spawn); [`Builder::spawn_scoped_local`] returns
-    /// that as an error instead.
+    /// If the calling OS thread runs no green threads, or there is no room for another stack;
+    /// [`Builder::spawn_scoped_local`] returns these as an error instead.
     ///
     /// # Examples
     /// ```
@@ -117,7 +104,21 @@ impl<'scope> Scope<'scope, '_> {
     }
 }
 
-/// Owns the right to join a green thread of a [`scope`], as [`std::thread::ScopedJoinHandle`].
+/// Owns the right to join a green thread of a [`scope`], as [`std::thread::ScopedJoinHandle`]. Made by [`Scope::spawn`] and
+/// [`Builder::spawn_scoped`]. Dropping it detaches the green thread, for which the scope waits all the same.
+///
+/// # Examples
+/// ```
+/// use greenthread::thread::{park, scope};
+/// let text = String::from("borrowed");
+/// let (length, killed) = scope(|s| {
+///     let length = s.spawn(|| text.len());
+///     let endless = s.spawn(|| loop { park() });
+///     endless.kill();
+///     (length.join().unwrap(), endless.join().unwrap_err().is_killed())
+/// });
+/// assert_eq!((length, killed), (8, true));
+/// ```
 pub struct ScopedJoinHandle<'scope, T> {
     handle: JoinHandle<T>,
     scope: PhantomData<&'scope ()>,
@@ -131,7 +132,7 @@ impl<T> ScopedJoinHandle<'_, T> {
     /// Waits for the green thread to end and returns its value. Suspends a green thread, blocks an OS thread.
     ///
     /// # Errors
-    /// As [`JoinHandle::join`]; the scope itself then does not panic for it.
+    /// Those of [`JoinHandle::join`]. Once an error has been returned here, the scope does not panic for that child.
     pub fn join(self) -> Result<T, JoinError> {
         let thread = self.handle.thread().clone();
         let result = self.handle.join();
@@ -167,12 +168,8 @@ impl<T> fmt::Debug for ScopedJoinHandle<'_, T> {
     }
 }
 
-/// A [`ScopedJoinHandle`] of a green thread that was made by [`Scope::spawn_local`]. Like what that holds, it stays on the OS
-/// thread:
-/// ```compile_fail,E0277
-/// fn send<T: Send>() {}
-/// send::<greenthread::thread::ScopedLocalJoinHandle<u8>>();
-/// ```
+/// A [`ScopedJoinHandle`] of a green thread that was made by [`Scope::spawn_local`]. Like what the green thread holds, it
+/// stays on the OS thread: it is neither `Send` nor `Sync`.
 pub struct ScopedLocalJoinHandle<'scope, T> {
     handle: ScopedJoinHandle<'scope, T>,
     not_send: PhantomData<*mut ()>,
@@ -183,10 +180,10 @@ impl<T> ScopedLocalJoinHandle<'_, T> {
         Self { handle: ScopedJoinHandle::new(handle), not_send: PhantomData }
     }
 
-    /// As [`ScopedJoinHandle::join`].
+    /// As [`ScopedJoinHandle::join`]. Suspends.
     ///
     /// # Errors
-    /// As [`JoinHandle::join`].
+    /// Those of [`JoinHandle::join`].
     pub fn join(self) -> Result<T, JoinError> {
         self.handle.join()
     }
@@ -218,3 +215,48 @@ impl<T> fmt::Debug for ScopedLocalJoinHandle<'_, T> {
         debug.field("thread", self.thread()).field("state", &self.state()).finish_non_exhaustive()
     }
 }
+
+/// What must not compile.
+///
+/// What a child borrows must live longer than the scope:
+/// ```compile_fail,E0597
+/// greenthread::scope(|s| {
+///     let inside = String::new();
+///     s.spawn(|| println!("{inside}"));
+/// });
+/// ```
+///
+/// No handle, and nothing borrowed by a child, leaves the scope:
+/// ```compile_fail
+/// let handle = greenthread::scope(|s| s.spawn(|| 1));
+/// ```
+/// ```compile_fail
+/// let mut kept = None;
+/// greenthread::scope(|s| kept = Some(s));
+/// ```
+///
+/// And while children may use something, others may not change it:
+/// ```compile_fail,E0506
+/// let mut number = 1;
+/// greenthread::scope(|s| {
+///     s.spawn(|| println!("{number}"));
+///     number = 2;
+/// });
+/// ```
+///
+/// Children may start on another OS thread, so what they take along must be `Send`:
+/// ```compile_fail,E0277
+/// let shared = std::rc::Rc::new(1);
+/// greenthread::scope(|s| {
+///     s.spawn(|| println!("{shared}"));
+/// });
+/// ```
+///
+/// A [`ScopedJoinHandle`] of a green thread that was made by [`Scope::spawn_local`]. Like what that holds, it stays on the OS
+/// thread:
+/// ```compile_fail,E0277
+/// fn send<T: Send>() {}
+/// send::<greenthread::thread::ScopedLocalJoinHandle<u8>>();
+/// ```
+#[cfg(doctest)]
+mod must_not_compile {}

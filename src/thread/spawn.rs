@@ -5,14 +5,15 @@ use super::{Builder, JoinHandle};
 use crate::runtime::global;
 use std::panic::resume_unwind;
 
-/// Spawns a green thread, as [`std::thread::spawn`]: on the caller's runtime, or on the global one, which starts by itself.
-/// Does not suspend.
+/// Spawns a green thread, as [`std::thread::spawn`]: on the runtime of the caller, or, from a plain OS thread, on the global
+/// runtime, which starts by itself. Does not suspend.
 ///
-/// Dropping the handle lets the green thread run on its own. It never changes its OS thread once it has started, so
-/// thread-locals, `Rc` and lock guards held while it waits are sound.
+/// Dropping the handle lets the green thread run on its own. Once it has started it never changes its OS thread, so it may
+/// hold an `Rc`, a lock guard or a borrowed thread-local while it waits. Until it has started any worker may take it, so what
+/// `body` takes along must be `Send`, as for an OS thread; [`spawn_local`](crate::thread::spawn_local) is for what is not.
 ///
 /// # Panics
-/// Where there is no room for another stack, or the global runtime cannot start; [`Builder::spawn`] returns that as an
+/// If there is no room for another stack, or the global runtime cannot start; [`Builder::spawn`] returns these as an
 /// error instead.
 ///
 /// # Examples
@@ -21,13 +22,16 @@ use std::panic::resume_unwind;
 /// let sum: u64 = handles.into_iter().map(|handle| handle.join().unwrap()).sum();
 /// assert_eq!(sum, 999_000);
 /// ```
-///
-/// What the green thread takes along must be `Send`, as for an OS thread: it may start on another one.
-/// ```compile_fail
-/// let shared = std::rc::Rc::new(1);
-/// greenthread::spawn(move || println!("{shared}"));
-/// ```
-#[doc(alias("goroutine", "go", "task", "create_task", "fiber", "coroutine"))]
+#[doc(alias(
+    "goroutine",
+    "go",
+    "task",
+    "create_task",
+    "ensure_future",
+    "fiber",
+    "coroutine",
+    "start_new_thread"
+))]
 #[inline]
 pub fn spawn<F, T>(body: F) -> JoinHandle<T>
 where
@@ -37,16 +41,19 @@ where
     Builder::new().spawn(body).expect("failed to spawn a green thread")
 }
 
-/// Runs `main` as a green thread of the global runtime; returns its value when it and every green thread that descends
-/// from it has ended, but for daemons (see [`Builder::daemon`]): these are killed then, and it returns when they have
-/// unwound; one that has not within five seconds is named on standard error and left to itself. Blocks an OS thread,
-/// suspends a green one.
-/// `main` takes over the caller's labels and context values, but is no daemon. What its green threads spawn on another runtime does not count.
+/// Runs `main` as a green thread of the global runtime, waits until it and every green thread that descends from it has
+/// ended, and returns the value of `main`. So a program waits for its threads, as Python's does. Blocks an OS thread, suspends
+/// a green one.
 ///
-/// Two `run`s at the same time have nothing to do with each other.
+/// It does not wait for [daemons](Builder::daemon): these are killed when all others have ended, and `run` returns when they
+/// have unwound. A daemon that has not done so within five seconds is named on standard error and left to itself. Nor does
+/// it wait for what descendants spawn on another runtime.
+///
+/// `main` takes over the caller's labels and [context values](crate::thread::ContextVar), but is no daemon. Two `run`s at the
+/// same time do not wait for each other.
 ///
 /// # Panics
-/// With the panic of `main`; and where `main` could not be started, see [`spawn`].
+/// If `main` panics, with the same payload; and if `main` could not be started, for the reasons that [`spawn`] gives.
 ///
 /// # Examples
 /// ```
@@ -60,6 +67,7 @@ where
 /// });
 /// assert_eq!((value, DONE.load(Ordering::Relaxed)), ("main's value", 10));
 /// ```
+#[doc(alias("asyncio.run", "block_on", "main"))]
 pub fn run<F, T>(main: F) -> T
 where
     F: FnOnce() -> T + Send + 'static,
@@ -74,3 +82,13 @@ where
         },
     }
 }
+
+/// What must not compile.
+///
+/// What the green thread takes along must be `Send`, as for an OS thread: it may start on another one.
+/// ```compile_fail
+/// let shared = std::rc::Rc::new(1);
+/// greenthread::spawn(move || println!("{shared}"));
+/// ```
+#[cfg(doctest)]
+mod must_not_compile {}

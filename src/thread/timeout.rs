@@ -11,15 +11,31 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// The time of a [`timeout`] ran out, or that of a wait. With `panic = "abort"` a `timeout` says by it that there are none.
+/// The error of [`timeout`], and of waits with a limit of their own: the time ran out. With `panic = "abort"`, where nothing can
+/// be unwound, [`timeout`] refuses with this error to run anything.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// fn ask() -> std::io::Result<u32> {
+///     // `?` makes an `io::Error` of it.
+///     let answer = greenthread::timeout(Duration::from_millis(1), || {
+///         greenthread::thread::park();
+///         42
+///     })?;
+///     Ok(answer)
+/// }
+/// assert_eq!(ask().unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+/// ```
+#[doc(alias("TimeoutError", "DeadlineExceeded"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed {
-    /// Whether time passed: where `timeout` cannot end what it runs, it does not begin.
+    /// Whether the time has passed. It has not where `timeout` did not run the body because it could not end it.
     waited: bool,
 }
 
 impl Elapsed {
-    /// For a wait of its own, which needs no unwinding to end.
+    /// For waits with a limit of their own, which can end without unwinding.
     pub(crate) const OVER: Self = Self { waited: true };
     const OF_TIMEOUT: Self = Self { waited: CAN_END };
 }
@@ -46,19 +62,21 @@ impl From<Elapsed> for std::io::Error {
     }
 }
 
-/// Runs `body` for at most `duration`, as `gevent.Timeout`: when the time is over, the wait that the caller is in, or
-/// the next one, unwinds out of `body`. Destructors run on the way, locks are not poisoned, and the panic hook stays silent.
+/// Runs `body` for at most `duration`, as `gevent.Timeout`, `asyncio.wait_for` and `tokio::time::timeout`: when the time is
+/// over, the wait that the caller is in, or its next one, unwinds out of `body`. Destructors run on the way, locks are not
+/// poisoned, and the panic hook stays silent. Suspends only where `body` does.
 ///
-/// What finished in time is never cut down late, so `Ok` may also come after the time is over. Code that does not wait is
-/// not interrupted; a `duration` of zero ends `body` at its first wait. Of nested timeouts the one whose time is over ends,
-/// and none takes another's end for its own. A generator or greenlet that began outside must not be switched to and fro
-/// from inside: that panics.
+/// Code that does not wait is not interrupted, so `Ok` may also come after the time is over; a `duration` of zero ends `body`
+/// at its first wait. Of nested timeouts, the one whose time is over ends, and each returns an error for its own time only.
+/// A generator or greenlet that began outside of the call must not be switched to from inside: that panics. On a plain OS
+/// thread, too, waits of this library end; those of the system, for a socket say, do not.
 ///
 /// # Errors
-/// [`Elapsed`] if the time ran out. As an `io::Error` it is a `TimedOut`.
+/// [`Elapsed`] if the time ran out; converted to an `io::Error` its kind is `TimedOut`.
 ///
-/// With `panic = "abort"` nothing can be unwound. Rather than let `body` run for longer than was asked for, it is not run at
-/// all, and the error says why; as an `io::Error` it is an `Unsupported`. A time without end is no limit, there and here.
+/// With `panic = "abort"` nothing can be unwound. Rather than let `body` run for longer than was asked for, `timeout` does not
+/// run it at all, and returns an [`Elapsed`] that says why; as an `io::Error` its kind is `Unsupported`. A `duration` that is
+/// beyond what the clock can tell, such as [`Duration::MAX`], is no limit, and `body` runs.
 ///
 /// # Examples
 /// ```
@@ -68,7 +86,7 @@ impl From<Elapsed> for std::io::Error {
 /// let slow = greenthread::timeout(Duration::from_millis(1), || greenthread::sleep(Duration::from_secs(60)));
 /// assert!(slow.is_err());
 /// ```
-#[doc(alias("wait_for", "with_timeout", "fail_after"))]
+#[doc(alias("wait_for", "with_timeout", "fail_after", "Timeout", "WithTimeout", "move_on_after"))]
 pub fn timeout<F, T>(duration: Duration, body: F) -> Result<T, Elapsed>
 where
     F: FnOnce() -> T,
@@ -78,9 +96,10 @@ where
 }
 
 /// As [`timeout`](timeout()), up to a point in time; see also [`Deadline`](super::Deadline). (Python's `asyncio.timeout_at`.)
+/// Suspends only where `body` does.
 ///
 /// # Errors
-/// [`Elapsed`] if the time came before `body` had finished.
+/// [`Elapsed`] if the time came before `body` had finished; and with `panic = "abort"`, as [`timeout`](timeout()).
 ///
 /// # Examples
 /// ```
@@ -95,7 +114,7 @@ where
     run_until(Some(deadline), body)
 }
 
-/// `None` is a time beyond the clock's end: for ever.
+/// `None` is no limit.
 pub(super) fn run_until<F, T>(deadline: Option<Instant>, body: F) -> Result<T, Elapsed>
 where
     F: FnOnce() -> T,
@@ -113,16 +132,16 @@ where
     }
 }
 
-/// What became of what ran inside a limit.
+/// How a body ended that ran inside a limit.
 pub(super) enum Limited<T> {
     Done(T),
-    /// This very limit has ended it.
+    /// This limit has ended it.
     Expired,
-    /// A panic, a kill, or another limit.
+    /// A panic, a kill or another limit has ended it.
     Unwound(Box<dyn Any + Send>),
 }
 
-/// Tells a limit from all others.
+/// A number that no other limit has.
 pub(super) fn new_limit_id() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
@@ -152,10 +171,11 @@ pub(super) fn run_limited<T>(
     }
 }
 
-/// Runs `body` such that no kill and no [`timeout`], not even one inside it, ends a wait inside it; they strike at the first
-/// wait after it.
+/// Runs `body` so that neither a kill nor a [`timeout`], not even one inside `body`, ends a wait inside it; they unwind at the
+/// first wait after it instead. For what must not be cut in two, such as a message that is sent in several writes. As
+/// `asyncio.shield` and trio's shielded cancel scopes. Suspends only where `body` does.
 ///
-/// A generator or greenlet that began outside must not be switched to and fro from inside: that panics.
+/// A generator or greenlet that began outside of the call must not be switched to from inside: that panics.
 ///
 /// # Examples
 /// ```
@@ -166,6 +186,7 @@ pub(super) fn run_limited<T>(
 /// });
 /// assert!(result.is_ok());
 /// ```
+#[doc(alias("uncancellable", "CancelScope"))]
 pub fn shield<F, T>(body: F) -> T
 where
     F: FnOnce() -> T,

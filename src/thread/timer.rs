@@ -20,7 +20,8 @@ enum State {
 /// Calls a function later, in a green thread of its own, unless it is cancelled first. (Python's `threading.Timer`, Go's
 /// `time.AfterFunc`.)
 ///
-/// Dropping it neither cancels nor waits. It counts as a green thread of its spawner's: [`run`](crate::run) waits for it.
+/// Dropping a timer neither cancels it nor waits for it. [`run`](crate::run) waits for a timer as for any green thread that its
+/// caller spawns.
 ///
 /// # Examples
 /// ```
@@ -31,7 +32,13 @@ enum State {
 /// assert!(never.cancel());
 /// assert_eq!(greeting.join().unwrap(), Some("hello"));
 /// assert_eq!(never.join().unwrap(), None);
+///
+/// // Put off for as long as there is something to do, then brought forward.
+/// let idle = Timer::after(Duration::from_secs(60), || "idle for long");
+/// assert!(idle.reset(Duration::from_secs(90)) && idle.reset(Duration::ZERO));
+/// assert_eq!(idle.join().unwrap(), Some("idle for long"));
 /// ```
+#[doc(alias("AfterFunc", "call_later", "setTimeout"))]
 pub struct Timer<T> {
     state: Arc<Mutex<State>>,
     handle: JoinHandle<Option<T>>,
@@ -41,7 +48,8 @@ impl<T: Send + 'static> Timer<T> {
     /// Calls `f` when `duration` has passed. Does not suspend.
     ///
     /// # Panics
-    /// As [`spawn`](crate::spawn); [`with_builder`](Self::with_builder) returns that as an error instead.
+    /// If there is no room for another stack, or the global runtime cannot start;
+    /// [`with_builder`](Self::with_builder) returns these as an error instead.
     pub fn after<F>(duration: Duration, f: F) -> Self
     where
         F: FnOnce() -> T + Send + 'static,
@@ -53,7 +61,7 @@ impl<T: Send + 'static> Timer<T> {
     /// Calls `f` at `instant`. Does not suspend.
     ///
     /// # Panics
-    /// As [`after`](Self::after).
+    /// For the same reasons as [`after`](Self::after).
     pub fn at<F>(instant: Instant, f: F) -> Self
     where
         F: FnOnce() -> T + Send + 'static,
@@ -61,10 +69,20 @@ impl<T: Send + 'static> Timer<T> {
         Self::until(Builder::new(), Some(instant), f).expect("failed to spawn a green thread")
     }
 
-    /// As [`after`](Self::after), in a green thread with settings.
+    /// As [`after`](Self::after), in a green thread with settings: a name or a stack size, say. Does not suspend.
     ///
     /// # Errors
-    /// As [`Builder::spawn`].
+    /// Those of [`Builder::spawn`].
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{Builder, current, thread::Timer};
+    /// use std::time::Duration;
+    /// let named = Builder::new().name("alarm".into());
+    /// let timer = Timer::with_builder(named, Duration::from_millis(1), || current().to_string())?;
+    /// assert_eq!(timer.join().unwrap().as_deref(), Some("alarm"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn with_builder<F>(builder: Builder, duration: Duration, f: F) -> io::Result<Self>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -83,7 +101,7 @@ impl<T: Send + 'static> Timer<T> {
     }
 }
 
-/// Waits until the timer fires or is cancelled; says whether it fired.
+/// Waits until the timer fires or is cancelled; returns whether it fired.
 fn wait(state: &Mutex<State>) -> bool {
     loop {
         let deadline = {
@@ -102,8 +120,9 @@ fn wait(state: &Mutex<State>) -> bool {
 }
 
 impl<T> Timer<T> {
-    /// Cancels it. `true` if its function will never be called by it; `false` if that has been called already. Does not
-    /// suspend.
+    /// Cancels the timer. Returns `true` if its function is not called any more, and `false` if it has been called already.
+    /// Does not suspend. (Go's `Timer.Stop`.)
+    #[doc(alias("stop"))]
     pub fn cancel(&self) -> bool {
         let mut state = self.state.lock();
         let was = *state;
@@ -115,8 +134,8 @@ impl<T> Timer<T> {
         was != State::Fired
     }
 
-    /// Lets it fire `duration` from now instead. `false`, and nothing changes, if it has fired or was cancelled. Does not
-    /// suspend.
+    /// Makes the timer fire `duration` from now instead. Returns `false`, and changes nothing, if it has fired or was
+    /// cancelled. Does not suspend.
     pub fn reset(&self, duration: Duration) -> bool {
         let mut state = self.state.lock();
         let waiting = matches!(*state, State::Waiting(_));
@@ -128,11 +147,11 @@ impl<T> Timer<T> {
         waiting
     }
 
-    /// Waits until it has fired and its function has returned, or until it is cancelled. Suspends a green thread, blocks an
-    /// OS thread. `None` if it was cancelled.
+    /// Waits until the timer has fired and its function has returned, or until it is cancelled: then the result is `None`.
+    /// Suspends a green thread, blocks an OS thread.
     ///
     /// # Errors
-    /// [`JoinError`] where the function panicked, or the green thread was killed or could not run.
+    /// [`JoinError`] if the function panicked, or the green thread was killed or could not run.
     pub fn join(self) -> Result<Option<T>, JoinError> {
         self.handle.join()
     }

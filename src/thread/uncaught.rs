@@ -1,21 +1,22 @@
-//! Hearing of green threads that failed where nobody joins them.
+//! The hook that is told of failures that nobody joins.
 #![forbid(unsafe_code)]
 
 use super::{JoinError, Thread};
 use crate::runtime::uncaught;
 use std::sync::Arc;
 
-/// What is called with a green thread that failed and why.
+/// A function that is called with a green thread that failed, and the reason.
 type Hook = Box<dyn Fn(&Thread, JoinError) + Send + Sync>;
 
-/// Sets what is called when a green thread fails and nobody will learn of it, as Python's `threading.excepthook`: it
-/// panicked, or could not run at all, and its handle is dropped or detached, be that before its end or after. A panic of
-/// a link counts as well. A kill is no failure.
+/// Sets the hook that is called when a green thread fails and nobody can learn of it by joining, as Python's
+/// `threading.excepthook`. Such a green thread panicked, or could not run at all, and its handle has been dropped or detached,
+/// before its end or after it. A panic of a [link](crate::JoinHandle#links) counts too. A kill is no failure.
 ///
-/// The hook runs where that is found out: in the green thread itself, which may wait there, or in the thread that drops the
-/// handle. A panic of the hook goes no farther. It is one for the whole process, like [`std::panic::set_hook`]'s, which is
-/// called first: it prints the message with the name of the green thread. The standard hook here prints only what kept a
-/// green thread from running. A handle that is neither joined nor dropped (see [`std::mem::forget`]) tells nobody.
+/// The hook runs where the failure is found out: in the green thread itself, or in the thread that drops the handle. It may
+/// wait. A panic of the hook goes no farther. There is one hook for the whole process. The panic hook
+/// ([`std::panic::set_hook`]) is called before it, when the panic happens, and prints the message with the name of the green
+/// thread. The hook that is set at first prints only what kept a green thread from running, as that is no panic. A handle that
+/// is neither joined nor dropped (see [`std::mem::forget`]) tells nobody.
 ///
 /// # Examples
 /// ```
@@ -29,11 +30,22 @@ type Hook = Box<dyn Fn(&Thread, JoinError) + Send + Sync>;
 /// greenthread::spawn(|| panic!("nobody joins me")).detach();
 /// assert!(receive.recv().unwrap().ends_with("panicked: nobody joins me"));
 /// ```
+#[doc(alias("excepthook", "unhandled"))]
 pub fn set_uncaught_hook(hook: Hook) {
     drop(uncaught::replace(Some(Arc::from(hook))));
 }
 
-/// Puts the standard hook back and returns the one that was set, or the standard one; as [`std::panic::take_hook`].
+/// Puts the first hook back and returns the one that was set; as [`std::panic::take_hook`].
+///
+/// # Examples
+/// ```
+/// use greenthread::thread::{set_uncaught_hook, take_uncaught_hook};
+/// let before = take_uncaught_hook();
+/// set_uncaught_hook(Box::new(move |thread, error| {
+///     eprintln!("lost: {thread}");
+///     before(thread, error);
+/// }));
+/// ```
 pub fn take_uncaught_hook() -> Hook {
     match uncaught::replace(None) {
         Some(hook) => Box::new(move |thread, error| hook(thread, error)),

@@ -7,12 +7,15 @@ use std::thread::Result;
 
 /// Runs `body` and catches a panic in it, as [`std::panic::catch_unwind`], but lets kills and expired timeouts pass.
 ///
-/// Those are unwinds too, and std's function stops them: a killed green thread then goes on until its next wait, where the
-/// kill is raised again. A server's loop that is to survive panics, and to end when it is killed, uses this one. (Python's
-/// `except Exception`, which a `GreenletExit` or `CancelledError` passes.)
+/// Those unwind too, and std's function catches them: a killed green thread then goes on until its next wait, where the kill is
+/// raised again. A server's loop that is to survive panics, and to end when it is killed, uses this function. (So does
+/// Python's `except Exception` let a `GreenletExit` or `CancelledError` pass.) Suspends only where `body` does.
+///
+/// What `body` borrows must not be left half changed by a panic, as for std's; with
+/// [`AssertUnwindSafe`](std::panic::AssertUnwindSafe) the caller says that it is not.
 ///
 /// # Errors
-/// The panic's payload.
+/// The payload of the panic, if `body` panics.
 ///
 /// # Examples
 /// ```
@@ -24,12 +27,6 @@ use std::thread::Result;
 /// handle.kill();
 /// assert!(handle.join().unwrap_err().is_killed());
 /// ```
-/// What a panic could leave half done must not be borrowed, unless said otherwise with
-/// [`AssertUnwindSafe`](std::panic::AssertUnwindSafe):
-/// ```compile_fail,E0277
-/// let mut list = vec![1];
-/// let _ = greenthread::catch_unwind(|| list.push(2));
-/// ```
 pub fn catch_unwind<F, T>(body: F) -> Result<T>
 where
     F: FnOnce() -> T + UnwindSafe,
@@ -39,3 +36,14 @@ where
         result => result,
     }
 }
+
+/// What must not compile.
+///
+/// What a panic could leave half done must not be borrowed, unless said otherwise with
+/// [`AssertUnwindSafe`](std::panic::AssertUnwindSafe):
+/// ```compile_fail,E0277
+/// let mut list = vec![1];
+/// let _ = greenthread::catch_unwind(|| list.push(2));
+/// ```
+#[cfg(doctest)]
+mod must_not_compile {}

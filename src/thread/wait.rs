@@ -14,21 +14,22 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// What can be waited for together with others: a handle of a green thread, or a reference to one.
+/// What [`wait`], [`as_completed`] and [`kill_all`] take: a handle of a green thread, or a reference to one. No other types can
+/// implement it.
 pub trait Handle: sealed::Sealed {
     /// The green thread.
     fn thread(&self) -> &Thread;
 }
 
-/// A handle that is spent for the result.
+/// What [`join_all`] and [`try_join_all`] take: a handle itself, which is used up for the result. No other types can implement it.
 pub trait Join: Handle + Sized {
     /// What the green thread returns.
     type Value;
 
-    /// As [`JoinHandle::join`].
+    /// As [`JoinHandle::join`]. Suspends a green thread, blocks an OS thread.
     ///
     /// # Errors
-    /// As for [`JoinHandle::join`].
+    /// Those of [`JoinHandle::join`].
     fn join(self) -> Result<Self::Value, JoinError>;
 }
 
@@ -66,13 +67,13 @@ impl<H: Handle> Handle for &H {
 struct Watched<H: Handle> {
     handles: Vec<Option<H>>,
     left: usize,
-    /// Those that had ended before the first end that is waited for, in the order given.
+    /// Those that had ended before anybody waited, in the order given.
     ended: VecDeque<usize>,
-    /// The others as they end; some of `ended` may be there too.
+    /// The others, in the order in which they end; some of `ended` may be there too.
     finished: Arc<Finished>,
 }
 
-/// Whether its end is still to come. A forked child has its parent's handles, but not its green threads.
+/// Whether its end is still to come. A forked child has the handles of its parent, but not the green threads.
 fn is_awaited(thread: &Thread) -> bool {
     !thread.task().is_done() && !thread.task().is_parents()
 }
@@ -102,7 +103,7 @@ impl<H: Handle> Watched<H> {
                 handle.thread().task().watch(&watched.finished, number);
             }
         }
-        // All are watched by now. While some are looked at others end, so only two looks that see the same show one moment.
+        // All are watched by now. Others may end while some are looked at: only two looks that see the same show a single moment.
         loop {
             let ended = watched.have_ended();
             if ended.len() == watched.ended.len() {
@@ -126,7 +127,7 @@ impl<H: Handle> Watched<H> {
         self.next_numbered(deadline).map(|(_, handle)| handle)
     }
 
-    /// With its place among the different ones that were given.
+    /// As `next`, with the place that the handle had among the different ones that were given.
     fn next_numbered(&mut self, deadline: Option<Instant>) -> Option<(usize, H)> {
         if self.left == 0 {
             return None;
@@ -136,7 +137,7 @@ impl<H: Handle> Watched<H> {
                 Some(number) => number,
                 None => self.finished.next(deadline)?,
             };
-            // Unless it was among those that had ended.
+            // It is gone already if it was in `ended` too.
             if let Some(handle) = self.handles[number].take() {
                 self.left -= 1;
                 handle.thread().task().settle();
@@ -145,7 +146,7 @@ impl<H: Handle> Watched<H> {
         }
     }
 
-    /// Those that have not been given out, in their order.
+    /// The handles that have not been given out, in the order given.
     fn into_rest(mut self) -> Vec<H> {
         self.unwatch();
         std::mem::take(&mut self.handles).into_iter().flatten().collect()
@@ -164,21 +165,22 @@ impl<H: Handle> Drop for Watched<H> {
     }
 }
 
-/// What a [`wait`] waits for. As `return_when` of Python's `concurrent.futures.wait`.
+/// When a [`wait`] returns. As `return_when` of Python's `concurrent.futures.wait`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReturnWhen {
-    /// That one has ended.
+    /// When one has ended.
     #[doc(alias = "FIRST_COMPLETED")]
     FirstCompleted,
-    /// That one has panicked, or could not run; or that all have ended. A kill does not count, as Python's cancelling does not.
+    /// When one has panicked or could not run, or when all have ended. A kill does not count, as a cancelled future does not
+    /// in Python.
     #[doc(alias = "FIRST_EXCEPTION")]
     FirstFailed,
-    /// That all have ended.
+    /// When all have ended.
     #[default]
     #[doc(alias = "ALL_COMPLETED")]
     AllCompleted,
-    /// That so many have ended, or all where there are fewer.
+    /// When so many have ended, or all, if there are fewer.
     Count(usize),
 }
 
@@ -201,15 +203,15 @@ impl ReturnWhen {
     }
 }
 
-/// Waits until so many of the green threads have ended, given as a number or a [`ReturnWhen`]; returns the handles of those
-/// that have and the others. As gevent's `wait` and the `wait` of Python's `concurrent.futures`. Suspends a green thread, blocks an OS
-/// thread.
+/// Waits until some of the green threads have ended: a number of them, or what a [`ReturnWhen`] says. Returns the handles of
+/// those that have ended, and the others. As gevent's `wait` and the `wait` of Python's `concurrent.futures`. Suspends a green
+/// thread, blocks an OS thread.
 ///
 /// The first list is in the order in which they ended; those that had ended before the call come first, in the order
 /// given. A green thread that is given twice, by references, counts once.
 ///
 /// # Panics
-/// If the caller is among them.
+/// If the caller itself is among them: it would wait for ever.
 ///
 /// # Examples
 /// ```
@@ -225,7 +227,7 @@ impl ReturnWhen {
 /// let (done, _) = wait(rest, usize::MAX);
 /// assert_eq!(done.len(), 1);
 /// ```
-/// Until something goes wrong:
+/// Waiting until one of them fails:
 /// ```
 /// use greenthread::{sleep, spawn, thread::{ReturnWhen, kill_all, wait}};
 /// use std::time::Duration;
@@ -244,7 +246,20 @@ pub fn wait<H: Handle>(
     wait_until(handles, when.into(), None)
 }
 
-/// Like [`wait`], for at most `timeout`: then the first list has what is ready by then.
+/// Like [`wait`], for at most `timeout`: then the first list has those that have ended by then, which may be none. Suspends a
+/// green thread, blocks an OS thread.
+///
+/// # Panics
+/// If the caller itself is among them.
+///
+/// # Examples
+/// ```
+/// use greenthread::{spawn, thread::{kill_all, park, wait_timeout}};
+/// use std::time::Duration;
+/// let (done, rest) = wait_timeout([spawn(park)], 1, Duration::from_millis(1));
+/// assert_eq!((done.len(), rest.len()), (0, 1));
+/// kill_all(rest);
+/// ```
 #[track_caller]
 pub fn wait_timeout<H: Handle>(
     handles: impl IntoIterator<Item = H>,
@@ -271,8 +286,8 @@ fn wait_until<H: Handle>(
     (done, watched.into_rest())
 }
 
-/// Waits for all of the green threads and returns their results in the order given; as gevent's `joinall`. Suspends a green
-/// thread, blocks an OS thread.
+/// Waits for all of the green threads and returns their results in the order given; as gevent's `joinall`, and as
+/// `asyncio.gather` with `return_exceptions`. Suspends a green thread, blocks an OS thread.
 ///
 /// # Examples
 /// ```
@@ -289,15 +304,15 @@ pub fn join_all<H: Join>(handles: impl IntoIterator<Item = H>) -> Vec<Result<H::
     handles.into_iter().map(Join::join).collect()
 }
 
-/// As [`join_all`], but stops waiting at the first green thread that ends without a value, in time: the others go on, and their
-/// handles are dropped. As Python's `asyncio.gather` and the `try_join_all` of futures. To end the others as well:
-/// [`group`](crate::thread::group). Suspends a green thread, blocks an OS thread.
+/// As [`join_all`], but stops waiting as soon as one of the green threads ends without a value: the others go on, and their
+/// handles are dropped. A [`group`](crate::thread::group()) ends the others as well. As Python's `asyncio.gather` and the
+/// `try_join_all` of futures. Suspends a green thread, blocks an OS thread.
 ///
 /// # Errors
-/// That of the first that has no value.
+/// The error of the green thread that was the first to end without a value.
 ///
 /// # Panics
-/// If the caller is among them.
+/// If the caller itself is among them.
 ///
 /// # Examples
 /// ```
@@ -340,14 +355,15 @@ pub fn kill_all<H: Handle>(handles: impl IntoIterator<Item = H>) {
     }
 }
 
-/// The handles of the green threads in the order in which these end; the next one suspends until one has ended. As
-/// `as_completed` of Python's `concurrent.futures` and gevent's `iwait`.
+/// An iterator that gives the handles of the green threads in the order in which these end. As `as_completed` of Python's
+/// `concurrent.futures` and gevent's `iwait`. The call itself does not wait; the iterator's `next` waits until one more has
+/// ended: it suspends a green thread and blocks an OS thread.
 ///
 /// Those that had ended before the call come first, in the order given. A green thread that is given twice, by references,
 /// comes once.
 ///
 /// # Panics
-/// If the caller is among them.
+/// If the caller itself is among them.
 ///
 /// # Examples
 /// ```
@@ -360,13 +376,26 @@ pub fn kill_all<H: Handle>(handles: impl IntoIterator<Item = H>) {
 /// }
 /// assert_eq!(order.len(), 3);
 /// ```
+#[doc(alias("iwait", "FuturesUnordered", "imap_unordered"))]
 #[track_caller]
 pub fn as_completed<H: Handle>(handles: impl IntoIterator<Item = H>) -> AsCompleted<H> {
     AsCompleted { watched: Watched::new(handles), deadline: None }
 }
 
 /// Like [`as_completed`], for at most `timeout` from this call on: then the iterator ends, and
-/// [`into_pending`](AsCompleted::into_pending) has the others.
+/// [`into_pending`](AsCompleted::into_pending) gives the handles of the others.
+///
+/// # Panics
+/// If the caller itself is among them.
+///
+/// # Examples
+/// ```
+/// use greenthread::{spawn, thread::{as_completed_timeout, kill_all, park}};
+/// use std::time::Duration;
+/// let mut done = as_completed_timeout([spawn(park)], Duration::from_millis(1));
+/// assert!(done.next().is_none());
+/// kill_all(done.into_pending());
+/// ```
 #[track_caller]
 pub fn as_completed_timeout<H: Handle>(
     handles: impl IntoIterator<Item = H>,
@@ -375,7 +404,7 @@ pub fn as_completed_timeout<H: Handle>(
     AsCompleted { watched: Watched::new(handles), deadline: deadline_after(timeout) }
 }
 
-/// Made by [`as_completed`]. Dropping it drops the handles that it has not given out.
+/// The iterator of [`as_completed`]. Dropping it drops the handles that it has not given out.
 pub struct AsCompleted<H: Handle> {
     watched: Watched<H>,
     deadline: Option<Instant>,

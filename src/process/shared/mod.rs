@@ -27,8 +27,8 @@
 //! assert_eq!(numbers, [0, 1, 2, 3, 4]);
 //! # Ok::<(), std::io::Error>(())
 //! ```
-//!
-//! Invariant: what the client has not confirmed is taken back when its connection ends.
+
+// Invariant: what the client has not confirmed is taken back when its connection ends.
 
 mod counter;
 mod event;

@@ -3,7 +3,7 @@
 //! | state of the mutex | who may touch the data |
 //! |---|---|
 //! | free | whoever has the `Lock` by value or by `&mut` |
-//! | held | the owner of the one `LockGuard`, as it may the data itself |
+//! | held | the owner of the one `LockGuard`, shared or exclusively, as it has the guard |
 
 use super::mapped::PartGuard;
 use crate::sync::raw_mutex::RawMutex;
@@ -23,7 +23,7 @@ pub(crate) struct Lock<T: ?Sized> {
 // SAFETY: guards give out the data to one thread at a time, so the lock is shared as the data may be sent.
 unsafe impl<T: ?Sized + Send> Sync for Lock<T> {}
 
-// What a panic may have left half changed is the business of whoever builds on this, and of poisoning.
+// Whoever builds on this decides what a panic means that left the data half changed: mostly by poisoning.
 impl<T: ?Sized> UnwindSafe for Lock<T> {}
 impl<T: ?Sized> RefUnwindSafe for Lock<T> {}
 
@@ -55,7 +55,7 @@ impl<T: ?Sized> Lock<T> {
     }
 }
 
-/// Made only where the mutex has just been taken; its end gives it back.
+/// Made only when the mutex has just been taken; dropping it gives the mutex back.
 pub(crate) struct LockGuard<'a, T: ?Sized> {
     lock: &'a Lock<T>,
     not_send: PhantomData<*const ()>,
@@ -69,7 +69,7 @@ impl<'a, T: ?Sized> LockGuard<'a, T> {
         self.lock
     }
 
-    /// Goes on to a part of the data. `f` says what goes along as well; where it finds none, the guard comes back.
+    /// Makes a guard of a part of the data. `f` also returns what goes along with it; if it finds no part, the guard comes back.
     pub(crate) fn project<U: ?Sized, A, B>(
         mut self,
         f: impl FnOnce(&mut T) -> Result<(&mut U, A), B>,

@@ -1,6 +1,6 @@
 //! A part of what a lock protects, with the lock held.
 //!
-//! Made from the guard of the whole, whose place it takes: the lock is held once, and the part is reached by whoever has this.
+//! Made from the guard of the whole, and in its place: the lock is held once, and only the owner of this reaches the part.
 
 use crate::sync::raw_mutex::RawMutex;
 use crate::sync::raw_rwlock::RawRwLock;
@@ -9,7 +9,7 @@ use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
-/// What an exclusive guard holds, and its end gives back.
+/// A lock that is held exclusively, and how it is given back.
 pub(crate) trait Exclusive {
     fn end(&self);
 }
@@ -49,7 +49,7 @@ impl<'a, R: Exclusive, T: ?Sized> PartGuard<'a, R, T> {
         Self { raw, part, variance: PhantomData }
     }
 
-    /// Goes on to a part of the part. `f` says what goes along as well; where it finds none, the guard comes back.
+    /// Makes a guard of a part of the part. `f` also returns what goes along with it; if it finds none, the guard comes back.
     pub(crate) fn project<U: ?Sized, A, B>(
         mut self,
         f: impl FnOnce(&mut T) -> Result<(&mut U, A), B>,

@@ -1,7 +1,7 @@
 //! The places where data that a lock protects is reached: all the `unsafe` of `sync`.
 //!
-//! Invariant: each file joins one state machine with the one `UnsafeCell` it guards, and lets nobody near the cell
-//! except through a guard that the state machine granted.
+//! Invariant: each file joins one state machine with the one `UnsafeCell` that it guards; the cell is reached only through a
+//! guard that the state machine has granted.
 
 mod lock;
 mod mapped;

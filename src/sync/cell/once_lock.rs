@@ -4,7 +4,7 @@
 //! |---|---|
 //! | not done, not running | nobody; there is none |
 //! | running | the one closure that runs, which writes it |
-//! | done | everybody, by `&T`; by `&mut` and by value whoever has the `OnceLock` so |
+//! | done | everybody, by `&T`; whoever has the `OnceLock` by `&mut` or by value, in the same way |
 
 use crate::sync::once::Once;
 use std::cell::UnsafeCell;
@@ -13,8 +13,8 @@ use std::fmt;
 
 /// A value that is set once and read by everybody from then on, as [`std::sync::OnceLock`].
 ///
-/// Those who come while another thread makes the value wait for it. If making it panics or is killed, the next one makes it.
-/// std's own is better where making the value never suspends.
+/// Those who need the value while another thread makes it wait for that. If making it panics or is killed, the next one makes it.
+/// std's own is better where making the value never waits.
 ///
 /// # Examples
 /// ```
@@ -23,6 +23,12 @@ use std::fmt;
 /// assert_eq!(NAME.get(), None);
 /// assert_eq!(NAME.get_or_init(|| "first".to_string()), "first");
 /// assert_eq!(NAME.set("second".to_string()), Err("second".to_string()));
+///
+/// // Others can wait for it.
+/// static PORT: OnceLock<u16> = OnceLock::new();
+/// let waits = greenthread::spawn(|| *PORT.wait());
+/// PORT.set(80).unwrap();
+/// assert_eq!(waits.join().unwrap(), 80);
 /// ```
 pub struct OnceLock<T> {
     once: Once,
@@ -41,7 +47,7 @@ impl<T: std::panic::RefUnwindSafe + std::panic::UnwindSafe> std::panic::RefUnwin
 impl<T: std::panic::UnwindSafe> std::panic::UnwindSafe for OnceLock<T> {}
 
 impl<T> OnceLock<T> {
-    /// One without a value.
+    /// Makes one that has no value yet.
     pub const fn new() -> Self {
         Self { once: Once::new(), value: UnsafeCell::new(None) }
     }
@@ -50,7 +56,7 @@ impl<T> OnceLock<T> {
     #[inline]
     pub fn get(&self) -> Option<&T> {
         if self.once.is_completed() {
-            // SAFETY: done, so from here on nobody writes but through `&mut self`.
+            // SAFETY: it is done, so from here on nobody writes except through `&mut self`.
             unsafe { &*self.value.get() }.as_ref()
         } else {
             None
@@ -62,16 +68,16 @@ impl<T> OnceLock<T> {
         self.value.get_mut().as_mut()
     }
 
-    /// Waits until the value is set. Suspends a green thread, blocks an OS thread.
+    /// Waits until the value is set, and returns it. Suspends a green thread, blocks an OS thread.
     pub fn wait(&self) -> &T {
         self.once.wait_force();
         self.present()
     }
 
-    /// Sets the value; waits for another thread that is setting it.
+    /// Sets the value; if another thread is setting it, waits for that. Suspends a green thread meanwhile, blocks an OS thread.
     ///
     /// # Errors
-    /// `value`, if there is one already.
+    /// `value` itself, if there is a value already.
     pub fn set(&self, value: T) -> Result<(), T> {
         let mut value = Some(value);
         self.get_or_init(|| match value.take() {
@@ -81,10 +87,11 @@ impl<T> OnceLock<T> {
         value.map_or(Ok(()), Err)
     }
 
-    /// The value; `f` makes it if there is none. Waits for another thread that is making it.
+    /// Returns the value; `f` makes it if there is none. If another thread is making it, waits for that: suspends a green thread,
+    /// blocks an OS thread. `f` must not use the same `OnceLock`: that waits for ever.
     ///
     /// # Panics
-    /// If `f` does. `f` must not use the same `OnceLock`: that waits for ever.
+    /// If `f` does.
     pub fn get_or_init(&self, f: impl FnOnce() -> T) -> &T {
         match self.get_or_try_init(|| Ok::<T, Infallible>(f())) {
             Ok(value) => value,
@@ -92,14 +99,14 @@ impl<T> OnceLock<T> {
         }
     }
 
-    /// As [`get_or_init`](Self::get_or_init) with an `f` that may fail: then there is still no value, and the next one makes it.
-    /// As once_cell's, and std's (which is nightly).
+    /// As [`get_or_init`](Self::get_or_init), with an `f` that may fail: then there is still no value, and the next one makes it.
+    /// As the method of the crate once_cell, and std's unstable one.
     ///
     /// # Errors
-    /// That of `f`.
+    /// The error of `f`.
     ///
     /// # Panics
-    /// As `get_or_init`.
+    /// If `f` does.
     ///
     /// # Examples
     /// ```
@@ -133,7 +140,7 @@ impl<T> OnceLock<T> {
         self.value.into_inner()
     }
 
-    /// Takes the value out: there is none then.
+    /// Takes the value out; afterwards there is none.
     pub fn take(&mut self) -> Option<T> {
         std::mem::take(self).into_inner()
     }

@@ -17,13 +17,13 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A mutex that the thread which holds it may lock again; Python's `RLock`, and std's unstable `ReentrantLock`.
+/// A mutex that the thread that holds it may lock again; as Python's `RLock` and std's unstable `ReentrantLock`.
 ///
-/// It belongs to the *green* thread that locked it, not to its OS thread. Its guards give shared references only, so the
-/// data is a `Cell` or `RefCell` where it changes. Only a guard unlocks, and guards stay on their thread, so nobody
-/// unlocks what is not theirs. There is no poisoning.
+/// The *green* thread that locked it holds it, not the OS thread. Its guards give shared references only, so data that
+/// changes must be in a `Cell` or `RefCell`. Only a guard unlocks it, and a guard is not `Send`, so nobody unlocks what
+/// somebody else has locked. There is no poisoning.
 ///
-/// Where the data can be passed along instead of being locked twice, [`Mutex`](crate::sync::Mutex) is simpler and faster.
+/// Where the data can be passed on instead of being locked twice, [`Mutex`](crate::sync::Mutex) is simpler and faster.
 ///
 /// # Examples
 /// ```
@@ -40,6 +40,7 @@ use std::time::{Duration, Instant};
 /// add();
 /// assert_eq!(both.get(), 2);
 /// ```
+#[doc(alias("RLock", "ReentrantLock", "recursive"))]
 pub struct ReentrantMutex<T: ?Sized> {
     raw: RawMutex,
     owner: AtomicU64,
@@ -61,7 +62,7 @@ impl<T: ?Sized + UnwindSafe> UnwindSafe for ReentrantMutex<T> {}
 impl<T: ?Sized + RefUnwindSafe> RefUnwindSafe for ReentrantMutex<T> {}
 
 impl<T> ReentrantMutex<T> {
-    /// A free mutex around `value`.
+    /// Makes an unlocked mutex that protects `value`.
     pub const fn new(value: T) -> Self {
         Self {
             raw: RawMutex::new(),
@@ -78,28 +79,28 @@ impl<T> ReentrantMutex<T> {
 }
 
 impl<T: ?Sized> ReentrantMutex<T> {
-    /// Waits for the mutex and takes it, or takes it once more. Suspends a green thread, blocks an OS thread.
+    /// Waits for the mutex and locks it, or locks it once more. Suspends a green thread, blocks an OS thread.
     ///
     /// # Panics
-    /// If it is held `usize::MAX` times.
+    /// If the caller has locked it `usize::MAX` times already.
     pub fn lock(&self) -> ReentrantMutexGuard<'_, T> {
         let got = self.take(|raw| raw.lock(None));
         debug_assert!(got, "there is no deadline");
         self.guard()
     }
 
-    /// Takes the mutex if it is free or held by the caller. Does not suspend.
+    /// Locks the mutex if it is free or held by the caller. Does not suspend.
     pub fn try_lock(&self) -> Option<ReentrantMutexGuard<'_, T>> {
         self.take(RawMutex::try_lock).then(|| self.guard())
     }
 
-    /// As [`lock`](Self::lock), for at most `timeout`.
+    /// As [`lock`](Self::lock), waiting for at most `timeout`; `None` if the time ran out.
     pub fn lock_timeout(&self, timeout: Duration) -> Option<ReentrantMutexGuard<'_, T>> {
         let deadline = deadline_after(timeout);
         self.take(|raw| raw.lock(deadline)).then(|| self.guard())
     }
 
-    /// As [`lock_timeout`](Self::lock_timeout), to a point in time.
+    /// As [`lock`](Self::lock), waiting up to a point in time; `None` if that came first.
     pub fn lock_deadline(&self, deadline: Instant) -> Option<ReentrantMutexGuard<'_, T>> {
         self.take(|raw| raw.lock(Some(deadline))).then(|| self.guard())
     }
@@ -109,10 +110,10 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.owner.load(Ordering::Relaxed) == me()
     }
 
-    /// Makes the caller the owner of one guard more.
+    /// Counts one guard more for the caller, which `lock` must make the holder first if it is not; `false` if `lock` fails.
     fn take(&self, lock: impl FnOnce(&RawMutex) -> bool) -> bool {
         let me = me();
-        // Only we ever write our own id there, so seeing it means that we hold the mutex.
+        // Only we write our own id there, so seeing it means that we hold the mutex.
         if self.owner.load(Ordering::Relaxed) != me {
             if !lock(&self.raw) {
                 return false;
@@ -128,7 +129,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
         ReentrantMutexGuard { mutex: self, not_send: PhantomData }
     }
 
-    /// The data; that the mutex is borrowed exclusively makes locking unnecessary.
+    /// Returns a reference to the data, without locking: nobody else has the mutex.
     pub fn get_mut(&mut self) -> &mut T {
         self.data.get_mut()
     }
@@ -151,13 +152,8 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for ReentrantMutex<T> {
     }
 }
 
-/// One hold of a [`ReentrantMutex`]; the last one of its thread unlocks it.
-///
-/// It stays on its thread:
-/// ```compile_fail
-/// fn send<T: Send>(_: T) {}
-/// send(greenthread::sync::ReentrantMutex::new(1).lock());
-/// ```
+/// The right to use what a [`ReentrantMutex`] protects, by shared reference. The mutex is unlocked when the last guard of the
+/// thread is dropped. It is not `Send`.
 #[must_use = "the mutex is unlocked at once if the guard is not kept"]
 pub struct ReentrantMutexGuard<'a, T: ?Sized> {
     mutex: &'a ReentrantMutex<T>,
@@ -192,3 +188,13 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for ReentrantMutexGuard<'_, T> {
         (**self).fmt(f)
     }
 }
+
+/// What must not compile.
+///
+/// It stays on its thread:
+/// ```compile_fail
+/// fn send<T: Send>(_: T) {}
+/// send(greenthread::sync::ReentrantMutex::new(1).lock());
+/// ```
+#[cfg(doctest)]
+mod must_not_compile {}

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | free | whoever has the `RwCell` by value or by `&mut` |
 //! | read | the owners of `ReadGuard`s, by `&T` |
-//! | written | the owner of the one `WriteGuard`, as it may the data itself |
+//! | written | the owner of the one `WriteGuard`, shared or exclusively, as it has the guard |
 
 use super::mapped::PartGuard;
 use crate::sync::raw_rwlock::RawRwLock;
@@ -24,7 +24,7 @@ pub(crate) struct RwCell<T: ?Sized> {
 // SAFETY: readers share the data between threads, a writer has it to itself on whatever thread.
 unsafe impl<T: ?Sized + Send + Sync> Sync for RwCell<T> {}
 
-// What a panic may have left half changed is the business of whoever builds on this, and of poisoning.
+// Whoever builds on this decides what a panic means that left the data half changed: mostly by poisoning.
 impl<T: ?Sized> UnwindSafe for RwCell<T> {}
 impl<T: ?Sized> RefUnwindSafe for RwCell<T> {}
 
@@ -66,7 +66,7 @@ impl<T: ?Sized> RwCell<T> {
     }
 }
 
-/// Made only where the lock has just been taken for reading; its end gives it back.
+/// Made only when the lock has just been taken for reading; dropping it gives the lock back.
 ///
 /// A pointer to the data, and not a reference, which would have to stay valid until the guard's destructor returns. It
 /// makes the guard covariant, as std's is, and `!Send`.
@@ -85,7 +85,7 @@ impl<'a, T: ?Sized> ReadGuard<'a, T> {
         Self { raw: &cell.raw, data }
     }
 
-    /// Goes on to a part of the data. Where `f` finds none, the guard comes back.
+    /// Makes a guard of a part of the data. If `f` finds none, the guard comes back.
     pub(crate) fn project<U: ?Sized>(
         self,
         f: impl FnOnce(&T) -> Option<&U>,
@@ -116,7 +116,7 @@ impl<T: ?Sized> Drop for ReadGuard<'_, T> {
     }
 }
 
-/// Made only where the lock has just been taken for writing; its end gives it back.
+/// Made only when the lock has just been taken for writing; dropping it gives the lock back.
 pub(crate) struct WriteGuard<'a, T: ?Sized> {
     cell: &'a RwCell<T>,
     not_send: PhantomData<*const ()>,
@@ -133,7 +133,7 @@ impl<'a, T: ?Sized> WriteGuard<'a, T> {
         ReadGuard::new(cell)
     }
 
-    /// Goes on to a part of the data. `f` says what goes along as well; where it finds none, the guard comes back.
+    /// Makes a guard of a part of the data. `f` also returns what goes along with it; if it finds no part, the guard comes back.
     pub(crate) fn project<U: ?Sized, A, B>(
         mut self,
         f: impl FnOnce(&mut T) -> Result<(&mut U, A), B>,

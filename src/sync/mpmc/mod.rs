@@ -23,8 +23,8 @@
 //! let sum: u32 = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
 //! assert_eq!(sum, 4950);
 //! ```
-//!
-//! Invariant: nothing here waits by itself; it is a face of the common channel.
+
+// Invariant: nothing here waits by itself; it is a face of the common channel.
 
 mod error;
 mod iter;

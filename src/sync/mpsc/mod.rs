@@ -19,8 +19,8 @@
 //! ids.sort();
 //! assert_eq!(ids, [0, 1, 2]);
 //! ```
-//!
-//! Invariant: nothing here waits by itself; it is a face of the common channel.
+
+// Invariant: nothing here waits by itself; it is a face of the common channel.
 
 mod iter;
 mod receiver;

@@ -13,11 +13,7 @@ use std::time::{Duration, Instant};
 
 /// The receiving side of a channel, as [`std::sync::mpsc::Receiver`].
 ///
-/// One thread has it; it can be sent but not shared:
-/// ```compile_fail
-/// fn sync<T: Sync>() {}
-/// sync::<greenthread::sync::mpsc::Receiver<u8>>();
-/// ```
+/// One thread has it; it can be sent but not shared.
 pub struct Receiver<T> {
     chan: Arc<Chan<T>>,
     not_sync: PhantomData<Cell<()>>,
@@ -108,3 +104,13 @@ impl<T> fmt::Debug for Receiver<T> {
         f.debug_struct("Receiver").finish_non_exhaustive()
     }
 }
+
+/// What must not compile.
+///
+/// One thread has it; it can be sent but not shared:
+/// ```compile_fail
+/// fn sync<T: Sync>() {}
+/// sync::<greenthread::sync::mpsc::Receiver<u8>>();
+/// ```
+#[cfg(doctest)]
+mod must_not_compile {}

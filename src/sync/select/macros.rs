@@ -26,11 +26,7 @@
 /// The default arm is taken only if at one moment, the same for all of them, no other arm was ready; so is the one of
 /// `default(duration)` (Go).
 ///
-/// A receiver or sender of std's or another library's will not do, as its wait blocks the OS thread:
-/// ```compile_fail,E0599
-/// let (_sender, receiver) = std::sync::mpsc::channel::<u8>();
-/// greenthread::select! { recv(receiver) -> _ => {} } // no method named `use_a_receiver_of_greenthread_sync`
-/// ```
+/// A receiver or sender of std's or another library's will not do, as its wait blocks the OS thread.
 ///
 /// A future is polled on the caller's stack, and dropped if another arm wins; one that is to live on is given as `&mut`, or
 /// pinned.
@@ -217,3 +213,13 @@ macro_rules! __select {
     (@default Now ($body:expr)) => { $body };
     (@default After $timeout:tt ($body:expr)) => { $body };
 }
+
+/// What must not compile.
+///
+/// A receiver or sender of std's or another library's will not do, as its wait blocks the OS thread:
+/// ```compile_fail,E0599
+/// let (_sender, receiver) = std::sync::mpsc::channel::<u8>();
+/// greenthread::select! { recv(receiver) -> _ => {} } // no method named `use_a_receiver_of_greenthread_sync`
+/// ```
+#[cfg(doctest)]
+mod must_not_compile {}
