@@ -1,37 +1,37 @@
 //! Generators: functions that yield a sequence of values, as ordinary iterators.
+//!
+//! ```
+//! use greenthread::generator::{Generator, Yielder};
+//!
+//! let squares = Generator::new(|y: &Yielder<u32>| {
+//!     for n in 1.. {
+//!         y.yield_(n * n);
+//!     }
+//! });
+//! let odd: Vec<u32> = squares.filter(|n| n % 2 == 1).take(3).collect();
+//! assert_eq!(odd, [1, 9, 25]);
+//! ```
+//!
+//! # Which one to use
+//!
+//! | | who runs next | stack | use it for |
+//! |---|---|---|---|
+//! | plain [`Iterator`] | the caller, one `next` at a time | none | sequences whose state is a few fields |
+//! | [`Generator`] | the caller, one `next` at a time | its own | sequences written as loops and recursion: walks, parsers, simulations |
+//! | [`Greenlet`](crate::greenlet::Greenlet) | whom you switch to | its own | control that goes back and forth between equals, or out of deep callbacks |
+//! | green thread | the scheduler, when something blocks | its own | concurrency: thousands of tasks that sleep, lock, read sockets |
+//!
+//! Take the first that fits. An iterator needs no stack and the optimizer sees through it. A generator costs two stack
+//! switches for each item (some nanoseconds) and saves turning the control flow inside out. A greenlet can also switch
+//! sideways; you say where to, each time, and nothing is concurrent. Green threads need a scheduler, which then wakes
+//! them when what they wait for has happened. All of the first three work inside a green thread and without any
+//! runtime; what they call may block, which then blocks the green thread, or OS thread, that they run in.
+//!
+//! # Cost
+//! `next` switches to the body and back and allocates nothing. Creation takes a stack from the thread's cache and one
+//! small allocation. A suspended body keeps the pages of its stack that it has touched, at least one.
 
 // Invariant: a body runs only inside a call on its handle, and is unwound, leaked or over when the handle is gone.
-//
-// ```
-// use greenthread::generator::{Generator, Yielder};
-//
-// let squares = Generator::new(|y: &Yielder<u32>| {
-//     for n in 1.. {
-//         y.yield_(n * n);
-//     }
-// });
-// let odd: Vec<u32> = squares.filter(|n| n % 2 == 1).take(3).collect();
-// assert_eq!(odd, [1, 9, 25]);
-// ```
-//
-// # Which one to use
-//
-// | | who runs next | stack | use it for |
-// |---|---|---|---|
-// | plain [`Iterator`] | the caller, one `next` at a time | none | sequences whose state is a few fields |
-// | [`Generator`] | the caller, one `next` at a time | its own | sequences written as loops and recursion: walks, parsers, simulations |
-// | [`Greenlet`](crate::greenlet::Greenlet) | whom you switch to | its own | control that goes back and forth between equals, or out of deep callbacks |
-// | green thread | the scheduler, when something blocks | its own | concurrency: thousands of tasks that sleep, lock, read sockets |
-//
-// Take the first that fits. An iterator needs no stack and the optimizer sees through it. A generator costs two stack
-// switches for each item (some nanoseconds) and saves turning the control flow inside out. A greenlet can also switch
-// sideways; you say where to, each time, and nothing is concurrent. Green threads need a scheduler, which then wakes
-// them when what they wait for has happened. All of the first three work inside a green thread and without any
-// runtime; what they call may block, which then blocks the green thread, or OS thread, that they run in.
-//
-// # Cost
-// `next` switches to the body and back and allocates nothing. Creation takes a stack from the thread's cache and one
-// small allocation. A suspended body keeps the pages of its stack that it has touched, at least one.
 #![forbid(unsafe_code)]
 
 mod core;

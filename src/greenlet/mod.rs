@@ -1,29 +1,29 @@
 //! Greenlets: direct switching between stacks, by those who run on them.
+//!
+//! ```
+//! use greenthread::greenlet::{self, Greenlet};
+//!
+//! let greenlet = Greenlet::new(|name: &'static str| -> String {
+//!     let again: &str = greenlet::switch_to_parent(format!("hello {name}")).unwrap();
+//!     format!("goodbye {again}")
+//! });
+//! assert_eq!(greenlet.switch("ann")?, "hello ann");
+//! assert_eq!(greenlet.switch("bob")?, "goodbye bob");
+//! assert!(greenlet.is_dead());
+//! # Ok::<(), greenlet::SwitchError<&str>>(())
+//! ```
+//!
+//! Nothing is concurrent here: control goes where you say, when you say. For sequences take an iterator or a
+//! [generator](crate::generator#which-one-to-use), which has a table of when to use which; for tasks that wait for
+//! things take green threads. Greenlets work without any runtime. In a green thread they work too, each green thread
+//! with a main greenlet of its own; what a greenlet does there may block (sleep, read a socket), which suspends the
+//! whole green thread and leaves that greenlet the current one.
+//!
+//! # Cycles
+//! A handle keeps its greenlet. Greenlets that refer to each other use [`WeakGreenlet`].
 
 // Invariant: in each green thread, and in each OS thread outside of those, one greenlet runs; every other one is
 // suspended in a switch, has not begun, or is over.
-//
-// ```
-// use greenthread::greenlet::{self, Greenlet};
-//
-// let greenlet = Greenlet::new(|name: &'static str| -> String {
-//     let again: &str = greenlet::switch_to_parent(format!("hello {name}")).unwrap();
-//     format!("goodbye {again}")
-// });
-// assert_eq!(greenlet.switch("ann")?, "hello ann");
-// assert_eq!(greenlet.switch("bob")?, "goodbye bob");
-// assert!(greenlet.is_dead());
-// # Ok::<(), greenlet::SwitchError<&str>>(())
-// ```
-//
-// Nothing is concurrent here: control goes where you say, when you say. For sequences take an iterator or a
-// [generator](crate::generator#which-one-to-use), which has a table of when to use which; for tasks that wait for
-// things take green threads. Greenlets work without any runtime. In a green thread they work too, each green thread
-// with a main greenlet of its own; what a greenlet does there may block (sleep, read a socket), which suspends the
-// whole green thread and leaves that greenlet the current one.
-//
-// # Cycles
-// A handle keeps its greenlet. Greenlets that refer to each other use [`WeakGreenlet`].
 #![forbid(unsafe_code)]
 
 mod any;
