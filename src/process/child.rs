@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 /// Any number of green threads and OS threads may wait for one child: each has a [`ChildHandle`] from
 /// [`handle`](Self::handle).
 ///
-/// Dropping it neither ends the process nor waits for it, as std. What std leaves behind then is a zombie, for as long as
-/// the parent runs; here the process is waited for in the background, so that none is left.
+/// Dropping it neither ends the process nor waits for it, as in std. With std the process would then stay a zombie
+/// after its end, for as long as the parent runs; here it is waited for in the background, so that none is left.
 ///
 /// # Examples
 /// ```
@@ -36,6 +36,7 @@ use std::time::{Duration, Instant};
 /// assert!(!child.wait()?.success());
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "Popen")]
 #[derive(Debug)]
 pub struct Child {
     /// The writing end of its standard input, if that was [piped](std::process::Stdio::piped).
@@ -47,7 +48,25 @@ pub struct Child {
     handle: ChildHandle,
 }
 
-/// A handle to a [`Child`] for others that wait for it, or end it: made by [`Child::handle`], and cloned.
+/// Waits for a [`Child`], or ends it, for others than its owner: made by [`Child::handle`], and can be cloned.
+///
+/// # Examples
+/// ```
+/// use greenthread::process::Command;
+/// use std::time::Duration;
+///
+/// let mut child = Command::new("sleep").arg("1000").spawn()?;
+/// let handle = child.handle();
+/// // Somebody else ends it when it takes too long.
+/// let watch = greenthread::spawn(move || match handle.wait_timeout(Duration::from_millis(10))? {
+///     Some(status) => Ok(status),
+///     None => handle.terminate(Duration::from_secs(60)),
+/// });
+/// let status = child.wait()?;
+/// assert!(!status.success());
+/// assert_eq!(watch.join().unwrap()?, status);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ChildHandle(Arc<Shared>);
 
@@ -55,8 +74,8 @@ pub struct ChildHandle(Arc<Shared>);
 struct Shared {
     pid: u32,
     state: Mutex<State>,
-    /// Who has it waits for the process; the others wait for it, so that the process needs one descriptor, and only while
-    /// somebody waits.
+    /// Whoever has the turn waits for the process, and the others wait for the turn. So one descriptor is enough, and
+    /// only while somebody waits.
     turn: Semaphore,
 }
 
@@ -83,12 +102,13 @@ impl From<std::process::Child> for Child {
 }
 
 impl Child {
-    /// Its number in the system. That belongs to it until somebody has waited for it.
+    /// The number of the process in the system. It may belong to another process once somebody has waited for this one.
+    #[doc(alias = "pid")]
     pub fn id(&self) -> u32 {
         self.handle.id()
     }
 
-    /// A handle by which others can wait for the process too.
+    /// A handle by which others can wait for the process too. Not in std.
     ///
     /// # Examples
     /// ```
@@ -111,34 +131,37 @@ impl Child {
         self.handle.clone()
     }
 
-    /// Ends the process by SIGKILL, as [`std::process::Child::kill`]. Nothing happens if it has been waited for. Does not
-    /// suspend.
+    /// Ends the process by SIGKILL, as [`std::process::Child::kill`]. Does nothing if somebody has waited for its end
+    /// already. Does not suspend, and does not wait for the end.
     ///
     /// # Errors
-    /// What the system said: the process may run as somebody else.
+    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if the process runs as another user.
     pub fn kill(&mut self) -> io::Result<()> {
         self.handle.kill()
     }
 
-    /// Closes the standard input and waits until the process has ended, as [`std::process::Child::wait`]. Suspends.
+    /// Closes the standard input and waits until the process has ended, as [`std::process::Child::wait`]. Suspends the
+    /// green thread. Later calls return the same status at once.
     ///
     /// # Errors
-    /// What the system said. Where somebody else has waited for the process, or SIGCHLD is ignored, `ECHILD`.
+    /// `ECHILD`, which has no kind of its own, if code outside this module has waited for the process, or if the
+    /// program ignores SIGCHLD: then nobody knows the status.
     pub fn wait(&mut self) -> io::Result<ExitStatus> {
         drop(self.stdin.take());
         self.handle.wait()
     }
 
-    /// The exit status if the process has ended, as [`std::process::Child::try_wait`]. Does not suspend.
+    /// The exit status, if the process has ended, as [`std::process::Child::try_wait`]. Does not suspend.
     ///
     /// # Errors
     /// As [`wait`](Self::wait).
+    #[doc(alias = "poll")]
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         self.handle.try_wait()
     }
 
-    /// Like [`wait`](Self::wait), for at most `timeout`: `None` if the process runs on. Suspends. As Python's
-    /// `Popen.wait(timeout)`; the standard input stays open.
+    /// Like [`wait`](Self::wait), for at most `timeout`: `None` if the process still runs then. The standard input
+    /// stays open. Suspends the green thread. As Python's `Popen.wait(timeout)`; not in std.
     ///
     /// # Errors
     /// As `wait`.
@@ -146,7 +169,7 @@ impl Child {
         self.handle.wait_timeout(timeout)
     }
 
-    /// Like [`wait_timeout`](Self::wait_timeout), until a moment.
+    /// Like [`wait_timeout`](Self::wait_timeout), until a point in time.
     ///
     /// # Errors
     /// As [`wait`](Self::wait).
@@ -154,8 +177,8 @@ impl Child {
         self.handle.wait_deadline(deadline)
     }
 
-    /// Asks the process to end, by SIGTERM; ends it by SIGKILL if it runs on for longer than `grace`. Returns when it has
-    /// ended. Suspends.
+    /// Asks the process to end, by SIGTERM, and ends it by SIGKILL if it still runs after `grace`. Returns when it has
+    /// ended. Suspends the green thread. Not in std.
     ///
     /// # Errors
     /// As [`wait`](Self::wait) and [`kill`](Self::kill).
@@ -170,25 +193,42 @@ impl Child {
     /// assert_eq!(polite.terminate(Duration::from_secs(10))?.signal(), Some(15));
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "stop")]
     pub fn terminate(&mut self, grace: Duration) -> io::Result<ExitStatus> {
         self.handle.terminate(grace)
     }
 
-    /// Sends a signal, as Python's `Popen.send_signal`. Nothing happens if the process has been waited for. Does not suspend.
+    /// Sends a signal, as Python's `Popen.send_signal`. Does nothing if somebody has waited for the end of the process
+    /// already. Does not suspend.
     ///
     /// # Errors
-    /// What the system said.
+    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if the process runs as another user,
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if the system has no such signal.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::os::unix::process::ExitStatusExt;
+    /// use greenthread::process::Command;
+    /// use greenthread::signal::Signal;
+    ///
+    /// let mut child = Command::new("sleep").arg("1000").spawn()?;
+    /// child.send_signal(Signal::HUP)?;
+    /// assert_eq!(child.wait()?.signal(), Some(Signal::HUP.as_raw()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn send_signal(&self, signal: Signal) -> io::Result<()> {
         self.handle.send_signal(signal)
     }
 
-    /// Closes the standard input, takes in all of standard output and standard error, both at once, and waits for the end, as
-    /// [`std::process::Child::wait_with_output`]. Suspends.
+    /// Closes the standard input, collects all of standard output and standard error, both at once, and waits for the
+    /// end, as [`std::process::Child::wait_with_output`]. Suspends the green thread.
     ///
-    /// A process that hands its output on to one that runs for longer keeps this waiting for that one, as with std.
+    /// If the process has started another one that has its output too and runs for longer, this waits for that one, as
+    /// in std.
     ///
     /// # Errors
-    /// As [`wait`](Self::wait), and as reading from a pipe.
+    /// As [`wait`](Self::wait), and those of reading from a pipe; what was collected is lost then.
+    #[doc(alias = "communicate")]
     pub fn wait_with_output(mut self) -> io::Result<Output> {
         drop(self.stdin.take());
         let (stdout, stderr) = drain::both(self.stdout.take(), self.stderr.take())?;
@@ -197,15 +237,15 @@ impl Child {
 }
 
 impl ChildHandle {
-    /// The number of the process in the system.
+    /// The number of the process in the system. It may belong to another process once somebody has waited for this one.
     pub fn id(&self) -> u32 {
         self.0.pid
     }
 
-    /// See [`Child::kill`].
+    /// Ends the process by SIGKILL, see [`Child::kill`]. Does not suspend.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Child::kill`].
     pub fn kill(&self) -> io::Result<()> {
         match &mut *self.0.state.lock() {
             State::Running(child) => child.kill(),
@@ -213,10 +253,10 @@ impl ChildHandle {
         }
     }
 
-    /// See [`Child::send_signal`].
+    /// Sends a signal, see [`Child::send_signal`]. Does not suspend.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Child::send_signal`].
     pub fn send_signal(&self, signal: Signal) -> io::Result<()> {
         match &*self.0.state.lock() {
             State::Running(_) => child::send_signal(self.0.pid, signal.as_raw()),
@@ -224,10 +264,11 @@ impl ChildHandle {
         }
     }
 
-    /// Waits until the process has ended. See [`Child::wait`]; the standard input is not this handle's to close. Suspends.
+    /// Waits until the process has ended, see [`Child::wait`]. The standard input belongs to the [`Child`], and is not
+    /// closed by this. Suspends the green thread.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Child::wait`].
     pub fn wait(&self) -> io::Result<ExitStatus> {
         loop {
             if let Some(status) = self.wait_until(None)? {
@@ -236,10 +277,10 @@ impl ChildHandle {
         }
     }
 
-    /// See [`Child::try_wait`].
+    /// The exit status, if the process has ended, see [`Child::try_wait`]. Does not suspend.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Child::wait`].
     pub fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
         let mut state = self.0.state.lock();
         match &mut *state {
@@ -254,26 +295,27 @@ impl ChildHandle {
         }
     }
 
-    /// See [`Child::wait_timeout`].
+    /// Waits for at most `timeout`, see [`Child::wait_timeout`]. Suspends the green thread.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Child::wait`].
     pub fn wait_timeout(&self, timeout: Duration) -> io::Result<Option<ExitStatus>> {
         self.wait_until(deadline_after(timeout))
     }
 
-    /// See [`Child::wait_deadline`].
+    /// Waits until a point in time, see [`Child::wait_deadline`]. Suspends the green thread.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Child::wait`].
     pub fn wait_deadline(&self, deadline: Instant) -> io::Result<Option<ExitStatus>> {
         self.wait_until(Some(deadline))
     }
 
-    /// See [`Child::terminate`].
+    /// Asks the process to end, and ends it if it does not within `grace`, see [`Child::terminate`]. Suspends the green
+    /// thread.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Child::terminate`].
     pub fn terminate(&self, grace: Duration) -> io::Result<ExitStatus> {
         self.send_signal(Signal::TERM)?;
         if let Some(status) = self.wait_timeout(grace)? {
@@ -300,7 +342,8 @@ impl ChildHandle {
                 return Ok(status);
             }
         }
-        // The system is old or short of descriptors, or somebody traces the process and has its end: so it is looked at.
+        // The system is old or short of descriptors, or a tracer of the process has to let it end first: so it is looked at
+        // now and then.
         let look = || self.try_wait()?.ok_or_else(|| io::ErrorKind::WouldBlock.into());
         match retry(deadline, look) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
@@ -309,7 +352,7 @@ impl ChildHandle {
     }
 
     fn turn(&self, deadline: Option<Instant>) -> Option<SemaphorePermit<'_>> {
-        // Who has the turn may be in another runtime: what ends this wait is a process, not a green thread of this one.
+        // Whoever has the turn may be in another runtime: a process ends this wait, not a green thread of this one.
         let _end = Expectation::new();
         let Some(deadline) = deadline else { return Some(self.0.turn.acquire()) };
         self.0.turn.acquire_timeout(deadline.saturating_duration_since(Instant::now()))

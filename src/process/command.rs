@@ -12,14 +12,17 @@ use std::process::{CommandArgs, CommandEnvs, ExitStatus, Output, Stdio};
 
 /// Describes a program to start, as [`std::process::Command`], with the same methods.
 ///
-/// Starting it, which takes the system a millisecond or so, happens on OS threads that are there for that; only the calling
-/// green thread is suspended. Those threads never end, so the system's "parent death signal" (`PR_SET_PDEATHSIG`, which a
-/// `pre_exec` may ask for and which tells of the end of the OS *thread* that started a process) comes when this process
-/// ends. From a plain OS thread it is that thread that starts the process, as with std.
+/// The start, which takes the system a millisecond or so, is made by an OS thread that is kept for that; only the
+/// calling green thread is suspended. A start from a plain OS thread is made by that thread, as with std.
+///
+/// The difference matters for the "parent death signal" (`PR_SET_PDEATHSIG`), which a `pre_exec` may ask for: the
+/// system sends it when the OS *thread* ends that started the process. The threads that make starts never end, so the
+/// signal comes when this process ends.
 ///
 /// # Errors
-/// Where the program is not there or cannot be executed the error names it, so it is not the operating system's own: its
-/// [`kind`](io::Error::kind) is the same, and that one is its source. Other errors are the system's, as std's.
+/// If the program is not there or cannot be executed, the error names it. It is not the system's own error then, but
+/// has the same [`kind`](io::Error::kind), and the system's error as its source. Other errors are the system's, as in
+/// std.
 ///
 /// # Examples
 /// ```
@@ -43,12 +46,15 @@ use std::process::{CommandArgs, CommandEnvs, ExitStatus, Output, Stdio};
 /// assert_eq!(sorted.stdout, b"a\nb\n");
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "subprocess")]
+#[doc(alias = "Popen")]
+#[doc(alias = "exec")]
 pub struct Command {
     inner: std::process::Command,
     given: Given,
 }
 
-/// Which of the three streams the user has said something of; the others depend on how the process is started.
+/// Which of the three streams the user has set. How the others are set depends on how the process is started.
 #[derive(Clone, Copy, Debug, Default)]
 struct Given {
     stdin: bool,
@@ -63,7 +69,8 @@ impl fmt::Debug for Command {
 }
 
 impl Command {
-    /// Describes a start of `program`, looked for in `PATH` if it has no slash, as [`std::process::Command::new`].
+    /// Describes a start of `program`, as [`std::process::Command::new`]. If it has no slash in it, it is looked for in
+    /// the folders of `PATH`.
     pub fn new<S: AsRef<OsStr>>(program: S) -> Self {
         Self { inner: std::process::Command::new(program), given: Given::default() }
     }
@@ -105,68 +112,82 @@ impl Command {
         self
     }
 
-    /// Takes an environment variable away.
+    /// Removes an environment variable, so that the process does not inherit it.
     pub fn env_remove<K: AsRef<OsStr>>(&mut self, key: K) -> &mut Self {
         self.inner.env_remove(key);
         self
     }
 
-    /// Takes all environment variables away.
+    /// Removes all environment variables, so that the process inherits none.
     pub fn env_clear(&mut self) -> &mut Self {
         self.inner.env_clear();
         self
     }
 
-    /// Sets the folder in which it runs.
+    /// Sets the folder in which the process runs.
+    #[doc(alias = "cwd")]
     pub fn current_dir<P: AsRef<Path>>(&mut self, dir: P) -> &mut Self {
         self.inner.current_dir(dir);
         self
     }
 
-    /// Sets its standard input: inherited unless said otherwise, and nothing for [`output`](Self::output).
+    /// Sets the standard input of the process. Unless it is set, it is inherited; for [`output`](Self::output) it is
+    /// empty.
     pub fn stdin<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Self {
         self.given.stdin = true;
         self.inner.stdin(cfg);
         self
     }
 
-    /// Sets its standard output: inherited unless said otherwise, and a pipe for [`output`](Self::output).
+    /// Sets the standard output of the process. Unless it is set, it is inherited; for [`output`](Self::output) it is a
+    /// pipe.
     pub fn stdout<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Self {
         self.given.stdout = true;
         self.inner.stdout(cfg);
         self
     }
 
-    /// Sets its standard error: inherited unless said otherwise, and a pipe for [`output`](Self::output).
+    /// Sets the standard error of the process. Unless it is set, it is inherited; for [`output`](Self::output) it is a
+    /// pipe.
     pub fn stderr<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Self {
         self.given.stderr = true;
         self.inner.stderr(cfg);
         self
     }
 
-    /// Starts it, as [`std::process::Command::spawn`]. Suspends while the system does; a kill or a timeout waits until it
-    /// has.
+    /// Starts the process, as [`std::process::Command::spawn`]. Suspends the green thread until it is started; a kill
+    /// or a timeout waits until then.
     ///
     /// # Errors
-    /// What the system said, with the name of a program that it cannot execute: see [`Command`].
+    /// No process is left of a start that fails.
+    /// - [`NotFound`](io::ErrorKind::NotFound) or [`PermissionDenied`](io::ErrorKind::PermissionDenied), with the name
+    ///   of the program, if it is not there or cannot be executed: see [`Command`].
+    /// - [`NotFound`](io::ErrorKind::NotFound) also if the [folder](Self::current_dir) is not there.
+    /// - [`WouldBlock`](io::ErrorKind::WouldBlock) (`EAGAIN`) if the user has too many processes, `ENOMEM` if there is
+    ///   no memory.
+    /// - Too many open files (`EMFILE` or `ENFILE`).
     pub fn spawn(&mut self) -> io::Result<Child> {
         self.start(Stdio::inherit, Stdio::inherit)
     }
 
-    /// Starts it, waits for its end, and takes in what it writes to standard output and standard error meanwhile, both at
-    /// once, as [`std::process::Command::output`]. Suspends. After a kill or a timeout the process runs on.
+    /// Starts the process, collects what it writes to standard output and standard error, both at once, and waits for
+    /// its end, as [`std::process::Command::output`]. Suspends the green thread. After a kill or a timeout the process
+    /// runs on.
     ///
     /// # Errors
-    /// As [`spawn`](Self::spawn) and [`Child::wait_with_output`].
+    /// As [`spawn`](Self::spawn) and [`Child::wait_with_output`]. That the process itself fails is no error, but its
+    /// [`status`](std::process::Output::status).
+    #[doc(alias = "check_output")]
     pub fn output(&mut self) -> io::Result<Output> {
         self.start(Stdio::null, Stdio::piped)?.wait_with_output()
     }
 
-    /// Starts it and waits for its end, as [`std::process::Command::status`]. Suspends. After a kill or a timeout the process
-    /// runs on.
+    /// Starts the process and waits for its end, as [`std::process::Command::status`]. Suspends the green thread. After
+    /// a kill or a timeout the process runs on.
     ///
     /// # Errors
-    /// As [`spawn`](Self::spawn) and [`Child::wait`].
+    /// As [`spawn`](Self::spawn) and [`Child::wait`]. That the process itself fails is no error.
+    #[doc(alias = "call")]
     pub fn status(&mut self) -> io::Result<ExitStatus> {
         self.spawn()?.wait()
     }
@@ -181,12 +202,12 @@ impl Command {
         self.inner.get_args()
     }
 
-    /// What was said of environment variables; `None` is one that was taken away.
+    /// What was set of the environment variables; a value of `None` is one that was removed.
     pub fn get_envs(&self) -> CommandEnvs<'_> {
         self.inner.get_envs()
     }
 
-    /// The folder, if one was said.
+    /// The folder in which the process is to run, if one was set.
     pub fn get_current_dir(&self) -> Option<&Path> {
         self.inner.get_current_dir()
     }
@@ -211,7 +232,7 @@ impl Command {
         io::Error::new(program.error.kind(), program)
     }
 
-    /// Sets the streams that the user has said nothing of, and starts it.
+    /// Sets the streams that the user has not set, and starts the process.
     fn start(&mut self, input: fn() -> Stdio, output: fn() -> Stdio) -> io::Result<Child> {
         if !self.given.stdin {
             self.inner.stdin(input());

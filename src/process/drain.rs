@@ -1,4 +1,4 @@
-//! Taking in two pipes at once.
+//! Reads two pipes at once.
 #![forbid(unsafe_code)]
 
 use super::{ChildStderr, ChildStdout};
@@ -7,7 +7,8 @@ use crate::thread;
 use std::io::{self, Read};
 use std::panic::resume_unwind;
 
-/// All of both, each until its end. Read one after the other, a process that fills the second pipe would wait for ever.
+/// Reads both to their ends. If they were read one after the other, a process that fills the second pipe meanwhile
+/// would wait for ever.
 pub(super) fn both(
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,

@@ -1,15 +1,15 @@
-//! What processes of one program say to each other: pieces with a length and a kind.
+//! The messages between processes of one program: each is a length, a kind, and bytes.
 #![forbid(unsafe_code)]
 
 use std::io::{self, Read, Write};
 
-/// The most bytes that the arguments or the result of one call have when encoded.
+/// How many bytes the encoded arguments of one call, or its encoded result, may have: one GiB.
 pub const MAX_MESSAGE: usize = 1 << 30;
 
-/// What precedes each piece: its length, and its kind.
+/// The length of what precedes the bytes of a message: their number, and the kind.
 const HEAD: usize = 9;
 
-/// Sends a piece that is made of several.
+/// Sends a message, whose bytes are those of all `parts`.
 pub(crate) fn send(to: &mut impl Write, kind: u8, parts: &[&[u8]]) -> io::Result<()> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let mut head = Vec::with_capacity(HEAD + parts.first().map_or(0, |part| part.len()));
@@ -29,7 +29,7 @@ pub(crate) fn send(to: &mut impl Write, kind: u8, parts: &[&[u8]]) -> io::Result
     if head.is_empty() { Ok(()) } else { to.write_all(&head) }
 }
 
-/// Receives the next piece; `None` at the end.
+/// Receives the next message; `None` at the end of the connection.
 pub(crate) fn receive(from: &mut impl Read) -> io::Result<Option<(u8, Vec<u8>)>> {
     let mut head = [0; HEAD];
     let mut got = 0;

@@ -10,10 +10,10 @@ use std::any::{Any, type_name};
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A function that another process of this program can be told to run: made by [`function!`](super::function).
+/// A function that another process of this program can be told to run: made by [`function!`](crate::process::function).
 ///
-/// It is a small value that can be copied, kept in a `const` or `static`, and sent to other processes of the same program as
-/// part of arguments.
+/// It is a small value that can be copied, kept in a `const` or `static`, and sent to other processes of the same
+/// program as part of arguments.
 pub struct Function<A, R> {
     record: &'static Record,
     of: PhantomData<fn(A) -> R>,
@@ -30,7 +30,7 @@ impl<A, R> Function<A, R> {
         self.record.run(arguments)
     }
 
-    /// Its name, with the modules that it is in.
+    /// The name of the function, with the modules that it is in.
     pub fn name(&self) -> &'static str {
         self.record.name()
     }
@@ -50,7 +50,8 @@ impl<A, R> fmt::Debug for Function<A, R> {
     }
 }
 
-/// Its place in the program. That means something to processes of the same build only; others refuse it.
+/// It is passed as its place in the program, which means something only to processes of the same build; others refuse
+/// it.
 impl<A, R> Serialize for Function<A, R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let offset = image::offset_of(self.record).ok_or_else(|| {
@@ -71,7 +72,7 @@ impl<'de, A, R> Deserialize<'de> for Function<A, R> {
     }
 }
 
-/// The record of a function of whatever types.
+/// The record of a function, whatever its types.
 pub(super) fn record<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<&'static Record, D::Error> {
@@ -112,11 +113,12 @@ fn message(panic: &(dyn Any + Send)) -> String {
     }
 }
 
-/// Makes a [`Function`](super::Function) of a function, for other processes of this program to run.
+/// Makes a [`Function`](crate::process::Function) of a function, for other processes of this program to run.
 ///
-/// `function!(name)` is for one with one argument. `function!(name(a, b))` is for one with so many; its arguments are then
-/// those as a tuple: `()`, `(a,)`, `(a, b)`. The argument types implement serde's `DeserializeOwned`, the result `Serialize`.
-/// It cannot be a closure with captured values, nor generic: name the types, as in `function!(sum::<u64>)`.
+/// `function!(name)` is for a function with one argument. `function!(name(a, b))` is for one with any number: its
+/// arguments are passed as a tuple, so `()`, `(a,)` or `(a, b)`. The types of the arguments implement serde's
+/// `DeserializeOwned`, that of the result `Serialize`. It cannot be a closure with captured values. A generic function
+/// needs its types, as in `function!(sum::<u64>)`.
 ///
 /// # Examples
 /// ```

@@ -1,4 +1,5 @@
-//! A process that was started to run functions for another one: the side that is asked.
+//! A process that was started to run functions for another one: the side that is asked. The other side is in
+//! [`worker`](super::worker).
 #![forbid(unsafe_code)]
 
 use super::{frame, function};
@@ -11,16 +12,16 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// The first argument of such a process. The second is its name.
+/// The first argument of such a process. The second one is its name.
 pub(super) const ARGUMENT: &str = "--greenthread-process";
 
-/// What the parent says.
+/// What the parent sends.
 pub(super) mod call {
     pub(in super::super) const HELLO: u8 = 1;
     pub(in super::super) const CALL: u8 = 2;
 }
 
-/// What the child says.
+/// What the child sends.
 pub(super) mod reply {
     pub(in super::super) const READY: u8 = 1;
     pub(in super::super) const DONE: u8 = 2;
@@ -32,7 +33,7 @@ pub(super) mod reply {
 
 /// The exit status of a process that was not started by this library.
 const BY_HAND: i32 = 2;
-/// That of a process whose function panicked, as that of a program.
+/// The exit status of a process whose function panicked: that of a program that panics.
 const PANICKED: i32 = 101;
 /// How long a process that is to end with its parent may take to do so by itself.
 const GRACE: Duration = Duration::from_secs(1);
@@ -42,11 +43,11 @@ static IS_WORKER: AtomicBool = AtomicBool::new(false);
 
 /// Makes functions callable in other processes of this program: call it first thing in `main`.
 ///
-/// A [`Process`](super::Process) is this same program, started again. In that process this function runs what it was started
-/// for, and does not return: nothing of `main` behind it happens there. In the program itself it does nothing else than note
-/// that it was called. As `if __name__ == "__main__"` in Python's, which decides the same.
+/// A [`Process`](super::Process) is this same program, started again. In that process this function runs what it was
+/// started for, and does not return: nothing of `main` after it happens there. In the program itself it only notes that
+/// it was called. It has the place of Python's `if __name__ == "__main__"`.
 ///
-/// What stands before it in `main` runs in each process.
+/// Code that stands before it in `main` runs in each process.
 ///
 /// # Examples
 /// ```no_run
@@ -57,6 +58,8 @@ static IS_WORKER: AtomicBool = AtomicBool::new(false);
 ///     // The program.
 /// }
 /// ```
+#[doc(alias = "freeze_support")]
+#[doc(alias = "__main__")]
 pub fn init() {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_some_and(|argument| argument == ARGUMENT) {
@@ -68,11 +71,14 @@ pub fn init() {
     CALLED.store(true, Ordering::Relaxed);
 }
 
-/// Whether this process was started to run functions for another one of the same program.
+/// Whether this process was started to run functions for another one of the same program. `false` in the program
+/// itself.
 pub fn is_worker() -> bool {
     IS_WORKER.load(Ordering::Relaxed)
 }
 
+/// Whether such processes can be started.
+///
 /// # Errors
 /// [`init`] was not called: a process that was started would run the whole program again.
 pub(crate) fn check() -> io::Result<()> {
@@ -109,7 +115,7 @@ fn work(name: &str) -> i32 {
 /// Takes the connection away from standard input, where no program that this one starts may find it.
 fn connection() -> io::Result<UnixStream> {
     let stdin = rustix::stdio::stdin();
-    // A Unix socket, or whatever else is there is none.
+    // Only a Unix socket has credentials.
     rustix::net::sockopt::socket_peercred(stdin)
         .map_err(|_| io::Error::other("standard input is no connection to a parent"))?;
     let own: OwnedFd = rustix::io::fcntl_dupfd_cloexec(stdin, 3)?;
@@ -124,7 +130,7 @@ fn invalid(text: &str) -> io::Error {
 fn serve(stream: &UnixStream) -> io::Result<i32> {
     let once = match frame::receive(&mut &*stream) {
         Ok(Some((call::HELLO, hello))) => greet(stream, &hello)?,
-        // The parent has thought better of it.
+        // The parent has ended, or does not want this process any more.
         Ok(None) => return Ok(0),
         Ok(Some(_)) => return Err(invalid("it was greeted with something else")),
         Err(error) => return Err(error),
@@ -143,14 +149,14 @@ fn serve(stream: &UnixStream) -> io::Result<i32> {
         let panicked = matches!(result, Err(Failed::Panicked(_)));
         let sent = answer(stream, result);
         if once {
-            // The parent may have ended long ago; nobody minds.
+            // An error means that the parent has ended, which is no concern of this process.
             return Ok(if panicked { PANICKED } else { 0 });
         }
         sent?;
     }
 }
 
-/// Takes in what the parent says of itself and of this process.
+/// Receives what the parent says of itself and of this process.
 fn greet(stream: &UnixStream, hello: &[u8]) -> io::Result<bool> {
     let hello = postcard::from_bytes::<(Vec<u8>, bool, bool, bool)>(hello);
     let (identity, dies_with_parent, by_system, once) =
@@ -159,14 +165,14 @@ fn greet(stream: &UnixStream, hello: &[u8]) -> io::Result<bool> {
         return Err(invalid("its parent is another build of this program"));
     }
     if by_system {
-        // Where that is refused, the connection tells.
+        // If that is refused, the end of the connection will do.
         let _ = child::die_with_parent();
     }
     if dies_with_parent {
         let own = stream.as_fd().try_clone_to_owned()?;
         std::thread::Builder::new().name("gt-parent".into()).spawn(move || watch_parent(&own))?;
     }
-    // An error is that the parent has ended, which the next call tells.
+    // An error means that the parent has ended, which the next call will see.
     let _ = frame::send(&mut &*stream, reply::READY, &[]);
     Ok(once)
 }

@@ -1,11 +1,12 @@
-//! Processes: programs that are started, and waiting for them; all of [`std::process`], with those parts replaced that would
-//! block a worker.
+//! Programs that are started, and waiting for them: all of [`std::process`], with those parts replaced that would block
+//! a worker.
 //!
-//! - [`Command`] and [`Child`], with the names and signatures of std: a `use` line is the port. Starting, waiting, and the
-//!   pipes suspend only the calling green thread. Beyond std there are [`Child::wait_timeout`], [`Child::terminate`] and
-//!   [`Child::handle`], by which several wait for one child.
-//! - With the feature `processes`: `Process`, a function that runs in another process of this program, as Python's; and
-//!   `shared`, what such processes use together.
+//! - [`Command`] and [`Child`] have the names and signatures of std: the `use` line is the port. Starting, waiting, and
+//!   the pipes suspend only the calling green thread; on a plain OS thread they block that thread, as in std. Beyond
+//!   std there are [`Child::wait_timeout`], [`Child::terminate`] and [`Child::handle`], by which several wait for one
+//!   child.
+//! - With the feature `processes`: `Process`, a function that runs in another process of this program, as Python's
+//!   `multiprocessing.Process`; and `shared`, queues, locks and more that such processes use together.
 //! - Everything else is std's. The traits of Unix are in [`os::unix::process`](crate::os::unix::process).
 
 // Invariant: a process's number is used only while nobody has waited for the process, and somebody always does in the end.

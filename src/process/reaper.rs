@@ -1,7 +1,7 @@
-//! Children that nobody waits for any more: they are waited for here, so that none stays a zombie.
+//! Waits for children that nobody else will wait for, so that none stays a zombie.
 //!
-//! An OS thread does it, which is there while there are such children. No green thread could: none may be running, and a
-//! runtime that ends would leave its children to nobody.
+//! An OS thread does it, which is there while there are such children. A green thread could not: no runtime may be
+//! running, and a runtime that ends would leave its children to nobody.
 #![forbid(unsafe_code)]
 
 use crate::sys::process::PerProcess;
@@ -12,12 +12,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-/// How often children are looked at that the system tells nothing of, for want of descriptors.
+/// How often children are looked at of which the system cannot tell the end, for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Default)]
 struct Orphans {
-    /// What the thread has not taken over yet.
+    /// Those that the thread has not taken over yet.
     new: Vec<Child>,
     running: bool,
     /// Ends the thread's wait.
@@ -28,7 +28,7 @@ static ORPHANS: PerProcess<Mutex<Orphans>> = PerProcess::new();
 
 /// Waits for a child in the background.
 pub(super) fn adopt(mut child: Child) {
-    // An error is that somebody else has waited for it.
+    // An error means that somebody else has waited for it.
     if !matches!(child.try_wait(), Ok(None)) {
         return;
     }
@@ -37,12 +37,12 @@ pub(super) fn adopt(mut child: Child) {
     orphans.new.push(child);
     if orphans.running {
         if let Some(bell) = &mut orphans.bell {
-            // Full is as good: it rings. And a gone reader cannot be while the thread is there.
+            // If the pipe is full, that rings as well. The reader is there as long as the thread is.
             let _ = bell.write(&[1]);
         }
         return;
     }
-    // Where no thread can be had, the next child that is given up tries again.
+    // If there is no room for a thread, the next child that is given up tries again.
     let thread = std::thread::Builder::new().name("gt-reaper".into());
     orphans.running = thread.spawn(move || reap(shared)).is_ok();
 }
@@ -70,7 +70,7 @@ fn reap(shared: &'static Mutex<Orphans>) {
             mine.push(Orphan { child, pidfd });
         }
         mine.retain_mut(|orphan| matches!(orphan.child.try_wait(), Ok(None)));
-        // One that is traced by somebody has ended and is not to be had yet.
+        // One that is traced may have ended and still not be ready to be waited for.
         let in_vain = before > 0 && mine.len() == before;
         if mine.is_empty() {
             orphans.running = false;
@@ -88,7 +88,7 @@ fn reap(shared: &'static Mutex<Orphans>) {
     }
 }
 
-/// Neither end blocks.
+/// The two ends of a pipe; neither blocks.
 fn ring() -> io::Result<(PipeReader, PipeWriter)> {
     let (reader, writer) = io::pipe()?;
     rustix::io::ioctl_fionbio(&reader, true)?;
@@ -96,7 +96,7 @@ fn ring() -> io::Result<(PipeReader, PipeWriter)> {
     Ok((reader, writer))
 }
 
-/// Waits until one may have ended, or there is a new one.
+/// Waits until a child may have ended, or there is a new one.
 fn wait(bell: Option<&PipeReader>, mine: &[Orphan]) {
     let pidfds = mine.iter().filter_map(|orphan| orphan.pidfd.as_ref().map(AsFd::as_fd));
     let all = bell.map(AsFd::as_fd).into_iter().chain(pidfds);

@@ -14,12 +14,16 @@ use std::time::Duration;
 
 /// A function that runs in another process, as Python's `multiprocessing.Process`.
 ///
-/// That process is this same program, started again: it has nothing of this one's memory but the arguments, which serde
-/// encodes. `main` must begin with [`process::init`](super::init()), where the other process finds what to do. Its result
-/// comes back the same way. Standard output and standard error are this process's, standard input is empty.
+/// That process is this same program, started again: it has nothing of this one's memory except the arguments, which
+/// serde encodes. `main` must begin with [`process::init`](super::init()), where the other process finds what to do.
+/// Its result comes back the same way. It shares this process's standard output and standard error; its standard input
+/// is empty.
 ///
-/// Dropping it lets the process go on; it is waited for in the background. At the end of this process the others run on,
-/// those aside that were made [`daemon`](ProcessBuilder::daemon).
+/// Dropping it lets the process go on; it is waited for in the background. When this process ends, the others run on,
+/// except those that were made [`daemon`](ProcessBuilder::daemon)s.
+///
+/// For many calls there is [`ProcessPool`](crate::executor::ProcessPool); for what processes use together,
+/// [`shared`](super::shared).
 ///
 /// # Examples
 /// ```no_run
@@ -37,6 +41,8 @@ use std::time::Duration;
 ///     Ok(())
 /// }
 /// ```
+#[doc(alias = "multiprocessing")]
+#[doc(alias = "fork")]
 pub struct Process<R> {
     name: String,
     daemon: bool,
@@ -45,6 +51,26 @@ pub struct Process<R> {
 }
 
 /// How a [`Process`] is started: made by [`Process::builder`].
+///
+/// # Examples
+/// ```no_run
+/// use greenthread::process::{self, Process};
+/// use std::time::Duration;
+///
+/// fn work() {
+///     std::thread::sleep(Duration::from_secs(1000));
+/// }
+///
+/// fn main() -> std::io::Result<()> {
+///     process::init();
+///     let process = Process::<()>::builder().name("worker").daemon(true).start(process::function!(work()), ())?;
+///     assert!(process.is_alive() && !process.join_timeout(Duration::from_millis(10)));
+///     process.terminate()?;
+///     while !process.join_timeout(Duration::from_secs(1)) {}
+///     assert_eq!(process.exitcode(), Some(-15));
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct ProcessBuilder {
     name: Option<String>,
@@ -52,22 +78,26 @@ pub struct ProcessBuilder {
 }
 
 impl ProcessBuilder {
-    /// Its name, for people. `Process-1` and so on unless said otherwise, as Python's.
+    /// Sets the name of the process, which people see in reports. Unless set it is `Process-1` and so on, as Python's.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Whether the process ends with this one, by force, however that ends.
+    /// Whether the process is ended, by force, when this one ends, however that comes about; not unless set.
     pub fn daemon(mut self, daemon: bool) -> Self {
         self.daemon = daemon;
         self
     }
 
-    /// Starts the process. Suspends while the system does.
+    /// Starts the process. Suspends the green thread until it is started.
     ///
     /// # Errors
-    /// [`init`](super::init()) was not called, the arguments cannot be encoded or are too long, or what the system said.
+    /// - [`Unsupported`](io::ErrorKind::Unsupported) if [`init`](super::init()) was not called.
+    /// - [`CallError::Arguments`] or [`CallError::TooLarge`], which [`get_ref`](io::Error::get_ref) returns, if the
+    ///   arguments cannot be encoded or have more than [`MAX_MESSAGE`](super::MAX_MESSAGE) bytes.
+    /// - Those of [`Command::spawn`](super::Command::spawn), such as too many processes or open files.
+    /// - Those of [`Builder::spawn`](crate::Builder::spawn), as a green thread waits for the result.
     pub fn start<A, R>(self, function: Function<A, R>, arguments: A) -> io::Result<Process<R>>
     where
         A: Serialize,
@@ -94,7 +124,7 @@ impl ProcessBuilder {
 }
 
 impl<R> Process<R> {
-    /// Starts a process that calls `function`, with a default name. Suspends while the system does.
+    /// Starts a process that calls `function`, with a default name. Suspends the green thread until it is started.
     ///
     /// # Errors
     /// As [`ProcessBuilder::start`].
@@ -106,49 +136,51 @@ impl<R> Process<R> {
         ProcessBuilder::default().start(function, arguments)
     }
 
-    /// For a process with a name, or one that ends with this one.
+    /// Settings for a process that has a name, or that ends with this one.
     pub fn builder() -> ProcessBuilder {
         ProcessBuilder::default()
     }
 
-    /// Its name.
+    /// The name of the process.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its number in the system.
+    /// The number of the process in the system.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Whether it ends with this process.
+    /// Whether the process ends with this one.
     pub fn is_daemon(&self) -> bool {
         self.daemon
     }
 
-    /// Whether it has not ended yet.
+    /// Whether the process has not ended yet. Does not suspend.
     pub fn is_alive(&self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// How it ended, as Python's `exitcode`: 0 where the function returned, 101 where it panicked, what it gave to
-    /// [`exit`](super::exit), or the negative number of the signal that ended it. `None` while it runs.
+    /// How the process ended, as Python's `exitcode`: 0 if the function returned, 101 if it panicked, the number that
+    /// it gave to [`exit`](super::exit), or the negative number of the signal that ended it. `None` while it runs. Does
+    /// not suspend.
     pub fn exitcode(&self) -> Option<i32> {
         let status: ExitStatus = self.child.try_wait().ok()??;
         status.code().or_else(|| status.signal().map(|signal| -signal))
     }
 
-    /// Waits until the process has ended, for at most `timeout`; `false` if it runs on. Suspends. Any number of times, by any
-    /// number of threads.
+    /// Waits until the process has ended, for at most `timeout`; `false` if it still runs then. Suspends the green
+    /// thread. It may be called several times, and by several threads at once.
     pub fn join_timeout(&self, timeout: Duration) -> bool {
-        // An error is that somebody else has waited for it.
+        // An error means that somebody else has waited for it.
         !matches!(self.child.wait_timeout(timeout), Ok(None))
     }
 
-    /// Waits until the process has ended, and returns what the function returned. Suspends.
+    /// Waits until the process has ended, and returns what the function returned. Suspends the green thread.
     ///
     /// # Errors
-    /// It panicked, the process was ended before, or its result could not be passed on.
+    /// There is no value: see [`CallError`]. The function panicked, the process ended before its result, or the result
+    /// could not be passed on.
     pub fn join(self) -> Result<R, CallError> {
         self.result.join().unwrap_or_else(|_| {
             let text = "the runtime that the process was started in has ended";
@@ -156,23 +188,24 @@ impl<R> Process<R> {
         })
     }
 
-    /// Asks it to end, by SIGTERM, which does so unless the function has arranged otherwise. Does not wait.
+    /// Asks the process to end, by SIGTERM, which ends it unless the function has arranged otherwise. Does not wait,
+    /// and does not suspend.
     ///
     /// # Errors
-    /// What the system said.
+    /// As [`Child::send_signal`](super::Child::send_signal). A process that has ended is no error.
     pub fn terminate(&self) -> io::Result<()> {
         self.child.send_signal(Signal::TERM)
     }
 
-    /// Ends it, by SIGKILL. Does not wait.
+    /// Ends the process, by SIGKILL. Does not wait, and does not suspend.
     ///
     /// # Errors
-    /// What the system said.
+    /// As [`Child::kill`](super::Child::kill). A process that has ended is no error.
     pub fn kill(&self) -> io::Result<()> {
         self.child.kill()
     }
 
-    /// For waiting for its end by others, with all that [`ChildHandle`] can do.
+    /// A handle to the process, by which others can wait for its end.
     pub fn handle(&self) -> ChildHandle {
         self.child.clone()
     }

@@ -6,18 +6,42 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
 
-/// The writing end of a child's standard input, as [`std::process::ChildStdin`]: see [`Child::stdin`](super::Child::stdin).
-/// A full pipe suspends only the writing green thread.
+/// The writing end of a child's standard input, as [`std::process::ChildStdin`]: see
+/// [`Child::stdin`](super::Child::stdin). A write suspends only the green thread while the pipe is full, and fails with
+/// `BrokenPipe` once the child reads no more. Dropping it is the end of the input.
+///
+/// # Examples
+/// ```
+/// use greenthread::io::Write;
+/// use greenthread::process::{Command, Stdio};
+///
+/// let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+/// child.stdin.take().unwrap().write_all(b"through the child")?;
+/// assert_eq!(child.wait_with_output()?.stdout, b"through the child");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ChildStdin(PipeWriter);
 
 /// The reading end of a child's standard output, as [`std::process::ChildStdout`]: see
-/// [`Child::stdout`](super::Child::stdout). An empty pipe suspends only the reading green thread.
+/// [`Child::stdout`](super::Child::stdout). A read suspends only the green thread until there is data or the end.
+///
+/// # Examples
+/// ```
+/// use greenthread::io::{BufRead, BufReader};
+/// use greenthread::process::{Command, Stdio};
+///
+/// let mut child = Command::new("printf").arg(r"one\ntwo\n").stdout(Stdio::piped()).spawn()?;
+/// let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+/// assert_eq!(lines.collect::<Result<Vec<_>, _>>()?, ["one", "two"]);
+/// child.wait()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ChildStdout(PipeReader);
 
 /// The reading end of a child's standard error, as [`std::process::ChildStderr`]: see
-/// [`Child::stderr`](super::Child::stderr). An empty pipe suspends only the reading green thread.
+/// [`Child::stderr`](super::Child::stderr). A read suspends only the green thread until there is data or the end.
 #[derive(Debug)]
 pub struct ChildStderr(PipeReader);
 

@@ -1,4 +1,4 @@
-//! Another process of this program that runs functions for this one: the side that asks. The other one is in
+//! Another process of this program that runs functions for this one: the side that asks. The other side is in
 //! [`init`](super::init).
 #![forbid(unsafe_code)]
 
@@ -17,16 +17,34 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 /// Why a call in another process gave no result.
+///
+/// # Examples
+/// ```no_run
+/// use greenthread::process::{self, CallError, Process};
+///
+/// fn divide(left: u32, right: u32) -> u32 {
+///     left / right
+/// }
+///
+/// fn main() -> std::io::Result<()> {
+///     process::init();
+///     match Process::start(process::function!(divide(left, right)), (1, 0))?.join() {
+///         Err(CallError::Panicked(message)) => println!("no luck: {message}"),
+///         other => println!("{other:?}"),
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CallError {
-    /// The process ended first: it was killed, crashed, or called `exit`.
+    /// The process ended before the result came: it was killed, it crashed, or it called `exit`.
     Ended(ExitStatus),
     /// The function panicked, with this message.
     Panicked(String),
-    /// The arguments could not be encoded, or not decoded by the other process.
+    /// The arguments could not be encoded, or the other process could not decode them.
     Arguments(String),
-    /// The result could not be encoded by the other process, or not decoded.
+    /// The other process could not encode the result, or it could not be decoded here.
     Result(String),
     /// The arguments or the result have more than [`MAX_MESSAGE`] bytes.
     TooLarge(usize),
@@ -104,10 +122,10 @@ pub(crate) fn decode<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, CallError> 
 }
 
 impl Worker {
-    /// Starts a process. That it is ready is seen by the first call only. Suspends while the system starts it.
+    /// Starts a process. Whether it gets ready is seen by the first call only. Suspends while the system starts it.
     ///
     /// # Errors
-    /// [`init`](super::init()) was not called, or what the system said.
+    /// `Unsupported` if [`init`](super::init()) was not called, and those of starting a process.
     pub(crate) fn start(options: &Options) -> io::Result<Self> {
         init::check()?;
         let (own, other) = UnixStream::pair()?;
@@ -135,7 +153,7 @@ impl Worker {
         Ok(worker)
     }
 
-    /// Ends the connection with the process, whoever else has the other end.
+    /// Ends the connection when the process has ended, whoever else has the other end of it.
     fn watch(&self) -> io::Result<()> {
         let (child, stream) = (self.child.clone(), Arc::clone(&self.stream));
         let name = format!("watch of process {}", child.id());
@@ -146,8 +164,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Has the function called there, and waits for the encoded result. One call at a time. Suspends; after a kill or a
-    /// timeout, and after [`CallError::Ended`] or [`CallError::Io`], the process is of no more use.
+    /// Has the function called there, and waits for the encoded result. One call at a time. Suspends. After a kill or a
+    /// timeout, and after [`CallError::Ended`] or [`CallError::Io`], the process cannot be used any more.
     pub(crate) fn call<A, R>(
         &self,
         function: Function<A, R>,
@@ -155,7 +173,7 @@ impl Worker {
     ) -> Result<Vec<u8>, CallError> {
         let head = encode(&function)?;
         let length = (head.len() as u32).to_le_bytes();
-        // An error is that the process has ended: what it has said before counts.
+        // An error means that the process has ended. What it has sent before that counts.
         let sent = frame::send(&mut &*self.stream, call::CALL, &[&length, &head, arguments]);
         loop {
             let received = frame::receive(&mut &*self.stream);
@@ -183,7 +201,7 @@ impl Worker {
         }
     }
 
-    /// The connection is at its end, so the process is, or will be.
+    /// What the end of the connection means: the process has ended, or is about to.
     fn ended(&self, error: Option<io::Error>) -> CallError {
         if let Some(error) = error
             && error.kind() == io::ErrorKind::InvalidData
@@ -196,7 +214,7 @@ impl Worker {
         }
     }
 
-    /// For waiting for the process and for ending it.
+    /// A handle to wait for the process and to end it.
     pub(crate) fn child(&self) -> &ChildHandle {
         &self.child
     }

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// Somebody who waits.
+/// A `Signals` that is alive.
 #[derive(Debug)]
 struct Subscriber {
     id: u64,
@@ -20,7 +20,7 @@ struct Subscriber {
 
 #[derive(Debug, Default)]
 struct Dispatch {
-    /// Whether the thread is there.
+    /// Whether the OS thread runs.
     running: bool,
     last: u64,
     subscribers: Vec<Subscriber>,
@@ -28,7 +28,8 @@ struct Dispatch {
 
 static DISPATCH: PerProcess<Mutex<Dispatch>> = PerProcess::new();
 
-/// From now on each of these signals is sent to `sender`, as long as there is room. Returns what ends that.
+/// From now on each of these signals is sent to `sender`, as long as there is room. Returns the number by which
+/// [`unsubscribe`] ends that.
 pub(super) fn subscribe(signals: Vec<Signal>, sender: Sender<Signal>) -> io::Result<u64> {
     let shared = DISPATCH.get(Mutex::default);
     let mut dispatch = shared.lock();
@@ -60,11 +61,11 @@ pub(super) fn unsubscribe(id: u64) {
     drop(dispatch);
 }
 
-/// The thread's whole life.
+/// What the OS thread runs: it never ends.
 fn run(shared: &Mutex<Dispatch>, bell: &OwnedFd) {
     loop {
         let mut come = Vec::new();
-        // It fails for nothing that can be mended.
+        // This fails only if the descriptor is bad, which nothing here can mend.
         if notify::read(bell, |number, count| come.push((Signal::from_raw(number), count))).is_err()
         {
             return;
@@ -77,7 +78,7 @@ fn run(shared: &Mutex<Dispatch>, bell: &OwnedFd) {
                 dispatch.subscribers.iter().filter(wanted).map(|one| one.sender.clone()).collect()
             };
             for sender in senders {
-                // Where there is no room, nobody has waited for long.
+                // If there is no room, nobody has been waiting for a long time, and the signal is lost.
                 let _ = (0..count).try_for_each(|_| sender.try_send(signal));
             }
         }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-/// A signal, by its number.
+/// A signal, by its number in the system.
 ///
 /// # Examples
 /// ```
@@ -13,6 +13,9 @@ use std::fmt;
 /// assert_eq!(Signal::from_raw(15), Signal::TERM);
 /// assert_eq!(Signal::TERM.to_string(), "SIGTERM");
 /// ```
+#[doc(alias = "SIGINT")]
+#[doc(alias = "SIGTERM")]
+#[doc(alias = "SIGHUP")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Signal(i32);
 
@@ -53,12 +56,12 @@ signals! {
 }
 
 impl Signal {
-    /// The signal of that number, whether the system has one or not.
+    /// The signal with that number, even if the system has none.
     pub const fn from_raw(number: i32) -> Self {
         Self(number)
     }
 
-    /// Its number.
+    /// The number of the signal.
     pub const fn as_raw(self) -> i32 {
         self.0
     }

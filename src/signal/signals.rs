@@ -10,20 +10,20 @@ use std::io;
 use std::ops::Deref;
 use std::time::Duration;
 
-/// So many signals are kept for one who does not wait just now; more are lost.
+/// How many signals are kept for somebody who does not wait at the moment; further ones are lost.
 const KEEP: usize = 128;
 
-/// Signals that this process is sent, while this value lives: an endless iterator, and an arm of
-/// [`select!`](crate::select).
+/// Signals that are sent to this process while this value lives: an endless iterator, and an arm of
+/// [`select!`](crate::select). As Go's `signal.Notify`, and Python's `loop.add_signal_handler`.
 ///
-/// What a signal does by default it does not do meanwhile. It does again when no `Signals` is left that has it. Several that
-/// live at once get each signal each. Equal signals that are sent in quick succession may come as one; that is the system's
-/// way. Up to 128 are kept for whoever does not wait just now.
+/// - While it lives, the signals do not do what they do by default, such as ending the process. They do so again when
+///   the last `Signals` that has them is dropped.
+/// - Several that live at once get each signal each.
+/// - Equal signals that are sent in quick succession may come as one; that is how the system treats them.
+/// - Up to 128 are kept while nobody waits; further ones are lost.
 ///
-/// Signals that are sent to the process are meant; the system lets its handler run on any OS thread. As Python's
-/// `loop.add_signal_handler` and Go's `signal.Notify`.
-///
-/// A child process has the default actions again, also a forked one. An OS thread of the library's own passes signals on.
+/// It is for signals that are sent to the process, not to one of its threads. A child process has the default actions
+/// again, a forked one too.
 ///
 /// # Examples
 /// ```
@@ -56,6 +56,9 @@ const KEEP: usize = 128;
 /// # drop(sender);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "Notify")]
+#[doc(alias = "add_signal_handler")]
+#[doc(alias = "sigaction")]
 pub struct Signals {
     id: u64,
     generation: u32,
@@ -64,11 +67,14 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Begins to wait for these signals. Does not suspend.
+    /// Begins to catch these signals. Does not suspend.
     ///
     /// # Errors
-    /// `InvalidInput` for a number that is no signal, and for those that the system does not leave to programs (KILL and
-    /// STOP) or that tell of a fault (SEGV, ILL, FPE). What the system said, such as too many open files.
+    /// Nothing is caught then.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) for a number that is no signal, for those that no program can
+    ///   catch (KILL and STOP), and for those that tell of a fault of the program (SEGV, ILL, FPE).
+    /// - Too many open files (`EMFILE` or `ENFILE`), or no room for the OS thread that passes signals on; only the
+    ///   first `Signals` of a process needs these.
     pub fn new(signals: impl IntoIterator<Item = Signal>) -> io::Result<Self> {
         let mut signals: Vec<_> = signals.into_iter().collect();
         signals.sort_unstable();
@@ -79,29 +85,29 @@ impl Signals {
         Ok(Self { id, generation: process::generation(), receiver, _expectation: expectation })
     }
 
-    /// Waits for the next one. Suspends.
+    /// Waits for the next signal. Suspends.
     pub fn wait(&self) -> Signal {
         match self.receiver.recv() {
             Ok(signal) => signal,
-            // The other end stays while this one does.
+            // This never happens: the other end stays as long as this one.
             Err(_) => loop {
                 crate::thread::park();
             },
         }
     }
 
-    /// Like [`wait`](Self::wait), for at most `timeout`.
+    /// Like [`wait`](Self::wait), for at most `timeout`; `None` if no signal came.
     pub fn wait_timeout(&self, timeout: Duration) -> Option<Signal> {
         self.receiver.recv_timeout(timeout).ok()
     }
 
-    /// One that has come already. Does not suspend.
+    /// A signal that has come already, if there is one. Does not suspend.
     pub fn try_wait(&self) -> Option<Signal> {
         self.receiver.try_recv().ok()
     }
 }
 
-/// For [`select!`](crate::select), and for what else receivers can do.
+/// It can be used as a receiver: in [`select!`](crate::select), and by the receiver's other methods.
 impl Deref for Signals {
     type Target = Receiver<Signal>;
 
@@ -140,10 +146,9 @@ impl fmt::Debug for Signals {
     }
 }
 
-/// Waits for the next of these signals, and says which. Suspends. See [`Signals`]; what a signal does by default it does
-/// again when this has returned.
-///
-/// So the first Ctrl-C ends this wait, and a second one ends the process at once, whatever it is doing then.
+/// Waits for the next of these signals, and says which it was. Suspends. When this has returned, the signals do again
+/// what they do by default: the first Ctrl-C ends this wait, and a second one ends the process at once, whatever it is
+/// doing.
 ///
 /// # Errors
 /// As [`Signals::new`].
@@ -161,14 +166,28 @@ impl fmt::Debug for Signals {
 /// server.stop(Duration::from_secs(10));
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "sigwait")]
 pub fn wait(signals: impl IntoIterator<Item = Signal>) -> io::Result<Signal> {
     Ok(Signals::new(signals)?.wait())
 }
 
-/// Waits for the next Ctrl-C, as [`wait`] does for SIGINT. Suspends.
+/// Waits for the next Ctrl-C, as [`wait`] does for SIGINT. Suspends. As tokio's `signal::ctrl_c`.
 ///
 /// # Errors
 /// As [`Signals::new`].
+///
+/// # Examples
+/// ```no_run
+/// greenthread::spawn(|| loop {
+///     greenthread::sleep(std::time::Duration::from_secs(1));
+///     println!("working");
+/// });
+/// greenthread::signal::ctrl_c()?;
+/// println!("good bye");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "KeyboardInterrupt")]
+#[doc(alias = "SIGINT")]
 pub fn ctrl_c() -> io::Result<()> {
     wait([Signal::INT]).map(drop)
 }

@@ -1,4 +1,4 @@
-//! A number between processes.
+//! A number that processes share.
 #![forbid(unsafe_code)]
 
 use super::link::{Link, handle};
@@ -6,9 +6,21 @@ use super::object::{self, ask};
 use std::io;
 use std::sync::Arc;
 
-/// A number of many processes, as Python's `multiprocessing.Value('q')`, whose `+=` needs no lock: see [`shared`](super).
+/// A number that many processes share, as Python's `multiprocessing.Value('q')`, except that [`add`](Self::add) needs
+/// no lock. See [`shared`](super).
 ///
-/// All operations fail with `ConnectionAborted` where the process that has it has ended.
+/// # Examples
+/// ```
+/// use greenthread::process::shared::Counter;
+///
+/// let counter = Counter::new(5)?;
+/// assert_eq!(counter.add(-2)?, 3);
+/// assert_eq!(counter.set(10)?, 3);
+/// assert_eq!(counter.get()?, 10);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "multiprocessing")]
+#[doc(alias = "Value")]
 pub struct Counter {
     link: Arc<Link>,
 }
@@ -16,21 +28,10 @@ pub struct Counter {
 handle!(Counter);
 
 impl Counter {
-    /// Makes one in this process. Suspends.
+    /// Makes a counter that lives in this process, and begins at `value`. Suspends.
     ///
     /// # Errors
-    /// What the system said, such as too many open files.
-    ///
-    /// # Examples
-    /// ```
-    /// use greenthread::process::shared::Counter;
-    ///
-    /// let counter = Counter::new(5)?;
-    /// assert_eq!(counter.add(-2)?, 3);
-    /// assert_eq!(counter.set(10)?, 3);
-    /// assert_eq!(counter.get()?, 10);
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
+    /// Too many open files (`EMFILE` or `ENFILE`), or no room for the OS thread that serves shared objects.
     pub fn new(value: i64) -> io::Result<Self> {
         Ok(Self::of(Link::make(object::COUNTER, value.cast_unsigned(), 0)?))
     }
@@ -39,26 +40,27 @@ impl Counter {
         Self { link }
     }
 
-    /// Adds, wrapping around at the ends, and returns the sum.
+    /// Adds `number` and returns the sum. At the ends of `i64` it wraps around. Suspends.
     ///
     /// # Errors
-    /// See [`Counter`].
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the process that made the counter has ended; too many
+    /// open files.
     pub fn add(&self, number: i64) -> io::Result<i64> {
         self.ask(ask::ADD, number)
     }
 
-    /// The number.
+    /// The number. Suspends.
     ///
     /// # Errors
-    /// See [`Counter`].
+    /// As [`add`](Self::add).
     pub fn get(&self) -> io::Result<i64> {
         self.add(0)
     }
 
-    /// Sets it, and returns what it was.
+    /// Sets the number, and returns what it was before. Suspends.
     ///
     /// # Errors
-    /// See [`Counter`].
+    /// As [`add`](Self::add).
     pub fn set(&self, number: i64) -> io::Result<i64> {
         self.ask(ask::STORE, number)
     }

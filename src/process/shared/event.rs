@@ -1,4 +1,4 @@
-//! An event between processes.
+//! An event that processes share.
 #![forbid(unsafe_code)]
 
 use super::link::{Link, Patience, handle};
@@ -7,9 +7,21 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A flag that many processes wait for, as Python's `multiprocessing.Event`: see [`shared`](super).
+/// A flag that many processes can wait for, as Python's `multiprocessing.Event`. See [`shared`](super).
 ///
-/// All operations fail with `ConnectionAborted` where the process that has it has ended.
+/// # Examples
+/// ```
+/// use greenthread::process::shared::Event;
+///
+/// let event = Event::new()?;
+/// let other = event.clone();
+/// let waiter = greenthread::spawn(move || other.wait());
+/// event.set()?;
+/// waiter.join().unwrap()?;
+/// assert!(event.is_set()?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "multiprocessing")]
 pub struct Event {
     link: Arc<Link>,
 }
@@ -17,22 +29,10 @@ pub struct Event {
 handle!(Event);
 
 impl Event {
-    /// Makes one in this process; it is not set. Suspends.
+    /// Makes an event that lives in this process, and is not set. Suspends.
     ///
     /// # Errors
-    /// What the system said, such as too many open files.
-    ///
-    /// # Examples
-    /// ```
-    /// use greenthread::process::shared::Event;
-    ///
-    /// let event = Event::new()?;
-    /// let other = event.clone();
-    /// let waiter = greenthread::spawn(move || other.wait());
-    /// event.set()?;
-    /// waiter.join().unwrap()?;
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
+    /// Too many open files (`EMFILE` or `ENFILE`), or no room for the OS thread that serves shared objects.
     pub fn new() -> io::Result<Self> {
         Ok(Self::of(Link::make(object::EVENT, 0, 0)?))
     }
@@ -41,42 +41,44 @@ impl Event {
         Self { link }
     }
 
-    /// Sets it, which wakes all who wait.
+    /// Sets the event, which wakes all who wait for it. Suspends.
     ///
     /// # Errors
-    /// See [`Event`].
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the process that made the event has ended; too many
+    /// open files.
     pub fn set(&self) -> io::Result<()> {
         self.link.ask_now(ask::SET, &[]).map(drop)
     }
 
-    /// Clears it. Who has been waiting for it and has not been told yet may go on waiting.
+    /// Clears the event. Those who were waiting while it was set, and have not noticed that yet, may go on waiting.
+    /// Suspends.
     ///
     /// # Errors
-    /// See [`Event`].
+    /// As [`set`](Self::set).
     pub fn clear(&self) -> io::Result<()> {
         self.link.ask_now(ask::CLEAR, &[]).map(drop)
     }
 
-    /// Whether it is set.
+    /// Whether the event is set. Suspends.
     ///
     /// # Errors
-    /// See [`Event`].
+    /// As [`set`](Self::set).
     pub fn is_set(&self) -> io::Result<bool> {
         self.link.ask_now(ask::IS_SET, &[]).map(|bytes| bytes == [1])
     }
 
-    /// Waits until it is set. Suspends.
+    /// Waits until the event is set. Suspends.
     ///
     /// # Errors
-    /// See [`Event`].
+    /// As [`set`](Self::set).
     pub fn wait(&self) -> io::Result<()> {
         self.link.ask(ask::WAIT, Patience::Endless, &[]).map(drop)
     }
 
-    /// Like [`wait`](Self::wait), for at most `timeout`; `false` if it was not set in time.
+    /// Like [`wait`](Self::wait), for at most `timeout`; `false` if the event was not set by then.
     ///
     /// # Errors
-    /// See [`Event`].
+    /// As [`set`](Self::set).
     pub fn wait_timeout(&self, timeout: Duration) -> io::Result<bool> {
         let told = self.link.ask(ask::WAIT, Patience::Until(timeout), &[])?;
         Ok(told.0 != told::NOT_YET)

@@ -1,4 +1,4 @@
-//! A handle's connections with the object.
+//! The connections of a handle with its object.
 #![forbid(unsafe_code)]
 
 use super::object::{ask, told};
@@ -16,17 +16,18 @@ use std::os::linux::net::SocketAddrExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many connections without anything to do a handle keeps.
+/// How many connections a handle keeps while they are not in use.
 const KEEP: usize = 8;
 
-/// Where an object is, and the connections that this process has with it. Each has one operation at a time.
+/// Where an object is, and the connections that this handle has with it. Each connection serves one operation at a
+/// time.
 #[derive(Debug)]
 pub(super) struct Link {
     address: Arc<Address>,
     object: u64,
     role: u8,
     generation: u32,
-    /// Keeps the object there, whatever becomes of the others.
+    /// While it is open, the object stays, whatever becomes of the other connections.
     _keeper: UnixStream,
     idle: Mutex<Vec<UnixStream>>,
 }
@@ -91,7 +92,7 @@ impl Link {
         Ok(Self::new(address, object, role, stream))
     }
 
-    /// The other side of what this process has just made.
+    /// A link to the other side of an object that this process has just made.
     pub(super) fn other_side(&self, role: u8) -> io::Result<Self> {
         let (stream, object) = connect(&self.address, (false, self.object, 0, role))?;
         Ok(Self::new(Arc::clone(&self.address), object, role, stream))
@@ -113,7 +114,7 @@ impl Link {
         Ok(connect(&self.address, hello)?.0)
     }
 
-    /// Takes back a connection that has nothing to do.
+    /// Keeps a connection that is not in use any more.
     pub(super) fn give_back(&self, stream: UnixStream) {
         let mut idle = self.idle.lock();
         if idle.len() < KEEP {
@@ -121,8 +122,8 @@ impl Link {
         }
     }
 
-    /// Asks, waits for the reply, and confirms what it gave. The connection is returned with it; a kill or a timeout ends it,
-    /// which tells the other side.
+    /// Asks, waits for the reply, and confirms what came. Returns the connection too. A kill or a timeout closes the
+    /// connection, which tells the other side.
     pub(super) fn ask_keeping(
         &self,
         what: u8,
@@ -140,7 +141,7 @@ impl Link {
         };
         if matches!(what, ask::GET | ask::ACQUIRE) && matches!(kind, told::DONE | told::HOLDER_DIED)
         {
-            // Between having it and saying so nothing may come.
+            // Shielded: nothing may come between having it and saying so.
             shield(|| frame::send(&mut &stream, ask::CONFIRM, &[])).map_err(|_| gone())?;
         }
         if kind == told::REFUSED { Err(refused()) } else { Ok((stream, kind, bytes)) }
@@ -157,7 +158,7 @@ impl Link {
         Ok((kind, bytes))
     }
 
-    /// For what is always possible.
+    /// Asks for something that never has to wait.
     pub(super) fn ask_now(&self, what: u8, with: &[&[u8]]) -> io::Result<Vec<u8>> {
         self.ask(what, Patience::None, with).map(|(_, bytes)| bytes)
     }
@@ -179,7 +180,8 @@ fn connect(address: &Address, hello: (bool, u64, u64, u8)) -> io::Result<(UnixSt
     }
 }
 
-/// Its name, its object, its side, and the number under which it is kept until it arrives.
+/// What is passed on: the name and the secret of the server, the object, its side, and the number under which the
+/// server keeps it until the handle arrives.
 type Wire = (String, [u8; 16], u64, u8, u64);
 
 impl Serialize for Link {
@@ -201,7 +203,7 @@ impl<'de> Deserialize<'de> for Link {
     }
 }
 
-/// `Serialize`, `Deserialize`, and `Debug` for a handle that is a link and nothing else.
+/// `Serialize`, `Deserialize`, `Clone` and `Debug` for a handle that consists of a link.
 macro_rules! handle {
     ($name:ident $(<$($type:ident),+>)?) => {
         impl$(<$($type),+>)? serde::Serialize for $name$(<$($type),+>)? {

@@ -1,4 +1,4 @@
-//! A lock between processes.
+//! A lock that processes share.
 #![forbid(unsafe_code)]
 
 use super::link::{Link, Patience, handle};
@@ -10,29 +10,49 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A lock of many processes, as Python's `multiprocessing.Lock`: see [`shared`](super).
+/// A lock that many processes share, as Python's `multiprocessing.Lock`. See [`shared`](super).
 ///
-/// Where a process dies that has it, it is released, and the next one who gets it is told so.
+/// If a process dies while it holds the lock, the lock is released, and the next one who acquires it is told so:
+/// [`LockError::HolderDied`].
+///
+/// # Examples
+/// ```
+/// use greenthread::process::shared::{Lock, LockError};
+///
+/// let lock = Lock::new()?;
+/// let guard = lock.lock().unwrap();
+/// assert!(lock.try_lock().is_err());
+/// drop(guard);
+///
+/// // Goes on even if the last holder has died; then what the lock protects has to be checked.
+/// let guard = lock.lock().or_else(LockError::into_guard)?;
+/// # drop(guard);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "multiprocessing")]
+#[doc(alias = "mutex")]
 pub struct Lock {
     link: Arc<Link>,
 }
 
 handle!(Lock);
 
-/// The lock is held while this lives.
+/// Holds a [`Lock`] until it is dropped. Dropping it suspends, and neither a kill nor a timeout ends that.
 #[derive(Debug)]
 pub struct LockGuard<'a> {
     lock: &'a Lock,
     stream: Option<UnixStream>,
 }
 
-/// Why a lock was not simply acquired.
+/// What [`Lock::lock`] returns when the lock was not acquired, or was with a warning.
 #[derive(Debug)]
 pub enum LockError<'a> {
-    /// It was, but the process that had it before has died with it: what it protects may be half changed.
+    /// The lock was acquired, but the process that held it before died while it did: what the lock protects may be half
+    /// changed.
     HolderDied(LockGuard<'a>),
-    /// It was not: [`WouldBlock`](io::ErrorKind::WouldBlock), [`TimedOut`](io::ErrorKind::TimedOut),
-    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) where the process that has the lock has ended.
+    /// The lock was not acquired: [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut) if
+    /// somebody else holds it, [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the process that made the
+    /// lock has ended.
     Io(io::Error),
 }
 
@@ -40,7 +60,7 @@ impl<'a> LockError<'a> {
     /// The guard, if the lock was acquired all the same.
     ///
     /// # Errors
-    /// Why it was not.
+    /// The reason why it was not.
     pub fn into_guard(self) -> io::Result<LockGuard<'a>> {
         match self {
             Self::HolderDied(guard) => Ok(guard),
@@ -67,22 +87,10 @@ impl From<io::Error> for LockError<'_> {
 }
 
 impl Lock {
-    /// Makes one in this process. Suspends.
+    /// Makes a lock that lives in this process. Suspends.
     ///
     /// # Errors
-    /// What the system said, such as too many open files.
-    ///
-    /// # Examples
-    /// ```
-    /// use greenthread::process::shared::Lock;
-    ///
-    /// let lock = Lock::new()?;
-    /// let guard = lock.lock().unwrap();
-    /// assert!(lock.try_lock().is_err());
-    /// drop(guard);
-    /// assert!(lock.try_lock().is_ok());
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
+    /// Too many open files (`EMFILE` or `ENFILE`), or no room for the OS thread that serves shared objects.
     pub fn new() -> io::Result<Self> {
         Ok(Self::of(Link::make(object::LOCK, 0, 0)?))
     }
@@ -91,18 +99,19 @@ impl Lock {
         Self { link }
     }
 
-    /// Waits until nobody has it. Suspends.
+    /// Waits until nobody holds the lock, and acquires it. Suspends.
     ///
     /// # Errors
-    /// See [`LockError`].
+    /// [`LockError::HolderDied`] with the guard; [`LockError::Io`] as it says there.
+    #[doc(alias = "acquire")]
     pub fn lock(&self) -> Result<LockGuard<'_>, LockError<'_>> {
         self.within(Patience::Endless)
     }
 
-    /// Acquires it if nobody has it.
+    /// Acquires the lock if nobody holds it. Suspends only for the answer.
     ///
     /// # Errors
-    /// See [`LockError`].
+    /// As [`lock`](Self::lock); [`WouldBlock`](io::ErrorKind::WouldBlock) if somebody else holds it.
     pub fn try_lock(&self) -> Result<LockGuard<'_>, LockError<'_>> {
         self.within(Patience::None)
     }
@@ -110,7 +119,7 @@ impl Lock {
     /// Like [`lock`](Self::lock), for at most `timeout`.
     ///
     /// # Errors
-    /// See [`LockError`].
+    /// As [`lock`](Self::lock); [`TimedOut`](io::ErrorKind::TimedOut) if somebody else has held it all the time.
     pub fn lock_timeout(&self, timeout: Duration) -> Result<LockGuard<'_>, LockError<'_>> {
         self.within(Patience::Until(timeout))
     }
@@ -133,7 +142,7 @@ impl Lock {
 impl Drop for LockGuard<'_> {
     fn drop(&mut self) {
         let Some(stream) = self.stream.take() else { return };
-        // Shielded: a kill in between would look as if the process had died. An error is that there is no lock any more.
+        // Shielded: a kill in between would look as if the process had died. An error means that there is no lock any more.
         crate::thread::shield(|| {
             let sent = frame::send(&mut &stream, ask::RELEASE, &[&[0; 8]]);
             if sent.is_ok() && matches!(frame::receive(&mut &stream), Ok(Some(_))) {

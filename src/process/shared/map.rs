@@ -1,4 +1,4 @@
-//! A map between processes.
+//! A map that processes share.
 #![forbid(unsafe_code)]
 
 use super::link::{Link, decode, encode, handle};
@@ -8,11 +8,28 @@ use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// A small map of many processes, as the `dict` of Python's `Manager`: see [`shared`](super). Two keys are the same if they
-/// are encoded the same way.
+/// A small map that many processes share, as the `dict` of Python's `Manager`. See [`shared`](super). Two keys are the
+/// same if they are encoded in the same way.
 ///
-/// All operations fail with `ConnectionAborted` where the process that has it has ended, with `InvalidInput` for what cannot
-/// be encoded, and with `InvalidData` for what cannot be decoded.
+/// # Errors
+/// All operations suspend, and fail with [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the process that
+/// made the map has ended, [`InvalidInput`](io::ErrorKind::InvalidInput) for a key or a value that cannot be encoded,
+/// [`InvalidData`](io::ErrorKind::InvalidData) for one that cannot be decoded; or with too many open files.
+///
+/// # Examples
+/// ```
+/// use greenthread::process::shared::Map;
+///
+/// let map = Map::new()?;
+/// map.insert(&"one".to_string(), &1)?;
+/// assert_eq!(map.insert(&"one".to_string(), &2)?, Some(1));
+/// assert_eq!(map.get(&"one".to_string())?, Some(2));
+/// assert_eq!(map.items()?, [("one".to_string(), 2)]);
+/// assert_eq!(map.remove(&"one".to_string())?, Some(2));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "Manager")]
+#[doc(alias = "dict")]
 pub struct Map<K, V> {
     link: Arc<Link>,
     of: PhantomData<fn(K, V)>,
@@ -21,23 +38,10 @@ pub struct Map<K, V> {
 handle!(Map<K, V>);
 
 impl<K, V> Map<K, V> {
-    /// Makes one in this process. Suspends.
+    /// Makes a map that lives in this process, and is empty. Suspends.
     ///
     /// # Errors
-    /// What the system said, such as too many open files.
-    ///
-    /// # Examples
-    /// ```
-    /// use greenthread::process::shared::Map;
-    ///
-    /// let map = Map::new()?;
-    /// map.insert(&"one".to_string(), &1)?;
-    /// assert_eq!(map.insert(&"one".to_string(), &2)?, Some(1));
-    /// assert_eq!(map.get(&"one".to_string())?, Some(2));
-    /// assert_eq!(map.items()?, [("one".to_string(), 2)]);
-    /// assert_eq!(map.remove(&"one".to_string())?, Some(2));
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
+    /// Too many open files (`EMFILE` or `ENFILE`), or no room for the OS thread that serves shared objects.
     pub fn new() -> io::Result<Self> {
         Ok(Self::of(Link::make(object::MAP, 0, 0)?))
     }
@@ -48,27 +52,27 @@ impl<K, V> Map<K, V> {
 }
 
 impl<K: Serialize, V: Serialize + DeserializeOwned> Map<K, V> {
-    /// Inserts a value; returns what was there under that key.
+    /// Inserts a value under a key, and returns the one that was there before. Suspends.
     ///
     /// # Errors
-    /// See [`Map`].
+    /// As for all operations of a [`Map`]. If the old value cannot be decoded, the new one is there all the same.
     pub fn insert(&self, key: &K, value: &V) -> io::Result<Option<V>> {
         let (key, value) = (encode(key)?, encode(value)?);
         self.ask(ask::INSERT, &[&(key.len() as u64).to_le_bytes(), &key, &value])
     }
 
-    /// The value under a key.
+    /// The value under a key. Suspends.
     ///
     /// # Errors
-    /// See [`Map`].
+    /// As for all operations of a [`Map`].
     pub fn get(&self, key: &K) -> io::Result<Option<V>> {
         self.ask(ask::LOOK_UP, &[&encode(key)?])
     }
 
-    /// Takes a value away, and returns it.
+    /// Removes the value under a key, and returns it. Suspends.
     ///
     /// # Errors
-    /// See [`Map`].
+    /// As for all operations of a [`Map`]. A value that cannot be decoded is removed all the same.
     pub fn remove(&self, key: &K) -> io::Result<Option<V>> {
         self.ask(ask::REMOVE, &[&encode(key)?])
     }
@@ -82,10 +86,10 @@ impl<K: Serialize, V: Serialize + DeserializeOwned> Map<K, V> {
 }
 
 impl<K: DeserializeOwned, V: DeserializeOwned> Map<K, V> {
-    /// All that is in it at one moment, in the order of the encoded keys.
+    /// All keys and values at one moment, in the order of the encoded keys. Suspends.
     ///
     /// # Errors
-    /// See [`Map`].
+    /// As for all operations of a [`Map`].
     pub fn items(&self) -> io::Result<Vec<(K, V)>> {
         let items: Vec<(Vec<u8>, Vec<u8>)> = decode(&self.link.ask_now(ask::ITEMS, &[])?)?;
         items.iter().map(|(key, value)| Ok((decode(key)?, decode(value)?))).collect()

@@ -1,14 +1,16 @@
-//! What several processes use together: queues, pipes, a lock, an event, a counter, a map. As what Python's
-//! `multiprocessing` has of them and as its `Manager`.
+//! Things that several processes use together: queues, pipes, a lock, an event, a counter, a map. They are as those of
+//! Python's `multiprocessing` and of its `Manager`.
 //!
-//! Each of these lives in the process that made it, on an OS thread that is there for them. What others have are handles:
-//! serde passes them on as part of arguments of a [`Process`](super::Process), through a [`Queue`], or into a [`Map`]. Each
-//! operation is a message to that process and one back, over a Unix socket without a name in the file system; waiting suspends
-//! only the calling green thread. Values are encoded by serde and postcard.
+//! Each object lives in the process that made it, and is served by an OS thread there. Other processes have handles to
+//! it: serde passes handles on as part of the arguments of a [`Process`](super::Process), through a [`Queue`], or into
+//! a [`Map`]. Each operation is a message to the process of the object and one back, over a Unix socket without a name
+//! in the file system. So each operation suspends the calling green thread, and only that. Values are encoded by serde
+//! and postcard.
 //!
-//! An object is there as long as a handle of it is, in whatever process, or is under way to one. When the process that made it
-//! ends, operations elsewhere fail with an error of the kind `ConnectionAborted`. A process that ends in the middle of something
-//! leaves nothing half done: an item that it has not received is the next one's, a lock that it holds is released.
+//! An object stays as long as there is a handle to it, in whatever process or on the way to one. When the process that
+//! made it ends, operations in other processes fail with an error of the kind `ConnectionAborted`. A process that ends
+//! in the middle of an operation leaves nothing half done: an item that it has not received goes to the next one who
+//! asks, a lock that it holds is released.
 //!
 //! # Examples
 //! ```
@@ -26,6 +28,28 @@
 //! sender.join().unwrap()?;
 //! assert_eq!(numbers, [0, 1, 2, 3, 4]);
 //! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! A handle that goes to another process:
+//! ```no_run
+//! use greenthread::process::{self, Process, shared::Counter};
+//!
+//! fn count(counter: Counter) {
+//!     for _ in 0..1000 {
+//!         counter.add(1).expect("the process that made the counter is still there");
+//!     }
+//! }
+//!
+//! fn main() -> std::io::Result<()> {
+//!     process::init();
+//!     let counter = Counter::new(0)?;
+//!     let others = [(); 2].map(|()| Process::start(process::function!(count), counter.clone()));
+//!     for other in others {
+//!         other?.join()?;
+//!     }
+//!     assert_eq!(counter.get()?, 2000);
+//!     Ok(())
+//! }
 //! ```
 
 // Invariant: what the client has not confirmed is taken back when its connection ends.

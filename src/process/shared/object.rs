@@ -1,4 +1,4 @@
-//! What an object is where it lives.
+//! An object in the process where it lives.
 #![forbid(unsafe_code)]
 
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -30,7 +30,7 @@ pub(super) mod ask {
     pub(in super::super) const ITEMS: u8 = 53;
 }
 
-/// What it is told.
+/// What the client is told.
 pub(super) mod told {
     pub(in super::super) const DONE: u8 = 1;
     /// Not now, or not in time.
@@ -66,7 +66,7 @@ enum State {
         no_consumer: bool,
     },
     Lock {
-        /// The connection that has it.
+        /// The connection that holds it.
         holder: Option<u64>,
         died: bool,
     },
@@ -87,9 +87,9 @@ pub(super) type Unconfirmed = PlainMutex<Option<Given>>;
 #[derive(Debug)]
 pub(super) struct Object {
     state: Mutex<State>,
-    /// Something has changed, so others may go on.
+    /// Notified when something has changed, so that others may go on.
     changed: Condvar,
-    /// Those who keep a side open.
+    /// Those that keep a side of a pipe open.
     sides: PlainMutex<[Weak<Side>; 2]>,
 }
 
@@ -133,7 +133,7 @@ impl Object {
         Some(Arc::new(Self { state: Mutex::new(state), changed: Condvar::new(), sides }))
     }
 
-    /// Somebody more on a side; `None` where there was somebody and is nobody any more.
+    /// Somebody more on a side of a pipe; `None` if everybody who was there has gone, which is for good.
     pub(super) fn side(self: &Arc<Self>, which: u8, first: bool) -> Option<Arc<Side>> {
         let mut sides = self.sides.lock();
         let place = &mut sides[usize::from(which == CONSUMER)];
@@ -152,7 +152,7 @@ impl Object {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does what was asked, if that is possible now.
+    /// Does what was asked for, if that is possible now.
     pub(super) fn attempt(
         &self,
         who: u64,

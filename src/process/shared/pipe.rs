@@ -1,4 +1,4 @@
-//! A pipe between two processes, both ways.
+//! A pipe between two processes that goes both ways.
 #![forbid(unsafe_code)]
 
 use super::Queue;
@@ -8,11 +8,11 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-/// How many messages wait in one direction.
+/// How many messages may wait in one direction.
 const CAPACITY: usize = 64;
 
-/// One end of a pipe of messages that goes both ways, as Python's `multiprocessing.Pipe`: made by [`pipe`], and passed on to
-/// another process. It sends messages of one type and receives those of another.
+/// One end of a pipe of messages that goes both ways, as Python's `multiprocessing.Pipe`: made by [`pipe`], and passed
+/// on to another process. It sends messages of one type and receives those of another. Dropping it closes it.
 pub struct PipeEnd<S, R> {
     outgoing: Queue<S>,
     incoming: Queue<R>,
@@ -37,10 +37,10 @@ impl<S, R> fmt::Debug for PipeEnd<S, R> {
     }
 }
 
-/// Makes a pipe in this process. Suspends. Up to 64 messages wait in each direction.
+/// Makes a pipe that lives in this process. Up to 64 messages may wait in each direction. Suspends.
 ///
 /// # Errors
-/// What the system said, such as too many open files.
+/// Too many open files (`EMFILE` or `ENFILE`), or no room for the OS thread that serves shared objects.
 ///
 /// # Examples
 /// ```
@@ -54,6 +54,8 @@ impl<S, R> fmt::Debug for PipeEnd<S, R> {
 /// assert_eq!(here.recv()?, None, "the other end is gone");
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "multiprocessing")]
+#[doc(alias = "Pipe")]
 pub fn pipe<S, R>() -> io::Result<(PipeEnd<S, R>, PipeEnd<R, S>)> {
     let outgoing = Queue::<S>::with_role(CAPACITY, PRODUCER)?;
     let incoming = Queue::<R>::with_role(CAPACITY, CONSUMER)?;
@@ -65,17 +67,18 @@ pub fn pipe<S, R>() -> io::Result<(PipeEnd<S, R>, PipeEnd<R, S>)> {
 }
 
 impl<S: Serialize, R> PipeEnd<S, R> {
-    /// Sends a message, waiting while too many are on their way. Suspends.
+    /// Sends a message. Suspends, while 64 messages wait for the other end too.
     ///
     /// # Errors
-    /// `BrokenPipe`: the other end is gone. As [`Queue::put`].
+    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) if the other end is gone; else as [`Queue::put`].
     pub fn send(&self, message: &S) -> io::Result<()> {
         self.outgoing.put(message)
     }
 }
 
 impl<S, R: DeserializeOwned> PipeEnd<S, R> {
-    /// The next message, waiting for one; `None` if the other end is gone and everything has been received. Suspends.
+    /// Receives the next message; `None` if the other end is gone and everything has been received. Suspends until
+    /// there is one.
     ///
     /// # Errors
     /// As [`Queue::get`].
@@ -83,10 +86,10 @@ impl<S, R: DeserializeOwned> PipeEnd<S, R> {
         self.incoming.get()
     }
 
-    /// Like [`recv`](Self::recv), for at most `timeout`. As Python's `poll` and `recv`.
+    /// Like [`recv`](Self::recv), for at most `timeout`. Python has `poll` and `recv` for it.
     ///
     /// # Errors
-    /// `TimedOut`. As [`Queue::get`].
+    /// [`TimedOut`](io::ErrorKind::TimedOut) if no message came; else as [`Queue::get`].
     pub fn recv_timeout(&self, timeout: Duration) -> io::Result<Option<R>> {
         self.incoming.get_timeout(timeout)
     }

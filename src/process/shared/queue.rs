@@ -1,4 +1,4 @@
-//! A queue between processes.
+//! A queue that processes share.
 #![forbid(unsafe_code)]
 
 use super::link::{Link, Patience, decode, encode, handle};
@@ -9,10 +9,26 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A bounded queue of many processes, as Python's `multiprocessing.Queue`: see [`shared`](super).
+/// A bounded queue that many processes share, as Python's `multiprocessing.Queue`. See [`shared`](super).
 ///
-/// Each item is received once, by whoever asks first. A process that dies before it has received an item leaves that to the
-/// next. Unlike Python's there is no buffer on the way: what `put` has put is in the queue.
+/// Each item is received once, by whoever asks first. If a process dies before it has received an item, the item goes
+/// to the next one who asks. Unlike Python's there is no buffer on the way: when `put` returns, the item is in the
+/// queue.
+///
+/// # Examples
+/// ```
+/// use greenthread::process::shared::Queue;
+/// use std::io::ErrorKind;
+///
+/// let queue = Queue::new(1)?;
+/// queue.put(&"item".to_string())?;
+/// assert_eq!(queue.try_put(&"too much".to_string()).unwrap_err().kind(), ErrorKind::WouldBlock);
+/// assert_eq!(queue.get()?, Some("item".to_string()));
+/// queue.close()?;
+/// assert_eq!(queue.get()?, None);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "multiprocessing")]
 pub struct Queue<T> {
     link: Arc<Link>,
     of: PhantomData<fn(T)>,
@@ -20,16 +36,17 @@ pub struct Queue<T> {
 
 handle!(Queue<T>);
 
-/// What a [`Queue`] or [`PipeEnd`](super::PipeEnd) gives until it is closed: made by [`Queue::iter`]. Ends also where the process
-/// that has the queue has ended.
+/// The items of a [`Queue`], until it is closed and empty: made by [`Queue::iter`]. Ends after any error too, as when
+/// the process that made the queue has ended.
 #[derive(Debug)]
 pub struct Iter<'a, T>(&'a Queue<T>);
 
 impl<T> Queue<T> {
-    /// Makes one in this process, for so many items. Suspends.
+    /// Makes a queue that lives in this process, with room for `capacity` items. Suspends.
     ///
     /// # Errors
-    /// `InvalidInput` for no items at all; what the system said, such as too many open files.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `capacity` is 0; too many open files (`EMFILE` or `ENFILE`), or
+    /// no room for the OS thread that serves shared objects.
     pub fn new(capacity: usize) -> io::Result<Self> {
         Self::with_role(capacity, 0)
     }
@@ -50,24 +67,26 @@ impl<T> Queue<T> {
         &self.link
     }
 
-    /// Closes it: what is in it can still be received, and nothing can be put.
+    /// Closes the queue: the items in it can still be received, and no more can be put. Suspends.
     ///
     /// # Errors
-    /// `ConnectionAborted`: the process that has it has ended.
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the process that made the queue has ended; too many
+    /// open files.
     pub fn close(&self) -> io::Result<()> {
         self.link.ask_now(ask::CLOSE, &[]).map(drop)
     }
 
-    /// How many items are in it.
+    /// How many items are in the queue. Suspends.
     ///
     /// # Errors
     /// As [`close`](Self::close).
+    #[doc(alias = "qsize")]
     pub fn len(&self) -> io::Result<usize> {
         let bytes = self.link.ask_now(ask::LENGTH, &[])?;
         Ok(bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length)) as usize)
     }
 
-    /// Whether nothing is in it.
+    /// Whether no item is in the queue. Suspends.
     ///
     /// # Errors
     /// As [`close`](Self::close).
@@ -77,18 +96,21 @@ impl<T> Queue<T> {
 }
 
 impl<T: Serialize> Queue<T> {
-    /// Puts an item, waiting while the queue is full. Suspends. After a kill or a timeout the item may have been put, or not.
+    /// Puts an item. Suspends, while the queue is full too. After a kill or a timeout the item may have been put, or
+    /// not.
     ///
     /// # Errors
-    /// `BrokenPipe`: it is closed. `InvalidInput`: the item cannot be encoded. As [`close`](Self::close).
+    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) if the queue is closed, [`InvalidInput`](io::ErrorKind::InvalidInput)
+    /// if the item cannot be encoded; else as [`close`](Self::close).
     pub fn put(&self, item: &T) -> io::Result<()> {
         self.put_within(item, Patience::Endless)
     }
 
-    /// Puts an item if there is room for it.
+    /// Puts an item if there is room for it. Suspends only for the answer.
     ///
     /// # Errors
-    /// `WouldBlock`: it is full. As [`put`](Self::put).
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if the queue is full; else as [`put`](Self::put).
+    #[doc(alias = "put_nowait")]
     pub fn try_put(&self, item: &T) -> io::Result<()> {
         self.put_within(item, Patience::None)
     }
@@ -96,7 +118,7 @@ impl<T: Serialize> Queue<T> {
     /// Like [`put`](Self::put), for at most `timeout`.
     ///
     /// # Errors
-    /// `TimedOut`. As [`put`](Self::put).
+    /// [`TimedOut`](io::ErrorKind::TimedOut) if the queue stayed full; else as [`put`](Self::put).
     pub fn put_timeout(&self, item: &T, timeout: Duration) -> io::Result<()> {
         self.put_within(item, Patience::Until(timeout))
     }
@@ -118,18 +140,21 @@ fn not_yet(patience: Patience) -> io::Error {
 }
 
 impl<T: DeserializeOwned> Queue<T> {
-    /// The next item, waiting for one; `None` if the queue is closed and empty. Suspends. A kill or a timeout takes no item.
+    /// Receives the next item; `None` if the queue is closed and empty. Suspends until there is one. A kill or a
+    /// timeout takes no item away.
     ///
     /// # Errors
-    /// `InvalidData`: the item cannot be decoded; it is gone. As [`close`](Self::close).
+    /// [`InvalidData`](io::ErrorKind::InvalidData) if the item cannot be decoded, which is lost then; else as
+    /// [`close`](Self::close).
     pub fn get(&self) -> io::Result<Option<T>> {
         self.get_within(Patience::Endless)
     }
 
-    /// The next item, if there is one.
+    /// Receives the next item, if there is one. Suspends only for the answer.
     ///
     /// # Errors
-    /// `WouldBlock`: it is empty. As [`get`](Self::get).
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if the queue is empty; else as [`get`](Self::get).
+    #[doc(alias = "get_nowait")]
     pub fn try_get(&self) -> io::Result<Option<T>> {
         self.get_within(Patience::None)
     }
@@ -137,7 +162,7 @@ impl<T: DeserializeOwned> Queue<T> {
     /// Like [`get`](Self::get), for at most `timeout`.
     ///
     /// # Errors
-    /// `TimedOut`. As [`get`](Self::get).
+    /// [`TimedOut`](io::ErrorKind::TimedOut) if the queue stayed empty; else as [`get`](Self::get).
     pub fn get_timeout(&self, timeout: Duration) -> io::Result<Option<T>> {
         self.get_within(Patience::Until(timeout))
     }
@@ -150,7 +175,8 @@ impl<T: DeserializeOwned> Queue<T> {
         }
     }
 
-    /// What is received until the queue is closed and empty.
+    /// An iterator that receives items until the queue is closed and empty. Each item suspends as [`get`](Self::get)
+    /// does.
     pub fn iter(&self) -> Iter<'_, T> {
         Iter(self)
     }

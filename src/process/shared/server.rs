@@ -16,14 +16,14 @@ use std::os::linux::net::SocketAddrExt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// What a client has to know to talk to a server.
+/// What a client has to know to reach a server.
 #[derive(Clone, Debug)]
 pub(super) struct Address {
     pub(super) name: String,
     pub(super) secret: [u8; 16],
 }
 
-/// Somebody who is on the way: the object, and the side of a pipe, that are kept for him.
+/// What is kept for a handle that is on its way to another process: the object, and the side of a pipe.
 type Pin = (Arc<Object>, Option<Arc<Side>>);
 
 #[derive(Debug, Default)]
@@ -79,19 +79,20 @@ fn accept(listener: &UnixListener, secret: [u8; 16]) {
             Ok((stream, _)) => {
                 let table = Arc::clone(&table);
                 let one = move || serve(Arc::new(stream), secret, &table);
-                // Where there is no stack for one more, the client sees its connection end.
+                // If there is no stack for one more, the client sees its connection end.
                 drop(thread::Builder::new().daemon(true).spawn(one));
             }
-            // Too many open files, say: those who come wait until there are fewer.
+            // Perhaps too many open files: clients wait until there are fewer.
             Err(_) => thread::sleep(Duration::from_millis(10)),
         }
     }
 }
 
-/// What a client says first: whether it makes an object or uses one, which, and how.
+/// What a client says first: the secret, whether it makes an object or uses one, which, and on which side.
 pub(super) type Hello = ([u8; 16], bool, u64, u64, u8);
 
-/// Finds or makes the object, and sees to it that it stays. `None` if the client is none of ours.
+/// Finds or makes the object, and keeps it while the connection lasts. `None` if the client does not know the secret,
+/// or the object is not there.
 fn greet(stream: &UnixStream, secret: [u8; 16], table: &Mutex<Table>) -> Option<(u64, Pin)> {
     let Ok(Some((ask::HELLO, hello))) = frame::receive(&mut &*stream) else { return None };
     let (theirs, makes, id, number, role) = postcard::from_bytes::<Hello>(&hello).ok()?;
@@ -104,10 +105,10 @@ fn greet(stream: &UnixStream, secret: [u8; 16], table: &Mutex<Table>) -> Option<
         let side = matches!(role, PRODUCER | CONSUMER).then(|| object.side(role, true)).flatten();
         return Some((table.add(&object), (object, side)));
     }
-    // Of him who was on the way.
+    // What was kept for the handle while it was on its way is dropped below, once the connection has it.
     let pin = table.pins.remove(&number);
     let object = table.objects.get(&id)?.upgrade()?;
-    // A pipe's other side is opened by its maker, as the first one.
+    // The maker of a pipe opens its other side, and is the first one there.
     let first = number == 0;
     let side = match role {
         PRODUCER | CONSUMER => Some(object.side(role, first)?),
@@ -162,7 +163,7 @@ fn serve(stream: Arc<UnixStream>, secret: [u8; 16], table: &Mutex<Table>) {
     object.leave(who, given);
 }
 
-/// Does what was asked, or has a green thread wait for that.
+/// Does what was asked for, or has a green thread wait until that is possible.
 fn request(
     stream: &Arc<UnixStream>,
     object: &Arc<Object>,
@@ -188,7 +189,7 @@ fn request(
     let unconfirmed = Arc::clone(unconfirmed);
     let wait = move || {
         let (kind, bytes) = object.wait(who, what, with, &unconfirmed, deadline);
-        // Its end is seen by the connection's own green thread.
+        // If the connection has ended, its own green thread sees that.
         let _ = frame::send(&mut &*stream, kind, &[&bytes]);
     };
     match thread::Builder::new().daemon(true).spawn(wait) {
