@@ -1,8 +1,11 @@
 //! Tasks that wait for a worker, and the workers. What these are, their crew knows.
 //!
-//! A worker is made where a task comes and none is idle, up to the limit, and takes that task along. Workers are counted by
-//! guards that they own: whatever ends one, even before it began, takes it off the count. The last that goes leaves no task
-//! behind: it is replaced where tasks wait, or, where no worker comes to run any more, they end as killed.
+//! A worker is made where a task comes and none is idle, up to the limit. Workers are counted by guards that they own:
+//! whatever ends one, even before it began, takes it off the count. The last that goes leaves no task behind: it is replaced
+//! where tasks wait, or, where no worker comes to run any more, they end as killed.
+//!
+//! A worker that has something to do before its first task, which may take long or for ever, does so while the task is in the
+//! queue: others may take it, and it can be cancelled. One that has nothing to do takes its first task along.
 //!
 //! Of idle workers that sleep one is woken at a time: whoever takes a task and sees more of them wakes the next. So a burst of
 //! tasks costs few wake-ups, and no task waits while a worker sleeps and nobody is about to look.
@@ -44,6 +47,24 @@ pub(super) trait Crew: Send + Sync + Sized + 'static {
 
     /// What a worker does before its first task; why it cannot. That breaks the executor.
     fn begin(&self, number: usize) -> Result<Self::Seat, String>;
+
+    /// Whether a worker can take a task at once; else it is to [prepare](Self::prepare).
+    fn is_ready(_: &Self::Seat) -> bool {
+        true
+    }
+
+    /// What a worker does where a task waits and it is not ready.
+    fn prepare(&self, _: &mut Self::Seat) -> Result<(), NotReady> {
+        Ok(())
+    }
+}
+
+/// Why a worker cannot take a task.
+pub(super) enum NotReady {
+    /// Nor can any other: the executor is broken.
+    Broken(String),
+    /// Another time it may.
+    Io(io::Error),
 }
 
 struct State<C: Crew> {
@@ -59,6 +80,10 @@ struct State<C: Crew> {
     threads: Slab<TaskRef>,
     /// How many workers wait for a task.
     idle: usize,
+    /// How many prepare themselves for one.
+    preparing: usize,
+    /// How many wait, inside their tasks, for the others to end.
+    leaving: usize,
     /// One of those that wait has been woken and has not looked yet.
     waking: bool,
     /// How many workers there have ever been.
@@ -106,6 +131,8 @@ impl<C: Crew> Core<C> {
                 workers: 0,
                 threads: Slab::new(),
                 idle: 0,
+                preparing: 0,
+                leaving: 0,
                 waking: false,
                 made: 0,
                 closed: false,
@@ -160,6 +187,22 @@ impl<C: Crew> Core<C> {
             return Ok(future);
         }
         let mut worker = self.new_worker(&mut state, origin);
+        if C::STAYS {
+            let address = job.address();
+            state.queue.push_back(job);
+            drop(state);
+            let Err(error) = self.spawn(worker, None) else { return Ok(future) };
+            let mut state = self.state.lock();
+            let place = state.queue.iter().position(|waiting| waiting.address() == address);
+            let job = place.and_then(|place| state.queue.remove(place));
+            drop(state);
+            // Another worker may have come to it.
+            return if job.is_some() || future.done() {
+                Err(SubmitError::Io(error))
+            } else {
+                Ok(future)
+            };
+        }
         if state.fresh.is_none() && state.queue.is_empty() && origin.is_some() {
             (state.fresh, state.queued_from, worker.is_fresh) = (origin, origin, true);
         }
@@ -242,9 +285,15 @@ impl<C: Crew> Core<C> {
     }
 
     /// The next task of a worker; `None` is the worker's end, and takes it off the count.
-    fn next(&self, worker: &mut Worker<C>) -> Option<Duty<C::Seat>> {
+    fn next(&self, worker: &mut Worker<C>, seat: &mut C::Seat) -> Option<Duty<C::Seat>> {
         let mut state = self.state.lock();
         loop {
+            if !C::is_ready(seat) && !state.queue.is_empty() {
+                state = self.prepare(state, seat);
+                if !C::is_ready(seat) {
+                    continue;
+                }
+            }
             if let Some(job) = self.take(&mut state, worker) {
                 let wake = !state.queue.is_empty() && state.wake();
                 drop(state);
@@ -273,6 +322,33 @@ impl<C: Crew> Core<C> {
         worker.counted = false;
         self.leave(state, worker, false);
         None
+    }
+
+    /// A task waits, and a worker is not ready for it.
+    fn prepare<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State<C>>,
+        seat: &mut C::Seat,
+    ) -> MutexGuard<'a, State<C>> {
+        state.preparing += 1;
+        // That may take long, so another one is to look at the task as well; not all of them.
+        let wake = state.preparing == 1 && state.wake();
+        drop(state);
+        self.wake_one(wake);
+        let preparing = Preparing(self);
+        let prepared = self.crew.prepare(seat);
+        drop(preparing);
+        match prepared {
+            Ok(()) => {}
+            Err(NotReady::Broken(reason)) => self.break_down(&reason),
+            Err(NotReady::Io(error)) => {
+                let job = self.state.lock().queue.pop_front();
+                if let Some(job) = job {
+                    job.fail(ExecutionError::io(error));
+                }
+            }
+        }
+        self.state.lock()
     }
 
     /// Takes a worker off the count. What nobody is left to run ends.
@@ -323,11 +399,41 @@ impl<C: Crew> Core<C> {
         if wait {
             let caller = park::own_task();
             let is_own = self.state.lock().threads.iter().any(|(_, thread)| *thread == caller);
-            let gone = || self.state.lock().workers <= usize::from(is_own);
+            let _leaving = is_own.then(|| Leaving::new(self));
+            let gone = || {
+                let state = self.state.lock();
+                state.workers <= state.leaving
+            };
             while !gone() {
                 self.gone.wait(Reason::Join, None, gone);
             }
         }
+    }
+}
+
+/// A worker that waits inside its task for the others to end, until this is dropped. Nobody who does so waits for it.
+struct Leaving<'a, C: Crew>(&'a Core<C>);
+
+impl<'a, C: Crew> Leaving<'a, C> {
+    fn new(core: &'a Core<C>) -> Self {
+        core.state.lock().leaving += 1;
+        core.gone.notify_all();
+        Self(core)
+    }
+}
+
+impl<C: Crew> Drop for Leaving<'_, C> {
+    fn drop(&mut self) {
+        self.0.state.lock().leaving -= 1;
+    }
+}
+
+/// A worker that makes itself ready for a task, until this is dropped: a kill may end that.
+struct Preparing<'a, C: Crew>(&'a Core<C>);
+
+impl<C: Crew> Drop for Preparing<'_, C> {
+    fn drop(&mut self) {
+        self.0.state.lock().preparing -= 1;
     }
 }
 
@@ -370,11 +476,10 @@ impl<C: Crew> Worker<C> {
             }
         };
         loop {
-            let Some(job) = first.take().or_else(|| core.next(&mut self)) else { return };
-            let ran = match job.run(&mut seat) {
-                Ok(ran) => ran,
-                Err(reason) => return core.break_down(&reason),
+            let Some(job) = first.take().or_else(|| core.next(&mut self, &mut seat)) else {
+                return;
             };
+            let ran = job.run(&mut seat);
             if core.is_parents() {
                 self.counted = false;
                 if !park::is_green() {

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 /// A task as workers see it. The first of the two calls counts, another one does nothing.
 pub(super) trait Run<S>: Send + Sync {
-    /// Runs it, unless it was cancelled. Says whether it panicked, or what has broken the executor.
-    fn run(self: Arc<Self>, seat: &mut S) -> Result<Ran, String>;
+    /// Runs it, unless it was cancelled. Says whether it panicked.
+    fn run(self: Arc<Self>, seat: &mut S) -> Ran;
 
     /// Ends it without running it.
     fn fail(self: Arc<Self>, error: ExecutionError);
@@ -28,8 +28,13 @@ impl<S> Duty<S> {
         Self(Some(task))
     }
 
-    pub(super) fn run(mut self, seat: &mut S) -> Result<Ran, String> {
-        self.0.take().map_or(Ok(Ran::Well), |task| task.run(seat))
+    pub(super) fn run(mut self, seat: &mut S) -> Ran {
+        self.0.take().map_or(Ran::Well, |task| task.run(seat))
+    }
+
+    /// Tells it from the others that there are at the same time.
+    pub(super) fn address(&self) -> usize {
+        self.0.as_ref().map_or(0, |task| Arc::as_ptr(task).cast::<()>().addr())
     }
 
     pub(super) fn fail(mut self, error: ExecutionError) {
@@ -67,10 +72,10 @@ where
 
 /// A call that runs in the worker itself.
 impl<C: Call> Run<()> for Joint<C::Output, Option<C>> {
-    fn run(self: Arc<Self>, (): &mut ()) -> Result<Ran, String> {
+    fn run(self: Arc<Self>, (): &mut ()) -> Ran {
         let Some(call) = self.begin(park::is_green().then(park::own_task)) else {
             drop_quietly(self.take());
-            return Ok(Ran::Well);
+            return Ran::Well;
         };
         let ticket = Ticket::of(self);
         let generation = process::generation();
@@ -82,7 +87,7 @@ impl<C: Call> Run<()> for Joint<C::Output, Option<C>> {
         } else {
             ticket.end(outcome.map_err(ExecutionError::from_payload));
         }
-        Ok(ran)
+        ran
     }
 
     fn fail(self: Arc<Self>, error: ExecutionError) {

@@ -85,7 +85,7 @@ pub trait Executor: Sized {
 
     /// Takes no more tasks; those that it has taken still run. With `cancel_pending`, those that have not begun are cancelled.
     /// With `wait`, returns when the last one has ended: that suspends a green thread and blocks an OS thread. (A task of the
-    /// executor that waits so does not wait for itself.) As Python's `shutdown(wait, cancel_futures)`.
+    /// executor that waits so does not wait for itself, nor for others that do so too.) As Python's `shutdown(wait, cancel_futures)`.
     ///
     /// May be called again, to wait or to cancel after all. Dropping an executor is `shutdown(false, false)`.
     ///

@@ -1,7 +1,7 @@
 //! An executor of processes.
 #![forbid(unsafe_code)]
 
-use super::core::{self, Core};
+use super::core::{self, Core, NotReady};
 use super::duty::new_job;
 use super::error::{ExecutionError, SubmitError};
 use super::executor::{Executor, Runs};
@@ -52,6 +52,10 @@ impl Crew {
         self.processes.lock().living.remove(&number);
     }
 
+    pub(super) fn is_terminated(&self) -> bool {
+        self.processes.lock().terminated
+    }
+
     fn terminate(&self) {
         let mut processes = self.processes.lock();
         processes.terminated = true;
@@ -76,6 +80,14 @@ impl core::Crew for Arc<Crew> {
 
     fn begin(&self, number: usize) -> Result<Seat, String> {
         Ok(Seat::new(self, number))
+    }
+
+    fn is_ready(seat: &Seat) -> bool {
+        seat.is_ready()
+    }
+
+    fn prepare(&self, seat: &mut Seat) -> Result<(), NotReady> {
+        seat.prepare()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Calls that run in other processes.
 #![forbid(unsafe_code)]
 
+use super::core::NotReady;
 use super::duty::{Ran, Run};
 use super::error::ExecutionError;
 use super::executor::Call;
@@ -63,29 +64,19 @@ where
     A: 'static,
     R: DeserializeOwned + Send + Sync + 'static,
 {
-    fn run(self: Arc<Self>, seat: &mut Seat) -> Result<Ran, String> {
+    fn run(self: Arc<Self>, seat: &mut Seat) -> Ran {
         let call = self.take();
         let ticket = Ticket::of(self);
-        let Some(call) = call else { return Ok(Ran::Well) };
+        let Some(call) = call else { return Ran::Well };
         let arguments = match call.arguments {
             Ok(arguments) => arguments,
             Err(error) => {
                 ticket.end(Err(ExecutionError::from_call(error)));
-                return Ok(Ran::Well);
+                return Ran::Well;
             }
         };
-        // Before it counts as running: until then it can be cancelled.
-        let process = match seat.ready() {
-            Ok(process) => process,
-            Err(NotReady::Broken(reason)) => {
-                ticket.end(Err(ExecutionError::broken(&reason)));
-                return Err(reason);
-            }
-            Err(NotReady::Io(error)) => {
-                ticket.end(Err(ExecutionError::io(error)));
-                return Ok(Ran::Well);
-            }
-        };
+        // A worker takes no task before it has one.
+        let Some(process) = &seat.process else { return Ran::Well };
         let killed = Arc::new(AtomicBool::new(false));
         let kill = {
             let (child, killed) = (process.child().clone(), Arc::clone(&killed));
@@ -96,7 +87,7 @@ where
             }
         };
         if !ticket.begin_elsewhere(kill) {
-            return Ok(Ran::Well);
+            return Ran::Well;
         }
         let result = seat.call(call.function, &arguments);
         drop(arguments);
@@ -120,19 +111,13 @@ where
         if killed.load(Ordering::SeqCst) {
             seat.discard();
         }
-        Ok(Ran::Well)
+        Ran::Well
     }
 
     fn fail(self: Arc<Self>, error: ExecutionError) {
         drop(self.take());
         Ticket::of(self).end(Err(error));
     }
-}
-
-enum NotReady {
-    /// The initializer has failed in the new process.
-    Broken(String),
-    Io(io::Error),
 }
 
 /// A place for one process at a time, and the worker's own.
@@ -151,16 +136,31 @@ impl Seat {
         Self { crew: Arc::clone(crew), number, process: None, done: 0, busy: false }
     }
 
-    /// The process, which is there and alive; a new one if need be.
-    fn ready(&mut self) -> Result<&Worker, NotReady> {
+    /// Whether the process is there and alive.
+    pub(super) fn is_ready(&self) -> bool {
         let alive = |process: &Worker| matches!(process.child().try_wait(), Ok(None));
-        if !self.process.as_ref().is_some_and(alive) {
-            self.discard();
-            let process = self.start()?;
-            self.crew.enter(self.number, process.child());
-            self.process = Some(process);
+        self.process.as_ref().is_some_and(alive)
+    }
+
+    /// Gets a new process.
+    pub(super) fn prepare(&mut self) -> Result<(), NotReady> {
+        self.discard();
+        let name = format!("{}-{}", self.crew.name, self.number + 1);
+        let options = Options { name, dies_with_parent: true, once: false };
+        let process = Worker::start(&options).map_err(NotReady::Io)?;
+        // Before the initializer: that may take for ever, and is ended with the process.
+        self.crew.enter(self.number, process.child());
+        let process = self.process.insert(process);
+        let Some(initializer) = &self.crew.initializer else { return Ok(()) };
+        self.busy = true;
+        let initialized = initializer(process);
+        self.busy = false;
+        let Err(error) = initialized else { return Ok(()) };
+        self.discard();
+        if self.crew.is_terminated() {
+            return Err(NotReady::Io(io::Error::other("the pool has been terminated")));
         }
-        self.process.as_ref().ok_or_else(|| NotReady::Io(io::ErrorKind::NotFound.into()))
+        Err(NotReady::Broken(format!("an initializer failed: {error}")))
     }
 
     fn call<A, R>(
@@ -176,19 +176,6 @@ impl Seat {
         self.busy = false;
         self.done += 1;
         result
-    }
-
-    fn start(&self) -> Result<Worker, NotReady> {
-        let name = format!("{}-{}", self.crew.name, self.number + 1);
-        let options = Options { name, dies_with_parent: true, once: false };
-        let process = Worker::start(&options).map_err(NotReady::Io)?;
-        if let Some(initializer) = &self.crew.initializer
-            && let Err(error) = initializer(&process)
-        {
-            end(process.child());
-            return Err(NotReady::Broken(format!("an initializer failed: {error}")));
-        }
-        Ok(process)
     }
 
     /// Lets the process end by itself: it has nothing to do.

@@ -17,6 +17,8 @@ struct State {
     threads: Slab<Option<Thread>>,
     /// How often all of them were killed.
     kills: usize,
+    /// How many of them wait for the ends of the others.
+    joining: usize,
 }
 
 pub(super) struct Members {
@@ -78,7 +80,7 @@ impl Members {
     pub(super) fn new(limit: Option<usize>) -> Arc<Self> {
         process::watch();
         Arc::new(Self {
-            state: Mutex::new(State { threads: Slab::new(), kills: 0 }),
+            state: Mutex::new(State { threads: Slab::new(), kills: 0, joining: 0 }),
             left: Gate::new(),
             room: limit.map(Semaphore::new),
             generation: process::generation(),
@@ -127,16 +129,16 @@ impl Members {
         !self.is_parents() && self.state.lock().threads.iter().any(own)
     }
 
-    /// Waits until there is none left, or none but the caller; `false` if the deadline came first.
+    /// Waits until there is none left; `false` if the deadline came first. One of them waits for those only that do not wait
+    /// so too.
     pub(super) fn join(&self, deadline: Option<Instant>) -> bool {
         if self.is_parents() {
             return true;
         }
-        let caller = park::is_green().then(current);
+        let joining = self.has_caller().then(|| Joining::new(self));
         let is_over = || {
-            let threads = &self.state.lock().threads;
-            let own = |(_, thread): (Key, &Option<Thread>)| thread.is_some() && *thread == caller;
-            threads.len() == usize::from(threads.len() == 1 && threads.iter().any(own))
+            let state = self.state.lock();
+            state.threads.len() <= if joining.is_some() { state.joining } else { 0 }
         };
         loop {
             if is_over() {
@@ -162,6 +164,23 @@ impl Members {
         for thread in threads.into_iter().filter(|thread| Some(thread) != caller.as_ref()) {
             thread.task().kill();
         }
+    }
+}
+
+/// One of the green threads waits for the ends of the others, until this is dropped.
+struct Joining<'a>(&'a Members);
+
+impl<'a> Joining<'a> {
+    fn new(members: &'a Members) -> Self {
+        members.state.lock().joining += 1;
+        members.left.notify_all();
+        Self(members)
+    }
+}
+
+impl Drop for Joining<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().joining -= 1;
     }
 }
 

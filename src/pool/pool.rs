@@ -255,8 +255,8 @@ impl Pool {
         IMapUnordered::new(&self.members, function, items.into_iter(), Some(self.size))
     }
 
-    /// Waits until all of its green threads have ended; one of them that waits so does not wait for itself. Suspends a green
-    /// thread, blocks an OS thread.
+    /// Waits until all of its green threads have ended; one of them that waits so does not wait for itself, nor for others that
+    /// do so too. Suspends a green thread, blocks an OS thread.
     pub fn join(&self) {
         self.members.join(None);
     }

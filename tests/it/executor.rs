@@ -373,6 +373,34 @@ fn a_task_may_shut_its_own_executor_down_and_wait() {
 }
 
 #[test]
+fn tasks_that_wait_for_the_end_of_their_executor_do_not_wait_for_each_other() {
+    for_each_executor!(3, |executor| {
+        let executor = Arc::new(executor);
+        let (other, begun, go) = held(&*executor);
+        begun.wait();
+        let (waiting, all) = (Arc::new(AtomicUsize::new(0)), Arc::new(Event::new()));
+        let enders: Vec<_> = (0..2)
+            .map(|_| {
+                let (own, waiting) = (Arc::clone(&executor), Arc::clone(&waiting));
+                let all = Arc::clone(&all);
+                executor.submit(move || {
+                    all.wait();
+                    bump(&waiting);
+                    own.shutdown(true, false);
+                })
+            })
+            .map(Result::unwrap)
+            .collect();
+        all.set();
+        until(|| waiting.load(Ordering::SeqCst) == 2);
+        assert!(enders.iter().all(|one| !one.done()), "they wait for the third");
+        go.set();
+        assert!(gather(enders).is_ok() && other.done());
+        executor.shutdown(true, false);
+    });
+}
+
+#[test]
 fn an_executor_that_is_dropped_with_a_backlog_runs_it() {
     for_each_executor!(1, |executor| {
         let (first, begun, go) = held(&executor);
@@ -614,6 +642,58 @@ fn a_pool_that_breaks_fails_its_backlog() {
         for future in futures {
             assert!(future.result().unwrap_err().is_broken());
         }
+    });
+}
+
+/// The first thread is ready at once, the second one never.
+#[test]
+fn an_initializer_that_hangs_keeps_no_task_from_the_others() {
+    everywhere(|| {
+        let (go, count) = (Arc::new(Event::new()), Arc::new(AtomicUsize::new(0)));
+        let (wait, counter) = (Arc::clone(&go), Arc::clone(&count));
+        let pool = ThreadPool::builder()
+            .max_workers(2)
+            .initializer(move || {
+                if counter.fetch_add(1, Ordering::SeqCst) > 0 {
+                    wait.wait();
+                }
+                Ok::<_, String>(())
+            })
+            .build()
+            .unwrap();
+        let (first, begun, let_go) = held(&pool);
+        begun.wait();
+        let second = pool.submit(|| 2).unwrap();
+        until(|| count.load(Ordering::SeqCst) == 2);
+        let_go.set();
+        assert_eq!(second.result().unwrap(), &2);
+        assert!(first.result().is_ok());
+        go.set();
+        pool.shutdown(true, false);
+    });
+}
+
+#[test]
+fn a_task_that_waits_for_an_initializer_can_be_cancelled() {
+    everywhere(|| {
+        let (begun, go) = (Arc::new(Event::new()), Arc::new(Event::new()));
+        let (begin, wait) = (Arc::clone(&begun), Arc::clone(&go));
+        let pool = ThreadPool::builder()
+            .max_workers(1)
+            .initializer(move || {
+                begin.set();
+                wait.wait();
+                Ok::<_, String>(())
+            })
+            .build()
+            .unwrap();
+        let futures = [1, 2].map(|n| pool.submit(move || n).unwrap());
+        begun.wait();
+        assert!(futures[1].cancel());
+        pool.shutdown(false, true);
+        assert!(gather_all(futures).iter().all(|one| one.as_ref().unwrap_err().is_cancelled()));
+        go.set();
+        pool.shutdown(true, false);
     });
 }
 

@@ -163,6 +163,27 @@ fn join_has_a_limit_if_it_is_given_one() {
 }
 
 #[test]
+fn members_that_wait_for_the_others_do_not_wait_for_each_other() {
+    everywhere(|| {
+        let group = Arc::new(Group::new());
+        let other = group.spawn(park);
+        let joiners: Vec<_> = (0..3)
+            .map(|_| {
+                let own = Arc::clone(&group);
+                group.spawn(move || own.join())
+            })
+            .collect();
+        assert!(!group.join_timeout(SHORT) && joiners.iter().all(|one| !one.is_finished()));
+        joiners[0].kill();
+        other.thread().unpark();
+        assert!(group.join_timeout(FOR_EVER));
+        for joiner in joiners.into_iter().skip(1) {
+            joiner.join().unwrap();
+        }
+    });
+}
+
+#[test]
 fn map_keeps_the_order_and_imap_unordered_does_not() {
     everywhere(|| {
         let pool = pool(3);

@@ -25,6 +25,7 @@ pub(crate) const TESTS: Tests = &[
     ("pool_what_is_larger_than_the_limit_says_so", too_large),
     ("pool_an_initializer_runs_in_each_process", initializer),
     ("pool_an_initializer_that_fails_breaks_it", broken),
+    ("pool_an_initializer_that_hangs_holds_no_task_and_can_be_ended", hanging),
     ("pool_processes_end_after_so_many_tasks", max_tasks),
     ("pool_terminate_ends_everything_at_once", terminate),
     ("pool_dropped_with_a_backlog_runs_it", dropped),
@@ -323,6 +324,32 @@ fn broken() {
         }
         until(|| matches!(pool.apply_async(function!(square), 1), Err(SubmitError::Broken(_))));
     }
+}
+
+fn hang(_: u32) {
+    std::thread::sleep(LONG);
+}
+
+fn hanging() {
+    let build =
+        || ProcessPool::builder().max_workers(1).initializer(function!(hang), 1).build().unwrap();
+    let pool = build();
+    let futures = [1, 2, 3].map(|n| pool.apply_async(function!(square), n).unwrap());
+    until(|| !pool.processes().is_empty());
+    assert!(futures[0].cancel());
+    pool.shutdown(false, true);
+    assert!(gather_all(futures).iter().all(|one| one.as_ref().unwrap_err().is_cancelled()));
+    pool.terminate();
+    pool.join();
+    until(|| pool.processes().is_empty());
+
+    let pool = build();
+    let future = pool.apply_async(function!(square), 4).unwrap();
+    until(|| !pool.processes().is_empty());
+    pool.terminate();
+    pool.join();
+    assert!(future.into_result().unwrap_err().is_cancelled());
+    assert!(matches!(pool.apply_async(function!(square), 4), Err(SubmitError::ShutDown)));
 }
 
 fn max_tasks() {
