@@ -10,20 +10,21 @@ use std::rc::Rc;
 
 pub(super) type Payload = Box<dyn Any + Send>;
 
-/// What the body unwinds with when it is closed.
+/// The payload of the unwinding that closes a body.
 pub(super) struct Closed;
 
-/// What a suspended body shall do instead of taking a value.
+/// What a suspended body is to do instead of taking a value.
 pub(super) enum Order {
     Throw(Payload),
     Close,
 }
 
-/// What passes outside of the switches.
+/// What user and body tell each other apart from the values that go along with the switches.
 pub(super) struct Orders {
     /// Set when the body is resumed without a value.
     pub(super) order: Cell<Option<Order>>,
-    /// The body is suspended while a panic unwinds on this OS thread, perhaps in it: raising there could abort.
+    /// Whether the body is suspended while a panic unwinds on this OS thread, perhaps in the body itself: raising something
+    /// there could abort the process.
     pub(super) unwinding: Cell<bool>,
 }
 
@@ -32,18 +33,18 @@ struct Shared<R> {
     outcome: Cell<Option<Result<R, Payload>>>,
 }
 
-/// For the overflow report.
+/// The text for the report of a stack overflow.
 pub(super) const DESCRIPTION: Description =
     Description { write: Some(|_, out| out(b"a generator")), owner: std::ptr::null() };
 
-/// The user's side of a generator, apart from the coroutine itself.
+/// The user's side of a generator, without the coroutine itself.
 pub(super) struct Core<R> {
     shared: Rc<Shared<R>>,
     pub(super) returned: Option<R>,
 }
 
 impl<R> Core<R> {
-    /// The user's side, and the body as the coroutine runs it.
+    /// Makes the user's side, and the body in the form in which the coroutine runs it.
     #[inline]
     pub(super) fn new<Y, S, F>(body: F) -> (Self, impl FnOnce(Suspender<Y, S>, Option<S>))
     where
@@ -57,7 +58,7 @@ impl<R> Core<R> {
         let body = move |suspender, first: Option<S>| {
             let yielder = Yielder::new(suspender, &inner.orders);
             let outcome = catch_unwind(AssertUnwindSafe(|| {
-                // No `yield_` waited for it.
+                // No `yield_` waited for this value.
                 drop(first);
                 body(&yielder)
             }));
@@ -66,10 +67,8 @@ impl<R> Core<R> {
         (Self { shared, returned: None }, body)
     }
 
-    /// Takes what the body left when it ended. To be called when a resume gave no item, apart from it so that what is
-    /// seldom needed costs nothing there.
-    ///
-    /// A panic that left the body goes on in the caller.
+    /// Takes what the body left when it ended, and raises a panic that the body ended with. It is called when a resume gave no
+    /// item, and is a function of its own so that a resume that gives one does not pay for it.
     #[cold]
     #[inline(never)]
     pub(super) fn end(&mut self) {
@@ -81,7 +80,7 @@ impl<R> Core<R> {
         }
     }
 
-    /// Resumes a suspended body, which unwinds with `payload`; gives it back where raising it there could abort.
+    /// Resumes a suspended body, which unwinds with `payload`; returns `payload` if raising it there could abort the process.
     pub(super) fn throw<Y, S>(
         &self,
         port: &mut PortMut<'_, Y, S>,
@@ -94,7 +93,7 @@ impl<R> Core<R> {
         Ok(port.resume_with_nothing())
     }
 
-    /// Makes a suspended body unwind. A panic that it ends with goes on in the caller.
+    /// Makes a suspended body unwind. If the body ends with a panic, this raises it.
     pub(super) fn close<Y, S>(&mut self, port: &mut PortMut<'_, Y, S>) -> Result<(), CloseError> {
         if port.is_disposable() {
             return Ok(());
@@ -105,7 +104,7 @@ impl<R> Core<R> {
         self.shared.orders.order.set(Some(Order::Close));
         drop(port.close());
         let outcome = self.shared.outcome.take();
-        // Where the OS thread destroys its thread-locals the body did not run to its end, but was leaked.
+        // While the OS thread destroys its thread-locals, the body is not run to its end, but leaked.
         if !port.is_finished() || outcome.is_none() {
             return Err(CloseError(()));
         }

@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::fmt;
 
-/// A value could not be sent into a generator; gives the value back.
+/// The error of [`Generator::send`](super::Generator::send): no `yield_` waits for the value, which is given back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendError<S> {
     /// The body has not begun, so no `yield_` waits for a value: call `start` or `next` first.
@@ -42,8 +42,9 @@ impl<S> fmt::Display for SendError<S> {
 
 impl<S> Error for SendError<S> {}
 
-/// A generator could not be closed: its body caught the unwind and yielded again, or it yielded from a destructor that
-/// runs because of a panic, or the program is built with `panic = "abort"`. Its stack is leaked.
+/// The error of [`Generator::close`](super::Generator::close): the body did not end, and its stack is leaked. It caught the
+/// unwinding and yielded again, or it was suspended in a destructor that a panic runs, or the program is built with
+/// `panic = "abort"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CloseError(pub(super) ());
 

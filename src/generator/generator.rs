@@ -12,9 +12,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// A function that can stop in the middle, hand out a value, and go on when the next one is asked for.
 ///
-/// It yields items of type `Y`, takes values of type `S` in return, and ends with an `R`. With the defaults it is an
-/// ordinary iterator.
+/// It yields items of type `Y`, takes values of type `S` in return, and returns an `R` in the end. With the defaults for `S`
+/// and `R` it is an ordinary iterator. The semantics are those of Python's generators (PEP 255, 342, 380).
 ///
+/// # Examples
 /// ```
 /// use greenthread::generator::{Generator, Yielder};
 ///
@@ -28,19 +29,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// assert_eq!(fibonacci.take(8).collect::<Vec<_>>(), [0, 1, 1, 2, 3, 5, 8, 13]);
 /// ```
 ///
-/// The body runs on a stack of its own, on the OS thread that made the generator, so it may call anything that an
-/// ordinary function may. Inside a green thread a body that blocks (sleeps, reads a socket) blocks that green thread.
+/// The body runs on a stack of its own, on the OS thread that made the generator, and may call anything that an ordinary
+/// function may. If it blocks (sleeps, reads a socket), it blocks the thread, green or not, that asked for the next item.
 ///
 /// # Dropping
-/// Dropping a half-run generator unwinds its body, so its destructors run; that unwinding cannot be told from a panic
-/// except that no panic message is printed. A body that catches it and yields again is leaked, with a report on stderr.
-/// A panic that the body ends with is not passed on to the dropper. (A destructor that panics while it is run by an
-/// unwind aborts the process, as everywhere in Rust.) A generator whose body yielded from a destructor while a panic was
-/// unwinding it is leaked, because raising there would abort. With `panic = "abort"` half-run generators are leaked.
-/// A half-run generator that is dropped while its OS thread destroys thread-locals, because it was kept in one, is leaked: its
-/// frames may refer to others that are gone already.
+/// Dropping a half-run generator unwinds its body, so that destructors run. To the body, that looks like a panic, but no
+/// message is printed. A panic that the body itself ends with then is not passed on to the one who drops. (A destructor that
+/// panics while it is run by an unwind aborts the process, as everywhere in Rust.)
 ///
-/// A leaked or forgotten (`mem::forget`) generator keeps its stack for ever; that is all.
+/// Some half-run bodies cannot be unwound: their generators are leaked, with a report on standard error. These are one that
+/// catches the unwinding and yields again; one that yielded from a destructor while a panic was unwinding it, since raising
+/// there would abort the process; one that is kept in a thread-local and dropped with it at the end of the OS thread, as its
+/// frames may refer to thread-locals that are gone; and every one with `panic = "abort"`. A leaked or
+/// [forgotten](std::mem::forget) generator keeps its stack for ever, and does no other harm.
 ///
 /// # Borrowing
 /// Because a generator can be forgotten, its body must be `'static`; one that borrows runs inside
@@ -48,8 +49,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 ///
 /// # Threads
 /// It is neither `Send` nor `Sync`: a started body never changes its OS thread.
-///
-/// The semantics are those of Python's generators (PEP 255, 342, 380).
+#[doc(alias("yield", "coroutine", "Coroutine"))]
 pub struct Generator<Y, S = (), R = ()> {
     core: Core<R>,
     port: Port<Y, S>,
@@ -65,10 +65,10 @@ impl<Y, S, R> fmt::Debug for Generator<Y, S, R> {
 }
 
 impl<Y: 'static, S: 'static, R: 'static> Generator<Y, S, R> {
-    /// A generator that runs `body`, from the first time it is asked for an item.
+    /// Makes a generator that runs `body` when it is first asked for an item. The stack has the usual size of 180 KiB.
     ///
     /// # Panics
-    /// Where there is no memory for another stack; see [`with_stack_size`](Self::with_stack_size).
+    /// If there is no memory for another stack; [`with_stack_size`](Self::with_stack_size) returns that as an error instead.
     #[inline]
     #[track_caller]
     pub fn new(body: impl FnOnce(&Yielder<'_, Y, S>) -> R + 'static) -> Self {
@@ -80,6 +80,7 @@ impl<Y: 'static, S: 'static, R: 'static> Generator<Y, S, R> {
 
     /// As [`new`](Self::new), with room for at least `bytes` on the body's stack: for deep recursion.
     ///
+    /// # Examples
     /// ```
     /// use greenthread::generator::{Generator, Yielder};
     /// fn dive(y: &Yielder<u32>, depth: u32) {
@@ -91,7 +92,7 @@ impl<Y: 'static, S: 'static, R: 'static> Generator<Y, S, R> {
     /// ```
     ///
     /// # Errors
-    /// `InvalidInput` for zero and for more than 1 TiB, `OutOfMemory` where there is no room for another stack.
+    /// `InvalidInput` if `bytes` is zero or more than 1 TiB; `OutOfMemory` if there is no room for another stack.
     pub fn with_stack_size(
         bytes: usize,
         body: impl FnOnce(&Yielder<'_, Y, S>) -> R + 'static,
@@ -108,9 +109,10 @@ impl<Y: 'static, S: 'static, R: 'static> Generator<Y, S, R> {
 }
 
 impl<Y, S, R> Generator<Y, S, R> {
-    /// Runs a body that has not begun up to its first item. For generators whose `S` has no default; with others it is
-    /// the same as the first `next`. `None` where the body ended without an item.
+    /// Runs a body that has not begun up to its first item; `None` if the body ends without one. It is for generators whose `S`
+    /// has no default; with others the first `next` does the same. (Python's `send(None)`.)
     ///
+    /// # Examples
     /// ```
     /// use greenthread::generator::{Generator, Yielder};
     /// let mut average = Generator::new(|y: &Yielder<f64, f64>| {
@@ -126,20 +128,20 @@ impl<Y, S, R> Generator<Y, S, R> {
     /// ```
     ///
     /// # Panics
-    /// Where the generator has started already, and with what leaves the body.
+    /// If the generator has started already; and if the body panics, with the same payload.
     pub fn start(&mut self) -> Option<Y> {
         assert!(!self.is_started(), "the generator has started already");
         self.step(|mut port| port.resume_with_nothing())
     }
 
-    /// Gives `value` to the `yield_` that waits and runs on to the next item; `Ok(None)` where the body ended instead.
-    /// (Python's `send`.)
+    /// Gives `value` to the `yield_` that waits, and runs the body up to its next item; `Ok(None)` if the body ends instead.
+    /// (Python's `send`.) [`start`](Self::start) has an example.
     ///
     /// # Errors
-    /// Gives the value back where no `yield_` waits: the body has not begun, or has ended.
+    /// [`SendError`], which holds the value, if no `yield_` waits: the body has not begun, or has ended.
     ///
     /// # Panics
-    /// With what leaves the body.
+    /// If the body panics, with the same payload.
     #[inline(always)]
     pub fn send(&mut self, value: S) -> Result<Option<Y>, SendError<S>> {
         if self.port.is_finished() {
@@ -151,9 +153,10 @@ impl<Y, S, R> Generator<Y, S, R> {
         Ok(self.step(|mut port| port.resume(value)))
     }
 
-    /// Raises `payload` inside the body, at the `yield_` that waits. A body that catches it and yields again makes this
-    /// return that item, one that catches it and returns makes it `None`. (Python's `throw`.)
+    /// Raises `payload` inside the body, at the `yield_` that waits. If the body catches it and yields again, this returns that
+    /// item; if it catches it and returns, this returns `None`. (Python's `throw`.)
     ///
+    /// # Examples
     /// ```
     /// use greenthread::generator::{Generator, Yielder};
     /// use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -166,10 +169,9 @@ impl<Y, S, R> Generator<Y, S, R> {
     /// ```
     ///
     /// # Panics
-    /// With what leaves the body: `payload` itself, unless the body catches it. One that has not begun is finished
-    /// without running and the payload is raised here, as it is for one that has ended. It is raised here too where
-    /// the body yielded from a destructor that runs because of a panic, since raising there would abort. With
-    /// `panic = "abort"` it ends the process, as every panic does.
+    /// With `payload`, unless the body catches it, or with what the body panics with instead. A body that has not begun never
+    /// runs, and `payload` is raised here; so it is if the body has ended, or if it yielded from a destructor that a panic
+    /// runs, since raising it there would abort the process. With `panic = "abort"` the process ends, as by every panic.
     pub fn throw(&mut self, payload: Box<dyn std::any::Any + Send>) -> Option<Y> {
         match self.core.throw(&mut self.port.as_mut(), payload) {
             Ok(None) => self.end(),
@@ -184,24 +186,48 @@ impl<Y, S, R> Generator<Y, S, R> {
     }
 
     /// Ends the generator: a half-run body is unwound, so that its destructors run. Afterwards it yields nothing. Does
-    /// nothing where it has ended already. (Python's `close`.)
+    /// nothing if it has ended already. (Python's `close`.)
     ///
     /// # Errors
-    /// Where the body does not end; see [`CloseError`].
+    /// [`CloseError`] if the body does not end; it says when that happens.
     ///
     /// # Panics
-    /// With a panic that the body ends with instead.
+    /// If the body panics while it is unwound, with the same payload.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::generator::{Generator, Yielder};
+    /// let mut numbers = Generator::new(|y: &Yielder<u32>| y.yield_all(0..));
+    /// assert_eq!(numbers.next(), Some(0));
+    /// numbers.close().unwrap();
+    /// assert!(numbers.is_finished() && numbers.next().is_none());
+    /// ```
+    #[doc(alias("GeneratorExit"))]
     pub fn close(&mut self) -> Result<(), CloseError> {
-        // Dropping one whose body has not ended leaks that.
+        // If the body has not ended by then, dropping the generator leaks it.
         self.core.close(&mut self.port.take().as_mut())
     }
 
-    /// What the body returned; `None` before it has, and where it ended in another way.
+    /// What the body returned; `None` before it has ended, and if it ended in another way. (The `value` of Python's
+    /// `StopIteration`.)
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::generator::{Generator, Yielder};
+    /// let mut lines = Generator::new(|y: &Yielder<&str>| {
+    ///     y.yield_all("a b".split(' '));
+    ///     2
+    /// });
+    /// assert_eq!(lines.by_ref().count(), 2);
+    /// assert_eq!(lines.return_value(), Some(&2));
+    /// assert_eq!(lines.into_return_value(), Some(2));
+    /// ```
+    #[doc(alias("StopIteration"))]
     pub fn return_value(&self) -> Option<&R> {
         self.core.returned.as_ref()
     }
 
-    /// Takes what the body returned. A half-run generator is dropped.
+    /// Returns what the body returned; `None` as for [`return_value`](Self::return_value). A half-run generator is dropped.
     pub fn into_return_value(mut self) -> Option<R> {
         self.core.returned.take()
     }
@@ -225,7 +251,7 @@ impl<Y, S, R> Generator<Y, S, R> {
         }
     }
 
-    /// After a step without an item: the body has ended, or had.
+    /// Called after a step without an item: the body has ended now, or had before.
     #[cold]
     #[inline(never)]
     fn end(&mut self) -> Option<Y> {
@@ -245,11 +271,10 @@ impl<Y, S, R> Generator<Y, S, R> {
 impl<Y, S: Default, R> Iterator for Generator<Y, S, R> {
     type Item = Y;
 
-    /// Runs the body up to its next item, sending `S::default()` to the `yield_` that waits: nothing, or `None` as
-    /// Python's `next` does.
+    /// Runs the body up to its next item, and sends `S::default()` to the `yield_` that waits, as Python's `next` sends `None`.
     ///
     /// # Panics
-    /// With what leaves the body; afterwards the generator is exhausted.
+    /// If the body panics, with the same payload; afterwards the generator is exhausted.
     #[inline(always)]
     fn next(&mut self) -> Option<Y> {
         self.step(|mut port| port.resume(S::default()))
@@ -274,7 +299,7 @@ fn drop_unfinished<Y, S, R>(generator: &mut Generator<Y, S, R>) {
         return;
     }
     if coroutine::may_destroy_locals() {
-        // Its frames may be inside of one that is gone: leaked.
+        // Its frames may be inside of a thread-local that is gone, so it is leaked.
         drop(generator.port.take());
         return;
     }
@@ -288,7 +313,7 @@ fn drop_unfinished<Y, S, R>(generator: &mut Generator<Y, S, R>) {
     }
 }
 
-/// Drops what somebody panicked with; that may panic again.
+/// Drops the payload of a panic, whose destructor may panic again.
 pub(super) fn drop_payload(payload: Payload) {
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(again);

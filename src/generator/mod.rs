@@ -1,4 +1,4 @@
-//! Generators: functions that yield a sequence of values, as ordinary iterators.
+//! Generators: functions that yield one value after the other, used as ordinary iterators. They are those of Python.
 //!
 //! ```
 //! use greenthread::generator::{Generator, Yielder};
@@ -18,20 +18,20 @@
 //! |---|---|---|---|
 //! | plain [`Iterator`] | the caller, one `next` at a time | none | sequences whose state is a few fields |
 //! | [`Generator`] | the caller, one `next` at a time | its own | sequences written as loops and recursion: walks, parsers, simulations |
-//! | [`Greenlet`](crate::greenlet::Greenlet) | whom you switch to | its own | control that goes back and forth between equals, or out of deep callbacks |
-//! | green thread | the scheduler, when something blocks | its own | concurrency: thousands of tasks that sleep, lock, read sockets |
+//! | [`Greenlet`](crate::greenlet::Greenlet) | the one that you switch to | its own | control that goes back and forth between equals, or out of deep callbacks |
+//! | [green thread](crate::thread) | the scheduler decides, when something blocks | its own | concurrency: thousands of tasks that sleep, lock, read sockets |
 //!
-//! Take the first that fits. An iterator needs no stack and the optimizer sees through it. A generator costs two stack
-//! switches for each item (some nanoseconds) and saves turning the control flow inside out. A greenlet can also switch
-//! sideways; you say where to, each time, and nothing is concurrent. Green threads need a scheduler, which then wakes
-//! them when what they wait for has happened. All of the first three work inside a green thread and without any
-//! runtime; what they call may block, which then blocks the green thread, or OS thread, that they run in.
+//! Take the first that fits. An iterator needs no stack, and the optimizer sees through it. A generator costs two stack
+//! switches for each item (some nanoseconds) and saves turning the control flow inside out. A greenlet can also switch to
+//! its siblings; each switch names its target, and nothing is concurrent. Green threads need a scheduler, which wakes each
+//! of them when what it waits for has happened. The first three work inside a green thread as well as without any runtime.
+//! If they call something that blocks, it blocks the green thread, or OS thread, that they run in.
 //!
 //! # Cost
-//! `next` switches to the body and back and allocates nothing. Creation takes a stack from the thread's cache and one
-//! small allocation. A suspended body keeps the pages of its stack that it has touched, at least one.
+//! `next` switches to the body and back and allocates nothing. Making a generator takes a stack from the thread's cache and
+//! one small allocation. A suspended body keeps the pages of its stack that it has touched, at least one.
 
-// Invariant: a body runs only inside a call on its handle, and is unwound, leaked or over when the handle is gone.
+// Invariant: a body runs only during a call on its handle. When the handle is gone, the body has ended, or is unwound or leaked.
 #![forbid(unsafe_code)]
 
 mod core;

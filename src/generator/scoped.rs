@@ -11,11 +11,10 @@ use std::fmt;
 use std::iter::FusedIterator;
 use std::panic::resume_unwind;
 
-/// A generator whose body may borrow, inside the call of [`scope`] that made it.
+/// A generator whose body may borrow; it lives inside the call of [`scope`] that made it.
 ///
-/// It offers what a [`Generator`](super::Generator) does; the end of the scope closes it.
-///
-/// It is neither `Send` nor `Sync`.
+/// It has the methods of a [`Generator`](super::Generator), and the end of the scope closes it. It is neither `Send` nor
+/// `Sync`.
 pub struct Scoped<'scope, Y, S = (), R = ()> {
     core: &'scope RefCell<Core<R>>,
     port: PortMut<'scope, Y, S>,
@@ -35,7 +34,7 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
     /// As [`Generator::start`](super::Generator::start).
     ///
     /// # Panics
-    /// Where it has started already, and with what leaves the body.
+    /// If the generator has started already; and if the body panics, with the same payload.
     pub fn start(&mut self) -> Option<Y> {
         assert!(!self.is_started(), "the generator has started already");
         self.step(|port| port.resume_with_nothing())
@@ -44,10 +43,10 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
     /// As [`Generator::send`](super::Generator::send).
     ///
     /// # Errors
-    /// Gives the value back where no `yield_` waits.
+    /// [`SendError`], which holds the value, if no `yield_` waits.
     ///
     /// # Panics
-    /// With what leaves the body.
+    /// If the body panics, with the same payload.
     pub fn send(&mut self, value: S) -> Result<Option<Y>, SendError<S>> {
         if self.is_finished() {
             Err(SendError::Finished(value))
@@ -60,6 +59,7 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
 
     /// As [`Generator::throw`](super::Generator::throw); a body that has not begun will not run.
     ///
+    /// # Examples
     /// ```
     /// use greenthread::generator::{self, Yielder};
     /// use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -78,7 +78,7 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
     /// ```
     ///
     /// # Panics
-    /// As there.
+    /// For the same reasons as [`Generator::throw`](super::Generator::throw).
     pub fn throw(&mut self, payload: Box<dyn Any + Send>) -> Option<Y> {
         if self.closed {
             resume_unwind(payload);
@@ -93,9 +93,10 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
         }
     }
 
-    /// As [`Generator::close`](super::Generator::close); a body that has not begun will not run. One that does not end
-    /// is not leaked here: the end of the scope [has to end it](scope#aborts).
+    /// As [`Generator::close`](super::Generator::close); a body that has not begun will not run. A body that does not end is
+    /// not leaked here: the end of the scope [has to end it](scope#aborts).
     ///
+    /// # Examples
     /// ```
     /// use greenthread::generator::{self, Yielder};
     /// let text = String::from("abc");
@@ -110,10 +111,10 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
     /// ```
     ///
     /// # Errors
-    /// As there.
+    /// [`CloseError`] if the body does not end.
     ///
     /// # Panics
-    /// As there.
+    /// If the body panics while it is unwound, with the same payload.
     pub fn close(&mut self) -> Result<(), CloseError> {
         if self.closed {
             return Ok(());
@@ -141,7 +142,7 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
         self.look_after(item)
     }
 
-    /// After a step: takes what a body left that has ended.
+    /// Called after a step: if the body has ended, takes what it left.
     #[inline(always)]
     fn look_after(&mut self, item: Option<Y>) -> Option<Y> {
         if item.is_none() && self.port.is_finished() {
@@ -150,7 +151,7 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
         item
     }
 
-    /// Takes what the body returned; `None` before it has, and when it was taken already.
+    /// Takes out what the body returned; `None` before it has ended, if it ended in another way, and the second time.
     pub fn take_return_value(&mut self) -> Option<R> {
         self.core.borrow_mut().returned.take()
     }
@@ -167,11 +168,12 @@ impl<Y, S: Default, R> Iterator for Scoped<'_, Y, S, R> {
 
 impl<Y, S: Default, R> FusedIterator for Scoped<'_, Y, S, R> {}
 
-/// Calls `consumer` with a generator that runs `body`, which may borrow from the caller.
+/// Calls `consumer` with a generator that runs `body`, which may borrow from the caller. The generator cannot leave the call.
 ///
-/// The body is over when this returns: half-run, it is unwound, also when `consumer` panics or forgets the generator.
-/// So whatever the body's frames hold (a `std::thread::scope`, say) is gone before what it borrows.
+/// The body has ended when this returns: if it is half-run, it is unwound, also when `consumer` panics or forgets the
+/// generator. So whatever the frames of the body hold (a `std::thread::scope`, say) is gone before what the body borrows.
 ///
+/// # Examples
 /// ```
 /// use greenthread::generator::{self, Yielder};
 /// let text = String::from("to be or not");
@@ -182,16 +184,14 @@ impl<Y, S: Default, R> FusedIterator for Scoped<'_, Y, S, R> {}
 /// assert_eq!(longest, Some("not"));
 /// ```
 ///
-/// The generator cannot leave the call.
-///
 /// # Panics
-/// With what leaves `consumer`, or the body when it is unwound at the end; and where there is no memory for another
-/// stack.
+/// If `consumer` panics, or the body does while it is unwound at the end, with the same payload; and if there is no memory for
+/// another stack.
 ///
 /// # Aborts
-/// A body that catches the unwind at the end and yields again can be neither left nor leaked, since others may use what
-/// it borrows. The process is aborted, with a report; the same for one that yielded from a destructor while a panic
-/// was unwinding, and, with `panic = "abort"`, for any that is half-run at the end.
+/// A body that does not end at the end of the call can be neither left alone nor leaked, since others may use what it borrows:
+/// the process is aborted, with a report. That is so for a body that catches the unwinding and yields again, for one that
+/// yielded from a destructor while a panic was unwinding, and, with `panic = "abort"`, for every half-run body.
 #[track_caller]
 pub fn scope<Y, S, R, T>(
     body: impl FnOnce(&Yielder<'_, Y, S>) -> R,

@@ -7,10 +7,12 @@ use crate::coroutine::{Refused, Suspender};
 use std::fmt;
 use std::panic::resume_unwind;
 
-/// What a generator's body yields through.
+/// What a generator's body yields with. `Y` is the type of the items, `S` that of the values that are sent back.
 ///
-/// `Y` is the type of the items, `S` that of the values sent back. The body gets a reference and can hand it on to functions that it calls, recursive ones too.
+/// The body is given a reference and can pass it on to functions that it calls, recursive ones too. A yielder is neither `Send`
+/// nor `Sync`: it stays on its OS thread.
 ///
+/// # Examples
 /// ```
 /// use greenthread::generator::{Generator, Yielder};
 ///
@@ -23,8 +25,6 @@ use std::panic::resume_unwind;
 /// let generator = Generator::new(|y: &Yielder<u32>| count_down(y, 3));
 /// assert_eq!(generator.collect::<Vec<_>>(), [3, 2, 1]);
 /// ```
-///
-/// It stays on its OS thread.
 pub struct Yielder<'body, Y, S = ()> {
     suspender: Suspender<Y, S>,
     orders: &'body Orders,
@@ -43,15 +43,15 @@ impl<'body, Y, S> Yielder<'body, Y, S> {
         Self { suspender, orders }
     }
 
-    /// Hands `item` to the generator's user and waits until the next one is asked for. Returns the value that was sent
-    /// along: `S::default()` from `next`, the argument from `send`. (Python's `yield`.)
+    /// Hands `item` to the generator's user and waits until the next item is asked for. Returns the value that comes with that:
+    /// `S::default()` from `next`, the argument from `send`. (Python's `yield`.)
     ///
-    /// Suspends the generator, and nothing else.
+    /// Suspends the generator only, not the thread. When the generator is closed or thrown into, this call unwinds.
     ///
     /// # Panics
-    /// Outside of the body that this yielder was given to (in another generator or greenlet that runs inside it), and
-    /// while a timeout, shield, scope or group that began inside the body is open (Python's PEP 789). When the generator is
-    /// closed or thrown into, this call unwinds.
+    /// If it is called outside of the body that this yielder was given to, in another generator or greenlet that runs inside
+    /// that body; and inside a timeout, shield, scope or group that began inside the body (as Python's PEP 789 proposes).
+    #[doc(alias("yield"))]
     #[inline(always)]
     pub fn yield_(&self, item: Y) -> S {
         match self.exchange(item) {
@@ -60,8 +60,9 @@ impl<'body, Y, S> Yielder<'body, Y, S> {
         }
     }
 
-    /// Yields each item of an iterator. (Python's `yield from` an iterable.)
+    /// Yields each item of an iterator. (Python's `yield from` with an iterable.)
     ///
+    /// # Examples
     /// ```
     /// use greenthread::generator::{Generator, Yielder};
     /// let generator = Generator::new(|y: &Yielder<i32>| {
@@ -72,7 +73,7 @@ impl<'body, Y, S> Yielder<'body, Y, S> {
     /// ```
     ///
     /// # Panics
-    /// As [`yield_`](Self::yield_).
+    /// If [`yield_`](Self::yield_) would.
     pub fn yield_all(&self, items: impl IntoIterator<Item = Y>) {
         for item in items {
             self.yield_(item);
@@ -123,11 +124,11 @@ fn refuse(refused: Refused) -> ! {
 }
 
 impl<Y: 'static, S: Default + 'static> Yielder<'_, Y, S> {
-    /// Delegates to another generator: yields its items, passes sent values and thrown payloads on to it, closes it
-    /// when this generator is closed, and evaluates to its return value. (Python's `yield from`, PEP 380.)
+    /// Delegates to another generator: yields its items, passes sent values and thrown payloads on to it, closes it when this
+    /// generator is closed, and returns its return value. (Python's `yield from`, PEP 380.) Returns `None` if the inner
+    /// generator has no return value any more: it was taken, or the generator was closed.
     ///
-    /// `None` where the inner generator had lost its return value: it was taken, or the generator was closed.
-    ///
+    /// # Examples
     /// ```
     /// use greenthread::generator::{Generator, Yielder};
     /// fn words(text: &'static str) -> Generator<&'static str, (), usize> {
@@ -144,7 +145,7 @@ impl<Y: 'static, S: Default + 'static> Yielder<'_, Y, S> {
     /// ```
     ///
     /// # Panics
-    /// As [`yield_`](Self::yield_), and with what leaves the inner generator's body.
+    /// If [`yield_`](Self::yield_) would; and if the body of the inner generator panics, with the same payload.
     pub fn yield_from<Q: 'static>(&self, mut inner: Generator<Y, S, Q>) -> Option<Q> {
         let mut next = inner.next();
         while let Some(item) = next {
@@ -153,7 +154,7 @@ impl<Y: 'static, S: Default + 'static> Yielder<'_, Y, S> {
                 None => match self.orders.order.take() {
                     Some(Order::Throw(payload)) => inner.throw(payload),
                     Some(Order::Close) | None => {
-                        // One that does not end is reported when it is dropped.
+                        // If it does not end, that is reported when it is dropped.
                         let _ = inner.close();
                         resume_unwind(Box::new(Closed))
                     }

@@ -15,10 +15,13 @@ pub(super) enum Target {
     Child(Handle),
 }
 
-/// A handle to any greenlet, the main one included; the types of what is passed are checked at each switch.
+/// A handle to a greenlet of any type, the main one included; at each switch it is checked that what is passed has the type that
+/// the other side expects.
 ///
-/// [`Greenlet`](super::Greenlet) dereferences to it. Handles that compare equal are those of one greenlet.
+/// [`Greenlet`](super::Greenlet) dereferences to it. Two handles are equal if they are handles to the same greenlet. They are
+/// neither `Send` nor `Sync`.
 ///
+/// # Examples
 /// ```
 /// use greenthread::greenlet::{self, Greenlet};
 /// let child = Greenlet::new(|name: String| -> usize {
@@ -33,8 +36,6 @@ pub(super) enum Target {
 /// assert_eq!(child.any().switch::<u8, usize>(41).unwrap(), 42);
 /// # Ok::<(), greenlet::SwitchError<String>>(())
 /// ```
-///
-/// It stays on its OS thread.
 #[derive(Clone)]
 pub struct AnyGreenlet(pub(super) Target);
 
@@ -85,18 +86,19 @@ impl AnyGreenlet {
         }
     }
 
-    /// Switches to this greenlet with `value`; returns what is passed to the caller when control comes back, from
-    /// whichever greenlet. An unstarted greenlet begins with `value` as its argument. Switching to oneself returns the
-    /// value. (greenlet's `switch`.)
+    /// Switches to this greenlet with `value`; returns what is passed to the caller when control comes back, from whichever
+    /// greenlet. A greenlet that has not begun begins with `value` as its argument. Switching to oneself returns the value.
+    /// (greenlet's `switch`.)
     ///
     /// Suspends the calling greenlet, not its green thread.
     ///
     /// # Errors
-    /// See [`SwitchError`]. Where the switch did not happen, it holds the value.
+    /// A [`SwitchError`] that says why the switch did not happen, and holds the value; or why control came back without a
+    /// value.
     ///
     /// # Panics
-    /// With a panic that ends a child of the calling greenlet meanwhile, with what is thrown into it, and inside a
-    /// timeout, shield, scope or group that is open.
+    /// If a child of the calling greenlet ends by a panic meanwhile, or something is thrown into the calling greenlet, with
+    /// the same payload; and inside a timeout, shield, scope or group.
     #[inline(always)]
     pub fn switch<T: 'static, U: 'static>(&self, value: T) -> Result<U, SwitchError<T>> {
         let target = match &self.0 {
@@ -106,16 +108,31 @@ impl AnyGreenlet {
         self.home().switch(target, value)
     }
 
-    /// Switches to this greenlet and raises `payload` there, where it waits; a body can catch it with `catch_unwind`.
-    /// A greenlet that has not begun ends without running. [`GreenletExit`] ends it normally; with any other payload
-    /// the unwinding goes on in its parent. (greenlet's `throw`.)
+    /// Switches to this greenlet and raises `payload` there, at the switch in which it is suspended; the body can catch it with
+    /// `catch_unwind`. A greenlet that has not begun ends without running. [`GreenletExit`] ends a greenlet normally; with any
+    /// other payload the unwinding goes on in its parent. (greenlet's `throw`.)
     ///
     /// # Errors
-    /// See [`SwitchError`]. Where nothing was thrown, it holds the payload.
+    /// As [`switch`](Self::switch); if nothing was thrown, the error holds the payload.
     ///
     /// # Panics
-    /// As [`switch`](Self::switch); thrown into the calling greenlet itself, with the payload. With `panic = "abort"` a
-    /// payload that is raised ends the process.
+    /// For the reasons that [`switch`](Self::switch) gives; and, with `payload`, if the target is the calling greenlet itself.
+    /// With `panic = "abort"` a payload that is raised ends the process.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::greenlet::{self, Greenlet};
+    /// use std::panic::{AssertUnwindSafe, catch_unwind};
+    /// let child = Greenlet::new(|()| -> String {
+    ///     let wait = AssertUnwindSafe(|| greenlet::switch_to_parent::<_, ()>(String::new()));
+    ///     let caught = catch_unwind(wait).unwrap_err();
+    ///     format!("caught {}", caught.downcast_ref::<&str>().unwrap())
+    /// });
+    /// child.switch(())?;
+    /// let answer: String = child.throw(Box::new("a payload")).unwrap();
+    /// assert_eq!(answer, "caught a payload");
+    /// # Ok::<(), greenlet::SwitchError<()>>(())
+    /// ```
     pub fn throw<U: 'static>(
         &self,
         payload: Box<dyn Any + Send>,
@@ -123,8 +140,9 @@ impl AnyGreenlet {
         self.home().throw(self.next(), payload)
     }
 
-    /// Throws [`GreenletExit`].
+    /// Ends the greenlet: [throws](Self::throw) a [`GreenletExit`] into it. (greenlet's `throw()` without arguments.)
     ///
+    /// # Examples
     /// ```
     /// use greenthread::greenlet::{self, Greenlet};
     /// let child = Greenlet::new(|()| greenlet::switch_to_parent::<_, ()>(()).unwrap());
@@ -135,15 +153,15 @@ impl AnyGreenlet {
     /// ```
     ///
     /// # Errors
-    /// As [`throw`](Self::throw).
+    /// Those of [`throw`](Self::throw).
     ///
     /// # Panics
-    /// As [`throw`](Self::throw).
+    /// For the reasons that [`throw`](Self::throw) gives.
     pub fn kill(&self) -> Result<(), SwitchError<Box<dyn Any + Send>>> {
         self.throw(Box::new(GreenletExit))
     }
 
-    /// The greenlet that control goes to when this one ends: at first its creator. `None` for the main one.
+    /// The greenlet that control goes to when this one ends: at first the one that made it; `None` for the main greenlet.
     pub fn parent(&self) -> Option<AnyGreenlet> {
         match &self.0 {
             Target::Main(_) => None,
@@ -154,10 +172,21 @@ impl AnyGreenlet {
         }
     }
 
-    /// Gives this greenlet another parent.
+    /// Gives this greenlet another parent. (An assignment to greenlet's `parent`.)
     ///
     /// # Errors
-    /// Where that would be a cycle, for the main greenlet, and where one of them belongs elsewhere.
+    /// A [`ParentError`] if it would be its own ancestor, if it is the main greenlet, or if one of the two belongs to another
+    /// green or OS thread.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::greenlet::Greenlet;
+    /// let cleanup = Greenlet::new(|result: i32| result + 1);
+    /// let worker = Greenlet::new(|n: i32| n * 10);
+    /// worker.set_parent(cleanup.any()).unwrap();
+    /// // When the worker ends, its result goes to `cleanup`, and the result of that comes back here.
+    /// assert_eq!(worker.switch(4).unwrap(), 41);
+    /// ```
     pub fn set_parent(&self, parent: &AnyGreenlet) -> Result<(), ParentError> {
         let home = self.home();
         if !home.is_here() || !Rc::ptr_eq(home, parent.home()) {
@@ -202,7 +231,7 @@ impl AnyGreenlet {
         self.state() == State::Dead
     }
 
-    /// Its name: the one that was given, `greenlet-N`, or `main`.
+    /// Its name: the one that it was given, or `greenlet-` and a number, or `main` for the main greenlet.
     pub fn name(&self) -> Rc<str> {
         match &self.0 {
             Target::Main(home) => home.task.label.name(),
@@ -210,7 +239,7 @@ impl AnyGreenlet {
         }
     }
 
-    /// Gives it a name, for error messages and the report of a stack overflow.
+    /// Gives it a name, which error messages and the report of a stack overflow use.
     pub fn set_name(&self, name: &str) {
         let task = match &self.0 {
             Target::Main(home) => &home.task,
@@ -219,7 +248,7 @@ impl AnyGreenlet {
         task.label.set_name(name.into());
     }
 
-    /// A handle that does not keep it from being unwound.
+    /// A handle that does not keep the greenlet alive.
     pub fn downgrade(&self) -> WeakGreenlet {
         WeakGreenlet::new(self)
     }

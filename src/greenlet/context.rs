@@ -14,8 +14,12 @@ pub(super) type Context = Values<Rc<dyn Any>>;
 /// Where the variables get their keys.
 static KEYS: Ids = Ids::new();
 
-/// A variable with a value of its own in each greenlet; a new greenlet starts with its creator's values.
+/// A variable with a value of its own in each greenlet; a new greenlet starts with the values of the one that made it. (Python's
+/// `contextvars.ContextVar`; but greenlets of Python start with an empty context.)
 ///
+/// [`thread::ContextVar`](crate::thread::ContextVar) is for values that green threads pass on.
+///
+/// # Examples
 /// ```
 /// use greenthread::greenlet::{ContextVar, Greenlet};
 /// static USER: ContextVar<&str> = ContextVar::new();
@@ -31,10 +35,9 @@ static KEYS: Ids = Ids::new();
 /// # Ok::<(), greenthread::greenlet::SwitchError<()>>(())
 /// ```
 ///
-/// Outside of greenlets it is the main greenlet's, so that of the green or OS thread. At the end of a green thread its values
-/// are destroyed in it, as those of [`green_local!`](crate::green_local) are: destructors may wait, a kill does not cut that
-/// short, and what they set is destroyed in its turn, four times over. (Python's
-/// `contextvars.ContextVar`; greenlets of Python start with an empty context instead.)
+/// Outside of greenlets its value is that of the main greenlet, so that of the green or OS thread. At the end of a green thread
+/// the values are destroyed in it, as those of [`green_local!`](crate::green_local) are: destructors may wait, a kill does not
+/// cut that short, and values that they set are destroyed too, in up to four rounds.
 #[derive(Debug)]
 pub struct ContextVar<T> {
     key: LazyId,
@@ -60,7 +63,7 @@ impl<T: 'static> ContextVar<T> {
         self.with(|value| value.cloned())
     }
 
-    /// Calls `f` with the value in the current greenlet; the value stays alive meanwhile, whatever `f` does.
+    /// Calls `f` with the value in the current greenlet; the value stays alive meanwhile, even if `f` sets another.
     pub fn with<R>(&self, f: impl FnOnce(Option<&T>) -> R) -> R {
         let value = Home::existing()
             .and_then(|home| home.with_current(|task| task.context.borrow().get(self.key())))
@@ -71,10 +74,10 @@ impl<T: 'static> ContextVar<T> {
     /// Gives the variable a value in the current greenlet; others keep theirs.
     ///
     /// # Panics
-    /// Where the green thread that ends has destroyed its values, and while the OS thread destroys its thread-locals.
+    /// If the green thread is ending and has destroyed its values, and while the OS thread destroys its thread-locals.
     pub fn set(&self, value: T) {
         let Some(home) = Home::here_if_open() else {
-            // Not while the panic unwinds: its destructor may panic for the same reason.
+            // Dropped before the panic begins to unwind: its destructor may panic for the same reason.
             drop(value);
             none_any_more()
         };

@@ -6,7 +6,8 @@ use std::error::Error;
 use std::fmt;
 use std::rc::Rc;
 
-/// Why a switch or throw did not happen (the first five, which give the value back), or came back without a value.
+/// Why a switch or throw did not happen, in the first five cases, which hold the value; or why control came back without a value,
+/// in the others.
 #[non_exhaustive]
 pub enum SwitchError<T> {
     /// The target has finished.
@@ -28,30 +29,30 @@ pub enum SwitchError<T> {
         /// What was to be passed.
         value: T,
     },
-    /// The caller is being unwound because its last handle was dropped: it can only end.
+    /// The caller is being unwound because its last handle was dropped: it cannot switch any more.
     Exiting {
         /// What was to be passed.
         value: T,
     },
-    /// The target is suspended while a panic unwinds, perhaps in it: throwing into it could abort the process.
+    /// The target was suspended while a panic unwound, perhaps in the target itself: throwing into it could abort the process.
     Unwinding {
         /// What was to be passed.
         value: T,
     },
-    /// Control came back because a greenlet ended by [`GreenletExit`](super::GreenletExit): a normal end, with no
-    /// value. Callers that expect `()` get `Ok(())` instead.
+    /// Control came back because a greenlet ended by a [`GreenletExit`](super::GreenletExit), which is a normal end without a
+    /// value. A caller that expects `()` gets `Ok(())` instead.
     Exited,
     /// Control came back with a return value of another type than the caller expects.
     Received {
         /// The type of the value, which was dropped.
         got: &'static str,
     },
-    /// A greenlet ended by a panic, and the caller, its parent, may itself be unwinding: so it is not raised again.
+    /// A greenlet ended by a panic, which is not raised again in the caller, its parent, as that may be unwinding itself.
     Panicked(Box<dyn Any + Send>),
 }
 
 impl<T> SwitchError<T> {
-    /// The value that was not passed; `None` where control came back without one.
+    /// The value that was not passed; `None` if the switch happened.
     pub fn into_value(self) -> Option<T> {
         match self {
             Self::Dead { value, .. }
@@ -78,7 +79,7 @@ impl<T> SwitchError<T> {
         matches!(self, Self::WrongType { .. } | Self::Received { .. })
     }
 
-    /// Whether a greenlet ended by `GreenletExit`.
+    /// Whether a greenlet ended by a `GreenletExit`.
     pub fn is_exited(&self) -> bool {
         matches!(self, Self::Exited)
     }
@@ -113,7 +114,7 @@ impl<T> fmt::Debug for SwitchError<T> {
 
 impl<T> Error for SwitchError<T> {}
 
-/// A greenlet did not get the parent it was given.
+/// Why [`set_parent`](super::AnyGreenlet::set_parent) did not change the parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ParentError {
@@ -137,6 +138,6 @@ impl fmt::Display for ParentError {
 
 impl Error for ParentError {}
 
-/// Thrown into a greenlet to end it; its parent sees a normal end. (greenlet's `GreenletExit`.)
+/// The payload that is thrown into a greenlet to end it; to its parent that is a normal end. (greenlet's `GreenletExit`.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GreenletExit;

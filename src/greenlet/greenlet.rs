@@ -16,12 +16,14 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-/// A body with a stack of its own, which runs when somebody switches to it, until it switches to another or ends.
+/// A body with a stack of its own, which runs when somebody switches to it, until it switches to another or ends. The semantics
+/// are those of Python's greenlet.
 ///
-/// `In` is what is passed to it, `Out` what the one who switches to it gets back. The first `In` is the body's
-/// argument, the body's result goes to its parent. In between it may pass other types: those are checked when they are
-/// passed, and a wrong one is an error for the one who passes it.
+/// `In` is the type of what is passed to it, `Out` the type of what the one who switches to it gets back. The first `In` is the
+/// argument of the body, and the body's result goes to its parent. In between other types may be passed, by
+/// [`AnyGreenlet`]: their types are checked, and a wrong one is an error for the one who passes it.
 ///
+/// # Examples
 /// ```
 /// use greenthread::greenlet::{self, Greenlet};
 ///
@@ -36,19 +38,18 @@ use std::rc::Rc;
 /// ```
 ///
 /// # Ownership
-/// It belongs to the green thread, or OS thread, that made it: use from another is an error. Dropping its last handle
-/// while it is suspended unwinds its stack from the dropper's: destructors run, [`GreenletExit`](super::GreenletExit)
-/// is what they see, a panic at the end goes nowhere, and it cannot switch to others any more. A body that catches the
-/// exit and switches on is leaked, with a report on stderr; so is one suspended while a panic unwinds. Dropped in
-/// another green thread, it is unwound when its own next comes back to its main greenlet, makes a greenlet, or ends.
-/// When a green thread ends, all its greenlets are unwound. When an OS thread ends, those that are left are leaked. With
-/// `panic = "abort"` suspended greenlets are leaked. (A destructor that panics while it is run by an unwind aborts the
-/// process, as everywhere in Rust.)
+/// A greenlet belongs to the green thread, or OS thread, that made it: to use it from another is an error. It is neither `Send`
+/// nor `Sync`.
 ///
-/// # Threads
-/// It is neither `Send` nor `Sync`.
+/// Dropping its last handle while it is suspended unwinds it, with a [`GreenletExit`](super::GreenletExit), during the drop:
+/// destructors run, and it cannot switch to others any more. A panic that it ends with then goes nowhere. (A destructor that
+/// panics while it is run by an unwind aborts the process, as everywhere in Rust.) If the handle is dropped in another green
+/// thread, the greenlet is unwound when its own green thread next comes back to its main greenlet, makes a greenlet, or ends.
 ///
-/// The semantics are those of Python's greenlet.
+/// When a green thread ends, all its greenlets are unwound. When an OS thread ends, those that are left are leaked. So is, with
+/// a report on standard error, a greenlet that catches the exit and switches again, or that is suspended while a panic
+/// unwinds; and, with `panic = "abort"`, every suspended one.
+#[doc(alias("fiber", "coroutine", "symmetric"))]
 pub struct Greenlet<In = (), Out = ()> {
     any: AnyGreenlet,
     types: PhantomData<fn(In) -> Out>,
@@ -75,11 +76,12 @@ impl<In, Out> Deref for Greenlet<In, Out> {
 }
 
 impl<In: 'static, Out: 'static> Greenlet<In, Out> {
-    /// A greenlet that will run `body`; its parent is the current greenlet, and it starts with a copy of that one's
-    /// [context values](super::ContextVar).
+    /// Makes a greenlet that runs `body` when somebody first switches to it. Its parent is the current greenlet, and it starts
+    /// with a copy of that one's [context values](super::ContextVar).
     ///
     /// # Panics
-    /// Where there is no memory for another stack, and while the OS thread destroys its thread-locals.
+    /// If there is no memory for another stack, which [`with_stack_size`](Self::with_stack_size) returns as an error instead;
+    /// and while the OS thread destroys its thread-locals.
     #[track_caller]
     pub fn new(body: impl FnOnce(In) -> Out + 'static) -> Self {
         match Stack::acquire(StackSize::default()) {
@@ -91,10 +93,21 @@ impl<In: 'static, Out: 'static> Greenlet<In, Out> {
     /// As [`new`](Self::new), with room for at least `bytes` on its stack.
     ///
     /// # Errors
-    /// `InvalidInput` for zero and for more than 1 TiB, `OutOfMemory` where there is no room for another stack.
+    /// `InvalidInput` if `bytes` is zero or more than 1 TiB; `OutOfMemory` if there is no room for another stack.
     ///
     /// # Panics
     /// While the OS thread destroys its thread-locals.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::greenlet::Greenlet;
+    /// fn sum(n: u64) -> u64 {
+    ///     if n == 0 { 0 } else { n + sum(std::hint::black_box(n - 1)) }
+    /// }
+    /// let deep = Greenlet::with_stack_size(16 << 20, sum)?;
+    /// assert_eq!(deep.switch(10_000).unwrap(), 50_005_000);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn with_stack_size(
         bytes: usize,
         body: impl FnOnce(In) -> Out + 'static,
@@ -131,13 +144,13 @@ impl<In: 'static, Out: 'static> Greenlet<In, Out> {
     }
 
     /// Switches to this greenlet with `value`; returns what is passed to the caller when control comes back.
-    /// See [`AnyGreenlet::switch`].
+    /// [`AnyGreenlet::switch`] says more. Suspends the calling greenlet, not its green thread.
     ///
     /// # Errors
-    /// See [`SwitchError`].
+    /// Those of [`AnyGreenlet::switch`].
     ///
     /// # Panics
-    /// As [`AnyGreenlet::switch`].
+    /// For the reasons that [`AnyGreenlet::switch`] gives.
     #[inline(always)]
     pub fn switch(&self, value: In) -> Result<Out, SwitchError<In>> {
         self.any.switch(value)
@@ -145,7 +158,7 @@ impl<In: 'static, Out: 'static> Greenlet<In, Out> {
 }
 
 impl<In, Out> Greenlet<In, Out> {
-    /// The same greenlet as a handle without types.
+    /// A handle to the same greenlet, without its types.
     pub fn any(&self) -> &AnyGreenlet {
         &self.any
     }

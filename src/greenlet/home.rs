@@ -22,7 +22,7 @@ use std::panic::resume_unwind;
 use std::ptr;
 use std::rc::{Rc, Weak};
 
-/// Attempts to switch away that a greenlet may make while it is unwound by a drop.
+/// How often a greenlet may try to switch away while it is unwound by a drop, before it is leaked.
 const EXIT_ATTEMPTS: u32 = 100;
 
 #[cold]
@@ -39,7 +39,7 @@ pub(super) type Next = Option<Rc<Child>>;
 pub(super) struct Home {
     /// The main greenlet.
     pub(super) task: Task,
-    /// The child that runs or, where the main greenlet does, that ran last unless it has ended: the same one most often
+    /// The child that runs; or, while the main greenlet runs, the child that ran last, unless it has ended: that one most often
     /// runs again.
     last: RcCell<Child>,
     /// Whether a child runs.
@@ -69,7 +69,7 @@ impl Home {
     /// The caller's home.
     ///
     /// # Panics
-    /// Where there is none any more.
+    /// If there is none any more.
     #[inline]
     pub(super) fn here() -> Rc<Self> {
         let Some(home) = Self::here_if_open() else { none_any_more() };
@@ -295,7 +295,7 @@ impl Home {
         self.arrive(task, got)
     }
 
-    /// What every switch does first: who runs, and whether it may switch.
+    /// The beginning of every switch: finds out who runs, and whether it may switch.
     ///
     /// # Panics
     /// Inside a region that must not be switched out of.
@@ -325,7 +325,7 @@ impl Home {
             let this = child.this;
             if !std::thread::panicking() || child.exiting.get() > EXIT_ATTEMPTS {
                 drop(child);
-                // It has caught its end and goes on: control returns to the dropper, who leaks it. It is not resumed.
+                // It has caught its end and goes on: control returns to whoever dropped it, who leaks it. It is not resumed.
                 while this.suspend_with_inner().is_ok() {}
             }
         }
@@ -390,8 +390,7 @@ impl Home {
         self.back_in_main();
     }
 
-    /// `child` does not go on, since its OS thread destroys thread-locals: leaked, and who gave control away is told by an
-    /// error.
+    /// Leaks `child`, which does not go on, since its OS thread destroys thread-locals. Whoever gave control away gets an error.
     #[cold]
     #[inline(never)]
     fn lose(self: &Rc<Self>, child: &Rc<Child>) {
@@ -401,12 +400,12 @@ impl Home {
         self.back_in_main();
     }
 
-    /// Looks after a child that control came back from.
+    /// Does what is to be done with a child when control comes back from it.
     fn look_after(self: &Rc<Self>, child: &Rc<Child>, progress: Progress) {
         if progress == Progress::Finished {
             self.last.set(None);
         } else if child.handles.get() == 0 {
-            // Its last handle went while it ran.
+            // Its last handle was dropped while it ran.
             self.in_child.set(false);
             self.abandon(child);
         }
@@ -433,7 +432,7 @@ impl Home {
         }
     }
 
-    /// What a greenlet does when control is back: trace, then the value, or what came instead.
+    /// What a greenlet does when control is back: calls the trace hook, then takes the value, or what came instead.
     #[cold]
     #[inline(never)]
     fn arrive<T, U>(self: &Rc<Self>, task: &Task, got: Option<U>) -> Result<U, SwitchError<T>> {
@@ -453,7 +452,7 @@ impl Home {
 
     // Ending.
 
-    /// What the last act of a child's body is. Must not unwind.
+    /// The last thing that a child does, after its body. Must not unwind.
     pub(super) fn finish<Out: 'static>(
         self: &Rc<Self>,
         child: Rc<Child>,
@@ -461,7 +460,7 @@ impl Home {
     ) {
         child.state.set(State::Dead);
         if child.exiting.get() != 0 {
-            // Back to the dropper.
+            // Back to whoever dropped it.
             if let Err(payload) = outcome {
                 drop_payload(payload);
             }
@@ -510,10 +509,10 @@ impl Home {
         }
     }
 
-    /// The last handle of a begun child is gone.
+    /// Called when the last handle of a child that has begun is gone.
     pub(super) fn abandon(self: &Rc<Self>, child: &Rc<Child>) {
         if self.next.is(child) {
-            // It is about to run.
+            // It runs next.
             return;
         }
         if self.is_here() {
@@ -540,7 +539,7 @@ impl Home {
             return;
         }
         if cfg!(panic = "abort") || coroutine::may_destroy_locals() {
-            // Where thread-locals are being destroyed, its frames may be inside of one that is gone. Leaked.
+            // Thread-locals are being destroyed, and its frames may be inside of one that is gone: it is leaked.
             child.state.set(State::Dead);
             drop(child.coroutine.take());
             return;
@@ -570,8 +569,9 @@ impl Home {
         );
     }
 
-    /// The green thread of this home ends: unwinds all its greenlets that have begun, whoever holds them, and drops what is
-    /// kept for them. Says whether there was anything. May unwind with the panic of a destructor; then there may be more.
+    /// Called when the green thread of this home ends: unwinds all its greenlets that have begun, whoever has handles to them,
+    /// and drops what is kept for them. Returns whether there was anything. May unwind with the panic of a destructor; then
+    /// there may be more.
     pub(super) fn end(self: &Rc<Self>) -> bool {
         let mut any = !self.abandoned.borrow().is_empty();
         self.unwind_abandoned();
@@ -596,7 +596,7 @@ impl Home {
         any
     }
 
-    /// No greenlet is made or switched to here any more, and nothing is kept.
+    /// From here on no greenlet is made or switched to here, and nothing is kept.
     pub(super) fn close(&self) {
         self.ended.set(true);
     }
@@ -619,7 +619,7 @@ impl Home {
         }
         let from = self.origin.borrow_mut().take();
         if let (Some(hook), Some(from)) = (self.trace_hook(), from) {
-            /// Traces again when the hook is done, unless it removed itself.
+            /// Switches tracing on again when the hook is done, unless it removed itself.
             struct Again<'a>(&'a Home);
             impl Drop for Again<'_> {
                 fn drop(&mut self) {
@@ -750,7 +750,7 @@ impl<Out: 'static> Ending<Out> {
     }
 }
 
-/// Drops a value that nobody takes, whose destructor may panic, where nothing may unwind.
+/// Drops a value that nobody takes, where nothing may unwind, though its destructor may panic.
 pub(super) fn drop_payload_of<T>(value: T) {
     let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(value)));
     if let Err(payload) = dropped {
@@ -768,7 +768,7 @@ impl Task {
         })
     }
 
-    /// Tells the suspended greenlet that a child of its has ended.
+    /// Tells the suspended greenlet that one of its children has ended.
     fn end_with<Out: 'static>(&self, ending: Ending<Out>) {
         let signal = match ending {
             Ending::Value(value) => match self.inbox.put(value) {

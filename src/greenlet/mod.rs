@@ -1,4 +1,5 @@
-//! Greenlets: direct switching between stacks, by those who run on them.
+//! Greenlets: functions with stacks of their own that switch to one another directly, as Python's greenlet. There is no
+//! scheduler: each switch names the greenlet that runs next.
 //!
 //! ```
 //! use greenthread::greenlet::{self, Greenlet};
@@ -13,17 +14,17 @@
 //! # Ok::<(), greenlet::SwitchError<&str>>(())
 //! ```
 //!
-//! Nothing is concurrent here: control goes where you say, when you say. For sequences take an iterator or a
-//! [generator](crate::generator#which-one-to-use), which has a table of when to use which; for tasks that wait for
-//! things take green threads. Greenlets work without any runtime. In a green thread they work too, each green thread
-//! with a main greenlet of its own; what a greenlet does there may block (sleep, read a socket), which suspends the
-//! whole green thread and leaves that greenlet the current one.
+//! Nothing is concurrent here. For sequences take an iterator or a [generator](crate::generator#which-one-to-use), whose module
+//! has a table of when to use which; for tasks that wait for something take green threads. Greenlets work without any runtime,
+//! and in green threads too: each green thread has a main greenlet of its own. If a greenlet blocks there (sleeps, reads a
+//! socket), that suspends the whole green thread, and the greenlet goes on when the green thread does.
 //!
 //! # Cycles
-//! A handle keeps its greenlet. Greenlets that refer to each other use [`WeakGreenlet`].
+//! A greenlet lives as long as there is a handle to it. Of greenlets that refer to each other, use [`WeakGreenlet`]s, so that
+//! they do not keep each other for ever.
 
-// Invariant: in each green thread, and in each OS thread outside of those, one greenlet runs; every other one is
-// suspended in a switch, has not begun, or is over.
+// Invariant: in each green thread, and in each OS thread outside of those, one greenlet runs; every other one is suspended in a
+// switch, has not begun, or is over.
 #![forbid(unsafe_code)]
 
 mod any;
@@ -48,8 +49,9 @@ use crate::coroutine;
 use home::Home;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// The greenlet that runs: the main one, unless the caller was switched to. (greenlet's `getcurrent`.)
+/// The greenlet that runs: the main one, unless the caller runs inside another. (greenlet's `getcurrent`.)
 ///
+/// # Examples
 /// ```
 /// use greenthread::greenlet::{self, Greenlet};
 /// let main = greenlet::current();
@@ -59,15 +61,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// ```
 ///
 /// # Panics
-/// While the OS thread destroys its thread-locals.
+/// In a destructor that runs at the end of the green thread, after its own values have been destroyed, and while the OS thread
+/// destroys its thread-locals.
+#[doc(alias("getcurrent"))]
 pub fn current() -> AnyGreenlet {
     let home = Home::here();
     let current = home.current();
     home.handle_to(&current)
 }
 
-/// Switches to the parent of the current greenlet; see [`AnyGreenlet::switch`].
+/// Switches to the parent of the current greenlet with `value`; returns what is passed to the caller when control comes back.
+/// [`AnyGreenlet::switch`] says more.
 ///
+/// # Examples
 /// ```
 /// use greenthread::greenlet::{Greenlet, switch_to_parent};
 /// let child = Greenlet::new(|()| switch_to_parent::<_, ()>(1).map(|()| 2).unwrap());
@@ -75,10 +81,10 @@ pub fn current() -> AnyGreenlet {
 /// ```
 ///
 /// # Errors
-/// As there.
+/// Those of [`AnyGreenlet::switch`].
 ///
 /// # Panics
-/// As there, and in the main greenlet, which has no parent.
+/// For the reasons that [`AnyGreenlet::switch`] gives; and in the main greenlet, which has no parent.
 #[inline(always)]
 pub fn switch_to_parent<T: 'static, U: 'static>(value: T) -> Result<U, SwitchError<T>> {
     Home::switch_to_parent(value)
@@ -90,9 +96,9 @@ pub(crate) fn were_used() -> bool {
     !coroutine::identity().is_null()
 }
 
-/// Ends the greenlets of a green thread whose body has ended: whatever is suspended is unwound, and the values and hooks that
-/// are kept for them are dropped. Says whether there were any: the destructors may have made others. The runtime calls it on
-/// the green thread's own stack. It does not unwind.
+/// Ends the greenlets of a green thread whose body has ended: those that are suspended are unwound, and the values and hooks
+/// that are kept for them are dropped. Returns whether there was anything, since destructors may then have made others. The
+/// runtime calls it on the green thread's own stack. It does not unwind.
 #[cold]
 pub(crate) fn end_of_green_thread() -> bool {
     Home::existing().is_some_and(|home| {
@@ -106,7 +112,7 @@ pub(crate) fn end_of_green_thread() -> bool {
     })
 }
 
-/// From here on the calling green thread, whose greenlets have ended, has none and keeps no values for any.
+/// From here on the calling green thread, whose greenlets have ended, can make none, and keeps no values for them.
 #[cold]
 pub(crate) fn close_green_thread() {
     if let Some(home) = Home::existing() {

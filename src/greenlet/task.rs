@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 pub(super) type Payload = Box<dyn Any + Send>;
 
-/// What control comes back with instead of a value.
+/// What a greenlet finds instead of a value when control comes back to it.
 pub(super) enum Signal {
     Raise(Payload),
     Exited,
@@ -34,7 +34,8 @@ pub(super) struct Task {
     pub(super) inbox: Inbox,
     pub(super) signal: Cell<Option<Signal>>,
     pub(super) context: RefCell<Context>,
-    /// Suspended while a panic unwinds on this OS thread, perhaps in this greenlet: raising there could abort.
+    /// Whether it is suspended while a panic unwinds on this OS thread, perhaps in this greenlet: raising something there could
+    /// abort the process.
     pub(super) unwinding: Cell<bool>,
 }
 
@@ -50,7 +51,7 @@ impl Task {
     }
 }
 
-/// A greenlet other than a main one. Frames hold it by `Rc`; only [`Handle`]s keep it from being unwound.
+/// A greenlet that is not a main one. Frames hold it by `Rc`; only a [`Handle`] keeps it from being unwound.
 pub(super) struct Child {
     pub(super) task: Task,
     pub(super) home: Rc<Home>,
@@ -69,7 +70,7 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Takes the coroutine of one that never began, and drops its body; it is dead then.
+    /// Drops the body of a greenlet that never began, which is dead from then on.
     pub(super) fn discard(&self) {
         self.state.set(State::Dead);
         let coroutine = self.coroutine.take();
@@ -79,14 +80,14 @@ impl Child {
     }
 }
 
-/// Drops what somebody panicked with; that may panic again.
+/// Drops the payload of a panic, whose destructor may panic again.
 pub(super) fn drop_payload(payload: Payload) {
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(again);
     }
 }
 
-/// Keeps a greenlet from being unwound: the last one that goes ends it.
+/// Keeps a greenlet from being unwound; when the last handle is dropped, the greenlet is.
 pub(super) struct Handle(Rc<Child>);
 
 impl Handle {

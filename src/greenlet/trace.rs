@@ -10,7 +10,7 @@ use std::rc::Rc;
 pub enum TraceKind {
     /// By a switch, or because another greenlet ended.
     Switch,
-    /// With something to raise: by `throw`, by a panic that ended another greenlet, by the drop of its last handle.
+    /// With something to raise: by `throw`, by a panic that ended another greenlet, or because its last handle was dropped.
     Throw,
 }
 
@@ -26,14 +26,15 @@ pub struct TraceEvent {
     pub to: AnyGreenlet,
 }
 
-/// A trace hook.
+/// A function that is called after each switch; see [`set_trace`].
 pub type TraceHook = Rc<dyn Fn(&TraceEvent)>;
 
-/// Installs a hook that is called after every switch of this green or OS thread, in the greenlet that was switched to.
-/// Returns the one before; `None` removes it. (greenlet's `settrace`.)
+/// Sets a hook that is called after every switch of this green or OS thread, in the greenlet that was switched to; `None` removes
+/// the hook. Returns the hook before. (greenlet's `settrace`.)
 ///
-/// The hook may itself switch; what it does is not traced. A panic in it surfaces in the greenlet that it runs in.
+/// The hook may itself switch; its switches are not traced. If it panics, it does so in the greenlet in which it is called.
 ///
+/// # Examples
 /// ```
 /// use greenthread::greenlet::{Greenlet, set_trace};
 /// use std::{cell::Cell, rc::Rc};
@@ -45,11 +46,13 @@ pub type TraceHook = Rc<dyn Fn(&TraceEvent)>;
 /// assert_eq!(switches.get(), 2, "there and back");
 /// # Ok::<(), greenthread::greenlet::SwitchError<()>>(())
 /// ```
+#[doc(alias("settrace"))]
 pub fn set_trace(hook: Option<TraceHook>) -> Option<TraceHook> {
     Home::here().set_trace(hook)
 }
 
-/// The hook that is installed in this green or OS thread. (greenlet's `gettrace`.)
+/// The hook that is set in this green or OS thread. (greenlet's `gettrace`.)
+#[doc(alias("gettrace"))]
 pub fn trace() -> Option<TraceHook> {
     Home::existing().and_then(|home| home.trace_hook())
 }

@@ -15,12 +15,12 @@ enum WeakTarget {
     Child(Weak<Child>),
 }
 
-/// A handle that does not keep its greenlet from being unwound.
+/// A handle that does not keep its greenlet alive; made by [`AnyGreenlet::downgrade`].
 ///
-/// A greenlet that is suspended while it holds a handle to another that holds one to it would never be dropped. Two
-/// greenlets that switch back and forth refer to each other weakly: [`switch`](Self::switch) holds nothing while it
-/// waits.
+/// Two suspended greenlets that hold handles to each other would never be dropped. So greenlets that switch back and forth refer
+/// to each other weakly: [`switch`](Self::switch) keeps nothing alive while it waits. It is neither `Send` nor `Sync`.
 ///
+/// # Examples
 /// ```
 /// use greenthread::greenlet::Greenlet;
 /// let child = Greenlet::new(|()| ());
@@ -29,8 +29,6 @@ enum WeakTarget {
 /// drop(child);
 /// assert!(weak.upgrade().is_none());
 /// ```
-///
-/// It stays on its OS thread.
 #[derive(Clone)]
 pub struct WeakGreenlet(WeakTarget);
 
@@ -48,7 +46,7 @@ impl WeakGreenlet {
         })
     }
 
-    /// An owning handle, while another one exists or the greenlet runs.
+    /// A handle that keeps the greenlet alive; `None` if there is no other and the greenlet does not run.
     pub fn upgrade(&self) -> Option<AnyGreenlet> {
         match &self.0 {
             WeakTarget::Main(home) => home.upgrade().map(AnyGreenlet::main),
@@ -61,13 +59,13 @@ impl WeakGreenlet {
         }
     }
 
-    /// As [`AnyGreenlet::switch`], without owning the target meanwhile.
+    /// As [`AnyGreenlet::switch`], without keeping the target alive meanwhile.
     ///
     /// # Errors
-    /// As there; [`SwitchError::Foreign`] where the greenlet is gone.
+    /// Those of [`AnyGreenlet::switch`]; [`SwitchError::Foreign`] if the greenlet is gone.
     ///
     /// # Panics
-    /// As there.
+    /// For the reasons that [`AnyGreenlet::switch`] gives.
     #[inline(always)]
     pub fn switch<T: 'static, U: 'static>(&self, value: T) -> Result<U, SwitchError<T>> {
         let Some(target) = self.upgrade() else { return Err(SwitchError::Foreign { value }) };

@@ -8,8 +8,8 @@ use crate::sync::gate::Gate;
 use crate::sync::select::{Arm, Registration};
 use std::fmt;
 
-/// How often something became possible, and whether the queue has been shut down: who finds it as it was knows that nothing
-/// has become possible in between.
+/// How often something became possible, and whether the queue has been shut down. If both are as before, nothing has become possible
+/// in between.
 pub(super) type Turns = (u64, bool);
 
 /// What arms need of a queue, whatever its order.
@@ -78,7 +78,7 @@ impl Place {
         }
     }
 
-    /// What had been meant for an arm that lost goes on to the next.
+    /// Passes a notification that reached an arm that did not win on to the next waiter.
     fn settle(&self, gate: &Gate, won: bool) {
         if self.notified && !won {
             gate.notify_one();
@@ -86,7 +86,7 @@ impl Place {
     }
 }
 
-/// The arm that takes an item.
+/// The arm of `select!` that takes an item.
 pub struct GetArm<'a, T> {
     queue: &'a dyn Ends<T>,
     outcome: Option<Result<T, GetError>>,
@@ -99,7 +99,7 @@ impl<'a, T> GetArm<'a, T> {
         Self { queue, outcome: None, place: Place::default(), watched: None }
     }
 
-    /// What the arm that won has taken.
+    /// Returns what the arm that won has taken.
     ///
     /// # Errors
     /// [`GetError`] if the queue has been shut down and nothing is left.
@@ -156,11 +156,11 @@ impl<T> fmt::Debug for GetArm<'_, T> {
     }
 }
 
-/// The arm that puts an item.
+/// The arm of `select!` that puts an item.
 pub struct PutArm<'a, T> {
     queue: &'a dyn Ends<T>,
     item: Option<T>,
-    /// Where it goes back to if another arm wins.
+    /// Where the item goes back to if another arm wins.
     home: Option<&'a mut Option<T>>,
     failure: Option<T>,
     place: Place,
@@ -177,10 +177,10 @@ impl<'a, T> PutArm<'a, T> {
         Self { queue, item, home, failure: None, place: Place::default(), watched: None }
     }
 
-    /// What became of the item of the arm that won.
+    /// Returns whether the arm that won has put its item.
     ///
     /// # Errors
-    /// [`PutError`] with the item, if the queue has been shut down.
+    /// [`PutError`], which holds the item, if the queue has been shut down.
     pub fn finish(self) -> Result<(), PutError<T>> {
         self.failure.map_or(Ok(()), |item| Err(PutError(item)))
     }
@@ -188,7 +188,7 @@ impl<'a, T> PutArm<'a, T> {
 
 impl<T> Arm for PutArm<'_, T> {
     fn attempt(&mut self) -> bool {
-        // Without an item, as `put_from` an empty `Option`, the arm never wins.
+        // Without an item, as in `put_from` with an empty `Option`, the arm never wins.
         if self.item.is_none() {
             return false;
         }

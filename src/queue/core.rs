@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resu
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// Looks at a lock that is held for moments only.
+/// How often the lock, which is held for moments only, is looked at.
 const SPINS: u32 = 100;
 
 /// Why an item was not put.
@@ -24,12 +24,12 @@ pub(super) enum Refused {
 /// The order in which items are given out.
 pub(super) trait Store {
     type Item;
-    /// Whether it calls the user's code to find the order.
+    /// Whether finding the order calls the user's code.
     const ASKS_USERS: bool;
 
-    /// Takes the item out of the `Option`, or unwinds and has changed nothing.
+    /// Takes the item out of the `Option` and into the queue; if it unwinds, nothing has changed.
     fn insert(&mut self, item: &mut Option<Self::Item>);
-    /// Takes the next item out, or unwinds and has changed nothing.
+    /// Takes the next item out of the queue; if it unwinds, nothing has changed.
     fn take(&mut self) -> Option<Self::Item>;
     fn count(&self) -> usize;
     fn into_items(self) -> impl Iterator<Item = Self::Item>;
@@ -38,18 +38,19 @@ pub(super) trait Store {
 #[derive(Debug, Default)]
 struct State<S> {
     store: S,
-    /// Items put and not done.
+    /// Items that were put and are not done.
     unfinished: usize,
     /// Items that were ever put.
     put: u64,
     shut_down: bool,
 }
 
-/// `items` is for those who wait for an item, `room` for a place, `idle` for everything to be done.
+/// A queue. Those who wait for an item wait at `items`, those who wait for room at `room`, those who wait for everything to be done
+/// at `idle`.
 #[derive(Debug)]
 pub(super) struct Core<S> {
     state: Mutex<State<S>>,
-    /// Who holds the lock and is in the user's code, by its id.
+    /// The id of the thread that holds the lock and is in the user's code.
     asks: AtomicU64,
     capacity: Option<usize>,
     items: Gate,
@@ -73,8 +74,8 @@ impl<S: Store + Default> Core<S> {
         }
     }
 
-    /// The order of the items may be the user's own code, which may suspend its green thread: others of the worker must
-    /// then let it run instead of blocking.
+    /// Locks the state. The order of the items may be the user's code, which may suspend its green thread while it holds the lock:
+    /// others of the worker must then let it run instead of blocking the worker.
     fn lock(&self) -> MutexGuard<'_, State<S>> {
         loop {
             for _ in 0..SPINS {
@@ -91,7 +92,7 @@ impl<S: Store + Default> Core<S> {
         }
     }
 
-    /// Calls what may call the user's code. It may unwind, and then has changed nothing.
+    /// Calls a function that may call the user's code. If it unwinds, it has changed nothing.
     fn ask<R>(&self, of_user: impl FnOnce() -> R) -> R {
         struct Asked<'a>(&'a AtomicU64);
 
@@ -137,7 +138,7 @@ impl<S: Store + Default> Core<S> {
             (Ok(Err(Refused::ShutDown)), Some(item)) => Err(TryPutError::ShutDown(item)),
             (Ok(_), _) => Ok(()),
             (Err(payload), item) => {
-                // Not by the unwind: there a destructor that panics would end the process.
+                // The item is not left to the unwind: there a destructor that panics would end the process.
                 if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(item))) {
                     std::mem::forget(second);
                 }
@@ -146,8 +147,8 @@ impl<S: Store + Default> Core<S> {
         }
     }
 
-    /// Puts what is in the `Option`, where it stays if it is refused or the order of the items unwinds. Nobody else runs
-    /// meanwhile unless that suspends.
+    /// Puts the item in the `Option`, where it stays if it is refused or the order of the items unwinds. No other green thread of
+    /// the worker runs meanwhile, unless the order suspends.
     pub(super) fn put_from(&self, item: &mut Option<S::Item>) -> Result<(), Refused> {
         {
             let mut state = self.lock();
@@ -163,7 +164,7 @@ impl<S: Store + Default> Core<S> {
                 catch_unwind(AssertUnwindSafe(|| self.insert(&mut state, item)))
             {
                 drop(state);
-                // The room is left to the next.
+                // The next who waits can have the room.
                 self.room.notify_one();
                 resume_unwind(payload);
             }
@@ -212,14 +213,14 @@ impl<S: Store + Default> Core<S> {
         state.shut_down || state.store.count() > 0
     }
 
-    /// How often an item was put, and one taken.
+    /// How often an item was put, and how often one was taken.
     pub(super) fn turns(&self) -> (Turns, Turns) {
         let state = self.lock();
         let taken = state.put - state.store.count() as u64;
         ((state.put, state.shut_down), (taken, state.shut_down))
     }
 
-    /// Takes an item if there is one. Nobody else runs meanwhile unless the order of the items suspends.
+    /// Takes an item if there is one. No other green thread of the worker runs meanwhile, unless the order of the items suspends.
     pub(super) fn get_now(&self) -> Result<S::Item, TryGetError> {
         let item = {
             let mut state = self.lock();
@@ -229,7 +230,7 @@ impl<S: Store + Default> Core<S> {
                 Ok(None) => return Err(TryGetError::Empty),
                 Err(payload) => {
                     drop(state);
-                    // The item is left to the next.
+                    // The next who waits can have the item.
                     self.items.notify_one();
                     resume_unwind(payload);
                 }
@@ -275,7 +276,7 @@ impl<S: Store + Default> Core<S> {
     }
 
     pub(super) fn join(&self, deadline: Option<Instant>) -> bool {
-        // Woken means that everything was done once, even if more has come since.
+        // To be woken means that everything was done once, even if more has come since.
         let idle = || self.unfinished() == 0;
         idle() || self.idle.wait(Reason::Queue, deadline, idle)
     }
@@ -290,7 +291,7 @@ impl<S: Store + Default> Core<S> {
         let (dropped, left) = {
             let mut state = self.lock();
             state.shut_down = true;
-            // What has been taken is being worked on, and still to be done.
+            // Items that have been taken are being worked on, and have still to be done.
             state.unfinished = state.unfinished.saturating_sub(state.store.count());
             (std::mem::take(&mut state.store), state.unfinished)
         };

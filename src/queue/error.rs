@@ -4,33 +4,47 @@
 use std::error::Error;
 use std::fmt;
 
-/// The queue has been shut down; the item comes back.
+/// The error of [`put`](super::Queue::put): the queue has been shut down. It holds the item.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PutError<T>(pub T);
 
-/// Why an item was not put; it comes back. Python's `queue.Full` and `queue.ShutDown`.
+/// Why an item was not put, with the item. Python's `queue.Full` and `queue.ShutDown`.
+///
+/// # Examples
+/// ```
+/// use greenthread::queue::{Queue, TryPutError};
+/// let queue = Queue::with_capacity(1);
+/// queue.put("first").unwrap();
+/// assert_eq!(queue.try_put("second"), Err(TryPutError::Full("second")));
+/// queue.shutdown();
+/// let error = queue.try_put("second").unwrap_err();
+/// assert_eq!(error, TryPutError::ShutDown("second"));
+/// assert_eq!(error.into_inner(), "second");
+/// ```
+#[doc(alias("queue.Full"))]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TryPutError<T> {
-    /// The queue is full, or was all the time.
+    /// The queue is full; or, for a wait with a limit, was full all the time.
     Full(T),
     /// The queue has been shut down.
     ShutDown(T),
 }
 
-/// The queue has been shut down, and nothing is left in it.
+/// The error of [`get`](super::Queue::get): the queue has been shut down, and nothing is left in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GetError;
 
-/// Why there is no item. Python's `queue.Empty` and `queue.ShutDown`.
+/// Why no item was taken. Python's `queue.Empty` and `queue.ShutDown`.
+#[doc(alias("queue.Empty"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TryGetError {
-    /// The queue is empty, or was all the time.
+    /// The queue is empty; or, for a wait with a limit, was empty all the time.
     Empty,
     /// The queue has been shut down, and nothing is left in it.
     ShutDown,
 }
 
-/// `task_done` was called more often than items were put. Python's `ValueError`.
+/// The error of [`task_done`](super::Queue::task_done): it was called more often than items were put. Python's `ValueError`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskDoneError;
 

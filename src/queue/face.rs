@@ -1,80 +1,83 @@
 //! The methods that all queues have.
 #![forbid(unsafe_code)]
 
-/// Implements them for a type with a field `core`, which is a `Core`.
+/// Implements the methods for a type with a field `core`, which is a `Core`.
 macro_rules! face {
     ($queue:ident <T $(: $bound:ident)?>) => {
         impl<T $(: $bound)?> $queue<T> {
-            /// A queue without a limit.
+            /// Makes a queue without a limit.
             pub fn new() -> Self {
                 Self { core: Core::new(None) }
             }
 
-            /// A queue that holds up to `capacity` items. With zero every `put` waits until the queue is shut down.
+            /// Makes a queue that holds up to `capacity` items. With zero every [`put`](Self::put) waits until the queue is shut
+            /// down. (In Python's queues zero means no limit: that is [`new`](Self::new).)
             pub fn with_capacity(capacity: usize) -> Self {
                 Self { core: Core::new(Some(capacity)) }
             }
 
-            /// Puts an item, waiting for room if need be. Suspends a green thread, blocks an OS thread.
+            /// Puts an item, and waits for room if need be. Suspends a green thread, blocks an OS thread.
             ///
             /// # Errors
-            /// [`PutError`] with the item, if the queue has been shut down.
+            /// [`PutError`], which holds the item, if the queue has been shut down.
             pub fn put(&self, item: T) -> Result<(), PutError<T>> {
                 self.core.put(item, None).map_err(|error| PutError(error.into_inner()))
             }
 
-            /// Puts an item if there is room. Does not wait.
+            /// Puts an item if there is room. Does not wait. (Python's `put_nowait`.)
             ///
             /// # Errors
-            /// [`TryPutError`] with the item.
+            /// [`TryPutError`], which holds the item, if the queue is full or has been shut down.
+            #[doc(alias = "put_nowait")]
             pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
                 self.core.try_put(item)
             }
 
-            /// As [`put`](Self::put), for at most `timeout`.
+            /// As [`put`](Self::put), waiting for at most `timeout`.
             ///
             /// # Errors
-            /// [`TryPutError`] with the item.
+            /// [`TryPutError`], which holds the item, if the queue was full all the time or has been shut down.
             pub fn put_timeout(&self, item: T, timeout: Duration) -> Result<(), TryPutError<T>> {
                 self.core.put(item, deadline_after(timeout))
             }
 
-            /// As [`put`](Self::put), to a point in time.
+            /// As [`put`](Self::put), waiting up to a point in time.
             ///
             /// # Errors
-            /// [`TryPutError`] with the item.
+            /// Those of [`put_timeout`](Self::put_timeout).
             pub fn put_deadline(&self, item: T, deadline: Instant) -> Result<(), TryPutError<T>> {
                 self.core.put(item, Some(deadline))
             }
 
-            /// Takes an item, waiting for one if need be. Suspends a green thread, blocks an OS thread.
+            /// Takes an item, and waits for one if need be. Suspends a green thread, blocks an OS thread.
             ///
             /// # Errors
-            /// [`GetError`] if the queue has been shut down and nothing is left.
+            /// [`GetError`] if the queue has been shut down and nothing is left in it.
             pub fn get(&self) -> Result<T, GetError> {
                 self.core.get(None).map_err(|_| GetError)
             }
 
-            /// Takes an item if there is one. Does not wait.
+            /// Takes an item if there is one. Does not wait. (Python's `get_nowait`.)
             ///
             /// # Errors
-            /// [`TryGetError`].
+            /// [`TryGetError`] if there is none; it says whether the queue has been shut down.
+            #[doc(alias = "get_nowait")]
             pub fn try_get(&self) -> Result<T, TryGetError> {
                 self.core.try_get()
             }
 
-            /// As [`get`](Self::get), for at most `timeout`.
+            /// As [`get`](Self::get), waiting for at most `timeout`.
             ///
             /// # Errors
-            /// [`TryGetError`].
+            /// [`TryGetError`] if there was no item in that time; it says whether the queue has been shut down.
             pub fn get_timeout(&self, timeout: Duration) -> Result<T, TryGetError> {
                 self.core.get(deadline_after(timeout))
             }
 
-            /// As [`get`](Self::get), to a point in time.
+            /// As [`get`](Self::get), waiting up to a point in time.
             ///
             /// # Errors
-            /// [`TryGetError`].
+            /// Those of [`get_timeout`](Self::get_timeout).
             pub fn get_deadline(&self, deadline: Instant) -> Result<T, TryGetError> {
                 self.core.get(Some(deadline))
             }
@@ -95,41 +98,42 @@ macro_rules! face {
                 PutArm::new(&self.core, item, home)
             }
 
-            /// For those who wait for an item.
+            /// Where those wait who wait for an item.
             pub(crate) fn items(&self) -> &Gate {
                 self.core.items()
             }
 
-            /// For those who wait for room.
+            /// Where those wait who wait for room.
             pub(crate) fn room(&self) -> &Gate {
                 self.core.room()
             }
 
-            /// Takes items until the queue has been shut down and nothing is left.
+            /// An iterator that takes items until the queue has been shut down and nothing is left; its `next` waits as
+            /// [`get`](Self::get) does.
             pub fn iter(&self) -> impl Iterator<Item = T> {
                 std::iter::from_fn(|| self.get().ok())
             }
 
-            /// Says that what one item stood for has been done. Does not suspend.
+            /// Counts one item that was taken as done: the work that it stood for is finished. Does not suspend.
             ///
             /// # Errors
-            /// [`TaskDoneError`] if nothing is unfinished; nothing happens then.
+            /// [`TaskDoneError`] if nothing is unfinished; nothing is changed then.
             pub fn task_done(&self) -> Result<(), TaskDoneError> {
                 self.core.task_done()
             }
 
-            /// Waits until [`task_done`](Self::task_done) has been called for every item that was put, but for those that
+            /// Waits until [`task_done`](Self::task_done) has been called for every item that was put, except those that
             /// [`shutdown_now`](Self::shutdown_now) has dropped. Suspends a green thread, blocks an OS thread.
             pub fn join(&self) {
                 self.core.join(None);
             }
 
-            /// As [`join`](Self::join), for at most `timeout`; says whether everything was done.
+            /// As [`join`](Self::join), waiting for at most `timeout`; returns whether everything was done in that time.
             pub fn join_timeout(&self, timeout: Duration) -> bool {
                 self.core.join(deadline_after(timeout))
             }
 
-            /// As [`join`](Self::join), to a point in time; says whether everything was done.
+            /// As [`join`](Self::join), waiting up to a point in time; returns whether everything was done by then.
             pub fn join_deadline(&self, deadline: Instant) -> bool {
                 self.core.join(Some(deadline))
             }
@@ -139,14 +143,16 @@ macro_rules! face {
                 self.core.unfinished()
             }
 
-            /// From now on `put` fails, and `get` fails when nothing is left. Who waits to put fails at once.
+            /// Shuts the queue down: from now on `put` fails, and `get` fails when nothing is left. Those who wait to put
+            /// something fail at once. Does not suspend. (Python's `shutdown`.)
+            #[doc(alias("close"))]
             pub fn shutdown(&self) {
                 self.core.shutdown();
             }
 
-            /// As [`shutdown`](Self::shutdown), and drops what is left, which counts as done: `get` fails too.
-            /// [`join`](Self::join) waits on for the items that have been taken and are being worked on. (Python's
-            /// `shutdown(immediate=True)`.)
+            /// As [`shutdown`](Self::shutdown), and drops what is left, which counts as done: so `get` fails too.
+            /// [`join`](Self::join) still waits for the items that have been taken and are being worked on. Does not suspend.
+            /// (Python's `shutdown(immediate=True)`.)
             pub fn shutdown_now(&self) {
                 self.core.shutdown_now();
             }
@@ -156,7 +162,8 @@ macro_rules! face {
                 self.core.is_shut_down()
             }
 
-            /// How many items are in the queue.
+            /// How many items are in the queue. (Python's `qsize`.)
+            #[doc(alias = "qsize")]
             pub fn len(&self) -> usize {
                 self.core.len()
             }
@@ -171,7 +178,7 @@ macro_rules! face {
                 self.core.is_full()
             }
 
-            /// How many items it holds; `None` if there is no limit.
+            /// How many items the queue can hold; `None` if there is no limit.
             pub fn capacity(&self) -> Option<usize> {
                 self.core.capacity()
             }

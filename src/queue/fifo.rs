@@ -11,7 +11,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Gives items in the order they were put, as Python's `queue.Queue` and gevent's.
+/// Gives items in the order in which they were put, as Python's `queue.Queue` and gevent's. [The module](super) says what all
+/// queues have in common.
 ///
 /// # Examples
 /// ```
@@ -37,6 +38,7 @@ use std::time::{Duration, Instant};
 /// queue.shutdown();
 /// assert_eq!(worker.join().unwrap(), 45);
 /// ```
+#[doc(alias("JoinableQueue", "SimpleQueue", "deque"))]
 pub struct Queue<T> {
     core: Core<VecDeque<T>>,
 }

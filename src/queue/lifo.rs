@@ -10,7 +10,7 @@ use crate::sys::time::deadline_after;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Gives the item that was put last, as Python's `queue.LifoQueue`. Methods as those of [`Queue`](super::Queue).
+/// Gives the item that was put last, as Python's `queue.LifoQueue`. Its methods are those of [`Queue`](super::Queue).
 ///
 /// # Examples
 /// ```

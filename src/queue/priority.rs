@@ -11,8 +11,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Gives the smallest item, and equal ones in the order they were put; as Python's `queue.PriorityQueue`. Methods as those
-/// of [`Queue`](super::Queue).
+/// Gives the smallest item, and equal ones in the order in which they were put; as Python's `queue.PriorityQueue`. Its methods
+/// are those of [`Queue`](super::Queue). The order of the items ([`Ord`]) may be the user's code and may even wait.
 ///
 /// # Examples
 /// ```
@@ -36,7 +36,7 @@ struct Ranked<T> {
 }
 
 impl<T: Ord> Ranked<T> {
-    /// Whether it is to be given out before the other. Calls the user's code.
+    /// Whether this item is to be given out before the other. Calls the user's code.
     fn is_before(&self, other: &Self) -> bool {
         match self.item.cmp(&other.item) {
             Ordering::Equal => self.number < other.number,
@@ -45,8 +45,8 @@ impl<T: Ord> Ranked<T> {
     }
 }
 
-/// A binary heap. std's cannot be used: where the order of the items panics, waits or is killed half-way, it has taken an item
-/// out already, or let one in. Here all comparisons come first, and what follows them is no user's code.
+/// A binary heap. std's cannot be used: if the order of the items panics, waits or is killed half-way, std's has already taken an
+/// item out, or let one in. Here all comparisons come first, and what follows them calls no code of the user's.
 #[derive(Debug)]
 struct Heap<T> {
     /// No child, at `2 * i + 1` and `2 * i + 2`, is before its parent at `i`.
@@ -69,7 +69,7 @@ impl<T: Ord> Store for Heap<T> {
         let Some(new) = item.take() else { return };
         let new = Ranked { item: new, number: self.count };
         let new = Returning { ranked: Some(new), to: item };
-        // Those above its place at the end that it is before move down by one.
+        // It begins at the end. Each item above it that it is to come before moves down by one.
         let mut passed = 0;
         let mut at = self.items.len();
         while at > 0 && new.get().is_before(&self.items[(at - 1) / 2]) {
@@ -87,7 +87,7 @@ impl<T: Ord> Store for Heap<T> {
 
     fn take(&mut self) -> Option<T> {
         let last = self.items.len().checked_sub(1)?;
-        // The last comes to the place of the first, and goes down to where it belongs.
+        // The last item comes to the place of the first, and goes down to where it belongs.
         let mut path = [0usize; usize::BITS as usize];
         let mut depth = 0;
         let mut at = 0;

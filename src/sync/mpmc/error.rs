@@ -1,14 +1,14 @@
-//! The error that std does not have.
+//! The error type that std does not have.
 #![forbid(unsafe_code)]
 
 use std::error::Error;
 use std::fmt;
 use std::sync::mpsc::SendError;
 
-/// Why [`Sender::send_timeout`](super::Sender::send_timeout) did not send the item, and the item.
+/// Why [`Sender::send_timeout`](super::Sender::send_timeout) did not send the item, which this gives back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendTimeoutError<T> {
-    /// There was no room, or no receiver, in that time.
+    /// The time ran out: there was no room, or, with a capacity of zero, no receiver waited.
     Timeout(T),
     /// All receivers are gone.
     Disconnected(T),
@@ -22,7 +22,7 @@ impl<T> SendTimeoutError<T> {
         }
     }
 
-    /// Whether time ran out.
+    /// Whether the time ran out.
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::Timeout(_))
     }

@@ -4,7 +4,7 @@
 use super::Receiver;
 use std::iter::FusedIterator;
 
-/// Items until all senders are gone; made by [`Receiver::iter`].
+/// Gives items until all senders are gone; made by [`Receiver::iter`]. `next` waits as [`Receiver::recv`] does.
 #[derive(Debug)]
 pub struct Iter<'a, T> {
     pub(super) receiver: &'a Receiver<T>,
@@ -20,7 +20,7 @@ impl<T> Iterator for Iter<'_, T> {
 
 impl<T> FusedIterator for Iter<'_, T> {}
 
-/// Items that are there; made by [`Receiver::try_iter`].
+/// Gives the items that are there, without waiting; made by [`Receiver::try_iter`].
 #[derive(Debug)]
 pub struct TryIter<'a, T> {
     pub(super) receiver: &'a Receiver<T>,
@@ -34,7 +34,7 @@ impl<T> Iterator for TryIter<'_, T> {
     }
 }
 
-/// Items until all senders are gone; made by iterating over a [`Receiver`] by value.
+/// Gives items until all senders are gone; made by iterating over a [`Receiver`] by value.
 #[derive(Debug)]
 pub struct IntoIter<T> {
     pub(super) receiver: Receiver<T>,

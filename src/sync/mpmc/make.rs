@@ -12,13 +12,24 @@ fn make<T>(capacity: Option<usize>) -> (Sender<T>, Receiver<T>) {
     (Sender { chan: Arc::clone(&chan) }, Receiver::of(chan))
 }
 
-/// A channel without a limit: sending never waits.
+/// Makes a channel without a limit, to which sending never waits. As crossbeam-channel's.
+///
+/// # Examples
+/// ```
+/// let (sender, receiver) = greenthread::sync::mpmc::unbounded();
+/// let other = sender.clone();
+/// greenthread::spawn(move || other.send("one").unwrap()).join().unwrap();
+/// sender.send("two").unwrap();
+/// drop(sender);
+/// assert_eq!(receiver.into_iter().collect::<Vec<_>>(), ["one", "two"]);
+/// ```
+#[doc(alias("chan", "channel"))]
 pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
     make(None)
 }
 
-/// A channel that holds up to `capacity` items: then sending waits. With zero, each send waits until its item has been
-/// received.
+/// Makes a channel that holds up to `capacity` items; while it is full, sending waits. With a capacity of zero, each send waits
+/// until its item has been received. As crossbeam-channel's, and as Go's `make(chan T, capacity)`.
 ///
 /// # Examples
 /// ```
@@ -28,21 +39,23 @@ pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
 /// assert_eq!(sender.try_send("b"), Err(TrySendError::Full("b")));
 /// assert_eq!(receiver.recv(), Ok("a"));
 /// ```
+#[doc(alias("chan", "channel", "rendezvous"))]
 pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     make(Some(capacity))
 }
 
-/// [`unbounded`] by std's name.
+/// The same as [`unbounded`], by std's name.
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     unbounded()
 }
 
-/// [`bounded`] by std's name.
+/// The same as [`bounded`], by std's name.
 pub fn sync_channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     bounded(capacity)
 }
 
-/// Gives one message, the time it was due, after `duration`; as Go's `time.After`.
+/// Makes a receiver that gives one message after `duration`: the time at which it was due. As Go's `time.After`; for a time limit
+/// in a [`select!`](crate::select).
 ///
 /// # Examples
 /// ```
@@ -51,21 +64,62 @@ pub fn sync_channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 /// let due = greenthread::sync::mpmc::after(Duration::from_millis(5)).recv().unwrap();
 /// assert!(due >= start + Duration::from_millis(5) && Instant::now() >= due);
 /// ```
+#[doc(alias("time.After", "timeout"))]
 pub fn after(duration: Duration) -> Receiver<Instant> {
     Receiver::at(Timer::new(deadline_after(duration), None, |due| due))
 }
 
-/// Gives one message, `due` itself, at that time.
+/// Makes a receiver that gives one message at the time `due`: that time itself. As crossbeam-channel's.
+///
+/// # Examples
+/// ```
+/// use greenthread::{select, sync::mpmc};
+/// use std::time::{Duration, Instant};
+/// let deadline = Instant::now() + Duration::from_millis(1);
+/// let (_sender, receiver) = mpmc::unbounded::<u8>();
+/// // The same limit for several waits.
+/// let timed_out = select! {
+///     recv(receiver) -> _ => false,
+///     recv(mpmc::at(deadline)) -> due => due == Ok(deadline),
+/// };
+/// assert!(timed_out);
+/// ```
 pub fn at(due: Instant) -> Receiver<Instant> {
     Receiver::at(Timer::new(Some(due), None, |due| due))
 }
 
-/// Gives a message each `period`, the time it was due; as Go's `time.Tick`. Those that nobody takes in time are left out.
+/// Makes a receiver that gives a message in each `period`: the time at which it was due. As Go's `time.Tick`. Messages that are
+/// not taken in time are left out.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// let ticks = greenthread::sync::mpmc::tick(Duration::from_millis(1));
+/// let due: Vec<_> = ticks.iter().take(3).collect();
+/// assert!(due[0] < due[1] && due[1] < due[2]);
+/// ```
+#[doc(alias("Ticker", "interval"))]
 pub fn tick(period: Duration) -> Receiver<Instant> {
     Receiver::at(Timer::new(deadline_after(period), Some(period), |due| due))
 }
 
-/// Never gives a message; for an arm of a `select!` that is not needed.
+/// Makes a receiver that never gives a message: for an arm of a [`select!`](crate::select) that is switched off, as a nil channel
+/// of Go.
+///
+/// # Examples
+/// ```
+/// use greenthread::{select, sync::mpmc};
+/// use std::time::Duration;
+/// fn wait_for(limit: Option<Duration>) -> bool {
+///     let (_sender, receiver) = mpmc::unbounded::<u8>();
+///     let over = limit.map_or_else(mpmc::never, mpmc::after);
+///     select! {
+///         recv(receiver) -> _ => true,
+///         recv(over) -> _ => false,
+///     }
+/// }
+/// assert!(!wait_for(Some(Duration::from_millis(1))));
+/// ```
 pub fn never<T>() -> Receiver<T> {
     Receiver::at(Timer::never())
 }

@@ -1,8 +1,9 @@
 //! Channels from many senders to many receivers, with the names of crossbeam-channel and of std's unstable `mpmc`.
 //!
-//! Each item goes to one receiver. Waiting suspends a green thread and blocks an OS thread; both may be at either end. The
-//! error types are std's where std has them, and give the item back. A green thread that is killed while it waits loses
-//! no item. Items that are left when the last receiver goes are dropped.
+//! They are Go's channels: each item goes to one receiver, and [`select!`](crate::select) waits for the first of several. Waiting
+//! suspends a green thread and blocks an OS thread; either may be at either end. The error types are std's where std has
+//! them, and give the item back. A green thread that is killed while it waits loses no item. Items that are left when the last
+//! receiver is dropped are dropped too.
 //!
 //! crossbeam-channel itself blocks the worker, and with it every green thread there: it is for OS threads.
 //!

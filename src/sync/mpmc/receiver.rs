@@ -8,7 +8,22 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The receiving side of a channel. Clones receive from the same channel, each item once.
+/// The receiving side of a channel. Clones receive from the same channel; each item goes to one of them.
+///
+/// # Examples
+/// ```
+/// use greenthread::sync::mpmc::{RecvTimeoutError, TryRecvError, bounded};
+/// use std::time::Duration;
+/// let (sender, receiver) = bounded(2);
+/// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+/// assert_eq!(receiver.recv_timeout(Duration::from_millis(1)), Err(RecvTimeoutError::Timeout));
+/// sender.send("a").unwrap();
+/// sender.send("b").unwrap();
+/// assert!(receiver.is_full() && receiver.len() == 2 && receiver.capacity() == Some(2));
+/// let clone = receiver.clone();
+/// assert!(clone.same_channel(&receiver));
+/// assert_eq!((receiver.recv(), clone.recv()), (Ok("a"), Ok("b")));
+/// ```
 pub struct Receiver<T> {
     pub(in crate::sync) source: Source<T>,
 }
@@ -28,7 +43,7 @@ impl<T> Receiver<T> {
         Self { source: Source::Timer(Arc::new(timer)) }
     }
 
-    /// Receives an item, waiting for one if need be. Suspends a green thread, blocks an OS thread.
+    /// Receives an item, and waits for one if need be. Suspends a green thread, blocks an OS thread.
     ///
     /// # Errors
     /// [`RecvError`] if there is no item left and all senders are gone.
@@ -43,7 +58,7 @@ impl<T> Receiver<T> {
     /// Receives an item if there is one. Does not wait.
     ///
     /// # Errors
-    /// [`TryRecvError`] that says whether one may still come.
+    /// [`TryRecvError::Empty`] if there is none; [`TryRecvError::Disconnected`] if moreover all senders are gone.
     #[inline]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         match &self.source {
@@ -52,10 +67,11 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// As [`recv`](Self::recv), for at most `timeout`.
+    /// As [`recv`](Self::recv), waiting for at most `timeout`.
     ///
     /// # Errors
-    /// [`RecvTimeoutError`] that says whether one may still come.
+    /// [`RecvTimeoutError::Timeout`] if no item came in that time; [`RecvTimeoutError::Disconnected`] if no item is left and all
+    /// senders are gone.
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
         let deadline = deadline_after(timeout);
         match &self.source {
@@ -64,10 +80,10 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// As [`recv`](Self::recv), to a point in time.
+    /// As [`recv`](Self::recv), waiting up to a point in time.
     ///
     /// # Errors
-    /// As [`recv_timeout`](Self::recv_timeout).
+    /// Those of [`recv_timeout`](Self::recv_timeout).
     pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
         match &self.source {
             Source::Chan(chan) => chan.recv(Some(deadline)),
@@ -75,12 +91,12 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// Receives items until all senders are gone; `next` waits as [`recv`](Self::recv) does.
+    /// An iterator that receives items until all senders are gone; its `next` waits as [`recv`](Self::recv) does.
     pub fn iter(&self) -> Iter<'_, T> {
         Iter { receiver: self }
     }
 
-    /// Receives the items that are there, without waiting.
+    /// An iterator that receives the items that are there, without waiting.
     pub fn try_iter(&self) -> TryIter<'_, T> {
         TryIter { receiver: self }
     }
@@ -98,7 +114,7 @@ impl<T> Receiver<T> {
         self.len() == 0
     }
 
-    /// Whether there is no room; always so with a capacity of zero.
+    /// Whether the channel has no room; always so with a capacity of zero.
     pub fn is_full(&self) -> bool {
         match &self.source {
             Source::Chan(chan) => chan.is_full(),
@@ -106,7 +122,7 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// How many items it holds; `None` if there is no limit.
+    /// How many items the channel can hold; `None` if there is no limit.
     pub fn capacity(&self) -> Option<usize> {
         match &self.source {
             Source::Chan(chan) => chan.capacity(),

@@ -9,16 +9,29 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The sending side of a channel. Clones send to the same channel.
+///
+/// # Examples
+/// ```
+/// use greenthread::sync::mpmc::{SendTimeoutError, TrySendError, bounded};
+/// use std::time::Duration;
+/// let (sender, receiver) = bounded(1);
+/// sender.send(1).unwrap();
+/// assert_eq!(sender.try_send(2), Err(TrySendError::Full(2)));
+/// let late = sender.send_timeout(2, Duration::from_millis(1));
+/// assert_eq!(late, Err(SendTimeoutError::Timeout(2)));
+/// drop(receiver);
+/// assert_eq!(sender.send(2).unwrap_err().0, 2, "the item comes back");
+/// ```
 pub struct Sender<T> {
     pub(in crate::sync) chan: Arc<Chan<T>>,
 }
 
 impl<T> Sender<T> {
-    /// Sends an item, waiting for room if need be; with a capacity of zero, until it has been received. Suspends a green
+    /// Sends an item, and waits for room if need be; with a capacity of zero, until the item has been received. Suspends a green
     /// thread, blocks an OS thread.
     ///
     /// # Errors
-    /// [`SendError`] with the item, if all receivers are gone.
+    /// [`SendError`], which holds the item, if all receivers are gone.
     #[inline]
     pub fn send(&self, item: T) -> Result<(), SendError<T>> {
         self.chan.send(item, None).map_err(|failure| match failure {
@@ -29,7 +42,7 @@ impl<T> Sender<T> {
     /// Sends an item if there is room, or, with a capacity of zero, if a receiver waits. Does not wait.
     ///
     /// # Errors
-    /// [`TrySendError`] with the item.
+    /// [`TrySendError`], which holds the item: `Full` if it cannot be sent now, `Disconnected` if all receivers are gone.
     #[inline]
     pub fn try_send(&self, item: T) -> Result<(), TrySendError<T>> {
         self.chan.try_send(item).map_err(|failure| match failure {
@@ -38,18 +51,18 @@ impl<T> Sender<T> {
         })
     }
 
-    /// As [`send`](Self::send), for at most `timeout`.
+    /// As [`send`](Self::send), waiting for at most `timeout`.
     ///
     /// # Errors
-    /// [`SendTimeoutError`] with the item.
+    /// [`SendTimeoutError`], which holds the item, if the time ran out or all receivers are gone.
     pub fn send_timeout(&self, item: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
         self.send_until(item, deadline_after(timeout))
     }
 
-    /// As [`send`](Self::send), to a point in time.
+    /// As [`send`](Self::send), waiting up to a point in time.
     ///
     /// # Errors
-    /// [`SendTimeoutError`] with the item.
+    /// [`SendTimeoutError`], which holds the item, if the time came first or all receivers are gone.
     pub fn send_deadline(&self, item: T, deadline: Instant) -> Result<(), SendTimeoutError<T>> {
         self.send_until(item, Some(deadline))
     }
@@ -71,12 +84,12 @@ impl<T> Sender<T> {
         self.chan.is_empty()
     }
 
-    /// Whether there is no room; always so with a capacity of zero.
+    /// Whether the channel has no room; always so with a capacity of zero.
     pub fn is_full(&self) -> bool {
         self.chan.is_full()
     }
 
-    /// How many items it holds; `None` if there is no limit.
+    /// How many items the channel can hold; `None` if there is no limit.
     pub fn capacity(&self) -> Option<usize> {
         self.chan.capacity()
     }

@@ -3,7 +3,7 @@
 
 use super::Receiver;
 
-/// Items until all senders are gone; made by [`Receiver::iter`].
+/// Gives items until all senders are gone; made by [`Receiver::iter`]. `next` waits as [`Receiver::recv`] does.
 #[derive(Debug)]
 pub struct Iter<'a, T> {
     pub(super) receiver: &'a Receiver<T>,
@@ -17,7 +17,7 @@ impl<T> Iterator for Iter<'_, T> {
     }
 }
 
-/// Items that are there; made by [`Receiver::try_iter`].
+/// Gives the items that are there, without waiting; made by [`Receiver::try_iter`].
 #[derive(Debug)]
 pub struct TryIter<'a, T> {
     pub(super) receiver: &'a Receiver<T>,
@@ -31,7 +31,7 @@ impl<T> Iterator for TryIter<'_, T> {
     }
 }
 
-/// Items until all senders are gone; made by iterating over a [`Receiver`] by value.
+/// Gives items until all senders are gone; made by iterating over a [`Receiver`] by value.
 #[derive(Debug)]
 pub struct IntoIter<T> {
     pub(super) receiver: Receiver<T>,

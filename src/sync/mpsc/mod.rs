@@ -1,10 +1,11 @@
 //! Channels from many senders to one receiver, with the names of [`std::sync::mpsc`].
 //!
-//! Waiting suspends a green thread and blocks an OS thread; both may be at either end. The error types are std's own. A
-//! green thread that is killed while it waits loses no item. Items that are left when the receiver goes are dropped.
+//! Waiting suspends a green thread and blocks an OS thread; either may be at either end. The error types are std's own. A green
+//! thread that is killed while it waits loses no item. Items that are left when the receiver is dropped are dropped too.
 //!
-//! std's own channels block the worker, and with it every green thread there: they are for OS threads. For several
-//! receivers and for `select!`, see [`mpmc`](super::mpmc).
+//! std's own channels block the worker, and with it every green thread there: they are for OS threads. Channels of
+//! [`mpmc`](super::mpmc) have several receivers, timers, and more ways to wait. The ends of both are arms of
+//! [`select!`](crate::select).
 //!
 //! # Examples
 //! ```

@@ -11,9 +11,21 @@ use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The receiving side of a channel, as [`std::sync::mpsc::Receiver`].
+/// The receiving side of a channel, as [`std::sync::mpsc::Receiver`]. It can be sent to another thread, but not shared with one.
 ///
-/// One thread has it; it can be sent but not shared.
+/// # Examples
+/// ```
+/// use greenthread::sync::mpsc::{RecvTimeoutError, TryRecvError, channel};
+/// use std::time::Duration;
+/// let (sender, receiver) = channel();
+/// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+/// assert_eq!(receiver.recv_timeout(Duration::from_millis(1)), Err(RecvTimeoutError::Timeout));
+/// (1..=3).for_each(|item| sender.send(item).unwrap());
+/// assert_eq!(receiver.recv(), Ok(1));
+/// assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [2, 3]);
+/// drop(sender);
+/// assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+/// ```
 pub struct Receiver<T> {
     chan: Arc<Chan<T>>,
     not_sync: PhantomData<Cell<()>>,
@@ -30,7 +42,7 @@ impl<T> Receiver<T> {
         &self.chan
     }
 
-    /// Receives an item, waiting for one if need be. Suspends a green thread, blocks an OS thread.
+    /// Receives an item, and waits for one if need be. Suspends a green thread, blocks an OS thread.
     ///
     /// # Errors
     /// [`RecvError`] if there is no item left and all senders are gone.
@@ -42,34 +54,35 @@ impl<T> Receiver<T> {
     /// Receives an item if there is one. Does not wait.
     ///
     /// # Errors
-    /// [`TryRecvError`] that says whether one may still come.
+    /// [`TryRecvError::Empty`] if there is none; [`TryRecvError::Disconnected`] if moreover all senders are gone.
     #[inline]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         self.chan.try_recv()
     }
 
-    /// As [`recv`](Self::recv), for at most `timeout`.
+    /// As [`recv`](Self::recv), waiting for at most `timeout`.
     ///
     /// # Errors
-    /// [`RecvTimeoutError`] that says whether one may still come.
+    /// [`RecvTimeoutError::Timeout`] if no item came in that time; [`RecvTimeoutError::Disconnected`] if no item is left and all
+    /// senders are gone.
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
         self.chan.recv(deadline_after(timeout))
     }
 
-    /// As [`recv`](Self::recv), to a point in time.
+    /// As [`recv`](Self::recv), waiting up to a point in time.
     ///
     /// # Errors
-    /// As [`recv_timeout`](Self::recv_timeout).
+    /// Those of [`recv_timeout`](Self::recv_timeout).
     pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
         self.chan.recv(Some(deadline))
     }
 
-    /// Receives items until all senders are gone; `next` waits as [`recv`](Self::recv) does.
+    /// An iterator that receives items until all senders are gone; its `next` waits as [`recv`](Self::recv) does.
     pub fn iter(&self) -> Iter<'_, T> {
         Iter { receiver: self }
     }
 
-    /// Receives the items that are there, without waiting.
+    /// An iterator that receives the items that are there, without waiting.
     pub fn try_iter(&self) -> TryIter<'_, T> {
         TryIter { receiver: self }
     }

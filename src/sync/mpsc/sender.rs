@@ -6,7 +6,7 @@ use crate::sync::channel::{Chan, SendFailure};
 use std::fmt;
 use std::sync::Arc;
 
-/// A channel without a limit: sending never waits. As [`std::sync::mpsc::channel`].
+/// Makes a channel without a limit, to which sending never waits. As [`std::sync::mpsc::channel`].
 ///
 /// # Examples
 /// ```
@@ -20,7 +20,7 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     (Sender { chan: Arc::clone(&chan) }, Receiver::new(chan))
 }
 
-/// The sending side of a [`channel`], as [`std::sync::mpsc::Sender`].
+/// The sending side of a [`channel`], as [`std::sync::mpsc::Sender`]. Clones send to the same channel.
 pub struct Sender<T> {
     chan: Arc<Chan<T>>,
 }
@@ -30,10 +30,10 @@ impl<T> Sender<T> {
         &self.chan
     }
 
-    /// Sends an item. Does not wait. That it succeeds does not say that the item will be received.
+    /// Sends an item. Does not wait. Success does not mean that the item will be received.
     ///
     /// # Errors
-    /// [`SendError`] with the item, if the receiver is gone.
+    /// [`SendError`], which holds the item, if the receiver is gone.
     #[inline]
     pub fn send(&self, item: T) -> Result<(), SendError<T>> {
         self.chan.try_send(item).map_err(|failure| match failure {

@@ -6,8 +6,8 @@ use crate::sync::channel::{Chan, SendFailure};
 use std::fmt;
 use std::sync::Arc;
 
-/// A channel that holds up to `bound` items: then sending waits. With zero, each send waits until its item has been
-/// received. As [`std::sync::mpsc::sync_channel`].
+/// Makes a channel that holds up to `bound` items; while it is full, sending waits. With a bound of zero, each send waits until
+/// its item has been received. As [`std::sync::mpsc::sync_channel`].
 ///
 /// # Examples
 /// ```
@@ -25,7 +25,7 @@ pub fn sync_channel<T>(bound: usize) -> (SyncSender<T>, Receiver<T>) {
     (SyncSender { chan: Arc::clone(&chan) }, Receiver::new(chan))
 }
 
-/// The sending side of a [`sync_channel`], as [`std::sync::mpsc::SyncSender`].
+/// The sending side of a [`sync_channel`], as [`std::sync::mpsc::SyncSender`]. Clones send to the same channel.
 pub struct SyncSender<T> {
     chan: Arc<Chan<T>>,
 }
@@ -35,10 +35,10 @@ impl<T> SyncSender<T> {
         &self.chan
     }
 
-    /// Sends an item, waiting for room if need be. Suspends a green thread, blocks an OS thread.
+    /// Sends an item, and waits for room if need be. Suspends a green thread, blocks an OS thread.
     ///
     /// # Errors
-    /// [`SendError`] with the item, if the receiver is gone.
+    /// [`SendError`], which holds the item, if the receiver is gone.
     #[inline]
     pub fn send(&self, item: T) -> Result<(), SendError<T>> {
         self.chan.send(item, None).map_err(|failure| match failure {
@@ -49,7 +49,7 @@ impl<T> SyncSender<T> {
     /// Sends an item if there is room, or, with a bound of zero, if the receiver waits. Does not wait.
     ///
     /// # Errors
-    /// [`TrySendError`] with the item.
+    /// [`TrySendError`], which holds the item: `Full` if there is no room, `Disconnected` if the receiver is gone.
     pub fn try_send(&self, item: T) -> Result<(), TrySendError<T>> {
         self.chan.try_send(item).map_err(|failure| match failure {
             SendFailure::Full(item) => TrySendError::Full(item),

@@ -1,4 +1,4 @@
-//! What an arm is, and the wait for the first of several.
+//! What an arm of a `select!` is, and the wait for the first of several.
 #![forbid(unsafe_code)]
 
 use crate::runtime::dropping::drop_each;
@@ -10,7 +10,7 @@ use crate::util::sync::mutated;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How arms reach the waiting `select!`.
+/// What an arm keeps to reach the `select!` that waits.
 #[derive(Debug)]
 pub struct Registration {
     pub(super) waiter: Waiter,
@@ -18,7 +18,7 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// For a wait for one arm, which is number zero.
+    /// For waiting for a single arm, which is number zero.
     pub(crate) fn new(waiter: Waiter) -> Self {
         Self { waiter, ticket: Arc::new(Ticket::new()) }
     }
@@ -28,7 +28,7 @@ impl Registration {
         self.waiter.clone()
     }
 
-    /// Lets no other side complete it any more; whether one has.
+    /// From here on no other side can complete the `select!`; returns whether one has.
     pub(crate) fn close(&self) -> bool {
         self.ticket.close().is_some()
     }
@@ -36,31 +36,31 @@ impl Registration {
 
 /// One thing that a `select!` waits for.
 pub trait Arm {
-    /// Completes it, if that is possible without waiting.
+    /// Completes the arm, if that is possible without waiting; returns whether it was.
     fn attempt(&mut self) -> bool;
-    /// Joins those who wait for it.
+    /// Joins those who wait for what the arm waits for.
     fn register(&mut self, with: &Registration, index: usize);
-    /// Whether an attempt may succeed now. The arm is registered by what is given, or watched.
+    /// Whether an attempt may succeed now. The arm is registered with what is given, or else it is watched.
     fn is_ready(&self, with: Option<&Registration>) -> bool;
-    /// Leaves those who wait for it.
+    /// Leaves those who wait.
     fn unregister(&mut self);
-    /// The `select!` is over. If the arm lost, it passes on what had been meant for it.
+    /// Called when the `select!` is over. If the arm did not win, it passes on what had been meant for it.
     fn settle(&mut self, won: bool);
-    /// From here on, until it is not watched any more, it knows whether it becomes ready. Nothing is meant for who watches.
+    /// From here on, until `unwatch`, the arm notices whether it becomes ready. Nobody gives anything to an arm that only watches.
     fn watch(&mut self);
-    /// Whether it has been ready since it is watched, even if it is not any more.
+    /// Whether the arm has been ready since `watch`, even if it is not any more.
     fn has_changed(&self) -> bool;
     /// Ends what `watch` began.
     fn unwatch(&mut self);
-    /// An interruption ends the `select!`: drops what the arm has of the user's and does not give back.
+    /// Called when an interruption ends the `select!`: drops the user's values that the arm holds and does not give back.
     fn drop_item(&mut self) {}
-    /// When it will be ready by itself.
+    /// When the arm will be ready by itself, without being notified.
     fn due(&self) -> Option<Instant> {
         None
     }
 }
 
-/// What to do when no arm can be completed.
+/// What a `select!` does when no arm can be completed.
 #[derive(Clone, Copy, Debug)]
 pub enum Otherwise {
     /// Wait.
@@ -71,10 +71,10 @@ pub enum Otherwise {
     After(Duration),
 }
 
-/// Which of several arms that are ready wins.
+/// Which arm wins if several are ready.
 #[derive(Clone, Copy, Debug)]
 pub enum Order {
-    /// Any is as likely to win as the others.
+    /// Each is as likely to win as the others.
     Fair,
     /// The first.
     Biased,
@@ -90,19 +90,19 @@ fn settle(arms: &mut [Numbered<'_>], winner: usize) -> usize {
     winner
 }
 
-/// An unwind out of it ends the `select!`, as an interruption would.
+/// While it lives, an unwind ends the `select!` as an interruption would.
 struct Unsettled<'a, 'b>(&'a mut [Numbered<'b>]);
 
 impl Drop for Unsettled<'_, '_> {
     fn drop(&mut self) {
         settle(self.0, usize::MAX);
-        // Each caught: a panic out of here would end the process.
+        // Panics are caught one by one: a panic out of here would end the process.
         drop_each(self.0.iter_mut().map(|(_, arm)| || arm.drop_item()));
     }
 }
 
-/// The next number of SplitMix64. Its seed is the processor's counter, which grows evenly in a loop: a mere product of that
-/// would favour an arm for thousands of rounds.
+/// The next number of the generator SplitMix64. Its seed is the processor's counter of cycles, which grows evenly in a loop; a
+/// mere product of that would favour one arm for thousands of rounds.
 fn next(state: &mut u64) -> usize {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -120,9 +120,9 @@ fn shuffle(arms: &mut [Numbered<'_>]) {
 
 /// Whether there was a moment when none of the arms was ready.
 ///
-/// To look at one after the other does not tell: an item may go from one channel to another behind our back. So all are
-/// watched first, then looked at, then asked whether anything has come since they are watched. If not, none was ready when
-/// the first was asked: what had been there before was gone when it was looked at, and nothing had come.
+/// Looking at one after the other does not prove that: an item may go from one channel to another behind our back. So all are
+/// watched first, then looked at, then asked whether anything has come since they are watched. If nothing has, none was ready
+/// when the first was asked: what had been there before was gone when it was looked at, and nothing had come since.
 fn none_was_ready(arms: &mut [Numbered<'_>]) -> bool {
     if mutated("a select gives up after its attempts") {
         return true;
@@ -140,7 +140,7 @@ fn none_was_ready(arms: &mut [Numbered<'_>]) -> bool {
 /// Completes one arm and returns its number; the number of arms for the default arm.
 pub fn wait(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -> usize {
     let winner = wait_holding(arms, order, otherwise);
-    // Not before: nobody else runs between the attempts, nor while the arms have what they got.
+    // Here and not later: nobody else may run between the attempts, nor while the arms hold what they got.
     park::spend_budget_holding();
     winner
 }
@@ -153,7 +153,7 @@ fn wait_holding(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -
     };
     let mut patience = Patience::default();
     loop {
-        // The order of joining counts too: whoever comes to a rendezvous takes the arm that joined first.
+        // The order of joining matters too: whoever comes to a rendezvous takes the arm that joined first.
         if matches!(order, Order::Fair) {
             shuffle(arms);
         }
@@ -161,7 +161,7 @@ fn wait_holding(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -
             park::dawdle();
             arm.attempt().then_some(*number)
         };
-        // The order of a queue's items or a future may unwind.
+        // The user's order of a queue's items, or a future, may unwind.
         let unsettled = Unsettled(arms);
         let winner = unsettled.0.iter_mut().find_map(attempt);
         std::mem::forget(unsettled);
@@ -170,7 +170,7 @@ fn wait_holding(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -
         }
         let over = || deadline.is_some_and(|at| at <= Instant::now());
         if matches!(otherwise, Otherwise::Now) || over() {
-            // A single attempt speaks for its moment.
+            // A single attempt proves it for its moment.
             if count <= 1 || none_was_ready(arms) {
                 return settle(arms, count);
             }
@@ -194,12 +194,12 @@ fn wait_holding(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -
             arm.unregister();
         }
         if let Some(index) = completed {
-            // The other side has gone on; a kill waits for the next suspension.
+            // The other side has gone on already, so a kill is put off to the next suspension point.
             return settle(arms, index);
         }
         if killed {
             settle(arms, count);
-            // Not by the unwind: there a destructor that panics would end the process.
+            // They are not left to the unwind: there a destructor that panics would end the process.
             drop_each(arms.iter_mut().map(|(_, arm)| || arm.drop_item()));
             park::raise_kill();
         }

@@ -13,19 +13,19 @@ pub fn event(event: &Event) -> EventArm<'_> {
     EventArm { event, key: None, sets: 0, woken: false }
 }
 
-/// See [`Arm`].
+/// The [`Arm`] that [`event`] makes.
 #[derive(Debug)]
 pub struct EventArm<'a> {
     event: &'a Event,
     key: Option<Key>,
     /// How often it had been set when it began to be watched.
     sets: u64,
-    /// By a `set`, which counts even if a `clear` followed.
+    /// Whether a `set` has woken it, which counts even if a `clear` followed.
     woken: bool,
 }
 
 impl EventArm<'_> {
-    /// Nothing: the event was set.
+    /// Has no result: the event was set.
     pub fn finish(self) {}
 }
 
@@ -64,7 +64,7 @@ pub fn join<T>(handle: &JoinHandle<T>) -> JoinArm<'_> {
     JoinArm { task: handle.thread().task(), waiter: None }
 }
 
-/// See [`Arm`].
+/// The [`Arm`] that [`join`] makes.
 #[derive(Debug)]
 pub struct JoinArm<'a> {
     task: &'a TaskRef,
@@ -72,7 +72,7 @@ pub struct JoinArm<'a> {
 }
 
 impl JoinArm<'_> {
-    /// Nothing: the green thread has ended.
+    /// Has no result: the green thread has ended.
     pub fn finish(self) {}
 }
 
@@ -101,7 +101,7 @@ impl Arm for JoinArm<'_> {
     fn watch(&mut self) {}
 
     fn has_changed(&self) -> bool {
-        // It stays so.
+        // Once done, it stays done.
         self.task.is_done()
     }
 

@@ -1,4 +1,4 @@
-//! Why a `Select` has no operation to tell.
+//! Why a `Select` returns no operation.
 #![forbid(unsafe_code)]
 
 use std::error::Error;
@@ -21,12 +21,12 @@ macro_rules! errors {
 }
 
 errors! {
-    /// No operation was ready; of [`Select::try_select`](super::Select::try_select).
+    /// The error of [`Select::try_select`](super::Select::try_select): no operation was ready.
     TrySelectError: "no operation was ready";
-    /// No operation was ready in that time; of [`Select::select_timeout`](super::Select::select_timeout).
+    /// The error of [`Select::select_timeout`](super::Select::select_timeout): no operation was ready in that time.
     SelectTimeoutError: "no operation was ready in time";
-    /// No operation is ready; of [`Select::try_ready`](super::Select::try_ready).
+    /// The error of [`Select::try_ready`](super::Select::try_ready): no operation is ready.
     TryReadyError: "no operation is ready";
-    /// No operation became ready in that time; of [`Select::ready_timeout`](super::Select::ready_timeout).
+    /// The error of [`Select::ready_timeout`](super::Select::ready_timeout): no operation became ready in that time.
     ReadyTimeoutError: "no operation became ready in time";
 }

@@ -11,17 +11,17 @@ use crate::sync::mpmc::{Receiver, Sender};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// An arm that receives, whatever it receives.
+/// An arm that receives, of whatever type.
 pub(super) trait Receive: Arm {
-    /// Puts what was received where a receiver finds it; `false` if it was the end.
+    /// Puts what was received where the receiver finds it; `false` if nothing was received, as the channel has ended.
     fn hand_over(&mut self) -> bool;
-    /// Whether it receives from what has that address.
+    /// Whether it receives from the channel with that address.
     fn is_from(&self, address: *const ()) -> bool;
 }
 
 /// A sender or receiver of any type.
 trait End {
-    /// The arm that waits until it is ready.
+    /// The arm that waits until the end of the channel is ready.
     fn look(&self) -> Box<dyn Arm + '_>;
     /// The arm that receives.
     fn receive(&self) -> Option<Box<dyn Receive + '_>>;
@@ -60,17 +60,17 @@ impl<T> Receive for RecvArm<'_, T> {
 /// Waits for the first of several channel operations whose number is known at run time only; where it is known before,
 /// [`select!`](crate::select) is shorter. The names are crossbeam-channel's.
 ///
-/// - [`select`](Self::select) and its like receive from the first that has an item, or has no sender any more; they are for
-///   receivers.
-/// - [`ready`](Self::ready) and its like say which operation, of receivers and senders, would not wait, and leave it to the
-///   caller to try it. Others may come first: then try again.
+/// - [`select`](Self::select) and its variants receive from the first channel that has an item, or has no sender any more. They
+///   are for receivers.
+/// - [`ready`](Self::ready) and its variants say which operation, of receivers and senders, would not wait, and leave it to the
+///   caller to try it. Another thread may come first: then try again.
 ///
 /// Unlike crossbeam's, `select` does not choose among senders: it would have to keep a place in the channel for a message
 /// that it does not have yet. Use `ready` and then [`try_send`](Sender::try_send), or [`select!`](crate::select), whose arms
 /// bring their items along.
 ///
-/// If several are ready, each is as likely to be chosen as the others. That none is ready, and that time is over, is said
-/// only if at one moment none of them was.
+/// If several operations are ready, each is as likely to be chosen as the others. An error says that there was a moment at which
+/// none of them was ready.
 ///
 /// # Examples
 /// ```
@@ -117,7 +117,7 @@ pub struct Select<'a> {
 }
 
 impl<'a> Select<'a> {
-    /// Without operations.
+    /// Makes a list without operations.
     pub fn new() -> Self {
         Self { ends: Vec::new(), next: 0, order: Order::Fair }
     }
@@ -134,12 +134,12 @@ impl<'a> Select<'a> {
         index
     }
 
-    /// Adds receiving from a channel. Returns the number of the operation: they are counted from zero.
+    /// Adds receiving from a channel. Returns the number of the operation; operations are counted from zero.
     pub fn recv<T>(&mut self, receiver: &'a Receiver<T>) -> usize {
         self.add(receiver)
     }
 
-    /// Adds sending to a channel, for [`ready`](Self::ready) and its like. Returns the number of the operation.
+    /// Adds sending to a channel, for [`ready`](Self::ready) and its variants. Returns the number of the operation.
     pub fn send<T>(&mut self, sender: &'a Sender<T>) -> usize {
         self.add(sender)
     }
@@ -147,12 +147,12 @@ impl<'a> Select<'a> {
     /// Takes an operation out; the others keep their numbers.
     ///
     /// # Panics
-    /// If there is none of that number.
+    /// If there is no operation with that number.
     #[track_caller]
     pub fn remove(&mut self, index: usize) {
         let place = self.ends.iter().position(|(number, _)| *number == index);
         match place {
-            // The order says which comes first.
+            // Not `swap_remove`: the order says which comes first.
             Some(place) => drop(self.ends.remove(place)),
             None => panic!("there is no operation {index}"),
         }
@@ -200,10 +200,10 @@ impl<'a> Select<'a> {
         self.receive(Otherwise::Now).ok_or(TrySelectError)
     }
 
-    /// Receives from one of the receivers, waiting until one is ready. Suspends a green thread, blocks an OS thread.
+    /// Receives from one of the receivers, and waits until one is ready. Suspends a green thread, blocks an OS thread.
     ///
     /// # Panics
-    /// If there is nothing to wait for, or a sender among them.
+    /// If there is nothing to wait for, or if there is a sender among them.
     #[track_caller]
     pub fn select(&mut self) -> SelectedOperation<'a> {
         self.expect_some();
@@ -228,10 +228,10 @@ impl<'a> Select<'a> {
         self.receive(Otherwise::After(timeout)).ok_or(SelectTimeoutError)
     }
 
-    /// As [`select_timeout`](Self::select_timeout), to a point in time.
+    /// As [`select`](Self::select), up to a point in time.
     ///
     /// # Errors
-    /// [`SelectTimeoutError`] if none was ready until then.
+    /// [`SelectTimeoutError`] if none was ready by then.
     ///
     /// # Panics
     /// If there is a sender among them.
@@ -251,8 +251,8 @@ impl<'a> Select<'a> {
         self.look(Otherwise::Now).ok_or(TryReadyError)
     }
 
-    /// Waits until one of the operations would not wait, and returns its number. Somebody else may be faster: then trying it
-    /// says so. Suspends a green thread, blocks an OS thread.
+    /// Waits until one of the operations would not wait, and returns its number. Another thread may do it first: then trying it
+    /// fails. Suspends a green thread, blocks an OS thread.
     ///
     /// # Panics
     /// If there is nothing to wait for.
@@ -273,10 +273,10 @@ impl<'a> Select<'a> {
         self.look(Otherwise::After(timeout)).ok_or(ReadyTimeoutError)
     }
 
-    /// As [`ready`](Self::ready), to a point in time.
+    /// As [`ready`](Self::ready), up to a point in time.
     ///
     /// # Errors
-    /// [`ReadyTimeoutError`] if none was ready until then.
+    /// [`ReadyTimeoutError`] if none was ready by then.
     pub fn ready_deadline(&mut self, deadline: Instant) -> Result<usize, ReadyTimeoutError> {
         self.ready_timeout(deadline.saturating_duration_since(Instant::now()))
     }

@@ -6,7 +6,7 @@ use super::{Arm, Registration};
 use crate::runtime::wait_list::Key;
 use std::time::Instant;
 
-/// The arm that only looks. It takes nothing, so a notification that reaches it always goes on to the next.
+/// The arm that only looks. As it takes nothing, a notification that reaches it always goes on to the next waiter.
 pub(super) struct Look<S> {
     side: S,
     key: Option<Key>,

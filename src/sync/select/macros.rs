@@ -1,4 +1,4 @@
-//! The syntax.
+//! The syntax of `select!`.
 #![forbid(unsafe_code)]
 
 /// Waits for the first of several things and runs the code of that arm; as Go's `select`, with crossbeam's syntax.
@@ -13,27 +13,26 @@
 /// | `put_from(queue, option) -> result => ..` | likewise, with an item from an `Option` | `Result<(), PutError<T>>` |
 /// | `event(event) => ..` | the [`Event`](crate::sync::Event) is set | |
 /// | `join(handle) => ..` | the green thread has ended: [`join`](crate::JoinHandle::join) does not wait | |
-/// | `future(future) -> output => ..` | the [future](crate::future) is | its output |
-/// | `default => ..` | nothing else is | |
-/// | `default(duration) => ..` | nothing else was in that time | |
+/// | `future(future) -> output => ..` | the [future](crate::future) is ready | its output |
+/// | `default => ..` | no other arm is ready | |
+/// | `default(duration) => ..` | no other arm has become ready in that time | |
 ///
-/// The receivers and senders are those of [`mpsc`](crate::sync::mpsc) and [`mpmc`](crate::sync::mpmc); for timers there are
-/// [`mpmc::after`](crate::sync::mpmc::after) and [`mpmc::tick`](crate::sync::mpmc::tick). If several arms are ready, each is
-/// as likely to win as the others. The arms that lose leave no trace: they take no item and send none. The item of a `send`
-/// is made before the wait, and dropped if another arm wins (crossbeam's is made only when its arm has won); `send_from`
-/// puts it back into its `Option` then, and is never ready while that is empty. `put` and `put_from` do likewise.
+/// Suspends a green thread, blocks an OS thread. All arms have the same type, which is the type of the whole. If several arms are
+/// ready, each is as likely to win as the others; [`select_biased!`](crate::select_biased) prefers the first. The arms that do not
+/// win change nothing: they take no item and send none.
 ///
-/// The default arm is taken only if at one moment, the same for all of them, no other arm was ready; so is the one of
-/// `default(duration)` (Go).
+/// - The receivers and senders are those of [`mpsc`](crate::sync::mpsc) and [`mpmc`](crate::sync::mpmc). Those of std or other
+///   libraries do not compile here, as their waits block the OS thread.
+/// - For time limits there are [`mpmc::after`](crate::sync::mpmc::after), [`mpmc::at`](crate::sync::mpmc::at) and
+///   [`mpmc::tick`](crate::sync::mpmc::tick). An arm is switched off by [`mpmc::never`](crate::sync::mpmc::never).
+/// - The item of a `send` is made before the wait, and dropped if another arm wins. (crossbeam's is made only when its arm has
+///   won.) `send_from` takes the item out of an `Option`, puts it back if another arm wins, and is never ready while the
+///   `Option` is empty. `put` and `put_from` do the same.
+/// - The default arm, with a duration or without, is taken only if there was one moment at which no other arm was ready, as in Go.
+/// - A future is polled on the caller's stack, and dropped if another arm wins. Give it as `&mut`, or pinned, if it is to
+///   live on.
 ///
-/// A receiver or sender of std's or another library's will not do, as its wait blocks the OS thread.
-///
-/// A future is polled on the caller's stack, and dropped if another arm wins; one that is to live on is given as `&mut`, or
-/// pinned.
-///
-/// Where the number of channels is known at run time only, there is [`mpmc::Select`](crate::sync::mpmc::Select).
-///
-/// All arms have the same type, which is that of the whole. Suspends a green thread, blocks an OS thread.
+/// If the number of channels is known at run time only, use [`mpmc::Select`](crate::sync::mpmc::Select).
 ///
 /// # Examples
 /// ```
@@ -51,6 +50,29 @@
 /// };
 /// assert_eq!(heard, "news");
 /// ```
+/// Sending, a queue, an event, the end of a green thread, and not waiting:
+/// ```
+/// use greenthread::{queue::Queue, select, sync::{Event, mpmc}};
+///
+/// let (sender, receiver) = mpmc::bounded(1);
+/// let (queue, event) = (Queue::<u8>::new(), Event::new());
+/// let parked = greenthread::spawn(greenthread::thread::park);
+/// let which = || {
+///     select! {
+///         send(sender, 1) -> sent => sent.map(|()| "sent").unwrap(),
+///         get(queue) -> item => item.map(|_| "an item").unwrap(),
+///         event(event) => "the event",
+///         join(parked) => "the end",
+///         default => "nothing is ready",
+///     }
+/// };
+/// assert_eq!((which(), which()), ("sent", "nothing is ready"));
+/// event.set();
+/// assert_eq!(which(), "the event");
+/// parked.kill();
+/// # drop(receiver);
+/// ```
+#[doc(alias("poll", "wait"))]
 #[macro_export]
 macro_rules! select {
     ($($tokens:tt)+) => {
@@ -58,7 +80,7 @@ macro_rules! select {
     };
 }
 
-/// As [`select!`](crate::select), but if several arms are ready the first of them wins, as crossbeam's `select_biased!`.
+/// As [`select!`](crate::select), but if several arms are ready the first of them wins; as crossbeam's `select_biased!`.
 ///
 /// # Examples
 /// ```

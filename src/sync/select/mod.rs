@@ -1,15 +1,15 @@
 //! Waiting for the first of several things.
 //!
 //! Each arm of [`select!`](crate::select) can be tried, and can be waited for. A `select!` tries its arms, each time in
-//! another order. If none can be completed, it joins the waiters of every arm with one and the same waiter, looks once
-//! more, and sleeps. Woken, it leaves everywhere and tries again. A notification that reached an arm which
-//! did not win goes on to the next waiter there, so nothing is lost.
+//! another order. If none can be completed, it joins those who wait for each arm, with one and the same waiter, looks once
+//! more, and sleeps. When it is woken, it leaves all of them and tries again. A notification that reached an arm that did not
+//! win goes on to the next waiter there, so nothing is lost.
 //!
-//! Before it gives up, for a default arm or a deadline, it makes sure that there was one moment when no arm was ready
-//! (`none_was_ready`): attempts that fail one after the other do not say so.
+//! Before it gives up, for a default arm or a deadline, it makes sure that there was one moment at which no arm was ready
+//! (`none_was_ready`): attempts that fail one after the other do not prove that.
 //!
-//! Rendezvous needs one thing more: whoever takes an item out of a waiting `select!`, or puts one there, must complete
-//! it in the same step. That is what its `Ticket` decides.
+//! A rendezvous (a channel with a capacity of zero) needs one thing more: whoever takes an item out of a waiting `select!`, or
+//! puts one there, must complete it in the same step. The `Ticket` of the `select!` decides that.
 //!
 //! Invariant: when `wait` returns or unwinds, no arm is registered anywhere.
 

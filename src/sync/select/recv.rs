@@ -19,8 +19,8 @@ pub trait RecvFrom {
     /// What it receives.
     type Item;
 
-    /// The arm that receives from it. The name is what the compiler says of receivers of other libraries: these block the OS
-    /// thread, and cannot be waited for together with others.
+    /// The arm that receives from it. The compiler shows the name of this method for receivers of other libraries, which block
+    /// the OS thread and cannot be waited for together with others.
     fn use_a_receiver_of_greenthread_sync(&self) -> RecvArm<'_, Self::Item>;
 }
 
@@ -43,7 +43,7 @@ impl<T> RecvFrom for mpmc::Receiver<T> {
     }
 }
 
-/// See [`Arm`].
+/// The [`Arm`] that receives.
 pub struct RecvArm<'a, T> {
     pub(super) from: From<'a, T>,
     outcome: Option<Result<T, RecvError>>,
@@ -58,7 +58,7 @@ impl<'a, T> RecvArm<'a, T> {
         Self { from, outcome: None, key: None, place: None, notified: false, watched: None }
     }
 
-    /// What came from hand to hand, and is not wanted any more, goes to another receiver.
+    /// Gives an item that came from hand to hand, and is not wanted any more, to another receiver.
     pub(crate) fn put_back(&mut self) {
         if let (From::Chan(chan), Some(Ok(item))) = (self.from, self.outcome.take())
             && let Flavor::Zero(zero) = &chan.flavor
@@ -67,7 +67,7 @@ impl<'a, T> RecvArm<'a, T> {
         }
     }
 
-    /// Puts what the arm that won has received where a receiver finds it; `false` if it was the end.
+    /// Puts what the arm that won has received where the receiver finds it; `false` if the channel has ended.
     pub(super) fn hand_over(&mut self) -> bool {
         let Some(Ok(item)) = self.outcome.take() else { return false };
         match self.from {
@@ -77,7 +77,7 @@ impl<'a, T> RecvArm<'a, T> {
         true
     }
 
-    /// Of the channel: no other has it while the arm lives.
+    /// The address of the channel, which no other channel has while the arm lives.
     pub(super) fn address(&self) -> *const () {
         match self.from {
             From::Chan(chan) => ptr::from_ref(chan).cast(),
@@ -85,7 +85,7 @@ impl<'a, T> RecvArm<'a, T> {
         }
     }
 
-    /// What was received by the arm that won.
+    /// Returns what the arm that won has received.
     pub fn finish(self) -> Result<T, RecvError> {
         match self.outcome {
             Some(outcome) => outcome,

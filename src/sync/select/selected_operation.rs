@@ -1,4 +1,4 @@
-//! What a `Select` has decided for.
+//! The operation that a `Select` has chosen.
 #![forbid(unsafe_code)]
 
 use super::list::Receive;
@@ -6,9 +6,9 @@ use crate::sync::mpmc::{Receiver, RecvError};
 use std::fmt;
 use std::thread::panicking;
 
-/// A receive that a [`Select`](super::Select) has decided for, and that [`recv`](Self::recv) completes.
+/// The receive that a [`Select`](super::Select) has chosen, and that [`recv`](Self::recv) completes.
 ///
-/// It must be completed: dropped, it panics, as crossbeam's (but not while its thread unwinds), and drops its item.
+/// It must be completed: dropping it drops the item and panics, as crossbeam's does (but not while its thread unwinds).
 #[must_use = "it panics when it is dropped before it is completed"]
 pub struct SelectedOperation<'a> {
     index: usize,
@@ -25,14 +25,14 @@ impl<'a> SelectedOperation<'a> {
         self.index
     }
 
-    /// Completes it: what has been received, from the receiver that was given to the [`Select`](super::Select) under this
-    /// number, or one of the same channel. Does not wait.
+    /// Completes the operation and returns what has been received. `receiver` is the one that was given to the
+    /// [`Select`](super::Select) under this number, or one of the same channel. Does not wait.
     ///
     /// # Errors
-    /// [`RecvError`] if there was no item left and all senders were gone.
+    /// [`RecvError`] if no item was left and all senders were gone.
     ///
     /// # Panics
-    /// If the receiver is another channel's.
+    /// If `receiver` belongs to another channel.
     #[track_caller]
     pub fn recv<T>(mut self, receiver: &Receiver<T>) -> Result<T, RecvError> {
         let receive = self.receive.as_mut().filter(|receive| receive.is_from(receiver.address()));

@@ -12,7 +12,7 @@ use std::sync::mpsc::SendError;
 
 /// A sender of any kind.
 pub trait SendTo<T> {
-    /// The arm that sends to it; the name as that of [`RecvFrom`](super::RecvFrom)'s method.
+    /// The arm that sends to it. The name is chosen as that of [`RecvFrom`](super::RecvFrom)'s method.
     #[doc(hidden)]
     fn use_a_sender_of_greenthread_sync<'a>(
         &'a self,
@@ -51,12 +51,12 @@ impl<T> SendTo<T> for mpsc::SyncSender<T> {
     }
 }
 
-/// See [`Arm`].
+/// The [`Arm`] that sends.
 pub struct SendArm<'a, T> {
     chan: &'a Chan<T>,
-    /// Not there while it is in an offer, and when it has been sent.
+    /// `None` while the item is in an offer, and when it has been sent.
     item: Option<T>,
-    /// Where it goes back to if another arm wins.
+    /// Where the item goes back to if another arm wins.
     home: Option<&'a mut Option<T>>,
     failure: Option<T>,
     key: Option<Key>,
@@ -70,10 +70,10 @@ impl<'a, T> SendArm<'a, T> {
         Self { chan, item, home, failure: None, key: None, notified: false, watched: None }
     }
 
-    /// What became of the item of the arm that won.
+    /// Returns whether the arm that won has sent its item.
     ///
     /// # Errors
-    /// The item, if all receivers are gone.
+    /// [`SendError`], which holds the item, if all receivers are gone.
     pub fn finish(self) -> Result<(), SendError<T>> {
         self.failure.map_or(Ok(()), |item| Err(SendError(item)))
     }

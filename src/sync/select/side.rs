@@ -1,4 +1,4 @@
-//! One side of a channel as a thing to wait for, and what the arms of each side have in common.
+//! One side of a channel, for arms that wait for it.
 #![forbid(unsafe_code)]
 
 use super::Registration;
@@ -6,23 +6,24 @@ use crate::sync::channel::{Chan, Flavor, Timer};
 use crate::sync::gate::Gate;
 use std::time::Instant;
 
-/// Where items come from, or go to.
+/// One side of a channel: where items come from, or where they go to.
 pub(super) trait Side {
-    /// Whether the operation would not wait; for a `select!` that is registered by what is given.
+    /// Whether the operation would not wait, for a `select!` that is registered with what is given.
     fn is_ready(&self, with: Option<&Registration>) -> bool;
 
-    /// Who waits here is told when it may be ready; `None` for timers. At a rendezvous it tells those who look only.
+    /// The gate that tells those who wait that the side may be ready; `None` for timers. At a rendezvous only those who merely
+    /// look wait there.
     fn gate(&self) -> Option<&Gate>;
 
-    /// For rendezvous: changes whenever somebody comes to the other side who waits, and when the channel is closed.
+    /// For rendezvous: changes whenever somebody begins to wait on the other side, and when the channel is closed.
     fn arrivals(&self) -> Option<(u64, bool)>;
 
-    /// When it will be ready by itself.
+    /// When the side will be ready by itself.
     fn due(&self) -> Option<Instant> {
         None
     }
 
-    /// From here on, until [`unwatch`](Self::unwatch), [`has_changed`](Self::has_changed) knows whether it was ever ready.
+    /// From here on, until [`unwatch`](Self::unwatch), [`has_changed`](Self::has_changed) knows whether the side was ever ready.
     fn watch(&self) -> Watched {
         match (self.arrivals(), self.gate()) {
             (Some(arrivals), _) => Watched::Arrivals(arrivals),
