@@ -10,7 +10,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Green threads that can be waited for or killed together, as gevent's `Group`. Dropping it leaves them alone.
+/// Green threads that can be waited for or killed together, as gevent's `Group`. Dropping the group does nothing to
+/// them.
 ///
 /// # Examples
 /// ```
@@ -21,6 +22,9 @@ use std::time::Duration;
 /// assert!(group.is_empty());
 /// assert_eq!(handles.into_iter().map(|one| one.join().unwrap()).sum::<i32>(), 6);
 /// ```
+#[doc(alias = "WaitGroup")]
+#[doc(alias = "JoinSet")]
+#[doc(alias = "TaskTracker")]
 pub struct Group {
     members: Arc<Members>,
 }
@@ -38,7 +42,7 @@ impl fmt::Debug for Group {
 }
 
 impl Group {
-    /// One without green threads.
+    /// A group without green threads.
     pub fn new() -> Self {
         Self { members: Members::new(None) }
     }
@@ -46,7 +50,8 @@ impl Group {
     /// Spawns a green thread of the group, as [`spawn`](crate::spawn). Does not suspend.
     ///
     /// # Panics
-    /// As [`spawn`](crate::spawn); [`spawn_with`](Self::spawn_with) returns that as an error instead.
+    /// If no green thread can be spawned, as [`spawn`](crate::spawn) does; [`spawn_with`](Self::spawn_with) returns
+    /// that as an error instead.
     pub fn spawn<F, T>(&self, f: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -55,10 +60,10 @@ impl Group {
         self.spawn_with(Builder::new(), f).expect("failed to spawn a green thread")
     }
 
-    /// As [`spawn`](Self::spawn), for a green thread with settings.
+    /// Spawns a green thread with settings, such as a name or a stack size.
     ///
     /// # Errors
-    /// As [`Builder::spawn`]; and in a forked child.
+    /// As [`Builder::spawn`]; and in a forked child process, to which the group does not belong.
     pub fn spawn_with<F, T>(&self, builder: Builder, f: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -70,10 +75,13 @@ impl Group {
         }
     }
 
-    /// Calls `f` in the group and waits for its value. Suspends a green thread, blocks an OS thread.
+    /// Calls `f` on a green thread of the group and waits for its value. Suspends a green thread, blocks an OS thread.
     ///
     /// # Errors
-    /// As [`JoinHandle::join`].
+    /// As [`JoinHandle::join`]: `f` panicked, or was killed.
+    ///
+    /// # Panics
+    /// As [`spawn`](Self::spawn).
     pub fn apply<F, T>(&self, f: F) -> Result<T, JoinError>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -82,11 +90,11 @@ impl Group {
         self.spawn(f).join()
     }
 
-    /// Calls `function` for each of the items, several at once, and returns the values in the order of the items. Suspends a
-    /// green thread, blocks an OS thread.
+    /// Calls `function` for each of the items, several at once, and returns the values in the order of the items.
+    /// Suspends a green thread, blocks an OS thread.
     ///
     /// # Errors
-    /// Of the first item, in their order, that has no value; those that have begun run on.
+    /// That of the first item, in their order, that has no value. Items that have begun by then run on.
     ///
     /// # Examples
     /// ```
@@ -104,7 +112,8 @@ impl Group {
         self.imap(function, items).collect()
     }
 
-    /// As [`map`](Self::map), one result after the other: see [`IMap`].
+    /// As [`map`](Self::map), but gives one result after the other, while the next ones are being computed: see
+    /// [`IMap`].
     ///
     /// # Examples
     /// ```
@@ -122,7 +131,15 @@ impl Group {
         IMap::new(&self.members, function, items.into_iter(), None)
     }
 
-    /// As [`imap`](Self::imap), the results in the order in which they come.
+    /// As [`imap`](Self::imap), but gives the results in the order in which they come.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::pool::Group;
+    /// let mut sizes: Vec<_> = Group::new().imap_unordered(|word: &str| word.len(), ["ccc", "a"]).flatten().collect();
+    /// sizes.sort();
+    /// assert_eq!(sizes, [1, 3]);
+    /// ```
     pub fn imap_unordered<F, A, T, I>(
         &self,
         function: F,
@@ -137,19 +154,19 @@ impl Group {
         IMapUnordered::new(&self.members, function, items.into_iter(), None)
     }
 
-    /// Waits until all of its green threads have ended; one of them that waits so does not wait for itself, nor for others that
-    /// do so too. Suspends a green thread, blocks an OS thread.
+    /// Waits until all green threads of the group have ended. One of them that calls this waits neither for itself nor for
+    /// others that call it too. Suspends a green thread, blocks an OS thread.
     pub fn join(&self) {
         self.members.join(None);
     }
 
-    /// As [`join`](Self::join), for at most `timeout`. Says whether all have ended.
+    /// As [`join`](Self::join), for at most `timeout`. Returns whether all have ended.
     pub fn join_timeout(&self, timeout: Duration) -> bool {
         self.members.join(deadline_after(timeout))
     }
 
-    /// Kills all of its green threads but the caller, as [`JoinHandle::kill`]; [`join`](Self::join) waits for their ends. The
-    /// group can be used on.
+    /// Kills all green threads of the group except the caller, as [`JoinHandle::kill`], and does not wait;
+    /// [`join`](Self::join) waits for their ends. The group can be used on.
     ///
     /// # Examples
     /// ```
@@ -160,16 +177,17 @@ impl Group {
     /// group.join();
     /// assert!(handle.join().unwrap_err().is_killed());
     /// ```
+    #[doc(alias = "cancel")]
     pub fn kill(&self) {
         self.members.kill();
     }
 
-    /// How many of its green threads have not ended.
+    /// How many green threads of the group have not ended.
     pub fn len(&self) -> usize {
         self.members.len()
     }
 
-    /// Whether all of its green threads have ended.
+    /// Whether all green threads of the group have ended.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

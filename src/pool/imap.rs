@@ -1,4 +1,4 @@
-//! One function for many items, several at once.
+//! Calls one function for many items, several at once.
 #![forbid(unsafe_code)]
 
 use super::members::{Members, Place};
@@ -10,15 +10,15 @@ use std::io;
 use std::iter::Fuse;
 use std::sync::Arc;
 
-/// How many items of a group without a limit are under way at most.
+/// How many items are under way at most in a group without a limit.
 const MOST: usize = 1024;
 
-/// What hands the items out, as there is room.
+/// Hands the items out, as there is room.
 struct Feed<F, I: Iterator> {
     members: Arc<Members>,
     function: Arc<F>,
     items: Fuse<I>,
-    /// The most that are under way, or done and not yet asked for.
+    /// How many items may be under way, or done and not yet asked for.
     most: usize,
     held: Option<I::Item>,
 }
@@ -35,8 +35,8 @@ where
         Self { members: Arc::clone(members), function, items: items.fuse(), most, held: None }
     }
 
-    /// Begins the next item where there are `under_way` already. With none, waits for a place in the pool; others are left
-    /// until there is one.
+    /// Begins the next item, while `under_way` have begun already. If there are none, this waits for a place in the
+    /// pool; otherwise the item is kept until there is a place.
     fn begin(&mut self, under_way: usize) -> Option<io::Result<JoinHandle<T>>> {
         if under_way >= self.most {
             return None;
@@ -62,10 +62,12 @@ where
     }
 }
 
-/// Made by [`Group::imap`](super::Group::imap) and [`Pool::imap`](super::Pool::imap): the results, in the order of the items.
+/// The results in the order of the items, as an iterator; made by [`Group::imap`](super::Group::imap) and
+/// [`Pool::imap`](super::Pool::imap).
 ///
-/// Items are read as there is room for them: in a pool at most as many as its size are under way or not yet asked for. Each
-/// `next` waits for its green thread. Dropping this lets those that have begun run on.
+/// Items are read as there is room for them: in a pool, no more items than its size are under way or have results that
+/// nobody has asked for; in a group, no more than 1024. `next` suspends until its result is there. Dropping this lets
+/// those that have begun run on.
 #[must_use = "items are read as results are asked for"]
 pub struct IMap<F, I: Iterator, T> {
     feed: Feed<F, I>,
@@ -117,8 +119,9 @@ impl<F, I: Iterator, T> fmt::Debug for IMap<F, I, T> {
     }
 }
 
-/// Made by [`Group::imap_unordered`](super::Group::imap_unordered) and
-/// [`Pool::imap_unordered`](super::Pool::imap_unordered): the results as they come. Otherwise as [`IMap`].
+/// The results in the order in which they come, as an iterator; made by
+/// [`Group::imap_unordered`](super::Group::imap_unordered) and [`Pool::imap_unordered`](super::Pool::imap_unordered).
+/// In all other respects as [`IMap`].
 #[must_use = "items are read as results are asked for"]
 pub struct IMapUnordered<F, I: Iterator, T> {
     feed: Feed<F, I>,

@@ -1,4 +1,5 @@
-//! The green threads of a group, counted by guards that they own: whatever ends one, even before it began, takes it out.
+//! The green threads of a group. Each owns a guard that counts it: whatever ends it, even before it began, takes it
+//! out.
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::{self, Reason};
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 struct State {
-    /// `None` for one that is just being spawned.
+    /// `None` while it is being spawned.
     threads: Slab<Option<Thread>>,
     /// How often all of them were killed.
     kills: usize,
@@ -23,9 +24,9 @@ struct State {
 
 pub(super) struct Members {
     state: Mutex<State>,
-    /// For those who wait until there is none, or none but they.
+    /// Where those wait who wait until nobody is left, or nobody but themselves.
     left: Gate,
-    /// How many more there may be, where there is a limit.
+    /// How many more there may be, if there is a limit.
     room: Option<Semaphore>,
     generation: u32,
 }
@@ -37,7 +38,7 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// The calling green thread is the member: it may ask whether it is before its spawner has noted it.
+    /// Notes that the calling green thread is the member: it may ask that before its spawner has noted it.
     fn enter(&self) {
         let mut state = self.members.state.lock();
         if let Some(thread) = state.threads.get_mut(self.key) {

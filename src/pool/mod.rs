@@ -1,11 +1,11 @@
-//! Green threads that belong together, and how many of them there are at once; gevent's `pool` module.
+//! Green threads that belong together, and a limit on how many there are at once: gevent's `pool` module.
 //!
-//! A [`Group`] knows its green threads, so that all of them can be waited for or killed. A [`Pool`] is a group with a limit:
-//! its [`spawn`](Pool::spawn) waits while it is full. Both call functions for many items, several at once.
+//! A [`Group`] knows its green threads, so that all of them can be waited for or killed. A [`Pool`] is a group with a
+//! limit: its [`spawn`](Pool::spawn) waits while it is full. Both can call a function for many items, several at once.
 //!
-//! For tasks whose outcomes are asked for again and again, cancelled, or run on OS threads or in other processes, see
-//! [`executor`](crate::executor); for green threads that borrow and fail together, see [`scope`](crate::scope) and
-//! [`thread::group`](crate::thread::group).
+//! For tasks whose outcomes are asked for again and again, that are cancelled, or that run on OS threads or in other
+//! processes, see [`executor`](crate::executor); for green threads that borrow and fail together, see
+//! [`scope`](crate::scope) and [`thread::group`](crate::thread::group).
 
 // Invariant: a green thread is counted by a guard that it owns, so that whatever ends it, even before it began, gives its
 // place back.

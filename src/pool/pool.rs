@@ -1,4 +1,4 @@
-//! A bounded number of green threads.
+//! Green threads with a limit on their number.
 #![forbid(unsafe_code)]
 
 use super::imap::{IMap, IMapUnordered};
@@ -12,10 +12,12 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A [`Group`](super::Group) of at most so many green threads at once, as gevent's `Pool`: [`spawn`](Self::spawn) waits while
-/// it is full, first come first served. Dropping it leaves its green threads alone.
+/// A [`Group`](super::Group) with a limit on how many green threads there are at once, as gevent's `Pool`:
+/// [`spawn`](Self::spawn) waits while it is full, and those who wait get their turns in the order in which they came.
+/// Dropping the pool does nothing to its green threads.
 ///
-/// A green thread of a full pool that spawns another one into it waits for a place that itself may be holding.
+/// A green thread of the pool that spawns another one while the pool is full may wait for ever: for a place that it
+/// holds itself.
 ///
 /// # Examples
 /// ```
@@ -28,16 +30,19 @@ use std::time::{Duration, Instant};
 /// pool.join();
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "JoinSet")]
+#[doc(alias = "errgroup")]
+#[doc(alias = "Semaphore")]
 pub struct Pool {
     members: Arc<Members>,
     size: usize,
 }
 
-/// Why nothing was spawned.
+/// Why [`Pool::try_spawn`] and its relatives have spawned nothing.
 pub enum TrySpawnError<F> {
-    /// The pool is full, or was all the time. What was to be called comes back.
+    /// The pool was full, in the end too. Here is what was to be called.
     Full(F),
-    /// As [`Builder::spawn`]; or the pool belongs to the process that this one was forked from.
+    /// An error of [`Builder::spawn`]; or the pool belongs to the process that this one was forked from.
     Io(io::Error),
 }
 
@@ -68,10 +73,10 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// One for at most `size` green threads at once.
+    /// A pool of at most `size` green threads at once.
     ///
     /// # Errors
-    /// `InvalidInput` for none at all, and for more than half of `usize::MAX`.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `size` is 0, or more than half of `usize::MAX`.
     pub fn new(size: usize) -> io::Result<Self> {
         if size == 0 || size > usize::MAX / 2 {
             let text =
@@ -81,11 +86,12 @@ impl Pool {
         Ok(Self { members: Members::new(Some(size)), size })
     }
 
-    /// Spawns a green thread of the pool, as [`spawn`](crate::spawn), when there is room for it: while the pool is full, this
-    /// suspends a green thread and blocks an OS thread.
+    /// Spawns a green thread of the pool, as [`spawn`](crate::spawn), as soon as there is room for it. While the pool
+    /// is full, this suspends a green thread and blocks an OS thread.
     ///
     /// # Panics
-    /// As [`spawn`](crate::spawn); [`spawn_with`](Self::spawn_with) returns that as an error instead.
+    /// If no green thread can be spawned, as [`spawn`](crate::spawn) does; [`spawn_with`](Self::spawn_with) returns
+    /// that as an error instead.
     pub fn spawn<F, T>(&self, f: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -94,10 +100,10 @@ impl Pool {
         self.spawn_with(Builder::new(), f).expect("failed to spawn a green thread")
     }
 
-    /// As [`spawn`](Self::spawn), for a green thread with settings.
+    /// As [`spawn`](Self::spawn), for a green thread with settings, such as a name or a stack size.
     ///
     /// # Errors
-    /// As [`Builder::spawn`]; and in a forked child.
+    /// As [`Builder::spawn`]; and in a forked child process, to which the pool does not belong.
     pub fn spawn_with<F, T>(&self, builder: Builder, f: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -112,7 +118,8 @@ impl Pool {
     /// As [`spawn`](Self::spawn), if there is room at once. Does not suspend.
     ///
     /// # Errors
-    /// [`TrySpawnError`]; a full pool gives `f` back.
+    /// [`TrySpawnError::Full`] gives `f` back if the pool is full; [`TrySpawnError::Io`] as
+    /// [`spawn_with`](Self::spawn_with).
     ///
     /// # Examples
     /// ```
@@ -136,10 +143,11 @@ impl Pool {
         }
     }
 
-    /// As [`spawn`](Self::spawn), waiting for room for at most `timeout`.
+    /// As [`spawn`](Self::spawn), but waits for room for at most `timeout`.
     ///
     /// # Errors
-    /// [`TrySpawnError`]; a pool that stays full gives `f` back.
+    /// [`TrySpawnError::Full`] gives `f` back if the pool stayed full; [`TrySpawnError::Io`] as
+    /// [`spawn_with`](Self::spawn_with).
     pub fn spawn_timeout<F, T>(
         &self,
         timeout: Duration,
@@ -152,7 +160,7 @@ impl Pool {
         self.spawn_until(deadline_after(timeout), f)
     }
 
-    /// As [`spawn_timeout`](Self::spawn_timeout), to a point in time.
+    /// As [`spawn_timeout`](Self::spawn_timeout), until a point in time.
     ///
     /// # Errors
     /// As [`spawn_timeout`](Self::spawn_timeout).
@@ -183,11 +191,15 @@ impl Pool {
         }
     }
 
-    /// Calls `f` in the pool and waits for its value. Suspends a green thread, blocks an OS thread. Called by a
-    /// green thread of a full pool, it runs `f` at once and there, as gevent does.
+    /// Calls `f` on a green thread of the pool and waits for its value. Suspends a green thread, blocks an OS thread.
+    /// If a green thread of the pool calls this while the pool is full, `f` runs at once on that same green thread, as
+    /// in gevent.
     ///
     /// # Errors
-    /// As [`JoinHandle::join`].
+    /// As [`JoinHandle::join`]: `f` panicked, or was killed.
+    ///
+    /// # Panics
+    /// As [`spawn`](Self::spawn).
     pub fn apply<F, T>(&self, f: F) -> Result<T, JoinError>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -200,11 +212,11 @@ impl Pool {
         self.spawn(f).join()
     }
 
-    /// Calls `function` for each of the items, several at once, and returns the values in the order of the items. Suspends a
-    /// green thread, blocks an OS thread.
+    /// Calls `function` for each of the items, several at once, and returns the values in the order of the items.
+    /// Suspends a green thread, blocks an OS thread.
     ///
     /// # Errors
-    /// Of the first item, in their order, that has no value; those that have begun run on.
+    /// That of the first item, in their order, that has no value. Items that have begun by then run on.
     ///
     /// # Examples
     /// ```
@@ -222,7 +234,8 @@ impl Pool {
         self.imap(function, items).collect()
     }
 
-    /// As [`map`](Self::map), one result after the other: see [`IMap`].
+    /// As [`map`](Self::map), but gives one result after the other, while the next ones are being computed: see
+    /// [`IMap`].
     ///
     /// # Examples
     /// ```
@@ -240,7 +253,8 @@ impl Pool {
         IMap::new(&self.members, function, items.into_iter(), Some(self.size))
     }
 
-    /// As [`imap`](Self::imap), the results in the order in which they come.
+    /// As [`imap`](Self::imap), but gives the results in the order in which they come.
+    #[doc(alias = "buffer_unordered")]
     pub fn imap_unordered<F, A, T, I>(
         &self,
         function: F,
@@ -255,19 +269,19 @@ impl Pool {
         IMapUnordered::new(&self.members, function, items.into_iter(), Some(self.size))
     }
 
-    /// Waits until all of its green threads have ended; one of them that waits so does not wait for itself, nor for others that
-    /// do so too. Suspends a green thread, blocks an OS thread.
+    /// Waits until all green threads of the pool have ended. One of them that calls this waits neither for itself nor for
+    /// others that call it too. Suspends a green thread, blocks an OS thread.
     pub fn join(&self) {
         self.members.join(None);
     }
 
-    /// As [`join`](Self::join), for at most `timeout`. Says whether all have ended.
+    /// As [`join`](Self::join), for at most `timeout`. Returns whether all have ended.
     pub fn join_timeout(&self, timeout: Duration) -> bool {
         self.members.join(deadline_after(timeout))
     }
 
-    /// Kills all of its green threads but the caller, as [`JoinHandle::kill`]; [`join`](Self::join) waits for their ends. The
-    /// pool can be used on.
+    /// Kills all green threads of the pool except the caller, as [`JoinHandle::kill`], and does not wait;
+    /// [`join`](Self::join) waits for their ends. The pool can be used on.
     ///
     /// # Examples
     /// ```
@@ -278,26 +292,27 @@ impl Pool {
     /// pool.join();
     /// assert!(handle.join().unwrap_err().is_killed());
     /// ```
+    #[doc(alias = "cancel")]
     pub fn kill(&self) {
         self.members.kill();
     }
 
-    /// How many of its green threads have not ended.
+    /// How many green threads of the pool have not ended.
     pub fn len(&self) -> usize {
         self.members.len()
     }
 
-    /// Whether all of its green threads have ended.
+    /// Whether all green threads of the pool have ended.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many there may be at once.
+    /// How many green threads there may be at once.
     pub fn size(&self) -> usize {
         self.size
     }
 
-    /// How many more there may be at this moment.
+    /// How many more green threads there may be at this moment.
     pub fn free_count(&self) -> usize {
         self.members.room().map_or(0, |room| room.available())
     }

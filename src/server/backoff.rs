@@ -1,27 +1,27 @@
-//! What to do when taking a connection fails.
+//! What a server does when it cannot take a connection.
 #![forbid(unsafe_code)]
 
 use std::io;
 use std::time::Duration;
 
-/// gevent's figures.
+/// The first pause and the longest one: the same as gevent's.
 const FIRST: Duration = Duration::from_millis(10);
 const LAST: Duration = Duration::from_secs(1);
 
-/// So many failures of single connections in a row are taken without a pause, and then there is a short one: where they are
-/// no failures of connections but one that stays, the server does not spin.
+/// After this many failures of single connections in a row there is a short pause. They may not be failures of
+/// connections at all but one failure that stays, and the server must not spin then.
 const IN_A_ROW: u32 = 16;
 const SHORT: Duration = Duration::from_millis(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// That one connection is gone; the next may be there.
+    /// That one connection is gone; try the next one at once.
     GoOn,
-    /// Asking again at once would spin.
+    /// To try again at once would only spin.
     Pause(Duration),
 }
 
-/// Whether this is no listening socket, or not one any more: the one list of what a server does not get over.
+/// Whether this is not a listening socket, or not one any more. This is the one list of errors that end a server.
 pub(super) fn is_fatal(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
@@ -29,8 +29,9 @@ pub(super) fn is_fatal(error: &io::Error) -> bool {
     )
 }
 
-/// The connection ended before it was taken, or while it was made ready; Linux also passes on what the network said of it
-/// (accept(2)). What has no number of the system's was said by the code around the socket, of one connection.
+/// Whether the error concerns one connection only: it ended before it was taken, or while it was made ready. Linux also
+/// reports errors of the network in this way, see accept(2). An error without a number of the system's comes from code
+/// around the socket, and is about one connection too.
 fn is_of_one_connection(error: &io::Error) -> bool {
     match error.raw_os_error() {
         Some(errno) => matches!(
@@ -71,21 +72,21 @@ impl Backoff {
         *self = Self::new();
     }
 
-    /// Taking a connection failed, not for good.
+    /// What to do after taking a connection has failed with an error that is not fatal.
     pub(super) fn failed(&mut self, error: &io::Error) -> Verdict {
-        // A socket in non-blocking mode: there is none now, and nothing tells of the next.
+        // A socket in non-blocking mode: there is no connection now, and nothing tells when there is one.
         if error.kind() == io::ErrorKind::WouldBlock {
             return Verdict::Pause(FIRST);
         }
         if !is_of_one_connection(error) {
-            // EMFILE, ENFILE, ENOBUFS, ENOMEM, and what nobody has thought of.
+            // EMFILE, ENFILE, ENOBUFS, ENOMEM, and errors that nobody has thought of.
             return Verdict::Pause(self.longer());
         }
         self.in_a_row += 1;
         if self.in_a_row.is_multiple_of(IN_A_ROW) { Verdict::Pause(SHORT) } else { Verdict::GoOn }
     }
 
-    /// The next pause.
+    /// The next pause, which is longer than the one before.
     pub(super) fn longer(&mut self) -> Duration {
         let pause = self.next;
         self.next = (2 * pause).min(LAST);

@@ -41,7 +41,7 @@ pub(super) struct Settings {
     pub(super) name: Option<String>,
     /// Acceptors and handlers stay on a worker each.
     pub(super) pinned: bool,
-    /// How many sockets share the address, if the user has said that.
+    /// How many sockets share the address, if the user has set that.
     pub(super) sources: Option<usize>,
 }
 
@@ -77,26 +77,26 @@ struct State {
     /// How many acceptors have not ended.
     accepting: usize,
     acceptors: Vec<Thread>,
-    /// `None` for one that is just being spawned.
+    /// `None` while its green thread is being spawned.
     handlers: Slab<Option<Thread>>,
-    /// Why it accepts no more, if that was not asked for.
+    /// The error that ended the acceptors, if one did.
     failure: Option<io::Error>,
-    /// How many wait to be told of it.
+    /// How many are in `wait`, and will be told of the failure.
     waiting: usize,
 }
 
 pub(super) struct Core<T> {
     handler: Box<dyn Fn(T) + Send + Sync>,
     settings: Settings,
-    /// What each acceptor may still begin; empty for no limit.
+    /// How many handlers each acceptor may still begin; empty if there is no limit.
     limits: Box<[Semaphore]>,
     state: Mutex<State>,
     counters: Counters,
-    /// No acceptor is left.
+    /// Set when no acceptor is left.
     closed: Event,
-    /// Nor is a handler.
+    /// Set when no handler is left either.
     ended: Event,
-    /// Some acceptor pauses, and wants to hear of what becomes free.
+    /// An acceptor pauses, and is to be told when a handler ends.
     short: AtomicBool,
     freed: Event,
 }
@@ -110,7 +110,7 @@ impl<T> fmt::Debug for Core<T> {
 /// A living acceptor.
 struct Accepting<T> {
     core: Arc<Core<T>>,
-    /// It has begun and not returned.
+    /// Whether it has begun and has not returned.
     runs: bool,
 }
 
@@ -122,7 +122,7 @@ impl<T> Drop for Accepting<T> {
         let mut state = self.core.state.lock();
         state.accepting -= 1;
         if state.accepting == 0 {
-            // Killed by the end of their runtime, perhaps.
+            // They may have been killed by the end of their runtime.
             state.phase = Phase::Stopping;
             state.acceptors.clear();
             self.core.closed.set();
@@ -131,7 +131,7 @@ impl<T> Drop for Accepting<T> {
     }
 }
 
-/// Fields are dropped in this order: when the server counts as closed, the source is.
+/// The fields are dropped in this order: so the source is closed before the server counts as closed.
 struct Acceptor<S: Source> {
     source: S,
     at: usize,
@@ -170,7 +170,7 @@ impl<T> Drop for Live<T> {
 
 impl<T: Send + 'static> Live<T> {
     fn run(mut self, item: T) {
-        // Stands unless the handler returns.
+        // This stays unless the handler returns.
         self.outcome = Outcome::Panicked;
         (self.core.handler)(item);
         self.outcome = Outcome::Finished;
@@ -182,14 +182,14 @@ impl<T> Core<T> {
         self.counters.read()
     }
 
-    /// Called wherever an acceptor or a handler has gone.
+    /// Sets `ended` if everything has. Called whenever an acceptor or a handler has ended.
     fn end_if_done(&self, state: &State) {
         if state.phase == Phase::Stopping && state.accepting == 0 && state.handlers.len() == 0 {
             self.ended.set();
         }
     }
 
-    /// Begins to end: no more is accepted. Does not wait for anything.
+    /// Begins to end: accepts no more. Does not wait for anything.
     pub(super) fn close(&self) {
         let acceptors = {
             let mut state = self.state.lock();
@@ -205,7 +205,8 @@ impl<T> Core<T> {
         }
     }
 
-    /// Begins to end because of a failure, of which whoever waits is told; with nobody there, standard error is.
+    /// Begins to end because of a failure. Whoever waits is told of it; if nobody does, it is reported on standard
+    /// error.
     fn fail(&self, failure: io::Error) {
         let mut state = self.state.lock();
         let tell = state.failure.is_none() && state.waiting == 0 && state.phase == Phase::Running;
@@ -248,7 +249,8 @@ impl<T> Core<T> {
         handlers.len()
     }
 
-    /// A handler that stops its server is neither waited for nor killed.
+    /// Takes the caller off the handlers if it is one: a handler that stops its server is neither waited for nor
+    /// killed.
     fn forgo_caller(&self) {
         let caller = current();
         let mut state = self.state.lock();
@@ -260,7 +262,7 @@ impl<T> Core<T> {
         self.end_if_done(&state);
     }
 
-    /// Waits for the end. A wait that is cut short closes.
+    /// Waits for the end. If a kill or a timeout ends this wait, the server begins to end.
     pub(super) fn wait(&self) -> io::Result<()> {
         struct Close<'a, T>(&'a Core<T>);
         impl<T> Drop for Close<'_, T> {
@@ -299,7 +301,7 @@ impl<T: Send + 'static> Core<T> {
         handler: impl Fn(T) + Send + Sync + 'static,
     ) -> Arc<Self> {
         let limits = settings.max_handlers.map_or_else(Box::default, |limit| {
-            // Shared out: an acceptor that held a permit while it has nobody to accept would keep it from the others.
+            // Divided among them: an acceptor would hold a permit while nobody connects to it, and keep it from the others.
             (0..acceptors).map(|_| Semaphore::new(limit.div_ceil(acceptors).max(1))).collect()
         });
         Arc::new(Self {
@@ -341,7 +343,7 @@ impl<T: Send + 'static> Core<T> {
             state.phase = Phase::Running;
             state.accepting = sources.len();
         }
-        // All at once: where the second cannot be spawned, dropping the others counts them off.
+        // All are made before the first is spawned: if one cannot be spawned, dropping the others counts them off.
         let acceptors: Vec<_> = sources
             .into_iter()
             .enumerate()
@@ -376,7 +378,7 @@ impl<T: Send + 'static> Core<T> {
         Ok(())
     }
 
-    /// Lets others end before the next attempt.
+    /// Waits before the next attempt, until a handler ends at the latest.
     fn pause(&self, pause: Duration) {
         self.freed.clear();
         self.short.store(true, Ordering::SeqCst);
@@ -394,7 +396,7 @@ impl<T: Send + 'static> Core<T> {
         if let Some(bytes) = self.settings.stack_size {
             builder = builder.stack_size(bytes);
         }
-        // The handle goes: a panic is one of a green thread that nobody joins.
+        // The handle is dropped: a panic of the handler is reported as that of a green thread that nobody joins.
         let body = move || live.run(item);
         let thread = match self.settings.pinned {
             true => builder.spawn_local(body)?.thread().clone(),
@@ -441,7 +443,7 @@ impl<S: Source> Acceptor<S> {
                 Ok(()) => backoff.succeeded(),
                 Err(error) => {
                     core.counters.fail();
-                    // Of the settings: the next would fare no better.
+                    // The settings are wrong: the next one would fail in the same way.
                     if error.kind() == io::ErrorKind::InvalidInput {
                         return core.fail(error);
                     }

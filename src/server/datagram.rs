@@ -13,41 +13,43 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// No datagram of UDP is larger.
+/// No UDP datagram is larger than this.
 const LARGEST: usize = 65_536;
 
-/// What a [`DatagramServer`] receives from.
+/// What a [`DatagramServer`] receives from: [`UdpSocket`], [`UnixDatagram`], and sockets of your own around such a one.
 pub trait DatagramSocket: Send + Sync + 'static {
-    /// Who sent a datagram.
+    /// The address of a sender.
     type Addr: Clone + fmt::Debug + Send + Sync + 'static;
 
     /// Waits for the next datagram and returns its size and its sender.
     ///
     /// # Errors
-    /// What the system said.
+    /// Those of receiving. The server goes on after each, except those for which [`is_fatal`](Self::is_fatal) says
+    /// otherwise.
     fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, Self::Addr)>;
 
-    /// Waits for the next datagram, whatever its size, makes `buf` as long as that asks for, and returns the datagram's size
-    /// and its sender. Unless said otherwise it makes room for 65,536 bytes, more than UDP can carry, and calls
-    /// [`recv_from`](Self::recv_from); what may send more, as Unix sockets do, has to look first.
+    /// Waits for the next datagram, of whatever size, makes `buf` large enough for it, and returns its size and its
+    /// sender. Unless you write your own, this makes room for 65,536 bytes, which is more than UDP can carry, and calls
+    /// [`recv_from`](Self::recv_from). A socket whose datagrams can be larger, as those of Unix sockets can, has to
+    /// look at the size first.
     ///
     /// # Errors
-    /// What the system said. A datagram that could not be had whole is an error too, and not for the handler.
+    /// As `recv_from`. A datagram of which only a part was received is an error too, and does not go to the handler.
     fn recv_whole(&self, buf: &mut Vec<u8>) -> io::Result<(usize, Self::Addr)> {
         buf.resize(buf.len().max(LARGEST), 0);
         self.recv_from(buf)
     }
 
-    /// Whether this error of receiving means that there will never be another datagram, as
-    /// [`Listener::is_fatal`](super::Listener::is_fatal).
+    /// Whether this error of receiving means that there will never be another datagram, so that it ends the server.
+    /// Unless you write your own, these are the same as for [`Listener::is_fatal`](super::Listener::is_fatal).
     fn is_fatal(&self, error: &io::Error) -> bool {
         is_fatal(error)
     }
 
-    /// The address that it is bound to.
+    /// The address that it is bound to. Called once, when the server is made.
     ///
     /// # Errors
-    /// What the system said.
+    /// [`DatagramServer::local_addr`] passes them on.
     fn local_addr(&self) -> io::Result<Self::Addr>;
 }
 
@@ -83,12 +85,12 @@ impl DatagramSocket for UnixDatagram {
     }
 }
 
-/// A datagram, its sender, and the socket to answer by.
+/// The socket to answer by, a datagram, and its sender.
 type Item<S> = (Arc<S>, Vec<u8>, <S as DatagramSocket>::Addr);
 
 struct Datagrams<S> {
     socket: Arc<S>,
-    /// Made with the first datagram.
+    /// Empty until the first datagram.
     buffer: Vec<u8>,
 }
 
@@ -107,12 +109,12 @@ impl<S: DatagramSocket> Source for Datagrams<S> {
 
 /// Runs a handler on a green thread of its own for each datagram, as gevent's `DatagramServer`.
 ///
-/// The handler is given the socket to answer by, the datagram, which is whole, and its sender. For the rest it is a
-/// [`StreamServer`](super::StreamServer): what is said there of workers, panics, shortages and plain OS threads holds
-/// here.
+/// The handler gets the socket to answer by, the datagram, which is always whole, and the address of its sender. In all
+/// other respects it is as a [`StreamServer`](super::StreamServer): what is said there of workers, panics, shortages
+/// and plain OS threads holds here too.
 ///
 /// # Dropping
-/// Receives no more and closes the socket when the last handler has ended.
+/// A server that is dropped receives no more, and closes the socket when the last handler has ended.
 ///
 /// # Examples
 /// ```
@@ -133,6 +135,8 @@ impl<S: DatagramSocket> Source for Datagrams<S> {
 /// server.stop(Duration::from_secs(10));
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "create_datagram_endpoint")]
+#[doc(alias = "socketserver")]
 pub struct DatagramServer<S: DatagramSocket = UdpSocket>(Frame<Datagrams<S>, S::Addr>);
 
 fn bind_one(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
@@ -145,10 +149,12 @@ fn bind_one(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
 }
 
 impl DatagramServer {
-    /// A server on an address, with the settings of [`builder`](Self::builder). Port 0 takes a free one.
+    /// A UDP server on an address, with the settings that [`builder`](Self::builder) begins with. Port 0 lets the
+    /// system choose a free one, which [`local_addr`](Self::local_addr) tells. Suspends the green thread only while it
+    /// looks up a name.
     ///
     /// # Errors
-    /// What the last of the addresses failed with, such as `AddrInUse`.
+    /// As [`UdpSocket::bind`].
     pub fn bind<R>(
         addr: impl ToSocketAddrs,
         handler: impl Fn(&UdpSocket, Vec<u8>, SocketAddr) -> R + Send + Sync + 'static,
@@ -174,7 +180,8 @@ impl<S: DatagramSocket> DatagramServer<S> {
         Self(Frame::new(settings, sockets.into_iter().map(source).collect(), address, handler))
     }
 
-    /// A server on a socket that there is already.
+    /// A server on a socket that is there already, with the settings that [`builder`](DatagramServer::builder) begins
+    /// with.
     pub fn new<R>(
         socket: S,
         handler: impl Fn(&S, Vec<u8>, S::Addr) -> R + Send + Sync + 'static,
@@ -182,39 +189,44 @@ impl<S: DatagramSocket> DatagramServer<S> {
         DatagramServerBuilder::default().build(socket, handler)
     }
 
-    /// The address it receives on; also after it has been stopped.
+    /// The address that it receives on; it can be asked for after the end too.
     ///
     /// # Errors
-    /// What the system said when the server was made.
+    /// Those of the socket's [`local_addr`](DatagramSocket::local_addr) when the server was made.
     pub fn local_addr(&self) -> io::Result<S::Addr> {
         self.0.local_addr()
     }
 
-    /// Begins to receive, on the caller's runtime or the global one. Does nothing if it has begun already. Does not suspend.
+    /// Begins to receive, on the caller's runtime or the global one, and returns at once. Does nothing if it has begun
+    /// already.
     ///
     /// # Errors
-    /// `NotConnected` if it was stopped: that is for good. What [`Builder::spawn`](crate::Builder::spawn) says.
+    /// [`NotConnected`](io::ErrorKind::NotConnected) if the server has been stopped: it cannot be started again. Those
+    /// of [`Builder::spawn`](crate::Builder::spawn), such as too many green threads; that ends the server too.
     pub fn start(&self) -> io::Result<()> {
         self.0.start()
     }
 
-    /// Starts, and waits until the server has been stopped: by [`stop`](Self::stop), or with its runtime. Suspends a green
-    /// thread, blocks an OS thread. Where this wait is ended by a kill or a timeout, no more is received.
+    /// Starts, and waits until the server has been stopped: by [`stop`](Self::stop), or by the end of its runtime.
+    /// Suspends a green thread, blocks an OS thread. If a kill or a timeout ends this wait, the server receives no
+    /// more.
     ///
     /// # Errors
-    /// As [`start`](Self::start); a [fatal](DatagramSocket::is_fatal) error of receiving; that receiving has panicked.
+    /// As [`start`](Self::start); and a [fatal](DatagramSocket::is_fatal) error, or a panic, while receiving.
+    #[doc(alias = "run_forever")]
     pub fn serve_forever(&self) -> io::Result<()> {
         self.0.serve_forever()
     }
 
-    /// Stops for good, as [`StreamServer::stop`](super::StreamServer::stop): receives no more, waits for the handlers for
-    /// `grace`, kills those that have not ended, and returns how many those were. Suspends a green thread, blocks an OS
-    /// thread. Datagrams that were not received are lost.
+    /// Stops for good, as [`StreamServer::stop`](super::StreamServer::stop): receives no more, waits for the handlers
+    /// for `grace`, kills those that have not ended, and returns how many those were. Suspends a green thread, blocks
+    /// an OS thread. Datagrams that were not received are lost.
+    #[doc(alias = "shutdown")]
     pub fn stop(&self, grace: Duration) -> usize {
         self.0.stop(grace)
     }
 
-    /// What it has done so far; `accepted` counts datagrams.
+    /// What the server has done so far; `accepted` counts datagrams. Does not suspend.
     pub fn stats(&self) -> Stats {
         self.0.stats()
     }
@@ -226,7 +238,17 @@ impl<S: DatagramSocket> fmt::Debug for DatagramServer<S> {
     }
 }
 
-/// Settings for a [`DatagramServer`].
+/// Settings for a [`DatagramServer`]; made by [`DatagramServer::builder`].
+///
+/// # Examples
+/// ```
+/// use greenthread::server::DatagramServer;
+/// let server = DatagramServer::builder()
+///     .max_handlers(100)
+///     .name("names")
+///     .bind("127.0.0.1:0", |socket, data, peer| socket.send_to(&data, peer))?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[must_use = "settings do nothing until `bind` or `build`"]
 pub struct DatagramServerBuilder {
@@ -238,31 +260,32 @@ impl DatagramServerBuilder {
         /// How many handlers may run at once; further datagrams wait in the socket's buffer, and are lost when that is full.
     }
 
-    /// How many sockets share the address (`SO_REUSEPORT`), each with a receiver and a buffer of its own; one unless set, or
-    /// as many as there are workers with [`per_worker`](Self::per_worker). The kernel chooses by the addresses of both ends,
-    /// so that all datagrams of one peer come to the same socket. The limit of [`max_handlers`](Self::max_handlers) is
-    /// shared out among them. For [`bind`](Self::bind) only.
+    /// How many sockets share the address (`SO_REUSEPORT`), each with a receiver and a buffer of its own. One unless
+    /// set, or as many as there are workers with [`per_worker`](Self::per_worker). The kernel chooses one by the
+    /// addresses of both ends, so all datagrams of one peer come to the same socket. The limit of
+    /// [`max_handlers`](Self::max_handlers) is divided among them. For [`bind`](Self::bind) only.
     ///
     /// Any process of the same user may receive on such an address too.
+    #[doc(alias = "SO_REUSEPORT")]
     pub fn sockets(mut self, count: usize) -> Self {
         self.settings.sources = Some(count.max(1));
         self
     }
 
-    /// Each worker serves datagrams of its own: it receives them, and their handlers run where they were received, as for
-    /// [`StreamServerBuilder::per_worker`](super::StreamServerBuilder::per_worker). Unless [`sockets`](Self::sockets) says
-    /// otherwise there is one socket for each worker, of the caller's runtime or the global one, when [`bind`](Self::bind)
-    /// is called.
+    /// Each worker serves datagrams of its own: it receives them, and their handlers run where they were received, as
+    /// for [`StreamServerBuilder::per_worker`](super::StreamServerBuilder::per_worker). Unless
+    /// [`sockets`](Self::sockets) says otherwise, there is one socket for each worker of the caller's runtime, or of
+    /// the global one, when [`bind`](Self::bind) is called.
     pub fn per_worker(mut self) -> Self {
         self.settings.pinned = true;
         self
     }
 
-    /// A UDP server on an address, see [`DatagramServer::bind`].
+    /// A UDP server on an address, as [`DatagramServer::bind`] with these settings.
     ///
     /// # Errors
-    /// What the last of the addresses failed with, such as `AddrInUse`; and with [`per_worker`](Self::per_worker) what the
-    /// system said if the global runtime could not start.
+    /// As [`UdpSocket::bind`]; and with [`per_worker`](Self::per_worker) those of starting the global runtime, if the
+    /// caller has none.
     pub fn bind<R>(
         self,
         addr: impl ToSocketAddrs,
@@ -272,7 +295,7 @@ impl DatagramServerBuilder {
         Ok(DatagramServer::with(self.settings, sockets, handler))
     }
 
-    /// A server on a socket that there is already.
+    /// A server on a socket that is there already, as [`DatagramServer::new`] with these settings.
     pub fn build<S: DatagramSocket, R>(
         self,
         socket: S,

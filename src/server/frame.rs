@@ -12,11 +12,11 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A server that closes when it is dropped. `A` is its address.
+/// A server that begins to end when it is dropped. `A` is the type of its address.
 pub(super) struct Frame<S: Source, A> {
     core: Arc<Core<S::Item>>,
     address: io::Result<A>,
-    /// Until they are started.
+    /// The sources, until the server is started.
     sources: Mutex<Vec<S>>,
 }
 
@@ -84,7 +84,7 @@ pub(super) fn bind<S>(
     let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on");
     for address in addresses.to_socket_addrs()? {
         let sockets = bind(address, count > 1).and_then(|first| {
-            // With port 0 the first has found a free one, which the others share.
+            // With port 0 the system has chosen one for the first, which the others share.
             let address = local_addr(&first)?;
             let others = (1..count).map(|_| bind(address, true));
             std::iter::once(Ok(first)).chain(others).collect()
@@ -97,24 +97,25 @@ pub(super) fn bind<S>(
     Err(failure)
 }
 
-/// Methods of a builder with the field `settings`; what is said of the limit is up to the kind of server.
+/// Methods of a builder that has a field `settings`. The kind of server documents its limit.
 macro_rules! common_settings {
     ($(#[$limit:meta])*) => {
+        /// Without this, or with zero, there is no limit.
         $(#[$limit])*
-        /// Without this, or with zero, as many as come.
         pub fn max_handlers(mut self, limit: usize) -> Self {
             self.settings.max_handlers = Some(limit).filter(|&limit| limit > 0);
             self
         }
 
-        /// The stack size of each handler's green thread, see [`Builder::stack_size`](crate::Builder::stack_size).
+        /// The stack size of each handler's green thread in bytes, see
+        /// [`Builder::stack_size`](crate::Builder::stack_size).
         pub fn stack_size(mut self, bytes: usize) -> Self {
             self.settings.stack_size = Some(bytes);
             self
         }
 
-        /// How the green threads are named in panic messages: "NAME handler" and "NAME acceptor". It costs some memory for
-        /// each handler; without it they have no name.
+        /// How the green threads are named in panic messages: "NAME handler" and "NAME acceptor". A name costs some
+        /// memory for each handler; unless set they have none.
         pub fn name(mut self, name: impl Into<String>) -> Self {
             self.settings.name = Some(name.into());
             self

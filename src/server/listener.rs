@@ -1,4 +1,4 @@
-//! Where a server's connections come from.
+//! The sources of a server's connections.
 #![forbid(unsafe_code)]
 
 use super::backoff::is_fatal;
@@ -8,35 +8,69 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
 use std::io;
 
-/// What a [`StreamServer`](super::StreamServer) accepts connections from. Implement it for what wraps them, such as TLS.
+/// What a [`StreamServer`](super::StreamServer) accepts connections from. Implement it for a listener around another
+/// one, such as for TLS.
+///
+/// # Examples
+/// A listener that refuses connections from elsewhere:
+/// ```
+/// use greenthread::net::{SocketAddr, TcpListener, TcpStream};
+/// use greenthread::server::{Listener, StreamServer};
+/// use std::io;
+///
+/// struct Local(TcpListener);
+///
+/// impl Listener for Local {
+///     type Stream = TcpStream;
+///     type Addr = SocketAddr;
+///
+///     fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+///         let (stream, peer) = Listener::accept(&self.0)?;
+///         // An error that is not fatal: the server goes on with the next connection.
+///         if !peer.ip().is_loopback() {
+///             return Err(io::ErrorKind::PermissionDenied.into());
+///         }
+///         Ok((stream, peer))
+///     }
+///
+///     fn local_addr(&self) -> io::Result<SocketAddr> {
+///         self.0.local_addr()
+///     }
+/// }
+///
+/// let server = StreamServer::new(Local(TcpListener::bind("127.0.0.1:0")?), |stream, _| drop(stream));
+/// server.start()?;
+/// # Ok::<(), io::Error>(())
+/// ```
 pub trait Listener: Send + 'static {
-    /// A connection.
+    /// A connection, as the handler gets it.
     type Stream: Send + 'static;
-    /// Who is at the other end.
+    /// The address of the other end, as the handler gets it.
     type Addr: Clone + fmt::Debug + Send + Sync + 'static;
 
-    /// Waits for the next connection. What takes long besides that, such as a handshake, belongs into the handler: no
-    /// other connection is accepted meanwhile.
+    /// Waits for the next connection. No other connection is accepted meanwhile, so do what takes long, such as a
+    /// handshake, in the handler.
     ///
     /// A panic here ends the server: [`serve_forever`](super::StreamServer::serve_forever) returns an error.
     ///
     /// # Errors
-    /// What the system said, or what was wrong with one connection. The server goes on after all errors but those that
-    /// [`is_fatal`](Self::is_fatal) names. `WouldBlock`, of a socket in non-blocking mode, is asked again after ten
+    /// Those of taking a connection, and whatever was wrong with one connection. The server goes on after each error,
+    /// except those for which [`is_fatal`](Self::is_fatal) says otherwise. After
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock), from a socket in non-blocking mode, it tries again after ten
     /// milliseconds; the listeners of this library wait here in that mode too.
     fn accept(&self) -> io::Result<(Self::Stream, Self::Addr)>;
 
-    /// Whether this error of [`accept`](Self::accept) means that there will never be another connection, so that the server
-    /// ends with it. Unless said otherwise these are the errors of the system for what is no listening socket: `EBADF`,
-    /// `EINVAL`, `ENOTSOCK` and `EOPNOTSUPP`.
+    /// Whether this error of [`accept`](Self::accept) means that there will never be another connection, so that it
+    /// ends the server. Unless you write your own, these are the system's errors for what is not a listening socket:
+    /// `EBADF`, `EINVAL`, `ENOTSOCK` and `EOPNOTSUPP`.
     fn is_fatal(&self, error: &io::Error) -> bool {
         is_fatal(error)
     }
 
-    /// The address that it listens on.
+    /// The address that it listens on. Called once, when the server is made.
     ///
     /// # Errors
-    /// What the system said.
+    /// [`StreamServer::local_addr`](super::StreamServer::local_addr) passes them on.
     fn local_addr(&self) -> io::Result<Self::Addr>;
 }
 
@@ -68,7 +102,7 @@ impl Listener for UnixListener {
 
 pub(super) fn bind_one(address: SocketAddr, backlog: i32, shared: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // As std: a server that is started again need not wait for its old connections' last packets.
+    // As std does: a server that is started again need not wait for the last packets of its old connections.
     socket.set_reuse_address(true)?;
     if shared {
         socket.set_reuse_port(true)?;

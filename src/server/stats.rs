@@ -1,9 +1,9 @@
-//! What a server has done so far.
+//! Counts what a server has done so far.
 #![forbid(unsafe_code)]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a server has done so far, as numbers of handlers.
+/// What a server has done so far, in numbers of handlers; made by [`StreamServer::stats`](super::StreamServer::stats).
 ///
 /// `accepted` is the sum of `live`, `finished`, `panicked` and `killed`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,9 +17,9 @@ pub struct Stats {
     pub finished: u64,
     /// Handlers that have panicked.
     pub panicked: u64,
-    /// Handlers that were killed, and those that could not begin.
+    /// Handlers that were killed, and those that could not begin, as for want of memory for a stack.
     pub killed: u64,
-    /// Times that taking one failed, whatever the reason.
+    /// How often taking a connection or datagram failed, for whatever reason.
     pub accept_errors: u64,
 }
 
@@ -60,7 +60,7 @@ impl Counters {
 
     pub(super) fn read(&self) -> Stats {
         let get = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
-        // Ends first: so none is seen that has ended but was not accepted.
+        // The ends are read first: so nobody is seen to have ended without having been accepted.
         let (finished, panicked) = (get(&self.finished), get(&self.panicked));
         let (killed, accept_errors) = (get(&self.killed), get(&self.accept_errors));
         let accepted = get(&self.accepted);

@@ -12,20 +12,22 @@ use std::time::Duration;
 
 /// Runs a handler on a green thread of its own for each connection, as gevent's `StreamServer`.
 ///
-/// The handler may be called from several workers at once, each time with a connection and its peer's address. A panic ends
-/// its own connection only. Serving runs on the runtime of the green thread that [starts](Self::start) it, else on the
-/// global one; so a plain OS thread can start, stop and wait for it too.
+/// The handler gets a connection and the address of its other end. It may be called from several workers at once. A
+/// panic ends its own connection only. The server runs on the runtime of the green thread that [starts](Self::start)
+/// it, or else on the global one; so a plain OS thread can start it, stop it and wait for it too.
 ///
-/// When taking a connection fails because the system is short of something (descriptors, memory), the server pauses,
-/// at first for ten milliseconds and at last for one second, or until a handler ends; the clients wait in the backlog
-/// meanwhile. Errors that concern one connection only do not hold it up: after sixteen of them in a row it pauses for a
-/// millisecond. Only an error that is [fatal](Listener::is_fatal), or a panic while taking a connection, ends it; where
-/// nobody is in [`serve_forever`](Self::serve_forever) to be told of that, standard error is.
+/// # When a connection cannot be taken
+/// If the system is short of something, such as descriptors or memory, the server pauses: for ten milliseconds at
+/// first, then longer up to one second, or until a handler ends. The clients wait in the backlog meanwhile. An error
+/// that concerns one connection only does not hold it up; after sixteen of them in a row it pauses for a millisecond.
+/// Only an error that is [fatal](Listener::is_fatal), or a panic while taking a connection, ends the server.
+/// [`serve_forever`](Self::serve_forever) returns that error; if nobody has called it, it is reported on standard
+/// error.
 ///
 /// # Dropping
-/// Accepts no more and closes the listening socket soon afterwards; connections that are being handled go on. A server that is
-/// forgotten instead serves on, and as its green threads descend from whoever started it, a [`run`](crate::run) around that
-/// waits for them for ever.
+/// A server that is dropped accepts no more, and closes the listening socket soon afterwards; connections that are
+/// being handled go on. A server that is forgotten instead (`mem::forget`) goes on serving. A [`run`](crate::run)
+/// around its start then waits for its green threads for ever.
 ///
 /// # Examples
 /// ```
@@ -47,6 +49,26 @@ use std::time::Duration;
 /// assert_eq!(server.stop(Duration::from_secs(10)), 0, "none had to be killed");
 /// # Ok::<(), io::Error>(())
 /// ```
+///
+/// On a Unix socket:
+/// ```
+/// use greenthread::os::unix::net::{UnixListener, UnixStream};
+/// use greenthread::server::StreamServer;
+/// use std::io::{self, Read, Write};
+///
+/// let path = std::env::temp_dir().join(format!("greenthread-server-{}", std::process::id()));
+/// let server = StreamServer::new(UnixListener::bind(&path)?, |mut stream, _| stream.write_all(b"hello"));
+/// server.start()?;
+/// let mut text = String::new();
+/// UnixStream::connect(&path)?.read_to_string(&mut text)?;
+/// assert_eq!(text, "hello");
+/// std::fs::remove_file(path)?;
+/// # Ok::<(), io::Error>(())
+/// ```
+#[doc(alias = "start_server")]
+#[doc(alias = "create_server")]
+#[doc(alias = "socketserver")]
+#[doc(alias = "ListenAndServe")]
 pub struct StreamServer<L: Listener = TcpListener>(Frame<L, L::Addr>);
 
 impl<L: Listener> Source for L {
@@ -62,11 +84,12 @@ impl<L: Listener> Source for L {
 }
 
 impl StreamServer {
-    /// A server on an address, with the settings of [`builder`](Self::builder). Port 0 takes a free one. It listens from now
-    /// on and accepts when it is started.
+    /// A server on an address, with the settings that [`builder`](Self::builder) begins with. Port 0 lets the system
+    /// choose a free one, which [`local_addr`](Self::local_addr) tells. It listens from now on, and accepts once it is
+    /// [started](Self::start). Suspends the green thread only while it looks up a name.
     ///
     /// # Errors
-    /// What the last of the addresses failed with, such as `AddrInUse`.
+    /// As [`TcpListener::bind`].
     pub fn bind<R>(
         addr: impl ToSocketAddrs,
         handler: impl Fn(TcpStream, SocketAddr) -> R + Send + Sync + 'static,
@@ -81,7 +104,8 @@ impl StreamServer {
 }
 
 impl<L: Listener> StreamServer<L> {
-    /// A server on a listener that there is already.
+    /// A server on a listener that is there already, with the settings that [`builder`](StreamServer::builder) begins
+    /// with.
     pub fn new<R>(
         listener: L,
         handler: impl Fn(L::Stream, L::Addr) -> R + Send + Sync + 'static,
@@ -99,42 +123,47 @@ impl<L: Listener> StreamServer<L> {
         Self(Frame::new(settings, listeners, address, handler))
     }
 
-    /// The address it listens on; also after it has been stopped.
+    /// The address that it listens on; it can be asked for after the end too.
     ///
     /// # Errors
-    /// What the system said when the server was made.
+    /// Those of the listener's [`local_addr`](Listener::local_addr) when the server was made.
     pub fn local_addr(&self) -> io::Result<L::Addr> {
         self.0.local_addr()
     }
 
-    /// Begins to accept, on the caller's runtime or the global one. Does nothing if it has begun already. Does not suspend.
+    /// Begins to accept, on the caller's runtime or the global one, and returns at once. Does nothing if it has begun
+    /// already.
     ///
     /// # Errors
-    /// `NotConnected` if it was stopped: that is for good. What [`Builder::spawn`](crate::Builder::spawn) says.
+    /// [`NotConnected`](io::ErrorKind::NotConnected) if the server has been stopped: it cannot be started again. Those
+    /// of [`Builder::spawn`](crate::Builder::spawn), such as too many green threads; that ends the server too.
     pub fn start(&self) -> io::Result<()> {
         self.0.start()
     }
 
-    /// Starts, and waits until the server has been stopped: by [`stop`](Self::stop), or with its runtime. Suspends a green
-    /// thread, blocks an OS thread. Where this wait is ended by a kill or a timeout, no more is accepted.
+    /// Starts, and waits until the server has been stopped: by [`stop`](Self::stop), or by the end of its runtime.
+    /// Suspends a green thread, blocks an OS thread. If a kill or a timeout ends this wait, the server accepts no more.
     ///
     /// # Errors
-    /// As [`start`](Self::start); a [fatal](Listener::is_fatal) error of taking a connection; that taking one has panicked.
+    /// As [`start`](Self::start); and a [fatal](Listener::is_fatal) error, or a panic, while taking a connection.
+    #[doc(alias = "run_forever")]
     pub fn serve_forever(&self) -> io::Result<()> {
         self.0.serve_forever()
     }
 
-    /// Stops for good: accepts no more, closes the listening sockets, waits until the handlers have ended, kills those that
-    /// have not after `grace`, and waits for these. Clients that are still in the backlog are refused. Returns how
-    /// many handlers it killed. Suspends a green thread, blocks an OS thread.
+    /// Stops for good: accepts no more, closes the listening sockets, waits until the handlers have ended, kills those
+    /// that have not ended after `grace`, and waits for these too. Clients that are still in the backlog are refused.
+    /// Returns how many handlers it killed. Suspends a green thread, blocks an OS thread.
     ///
-    /// A handler may call it: its own connection is neither waited for nor killed. What a handler waits for must not wait
-    /// for this. With `panic = "abort"` nothing can be killed, and it returns after `grace` at the latest.
+    /// A handler may call it: its own connection is neither waited for nor killed. No handler may wait for the caller
+    /// of this, as both would wait for ever. With `panic = "abort"` nothing can be killed, and this returns after
+    /// `grace` at the latest.
+    #[doc(alias = "shutdown")]
     pub fn stop(&self, grace: Duration) -> usize {
         self.0.stop(grace)
     }
 
-    /// What it has done so far.
+    /// What the server has done so far. Does not suspend.
     pub fn stats(&self) -> Stats {
         self.0.stats()
     }
@@ -146,7 +175,7 @@ impl<L: Listener> fmt::Debug for StreamServer<L> {
     }
 }
 
-/// Settings for a [`StreamServer`].
+/// Settings for a [`StreamServer`]; made by [`StreamServer::builder`].
 ///
 /// # Examples
 /// ```
@@ -176,33 +205,34 @@ impl StreamServerBuilder {
         /// How many handlers may run at once; the clients beyond that wait in the backlog, not accepted.
     }
 
-    /// How many connections may wait to be accepted; 4096 unless set. The system cuts it at `net.core.somaxconn`. For
-    /// [`bind`](Self::bind) only.
+    /// How many connections may wait to be accepted; 4096 unless set. The system has a limit of its own
+    /// (`net.core.somaxconn`), and takes that where this is more. For [`bind`](Self::bind) only.
     pub fn backlog(mut self, connections: u32) -> Self {
         self.backlog = i32::try_from(connections).unwrap_or(i32::MAX);
         self
     }
 
-    /// How many listening sockets share the address (`SO_REUSEPORT`), each with an acceptor and a backlog of its own, among
-    /// which the kernel spreads the connections; one unless set, or as many as there are workers with
-    /// [`per_worker`](Self::per_worker). The limit of [`max_handlers`](Self::max_handlers) is shared out among them. For
+    /// How many listening sockets share the address (`SO_REUSEPORT`), each with an acceptor and a backlog of its own.
+    /// The kernel spreads the connections over them. One unless set, or as many as there are workers with
+    /// [`per_worker`](Self::per_worker). The limit of [`max_handlers`](Self::max_handlers) is divided among them. For
     /// [`bind`](Self::bind) only.
     ///
-    /// It pays where many short connections come, which one acceptor cannot take fast enough. Any process of the same user
-    /// may listen on such an address too.
+    /// This pays if so many short connections come that one acceptor cannot take them fast enough. Any process of the
+    /// same user may listen on such an address too.
+    #[doc(alias = "SO_REUSEPORT")]
     pub fn listeners(mut self, count: usize) -> Self {
         self.settings.sources = Some(count.max(1));
         self
     }
 
-    /// Each worker serves connections of its own: it accepts them, and their handlers run where they were accepted. Unless
-    /// [`listeners`](Self::listeners) says otherwise there is one listening socket for each worker, of the caller's runtime
-    /// or the global one, when [`bind`](Self::bind) is called.
+    /// Each worker serves connections of its own: it accepts them, and their handlers run where they were accepted.
+    /// Unless [`listeners`](Self::listeners) says otherwise, there is one listening socket for each worker of the
+    /// caller's runtime, or of the global one, when [`bind`](Self::bind) is called.
     ///
-    /// So handlers can share what is not `Send` in thread-locals, one for each worker, without locks; and nothing of a
-    /// connection passes from worker to worker. On two processors that alone saved no measurable time. Without this,
-    /// handlers are spread evenly over the workers as they begin; with it, the kernel spreads connections, without regard to
-    /// how busy a worker is: many alike are spread well, few are not.
+    /// So handlers can share values that are not `Send` in thread-locals, one for each worker, without locks; and
+    /// nothing of a connection passes from worker to worker. On two processors that alone saved no measurable time.
+    /// Without this, handlers are spread evenly over the workers as they begin. With it, the kernel spreads connections
+    /// without regard to how busy a worker is: many that are alike are spread well, a few are not.
     ///
     /// # Examples
     /// ```
@@ -223,11 +253,11 @@ impl StreamServerBuilder {
         self
     }
 
-    /// A TCP server on an address, see [`StreamServer::bind`].
+    /// A TCP server on an address, as [`StreamServer::bind`] with these settings.
     ///
     /// # Errors
-    /// What the last of the addresses failed with, such as `AddrInUse`; and with [`per_worker`](Self::per_worker) what the
-    /// system said if the global runtime could not start.
+    /// As [`TcpListener::bind`]; and with [`per_worker`](Self::per_worker) those of starting the global runtime, if the
+    /// caller has none.
     pub fn bind<R>(
         self,
         addr: impl ToSocketAddrs,
@@ -238,7 +268,7 @@ impl StreamServerBuilder {
         Ok(StreamServer::with(self.settings, listeners, handler))
     }
 
-    /// A server on a listener that there is already.
+    /// A server on a listener that is there already, as [`StreamServer::new`] with these settings.
     pub fn build<L: Listener, R>(
         self,
         listener: L,
