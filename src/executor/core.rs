@@ -31,29 +31,29 @@ use std::io;
 use std::mem;
 use std::sync::Arc;
 
-/// What the workers of an executor are.
+/// The kind of workers that an executor has.
 pub(super) trait Crew: Send + Sync + Sized + 'static {
     /// What each worker has for itself.
     type Seat: 'static;
 
-    /// Whether the workers are green threads; else they are OS threads.
+    /// Whether the workers are green threads; otherwise they are OS threads.
     const GREEN: bool;
 
-    /// Whether workers stay where no task waits, until the executor is shut down.
+    /// Whether workers stay, while no task waits, until the executor is shut down.
     const STAYS: bool;
 
-    /// Has a new worker run this.
+    /// Has a new worker run `life`.
     fn spawn(&self, number: usize, life: impl FnOnce() + Send + 'static) -> io::Result<()>;
 
-    /// What a worker does before its first task; why it cannot. That breaks the executor.
+    /// What a worker does before its first task. An error is the reason why it cannot, and breaks the executor.
     fn begin(&self, number: usize) -> Result<Self::Seat, String>;
 
-    /// Whether a worker can take a task at once; else it is to [prepare](Self::prepare).
+    /// Whether a worker can take a task at once. If not, it [prepares](Self::prepare) itself first.
     fn is_ready(_: &Self::Seat) -> bool {
         true
     }
 
-    /// What a worker does where a task waits and it is not ready.
+    /// What a worker does if a task waits and it is not ready.
     fn prepare(&self, _: &mut Self::Seat) -> Result<(), NotReady> {
         Ok(())
     }
@@ -61,26 +61,26 @@ pub(super) trait Crew: Send + Sync + Sized + 'static {
 
 /// Why a worker cannot take a task.
 pub(super) enum NotReady {
-    /// Nor can any other: the executor is broken.
+    /// No worker can take one: the executor is broken.
     Broken(String),
-    /// Another time it may.
+    /// This worker cannot now, but may later.
     Io(io::Error),
 }
 
 struct State<C: Crew> {
     queue: VecDeque<Duty<C::Seat>>,
-    /// From where the tasks in the queue came, where workers take those of their own origin only.
+    /// The origin of the tasks in the queue, if workers take tasks of their own origin only.
     queued_from: Option<Origin>,
-    /// That of the green thread that has been made and has not begun.
+    /// The origin of the green thread that has been made and has not begun.
     fresh: Option<Origin>,
-    /// The number of that which a worker is making at this moment.
+    /// The number of the worker that another worker is making at this moment.
     making: Option<usize>,
     workers: usize,
-    /// Those that have begun.
+    /// The workers that have begun.
     threads: Slab<TaskRef>,
     /// How many workers wait for a task.
     idle: usize,
-    /// How many prepare themselves for one.
+    /// How many workers prepare themselves for a task.
     preparing: usize,
     /// How many wait, inside their tasks, for the others to end.
     leaving: usize,
@@ -93,7 +93,8 @@ struct State<C: Crew> {
 }
 
 impl<C: Crew> State<C> {
-    /// Whether one of those that wait is to be woken. Green threads look after that themselves: see [`Gate`].
+    /// Whether one of the idle workers is to be woken. If they are green threads, [`Gate`] sees to it that they are not
+    /// woken in vain.
     fn wake(&mut self) -> bool {
         self.idle > 0 && (C::GREEN || !mem::replace(&mut self.waking, true))
     }
@@ -103,10 +104,10 @@ pub(super) struct Core<C: Crew> {
     crew: C,
     limit: usize,
     state: Mutex<State<C>>,
-    /// Where workers wait that are OS threads, and those that are green threads.
+    /// Where OS threads wait for work, and where green threads do.
     work: Condvar,
     green_work: Gate,
-    /// For those who wait until the last worker has gone.
+    /// Where those wait who wait until the last worker has gone.
     gone: Gate,
     generation: u32,
 }
@@ -149,7 +150,8 @@ impl<C: Crew> Core<C> {
         self.limit
     }
 
-    /// A forked child has none of the workers, and perhaps a lock that is held for ever.
+    /// Whether this process was forked from the one that the executor belongs to. It has none of the workers then, and
+    /// perhaps a lock that is held for ever.
     fn is_parents(&self) -> bool {
         self.generation != process::generation()
     }
@@ -227,7 +229,7 @@ impl<C: Crew> Core<C> {
         self.green_work.notify_all();
     }
 
-    /// Puts a new worker into the count.
+    /// Adds a new worker to the count.
     fn new_worker(self: &Arc<Self>, state: &mut State<C>, origin: Option<Origin>) -> Worker<C> {
         let number = state.made;
         state.made += 1;
@@ -236,24 +238,26 @@ impl<C: Crew> Core<C> {
         Worker { core, number, origin, own: None, is_fresh: false, began: false, counted: true }
     }
 
-    /// Lets a worker loose, which is in the count already. Where that fails it is dropped, with the task that it was to take.
+    /// Starts a worker, which is in the count already. If that fails, the worker is dropped, with the task that it was
+    /// to take.
     fn spawn(&self, worker: Worker<C>, first: Option<Duty<C::Seat>>) -> io::Result<()> {
         self.crew.spawn(worker.number, || worker.work(first))
     }
 
-    /// Whether each worker takes the tasks of its own origin only: with a limit, those that are over it wait for any.
+    /// Whether each worker takes only tasks of its own origin. With a limit, a task that comes when it is reached waits
+    /// for any worker.
     fn is_parted(&self) -> bool {
         !C::STAYS && self.limit == usize::MAX
     }
 
-    /// What is next in the queue for a worker.
+    /// The next task in the queue for a worker.
     fn take(&self, state: &mut State<C>, worker: &Worker<C>) -> Option<Duty<C::Seat>> {
         let is_own = worker.origin.is_some() && worker.origin == state.queued_from;
         if self.is_parted() && !is_own { None } else { state.queue.pop_front() }
     }
 
-    /// A green thread has begun: those that come from now on need another one, and so do those that wait already. Returns its
-    /// first task, if it has brought none along.
+    /// A green thread has begun: tasks that come from now on need another one, and so do those that wait already.
+    /// Returns its first task.
     fn begin_fresh(
         self: &Arc<Self>,
         worker: &mut Worker<C>,
@@ -284,7 +288,7 @@ impl<C: Crew> Core<C> {
         first
     }
 
-    /// The next task of a worker; `None` is the worker's end, and takes it off the count.
+    /// The next task of a worker. `None` is the end of the worker, and takes it off the count.
     fn next(&self, worker: &mut Worker<C>, seat: &mut C::Seat) -> Option<Duty<C::Seat>> {
         let mut state = self.state.lock();
         loop {
@@ -324,7 +328,7 @@ impl<C: Crew> Core<C> {
         None
     }
 
-    /// A task waits, and a worker is not ready for it.
+    /// Lets a worker prepare itself while a task waits.
     fn prepare<'a>(
         &'a self,
         mut state: MutexGuard<'a, State<C>>,
@@ -351,7 +355,7 @@ impl<C: Crew> Core<C> {
         self.state.lock()
     }
 
-    /// Takes a worker off the count. What nobody is left to run ends.
+    /// Takes a worker off the count. If nobody is left to run the tasks that wait, these end as killed.
     fn leave(&self, mut state: MutexGuard<'_, State<C>>, worker: &mut Worker<C>, is_last: bool) {
         state.workers -= 1;
         let own = worker.own.take().and_then(|key| state.threads.remove(key));
@@ -368,7 +372,7 @@ impl<C: Crew> Core<C> {
         }
     }
 
-    /// Fails what waits, and what comes.
+    /// Fails the tasks that wait, and those that come.
     fn break_down(&self, reason: &str) {
         let queue = {
             let mut state = self.state.lock();
@@ -411,7 +415,8 @@ impl<C: Crew> Core<C> {
     }
 }
 
-/// A worker that waits inside its task for the others to end, until this is dropped. Nobody who does so waits for it.
+/// Counts a worker that waits inside its task for the others to end, until this is dropped. Others that wait in the
+/// same way do not wait for it.
 struct Leaving<'a, C: Crew>(&'a Core<C>);
 
 impl<'a, C: Crew> Leaving<'a, C> {
@@ -428,7 +433,7 @@ impl<C: Crew> Drop for Leaving<'_, C> {
     }
 }
 
-/// A worker that makes itself ready for a task, until this is dropped: a kill may end that.
+/// Counts a worker that prepares itself, until this is dropped: a kill may end that.
 struct Preparing<'a, C: Crew>(&'a Core<C>);
 
 impl<C: Crew> Drop for Preparing<'_, C> {
@@ -437,7 +442,7 @@ impl<C: Crew> Drop for Preparing<'_, C> {
     }
 }
 
-/// A worker that waits for a task, until this is dropped: a kill may end its wait.
+/// Counts a worker as idle until it is dropped: a kill may end its wait.
 struct Idle<'a, C: Crew>(&'a Core<C>);
 
 impl<C: Crew> Drop for Idle<'_, C> {
@@ -446,14 +451,14 @@ impl<C: Crew> Drop for Idle<'_, C> {
     }
 }
 
-/// One worker, counted by its executor until it is dropped or finds nothing more to do.
+/// One worker. Its executor counts it until it is dropped, or finds nothing more to do.
 struct Worker<C: Crew> {
     core: Arc<Core<C>>,
     number: usize,
     origin: Option<Origin>,
     /// Its place among the threads of the executor.
     own: Option<Key>,
-    /// Tasks wait for its beginning.
+    /// Whether tasks wait for it to begin.
     is_fresh: bool,
     began: bool,
     counted: bool,

@@ -11,16 +11,16 @@ use crate::sys::process;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// A task as workers see it. The first of the two calls counts, another one does nothing.
+/// A task as workers see it. Either of the two calls ends it; the first counts, and another one does nothing.
 pub(super) trait Run<S>: Send + Sync {
-    /// Runs it, unless it was cancelled. Says whether it panicked.
+    /// Runs it, unless it was cancelled. Returns whether it panicked.
     fn run(self: Arc<Self>, seat: &mut S) -> Ran;
 
     /// Ends it without running it.
     fn fail(self: Arc<Self>, error: ExecutionError);
 }
 
-/// The duty to run a task, or to end it. Where it is dropped, the task ends as killed.
+/// The duty to run a task, or to end it. If it is dropped, the task ends as killed.
 pub(super) struct Duty<S>(Option<Arc<dyn Run<S>>>);
 
 impl<S> Duty<S> {
@@ -32,7 +32,7 @@ impl<S> Duty<S> {
         self.0.take().map_or(Ran::Well, |task| task.run(seat))
     }
 
-    /// Tells it from the others that there are at the same time.
+    /// A number that no other task has while this one exists.
     pub(super) fn address(&self) -> usize {
         self.0.as_ref().map_or(0, |task| Arc::as_ptr(task).cast::<()>().addr())
     }

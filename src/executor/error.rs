@@ -1,4 +1,4 @@
-//! What can go wrong with a task, and with handing one in.
+//! The errors of tasks, and of handing them in.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "processes")]
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Why a task has no value: it panicked, was cancelled or killed, or its executor could not run it.
 ///
-/// Clones share what they tell, so that everybody who asks the same [`Future`](super::Future) gets the same answer.
+/// Clones are handles to one error: everybody who asks the same [`Future`](super::Future) gets the same answer.
 ///
 /// # Examples
 /// ```
@@ -73,7 +73,7 @@ impl ExecutionError {
         Self::new(Cause::Io(error))
     }
 
-    /// Of a task in another process.
+    /// The error of a task in another process.
     #[cfg(feature = "processes")]
     pub(super) fn from_call(error: CallError) -> Self {
         Self::new(match error {
@@ -84,12 +84,12 @@ impl ExecutionError {
         })
     }
 
-    /// Of a task that belongs to the process that this one was forked from.
+    /// The error of a task that belongs to the process from which this one was forked.
     pub(super) fn forked() -> Self {
         Self::io(process::belongs_to_parent("the task"))
     }
 
-    /// What unwound out of a task: a panic, or a kill.
+    /// The error of a task that has unwound, by a panic or by a kill.
     pub(super) fn from_payload(payload: Box<dyn Any + Send>) -> Self {
         if is_interruption(&*payload) {
             return Self::killed();
@@ -115,17 +115,18 @@ impl ExecutionError {
         matches!(*self.0, Cause::Killed)
     }
 
-    /// Whether the time of a [`map`](super::Executor::map) ran out. The task may still run.
+    /// Whether the time of a [`map`](super::Map::timeout) ran out. The task may still run.
     pub fn is_timeout(&self) -> bool {
         matches!(*self.0, Cause::TimedOut)
     }
 
-    /// Whether the executor is broken: an initializer has failed. (Python's `BrokenExecutor`.)
+    /// Whether the executor is broken, as an initializer has failed. As Python's `BrokenExecutor`.
     pub fn is_broken(&self) -> bool {
         matches!(*self.0, Cause::Broken(_))
     }
 
-    /// How the process ended that ran the task, where that is why there is no value: it was killed, crashed, or called `exit`.
+    /// How the process ended that ran the task, if that is why there is no value: it was killed, it crashed, or it
+    /// called `exit`.
     pub fn exit_status(&self) -> Option<ExitStatus> {
         match *self.0 {
             Cause::Died(status) => Some(status),
@@ -133,13 +134,13 @@ impl ExecutionError {
         }
     }
 
-    /// Whether the argument could not be passed to another process, or the result not back: it cannot be encoded or decoded, or
-    /// is too large.
+    /// Whether the argument could not be passed to another process, or the result not back: it cannot be encoded or
+    /// decoded, or it is too large.
     pub fn is_not_passed(&self) -> bool {
         matches!(*self.0, Cause::NotPassed(_))
     }
 
-    /// What the system said where it is why the task did not run: no room for a stack or a thread, say.
+    /// The system's error, if that is why the task did not run: for example, there was no room for a stack or a thread.
     pub fn io_error(&self) -> Option<&io::Error> {
         match &*self.0 {
             Cause::Io(error) => Some(error),
@@ -147,8 +148,8 @@ impl ExecutionError {
         }
     }
 
-    /// The panic's payload, for [`std::panic::resume_unwind`]. There is one, for the first of all clones that asks; none of a
-    /// panic in another process.
+    /// The payload of the panic, for [`std::panic::resume_unwind`]. There is one payload, so only the first call gets
+    /// it, by whatever clone. A panic in another process has none.
     ///
     /// # Examples
     /// ```
@@ -167,7 +168,7 @@ impl ExecutionError {
     }
 }
 
-/// What the message of a panic was, where it was text.
+/// The message of a panic, if it was text.
 pub(super) fn panic_text(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
@@ -229,11 +230,12 @@ impl From<SubmitError> for ExecutionError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SubmitError {
-    /// It has been [shut down](super::Executor::shutdown).
+    /// The executor has been [shut down](super::Executor::shutdown).
     ShutDown,
     /// An initializer has failed, for this reason.
     Broken(String),
-    /// The system has no room for another thread; or the executor belongs to the process that this one was forked from.
+    /// The system has no room for another thread; or the executor belongs to the process from which this one was
+    /// forked.
     Io(io::Error),
 }
 

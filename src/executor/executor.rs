@@ -6,13 +6,34 @@ use super::future::Future;
 use super::map::{Calls, Map, MapUnordered};
 use std::sync::Arc;
 
-/// What an executor runs: a closure without arguments; or a function with its argument, as the executors of this module make
-/// them for [`map`](Executor::map).
+/// A piece of work for an executor: a closure without arguments; or a function with its argument, as the executors of
+/// this module make them for [`map`](Executor::map). It can be implemented for other types.
+///
+/// # Examples
+/// A task that can be printed before it is handed in:
+/// ```
+/// use greenthread::executor::{Call, GreenExecutor, Runs};
+///
+/// #[derive(Debug)]
+/// struct Square(u32);
+///
+/// impl Call for Square {
+///     type Output = u32;
+///
+///     fn call(self) -> u32 {
+///         self.0 * self.0
+///     }
+/// }
+/// // A closure and a type of one's own are handed in alike.
+/// let executor = GreenExecutor::new();
+/// assert_eq!(executor.start(Square(12))?.result().unwrap(), &144);
+/// # Ok::<(), greenthread::executor::SubmitError>(())
+/// ```
 pub trait Call: Send + 'static {
-    /// What it returns. Several may look at it at once.
+    /// What the call returns. Several threads may look at it at once.
     type Output: Send + Sync + 'static;
 
-    /// Runs it, in the calling thread.
+    /// Makes the call, in the calling thread.
     fn call(self) -> Self::Output;
 }
 
@@ -28,7 +49,7 @@ where
     }
 }
 
-/// A function and the argument for one call of it.
+/// A function and the argument for one call of it; what [`Executor::map`] hands in.
 #[derive(Debug)]
 pub struct Apply<F, A> {
     function: Arc<F>,
@@ -54,20 +75,20 @@ where
     }
 }
 
-/// That an executor can run calls of the type `C`. Green threads and OS threads run every [`Call`]; a pool of processes runs
-/// those that can be sent to another process.
+/// Says that an executor can run calls of the type `C`. Green threads and OS threads run every [`Call`]; a pool of
+/// processes runs those that can be sent to another process.
 pub trait Runs<C: Call> {
-    /// As [`Executor::submit`].
+    /// The same as [`Executor::submit`].
     ///
     /// # Errors
     /// As [`Executor::submit`].
     fn start(&self, call: C) -> Result<Future<C::Output>, SubmitError>;
 }
 
-/// Something that runs tasks: on green threads, OS threads, or processes. As Python's `concurrent.futures.Executor`.
+/// Runs tasks: on green threads, OS threads, or in processes. As Python's `concurrent.futures.Executor`.
 ///
 /// # Examples
-/// The same function on either kind of threads:
+/// The same function with either kind of threads:
 /// ```
 /// use greenthread::executor::{Executor, GreenExecutor, Runs, SubmitError, ThreadPool};
 ///
@@ -79,15 +100,18 @@ pub trait Runs<C: Call> {
 /// assert_eq!(sum(&ThreadPool::new(2).unwrap())?, 5050);
 /// # Ok::<(), SubmitError>(())
 /// ```
+#[doc(alias = "concurrent.futures")]
+#[doc(alias = "JoinSet")]
 pub trait Executor: Sized {
     /// How many tasks run at once at most.
     fn max_workers(&self) -> usize;
 
-    /// Takes no more tasks; those that it has taken still run. With `cancel_pending`, those that have not begun are cancelled.
-    /// With `wait`, returns when the last one has ended: that suspends a green thread and blocks an OS thread. (A task of the
-    /// executor that waits so does not wait for itself, nor for others that do so too.) As Python's `shutdown(wait, cancel_futures)`.
+    /// Takes no more tasks; those that it has taken still run. With `cancel_pending`, those that have not begun are
+    /// cancelled. With `wait`, returns when the last one has ended: that suspends a green thread and blocks an OS
+    /// thread. (A task of the executor that calls this waits neither for itself nor for others that call it too.) As
+    /// Python's `shutdown(wait, cancel_futures)`.
     ///
-    /// May be called again, to wait or to cancel after all. Dropping an executor is `shutdown(false, false)`.
+    /// It may be called again, to wait or to cancel after all. Dropping an executor is `shutdown(false, false)`.
     ///
     /// # Examples
     /// ```
@@ -101,11 +125,14 @@ pub trait Executor: Sized {
     /// ```
     fn shutdown(&self, wait: bool, cancel_pending: bool);
 
-    /// Hands in a task, to be run as soon as a worker is free. Does not wait.
+    /// Hands in a task, to be run as soon as a worker is free. Does not suspend.
     ///
     /// # Errors
-    /// [`SubmitError`] after a [`shutdown`](Self::shutdown), where an initializer has failed, and where no worker can be had. The
-    /// call is dropped then.
+    /// [`SubmitError`], and the call is dropped: after a [`shutdown`](Self::shutdown), if an initializer has failed,
+    /// and if a worker that is needed for it cannot be started.
+    #[doc(alias = "run_in_executor")]
+    #[doc(alias = "spawn_blocking")]
+    #[doc(alias = "apply_async")]
     fn submit<C: Call>(&self, call: C) -> Result<Future<C::Output>, SubmitError>
     where
         Self: Runs<C>,
@@ -114,8 +141,8 @@ pub trait Executor: Sized {
     }
 
     /// Calls `function` for each of the items, several at once; the results come in the order of the items. As Python's
-    /// `Executor.map`, and as lazy as its `buffersize` makes it: see [`Map`], which also says how to set a time limit for the
-    /// whole. Does not wait.
+    /// `Executor.map` with `buffersize`: it reads the items as they are needed. See [`Map`], which also says how to set
+    /// a time limit for the whole. This call does not suspend, but each `next` of the result does.
     ///
     /// # Examples
     /// ```
@@ -136,7 +163,8 @@ pub trait Executor: Sized {
         self.run_all(Calls::new(function, items.into_iter()))
     }
 
-    /// As [`map`](Self::map); the results come as they are ready. (`imap_unordered` of Python's `multiprocessing.Pool`.)
+    /// As [`map`](Self::map), but the results come as they are ready. As `imap_unordered` of Python's
+    /// `multiprocessing.Pool`.
     ///
     /// # Examples
     /// ```
@@ -147,6 +175,8 @@ pub trait Executor: Sized {
     /// all.sort();
     /// assert_eq!(all, [1, 10, 20]);
     /// ```
+    #[doc(alias = "imap_unordered")]
+    #[doc(alias = "buffer_unordered")]
     fn map_unordered<F, A, T, I>(
         &self,
         function: F,
@@ -162,7 +192,16 @@ pub trait Executor: Sized {
         self.run_all_unordered(Calls::new(function, items.into_iter()))
     }
 
-    /// As [`map`](Self::map), for calls that are made already.
+    /// As [`map`](Self::map), for calls that are there already.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::executor::{Executor, ThreadPool};
+    /// let calls = [1, 2, 3].map(|n| move || n * 10);
+    /// let values: Result<Vec<_>, _> = ThreadPool::new(2)?.run_all(calls).collect();
+    /// assert_eq!(values?, [10, 20, 30]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn run_all<C, I>(&self, calls: I) -> Map<'_, Self, I::IntoIter>
     where
         C: Call,
@@ -172,7 +211,7 @@ pub trait Executor: Sized {
         Map::new(self, calls.into_iter())
     }
 
-    /// As [`map_unordered`](Self::map_unordered), for calls that are made already.
+    /// As [`map_unordered`](Self::map_unordered), for calls that are there already.
     fn run_all_unordered<C, I>(&self, calls: I) -> MapUnordered<'_, Self, I::IntoIter>
     where
         C: Call,

@@ -1,4 +1,4 @@
-//! What an executor gives for a task.
+//! A task that was handed in, and its outcome.
 #![forbid(unsafe_code)]
 
 use super::error::ExecutionError;
@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 /// A task that was handed to an [`Executor`](super::Executor), and its outcome when it has one. As Python's
 /// `concurrent.futures.Future`; it has nothing to do with [`std::future::Future`].
 ///
-/// The outcome can be asked for again and again, by several threads at once. What waits suspends a green thread and blocks
-/// an OS thread. Dropping the future lets the task run on its own; a panic of it has been printed by the panic hook then, and
-/// nobody else hears of it.
+/// The outcome can be asked for again and again, by several threads at once. Methods that wait suspend a green thread
+/// and block an OS thread. Dropping the future lets the task run on. If the task panics then, the panic hook prints it
+/// as usual, and nobody else is told.
 ///
 /// # Examples
 /// ```
@@ -26,6 +26,8 @@ use std::time::{Duration, Instant};
 /// assert_eq!(future.into_result()?, 3_628_800);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "promise")]
+#[doc(alias = "AsyncResult")]
 pub struct Future<T> {
     shared: Arc<Shared<T>>,
 }
@@ -41,10 +43,12 @@ impl<T> Future<T> {
 
     /// Waits for the end of the task and returns its value. Suspends a green thread, blocks an OS thread.
     ///
-    /// A task that waits for a later one of the same executor, all of whose workers do so, waits for ever.
+    /// If this is called by a task, for a later one of the same executor, and all workers do the same, they wait for
+    /// ever.
     ///
     /// # Errors
-    /// Where there is no value: the task panicked, was cancelled or killed, or could not run.
+    /// There is no value: the task panicked, was cancelled or killed, or could not run. [`ExecutionError`] tells which.
+    #[doc(alias = "get")]
     pub fn result(&self) -> Result<&T, ExecutionError> {
         match self.shared.wait_outcome(None) {
             Some(outcome) => outcome,
@@ -73,21 +77,22 @@ impl<T> Future<T> {
         self.shared.wait_outcome(deadline_after(timeout))
     }
 
-    /// As [`result_timeout`](Self::result_timeout), to a point in time.
+    /// As [`result_timeout`](Self::result_timeout), until a point in time.
     pub fn result_deadline(&self, deadline: Instant) -> Option<Result<&T, ExecutionError>> {
         self.shared.wait_outcome(Some(deadline))
     }
 
-    /// As [`result`](Self::result), if the task has ended. Does not suspend.
+    /// As [`result`](Self::result), if the task has ended; else `None`. Does not suspend.
     pub fn try_result(&self) -> Option<Result<&T, ExecutionError>> {
         let outcome = self.shared.outcome()?;
         Some(outcome.as_ref().map_err(ExecutionError::clone))
     }
 
-    /// As [`result`](Self::result), for who wants to have the value. Waits for callbacks too, since they may be looking at it.
+    /// As [`result`](Self::result), but returns the value itself. Also waits for callbacks, since they may be looking
+    /// at the value.
     ///
     /// # Errors
-    /// As for [`result`](Self::result).
+    /// As [`result`](Self::result).
     pub fn into_result(self) -> Result<T, ExecutionError> {
         self.result()?;
         let mut shared = self.shared;
@@ -96,12 +101,12 @@ impl<T> Future<T> {
             if let Some(own) = Arc::get_mut(&mut shared) {
                 return own.take_outcome().unwrap_or_else(|| Err(ExecutionError::forked()));
             }
-            // A copy of who ran it in the parent never lets go here.
+            // In a forked child, the one who ran it in the parent never lets go.
             if shared.is_parents() {
                 return Err(ExecutionError::forked());
             }
             if is_released {
-                // Who ran it is between its last look and its letting go.
+                // The one who ran it is between its last look and letting go.
                 park::give_way();
             } else {
                 shared.wait_released();
@@ -110,7 +115,7 @@ impl<T> Future<T> {
         }
     }
 
-    /// As [`into_result`](Self::into_result), up to `deadline` if there is one.
+    /// As [`into_result`](Self::into_result), until `deadline` if there is one.
     pub(super) fn into_result_until(
         self,
         deadline: Option<Instant>,
@@ -121,12 +126,14 @@ impl<T> Future<T> {
         }
     }
 
-    /// Waits for the end of the task and returns why there is no value, if there is none. (Python's `exception`.)
+    /// Waits for the end of the task; returns the reason why it has no value, or `None` if it has one. As Python's
+    /// `exception`. Suspends a green thread, blocks an OS thread.
     pub fn exception(&self) -> Option<ExecutionError> {
         self.result().err()
     }
 
-    /// As [`exception`](Self::exception), for at most `timeout`; `None` if the task has not ended by then.
+    /// As [`exception`](Self::exception), for at most `timeout`; the outer `None` means that the task has not ended by
+    /// then.
     pub fn exception_timeout(&self, timeout: Duration) -> Option<Option<ExecutionError>> {
         Some(self.result_timeout(timeout)?.err())
     }
@@ -136,20 +143,20 @@ impl<T> Future<T> {
         self.shared.outcome().is_some()
     }
 
-    /// Whether the task runs at this moment.
+    /// Whether the task is running at this moment. Does not suspend.
     pub fn running(&self) -> bool {
         self.shared.phase() == Some(Phase::Running)
     }
 
-    /// Whether the task was cancelled before it began.
+    /// Whether the task was cancelled before it began. Does not suspend.
     pub fn cancelled(&self) -> bool {
         matches!(self.shared.outcome(), Some(Err(error)) if error.is_cancelled())
     }
 
-    /// Cancels the task if it has not begun; says whether it did, or had been cancelled before. One that runs goes on, see
-    /// [`kill`](Self::kill). Callbacks run here, in the caller.
+    /// Cancels the task if it has not begun. Returns whether it is cancelled, by this call or an earlier one. A task
+    /// that runs goes on; see [`kill`](Self::kill). Does not suspend, except for callbacks, which run in the caller.
     ///
-    /// What the task would have used is dropped when a worker comes to it.
+    /// The closure of the task is dropped later, when a worker comes to it.
     ///
     /// # Examples
     /// ```
@@ -164,22 +171,25 @@ impl<T> Future<T> {
     /// assert!(!first.cancel(), "it has ended");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "abort")]
     pub fn cancel(&self) -> bool {
         self.shared.cancel() || self.cancelled()
     }
 
-    /// Ends the task also where it runs: a green thread as [`JoinHandle::kill`](crate::JoinHandle::kill) does, a process by a
-    /// signal. `false`, with nothing done, where it has ended, and where an OS thread runs it, which nothing can end from
-    /// outside. Does not wait for the end.
+    /// Ends the task even if it runs: on a green thread as [`JoinHandle::kill`](crate::JoinHandle::kill) does, in a
+    /// process by a signal. Returns whether there was something to end: `false` if the task has ended, or if an OS
+    /// thread runs it, which nothing can end from outside. Does not wait for the end.
+    #[doc(alias = "abort")]
     pub fn kill(&self) -> bool {
         self.shared.kill()
     }
 
-    /// Has `f` called with this future when the task has ended, however that comes about; at once, in the caller, if it has.
-    /// As Python's `add_done_callback`.
+    /// Has `f` called with this future when the task has ended, whatever its outcome; at once, in the caller, if it has
+    /// ended already. As Python's `add_done_callback`.
     ///
-    /// Callbacks run in the order in which they were added, where the task has run, when [`result`](Self::result) is there. One that panics keeps no
-    /// other from running; what it panicked with goes to the [uncaught hook](crate::thread::set_uncaught_hook).
+    /// Callbacks run in the order in which they were added, on the thread that has run the task, when
+    /// [`result`](Self::result) has its value. If one panics, the others run all the same; its panic goes to the
+    /// [uncaught hook](crate::thread::set_uncaught_hook).
     ///
     /// # Examples
     /// ```
@@ -192,6 +202,8 @@ impl<T> Future<T> {
     /// assert_eq!(receive.recv(), Ok(42));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "then")]
+    #[doc(alias = "link")]
     pub fn add_done_callback(&self, f: impl FnOnce(&Self) + Send + 'static) {
         if let Some(callback) = self.shared.add_callback(Box::new(f)) {
             call_back(callback, self);

@@ -10,14 +10,17 @@ use crate::thread::Builder;
 use std::io;
 use std::sync::Arc;
 
-/// Runs each task on a green thread: for tasks that wait. As gevent's thread pool interface on greenlets, and Python's `Executor`.
+/// Runs each task on a green thread: for tasks that wait. As Python's `Executor`, with greenlets of gevent for its
+/// threads.
 ///
-/// Without a limit all tasks run at once: none waits for another one to end. With one, so many green threads share the tasks,
-/// first come first served. They belong to the runtime of whoever submits, or to the global one.
+/// Without a limit all tasks run at once: none waits for another one to end. With a limit, that many green threads
+/// share the tasks, which begin in the order in which they came. The green threads belong to the runtime of whoever
+/// submits, or to the global one.
 ///
 /// A green thread that has ended a task takes the next one that has not begun, so that short tasks cost less than a
-/// [`spawn`](crate::spawn) each. Without a limit that shows in [`current`](crate::current) only: tasks share one only where
-/// they would inherit the same, and none finds [values](crate::green_local) of another one.
+/// [`spawn`](crate::spawn) each. Without a limit, only [`current`](crate::current) shows that: tasks share a green
+/// thread only if both would inherit the same from their submitters, and a task never finds
+/// [values](crate::green_local) of another one.
 ///
 /// Dropping the executor is a [`shutdown`](Executor::shutdown) that neither waits nor cancels.
 ///
@@ -29,12 +32,14 @@ use std::sync::Arc;
 /// assert_eq!(gather(futures)?, [10, 20, 30]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "asyncio")]
+#[doc(alias = "TaskGroup")]
 #[derive(Debug)]
 pub struct GreenExecutor {
     core: Arc<Core<GreenThreads>>,
 }
 
-/// Green threads, which end when no task waits.
+/// Green threads, which end when there is no task for them.
 #[derive(Debug)]
 struct GreenThreads {
     name: Option<String>,
@@ -62,7 +67,16 @@ impl Crew for GreenThreads {
     }
 }
 
-/// Settings for a [`GreenExecutor`].
+/// Settings for a [`GreenExecutor`]; made by [`GreenExecutor::builder`].
+///
+/// # Examples
+/// ```
+/// use greenthread::executor::{Executor, GreenExecutor};
+/// let executor = GreenExecutor::builder().max_workers(2).name("fetch").build()?;
+/// let name = executor.submit(|| greenthread::current().name().map(str::to_owned))?;
+/// assert_eq!(name.result()?.as_deref(), Some("fetch_0"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[must_use = "settings do nothing until `build`"]
 pub struct GreenExecutorBuilder {
@@ -72,12 +86,12 @@ pub struct GreenExecutorBuilder {
 }
 
 impl GreenExecutor {
-    /// One without a limit.
+    /// An executor without a limit.
     pub fn new() -> Self {
         Self { core: Core::new(GreenThreads { name: None, stack_size: None }, usize::MAX) }
     }
 
-    /// For one with a limit, or with named green threads.
+    /// Settings for an executor with a limit, or with names for its green threads.
     pub fn builder() -> GreenExecutorBuilder {
         GreenExecutorBuilder::default()
     }
@@ -90,19 +104,19 @@ impl Default for GreenExecutor {
 }
 
 impl GreenExecutorBuilder {
-    /// How many tasks run at once at most.
+    /// How many tasks run at once at most; there is no limit unless set.
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.max_workers = Some(workers);
         self
     }
 
-    /// What the names of the green threads begin with; a number follows. Usually they have no names.
+    /// What the names of the green threads begin with; `_` and a number follow. Unless set they have no names.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// As [`Builder::stack_size`](crate::Builder::stack_size).
+    /// The stack size of each green thread in bytes, see [`Builder::stack_size`](crate::Builder::stack_size).
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
@@ -111,7 +125,7 @@ impl GreenExecutorBuilder {
     /// Makes the executor. It has no green threads yet.
     ///
     /// # Errors
-    /// `InvalidInput` for no workers at all, and for a name with a null byte.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a limit of 0, and for a name with a null byte.
     pub fn build(self) -> io::Result<GreenExecutor> {
         let limit = check_workers(self.max_workers.unwrap_or(usize::MAX))?;
         if let Some(name) = &self.name {
@@ -122,8 +136,10 @@ impl GreenExecutorBuilder {
     }
 }
 
+/// Checks that there is at least one worker.
+///
 /// # Errors
-/// That there must be one.
+/// `InvalidInput` if there is none.
 pub(super) fn check_workers(workers: usize) -> io::Result<usize> {
     if workers == 0 {
         let text = "an executor needs at least one worker: without one no task would ever run";
@@ -132,8 +148,10 @@ pub(super) fn check_workers(workers: usize) -> io::Result<usize> {
     Ok(workers)
 }
 
+/// Checks that a thread can have this name.
+///
 /// # Errors
-/// That no thread can be named so.
+/// `InvalidInput` for a null byte.
 pub(super) fn check_name(name: &str) -> io::Result<()> {
     if name.contains('\0') {
         let text = "the name of a thread must not contain null bytes";

@@ -1,4 +1,4 @@
-//! Many calls of one executor, and their results.
+//! Hands many calls to one executor, and returns their results.
 #![forbid(unsafe_code)]
 
 use super::error::ExecutionError;
@@ -11,7 +11,7 @@ use std::iter::Fuse;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The calls of a function for the items of an iterator.
+/// The calls of a function for the items of an iterator; what [`Executor::map`] makes of its arguments.
 #[derive(Debug)]
 pub struct Calls<F, I> {
     function: Arc<F>,
@@ -39,23 +39,23 @@ impl<F, I: Iterator> Iterator for Calls<F, I> {
 type Output<I> = <<I as Iterator>::Item as Call>::Output;
 type Outcome<I> = Result<Output<I>, ExecutionError>;
 
-/// How many calls are handed in before the first result is taken: enough that workers find work while the caller deals with
-/// a result that came late.
+/// How many calls are handed in before the first result is taken. It is enough that workers find work while the caller
+/// deals with a result that came late.
 fn usual_read_ahead<E: Executor>(executor: &E) -> usize {
     executor.max_workers().saturating_mul(4).min(1024)
 }
 
-/// When the time is over, if there is a limit. Beyond the clock's end is never.
+/// When the time is over, if there is a limit. `None` if the clock cannot count so far.
 fn deadline(since: Instant, timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| since.checked_add(timeout))
 }
 
-/// The results of [`Executor::map`] in the order of the items.
+/// The results of [`Executor::map`] in the order of the items, as an iterator.
 ///
-/// The items are read as they are needed: at most so many calls are handed in and not yet asked for as
-/// [`read_ahead`](Self::read_ahead) says, so the iterator of the items may be endless. Each `next` waits for its call to
-/// end; that suspends a green thread and blocks an OS thread. Where a call has no value its error comes in its place, and
-/// the others go on. Dropping this cancels the calls that have not begun.
+/// The items are read as they are needed: [`read_ahead`](Self::read_ahead) says how many calls may be handed in before
+/// their results are asked for. So the iterator of the items may be endless. Each `next` suspends a green thread, or
+/// blocks an OS thread, until its call has ended. If a call has no value, its error comes in its place, and the others
+/// go on. Dropping this cancels the calls that have not begun.
 #[must_use = "results are lost, and most calls are never made, if nobody takes them"]
 pub struct Map<'a, E, I>
 where
@@ -90,8 +90,9 @@ where
         map
     }
 
-    /// The whole is to take no longer than `timeout`, counted from the call of `map`. When the time is over, the next result is
-    /// an error that [says so](ExecutionError::is_timeout), the last one, and calls that have not begun are cancelled.
+    /// Sets a limit for the whole, counted from the call of `map`. When the time is over, the next result is the last
+    /// one: an error that [says so](ExecutionError::is_timeout). Calls that have not begun are cancelled then, and
+    /// those that run go on.
     ///
     /// # Examples
     /// ```
@@ -108,8 +109,10 @@ where
         self
     }
 
-    /// How many calls may be handed in, at least one, before their results are asked for. Usually four for each worker, and
-    /// no more than 1024.
+    /// How many calls may be handed in before their results are asked for; at least one. Unless set, four for each
+    /// worker, and no more than 1024. (Python's `buffersize`.)
+    #[doc(alias = "buffersize")]
+    #[doc(alias = "chunksize")]
     pub fn read_ahead(mut self, calls: usize) -> Self {
         self.read_ahead = calls.max(1);
         self.fill();
@@ -151,7 +154,7 @@ where
         };
         match future.into_result_until(deadline(self.begun, self.timeout)) {
             Ok(outcome) => {
-                // Before the caller takes its time with this one.
+                // Now, as the caller may take its time with this result.
                 self.fill();
                 Some(outcome)
             }
@@ -182,7 +185,7 @@ where
     }
 }
 
-/// The results of [`Executor::map_unordered`] as they come. Otherwise as [`Map`].
+/// The results of [`Executor::map_unordered`] as they come, as an iterator. In all other respects as [`Map`].
 #[must_use = "results are lost, and most calls are never made, if nobody takes them"]
 pub struct MapUnordered<'a, E, I>
 where

@@ -1,6 +1,6 @@
 //! Executors: hand in tasks, get futures.
 //!
-//! One trait, [`Executor`], and what runs the tasks:
+//! One trait, [`Executor`], and types that run the tasks:
 //!
 //! | | runs tasks on | for tasks that |
 //! |---|---|---|
@@ -8,14 +8,14 @@
 //! | [`ThreadPool`] | OS threads | compute, or call what blocks |
 //! | `ProcessPool`, with the feature `processes` | other processes | may crash, leak, or need memory of their own |
 //!
-//! The shapes are those of Python's `concurrent.futures`: [`submit`](Executor::submit) gives a [`Future`], whose outcome can be
+//! They are as in Python's `concurrent.futures`: [`submit`](Executor::submit) gives a [`Future`], whose outcome can be
 //! asked for, waited for with a limit, cancelled, and given callbacks; [`map`](Executor::map) gives results in order;
-//! [`wait`] and [`as_completed`] deal with several, [`gather`] is asyncio's. All of it may be called from green threads, which
-//! it suspends, and OS threads, which it blocks. A single green thread needs no executor: [`spawn`](crate::spawn) it. To bound
-//! how many run at once without futures, see [`pool`](crate::pool).
+//! [`wait`] and [`as_completed`] deal with several futures; [`gather`] is asyncio's. All of it may be called from green
+//! threads, which it suspends, and from OS threads, which it blocks. A single green thread needs no executor:
+//! [`spawn`](crate::spawn) it. To limit how many run at once without futures, see [`pool`](crate::pool).
 //!
-//! A task that waits for another task of the same executor needs a worker for that one too: with a limit on workers, tasks
-//! that all do so may wait for ever.
+//! A task that waits for another task of the same executor needs a worker for that one too: if the number of workers
+//! has a limit, tasks that all do so may wait for ever.
 //!
 //! ```
 //! use greenthread::executor::{Executor, ThreadPool, as_completed};

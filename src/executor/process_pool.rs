@@ -20,7 +20,7 @@ use std::io;
 use std::iter;
 use std::sync::Arc;
 
-/// Calls its function in a process that has just been started.
+/// Calls the initializer's function in a process that has just been started.
 type Initializer = Box<dyn Fn(&Worker) -> Result<(), CallError> + Send + Sync>;
 
 /// What the workers of a pool have in common.
@@ -39,7 +39,7 @@ struct Processes {
 }
 
 impl Crew {
-    /// A new process. One that comes when all are being ended is ended too.
+    /// Adds a new process. If all are being ended, it is ended too.
     pub(super) fn enter(&self, number: usize, child: &ChildHandle) {
         let mut processes = self.processes.lock();
         processes.living.insert(number, child.clone());
@@ -91,20 +91,21 @@ impl core::Crew for Arc<Crew> {
     }
 }
 
-/// Runs functions in a number of other processes, as Python's `multiprocessing.Pool` and `ProcessPoolExecutor`: for tasks that
-/// may crash, that leak, or that need memory of their own. For computing on all cores a [`ThreadPool`](super::ThreadPool) is
-/// enough, and passes values without copying them.
+/// Runs functions in a number of other processes, as Python's `multiprocessing.Pool` and `ProcessPoolExecutor`: for
+/// tasks that may crash, that leak, or that need memory of their own. For computing on all cores a
+/// [`ThreadPool`](super::ThreadPool) is enough, and passes values without copying them.
 ///
-/// The processes are this same program, started again; `main` must begin with [`process::init`](crate::process::init), where
-/// they find what to do. What they run are functions that [`process::function!`](crate::process::function) names; arguments and
-/// results are passed by serde, each of at most [`MAX_MESSAGE`](crate::process::MAX_MESSAGE) bytes.
+/// The processes are this same program, started again; `main` must begin with [`process::init`](crate::process::init),
+/// where they find what to do. They run functions that [`process::function!`](crate::process::function) names.
+/// Arguments and results are passed by serde, each of at most [`MAX_MESSAGE`](crate::process::MAX_MESSAGE) bytes.
 ///
-/// A process has one task at a time, and gets the next one when it is done. One that is killed, crashes or exits takes that one
-/// task along, whose error has the [exit status](ExecutionError::exit_status), and is replaced when the next task comes.
-/// [`Future::kill`] ends a task that runs, with its process. When this process ends, however that comes about, the others do
-/// too, within two seconds.
+/// A process has one task at a time, and gets the next one when it is done. If a process is killed, crashes or exits,
+/// the task that it had fails with its [exit status](ExecutionError::exit_status), and another process is started when
+/// the next task comes. [`Future::kill`] ends a task that runs, together with its process. When this process ends, in
+/// whatever way, the others do too, within two seconds.
 ///
-/// The workers are daemons of whoever submits: where [`run`](crate::run) ends, what has not been waited for ends with it.
+/// The workers are daemons of whoever submits: when [`run`](crate::run) ends, tasks that nobody has waited for end with
+/// it.
 ///
 /// # Examples
 /// ```
@@ -126,12 +127,35 @@ impl core::Crew for Arc<Crew> {
 ///     Ok(())
 /// }
 /// ```
+#[doc(alias = "ProcessPoolExecutor")]
+#[doc(alias = "multiprocessing")]
 #[derive(Debug)]
 pub struct ProcessPool {
     core: Arc<Core<Arc<Crew>>>,
 }
 
-/// Settings for a [`ProcessPool`].
+/// Settings for a [`ProcessPool`]; made by [`ProcessPool::builder`].
+///
+/// # Examples
+/// ```no_run
+/// use greenthread::executor::ProcessPool;
+/// use greenthread::process::{self, function};
+///
+/// fn prepare(folder: String) {
+///     std::env::set_current_dir(folder).unwrap();
+/// }
+///
+/// fn main() -> std::io::Result<()> {
+///     process::init();
+///     let pool = ProcessPool::builder()
+///         .max_workers(4)
+///         .initializer(function!(prepare), "/tmp".to_string())
+///         .max_tasks_per_worker(100)
+///         .build()?;
+///     # drop(pool);
+///     Ok(())
+/// }
+/// ```
 #[derive(Default)]
 #[must_use = "settings do nothing until `build`"]
 pub struct ProcessPoolBuilder {
@@ -145,20 +169,23 @@ impl ProcessPool {
     /// A pool of at most `max_workers` processes, which are started as tasks come.
     ///
     /// # Errors
-    /// `InvalidInput` for none at all; and `Unsupported` where [`process::init`](crate::process::init) was not called.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `max_workers` is 0; [`Unsupported`](io::ErrorKind::Unsupported)
+    /// if [`process::init`](crate::process::init) was not called.
     pub fn new(max_workers: usize) -> io::Result<Self> {
         Self::builder().max_workers(max_workers).build()
     }
 
-    /// For a pool with an initializer, with processes that end after a number of tasks, or with as many as there are processors.
+    /// Settings for a pool with an initializer, with processes that end after a number of tasks, or with as many
+    /// processes as there are processors.
     pub fn builder() -> ProcessPoolBuilder {
         ProcessPoolBuilder::default()
     }
 
-    /// Calls the function in one of the processes and waits for its value. Suspends a green thread, blocks an OS thread.
+    /// Calls the function in one of the processes and waits for its value. Suspends a green thread, blocks an OS
+    /// thread.
     ///
     /// # Errors
-    /// Where there is no value, or the pool takes no tasks.
+    /// There is no value, or the pool takes no tasks: [`ExecutionError`] tells which.
     pub fn apply<A, R>(&self, function: Function<A, R>, arguments: A) -> Result<R, ExecutionError>
     where
         A: Serialize + 'static,
@@ -167,10 +194,11 @@ impl ProcessPool {
         self.apply_async(function, arguments)?.into_result()
     }
 
-    /// Has the function called in one of the processes. Does not wait. As [`submit`](Executor::submit) of a [`Remote`].
+    /// Has the function called in one of the processes, and does not wait. The same as [`submit`](Executor::submit) of
+    /// a [`Remote`].
     ///
     /// # Errors
-    /// As [`submit`](Executor::submit).
+    /// As [`submit`](Executor::submit). Arguments that cannot be encoded are an error of the future, not of this call.
     pub fn apply_async<A, R>(
         &self,
         function: Function<A, R>,
@@ -183,11 +211,11 @@ impl ProcessPool {
         self.start(Remote::new(function, arguments))
     }
 
-    /// Calls the function for each of the items, several at once, and returns the values in the order of the items. Suspends a
-    /// green thread, blocks an OS thread.
+    /// Calls the function for each of the items, several at once, and returns the values in the order of the items.
+    /// Suspends a green thread, blocks an OS thread.
     ///
     /// # Errors
-    /// Of the first item, in their order, that has no value; calls that have not begun are cancelled then.
+    /// That of the first item, in their order, that has no value; calls that have not begun are cancelled then.
     pub fn map<A, R, I>(&self, function: Function<A, R>, items: I) -> Result<Vec<R>, ExecutionError>
     where
         I: IntoIterator<Item = A>,
@@ -197,7 +225,8 @@ impl ProcessPool {
         self.imap(function, items).collect()
     }
 
-    /// As [`map`](Self::map), for a function of several arguments: each item is a tuple of them.
+    /// The same as [`map`](Self::map), with Python's name for a function of several arguments: each item is a tuple of
+    /// them.
     ///
     /// # Errors
     /// As [`map`](Self::map).
@@ -214,7 +243,7 @@ impl ProcessPool {
         self.map(function, items)
     }
 
-    /// As [`map`](Self::map), one result after the other: see [`Map`].
+    /// As [`map`](Self::map), but gives one result after the other: see [`Map`].
     pub fn imap<A, R, I>(
         &self,
         function: Function<A, R>,
@@ -228,7 +257,7 @@ impl ProcessPool {
         self.run_all(RemoteCalls { function, items: items.into_iter() })
     }
 
-    /// As [`imap`](Self::imap), the results in the order in which they come.
+    /// As [`imap`](Self::imap), but gives the results in the order in which they come.
     pub fn imap_unordered<A, R, I>(
         &self,
         function: Function<A, R>,
@@ -242,7 +271,7 @@ impl ProcessPool {
         self.run_all_unordered(RemoteCalls { function, items: items.into_iter() })
     }
 
-    /// Takes no more tasks: [`shutdown(false, false)`](Executor::shutdown).
+    /// Takes no more tasks, and does not wait: [`shutdown(false, false)`](Executor::shutdown).
     pub fn close(&self) {
         self.shutdown(false, false);
     }
@@ -253,20 +282,20 @@ impl ProcessPool {
         self.shutdown(true, false);
     }
 
-    /// Takes no more tasks, cancels those that have not begun, and kills the processes with those that they have. Does not
-    /// wait; [`join`](Self::join) does.
+    /// Takes no more tasks, cancels those that have not begun, and kills the processes with the tasks that they have.
+    /// Does not wait; [`join`](Self::join) does.
     pub fn terminate(&self) {
         self.shutdown(false, true);
         self.core.crew().terminate();
     }
 
-    /// The numbers of the processes that there are, in the system.
+    /// The numbers in the system of the processes that there are at this moment.
     pub fn processes(&self) -> Vec<u32> {
         self.core.crew().processes.lock().living.values().map(ChildHandle::id).collect()
     }
 }
 
-/// The calls of a function for the items of an iterator.
+/// The calls of a function for the items of an iterator; what [`ProcessPool::imap`] makes of its arguments.
 pub struct RemoteCalls<A, R, I> {
     function: Function<A, R>,
     items: I,
@@ -296,20 +325,20 @@ impl<A: Serialize, R, I: iter::FusedIterator<Item = A>> iter::FusedIterator
 }
 
 impl ProcessPoolBuilder {
-    /// How many processes there are at most. Usually as many as this one may use processors.
+    /// How many processes there are at most. Unless set, as many as this process may use processors.
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.max_workers = Some(workers);
         self
     }
 
-    /// What the names of the processes begin with; `-` and a number follow. Usually `ProcessPool`.
+    /// What the names of the processes begin with; `-` and a number follow. `ProcessPool` unless set.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// What each process calls before its first task. Where it fails, by a panic or because the process ends, the pool is
-    /// *broken*: tasks that have not begun and those that come fail with that reason.
+    /// What each process calls before its first task. If it fails, by a panic or because the process ends, the pool is
+    /// *broken*: tasks that have not begun fail with that reason, and no more are taken.
     pub fn initializer<A>(mut self, function: Function<A, ()>, arguments: A) -> Self
     where
         A: Serialize + 'static,
@@ -321,7 +350,9 @@ impl ProcessPoolBuilder {
         self
     }
 
-    /// After how many tasks a process ends and is replaced: for functions that leak. (Python's `maxtasksperchild`.)
+    /// After how many tasks a process ends and another one takes its place: for functions that leak. As Python's
+    /// `maxtasksperchild`. There is no limit unless set.
+    #[doc(alias = "maxtasksperchild")]
     pub fn max_tasks_per_worker(mut self, tasks: usize) -> Self {
         self.max_tasks_per_worker = Some(tasks);
         self
@@ -330,8 +361,9 @@ impl ProcessPoolBuilder {
     /// Makes the pool. It has no processes yet.
     ///
     /// # Errors
-    /// `InvalidInput` for no processes or no tasks at all, and for arguments of the initializer that cannot be encoded; and
-    /// `Unsupported` where [`process::init`](crate::process::init) was not called.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a limit of 0 processes or 0 tasks, for a name with a null
+    /// byte, and for arguments of the initializer that cannot be encoded; [`Unsupported`](io::ErrorKind::Unsupported)
+    /// if [`process::init`](crate::process::init) was not called.
     pub fn build(self) -> io::Result<ProcessPool> {
         let invalid = |text| io::Error::new(io::ErrorKind::InvalidInput, text);
         let workers = match self.max_workers {

@@ -1,4 +1,4 @@
-//! Calls that run in other processes.
+//! Runs calls in other processes.
 #![forbid(unsafe_code)]
 
 use super::core::NotReady;
@@ -16,16 +16,30 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A call of a [`Function`], which a [`ProcessPool`](super::ProcessPool) runs in another process and any other executor here.
+/// A call of a [`Function`] with its arguments. A [`ProcessPool`](super::ProcessPool) runs it in another process; any
+/// other executor runs it in this one.
 ///
-/// Its arguments are encoded when it is made. What cannot be encoded is an error of the task.
+/// The arguments are encoded when this is made. If they cannot be encoded, that is the error of the task.
+///
+/// # Examples
+/// ```
+/// use greenthread::executor::{Executor, GreenExecutor, Remote};
+/// use greenthread::process::function;
+///
+/// fn add(left: u32, right: u32) -> u32 {
+///     left + right
+/// }
+/// let call = Remote::new(function!(add(left, right)), (1, 2));
+/// assert_eq!(GreenExecutor::new().submit(call)?.result().unwrap(), &3);
+/// # Ok::<(), greenthread::executor::SubmitError>(())
+/// ```
 pub struct Remote<A, R> {
     function: Function<A, R>,
     arguments: Result<Vec<u8>, CallError>,
 }
 
 impl<A, R> Remote<A, R> {
-    /// A call of `function`; for one of several arguments, `arguments` is a tuple.
+    /// A call of `function`. If it has several arguments, `arguments` is a tuple of them.
     pub fn new(function: Function<A, R>, arguments: A) -> Self
     where
         A: Serialize,
@@ -40,10 +54,10 @@ impl<A, R> fmt::Debug for Remote<A, R> {
     }
 }
 
-/// In this process.
+/// Makes the call in this process.
 ///
 /// # Panics
-/// With the panic of the function; and where an argument or the result cannot be encoded.
+/// If the function panics; and if an argument or the result cannot be encoded or decoded.
 impl<A, R> Call for Remote<A, R>
 where
     A: 'static,
@@ -100,14 +114,14 @@ where
             Err(_) if killed.load(Ordering::SeqCst) => Err(ExecutionError::killed()),
             Err(error) => Err(ExecutionError::from_call(error)),
         };
-        // Before anybody hears of the outcome: who has heard may look whether the process is there.
+        // Before anybody is told the outcome: whoever is told may look whether the process is there.
         if !of_use {
             seat.discard();
         } else if seat.crew.max_tasks.is_some_and(|most| seat.done >= most) {
             seat.retire();
         }
         ticket.end(outcome);
-        // From here on nobody kills it any more for this task.
+        // From here on nobody kills the process for this task.
         if killed.load(Ordering::SeqCst) {
             seat.discard();
         }
@@ -120,14 +134,14 @@ where
     }
 }
 
-/// A place for one process at a time, and the worker's own.
+/// What a worker has for itself: a place for one process at a time.
 pub(super) struct Seat {
     crew: Arc<Crew>,
     number: usize,
     process: Option<Worker>,
     /// How many tasks the process has had.
     done: usize,
-    /// Whether it has one.
+    /// Whether the process has a task now.
     busy: bool,
 }
 
@@ -178,7 +192,7 @@ impl Seat {
         result
     }
 
-    /// Lets the process end by itself: it has nothing to do.
+    /// Lets the process end by itself, as it has nothing to do.
     fn retire(&mut self) {
         self.done = 0;
         if let Some(process) = self.process.take() {
@@ -196,7 +210,7 @@ impl Seat {
     }
 }
 
-/// An error is that it has ended by itself. Somebody waits for it already.
+/// Ends a process. An error means that it has ended by itself. Somebody waits for it already.
 fn end(child: &ChildHandle) {
     let _ = child.kill();
 }

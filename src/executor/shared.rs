@@ -1,9 +1,10 @@
-//! What a future and the task behind it have in common.
+//! What a future and its task have in common.
 //!
-//! A task goes from pending to running to ended, or from pending to ended. All of that happens in one lock, in which no code
-//! of a user's runs; the outcome is put into its cell there too, and can be read without the lock from then on.
+//! A task goes from pending to running to ended, or from pending to ended. All of that happens under one lock, while no
+//! code of a user's runs. The outcome is put into its cell under that lock too, and can be read without the lock from
+//! then on.
 //!
-//! Both are one allocation: what the task is to run lies in it as well, of a type that only who runs it knows.
+//! Both are one allocation. The closure that the task is to run lies in it as well; only the task knows its type.
 #![forbid(unsafe_code)]
 
 use super::error::ExecutionError;
@@ -32,16 +33,16 @@ pub(super) enum Phase {
     Running,
     /// There is an outcome, and callbacks may be running.
     Ended,
-    /// Nor will the one who ran it touch it again.
+    /// The one who ran it will not touch it again, either.
     Released,
 }
 
-/// Small, since there is one for each task: with a closure of a few words, a task fits into two lines of a cache.
+/// It is small, since there is one for each task: with a closure of a few words, a task fits into two cache lines.
 struct State<T, B: ?Sized> {
     phase: Phase,
     /// Who runs it, if that is a green thread.
     runner: Option<TaskRef>,
-    /// What most futures do not have.
+    /// What most futures do not need.
     more: Option<Box<More<T>>>,
     /// What the task is to run.
     body: B,
@@ -51,7 +52,7 @@ struct More<T> {
     waiters: Vec<Waiter>,
     watchers: Vec<(Arc<Finished>, usize)>,
     callbacks: Vec<Callback<T>>,
-    /// What ends the process that runs it.
+    /// Ends the process that runs it.
     kill: Option<Box<dyn Fn() + Send>>,
 }
 
@@ -71,17 +72,17 @@ impl<T, B: ?Sized> State<T, B> {
 /// A future, and what its task is to run.
 pub(super) struct Joint<T, B: ?Sized> {
     outcome: OnceLock<Outcome<T>>,
-    /// Of the process that it belongs to.
+    /// The process that it belongs to.
     generation: u32,
     state: Mutex<State<T, B>>,
 }
 
-/// What only who runs a task knows.
+/// Hides the type of what a task runs.
 pub(super) trait Held: Send {}
 
 impl<B: Send> Held for B {}
 
-/// What the future knows.
+/// A task as its future sees it.
 pub(super) type Shared<T> = Joint<T, dyn Held>;
 
 impl<T, C> Joint<T, Option<C>> {
@@ -99,12 +100,12 @@ impl<T, C> Joint<T, Option<C>> {
         }
     }
 
-    /// What it is to run, for who comes first.
+    /// What it is to run; only the first caller gets it.
     pub(super) fn take(&self) -> Option<C> {
         self.state.lock().body.take()
     }
 
-    /// What it is to run, where nobody has cancelled it: the caller is about to do so.
+    /// What it is to run, unless somebody has cancelled it. The caller is about to run it.
     pub(super) fn begin(&self, runner: Option<TaskRef>) -> Option<C> {
         let mut state = self.state.lock();
         if state.phase != Phase::Pending {
@@ -117,7 +118,8 @@ impl<T, C> Joint<T, Option<C>> {
 }
 
 impl<T> Shared<T> {
-    /// A forked child has its parent's futures, but nobody who runs their tasks, and perhaps locks that are held for ever.
+    /// Whether this process was forked from the one that the task belongs to. Nobody runs the task here then, and a
+    /// lock may be held for ever.
     pub(super) fn is_parents(&self) -> bool {
         self.generation != process::generation()
     }
@@ -210,7 +212,7 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Keeps a callback for the end. Gives it back if that has come, or will never come here.
+    /// Keeps a callback for the end. Returns it if the end has come, or will never come in this process.
     pub(super) fn add_callback(&self, callback: Callback<T>) -> Option<Callback<T>> {
         if self.is_parents() {
             return Some(callback);
@@ -223,7 +225,7 @@ impl<T> Shared<T> {
         None
     }
 
-    /// The caller has another process run it from now on, which `kill` ends. `false` if it has been cancelled.
+    /// From now on another process runs it, which `kill` ends. Returns `false` if it has been cancelled.
     #[cfg(feature = "processes")]
     fn begin_elsewhere(&self, kill: Box<dyn Fn() + Send>) -> bool {
         let mut state = self.state.lock();
@@ -235,7 +237,7 @@ impl<T> Shared<T> {
         pending
     }
 
-    /// Ends a task that has not begun. Says whether it did.
+    /// Ends a task that has not begun. Returns whether it did.
     pub(super) fn cancel(self: &Arc<Self>) -> bool {
         !self.is_parents()
             && Self::end(Arc::clone(self), Err(ExecutionError::cancelled()), |phase| {
@@ -243,7 +245,7 @@ impl<T> Shared<T> {
             })
     }
 
-    /// Ends one that has not begun, or asks for the end of one that runs. Says whether there was anything to do.
+    /// Ends a task that has not begun, or asks for the end of one that runs. Returns whether there was anything to do.
     pub(super) fn kill(self: &Arc<Self>) -> bool {
         if self.is_parents() {
             return false;
@@ -273,7 +275,7 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Sets the outcome, if the phase is what `from` wants, and tells everybody. Says whether it did.
+    /// Sets the outcome, if `from` agrees to the phase, and tells everybody. Returns whether it did.
     fn end(this: Arc<Self>, outcome: Outcome<T>, from: impl FnOnce(Phase) -> bool) -> bool {
         let (more, runner, has_callbacks);
         {
@@ -310,7 +312,8 @@ impl<T> Shared<T> {
     }
 }
 
-/// A panic of a callback goes where that of a link does; a kill of the thread that runs it waits until it is over.
+/// Calls a callback. A panic of it goes where that of a link goes; a kill of the thread waits until the callback has
+/// returned.
 pub(super) fn call_back<T>(callback: Callback<T>, future: &Future<T>) {
     if let Err(payload) = shield(|| catch_unwind(AssertUnwindSafe(|| callback(future)))) {
         let thread = current();
@@ -319,7 +322,7 @@ pub(super) fn call_back<T>(callback: Callback<T>, future: &Future<T>) {
     }
 }
 
-/// The duty to end a task. Where it is dropped, the task ends as killed.
+/// The duty to end a task. If it is dropped, the task ends as killed.
 pub(super) struct Ticket<T>(Option<Arc<Shared<T>>>);
 
 impl<T> Ticket<T> {
@@ -327,7 +330,7 @@ impl<T> Ticket<T> {
         Self(Some(task))
     }
 
-    /// Another process runs it from now on, if nobody has cancelled it.
+    /// From now on another process runs it, unless somebody has cancelled it.
     #[cfg(feature = "processes")]
     pub(super) fn begin_elsewhere(&self, kill: impl Fn() + Send + 'static) -> bool {
         self.0.as_ref().is_some_and(|shared| shared.begin_elsewhere(Box::new(kill)))
@@ -343,7 +346,7 @@ impl<T> Ticket<T> {
         }
     }
 
-    /// A copy in a forked child: the parent ends it.
+    /// Gives up a copy in a forked child: the parent ends the task.
     pub(super) fn forget(mut self) {
         if let Some(shared) = self.0.take() {
             mem::forget(shared);

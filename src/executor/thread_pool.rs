@@ -18,11 +18,12 @@ use std::sync::Arc;
 /// Runs tasks on a number of OS threads: for tasks that compute, on all cores, or that call what blocks. As Python's
 /// `ThreadPoolExecutor`.
 ///
-/// The threads come as tasks do, and stay until the pool is shut down. Tasks run first come first served. Inside a task the
-/// caller is an OS thread: what waits blocks that thread. For single calls, [`blocking`](crate::blocking) needs no pool.
+/// Threads are started as tasks come, and stay until the pool is shut down. Tasks begin in the order in which they
+/// came. Inside a task the caller is an OS thread: a call that waits blocks that thread. For single calls,
+/// [`blocking`](crate::blocking) needs no pool.
 ///
-/// Dropping the pool is a [`shutdown`](Executor::shutdown) that neither waits nor cancels. When `main` returns, what still
-/// runs ends with the process; wait for it first where it matters.
+/// Dropping the pool is a [`shutdown`](Executor::shutdown) that neither waits nor cancels. When `main` returns, tasks
+/// that still run end with the process: if that matters, wait for them first.
 ///
 /// # Examples
 /// ```
@@ -36,12 +37,15 @@ use std::sync::Arc;
 /// assert_eq!(total, 3999 * 4000 / 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "ThreadPoolExecutor")]
+#[doc(alias = "rayon")]
+#[doc(alias = "spawn_blocking")]
 #[derive(Debug)]
 pub struct ThreadPool {
     core: Arc<Core<OsThreads>>,
 }
 
-/// What each thread calls before anything else; the reason if it failed.
+/// What each thread calls before its first task; the error is the reason why it failed.
 type Initializer = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// OS threads, which stay until the pool is shut down.
@@ -79,7 +83,16 @@ impl Crew for OsThreads {
     }
 }
 
-/// Settings for a [`ThreadPool`].
+/// Settings for a [`ThreadPool`]; made by [`ThreadPool::builder`].
+///
+/// # Examples
+/// ```
+/// use greenthread::executor::{Executor, ThreadPool};
+/// let pool = ThreadPool::builder().max_workers(2).name("hash").stack_size(1 << 20).build()?;
+/// let name = pool.submit(|| std::thread::current().name().map(str::to_owned))?;
+/// assert_eq!(name.result()?.as_deref(), Some("hash_0"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Default)]
 #[must_use = "settings do nothing until `build`"]
 pub struct ThreadPoolBuilder {
@@ -90,42 +103,42 @@ pub struct ThreadPoolBuilder {
 }
 
 impl ThreadPool {
-    /// A pool of at most `max_workers` threads.
+    /// A pool of at most `max_workers` threads. It has no threads yet.
     ///
     /// # Errors
-    /// `InvalidInput` for none at all.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `max_workers` is 0.
     pub fn new(max_workers: usize) -> io::Result<Self> {
         Self::builder().max_workers(max_workers).build()
     }
 
-    /// For a pool with named threads, an initializer, or as many threads as there are processors.
+    /// Settings for a pool with named threads, an initializer, or as many threads as there are processors.
     pub fn builder() -> ThreadPoolBuilder {
         ThreadPoolBuilder::default()
     }
 }
 
 impl ThreadPoolBuilder {
-    /// How many threads there are at most. Usually as many as the process may use processors.
+    /// How many threads there are at most. Unless set, as many as the process may use processors.
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.max_workers = Some(workers);
         self
     }
 
-    /// What the names of the threads begin with; `_` and a number follow. Usually `ThreadPool`. (Python's
-    /// `thread_name_prefix`.)
+    /// What the names of the threads begin with; `_` and a number follow. `ThreadPool` unless set. As Python's
+    /// `thread_name_prefix`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// As [`std::thread::Builder::stack_size`].
+    /// The stack size of each thread in bytes, as [`std::thread::Builder::stack_size`].
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
     }
 
-    /// What each thread calls before its first task. Where it fails, by an error or a panic, the pool is *broken*: tasks that
-    /// have not begun and those that come fail with that reason.
+    /// What each thread calls before its first task. If it fails, by an error or a panic, the pool is *broken*: tasks
+    /// that have not begun fail with that reason, and no more are taken.
     ///
     /// # Examples
     /// ```
@@ -149,7 +162,7 @@ impl ThreadPoolBuilder {
     /// Makes the pool. It has no threads yet.
     ///
     /// # Errors
-    /// `InvalidInput` for no threads at all, and for a name with a null byte.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a limit of 0, and for a name with a null byte.
     pub fn build(self) -> io::Result<ThreadPool> {
         let workers = match self.max_workers {
             Some(workers) => check_workers(workers)?,

@@ -13,18 +13,19 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// When [`wait`] returns. As Python's `return_when`.
+/// When [`wait`] returns, as Python's `return_when`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// As soon as one has ended, or was cancelled.
     FirstCompleted,
-    /// As soon as one has ended without a value, by a panic say, but for cancelled ones; otherwise when all have ended.
+    /// As soon as a task has ended without a value, such as by a panic; cancelled ones do not count. If there is no
+    /// such task, when all have ended.
     FirstException,
     /// When all have ended.
     AllCompleted,
 }
 
-/// What [`wait`] returns: each of the futures that it was given is in one of the two, in the order given.
+/// What [`wait`] returns: each of the futures is in one of the two, in the order in which they were given.
 #[derive(Debug)]
 pub struct Waited<F> {
     /// Those that have ended, or were cancelled.
@@ -33,7 +34,7 @@ pub struct Waited<F> {
     pub not_done: Vec<F>,
 }
 
-/// Different futures, and the order in which they end.
+/// Futures, each once, and the order in which they end.
 struct Watched<T, F: Borrow<Future<T>>> {
     futures: Vec<Option<F>>,
     left: usize,
@@ -64,7 +65,7 @@ impl<T, F: Borrow<Future<T>>> Watched<T, F> {
         watched
     }
 
-    /// The number of the next one that has ended. `None` where none is left, or the deadline came first.
+    /// The number of the next one that has ended. `None` if none is left, or the deadline came first.
     fn next(&mut self, deadline: Option<Instant>) -> Option<usize> {
         if self.left == 0 {
             return None;
@@ -102,6 +103,7 @@ impl<T, F: Borrow<Future<T>>> Drop for Watched<T, F> {
 /// assert!(wait([&quick, &slow], When::AllCompleted).not_done.is_empty());
 /// # Ok::<(), greenthread::executor::SubmitError>(())
 /// ```
+#[doc(alias = "FIRST_COMPLETED")]
 pub fn wait<T, F>(futures: impl IntoIterator<Item = F>, when: When) -> Waited<F>
 where
     F: Borrow<Future<T>>,
@@ -109,7 +111,7 @@ where
     wait_until(futures, when, None)
 }
 
-/// As [`wait`], for at most `timeout`.
+/// As [`wait`], for at most `timeout`. Those that have not ended by then are in `not_done`.
 pub fn wait_timeout<T, F>(
     futures: impl IntoIterator<Item = F>,
     when: When,
@@ -148,10 +150,11 @@ where
     Waited { done, not_done }
 }
 
-/// The futures in the order in which they end; the next one suspends a green thread and blocks an OS thread until one has. As
-/// Python's `concurrent.futures.as_completed`.
+/// The futures in the order in which they end: each `next` suspends a green thread, or blocks an OS thread, until one
+/// has ended. As Python's `concurrent.futures.as_completed`.
 ///
-/// Those that have ended already come first, in the order given. One that is given twice, by references, comes once.
+/// Those that have ended already come first, in the order in which they were given. One that is given twice, by
+/// references, comes once.
 ///
 /// # Examples
 /// ```
@@ -165,6 +168,7 @@ where
 /// assert_eq!(sum, 14);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "FuturesUnordered")]
 pub fn as_completed<T, F>(futures: impl IntoIterator<Item = F>) -> AsCompleted<T, F>
 where
     F: Borrow<Future<T>>,
@@ -173,7 +177,20 @@ where
 }
 
 /// As [`as_completed`], for at most `timeout` from this call on: then the iterator ends, and
-/// [`into_pending`](AsCompleted::into_pending) has the others.
+/// [`into_pending`](AsCompleted::into_pending) returns the others.
+///
+/// # Examples
+/// ```
+/// use greenthread::executor::{Executor, GreenExecutor, as_completed_timeout};
+/// use std::time::Duration;
+/// let executor = GreenExecutor::new();
+/// let never = executor.submit(greenthread::thread::park)?;
+/// let mut ended = as_completed_timeout([&never], Duration::from_millis(1));
+/// assert!(ended.next().is_none());
+/// assert_eq!(ended.into_pending().len(), 1);
+/// # never.kill();
+/// # Ok::<(), greenthread::executor::SubmitError>(())
+/// ```
 pub fn as_completed_timeout<T, F>(
     futures: impl IntoIterator<Item = F>,
     timeout: Duration,
@@ -184,14 +201,14 @@ where
     AsCompleted { watched: Watched::new(futures), deadline: deadline_after(timeout) }
 }
 
-/// Made by [`as_completed`].
+/// An iterator over futures in the order in which they end; made by [`as_completed`].
 pub struct AsCompleted<T, F: Borrow<Future<T>>> {
     watched: Watched<T, F>,
     deadline: Option<Instant>,
 }
 
 impl<T, F: Borrow<Future<T>>> AsCompleted<T, F> {
-    /// The futures that have not been given out, in the order given.
+    /// The futures that the iterator has not returned, in the order in which they were given.
     pub fn into_pending(mut self) -> Vec<F> {
         for future in self.watched.futures.iter().flatten() {
             future.borrow().shared().unwatch(&self.watched.finished);
@@ -220,11 +237,11 @@ impl<T, F: Borrow<Future<T>>> fmt::Debug for AsCompleted<T, F> {
     }
 }
 
-/// Waits for all of the futures and returns their values in the order given; or the first error that comes, at once, while
-/// the other tasks go on. As Python's `asyncio.gather`. Suspends a green thread, blocks an OS thread.
+/// Waits for all of the futures and returns their values in the order given. If one has no value, returns its error at
+/// once; the other tasks go on. As Python's `asyncio.gather`. Suspends a green thread, blocks an OS thread.
 ///
 /// # Errors
-/// Of the first task that ends without a value.
+/// That of the first task that ends without a value.
 ///
 /// # Examples
 /// ```
@@ -237,6 +254,8 @@ impl<T, F: Borrow<Future<T>>> fmt::Debug for AsCompleted<T, F> {
 /// assert!(gather(futures).unwrap_err().is_panic());
 /// # Ok::<(), greenthread::executor::SubmitError>(())
 /// ```
+#[doc(alias = "asyncio")]
+#[doc(alias = "join_all")]
 pub fn gather<T>(futures: impl IntoIterator<Item = Future<T>>) -> Result<Vec<T>, ExecutionError> {
     let futures: Vec<_> = futures.into_iter().collect();
     for future in as_completed(&futures) {
@@ -257,6 +276,7 @@ pub fn gather<T>(futures: impl IntoIterator<Item = Future<T>>) -> Result<Vec<T>,
 /// assert!(outcomes[1].as_ref().unwrap_err().is_panic());
 /// # Ok::<(), greenthread::executor::SubmitError>(())
 /// ```
+#[doc(alias = "return_exceptions")]
 pub fn gather_all<T>(
     futures: impl IntoIterator<Item = Future<T>>,
 ) -> Vec<Result<T, ExecutionError>> {
@@ -264,7 +284,7 @@ pub fn gather_all<T>(
     futures.into_iter().map(Future::into_result).collect()
 }
 
-/// Why [`try_gather`] has failed.
+/// Why [`try_gather`] has no values.
 #[derive(Debug)]
 pub enum GatherError<E> {
     /// A task returned this error.
@@ -291,11 +311,12 @@ impl<E: Error + 'static> Error for GatherError<E> {
     }
 }
 
-/// As [`gather`], for tasks that return a [`Result`]: an error that one of them returns counts as well. Python has no such
-/// difference.
+/// As [`gather`], for tasks that return a [`Result`]: an error that one of them returns counts as a failure too. (In
+/// Python there is no difference between the two.) Suspends a green thread, blocks an OS thread.
 ///
 /// # Errors
-/// The first that comes.
+/// The first that comes: [`GatherError::Failed`] for one that a task returned, [`GatherError::Execution`] for a task
+/// without a value.
 ///
 /// # Examples
 /// ```
@@ -305,6 +326,7 @@ impl<E: Error + 'static> Error for GatherError<E> {
 /// assert_eq!(try_gather([parse("1"), parse("2")]).unwrap(), [1, 2]);
 /// assert_eq!(try_gather([parse("1"), parse("x")]).unwrap_err().to_string(), "invalid digit found in string");
 /// ```
+#[doc(alias = "try_join_all")]
 pub fn try_gather<T, E>(
     futures: impl IntoIterator<Item = Future<Result<T, E>>>,
 ) -> Result<Vec<T>, GatherError<E>> {
