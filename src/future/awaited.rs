@@ -69,6 +69,7 @@ impl<A: Arm> Awaited<A> {
         let (Some((_, with)), Some(arm)) = (self.wait.take(), &mut self.arm) else { return false };
         let completed = with.close();
         arm.unregister();
+        let completed = completed && arm.has_come();
         if completed {
             arm.settle(true);
         }

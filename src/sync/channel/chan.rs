@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::Hands;
+use super::parcel::{Parcel, Promise};
 use super::zero::Zero;
 use crate::runtime::dropping::drop_each;
 use crate::runtime::park::{self, Reason};
@@ -10,6 +11,7 @@ use crate::sync::patience::{self, Patience};
 use crate::util::sync::{AtomicUsize, Ordering};
 use crossbeam_queue::{ArrayQueue, SegQueue};
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::Instant;
 
@@ -22,9 +24,18 @@ pub(crate) enum SendFailure<T> {
     Disconnected(T),
 }
 
+impl<T> SendFailure<Parcel<T>> {
+    fn into_item(self) -> SendFailure<T> {
+        match self {
+            Self::Full(parcel) => SendFailure::Full(parcel.into_item()),
+            Self::Disconnected(parcel) => SendFailure::Disconnected(parcel.into_item()),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) enum Flavor<T> {
-    Bounded(ArrayQueue<T>),
+    Bounded(ArrayQueue<Parcel<T>>),
     Unbounded(SegQueue<T>),
     Zero(Zero<T>),
 }
@@ -37,6 +48,8 @@ pub(crate) struct Chan<T> {
     pub(crate) items: Gate,
     pub(crate) room: Gate,
     pub(crate) hands: Hands<T>,
+    /// Promises between a `Select` that made them and the call that keeps them.
+    pub(crate) promises: Hands<Arc<Promise<T>>>,
     senders: AtomicUsize,
     receivers: AtomicUsize,
 }
@@ -58,6 +71,7 @@ impl<T> Chan<T> {
             items: Gate::new(),
             room: Gate::new(),
             hands: Hands::new(),
+            promises: Hands::new(),
             senders: AtomicUsize::new(1),
             receivers: AtomicUsize::new(1),
         }
@@ -72,15 +86,49 @@ impl<T> Chan<T> {
             return Err(SendFailure::Disconnected(item));
         }
         match &self.flavor {
-            Flavor::Bounded(queue) => queue.push(item).map_err(SendFailure::Full)?,
+            Flavor::Bounded(queue) => queue
+                .push(Parcel::Item(item))
+                .map_err(|parcel| SendFailure::Full(parcel.into_item()))?,
             Flavor::Unbounded(queue) => queue.push(item),
             Flavor::Zero(_) => return Err(SendFailure::Full(item)),
         }
+        self.pushed();
+        Ok(())
+    }
+
+    /// Something has been put into the queue.
+    #[inline(always)]
+    fn pushed(&self) {
         self.items.notify_one();
         if self.receivers.load(Ordering::SeqCst) == 0 {
             self.discard();
         }
-        Ok(())
+    }
+
+    /// For a `Select` that sends: whether it would not have to wait. If so, and there is to be a place for its item, the
+    /// promise of that is in this place.
+    pub(crate) fn attempt_promise(&self) -> Option<Option<Arc<Promise<T>>>> {
+        if self.receivers.load(Ordering::SeqCst) == 0 {
+            self.room.seen();
+            return Some(None);
+        }
+        let promise = Promise::new();
+        let parcel = Parcel::Promise(Arc::clone(&promise));
+        let sent = match &self.flavor {
+            Flavor::Unbounded(_) => return Some(None),
+            Flavor::Bounded(queue) => {
+                queue.push(parcel).map(|()| self.pushed()).map_err(SendFailure::Full)
+            }
+            Flavor::Zero(zero) => zero.try_send(parcel),
+        };
+        match sent {
+            Ok(()) => Some(Some(promise)),
+            Err(SendFailure::Disconnected(_)) => Some(None),
+            Err(SendFailure::Full(_)) => {
+                self.items.seen();
+                None
+            }
+        }
     }
 
     /// Takes an item out of the queue; not for rendezvous.
@@ -92,9 +140,12 @@ impl<T> Chan<T> {
                 if queue.is_empty() {
                     return None;
                 }
-                let item = queue.pop()?;
+                let parcel = queue.pop()?;
                 self.room.notify_one();
-                Some(item)
+                match parcel {
+                    Parcel::Item(item) => Some(item),
+                    Parcel::Promise(_) => self.open_or_pop(parcel, queue),
+                }
             }
             Flavor::Unbounded(queue) => {
                 if queue.is_empty() {
@@ -106,14 +157,28 @@ impl<T> Chan<T> {
         }
     }
 
+    /// The item that is promised; the next one if the promise is broken.
+    #[cold]
+    #[inline(never)]
+    fn open_or_pop(&self, mut parcel: Parcel<T>, queue: &ArrayQueue<Parcel<T>>) -> Option<T> {
+        loop {
+            if let Some(item) = parcel.open() {
+                return Some(item);
+            }
+            parcel = queue.pop()?;
+            self.room.notify_one();
+        }
+    }
+
     /// Drops what nobody will receive.
     #[cold]
     fn discard(&self) {
         let next = || match &self.flavor {
-            Flavor::Zero(zero) => zero.take_returned(),
-            _ => self.pop(),
+            Flavor::Zero(zero) => zero.take_returned().map(Parcel::Item),
+            Flavor::Bounded(queue) => queue.pop().inspect(|_| self.room.notify_one()),
+            Flavor::Unbounded(queue) => queue.pop().map(Parcel::Item),
         };
-        drop_each(std::iter::from_fn(next).map(|item| || drop(item)));
+        drop_each(std::iter::from_fn(next).map(|parcel| || parcel.refuse()));
     }
 
     /// Whether a receive would not wait; not for rendezvous.
@@ -147,7 +212,7 @@ impl<T> Chan<T> {
     #[inline(always)]
     fn send_now(&self, item: T) -> Result<(), SendFailure<T>> {
         match &self.flavor {
-            Flavor::Zero(zero) => zero.try_send(item),
+            Flavor::Zero(zero) => zero.try_send(Parcel::Item(item)).map_err(SendFailure::into_item),
             _ => self.push(item),
         }
     }

@@ -9,11 +9,15 @@
 //! Rejected: a queue inside a lock together with its waiters. It hands items over directly, but two locked operations
 //! for each send and receive cost more than the ring's one, and two workers get in each other's way.
 //!
+//! A `Select` that has chosen to send does not have its item yet. It leaves a promise in the ring, or with the receiver that it
+//! met, and whoever takes that waits for the item.
+//!
 //! Invariant: an item is in exactly one place, the queue, an offer, a slot or somebody's hands, also when a wait ends by
 //! a timeout or a kill.
 
 mod chan;
 mod hands;
+mod parcel;
 mod ticket;
 mod timer;
 mod zero;
@@ -21,6 +25,7 @@ mod zero;
 use hands::Hands;
 
 pub(super) use chan::{Chan, Flavor, SendFailure};
+pub(super) use parcel::{Parcel, Promise};
 pub(crate) use ticket::Ticket;
 pub(super) use timer::Timer;
-pub(super) use zero::Place;
+pub(super) use zero::{Left, Place};

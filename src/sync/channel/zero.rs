@@ -11,6 +11,7 @@
 
 use super::Ticket;
 use super::chan::SendFailure;
+use super::parcel::Parcel;
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::{self, WaitList};
 use crate::runtime::waker::put_off;
@@ -27,7 +28,7 @@ pub(crate) type Claim = (Arc<Ticket>, usize);
 
 #[derive(Debug)]
 struct Offer<T> {
-    item: T,
+    parcel: Parcel<T>,
     waiter: Waiter,
     claim: Option<Claim>,
 }
@@ -46,11 +47,20 @@ pub(crate) struct Place {
     slot: slab::Key,
 }
 
+/// What a receiver finds in its slot.
+#[derive(Debug)]
+pub(crate) enum Left<T> {
+    Nothing,
+    Item(T),
+    /// A sender had come, and has gone again without its item.
+    Broken,
+}
+
 #[derive(Debug)]
 struct State<T> {
     offers: WaitList<Offer<T>>,
     wants: WaitList<Want>,
-    slots: Slab<Option<T>>,
+    slots: Slab<Option<Parcel<T>>>,
     /// Items that were delivered to receivers which did not stay to take them. They come first.
     returned: VecDeque<T>,
     closed: bool,
@@ -92,12 +102,12 @@ impl<T> State<T> {
         self.offers.remove(key)
     }
 
-    /// Gives the item to a receiver that waits.
-    fn deliver(&mut self, item: T) -> Result<Waiter, T> {
+    /// Gives it to a receiver that waits.
+    fn deliver(&mut self, parcel: Parcel<T>) -> Result<Waiter, Parcel<T>> {
         let found = self.wants.iter().find(|(_, want)| take(&want.claim)).map(|(key, _)| key);
-        let Some(want) = found.and_then(|key| self.wants.remove(key)) else { return Err(item) };
+        let Some(want) = found.and_then(|key| self.wants.remove(key)) else { return Err(parcel) };
         match self.slots.get_mut(want.slot) {
-            Some(slot) => *slot = Some(item),
+            Some(slot) => *slot = Some(parcel),
             None => unreachable!("an entry in the list has its slot"),
         }
         Ok(want.waiter)
@@ -119,13 +129,13 @@ impl<T> Zero<T> {
         }
     }
 
-    pub(crate) fn try_send(&self, item: T) -> Result<(), SendFailure<T>> {
+    pub(crate) fn try_send(&self, parcel: Parcel<T>) -> Result<(), SendFailure<Parcel<T>>> {
         let waiter = {
             let mut state = self.state.lock();
             if state.closed {
-                return Err(SendFailure::Disconnected(item));
+                return Err(SendFailure::Disconnected(parcel));
             }
-            state.deliver(item).map_err(SendFailure::Full)?
+            state.deliver(parcel).map_err(SendFailure::Full)?
         };
         waiter.unpark();
         Ok(())
@@ -143,18 +153,18 @@ impl<T> Zero<T> {
             if state.closed {
                 return Err(SendFailure::Disconnected(item));
             }
-            match state.deliver(item) {
+            match state.deliver(Parcel::Item(item)) {
                 Ok(receiver) => {
                     drop(state);
                     receiver.unpark();
                     return Ok(());
                 }
-                Err(item) => state.offer(Offer { item, waiter: parker.waiter(), claim: None }),
+                Err(parcel) => state.offer(Offer { parcel, waiter: parker.waiter(), claim: None }),
             }
         };
         looking.notify_one();
         let wake = parker.park(Reason::Send, deadline);
-        match self.withdraw(key) {
+        match self.withdraw(key).map(Parcel::into_item) {
             None => Ok(()),
             Some(item) if wake == Wake::Notified => Err(SendFailure::Disconnected(item)),
             Some(item) if wake == Wake::TimedOut => Err(SendFailure::Full(item)),
@@ -165,41 +175,55 @@ impl<T> Zero<T> {
         }
     }
 
-    /// A `select!` leaves an offer, without looking at those who wait; the item back if the channel is closed.
+    /// A `select!` leaves an offer, without looking at those who wait; what it offers back if the channel is closed.
     pub(crate) fn enter_send(
         &self,
-        item: T,
+        parcel: Parcel<T>,
         waiter: Waiter,
         claim: Claim,
         looking: &Gate,
-    ) -> Result<wait_list::Key, T> {
+    ) -> Result<wait_list::Key, Parcel<T>> {
         let key = {
             let mut state = self.state.lock();
             if state.closed {
-                return Err(item);
+                return Err(parcel);
             }
-            state.offer(Offer { item, waiter, claim: Some(claim) })
+            state.offer(Offer { parcel, waiter, claim: Some(claim) })
         };
         looking.notify_one();
         Ok(key)
     }
 
-    /// Takes an offer back; `None` if the item has been taken.
-    pub(crate) fn withdraw(&self, key: wait_list::Key) -> Option<T> {
-        self.state.lock().offers.remove(key).map(|offer| offer.item)
+    /// Takes an offer back; `None` if it has been taken.
+    pub(crate) fn withdraw(&self, key: wait_list::Key) -> Option<Parcel<T>> {
+        self.state.lock().offers.remove(key).map(|offer| offer.parcel)
+    }
+
+    /// The item of the sender that has waited longest; if none waits, what the caller says, in the same moment.
+    fn recv_or<R>(&self, none: impl FnOnce(&mut State<T>) -> R) -> Result<T, R> {
+        loop {
+            let offer = {
+                let mut state = self.state.lock();
+                if let Some(item) = state.returned.pop_front() {
+                    return Ok(item);
+                }
+                match state.take_offer() {
+                    Some(offer) => offer,
+                    None => return Err(none(&mut state)),
+                }
+            };
+            offer.waiter.unpark();
+            if let Some(item) = offer.parcel.open() {
+                return Ok(item);
+            }
+        }
     }
 
     pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
-        let mut state = self.state.lock();
-        if let Some(item) = state.returned.pop_front() {
-            return Ok(item);
-        }
-        if let Some(offer) = state.take_offer() {
-            drop(state);
-            offer.waiter.unpark();
-            return Ok(offer.item);
-        }
-        Err(if state.closed { TryRecvError::Disconnected } else { TryRecvError::Empty })
+        self.recv_or(|state| match state.closed {
+            true => TryRecvError::Disconnected,
+            false => TryRecvError::Empty,
+        })
     }
 
     pub(crate) fn recv(
@@ -207,30 +231,27 @@ impl<T> Zero<T> {
         deadline: Option<Instant>,
         looking: &Gate,
     ) -> Result<T, RecvTimeoutError> {
-        let parker = Parker::new();
-        let place = {
-            let mut state = self.state.lock();
-            if let Some(item) = state.returned.pop_front() {
-                return Ok(item);
+        loop {
+            // A wait begins after that for a promised item has ended.
+            let want = |state: &mut State<T>| {
+                let parker = Parker::new();
+                (!state.closed).then(|| (state.want(parker.waiter(), None), parker))
+            };
+            let (place, parker) = match self.recv_or(want) {
+                Ok(item) => return Ok(item),
+                Err(None) => return Err(RecvTimeoutError::Disconnected),
+                Err(Some(waiting)) => waiting,
+            };
+            looking.notify_one();
+            let wake = parker.park(Reason::Receive, deadline);
+            match (self.leave(place), wake) {
+                // Its sender has gone on: the item is ours, and a kill waits for the next suspension.
+                (Left::Item(item), _) => return Ok(item),
+                (_, Wake::Killed) => park::raise_kill(),
+                (_, Wake::TimedOut) => return Err(RecvTimeoutError::Timeout),
+                (Left::Broken, Wake::Notified) => {}
+                (Left::Nothing, Wake::Notified) => return Err(RecvTimeoutError::Disconnected),
             }
-            if let Some(offer) = state.take_offer() {
-                drop(state);
-                offer.waiter.unpark();
-                return Ok(offer.item);
-            }
-            if state.closed {
-                return Err(RecvTimeoutError::Disconnected);
-            }
-            state.want(parker.waiter(), None)
-        };
-        looking.notify_one();
-        let wake = parker.park(Reason::Receive, deadline);
-        match (self.leave(place), wake) {
-            // Its sender has gone on: the item is ours, and a kill waits for the next suspension.
-            (Some(item), _) => Ok(item),
-            (None, Wake::Notified) => Err(RecvTimeoutError::Disconnected),
-            (None, Wake::TimedOut) => Err(RecvTimeoutError::Timeout),
-            (None, Wake::Killed) => park::raise_kill(),
         }
     }
 
@@ -247,11 +268,15 @@ impl<T> Zero<T> {
         Some(place)
     }
 
-    /// Takes an entry and its slot back, with the item if somebody has put one there.
-    pub(crate) fn leave(&self, place: Place) -> Option<T> {
-        let mut state = self.state.lock();
-        state.wants.remove(place.entry);
-        state.slots.remove(place.slot).flatten()
+    /// Takes an entry and its slot back, with what somebody has put there.
+    pub(crate) fn leave(&self, place: Place) -> Left<T> {
+        let parcel = {
+            let mut state = self.state.lock();
+            state.wants.remove(place.entry);
+            state.slots.remove(place.slot).flatten()
+        };
+        let Some(parcel) = parcel else { return Left::Nothing };
+        parcel.open().map_or(Left::Broken, Left::Item)
     }
 
     /// An item that was delivered goes to the next receiver instead: to one that waits, or else to the first that comes.
@@ -259,11 +284,11 @@ impl<T> Zero<T> {
     pub(crate) fn put_back(&self, item: T, looking: &Gate) {
         let receiver = {
             let mut state = self.state.lock();
-            match state.deliver(item) {
+            match state.deliver(Parcel::Item(item)) {
                 Ok(receiver) => Some(receiver),
-                Err(item) => {
+                Err(parcel) => {
                     state.offered += 1;
-                    state.returned.push_back(item);
+                    state.returned.push_back(parcel.into_item());
                     None
                 }
             }

@@ -94,6 +94,18 @@ impl<T> Sender<T> {
         self.chan.capacity()
     }
 
+    /// Gives the item to whoever has a promise that has been handed over; it comes back if nobody will receive it.
+    pub(in crate::sync) fn keep_promise(&self, item: T) -> Result<(), T> {
+        match self.chan.promises.take() {
+            Some(promise) => promise.keep(item),
+            None => unreachable!("it has just been handed over"),
+        }
+    }
+
+    pub(in crate::sync) fn address(&self) -> *const () {
+        Arc::as_ptr(&self.chan).cast()
+    }
+
     /// Whether both send to the same channel.
     pub fn same_channel(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.chan, &other.chan)

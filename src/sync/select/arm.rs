@@ -44,6 +44,11 @@ pub trait Arm {
     fn is_ready(&self, with: Option<&Registration>) -> bool;
     /// Leaves those who wait.
     fn unregister(&mut self);
+    /// When somebody else has completed it, and it has left those who wait: whether it has been. A sender that was to complete
+    /// it may have gone without an item.
+    fn has_come(&self) -> bool {
+        true
+    }
     /// Called when the `select!` is over. If the arm did not win, it passes on what had been meant for it.
     fn settle(&mut self, won: bool);
     /// From here on, until `unwatch`, the arm notices whether it becomes ready. Nobody gives anything to an arm that only watches.
@@ -193,7 +198,8 @@ fn wait_holding(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -
         for (_, arm) in arms.iter_mut() {
             arm.unregister();
         }
-        if let Some(index) = completed {
+        let has_come = |index| arms.iter().any(|(number, arm)| *number == index && arm.has_come());
+        if let Some(index) = completed.filter(|index| has_come(*index)) {
             // The other side has gone on already, so a kill is put off to the next suspension point.
             return settle(arms, index);
         }
@@ -212,6 +218,7 @@ mod models {
     use crate::runtime::park;
     use crate::sync::gate::Gate;
     use crate::sync::mpmc::{Receiver, Sender, bounded};
+    use crate::sync::select::promise::PromiseArm;
     use crate::sync::select::{RecvFrom, SendTo};
     use crate::util::sync::{AtomicBool, Ordering};
     use loom::thread;
@@ -321,6 +328,22 @@ mod models {
             assert_eq!(patient.join().unwrap(), 1);
             other.join().unwrap();
         });
+    }
+
+    /// A `Select` has chosen to send, and does not: the receiver waits for the next item.
+    #[test]
+    fn a_broken_promise_costs_the_receiver_nothing() {
+        for capacity in [0, 1] {
+            loom::model(move || {
+                let (sender, receiver) = fresh(capacity);
+                let other = thread::spawn(move || receiver.recv().unwrap());
+                let mut promise = PromiseArm::new(&sender.chan);
+                let winner = wait(&mut [(0, &mut promise)], Order::Biased, Otherwise::Now);
+                drop(promise);
+                sender.send(u8::from(winner == 0)).unwrap();
+                assert_eq!(other.join().unwrap(), u8::from(winner == 0));
+            });
+        }
     }
 
     /// From hand to hand: the item of a sender that a killed `select!` met is received, or is the sender's still.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::look::Look;
+use super::promise::PromiseArm;
 use super::side::To;
 use super::{
     Arm, Order, Otherwise, ReadyTimeoutError, RecvArm, RecvFrom, SelectTimeoutError,
@@ -11,20 +12,28 @@ use crate::sync::mpmc::{Receiver, Sender};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// An arm that receives, of whatever type.
-pub(super) trait Receive: Arm {
-    /// Puts what was received where the receiver finds it; `false` if nothing was received, as the channel has ended.
+/// What a [`Select`] chooses: an arm that receives or sends, whatever that is.
+pub(super) trait Operation: Arm {
+    /// Puts what was received where a receiver finds it, or the promise where a sender finds it; `false` if there is none.
     fn hand_over(&mut self) -> bool;
-    /// Whether it receives from the channel with that address.
-    fn is_from(&self, address: *const ()) -> bool;
+    /// Whether it receives from what has that address.
+    fn receives_from(&self, address: *const ()) -> bool {
+        let _ = address;
+        false
+    }
+    /// Whether it sends to what has that address.
+    fn sends_to(&self, address: *const ()) -> bool {
+        let _ = address;
+        false
+    }
 }
 
 /// A sender or receiver of any type.
 trait End {
     /// The arm that waits until the end of the channel is ready.
     fn look(&self) -> Box<dyn Arm + '_>;
-    /// The arm that receives.
-    fn receive(&self) -> Option<Box<dyn Receive + '_>>;
+    /// The arm that receives or sends.
+    fn operation(&self) -> Box<dyn Operation + '_>;
 }
 
 impl<T> End for Receiver<T> {
@@ -32,8 +41,8 @@ impl<T> End for Receiver<T> {
         Box::new(Look::new(self.use_a_receiver_of_greenthread_sync().from))
     }
 
-    fn receive(&self) -> Option<Box<dyn Receive + '_>> {
-        Some(Box::new(self.use_a_receiver_of_greenthread_sync()))
+    fn operation(&self) -> Box<dyn Operation + '_> {
+        Box::new(self.use_a_receiver_of_greenthread_sync())
     }
 }
 
@@ -42,17 +51,27 @@ impl<T> End for Sender<T> {
         Box::new(Look::new(To(&self.chan)))
     }
 
-    fn receive(&self) -> Option<Box<dyn Receive + '_>> {
-        None
+    fn operation(&self) -> Box<dyn Operation + '_> {
+        Box::new(PromiseArm::new(&self.chan))
     }
 }
 
-impl<T> Receive for RecvArm<'_, T> {
+impl<T> Operation for RecvArm<'_, T> {
     fn hand_over(&mut self) -> bool {
         RecvArm::hand_over(self)
     }
 
-    fn is_from(&self, address: *const ()) -> bool {
+    fn receives_from(&self, address: *const ()) -> bool {
+        self.address() == address
+    }
+}
+
+impl<T> Operation for PromiseArm<'_, T> {
+    fn hand_over(&mut self) -> bool {
+        PromiseArm::hand_over(self)
+    }
+
+    fn sends_to(&self, address: *const ()) -> bool {
         self.address() == address
     }
 }
@@ -60,14 +79,13 @@ impl<T> Receive for RecvArm<'_, T> {
 /// Waits for the first of several channel operations whose number is known at run time only; where it is known before,
 /// [`select!`](crate::select) is shorter. The names are crossbeam-channel's.
 ///
-/// - [`select`](Self::select) and its variants receive from the first channel that has an item, or has no sender any more. They
-///   are for receivers.
+/// - [`select`](Self::select) and its variants choose the first operation that does not have to wait, and return it to be completed
+///   by [`SelectedOperation::recv`] or [`SelectedOperation::send`].
 /// - [`ready`](Self::ready) and its variants say which operation, of receivers and senders, would not wait, and leave it to the
-///   caller to try it. Another thread may come first: then try again.
+///   caller to try it. Others may come first: then try again.
 ///
-/// Unlike crossbeam's, `select` does not choose among senders: it would have to keep a place in the channel for a message
-/// that it does not have yet. Use `ready` and then [`try_send`](Sender::try_send), or [`select!`](crate::select), whose arms
-/// bring their items along.
+/// A chosen send has its place in the channel, and whoever receives what comes there waits until it has been completed, so
+/// complete it at once.
 ///
 /// If several operations are ready, each is as likely to be chosen as the others. An error says that there was a moment at which
 /// none of them was ready.
@@ -91,26 +109,22 @@ impl<T> Receive for RecvArm<'_, T> {
 ///
 /// Sending to whichever channel has room:
 /// ```
-/// use greenthread::sync::mpmc::{self, Select, TrySendError};
+/// use greenthread::sync::mpmc::{self, Select};
 ///
 /// let channels = [mpmc::bounded(1), mpmc::bounded(1)];
-/// channels[0].0.send(0).unwrap();
+/// channels[0].0.send("first").unwrap();
 /// let mut select = Select::new();
 /// for (sender, _) in &channels {
 ///     select.send(sender);
 /// }
-/// let mut item = 1;
-/// loop {
-///     match channels[select.ready()].0.try_send(item) {
-///         Err(TrySendError::Full(back)) => item = back,
-///         done => break done.unwrap(),
-///     }
-/// }
-/// assert_eq!(channels[1].1.recv(), Ok(1));
+/// let operation = select.select();
+/// let index = operation.index();
+/// operation.send(&channels[index].0, "second").unwrap();
+/// assert_eq!(channels[1].1.recv(), Ok("second"));
 /// ```
 #[derive(Clone)]
 pub struct Select<'a> {
-    ends: Vec<(usize, &'a (dyn End + 'a))>,
+    ends: Vec<(usize, &'a (dyn End + Send + Sync + 'a))>,
     /// The number of the next that is added.
     next: usize,
     order: Order,
@@ -127,7 +141,7 @@ impl<'a> Select<'a> {
         Self { order: Order::Biased, ..Self::new() }
     }
 
-    fn add(&mut self, end: &'a (dyn End + 'a)) -> usize {
+    fn add(&mut self, end: &'a (dyn End + Send + Sync + 'a)) -> usize {
         let index = self.next;
         self.next += 1;
         self.ends.push((index, end));
@@ -135,12 +149,12 @@ impl<'a> Select<'a> {
     }
 
     /// Adds receiving from a channel. Returns the number of the operation; operations are counted from zero.
-    pub fn recv<T>(&mut self, receiver: &'a Receiver<T>) -> usize {
+    pub fn recv<T: Send>(&mut self, receiver: &'a Receiver<T>) -> usize {
         self.add(receiver)
     }
 
-    /// Adds sending to a channel, for [`ready`](Self::ready) and its variants. Returns the number of the operation.
-    pub fn send<T>(&mut self, sender: &'a Sender<T>) -> usize {
+    /// Adds sending to a channel. Returns the number of the operation.
+    pub fn send<T: Send>(&mut self, sender: &'a Sender<T>) -> usize {
         self.add(sender)
     }
 
@@ -158,22 +172,17 @@ impl<'a> Select<'a> {
         }
     }
 
-    #[track_caller]
-    fn receive(&self, otherwise: Otherwise) -> Option<SelectedOperation<'a>> {
-        let receive = |(index, end): &(usize, &'a (dyn End + 'a))| {
-            let Some(receive) = end.receive() else {
-                panic!("`select` is for receivers; for senders use `ready`, then `try_send`")
-            };
-            (*index, receive)
-        };
-        let mut receives: Vec<_> = self.ends.iter().map(receive).collect();
-        let arms = receives.iter_mut().map(|(_, receive)| &mut **receive as &mut dyn Arm);
+    fn choose(&self, otherwise: Otherwise) -> Option<SelectedOperation<'a>> {
+        let operation =
+            |(index, end): &(usize, &'a (dyn End + Send + Sync + 'a))| (*index, end.operation());
+        let mut operations: Vec<_> = self.ends.iter().map(operation).collect();
+        let arms = operations.iter_mut().map(|(_, operation)| &mut **operation as &mut dyn Arm);
         let winner = wait(&mut arms.enumerate().collect::<Vec<_>>(), self.order, otherwise);
-        if winner == receives.len() {
+        if winner == operations.len() {
             return None;
         }
-        let (index, receive) = receives.swap_remove(winner);
-        Some(SelectedOperation::new(index, receive))
+        let (index, operation) = operations.swap_remove(winner);
+        Some(SelectedOperation::new(index, operation))
     }
 
     fn look(&self, otherwise: Otherwise) -> Option<usize> {
@@ -188,26 +197,22 @@ impl<'a> Select<'a> {
         assert!(!self.ends.is_empty(), "no operations have been added to `Select`");
     }
 
-    /// Receives from one of the receivers, if one is ready. Does not wait.
+    /// Chooses one of the operations, if one is ready. Does not wait.
     ///
     /// # Errors
     /// [`TrySelectError`] if none is ready.
-    ///
-    /// # Panics
-    /// If there is a sender among them.
-    #[track_caller]
     pub fn try_select(&mut self) -> Result<SelectedOperation<'a>, TrySelectError> {
-        self.receive(Otherwise::Now).ok_or(TrySelectError)
+        self.choose(Otherwise::Now).ok_or(TrySelectError)
     }
 
-    /// Receives from one of the receivers, and waits until one is ready. Suspends a green thread, blocks an OS thread.
+    /// Chooses one of the operations, waiting until one is ready. Suspends a green thread, blocks an OS thread.
     ///
     /// # Panics
-    /// If there is nothing to wait for, or if there is a sender among them.
+    /// If there is nothing to wait for.
     #[track_caller]
     pub fn select(&mut self) -> SelectedOperation<'a> {
         self.expect_some();
-        match self.receive(Otherwise::Wait) {
+        match self.choose(Otherwise::Wait) {
             Some(operation) => operation,
             None => unreachable!("it waits until there is one"),
         }
@@ -217,25 +222,17 @@ impl<'a> Select<'a> {
     ///
     /// # Errors
     /// [`SelectTimeoutError`] if none was ready in that time.
-    ///
-    /// # Panics
-    /// If there is a sender among them.
-    #[track_caller]
     pub fn select_timeout(
         &mut self,
         timeout: Duration,
     ) -> Result<SelectedOperation<'a>, SelectTimeoutError> {
-        self.receive(Otherwise::After(timeout)).ok_or(SelectTimeoutError)
+        self.choose(Otherwise::After(timeout)).ok_or(SelectTimeoutError)
     }
 
     /// As [`select`](Self::select), up to a point in time.
     ///
     /// # Errors
-    /// [`SelectTimeoutError`] if none was ready by then.
-    ///
-    /// # Panics
-    /// If there is a sender among them.
-    #[track_caller]
+    /// [`SelectTimeoutError`] if none was ready until then.
     pub fn select_deadline(
         &mut self,
         deadline: Instant,

@@ -19,6 +19,7 @@ mod error;
 mod list;
 mod look;
 mod macros;
+mod promise;
 mod recv;
 mod selected_operation;
 mod send;

@@ -4,7 +4,7 @@
 use super::side::{From, Side, Watched};
 use super::{Arm, Registration};
 use crate::runtime::wait_list::Key;
-use crate::sync::channel::{Flavor, Place};
+use crate::sync::channel::{Flavor, Left, Place};
 use crate::sync::mpmc::Source;
 use crate::sync::{mpmc, mpsc};
 use crate::util::sync::mutated;
@@ -129,10 +129,14 @@ impl<T> Arm for RecvArm<'_, T> {
             self.notified = !chan.items.leave(key);
         }
         if let (Some(place), Flavor::Zero(zero)) = (self.place.take(), &chan.flavor)
-            && let Some(item) = zero.leave(place)
+            && let Left::Item(item) = zero.leave(place)
         {
             self.outcome = Some(Ok(item));
         }
+    }
+
+    fn has_come(&self) -> bool {
+        self.outcome.is_some()
     }
 
     fn settle(&mut self, won: bool) {

@@ -1,45 +1,43 @@
 //! The operation that a `Select` has chosen.
 #![forbid(unsafe_code)]
 
-use super::list::Receive;
-use crate::sync::mpmc::{Receiver, RecvError};
+use super::list::Operation;
+use crate::sync::mpmc::{Receiver, RecvError, SendError, Sender, TrySendError};
 use std::fmt;
 use std::thread::panicking;
 
-/// The receive that a [`Select`](super::Select) has chosen, and that [`recv`](Self::recv) completes.
+/// What a [`Select`](super::Select) has chosen, and [`recv`](Self::recv) or [`send`](Self::send) completes.
 ///
-/// It must be completed: dropping it drops the item and panics, as crossbeam's does (but not while its thread unwinds).
+/// It must be completed, and at once: who receives from that channel may wait for what it sends. Dropped, it panics, as
+/// crossbeam's (but not while its thread unwinds); an item that it received is dropped, and whoever waited for its item waits
+/// for another.
 #[must_use = "it panics when it is dropped before it is completed"]
 pub struct SelectedOperation<'a> {
     index: usize,
-    receive: Option<Box<dyn Receive + 'a>>,
+    operation: Option<Box<dyn Operation + 'a>>,
 }
 
 impl<'a> SelectedOperation<'a> {
-    pub(super) fn new(index: usize, receive: Box<dyn Receive + 'a>) -> Self {
-        Self { index, receive: Some(receive) }
+    pub(super) fn new(index: usize, operation: Box<dyn Operation + 'a>) -> Self {
+        Self { index, operation: Some(operation) }
     }
 
-    /// The number that [`Select::recv`](super::Select::recv) gave.
+    /// The number that [`Select::recv`](super::Select::recv) or [`Select::send`](super::Select::send) gave.
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// Completes the operation and returns what has been received. `receiver` is the one that was given to the
-    /// [`Select`](super::Select) under this number, or one of the same channel. Does not wait.
+    /// Completes a receive: what has been received, from the receiver that was given to the [`Select`](super::Select) under this
+    /// number, or one of the same channel. Does not wait.
     ///
     /// # Errors
     /// [`RecvError`] if no item was left and all senders were gone.
     ///
     /// # Panics
-    /// If `receiver` belongs to another channel.
+    /// If the receiver is another channel's, or a send has been chosen.
     #[track_caller]
     pub fn recv<T>(mut self, receiver: &Receiver<T>) -> Result<T, RecvError> {
-        let receive = self.receive.as_mut().filter(|receive| receive.is_from(receiver.address()));
-        let Some(receive) = receive else { panic!("that receiver was not selected") };
-        let has_item = receive.hand_over();
-        self.receive = None;
-        if !has_item {
+        if !self.hand_over(|operation| operation.receives_from(receiver.address())) {
             return Err(RecvError);
         }
         match receiver.take_handed_over() {
@@ -47,12 +45,44 @@ impl<'a> SelectedOperation<'a> {
             None => unreachable!("it has just been handed over"),
         }
     }
+
+    /// Completes a send: `item` goes to the sender that was given to the [`Select`](super::Select) under this number, or
+    /// one of the same channel. Does not wait.
+    ///
+    /// # Errors
+    /// [`SendError`] with the item if all receivers are gone.
+    ///
+    /// # Panics
+    /// If the sender is another channel's, or a receive has been chosen.
+    #[track_caller]
+    pub fn send<T>(mut self, sender: &Sender<T>, item: T) -> Result<(), SendError<T>> {
+        if self.hand_over(|operation| operation.sends_to(sender.address())) {
+            sender.keep_promise(item).map_err(SendError)
+        } else {
+            // There is room without end, or nobody who receives.
+            sender.try_send(item).map_err(|error| match error {
+                TrySendError::Full(item) | TrySendError::Disconnected(item) => SendError(item),
+            })
+        }
+    }
+
+    /// Lets the channel have what the operation has; `false` if it has nothing.
+    #[track_caller]
+    fn hand_over(&mut self, is_chosen: impl FnOnce(&dyn Operation) -> bool) -> bool {
+        let chosen = self.operation.as_mut().filter(|operation| is_chosen(&***operation));
+        let Some(operation) = chosen else {
+            panic!("the operation that was selected is another, or another channel's")
+        };
+        let handed_over = operation.hand_over();
+        self.operation = None;
+        handed_over
+    }
 }
 
 impl Drop for SelectedOperation<'_> {
     fn drop(&mut self) {
-        let Some(receive) = self.receive.take() else { return };
-        drop(receive);
+        let Some(operation) = self.operation.take() else { return };
+        drop(operation);
         assert!(panicking(), "dropped `SelectedOperation` without completing the operation");
     }
 }

@@ -4,7 +4,7 @@
 use super::side::{Side, To, Watched};
 use super::{Arm, Registration};
 use crate::runtime::wait_list::Key;
-use crate::sync::channel::{Chan, Flavor, SendFailure};
+use crate::sync::channel::{Chan, Flavor, Parcel, SendFailure};
 use crate::sync::{mpmc, mpsc};
 use std::fmt;
 use std::sync::Arc;
@@ -102,9 +102,9 @@ impl<T> Arm for SendArm<'_, T> {
             Flavor::Zero(zero) => {
                 let Some(item) = self.item.take() else { return };
                 let claim = (Arc::clone(&with.ticket), index);
-                match zero.enter_send(item, waiter, claim, &self.chan.items) {
+                match zero.enter_send(Parcel::Item(item), waiter, claim, &self.chan.items) {
                     Ok(key) => self.key = Some(key),
-                    Err(item) => self.item = Some(item),
+                    Err(parcel) => self.item = Some(parcel.into_item()),
                 }
             }
             _ if self.item.is_some() => self.key = Some(self.chan.room.enter(waiter)),
@@ -120,7 +120,7 @@ impl<T> Arm for SendArm<'_, T> {
     fn unregister(&mut self) {
         let Some(key) = self.key.take() else { return };
         match &self.chan.flavor {
-            Flavor::Zero(zero) => self.item = zero.withdraw(key),
+            Flavor::Zero(zero) => self.item = zero.withdraw(key).map(Parcel::into_item),
             _ => self.notified = !self.chan.room.leave(key),
         }
     }

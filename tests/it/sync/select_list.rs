@@ -179,10 +179,15 @@ fn misuse_is_told() {
     assert_eq!(dropped, "dropped `SelectedOperation` without completing the operation");
     sender.send(2).unwrap();
     let (_other, others) = mpmc::unbounded::<String>();
-    let wrong = message(&mut || drop(select.select().recv(&others)));
-    assert_eq!(wrong, "that receiver was not selected");
+    let another = "the operation that was selected is another, or another channel's";
+    assert_eq!(message(&mut || drop(select.select().recv(&others))), another);
+    sender.send(3).unwrap();
+    assert_eq!(message(&mut || _ = select.select().send(&sender, 4)), another);
+    let mut select = Select::new();
     select.send(&sender);
-    assert!(message(&mut || drop(select.try_select())).contains("`ready`, then `try_send`"));
+    assert_eq!(message(&mut || _ = select.select().recv(&receiver)), another);
+    let (other, _others) = mpmc::unbounded();
+    assert_eq!(message(&mut || _ = select.select().send(&other, 4)), another);
 }
 
 /// Killed between the choice and its completion, it does not abort.
@@ -249,5 +254,208 @@ fn each_item_is_received_once() {
         }
         eventually(|| got.load(Ordering::SeqCst) == 3 * ITEMS);
         assert_eq!(sum.load(Ordering::SeqCst), 3 * (1..=ITEMS).sum::<usize>());
+    }
+}
+
+#[test]
+fn sends_to_the_one_that_has_room() {
+    let text = String::from("borrowed");
+    let channels: Vec<_> = (0..3).map(|_| mpmc::bounded::<&str>(1)).collect();
+    for (sender, _) in &channels {
+        sender.send("there").unwrap();
+    }
+    let (endless, items) = mpmc::unbounded();
+    let mut select = Select::new();
+    for (index, (sender, _)) in channels.iter().enumerate() {
+        assert_eq!(select.send(sender), index);
+    }
+    assert_eq!(select.try_select().unwrap_err(), TrySelectError);
+    assert_eq!(select.select_timeout(SHORT).unwrap_err(), SelectTimeoutError);
+
+    assert_eq!(channels[1].1.recv(), Ok("there"));
+    let operation = select.try_select().unwrap();
+    assert_eq!(operation.index(), 1);
+    // It has the place already.
+    assert_eq!((channels[1].1.len(), channels[1].0.try_send("late").is_err()), (1, true));
+    // Any sender to that channel will do.
+    operation.send(&channels[1].0.clone(), &text).unwrap();
+    assert_eq!(channels[1].1.try_recv(), Ok("borrowed"));
+    channels[1].0.send("there").unwrap();
+
+    assert_eq!(select.send(&endless), 3);
+    let operation = select.select();
+    assert_eq!(operation.index(), 3);
+    operation.send(&endless, 7).unwrap();
+    assert_eq!(items.recv(), Ok(7));
+
+    // Nobody receives any more, before the choice or after it.
+    drop(items);
+    assert_eq!(select.select().send(&endless, 8).unwrap_err().0, 8);
+    let (sender, receiver) = mpmc::bounded(1);
+    let mut select = Select::new();
+    select.send(&sender);
+    let operation = select.select();
+    drop(receiver);
+    assert_eq!(operation.send(&sender, 9).unwrap_err().0, 9);
+}
+
+/// Who receives, in whatever way, gets what is sent by a choice, and does not see that there is nothing yet.
+#[test]
+fn who_takes_the_place_of_a_chosen_send_waits_for_the_item() {
+    for workers in [1, 2] {
+        runtime(workers)
+            .run(|| {
+                for capacity in [0, 1] {
+                    for way in 0..5 {
+                        let (sender, receiver) = mpmc::bounded(capacity);
+                        let got = spawn(move || match way {
+                            0 => receiver.recv().unwrap(),
+                            1 => receiver.recv_timeout(LONG).unwrap(),
+                            2 => loop {
+                                match receiver.try_recv() {
+                                    Ok(item) => break item,
+                                    Err(_) => yield_now(),
+                                }
+                            },
+                            3 => greenthread::select! { recv(receiver) -> item => item.unwrap() },
+                            _ => greenthread::future::block_on(receiver.recv_async()).unwrap(),
+                        });
+                        let mut select = Select::new();
+                        select.send(&sender);
+                        let operation = select.select();
+                        (0..5).for_each(|_| yield_now());
+                        operation.send(&sender, (capacity, way)).unwrap();
+                        assert_eq!(got.join().unwrap(), (capacity, way));
+                    }
+                }
+            })
+            .unwrap();
+    }
+}
+
+/// A choice that is dropped sends nothing: who waited for its item waits for the next, for as long as it wanted to.
+#[test]
+fn a_chosen_send_that_is_dropped_is_as_if_it_had_never_been() {
+    for workers in [1, 2] {
+        runtime(workers)
+            .run(move || {
+                for capacity in [0, 1, 3] {
+                    for way in 0..4 {
+                        let (sender, receiver) = mpmc::bounded(capacity);
+                        let got = spawn(move || match way {
+                            0 => receiver.recv().ok(),
+                            1 => receiver.recv_timeout(LONG).ok(),
+                            2 => greenthread::select! { recv(receiver) -> item => item.ok() },
+                            _ => greenthread::future::block_on(receiver.recv_async()).ok(),
+                        });
+                        for _ in 0..3 {
+                            let mut select = Select::new();
+                            select.send(&sender);
+                            let operation = select.select();
+                            (0..3).for_each(|_| yield_now());
+                            catch_unwind(AssertUnwindSafe(|| drop(operation))).unwrap_err();
+                        }
+                        let sent = sender.send((capacity, way));
+                        assert!(sent.is_ok(), "{workers} {capacity} {way}");
+                        assert_eq!(got.join().unwrap(), Some((capacity, way)));
+                        // And the end is the end.
+                        let (sender, receiver) = mpmc::bounded::<()>(capacity);
+                        let end = spawn(move || receiver.recv());
+                        let mut select = Select::new();
+                        select.send(&sender);
+                        let operation = select.select();
+                        catch_unwind(AssertUnwindSafe(|| drop(operation))).unwrap_err();
+                        drop(sender);
+                        assert_eq!(end.join().unwrap(), Err(RecvError));
+                    }
+                }
+            })
+            .unwrap();
+    }
+}
+
+/// Each of many sends to some other or receives from it, whatever comes first: they pair up, and all end.
+#[test]
+fn choices_to_send_and_to_receive_meet() {
+    const MEMBERS: usize = 40;
+    for workers in [1, 2, 4] {
+        for capacity in [0, 1] {
+            let runtime = runtime(workers);
+            let channel = Arc::new(mpmc::bounded(capacity));
+            let one = |member: usize| {
+                let channel = Arc::clone(&channel);
+                runtime.spawn(move || {
+                    let mut select = Select::new();
+                    let receives = select.recv(&channel.1);
+                    let sends = select.send(&channel.0);
+                    let operation = select.select();
+                    if operation.index() == receives {
+                        return Some(operation.recv(&channel.1).unwrap());
+                    }
+                    assert_eq!(operation.index(), sends);
+                    operation.send(&channel.0, member).unwrap();
+                    None
+                })
+            };
+            let members: Vec<_> = (0..MEMBERS).map(one).collect();
+            let mut got: Vec<_> =
+                members.into_iter().filter_map(|one| one.join().unwrap()).collect();
+            got.sort_unstable();
+            got.dedup();
+            assert_eq!(got.len(), MEMBERS / 2);
+        }
+    }
+}
+
+/// Several choose among the same channels of each kind, which several empty; some are killed meanwhile.
+#[test]
+fn each_chosen_item_is_sent_once() {
+    const ITEMS: usize = 1000;
+    for workers in [1, 2, 4] {
+        let runtime = runtime(workers);
+        let channels = Arc::new([mpmc::bounded(0), mpmc::bounded(2), mpmc::unbounded()]);
+        let receive = |lane: usize| {
+            let channels = Arc::clone(&channels);
+            runtime.spawn(move || {
+                let mut got = Vec::new();
+                while let Ok(item) = channels[lane].1.recv() {
+                    if item == 0 {
+                        break;
+                    }
+                    got.push(item);
+                }
+                got
+            })
+        };
+        let receivers: Vec<_> = (0..3).map(receive).collect();
+        let sent = Arc::new(AtomicUsize::new(0));
+        let send = |number: usize| {
+            let (channels, sent) = (Arc::clone(&channels), Arc::clone(&sent));
+            runtime.spawn(move || {
+                let mut select = Select::new();
+                for (sender, _) in channels.iter() {
+                    select.send(sender);
+                }
+                for i in 0..ITEMS {
+                    let operation = select.select();
+                    let index = operation.index();
+                    operation.send(&channels[index].0, 1 + number * ITEMS + i).unwrap();
+                    sent.fetch_add(1, Ordering::SeqCst);
+                }
+            })
+        };
+        let senders: Vec<_> = (0..4).map(send).collect();
+        eventually(|| sent.load(Ordering::SeqCst) > ITEMS);
+        senders[3].kill();
+        senders.into_iter().for_each(|sender| drop(sender.join()));
+        for (sender, _) in channels.iter() {
+            sender.send(0).unwrap();
+        }
+        let mut got: Vec<usize> =
+            receivers.into_iter().flat_map(|receiver| receiver.join().unwrap()).collect();
+        assert_eq!(got.len(), sent.load(Ordering::SeqCst));
+        got.sort_unstable();
+        got.dedup();
+        assert_eq!(got.len(), sent.load(Ordering::SeqCst));
     }
 }
