@@ -1,7 +1,9 @@
-//! Stackful coroutines and green threads: straight-line blocking code, thousands of threads, all cores.
+//! Green threads and stackful coroutines: straight-line blocking code, a million threads, all processors.
 //!
-//! A green thread has a stack of its own and is used as an OS thread is: [`spawn`] it, let it block, [`join`] it. What
-//! blocks suspends that green thread only; a few worker threads run all of them.
+//! A green thread has a stack of its own and is used as an OS thread is: [`spawn`] it, let it block, [`join`] it. Where an
+//! OS thread would block, a green thread is suspended, and the others of its worker run; a few worker threads run all of them.
+//! So there is no `async` and no `await`, any function may wait however deep it is called, and locks, sockets and files have
+//! the names and signatures that they have in std: the port of a program is its `use` lines.
 //!
 //! ```
 //! use greenthread::net::{TcpListener, TcpStream};
@@ -23,26 +25,69 @@
 //! # Ok::<(), io::Error>(())
 //! ```
 //!
+//! Use it for many connections with a conversation each, for code that calls back into code, and for generators. Where there are
+//! few threads, or they compute rather than wait, use those of std; where most of the libraries that you need are `async`, an
+//! async runtime. [`guide`] is the first hour, with tables for those who come from std's threads, Python, gevent, Go or tokio.
+//!
 //! # Where to look
-//! - [`guide`]: a first hour, and tables for those who come from std's threads, Python, gevent, Go or tokio.
-//! - [`thread`]: green threads, with the names of [`std::thread`]; the root re-exports what is used most.
-//! - [`net`] and [`os::unix::net`]: sockets, with the names of [`std::net`].
-//! - [`io`]: standard input and output, pipes, waiting for any descriptor; the rest of [`std::io`].
-//! - [`fs`]: files, with the names of [`std::fs`].
-//! - [`process`]: programs that are started, with the names of [`std::process`]; [`signal`]: signals.
-//! - [`server`]: servers: bounded, counted, stopped with grace.
-//! - [`Runtime`]: the workers. Most programs need none of their own: a global one starts by itself.
-//! - [`pool`]: bounded numbers of green threads; [`executor`]: tasks with futures, on green threads and OS threads.
-//! - [`generator`] and [`greenlet`]: iterators with a stack, and direct switching; they need no runtime.
-//! - [`architecture`]: how it is built; [`soundness`]: what keeps it sound, and its known limits.
+//! | for | see |
+//! |---|---|
+//! | a first hour, and what is called what elsewhere | [`guide`] |
+//! | green threads: start, join, kill, scopes, groups, values of their own | [`thread`]; the root re-exports what is used most |
+//! | time: sleeps, limits, timers, ticks | [`sleep`], [`timeout`], [`thread::Deadline`], [`thread::Timer`], [`thread::Interval`] |
+//! | locks, semaphores, events, barriers, values made once | [`sync`] |
+//! | channels, and waiting for the first of several things | [`sync::mpsc`], [`sync::mpmc`], [`select!`] |
+//! | queues that know when their work is done | [`queue`] |
+//! | sockets | [`net`], [`os::unix::net`] |
+//! | files | [`fs`] |
+//! | standard input and output, pipes, waiting for any descriptor | [`io`] |
+//! | programs that are started, signals | [`process`], [`signal`] |
+//! | servers: bounded, counted, stopped with grace | [`server`] |
+//! | so many green threads at once | [`pool`] |
+//! | tasks with futures that can be asked, cancelled, given callbacks; on green threads, OS threads, processes | [`executor`] |
+//! | code that computes or blocks | [`blocking`] |
+//! | futures and `async` crates, from here and from there | [`future`] |
+//! | unmodified code that blocks | `monkey`, a feature |
+//! | workers of one's own, or none: everything on this thread | [`Runtime`] |
+//! | iterators with a stack, and direct switching, without any runtime | [`generator`], [`greenlet`] |
+//! | what there is and how it fares | [`thread::enumerate`], [`JoinHandle::state`], [`Runtime::shutdown`] |
+//! | how it is built, and what keeps it sound | [`architecture`], [`soundness`] |
 //!
 //! # What to know
 //! - A green thread that has started never changes its OS thread. So [`spawn`] is a safe function that asks for `Send` as
 //!   std's does, and whatever a green thread holds while it waits stays valid.
-//! - Green threads of one worker share its thread-locals, and a lock or channel of std's blocks the worker.
-//! - One that computes for long keeps the others of its worker waiting: [`yield_now`] lets them run, and [`blocking`] runs
-//!   it elsewhere.
-//! - Linux on x86_64 and aarch64.
+//! - Green threads of one worker share its thread-locals ([`green_local!`] makes values of their own), and waiting for a lock or
+//!   channel of std's blocks the worker.
+//! - A green thread that computes for long keeps the others of its worker waiting: [`yield_now`] lets them run, and [`blocking`]
+//!   runs code elsewhere.
+//! - Everything may be called from plain OS threads too, `main` among them; there it blocks the thread, as std would.
+//! - A panic ends its green thread only, and is what [`join`] returns. With `panic = "abort"` there are no kills and no timeouts.
+//!
+//! # Features
+//! None is on unless it is asked for.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `monkey` | `monkey::patch_all`: blocking calls of std, other crates and C libraries suspend only their green thread; for programs, not for libraries |
+//! | `processes` | functions that run in other processes of the same program, `process::Process` and `executor::ProcessPool` |
+//! | `watchdog` | `RuntimeBuilder::watchdog`: names a green thread that keeps its worker from the others, and where it is |
+//! | `io-uring` | short writes of several green threads go to the system in one call, where it has io_uring |
+//! | `futures-io`, `tokio-io` | [`future::AsyncIo`] has the traits of these crates |
+//! | `hyper` | what hyper asks of a runtime: connections, timers, an executor |
+//! | `tokio` | a tokio runtime beside, for futures that need the context of one; includes `tokio-io` |
+//!
+//! # Environment variables
+//! | variable | sets | unless set |
+//! |---|---|---|
+//! | `GREENTHREAD_WORKERS` | the number of workers of the global runtime | as many as there are processors |
+//! | `GREENTHREAD_BLOCKING_THREADS` | the most OS threads of [`blocking`] | 256 |
+//! | `GREENTHREAD_WATCHDOG_MS` | after how many milliseconds a held-up worker is reported ([`Runtime`](Runtime#held-up)); 0 is never | 5000 |
+//! | `GREENTHREAD_DEADLOCK_MS` | after how many milliseconds without any movement a deadlock is reported ([`Runtime::run`]); 0 is never | 5000 |
+//! | `GREENTHREAD_GUARD` | with `mprotect`, that stacks have guards as older kernels need them | the lightest guards that the kernel has |
+//!
+//! # Platforms, and Rust versions
+//! Linux on x86_64 and aarch64. All tests run with glibc; `monkey` needs it. Rust 1.89 or newer; raising that is a minor
+//! version.
 //!
 //! [`join`]: JoinHandle::join
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -65,7 +65,8 @@ impl<Y, S, R> fmt::Debug for Generator<Y, S, R> {
 }
 
 impl<Y: 'static, S: 'static, R: 'static> Generator<Y, S, R> {
-    /// Makes a generator that runs `body` when it is first asked for an item. The stack has the usual size of 180 KiB.
+    /// Makes a generator that runs `body` when it is first asked for an item. The stack has the usual size, see
+    /// [`RuntimeBuilder::stack_size`](crate::RuntimeBuilder::stack_size).
     ///
     /// # Panics
     /// If there is no memory for another stack; [`with_stack_size`](Self::with_stack_size) returns that as an error instead.

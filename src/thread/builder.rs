@@ -98,9 +98,9 @@ impl Builder {
         self
     }
 
-    /// Sets how many bytes of the stack can be used, rounded up to whole pages and to at least 32 KiB; 180 KiB unless this or
-    /// [`RuntimeBuilder::stack_size`](crate::RuntimeBuilder::stack_size) says otherwise. A stack takes memory only as far as
-    /// it has been used, so a large one costs address space only. As [`std::thread::Builder::stack_size`].
+    /// Sets how many bytes of the stack can be used, rounded up to whole pages and to at least 32 KiB. Unless it is called, this
+    /// is the [size of the runtime](crate::RuntimeBuilder::stack_size). A stack takes memory only as far as it has been used,
+    /// so a large one costs address space only. As [`std::thread::Builder::stack_size`].
     ///
     /// # Examples
     /// ```
