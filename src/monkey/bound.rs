@@ -1,10 +1,11 @@
-//! Waits by `futex` that must block, because what waits belongs to the OS thread and not to the green thread.
+//! Waits by `futex` that must block, because what waits belongs to the OS thread and not to the green thread:
 //!
-//! - `std::thread::park`, whose word belongs to the OS thread: with one green thread suspended in it, the next would find the
-//!   word changed, for ever. Where std keeps the word is found out by an experiment.
-//! - A lock that lies in a thread-local, such as the one by which rayon waits for its pool: neighbours would take it for their own.
-//! - A form that std does not use. parking_lot, before it calls, puts a node that belongs to the OS thread into a list, and a
-//!   second green thread would put in the same.
+//! - `std::thread::park`, whose word belongs to the OS thread: if one green thread were suspended in it, the next would
+//!   find the word changed, for ever. An experiment at the start finds out where std keeps the word.
+//! - A lock that lies in a thread-local, such as the one by which rayon waits for its pool: other green threads of the
+//!   worker would take it for their own.
+//! - A form that std does not use. Before parking_lot calls, it puts a node that belongs to the OS thread into a list,
+//!   and a second green thread would put in the same one.
 
 use super::futex::{Call, HOOK};
 use crate::runtime::park;
@@ -18,7 +19,7 @@ use std::time::Duration;
 /// After how long the user is told that a green thread blocks its worker.
 const TELL_AFTER: Duration = Duration::from_secs(1);
 
-/// To what OS thread a wait is bound.
+/// Why a wait is bound to its OS thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bound {
     Park,

@@ -1,6 +1,7 @@
-//! The ends of descriptor numbers: before one is closed, by whatever thread, its registration ends and so do the waits for it.
+//! Closing descriptors. Before a number is closed, by whatever thread, its registration ends, and so do the waits for
+//! it.
 //!
-//! Closing may take its time where a socket lingers; that is the caller's wish and holds up the worker.
+//! If a socket lingers, closing it takes its time. The caller has asked for that, and it holds up the worker.
 
 use super::hook::interpose;
 use super::table::{closed, closed_range};
@@ -14,7 +15,7 @@ fn bare_dup3(old: c_int, new: c_int, flags: c_int) -> c_int {
         as c_int
 }
 
-/// `dup3` refuses two equal numbers; `dup2` takes them for a question whether the number is open.
+/// `dup3` refuses two equal numbers; for `dup2` they ask whether the number is open.
 fn bare_dup2(old: c_int, new: c_int) -> c_int {
     if old != new {
         return bare_dup3(old, new, 0);

@@ -1,4 +1,4 @@
-//! How connections begin: `accept` and `connect`, which cannot be asked not to wait by a flag of the call.
+//! How connections begin: `accept` and `connect`, which have no flag that asks them not to wait.
 
 use super::hook::{Hook, interpose};
 use super::table;

@@ -1,7 +1,7 @@
-//! `read` and `write` and their like, on whatever a descriptor is.
+//! `read`, `write` and their like, for every kind of descriptor.
 //!
-//! Most descriptors that wait are sockets, so that is tried first; a pipe is asked by `preadv2` not to wait, and what knows no
-//! such way is waited for until `poll` finds it ready.
+//! Most descriptors that have to wait are sockets, so that is tried first. A pipe is asked by `preadv2` not to wait.
+//! For other kinds, which cannot be asked, `poll` tells when they are ready.
 
 use super::hook::{Hook, interpose};
 use super::pieces::Pieces;

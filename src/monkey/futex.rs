@@ -1,12 +1,13 @@
-//! What std's locks wait by: `syscall(SYS_futex, ...)`.
+//! How std's locks wait: `syscall(SYS_futex, ...)`.
 //!
-//! A green thread that waits is kept in a table by the address of its word. Whoever wakes that address wakes green threads
-//! first, and passes on to the kernel what is left of their number, for OS threads that wait there.
+//! A green thread that waits is kept in a table by the address of its word. Whoever wakes that address wakes green
+//! threads first; if more are to be woken, the kernel wakes OS threads that wait there.
 //!
-//! Waiter and waker do not miss each other: a waiter counts itself in [`WAITERS`] and then looks at the word, in the lock of its
-//! part of the table; a waker has changed the word and then looks at the count. One of them sees the other.
+//! Waiter and waker do not miss each other. A waiter counts itself in [`WAITERS`] and then looks at the word, under the
+//! lock of its part of the table. A waker has changed the word and then looks at the count. So one of them sees the
+//! other.
 //!
-//! What must block instead, because it is bound to its OS thread, is told apart in [`bound`](super::bound).
+//! Some waits must block instead, because they belong to the OS thread; [`bound`](super::bound) finds out which.
 
 use super::bound::{self, Bound};
 use super::hook::{Hook, Interposed};

@@ -1,4 +1,4 @@
-//! What stands in for one function of the C library: which it is, where the C library has it, and how it was used.
+//! One function that stands in for one of the C library: its name, where the C library has it, and how it was used.
 
 use super::patch::blocking_here;
 use std::backtrace::Backtrace;

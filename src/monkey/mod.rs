@@ -1,14 +1,14 @@
-//! Monkey patching: unmodified blocking code suspends only its green thread.
+//! Monkey patching: unmodified blocking code suspends only its green thread. As gevent's `monkey` module.
 //!
-//! With the feature `monkey` the library brings functions named as those of the C library (`recv`, `poll`, `nanosleep`, ...),
-//! and the linker gives these to the whole program: to std, to other crates, to C libraries. Until [`patch_all`] is called
-//! they only pass on. From then on, one that is called by a green thread and would block suspends that green thread, and its
-//! worker runs others. On plain OS threads nothing changes, ever. (As gevent's `monkey.patch_all`.)
+//! With the feature `monkey`, this library contains functions that are named as those of the C library (`recv`, `poll`,
+//! `nanosleep`, ...), and the linker gives these to the whole program: to std, to other crates, to C libraries. Until
+//! [`patch_all`] is called, they only call the C library's own. From then on, when a green thread calls one that would
+//! block, it suspends that green thread, and the worker runs others. On plain OS threads nothing ever changes.
 //!
 //! ```no_run
 //! use std::io::{Read, Write};
 //!
-//! // SAFETY: nothing in this program keeps what Safety of `patch_all` speaks of.
+//! // SAFETY: this program does nothing that the Safety section of `patch_all` forbids.
 //! unsafe { greenthread::monkey::patch_all() };
 //! let ask = |host: &'static str| move || -> std::io::Result<usize> {
 //!     // All of this is std's.
@@ -20,7 +20,8 @@
 //! # drop(sizes);
 //! ```
 //!
-//! Only a final binary should enable the feature: it concerns the whole process, so no library should decide on it.
+//! Only a final binary should enable the feature: it changes the whole process, so that is not for a library to decide.
+//! [`report`] tells how the patched functions are used, and which of them still block.
 //!
 //! # What works, and what does not
 //! Each row names a test that shows it, of `tests/monkey` or, where crates, C libraries and servers of others are used, of
@@ -30,7 +31,7 @@
 //! |---|---|---|
 //! | std's `TcpStream`, `TcpListener`, `UdpSocket` and those of Unix: `recv`, `send` and their families, `read`, `write`, `readv`, `writev`, `accept` | suspend | `a_thousand_clients_of_an_echo_server_on_one_worker`, `datagrams_and_unix_sockets` |
 //! | `connect`, `connect_timeout` | suspend; `O_NONBLOCK` is set for the length of one system call | `a_connection_that_gets_no_answer_times_out_and_holds_nobody` |
-//! | `SO_RCVTIMEO`, `SO_SNDTIMEO` | mean what they always do; one that another process, or a system call made past the C library, sets on a socket that is in use holds from the wait after next, or a tenth of a second later | `timeouts_of_std_work`, `a_listener_with_a_limit_in_time_gives_up`, `a_limit_that_is_set_between_two_waits_holds_for_the_second`, `a_limit_longer_than_a_glance_is_not_forgotten` |
+//! | `SO_RCVTIMEO`, `SO_SNDTIMEO` | work as they always do; one that another process, or a system call made past the C library, sets on a socket that is in use holds from the wait after next, or a tenth of a second later | `timeouts_of_std_work`, `a_listener_with_a_limit_in_time_gives_up`, `a_limit_that_is_set_between_two_waits_holds_for_the_second`, `a_limit_longer_than_a_glance_is_not_forgotten` |
 //! | `MSG_WAITALL`, `MSG_DONTWAIT`, `MSG_ERRQUEUE`, `MSG_OOB` | the same | `all_of_a_message_is_waited_for_where_that_is_asked`, `what_the_kernel_never_waits_for_is_not_waited_for` |
 //! | descriptors that the caller has made non-blocking | never suspend | `timeouts_of_std_work`, `what_is_made_non_blocking_between_two_waits_does_not_wait` |
 //! | pipes, FIFOs that are open, `eventfd`s and other descriptors that can be polled; `splice`, `sendfile` | suspend | `pipes_of_std_suspend`, `fifos_suspend_once_they_are_open`, `eventfds_suspend`, `files_and_copies_work_as_ever` |
@@ -50,25 +51,26 @@
 //! | signal handlers | block in all of these, as one may have interrupted anything; they wake no green thread that waits for a lock of std's. A signal ends no wait: there is no `EINTR` | `a_handler_that_calls_what_is_patched_is_not_left_in_the_middle`, `a_signal_that_interrupts_the_worker_ends_no_wait` |
 //! | exit handlers, and destructors while their green thread unwinds | block | `a_green_thread_ends_the_process_while_others_wait`, `destructors_sleep_and_wait_at_ends_kills_panics_and_in_thread_locals` |
 //! | `std::thread::yield_now` | yields the OS thread: spin locks call it while they are half taken. Use [`yield_now`](crate::yield_now) | `locks_of_parking_lots_that_are_not_held_over_a_wait_work` |
-//! | `std::thread::park`, and what is made of it: `std::sync::mpsc`, `std::thread::scope`, crossbeam-channel | block the worker: their state belongs to the OS thread. Told after a second | `park_of_std_blocks_its_worker_and_tells`, `a_channel_of_std_blocks_its_worker_and_tells`, `a_scope_of_std_waits_for_its_threads`, `a_crossbeam_channel_blocks_its_worker_and_tells` |
-//! | parking_lot's locks, where they are contended | block the worker: a node of theirs lies in a thread-local. Told after a second | `a_lock_of_parking_lots_held_over_a_wait_blocks_its_worker_and_tells` |
-//! | a lock of std's that lies in a thread-local, such as the one by which rayon waits for its pool | blocks the worker: neighbours would take it for their own. Told after a second | `rayon_computes_for_many_green_threads_of_one_worker`, `a_job_of_rayons_that_waits_for_a_neighbour_blocks_the_worker_and_tells` |
-//! | `pthread_mutex_lock` and other waits inside the C library, `FILE *`, system calls made past it (rustix's default, Go) | block the worker. Told after five seconds, as of [every worker that is held up](crate::Runtime) | `a_foreign_mutex_that_a_neighbour_holds_is_told_of`, `a_file_of_c_that_reads_a_pipe_blocks_its_worker_and_ends_all_the_same` |
+//! | `std::thread::park`, and what is made of it: `std::sync::mpsc`, `std::thread::scope`, crossbeam-channel | block the worker: their state belongs to the OS thread. Reported after a second | `park_of_std_blocks_its_worker_and_tells`, `a_channel_of_std_blocks_its_worker_and_tells`, `a_scope_of_std_waits_for_its_threads`, `a_crossbeam_channel_blocks_its_worker_and_tells` |
+//! | parking_lot's locks, where they are contended | block the worker: a node of theirs lies in a thread-local. Reported after a second | `a_lock_of_parking_lots_held_over_a_wait_blocks_its_worker_and_tells` |
+//! | a lock of std's that lies in a thread-local, such as the one by which rayon waits for its pool | blocks the worker: neighbours would take it for their own. Reported after a second | `rayon_computes_for_many_green_threads_of_one_worker`, `a_job_of_rayons_that_waits_for_a_neighbour_blocks_the_worker_and_tells` |
+//! | `pthread_mutex_lock` and other waits inside the C library, `FILE *`, system calls made past it (rustix's default, Go) | block the worker. Reported after five seconds, as of [every worker that is held up](crate::Runtime) | `a_foreign_mutex_that_a_neighbour_holds_is_told_of`, `a_file_of_c_that_reads_a_pipe_blocks_its_worker_and_ends_all_the_same` |
 //! | `futex` in other forms than std's: for some bits, with a relative time or one of the real clock | blocks the worker. Wake-ups by bits, `FUTEX_REQUEUE`, `FUTEX_CMP_REQUEUE` and `FUTEX_WAKE_OP` wake the green threads that wait in std's form, those that would be moved at once and for nothing, as a futex may | `a_wake_up_by_bits_wakes_green_threads_and_of_os_threads_those_who_wait_for_them`, `a_green_thread_that_waits_for_bits_blocks_its_worker_until_one_of_them_comes`, `waiters_that_are_moved_to_another_word_are_woken_there_or_at_once`, `two_words_are_woken_by_one_operation`, `the_times_of_all_forms_are_what_the_kernel_takes_them_for` |
-//! | opening a FIFO, `flock`, `fcntl` locks | block the worker. Told after five seconds | `opening_a_fifo_waits_for_the_other_end`, `a_fifo_that_a_neighbour_is_to_open_is_told_of`, `locks_of_files_are_waited_for`, `a_lock_of_a_file_that_a_neighbour_holds_is_told_of` |
+//! | opening a FIFO, `flock`, `fcntl` locks | block the worker. Reported after five seconds | `opening_a_fifo_waits_for_the_other_end`, `a_fifo_that_a_neighbour_is_to_open_is_told_of`, `locks_of_files_are_waited_for`, `a_lock_of_a_file_that_a_neighbour_holds_is_told_of` |
 //! | `pause`, `sigwait` | block the worker: signals are of the OS thread or of the process | `signals_are_waited_for` |
 //! | `pthread_cancel` of an OS thread | works after patching; before it, and of a worker, these calls are no cancellation points | `an_os_thread_is_cancelled_in_a_patched_call` |
 //! | `longjmp` out of a signal handler or out of what a patched call is inside of | must not be: see Safety of [`patch_all`] | |
 //! | a program that links this and patches nothing | behaves as without it | `what_is_linked_and_never_patched_blocks_and_counts_nothing`, `an_allocator_that_reads_files_starts_and_works_on_green_threads` |
 //!
 //! # Kills and timeouts
-//! No unwind passes through code that was not made for it. A kill or a [`timeout`](crate::timeout()) that strikes a patched call makes it
-//! fail with `ECANCELED`; a sleep ends as if its time were over; a wait for a lock of std's goes on. The green thread unwinds
-//! at its next wait in a function of this library.
+//! Nothing unwinds through code that is not made for it, such as C. If a kill or a [`timeout`](crate::timeout()) strikes
+//! while a patched call waits, the call fails with `ECANCELED`; a sleep ends as if its time were over; a wait for a lock
+//! of std's goes on. The green thread unwinds at its next wait in a function of this library.
 //!
-//! A loop that skips errors, such as `for stream in listener.incoming().flatten()`, so outlives a kill: nothing but an error may
-//! come out of a call of the C library's. After some turns each such call takes a millisecond, then up to a second, so that the
-//! loop disturbs nobody; it is told once, by name; and the end of its runtime gives it up. End the loop at an error.
+//! So a loop that skips errors, such as `for stream in listener.incoming().flatten()`, outlives a kill: each call in it
+//! fails, and the loop goes on. To keep it from disturbing others, each such call takes a millisecond after some turns, and
+//! later up to a second. The loop is reported once, by name, and it ends at the latest with its runtime. Better, end
+//! the loop at an error.
 
 // A patched call suspends only where `is_on` says so: on a green thread that neither unwinds nor ends the process.
 // Everywhere else it is the C library's.

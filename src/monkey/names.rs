@@ -1,5 +1,5 @@
-//! Looking up names. The C library's resolver blocks by calls of its own, so it runs whole on the pool of OS threads that is
-//! there for names. A kill waits for its end: it writes into the caller's memory.
+//! Looking up names. The C library's resolver blocks by calls of its own, so the whole look-up runs on an OS thread of
+//! the pool for names. A kill waits for its end, as it writes into the caller's memory.
 
 use super::hook::{Hook, interpose};
 use crate::runtime::blocking::{self, Kind};
@@ -7,7 +7,7 @@ use crate::sys::bare::{errno, set_errno};
 use crate::thread::shield;
 use libc::{addrinfo, c_char, c_int, c_void, hostent, size_t, sockaddr, socklen_t};
 
-/// A value that another thread may use meanwhile, though it holds pointers.
+/// A value with pointers in it that another thread may use for a while.
 struct Lent<T>(T);
 
 // SAFETY: made by `elsewhere` alone, whose caller waits until the other thread is done.

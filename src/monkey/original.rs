@@ -1,4 +1,14 @@
-//! The C library's own functions, for code that is to block its OS thread even on a green thread.
+//! The C library's own functions, for code that wants to block its OS thread even on a green thread after patching.
+//!
+//! # Examples
+//! ```
+//! // SAFETY: this program does nothing that the Safety section of `patch_all` forbids.
+//! unsafe { greenthread::monkey::patch_time() };
+//! // Blocks the whole worker for 1,000 microseconds.
+//! // SAFETY: `usleep` takes any number.
+//! let slept = greenthread::spawn(|| unsafe { greenthread::monkey::original::usleep(1000) });
+//! assert_eq!(slept.join().unwrap(), 0);
+//! ```
 
 pub use super::close::original::*;
 pub use super::connection::original::*;

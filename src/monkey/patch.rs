@@ -1,27 +1,38 @@
-//! What is switched on.
+//! Which groups of functions are patched.
 
 use super::hook::Interposed;
 use crate::runtime::{park, reactor};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A group of functions that can be patched by itself.
+/// A group of functions that can be patched by itself, by [`patch`].
+///
+/// # Examples
+/// An event loop of another library on a green thread:
+/// ```
+/// use greenthread::monkey::{self, Patch};
+///
+/// // SAFETY: this program does nothing that the Safety section of `patch_all` forbids.
+/// unsafe { monkey::patch(Patch::Epoll) };
+/// assert!(monkey::is_patched(Patch::Epoll) && !monkey::is_patched(Patch::Time));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Patch {
-    /// Sockets, pipes and what else is read and written; `close`.
+    /// Reading, writing, connecting and closing: sockets, pipes, and other descriptors that can be polled.
     Socket,
     /// Sleeps.
     Time,
     /// Looking up names.
     Dns,
-    /// What std's locks wait by.
+    /// The system call by which std's locks wait.
     Futex,
     /// Waiting for child processes and for OS threads.
     Process,
     /// `poll` and `select`.
     Poll,
-    /// `epoll_wait`. Not among [`patch_all`]: who calls that is an event loop, which mostly has an OS thread of its own.
+    /// `epoll_wait`. It is not among [`patch_all`], as it is called by event loops, which mostly have an OS thread of
+    /// their own.
     Epoll,
 }
 
@@ -37,7 +48,8 @@ impl Patch {
 static PATCHED: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
-    /// Of how many things the calling thread is inside of in which patched functions block; signal handlers count as [`HANDLER`].
+    /// In how many things the calling thread is in which patched functions block. A signal handler counts as
+    /// [`HANDLER`].
     static BLOCKS: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -57,7 +69,8 @@ pub(super) fn is_in_handler() -> bool {
     BLOCKS.get() >= HANDLER
 }
 
-/// Runs `call`, in which patched functions block, also on a green thread: what it is inside of must not be left.
+/// Runs `call`, in which patched functions block, on a green thread too: a wait must not suspend it in the middle of
+/// this.
 pub(super) fn blocking_here<T>(call: impl FnOnce() -> T) -> T {
     BLOCKS.set(BLOCKS.get().wrapping_add(1));
     let result = call();
@@ -65,10 +78,10 @@ pub(super) fn blocking_here<T>(call: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Whether a call of this group, here and now, suspends instead of blocking.
+/// Whether a call of this group suspends, here and now, instead of blocking.
 ///
-/// Not while the caller unwinds: a destructor may run below frames that must not be left, and not in exit handlers or a
-/// panic hook, where no green thread is suspended, nor in a signal handler.
+/// It does not while the caller unwinds, as a destructor may run below frames that must not be left; nor in exit
+/// handlers, in a panic hook, where no green thread is suspended, and in a signal handler.
 #[inline(always)]
 pub(crate) fn is_on(patch: Patch) -> bool {
     PATCHED.load(Ordering::Relaxed) & patch.bit() != 0
@@ -77,7 +90,7 @@ pub(crate) fn is_on(patch: Patch) -> bool {
         && BLOCKS.get() == 0
 }
 
-/// Everything that stands in for something.
+/// All functions that stand in for one of the C library.
 pub(super) fn interposed() -> impl Iterator<Item = &'static Interposed> {
     [
         super::close::INTERPOSED,
@@ -95,11 +108,12 @@ pub(super) fn interposed() -> impl Iterator<Item = &'static Interposed> {
     .flatten()
 }
 
-/// Patches one group. Calling it again does nothing; there is no way back, as others may be waiting by then.
+/// Patches one group of functions. Calling it again does nothing. It cannot be undone, as others may be waiting by
+/// then.
 ///
 /// # Panics
-/// Where the functions of this library are not those that the program reaches: it is part of a shared library that was
-/// loaded after the C library.
+/// If the program reaches other functions than those of this library: this happens if the library is part of a shared
+/// library that was loaded after the C library.
 ///
 /// # Safety
 /// As for [`patch_all`].
@@ -123,18 +137,30 @@ pub unsafe fn patch(patch: Patch) {
     }
 }
 
-/// Patches everything but [`Patch::Epoll`]. Call it first in `main`. See [the module](super) for what works from then on.
+/// Patches all groups except [`Patch::Epoll`]. Call it first in `main`. See [the module](super) for what works from
+/// then on. As gevent's `monkey.patch_all`.
 ///
+/// # Examples
 /// ```
-/// // SAFETY: this program uses nothing of the kinds that Safety names.
+/// use std::{sync::Mutex, thread::sleep, time::Duration};
+///
+/// // SAFETY: this program does nothing that the Safety section forbids.
 /// unsafe { greenthread::monkey::patch_all() };
-/// assert!(greenthread::monkey::is_patched(greenthread::monkey::Patch::Time));
-/// let began = std::time::Instant::now();
-/// let sleeper = || std::thread::sleep(std::time::Duration::from_millis(50));
+/// static SUM: Mutex<u32> = Mutex::new(0);
 /// let runtime = greenthread::Runtime::builder().workers(1).build()?;
-/// let sleepers: Vec<_> = (0..100).map(|_| runtime.spawn(sleeper)).collect();
-/// greenthread::join_all(sleepers);
-/// assert!(began.elapsed() < std::time::Duration::from_secs(4), "a hundred at once on one OS thread");
+/// let adders = (0..10).map(|_| {
+///     runtime.spawn(|| {
+///         // std's lock is held while std's sleep lets the others run, who wait for the lock.
+///         let mut sum = SUM.lock().unwrap();
+///         sleep(Duration::from_millis(1));
+///         *sum += 1;
+///     })
+/// });
+/// greenthread::join_all(adders.collect::<Vec<_>>());
+/// assert_eq!(*SUM.lock().unwrap(), 10);
+/// let report = greenthread::monkey::report();
+/// let sleeps = report.used.iter().find(|used| used.name == "clock_nanosleep").unwrap();
+/// assert_eq!(sleeps.waits, 10);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
@@ -142,25 +168,29 @@ pub unsafe fn patch(patch: Patch) {
 /// As [`patch`].
 ///
 /// # Safety
-/// From now on, calls that used to block the OS thread let other green threads of the same OS thread run meanwhile. Code whose
-/// own `unsafe` relies on being alone on its OS thread during such a call breaks. On green threads, do not let a patched call
-/// happen
+/// From now on, a call that used to block the OS thread lets other green threads of the same OS thread run meanwhile.
+/// Code breaks if its own `unsafe` relies on being alone on its OS thread during such a call. On green threads, do not
+/// let a patched call happen
 ///
-/// - inside a callback for which somebody keeps a pointer in a thread-local: `scoped_tls`'s `set`, a job of rayon's while its
-///   worker waits for another (its latch lies on the stack), `rustls` or `openssl` callbacks that rely on this;
-/// - between the filling and the use of a cache or buffer in a thread-local, such as `errno`-like variables of C libraries
-///   (OpenSSL's error queue: read it right after the call that failed);
+/// - inside a callback while somebody keeps a pointer for it in a thread-local: `scoped_tls`'s `set`, a job of rayon's
+///   while its worker waits for another (its latch lies on the stack), `rustls` or `openssl` callbacks that rely on
+///   this;
+/// - between the filling and the use of a cache or buffer in a thread-local, such as `errno`-like variables of C
+///   libraries (OpenSSL's error queue: read it right after the call that failed);
 /// - inside a C++ `catch` block, as the exceptions that are being handled are a list of the OS thread;
-/// - while a lock of the C library's (`flockfile`, a `pthread_mutex`) is held that neighbours want: they block the OS thread, and
-///   then its holder never goes on;
-/// - inside the global allocator: one that waits for a lock of std's would be left in the middle of an allocation of this library.
+/// - while you hold a lock of the C library's (`flockfile`, a `pthread_mutex`) that other green threads of the worker
+///   want: they would block the OS thread, and the holder would never go on;
+/// - inside the global allocator: if it waits for a lock of std's there, it is suspended in the middle of an allocation
+///   of this library.
 ///
-/// And anywhere in the process
+/// And everywhere in the process,
 ///
-/// - a signal handler returns. One that is left by `siglongjmp` counts as running for ever: on its OS thread everything blocks from
-///   then on;
-/// - `longjmp` stays on the stack of one green thread, and jumps over no call of this library's that goes on;
-/// - `pthread_cancel` strikes no OS thread that runs green threads: it unwinds whatever runs there at that moment.
+/// - a signal handler must return. If it is left by `siglongjmp`, it counts as running for ever, and on its OS thread
+///   everything blocks from then on;
+/// - `longjmp` must stay on the stack of one green thread, and must not jump over a call of this library's that has not
+///   returned;
+/// - `pthread_cancel` must not be used on an OS thread that runs green threads: it would unwind whichever one runs at
+///   that moment.
 pub unsafe fn patch_all() {
     for group in Patch::ALL {
         if group != Patch::Epoll {
@@ -193,9 +223,9 @@ one_group! {
     patch_socket: Socket;
     /// Patches sleeps.
     patch_time: Time;
-    /// Patches the looking up of names.
+    /// Patches looking up names.
     patch_dns: Dns;
-    /// Patches what std's locks wait by.
+    /// Patches the system call by which std's locks wait.
     patch_futex: Futex;
     /// Patches waiting for child processes and for OS threads.
     patch_process: Process;

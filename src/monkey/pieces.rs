@@ -1,8 +1,8 @@
-//! The pieces of memory that a vectored call is given.
+//! The list of pieces of memory that a vectored call gets.
 
 use libc::{c_int, iovec, size_t};
 
-/// The kernel takes no more in one call.
+/// The kernel takes no more pieces in one call.
 const MOST: usize = libc::UIO_MAXIOV as usize;
 
 /// A copy of the list, not of the memory.
@@ -33,7 +33,7 @@ impl Pieces {
         self.0.iter().fold(0, |sum, piece| sum.saturating_add(piece.iov_len))
     }
 
-    /// What is left after so many bytes.
+    /// What is left after the first `done` bytes.
     pub(super) fn after(&self, mut done: usize) -> Vec<iovec> {
         let mut rest = Vec::with_capacity(self.0.len());
         for piece in &self.0 {

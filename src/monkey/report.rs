@@ -4,7 +4,7 @@ use super::patch::{Patch, interposed, is_patched};
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-/// One patched function, as used by green threads since it was patched.
+/// One patched function, and how green threads have used it since it was patched.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Used {
@@ -14,32 +14,34 @@ pub struct Used {
     pub calls: u64,
     /// How often it has suspended its green thread instead of blocking.
     pub waits: u64,
-    /// How often it has held its worker for longer than ten milliseconds all the same.
+    /// How often it has nevertheless held its worker for longer than ten milliseconds.
     pub holds: u64,
-    /// The longest of those.
+    /// How long the longest of these holds took.
     pub longest: Duration,
-    /// Where the first of those was called from: its backtrace, as text.
+    /// Where the call came from that held its worker first: a backtrace, as text.
     pub culprit: Option<String>,
 }
 
-/// What [`report`] gives; displays as a table.
+/// What [`report`] returns. It can be printed, as a table.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
     /// The groups that are patched.
     pub patched: Vec<Patch>,
-    /// Functions that green threads have called, by name.
+    /// The functions that green threads have called, in the order of their names.
     pub used: Vec<Used>,
 }
 
-/// Says which patched functions the green threads of this program have used, how often those suspended, and which have held a
-/// worker and from where. (Of gevent's, `gevent.util.print_run_info` and the blocking monitor come nearest.)
+/// Tells which patched functions the green threads of this program have used, how often these suspended, and which have
+/// held a worker and from where. (In gevent, `gevent.util.print_run_info` and the blocking monitor come nearest.) Does
+/// not suspend.
 ///
-/// What blocks past the C library is not seen here: raw system calls, and calls that the C library makes to itself.
+/// Calls that block past the C library's functions are not seen here: raw system calls, and calls that the C library
+/// makes to itself.
 ///
 /// # Examples
 /// ```
-/// // SAFETY: this program uses nothing of the kinds that Safety names.
+/// // SAFETY: this program does nothing that the Safety section of `patch_all` forbids.
 /// unsafe { greenthread::monkey::patch_time() };
 /// greenthread::spawn(|| std::thread::sleep(std::time::Duration::from_millis(1))).join().unwrap();
 /// let report = greenthread::monkey::report();
@@ -47,6 +49,7 @@ pub struct Report {
 /// assert_eq!((sleeps.calls, sleeps.waits), (1, 1));
 /// println!("{report}");
 /// ```
+#[doc(alias = "print_run_info")]
 pub fn report() -> Report {
     let mut used: Vec<_> = interposed()
         .map(|interposed| {
@@ -94,8 +97,8 @@ impl fmt::Display for Report {
 }
 
 impl Report {
-    /// The same as JSON: an object with the array `patched` of names and the array `used` of objects with the fields of [`Used`];
-    /// `longest` is in seconds, `culprit` a string or null.
+    /// The same as JSON: an object with an array `patched` of names, and an array `used` of objects with the fields of
+    /// [`Used`]. There `longest` is in seconds, and `culprit` is a string or null.
     pub fn to_json(&self) -> String {
         let mut json = String::from("{\"patched\":[");
         for (at, patch) in self.patched.iter().enumerate() {

@@ -1,8 +1,9 @@
-//! Signal handlers. One interrupts its thread anywhere, in the middle of an allocation or of a lock of this library's, so
-//! nothing that it calls may suspend, and nothing that stands in for a function here may take a lock for it.
+//! Signal handlers. A signal interrupts its thread anywhere, in the middle of an allocation or of a lock of this
+//! library's. So nothing that a handler calls may suspend, and our functions may take no lock for it.
 //!
-//! The kernel does not tell whether a handler runs. So, once something is patched, the kernel is given [`on_signal`] in place
-//! of each handler, which notes it and calls the handler. Who asks for the handler is told of the program's own.
+//! The kernel does not tell whether a handler runs. So, once something is patched, the kernel gets [`on_signal`] in
+//! place of each handler, which notes that and calls the handler. A program that asks which handler is set is told its
+//! own.
 
 use super::hook::{Hook, Interposed};
 use super::patch::{in_handler, is_any_patched};

@@ -1,8 +1,9 @@
 //! The descriptors that are waited for, by their numbers.
 //!
-//! A socket keeps its registration between waits, until its number is closed. That the number still means the same socket is
-//! seen by a number of the kernel's, so one that was closed behind our back is found out. Everything else is registered for one wait, by a
-//! duplicate: its readiness is seldom waited for, and an inode does not tell two opens apart.
+//! A socket keeps its registration between waits, until its number is closed. A number of the kernel's tells whether
+//! the descriptor still means the same socket, so one that was closed without our noticing is found out. All other
+//! descriptors are registered for one wait, by a duplicate: they are seldom waited for, and an inode does not tell two
+//! opens apart.
 
 use super::patch::is_in_handler;
 use crate::runtime::reactor::Source;

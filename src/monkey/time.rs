@@ -1,7 +1,7 @@
-//! Sleeps. `sched_yield` is not among them: spin locks call it while they are being taken or released, and nobody may be suspended
-//! there.
+//! Sleeps. `sched_yield` is not among them: spin locks call it while they are being taken or released, and nobody may
+//! be suspended then.
 //!
-//! A sleep that a kill ends says that its time is over: what called it may take an error for a bug, as std does.
+//! If a kill ends a sleep, the sleep says that its time is over: std, for one, takes an error for a bug.
 
 use super::hook::{Hook, interpose};
 use super::wait::sleep as sleep_green;

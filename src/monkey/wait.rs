@@ -1,4 +1,4 @@
-//! Waiting in a patched call: for a descriptor, for a time. Nothing here unwinds.
+//! Waits of patched calls: for a descriptor, for a time. Nothing here unwinds.
 
 use super::hook::Hook;
 use super::table::{self, Entry, Kind};
