@@ -18,7 +18,7 @@ fn both(body: fn()) {
 }
 
 #[test]
-fn pipes() {
+fn pipes_report_each_error_and_lose_nothing() {
     both(|| {
         fail(Call::Pipe, 0, 1, libc::EMFILE);
         assert_eq!(pipe().unwrap_err().raw_os_error(), Some(libc::EMFILE));
@@ -69,7 +69,7 @@ fn pipes_that_cannot_be_told_not_to_wait() {
 }
 
 #[test]
-fn waits() {
+fn a_wait_for_a_descriptor_that_cannot_begin_is_an_error() {
     both(|| {
         let (reader, writer) = std::io::pipe().unwrap();
         fail(Call::Poll, 0, 1, libc::ENOMEM);

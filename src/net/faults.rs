@@ -75,7 +75,7 @@ fn accept_recovers() {
 }
 
 #[test]
-fn transfers() {
+fn a_transfer_that_fails_loses_nothing() {
     both(|| {
         let (mut a, mut b) = pair();
         fail(Call::Send, 0, 1, libc::ECONNRESET);
@@ -92,7 +92,7 @@ fn transfers() {
 }
 
 #[test]
-fn settings() {
+fn a_setting_that_fails_changes_nothing() {
     both(|| {
         let (a, _b) = pair();
         fail(Call::SetSockOpt, 0, 1, libc::EINVAL);
@@ -112,7 +112,7 @@ fn settings() {
 }
 
 #[test]
-fn waiting() {
+fn a_wait_that_cannot_begin_is_an_error() {
     // On an OS thread poll fails, on a green thread the registration.
     let (_a, mut b) = pair();
     fail(Call::Poll, 0, 1, libc::ENOMEM);
@@ -145,7 +145,7 @@ fn listen_options() {
 }
 
 #[test]
-fn datagrams() {
+fn datagrams_that_fail_are_errors_and_full_queues_are_waited_for() {
     both(|| {
         for call in [Call::Socket, Call::Bind] {
             fail(call, 0, 1, libc::EMFILE);

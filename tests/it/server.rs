@@ -446,7 +446,7 @@ fn unix_streams() {
 }
 
 #[test]
-fn datagrams() {
+fn a_datagram_server_answers_within_its_limit_and_survives_panics() {
     everywhere(|| {
         let handler = |socket: &UdpSocket, data: Vec<u8>, peer| {
             assert_ne!(data, b"panic", "a panic that the test wants");

@@ -94,7 +94,7 @@ fn a_rendezvous_returns_when_the_item_was_taken() {
 }
 
 #[test]
-fn iterators() {
+fn iterators_of_receivers_end_with_the_channel() {
     let (sender, receiver) = mpmc::unbounded();
     for i in 0..3 {
         sender.send(i).unwrap();
@@ -115,7 +115,7 @@ fn iterators() {
 }
 
 #[test]
-fn timers() {
+fn timers_send_once_regularly_or_never() {
     let start = Instant::now();
     let after = mpmc::after(Duration::from_millis(20));
     assert_eq!(after.recv_timeout(Duration::from_millis(1)), Err(RecvTimeoutError::Timeout));

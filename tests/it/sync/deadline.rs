@@ -48,7 +48,7 @@ fn lock(hold: impl FnOnce(&dyn Fn()) + Send + 'static, mut take: impl FnMut(Inst
 }
 
 #[test]
-fn locks() {
+fn locks_are_waited_for_until_a_point_in_time() {
     everywhere(|| {
         let mutex = Arc::new(Mutex::new(()));
         let own = Arc::clone(&mutex);
@@ -82,7 +82,7 @@ fn locks() {
 }
 
 #[test]
-fn permits() {
+fn permits_are_waited_for_until_a_point_in_time() {
     everywhere(|| {
         let semaphore = Arc::new(Semaphore::new(0));
         gives_up(|at| semaphore.acquire_deadline(at).is_some());
@@ -100,7 +100,7 @@ fn permits() {
 }
 
 #[test]
-fn events() {
+fn events_are_waited_for_until_a_point_in_time() {
     everywhere(|| {
         let event = Arc::new(Event::new());
         gives_up(|at| event.wait_deadline(at));
@@ -171,7 +171,7 @@ fn conditions_and_barriers() {
 }
 
 #[test]
-fn channels() {
+fn channels_are_waited_for_until_a_point_in_time() {
     everywhere(|| {
         for capacity in [0, 1] {
             let (sender, receiver) = mpmc::bounded(capacity);
@@ -213,7 +213,7 @@ fn channels() {
 }
 
 #[test]
-fn queues() {
+fn queues_are_waited_for_until_a_point_in_time() {
     macro_rules! case {
         ($($queue:ident)*) => {{$({
             let queue = Arc::new($queue::with_capacity(1));

@@ -68,7 +68,7 @@ fn handed_on(make: fn() -> (Wait, Serve)) {
 }
 
 #[test]
-fn permits() {
+fn a_permit_goes_to_the_next() {
     handed_on(|| {
         let semaphore = Arc::new(Semaphore::new(0));
         let own = Arc::clone(&semaphore);
@@ -82,7 +82,7 @@ fn permits() {
 }
 
 #[test]
-fn notifications() {
+fn a_notification_goes_to_the_next() {
     handed_on(|| {
         let shared = Arc::new((Mutex::new(()), Condvar::new()));
         let own = Arc::clone(&shared);
@@ -95,7 +95,7 @@ fn notifications() {
 }
 
 #[test]
-fn locks() {
+fn a_lock_goes_to_the_next() {
     handed_on(|| {
         let mutex: &'static Mutex<()> = Box::leak(Box::default());
         let mut held = Some(mutex.lock().unwrap());

@@ -53,7 +53,7 @@ fn in_order<S: Send + Sync + 'static>(
 const NEVER: Duration = Duration::from_secs(1000);
 
 #[test]
-fn semaphores() {
+fn semaphores_serve_in_order() {
     let wait = |semaphore: &Semaphore, timeout: Option<Duration>| {
         let permit = semaphore.acquire_timeout(timeout.unwrap_or(NEVER));
         permit.map(SemaphorePermit::forget).is_some()
@@ -62,7 +62,7 @@ fn semaphores() {
 }
 
 #[test]
-fn conditions() {
+fn conditions_serve_in_order() {
     let wait = |(mutex, changed): &(Mutex<()>, Condvar), timeout: Option<Duration>| {
         let guard = mutex.lock().unwrap();
         !changed.wait_timeout(guard, timeout.unwrap_or(NEVER)).unwrap().1.timed_out()
@@ -91,7 +91,7 @@ fn receivers_and_senders() {
 }
 
 #[test]
-fn rendezvous() {
+fn a_rendezvous_serves_in_order() {
     let channel = mpmc::bounded::<()>(0);
     let wait = |(_, receiver): &(mpmc::Sender<()>, mpmc::Receiver<()>), timeout: Option<_>| {
         receiver.recv_timeout(timeout.unwrap_or(NEVER)).is_ok()
@@ -102,7 +102,7 @@ fn rendezvous() {
 }
 
 #[test]
-fn queues() {
+fn queues_serve_in_order() {
     let wait = |queue: &Queue<()>, timeout: Option<Duration>| {
         queue.get_timeout(timeout.unwrap_or(NEVER)).is_ok()
     };
@@ -117,7 +117,7 @@ fn brief(brief: bool) -> Duration {
 
 /// A lock that each gives to the next.
 #[test]
-fn locks() {
+fn locks_are_given_on_in_order() {
     Runtime::new_current_thread()
         .unwrap()
         .run_local(|| {

@@ -39,7 +39,7 @@ fn survive(seed: u64, body: impl Fn(&mut Random) + Clone + Send + 'static) {
 }
 
 #[test]
-fn permits() {
+fn permits_are_all_back_after_kills_and_timeouts() {
     for seed in 1..6 {
         let semaphore = Arc::new(Semaphore::new(3));
         let used = Arc::clone(&semaphore);
@@ -60,7 +60,7 @@ fn permits() {
 }
 
 #[test]
-fn locks() {
+fn locks_exclude_and_are_free_after_kills_and_timeouts() {
     for seed in 1..6 {
         let mutex = Arc::new(Mutex::new((0u64, 0u64)));
         let used = Arc::clone(&mutex);
@@ -122,7 +122,7 @@ fn readers_and_writers() {
 
 /// Items go through a queue made of a mutex and a condition; as many come out as went in.
 #[test]
-fn conditions() {
+fn no_item_is_lost_behind_a_condition_under_kills_and_timeouts() {
     for seed in 1..6 {
         let shared = Arc::new((Mutex::new((Vec::new(), 0u64, 0u64)), Condvar::new()));
         let used = Arc::clone(&shared);

@@ -63,7 +63,7 @@ fn making_sockets() {
 }
 
 #[test]
-fn streams() {
+fn streams_report_each_error_once_and_lose_nothing() {
     both(|| {
         let (a, b) = UnixStream::pair().unwrap();
         fails_once(Call::Send, libc::EPIPE, || (&a).write(b"data"));
@@ -88,7 +88,7 @@ fn streams() {
 }
 
 #[test]
-fn datagrams() {
+fn datagrams_report_each_error_once_and_lose_nothing() {
     both(|| {
         let address = name();
         let (a, b) = (UnixDatagram::unbound().unwrap(), UnixDatagram::bind_addr(&address).unwrap());
