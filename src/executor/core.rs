@@ -169,7 +169,7 @@ impl<C: Crew> Core<C> {
         if self.is_parents() {
             return Err(SubmitError::Io(process::belongs_to_parent("the executor")));
         }
-        // Outside of the lock: that may run the user's code, as does dropping a task that is not taken.
+        // Outside of the lock: this may run the user's code, and so may dropping a task that is not taken.
         let (job, future) = make();
         let origin = if C::GREEN && !C::STAYS { origin() } else { None };
         let mut state = self.state.lock();
@@ -198,7 +198,7 @@ impl<C: Crew> Core<C> {
             let place = state.queue.iter().position(|waiting| waiting.address() == address);
             let job = place.and_then(|place| state.queue.remove(place));
             drop(state);
-            // Another worker may have come to it.
+            // Another worker may have taken it.
             return if job.is_some() || future.done() {
                 Err(SubmitError::Io(error))
             } else {
@@ -278,10 +278,10 @@ impl<C: Crew> Core<C> {
         let number = next.number;
         (state.fresh, state.making) = (next.origin, Some(number));
         drop(state);
-        // Where there is no room for another one, this one comes to the tasks after its own.
+        // If there is no room for another one, this one takes those tasks after its own.
         let _ = self.spawn(next, None);
         let mut state = self.state.lock();
-        // It may have begun by now, and be making the one after it.
+        // The new one may have begun by now, and be making the one after it.
         if state.making == Some(number) {
             state.making = None;
         }
@@ -335,7 +335,7 @@ impl<C: Crew> Core<C> {
         seat: &mut C::Seat,
     ) -> MutexGuard<'a, State<C>> {
         state.preparing += 1;
-        // That may take long, so another one is to look at the task as well; not all of them.
+        // This may take long, so one other worker, not all of them, is to look at the task as well.
         let wake = state.preparing == 1 && state.wake();
         drop(state);
         self.wake_one(wake);
@@ -488,7 +488,7 @@ impl<C: Crew> Worker<C> {
             if core.is_parents() {
                 self.counted = false;
                 if !park::is_green() {
-                    // A task has forked, and what the child was made for is over.
+                    // A task has forked, and this is the child: it has done what it was made for.
                     std::process::exit(process::status(ran == Ran::Well));
                 }
                 return;
@@ -497,13 +497,13 @@ impl<C: Crew> Worker<C> {
                 continue;
             }
             if any_interruption() && park::own_task().is_killed() {
-                // The kill was for the task that has ended, or for this green thread; it is not for the next task.
+                // The kill was meant for the task that has ended, or for this green thread, and not for the next task.
                 return;
             }
             if !C::STAYS {
                 park::spend_budget_holding();
                 if park::own_task().has_values() {
-                    // Those of the task that has ended: the next one begins with none.
+                    // They belong to the task that has ended; the next one must begin without values.
                     return;
                 }
             }
@@ -520,7 +520,7 @@ impl<C: Crew> Drop for Worker<C> {
         let mut state = core.state.lock();
         let waits = !state.queue.is_empty();
         if self.began && waits && state.fresh.is_none() {
-            // Takes the place over, in the count too.
+            // The successor takes its place, in the count too.
             state.workers -= 1;
             let successor = core.new_worker(&mut state, self.origin);
             let own = self.own.take().and_then(|key| state.threads.remove(key));
@@ -532,7 +532,7 @@ impl<C: Crew> Drop for Worker<C> {
         if self.is_fresh {
             state.fresh = None;
         }
-        // Whoever makes a worker in vain is one that can take the tasks.
+        // If another worker was making this one, that worker can take the tasks.
         let is_missed = state.making == Some(self.number);
         let is_last = self.is_fresh && core.is_parted() && !is_missed;
         core.leave(state, self, is_last);

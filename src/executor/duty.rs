@@ -82,7 +82,7 @@ impl<C: Call> Run<()> for Joint<C::Output, Option<C>> {
         let outcome = catch_unwind(AssertUnwindSafe(|| call.call()));
         let ran = if outcome.is_ok() { Ran::Well } else { Ran::Panicked };
         if process::generation() != generation {
-            // The task has forked. In the parent it goes on; here, what the child was made for is over.
+            // The task has forked, and this is the child: it has done what it was made for. In the parent the task goes on.
             ticket.forget();
         } else {
             ticket.end(outcome.map_err(ExecutionError::from_payload));

@@ -52,7 +52,7 @@ impl<T> Future<T> {
     pub fn result(&self) -> Result<&T, ExecutionError> {
         match self.shared.wait_outcome(None) {
             Some(outcome) => outcome,
-            // Without a deadline a wait ends with an outcome.
+            // This never happens: without a deadline the wait ends with an outcome.
             None => Err(ExecutionError::timed_out()),
         }
     }

@@ -60,7 +60,7 @@ impl Crew {
         let mut processes = self.processes.lock();
         processes.terminated = true;
         for child in processes.living.values() {
-            // An error is that it has ended by itself.
+            // An error means that it has ended by itself.
             let _ = child.kill();
         }
     }
@@ -74,7 +74,7 @@ impl core::Crew for Arc<Crew> {
     /// A green thread speaks for each process.
     fn spawn(&self, number: usize, life: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let name = format!("{}-{}", self.name, number + 1);
-        // A daemon, since it stays when there is nothing to do, and nobody should wait for that.
+        // A daemon: it stays while there is nothing to do, and nobody should wait for it then.
         Builder::new().name(name).daemon(true).spawn(life).map(drop)
     }
 

@@ -89,14 +89,14 @@ where
                 return Ran::Well;
             }
         };
-        // A worker takes no task before it has one.
+        // A worker has a process before it takes a task.
         let Some(process) = &seat.process else { return Ran::Well };
         let killed = Arc::new(AtomicBool::new(false));
         let kill = {
             let (child, killed) = (process.child().clone(), Arc::clone(&killed));
             move || {
                 killed.store(true, Ordering::SeqCst);
-                // An error is that it has ended by itself.
+                // An error means that it has ended by itself.
                 let _ = child.kill();
             }
         };
@@ -106,7 +106,7 @@ where
         let result = seat.call(call.function, &arguments);
         drop(arguments);
         let of_use = !matches!(result, Err(CallError::Ended(_) | CallError::Io(_)));
-        // The type's own decoding may do anything.
+        // Decoding runs code of the type, which may panic.
         let outcome = match result {
             Ok(bytes) => catch_unwind(AssertUnwindSafe(|| worker::decode::<R>(&bytes)))
                 .map_err(ExecutionError::from_payload)
@@ -162,7 +162,7 @@ impl Seat {
         let name = format!("{}-{}", self.crew.name, self.number + 1);
         let options = Options { name, dies_with_parent: true, once: false };
         let process = Worker::start(&options).map_err(NotReady::Io)?;
-        // Before the initializer: that may take for ever, and is ended with the process.
+        // Before the initializer: that may take for ever, and then the end of the process ends it.
         self.crew.enter(self.number, process.child());
         let process = self.process.insert(process);
         let Some(initializer) = &self.crew.initializer else { return Ok(()) };
@@ -217,7 +217,7 @@ fn end(child: &ChildHandle) {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        // Where the worker is killed the process may be in the middle of a task.
+        // If the worker is killed, the process may be in the middle of a task.
         if self.busy { self.discard() } else { self.retire() }
     }
 }

@@ -260,12 +260,13 @@ impl<T> Shared<T> {
                     }
                 }
                 Phase::Running => {
-                    // In the lock: whoever runs it looks for this after it has ended the task, and before any other.
+                    // Under the lock: the one who runs it looks for a kill after it has ended this task and before it
+                    // begins another one.
                     let kill = state.more.as_ref().and_then(|more| more.kill.as_ref());
                     match (&state.runner, kill) {
                         (Some(task), _) => task.kill(),
                         (None, Some(kill)) => kill(),
-                        // What an OS thread runs cannot be ended from outside.
+                        // Nothing can end a task on an OS thread from outside.
                         (None, None) => return false,
                     }
                     return true;
@@ -288,9 +289,9 @@ impl<T> Shared<T> {
             state.phase = if has_callbacks { Phase::Ended } else { Phase::Released };
         }
         drop(runner);
-        // Let go of before those are woken who may want to have the value for themselves.
+        // Before anybody is woken: they may want the value for themselves.
         let kept = has_callbacks.then(|| Future::new(Arc::clone(&this)));
-        // If nobody else has it, the value ends here; what its destructor does is no matter of the worker's.
+        // If nobody else has it, the value is dropped here. A panic of its destructor is no concern of the worker.
         drop_quietly(this);
         let Some(more) = more else { return true };
         more.waiters.iter().for_each(Waiter::unpark);

@@ -50,7 +50,7 @@ impl<T, F: Borrow<Future<T>>> Watched<T, F> {
             futures.into_iter().filter(|one| seen.insert(address(one))).map(Some).collect();
         let finished = Arc::new(Finished::default());
         let watched = Self { left: futures.len(), futures, finished, value: PhantomData };
-        // Those that have ended come first: they are looked at before any other can tell of its end.
+        // Those that have ended already are first: they are looked at before any other one can report its end.
         let open = |future: &F| !future.borrow().done();
         let (running, ended): (Vec<_>, Vec<_>) = (0..watched.left)
             .partition(|&number| watched.futures[number].as_ref().is_some_and(open));

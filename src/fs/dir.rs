@@ -47,7 +47,7 @@ pub struct ReadDir {
     batch: vec::IntoIter<io::Result<DirEntry>>,
 }
 
-// An error among the entries read ahead may be anything; nobody can see it half changed.
+// An error among the entries that were read ahead may hold any type, but nobody can see it half changed.
 impl UnwindSafe for ReadDir {}
 impl RefUnwindSafe for ReadDir {}
 

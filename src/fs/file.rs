@@ -211,7 +211,7 @@ impl File {
         let kind = if self.on_disk { Kind::Files } else { Kind::Waits };
         let operation = move || {
             let result = operation(&inner);
-            // Before anybody learns of the result: the conversion to std's counts on it.
+            // Before anybody gets the result: the conversion to std's file relies on being the only owner.
             drop(inner);
             result
         };
@@ -223,7 +223,7 @@ impl File {
         if !self.on_disk {
             return None;
         }
-        // Before: a kill or a timeout that strikes here must not take what was read along.
+        // Before the read: a kill or a timeout that strikes here must not lose what was read.
         park::spend_budget();
         file::read_cached(self.as_fd(), bufs)
     }
@@ -239,7 +239,7 @@ impl File {
             return Ok(wanted.min(MOST));
         }
         wait_writable(self, None)?;
-        // What a FIFO that is ready takes without blocking.
+        // A FIFO that is ready takes this much without blocking.
         Ok(wanted.min(libc::PIPE_BUF))
     }
 }

@@ -139,7 +139,7 @@ fn unless_it_waits<T: Send + 'static>(
     paths: impl IntoIterator<Item = PathBuf> + Send + 'static,
     operation: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Option<io::Result<T>> {
-    // Elsewhere than on a worker it may wait where it is.
+    // Only a worker must not be held up: on other OS threads the function may wait where it is.
     let mind = blocking::would_leave();
     on_pool(move || match mind && paths.into_iter().any(|path| waits(&path).is_some()) {
         true => None,
@@ -226,7 +226,7 @@ pub fn copy<P: AsRef<Path>, Q: AsRef<Path>>(from: P, to: Q) -> io::Result<u64> {
                     "the source path is neither a regular file nor a symlink to a regular file",
                 ));
             }
-            // What is written to is not on a disk, and has its permissions.
+            // Permissions are not copied: `to` is not on a disk, and keeps its own.
             io::copy(&mut from, &mut File::create(to)?)
         })
 }

@@ -58,7 +58,7 @@ enum Waits {
 fn waits(path: &Path) -> Option<Waits> {
     let metadata = std::fs::metadata(path).ok()?;
     let kind = metadata.file_type();
-    // Those of memory, such as /dev/null, never wait.
+    // Devices that are only memory, such as /dev/null, never wait.
     let in_memory = || libc::major(metadata.rdev()) == 1;
     match () {
         () if kind.is_fifo() => Some(Waits::Fifo),

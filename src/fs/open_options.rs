@@ -97,8 +97,9 @@ impl OpenOptions {
     /// each attempt looks at it anew.
     #[cold]
     fn open_what_waits(self, path: PathBuf) -> io::Result<File> {
-        // The system wakes nobody who does not block for the other end. An attempt does not wait, and nothing ends the wait for
-        // it: one that went on would open the FIFO for somebody who has been killed.
+        // Only those who block are told by the system that the other end is open. So it is tried again and again. No kill
+        // ends the wait for one attempt, which is short: an attempt that went on would open the FIFO for somebody who has
+        // been killed.
         let file = retry(None, || {
             let (options, path) = (self.clone(), path.clone());
             shielded_on_pool(move || {

@@ -230,7 +230,7 @@ fn forward_burst<A: Endpoint, B: Endpoint>(from: &Io<A>, to: &Io<B>) -> io::Resu
             Ok(0) => break,
             Ok(got) => got,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            // With nothing there, the next read waits.
+            // There is nothing more at the moment; the caller's next read waits.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
             Err(error) if is_for_copying(&error) => break,
             Err(error) => return Err(error),
@@ -245,7 +245,7 @@ fn forward_burst<A: Endpoint, B: Endpoint>(from: &Io<A>, to: &Io<B>) -> io::Resu
             }
         }
     }
-    // Empty, so another may have it.
+    // The pipe is empty, so it can be used again.
     let mut pipes = PIPES.get(Mutex::default).lock();
     if pipes.len() < KEEP {
         pipes.push(pipe);

@@ -144,7 +144,7 @@ pub struct Io<T: Endpoint> {
     inner: Closing<T>,
 }
 
-// Between two operations nothing is half changed, as in the kernel's object.
+// No operation leaves anything half changed, as in the kernel's object.
 impl<T: Endpoint> UnwindSafe for Io<T> {}
 impl<T: Endpoint> RefUnwindSafe for Io<T> {}
 
@@ -162,7 +162,7 @@ impl<T: Endpoint> Drop for NonBlocking<'_, T> {
         let mut held = self.0.modes.held.lock();
         *held -= 1;
         if *held == 0 && !self.0.is_nonblocking() {
-            // Should this fail the descriptor is bad, and every operation will say so.
+            // If this fails the descriptor is bad, and every operation will say so.
             let _ = socket::set_nonblocking(self.0.as_fd(), false);
         }
     }
@@ -210,7 +210,7 @@ impl<T: Endpoint> Io<T> {
     pub(crate) fn into_inner(mut self) -> T {
         self.modes.exported.store(true, Ordering::Relaxed);
         if self.modes.by_mode.load(Ordering::Relaxed) {
-            // Should this fail the descriptor is bad, and every operation will say so.
+            // If this fails the descriptor is bad, and every operation will say so.
             let _ = socket::set_nonblocking(self.as_fd(), self.is_nonblocking());
         }
         self.inner.0.take().expect("it is given away only once")
@@ -293,7 +293,7 @@ impl<T: Endpoint> Io<T> {
         mut operation: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
         is_short: impl Fn(&R) -> bool,
     ) -> io::Result<R> {
-        // Before the operation: a kill or a timeout that strikes here must not take what it has read along.
+        // Before the operation: a kill or a timeout that strikes here must not lose what the operation has read.
         park::spend_budget();
         let source = &self.registration.0;
         let (mut try_it, mut wait) = (direction == Direction::Write, Wait::new());
@@ -407,7 +407,7 @@ impl<T: Endpoint> Io<T> {
     /// Like [`adopt`](Self::adopt) and [`new_by_mode`](Self::new_by_mode): the mode it had is what the user sees.
     pub(crate) fn adopt_by_mode(inner: T) -> Self {
         let io = Self::adopt(inner, None, None);
-        // Should this fail the descriptor is bad, and every operation will say so.
+        // If this fails the descriptor is bad, and every operation will say so.
         let _ = io.go_by_mode();
         io
     }
@@ -432,7 +432,7 @@ impl<T: Endpoint> Io<T> {
                     other => return other,
                 }
             }
-            // Where it is shared with code outside this library, that may have made it blocking again.
+            // If it is shared with code outside this library, that code may have made it blocking again.
             if !self.is_exported() || socket::is_nonblocking(fd)? {
                 return operation(self.get(), How::ByMode);
             }

@@ -21,7 +21,7 @@ pub(crate) fn retry<T>(
     deadline: Option<Instant>,
     mut operation: impl FnMut() -> io::Result<T>,
 ) -> io::Result<T> {
-    // Before: a kill or a timeout that strikes here must not take along what was had.
+    // Before the operation: a kill or a timeout that strikes here must not lose what the operation has got.
     park::spend_budget();
     let mut pause = FIRST_PAUSE;
     loop {

@@ -63,15 +63,15 @@ impl Read for Raw {
             } else {
                 wait_readable(stdin, None)?;
                 match file::read_now(stdin, &mut [IoSliceMut::new(buf)]) {
-                    // Somebody else may be faster: then that thread waits.
+                    // Somebody else may read it first: then a thread of the pool waits.
                     Err(error) if file::is_unsupported(&error) => read_elsewhere(Kind::Waits, buf),
                     other => other,
                 }
             };
             match got {
-                // Somebody else was faster.
+                // Somebody else has read it first: wait again.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // As std: a closed standard input is an empty one.
+                // As in std, a closed standard input is an empty one.
                 Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Ok(0),
                 other => return other,
             }

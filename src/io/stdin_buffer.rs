@@ -115,7 +115,7 @@ impl<R: Read> Buffer<R> {
     pub(super) fn read_exact(&mut self, buf: &mut [u8]) -> io::Result<()> {
         while self.unread().len() < buf.len() {
             if self.more()? == 0 {
-                // As std's: how much of it was taken does not matter any more.
+                // As in std, it does not matter any more how much was taken.
                 self.consumed = self.bytes.len();
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }

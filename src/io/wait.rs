@@ -72,7 +72,7 @@ fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
 
 fn wait(fd: BorrowedFd<'_>, direction: Direction, timeout: Option<Duration>) -> io::Result<bool> {
     park::spend_budget();
-    // Without registration at first: a file that epoll refuses is always ready.
+    // A look without registration comes first: a file that epoll refuses is always ready.
     let ready = is_ready(fd, direction)?;
     if ready || timeout == Some(Duration::ZERO) {
         return Ok(ready);
@@ -80,10 +80,12 @@ fn wait(fd: BorrowedFd<'_>, direction: Direction, timeout: Option<Duration>) -> 
     if !park::is_green() {
         return wait_on(fd, direction, timeout);
     }
-    // epoll takes a descriptor only once, and this one may be registered as something else, or come to be while we wait.
+    // epoll takes a descriptor only once, and this one may be registered elsewhere already, or come to be while we wait.
+    // So a duplicate is registered.
     match fault::check(Call::Dup).and_then(|()| fd.try_clone_to_owned()) {
         Ok(own) => wait_on(own, direction, timeout),
-        // Too many open files. Mostly it is not registered, and who reports such a thing may have to wait for that.
+        // Too many open files. The descriptor itself will do: mostly it is not registered elsewhere, and a program that
+        // reports the lack of descriptors may have to wait for one.
         Err(_) => wait_on(fd, direction, timeout),
     }
 }

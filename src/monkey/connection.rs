@@ -46,7 +46,7 @@ unsafe fn accept_waiting(
             return Failed::Closed.result();
         }
         let seen = entry.source.look();
-        // A descriptor that does not listen is found ready; `accept` tells the error.
+        // A descriptor that does not listen counts as ready; then `accept` returns the error.
         match entry.alone(|| is_ready(fd, Read).map(|ready| ready.then(accept))) {
             Ok(Some(accepted)) => {
                 park::spend_budget_holding();
@@ -67,7 +67,7 @@ unsafe fn connect_waiting(hook: &Hook, fd: c_int, to: *const sockaddr, len: sock
     let connect =
         || unsafe { syscall(libc::SYS_connect, [fd.into(), address(to), len.into(), 0, 0, 0]) };
     let is_socket = matches!(table::examine(fd), Some((table::Kind::Socket, _)));
-    // What is no stream only notes an address.
+    // A socket that is not a stream only notes an address.
     if !is_socket || is_nonblocking(fd) || !has_connections(fd) {
         return connect();
     }
@@ -82,7 +82,7 @@ unsafe fn connect_waiting(hook: &Hook, fd: c_int, to: *const sockaddr, len: sock
         if result != AGAIN {
             return result;
         }
-        // The queue of a Unix listener announces no free place.
+        // A Unix listener does not announce that its backlog has room again.
         if let Err(failed) = pause(hook, deadline) {
             return failed.result();
         }

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 pub(super) static HOOK: Hook = Hook::new(c"syscall");
 
-/// All of this file.
+/// All functions of this file.
 pub(super) static INTERPOSED: &[Interposed] =
     &[Interposed { hook: &HOOK, ours: syscall as *const () }];
 

@@ -12,20 +12,20 @@ use std::time::{Duration, Instant};
 /// How long a patched call may hold its worker before the report counts it.
 pub(super) const LONG: Duration = Duration::from_millis(10);
 
-/// One function that is stood in for. A static for each, see [`interpose`].
+/// One function that stands in for one of the C library's. There is a static for each, see [`interpose`].
 pub(super) struct Hook {
     symbol: &'static CStr,
     /// The C library's own, once it has been looked up.
     real: AtomicPtr<c_void>,
     /// Calls by green threads after patching.
     calls: AtomicU64,
-    /// How often those suspended their green thread.
+    /// How many of these calls suspended their green thread.
     waits: AtomicU64,
-    /// How often one held its worker for longer than [`LONG`].
+    /// How many of them held their worker for longer than [`LONG`].
     holds: AtomicU64,
-    /// The longest of those, in nanoseconds.
+    /// How long the longest of these took, in nanoseconds.
     longest: AtomicU64,
-    /// Who did so first.
+    /// Where the first of these came from.
     culprit: OnceLock<Backtrace>,
 }
 
@@ -167,7 +167,7 @@ macro_rules! interpose {
             );)*
         }
 
-        /// All of this file.
+        /// All functions of the file that calls this macro.
         pub(super) static INTERPOSED: &[crate::monkey::hook::Interposed] = &[
             $(crate::monkey::hook::Interposed { hook: &hooks::$name, ours: $name as *const () },)*
         ];

@@ -150,7 +150,7 @@ pub unsafe fn patch(patch: Patch) {
 /// let runtime = greenthread::Runtime::builder().workers(1).build()?;
 /// let adders = (0..10).map(|_| {
 ///     runtime.spawn(|| {
-///         // std's lock is held while std's sleep lets the others run, who wait for the lock.
+///         // std's sleep lets the others run while this one holds std's lock, for which they wait.
 ///         let mut sum = SUM.lock().unwrap();
 ///         sleep(Duration::from_millis(1));
 ///         *sum += 1;

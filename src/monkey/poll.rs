@@ -34,7 +34,7 @@ impl Limit {
     fn after(duration: Option<Duration>) -> Self {
         match duration {
             Some(Duration::ZERO) => Self::Not,
-            // A time beyond the clock's end is for ever.
+            // A time that the clock cannot count to is for ever.
             Some(duration) => deadline_after(duration).map_or(Self::ForEver, Self::Until),
             None => Self::ForEver,
         }
@@ -60,7 +60,7 @@ fn duration_of(time: &timespec) -> Duration {
     Duration::new(time.tv_sec.max(0) as u64, time.tv_nsec.clamp(0, 999_999_999) as u32)
 }
 
-/// The bits of `poll` for which one registration in one direction stands.
+/// The bits of `poll` that one registration in one direction covers.
 const FOR_READING: c_short = libc::POLLIN | libc::POLLRDNORM | libc::POLLRDHUP;
 const FOR_WRITING: c_short = libc::POLLOUT | libc::POLLWRNORM;
 
@@ -95,7 +95,7 @@ unsafe fn poll_waiting(hook: &Hook, fds: *mut pollfd, count: nfds_t, limit: Limi
     };
     result.unwrap_or_else(|failed| match failed {
         Failed::TimedOut => 0,
-        // Another thread closed it. Linux goes on waiting; here it is seen as what it now is.
+        // Another thread has closed it. Linux would go on waiting for the old file; here the number means what it now is.
         Failed::Closed => bare_poll(fds, count),
         failed => failed.result(),
     })
@@ -252,7 +252,7 @@ unsafe fn bare_select(
     to_libc(result) as c_int
 }
 
-/// `select` tells in its time how much of it is left.
+/// `select` writes into its timeout how much of it is left.
 unsafe fn select_timed(
     time: *mut timeval,
     call: impl FnOnce(Option<Duration>) -> (c_int, Duration),
@@ -362,7 +362,7 @@ unsafe fn bare_poll_millis(fds: *mut pollfd, count: nfds_t, millis: c_int) -> c_
     to_libc(result) as c_int
 }
 
-/// There the kernel has no `poll`.
+/// For architectures whose kernel has no `poll`.
 #[cfg(target_arch = "aarch64")]
 unsafe fn bare_poll_millis(fds: *mut pollfd, count: nfds_t, millis: c_int) -> c_int {
     let time =
@@ -389,7 +389,7 @@ unsafe fn bare_epoll(
     to_libc(result) as c_int
 }
 
-/// The fortified forms are given the size of the array in bytes.
+/// The fortified forms get the size of the array in bytes, too.
 fn checked<T>(count: nfds_t, room: size_t, call: impl FnOnce() -> T) -> T {
     checked_length((count as usize).saturating_mul(size_of::<pollfd>()), room, call)
 }

@@ -64,7 +64,7 @@ unsafe fn wait4_green(
         match until_ended(hook, pid, || wait(options | libc::WNOHANG)) {
             Ok(result) => return result,
             Err(Failed::Cancelled) => return Failed::Cancelled.result(),
-            // No descriptors for processes, or none left.
+            // The system has no descriptors for processes, or no descriptor is left.
             Err(_) => {}
         }
     }
@@ -89,7 +89,7 @@ unsafe fn waitid_green(
         return wait(options);
     }
     if matches!(kind, libc::P_PID | libc::P_PIDFD) && waits_for_an_end(options) {
-        // With WNOHANG "none yet" is told by a process number of zero.
+        // With WNOHANG, a process number of zero means "none yet".
         let mut seen: siginfo_t = {
             // SAFETY: all-zero is a valid `siginfo_t`.
             unsafe { std::mem::zeroed() }

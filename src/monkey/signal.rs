@@ -20,13 +20,13 @@ unsafe extern "C" {
 static SIGACTION: Hook = Hook::new(c"sigaction");
 static SIGNAL: Hook = Hook::new(c"signal");
 
-/// All of this file.
+/// All functions of this file.
 pub(super) static INTERPOSED: &[Interposed] = &[
     Interposed { hook: &SIGACTION, ours: sigaction as *const () },
     Interposed { hook: &SIGNAL, ours: signal as *const () },
 ];
 
-/// A handler of the program's in place of which [`on_signal`] is.
+/// A handler of the program, in whose place the kernel has [`on_signal`].
 struct Handler {
     function: AtomicUsize,
     /// `SA_SIGINFO`, if it was set with that.

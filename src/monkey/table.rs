@@ -16,11 +16,11 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-/// Which file a descriptor is of: device and inode, or the kernel's own number for a socket.
+/// The file behind a descriptor: its device and inode, or for a socket the kernel's own number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity(u64, u64);
 
-/// The same for what is a socket, which the kernel can be asked faster. A device of zero is none that has sockets.
+/// The same for a socket, for which there is a faster way to ask the kernel. No socket has a device of zero.
 fn identity_of_socket(fd: c_int) -> Option<Identity> {
     let mut cookie = 0u64;
     // SAFETY: the option is such a number.
@@ -37,13 +37,13 @@ fn is_tcp(fd: c_int) -> bool {
     result == 0 && protocol == libc::IPPROTO_TCP
 }
 
-/// What kind of file a descriptor is of.
+/// The kind of file behind a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Socket,
     /// A pipe or a FIFO.
     Pipe,
-    /// Another one whose readiness can be asked for: a terminal, an `eventfd`, a `pidfd`, an epoll instance.
+    /// Something else that can be polled: a terminal, an `eventfd`, a `pidfd`, an epoll instance.
     Other,
     /// A file that never blocks as `poll` sees it: one on a disk, a directory.
     Disk,
@@ -77,7 +77,7 @@ pub(super) struct Entry {
     brisk: AtomicU32,
     /// A read that gets less than it asked for has left nothing.
     runs_empty: AtomicBool,
-    /// Held by the one who waits for a connection by this number, so that one comes for one.
+    /// Held by the one who waits for a connection by this number, so that each connection wakes one.
     pub(super) accepting: GreenMutex<()>,
     /// What is registered instead of the caller's descriptor, kept open until then.
     _own: Option<OwnedFd>,
@@ -168,11 +168,11 @@ pub(super) fn limits_change(fd: c_int) {
     }
 }
 
-/// How often a number was found to mean another socket than the one that it was known for, which has been closed past the C
-/// library's functions, by `fclose` say.
+/// How often a number was found to mean another socket than before: the former one was closed past the C library's patched
+/// functions, such as by `fclose`.
 static STRANGERS: AtomicU32 = AtomicU32::new(0);
 
-/// With more of those, nothing is relied on without asking the kernel.
+/// If that happens more often than this, the kernel is always asked.
 const FEW: u32 = 16;
 
 fn has_seen_few_strangers() -> bool {
@@ -221,7 +221,8 @@ fn table() -> &'static Table {
     TABLE.get(Table::default)
 }
 
-/// The table, if anything was ever entered in this process. Makes none: who closes may be a child between `fork` and `exec`.
+/// The table, if anything was ever entered in this process. Does not make one: the caller may be a child between `fork` and
+/// `exec`.
 fn used_table() -> Option<&'static Table> {
     (USED_IN.load(Ordering::Relaxed) == process::generation().wrapping_add(1)).then(table)
 }
@@ -256,7 +257,7 @@ fn is_marked(fd: c_int) -> bool {
     MARKS.get(fd / 64).is_none_or(|word| word.load(Ordering::Relaxed) & 1 << (fd % 64) != 0)
 }
 
-/// What has been registered for a number, as a socket. It may have been closed behind our back since.
+/// The socket that has been registered for a number. It may have been closed since without our noticing.
 #[inline]
 pub(super) fn known_socket(fd: c_int) -> Option<Arc<Entry>> {
     let (shard, at) = Table::place(fd)?;
@@ -272,7 +273,7 @@ pub(super) fn socket(fd: c_int, known: Option<&Arc<Entry>>) -> Option<Arc<Entry>
     let entry = Entry::new(fd, identity, None);
     entry.runs_empty.store(is_tcp(fd), Ordering::Relaxed);
     let (entry, old) = table().with(fd, |number| {
-        // Another worker may have been faster.
+        // Another worker may have entered it meanwhile.
         if let Some(known) = number.socket.as_ref().filter(|known| known.identity == identity) {
             return (Arc::clone(known), None);
         }
@@ -282,7 +283,7 @@ pub(super) fn socket(fd: c_int, known: Option<&Arc<Entry>>) -> Option<Arc<Entry>
         }
         (entry, old)
     })?;
-    // Its number was closed without our seeing it, and with the number the registration.
+    // Its number was closed without our noticing, which has ended the registration too.
     if let Some(old) = old {
         if has_seen_few_strangers() {
             STRANGERS.fetch_add(1, Ordering::Relaxed);
@@ -318,7 +319,7 @@ pub(super) fn list(fd: c_int, entry: &Arc<Entry>) -> Listed<'_> {
 
 impl Drop for Listed<'_> {
     fn drop(&mut self) {
-        // Returned, and so dropped out of the lock: closing a descriptor comes back to this table.
+        // Returned, so that it is dropped after the lock is released: closing a descriptor uses this table again.
         let gone = table().with(self.fd, |number| {
             let at = number.waits.iter().position(|one| Arc::ptr_eq(one, self.entry))?;
             let gone = number.waits.swap_remove(at);
@@ -341,7 +342,7 @@ pub(super) fn closed(fd: c_int) {
         return;
     }
     let Some((table, (shard, at))) = used_table().zip(Table::place(fd)) else { return };
-    // Taken out, and dropped out of the lock.
+    // Taken out, and dropped after the lock is released.
     let gone = table.shards[shard].write().get_mut(at).map(|number| {
         unmark(fd);
         std::mem::take(number)
@@ -353,7 +354,7 @@ pub(super) fn closed(fd: c_int) {
 
 /// As [`closed`], for all numbers from `first` to `last`.
 pub(super) fn closed_range(first: u32, last: u32) {
-    // As there, before the locks of the table.
+    // As in `closed`, before the locks of the table.
     if is_in_handler() {
         return;
     }

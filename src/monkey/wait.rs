@@ -15,24 +15,24 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A result of the kernel's that says that it would block.
+/// The kernel's result for a call that would block.
 pub(super) const AGAIN: c_long = -(libc::EAGAIN as c_long);
 
-/// What a wait that does not go on makes its call return.
+/// Why a wait has ended without being ready; says what the call returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failed {
-    /// The time that the call had is over.
+    /// The time limit of the call has passed.
     TimedOut,
     /// The descriptor was closed meanwhile.
     Closed,
-    /// The green thread was killed, or a timeout that it is inside of has expired.
+    /// The green thread was killed, or a `timeout` around the call has passed.
     Cancelled,
     /// The kernel refused.
     Os(i32),
 }
 
 impl Failed {
-    /// What the call returns, where a time that is over looks like a call that would block.
+    /// What the call returns. After a timeout it is the same as for a call that would block.
     pub(super) fn result(self) -> c_long {
         -c_long::from(match self {
             Self::TimedOut => libc::EAGAIN,
@@ -54,12 +54,12 @@ green_local! {
     static CANCELLED: Cell<u32> = const { Cell::new(0) };
 }
 
-/// So many may fail without a pause.
+/// This many may fail without a pause.
 const CANCELLED_FREELY: u32 = 16;
-/// From so many on the pauses grow, to a thousandfold, and the user is told.
+/// From this many on the pauses grow, up to a second, and the loop is reported.
 const CANCELLED_TOO_OFTEN: u32 = 512;
 
-/// How long the call that fails because of a kill as the green thread's `count`th takes.
+/// How long a call takes to fail because of a kill, if it is the `count`th that fails so on its green thread.
 fn pause_after(count: u32) -> Duration {
     match count {
         0..=CANCELLED_FREELY => Duration::ZERO,
@@ -67,9 +67,9 @@ fn pause_after(count: u32) -> Duration {
     }
 }
 
-/// A call is about to fail because of a kill. A loop that takes that for one more error to be skipped outlives the kill: nothing
-/// can be unwound through the call, and an error is all that it may return. So that the loop does not keep its worker, such
-/// calls take their time, the more the longer it goes on; and the user is told.
+/// A call is about to fail because of a kill. A loop that skips errors outlives the kill: the call must not unwind, and can
+/// only return an error. So that such a loop does not keep its worker from others, each call takes longer to fail the longer
+/// the loop goes on, and the loop is reported.
 pub(super) fn cancelled(hook: &Hook) -> Failed {
     let count = CANCELLED.try_with(|count| {
         count.set(count.get().saturating_add(1));
@@ -333,10 +333,10 @@ pub(super) fn on_socket(
     }
 }
 
-/// How long to wait before asking again for what nothing announces.
+/// How long to wait before looking again for something that the system does not announce.
 const UNANNOUNCED: Duration = Duration::from_millis(1);
 
-/// Waits a moment for something that nothing announces, or to the deadline.
+/// Waits a moment for something that the system does not announce, or until the deadline.
 pub(super) fn pause(hook: &Hook, deadline: Option<Instant>) -> Result<(), Failed> {
     let next = Instant::now() + UNANNOUNCED;
     match deadline.filter(|deadline| *deadline <= next) {

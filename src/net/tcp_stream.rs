@@ -141,7 +141,7 @@ impl TcpStream {
                 return Err(error);
             }
             match io.get().peer_addr() {
-                // Woken for nothing: it is still connecting.
+                // A wake-up without a cause: it is still connecting.
                 Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
                 other => return other.map(|_| ()),
             }

@@ -92,8 +92,10 @@ impl Members {
         self.generation != process::generation()
     }
 
+    /// Checks that the group belongs to this process.
+    ///
     /// # Errors
-    /// In a forked child, which has none of its parent's green threads.
+    /// A forked child has none of its parent's green threads.
     fn check(&self) -> io::Result<()> {
         if self.is_parents() {
             return Err(process::belongs_to_parent("the group"));
@@ -105,7 +107,7 @@ impl Members {
         self.room.as_ref()
     }
 
-    /// Waits for a place; `None` where there was none by the deadline.
+    /// Waits for a place; `None` if there was none by the deadline.
     pub(super) fn place(self: &Arc<Self>, deadline: Option<Instant>) -> io::Result<Option<Place>> {
         self.check()?;
         let got = self.room.as_ref().is_none_or(|room| room.raw.acquire(1, deadline));
@@ -123,15 +125,15 @@ impl Members {
         if self.is_parents() { 0 } else { self.state.lock().threads.len() }
     }
 
-    /// Whether the caller is one of them.
+    /// Whether the caller is a member.
     pub(super) fn has_caller(&self) -> bool {
         let caller = park::is_green().then(current);
         let own = |(_, thread): (Key, &Option<Thread>)| thread.is_some() && *thread == caller;
         !self.is_parents() && self.state.lock().threads.iter().any(own)
     }
 
-    /// Waits until there is none left; `false` if the deadline came first. One of them waits for those only that do not wait
-    /// so too.
+    /// Waits until none is left; `false` if the deadline came first. If a member calls this, it waits only for members that
+    /// do not wait in this way themselves.
     pub(super) fn join(&self, deadline: Option<Instant>) -> bool {
         if self.is_parents() {
             return true;
@@ -151,7 +153,7 @@ impl Members {
         }
     }
 
-    /// Kills all but the caller.
+    /// Kills all members except the caller.
     pub(super) fn kill(&self) {
         if self.is_parents() {
             return;
@@ -168,7 +170,7 @@ impl Members {
     }
 }
 
-/// One of the green threads waits for the ends of the others, until this is dropped.
+/// Counts a member that waits for the others to end, until this is dropped.
 struct Joining<'a>(&'a Members);
 
 impl<'a> Joining<'a> {
@@ -197,7 +199,7 @@ impl Place {
             let mut state = members.state.lock();
             (state.threads.insert(None), state.kills)
         };
-        // From here on the member gives the place back.
+        // From here on the member will give the place back.
         self.taken = true;
         let member = Member { members: Arc::clone(&members), key };
         let handle = builder.spawn(move || {

@@ -330,7 +330,7 @@ impl ChildHandle {
             return Ok(Some(status));
         }
         let Some(_turn) = self.turn(deadline) else { return self.try_wait() };
-        // Whoever had the turn before may have seen the end.
+        // The one who had the turn before may have seen the end.
         if let Some(status) = self.try_wait()? {
             return Ok(Some(status));
         }

@@ -245,7 +245,7 @@ impl Command {
         }
         let blank = std::process::Command::new("");
         let mut command = std::mem::replace(&mut self.inner, blank);
-        // Shielded, as what was described must not be lost, nor a process that has just been started.
+        // Shielded: neither the description nor a process that has just been started must be lost.
         let (command, started) = shield(|| {
             blocking::run(Kind::Starts, move || {
                 let started = command.spawn();

@@ -15,7 +15,7 @@ pub(crate) fn send(to: &mut impl Write, kind: u8, parts: &[&[u8]]) -> io::Result
     let mut head = Vec::with_capacity(HEAD + parts.first().map_or(0, |part| part.len()));
     head.extend((length as u64).to_le_bytes());
     head.push(kind);
-    // What is short goes in one write, as most pieces do.
+    // A short message goes in one write.
     let mut parts = parts.iter();
     for part in parts.by_ref() {
         if head.len() + part.len() > 4096 {
@@ -44,12 +44,12 @@ pub(crate) fn receive(from: &mut impl Read) -> io::Result<Option<(u8, Vec<u8>)>>
     }
     let (length, kind) = head.split_at(8);
     let length = u64::from_le_bytes(length.try_into().unwrap_or([0xff; 8]));
-    // With room for what goes along with a message.
+    // With room for what is sent beside the arguments or the result.
     if length > MAX_MESSAGE as u64 + 65_536 {
         let text = format!("a message that claims to have {length} bytes");
         return Err(io::Error::new(io::ErrorKind::InvalidData, text));
     }
-    // Not more at once than has come: the length is only a claim.
+    // Memory is taken only for bytes that have come: the length is no more than a claim.
     let mut bytes = Vec::new();
     from.take(length).read_to_end(&mut bytes)?;
     if (bytes.len() as u64) < length {

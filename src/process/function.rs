@@ -93,7 +93,7 @@ pub fn __run<A: DeserializeOwned, R: Serialize>(
         Ok(_) => return Err(Failed::Arguments("there is more than the arguments".into())),
         Err(error) => return Err(Failed::Arguments(error.to_string())),
     };
-    // What it leaves half changed is seen by later calls in this process, as after a panic of a thread.
+    // If it panics, later calls in this process may see what it has left half changed, as after a panic of a thread.
     let call = std::panic::AssertUnwindSafe(|| function(arguments));
     let result = catch_unwind(call).map_err(|panic| Failed::Panicked(message(&*panic)))?;
     postcard::to_stdvec(&result).map_err(|error| Failed::Result(error.to_string()))

@@ -115,7 +115,8 @@ impl ProcessBuilder {
             let result = worker.call(function, &arguments);
             drop(arguments);
             let result = result.and_then(|bytes| worker::decode(&bytes));
-            // The connection stays until the process has ended: for a daemon, its end is the parent's.
+            // The connection stays until the process has ended: a daemon takes the end of the connection for that of its
+            // parent.
             let _ = worker.child().wait();
             result
         })?;

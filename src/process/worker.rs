@@ -134,7 +134,7 @@ impl Worker {
             command.arg0(name);
         }
         command.args([ARGUMENT, &options.name]).stdin(Stdio::from(OwnedFd::from(other)));
-        // On a thread that stays, as the system ends such a process with the thread that started it.
+        // Started by a thread that stays: the system may end the process together with the thread that started it.
         let (child, stays) = blocking::run_there(Kind::Starts, move || {
             (command.spawn_here(), blocking::is_on(Kind::Starts))
         });
@@ -148,7 +148,7 @@ impl Worker {
         let hello = postcard::to_stdvec(&hello).map_err(io::Error::other)?;
         let worker = Self { child, stream: Arc::new(own) };
         worker.watch()?;
-        // A process that has ended already is reported by the first call.
+        // If the process has ended already, the first call says so.
         let _ = frame::send(&mut &*worker.stream, call::HELLO, &[&hello]);
         Ok(worker)
     }

@@ -223,7 +223,7 @@ impl<T> Core<T> {
     pub(super) fn stop(&self, grace: Duration) -> usize {
         let deadline = deadline_after(grace);
         self.close();
-        // Acceptors that cannot be killed end when the next connection comes.
+        // With `panic = "abort"` acceptors cannot be killed; they end when the next connection comes.
         if !cfg!(panic = "abort") {
             self.closed.wait();
         }
@@ -254,7 +254,7 @@ impl<T> Core<T> {
     fn forgo_caller(&self) {
         let caller = current();
         let mut state = self.state.lock();
-        // By now the acceptors have ended, so that every handler has its entry.
+        // The acceptors have ended by now, so every handler has its entry.
         let own = state.handlers.iter().find(|(_, handler)| handler.as_ref() == Some(&caller));
         if let Some((key, _)) = own {
             state.handlers.remove(key);

@@ -72,7 +72,7 @@ fn run(shared: &Mutex<Dispatch>, bell: &OwnedFd) {
         }
         for (signal, count) in come {
             let wanted = |one: &&Subscriber| one.signals.contains(&signal);
-            // No lock is held where somebody is woken.
+            // No lock is held while somebody is woken.
             let senders: Vec<_> = {
                 let dispatch = shared.lock();
                 dispatch.subscribers.iter().filter(wanted).map(|one| one.sender.clone()).collect()

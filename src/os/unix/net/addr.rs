@@ -28,7 +28,7 @@ pub(super) fn to_std(addr: &SockAddr) -> io::Result<SocketAddr> {
     match (addr.as_pathname(), addr.as_abstract_namespace()) {
         (Some(path), _) => SocketAddr::from_pathname(path),
         (None, Some(name)) => SocketAddr::from_abstract_name(name),
-        // No path at all stands for no name.
+        // An empty path stands for no name.
         (None, None) => SocketAddr::from_pathname(""),
     }
 }

@@ -166,7 +166,7 @@ impl UnixDatagram {
         let receive = |fd: BorrowedFd<'_>| socket::recv_from(fd, buf, Take::WithSize);
         let (size, from) = self.io.receive(receive, shut_down)?;
         if size > buf.len() {
-            // What was looked at was taken by a clone in between, and this one is larger.
+            // A clone of the socket has taken the datagram whose size was asked for, and this one is larger.
             return Err(io::Error::other("a datagram was cut: it came after a smaller one"));
         }
         Ok((size, addr::to_std(&from)?))
