@@ -47,7 +47,7 @@ impl RuntimeBuilder {
         }
     }
 
-    /// How many OS threads run green threads; as many as the process may use processors unless set.
+    /// Sets how many OS threads run green threads; unless it is called, as many as the process may use processors.
     pub fn workers(mut self, count: usize) -> Self {
         self.workers = Some(count);
         self
@@ -60,18 +60,27 @@ impl RuntimeBuilder {
         self
     }
 
-    /// What the workers' OS threads are called: this, a dash and a number.
+    /// Sets the names of the workers' OS threads, as debuggers show them: this text, a dash and a number. Unless it is called,
+    /// the text is `greenthread`.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
         self.thread_name = name.into();
         self
     }
 
-    /// Reports to standard error, once for each time, a green thread that keeps its worker from the others for longer than
-    /// `most`: it computes, or calls something that blocks the OS thread. The report names it and tells where it is.
+    /// Reports on standard error when a green thread keeps its worker from the others for longer than `most`, once for each time:
+    /// it computes, or calls something that blocks the OS thread. The report names it and says where in the program it is.
     ///
-    /// An OS thread of the runtime's own looks at the workers four times in `most`, and at least a millisecond apart; where
-    /// the green thread is, is found out by a signal (`SIGURG`) to the worker, which interrupts a system call that it may be
-    /// in as signals do. Names and lines need debug information (`debug = "line-tables-only"`).
+    /// A further OS thread looks at the workers four times within `most`, and at most once in a millisecond. It finds out where
+    /// the green thread is by a signal (`SIGURG`) to the worker; like every signal, that may interrupt a system call. Names
+    /// and lines of functions need debug information (`debug = "line-tables-only"`).
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// let runtime = greenthread::Runtime::builder().watchdog(Duration::from_millis(100)).build()?;
+    /// assert_eq!(runtime.run(|| "quick").unwrap(), "quick");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[cfg(feature = "watchdog")]
     #[cfg_attr(docsrs, doc(cfg(feature = "watchdog")))]
     pub fn watchdog(mut self, most: std::time::Duration) -> Self {
@@ -79,11 +88,11 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Starts the global runtime, which otherwise starts by itself at the first [`spawn`](crate::spawn), with these settings
-    /// instead of its own. To be called early in `main`, as rayon's `ThreadPoolBuilder::build_global`.
+    /// Starts the global runtime with these settings. Otherwise it starts by itself, with settings of its own, at the first
+    /// [`spawn`](crate::spawn); so call this early in `main`. As rayon's `ThreadPoolBuilder::build_global`.
     ///
     /// # Errors
-    /// `AlreadyExists` where it has started; otherwise as [`build`](Self::build).
+    /// `AlreadyExists` if the global runtime has started; and those of [`build`](Self::build).
     ///
     /// # Examples
     /// ```
@@ -105,8 +114,9 @@ impl RuntimeBuilder {
     /// Starts a runtime with worker threads.
     ///
     /// # Errors
-    /// `InvalidInput` for zero workers or more than 1024, for a stack size of zero or beyond 1 TiB, and for a thread
-    /// name with a NUL byte; otherwise what the system said when a thread or a descriptor could not be had.
+    /// - `InvalidInput` if there are to be no workers or more than 1024, if the stack size is zero or more than 1 TiB, or if the
+    ///   name of the threads has a NUL byte.
+    /// - The error of the system call that failed: each worker needs an OS thread and three descriptors.
     pub fn build(self) -> io::Result<Runtime> {
         let workers = match self.workers {
             Some(workers) => workers,
@@ -133,7 +143,15 @@ impl RuntimeBuilder {
     /// Makes a runtime that runs on the thread that calls [`Runtime::run`] or [`Runtime::run_local`].
     ///
     /// # Errors
-    /// `InvalidInput` for a bad stack size and for any number of workers but one.
+    /// `InvalidInput` if the stack size is zero or more than 1 TiB, or if a number of workers other than one is set; with the
+    /// feature `watchdog`, also the system's error if its thread cannot be started.
+    ///
+    /// # Examples
+    /// ```
+    /// let runtime = greenthread::Runtime::builder().stack_size(1 << 20).build_current_thread()?;
+    /// assert_eq!(runtime.run_local(|| 1 + 1).unwrap(), 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn build_current_thread(self) -> io::Result<Runtime> {
         if self.workers.is_some_and(|workers| workers != 1) {
             return Err(io::Error::new(

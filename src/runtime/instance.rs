@@ -49,43 +49,58 @@ enum Flavour {
 
 /// Runs green threads: on worker threads of its own, or on the thread that calls [`run`](Self::run).
 ///
-/// Most programs need none: the first [`spawn`](crate::spawn) starts a global runtime with a worker for each processor
-/// (or as many as the environment variable `GREENTHREAD_WORKERS` says). A runtime of one's own is for tests, for
+/// Most programs need none of their own: the first [`spawn`](crate::spawn) starts a global runtime with a worker for each
+/// processor (or as many as the environment variable `GREENTHREAD_WORKERS` says). A runtime of one's own is for tests, for
 /// another stack size, and for green threads that are to end together.
 ///
+/// # Examples
+/// Two workers, for green threads that end with the runtime:
+/// ```
+/// use greenthread::{Runtime, spawn};
+/// let runtime = Runtime::builder().workers(2).build()?;
+/// let sum = runtime.run(|| {
+///     let parts = [1..50, 50..101].map(|part| spawn(move || part.sum::<i32>()));
+///     parts.into_iter().map(|part| part.join().unwrap()).sum::<i32>()
+/// });
+/// assert_eq!(sum.unwrap(), 5050);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// # Held up
-/// A green thread that computes for long, or waits in something of std's, keeps its worker from all that have started there.
-/// What has not started is taken over by other workers, within some tens of milliseconds. Where all
-/// workers of a runtime are held up for five seconds (or the milliseconds in the environment variable
-/// `GREENTHREAD_WATCHDOG_MS`; zero is never), or one behind which others wait, standard error is told which green threads hold
-/// them, since when, in which system call if they sleep, and how many wait. An OS thread of the library's own looks for that;
-/// while all workers sleep, so does it. With the feature `watchdog` the variable also sets what `RuntimeBuilder::watchdog`
-/// does, for the global runtime: that tells the place in the program too.
+/// A green thread that computes for long, or that waits in something of std's, keeps its worker from all green threads that have
+/// started there. Those that have not started are taken over by other workers, within some tens of milliseconds.
+///
+/// When this lasts for five seconds (or the milliseconds in the environment variable `GREENTHREAD_WATCHDOG_MS`; zero is never)
+/// for all workers of a runtime, or for one behind which others wait, standard error is told which green threads hold the
+/// workers, since when, in which system call if they sleep in one, and how many others wait. An OS thread of the library
+/// watches for that; while all workers sleep, it sleeps too. With the feature `watchdog` the variable also sets
+/// `RuntimeBuilder::watchdog` for the global runtime, whose report says where in the program the green thread is.
 ///
 /// # Fork
 /// In the child of a `fork` that does not `exec`, what belongs to the parent stays the parent's: its runtimes refuse to
-/// [`run`](Self::run) and spawn, its green threads are not there to be joined, and sockets are dropped without disturbing it.
-/// A global runtime of the child's own starts with the next [`spawn`](crate::spawn), other runtimes may be made. A green thread
-/// that forks goes on in the child as if on a plain OS thread; where it was `main` of a current-thread runtime, `run` returns,
-/// otherwise the child ends with it. What other threads held at the fork, a lock say, is held for ever in the child.
+/// [`run`](Self::run) and spawn, its green threads cannot be joined, and sockets are dropped without disturbing it. The child
+/// may make other runtimes, and a global runtime of its own starts with its next [`spawn`](crate::spawn). A green thread that
+/// forks goes on in the child as if on a plain OS thread. If it was `main` of a current-thread runtime, `run` returns in the
+/// child too; otherwise the child ends when that green thread does. What other threads held at the fork, such as a lock, is held
+/// for ever in the child.
 ///
 /// # Exit
-/// [`std::process::exit`] may be called by a green thread, and ends the process without unwinding the others. Exit handlers
-/// run on its OS thread as on a plain one: what waits there blocks it, and its green threads run no more, so that a handler
-/// which waits for one of these waits for ever. Where the runtime has no other worker, what is spawned on it from then on ends
-/// as if killed. This begins with the first destructor of a thread-local that is older than the runtime's thread; younger ones
-/// run before and may still be suspended. (Where `exit` runs no such destructors, as in musl, it begins with the first
-/// handler that is older than the first runtime.) A neighbour that is inside `with` of a thread-local may then use it after its
-/// destructor: see [what keeps the library sound](crate::soundness). `blocking(|| std::process::exit(code))` ends the process
-/// from an OS thread that has no green threads, and has none of these limits.
+/// [`std::process::exit`] may be called by a green thread, and ends the process without unwinding the others. Exit handlers run
+/// on its OS thread as on a plain one: they block it where they wait, and its green threads run no more, so a handler that
+/// waits for one of these waits for ever. If the runtime has no other worker, what is spawned on it from then on ends as if
+/// killed. All this begins with the first destructor of a thread-local that is older than the runtime's thread; destructors of
+/// younger ones run before and may still be suspended. (Where `exit` runs no such destructors, as in musl, it begins with the
+/// first handler that is older than the first runtime.) A neighbour that is inside `with` of a thread-local may then use it
+/// after its destructor: see [what keeps the library sound](crate::soundness). None of these limits is there for
+/// `blocking(|| std::process::exit(code))`, which ends the process from an OS thread that has no green threads.
 ///
 /// # Dropping
-/// Ends it: green threads that still run are killed (unwound at their next suspension point) and new ones never run.
-/// Dropping waits for that; on a green thread it suspends that only. What has not ended after five seconds is given up:
-/// its stack is leaked, its worker's OS thread sleeps for ever, and its name is printed;
-/// [`shutdown`](Self::shutdown) returns it instead. Dropped by one of its own green threads, it ends in the background. With
-/// `panic = "abort"` nothing can be unwound, and those that have begun are given up at once.
-#[doc(alias("executor", "pool", "scheduler", "hub"))]
+/// Dropping a runtime ends it: green threads that still run are killed (unwound at their next suspension point), new ones never
+/// run, and the drop waits for their ends. On a green thread it suspends that only. What has not ended after five seconds is
+/// given up: its stack is leaked, the OS thread of its worker sleeps for ever, and its name is printed;
+/// [`shutdown`](Self::shutdown) returns the names instead. A runtime that is dropped by one of its own green threads ends in
+/// the background. With `panic = "abort"` nothing can be unwound, and green threads that have begun are given up at once.
+#[doc(alias("executor", "pool", "scheduler", "hub", "event_loop", "GOMAXPROCS"))]
 #[derive(Debug)]
 pub struct Runtime {
     scheduler: Arc<Scheduler>,
@@ -111,19 +126,20 @@ fn prepare_process() {
 }
 
 impl Runtime {
-    /// A runtime with as many workers as the process may use processors.
+    /// Starts a runtime with as many workers as the process may use processors.
     ///
     /// # Errors
-    /// What the system said when a thread or a descriptor could not be had.
+    /// The error of the system call that failed, if a thread or a descriptor cannot be had.
     pub fn new() -> io::Result<Self> {
         Self::builder().build()
     }
 
-    /// A runtime without threads of its own: its green threads run on the thread that calls [`run`](Self::run) or
-    /// [`run_local`](Self::run_local), one at a time and in a fixed order.
+    /// Makes a runtime without threads of its own: its green threads run on the thread that calls [`run`](Self::run) or
+    /// [`run_local`](Self::run_local), one at a time and in a fixed order. Good for tests, for learning, and for a `main` that is
+    /// not `Send`.
     ///
     /// # Errors
-    /// None at present.
+    /// There are none at present.
     ///
     /// # Examples
     /// ```
@@ -143,7 +159,7 @@ impl Runtime {
         Self::builder().build_current_thread()
     }
 
-    /// Settings for a runtime.
+    /// Settings for a runtime, which [`build`](RuntimeBuilder::build) starts.
     pub fn builder() -> RuntimeBuilder {
         RuntimeBuilder::new()
     }
@@ -223,22 +239,33 @@ impl Runtime {
         failed.map_or(Ok(runtime), Err)
     }
 
-    /// Runs `main` as a green thread and waits until it and every green thread that descends from it has ended, but for
-    /// daemons, which are killed then; see [`run`](crate::run). Those that it spawns on another runtime do not count.
+    /// Runs `main` as a green thread of this runtime, waits until it and every green thread that descends from it has ended, and
+    /// returns the value of `main`. Daemons are not waited for, but killed then; see [`run`](crate::run). Those that descendants
+    /// spawn on another runtime do not count. Blocks an OS thread, suspends a green one.
     ///
-    /// On a plain OS thread it blocks that, on a green thread it suspends that only. `main` takes over the caller's labels and
-    /// context values, but is no daemon: it is waited for.
+    /// `main` takes over the caller's labels and context values, but is no daemon.
     ///
     /// # Errors
-    /// The panic of `main`, or what kept it from running: no memory for its stack; or, for a current-thread runtime,
-    /// that another thread runs it already, or that the caller is a green thread, whose worker it would block.
+    /// A [`JoinError`] if `main` panicked or was killed, or could not run: there was no memory for its stack, or this runtime
+    /// belongs to a parent process. On a current-thread runtime also if another thread runs it already, or if the caller is a
+    /// green thread, whose worker it would block.
     ///
-    /// Also, for a current-thread runtime, a deadlock ([`JoinError::is_deadlock`]): every green thread waits, none for a time
-    /// or a file, and the process has neither another OS thread that could wake one (those of [`blocking`](crate::blocking())
-    /// aside while they are idle) nor a signal handler that could. They are killed then. Where such a thread is there, and on
-    /// a runtime with workers, the same report is printed to standard error instead when nothing has moved for five seconds
-    /// (or the milliseconds in the environment variable `GREENTHREAD_DEADLOCK_MS`; zero is never), once for each runtime, and
-    /// the wait goes on.
+    /// On a current-thread runtime a deadlock is an error too ([`JoinError::is_deadlock`]), and ends all green threads as a kill
+    /// does: every green thread waits, none for a time or a file, and nothing else can wake one, neither another OS thread of
+    /// the process (idle ones of [`blocking`](crate::blocking()) do not count) nor a signal handler. If something else could,
+    /// and on a runtime with workers, the wait goes on, and the same report is printed on standard error, once for each
+    /// runtime, when nothing has moved for five seconds (or the milliseconds in the environment variable
+    /// `GREENTHREAD_DEADLOCK_MS`; zero is never).
+    ///
+    /// # Examples
+    /// ```
+    /// let runtime = greenthread::Runtime::new_current_thread()?;
+    /// assert_eq!(runtime.run(|| "value").unwrap(), "value");
+    /// let error = runtime.run(|| panic!("no luck")).unwrap_err();
+    /// assert!(error.is_panic());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias("block_on", "run_until_complete"))]
     pub fn run<F, T>(&self, main: F) -> Result<T, JoinError>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -259,12 +286,13 @@ impl Runtime {
         }
     }
 
-    /// Like [`run`](Self::run) on a current-thread runtime, for a `main` that need not be `Send`: it stays on the thread.
+    /// Like [`run`](Self::run) on a current-thread runtime, for a `main` that need not be `Send`: it stays on the calling thread.
+    /// Blocks that thread.
     ///
-    /// Green threads that still run when `main` and its descendants have ended (those spawned from outside) are killed.
+    /// Green threads that still run when `main` and its descendants have ended, as they were spawned from outside, are killed.
     ///
     /// # Errors
-    /// As for [`run`](Self::run); also that this runtime has workers.
+    /// Those of [`run`](Self::run); and an error if this runtime has workers.
     pub fn run_local<F, T>(&self, main: F) -> Result<T, JoinError>
     where
         F: FnOnce() -> T + 'static,
@@ -360,12 +388,12 @@ impl Runtime {
         Ok((family, joinable))
     }
 
-    /// Spawns a green thread on this runtime, from wherever it is called. Does not suspend.
+    /// Spawns a green thread on this runtime, wherever it is called. Does not suspend.
     ///
-    /// On a current-thread runtime that nobody runs it waits for the next [`run`](Self::run).
+    /// On a current-thread runtime that nobody runs, the green thread starts with the next [`run`](Self::run).
     ///
     /// # Panics
-    /// Where there is no room for another stack; see [`Builder::spawn`](crate::Builder::spawn).
+    /// If there is no room for another stack, or if this runtime belongs to a parent process.
     ///
     /// # Examples
     /// ```
@@ -381,7 +409,7 @@ impl Runtime {
         crate::thread::Builder::new().spawn_on(self, body).expect("failed to spawn a green thread")
     }
 
-    /// Has a thread watch the workers, if there is a time that nothing may take longer than.
+    /// Has a thread watch the workers, if `most` says how long a green thread may keep one.
     #[cfg(feature = "watchdog")]
     pub(super) fn watched(mut self, most: Option<Duration>) -> io::Result<Self> {
         let start = |most| Watchdog::start(self.scheduler.hubs().to_vec(), most);
@@ -390,7 +418,7 @@ impl Runtime {
     }
 
     /// # Errors
-    /// That it belongs to the process that this one was forked from.
+    /// An error if it belongs to the process that this one was forked from.
     pub(crate) fn check_is_own(&self) -> io::Result<()> {
         if self.scheduler.is_parents() {
             return Err(process::belongs_to_parent("this runtime"));
@@ -408,7 +436,7 @@ impl Runtime {
         self.stack_size
     }
 
-    /// Adds a new task: to the caller's own worker if it is one of this runtime's.
+    /// Adds a new task: to the worker that calls this, if it belongs to this runtime.
     #[inline]
     pub(crate) fn push(&self, task: TaskRef) {
         self.scheduler.enroll(&task);
@@ -429,27 +457,26 @@ impl Runtime {
         Arc::clone(&self.scheduler)
     }
 
-    /// Has a new task keep itself until it is started by hand.
+    /// Keeps a new task until it is started by hand.
     pub(crate) fn keep(&self, task: TaskRef) {
         Paused::keep(task, Arc::clone(&self.scheduler));
     }
 
-    /// One of its hubs, the same for the same number.
+    /// One of its hubs, always the same for the same number.
     pub(super) fn hub_for(&self, number: usize) -> &'static HubShared {
         let hubs = self.scheduler.hubs();
         hubs[number % hubs.len()]
     }
 
-    /// Ends the runtime, as dropping it does, within a time of one's own; says what did not end by then. Green threads are
-    /// killed, which unwinds them at their next suspension point, and new ones never run. To let them finish first, wait for
-    /// them: [`run`](Self::run) does. Suspends a green thread, blocks an OS thread.
-    ///
-    /// Jobs of [`blocking`](crate::blocking()) are not waited for.
+    /// Ends the runtime, as dropping it does, but within `timeout`, and returns what did not end by then. Green threads are killed,
+    /// which unwinds them at their next suspension point, and new ones never run. To let them finish first, wait for them, as
+    /// [`run`](Self::run) does. Suspends a green thread, blocks an OS thread. Calls of [`blocking`](crate::blocking()) are not
+    /// waited for.
     ///
     /// # Errors
-    /// The green threads that did not end within `timeout`, and at most a second more: they swallow their kill, wait in a
-    /// destructor, or do not wait at all. Called by one of the runtime's own green threads, that one: it ends with the others,
-    /// in the background.
+    /// [`Stragglers`]: the green threads that did not end within `timeout` and at most a second more. They catch their kill and
+    /// go on, wait in a destructor or a [`shield`](crate::shield()), or do not wait at all. If one of the runtime's own green
+    /// threads calls this, it is the straggler: it ends with the others, in the background.
     ///
     /// # Examples
     /// ```
@@ -475,7 +502,7 @@ impl Runtime {
         let threads = match &self.flavour {
             Flavour::Workers(threads) => threads,
             Flavour::CurrentThread { .. } => {
-                // Nobody runs it: `run` borrows the runtime.
+                // Nobody runs it now, since `run` borrows the runtime.
                 self.scheduler.worker_ended();
                 return none;
             }
@@ -491,8 +518,9 @@ impl Runtime {
             ended = self.wait_for_end(Some(Instant::now() + LAST_GRACE));
         }
         let given_up = std::mem::take(&mut *self.scheduler.given_up.lock());
-        // A worker's thread-local destructors, which run now, may wait for somebody on the caller's worker. One that exits the
-        // process never ends, and may be the caller; nor does one that gave up a green thread.
+        // Destructors of a worker's thread-locals, which run now, may wait for somebody on the caller's worker; so only an OS thread
+        // waits for them. A worker that ends the process never ends, and may be the caller; nor does one that gave up a green
+        // thread.
         if ended && given_up.is_empty() && !park::is_green() && !process::is_exiting() {
             for thread in threads.lock().drain(..) {
                 // A worker does not panic; if one did, its message has been printed.
@@ -521,13 +549,13 @@ impl Runtime {
 impl Drop for Runtime {
     fn drop(&mut self) {
         if self.scheduler.is_parents() {
-            // Its threads are not here; detaching one that does not exist would touch memory that is gone.
+            // Its threads are the parent's; detaching a thread that does not exist would touch memory that is gone.
             if let Flavour::Workers(threads) = &mut self.flavour {
                 std::mem::forget(std::mem::take(threads.get_mut()));
             }
         } else if !self.over {
             let stragglers = self.end(GRACE);
-            // One that drops its own runtime ends with it, a moment later.
+            // A green thread that drops its own runtime ends with it, a moment later.
             if !stragglers.are_none() && !self.is_callers() {
                 report(format_args!("{stragglers}"));
             }
@@ -535,7 +563,7 @@ impl Drop for Runtime {
     }
 }
 
-/// Until it is dropped, the sleeps of the calling OS thread end exactly.
+/// Until it is dropped, the sleeps of the calling OS thread end without the kernel's slack.
 struct Exact(Option<u64>);
 
 impl Drop for Exact {
@@ -576,7 +604,7 @@ fn work(
         worker::wind_down(&hub, || scheduler.phase() == Phase::GivingUp)
     });
     if let Some(status) = hub.child_status() {
-        // What the child was made for is over.
+        // The green thread that forked has ended, and with it what the child was made for.
         std::process::exit(status);
     }
     drop(hub);
@@ -585,7 +613,7 @@ fn work(
     scheduler.worker_ended();
     drop(scheduler);
     if keeps_some {
-        // Their frames may have lent this thread's thread-locals to threads that still run, by `std::thread::scope` for one.
+        // Their frames may have lent this thread's thread-locals to threads that still run, for example by `std::thread::scope`.
         loop {
             std::thread::park();
         }
@@ -608,7 +636,7 @@ pub(crate) fn global_if_started() -> Option<&'static Runtime> {
 /// The runtime that starts by itself. A forked child starts one of its own.
 ///
 /// # Errors
-/// What the system said when it could not be started; the next call tries again.
+/// The error of the system call that failed, if it could not be started; the next call tries again.
 pub(crate) fn global() -> io::Result<&'static Runtime> {
     if let Some(runtime) = global_if_started() {
         return Ok(runtime);
@@ -636,10 +664,10 @@ pub(crate) fn global() -> io::Result<&'static Runtime> {
     Ok(global.runtime.get_or_init(|| runtime))
 }
 
-/// Starts the global runtime with settings of the user's.
+/// Starts the global runtime with the user's settings.
 ///
 /// # Errors
-/// That it has started, or what the system said.
+/// `AlreadyExists` if it has started, or the error of the system call that failed.
 pub(super) fn start_global(builder: RuntimeBuilder) -> io::Result<()> {
     let global = GLOBAL.get(Global::default);
     let _one = global.starting.lock();

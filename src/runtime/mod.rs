@@ -1,7 +1,11 @@
 //! The scheduler: hubs, tasks, waiting, timers, readiness.
 //!
-//! Invariant: a started task runs on the OS thread that started it, and only there; everything that blocks it goes
-//! through [`park`].
+//! Invariant: a started task runs on the OS thread that started it, and only there; everything that blocks it goes through
+//! [`park`].
+//!
+//! Read first [`task`], what a green thread is to the rest; then [`park`], how it waits; [`hub`], what one OS thread runs;
+//! [`worker`], the loop; and [`scheduler`], what the hubs of one runtime share. The words are explained in the glossary of
+//! `ARCHITECTURE.md`.
 
 pub(crate) mod ambient;
 pub(crate) mod blocking;

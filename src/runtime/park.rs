@@ -1,9 +1,9 @@
 //! The one way to wait: everything that blocks goes through a [`Parker`], on green threads and OS threads alike.
 //!
-//! A wait has three steps. [`Parker::new`] begins it; the [`Waiter`] it gives is put where a waker will find it; then
-//! [`Parker::park`] sleeps until that waiter is unparked, the deadline passes, or a kill arrives. Between the first and
-//! the last step nothing is lost: a wake-up that comes early makes `park` return at once, one that comes after the wait
-//! has ended another way does nothing.
+//! A wait has three steps. [`Parker::new`] begins it. The [`Waiter`] that it gives is put where a waker will find it. Then
+//! [`Parker::park`] sleeps until that waiter is unparked, the deadline passes, or a kill arrives. Nothing is lost between the
+//! first and the last step: a wake-up that comes early makes `park` return at once, and one that comes after the wait has ended
+//! in another way does nothing.
 #![forbid(unsafe_code)]
 
 use super::hub::{Hub, HubShared};
@@ -129,7 +129,7 @@ impl Waiter {
         self.task.unpark(self.token);
     }
 
-    /// Whether who waits runs on that hub.
+    /// Whether the thread that waits runs on that hub.
     pub(super) fn is_of(&self, hub: &HubShared) -> bool {
         self.task.is_of(hub)
     }
@@ -141,7 +141,7 @@ pub(crate) struct Parker {
     sleeper: Sleeper,
     token: Token,
     interruptible: bool,
-    /// How many unwinds are under way around the wait; `None` where that is not known.
+    /// How many unwinds are under way around the wait; `None` if that is not known.
     unwinds: Option<usize>,
     not_send: PhantomData<*mut ()>,
 }
@@ -160,15 +160,15 @@ impl Sleeper {
         current_green().map_or_else(|| Self::Os(os_thread()), Self::Green)
     }
 
-    /// As [`current`](Self::current), where it does not matter that a green thread may not be suspended here:
-    /// [`is_current`](Self::is_current) is asked before it would be.
+    /// As [`current`](Self::current), but it may give a green thread that may not be suspended here: the caller asks
+    /// [`is_current`](Self::is_current) before it suspends it.
     #[inline]
     pub(super) fn probably_current() -> Self {
         let green = current::with_hub(|hub| hub.current()).flatten();
         green.map_or_else(|| Self::Os(os_thread()), Self::Green)
     }
 
-    /// Whether it still is what the calling thread waits as. A green thread is not in a forked child.
+    /// Whether the calling thread still waits as this one. A green thread does not in a forked child.
     pub(super) fn is_current(&self) -> bool {
         match self {
             Self::Green(started) => current_green() == Some(*started),
@@ -199,14 +199,14 @@ sync::thread_local! {
     static OS_THREAD: OsThread = OsThread(new_os_thread());
 }
 
-/// What the calling OS thread itself waits with, one and the same for its whole life: destructors of thread-locals that are
-/// older than ours may wait too, may have taken locks before, and may be inside of timeouts.
+/// What the calling OS thread itself waits with: the same for its whole life, since destructors of thread-locals that are older than
+/// ours may wait too, may have taken locks before, and may be inside of timeouts.
 pub(crate) fn os_thread() -> TaskRef {
     OS_THREAD.try_with(|own| own.0.clone()).unwrap_or_else(|_| late_os_thread())
 }
 
 std::thread_local! {
-    /// What an OS thread waits with whose `OS_THREAD` is gone. Has no destructor.
+    /// What an OS thread waits with after the destructor of its `OS_THREAD` has run. This one has no destructor.
     static LATE: ManuallyDrop<Cell<Option<TaskRef>>> = const { ManuallyDrop::new(Cell::new(None)) };
 }
 
@@ -218,7 +218,7 @@ fn late_os_thread() -> TaskRef {
     task
 }
 
-/// Keeps it until all thread-locals of the calling OS thread have been destroyed.
+/// Keeps the task until all thread-locals of the calling OS thread have been destroyed.
 fn keep_late(task: TaskRef) {
     LATE.with(|late| late.set(Some(task)));
     thread_end::call(|| drop(LATE.with(|late| late.take())));
@@ -226,8 +226,8 @@ fn keep_late(task: TaskRef) {
 
 /// The green thread that the calling OS thread runs, if it may be suspended here.
 ///
-/// Inside the panic hook it may not: std holds a lock of the OS thread's around it, which a neighbour that sets a hook would
-/// wait for. Nor while the OS thread runs the process's exit handlers. Waiting there blocks the OS thread.
+/// It may not be suspended inside the panic hook: std holds a lock of the OS thread around that, for which a neighbour that sets a
+/// hook would wait. Nor may it be while the OS thread runs the exit handlers of the process. There, waiting blocks the OS thread.
 #[inline]
 fn current_green() -> Option<Started> {
     let green = current::with_hub(|hub| hub.current()).flatten()?;
@@ -285,7 +285,7 @@ impl Parker {
             let may_be_ended = match unwinds {
                 Some(0) => true,
                 Some(unwinds) => task.may_be_interrupted(unwinds),
-                // It stays pending: late is better than a second unwind, which would end the process.
+                // The interruption stays pending: a late one is better than a second unwind, which would end the process.
                 None => false,
             };
             (task.park_word().prepare(), may_be_ended && !task.is_shielded())
@@ -294,13 +294,13 @@ impl Parker {
         Self { sleeper, token, interruptible, unwinds, not_send: PhantomData }
     }
 
-    /// What ends this wait.
+    /// Gives what ends this wait.
     #[inline]
     pub(crate) fn waiter(&self) -> Waiter {
         Waiter::new(self.sleeper.with(TaskRef::clone), self.token)
     }
 
-    /// Whether the waiter is of this wait.
+    /// Whether `waiter` ends this wait.
     #[inline]
     pub(crate) fn made(&self, waiter: &Waiter) -> bool {
         waiter.token == self.token && self.sleeper.with(|task| *task == waiter.task)
@@ -323,7 +323,8 @@ impl Parker {
         })
     }
 
-    /// `begin` moves the park word to PARKED, and says whether it still is after a last look around.
+    /// The common part of the waits. `begin` moves the park word to PARKED, and returns whether it still is after a last look
+    /// around.
     #[inline(always)]
     fn park_by(
         &self,
@@ -355,7 +356,7 @@ impl Parker {
         }
     }
 
-    /// A wait that only a timeout or a group ends which is inside of the destructor that waits.
+    /// A wait in a destructor that an unwind runs: only a timeout or a group that began inside of that destructor ends it.
     #[cold]
     #[inline(never)]
     fn park_in_destructor(
@@ -371,13 +372,13 @@ impl Parker {
         wake
     }
 
-    /// The second look at the kill flag, which pairs with `kill`: that sets the flag, then looks at the park word.
+    /// The second look at the kill flag. It pairs with `kill`, which sets the flag and then looks at the park word.
     #[inline(always)]
     fn ends_at_once(&self, task: &TaskRef) -> bool {
         self.is_interrupted() && task.park_word().interrupt()
     }
 
-    /// As [`park`](Self::park), and reports can tell what the caller depends on.
+    /// As [`park`](Self::park), for a wait of which reports can say what it depends on.
     pub(crate) fn park_on(
         &self,
         reason: Reason,
@@ -400,7 +401,7 @@ impl Parker {
     ) -> Wake {
         let interruption = self.interruption();
         if interruption.is_due() {
-            // Raised before and swallowed, or raised while we ran: let the others have their turn first.
+            // The interruption was raised before and caught, or came while we ran: let the others have their turn first.
             requeue_and_suspend(started);
             return Wake::Killed;
         }
@@ -465,7 +466,7 @@ impl Parker {
     }
 }
 
-/// Where a test planned it, gives others time to come between.
+/// Lets others come in between, where a test has planned that.
 #[inline(always)]
 pub(crate) fn dawdle() {
     if fault::check(fault::Call::Park).is_err() {
@@ -485,7 +486,7 @@ fn dawdle_now() {
     }
 }
 
-/// The earlier of a wait's own deadline and what will interrupt it; and whether it is the latter.
+/// When a wait ends: at its own deadline or at an interruption, whichever comes first; and whether it is the interruption.
 fn cut(interruption: Interruption, deadline: Option<Instant>) -> (Option<Instant>, bool) {
     match (interruption, deadline) {
         (Interruption::At(limit), Some(own)) if own < limit => (deadline, false),
@@ -494,7 +495,7 @@ fn cut(interruption: Interruption, deadline: Option<Instant>) -> (Option<Instant
     }
 }
 
-/// The calling thread as something that is killed and limited.
+/// The calling thread's task: what is killed, and has timeouts.
 pub(crate) fn own_task() -> TaskRef {
     current_green().map_or_else(os_thread, Started::task)
 }
@@ -506,8 +507,8 @@ pub(crate) fn is_caller(task: &TaskRef) -> bool {
         .unwrap_or(false)
 }
 
-/// Unwinds the calling thread: to its end if it was killed, else out of the timeout that has expired. Locks are not
-/// poisoned by that, and the panic hook stays silent.
+/// Unwinds the calling thread: to its end if it was killed, otherwise out of the timeout that has expired. This poisons no locks,
+/// and the panic hook stays silent.
 #[cold]
 pub(crate) fn raise_kill() -> ! {
     let task = own_task();
@@ -517,8 +518,8 @@ pub(crate) fn raise_kill() -> ! {
     })
 }
 
-/// A wait of the calling OS thread in a system call, `wait`, which sleeps until the deadline that it is given at most and
-/// says whether something came before: an open timeout ends it too. What others let expire meanwhile is seen at its end.
+/// Has the calling OS thread wait in a system call: `wait`, which sleeps at most until the deadline that it is given, and returns
+/// whether something came before. An open timeout ends it too; a limit that another thread lets expire is noticed at its end.
 pub(crate) fn block_os_thread<E>(
     deadline: Option<Instant>,
     wait: impl FnOnce(Option<Instant>) -> Result<bool, E>,
@@ -535,20 +536,20 @@ pub(crate) fn block_os_thread<E>(
     Ok(in_time)
 }
 
-/// Whether the calling thread, which is unwinding, does so for a kill or a timeout, or because the generator or greenlet that
-/// runs is closed; not for a panic.
+/// Whether the calling thread, which is unwinding, unwinds for a kill or a timeout, or because the generator or greenlet that runs is
+/// closed, and not for a panic.
 #[cold]
 pub(crate) fn is_interrupted() -> bool {
     std::thread::panicking() && (coroutine::is_closed() || own_task().is_raised())
 }
 
-/// Whether an unwind that is no panic may be under way anywhere.
+/// Whether an unwind that is no panic may be under way anywhere in the process.
 #[inline(always)]
 pub(crate) fn any_raised() -> bool {
     task::any_raised() || coroutine::any_closing()
 }
 
-/// What unwinds in the calling thread now is all that does.
+/// Notes that no unwind is under way in the calling thread except those that run at this moment; see `task/raised.rs`.
 #[cold]
 #[inline(never)]
 pub(crate) fn note_calm() {
@@ -562,19 +563,19 @@ fn suspend(started: Started) {
     switch::suspend(started, root);
 }
 
-/// As [`give_way`], and lets the others have several turns where there are any. On a plain OS thread it does nothing.
+/// As [`give_way`], but lets the others have several turns, if there are any. Does nothing on a plain OS thread.
 pub(crate) fn stand_back() {
     let Some(started) = current_green() else { return };
     current::with_hub(|hub| hub.stand_back(started));
     suspend(started);
 }
 
-/// Has those that stand back on the calling worker run as soon as others have had one turn.
+/// Lets those that stand back on the calling worker run as soon as others have had one turn.
 pub(crate) fn recall() {
     current::with_hub(Hub::recall_soon);
 }
 
-/// A number of the calling OS thread's worker, or zero. Two may have the same, seldom.
+/// A number for the worker that calls it, or zero. Seldom two workers have the same.
 #[inline]
 pub(crate) fn place() -> u16 {
     current::with_hub(|hub| hub.place()).unwrap_or(0)
@@ -590,8 +591,8 @@ fn requeue_and_suspend(started: Started) {
     suspend(started);
 }
 
-/// Calls `prepare`, and if that says so lets every other ready green thread run first, whatever ends waits otherwise. `false`
-/// where it did not, or where the caller may not be suspended here: then nothing was called.
+/// Calls `prepare`, and if that returns `true` lets every other ready green thread run first, without looking for kills and
+/// timeouts. Returns `false` if `prepare` did, or if the caller may not be suspended here and nothing was called.
 #[cfg(feature = "io-uring")]
 #[inline]
 pub(crate) fn give_way_after(prepare: impl FnOnce(&Hub) -> bool) -> bool {
@@ -628,7 +629,7 @@ pub(crate) fn yield_now() {
     }
 }
 
-/// On plain OS threads, and in destructors of what unwinds.
+/// The yield of plain OS threads, and of destructors that an unwind runs.
 #[cold]
 #[inline(never)]
 fn yield_slowly() {
@@ -654,7 +655,7 @@ fn raise_if_interrupted(started: Started) {
     }
 }
 
-/// Whether a wait of the thread would end at once by an interruption.
+/// Whether an interruption would end a wait of the thread at once.
 fn is_due(task: &TaskRef) -> bool {
     task.interruption(coroutine::unwinds()).is_due()
 }
@@ -667,7 +668,7 @@ pub(crate) fn spend_budget() {
     }
 }
 
-/// As [`spend_budget`], for callers that hold what they got: a kill stays pending, so that it is not lost.
+/// As [`spend_budget`], for callers that hold what they have got: a kill stays pending, so that this is not lost.
 #[inline(always)]
 pub(crate) fn spend_budget_holding() {
     if current::spend_budget() {

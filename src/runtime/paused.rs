@@ -5,7 +5,7 @@ use super::scheduler::Scheduler;
 use super::task::{Cause, TaskRef, current};
 use std::sync::Arc;
 
-/// A task, and where it is to run. Whoever has it is the one who schedules the task.
+/// A task that has not been scheduled, and where it is to run. Its owner has the right to schedule the task.
 #[derive(Debug)]
 pub(crate) struct Paused {
     task: TaskRef,
@@ -13,13 +13,13 @@ pub(crate) struct Paused {
 }
 
 impl Paused {
-    /// Puts a new task, which only the caller has, into its own keeping until it is started or killed.
+    /// Makes a new task, which only the caller has, keep itself until it is started or killed.
     pub(crate) fn keep(task: TaskRef, scheduler: Arc<Scheduler>) {
         let keeper = task.clone();
         keeper.set_paused(Self { task, scheduler });
     }
 
-    /// Schedules it as a descendant of the caller.
+    /// Schedules the task as a descendant of the caller.
     pub(crate) fn start(self) {
         let family = current::with_hub(|hub| {
             let same = Arc::ptr_eq(&hub.scheduler, &self.scheduler);

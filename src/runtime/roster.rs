@@ -4,7 +4,7 @@
 use super::task::{Started, TaskRef};
 use crate::sys::prefetch::prefetch;
 
-/// A list with holes; each task knows its place, so leaving is one store.
+/// A list with holes. Each task knows its place, so leaving the list is a single store.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     places: Vec<Option<Started>>,

@@ -3,8 +3,26 @@
 
 use std::fmt;
 
-/// The green threads that did not end in time when [`Runtime::shutdown`](crate::Runtime::shutdown) ended their runtime. They
-/// are given up: they never run again, and their stacks are leaked.
+/// The error of [`Runtime::shutdown`](crate::Runtime::shutdown): green threads that did not end in time. They are given up: they
+/// never run again, and their stacks are leaked.
+///
+/// # Examples
+/// ```
+/// use greenthread::{Runtime, shield, thread::park};
+/// use std::time::Duration;
+/// let runtime = Runtime::builder().workers(1).build()?;
+/// let (begun, has_begun) = std::sync::mpsc::channel();
+/// runtime.spawn(move || {
+///     shield(|| {
+///         begun.send(()).unwrap();
+///         park() // a shield keeps the kill off
+///     })
+/// });
+/// has_begun.recv().unwrap();
+/// let stragglers = runtime.shutdown(Duration::ZERO).unwrap_err();
+/// assert_eq!(stragglers.given_up().len(), 1);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stragglers {
     /// Each with its name and what it waited for.
@@ -14,13 +32,13 @@ pub struct Stragglers {
 }
 
 impl Stragglers {
-    /// A line for each green thread: its name, and what it waited for last. One that does not wait but keeps its worker busy
-    /// cannot be asked, nor can those that wait behind it.
+    /// A line for each green thread: its name, and what it waits for. One that does not wait but keeps its worker busy is not
+    /// listed, nor are those that wait behind it, as nothing can be known of them.
     pub fn given_up(&self) -> &[String] {
         &self.given_up
     }
 
-    /// Whether a green thread still keeps a worker busy: that OS thread goes on until it waits or ends.
+    /// Whether a green thread still keeps a worker busy: its OS thread goes on until the green thread waits or ends.
     pub fn is_busy(&self) -> bool {
         self.busy
     }

@@ -68,8 +68,8 @@ impl From<Elapsed> for std::io::Error {
 ///
 /// Code that does not wait is not interrupted, so `Ok` may also come after the time is over; a `duration` of zero ends `body`
 /// at its first wait. Of nested timeouts, the one whose time is over ends, and each returns an error for its own time only.
-/// A generator or greenlet that began outside of the call must not be switched to from inside: that panics. On a plain OS
-/// thread, too, waits of this library end; those of the system, for a socket say, do not.
+/// A generator or greenlet that began outside of the call must not be switched to from inside: that panics. It works on a
+/// plain OS thread too, for waits of this library.
 ///
 /// # Errors
 /// [`Elapsed`] if the time ran out; converted to an `io::Error` its kind is `TimedOut`.

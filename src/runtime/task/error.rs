@@ -16,7 +16,7 @@ pub(crate) struct Kill {
 
 /// The payload of the unwinding that ends what runs inside an expired timeout.
 pub(crate) struct Expired {
-    /// The timeout's.
+    /// The id of the timeout.
     pub(crate) id: u64,
     pub(super) _raised: Raised,
 }
@@ -36,8 +36,8 @@ pub(crate) enum Cause {
     Deadlock(String),
 }
 
-/// Why [`JoinHandle::join`](crate::JoinHandle::join) has no value: the green thread panicked, was killed, or could not
-/// run.
+/// The error of [`JoinHandle::join`](crate::JoinHandle::join): why the green thread has no value. It panicked, was killed, or could
+/// not run; or the wait would never have ended. The text names the green thread.
 ///
 /// # Examples
 /// ```
@@ -45,7 +45,14 @@ pub(crate) enum Cause {
 /// let error = handle.join().unwrap_err();
 /// assert!(error.is_panic() && !error.is_killed());
 /// assert_eq!(*error.into_panic().downcast_ref::<&str>().unwrap(), "no luck");
+///
+/// let handle = greenthread::spawn(greenthread::thread::park);
+/// handle.kill();
+/// let error = handle.join().unwrap_err();
+/// assert!(error.is_killed());
+/// assert!(error.try_into_panic().is_err(), "there is no payload");
 /// ```
+#[doc(alias("CancelledError", "GreenletExit"))]
 pub struct JoinError(Box<Inner>);
 
 /// Behind a pointer, since errors are rare and every task has room for one.
@@ -102,7 +109,7 @@ impl JoinError {
         Self::new(cause, who)
     }
 
-    /// Of one that could not even be spawned.
+    /// The error of a green thread that could not even be spawned.
     pub(crate) fn not_run(error: io::Error) -> Self {
         Self::new(Cause::Io(error), Who::Unknown)
     }
@@ -112,14 +119,29 @@ impl JoinError {
         matches!(self.0.cause, Cause::Panic(_))
     }
 
-    /// Whether the green thread was killed, by its runtime's end for example, or never ran because of that.
+    /// Whether the green thread was killed, before it ran or later; by [`kill`](crate::JoinHandle::kill) or, for example, by the
+    /// end of its runtime.
+    #[doc(alias("cancelled", "is_cancelled"))]
     pub fn is_killed(&self) -> bool {
         matches!(self.0.cause, Cause::Killed)
     }
 
     /// Whether the wait would never have ended: the green thread joined itself, or [`Runtime::run`](crate::Runtime::run)
-    /// gave up because nothing could ever wake one of its green threads. Then the error's text tells of each what it waits
+    /// gave up because nothing could ever wake one of its green threads. Then the text of the error says of each what it waits
     /// for, and who holds that.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{JoinHandle, spawn, sync::mpsc::channel};
+    /// let (give, own_handle) = channel::<JoinHandle<()>>();
+    /// let (tell, told) = channel();
+    /// give.send(spawn(move || {
+    ///     let error = own_handle.recv().unwrap().join().unwrap_err();
+    ///     tell.send(error.is_deadlock()).unwrap();
+    /// }))
+    /// .unwrap();
+    /// assert_eq!(told.recv(), Ok(true));
+    /// ```
     pub fn is_deadlock(&self) -> bool {
         matches!(self.0.cause, Cause::OwnJoin | Cause::Deadlock(_))
     }
@@ -128,7 +150,8 @@ impl JoinError {
         &self.0.cause
     }
 
-    /// The error that kept the green thread from running at all, if that is what happened: it got no stack, for example.
+    /// The error that kept the green thread from running at all, if that happened: there was no memory for its stack, for
+    /// example.
     pub fn io_error(&self) -> Option<&io::Error> {
         match &self.0.cause {
             Cause::Io(error) => Some(error),
@@ -147,10 +170,10 @@ impl JoinError {
         }
     }
 
-    /// The panic's payload, or the error back if the green thread did not panic.
+    /// The panic's payload.
     ///
     /// # Errors
-    /// The error itself.
+    /// The error itself, if the green thread did not panic.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
         match *self.0 {
             Inner { cause: Cause::Panic(payload), .. } => Ok(payload.into_inner()),
@@ -159,7 +182,7 @@ impl JoinError {
     }
 }
 
-/// As the error of std's `join`, which is the panic's payload. All of them say no where there was no panic.
+/// The methods that the error of std's `join` has, which is the panic's payload. If there was no panic, they find nothing.
 impl JoinError {
     /// Whether the green thread panicked with a `T`.
     ///
@@ -185,7 +208,7 @@ impl JoinError {
     /// The panic's payload as a `T`.
     ///
     /// # Errors
-    /// The error itself, if the payload is no `T`.
+    /// The error itself, if there is no payload or it is no `T`.
     pub fn downcast<T: Any>(self) -> Result<Box<T>, Self> {
         let who = self.0.who;
         let back = |cause| Err(Self(Box::new(Inner { cause, who })));
@@ -218,7 +241,7 @@ impl fmt::Display for JoinError {
     }
 }
 
-/// The kind, and who it was: what `unwrap` prints is to be read by people.
+/// Gives the kind of error and the green thread: this is what `unwrap` prints, for people to read.
 impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, details): (_, Option<(_, &dyn fmt::Debug)>) = match &self.0.cause {
@@ -226,7 +249,7 @@ impl fmt::Debug for JoinError {
             Cause::Killed => ("Killed", None),
             Cause::OwnJoin => ("OwnJoin", None),
             Cause::Io(error) => ("NotRun", Some(("error", error))),
-            // Many lines, which a string's own form would put into one.
+            // The report has many lines, which the `Debug` form of a string would put into one.
             Cause::Deadlock(report) => return write!(f, "JoinError::Deadlock:\n{report}"),
         };
         let mut out = f.debug_struct(&format!("JoinError::{kind}"));

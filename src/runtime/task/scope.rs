@@ -20,20 +20,21 @@ use std::marker::PhantomData;
 use std::mem;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, catch_unwind, resume_unwind};
 
-/// Where green threads that borrow are spawned, as [`std::thread::Scope`]; see [`scope`](crate::thread::scope).
+/// Spawns green threads that borrow, as [`std::thread::Scope`]; [`scope()`](crate::thread::scope) gives it to its body, and has
+/// examples.
 pub struct Scope<'scope, 'env: 'scope> {
     children: Mutex<Children>,
-    /// Both invariant: a child must not be able to shorten what it may borrow, nor to lengthen it.
+    /// Both lifetimes are invariant: a child must be able neither to shorten the time for which it may borrow, nor to lengthen it.
     scope: PhantomData<&'scope mut &'scope ()>,
     env: PhantomData<&'env mut &'env ()>,
 }
 
 impl RefUnwindSafe for Scope<'_, '_> {}
 
-/// The tasks that may not have ended, or that failed.
+/// The tasks of a scope that may not have ended, or that failed.
 struct Children {
     tasks: Vec<TaskRef>,
-    /// At this length those that have ended well are dropped.
+    /// When the list is so long, those that have ended well are dropped.
     prune_at: usize,
     /// New ones are killed at once.
     killed: bool,
@@ -96,7 +97,7 @@ impl<'scope> Scope<'scope, '_> {
         tasks.iter().for_each(TaskRef::kill);
     }
 
-    /// A child that has not ended, once what became of the ended ones after it has gone into `ended`.
+    /// The last child that has not ended. How those after it in the list have ended is added to `ended`.
     fn last_living(&self, ended: &mut Ended) -> Option<TaskRef> {
         let mut gone = Vec::new();
         let mut children = self.children.lock();
@@ -115,7 +116,7 @@ impl<'scope> Scope<'scope, '_> {
     /// Waits until every child has ended. A kill or timeout that arrives meanwhile kills them and is waited out.
     fn wait(&self) -> Ended {
         let mut ended = Ended { interrupted: false, failed: 0 };
-        // Only a child that has not ended can add others.
+        // Only children that have not ended can add others, so this comes to an end.
         while let Some(task) = self.last_living(&mut ended) {
             while !task.is_done() {
                 let parker =
@@ -140,11 +141,11 @@ impl<'scope> Scope<'scope, '_> {
 struct Ended {
     /// A kill or timeout arrived.
     interrupted: bool,
-    /// How many children panicked, or could not run, and nobody was told.
+    /// How many children panicked or could not run, without anybody having been told.
     failed: usize,
 }
 
-/// What a leaked task's frames borrow, or threads that borrow from those frames use, must never go away.
+/// Waits for ever: what the frames of a leaked task borrow, also for threads that borrow from those frames, must never go away.
 fn stay_for_ever(task: &TaskRef) -> ! {
     report(format_args!(
         "green thread '{task}' was given up inside a scope; the scope never ends, as its frames may still be borrowed from"
@@ -154,12 +155,12 @@ fn stay_for_ever(task: &TaskRef) -> ! {
     }
 }
 
-/// See [`scope`](crate::thread::scope), which it is, but for how many children failed without anybody being told.
+/// As [`scope`](crate::thread::scope), but it returns how many children failed without anybody being told, instead of panicking.
 pub(crate) fn enter_scope<'env, F, T>(body: F) -> (T, usize)
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
-    /// Nothing between the body and the end of the last child unwinds; should it all the same, nothing sound is left to do.
+    /// Aborts: nothing between the body and the end of the last child unwinds, and if it did, nothing sound would be left to do.
     struct Bomb;
     impl Drop for Bomb {
         fn drop(&mut self) {
@@ -181,7 +182,7 @@ where
     match result {
         Err(payload) => resume_unwind(payload),
         Ok(value) if ended.interrupted => {
-            // Before anything unwinds: a panic of its destructor is then an ordinary one.
+            // Dropped before anything unwinds, so that a panic of its destructor is an ordinary one.
             drop(value);
             park::raise_kill()
         }

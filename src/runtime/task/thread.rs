@@ -1,4 +1,4 @@
-//! A thread as its users see it.
+//! A thread, green or not, as users see it.
 #![forbid(unsafe_code)]
 
 use super::TaskRef;
@@ -6,11 +6,25 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-/// A green thread, or an OS thread that uses this library, as [`std::thread::Thread`].
+/// A handle to a green thread, or to an OS thread that uses this library, as [`std::thread::Thread`]. It neither waits for the
+/// thread nor keeps it running. No method suspends.
+///
+/// # Examples
+/// ```
+/// use greenthread::{Builder, thread};
+/// let sleeper = Builder::new().name("sleeper".into()).label("request", "17").spawn(thread::park)?;
+/// let thread = sleeper.thread().clone();
+/// assert_eq!((thread.name(), thread.label("request")), (Some("sleeper"), Some("17")));
+/// assert!(thread.is_green() && !thread.is_daemon() && !thread.state().is_finished());
+/// thread.unpark();
+/// sleeper.join().unwrap();
+/// assert_eq!(thread.state(), thread::ThreadState::Returned);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Thread(TaskRef);
 
-/// Tells threads apart within the process, as [`std::thread::ThreadId`]; never given out twice.
+/// The number of a thread, as [`std::thread::ThreadId`]; a process gives out each only once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ThreadId(NonZeroU64);
 
@@ -58,23 +72,24 @@ impl Thread {
         &self.0
     }
 
-    /// Its id.
+    /// Its id. It has one whether or not it has a name.
+    #[doc(alias("ident", "get_ident"))]
     pub fn id(&self) -> ThreadId {
         ThreadId(NonZeroU64::new(self.0.id()).expect("numbers begin at one"))
     }
 
-    /// Its name, if it was given one, as std's. Its [`Display`](Thread#impl-Display-for-Thread) always is a name.
+    /// Its name, if it was given one, as [`std::thread::Thread::name`]. Its [`Display`](Thread#impl-Display-for-Thread) always
+    /// gives a name.
     pub fn name(&self) -> Option<&str> {
         self.0.name()
     }
 
-    /// Lets its [`park`](crate::thread::park) return, now or when it is next called, as [`std::thread::Thread::unpark`].
+    /// Makes its [`park`](crate::thread::park) return, now or when it next calls that, as [`std::thread::Thread::unpark`].
     pub fn unpark(&self) {
         self.0.give_permit();
     }
 
-    /// The value of a label that it, or one that it descends from, was given by
-    /// [`Builder::label`](crate::Builder::label).
+    /// The value of a label that it was given by [`Builder::label`](crate::Builder::label), or inherited.
     pub fn label(&self, key: &str) -> Option<&str> {
         self.0.heritage()?.label(key)
     }
@@ -85,13 +100,12 @@ impl Thread {
         labels.iter().map(|(key, value)| (&**key, &**value))
     }
 
-    /// How far it has come, and how it ended; of an OS thread, that it is alive.
+    /// How far it has come, and how it ended. An OS thread is always [`Alive`](ThreadState::Alive).
     pub fn state(&self) -> ThreadState {
         self.0.state()
     }
 
-    /// Whether it is a daemon: [`run`](crate::run) does not wait for it, see
-    /// [`Builder::daemon`](crate::Builder::daemon).
+    /// Whether it is a [daemon](crate::Builder::daemon), for which [`run`](crate::run) does not wait.
     pub fn is_daemon(&self) -> bool {
         self.0.is_daemon()
     }
