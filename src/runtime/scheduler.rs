@@ -363,6 +363,9 @@ impl Scheduler {
         if !self.has_thieves() {
             return None;
         }
+        if self.phase() != Phase::Running {
+            return self.find_left();
+        }
         let own = shared.live() + hub.fresh.len();
         let others = || (0..self.hubs.len()).filter(|at| !std::ptr::eq(self.hubs[*at], shared));
         let loaded = others().filter(|at| self.queued(*at) != 0).max_by_key(|at| self.load(*at))?;
@@ -379,6 +382,14 @@ impl Scheduler {
             let most = self.hubs[at].to_be_rescued();
             (most != 0).then(|| self.take_of(at, hub, most)).flatten()
         })
+    }
+
+    /// Where the runtime ends: a new task of any worker. It only has to be ended, and its own worker may have gone, while here
+    /// somebody waits for it in a destructor.
+    #[cold]
+    fn find_left(&self) -> Option<TaskRef> {
+        let mut queues = self.hubs.iter().flat_map(|hub| [&hub.placed, &hub.pinned]);
+        queues.find_map(|queue| steal(|| queue.steal()))
     }
 
     /// Takes one task of worker `at` and up to `most` in all.
@@ -401,6 +412,12 @@ impl Scheduler {
             || !hub.fresh.is_empty()
             || hub.has_local()
             || (self.has_thieves() && self.has_share(hub))
+            || (self.phase() != Phase::Running && self.has_left())
+    }
+
+    /// Whether [`find_left`](Self::find_left) would find something.
+    fn has_left(&self) -> bool {
+        self.hubs.iter().any(|hub| !hub.placed.is_empty() || !hub.pinned.is_empty())
     }
 
     /// How many of what is queued at worker `from` one with the load `own` may take: no more than makes the two equal, and

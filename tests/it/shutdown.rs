@@ -102,6 +102,33 @@ fn destructors_may_wait_while_they_are_unwound_by_it() {
     });
 }
 
+/// Also where it was placed on a worker that has ended by then: that one had nothing to unwind.
+#[test]
+fn what_destructors_spawn_while_the_runtime_ends_ends_and_who_joins_it_goes_on() {
+    within_limit(|| {
+        for _ in 0..10 {
+            let runtime = workers(2);
+            let ended = Arc::new(AtomicUsize::new(0));
+            let begun = Arc::new(AtomicUsize::new(0));
+            for _ in 0..20 {
+                let (begun, ended) = (Arc::clone(&begun), Arc::clone(&ended));
+                runtime.spawn(move || {
+                    let _joins = OnDrop(|| {
+                        let child = spawn(|| sleep(FOR_EVER));
+                        assert!(child.join().unwrap_err().is_killed());
+                        ended.fetch_add(1, Ordering::SeqCst);
+                    });
+                    begun.fetch_add(1, Ordering::SeqCst);
+                    sleep(FOR_EVER);
+                });
+            }
+            until(|| begun.load(Ordering::SeqCst) == 20);
+            assert_eq!(runtime.shutdown(LIMIT), Ok(()));
+            assert_eq!(ended.load(Ordering::SeqCst), 20);
+        }
+    });
+}
+
 #[test]
 fn one_that_swallows_its_kill_once_may_go_on_and_have_a_value() {
     let runtime = workers(1);
