@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::ambient;
+use crate::runtime::dropping::drop_each;
 use crate::runtime::waker::poll_until;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -70,7 +71,8 @@ impl<F> Drop for Polled<'_, F> {
     #[inline(always)]
     fn drop(&mut self) {
         if self.0.is_some() {
-            ambient::within(|| self.0.set(None));
+            // Where an unwind comes by, an interruption's for one, a panic of its destructor would end the process.
+            drop_each([|| ambient::within(|| self.0.set(None))]);
         }
     }
 }

@@ -185,7 +185,10 @@ impl Condvar {
                 park::raise_kill();
             }
         }
-        (lock_again(), WaitTimeoutResult(timed_out))
+        let notified = Notified(if timed_out { None } else { Some(self) });
+        let guard = lock_again();
+        std::mem::forget(notified);
+        (guard, WaitTimeoutResult(timed_out))
     }
 
     /// Leaves the list; `false` if it has been notified.
@@ -224,6 +227,17 @@ impl Condvar {
         }
         if list.is_empty() {
             self.waiting.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Who was notified and does not have the mutex yet. Where a kill or a timeout ends that wait, the next is notified.
+struct Notified<'a>(Option<&'a Condvar>);
+
+impl Drop for Notified<'_> {
+    fn drop(&mut self) {
+        if let Some(condvar) = self.0 {
+            condvar.notify_one();
         }
     }
 }

@@ -28,7 +28,16 @@ enum Test {
 const ROWS: &[(&str, &[Test])] = &[
     ("`park`", &[Test::Storm(a_permit_of_park)]),
     ("mutexes, `RwLock`, `ReentrantMutex`", &[Test::Storm(locks::locks)]),
-    ("`Condvar`", &[Test::Storm(locks::notifications)]),
+    (
+        "`Condvar`, and its wait for the mutex afterwards",
+        &[
+            Test::Storm(locks::notifications),
+            Test::Elsewhere(
+                include_str!("sync/condvar.rs"),
+                "who_is_interrupted_on_the_way_back_to_the_mutex_passes_the_notification_on",
+            ),
+        ],
+    ),
     ("semaphores", &[Test::Storm(locks::permits)]),
     ("`Barrier`, `CyclicBarrier`", &[Test::Storm(locks::places)]),
     ("`Event`, `Latch`, `WaitGroup`, `OnceLock::wait`, `join`", &[Test::Storm(locks::what_stays)]),

@@ -10,6 +10,7 @@ use greenthread::sync::{Arc, Mutex, Semaphore};
 use greenthread::{JoinHandle, Runtime, catch_unwind, shield, sleep, spawn, timeout, yield_now};
 use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};
+use std::panic::resume_unwind;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -291,6 +292,35 @@ fn a_kill_unwinds_out_of_a_wait_and_drops_the_future_in_place() {
             assert!(handle.join().unwrap_err().is_killed());
         }
         assert_eq!(dropped.load(Ordering::SeqCst), 2);
+    });
+}
+
+#[test]
+fn a_future_whose_destructor_panics_may_be_dropped_by_an_interruption() {
+    struct Panics(Arc<AtomicUsize>);
+    impl Future for Panics {
+        type Output = ();
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Poll::Pending
+        }
+    }
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            self.0.fetch_add(10, Ordering::SeqCst);
+            resume_unwind(Box::new("dropped"));
+        }
+    }
+    on_all_runtimes(|| {
+        let count = Arc::new(AtomicUsize::new(0));
+        let future = Panics(Arc::clone(&count));
+        let waits = spawn(move || future.wait());
+        until(|| count.load(Ordering::SeqCst) == 1);
+        waits.kill();
+        assert!(waits.join().unwrap_err().is_killed());
+        let future = Panics(Arc::clone(&count));
+        assert!(timeout(Duration::from_millis(1), || future.wait()).is_err());
+        assert_eq!(count.load(Ordering::SeqCst) / 10, 2);
     });
 }
 

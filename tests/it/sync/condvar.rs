@@ -1,5 +1,8 @@
 use super::{LONG, SHORT, eventually, runtime};
-use greenthread::sync::{Arc, Condvar, Mutex};
+use crate::support::on_all_runtimes;
+use greenthread::sync::{Arc, Condvar, Mutex, mpsc};
+use greenthread::thread::group;
+use greenthread::{spawn, yield_now};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 type Shared = Arc<(Mutex<Vec<usize>>, Condvar)>;
@@ -93,6 +96,54 @@ fn a_kill_passes_the_notification_on() {
     }
     survivor.join().unwrap();
     ender.join().unwrap();
+}
+
+/// One that was notified waits for the mutex still: nor does it take the notification along when that wait is interrupted.
+#[test]
+fn who_is_interrupted_on_the_way_back_to_the_mutex_passes_the_notification_on() {
+    on_all_runtimes(|| {
+        for kills in [true, false] {
+            let (shared, waiting) = (shared(), Arc::new(AtomicUsize::new(0)));
+            let wait = || {
+                let (shared, waiting) = (Arc::clone(&shared), Arc::clone(&waiting));
+                move || {
+                    let mut items = shared.0.lock().unwrap();
+                    waiting.fetch_add(1, Ordering::SeqCst);
+                    while items.is_empty() {
+                        items = shared.1.wait(items).unwrap();
+                    }
+                    items.pop()
+                }
+            };
+            let body = wait();
+            let (fail, fails) = mpsc::channel();
+            let first = spawn(move || {
+                group(|g| {
+                    // Its failure ends the others.
+                    g.spawn(move || fails.recv().map_or(Ok(()), Err));
+                    Ok(body())
+                })
+                .map_or(None, |item| item)
+            });
+            eventually(|| waiting.load(Ordering::SeqCst) == 1);
+            let second = spawn(wait());
+            eventually(|| waiting.load(Ordering::SeqCst) == 2);
+            let mut items = shared.0.lock().unwrap();
+            items.push(7);
+            shared.1.notify_one();
+            // On its way, or about to be.
+            yield_now();
+            if kills {
+                first.kill();
+            } else {
+                fail.send(()).unwrap();
+            }
+            eventually(|| first.is_finished());
+            drop(items);
+            assert_eq!(second.join().unwrap(), Some(7));
+            assert!(first.join().map_or(true, |item| item.is_none()));
+        }
+    });
 }
 
 /// So many are woken, the first first, and no others.
