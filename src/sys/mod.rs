@@ -1,9 +1,10 @@
-//! The operating system: every system call that the library makes itself goes through here.
+//! The operating system: the system calls that need `unsafe`, and those that tests make fail. What std, rustix, socket2 and mio
+//! offer safely is called where it is used.
 //!
 //! # Calls that could block a worker
 //!
-//! A worker that waits in the kernel holds up all of its green threads. So each call of the library, made here or by std on its
-//! behalf, is one of these:
+//! A worker that waits in the kernel holds up all of its green threads. So each call that the library makes, here or elsewhere, is
+//! one of these:
 //!
 //! | call | why it does not block, or where it goes |
 //! |---|---|
@@ -29,7 +30,7 @@
 //!
 //! What may wait for others without a bound never takes a place in a pool that has one (`runtime/blocking`).
 //!
-//! Invariant: each call first asks [`fault`] whether a test wants it to fail, and each failure is an `io::Error`.
+//! Invariant: each call made here first asks [`fault`] whether a test wants it to fail, and each failure is an `io::Error`.
 
 pub(crate) mod ancillary;
 #[cfg(feature = "monkey")]
