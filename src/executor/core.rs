@@ -59,7 +59,8 @@ pub(super) trait Crew: Send + Sync + Sized + 'static {
     }
 }
 
-/// Why a worker cannot take a task.
+/// Why a worker cannot take a task. Those of this process always can.
+#[cfg_attr(not(feature = "processes"), allow(dead_code))]
 pub(super) enum NotReady {
     /// No worker can take one: the executor is broken.
     Broken(String),
