@@ -312,7 +312,7 @@ impl<C: Crew> Core<C> {
             if C::GREEN {
                 drop(state);
                 let idle = Idle(self);
-                self.green_work.wait(Reason::Queue, None, || {
+                self.green_work.wait(Reason::Task, None, || {
                     let state = self.state.lock();
                     !state.queue.is_empty() || state.closed
                 });

@@ -74,8 +74,8 @@ impl core::Crew for Arc<Crew> {
     /// A green thread speaks for each process.
     fn spawn(&self, number: usize, life: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let name = format!("{}-{}", self.name, number + 1);
-        // A daemon: it stays while there is nothing to do, and nobody should wait for it then.
-        Builder::new().name(name).daemon(true).spawn(life).map(drop)
+        // Of nobody's `run`: the pool may be used by several, and none should wait for it, nor end what others have handed in.
+        Builder::new().name(name).daemon(true).spawn_apart(life).map(drop)
     }
 
     fn begin(&self, number: usize) -> Result<Seat, String> {
@@ -104,8 +104,8 @@ impl core::Crew for Arc<Crew> {
 /// the next task comes. [`Future::kill`] ends a task that runs, together with its process. When this process ends, in
 /// whatever way, the others do too, within two seconds.
 ///
-/// The workers are daemons of whoever submits: when [`run`](crate::run) ends, tasks that nobody has waited for end with
-/// it.
+/// What nobody waits for goes on after the [`run`](crate::run) that submitted it, as in a [`ThreadPool`](super::ThreadPool), and
+/// ends with this process. Callbacks run on green threads of the global runtime.
 ///
 /// # Examples
 /// ```
@@ -418,7 +418,7 @@ where
     R: DeserializeOwned + Send + Sync + 'static,
 {
     fn start(&self, call: Remote<A, R>) -> Result<Future<R>, SubmitError> {
-        self.core.submit(|| new_job(call))
+        self.core.submit(|| new_job(call.expected()))
     }
 }
 

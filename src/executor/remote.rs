@@ -9,6 +9,7 @@ use super::process_pool::Crew;
 use super::shared::{Joint, Ticket};
 use crate::process::worker::{self, Options, Worker};
 use crate::process::{CallError, ChildHandle, Function};
+use crate::runtime::outside::Expectation;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
 use std::io;
@@ -36,6 +37,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Remote<A, R> {
     function: Function<A, R>,
     arguments: Result<Vec<u8>, CallError>,
+    /// While a pool has it: what it comes to is seen by another runtime than those who wait for it.
+    expectation: Option<Expectation>,
 }
 
 impl<A, R> Remote<A, R> {
@@ -44,7 +47,11 @@ impl<A, R> Remote<A, R> {
     where
         A: Serialize,
     {
-        Self { function, arguments: worker::encode(&arguments) }
+        Self { function, arguments: worker::encode(&arguments), expectation: None }
+    }
+
+    pub(super) fn expected(self) -> Self {
+        Self { expectation: Some(Expectation::new()), ..self }
     }
 }
 
@@ -81,8 +88,10 @@ where
     fn run(self: Arc<Self>, seat: &mut Seat) -> Ran {
         let call = self.take();
         let ticket = Ticket::of(self);
-        let Some(call) = call else { return Ran::Well };
-        let arguments = match call.arguments {
+        let Some(Remote { function, arguments, expectation: _until_the_end }) = call else {
+            return Ran::Well;
+        };
+        let arguments = match arguments {
             Ok(arguments) => arguments,
             Err(error) => {
                 ticket.end(Err(ExecutionError::from_call(error)));
@@ -103,7 +112,7 @@ where
         if !ticket.begin_elsewhere(kill) {
             return Ran::Well;
         }
-        let result = seat.call(call.function, &arguments);
+        let result = seat.call(function, &arguments);
         drop(arguments);
         let of_use = !matches!(result, Err(CallError::Ended(_) | CallError::Io(_)));
         // Decoding runs code of the type, which may panic.

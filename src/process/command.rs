@@ -3,6 +3,7 @@
 
 use super::Child;
 use crate::runtime::blocking::{self, Kind};
+use crate::runtime::outside::Expectation;
 use crate::thread::shield;
 use std::ffi::OsStr;
 use std::fmt;
@@ -245,6 +246,7 @@ impl Command {
         }
         let blank = std::process::Command::new("");
         let mut command = std::mem::replace(&mut self.inner, blank);
+        let _started = Expectation::new();
         // Shielded: neither the description nor a process that has just been started must be lost.
         let (command, started) = shield(|| {
             blocking::run(Kind::Starts, move || {

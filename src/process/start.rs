@@ -3,6 +3,7 @@
 
 use super::worker::{self, Options, Worker};
 use super::{CallError, ChildHandle, ExitStatus, Function};
+use crate::runtime::outside::Expectation;
 use crate::signal::Signal;
 use crate::thread::{self, JoinHandle};
 use serde::{Serialize, de::DeserializeOwned};
@@ -111,7 +112,11 @@ impl ProcessBuilder {
         let options = Options { name: name.clone(), dies_with_parent: self.daemon, once: true };
         let worker = Worker::start(&options)?;
         let child = worker.child().clone();
-        let result = thread::Builder::new().name(name.clone()).daemon(true).spawn(move || {
+        let green = thread::Builder::new().name(name.clone()).daemon(true);
+        // Whoever waits for this does so in another runtime.
+        let end = Expectation::new();
+        let result = green.spawn_apart(move || {
+            let _end = end;
             let result = worker.call(function, &arguments);
             drop(arguments);
             let result = result.and_then(|bytes| worker::decode(&bytes));
@@ -184,7 +189,7 @@ impl<R> Process<R> {
     /// could not be passed on.
     pub fn join(self) -> Result<R, CallError> {
         self.result.join().unwrap_or_else(|_| {
-            let text = "the runtime that the process was started in has ended";
+            let text = "the green thread that waited for the process was killed";
             Err(CallError::Io(io::Error::other(text)))
         })
     }

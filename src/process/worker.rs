@@ -7,6 +7,7 @@ use super::{ChildHandle, Command, ExitStatus, Function, MAX_MESSAGE, Stdio, fram
 use crate::os::unix::net::UnixStream;
 use crate::os::unix::process::CommandExt;
 use crate::runtime::blocking::{self, Kind};
+use crate::runtime::outside::Expectation;
 use crate::sys::image::{self, Failed};
 use crate::thread::Builder;
 use serde::{Serialize, de::DeserializeOwned};
@@ -134,6 +135,7 @@ impl Worker {
             command.arg0(name);
         }
         command.args([ARGUMENT, &options.name]).stdin(Stdio::from(OwnedFd::from(other)));
+        let _started = Expectation::new();
         // Started by a thread that stays: the system may end the process together with the thread that started it.
         let (child, stays) = blocking::run_there(Kind::Starts, move || {
             (command.spawn_here(), blocking::is_on(Kind::Starts))
@@ -157,7 +159,7 @@ impl Worker {
     fn watch(&self) -> io::Result<()> {
         let (child, stream) = (self.child.clone(), Arc::clone(&self.stream));
         let name = format!("watch of process {}", child.id());
-        drop(Builder::new().name(name).daemon(true).spawn(move || {
+        drop(Builder::new().name(name).daemon(true).spawn_apart(move || {
             let _ = child.wait();
             let _ = stream.shutdown(Shutdown::Both);
         })?);

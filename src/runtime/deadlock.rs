@@ -122,7 +122,7 @@ pub(super) fn before_sleep(hub: &Hub) -> bool {
 /// For how long a hub sleeps at most before it looks at itself again.
 pub(super) fn look_after(hub: &Hub) -> Option<Duration> {
     let looks = hub.shared().is_stuck()
-        && hub.live() > 0
+        && hub.has_blocked()
         && hub.scheduler.phase() == Phase::Running
         && (!hub.has_workers() || (patience().is_some() && !hub.scheduler.inquiry.has_begun()));
     looks.then(|| hub.watch.interval.get())
@@ -243,7 +243,7 @@ fn blocked(hub: &Hub) -> Vec<Blocked> {
         holder: started.holder(),
         stack: started.stack_range(),
     };
-    hub.map_live(one)
+    hub.map_live(one).into_iter().filter(|one| one.reason != Reason::Task).collect()
 }
 
 /// Who holds up whom.

@@ -7,6 +7,7 @@ use super::deadlock;
 use super::delayed::DelayedList;
 use super::held::Held;
 use super::lookout;
+use super::park::Reason;
 use super::reactor::Sources;
 use super::roster::Roster;
 use super::scheduler::Scheduler;
@@ -823,6 +824,12 @@ impl Hub {
     /// Whether it is a worker's, rather than that of a current-thread runtime.
     pub(super) fn has_workers(&self) -> bool {
         self.scheduler.has_workers()
+    }
+
+    /// Whether any of its green threads waits for what somebody is to do.
+    pub(super) fn has_blocked(&self) -> bool {
+        let waits = |started: Started| started.with(TaskRef::reason) != Reason::Task;
+        self.roster.borrow().iter().any(waits)
     }
 
     /// What `f` says of each started task.

@@ -44,6 +44,8 @@ pub(crate) enum Reason {
     Receive,
     Select,
     Queue,
+    /// A worker of an executor has nothing to do, which holds up nobody.
+    Task,
     Blocking,
     Future,
 }
@@ -70,13 +72,14 @@ impl Reason {
             Self::Receive => "a value from a channel",
             Self::Select => "one of several in a select",
             Self::Queue => "a queue",
+            Self::Task => "a task to run",
             Self::Blocking => "a blocking call",
             Self::Future => "a future",
         }
     }
 
     /// In the order of their numbers.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::None,
         Self::Sleep,
         Self::Park,
@@ -95,6 +98,7 @@ impl Reason {
         Self::Receive,
         Self::Select,
         Self::Queue,
+        Self::Task,
         Self::Blocking,
         Self::Future,
     ];

@@ -413,6 +413,17 @@ impl Builder {
         )
     }
 
+    /// On the global runtime, as if no green thread were the caller: it belongs to nobody's `run`, and ends with none.
+    #[cfg(feature = "processes")]
+    pub(crate) fn spawn_apart<F, T>(self, body: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let create = |meta, family, reservation| new_task(body, meta, family, reservation);
+        self.make_on(global()?, create, Lineage::default())
+    }
+
     pub(crate) fn spawn_on<F, T>(self, runtime: &Runtime, body: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T + Send + 'static,

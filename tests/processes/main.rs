@@ -24,6 +24,9 @@ fn main() {
     if std::env::var_os("GREENTHREAD_TEST_IGNORES_SIGCHLD").is_some() {
         return pool::without_statuses();
     }
+    if std::env::var_os("GREENTHREAD_TEST_DEADLOCK").is_some() {
+        return pool::without_deadlock();
+    }
     let all = [worker::TESTS, pool::TESTS, shared::TESTS].concat();
     let mut count = 0;
     for (name, test) in all.iter().filter(|(name, _)| name.contains(&filter)) {

@@ -37,6 +37,8 @@ pub(crate) const TESTS: Tests = &[
     ("pool_250_deaths_leave_one_outcome_each_and_nothing_else", deaths),
     ("pool_processes_end_with_their_parent", parent_dies),
     ("pool_a_parent_that_ignores_the_ends_of_children_is_served", statuses_ignored),
+    ("pool_the_end_of_a_run_ends_no_task_of_another", two_runs),
+    ("pool_waiting_for_processes_and_for_tasks_is_no_deadlock", no_deadlock),
 ];
 
 fn square(number: u64) -> u64 {
@@ -573,4 +575,57 @@ fn statuses_ignored() {
         .output()
         .unwrap();
     assert!(output.status.success() && output.stdout.ends_with(b"served\n"), "{output:?}");
+}
+
+/// The first `run` has made the worker, and ends while a task of the second one is in it and another waits.
+fn two_runs() {
+    let pool = Arc::new(pool(1));
+    let (first, second) = (Arc::clone(&pool), Arc::clone(&pool));
+    let (ready, is_ready) = std::sync::mpsc::channel();
+    let (end, may_end) = std::sync::mpsc::channel();
+    let first = move || {
+        first.apply(function!(square), 2).unwrap();
+        ready.send(()).unwrap();
+        greenthread::blocking(move || may_end.recv()).unwrap();
+    };
+    let first = std::thread::spawn(|| greenthread::run(first));
+    greenthread::blocking(move || is_ready.recv()).unwrap();
+    let second = move || {
+        let running = second.apply_async(function!(nap), 200).unwrap();
+        let waiting = second.apply_async(function!(square), 3).unwrap();
+        until(|| running.running());
+        end.send(()).unwrap();
+        assert!(running.into_result().is_ok());
+        waiting.into_result().unwrap()
+    };
+    let second = std::thread::spawn(|| greenthread::run(second));
+    let value = greenthread::blocking(|| {
+        first.join().unwrap();
+        second.join().unwrap()
+    });
+    assert_eq!(value, 9);
+}
+
+/// Run again as a process that reports a deadlock soon.
+fn no_deadlock() {
+    let mut command = process::Command::new(std::env::current_exe().unwrap());
+    command.env("GREENTHREAD_TEST_DEADLOCK", "1").env("GREENTHREAD_DEADLOCK_MS", "50");
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.is_empty(), "{text}");
+}
+
+pub(crate) fn without_deadlock() {
+    let wait = || {
+        let pool = pool(1);
+        pool.apply(function!(nap), 200).unwrap();
+        process::Process::start(function!(nap), 200).unwrap().join().unwrap();
+        pool
+    };
+    greenthread::Runtime::new_current_thread().unwrap().run(wait).unwrap();
+    // A worker without a task and without a process.
+    let pool = ProcessPool::builder().max_workers(1).max_tasks_per_worker(1).build().unwrap();
+    pool.apply(function!(pid()), ()).unwrap();
+    until(|| children().is_empty());
+    std::thread::sleep(Duration::from_millis(300));
 }
