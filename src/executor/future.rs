@@ -83,6 +83,16 @@ impl<T> Future<T> {
     }
 
     /// As [`result`](Self::result), if the task has ended; else `None`. Does not suspend.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::executor::{Executor, GreenExecutor, When, wait};
+    /// let future = GreenExecutor::new().submit(|| 6 * 7)?;
+    /// // `None` for as long as the task has not ended; here it has.
+    /// wait([&future], When::AllCompleted);
+    /// assert_eq!(future.try_result().unwrap().unwrap(), &42);
+    /// # Ok::<(), greenthread::executor::SubmitError>(())
+    /// ```
     pub fn try_result(&self) -> Option<Result<&T, ExecutionError>> {
         let outcome = self.shared.outcome()?;
         Some(outcome.as_ref().map_err(ExecutionError::clone))
@@ -128,6 +138,15 @@ impl<T> Future<T> {
 
     /// Waits for the end of the task; returns the reason why it has no value, or `None` if it has one. As Python's
     /// `exception`. Suspends a green thread, blocks an OS thread.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::executor::{Executor, GreenExecutor};
+    /// let executor = GreenExecutor::new();
+    /// assert!(executor.submit(|| "a value")?.exception().is_none());
+    /// assert!(executor.submit(|| panic!("no luck"))?.exception().unwrap().is_panic());
+    /// # Ok::<(), greenthread::executor::SubmitError>(())
+    /// ```
     pub fn exception(&self) -> Option<ExecutionError> {
         self.result().err()
     }

@@ -111,6 +111,15 @@ where
 
     /// How many calls may be handed in before their results are asked for; at least one. Unless set, four for each
     /// worker, and no more than 1024. (Python's `buffersize`.)
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::executor::{Executor, GreenExecutor};
+    /// let executor = GreenExecutor::new();
+    /// // Of these endless numbers, no more than three are squared before they are asked for.
+    /// let squares: Vec<_> = executor.map(|n: u64| n * n, 1..).read_ahead(3).take(4).flatten().collect();
+    /// assert_eq!(squares, [1, 4, 9, 16]);
+    /// ```
     #[doc(alias = "buffersize")]
     #[doc(alias = "chunksize")]
     pub fn read_ahead(mut self, calls: usize) -> Self {

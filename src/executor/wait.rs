@@ -112,6 +112,17 @@ where
 }
 
 /// As [`wait`], for at most `timeout`. Those that have not ended by then are in `not_done`.
+///
+/// # Examples
+/// ```
+/// use greenthread::executor::{Executor, GreenExecutor, When, wait_timeout};
+/// use std::time::Duration;
+/// let slow = GreenExecutor::new().submit(greenthread::thread::park)?;
+/// let waited = wait_timeout([&slow], When::AllCompleted, Duration::from_millis(1));
+/// assert_eq!((waited.done.len(), waited.not_done.len()), (0, 1));
+/// # slow.kill();
+/// # Ok::<(), greenthread::executor::SubmitError>(())
+/// ```
 pub fn wait_timeout<T, F>(
     futures: impl IntoIterator<Item = F>,
     when: When,

@@ -18,6 +18,23 @@
 //! - The other end of a FIFO is looked for after pauses of at most 10 ms: [`OpenOptions::open`].
 //! - `Read`, `Write` and `Seek` cannot be implemented for `Arc<File>` outside std; `&*file` has them.
 //! - `soft_link`, which std has deprecated, is missing: see [`os::unix::fs::symlink`](crate::os::unix::fs::symlink).
+//!
+//! # Examples
+//! ```
+//! use greenthread::fs;
+//!
+//! let folder = std::env::temp_dir().join(format!("greenthread-example-{}", std::process::id()));
+//! fs::create_dir_all(&folder)?;
+//! let (first, second) = (folder.join("first"), folder.join("second"));
+//! fs::write(&first, "some text")?;
+//! assert_eq!(fs::copy(&first, &second)?, 9);
+//! fs::rename(&second, folder.join("third"))?;
+//! assert!(fs::exists(&first)? && !fs::exists(&second)?);
+//! assert_eq!(fs::metadata(&first)?.len(), 9);
+//! fs::remove_file(&first)?;
+//! fs::remove_dir_all(&folder)?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod dir;

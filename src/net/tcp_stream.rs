@@ -100,6 +100,17 @@ impl TcpStream {
     /// # Errors
     /// [`TimedOut`](io::ErrorKind::TimedOut) when `timeout` has passed, [`InvalidInput`](io::ErrorKind::InvalidInput)
     /// if it is zero; else as `connect`.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::{TcpListener, TcpStream};
+    /// use std::time::Duration;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let stream = TcpStream::connect_timeout(&listener.local_addr()?, Duration::from_secs(10))?;
+    /// assert_eq!(stream.peer_addr()?, listener.local_addr()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "DialTimeout")]
     pub fn connect_timeout(addr: &SocketAddr, timeout: Duration) -> io::Result<Self> {
         if timeout.is_zero() {
@@ -190,6 +201,25 @@ impl TcpStream {
     /// As [`read`](Read::read): [`ConnectionReset`](io::ErrorKind::ConnectionReset) if the peer broke the connection
     /// off, [`WouldBlock`](io::ErrorKind::WouldBlock) when the [read timeout](Self::set_read_timeout) has passed or in
     /// [non-blocking mode](Self::set_nonblocking).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::{TcpListener, TcpStream};
+    /// use std::io::{Read, Write};
+    ///
+    /// # let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let mut client = TcpStream::connect(listener.local_addr()?)?;
+    /// let (mut stream, _) = listener.accept()?;
+    /// client.write_all(b"GET /")?;
+    /// let mut first = [0];
+    /// // The first byte tells which protocol the client speaks.
+    /// stream.peek(&mut first)?;
+    /// assert_eq!(&first, b"G");
+    /// let mut all = [0; 5];
+    /// stream.read_exact(&mut all)?;
+    /// assert_eq!(&all, b"GET /");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.io.peek(buf)
     }

@@ -148,6 +148,20 @@ impl Pool {
     /// # Errors
     /// [`TrySpawnError::Full`] gives `f` back if the pool stayed full; [`TrySpawnError::Io`] as
     /// [`spawn_with`](Self::spawn_with).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::pool::{Pool, TrySpawnError};
+    /// use std::time::Duration;
+    /// let pool = Pool::new(1)?;
+    /// pool.spawn(greenthread::thread::park);
+    /// let refused = pool.spawn_timeout(Duration::from_millis(1), || "never");
+    /// // The closure comes back, and can be called here.
+    /// let Err(TrySpawnError::Full(f)) = refused else { unreachable!() };
+    /// assert_eq!(f(), "never");
+    /// # pool.kill();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn spawn_timeout<F, T>(
         &self,
         timeout: Duration,
@@ -200,6 +214,15 @@ impl Pool {
     ///
     /// # Panics
     /// As [`spawn`](Self::spawn).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::pool::Pool;
+    /// let pool = Pool::new(4)?;
+    /// assert_eq!(pool.apply(|| 6 * 7).unwrap(), 42);
+    /// assert!(pool.apply(|| panic!("no luck")).unwrap_err().is_panic());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn apply<F, T>(&self, f: F) -> Result<T, JoinError>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -254,6 +277,16 @@ impl Pool {
     }
 
     /// As [`imap`](Self::imap), but gives the results in the order in which they come.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::pool::Pool;
+    /// let pool = Pool::new(2)?;
+    /// let mut sizes: Vec<_> = pool.imap_unordered(|word: &str| word.len(), ["ccc", "a", "bb"]).flatten().collect();
+    /// sizes.sort();
+    /// assert_eq!(sizes, [1, 2, 3]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "buffer_unordered")]
     pub fn imap_unordered<F, A, T, I>(
         &self,
@@ -313,6 +346,16 @@ impl Pool {
     }
 
     /// How many more green threads there may be at this moment.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::pool::Pool;
+    /// let pool = Pool::new(3)?;
+    /// pool.spawn(greenthread::thread::park);
+    /// assert_eq!((pool.len(), pool.size(), pool.free_count(), pool.is_full()), (1, 3, 2, false));
+    /// # pool.kill();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn free_count(&self) -> usize {
         self.members.room().map_or(0, |room| room.available())
     }

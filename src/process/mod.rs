@@ -8,6 +8,22 @@
 //! - With the feature `processes`: `Process`, a function that runs in another process of this program, as Python's
 //!   `multiprocessing.Process`; and `shared`, queues, locks and more that such processes use together.
 //! - Everything else is std's. The traits of Unix are in [`os::unix::process`](crate::os::unix::process).
+//!
+//! # Examples
+//! ```
+//! use greenthread::process::Command;
+//!
+//! // Three programs at once, each waited for by a green thread.
+//! let sums = [[1, 2], [3, 4], [5, 6]].map(|[a, b]| {
+//!     greenthread::spawn(move || Command::new("expr").args([&a.to_string(), "+", &b.to_string()]).output())
+//! });
+//! let mut texts = Vec::new();
+//! for sum in sums {
+//!     texts.push(String::from_utf8(sum.join().unwrap()?.stdout).unwrap());
+//! }
+//! assert_eq!(texts, ["3\n", "7\n", "11\n"]);
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 // Invariant: a process's number is used only while nobody has waited for the process, and somebody always does in the end.
 

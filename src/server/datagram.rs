@@ -17,6 +17,43 @@ use std::time::Duration;
 const LARGEST: usize = 65_536;
 
 /// What a [`DatagramServer`] receives from: [`UdpSocket`], [`UnixDatagram`], and sockets of your own around such a one.
+///
+/// # Examples
+/// A socket that hands no empty datagrams to the handler:
+/// ```
+/// use greenthread::net::{SocketAddr, UdpSocket};
+/// use greenthread::server::{DatagramServer, DatagramSocket};
+/// use std::io;
+///
+/// struct NotEmpty(UdpSocket);
+///
+/// impl DatagramSocket for NotEmpty {
+///     type Addr = SocketAddr;
+///
+///     fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+///         loop {
+///             let received = self.0.recv_from(buf)?;
+///             if received.0 > 0 {
+///                 return Ok(received);
+///             }
+///         }
+///     }
+///
+///     fn local_addr(&self) -> io::Result<SocketAddr> {
+///         self.0.local_addr()
+///     }
+/// }
+///
+/// let server = DatagramServer::new(NotEmpty(UdpSocket::bind("127.0.0.1:0")?), |socket, data, peer| {
+///     socket.0.send_to(&data, peer)
+/// });
+/// server.start()?;
+/// let client = UdpSocket::bind("127.0.0.1:0")?;
+/// client.send_to(b"", server.local_addr()?)?;
+/// client.send_to(b"hello", server.local_addr()?)?;
+/// assert_eq!(client.recv(&mut [0; 10])?, 5);
+/// # Ok::<(), io::Error>(())
+/// ```
 pub trait DatagramSocket: Send + Sync + 'static {
     /// The address of a sender.
     type Addr: Clone + fmt::Debug + Send + Sync + 'static;

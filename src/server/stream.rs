@@ -146,6 +146,17 @@ impl<L: Listener> StreamServer<L> {
     ///
     /// # Errors
     /// As [`start`](Self::start); and a [fatal](Listener::is_fatal) error, or a panic, while taking a connection.
+    ///
+    /// # Examples
+    /// A server that is all of a program:
+    /// ```no_run
+    /// use greenthread::server::StreamServer;
+    /// use std::io;
+    ///
+    /// fn main() -> io::Result<()> {
+    ///     StreamServer::bind("127.0.0.1:7000", |stream, _| io::copy(&mut &stream, &mut &stream))?.serve_forever()
+    /// }
+    /// ```
     #[doc(alias = "run_forever")]
     pub fn serve_forever(&self) -> io::Result<()> {
         self.0.serve_forever()
@@ -164,6 +175,23 @@ impl<L: Listener> StreamServer<L> {
     }
 
     /// What the server has done so far. Does not suspend.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::TcpStream;
+    /// use greenthread::server::StreamServer;
+    /// use std::io::Read;
+    /// use std::time::Duration;
+    ///
+    /// let server = StreamServer::bind("127.0.0.1:0", |stream, _| drop(stream))?;
+    /// server.start()?;
+    /// // The handler has closed the connection.
+    /// assert_eq!(TcpStream::connect(server.local_addr()?)?.read(&mut [0])?, 0);
+    /// server.stop(Duration::from_secs(10));
+    /// let stats = server.stats();
+    /// assert_eq!((stats.accepted, stats.finished, stats.panicked), (1, 1, 0));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn stats(&self) -> Stats {
         self.0.stats()
     }

@@ -97,6 +97,17 @@ impl Signals {
     }
 
     /// Like [`wait`](Self::wait), for at most `timeout`; `None` if no signal came.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::signal::{Signal, Signals};
+    /// use std::time::Duration;
+    ///
+    /// let signals = Signals::new([Signal::USR2])?;
+    /// assert_eq!(signals.try_wait(), None);
+    /// assert_eq!(signals.wait_timeout(Duration::from_millis(1)), None);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> Option<Signal> {
         self.receiver.recv_timeout(timeout).ok()
     }

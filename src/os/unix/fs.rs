@@ -4,6 +4,23 @@
 //! [`DirBuilder`](crate::fs::DirBuilder) and [`DirEntry`](crate::fs::DirEntry) as well. The functions run on an OS
 //! thread of the pool and suspend the green thread, as those of [`fs`](crate::fs) do; [`chroot`] is std's own, as it
 //! needs no disk.
+//!
+//! # Examples
+//! ```
+//! use greenthread::fs;
+//! use greenthread::os::unix::fs::{PermissionsExt, symlink};
+//!
+//! let path = std::env::temp_dir().join(format!("greenthread-link-{}", std::process::id()));
+//! let link = path.with_extension("link");
+//! fs::write(&path, "some text")?;
+//! fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+//! symlink(&path, &link)?;
+//! assert_eq!(fs::read_link(&link)?, path);
+//! assert_eq!(fs::metadata(&link)?.permissions().mode() & 0o777, 0o600);
+//! fs::remove_file(&link)?;
+//! fs::remove_file(&path)?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
 #![forbid(unsafe_code)]
 
 use crate::fs::{forward, on_pool};

@@ -79,6 +79,20 @@ impl Event {
     ///
     /// # Errors
     /// As [`set`](Self::set).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::process::shared::Event;
+    /// use std::time::Duration;
+    ///
+    /// let event = Event::new()?;
+    /// assert!(!event.wait_timeout(Duration::from_millis(1))?);
+    /// event.set()?;
+    /// assert!(event.wait_timeout(Duration::from_millis(1))?);
+    /// event.clear()?;
+    /// assert!(!event.is_set()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> io::Result<bool> {
         let told = self.link.ask(ask::WAIT, Patience::Until(timeout), &[])?;
         Ok(told.0 != told::NOT_YET)

@@ -120,6 +120,21 @@ impl Lock {
     ///
     /// # Errors
     /// As [`lock`](Self::lock); [`TimedOut`](io::ErrorKind::TimedOut) if somebody else has held it all the time.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::process::shared::{Lock, LockError};
+    /// use std::{io::ErrorKind, time::Duration};
+    ///
+    /// let lock = Lock::new()?;
+    /// let guard = lock.lock().unwrap();
+    /// match lock.lock_timeout(Duration::from_millis(1)) {
+    ///     Err(LockError::Io(error)) => assert_eq!(error.kind(), ErrorKind::TimedOut),
+    ///     other => unreachable!("{other:?}"),
+    /// }
+    /// # drop(guard);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn lock_timeout(&self, timeout: Duration) -> Result<LockGuard<'_>, LockError<'_>> {
         self.within(Patience::Until(timeout))
     }

@@ -163,6 +163,19 @@ impl<T: DeserializeOwned> Queue<T> {
     ///
     /// # Errors
     /// [`TimedOut`](io::ErrorKind::TimedOut) if the queue stayed empty; else as [`get`](Self::get).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::process::shared::Queue;
+    /// use std::{io::ErrorKind, time::Duration};
+    ///
+    /// let queue = Queue::<u32>::new(1)?;
+    /// let error = queue.get_timeout(Duration::from_millis(1)).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TimedOut);
+    /// queue.put_timeout(&7, Duration::from_secs(10))?;
+    /// assert_eq!((queue.len()?, queue.try_get()?), (1, Some(7)));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn get_timeout(&self, timeout: Duration) -> io::Result<Option<T>> {
         self.get_within(Patience::Until(timeout))
     }
