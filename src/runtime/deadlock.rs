@@ -1,14 +1,14 @@
-//! Finding out that nothing moves any more, and saying what stands in the way of what.
+//! Finding out that nothing can move any more, and reporting who waits for what, and who holds that.
 //!
-//! A hub is *stuck* where green threads live on it, none can run, none waits for a time or for readiness. Then only another
-//! thread can wake one. It is looked at where a worker goes to sleep, and costs nothing elsewhere.
+//! A hub is *stuck* if green threads live on it, but none can run, and none waits for a time or for readiness. Then only another
+//! thread can wake one. Whether a hub is stuck is looked at when its worker goes to sleep, and costs nothing elsewhere.
 //!
-//! - On a current-thread runtime whose OS thread is the only one of the process (those aside that the library keeps and that
-//!   are idle), that cannot happen any more: `run` returns the report as an error. An OS thread that has never used the
-//!   library may hold a sender all the same, so others are looked for in the system's own list, not counted by us; and even
-//!   where all wait for one another's locks, another OS thread may have a handle and kill one. A signal handler may wake
-//!   somebody as well.
-//! - Otherwise somebody may still come. Where nobody has for a while the report is printed, once for a runtime, and the wait
+//! - On a current-thread runtime whose OS thread is the only one of the process (not counting those of the library that are
+//!   idle), nobody can wake a green thread any more: `run` returns the report as an error. Other OS threads are looked for in the
+//!   system's own list, and not counted by the library, since one that has never used the library may hold a sender all the
+//!   same; and even if all green threads wait for one another's locks, another OS thread may have a handle and kill one. A
+//!   signal handler may wake somebody as well.
+//! - Otherwise somebody may still come. If nobody has for a while, the report is printed, once for each runtime, and the wait
 //!   goes on. Each hub is asked for its part, on its own thread: nobody else may look at its green threads.
 #![forbid(unsafe_code)]
 
@@ -28,13 +28,13 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::time::{Duration, Instant};
 
-/// How long nothing moves before that is reported, unless the environment says otherwise.
+/// How long nothing has to move before that is reported, unless the environment says otherwise.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// When a current-thread runtime looks again for other threads; twice as late with each look in vain.
+/// After what time a current-thread runtime looks again for other threads; the time doubles with each look in vain.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
 /// How long the workers have to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
-/// The most green threads that are printed; an error has them all.
+/// The most green threads that are printed; an error lists them all.
 const PRINT_AT_MOST: usize = 100;
 
 /// `None` if nothing is to be printed.
@@ -48,10 +48,10 @@ fn patience() -> Option<Duration> {
     (!given.is_zero()).then_some(*given)
 }
 
-/// What a hub keeps for this.
+/// What a hub keeps to find out that it is stuck.
 #[derive(Debug)]
 pub(super) struct Watch {
-    /// Whether the first look at the process's threads has been.
+    /// Whether the first look at the threads of the process has been taken.
     looked: Cell<bool>,
     /// When to look next, if nothing happens.
     interval: Cell<Duration>,
@@ -62,12 +62,12 @@ pub(super) struct Watch {
     found: RefCell<Option<String>>,
 }
 
-/// What the hubs of a runtime keep for this.
+/// What the hubs of a runtime share to find out that all are stuck.
 #[derive(Debug, Default)]
 pub(super) struct Inquiry {
     /// The number of the last question; zero before the first.
     number: AtomicU32,
-    /// Whether there is one that waits for answers, or has been printed.
+    /// Whether a question waits for answers, or its report has been printed.
     begun: AtomicBool,
     answers: Mutex<Option<Answers>>,
 }
@@ -119,7 +119,7 @@ pub(super) fn before_sleep(hub: &Hub) -> bool {
     !look_for_others(hub)
 }
 
-/// For how long a hub sleeps at most before it looks at itself again.
+/// For how long a hub may sleep before it looks at itself again.
 pub(super) fn look_after(hub: &Hub) -> Option<Duration> {
     let looks = hub.shared().is_stuck()
         && hub.has_blocked()
@@ -128,7 +128,7 @@ pub(super) fn look_after(hub: &Hub) -> Option<Duration> {
     looks.then(|| hub.watch.interval.get())
 }
 
-/// A hub has slept; `undisturbed` if as long as [`look_after`] said.
+/// Called when a hub has slept; `undisturbed` if it slept for as long as [`look_after`] said.
 pub(super) fn after_sleep(hub: &Hub, undisturbed: bool) {
     answer(hub);
     let watch = &hub.watch;
@@ -165,7 +165,7 @@ fn answer(hub: &Hub) {
     }
 }
 
-/// OS threads that only watch.
+/// How many OS threads only watch.
 fn watchdogs() -> usize {
     #[cfg(feature = "watchdog")]
     return super::watchdog::threads() + super::lookout::threads();
@@ -181,7 +181,7 @@ fn is_alone() -> bool {
     let idle = || Some(blocking::idle_threads()? + watchdogs() + outside::threads());
     let Some(before) = idle() else { return false };
     let Some(threads) = process::threads() else { return false };
-    // One that ends meanwhile is in no list, and must not count for another that is.
+    // A thread that ends meanwhile is in no list, and must not stand for another that is.
     let Some(after) = idle() else { return false };
     threads <= 1 + before.min(after) && !process::handles_signals()
 }
@@ -189,7 +189,7 @@ fn is_alone() -> bool {
 /// On a current-thread runtime: notes a deadlock if no other thread can end it.
 fn look_for_others(hub: &Hub) -> bool {
     let alone = is_alone();
-    // Who was not there to be counted may have left something before it went.
+    // A thread that was not there to be counted may have left something before it ended.
     fence(Ordering::SeqCst);
     if hub.scheduler.has_work(hub) {
         return false;
@@ -246,7 +246,7 @@ fn blocked(hub: &Hub) -> Vec<Blocked> {
     hub.map_live(one).into_iter().filter(|one| one.reason != Reason::Task).collect()
 }
 
-/// Who holds up whom.
+/// Who holds up which wait.
 struct Holders<'a>(Vec<&'a Blocked>);
 
 impl<'a> Holders<'a> {
@@ -256,7 +256,7 @@ impl<'a> Holders<'a> {
         Self(by_stack)
     }
 
-    /// Who holds up the wait of `one`, if that is known: the task it joins, or whoever has the lock on its stack.
+    /// Who holds up the wait of `one`, if that is known: the task that it joins, or the one that has the lock's holder on its stack.
     fn of(&self, one: &'a Blocked) -> Option<&'a TaskRef> {
         match one.holder.as_ref()? {
             Holder::Task(task) => Some(task),
@@ -269,7 +269,7 @@ impl<'a> Holders<'a> {
     }
 }
 
-/// A line for each; one for all of those that wait for the same, held up by the same, and differ in their numbers only.
+/// A line for each of them; a single one for those that wait for the same thing, are held up by the same, and have no names.
 fn describe(blocked: &[Blocked], most: usize) -> String {
     let holders = Holders::among(blocked);
     let mut lines: Vec<(String, Vec<&Blocked>)> = Vec::new();

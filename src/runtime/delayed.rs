@@ -1,6 +1,6 @@
 //! The tasks of one hub that are to start at a later time. They have no stack yet.
 //!
-//! Where the hub is held up by what it runs, `runtime/lookout.rs` takes them away and has others start them.
+//! If the hub is held up, `runtime/lookout.rs` takes them away and has other hubs start them.
 #![forbid(unsafe_code)]
 
 use super::hub::{Due, Hub, HubShared};
@@ -10,13 +10,13 @@ use super::timer::TimerId;
 use crate::sys::time;
 use std::time::Instant;
 
-/// A task that waits, by its park word, to be started.
+/// A task that waits to be started. It waits by its park word, as everything does.
 #[derive(Debug)]
 pub(crate) struct Delayed {
     pub(crate) task: TaskRef,
     pub(crate) token: Token,
     pub(crate) timer: TimerId,
-    /// In nanoseconds.
+    /// When it is to start, in nanoseconds.
     pub(crate) at: u64,
 }
 
@@ -41,17 +41,17 @@ impl DelayedList {
         }
     }
 
-    /// Ends the wait of the one at `place` if there is one, its time has come, and it has not been killed. The timer may be
-    /// that of another one which had the place before and was taken away.
+    /// Ends the wait of the task at `place`, if there is one, its time has come, and it has not been killed. The timer may belong to
+    /// another task, which had the place before and was taken away.
     pub(crate) fn expire(&self, place: u32, now: u64) -> bool {
         let delayed = self.places.get(place as usize).and_then(Option::as_ref);
         delayed.is_some_and(|it| it.at <= now && it.task.park_word().expire(it.token))
     }
 
-    /// Takes out those that any hub may start. The caller queues them elsewhere.
+    /// Takes out the tasks that any hub may start. The caller queues them elsewhere.
     fn take_movable(&mut self) -> Vec<TaskRef> {
         let is_movable = |it: &Delayed| !it.task.is_local() && it.task.park_word().expire(it.token);
-        // The killed ones are on their way to the hub already, which will look for them.
+        // Those that have been killed are on their way to the hub already, which will look for them.
         let places = (0..self.places.len() as u32)
             .filter(|place| self.places[*place as usize].as_ref().is_some_and(is_movable));
         let places: Vec<u32> = places.collect();
@@ -85,15 +85,15 @@ impl HubShared {
         !self.delayed.lock().is_empty()
     }
 
-    /// Takes away those that any hub may start, with their times to come or not. The caller queues them elsewhere.
+    /// Takes away the tasks that any hub may start, whether their times have come or not. The caller queues them elsewhere.
     pub(super) fn take_delayed(&self) -> Vec<TaskRef> {
         self.delayed.lock().take_movable()
     }
 }
 
 impl Hub {
-    /// Queues a new task that may have a time to start at. Where nobody else would start it, that begins to count at once,
-    /// so that those that are late start in the order of their times.
+    /// Queues a new task that may have a time to start at. If no other hub could start it, it waits for that time here even if the
+    /// time has passed, so that tasks that are late start in the order of their times.
     pub(crate) fn push_later(&self, task: TaskRef) {
         let at = task.meta().and_then(|meta| meta.start_at);
         match at.filter(|at| *at > Instant::now()) {
@@ -116,7 +116,7 @@ impl Hub {
         let token = task.park_word().prepare();
         let kept = task.clone();
         delayed.add(Delayed { task, token, timer, at });
-        // As in a wait: a kill that came too early to end this one is seen here. Before that nobody takes it away.
+        // As in every wait, a kill that came too early to end it is noticed here. Before that nobody takes the task away.
         let parked = kept.park_word().park(token, true);
         drop(delayed);
         if is_first && self.scheduler.has_thieves() {

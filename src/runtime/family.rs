@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 
 /// Counts the living descendants of a `run`, and wakes whoever waits for the last.
 ///
-/// From a pool that never frees: the last member may touch it a moment after the waiting side has gone on.
+/// Families come from a pool that never frees them: the last member may touch its family a moment after the waiting side has gone
+/// on.
 #[derive(Debug)]
 pub(crate) struct Family {
-    /// Those that are no daemons, and [`DAEMON`] for each that is. One word: each may make others of either kind, so that
-    /// who looked at one number and then at the other could miss the last of both.
+    /// How many members are no daemons, plus [`DAEMON`] for each that is one. It is a single word since each member may make others
+    /// of either kind: who looked at one number and then at another could miss the last of both.
     members: AtomicU64,
     daemons: Mutex<Daemons>,
     waiter: Mutex<Option<Waiter>>,
@@ -27,7 +28,7 @@ const DAEMON: u64 = 1 << 32;
 #[derive(Debug, Default)]
 struct Daemons {
     living: HashMap<u64, TaskRef>,
-    /// Nobody waits for them any more: new ones are killed too.
+    /// Whether the daemons are being killed, so that new ones are killed too.
     ending: bool,
 }
 
@@ -43,7 +44,7 @@ impl Family {
         })
     }
 
-    /// Counts a task that nobody has started.
+    /// Counts a task that has not been started.
     #[inline]
     pub(crate) fn enter(&self, task: &TaskRef) {
         if !task.is_daemon() {
@@ -58,7 +59,7 @@ impl Family {
         }
     }
 
-    /// Counts off a task that has ended.
+    /// Takes a task that has ended off the count.
     #[inline]
     pub(crate) fn leave(&self, task: &TaskRef) {
         let mut one = 1;
@@ -67,7 +68,7 @@ impl Family {
             drop(gone);
             one = DAEMON;
         }
-        // The last of its kind, as far as anybody waits for that. From here on the family may be another's.
+        // If it was the last of its kind, those who wait for that are told. From here on the family may be another's.
         let left = self.members.fetch_sub(one, Ordering::SeqCst) - one;
         if left == 0 || (one == 1 && left.is_multiple_of(DAEMON)) {
             self.wake();
@@ -82,7 +83,7 @@ impl Family {
         }
     }
 
-    /// Whether every member but for the daemons has ended.
+    /// Whether every member has ended, except daemons.
     pub(crate) fn is_empty(&self) -> bool {
         self.members.load(Ordering::SeqCst).is_multiple_of(DAEMON)
     }
@@ -103,7 +104,7 @@ impl Family {
                 self.free();
                 return Ok(());
             }
-            // Unless they have made new members meanwhile.
+            // They may have made new members meanwhile.
             if self.is_empty() {
                 return Err(self.names());
             }
@@ -124,7 +125,7 @@ impl Family {
             if over(self) {
                 break;
             }
-            // Woken early by a late touch of the family's former life at most: look again.
+            // A member of the family's former life may have woken us: look again.
             if parker.park(Reason::Run, deadline) == Wake::TimedOut {
                 return over(self);
             }

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-/// Where tasks that end leave the number that they were given by the one thread that waits for them.
+/// Where tasks that end leave the numbers that they were given by the one thread that waits for them.
 #[derive(Debug, Default)]
 pub(crate) struct Finished(Mutex<State>);
 

@@ -39,30 +39,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Operations that a green thread may do without waiting before the others get their turn.
+/// How many operations a green thread may do without waiting before the others get their turn.
 const BUDGET: u32 = 128;
-/// Tasks whose memory is asked for together.
+/// For how many tasks together memory is prefetched.
 const PREFETCH: usize = 8;
-/// So few that asking is not worth while.
+/// Among so few tasks prefetching is not worth while.
 const FEW: usize = 5;
-/// New tasks that may be started in a row. A number, not a time: a current-thread runtime has one fixed order.
+/// How many new tasks may be started in a row. It is a number and not a time, so that a current-thread runtime has a fixed order.
 const START_AT_MOST: usize = 4;
-/// Resumes before those that stand back are recalled. A number for the same reason.
+/// After how many resumes those that stand back are recalled. It is a number for the same reason.
 const STAND_BACK: usize = 32;
 
-/// The part of a hub that every thread may touch. Never freed: a late waker may still look at it.
+/// The part of a hub that every thread may touch. It is never freed, as a late waker may still look at it.
 #[derive(Debug)]
 pub(crate) struct HubShared {
     /// Tasks of this hub that other threads have woken.
     pub(crate) inbox: Inbox,
-    /// New tasks placed here because the hub has clearly fewer live ones; anyone may steal them.
+    /// New tasks placed here because this hub has clearly less load (rule B); every hub may take them.
     pub(crate) placed: Injector<TaskRef>,
     /// New tasks that must start here, from other threads.
     pub(super) pinned: Injector<TaskRef>,
     pub(crate) sources: Sources,
     /// Tasks that the hub has scheduled.
     pub(super) roll: Roll,
-    /// Tasks that were scheduled by others; the first hub of a scheduler has them all.
+    /// Tasks that OS threads outside of the runtime have scheduled; the first hub of a scheduler has them all.
     pub(super) from_outside: OpenRoll,
     /// Tasks that are to start later.
     pub(super) delayed: Mutex<DelayedList>,
@@ -70,50 +70,50 @@ pub(crate) struct HubShared {
     held: Held,
     /// The system's number of its OS thread.
     thread: AtomicI32,
-    /// [`AWAKE`], [`ASLEEP`] or [`SENT_TO_SEARCH`]. ASLEEP is set by the hub before it sleeps and replaced by the one who
-    /// wakes it; the hub sets AWAKE when its sleep is over.
+    /// [`AWAKE`], [`ASLEEP`] or [`SENT_TO_SEARCH`]. The hub sets ASLEEP before it sleeps, the one who wakes it replaces that,
+    /// and the hub sets AWAKE when its sleep is over.
     sleep: AtomicU8,
-    /// A green thread was given up on it and may still be woken, so it never belongs to another hub.
+    /// Whether a green thread was given up here. It may still be woken, so this is never used for another hub.
     spoiled: AtomicBool,
-    /// As it went to sleep: none of its green threads waits for a time or for readiness.
+    /// Whether, when the hub went to sleep, none of its green threads waited for a time or for readiness.
     stuck: AtomicBool,
-    /// Waits for its sources that are not its green threads' own, but may end those.
+    /// How many waits for its sources belong to futures: these may wake its green threads.
     pub(super) watching: AtomicUsize,
     #[cfg(feature = "watchdog")]
     pub(super) watched: Watched,
-    /// Whose hub it is: a forked child leaves its parent's alone.
+    /// The process whose hub it is: a forked child leaves its parent's alone.
     generation: u32,
     waker: Mutex<Option<PollWaker>>,
 }
 
-/// What the hub writes all the time and others read now and then. In cache lines of its own, apart from what others write.
+/// What the hub writes all the time and others read now and then; in cache lines of its own, apart from what others write.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Own {
-    /// Started and not ended.
+    /// How many tasks have started here and not ended.
     live: AtomicUsize,
-    /// How much of the last time it was not asleep, of [`BUSY`].
+    /// For what part of the last time the hub was not asleep: so many of [`BUSY`].
     busy: AtomicUsize,
     /// Goes up with each turn of the worker's loop.
     turns: AtomicU64,
-    /// The address of what runs, or zero.
+    /// The address of the green thread that runs, or zero.
     running: AtomicUsize,
 }
 
-/// What a hub is that has not slept lately, see [`HubShared::busy`].
+/// The value of [`HubShared::busy`] for a hub that has not slept lately.
 pub(super) const BUSY: usize = 256;
-/// Ticks, some ten milliseconds, over which that is measured.
+/// Over how many ticks of the processor's counter that is measured; some ten milliseconds.
 const BUSY_WINDOW: u64 = 1 << 25;
 
 const AWAKE: u8 = 0;
 const ASLEEP: u8 = 1;
-/// Woken by somebody who has counted the hub as searching. One word with the rest, so that the hub cannot miss it.
+/// Woken by somebody who has counted the hub as searching. It is a state of the same word, so that the hub cannot miss it.
 const SENT_TO_SEARCH: u8 = 2;
 
 static POOL: PerProcess<StaticPool<HubShared>> = PerProcess::new();
 
 impl HubShared {
-    /// An idle one, or a new one.
+    /// Takes one that nobody uses, or makes one.
     pub(crate) fn take() -> &'static Self {
         POOL.get(StaticPool::new).take(|| Self {
             inbox: Inbox::new(),
@@ -137,7 +137,7 @@ impl HubShared {
         })
     }
 
-    /// Makes it ready for a hub: a poller whose wait other threads can end.
+    /// Makes it ready for a hub: returns a poller whose wait other threads can end.
     pub(crate) fn open(&self) -> io::Result<Poller> {
         let poller = Poller::new()?;
         let (waker, registry) = (poller.waker()?, poller.registry()?);
@@ -146,13 +146,13 @@ impl HubShared {
         Ok(poller)
     }
 
-    /// Undoes [`open`](Self::open): sources register elsewhere when they are next waited for.
+    /// Undoes [`open`](Self::open). Its sources are registered with another hub when somebody next waits for them.
     pub(crate) fn close(&self) {
         self.sources.close(self);
         self.waker.lock().take();
     }
 
-    /// Gives back one that was never opened, or is closed and has no task left anywhere. No scheduler has it any more.
+    /// Gives back one that was never opened, or that is closed and has no task left anywhere. No scheduler has it any more.
     pub(crate) fn give(&'static self) {
         if !self.spoiled.load(Ordering::Relaxed) && !self.is_parents() {
             POOL.get(StaticPool::new).give(self);
@@ -169,7 +169,7 @@ impl HubShared {
         self.own.live.load(Ordering::Relaxed)
     }
 
-    /// How much of the last time it was not asleep, of [`BUSY`].
+    /// For what part of the last time the hub was not asleep: so many of [`BUSY`].
     #[inline]
     pub(super) fn busy(&self) -> usize {
         if self.is_sleeping() { 0 } else { self.own.busy.load(Ordering::Relaxed) }
@@ -185,14 +185,15 @@ impl HubShared {
         self.own.turns.store(turns, Ordering::Relaxed);
     }
 
-    /// What it does now: another number with each turn of its loop and each green thread. `None` where it runs none.
+    /// A number for what the hub does now, another one with each turn of its loop and each green thread; `None` if it runs no
+    /// green thread.
     pub(super) fn doing(&self) -> Option<u64> {
         let running = self.own.running.load(Ordering::Relaxed) as u64;
         let turns = self.own.turns.load(Ordering::Relaxed);
         (running != 0 && !self.is_sleeping()).then_some((turns << 32) ^ running)
     }
 
-    /// The address of what it runs, see [`Started::address`].
+    /// The [address](Started::address) of the green thread that it runs.
     pub(super) fn running(&self) -> usize {
         self.own.running.load(Ordering::Relaxed)
     }
@@ -202,19 +203,19 @@ impl HubShared {
         self.thread.load(Ordering::Relaxed)
     }
 
-    /// For how long it has been seen to run one green thread that computes or blocks its OS thread.
+    /// For how long it has been seen to run one and the same green thread, which computes or blocks the OS thread.
     pub(super) fn held_for(&self) -> Duration {
         let look = |doing| self.held.look(doing, self.thread.load(Ordering::Relaxed));
         self.doing().map_or(Duration::ZERO, look)
     }
 
-    /// How many of the tasks that are queued here others may take now because it is held up.
+    /// How many of the tasks that are queued here others may take now, because the hub is held up.
     pub(super) fn to_be_rescued(&self) -> usize {
         let held = self.held_for();
         if held.is_zero() { 0 } else { self.held.rescue(held) }
     }
 
-    /// Whether only others can wake its green threads, as it went to sleep.
+    /// Whether, when the hub went to sleep, only other threads could wake its green threads.
     pub(crate) fn is_stuck(&self) -> bool {
         self.stuck.load(Ordering::SeqCst)
     }
@@ -228,13 +229,13 @@ impl HubShared {
         self.sleep.load(Ordering::Relaxed) == ASLEEP
     }
 
-    /// Ends the hub's sleep, if it sleeps, and says whether it did. The caller has put something where the hub will find it.
+    /// Ends the hub's sleep, if it sleeps, and returns whether it did. The caller has put something where the hub will find it.
     pub(crate) fn wake(&self) -> bool {
         self.wake_as(AWAKE)
     }
 
-    /// Like [`wake`](Self::wake) for a hub that the caller has counted as searching. `false` if it did not sleep: then the
-    /// caller takes the count back.
+    /// As [`wake`](Self::wake), for a hub that the caller has counted as searching. If it did not sleep this returns `false`, and
+    /// the caller takes the count back.
     pub(crate) fn wake_to_search(&self) -> bool {
         self.wake_as(SENT_TO_SEARCH)
     }
@@ -261,59 +262,59 @@ impl HubShared {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Due {
     Wake(Sleeper, Token),
-    /// A task that is to start: its place among the delayed ones.
+    /// A task is to start: the one with this place among the delayed ones.
     Start(u32),
-    /// Tasks wait for a stack: one may be free by now.
+    /// Tasks that wait for a stack are to look whether there is one by now.
     Stacks,
 }
 
-/// See the module's text.
+/// The part of a hub that only its own OS thread touches.
 #[derive(Debug)]
 pub(crate) struct Hub {
     shared: &'static HubShared,
     pub(crate) scheduler: Arc<Scheduler>,
     /// Started tasks that are ready to run.
     ready: Ring<Started>,
-    /// Ready as well, but they let others go first.
+    /// Started tasks that are ready too, but stand back: they let the others go first.
     back: Ring<Started>,
-    /// After how many resumes those are recalled; zero while there are none.
+    /// After how many resumes those that stand back are recalled; zero while there are none.
     recall_in: Cell<usize>,
     /// New tasks; other workers steal from here.
     pub(crate) fresh: Worker<TaskRef>,
     /// New tasks that must not be stolen.
     local: RefCell<VecDeque<TaskRef>>,
-    /// Everything has been killed, and what is new is when its turn comes.
+    /// Whether all tasks have been killed, and new ones are killed when their turn comes.
     pub(super) winds_down: Cell<bool>,
     pub(super) roster: RefCell<Roster>,
     entrance: Entrance,
     pub(super) timers: RefCell<Wheel<Due>>,
     /// Tasks whose turn has come and that wait for a stack.
     pub(super) stackless: RefCell<Stackless>,
-    /// The spare stack of those is in use, or there never was one.
+    /// Whether the spare stack for them is missing: it is in use, or there never was one.
     pub(super) lacks_spare: Cell<bool>,
     poller: RefCell<Poller>,
-    /// What its green threads send together.
+    /// Short writes of its green threads, which are sent together.
     #[cfg(feature = "io-uring")]
     pub(super) outbox: Outbox,
     /// The green thread that is running.
     current: Cell<Option<Started>>,
     budget: Cell<u32>,
-    /// From where green threads are resumed.
+    /// The context of the OS thread, from which green threads are resumed.
     root: Root,
     stack_size: StackSize,
-    /// Since when it is measured how busy it is, and how many ticks of that it has slept.
+    /// When the present measurement of how busy it is began, and for how many ticks since it has slept.
     measured: Cell<(u64, u64)>,
-    /// Green threads that wait for readiness.
+    /// How many of its green threads wait for readiness.
     for_readiness: Cell<usize>,
     pub(super) watch: deadlock::Watch,
-    /// Tasks of other executors were woken where their wakers could not be used.
+    /// Whether tasks of other executors were woken where their wakers could not be used.
     pub(super) has_foreign: Cell<bool>,
-    /// What ran here has forked, this is the child, and it is over there: with which status a process ends then.
+    /// Set in a forked child when the green thread that forked has ended there: the status with which the child is to end.
     child_status: Cell<Option<i32>>,
 }
 
 impl Hub {
-    /// A hub for the calling OS thread.
+    /// Makes the hub of the calling OS thread.
     pub(crate) fn new(
         shared: &'static HubShared,
         scheduler: Arc<Scheduler>,
@@ -360,7 +361,8 @@ impl Hub {
         self.child_status.get().is_some()
     }
 
-    /// With which status the child ends where nothing else is left to run in it: that of a `main` that returned or panicked.
+    /// The status with which a forked child ends when nothing is left to run in it: that of a `main` that has returned or
+    /// panicked.
     pub(crate) fn child_status(&self) -> Option<i32> {
         self.child_status.get()
     }
@@ -387,7 +389,7 @@ impl Hub {
         self.ready.push(started);
     }
 
-    /// Queues one that is about to suspend itself, to run when nothing else is ready or others have had a few turns.
+    /// Queues a task that is about to suspend itself, to run when nothing else is ready or the others have had a few turns.
     pub(crate) fn stand_back(&self, started: Started) {
         self.back.push(started);
         if self.recall_in.get() == 0 {
@@ -395,7 +397,7 @@ impl Hub {
         }
     }
 
-    /// Those that stand back are recalled at the next look.
+    /// Has those that stand back recalled at the next look.
     pub(crate) fn recall_soon(&self) {
         if self.recall_in.get() != 0 {
             self.recall_in.set(1);
@@ -409,7 +411,7 @@ impl Hub {
         (apart as u16).max(1)
     }
 
-    /// Recalls those that stand back, if it is time to. `ran` have been resumed since the last look.
+    /// Recalls those that stand back, if it is time to. `ran` is how many tasks have been resumed since the last look.
     #[inline(always)]
     pub(crate) fn recall(&self, ran: usize) {
         let left = self.recall_in.get();
@@ -434,7 +436,7 @@ impl Hub {
     pub(crate) fn woken(&self, woken: Woken) {
         match woken {
             Woken::Started(started) => {
-                // Among few it is not asked for in `run_ready`, and unlike those it has not run just now.
+                // Among few tasks `run_ready` does not prefetch, and this one, unlike the others, has not run just now.
                 if self.ready.len() < FEW {
                     switch::prefetch(started);
                 }
@@ -482,7 +484,7 @@ impl Hub {
         self.timers.borrow_mut().cancel(timer);
     }
 
-    /// Counts an operation; `true` when it is time to let the others run.
+    /// Counts an operation that did not wait; returns `true` when it is time to let the others run.
     #[inline]
     pub(crate) fn spend_budget(&self) -> bool {
         let left = self.budget.get();
@@ -496,7 +498,7 @@ impl Hub {
 
     // --- running ------------------------------------------------------------------------------------------------
 
-    /// Runs a task until it waits, yields or ends; says whether it ended. The caller ends a series of these with
+    /// Runs a task until it waits, yields or ends; returns whether it has ended. The caller ends a series of these with
     /// [`outside`](Self::outside).
     #[inline(always)]
     fn run(&self, started: Started) -> bool {
@@ -505,7 +507,7 @@ impl Hub {
         self.shared.own.running.store(started.address(), Ordering::Relaxed);
         #[cfg(feature = "watchdog")]
         self.shared.watched.begin(started);
-        // What follows the end may run code of users (a waker's, say) and is not part of the green thread.
+        // What follows the end of a task may run code of users (of a waker, say), and is not part of the green thread.
         let ended = switch::resume(started, self.root, || self.outside());
         #[cfg(feature = "watchdog")]
         self.shared.watched.end();
@@ -519,7 +521,8 @@ impl Hub {
         }
     }
 
-    /// A green thread that forked goes on in the child, where it is never suspended; and there it may have just ended.
+    /// Looks whether the task, which has just ended, did so in a forked child. There a green thread that forked goes on without
+    /// ever being suspended.
     #[inline(always)]
     pub(super) fn look_whether_forked(&self, ended: &TaskRef) {
         if self.shared.is_parents() {
@@ -527,7 +530,7 @@ impl Hub {
         }
     }
 
-    /// The other green threads are the parent's: nothing of them may run here.
+    /// Leaves all other green threads, which are the parent's: nothing of them may run here.
     #[cold]
     fn disown(&self, ended: &TaskRef) {
         self.child_status.set(Some(process::status(!ended.has_failed())));
@@ -561,8 +564,8 @@ impl Hub {
         self.shared.own.live.store(live, Ordering::Relaxed);
     }
 
-    /// Asks for the memory of the next ready tasks. Several at once: every stack takes an address translation of its own,
-    /// and the processor finds a few at a time.
+    /// Prefetches the memory of the next ready tasks, of several at once: every stack takes an address translation of its own, and
+    /// the processor does a few of these at a time.
     #[inline]
     fn prefetch_ready(&self) {
         (0..PREFETCH).map_while(|at| self.ready.peek(at)).for_each(switch::prefetch);
@@ -575,7 +578,7 @@ impl Hub {
         let count = self.ready.len().min(most);
         let mut left = count;
         while left > 0 {
-            // Few have most likely run just now.
+            // If they are few, each has most likely run just now.
             if left > FEW {
                 self.prefetch_ready();
             }
@@ -592,7 +595,7 @@ impl Hub {
         count
     }
 
-    /// Sends what its green threads have ready to be sent. Always before one of them runs again.
+    /// Sends what the green threads have put into the outbox. Always called before one of them runs again.
     #[inline(always)]
     pub(crate) fn send_outgoing(&self) {
         #[cfg(feature = "io-uring")]
@@ -601,11 +604,11 @@ impl Hub {
         }
     }
 
-    /// Starts new tasks of the hub's own queue: one, and more while they end at once or there are no thieves. Returns how
+    /// Starts new tasks of the hub's own queue: one, and more while they end at once or there are no thieves (rule A). Returns how
     /// many.
     ///
-    /// A task that ended without waiting leaves nothing to share out, so going on takes nothing from the thieves; it
-    /// spares whoever joins a series of short tasks from waking for each. `start_one` says whether its task ended.
+    /// A task that has ended without waiting leaves no work to share out, so to go on takes nothing from the thieves; and
+    /// whoever joins a series of short tasks is not woken for each of them. `start_one` returns whether its task has ended.
     #[inline(always)]
     pub(crate) fn start_fresh(&self, start_one: impl Fn(&Self, TaskRef) -> bool) -> usize {
         let mut count = 0;
@@ -631,7 +634,7 @@ impl Hub {
         count
     }
 
-    /// Starts a new task; says whether it has ended. Where there is no memory for its stack it waits for that, or ends.
+    /// Starts a new task; returns whether it has ended. If there is no memory for its stack, it waits for that, or ends.
     #[inline(always)]
     pub(crate) fn start(&self, task: TaskRef) -> bool {
         let mut size = self.stack_size;
@@ -651,7 +654,7 @@ impl Hub {
         }
     }
 
-    /// Runs a task that has just been given a stack; says whether it has ended.
+    /// Runs a task that has just been given a stack; returns whether it has ended.
     #[inline(always)]
     pub(super) fn begin(&self, started: Started) -> bool {
         self.roster.borrow_mut().add(started);
@@ -663,7 +666,7 @@ impl Hub {
         ended
     }
 
-    /// Takes in what other threads have woken.
+    /// Takes in the tasks that other threads have woken.
     #[inline(always)]
     pub(crate) fn drain_inbox(&self) {
         if !self.shared.inbox.is_empty() {
@@ -671,7 +674,7 @@ impl Hub {
         }
     }
 
-    /// Wakes tasks of other executors whose wake-up was put off; says whether there were any.
+    /// Wakes tasks of other executors whose wake-up was put off; returns whether there were any.
     #[inline(always)]
     pub(crate) fn wake_foreign(&self) -> bool {
         let any = self.has_foreign.replace(false);
@@ -713,7 +716,7 @@ impl Hub {
                 }
             }
             Due::Start(place) => {
-                // Unless it has been killed: then it is in the inbox.
+                // It does not if it has been killed: then it is in the inbox.
                 if self.shared.delayed.lock().expire(place, now) {
                     to_start.push(place);
                 }
@@ -727,7 +730,7 @@ impl Hub {
         }
     }
 
-    /// Looks for readiness without waiting, where there is anything that could become ready.
+    /// Looks for readiness without waiting, if there is anything that could become ready.
     pub(crate) fn poll_now(&self) {
         // A task that was just started may have forked: the child leaves the parent's readiness alone.
         if !self.shared.sources.is_empty() && !self.is_parents() {
@@ -735,7 +738,7 @@ impl Hub {
         }
     }
 
-    /// Says whether anything happened.
+    /// Asks the kernel what has become ready, and waits for it as long as `timeout` says; returns whether anything has.
     fn poll(&self, timeout: Option<Duration>) -> bool {
         let mut poller = self.poller.borrow_mut();
         match poller.wait(timeout) {
@@ -743,8 +746,8 @@ impl Hub {
                 self.shared.sources.dispatch(self.shared, poller.events());
                 any
             }
-            // Only EBADF, EFAULT and EINVAL are left, which our own descriptor does not give. Should it all the same,
-            // the worker goes on with what does not need readiness rather than spin.
+            // Only EBADF, EFAULT and EINVAL are left, which do not come for our own descriptor. If they come all the same, the
+            // worker goes on with what does not need readiness, rather than spin.
             Err(error) => {
                 report(format_args!("waiting for readiness failed: {error}"));
                 drop(poller);
@@ -754,21 +757,21 @@ impl Hub {
         }
     }
 
-    /// Announces that the hub is about to sleep. What is put in its way from here on wakes it.
+    /// Announces that the hub is about to sleep. Whoever gives it something to do from here on wakes it.
     pub(crate) fn announce_sleep(&self) {
         self.shared.sleep.store(ASLEEP, Ordering::SeqCst);
         std::sync::atomic::fence(Ordering::SeqCst);
     }
 
-    /// Takes the announcement back; says whether the hub was sent to search for new tasks meanwhile.
+    /// Takes the announcement back; returns whether the hub was sent to search for new tasks meanwhile.
     pub(crate) fn end_sleep(&self) -> bool {
         let sent = self.shared.sleep.swap(AWAKE, Ordering::SeqCst) == SENT_TO_SEARCH;
         lookout::awake();
         sent
     }
 
-    /// Sleeps until a source is ready, a timer is due, another thread wakes the hub, or `at_most` is over. Says whether
-    /// it was `at_most` that ended it.
+    /// Sleeps until a source is ready, a timer is due, another thread wakes the hub, or `at_most` is over. Returns whether
+    /// `at_most` ended the sleep.
     pub(crate) fn sleep(&self, at_most: Option<Duration>) -> bool {
         let next = self.timers.borrow().next_wake();
         let until_timer = next.map(|at| Duration::from_nanos(at.saturating_sub(time::now())));
@@ -785,7 +788,7 @@ impl Hub {
         undisturbed && at_most.is_some() && timeout == at_most
     }
 
-    /// Says how busy it has been, where it is time to.
+    /// Publishes how busy the hub has been, if it is time to.
     pub(crate) fn measure(&self, now: u64) {
         let (since, slept) = self.measured.get();
         let all = now.saturating_sub(since);
@@ -808,7 +811,7 @@ impl Hub {
 
     // --- whether anything moves -----------------------------------------------------------------------------------
 
-    /// The calling green thread begins or ends a wait for readiness.
+    /// Counts the calling green thread, which begins or ends a wait for readiness.
     #[inline]
     pub(crate) fn count_for_readiness(&self, change: isize) {
         self.for_readiness.set(self.for_readiness.get().wrapping_add_signed(change));
@@ -821,7 +824,7 @@ impl Hub {
             && self.timers.borrow().is_empty()
     }
 
-    /// Whether it is a worker's, rather than that of a current-thread runtime.
+    /// Whether it belongs to a runtime with workers, rather than to a current-thread runtime.
     pub(super) fn has_workers(&self) -> bool {
         self.scheduler.has_workers()
     }
@@ -832,7 +835,7 @@ impl Hub {
         self.roster.borrow().iter().any(waits)
     }
 
-    /// What `f` says of each started task.
+    /// What `f` returns for each started task.
     pub(super) fn map_live<T>(&self, f: impl FnMut(Started) -> T) -> Vec<T> {
         self.roster.borrow().iter().map(f).collect()
     }
@@ -863,13 +866,14 @@ impl Hub {
             && self.stackless.borrow().is_empty()
     }
 
-    /// A new task that nobody else will start.
+    /// Takes a new task that nobody else will start.
     pub(crate) fn pop_leftover(&self) -> Option<TaskRef> {
         let local = || self.local.borrow_mut().pop_front();
         self.fresh.pop().or_else(local).or_else(|| self.stackless.borrow_mut().pop())
     }
 
-    /// Gives up the green threads that did not end: they stay where they are for ever. Returns them; they are not done yet.
+    /// Gives up the green threads that did not end: they stay where they are for ever. Returns their tasks, which do not count as
+    /// done yet.
     pub(crate) fn leak_all(&self) -> Vec<TaskRef> {
         let all: Vec<Started> = self.roster.borrow().iter().collect();
         *self.roster.borrow_mut() = Roster::default();
@@ -895,7 +899,7 @@ impl Drop for Hub {
         self.entrance.close(&self.shared.roll);
         self.shared.close();
         let delayed = std::mem::take(&mut *self.shared.delayed.lock());
-        // Whatever they hold is not dropped under the lock.
+        // Dropped after the lock has been given back, with all that the tasks hold.
         drop(delayed);
     }
 }

@@ -1,9 +1,9 @@
-//! Telling of workers that are held up, in every build and without being asked to.
+//! The lookout: an OS thread that reports workers that are held up, in every build and without being asked to.
 //!
-//! A green thread that computes for long, or that waits in something of std's, keeps its OS thread from all others there. An
-//! OS thread of the process's own looks now and then at what the workers run. It is told where all workers of a runtime are
-//! held up for long, or one behind which others wait. While all workers sleep so does it, without a limit: a worker that
-//! wakes up looks at a word, and wakes it only if it had gone to sleep.
+//! A green thread that computes for long, or that waits in something of std's, keeps its OS thread from all others there. The
+//! lookout, one for the process, looks now and then at what the workers run. It reports when all workers of a runtime are held
+//! up for long, or one behind which others wait. While all workers sleep, it sleeps too, without a limit: a worker that wakes up
+//! looks at a word, and wakes the lookout only if that had gone to sleep.
 //!
 //! It also takes the tasks that are to start later from workers that are held up, and gives them to others.
 #![forbid(unsafe_code)]
@@ -20,12 +20,12 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-/// How long a worker is held up before that is told, unless the environment says otherwise.
+/// How long a worker is held up before that is reported, unless the environment says otherwise.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Looks within that time.
+/// How often the lookout looks within that time.
 const LOOKS: u32 = 4;
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_millis(5);
-/// While a worker that is awake has tasks to start later.
+/// How often it looks while a worker that is awake has tasks to start later.
 const LOOK_SOON: Duration = Duration::from_millis(20);
 
 /// The milliseconds in `GREENTHREAD_WATCHDOG_MS`, if it is there and a number.
@@ -37,7 +37,7 @@ pub(super) fn given() -> Option<Duration> {
     })
 }
 
-/// `None` if nothing is to be told.
+/// `None` if nothing is to be reported.
 fn patience() -> Option<Duration> {
     let patience = given().unwrap_or(PATIENCE);
     (!patience.is_zero()).then_some(patience)
@@ -50,16 +50,16 @@ struct Lookout {
 }
 
 static LOOKOUT: PerProcess<Lookout> = PerProcess::new();
-/// How it sleeps, or [`SHORT`] if it does not.
+/// How the lookout sleeps; [`SHORT`] if it does not.
 static SLEEP: AtomicU8 = AtomicU8::new(SHORT);
-/// For [`LOOK_SOON`].
+/// It sleeps for [`LOOK_SOON`].
 const SHORT: u8 = 0;
-/// For a part of what a worker may be held up, and no worker that is awake had tasks to start later.
+/// It sleeps for a part of the time for which a worker may be held up: no worker that is awake had tasks to start later.
 const LONG: u8 = 1;
-/// Until a worker wakes it.
+/// It sleeps until a worker wakes it.
 const DORMANT: u8 = 2;
 
-/// A runtime and what its workers were seen to do.
+/// A runtime, and what its workers were last seen to do.
 #[derive(Debug)]
 struct Watched {
     scheduler: Weak<Scheduler>,
@@ -90,23 +90,23 @@ pub(super) fn watch(scheduler: &Arc<Scheduler>, name: &str) {
         told_all: false,
     });
     if lookout.thread.get().is_some() {
-        // Its workers may be at something already, and have looked at the word too early.
+        // Its workers may be running something already, and have looked at the word too early.
         rouse();
     } else {
         let thread = std::thread::Builder::new().name("gt-lookout".into());
-        // Without it nothing is told, and nothing else is missing.
+        // Without the thread nothing is reported; nothing else is missing.
         if let Ok(handle) = thread.spawn(move || look(lookout, patience)) {
             let _ = lookout.thread.set(handle.thread().clone());
         }
     }
 }
 
-/// How many OS threads that is.
+/// How many OS threads the lookout has: one, or none if it has not started.
 pub(super) fn threads() -> usize {
     usize::from(LOOKOUT.get(Lookout::default).thread.get().is_some())
 }
 
-/// A worker is awake.
+/// Called by a worker that has woken up.
 #[inline]
 pub(super) fn awake() {
     if SLEEP.load(Ordering::SeqCst) == DORMANT {
@@ -114,7 +114,7 @@ pub(super) fn awake() {
     }
 }
 
-/// A worker that is awake has a task to start later, and had none.
+/// Called by a worker that has a task to start later, and had none.
 #[inline]
 pub(super) fn attend() {
     if SLEEP.load(Ordering::SeqCst) != SHORT {
@@ -135,7 +135,7 @@ fn look(lookout: &Lookout, patience: Option<Duration>) {
     let every = (patience.unwrap_or(PATIENCE) / LOOKS).max(LOOK_AT_LEAST_EVERY);
     let soon = LOOK_SOON.min(every);
     loop {
-        // A worker wakes up and looks at the word, here it is the other way round: one of the two sees the other.
+        // A worker first wakes up and then looks at the word; here it is the other way round. So one of the two sees the other.
         announce(DORMANT);
         if !lookout.has(|hub| !hub.is_sleeping()) {
             while SLEEP.load(Ordering::SeqCst) == DORMANT {
@@ -153,7 +153,7 @@ fn look(lookout: &Lookout, patience: Option<Duration>) {
                 _ => break,
             }
         }
-        // Not less, whatever woke it: so what comes often does not wake it each time.
+        // It sleeps for no less, whatever woke it, so that events that come often do not wake it each time.
         if SLEEP.swap(SHORT, Ordering::SeqCst) == SHORT {
             std::thread::sleep(soon);
         }
@@ -168,7 +168,7 @@ fn look(lookout: &Lookout, patience: Option<Duration>) {
     }
 }
 
-/// Says how it is about to sleep, before it looks whether it may.
+/// Announces how the lookout is about to sleep, before it looks whether it may.
 fn announce(sleep: u8) {
     SLEEP.store(sleep, Ordering::SeqCst);
     fence(Ordering::SeqCst);
@@ -243,7 +243,7 @@ impl Watched {
     }
 }
 
-/// One line.
+/// Reports a worker that is held up, in one line.
 fn tell(
     text: &mut String,
     tasks: &[TaskRef],

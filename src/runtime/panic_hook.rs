@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 thread_local! {
-    /// Whether our hook runs, for where std does not tell whether any does. Has no destructor.
+    /// Whether our hook runs; for platforms where std's note that some hook runs cannot be found. It has no destructor.
     static RUNNING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -28,7 +28,7 @@ fn hook(info: &PanicHookInfo<'_>, previous: &(dyn Fn(&PanicHookInfo<'_>) + Sync 
     if let Some(started) = current::with_hub(|hub| hub.current()).flatten() {
         started.with(|task: &TaskRef| {
             task.note_panic();
-            // `eprintln` would panic where standard error is a closed pipe, and a panic in here ends the process.
+            // `eprintln` would panic if standard error is a closed pipe, and a panic in here ends the process.
             let _ = writeln!(io::stderr(), "green thread '{task}' ({}):", task.id());
         });
     }
@@ -40,13 +40,14 @@ fn put_before() {
     panic::set_hook(Box::new(move |info| hook(info, &*previous)));
 }
 
-/// How long an unwinding caller waits for our hook to be there. It takes a moment, unless somebody is inside a hook for longer.
+/// How long an unwinding caller waits until our hook is set. That takes a moment, unless somebody is inside a hook for longer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Puts our hook before the present one, once for the process.
 ///
-/// A thread that unwinds may not set hooks, and one that is inside a hook would wait for itself. There an OS thread does it,
-/// for which nobody inside of a hook waits, and others for no longer than [`PATIENCE`]: who is inside may wait for them.
+/// A thread that unwinds may not set hooks, and one that is inside a hook would wait for itself. For these an OS thread sets it. A
+/// caller that is inside a hook does not wait for that; others wait for no longer than [`PATIENCE`], as somebody inside a hook
+/// may wait for them.
 pub(crate) fn install() {
     static BEGUN: AtomicBool = AtomicBool::new(false);
     if cfg!(panic = "abort") || BEGUN.swap(true, Ordering::SeqCst) {
@@ -62,15 +63,15 @@ pub(crate) fn install() {
         drop(done);
     };
     if std::thread::Builder::new().spawn(set).is_err() {
-        // The next call makes up for it.
+        // The next call tries again.
         BEGUN.store(false, Ordering::SeqCst);
     } else if coroutine::in_panic_hook() == Some(false) {
         let _ = is_done.recv_timeout(PATIENCE);
     }
 }
 
-/// Whether the caller is inside a panic hook, whoever set it. Where std's note of it is not to be found, only those are known
-/// that ours is before.
+/// Whether the caller is inside a panic hook, whoever set it. If std's note of that cannot be found, only hooks that ours comes
+/// before are noticed.
 #[cold]
 pub(crate) fn is_running() -> bool {
     coroutine::in_panic_hook().unwrap_or_else(|| RUNNING.get())

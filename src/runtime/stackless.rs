@@ -1,9 +1,9 @@
 //! New tasks for which there is no memory for a stack, though each had one reserved.
 //!
 //! Such a task waits for a while for a stack that another green thread of its hub gives back. If none comes, it ends without
-//! having run: its body is dropped and its handle says which limit was met. What its body holds, and what is linked to it, is
-//! code of users that may wait; on the hub's own stack such a wait could not let the other green threads run, of which
-//! one may be what it waits for. So each hub keeps one spare stack for that.
+//! having run: its body is dropped, and its handle says which limit was met. Destructors of what the body holds, and links, are
+//! code of users that may wait. On the hub's own stack such a wait could not let the other green threads run, of which one may be
+//! the one that it waits for. So each hub keeps one spare stack for that.
 #![forbid(unsafe_code)]
 
 use super::hub::{Due, Hub};
@@ -15,13 +15,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// How long a task waits for a stack. Not for ever: whoever has a stack may wait for just this task.
+/// How long a task waits for a stack. It does not wait for ever, since those that have stacks may wait for just this task.
 const WAIT_AT_MOST: Duration = Duration::from_secs(1);
-/// How long it waits for the spare stack after that, where a destructor of another that waits has it.
+/// How long it waits for the spare stack after that, if a destructor of another task waits on that.
 const WAIT_FOR_SPARE: Duration = Duration::from_secs(1);
 const RETRY_EVERY: Duration = Duration::from_millis(10);
 
-/// What a hub keeps for this.
+/// The tasks of a hub that wait for stacks.
 #[derive(Debug)]
 pub(super) struct Stackless {
     waiting: VecDeque<Waiting>,
@@ -33,7 +33,7 @@ struct Waiting {
     task: TaskRef,
     size: StackSize,
     since: Instant,
-    /// What the system said at the first attempt.
+    /// The error of the first attempt.
     error: io::Error,
 }
 
@@ -60,7 +60,7 @@ impl Stackless {
 }
 
 impl Hub {
-    /// Has a task wait whose turn has come, or ends it; says whether it has ended.
+    /// Makes a task whose turn has come wait for a stack, or ends it; returns whether it has ended.
     #[cold]
     #[inline(never)]
     pub(super) fn got_no_stack(&self, task: TaskRef, size: StackSize, error: io::Error) -> bool {
@@ -85,7 +85,7 @@ impl Hub {
         self.timers.borrow_mut().insert(at, Due::Stacks);
     }
 
-    /// Makes a free stack the spare one, where that is missing.
+    /// Makes a free stack the spare one, if that is missing.
     #[inline(always)]
     pub(super) fn replace_spare(&self) {
         if self.lacks_spare.get() {
@@ -101,7 +101,7 @@ impl Hub {
         self.stackless.borrow_mut().spare = spare;
     }
 
-    /// Starts those for which there is a stack by now, and ends those that have waited for too long.
+    /// Starts the tasks for which there is a stack by now, and ends those that have waited for too long.
     #[cold]
     #[inline(never)]
     pub(super) fn retry_stackless(&self) {
@@ -133,7 +133,7 @@ impl Hub {
         }
     }
 
-    /// Ends a task that does not get a stack, on the spare one; says whether it has ended.
+    /// Ends, on the spare stack, a task that does not get a stack; returns whether it has ended.
     fn end_stackless(&self, waiting: Waiting) -> bool {
         let spare = self.stackless.borrow_mut().spare.take();
         let wait = WAIT_AT_MOST + WAIT_FOR_SPARE;

@@ -1,4 +1,4 @@
-//! Where the failure of a green thread goes that nobody joins.
+//! The hook that hears of the failures of green threads that nobody joins.
 #![forbid(unsafe_code)]
 
 use super::task::{Cause, JoinError, Thread};
@@ -12,19 +12,20 @@ pub(crate) type Hook = dyn Fn(&Thread, JoinError) + Send + Sync;
 
 static HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
 
-/// Puts another hook in place; the one before is given back, to be dropped where no lock is held.
+/// Puts another hook in place; returns the one before, for the caller to drop where no lock is held.
 pub(crate) fn replace(hook: Option<Arc<Hook>>) -> Option<Arc<Hook>> {
     std::mem::replace(&mut *HOOK.write(), hook)
 }
 
-/// The standard hook: the panic hook has printed a panic already, so what is left is what kept one from running.
+/// The hook that is set at first. The panic hook has printed a panic already, so this prints only what kept a green thread from
+/// running.
 pub(crate) fn print(error: &JoinError) {
     if error.io_error().is_some() {
         report(format_args!("{error}"));
     }
 }
 
-/// Tells the hook. A panic of the hook itself has been printed and goes no farther.
+/// Calls the hook. A panic of the hook itself has been printed and goes no farther.
 #[cold]
 pub(crate) fn tell(thread: &Thread, error: JoinError) {
     let hook = HOOK.read().clone();
@@ -41,7 +42,7 @@ pub(crate) fn tell(thread: &Thread, error: JoinError) {
     }
 }
 
-/// Whether the end of a task for this cause is a failure that somebody should hear of.
+/// Whether a task that ended for this cause has failed in a way that somebody should hear of.
 pub(crate) fn is_failure(cause: &Cause) -> bool {
     match cause {
         Cause::Panic(_) | Cause::Io(_) => true,

@@ -1,12 +1,12 @@
-//! Those who wait for one thing, first come first served.
+//! Those who wait for one thing, first come, first served.
 //!
-//! A doubly linked list inside a vector: whoever gives up leaves from the middle in constant time, and places are used
-//! again, so that in the steady state a wait allocates nothing. It is a plain structure; its owner keeps it in a lock,
-//! and never parks while holding that.
+//! It is a doubly linked list inside a vector: whoever gives up leaves from the middle in constant time, and places are used
+//! again, so that in the long run a wait allocates nothing. It is a plain data structure: its owner keeps it in a lock, and never
+//! parks while holding that.
 //!
-//! An entry that is still in the list has not been served. That decides what a wait that ends by a timeout or a kill
-//! has to do: if [`WaitList::remove`] finds its entry, nothing was handed to it; if not, somebody served it in the same
-//! moment, and it takes or passes on what it was handed.
+//! An entry that is still in the list has not been served. That decides what a wait that ends by a timeout or a kill has to do: if
+//! [`WaitList::remove`] finds its entry, nothing has been handed to it; if not, somebody has served it at the same moment, and
+//! it takes what it was handed, or passes it on.
 #![forbid(unsafe_code)]
 
 const NIL: u32 = u32::MAX;
@@ -27,7 +27,7 @@ struct Node<T> {
     value: Option<T>,
 }
 
-/// See the module's text.
+/// The list; the text of the module explains it.
 #[derive(Debug)]
 pub(crate) struct WaitList<T> {
     nodes: Vec<Node<T>>,
@@ -84,7 +84,7 @@ impl<T> WaitList<T> {
         key
     }
 
-    /// Joins before all others: for one that was served in vain and keeps its turn.
+    /// Joins in front of all others: for a waiter that was served in vain and keeps its turn.
     pub(crate) fn push_front(&mut self, value: T) -> Key {
         let key = self.place(value, NIL, self.head);
         match self.head {
@@ -115,13 +115,13 @@ impl<T> WaitList<T> {
         Some(value)
     }
 
-    /// Serves the first.
+    /// Serves the first: takes it out.
     #[inline]
     pub(crate) fn pop_front(&mut self) -> Option<T> {
         if self.head == NIL { None } else { self.unlink(self.head) }
     }
 
-    /// The first, who stays.
+    /// The first, which stays in the list.
     pub(crate) fn front(&self) -> Option<&T> {
         self.nodes.get(self.head as usize)?.value.as_ref()
     }

@@ -1,5 +1,5 @@
-//! Both directions between our waits and [`Waker`](std::task::Waker)s: a thread that waits for a future, whose task is the waker
-//! of all that it polls; and a future that waits as our threads do, by being unparked.
+//! Both directions between waits and [`Waker`](std::task::Waker)s: a thread that waits for a future, whose task is the waker for all
+//! that it polls; and a future that waits as threads do, by being unparked.
 #![forbid(unsafe_code)]
 
 use super::ambient;
@@ -10,8 +10,8 @@ pub(crate) use super::task::foreign::put_off;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-/// Polls until there is a value, and lets the thread sleep in between. `None` if the deadline passed first; a kill unwinds
-/// out of it. A value that is there at once costs no wait, whatever the deadline.
+/// Polls until there is a value, and lets the thread sleep in between. `None` if the deadline passed first; a kill unwinds out of it.
+/// If the value is there at once, there is no wait, whatever the deadline.
 #[inline]
 pub(crate) fn poll_until<T>(
     deadline: Option<Instant>,
@@ -20,7 +20,7 @@ pub(crate) fn poll_until<T>(
     let mut sleeper = Sleeper::probably_current();
     loop {
         let (seen, polled) = sleeper.with(|task| {
-            // Before the poll: a waker that is used during it counts.
+            // Read before the poll, so that a waker that is used during the poll counts.
             let seen = task.wakes();
             (
                 seen,
@@ -41,21 +41,21 @@ pub(crate) fn poll_until<T>(
 #[inline(never)]
 fn pause(sleeper: &mut Sleeper, seen: u64, deadline: Option<Instant>) -> bool {
     if !sleeper.is_current() {
-        // It may not be suspended here; or what was polled has forked, and this is the child: the waker that it has is of the
-        // parent's green thread.
+        // The green thread may not be suspended here; or what was polled has forked, and this is the child, whose waker belongs to
+        // the parent's green thread.
         *sleeper = Sleeper::current();
         return true;
     }
     let woken = |sleeper: &Sleeper| sleeper.with(TaskRef::wakes) != seen;
     if woken(sleeper) {
-        // It may do so each time, as what yields does: the others have their turn.
+        // The future may wake itself at each poll, as one that yields does: the others have their turn.
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return false;
         }
         park::yield_now();
         return true;
     }
-    // One of the others often is what this waits for, and to let it run costs less than to sleep and be woken.
+    // What this waits for often is one of the others, and letting it run costs less than sleeping and being woken.
     if park::keeps_others_waiting() {
         park::yield_now();
         if woken(sleeper) {
@@ -84,7 +84,7 @@ impl Listener {
         Self { task, token }
     }
 
-    /// Begins another wait, and gives what ends it; what would have ended the last one does nothing any more.
+    /// Begins another wait, and returns what ends it; what would have ended the wait before does nothing any more.
     pub(crate) fn again(&mut self) -> Waiter {
         self.token = self.task.park_word().prepare();
         self.waiter()
@@ -95,7 +95,7 @@ impl Listener {
         Waiter::new(self.task.clone(), self.token)
     }
 
-    /// Whether the waiter has been unparked; if not, that will wake whoever polls. Nothing else ends the wait.
+    /// Ready if the waiter has been unparked; otherwise unparking it will wake the task that polls. Nothing else ends the wait.
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
         if foreign::sleep_foreign(&self.task, self.token, context.waker()) {
             Poll::Pending

@@ -1,8 +1,8 @@
 //! Watching that no green thread keeps its worker from the others for long.
 //!
-//! A thread of its own looks now and then whether a worker still runs what it ran before. The hub counts its resumes for
-//! that, which is all that it costs there; where a green thread is, it is asked by a signal (`sys/look.rs`), and the
-//! addresses become names on the watchdog's thread.
+//! A thread of its own looks now and then whether a worker still runs what it ran before. For that the hub counts its resumes,
+//! which is all that it costs there. A signal asks a green thread where it is (`sys/look.rs`), and the watchdog's thread turns the
+//! addresses into names.
 #![forbid(unsafe_code)]
 
 use super::hub::HubShared;
@@ -18,17 +18,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Looks within the time that a green thread may take.
+/// How often it looks within the time that a green thread may take.
 const LOOKS: u32 = 4;
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_millis(1);
 
-/// Watchdogs of all runtimes. A forked child has none of its parent's.
+/// How many watchdogs all runtimes have. A forked child has none of its parent's.
 fn count() -> &'static AtomicUsize {
     static COUNT: PerProcess<AtomicUsize> = PerProcess::new();
     COUNT.get(AtomicUsize::default)
 }
 
-/// How many OS threads watch.
+/// How many OS threads of watchdogs there are.
 pub(super) fn threads() -> usize {
     count().load(Ordering::SeqCst)
 }
@@ -50,7 +50,7 @@ impl Watchdog {
     }
 }
 
-/// An OS thread that is counted as one that only watches.
+/// Starts an OS thread that is counted as one that only watches.
 fn counted(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     count().fetch_add(1, Ordering::SeqCst);
     let body = move || {
@@ -62,7 +62,7 @@ fn counted(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinH
     })
 }
 
-/// What has been seen is told to the end, unless that would keep other green threads waiting.
+/// Waits until all that has been seen is reported, unless that would keep other green threads waiting.
 impl Drop for Watchdog {
     fn drop(&mut self) {
         self.over.store(true, Ordering::SeqCst);
@@ -90,7 +90,7 @@ struct Since {
 fn watch(hubs: &[&'static HubShared], most: Duration, over: &AtomicBool) {
     let mut since: Vec<Option<Since>> = vec![None; hubs.len()];
     let every = (most / LOOKS).max(LOOK_AT_LEAST_EVERY);
-    // Finding the names for addresses takes long at first, and must not keep others from being seen.
+    // Finding the names for addresses takes long at first, and must not keep the watchdog from seeing others.
     let mut tellers = Vec::new();
     while !over.load(Ordering::SeqCst) {
         std::thread::park_timeout(every);
@@ -130,7 +130,7 @@ fn tell(seen: Option<&Seen>, held: Duration) {
 fn lines(seen: &Seen) -> String {
     let mut text = String::new();
     for (at, &address) in seen.addresses.iter().enumerate() {
-        // A return address is after the call; the first is where it is.
+        // A return address is behind the call; the first address is where the green thread is.
         let address = if at == 0 { address } else { address - 1 };
         let mut known = false;
         backtrace::resolve(address as *mut _, |symbol| {

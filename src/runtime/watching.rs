@@ -1,4 +1,4 @@
-//! Waits for readiness that are futures': any number of them may be one green thread's, or nobody's.
+//! Waits for readiness by futures. One green thread may have any number of them; a future may also belong to another executor.
 #![forbid(unsafe_code)]
 
 use super::hub::HubShared;
@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
-/// What waits for one direction of a source, again and again. Whoever has it calls [`leave`](Self::leave) before the source's
-/// descriptor is closed.
+/// A future's wait for one direction of a source, again and again. Its owner calls [`leave`](Self::leave) before the descriptor of the
+/// source is closed.
 #[derive(Debug, Default)]
 pub(crate) struct Watching {
     entered: Option<Entered>,
@@ -24,12 +24,12 @@ pub(crate) struct Watching {
 struct Entered {
     waiter: Waiter,
     hub: &'static HubShared,
-    /// The waiter is the listener's, not a task of ours.
+    /// Whether the waiter wakes the listener, rather than a green thread.
     is_foreign: bool,
 }
 
 impl Watching {
-    /// Whether an operation is worth trying. Called after one that was not.
+    /// Whether an operation is worth trying. Called after an operation that would have blocked.
     pub(crate) fn poll(
         &mut self,
         source: &Arc<Source>,
@@ -41,7 +41,7 @@ impl Watching {
             Some(own) => entered.waiter != *own,
             None => !entered.is_foreign,
         }) {
-            // Somebody else polls than did before.
+            // Another task polls than before.
             self.leave(source, direction);
         }
         match own {
@@ -50,7 +50,7 @@ impl Watching {
         }
     }
 
-    /// One of our tasks is woken by the source itself.
+    /// Polls for a green thread, which the source itself wakes.
     fn poll_as_own(
         &mut self,
         source: &Arc<Source>,
@@ -60,7 +60,7 @@ impl Watching {
         match &self.entered {
             None => self.enter(source, direction, own, false),
             Some(entered) if source.waits(direction, &entered.waiter) => Poll::Pending,
-            // It was woken, and by that taken off the list.
+            // Being woken has taken it off the list.
             Some(_) => {
                 self.end();
                 Poll::Ready(Ok(()))
@@ -95,7 +95,7 @@ impl Watching {
         is_foreign: bool,
     ) -> Poll<io::Result<()>> {
         let Some(hub) = source.enter(direction, &waiter)? else { return Poll::Ready(Ok(())) };
-        // The hub may get what ends it: its green threads are not stuck.
+        // The hub may be told what ends this wait, so its green threads are not stuck.
         hub.watching.fetch_add(1, Ordering::SeqCst);
         self.entered = Some(Entered { waiter, hub, is_foreign });
         Poll::Pending

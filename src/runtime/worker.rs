@@ -12,29 +12,29 @@ use crate::stack::{self, budget::Reservation};
 use crate::sys::time;
 use std::time::{Duration, Instant};
 
-/// Resumes between looks at the outside, at most: the injector, timers, other workers.
+/// After how many resumes, at most, a worker looks at the outside: at its injectors, timers and other workers.
 const OUTSIDE_EVERY: usize = 61;
-/// Looks at the outside between looks at readiness.
+/// After how many looks at the outside it looks at readiness.
 const READINESS_EVERY: u32 = 4;
-/// Turns between looks at the processor's counter, for green threads that run long between two suspensions.
+/// After how many turns it looks at the processor's counter, for green threads that run long between two suspensions.
 const TICKS_EVERY: u64 = 4;
-/// Ticks, about a millisecond, after which the outside and readiness are looked at however few have been resumed.
+/// After how many ticks, about a millisecond, it looks at the outside and at readiness, however few have been resumed.
 const LATE: u64 = 1 << 21;
-/// Looks at the outside between attempts to take new tasks from a worker that has fewer green threads.
+/// After how many looks at the outside it tries to take new tasks from a worker that has fewer green threads.
 const RESCUE_EVERY: u32 = 1024;
-/// How often a worker gives the memory of stacks back that it has not used since the last time. Not sooner: a page that
-/// comes back costs as much as several spawns, and what is needed every few seconds should be there.
+/// How often a worker gives back the memory of stacks that it has not used since the last time. It does not do so more often: a
+/// page that comes back costs as much as several spawns, and what is needed every few seconds should be there.
 const TRIM_EVERY: Duration = Duration::from_secs(5);
 /// How often a worker that winds down looks whether to give up.
 const GIVE_UP_EVERY: Duration = Duration::from_millis(20);
-/// How long a worker that has given up some of its tasks takes for what these have left.
+/// For how long a worker that has given up some of its tasks drops what these have left.
 const BURY_WITHIN: Duration = Duration::from_millis(500);
 
-/// Runs green threads until `over` says so or the runtime's end begins.
+/// Runs green threads until `over` returns `true` or the runtime's end begins.
 pub(crate) fn run(hub: &Hub, over: impl Fn() -> bool) {
     let over = || over() || hub.scheduler.phase() != Phase::Running;
     let start = |hub: &Hub, task: TaskRef| {
-        // The end is looked for now and then only, but a task that comes after it must not run.
+        // The end is looked for now and then only, but a task that comes after the end must not run.
         if hub.scheduler.phase() != Phase::Running {
             task.end();
         }
@@ -43,8 +43,8 @@ pub(crate) fn run(hub: &Hub, over: impl Fn() -> bool) {
     turn(hub, start, over, None);
 }
 
-/// Kills every green thread of the hub and runs them until they have ended; new ones end without running. Where
-/// `give_up` says so, leaves those that have not ended where they are, and returns their names.
+/// Kills every green thread of the hub and runs them until they have ended; new ones end without running. When `give_up` returns
+/// `true`, leaves those that have not ended where they are, and returns their names.
 pub(crate) fn wind_down(hub: &Hub, give_up: impl Fn() -> bool) -> Vec<String> {
     if hub.is_parents() {
         return Vec::new();
@@ -62,8 +62,8 @@ pub(crate) fn wind_down(hub: &Hub, give_up: impl Fn() -> bool) -> Vec<String> {
     if given_up.is_empty() && hub.is_empty() {
         return Vec::new();
     }
-    // What the tasks hold that were given up or never began is dropped by green threads too, and who waits for their end is
-    // told: its code and its destructors may wait. Those that do so for too long are given up in their turn.
+    // What tasks hold that were given up or never began is dropped by green threads too, which also tell those who wait for their
+    // ends: the code and the destructors of these may wait. Green threads that do so for too long are given up in their turn.
     let mut names: Vec<String> = given_up.iter().map(name_of).collect();
     for task in &given_up {
         let task = task.clone();
@@ -77,7 +77,7 @@ pub(crate) fn wind_down(hub: &Hub, give_up: impl Fn() -> bool) -> Vec<String> {
     for task in given_up.into_iter().chain(again).filter(|task| !task.is_done()) {
         task.complete_leaked();
     }
-    // Nobody is left to start these: what they hold stays where it is.
+    // Nobody is left to start these, so what they hold stays where it is.
     while let Some(task) = hub.pop_leftover() {
         task.complete_leaked();
     }
@@ -102,7 +102,7 @@ fn turn(
     let mut trim_at = None;
     let mut turns = hub.shared().turns();
     let mut looked_at = time::ticks();
-    // Others have woken nobody because this worker was about to look for what is new.
+    // Whether others have woken nobody because this worker was about to look for new tasks.
     let mut is_relied_on = false;
     while !hub.is_parents() {
         hub.drain_inbox();
@@ -129,7 +129,7 @@ fn turn(
             continue;
         }
         if hub.is_parents() {
-            // One of those has forked, and this is the child: the parent's readiness is not to be taken from it.
+            // One of those has forked, and this is the child, which must not take readiness that is the parent's.
             return;
         }
         since_outside = 0;
@@ -160,7 +160,7 @@ fn turn(
     }
 }
 
-/// Sleeps; no longer than `look_every`, where `over` depends on the time.
+/// Sleeps, but no longer than `look_every`, which is there if `over` depends on the time.
 fn idle(hub: &Hub, look_every: Option<Duration>, trim_at: &mut Option<Instant>) {
     if hub.wake_foreign() || !hub.scheduler.prepare_sleep(hub) {
         return;
@@ -192,7 +192,7 @@ fn idle(hub: &Hub, look_every: Option<Duration>, trim_at: &mut Option<Instant>) 
     }
 }
 
-/// Gives the memory of unused stacks back, where it is time to. Returns in how long to come again.
+/// Gives the memory of unused stacks back, if it is time to. Returns after how long to do so again.
 fn trim(hub: &Hub, at: &mut Option<Instant>) -> Option<Duration> {
     if !stack::has_surplus() {
         *at = None;
