@@ -1,12 +1,12 @@
-//! Readiness: what the kernel said of each socket, and who waits for it.
+//! Readiness: what the kernel has said of each descriptor, and who waits for it.
 //!
-//! A [`Source`] is one descriptor. It is registered when a green thread first has to wait for it, with the hub of that
-//! green thread, for both directions at once and edge-triggered: one `epoll_ctl` in the life of a connection. What the
-//! kernel reports is kept in sticky bits, so that an operation that is known to block is not even tried.
+//! A [`Source`] is one descriptor. It is registered when a green thread first has to wait for it, with the hub of that green
+//! thread, for both directions at once and edge-triggered: one `epoll_ctl` in the life of a connection. What the kernel reports is
+//! kept in sticky bits, so that an operation that is known to block is not even tried.
 //!
-//! A hub may be held up by what it runs, and nobody of another hub should wait for that. So where green threads of several
-//! hubs wait for a source, it is registered with each of these. Each is told of each event; the first one wakes all. A hub
-//! whose green threads do not wait for it any more lets it go after a few events.
+//! A hub may be held up by what it runs, and green threads of another hub should not wait for that. So a source for which green
+//! threads of several hubs wait is registered with each of these hubs. Each is told of each event; the first one wakes all who
+//! wait. A hub whose green threads do not wait for the source any more drops its registration after a few events.
 #![forbid(unsafe_code)]
 
 use super::hub::HubShared;
@@ -27,15 +27,15 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering}
 use std::time::Instant;
 
 const UNBOUND: u32 = 0;
-/// Events of a source that no green thread of a hub waits for, after which the hub lets it go.
+/// After how many events of a source that none of its green threads waits for a hub drops its registration.
 const NEEDLESS: u32 = 8;
 
-/// What has somebody else end the registration of a source's descriptor.
+/// The function that ends the registration of a source's descriptor elsewhere, if there is one.
 #[cfg(feature = "monkey")]
 static LET_GO: std::sync::OnceLock<fn(&Source)> = std::sync::OnceLock::new();
 
-/// Has `let_go` called where a source cannot be registered, because another one is for the same descriptor: whoever has that one,
-/// and does not own the descriptor, ends it.
+/// Has `let_go` called when a source cannot be registered because another source for the same descriptor is: the owner of that one,
+/// which does not own the descriptor, then ends it.
 #[cfg(feature = "monkey")]
 pub(crate) fn let_go_by(let_go: fn(&Source)) {
     let _ = LET_GO.set(let_go);
@@ -68,7 +68,7 @@ impl Direction {
         }
     }
 
-    /// What makes an operation worth trying.
+    /// The bits that make an operation worth trying.
     fn bits(self) -> u64 {
         self.bit() | self.closed_bit()
     }
@@ -81,7 +81,7 @@ impl Direction {
     }
 }
 
-/// Those who wait for one direction; nearly always none or one.
+/// Those who wait for one direction; nearly always there is none or one.
 #[derive(Debug, Default)]
 struct Waiters {
     first: Option<Waiter>,
@@ -121,7 +121,7 @@ impl Waiters {
     }
 }
 
-/// A registration.
+/// A registration with one hub.
 #[derive(Debug)]
 struct Home {
     hub: &'static HubShared,
@@ -130,7 +130,7 @@ struct Home {
     needless: u32,
 }
 
-/// The registrations of one source, one for each hub; nearly always none or one.
+/// The registrations of one source, one for each hub; nearly always there is none or one.
 #[derive(Debug, Default)]
 struct Homes {
     first: Option<Home>,
@@ -172,9 +172,9 @@ pub(crate) struct Source {
     /// In which process it is registered, see [`this_process`]; or [`UNBOUND`].
     bound: AtomicU32,
     homes: Mutex<Homes>,
-    /// There are several.
+    /// Whether there are several registrations.
     is_shared: AtomicBool,
-    /// The hub of the green thread that waited last, which is one of them. Only compared.
+    /// The hub of the green thread that waited last, which has one of the registrations. It is only compared.
     latest: AtomicPtr<HubShared>,
     readers: Mutex<Waiters>,
     writers: Mutex<Waiters>,
@@ -194,26 +194,26 @@ impl Source {
         })
     }
 
-    /// What is known now; taken before an operation and given to [`would_block`](Self::would_block) after it.
+    /// What is known now. It is taken before an operation and given to [`would_block`](Self::would_block) after it.
     #[inline]
     pub(crate) fn look(&self) -> Seen {
         self.readiness.look()
     }
 
-    /// Whether an operation is worth trying: the kernel has said so, or was not asked yet.
+    /// Whether an operation is worth trying: the kernel has said so, or has not been asked yet.
     #[inline]
     pub(crate) fn may_be_ready(&self, direction: Direction, seen: Seen) -> bool {
         seen.has(direction.bits()) || self.bound.load(Ordering::Relaxed) == UNBOUND
     }
 
-    /// An operation begun after `seen` found nothing more to do in this direction.
+    /// Notes that an operation that began after `seen` would have blocked.
     #[inline]
     pub(crate) fn would_block(&self, direction: Direction, seen: Seen) {
         self.readiness.clear(direction.bits(), seen);
     }
 
-    /// An operation begun after `seen` got less than it asked for, so the next would block. At the end of a connection
-    /// that is not so: what follows is the end of file. Nor where urgent data has come: what follows is behind that.
+    /// Notes that an operation that began after `seen` got less than it asked for, so that the next one would block. That is not
+    /// so at the end of a connection, where the end of file follows, nor if urgent data has come, behind which more follows.
     #[inline]
     pub(crate) fn came_up_short(&self, direction: Direction, seen: Seen) {
         if !seen.has(direction.closed_bit() | URGENT)
@@ -230,8 +230,7 @@ impl Source {
         }
     }
 
-    /// Suspends the green thread until the source may be ready, or the deadline passes: then `false`. On a plain OS
-    /// thread it blocks that.
+    /// Waits until the source may be ready; `false` if the deadline passed first. Suspends a green thread, blocks an OS thread.
     pub(crate) fn wait(
         self: &Arc<Self>,
         direction: Direction,
@@ -247,8 +246,8 @@ impl Source {
         }
     }
 
-    /// As [`wait`](Self::wait), for a green thread that must not unwind here. Whoever makes `over` true calls
-    /// [`wake_all`](Self::wake_all) afterwards: then nobody waits any more.
+    /// As [`wait`](Self::wait), for a green thread that must not unwind here. The wait also ends when `over` returns `true`: whoever
+    /// makes that so calls [`wake_all`](Self::wake_all) afterwards.
     #[cfg(feature = "monkey")]
     pub(crate) fn wait_quietly(
         self: &Arc<Self>,
@@ -272,7 +271,7 @@ impl Source {
     ) -> io::Result<Wake> {
         self.bind()?;
         self.waiters(direction).lock().add(parker.waiter());
-        // Whoever sets the bit, or ends the registration, looks for waiters afterwards.
+        // Those who set the bit, or end the registration, look for waiters afterwards.
         if self.may_be_ready(direction, self.look()) || over() {
             self.waiters(direction).lock().remove(|waiter| parker.made(waiter));
             return Ok(Wake::Notified);
@@ -286,14 +285,14 @@ impl Source {
         Ok(wake)
     }
 
-    /// The waits of futures, which are no green thread's: see [`Watching`](super::watching::Watching). `None` if the source may
-    /// be ready; else the hub that will unpark the waiter.
+    /// Begins a wait by a future, see [`Watching`](super::watching::Watching). Returns `None` if the source may be ready, otherwise
+    /// the hub that will unpark the waiter.
     pub(super) fn enter(
         self: &Arc<Self>,
         direction: Direction,
         waiter: &Waiter,
     ) -> io::Result<Option<&'static HubShared>> {
-        // Where no hub is the caller's, one of the global runtime's waits.
+        // If the caller has no hub, one of the global runtime's waits for it.
         let hub = match current::with_hub(|hub| hub.shared()) {
             Some(hub) => hub,
             None => instance::global()?.hub_for(self.fd.unsigned_abs() as usize),
@@ -328,8 +327,8 @@ impl Source {
             poll::wait_fd(self.fd, direction == Direction::Write, deadline)
         })?;
         if ready {
-            // A hub that has the source may be busy and not know yet: without the bit nothing would be tried. As an event
-            // that finds the bit set wakes nobody, this has to.
+            // A hub that has the source may be busy and not know yet, and without the bit nothing would be tried. As an event that
+            // finds the bit set wakes nobody, waiters have to be woken here.
             self.readiness.set(direction.bit());
             let _later = put_off();
             self.waiters(direction).lock().wake_all();
@@ -356,7 +355,7 @@ impl Source {
     fn bind_with(self: &Arc<Self>, hub: &'static HubShared) -> io::Result<()> {
         let mut homes = self.homes.lock();
         if self.bound.load(Ordering::SeqCst) != this_process() {
-            // What there is are the parent's.
+            // The registrations are the parent's.
             *homes = Homes::default();
         }
         match homes.find(hub) {
@@ -366,11 +365,11 @@ impl Source {
                 if is_first {
                     self.readiness.restart();
                 }
-                // Registering tells of all there is, also of what another hub has been told and not seen yet.
+                // Registering reports all that is ready, also what another hub has been told of and has not looked at yet.
                 match self.register(hub) {
                     Ok(key) => homes.add(Home { hub, key, needless: 0 }),
                     Err(error) if is_first => return Err(error),
-                    // The others will do, as long as they are not held up.
+                    // The other registrations will do, as long as their hubs are not held up.
                     Err(_) => return Ok(()),
                 }
             }
@@ -400,9 +399,9 @@ impl Source {
         self.fd
     }
 
-    /// Ends the registrations. The descriptor is still open.
+    /// Ends the registrations. To be called while the descriptor is still open.
     pub(crate) fn unbind(&self) {
-        // In a forked child the epoll instance is the parent's, and the locks are as the parent's threads left them.
+        // In a forked child the epoll instance is the parent's, and the locks are as the threads of the parent left them.
         if self.bound.load(Ordering::SeqCst) != this_process() {
             return;
         }
@@ -414,7 +413,7 @@ impl Source {
         }
     }
 
-    /// A hub that it was registered with has ended.
+    /// Called when a hub that it was registered with has ended.
     fn hub_ended(&self, hub: &HubShared) {
         let mut homes = self.homes.lock();
         if homes.remove(hub).is_none() {
@@ -432,8 +431,8 @@ impl Source {
         }
     }
 
-    /// `hub`, the caller's, has been told of an event, as others are: it lets the source go if it was told a few times for
-    /// nothing.
+    /// Called when `hub`, the caller's, has been told of an event of a source that other hubs have too: drops the registration if
+    /// the hub was told a few times for nothing.
     #[cold]
     fn let_go(&self, hub: &HubShared) {
         let mut homes = self.homes.lock();
@@ -446,7 +445,7 @@ impl Source {
             return;
         }
         home.needless = 0;
-        // None is about to wait either, with its registration looked at already: it would run on this OS thread.
+        // No green thread of the hub is just about to wait either, as it would run on this OS thread.
         let directions = [Direction::Read, Direction::Write];
         if directions.iter().any(|direction| self.waiters(*direction).lock().has_any_of(hub)) {
             return;
@@ -457,14 +456,15 @@ impl Source {
         self.is_shared.store(homes.len() > 1, Ordering::Relaxed);
     }
 
-    /// Ends every wait that goes on.
+    /// Ends all waits.
     pub(crate) fn wake_all(&self) {
         self.readers.lock().wake_all();
         self.writers.lock().wake_all();
     }
 
-    /// Wakes those who wait for what is news. Nobody waits for what was known before: whoever clears a bit does so for what
-    /// it saw before this event, so the bit stays, and whoever is about to wait looks at it once more.
+    /// Sets the bits of an event, and wakes those who wait for bits that were not set before. For others nobody waits: whoever
+    /// clears a bit does so for what it saw before this event, so the bit stays, and whoever is about to wait looks at it once
+    /// more.
     #[inline]
     fn on_event(&self, event: Event) {
         let bits = u64::from(event.bits);
@@ -523,7 +523,7 @@ impl Sources {
         }
         self.len.fetch_sub(1, Ordering::Relaxed);
         if let Some(registry) = &*self.registry.lock() {
-            // Fails only if the descriptor was closed behind our back, which removed it as well.
+            // This fails only if the descriptor was closed behind our back, which removed it as well.
             let _ = registry.remove(fd);
         }
     }
@@ -546,7 +546,7 @@ impl Sources {
         }
     }
 
-    /// The hub, whose sources these are, ends: they register afresh elsewhere when they are next waited for.
+    /// Called when the hub, whose sources these are, ends: they register elsewhere when somebody next waits for them.
     pub(crate) fn close(&self, hub: &HubShared) {
         self.registry.lock().take();
         let sources = self.slab.lock().drain();

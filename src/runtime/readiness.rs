@@ -1,4 +1,4 @@
-//! What the kernel said of one socket, in sticky bits.
+//! What the kernel has said of one descriptor, in sticky bits.
 //!
 //! | bits | set by | cleared by |
 //! |---|---|---|
@@ -31,7 +31,7 @@ impl Seen {
     }
 }
 
-/// See the module's text.
+/// The bits of one descriptor; the table of the module explains them.
 #[derive(Debug, Default)]
 pub(super) struct Readiness(AtomicU64);
 
@@ -41,14 +41,14 @@ impl Readiness {
         Seen(self.0.load(Ordering::SeqCst))
     }
 
-    /// Clears bits, unless an event came since `seen`: that is news which an operation in between may have missed.
+    /// Clears bits, unless an event has come since `seen`, which the operation in between may have missed.
     #[inline(always)]
     pub(super) fn clear(&self, bits: u64, seen: Seen) {
         let cleared = seen.0 & !bits;
         let _ = self.0.compare_exchange(seen.0, cleared, Ordering::SeqCst, Ordering::Relaxed);
     }
 
-    /// Sets bits for a reason of one's own.
+    /// Sets bits for another reason than an event.
     pub(super) fn set(&self, bits: u64) {
         self.0.fetch_or(bits, Ordering::SeqCst);
     }
@@ -68,7 +68,7 @@ impl Readiness {
         Seen(before)
     }
 
-    /// Nothing is known any more. Not even what somebody has seen before: that must not come again.
+    /// Forgets everything. What somebody has seen before does not come again: the tick goes on.
     pub(super) fn restart(&self) {
         self.0.fetch_and(!(TICK - 1), Ordering::SeqCst);
         self.0.fetch_add(TICK, Ordering::SeqCst);

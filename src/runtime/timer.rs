@@ -1,22 +1,22 @@
 //! The timers of one hub: a hierarchical wheel.
 //!
-//! Six levels of 64 slots; a slot of the lowest is a millisecond, a slot of each higher level as long as the whole
-//! level below. Setting and cancelling a timer is constant work; a timer in a high level moves down a few times in its
-//! life. Deadlines are exact nanoseconds: what shares a slot fires in order of deadline, equal ones in order of
-//! insertion, and nothing fires early.
+//! It has six levels of 64 slots. A slot of the lowest level is a millisecond long, a slot of each higher level as long as the whole
+//! level below. Setting and cancelling a timer is constant work; a timer in a high level moves down a few times in its life.
+//! Deadlines are exact nanoseconds: timers that share a slot fire in the order of their deadlines, equal ones in the order of their
+//! insertion, and none fires early.
 #![forbid(unsafe_code)]
 
 const LEVELS: usize = 6;
 const SLOTS: usize = 64;
 /// Nanoseconds of a slot of the lowest level.
 const TICK: u64 = 1_000_000;
-/// The wheel's reach in ticks; what is farther waits in the farthest slot and is looked at again.
+/// How many ticks ahead the wheel reaches; a timer that is farther away waits in the farthest slot and is looked at again.
 const HORIZON: u64 = (SLOTS as u64 - 1) << (6 * (LEVELS - 1));
 /// In a slot with more timers than this, the wake-up is at the end of the slot: one wake-up for many.
 const EXACT: usize = 8;
-/// How many timers before its turn one is announced as one of the next; twice as many before, as one that comes soon.
+/// So many timers before its turn a timer is announced to `next`; twice as many before, to `soon`.
 const AHEAD: usize = 8;
-/// For how many timers an empty slot keeps memory.
+/// For how many timers a slot that has become empty keeps memory.
 const KEEP: usize = 256;
 /// How many larger pieces of memory are kept for whichever slot needs one next.
 const SPARE: usize = 16;
@@ -28,26 +28,26 @@ pub(crate) struct TimerId {
     order: u64,
 }
 
-/// A slot's timers lie side by side, with what firing one needs: a hundred thousand that are due within a second would
-/// otherwise cost a cache miss each to look at.
+/// A timer in its slot. The timers of a slot lie side by side, with all that firing one needs: otherwise looking at a hundred thousand
+/// that are due within a second would cost a cache miss for each.
 #[derive(Debug)]
 struct Entry<T> {
     deadline: u64,
-    /// Insertion order, for equal deadlines.
+    /// The order of insertion, which decides between equal deadlines.
     order: u64,
     value: T,
-    /// Where `places` tells of it.
+    /// The index in `places` that says where this entry is.
     index: u32,
 }
 
-/// Where a timer is: its slot, and its place there. What is left of one that is over leads to no entry of its order.
+/// Where a timer is: its slot, and its place there. A place whose timer has ended leads to no entry with the same order.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     slot: u32,
     at: u32,
 }
 
-/// See the module's text.
+/// The timers; the text of the module explains the wheel.
 #[derive(Debug)]
 pub(crate) struct Wheel<T> {
     /// The tick up to which the wheel has turned.
@@ -85,7 +85,7 @@ impl<T: Copy> Wheel<T> {
         self.len() == 0
     }
 
-    /// Sets a timer for `deadline`, in nanoseconds on the clock of `now` elsewhere.
+    /// Sets a timer for `deadline`, in nanoseconds on the same clock as the `now` of the other methods.
     pub(crate) fn insert(&mut self, deadline: u64, value: T) -> TimerId {
         let index = self.free.pop().unwrap_or_else(|| {
             self.places.push(Place { slot: 0, at: 0 });
@@ -128,8 +128,8 @@ impl<T: Copy> Wheel<T> {
     #[inline]
     fn link(&mut self, entry: Entry<T>) {
         let tick = (entry.deadline / TICK).clamp(self.tick, self.tick + HORIZON);
-        // The highest bit in which the tick differs from now decides the level. A tick beyond what the top level can
-        // hold in its present turn goes where the top level turns over, and is sorted anew from there.
+        // The highest bit in which the tick differs from the present one decides the level. A tick beyond what the top level can
+        // hold in its present turn goes where the top level turns over, and is sorted in anew from there.
         let differing = (tick ^ self.tick) | (SLOTS as u64 - 1);
         let level = ((63 - differing.leading_zeros() as usize) / 6).min(LEVELS - 1);
         let slot = level * SLOTS + ((tick >> (6 * level)) as usize & (SLOTS - 1));
@@ -156,7 +156,7 @@ impl<T: Copy> Wheel<T> {
             let slot = (u64::from(here) + ahead) as usize % SLOTS;
             let begin = ((self.tick >> (6 * level)) + ahead) << (6 * level);
             let begin = begin.max(self.tick);
-            // Of two that begin together the higher level goes first: what it holds belongs into the lower.
+            // Of two slots that begin together the one of the higher level goes first: its timers belong into the lower level.
             if best.is_none_or(|(_, _, at)| begin <= at) {
                 best = Some((level, slot, begin));
             }
@@ -164,7 +164,7 @@ impl<T: Copy> Wheel<T> {
         best
     }
 
-    /// When to look next, in nanoseconds: not after the earliest deadline by more than the rest of its millisecond.
+    /// When to look next, in nanoseconds: at the earliest deadline, or later by no more than the rest of its millisecond.
     pub(crate) fn next_wake(&self) -> Option<u64> {
         let (level, slot, begin) = self.first_slot()?;
         if level > 0 {
@@ -177,8 +177,8 @@ impl<T: Copy> Wheel<T> {
         entries.iter().map(|entry| entry.deadline).min()
     }
 
-    /// Turns the wheel to `now` and fires every timer whose deadline has come, in order. `soon` hears of each some time
-    /// before, and later `next` does: they can have the processor fetch what `fire` needs, `next` what `soon` leads to.
+    /// Turns the wheel to `now` and calls `fire` for every timer whose deadline has come, in order. Some time before, `soon` is called
+    /// for each, and later `next`: they can have the processor fetch what `fire` needs; `next` can follow what `soon` has fetched.
     pub(crate) fn advance(
         &mut self,
         now: u64,
@@ -239,8 +239,8 @@ impl<T: Copy> Wheel<T> {
     }
 }
 
-/// Gives a slot that is full memory of another that was, if there is any: growing by itself takes several steps, and to
-/// have the system take back and give as much again costs as much as all else that is done for the timers.
+/// Gives a slot that is full memory that another one needed before, if there is any. Growing by itself takes several steps, and having
+/// the system take back and give as much again costs as much as everything else that is done for the timers.
 #[cold]
 fn enlarge<T>(entries: &mut Vec<Entry<T>>, spare: &mut Vec<Vec<Entry<T>>>) {
     if let Some(mut larger) = spare.pop_if(|spare| spare.capacity() > entries.len()) {

@@ -1,4 +1,4 @@
-//! Without a feature that has such a runtime.
+//! The twin for builds without a feature that needs such a context.
 #![forbid(unsafe_code)]
 
 /// Runs a poll in the context.

@@ -1,4 +1,4 @@
-//! tokio's.
+//! The context of tokio.
 #![forbid(unsafe_code)]
 
 use crate::sys::process::PerProcess;
@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::sync::OnceLock;
 use tokio::runtime::{Builder, EnterGuard, Handle, Runtime};
 
-/// What is entered, and what keeps it running if it is our own.
+/// The runtime whose context is entered, and what keeps it running if it is the library's own.
 struct Shared {
     handle: Handle,
     _own: Option<Runtime>,
@@ -64,7 +64,7 @@ impl Drop for Leave {
     }
 }
 
-/// Runs a poll in the context; in another one of the caller's, if there is one.
+/// Runs a poll in the context; if the caller is in one already, in that.
 #[inline]
 pub(crate) fn within<R>(poll: impl FnOnce() -> R) -> R {
     let _leave = Leave(Handle::try_current().is_err() && enter());

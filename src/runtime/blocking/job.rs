@@ -9,7 +9,7 @@ use std::thread::Result;
 
 /// A job as the pool sees it.
 pub(super) trait Job: Send + Sync {
-    /// Runs it, unless nobody waits for it any more. `false` if it panicked.
+    /// Runs the job, unless nobody waits for it any more. `false` if it panicked.
     fn run(&self) -> bool;
 
     /// Whether there is nothing to run.
@@ -23,11 +23,11 @@ enum Stage<F, T> {
     Queued(F, Waiter),
     Running(Waiter),
     Done(Result<T>),
-    /// Whoever waited is gone, or has what it waited for.
+    /// The one who waited is gone, or has the result.
     GivenUp,
 }
 
-/// What a call was at when it was given up.
+/// How far a call had come when it was given up.
 pub(super) enum Left<F, T> {
     /// It had not begun, and never runs.
     Body(F),
@@ -41,7 +41,7 @@ impl<F, T> Call<F, T> {
         Self(Mutex::new(Stage::Queued(body, waiter)))
     }
 
-    /// Ends it for the one who waits, who takes what there is.
+    /// Ends the call for the one who waits, and returns what there is for that one to take.
     pub(super) fn leave(&self) -> Left<F, T> {
         match std::mem::replace(&mut *self.0.lock(), Stage::GivenUp) {
             Stage::Queued(body, _) => Left::Body(body),

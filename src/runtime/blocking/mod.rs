@@ -1,4 +1,4 @@
-//! Code that blocks its OS thread, on OS threads that are there for it.
+//! Code that blocks its OS thread, on pools of OS threads that are there for it.
 //!
 //! Invariant: a pool's thread runs one job at a time and holds no lock meanwhile; whatever waits for a place in a full
 //! pool waits as a green thread of a worker. A job inside a job, of whatever kind, runs at once, where it is, also in a green
@@ -15,7 +15,7 @@ use pool::Pool;
 pub(crate) use pool::idle_threads;
 use std::cell::Cell;
 
-/// What is run. Each kind has threads of its own, so that none keeps another waiting.
+/// What a job does. Each kind has threads of its own, so that no kind keeps another waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub(crate) enum Kind {
@@ -25,10 +25,10 @@ pub(crate) enum Kind {
     Names,
     /// Files on disks.
     Files,
-    /// Starting processes. These threads never end: the system tells a process of the end of the thread that started it.
+    /// Starting processes. These threads never end, since a process can be told of the end of the thread that started it.
     Starts,
-    /// What may wait for somebody else for as long as that one likes, such as a terminal: each such call has a thread, as
-    /// otherwise one could keep the other waiting that would end its wait.
+    /// Calls that may wait for somebody else without a limit, such as for a terminal. Each has a thread of its own: otherwise one
+    /// could keep the very call waiting that would end its wait.
     Waits,
 }
 
@@ -45,7 +45,7 @@ impl Kind {
 }
 
 thread_local! {
-    /// Whose this OS thread is, if it is a pool's.
+    /// The kind of pool that this OS thread belongs to, if any.
     static OF_A_POOL: Cell<Option<Kind>> = const { Cell::new(None) };
 }
 
@@ -76,14 +76,14 @@ fn pool(kind: Kind) -> &'static Pool {
     &POOLS.get(make).0[kind as usize]
 }
 
-/// Runs `body` on a thread of the pool and suspends the calling green thread meanwhile. On a plain OS thread, and on a
-/// pool's own, it runs where it is.
+/// Runs `body` on a thread of the pool and suspends the calling green thread meanwhile. Called on a plain OS thread, or on a thread
+/// of a pool, it runs `body` there.
 ///
-/// A kill or a timeout ends the wait: a body that has not begun by then never runs, one that has goes on to its end, and
-/// what it returns is dropped.
+/// A kill or a timeout ends the wait: a body that has not begun by then never runs; one that has goes on to its end, and what it
+/// returns is dropped.
 ///
 /// # Panics
-/// With the panic of `body`.
+/// If `body` panics, with the same payload.
 pub(crate) fn run<F, T>(kind: Kind, body: F) -> T
 where
     F: FnOnce() -> T + Send + 'static,
@@ -92,7 +92,7 @@ where
     if would_leave() { pool(kind).run(body) } else { body() }
 }
 
-/// Whether [`run`] would take a body elsewhere: the caller is a green thread of a worker.
+/// Whether [`run`] would run a body on another thread: the caller is a green thread of a worker.
 pub(crate) fn would_leave() -> bool {
     park::is_green() && !is_on_a_pool()
 }
@@ -101,14 +101,14 @@ fn is_on_a_pool() -> bool {
     OF_A_POOL.try_with(Cell::get).is_ok_and(|kind| kind.is_some())
 }
 
-/// Whether the calling OS thread is of that pool.
+/// Whether the calling OS thread belongs to the pool of that kind.
 #[cfg(feature = "processes")]
 pub(crate) fn is_on(kind: Kind) -> bool {
     OF_A_POOL.try_with(Cell::get) == Ok(Some(kind))
 }
 
-/// Like [`run`], on the pool's threads also where the caller is no green thread. For [`Kind::Starts`] only: its jobs wait
-/// for nobody, so another pool's threads may wait for them.
+/// As [`run`], but on the threads of the pool also if the caller is no green thread. For [`Kind::Starts`] only: its jobs wait for
+/// nobody, so threads of other pools may wait for them.
 #[cfg(feature = "processes")]
 pub(crate) fn run_there<F, T>(kind: Kind, body: F) -> T
 where

@@ -17,14 +17,14 @@ use std::time::Duration;
 /// How long a thread waits for work before it ends.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// So many given-up jobs may lie in a queue in any case.
+/// A queue with no more given-up jobs than this is not swept.
 const SWEEP_ABOVE: usize = 64;
 
 #[derive(Debug, Default)]
 struct Counts {
-    /// Jobs of all pools that are queued or run.
+    /// How many jobs of all pools are queued or run.
     open: AtomicUsize,
-    /// Threads of all pools.
+    /// How many threads all pools have.
     threads: AtomicUsize,
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn idle_threads() -> Option<usize> {
 #[derive(Default)]
 struct State {
     queue: VecDeque<Arc<dyn Job>>,
-    /// How many of the queue were given up, or a few more.
+    /// How many jobs in the queue have been given up; perhaps a few more.
     given_up: usize,
     threads: usize,
     idle: usize,
@@ -87,26 +87,26 @@ impl Pool {
                 if let Left::Body(_) = &left {
                     self.one_given_up();
                 }
-                // Before the unwinding, in which a panic of its destructor would end the process.
+                // Dropped before the unwinding, during which a panic of its destructor would end the process.
                 drop(left);
                 park::raise_kill()
             }
         }
     }
 
-    /// Queues a job and sees to it that there is a thread for it. `false`, with nothing queued, where there is none and
-    /// none can be had.
+    /// Queues a job and makes sure that there is a thread for it. Returns `false`, and queues nothing, if there is none and none can
+    /// be had.
     fn push(&'static self, job: Arc<dyn Job>) -> bool {
         let mut state = self.state.lock();
         if state.queue.len() >= state.idle && state.threads < self.limit {
-            // With the lock held: who else comes now must not rely on a thread that there will not be.
+            // With the lock held, as nobody who comes now must rely on a thread that there will not be.
             match self.spawn(state.made) {
                 Ok(()) => {
                     state.made += 1;
                     state.threads += 1;
                     counts().threads.fetch_add(1, Ordering::SeqCst);
                 }
-                // Those that are there will come to it.
+                // The threads that are there will come to the job.
                 Err(_) if state.threads > 0 => {}
                 Err(_) => return false,
             }
@@ -135,7 +135,7 @@ impl Pool {
                 drop(state);
                 let good = job.run();
                 if process::generation() != generation {
-                    // The job has forked, and what the child was made for is over.
+                    // The job has forked, and this is the child, whose work is done.
                     std::process::exit(process::status(good));
                 }
                 drop(job);
@@ -159,7 +159,7 @@ impl Pool {
         }
     }
 
-    /// A job of the queue was given up, or had just left it. Now and then the queue is rid of those.
+    /// Called when a job of the queue, or one that has just left it, was given up. Now and then the queue is swept of those.
     fn one_given_up(&self) {
         let mut state = self.state.lock();
         state.given_up += 1;

@@ -1,10 +1,10 @@
 //! What a green thread runs.
 #![forbid(unsafe_code)]
 
-/// The body has ended without a value and without unwinding: it is to look as if killed.
+/// A body has ended without a value and without unwinding: it is to look as if it had been killed.
 pub(crate) struct EndedAsKilled;
 
-/// What a green thread runs, to get its value.
+/// What a green thread runs: a closure, or something that may end in another way.
 pub(crate) trait Body<T> {
     fn run(self) -> Result<T, EndedAsKilled>;
 }
@@ -16,7 +16,7 @@ impl<F: FnOnce() -> T, T> Body<T> for F {
     }
 }
 
-/// A body that may end as if killed.
+/// A body that may end as if it had been killed.
 pub(crate) struct MayEnd<F>(pub(crate) F);
 
 impl<F: FnOnce() -> Result<T, EndedAsKilled>, T> Body<T> for MayEnd<F> {

@@ -27,8 +27,8 @@ enum Stage<F, T> {
 
 /// One allocation for everything that outlives the stack.
 ///
-/// `stage` belongs to the hub that runs or abandons the task until the result is published, then to whoever holds the
-/// handle; where there is no handle it is empty by then.
+/// Until the result is published, `stage` belongs to the hub that runs or abandons the task; then to whoever holds the handle. If
+/// there is no handle, it is empty by then.
 #[repr(C)]
 struct Task<F, T> {
     header: Header,
@@ -50,7 +50,7 @@ unsafe impl<T: Send> Sync for Joinable<T> {}
 
 impl<T> Unpin for Joinable<T> {}
 
-/// Drops what a user left to us; a panic of its destructor has been printed and concerns nobody else.
+/// Drops a value that a user has left to the library. A panic of its destructor has been printed, and concerns nobody else.
 pub(crate) fn drop_quietly<T>(value: T) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value)))
         && let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
@@ -59,7 +59,7 @@ pub(crate) fn drop_quietly<T>(value: T) {
     }
 }
 
-/// Calls the links of a task in their order; a panic of one does not keep the others from being called.
+/// Calls the links of a task in their order. A panic of one does not keep the others from being called.
 ///
 /// # Safety
 /// `result` points to a `Result<T, JoinError>` of the task's `T`.
@@ -69,7 +69,7 @@ unsafe fn call_links(task: &TaskRef, result: *const ()) {
         task.forget_kills_of_body();
         // SAFETY: as the caller promises; the links of a task are made for its `T`.
         let called = catch_unwind(AssertUnwindSafe(|| unsafe { link.call(result) }));
-        // What interrupts whoever calls the links is raised again at its next wait.
+        // An interruption of the one who calls the links is raised again at its next wait.
         if let Err(payload) = called
             && !is_interruption(&*payload)
         {
@@ -78,7 +78,7 @@ unsafe fn call_links(task: &TaskRef, result: *const ()) {
     }
 }
 
-/// Whether the result that nobody wants is a failure of which nobody has heard.
+/// Whether a result that nobody wants is a failure of which nobody has heard.
 #[cold]
 fn is_uncaught(task: &TaskRef, error: &JoinError) -> bool {
     !task.is_scoped() && uncaught::is_failure(error.cause())
@@ -123,8 +123,8 @@ impl<F: Body<T>, T> Task<F, T> {
             unsafe { TaskRef::adopt(header) },
         );
         let result = if task.is_killed() {
-            // Killed before it began: the body never runs, but what it holds is dropped in its own green thread, and may
-            // wait there.
+            // It was killed before it began. The body never runs, but what it holds is dropped in the green thread, and may wait
+            // there.
             task.forget_kill();
             drop_quietly(body);
             Err(JoinError::new(Cause::Killed, shared))
@@ -156,7 +156,7 @@ impl<F: Body<T>, T> Task<F, T> {
                 Published::Unwanted => break,
                 Published::Linked => {}
             }
-            // The links see it on our stack: should one of them be suspended for ever, the stage is free to say so.
+            // The links see the result on our stack: if one of them is suspended for ever, the stage is free for an error that says so.
             // SAFETY: as above, not published.
             let Stage::Result(back) = (unsafe { Self::stage(header).replace(Stage::Running) })
             else {
@@ -285,7 +285,7 @@ where
 }
 
 impl<T: 'static> Joinable<T> {
-    /// Has `f` called with the result at the end, by the green thread itself; here and now, if the result is there.
+    /// Has the green thread itself call `f` with the result, at its end; if the result is there, calls `f` here and now.
     pub(crate) fn link(&self, f: impl FnOnce(&Result<T, JoinError>) + Send + 'static)
     where
         T: Sync,
@@ -293,8 +293,8 @@ impl<T: 'static> Joinable<T> {
         self.add_link(Link::new(f));
     }
 
-    /// As [`link`](Self::link), for what is not `Send`: the task is one that starts and is ended nowhere but on the calling OS
-    /// thread, and this value does not leave that either.
+    /// As [`link`](Self::link), for an `f` that is not `Send`: the task starts and is ended on the calling OS thread only, and this
+    /// value does not leave that either.
     pub(crate) fn link_local(&self, f: impl FnOnce(&Result<T, JoinError>) + 'static) {
         self.add_link(Link::new(f));
     }
@@ -308,7 +308,7 @@ impl<T: 'static> Joinable<T> {
         let called = catch_unwind(AssertUnwindSafe(|| unsafe { link.call(task.result()) }));
         match called {
             Ok(()) => {}
-            // It is the caller's own.
+            // An interruption of the caller.
             Err(payload) if is_interruption(&*payload) => resume_unwind(payload),
             Err(payload) => link_panicked(task, payload),
         }
@@ -357,7 +357,7 @@ impl<T> Joinable<T> {
 
 impl<T> Drop for Joinable<T> {
     fn drop(&mut self) {
-        // Nobody is left to start it.
+        // Nobody is left who could start it.
         if self.task().is_paused() {
             self.task().kill();
         }

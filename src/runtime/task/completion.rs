@@ -1,4 +1,4 @@
-//! The end of a task: what was left with it for then, and who is told.
+//! The end of a task: what it kept for that, and who is told.
 
 use super::cell::drop_quietly;
 use super::context::Context;
@@ -27,7 +27,7 @@ impl TaskRef {
     pub(super) fn add_link(&self, link: Link) -> Result<(), Link> {
         let header = self.header();
         let mut completion = header.completion.lock();
-        // Against `publish_result`, which changes the same word: the flag is seen there, or the result is seen here.
+        // `publish_result` changes the same word: either it sees the flag, or the result is seen here.
         if header.flags.fetch_or(LINKED, Ordering::AcqRel) & RESULT != 0 {
             return Err(link);
         }
@@ -48,26 +48,26 @@ impl TaskRef {
 
     // --- context values -----------------------------------------------------------------------------------------
 
-    /// Passes context values on to a task that nobody has started.
+    /// Passes context values on to a task that has not been started.
     #[cold]
     pub(crate) fn give_context(&self, context: Context) {
         self.header().completion.lock().more.get_or_insert_default().context = context;
         self.header().flags.fetch_or(VALUES, Ordering::Relaxed);
     }
 
-    /// Notes that the owner keeps values of its own, which end with it.
+    /// Notes that the green thread keeps values of its own, which are destroyed at its end.
     #[cold]
     pub(crate) fn set_has_values(&self) {
         self.header().flags.fetch_or(VALUES, Ordering::Relaxed);
     }
 
-    /// Whether it was given context values or keeps values of its own.
+    /// Whether it was given context values, or keeps values of its own.
     #[inline(always)]
     pub(crate) fn has_values(&self) -> bool {
         self.header().flags.load(Ordering::Relaxed) & VALUES != 0
     }
 
-    /// What it was given.
+    /// The context values that it was given.
     pub(crate) fn inherited(&self) -> Context {
         if !self.has_values() {
             return Context::default();
@@ -76,7 +76,7 @@ impl TaskRef {
         completion.more.as_ref().map_or_else(Context::default, |more| more.context.clone())
     }
 
-    /// Takes away what it was given: values of users, which are not to be dropped by the hub.
+    /// Takes out the context values that it was given: values of users, which the hub must not drop.
     pub(super) fn take_inherited(&self) -> Context {
         if !self.has_values() {
             return Context::default();
@@ -98,7 +98,7 @@ impl TaskRef {
         self.header().done.load(Ordering::Acquire)
     }
 
-    /// Whether the task, which is done, was given up: its frames, and what they borrow, must stay for ever.
+    /// Whether the task, which is done, was given up: its frames, and what they borrow, have to stay for ever.
     pub(crate) fn is_leaked(&self) -> bool {
         self.header().flags.load(Ordering::Relaxed) & LEAKED != 0
     }
@@ -126,7 +126,7 @@ impl TaskRef {
         self.header().flags.load(Ordering::Relaxed) & FAILED != 0
     }
 
-    /// A scope tells of its failure. Before it starts.
+    /// Notes, before the task starts, that a scope reports its failure.
     pub(super) fn set_scoped(&self) {
         self.header().flags.fetch_or(SCOPED, Ordering::Relaxed);
     }
@@ -135,7 +135,7 @@ impl TaskRef {
         self.header().flags.load(Ordering::Relaxed) & SCOPED != 0
     }
 
-    /// As [`has_failed`](Self::has_failed); who asks has been told.
+    /// As [`has_failed`](Self::has_failed); from here on somebody has been told.
     pub(crate) fn take_failure(&self) -> bool {
         self.header().flags.fetch_and(!FAILED, Ordering::Relaxed) & FAILED != 0
     }
@@ -174,7 +174,8 @@ impl TaskRef {
         true
     }
 
-    /// For who was told of the end by what [`watch`](Self::watch) asked for: from here on [`is_done`](Self::is_done) says so.
+    /// Waits the moment until [`is_done`](Self::is_done) is true, for a caller that has been told of the end by way of
+    /// [`watch`](Self::watch).
     pub(crate) fn settle(&self) {
         if !self.is_done() {
             drop(self.header().completion.lock());
@@ -188,7 +189,7 @@ impl TaskRef {
         }
     }
 
-    /// Tells everybody who waits that the task has ended. The result is in its place by now.
+    /// Tells all who wait that the task has ended. The result is in its place by now.
     #[inline(always)]
     pub(crate) fn complete(&self) {
         let header = self.header();
@@ -196,7 +197,7 @@ impl TaskRef {
         self.leave_roll();
         let (first, more) = {
             let mut completion = header.completion.lock();
-            // Those who watch several are told in the order of the ends: before anybody can see this one.
+            // Those who watch several tasks are told in the order of the ends, so before anybody can see this one.
             if let Some(more) = &mut completion.more {
                 more.watchers.drain(..).for_each(|(finished, number)| finished.push(number));
             }
@@ -217,7 +218,7 @@ impl TaskRef {
         }
     }
 
-    /// Ends a task that has not started and never will: its body is dropped here and now.
+    /// Ends a task that has not started and never will: drops its body, here and now.
     pub(crate) fn abandon(self, cause: Cause) {
         drop_quietly(self.take_inherited());
         let error = JoinError::new(cause, &self);
@@ -231,14 +232,14 @@ impl TaskRef {
     /// # Safety
     /// Called once, by the task's coroutine; neither `run` nor `abandon` is called.
     pub(super) unsafe fn end_unrun(&self, error: JoinError) {
-        // A kill has no more to end, so it ends no wait of the destructors either.
+        // There is nothing left for a kill to end, so it does not end waits of the destructors either.
         self.forget_kill();
         // SAFETY: as the caller promises.
         unsafe { (self.header().vtable.abandon)(self.as_ptr(), error) };
     }
 
-    /// Ends a task that was given up once it had begun: links are called, and who waits for its end is told. Runs in a green
-    /// thread, as it is code of users.
+    /// Ends a task that was given up after it had begun: calls its links and tells those who wait for its end. Runs in a green
+    /// thread, as links are code of users.
     pub(crate) fn end_leaked(&self) {
         self.header().flags.fetch_or(LEAKED, Ordering::Relaxed);
         // If the body has left a result, that is the handle's.
@@ -251,8 +252,8 @@ impl TaskRef {
         self.complete();
     }
 
-    /// Tells who waits for the end of a task that never goes on, or never begins, that there is nothing to wait for. Nothing
-    /// that it holds is dropped, now or later.
+    /// Tells those who wait for the end of a task that never goes on, or never begins, that there is nothing to wait for. Nothing that
+    /// the task holds is dropped, now or later.
     pub(crate) fn complete_leaked(&self) {
         self.header().flags.fetch_or(LEAKED, Ordering::Relaxed);
         // A reference that is never given back keeps its memory, and what is in it.

@@ -11,7 +11,7 @@ thread_local! {
     static HUB: Cell<*const Hub> = const { Cell::new(ptr::null()) };
 }
 
-/// Leaves the hub: in a forked child it is the parent's, and what runs now runs on as if on a plain OS thread.
+/// Leaves the hub for good: in a forked child it is the parent's, and what runs now goes on as if on a plain OS thread.
 pub(crate) fn forget() {
     HUB.set(ptr::null());
 }
@@ -35,15 +35,15 @@ pub(crate) fn with_hub<R>(f: impl FnOnce(&Hub) -> R) -> Option<R> {
 
 /// Counts an operation of a green thread; `true` when it is time to let the others run.
 ///
-/// Inlined, unlike the rest: it is done at every operation, and a call costs four times as much as the count. A compiler
-/// that keeps the address does no harm, as what has been started stays on its OS thread.
+/// It is inlined, unlike the rest: it is done at every operation, and a call costs four times as much as the count. If a compiler
+/// keeps the address of the thread-local, that does no harm, as what has started stays on its OS thread.
 #[inline(always)]
 pub(crate) fn spend_budget() -> bool {
     // SAFETY: as in `with_hub`.
     unsafe { HUB.with(Cell::get).as_ref() }.is_some_and(Hub::spend_budget)
 }
 
-/// As [`with_hub`], and `or` where there is none; `value` goes to whichever it is.
+/// As [`with_hub`], but calls `or` if there is no hub; `value` goes to the one that is called.
 #[inline(always)]
 pub(crate) fn with_hub_or<V, R>(
     value: V,
@@ -57,7 +57,7 @@ pub(crate) fn with_hub_or<V, R>(
     }
 }
 
-/// Runs `f` if the hub of this OS thread is the one given; says whether it did.
+/// Runs `f` if the hub of this OS thread is the one given; returns whether it did.
 #[inline(always)]
 pub(crate) fn with_hub_if(shared: &'static HubShared, f: impl FnOnce(&Hub)) -> bool {
     with_hub(|hub| {
@@ -70,15 +70,15 @@ pub(crate) fn with_hub_if(shared: &'static HubShared, f: impl FnOnce(&Hub)) -> b
     .unwrap_or(false)
 }
 
-/// A thread that ends by itself has left its hub before its thread-locals are destroyed. Where they are destroyed inside the
-/// hub, a green thread has called `exit`: that begins with them, and runs the handlers after that.
+/// Notices that the thread-locals of the OS thread are destroyed. A thread that ends by itself has left its hub before that. If they
+/// are destroyed inside the hub, a green thread has called `exit`, which destroys them first and runs the handlers after that.
 struct EndOfLocals;
 
 impl Drop for EndOfLocals {
     fn drop(&mut self) {
         if let Some(scheduler) = with_hub(|hub| Arc::clone(&hub.scheduler)) {
             process::begin_exit();
-            // The hub runs nothing any more: what runs now is never suspended, as if on a plain OS thread.
+            // The hub runs nothing any more: what runs now is not suspended again, as if on a plain OS thread.
             forget();
             scheduler.worker_exits();
         }
@@ -102,7 +102,7 @@ pub(crate) fn enter<R>(hub: &Hub, f: impl FnOnce() -> R) -> R {
         assert!(current.get().is_null(), "an OS thread runs one hub at a time");
         current.set(hub);
     });
-    // Gone already where a destructor of a thread-local runs a hub.
+    // It is gone already if a destructor of a thread-local runs a hub.
     let _ = END_OF_LOCALS.try_with(|_| ());
     let _leave = Leave;
     f()

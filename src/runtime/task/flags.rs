@@ -14,7 +14,7 @@ pub(super) const PERMIT: u32 = 1 << 3;
 pub(super) const LIMITED: u32 = 1 << 4;
 /// The owner is inside a [`shield`](crate::shield).
 pub(super) const SHIELDED: u32 = 1 << 5;
-/// There is a payload of a kill or an expired timeout that the owner was unwound with. Set and cleared under the lock.
+/// There is a payload of a kill or of an expired timeout with which the owner was unwound. Set and cleared under the lock.
 pub(super) const RAISED: u32 = 1 << 6;
 /// The body panicked or could not run, and nobody has been told.
 pub(super) const FAILED: u32 = 1 << 8;
@@ -22,7 +22,7 @@ pub(super) const FAILED: u32 = 1 << 8;
 pub(super) const LEAKED: u32 = 1 << 9;
 /// There are links to call before the result is handed over. Set and cleared under the lock.
 pub(super) const LINKED: u32 = 1 << 10;
-/// Its failure is told by a scope, not by the hook for what nobody joins.
+/// A scope reports its failure, not the hook for failures that nobody joins.
 pub(super) const SCOPED: u32 = 1 << 11;
 /// Another thread has let one of the owner's limits expire.
 pub(super) const CUT_SHORT: u32 = 1 << 12;
@@ -30,7 +30,7 @@ pub(super) const CUT_SHORT: u32 = 1 << 12;
 pub(super) const VALUES: u32 = 1 << 13;
 /// It has been made and not been scheduled. Set and cleared under the lock.
 pub(super) const PAUSED: u32 = 1 << 14;
-/// Nothing is left that a kill could end. Set under the lock.
+/// There is nothing left that a kill could end. Set under the lock.
 pub(super) const OVER: u32 = 1 << 15;
 /// The body has ended and its links are called: a kill was for the body. Set under the lock.
 pub(super) const LINKING: u32 = 1 << 16;

@@ -1,9 +1,8 @@
-//! A task of somebody else's executor as something that waits and is woken, like a task of ours.
+//! A task of another executor as something that waits and is woken, like a task of this library.
 //!
-//! It waits in our lists as everybody does; to wake it is to use the [`Waker`] that its last poll left. That is user code,
-//! which may do anything: wait, come back to what is just being changed, panic. So it is called where nothing of ours is
-//! locked or borrowed. On a hub's own stack, and inside [`put_off`], it is put off until that is over; a panic goes no
-//! further.
+//! It waits in the same lists as everybody; waking it means using the [`Waker`] that its last poll left. That is code of users, which
+//! may do anything: wait, call what is just being changed, panic. So it is called where nothing of the library is locked or
+//! borrowed. On a hub's own stack, and inside [`put_off`], it is put off until that is over. A panic goes no further.
 
 use super::cell::drop_quietly;
 use super::current;
@@ -47,7 +46,7 @@ unsafe fn wake(header: NonNull<Header>) {
     }
 }
 
-/// Whoever waits outside of all hubs and threads of ours.
+/// Makes a task for a future that waits outside of all hubs and threads of the library.
 pub(crate) fn new_foreign() -> TaskRef {
     let foreign = Box::new(Foreign {
         header: Header::new(&VTABLE, 1, None, None, Reservation::NONE),
@@ -57,21 +56,21 @@ pub(crate) fn new_foreign() -> TaskRef {
     unsafe { TaskRef::adopt(NonNull::from(Box::leak(foreign)).cast()) }
 }
 
-/// Leaves the waker that is to be used when the wait of `token` ends. `false` if that has ended: then it may not be used.
+/// Leaves the waker that is to be used when the wait of `token` ends. `false` if that has ended: then the waker may not be used.
 pub(crate) fn sleep_foreign(task: &TaskRef, token: Token, waker: &Waker) -> bool {
     let slot = slot(task);
     let is_new = !slot.lock().as_ref().is_some_and(|old| old.will_wake(waker));
     if is_new {
-        // To copy it and to drop it are user code as well.
+        // Cloning and dropping it is code of users as well.
         let new = waker.clone();
         let old = slot.lock().replace(new);
         drop(old);
     }
-    // Whoever ends the wait takes the waker after that: either it finds the new one, or this finds that the wait is over.
+    // Whoever ends the wait takes the waker after that. So either it finds the new waker, or this finds that the wait is over.
     task.park_word().park(token, false) || task.park_word().is_parked(token)
 }
 
-/// It will not wait again, and keeps nothing of its executor's.
+/// Called when the task will not wait again: drops the waker of its executor.
 pub(crate) fn end_foreign(task: &TaskRef) {
     let waker = slot(task).lock().take();
     drop(waker);
@@ -88,7 +87,7 @@ fn use_waker(task: &TaskRef) {
     if let Some(waker) = waker
         && let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake()))
     {
-        // It has been printed. Others are still to be woken, and our caller did nothing wrong.
+        // The panic has been printed. Others have still to be woken, and our caller did nothing wrong.
         drop_quietly(payload);
     }
 }
@@ -109,11 +108,11 @@ fn must_put_off() -> bool {
         || current::with_hub(|hub| hub.current().is_none()).unwrap_or(false)
 }
 
-/// Until it is dropped, the wakers of others are not used by the calling OS thread; which does not suspend meanwhile.
+/// Until it is dropped, the calling OS thread does not use wakers of other executors. It does not suspend meanwhile.
 #[derive(Debug)]
 pub(crate) struct PutOff(());
 
-/// For who wakes several while a lock is held: made before that is taken, so dropped after it is free.
+/// For callers that wake several tasks while they hold a lock: made before the lock is taken, and so dropped after it is free.
 pub(crate) fn put_off() -> PutOff {
     let _ = LATER.try_with(|later| later.depth.set(later.depth.get() + 1));
     PutOff(())
@@ -131,11 +130,11 @@ impl Drop for PutOff {
     }
 }
 
-/// Wakes those whose wake-up was put off. Called where nothing is locked or borrowed.
+/// Wakes the tasks whose wake-up was put off. Called where nothing is locked or borrowed.
 #[cold]
 pub(crate) fn wake_later() {
     let next = || LATER.try_with(|later| later.tasks.borrow_mut().pop_front()).ok().flatten();
-    // Not those that come meanwhile: on a hub others have their turn first.
+    // Those that come meanwhile are left for later: on a hub others have their turn first.
     let count = LATER.try_with(|later| later.tasks.borrow().len()).unwrap_or(0);
     for task in (0..count).map_while(|_| next()) {
         use_waker(&task);

@@ -1,7 +1,7 @@
 //! The part of a task that every thread may touch.
 //!
-//! It lives in refcounted memory of its own, never on the task's stack: a late waker must find it. An OS thread that
-//! waits has one too, so that whoever wakes need not know what it wakes.
+//! It lives in reference-counted memory of its own, never on the task's stack, so that a late waker finds it. An OS thread that waits
+//! has one too, so that a waker need not know what it wakes.
 //!
 //! | field | written by | read by |
 //! |---|---|---|
@@ -51,8 +51,8 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize,
 pub(super) struct VTable {
     /// Runs the body, in the green thread. Called once, unless `abandon` is.
     pub(super) run: unsafe fn(NonNull<Header>),
-    /// Drops a body that has not begun, and leaves an error as the result. Called once, unless `run` is, or after `run`
-    /// began and will never go on.
+    /// Drops a body that has not begun, and leaves an error as the result. Called once, unless `run` is; or after `run` has begun and
+    /// will never go on.
     pub(super) abandon: unsafe fn(NonNull<Header>, JoinError),
     /// Moves the result into the `Option<Result<T, JoinError>>` at the pointer.
     pub(super) take_result: unsafe fn(NonNull<Header>, *mut ()),
@@ -65,7 +65,7 @@ pub(super) struct VTable {
 }
 
 impl VTable {
-    /// Of what waits and is woken as tasks are, and that others run: it has no body and no result here.
+    /// The table of something that waits and is woken as tasks are, but is run by others: it has no body and no result here.
     pub(super) const fn of_waiting(
         free: unsafe fn(NonNull<Header>),
         wake: unsafe fn(NonNull<Header>),
@@ -86,18 +86,18 @@ impl VTable {
     }
 }
 
-/// Who is to be woken: at the end of a task, or by its `unpark`.
+/// Who is to be woken at the end of a task, or by its `unpark`; and what few tasks need.
 #[derive(Debug, Default)]
 pub(super) struct Completion {
     pub(super) first: Option<Waiter>,
-    /// What few tasks need takes one word in the others.
+    /// What few tasks need, behind a pointer, so that it takes a single word in the others.
     pub(super) more: Option<Box<More>>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct More {
     pub(super) waiters: Vec<Waiter>,
-    /// Those that wait for several, and this task's number there.
+    /// Where those wait who wait for several tasks, with the number that this task has there.
     pub(super) watchers: Vec<(Arc<Finished>, usize)>,
     /// What to call with the result, in this order.
     pub(super) links: VecDeque<Link>,
@@ -111,11 +111,11 @@ pub(super) struct More {
     pub(super) context: Context,
     /// How many shields the owner is inside of. Owner only.
     pub(super) shields: u32,
-    /// How many unwinds are around the wait that the owner is in, where that can be interrupted all the same.
+    /// How many unwinds are around the wait that the owner is in, if that can be interrupted all the same.
     pub(super) unwinds: usize,
-    /// The payloads of kills and timeouts that are there.
+    /// The payloads of kills and timeouts that exist now.
     pub(super) raised: Vec<Kept>,
-    /// How many there have been.
+    /// How many there have ever been.
     pub(super) raised_before: u64,
 }
 
@@ -132,7 +132,7 @@ pub(super) enum Published {
 
 #[repr(C)]
 pub(crate) struct Header {
-    // What waking a task looks at is in one cache line: blocks are aligned to 16 bytes.
+    // The fields that waking a task looks at are in one cache line, though blocks are aligned to 16 bytes only.
     pub(super) park: ParkWord,
     pub(super) control: AtomicPtr<Control>,
     pub(super) refs: AtomicUsize,
@@ -140,10 +140,10 @@ pub(crate) struct Header {
     pub(super) vtable: &'static VTable,
     pub(super) hub: AtomicPtr<HubShared>,
     pub(super) flags: AtomicU32,
-    /// Where the hub's list of live tasks has it.
+    /// Its place in the hub's roster.
     pub(super) roster: AtomicU32,
     pub(super) id: LazyId,
-    /// Where it is on the roll, from when it is scheduled until it ends.
+    /// Its place on the roll, from the moment it is scheduled until it ends.
     pub(super) place: Cell<Option<&'static Place>>,
     pub(super) family: Cell<Option<&'static Family>>,
     pub(super) meta: Option<Box<Meta>>,
@@ -152,7 +152,7 @@ pub(crate) struct Header {
     pub(super) done: AtomicBool,
     pub(super) reason: AtomicU8,
     pub(super) wakes: AtomicU64,
-    /// Which process made it, as far as the last bits tell: in a forked child the tasks of the parent never end.
+    /// The process that made it, told by a few bits: in a forked child the tasks of the parent never end.
     pub(super) generation: u32,
 }
 
@@ -234,7 +234,7 @@ impl Header {
         self.meta.as_ref()?.name.as_deref()
     }
 
-    /// Says that the result is there. Does not where there are links, which have to see it first.
+    /// Publishes that the result is there; unless there are links, which have to see the result first.
     #[inline]
     pub(super) fn publish_result(&self) -> Published {
         let mut flags = self.flags.load(Ordering::Relaxed);
@@ -260,7 +260,7 @@ impl Header {
         self.flags.load(Ordering::Acquire) & RESULT != 0
     }
 
-    /// Remembers why there is no value. Before the task is done.
+    /// Remembers why there is no value. Called before the task is done.
     pub(super) fn note_error(&self, error: &JoinError) {
         let flags = match error.cause() {
             Cause::Panic(_) => PANICKED | FAILED,
@@ -270,7 +270,7 @@ impl Header {
         self.flags.fetch_or(flags, Ordering::Relaxed);
     }
 
-    /// Says that nobody will come for the result. `true` if it is there already: then the caller drops it.
+    /// Notes that nobody will come for the result. `true` if the result is there already: then the caller drops it.
     pub(super) fn detach(&self) -> bool {
         self.flags.fetch_or(DETACHED, Ordering::AcqRel) & RESULT != 0
     }

@@ -1,14 +1,14 @@
 //! Tasks that other OS threads have woken, on their way to the hub that owns them.
 //!
-//! An intrusive stack: a task is in at most one inbox at a time, because the one waker that ends its wait puts it there
-//! and it cannot wait again before its hub has taken it out. So a wake-up allocates nothing and cannot fail.
+//! It is an intrusive stack. A task is in at most one inbox at a time, because only the waker that ends its wait puts it there, and it
+//! cannot wait again before its hub has taken it out. So a wake-up allocates nothing and cannot fail.
 
 use super::header::Header;
 use super::started::Started;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// What an inbox gives.
+/// What a hub takes out of its inbox.
 #[derive(Debug)]
 pub(crate) enum Woken {
     Started(Started),
@@ -16,7 +16,7 @@ pub(crate) enum Woken {
     Delayed(u32),
 }
 
-/// Many producers, one consumer.
+/// The inbox of a hub. Any thread puts tasks in, the hub takes them out.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     head: AtomicPtr<Header>,

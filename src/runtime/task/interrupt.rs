@@ -1,4 +1,4 @@
-//! What ends a wait, or a task, before its time: kills, timeouts and shields against both.
+//! What ends a wait, or a task, before its time: kills and timeouts; and shields against both.
 
 #![forbid(unsafe_code)]
 
@@ -7,8 +7,8 @@ use super::task_ref::TaskRef;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// Killed tasks that have not ended, and timeouts that are open. While it is zero, a thread that yields or waits need not
-/// look whether it is to be interrupted.
+/// How many tasks have been killed and have not ended, plus how many timeouts are open. While it is zero, a thread that yields or
+/// waits need not look whether it is to be interrupted.
 pub(super) static INTERRUPTIONS: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether any task has been killed and not ended, or is inside a timeout.
@@ -17,15 +17,15 @@ pub(crate) fn any_interruption() -> bool {
     cfg!(panic = "unwind") && INTERRUPTIONS.load(Ordering::SeqCst) != 0
 }
 
-/// One open timeout of a thread, or a block that others may end.
+/// An open timeout of a thread, or a block that other threads may end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limit {
     /// `None` until somebody calls [`TaskRef::expire_limit`].
     pub(crate) deadline: Option<Instant>,
-    /// Tells it from all others: an inner timeout must not take an outer one's expiry for its own.
+    /// The number that no other limit has: an inner timeout must not take an outer one's expiry for its own.
     pub(crate) id: u64,
-    /// How many unwinds were under way around the block when it began: it may be unwound while there are as many. `None`
-    /// where that was not known; then it never is.
+    /// How many unwinds were under way around the block when it began: it may be unwound while there are as many. `None` if that
+    /// was not known; then it is never unwound.
     pub(crate) unwinds: Option<usize>,
 }
 
@@ -54,7 +54,7 @@ impl TaskRef {
         self.kill_unless(OVER | LINKING);
     }
 
-    /// As [`kill`](Self::kill), and links are ended too: for the end of a runtime.
+    /// As [`kill`](Self::kill), but ends links too: for the end of a runtime.
     pub(crate) fn end(&self) {
         self.kill_unless(OVER);
     }
@@ -73,7 +73,7 @@ impl TaskRef {
             if header.flags.fetch_or(KILLED, Ordering::SeqCst) & KILLED == 0 {
                 INTERRUPTIONS.fetch_add(1, Ordering::SeqCst);
             }
-            // A wait in a destructor of what unwinds ends by what began inside of that destructor, and by no kill.
+            // A wait in a destructor that an unwind runs is ended by what began inside of that destructor, and by no kill.
             completion.more.as_ref().is_none_or(|more| more.unwinds == 0) && header.park.interrupt()
         };
         if sleeps {
@@ -91,20 +91,20 @@ impl TaskRef {
         self.header().flags.load(Ordering::SeqCst) & KILLED != 0
     }
 
-    /// The body has ended, so a kill was for it and not for what comes now.
+    /// Called when the body has ended: a kill was for the body, and not for what comes now.
     pub(super) fn forget_kill(&self) {
         let _completion = self.header().completion.lock();
         self.forget_kill_locked();
     }
 
-    /// As [`forget_kill`](Self::forget_kill), and later kills are none: there is nothing left for them to end.
+    /// As [`forget_kill`](Self::forget_kill), and later kills have no effect: there is nothing left for them to end.
     pub(crate) fn refuse_kills(&self) {
         let _completion = self.header().completion.lock();
         self.header().flags.fetch_or(OVER, Ordering::Relaxed);
         self.forget_kill_locked();
     }
 
-    /// As [`forget_kill`](Self::forget_kill), and later kills are none either, but for the one that ends the runtime.
+    /// As [`forget_kill`](Self::forget_kill), and later kills have no effect either, except the one that ends the runtime.
     pub(super) fn forget_kills_of_body(&self) {
         let _completion = self.header().completion.lock();
         self.header().flags.fetch_or(LINKING, Ordering::Relaxed);
@@ -119,9 +119,9 @@ impl TaskRef {
 
     // --- what may end a wait ------------------------------------------------------------------------------------
 
-    /// What ends a wait that the owner begins now, while `unwinds` unwinds are under way around it: the one place that says
-    /// whether an unwind may begin. It may where there are as many as when the frame began that will catch it: a kill is
-    /// caught at the root, where there were none, a timeout where it was opened.
+    /// What ends a wait that the owner begins now, while `unwinds` unwinds are under way around it. This alone decides whether an
+    /// unwind may begin. It may if as many unwinds are under way as when the frame began that will catch it: a kill is caught at the
+    /// root, where there were none, a timeout where it was opened.
     #[cold]
     pub(crate) fn interruption(&self, unwinds: Option<usize>) -> Interruption {
         if self.is_shielded() || cfg!(panic = "abort") {
@@ -137,7 +137,7 @@ impl TaskRef {
         }
     }
 
-    /// Whether anything may end a wait of the owner with so many unwinds around it; not zero. Called by the owner only.
+    /// Whether anything may end a wait of the owner with so many unwinds around it, at least one. Called by the owner only.
     #[cold]
     pub(crate) fn may_be_interrupted(&self, unwinds: usize) -> bool {
         let completion = self.header().completion.lock();
@@ -145,7 +145,7 @@ impl TaskRef {
         limits.any(|limit| limit.unwinds == Some(unwinds))
     }
 
-    /// Says for the length of a wait what may end it: only what began with so many unwinds. Called by the owner only.
+    /// Sets, for the length of a wait, what may end it: only what began with so many unwinds. Called by the owner only.
     #[cold]
     pub(crate) fn set_unwinds(&self, unwinds: usize) {
         self.header().completion.lock().more.get_or_insert_default().unwinds = unwinds;
@@ -171,7 +171,8 @@ impl TaskRef {
         INTERRUPTIONS.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Lets the limit expire now, if it is open: the owner's wait, or its next one, unwinds out of it. From any thread.
+    /// Lets the limit expire now, if it is open: the owner's wait, or its next one, unwinds out of it. May be called from any
+    /// thread.
     pub(crate) fn expire_limit(&self, id: u64) {
         let header = self.header();
         let sleeps = {
@@ -195,8 +196,8 @@ impl TaskRef {
         flags & (KILLED | CUT_SHORT) != 0 && self.interruption(unwinds).is_due()
     }
 
-    /// Of the open limits that began with so many unwinds the one that expires first, of equal ones the outermost: when,
-    /// and its id.
+    /// The limit that expires first, among the open ones that began with so many unwinds, and the outermost of equal ones: when it
+    /// expires, and its id.
     fn nearest_limit(&self, unwinds: Option<usize>) -> Option<(Instant, u64)> {
         let flags = self.header().flags.load(Ordering::Relaxed);
         if flags & LIMITED == 0 || flags & SHIELDED != 0 {

@@ -3,9 +3,9 @@
 use super::error::JoinError;
 use std::fmt;
 
-/// Not `Send` by itself: whoever adds one knows on which threads it may be called.
+/// A callback for the result of a task. Its type is known to those who make it and those who call it.
 ///
-/// A callback for the result of a task of a certain type; the type is known to who made it and to who calls it.
+/// It is not `Send`: whoever adds one knows on which threads it may be called.
 pub(crate) struct Link(Box<dyn FnOnce(*const ())>);
 
 impl Link {

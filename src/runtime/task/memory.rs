@@ -7,13 +7,13 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
 
-/// Sizes are rounded up to this; larger alignments are left to the allocator.
+/// Sizes are rounded up to multiples of this. Memory with a larger alignment is left to the allocator.
 const STEP: usize = 32;
-/// Blocks larger than this many steps are left to the allocator.
+/// Blocks of more steps than this are left to the allocator.
 const CLASSES: usize = 16;
-/// Blocks of each size that a thread keeps; enough for a burst.
+/// How many blocks of each size a thread keeps; enough for a burst.
 const KEEP: u32 = 16 * 1024;
-/// Blocks of each size that remain after a trim.
+/// How many blocks of each size remain after a trim.
 const KEEP_WARM: u32 = 256;
 
 /// A block that nobody uses.
@@ -90,7 +90,7 @@ impl Drop for Cache {
     }
 }
 
-/// Memory for a `T`, which the caller writes. Where the value were passed in, it would be made on the stack and copied.
+/// Memory for a `T`, which the caller writes. If the value were passed in, it would be made on the stack and copied.
 #[inline(always)]
 pub(super) fn allocate<T>() -> NonNull<T> {
     let layout = Layout::new::<T>();

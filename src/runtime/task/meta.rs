@@ -1,4 +1,4 @@
-//! What a green thread was given at its creation beyond the ordinary; most have none.
+//! The settings that a green thread was made with; most have none.
 #![forbid(unsafe_code)]
 
 use crate::stack::StackSize;
@@ -16,11 +16,11 @@ pub(crate) struct Meta {
     pub(crate) local: bool,
 }
 
-/// What its children are given too.
+/// What its children inherit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Heritage {
     pub(crate) daemon: bool,
-    /// Each key once, in the order in which they were first set.
+    /// Keys and values. Each key is there once, in the order in which they were first set.
     pub(crate) labels: Vec<(Box<str>, Box<str>)>,
 }
 

@@ -1,9 +1,9 @@
 //! Tasks: what a green thread is to the rest of the runtime. All the `unsafe` of the runtime is in this folder.
 //!
-//! Invariant: what another thread may touch is in the refcounted [`TaskRef`]; what lies on the stack, behind
-//! [`Started`], is touched only by the hub that started it, on its OS thread, until the task ends. The hub keeps its
-//! part of that bargain by holding each `Started` in one place only: its ready queue, its timers, or nowhere while the
-//! task waits, and by forgetting it when [`switch::resume`] says that the task has ended.
+//! Invariant: what another thread may touch is in the header, behind the reference-counted [`TaskRef`]; what lies on the stack,
+//! behind [`Started`], is touched only by the hub that started the task, on its OS thread, until the task ends. The hub for its
+//! part keeps each `Started` in one place only (its ready queue, its timers, or nowhere while the task waits), and forgets it
+//! when [`switch::resume`] says that the task has ended.
 
 mod body;
 mod cell;

@@ -35,7 +35,7 @@ unsafe fn wake(header: NonNull<Header>) {
     thread.woken.notify_one();
 }
 
-/// What the calling OS thread waits with.
+/// Makes the task that the calling OS thread waits with.
 pub(crate) fn new_os_thread() -> TaskRef {
     let name = std::thread::current().name().map(Into::into);
     let meta = Box::new(Meta { name, ..Meta::default() });

@@ -1,4 +1,4 @@
-//! Sending together with others: see [`send`].
+//! Sending together with other green threads of the hub.
 
 use super::current;
 use crate::runtime::park;
@@ -8,12 +8,12 @@ use crate::sys::socket;
 use std::io;
 use std::os::fd::BorrowedFd;
 
-/// Copying more than this takes so long that a system call for it alone does not matter.
+/// Copying more bytes than this takes so long that a system call for them alone does not matter.
 const SMALL: usize = 16 << 10;
 
-/// As [`socket::send`], once more ready green threads of the hub have run: with what those send.
+/// As [`socket::send`], but lets the other ready green threads of the hub run first, and then sends together with what these send.
 ///
-/// Where none is ready, or the caller may not be suspended here, it is sent at once.
+/// If none is ready, or the caller may not be suspended here, it sends at once.
 #[inline]
 pub(crate) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
     if buffer.len() > SMALL {

@@ -1,9 +1,9 @@
-//! What a waiting thread depends on, so that a report of a deadlock can name who holds it up.
+//! What a waiting thread depends on, so that the report of a deadlock can name who holds it up.
 //!
-//! A lock remembers its holder by an address on the holder's stack: that costs one plain store, where the thread's id
-//! would first have to be looked up. The report asks which of its green threads has the address on its stack. It finds
-//! none where the holder is an OS thread, belongs to another hub, or took the lock inside a greenlet. Where somebody
-//! forgot a guard and ended, the next user of its stack is named.
+//! A lock remembers its holder by an address on the holder's stack: that costs one plain store, while the thread's id would first
+//! have to be looked up. The report looks which green thread has the address on its stack. It finds none if the holder is an OS
+//! thread, belongs to another hub, or took the lock inside a greenlet. If a green thread has ended and forgotten a guard, the next
+//! user of its stack is named.
 #![forbid(unsafe_code)]
 
 use super::TaskRef;
@@ -19,14 +19,14 @@ impl Owner {
         Self(AtomicUsize::new(0))
     }
 
-    /// The caller has taken the lock.
+    /// Notes that the caller has taken the lock.
     #[inline(always)]
     pub(crate) fn set(&self) {
         let here = MaybeUninit::<u8>::uninit();
         self.0.store((&raw const here).addr(), Ordering::Relaxed);
     }
 
-    /// The lock has no single holder.
+    /// Notes that the lock has no single holder.
     #[inline]
     pub(crate) fn clear(&self) {
         self.0.store(0, Ordering::Relaxed);

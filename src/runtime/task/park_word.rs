@@ -28,7 +28,7 @@ const EXPIRED: u64 = 3;
 const INTERRUPTED: u64 = 4;
 /// With PARKED: a kill may end this wait.
 const INTERRUPTIBLE: u64 = 0b1000;
-/// With PARKED: whatever wakes the owner ends this wait, without a token. So waits who polls a future.
+/// With PARKED: any waker of the owner ends this wait, without a token. A thread that polls a future waits so.
 const WAKEABLE: u64 = 0b1_0000;
 const SEQUENCE: u64 = 0b10_0000;
 
@@ -37,7 +37,7 @@ const SEQUENCE: u64 = 0b10_0000;
 pub(crate) struct Token(u64);
 
 impl Token {
-    /// Names no wait, but whichever [`wake`](ParkWord::wake) may end.
+    /// Stands for whichever wait [`wake`](ParkWord::wake) may end.
     pub(crate) const ANY: Self = Self(u64::MAX);
 }
 
@@ -60,7 +60,7 @@ pub(crate) enum Notify {
     Wake,
 }
 
-/// See the module's table.
+/// The word; the tables of the module explain it.
 #[derive(Debug)]
 pub(crate) struct ParkWord(AtomicU64);
 
@@ -157,7 +157,7 @@ impl ParkWord {
     /// Anyone: ends a wait that [`park_wakeable`](Self::park_wakeable) began, whichever it is. `true` if the caller must
     /// make the owner runnable.
     ///
-    /// The caller has left word of it before, where a wait that begins later looks.
+    /// Before that the caller has left a note of it where a wait that begins later looks.
     #[inline]
     pub(crate) fn wake(&self) -> bool {
         self.end_any(WAKEABLE, NOTIFIED)

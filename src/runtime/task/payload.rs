@@ -1,8 +1,8 @@
-//! What a panic left behind.
+//! The payload of a panic.
 
 use std::any::Any;
 
-/// A panic's payload that may be shared, since by a shared reference it gives out only what is `Sync`.
+/// The payload of a panic, which may be shared between threads: by a shared reference it gives out only what is `Sync`.
 pub(crate) struct Payload(Box<dyn Any + Send>);
 
 // SAFETY: by a shared reference there is only what asks for the payload's type, which runs no code of the payload's, and

@@ -1,14 +1,14 @@
-//! Kills and timeouts that unwind a thread, as something that locks can tell from a panic.
+//! How locks tell a kill or timeout that unwinds a thread from a panic.
 //!
-//! std tells a destructor that an unwind is under way, not what it was begun with. So each payload of ours says when it is
-//! dropped, which is where the unwind ends for good: the thread's root, the timeout, or whoever caught it by std's
-//! `catch_unwind` and does not pass it on. Until then an unwind that has as many others around it as the one that was begun
-//! with the payload is that one, begun or passed on. Unless the panic hook has seen a panic begin there since: then the
-//! payload lies somewhere, and what unwinds is that panic. A panic that is over is forgotten wherever it can be seen to be:
-//! where the thread waits, makes a lock's guard, panics anew or is killed with fewer unwinds around it.
+//! std tells a destructor that an unwind is under way, but not what began it. So each payload of a kill or timeout notes when it is
+//! dropped. That is where the unwind ends for good: at the thread's root, at the timeout, or with somebody who caught it by std's
+//! `catch_unwind` and does not pass it on. Until then, an unwind that has as many others around it as the one that began with the
+//! payload is taken for that one, as it was begun or passed on. The exception: if the panic hook has seen a panic begin at that level
+//! since, the payload lies somewhere, and what unwinds is that panic. Such a panic is forgotten wherever it is seen to be over:
+//! where the thread waits, makes the guard of a lock, panics anew or is killed with fewer unwinds around it.
 //!
-//! Stable Rust cannot tell more: an unwind that the hook does not see (`resume_unwind`, or a hook that replaced ours) looks the
-//! same with the payload that was kept and with another one; `sys/panic_count.rs` has a test that says so.
+//! More cannot be known in stable Rust: an unwind that the hook does not see (by `resume_unwind`, or with a hook that replaced
+//! ours) looks the same with the kept payload and with another one; `sys/panic_count.rs` has a test for that.
 #![forbid(unsafe_code)]
 
 use super::error::{Expired, Kill};
@@ -19,34 +19,34 @@ use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Payloads of ours that are there. While it is zero, nobody need ask what unwinds.
+/// How many payloads of kills and timeouts exist. While it is zero, nobody need ask what unwinds.
 static PAYLOADS: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether there is a payload of a kill or a timeout in the process. Not asked in models: others run beside them in the process,
+/// Whether there is a payload of a kill or a timeout in the process. Models do not ask this: others run beside them in the process,
 /// and a model must do the same each time.
 #[inline(always)]
 pub(crate) fn any_raised() -> bool {
     cfg!(not(loom)) && PAYLOADS.load(Ordering::Relaxed) != 0
 }
 
-/// What a task keeps of each payload that is there.
+/// What a task keeps of each payload that exists.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kept {
     id: u64,
     /// How many unwinds were under way when this one had begun, this one included.
     level: usize,
-    /// The hook has seen a panic begin there since.
+    /// Whether the hook has seen a panic begin at that level since.
     panicked: bool,
 }
 
 impl Kept {
-    /// No panic is under way any more that had as many unwinds around it as `level` says, or more.
+    /// Notes that no panic is under way any more that had as many unwinds around it as `level` says, or more.
     fn is_over(&mut self, level: usize) {
         self.panicked &= self.level < level;
     }
 }
 
-/// Part of a payload; while it is there, so is the [`Kept`] of its task.
+/// Part of a payload. While it exists, so does the [`Kept`] of its task.
 pub(super) struct Raised {
     task: TaskRef,
     id: u64,
@@ -58,19 +58,19 @@ impl fmt::Debug for Raised {
     }
 }
 
-/// The level of the unwind that is under way in the calling thread, or begins. Where it is not known it is the outermost.
+/// The level of the unwind that is under way in the calling thread, or begins. If it is not known, that of the outermost.
 fn level() -> usize {
     coroutine::unwinds_and_beginning().unwrap_or(1)
 }
 
 impl TaskRef {
-    /// What the owner is to be unwound with that has been killed. Called by the owner only.
+    /// Makes the payload with which the owner, which has been killed, is to be unwound. Called by the owner only.
     #[cold]
     pub(crate) fn kill_payload(&self) -> Box<dyn Any + Send> {
         Box::new(Kill { _raised: self.raise() })
     }
 
-    /// What the owner is to be unwound with out of a timeout that has expired. Called by the owner only.
+    /// Makes the payload with which the owner is to be unwound out of a timeout that has expired. Called by the owner only.
     #[cold]
     pub(crate) fn expired_payload(&self, id: u64) -> Box<dyn Any + Send> {
         Box::new(Expired { id, _raised: self.raise() })
@@ -100,7 +100,7 @@ impl TaskRef {
         }
     }
 
-    /// A panic begins in the owner. Called by the owner's panic hook.
+    /// Notes that a panic begins in the owner. Called by the owner's panic hook.
     pub(crate) fn note_panic(&self) {
         let level = level();
         self.note(|raised| {
@@ -109,7 +109,8 @@ impl TaskRef {
         });
     }
 
-    /// The owner waits or takes a lock: what unwinds now is all that does. Called by the owner only.
+    /// Notes that the owner waits or takes a lock: panics with more unwinds around them than there are now are over. Called by the
+    /// owner only.
     #[inline(always)]
     pub(crate) fn note_calm(&self) {
         if self.header().flags.load(Ordering::Relaxed) & RAISED != 0 {

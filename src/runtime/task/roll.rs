@@ -1,16 +1,16 @@
 //! Which tasks have been scheduled and have not ended.
 //!
-//! A task has one place from the moment it is scheduled until it ends, whichever hub it comes to. So it can be listed at any
-//! time, without asking a hub: where one is held up, its tasks are listed as well.
+//! A task has one place from the moment it is scheduled until it ends, whichever hub it comes to. So it can be listed at any time
+//! without asking a hub, and the tasks of a hub that is held up are listed as well.
 //!
 //! # The word of a place
 //! | word | meaning | goes on to |
 //! |---|---|---|
-//! | null | free, or about to be taken | a header, by who schedules the task |
-//! | a header | its task is alive | null, by who ends the task; with [`LOOKED_AT`], by who lists |
-//! | the same with [`LOOKED_AT`] | a reference is being taken: who ends the task waits | the header, by who lists |
+//! | null | free, or about to be taken | a header, by the one who schedules the task |
+//! | a header | its task is alive | null, by the one who ends the task; with [`LOOKED_AT`], by one who lists |
+//! | the same with [`LOOKED_AT`] | a reference is being taken: the one who ends the task waits | the header, by the one who lists |
 //!
-//! So while it is looked at, a task keeps the reference that whoever ends it holds.
+//! So while a place is looked at, the reference of the one who ends the task is not given up.
 
 use super::header::Header;
 use super::task_ref::TaskRef;
@@ -21,9 +21,9 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 /// In a word: a reference to the task is being taken.
 const LOOKED_AT: usize = 1;
-/// Places that are made together, at least.
+/// How many places are made together, at least.
 const FEW: usize = 64;
-/// And at most.
+/// How many places are made together, at most.
 const MANY: usize = 4096;
 
 /// Where one task is on the roll.
@@ -42,13 +42,13 @@ unsafe impl Sync for Place {}
 /// The places of tasks that one hub has scheduled, or that came from outside. Never freed.
 #[derive(Debug, Default)]
 pub(crate) struct Roll {
-    /// Also keeps those that list out of each other's way.
+    /// Its lock also lets only one at a time list the tasks.
     blocks: Mutex<Vec<&'static [Place]>>,
-    /// Tasks that have come, without those that have gone by [`Entrance::leave`]. Written by whoever has the entrance.
+    /// How many tasks have come, without those that have gone by [`Entrance::leave`]. Written by the one who has the entrance.
     came: AtomicUsize,
-    /// Tasks that have gone in other ways.
+    /// How many tasks have gone in other ways.
     went: AtomicUsize,
-    /// The places of those.
+    /// The places of the tasks that have gone in other ways.
     returned: Mutex<Places>,
     has_returned: AtomicBool,
 }
@@ -57,7 +57,7 @@ pub(crate) struct Roll {
 #[derive(Debug, Default)]
 pub(crate) struct Entrance(Places);
 
-/// Free places, chained.
+/// A chain of free places.
 #[derive(Debug, Default)]
 struct Places(Cell<Option<&'static Place>>);
 
@@ -78,7 +78,7 @@ impl Places {
     }
 }
 
-/// A roll for those that have no entrance of their own.
+/// A roll whose entrance is in a lock: for threads that have no entrance of their own.
 #[derive(Debug, Default)]
 pub(crate) struct OpenRoll {
     roll: Roll,
@@ -86,7 +86,7 @@ pub(crate) struct OpenRoll {
 }
 
 impl Entrance {
-    /// Gives a task a place that nobody has scheduled yet.
+    /// Gives a place to a task that has not been scheduled yet.
     #[inline]
     pub(crate) fn enter(&self, roll: &'static Roll, task: &TaskRef) {
         let place = self.0.pop().unwrap_or_else(|| self.more(roll));
@@ -128,7 +128,7 @@ impl Entrance {
 }
 
 impl Place {
-    /// Takes the task off. Its header is alive until this returns, and for as long as the caller has a reference.
+    /// Takes the task off the roll. Its header is alive until this returns, and for as long as the caller has a reference.
     #[inline]
     fn clear(&self, task: &TaskRef) {
         let header = task.as_ptr().as_ptr();
@@ -181,7 +181,7 @@ impl Roll {
 
     /// How many tasks are on it.
     pub(crate) fn count(&self) -> usize {
-        // In this order: whoever is seen to have gone is seen to have come.
+        // In this order, so that a task that is seen to have gone is seen to have come.
         let went = self.went.load(Ordering::Acquire);
         self.came.load(Ordering::Acquire).wrapping_sub(went)
     }
@@ -205,7 +205,7 @@ impl OpenRoll {
 }
 
 impl TaskRef {
-    /// Takes a task that ends off the roll, if it is still there: whoever ends it has no entrance to that one.
+    /// Takes a task that ends off the roll, if it is still there; for callers that do not have the entrance of its roll.
     #[inline]
     pub(super) fn leave_roll(&self) {
         #[cold]

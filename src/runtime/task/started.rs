@@ -1,4 +1,4 @@
-//! A task on the hub that runs it, for which being there is enough: no count is kept.
+//! A task as its own hub has it: a plain pointer. No count is kept, as the task is alive while the hub has it.
 
 use super::header::Header;
 use super::owner::{Blocker, Holder, Owner};
@@ -55,7 +55,7 @@ impl Started {
         f(&task)
     }
 
-    /// The same for a wait with a deadline, which ends before the task does.
+    /// The task, for a wait with a deadline, which ends before the task does.
     #[inline(always)]
     pub(crate) fn sleeper(self) -> Sleeper {
         Sleeper(self.header())
@@ -86,12 +86,12 @@ impl Started {
         wait()
     }
 
-    /// It stays suspended for ever: what it waits for may end before it does.
+    /// Forgets what the task waits for. It stays suspended for ever, and what it waits for may end before it.
     pub(super) fn forget_blocker(self) {
         self.control_block().set_note(ptr::null());
     }
 
-    /// Who holds up the wait that it is suspended in, if that is known.
+    /// Who holds up the wait in which it is suspended, if that is known.
     pub(crate) fn holder(self) -> Option<Holder> {
         let note = self.control_block().note();
         if note.is_null() {
@@ -109,7 +109,7 @@ impl Started {
         Some(Holder::Stack(owner.address()))
     }
 
-    /// Tells it from others that live at the same time.
+    /// An address that no other task that lives at the same time has.
     #[inline(always)]
     pub(crate) fn address(self) -> usize {
         self.0.as_ptr().addr()
@@ -121,12 +121,13 @@ impl Started {
     }
 }
 
-/// A [`Started`] task that waits: its header, in which all is that waking it needs. `!Send`, and valid as long.
+/// A [`Started`] task that waits: its header, which has all that waking it needs. It is `!Send`, and valid for as long as the task
+/// waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sleeper(NonNull<Header>);
 
 impl Sleeper {
-    /// Asks for the header's memory: what [`expire`](Self::expire), the end of the task and its result touch.
+    /// Prefetches the memory of the header: what [`expire`](Self::expire), the end of the task and its result touch.
     #[inline(always)]
     pub(crate) fn prefetch(self) {
         let at = self.0.as_ptr().cast::<u8>();
@@ -135,7 +136,7 @@ impl Sleeper {
         prefetch(at.wrapping_add(mem::size_of::<Header>()));
     }
 
-    /// Asks for the memory that the task touches when it goes on.
+    /// Prefetches the memory that the task touches when it goes on.
     #[inline(always)]
     pub(crate) fn prefetch_stack(self) {
         if let Some(control) = NonNull::new(self.header().control.load(Ordering::Relaxed)) {
@@ -143,7 +144,7 @@ impl Sleeper {
         }
     }
 
-    /// Its place in the hub's list of live tasks.
+    /// Its place in the hub's roster.
     #[inline(always)]
     pub(crate) fn roster(self) -> u32 {
         self.header().roster.load(Ordering::Relaxed)

@@ -13,7 +13,7 @@ use crate::stack::{Stack, StackSize};
 use std::io;
 use std::mem::ManuallyDrop;
 
-/// For the overflow report; runs in signal context.
+/// Writes the name of the green thread for the report of a stack overflow; runs in signal context.
 fn describe(owner: *const (), out: &mut dyn FnMut(&[u8])) {
     // SAFETY: the owner word of a green thread's control block is its header, alive while it runs.
     let header = unsafe { &*owner.cast::<Header>() };
@@ -22,10 +22,10 @@ fn describe(owner: *const (), out: &mut dyn FnMut(&[u8])) {
     out(b"'");
 }
 
-/// Destroys what the green thread kept for itself. A kill has no more to end, so it ends no wait of the destructors either;
-/// a timeout of their own does.
+/// Destroys the values that the green thread kept for itself. There is nothing left for a kill to end, so it ends no wait of the
+/// destructors either; a timeout of their own does.
 ///
-/// The destructors may make new values, which are destroyed in their turn, a few times over. Then nothing is kept any more.
+/// The destructors may make new values, which are destroyed too, in a few rounds. After these, no value is kept any more.
 #[cold]
 #[inline(never)]
 fn end_values(task: &TaskRef) {
@@ -47,7 +47,7 @@ fn end_values(task: &TaskRef) {
 /// Gives a new task a stack, on the calling thread's hub. The hub's reference moves into the started task.
 ///
 /// # Errors
-/// The task back, with what the system said, where there is no memory for a stack.
+/// The task and the error of the system call, if there is no memory for a stack.
 #[inline]
 pub(crate) fn start(
     task: TaskRef,
@@ -147,7 +147,7 @@ pub(crate) fn suspend_calm(current: Started, root: Root) {
     ambient::outside(|| unsafe { root.suspend_calm(current.control()) });
 }
 
-/// Asks for the memory that resuming a task touches.
+/// Prefetches the memory that resuming a task touches.
 #[inline(always)]
 pub(crate) fn prefetch(started: Started) {
     coroutine::prefetch_resume(started.control());
@@ -156,7 +156,7 @@ pub(crate) fn prefetch(started: Started) {
 /// Leaves a suspended task where it is for ever: its stack is never freed, and it never runs again, whoever wakes it.
 pub(crate) fn leak(started: Started) -> TaskRef {
     started.forget_blocker();
-    // A share: the reference that the started task holds stays counted, since frames on its stack may use the header.
+    // Another reference: that of the started task stays counted, since frames on its stack may use the header.
     let task = started.task();
     task.forget_started();
     task

@@ -49,7 +49,7 @@ impl fmt::Debug for TaskRef {
     }
 }
 
-/// Its name, or one made of its id.
+/// Writes its name, or one made of its id.
 impl fmt::Display for TaskRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
@@ -125,18 +125,18 @@ impl TaskRef {
         family.enter(self);
     }
 
-    /// What is not as usual with it.
+    /// The settings that it was made with, if any.
     #[inline]
     pub(crate) fn meta(&self) -> Option<&Meta> {
         self.header().meta.as_deref()
     }
 
-    /// What its children are given.
+    /// What its children inherit, if it is not the usual.
     pub(crate) fn heritage(&self) -> Option<&Arc<Heritage>> {
         self.meta()?.heritage.as_ref()
     }
 
-    /// What the `main` of a `run` is given that this one calls: the labels.
+    /// What the `main` of a `run` inherits that this task calls: the labels.
     pub(crate) fn heritage_of_main(&self) -> Option<Arc<Heritage>> {
         let own = self.heritage()?;
         let labels = || Arc::new(Heritage { daemon: false, labels: own.labels.clone() });
@@ -158,20 +158,20 @@ impl TaskRef {
         self.heritage().is_some_and(|heritage| heritage.daemon)
     }
 
-    /// Whether it must not leave the OS thread that made it, though it may have been paused or delayed.
+    /// Whether it must stay on the OS thread that made it, also while it is paused or delayed.
     pub(crate) fn is_local(&self) -> bool {
         self.meta().is_some_and(|meta| meta.local)
     }
 
     // --- before it starts ---------------------------------------------------------------------------------------
 
-    /// The hub that starts it later, and where the hub's list of such tasks has it. Called by that hub.
+    /// Notes which hub starts it later, and its place in that hub's list of such tasks. Called by that hub.
     pub(crate) fn set_delayed(&self, hub: &'static HubShared, place: u32) {
         self.set_roster(place);
         self.header().hub.store(ptr::from_ref(hub).cast_mut(), Ordering::Relaxed);
     }
 
-    /// Leaves the right to schedule it with it.
+    /// Makes the task itself keep the right to schedule it.
     pub(crate) fn set_paused(&self, paused: Paused) {
         let mut completion = self.header().completion.lock();
         completion.more.get_or_insert_default().paused = Some(paused);
@@ -183,7 +183,7 @@ impl TaskRef {
         self.header().flags.load(Ordering::Relaxed) & PAUSED != 0
     }
 
-    /// Takes the right to schedule it, if it is still there.
+    /// Takes the right to schedule it out of the task, if it is still there.
     pub(crate) fn take_paused(&self) -> Option<Paused> {
         let mut completion = self.header().completion.lock();
         self.header().flags.fetch_and(!PAUSED, Ordering::Relaxed);
@@ -220,7 +220,7 @@ impl TaskRef {
         self.header().control.store(control.as_ptr(), Ordering::Relaxed);
     }
 
-    /// Its hub has given it up: it is nowhere any more where a waker could find it.
+    /// Notes that its hub has given it up: wakers do not find it any more.
     pub(super) fn forget_started(&self) {
         self.set_roster(u32::MAX);
         self.header().control.store(ptr::null_mut(), Ordering::Relaxed);
@@ -273,12 +273,12 @@ impl TaskRef {
 
     // --- park and unpark of users, with a token of their own -----------------------------------------------------
 
-    /// Uses the permit up, if it is there.
+    /// Takes the permit, if it is there.
     pub(crate) fn take_permit(&self) -> bool {
         self.header().flags.fetch_and(!PERMIT, Ordering::SeqCst) & PERMIT != 0
     }
 
-    /// Says what [`give_permit`](Self::give_permit) is to wake. `false` if there was a permit: then it is used up instead.
+    /// Notes what [`give_permit`](Self::give_permit) is to wake. `false` if there was a permit: then that is taken instead.
     pub(crate) fn await_permit(&self, waiter: Waiter) -> bool {
         let mut completion = self.header().completion.lock();
         if self.take_permit() {
@@ -288,7 +288,7 @@ impl TaskRef {
         true
     }
 
-    /// Takes back what [`await_permit`](Self::await_permit) said.
+    /// Takes back what [`await_permit`](Self::await_permit) has noted.
     pub(crate) fn forget_waiter(&self) {
         if let Some(more) = &mut self.header().completion.lock().more {
             more.parked = None;

@@ -1,11 +1,11 @@
 //! A task as the [`Waker`] of the futures that it polls: the counted header, and nothing else.
 //!
-//! A waker names the task, not one wait of it. So all polls of a task get the same one (futures that keep it see by
-//! [`Waker::will_wake`] that they need no other), it may be kept for ever, and nothing is allocated. To use it raises the
-//! count `wakes` and ends the wait that the task is in, if that is one for a future; any other it leaves alone.
+//! A waker names the task, not one wait of it. So all polls of a task get the same waker (futures that keep it see by
+//! [`Waker::will_wake`] that they need no other), it may be kept for ever, and nothing is allocated. Using it raises the count
+//! `wakes` and ends the wait that the task is in, if that is a wait for a future; other waits it leaves alone.
 //!
-//! Whoever polls remembers the count as it was before, and sleeps only while it is the same. Nobody takes a wake-up away from
-//! the count, so polls that nest in one another, or take turns in greenlets, all see it: at worst one polls once more in vain.
+//! Whoever polls remembers the count from before, and sleeps only while it is the same. Nobody takes a wake-up away from the count, so
+//! polls that nest in one another, or take turns in greenlets, all see it; at worst one of them polls once more in vain.
 
 use super::header::Header;
 use super::task_ref::TaskRef;
@@ -76,7 +76,7 @@ impl TaskRef {
         self.header().wakes.load(Ordering::SeqCst) != seen
     }
 
-    /// Whose waker it is, if it is one of ours.
+    /// The task whose waker it is, if the library made it.
     pub(crate) fn of_waker(waker: &Waker) -> Option<Self> {
         if !std::ptr::eq(waker.vtable(), &raw const VTABLE) {
             return None;

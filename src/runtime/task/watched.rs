@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
 
-/// That much below its control block is a stack for certain: the smallest is larger.
+/// So many bytes below its control block certainly belong to the stack: the smallest stack is larger.
 const NEAR_TOP: usize = 28 * 1024;
 
 /// Written by the hub's thread; read by the watchdog's, and by the handler of its signal on the hub's.
@@ -20,7 +20,7 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// Says which OS thread the hub's is.
+    /// Notes which OS thread the hub runs on.
     pub(crate) fn set_thread(&self, thread: i32) {
         self.thread.store(thread, Ordering::Relaxed);
     }
