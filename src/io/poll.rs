@@ -119,7 +119,7 @@ impl AsFd for PollFd<'_> {
 ///
 /// # Errors
 /// Too many open files (`EMFILE` or `ENFILE`), as a wait for several needs one more descriptor; or the system has no
-/// memory or no room for another registration (`ENOSPC`). What `fds` say is undetermined then. A descriptor that is not
+/// memory or no room for another registration (`ENOSPC`). `fds` are unchanged then. A descriptor that is not
 /// open is no error: see [`is_error`](PollFd::is_error).
 ///
 /// # Examples

@@ -19,8 +19,7 @@ use std::time::{Duration, Instant};
 /// after the wait blocks all the same, unless the descriptor is in non-blocking mode.
 ///
 /// # Errors
-/// The system has no memory or no room for another registration (`ENOSPC`), or `fd` is not open (`EBADF`). Nothing has
-/// been read.
+/// The system has no memory or no room for another registration (`ENOSPC`). Nothing has been read.
 ///
 /// # Examples
 /// ```

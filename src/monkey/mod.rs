@@ -68,9 +68,9 @@
 //! of std's goes on. The green thread unwinds at its next wait in a function of this library.
 //!
 //! So a loop that skips errors, such as `for stream in listener.incoming().flatten()`, outlives a kill: each call in it
-//! fails, and the loop goes on. To keep it from disturbing others, each such call takes a millisecond after some turns, and
-//! later up to a second. The loop is reported once, by name, and it ends at the latest with its runtime. Better, end
-//! the loop at an error.
+//! fails, and the loop goes on. To keep it from disturbing others, each such call takes a millisecond after some turns,
+//! and later up to a second. The loop is reported once, by name, and the end of its runtime does not wait for it. Better,
+//! end the loop at an error.
 
 // A patched call suspends only where `is_on` says so: on a green thread that neither unwinds nor ends the process.
 // Everywhere else it is the C library's.
