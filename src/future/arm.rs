@@ -27,9 +27,9 @@ pub fn arm<F: IntoFuture>(future: F) -> FutureArm<F::IntoFuture> {
     FutureArm { future, output: None, bell, waker, before: 0, after: 0 }
 }
 
-/// Whom the future's waker wakes.
+/// What the future's waker rings.
 struct Bell {
-    /// How often it has been used. The first poll is due from the beginning.
+    /// How often it has been rung. It counts one from the beginning, as the first poll is due then.
     rung: AtomicU64,
     waiter: Mutex<Option<Waiter>>,
 }
@@ -67,14 +67,14 @@ pub struct FutureArm<F: Future> {
 }
 
 impl<F: Future> FutureArm<F> {
-    /// Where it was polled, in the same context: its destructors may need that too.
+    /// Drops the future in the context in which it was polled: its destructors may need that too.
     fn drop_future(&mut self) {
         if let Some(future) = self.future.take() {
             ambient::within(|| drop(future));
         }
     }
 
-    /// The output of the arm that won.
+    /// Returns the output of the future of the arm that won.
     pub fn finish(mut self) -> F::Output {
         match self.output.take() {
             Some(output) => output,
@@ -99,7 +99,7 @@ impl<F: Future> Arm for FutureArm<F> {
         }
         self.after = self.bell.rung();
         if self.after != before {
-            // It may wake itself each time, as what yields does: the others have their turn.
+            // The future may wake itself at each poll, as one that yields does: the others have their turn.
             park::give_way();
         }
         false
@@ -110,7 +110,7 @@ impl<F: Future> Arm for FutureArm<F> {
     }
 
     fn is_ready(&self, with: Option<&Registration>) -> bool {
-        // Who only asks whether it became ready since it was polled does not count what the poll itself did.
+        // A caller that only asks whether it became ready since it was polled does not count what the poll itself rang.
         self.bell.rung() != if with.is_some() { self.before } else { self.after }
     }
 

@@ -1,4 +1,4 @@
-//! Our connections for `async` code.
+//! Connections of the library for `async` code.
 #![forbid(unsafe_code)]
 
 use crate::io::Stream;
@@ -8,15 +8,15 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
-/// A connection of ours whose reads and writes are polled: a [`TcpStream`](crate::net::TcpStream) or a
+/// A connection of this library whose reads and writes are polled: a [`TcpStream`](crate::net::TcpStream) or a
 /// [`UnixStream`](crate::os::unix::net::UnixStream).
 ///
-/// With the features `futures-io`, `tokio-io` and `hyper` it has the traits of those crates, so that protocols written for
-/// them run over our connections, on the readiness that the workers wait for anyway, with no other runtime. Where it is polled
-/// on a green thread, that one's worker waits for it; anywhere else a worker of the global runtime does.
+/// With the features `futures-io`, `tokio-io` and `hyper` it has the traits of those crates, so that protocols that are written for
+/// them run over connections of this library without any other runtime: the workers wait for readiness anyway. If it is polled on a
+/// green thread, the worker of that waits for it; elsewhere a worker of the global runtime does.
 ///
-/// Timeouts of the connection itself do not count here; see [`FutureExt::wait_timeout`](super::FutureExt::wait_timeout). For
-/// datagrams and listeners, wrap the blocking call in [`green`](super::green()).
+/// Timeouts that are set on the connection itself have no effect here; [`FutureExt::wait_timeout`](super::FutureExt::wait_timeout)
+/// limits a wait. For datagrams and listeners, wrap the blocking call in [`green`](super::green()).
 ///
 /// # Examples
 /// ```
@@ -36,15 +36,15 @@ pub struct AsyncIo<S: Stream> {
     stream: S,
     reading: Watching,
     writing: Watching,
-    /// For the reads and writes that did not have to wait.
+    /// How many more reads and writes that need not wait may follow one another.
     budget: u32,
 }
 
-/// Operations that do not wait, until the others have their turn.
+/// How many operations that do not wait may follow one another before the others have their turn.
 const BUDGET: u32 = 128;
 
 impl<S: Stream> AsyncIo<S> {
-    /// Wraps a connection.
+    /// Makes one of a connection.
     pub fn new(stream: S) -> Self {
         Self { stream, reading: Watching::default(), writing: Watching::default(), budget: BUDGET }
     }
@@ -54,10 +54,11 @@ impl<S: Stream> AsyncIo<S> {
         &self.stream
     }
 
-    /// Reads what there is, as [`Read::read`](std::io::Read::read).
+    /// Reads what there is, as [`Read::read`](std::io::Read::read). Pending if there is nothing; then the waker of `context` is used
+    /// when there may be something. Does not suspend.
     ///
     /// # Errors
-    /// What the system said.
+    /// The error of the system call, for example `ConnectionReset`.
     #[inline]
     pub fn poll_read(
         &mut self,
@@ -70,10 +71,11 @@ impl<S: Stream> AsyncIo<S> {
         self.stream.io().poll_read(&mut self.reading, context, buf)
     }
 
-    /// Writes what there is room for, as [`Write::write`](std::io::Write::write).
+    /// Writes what there is room for, as [`Write::write`](std::io::Write::write). Pending if there is no room; then the waker of
+    /// `context` is used when there may be some. Does not suspend.
     ///
     /// # Errors
-    /// What the system said.
+    /// The error of the system call, for example `BrokenPipe`.
     #[inline]
     pub fn poll_write(&mut self, context: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         if self.is_spent(context) {
@@ -85,7 +87,7 @@ impl<S: Stream> AsyncIo<S> {
     /// As [`poll_write`](Self::poll_write), from several buffers.
     ///
     /// # Errors
-    /// What the system said.
+    /// Those of [`poll_write`](Self::poll_write).
     pub fn poll_write_vectored(
         &mut self,
         context: &mut Context<'_>,
@@ -100,7 +102,7 @@ impl<S: Stream> AsyncIo<S> {
     /// Tells the peer that nothing more will be written. Does not wait.
     ///
     /// # Errors
-    /// What the system said; not that the peer has gone already.
+    /// The error of the system call; but that the peer has gone already is no error.
     pub fn shutdown(&self) -> io::Result<()> {
         match self.stream.io().shutdown_write() {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
@@ -108,7 +110,8 @@ impl<S: Stream> AsyncIo<S> {
         }
     }
 
-    /// A future that never has to wait would keep its thread for itself: now and then it is polled again later.
+    /// Whether the budget is spent: then the future is polled again later, since one that never has to wait would keep its thread for
+    /// itself.
     #[inline]
     fn is_spent(&mut self, context: &Context<'_>) -> bool {
         self.budget -= 1;

@@ -1,5 +1,5 @@
-//! The waits of our locks and channels as futures. Each is entered as a thread's would be, and left where its future is
-//! dropped; what has been meant for it by then goes on to the next that waits.
+//! The waits of locks and channels as futures. Each is entered as a thread's wait would be, and left when its future is dropped; what
+//! has been meant for it by then goes on to the next that waits.
 #![forbid(unsafe_code)]
 
 use crate::runtime::wait_list::Key;
@@ -10,11 +10,11 @@ use crate::thread::{JoinHandle, spawn_at};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-/// Waiting for what could be an arm of a `select!`.
+/// A wait for what could be an arm of a `select!`.
 pub(super) struct Awaited<A: Arm> {
     arm: Option<A>,
     wait: Option<(Listener, Registration)>,
-    /// Where the arm will be ready by itself: what looks at it then.
+    /// A green thread that wakes the future when the arm will be ready by itself, if it will.
     alarm: Option<JoinHandle<()>>,
 }
 
@@ -61,7 +61,7 @@ impl<A: Arm> Awaited<A> {
         }
     }
 
-    /// Leaves those who wait; whether the other side has completed the arm.
+    /// Leaves those who wait; returns whether the other side has completed the arm.
     fn leave(&mut self) -> bool {
         if let Some(alarm) = self.alarm.take() {
             alarm.kill();
@@ -76,7 +76,7 @@ impl<A: Arm> Awaited<A> {
         completed
     }
 
-    /// Ends the wait. The arm, if the other side has completed it meanwhile, and nobody has been told.
+    /// Ends the wait. Returns the arm if the other side has completed it meanwhile and nobody has been told.
     pub(super) fn end(&mut self) -> Option<A> {
         let waited = self.wait.is_some();
         if self.leave() {
@@ -95,7 +95,7 @@ impl<A: Arm> Drop for Awaited<A> {
     }
 }
 
-/// Waiting at a gate.
+/// A wait at a gate.
 pub(super) struct AtGate<'a> {
     gate: &'a Gate,
     wait: Option<(Listener, Key)>,
@@ -106,7 +106,7 @@ impl<'a> AtGate<'a> {
         Self { gate, wait: None }
     }
 
-    /// Whether it is time to look again.
+    /// Ready when it is time to look again.
     pub(super) fn poll(&mut self, context: &Context<'_>, ready: impl FnOnce() -> bool) -> Poll<()> {
         if self.wait.is_none() {
             let listener = Listener::new();
@@ -120,7 +120,7 @@ impl<'a> AtGate<'a> {
         if let Some((listener, _)) = &self.wait {
             ready!(listener.poll(context));
         }
-        // The notification is ours.
+        // The notification was for this wait.
         self.wait = None;
         Poll::Ready(())
     }

@@ -10,16 +10,16 @@ use std::time::Instant;
 
 /// Waits for a future and returns its output. Suspends a green thread, blocks an OS thread.
 ///
-/// The future is polled here, on the caller's own stack, and no other task ever is: so it may itself call `block_on`, as deep
-/// as the stack allows, and may be called inside an executor, a callback, or a destructor. (An async executor's own OS thread
-/// is blocked by it, as by any other blocking call.) A kill and the end of a [`timeout`](crate::timeout()) unwind out of it and
-/// drop the future in place; code that must not be cut off there is for [`shield`](crate::shield).
+/// As `block_on` of pollster and futures-lite, which block an OS thread. A future that only works inside a certain runtime needs the
+/// context of that runtime besides; for tokio, the feature `tokio` gives it.
 ///
-/// It allocates nothing. What a future keeps to be woken by may be kept for ever, used from any thread, and used late: that
-/// does nothing then. A future that wakes itself, to yield, lets the other green threads run.
+/// The future is polled on the caller's own stack, and no other task is polled there. So a future may itself call `block_on`, as deep
+/// as the stack allows, and `block_on` may be called inside an executor, a callback, or a destructor. (It blocks the OS thread of an
+/// async executor, as any other blocking call does.) A kill and the end of a [`timeout`](crate::timeout()) unwind out of it and drop
+/// the future in place; [`shield`](crate::shield) keeps them off.
 ///
-/// As `block_on` of pollster and futures-lite, which block an OS thread. A future that only works inside a certain runtime
-/// needs that runtime's context besides.
+/// It allocates nothing. The waker that a future is given may be kept for ever and used from any thread; used late, it does nothing.
+/// A future that wakes itself, to yield, lets the other green threads run.
 ///
 /// # Examples
 /// ```
@@ -50,7 +50,7 @@ pub(super) fn block_until<F: IntoFuture>(
     poll_until(deadline, |context| polled.poll(context))
 }
 
-/// A future that is dropped where it was polled, in the same context: its destructors may need that too.
+/// A future that is dropped in the context in which it was polled: its destructors may need that too.
 struct Polled<'a, F>(Pin<&'a mut Option<F>>);
 
 impl<F: Future> Polled<'_, F> {

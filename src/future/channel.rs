@@ -9,11 +9,12 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// An item that is to be received; see [`mpmc::Receiver::recv_async`].
+/// The future of [`mpmc::Receiver::recv_async`] and [`mpsc::Receiver::recv_async`](crate::sync::mpsc::Receiver::recv_async): an item that
+/// is to be received.
 #[must_use = "it does nothing unless it is awaited"]
 pub struct Receiving<'a, T>(Awaited<RecvArm<'a, T>>);
 
-/// An item that is to be sent; see [`mpmc::Sender::send_async`].
+/// The future of [`mpmc::Sender::send_async`] and its like: an item that is to be sent.
 #[must_use = "it does nothing unless it is awaited"]
 pub struct Sending<'a, T>(Awaited<SendArm<'a, T>>);
 
@@ -26,12 +27,12 @@ impl<'a, T> Receiving<'a, T> {
 macro_rules! receiver {
     ($($receiver:ty),*) => {$(
         impl<T> $receiver {
-            /// As `recv`, to be awaited. Does not suspend a green thread.
+            /// As `recv`, to be awaited: the call returns a future, and does not suspend.
             ///
-            /// Dropping the future loses nothing: an item that has come from hand to hand by then goes to the next receiver.
+            /// Dropping the future loses nothing: an item that has been handed over by then goes to the next receiver.
             ///
             /// # Errors
-            /// [`RecvError`] if nothing is left and all senders are gone.
+            /// The output is [`RecvError`] if no item is left and all senders are gone.
             ///
             /// # Examples
             /// ```
@@ -54,12 +55,12 @@ receiver!(mpmc::Receiver<T>, mpsc::Receiver<T>);
 macro_rules! sender {
     ($($sender:ty),*) => {$(
         impl<T> $sender {
-            /// As `send`, to be awaited. Does not suspend a green thread.
+            /// As `send`, to be awaited: the call returns a future, and does not suspend.
             ///
-            /// Dropping the future before it is ready drops the item, unless it has been received by then.
+            /// Dropping the future before it is ready drops the item, unless that has been received by then.
             ///
             /// # Errors
-            /// [`SendError`] with the item, if all receivers are gone.
+            /// The output is [`SendError`], which holds the item, if all receivers are gone.
             ///
             /// # Examples
             /// ```

@@ -8,12 +8,12 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// An event that is to be set; see [`Event::wait_async`].
+/// The future of [`Event::wait_async`].
 #[must_use = "it does nothing unless it is awaited"]
 pub struct Happening<'a>(Awaited<EventArm<'a>>);
 
 impl Event {
-    /// As [`wait`](Self::wait), to be awaited. Does not suspend a green thread.
+    /// As [`wait`](Self::wait), to be awaited: the call returns a future, and does not suspend.
     ///
     /// # Examples
     /// ```

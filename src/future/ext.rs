@@ -1,4 +1,4 @@
-//! The methods that every future has here.
+//! Methods for every future.
 #![forbid(unsafe_code)]
 
 use super::block_on::{block_on, block_until};
@@ -6,7 +6,7 @@ use crate::sys::time::deadline_after;
 use crate::thread::Elapsed;
 use std::time::{Duration, Instant};
 
-/// Waiting as methods, for everything that can be awaited.
+/// Methods that wait, for everything that can be awaited. They suspend a green thread and block an OS thread.
 ///
 /// # Examples
 /// ```
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// assert!(never.wait_timeout(Duration::from_millis(5)).is_err());
 /// ```
 pub trait FutureExt: IntoFuture + Sized {
-    /// What `.await` is in `async` code: waits for the output. See [`block_on`].
+    /// Waits for the output, as `.await` does in `async` code. [`block_on`] says more.
     #[inline]
     fn wait(self) -> Self::Output {
         block_on(self)
@@ -26,8 +26,8 @@ pub trait FutureExt: IntoFuture + Sized {
 
     /// As [`wait`](Self::wait), for at most `timeout`. An output that is there without waiting is never too late.
     ///
-    /// Called on a future itself, it drops that when the time is over. Called on `&mut future`, where that may be moved
-    /// ([`pin!`](std::pin::pin) makes such a one of any), it leaves it as it is, to be waited for again.
+    /// Called on a future itself, it drops the future when the time is over. Called on `&mut future`, or on a future that is
+    /// [pinned](std::pin::pin), it leaves the future as it is, to be waited for again.
     ///
     /// # Errors
     /// [`Elapsed`] if the time ran out.
@@ -54,7 +54,7 @@ pub trait FutureExt: IntoFuture + Sized {
         block_until(deadline_after(timeout), self).ok_or(Elapsed::OVER)
     }
 
-    /// As [`wait_timeout`](Self::wait_timeout), up to a point in time.
+    /// As [`wait_timeout`](Self::wait_timeout), but up to a point in time.
     ///
     /// # Errors
     /// [`Elapsed`] if the time came first.

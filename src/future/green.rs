@@ -10,11 +10,10 @@ use std::task::{Context, Poll};
 
 /// Runs straight-line code on a green thread of its own, for `async` code to await.
 ///
-/// As with an `async` block nothing happens before the first poll, and dropping the future before it is ready ends the code:
-/// the green thread is killed, which does not wait for its end. (What is to go on regardless is a plain
-/// [`spawn`](crate::spawn), whose handle can be awaited too.) It runs on the runtime of the green thread that polls first, on
-/// the global one if there is none: not on the executor's OS thread, which goes on meanwhile. Here `tokio::task::spawn_blocking`
-/// takes an OS thread.
+/// As with an `async` block, nothing happens before the first poll, and dropping the future before it is ready ends the code: the green
+/// thread is killed, without waiting for its end. (A plain [`spawn`](crate::spawn), whose handle can be awaited too, goes on
+/// regardless.) The code runs on the runtime of the green thread that polls first, or on the global one if the poll is elsewhere; the
+/// executor's OS thread goes on meanwhile. It is used as `tokio::task::spawn_blocking` is, without an OS thread for each call.
 ///
 /// # Errors
 /// The output is that of [`join`](JoinHandle::join): an error if the code panics or is killed, or could not run.
@@ -41,7 +40,7 @@ where
     Green(State::New(Some(code)))
 }
 
-/// See [`green`].
+/// The future of [`green`].
 #[must_use = "it does nothing unless it is awaited"]
 pub struct Green<F, T>(State<F, T>);
 

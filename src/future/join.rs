@@ -8,11 +8,10 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// The end of a green thread as a future, which a [`JoinHandle`] turns into where it is awaited. Its output is what
-/// [`join`](JoinHandle::join) returns.
+/// The future that a [`JoinHandle`] becomes when it is awaited. Its output is what [`join`](JoinHandle::join) returns.
 ///
-/// Dropping it leaves the green thread running, as dropping the handle does; [`kill_on_drop`](Self::kill_on_drop) makes one
-/// that kills it.
+/// Dropping it leaves the green thread running, as dropping the handle does; with [`kill_on_drop`](Self::kill_on_drop) it kills the
+/// green thread.
 ///
 /// # Examples
 /// ```
@@ -33,7 +32,7 @@ impl<H: Join> Joining<H> {
         Self { handle: Some(handle), wait: None, kill: false }
     }
 
-    /// The same, and dropping it before it is ready kills the green thread. That does not wait for its end.
+    /// Makes a drop of the future, before it is ready, kill the green thread, without waiting for its end.
     ///
     /// # Examples
     /// ```
@@ -68,7 +67,7 @@ impl<H: Join> Future for Joining<H> {
         let this = &mut *self;
         let Some(handle) = &this.handle else { panic!("polled after it was ready") };
         let task = handle.thread().task();
-        // Where `join` does not wait: at the end, for oneself, and in a forked child.
+        // The cases in which `join` does not wait: after the end, for oneself, and in a forked child.
         let is_over = || task.is_done() || task.is_parents() || park::is_caller(task);
         if !is_over() {
             start(handle.thread());
@@ -111,7 +110,7 @@ impl<H: Join> fmt::Debug for Joining<H> {
 
 macro_rules! into_future {
     ($($handle:ident <$($life:lifetime,)? T>),*) => {$(
-        /// Awaiting it is joining it.
+        /// Awaiting a handle joins the green thread.
         impl<$($life,)? T> IntoFuture for $handle<$($life,)? T> {
             type Output = Result<T, JoinError>;
             type IntoFuture = Joining<Self>;

@@ -1,7 +1,7 @@
 //! Waiting for futures in straight-line code, and green threads for code that is `async`.
 //!
-//! A green thread is a good place to wait for a future: it has a stack, so neither it nor its callers need be `async`, and
-//! while it waits the others of its worker run.
+//! A green thread is a good place to wait for a future: it has a stack, so neither it nor its callers need be `async`, and while it
+//! waits the other green threads of its worker run. A plain OS thread may wait for futures here too, and is blocked meanwhile.
 //!
 //! ```
 //! use greenthread::future::FutureExt as _;
@@ -30,25 +30,26 @@
 //! | one of our connections | an async protocol over it | [`AsyncIo`] with the features `futures-io`, `tokio-io` or `hyper` |
 //! | hyper | a server or client without tokio | the feature `hyper` |
 //!
-//! Where a crate has a blocking interface of its own that takes any `Read + Write`, that is the shorter way still. A bridge is
-//! right where a crate is `async` only, or where an `async` program has something to do that is written as it happens.
+//! If a crate has a blocking interface that takes any `Read + Write`, that is the shorter way. The ways of this module are for crates
+//! that are `async` only, and for `async` programs in which a part is easier to write as straight-line code.
 //!
 //! # What may cut off a wait
 //!
-//! A kill or a timeout unwinds out of a wait and drops the future in place. That is what `async` code calls cancellation, so
-//! it may do what cancel safety of that future allows: a `recv` of a channel loses nothing, a `read_exact` may have read a
-//! part. [`shield`](crate::shield) keeps both away. The futures of this library lose no item and no permit when they are
-//! dropped.
+//! A kill or a timeout unwinds out of a wait and drops the future in place. `async` code calls that cancellation, and what becomes of
+//! the work of the future depends on its cancel safety: a `recv` of a channel loses nothing, a `read_exact` may have read a part.
+//! [`shield`](crate::shield) keeps both away. The futures of this library lose no item and no permit when they are dropped.
 //!
 //! # tokio's context
 //!
-//! With the feature `tokio`, a tokio runtime starts when a future is first waited for, on threads of its own, and is the
-//! context of every poll: `tokio::time`, `tokio::net` and `tokio::spawn` work in futures that green threads wait for, as
-//! do crates that use them. It is left wherever the green thread is suspended, so neighbours never see it, and guards of
-//! tokio's (`Handle::enter`) must not be held across a wait either. A value that needs the context when it is dropped, as a
-//! connection that sqlx's pool has given out, is for `in_tokio`. A green thread may also run a `current_thread` runtime of its
-//! own: its `block_on` blocks the worker, and while it does no other green thread of that worker can, nor may a future in it
-//! wait for something of ours by a blocking call, as tokio keeps by OS thread which runtime runs.
+//! With the feature `tokio`, a tokio runtime starts when a future is first waited for, on threads of its own, and is the context of
+//! every poll. So `tokio::time`, `tokio::net` and `tokio::spawn` work in futures that green threads wait for, and so do crates that
+//! use them. The context is left whenever the green thread is suspended, so neighbours never see it; for the same reason, guards of
+//! tokio (`Handle::enter`) must not be held during a wait. A value that needs the context when it is dropped, such as a connection
+//! that sqlx's pool has given out, is dropped inside of `in_tokio`.
+//!
+//! A green thread may also run a `current_thread` runtime of its own. Its `block_on` blocks the worker; meanwhile no other green
+//! thread of that worker can do the same, and no future in it may wait for something of this library by a blocking call, since tokio
+//! keeps for each OS thread which runtime runs there.
 
 // Invariant: a future is polled on the stack of whoever waits for it, where no other task ever runs.
 

@@ -9,10 +9,11 @@ use std::task::{Poll, ready};
 macro_rules! queue {
     ($($queue:ident <T $(: $bound:ident)?>),*) => {$(
         impl<T $(: $bound)?> $queue<T> {
-            /// As [`get`](Self::get), to be awaited. Does not suspend a green thread. Dropping the future loses no item.
+            /// As [`get`](Self::get), to be awaited: the call returns a future, and does not suspend. Dropping the future loses no
+            /// item.
             ///
             /// # Errors
-            /// [`GetError`] if the queue has been shut down and nothing is left.
+            /// [`GetError`] if the queue has been shut down and nothing is left in it.
             pub async fn get_async(&self) -> Result<T, GetError> {
                 let mut wait = AtGate::new(self.items());
                 poll_fn(|context| loop {
@@ -26,11 +27,11 @@ macro_rules! queue {
                 .await
             }
 
-            /// As [`put`](Self::put), to be awaited. Does not suspend a green thread. Dropping the future before it is ready
-            /// drops the item.
+            /// As [`put`](Self::put), to be awaited: the call returns a future, and does not suspend. Dropping the future before it
+            /// is ready drops the item.
             ///
             /// # Errors
-            /// [`PutError`] with the item, if the queue has been shut down.
+            /// [`PutError`], which holds the item, if the queue has been shut down.
             pub async fn put_async(&self, item: T) -> Result<(), PutError<T>> {
                 let mut wait = AtGate::new(self.room());
                 let mut item = Some(item);

@@ -8,7 +8,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// Permits that are to be taken; see [`Semaphore::acquire_async`].
+/// The future of [`Semaphore::acquire_async`] and [`Semaphore::acquire_many_async`].
 #[must_use = "it does nothing unless it is awaited"]
 pub struct Acquiring<'a> {
     semaphore: &'a Semaphore,
@@ -17,9 +17,8 @@ pub struct Acquiring<'a> {
 }
 
 impl Semaphore {
-    /// As [`acquire`](Self::acquire), to be awaited, in the same queue as everybody. Does not suspend a green thread.
-    ///
-    /// Dropping the future gives a permit back that has been handed over by then.
+    /// As [`acquire`](Self::acquire), to be awaited: the call returns a future, and does not suspend. The future waits in the same queue
+    /// as threads do. Dropping it gives back a permit that has been handed over by then.
     ///
     /// # Examples
     /// ```

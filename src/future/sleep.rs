@@ -9,8 +9,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// As [`sleep`](crate::sleep), to be awaited; by the timers of the worker on which it is first polled, of one of the global
-/// runtime's where that is none.
+/// As [`sleep`](crate::sleep), to be awaited. It uses the timers of the worker on which it is first polled, or, if that is on another
+/// thread, those of a worker of the global runtime. As `tokio::time::sleep`, without tokio.
 ///
 /// # Examples
 /// ```
@@ -25,15 +25,15 @@ pub fn sleep(duration: Duration) -> Sleeping {
     Sleeping { until: deadline_after(duration), wait: None }
 }
 
-/// As [`sleep`], up to a point in time.
+/// As [`sleep()`](sleep), but up to a point in time.
 pub fn sleep_until(deadline: Instant) -> Sleeping {
     Sleeping { until: Some(deadline), wait: None }
 }
 
-/// See [`sleep`].
+/// The future of [`sleep()`](sleep) and [`sleep_until`].
 #[must_use = "it does nothing unless it is awaited"]
 pub struct Sleeping {
-    /// `None` where the clock has no such time.
+    /// `None` if the clock cannot tell such a time.
     until: Option<Instant>,
     wait: Option<(Listener, JoinHandle<()>)>,
 }
@@ -49,7 +49,7 @@ impl Future for Sleeping {
             }
             let listener = Listener::new();
             let waiter = listener.waiter();
-            // It has no stack, and costs one timer, until the time has come.
+            // Until its time comes, this green thread has no stack, and costs one timer.
             let alarm = spawn_at(until, move || waiter.unpark());
             self.wait = Some((listener, alarm));
         }

@@ -4,12 +4,12 @@
 use super::block_on::block_on;
 use crate::thread::{self, JoinHandle, LocalJoinHandle};
 
-/// Runs a future on a green thread of its own, which starts at once: `spawn(move || block_on(future))`.
+/// Runs a future on a green thread of its own, as `spawn(move || block_on(future))`. Does not suspend. As `tokio::spawn`.
 ///
-/// The handle can be joined, killed, and awaited; killing it drops the future.
+/// The handle can be joined, killed, and awaited; a kill drops the future.
 ///
 /// # Panics
-/// As [`spawn`](crate::spawn).
+/// If there is no room for another stack, or the global runtime cannot start.
 ///
 /// # Examples
 /// ```
@@ -27,10 +27,10 @@ where
     thread::spawn(move || block_on(future))
 }
 
-/// As [`spawn`], for a future that must stay on the calling OS thread.
+/// As [`spawn`], for a future that must stay on the calling OS thread. As `tokio::task::spawn_local`.
 ///
 /// # Panics
-/// As [`thread::spawn_local`](crate::thread::spawn_local).
+/// If the calling OS thread runs no green threads, or there is no room for another stack.
 ///
 /// # Examples
 /// ```

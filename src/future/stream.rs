@@ -15,8 +15,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// The items of a stream one after the other; between them the caller waits, as in [`block_on`]. (Python's `async for` in a
-/// plain `for`.)
+/// An iterator over the items of a stream; its `next` waits for an item as [`block_on`] does. (Python's `async for`, in a plain `for`.)
 ///
 /// # Examples
 /// ```
@@ -31,7 +30,7 @@ pub fn iter<S: Stream>(stream: S) -> Iter<S> {
     Iter(Some(Box::pin(stream)))
 }
 
-/// See [`iter`].
+/// The iterator of [`iter`].
 #[derive(Debug)]
 pub struct Iter<S>(Option<Pin<Box<S>>>);
 
@@ -56,7 +55,7 @@ impl<S> Drop for Iter<S> {
     }
 }
 
-/// What is received from a channel as a stream, which borrows the receiver.
+/// The stream of what a channel receives; made by the method `stream` of a receiver, which it borrows.
 pub struct Items<'a, R: RecvFrom> {
     receiver: &'a R,
     next: Option<Receiving<'a, R::Item>>,
@@ -65,7 +64,7 @@ pub struct Items<'a, R: RecvFrom> {
 macro_rules! stream {
     ($($receiver:ty),*) => {$(
         impl<T> $receiver {
-            /// What is received, to the end, as a [`Stream`]; the `async` form of `iter`. Dropping it loses no item.
+            /// What is received, until all senders are gone, as a [`Stream`]: the `async` form of `iter`. Dropping it loses no item.
             ///
             /// # Examples
             /// ```
@@ -108,14 +107,14 @@ impl<R: RecvFrom> fmt::Debug for Items<'_, R> {
 
 type Received<T> = (Result<T, RecvError>, Receiver<T>);
 
-/// As [`Items`], with the receiver inside. Each wait for an item allocates.
+/// As [`Items`], but it owns the receiver; made by the method `into_stream` of a receiver. Each wait for an item allocates memory.
 pub struct IntoItems<T> {
     receiver: Option<Receiver<T>>,
     next: Option<Pin<Box<dyn Future<Output = Received<T>> + Send>>>,
 }
 
 impl<T: Send + 'static> Receiver<T> {
-    /// As [`stream`](Self::stream), with the receiver inside.
+    /// As [`stream`](Self::stream), but the stream owns the receiver.
     pub fn into_stream(self) -> IntoItems<T> {
         IntoItems { receiver: Some(self), next: None }
     }
@@ -151,10 +150,10 @@ impl<T> fmt::Debug for IntoItems<T> {
     }
 }
 
-/// A stream whose items straight-line code sends, on a green thread of its own: what an `async` generator is in Python.
+/// A stream whose items are sent by straight-line code on a green thread of its own, as Python's `async` generators.
 ///
-/// The code begins with the first poll, and each [`send`](Sender::send) returns when its item has been taken. The stream ends
-/// with the code; a panic of the code goes on to who polls. Dropping the stream kills the green thread.
+/// The code begins with the first poll, and each [`send`](Sender::send) returns when its item has been taken. The stream ends with the
+/// code; if the code panics, the poll panics with the same payload. Dropping the stream kills the green thread.
 ///
 /// # Examples
 /// ```
@@ -176,7 +175,7 @@ where
     GreenStream(State::New(code))
 }
 
-/// See [`stream`].
+/// The stream of [`stream`].
 pub struct GreenStream<T, F>(State<T, F>);
 
 enum State<T, F> {

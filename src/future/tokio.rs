@@ -1,4 +1,4 @@
-//! A tokio runtime beside.
+//! A tokio runtime beside the library's own.
 #![forbid(unsafe_code)]
 
 use crate::runtime::ambient;
@@ -6,13 +6,13 @@ use std::error::Error;
 use std::fmt;
 use tokio::runtime::Handle;
 
-/// Has the runtime of `handle` used wherever a future that is waited for needs tokio's, instead of one that the library starts
-/// when it first waits for a future (with the feature `tokio`). For the whole process, once, before that.
+/// Sets the tokio runtime that futures find when they are waited for, instead of one that the library starts by itself when it first
+/// waits for a future (with the feature `tokio`). To be called before that, once for the whole process.
 ///
-/// That runtime is the context of each poll in [`block_on`](super::block_on()) and its like, if there is none already, so that
-/// futures of crates which need tokio work on green threads and OS threads: they find its timers, its sockets, and its
-/// `spawn`. It is left whenever the green thread is suspended. The runtime must go on running on threads of its own: one that is
-/// `current_thread` does so only while somebody is in its `block_on`.
+/// The runtime of `handle` is then the context of each poll in [`block_on`](super::block_on()) and the other waits, unless the caller
+/// is in such a context already. So futures of crates that need tokio work on green threads and OS threads: they find its timers,
+/// its sockets and its `spawn`. The context is left whenever the green thread is suspended. The runtime must run on threads of its
+/// own: a `current_thread` runtime runs only while somebody is in its `block_on`.
 ///
 /// # Errors
 /// [`InUse`] if a runtime has been started or given before.
@@ -31,10 +31,11 @@ pub fn use_tokio(handle: Handle) -> Result<(), InUse> {
     if ambient::set(handle) { Ok(()) } else { Err(InUse(())) }
 }
 
-/// Runs straight-line code in the context of tokio's runtime: of that which [`block_on`](super::block_on()) polls in.
+/// Runs straight-line code in the context of the tokio runtime that [`block_on`](super::block_on()) polls in. As tokio's
+/// `Handle::enter`.
 ///
-/// For what needs the context outside of a future: `tokio::spawn`, or destructors, as that of a connection which sqlx's pool has
-/// given out. Wherever `code` suspends the green thread, the context is left meanwhile.
+/// It is for what needs the context outside of a future: `tokio::spawn`, or destructors, such as that of a connection that sqlx's pool
+/// has given out. While `code` suspends the green thread, the context is left.
 ///
 /// # Examples
 /// ```

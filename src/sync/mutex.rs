@@ -60,7 +60,7 @@ use std::time::{Duration, Instant};
 /// mutex.clear_poison();
 /// assert!(mutex.lock().is_ok());
 /// ```
-#[doc(alias("Lock", "BoundedSemaphore"))]
+#[doc(alias("Lock"))]
 pub struct Mutex<T: ?Sized> {
     poison: Poison,
     lock: Lock<T>,

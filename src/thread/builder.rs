@@ -308,7 +308,22 @@ impl Builder {
     /// [`Scope::spawn_local`]. Does not suspend.
     ///
     /// # Errors
-    /// As for [`spawn_scoped`](Self::spawn_scoped); and `Unsupported` on an OS thread that runs no runtime.
+    /// Those of [`spawn_scoped`](Self::spawn_scoped); and `Unsupported` if the calling OS thread runs no green threads.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{Builder, Runtime, thread};
+    /// use std::rc::Rc;
+    /// let count = Runtime::new_current_thread()?.run_local(|| {
+    ///     let shared = Rc::new(7);
+    ///     thread::scope(|s| {
+    ///         let local = Builder::new().name("local".into()).spawn_scoped_local(s, || *shared + 1);
+    ///         local.unwrap().join().unwrap()
+    ///     })
+    /// });
+    /// assert_eq!(count.unwrap(), 8);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn spawn_scoped_local<'scope, 'env, F, T>(
         self,
         scope: &'scope Scope<'scope, 'env>,
