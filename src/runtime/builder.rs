@@ -53,7 +53,8 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Usable bytes of each green thread's stack, rounded up to whole pages and to at least 32 KiB; 180 KiB unless set.
+    /// Usable bytes of each green thread's stack, rounded up to whole pages and to at least 32 KiB. Unless set, 180 KiB; 4 MiB
+    /// where the library is built with debug assertions, as frames are many times larger in programs that are not optimized.
     /// A stack takes memory only as far as it has been used.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);

@@ -12,7 +12,10 @@ pub(crate) const GUARD: usize = 16 * 1024;
 /// With its guard a stack takes 196 KiB of address space: 49 pages. An odd number of pages spreads the hot top lines of
 /// neighbouring stacks over the sets of the processor's caches, and a stride of this size costs about 390 bytes of page
 /// tables for each stack, so that a million blocked threads stay below 4.7 KB each.
-const DEFAULT_USABLE: usize = 180 * 1024;
+///
+/// In programs that are not optimized each move of a value has a place of its own in the frame: to send 32 KiB through a
+/// channel takes most of a MiB there. So they get more; again an odd number of pages.
+const DEFAULT_USABLE: usize = if cfg!(debug_assertions) { 4100 * 1024 } else { 180 * 1024 };
 
 /// The smallest stack: room for a panic with a backtrace in an optimized program.
 const MIN_USABLE: usize = 32 * 1024;

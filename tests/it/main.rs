@@ -15,6 +15,7 @@ mod group;
 mod held;
 mod interruptions;
 mod io;
+mod large;
 mod local;
 mod net;
 mod net_mixed;

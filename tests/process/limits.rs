@@ -22,7 +22,7 @@ fn spawn_until_refused(names: &str) -> ! {
                 count.fetch_add(1, Ordering::SeqCst);
                 sleep(FOR_EVER);
             };
-            Builder::new().spawn(body)
+            Builder::new().stack_size(180 << 10).spawn(body)
         });
         match on_it.join().map_err(io::Error::from).and_then(|result| result) {
             Ok(handle) => handles.push(handle),

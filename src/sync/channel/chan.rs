@@ -1,608 +1,351 @@
-//! A channel, with the counts of its two sides.
+//! A channel of items of any size.
 #![forbid(unsafe_code)]
 
-use super::Hands;
+use super::Ticket;
+use super::core::{Core, SendFailure};
 use super::parcel::{Parcel, Promise};
-use super::zero::Zero;
-use crate::runtime::dropping::drop_each;
-use crate::runtime::park::{self, Reason};
-use crate::sync::gate::{Gate, Waited};
-use crate::sync::patience::{self, Patience};
-use crate::util::sync::{AtomicUsize, Ordering};
-use crossbeam_queue::{ArrayQueue, SegQueue};
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use super::zero::{Claim, Left, Place, Zero};
+use crate::runtime::park::Waiter;
+use crate::runtime::wait_list::Key;
+use crate::sync::gate::Gate;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::Instant;
 
-/// Why an item was not sent; it comes back.
+/// Items of more bytes are in boxes.
+const LARGE: usize = 1024;
+
+/// A [`Core`], of boxes where items are large. Which it is the size decides, so that for each type of item one half of all that
+/// follows is left out.
 #[derive(Debug)]
-pub(crate) enum SendFailure<T> {
-    /// No room, or no receiver that waits; for a send with a deadline: all the time.
-    Full(T),
-    /// All receivers are gone.
-    Disconnected(T),
+pub(crate) enum Chan<T> {
+    Small(Core<T>),
+    Large(Core<Box<T>>),
 }
 
-impl<T> SendFailure<Parcel<T>> {
-    fn into_item(self) -> SendFailure<T> {
-        match self {
-            Self::Full(parcel) => SendFailure::Full(parcel.into_item()),
-            Self::Disconnected(parcel) => SendFailure::Disconnected(parcel.into_item()),
+/// Does the same with whichever core there is.
+macro_rules! with {
+    ($chan:expr, $core:ident => $do:expr) => {
+        match $chan {
+            Self::Small($core) => $do,
+            Self::Large($core) => $do,
         }
+    };
+}
+
+fn unboxed<T>(failure: SendFailure<Box<T>>) -> SendFailure<T> {
+    match failure {
+        SendFailure::Full(item) => SendFailure::Full(*item),
+        SendFailure::Disconnected(item) => SendFailure::Disconnected(*item),
     }
 }
-
-#[derive(Debug)]
-pub(crate) enum Flavor<T> {
-    Bounded(ArrayQueue<Parcel<T>>),
-    Unbounded(SegQueue<T>),
-    Zero(Zero<T>),
-}
-
-/// See the module's text. `receivers` and `senders` are how many handles there are of each.
-#[derive(Debug)]
-pub(crate) struct Chan<T> {
-    pub(crate) flavor: Flavor<T>,
-    /// Receivers wait here for items, senders for room. At a rendezvous only those do who look, and neither send nor receive.
-    pub(crate) items: Gate,
-    pub(crate) room: Gate,
-    pub(crate) hands: Hands<T>,
-    /// Promises between a `Select` that made them and the call that keeps them.
-    pub(crate) promises: Hands<Arc<Promise<T>>>,
-    senders: AtomicUsize,
-    receivers: AtomicUsize,
-}
-
-// Items are moved, never changed in place, and no lock is held while user code runs.
-impl<T> UnwindSafe for Chan<T> {}
-impl<T> RefUnwindSafe for Chan<T> {}
 
 impl<T> Chan<T> {
     /// Unbounded for `None`, rendezvous for zero.
     pub(crate) fn new(capacity: Option<usize>) -> Self {
-        let flavor = match capacity {
-            None => Flavor::Unbounded(SegQueue::new()),
-            Some(0) => Flavor::Zero(Zero::new()),
-            Some(capacity) => Flavor::Bounded(ArrayQueue::new(capacity)),
-        };
-        Self {
-            flavor,
-            items: Gate::new(),
-            room: Gate::new(),
-            hands: Hands::new(),
-            promises: Hands::new(),
-            senders: AtomicUsize::new(1),
-            receivers: AtomicUsize::new(1),
+        if const { size_of::<T>() > LARGE } {
+            Self::Large(Core::new(capacity))
+        } else {
+            Self::Small(Core::new(capacity))
         }
     }
 
     // --- items --------------------------------------------------------------------------------------------------
 
-    /// Puts an item into the queue; not for rendezvous.
     #[inline(always)]
-    fn push(&self, item: T) -> Result<(), SendFailure<T>> {
-        if self.receivers.load(Ordering::SeqCst) == 0 {
-            return Err(SendFailure::Disconnected(item));
+    pub(crate) fn send(&self, item: T, deadline: Option<Instant>) -> Result<(), SendFailure<T>> {
+        match self {
+            Self::Small(core) => core.send(item, deadline),
+            Self::Large(core) => send_large(item, |item| core.send(item, deadline)),
         }
-        match &self.flavor {
-            Flavor::Bounded(queue) => queue
-                .push(Parcel::Item(item))
-                .map_err(|parcel| SendFailure::Full(parcel.into_item()))?,
-            Flavor::Unbounded(queue) => queue.push(item),
-            Flavor::Zero(_) => return Err(SendFailure::Full(item)),
-        }
-        self.pushed();
-        Ok(())
-    }
-
-    /// Something has been put into the queue.
-    #[inline(always)]
-    fn pushed(&self) {
-        self.items.notify_one();
-        if self.receivers.load(Ordering::SeqCst) == 0 {
-            self.discard();
-        }
-    }
-
-    /// For a `Select` that sends: whether it would not have to wait. If so, and there is to be a place for its item, the
-    /// promise of that is in this place.
-    pub(crate) fn attempt_promise(&self) -> Option<Option<Arc<Promise<T>>>> {
-        if self.receivers.load(Ordering::SeqCst) == 0 {
-            self.room.seen();
-            return Some(None);
-        }
-        let promise = Promise::new();
-        let parcel = Parcel::Promise(Arc::clone(&promise));
-        let sent = match &self.flavor {
-            Flavor::Unbounded(_) => return Some(None),
-            Flavor::Bounded(queue) => {
-                queue.push(parcel).map(|()| self.pushed()).map_err(SendFailure::Full)
-            }
-            Flavor::Zero(zero) => zero.try_send(parcel),
-        };
-        match sent {
-            Ok(()) => Some(Some(promise)),
-            Err(SendFailure::Disconnected(_)) => Some(None),
-            Err(SendFailure::Full(_)) => {
-                self.items.seen();
-                None
-            }
-        }
-    }
-
-    /// Takes an item out of the queue; not for rendezvous.
-    #[inline(always)]
-    fn pop(&self) -> Option<T> {
-        match &self.flavor {
-            Flavor::Bounded(queue) => {
-                // An empty `pop` costs a full fence; looking first does not.
-                if queue.is_empty() {
-                    return None;
-                }
-                let parcel = queue.pop()?;
-                self.room.notify_one();
-                match parcel {
-                    Parcel::Item(item) => Some(item),
-                    Parcel::Promise(_) => self.open_or_pop(parcel, queue),
-                }
-            }
-            Flavor::Unbounded(queue) => {
-                if queue.is_empty() {
-                    return None;
-                }
-                queue.pop()
-            }
-            Flavor::Zero(_) => None,
-        }
-    }
-
-    /// The item that is promised; the next one if the promise is broken.
-    #[cold]
-    #[inline(never)]
-    fn open_or_pop(&self, mut parcel: Parcel<T>, queue: &ArrayQueue<Parcel<T>>) -> Option<T> {
-        loop {
-            if let Some(item) = parcel.open() {
-                return Some(item);
-            }
-            parcel = queue.pop()?;
-            self.room.notify_one();
-        }
-    }
-
-    /// Drops what nobody will receive.
-    #[cold]
-    fn discard(&self) {
-        let next = || match &self.flavor {
-            Flavor::Zero(zero) => zero.take_returned().map(Parcel::Item),
-            Flavor::Bounded(queue) => queue.pop().inspect(|_| self.room.notify_one()),
-            Flavor::Unbounded(queue) => queue.pop().map(Parcel::Item),
-        };
-        drop_each(std::iter::from_fn(next).map(|parcel| || parcel.refuse()));
-    }
-
-    /// Whether a receive would not wait; not for rendezvous.
-    pub(crate) fn may_recv(&self) -> bool {
-        !self.has_none() || self.senders.load(Ordering::SeqCst) == 0
-    }
-
-    /// Whether a send would not wait; not for rendezvous.
-    pub(crate) fn may_send(&self) -> bool {
-        !self.has_no_room() || self.receivers.load(Ordering::SeqCst) == 0
     }
 
     #[inline]
     pub(crate) fn try_send(&self, item: T) -> Result<(), SendFailure<T>> {
-        let sent = self.attempt_send(item);
-        park::spend_budget_holding();
-        sent
+        match self {
+            Self::Small(core) => core.try_send(item),
+            Self::Large(core) => send_large(item, |item| core.try_send(item)),
+        }
     }
 
     /// As [`try_send`](Self::try_send), and lets nobody else run.
     pub(crate) fn attempt_send(&self, item: T) -> Result<(), SendFailure<T>> {
-        let sent = self.send_now(item);
-        match &sent {
-            Err(SendFailure::Full(_)) => self.items.seen(),
-            Err(SendFailure::Disconnected(_)) => self.room.seen(),
-            Ok(()) => {}
-        }
-        sent
-    }
-
-    #[inline(always)]
-    fn send_now(&self, item: T) -> Result<(), SendFailure<T>> {
-        match &self.flavor {
-            Flavor::Zero(zero) => zero.try_send(Parcel::Item(item)).map_err(SendFailure::into_item),
-            _ => self.push(item),
+        match self {
+            Self::Small(core) => core.attempt_send(item),
+            Self::Large(core) => send_large(item, |item| core.attempt_send(item)),
         }
     }
 
     #[inline(always)]
-    pub(crate) fn send(&self, item: T, deadline: Option<Instant>) -> Result<(), SendFailure<T>> {
-        match self.send_now(item) {
-            Err(SendFailure::Full(item)) => self.send_slow(item, deadline),
-            done => {
-                park::spend_budget_holding();
-                done
-            }
-        }
-    }
-
-    fn send_slow(&self, mut item: T, deadline: Option<Instant>) -> Result<(), SendFailure<T>> {
-        if let Flavor::Zero(zero) = &self.flavor {
-            return zero.send(item, deadline, &self.items);
-        }
-        let mut patience = Patience::default();
-        let mut in_time = true;
-        loop {
-            if !patience.again_holding() {
-                match self.room.wait_holding(Reason::Send, deadline, || self.may_send()) {
-                    Waited::Again => {}
-                    Waited::TimedOut => in_time = false,
-                    Waited::Killed => {
-                        drop(item);
-                        park::raise_kill();
-                    }
-                }
-            }
-            item = match self.attempt_send(item) {
-                Err(SendFailure::Full(item)) if in_time => item,
-                done => return done,
-            };
+    pub(crate) fn recv(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
+        match self {
+            Self::Small(core) => core.recv(deadline),
+            Self::Large(core) => recv_large(|| core.recv(deadline)),
         }
     }
 
     #[inline]
     pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
-        let received = self.attempt_recv();
-        park::spend_budget_holding();
-        received
+        match self {
+            Self::Small(core) => core.try_recv(),
+            Self::Large(core) => recv_large(|| core.try_recv()),
+        }
     }
 
     /// As [`try_recv`](Self::try_recv), and lets nobody else run.
-    #[inline]
     pub(crate) fn attempt_recv(&self) -> Result<T, TryRecvError> {
-        let received = self.recv_now();
-        match &received {
-            Err(TryRecvError::Empty) => self.room.seen(),
-            Err(TryRecvError::Disconnected) => self.items.seen(),
-            Ok(_) => {}
+        match self {
+            Self::Small(core) => core.attempt_recv(),
+            Self::Large(core) => recv_large(|| core.attempt_recv()),
         }
-        received
     }
 
-    #[inline(always)]
-    fn recv_now(&self) -> Result<T, TryRecvError> {
-        if let Some(item) = self.pop() {
-            return Ok(item);
+    /// Keeps an item for [`take_from_hands`](Self::take_from_hands), see [`Hands`](super::Hands).
+    pub(crate) fn put_in_hands(&self, item: T) {
+        match self {
+            Self::Small(core) => core.hands.put(item),
+            Self::Large(core) => core.hands.put(Box::new(item)),
         }
-        if let Flavor::Zero(zero) = &self.flavor {
-            return zero.try_recv();
-        }
-        if self.senders.load(Ordering::SeqCst) == 0 {
-            // The last sender may have sent since.
-            return self.pop().ok_or(TryRecvError::Disconnected);
-        }
-        Err(TryRecvError::Empty)
     }
 
-    /// Inlined up to where it parks, so that what follows a yield is the caller's own code: a return into frames of a
-    /// stack that has just been resumed is mispredicted.
-    #[inline(always)]
-    pub(crate) fn recv(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
-        if let Some(item) = self.pop() {
-            park::spend_budget_holding();
-            return Ok(item);
+    pub(crate) fn take_from_hands(&self) -> Option<T> {
+        match self {
+            Self::Small(core) => core.hands.take(),
+            Self::Large(core) => core.hands.take().map(|item| *item),
         }
-        for _ in 0..patience::YIELDS {
-            park::yield_now();
-            if let Some(item) = self.pop() {
-                return Ok(item);
-            }
-        }
-        self.recv_slow(deadline)
     }
 
-    #[inline(never)]
-    fn recv_slow(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
-        let mut patience = Patience::after_yields();
-        let mut in_time = true;
-        loop {
-            if !patience.again() {
-                if let Flavor::Zero(zero) = &self.flavor {
-                    return zero.recv(deadline, &self.room);
-                }
-                in_time = self.items.wait(Reason::Receive, deadline, || self.may_recv());
-            }
-            match self.attempt_recv() {
-                Ok(item) => return Ok(item),
-                Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
-                Err(TryRecvError::Empty) if !in_time => return Err(RecvTimeoutError::Timeout),
-                Err(TryRecvError::Empty) => {}
-            }
+    /// For a `Select` that sends, see [`Core::attempt_promise`].
+    pub(crate) fn attempt_promise(&self) -> Option<Option<Owed<T>>> {
+        Some(match self {
+            Self::Small(core) => core.attempt_promise()?.map(Owed::Small),
+            Self::Large(core) => core.attempt_promise()?.map(Owed::Large),
+        })
+    }
+
+    /// Keeps a promise of this channel for [`keep_promise`](Self::keep_promise), see [`Hands`](super::Hands).
+    pub(crate) fn put_promise(&self, owed: Owed<T>) {
+        match (self, owed) {
+            (Self::Small(core), Owed::Small(promise)) => core.promises.put(promise),
+            (Self::Large(core), Owed::Large(promise)) => core.promises.put(promise),
+            _ => unreachable!("their size is the same"),
         }
     }
+
+    /// Keeps the promise that has been put here; the item comes back if nobody will receive it.
+    pub(crate) fn keep_promise(&self, item: T) -> Result<(), T> {
+        let found = match self {
+            Self::Small(core) => core.promises.take().map(|promise| promise.keep(item)),
+            Self::Large(core) => {
+                let keep = |promise: Arc<Promise<Box<T>>>| promise.keep(Box::new(item));
+                core.promises.take().map(|promise| keep(promise).map_err(|item| *item))
+            }
+        };
+        found.unwrap_or_else(|| unreachable!("it has just been handed over"))
+    }
+
+    // --- what a select! asks ------------------------------------------------------------------------------------
+
+    /// Where receivers wait, see [`Core`].
+    pub(crate) fn items(&self) -> &Gate {
+        with!(self, core => &core.items)
+    }
+
+    /// Where senders wait, see [`Core`].
+    pub(crate) fn room(&self) -> &Gate {
+        with!(self, core => &core.room)
+    }
+
+    /// Whether a receive would not wait; not for rendezvous.
+    pub(crate) fn may_recv(&self) -> bool {
+        with!(self, core => core.may_recv())
+    }
+
+    /// Whether a send would not wait; not for rendezvous.
+    pub(crate) fn may_send(&self) -> bool {
+        with!(self, core => core.may_send())
+    }
+
+    /// The rendezvous, if it is one.
+    pub(crate) fn rendezvous(&self) -> Option<Rendezvous<'_, T>> {
+        match self {
+            Self::Small(core) => core.rendezvous().map(|zero| Rendezvous::Small(zero, self)),
+            Self::Large(core) => core.rendezvous().map(|zero| Rendezvous::Large(zero, self)),
+        }
+    }
+
+    // --- sizes and handles --------------------------------------------------------------------------------------
 
     pub(crate) fn len(&self) -> usize {
-        let len = match &self.flavor {
-            Flavor::Bounded(queue) => queue.len(),
-            Flavor::Unbounded(queue) => queue.len(),
-            Flavor::Zero(_) => 0,
-        };
-        self.let_see(len > 0, self.capacity().is_none_or(|capacity| len < capacity));
-        len
+        with!(self, core => core.len())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        let empty = self.has_none();
-        self.let_see(!empty, empty);
-        empty
+        with!(self, core => core.is_empty())
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        let full = self.has_no_room();
-        self.let_see(full, !full);
-        full
-    }
-
-    /// The caller is about to learn that there were items, or room.
-    fn let_see(&self, items: bool, room: bool) {
-        if items {
-            self.items.seen();
-        }
-        if room {
-            self.room.seen();
-        }
-    }
-
-    fn has_none(&self) -> bool {
-        match &self.flavor {
-            Flavor::Bounded(queue) => queue.is_empty(),
-            Flavor::Unbounded(queue) => queue.is_empty(),
-            Flavor::Zero(_) => true,
-        }
-    }
-
-    fn has_no_room(&self) -> bool {
-        match &self.flavor {
-            Flavor::Bounded(queue) => queue.is_full(),
-            Flavor::Unbounded(_) => false,
-            Flavor::Zero(_) => true,
-        }
+        with!(self, core => core.is_full())
     }
 
     pub(crate) fn capacity(&self) -> Option<usize> {
-        match &self.flavor {
-            Flavor::Bounded(queue) => Some(queue.capacity()),
-            Flavor::Unbounded(_) => None,
-            Flavor::Zero(_) => Some(0),
-        }
+        with!(self, core => core.capacity())
     }
 
-    // --- handles ------------------------------------------------------------------------------------------------
-
     pub(crate) fn add_sender(&self) {
-        add(&self.senders);
+        with!(self, core => core.add_sender());
     }
 
     pub(crate) fn add_receiver(&self) {
-        add(&self.receivers);
+        with!(self, core => core.add_receiver());
     }
 
     pub(crate) fn drop_sender(&self) {
-        if self.senders.fetch_sub(1, Ordering::SeqCst) == 1 {
-            if let Flavor::Zero(zero) = &self.flavor {
-                zero.close();
-            }
-            self.items.notify_all();
-        }
+        with!(self, core => core.drop_sender());
     }
 
     pub(crate) fn drop_receiver(&self) {
-        if self.receivers.fetch_sub(1, Ordering::SeqCst) == 1 {
-            if let Flavor::Zero(zero) = &self.flavor {
-                zero.close();
-            }
-            self.room.notify_all();
-            self.discard();
+        with!(self, core => core.drop_receiver());
+    }
+}
+
+/// Out of line, so that the caller's stack has no room for all that a failure may bring back.
+#[inline(never)]
+fn send_large<T>(
+    item: T,
+    send: impl FnOnce(Box<T>) -> Result<(), SendFailure<Box<T>>>,
+) -> Result<(), SendFailure<T>> {
+    send(Box::new(item)).map_err(unboxed)
+}
+
+/// Likewise.
+#[inline(never)]
+fn recv_large<T, E>(recv: impl FnOnce() -> Result<Box<T>, E>) -> Result<T, E> {
+    recv().map(|item| *item)
+}
+
+/// The promise of an item of a channel.
+#[derive(Debug)]
+pub(crate) enum Owed<T> {
+    Small(Arc<Promise<T>>),
+    Large(Arc<Promise<Box<T>>>),
+}
+
+impl<T> Owed<T> {
+    /// There will be no item.
+    pub(crate) fn give_up(&self) {
+        match self {
+            Self::Small(promise) => promise.give_up(),
+            Self::Large(promise) => promise.give_up(),
         }
     }
 }
 
-fn add(count: &AtomicUsize) {
-    // Only forgetting handles in a loop gets there; stop before the count wraps to zero.
-    if count.fetch_add(1, Ordering::Relaxed) > usize::MAX / 2 {
-        std::process::abort();
-    }
+/// What a `select!` does at a rendezvous, see [`Zero`].
+pub(crate) enum Rendezvous<'a, T> {
+    Small(&'a Zero<T>, &'a Chan<T>),
+    Large(&'a Zero<Box<T>>, &'a Chan<T>),
 }
 
-#[cfg(all(test, loom))]
-mod models {
-    use super::{Chan, SendFailure};
-    use crate::runtime::park;
-    use loom::thread;
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::Arc;
-    use std::sync::mpsc::RecvTimeoutError;
-    use std::time::Instant;
-
-    /// An empty channel, used once.
-    fn fresh(capacity: usize) -> Arc<Chan<i32>> {
-        let chan = Chan::new(Some(capacity));
-        assert_eq!(chan.try_send(0).is_ok(), capacity != 0);
-        let _ = chan.try_recv();
-        (chan.add_sender(), chan.drop_sender());
-        Arc::new(chan)
+impl<T> Rendezvous<'_, T> {
+    pub(crate) fn enter_send(&self, item: T, waiter: Waiter, claim: Claim) -> Result<Key, T> {
+        match self {
+            Self::Small(zero, chan) => zero
+                .enter_send(Parcel::Item(item), waiter, claim, chan.items())
+                .map_err(Parcel::into_item),
+            Self::Large(zero, chan) => zero
+                .enter_send(Parcel::Item(Box::new(item)), waiter, claim, chan.items())
+                .map_err(|parcel| *parcel.into_item()),
+        }
     }
 
-    fn pass_two(capacity: usize) {
-        loom::model(move || {
-            let chan = fresh(capacity);
-            let sender = {
-                let chan = Arc::clone(&chan);
-                thread::spawn(move || {
-                    chan.send(1, None).unwrap();
-                    chan.send(2, None).unwrap();
-                    chan.drop_sender();
-                })
-            };
-            assert_eq!((chan.recv(None), chan.recv(None)), (Ok(1), Ok(2)));
-            assert_eq!(chan.recv(None), Err(RecvTimeoutError::Disconnected));
-            sender.join().unwrap();
-        });
-    }
-
-    #[test]
-    fn items_pass_in_order_and_the_end_is_seen() {
-        pass_two(1);
-    }
-
-    #[test]
-    fn items_pass_from_hand_to_hand() {
-        pass_two(0);
-    }
-
-    /// The receiver is killed: the item is taken once, or left.
-    fn kill(capacity: usize) {
-        loom::model(move || {
-            let chan = fresh(capacity);
-            let doomed = park::own_task();
-            let killer = thread::spawn(move || doomed.kill());
-            let sender = {
-                let chan = Arc::clone(&chan);
-                thread::spawn(move || chan.send(1, Some(Instant::now())).is_ok())
-            };
-            let got = catch_unwind(AssertUnwindSafe(|| chan.recv(None))).is_ok();
-            killer.join().unwrap();
-            let sent = sender.join().unwrap();
-            assert_eq!(sent, got || chan.try_recv().is_ok());
-        });
-    }
-
-    #[test]
-    fn a_killed_receiver_loses_nothing() {
-        kill(1);
-    }
-
-    #[test]
-    fn a_killed_receiver_loses_nothing_from_hand_to_hand() {
-        kill(0);
-    }
-
-    /// One of two receivers gives up: the notification it may have got goes to the other.
-    #[test]
-    fn a_receiver_that_gives_up_passes_the_notification_on() {
-        loom::model(|| {
-            let chan = fresh(2);
-            let patient = {
-                let chan = Arc::clone(&chan);
-                thread::spawn(move || chan.recv(None).unwrap())
-            };
-            let sender = {
-                let chan = Arc::clone(&chan);
-                thread::spawn(move || chan.send(1, None).unwrap())
-            };
-            let got = chan.recv(Some(Instant::now()));
-            sender.join().unwrap();
-            if got.is_ok() {
-                chan.send(1, None).unwrap();
+    /// Offers the promise of an item; no key if the channel is closed.
+    pub(crate) fn enter_promise(&self, waiter: Waiter, claim: Claim) -> (Option<Key>, Owed<T>) {
+        match self {
+            Self::Small(zero, chan) => {
+                let promise = Promise::new();
+                let parcel = Parcel::Promise(Arc::clone(&promise));
+                let key = zero.enter_send(parcel, waiter, claim, chan.items());
+                (key.ok(), Owed::Small(promise))
             }
-            assert_eq!(patient.join().unwrap(), 1);
-        });
-    }
-
-    /// One of two receivers is killed after a notification: the other is told.
-    #[test]
-    fn a_killed_receiver_passes_the_notification_on() {
-        loom::model(|| {
-            let chan = fresh(2);
-            let doomed = park::own_task();
-            let patient = {
-                let chan = Arc::clone(&chan);
-                thread::spawn(move || chan.recv(None).unwrap())
-            };
-            let sender = {
-                let chan = Arc::clone(&chan);
-                thread::spawn(move || chan.send(1, None).unwrap())
-            };
-            let killer = thread::spawn(move || doomed.kill());
-            let got = catch_unwind(AssertUnwindSafe(|| chan.recv(None))).is_ok();
-            sender.join().unwrap();
-            killer.join().unwrap();
-            if got {
-                chan.send(1, None).unwrap();
+            Self::Large(zero, chan) => {
+                let promise = Promise::new();
+                let parcel = Parcel::Promise(Arc::clone(&promise));
+                let key = zero.enter_send(parcel, waiter, claim, chan.items());
+                (key.ok(), Owed::Large(promise))
             }
-            assert_eq!(patient.join().unwrap(), 1);
-        });
+        }
     }
 
-    /// A notification that a receiver no longer needs goes to the other.
-    #[test]
-    fn two_items_reach_two_receivers() {
-        loom::model(|| {
-            let chan = fresh(2);
-            let receiver = {
-                let chan = Arc::clone(&chan);
-                thread::spawn(move || chan.recv(None).unwrap())
-            };
-            let sender = {
-                let chan = Arc::clone(&chan);
-                thread::spawn(move || {
-                    chan.send(1, None).unwrap();
-                    chan.send(2, None).unwrap();
-                })
-            };
-            let got = chan.recv(None).unwrap();
-            sender.join().unwrap();
-            assert_eq!(receiver.join().unwrap() + got, 3);
-        });
+    /// Takes back an item that was offered.
+    pub(crate) fn withdraw(&self, key: Key) -> Option<T> {
+        match self {
+            Self::Small(zero, _) => zero.withdraw(key).map(Parcel::into_item),
+            Self::Large(zero, _) => zero.withdraw(key).map(|parcel| *parcel.into_item()),
+        }
     }
 
-    /// The last receiver goes: a sender has its item back, unless it was taken.
-    fn leave_a_sender(capacity: usize) {
-        loom::model(move || {
-            let chan = fresh(capacity);
-            let _ = chan.try_send(0);
-            let sender = {
-                let chan = Arc::clone(&chan);
-                thread::spawn(move || match chan.send(1, None) {
-                    Ok(()) => true,
-                    Err(SendFailure::Disconnected(1)) => false,
-                    Err(failure) => panic!("{failure:?}"),
-                })
-            };
-            let got = chan.try_recv();
-            chan.drop_receiver();
-            let sent = sender.join().unwrap();
-            assert!(sent || got != Ok(1));
-            assert!(!sent || capacity != 0 || got == Ok(1), "nobody took it");
-        });
+    /// Takes back a promise that was offered; `false` if somebody has it.
+    pub(crate) fn withdraw_promise(&self, key: Key) -> bool {
+        match self {
+            Self::Small(zero, _) => zero.withdraw(key).is_some(),
+            Self::Large(zero, _) => zero.withdraw(key).is_some(),
+        }
     }
 
-    #[test]
-    fn a_sender_sees_the_last_receiver_go() {
-        leave_a_sender(1);
+    pub(crate) fn enter_recv(&self, waiter: Waiter, claim: Claim) -> Option<Place> {
+        match self {
+            Self::Small(zero, chan) => zero.enter_recv(waiter, claim, chan.room()),
+            Self::Large(zero, chan) => zero.enter_recv(waiter, claim, chan.room()),
+        }
     }
 
-    #[test]
-    fn a_sender_from_hand_to_hand_sees_the_last_receiver_go() {
-        leave_a_sender(0);
+    /// Takes an entry and its slot back, with the item that somebody has put there.
+    pub(crate) fn leave(&self, place: Place) -> Option<T> {
+        match self {
+            Self::Small(zero, _) => match zero.leave(place) {
+                Left::Item(item) => Some(item),
+                Left::Nothing | Left::Broken => None,
+            },
+            Self::Large(zero, _) => match zero.leave(place) {
+                Left::Item(item) => Some(*item),
+                Left::Nothing | Left::Broken => None,
+            },
+        }
     }
 
-    #[test]
-    fn a_sender_that_gives_up_has_its_item_back() {
-        loom::model(|| {
-            let chan = fresh(0);
-            let sender = {
-                let chan = Arc::clone(&chan);
-                thread::spawn(move || match chan.send(1, Some(Instant::now())) {
-                    Ok(()) => true,
-                    Err(SendFailure::Full(1)) => false,
-                    Err(failure) => panic!("{failure:?}"),
-                })
-            };
-            let got = chan.recv(Some(Instant::now())).is_ok();
-            assert_eq!(sender.join().unwrap(), got);
-        });
+    pub(crate) fn put_back(&self, item: T) {
+        match self {
+            Self::Small(zero, chan) => zero.put_back(item, chan.items()),
+            Self::Large(zero, chan) => zero.put_back(Box::new(item), chan.items()),
+        }
+    }
+
+    pub(crate) fn may_recv(&self, own: Option<&Arc<Ticket>>) -> bool {
+        match self {
+            Self::Small(zero, _) => zero.may_recv(own),
+            Self::Large(zero, _) => zero.may_recv(own),
+        }
+    }
+
+    pub(crate) fn may_send(&self, own: Option<&Arc<Ticket>>) -> bool {
+        match self {
+            Self::Small(zero, _) => zero.may_send(own),
+            Self::Large(zero, _) => zero.may_send(own),
+        }
+    }
+
+    pub(crate) fn offered(&self) -> (u64, bool) {
+        match self {
+            Self::Small(zero, _) => zero.offered(),
+            Self::Large(zero, _) => zero.offered(),
+        }
+    }
+
+    pub(crate) fn wanted(&self) -> (u64, bool) {
+        match self {
+            Self::Small(zero, _) => zero.wanted(),
+            Self::Large(zero, _) => zero.wanted(),
+        }
     }
 }

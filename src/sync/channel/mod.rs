@@ -6,6 +6,9 @@
 //! | unbounded | a lock-free list | receivers when it is empty |
 //! | rendezvous | the senders' hands | receivers until a sender comes, senders until a receiver has taken the item |
 //!
+//! Large items are in boxes from the sender's call to the receiver's: each function that they pass through would otherwise
+//! have room for one or two on its stack.
+//!
 //! Rejected: a queue inside a lock together with its waiters. It hands items over directly, but two locked operations
 //! for each send and receive cost more than the ring's one, and two workers get in each other's way.
 //!
@@ -16,6 +19,7 @@
 //! a timeout or a kill.
 
 mod chan;
+mod core;
 mod hands;
 mod parcel;
 mod ticket;
@@ -24,8 +28,8 @@ mod zero;
 
 use hands::Hands;
 
-pub(super) use chan::{Chan, Flavor, SendFailure};
-pub(super) use parcel::{Parcel, Promise};
+pub(super) use chan::{Chan, Owed};
+pub(super) use core::SendFailure;
 pub(crate) use ticket::Ticket;
 pub(super) use timer::Timer;
-pub(super) use zero::{Left, Place};
+pub(super) use zero::Place;

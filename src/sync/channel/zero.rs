@@ -10,7 +10,7 @@
 #![forbid(unsafe_code)]
 
 use super::Ticket;
-use super::chan::SendFailure;
+use super::core::SendFailure;
 use super::parcel::Parcel;
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::{self, WaitList};

@@ -141,7 +141,7 @@ impl<T> Receiver<T> {
     /// What a `Select` has received for it.
     pub(in crate::sync) fn take_handed_over(&self) -> Option<T> {
         match &self.source {
-            Source::Chan(chan) => chan.hands.take(),
+            Source::Chan(chan) => chan.take_from_hands(),
             Source::Timer(timer) => timer.hands.take(),
         }
     }

@@ -96,10 +96,7 @@ impl<T> Sender<T> {
 
     /// Gives the item to whoever has a promise that has been handed over; it comes back if nobody will receive it.
     pub(in crate::sync) fn keep_promise(&self, item: T) -> Result<(), T> {
-        match self.chan.promises.take() {
-            Some(promise) => promise.keep(item),
-            None => unreachable!("it has just been handed over"),
-        }
+        self.chan.keep_promise(item)
     }
 
     pub(in crate::sync) fn address(&self) -> *const () {

@@ -4,7 +4,7 @@
 use super::side::{Side, To, Watched};
 use super::{Arm, Registration};
 use crate::runtime::wait_list::Key;
-use crate::sync::channel::{Chan, Flavor, Parcel, Promise};
+use crate::sync::channel::{Chan, Owed};
 use std::ptr;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(super) struct PromiseArm<'a, T> {
     chan: &'a Chan<T>,
     /// While it waits at a rendezvous, and where it has won with a place.
-    promise: Option<Arc<Promise<T>>>,
+    promise: Option<Owed<T>>,
     key: Option<Key>,
     notified: bool,
     watched: Option<Watched>,
@@ -27,7 +27,7 @@ impl<'a, T> PromiseArm<'a, T> {
     /// Puts the promise where a sender finds it; `false` if there is none, as nobody receives or there is always room.
     pub(super) fn hand_over(&mut self) -> bool {
         let Some(promise) = self.promise.take() else { return false };
-        self.chan.promises.put(promise);
+        self.chan.put_promise(promise);
         true
     }
 
@@ -46,14 +46,13 @@ impl<T> Arm for PromiseArm<'_, T> {
 
     fn register(&mut self, with: &Registration, index: usize) {
         let waiter = with.waiter.clone();
-        if let Flavor::Zero(zero) = &self.chan.flavor {
-            let promise = Promise::new();
-            let parcel = Parcel::Promise(Arc::clone(&promise));
+        if let Some(rendezvous) = self.chan.rendezvous() {
             let claim = (Arc::clone(&with.ticket), index);
-            self.key = zero.enter_send(parcel, waiter, claim, &self.chan.items).ok();
+            let (key, promise) = rendezvous.enter_promise(waiter, claim);
+            self.key = key;
             self.promise = Some(promise);
         } else {
-            self.key = Some(self.chan.room.enter(waiter));
+            self.key = Some(self.chan.room().enter(waiter));
         }
     }
 
@@ -63,19 +62,19 @@ impl<T> Arm for PromiseArm<'_, T> {
 
     fn unregister(&mut self) {
         let Some(key) = self.key.take() else { return };
-        match &self.chan.flavor {
-            Flavor::Zero(zero) => {
-                if zero.withdraw(key).is_some() {
+        match self.chan.rendezvous() {
+            Some(rendezvous) => {
+                if rendezvous.withdraw_promise(key) {
                     self.promise = None;
                 }
             }
-            _ => self.notified = !self.chan.room.leave(key),
+            None => self.notified = !self.chan.room().leave(key),
         }
     }
 
     fn settle(&mut self, won: bool) {
         if self.notified && !won {
-            self.chan.room.notify_one();
+            self.chan.room().notify_one();
         }
     }
 

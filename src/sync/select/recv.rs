@@ -4,7 +4,7 @@
 use super::side::{From, Side, Watched};
 use super::{Arm, Registration};
 use crate::runtime::wait_list::Key;
-use crate::sync::channel::{Flavor, Left, Place};
+use crate::sync::channel::Place;
 use crate::sync::mpmc::Source;
 use crate::sync::{mpmc, mpsc};
 use crate::util::sync::mutated;
@@ -61,9 +61,9 @@ impl<'a, T> RecvArm<'a, T> {
     /// Gives an item that came from hand to hand, and is not wanted any more, to another receiver.
     pub(crate) fn put_back(&mut self) {
         if let (From::Chan(chan), Some(Ok(item))) = (self.from, self.outcome.take())
-            && let Flavor::Zero(zero) = &chan.flavor
+            && let Some(rendezvous) = chan.rendezvous()
         {
-            zero.put_back(item, &chan.items);
+            rendezvous.put_back(item);
         }
     }
 
@@ -71,7 +71,7 @@ impl<'a, T> RecvArm<'a, T> {
     pub(super) fn hand_over(&mut self) -> bool {
         let Some(Ok(item)) = self.outcome.take() else { return false };
         match self.from {
-            From::Chan(chan) => chan.hands.put(item),
+            From::Chan(chan) => chan.put_in_hands(item),
             From::Timer(timer) => timer.hands.put(item),
         }
         true
@@ -110,12 +110,12 @@ impl<T> Arm for RecvArm<'_, T> {
     fn register(&mut self, with: &Registration, index: usize) {
         let From::Chan(chan) = self.from else { return };
         let waiter = with.waiter.clone();
-        match &chan.flavor {
-            Flavor::Zero(zero) => {
+        match chan.rendezvous() {
+            Some(rendezvous) => {
                 let claim = (Arc::clone(&with.ticket), index);
-                self.place = zero.enter_recv(waiter, claim, &chan.room);
+                self.place = rendezvous.enter_recv(waiter, claim);
             }
-            _ => self.key = Some(chan.items.enter(waiter)),
+            None => self.key = Some(chan.items().enter(waiter)),
         }
     }
 
@@ -126,10 +126,10 @@ impl<T> Arm for RecvArm<'_, T> {
     fn unregister(&mut self) {
         let From::Chan(chan) = self.from else { return };
         if let Some(key) = self.key.take() {
-            self.notified = !chan.items.leave(key);
+            self.notified = !chan.items().leave(key);
         }
-        if let (Some(place), Flavor::Zero(zero)) = (self.place.take(), &chan.flavor)
-            && let Left::Item(item) = zero.leave(place)
+        if let (Some(place), Some(rendezvous)) = (self.place.take(), chan.rendezvous())
+            && let Some(item) = rendezvous.leave(place)
         {
             self.outcome = Some(Ok(item));
         }
@@ -143,7 +143,7 @@ impl<T> Arm for RecvArm<'_, T> {
         if let (true, false, From::Chan(chan)) = (self.notified, won, &self.from)
             && !mutated("an arm that lost keeps its notification")
         {
-            chan.items.notify_one();
+            chan.items().notify_one();
         }
     }
 

@@ -4,7 +4,7 @@
 use super::side::{Side, To, Watched};
 use super::{Arm, Registration};
 use crate::runtime::wait_list::Key;
-use crate::sync::channel::{Chan, Flavor, Parcel, SendFailure};
+use crate::sync::channel::{Chan, SendFailure};
 use crate::sync::{mpmc, mpsc};
 use std::fmt;
 use std::sync::Arc;
@@ -98,17 +98,17 @@ impl<T> Arm for SendArm<'_, T> {
 
     fn register(&mut self, with: &Registration, index: usize) {
         let waiter = with.waiter.clone();
-        match &self.chan.flavor {
-            Flavor::Zero(zero) => {
+        match self.chan.rendezvous() {
+            Some(rendezvous) => {
                 let Some(item) = self.item.take() else { return };
                 let claim = (Arc::clone(&with.ticket), index);
-                match zero.enter_send(Parcel::Item(item), waiter, claim, &self.chan.items) {
+                match rendezvous.enter_send(item, waiter, claim) {
                     Ok(key) => self.key = Some(key),
-                    Err(parcel) => self.item = Some(parcel.into_item()),
+                    Err(item) => self.item = Some(item),
                 }
             }
-            _ if self.item.is_some() => self.key = Some(self.chan.room.enter(waiter)),
-            _ => {}
+            None if self.item.is_some() => self.key = Some(self.chan.room().enter(waiter)),
+            None => {}
         }
     }
 
@@ -119,9 +119,9 @@ impl<T> Arm for SendArm<'_, T> {
 
     fn unregister(&mut self) {
         let Some(key) = self.key.take() else { return };
-        match &self.chan.flavor {
-            Flavor::Zero(zero) => self.item = zero.withdraw(key).map(Parcel::into_item),
-            _ => self.notified = !self.chan.room.leave(key),
+        match self.chan.rendezvous() {
+            Some(rendezvous) => self.item = rendezvous.withdraw(key),
+            None => self.notified = !self.chan.room().leave(key),
         }
     }
 
@@ -130,7 +130,7 @@ impl<T> Arm for SendArm<'_, T> {
             return;
         }
         if self.notified {
-            self.chan.room.notify_one();
+            self.chan.room().notify_one();
         }
         if let Some(home) = &mut self.home {
             **home = self.item.take();

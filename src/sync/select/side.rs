@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::Registration;
-use crate::sync::channel::{Chan, Flavor, Timer};
+use crate::sync::channel::{Chan, Timer};
 use crate::sync::gate::Gate;
 use std::time::Instant;
 
@@ -73,9 +73,9 @@ impl<T> Copy for From<'_, T> {}
 impl<T> Side for From<'_, T> {
     fn is_ready(&self, with: Option<&Registration>) -> bool {
         match self {
-            Self::Chan(chan) => match &chan.flavor {
-                Flavor::Zero(zero) => zero.may_recv(with.map(|with| &with.ticket)),
-                _ => chan.may_recv(),
+            Self::Chan(chan) => match chan.rendezvous() {
+                Some(rendezvous) => rendezvous.may_recv(with.map(|with| &with.ticket)),
+                None => chan.may_recv(),
             },
             Self::Timer(timer) => timer.is_due(),
         }
@@ -83,17 +83,14 @@ impl<T> Side for From<'_, T> {
 
     fn gate(&self) -> Option<&Gate> {
         match self {
-            Self::Chan(chan) => Some(&chan.items),
+            Self::Chan(chan) => Some(chan.items()),
             Self::Timer(_) => None,
         }
     }
 
     fn arrivals(&self) -> Option<(u64, bool)> {
         match self {
-            Self::Chan(chan) => match &chan.flavor {
-                Flavor::Zero(zero) => Some(zero.offered()),
-                _ => None,
-            },
+            Self::Chan(chan) => chan.rendezvous().map(|rendezvous| rendezvous.offered()),
             Self::Timer(_) => None,
         }
     }
@@ -111,20 +108,17 @@ pub(super) struct To<'a, T>(pub(super) &'a Chan<T>);
 
 impl<T> Side for To<'_, T> {
     fn is_ready(&self, with: Option<&Registration>) -> bool {
-        match &self.0.flavor {
-            Flavor::Zero(zero) => zero.may_send(with.map(|with| &with.ticket)),
-            _ => self.0.may_send(),
+        match self.0.rendezvous() {
+            Some(rendezvous) => rendezvous.may_send(with.map(|with| &with.ticket)),
+            None => self.0.may_send(),
         }
     }
 
     fn gate(&self) -> Option<&Gate> {
-        Some(&self.0.room)
+        Some(self.0.room())
     }
 
     fn arrivals(&self) -> Option<(u64, bool)> {
-        match &self.0.flavor {
-            Flavor::Zero(zero) => Some(zero.wanted()),
-            _ => None,
-        }
+        self.0.rendezvous().map(|rendezvous| rendezvous.wanted())
     }
 }

@@ -1,0 +1,616 @@
+//! A channel of small items, with the counts of its two sides.
+#![forbid(unsafe_code)]
+
+use super::Hands;
+use super::parcel::{Parcel, Promise};
+use super::zero::Zero;
+use crate::runtime::dropping::drop_each;
+use crate::runtime::park::{self, Reason};
+use crate::sync::gate::{Gate, Waited};
+use crate::sync::patience::{self, Patience};
+use crate::util::sync::{AtomicUsize, Ordering};
+use crossbeam_queue::{ArrayQueue, SegQueue};
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
+use std::time::Instant;
+
+/// Why an item was not sent; it comes back.
+#[derive(Debug)]
+pub(crate) enum SendFailure<T> {
+    /// No room, or no receiver that waits; for a send with a deadline: all the time.
+    Full(T),
+    /// All receivers are gone.
+    Disconnected(T),
+}
+
+impl<T> SendFailure<Parcel<T>> {
+    fn into_item(self) -> SendFailure<T> {
+        match self {
+            Self::Full(parcel) => SendFailure::Full(parcel.into_item()),
+            Self::Disconnected(parcel) => SendFailure::Disconnected(parcel.into_item()),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Flavor<T> {
+    Bounded(ArrayQueue<Parcel<T>>),
+    Unbounded(SegQueue<T>),
+    Zero(Zero<T>),
+}
+
+/// See the module's text. `receivers` and `senders` are how many handles there are of each.
+#[derive(Debug)]
+pub(crate) struct Core<T> {
+    flavor: Flavor<T>,
+    /// Receivers wait here for items, senders for room. At a rendezvous only those do who look, and neither send nor receive.
+    pub(crate) items: Gate,
+    pub(crate) room: Gate,
+    pub(crate) hands: Hands<T>,
+    /// Promises between a `Select` that made them and the call that keeps them.
+    pub(crate) promises: Hands<Arc<Promise<T>>>,
+    senders: AtomicUsize,
+    receivers: AtomicUsize,
+}
+
+// Items are moved, never changed in place, and no lock is held while user code runs.
+impl<T> UnwindSafe for Core<T> {}
+impl<T> RefUnwindSafe for Core<T> {}
+
+impl<T> Core<T> {
+    /// Unbounded for `None`, rendezvous for zero.
+    pub(crate) fn new(capacity: Option<usize>) -> Self {
+        let flavor = match capacity {
+            None => Flavor::Unbounded(SegQueue::new()),
+            Some(0) => Flavor::Zero(Zero::new()),
+            Some(capacity) => Flavor::Bounded(ArrayQueue::new(capacity)),
+        };
+        Self {
+            flavor,
+            items: Gate::new(),
+            room: Gate::new(),
+            hands: Hands::new(),
+            promises: Hands::new(),
+            senders: AtomicUsize::new(1),
+            receivers: AtomicUsize::new(1),
+        }
+    }
+
+    // --- items --------------------------------------------------------------------------------------------------
+
+    /// Puts an item into the queue; not for rendezvous.
+    #[inline(always)]
+    fn push(&self, item: T) -> Result<(), SendFailure<T>> {
+        if self.receivers.load(Ordering::SeqCst) == 0 {
+            return Err(SendFailure::Disconnected(item));
+        }
+        match &self.flavor {
+            Flavor::Bounded(queue) => queue
+                .push(Parcel::Item(item))
+                .map_err(|parcel| SendFailure::Full(parcel.into_item()))?,
+            Flavor::Unbounded(queue) => queue.push(item),
+            Flavor::Zero(_) => return Err(SendFailure::Full(item)),
+        }
+        self.pushed();
+        Ok(())
+    }
+
+    /// Something has been put into the queue.
+    #[inline(always)]
+    fn pushed(&self) {
+        self.items.notify_one();
+        if self.receivers.load(Ordering::SeqCst) == 0 {
+            self.discard();
+        }
+    }
+
+    /// For a `Select` that sends: whether it would not have to wait. If so, and there is to be a place for its item, the
+    /// promise of that is in this place.
+    pub(crate) fn attempt_promise(&self) -> Option<Option<Arc<Promise<T>>>> {
+        if self.receivers.load(Ordering::SeqCst) == 0 {
+            self.room.seen();
+            return Some(None);
+        }
+        let promise = Promise::new();
+        let parcel = Parcel::Promise(Arc::clone(&promise));
+        let sent = match &self.flavor {
+            Flavor::Unbounded(_) => return Some(None),
+            Flavor::Bounded(queue) => {
+                queue.push(parcel).map(|()| self.pushed()).map_err(SendFailure::Full)
+            }
+            Flavor::Zero(zero) => zero.try_send(parcel),
+        };
+        match sent {
+            Ok(()) => Some(Some(promise)),
+            Err(SendFailure::Disconnected(_)) => Some(None),
+            Err(SendFailure::Full(_)) => {
+                self.items.seen();
+                None
+            }
+        }
+    }
+
+    /// Takes an item out of the queue; not for rendezvous.
+    #[inline(always)]
+    fn pop(&self) -> Option<T> {
+        match &self.flavor {
+            Flavor::Bounded(queue) => {
+                // An empty `pop` costs a full fence; looking first does not.
+                if queue.is_empty() {
+                    return None;
+                }
+                let parcel = queue.pop()?;
+                self.room.notify_one();
+                match parcel {
+                    Parcel::Item(item) => Some(item),
+                    Parcel::Promise(_) => self.open_or_pop(parcel, queue),
+                }
+            }
+            Flavor::Unbounded(queue) => {
+                if queue.is_empty() {
+                    return None;
+                }
+                queue.pop()
+            }
+            Flavor::Zero(_) => None,
+        }
+    }
+
+    /// The item that is promised; the next one if the promise is broken.
+    #[cold]
+    #[inline(never)]
+    fn open_or_pop(&self, mut parcel: Parcel<T>, queue: &ArrayQueue<Parcel<T>>) -> Option<T> {
+        loop {
+            if let Some(item) = parcel.open() {
+                return Some(item);
+            }
+            parcel = queue.pop()?;
+            self.room.notify_one();
+        }
+    }
+
+    /// Drops what nobody will receive.
+    #[cold]
+    fn discard(&self) {
+        let next = || match &self.flavor {
+            Flavor::Zero(zero) => zero.take_returned().map(Parcel::Item),
+            Flavor::Bounded(queue) => queue.pop().inspect(|_| self.room.notify_one()),
+            Flavor::Unbounded(queue) => queue.pop().map(Parcel::Item),
+        };
+        drop_each(std::iter::from_fn(next).map(|parcel| || parcel.refuse()));
+    }
+
+    /// The rendezvous, if it is one.
+    pub(super) fn rendezvous(&self) -> Option<&Zero<T>> {
+        match &self.flavor {
+            Flavor::Zero(zero) => Some(zero),
+            _ => None,
+        }
+    }
+
+    /// Whether a receive would not wait; not for rendezvous.
+    pub(crate) fn may_recv(&self) -> bool {
+        !self.has_none() || self.senders.load(Ordering::SeqCst) == 0
+    }
+
+    /// Whether a send would not wait; not for rendezvous.
+    pub(crate) fn may_send(&self) -> bool {
+        !self.has_no_room() || self.receivers.load(Ordering::SeqCst) == 0
+    }
+
+    #[inline]
+    pub(crate) fn try_send(&self, item: T) -> Result<(), SendFailure<T>> {
+        let sent = self.attempt_send(item);
+        park::spend_budget_holding();
+        sent
+    }
+
+    /// As [`try_send`](Self::try_send), and lets nobody else run.
+    pub(crate) fn attempt_send(&self, item: T) -> Result<(), SendFailure<T>> {
+        let sent = self.send_now(item);
+        match &sent {
+            Err(SendFailure::Full(_)) => self.items.seen(),
+            Err(SendFailure::Disconnected(_)) => self.room.seen(),
+            Ok(()) => {}
+        }
+        sent
+    }
+
+    #[inline(always)]
+    fn send_now(&self, item: T) -> Result<(), SendFailure<T>> {
+        match &self.flavor {
+            Flavor::Zero(zero) => zero.try_send(Parcel::Item(item)).map_err(SendFailure::into_item),
+            _ => self.push(item),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn send(&self, item: T, deadline: Option<Instant>) -> Result<(), SendFailure<T>> {
+        match self.send_now(item) {
+            Err(SendFailure::Full(item)) => self.send_slow(item, deadline),
+            done => {
+                park::spend_budget_holding();
+                done
+            }
+        }
+    }
+
+    fn send_slow(&self, mut item: T, deadline: Option<Instant>) -> Result<(), SendFailure<T>> {
+        if let Flavor::Zero(zero) = &self.flavor {
+            return zero.send(item, deadline, &self.items);
+        }
+        let mut patience = Patience::default();
+        let mut in_time = true;
+        loop {
+            if !patience.again_holding() {
+                match self.room.wait_holding(Reason::Send, deadline, || self.may_send()) {
+                    Waited::Again => {}
+                    Waited::TimedOut => in_time = false,
+                    Waited::Killed => {
+                        drop(item);
+                        park::raise_kill();
+                    }
+                }
+            }
+            item = match self.attempt_send(item) {
+                Err(SendFailure::Full(item)) if in_time => item,
+                done => return done,
+            };
+        }
+    }
+
+    #[inline]
+    pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
+        let received = self.attempt_recv();
+        park::spend_budget_holding();
+        received
+    }
+
+    /// As [`try_recv`](Self::try_recv), and lets nobody else run.
+    #[inline]
+    pub(crate) fn attempt_recv(&self) -> Result<T, TryRecvError> {
+        let received = self.recv_now();
+        match &received {
+            Err(TryRecvError::Empty) => self.room.seen(),
+            Err(TryRecvError::Disconnected) => self.items.seen(),
+            Ok(_) => {}
+        }
+        received
+    }
+
+    #[inline(always)]
+    fn recv_now(&self) -> Result<T, TryRecvError> {
+        if let Some(item) = self.pop() {
+            return Ok(item);
+        }
+        if let Flavor::Zero(zero) = &self.flavor {
+            return zero.try_recv();
+        }
+        if self.senders.load(Ordering::SeqCst) == 0 {
+            // The last sender may have sent since.
+            return self.pop().ok_or(TryRecvError::Disconnected);
+        }
+        Err(TryRecvError::Empty)
+    }
+
+    /// Inlined up to where it parks, so that what follows a yield is the caller's own code: a return into frames of a
+    /// stack that has just been resumed is mispredicted.
+    #[inline(always)]
+    pub(crate) fn recv(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
+        if let Some(item) = self.pop() {
+            park::spend_budget_holding();
+            return Ok(item);
+        }
+        for _ in 0..patience::YIELDS {
+            park::yield_now();
+            if let Some(item) = self.pop() {
+                return Ok(item);
+            }
+        }
+        self.recv_slow(deadline)
+    }
+
+    #[inline(never)]
+    fn recv_slow(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
+        let mut patience = Patience::after_yields();
+        let mut in_time = true;
+        loop {
+            if !patience.again() {
+                if let Flavor::Zero(zero) = &self.flavor {
+                    return zero.recv(deadline, &self.room);
+                }
+                in_time = self.items.wait(Reason::Receive, deadline, || self.may_recv());
+            }
+            match self.attempt_recv() {
+                Ok(item) => return Ok(item),
+                Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+                Err(TryRecvError::Empty) if !in_time => return Err(RecvTimeoutError::Timeout),
+                Err(TryRecvError::Empty) => {}
+            }
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        let len = match &self.flavor {
+            Flavor::Bounded(queue) => queue.len(),
+            Flavor::Unbounded(queue) => queue.len(),
+            Flavor::Zero(_) => 0,
+        };
+        self.let_see(len > 0, self.capacity().is_none_or(|capacity| len < capacity));
+        len
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        let empty = self.has_none();
+        self.let_see(!empty, empty);
+        empty
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        let full = self.has_no_room();
+        self.let_see(full, !full);
+        full
+    }
+
+    /// The caller is about to learn that there were items, or room.
+    fn let_see(&self, items: bool, room: bool) {
+        if items {
+            self.items.seen();
+        }
+        if room {
+            self.room.seen();
+        }
+    }
+
+    fn has_none(&self) -> bool {
+        match &self.flavor {
+            Flavor::Bounded(queue) => queue.is_empty(),
+            Flavor::Unbounded(queue) => queue.is_empty(),
+            Flavor::Zero(_) => true,
+        }
+    }
+
+    fn has_no_room(&self) -> bool {
+        match &self.flavor {
+            Flavor::Bounded(queue) => queue.is_full(),
+            Flavor::Unbounded(_) => false,
+            Flavor::Zero(_) => true,
+        }
+    }
+
+    pub(crate) fn capacity(&self) -> Option<usize> {
+        match &self.flavor {
+            Flavor::Bounded(queue) => Some(queue.capacity()),
+            Flavor::Unbounded(_) => None,
+            Flavor::Zero(_) => Some(0),
+        }
+    }
+
+    // --- handles ------------------------------------------------------------------------------------------------
+
+    pub(crate) fn add_sender(&self) {
+        add(&self.senders);
+    }
+
+    pub(crate) fn add_receiver(&self) {
+        add(&self.receivers);
+    }
+
+    pub(crate) fn drop_sender(&self) {
+        if self.senders.fetch_sub(1, Ordering::SeqCst) == 1 {
+            if let Flavor::Zero(zero) = &self.flavor {
+                zero.close();
+            }
+            self.items.notify_all();
+        }
+    }
+
+    pub(crate) fn drop_receiver(&self) {
+        if self.receivers.fetch_sub(1, Ordering::SeqCst) == 1 {
+            if let Flavor::Zero(zero) = &self.flavor {
+                zero.close();
+            }
+            self.room.notify_all();
+            self.discard();
+        }
+    }
+}
+
+fn add(count: &AtomicUsize) {
+    // Only forgetting handles in a loop gets there; stop before the count wraps to zero.
+    if count.fetch_add(1, Ordering::Relaxed) > usize::MAX / 2 {
+        std::process::abort();
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::{Core, SendFailure};
+    use crate::runtime::park;
+    use loom::thread;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::sync::mpsc::RecvTimeoutError;
+    use std::time::Instant;
+
+    /// An empty channel, used once.
+    fn fresh(capacity: usize) -> Arc<Core<i32>> {
+        let chan = Core::new(Some(capacity));
+        assert_eq!(chan.try_send(0).is_ok(), capacity != 0);
+        let _ = chan.try_recv();
+        (chan.add_sender(), chan.drop_sender());
+        Arc::new(chan)
+    }
+
+    fn pass_two(capacity: usize) {
+        loom::model(move || {
+            let chan = fresh(capacity);
+            let sender = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || {
+                    chan.send(1, None).unwrap();
+                    chan.send(2, None).unwrap();
+                    chan.drop_sender();
+                })
+            };
+            assert_eq!((chan.recv(None), chan.recv(None)), (Ok(1), Ok(2)));
+            assert_eq!(chan.recv(None), Err(RecvTimeoutError::Disconnected));
+            sender.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn items_pass_in_order_and_the_end_is_seen() {
+        pass_two(1);
+    }
+
+    #[test]
+    fn items_pass_from_hand_to_hand() {
+        pass_two(0);
+    }
+
+    /// The receiver is killed: the item is taken once, or left.
+    fn kill(capacity: usize) {
+        loom::model(move || {
+            let chan = fresh(capacity);
+            let doomed = park::own_task();
+            let killer = thread::spawn(move || doomed.kill());
+            let sender = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || chan.send(1, Some(Instant::now())).is_ok())
+            };
+            let got = catch_unwind(AssertUnwindSafe(|| chan.recv(None))).is_ok();
+            killer.join().unwrap();
+            let sent = sender.join().unwrap();
+            assert_eq!(sent, got || chan.try_recv().is_ok());
+        });
+    }
+
+    #[test]
+    fn a_killed_receiver_loses_nothing() {
+        kill(1);
+    }
+
+    #[test]
+    fn a_killed_receiver_loses_nothing_from_hand_to_hand() {
+        kill(0);
+    }
+
+    /// One of two receivers gives up: the notification it may have got goes to the other.
+    #[test]
+    fn a_receiver_that_gives_up_passes_the_notification_on() {
+        loom::model(|| {
+            let chan = fresh(2);
+            let patient = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || chan.recv(None).unwrap())
+            };
+            let sender = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || chan.send(1, None).unwrap())
+            };
+            let got = chan.recv(Some(Instant::now()));
+            sender.join().unwrap();
+            if got.is_ok() {
+                chan.send(1, None).unwrap();
+            }
+            assert_eq!(patient.join().unwrap(), 1);
+        });
+    }
+
+    /// One of two receivers is killed after a notification: the other is told.
+    #[test]
+    fn a_killed_receiver_passes_the_notification_on() {
+        loom::model(|| {
+            let chan = fresh(2);
+            let doomed = park::own_task();
+            let patient = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || chan.recv(None).unwrap())
+            };
+            let sender = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || chan.send(1, None).unwrap())
+            };
+            let killer = thread::spawn(move || doomed.kill());
+            let got = catch_unwind(AssertUnwindSafe(|| chan.recv(None))).is_ok();
+            sender.join().unwrap();
+            killer.join().unwrap();
+            if got {
+                chan.send(1, None).unwrap();
+            }
+            assert_eq!(patient.join().unwrap(), 1);
+        });
+    }
+
+    /// A notification that a receiver no longer needs goes to the other.
+    #[test]
+    fn two_items_reach_two_receivers() {
+        loom::model(|| {
+            let chan = fresh(2);
+            let receiver = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || chan.recv(None).unwrap())
+            };
+            let sender = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || {
+                    chan.send(1, None).unwrap();
+                    chan.send(2, None).unwrap();
+                })
+            };
+            let got = chan.recv(None).unwrap();
+            sender.join().unwrap();
+            assert_eq!(receiver.join().unwrap() + got, 3);
+        });
+    }
+
+    /// The last receiver goes: a sender has its item back, unless it was taken.
+    fn leave_a_sender(capacity: usize) {
+        loom::model(move || {
+            let chan = fresh(capacity);
+            let _ = chan.try_send(0);
+            let sender = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || match chan.send(1, None) {
+                    Ok(()) => true,
+                    Err(SendFailure::Disconnected(1)) => false,
+                    Err(failure) => panic!("{failure:?}"),
+                })
+            };
+            let got = chan.try_recv();
+            chan.drop_receiver();
+            let sent = sender.join().unwrap();
+            assert!(sent || got != Ok(1));
+            assert!(!sent || capacity != 0 || got == Ok(1), "nobody took it");
+        });
+    }
+
+    #[test]
+    fn a_sender_sees_the_last_receiver_go() {
+        leave_a_sender(1);
+    }
+
+    #[test]
+    fn a_sender_from_hand_to_hand_sees_the_last_receiver_go() {
+        leave_a_sender(0);
+    }
+
+    #[test]
+    fn a_sender_that_gives_up_has_its_item_back() {
+        loom::model(|| {
+            let chan = fresh(0);
+            let sender = {
+                let chan = Arc::clone(&chan);
+                thread::spawn(move || match chan.send(1, Some(Instant::now())) {
+                    Ok(()) => true,
+                    Err(SendFailure::Full(1)) => false,
+                    Err(failure) => panic!("{failure:?}"),
+                })
+            };
+            let got = chan.recv(Some(Instant::now())).is_ok();
+            assert_eq!(sender.join().unwrap(), got);
+        });
+    }
+}
