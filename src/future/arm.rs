@@ -54,7 +54,7 @@ impl Wake for Bell {
     }
 }
 
-/// See [`Arm`].
+/// The arm of `select!` that waits for a future.
 #[doc(hidden)]
 pub struct FutureArm<F: Future> {
     future: Option<Pin<Box<F>>>,

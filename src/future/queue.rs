@@ -14,6 +14,22 @@ macro_rules! queue {
             ///
             /// # Errors
             /// [`GetError`] if the queue has been shut down and nothing is left in it.
+            ///
+            /// # Examples
+            /// ```
+            /// use greenthread::{future::block_on, queue::Queue, sync::Arc};
+            /// let jobs = Arc::new(Queue::with_capacity(1));
+            /// let worker = Arc::clone(&jobs);
+            /// let sum = greenthread::spawn(move || worker.iter().sum::<u32>());
+            /// block_on(async {
+            ///     for job in 1..=3 {
+            ///         jobs.put_async(job).await.unwrap();
+            ///     }
+            ///     jobs.shutdown();
+            ///     assert!(jobs.put_async(4).await.is_err());
+            /// });
+            /// assert_eq!(sum.join().unwrap(), 6);
+            /// ```
             pub async fn get_async(&self) -> Result<T, GetError> {
                 let mut wait = AtGate::new(self.items());
                 poll_fn(|context| loop {

@@ -115,6 +115,17 @@ pub struct IntoItems<T> {
 
 impl<T: Send + 'static> Receiver<T> {
     /// As [`stream`](Self::stream), but the stream owns the receiver.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{future, sync::mpmc};
+    /// fn numbers() -> impl futures_core::Stream<Item = u32> {
+    ///     let (sender, receiver) = mpmc::unbounded();
+    ///     greenthread::spawn(move || (1..4).for_each(|i| sender.send(i).unwrap()));
+    ///     receiver.into_stream()
+    /// }
+    /// assert_eq!(future::iter(numbers()).sum::<u32>(), 6);
+    /// ```
     pub fn into_stream(self) -> IntoItems<T> {
         IntoItems { receiver: Some(self), next: None }
     }

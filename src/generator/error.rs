@@ -5,6 +5,16 @@ use std::error::Error;
 use std::fmt;
 
 /// The error of [`Generator::send`](super::Generator::send): no `yield_` waits for the value, which is given back.
+///
+/// # Examples
+/// ```
+/// use greenthread::generator::{Generator, SendError, Yielder};
+/// let mut generator = Generator::new(|y: &Yielder<(), u32>| drop(y.yield_(())));
+/// assert_eq!(generator.send(1), Err(SendError::NotStarted(1)));
+/// generator.start();
+/// assert_eq!(generator.send(2), Ok(None), "the body has ended");
+/// assert_eq!(generator.send(3).unwrap_err().into_inner(), 3);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendError<S> {
     /// The body has not begun, so no `yield_` waits for a value: call `start` or `next` first.

@@ -15,6 +15,25 @@ use std::panic::resume_unwind;
 ///
 /// It has the methods of a [`Generator`](super::Generator), and the end of the scope closes it. It is neither `Send` nor
 /// `Sync`.
+///
+/// # Examples
+/// ```
+/// use greenthread::generator::{self, Yielder};
+/// let prices = [3, 4];
+/// let total = generator::scope(
+///     |y: &Yielder<u32, u32>| {
+///         // The amounts are sent in return for the prices.
+///         prices.iter().map(|price| price * y.yield_(*price)).sum::<u32>()
+///     },
+///     |mut shop| {
+///         assert_eq!(shop.start(), Some(3));
+///         assert_eq!(shop.send(10), Ok(Some(4)));
+///         assert_eq!(shop.send(100), Ok(None));
+///         shop.take_return_value()
+///     },
+/// );
+/// assert_eq!(total, Some(430));
+/// ```
 pub struct Scoped<'scope, Y, S = (), R = ()> {
     core: &'scope RefCell<Core<R>>,
     port: PortMut<'scope, Y, S>,

@@ -8,6 +8,16 @@ use std::rc::Rc;
 
 /// Why a switch or throw did not happen, in the first five cases, which hold the value; or why control came back without a value,
 /// in the others.
+///
+/// # Examples
+/// ```
+/// use greenthread::greenlet::Greenlet;
+/// let once = Greenlet::new(|n: u32| n + 1);
+/// assert_eq!(once.switch(1).unwrap(), 2);
+/// let error = once.switch(5).unwrap_err();
+/// assert!(error.is_dead());
+/// assert_eq!(error.into_value(), Some(5), "it was not passed");
+/// ```
 #[non_exhaustive]
 pub enum SwitchError<T> {
     /// The target has finished.

@@ -29,6 +29,27 @@ enum WeakTarget {
 /// drop(child);
 /// assert!(weak.upgrade().is_none());
 /// ```
+/// Two greenlets that switch back and forth without keeping each other alive:
+/// ```
+/// use greenthread::greenlet::{Greenlet, WeakGreenlet, switch_to_parent};
+/// use std::{cell::OnceCell, rc::Rc};
+/// let ping: Rc<OnceCell<WeakGreenlet>> = Rc::default();
+/// let back = Rc::clone(&ping);
+/// let pong = Greenlet::new(move |mut n: u32| -> u32 {
+///     loop {
+///         n = back.get().unwrap().switch(n + 1).unwrap();
+///     }
+/// });
+/// let other = pong.downgrade();
+/// let first = Greenlet::new(move |mut n: u32| -> u32 {
+///     while n < 10 {
+///         n = other.switch(n + 1).unwrap();
+///     }
+///     n
+/// });
+/// ping.set(first.downgrade()).unwrap();
+/// assert_eq!(first.switch(0).unwrap(), 10);
+/// ```
 #[derive(Clone)]
 pub struct WeakGreenlet(WeakTarget);
 

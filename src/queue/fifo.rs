@@ -38,6 +38,23 @@ use std::time::{Duration, Instant};
 /// queue.shutdown();
 /// assert_eq!(worker.join().unwrap(), 45);
 /// ```
+/// Waits with limits, and a queue that is shut down at once:
+/// ```
+/// use greenthread::queue::{Queue, TryGetError, TryPutError};
+/// use std::time::Duration;
+///
+/// let (queue, limit) = (Queue::with_capacity(2), Duration::from_millis(1));
+/// queue.put("first").unwrap();
+/// queue.put("second").unwrap();
+/// assert_eq!(queue.put_timeout("third", limit), Err(TryPutError::Full("third")));
+/// assert_eq!(queue.get_timeout(limit), Ok("first"));
+/// assert!(!queue.join_timeout(limit), "nothing is done");
+/// queue.shutdown_now(); // drops the second
+/// assert_eq!(queue.get_timeout(limit), Err(TryGetError::ShutDown));
+/// assert_eq!(queue.unfinished(), 1);
+/// queue.task_done().unwrap(); // for the first, which was taken
+/// queue.join();
+/// ```
 #[doc(alias("JoinableQueue", "SimpleQueue", "deque"))]
 pub struct Queue<T> {
     core: Core<VecDeque<T>>,

@@ -215,6 +215,23 @@ impl Condvar {
 
     /// Wakes up to `count` of the threads that wait, in the order in which they came, as Python's `Condition.notify(n)`. Does
     /// not suspend.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::{Condvar, Mutex};
+    /// let (seats, freed) = (Mutex::new(0), Condvar::new());
+    /// greenthread::scope(|s| {
+    ///     for _ in 0..3 {
+    ///         s.spawn(|| {
+    ///             let mut seats = freed.wait_while(seats.lock().unwrap(), |seats| *seats == 0).unwrap();
+    ///             *seats -= 1;
+    ///         });
+    ///     }
+    ///     *seats.lock().unwrap() = 3;
+    ///     freed.notify(3);
+    /// });
+    /// assert_eq!(*seats.lock().unwrap(), 0);
+    /// ```
     pub fn notify(&self, count: usize) {
         // Whoever has changed the data locked the mutex after those who wait had unlocked it, and so sees their flag.
         if !self.waiting.load(Ordering::Relaxed) {

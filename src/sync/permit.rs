@@ -92,6 +92,18 @@ let _all = semaphore.acquire_many(2);
 
             /// Takes a permit as [`acquire`](Self::acquire) does, but without a guard: only a later [`release`](Self::release), by
             /// any thread, gives it back. Suspends a green thread, blocks an OS thread.
+            #[doc = concat!("
+# Examples
+```
+use greenthread::sync::{Arc, ", stringify!($semaphore), "};
+let turn = Arc::new(", stringify!($semaphore), "::new(1));
+turn.acquire_raw();
+let other = Arc::clone(&turn);
+let gives_back = greenthread::spawn(move || drop(other.release()));
+turn.acquire_raw(); // waits for the other green thread
+turn.acquire_timeout(std::time::Duration::from_millis(1)).ok_or(\"none is left\").unwrap_err();
+gives_back.join().unwrap();
+```")]
             #[inline]
             pub fn acquire_raw(&self) {
                 self.raw.acquire(1, None);

@@ -66,6 +66,15 @@ impl Deadline {
     }
 
     /// Waits until the deadline comes; for ever, if it never does. Suspends a green thread, blocks an OS thread.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::thread::Deadline;
+    /// let deadline = Deadline::after(std::time::Duration::from_millis(1));
+    /// deadline.wait();
+    /// assert!(deadline.has_passed() && deadline.remaining().is_zero());
+    /// assert!(!Deadline::NEVER.has_passed());
+    /// ```
     pub fn wait(self) {
         match self.0 {
             Some(at) => sleep_until(at),

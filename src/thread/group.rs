@@ -236,6 +236,17 @@ impl<'scope, 'env, E> TaskGroup<'scope, 'env, E> {
     ///
     /// # Errors
     /// Those of [`Builder::spawn_scoped`].
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{Builder, current, thread::group};
+    /// let name = group(|g| {
+    ///     let named = Builder::new().name("fetcher".into());
+    ///     let task = g.spawn_with(named, || Ok::<_, std::io::Error>(current().to_string()))?;
+    ///     Ok(task.join().unwrap())
+    /// });
+    /// assert_eq!(name.unwrap(), "fetcher");
+    /// ```
     pub fn spawn_with<F, T>(
         &self,
         builder: Builder,

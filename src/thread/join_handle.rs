@@ -97,8 +97,8 @@ impl<T> JoinHandle<T> {
         if self.wait_until(deadline_after(timeout)) { Ok(self.finish()) } else { Err(self) }
     }
 
-    /// Starts a green thread that was made by [`Builder::start_paused`](crate::Builder::start_paused). Does nothing to one that
-    /// has been started. Does not suspend.
+    /// Starts a green thread that was made by [`Builder::start_paused`](crate::Builder::start_paused), which has an example. Does
+    /// nothing to one that has been started. Does not suspend.
     pub fn start(&self) {
         start(self.thread());
     }

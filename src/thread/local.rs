@@ -154,6 +154,23 @@ impl<T: 'static> LocalKey<T> {
     ///
     /// # Panics
     /// If the initializer panics.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{green_local, spawn};
+    /// struct Logger;
+    /// impl Drop for Logger {
+    ///     fn drop(&mut self) {
+    ///         // Others may be gone by now, so this does not use `with`.
+    ///         let _ = NAME.try_with(|name| println!("{name} ends"));
+    ///     }
+    /// }
+    /// green_local! {
+    ///     static NAME: String = "worker".to_string();
+    ///     static LOGGER: Logger = Logger;
+    /// }
+    /// spawn(|| LOGGER.with(|_| ())).join().unwrap();
+    /// ```
     pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
         self.value().map(|value| f(&value))
     }

@@ -36,6 +36,19 @@ where
 
 /// Owns the right to join a green thread that was made by [`spawn_local`]. Its methods are those of [`JoinHandle`]; but like
 /// what the green thread holds, it stays on the OS thread: it is neither `Send` nor `Sync`.
+///
+/// # Examples
+/// ```
+/// use greenthread::thread::{LocalJoinHandle, park, spawn_local};
+/// use std::rc::Rc;
+/// greenthread::run(|| {
+///     let value: LocalJoinHandle<Rc<str>> = spawn_local(|| "not Send".into());
+///     let endless = spawn_local(|| loop { park() });
+///     endless.kill();
+///     assert!(endless.join().unwrap_err().is_killed());
+///     assert_eq!(&*value.join().unwrap(), "not Send");
+/// });
+/// ```
 pub struct LocalJoinHandle<T> {
     handle: JoinHandle<T>,
     not_send: PhantomData<*mut ()>,
