@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Runs `case` beside a green thread of the same worker, which must have had its turn meanwhile.
@@ -119,9 +119,12 @@ fn closing_a_listener_ends_all_who_accept_even_if_the_number_is_used_again() {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let fd = listener.as_raw_fd();
             let before = waits("accept4");
+            let begun = Arc::new(AtomicUsize::new(0));
             let acceptors: Vec<_> = (0..3)
                 .map(|_| {
+                    let begun = Arc::clone(&begun);
                     spawn(move || {
+                        begun.fetch_add(1, Ordering::SeqCst);
                         // SAFETY: without a place for an address.
                         let got = unsafe {
                             libc::accept4(fd, std::ptr::null_mut(), std::ptr::null_mut(), 0)
@@ -131,8 +134,11 @@ fn closing_a_listener_ends_all_who_accept_even_if_the_number_is_used_again() {
                 })
                 .collect();
             until_waits_exceed("accept4", before);
-            // The others wait for their turn.
-            std::thread::sleep(Duration::from_millis(5));
+            // The others wait for their turn; one that came later would get what the number means then.
+            while begun.load(Ordering::SeqCst) < 3 {
+                std::thread::yield_now();
+            }
+            std::thread::sleep(Duration::from_millis(50));
             drop(listener);
             let other = TcpListener::bind("127.0.0.1:0").unwrap();
             let _client = TcpStream::connect(other.local_addr().unwrap()).unwrap();
