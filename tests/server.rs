@@ -365,8 +365,8 @@ fn has_come_back(before: u64, workers: u64) -> bool {
 
 /// Capacity for the most connections that there were, a few dozen bytes for each.
 const SPARE: u64 = 2 << 20;
-/// 256 stacks of a worker, of which two to four pages were used.
-const WARM: u64 = 4 << 20;
+/// 256 stacks of a worker, of which two to four pages were used; up to eight where a kill unwound it in a debug build.
+const WARM: u64 = 8 << 20;
 
 #[test]
 fn load_then_faults() {
