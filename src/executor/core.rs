@@ -279,12 +279,23 @@ impl<C: Crew> Core<C> {
         let number = next.number;
         (state.fresh, state.making) = (next.origin, Some(number));
         drop(state);
-        // If there is no room for another one, this one takes those tasks after its own.
-        let _ = self.spawn(next, None);
+        let made = self.spawn(next, None);
         let mut state = self.state.lock();
         // The new one may have begun by now, and be making the one after it.
         if state.making == Some(number) {
             state.making = None;
+        }
+        // With a limit they wait until there is a worker. Without one nobody would come to them before a task ends, which may
+        // wait for them: they fail, as one does that is handed in while there is no room.
+        if let Err(error) = made
+            && self.is_parted()
+        {
+            let queue = mem::take(&mut state.queue);
+            drop(state);
+            let error = ExecutionError::io(error);
+            for job in queue {
+                job.fail(error.clone());
+            }
         }
         first
     }
@@ -537,5 +548,57 @@ impl<C: Crew> Drop for Worker<C> {
         let is_missed = state.making == Some(self.number);
         let is_last = self.is_fresh && core.is_parted() && !is_missed;
         core.leave(state, self, is_last);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::duty::new_job;
+    use super::*;
+    use crate::runtime::Runtime;
+    use crate::sync::Event;
+    use crate::thread::Builder;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// There is room for one green thread.
+    struct Cramped(AtomicUsize);
+
+    impl Crew for Cramped {
+        type Seat = ();
+        const GREEN: bool = true;
+        const STAYS: bool = false;
+
+        fn spawn(&self, _: usize, life: impl FnOnce() + Send + 'static) -> io::Result<()> {
+            if self.0.fetch_add(1, Ordering::SeqCst) > 0 {
+                return Err(io::ErrorKind::OutOfMemory.into());
+            }
+            Builder::new().spawn(life).map(drop)
+        }
+
+        fn begin(&self, _: usize) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    /// The task that has the green thread may wait for one of those.
+    #[test]
+    fn tasks_for_which_no_green_thread_can_be_made_fail() {
+        let main = || {
+            let core = Core::new(Cramped(AtomicUsize::new(0)), usize::MAX);
+            let go = Arc::new(Event::new());
+            let wait = Arc::clone(&go);
+            let first = core.submit(|| new_job(move || wait.wait())).unwrap();
+            let others = [1, 2].map(|n| core.submit(|| new_job(move || n)).unwrap());
+            for other in others {
+                let error = other.into_result().unwrap_err();
+                assert_eq!(error.io_error().unwrap().kind(), io::ErrorKind::OutOfMemory);
+            }
+            let refused = core.submit(|| new_job(|| 3));
+            assert!(matches!(refused, Err(SubmitError::Io(_))));
+            go.set();
+            assert!(first.result().is_ok());
+            core.shutdown(true, false);
+        };
+        Runtime::new_current_thread().unwrap().run(main).unwrap();
     }
 }

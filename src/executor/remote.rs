@@ -7,6 +7,7 @@ use super::error::ExecutionError;
 use super::executor::Call;
 use super::process_pool::Crew;
 use super::shared::{Joint, Ticket};
+use crate::process::shared::UnderWay;
 use crate::process::worker::{self, Options, Worker};
 use crate::process::{CallError, ChildHandle, Function};
 use crate::runtime::outside::Expectation;
@@ -39,6 +40,7 @@ pub struct Remote<A, R> {
     arguments: Result<Vec<u8>, CallError>,
     /// While a pool has it: what it comes to is seen by another runtime than those who wait for it.
     expectation: Option<Expectation>,
+    under_way: UnderWay,
 }
 
 impl<A, R> Remote<A, R> {
@@ -47,7 +49,8 @@ impl<A, R> Remote<A, R> {
     where
         A: Serialize,
     {
-        Self { function, arguments: worker::encode(&arguments), expectation: None }
+        let (arguments, under_way) = UnderWay::noted(|| worker::encode(&arguments));
+        Self { function, arguments, expectation: None, under_way }
     }
 
     pub(super) fn expected(self) -> Self {
@@ -88,9 +91,8 @@ where
     fn run(self: Arc<Self>, seat: &mut Seat) -> Ran {
         let call = self.take();
         let ticket = Ticket::of(self);
-        let Some(Remote { function, arguments, expectation: _until_the_end }) = call else {
-            return Ran::Well;
-        };
+        let Some(call) = call else { return Ran::Well };
+        let Remote { function, arguments, expectation: _until_the_end, under_way } = call;
         let arguments = match arguments {
             Ok(arguments) => arguments,
             Err(error) => {
@@ -114,6 +116,7 @@ where
         }
         let result = seat.call(function, &arguments);
         drop(arguments);
+        under_way.settle(&result);
         let of_use = !matches!(result, Err(CallError::Ended(_) | CallError::Io(_)));
         // Decoding runs code of the type, which may panic.
         let outcome = match result {

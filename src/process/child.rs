@@ -84,6 +84,8 @@ enum State {
     /// Nobody has waited for it yet, so its number is its own.
     Running(std::process::Child),
     Ended(ExitStatus),
+    /// Somebody else has waited for it, so its number may be another's by now.
+    Lost,
 }
 
 impl From<std::process::Child> for Child {
@@ -250,6 +252,7 @@ impl ChildHandle {
         match &mut *self.0.state.lock() {
             State::Running(child) => child.kill(),
             State::Ended(_) => Ok(()),
+            State::Lost => Err(io::Error::from_raw_os_error(libc::ESRCH)),
         }
     }
 
@@ -261,6 +264,7 @@ impl ChildHandle {
         match &*self.0.state.lock() {
             State::Running(_) => child::send_signal(self.0.pid, signal.as_raw()),
             State::Ended(_) => Ok(()),
+            State::Lost => Err(io::Error::from_raw_os_error(libc::ESRCH)),
         }
     }
 
@@ -285,13 +289,18 @@ impl ChildHandle {
         let mut state = self.0.state.lock();
         match &mut *state {
             State::Running(child) => {
-                let status = child.try_wait()?;
-                if let Some(status) = status {
-                    *state = State::Ended(status);
+                let status = child.try_wait();
+                match &status {
+                    Ok(Some(status)) => *state = State::Ended(*status),
+                    Err(error) if error.raw_os_error() == Some(libc::ECHILD) => {
+                        *state = State::Lost;
+                    }
+                    _ => {}
                 }
-                Ok(status)
+                status
             }
             State::Ended(status) => Ok(Some(*status)),
+            State::Lost => Err(io::Error::from_raw_os_error(libc::ECHILD)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! A function that runs in a process of its own.
 #![forbid(unsafe_code)]
 
+use super::shared::UnderWay;
 use super::worker::{self, Options, Worker};
 use super::{CallError, ChildHandle, ExitStatus, Function};
 use crate::runtime::outside::Expectation;
@@ -106,7 +107,8 @@ impl ProcessBuilder {
         A: 'static,
     {
         static STARTED: AtomicUsize = AtomicUsize::new(1);
-        let arguments = worker::encode(&arguments)?;
+        let (arguments, under_way) = UnderWay::noted(|| worker::encode(&arguments));
+        let arguments = arguments?;
         let default = || format!("Process-{}", STARTED.fetch_add(1, Ordering::Relaxed));
         let name = self.name.unwrap_or_else(default);
         let options = Options { name: name.clone(), dies_with_parent: self.daemon, once: true };
@@ -119,6 +121,7 @@ impl ProcessBuilder {
             let _end = end;
             let result = worker.call(function, &arguments);
             drop(arguments);
+            under_way.settle(&result);
             let result = result.and_then(|bytes| worker::decode(&bytes));
             // The connection stays until the process has ended: a daemon takes the end of the connection for that of its
             // parent.

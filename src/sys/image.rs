@@ -26,10 +26,18 @@ pub(crate) type Run = fn(&[u8]) -> Result<Vec<u8>, Failed>;
 /// Nobody else begins a static with this and its own address.
 const MARK: [u64; 2] = [0x6772_6565_6e74_6872, 0x9c1f_53d7_2ab4_e806];
 
+/// What each record refers to: a static that is visible nowhere else, so that what looks like a record is one.
+#[derive(Debug)]
+struct Keeper(#[expect(dead_code, reason = "it is there for its address")] u8);
+
+static KEEPER: Keeper = Keeper(0);
+
 /// What the program keeps of a function that other processes may be told to run.
 #[repr(C)]
 pub struct Record {
     mark: [u64; 2],
+    /// [`KEEPER`], whose address nobody else can name.
+    keeper: &'static Keeper,
     own: &'static Self,
     name: &'static str,
     types: fn() -> &'static str,
@@ -44,7 +52,7 @@ impl Record {
         types: fn() -> &'static str,
         run: Run,
     ) -> Self {
-        Self { mark: MARK, own, name, types, run }
+        Self { mark: MARK, keeper: &KEEPER, own, name, types, run }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -189,12 +197,13 @@ pub(crate) fn record_at(offset: i64, name: &str) -> Option<&'static Record> {
     }
     let record = ptr::with_exposed_provenance::<Record>(address);
     // SAFETY: all of it is in memory that is loaded, constant while the program runs, and aligned; integers of any value are
-    // valid. What begins with the mark and its own address is a record: no safe code makes another static whose address is
-    // written into it by the linker beside the mark, as `Record`'s fields are private and its `own` is a reference to a record.
+    // valid. What begins with the mark, the keeper's address and its own is a record: no safe code makes another static into
+    // which the linker writes the keeper's address, as that and `Record`'s fields are private.
     let record = unsafe {
         let mark = (&raw const (*record).mark).read();
+        let keeper = (&raw const (*record).keeper).cast::<usize>().read();
         let own = (&raw const (*record).own).cast::<usize>().read();
-        if mark != MARK || own != address {
+        if mark != MARK || keeper != ptr::from_ref(&KEEPER).addr() || own != address {
             return None;
         }
         &*record
@@ -209,6 +218,27 @@ mod tests {
     static ECHO: Record = Record::new(&ECHO, "echo", || "", |bytes| Ok(bytes.to_vec()));
     /// One that claims to be another.
     static FALSE: Record = Record::new(&ECHO, "false", || "", |_| Ok(Vec::new()));
+
+    /// What safe code elsewhere could write.
+    #[repr(C)]
+    struct Lookalike {
+        mark: [u64; 2],
+        keeper: &'static u8,
+        own: &'static Self,
+        name: [usize; 2],
+    }
+
+    static LOOKALIKE: Lookalike =
+        Lookalike { mark: MARK, keeper: &0, own: &LOOKALIKE, name: [1, usize::MAX] };
+
+    #[test]
+    fn what_only_looks_like_a_record_is_none() {
+        let lookalike = ptr::from_ref(&LOOKALIKE).addr();
+        let offset = lookalike.wrapping_sub(ptr::from_ref(&ANCHOR).addr()) as i64;
+        assert!(record_at(offset, "").is_none());
+        assert_eq!((LOOKALIKE.own.mark, *LOOKALIKE.keeper), (MARK, 0));
+        assert_eq!(LOOKALIKE.name, [1, usize::MAX]);
+    }
 
     #[test]
     fn a_record_is_found_by_its_offset_and_name() {

@@ -74,7 +74,7 @@ pub(crate) fn want(signal: i32) -> io::Result<()> {
     let mut all = BEFORE.lock();
     if all[signal as usize].is_none() {
         let before = before(signal)?;
-        // SAFETY: what it calls is allowed in a handler: atomics, write, signal, and raise.
+        // SAFETY: what it calls is allowed in a handler: atomics, write, signal, pthread_sigmask, raise, and _exit.
         unsafe { signal_hook_registry::register(signal, move || handle(signal, before)) }
             .map_err(|error| refused(&error.to_string()))?;
         all[signal as usize] = Some(before);
@@ -99,7 +99,7 @@ fn handle(signal: i32, before: Before) {
         // SAFETY: write reads the array only. A full counter rings as well.
         unsafe { libc::write(BELL.load(Ordering::Acquire), one.as_ptr().cast(), one.len()) };
     } else if before == Before::Default {
-        // SAFETY: as is allowed in a handler. What was raised comes as soon as this one returns.
+        // SAFETY: all of these are allowed in a handler, and the set is initialized before it is used.
         unsafe {
             match signal {
                 libc::SIGCHLD | libc::SIGCONT | libc::SIGURG | libc::SIGWINCH => {}
@@ -109,7 +109,13 @@ fn handle(signal: i32, before: Before) {
                 }
                 _ => {
                     libc::signal(signal, libc::SIG_DFL);
+                    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+                    libc::sigemptyset(set.as_mut_ptr());
+                    libc::sigaddset(set.as_mut_ptr(), signal);
+                    libc::pthread_sigmask(libc::SIG_UNBLOCK, set.as_ptr(), ptr::null_mut());
                     libc::raise(signal);
+                    // The first process of a container outlives its own signals: the system ignores those without a handler.
+                    libc::_exit(128 + signal);
                 }
             }
         }

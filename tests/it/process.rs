@@ -401,3 +401,19 @@ fn children_run_at_the_same_time() {
         assert!(begin.elapsed() < Duration::from_millis(20 * 200), "one after the other");
     });
 }
+
+/// Its number may be another process's by then.
+#[test]
+fn a_child_that_somebody_else_has_waited_for_is_not_signalled() {
+    everywhere(|| {
+        let mut child = Command::new("true").spawn().unwrap();
+        // SAFETY: waits for the child, and writes nothing.
+        let waited = unsafe { libc::waitpid(child.id() as i32, std::ptr::null_mut(), 0) };
+        assert_eq!(waited, child.id() as i32);
+        assert_eq!(child.wait().unwrap_err().raw_os_error(), Some(libc::ECHILD));
+        assert_eq!(child.kill().unwrap_err().raw_os_error(), Some(libc::ESRCH));
+        let sent = child.send_signal(Signal::TERM);
+        assert_eq!(sent.unwrap_err().raw_os_error(), Some(libc::ESRCH));
+        assert_eq!(child.try_wait().unwrap_err().raw_os_error(), Some(libc::ECHILD));
+    });
+}

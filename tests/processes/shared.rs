@@ -1,11 +1,13 @@
 //! What processes use together.
 
 use crate::support::{LIMIT, LONG, Tests, children, descriptors, until};
+use greenthread::executor::{ProcessPool, Remote};
 use greenthread::process::shared::{
     Counter, Event, Lock, LockError, LockGuard, Map, PipeEnd, Queue, pipe,
 };
 use greenthread::process::{Process, function};
 use greenthread::{spawn, timeout};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ pub(crate) const TESTS: Tests = &[
     ("an_event_wakes_all_processes", events),
     ("a_map_and_a_counter_are_everybodys", maps),
     ("a_handle_outlives_its_maker_while_it_is_under_way", under_way),
+    ("what_is_under_way_to_a_process_that_dies_is_given_up", given_up),
     ("what_a_dead_process_had_made_is_an_error", owner_dies),
     ("large_items_pass", large),
     ("no_process_and_no_descriptor_stays", leftovers),
@@ -344,4 +347,36 @@ fn large() {
     let text = "x".repeat(8 << 20);
     queue.put(&text).unwrap();
     assert!(queue.get().unwrap() == Some(text));
+}
+
+/// Ends the process that it is passed to.
+#[derive(Serialize)]
+struct Deadly;
+
+impl<'de> Deserialize<'de> for Deadly {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        std::process::exit(7)
+    }
+}
+
+fn never(_: Deadly, _: PipeEnd<u8, u8>) {
+    unreachable!("it was not received");
+}
+
+/// The process was to get one end of a pipe, and did not live to do so.
+fn given_up() {
+    let ends = |own: PipeEnd<u8, u8>| match timeout(LIMIT, || own.recv()) {
+        Ok(received) => assert!(!matches!(received, Ok(Some(_)))),
+        Err(_) => panic!("the other end is kept for nobody"),
+    };
+    let never = function!(never(deadly, end));
+    let (own, other) = pipe().unwrap();
+    assert!(Process::start(never, (Deadly, other)).unwrap().join().is_err());
+    ends(own);
+    let (own, other) = pipe().unwrap();
+    assert!(ProcessPool::new(1).unwrap().apply(never, (Deadly, other)).is_err());
+    ends(own);
+    let (own, other) = pipe().unwrap();
+    drop(Remote::new(never, (Deadly, other)));
+    ends(own);
 }

@@ -3,14 +3,16 @@
 
 use super::object::{ask, told};
 use super::server::{self, Address};
+use crate::green_local;
 use crate::os::unix::net::{SocketAddr, UnixStream};
-use crate::process::{MAX_MESSAGE, frame};
+use crate::process::{CallError, MAX_MESSAGE, frame};
 use crate::sys::process;
 use crate::thread::shield;
 use parking_lot::Mutex;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::cell::RefCell;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::sync::Arc;
@@ -184,10 +186,64 @@ fn connect(address: &Address, hello: (bool, u64, u64, u8)) -> io::Result<(UnixSt
 /// server keeps it until the handle arrives.
 type Wire = (String, [u8; 16], u64, u8, u64);
 
+/// What is under way to one process, until that has received it. Dropping this takes it back: if the process has died
+/// before, the objects are not kept any longer, and the other side of a pipe sees its end.
+#[derive(Debug, Default)]
+pub(crate) struct UnderWay(Vec<Pin>);
+
+#[derive(Debug)]
+struct Pin {
+    address: Arc<Address>,
+    object: u64,
+    role: u8,
+    number: u64,
+    generation: u32,
+}
+
+impl UnderWay {
+    /// Notes what `encode` encodes of handles.
+    pub(crate) fn noted<T>(encode: impl FnOnce() -> T) -> (T, Self) {
+        let before = NOTED.with(|noted| noted.replace(Some(Vec::new())));
+        let value = encode();
+        let pins = NOTED.with(|noted| noted.replace(before));
+        (value, Self(pins.unwrap_or_default()))
+    }
+
+    /// The call that it was part of has ended so: the process has received all of it, or perhaps not.
+    pub(crate) fn settle<T>(mut self, result: &Result<T, CallError>) {
+        if !matches!(result, Err(CallError::Ended(_) | CallError::Io(_) | CallError::Arguments(_)))
+        {
+            self.0.clear();
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let own = self.0.iter().filter(|pin| pin.generation == process::generation());
+        for pin in own {
+            // It arrives here, and is let go of.
+            let hello = (false, pin.object, pin.number, pin.role);
+            drop(shield(|| connect(&pin.address, hello)));
+        }
+    }
+}
+
+green_local! {
+    /// What is noted of the encoding that is going on.
+    static NOTED: RefCell<Option<Vec<Pin>>> = RefCell::new(None);
+}
+
 impl Serialize for Link {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let pin = self.ask_now(ask::PIN, &[]).and_then(|bytes| number(&bytes));
         let pin = pin.map_err(S::Error::custom)?;
+        NOTED.with(|noted| {
+            if let Some(pins) = &mut *noted.borrow_mut() {
+                let (address, object, role) = (Arc::clone(&self.address), self.object, self.role);
+                pins.push(Pin { address, object, role, number: pin, generation: self.generation });
+            }
+        });
         let Address { name, secret } = &*self.address;
         (name, secret, self.object, self.role, pin).serialize(serializer)
     }

@@ -64,6 +64,8 @@ mod pipe;
 mod queue;
 mod server;
 
+pub(crate) use link::UnderWay;
+
 pub use counter::Counter;
 pub use event::Event;
 pub use lock::{Lock, LockError, LockGuard};
