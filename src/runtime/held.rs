@@ -1,8 +1,8 @@
 //! Whether a hub is held up: by a green thread that computes, or that blocks the OS thread, for long.
 //!
-//! A hub that is just not given a processor by the system looks the same from outside, as long as one looks at its turns
-//! only: it will go on by itself, and is not helped by taking its work away. So where it has not moved for a while, the
-//! system is asked what its OS thread has been doing.
+//! A hub to which the system just gives no processor looks the same from outside, if one looks only at its turns. But it will go on
+//! by itself, and taking its work away does not help. So if a hub has not moved for a while, the system is asked what its OS thread
+//! has been doing.
 #![forbid(unsafe_code)]
 
 use crate::sys::process;
@@ -11,22 +11,22 @@ use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// About a millisecond in ticks: before that nothing is asked, and not more often.
+/// About a millisecond, in ticks: the system is not asked before that, and not more often.
 const SUSPICIOUS: u64 = 1 << 21;
-/// Processor time that a green thread may take in a row before it counts as one that computes.
+/// How much processor time a green thread may take without a pause before it counts as one that computes.
 const SHORT: Duration = Duration::from_millis(1);
 
-/// For so long, and others begin to take what is queued there. Not sooner: on a machine with more to do than processors a
-/// lock that is held by somebody who was suspended takes about as long.
+/// After how long others begin to take what is queued at a hub that is held up. It is not less, since on a machine with more to do than
+/// processors, waiting for a lock whose holder the system has suspended takes about as long.
 const RESCUE_AFTER: Duration = Duration::from_millis(20);
-/// One for each such time at first, twice as many from each further [`RESCUE_AFTER`] on.
+/// One task is taken in each such time at first, and twice as many after each further [`RESCUE_AFTER`].
 const RESCUE_EVERY: Duration = Duration::from_millis(1);
 const RESCUE_AT_MOST: usize = 32;
 
 /// What others have seen of one hub.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    /// What it was at, when somebody last looked, and in ticks since when.
+    /// What the hub did when somebody last looked; and, in ticks, since when.
     at: AtomicU64,
     since: AtomicU64,
     inquiry: Mutex<Inquiry>,
@@ -35,9 +35,9 @@ pub(super) struct Held {
 #[derive(Debug, Default)]
 struct Inquiry {
     at: u64,
-    /// In nanoseconds.
+    /// When that began, in nanoseconds.
     begun: u64,
-    /// In ticks.
+    /// When the system was last asked, in ticks.
     asked: u64,
     /// The processor time that its OS thread had used then.
     used: Duration,
@@ -47,8 +47,8 @@ struct Inquiry {
 }
 
 impl Held {
-    /// For how long the hub has been held up for certain. `at` is what it does now: another number with each turn and
-    /// each green thread.
+    /// For how long the hub has certainly been held up. `at` is a number for what it does now, another one with each turn and each
+    /// green thread.
     pub(super) fn look(&self, at: u64, thread: i32) -> Duration {
         let now = time::ticks();
         if self.at.load(Ordering::Acquire) != at {
@@ -66,7 +66,7 @@ impl Held {
 
     #[cold]
     fn ask(&self, at: u64, thread: i32, ticks: u64) -> Duration {
-        // Who holds it is about to find out the same.
+        // The one who has the lock is about to find out the same.
         let Some(mut inquiry) = self.inquiry.try_lock() else { return Duration::ZERO };
         let Some(used) = process::time_of_thread(thread) else { return Duration::ZERO };
         if inquiry.at != at {
@@ -85,7 +85,7 @@ impl Held {
         inquiry.held
     }
 
-    /// How many of its tasks may be taken now, where it has been held up for so long.
+    /// How many of its tasks may be taken now, given for how long it has been held up.
     #[cold]
     pub(super) fn rescue(&self, held: Duration) -> usize {
         let Some(mut inquiry) = self.inquiry.try_lock() else { return 0 };

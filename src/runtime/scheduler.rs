@@ -3,22 +3,23 @@
 //! Only tasks that have *not started* move between hubs. A started one never changes its OS thread.
 //!
 //! # The sleep protocol
-//! A worker that finds nothing announces that it sleeps (flag, SeqCst fence), looks everywhere once more, and only then
-//! waits. Whoever adds work puts it in place first (then a SeqCst fence) and looks at the flag afterwards. So either the
-//! worker sees the work or the other sees the flag; the flag is cleared by exactly one, who writes to the worker's
-//! eventfd. A push of a new task wakes one sleeper, unless some worker is searching already: that one will find it, and
-//! if it finds more than it can start at once it wakes the next. So does one that was searching, or woken to search, and has
-//! green threads to run first.
+//! A worker that finds nothing announces that it sleeps (a flag, then a SeqCst fence), looks everywhere once more, and only then
+//! waits. Whoever adds work first puts it in place (then a SeqCst fence) and looks at the flag afterwards. So either the worker sees
+//! the work, or the other sees the flag. Exactly one clears the flag, and writes to the worker's eventfd.
+//!
+//! Adding a new task wakes one sleeper, unless some worker is *searching* already: that one will find the task, and wakes the
+//! next if it finds more than it can start at once. A worker that was searching, or was woken to search, but has green threads to
+//! run first, wakes another one too.
 //!
 //! # Who starts what
-//! The first place of a green thread is its only one, so it is chosen with care. A worker's *load* is what has started there
-//! and not ended, and what is queued there. A new task goes to the worker with the least load, where that is clearly less;
-//! one that has been busy lately counts as up to an eighth more, so that a little less goes to it. A worker takes what is
-//! queued elsewhere only where its own load is smaller, and no more than makes both equal. So neither who wakes up first
-//! nor who gets a processor from the system first ends up with everything.
+//! A green thread never leaves the worker on which it starts, so that is chosen with care. A worker's *load* is how many tasks have
+//! started there and not ended, plus how many are queued there. A new task goes to the worker with the least load, if that is clearly
+//! less; the load of one that has been busy lately counts as up to an eighth more, so that a little less goes to it. A worker takes
+//! what is queued elsewhere only if its own load is smaller, and no more than makes both equal. So neither the one that wakes up
+//! first, nor the one that gets a processor from the system first, ends up with everything.
 //!
-//! What lies behind a green thread that does not let its worker turn is the exception: others *rescue* it, whatever their
-//! load. As a worker that the system has suspended for a while looks the same from outside, they begin slowly. And a worker
+//! Tasks that are queued behind a green thread that keeps its worker to itself are the exception: others *rescue* them, whatever
+//! their load. As a worker that the system has suspended for a while looks the same from outside, they begin slowly. And a worker
 //! that could not take what it saw sleeps for a moment only (it is *watching*), to see whether it is to come to the rescue.
 #![forbid(unsafe_code)]
 
@@ -31,13 +32,13 @@ use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
 use std::time::Duration;
 
-/// How much more load than another worker one must have before it places new ones there.
+/// How much more load than another worker a worker must have to place new tasks there.
 const PLACEMENT_MARGIN: usize = 2;
 /// The unit of [`Scheduler::weight`], in which the share of time that a worker was busy lately, of [`BUSY`], is an eighth.
 const WEIGHT: usize = 8 * BUSY;
-/// A worker that is held up for so long is given nothing new.
+/// A worker that has been held up for so long is given no new tasks.
 const HELD: Duration = Duration::from_millis(50);
-/// For how long a worker sleeps that has seen work which another one is to start.
+/// For how long a worker sleeps that has seen work that another one is to start.
 pub(super) const WATCH_EVERY: Duration = Duration::from_millis(1);
 
 /// The life of a runtime. Only ever goes up.
@@ -47,7 +48,7 @@ pub(crate) enum Phase {
     Running,
     /// Green threads are killed, and new ones never run.
     Ending,
-    /// Those that did not end are given up.
+    /// Green threads that did not end are given up.
     GivingUp,
 }
 
@@ -55,12 +56,12 @@ pub(crate) enum Phase {
 pub(crate) struct Scheduler {
     hubs: Box<[&'static HubShared]>,
     stealers: Box<[Stealer<TaskRef>]>,
-    /// Workers that look for something to start.
+    /// How many workers look for something to start.
     searching: AtomicUsize,
-    /// Workers that sleep for a moment only, as they have seen what another one is to start.
+    /// How many workers sleep for a moment only, as they have seen work that another one is to start.
     watching: AtomicUsize,
     phase: AtomicU8,
-    /// Workers whose hub has not ended.
+    /// How many workers have a hub that has not ended.
     workers_left: AtomicUsize,
     end_waiters: Mutex<Vec<Waiter>>,
     pub(super) inquiry: Inquiry,
@@ -86,7 +87,8 @@ fn steal(mut once: impl FnMut() -> Steal<TaskRef>) -> Option<TaskRef> {
     }
 }
 
-/// Not before: what is in `hubs` is pushed to, stolen from and woken for as long as anybody has the scheduler.
+/// The hubs are given back here and no earlier: for as long as anybody has the scheduler, tasks are pushed to them and stolen from
+/// them, and they are woken.
 impl Drop for Scheduler {
     fn drop(&mut self) {
         for hub in &self.hubs {
@@ -209,33 +211,33 @@ impl Scheduler {
         }
     }
 
-    /// How many besides the one that runs have started at worker `at` and not ended, and how many are queued there.
+    /// How many tasks, besides the one that runs, have started at worker `at` and not ended; and how many are queued there.
     pub(super) fn waits_behind(&self, at: usize) -> (usize, usize) {
         let hub = self.hubs[at];
         (hub.live().saturating_sub(1), self.queued(at) + hub.pinned.len())
     }
 
-    /// What has started at worker `at` and not ended, and what is queued there.
+    /// The load of worker `at`: what has started there and not ended, and what is queued there.
     #[inline]
     fn load(&self, at: usize) -> usize {
         self.hubs[at].live() + self.queued(at)
     }
 
-    /// What is queued at worker `at` that others may start.
+    /// How many tasks are queued at worker `at` that others may start.
     #[inline]
     fn queued(&self, at: usize) -> usize {
         self.hubs[at].placed.len() + self.stealers.get(at).map_or(0, Stealer::len)
     }
 
-    /// A load with account taken of the time used lately: a worker that had no pause counts as an eighth more, and as a few
-    /// more where there are few.
+    /// A load with account taken of how busy the worker was: for one that had no pause it counts as an eighth more, and as a few more
+    /// if it is small.
     #[inline]
     fn weight(hub: &HubShared, load: usize) -> usize {
         let busy = hub.busy();
         load * (WEIGHT + busy) + busy * PLACEMENT_MARGIN * WEIGHT / BUSY
     }
 
-    /// The worker with the least to do, with its weight. One that is held up only where all are.
+    /// The worker with the least to do, with its weight. It is one that is held up only if all are.
     fn lightest(&self) -> (&'static HubShared, usize) {
         let one = |at: usize| {
             let hub = self.hubs[at];
@@ -250,7 +252,7 @@ impl Scheduler {
         }
     }
 
-    /// A worker that has clearly less to do than `hub`: new ones are placed there (rule B).
+    /// A worker that has clearly less to do than `hub`: new tasks are placed there (rule B).
     #[inline]
     pub(crate) fn lighter_than(&self, hub: &Hub) -> Option<&'static HubShared> {
         let own = hub.shared().live();
@@ -263,12 +265,12 @@ impl Scheduler {
             .then_some(lightest)
     }
 
-    /// Puts a new task where `other`, and whoever comes to its rescue, will find it.
+    /// Puts a new task where `other` will find it, and so will those that come to its rescue.
     pub(crate) fn place(&self, other: &HubShared, task: TaskRef) {
         other.placed.push(task);
         fence(Ordering::SeqCst);
         if !other.wake() && self.has_thieves() {
-            // It may be held up.
+            // `other` may be held up.
             self.wake_one();
         }
         self.abandon_if_over();
@@ -279,7 +281,7 @@ impl Scheduler {
         self.hubs.len()
     }
 
-    /// Adds a new task that worker `at` starts, counted round, and no other.
+    /// Adds a new task that only worker `at` starts; the number is taken modulo how many there are.
     pub(crate) fn pin(&self, at: usize, task: TaskRef) {
         if !self.has_thieves() {
             return self.inject(task);
@@ -291,7 +293,7 @@ impl Scheduler {
         self.abandon_if_over();
     }
 
-    /// Adds a new task from elsewhere.
+    /// Adds a new task from a thread that is no worker of this scheduler.
     pub(crate) fn inject(&self, task: TaskRef) {
         let to = if self.has_thieves() { self.lightest().0 } else { self.hubs[0] };
         self.place(to, task);
@@ -330,12 +332,12 @@ impl Scheduler {
             if hub.wake_to_search() {
                 return;
             }
-            // It woke by itself. Others may have relied on our count meanwhile: look again on their behalf.
+            // It has woken up by itself. Others may have relied on our count meanwhile: look again on their behalf.
             self.searching.fetch_sub(1, Ordering::SeqCst);
         }
     }
 
-    /// Where a worker is held up, others start what is to start there later.
+    /// Gives the tasks that are to start later on workers that are held up to other workers.
     pub(super) fn rescue_delayed(&self) {
         let is_held = |hub: &HubShared| !hub.is_sleeping() && hub.held_for() > HELD;
         for hub in &self.hubs {
@@ -347,11 +349,11 @@ impl Scheduler {
 
     // --- finding ------------------------------------------------------------------------------------------------
 
-    /// A new task from anywhere but the hub's own queue. From others only what makes their loads and its own equal, or what
-    /// is to be rescued from behind a hog.
+    /// Takes a new task from anywhere but the hub's own queue. From other workers it takes only what makes their loads and its own
+    /// equal, or what is to be rescued from behind a hog.
     pub(crate) fn find(&self, hub: &Hub, rescue: bool) -> Option<TaskRef> {
         let shared = hub.shared();
-        // One at a time: more would be put where others steal.
+        // Only one at a time, as more would be put where others steal.
         if !shared.pinned.is_empty()
             && let Some(task) = steal(|| shared.pinned.steal())
         {
@@ -403,7 +405,7 @@ impl Scheduler {
         queued.or_else(|| take_from(&self.hubs[at].placed, hub, most))
     }
 
-    /// Whether there is anything that `hub` could start or has to run; looked at between announcing sleep and sleeping.
+    /// Whether there is anything that `hub` could start or has to run. Called between announcing sleep and sleeping.
     pub(super) fn has_work(&self, hub: &Hub) -> bool {
         let shared = hub.shared();
         !shared.inbox.is_empty()
@@ -420,8 +422,8 @@ impl Scheduler {
         self.hubs.iter().any(|hub| !hub.placed.is_empty() || !hub.pinned.is_empty())
     }
 
-    /// How many of what is queued at worker `from` one with the load `own` may take: no more than makes the two equal, and
-    /// no more than its share of all.
+    /// How many of the tasks that are queued at worker `from` a worker with the load `own` may take: no more than makes the two loads
+    /// equal, and no more than its share of all.
     fn share(&self, own: usize, from: usize) -> usize {
         let all: usize = (0..self.hubs.len()).map(|at| self.load(at)).sum();
         let share = all.div_ceil(self.hubs.len()).saturating_sub(own);
@@ -447,7 +449,7 @@ impl Scheduler {
         slept
     }
 
-    /// Announces sleep; `false` if there is something to do after all.
+    /// Announces that `hub` sleeps; `false` if there is something to do after all.
     pub(crate) fn prepare_sleep(&self, hub: &Hub) -> bool {
         let before = self.phase();
         hub.announce_sleep();
@@ -458,14 +460,14 @@ impl Scheduler {
         true
     }
 
-    /// Ends the sleep of `hub`. It was counted as searching if that is why it was woken.
+    /// Ends the sleep of `hub`, which has been counted as searching if it was woken for that.
     pub(crate) fn end_sleep(&self, hub: &Hub) {
         if hub.end_sleep() {
             self.searching.fetch_sub(1, Ordering::SeqCst);
         }
     }
 
-    /// Searches as one of few: while somebody does, pushes wake nobody else.
+    /// Searches for a new task. Only a few workers do so at a time, and while one does, adding tasks wakes nobody else.
     pub(crate) fn search(&self, hub: &Hub) -> Option<TaskRef> {
         if !self.has_thieves() {
             return self.find(hub, true);
@@ -473,15 +475,15 @@ impl Scheduler {
         self.searching.fetch_add(1, Ordering::SeqCst);
         let found = self.find(hub, true);
         let last = self.searching.fetch_sub(1, Ordering::SeqCst) == 1;
-        // Pushes since relied on us, wherever they went; pass the search on before we get busy.
+        // Those who added tasks meanwhile have relied on us, wherever the tasks went: pass the search on before we get busy.
         if found.is_some() && last && self.has_new() {
             self.wake_one();
         }
         found
     }
 
-    /// `hub` was searching, or slept to be woken for that, and has not found what is new. Where it is about to run others, it
-    /// has another one search: it may be long before it comes to that again.
+    /// Called when `hub`, which was searching or was woken for that, has not found what is new. If it is about to run others, it has
+    /// another worker search, as it may be long before it searches again.
     pub(crate) fn pass_on(&self, hub: &Hub) {
         if self.has_thieves() && hub.has_ready() && self.has_new() {
             self.wake_one();
@@ -490,7 +492,7 @@ impl Scheduler {
 
     // --- the end ------------------------------------------------------------------------------------------------
 
-    /// A worker's hub is about to end. The last one ends what nobody started.
+    /// Called when a worker's hub is about to end. The last one ends the tasks that nobody has started.
     pub(crate) fn worker_ended(&self) {
         if self.workers_left.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.abandon_leftovers();
@@ -500,8 +502,8 @@ impl Scheduler {
         }
     }
 
-    /// A green thread ends the process on the calling worker, which runs no other from here on. Where there are no other
-    /// workers, what is still spawned ends as if killed before it began, so that nobody waits for it.
+    /// Called when a green thread ends the process on the calling worker, which runs no other from here on. If there are no other
+    /// workers, what is still spawned ends as if it had been killed before it began, so that nobody waits for it.
     #[cold]
     pub(crate) fn worker_exits(&self) {
         if !self.has_thieves() {
