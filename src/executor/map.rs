@@ -99,8 +99,8 @@ where
     /// use greenthread::{executor::{Executor, GreenExecutor}, sleep};
     /// use std::time::Duration;
     /// let executor = GreenExecutor::new();
-    /// let mut results = executor.map(|s| sleep(Duration::from_secs(s)), [0, 1000]).timeout(Duration::from_millis(50));
-    /// assert!(results.next().unwrap().is_ok());
+    /// let nap = |seconds| sleep(Duration::from_secs(seconds));
+    /// let mut results = executor.map(nap, [1000, 2000]).timeout(Duration::from_millis(5));
     /// assert!(results.next().unwrap().unwrap_err().is_timeout());
     /// assert!(results.next().is_none());
     /// ```

@@ -28,14 +28,13 @@ use std::time::{Duration, Instant};
 ///
 /// // An object of std's, of which greenthread knows nothing.
 /// let (mut reader, mut writer) = std::io::pipe()?;
+/// assert!(!greenthread::io::wait_readable(&reader, Some(Duration::from_millis(1)))?);
 /// let read = greenthread::spawn(move || -> std::io::Result<u8> {
-///     assert!(!greenthread::io::wait_readable(&reader, Some(Duration::from_millis(1)))?);
 ///     assert!(greenthread::io::wait_readable(&reader, None)?);
 ///     let mut byte = [0];
 ///     reader.read_exact(&mut byte)?;
 ///     Ok(byte[0])
 /// });
-/// greenthread::sleep(Duration::from_millis(5));
 /// writer.write_all(&[7])?;
 /// assert_eq!(read.join().unwrap()?, 7);
 /// # Ok::<(), std::io::Error>(())
