@@ -216,16 +216,6 @@ fn however_the_end_of_thread_locals_is_known_what_has_begun_does_not_go_on_then(
         // Stacks can be had until what keeps them is destroyed.
         drop(Generator::<u8>::new(|_| ()));
         OLDEST.with(|oldest| oldest.borrow_mut().fresh = None);
-        HOLDER.with(|_| ());
-        let mut generator = Generator::new(|y: &Yielder<u8>| inside(|| y.yield_(1)));
-        assert_eq!([generator.next(), generator.next()], [Some(1); 2]);
-        HOLDER.with_borrow_mut(|holder| holder.generator = Some(generator));
-        if greenlets {
-            let greenlet = Greenlet::new(|()| inside(|| switch_to_parent::<(), ()>(()).unwrap()));
-            greenlet.switch(()).unwrap();
-            greenlet.switch(()).unwrap();
-            HOLDER.with_borrow_mut(|holder| holder.greenlet = Some(greenlet));
-        }
         // Whoever is dropped in time runs its destructors; where any moment may be the end it is leaked.
         let dropped = Rc::new(Cell::new(false));
         let sets = Sets(dropped.clone());
@@ -236,6 +226,17 @@ fn however_the_end_of_thread_locals_is_known_what_has_begun_does_not_go_on_then(
         assert_eq!(half_run.next(), Some(1));
         drop(half_run);
         assert_eq!(dropped.get(), lists || walks);
+        // It is younger than the first suspension. What it has was resumed last, or something else was.
+        HOLDER.with(|_| ());
+        let mut generator = Generator::new(|y: &Yielder<u8>| inside(|| y.yield_(1)));
+        assert_eq!([generator.next(), generator.next()], [Some(1); 2]);
+        HOLDER.with_borrow_mut(|holder| holder.generator = Some(generator));
+        if greenlets {
+            let greenlet = Greenlet::new(|()| inside(|| switch_to_parent::<(), ()>(()).unwrap()));
+            greenlet.switch(()).unwrap();
+            greenlet.switch(()).unwrap();
+            HOLDER.with_borrow_mut(|holder| holder.greenlet = Some(greenlet));
+        }
         crate::sys::thread_end::call(|| {
             assert_eq!(ENDED.get(), (2, 0));
             FRESH.with(|fresh| assert_eq!(*fresh.borrow(), [[0, 1, 2]]));

@@ -5,7 +5,7 @@ use crate::sync::{LONG, Random, SHORT, runtime};
 use greenthread::queue::{LifoQueue, PriorityQueue, Queue, TryGetError, TryPutError};
 use greenthread::sync::Arc;
 use greenthread::{sleep, spawn, yield_now};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -358,6 +358,81 @@ fn an_item_that_an_order_keeps_back_goes_to_the_next() {
         let numbers: Vec<_> = std::iter::from_fn(|| queue.try_get().ok()).map(|it| it.0).collect();
         assert_eq!(numbers, [1, 2, 3, 4]);
         assert_eq!(queue.unfinished(), 4);
+    });
+}
+
+#[test]
+fn an_item_that_was_not_put_may_panic_when_it_is_dropped() {
+    struct Grim(Arc<AtomicUsize>);
+    impl Drop for Grim {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            resume_unwind(Box::new("the destructor's"));
+        }
+    }
+    support::on_all_runtimes(|| {
+        for selects in [false, true] {
+            let dropped = Arc::new(AtomicUsize::new(0));
+            let full = Queue::with_capacity(1);
+            full.put(None).unwrap();
+            let item = Some(Grim(Arc::clone(&dropped)));
+            let puts = spawn(move || {
+                greenthread::timeout(SHORT, || {
+                    if selects {
+                        greenthread::select! { put(full, item) -> _ => unreachable!() }
+                    } else {
+                        let _ = full.put(item);
+                    }
+                })
+                .is_ok()
+            });
+            // It was dropped before the timeout unwound: a second panic would have ended the process.
+            assert!(puts.join().unwrap_err().is_panic());
+            assert_eq!(dropped.load(Ordering::SeqCst), 1);
+        }
+    });
+}
+
+/// Two wait for room; the order unwinds in the one that is told of some.
+#[test]
+fn room_that_an_order_left_unused_goes_to_the_next() {
+    struct Once(Arc<AtomicBool>);
+    impl PartialEq for Once {
+        fn eq(&self, _: &Self) -> bool {
+            true
+        }
+    }
+    impl Eq for Once {}
+    impl PartialOrd for Once {
+        fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+    impl Ord for Once {
+        fn cmp(&self, _: &Self) -> std::cmp::Ordering {
+            if self.0.swap(false, Ordering::SeqCst) {
+                resume_unwind(Box::new("for once"));
+            }
+            std::cmp::Ordering::Equal
+        }
+    }
+    support::on_all_runtimes(|| {
+        let unwinds = Arc::new(AtomicBool::new(false));
+        let queue = Arc::new(PriorityQueue::with_capacity(2));
+        (0..2).for_each(|_| queue.put(Once(Arc::clone(&unwinds))).unwrap());
+        let puts = || {
+            let (queue, item) = (Arc::clone(&queue), Once(Arc::clone(&unwinds)));
+            let puts = spawn(move || queue.put(item).unwrap());
+            // It waits then; where it does not yet, on another worker, what follows holds as well.
+            (0..50).for_each(|_| yield_now());
+            puts
+        };
+        let both = [puts(), puts()];
+        unwinds.store(true, Ordering::SeqCst);
+        drop(queue.try_get().unwrap());
+        let put: Vec<_> = both.into_iter().map(|one| one.join().is_ok()).collect();
+        assert_eq!(put.iter().filter(|put| **put).count(), 1);
+        assert_eq!((queue.len(), queue.unfinished()), (2, 3));
     });
 }
 
