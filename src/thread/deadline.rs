@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 /// ```
 /// use greenthread::{sleep, thread::Deadline};
 /// use std::time::Duration;
-/// let deadline = Deadline::after(Duration::from_millis(20));
+/// let deadline = Deadline::after(Duration::from_secs(60));
 /// deadline.run(|| sleep(Duration::from_millis(1)))?;
-/// assert!(deadline.remaining() <= Duration::from_millis(19));
-/// let rest = deadline.run(|| sleep(Duration::from_secs(60)));
-/// assert!(rest.is_err() && deadline.has_passed());
+/// assert!(deadline.remaining() <= Duration::from_millis(59_999));
+///
+/// let soon = Deadline::after(Duration::from_millis(5));
+/// let rest = soon.run(|| sleep(Duration::from_secs(60)));
+/// assert!(rest.is_err() && soon.has_passed());
 /// # Ok::<(), greenthread::Elapsed>(())
 /// ```
 #[doc(alias("WithDeadline", "CancelScope"))]
