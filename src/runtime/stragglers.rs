@@ -20,7 +20,7 @@ use std::fmt;
 /// });
 /// has_begun.recv().unwrap();
 /// let stragglers = runtime.shutdown(Duration::ZERO).unwrap_err();
-/// assert_eq!(stragglers.given_up().len(), 1);
+/// assert!(stragglers.is_busy() || stragglers.given_up().len() == 1);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
