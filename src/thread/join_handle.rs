@@ -358,7 +358,7 @@ impl<T> fmt::Debug for JoinHandle<T> {
 /// ```
 ///
 /// The result is `Sync` here, since links may see it from several threads at once.
-/// ```compile_fail,E0277
+/// ```compile_fail,E0599
 /// let handle = greenthread::spawn(|| std::cell::Cell::new(1));
 /// handle.link(|_| {});
 /// ```

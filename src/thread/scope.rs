@@ -219,7 +219,7 @@ impl<T> fmt::Debug for ScopedLocalJoinHandle<'_, T> {
 /// What must not compile.
 ///
 /// What a child borrows must live longer than the scope:
-/// ```compile_fail,E0597
+/// ```compile_fail,E0373
 /// greenthread::scope(|s| {
 ///     let inside = String::new();
 ///     s.spawn(|| println!("{inside}"));
