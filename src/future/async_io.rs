@@ -1,9 +1,8 @@
 //! Connections of the library for `async` code.
 #![forbid(unsafe_code)]
 
-use crate::io::Stream;
+use crate::io::{Polled, Stream};
 use crate::runtime::reactor::Direction;
-use crate::runtime::watching::Watching;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
@@ -34,8 +33,8 @@ use std::task::{Context, Poll};
 /// ```
 pub struct AsyncIo<S: Stream> {
     stream: S,
-    reading: Watching,
-    writing: Watching,
+    reading: Polled,
+    writing: Polled,
     /// How many more reads and writes that need not wait may follow one another.
     budget: u32,
 }
@@ -46,7 +45,7 @@ const BUDGET: u32 = 128;
 impl<S: Stream> AsyncIo<S> {
     /// Makes one of a connection.
     pub fn new(stream: S) -> Self {
-        Self { stream, reading: Watching::default(), writing: Watching::default(), budget: BUDGET }
+        Self { stream, reading: Polled::default(), writing: Polled::default(), budget: BUDGET }
     }
 
     /// The connection.

@@ -1,8 +1,8 @@
 //! A descriptor that green threads wait for.
 #![forbid(unsafe_code)]
 
+use super::polled::Polled;
 use crate::runtime::reactor::{Direction, Source};
-use crate::runtime::watching::Watching;
 use crate::runtime::{blocking, park};
 use crate::sys::time::deadline_after;
 use crate::sys::{file, poll, socket};
@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// What belongs to the open file description, and so to every duplicate of a descriptor.
@@ -44,7 +44,7 @@ struct Wait {
 }
 
 /// Somebody who has waited this long for a peer does not mind a quarter of a second more.
-const LONGEST_PAUSE: Duration = Duration::from_millis(256);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(256);
 
 impl Wait {
     #[inline(always)]
@@ -359,42 +359,60 @@ impl<T: Endpoint> Io<T> {
         source.may_be_ready(direction, source.look())
     }
 
-    /// As [`run_unless_short`](Self::run_unless_short), for a future: where that would wait, `watching` has the future
-    /// polled again later. The timeouts of the descriptor and its mode do not count.
+    /// As [`run_unless_short`](Self::run_unless_short), for a future: where that would wait, `polled` has the future polled
+    /// again later. The timeouts of the descriptor and its mode do not count.
     #[inline]
     pub(crate) fn poll_unless_short<R>(
         &self,
         direction: Direction,
-        watching: &mut Watching,
+        polled: &mut Polled,
         context: &Context<'_>,
         mut operation: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
         is_short: impl Fn(&R) -> bool,
     ) -> Poll<io::Result<R>> {
         let source = &self.registration.0;
+        let is_silent = T::WRITES_END_IN_SILENCE && direction == Direction::Write;
+        let mut try_it = is_silent && polled.is_due();
         loop {
             let seen = source.look();
-            if source.may_be_ready(direction, seen) {
-                match operation(self.as_fd()) {
+            if try_it || source.may_be_ready(direction, seen) {
+                let done = match operation(self.as_fd()) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         source.would_block(direction, seen);
+                        None
                     }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                     Ok(result) => {
                         if is_short(&result) {
                             source.came_up_short(direction, seen);
                         }
-                        return Poll::Ready(Ok(result));
+                        Some(Ok(result))
                     }
-                    Err(error) => return Poll::Ready(Err(error)),
+                    Err(error) => Some(Err(error)),
+                };
+                if let Some(done) = done {
+                    if is_silent {
+                        polled.done(source, direction);
+                    }
+                    return Poll::Ready(done);
                 }
             }
-            ready!(watching.poll(source, direction, context))?;
+            try_it = false;
+            match polled.poll(source, direction, context) {
+                Poll::Ready(may_be_ready) => may_be_ready?,
+                Poll::Pending => {
+                    if is_silent {
+                        polled.look_again_later(context);
+                    }
+                    return Poll::Pending;
+                }
+            }
         }
     }
 
     /// Ends a wait that [`poll_unless_short`](Self::poll_unless_short) began and did not finish.
-    pub(crate) fn leave(&self, direction: Direction, watching: &mut Watching) {
-        watching.leave(&self.registration.0, direction);
+    pub(crate) fn leave(&self, direction: Direction, polled: &mut Polled) {
+        polled.leave(&self.registration.0, direction);
     }
 
     /// Takes in a descriptor whose operations have no way to be told not to block: from here on it is in non-blocking mode.

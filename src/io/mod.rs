@@ -24,6 +24,7 @@ mod forward;
 mod handle;
 mod pipe;
 mod poll;
+mod polled;
 mod retry;
 mod socket;
 mod stdin;
@@ -41,6 +42,7 @@ pub use wait::{wait_readable, wait_writable};
 
 pub(crate) use forward::sealed::{Connection, HasIo};
 pub(crate) use handle::{Endpoint, Io};
+pub(crate) use polled::Polled;
 pub(crate) use retry::retry;
 pub(crate) use socket::{
     descriptor, from_std, shut_down, socket_from_std, socket_methods, stream_traits,

@@ -1,11 +1,10 @@
 //! What the sockets have in common: the transfers, and the methods and traits of std that read the same for each of them.
 #![forbid(unsafe_code)]
 
-use super::{Connection, Endpoint, Io};
+use super::{Connection, Endpoint, Io, Polled};
 use crate::runtime::reactor::Direction;
 #[cfg(feature = "io-uring")]
 use crate::runtime::task::outgoing;
-use crate::runtime::watching::Watching;
 use crate::sys::fault::{self, Call};
 use crate::sys::poll;
 use crate::sys::socket::{self, Take};
@@ -64,7 +63,7 @@ impl<T: Connection> Io<T> {
     #[inline]
     pub(crate) fn poll_read(
         &self,
-        watching: &mut Watching,
+        polled: &mut Polled,
         context: &Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
@@ -74,7 +73,7 @@ impl<T: Connection> Io<T> {
         }
         self.poll_unless_short(
             Direction::Read,
-            watching,
+            polled,
             context,
             |fd| socket::recv(fd, buf, Take::Consume),
             |&got| T::READS_ALL && got < room,
@@ -85,13 +84,13 @@ impl<T: Connection> Io<T> {
     #[inline]
     pub(crate) fn poll_write(
         &self,
-        watching: &mut Watching,
+        polled: &mut Polled,
         context: &Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.poll_unless_short(
             Direction::Write,
-            watching,
+            polled,
             context,
             |fd| socket::send(fd, buf),
             |&sent| sent < buf.len(),
@@ -101,12 +100,12 @@ impl<T: Connection> Io<T> {
     /// As [`write_vectored`](Self::write_vectored), for a future.
     pub(crate) fn poll_write_vectored(
         &self,
-        watching: &mut Watching,
+        polled: &mut Polled,
         context: &Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let send = |fd: BorrowedFd<'_>| socket::send_vectored(fd, bufs);
-        self.poll_unless_short(Direction::Write, watching, context, send, |_| false)
+        self.poll_unless_short(Direction::Write, polled, context, send, |_| false)
     }
 
     /// Tells the peer that nothing more will be written.
