@@ -306,6 +306,8 @@ pub(crate) struct Hub {
     measured: Cell<(u64, u64)>,
     /// How many of its green threads wait for readiness.
     for_readiness: Cell<usize>,
+    /// What was polled last waits for readiness.
+    awaits_readiness: Cell<bool>,
     pub(super) watch: deadlock::Watch,
     /// Whether tasks of other executors were woken where their wakers could not be used.
     pub(super) has_foreign: Cell<bool>,
@@ -349,6 +351,7 @@ impl Hub {
             stack_size,
             measured: Cell::new((time::ticks(), 0)),
             for_readiness: Cell::new(0),
+            awaits_readiness: Cell::new(false),
             watch: deadlock::Watch::new(),
             has_foreign: Cell::new(false),
             child_status: Cell::new(None),
@@ -815,6 +818,20 @@ impl Hub {
     #[inline]
     pub(crate) fn count_for_readiness(&self, change: isize) {
         self.for_readiness.set(self.for_readiness.get().wrapping_add_signed(change));
+    }
+
+    /// A future begins to wait for readiness, if `hub` is this one; says whether it is.
+    #[inline]
+    pub(super) fn await_readiness(&self, hub: &HubShared) -> bool {
+        let is_own = std::ptr::eq(self.shared, hub);
+        self.awaits_readiness.set(is_own);
+        is_own
+    }
+
+    /// Whether one has since this was asked last.
+    #[inline(always)]
+    pub(super) fn awaited_readiness(&self) -> bool {
+        self.awaits_readiness.replace(false)
     }
 
     /// Whether none of its green threads waits for a time or for readiness.

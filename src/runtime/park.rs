@@ -20,6 +20,7 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 /// What a thread waits for, as reports name it.
@@ -133,6 +134,12 @@ impl Waiter {
         self.task.unpark(self.token);
     }
 
+    /// Whether it is woken as whoever has that waker is.
+    #[inline]
+    pub(super) fn is_of_waker(&self, waker: &Waker) -> bool {
+        self.token == Token::ANY && self.task.is_woken_by(waker)
+    }
+
     /// Whether the thread that waits runs on that hub.
     pub(super) fn is_of(&self, hub: &HubShared) -> bool {
         self.task.is_of(hub)
@@ -168,7 +175,7 @@ impl Sleeper {
     /// [`is_current`](Self::is_current) before it suspends it.
     #[inline]
     pub(super) fn probably_current() -> Self {
-        let green = current::with_hub(|hub| hub.current()).flatten();
+        let green = current::running();
         green.map_or_else(|| Self::Os(os_thread()), Self::Green)
     }
 
@@ -177,6 +184,21 @@ impl Sleeper {
         match self {
             Self::Green(started) => current_green() == Some(*started),
             Self::Os(_) => true,
+        }
+    }
+
+    /// Whether one of its wakers has been used since their count was `seen`.
+    #[inline(always)]
+    pub(super) fn has_woken(&self, seen: u64) -> bool {
+        self.with(TaskRef::wakes) != seen
+    }
+
+    /// See [`let_others_run`].
+    #[inline(always)]
+    pub(super) fn lets_others_run(&self) -> bool {
+        match self {
+            Self::Green(started) => let_others_run(*started),
+            Self::Os(_) => false,
         }
     }
 
@@ -323,7 +345,9 @@ impl Parker {
         self.park_by(Reason::Future, deadline, |task| {
             task.park_word().park_wakeable(self.token, self.interruptible)
                 && !self.ends_at_once(task)
-                && !(task.has_woken_since(seen) && task.park_word().wake())
+                && !(task.has_woken_since(seen)
+                    && !sync::mutated("who polls does not look again before it sleeps")
+                    && task.park_word().wake())
         })
     }
 
@@ -583,6 +607,29 @@ pub(crate) fn recall() {
 #[inline]
 pub(crate) fn place() -> u16 {
     current::with_hub(|hub| hub.place()).unwrap_or(0)
+}
+
+/// As [`yield_now`] for `started`, if that is what runs and others are ready. `false` if not, or where it may not be suspended
+/// here, or if it has just been put down for readiness, which none of those brings about: then nothing was done.
+#[inline(always)]
+pub(super) fn let_others_run(started: Started) -> bool {
+    let root = current::with_hub(|hub| {
+        let yields = !hub.awaited_readiness()
+            && hub.has_ready()
+            && hub.current() == Some(started)
+            && !process::is_exiting()
+            && !std::thread::panicking();
+        yields.then(|| {
+            hub.push_ready(started);
+            hub.root()
+        })
+    });
+    let Some(root) = root.flatten() else { return false };
+    switch::suspend_calm(started, root);
+    if task::any_interruption() {
+        raise_if_interrupted(started);
+    }
+    true
 }
 
 /// Whether other green threads wait for the calling one to let them run.

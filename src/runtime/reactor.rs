@@ -105,6 +105,10 @@ impl Waiters {
         }
     }
 
+    fn contain(&self, waiter: &Waiter) -> bool {
+        self.first.iter().chain(&self.more).any(|other| other == waiter)
+    }
+
     /// Whether any runs on that hub.
     fn has_any_of(&self, hub: &HubShared) -> bool {
         self.first.iter().chain(&self.more).any(|waiter| waiter.is_of(hub))
@@ -293,7 +297,11 @@ impl Source {
         waiter: &Waiter,
     ) -> io::Result<Option<&'static HubShared>> {
         // If the caller has no hub, one of the global runtime's waits for it.
-        let hub = match current::with_hub(|hub| hub.shared()) {
+        let own = current::with_hub(|hub| {
+            hub.await_readiness(hub.shared());
+            hub.shared()
+        });
+        let hub = match own {
             Some(hub) => hub,
             None => instance::global()?.hub_for(self.fd.unsigned_abs() as usize),
         };
@@ -306,10 +314,29 @@ impl Source {
         Ok(Some(hub))
     }
 
-    /// Whether the waiter has not been unparked since [`enter`](Self::enter).
-    pub(super) fn waits(&self, direction: Direction, waiter: &Waiter) -> bool {
-        let waiters = self.waiters(direction).lock();
-        waiters.first.iter().chain(&waiters.more).any(|other| other == waiter)
+    /// As [`enter`](Self::enter), for one who has entered before and may still be there. `false` if the source may be ready.
+    pub(super) fn enter_again(
+        self: &Arc<Self>,
+        direction: Direction,
+        waiter: &Waiter,
+        hub: &'static HubShared,
+    ) -> io::Result<bool> {
+        if !current::with_hub(|own| own.await_readiness(hub)).unwrap_or(false) {
+            // Whether that one still watches is not known.
+            return Ok(self.waiters(direction).lock().contain(waiter));
+        }
+        self.bind_to(hub)?;
+        let mut waiters = self.waiters(direction).lock();
+        if waiters.contain(waiter) {
+            return Ok(true);
+        }
+        waiters.add(waiter.clone());
+        drop(waiters);
+        let may_be_ready = self.may_be_ready(direction, self.look());
+        if may_be_ready {
+            self.leave(direction, waiter);
+        }
+        Ok(!may_be_ready)
     }
 
     /// Ends what [`enter`](Self::enter) began.

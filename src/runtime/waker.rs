@@ -7,6 +7,7 @@ use super::park::{self, Parker, Sleeper, Waiter, Wake};
 use super::task::{TaskRef, Token, foreign};
 
 pub(crate) use super::task::foreign::put_off;
+use crate::util::sync::mutated;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -22,16 +23,21 @@ pub(crate) fn poll_until<T>(
         let (seen, polled) = sleeper.with(|task| {
             // Read before the poll, so that a waker that is used during the poll counts.
             let seen = task.wakes();
-            (
-                seen,
-                task.with_waker(|waker| ambient::within(|| poll(&mut Context::from_waker(waker)))),
-            )
+            let polled =
+                task.with_waker(|waker| ambient::within(|| poll(&mut Context::from_waker(waker))));
+            let late = mutated("a wake-up during a poll is forgotten");
+            (if late { task.wakes() } else { seen }, polled)
         });
         if let Poll::Ready(value) = polled {
             park::spend_budget_holding();
             return Some(value);
         }
-        if !pause(&mut sleeper, seen, deadline) {
+        // What this waits for often is one of the others, and letting it run costs less than sleeping and being woken.
+        let others_ran = deadline.is_none() && sleeper.lets_others_run();
+        if others_ran && sleeper.has_woken(seen) {
+            continue;
+        }
+        if !pause(&mut sleeper, seen, deadline, others_ran) {
             return None;
         }
     }
@@ -39,15 +45,14 @@ pub(crate) fn poll_until<T>(
 
 /// Waits until a waker has been used since their count was `seen`. `false` if the deadline passed first.
 #[inline(never)]
-fn pause(sleeper: &mut Sleeper, seen: u64, deadline: Option<Instant>) -> bool {
+fn pause(sleeper: &mut Sleeper, seen: u64, deadline: Option<Instant>, others_ran: bool) -> bool {
     if !sleeper.is_current() {
         // The green thread may not be suspended here; or what was polled has forked, and this is the child, whose waker belongs to
         // the parent's green thread.
         *sleeper = Sleeper::current();
         return true;
     }
-    let woken = |sleeper: &Sleeper| sleeper.with(TaskRef::wakes) != seen;
-    if woken(sleeper) {
+    if !others_ran && sleeper.has_woken(seen) {
         // The future may wake itself at each poll, as one that yields does: the others have their turn.
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return false;
@@ -55,16 +60,9 @@ fn pause(sleeper: &mut Sleeper, seen: u64, deadline: Option<Instant>) -> bool {
         park::yield_now();
         return true;
     }
-    // What this waits for often is one of the others, and letting it run costs less than sleeping and being woken.
-    if park::keeps_others_waiting() {
-        park::yield_now();
-        if woken(sleeper) {
-            return true;
-        }
-    }
     match Parker::of(sleeper).park_wakeable(seen, deadline) {
         Wake::Notified => true,
-        Wake::TimedOut => woken(sleeper),
+        Wake::TimedOut => sleeper.has_woken(seen),
         Wake::Killed => park::raise_kill(),
     }
 }
@@ -221,6 +219,21 @@ mod models {
             assert!(waited.is_err() || waited.is_ok_and(|value| value == Some(())));
             killer.join().unwrap();
             setter.join().unwrap();
+        });
+    }
+
+    /// The executor has moved the future to another of its tasks, whose waker replaces the first one.
+    #[test]
+    fn the_waker_of_the_last_poll_is_used() {
+        loom::model(|| {
+            let listener = Listener::new();
+            park::own_task().with_waker(Waker::wake_by_ref);
+            super::foreign::end_foreign(&listener.task);
+            assert!(listener.poll(&Context::from_waker(Waker::noop())).is_pending());
+            let waiter = listener.waiter();
+            let other = thread::spawn(move || waiter.unpark());
+            assert_eq!(poll_until(None, |context| listener.poll(context)), Some(()));
+            other.join().unwrap();
         });
     }
 

@@ -36,34 +36,35 @@ impl Watching {
         direction: Direction,
         context: &Context<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Some(entered) = &self.entered
+            && !entered.is_foreign
+            && entered.waiter.is_of_waker(context.waker())
+        {
+            return self.poll_again(source, direction);
+        }
+        // Another task may poll than before.
         let own = TaskRef::of_waker(context.waker()).map(|task| Waiter::new(task, Token::ANY));
-        if self.entered.as_ref().is_some_and(|entered| match &own {
-            Some(own) => entered.waiter != *own,
-            None => !entered.is_foreign,
-        }) {
-            // Another task polls than before.
+        if self.entered.as_ref().is_some_and(|entered| own.is_some() || !entered.is_foreign) {
             self.leave(source, direction);
         }
         match own {
-            Some(own) => self.poll_as_own(source, direction, own),
+            // One of our tasks is woken by the source itself.
+            Some(own) => self.enter(source, direction, own, false),
             None => self.poll_as_foreign(source, direction, context),
         }
     }
 
-    /// Polls for a green thread, which the source itself wakes.
-    fn poll_as_own(
-        &mut self,
-        source: &Arc<Source>,
-        direction: Direction,
-        own: Waiter,
-    ) -> Poll<io::Result<()>> {
-        match &self.entered {
-            None => self.enter(source, direction, own, false),
-            Some(entered) if source.waits(direction, &entered.waiter) => Poll::Pending,
-            // Being woken has taken it off the list.
-            Some(_) => {
+    /// Polls for the green thread that has entered. Being woken has taken it off the list.
+    #[inline]
+    fn poll_again(&mut self, source: &Arc<Source>, direction: Direction) -> Poll<io::Result<()>> {
+        let Some(Entered { waiter, hub, .. }) = &self.entered else {
+            unreachable!("it has entered")
+        };
+        match source.enter_again(direction, waiter, hub) {
+            Ok(true) => Poll::Pending,
+            other => {
                 self.end();
-                Poll::Ready(Ok(()))
+                Poll::Ready(other.map(|_| ()))
             }
         }
     }

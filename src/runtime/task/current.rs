@@ -1,6 +1,7 @@
 //! Which hub the calling OS thread runs.
 
 use super::foreign;
+use super::started::Started;
 use crate::runtime::hub::{Hub, HubShared};
 use crate::sys::process;
 use std::cell::Cell;
@@ -41,6 +42,13 @@ pub(crate) fn with_hub<R>(f: impl FnOnce(&Hub) -> R) -> Option<R> {
 pub(crate) fn spend_budget() -> bool {
     // SAFETY: as in `with_hub`.
     unsafe { HUB.with(Cell::get).as_ref() }.is_some_and(Hub::spend_budget)
+}
+
+/// The green thread that runs on this OS thread. Inlined, as above.
+#[inline(always)]
+pub(crate) fn running() -> Option<Started> {
+    // SAFETY: as in `with_hub`.
+    unsafe { HUB.with(Cell::get).as_ref() }.and_then(Hub::current)
 }
 
 /// As [`with_hub`], but calls `or` if there is no hub; `value` goes to the one that is called.

@@ -10,7 +10,7 @@ use super::header::{Header, VTable};
 use super::park_word::Token;
 use super::task_ref::TaskRef;
 use crate::stack::budget::Reservation;
-use crate::util::sync::Mutex;
+use crate::util::sync::{Mutex, mutated};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -59,12 +59,20 @@ pub(crate) fn new_foreign() -> TaskRef {
 /// Leaves the waker that is to be used when the wait of `token` ends. `false` if that has ended: then the waker may not be used.
 pub(crate) fn sleep_foreign(task: &TaskRef, token: Token, waker: &Waker) -> bool {
     let slot = slot(task);
-    let is_new = !slot.lock().as_ref().is_some_and(|old| old.will_wake(waker));
+    let is_new = match &*slot.lock() {
+        Some(_) if mutated("the waker of the first poll stays") => false,
+        Some(old) => !old.will_wake(waker),
+        None => true,
+    };
     if is_new {
         // Cloning and dropping it is code of users as well.
         let new = waker.clone();
         let old = slot.lock().replace(new);
         drop(old);
+    }
+    if mutated("a future does not look again after it has left its waker") {
+        task.park_word().park(token, false);
+        return true;
     }
     // Whoever ends the wait takes the waker after that. So either it finds the new waker, or this finds that the wait is over.
     task.park_word().park(token, false) || task.park_word().is_parked(token)

@@ -14,7 +14,7 @@
 //! | `flags` | everybody, by `fetch_or` | |
 //! | `done`, `completion` | whoever ends the task, under the lock | joiners; `done` also without it |
 //! | `reason` | the owner, before it sleeps | reports |
-//! | `wakes` | every [`Waker`](std::task::Waker) of it that is used | the owner, while it polls a future |
+//! | `wakes`, `own_wakes` | every [`Waker`](std::task::Waker) of it that is used: elsewhere, and on its hub's OS thread | the owner, while it polls a future |
 //! | `family` | whoever has the only right to schedule the task, before that | its own hub; whoever ends it |
 //! | `generation`, `meta`, `reservation`, `vtable` | nobody after creation | everybody |
 
@@ -151,9 +151,11 @@ pub(crate) struct Header {
     pub(super) completion: Mutex<Completion>,
     pub(super) done: AtomicBool,
     pub(super) reason: AtomicU8,
-    pub(super) wakes: AtomicU64,
     /// The process that made it, told by a few bits: in a forked child the tasks of the parent never end.
     pub(super) generation: u32,
+    pub(super) wakes: AtomicU64,
+    /// The same on its own hub's OS thread, where a count need not be atomic.
+    pub(super) own_wakes: AtomicU64,
 }
 
 // SAFETY: see the table above; `reservation` and `place` are taken once, by whoever ends the task, which is one thread.
@@ -187,8 +189,9 @@ impl Header {
             completion: Mutex::new(Completion::default()),
             done: AtomicBool::new(false),
             reason: AtomicU8::new(Reason::None as u8),
-            wakes: AtomicU64::new(0),
             generation: process::generation(),
+            wakes: AtomicU64::new(0),
+            own_wakes: AtomicU64::new(0),
         };
         // A modelled lock is made by its first use, which must not be another thread's.
         #[cfg(loom)]

@@ -7,9 +7,10 @@
 //! Whoever polls remembers the count from before, and sleeps only while it is the same. Nobody takes a wake-up away from the count, so
 //! polls that nest in one another, or take turns in greenlets, all see it; at worst one of them polls once more in vain.
 
+use super::current;
 use super::header::Header;
 use super::task_ref::TaskRef;
-use crate::util::sync::Ordering;
+use crate::util::sync::{Ordering, mutated};
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::task::{RawWaker, RawWakerVTable, Waker};
@@ -64,16 +65,21 @@ impl TaskRef {
         f(&waker)
     }
 
-    /// How often its wakers have been used.
+    /// How often its wakers have been used. Owner only.
     #[inline(always)]
     pub(crate) fn wakes(&self) -> u64 {
-        self.header().wakes.load(Ordering::Acquire)
+        let header = self.header();
+        // On its own hub's OS thread the first is exact.
+        let own = header.own_wakes.load(Ordering::Relaxed);
+        own.wrapping_add(header.wakes.load(Ordering::Acquire))
     }
 
     /// Whether a waker has been used since the count was `seen`. Owner only, after its park word says that it sleeps.
     #[inline]
     pub(crate) fn has_woken_since(&self, seen: u64) -> bool {
-        self.header().wakes.load(Ordering::SeqCst) != seen
+        let header = self.header();
+        let own = header.own_wakes.load(Ordering::Relaxed);
+        own.wrapping_add(header.wakes.load(Ordering::SeqCst)) != seen
     }
 
     /// The task whose waker it is, if the library made it.
@@ -86,11 +92,30 @@ impl TaskRef {
         Some(TaskRef::clone(&task))
     }
 
+    /// Whether that is a waker of this task.
+    #[inline]
+    pub(crate) fn is_woken_by(&self, waker: &Waker) -> bool {
+        std::ptr::eq(waker.vtable(), &raw const VTABLE)
+            && std::ptr::eq(waker.data(), self.as_ptr().as_ptr().cast_const().cast())
+    }
+
     #[inline]
     pub(super) fn wake(&self) {
-        // Read by `has_woken_since`, after it has begun to sleep: either it sees this, or we see that it sleeps.
-        self.header().wakes.fetch_add(1, Ordering::SeqCst);
-        if self.park_word().wake() {
+        let hub = self.header().hub.load(Ordering::Relaxed);
+        let here = current::with_hub(|own| {
+            let is_own = std::ptr::eq(own.shared(), hub);
+            if is_own {
+                // It runs on this OS thread, so neither does it look now nor does anybody else count here.
+                let wakes = &self.header().own_wakes;
+                wakes.store(wakes.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+            }
+            is_own
+        });
+        if here != Some(true) {
+            // Read by `has_woken_since`, after it has begun to sleep: either it sees this, or we see that it sleeps.
+            self.header().wakes.fetch_add(1, Ordering::SeqCst);
+        }
+        if !mutated("a waker only counts") && self.park_word().wake() {
             self.make_runnable();
         }
     }
