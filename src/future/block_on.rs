@@ -51,11 +51,11 @@ pub(super) fn block_until<F: IntoFuture>(
 }
 
 /// A future that is dropped in the context in which it was polled: its destructors may need that too.
-struct Polled<'a, F>(Pin<&'a mut Option<F>>);
+pub(super) struct Polled<'a, F>(pub(super) Pin<&'a mut Option<F>>);
 
 impl<F: Future> Polled<'_, F> {
     #[inline(always)]
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<F::Output> {
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<F::Output> {
         let Some(future) = self.0.as_mut().as_pin_mut() else {
             panic!("polled after it was ready")
         };

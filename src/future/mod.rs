@@ -20,13 +20,14 @@
 //! | a future | its output, here | [`future.wait()`](FutureExt::wait), [`block_on`] |
 //! | a future | its output within a time | [`wait_timeout`](FutureExt::wait_timeout), or any wait inside a [`timeout`](crate::timeout()) |
 //! | a future | the first of it, channels and events | the arm `future(f) -> output` of [`select!`](crate::select) |
+//! | several futures, handles, blocking code | all of them at once | [`join!`](join), [`try_join!`](try_join) |
 //! | a future | it to run beside me | [`future::spawn`](spawn()), [`spawn_local`] |
 //! | a future of a crate that needs tokio | its output, here | the feature `tokio`, and the same `wait` |
 //! | a stream | a `for` loop | [`iter`] |
 //! | blocking code | a future, from `async` code | [`green`] |
 //! | a [`JoinHandle`](crate::JoinHandle) | to await it | `handle.await` |
 //! | a green thread that makes items | a stream | [`stream`], [`Receiver::stream`](crate::sync::mpmc::Receiver::stream) |
-//! | a channel, queue, event, semaphore between both worlds | the `async` side of it | `recv_async`, `send_async`, `get_async`, `put_async`, `wait_async`, `acquire_async` |
+//! | a channel, queue, event, semaphore, mutex between both worlds | the `async` side of it | `recv_async`, `send_async`, `get_async`, `put_async`, `wait_async`, `acquire_async`, `lock_async` |
 //! | one of our connections | an async protocol over it | [`AsyncIo`] with the features `futures-io`, `tokio-io` or `hyper` |
 //! | hyper | a server or client without tokio | the feature `hyper` |
 //!
@@ -38,6 +39,13 @@
 //! A kill or a timeout unwinds out of a wait and drops the future in place. `async` code calls that cancellation, and what becomes of
 //! the work of the future depends on its cancel safety: a `recv` of a channel loses nothing, a `read_exact` may have read a part.
 //! [`shield`](crate::shield) keeps both away. The futures of this library lose no item and no permit when they are dropped.
+//!
+//! # Executors of others
+//!
+//! The futures of this library work in any executor, and what is woken by a reactor of its own, as smol's timers and sockets
+//! are, works in any wait here. An executor's own `block_on` (of `futures`, smol, pollster, or a tokio runtime) is another
+//! matter: it blocks the OS thread, so on a green thread the whole worker, and what it waits for must come from elsewhere.
+//! `wait` is what to write instead.
 //!
 //! # tokio's context
 //!
@@ -66,16 +74,20 @@ mod green;
 #[cfg(feature = "hyper")]
 mod hyper;
 mod join;
+mod mutex;
 mod queue;
 mod semaphore;
 mod sleep;
 mod spawn;
 mod stream;
+mod together;
 #[cfg(feature = "tokio")]
 mod tokio;
 #[cfg(feature = "tokio-io")]
 mod tokio_io;
 
+#[doc(inline)]
+pub use crate::{__future_join as join, __future_try_join as try_join};
 #[doc(hidden)]
 pub use arm::{FutureArm, arm};
 pub use async_io::AsyncIo;
@@ -87,9 +99,12 @@ pub use green::{Green, green};
 #[cfg(feature = "hyper")]
 pub use hyper::HyperRuntime;
 pub use join::Joining;
+pub use mutex::Locking;
 pub use semaphore::Acquiring;
 pub use sleep::{Sleeping, sleep, sleep_until};
 pub use spawn::{spawn, spawn_local};
 pub use stream::{GreenStream, IntoItems, Items, Iter, iter, stream};
+#[doc(hidden)]
+pub use together::{Together, TryTogether};
 #[cfg(feature = "tokio")]
 pub use tokio::{InUse, in_tokio, use_tokio};

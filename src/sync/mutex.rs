@@ -4,6 +4,8 @@
 use super::cell::{Lock, LockGuard};
 use super::poison::{Poison, Watch};
 use super::{LockResult, PoisonError, TryLockError, TryLockResult};
+use crate::runtime::park::Waiter;
+use crate::runtime::wait_list::Key;
 use crate::sys::time::deadline_after;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -140,6 +142,20 @@ impl<T: ?Sized> Mutex<T> {
     fn lock_until(&self, deadline: Option<Instant>) -> TryLockResult<MutexGuard<'_, T>> {
         let inner = self.lock.lock(deadline).ok_or(TryLockError::WouldBlock)?;
         Ok(self.guard(inner)?)
+    }
+
+    /// Takes the mutex, or has `waiter` unparked when it is time to come again, `woken` then.
+    pub(crate) fn enter(
+        &self,
+        waiter: Waiter,
+        woken: bool,
+    ) -> Result<LockResult<MutexGuard<'_, T>>, Key> {
+        self.lock.enter(waiter, woken).map(|inner| self.guard(inner))
+    }
+
+    /// Comes no more after [`enter`](Self::enter).
+    pub(crate) fn give_up(&self, key: Key) {
+        self.lock.give_up(key);
     }
 
     #[inline(always)]

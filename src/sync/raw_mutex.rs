@@ -190,13 +190,25 @@ impl RawMutex {
                     return self.arrive(0);
                 }
                 Wake::Killed => {
-                    if !self.leave(key) && self.arrive(0) {
-                        self.unlock();
-                    }
+                    self.give_up(key);
                     park::raise_kill();
                 }
             }
             woken = true;
+        }
+    }
+
+    /// Takes the lock, or has `waiter` unparked when it is time to come again, `woken` then. For who cannot wait here.
+    pub(crate) fn enter(&self, waiter: Waiter, woken: bool) -> Option<Key> {
+        let key = self.join(waiter, woken);
+        self.taken(key.is_none());
+        key
+    }
+
+    /// Comes no more after [`enter`](Self::enter).
+    pub(crate) fn give_up(&self, key: Key) {
+        if !self.leave(key) && self.arrive(0) {
+            self.unlock();
         }
     }
 
@@ -358,6 +370,7 @@ impl RawMutex {
 mod models {
     use super::RawMutex;
     use crate::runtime::park;
+    use crate::runtime::waker::Listener;
     use crate::util::sync::{AtomicU64, Ordering};
     use loom::thread;
     use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -399,6 +412,37 @@ mod models {
                 other.join().unwrap();
             }
             assert_free(&shared, 2);
+        });
+    }
+
+    /// It may have been woken when it is dropped, and another one waits.
+    #[test]
+    fn a_future_that_is_dropped_passes_the_lock_on() {
+        loom::model(|| {
+            let shared = shared();
+            let listener = Listener::new();
+            drop(listener.waiter());
+            let others = [0; 2].map(|_| {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    assert!(shared.0.lock(None));
+                    add_and_unlock(&shared);
+                })
+            });
+            let got = match shared.0.enter(listener.waiter(), false) {
+                None => {
+                    add_and_unlock(&shared);
+                    1
+                }
+                Some(key) => {
+                    shared.0.give_up(key);
+                    0
+                }
+            };
+            for other in others {
+                other.join().unwrap();
+            }
+            assert_free(&shared, 2 + got);
         });
     }
 

@@ -6,6 +6,8 @@
 //! | held | the owner of the one `LockGuard`, shared or exclusively, as it has the guard |
 
 use super::mapped::PartGuard;
+use crate::runtime::park::Waiter;
+use crate::runtime::wait_list::Key;
 use crate::sync::raw_mutex::RawMutex;
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
@@ -48,6 +50,19 @@ impl<T: ?Sized> Lock<T> {
     #[inline(always)]
     pub(crate) fn try_lock(&self) -> Option<LockGuard<'_, T>> {
         self.raw.try_lock().then(|| LockGuard { lock: self, not_send: PhantomData })
+    }
+
+    /// See [`RawMutex::enter`].
+    pub(crate) fn enter(&self, waiter: Waiter, woken: bool) -> Result<LockGuard<'_, T>, Key> {
+        match self.raw.enter(waiter, woken) {
+            None => Ok(LockGuard { lock: self, not_send: PhantomData }),
+            Some(key) => Err(key),
+        }
+    }
+
+    /// See [`RawMutex::give_up`].
+    pub(crate) fn give_up(&self, key: Key) {
+        self.raw.give_up(key);
     }
 
     pub(crate) fn get_mut(&mut self) -> &mut T {

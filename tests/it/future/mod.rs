@@ -2,6 +2,7 @@
 
 mod join;
 mod sync;
+mod together;
 mod wait;
 
 use std::pin::Pin;

@@ -5,7 +5,7 @@ use crate::support::{Random, everywhere, on_all_runtimes, until, within_limit, w
 use futures_core::Stream;
 use greenthread::future::{self, FutureExt as _, block_on};
 use greenthread::queue::{LifoQueue, PriorityQueue, Queue};
-use greenthread::sync::{Arc, Event, Semaphore, mpmc, mpsc};
+use greenthread::sync::{Arc, Event, Mutex, Semaphore, mpmc, mpsc};
 use greenthread::{select, sleep, spawn, yield_now};
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -305,6 +305,161 @@ fn a_storm_of_dropped_futures_loses_no_permit() {
                 .collect();
             users.into_iter().for_each(|user| user.join().unwrap());
             assert_eq!(semaphore.available(), 2);
+        });
+    }
+}
+
+/// Tasks that give up at any moment, and threads that lock: each addition is seen, and in the end nobody has the mutex.
+#[test]
+fn a_storm_of_dropped_futures_leaves_a_mutex_in_order() {
+    for count in [1, 2] {
+        within_limit(move || {
+            let runtime = workers(count);
+            let mutex = Arc::new(Mutex::new(0));
+            let users = (0..9).map(|kind| {
+                let mutex = Arc::clone(&mutex);
+                let mut random = Random(kind + 11);
+                let body = move || {
+                    let mut added = 0;
+                    for _ in 0..400 {
+                        let mut locking = pin!(mutex.lock_async());
+                        let wait = Duration::from_micros(random.below(60));
+                        let got = match random.below(4) {
+                            0 => match poll(locking.as_mut()) {
+                                Poll::Ready(guard) => Some(guard),
+                                Poll::Pending => None,
+                            },
+                            1 => locking.wait_timeout(wait).ok(),
+                            2 => greenthread::timeout(wait, || locking.wait()).ok(),
+                            _ => Some(mutex.lock()),
+                        };
+                        if let Some(guard) = got {
+                            let mut guard = guard.unwrap();
+                            let before = *guard;
+                            yield_now();
+                            *guard = before + 1;
+                            added += 1;
+                        }
+                    }
+                    added
+                };
+                let (green, os_thread) = if kind % 3 == 2 {
+                    (None, Some(std::thread::spawn(body)))
+                } else {
+                    (Some(runtime.spawn(body)), None)
+                };
+                (green, os_thread)
+            });
+            let users: Vec<_> = users.collect();
+            let mut added = 0;
+            for (green, os_thread) in users {
+                added += green.map_or(0, |handle| handle.join().unwrap());
+                added += os_thread.map_or(0, |handle| handle.join().unwrap());
+            }
+            assert_eq!(*mutex.try_lock().unwrap(), added);
+        });
+    }
+}
+
+#[test]
+fn a_mutex_is_handed_on_to_async_code_and_from_it() {
+    everywhere(|| {
+        let mutex = Arc::new(Mutex::new(0));
+        let held = mutex.lock().unwrap();
+        let (mut first, mut second) = (pin!(mutex.lock_async()), Box::pin(mutex.lock_async()));
+        assert!(poll(first.as_mut()).is_pending());
+        assert!(poll(second.as_mut()).is_pending());
+        let other = Arc::clone(&mutex);
+        let waits = spawn(move || *other.lock().unwrap() += 1);
+        drop(held);
+        // The first one was woken; dropped or not, it keeps nobody from the mutex for ever.
+        drop(second);
+        let mut guard = first.wait().unwrap();
+        *guard += 1;
+        drop(guard);
+        waits.join().unwrap();
+        assert_eq!(*mutex.lock_async().wait().unwrap(), 2);
+        let other = Arc::clone(&mutex);
+        let panics = spawn(move || {
+            let _guard = other.lock_async().wait();
+            panic!("on purpose");
+        });
+        assert!(panics.join().unwrap_err().is_panic());
+        assert!(mutex.lock_async().wait().is_err());
+    });
+}
+
+/// Takers and givers of all kinds that give up at any moment: what has been put is got once.
+#[test]
+fn a_storm_of_dropped_futures_loses_no_item_of_a_queue() {
+    for count in [1, 2] {
+        within_limit(move || {
+            let runtime = workers(count);
+            let queue = Arc::new(Queue::with_capacity(2));
+            let takers: Vec<_> = (0..4)
+                .map(|kind| {
+                    let queue = Arc::clone(&queue);
+                    let mut random = Random(kind + 21);
+                    runtime.spawn(move || {
+                        let mut sum = 0;
+                        loop {
+                            let mut getting = pin!(queue.get_async());
+                            let wait = Duration::from_micros(random.below(80));
+                            let item = match random.below(3) {
+                                0 => match poll(getting.as_mut()) {
+                                    Poll::Ready(item) => item,
+                                    Poll::Pending => {
+                                        yield_now();
+                                        continue;
+                                    }
+                                },
+                                1 => match getting.wait_timeout(wait) {
+                                    Ok(item) => item,
+                                    Err(_) => continue,
+                                },
+                                _ => match greenthread::timeout(wait, || getting.wait()) {
+                                    Ok(item) => item,
+                                    Err(_) => continue,
+                                },
+                            };
+                            match item {
+                                Ok(item) => sum += item,
+                                Err(_) => return sum,
+                            }
+                        }
+                    })
+                })
+                .collect();
+            let givers: Vec<_> = (0..3)
+                .map(|kind| {
+                    let queue = Arc::clone(&queue);
+                    let mut random = Random(kind + 31);
+                    runtime.spawn(move || {
+                        let mut sum = 0;
+                        for item in 1..=300 {
+                            let mut putting = pin!(queue.put_async(item));
+                            let wait = Duration::from_micros(random.below(80));
+                            let put = match random.below(3) {
+                                0 => match poll(putting.as_mut()) {
+                                    Poll::Ready(put) => Some(put),
+                                    Poll::Pending => None,
+                                },
+                                1 => putting.wait_timeout(wait).ok(),
+                                _ => Some(putting.wait()),
+                            };
+                            if let Some(put) = put {
+                                put.unwrap();
+                                sum += item;
+                            }
+                        }
+                        sum
+                    })
+                })
+                .collect();
+            let given: usize = givers.into_iter().map(|giver| giver.join().unwrap()).sum();
+            queue.shutdown();
+            let taken: usize = takers.into_iter().map(|taker| taker.join().unwrap()).sum();
+            assert_eq!(taken, given);
         });
     }
 }
