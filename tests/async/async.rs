@@ -8,7 +8,12 @@
 
 mod connections;
 mod context;
+mod examples;
+mod executors;
+mod grpc;
 mod http;
+#[path = "../patched/prints.rs"]
+mod prints;
 mod server;
 mod servers;
 

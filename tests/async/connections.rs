@@ -185,3 +185,66 @@ fn a_connection_outlives_the_runtime_that_watched_it() {
         there = writer.join().unwrap();
     }
 }
+
+/// Linux says nothing to who polls a full Unix socket when the other end stops reading, or this one is shut down for writing.
+#[test]
+fn a_write_to_a_full_unix_socket_ends_however_the_other_end_goes() {
+    use std::future::poll_fn;
+    use std::io::ErrorKind;
+    use std::net::Shutdown;
+
+    fn fill(io: &mut AsyncIo<UnixStream>) {
+        let bytes = [7; 65536];
+        let mut write = || poll_fn(|context| io.poll_write(context, &bytes)).wait_timeout(SHORT);
+        while write().is_ok() {}
+    }
+
+    everywhere(|| {
+        let ends: [fn(&UnixStream, &UnixStream); 4] = [
+            |_, there| there.shutdown(Shutdown::Read).unwrap(),
+            |_, there| there.shutdown(Shutdown::Both).unwrap(),
+            |here, _| here.shutdown(Shutdown::Write).unwrap(),
+            |here, _| here.shutdown(Shutdown::Both).unwrap(),
+        ];
+        for end in ends {
+            let (here, there) = UnixStream::pair().unwrap();
+            let handle = here.try_clone().unwrap();
+            let mut here = AsyncIo::new(here);
+            fill(&mut here);
+            let (begun, begins) = std::sync::mpsc::channel();
+            let writer = spawn(move || {
+                let mut polls = 0;
+                let written = poll_fn(|context| {
+                    let polled = here.poll_write(context, b"x");
+                    polls += 1;
+                    if polls == 1 {
+                        begun.send(()).unwrap();
+                    }
+                    polled
+                });
+                written.wait().unwrap_err().kind()
+            });
+            greenthread::blocking(move || begins.recv().unwrap());
+            end(&handle, &there);
+            assert_eq!(writer.join().unwrap(), ErrorKind::BrokenPipe);
+        }
+        // One that waits on and on writes once there is room.
+        let (here, there) = UnixStream::pair().unwrap();
+        let mut here = AsyncIo::new(here);
+        fill(&mut here);
+        let writer = spawn(move || poll_fn(|context| here.poll_write(context, b"x")).wait());
+        sleep(SHORT);
+        let reader = spawn(move || {
+            use std::io::Read;
+            let mut got = [0; 65536];
+            loop {
+                let count = (&there).read(&mut got).unwrap();
+                if got[..count].contains(&b'x') || count == 0 {
+                    return;
+                }
+            }
+        });
+        assert_eq!(writer.join().unwrap().unwrap(), 1);
+        reader.join().unwrap();
+    });
+}

@@ -38,6 +38,25 @@ fn reqwest_fetches_from_nginx() {
             })
         });
         join_all(fetches.collect::<Vec<_>>());
+        let storm = (0..40).map(|i| {
+            let (client, url) = (client.clone(), url.clone());
+            spawn(move || {
+                let fetch = || {
+                    let answer = client.get(format!("{url}/big")).send().wait().unwrap();
+                    answer.bytes().wait().unwrap().len()
+                };
+                for round in 0..5 {
+                    let wait = Duration::from_micros((i * 97 + round * 611) % 3000);
+                    let got = timeout(wait, fetch);
+                    assert!(got.is_err() || got.is_ok_and(|got| got == 3_000_000));
+                }
+            })
+        });
+        let storm: Vec<_> = storm.collect();
+        storm.iter().step_by(3).for_each(|handle| handle.kill());
+        for handle in storm {
+            assert!(handle.join().map_or_else(|error| error.is_killed(), |()| true));
+        }
         let missing = client.get(format!("{url}/none")).send().wait().unwrap();
         assert_eq!(missing.status(), 404);
     });
@@ -97,6 +116,23 @@ fn sqlx_and_tokio_postgres_query_postgresql() {
         // One that is cut off leaves the pool in order.
         let slow = || sqlx::query("SELECT pg_sleep(0.3)").execute(&pool).wait();
         assert!(timeout(Duration::from_millis(20), slow).is_err());
+        let storm = (0..40).map(|i| {
+            let pool = pool.clone();
+            spawn(move || {
+                for round in 0..8 {
+                    let query = sqlx::query("SELECT $1 + 1, pg_sleep(0.0005)").bind(i);
+                    let wait = Duration::from_micros((i as u64 * 97 + round * 1117) % 4000);
+                    let got = timeout(wait, || query.fetch_one(&pool).wait().unwrap());
+                    assert!(got.is_err() || got.is_ok_and(|row| row.get::<i32, _>(0) == i + 1));
+                }
+            })
+        });
+        let storm: Vec<_> = storm.collect();
+        // Some are killed in the middle of a query, or while they wait for a connection.
+        storm.iter().step_by(3).for_each(|handle| handle.kill());
+        for handle in storm {
+            assert!(handle.join().map_or_else(|error| error.is_killed(), |()| true));
+        }
         let rows = sqlx::query("SELECT generate_series(1, 1000)").fetch(&pool);
         let rows = future::iter(rows.map_ok(|row| i64::from(row.get::<i32, _>(0))));
         assert_eq!(rows.map(Result::unwrap).sum::<i64>(), 500_500);
@@ -139,7 +175,7 @@ fn redis_is_spoken_to_by_its_async_client() {
     everywhere(|| {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}/", PORT.get())).unwrap();
         let connection = client.get_multiplexed_async_connection().wait().unwrap();
-        let () = connection.clone().del("count").wait().unwrap();
+        let () = connection.clone().del(&["count", "whole"]).wait().unwrap();
         let users = (0..50).map(|i| {
             let mut connection = connection.clone();
             spawn(move || {
@@ -150,6 +186,34 @@ fn redis_is_spoken_to_by_its_async_client() {
         });
         join_all(users.collect::<Vec<_>>());
         assert_eq!(connection.clone().get::<_, i32>("count").wait().unwrap(), 50);
+        // Who is cut off half way takes no answer of another one's along.
+        let storm = (0..60).map(|i| {
+            let mut connection = connection.clone();
+            spawn(move || {
+                let key = format!("own {i}");
+                for round in 0..10 {
+                    let wait = Duration::from_micros((i * 37 + round * 61) % 300);
+                    let cut_off = timeout(wait, || {
+                        let () = connection.set(&key, -1).wait().unwrap();
+                        let () = connection.incr("count", 1).wait().unwrap();
+                    });
+                    let () = connection.set(&key, round).wait().unwrap();
+                    assert_eq!(connection.get::<_, u64>(&key).wait().unwrap(), round);
+                    if cut_off.is_ok() {
+                        let () = connection.incr("whole", 1).wait().unwrap();
+                    }
+                }
+            })
+        });
+        let storm: Vec<_> = storm.collect();
+        storm.iter().step_by(3).for_each(|handle| handle.kill());
+        for handle in storm {
+            assert!(handle.join().map_or_else(|error| error.is_killed(), |()| true));
+        }
+        let mut connection = connection;
+        let whole = connection.get::<_, Option<i32>>("whole").wait().unwrap().unwrap_or(0);
+        let counted = connection.get::<_, i32>("count").wait().unwrap();
+        assert!((50 + whole..=50 + 600).contains(&counted), "{counted}, {whole}");
     });
 }
 

@@ -11,6 +11,7 @@ mod clients;
 mod databases;
 mod examples;
 mod must_block;
+mod prints;
 #[path = "../async/server.rs"]
 mod server;
 mod servers;
