@@ -325,13 +325,11 @@ impl Source {
             // Whether that one still watches is not known.
             return Ok(self.waiters(direction).lock().contain(waiter));
         }
-        self.bind_to(hub)?;
-        let mut waiters = self.waiters(direction).lock();
-        if waiters.contain(waiter) {
+        if self.waiters(direction).lock().contain(waiter) {
             return Ok(true);
         }
-        waiters.add(waiter.clone());
-        drop(waiters);
+        self.bind_to(hub)?;
+        self.waiters(direction).lock().add(waiter.clone());
         let may_be_ready = self.may_be_ready(direction, self.look());
         if may_be_ready {
             self.leave(direction, waiter);
