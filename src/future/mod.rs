@@ -20,7 +20,7 @@
 //! | a future | its output, here | [`future.wait()`](FutureExt::wait), [`block_on`] |
 //! | a future | its output within a time | [`wait_timeout`](FutureExt::wait_timeout), or any wait inside a [`timeout`](crate::timeout()) |
 //! | a future | the first of it, channels and events | the arm `future(f) -> output` of [`select!`](crate::select) |
-//! | several futures, handles, blocking code | all of them at once | [`join!`](join), [`try_join!`](try_join) |
+//! | several futures, handles, blocking code | all of them at once | [`join!`](macro@join), [`try_join!`](macro@try_join) |
 //! | a future | it to run beside me | [`future::spawn`](spawn()), [`spawn_local`] |
 //! | a future of a crate that needs tokio | its output, here | the feature `tokio`, and the same `wait` |
 //! | a stream | a `for` loop | [`iter`] |

@@ -38,7 +38,7 @@ macro_rules! __future_join {
     };
 }
 
-/// As [`join!`](super::join), for futures with results: the first error is returned at once, and drops those that are not
+/// As [`join!`](macro@super::join), for futures with results: the first error is returned at once, and drops those that are not
 /// ready; the values of all of them are returned as a tuple.
 ///
 /// What is dropped ends as its kind does: [`green`](super::green()) kills its green thread, while that of a handle goes on, unless
@@ -65,7 +65,7 @@ macro_rules! __future_try_join {
     };
 }
 
-/// A tuple of what can be awaited. See [`join!`](super::join).
+/// A tuple of what can be awaited. See [`join!`](macro@super::join).
 #[doc(hidden)]
 pub trait Together {
     type Outputs;
@@ -73,7 +73,7 @@ pub trait Together {
     fn wait_for_all(self) -> Self::Outputs;
 }
 
-/// A tuple of what can be awaited for a result. See [`try_join!`](super::try_join).
+/// A tuple of what can be awaited for a result. See [`try_join!`](macro@super::try_join).
 #[doc(hidden)]
 pub trait TryTogether {
     type Values;
