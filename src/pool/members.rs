@@ -20,6 +20,8 @@ struct State {
     kills: usize,
     /// How many of them wait for the ends of the others.
     joining: usize,
+    /// How many are no longer among them, and have not given their room back yet.
+    leaving: usize,
 }
 
 pub(super) struct Members {
@@ -52,11 +54,16 @@ impl Drop for Member {
         if self.members.is_parents() {
             return;
         }
-        let thread = self.members.state.lock().threads.remove(self.key);
+        let thread = {
+            let mut state = self.members.state.lock();
+            state.leaving += 1;
+            state.threads.remove(self.key)
+        };
         drop(thread);
         if let Some(room) = &self.members.room {
             room.release();
         }
+        self.members.state.lock().leaving -= 1;
         self.members.left.notify_all();
     }
 }
@@ -81,7 +88,7 @@ impl Members {
     pub(super) fn new(limit: Option<usize>) -> Arc<Self> {
         process::watch();
         Arc::new(Self {
-            state: Mutex::new(State { threads: Slab::new(), kills: 0, joining: 0 }),
+            state: Mutex::new(State { threads: Slab::new(), kills: 0, joining: 0, leaving: 0 }),
             left: Gate::new(),
             room: limit.map(Semaphore::new),
             generation: process::generation(),
@@ -141,7 +148,8 @@ impl Members {
         let joining = self.has_caller().then(|| Joining::new(self));
         let is_over = || {
             let state = self.state.lock();
-            state.threads.len() <= if joining.is_some() { state.joining } else { 0 }
+            let rest = if joining.is_some() { state.joining } else { 0 };
+            state.threads.len() <= rest && state.leaving == 0
         };
         loop {
             if is_over() {
