@@ -8,7 +8,7 @@ use crate::thread::shield;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{CommandArgs, CommandEnvs, ExitStatus, Output, Stdio};
 
 /// Describes a program to start, as [`std::process::Command`], with the same methods.
@@ -223,13 +223,14 @@ impl Command {
         self.inner.spawn().map(Child::from).map_err(|error| self.name(error))
     }
 
-    /// Names the program in an error that is about it.
+    /// Names the program, and the folder where it was to run, in an error that may be about them.
     fn name(&self, error: io::Error) -> io::Error {
         const OF_PROGRAM: [i32; 4] = [libc::ENOENT, libc::EACCES, libc::ENOTDIR, libc::ENOEXEC];
         if !error.raw_os_error().is_some_and(|code| OF_PROGRAM.contains(&code)) {
             return error;
         }
-        let program = Program { name: self.inner.get_program().into(), error };
+        let folder = self.inner.get_current_dir().map(Path::to_path_buf);
+        let program = Program { name: self.inner.get_program().into(), folder, error };
         io::Error::new(program.error.kind(), program)
     }
 
@@ -262,13 +263,19 @@ impl Command {
 /// Why a program could not be started.
 #[derive(Debug)]
 struct Program {
-    name: std::path::PathBuf,
+    name: PathBuf,
+    /// Where it was to run; the error may be about that.
+    folder: Option<PathBuf>,
     error: io::Error,
 }
 
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot start `{}`: {}", self.name.display(), self.error)
+        write!(f, "cannot start `{}`", self.name.display())?;
+        if let Some(folder) = &self.folder {
+            write!(f, " in `{}`", folder.display())?;
+        }
+        write!(f, ": {}", self.error)
     }
 }
 

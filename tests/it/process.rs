@@ -45,7 +45,7 @@ fn exit_statuses_are_reported() {
 }
 
 #[test]
-fn a_program_that_is_missing_is_named() {
+fn a_program_or_folder_that_is_missing_is_named() {
     everywhere(|| {
         let error = Command::new("no-such-program").arg("x").spawn().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -57,6 +57,7 @@ fn a_program_that_is_missing_is_named() {
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
         let error = Command::new("true").current_dir("/no/such/folder").status().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.to_string().contains("`true` in `/no/such/folder`"), "{error}");
         assert_eq!(Command::new("nul\0").spawn().unwrap_err().kind(), ErrorKind::InvalidInput);
     });
 }
