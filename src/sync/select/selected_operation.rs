@@ -10,7 +10,7 @@ use std::thread::panicking;
 ///
 /// It must be completed, and at once: who receives from that channel may wait for what it sends. Dropped, it panics, as
 /// crossbeam's (but not while its thread unwinds); an item that it received is dropped, and whoever waited for its item waits
-/// for another.
+/// for another. Who receives from a send that is forgotten (`mem::forget`) waits for ever, and no timeout or kill ends that.
 #[must_use = "it panics when it is dropped before it is completed"]
 pub struct SelectedOperation<'a> {
     index: usize,
