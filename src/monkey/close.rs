@@ -4,7 +4,7 @@
 //! If a socket lingers, closing it takes its time. The caller has asked for that, and it holds up the worker.
 
 use super::hook::interpose;
-use super::table::{closed, closed_range};
+use super::table::{closed, closed_range, has_closed};
 use crate::sys::bare::{syscall, to_libc};
 use libc::{c_int, c_uint};
 use std::ffi::c_long;
@@ -30,16 +30,19 @@ interpose! {
         always closed(fd);
         bare to_libc(syscall(libc::SYS_close, [fd.into(), 0, 0, 0, 0, 0])) as c_int;
         green |hook| hook.holding(|| original::close(fd));
+        after has_closed(fd);
     }
     Socket fn dup2(old: c_int, new: c_int) -> c_int {
         always if old != new { closed(new) };
         bare bare_dup2(old, new);
         green |_hook| original::dup2(old, new);
+        after has_closed(new);
     }
     Socket fn dup3(old: c_int, new: c_int, flags: c_int) -> c_int {
         always if old != new { closed(new) };
         bare bare_dup3(old, new, flags);
         green |_hook| original::dup3(old, new, flags);
+        after has_closed(new);
     }
     Socket fn close_range(first: c_uint, last: c_uint, flags: c_int) -> c_int {
         always if flags & libc::CLOSE_RANGE_CLOEXEC as c_int == 0 { closed_range(first, last) };

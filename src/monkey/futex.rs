@@ -12,7 +12,7 @@
 use super::bound::{self, Bound};
 use super::hook::{Hook, Interposed};
 use super::patch::{Patch, is_in_handler, is_on, is_patched};
-use crate::runtime::park::{Parker, Reason, Waiter, Wake};
+use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::WaitList;
 use crate::sys::bare::{self, to_libc};
 use crate::sys::process::PerProcess;
@@ -124,23 +124,25 @@ unsafe fn futex(arguments: [c_long; 6]) -> c_long {
     let kernel = |arguments| unsafe { bare::syscall(libc::SYS_futex, arguments) };
     // A signal handler has interrupted somebody who may hold the lock of the table.
     if is_in_handler() {
-        return kernel(arguments);
+        return if call.waits() { blocked(|| kernel(arguments)) } else { kernel(arguments) };
     }
     if call.wakes() {
         fence(Ordering::SeqCst);
         if WAITERS.load(Ordering::SeqCst) == 0 {
             return kernel(arguments);
         }
-        let wanted = call.value as c_int;
-        let woken = wake(call.word.addr(), usize::try_from(wanted).unwrap_or(0));
-        let left = i64::from(wanted) - woken as i64;
+        let wanted = c_long::from(call.value as c_int).max(0);
+        // Who is woken on a worker that waits in the kernel does not run, and may be the one whom that wait is for. Then all are.
+        let to_all = BLOCKED.load(Ordering::SeqCst) > 0 && wanted > 0;
+        let woken = wake(call.word.addr(), if to_all { usize::MAX } else { wanted as usize });
+        let left = if to_all { wanted } else { wanted - woken as c_long };
         if left <= 0 {
             return woken as c_long;
         }
         let mut rest = arguments;
-        rest[2] = left as c_long;
+        rest[2] = left;
         let others = kernel(rest);
-        return if others < 0 { others } else { others + woken as c_long };
+        return if others < 0 { others } else { wanted.min(others + woken as c_long) };
     }
     if call.moves() {
         let result = kernel(arguments);
@@ -158,14 +160,14 @@ unsafe fn futex(arguments: [c_long; 6]) -> c_long {
         return kernel(arguments);
     }
     if !is_on(Patch::Futex) {
-        return kernel(arguments);
+        return if park::is_worker() { blocked(|| kernel(arguments)) } else { kernel(arguments) };
     }
     HOOK.count_call();
     match Bound::of(call) {
         // SAFETY: std's word is valid as long as somebody waits for it.
         None => unsafe { wait(call) },
         // SAFETY: as the caller promises.
-        Some(bound) => unsafe { bound::block(bound, call, arguments) },
+        Some(bound) => blocked(|| unsafe { bound::block(bound, call, arguments) }),
     }
 }
 
@@ -173,6 +175,17 @@ unsafe fn futex(arguments: [c_long; 6]) -> c_long {
 
 /// How many green threads wait.
 static WAITERS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many workers wait in the kernel for some word, and so run none of their green threads.
+static BLOCKED: AtomicUsize = AtomicUsize::new(0);
+
+/// Has the calling worker wait in the kernel. As with [`WAITERS`], it counts itself before the kernel looks at the word.
+fn blocked<T>(wait: impl FnOnce() -> T) -> T {
+    BLOCKED.fetch_add(1, Ordering::SeqCst);
+    let result = wait();
+    BLOCKED.fetch_sub(1, Ordering::SeqCst);
+    result
+}
 
 const SHARDS: usize = 64;
 
@@ -255,8 +268,11 @@ fn wake(address: usize, most: usize) -> usize {
         };
         let Some(waiter) = waiter else { break };
         WAITERS.fetch_sub(1, Ordering::SeqCst);
-        waiter.unpark();
-        woken += 1;
+        // One that was given up with its runtime would keep the wake-up from the next.
+        if !waiter.is_given_up() {
+            waiter.unpark();
+            woken += 1;
+        }
     }
     woken
 }

@@ -146,7 +146,7 @@ unsafe impl Sync for Interposed {}
 ///
 /// Each names the [`Patch`](super::Patch) that switches it on; what it does by system calls alone (`bare`), which is used
 /// before the C library's own has been looked up, so that it works while the program's allocator starts; what it does on a
-/// green thread (`green`, with its [`Hook`]); and what it does first on every thread once it is patched (`always`).
+/// green thread (`green`, with its [`Hook`]); and what it does first and last on every thread once it is patched (`always`, `after`).
 ///
 /// Every function is `unsafe` with the C library's own contract, which its expressions rely on: pointers are valid for what
 /// the function does with them, until it returns. A green thread that waits in one has not returned.
@@ -155,6 +155,7 @@ macro_rules! interpose {
         $(always $always:expr;)?
         bare $bare:expr;
         green |$hook:ident| $green:expr;
+        $(after $after:expr;)?
     })*) => {
         #[allow(non_upper_case_globals)]
         mod hooks {
@@ -178,19 +179,24 @@ macro_rules! interpose {
             /// # Safety
             /// As the C library's function.
             #[unsafe(no_mangle)]
-            #[allow(unused_unsafe, clippy::too_many_arguments)]
+            #[allow(unused_unsafe, clippy::too_many_arguments, clippy::let_unit_value, clippy::let_and_return)]
             unsafe extern "C" fn $name($($arg: $type),*) -> $result {
                 $(if crate::monkey::is_patched(crate::monkey::Patch::$patch) {
                     $always;
                 })?
-                if crate::monkey::is_on(crate::monkey::Patch::$patch) {
+                let result = if crate::monkey::is_on(crate::monkey::Patch::$patch) {
                     let $hook = &hooks::$name;
                     $hook.count_call();
                     // SAFETY: the caller keeps the C library's contract.
-                    return unsafe { $green };
-                }
-                // SAFETY: as above.
-                unsafe { original::$name($($arg),*) }
+                    unsafe { $green }
+                } else {
+                    // SAFETY: as above.
+                    unsafe { original::$name($($arg),*) }
+                };
+                $(if crate::monkey::is_patched(crate::monkey::Patch::$patch) {
+                    $after;
+                })?
+                result
             }
         )*
 

@@ -3,20 +3,17 @@
 use super::file::checked as checked_length;
 use super::hook::{Hook, interpose};
 use super::table::{self, Kind};
-use super::wait::{Failed, bare_poll, cancelled, sleep, wait_once};
-use crate::io::Io;
+use super::wait::{Failed, bare_poll, sleep, wait_for, wait_once};
 use crate::runtime::park;
 use crate::runtime::reactor::Direction::{Read, Write};
 use crate::sys::bare::{address, syscall, to_libc};
-use crate::sys::poll::{PollFd, PollFlags, gather};
+use crate::sys::poll::{PollFd, PollFlags, gather_none};
 use crate::sys::time::deadline_after;
 use libc::{
     c_int, c_long, c_short, epoll_event, fd_set, nfds_t, pollfd, sigset_t, size_t, timespec,
     timeval,
 };
-use std::io;
 use std::os::fd::BorrowedFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 /// The size of the kernel's signal sets, in bytes.
@@ -69,36 +66,44 @@ const FOR_WRITING: c_short = libc::POLLOUT | libc::POLLWRNORM;
 /// # Safety
 /// `fds` points to `count` entries.
 unsafe fn poll_waiting(hook: &Hook, fds: *mut pollfd, count: nfds_t, limit: Limit) -> c_long {
-    let first = bare_poll(fds, count);
-    if first != 0 || matches!(limit, Limit::Not) {
-        park::spend_budget_holding();
-        return first;
+    loop {
+        let first = bare_poll(fds, count);
+        if first != 0 || matches!(limit, Limit::Not) {
+            park::spend_budget_holding();
+            return first;
+        }
+        let entries = if count == 0 {
+            &mut []
+        } else {
+            // SAFETY: as the caller promises.
+            unsafe { std::slice::from_raw_parts_mut(fds, count as usize) }
+        };
+        match poll_once(hook, entries, limit) {
+            Ok(ready) => return ready,
+            Err(Failed::TimedOut) => return 0,
+            // Another thread closed one. Linux goes on waiting for what it was; here it is seen as what it now is.
+            Err(Failed::Closed) => {}
+            Err(failed) => return failed.result(),
+        }
     }
-    let entries = if count == 0 {
-        &mut []
-    } else {
-        // SAFETY: as the caller promises.
-        unsafe { std::slice::from_raw_parts_mut(fds, count as usize) }
-    };
+}
+
+/// Waits until one of them is ready, of which none was just now.
+fn poll_once(hook: &Hook, entries: &mut [pollfd], limit: Limit) -> Result<c_long, Failed> {
+    let deadline = limit.deadline();
     let mut waited = entries.iter().filter(|entry| entry.fd >= 0);
-    let result = match (waited.next(), waited.next()) {
-        (None, _) => sleep(hook, limit.deadline()).map(|()| 0),
+    match (waited.next(), waited.next()) {
+        (None, _) => sleep(hook, deadline).map(|()| 0),
         (Some(one), None) if one.events & !FOR_READING == 0 && one.events != 0 => {
-            let (fd, deadline) = (one.fd, limit.deadline());
+            let fd = one.fd;
             poll_one(entries, || wait_once(hook, fd, Read, deadline))
         }
         (Some(one), None) if one.events & !FOR_WRITING == 0 && one.events != 0 => {
-            let (fd, deadline) = (one.fd, limit.deadline());
+            let fd = one.fd;
             poll_one(entries, || wait_once(hook, fd, Write, deadline))
         }
-        _ => poll_several(hook, entries, limit),
-    };
-    result.unwrap_or_else(|failed| match failed {
-        Failed::TimedOut => 0,
-        // Another thread has closed it. Linux would go on waiting for the old file; here the number means what it now is.
-        Failed::Closed => bare_poll(fds, count),
-        failed => failed.result(),
-    })
+        _ => poll_several(hook, entries, deadline),
+    }
 }
 
 fn poll_one(
@@ -114,7 +119,11 @@ fn poll_one(
     }
 }
 
-fn poll_several(hook: &Hook, entries: &mut [pollfd], limit: Limit) -> Result<c_long, Failed> {
+fn poll_several(
+    hook: &Hook,
+    entries: &mut [pollfd],
+    deadline: Option<Instant>,
+) -> Result<c_long, Failed> {
     let waited = || entries.iter().filter(|entry| entry.fd >= 0);
     let fds: Vec<_> = waited()
         .map(|entry| {
@@ -127,22 +136,26 @@ fn poll_several(hook: &Hook, entries: &mut [pollfd], limit: Limit) -> Result<c_l
         .collect();
     let wanted: Vec<_> =
         waited().map(|entry| PollFlags::from_bits_retain(entry.events as u16)).collect();
-    let all = Io::new(gather(&fds, &wanted)?);
-    if let Limit::Until(_) = limit {
-        all.set_timeout(Read, Some(limit.left().max(Duration::from_nanos(1))));
+    let all = table::Entry::of_several(gather_none()?);
+    let mut numbers: Vec<_> = waited().map(|entry| entry.fd).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let _listed: Vec<_> = numbers.into_iter().map(|fd| table::list(fd, &all)).collect();
+    // From here on a number that is closed ends the wait. One that has been is none of the kernel's any more.
+    match all.gather(&fds, &wanted) {
+        Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Err(Failed::Closed),
+        // One that has been closed is what was just made.
+        Err(_) if waited().any(|entry| all.is_own(entry.fd)) => return Err(Failed::Closed),
+        gathered => gathered?,
     }
-    hook.count_wait();
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        all.run(Read, |_| match bare_poll(entries.as_mut_ptr(), entries.len() as nfds_t) {
-            0 => Err(io::ErrorKind::WouldBlock.into()),
-            ready => Ok(ready),
-        })
-    }));
-    match result {
-        Ok(Ok(ready)) => Ok(ready),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => Err(Failed::TimedOut),
-        Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(cancelled(hook)),
+    loop {
+        let seen = all.source.look();
+        let ready = bare_poll(entries.as_mut_ptr(), entries.len() as nfds_t);
+        if ready != 0 {
+            return Ok(ready);
+        }
+        all.source.would_block(Read, seen);
+        wait_for(hook, &all, Read, deadline)?;
     }
 }
 

@@ -8,17 +8,22 @@
 use super::patch::is_in_handler;
 use crate::runtime::reactor::Source;
 use crate::sync::Mutex as GreenMutex;
-use crate::sys::bare::socket_option;
+use crate::sys::bare::{errno, set_errno, socket_option};
+use crate::sys::poll::{PollFd, PollFlags, gather_into};
 use crate::sys::process::{self, PerProcess};
 use parking_lot::{Mutex, RwLock};
 use std::ffi::c_int;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// The file behind a descriptor: its device and inode, or for a socket the kernel's own number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity(u64, u64);
+
+/// What stands for several descriptors is no file of theirs.
+const SEVERAL: Identity = Identity(0, 0);
 
 /// The same for a socket, for which there is a faster way to ask the kernel. No socket has a device of zero.
 fn identity_of_socket(fd: c_int) -> Option<Identity> {
@@ -80,12 +85,12 @@ pub(super) struct Entry {
     /// Held by the one who waits for a connection by this number, so that each connection wakes one.
     pub(super) accepting: GreenMutex<()>,
     /// What is registered instead of the caller's descriptor, kept open until then.
-    _own: Option<OwnedFd>,
+    own: Option<OwnedFd>,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        // Before `_own` is closed.
+        // Before `own` is closed.
         self.source.unbind();
     }
 }
@@ -100,8 +105,26 @@ impl Entry {
             brisk: AtomicU32::new(NOT_BRISK),
             runs_empty: AtomicBool::new(false),
             accepting: GreenMutex::new(()),
-            _own: own,
+            own,
         })
+    }
+
+    /// What is waited for in place of several descriptors.
+    pub(super) fn of_several(own: OwnedFd) -> Arc<Self> {
+        Self::new(own.as_raw_fd(), SEVERAL, Some(own))
+    }
+
+    /// Puts them into what [`of_several`](Self::of_several) was given.
+    pub(super) fn gather(&self, fds: &[PollFd<'_>], wanted: &[PollFlags]) -> io::Result<()> {
+        match &self.own {
+            Some(own) => gather_into(own.as_fd(), fds, wanted),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the number is that of what is registered instead of the caller's descriptors.
+    pub(super) fn is_own(&self, fd: c_int) -> bool {
+        self.own.as_ref().is_some_and(|own| own.as_raw_fd() == fd)
     }
 
     /// Calls `look_and_take` for one at a time of those who have this socket, be it by other numbers: what is found is still
@@ -350,6 +373,34 @@ pub(super) fn closed(fd: c_int) {
     if let Some(gone) = gone {
         gone.socket.iter().chain(&gone.waits).for_each(|entry| entry.close());
     }
+}
+
+/// The number has been closed, or means something else now. A wait that began after [`closed`] and before that, by another
+/// worker, waits for what is gone: it ends as well. `errno` stays.
+pub(super) fn has_closed(fd: c_int) {
+    if is_marked(fd) && !is_in_handler() {
+        let errno = errno();
+        end_stale_waits(fd);
+        set_errno(errno);
+    }
+}
+
+#[cold]
+fn end_stale_waits(fd: c_int) {
+    let Some((table, (shard, at))) = used_table().zip(Table::place(fd)) else { return };
+    let mut gone = Vec::new();
+    if let Some(number) = table.shards[shard].write().get_mut(at) {
+        let socket = identity_of_socket(fd);
+        gone.extend(number.socket.take_if(|entry| Some(entry.identity) != socket));
+        let file = examine(fd).map(|(_, identity)| identity);
+        // Who waits for several looks again at all of them.
+        let is_stale = |entry: &Entry| entry.identity == SEVERAL || Some(entry.identity) != file;
+        gone.extend(number.waits.extract_if(.., |entry| is_stale(entry)));
+        if number.socket.is_none() && number.waits.is_empty() {
+            unmark(fd);
+        }
+    }
+    gone.iter().for_each(|entry| entry.close());
 }
 
 /// As [`closed`], for all numbers from `first` to `last`.

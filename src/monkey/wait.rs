@@ -148,7 +148,7 @@ pub(super) fn has_connections(fd: c_int) -> bool {
 }
 
 /// Waits for an entry. The caller has looked whether it is closed, and has said what it knows of its readiness.
-fn wait_for(
+pub(super) fn wait_for(
     hook: &Hook,
     entry: &Arc<Entry>,
     direction: Direction,
@@ -186,9 +186,16 @@ pub(super) fn wait_once(
 ) -> Result<(), Failed> {
     let (_, identity) = table::examine(fd).ok_or(Failed::Closed)?;
     // SAFETY: the caller of the patched call keeps the number open, or closes it by a patched call, which ends the wait.
-    let own = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned()?;
+    let own = match unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned() {
+        Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Err(Failed::Closed),
+        own => own?,
+    };
     let entry = Entry::new(fd, identity, Some(own));
     let _listed = table::list(fd, &entry);
+    // From here on closing it ends the wait. It may have been closed since the copy was made.
+    if table::examine(fd).is_none_or(|(_, now)| now != identity) {
+        return Err(Failed::Closed);
+    }
     wait_for(hook, &entry, direction, deadline)
 }
 

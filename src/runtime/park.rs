@@ -140,6 +140,12 @@ impl Waiter {
         self.token == Token::ANY && self.task.is_woken_by(waker)
     }
 
+    /// Whether the thread that waits was given up with its runtime, and never runs again.
+    #[cfg(feature = "monkey")]
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.task.is_leaked()
+    }
+
     /// Whether the thread that waits runs on that hub.
     pub(super) fn is_of(&self, hub: &HubShared) -> bool {
         self.task.is_of(hub)
@@ -269,6 +275,12 @@ fn must_block() -> bool {
 #[inline]
 pub(crate) fn is_green() -> bool {
     current_green().is_some()
+}
+
+/// Whether the calling OS thread runs green threads, be it one just now or none.
+#[cfg(feature = "monkey")]
+pub(crate) fn is_worker() -> bool {
+    current::with_hub(|_| ()).is_some()
 }
 
 impl Parker {

@@ -214,29 +214,45 @@ pub(crate) fn wait_fds(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io:
 
 /// One descriptor that is readable when one of `fds` is ready.
 pub(crate) fn gather(fds: &[PollFd<'_>], wanted: &[PollFlags]) -> io::Result<OwnedFd> {
+    let all = gather_none()?;
+    gather_into(all.as_fd(), fds, wanted)?;
+    Ok(all)
+}
+
+/// What [`gather`] makes, before anything is in it.
+pub(crate) fn gather_none() -> io::Result<OwnedFd> {
+    use rustix::event::epoll;
+    fault::check(Call::EpollCreate)?;
+    Ok(epoll::create(epoll::CreateFlags::CLOEXEC)?)
+}
+
+/// Puts descriptors into what [`gather_none`] has made.
+pub(crate) fn gather_into(
+    all: BorrowedFd<'_>,
+    fds: &[PollFd<'_>],
+    wanted: &[PollFlags],
+) -> io::Result<()> {
     use rustix::event::epoll;
     use rustix::io::Errno;
-    fault::check(Call::EpollCreate)?;
-    let all = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     for (at, fd) in fds.iter().enumerate() {
         fault::check(Call::EpollCtl)?;
         let data = epoll::EventData::new_u64(0);
         let flags = |wanted: PollFlags| epoll::EventFlags::from_bits_retain(wanted.bits().into());
-        match epoll::add(&all, fd, data, flags(wanted[at])) {
+        match epoll::add(all, fd, data, flags(wanted[at])) {
             Err(Errno::EXIST) => {
                 // Named more than once: all that is waited for there.
                 let number = fd.as_fd().as_raw_fd();
                 let same =
                     fds.iter().zip(wanted).filter(|(fd, _)| fd.as_fd().as_raw_fd() == number);
                 let wanted = same.fold(PollFlags::empty(), |all, (_, wanted)| all | *wanted);
-                epoll::modify(&all, fd, data, flags(wanted))?;
+                epoll::modify(all, fd, data, flags(wanted))?;
             }
             // Of a regular file the same is true for ever, and it was not what is waited for.
             Err(Errno::PERM) => {}
             other => other?,
         }
     }
-    Ok(all)
+    Ok(())
 }
 
 /// Whether nothing more will ever come in at this socket.

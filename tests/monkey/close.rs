@@ -97,3 +97,54 @@ fn a_number_that_is_replaced_by_dup2_ends_its_waits() {
         drop(unsafe { UnixStream::from_raw_fd(fd) });
     });
 }
+
+/// Waits for something to read from a number, each time in another way, until it is closed.
+fn wait_in_the_manner(which: usize, fd: i32) -> (isize, Option<i32>) {
+    let entry = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let mut byte = [0u8; 4];
+    // SAFETY: the buffer has four bytes, the entries are valid, the set has room for the number.
+    let result = unsafe {
+        match which {
+            0 => libc::read(fd, byte.as_mut_ptr().cast(), 4),
+            1 => libc::recv(fd, byte.as_mut_ptr().cast(), 4, libc::MSG_WAITALL),
+            2 => libc::poll(&mut { entry }, 1, -1) as isize,
+            3 => {
+                let mut two = [entry, libc::pollfd { events: libc::POLLPRI, ..entry }];
+                libc::poll(two.as_mut_ptr(), 2, -1) as isize
+            }
+            _ => {
+                let mut set: libc::fd_set = std::mem::zeroed();
+                libc::FD_SET(fd, &mut set);
+                let none = std::ptr::null_mut();
+                libc::select(fd + 1, &mut set, none, none, std::ptr::null_mut()) as isize
+            }
+        }
+    };
+    (result, std::io::Error::last_os_error().raw_os_error())
+}
+
+#[test]
+fn who_waits_in_any_manner_is_told_that_the_number_is_closed() {
+    for workers in [1, 2, 4] {
+        on(workers, || {
+            for (which, name) in ["read", "recv", "poll", "poll", "select"].into_iter().enumerate()
+            {
+                for _ in 0..10 {
+                    let (a, _peer) = UnixStream::pair().unwrap();
+                    let fd = a.as_raw_fd();
+                    let before = waits(name);
+                    let waiter = spawn(move || wait_in_the_manner(which, fd));
+                    until_waits_exceed(name, before);
+                    drop(a);
+                    let (result, errno) = waiter.join().unwrap();
+                    let is_told = if name == "poll" {
+                        result > 0
+                    } else {
+                        result == -1 && errno == Some(libc::EBADF)
+                    };
+                    assert!(is_told, "{name}: {result}, {errno:?}");
+                }
+            }
+        });
+    }
+}

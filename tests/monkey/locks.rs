@@ -1,7 +1,8 @@
 //! std's locks between green threads of one worker, of two, and with OS threads.
 
-use crate::{join_all, on};
+use crate::{join_all, on, until_waits_exceed, waits};
 use greenthread::spawn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Condvar, LazyLock, Mutex, Once, OnceLock, RwLock};
 use std::time::Duration;
 
@@ -189,5 +190,78 @@ fn a_runtime_without_threads_of_its_own_waits_for_locks_of_os_threads() {
         });
         other.join().unwrap().unwrap();
         thread.join().unwrap();
+    });
+}
+
+/// Takes a lock when it is dropped, and tells that it is about to.
+struct TakesAtItsEnd(Arc<Mutex<u32>>, Arc<AtomicBool>);
+
+impl Drop for TakesAtItsEnd {
+    fn drop(&mut self) {
+        self.1.store(true, Ordering::SeqCst);
+        *self.0.lock().unwrap() += 1;
+    }
+}
+
+#[test]
+fn a_wake_up_is_not_lost_on_a_worker_that_waits_in_the_kernel() {
+    on(1, || {
+        for _ in 0..5 {
+            let lock = Arc::new(Mutex::new(0));
+            let begins = Arc::new(AtomicBool::new(false));
+            let (held, holds) = std::sync::mpsc::channel();
+            let (own, begun) = (Arc::clone(&lock), Arc::clone(&begins));
+            let holder = std::thread::spawn(move || {
+                let guard = own.lock().unwrap();
+                held.send(()).unwrap();
+                while !begun.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                std::thread::sleep(Duration::from_millis(5));
+                drop(guard);
+            });
+            holds.recv().unwrap();
+            // Waits suspended, and is the first to be woken.
+            let before = waits("syscall");
+            let own = Arc::clone(&lock);
+            let suspended = spawn(move || *own.lock().unwrap() += 1);
+            until_waits_exceed("syscall", before);
+            // Unwinds, and so holds the worker while it waits.
+            let last = TakesAtItsEnd(Arc::clone(&lock), begins);
+            let unwinds = spawn(move || {
+                let _last = last;
+                std::panic::resume_unwind(Box::new("as planned"));
+            });
+            assert!(unwinds.join().is_err());
+            suspended.join().unwrap();
+            holder.join().unwrap();
+            assert_eq!(*lock.lock().unwrap(), 2);
+        }
+    });
+}
+
+#[test]
+fn a_wake_up_is_not_lost_to_a_green_thread_that_was_given_up() {
+    on(1, || {
+        let outcome = std::thread::spawn(|| {
+            let lock = Arc::new(Mutex::new(0));
+            let runtime = greenthread::Runtime::builder().workers(1).build().unwrap();
+            let guard = lock.lock().unwrap();
+            let before = waits("syscall");
+            let own = Arc::clone(&lock);
+            let given_up = runtime.spawn(move || *own.lock().unwrap() += 1);
+            while waits("syscall") == before {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            assert!(runtime.shutdown(Duration::from_millis(20)).is_err());
+            let own = Arc::clone(&lock);
+            let thread = std::thread::spawn(move || *own.lock().unwrap() += 1);
+            std::thread::sleep(Duration::from_millis(5));
+            drop(guard);
+            thread.join().unwrap();
+            assert!(given_up.join().unwrap_err().is_killed());
+            assert_eq!(*lock.lock().unwrap(), 1);
+        });
+        outcome.join().unwrap();
     });
 }
