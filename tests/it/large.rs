@@ -52,7 +52,7 @@ fn by_mpsc(capacity: Option<usize>) {
 }
 
 #[test]
-fn channels() {
+fn channels_carry_large_values_from_default_stacks() {
     on_all_runtimes(|| {
         for capacity in [None, Some(0), Some(1), Some(3)] {
             by_mpsc(capacity);
@@ -90,7 +90,7 @@ fn channels_to_os_threads() {
 }
 
 #[test]
-fn queues() {
+fn queues_carry_large_values_from_default_stacks() {
     on_all_runtimes(|| {
         let queue = Arc::new(Queue::with_capacity(1));
         queue.put(large()).unwrap();
@@ -112,7 +112,7 @@ fn queues() {
 }
 
 #[test]
-fn selects() {
+fn selects_carry_large_values_from_default_stacks() {
     on_all_runtimes(|| {
         for capacity in [0, 1] {
             let (sender, receiver) = mpmc::bounded(capacity);

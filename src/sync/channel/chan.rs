@@ -4,7 +4,7 @@
 use super::Ticket;
 use super::core::{Core, SendFailure};
 use super::parcel::{Parcel, Promise};
-use super::zero::{Claim, Left, Place, Zero};
+use super::zero::{Claim, Place, Zero};
 use crate::runtime::park::Waiter;
 use crate::runtime::wait_list::Key;
 use crate::sync::gate::Gate;
@@ -23,12 +23,12 @@ pub(crate) enum Chan<T> {
     Large(Core<Box<T>>),
 }
 
-/// Does the same with whichever core there is.
+/// Does the same with whichever there is.
 macro_rules! with {
-    ($chan:expr, $core:ident => $do:expr) => {
-        match $chan {
-            Self::Small($core) => $do,
-            Self::Large($core) => $do,
+    ($either:expr, $($part:pat_param),+ => $do:expr) => {
+        match $either {
+            Self::Small($($part),+) => $do,
+            Self::Large($($part),+) => $do,
         }
     };
 }
@@ -234,10 +234,7 @@ pub(crate) enum Owed<T> {
 impl<T> Owed<T> {
     /// There will be no item.
     pub(crate) fn give_up(&self) {
-        match self {
-            Self::Small(promise) => promise.give_up(),
-            Self::Large(promise) => promise.give_up(),
-        }
+        with!(self, promise => promise.give_up());
     }
 }
 
@@ -263,16 +260,12 @@ impl<T> Rendezvous<'_, T> {
     pub(crate) fn enter_promise(&self, waiter: Waiter, claim: Claim) -> (Option<Key>, Owed<T>) {
         match self {
             Self::Small(zero, chan) => {
-                let promise = Promise::new();
-                let parcel = Parcel::Promise(Arc::clone(&promise));
-                let key = zero.enter_send(parcel, waiter, claim, chan.items());
-                (key.ok(), Owed::Small(promise))
+                let (key, promise) = zero.enter_promise(waiter, claim, chan.items());
+                (key, Owed::Small(promise))
             }
             Self::Large(zero, chan) => {
-                let promise = Promise::new();
-                let parcel = Parcel::Promise(Arc::clone(&promise));
-                let key = zero.enter_send(parcel, waiter, claim, chan.items());
-                (key.ok(), Owed::Large(promise))
+                let (key, promise) = zero.enter_promise(waiter, claim, chan.items());
+                (key, Owed::Large(promise))
             }
         }
     }
@@ -287,30 +280,18 @@ impl<T> Rendezvous<'_, T> {
 
     /// Takes back a promise that was offered; `false` if somebody has it.
     pub(crate) fn withdraw_promise(&self, key: Key) -> bool {
-        match self {
-            Self::Small(zero, _) => zero.withdraw(key).is_some(),
-            Self::Large(zero, _) => zero.withdraw(key).is_some(),
-        }
+        with!(self, zero, _ => zero.withdraw(key).is_some())
     }
 
     pub(crate) fn enter_recv(&self, waiter: Waiter, claim: Claim) -> Option<Place> {
-        match self {
-            Self::Small(zero, chan) => zero.enter_recv(waiter, claim, chan.room()),
-            Self::Large(zero, chan) => zero.enter_recv(waiter, claim, chan.room()),
-        }
+        with!(self, zero, chan => zero.enter_recv(waiter, claim, chan.room()))
     }
 
     /// Takes an entry and its slot back, with the item that somebody has put there.
     pub(crate) fn leave(&self, place: Place) -> Option<T> {
         match self {
-            Self::Small(zero, _) => match zero.leave(place) {
-                Left::Item(item) => Some(item),
-                Left::Nothing | Left::Broken => None,
-            },
-            Self::Large(zero, _) => match zero.leave(place) {
-                Left::Item(item) => Some(*item),
-                Left::Nothing | Left::Broken => None,
-            },
+            Self::Small(zero, _) => zero.leave(place).into_item(),
+            Self::Large(zero, _) => zero.leave(place).into_item().map(|item| *item),
         }
     }
 
@@ -322,30 +303,18 @@ impl<T> Rendezvous<'_, T> {
     }
 
     pub(crate) fn may_recv(&self, own: Option<&Arc<Ticket>>) -> bool {
-        match self {
-            Self::Small(zero, _) => zero.may_recv(own),
-            Self::Large(zero, _) => zero.may_recv(own),
-        }
+        with!(self, zero, _ => zero.may_recv(own))
     }
 
     pub(crate) fn may_send(&self, own: Option<&Arc<Ticket>>) -> bool {
-        match self {
-            Self::Small(zero, _) => zero.may_send(own),
-            Self::Large(zero, _) => zero.may_send(own),
-        }
+        with!(self, zero, _ => zero.may_send(own))
     }
 
     pub(crate) fn offered(&self) -> (u64, bool) {
-        match self {
-            Self::Small(zero, _) => zero.offered(),
-            Self::Large(zero, _) => zero.offered(),
-        }
+        with!(self, zero, _ => zero.offered())
     }
 
     pub(crate) fn wanted(&self) -> (u64, bool) {
-        match self {
-            Self::Small(zero, _) => zero.wanted(),
-            Self::Large(zero, _) => zero.wanted(),
-        }
+        with!(self, zero, _ => zero.wanted())
     }
 }

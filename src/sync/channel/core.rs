@@ -112,14 +112,16 @@ impl<T> Core<T> {
             self.room.seen();
             return Some(None);
         }
-        let promise = Promise::new();
-        let parcel = Parcel::Promise(Arc::clone(&promise));
-        let sent = match &self.flavor {
+        let (promise, sent) = match &self.flavor {
             Flavor::Unbounded(_) => return Some(None),
             Flavor::Bounded(queue) => {
-                queue.push(parcel).map(|()| self.pushed()).map_err(SendFailure::Full)
+                let (promise, parcel) = Promise::new();
+                (promise, queue.push(parcel).map(|()| self.pushed()).map_err(SendFailure::Full))
             }
-            Flavor::Zero(zero) => zero.try_send(parcel),
+            Flavor::Zero(zero) => {
+                let (promise, parcel) = Promise::new();
+                (promise, zero.try_send(parcel))
+            }
         };
         match sent {
             Ok(()) => Some(Some(promise)),

@@ -57,8 +57,10 @@ impl<T> Parcel<T> {
 }
 
 impl<T> Promise<T> {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State::Open(None))))
+    /// A promise, and what is to lie in the channel for it.
+    pub(crate) fn new() -> (Arc<Self>, Parcel<T>) {
+        let promise = Arc::new(Self(Mutex::new(State::Open(None))));
+        (Arc::clone(&promise), Parcel::Promise(promise))
     }
 
     /// The item for whoever has the promise; it comes back if nobody will receive it.

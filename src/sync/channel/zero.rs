@@ -11,7 +11,7 @@
 
 use super::Ticket;
 use super::core::SendFailure;
-use super::parcel::Parcel;
+use super::parcel::{Parcel, Promise};
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::{self, WaitList};
 use crate::runtime::waker::put_off;
@@ -54,6 +54,15 @@ pub(crate) enum Left<T> {
     Item(T),
     /// A sender had come, and has gone again without its item.
     Broken,
+}
+
+impl<T> Left<T> {
+    pub(crate) fn into_item(self) -> Option<T> {
+        match self {
+            Self::Item(item) => Some(item),
+            Self::Nothing | Self::Broken => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -192,6 +201,17 @@ impl<T> Zero<T> {
         };
         looking.notify_one();
         Ok(key)
+    }
+
+    /// As [`enter_send`](Self::enter_send), with a promise; without a key if the channel is closed.
+    pub(crate) fn enter_promise(
+        &self,
+        waiter: Waiter,
+        claim: Claim,
+        looking: &Gate,
+    ) -> (Option<wait_list::Key>, Arc<Promise<T>>) {
+        let (promise, parcel) = Promise::new();
+        (self.enter_send(parcel, waiter, claim, looking).ok(), promise)
     }
 
     /// Takes an offer back; `None` if it has been taken.
