@@ -2,9 +2,9 @@
 #![forbid(unsafe_code)]
 
 use super::{Connection, Endpoint, Io, Polled};
-use crate::runtime::reactor::Direction;
 #[cfg(feature = "io-uring")]
-use crate::runtime::task::outgoing;
+use crate::runtime::outgoing;
+use crate::runtime::reactor::Direction;
 use crate::sys::fault::{self, Call};
 use crate::sys::poll;
 use crate::sys::socket::{self, Take};

@@ -2,18 +2,18 @@
 #![forbid(unsafe_code)]
 
 use super::builder::RuntimeBuilder;
-use super::family::Family;
-use super::hub::{Hub, HubShared};
-use super::lookout;
-use super::panic_hook;
-use super::park::{self, Parker, Reason, Wake};
-use super::paused::Paused;
-use super::scheduler::{Phase, Scheduler};
-use super::stragglers::Stragglers;
-use super::task::{Cause, JoinError, Joinable, Meta, TaskRef, current, new_task};
+use super::hub::local::{Hub, HubShared};
+use super::hub::paused::Paused;
+use super::hub::scheduler::{Phase, Scheduler};
+use super::hub::worker;
+use super::lane::{current, panic_hook};
+use super::observe::lookout;
 #[cfg(feature = "watchdog")]
-use super::watchdog::Watchdog;
-use super::worker;
+use super::observe::watchdog::Watchdog;
+use super::stragglers::Stragglers;
+use super::task::family::Family;
+use super::task::{Cause, JoinError, Joinable, Meta, TaskRef, new_task};
+use super::wait::park::{self, Parker, Reason, Wake};
 use crate::coroutine;
 use crate::stack::{StackSize, budget};
 use crate::sys::fault::{self, Call};

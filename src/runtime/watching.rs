@@ -1,11 +1,11 @@
 //! Waits for readiness by futures. One green thread may have any number of them; a future may also belong to another executor.
 #![forbid(unsafe_code)]
 
-use super::hub::HubShared;
-use super::park::Waiter;
-use super::reactor::{Direction, Source};
+use super::hub::local::HubShared;
 use super::task::{TaskRef, Token};
-use super::waker::Listener;
+use super::wait::park::Waiter;
+use super::wait::reactor::{Direction, Source};
+use super::wait::waker::Listener;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

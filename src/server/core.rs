@@ -8,7 +8,7 @@
 
 use super::backoff::{Backoff, Verdict};
 use super::stats::{Counters, Outcome, Stats};
-use crate::runtime::task::current as current_task;
+use crate::runtime::current as current_task;
 use crate::runtime::{global, park};
 use crate::sync::{Event, Semaphore};
 use crate::sys;

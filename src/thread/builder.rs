@@ -2,9 +2,10 @@
 #![forbid(unsafe_code)]
 
 use super::{JoinHandle, LocalJoinHandle, Scope, ScopedJoinHandle, ScopedLocalJoinHandle, context};
+use crate::runtime::current;
 use crate::runtime::family::Family;
 use crate::runtime::paused::Paused;
-use crate::runtime::task::{Body, Heritage, Joinable, Meta, Started, TaskRef, current, new_task};
+use crate::runtime::task::{Body, Heritage, Joinable, Meta, Started, TaskRef, new_task};
 use crate::runtime::{Runtime, global};
 use crate::stack::StackSize;
 use crate::stack::budget::{self, Reservation};

@@ -2,7 +2,8 @@
 #![forbid(unsafe_code)]
 
 use super::LocalKey;
-use crate::runtime::task::{Context, TaskRef, current as hub};
+use crate::runtime::current as hub;
+use crate::runtime::task::{Context, TaskRef};
 use crate::util::lazy_id::{Ids, LazyId};
 use std::cell::RefCell;
 use std::marker::PhantomData;

@@ -1,8 +1,9 @@
 //! Which thread the caller is.
 #![forbid(unsafe_code)]
 
+use crate::runtime::current as hub;
 use crate::runtime::park;
-use crate::runtime::task::{Started, Thread, current as hub};
+use crate::runtime::task::{Started, Thread};
 
 /// The calling green thread; on a plain OS thread, that thread. As [`std::thread::current`]. Does not suspend.
 ///

@@ -2,9 +2,9 @@
 #![forbid(unsafe_code)]
 
 use super::Thread;
+use crate::runtime::current;
 use crate::runtime::global_if_started;
 use crate::runtime::scheduler::Scheduler;
-use crate::runtime::task::current;
 use std::sync::Arc;
 
 /// The green threads that have been spawned and have not ended: those of the caller's runtime, among them the caller; or, from a

@@ -4,9 +4,8 @@
 use super::timeout::{Limited, new_limit_id, run_limited};
 use super::{Builder, JoinError, ScopedJoinHandle, current};
 use crate::runtime::park;
-use crate::runtime::task::{
-    Cause, EndedAsKilled, MayEnd, Scope, TaskRef, Who, enter_scope, is_interruption,
-};
+use crate::runtime::scope::{Scope, enter_scope};
+use crate::runtime::task::{Cause, EndedAsKilled, MayEnd, TaskRef, Who, is_interruption};
 use parking_lot::Mutex;
 use std::error::Error;
 use std::fmt;

@@ -2,7 +2,8 @@
 #![forbid(unsafe_code)]
 
 use crate::coroutine::{has_storage, with_storage};
-use crate::runtime::task::{TaskRef, current as hub};
+use crate::runtime::current as hub;
+use crate::runtime::task::TaskRef;
 use crate::util::lazy_id::{Ids, LazyId};
 use std::any::Any;
 use std::cell::{Cell, RefCell};

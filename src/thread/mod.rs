@@ -90,7 +90,8 @@ pub use wait::{
 
 pub use std::thread::{available_parallelism, panicking};
 
-pub use crate::runtime::task::{JoinError, Scope, Thread, ThreadId, ThreadState};
+pub use crate::runtime::scope::Scope;
+pub use crate::runtime::task::{JoinError, Thread, ThreadId, ThreadState};
 
 /// The outcome of a green thread: its value, or the [`JoinError`] that says why there is none. As
 /// [`std::thread::Result`], but the error tells more than std's, and

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::context;
-use crate::runtime::task::current;
+use crate::runtime::current;
 use std::ptr;
 use std::sync::Arc;
 

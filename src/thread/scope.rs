@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::{Builder, JoinError, JoinHandle, Thread, ThreadState};
-use crate::runtime::task::{Scope, enter_scope};
+use crate::runtime::scope::{Scope, enter_scope};
 use std::fmt;
 use std::marker::PhantomData;
 

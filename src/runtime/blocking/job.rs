@@ -1,8 +1,8 @@
 //! One call that runs on a pool's thread, and the green thread that waits for it.
 #![forbid(unsafe_code)]
 
-use super::super::park::Waiter;
-use super::super::task::drop_quietly;
+use crate::runtime::task::drop_quietly;
+use crate::runtime::wait::park::Waiter;
 use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::Result;

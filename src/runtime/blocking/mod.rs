@@ -9,7 +9,7 @@
 mod job;
 mod pool;
 
-use super::park;
+use crate::runtime::wait::park;
 use crate::sys::process::PerProcess;
 use pool::Pool;
 pub(crate) use pool::idle_threads;

@@ -1,9 +1,9 @@
 //! OS threads of one kind: as many as there is work for, up to a limit; those that have none for a while end.
 #![forbid(unsafe_code)]
 
-use super::super::park::{self, Parker, Reason, Wake};
 use super::job::{Call, Job, Left};
 use super::{Kind, OF_A_POOL};
+use crate::runtime::wait::park::{self, Parker, Reason, Wake};
 use crate::sys::fault;
 use crate::sys::process::{self, PerProcess};
 use parking_lot::{Condvar, Mutex};

@@ -8,8 +8,8 @@ use super::memory;
 use super::meta::Meta;
 use super::task_ref::TaskRef;
 use super::thread::Thread;
-use crate::runtime::family::Family;
-use crate::runtime::uncaught;
+use crate::runtime::task::family::Family;
+use crate::runtime::task::uncaught;
 use crate::stack::budget::Reservation;
 use std::any::Any;
 use std::cell::UnsafeCell;
@@ -253,7 +253,7 @@ where
 ///
 /// By then the body has returned or been dropped, and a result that is not the `Joinable`'s has been dropped too: who
 /// still has a reference touches neither.
-pub(super) unsafe fn new_borrowing_task<F, T>(
+pub(in crate::runtime) unsafe fn new_borrowing_task<F, T>(
     body: F,
     meta: Option<Box<Meta>>,
     family: Option<&'static Family>,

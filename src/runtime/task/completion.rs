@@ -10,8 +10,8 @@ use super::interrupt::INTERRUPTIONS;
 use super::link::Link;
 use super::task_ref::TaskRef;
 use super::thread::ThreadState;
-use crate::runtime::finished::Finished;
-use crate::runtime::park::Waiter;
+use crate::runtime::task::finished::Finished;
+use crate::runtime::wait::park::Waiter;
 use crate::stack::budget::Reservation;
 use std::mem;
 use std::sync::Arc;
@@ -127,7 +127,7 @@ impl TaskRef {
     }
 
     /// Notes, before the task starts, that a scope reports its failure.
-    pub(super) fn set_scoped(&self) {
+    pub(in crate::runtime) fn set_scoped(&self) {
         self.header().flags.fetch_or(SCOPED, Ordering::Relaxed);
     }
 

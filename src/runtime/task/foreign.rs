@@ -5,10 +5,10 @@
 //! borrowed. On a hub's own stack, and inside [`put_off`], it is put off until that is over. A panic goes no further.
 
 use super::cell::drop_quietly;
-use super::current;
 use super::header::{Header, VTable};
 use super::park_word::Token;
 use super::task_ref::TaskRef;
+use crate::runtime::lane::current;
 use crate::stack::budget::Reservation;
 use crate::util::sync::{Mutex, mutated};
 use std::cell::{Cell, RefCell};

@@ -1,4 +1,4 @@
-//! Tasks: what a green thread is to the rest of the runtime. All the `unsafe` of the runtime is in this folder.
+//! Tasks: what a green thread is to the rest of the runtime. Nearly all the `unsafe` of the runtime is in this folder.
 //!
 //! Invariant: what another thread may touch is in the header, behind the reference-counted [`TaskRef`]; what lies on the stack,
 //! behind [`Started`], is touched only by the hub that started the task, on its OS thread, until the task ends. The hub for its
@@ -9,8 +9,9 @@ mod body;
 mod cell;
 mod completion;
 mod context;
-pub(crate) mod current;
 mod error;
+pub(crate) mod family;
+pub(crate) mod finished;
 mod flags;
 pub(crate) mod foreign;
 mod header;
@@ -20,23 +21,22 @@ mod link;
 pub(crate) mod memory;
 mod meta;
 mod os_thread;
-#[cfg(feature = "io-uring")]
-pub(crate) mod outgoing;
 mod owner;
 mod park_word;
 mod payload;
 mod raised;
 mod roll;
-mod scope;
 mod started;
 pub(crate) mod switch;
 mod task_ref;
 mod thread;
+pub(crate) mod uncaught;
 mod waker;
 #[cfg(feature = "watchdog")]
 mod watched;
 
 pub(crate) use body::{Body, EndedAsKilled, MayEnd};
+pub(in crate::runtime) use cell::new_borrowing_task;
 pub(crate) use cell::{Joinable, drop_quietly, new_task};
 pub(crate) use context::Context;
 pub use error::JoinError;
@@ -49,8 +49,6 @@ pub(crate) use owner::{Blocker, Holder, Owner};
 pub(crate) use park_word::{Outcome, Token};
 pub(crate) use raised::any_raised;
 pub(crate) use roll::{Entrance, OpenRoll, Roll};
-pub use scope::Scope;
-pub(crate) use scope::enter_scope;
 pub(crate) use started::{Sleeper, Started};
 pub(crate) use task_ref::TaskRef;
 pub use thread::{Thread, ThreadId, ThreadState};

@@ -8,7 +8,7 @@ use super::task_ref::TaskRef;
 use crate::coroutine::{self, Coroutine, Description, Progress, ROUNDS, Root};
 use crate::greenlet;
 use crate::runtime::ambient;
-use crate::runtime::hub::HubShared;
+use crate::runtime::hub::local::HubShared;
 use crate::stack::{Stack, StackSize};
 use std::io;
 use std::mem::ManuallyDrop;

@@ -1,15 +1,15 @@
 //! Counted references to a task: what it is, and how it is woken.
 
-use super::current;
 use super::flags::{PAUSED, PERMIT};
 use super::header::Header;
 use super::meta::{Heritage, Meta};
 use super::park_word::{Notify, ParkWord, Token};
 use crate::coroutine::Control;
-use crate::runtime::family::Family;
-use crate::runtime::hub::HubShared;
-use crate::runtime::park::{Reason, Waiter};
-use crate::runtime::paused::Paused;
+use crate::runtime::hub::local::HubShared;
+use crate::runtime::hub::paused::Paused;
+use crate::runtime::lane::current;
+use crate::runtime::task::family::Family;
+use crate::runtime::wait::park::{Reason, Waiter};
 use crate::sys::process;
 use std::fmt;
 use std::ptr::{self, NonNull};

@@ -7,9 +7,9 @@
 //! Whoever polls remembers the count from before, and sleeps only while it is the same. Nobody takes a wake-up away from the count, so
 //! polls that nest in one another, or take turns in greenlets, all see it; at worst one of them polls once more in vain.
 
-use super::current;
 use super::header::Header;
 use super::task_ref::TaskRef;
+use crate::runtime::lane::current;
 use crate::util::sync::{Ordering, mutated};
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;

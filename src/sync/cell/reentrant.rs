@@ -5,8 +5,9 @@
 //! | 0 | 0 | whoever takes `raw` |
 //! | id of a thread | ≥ 1 | that thread; its guards stay there, being `!Send` |
 
+use crate::runtime::current;
 use crate::runtime::park;
-use crate::runtime::task::{TaskRef, current};
+use crate::runtime::task::TaskRef;
 use crate::sync::raw_mutex::RawMutex;
 use crate::sys::time::deadline_after;
 use std::cell::{Cell, UnsafeCell};

@@ -12,12 +12,12 @@
 //!   goes on. Each hub is asked for its part, on its own thread: nobody else may look at its green threads.
 #![forbid(unsafe_code)]
 
-use super::blocking;
-use super::hub::Hub;
 use super::outside;
-use super::park::Reason;
-use super::scheduler::Phase;
-use super::task::{Holder, Started, TaskRef};
+use crate::runtime::blocking;
+use crate::runtime::hub::local::Hub;
+use crate::runtime::hub::scheduler::Phase;
+use crate::runtime::task::{Holder, Started, TaskRef};
+use crate::runtime::wait::park::Reason;
 use crate::sys::{process, report};
 use parking_lot::Mutex;
 use std::cell::{Cell, RefCell};
@@ -50,7 +50,7 @@ fn patience() -> Option<Duration> {
 
 /// What a hub keeps to find out that it is stuck.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(in crate::runtime) struct Watch {
     /// Whether the first look at the threads of the process has been taken.
     looked: Cell<bool>,
     /// When to look next, if nothing happens.
@@ -64,7 +64,7 @@ pub(super) struct Watch {
 
 /// What the hubs of a runtime share to find out that all are stuck.
 #[derive(Debug, Default)]
-pub(super) struct Inquiry {
+pub(in crate::runtime) struct Inquiry {
     /// The number of the last question; zero before the first.
     number: AtomicU32,
     /// Whether a question waits for answers, or its report has been printed.
@@ -89,7 +89,7 @@ struct Blocked {
 }
 
 impl Watch {
-    pub(super) fn new() -> Self {
+    pub(in crate::runtime) fn new() -> Self {
         Self {
             looked: Cell::new(false),
             interval: Cell::new(FIRST_LOOK),
@@ -100,17 +100,17 @@ impl Watch {
     }
 
     /// Whether a deadlock has been found that nothing can end.
-    pub(super) fn has_found(&self) -> bool {
+    pub(in crate::runtime) fn has_found(&self) -> bool {
         self.found.borrow().is_some()
     }
 
-    pub(super) fn take_found(&self) -> Option<String> {
+    pub(in crate::runtime) fn take_found(&self) -> Option<String> {
         self.found.take()
     }
 }
 
 /// Looks at a hub that has announced its sleep. `false` if it need not sleep: it would do so for ever.
-pub(super) fn before_sleep(hub: &Hub) -> bool {
+pub(in crate::runtime) fn before_sleep(hub: &Hub) -> bool {
     let stuck = hub.is_stuck();
     hub.shared().set_stuck(stuck);
     if !stuck || hub.live() == 0 || hub.has_workers() || hub.watch.looked.replace(true) {
@@ -120,7 +120,7 @@ pub(super) fn before_sleep(hub: &Hub) -> bool {
 }
 
 /// For how long a hub may sleep before it looks at itself again.
-pub(super) fn look_after(hub: &Hub) -> Option<Duration> {
+pub(in crate::runtime) fn look_after(hub: &Hub) -> Option<Duration> {
     let looks = hub.shared().is_stuck()
         && hub.has_blocked()
         && hub.scheduler.phase() == Phase::Running
@@ -129,7 +129,7 @@ pub(super) fn look_after(hub: &Hub) -> Option<Duration> {
 }
 
 /// Called when a hub has slept; `undisturbed` if it slept for as long as [`look_after`] said.
-pub(super) fn after_sleep(hub: &Hub, undisturbed: bool) {
+pub(in crate::runtime) fn after_sleep(hub: &Hub, undisturbed: bool) {
     answer(hub);
     let watch = &hub.watch;
     let running = hub.scheduler.phase() == Phase::Running;
@@ -321,8 +321,8 @@ impl std::fmt::Display for Name<'_> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use crate::runtime::Runtime;
-    use crate::runtime::park::Reason;
-    use crate::runtime::task::current;
+    use crate::runtime::lane::current;
+    use crate::runtime::wait::park::Reason;
     use crate::sync::{Arc, Mutex, Once, ReentrantMutex, RwLock};
     use crate::{JoinHandle, sleep, thread, yield_now};
     use std::sync::atomic::{AtomicBool, Ordering};

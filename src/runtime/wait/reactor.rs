@@ -9,12 +9,14 @@
 //! wait. A hub whose green threads do not wait for the source any more drops its registration after a few events.
 #![forbid(unsafe_code)]
 
-use super::hub::HubShared;
-use super::instance;
 use super::park::{self, Parker, Reason, Waiter, Wake};
-use super::readiness::{READ_CLOSED, READABLE, Readiness, Seen, URGENT, WRITABLE, WRITE_CLOSED};
-use super::task::current;
 use super::waker::put_off;
+use crate::runtime::hub::local::HubShared;
+use crate::runtime::instance;
+use crate::runtime::lane::current;
+use crate::runtime::lane::readiness::{
+    READ_CLOSED, READABLE, Readiness, Seen, URGENT, WRITABLE, WRITE_CLOSED,
+};
 use crate::sys::poll::{self, Event, SourceRegistry};
 use crate::sys::process;
 use crate::util::slab::{Key, Slab};
@@ -289,9 +291,9 @@ impl Source {
         Ok(wake)
     }
 
-    /// Begins a wait by a future, see [`Watching`](super::watching::Watching). Returns `None` if the source may be ready, otherwise
+    /// Begins a wait by a future, see [`Watching`](crate::runtime::watching::Watching). Returns `None` if the source may be ready, otherwise
     /// the hub that will unpark the waiter.
-    pub(super) fn enter(
+    pub(in crate::runtime) fn enter(
         self: &Arc<Self>,
         direction: Direction,
         waiter: &Waiter,
@@ -315,7 +317,7 @@ impl Source {
     }
 
     /// As [`enter`](Self::enter), for one who has entered before and may still be there. `false` if the source may be ready.
-    pub(super) fn enter_again(
+    pub(in crate::runtime) fn enter_again(
         self: &Arc<Self>,
         direction: Direction,
         waiter: &Waiter,
@@ -338,7 +340,7 @@ impl Source {
     }
 
     /// Ends what [`enter`](Self::enter) began.
-    pub(super) fn leave(&self, direction: Direction, waiter: &Waiter) {
+    pub(in crate::runtime) fn leave(&self, direction: Direction, waiter: &Waiter) {
         self.waiters(direction).lock().remove(|other| other == waiter);
     }
 

@@ -4,10 +4,10 @@
 //! are no thieves). So a burst of spawns is shared out: while this worker gets one of them going, thieves take others.
 #![forbid(unsafe_code)]
 
-use super::deadlock;
-use super::hub::Hub;
+use super::local::Hub;
 use super::scheduler::{Phase, WATCH_EVERY};
-use super::task::{TaskRef, new_task};
+use crate::runtime::observe::deadlock;
+use crate::runtime::task::{TaskRef, new_task};
 use crate::stack::{self, budget::Reservation};
 use crate::sys::time;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! Waiting for several tasks at once.
 #![forbid(unsafe_code)]
 
-use super::park::{self, Parker, Reason, Waiter, Wake};
+use crate::runtime::wait::park::{self, Parker, Reason, Waiter, Wake};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::time::Instant;

@@ -2,11 +2,11 @@
 //! that it polls; and a future that waits as threads do, by being unparked.
 #![forbid(unsafe_code)]
 
-use super::ambient;
 use super::park::{self, Parker, Sleeper, Waiter, Wake};
-use super::task::{TaskRef, Token, foreign};
+use crate::runtime::ambient;
+use crate::runtime::task::{TaskRef, Token, foreign};
 
-pub(crate) use super::task::foreign::put_off;
+pub(crate) use crate::runtime::task::foreign::put_off;
 use crate::util::sync::mutated;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -112,7 +112,7 @@ impl Drop for Listener {
 #[cfg(all(test, loom))]
 mod models {
     use super::{Listener, poll_until};
-    use crate::runtime::park;
+    use crate::runtime::wait::park;
     use crate::util::sync::{AtomicBool, Mutex, Ordering};
     use loom::thread;
     use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -6,9 +6,9 @@
 //! the one that it waits for. So each hub keeps one spare stack for that.
 #![forbid(unsafe_code)]
 
-use super::hub::{Due, Hub};
+use super::local::{Due, Hub};
 use super::scheduler::Phase;
-use super::task::{Cause, TaskRef, switch};
+use crate::runtime::task::{Cause, TaskRef, switch};
 use crate::stack::{Stack, StackSize, budget};
 use crate::sys::time;
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ const RETRY_EVERY: Duration = Duration::from_millis(10);
 
 /// The tasks of a hub that wait for stacks.
 #[derive(Debug)]
-pub(super) struct Stackless {
+pub(in crate::runtime) struct Stackless {
     waiting: VecDeque<Waiting>,
     spare: Option<Stack>,
 }
@@ -38,23 +38,23 @@ struct Waiting {
 }
 
 impl Stackless {
-    pub(super) fn new(size: StackSize) -> Self {
+    pub(in crate::runtime) fn new(size: StackSize) -> Self {
         Self { waiting: VecDeque::new(), spare: Stack::try_acquire(size).ok() }
     }
 
-    pub(super) fn has_spare(&self) -> bool {
+    pub(in crate::runtime) fn has_spare(&self) -> bool {
         self.spare.is_some()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::runtime) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    pub(super) fn tasks(&self) -> impl Iterator<Item = &TaskRef> {
+    pub(in crate::runtime) fn tasks(&self) -> impl Iterator<Item = &TaskRef> {
         self.waiting.iter().map(|waiting| &waiting.task)
     }
 
-    pub(super) fn pop(&mut self) -> Option<TaskRef> {
+    pub(in crate::runtime) fn pop(&mut self) -> Option<TaskRef> {
         Some(self.waiting.pop_front()?.task)
     }
 }
@@ -63,7 +63,12 @@ impl Hub {
     /// Makes a task whose turn has come wait for a stack, or ends it; returns whether it has ended.
     #[cold]
     #[inline(never)]
-    pub(super) fn got_no_stack(&self, task: TaskRef, size: StackSize, error: io::Error) -> bool {
+    pub(in crate::runtime) fn got_no_stack(
+        &self,
+        task: TaskRef,
+        size: StackSize,
+        error: io::Error,
+    ) -> bool {
         let waiting = Waiting { task, size, since: Instant::now(), error };
         if self.live() == 0 {
             return self.end_stackless(waiting);
@@ -87,7 +92,7 @@ impl Hub {
 
     /// Makes a free stack the spare one, if that is missing.
     #[inline(always)]
-    pub(super) fn replace_spare(&self) {
+    pub(in crate::runtime) fn replace_spare(&self) {
         if self.lacks_spare.get() {
             self.look_for_spare();
         }
@@ -104,7 +109,7 @@ impl Hub {
     /// Starts the tasks for which there is a stack by now, and ends those that have waited for too long.
     #[cold]
     #[inline(never)]
-    pub(super) fn retry_stackless(&self) {
+    pub(in crate::runtime) fn retry_stackless(&self) {
         let mut refused = None;
         let count = self.stackless.borrow().waiting.len();
         for _ in 0..count {

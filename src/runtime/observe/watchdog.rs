@@ -5,9 +5,9 @@
 //! addresses into names.
 #![forbid(unsafe_code)]
 
-use super::hub::HubShared;
-use super::park;
-use super::task::Watched;
+use crate::runtime::hub::local::HubShared;
+use crate::runtime::task::Watched;
+use crate::runtime::wait::park;
 use crate::sys::look::{self, Seen};
 use crate::sys::process::{self, PerProcess};
 use crate::sys::report;
@@ -29,20 +29,23 @@ fn count() -> &'static AtomicUsize {
 }
 
 /// How many OS threads of watchdogs there are.
-pub(super) fn threads() -> usize {
+pub(in crate::runtime) fn threads() -> usize {
     count().load(Ordering::SeqCst)
 }
 
 /// A thread that watches hubs until this is dropped.
 #[derive(Debug)]
-pub(super) struct Watchdog {
+pub(in crate::runtime) struct Watchdog {
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     generation: u32,
 }
 
 impl Watchdog {
-    pub(super) fn start(hubs: Vec<&'static HubShared>, most: Duration) -> io::Result<Self> {
+    pub(in crate::runtime) fn start(
+        hubs: Vec<&'static HubShared>,
+        most: Duration,
+    ) -> io::Result<Self> {
         let over = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&over);
         let thread = counted("gt-watchdog", move || watch(&hubs, most, &seen))?;

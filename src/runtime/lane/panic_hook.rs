@@ -1,8 +1,9 @@
 //! The panic hook: it names the green thread that panics.
 #![forbid(unsafe_code)]
 
-use super::task::{TaskRef, current};
+use super::current;
 use crate::coroutine;
+use crate::runtime::task::TaskRef;
 use std::cell::Cell;
 use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};

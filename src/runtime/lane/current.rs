@@ -1,8 +1,8 @@
 //! Which hub the calling OS thread runs.
 
-use super::foreign;
-use super::started::Started;
-use crate::runtime::hub::{Hub, HubShared};
+use crate::runtime::hub::local::{Hub, HubShared};
+use crate::runtime::task::Started;
+use crate::runtime::task::foreign;
 use crate::sys::process;
 use std::cell::Cell;
 use std::ptr;

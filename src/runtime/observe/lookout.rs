@@ -8,9 +8,9 @@
 //! It also takes the tasks that are to start later from workers that are held up, and gives them to others.
 #![forbid(unsafe_code)]
 
-use super::hub::HubShared;
-use super::scheduler::{Phase, Scheduler};
-use super::task::TaskRef;
+use crate::runtime::hub::local::HubShared;
+use crate::runtime::hub::scheduler::{Phase, Scheduler};
+use crate::runtime::task::TaskRef;
 use crate::sys::process::{self, PerProcess};
 use crate::sys::report;
 use parking_lot::Mutex;
@@ -29,7 +29,7 @@ const LOOK_AT_LEAST_EVERY: Duration = Duration::from_millis(5);
 const LOOK_SOON: Duration = Duration::from_millis(20);
 
 /// The milliseconds in `GREENTHREAD_WATCHDOG_MS`, if it is there and a number.
-pub(super) fn given() -> Option<Duration> {
+pub(in crate::runtime) fn given() -> Option<Duration> {
     static GIVEN: OnceLock<Option<Duration>> = OnceLock::new();
     *GIVEN.get_or_init(|| {
         let text = std::env::var("GREENTHREAD_WATCHDOG_MS").ok()?;
@@ -76,7 +76,7 @@ struct Seen {
 }
 
 /// Has the workers of a runtime watched for as long as it is there.
-pub(super) fn watch(scheduler: &Arc<Scheduler>, name: &str) {
+pub(in crate::runtime) fn watch(scheduler: &Arc<Scheduler>, name: &str) {
     let patience = patience();
     if patience.is_none() && !scheduler.has_thieves() {
         return;
@@ -102,13 +102,13 @@ pub(super) fn watch(scheduler: &Arc<Scheduler>, name: &str) {
 }
 
 /// How many OS threads the lookout has: one, or none if it has not started.
-pub(super) fn threads() -> usize {
+pub(in crate::runtime) fn threads() -> usize {
     usize::from(LOOKOUT.get(Lookout::default).thread.get().is_some())
 }
 
 /// Called by a worker that has woken up.
 #[inline]
-pub(super) fn awake() {
+pub(in crate::runtime) fn awake() {
     if SLEEP.load(Ordering::SeqCst) == DORMANT {
         rouse();
     }
@@ -116,7 +116,7 @@ pub(super) fn awake() {
 
 /// Called by a worker that has a task to start later, and had none.
 #[inline]
-pub(super) fn attend() {
+pub(in crate::runtime) fn attend() {
     if SLEEP.load(Ordering::SeqCst) != SHORT {
         rouse();
     }

@@ -2,7 +2,8 @@
 #![forbid(unsafe_code)]
 
 use super::scheduler::Scheduler;
-use super::task::{Cause, TaskRef, current};
+use crate::runtime::lane::current;
+use crate::runtime::task::{Cause, TaskRef};
 use std::sync::Arc;
 
 /// A task that has not been scheduled, and where it is to run. Its owner has the right to schedule the task.

@@ -12,11 +12,11 @@
 use crate::sys::poll::Event;
 use crate::util::sync::{AtomicU64, Ordering};
 
-pub(super) const READABLE: u64 = Event::READABLE as u64;
-pub(super) const WRITABLE: u64 = Event::WRITABLE as u64;
-pub(super) const READ_CLOSED: u64 = Event::READ_CLOSED as u64;
-pub(super) const WRITE_CLOSED: u64 = Event::WRITE_CLOSED as u64;
-pub(super) const URGENT: u64 = Event::URGENT as u64;
+pub(in crate::runtime) const READABLE: u64 = Event::READABLE as u64;
+pub(in crate::runtime) const WRITABLE: u64 = Event::WRITABLE as u64;
+pub(in crate::runtime) const READ_CLOSED: u64 = Event::READ_CLOSED as u64;
+pub(in crate::runtime) const WRITE_CLOSED: u64 = Event::WRITE_CLOSED as u64;
+pub(in crate::runtime) const URGENT: u64 = Event::URGENT as u64;
 const TICK: u64 = 32;
 
 /// What was known of a source at one moment.
@@ -26,36 +26,36 @@ pub(crate) struct Seen(u64);
 impl Seen {
     /// Whether any of these was set.
     #[inline(always)]
-    pub(super) fn has(self, bits: u64) -> bool {
+    pub(in crate::runtime) fn has(self, bits: u64) -> bool {
         self.0 & bits != 0
     }
 }
 
 /// The bits of one descriptor; the table of the module explains them.
 #[derive(Debug, Default)]
-pub(super) struct Readiness(AtomicU64);
+pub(in crate::runtime) struct Readiness(AtomicU64);
 
 impl Readiness {
     #[inline(always)]
-    pub(super) fn look(&self) -> Seen {
+    pub(in crate::runtime) fn look(&self) -> Seen {
         Seen(self.0.load(Ordering::SeqCst))
     }
 
     /// Clears bits, unless an event has come since `seen`, which the operation in between may have missed.
     #[inline(always)]
-    pub(super) fn clear(&self, bits: u64, seen: Seen) {
+    pub(in crate::runtime) fn clear(&self, bits: u64, seen: Seen) {
         let cleared = seen.0 & !bits;
         let _ = self.0.compare_exchange(seen.0, cleared, Ordering::SeqCst, Ordering::Relaxed);
     }
 
     /// Sets bits for another reason than an event.
-    pub(super) fn set(&self, bits: u64) {
+    pub(in crate::runtime) fn set(&self, bits: u64) {
         self.0.fetch_or(bits, Ordering::SeqCst);
     }
 
     /// Sets bits for an event; returns what was known before it.
     #[inline(always)]
-    pub(super) fn event(&self, bits: u64) -> Seen {
+    pub(in crate::runtime) fn event(&self, bits: u64) -> Seen {
         let mut before = self.0.load(Ordering::Relaxed);
         while let Err(other) = self.0.compare_exchange_weak(
             before,
@@ -69,7 +69,7 @@ impl Readiness {
     }
 
     /// Forgets everything. What somebody has seen before does not come again: the tick goes on.
-    pub(super) fn restart(&self) {
+    pub(in crate::runtime) fn restart(&self) {
         self.0.fetch_and(!(TICK - 1), Ordering::SeqCst);
         self.0.fetch_add(TICK, Ordering::SeqCst);
     }

@@ -39,7 +39,7 @@ impl Drop for Expectation {
 }
 
 /// Whether there is an [`Expectation`].
-pub(super) fn is_expected() -> bool {
+pub(in crate::runtime) fn is_expected() -> bool {
     counts().expected.load(Ordering::SeqCst) > 0
 }
 
@@ -49,6 +49,6 @@ pub(crate) fn count_thread() {
 }
 
 /// How many of those there are.
-pub(super) fn threads() -> usize {
+pub(in crate::runtime) fn threads() -> usize {
     counts().threads.load(Ordering::SeqCst)
 }

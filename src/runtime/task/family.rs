@@ -1,8 +1,8 @@
 //! The green threads that descend from one `run`.
 #![forbid(unsafe_code)]
 
-use super::park::{Parker, Reason, Waiter, Wake};
-use super::task::TaskRef;
+use super::TaskRef;
+use crate::runtime::wait::park::{Parker, Reason, Waiter, Wake};
 use crate::sys::time::deadline_after;
 use crate::util::static_pool::StaticPool;
 use parking_lot::Mutex;

@@ -1,7 +1,7 @@
 //! Sending together with other green threads of the hub.
 
-use super::current;
-use crate::runtime::park;
+use crate::runtime::lane::current;
+use crate::runtime::wait::park;
 use crate::sys::fault::{self, Call};
 use crate::sys::outbox::Ticket;
 use crate::sys::socket;

@@ -6,13 +6,13 @@
 //! in another way does nothing.
 #![forbid(unsafe_code)]
 
-use super::hub::{Hub, HubShared};
-use super::panic_hook;
-use super::task::{
-    self, Blocker, Interruption, Outcome, Started, TaskRef, Token, current, new_os_thread,
-    sleep_os_thread, switch,
-};
 use crate::coroutine;
+use crate::runtime::hub::local::{Hub, HubShared};
+use crate::runtime::lane::{current, panic_hook};
+use crate::runtime::task::{
+    self, Blocker, Interruption, Outcome, Started, TaskRef, Token, new_os_thread, sleep_os_thread,
+    switch,
+};
 use crate::sys::{fault, process, thread_end};
 use crate::util::sync;
 use std::cell::Cell;
@@ -126,7 +126,7 @@ pub(crate) struct Waiter {
 }
 
 impl Waiter {
-    pub(super) fn new(task: TaskRef, token: Token) -> Self {
+    pub(in crate::runtime) fn new(task: TaskRef, token: Token) -> Self {
         Self { task, token }
     }
 
@@ -136,7 +136,7 @@ impl Waiter {
 
     /// Whether it is woken as whoever has that waker is.
     #[inline]
-    pub(super) fn is_of_waker(&self, waker: &Waker) -> bool {
+    pub(in crate::runtime) fn is_of_waker(&self, waker: &Waker) -> bool {
         self.token == Token::ANY && self.task.is_woken_by(waker)
     }
 
@@ -147,7 +147,7 @@ impl Waiter {
     }
 
     /// Whether the thread that waits runs on that hub.
-    pub(super) fn is_of(&self, hub: &HubShared) -> bool {
+    pub(in crate::runtime) fn is_of(&self, hub: &HubShared) -> bool {
         self.task.is_of(hub)
     }
 }
@@ -165,7 +165,7 @@ pub(crate) struct Parker {
 
 /// Who waits. A green thread is borrowed from its hub: counting a reference at each wait is not cheap.
 #[derive(Debug)]
-pub(super) enum Sleeper {
+pub(in crate::runtime) enum Sleeper {
     Green(Started),
     Os(TaskRef),
 }
@@ -173,20 +173,20 @@ pub(super) enum Sleeper {
 impl Sleeper {
     /// The calling thread.
     #[inline]
-    pub(super) fn current() -> Self {
+    pub(in crate::runtime) fn current() -> Self {
         current_green().map_or_else(|| Self::Os(os_thread()), Self::Green)
     }
 
     /// As [`current`](Self::current), but it may give a green thread that may not be suspended here: the caller asks
     /// [`is_current`](Self::is_current) before it suspends it.
     #[inline]
-    pub(super) fn probably_current() -> Self {
+    pub(in crate::runtime) fn probably_current() -> Self {
         let green = current::running();
         green.map_or_else(|| Self::Os(os_thread()), Self::Green)
     }
 
     /// Whether the calling thread still waits as this one. A green thread does not in a forked child.
-    pub(super) fn is_current(&self) -> bool {
+    pub(in crate::runtime) fn is_current(&self) -> bool {
         match self {
             Self::Green(started) => current_green() == Some(*started),
             Self::Os(_) => true,
@@ -195,13 +195,13 @@ impl Sleeper {
 
     /// Whether one of its wakers has been used since their count was `seen`.
     #[inline(always)]
-    pub(super) fn has_woken(&self, seen: u64) -> bool {
+    pub(in crate::runtime) fn has_woken(&self, seen: u64) -> bool {
         self.with(TaskRef::wakes) != seen
     }
 
     /// See [`let_others_run`].
     #[inline(always)]
-    pub(super) fn lets_others_run(&self) -> bool {
+    pub(in crate::runtime) fn lets_others_run(&self) -> bool {
         match self {
             Self::Green(started) => let_others_run(*started),
             Self::Os(_) => false,
@@ -209,7 +209,7 @@ impl Sleeper {
     }
 
     #[inline(always)]
-    pub(super) fn with<R>(&self, f: impl FnOnce(&TaskRef) -> R) -> R {
+    pub(in crate::runtime) fn with<R>(&self, f: impl FnOnce(&TaskRef) -> R) -> R {
         match self {
             Self::Green(started) => started.with(f),
             Self::Os(task) => f(task),
@@ -302,7 +302,7 @@ impl Parker {
     }
 
     /// Begins a wait of `sleeper`, which is the calling thread; a kill may end it.
-    pub(super) fn of(sleeper: &Sleeper) -> Self {
+    pub(in crate::runtime) fn of(sleeper: &Sleeper) -> Self {
         let sleeper = match sleeper {
             Sleeper::Green(started) => Sleeper::Green(*started),
             Sleeper::Os(task) => Sleeper::Os(task.clone()),
@@ -353,7 +353,7 @@ impl Parker {
 
     /// As [`park`](Self::park), and every waker of the caller ends it. It does not sleep if one has been used since their
     /// count was `seen`.
-    pub(super) fn park_wakeable(&self, seen: u64, deadline: Option<Instant>) -> Wake {
+    pub(in crate::runtime) fn park_wakeable(&self, seen: u64, deadline: Option<Instant>) -> Wake {
         self.park_by(Reason::Future, deadline, |task| {
             task.park_word().park_wakeable(self.token, self.interruptible)
                 && !self.ends_at_once(task)
@@ -624,7 +624,7 @@ pub(crate) fn place() -> u16 {
 /// As [`yield_now`] for `started`, if that is what runs and others are ready. `false` if not, or where it may not be suspended
 /// here, or if it has just been put down for readiness, which none of those brings about: then nothing was done.
 #[inline(always)]
-pub(super) fn let_others_run(started: Started) -> bool {
+pub(in crate::runtime) fn let_others_run(started: Started) -> bool {
     let root = current::with_hub(|hub| {
         let yields = !hub.awaited_readiness()
             && hub.has_ready()

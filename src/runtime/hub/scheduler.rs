@@ -23,10 +23,11 @@
 //! that could not take what it saw sleeps for a moment only (it is *watching*), to see whether it is to come to the rescue.
 #![forbid(unsafe_code)]
 
-use super::deadlock::Inquiry;
-use super::hub::{BUSY, Hub, HubShared};
-use super::park::Waiter;
-use super::task::{Cause, Roll, TaskRef, current};
+use super::local::{BUSY, Hub, HubShared};
+use crate::runtime::lane::current;
+use crate::runtime::observe::deadlock::Inquiry;
+use crate::runtime::task::{Cause, Roll, TaskRef};
+use crate::runtime::wait::park::Waiter;
 use crossbeam_deque::{Injector, Steal, Stealer};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
@@ -39,7 +40,7 @@ const WEIGHT: usize = 8 * BUSY;
 /// A worker that has been held up for so long is given no new tasks.
 const HELD: Duration = Duration::from_millis(50);
 /// For how long a worker sleeps that has seen work that another one is to start.
-pub(super) const WATCH_EVERY: Duration = Duration::from_millis(1);
+pub(in crate::runtime) const WATCH_EVERY: Duration = Duration::from_millis(1);
 
 /// The life of a runtime. Only ever goes up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,7 +65,7 @@ pub(crate) struct Scheduler {
     /// How many workers have a hub that has not ended.
     workers_left: AtomicUsize,
     end_waiters: Mutex<Vec<Waiter>>,
-    pub(super) inquiry: Inquiry,
+    pub(in crate::runtime) inquiry: Inquiry,
     /// Names of green threads that were given up.
     pub(crate) given_up: Mutex<Vec<String>>,
 }
@@ -149,12 +150,12 @@ impl Scheduler {
     }
 
     /// Whether it has worker threads, rather than the thread that calls `run`.
-    pub(super) fn has_workers(&self) -> bool {
+    pub(in crate::runtime) fn has_workers(&self) -> bool {
         !self.stealers.is_empty()
     }
 
     /// Whether all hubs but `own` sleep, and no hub can wake a green thread of another.
-    pub(super) fn all_are_stuck(&self, own: &Hub) -> bool {
+    pub(in crate::runtime) fn all_are_stuck(&self, own: &Hub) -> bool {
         let stuck = |hub: &HubShared| {
             (std::ptr::eq(hub, own.shared()) || hub.is_sleeping()) && hub.is_stuck()
         };
@@ -212,7 +213,7 @@ impl Scheduler {
     }
 
     /// How many tasks, besides the one that runs, have started at worker `at` and not ended; and how many are queued there.
-    pub(super) fn waits_behind(&self, at: usize) -> (usize, usize) {
+    pub(in crate::runtime) fn waits_behind(&self, at: usize) -> (usize, usize) {
         let hub = self.hubs[at];
         (hub.live().saturating_sub(1), self.queued(at) + hub.pinned.len())
     }
@@ -338,7 +339,7 @@ impl Scheduler {
     }
 
     /// Gives the tasks that are to start later on workers that are held up to other workers.
-    pub(super) fn rescue_delayed(&self) {
+    pub(in crate::runtime) fn rescue_delayed(&self) {
         let is_held = |hub: &HubShared| !hub.is_sleeping() && hub.held_for() > HELD;
         for hub in &self.hubs {
             if hub.has_delayed() && is_held(hub) && !self.hubs.iter().all(|other| is_held(other)) {
@@ -406,7 +407,7 @@ impl Scheduler {
     }
 
     /// Whether there is anything that `hub` could start or has to run. Called between announcing sleep and sleeping.
-    pub(super) fn has_work(&self, hub: &Hub) -> bool {
+    pub(in crate::runtime) fn has_work(&self, hub: &Hub) -> bool {
         let shared = hub.shared();
         !shared.inbox.is_empty()
             || !shared.pinned.is_empty()
@@ -437,12 +438,12 @@ impl Scheduler {
     }
 
     /// Whether there are new tasks anywhere that any worker may start.
-    pub(super) fn has_new(&self) -> bool {
+    pub(in crate::runtime) fn has_new(&self) -> bool {
         (0..self.hubs.len()).any(|at| self.queued(at) != 0)
     }
 
     /// Runs `sleep`, in which the calling worker sleeps for [`WATCH_EVERY`] at most.
-    pub(super) fn watching<T>(&self, sleep: impl FnOnce() -> T) -> T {
+    pub(in crate::runtime) fn watching<T>(&self, sleep: impl FnOnce() -> T) -> T {
         self.watching.fetch_add(1, Ordering::SeqCst);
         let slept = sleep();
         self.watching.fetch_sub(1, Ordering::SeqCst);

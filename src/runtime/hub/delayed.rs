@@ -1,12 +1,12 @@
 //! The tasks of one hub that are to start at a later time. They have no stack yet.
 //!
-//! If the hub is held up, `runtime/lookout.rs` takes them away and has other hubs start them.
+//! If the hub is held up, `runtime/observe/lookout.rs` takes them away and has other hubs start them.
 #![forbid(unsafe_code)]
 
-use super::hub::{Due, Hub, HubShared};
-use super::lookout;
-use super::task::{TaskRef, Token};
-use super::timer::TimerId;
+use super::local::{Due, Hub, HubShared};
+use crate::runtime::lane::timer::TimerId;
+use crate::runtime::observe::lookout;
+use crate::runtime::task::{TaskRef, Token};
 use crate::sys::time;
 use std::time::Instant;
 
@@ -81,12 +81,12 @@ impl DelayedList {
 
 impl HubShared {
     /// Whether it has tasks that are to start later.
-    pub(super) fn has_delayed(&self) -> bool {
+    pub(in crate::runtime) fn has_delayed(&self) -> bool {
         !self.delayed.lock().is_empty()
     }
 
     /// Takes away the tasks that any hub may start, whether their times have come or not. The caller queues them elsewhere.
-    pub(super) fn take_delayed(&self) -> Vec<TaskRef> {
+    pub(in crate::runtime) fn take_delayed(&self) -> Vec<TaskRef> {
         self.delayed.lock().take_movable()
     }
 }
@@ -106,7 +106,7 @@ impl Hub {
 
     /// Keeps a new task until its time comes or it is killed.
     #[cold]
-    pub(super) fn delay(&self, task: TaskRef, at: Instant) {
+    pub(in crate::runtime) fn delay(&self, task: TaskRef, at: Instant) {
         let mut delayed = self.shared().delayed.lock();
         let is_first = delayed.is_empty();
         let place = delayed.next_place();
@@ -129,7 +129,7 @@ impl Hub {
 
     /// Queues a delayed task: its time has come, or it has been killed.
     #[cold]
-    pub(super) fn end_delay(&self, place: u32) {
+    pub(in crate::runtime) fn end_delay(&self, place: u32) {
         let delayed = self.shared().delayed.lock().take(place);
         if let Some(Delayed { task, timer, .. }) = delayed {
             self.timers.borrow_mut().cancel(timer);

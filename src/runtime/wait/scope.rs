@@ -4,14 +4,14 @@
 //! or goes on unwinding. Nothing rests on a destructor: a handle may be forgotten, and the closure cannot get at the scope
 //! but by reference. A task that was given up, whose frames remain for ever, keeps the scope from ever ending.
 
-use super::body::Body;
-use super::cell::{Joinable, new_borrowing_task};
-use super::error::is_interruption;
-use super::meta::Meta;
-use super::task_ref::TaskRef;
 use crate::coroutine::enter_no_switch_region;
-use crate::runtime::family::Family;
-use crate::runtime::park::{self, Parker, Reason, Wake};
+use crate::runtime::task::Body;
+use crate::runtime::task::Meta;
+use crate::runtime::task::TaskRef;
+use crate::runtime::task::family::Family;
+use crate::runtime::task::is_interruption;
+use crate::runtime::task::{Joinable, new_borrowing_task};
+use crate::runtime::wait::park::{self, Parker, Reason, Wake};
 use crate::stack::budget::Reservation;
 use crate::sys::report;
 use parking_lot::Mutex;

@@ -1,7 +1,7 @@
 //! The started tasks of one hub.
 #![forbid(unsafe_code)]
 
-use super::task::{Started, TaskRef};
+use crate::runtime::task::{Started, TaskRef};
 use crate::sys::prefetch::prefetch;
 
 /// A list with holes. Each task knows its place, so leaving the list is a single store.

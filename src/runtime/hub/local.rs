@@ -3,23 +3,23 @@
 //! What only the hub's own thread touches is in [`Hub`]; what others touch is in [`HubShared`].
 #![forbid(unsafe_code)]
 
-use super::deadlock;
 use super::delayed::DelayedList;
 use super::held::Held;
-use super::lookout;
-use super::park::Reason;
-use super::reactor::Sources;
-use super::roster::Roster;
 use super::scheduler::Scheduler;
 use super::stackless::Stackless;
+use crate::coroutine::Root;
+use crate::runtime::lane::roster::Roster;
+use crate::runtime::lane::timer::{TimerId, Wheel};
+use crate::runtime::observe::deadlock;
+use crate::runtime::observe::lookout;
 #[cfg(feature = "watchdog")]
-use super::task::Watched;
-use super::task::foreign;
-use super::task::{
+use crate::runtime::task::Watched;
+use crate::runtime::task::foreign;
+use crate::runtime::task::{
     Entrance, Inbox, OpenRoll, Roll, Sleeper, Started, TaskRef, Token, Woken, memory, switch,
 };
-use super::timer::{TimerId, Wheel};
-use crate::coroutine::Root;
+use crate::runtime::wait::park::Reason;
+use crate::runtime::wait::reactor::Sources;
 use crate::stack::{self, StackSize};
 #[cfg(feature = "io-uring")]
 use crate::sys::outbox::Outbox;
@@ -58,14 +58,14 @@ pub(crate) struct HubShared {
     /// New tasks placed here because this hub has clearly less load (rule B); every hub may take them.
     pub(crate) placed: Injector<TaskRef>,
     /// New tasks that must start here, from other threads.
-    pub(super) pinned: Injector<TaskRef>,
+    pub(in crate::runtime) pinned: Injector<TaskRef>,
     pub(crate) sources: Sources,
     /// Tasks that the hub has scheduled.
-    pub(super) roll: Roll,
+    pub(in crate::runtime) roll: Roll,
     /// Tasks that OS threads outside of the runtime have scheduled; the first hub of a scheduler has them all.
-    pub(super) from_outside: OpenRoll,
+    pub(in crate::runtime) from_outside: OpenRoll,
     /// Tasks that are to start later.
-    pub(super) delayed: Mutex<DelayedList>,
+    pub(in crate::runtime) delayed: Mutex<DelayedList>,
     own: Own,
     held: Held,
     /// The system's number of its OS thread.
@@ -78,9 +78,9 @@ pub(crate) struct HubShared {
     /// Whether, when the hub went to sleep, none of its green threads waited for a time or for readiness.
     stuck: AtomicBool,
     /// How many waits for its sources belong to futures: these may wake its green threads.
-    pub(super) watching: AtomicUsize,
+    pub(in crate::runtime) watching: AtomicUsize,
     #[cfg(feature = "watchdog")]
-    pub(super) watched: Watched,
+    pub(in crate::runtime) watched: Watched,
     /// The process whose hub it is: a forked child leaves its parent's alone.
     generation: u32,
     waker: Mutex<Option<PollWaker>>,
@@ -101,7 +101,7 @@ struct Own {
 }
 
 /// The value of [`HubShared::busy`] for a hub that has not slept lately.
-pub(super) const BUSY: usize = 256;
+pub(in crate::runtime) const BUSY: usize = 256;
 /// Over how many ticks of the processor's counter that is measured; some ten milliseconds.
 const BUSY_WINDOW: u64 = 1 << 25;
 
@@ -171,46 +171,46 @@ impl HubShared {
 
     /// For what part of the last time the hub was not asleep: so many of [`BUSY`].
     #[inline]
-    pub(super) fn busy(&self) -> usize {
+    pub(in crate::runtime) fn busy(&self) -> usize {
         if self.is_sleeping() { 0 } else { self.own.busy.load(Ordering::Relaxed) }
     }
 
     /// How many turns the worker's loop has made.
-    pub(super) fn turns(&self) -> u64 {
+    pub(in crate::runtime) fn turns(&self) -> u64 {
         self.own.turns.load(Ordering::Relaxed)
     }
 
     #[inline(always)]
-    pub(super) fn set_turns(&self, turns: u64) {
+    pub(in crate::runtime) fn set_turns(&self, turns: u64) {
         self.own.turns.store(turns, Ordering::Relaxed);
     }
 
     /// A number for what the hub does now, another one with each turn of its loop and each green thread; `None` if it runs no
     /// green thread.
-    pub(super) fn doing(&self) -> Option<u64> {
+    pub(in crate::runtime) fn doing(&self) -> Option<u64> {
         let running = self.own.running.load(Ordering::Relaxed) as u64;
         let turns = self.own.turns.load(Ordering::Relaxed);
         (running != 0 && !self.is_sleeping()).then_some((turns << 32) ^ running)
     }
 
     /// The [address](Started::address) of the green thread that it runs.
-    pub(super) fn running(&self) -> usize {
+    pub(in crate::runtime) fn running(&self) -> usize {
         self.own.running.load(Ordering::Relaxed)
     }
 
     /// The system's number of its OS thread.
-    pub(super) fn thread(&self) -> i32 {
+    pub(in crate::runtime) fn thread(&self) -> i32 {
         self.thread.load(Ordering::Relaxed)
     }
 
     /// For how long it has been seen to run one and the same green thread, which computes or blocks the OS thread.
-    pub(super) fn held_for(&self) -> Duration {
+    pub(in crate::runtime) fn held_for(&self) -> Duration {
         let look = |doing| self.held.look(doing, self.thread.load(Ordering::Relaxed));
         self.doing().map_or(Duration::ZERO, look)
     }
 
     /// How many of the tasks that are queued here others may take now, because the hub is held up.
-    pub(super) fn to_be_rescued(&self) -> usize {
+    pub(in crate::runtime) fn to_be_rescued(&self) -> usize {
         let held = self.held_for();
         if held.is_zero() { 0 } else { self.held.rescue(held) }
     }
@@ -220,7 +220,7 @@ impl HubShared {
         self.stuck.load(Ordering::SeqCst)
     }
 
-    pub(super) fn set_stuck(&self, stuck: bool) {
+    pub(in crate::runtime) fn set_stuck(&self, stuck: bool) {
         self.stuck.store(stuck, Ordering::SeqCst);
     }
 
@@ -260,7 +260,7 @@ impl HubShared {
 
 /// What a timer is for.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Due {
+pub(in crate::runtime) enum Due {
     Wake(Sleeper, Token),
     /// A task is to start: the one with this place among the delayed ones.
     Start(u32),
@@ -284,18 +284,18 @@ pub(crate) struct Hub {
     /// New tasks that must not be stolen.
     local: RefCell<VecDeque<TaskRef>>,
     /// Whether all tasks have been killed, and new ones are killed when their turn comes.
-    pub(super) winds_down: Cell<bool>,
-    pub(super) roster: RefCell<Roster>,
+    pub(in crate::runtime) winds_down: Cell<bool>,
+    pub(in crate::runtime) roster: RefCell<Roster>,
     entrance: Entrance,
-    pub(super) timers: RefCell<Wheel<Due>>,
+    pub(in crate::runtime) timers: RefCell<Wheel<Due>>,
     /// Tasks whose turn has come and that wait for a stack.
-    pub(super) stackless: RefCell<Stackless>,
+    pub(in crate::runtime) stackless: RefCell<Stackless>,
     /// Whether the spare stack for them is missing: it is in use, or there never was one.
-    pub(super) lacks_spare: Cell<bool>,
+    pub(in crate::runtime) lacks_spare: Cell<bool>,
     poller: RefCell<Poller>,
     /// Short writes of its green threads, which are sent together.
     #[cfg(feature = "io-uring")]
-    pub(super) outbox: Outbox,
+    pub(in crate::runtime) outbox: Outbox,
     /// The green thread that is running.
     current: Cell<Option<Started>>,
     budget: Cell<u32>,
@@ -308,9 +308,9 @@ pub(crate) struct Hub {
     for_readiness: Cell<usize>,
     /// What was polled last waits for readiness.
     awaits_readiness: Cell<bool>,
-    pub(super) watch: deadlock::Watch,
+    pub(in crate::runtime) watch: deadlock::Watch,
     /// Whether tasks of other executors were woken where their wakers could not be used.
-    pub(super) has_foreign: Cell<bool>,
+    pub(in crate::runtime) has_foreign: Cell<bool>,
     /// Set in a forked child when the green thread that forked has ended there: the status with which the child is to end.
     child_status: Cell<Option<i32>>,
 }
@@ -527,7 +527,7 @@ impl Hub {
     /// Looks whether the task, which has just ended, did so in a forked child. There a green thread that forked goes on without
     /// ever being suspended.
     #[inline(always)]
-    pub(super) fn look_whether_forked(&self, ended: &TaskRef) {
+    pub(in crate::runtime) fn look_whether_forked(&self, ended: &TaskRef) {
         if self.shared.is_parents() {
             self.disown(ended);
         }
@@ -659,7 +659,7 @@ impl Hub {
 
     /// Runs a task that has just been given a stack; returns whether it has ended.
     #[inline(always)]
-    pub(super) fn begin(&self, started: Started) -> bool {
+    pub(in crate::runtime) fn begin(&self, started: Started) -> bool {
         self.roster.borrow_mut().add(started);
         self.count_live(1);
         let ended = self.run(started);
@@ -822,7 +822,7 @@ impl Hub {
 
     /// A future begins to wait for readiness, if `hub` is this one; says whether it is.
     #[inline]
-    pub(super) fn await_readiness(&self, hub: &HubShared) -> bool {
+    pub(in crate::runtime) fn await_readiness(&self, hub: &HubShared) -> bool {
         let is_own = std::ptr::eq(self.shared, hub);
         self.awaits_readiness.set(is_own);
         is_own
@@ -830,30 +830,30 @@ impl Hub {
 
     /// Whether one has since this was asked last.
     #[inline(always)]
-    pub(super) fn awaited_readiness(&self) -> bool {
+    pub(in crate::runtime) fn awaited_readiness(&self) -> bool {
         self.awaits_readiness.replace(false)
     }
 
     /// Whether none of its green threads waits for a time or for readiness.
-    pub(super) fn is_stuck(&self) -> bool {
+    pub(in crate::runtime) fn is_stuck(&self) -> bool {
         self.for_readiness.get() == 0
             && self.shared.watching.load(Ordering::SeqCst) == 0
             && self.timers.borrow().is_empty()
     }
 
     /// Whether it belongs to a runtime with workers, rather than to a current-thread runtime.
-    pub(super) fn has_workers(&self) -> bool {
+    pub(in crate::runtime) fn has_workers(&self) -> bool {
         self.scheduler.has_workers()
     }
 
     /// Whether any of its green threads waits for what somebody is to do.
-    pub(super) fn has_blocked(&self) -> bool {
+    pub(in crate::runtime) fn has_blocked(&self) -> bool {
         let waits = |started: Started| started.with(TaskRef::reason) != Reason::Task;
         self.roster.borrow().iter().any(waits)
     }
 
     /// What `f` returns for each started task.
-    pub(super) fn map_live<T>(&self, f: impl FnMut(Started) -> T) -> Vec<T> {
+    pub(in crate::runtime) fn map_live<T>(&self, f: impl FnMut(Started) -> T) -> Vec<T> {
         self.roster.borrow().iter().map(f).collect()
     }
 

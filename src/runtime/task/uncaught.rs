@@ -1,7 +1,7 @@
 //! The hook that hears of the failures of green threads that nobody joins.
 #![forbid(unsafe_code)]
 
-use super::task::{Cause, JoinError, Thread};
+use super::{Cause, JoinError, Thread};
 use crate::sys::report;
 use parking_lot::RwLock;
 use std::panic::{AssertUnwindSafe, catch_unwind};

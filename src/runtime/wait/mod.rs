@@ -1,0 +1,11 @@
+//! Waiting: parkers and those who end waits, lists of waiters, readiness of descriptors, futures, scopes.
+//!
+//! Invariant: everything that blocks goes through [`park`], and whoever wakes a wait that is over does nothing.
+
+#[cfg(feature = "io-uring")]
+pub(crate) mod outgoing;
+pub(crate) mod park;
+pub(crate) mod reactor;
+pub(crate) mod scope;
+pub(crate) mod wait_list;
+pub(crate) mod waker;
