@@ -3,14 +3,14 @@
 //!     cargo bench -p greenthread-benches --bench sync [-- WORKLOAD]
 //!
 //! Each figure is a process of its own. Ours and theirs alternate nine times; shown are the medians and the median of the
-//! ratios. Workloads:
+//! ratios. `ROUNDS` in the environment sets how many times. Workloads:
 //!
 //! | name | what |
 //! |---|---|
 //! | `ping-pong` | a message to another green thread and back, channels of capacity one, one worker |
 //! | `mpmc` | 4 senders, 4 receivers, capacity 1024; two workers, or OS threads |
 //! | `mutex` | 1000 green threads lock one mutex 1000 times, two workers |
-//! | `mutex-held` | likewise 2000 times, and the guard is held over a yield; with the longest wait for the lock |
+//! | `mutex-held`, `mutex-held-1` | likewise 2000 times, and the guard is held over a yield; two workers, one; with the longest wait for the lock, and the processor time as a part of the peer's |
 //! | `uncontended` | locking and unlocking a mutex that nobody else uses |
 
 use std::hint::black_box;
@@ -19,14 +19,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-const ROUNDS: usize = 9;
+fn rounds() -> usize {
+    std::env::var("ROUNDS").map_or(9, |text| text.parse().expect("ROUNDS is a number"))
+}
 
 /// A workload, and whom to compare with; the first is ours.
-const TABLE: [(&str, &[&str]); 5] = [
+const TABLE: [(&str, &[&str]); 6] = [
     ("ping-pong", &["greenthread", "tokio", "may", "crossbeam-channel", "flume", "std"]),
     ("mpmc", &["greenthread", "crossbeam-channel", "flume"]),
     ("mutex", &["greenthread", "tokio", "may", "std"]),
     ("mutex-held", &["greenthread", "tokio", "may"]),
+    ("mutex-held-1", &["greenthread", "tokio", "may"]),
     ("uncontended", &["greenthread", "parking_lot", "std"]),
 ];
 
@@ -149,10 +152,11 @@ fn many_to_many(peer: &str) -> f64 {
 
 static LONGEST: AtomicU64 = AtomicU64::new(0);
 
-/// The clock is read at every 32nd lock only: it costs as much as the lock, and is not what is to be compared. One that
-/// keeps others waiting keeps many.
+/// The clock is read at every 37th lock only: it costs as much as the lock, and is not what is to be compared. One that
+/// keeps others waiting keeps many. It is a prime, as a lock may be taken so and so often in a row; and the first lock is none of
+/// these, as until all have begun it waits for what it costs to begin.
 fn clock(round: u64) -> Option<Instant> {
-    round.is_multiple_of(32).then(Instant::now)
+    (round % 37 == 36).then(Instant::now)
 }
 
 fn waited(since: Option<Instant>) {
@@ -194,14 +198,14 @@ macro_rules! mutex {
     }};
 }
 
-fn mutex(peer: &str, held: bool) -> f64 {
+fn mutex(peer: &str, held: bool, workers: usize) -> f64 {
     let each = if held { 2000 } else { 1000 };
     match peer {
-        "greenthread" => green(2, move || {
+        "greenthread" => green(workers, move || {
             let yields: Option<fn()> = held.then_some(greenthread::yield_now);
             mutex!(each, greenthread::sync::Mutex::new(0), greenthread::spawn, yields)
         }),
-        "tokio" => tokio_runtime(2).block_on(async move {
+        "tokio" => tokio_runtime(workers).block_on(async move {
             tokio::spawn(async move {
                 let mutex = Arc::new(tokio::sync::Mutex::new(0u64));
                 let start = Instant::now();
@@ -231,7 +235,7 @@ fn mutex(peer: &str, held: bool) -> f64 {
             .await
             .unwrap()
         }),
-        "may" => may_run(2, move || {
+        "may" => may_run(workers, move || {
             let yields: Option<fn()> = held.then_some(may::coroutine::yield_now);
             // SAFETY: as in `may_run`.
             let spawn = |f| unsafe { may::coroutine::spawn(f) };
@@ -266,8 +270,9 @@ fn measure(workload: &str, peer: &str) -> f64 {
     match workload {
         "ping-pong" => ping_pong(peer),
         "mpmc" => many_to_many(peer),
-        "mutex" => mutex(peer, false),
-        "mutex-held" => mutex(peer, true),
+        "mutex" => mutex(peer, false, 2),
+        "mutex-held" => mutex(peer, true, 2),
+        "mutex-held-1" => mutex(peer, true, 1),
         _ => uncontended(peer),
     }
 }
@@ -277,18 +282,29 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// One figure from a process of its own, and the longest wait.
-fn in_own_process(workload: &str, peer: &str) -> (f64, f64) {
+/// The processor time of this process so far, in seconds.
+fn processor_time() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// What one process has measured.
+#[derive(Clone, Copy)]
+struct Figures {
+    each: f64,
+    longest_wait: f64,
+    processor_time: f64,
+}
+
+fn in_own_process(workload: &str, peer: &str) -> Figures {
     let program = std::env::current_exe().unwrap();
     let output = Command::new(program).args(["--one", workload, peer]).output().unwrap();
     assert!(output.status.success(), "{workload} {peer}: {output:?}");
     let text = String::from_utf8(output.stdout).unwrap();
     let mut numbers = text.split_whitespace().map(|number| number.parse().unwrap());
-    (numbers.next().unwrap(), numbers.next().unwrap())
+    let mut next = || numbers.next().unwrap();
+    Figures { each: next(), longest_wait: next(), processor_time: next() }
 }
-
-/// A figure and the longest wait: ours, theirs.
-type Pair = ((f64, f64), (f64, f64));
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
@@ -296,7 +312,7 @@ fn main() {
         && flag == "--one"
     {
         let value = measure(workload, peer);
-        println!("{value} {}", LONGEST.load(Ordering::Relaxed));
+        println!("{value} {} {}", LONGEST.load(Ordering::Relaxed), processor_time());
         return;
     }
     println!("{:12} {:18} {:>10} {:>10} {:>6}", "workload", "peer", "ours ns", "peer ns", "ratio");
@@ -305,17 +321,27 @@ fn main() {
             continue;
         }
         for peer in &peers[1..] {
-            let pairs: Vec<_> = (0..ROUNDS)
+            let pairs: Vec<_> = (0..rounds())
                 .map(|_| (in_own_process(workload, peers[0]), in_own_process(workload, peer)))
                 .collect();
-            let of = |f: fn(&Pair) -> f64| median(pairs.iter().map(f).collect());
-            let (ours, theirs) = (of(|pair| pair.0.0), of(|pair| pair.1.0));
-            let ratio = of(|pair| pair.0.0 / pair.1.0);
-            print!("{workload:12} {peer:18} {ours:10.1} {theirs:10.1} {ratio:6.2}");
-            if workload == "mutex-held" {
-                let ms = |nanos: f64| nanos / 1e6;
-                print!("  longest wait: ours {:.1} ms, ", ms(of(|pair| pair.0.1)));
-                print!("theirs {:.1} ms", ms(of(|pair| pair.1.1)));
+            let of = |figure: fn(&Figures) -> f64| {
+                let all = |f: &dyn Fn(&(Figures, Figures)) -> f64| pairs.iter().map(f).collect();
+                let ours = median(all(&|pair| figure(&pair.0)));
+                let theirs = median(all(&|pair| figure(&pair.1)));
+                let mut ratios: Vec<f64> = all(&|pair| figure(&pair.0) / figure(&pair.1));
+                ratios.sort_by(f64::total_cmp);
+                (ours, theirs, ratios)
+            };
+            let (ours, theirs, ratios) = of(|figures| figures.each);
+            print!("{workload:12} {peer:18} {ours:10.1} {theirs:10.1} {:6.2}", median(ratios));
+            if workload.starts_with("mutex-held") {
+                let (ours, theirs, ratios) = of(|figures| figures.longest_wait / 1e6);
+                let (least, most) = (ratios[0], ratios[ratios.len() - 1]);
+                print!("  longest wait: ours {ours:.2} ms, theirs {theirs:.2} ms, ");
+                print!("ratio {:.2} ({least:.2}..{most:.2})", median(ratios));
+                let (_, _, ratios) = of(|figures| figures.processor_time);
+                let (least, most) = (ratios[0], ratios[ratios.len() - 1]);
+                print!("; processor time {:.2} ({least:.2}..{most:.2})", median(ratios));
             }
             println!();
         }

@@ -263,7 +263,8 @@ fn echo(port: u16) {
     }
 }
 
-/// How late 1000 sleepers and 50 echo connections are while `hog` runs for `time`, and how many of them it held up.
+/// How many of 1000 sleepers and 50 echo connections `hog` holds up, which runs for `time`: those that do nothing for half of it. And
+/// how late the others are.
 fn lateness(label: &str, time: Duration, hog: impl FnOnce() + Send + 'static) {
     const PAUSE: Duration = Duration::from_millis(10);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -286,11 +287,13 @@ fn lateness(label: &str, time: Duration, hog: impl FnOnce() + Send + 'static) {
     let measure = move |mut step: Box<dyn FnMut() -> Duration + Send>| {
         spawn(move || {
             sleep(begin.saturating_duration_since(Instant::now()));
-            let mut late = Vec::new();
+            let (mut late, mut last, mut pause) = (Vec::new(), begin, Duration::ZERO);
             while Instant::now() < end {
                 late.push(step());
+                pause = pause.max(last.elapsed());
+                last = Instant::now();
             }
-            late
+            (late, pause.max(last.elapsed()) > time / 2)
         })
     };
     let sleepers: Vec<_> = (0..1000)
@@ -318,12 +321,16 @@ fn lateness(label: &str, time: Duration, hog: impl FnOnce() + Send + 'static) {
     sleep(begin.saturating_duration_since(Instant::now()));
     let hog = spawn(hog);
     for (what, handles) in [("sleep", sleepers), ("echo", echoes)] {
-        let threads: Vec<Vec<Duration>> =
+        let threads: Vec<(Vec<Duration>, bool)> =
             handles.into_iter().map(|handle| handle.join().unwrap()).collect();
-        let held = threads.iter().filter(|late| late.iter().any(|late| *late > time / 2)).count();
-        let mut all: Vec<Duration> = threads.iter().flatten().copied().collect();
+        let held = threads.iter().filter(|(_, held)| *held).count();
+        let others = threads.iter().filter(|(_, held)| !held);
+        let mut all: Vec<Duration> = others.flat_map(|(late, _)| late).copied().collect();
         all.sort();
-        let at = |percent: usize| all[(all.len() - 1) * percent / 100].as_secs_f64() * 1e3;
+        let at = |percent: usize| {
+            let last = all.len().saturating_sub(1);
+            all.get(last * percent / 100).map_or(0.0, |late| late.as_secs_f64() * 1e3)
+        };
         for (name, percent) in [("p50", 50), ("p99", 99), ("max", 100)] {
             report(&format!("{label}_{what}_{name}"), all.len() as u64, at(percent), "ms");
         }

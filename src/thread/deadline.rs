@@ -3,10 +3,13 @@
 
 use super::timeout::run_until;
 use super::{Elapsed, sleep_until};
+use std::cmp::Ordering;
 use std::time::{Duration, Instant};
 
 /// A point in time that bounds several operations together, however long each of them takes. (Go's `context.WithDeadline`, trio's
 /// cancel scopes with a shared deadline.)
+///
+/// Deadlines are ordered by when they come, so `min` is the one that comes first.
 ///
 /// # Examples
 /// ```
@@ -19,6 +22,7 @@ use std::time::{Duration, Instant};
 /// let soon = Deadline::after(Duration::from_millis(5));
 /// let rest = soon.run(|| sleep(Duration::from_secs(60)));
 /// assert!(rest.is_err() && soon.has_passed());
+/// assert_eq!(soon.min(Deadline::NEVER), soon);
 /// # Ok::<(), greenthread::Elapsed>(())
 /// ```
 #[doc(alias("WithDeadline", "CancelScope"))]
@@ -82,6 +86,22 @@ impl Deadline {
             Some(at) => sleep_until(at),
             None => super::sleep(Duration::MAX),
         }
+    }
+}
+
+impl Ord for Deadline {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self.0, other.0) {
+            (Some(one), Some(other)) => one.cmp(&other),
+            // One that never comes is the last.
+            (one, other) => other.is_some().cmp(&one.is_some()),
+        }
+    }
+}
+
+impl PartialOrd for Deadline {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

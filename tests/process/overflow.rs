@@ -26,7 +26,12 @@ fn overflow_of_a_green_thread() {
         let end = finish(command);
         assert_eq!(end.signal, Some(libc::SIGABRT), "{}", end.text);
         assert!(
-            end.text.contains("green thread 'deep one' has overflowed its stack"),
+            end.text.contains("green thread 'deep one' has overflowed its stack of "),
+            "{}",
+            end.text
+        );
+        assert!(
+            end.text.contains(" bytes.\nWhat needs more is given it by `stack_size`"),
             "{}",
             end.text
         );

@@ -252,3 +252,25 @@ fn a_timeout_does_not_strike_in_a_panic_hook() {
     }
     passes(NAME);
 }
+
+/// A backtrace shows the body and what it calls, and nothing of what runs green threads.
+#[test]
+fn a_backtrace_ends_at_the_body_of_a_green_thread() {
+    const NAME: &str = "panic_hook::a_backtrace_ends_at_the_body_of_a_green_thread";
+    #[inline(never)]
+    fn what_the_user_wrote() {
+        panic!("seen from inside");
+    }
+    if is_child(NAME) {
+        assert!(spawn(what_the_user_wrote).join().is_err());
+        std::process::exit(0);
+    }
+    let mut command = child(NAME);
+    command.env("RUST_BACKTRACE", "1");
+    let end = finish(command);
+    assert_eq!(end.code, Some(0), "{}", end.text);
+    assert!(end.text.contains("what_the_user_wrote"), "{}", end.text);
+    for inner in ["greenthread::runtime::worker", "greenthread::runtime::hub", "corosensei"] {
+        assert!(!end.text.contains(inner), "{}", end.text);
+    }
+}

@@ -6,6 +6,9 @@
 //! In a round the servers run beside each other and are loaded in turns of some hundredths of a second, so that what
 //! else the machine does meets them alike; each round has new processes, and the ratios are medians over the rounds.
 //! Times are the kernel's, as `/proc/PID/task/*/schedstat` has them.
+//!
+//! `EARLIER=PROGRAM` names the same benchmark as an earlier commit built it (in `target/release/deps`): its first server is one of
+//! those compared then, called `earlier`.
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -23,6 +26,9 @@ const TURN: Duration = Duration::from_millis(40);
 /// A server: its name, and what prints its address on a line of its own and serves for ever. The first is compared with
 /// the others.
 pub(crate) type Peer = (&'static str, fn() -> io::Result<()>);
+
+/// Begins the name of a server that is another program's.
+const EARLIER: &str = "earlier ";
 
 /// What the connections do.
 pub(crate) struct Load {
@@ -55,9 +61,13 @@ struct Server {
 
 impl Server {
     fn start(peer: &str, processors: [usize; 2]) -> io::Result<Self> {
+        let (program, peer) = match peer.strip_prefix(EARLIER) {
+            Some(name) => (std::env::var_os("EARLIER").unwrap_or_default().into(), name),
+            None => (std::env::current_exe()?, peer),
+        };
         // The child inherits the place; then this process leaves it.
         pin(processors[0])?;
-        let mut process = Command::new(std::env::current_exe()?)
+        let mut process = Command::new(program)
             .args(["--server", peer])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -246,7 +256,12 @@ pub(crate) fn main(peers: &[Peer], loads: &[Load], unit: &str) -> ExitCode {
         let mut numbers = arguments.iter().filter_map(|argument| argument.parse::<f64>().ok());
         let rounds = numbers.next().map_or(9, |rounds| (rounds as usize).max(1));
         let seconds = Duration::from_secs_f64(numbers.next().unwrap_or(0.6));
-        compare(peers, loads, unit, rounds, seconds)
+        let mut peers = peers.to_vec();
+        if std::env::var_os("EARLIER").is_some() {
+            let name = format!("{EARLIER}{}", peers[0].0).leak();
+            peers.push((name, || unreachable!("it is run by another program")));
+        }
+        compare(&peers, loads, unit, rounds, seconds)
     } else {
         Ok(())
     };

@@ -174,6 +174,7 @@ fn the_end_of_the_runtime_before_it_began() {
 fn where_there_is_no_runtime() {
     let error = Builder::new().spawn_local(|| ()).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+    assert!(error.to_string().contains("call it inside `run`"), "{error}");
     let panic = catch_unwind(|| spawn_local(|| ())).unwrap_err();
     assert!(panic.downcast_ref::<String>().unwrap().contains("runs no green threads"));
 }
