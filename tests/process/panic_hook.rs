@@ -270,7 +270,7 @@ fn a_backtrace_ends_at_the_body_of_a_green_thread() {
     let end = finish(command);
     assert_eq!(end.code, Some(0), "{}", end.text);
     assert!(end.text.contains("what_the_user_wrote"), "{}", end.text);
-    for inner in ["greenthread::runtime::worker", "greenthread::runtime::hub", "corosensei"] {
+    for inner in ["greenthread::", "corosensei::"] {
         assert!(!end.text.contains(inner), "{}", end.text);
     }
 }
