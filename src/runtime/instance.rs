@@ -3,7 +3,6 @@
 
 use super::builder::RuntimeBuilder;
 use super::hub::local::{Hub, HubShared};
-use super::hub::paused::Paused;
 use super::hub::scheduler::{Phase, Scheduler};
 use super::hub::worker;
 use super::lane::{current, panic_hook};
@@ -12,6 +11,7 @@ use super::observe::lookout;
 use super::observe::watchdog::Watchdog;
 use super::stragglers::Stragglers;
 use super::task::family::Family;
+use super::task::paused::Paused;
 use super::task::{Cause, JoinError, Joinable, Meta, TaskRef, new_task};
 use super::wait::park::{self, Parker, Reason, Wake};
 use crate::coroutine;
@@ -239,34 +239,12 @@ impl Runtime {
         failed.map_or(Ok(runtime), Err)
     }
 
-    /// Runs `main` as a green thread of this runtime, waits until it and every green thread that descends from it has ended, and
-    /// returns the value of `main`. Daemons are not waited for, but killed then; see [`run`](crate::run). Those that descendants
-    /// spawn on another runtime do not count. Blocks an OS thread, suspends a green one.
-    ///
-    /// `main` takes over the caller's labels and context values, but is no daemon.
-    ///
-    /// # Errors
-    /// A [`JoinError`] if `main` panicked or was killed, or could not run: there was no memory for its stack, or this runtime
-    /// belongs to a parent process. On a current-thread runtime also if another thread runs it already, or if the caller is a
-    /// green thread, whose worker it would block.
-    ///
-    /// On a current-thread runtime a deadlock is an error too ([`JoinError::is_deadlock`]), and ends all green threads as a kill
-    /// does: every green thread waits, none for a time or a file, and nothing else can wake one, neither another OS thread of
-    /// the process (idle ones of [`blocking`](crate::blocking()) do not count) nor a signal handler. If something else could,
-    /// and on a runtime with workers, the wait goes on, and the same report is printed on standard error, once for each
-    /// runtime, when nothing has moved for five seconds (or the milliseconds in the environment variable
-    /// `GREENTHREAD_DEADLOCK_MS`; zero is never).
-    ///
-    /// # Examples
-    /// ```
-    /// let runtime = greenthread::Runtime::new_current_thread()?;
-    /// assert_eq!(runtime.run(|| "value").unwrap(), "value");
-    /// let error = runtime.run(|| panic!("no luck")).unwrap_err();
-    /// assert!(error.is_panic());
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    #[doc(alias("block_on", "run_until_complete"))]
-    pub fn run<F, T>(&self, main: F) -> Result<T, JoinError>
+    /// Runs `main` as [`run`](Self::run) does; `pass_on` gives the task what it takes over from the caller.
+    pub(crate) fn run_main<F, T>(
+        &self,
+        main: F,
+        pass_on: impl FnOnce(&TaskRef),
+    ) -> Result<T, JoinError>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
@@ -274,7 +252,7 @@ impl Runtime {
         match &self.flavour {
             Flavour::Workers(_) => {
                 self.check_is_own().map_err(|error| JoinError::new(Cause::Io(error), "main"))?;
-                let (family, joinable) = self.spawn_main(main, |task| self.push(task))?;
+                let (family, joinable) = self.spawn_main(main, pass_on, |task| self.push(task))?;
                 if let Err(names) = family.wait_and_free(GRACE)
                     && cfg!(panic = "unwind")
                 {
@@ -282,18 +260,16 @@ impl Runtime {
                 }
                 finished(joinable)
             }
-            Flavour::CurrentThread { .. } => self.run_local(main),
+            Flavour::CurrentThread { .. } => self.run_main_here(main, pass_on),
         }
     }
 
-    /// Like [`run`](Self::run) on a current-thread runtime, for a `main` that need not be `Send`: it stays on the calling thread.
-    /// Blocks that thread.
-    ///
-    /// Green threads that still run when `main` and its descendants have ended, as they were spawned from outside, are killed.
-    ///
-    /// # Errors
-    /// Those of [`run`](Self::run); and an error if this runtime has workers.
-    pub fn run_local<F, T>(&self, main: F) -> Result<T, JoinError>
+    /// As [`run_main`](Self::run_main), on the calling thread.
+    pub(crate) fn run_main_here<F, T>(
+        &self,
+        main: F,
+        pass_on: impl FnOnce(&TaskRef),
+    ) -> Result<T, JoinError>
     where
         F: FnOnce() -> T + 'static,
         T: 'static,
@@ -319,12 +295,17 @@ impl Runtime {
                 "this current-thread runtime holds a green thread that would not end; make a new one",
             );
         }
-        let result = self.run_hub(main, spoiled);
+        let result = self.run_hub(main, pass_on, spoiled);
         running.store(false, Ordering::Release);
         result
     }
 
-    fn run_hub<F, T>(&self, main: F, spoiled: &AtomicBool) -> Result<T, JoinError>
+    fn run_hub<F, T>(
+        &self,
+        main: F,
+        pass_on: impl FnOnce(&TaskRef),
+        spoiled: &AtomicBool,
+    ) -> Result<T, JoinError>
     where
         F: FnOnce() -> T + 'static,
         T: 'static,
@@ -339,7 +320,7 @@ impl Runtime {
         let hub = Hub::new(shared, scheduler, Worker::new_fifo(), poller, self.stack_size);
         coroutine::set_aside(|| {
             current::enter(&hub, || {
-                let (family, joinable) = self.spawn_main(main, |task| {
+                let (family, joinable) = self.spawn_main(main, pass_on, |task| {
                     hub.enroll(&task);
                     hub.fresh.push(task);
                 })?;
@@ -369,6 +350,7 @@ impl Runtime {
     fn spawn_main<F, T>(
         &self,
         main: F,
+        pass_on: impl FnOnce(&TaskRef),
         push: impl FnOnce(TaskRef),
     ) -> Result<(&'static Family, Joinable<T>), JoinError>
     where
@@ -382,31 +364,10 @@ impl Runtime {
         let meta =
             Meta { name: Some("main".into()), heritage: heritage.flatten(), ..Meta::default() };
         let (task, joinable) = new_task(main, Some(Box::new(meta)), Some(family), reservation);
-        crate::thread::pass_on(&task);
+        pass_on(&task);
         family.enter(&task);
         push(task);
         Ok((family, joinable))
-    }
-
-    /// Spawns a green thread on this runtime, wherever it is called. Does not suspend.
-    ///
-    /// On a current-thread runtime that nobody runs, the green thread starts with the next [`run`](Self::run).
-    ///
-    /// # Panics
-    /// If there is no room for another stack, or if this runtime belongs to a parent process.
-    ///
-    /// # Examples
-    /// ```
-    /// let runtime = greenthread::Runtime::builder().workers(1).build()?;
-    /// assert_eq!(runtime.spawn(|| 2 + 2).join().unwrap(), 4);
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn spawn<F, T>(&self, body: F) -> crate::thread::JoinHandle<T>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        crate::thread::Builder::new().spawn_on(self, body).expect("failed to spawn a green thread")
     }
 
     /// Has a thread watch the workers, if `most` says how long a green thread may keep one.
@@ -459,7 +420,7 @@ impl Runtime {
 
     /// Keeps a new task until it is started by hand.
     pub(crate) fn keep(&self, task: TaskRef) {
-        Paused::keep(task, Arc::clone(&self.scheduler));
+        Paused::keep(task, self.scheduler());
     }
 
     /// One of its hubs, always the same for the same number.

@@ -21,13 +21,13 @@ mod wait;
 pub(crate) mod watching;
 
 pub use builder::RuntimeBuilder;
-pub(crate) use hub::{paused, scheduler};
+pub(crate) use hub::scheduler;
 pub use instance::Runtime;
 pub(crate) use instance::{global, global_if_started};
 pub(crate) use lane::current;
 pub(crate) use observe::outside;
 pub use stragglers::Stragglers;
-pub(crate) use task::{family, finished, uncaught};
+pub(crate) use task::{family, finished, paused, uncaught};
 #[cfg(feature = "io-uring")]
 pub(crate) use wait::outgoing;
 pub(crate) use wait::{park, reactor, scope, wait_list, waker};

@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 
 use super::hub::local::HubShared;
+use super::task::Waiter;
 use super::task::{TaskRef, Token};
-use super::wait::park::Waiter;
 use super::wait::reactor::{Direction, Source};
 use super::wait::waker::Listener;
 use std::io;

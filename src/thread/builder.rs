@@ -395,7 +395,7 @@ impl Builder {
         self.make(create_local, default, lineage, |task| {
             current::with_hub(|hub| {
                 if paused {
-                    Paused::keep(task, Arc::clone(&hub.scheduler));
+                    Paused::keep(task, hub.scheduler.clone());
                 } else {
                     hub.enroll(&task);
                     hub.push_local(task);
@@ -415,7 +415,7 @@ impl Builder {
                 let lineage = Lineage::of(hub.current());
                 own.make(create, hub.stack_size(), lineage, |task| {
                     if paused {
-                        return Paused::keep(task, Arc::clone(&hub.scheduler));
+                        return Paused::keep(task, hub.scheduler.clone());
                     }
                     hub.enroll(&task);
                     if later {

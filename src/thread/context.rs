@@ -41,7 +41,7 @@ fn own() -> Context {
 
 /// Gives the caller's values to a new green thread that has not been started.
 #[inline]
-pub(crate) fn pass_on(to: &TaskRef) {
+pub(super) fn pass_on(to: &TaskRef) {
     #[cold]
     fn give(to: &TaskRef) {
         let own = own();

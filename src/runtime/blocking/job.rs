@@ -1,8 +1,8 @@
 //! One call that runs on a pool's thread, and the green thread that waits for it.
 #![forbid(unsafe_code)]
 
+use crate::runtime::task::Waiter;
 use crate::runtime::task::drop_quietly;
-use crate::runtime::wait::park::Waiter;
 use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::Result;

@@ -12,13 +12,13 @@ use crate::runtime::lane::roster::Roster;
 use crate::runtime::lane::timer::{TimerId, Wheel};
 use crate::runtime::observe::deadlock;
 use crate::runtime::observe::lookout;
+use crate::runtime::task::Reason;
 #[cfg(feature = "watchdog")]
 use crate::runtime::task::Watched;
 use crate::runtime::task::foreign;
 use crate::runtime::task::{
     Entrance, Inbox, OpenRoll, Roll, Sleeper, Started, TaskRef, Token, Woken, memory, switch,
 };
-use crate::runtime::wait::park::Reason;
 use crate::runtime::wait::reactor::Sources;
 use crate::stack::{self, StackSize};
 #[cfg(feature = "io-uring")]

@@ -5,7 +5,7 @@
 pub(crate) mod delayed;
 pub(crate) mod held;
 pub(crate) mod local;
-pub(crate) mod paused;
+mod paused;
 pub(crate) mod scheduler;
 pub(crate) mod stackless;
 pub(crate) mod worker;

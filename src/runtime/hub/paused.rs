@@ -1,44 +1,19 @@
-//! Tasks that have been made and wait to be scheduled by hand.
+//! Scheduling tasks that were made and kept until somebody starts them by hand.
 #![forbid(unsafe_code)]
 
 use super::scheduler::Scheduler;
 use crate::runtime::lane::current;
+use crate::runtime::task::family::Family;
+use crate::runtime::task::paused::Schedule;
 use crate::runtime::task::{Cause, TaskRef};
-use std::sync::Arc;
+use std::ptr;
 
-/// A task that has not been scheduled, and where it is to run. Its owner has the right to schedule the task.
-#[derive(Debug)]
-pub(crate) struct Paused {
-    task: TaskRef,
-    scheduler: Arc<Scheduler>,
-}
-
-impl Paused {
-    /// Makes a new task, which only the caller has, keep itself until it is started or killed.
-    pub(crate) fn keep(task: TaskRef, scheduler: Arc<Scheduler>) {
-        let keeper = task.clone();
-        keeper.set_paused(Self { task, scheduler });
-    }
-
-    /// Schedules the task as a descendant of the caller.
-    pub(crate) fn start(self) {
-        let family = current::with_hub(|hub| {
-            let same = Arc::ptr_eq(&hub.scheduler, &self.scheduler);
-            hub.current().filter(|_| same)?.with(TaskRef::family)
-        });
-        if let Some(family) = family.flatten() {
-            self.task.join_family(family);
-        }
-        self.schedule();
-    }
-
-    /// Schedules it. One that has been killed ends without running.
-    pub(crate) fn schedule(self) {
-        let Self { task, scheduler } = self;
-        scheduler.enroll(&task);
+impl Schedule for Scheduler {
+    fn schedule(&self, task: TaskRef) {
+        self.enroll(&task);
         let mut task = Some(task);
         current::with_hub(|hub| {
-            if Arc::ptr_eq(&hub.scheduler, &scheduler)
+            if ptr::eq(&raw const *hub.scheduler, self)
                 && let Some(task) = task.take()
             {
                 hub.push_later(task);
@@ -49,7 +24,15 @@ impl Paused {
             // Its handle does not leave the OS thread, where its runtime does not run any more, or not now.
             task.abandon(Cause::Killed);
         } else {
-            scheduler.inject(task);
+            self.inject(task);
         }
+    }
+
+    fn family_of_caller(&self) -> Option<&'static Family> {
+        let family = current::with_hub(|hub| {
+            let same = ptr::eq(&raw const *hub.scheduler, self);
+            hub.current().filter(|_| same)?.with(TaskRef::family)
+        });
+        family.flatten()
     }
 }

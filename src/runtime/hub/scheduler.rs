@@ -26,8 +26,8 @@
 use super::local::{BUSY, Hub, HubShared};
 use crate::runtime::lane::current;
 use crate::runtime::observe::deadlock::Inquiry;
+use crate::runtime::task::Waiter;
 use crate::runtime::task::{Cause, Roll, TaskRef};
-use crate::runtime::wait::park::Waiter;
 use crossbeam_deque::{Injector, Steal, Stealer};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};

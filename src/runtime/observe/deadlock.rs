@@ -16,8 +16,8 @@ use super::outside;
 use crate::runtime::blocking;
 use crate::runtime::hub::local::Hub;
 use crate::runtime::hub::scheduler::Phase;
+use crate::runtime::task::Reason;
 use crate::runtime::task::{Holder, Started, TaskRef};
-use crate::runtime::wait::park::Reason;
 use crate::sys::{process, report};
 use parking_lot::Mutex;
 use std::cell::{Cell, RefCell};
@@ -322,7 +322,7 @@ impl std::fmt::Display for Name<'_> {
 mod tests {
     use crate::runtime::Runtime;
     use crate::runtime::lane::current;
-    use crate::runtime::wait::park::Reason;
+    use crate::runtime::task::Reason;
     use crate::sync::{Arc, Mutex, Once, ReentrantMutex, RwLock};
     use crate::{JoinHandle, sleep, thread, yield_now};
     use std::sync::atomic::{AtomicBool, Ordering};

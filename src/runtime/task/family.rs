@@ -1,14 +1,12 @@
 //! The green threads that descend from one `run`.
 #![forbid(unsafe_code)]
 
-use super::TaskRef;
-use crate::runtime::wait::park::{Parker, Reason, Waiter, Wake};
-use crate::sys::time::deadline_after;
+use super::task_ref::TaskRef;
+use super::waiter::Waiter;
 use crate::util::static_pool::StaticPool;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 /// Counts the living descendants of a `run`, and wakes whoever waits for the last.
 ///
@@ -88,27 +86,9 @@ impl Family {
         self.members.load(Ordering::SeqCst).is_multiple_of(DAEMON)
     }
 
-    fn is_over(&self) -> bool {
+    /// Whether every member has ended.
+    pub(in crate::runtime) fn is_over(&self) -> bool {
         self.members.load(Ordering::SeqCst) == 0
-    }
-
-    /// Waits until every member has ended, then kills the daemons and waits for them, and gives the family back.
-    ///
-    /// # Errors
-    /// The names of daemons that did not end within `grace`. They keep the family.
-    pub(crate) fn wait_and_free(&'static self, grace: Duration) -> Result<(), Vec<String>> {
-        loop {
-            self.wait(Self::is_empty, None);
-            self.kill_daemons();
-            if self.wait(Self::is_over, deadline_after(grace)) {
-                self.free();
-                return Ok(());
-            }
-            // They may have made new members meanwhile.
-            if self.is_empty() {
-                return Err(self.names());
-            }
-        }
     }
 
     /// Gives the family back if all of its tasks have ended.
@@ -118,22 +98,13 @@ impl Family {
         }
     }
 
-    fn wait(&self, over: impl Fn(&Self) -> bool, deadline: Option<Instant>) -> bool {
-        while !over(self) {
-            let parker = Parker::uninterruptible();
-            *self.waiter.lock() = Some(parker.waiter());
-            if over(self) {
-                break;
-            }
-            // A member of the family's former life may have woken us: look again.
-            if parker.park(Reason::Run, deadline) == Wake::TimedOut {
-                return over(self);
-            }
-        }
-        true
+    /// Has the ends of the last members end the wait of `waiter`. A member of its former life may end it too.
+    pub(in crate::runtime) fn await_by(&self, waiter: Waiter) {
+        *self.waiter.lock() = Some(waiter);
     }
 
-    fn kill_daemons(&self) {
+    /// Kills the daemons, and those that are still to come.
+    pub(in crate::runtime) fn kill_daemons(&self) {
         let living: Vec<TaskRef> = {
             let mut daemons = self.daemons.lock();
             daemons.ending = true;
@@ -142,12 +113,14 @@ impl Family {
         living.iter().for_each(TaskRef::kill);
     }
 
-    fn names(&self) -> Vec<String> {
+    /// The names of the daemons that have not ended.
+    pub(in crate::runtime) fn names(&self) -> Vec<String> {
         let daemons = self.daemons.lock();
         daemons.living.values().map(TaskRef::to_string).collect()
     }
 
-    fn free(&'static self) {
+    /// Gives the family back; every member has ended.
+    pub(in crate::runtime) fn free(&'static self) {
         *self.waiter.lock() = None;
         self.daemons.lock().ending = false;
         POOL.give(self);

@@ -1,10 +1,9 @@
-//! Waiting for several tasks at once.
+//! Where tasks that end leave word for one who waits for several.
 #![forbid(unsafe_code)]
 
-use crate::runtime::wait::park::{self, Parker, Reason, Waiter, Wake};
+use super::waiter::Waiter;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::time::Instant;
 
 /// Where tasks that end leave the numbers that they were given by the one thread that waits for them.
 #[derive(Debug, Default)]
@@ -33,22 +32,16 @@ impl Finished {
         self.0.lock().numbers.pop_front()
     }
 
-    /// The number that was left first; waits for one until the deadline. A kill ends the wait by unwinding.
-    pub(crate) fn next(&self, deadline: Option<Instant>) -> Option<usize> {
-        loop {
-            let parker = Parker::new();
-            {
-                let mut state = self.0.lock();
-                if let Some(number) = state.numbers.pop_front() {
-                    return Some(number);
-                }
-                state.waiter = Some(parker.waiter());
-            }
-            match parker.park(Reason::Join, deadline) {
-                Wake::Notified => {}
-                Wake::TimedOut => return self.try_next(),
-                Wake::Killed => park::raise_kill(),
-            }
+    /// The number that was left first. If there is none, the next one ends the wait of `waiter`.
+    pub(in crate::runtime) fn next_or_await(
+        &self,
+        waiter: impl FnOnce() -> Waiter,
+    ) -> Option<usize> {
+        let mut state = self.0.lock();
+        let number = state.numbers.pop_front();
+        if number.is_none() {
+            state.waiter = Some(waiter());
         }
+        number
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Invariant: everything that blocks goes through [`park`], and whoever wakes a wait that is over does nothing.
 
+mod family;
+mod finished;
 #[cfg(feature = "io-uring")]
 pub(crate) mod outgoing;
 pub(crate) mod park;

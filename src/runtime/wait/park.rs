@@ -7,7 +7,7 @@
 #![forbid(unsafe_code)]
 
 use crate::coroutine;
-use crate::runtime::hub::local::{Hub, HubShared};
+use crate::runtime::hub::local::Hub;
 use crate::runtime::lane::{current, panic_hook};
 use crate::runtime::task::{
     self, Blocker, Interruption, Outcome, Started, TaskRef, Token, new_os_thread, sleep_os_thread,
@@ -20,90 +20,9 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
-/// What a thread waits for, as reports name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Reason {
-    None,
-    Sleep,
-    Park,
-    Join,
-    Run,
-    Shutdown,
-    Readable,
-    Writable,
-    Lock,
-    Condition,
-    Semaphore,
-    Event,
-    Barrier,
-    Once,
-    Send,
-    Receive,
-    Select,
-    Queue,
-    /// A worker of an executor has nothing to do, which holds up nobody.
-    Task,
-    Blocking,
-    Future,
-}
-
-impl Reason {
-    /// What is waited for, in words.
-    pub(crate) fn text(self) -> &'static str {
-        match self {
-            Self::None => "something",
-            Self::Sleep => "the end of a sleep",
-            Self::Park => "an unpark",
-            Self::Join => "the end of another",
-            Self::Run => "a run of another runtime",
-            Self::Shutdown => "the end of a runtime",
-            Self::Readable => "something to read",
-            Self::Writable => "room to write",
-            Self::Lock => "a lock",
-            Self::Condition => "a condition variable",
-            Self::Semaphore => "a permit of a semaphore",
-            Self::Event => "an event",
-            Self::Barrier => "others at a barrier",
-            Self::Once => "an initialization",
-            Self::Send => "room in a channel",
-            Self::Receive => "a value from a channel",
-            Self::Select => "one of several in a select",
-            Self::Queue => "a queue",
-            Self::Task => "a task to run",
-            Self::Blocking => "a blocking call",
-            Self::Future => "a future",
-        }
-    }
-
-    /// In the order of their numbers.
-    pub(crate) const ALL: [Self; 21] = [
-        Self::None,
-        Self::Sleep,
-        Self::Park,
-        Self::Join,
-        Self::Run,
-        Self::Shutdown,
-        Self::Readable,
-        Self::Writable,
-        Self::Lock,
-        Self::Condition,
-        Self::Semaphore,
-        Self::Event,
-        Self::Barrier,
-        Self::Once,
-        Self::Send,
-        Self::Receive,
-        Self::Select,
-        Self::Queue,
-        Self::Task,
-        Self::Blocking,
-        Self::Future,
-    ];
-}
+pub(crate) use crate::runtime::task::{Reason, Waiter};
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,40 +35,6 @@ pub(crate) enum Wake {
     /// The green thread has been killed, or a timeout that it is inside of has expired. The caller takes its waiter back
     /// from where it put it, then calls [`raise_kill`].
     Killed,
-}
-
-/// The right to end one wait. Late or repeated use does nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Waiter {
-    task: TaskRef,
-    token: Token,
-}
-
-impl Waiter {
-    pub(in crate::runtime) fn new(task: TaskRef, token: Token) -> Self {
-        Self { task, token }
-    }
-
-    pub(crate) fn unpark(&self) {
-        self.task.unpark(self.token);
-    }
-
-    /// Whether it is woken as whoever has that waker is.
-    #[inline]
-    pub(in crate::runtime) fn is_of_waker(&self, waker: &Waker) -> bool {
-        self.token == Token::ANY && self.task.is_woken_by(waker)
-    }
-
-    /// Whether the thread that waits was given up with its runtime, and never runs again.
-    #[cfg(feature = "monkey")]
-    pub(crate) fn is_given_up(&self) -> bool {
-        self.task.is_leaked()
-    }
-
-    /// Whether the thread that waits runs on that hub.
-    pub(in crate::runtime) fn is_of(&self, hub: &HubShared) -> bool {
-        self.task.is_of(hub)
-    }
 }
 
 /// One wait of the calling thread.
@@ -341,7 +226,7 @@ impl Parker {
     /// Whether `waiter` ends this wait.
     #[inline]
     pub(crate) fn made(&self, waiter: &Waiter) -> bool {
-        waiter.token == self.token && self.sleeper.with(|task| *task == waiter.task)
+        self.sleeper.with(|task| waiter.is_for(task, self.token))
     }
 
     /// Sleeps until the waiter is unparked, the deadline passes, or the green thread is killed.

@@ -1,0 +1,47 @@
+//! The right to end a wait.
+#![forbid(unsafe_code)]
+
+use super::park_word::Token;
+use super::task_ref::TaskRef;
+use crate::runtime::hub::local::HubShared;
+use std::task::Waker;
+
+/// The right to end one wait. Late or repeated use does nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Waiter {
+    task: TaskRef,
+    token: Token,
+}
+
+impl Waiter {
+    pub(in crate::runtime) fn new(task: TaskRef, token: Token) -> Self {
+        Self { task, token }
+    }
+
+    /// Whether it ends that wait of that task.
+    #[inline]
+    pub(in crate::runtime) fn is_for(&self, task: &TaskRef, token: Token) -> bool {
+        self.token == token && self.task == *task
+    }
+
+    pub(crate) fn unpark(&self) {
+        self.task.unpark(self.token);
+    }
+
+    /// Whether it is woken as whoever has that waker is.
+    #[inline]
+    pub(in crate::runtime) fn is_of_waker(&self, waker: &Waker) -> bool {
+        self.token == Token::ANY && self.task.is_woken_by(waker)
+    }
+
+    /// Whether the thread that waits was given up with its runtime, and never runs again.
+    #[cfg(feature = "monkey")]
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.task.is_leaked()
+    }
+
+    /// Whether the thread that waits runs on that hub.
+    pub(in crate::runtime) fn is_of(&self, hub: &HubShared) -> bool {
+        self.task.is_of(hub)
+    }
+}
