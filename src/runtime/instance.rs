@@ -2,10 +2,14 @@
 #![forbid(unsafe_code)]
 
 use super::builder::RuntimeBuilder;
-use super::hub::local::{Hub, HubShared};
+use super::hub::current;
+use super::hub::local::Hub;
 use super::hub::scheduler::{Phase, Scheduler};
+use super::hub::shared::HubShared;
 use super::hub::worker;
-use super::lane::{current, panic_hook};
+use super::lane::panic_hook;
+use super::lane::shared::LaneShared;
+use super::observe::deadlock::{Inquiry, Watch};
 use super::observe::lookout;
 #[cfg(feature = "watchdog")]
 use super::observe::watchdog::Watchdog;
@@ -104,6 +108,7 @@ enum Flavour {
 #[derive(Debug)]
 pub struct Runtime {
     scheduler: Arc<Scheduler>,
+    inquiry: Arc<Inquiry>,
     flavour: Flavour,
     stack_size: StackSize,
     /// Whether it was shut down.
@@ -169,6 +174,7 @@ impl Runtime {
         let hubs: Box<[_]> = Box::new([HubShared::take()]);
         Self {
             scheduler: Arc::new(Scheduler::new(hubs, Box::new([]), 1)),
+            inquiry: Arc::default(),
             flavour: Flavour::CurrentThread {
                 running: AtomicBool::new(false),
                 spoiled: AtomicBool::new(false),
@@ -185,11 +191,11 @@ impl Runtime {
         let hubs: Box<[_]> = (0..count).map(|_| HubShared::take()).collect();
         let mut pollers = Vec::with_capacity(count);
         for hub in &hubs {
-            match hub.open() {
+            match hub.lane.open() {
                 Ok(poller) => pollers.push(poller),
                 Err(error) => {
                     for hub in &hubs {
-                        hub.close();
+                        hub.lane.close();
                         hub.give();
                     }
                     return Err(error);
@@ -201,6 +207,7 @@ impl Runtime {
         let scheduler = Arc::new(Scheduler::new(hubs.clone(), stealers, count));
         let runtime = Self {
             scheduler: Arc::clone(&scheduler),
+            inquiry: Arc::default(),
             flavour: Flavour::Workers(Mutex::new(Vec::with_capacity(count))),
             stack_size,
             over: false,
@@ -214,11 +221,12 @@ impl Runtime {
             } else {
                 let scheduler = Arc::clone(&scheduler);
                 let plan = fault::Plan::current();
+                let watch = Watch::new(Arc::clone(&runtime.inquiry));
                 fault::check(Call::ThreadSpawn)
                     .and_then(|()| {
                         std::thread::Builder::new().name(format!("{name}-{at}")).spawn(move || {
                             plan.adopt();
-                            work(shared, scheduler, fresh, poller, stack_size);
+                            work(shared, scheduler, fresh, poller, stack_size, &watch);
                         })
                     })
                     .map_err(|error| failed = Some(error))
@@ -227,7 +235,7 @@ impl Runtime {
             match (started, &runtime.flavour) {
                 (Some(thread), Flavour::Workers(threads)) => threads.lock().push(thread),
                 _ => {
-                    shared.close();
+                    shared.lane.close();
                     scheduler.worker_ended();
                 }
             }
@@ -314,24 +322,25 @@ impl Runtime {
         let _alt_stack = AltStack::ensure().map_err(io)?;
         panic_hook::install();
         let shared = self.scheduler.hubs()[0];
-        let poller = shared.open().map_err(io)?;
+        let poller = shared.lane.open().map_err(io)?;
         let _exact = Exact(time::sleep_exactly());
         let scheduler = Arc::clone(&self.scheduler);
         let hub = Hub::new(shared, scheduler, Worker::new_fifo(), poller, self.stack_size);
+        let watch = Watch::new(Arc::clone(&self.inquiry));
         coroutine::set_aside(|| {
             current::enter(&hub, || {
                 let (family, joinable) = self.spawn_main(main, pass_on, |task| {
                     hub.enroll(&task);
                     hub.fresh.push(task);
                 })?;
-                worker::run(&hub, || family.is_empty() || hub.watch.has_found());
+                worker::run(&hub, &watch, || family.is_empty() || watch.has_found());
                 if hub.is_parents() {
                     // What forked was `main`, and it has a value; or another, and its `main` is the parent's.
                     let parents =
                         || JoinError::new(Cause::Io(process::belongs_to_parent("`main`")), "main");
                     return joinable.take_result().unwrap_or_else(|| Err(parents()));
                 }
-                let deadlock = hub.watch.take_found();
+                let deadlock = watch.take_found();
                 let give_up_at = Instant::now() + GRACE;
                 let given_up = worker::wind_down(&hub, || Instant::now() >= give_up_at);
                 spoiled.store(!given_up.is_empty(), Ordering::Relaxed);
@@ -423,10 +432,10 @@ impl Runtime {
         Paused::keep(task, self.scheduler());
     }
 
-    /// One of its hubs, always the same for the same number.
-    pub(super) fn hub_for(&self, number: usize) -> &'static HubShared {
+    /// One of its lanes, always the same for the same number.
+    pub(super) fn lane_for(&self, number: usize) -> &'static LaneShared {
         let hubs = self.scheduler.hubs();
-        hubs[number % hubs.len()]
+        &hubs[number % hubs.len()].lane
     }
 
     /// Ends the runtime, as dropping it does, but within `timeout`, and returns what did not end by then. Green threads are killed,
@@ -555,13 +564,14 @@ fn work(
     fresh: Worker<TaskRef>,
     poller: Poller,
     stack_size: StackSize,
+    watch: &Watch,
 ) {
     // std has given the thread one; if even that failed there is no report of an overflow, but no harm either.
     let _alt_stack = AltStack::ensure();
     time::sleep_exactly();
     let hub = Hub::new(shared, Arc::clone(&scheduler), fresh, poller, stack_size);
     let given_up = current::enter(&hub, || {
-        worker::run(&hub, || false);
+        worker::run(&hub, watch, || false);
         worker::wind_down(&hub, || scheduler.phase() == Phase::GivingUp)
     });
     if let Some(status) = hub.child_status() {

@@ -21,10 +21,9 @@ mod wait;
 pub(crate) mod watching;
 
 pub use builder::RuntimeBuilder;
-pub(crate) use hub::scheduler;
+pub(crate) use hub::{current, scheduler};
 pub use instance::Runtime;
 pub(crate) use instance::{global, global_if_started};
-pub(crate) use lane::current;
 pub(crate) use observe::outside;
 pub use stragglers::Stragglers;
 pub(crate) use task::{family, finished, paused, uncaught};

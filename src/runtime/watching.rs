@@ -1,7 +1,8 @@
 //! Waits for readiness by futures. One green thread may have any number of them; a future may also belong to another executor.
 #![forbid(unsafe_code)]
 
-use super::hub::local::HubShared;
+use super::instance;
+use super::lane::shared::LaneShared;
 use super::task::Waiter;
 use super::task::{TaskRef, Token};
 use super::wait::reactor::{Direction, Source};
@@ -23,9 +24,14 @@ pub(crate) struct Watching {
 #[derive(Debug)]
 struct Entered {
     waiter: Waiter,
-    hub: &'static HubShared,
+    hub: &'static LaneShared,
     /// Whether the waiter wakes the listener, rather than a green thread.
     is_foreign: bool,
+}
+
+/// For who has no hub, one of the global runtime's waits.
+fn elsewhere(number: usize) -> io::Result<&'static LaneShared> {
+    Ok(instance::global()?.lane_for(number))
 }
 
 impl Watching {
@@ -95,7 +101,9 @@ impl Watching {
         waiter: Waiter,
         is_foreign: bool,
     ) -> Poll<io::Result<()>> {
-        let Some(hub) = source.enter(direction, &waiter)? else { return Poll::Ready(Ok(())) };
+        let Some(hub) = source.enter(direction, &waiter, elsewhere)? else {
+            return Poll::Ready(Ok(()));
+        };
         // The hub may be told what ends this wait, so its green threads are not stuck.
         hub.watching.fetch_add(1, Ordering::SeqCst);
         self.entered = Some(Entered { waiter, hub, is_foreign });

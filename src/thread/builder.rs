@@ -516,6 +516,6 @@ fn meta(
         stack_size: size,
         heritage: heritage.filter(|heritage| **heritage != Heritage::default()),
         start_at: settings.start_at,
-        local: false,
+        ..Meta::default()
     })
 }

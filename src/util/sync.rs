@@ -5,15 +5,18 @@
 
 #[cfg(loom)]
 pub(crate) use super::modelled::{
-    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Condvar, Mutex, mutated, yield_now,
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Condvar, Mutex, mutated, yield_now,
 };
 #[cfg(loom)]
-pub(crate) use loom::{sync::atomic::Ordering, thread_local};
+pub(crate) use loom::{
+    sync::atomic::{Ordering, fence},
+    thread_local,
+};
 #[cfg(not(loom))]
 pub(crate) use parking_lot::{Condvar, Mutex};
 #[cfg(not(loom))]
 pub(crate) use std::{
-    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
     thread::yield_now,
     thread_local,
 };

@@ -16,24 +16,7 @@ const SPINE: &[(&str, u32)] = &[
 ];
 
 /// Uses that stand against these rules and are to go, one after the other: the file, and what it uses.
-const STANDING: &[(&str, &str)] = &[
-    ("runtime/hub/delayed.rs", "runtime/observe/lookout.rs"),
-    ("runtime/hub/local.rs", "runtime/observe/deadlock.rs"),
-    ("runtime/hub/local.rs", "runtime/observe/lookout.rs"),
-    ("runtime/hub/scheduler.rs", "runtime/observe/deadlock.rs"),
-    ("runtime/hub/worker.rs", "runtime/observe/deadlock.rs"),
-    ("runtime/lane/current.rs", "runtime/hub/local.rs"),
-    ("runtime/task/foreign.rs", "runtime/lane/current.rs"),
-    ("runtime/task/header.rs", "runtime/hub/local.rs"),
-    ("runtime/task/switch.rs", "runtime/hub/local.rs"),
-    ("runtime/task/task_ref.rs", "runtime/hub/local.rs"),
-    ("runtime/task/task_ref.rs", "runtime/lane/current.rs"),
-    ("runtime/task/waiter.rs", "runtime/hub/local.rs"),
-    ("runtime/task/waker.rs", "runtime/lane/current.rs"),
-    ("runtime/wait/park.rs", "runtime/hub/local.rs"),
-    ("runtime/wait/reactor.rs", "runtime/hub/local.rs"),
-    ("runtime/wait/reactor.rs", "runtime/instance.rs"),
-];
+const STANDING: &[(&str, &str)] = &[];
 
 /// The path of a module in `src`, without `crate`; the root is empty.
 type Module = Vec<String>;

@@ -43,6 +43,7 @@ const UNSAFE_FOLDERS: &[&str] = &[
     "coroutine/",
     "runtime/task/",
     "runtime/lane/current.rs",
+    "runtime/hub/current.rs",
     "runtime/wait/scope.rs",
     "runtime/wait/outgoing.rs",
     "sync/cell/",

@@ -3,9 +3,11 @@
 //! If the hub is held up, `runtime/observe/lookout.rs` takes them away and has other hubs start them.
 #![forbid(unsafe_code)]
 
-use super::local::{Due, Hub, HubShared};
+use super::alarm;
+use super::local::Hub;
+use super::shared::HubShared;
+use crate::runtime::lane::local::Due;
 use crate::runtime::lane::timer::TimerId;
-use crate::runtime::observe::lookout;
 use crate::runtime::task::{TaskRef, Token};
 use crate::sys::time;
 use std::time::Instant;
@@ -86,7 +88,7 @@ impl HubShared {
     }
 
     /// Takes away the tasks that any hub may start, whether their times have come or not. The caller queues them elsewhere.
-    pub(in crate::runtime) fn take_delayed(&self) -> Vec<TaskRef> {
+    pub(super) fn take_delayed(&self) -> Vec<TaskRef> {
         self.delayed.lock().take_movable()
     }
 }
@@ -106,13 +108,13 @@ impl Hub {
 
     /// Keeps a new task until its time comes or it is killed.
     #[cold]
-    pub(in crate::runtime) fn delay(&self, task: TaskRef, at: Instant) {
+    pub(super) fn delay(&self, task: TaskRef, at: Instant) {
         let mut delayed = self.shared().delayed.lock();
         let is_first = delayed.is_empty();
         let place = delayed.next_place();
         let at = time::nanos(at);
-        let timer = self.timers.borrow_mut().insert(at, Due::Start(place));
-        task.set_delayed(self.shared(), place);
+        let timer = self.lane().timers.borrow_mut().insert(at, Due::Start(place));
+        task.set_delayed(&self.shared().lane.mailbox, place);
         let token = task.park_word().prepare();
         let kept = task.clone();
         delayed.add(Delayed { task, token, timer, at });
@@ -120,7 +122,7 @@ impl Hub {
         let parked = kept.park_word().park(token, true);
         drop(delayed);
         if is_first && self.scheduler.has_thieves() {
-            lookout::attend();
+            alarm::attend();
         }
         if !parked || (kept.is_killed() && kept.park_word().interrupt()) {
             self.end_delay(place);
@@ -129,10 +131,10 @@ impl Hub {
 
     /// Queues a delayed task: its time has come, or it has been killed.
     #[cold]
-    pub(in crate::runtime) fn end_delay(&self, place: u32) {
+    pub(super) fn end_delay(&self, place: u32) {
         let delayed = self.shared().delayed.lock().take(place);
         if let Some(Delayed { task, timer, .. }) = delayed {
-            self.timers.borrow_mut().cancel(timer);
+            self.lane().timers.borrow_mut().cancel(timer);
             self.push_new(task);
         }
     }

@@ -25,7 +25,7 @@ const RESCUE_AT_MOST: usize = 32;
 
 /// What others have seen of one hub.
 #[derive(Debug, Default)]
-pub(in crate::runtime) struct Held {
+pub(super) struct Held {
     /// What the hub did when somebody last looked; and, in ticks, since when.
     at: AtomicU64,
     since: AtomicU64,
@@ -49,7 +49,7 @@ struct Inquiry {
 impl Held {
     /// For how long the hub has certainly been held up. `at` is a number for what it does now, another one with each turn and each
     /// green thread.
-    pub(in crate::runtime) fn look(&self, at: u64, thread: i32) -> Duration {
+    pub(super) fn look(&self, at: u64, thread: i32) -> Duration {
         let now = time::ticks();
         if self.at.load(Ordering::Acquire) != at {
             self.since.store(now, Ordering::Relaxed);
@@ -87,7 +87,7 @@ impl Held {
 
     /// How many of its tasks may be taken now, given for how long it has been held up.
     #[cold]
-    pub(in crate::runtime) fn rescue(&self, held: Duration) -> usize {
+    pub(super) fn rescue(&self, held: Duration) -> usize {
         let Some(mut inquiry) = self.inquiry.try_lock() else { return 0 };
         if held < RESCUE_AFTER || held.saturating_sub(inquiry.rescued) < RESCUE_EVERY {
             return 0;

@@ -2,10 +2,17 @@
 //!
 //! Invariant: only tasks that have not started move between hubs.
 
-pub(crate) mod delayed;
-pub(crate) mod held;
+pub(crate) mod alarm;
+pub(crate) mod current;
+mod delayed;
+mod ending;
+mod held;
 pub(crate) mod local;
+pub(crate) mod observer;
 mod paused;
+mod running;
 pub(crate) mod scheduler;
-pub(crate) mod stackless;
+pub(crate) mod shared;
+mod sleeping;
+mod stackless;
 pub(crate) mod worker;

@@ -1,8 +1,8 @@
 //! Scheduling tasks that were made and kept until somebody starts them by hand.
 #![forbid(unsafe_code)]
 
+use super::current;
 use super::scheduler::Scheduler;
-use crate::runtime::lane::current;
 use crate::runtime::task::family::Family;
 use crate::runtime::task::paused::Schedule;
 use crate::runtime::task::{Cause, TaskRef};

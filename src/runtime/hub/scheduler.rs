@@ -2,10 +2,8 @@
 //!
 //! Only tasks that have *not started* move between hubs. A started one never changes its OS thread.
 //!
-//! # The sleep protocol
-//! A worker that finds nothing announces that it sleeps (a flag, then a SeqCst fence), looks everywhere once more, and only then
-//! waits. Whoever adds work first puts it in place (then a SeqCst fence) and looks at the flag afterwards. So either the worker sees
-//! the work, or the other sees the flag. Exactly one clears the flag, and writes to the worker's eventfd.
+//! # Who searches
+//! How a worker sleeps and is woken is at the head of `task/mailbox.rs`.
 //!
 //! Adding a new task wakes one sleeper, unless some worker is *searching* already: that one will find the task, and wakes the
 //! next if it finds more than it can start at once. A worker that was searching, or was woken to search, but has green threads to
@@ -23,9 +21,10 @@
 //! that could not take what it saw sleeps for a moment only (it is *watching*), to see whether it is to come to the rescue.
 #![forbid(unsafe_code)]
 
-use super::local::{BUSY, Hub, HubShared};
-use crate::runtime::lane::current;
-use crate::runtime::observe::deadlock::Inquiry;
+use super::alarm;
+use super::current;
+use super::local::Hub;
+use super::shared::{BUSY, HubShared};
 use crate::runtime::task::Waiter;
 use crate::runtime::task::{Cause, Roll, TaskRef};
 use crossbeam_deque::{Injector, Steal, Stealer};
@@ -65,7 +64,6 @@ pub(crate) struct Scheduler {
     /// How many workers have a hub that has not ended.
     workers_left: AtomicUsize,
     end_waiters: Mutex<Vec<Waiter>>,
-    pub(in crate::runtime) inquiry: Inquiry,
     /// Names of green threads that were given up.
     pub(crate) given_up: Mutex<Vec<String>>,
 }
@@ -112,7 +110,6 @@ impl Scheduler {
             phase: AtomicU8::new(Phase::Running as u8),
             workers_left: AtomicUsize::new(workers),
             end_waiters: Mutex::default(),
-            inquiry: Inquiry::default(),
             given_up: Mutex::default(),
         }
     }
@@ -330,7 +327,7 @@ impl Scheduler {
             let sleeping = self.hubs.iter().filter(|hub| hub.is_sleeping());
             let Some(hub) = sleeping.min_by_key(|hub| hub.live()) else { return };
             self.searching.fetch_add(1, Ordering::SeqCst);
-            if hub.wake_to_search() {
+            if hub.lane.mailbox.wake_to_search() {
                 return;
             }
             // It has woken up by itself. Others may have relied on our count meanwhile: look again on their behalf.
@@ -409,7 +406,7 @@ impl Scheduler {
     /// Whether there is anything that `hub` could start or has to run. Called between announcing sleep and sleeping.
     pub(in crate::runtime) fn has_work(&self, hub: &Hub) -> bool {
         let shared = hub.shared();
-        !shared.inbox.is_empty()
+        !shared.lane.mailbox.is_empty()
             || !shared.pinned.is_empty()
             || !shared.placed.is_empty()
             || !hub.fresh.is_empty()
@@ -453,7 +450,7 @@ impl Scheduler {
     /// Announces that `hub` sleeps; `false` if there is something to do after all.
     pub(crate) fn prepare_sleep(&self, hub: &Hub) -> bool {
         let before = self.phase();
-        hub.announce_sleep();
+        hub.shared().lane.mailbox.announce_sleep();
         if self.has_work(hub) || self.phase() != before {
             self.end_sleep(hub);
             return false;
@@ -463,7 +460,9 @@ impl Scheduler {
 
     /// Ends the sleep of `hub`, which has been counted as searching if it was woken for that.
     pub(crate) fn end_sleep(&self, hub: &Hub) {
-        if hub.end_sleep() {
+        let sent = hub.shared().lane.mailbox.end_sleep();
+        alarm::awake();
+        if sent {
             self.searching.fetch_sub(1, Ordering::SeqCst);
         }
     }
@@ -486,7 +485,7 @@ impl Scheduler {
     /// Called when `hub`, which was searching or was woken for that, has not found what is new. If it is about to run others, it has
     /// another worker search, as it may be long before it searches again.
     pub(crate) fn pass_on(&self, hub: &Hub) {
-        if self.has_thieves() && hub.has_ready() && self.has_new() {
+        if self.has_thieves() && hub.lane().has_ready() && self.has_new() {
             self.wake_one();
         }
     }

@@ -6,8 +6,9 @@
 //! the one that it waits for. So each hub keeps one spare stack for that.
 #![forbid(unsafe_code)]
 
-use super::local::{Due, Hub};
+use super::local::Hub;
 use super::scheduler::Phase;
+use crate::runtime::lane::local::Due;
 use crate::runtime::task::{Cause, TaskRef, switch};
 use crate::stack::{Stack, StackSize, budget};
 use crate::sys::time;
@@ -23,7 +24,7 @@ const RETRY_EVERY: Duration = Duration::from_millis(10);
 
 /// The tasks of a hub that wait for stacks.
 #[derive(Debug)]
-pub(in crate::runtime) struct Stackless {
+pub(super) struct Stackless {
     waiting: VecDeque<Waiting>,
     spare: Option<Stack>,
 }
@@ -38,23 +39,23 @@ struct Waiting {
 }
 
 impl Stackless {
-    pub(in crate::runtime) fn new(size: StackSize) -> Self {
+    pub(super) fn new(size: StackSize) -> Self {
         Self { waiting: VecDeque::new(), spare: Stack::try_acquire(size).ok() }
     }
 
-    pub(in crate::runtime) fn has_spare(&self) -> bool {
+    pub(super) fn has_spare(&self) -> bool {
         self.spare.is_some()
     }
 
-    pub(in crate::runtime) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    pub(in crate::runtime) fn tasks(&self) -> impl Iterator<Item = &TaskRef> {
+    pub(super) fn tasks(&self) -> impl Iterator<Item = &TaskRef> {
         self.waiting.iter().map(|waiting| &waiting.task)
     }
 
-    pub(in crate::runtime) fn pop(&mut self) -> Option<TaskRef> {
+    pub(super) fn pop(&mut self) -> Option<TaskRef> {
         Some(self.waiting.pop_front()?.task)
     }
 }
@@ -63,12 +64,7 @@ impl Hub {
     /// Makes a task whose turn has come wait for a stack, or ends it; returns whether it has ended.
     #[cold]
     #[inline(never)]
-    pub(in crate::runtime) fn got_no_stack(
-        &self,
-        task: TaskRef,
-        size: StackSize,
-        error: io::Error,
-    ) -> bool {
+    pub(super) fn got_no_stack(&self, task: TaskRef, size: StackSize, error: io::Error) -> bool {
         let waiting = Waiting { task, size, since: Instant::now(), error };
         if self.live() == 0 {
             return self.end_stackless(waiting);
@@ -87,12 +83,12 @@ impl Hub {
 
     fn retry_stackless_soon(&self) {
         let at = time::nanos(Instant::now() + RETRY_EVERY);
-        self.timers.borrow_mut().insert(at, Due::Stacks);
+        self.lane().timers.borrow_mut().insert(at, Due::Stacks);
     }
 
     /// Makes a free stack the spare one, if that is missing.
     #[inline(always)]
-    pub(in crate::runtime) fn replace_spare(&self) {
+    pub(super) fn replace_spare(&self) {
         if self.lacks_spare.get() {
             self.look_for_spare();
         }
@@ -109,7 +105,7 @@ impl Hub {
     /// Starts the tasks for which there is a stack by now, and ends those that have waited for too long.
     #[cold]
     #[inline(never)]
-    pub(in crate::runtime) fn retry_stackless(&self) {
+    pub(super) fn retry_stackless(&self) {
         let mut refused = None;
         let count = self.stackless.borrow().waiting.len();
         for _ in 0..count {
@@ -118,7 +114,7 @@ impl Hub {
                 waiting.task.kill();
             }
             if refused != Some(waiting.size) {
-                match switch::start(waiting.task, self.shared(), waiting.size) {
+                match switch::start(waiting.task, &self.shared.lane.mailbox, waiting.size) {
                     Ok(started) => {
                         self.begin(started);
                         continue;
@@ -157,7 +153,7 @@ impl Hub {
             return true;
         };
         self.lacks_spare.set(true);
-        let ended = self.begin(switch::start_to_end(task, self.shared(), spare, cause));
+        let ended = self.begin(switch::start_to_end(task, &self.shared.lane.mailbox, spare, cause));
         self.replace_spare();
         ended
     }

@@ -5,8 +5,8 @@
 #![forbid(unsafe_code)]
 
 use super::local::Hub;
+use super::observer::Observer;
 use super::scheduler::{Phase, WATCH_EVERY};
-use crate::runtime::observe::deadlock;
 use crate::runtime::task::{TaskRef, new_task};
 use crate::stack::{self, budget::Reservation};
 use crate::sys::time;
@@ -31,7 +31,7 @@ const GIVE_UP_EVERY: Duration = Duration::from_millis(20);
 const BURY_WITHIN: Duration = Duration::from_millis(500);
 
 /// Runs green threads until `over` returns `true` or the runtime's end begins.
-pub(crate) fn run(hub: &Hub, over: impl Fn() -> bool) {
+pub(crate) fn run(hub: &Hub, observer: &impl Observer, over: impl Fn() -> bool) {
     let over = || over() || hub.scheduler.phase() != Phase::Running;
     let start = |hub: &Hub, task: TaskRef| {
         // The end is looked for now and then only, but a task that comes after the end must not run.
@@ -40,7 +40,7 @@ pub(crate) fn run(hub: &Hub, over: impl Fn() -> bool) {
         }
         hub.start(task)
     };
-    turn(hub, start, over, None);
+    turn(hub, start, over, observer);
 }
 
 /// Kills every green thread of the hub and runs them until they have ended; new ones end without running. When `give_up` returns
@@ -55,7 +55,7 @@ pub(crate) fn wind_down(hub: &Hub, give_up: impl Fn() -> bool) -> Vec<String> {
             task.end();
             hub.start(task)
         };
-        turn(hub, start, || hub.is_empty() || over(), Some(GIVE_UP_EVERY));
+        turn(hub, start, || hub.is_empty() || over(), &WindingDown);
         hub.leak_all()
     };
     let given_up = end(&give_up);
@@ -94,7 +94,7 @@ fn turn(
     hub: &Hub,
     start: impl Fn(&Hub, TaskRef) -> bool,
     over: impl Fn() -> bool,
-    look_every: Option<Duration>,
+    observer: &impl Observer,
 ) {
     let mut since_outside = 0;
     let mut ran = 0;
@@ -105,13 +105,13 @@ fn turn(
     // Whether others have woken nobody because this worker was about to look for new tasks.
     let mut is_relied_on = false;
     while !hub.is_parents() {
-        hub.drain_inbox();
-        hub.wake_foreign();
+        hub.drain_mailbox();
+        hub.lane().here().wake_foreign();
         if is_relied_on {
             is_relied_on = false;
             hub.scheduler.pass_on(hub);
         }
-        hub.recall(ran);
+        hub.lane().recall(ran);
         ran = hub.run_ready(OUTSIDE_EVERY) + hub.start_fresh(&start);
         since_outside += ran;
         turns = turns.wrapping_add(1);
@@ -147,8 +147,8 @@ fn turn(
         };
         if let Some(task) = found {
             start(hub, task);
-        } else if ran == 0 && !hub.has_ready() {
-            idle(hub, look_every, &mut trim_at);
+        } else if ran == 0 && !hub.lane().has_ready() {
+            idle(hub, observer, &mut trim_at);
             is_relied_on = true;
             continue;
         } else {
@@ -160,21 +160,34 @@ fn turn(
     }
 }
 
-/// Sleeps, but no longer than `look_every`, which is there if `over` depends on the time.
-fn idle(hub: &Hub, look_every: Option<Duration>, trim_at: &mut Option<Instant>) {
-    if hub.wake_foreign() || !hub.scheduler.prepare_sleep(hub) {
+/// The observer of a worker that winds down: whether to give up is looked at now and then.
+struct WindingDown;
+
+impl Observer for WindingDown {
+    fn before_sleep(&self, _: &Hub) -> bool {
+        true
+    }
+
+    fn look_after(&self, _: &Hub) -> Option<Duration> {
+        Some(GIVE_UP_EVERY)
+    }
+
+    fn after_sleep(&self, _: &Hub, _: bool) {}
+}
+
+/// Sleeps until there is something to do, but no longer than until the observer is to look.
+fn idle(hub: &Hub, observer: &impl Observer, trim_at: &mut Option<Instant>) {
+    if hub.lane().here().wake_foreign() || !hub.scheduler.prepare_sleep(hub) {
         return;
     }
-    let winds_down = look_every.is_some();
-    if !winds_down && !deadlock::before_sleep(hub) {
+    if !observer.before_sleep(hub) {
         return hub.scheduler.end_sleep(hub);
     }
     let look_after = match hub.scheduler.phase() {
-        Phase::Running if winds_down => look_every,
-        Phase::Running => deadlock::look_after(hub),
+        Phase::Running => observer.look_after(hub),
         Phase::Ending | Phase::GivingUp => Some(GIVE_UP_EVERY),
     };
-    let trim_after = if winds_down { None } else { trim(hub, trim_at) };
+    let trim_after = if hub.winds_down.get() { None } else { trim(hub, trim_at) };
     let at_most = match (look_after, trim_after) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
@@ -187,9 +200,7 @@ fn idle(hub: &Hub, look_every: Option<Duration>, trim_at: &mut Option<Instant>) 
         hub.sleep(at_most)
     };
     hub.scheduler.end_sleep(hub);
-    if !winds_down {
-        deadlock::after_sleep(hub, undisturbed && at_most == look_after);
-    }
+    observer.after_sleep(hub, undisturbed && at_most == look_after);
 }
 
 /// Gives the memory of unused stacks back, if it is time to. Returns after how long to do so again.

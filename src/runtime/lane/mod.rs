@@ -1,9 +1,15 @@
-//! What the green threads of one OS thread touch: the thread-local that leads to it, their timers, the list of those that have started.
+//! What the green threads of one OS thread touch: who runs and who is ready, budget, timers, readiness, and those that have started.
 //!
-//! Invariant: only the lane's own OS thread touches it, and nothing of it is borrowed across a switch.
+//! Invariant: what is in [`local`] is touched by the lane's own OS thread only, and nothing of it is borrowed across a switch; what
+//! others touch is in [`shared`], which is never freed.
 
 pub(crate) mod current;
+pub(crate) mod local;
+mod outbox;
 pub(crate) mod panic_hook;
 pub(crate) mod readiness;
 pub(crate) mod roster;
+pub(crate) mod shared;
+pub(crate) mod source;
+pub(crate) mod sources;
 pub(crate) mod timer;

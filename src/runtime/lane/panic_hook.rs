@@ -26,7 +26,7 @@ fn hook(info: &PanicHookInfo<'_>, previous: &(dyn Fn(&PanicHookInfo<'_>) + Sync 
     RUNNING.set(true);
     let _done = Done;
     coroutine::note_panic();
-    if let Some(started) = current::with_hub(|hub| hub.current()).flatten() {
+    if let Some(started) = current::running() {
         started.with(|task: &TaskRef| {
             task.note_panic();
             // `eprintln` would panic if standard error is a closed pipe, and a panic in here ends the process.

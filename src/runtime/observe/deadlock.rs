@@ -15,6 +15,7 @@
 use super::outside;
 use crate::runtime::blocking;
 use crate::runtime::hub::local::Hub;
+use crate::runtime::hub::observer::Observer;
 use crate::runtime::hub::scheduler::Phase;
 use crate::runtime::task::Reason;
 use crate::runtime::task::{Holder, Started, TaskRef};
@@ -24,8 +25,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::ops::Range;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How long nothing has to move before that is reported, unless the environment says otherwise.
@@ -48,9 +49,11 @@ fn patience() -> Option<Duration> {
     (!given.is_zero()).then_some(*given)
 }
 
-/// What a hub keeps to find out that it is stuck.
+/// Finds out that a hub is stuck; a worker is handed one.
 #[derive(Debug)]
-pub(in crate::runtime) struct Watch {
+pub(crate) struct Watch {
+    /// What the hubs of its runtime share for that.
+    inquiry: Arc<Inquiry>,
     /// Whether the first look at the threads of the process has been taken.
     looked: Cell<bool>,
     /// When to look next, if nothing happens.
@@ -64,7 +67,7 @@ pub(in crate::runtime) struct Watch {
 
 /// What the hubs of a runtime share to find out that all are stuck.
 #[derive(Debug, Default)]
-pub(in crate::runtime) struct Inquiry {
+pub(crate) struct Inquiry {
     /// The number of the last question; zero before the first.
     number: AtomicU32,
     /// Whether a question waits for answers, or its report has been printed.
@@ -89,8 +92,9 @@ struct Blocked {
 }
 
 impl Watch {
-    pub(in crate::runtime) fn new() -> Self {
+    pub(crate) fn new(inquiry: Arc<Inquiry>) -> Self {
         Self {
+            inquiry,
             looked: Cell::new(false),
             interval: Cell::new(FIRST_LOOK),
             quiet: Cell::new(Duration::ZERO),
@@ -100,68 +104,83 @@ impl Watch {
     }
 
     /// Whether a deadlock has been found that nothing can end.
-    pub(in crate::runtime) fn has_found(&self) -> bool {
+    pub(crate) fn has_found(&self) -> bool {
         self.found.borrow().is_some()
     }
 
-    pub(in crate::runtime) fn take_found(&self) -> Option<String> {
+    pub(crate) fn take_found(&self) -> Option<String> {
         self.found.take()
     }
 }
 
-/// Looks at a hub that has announced its sleep. `false` if it need not sleep: it would do so for ever.
-pub(in crate::runtime) fn before_sleep(hub: &Hub) -> bool {
-    let stuck = hub.is_stuck();
-    hub.shared().set_stuck(stuck);
-    if !stuck || hub.live() == 0 || hub.has_workers() || hub.watch.looked.replace(true) {
-        return true;
-    }
-    !look_for_others(hub)
-}
-
-/// For how long a hub may sleep before it looks at itself again.
-pub(in crate::runtime) fn look_after(hub: &Hub) -> Option<Duration> {
-    let looks = hub.shared().is_stuck()
-        && hub.has_blocked()
-        && hub.scheduler.phase() == Phase::Running
-        && (!hub.has_workers() || (patience().is_some() && !hub.scheduler.inquiry.has_begun()));
-    looks.then(|| hub.watch.interval.get())
-}
-
-/// Called when a hub has slept; `undisturbed` if it slept for as long as [`look_after`] said.
-pub(in crate::runtime) fn after_sleep(hub: &Hub, undisturbed: bool) {
-    answer(hub);
-    let watch = &hub.watch;
-    let running = hub.scheduler.phase() == Phase::Running;
-    if !undisturbed || !running || !hub.shared().is_stuck() {
-        return watch.quiet.set(Duration::ZERO);
-    }
-    let wait = patience();
-    watch.quiet.set(watch.quiet.get() + watch.interval.get());
-    watch.interval.set((watch.interval.get() * 2).min(wait.unwrap_or(PATIENCE)));
-    if !hub.has_workers() && look_for_others(hub) {
-        return;
-    }
-    let scheduler = &hub.scheduler;
-    if wait.is_some_and(|wait| watch.quiet.get() >= wait)
-        && !outside::is_expected()
-        && !scheduler.inquiry.has_begun()
-        && scheduler.all_are_stuck(hub)
-    {
-        scheduler.inquiry.begin(scheduler.hubs().len());
-        for other in scheduler.hubs() {
-            other.wake();
+impl Observer for Watch {
+    fn before_sleep(&self, hub: &Hub) -> bool {
+        let stuck = hub.lane().is_stuck();
+        hub.shared().set_stuck(stuck);
+        if !stuck || hub.live() == 0 || hub.scheduler.has_workers() || self.looked.replace(true) {
+            return true;
         }
-        answer(hub);
+        !self.look_for_others(hub)
+    }
+
+    fn look_after(&self, hub: &Hub) -> Option<Duration> {
+        let has_workers = hub.scheduler.has_workers();
+        let looks = hub.shared().is_stuck()
+            && has_blocked(hub)
+            && hub.scheduler.phase() == Phase::Running
+            && (!has_workers || (patience().is_some() && !self.inquiry.has_begun()));
+        looks.then(|| self.interval.get())
+    }
+
+    fn after_sleep(&self, hub: &Hub, undisturbed: bool) {
+        self.answer(hub);
+        let running = hub.scheduler.phase() == Phase::Running;
+        if !undisturbed || !running || !hub.shared().is_stuck() {
+            return self.quiet.set(Duration::ZERO);
+        }
+        let wait = patience();
+        self.quiet.set(self.quiet.get() + self.interval.get());
+        self.interval.set((self.interval.get() * 2).min(wait.unwrap_or(PATIENCE)));
+        let scheduler = &hub.scheduler;
+        if !scheduler.has_workers() && self.look_for_others(hub) {
+            return;
+        }
+        if wait.is_some_and(|wait| self.quiet.get() >= wait)
+            && !outside::is_expected()
+            && !self.inquiry.has_begun()
+            && scheduler.all_are_stuck(hub)
+        {
+            self.inquiry.begin(scheduler.hubs().len());
+            for other in scheduler.hubs() {
+                other.wake();
+            }
+            self.answer(hub);
+        }
     }
 }
 
-/// Answers for this hub, if it has been asked.
-#[inline]
-fn answer(hub: &Hub) {
-    let number = hub.scheduler.inquiry.number.load(Ordering::Acquire);
-    if hub.watch.answered.replace(number) != number {
-        hub.scheduler.inquiry.add(blocked(hub));
+impl Watch {
+    /// Answers for this hub, if it has been asked.
+    #[inline]
+    fn answer(&self, hub: &Hub) {
+        let number = self.inquiry.number.load(Ordering::Acquire);
+        if self.answered.replace(number) != number {
+            self.inquiry.add(blocked(hub));
+        }
+    }
+
+    /// On a current-thread runtime: notes a deadlock if no other thread can end it.
+    fn look_for_others(&self, hub: &Hub) -> bool {
+        let alone = is_alone();
+        // A thread that was not there to be counted may have left something before it ended.
+        fence(Ordering::SeqCst);
+        if hub.scheduler.has_work(hub) {
+            return false;
+        }
+        if alone {
+            *self.found.borrow_mut() = Some(describe(&blocked(hub), usize::MAX));
+        }
+        alone
     }
 }
 
@@ -184,20 +203,6 @@ fn is_alone() -> bool {
     // A thread that ends meanwhile is in no list, and must not stand for another that is.
     let Some(after) = idle() else { return false };
     threads <= 1 + before.min(after) && !process::handles_signals()
-}
-
-/// On a current-thread runtime: notes a deadlock if no other thread can end it.
-fn look_for_others(hub: &Hub) -> bool {
-    let alone = is_alone();
-    // A thread that was not there to be counted may have left something before it ended.
-    fence(Ordering::SeqCst);
-    if hub.scheduler.has_work(hub) {
-        return false;
-    }
-    if alone {
-        *hub.watch.found.borrow_mut() = Some(describe(&blocked(hub), usize::MAX));
-    }
-    alone
 }
 
 impl Inquiry {
@@ -236,6 +241,12 @@ impl Inquiry {
     }
 }
 
+/// Whether any green thread of the hub waits for what somebody is to do.
+fn has_blocked(hub: &Hub) -> bool {
+    let waits = |started: Started| started.with(TaskRef::reason) != Reason::Task;
+    hub.lane().roster.borrow().iter().any(waits)
+}
+
 fn blocked(hub: &Hub) -> Vec<Blocked> {
     let one = |started: Started| Blocked {
         task: started.task(),
@@ -243,7 +254,8 @@ fn blocked(hub: &Hub) -> Vec<Blocked> {
         holder: started.holder(),
         stack: started.stack_range(),
     };
-    hub.map_live(one).into_iter().filter(|one| one.reason != Reason::Task).collect()
+    let all: Vec<_> = hub.lane().roster.borrow().iter().map(one).collect();
+    all.into_iter().filter(|one| one.reason != Reason::Task).collect()
 }
 
 /// Who holds up which wait.
@@ -321,7 +333,7 @@ impl std::fmt::Display for Name<'_> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use crate::runtime::Runtime;
-    use crate::runtime::lane::current;
+    use crate::runtime::hub::current;
     use crate::runtime::task::Reason;
     use crate::sync::{Arc, Mutex, Once, ReentrantMutex, RwLock};
     use crate::{JoinHandle, sleep, thread, yield_now};

@@ -8,16 +8,15 @@
 //! It also takes the tasks that are to start later from workers that are held up, and gives them to others.
 #![forbid(unsafe_code)]
 
-use crate::runtime::hub::local::HubShared;
+use crate::runtime::hub::alarm;
 use crate::runtime::hub::scheduler::{Phase, Scheduler};
+use crate::runtime::hub::shared::HubShared;
 use crate::runtime::task::TaskRef;
 use crate::sys::process::{self, PerProcess};
 use crate::sys::report;
 use parking_lot::Mutex;
 use std::fmt::Write;
-use std::sync::atomic::{AtomicU8, Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 /// How long a worker is held up before that is reported, unless the environment says otherwise.
@@ -46,19 +45,9 @@ fn patience() -> Option<Duration> {
 #[derive(Debug, Default)]
 struct Lookout {
     runtimes: Mutex<Vec<Watched>>,
-    thread: OnceLock<Thread>,
 }
 
 static LOOKOUT: PerProcess<Lookout> = PerProcess::new();
-/// How the lookout sleeps; [`SHORT`] if it does not.
-static SLEEP: AtomicU8 = AtomicU8::new(SHORT);
-/// It sleeps for [`LOOK_SOON`].
-const SHORT: u8 = 0;
-/// It sleeps for a part of the time for which a worker may be held up: no worker that is awake had tasks to start later.
-const LONG: u8 = 1;
-/// It sleeps until a worker wakes it.
-const DORMANT: u8 = 2;
-
 /// A runtime, and what its workers were last seen to do.
 #[derive(Debug)]
 struct Watched {
@@ -89,72 +78,31 @@ pub(in crate::runtime) fn watch(scheduler: &Arc<Scheduler>, name: &str) {
         seen: vec![None; scheduler.hubs().len()],
         told_all: false,
     });
-    if lookout.thread.get().is_some() {
+    if alarm::has_thread() {
         // Its workers may be running something already, and have looked at the word too early.
-        rouse();
+        alarm::rouse();
     } else {
         let thread = std::thread::Builder::new().name("gt-lookout".into());
         // Without the thread nothing is reported; nothing else is missing.
         if let Ok(handle) = thread.spawn(move || look(lookout, patience)) {
-            let _ = lookout.thread.set(handle.thread().clone());
+            alarm::set_thread(handle.thread().clone());
         }
     }
 }
 
 /// How many OS threads the lookout has: one, or none if it has not started.
 pub(in crate::runtime) fn threads() -> usize {
-    usize::from(LOOKOUT.get(Lookout::default).thread.get().is_some())
-}
-
-/// Called by a worker that has woken up.
-#[inline]
-pub(in crate::runtime) fn awake() {
-    if SLEEP.load(Ordering::SeqCst) == DORMANT {
-        rouse();
-    }
-}
-
-/// Called by a worker that has a task to start later, and had none.
-#[inline]
-pub(in crate::runtime) fn attend() {
-    if SLEEP.load(Ordering::SeqCst) != SHORT {
-        rouse();
-    }
-}
-
-#[cold]
-fn rouse() {
-    if SLEEP.swap(SHORT, Ordering::SeqCst) != SHORT
-        && let Some(thread) = LOOKOUT.get(Lookout::default).thread.get()
-    {
-        thread.unpark();
-    }
+    usize::from(alarm::has_thread())
 }
 
 fn look(lookout: &Lookout, patience: Option<Duration>) {
     let every = (patience.unwrap_or(PATIENCE) / LOOKS).max(LOOK_AT_LEAST_EVERY);
     let soon = LOOK_SOON.min(every);
     loop {
-        // A worker first wakes up and then looks at the word; here it is the other way round. So one of the two sees the other.
-        announce(DORMANT);
-        if !lookout.has(|hub| !hub.is_sleeping()) {
-            while SLEEP.load(Ordering::SeqCst) == DORMANT {
-                std::thread::park();
-            }
-        }
-        announce(LONG);
-        if lookout.has(|hub| !hub.is_sleeping() && hub.has_delayed()) {
-            SLEEP.store(SHORT, Ordering::SeqCst);
-        }
-        let until = Instant::now() + every;
-        while SLEEP.load(Ordering::SeqCst) == LONG {
-            match until.checked_duration_since(Instant::now()) {
-                Some(left) if !left.is_zero() => std::thread::park_timeout(left),
-                _ => break,
-            }
-        }
-        // It sleeps for no less, whatever woke it, so that events that come often do not wake it each time.
-        if SLEEP.swap(SHORT, Ordering::SeqCst) == SHORT {
+        alarm::sleep_while_all_do(|| lookout.has(|hub| !hub.is_sleeping()));
+        let has_delayed = || lookout.has(|hub| !hub.is_sleeping() && hub.has_delayed());
+        if !alarm::sleep_until(Instant::now() + every, has_delayed) {
+            // It sleeps for no less, whatever woke it, so that events that come often do not wake it each time.
             std::thread::sleep(soon);
         }
         let mut runtimes = lookout.runtimes.lock();
@@ -166,12 +114,6 @@ fn look(lookout: &Lookout, patience: Option<Duration>) {
             None => false,
         });
     }
-}
-
-/// Announces how the lookout is about to sleep, before it looks whether it may.
-fn announce(sleep: u8) {
-    SLEEP.store(sleep, Ordering::SeqCst);
-    fence(Ordering::SeqCst);
 }
 
 impl Lookout {
@@ -253,7 +195,7 @@ fn tell(
     held: Duration,
     (started, new): (usize, usize),
 ) {
-    let task = tasks.iter().find(|task| task.runs_on(hub, hub.running()));
+    let task = tasks.iter().find(|task| task.runs_on(&hub.lane.mailbox, hub.running()));
     let name = match task.map(TaskRef::name) {
         Some(Some(name)) => format!("green thread '{name}'"),
         Some(None) => "a green thread without a name".to_string(),

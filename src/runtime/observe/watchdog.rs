@@ -5,7 +5,7 @@
 //! addresses into names.
 #![forbid(unsafe_code)]
 
-use crate::runtime::hub::local::HubShared;
+use crate::runtime::hub::shared::HubShared;
 use crate::runtime::task::Watched;
 use crate::runtime::wait::park;
 use crate::sys::look::{self, Seen};

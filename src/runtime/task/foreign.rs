@@ -6,9 +6,9 @@
 
 use super::cell::drop_quietly;
 use super::header::{Header, VTable};
+use super::here::{self, Here};
 use super::park_word::Token;
 use super::task_ref::TaskRef;
-use crate::runtime::lane::current;
 use crate::stack::budget::Reservation;
 use crate::util::sync::{Mutex, mutated};
 use std::cell::{Cell, RefCell};
@@ -40,7 +40,7 @@ unsafe fn wake(header: NonNull<Header>) {
     let put_off = must_put_off()
         && LATER.try_with(|later| later.tasks.borrow_mut().push_back(task.clone())).is_ok();
     if put_off {
-        current::with_hub(|hub| hub.has_foreign.set(true));
+        here::with(Here::note_foreign);
     } else {
         use_waker(&task);
     }
@@ -113,7 +113,7 @@ thread_local! {
 
 fn must_put_off() -> bool {
     LATER.try_with(|later| later.depth.get() > 0).unwrap_or(false)
-        || current::with_hub(|hub| hub.current().is_none()).unwrap_or(false)
+        || here::with(|here| here.current().is_none()).unwrap_or(false)
 }
 
 /// Until it is dropped, the calling OS thread does not use wakers of other executors. It does not suspend meanwhile.

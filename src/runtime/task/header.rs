@@ -8,7 +8,7 @@
 //! | `park` | see [`ParkWord`] | |
 //! | `refs` | everybody | |
 //! | `next` | the one waker of this wait, then the hub | the hub |
-//! | `hub`, `control` | the hub, when the task starts; `hub` also when it is to start later | wakers, after `park` told them that it sleeps |
+//! | `mailbox`, `control` | the hub, when the task starts; `mailbox` also when it is to start later | wakers, after `park` told them that it sleeps |
 //! | `roster` | the hub | the hub |
 //! | `place` | whoever schedules the task, before that; whoever ends it | whoever ends it |
 //! | `flags` | everybody, by `fetch_or` | |
@@ -24,6 +24,7 @@ use super::flags::{DETACHED, ENDED_BY_KILL, FAILED, LINKED, NOT_RUN, PANICKED, R
 use super::inbox::Woken;
 use super::interrupt::Limit;
 use super::link::Link;
+use super::mailbox::Mailbox;
 use super::meta::Meta;
 use super::park_word::ParkWord;
 use super::paused::Paused;
@@ -33,7 +34,6 @@ use super::roll::Place;
 use super::started::Started;
 use super::waiter::Waiter;
 use crate::coroutine::Control;
-use crate::runtime::hub::local::HubShared;
 use crate::runtime::task::family::Family;
 use crate::runtime::task::finished::Finished;
 use crate::stack::budget::Reservation;
@@ -139,7 +139,8 @@ pub(crate) struct Header {
     pub(super) refs: AtomicUsize,
     pub(super) next: AtomicPtr<Header>,
     pub(super) vtable: &'static VTable,
-    pub(super) hub: AtomicPtr<HubShared>,
+    /// That of its hub.
+    pub(super) mailbox: AtomicPtr<Mailbox>,
     pub(super) flags: AtomicU32,
     /// Its place in the hub's roster.
     pub(super) roster: AtomicU32,
@@ -179,7 +180,7 @@ impl Header {
             refs: AtomicUsize::new(refs),
             next: AtomicPtr::new(ptr::null_mut()),
             vtable,
-            hub: AtomicPtr::new(ptr::null_mut()),
+            mailbox: AtomicPtr::new(ptr::null_mut()),
             flags: AtomicU32::new(0),
             roster: AtomicU32::new(u32::MAX),
             id: LazyId::new(),
@@ -207,8 +208,13 @@ impl Header {
         match NonNull::new(self.control.load(Ordering::Relaxed)) {
             // SAFETY: as the caller says.
             Some(control) => Woken::Started(unsafe { Started::new(control) }),
-            None => Woken::Delayed(self.roster.load(Ordering::Relaxed)),
+            None => Woken::Delayed(self.delayed_place()),
         }
+    }
+
+    /// The place in its hub's list of a task that is to start later: such a task has settings, among them when.
+    fn delayed_place(&self) -> u32 {
+        self.meta.as_ref().map_or(u32::MAX, |meta| meta.delayed_place.load(Ordering::Relaxed))
     }
 
     /// Where the control block of a task that has started is.

@@ -3,6 +3,7 @@
 
 use crate::stack::StackSize;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Instant;
 
 #[derive(Debug, Default)]
@@ -12,6 +13,8 @@ pub(crate) struct Meta {
     pub(crate) heritage: Option<Arc<Heritage>>,
     /// When it may start.
     pub(crate) start_at: Option<Instant>,
+    /// Its place among the tasks of its hub that are to start later. The hub's own.
+    pub(crate) delayed_place: AtomicU32,
     /// Its body is not `Send`.
     pub(crate) local: bool,
 }

@@ -3,12 +3,12 @@
 use super::cell::drop_quietly;
 use super::error::{Cause, JoinError};
 use super::header::Header;
+use super::mailbox::Mailbox;
 use super::started::Started;
 use super::task_ref::TaskRef;
 use crate::coroutine::{self, Coroutine, Description, Progress, ROUNDS, Root};
 use crate::greenlet;
 use crate::runtime::ambient;
-use crate::runtime::hub::local::HubShared;
 use crate::stack::{Stack, StackSize};
 use std::io;
 use std::mem::ManuallyDrop;
@@ -51,12 +51,12 @@ fn end_values(task: &TaskRef) {
 #[inline]
 pub(crate) fn start(
     task: TaskRef,
-    hub: &'static HubShared,
+    mailbox: &'static Mailbox,
     size: StackSize,
 ) -> Result<Started, (TaskRef, io::Error)> {
     match Stack::try_acquire(size) {
         // SAFETY: it is called once, in the task's own coroutine. A started task is not abandoned.
-        Ok(stack) => Ok(start_on(task, hub, stack, |task| unsafe { task.run() })),
+        Ok(stack) => Ok(start_on(task, mailbox, stack, |task| unsafe { task.run() })),
         Err(error) => Err((task, error)),
     }
 }
@@ -65,19 +65,19 @@ pub(crate) fn start(
 #[cold]
 pub(crate) fn start_to_end(
     task: TaskRef,
-    hub: &'static HubShared,
+    mailbox: &'static Mailbox,
     stack: Stack,
     cause: Cause,
 ) -> Started {
     let error = JoinError::new(cause, &task);
     // SAFETY: it is called once, in the task's own coroutine; nobody else runs or abandons a started task.
-    start_on(task, hub, stack, move |task| unsafe { task.end_unrun(error) })
+    start_on(task, mailbox, stack, move |task| unsafe { task.end_unrun(error) })
 }
 
 #[inline(always)]
 fn start_on(
     task: TaskRef,
-    hub: &'static HubShared,
+    mailbox: &'static Mailbox,
     stack: Stack,
     run: impl FnOnce(&TaskRef) + 'static,
 ) -> Started {
@@ -95,7 +95,7 @@ fn start_on(
     // The control block is the handle from here on; `finish` takes it back.
     let control = ManuallyDrop::new(coroutine).control();
     // SAFETY: borrowed for the call from the reference that the started task holds.
-    ManuallyDrop::new(unsafe { TaskRef::adopt(header) }).set_started(hub, control);
+    ManuallyDrop::new(unsafe { TaskRef::adopt(header) }).set_started(mailbox, control);
     // SAFETY: made just now on this thread.
     unsafe { Started::new(control) }
 }

@@ -2,14 +2,15 @@
 
 use super::flags::{PAUSED, PERMIT};
 use super::header::Header;
+use super::here;
+use super::mailbox::Mailbox;
 use super::meta::{Heritage, Meta};
 use super::park_word::{Notify, ParkWord, Token};
 use super::paused::Paused;
 use super::reason::Reason;
+use super::started::Started;
 use super::waiter::Waiter;
 use crate::coroutine::Control;
-use crate::runtime::hub::local::HubShared;
-use crate::runtime::lane::current;
 use crate::runtime::task::family::Family;
 use crate::sys::process;
 use std::fmt;
@@ -166,10 +167,12 @@ impl TaskRef {
 
     // --- before it starts ---------------------------------------------------------------------------------------
 
-    /// Notes which hub starts it later, and its place in that hub's list of such tasks. Called by that hub.
-    pub(crate) fn set_delayed(&self, hub: &'static HubShared, place: u32) {
-        self.set_roster(place);
-        self.header().hub.store(ptr::from_ref(hub).cast_mut(), Ordering::Relaxed);
+    /// Notes the mailbox of the hub that starts it later, and its place in that hub's list of such tasks. Called by that hub.
+    pub(crate) fn set_delayed(&self, mailbox: &'static Mailbox, place: u32) {
+        if let Some(meta) = self.meta() {
+            meta.delayed_place.store(place, Ordering::Relaxed);
+        }
+        self.set_mailbox(mailbox);
     }
 
     /// Makes the task itself keep the right to schedule it.
@@ -204,20 +207,25 @@ impl TaskRef {
         self.header().roster.store(at, Ordering::Relaxed);
     }
 
-    /// Whether it has started on that hub, with its control block at that address: see [`Started::address`].
+    /// Whether it has started on the hub with that mailbox, with its control block at that address: see [`Started::address`].
     ///
     /// [`Started::address`]: super::Started::address
-    pub(crate) fn runs_on(&self, hub: &HubShared, address: usize) -> bool {
-        self.is_of(hub) && self.header().control.load(Ordering::Relaxed).addr() == address
+    pub(crate) fn runs_on(&self, mailbox: &Mailbox, address: usize) -> bool {
+        self.is_of(mailbox) && self.header().control.load(Ordering::Relaxed).addr() == address
     }
 
-    /// Whether it has started on that hub.
-    pub(crate) fn is_of(&self, hub: &HubShared) -> bool {
-        ptr::eq(self.header().hub.load(Ordering::Relaxed), hub)
+    /// Whether it has started on the hub with that mailbox.
+    pub(crate) fn is_of(&self, mailbox: &Mailbox) -> bool {
+        ptr::eq(self.header().mailbox.load(Ordering::Relaxed), mailbox)
     }
 
-    pub(super) fn set_started(&self, hub: &'static HubShared, control: NonNull<Control>) {
-        self.header().hub.store(ptr::from_ref(hub).cast_mut(), Ordering::Relaxed);
+    #[inline(always)]
+    fn set_mailbox(&self, mailbox: &'static Mailbox) {
+        self.header().mailbox.store(ptr::from_ref(mailbox).cast_mut(), Ordering::Relaxed);
+    }
+
+    pub(super) fn set_started(&self, mailbox: &'static Mailbox, control: NonNull<Control>) {
+        self.set_mailbox(mailbox);
         self.header().control.store(control.as_ptr(), Ordering::Relaxed);
     }
 
@@ -261,15 +269,16 @@ impl TaskRef {
             // SAFETY: the header is alive and of the type that this function belongs to.
             return unsafe { wake_os(self.0) };
         }
-        let hub = self.header().hub.load(Ordering::Relaxed);
-        // SAFETY: a task that slept has started, or waits to be started by a hub, so `hub` is set; hubs' shared parts are never freed.
-        let hub: &'static HubShared = unsafe { &*hub };
-        // SAFETY: the closure runs on the task's own hub, where the task sleeps.
-        if !current::with_hub_if(hub, |own| own.woken(unsafe { self.header().woken() })) {
-            // SAFETY: the caller won the wake-up, and `hub` is the task's hub.
-            unsafe { hub.inbox.push(self.0) };
-            hub.wake();
+        let mailbox = self.header().mailbox.load(Ordering::Relaxed);
+        if let Some(control) = NonNull::new(self.header().control.load(Ordering::Relaxed)) {
+            // SAFETY: the closure runs on the task's own hub, where the task sleeps, so it has started and not ended.
+            if here::with_if(mailbox, |here| here.woken(unsafe { Started::new(control) })) {
+                return;
+            }
         }
+        // SAFETY: a task that slept has started, or waits to be started by a hub, so the mailbox is set; mailboxes are never freed.
+        // The caller won the wake-up, and it is that of the task's hub.
+        unsafe { (*mailbox).leave(self.0) };
     }
 
     // --- park and unpark of users, with a token of their own -----------------------------------------------------

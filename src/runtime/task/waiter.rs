@@ -1,9 +1,9 @@
 //! The right to end a wait.
 #![forbid(unsafe_code)]
 
+use super::mailbox::Mailbox;
 use super::park_word::Token;
 use super::task_ref::TaskRef;
-use crate::runtime::hub::local::HubShared;
 use std::task::Waker;
 
 /// The right to end one wait. Late or repeated use does nothing.
@@ -40,8 +40,8 @@ impl Waiter {
         self.task.is_leaked()
     }
 
-    /// Whether the thread that waits runs on that hub.
-    pub(in crate::runtime) fn is_of(&self, hub: &HubShared) -> bool {
-        self.task.is_of(hub)
+    /// Whether the thread that waits runs on the hub with that mailbox.
+    pub(in crate::runtime) fn is_of(&self, mailbox: &Mailbox) -> bool {
+        self.task.is_of(mailbox)
     }
 }

@@ -8,8 +8,8 @@
 //! polls that nest in one another, or take turns in greenlets, all see it; at worst one of them polls once more in vain.
 
 use super::header::Header;
+use super::here;
 use super::task_ref::TaskRef;
-use crate::runtime::lane::current;
 use crate::util::sync::{Ordering, mutated};
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -101,17 +101,13 @@ impl TaskRef {
 
     #[inline]
     pub(super) fn wake(&self) {
-        let hub = self.header().hub.load(Ordering::Relaxed);
-        let here = current::with_hub(|own| {
-            let is_own = std::ptr::eq(own.shared(), hub);
-            if is_own {
-                // It runs on this OS thread, so neither does it look now nor does anybody else count here.
-                let wakes = &self.header().own_wakes;
-                wakes.store(wakes.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-            }
-            is_own
+        let mailbox = self.header().mailbox.load(Ordering::Relaxed);
+        let is_here = here::with_if(mailbox, |_| {
+            // It runs on this OS thread, so neither does it look now nor does anybody else count here.
+            let wakes = &self.header().own_wakes;
+            wakes.store(wakes.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         });
-        if here != Some(true) {
+        if !is_here {
             // Read by `has_woken_since`, after it has begun to sleep: either it sees this, or we see that it sleeps.
             self.header().wakes.fetch_add(1, Ordering::SeqCst);
         }

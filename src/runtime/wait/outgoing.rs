@@ -21,8 +21,8 @@ pub(crate) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
     }
     let ticket = Ticket::default();
     let mut refused = Ok(());
-    let suspended = park::give_way_after(|hub| {
-        if !hub.outbox.is_of_use() || (!hub.has_ready() && hub.outbox.is_empty()) {
+    let suspended = park::give_way_after(|lane| {
+        if !lane.outbox.is_of_use() || (!lane.has_ready() && lane.outbox.is_empty()) {
             return false;
         }
         refused = fault::check(Call::Send);
@@ -30,7 +30,7 @@ pub(crate) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
             // SAFETY: the caller's borrows last until this function returns, which it does when the ticket has a result.
             // It never unwinds in between; and a green thread that is given up is left with its stack, and the outbox with
             // it: a hub flushes before it runs what waits here, and drops its outbox unflushed.
-            unsafe { hub.outbox.add(fd, buffer, &ticket) };
+            unsafe { lane.outbox.add(fd, buffer, &ticket) };
         }
         refused.is_ok()
     });
@@ -42,6 +42,6 @@ pub(crate) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
         if let Some(result) = ticket.result() {
             return result;
         }
-        current::with_hub(|hub| hub.outbox.flush());
+        current::with_lane(|lane| lane.outbox.flush());
     }
 }

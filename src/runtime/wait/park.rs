@@ -7,7 +7,7 @@
 #![forbid(unsafe_code)]
 
 use crate::coroutine;
-use crate::runtime::hub::local::Hub;
+use crate::runtime::lane::local::Lane;
 use crate::runtime::lane::{current, panic_hook};
 use crate::runtime::task::{
     self, Blocker, Interruption, Outcome, Started, TaskRef, Token, new_os_thread, sleep_os_thread,
@@ -147,7 +147,7 @@ fn keep_late(task: TaskRef) {
 /// hook would wait. Nor may it be while the OS thread runs the exit handlers of the process. There, waiting blocks the OS thread.
 #[inline]
 fn current_green() -> Option<Started> {
-    let green = current::with_hub(|hub| hub.current()).flatten()?;
+    let green = current::with_lane(|lane| lane.current()).flatten()?;
     if must_block() { None } else { Some(green) }
 }
 
@@ -165,7 +165,7 @@ pub(crate) fn is_green() -> bool {
 /// Whether the calling OS thread runs green threads, be it one just now or none.
 #[cfg(feature = "monkey")]
 pub(crate) fn is_worker() -> bool {
-    current::with_hub(|_| ()).is_some()
+    current::with_lane(|_| ()).is_some()
 }
 
 impl Parker {
@@ -332,7 +332,7 @@ impl Parker {
         }
         let (until, limited) = cut(interruption, deadline);
         let timer =
-            until.and_then(|at| current::with_hub(|hub| hub.add_timer(started, self.token, at)));
+            until.and_then(|at| current::with_lane(|lane| lane.add_timer(started, self.token, at)));
         let sleeps = started.with(|task| {
             task.set_reason(reason);
             begin(task)
@@ -344,7 +344,7 @@ impl Parker {
         if let Some(timer) = timer
             && outcome != Outcome::Expired
         {
-            current::with_hub(|hub| hub.cancel_timer(timer));
+            current::with_lane(|lane| lane.cancel_timer(timer));
         }
         match outcome {
             Outcome::Notified => Wake::Notified,
@@ -428,7 +428,7 @@ pub(crate) fn own_task() -> TaskRef {
 /// Whether the calling thread is `task`.
 #[inline]
 pub(crate) fn is_caller(task: &TaskRef) -> bool {
-    current::with_hub(|hub| hub.current().is_some_and(|own| own.with(|own| own == task)))
+    current::with_lane(|lane| lane.current().is_some_and(|own| own.with(|own| own == task)))
         .unwrap_or(false)
 }
 
@@ -484,41 +484,41 @@ pub(crate) fn note_calm() {
 
 #[inline(always)]
 fn suspend(started: Started) {
-    let Some(root) = current::with_hub(|hub| hub.root()) else { return };
+    let Some(root) = current::with_lane(|lane| lane.root()) else { return };
     switch::suspend(started, root);
 }
 
 /// As [`give_way`], but lets the others have several turns, if there are any. Does nothing on a plain OS thread.
 pub(crate) fn stand_back() {
     let Some(started) = current_green() else { return };
-    current::with_hub(|hub| hub.stand_back(started));
+    current::with_lane(|lane| lane.stand_back(started));
     suspend(started);
 }
 
 /// Lets those that stand back on the calling worker run as soon as others have had one turn.
 pub(crate) fn recall() {
-    current::with_hub(Hub::recall_soon);
+    current::with_lane(Lane::recall_soon);
 }
 
 /// A number for the worker that calls it, or zero. Seldom two workers have the same.
 #[inline]
 pub(crate) fn place() -> u16 {
-    current::with_hub(|hub| hub.place()).unwrap_or(0)
+    current::with_lane(|lane| lane.place()).unwrap_or(0)
 }
 
 /// As [`yield_now`] for `started`, if that is what runs and others are ready. `false` if not, or where it may not be suspended
 /// here, or if it has just been put down for readiness, which none of those brings about: then nothing was done.
 #[inline(always)]
 pub(in crate::runtime) fn let_others_run(started: Started) -> bool {
-    let root = current::with_hub(|hub| {
-        let yields = !hub.awaited_readiness()
-            && hub.has_ready()
-            && hub.current() == Some(started)
+    let root = current::with_lane(|lane| {
+        let yields = !lane.awaited_readiness()
+            && lane.has_ready()
+            && lane.current() == Some(started)
             && !process::is_exiting()
             && !std::thread::panicking();
         yields.then(|| {
-            hub.push_ready(started);
-            hub.root()
+            lane.push_ready(started);
+            lane.root()
         })
     });
     let Some(root) = root.flatten() else { return false };
@@ -531,11 +531,11 @@ pub(in crate::runtime) fn let_others_run(started: Started) -> bool {
 
 /// Whether other green threads wait for the calling one to let them run.
 pub(crate) fn keeps_others_waiting() -> bool {
-    current::with_hub(|hub| hub.has_ready()).unwrap_or(false)
+    current::with_lane(|lane| lane.has_ready()).unwrap_or(false)
 }
 
 fn requeue_and_suspend(started: Started) {
-    current::with_hub(|hub| hub.push_ready(started));
+    current::with_lane(|lane| lane.push_ready(started));
     suspend(started);
 }
 
@@ -543,14 +543,14 @@ fn requeue_and_suspend(started: Started) {
 /// timeouts. Returns `false` if `prepare` did, or if the caller may not be suspended here and nothing was called.
 #[cfg(feature = "io-uring")]
 #[inline]
-pub(crate) fn give_way_after(prepare: impl FnOnce(&Hub) -> bool) -> bool {
-    let queued = current::with_hub(|hub| {
-        let started = hub.current()?;
-        if process::is_exiting() || std::thread::panicking() || !prepare(hub) {
+pub(crate) fn give_way_after(prepare: impl FnOnce(&Lane) -> bool) -> bool {
+    let queued = current::with_lane(|lane| {
+        let started = lane.current()?;
+        if process::is_exiting() || std::thread::panicking() || !prepare(lane) {
             return None;
         }
-        hub.push_ready(started);
-        Some((started, hub.root()))
+        lane.push_ready(started);
+        Some((started, lane.root()))
     });
     let Some((started, root)) = queued.flatten() else { return false };
     switch::suspend_calm(started, root);
@@ -562,13 +562,13 @@ pub(crate) fn give_way_after(prepare: impl FnOnce(&Hub) -> bool) -> bool {
 /// Inlined into the user's code on purpose, see [`switch::suspend`].
 #[inline(always)]
 pub(crate) fn yield_now() {
-    let queued = current::with_hub(|hub| {
-        let started = hub.current()?;
+    let queued = current::with_lane(|lane| {
+        let started = lane.current()?;
         if process::is_exiting() || std::thread::panicking() {
             return None;
         }
-        hub.push_ready(started);
-        Some((started, hub.root()))
+        lane.push_ready(started);
+        Some((started, lane.root()))
     });
     let Some((started, root)) = queued.flatten() else { return yield_slowly() };
     switch::suspend_calm(started, root);

@@ -1,0 +1,227 @@
+//! How a hub runs its green threads, and starts new ones.
+#![forbid(unsafe_code)]
+
+use super::local::Hub;
+use crate::runtime::lane::local::Due;
+use crate::runtime::task::here::FEW;
+use crate::runtime::task::{Started, TaskRef, switch};
+use crate::sys::{process, time};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// For how many tasks together memory is prefetched.
+const PREFETCH: usize = 8;
+/// How many new tasks may be started in a row. It is a number and not a time, so that a current-thread runtime has a fixed order.
+const START_AT_MOST: usize = 4;
+
+impl Hub {
+    /// Runs a task until it waits, yields or ends; returns whether it has ended. The caller ends a series of these with
+    /// [`outside`](Self::outside).
+    #[inline(always)]
+    fn run(&self, started: Started) -> bool {
+        self.lane().begin(started);
+        self.shared.own.running.store(started.address(), Ordering::Relaxed);
+        #[cfg(feature = "watchdog")]
+        self.shared.watched.begin(started);
+        // What follows the end of a task may run code of users (of a waker, say), and is not part of the green thread.
+        let ended = switch::resume(started, self.lane().root(), || self.outside());
+        #[cfg(feature = "watchdog")]
+        self.shared.watched.end();
+        match ended {
+            None => false,
+            Some(task) => {
+                self.task_ended(&task);
+                self.look_whether_forked(&task);
+                true
+            }
+        }
+    }
+
+    /// Looks whether the task, which has just ended, did so in a forked child. There a green thread that forked goes on without
+    /// ever being suspended.
+    #[inline(always)]
+    pub(super) fn look_whether_forked(&self, ended: &TaskRef) {
+        if self.shared.is_parents() {
+            self.disown(ended);
+        }
+    }
+
+    /// Leaves all other green threads, which are the parent's: nothing of them may run here.
+    #[cold]
+    fn disown(&self, ended: &TaskRef) {
+        self.child_status.set(Some(process::status(!ended.has_failed())));
+        self.lane().forget_ready();
+        while let Some(task) = self.fresh.pop() {
+            std::mem::forget(task);
+        }
+        while let Some(task) = self.stackless.borrow_mut().pop() {
+            std::mem::forget(task);
+        }
+    }
+
+    #[inline(always)]
+    fn outside(&self) {
+        self.lane().here().set_current(None);
+        self.shared.own.running.store(0, Ordering::Relaxed);
+        self.lane().root().leave();
+    }
+
+    #[inline(always)]
+    fn task_ended(&self, task: &TaskRef) {
+        self.lane().roster.borrow_mut().remove(task);
+        self.count_live(-1);
+        self.entrance.leave(&self.shared.roll, task);
+        task.complete();
+    }
+
+    #[inline(always)]
+    pub(super) fn count_live(&self, change: isize) {
+        let live = self.shared.own.live.load(Ordering::Relaxed).wrapping_add_signed(change);
+        self.shared.own.live.store(live, Ordering::Relaxed);
+    }
+
+    /// Prefetches the memory of the next ready tasks, of several at once: every stack takes an address translation of its own, and
+    /// the processor does a few of these at a time.
+    #[inline]
+    fn prefetch_ready(&self) {
+        (0..PREFETCH)
+            .map_while(|at| self.lane().here().ready().peek(at))
+            .for_each(switch::prefetch);
+    }
+
+    /// Runs up to `most` ready tasks; returns how many it ran.
+    #[inline(always)]
+    pub(crate) fn run_ready(&self, most: usize) -> usize {
+        self.send_outgoing();
+        let count = self.lane().here().ready().len().min(most);
+        let mut left = count;
+        while left > 0 {
+            // If they are few, each has most likely run just now.
+            if left > FEW {
+                self.prefetch_ready();
+            }
+            let batch = left.min(PREFETCH);
+            left -= batch;
+            for _ in 0..batch {
+                let Some(started) = self.lane().here().ready().pop() else { break };
+                self.run(started);
+            }
+        }
+        if count != 0 {
+            self.outside();
+        }
+        count
+    }
+
+    /// Sends what the green threads have put into the outbox. Always called before one of them runs again.
+    #[inline(always)]
+    pub(crate) fn send_outgoing(&self) {
+        let outbox = &self.lane().outbox;
+        if !outbox.is_empty() && !self.is_parents() {
+            outbox.flush();
+        }
+    }
+
+    /// Starts new tasks of the hub's own queue: one, and more while they end at once or there are no thieves (rule A). Returns how
+    /// many.
+    ///
+    /// A task that has ended without waiting leaves no work to share out, so to go on takes nothing from the thieves; and
+    /// whoever joins a series of short tasks is not woken for each of them. `start_one` returns whether its task has ended.
+    #[inline(always)]
+    pub(crate) fn start_fresh(&self, start_one: impl Fn(&Self, TaskRef) -> bool) -> usize {
+        let mut count = 0;
+        let thieves = self.scheduler.has_thieves();
+        if thieves {
+            let local = self.local.borrow_mut().pop_front();
+            if let Some(task) = local {
+                count += 1;
+                start_one(self, task);
+            }
+        }
+        while let Some(task) = self.fresh.pop() {
+            count += 1;
+            if thieves && let Some(other) = self.scheduler.lighter_than(self) {
+                self.scheduler.place(other, task);
+                break;
+            }
+            let ended = start_one(self, task);
+            if (!ended && thieves) || count == START_AT_MOST {
+                break;
+            }
+        }
+        count
+    }
+
+    /// Starts a new task; returns whether it has ended. If there is no memory for its stack, it waits for that, or ends.
+    #[inline(always)]
+    pub(crate) fn start(&self, task: TaskRef) -> bool {
+        let mut size = self.stack_size;
+        if let Some(meta) = task.meta() {
+            if let Some(at) = meta.start_at
+                && !task.is_killed()
+                && at > Instant::now()
+            {
+                self.delay(task, at);
+                return true;
+            }
+            size = meta.stack_size.unwrap_or(size);
+        }
+        match switch::start(task, &self.shared.lane.mailbox, size) {
+            Ok(started) => self.begin(started),
+            Err((task, error)) => self.got_no_stack(task, size, error),
+        }
+    }
+
+    /// Runs a task that has just been given a stack; returns whether it has ended.
+    #[inline(always)]
+    pub(super) fn begin(&self, started: Started) -> bool {
+        self.lane().roster.borrow_mut().add(started);
+        self.count_live(1);
+        let ended = self.run(started);
+        if !ended {
+            self.outside();
+        }
+        ended
+    }
+
+    /// Fires the timers whose time has come.
+    pub(crate) fn fire_timers(&self) {
+        let mut timers = self.lane().timers.borrow_mut();
+        if timers.is_empty() {
+            return;
+        }
+        let (mut to_start, mut stacks) = (Vec::new(), false);
+        let soon = |due: &Due| {
+            if let Due::Wake(sleeper, _) = due {
+                sleeper.prefetch();
+            }
+        };
+        let roster = self.lane().roster.borrow();
+        let next = |due: &Due| {
+            if let Due::Wake(sleeper, _) = due {
+                sleeper.prefetch_stack();
+                roster.prefetch(sleeper.roster());
+            }
+        };
+        let now = time::now();
+        timers.advance(now, soon, next, |due| match due {
+            Due::Wake(sleeper, token) => {
+                if let Some(started) = sleeper.expire(token) {
+                    self.lane().push_ready(started);
+                }
+            }
+            Due::Start(place) => {
+                // It does not if it has been killed: then it is in the inbox.
+                if self.shared.delayed.lock().expire(place, now) {
+                    to_start.push(place);
+                }
+            }
+            Due::Stacks => stacks = true,
+        });
+        drop((timers, roster));
+        to_start.into_iter().for_each(|place| self.end_delay(place));
+        if stacks {
+            self.retry_stackless();
+        }
+    }
+}

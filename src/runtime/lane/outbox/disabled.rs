@@ -1,0 +1,19 @@
+//! Each write is a system call of its own, so nothing is ever in here.
+#![forbid(unsafe_code)]
+
+#[derive(Debug)]
+pub(crate) struct Outbox(());
+
+impl Outbox {
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    pub(crate) fn flush(&self) {}
+}

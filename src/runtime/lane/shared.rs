@@ -1,0 +1,39 @@
+//! The part of a lane that every thread may touch.
+#![forbid(unsafe_code)]
+
+use super::sources::Sources;
+use crate::runtime::task::mailbox::Mailbox;
+use crate::sys::poll::Poller;
+use std::io;
+use std::sync::atomic::AtomicUsize;
+
+/// It is never freed, as a late waker may still look at it. It has cache lines of its own, since others write it.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct LaneShared {
+    pub(crate) mailbox: Mailbox,
+    pub(crate) sources: Sources,
+    /// How many waits for its sources belong to futures: these may wake its green threads.
+    pub(crate) watching: AtomicUsize,
+}
+
+impl LaneShared {
+    pub(crate) fn new() -> Self {
+        Self { mailbox: Mailbox::new(), sources: Sources::new(), watching: AtomicUsize::new(0) }
+    }
+
+    /// Makes it ready for a hub: returns a poller whose wait other threads can end.
+    pub(crate) fn open(&self) -> io::Result<Poller> {
+        let poller = Poller::new()?;
+        let (waker, registry) = (poller.waker()?, poller.registry()?);
+        self.mailbox.open(waker);
+        self.sources.open(registry);
+        Ok(poller)
+    }
+
+    /// Undoes [`open`](Self::open). Its sources are registered with another hub when somebody next waits for them.
+    pub(crate) fn close(&self) {
+        self.sources.close(self);
+        self.mailbox.close();
+    }
+}

@@ -1,0 +1,92 @@
+//! The sources registered with one hub.
+#![forbid(unsafe_code)]
+
+use super::shared::LaneShared;
+use super::source::Source;
+use crate::sys::poll::{Event, SourceRegistry};
+use crate::util::slab::{Key, Slab};
+use parking_lot::Mutex;
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The sources registered with one hub.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    registry: Mutex<Option<SourceRegistry>>,
+    slab: Mutex<Slab<Arc<Source>>>,
+    len: AtomicUsize,
+}
+
+impl Sources {
+    pub(crate) fn new() -> Self {
+        Self { registry: Mutex::new(None), slab: Mutex::new(Slab::new()), len: AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn open(&self, registry: SourceRegistry) {
+        *self.registry.lock() = Some(registry);
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len.load(Ordering::Relaxed) == 0
+    }
+
+    pub(super) fn add(&self, source: &Arc<Source>) -> io::Result<Key> {
+        let key = self.slab.lock().insert(Arc::clone(source));
+        let added = match &*self.registry.lock() {
+            Some(registry) => registry.add(source.fd(), key.to_usize()),
+            None => Err(io::Error::other("the runtime of this green thread has ended")),
+        };
+        match added {
+            Ok(()) => {
+                self.len.fetch_add(1, Ordering::Relaxed);
+                Ok(key)
+            }
+            Err(error) => {
+                self.slab.lock().remove(key);
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn remove(&self, key: Key, fd: RawFd) {
+        if self.slab.lock().remove(key).is_none() {
+            return;
+        }
+        self.len.fetch_sub(1, Ordering::Relaxed);
+        if let Some(registry) = &*self.registry.lock() {
+            // This fails only if the descriptor was closed behind our back, which removed it as well.
+            let _ = registry.remove(fd);
+        }
+    }
+
+    /// Called by `hub`, whose sources these are.
+    pub(crate) fn dispatch(&self, hub: &LaneShared, events: impl Iterator<Item = Event>) {
+        let mut shared = Vec::new();
+        let slab = self.slab.lock();
+        for event in events {
+            if let Some(source) = slab.get(Key::from_usize(event.token)) {
+                source.on_event(event);
+                if source.is_shared() {
+                    shared.push(Arc::clone(source));
+                }
+            }
+        }
+        drop(slab);
+        for source in shared {
+            source.let_go(hub);
+        }
+    }
+
+    /// Called when the hub, whose sources these are, ends: they register elsewhere when somebody next waits for them.
+    pub(crate) fn close(&self, hub: &LaneShared) {
+        self.registry.lock().take();
+        let sources = self.slab.lock().drain();
+        self.len.store(0, Ordering::Relaxed);
+        for source in sources {
+            source.hub_ended(hub);
+        }
+    }
+}

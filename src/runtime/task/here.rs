@@ -1,0 +1,146 @@
+//! The hub of the calling OS thread, as far as waking a task has to know it, and the thread-local that leads to it.
+//!
+//! Only this thread-local leads to what belongs to an OS thread. A hub begins with its lane, and a lane with this: so `lane/current.rs`
+//! and `hub/current.rs` find theirs by the same pointer.
+
+use super::foreign;
+use super::mailbox::Mailbox;
+use super::started::Started;
+use super::switch;
+use crate::util::ring::Ring;
+use std::cell::Cell;
+use std::ptr;
+
+/// Among so few tasks prefetching is not worth while.
+pub(in crate::runtime) const FEW: usize = 5;
+
+/// What belongs to the OS thread of a hub.
+#[derive(Debug)]
+pub(crate) struct Here {
+    mailbox: &'static Mailbox,
+    /// Started tasks that are ready to run.
+    ready: Ring<Started>,
+    /// The green thread that is running.
+    current: Cell<Option<Started>>,
+    /// Whether tasks of other executors were woken where their wakers could not be used.
+    has_foreign: Cell<bool>,
+}
+
+impl Here {
+    pub(crate) fn new(mailbox: &'static Mailbox) -> Self {
+        Self {
+            mailbox,
+            ready: Ring::with_capacity(256),
+            current: Cell::new(None),
+            has_foreign: Cell::new(false),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn ready(&self) -> &Ring<Started> {
+        &self.ready
+    }
+
+    #[inline(always)]
+    pub(crate) fn current(&self) -> Option<Started> {
+        self.current.get()
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_current(&self, current: Option<Started>) {
+        self.current.set(current);
+    }
+
+    /// Takes in a task whose wait has ended.
+    #[inline]
+    pub(crate) fn woken(&self, started: Started) {
+        // Among few tasks the hub does not prefetch, and this one, unlike the others, has not run just now.
+        if self.ready.len() < FEW {
+            switch::prefetch(started);
+        }
+        self.ready.push(started);
+    }
+
+    /// Wakes tasks of other executors whose wake-up was put off; returns whether there were any.
+    #[inline(always)]
+    pub(crate) fn wake_foreign(&self) -> bool {
+        let any = self.has_foreign.replace(false);
+        if any {
+            foreign::wake_later();
+        }
+        any
+    }
+
+    pub(super) fn note_foreign(&self) {
+        self.has_foreign.set(true);
+    }
+}
+
+thread_local! {
+    static HERE: Cell<*const Here> = const { Cell::new(ptr::null()) };
+}
+
+/// Leaves the hub for good: in a forked child it is the parent's, and what runs now goes on as if on a plain OS thread.
+pub(crate) fn forget() {
+    HERE.set(ptr::null());
+}
+
+/// What belongs to this OS thread; null if that has no hub.
+///
+/// Out of line, so that no compiler keeps the address of a thread-local across a switch.
+#[inline(never)]
+pub(in crate::runtime) fn get() -> *const Here {
+    HERE.with(Cell::get)
+}
+
+/// As [`get`], inlined, for what is done at every operation: a call costs four times as much as the rest of it. If a compiler
+/// keeps the address of the thread-local, that does no harm, as what has started stays on its OS thread.
+#[inline(always)]
+pub(in crate::runtime) fn get_inlined() -> *const Here {
+    HERE.with(Cell::get)
+}
+
+/// Runs `f` with what belongs to this OS thread, if that is a worker or runs a current-thread runtime.
+///
+/// `f` must not suspend: it borrows what belongs to the hub.
+#[inline(always)]
+pub(super) fn with<R>(f: impl FnOnce(&Here) -> R) -> Option<R> {
+    // SAFETY: set by `enter` for the time in which the hub is alive and this thread runs inside it. Code of a green
+    // thread runs only while its hub resumes it, so a frame that is inside `f` never outlives the hub: it is either
+    // finished or, on a leaked stack, never run again.
+    unsafe { get().as_ref() }.map(f)
+}
+
+/// Runs `f` if the hub of this OS thread is the one with that mailbox; returns whether it did.
+#[inline(always)]
+pub(super) fn with_if(mailbox: *const Mailbox, f: impl FnOnce(&Here)) -> bool {
+    with(|here| {
+        let same = ptr::eq(here.mailbox, mailbox);
+        if same {
+            f(here);
+        }
+        same
+    })
+    .unwrap_or(false)
+}
+
+/// Makes `here` what belongs to this OS thread for the time of `f`.
+///
+/// # Safety
+/// It is the first field of a lane that is the first field of a hub; the pointer may be used for all of that, which lives as long as
+/// `f` runs, on this OS thread.
+pub(in crate::runtime) unsafe fn enter<R>(here: *const Here, f: impl FnOnce() -> R) -> R {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            HERE.set(ptr::null());
+            foreign::wake_later();
+        }
+    }
+    HERE.with(|own| {
+        assert!(own.get().is_null(), "an OS thread runs one hub at a time");
+        own.set(here);
+    });
+    let _leave = Leave;
+    f()
+}

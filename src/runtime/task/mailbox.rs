@@ -1,0 +1,127 @@
+//! Where tasks of one hub are left by other threads that have woken them, and how its worker is woken for them.
+//!
+//! # The sleep protocol
+//! A worker that finds nothing announces that it sleeps (the word, then a SeqCst fence), looks everywhere once more, and only then
+//! waits. Whoever gives it something first puts that in place (then a SeqCst fence) and looks at the word afterwards. So either the
+//! worker sees the work, or the other sees that it sleeps. Exactly one takes the word away from ASLEEP, and writes to the eventfd.
+//!
+//! | word | meaning | goes on to |
+//! |---|---|---|
+//! | AWAKE | the worker runs | ASLEEP, by the worker |
+//! | ASLEEP | it waits, or is about to | AWAKE or SENT_TO_SEARCH, by one who wakes it; AWAKE, by the worker when its wait is over |
+//! | SENT_TO_SEARCH | it was woken by somebody who has counted it as searching | AWAKE, by the worker, which is counted |
+
+use super::header::Header;
+use super::inbox::{Inbox, Woken};
+use crate::sys::poll::PollWaker;
+use crate::sys::process;
+use crate::util::sync::{AtomicU8, Mutex, Ordering, fence};
+use std::ptr::NonNull;
+
+const AWAKE: u8 = 0;
+const ASLEEP: u8 = 1;
+const SENT_TO_SEARCH: u8 = 2;
+
+/// It is never freed, as a late waker may still look at it.
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    inbox: Inbox,
+    sleep: AtomicU8,
+    waker: Mutex<Option<PollWaker>>,
+    /// The process whose hub it is: a forked child leaves its parent's alone.
+    generation: u32,
+}
+
+impl Mailbox {
+    pub(crate) fn new() -> Self {
+        Self {
+            inbox: Inbox::new(),
+            sleep: AtomicU8::new(AWAKE),
+            waker: Mutex::new(None),
+            generation: process::generation(),
+        }
+    }
+
+    /// From here on the hub's wait is ended by `waker`.
+    pub(crate) fn open(&self, waker: PollWaker) {
+        *self.waker.lock() = Some(waker);
+    }
+
+    /// Undoes [`open`](Self::open).
+    pub(crate) fn close(&self) {
+        self.waker.lock().take();
+    }
+
+    /// Whether it belongs to the process that this one was forked from.
+    pub(crate) fn is_parents(&self) -> bool {
+        self.generation != process::generation()
+    }
+
+    // --- what others leave ----------------------------------------------------------------------------------------
+
+    /// Leaves a task whose wait the caller has just ended, and wakes the hub.
+    ///
+    /// # Safety
+    /// As [`Inbox::push`] says, for the inbox of this one.
+    pub(super) unsafe fn leave(&self, task: NonNull<Header>) {
+        // SAFETY: as the caller promises.
+        unsafe { self.inbox.push(task) };
+        self.wake();
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.inbox.is_empty()
+    }
+
+    /// Takes everything out, in the order in which it was left. Called by the hub.
+    pub(crate) fn drain(&self, each: impl FnMut(Woken)) {
+        self.inbox.drain(each);
+    }
+
+    // --- the sleep protocol ---------------------------------------------------------------------------------------
+
+    #[inline]
+    pub(crate) fn is_sleeping(&self) -> bool {
+        self.sleep.load(Ordering::Relaxed) == ASLEEP
+    }
+
+    /// Announces that the hub is about to sleep. Whoever gives it something to do from here on wakes it.
+    pub(crate) fn announce_sleep(&self) {
+        self.sleep.store(ASLEEP, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Takes the announcement back; returns whether the hub was sent to search for new tasks meanwhile.
+    pub(crate) fn end_sleep(&self) -> bool {
+        self.sleep.swap(AWAKE, Ordering::SeqCst) == SENT_TO_SEARCH
+    }
+
+    /// Ends the hub's sleep, if it sleeps, and returns whether it did. The caller has put something where the hub will find it.
+    pub(crate) fn wake(&self) -> bool {
+        self.wake_as(AWAKE)
+    }
+
+    /// As [`wake`](Self::wake), for a hub that the caller has counted as searching. If it did not sleep this returns `false`, and
+    /// the caller takes the count back.
+    pub(crate) fn wake_to_search(&self) -> bool {
+        self.wake_as(SENT_TO_SEARCH)
+    }
+
+    fn wake_as(&self, state: u8) -> bool {
+        if self.sleep.load(Ordering::SeqCst) != ASLEEP
+            || self
+                .sleep
+                .compare_exchange(ASLEEP, state, Ordering::SeqCst, Ordering::Relaxed)
+                .is_err()
+            || self.is_parents()
+        {
+            return false;
+        }
+        if let Some(waker) = &*self.waker.lock() {
+            // Writing to the eventfd fails only if it is closed, and it is ours.
+            let _ = waker.wake();
+        }
+        true
+    }
+}
