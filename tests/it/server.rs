@@ -360,13 +360,13 @@ impl Listener for Flaky {
 #[test]
 fn failing_accepts() {
     everywhere(|| {
-        // A thousand at once, if each took the shortest pause, would take ten seconds.
-        let gone = [libc::ECONNABORTED, libc::EINTR, libc::EPROTO, libc::EPERM].repeat(250);
+        // Four thousand at once, if each took the shortest pause, would take forty seconds.
+        let gone = [libc::ECONNABORTED, libc::EINTR, libc::EPROTO, libc::EPERM].repeat(1000);
         let server = StreamServer::new(Flaky::new(gone), echo);
         let begin = Instant::now();
         server.start().unwrap();
-        until(|| server.stats().accept_errors == 1000);
-        assert!(begin.elapsed() < Duration::from_secs(10));
+        until(|| server.stats().accept_errors == 4000);
+        assert!(begin.elapsed() < Duration::from_secs(40));
         let mut stream = TcpStream::connect(server.local_addr().unwrap()).unwrap();
         assert!(is_echoed(&mut stream));
         // Shortages are met with pauses: 10, 20, 40 and 80 ms.

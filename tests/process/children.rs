@@ -1,7 +1,7 @@
 //! Children of a process that is short of something.
 
 use crate::{LIMIT, is_child, passes};
-use greenthread::process::Command;
+use greenthread::process::{Command, Stdio};
 use greenthread::{Runtime, spawn};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::time::Instant;
@@ -78,7 +78,7 @@ fn a_wait_needs_no_descriptor() {
     let name = "children::a_wait_needs_no_descriptor";
     if is_child(name) {
         let case = || {
-            let mut child = Command::new("sleep").arg("0.1").spawn().unwrap();
+            let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
             let dropped = Command::new("sleep").arg("0.1").spawn().unwrap();
             let mut held = Vec::new();
             while let Ok(file) = std::fs::File::open("/dev/null") {
@@ -86,6 +86,7 @@ fn a_wait_needs_no_descriptor() {
             }
             drop(dropped);
             assert!(child.wait_timeout(std::time::Duration::from_millis(1)).unwrap().is_none());
+            // With this its standard input ends.
             assert!(child.wait().unwrap().success());
             let error = Command::new("cat").output().unwrap_err();
             assert!(error.to_string().contains("Too many open files"), "{error}");

@@ -116,9 +116,10 @@ fn iterators_of_receivers_end_with_the_channel() {
 
 #[test]
 fn timers_send_once_regularly_or_never() {
+    let late = mpmc::after(Duration::from_secs(100_000));
+    assert_eq!(late.recv_timeout(Duration::from_millis(1)), Err(RecvTimeoutError::Timeout));
     let start = Instant::now();
     let after = mpmc::after(Duration::from_millis(20));
-    assert_eq!(after.recv_timeout(Duration::from_millis(1)), Err(RecvTimeoutError::Timeout));
     assert!(after.recv().unwrap() >= start + Duration::from_millis(20));
     assert_eq!(after.recv_timeout(SHORT), Err(RecvTimeoutError::Timeout), "once");
     let tick = mpmc::tick(Duration::from_millis(2));
