@@ -75,9 +75,10 @@ enum Flavour {
 /// started there. Those that have not started are taken over by other workers, within some tens of milliseconds.
 ///
 /// When this lasts for five seconds (or the milliseconds in the environment variable `GREENTHREAD_WATCHDOG_MS`; zero is never)
-/// for all workers of a runtime, or for one behind which others wait, standard error is told which green threads hold the
-/// workers, since when, in which system call if they sleep in one, and how many others wait. An OS thread of the library
-/// watches for that; while all workers sleep, it sleeps too. With the feature `watchdog` the variable also sets
+/// for all workers of a runtime, or for one behind which others wait that could run, standard error is told which green threads
+/// hold the workers, since when, in which system call if they sleep in one, and how many others wait. The thread that runs a
+/// current-thread runtime is such a worker too. An OS thread of the library watches for that; while all workers sleep, it sleeps
+/// too. With the feature `watchdog` the variable also sets
 /// `RuntimeBuilder::watchdog` for the global runtime, whose report says where in the program the green thread is.
 ///
 /// # Fork
@@ -327,6 +328,7 @@ impl Runtime {
         let scheduler = Arc::clone(&self.scheduler);
         let hub = Hub::new(shared, scheduler, Worker::new_fifo(), poller, self.stack_size);
         let watch = Watch::new(Arc::clone(&self.inquiry));
+        let _watched = lookout::Run::begin(&self.scheduler);
         coroutine::set_aside(|| {
             current::enter(&hub, || {
                 let (family, joinable) = self.spawn_main(main, pass_on, |task| {

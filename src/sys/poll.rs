@@ -78,6 +78,11 @@ impl SourceRegistry {
         self.0.register(&mut SourceFd(&fd), Token(token), all)
     }
 
+    /// Whether there is something to report that nobody has fetched.
+    pub(crate) fn has_news(&self) -> bool {
+        matches!(wait_fd(self.0.as_raw_fd(), false, Some(Instant::now())), Ok(true))
+    }
+
     pub(crate) fn remove(&self, fd: RawFd) -> io::Result<()> {
         self.0.deregister(&mut SourceFd(&fd))
     }

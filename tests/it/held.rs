@@ -10,13 +10,13 @@ use std::sync::{Arc, mpsc};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-type Job = Box<dyn FnOnce() + Send>;
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// A green thread on each worker that runs what it is given.
-struct Seats(Vec<greenthread::sync::mpsc::Sender<Job>>);
+pub(crate) struct Seats(Vec<greenthread::sync::mpsc::Sender<Job>>);
 
 impl Seats {
-    fn new(runtime: &Runtime, workers: usize) -> Self {
+    pub(crate) fn new(runtime: &Runtime, workers: usize) -> Self {
         let mut seats = HashMap::<ThreadId, _>::new();
         let (found, finds) = mpsc::channel();
         // More are spawned until there is one on each.
@@ -34,7 +34,7 @@ impl Seats {
         Self(seats.into_values().collect())
     }
 
-    fn give(&self, at: usize, job: impl FnOnce() + Send + 'static) {
+    pub(crate) fn give(&self, at: usize, job: impl FnOnce() + Send + 'static) {
         self.0[at].send(Box::new(job)).unwrap();
     }
 
@@ -46,7 +46,7 @@ impl Seats {
     }
 
     /// Holds that worker up until what is returned is dropped.
-    fn hold(&self, at: usize) -> mpsc::Sender<()> {
+    pub(crate) fn hold(&self, at: usize) -> mpsc::Sender<()> {
         let (release, released) = mpsc::channel::<()>();
         let (begun, begins) = mpsc::channel();
         self.give(at, move || {

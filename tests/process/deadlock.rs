@@ -5,7 +5,8 @@ use crate::{
     FOR_EVER, SHORT, child, finish, finish_once_told, is_child, passes, until_told, workers,
 };
 use greenthread::net::TcpListener;
-use greenthread::{Builder, Runtime, blocking, sleep, spawn, timeout};
+use greenthread::thread::{spawn_later, spawn_local};
+use greenthread::{Builder, JoinHandle, Runtime, blocking, sleep, spawn, timeout, yield_now};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +15,7 @@ use std::time::Duration;
 fn named<T: Send + 'static>(
     name: &str,
     body: impl FnOnce() -> T + Send + 'static,
-) -> greenthread::JoinHandle<T> {
+) -> JoinHandle<T> {
     Builder::new().name(name.into()).spawn(body).unwrap()
 }
 
@@ -22,7 +23,7 @@ fn named<T: Send + 'static>(
 const DEADLOCK: &str = "no green thread of this runtime can run";
 
 /// Two that have locked crosswise.
-fn lock_crosswise() -> [greenthread::JoinHandle<()>; 2] {
+fn lock_crosswise() -> [JoinHandle<()>; 2] {
     let locks = [(); 2].map(|()| Arc::new(greenthread::sync::Mutex::new(())));
     let barrier = Arc::new(greenthread::sync::Barrier::new(2));
     [("left", 0), ("right", 1)].map(|(name, first)| {
@@ -222,7 +223,7 @@ fn where_another_thread_may_help_a_deadlock_is_printed_once() {
                 let handles = runtime.spawn(lock_crosswise).join().unwrap();
                 pause();
                 assert!(handles.iter().all(|handle| !handle.is_finished()));
-                handles.iter().for_each(greenthread::JoinHandle::kill);
+                handles.iter().for_each(JoinHandle::kill);
                 for handle in handles {
                     let _ = handle.join();
                 }
@@ -268,7 +269,7 @@ fn where_another_thread_may_help_a_deadlock_is_printed_once() {
 fn a_cycle_of_locks_is_no_error_while_another_thread_has_a_handle() {
     const NAME: &str = "deadlock::a_cycle_of_locks_is_no_error_while_another_thread_has_a_handle";
     if is_child(NAME) {
-        let (send, receive) = std::sync::mpsc::channel::<greenthread::JoinHandle<()>>();
+        let (send, receive) = std::sync::mpsc::channel::<JoinHandle<()>>();
         let killer = std::thread::spawn(move || {
             let handle = receive.recv().unwrap();
             std::thread::sleep(10 * SHORT);
@@ -371,8 +372,13 @@ fn workers_that_are_held_up_are_told_of() {
             let spawner = move || named(&format!("holder {at}"), body);
             runtime.spawn(spawner).join().unwrap()
         };
-        // Others that sleep meanwhile, so that some wait behind whichever worker is held.
-        let sleepers: Vec<_> = (0..8).map(|_| runtime.spawn(|| sleep(FOR_EVER))).collect();
+        // Others that could run now and then, so that some wait behind whichever worker is held.
+        let often = || {
+            loop {
+                sleep(Duration::from_millis(1));
+            }
+        };
+        let sleepers: Vec<_> = (0..8).map(|_| runtime.spawn::<_, ()>(often)).collect();
         std::thread::sleep(SHORT);
         let holders: Vec<_> = (0..held).map(hold).collect();
         while begun.load(Ordering::SeqCst) < held {
@@ -387,7 +393,7 @@ fn workers_that_are_held_up_are_told_of() {
         for holder in holders {
             holder.join().unwrap();
         }
-        sleepers.iter().for_each(greenthread::JoinHandle::kill);
+        sleepers.iter().for_each(JoinHandle::kill);
         return;
     }
     for (held, patience, told) in [("all", "100", true), ("one", "100", true), ("all", "0", false)]
@@ -405,5 +411,71 @@ fn workers_that_are_held_up_are_told_of() {
             assert!(end.text.contains(one), "{}", end.text);
             assert!(end.text.contains("and sleeps in the system call futex"), "{}", end.text);
         }
+    }
+}
+
+/// One that could run waits behind the only worker: of each kind that there is. Where none could, nothing is said, however many wait
+/// for something else.
+#[test]
+fn a_single_worker_that_is_held_up_is_told_of_if_something_waits_for_it() {
+    const NAME: &str =
+        "deadlock::a_single_worker_that_is_held_up_is_told_of_if_something_waits_for_it";
+    if is_child(NAME) {
+        let waits = std::env::var("WAITS").unwrap();
+        let main = move || {
+            let sleeper = spawn(|| sleep(FOR_EVER));
+            let (send, receive) = greenthread::sync::mpsc::channel::<()>();
+            let receiver = spawn(move || receive.recv());
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let acceptor = spawn(move || drop(listener.accept()));
+            sleep(SHORT);
+            if waits == "timer" {
+                drop(spawn(|| sleep(10 * SHORT)));
+                yield_now();
+            }
+            let holder = named("holder", move || {
+                match &*waits {
+                    "new" => drop(spawn(|| ())),
+                    "later" => drop(spawn_later(SHORT, || ())),
+                    "local" => drop(spawn_local(|| ())),
+                    "woken" => std::thread::spawn(move || send.send(()).unwrap()).join().unwrap(),
+                    "readiness" => drop(std::net::TcpStream::connect(address).unwrap()),
+                    _ => {}
+                }
+                if waits == "nothing" {
+                    std::thread::sleep(20 * SHORT);
+                } else {
+                    until_told();
+                }
+            });
+            // It waits for the very one that holds the worker.
+            holder.join().unwrap();
+            [sleeper, acceptor].iter().for_each(JoinHandle::kill);
+            receiver.kill();
+        };
+        match std::env::var("RUNTIME").unwrap().parse() {
+            Ok(count) => workers(count).run(main).unwrap(),
+            Err(_) => Runtime::new_current_thread().unwrap().run(main).unwrap(),
+        }
+        return;
+    }
+    let all = ["new", "later", "local", "timer", "woken", "readiness", "nothing"];
+    for (runtime, worker) in
+        [("current", "the current-thread runtime"), ("1", "worker 'greenthread-0'")]
+    {
+        let one = |waits: &'static str| {
+            let told = format!("green thread 'holder' has kept {worker}");
+            let mut command = child(NAME);
+            command.env("WAITS", waits).env("RUNTIME", runtime);
+            command.env("GREENTHREAD_WATCHDOG_MS", "150");
+            let end = match waits {
+                "nothing" => finish(command),
+                _ => finish_once_told(command, &[&told]),
+            };
+            assert_eq!(end.code, Some(0), "{waits}: {}", end.text);
+            assert_eq!(end.text.contains("held up"), waits != "nothing", "{waits}: {}", end.text);
+        };
+        std::thread::scope(|s| all.iter().for_each(|waits| drop(s.spawn(|| one(waits)))));
     }
 }

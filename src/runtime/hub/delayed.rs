@@ -72,6 +72,11 @@ impl DelayedList {
         Some(delayed)
     }
 
+    /// How many of them were to start by now.
+    pub(in crate::runtime) fn due(&self, now: u64) -> usize {
+        self.places.iter().flatten().filter(|it| it.at <= now).count()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.places.len() == self.free.len()
     }

@@ -27,6 +27,7 @@ use super::local::Hub;
 use super::shared::{BUSY, HubShared};
 use crate::runtime::task::Waiter;
 use crate::runtime::task::{Cause, Roll, TaskRef};
+use crate::sys::time;
 use crossbeam_deque::{Injector, Steal, Stealer};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
@@ -50,6 +51,23 @@ pub(crate) enum Phase {
     Ending,
     /// Green threads that did not end are given up.
     GivingUp,
+}
+
+/// What waits for a worker that is held up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::runtime) struct Behind {
+    /// How many that have started would run now.
+    pub(in crate::runtime) started: usize,
+    /// How many would start.
+    pub(in crate::runtime) new: usize,
+    /// Whether the system has news of sockets and the like.
+    pub(in crate::runtime) readiness: bool,
+}
+
+impl Behind {
+    pub(in crate::runtime) fn is_nothing(self) -> bool {
+        self == Self { started: 0, new: 0, readiness: false }
+    }
 }
 
 #[derive(Debug)]
@@ -209,10 +227,32 @@ impl Scheduler {
         }
     }
 
-    /// How many tasks, besides the one that runs, have started at worker `at` and not ended; and how many are queued there.
-    pub(in crate::runtime) fn waits_behind(&self, at: usize) -> (usize, usize) {
-        let hub = self.hubs[at];
-        (hub.live().saturating_sub(1), self.queued(at) + hub.pinned.len())
+    /// What waits for worker `at` to come to it, while that runs something else.
+    #[cold]
+    pub(in crate::runtime) fn waits_behind(&self, at: usize) -> Behind {
+        let (hub, now) = (self.hubs[at], time::now());
+        let (mailbox, running) = (&hub.lane.mailbox, hub.running());
+        let (mut started, mut new) = (0, 0);
+        // Nobody else starts what is local, nor anything if there is nobody else.
+        let alone = !self.has_thieves();
+        let mut count = |task: &TaskRef, is_of_hub: bool| {
+            if !task.could_run(now) {
+            } else if task.has_started() {
+                started += usize::from(task.is_of(mailbox) && !task.runs_on(mailbox, running));
+            } else {
+                new += usize::from(alone || (is_of_hub && task.is_local()));
+            }
+        };
+        for roll in self.rolls() {
+            let mut tasks = Vec::new();
+            roll.list(&mut tasks);
+            tasks.iter().for_each(|task| count(task, std::ptr::eq(roll, &raw const hub.roll)));
+        }
+        new += hub.delayed.lock().due(now);
+        if !alone {
+            new += self.queued(at) + hub.pinned.len();
+        }
+        Behind { started, new, readiness: hub.lane.sources.has_news() }
     }
 
     /// The load of worker `at`: what has started there and not ended, and what is queued there.

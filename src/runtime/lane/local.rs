@@ -13,7 +13,6 @@ use crate::util::ring::Ring;
 use std::cell::{Cell, RefCell};
 use std::mem::offset_of;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 /// How many operations a green thread may do without waiting before the others get their turn.
 const BUDGET: u32 = 128;
@@ -181,8 +180,9 @@ impl Lane {
 
     // --- times and readiness ----------------------------------------------------------------------------------------
 
-    pub(crate) fn add_timer(&self, started: Started, token: Token, at: Instant) -> TimerId {
-        self.timers.borrow_mut().insert(time::nanos(at), Due::Wake(started.sleeper(), token))
+    /// Has a green thread of this lane woken at that time, in nanoseconds.
+    pub(crate) fn add_timer(&self, started: Started, token: Token, at: u64) -> TimerId {
+        self.timers.borrow_mut().insert(at, Due::Wake(started.sleeper(), token))
     }
 
     pub(crate) fn cancel_timer(&self, timer: TimerId) {

@@ -33,6 +33,11 @@ impl Sources {
         self.len.load(Ordering::Relaxed) == 0
     }
 
+    /// Whether the kernel has something to report that the hub has not fetched.
+    pub(crate) fn has_news(&self) -> bool {
+        self.registry.lock().as_ref().is_some_and(SourceRegistry::has_news)
+    }
+
     pub(super) fn add(&self, source: &Arc<Source>) -> io::Result<Key> {
         let key = self.slab.lock().insert(Arc::clone(source));
         let added = match &*self.registry.lock() {

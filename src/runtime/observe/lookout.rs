@@ -2,20 +2,22 @@
 //!
 //! A green thread that computes for long, or that waits in something of std's, keeps its OS thread from all others there. The
 //! lookout, one for the process, looks now and then at what the workers run. It reports when all workers of a runtime are held
-//! up for long, or one behind which others wait. While all workers sleep, it sleeps too, without a limit: a worker that wakes up
-//! looks at a word, and wakes the lookout only if that had gone to sleep.
+//! up for long, or one behind which others wait that could run. While all workers sleep, it sleeps too, without a limit: a worker
+//! that wakes up looks at a word, and wakes the lookout only if that had gone to sleep. A thread that lends itself to a
+//! current-thread runtime is a worker too, for the length of a `run`.
 //!
 //! It also takes the tasks that are to start later from workers that are held up, and gives them to others.
 #![forbid(unsafe_code)]
 
 use crate::runtime::hub::alarm;
-use crate::runtime::hub::scheduler::{Phase, Scheduler};
+use crate::runtime::hub::scheduler::{Behind, Phase, Scheduler};
 use crate::runtime::hub::shared::HubShared;
 use crate::runtime::task::TaskRef;
 use crate::sys::process::{self, PerProcess};
 use crate::sys::report;
 use parking_lot::Mutex;
 use std::fmt::Write;
+use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -52,7 +54,8 @@ static LOOKOUT: PerProcess<Lookout> = PerProcess::new();
 #[derive(Debug)]
 struct Watched {
     scheduler: Weak<Scheduler>,
-    name: String,
+    /// `None` for a current-thread runtime.
+    name: Option<String>,
     seen: Vec<Option<Seen>>,
     told_all: bool,
 }
@@ -66,15 +69,37 @@ struct Seen {
 
 /// Has the workers of a runtime watched for as long as it is there.
 pub(in crate::runtime) fn watch(scheduler: &Arc<Scheduler>, name: &str) {
-    let patience = patience();
-    if patience.is_none() && !scheduler.has_thieves() {
-        return;
+    if patience().is_some() || scheduler.has_thieves() {
+        add(scheduler, Some(name.to_string()));
     }
+}
+
+/// Has a current-thread runtime watched while the calling thread runs it.
+#[derive(Debug)]
+pub(in crate::runtime) struct Run<'a>(&'a Arc<Scheduler>);
+
+impl<'a> Run<'a> {
+    pub(in crate::runtime) fn begin(scheduler: &'a Arc<Scheduler>) -> Self {
+        if patience().is_some() {
+            add(scheduler, None);
+        }
+        Self(scheduler)
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        let is_other = |it: &Watched| !std::ptr::eq(it.scheduler.as_ptr(), &raw const **self.0);
+        LOOKOUT.get(Lookout::default).runtimes.lock().retain(is_other);
+    }
+}
+
+fn add(scheduler: &Arc<Scheduler>, name: Option<String>) {
     let lookout = LOOKOUT.get(Lookout::default);
     let mut runtimes = lookout.runtimes.lock();
     runtimes.push(Watched {
         scheduler: Arc::downgrade(scheduler),
-        name: name.to_string(),
+        name,
         seen: vec![None; scheduler.hubs().len()],
         told_all: false,
     });
@@ -84,7 +109,7 @@ pub(in crate::runtime) fn watch(scheduler: &Arc<Scheduler>, name: &str) {
     } else {
         let thread = std::thread::Builder::new().name("gt-lookout".into());
         // Without the thread nothing is reported; nothing else is missing.
-        if let Ok(handle) = thread.spawn(move || look(lookout, patience)) {
+        if let Ok(handle) = thread.spawn(move || look(lookout, patience())) {
             alarm::set_thread(handle.thread().clone());
         }
     }
@@ -146,35 +171,50 @@ impl Watched {
             return;
         }
         let held = |seen: &Seen| now - seen.since >= patience;
-        let all = self.seen.iter().all(|seen| seen.as_ref().is_some_and(held));
-        let news = |at: usize, seen: &Seen| {
-            held(seen) && !seen.told && (all || scheduler.waits_behind(at) != (0, 0))
+        // If there is only one, who computes may have nobody to hold up.
+        let all =
+            self.seen.len() > 1 && self.seen.iter().all(|seen| seen.as_ref().is_some_and(held));
+        let tell_all = all && !self.told_all;
+        let waits = |at: usize, seen: &Seen| {
+            let behind = scheduler.waits_behind(at);
+            fence(Ordering::SeqCst);
+            // Otherwise what was counted may have waited for the very one that has just let go of the worker.
+            (scheduler.hubs()[at].doing() == Some(seen.doing)).then_some(behind)
         };
-        let is_news: Vec<bool> = (0..self.seen.len())
-            .map(|at| self.seen[at].as_ref().is_some_and(|seen| news(at, seen)))
-            .collect();
-        if !is_news.contains(&true) && (!all || self.told_all) {
-            self.told_all &= all;
+        let mut behind = Vec::with_capacity(self.seen.len());
+        for (at, seen) in self.seen.iter().enumerate() {
+            let asks = |seen: &&Seen| held(seen) && (tell_all || !seen.told);
+            behind.push(seen.as_ref().filter(asks).and_then(|seen| waits(at, seen)));
+        }
+        let tell_all = tell_all && behind.iter().all(Option::is_some);
+        self.told_all = tell_all || (self.told_all && all);
+        if !tell_all {
+            for (behind, seen) in behind.iter_mut().zip(&self.seen) {
+                let told = seen.as_ref().is_some_and(|seen| seen.told);
+                *behind = behind.filter(|it| !told && !it.is_nothing());
+            }
+        }
+        if behind.iter().all(Option::is_none) {
             return;
         }
-        self.told_all = all;
         let tasks = scheduler.tasks();
-        let mut text = match all {
+        let mut text = match tell_all {
             true => format!(
                 "all {} workers of runtime '{}' are held up, so that nothing else of it runs:",
                 self.seen.len(),
-                self.name
+                self.name.as_deref().unwrap_or_default()
             ),
             false => "a worker is held up while others wait for it:".to_string(),
         };
         for (at, seen) in self.seen.iter_mut().enumerate() {
-            if let Some(seen) = seen
-                && (all || is_news[at])
-            {
+            if let (Some(seen), Some(behind)) = (seen, behind[at]) {
                 seen.told = true;
                 let hub = scheduler.hubs()[at];
-                let behind = scheduler.waits_behind(at);
-                tell(&mut text, &tasks, &self.name, at, hub, now - seen.since, behind);
+                let worker = match &self.name {
+                    Some(name) => format!("worker '{name}-{at}'"),
+                    None => "the current-thread runtime".to_string(),
+                };
+                tell(&mut text, &tasks, &worker, hub, now - seen.since, behind);
             }
         }
         report(format_args!(
@@ -189,11 +229,10 @@ impl Watched {
 fn tell(
     text: &mut String,
     tasks: &[TaskRef],
-    runtime: &str,
-    at: usize,
+    worker: &str,
     hub: &HubShared,
     held: Duration,
-    (started, new): (usize, usize),
+    behind: Behind,
 ) {
     let task = tasks.iter().find(|task| task.runs_on(&hub.lane.mailbox, hub.running()));
     let name = match task.map(TaskRef::name) {
@@ -205,7 +244,11 @@ fn tell(
     let what = process::doing_of_thread(thread);
     let _ = write!(
         text,
-        "\n  {name} has kept worker '{runtime}-{at}' (OS thread {thread}) for {held:.1?} and {what}; \
-         behind it wait {started} that have started and {new} that have not"
+        "\n  {name} has kept {worker} (OS thread {thread}) for {held:.1?} and {what}; \
+         behind it wait {} that have started and could run, and {} that have not",
+        behind.started, behind.new
     );
+    if behind.readiness {
+        text.push_str("; and sockets have news that nobody has fetched");
+    }
 }

@@ -13,7 +13,7 @@
 //! | `place` | whoever schedules the task, before that; whoever ends it | whoever ends it |
 //! | `flags` | everybody, by `fetch_or` | |
 //! | `done`, `completion` | whoever ends the task, under the lock | joiners; `done` also without it |
-//! | `reason` | the owner, before it sleeps | reports |
+//! | `reason`, `until` | the owner, before it sleeps | reports |
 //! | `wakes`, `own_wakes` | every [`Waker`](std::task::Waker) of it that is used: elsewhere, and on its hub's OS thread | the owner, while it polls a future |
 //! | `family` | whoever has the only right to schedule the task, before that | its own hub; whoever ends it |
 //! | `generation`, `meta`, `reservation`, `vtable` | nobody after creation | everybody |
@@ -46,7 +46,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{self, AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 /// What differs between the types of tasks.
 pub(super) struct VTable {
@@ -153,6 +153,8 @@ pub(crate) struct Header {
     pub(super) completion: Mutex<Completion>,
     pub(super) done: AtomicBool,
     pub(super) reason: AtomicU8,
+    /// Until when it sleeps, in nanoseconds; zero if for no certain time.
+    pub(super) until: atomic::AtomicU64,
     /// The process that made it, told by a few bits: in a forked child the tasks of the parent never end.
     pub(super) generation: u32,
     pub(super) wakes: AtomicU64,
@@ -191,6 +193,7 @@ impl Header {
             completion: Mutex::new(Completion::default()),
             done: AtomicBool::new(false),
             reason: AtomicU8::new(Reason::None as u8),
+            until: atomic::AtomicU64::new(0),
             generation: process::generation(),
             wakes: AtomicU64::new(0),
             own_wakes: AtomicU64::new(0),

@@ -115,6 +115,11 @@ impl ParkWord {
         word & !(SEQUENCE - 1) == token.0 && word & STATE == PARKED
     }
 
+    /// Whether the owner sleeps.
+    pub(crate) fn sleeps(&self) -> bool {
+        self.0.load(Ordering::Acquire) & STATE == PARKED
+    }
+
     /// Anyone: ends the wait that `token` names.
     #[inline]
     pub(crate) fn notify(&self, token: Token) -> Notify {

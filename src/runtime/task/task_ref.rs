@@ -214,6 +214,11 @@ impl TaskRef {
         self.is_of(mailbox) && self.header().control.load(Ordering::Relaxed).addr() == address
     }
 
+    /// Whether it has been given a stack.
+    pub(crate) fn has_started(&self) -> bool {
+        !self.header().control.load(Ordering::Relaxed).is_null()
+    }
+
     /// Whether it has started on the hub with that mailbox.
     pub(crate) fn is_of(&self, mailbox: &Mailbox) -> bool {
         ptr::eq(self.header().mailbox.load(Ordering::Relaxed), mailbox)
@@ -247,8 +252,18 @@ impl TaskRef {
         Reason::ALL.get(reason as usize).copied().unwrap_or(Reason::None)
     }
 
-    pub(crate) fn set_reason(&self, reason: Reason) {
+    /// Notes what it is about to wait for, and until when at most, in nanoseconds.
+    #[inline]
+    pub(crate) fn set_wait(&self, reason: Reason, until: Option<u64>) {
         self.header().reason.store(reason as u8, Ordering::Relaxed);
+        self.header().until.store(until.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Whether it waits for its turn only: it does not sleep, or would not if its hub looked at the time. For reports: it may have
+    /// changed a moment later.
+    pub(crate) fn could_run(&self, now: u64) -> bool {
+        let until = self.header().until.load(Ordering::Relaxed);
+        !self.header().park.sleeps() || (1..=now).contains(&until)
     }
 
     /// Ends the wait that `token` names, if it goes on.

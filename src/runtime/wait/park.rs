@@ -13,7 +13,7 @@ use crate::runtime::task::{
     self, Blocker, Interruption, Outcome, Started, TaskRef, Token, new_os_thread, sleep_os_thread,
     switch,
 };
-use crate::sys::{fault, process, thread_end};
+use crate::sys::{fault, process, thread_end, time};
 use crate::util::sync;
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -331,10 +331,11 @@ impl Parker {
             return Wake::Killed;
         }
         let (until, limited) = cut(interruption, deadline);
+        let until = until.map(time::nanos);
         let timer =
             until.and_then(|at| current::with_lane(|lane| lane.add_timer(started, self.token, at)));
         let sleeps = started.with(|task| {
-            task.set_reason(reason);
+            task.set_wait(reason, until);
             begin(task)
         });
         if sleeps {
