@@ -2,8 +2,8 @@
 
 use super::{Description, Port, PortMut, Suspender};
 use crate::stack::Stack;
+use crate::util::dropping::drop_quietly;
 use std::io::Write;
-use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Makes a coroutine of `body`, calls `consumer` with it, then `finish`, which must bring the body to its end.
@@ -32,6 +32,7 @@ pub(crate) fn scope<Y, S, T>(
     }
     drop(coroutine);
     match (result, finished) {
+        // A panic here would be one inside the unwinding that is about to go on, which ends the process.
         (Err(payload), other) => {
             drop_quietly(other);
             resume_unwind(payload)
@@ -42,10 +43,4 @@ pub(crate) fn scope<Y, S, T>(
         }
         (Ok(value), Ok(())) => value,
     }
-}
-
-/// A panic here would be one inside the unwinding that is about to go on, which ends the process.
-fn drop_quietly<T>(value: T) {
-    // What the panic carries may panic again when it is dropped.
-    mem::forget(catch_unwind(AssertUnwindSafe(|| drop(value))));
 }

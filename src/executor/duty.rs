@@ -6,8 +6,8 @@ use super::executor::Call;
 use super::future::Future;
 use super::shared::{Joint, Ticket};
 use crate::runtime::park;
-use crate::runtime::task::drop_quietly;
 use crate::sys::process;
+use crate::util::dropping::drop_quietly;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 

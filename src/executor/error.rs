@@ -5,6 +5,7 @@
 use crate::process::CallError;
 use crate::runtime::task::is_interruption;
 use crate::sys::process;
+use crate::util::dropping::Held;
 use parking_lot::Mutex;
 use std::any::Any;
 use std::error::Error;
@@ -33,7 +34,7 @@ pub struct ExecutionError(Arc<Cause>);
 enum Cause {
     Panic {
         text: String,
-        payload: Mutex<Option<Box<dyn Any + Send>>>,
+        payload: Mutex<Held<Option<Box<dyn Any + Send>>>>,
     },
     Cancelled,
     Killed,
@@ -78,7 +79,7 @@ impl ExecutionError {
     pub(super) fn from_call(error: CallError) -> Self {
         Self::new(match error {
             CallError::Ended(status) => Cause::Died(status),
-            CallError::Panicked(text) => Cause::Panic { text, payload: Mutex::new(None) },
+            CallError::Panicked(text) => Cause::Panic { text, payload: Mutex::default() },
             CallError::Io(error) => Cause::Io(error),
             other => Cause::NotPassed(other.to_string()),
         })
@@ -95,7 +96,7 @@ impl ExecutionError {
             return Self::killed();
         }
         let text = panic_text(&*payload);
-        Self::new(Cause::Panic { text, payload: Mutex::new(Some(payload)) })
+        Self::new(Cause::Panic { text, payload: Mutex::new(Held::new(Some(payload))) })
     }
 
     /// Whether the task panicked.

@@ -125,17 +125,6 @@ impl<T> Future<T> {
         }
     }
 
-    /// As [`into_result`](Self::into_result), until `deadline` if there is one.
-    pub(super) fn into_result_until(
-        self,
-        deadline: Option<Instant>,
-    ) -> Result<Result<T, ExecutionError>, Self> {
-        match self.shared.wait_outcome(deadline) {
-            Some(_) => Ok(self.into_result()),
-            None => Err(self),
-        }
-    }
-
     /// Waits for the end of the task; returns the reason why it has no value, or `None` if it has one. As Python's
     /// `exception`. Suspends a green thread, blocks an OS thread.
     ///

@@ -5,6 +5,7 @@ use super::error::ExecutionError;
 use super::executor::{Apply, Call, Executor, Runs};
 use super::future::Future;
 use crate::runtime::finished::Finished;
+use crate::util::dropping::{Held, drop_each};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::iter::Fuse;
@@ -14,13 +15,13 @@ use std::time::{Duration, Instant};
 /// The calls of a function for the items of an iterator; what [`Executor::map`] makes of its arguments.
 #[derive(Debug)]
 pub struct Calls<F, I> {
-    function: Arc<F>,
+    function: Held<Arc<F>>,
     items: I,
 }
 
 impl<F, I> Calls<F, I> {
     pub(super) fn new(function: F, items: I) -> Self {
-        Self { function: Arc::new(function), items }
+        Self { function: Held::new(Arc::new(function)), items }
     }
 }
 
@@ -62,7 +63,7 @@ where
     I: Iterator<Item: Call>,
 {
     executor: &'a E,
-    calls: Fuse<I>,
+    calls: Held<Fuse<I>>,
     ahead: VecDeque<Result<Future<Output<I>>, ExecutionError>>,
     read_ahead: usize,
     begun: Instant,
@@ -79,7 +80,7 @@ where
         let read_ahead = usual_read_ahead(executor);
         let mut map = Self {
             executor,
-            calls: calls.fuse(),
+            calls: Held::new(calls.fuse()),
             ahead: VecDeque::new(),
             read_ahead,
             begun: Instant::now(),
@@ -129,7 +130,12 @@ where
     }
 
     fn fill(&mut self) {
-        while !self.over && self.ahead.len() < self.read_ahead {
+        self.fill_beside(0);
+    }
+
+    /// As `fill`, where so many of them are about to be given out.
+    fn fill_beside(&mut self, leaving: usize) {
+        while !self.over && self.ahead.len() - leaving < self.read_ahead {
             let Some(call) = self.calls.next() else { return };
             self.ahead.push_back(self.executor.start(call).map_err(ExecutionError::from));
         }
@@ -142,9 +148,7 @@ where
 {
     fn cancel_rest(&mut self) {
         self.over = true;
-        for future in self.ahead.drain(..).flatten() {
-            future.cancel();
-        }
+        drop_each(self.ahead.drain(..).flatten().map(|future| move || _ = future.cancel()));
     }
 }
 
@@ -157,22 +161,16 @@ where
 
     fn next(&mut self) -> Option<Self::Item> {
         self.fill();
-        let future = match self.ahead.pop_front()? {
-            Ok(future) => future,
-            Err(error) => return Some(Err(error)),
-        };
-        match future.into_result_until(deadline(self.begun, self.timeout)) {
-            Ok(outcome) => {
-                // Now, as the caller may take its time with this result.
-                self.fill();
-                Some(outcome)
-            }
-            Err(future) => {
-                future.cancel();
-                self.cancel_rest();
-                Some(Err(ExecutionError::timed_out()))
-            }
+        // Until it is given out, the result stays where an interruption leaves it: of this wait, and of reading the next item.
+        if let Ok(future) = self.ahead.front()?
+            && !future.shared().wait_result(deadline(self.begun, self.timeout))
+        {
+            self.cancel_rest();
+            return Some(Err(ExecutionError::timed_out()));
         }
+        // Now, as the caller may take its time with this result.
+        self.fill_beside(1);
+        Some(self.ahead.pop_front()?.and_then(Future::into_result))
     }
 }
 
@@ -201,10 +199,12 @@ where
     I: Iterator<Item: Call>,
 {
     executor: &'a E,
-    calls: Fuse<I>,
+    calls: Held<Fuse<I>>,
     open: HashMap<usize, Result<Future<Output<I>>, ExecutionError>>,
     handed_in: usize,
     finished: Arc<Finished>,
+    /// The next to be given out.
+    next: Option<usize>,
     read_ahead: usize,
     begun: Instant,
     timeout: Option<Duration>,
@@ -220,10 +220,11 @@ where
         let read_ahead = usual_read_ahead(executor);
         let mut map = Self {
             executor,
-            calls: calls.fuse(),
+            calls: Held::new(calls.fuse()),
             open: HashMap::new(),
             handed_in: 0,
             finished: Arc::default(),
+            next: None,
             read_ahead,
             begun: Instant::now(),
             timeout: None,
@@ -247,7 +248,12 @@ where
     }
 
     fn fill(&mut self) {
-        while !self.over && self.open.len() < self.read_ahead {
+        self.fill_beside(0);
+    }
+
+    /// As `fill`, where so many of them are about to be given out.
+    fn fill_beside(&mut self, leaving: usize) {
+        while !self.over && self.open.len() - leaving < self.read_ahead {
             let Some(call) = self.calls.next() else { return };
             let number = self.handed_in;
             self.handed_in += 1;
@@ -270,11 +276,8 @@ where
 {
     fn cancel_rest(&mut self) {
         self.over = true;
-        for (_, future) in self.open.drain() {
-            if let Ok(future) = future {
-                future.cancel();
-            }
-        }
+        let futures = self.open.drain().filter_map(|(_, future)| future.ok());
+        drop_each(futures.map(|future| move || _ = future.cancel()));
     }
 }
 
@@ -290,13 +293,20 @@ where
         if self.open.is_empty() {
             return None;
         }
-        let Some(number) = self.finished.next(deadline(self.begun, self.timeout)) else {
+        if self.next.is_none() {
+            self.next = self.finished.next(deadline(self.begun, self.timeout));
+        }
+        let Some(number) = self.next else {
             self.cancel_rest();
             return Some(Err(ExecutionError::timed_out()));
         };
-        let outcome = self.open.remove(&number)?.and_then(Future::into_result);
-        self.fill();
-        Some(outcome)
+        // Until it is given out, the result stays where an interruption leaves it.
+        if let Ok(future) = self.open.get(&number)? {
+            future.shared().wait_result(None);
+        }
+        self.fill_beside(1);
+        self.next = None;
+        Some(self.open.remove(&number)?.and_then(Future::into_result))
     }
 }
 

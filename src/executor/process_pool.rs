@@ -12,6 +12,7 @@ use super::remote::{Remote, Seat};
 use crate::process::worker::{self, Worker};
 use crate::process::{CallError, ChildHandle, Function};
 use crate::thread::{Builder, available_parallelism};
+use crate::util::dropping::collect;
 use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::HashMap;
@@ -222,7 +223,7 @@ impl ProcessPool {
         A: Serialize + 'static,
         R: DeserializeOwned + Send + Sync + 'static,
     {
-        self.imap(function, items).collect()
+        collect(self.imap(function, items))
     }
 
     /// The same as [`map`](Self::map), with Python's name for a function of several arguments: each item is a tuple of

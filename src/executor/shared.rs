@@ -11,10 +11,11 @@ use super::error::ExecutionError;
 use super::future::Future;
 use crate::runtime::finished::Finished;
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
-use crate::runtime::task::{JoinError, TaskRef, drop_quietly};
+use crate::runtime::task::{JoinError, TaskRef};
 use crate::runtime::uncaught;
 use crate::sys::process;
 use crate::thread::{current, shield};
+use crate::util::dropping::{Held, drop_quietly};
 use parking_lot::Mutex;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -71,19 +72,19 @@ impl<T, B: ?Sized> State<T, B> {
 
 /// A future, and what its task is to run.
 pub(super) struct Joint<T, B: ?Sized> {
-    outcome: OnceLock<Outcome<T>>,
+    outcome: OnceLock<Held<Outcome<T>>>,
     /// The process that it belongs to.
     generation: u32,
     state: Mutex<State<T, B>>,
 }
 
 /// Hides the type of what a task runs.
-pub(super) trait Held: Send {}
+pub(super) trait Body: Send {}
 
-impl<B: Send> Held for B {}
+impl<B: Send> Body for B {}
 
 /// A task as its future sees it.
-pub(super) type Shared<T> = Joint<T, dyn Held>;
+pub(super) type Shared<T> = Joint<T, dyn Body>;
 
 impl<T, C> Joint<T, Option<C>> {
     /// A task that is to run `call`.
@@ -125,11 +126,11 @@ impl<T> Shared<T> {
     }
 
     pub(super) fn outcome(&self) -> Option<&Outcome<T>> {
-        self.outcome.get()
+        self.outcome.get().map(|outcome| &**outcome)
     }
 
     pub(super) fn take_outcome(&mut self) -> Option<Outcome<T>> {
-        self.outcome.take()
+        self.outcome.take().map(Held::into_inner)
     }
 
     /// `None` in a forked child, where nobody knows.
@@ -179,7 +180,7 @@ impl<T> Shared<T> {
                 return None;
             }
         }
-        let outcome = self.outcome.get()?;
+        let outcome = self.outcome()?;
         Some(outcome.as_ref().map_err(ExecutionError::clone))
     }
 
@@ -188,6 +189,15 @@ impl<T> Shared<T> {
         if !self.is_parents() {
             self.wait(Phase::Released, None);
         }
+    }
+
+    /// Waits until [`Future::into_result`] need not wait; `false` if the deadline came first.
+    pub(super) fn wait_result(&self, deadline: Option<Instant>) -> bool {
+        let there = self.wait_outcome(deadline).is_some();
+        if there {
+            self.wait_released();
+        }
+        there
     }
 
     /// Has `finished` told of the end; `false` if there is nothing to wait for.
@@ -281,7 +291,7 @@ impl<T> Shared<T> {
         let (more, runner, has_callbacks);
         {
             let mut state = this.state.lock();
-            if !from(state.phase) || this.outcome.set(outcome).is_err() {
+            if !from(state.phase) || this.outcome.set(Held::new(outcome)).is_err() {
                 return false;
             }
             (more, runner) = (state.more.take(), state.runner.take());

@@ -5,6 +5,7 @@ use super::error::ExecutionError;
 use super::future::Future;
 use crate::runtime::finished::Finished;
 use crate::sys::time::deadline_after;
+use crate::util::dropping::{Held, collect, give_out};
 use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::error::Error;
@@ -272,7 +273,7 @@ pub fn gather<T>(futures: impl IntoIterator<Item = Future<T>>) -> Result<Vec<T>,
     for future in as_completed(&futures) {
         future.result()?;
     }
-    futures.into_iter().map(Future::into_result).collect()
+    collect(futures.into_iter().map(Future::into_result))
 }
 
 /// Waits for all of the futures and returns the outcome of each, in the order given. As Python's `asyncio.gather` with
@@ -292,7 +293,8 @@ pub fn gather_all<T>(
     futures: impl IntoIterator<Item = Future<T>>,
 ) -> Vec<Result<T, ExecutionError>> {
     let futures: Vec<_> = futures.into_iter().collect();
-    futures.into_iter().map(Future::into_result).collect()
+    let results = futures.into_iter().map(|future| Held::new(future.into_result()));
+    give_out(results.collect::<Vec<_>>())
 }
 
 /// Why [`try_gather`] has no values.
@@ -342,8 +344,8 @@ pub fn try_gather<T, E>(
     futures: impl IntoIterator<Item = Future<Result<T, E>>>,
 ) -> Result<Vec<T>, GatherError<E>> {
     let mut futures: Vec<Option<Future<Result<T, E>>>> = futures.into_iter().map(Some).collect();
-    let mut values: Vec<Option<T>> = Vec::new();
-    values.resize_with(futures.len(), || None);
+    let mut values: Vec<Held<Option<T>>> = Vec::new();
+    values.resize_with(futures.len(), Held::default);
     let finished = Arc::new(Finished::default());
     for (number, future) in futures.iter().flatten().enumerate() {
         if !future.shared().watch(&finished, number) {
@@ -351,20 +353,21 @@ pub fn try_gather<T, E>(
         }
     }
     let mut left = futures.len();
-    let mut failure = None;
+    let mut failure = Held::new(None);
     while left > 0 && failure.is_none() {
         let Some(number) = finished.next(None) else { break };
         left -= 1;
         match futures[number].take().map(Future::into_result) {
-            Some(Ok(Ok(value))) => values[number] = Some(value),
-            Some(Ok(Err(error))) => failure = Some(GatherError::Failed(error)),
-            Some(Err(error)) => failure = Some(GatherError::Execution(error)),
+            Some(Ok(Ok(value))) => *values[number] = Some(value),
+            Some(Ok(Err(error))) => *failure = Some(GatherError::Failed(error)),
+            Some(Err(error)) => *failure = Some(GatherError::Execution(error)),
             None => {}
         }
     }
     futures.iter().flatten().for_each(|future| future.shared().unwatch(&finished));
-    match failure {
-        Some(failure) => Err(failure),
-        None => Ok(values.into_iter().flatten().collect()),
+    if failure.is_some() {
+        drop((values, futures));
+        return failure.into_inner().map_or_else(|| unreachable!("there is one"), Err);
     }
+    Ok(values.into_iter().filter_map(Held::into_inner).collect())
 }

@@ -1,7 +1,7 @@
 //! Directories.
 #![forbid(unsafe_code)]
 
-use super::{FileType, Metadata, on_pool, shielded_on_pool, strike};
+use super::{FileType, Metadata, on_pool, owned, shielded_on_pool, strike};
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
@@ -33,7 +33,7 @@ const BATCH: usize = 128;
 #[doc(alias = "listdir")]
 #[doc(alias = "scandir")]
 pub fn read_dir<P: AsRef<Path>>(path: P) -> io::Result<ReadDir> {
-    let path = path.as_ref().to_owned();
+    let path = owned(path);
     let inner = on_pool(move || std::fs::read_dir(path))?;
     Ok(ReadDir { inner: Some(inner), batch: Vec::new().into_iter() })
 }
@@ -190,7 +190,7 @@ impl DirBuilder {
     /// # Errors
     /// As [`create_dir`](super::create_dir); if it is recursive, as [`create_dir_all`](super::create_dir_all).
     pub fn create<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
-        let path = path.as_ref().to_owned();
+        let path = owned(path);
         let (recursive, mode) = (self.recursive, self.mode);
         on_pool(move || std::fs::DirBuilder::new().recursive(recursive).mode(mode).create(path))
     }

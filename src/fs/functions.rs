@@ -1,8 +1,9 @@
 //! The functions of `std::fs`, each run on an OS thread that may block.
 #![forbid(unsafe_code)]
 
-use super::{File, on_pool, waits};
+use super::{File, bytes, on_pool, owned, waits};
 use crate::runtime::blocking;
+use crate::util::dropping::Held;
 use std::fs::{Metadata, Permissions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -25,7 +26,8 @@ macro_rules! forward {
                 $($path: $same,)+
                 $($($arg: $type,)+)?
             ) -> io::Result<$result> {
-                $(let $path = $path.as_ref().to_owned();)+
+                $(let $path = crate::util::dropping::Held::new($path);)+
+                $(let $path = crate::fs::owned($path.into_inner());)+
                 crate::fs::on_pool(move || std_module::$name($($path,)+ $($($arg,)+)?))
             }
         )*
@@ -156,7 +158,7 @@ fn unless_it_waits<T: Send + 'static>(
 #[doc(alias = "read_bytes")]
 #[doc(alias = "ReadFile")]
 pub fn read<P: AsRef<Path>>(path: P) -> io::Result<Vec<u8>> {
-    let path = path.as_ref().to_owned();
+    let path = owned(path);
     let own = path.clone();
     unless_it_waits([path.clone()], || std::fs::read(own)).unwrap_or_else(|| {
         let mut bytes = Vec::new();
@@ -181,7 +183,7 @@ pub fn read<P: AsRef<Path>>(path: P) -> io::Result<Vec<u8>> {
 /// ```
 #[doc(alias = "read_text")]
 pub fn read_to_string<P: AsRef<Path>>(path: P) -> io::Result<String> {
-    let path = path.as_ref().to_owned();
+    let path = owned(path);
     let own = path.clone();
     unless_it_waits([path.clone()], || std::fs::read_to_string(own)).unwrap_or_else(|| {
         let mut text = String::new();
@@ -200,7 +202,8 @@ pub fn read_to_string<P: AsRef<Path>>(path: P) -> io::Result<String> {
 #[doc(alias = "write_text")]
 #[doc(alias = "WriteFile")]
 pub fn write<P: AsRef<Path>, C: AsRef<[u8]>>(path: P, contents: C) -> io::Result<()> {
-    let (path, contents) = (path.as_ref().to_owned(), Arc::<[u8]>::from(contents.as_ref()));
+    let contents = Held::new(contents);
+    let (path, contents) = (owned(path), bytes(contents.into_inner()));
     let (own, bytes) = (path.clone(), Arc::clone(&contents));
     unless_it_waits([path.clone()], move || std::fs::write(own, bytes))
         .unwrap_or_else(|| File::create(path)?.write_all(&contents))
@@ -215,7 +218,8 @@ pub fn write<P: AsRef<Path>, C: AsRef<[u8]>>(path: P, contents: C) -> io::Result
 #[doc(alias = "copyfile")]
 #[doc(alias = "shutil")]
 pub fn copy<P: AsRef<Path>, Q: AsRef<Path>>(from: P, to: Q) -> io::Result<u64> {
-    let (from, to) = (from.as_ref().to_owned(), to.as_ref().to_owned());
+    let to = Held::new(to);
+    let (from, to) = (owned(from), owned(to.into_inner()));
     let (own_from, own_to) = (from.clone(), to.clone());
     unless_it_waits([from.clone(), to.clone()], move || std::fs::copy(own_from, own_to))
         .unwrap_or_else(|| {

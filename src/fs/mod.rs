@@ -60,7 +60,8 @@ use crate::runtime::blocking::{self, Kind};
 use crate::runtime::{park, task};
 use crate::thread::shield;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A thing that, when it is opened, may wait for somebody else for any length of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +83,16 @@ fn waits(path: &Path) -> Option<Waits> {
         () if kind.is_char_device() && !in_memory() => Some(Waits::Device),
         () => None,
     }
+}
+
+/// The path, without what the caller gave it in, whose destructor is the caller's: that must not be left to the wait.
+pub(crate) fn owned(path: impl AsRef<Path>) -> PathBuf {
+    path.as_ref().to_owned()
+}
+
+/// As [`owned`], for bytes.
+fn bytes(contents: impl AsRef<[u8]>) -> Arc<[u8]> {
+    contents.as_ref().into()
 }
 
 /// Runs `operation` on an OS thread that may block. A kill ends the wait for it.

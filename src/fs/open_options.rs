@@ -1,7 +1,7 @@
 //! How a file is opened.
 #![forbid(unsafe_code)]
 
-use super::{File, Waits, on_pool, shielded_on_pool, waits};
+use super::{File, Waits, on_pool, owned, shielded_on_pool, waits};
 use crate::io::retry;
 use crate::runtime::blocking;
 use crate::sys::transfer::Pipe;
@@ -77,7 +77,7 @@ impl OpenOptions {
     /// that do not fit together; too many open files (`EMFILE` or `ENFILE`).
     #[doc(alias = "O_CREAT")]
     pub fn open<P: AsRef<Path>>(&self, path: P) -> io::Result<File> {
-        let (options, path) = (self.clone(), path.as_ref().to_owned());
+        let (options, path) = (self.clone(), owned(path));
         if !blocking::would_leave() {
             return options.inner.open(path).map(File::from);
         }

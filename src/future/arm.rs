@@ -4,6 +4,7 @@
 use crate::runtime::ambient;
 use crate::runtime::park::{self, Waiter};
 use crate::sync::select::{Arm, Registration};
+use crate::util::dropping::{Held, drop_each};
 use crate::util::sync::{AtomicU64, Mutex, Ordering};
 use std::fmt;
 use std::pin::Pin;
@@ -24,7 +25,7 @@ pub fn arm<F: IntoFuture>(future: F) -> FutureArm<F::IntoFuture> {
     let bell = Arc::new(Bell { rung: AtomicU64::new(1), waiter: Mutex::new(None) });
     let waker = Waker::from(Arc::clone(&bell));
     let future = Some(Box::pin(future.into_future()));
-    FutureArm { future, output: None, bell, waker, before: 0, after: 0 }
+    FutureArm { future, output: Held::new(None), bell, waker, before: 0, after: 0 }
 }
 
 /// What the future's waker rings.
@@ -58,7 +59,7 @@ impl Wake for Bell {
 #[doc(hidden)]
 pub struct FutureArm<F: Future> {
     future: Option<Pin<Box<F>>>,
-    output: Option<F::Output>,
+    output: Held<Option<F::Output>>,
     bell: Arc<Bell>,
     waker: Waker,
     /// How often the bell had rung before the last poll, and after it.
@@ -70,7 +71,7 @@ impl<F: Future> FutureArm<F> {
     /// Drops the future in the context in which it was polled: its destructors may need that too.
     fn drop_future(&mut self) {
         if let Some(future) = self.future.take() {
-            ambient::within(|| drop(future));
+            drop_each([|| ambient::within(|| drop(future))]);
         }
     }
 
@@ -93,7 +94,7 @@ impl<F: Future> Arm for FutureArm<F> {
         self.before = before;
         let mut context = Context::from_waker(&self.waker);
         if let Poll::Ready(output) = ambient::within(|| future.as_mut().poll(&mut context)) {
-            self.output = Some(output);
+            *self.output = Some(output);
             self.drop_future();
             return true;
         }

@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::ambient;
-use crate::runtime::dropping::drop_each;
 use crate::runtime::waker::poll_until;
+use crate::util::dropping::{Held, drop_each};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -59,11 +59,10 @@ impl<F: Future> Polled<'_, F> {
         let Some(future) = self.0.as_mut().as_pin_mut() else {
             panic!("polled after it was ready")
         };
-        let polled = future.poll(context);
-        if polled.is_ready() {
-            self.0.set(None);
-        }
-        polled
+        let Poll::Ready(output) = future.poll(context) else { return Poll::Pending };
+        let output = Held::new(output);
+        self.0.set(None);
+        Poll::Ready(output.into_inner())
     }
 }
 

@@ -9,6 +9,7 @@ use crate::sync::mpmc::{self, Receiver, Sender};
 use crate::sync::mpsc::{self, RecvError};
 use crate::sync::select::RecvFrom;
 use crate::thread::{JoinHandle, spawn};
+use crate::util::dropping::drop_each;
 use futures_core::Stream;
 use std::fmt;
 use std::future::poll_fn;
@@ -51,7 +52,7 @@ impl<S> Drop for Iter<S> {
     fn drop(&mut self) {
         // Where it was polled, in the same context: its destructors may need that too.
         let stream = self.0.take();
-        ambient::within(|| drop(stream));
+        drop_each([|| ambient::within(|| drop(stream))]);
     }
 }
 

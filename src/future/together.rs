@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::block_on::{Polled, block_on};
+use crate::util::dropping::Held;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -85,12 +86,12 @@ pub trait TryTogether {
 /// One of them.
 struct Part<'a, F: Future> {
     future: Polled<'a, F>,
-    output: Option<F::Output>,
+    output: Held<Option<F::Output>>,
 }
 
 impl<'a, F: Future> Part<'a, F> {
     fn new(future: Pin<&'a mut Option<F>>) -> Self {
-        Self { future: Polled(future), output: None }
+        Self { future: Polled(future), output: Held::new(None) }
     }
 
     /// The output, if it is there by now.
@@ -98,7 +99,7 @@ impl<'a, F: Future> Part<'a, F> {
         if self.output.is_none()
             && let Poll::Ready(output) = self.future.poll(context)
         {
-            self.output = Some(output);
+            *self.output = Some(output);
         }
         self.output.as_ref()
     }
@@ -134,8 +135,9 @@ macro_rules! tuples {
 
             fn wait_for_all(self) -> Self::Outputs {
                 let ($($name,)+) = self;
+                $(let $name = Held::new($name);)+
                 $(
-                    let $name = pin!(Some($name.into_future()));
+                    let $name = pin!(Some($name.into_inner().into_future()));
                     let mut $name = Part::new($name);
                 )+
                 block_on(poll_fn(|context| {
@@ -155,18 +157,22 @@ macro_rules! tuples {
 
             fn wait_for_values(self) -> Result<Self::Values, E> {
                 let ($($name,)+) = self;
+                $(let $name = Held::new($name);)+
                 $(
-                    let $name = pin!(Some($name.into_future()));
+                    let $name = pin!(Some($name.into_inner().into_future()));
                     let mut $name = Part::new($name);
                 )+
-                block_on(poll_fn(|context| {
+                let result = Held::new(block_on(poll_fn(|context| {
                     let mut all = true;
                     $(match $name.try_poll(context) {
                         Ok(is_there) => all &= is_there,
                         Err(error) => return Poll::Ready(Err(error)),
                     })+
                     if all { Poll::Ready(Ok(($($name.take_value(),)+))) } else { Poll::Pending }
-                }))
+                })));
+                // After an error there are values and futures to drop.
+                $(drop($name);)+
+                result.into_inner()
             }
         }
 

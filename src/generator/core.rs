@@ -3,6 +3,7 @@
 
 use super::{CloseError, Yielder};
 use crate::coroutine::{Description, PortMut, Suspender};
+use crate::util::dropping::Held;
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -40,7 +41,7 @@ pub(super) const DESCRIPTION: Description =
 /// The user's side of a generator, without the coroutine itself.
 pub(super) struct Core<R> {
     shared: Rc<Shared<R>>,
-    pub(super) returned: Option<R>,
+    pub(super) returned: Held<Option<R>>,
 }
 
 impl<R> Core<R> {
@@ -64,7 +65,7 @@ impl<R> Core<R> {
             }));
             inner.outcome.set(Some(outcome));
         };
-        (Self { shared, returned: None }, body)
+        (Self { shared, returned: Held::new(None) }, body)
     }
 
     /// Takes what the body left when it ended, and raises a panic that the body ended with. It is called when a resume gave no
@@ -73,7 +74,7 @@ impl<R> Core<R> {
     #[inline(never)]
     pub(super) fn end(&mut self) {
         match self.shared.outcome.take() {
-            Some(Ok(value)) => self.returned = Some(value),
+            Some(Ok(value)) => *self.returned = Some(value),
             Some(Err(payload)) if payload.is::<Closed>() => {}
             Some(Err(payload)) => resume_unwind(payload),
             None => {}

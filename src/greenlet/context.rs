@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::home::{Home, none_any_more};
+use crate::util::dropping::Held;
 use crate::util::lazy_id::{Ids, LazyId};
 use crate::util::values::Values;
 use std::any::Any;
@@ -68,6 +69,7 @@ impl<T: 'static> ContextVar<T> {
         let value = Home::existing()
             .and_then(|home| home.with_current(|task| task.context.borrow().get(self.key())))
             .and_then(|value| value.downcast::<T>().ok());
+        let value = Held::new(value);
         f(value.as_deref())
     }
 

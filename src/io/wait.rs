@@ -6,6 +6,7 @@ use crate::runtime::park;
 use crate::runtime::reactor::Direction;
 use crate::sys::fault::{self, Call};
 use crate::sys::poll;
+use crate::util::dropping::Held;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -43,6 +44,7 @@ use std::time::{Duration, Instant};
 #[doc(alias = "add_reader")]
 #[doc(alias = "AsyncFd")]
 pub fn wait_readable(fd: impl AsFd, timeout: Option<Duration>) -> io::Result<bool> {
+    let fd = Held::new(fd);
     wait(fd.as_fd(), Direction::Read, timeout)
 }
 
@@ -61,6 +63,7 @@ pub fn wait_readable(fd: impl AsFd, timeout: Option<Duration>) -> io::Result<boo
 #[doc(alias = "wait_write")]
 #[doc(alias = "add_writer")]
 pub fn wait_writable(fd: impl AsFd, timeout: Option<Duration>) -> io::Result<bool> {
+    let fd = Held::new(fd);
     wait(fd.as_fd(), Direction::Write, timeout)
 }
 

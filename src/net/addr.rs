@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::blocking::{self, Kind};
+use crate::util::dropping::Held;
 use std::io;
 use std::iter::Cloned;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -128,7 +129,9 @@ pub(super) fn each_addr<T>(
     mut attempt: impl FnMut(SocketAddr) -> io::Result<T>,
 ) -> io::Result<T> {
     let mut last = None;
-    for addr in addr.to_socket_addrs()? {
+    let addr = Held::new(addr);
+    let mut found = Held::new(addr.to_socket_addrs()?);
+    for addr in &mut *found {
         match attempt(addr) {
             Ok(value) => return Ok(value),
             Err(error) => last = Some(error),

@@ -7,6 +7,7 @@ use crate::io::{Io, descriptor, shut_down, socket_from_std, socket_methods};
 use crate::runtime::reactor::Direction;
 use crate::sys::fault::{self, Call};
 use crate::sys::socket::{self, Take};
+use crate::util::dropping::Held;
 use socket2::SockAddr;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -143,7 +144,7 @@ impl UdpSocket {
     #[doc(alias = "sendto")]
     #[doc(alias = "WriteTo")]
     pub fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], addr: A) -> io::Result<usize> {
-        let addr = addr.to_socket_addrs()?.next().ok_or_else(|| {
+        let addr = Held::new(addr).to_socket_addrs()?.next().ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidInput, "no addresses to send data to")
         })?;
         let addr = SockAddr::from(addr);

@@ -5,6 +5,7 @@ use super::imap::{IMap, IMapUnordered};
 use super::members::Members;
 use crate::sys::time::deadline_after;
 use crate::thread::{Builder, JoinError, JoinHandle};
+use crate::util::dropping::collect;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -109,7 +110,7 @@ impl Group {
         A: Send + 'static,
         T: Send + 'static,
     {
-        self.imap(function, items).collect()
+        collect(self.imap(function, items))
     }
 
     /// As [`map`](Self::map), but gives one result after the other, while the next ones are being computed: see

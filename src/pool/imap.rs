@@ -4,6 +4,7 @@
 use super::members::{Members, Place};
 use crate::runtime::finished::Finished;
 use crate::thread::{Builder, JoinError, JoinHandle};
+use crate::util::dropping::Held;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
@@ -16,11 +17,12 @@ const MOST: usize = 1024;
 /// Hands the items out, as there is room.
 struct Feed<F, I: Iterator> {
     members: Arc<Members>,
-    function: Arc<F>,
-    items: Fuse<I>,
+    function: Held<Arc<F>>,
+    items: Held<Fuse<I>>,
     /// How many items may be under way, or done and not yet asked for.
     most: usize,
-    held: Option<I::Item>,
+    /// Read, and not begun.
+    next: Held<Option<I::Item>>,
 }
 
 impl<F, I, T> Feed<F, I>
@@ -31,8 +33,13 @@ where
 {
     fn new(members: &Arc<Members>, function: F, items: I, limit: Option<usize>) -> Self {
         let most = limit.unwrap_or(MOST);
-        let function = Arc::new(function);
-        Self { members: Arc::clone(members), function, items: items.fuse(), most, held: None }
+        Self {
+            members: Arc::clone(members),
+            function: Held::new(Arc::new(function)),
+            items: Held::new(items.fuse()),
+            most,
+            next: Held::new(None),
+        }
     }
 
     /// Begins the next item, while `under_way` have begun already. If there are none, this waits for a place in the
@@ -41,18 +48,25 @@ where
         if under_way >= self.most {
             return None;
         }
-        let item = self.held.take().or_else(|| self.items.next())?;
+        // Here, it waits for a place, whatever ends that.
+        if self.next.is_none() {
+            *self.next = self.items.next();
+        }
+        self.next.as_ref()?;
         let place = match under_way {
             0 => self.members.place(None),
             _ => self.members.try_place(),
         };
         match place {
-            Ok(Some(place)) => Some(self.spawn(place, item)),
-            Ok(None) => {
-                self.held = Some(item);
-                None
+            Ok(Some(place)) => {
+                let item = self.next.take()?;
+                Some(self.spawn(place, item))
             }
-            Err(error) => Some(Err(error)),
+            Ok(None) => None,
+            Err(error) => {
+                *self.next = None;
+                Some(Err(error))
+            }
         }
     }
 
@@ -84,8 +98,9 @@ where
         Self { feed: Feed::new(members, function, items, limit), handles: VecDeque::new() }
     }
 
-    fn fill(&mut self) {
-        while let Some(handle) = self.feed.begin(self.handles.len()) {
+    /// Begins what there is room for, where so many results are about to be given out.
+    fn fill_beside(&mut self, leaving: usize) {
+        while let Some(handle) = self.feed.begin(self.handles.len() - leaving) {
             self.handles.push_back(handle);
         }
     }
@@ -100,15 +115,23 @@ where
     type Item = Result<T, JoinError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.fill();
-        let result = join(self.handles.pop_front()?);
-        if !self.handles.is_empty() {
-            self.fill();
+        self.fill_beside(0);
+        // Until it is given out, the result stays where an interruption leaves it: of this wait, and of reading the next item.
+        wait(self.handles.front()?);
+        if self.handles.len() > 1 {
+            self.fill_beside(1);
         }
-        Some(result)
+        self.handles.pop_front().map(join)
     }
 }
 
+fn wait<T>(handle: &io::Result<JoinHandle<T>>) {
+    if let Ok(handle) = handle {
+        handle.wait_until(None);
+    }
+}
+
+/// Does not wait any more.
 fn join<T>(handle: io::Result<JoinHandle<T>>) -> Result<T, JoinError> {
     handle.map_err(JoinError::not_run)?.join()
 }
@@ -128,6 +151,8 @@ pub struct IMapUnordered<F, I: Iterator, T> {
     handles: HashMap<usize, io::Result<JoinHandle<T>>>,
     begun: usize,
     finished: Arc<Finished>,
+    /// The next to be given out.
+    next: Option<usize>,
 }
 
 impl<F, I, T> IMapUnordered<F, I, T>
@@ -138,11 +163,12 @@ where
 {
     pub(super) fn new(members: &Arc<Members>, function: F, items: I, limit: Option<usize>) -> Self {
         let feed = Feed::new(members, function, items, limit);
-        Self { feed, handles: HashMap::new(), begun: 0, finished: Arc::default() }
+        Self { feed, handles: HashMap::new(), begun: 0, finished: Arc::default(), next: None }
     }
 
-    fn fill(&mut self) {
-        while let Some(handle) = self.feed.begin(self.handles.len()) {
+    /// Begins what there is room for, where so many results are about to be given out.
+    fn fill_beside(&mut self, leaving: usize) {
+        while let Some(handle) = self.feed.begin(self.handles.len() - leaving) {
             let number = self.begun;
             self.begun += 1;
             let open = match &handle {
@@ -166,16 +192,21 @@ where
     type Item = Result<T, JoinError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.fill();
+        self.fill_beside(0);
         if self.handles.is_empty() {
             return None;
         }
-        let number = self.finished.next(None)?;
-        let result = join(self.handles.remove(&number)?);
-        if !self.handles.is_empty() {
-            self.fill();
+        if self.next.is_none() {
+            self.next = self.finished.next(None);
         }
-        Some(result)
+        let number = self.next?;
+        // Until it is given out, the result stays where an interruption leaves it: of this wait, and of reading the next item.
+        wait(self.handles.get(&number)?);
+        if self.handles.len() > 1 {
+            self.fill_beside(1);
+        }
+        self.next = None;
+        self.handles.remove(&number).map(join)
     }
 }
 

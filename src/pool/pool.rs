@@ -5,6 +5,7 @@ use super::imap::{IMap, IMapUnordered};
 use super::members::Members;
 use crate::sys::time::deadline_after;
 use crate::thread::{Builder, JoinError, JoinHandle, catch_unwind, current};
+use crate::util::dropping::{Held, collect};
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -109,8 +110,9 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        let f = Held::new(f);
         match self.members.place(None)? {
-            Some(place) => place.spawn(builder, f),
+            Some(place) => place.spawn(builder, f.into_inner()),
             None => unreachable!("a wait without a deadline ends with a place"),
         }
     }
@@ -199,9 +201,10 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        let f = Held::new(f);
         match self.members.place(deadline).map_err(TrySpawnError::Io)? {
-            Some(place) => place.spawn(Builder::new(), f).map_err(TrySpawnError::Io),
-            None => Err(TrySpawnError::Full(f)),
+            Some(place) => place.spawn(Builder::new(), f.into_inner()).map_err(TrySpawnError::Io),
+            None => Err(TrySpawnError::Full(f.into_inner())),
         }
     }
 
@@ -254,7 +257,7 @@ impl Pool {
         A: Send + 'static,
         T: Send + 'static,
     {
-        self.imap(function, items).collect()
+        collect(self.imap(function, items))
     }
 
     /// As [`map`](Self::map), but gives one result after the other, while the next ones are being computed: see

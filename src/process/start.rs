@@ -7,6 +7,7 @@ use super::{CallError, ChildHandle, ExitStatus, Function};
 use crate::runtime::outside::Expectation;
 use crate::signal::Signal;
 use crate::thread::{self, JoinHandle};
+use crate::util::dropping::Held;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
 use std::io;
@@ -107,7 +108,8 @@ impl ProcessBuilder {
         A: 'static,
     {
         static STARTED: AtomicUsize = AtomicUsize::new(1);
-        let (arguments, under_way) = UnderWay::noted(|| worker::encode(&arguments));
+        let given = Held::new(arguments);
+        let (arguments, under_way) = UnderWay::noted(|| worker::encode(&*given));
         let arguments = arguments?;
         let default = || format!("Process-{}", STARTED.fetch_add(1, Ordering::Relaxed));
         let name = self.name.unwrap_or_else(default);

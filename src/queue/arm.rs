@@ -6,6 +6,7 @@ use super::error::{GetError, PutError, TryGetError};
 use crate::runtime::wait_list::Key;
 use crate::sync::gate::Gate;
 use crate::sync::select::{Arm, Registration};
+use crate::util::dropping::Held;
 use std::fmt;
 
 /// How often something became possible, and whether the queue has been shut down. If both are as before, nothing has become possible
@@ -26,7 +27,7 @@ pub(super) trait Ends<T> {
     fn room_gate(&self) -> &Gate;
 }
 
-impl<S: Store + Default> Ends<S::Item> for Core<S> {
+impl<S: Store> Ends<S::Item> for Core<S> {
     fn attempt_get(&self) -> Result<S::Item, TryGetError> {
         self.get_now()
     }
@@ -159,10 +160,10 @@ impl<T> fmt::Debug for GetArm<'_, T> {
 /// The arm of `select!` that puts an item.
 pub struct PutArm<'a, T> {
     queue: &'a dyn Ends<T>,
-    item: Option<T>,
+    item: Held<Option<T>>,
     /// Where the item goes back to if another arm wins.
     home: Option<&'a mut Option<T>>,
-    failure: Option<T>,
+    failure: Held<Option<T>>,
     place: Place,
     watched: Option<Turns>,
 }
@@ -174,7 +175,8 @@ impl<'a, T> PutArm<'a, T> {
         mut home: Option<&'a mut Option<T>>,
     ) -> Self {
         let item = item.or_else(|| home.as_mut().and_then(|home| home.take()));
-        Self { queue, item, home, failure: None, place: Place::default(), watched: None }
+        let (item, failure) = (Held::new(item), Held::new(None));
+        Self { queue, item, home, failure, place: Place::default(), watched: None }
     }
 
     /// Returns whether the arm that won has put its item.
@@ -182,7 +184,7 @@ impl<'a, T> PutArm<'a, T> {
     /// # Errors
     /// [`PutError`], which holds the item, if the queue has been shut down.
     pub fn finish(self) -> Result<(), PutError<T>> {
-        self.failure.map_or(Ok(()), |item| Err(PutError(item)))
+        self.failure.into_inner().map_or(Ok(()), |item| Err(PutError(item)))
     }
 }
 
@@ -196,7 +198,7 @@ impl<T> Arm for PutArm<'_, T> {
             Ok(()) => true,
             Err(Refused::Full) => false,
             Err(Refused::ShutDown) => {
-                self.failure = self.item.take();
+                *self.failure = self.item.take();
                 true
             }
         }

@@ -3,10 +3,11 @@
 
 use super::arm::Turns;
 use super::error::{TaskDoneError, TryGetError, TryPutError};
-use crate::runtime::dropping::drop_each;
 use crate::runtime::park::{self, Reason};
 use crate::sync::gate::{Gate, Waited};
+use crate::util::dropping::drop_each;
 use parking_lot::{Mutex, MutexGuard};
+use std::mem;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -21,9 +22,15 @@ pub(super) enum Refused {
     ShutDown,
 }
 
-/// The order in which items are given out.
-pub(super) trait Store {
+/// Items, in whatever order.
+pub(super) trait Items: Default {
     type Item;
+
+    fn into_items(self) -> impl Iterator<Item = Self::Item>;
+}
+
+/// The order in which items are given out.
+pub(super) trait Store: Items {
     /// Whether finding the order calls the user's code.
     const ASKS_USERS: bool;
 
@@ -32,7 +39,6 @@ pub(super) trait Store {
     /// Takes the next item out of the queue; if it unwinds, nothing has changed.
     fn take(&mut self) -> Option<Self::Item>;
     fn count(&self) -> usize;
-    fn into_items(self) -> impl Iterator<Item = Self::Item>;
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +54,7 @@ struct State<S> {
 /// A queue. Those who wait for an item wait at `items`, those who wait for room at `room`, those who wait for everything to be done
 /// at `idle`.
 #[derive(Debug)]
-pub(super) struct Core<S> {
+pub(super) struct Core<S: Items> {
     state: Mutex<State<S>>,
     /// The id of the thread that holds the lock and is in the user's code.
     asks: AtomicU64,
@@ -59,10 +65,17 @@ pub(super) struct Core<S> {
 }
 
 // Items are moved, never changed in place.
-impl<S> UnwindSafe for Core<S> {}
-impl<S> RefUnwindSafe for Core<S> {}
+impl<S: Items> UnwindSafe for Core<S> {}
+impl<S: Items> RefUnwindSafe for Core<S> {}
 
-impl<S: Store + Default> Core<S> {
+impl<S: Items> Drop for Core<S> {
+    fn drop(&mut self) {
+        let items = mem::take(&mut self.state.get_mut().store).into_items();
+        drop_each(items.map(|item| || drop(item)));
+    }
+}
+
+impl<S: Store> Core<S> {
     pub(super) fn new(capacity: Option<usize>) -> Self {
         Self {
             state: Mutex::default(),
@@ -293,7 +306,7 @@ impl<S: Store + Default> Core<S> {
             state.shut_down = true;
             // Items that have been taken are being worked on, and have still to be done.
             state.unfinished = state.unfinished.saturating_sub(state.store.count());
-            (std::mem::take(&mut state.store), state.unfinished)
+            (mem::take(&mut state.store), state.unfinished)
         };
         self.items.notify_all();
         self.room.notify_all();

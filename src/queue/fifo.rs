@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::arm::{GetArm, PutArm};
-use super::core::{Core, Store};
+use super::core::{Core, Items, Store};
 use super::face::face;
 use super::{GetError, PutError, TaskDoneError, TryGetError, TryPutError};
 use crate::sync::gate::Gate;
@@ -62,9 +62,15 @@ pub struct Queue<T> {
 
 face!(Queue<T>);
 
-impl<T> Store for VecDeque<T> {
+impl<T> Items for VecDeque<T> {
     type Item = T;
 
+    fn into_items(self) -> impl Iterator<Item = T> {
+        self.into_iter()
+    }
+}
+
+impl<T> Store for VecDeque<T> {
     const ASKS_USERS: bool = false;
 
     fn insert(&mut self, item: &mut Option<T>) {
@@ -77,9 +83,5 @@ impl<T> Store for VecDeque<T> {
 
     fn count(&self) -> usize {
         self.len()
-    }
-
-    fn into_items(self) -> impl Iterator<Item = T> {
-        self.into_iter()
     }
 }

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::arm::{GetArm, PutArm};
-use super::core::{Core, Store};
+use super::core::{Core, Items, Store};
 use super::face::face;
 use super::{GetError, PutError, TaskDoneError, TryGetError, TryPutError};
 use crate::sync::gate::Gate;
@@ -27,9 +27,15 @@ pub struct LifoQueue<T> {
 
 face!(LifoQueue<T>);
 
-impl<T> Store for Vec<T> {
+impl<T> Items for Vec<T> {
     type Item = T;
 
+    fn into_items(self) -> impl Iterator<Item = T> {
+        self.into_iter()
+    }
+}
+
+impl<T> Store for Vec<T> {
     const ASKS_USERS: bool = false;
 
     fn insert(&mut self, item: &mut Option<T>) {
@@ -42,9 +48,5 @@ impl<T> Store for Vec<T> {
 
     fn count(&self) -> usize {
         self.len()
-    }
-
-    fn into_items(self) -> impl Iterator<Item = T> {
-        self.into_iter()
     }
 }

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::arm::{GetArm, PutArm};
-use super::core::{Core, Store};
+use super::core::{Core, Items, Store};
 use super::face::face;
 use super::{GetError, PutError, TaskDoneError, TryGetError, TryPutError};
 use crate::sync::gate::Gate;
@@ -61,8 +61,15 @@ impl<T> Default for Heap<T> {
     }
 }
 
-impl<T: Ord> Store for Heap<T> {
+impl<T> Items for Heap<T> {
     type Item = T;
+
+    fn into_items(self) -> impl Iterator<Item = T> {
+        self.items.into_iter().map(|ranked| ranked.item)
+    }
+}
+
+impl<T: Ord> Store for Heap<T> {
     const ASKS_USERS: bool = true;
 
     fn insert(&mut self, item: &mut Option<T>) {
@@ -117,10 +124,6 @@ impl<T: Ord> Store for Heap<T> {
 
     fn count(&self) -> usize {
         self.items.len()
-    }
-
-    fn into_items(self) -> impl Iterator<Item = T> {
-        self.items.into_iter().map(|ranked| ranked.item)
     }
 }
 

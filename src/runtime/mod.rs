@@ -10,7 +10,6 @@
 pub(crate) mod ambient;
 pub(crate) mod blocking;
 mod builder;
-pub(crate) mod dropping;
 mod hub;
 mod instance;
 mod lane;

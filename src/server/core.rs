@@ -14,6 +14,7 @@ use crate::sync::{Event, Semaphore};
 use crate::sys;
 use crate::sys::time::deadline_after;
 use crate::thread::{Builder, Thread, current, yield_now};
+use crate::util::dropping::Held;
 use crate::util::slab::{Key, Slab};
 use parking_lot::Mutex;
 use std::fmt;
@@ -86,7 +87,7 @@ struct State {
 }
 
 pub(super) struct Core<T> {
-    handler: Box<dyn Fn(T) + Send + Sync>,
+    handler: Held<Box<dyn Fn(T) + Send + Sync>>,
     settings: Settings,
     /// How many handlers each acceptor may still begin; empty if there is no limit.
     limits: Box<[Semaphore]>,
@@ -305,7 +306,7 @@ impl<T: Send + 'static> Core<T> {
             (0..acceptors).map(|_| Semaphore::new(limit.div_ceil(acceptors).max(1))).collect()
         });
         Arc::new(Self {
-            handler: Box::new(handler),
+            handler: Held::new(Box::new(handler)),
             settings,
             limits,
             state: Mutex::new(State {

@@ -5,6 +5,7 @@
 use super::core::{Core, Settings, Source};
 use super::stats::Stats;
 use crate::net::{SocketAddr, ToSocketAddrs};
+use crate::util::dropping::Held;
 use parking_lot::Mutex;
 use std::fmt;
 use std::io;
@@ -82,7 +83,9 @@ pub(super) fn bind<S>(
     local_addr: impl Fn(&S) -> io::Result<SocketAddr>,
 ) -> io::Result<Vec<S>> {
     let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on");
-    for address in addresses.to_socket_addrs()? {
+    let addresses = Held::new(addresses);
+    let mut found = Held::new(addresses.to_socket_addrs()?);
+    for address in &mut *found {
         let sockets = bind(address, count > 1).and_then(|first| {
             // With port 0 the system has chosen one for the first, which the others share.
             let address = local_addr(&first)?;

@@ -5,6 +5,7 @@ use super::{LockResult, MutexGuard, PoisonError};
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::{Key, WaitList};
 use crate::sys::time::deadline_after;
+use crate::util::dropping::Held;
 use crate::util::sync::{AtomicBool, Mutex as ListLock, Ordering, mutated};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -77,11 +78,12 @@ impl Condvar {
     pub fn wait_while<'a, T, F>(
         &self,
         mut guard: MutexGuard<'a, T>,
-        mut condition: F,
+        condition: F,
     ) -> LockResult<MutexGuard<'a, T>>
     where
         F: FnMut(&mut T) -> bool,
     {
+        let mut condition = Held::new(condition);
         while condition(&mut guard) {
             guard = self.wait(guard)?;
         }
@@ -132,11 +134,12 @@ impl Condvar {
         &self,
         mut guard: MutexGuard<'a, T>,
         timeout: Duration,
-        mut condition: F,
+        condition: F,
     ) -> LockResult<(MutexGuard<'a, T>, WaitTimeoutResult)>
     where
         F: FnMut(&mut T) -> bool,
     {
+        let mut condition = Held::new(condition);
         let deadline = deadline_after(timeout);
         loop {
             if !condition(&mut guard) {

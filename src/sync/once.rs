@@ -5,6 +5,7 @@ use super::gate::Gate;
 use super::poison::Before;
 use crate::runtime::park::Reason;
 use crate::runtime::task::Owner;
+use crate::util::dropping::Held;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -153,6 +154,7 @@ impl Once {
         force: bool,
         f: impl FnOnce(&OnceState) -> Result<(), E>,
     ) -> Result<(), E> {
+        let f = Held::new(f);
         loop {
             let state = self.state.load(Ordering::SeqCst);
             match state {
@@ -172,7 +174,7 @@ impl Once {
                     if begin.is_ok() {
                         self.owner.set();
                         let mut running = Running { once: self, before: Before::now(), then: NEW };
-                        let result = f(&OnceState { poisoned: state == POISONED });
+                        let result = f.into_inner()(&OnceState { poisoned: state == POISONED });
                         if result.is_ok() {
                             running.then = DONE;
                         }

@@ -4,6 +4,7 @@
 use super::LocalKey;
 use crate::runtime::current as hub;
 use crate::runtime::task::{Context, TaskRef};
+use crate::util::dropping::{Held, drop_each};
 use crate::util::lazy_id::{Ids, LazyId};
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -121,7 +122,8 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
 
     /// Calls `f` with the value of the calling green thread; the value stays alive meanwhile, even if `f` sets another.
     pub fn with<R>(&self, f: impl FnOnce(Option<&T>) -> R) -> R {
-        f(self.shared().as_deref())
+        let value = Held::new(self.shared());
+        f(value.as_deref())
     }
 
     /// Gives the variable a value in the calling green thread, and in those that it spawns from now on. Returns the value
@@ -168,11 +170,14 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
             fn drop(&mut self) {
                 let (key, value) = (self.0.key(), self.1.take().map(|value| value as _));
                 // The values may be gone by now: a generator that was suspended in here may be among the last of them.
-                drop(OWN.try_with(|own| own.borrow_mut().0.set(key, value)));
+                let put_back = || drop(OWN.try_with(|own| own.borrow_mut().0.set(key, value)));
+                drop_each([put_back]);
             }
         }
-        let _put_back = PutBack(self, self.set(value));
-        body()
+        let put_back = PutBack(self, self.set(value));
+        let result = Held::new(body());
+        drop(put_back);
+        result.into_inner()
     }
 }
 

@@ -6,6 +6,7 @@ use super::{Builder, JoinError, ScopedJoinHandle, current};
 use crate::runtime::park;
 use crate::runtime::scope::{Scope, enter_scope};
 use crate::runtime::task::{Cause, EndedAsKilled, MayEnd, TaskRef, Who, is_interruption};
+use crate::util::dropping::{Held, drop_each};
 use parking_lot::Mutex;
 use std::error::Error;
 use std::fmt;
@@ -73,8 +74,14 @@ impl<E> GroupError<E> {
     }
 
     /// The errors, at least one.
-    pub fn into_errors(self) -> Vec<TaskError<E>> {
-        self.0
+    pub fn into_errors(mut self) -> Vec<TaskError<E>> {
+        mem::take(&mut self.0)
+    }
+}
+
+impl<E> Drop for GroupError<E> {
+    fn drop(&mut self) {
+        drop_each(self.0.drain(..).map(|error| || drop(error)));
     }
 }
 
@@ -83,7 +90,7 @@ impl<E> IntoIterator for GroupError<E> {
     type IntoIter = std::vec::IntoIter<TaskError<E>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.into_errors().into_iter()
     }
 }
 
@@ -105,7 +112,7 @@ impl<E: Error + 'static> Error for GroupError<E> {
 
 #[derive(Debug)]
 struct Shared<E> {
-    errors: Mutex<Vec<TaskError<E>>>,
+    errors: Mutex<GroupError<E>>,
     owner: TaskRef,
     /// The limit that the group's body runs in, by which it is ended when a task fails.
     body: u64,
@@ -150,7 +157,8 @@ impl<E> Clone for TaskGroup<'_, '_, E> {
 /// unwinds, see [`JoinHandle::kill`](crate::JoinHandle::kill). If the caller itself is killed, or a
 /// [`timeout`](crate::timeout()) around it expires, the tasks are killed and waited for, as those of a
 /// [`scope`](crate::scope) are. With `panic = "abort"` nothing can be unwound: all tasks that have begun run to their ends. If
-/// the caller is an OS thread and `body` waits for a socket, `body` ends only when that wait is over.
+/// the caller is an OS thread and `body` waits for a socket, `body` ends only when that wait is over. Inside of a
+/// [`shield`](crate::shield) nothing ends a wait: there the first failure kills the other tasks, and `body` goes on to its own end.
 ///
 /// # Errors
 /// The errors of the tasks and of `body`, of which there is at least one. A task that could not run, because there was no
@@ -185,7 +193,11 @@ where
     F: for<'scope> FnOnce(&TaskGroup<'scope, 'env, E>) -> Result<T, E>,
 {
     let id = new_limit_id();
-    let shared = Arc::new(Shared { errors: Mutex::default(), owner: park::own_task(), body: id });
+    let shared = Arc::new(Shared {
+        errors: Mutex::new(GroupError(Vec::new())),
+        owner: park::own_task(),
+        body: id,
+    });
     let (value, not_run) = enter_scope(|scope| {
         let group = TaskGroup { scope, shared: Arc::clone(&shared) };
         match run_limited(None, id, || body(&group)) {
@@ -201,16 +213,18 @@ where
             }
         }
     });
-    let mut errors = mem::take(&mut *shared.errors.lock());
+    let value = Held::new(value);
+    let mut errors = GroupError(mem::take(&mut shared.errors.lock().0));
     // A task whose body failed has its error in `errors`: those that are counted here never began.
-    errors.extend((0..not_run).map(|_| {
+    errors.0.extend((0..not_run).map(|_| {
         let error = io::Error::new(io::ErrorKind::OutOfMemory, "no memory for its stack");
         TaskError::Panicked(JoinError::new(Cause::Io(error), Who::Unknown))
     }));
-    match value {
-        Some(value) if errors.is_empty() => Ok(value),
-        _ => Err(GroupError(errors)),
+    if !errors.0.is_empty() {
+        drop(value);
+        return Err(errors);
     }
+    value.into_inner().ok_or(errors)
 }
 
 impl<'scope, 'env, E> TaskGroup<'scope, 'env, E> {
@@ -275,7 +289,7 @@ impl<'scope, 'env, E> TaskGroup<'scope, 'env, E> {
 
     /// Keeps the error, kills every task of the group, and ends its body at the wait that it is in or at its next one.
     fn fail(&self, error: TaskError<E>) {
-        self.shared.errors.lock().push(error);
+        self.shared.errors.lock().0.push(error);
         self.scope.kill_children();
         self.shared.owner.expire_limit(self.shared.body);
     }

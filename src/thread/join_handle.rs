@@ -176,7 +176,7 @@ impl<T> JoinHandle<T> {
     pub fn detach(self) {}
 
     /// Waits for the end; `false` if the deadline passed first. Returns at once if it is the caller's own end.
-    fn wait_until(&self, deadline: Option<Instant>) -> bool {
+    pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> bool {
         let task = self.joinable.task();
         // A forked child has its parent's handles, but not its green threads.
         while !task.is_done() && !task.is_parents() {

@@ -4,6 +4,7 @@
 use crate::coroutine::{has_storage, with_storage};
 use crate::runtime::current as hub;
 use crate::runtime::task::TaskRef;
+use crate::util::dropping::Held;
 use crate::util::lazy_id::{Ids, LazyId};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -173,7 +174,9 @@ impl<T: 'static> LocalKey<T> {
     /// spawn(|| LOGGER.with(|_| ())).join().unwrap();
     /// ```
     pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
-        self.value().map(|value| f(&value))
+        let f = Held::new(f);
+        let value = self.value()?;
+        Ok(f.into_inner()(&value))
     }
 
     /// Calls `set` with the value and `new`, if there is a value; otherwise the value becomes `new`.

@@ -3,6 +3,7 @@
 
 use super::{Builder, JoinError, JoinHandle, Thread, ThreadState};
 use crate::runtime::scope::{Scope, enter_scope};
+use crate::util::dropping::Held;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -43,8 +44,9 @@ where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
     let (value, failed) = enter_scope(body);
+    let value = Held::new(value);
     assert!(failed == 0, "a scoped thread panicked");
-    value
+    value.into_inner()
 }
 
 impl<'scope> Scope<'scope, '_> {

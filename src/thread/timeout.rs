@@ -171,8 +171,8 @@ pub(super) fn run_limited<T>(
     }
 }
 
-/// Runs `body` so that neither a kill nor a [`timeout`], not even one inside `body`, ends a wait inside it; they unwind at the
-/// first wait after it instead. For what must not be cut in two, such as a message that is sent in several writes. As
+/// Runs `body` so that neither a kill nor a [`timeout`], not even one inside `body`, nor the failure of a task of a
+/// [`group`](super::group()), ends a wait inside it; those that are still open unwind at the first wait after it instead. For what must not be cut in two, such as a message that is sent in several writes. As
 /// `asyncio.shield` and trio's shielded cancel scopes. Suspends only where `body` does.
 ///
 /// A generator or greenlet that began outside of the call must not be switched to from inside: that panics.

@@ -3,6 +3,7 @@
 
 use super::{Builder, JoinError, JoinHandle, park_until};
 use crate::sys::time::deadline_after;
+use crate::util::dropping::Held;
 use parking_lot::Mutex;
 use std::fmt;
 use std::io;
@@ -96,7 +97,8 @@ impl<T: Send + 'static> Timer<T> {
     {
         let state = Arc::new(Mutex::new(State::Waiting(deadline)));
         let own = Arc::clone(&state);
-        let handle = builder.spawn(move || wait(&own).then(f))?;
+        let f = Held::new(f);
+        let handle = builder.spawn(move || wait(&own).then(|| f.into_inner()()))?;
         Ok(Self { state, handle })
     }
 }

@@ -5,6 +5,7 @@ use super::{JoinError, JoinHandle, LocalJoinHandle, ScopedJoinHandle, Thread, Th
 use crate::runtime::finished::Finished;
 use crate::runtime::park;
 use crate::sys::time::deadline_after;
+use crate::util::dropping::{Held, give_out};
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
@@ -302,7 +303,7 @@ pub fn join_all<H: Join>(handles: impl IntoIterator<Item = H>) -> Vec<Result<H::
     // All of them exist, and have been started, before the first is waited for: it may need any of them.
     let handles: Vec<H> = handles.into_iter().collect();
     handles.iter().for_each(|handle| super::join_handle::start(handle.thread()));
-    handles.into_iter().map(Join::join).collect()
+    give_out(handles.into_iter().map(|handle| Held::new(handle.join())).collect::<Vec<_>>())
 }
 
 /// As [`join_all`], but stops waiting as soon as one of the green threads ends without a value: the others go on, and their
@@ -330,13 +331,19 @@ pub fn try_join_all<H: Join>(
     handles: impl IntoIterator<Item = H>,
 ) -> Result<Vec<H::Value>, JoinError> {
     let handles: Vec<H> = handles.into_iter().collect();
-    let mut values: Vec<Option<H::Value>> = handles.iter().map(|_| None).collect();
+    let mut values: Vec<Held<Option<H::Value>>> = handles.iter().map(|_| Held::new(None)).collect();
     let mut watched = Watched::new(handles);
     while let Some((number, handle)) = watched.next_numbered(None) {
-        values[number] = Some(handle.join()?);
+        match handle.join() {
+            Ok(value) => *values[number] = Some(value),
+            Err(error) => {
+                drop((values, watched));
+                return Err(error);
+            }
+        }
     }
     // A handle is not given twice: it is not a reference.
-    Ok(values.into_iter().flatten().collect())
+    Ok(values.into_iter().filter_map(Held::into_inner).collect())
 }
 
 /// Kills all of the green threads, as [`JoinHandle::kill`]; as gevent's `killall`. Does not suspend: [`wait`] or

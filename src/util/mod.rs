@@ -3,6 +3,7 @@
 //! Invariant: nothing here reads global state or makes a system call.
 
 pub(crate) mod decimal;
+pub(crate) mod dropping;
 pub(crate) mod inbox;
 pub(crate) mod lazy_id;
 #[cfg(loom)]

@@ -234,6 +234,28 @@ fn a_shielded_body_is_not_cut_short() {
     });
 }
 
+/// Nothing ends a wait inside of a shield, so the failure ends the other tasks only.
+#[test]
+fn a_group_inside_a_shield_lets_its_body_go_on_to_its_end() {
+    everywhere(|| {
+        let mut done = false;
+        let result = shield(|| {
+            group(|g| {
+                let other = g.spawn(for_ever);
+                g.spawn(|| Err::<(), _>("x"));
+                assert!(other.join().unwrap_err().is_killed());
+                sleep(SHORT);
+                done = true;
+                Ok(())
+            })
+        });
+        assert_eq!(texts(result.unwrap_err()), ["x"]);
+        assert!(done);
+        // Nothing of the failure is left to strike here.
+        sleep(SHORT);
+    });
+}
+
 #[test]
 fn a_killed_owner_kills_its_group() {
     within_limit(|| {

@@ -50,6 +50,10 @@ const ROWS: &[(&str, &[Test])] = &[
     ("`mpmc::Select`", &[Test::Storm(items::listed)]),
     ("`wait`, `as_completed` of threads", &[Test::Storm(items::handles)]),
     (
+        "`next` of `imap` and `imap_unordered` of pools, of `map` and `map_unordered` of executors",
+        &[Test::Storm(items::mapped)],
+    ),
+    (
         "sockets, pipes: read, receive, accept",
         &[Test::Storm(descriptors::bytes), Test::Slow(descriptors::messages)],
     ),

@@ -2,6 +2,7 @@
 
 mod children;
 mod deadlock;
+mod dropped;
 mod environment;
 mod exit;
 mod fork;

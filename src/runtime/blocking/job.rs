@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::task::Waiter;
-use crate::runtime::task::drop_quietly;
+use crate::util::dropping::drop_quietly;
 use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::Result;

@@ -11,6 +11,7 @@ use super::thread::Thread;
 use crate::runtime::task::family::Family;
 use crate::runtime::task::uncaught;
 use crate::stack::budget::Reservation;
+use crate::util::dropping::drop_quietly;
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
@@ -49,15 +50,6 @@ pub(crate) struct Joinable<T> {
 unsafe impl<T: Send> Sync for Joinable<T> {}
 
 impl<T> Unpin for Joinable<T> {}
-
-/// Drops a value that a user has left to the library. A panic of its destructor has been printed, and concerns nobody else.
-pub(crate) fn drop_quietly<T>(value: T) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value)))
-        && let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
-    {
-        std::mem::forget(again);
-    }
-}
 
 /// Calls the links of a task in their order. A panic of one does not keep the others from being called.
 ///

@@ -1,6 +1,5 @@
 //! The end of a task: what it kept for that, and who is told.
 
-use super::cell::drop_quietly;
 use super::context::Context;
 use super::error::{Cause, JoinError};
 use super::flags::{
@@ -13,6 +12,7 @@ use super::thread::ThreadState;
 use super::waiter::Waiter;
 use crate::runtime::task::finished::Finished;
 use crate::stack::budget::Reservation;
+use crate::util::dropping::drop_quietly;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -4,12 +4,12 @@
 //! may do anything: wait, call what is just being changed, panic. So it is called where nothing of the library is locked or
 //! borrowed. On a hub's own stack, and inside [`put_off`], it is put off until that is over. A panic goes no further.
 
-use super::cell::drop_quietly;
 use super::header::{Header, VTable};
 use super::here::{self, Here};
 use super::park_word::Token;
 use super::task_ref::TaskRef;
 use crate::stack::budget::Reservation;
+use crate::util::dropping::drop_quietly;
 use crate::util::sync::{Mutex, mutated};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

@@ -42,7 +42,7 @@ mod watched;
 
 pub(crate) use body::{Body, EndedAsKilled, MayEnd};
 pub(in crate::runtime) use cell::new_borrowing_task;
-pub(crate) use cell::{Joinable, drop_quietly, new_task};
+pub(crate) use cell::{Joinable, new_task};
 pub(crate) use context::Context;
 pub use error::JoinError;
 pub(crate) use error::{Cause, Expired, Who, is_interruption};

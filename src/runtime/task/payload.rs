@@ -1,9 +1,10 @@
 //! The payload of a panic.
 
+use crate::util::dropping::Held;
 use std::any::Any;
 
 /// The payload of a panic, which may be shared between threads: by a shared reference it gives out only what is `Sync`.
-pub(crate) struct Payload(Box<dyn Any + Send>);
+pub(crate) struct Payload(Held<Box<dyn Any + Send>>);
 
 // SAFETY: by a shared reference there is only what asks for the payload's type, which runs no code of the payload's, and
 // gives it out if it is a certain type that is `Sync`.
@@ -11,11 +12,11 @@ unsafe impl Sync for Payload {}
 
 impl Payload {
     pub(super) fn new(payload: Box<dyn Any + Send>) -> Self {
-        Self(payload)
+        Self(Held::new(payload))
     }
 
     pub(super) fn into_inner(self) -> Box<dyn Any + Send> {
-        self.0
+        self.0.into_inner()
     }
 
     pub(super) fn is<T: Any>(&self) -> bool {

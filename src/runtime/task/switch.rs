@@ -1,6 +1,5 @@
 //! Starting, resuming and suspending green threads.
 
-use super::cell::drop_quietly;
 use super::error::{Cause, JoinError};
 use super::header::Header;
 use super::mailbox::Mailbox;
@@ -10,6 +9,7 @@ use crate::coroutine::{self, Coroutine, Description, Progress, ROUNDS, Root};
 use crate::greenlet;
 use crate::runtime::ambient;
 use crate::stack::{Stack, StackSize};
+use crate::util::dropping::drop_quietly;
 use std::io;
 use std::mem::ManuallyDrop;
 

@@ -7,6 +7,7 @@
 //! | done | everybody, by `&T`; whoever has the `OnceLock` by `&mut` or by value, in the same way |
 
 use crate::sync::once::Once;
+use crate::util::dropping::Held;
 use std::cell::UnsafeCell;
 use std::convert::Infallible;
 use std::fmt;
@@ -79,12 +80,12 @@ impl<T> OnceLock<T> {
     /// # Errors
     /// `value` itself, if there is a value already.
     pub fn set(&self, value: T) -> Result<(), T> {
-        let mut value = Some(value);
+        let mut value = Held::new(Some(value));
         self.get_or_init(|| match value.take() {
             Some(value) => value,
             None => unreachable!("a closure that runs once"),
         });
-        value.map_or(Ok(()), Err)
+        value.into_inner().map_or(Ok(()), Err)
     }
 
     /// Returns the value; `f` makes it if there is none. If another thread is making it, waits for that: suspends a green thread,

@@ -4,10 +4,10 @@
 use super::Hands;
 use super::parcel::{Parcel, Promise};
 use super::zero::Zero;
-use crate::runtime::dropping::drop_each;
 use crate::runtime::park::{self, Reason};
 use crate::sync::gate::{Gate, Waited};
 use crate::sync::patience::{self, Patience};
+use crate::util::dropping::drop_each;
 use crate::util::sync::{AtomicUsize, Ordering};
 use crossbeam_queue::{ArrayQueue, SegQueue};
 use std::panic::{RefUnwindSafe, UnwindSafe};

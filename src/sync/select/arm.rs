@@ -1,11 +1,11 @@
 //! What an arm of a `select!` is, and the wait for the first of several.
 #![forbid(unsafe_code)]
 
-use crate::runtime::dropping::drop_each;
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::sync::channel::Ticket;
 use crate::sync::patience::Patience;
 use crate::sys::time::{deadline_after, ticks};
+use crate::util::dropping::drop_each;
 use crate::util::sync::mutated;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -6,6 +6,7 @@ use super::{Arm, Registration};
 use crate::runtime::wait_list::Key;
 use crate::sync::channel::{Chan, SendFailure};
 use crate::sync::{mpmc, mpsc};
+use crate::util::dropping::Held;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::SendError;
@@ -55,10 +56,10 @@ impl<T> SendTo<T> for mpsc::SyncSender<T> {
 pub struct SendArm<'a, T> {
     chan: &'a Chan<T>,
     /// `None` while the item is in an offer, and when it has been sent.
-    item: Option<T>,
+    item: Held<Option<T>>,
     /// Where the item goes back to if another arm wins.
     home: Option<&'a mut Option<T>>,
-    failure: Option<T>,
+    failure: Held<Option<T>>,
     key: Option<Key>,
     notified: bool,
     watched: Option<Watched>,
@@ -67,7 +68,8 @@ pub struct SendArm<'a, T> {
 impl<'a, T> SendArm<'a, T> {
     fn new(chan: &'a Chan<T>, item: Option<T>, mut home: Option<&'a mut Option<T>>) -> Self {
         let item = item.or_else(|| home.as_mut().and_then(|home| home.take()));
-        Self { chan, item, home, failure: None, key: None, notified: false, watched: None }
+        let (item, failure) = (Held::new(item), Held::new(None));
+        Self { chan, item, home, failure, key: None, notified: false, watched: None }
     }
 
     /// Returns whether the arm that won has sent its item.
@@ -75,7 +77,7 @@ impl<'a, T> SendArm<'a, T> {
     /// # Errors
     /// [`SendError`], which holds the item, if all receivers are gone.
     pub fn finish(self) -> Result<(), SendError<T>> {
-        self.failure.map_or(Ok(()), |item| Err(SendError(item)))
+        self.failure.into_inner().map_or(Ok(()), |item| Err(SendError(item)))
     }
 }
 
@@ -86,11 +88,11 @@ impl<T> Arm for SendArm<'_, T> {
         match self.chan.attempt_send(item) {
             Ok(()) => true,
             Err(SendFailure::Full(item)) => {
-                self.item = Some(item);
+                *self.item = Some(item);
                 false
             }
             Err(SendFailure::Disconnected(item)) => {
-                self.failure = Some(item);
+                *self.failure = Some(item);
                 true
             }
         }
@@ -104,7 +106,7 @@ impl<T> Arm for SendArm<'_, T> {
                 let claim = (Arc::clone(&with.ticket), index);
                 match rendezvous.enter_send(item, waiter, claim) {
                     Ok(key) => self.key = Some(key),
-                    Err(item) => self.item = Some(item),
+                    Err(item) => *self.item = Some(item),
                 }
             }
             None if self.item.is_some() => self.key = Some(self.chan.room().enter(waiter)),
@@ -120,7 +122,7 @@ impl<T> Arm for SendArm<'_, T> {
     fn unregister(&mut self) {
         let Some(key) = self.key.take() else { return };
         match self.chan.rendezvous() {
-            Some(rendezvous) => self.item = rendezvous.withdraw(key),
+            Some(rendezvous) => *self.item = rendezvous.withdraw(key),
             None => self.notified = !self.chan.room().leave(key),
         }
     }

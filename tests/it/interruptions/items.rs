@@ -2,13 +2,15 @@
 
 use super::{strike, there};
 use crate::support::Random;
+use greenthread::executor::{Executor, GreenExecutor};
+use greenthread::pool::Pool;
 use greenthread::queue::{LifoQueue, PriorityQueue, Queue};
-use greenthread::sync::{mpmc, mpsc};
+use greenthread::sync::{Mutex, mpmc, mpsc};
 use greenthread::thread::{as_completed, wait};
-use greenthread::{select, spawn};
+use greenthread::{select, sleep, spawn, yield_now};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// Counts those that are there.
@@ -268,4 +270,44 @@ pub(super) fn handles(random: &mut Random) {
     assert!(strike(random, waits, || ()).is_none_or(|count| count == 3));
     // They go on, and their results are dropped with the handles.
     there(|| (ended.load(Ordering::SeqCst) == 300).then_some(()));
+}
+
+/// `next` is interrupted while it waits for a result, for room to hand an item in, or for the next item.
+pub(super) fn mapped(random: &mut Random) {
+    const ITEMS: u32 = 6;
+    static EXECUTOR: LazyLock<GreenExecutor> = LazyLock::new(GreenExecutor::new);
+    let function = |item: u32| {
+        if item % 2 == 0 {
+            sleep(Duration::from_micros(20));
+        }
+        item
+    };
+    let mut left = 0..ITEMS;
+    let items = std::iter::from_fn(move || {
+        if left.start % 2 == 1 {
+            yield_now();
+        }
+        left.next()
+    });
+    let pool = Pool::new(1 + random.below(2) as usize).unwrap();
+    // It takes the room that the first items want.
+    pool.spawn(|| sleep(Duration::from_micros(30)));
+    let unordered = random.below(2) == 0;
+    let results: Box<dyn Iterator<Item = u32> + Send> = match (random.below(2), unordered) {
+        (0, false) => Box::new(pool.imap(function, items).flatten()),
+        (0, true) => Box::new(pool.imap_unordered(function, items).flatten()),
+        (_, false) => Box::new(EXECUTOR.map(function, items).read_ahead(2).flatten()),
+        (_, true) => Box::new(EXECUTOR.map_unordered(function, items).read_ahead(2).flatten()),
+    };
+    let results = Arc::new(Mutex::new(results));
+    let mut got = Vec::new();
+    for _ in 0..3 {
+        let results = Arc::clone(&results);
+        got.extend(strike(random, move || results.lock().unwrap().next(), || ()).flatten());
+    }
+    got.extend(results.lock().unwrap().by_ref());
+    if unordered {
+        got.sort_unstable();
+    }
+    assert!(got.iter().copied().eq(0..ITEMS), "{got:?}");
 }

@@ -196,7 +196,9 @@ impl UnixDatagram {
     /// - `EMSGSIZE`, which has no kind of its own, if it is longer than the system allows (`net.core.wmem_max`).
     #[doc(alias = "sendto")]
     pub fn send_to<P: AsRef<Path>>(&self, buf: &[u8], path: P) -> io::Result<usize> {
-        self.send_to_system(buf, &addr::path_to_system(path.as_ref())?)
+        let to = addr::path_to_system(path.as_ref())?;
+        drop(path);
+        self.send_to_system(buf, &to)
     }
 
     /// Like [`send_to`](Self::send_to), to an address, which may be an abstract name.

@@ -56,7 +56,9 @@ impl UnixStream {
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a path of more than 107 bytes; too many open files (`EMFILE`
     /// or `ENFILE`).
     pub fn connect<P: AsRef<Path>>(path: P) -> io::Result<Self> {
-        Self::connect_to(&addr::path_to_system(path.as_ref())?)
+        let to = addr::path_to_system(path.as_ref())?;
+        drop(path);
+        Self::connect_to(&to)
     }
 
     /// Like [`connect`](Self::connect), to an address, which may be an abstract name.

@@ -1,0 +1,537 @@
+//! A value whose destructor panics does not end the process, whatever call owns it, and whatever ends the wait of that call: a kill,
+//! a failure of the group that the call is in, the end of the runtime, or a panic of the call itself.
+//!
+//! Each case runs in a process of its own. A new call that owns a value or a closure of the user's while it waits gets a line in
+//! [`CASES`].
+
+use crate::{End, LIMIT, child, finish, is_child};
+use futures_core::Stream;
+use greenthread::executor::{self, Executor, GreenExecutor};
+use greenthread::future::{self, FutureExt};
+use greenthread::generator::Generator;
+use greenthread::net::{TcpStream, ToSocketAddrs};
+use greenthread::pool::{Group, Pool};
+use greenthread::queue::Queue;
+use greenthread::server::StreamServer;
+use greenthread::sync::{
+    Condvar, Event, Mutex, Once, OnceLock, mpmc::Receiver, mpmc::Sender, mpmc::bounded,
+};
+use greenthread::thread::{ContextVar, Timer, group, join_all, park, spawn_later, try_join_all};
+use greenthread::{
+    Builder, JoinHandle, Runtime, blocking, fs, green_local, io, scope, select, shield, spawn,
+    yield_now,
+};
+use std::future::{Future, pending, ready};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+const LONG: Duration = Duration::from_secs(1000);
+
+static DROPPED: AtomicUsize = AtomicUsize::new(0);
+/// Set when the wait has been ended.
+static OVER: Event = Event::new();
+
+/// Its destructor panics.
+#[derive(Debug)]
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        DROPPED.fetch_add(1, Ordering::SeqCst);
+        panic!("a bomb");
+    }
+}
+
+/// As many bombs as `Case::bombs` says belong to a call that waits, or panics.
+struct Case {
+    name: &'static str,
+    bombs: usize,
+    call: fn(),
+}
+
+macro_rules! cases {
+    ($($name:ident: $bombs:literal, $call:expr;)*) => {
+        const CASES: &[Case] = &[$(Case { name: stringify!($name), bombs: $bombs, call: $call }),*];
+    };
+}
+
+/// Owns a bomb, and is ready with another one if `ready` says so.
+struct Fuse {
+    ready: bool,
+    _bomb: Bomb,
+}
+
+fn fuse(ready: bool) -> Fuse {
+    Fuse { ready, _bomb: Bomb }
+}
+
+impl Future for Fuse {
+    type Output = Bomb;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Bomb> {
+        if self.ready { Poll::Ready(Bomb) } else { Poll::Pending }
+    }
+}
+
+impl Stream for Fuse {
+    type Item = Bomb;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Bomb>> {
+        Poll::Pending
+    }
+}
+
+/// Holds a bomb; is an iterator, a path, bytes, an address and a descriptor.
+struct Loaded<T>(T, #[allow(dead_code)] Bomb);
+
+fn loaded<T>(value: T) -> Loaded<T> {
+    Loaded(value, Bomb)
+}
+
+impl<T: Iterator> Iterator for Loaded<T> {
+    type Item = T::Item;
+
+    fn next(&mut self) -> Option<T::Item> {
+        self.0.next()
+    }
+}
+
+impl AsRef<Path> for Loaded<&'static str> {
+    fn as_ref(&self) -> &Path {
+        self.0.as_ref()
+    }
+}
+
+impl AsRef<[u8]> for Loaded<&'static str> {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_ref()
+    }
+}
+
+impl ToSocketAddrs for Loaded<()> {
+    type Iter = std::vec::IntoIter<SocketAddr>;
+
+    fn to_socket_addrs(&self) -> std::io::Result<Self::Iter> {
+        park();
+        Ok(Vec::new().into_iter())
+    }
+}
+
+impl<T: AsFd> AsFd for Loaded<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// A closure that owns a bomb and never runs.
+fn closure<T>() -> impl FnOnce() -> T + Send {
+    let bomb = Bomb;
+    move || {
+        std::mem::forget(bomb);
+        unreachable!("there is no room for it")
+    }
+}
+
+/// Nobody receives, and nobody has gone.
+fn full() -> &'static (Sender<Bomb>, Receiver<Bomb>) {
+    static FULL: LazyLock<(Sender<Bomb>, Receiver<Bomb>)> = LazyLock::new(|| bounded(0));
+    &FULL
+}
+
+fn full_queue() -> &'static Queue<Option<Bomb>> {
+    static FULL: LazyLock<Queue<Option<Bomb>>> = LazyLock::new(|| {
+        let queue = Queue::with_capacity(1);
+        queue.put(None).unwrap();
+        queue
+    });
+    &FULL
+}
+
+/// Has no room until the end.
+fn full_pool() -> &'static Pool {
+    static FULL: LazyLock<Pool> = LazyLock::new(|| {
+        let pool = Pool::new(1).unwrap();
+        pool.spawn(park);
+        pool
+    });
+    &FULL
+}
+
+fn executor() -> &'static GreenExecutor {
+    static EXECUTOR: LazyLock<GreenExecutor> = LazyLock::new(GreenExecutor::new);
+    &EXECUTOR
+}
+
+/// Somebody initializes it until the end.
+fn running_once() -> &'static Once {
+    static ONCE: Once = Once::new();
+    spawn(|| ONCE.call_once(park));
+    yield_now();
+    &ONCE
+}
+
+fn running_lock() -> &'static OnceLock<Bomb> {
+    static LOCK: OnceLock<Bomb> = OnceLock::new();
+    spawn(|| {
+        LOCK.get_or_init(|| {
+            park();
+            unreachable!("it is killed")
+        });
+    });
+    yield_now();
+    &LOCK
+}
+
+/// Two values that are there, and one that does not come.
+fn values() -> [JoinHandle<Bomb>; 3] {
+    [spawn(|| Bomb), spawn(|| Bomb), spawn(|| pending().wait())]
+}
+
+fn outcomes() -> Vec<executor::Future<Bomb>> {
+    let submit = |ends| executor().submit(move || if ends { Bomb } else { pending().wait() });
+    [true, true, false].map(|ends| submit(ends).unwrap()).into()
+}
+
+/// The tasks of a group or scope that end when the wait is over.
+fn late() {
+    shield(|| OVER.wait());
+}
+
+type Failing<T> = Result<T, Bomb>;
+
+cases! {
+    send: 1, || drop(full().0.send(Bomb));
+    send_timeout: 1, || drop(full().0.send_timeout(Bomb, LONG));
+    put: 1, || drop(full_queue().put(Some(Bomb)));
+    put_timeout: 1, || drop(full_queue().put_timeout(Some(Bomb), LONG));
+    the_items_of_a_channel: 2, || {
+        let (sender, receiver) = bounded(2);
+        (0..2).for_each(|_| sender.send(Bomb).unwrap());
+        drop(sender);
+        park();
+        drop(receiver);
+    };
+    the_items_of_a_queue: 2, || {
+        let queue = Queue::new();
+        (0..2).for_each(|_| queue.put(Bomb).unwrap());
+        park();
+        drop(queue);
+    };
+    select_send: 2, || select! { send(full().0, Bomb) -> _ => {}, send(full().0, Bomb) -> _ => {} };
+    select_put: 2, || {
+        let queue = full_queue();
+        select! { put(queue, Some(Bomb)) -> _ => {}, put(queue, Some(Bomb)) -> _ => {} }
+    };
+    select_future: 2, || select! { future(fuse(false)) -> _ => {}, future(fuse(false)) -> _ => {} };
+    select_send_and_lose: 2, || {
+        select! { send(full().0, Bomb) -> _ => {}, send(full().0, Bomb) -> _ => {}, default => {} }
+    };
+    select_future_and_lose: 2, || {
+        select! { future(fuse(false)) -> _ => {}, future(fuse(false)) -> _ => {}, default => {} }
+    };
+    select_future_and_win: 2, || select! { future(fuse(true)) -> _bomb => {} };
+    select_and_wait_in_the_body: 3, || {
+        select! {
+            send(full().0, Bomb) -> _ => {},
+            put(full_queue(), Some(Bomb)) -> _ => {},
+            future(fuse(false)) -> _ => {},
+            default => park(),
+        }
+    };
+    block_on: 1, || drop(future::block_on(fuse(false)));
+    block_on_what_is_ready: 2, || drop(future::block_on(fuse(true)));
+    wait_timeout: 1, || drop(fuse(false).wait_timeout(LONG));
+    join_outputs: 2, || {
+        let _: (Bomb, Bomb, ()) = future::join!(async { Bomb }, ready(Bomb), pending::<()>());
+    };
+    join_futures: 2, || drop(future::join!(fuse(false), fuse(false)));
+    join_and_panic: 3, || {
+        future::join!(fuse(false), ready(Bomb), async { panic!("one of them") }, fuse(false));
+    };
+    try_join_values: 2, || {
+        let ready = || ready(Failing::Ok(Bomb));
+        drop(future::try_join!(ready(), ready(), pending::<Failing<()>>()));
+    };
+    try_join_and_fail: 3, || {
+        let ready = || ready(Failing::Ok(Bomb));
+        drop(future::try_join!(ready(), ready(), async { Failing::<()>::Err(Bomb) }));
+    };
+    iter: 1, || future::iter(fuse(false)).for_each(drop);
+    send_async: 2, || {
+        let sender = &full().0;
+        let _ = future::join!(sender.send_async(Bomb), sender.send_async(Bomb));
+    };
+    group_value: 1, || {
+        let _ = group(|g| {
+            g.spawn(|| {
+                late();
+                Ok::<(), ()>(())
+            });
+            Ok(Bomb)
+        });
+    };
+    group_errors: 3, || {
+        let _: Result<(), _> = group(|g| {
+            // Each has begun before the first fails.
+            for _ in 0..2 {
+                g.spawn(|| {
+                    settle();
+                    Failing::<()>::Err(Bomb)
+                });
+            }
+            g.spawn::<_, ()>(|| {
+                settle();
+                panic_any(Bomb)
+            });
+            g.spawn(|| {
+                late();
+                Ok(())
+            });
+            late();
+            Ok(())
+        });
+    };
+    group_value_and_error: 2, || {
+        let _ = group(|g| {
+            g.spawn(|| Failing::<()>::Err(Bomb));
+            Ok(Bomb)
+        });
+    };
+    group_panic_and_error: 1, || {
+        let _: Failing<()> = group(|g| {
+            g.spawn(|| Failing::<()>::Err(Bomb));
+            shield(yield_now);
+            panic!("the body")
+        })
+        .map_err(|_| Bomb);
+    };
+    scope_value: 1, || drop(scope(|s| {
+        s.spawn(late);
+        Bomb
+    }));
+    scope_value_and_panic: 1, || drop(scope(|s| {
+        s.spawn(|| panic!("a child"));
+        Bomb
+    }));
+    scope_results: 2, || scope(|s| {
+        let _results = [s.spawn(|| Bomb), s.spawn(|| Bomb)];
+        park();
+    });
+    join_of_threads: 2, || drop(join_all(values()));
+    try_join_of_threads: 2, || drop(try_join_all(values()));
+    a_result_that_panicked: 2, || {
+        let handles = [spawn(|| panic_any(Bomb)), spawn(|| panic_any(Bomb)), spawn(park)];
+        drop(join_all(handles));
+    };
+    with_value: 1, || {
+        static VALUE: ContextVar<Bomb> = ContextVar::new();
+        VALUE.with_value(Bomb, park);
+    };
+    a_value_that_was_replaced: 2, || {
+        static VALUE: ContextVar<Bomb> = ContextVar::new();
+        VALUE.set(Bomb);
+        VALUE.with(|_| {
+            drop(VALUE.set(Bomb));
+            park();
+        });
+    };
+    a_local_that_is_made: 1, || {
+        green_local! { static VALUE: () = park() }
+        let call = closure::<()>();
+        VALUE.with(|()| call());
+    };
+    timer: 1, || {
+        let _timer = Timer::after(LONG, closure::<()>());
+        yield_now();
+    };
+    later: 1, || {
+        spawn_later(LONG, closure::<()>());
+        yield_now();
+    };
+    blocking_result: 1, || {
+        let bomb = Bomb;
+        blocking(move || {
+            OVER.wait();
+            bomb
+        });
+    };
+    call_once: 1, || running_once().call_once(closure());
+    call_once_force: 1, || {
+        let call = closure::<()>();
+        running_once().call_once_force(|_| call());
+    };
+    once_lock_set: 1, || drop(running_lock().set(Bomb));
+    once_lock_get_or_init: 1, || _ = running_lock().get_or_init(closure());
+    wait_while: 1, || {
+        let (mutex, changed, bomb) = (Mutex::new(()), Condvar::new(), Bomb);
+        let while_it_is = move |(): &mut ()| std::mem::size_of_val(&bomb) == 0;
+        drop(changed.wait_while(mutex.lock().unwrap(), move |lock| !while_it_is(lock)));
+    };
+    wait_timeout_while: 1, || {
+        let (mutex, changed, bomb) = (Mutex::new(()), Condvar::new(), Bomb);
+        let while_it_is = move |(): &mut ()| std::mem::size_of_val(&bomb) == 0;
+        let guard = mutex.lock().unwrap();
+        drop(changed.wait_timeout_while(guard, LONG, move |lock| !while_it_is(lock)));
+    };
+    pool_spawn: 1, || drop(full_pool().spawn(closure::<()>()));
+    pool_spawn_timeout: 1, || drop(full_pool().spawn_timeout(LONG, closure::<()>()));
+    pool_apply: 1, || drop(full_pool().apply(closure::<()>()));
+    pool_map: 2, || drop(Pool::new(3).unwrap().map(bomb_unless_last, 0..3));
+    group_map: 2, || drop(Group::new().map(bomb_unless_last, 0..3));
+    pool_imap: 3, || {
+        let bomb = Bomb;
+        let function = move |item: Option<Bomb>| drop((item, size_of_val(&bomb)));
+        full_pool().imap(function, loaded([Some(Bomb)].into_iter())).for_each(drop);
+    };
+    pool_imap_unordered: 3, || {
+        let bomb = Bomb;
+        let function = move |item: Option<Bomb>| drop((item, size_of_val(&bomb)));
+        full_pool().imap_unordered(function, loaded([Some(Bomb)].into_iter())).for_each(drop);
+    };
+    gather: 2, || drop(executor::gather(outcomes()));
+    gather_all: 2, || drop(executor::gather_all(outcomes()));
+    try_gather: 2, || {
+        let submit = |ends| {
+            let task = move || if ends { Failing::Ok(Bomb) } else { pending().wait() };
+            executor().submit(task).unwrap()
+        };
+        drop(executor::try_gather([true, true, false].map(submit)));
+    };
+    executor_map: 2, || {
+        let function = |item: u32| if item == 0 { pending().wait() } else { Bomb };
+        executor().map(function, 0..3).for_each(drop);
+    };
+    executor_map_items: 4, || {
+        let items = loaded((0..).inspect(|item| if *item == 3 { park() }));
+        executor().map(|_: u32| Bomb, items).for_each(drop);
+    };
+    executor_map_unordered: 4, || {
+        let items = loaded((0..).inspect(|item| if *item == 3 { park() }));
+        executor().map_unordered(|_: u32| Bomb, items).for_each(drop);
+    };
+    returned_by_a_generator: 1, || {
+        let mut generator = Generator::<(), (), Bomb>::new(|_| Bomb);
+        assert!(generator.next().is_none());
+        park();
+    };
+    a_handler_of_a_server: 1, || {
+        let bomb = Bomb;
+        let handler = move |_, _| _ = size_of_val(&bomb);
+        let _ = StreamServer::bind("127.0.0.1:0", handler).unwrap().serve_forever();
+    };
+    an_address: 1, || drop(TcpStream::connect(loaded(())));
+    a_path_and_contents: 2, || drop(fs::write(loaded("/dev/null"), loaded("text")));
+    a_descriptor: 1, || {
+        let (reader, _writer) = std::io::pipe().unwrap();
+        drop(io::wait_readable(loaded(reader), None));
+    };
+}
+
+fn bomb_unless_last(item: u32) -> Bomb {
+    if item == 2 { pending().wait() } else { Bomb }
+}
+
+/// What ends the wait.
+const ENDS: [&str; 3] = ["kill", "group", "runtime"];
+
+fn run(case: &Case, end: &str) {
+    let (call, end) = (case.call, end.to_owned());
+    let main = move || {
+        let doomed = match &*end {
+            "group" => daemon(move || {
+                let _: Result<(), _> = group(|g| {
+                    g.spawn(|| {
+                        settle();
+                        Err::<(), ()>(())
+                    });
+                    call();
+                    Ok(())
+                });
+            }),
+            _ => daemon(call),
+        };
+        (0..3).for_each(|_| settle());
+        match &*end {
+            "kill" => doomed.kill(),
+            "runtime" => {
+                // What is shielded goes on when the others have been killed, or before.
+                std::thread::spawn(|| {
+                    std::thread::sleep(Duration::from_millis(10));
+                    OVER.set();
+                });
+                return;
+            }
+            _ => {}
+        }
+        settle();
+        OVER.set();
+        let _ = doomed.join();
+    };
+    Runtime::new_current_thread().unwrap().run(main).unwrap();
+    OVER.set();
+    let over = Instant::now() + LIMIT;
+    while DROPPED.load(Ordering::SeqCst) < case.bombs && Instant::now() < over {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(DROPPED.load(Ordering::SeqCst), case.bombs, "not all of them were dropped");
+}
+
+/// Nobody waits for it at the end of `main`, nor for those that it spawns.
+fn daemon(body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    Builder::new().daemon(true).spawn(body).unwrap()
+}
+
+/// On a runtime of one thread, this lets the others come to their waits.
+fn settle() {
+    (0..100).for_each(|_| shield(yield_now));
+}
+
+#[test]
+fn a_value_whose_destructor_panics_ends_no_process() {
+    const NAME: &str = "dropped::a_value_whose_destructor_panics_ends_no_process";
+    const CASE: &str = "GREENTHREAD_TEST_CASE";
+    if is_child(NAME) {
+        std::panic::set_hook(Box::new(|_| {}));
+        let given = std::env::var(CASE).unwrap();
+        let (name, end) = given.split_once(' ').unwrap();
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            run(CASES.iter().find(|case| case.name == name).unwrap(), end);
+        }));
+        if let Err(payload) = caught {
+            println!("{:?}", payload.downcast_ref::<String>());
+            std::process::exit(1);
+        }
+        return;
+    }
+    let all: Arc<Vec<_>> = Arc::new(
+        CASES.iter().flat_map(|case| ENDS.map(|end| format!("{} {end}", case.name))).collect(),
+    );
+    let next = Arc::new(AtomicUsize::new(0));
+    let workers = [(); 2].map(|()| {
+        let (all, next) = (Arc::clone(&all), Arc::clone(&next));
+        std::thread::spawn(move || {
+            let mut failed = Vec::new();
+            while let Some(case) = all.get(next.fetch_add(1, Ordering::SeqCst)) {
+                let mut command = child(NAME);
+                command.env(CASE, case);
+                match catch_unwind(AssertUnwindSafe(|| finish(command))) {
+                    Ok(End { code: Some(0), .. }) => {}
+                    Ok(End { code, signal, text }) => {
+                        failed.push(format!("{case}: {code:?} {signal:?}\n{text}"));
+                    }
+                    Err(_) => failed.push(format!("{case} hangs")),
+                }
+            }
+            failed
+        })
+    });
+    let failed = workers.map(|worker| worker.join().unwrap()).concat();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
