@@ -277,7 +277,7 @@ pub(super) fn mapped(random: &mut Random) {
     const ITEMS: u32 = 6;
     static EXECUTOR: LazyLock<GreenExecutor> = LazyLock::new(GreenExecutor::new);
     let function = |item: u32| {
-        if item % 2 == 0 {
+        if item.is_multiple_of(2) {
             sleep(Duration::from_micros(20));
         }
         item
