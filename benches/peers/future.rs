@@ -1,5 +1,6 @@
 //! What the way between green threads and futures costs: a future that is ready, a ping-pong over tokio's channels beside two
-//! tasks of tokio, and hyper on green threads beside hyper on tokio.
+//! tasks of tokio, and hyper on green threads, which rest between two requests, beside hyper on tokio, and beside itself where each
+//! connection keeps its stack.
 //!
 //!     cargo bench -p greenthread-benches --bench future [-- ROUNDS [SECONDS]]
 //!
@@ -8,6 +9,7 @@
 mod servers;
 
 use greenthread::future::{AsyncIo, FutureExt as _};
+use greenthread::net::TcpStream;
 use greenthread_benches::{self as side_by_side, print_ratios};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -27,7 +29,11 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
-const PEERS: &[Peer] = &[("hyper on greenthread", greenthread), ("hyper on tokio", tokio)];
+const PEERS: &[Peer] = &[
+    ("hyper on greenthread", spawned),
+    ("hyper on tokio", tokio),
+    ("hyper with a stack for each connection", waited_for),
+];
 
 const REQUEST: &str = "GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/plain\r\n\r\n";
 const REPLY: &str =
@@ -41,7 +47,7 @@ async fn answer(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallibl
     Ok(response)
 }
 
-fn greenthread() -> io::Result<()> {
+fn greenthread(serve: fn(TcpStream)) -> io::Result<()> {
     let runtime = greenthread::Runtime::builder().workers(1).build()?;
     let main = runtime.spawn(|| -> io::Result<()> {
         let listener = greenthread::net::TcpListener::bind("127.0.0.1:0")?;
@@ -49,15 +55,31 @@ fn greenthread() -> io::Result<()> {
         for stream in listener.incoming() {
             let stream = stream?;
             stream.set_nodelay(true)?;
-            greenthread::spawn(move || {
-                let mut builder = http1::Builder::new();
-                builder.auto_date_header(false);
-                builder.serve_connection(AsyncIo::new(stream), service_fn(answer)).wait()
-            });
+            serve(stream);
         }
         Ok(())
     });
     main.join().expect("the server does not end")
+}
+
+fn spawned() -> io::Result<()> {
+    greenthread(|stream| {
+        let mut builder = http1::Builder::new();
+        builder.auto_date_header(false);
+        let connection = builder.serve_connection(AsyncIo::new(stream), service_fn(answer));
+        greenthread::future::spawn(connection);
+    })
+}
+
+/// Each connection waits on a stack of its own. Of a thousand the stacks do not fit the caches of most processors together.
+fn waited_for() -> io::Result<()> {
+    greenthread(|stream| {
+        greenthread::spawn(move || {
+            let mut builder = http1::Builder::new();
+            builder.auto_date_header(false);
+            builder.serve_connection(AsyncIo::new(stream), service_fn(answer)).wait()
+        });
+    })
 }
 
 fn tokio() -> io::Result<()> {

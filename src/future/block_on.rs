@@ -56,22 +56,35 @@ pub(super) struct Polled<'a, F>(pub(super) Pin<&'a mut Option<F>>);
 impl<F: Future> Polled<'_, F> {
     #[inline(always)]
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<F::Output> {
-        let Some(future) = self.0.as_mut().as_pin_mut() else {
-            panic!("polled after it was ready")
-        };
-        let Poll::Ready(output) = future.poll(context) else { return Poll::Pending };
-        let output = Held::new(output);
-        self.0.set(None);
-        Poll::Ready(output.into_inner())
+        poll_once(self.0.as_mut(), context)
     }
 }
 
 impl<F> Drop for Polled<'_, F> {
     #[inline(always)]
     fn drop(&mut self) {
-        if self.0.is_some() {
-            // Where an unwind comes by, an interruption's for one, a panic of its destructor would end the process.
-            drop_each([|| ambient::within(|| self.0.set(None))]);
-        }
+        drop_in_context(self.0.as_mut());
+    }
+}
+
+/// Polls a future, and drops it once it is ready.
+#[inline(always)]
+pub(super) fn poll_once<F: Future>(
+    mut future: Pin<&mut Option<F>>,
+    context: &mut Context<'_>,
+) -> Poll<F::Output> {
+    let Some(pending) = future.as_mut().as_pin_mut() else { panic!("polled after it was ready") };
+    let Poll::Ready(output) = pending.poll(context) else { return Poll::Pending };
+    let output = Held::new(output);
+    future.set(None);
+    Poll::Ready(output.into_inner())
+}
+
+/// Drops a future, if it is still there, in the context in which it was polled.
+#[inline(always)]
+pub(super) fn drop_in_context<F>(mut future: Pin<&mut Option<F>>) {
+    if future.is_some() {
+        // Where an unwind comes by, an interruption's for one, a panic of its destructor would end the process.
+        drop_each([|| ambient::within(|| future.set(None))]);
     }
 }

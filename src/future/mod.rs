@@ -21,7 +21,7 @@
 //! | a future | its output within a time | [`wait_timeout`](FutureExt::wait_timeout), or any wait inside a [`timeout`](crate::timeout()) |
 //! | a future | the first of it, channels and events | the arm `future(f) -> output` of [`select!`](crate::select) |
 //! | several futures, handles, blocking code | all of them at once | [`join!`](macro@join), [`try_join!`](macro@try_join) |
-//! | a future | it to run beside me | [`future::spawn`](spawn()), [`spawn_local`] |
+//! | a future | it to run beside me, without a stack while it is pending | [`future::spawn`](spawn()), [`spawn_local`] |
 //! | a future of a crate that needs tokio | its output, here | the feature `tokio`, and the same `wait` |
 //! | a stream | a `for` loop | [`iter`] |
 //! | blocking code | a future, from `async` code | [`green`] |
@@ -59,7 +59,8 @@
 //! thread of that worker can do the same, and no future in it may wait for something of this library by a blocking call, since tokio
 //! keeps for each OS thread which runtime runs there.
 
-// Invariant: a future is polled on the stack of whoever waits for it, where no other task ever runs.
+// Invariant: a future is polled on the stack of whoever waits for it, or of the green thread that it was spawned on; as long as a poll
+// runs or waits, no other task runs there.
 
 mod arm;
 mod async_io;
@@ -79,6 +80,7 @@ mod queue;
 mod semaphore;
 mod sleep;
 mod spawn;
+mod spawned;
 mod stream;
 mod together;
 #[cfg(feature = "tokio")]

@@ -201,6 +201,16 @@ impl Builder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        self.spawn_body(body)
+    }
+
+    /// As [`spawn`](Self::spawn), for any body.
+    #[inline]
+    pub(crate) fn spawn_body<B, T>(self, body: B) -> io::Result<JoinHandle<T>>
+    where
+        B: Body<T> + Send + 'static,
+        T: Send + 'static,
+    {
         self.spawn_here(|meta, family, reservation| new_task(body, meta, family, reservation))
     }
 
@@ -254,6 +264,15 @@ impl Builder {
     pub fn spawn_local<F, T>(self, body: F) -> io::Result<LocalJoinHandle<T>>
     where
         F: FnOnce() -> T + 'static,
+        T: 'static,
+    {
+        self.spawn_local_body(body)
+    }
+
+    /// As [`spawn_local`](Self::spawn_local), for any body.
+    pub(crate) fn spawn_local_body<B, T>(self, body: B) -> io::Result<LocalJoinHandle<T>>
+    where
+        B: Body<T> + 'static,
         T: 'static,
     {
         let create = |meta, family, reservation| new_task(body, meta, family, reservation);

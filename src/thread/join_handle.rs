@@ -48,7 +48,7 @@ pub(crate) fn start(thread: &Thread) {
 pub(super) fn kill(thread: &Thread) {
     thread.task().kill();
     #[cfg(panic = "abort")]
-    if thread.task().has_started() && !thread.task().is_done() {
+    if thread.task().has_started() && !thread.task().rests() && !thread.task().is_done() {
         static ONCE: std::sync::Once = std::sync::Once::new();
         ONCE.call_once(|| {
             crate::sys::report(format_args!(

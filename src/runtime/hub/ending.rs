@@ -3,7 +3,7 @@
 
 use super::local::Hub;
 use crate::runtime::lane::roster::Roster;
-use crate::runtime::task::{Started, TaskRef, switch};
+use crate::runtime::task::{Live, TaskRef, switch};
 use std::sync::atomic::Ordering;
 
 impl Hub {
@@ -14,7 +14,7 @@ impl Hub {
     /// Kills every green thread of the hub.
     pub(crate) fn kill_all(&self) {
         self.winds_down.set(true);
-        let mut all: Vec<TaskRef> = self.lane().roster.borrow().iter().map(Started::task).collect();
+        let mut all: Vec<TaskRef> = self.lane().roster.borrow().iter().map(Live::task).collect();
         all.extend(self.shared.delayed.lock().tasks().cloned());
         all.extend(self.stackless.borrow().tasks().cloned());
         for task in all {
@@ -40,7 +40,7 @@ impl Hub {
     /// Gives up the green threads that did not end: they stay where they are for ever. Returns their tasks, which do not count as
     /// done yet.
     pub(crate) fn leak_all(&self) -> Vec<TaskRef> {
-        let all: Vec<Started> = self.lane().roster.borrow().iter().collect();
+        let all: Vec<Live> = self.lane().roster.borrow().iter().collect();
         *self.lane().roster.borrow_mut() = Roster::default();
         if !all.is_empty() {
             self.shared.spoiled.store(true, Ordering::Relaxed);
@@ -48,9 +48,9 @@ impl Hub {
         // They may have been woken, and must not run.
         self.lane().forget_ready();
         all.into_iter()
-            .map(|started| {
+            .map(|live| {
                 self.count_live(-1);
-                switch::leak(started)
+                switch::leak(live)
             })
             .collect()
     }

@@ -144,7 +144,7 @@ impl Hub {
         let mailbox = &self.shared.lane.mailbox;
         if !mailbox.is_empty() {
             mailbox.drain(|woken| match woken {
-                Woken::Started(started) => self.lane.here().woken(started),
+                Woken::Ready(task) => self.lane.here().woken(task),
                 Woken::Delayed(place) => self.end_delay(place),
             });
         }

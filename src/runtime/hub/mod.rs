@@ -10,6 +10,7 @@ mod held;
 pub(crate) mod local;
 pub(crate) mod observer;
 mod paused;
+mod rest;
 mod running;
 pub(crate) mod scheduler;
 pub(crate) mod shared;

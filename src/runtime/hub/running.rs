@@ -4,7 +4,7 @@
 use super::local::Hub;
 use crate::runtime::lane::local::Due;
 use crate::runtime::task::here::FEW;
-use crate::runtime::task::{Started, TaskRef, switch};
+use crate::runtime::task::{Ready, Started, TaskRef, Turn, switch};
 use crate::sys::{process, time};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -18,7 +18,7 @@ impl Hub {
     /// Runs a task until it waits, yields or ends; returns whether it has ended. The caller ends a series of these with
     /// [`outside`](Self::outside).
     #[inline(always)]
-    fn run(&self, started: Started) -> bool {
+    pub(super) fn run(&self, started: Started) -> bool {
         self.lane().begin(started);
         self.shared.own.running.store(started.address(), Ordering::Relaxed);
         #[cfg(feature = "watchdog")]
@@ -84,9 +84,7 @@ impl Hub {
     /// the processor does a few of these at a time.
     #[inline]
     fn prefetch_ready(&self) {
-        (0..PREFETCH)
-            .map_while(|at| self.lane().here().ready().peek(at))
-            .for_each(switch::prefetch);
+        (0..PREFETCH).map_while(|at| self.lane().here().ready().peek(at)).for_each(Ready::prefetch);
     }
 
     /// Runs up to `most` ready tasks; returns how many it ran.
@@ -103,8 +101,11 @@ impl Hub {
             let batch = left.min(PREFETCH);
             left -= batch;
             for _ in 0..batch {
-                let Some(started) = self.lane().here().ready().pop() else { break };
-                self.run(started);
+                let Some(task) = self.lane().here().ready().pop() else { break };
+                match task.turn() {
+                    Turn::Started(started) => drop(self.run(started)),
+                    Turn::Resting(resting) => self.wake_from_rest(resting),
+                }
             }
         }
         if count != 0 {

@@ -7,7 +7,7 @@ use super::shared::LaneShared;
 use super::timer::{TimerId, Wheel};
 use crate::coroutine::Root;
 use crate::runtime::task::here::Here;
-use crate::runtime::task::{Sleeper, Started, Token};
+use crate::runtime::task::{Ready, Sleeper, Started, Token};
 use crate::sys::time;
 use crate::util::ring::Ring;
 use std::cell::{Cell, RefCell};
@@ -106,10 +106,10 @@ impl Lane {
 
     // --- ready and back ---------------------------------------------------------------------------------------------
 
-    /// Queues a started task of this lane that is suspended, or about to suspend itself.
+    /// Queues a started task of this lane that is suspended or rests, or is about to.
     #[inline(always)]
-    pub(crate) fn push_ready(&self, started: Started) {
-        self.here.ready().push(started);
+    pub(crate) fn push_ready(&self, task: impl Into<Ready>) {
+        self.here.ready().push(task.into());
     }
 
     #[inline(always)]
@@ -154,7 +154,7 @@ impl Lane {
 
     /// Forgets all that could run: it never does.
     pub(crate) fn forget_ready(&self) {
-        while self.here.ready().pop().or_else(|| self.back.pop()).is_some() {}
+        while self.here.ready().pop().is_some() || self.back.pop().is_some() {}
     }
 
     // --- budget -----------------------------------------------------------------------------------------------------

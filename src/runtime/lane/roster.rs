@@ -1,30 +1,31 @@
 //! The started tasks of one hub.
 #![forbid(unsafe_code)]
 
-use crate::runtime::task::{Started, TaskRef};
+use crate::runtime::task::{Live, Started, TaskRef};
 use crate::sys::prefetch::prefetch;
 
 /// A list with holes. Each task knows its place, so leaving the list is a single store.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
-    places: Vec<Option<Started>>,
+    places: Vec<Option<Live>>,
     free: Vec<u32>,
 }
 
 impl Roster {
     #[inline]
     pub(crate) fn add(&mut self, started: Started) {
+        let live = Live::of(started);
         let place = match self.free.pop() {
             Some(place) => {
-                self.places[place as usize] = Some(started);
+                self.places[place as usize] = Some(live);
                 place
             }
             None => {
-                self.places.push(Some(started));
+                self.places.push(Some(live));
                 (self.places.len() - 1) as u32
             }
         };
-        started.with(|task| task.set_roster(place));
+        live.with(|task| task.set_roster(place));
     }
 
     #[inline]
@@ -44,7 +45,7 @@ impl Roster {
         self.places.len() - self.free.len()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Started> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Live> {
         self.places.iter().filter_map(|place| *place)
     }
 }

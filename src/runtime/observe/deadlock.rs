@@ -18,7 +18,7 @@ use crate::runtime::hub::local::Hub;
 use crate::runtime::hub::observer::Observer;
 use crate::runtime::hub::scheduler::Phase;
 use crate::runtime::task::Reason;
-use crate::runtime::task::{Holder, Started, TaskRef};
+use crate::runtime::task::{Holder, Live, Started, TaskRef};
 use crate::sys::{process, report};
 use parking_lot::Mutex;
 use std::cell::{Cell, RefCell};
@@ -243,16 +243,16 @@ impl Inquiry {
 
 /// Whether any green thread of the hub waits for what somebody is to do.
 fn has_blocked(hub: &Hub) -> bool {
-    let waits = |started: Started| started.with(TaskRef::reason) != Reason::Task;
+    let waits = |live: Live| live.with(TaskRef::reason) != Reason::Task;
     hub.lane().roster.borrow().iter().any(waits)
 }
 
 fn blocked(hub: &Hub) -> Vec<Blocked> {
-    let one = |started: Started| Blocked {
-        task: started.task(),
-        reason: started.with(TaskRef::reason),
-        holder: started.holder(),
-        stack: started.stack_range(),
+    let one = |live: Live| Blocked {
+        task: live.task(),
+        reason: live.with(TaskRef::reason),
+        holder: live.started().and_then(Started::holder),
+        stack: live.started().map_or(0..0, Started::stack_range),
     };
     let all: Vec<_> = hub.lane().roster.borrow().iter().map(one).collect();
     all.into_iter().filter(|one| one.reason != Reason::Task).collect()

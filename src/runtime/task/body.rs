@@ -1,18 +1,39 @@
 //! What a green thread runs.
 #![forbid(unsafe_code)]
 
+use std::convert::Infallible;
+
 /// A body has ended without a value and without unwinding: it is to look as if it had been killed.
 pub(crate) struct EndedAsKilled;
 
-/// What a green thread runs: a closure, or something that may end in another way.
-pub(crate) trait Body<T> {
-    fn run(self) -> Result<T, EndedAsKilled>;
+/// What came of a turn of a body.
+pub(crate) enum Ran<R, T> {
+    Ended(Result<T, EndedAsKilled>),
+    /// It needs no stack until it is woken, and is to run again then: its task [rests](super::rest).
+    Rests(R),
+}
+
+/// What a green thread runs: a closure, or something that may end in another way, or that rests in between.
+pub(crate) trait Body<T>: Sized {
+    /// What it leaves while it rests.
+    type Rest;
+
+    fn run(self) -> Ran<Self::Rest, T>;
+
+    /// Runs what it has left.
+    fn go_on(rest: Self::Rest) -> Ran<Self::Rest, T>;
 }
 
 impl<F: FnOnce() -> T, T> Body<T> for F {
+    type Rest = Infallible;
+
     #[inline(always)]
-    fn run(self) -> Result<T, EndedAsKilled> {
-        Ok(self())
+    fn run(self) -> Ran<Infallible, T> {
+        Ran::Ended(Ok(self()))
+    }
+
+    fn go_on(rest: Infallible) -> Ran<Infallible, T> {
+        match rest {}
     }
 }
 
@@ -20,7 +41,13 @@ impl<F: FnOnce() -> T, T> Body<T> for F {
 pub(crate) struct MayEnd<F>(pub(crate) F);
 
 impl<F: FnOnce() -> Result<T, EndedAsKilled>, T> Body<T> for MayEnd<F> {
-    fn run(self) -> Result<T, EndedAsKilled> {
-        self.0()
+    type Rest = Infallible;
+
+    fn run(self) -> Ran<Infallible, T> {
+        Ran::Ended(self.0())
+    }
+
+    fn go_on(rest: Infallible) -> Ran<Infallible, T> {
+        match rest {}
     }
 }

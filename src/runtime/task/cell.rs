@@ -1,6 +1,6 @@
 //! A task of a certain type: the header, and behind it the body that becomes the result.
 
-use super::body::{Body, EndedAsKilled};
+use super::body::{Body, EndedAsKilled, Ran};
 use super::error::{Cause, JoinError, is_interruption};
 use super::header::{Header, Published, VTable};
 use super::link::Link;
@@ -19,8 +19,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 
 /// What a task holds besides its header, in the order of its life.
-enum Stage<F, T> {
+enum Stage<F: Body<T>, T> {
     Body(F),
+    Rest(F::Rest),
     Running,
     Result(Result<T, JoinError>),
     Taken,
@@ -31,7 +32,7 @@ enum Stage<F, T> {
 /// Until the result is published, `stage` belongs to the hub that runs or abandons the task; then to whoever holds the handle. If
 /// there is no handle, it is empty by then.
 #[repr(C)]
-struct Task<F, T> {
+struct Task<F: Body<T>, T> {
     header: Header,
     stage: UnsafeCell<Stage<F, T>>,
 }
@@ -106,8 +107,7 @@ impl<F: Body<T>, T> Task<F, T> {
     /// See [`VTable::run`].
     unsafe fn __rust_begin_short_backtrace(header: NonNull<Header>) {
         // SAFETY: the header is that of this type, and until the result is published only we touch the stage.
-        let body = unsafe { Self::stage(header).replace(Stage::Running) };
-        let Stage::Body(body) = body else { return };
+        let stage = unsafe { Self::stage(header).replace(Stage::Running) };
         // SAFETY: the hub keeps a reference while the task runs.
         let shared = unsafe { header.as_ref() };
         let task = std::mem::ManuallyDrop::new(
@@ -115,15 +115,25 @@ impl<F: Body<T>, T> Task<F, T> {
             unsafe { TaskRef::adopt(header) },
         );
         let result = if task.is_killed() {
-            // It was killed before it began. The body never runs, but what it holds is dropped in the green thread, and may wait
-            // there.
+            // It was killed before it began, or while it rested. The body does not run, but what it holds is dropped in the green
+            // thread, and may wait there.
             task.forget_kill();
-            drop_quietly(body);
+            drop_quietly(stage);
             Err(JoinError::new(Cause::Killed, shared))
         } else {
-            match catch_unwind(AssertUnwindSafe(|| body.run())) {
-                Ok(Ok(value)) => Ok(value),
-                Ok(Err(EndedAsKilled)) => Err(JoinError::new(Cause::Killed, shared)),
+            let run = move || match stage {
+                Stage::Body(body) => body.run(),
+                Stage::Rest(rest) => F::go_on(rest),
+                Stage::Running | Stage::Result(_) | Stage::Taken => unreachable!("it runs once"),
+            };
+            match catch_unwind(AssertUnwindSafe(run)) {
+                Ok(Ran::Ended(Ok(value))) => Ok(value),
+                Ok(Ran::Ended(Err(EndedAsKilled))) => Err(JoinError::new(Cause::Killed, shared)),
+                Ok(Ran::Rests(rest)) => {
+                    // SAFETY: this is the hub's thread, and nobody runs the body before we have returned to the hub.
+                    unsafe { Self::stage(header).write(Stage::Rest(rest)) };
+                    return;
+                }
                 Err(payload) => Err(JoinError::from_payload(payload, shared)),
             }
         };

@@ -87,12 +87,6 @@ impl TaskRef {
 
     // --- the end ------------------------------------------------------------------------------------------------
 
-    /// Whether the body may have begun.
-    #[cfg(panic = "abort")]
-    pub(crate) fn has_started(&self) -> bool {
-        !self.header().control.load(Ordering::Relaxed).is_null()
-    }
-
     #[inline]
     pub(crate) fn is_done(&self) -> bool {
         self.header().done.load(Ordering::Acquire)
@@ -246,7 +240,7 @@ impl TaskRef {
         if !self.header().has_result() {
             drop_quietly(self.take_inherited());
             let error = JoinError::new(Cause::Killed, self);
-            // SAFETY: the body has begun and never goes on, so it neither touches its stage again nor publishes a result.
+            // SAFETY: the body has begun, or rests, and never goes on, so it neither touches its stage again nor publishes a result.
             unsafe { (self.header().vtable.abandon)(self.as_ptr(), error) };
         }
         self.complete();

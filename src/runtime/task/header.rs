@@ -8,7 +8,7 @@
 //! | `park` | see [`ParkWord`] | |
 //! | `refs` | everybody | |
 //! | `next` | the one waker of this wait, then the hub | the hub |
-//! | `mailbox`, `control` | the hub, when the task starts; `mailbox` also when it is to start later | wakers, after `park` told them that it sleeps |
+//! | `mailbox`, `control` | the hub, when the task starts; `mailbox` also when it is to start later, `control` also when it [rests](super::live) | wakers, after `park` told them that it sleeps |
 //! | `roster` | the hub | the hub |
 //! | `place` | whoever schedules the task, before that; whoever ends it | whoever ends it |
 //! | `flags` | everybody, by `fetch_or` | |
@@ -21,7 +21,6 @@
 use super::context::Context;
 use super::error::{Cause, JoinError};
 use super::flags::{DETACHED, ENDED_BY_KILL, FAILED, LINKED, NOT_RUN, PANICKED, RESULT};
-use super::inbox::Woken;
 use super::interrupt::Limit;
 use super::link::Link;
 use super::mailbox::Mailbox;
@@ -31,7 +30,6 @@ use super::paused::Paused;
 use super::raised::Kept;
 use super::reason::Reason;
 use super::roll::Place;
-use super::started::Started;
 use super::waiter::Waiter;
 use crate::coroutine::Control;
 use crate::runtime::task::family::Family;
@@ -50,10 +48,10 @@ use std::sync::atomic::{self, AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Atomic
 
 /// What differs between the types of tasks.
 pub(super) struct VTable {
-    /// Runs the body, in the green thread. Called once, unless `abandon` is.
+    /// Runs the body, in the green thread. Called once, unless `abandon` is; and again each time it has [rested](super::live).
     pub(super) run: unsafe fn(NonNull<Header>),
-    /// Drops a body that has not begun, and leaves an error as the result. Called once, unless `run` is; or after `run` has begun and
-    /// will never go on.
+    /// Drops a body that has not begun, or that rests, and leaves an error as the result. Called once, and `run` not any more; or after
+    /// `run` has begun and will never go on.
     pub(super) abandon: unsafe fn(NonNull<Header>, JoinError),
     /// Moves the result into the `Option<Result<T, JoinError>>` at the pointer.
     pub(super) take_result: unsafe fn(NonNull<Header>, *mut ()),
@@ -204,19 +202,8 @@ impl Header {
         header
     }
 
-    /// # Safety
-    /// The task sleeps on the calling thread's hub: it has started and not ended, or is to start later.
-    #[inline]
-    pub(super) unsafe fn woken(&self) -> Woken {
-        match NonNull::new(self.control.load(Ordering::Relaxed)) {
-            // SAFETY: as the caller says.
-            Some(control) => Woken::Started(unsafe { Started::new(control) }),
-            None => Woken::Delayed(self.delayed_place()),
-        }
-    }
-
     /// The place in its hub's list of a task that is to start later: such a task has settings, among them when.
-    fn delayed_place(&self) -> u32 {
+    pub(super) fn delayed_place(&self) -> u32 {
         self.meta.as_ref().map_or(u32::MAX, |meta| meta.delayed_place.load(Ordering::Relaxed))
     }
 

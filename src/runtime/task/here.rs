@@ -4,9 +4,9 @@
 //! and `hub/current.rs` find theirs by the same pointer.
 
 use super::foreign;
+use super::live::Ready;
 use super::mailbox::Mailbox;
 use super::started::Started;
-use super::switch;
 use crate::util::ring::Ring;
 use std::cell::Cell;
 use std::ptr;
@@ -19,7 +19,7 @@ pub(in crate::runtime) const FEW: usize = 5;
 pub(crate) struct Here {
     mailbox: &'static Mailbox,
     /// Started tasks that are ready to run.
-    ready: Ring<Started>,
+    ready: Ring<Ready>,
     /// The green thread that is running.
     current: Cell<Option<Started>>,
     /// Whether tasks of other executors were woken where their wakers could not be used.
@@ -37,7 +37,7 @@ impl Here {
     }
 
     #[inline(always)]
-    pub(crate) fn ready(&self) -> &Ring<Started> {
+    pub(crate) fn ready(&self) -> &Ring<Ready> {
         &self.ready
     }
 
@@ -53,12 +53,12 @@ impl Here {
 
     /// Takes in a task whose wait has ended.
     #[inline]
-    pub(crate) fn woken(&self, started: Started) {
+    pub(crate) fn woken(&self, task: Ready) {
         // Among few tasks the hub does not prefetch, and this one, unlike the others, has not run just now.
         if self.ready.len() < FEW {
-            switch::prefetch(started);
+            task.prefetch();
         }
-        self.ready.push(started);
+        self.ready.push(task);
     }
 
     /// Wakes tasks of other executors whose wake-up was put off; returns whether there were any.

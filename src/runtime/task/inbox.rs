@@ -4,14 +4,14 @@
 //! cannot wait again before its hub has taken it out. So a wake-up allocates nothing and cannot fail.
 
 use super::header::Header;
-use super::started::Started;
+use super::live::Ready;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// What a hub takes out of its inbox.
 #[derive(Debug)]
 pub(crate) enum Woken {
-    Started(Started),
+    Ready(Ready),
     /// A task that waited to be started: its place in the hub's list.
     Delayed(u32),
 }

@@ -3,7 +3,7 @@
 //! Invariant: what another thread may touch is in the header, behind the reference-counted [`TaskRef`]; what lies on the stack,
 //! behind [`Started`], is touched only by the hub that started the task, on its OS thread, until the task ends. The hub for its
 //! part keeps each `Started` in one place only (its ready queue, its timers, or nowhere while the task waits), and forgets it
-//! when [`switch::resume`] says that the task has ended.
+//! when [`switch::resume`] says that the task has ended, or rests; and it takes a [`Resting`] out of its ready queue once.
 
 mod body;
 mod cell;
@@ -19,6 +19,7 @@ pub(in crate::runtime) mod here;
 mod inbox;
 mod interrupt;
 mod link;
+mod live;
 pub(crate) mod mailbox;
 pub(crate) mod memory;
 mod meta;
@@ -40,7 +41,7 @@ mod waker;
 #[cfg(feature = "watchdog")]
 mod watched;
 
-pub(crate) use body::{Body, EndedAsKilled, MayEnd};
+pub(crate) use body::{Body, EndedAsKilled, MayEnd, Ran};
 pub(in crate::runtime) use cell::new_borrowing_task;
 pub(crate) use cell::{Joinable, new_task};
 pub(crate) use context::Context;
@@ -48,6 +49,7 @@ pub use error::JoinError;
 pub(crate) use error::{Cause, Expired, Who, is_interruption};
 pub(crate) use inbox::Woken;
 pub(crate) use interrupt::{Interruption, Limit, any_interruption};
+pub(crate) use live::{Live, Ready, Resting, Turn};
 pub(crate) use meta::{Heritage, Meta};
 pub(crate) use os_thread::{new_os_thread, sleep_os_thread};
 pub(crate) use owner::{Blocker, Holder, Owner};

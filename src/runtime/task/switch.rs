@@ -2,6 +2,7 @@
 
 use super::error::{Cause, JoinError};
 use super::header::Header;
+use super::live::Live;
 use super::mailbox::Mailbox;
 use super::started::Started;
 use super::task_ref::TaskRef;
@@ -44,7 +45,8 @@ fn end_values(task: &TaskRef) {
     greenlet::end_of_green_thread();
 }
 
-/// Gives a new task a stack, on the calling thread's hub. The hub's reference moves into the started task.
+/// Gives a task a stack, on the calling thread's hub: a new one, or one that has rested. The hub's reference moves into the started
+/// task.
 ///
 /// # Errors
 /// The task and the error of the system call, if there is no memory for a stack.
@@ -55,7 +57,7 @@ pub(crate) fn start(
     size: StackSize,
 ) -> Result<Started, (TaskRef, io::Error)> {
     match Stack::try_acquire(size) {
-        // SAFETY: it is called once, in the task's own coroutine. A started task is not abandoned.
+        // SAFETY: it is called once for each start, in the task's own coroutine. A started task is not abandoned.
         Ok(stack) => Ok(start_on(task, mailbox, stack, |task| unsafe { task.run() })),
         Err(error) => Err((task, error)),
     }
@@ -88,6 +90,7 @@ fn start_on(
         // SAFETY: the hub's reference, borrowed; the hub drops it after the body has returned.
         let task = ManuallyDrop::new(unsafe { TaskRef::adopt(header) });
         run(&task);
+        // One that rests has none.
         if task.has_values() || greenlet::were_used() {
             end_values(&task);
         }
@@ -113,7 +116,8 @@ unsafe fn finish_unchecked(started: Started) -> TaskRef {
     task
 }
 
-/// Runs a suspended task until it waits, yields or ends; if it ended, frees its stack and returns its reference.
+/// Runs a suspended task until it waits, yields, rests or ends; if it rests or ended, frees its stack; if it ended, returns its
+/// reference.
 ///
 /// The hub calls [`Root::leave`] after a series of these, and in `at_end`, which is called before anything of the stack is
 /// disposed of: nothing must run in the name of a task that has ended.
@@ -126,7 +130,13 @@ pub(crate) fn resume(started: Started, root: Root, at_end: impl FnOnce()) -> Opt
         Progress::Finished => {
             at_end();
             // SAFETY: it has just finished, and the hub keeps no other copy: a running task is in no queue.
-            Some(unsafe { finish_unchecked(started) })
+            let task = unsafe { finish_unchecked(started) };
+            if task.rests() {
+                // The reference stays with the resting task, which may be in the run queue already.
+                std::mem::forget(task);
+                return None;
+            }
+            Some(task)
         }
     }
 }
@@ -147,17 +157,13 @@ pub(crate) fn suspend_calm(current: Started, root: Root) {
     ambient::outside(|| unsafe { root.suspend_calm(current.control()) });
 }
 
-/// Prefetches the memory that resuming a task touches.
-#[inline(always)]
-pub(crate) fn prefetch(started: Started) {
-    coroutine::prefetch_resume(started.control());
-}
-
 /// Leaves a suspended task where it is for ever: its stack is never freed, and it never runs again, whoever wakes it.
-pub(crate) fn leak(started: Started) -> TaskRef {
-    started.forget_blocker();
+pub(crate) fn leak(live: Live) -> TaskRef {
+    if let Some(started) = live.started() {
+        started.forget_blocker();
+    }
     // Another reference: that of the started task stays counted, since frames on its stack may use the header.
-    let task = started.task();
+    let task = live.task();
     task.forget_started();
     task
 }

@@ -8,7 +8,6 @@ use super::meta::{Heritage, Meta};
 use super::park_word::{Notify, ParkWord, Token};
 use super::paused::Paused;
 use super::reason::Reason;
-use super::started::Started;
 use super::waiter::Waiter;
 use crate::coroutine::Control;
 use crate::runtime::task::family::Family;
@@ -214,7 +213,7 @@ impl TaskRef {
         self.is_of(mailbox) && self.header().control.load(Ordering::Relaxed).addr() == address
     }
 
-    /// Whether it has been given a stack.
+    /// Whether it has been given a stack, though it may [rest](super::live) now.
     pub(crate) fn has_started(&self) -> bool {
         !self.header().control.load(Ordering::Relaxed).is_null()
     }
@@ -286,8 +285,9 @@ impl TaskRef {
         }
         let mailbox = self.header().mailbox.load(Ordering::Relaxed);
         if let Some(control) = NonNull::new(self.header().control.load(Ordering::Relaxed)) {
-            // SAFETY: the closure runs on the task's own hub, where the task sleeps, so it has started and not ended.
-            if here::with_if(mailbox, |here| here.woken(unsafe { Started::new(control) })) {
+            // SAFETY: the closure runs on the task's own hub, where the task sleeps, so it has started and not ended; the caller has
+            // ended its wait.
+            if here::with_if(mailbox, |here| here.woken(unsafe { self.header().ready(control) })) {
                 return;
             }
         }

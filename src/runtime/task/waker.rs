@@ -9,6 +9,7 @@
 
 use super::header::Header;
 use super::here;
+use super::park_word::Token;
 use super::task_ref::TaskRef;
 use crate::util::sync::{Ordering, mutated};
 use std::mem::ManuallyDrop;
@@ -74,9 +75,27 @@ impl TaskRef {
         own.wrapping_add(header.wakes.load(Ordering::Acquire))
     }
 
+    /// Owner: goes to sleep until one of its wakers is used. `false` if one has been since their count was `seen`, or if the wait has been
+    /// interrupted: then it must not sleep.
+    #[inline(always)]
+    pub(crate) fn sleep_until_woken(
+        &self,
+        token: Token,
+        interruptible: bool,
+        seen: u64,
+        is_interrupted: impl FnOnce() -> bool,
+    ) -> bool {
+        let park = self.park_word();
+        park.park_wakeable(token, interruptible)
+            && !(is_interrupted() && park.interrupt())
+            && !(self.has_woken_since(seen)
+                && !mutated("who polls does not look again before it sleeps")
+                && park.wake())
+    }
+
     /// Whether a waker has been used since the count was `seen`. Owner only, after its park word says that it sleeps.
     #[inline]
-    pub(crate) fn has_woken_since(&self, seen: u64) -> bool {
+    fn has_woken_since(&self, seen: u64) -> bool {
         let header = self.header();
         let own = header.own_wakes.load(Ordering::Relaxed);
         own.wrapping_add(header.wakes.load(Ordering::SeqCst)) != seen

@@ -240,11 +240,7 @@ impl Parker {
     /// count was `seen`.
     pub(in crate::runtime) fn park_wakeable(&self, seen: u64, deadline: Option<Instant>) -> Wake {
         self.park_by(Reason::Future, deadline, |task| {
-            task.park_word().park_wakeable(self.token, self.interruptible)
-                && !self.ends_at_once(task)
-                && !(task.has_woken_since(seen)
-                    && !sync::mutated("who polls does not look again before it sleeps")
-                    && task.park_word().wake())
+            task.sleep_until_woken(self.token, self.interruptible, seen, || self.is_interrupted())
         })
     }
 
@@ -527,6 +523,29 @@ pub(in crate::runtime) fn let_others_run(started: Started) -> bool {
     if task::any_interruption() {
         raise_if_interrupted(started);
     }
+    true
+}
+
+/// Has the calling green thread rest until one of its wakers is used, if it was only polling and keeps nothing that lives on its stack:
+/// then its body returns to the hub at once. `false` if it must keep its stack.
+pub(in crate::runtime) fn rests(sleeper: &Sleeper, seen: u64) -> bool {
+    let Sleeper::Green(started) = sleeper else { return false };
+    let keeps_nothing = started.with(|task| !task.has_values()) && coroutine::identity().is_null();
+    if !keeps_nothing || current_green() != Some(*started) {
+        return false;
+    }
+    dawdle();
+    started.with(|task| {
+        task.note_calm();
+        task.set_wait(Reason::Future, None);
+        let ready = task.rest(seen);
+        current::with_lane(|lane| {
+            lane.awaited_readiness();
+            if let Some(ready) = ready {
+                lane.push_ready(ready);
+            }
+        });
+    });
     true
 }
 

@@ -16,8 +16,31 @@ use std::time::Instant;
 #[inline]
 pub(crate) fn poll_until<T>(
     deadline: Option<Instant>,
-    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
 ) -> Option<T> {
+    match poll_or(|_, _| false, deadline, poll)? {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => unreachable!("it does not rest"),
+    }
+}
+
+/// As [`poll_until`] without a deadline, for the body of a green thread that has nothing else on its stack. While there is no value the
+/// green thread rests: the body returns at once, and runs again when a waker has been used, or when the green thread is killed.
+#[inline]
+pub(crate) fn poll_or_rest<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    match poll_or(park::rests, None, poll) {
+        Some(polled) => polled,
+        None => unreachable!("there was no deadline"),
+    }
+}
+
+/// Polls until there is a value. When there is none yet, `rests` may say that the caller is to return; otherwise the thread sleeps.
+#[inline(always)]
+fn poll_or<T>(
+    rests: impl Fn(&Sleeper, u64) -> bool,
+    deadline: Option<Instant>,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Option<Poll<T>> {
     let mut sleeper = Sleeper::probably_current();
     loop {
         let (seen, polled) = sleeper.with(|task| {
@@ -28,9 +51,12 @@ pub(crate) fn poll_until<T>(
             let late = mutated("a wake-up during a poll is forgotten");
             (if late { task.wakes() } else { seen }, polled)
         });
-        if let Poll::Ready(value) = polled {
+        if polled.is_ready() {
             park::spend_budget_holding();
-            return Some(value);
+            return Some(polled);
+        }
+        if rests(&sleeper, seen) {
+            return Some(polled);
         }
         // What this waits for often is one of the others, and letting it run costs less than sleeping and being woken.
         let others_ran = deadline.is_none() && sleeper.lets_others_run();

@@ -73,10 +73,13 @@ fn dropping_the_future_of_a_green_thread_leaves_it_running_unless_told_to_kill_i
             let go = Arc::new(Event::new());
             let ended = Arc::new(AtomicUsize::new(0));
             let (gate, count) = (Arc::clone(&go), Arc::clone(&ended));
+            let dropped = Arc::clone(&ended);
+            // The kill may come before it has begun.
+            let on_drop = crate::support::OnDrop(move || {
+                dropped.fetch_add(1, Ordering::SeqCst);
+            });
             let handle = spawn(move || {
-                let _drop = crate::support::OnDrop(|| {
-                    count.fetch_add(1, Ordering::SeqCst);
-                });
+                let _on_drop = on_drop;
                 gate.wait();
                 count.fetch_add(10, Ordering::SeqCst);
             });

@@ -1,6 +1,7 @@
 //! Futures waited for on green threads, and green threads awaited.
 
 mod join;
+mod spawned;
 mod sync;
 mod together;
 mod wait;

@@ -1,0 +1,156 @@
+//! Started tasks of a hub that may be without a stack: those that rest.
+//!
+//! What a spawned future leaves while it is pending is in its task, so between two polls it needs no stack. Such a task *rests*: its
+//! park word says that it sleeps, as that of any task which waits, and its `control` says [`RESTING`] instead of where its control
+//! block is. It keeps its place in the hub's roster, and the hub keeps its reference. Once it is woken it stands in the run queue, as a
+//! word with [`TAG`], and when its turn comes it is given a stack and its body runs again.
+
+use super::header::Header;
+use super::inbox::Woken;
+use super::started::Started;
+use super::task_ref::TaskRef;
+use crate::coroutine::{self, Control};
+use std::mem::ManuallyDrop;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::Ordering;
+
+/// The `control` of a task that rests: no address of a control block.
+const RESTING: *mut Control = ptr::without_provenance_mut(1);
+/// Marks a task that rests in the run queue.
+const TAG: usize = 1;
+
+/// A task that has started on the calling thread's hub and not ended: its header, which the hub keeps alive. It is `!Send`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Live(NonNull<Header>);
+
+impl Live {
+    pub(crate) fn of(started: Started) -> Self {
+        Self(started.header())
+    }
+
+    /// Runs `f` with its task, which lives on meanwhile.
+    #[inline(always)]
+    pub(crate) fn with<R>(self, f: impl FnOnce(&TaskRef) -> R) -> R {
+        // SAFETY: borrowed from the hub's reference and never dropped. The task cannot end within `f`: its hub runs `f`.
+        let task = ManuallyDrop::new(unsafe { TaskRef::adopt(self.0) });
+        f(&task)
+    }
+
+    pub(crate) fn task(self) -> TaskRef {
+        self.with(TaskRef::clone)
+    }
+
+    /// The task with its stack, if it has one.
+    pub(crate) fn started(self) -> Option<Started> {
+        let control = self.with(|task| task.header().control.load(Ordering::Relaxed));
+        // SAFETY: the control block of a task of the calling thread's hub.
+        NonNull::new(control).filter(|_| control != RESTING).map(|at| unsafe { Started::new(at) })
+    }
+}
+
+/// A task in the run queue of its hub.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ready(NonNull<u8>);
+
+/// What stands in a run queue.
+pub(crate) enum Turn {
+    Started(Started),
+    Resting(Resting),
+}
+
+/// The right to have a task that has rested run again: the hub's reference to it.
+pub(crate) struct Resting(NonNull<Header>);
+
+impl Ready {
+    /// # Safety
+    /// The task rests on the calling thread's hub, and the caller has the right to put it into the hub's queue: it has ended the
+    /// task's wait, or the task has not begun one.
+    unsafe fn resting(header: NonNull<Header>) -> Self {
+        Self(header.cast().map_addr(|address| address | TAG))
+    }
+
+    #[inline(always)]
+    pub(crate) fn turn(self) -> Turn {
+        if self.0.addr().get() & TAG == 0 {
+            // SAFETY: made of one, see `from`; the hub takes each out of its queue before the task can end.
+            Turn::Started(unsafe { Started::new(self.0.cast()) })
+        } else {
+            Turn::Resting(Resting(self.header()))
+        }
+    }
+
+    fn header(self) -> NonNull<Header> {
+        // SAFETY: a header's address is not zero, and is even.
+        unsafe { NonNull::new_unchecked(self.0.as_ptr().map_addr(|address| address & !TAG).cast()) }
+    }
+
+    /// Prefetches the memory that its turn touches first. Not told apart: of one that rests that is its header.
+    #[inline(always)]
+    pub(crate) fn prefetch(self) {
+        coroutine::prefetch_resume(self.0.cast());
+    }
+}
+
+impl From<Started> for Ready {
+    #[inline(always)]
+    fn from(started: Started) -> Self {
+        Self(started.control().cast())
+    }
+}
+
+impl Resting {
+    /// The task, and with it the hub's reference.
+    pub(crate) fn into_task(self) -> TaskRef {
+        // SAFETY: a task stands in the queue once, so this takes the reference over once; `start` gives it to the started task again.
+        unsafe { TaskRef::adopt(self.0) }
+    }
+}
+
+impl TaskRef {
+    /// Begins to rest: from here on its body returns to the hub, touching nothing of the task. Sleeps until one of its wakers is used,
+    /// but not if one has been since their count was `seen`, or if it has been killed: then what is returned goes into the run queue.
+    ///
+    /// Called by the owner, which is a green thread of the calling thread's hub.
+    pub(crate) fn rest(&self, seen: u64) -> Option<Ready> {
+        let token = self.park_word().prepare();
+        self.header().control.store(RESTING, Ordering::Relaxed);
+        let sleeps = self.sleep_until_woken(token, true, seen, || self.is_killed());
+        // SAFETY: it rests, and nobody else has ended its wait.
+        (!sleeps).then(|| unsafe { Ready::resting(self.as_ptr()) })
+    }
+
+    /// Whether it rests.
+    #[inline(always)]
+    pub(crate) fn rests(&self) -> bool {
+        self.header().control.load(Ordering::Relaxed) == RESTING
+    }
+}
+
+impl Header {
+    /// How it stands in the run queue, for one whose `control` is this.
+    ///
+    /// # Safety
+    /// The task has started on the calling thread's hub and sleeps or rests there, and the caller is the one who has ended that.
+    #[inline]
+    pub(super) unsafe fn ready(&self, control: NonNull<Control>) -> Ready {
+        if control.as_ptr() == RESTING {
+            // SAFETY: as the caller says.
+            unsafe { Ready::resting(NonNull::from(self)) }
+        } else {
+            // SAFETY: as the caller says.
+            unsafe { Started::new(control) }.into()
+        }
+    }
+
+    /// # Safety
+    /// The task sleeps or rests on the calling thread's hub, which it has started on or is to start on later, and the caller is the one
+    /// who has ended that.
+    #[inline]
+    pub(super) unsafe fn woken(&self) -> Woken {
+        match NonNull::new(self.control.load(Ordering::Relaxed)) {
+            // SAFETY: as the caller says.
+            Some(control) => Woken::Ready(unsafe { self.ready(control) }),
+            None => Woken::Delayed(self.delayed_place()),
+        }
+    }
+}
