@@ -31,7 +31,8 @@ use std::time::Instant;
 /// });
 /// assert_eq!(two, 2);
 /// ```
-#[inline]
+// Inlined, so that the future is made where it is polled rather than copied there.
+#[inline(always)]
 pub fn block_on<F: IntoFuture>(future: F) -> F::Output {
     match block_until(None, future) {
         Some(output) => output,

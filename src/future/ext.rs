@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// ```
 pub trait FutureExt: IntoFuture + Sized {
     /// Waits for the output, as `.await` does in `async` code. [`block_on`] says more.
-    #[inline]
+    #[inline(always)]
     fn wait(self) -> Self::Output {
         block_on(self)
     }

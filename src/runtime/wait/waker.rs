@@ -13,7 +13,7 @@ use std::time::Instant;
 
 /// Polls until there is a value, and lets the thread sleep in between. `None` if the deadline passed first; a kill unwinds out of it.
 /// If the value is there at once, there is no wait, whatever the deadline.
-#[inline]
+#[inline(always)]
 pub(crate) fn poll_until<T>(
     deadline: Option<Instant>,
     poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
