@@ -14,30 +14,43 @@ const SHORT: Duration = Duration::from_millis(5);
 #[test]
 fn equal_deadlines_come_in_the_order_of_insertion() {
     within_limit(|| {
-        let order = Runtime::new_current_thread()
-            .unwrap()
-            .run_local(|| {
-                let order = Arc::new(Mutex::new(Vec::new()));
-                let at = Instant::now() + Duration::from_millis(40);
-                let handles: Vec<_> = (0..200)
-                    .map(|i| {
-                        let order = Arc::clone(&order);
-                        // Some a little earlier, in the same millisecond.
-                        let early = Duration::from_micros(if i % 10 == 0 { 300 } else { 0 });
-                        spawn(move || {
-                            sleep_until(at - early);
-                            order.lock().unwrap().push(i);
-                        })
-                    })
-                    .collect();
-                handles.into_iter().for_each(|handle| handle.join().unwrap());
-                Arc::into_inner(order).unwrap().into_inner().unwrap()
-            })
-            .unwrap();
+        // How long they all need to fall asleep is the machine's affair.
+        let mut ahead = Duration::from_millis(40);
+        let order = loop {
+            if let Some(order) = order_of_sleepers(ahead) {
+                break order;
+            }
+            ahead *= 2;
+        };
         let early = (0..200).filter(|i| i % 10 == 0);
         let late = (0..200).filter(|i| i % 10 != 0);
         assert_eq!(order, early.chain(late).collect::<Vec<_>>());
     });
+}
+
+/// `None` if the deadline had come before all slept.
+fn order_of_sleepers(ahead: Duration) -> Option<Vec<usize>> {
+    let body = move || {
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let at = Instant::now() + ahead;
+        let one = |i| {
+            let order = Arc::clone(&order);
+            // Some a little earlier, in the same millisecond.
+            let early = Duration::from_micros(if i % 10 == 0 { 300 } else { 0 });
+            spawn(move || {
+                sleep_until(at - early);
+                order.lock().unwrap().push(i);
+            })
+        };
+        let handles: Vec<_> = (0..200).map(one).collect();
+        // Each has had its first turn after this.
+        let last = spawn(|| ());
+        last.join().unwrap();
+        let in_time = Instant::now() < at - Duration::from_millis(1);
+        handles.into_iter().for_each(|handle| handle.join().unwrap());
+        in_time.then(|| Arc::into_inner(order).unwrap().into_inner().unwrap())
+    };
+    Runtime::new_current_thread().unwrap().run_local(body).unwrap()
 }
 
 #[test]
