@@ -5,6 +5,8 @@
 //! `WORKLOAD` is `yield`, `spawn`, `spawn_yield`, `memory`, `chan`, `mpmc`, `mutex`, `timers`, `naps`, `hog`,
 //! `storm`, `storm_small`, `echo` or `http`; each line reads `WORKLOAD peer=greenthread n=N value=V unit=U`. `echo` and `http` serve
 //! until they are ended.
+//! With the feature `monkey`, `call_read_own`, `call_read_linked` and `call_read_patched` call the C library's `read`, what stands in for
+//! it, and that after patching; `call_close_own` and its like do so with `dup` and `close`.
 //! `timers` with ROUNDS tells of each the mean lateness and the processor time, and at last what each of the later half took:
 //! a process has stacks and memory to make in its first rounds.
 //! `storm` has N clients in a second process connect at once, echo one message each and stay; it tells what a connection
@@ -14,8 +16,12 @@ use greenthread::net::{SocketAddr, TcpListener, TcpStream};
 use greenthread::server::StreamServer;
 use greenthread::sync::{Arc, Mutex, mpmc, mpsc};
 use greenthread::{Runtime, blocking, sleep, spawn, yield_now};
+#[cfg(feature = "monkey")]
+use std::ffi::{CStr, c_int, c_void};
 use std::hint::black_box;
 use std::io::{self, BufRead, Read, Write};
+#[cfg(feature = "monkey")]
+use std::os::fd::AsRawFd;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -466,6 +472,47 @@ fn storm<const SIZE: usize>(label: &str, n: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Calls a function of the C library `n` times off green threads: the C library's own, the one that stands in for it, and that
+/// after patching. For counts of instructions; the kernel's are not among them.
+#[cfg(feature = "monkey")]
+fn call(workload: &str, n: u64) -> bool {
+    type Read = unsafe extern "C" fn(c_int, *mut c_void, usize) -> isize;
+    type Close = unsafe extern "C" fn(c_int) -> c_int;
+    let own = |name: &CStr| {
+        // SAFETY: the name ends in a zero.
+        let found = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
+        assert!(!found.is_null());
+        found
+    };
+    let (name, kind) = workload.rsplit_once('_').unwrap_or((workload, ""));
+    // SAFETY: the functions have these types; and nothing here is of the kinds that `patch_all` names.
+    let (read, close) = unsafe {
+        if kind == "patched" {
+            greenthread::monkey::patch_all();
+        }
+        match kind {
+            "own" => (
+                std::mem::transmute::<*mut c_void, Read>(own(c"read")),
+                std::mem::transmute::<*mut c_void, Close>(own(c"close")),
+            ),
+            _ => (libc::read as Read, libc::close as Close),
+        }
+    };
+    let Ok(file) = std::fs::File::open("/dev/null") else { return false };
+    let mut byte = [0u8; 1];
+    for _ in 0..n {
+        // SAFETY: the descriptor is open, and the buffer has a byte; what is closed is a copy just made.
+        unsafe {
+            match name {
+                "call_read" => black_box(read(file.as_raw_fd(), byte.as_mut_ptr().cast(), 1)),
+                _ => black_box(close(libc::dup(file.as_raw_fd())) as isize),
+            };
+        }
+    }
+    report(workload, n, 0.0, "calls");
+    true
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize| arguments.get(at).map(|text| text.parse::<u64>());
@@ -476,6 +523,14 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let argument = number(2).and_then(Result::ok);
+    #[cfg(feature = "monkey")]
+    if workload.starts_with("call_") {
+        return if call(&workload, argument.unwrap_or(1000)) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(2)
+        };
+    }
     let rounds = number(3).and_then(Result::ok).unwrap_or(1);
     let clients = arguments.get(3).and_then(|text| text.parse().ok()).unwrap_or(10_000);
     let runtime = match Runtime::builder().workers(workers as usize).build() {

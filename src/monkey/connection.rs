@@ -34,7 +34,7 @@ unsafe fn accept_waiting(
     }
     let Some((table::Kind::Socket, _)) = table::examine(fd) else { return accept() };
     let known = table::known_socket(fd);
-    let Some(entry) = table::socket(fd, known.as_ref()) else { return accept() };
+    let Some(entry) = table::socket(fd, known.as_ref()) else { return Failed::Closed.result() };
     let deadline = socket_deadline(fd, Read, None);
     // A kill that strikes while others accept must not unwind from here.
     let Ok(_turn) = catch_unwind(AssertUnwindSafe(|| entry.accepting.lock())) else {

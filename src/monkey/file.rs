@@ -101,23 +101,24 @@ fn once_possible(
     }
 }
 
-/// `readv` of what is no socket.
+/// `readv` of what is no socket; says [`NO_SOCKET`] of one that is.
 unsafe fn read_other(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) -> c_long {
     // SAFETY: as the caller promises, also below.
     let blocking =
         || unsafe { syscall(libc::SYS_readv, [fd.into(), address(list), count.into(), 0, 0, 0]) };
-    if has_wrong_length(count) {
+    if has_wrong_length(count) || is_transfer_of_none(list, count) {
         return blocking();
     }
     let done = match plan(fd) {
         Plan::AtOnce => None,
+        Plan::Socket => return NO_SOCKET,
         // SAFETY: as above.
         Plan::Wait(_) => once_possible(hook, fd, Read, || unsafe { read_at_once(fd, list, count) }),
     };
     done.unwrap_or_else(|| hook.holding(blocking))
 }
 
-/// `writev` of what is no socket: of a pipe until all is written, as a call that blocks.
+/// `writev` of what is no socket: of a pipe until all is written, as a call that blocks. Says [`NO_SOCKET`] of one that is.
 unsafe fn write_other(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) -> c_long {
     // SAFETY: the list is the caller's or a copy of it, here and below.
     let blocking = |list, count: c_int| unsafe {
@@ -128,6 +129,7 @@ unsafe fn write_other(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) 
     }
     match plan(fd) {
         Plan::AtOnce => hook.holding(|| blocking(list, count)),
+        Plan::Socket => NO_SOCKET,
         Plan::Wait(super::table::Kind::Pipe) => {
             // SAFETY: as the caller promises.
             let whole = unsafe { Pieces::of_int(list, count) };
@@ -161,58 +163,63 @@ unsafe fn write_other(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) 
     }
 }
 
-unsafe fn read_green(hook: &Hook, fd: c_int, buffer: *mut c_void, len: size_t) -> c_long {
-    // A socket that is read for nothing says so without waiting, and takes no datagram.
-    if fd > LAST_STANDARD && len > 0 {
-        // SAFETY: as the caller promises.
-        let result =
-            unsafe { receive_waiting(hook, fd, buffer, len, 0, ptr::null_mut(), ptr::null_mut()) };
+/// Does a call as on a socket, if that is to be tried, and as on something else if it is none. What the number means may change in
+/// between.
+fn by_kind(
+    is_tried: bool,
+    mut as_socket: impl FnMut() -> c_long,
+    mut as_other: impl FnMut() -> c_long,
+) -> c_long {
+    loop {
+        let result = if is_tried { as_socket() } else { NO_SOCKET };
+        let result = if result == NO_SOCKET { as_other() } else { result };
         if result != NO_SOCKET {
             return result;
         }
     }
-    let piece = iovec { iov_base: buffer, iov_len: len };
+}
+
+unsafe fn read_green(hook: &Hook, fd: c_int, buffer: *mut c_void, len: size_t) -> c_long {
+    // A socket that is read for nothing says so without waiting, and takes no datagram.
+    let is_tried = fd > LAST_STANDARD && len > 0;
     // SAFETY: as the caller promises.
-    unsafe { read_other(hook, fd, &raw const piece, 1) }
+    let as_socket =
+        || unsafe { receive_waiting(hook, fd, buffer, len, 0, ptr::null_mut(), ptr::null_mut()) };
+    let piece = iovec { iov_base: buffer, iov_len: len };
+    // SAFETY: as above.
+    by_kind(is_tried, as_socket, || unsafe { read_other(hook, fd, &raw const piece, 1) })
 }
 
 unsafe fn write_green(hook: &Hook, fd: c_int, buffer: *const c_void, len: size_t) -> c_long {
-    if fd > LAST_STANDARD {
-        // SAFETY: as the caller promises.
-        let result = unsafe { transmit_waiting(hook, fd, buffer, len, 0, ptr::null(), 0) };
-        if result != NO_SOCKET {
-            return result;
-        }
-    }
-    let piece = iovec { iov_base: buffer.cast_mut(), iov_len: len };
     // SAFETY: as the caller promises.
-    unsafe { write_other(hook, fd, &raw const piece, 1) }
+    let as_socket = || unsafe { transmit_waiting(hook, fd, buffer, len, 0, ptr::null(), 0) };
+    let piece = iovec { iov_base: buffer.cast_mut(), iov_len: len };
+    // SAFETY: as above.
+    by_kind(fd > LAST_STANDARD, as_socket, || unsafe { write_other(hook, fd, &raw const piece, 1) })
 }
 
 unsafe fn readv_green(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) -> c_long {
-    if fd > LAST_STANDARD && !has_wrong_length(count) && !is_transfer_of_none(list, count) {
+    let is_tried =
+        fd > LAST_STANDARD && !has_wrong_length(count) && !is_transfer_of_none(list, count);
+    let as_socket = || {
         let mut message = message(list, count);
         // SAFETY: the message has the caller's pieces.
-        let result = unsafe { receive_message_waiting(hook, fd, &raw mut message, 0) };
-        if result != NO_SOCKET {
-            return result;
-        }
-    }
+        unsafe { receive_message_waiting(hook, fd, &raw mut message, 0) }
+    };
     // SAFETY: as the caller promises.
-    unsafe { read_other(hook, fd, list, count) }
+    by_kind(is_tried, as_socket, || unsafe { read_other(hook, fd, list, count) })
 }
 
 unsafe fn writev_green(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) -> c_long {
-    if fd > LAST_STANDARD && !has_wrong_length(count) {
+    let as_socket = || {
         let message = message(list, count);
         // SAFETY: the message has the caller's pieces.
-        let result = unsafe { transmit_message_waiting(hook, fd, &raw const message, 0) };
-        if result != NO_SOCKET {
-            return result;
-        }
-    }
+        unsafe { transmit_message_waiting(hook, fd, &raw const message, 0) }
+    };
     // SAFETY: as the caller promises.
-    unsafe { write_other(hook, fd, list, count) }
+    by_kind(fd > LAST_STANDARD && !has_wrong_length(count), as_socket, || unsafe {
+        write_other(hook, fd, list, count)
+    })
 }
 
 /// `splice` on a green thread: neither end says which of them is not ready, so both are waited for in turn.

@@ -181,10 +181,12 @@ macro_rules! interpose {
             #[unsafe(no_mangle)]
             #[allow(unused_unsafe, clippy::too_many_arguments, clippy::let_unit_value, clippy::let_and_return)]
             unsafe extern "C" fn $name($($arg: $type),*) -> $result {
-                $(if crate::monkey::is_patched(crate::monkey::Patch::$patch) {
-                    $always;
-                })?
-                let result = if crate::monkey::is_on(crate::monkey::Patch::$patch) {
+                if !crate::monkey::is_patched(crate::monkey::Patch::$patch) {
+                    // SAFETY: the caller keeps the C library's contract.
+                    return unsafe { original::$name($($arg),*) };
+                }
+                $($always;)?
+                let result = if crate::monkey::suspends_here() {
                     let $hook = &hooks::$name;
                     $hook.count_call();
                     // SAFETY: the caller keeps the C library's contract.
@@ -193,9 +195,7 @@ macro_rules! interpose {
                     // SAFETY: as above.
                     unsafe { original::$name($($arg),*) }
                 };
-                $(if crate::monkey::is_patched(crate::monkey::Patch::$patch) {
-                    $after;
-                })?
+                $($after;)?
                 result
             }
         )*

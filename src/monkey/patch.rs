@@ -79,15 +79,18 @@ pub(super) fn blocking_here<T>(call: impl FnOnce() -> T) -> T {
 }
 
 /// Whether a call of this group suspends, here and now, instead of blocking.
+#[inline(always)]
+pub(crate) fn is_on(patch: Patch) -> bool {
+    is_patched(patch) && suspends_here()
+}
+
+/// Whether a patched call suspends, here and now, instead of blocking.
 ///
 /// It does not while the caller unwinds, as a destructor may run below frames that must not be left; nor in exit
 /// handlers, in a panic hook, where no green thread is suspended, and in a signal handler.
 #[inline(always)]
-pub(crate) fn is_on(patch: Patch) -> bool {
-    PATCHED.load(Ordering::Relaxed) & patch.bit() != 0
-        && park::is_green()
-        && !std::thread::panicking()
-        && BLOCKS.get() == 0
+pub(crate) fn suspends_here() -> bool {
+    park::is_green() && !std::thread::panicking() && BLOCKS.get() == 0
 }
 
 /// All functions that stand in for one of the C library.
@@ -172,9 +175,11 @@ pub unsafe fn patch(patch: Patch) {
 /// Code breaks if its own `unsafe` relies on being alone on its OS thread during such a call. On green threads, do not
 /// let a patched call happen
 ///
-/// - inside a callback while somebody keeps a pointer for it in a thread-local: `scoped_tls`'s `set`, a job of rayon's
-///   while its worker waits for another (its latch lies on the stack), `rustls` or `openssl` callbacks that rely on
-///   this;
+/// - inside a callback while somebody keeps a pointer for it in a thread-local: `scoped_tls`'s `set`, `rustls` or `openssl`
+///   callbacks that rely on this;
+/// - inside rayon, if several green threads of the worker use it: all that wait for its pool do so by one latch in a
+///   thread-local, while their jobs lie on their stacks, and it may wait for a lock before. Call it in
+///   [`blocking`](crate::blocking()), which has an OS thread for each call;
 /// - between the filling and the use of a cache or buffer in a thread-local, such as `errno`-like variables of C
 ///   libraries (OpenSSL's error queue: read it right after the call that failed);
 /// - inside a C++ `catch` block, as the exceptions that are being handled are a list of the OS thread;
@@ -238,6 +243,7 @@ pub(super) fn is_any_patched() -> bool {
 }
 
 /// Whether a group has been patched.
+#[inline]
 pub fn is_patched(patch: Patch) -> bool {
     PATCHED.load(Ordering::Relaxed) & patch.bit() != 0
 }

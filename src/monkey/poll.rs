@@ -81,7 +81,7 @@ unsafe fn poll_waiting(hook: &Hook, fds: *mut pollfd, count: nfds_t, limit: Limi
         match poll_once(hook, entries, limit) {
             Ok(ready) => return ready,
             Err(Failed::TimedOut) => return 0,
-            // Another thread closed one. Linux goes on waiting for what it was; here it is seen as what it now is.
+            // One means something else than before.
             Err(Failed::Closed) => {}
             Err(failed) => return failed.result(),
         }
@@ -89,6 +89,9 @@ unsafe fn poll_waiting(hook: &Hook, fds: *mut pollfd, count: nfds_t, limit: Limi
 }
 
 /// Waits until one of them is ready, of which none was just now.
+///
+/// If a number is closed meanwhile, be it used again by then, the wait ends with `POLLNVAL` for it. (Linux goes on waiting for what
+/// it was.) [`Failed::Closed`] is only said of a number that was replaced before the wait had begun.
 fn poll_once(hook: &Hook, entries: &mut [pollfd], limit: Limit) -> Result<c_long, Failed> {
     let deadline = limit.deadline();
     let mut waited = entries.iter().filter(|entry| entry.fd >= 0);
@@ -96,22 +99,36 @@ fn poll_once(hook: &Hook, entries: &mut [pollfd], limit: Limit) -> Result<c_long
         (None, _) => sleep(hook, deadline).map(|()| 0),
         (Some(one), None) if one.events & !FOR_READING == 0 && one.events != 0 => {
             let fd = one.fd;
-            poll_one(entries, || wait_once(hook, fd, Read, deadline))
+            poll_one(entries, fd, || wait_once(hook, fd, Read, deadline))
         }
         (Some(one), None) if one.events & !FOR_WRITING == 0 && one.events != 0 => {
             let fd = one.fd;
-            poll_one(entries, || wait_once(hook, fd, Write, deadline))
+            poll_one(entries, fd, || wait_once(hook, fd, Write, deadline))
         }
         _ => poll_several(hook, entries, deadline),
     }
 }
 
+/// What `poll` tells of a number that has been closed, beside what is ready.
+fn tell_closed(entries: &mut [pollfd], fd: c_int) -> c_long {
+    bare_poll(entries.as_mut_ptr(), entries.len() as nfds_t);
+    entries
+        .iter_mut()
+        .filter(|entry| entry.fd == fd)
+        .for_each(|entry| entry.revents = libc::POLLNVAL);
+    entries.iter().filter(|entry| entry.revents != 0).count() as c_long
+}
+
 fn poll_one(
     entries: &mut [pollfd],
+    fd: c_int,
     mut wait: impl FnMut() -> Result<(), Failed>,
 ) -> Result<c_long, Failed> {
     loop {
-        wait()?;
+        match wait() {
+            Err(Failed::Closed) => return Ok(tell_closed(entries, fd)),
+            waited => waited?,
+        }
         let ready = bare_poll(entries.as_mut_ptr(), entries.len() as nfds_t);
         if ready != 0 {
             return Ok(ready);
@@ -140,22 +157,34 @@ fn poll_several(
     let mut numbers: Vec<_> = waited().map(|entry| entry.fd).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    let _listed: Vec<_> = numbers.into_iter().map(|fd| table::list(fd, &all)).collect();
-    // From here on a number that is closed ends the wait. One that has been is none of the kernel's any more.
-    match all.gather(&fds, &wanted) {
-        Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Err(Failed::Closed),
-        // One that has been closed is what was just made.
-        Err(_) if waited().any(|entry| all.is_own(entry.fd)) => return Err(Failed::Closed),
-        gathered => gathered?,
+    let mut listed = Vec::with_capacity(numbers.len());
+    for fd in numbers {
+        let (_, identity) = table::examine(fd).ok_or(Failed::Closed)?;
+        listed.push(table::list(fd, identity, &all));
     }
-    loop {
-        let seen = all.source.look();
-        let ready = bare_poll(entries.as_mut_ptr(), entries.len() as nfds_t);
-        if ready != 0 {
-            return Ok(ready);
+    // From here on a number that is closed ends the wait. One that has been is none of the kernel's any more.
+    let gathered = match all.gather(&fds, &wanted) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOENT)) => {
+            Err(Failed::Closed)
         }
-        all.source.would_block(Read, seen);
-        wait_for(hook, &all, Read, deadline)?;
+        // One that has been closed is what was just made.
+        Err(_) if waited().any(|entry| all.is_own(entry.fd)) => Err(Failed::Closed),
+        gathered => gathered.map_err(Failed::from),
+    };
+    let ended = gathered.and_then(|()| {
+        loop {
+            let seen = all.source.look();
+            let ready = bare_poll(entries.as_mut_ptr(), entries.len() as nfds_t);
+            if ready != 0 {
+                return Ok(ready);
+            }
+            all.source.would_block(Read, seen);
+            wait_for(hook, &all, Read, deadline)?;
+        }
+    });
+    match (ended, all.closed_number()) {
+        (Err(Failed::Closed), Some(fd)) => Ok(tell_closed(entries, fd)),
+        (ended, _) => ended,
     }
 }
 
@@ -342,6 +371,8 @@ unsafe fn epoll_waiting(
         match wait_once(hook, epoll, Read, limit.deadline()) {
             Ok(()) => {}
             Err(Failed::TimedOut) => return 0,
+            // Event loops take every other error for a fault of their own.
+            Err(Failed::Cancelled) => return -c_long::from(libc::EINTR),
             Err(failed) => return failed.result(),
         }
     }

@@ -16,7 +16,7 @@ use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering, fence};
 
 /// The file behind a descriptor: its device and inode, or for a socket the kernel's own number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,11 @@ pub(super) struct Identity(u64, u64);
 
 /// What stands for several descriptors is no file of theirs.
 const SEVERAL: Identity = Identity(0, 0);
+
+/// States of an [`Entry`] beside the number by which it was closed: nothing has happened, or something that it is not told apart
+/// from has been closed, so that who waits looks again.
+const OPEN: c_int = -1;
+const LOOK_AGAIN: c_int = -2;
 
 /// The same for a socket, for which there is a faster way to ask the kernel. No socket has a device of zero.
 fn identity_of_socket(fd: c_int) -> Option<Identity> {
@@ -76,8 +81,8 @@ pub(super) fn examine(fd: c_int) -> Option<(Kind, Identity)> {
 pub(super) struct Entry {
     pub(super) source: Arc<Source>,
     identity: Identity,
-    /// The number that callers know has been closed.
-    closed: AtomicBool,
+    /// [`OPEN`], [`LOOK_AGAIN`], or the number that callers know, after it has been closed.
+    closed: AtomicI32,
     /// If the last wait for something to read was a short one, the state of [`LIMITS`] then.
     brisk: AtomicU32,
     /// A read that gets less than it asked for has left nothing.
@@ -101,7 +106,7 @@ impl Entry {
         Arc::new(Self {
             source: Source::new(registered),
             identity,
-            closed: AtomicBool::new(false),
+            closed: AtomicI32::new(OPEN),
             brisk: AtomicU32::new(NOT_BRISK),
             runs_empty: AtomicBool::new(false),
             accepting: GreenMutex::new(()),
@@ -134,8 +139,14 @@ impl Entry {
         look_and_take()
     }
 
+    /// Whether to wait for it any longer is of no use.
     pub(super) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+        self.closed.load(Ordering::Acquire) != OPEN
+    }
+
+    /// The number that has been closed; `None` if it is open, or is to be looked at again.
+    pub(super) fn closed_number(&self) -> Option<c_int> {
+        Some(self.closed.load(Ordering::Acquire)).filter(|number| *number >= 0)
     }
 
     /// Whether the last wait for something to read was a short one, and has had the limits in time that it has now.
@@ -168,9 +179,18 @@ impl Entry {
         self.runs_empty.store(false, Ordering::Relaxed);
     }
 
-    fn close(&self) {
-        self.closed.store(true, Ordering::Release);
-        self.source.unbind();
+    /// The number has been closed, or is about to be: all waits end, and none begins. Nothing is registered any more for a number
+    /// that may soon mean something else.
+    fn close(&self, number: c_int) {
+        self.closed.store(number, Ordering::Release);
+        self.source.retire();
+        self.source.wake_all();
+    }
+
+    /// All waits end, so that those who wait look at the number again.
+    fn look_again(&self) {
+        let _ =
+            self.closed.compare_exchange(OPEN, LOOK_AGAIN, Ordering::Release, Ordering::Relaxed);
         self.source.wake_all();
     }
 }
@@ -206,8 +226,8 @@ fn has_seen_few_strangers() -> bool {
 #[derive(Debug, Default)]
 struct Number {
     socket: Option<Arc<Entry>>,
-    /// Waits that go on for something else than a socket.
-    waits: Vec<Arc<Entry>>,
+    /// Waits that go on by something else than the registration of the socket, and what the number meant when they began.
+    waits: Vec<(Identity, Arc<Entry>)>,
 }
 
 const SHARDS: usize = 16;
@@ -293,25 +313,34 @@ pub(super) fn socket(fd: c_int, known: Option<&Arc<Entry>>) -> Option<Arc<Entry>
     if let Some(known) = known.filter(|known| known.identity == identity && !known.is_closed()) {
         return Some(Arc::clone(known));
     }
-    let entry = Entry::new(fd, identity, None);
-    entry.runs_empty.store(is_tcp(fd), Ordering::Relaxed);
-    let (entry, old) = table().with(fd, |number| {
-        // Another worker may have entered it meanwhile.
-        if let Some(known) = number.socket.as_ref().filter(|known| known.identity == identity) {
-            return (Arc::clone(known), None);
+    let new = Entry::new(fd, identity, None);
+    new.runs_empty.store(is_tcp(fd), Ordering::Relaxed);
+    let entry = loop {
+        let is_other = |known: &mut Arc<Entry>| known.identity != identity;
+        // Its number was closed without our noticing. Its registration ends before anybody can make one for what the number means
+        // now.
+        if let Some(old) = table().with(fd, |number| number.socket.take_if(is_other)).flatten() {
+            if has_seen_few_strangers() {
+                STRANGERS.fetch_add(1, Ordering::Relaxed);
+            }
+            old.close(fd);
         }
-        let old = number.socket.replace(Arc::clone(&entry));
-        if old.is_none() {
+        // Another worker may have entered it meanwhile, or what the number means by now.
+        let entered = table().with(fd, |number| {
             mark(fd);
+            Arc::clone(number.socket.get_or_insert_with(|| Arc::clone(&new)))
+        })?;
+        if entered.identity == identity {
+            break entered;
         }
-        (entry, old)
-    })?;
-    // Its number was closed without our noticing, which has ended the registration too.
-    if let Some(old) = old {
-        if has_seen_few_strangers() {
-            STRANGERS.fetch_add(1, Ordering::Relaxed);
-        }
-        old.close();
+    };
+    // From here on closing it is noticed. It may have been closed since it was looked at.
+    fence(Ordering::SeqCst);
+    if identity_of_socket(fd) != Some(identity) {
+        let gone = |known: &mut Arc<Entry>| Arc::ptr_eq(known, &entry);
+        drop(table().with(fd, |number| number.socket.take_if(gone)));
+        entry.close(fd);
+        return None;
     }
     Some(entry)
 }
@@ -326,17 +355,19 @@ pub(super) fn let_go(source: &Source) {
     }
 }
 
-/// Lets [`closed`] find a wait that goes on for the number, while the guard lives.
+/// Lets [`closed`] find a wait that goes on for the number, which meant that when the wait began, while the guard lives.
 pub(super) struct Listed<'a> {
     fd: c_int,
     entry: &'a Arc<Entry>,
 }
 
-pub(super) fn list(fd: c_int, entry: &Arc<Entry>) -> Listed<'_> {
+pub(super) fn list(fd: c_int, identity: Identity, entry: &Arc<Entry>) -> Listed<'_> {
     table().with(fd, |number| {
-        number.waits.push(Arc::clone(entry));
+        number.waits.push((identity, Arc::clone(entry)));
         mark(fd);
     });
+    // Who closes the number sees the mark, or what the caller does next sees that it is closed.
+    fence(Ordering::SeqCst);
     Listed { fd, entry }
 }
 
@@ -344,7 +375,7 @@ impl Drop for Listed<'_> {
     fn drop(&mut self) {
         // Returned, so that it is dropped after the lock is released: closing a descriptor uses this table again.
         let gone = table().with(self.fd, |number| {
-            let at = number.waits.iter().position(|one| Arc::ptr_eq(one, self.entry))?;
+            let at = number.waits.iter().position(|(_, one)| Arc::ptr_eq(one, self.entry))?;
             let gone = number.waits.swap_remove(at);
             if number.socket.is_none() && number.waits.is_empty() {
                 unmark(self.fd);
@@ -371,13 +402,16 @@ pub(super) fn closed(fd: c_int) {
         std::mem::take(number)
     });
     if let Some(gone) = gone {
-        gone.socket.iter().chain(&gone.waits).for_each(|entry| entry.close());
+        let waits = gone.waits.iter().map(|(_, entry)| entry);
+        gone.socket.iter().chain(waits).for_each(|entry| entry.close(fd));
     }
 }
 
 /// The number has been closed, or means something else now. A wait that began after [`closed`] and before that, by another
 /// worker, waits for what is gone: it ends as well. `errno` stays.
 pub(super) fn has_closed(fd: c_int) {
+    // Who has marked the number since sees that it is closed, or the mark is seen here: the kernel orders all of memory when it
+    // gives up the file that the number meant.
     if is_marked(fd) && !is_in_handler() {
         let errno = errno();
         end_stale_waits(fd);
@@ -388,19 +422,23 @@ pub(super) fn has_closed(fd: c_int) {
 #[cold]
 fn end_stale_waits(fd: c_int) {
     let Some((table, (shard, at))) = used_table().zip(Table::place(fd)) else { return };
-    let mut gone = Vec::new();
+    let (mut gone, mut doubtful) = (Vec::new(), Vec::new());
     if let Some(number) = table.shards[shard].write().get_mut(at) {
         let socket = identity_of_socket(fd);
         gone.extend(number.socket.take_if(|entry| Some(entry.identity) != socket));
-        let file = examine(fd).map(|(_, identity)| identity);
-        // Who waits for several looks again at all of them.
-        let is_stale = |entry: &Entry| entry.identity == SEVERAL || Some(entry.identity) != file;
-        gone.extend(number.waits.extract_if(.., |entry| is_stale(entry)));
+        let file = examine(fd);
+        let is_stale = |wait: &mut (Identity, _)| file.is_none_or(|(_, now)| now != wait.0);
+        gone.extend(number.waits.extract_if(.., is_stale).map(|(_, entry)| entry));
+        // All files of a kind may look the same, such as each `eventfd`.
+        if matches!(file, Some((Kind::Other, _))) {
+            doubtful.extend(number.waits.iter().map(|(_, entry)| Arc::clone(entry)));
+        }
         if number.socket.is_none() && number.waits.is_empty() {
             unmark(fd);
         }
     }
-    gone.iter().for_each(|entry| entry.close());
+    gone.iter().for_each(|entry| entry.close(fd));
+    doubtful.iter().for_each(|entry| entry.look_again());
 }
 
 /// As [`closed`], for all numbers from `first` to `last`.

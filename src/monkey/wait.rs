@@ -155,11 +155,12 @@ pub(super) fn wait_for(
     deadline: Option<Instant>,
 ) -> Result<(), Failed> {
     hook.count_wait();
-    match entry.source.wait_quietly(direction, deadline, || entry.is_closed())? {
-        Wake::Notified if entry.is_closed() => Err(Failed::Closed),
-        Wake::Notified => Ok(()),
-        Wake::TimedOut => Err(Failed::TimedOut),
-        Wake::Killed => Err(cancelled(hook)),
+    match entry.source.wait_quietly(direction, deadline, || entry.is_closed()) {
+        Ok(Wake::Killed) => Err(cancelled(hook)),
+        Ok(Wake::Notified) | Err(_) if entry.is_closed() => Err(Failed::Closed),
+        Ok(Wake::Notified) => Ok(()),
+        Ok(Wake::TimedOut) => Err(Failed::TimedOut),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -191,12 +192,16 @@ pub(super) fn wait_once(
         own => own?,
     };
     let entry = Entry::new(fd, identity, Some(own));
-    let _listed = table::list(fd, &entry);
+    let _listed = table::list(fd, identity, &entry);
     // From here on closing it ends the wait. It may have been closed since the copy was made.
     if table::examine(fd).is_none_or(|(_, now)| now != identity) {
         return Err(Failed::Closed);
     }
-    wait_for(hook, &entry, direction, deadline)
+    match wait_for(hook, &entry, direction, deadline) {
+        // The caller looks again.
+        Err(Failed::Closed) if entry.closed_number().is_none() => Ok(()),
+        waited => waited,
+    }
 }
 
 /// For how long a socket is waited for by what is known of it. See [`glance`].
@@ -389,6 +394,8 @@ pub(super) fn bare_poll(fds: *mut libc::pollfd, count: libc::nfds_t) -> c_long {
 pub(super) enum Plan {
     /// At once, by the C library: it never waits, or is not to.
     AtOnce,
+    /// It is a socket by now: another thread has given the number another meaning since it was none.
+    Socket,
     /// It may wait, and is a file of this kind.
     Wait(Kind),
 }
@@ -403,6 +410,7 @@ pub(super) fn plan(fd: c_int) -> Plan {
         {
             Plan::Wait(kind)
         }
+        Some((Kind::Socket, _)) if fd > LAST_STANDARD && !is_nonblocking(fd) => Plan::Socket,
         _ => Plan::AtOnce,
     }
 }

@@ -125,9 +125,15 @@ pub(crate) fn thread_sleeps(thread: i32) -> bool {
     state_of_thread(thread).is_some_and(|state| state != 'R')
 }
 
-/// What an OS thread of this process does, in words: "computes", or the system call that it sleeps in.
+/// What an OS thread of this process does, in words: "computes", or the system call that it sleeps in. Takes some milliseconds for one
+/// that computes: one that was woken for a moment by a signal, such as the watchdog's, sleeps again soon.
 pub(crate) fn doing_of_thread(thread: i32) -> String {
-    if !thread_sleeps(thread) {
+    let pauses = [0, 1, 2, 4, 8].into_iter().map(std::time::Duration::from_millis);
+    let sleeps = |pause| {
+        std::thread::sleep(pause);
+        thread_sleeps(thread)
+    };
+    if !pauses.into_iter().any(sleeps) {
         return "computes".to_string();
     }
     let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/syscall"));

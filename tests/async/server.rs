@@ -1,6 +1,7 @@
 //! Servers of others, each of our own for a test: started, and ended with the value.
 
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -51,6 +52,36 @@ impl Server {
             let mut command = Command::new("redis-server");
             command.args(["--save", "", "--bind", "127.0.0.1", "--port", &port.to_string()]);
             command.arg("--dir").arg(folder);
+            command
+        })
+    }
+
+    /// Its user is `tester`, with a database `postgres`, and needs no password. It listens before it takes anybody in.
+    pub(crate) fn postgres(port: u16) -> Self {
+        Self::start("postgres", port, |folder| {
+            // Debian keeps its programs out of the path.
+            let program = |name: &str| {
+                let versions =
+                    std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+                let found =
+                    versions.map(|one| one.path().join("bin").join(name)).find(|at| at.exists());
+                let mut command = Command::new(found.unwrap_or_else(|| name.into()));
+                if rustix::process::geteuid().is_root() {
+                    command.uid(NOBODY).gid(NOBODY);
+                }
+                command.current_dir("/").stdout(Stdio::null()).stderr(Stdio::null());
+                command
+            };
+            let data = folder.join("data");
+            let made = program("initdb")
+                .args(["--auth=trust", "--no-sync", "--no-instructions", "-U", "tester", "-D"])
+                .arg(&data)
+                .status()
+                .expect("this test needs PostgreSQL");
+            assert!(made.success());
+            let mut command = program("postgres");
+            command.args(["-F", "-h", "127.0.0.1", "-p", &port.to_string(), "-k"]);
+            command.arg(folder).arg("-D").arg(data);
             command
         })
     }

@@ -1,14 +1,12 @@
 //! nginx, PostgreSQL and redis, each a real one of our own, and sqlite; through the async crates that are used for them.
 
-use crate::server::{NOBODY, Server, free_port};
+use crate::server::{Server, free_port};
 use crate::{LIMIT, everywhere, join_all};
 use futures::TryStreamExt as _;
 use greenthread::future::{self, FutureExt as _, in_tokio};
 use greenthread::{spawn, timeout};
 use redis::AsyncCommands as _;
 use sqlx::{Connection as _, Row as _};
-use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -62,39 +60,12 @@ fn reqwest_fetches_from_nginx() {
     });
 }
 
-fn postgres() -> Server {
-    Server::start("postgres", POSTGRES.get(), |folder| {
-        let program = |name: &str| {
-            let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-            let found =
-                versions.map(|one| one.path().join("bin").join(name)).find(|at| at.exists());
-            let mut command = Command::new(found.unwrap_or_else(|| name.into()));
-            if rustix::process::geteuid().is_root() {
-                command.uid(NOBODY).gid(NOBODY);
-            }
-            command.current_dir("/").stdout(Stdio::null()).stderr(Stdio::null());
-            command
-        };
-        let data = folder.join("data");
-        let made = program("initdb")
-            .args(["--auth=trust", "--no-sync", "--no-instructions", "-U", "tester", "-D"])
-            .arg(&data)
-            .status()
-            .expect("this test needs PostgreSQL");
-        assert!(made.success());
-        let mut command = program("postgres");
-        command.args(["-F", "-h", "127.0.0.1", "-p", &POSTGRES.get().to_string(), "-k"]);
-        command.arg(folder).arg("-D").arg(data);
-        command
-    })
-}
-
 static POSTGRES: Port = Port(OnceLock::new());
 
 #[test]
 #[ignore = "needs PostgreSQL"]
 fn sqlx_and_tokio_postgres_query_postgresql() {
-    let _server = postgres();
+    let _server = Server::postgres(POSTGRES.get());
     let url = format!("postgres://tester@127.0.0.1:{}/postgres", POSTGRES.get());
     // It listens before it takes anybody in.
     let end = Instant::now() + LIMIT;

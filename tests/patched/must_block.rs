@@ -36,6 +36,30 @@ fn a_crossbeam_channel_works_between_two_workers() {
 }
 
 #[test]
+fn a_channel_of_flume_blocks_its_worker_and_tells() {
+    let (sender, receiver) = flume::bounded(0);
+    let outcome = two(
+        "must_block::a_channel_of_flume_blocks_its_worker_and_tells",
+        1,
+        move || receiver.recv().unwrap(),
+        move || sender.send(1).unwrap(),
+    );
+    outcome.hangs_and_tells(PARK);
+}
+
+#[test]
+fn a_channel_of_flume_works_between_two_workers() {
+    let (sender, receiver) = flume::bounded(0);
+    let outcome = two(
+        "must_block::a_channel_of_flume_works_between_two_workers",
+        2,
+        move || (0..100).for_each(|number| assert_eq!(receiver.recv().unwrap(), number)),
+        move || (0..100).for_each(|number| sender.send(number).unwrap()),
+    );
+    outcome.works();
+}
+
+#[test]
 fn a_lock_of_parking_lots_held_over_a_wait_blocks_its_worker_and_tells() {
     let lock = Arc::new(parking_lot::Mutex::new(()));
     let own = Arc::clone(&lock);
@@ -84,14 +108,16 @@ fn rayon_computes_for_many_green_threads_of_one_worker() {
         for workers in [1, 2] {
             on(workers, || {
                 static DONE: AtomicU64 = AtomicU64::new(0);
-                // Rayon waits for its pool by a lock in a thread-local, which neighbours must not share.
+                // It waits for its pool by a latch in a thread-local, which neighbours must not share: `blocking` gives each an OS
+                // thread.
                 let sums = (0..20u64).map(|own| {
                     spawn(move || {
                         for turn in 0..20 {
-                            let sum: u64 = (0..2000u64).into_par_iter().map(|x| x * own).sum();
-                            assert_eq!(sum, 1_999_000 * own);
-                            let (a, b) = rayon::join(|| own + turn, || vec![own; 100].len());
-                            assert_eq!((a, b), (own + turn, 100));
+                            let (sum, (a, b)) = greenthread::blocking(move || {
+                                let sum: u64 = (0..2000u64).into_par_iter().map(|x| x * own).sum();
+                                (sum, rayon::join(|| own + turn, || vec![own; 100].len()))
+                            });
+                            assert_eq!((sum, a, b), (1_999_000 * own, own + turn, 100));
                             DONE.fetch_add(1, Ordering::Relaxed);
                             if turn % 5 == 0 {
                                 std::thread::sleep(Duration::from_micros(100));

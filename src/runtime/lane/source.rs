@@ -24,6 +24,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 const UNBOUND: u32 = 0;
+/// For a source that is never registered again, and whose waits end at once.
+#[cfg(feature = "monkey")]
+const RETIRED: u32 = u32::MAX;
 /// After how many events of a source that none of its green threads waits for a hub drops its registration.
 const NEEDLESS: u32 = 8;
 
@@ -170,7 +173,7 @@ impl Homes {
 pub(crate) struct Source {
     fd: RawFd,
     readiness: Readiness,
-    /// In which process it is registered, see [`this_process`]; or [`UNBOUND`].
+    /// In which process it is registered, see [`this_process`]; or [`UNBOUND`], or `RETIRED`.
     bound: AtomicU32,
     homes: Mutex<Homes>,
     /// Whether there are several registrations.
@@ -246,6 +249,10 @@ impl Source {
     #[cold]
     fn bind_with(self: &Arc<Self>, hub: &'static LaneShared) -> io::Result<()> {
         let mut homes = self.homes.lock();
+        #[cfg(feature = "monkey")]
+        if self.bound.load(Ordering::SeqCst) == RETIRED {
+            return Err(io::Error::other("the descriptor has been closed"));
+        }
         if self.bound.load(Ordering::SeqCst) != this_process() {
             // The registrations are the parent's.
             *homes = Homes::default();
@@ -297,8 +304,19 @@ impl Source {
         if self.bound.load(Ordering::SeqCst) != this_process() {
             return;
         }
+        self.end_registrations(UNBOUND);
+    }
+
+    /// As [`unbind`](Self::unbind), for ever: the number may mean something else from now on. To be called in the process that has
+    /// made the source.
+    #[cfg(feature = "monkey")]
+    pub(crate) fn retire(&self) {
+        self.end_registrations(RETIRED);
+    }
+
+    fn end_registrations(&self, next: u32) {
         let mut homes = self.homes.lock();
-        self.bound.store(UNBOUND, Ordering::SeqCst);
+        self.bound.store(next, Ordering::SeqCst);
         let Homes { first, more } = std::mem::take(&mut *homes);
         for home in first.into_iter().chain(more) {
             home.hub.sources.remove(home.key, self.fd);
