@@ -2,9 +2,8 @@
 //! has been meant for it by then goes on to the next that waits.
 #![forbid(unsafe_code)]
 
-use crate::runtime::wait_list::Key;
 use crate::runtime::waker::Listener;
-use crate::sync::gate::Gate;
+use crate::sync::gate::{Gate, Position};
 use crate::sync::select::{Arm, Registration};
 use crate::thread::{JoinHandle, spawn_at};
 use std::task::{Context, Poll, ready};
@@ -98,7 +97,7 @@ impl<A: Arm> Drop for Awaited<A> {
 /// A wait at a gate.
 pub(super) struct AtGate<'a> {
     gate: &'a Gate,
-    wait: Option<(Listener, Key)>,
+    wait: Option<(Listener, Position)>,
 }
 
 impl<'a> AtGate<'a> {
@@ -110,8 +109,8 @@ impl<'a> AtGate<'a> {
     pub(super) fn poll(&mut self, context: &Context<'_>, ready: impl FnOnce() -> bool) -> Poll<()> {
         if self.wait.is_none() {
             let listener = Listener::new();
-            let key = self.gate.enter(listener.waiter());
-            self.wait = Some((listener, key));
+            let position = self.gate.enter(listener.waiter());
+            self.wait = Some((listener, position));
             if ready() {
                 self.leave();
                 return Poll::Ready(());
@@ -127,10 +126,8 @@ impl<'a> AtGate<'a> {
 
     /// Ends the wait.
     pub(super) fn leave(&mut self) {
-        if let Some((_, key)) = self.wait.take()
-            && !self.gate.leave(key)
-        {
-            self.gate.notify_one();
+        if let Some((_, position)) = self.wait.take() {
+            self.gate.give_up(position);
         }
     }
 }

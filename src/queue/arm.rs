@@ -3,9 +3,8 @@
 
 use super::core::{Core, Refused, Store};
 use super::error::{GetError, PutError, TryGetError};
-use crate::runtime::wait_list::Key;
 use crate::sync::gate::Gate;
-use crate::sync::select::{Arm, Registration};
+use crate::sync::select::{Arm, Item, Registration, Side, Waiting};
 use crate::util::dropping::Held;
 use std::fmt;
 
@@ -61,43 +60,49 @@ impl<S: Store> Ends<S::Item> for Core<S> {
     }
 }
 
-/// A place among those who wait at a gate.
-#[derive(Default)]
-struct Place {
-    key: Option<Key>,
-    notified: bool,
+/// The side of those who get.
+struct Items<'a, T>(&'a dyn Ends<T>);
+
+impl<T> Side for Items<'_, T> {
+    fn is_ready(&self, _: Option<&Registration>) -> bool {
+        self.0.may_get()
+    }
+
+    fn gate(&self) -> Option<&Gate> {
+        Some(self.0.item_gate())
+    }
+
+    fn arrivals(&self) -> Option<Turns> {
+        Some(self.0.puts())
+    }
 }
 
-impl Place {
-    fn enter(&mut self, gate: &Gate, with: &Registration) {
-        self.key = Some(gate.enter(with.waiter()));
+/// The side of those who put.
+struct Room<'a, T>(&'a dyn Ends<T>);
+
+impl<T> Side for Room<'_, T> {
+    fn is_ready(&self, _: Option<&Registration>) -> bool {
+        self.0.may_put()
     }
 
-    fn leave(&mut self, gate: &Gate) {
-        if let Some(key) = self.key.take() {
-            self.notified = !gate.leave(key);
-        }
+    fn gate(&self) -> Option<&Gate> {
+        Some(self.0.room_gate())
     }
 
-    /// Passes a notification that reached an arm that did not win on to the next waiter.
-    fn settle(&self, gate: &Gate, won: bool) {
-        if self.notified && !won {
-            gate.notify_one();
-        }
+    fn arrivals(&self) -> Option<Turns> {
+        Some(self.0.gets())
     }
 }
 
 /// The arm of `select!` that takes an item.
 pub struct GetArm<'a, T> {
-    queue: &'a dyn Ends<T>,
+    waiting: Waiting<Items<'a, T>>,
     outcome: Option<Result<T, GetError>>,
-    place: Place,
-    watched: Option<Turns>,
 }
 
 impl<'a, T> GetArm<'a, T> {
     pub(super) fn new(queue: &'a dyn Ends<T>) -> Self {
-        Self { queue, outcome: None, place: Place::default(), watched: None }
+        Self { waiting: Waiting::new(Items(queue)), outcome: None }
     }
 
     /// Returns what the arm that won has taken.
@@ -114,7 +119,7 @@ impl<'a, T> GetArm<'a, T> {
 
 impl<T> Arm for GetArm<'_, T> {
     fn attempt(&mut self) -> bool {
-        self.outcome = match self.queue.attempt_get() {
+        self.outcome = match self.waiting.side().0.attempt_get() {
             Ok(item) => Some(Ok(item)),
             Err(TryGetError::ShutDown) => Some(Err(GetError)),
             Err(TryGetError::Empty) => None,
@@ -123,31 +128,31 @@ impl<T> Arm for GetArm<'_, T> {
     }
 
     fn register(&mut self, with: &Registration, _: usize) {
-        self.place.enter(self.queue.item_gate(), with);
+        self.waiting.enter(with);
     }
 
-    fn is_ready(&self, _: Option<&Registration>) -> bool {
-        self.queue.may_get()
+    fn is_ready(&self, with: Option<&Registration>) -> bool {
+        self.waiting.side().is_ready(with)
     }
 
     fn unregister(&mut self) {
-        self.place.leave(self.queue.item_gate());
+        self.waiting.leave();
     }
 
     fn settle(&mut self, won: bool) {
-        self.place.settle(self.queue.item_gate(), won);
+        self.waiting.settle(won);
     }
 
     fn watch(&mut self) {
-        self.watched = Some(self.queue.puts());
+        self.waiting.watch();
     }
 
     fn has_changed(&self) -> bool {
-        self.watched != Some(self.queue.puts())
+        self.waiting.has_changed()
     }
 
     fn unwatch(&mut self) {
-        self.watched = None;
+        self.waiting.unwatch();
     }
 }
 
@@ -159,24 +164,22 @@ impl<T> fmt::Debug for GetArm<'_, T> {
 
 /// The arm of `select!` that puts an item.
 pub struct PutArm<'a, T> {
-    queue: &'a dyn Ends<T>,
-    item: Held<Option<T>>,
-    /// Where the item goes back to if another arm wins.
-    home: Option<&'a mut Option<T>>,
+    waiting: Waiting<Room<'a, T>>,
+    item: Item<'a, T>,
     failure: Held<Option<T>>,
-    place: Place,
-    watched: Option<Turns>,
 }
 
 impl<'a, T> PutArm<'a, T> {
     pub(super) fn new(
         queue: &'a dyn Ends<T>,
         item: Option<T>,
-        mut home: Option<&'a mut Option<T>>,
+        home: Option<&'a mut Option<T>>,
     ) -> Self {
-        let item = item.or_else(|| home.as_mut().and_then(|home| home.take()));
-        let (item, failure) = (Held::new(item), Held::new(None));
-        Self { queue, item, home, failure, place: Place::default(), watched: None }
+        Self {
+            waiting: Waiting::new(Room(queue)),
+            item: Item::new(item, home),
+            failure: Held::new(None),
+        }
     }
 
     /// Returns whether the arm that won has put its item.
@@ -191,14 +194,14 @@ impl<'a, T> PutArm<'a, T> {
 impl<T> Arm for PutArm<'_, T> {
     fn attempt(&mut self) -> bool {
         // Without an item, as in `put_from` with an empty `Option`, the arm never wins.
-        if self.item.is_none() {
+        if !self.item.is_some() {
             return false;
         }
-        match self.queue.attempt_put(&mut self.item) {
+        match self.waiting.side().0.attempt_put(self.item.place()) {
             Ok(()) => true,
             Err(Refused::Full) => false,
             Err(Refused::ShutDown) => {
-                *self.failure = self.item.take();
+                *self.failure = self.item.place().take();
                 true
             }
         }
@@ -206,39 +209,39 @@ impl<T> Arm for PutArm<'_, T> {
 
     fn register(&mut self, with: &Registration, _: usize) {
         if self.item.is_some() {
-            self.place.enter(self.queue.room_gate(), with);
+            self.waiting.enter(with);
         }
     }
 
-    fn is_ready(&self, _: Option<&Registration>) -> bool {
-        self.item.is_some() && self.queue.may_put()
+    fn is_ready(&self, with: Option<&Registration>) -> bool {
+        self.item.is_some() && self.waiting.side().is_ready(with)
     }
 
     fn unregister(&mut self) {
-        self.place.leave(self.queue.room_gate());
+        self.waiting.leave();
     }
 
     fn settle(&mut self, won: bool) {
-        self.place.settle(self.queue.room_gate(), won);
-        if let (false, Some(home)) = (won, &mut self.home) {
-            **home = self.item.take();
-        }
+        self.waiting.settle(won);
     }
 
     fn watch(&mut self) {
-        self.watched = Some(self.queue.gets());
+        // Without an item it is never ready.
+        if self.item.is_some() {
+            self.waiting.watch();
+        }
     }
 
     fn has_changed(&self) -> bool {
-        self.item.is_some() && self.watched != Some(self.queue.gets())
+        self.waiting.has_changed()
     }
 
     fn unwatch(&mut self) {
-        self.watched = None;
+        self.waiting.unwatch();
     }
 
     fn drop_item(&mut self) {
-        drop(self.item.take());
+        self.item.drop_own();
     }
 }
 

@@ -1,9 +1,9 @@
 //! Waiting for a change of what a mutex protects.
 #![forbid(unsafe_code)]
 
+use super::line::{Line, Position};
 use super::{LockResult, MutexGuard, PoisonError};
-use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
-use crate::runtime::wait_list::{Key, WaitList};
+use crate::runtime::park::{self, Parker, Reason, Wake};
 use crate::sys::time::deadline_after;
 use crate::util::dropping::Held;
 use crate::util::sync::{AtomicBool, Mutex as ListLock, Ordering, mutated};
@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 /// Waits until another thread says that what a [`Mutex`](super::Mutex) protects has changed, as [`std::sync::Condvar`].
 ///
 /// Notifications go to those who wait in the order in which they came, and none is lost: if a waiter times out or is killed at
-/// the moment in which a notification reaches it, it counts as notified or passes the notification on. Unlike std's, a wait
-/// never ends without a notification.
+/// the moment in which a notification reaches it, it counts as notified, or passes the notification on to the next of those who
+/// waited when it came. Unlike std's, a wait never ends without a notification that came while it lasted.
 ///
 /// # When std's is better
 /// It cannot be used with this crate's `Mutex`. With std's `Mutex` it is better among OS threads only.
@@ -41,7 +41,7 @@ use std::time::{Duration, Instant};
 #[derive(Default)]
 pub struct Condvar {
     waiting: AtomicBool,
-    list: ListLock<WaitList<Waiter>>,
+    line: ListLock<Line>,
 }
 
 /// What a wait of a [`Condvar`] with a time limit returns: whether the time ran out. As [`std::sync::WaitTimeoutResult`].
@@ -58,7 +58,7 @@ impl WaitTimeoutResult {
 impl Condvar {
     /// Makes a condition variable that nobody waits for yet.
     pub const fn new() -> Self {
-        Self { waiting: AtomicBool::new(false), list: ListLock::new(WaitList::new()) }
+        Self { waiting: AtomicBool::new(false), line: ListLock::new(Line::new()) }
     }
 
     /// Unlocks the mutex, waits for a notification, and locks the mutex again. Suspends a green thread, blocks an OS thread.
@@ -170,38 +170,58 @@ impl Condvar {
         deadline: Option<Instant>,
     ) -> (LockResult<MutexGuard<'a, T>>, WaitTimeoutResult) {
         let parker = Parker::new();
-        let key = {
-            let mut list = self.list.lock();
+        let position = {
+            let mut line = self.line.lock();
             self.waiting.store(true, Ordering::Relaxed);
-            list.push_back(parker.waiter())
+            line.enter(parker.waiter())
         };
-        // Whoever changes the data under the mutex from here on finds us in the list.
+        // Whoever changes the data under the mutex from here on finds us in the line.
         let lock_again = guard.unlock();
         let mut timed_out = false;
         match parker.park(Reason::Condition, deadline) {
             Wake::Notified => {}
-            Wake::TimedOut => timed_out = self.leave(key),
+            Wake::TimedOut => timed_out = self.leave(position),
             Wake::Killed => {
-                if !self.leave(key) && !mutated("a killed waiter keeps its notification") {
-                    self.notify_one();
+                if !self.leave(position) {
+                    self.pass_on(position);
                 }
                 park::raise_kill();
             }
         }
-        let notified = Notified(if timed_out { None } else { Some(self) });
+        let notified = Notified(if timed_out { None } else { Some((self, position)) });
         let guard = lock_again();
         std::mem::forget(notified);
         (guard, WaitTimeoutResult(timed_out))
     }
 
-    /// Leaves the list; `false` if it has been notified.
-    fn leave(&self, key: Key) -> bool {
-        let mut list = self.list.lock();
-        let was_there = list.remove(key).is_some();
-        if list.is_empty() {
+    fn lower(&self, line: &Line) {
+        if line.is_empty() {
             self.waiting.store(false, Ordering::Relaxed);
         }
+    }
+
+    /// Leaves the line; `false` if it has been notified.
+    fn leave(&self, position: Position) -> bool {
+        let mut line = self.line.lock();
+        let was_there = line.leave(position);
+        self.lower(&line);
         was_there
+    }
+
+    /// Notifies the next instead of one that was notified and has no use for it.
+    fn pass_on(&self, position: Position) {
+        if mutated("a killed waiter keeps its notification") {
+            return;
+        }
+        let next = {
+            let mut line = self.line.lock();
+            let next = line.tell_instead_of(position);
+            self.lower(&line);
+            next
+        };
+        if let Some(waiter) = next {
+            waiter.unpark();
+        }
     }
 
     /// Wakes the thread that has waited longest, if one waits. Does not suspend.
@@ -240,24 +260,22 @@ impl Condvar {
         if !self.waiting.load(Ordering::Relaxed) {
             return;
         }
-        let mut list = self.list.lock();
+        let mut line = self.line.lock();
         for _ in 0..count {
-            let Some(waiter) = list.pop_front() else { break };
+            let Some(waiter) = line.tell() else { break };
             waiter.unpark();
         }
-        if list.is_empty() {
-            self.waiting.store(false, Ordering::Relaxed);
-        }
+        self.lower(&line);
     }
 }
 
 /// Who was notified and does not have the mutex yet. Where a kill or a timeout ends that wait, the next is notified.
-struct Notified<'a>(Option<&'a Condvar>);
+struct Notified<'a>(Option<(&'a Condvar, Position)>);
 
 impl Drop for Notified<'_> {
     fn drop(&mut self) {
-        if let Some(condvar) = self.0 {
-            condvar.notify_one();
+        if let Some((condvar, position)) = self.0 {
+            condvar.pass_on(position);
         }
     }
 }
@@ -350,6 +368,29 @@ mod models {
             patient.join().unwrap();
             other.join().unwrap();
             assert_eq!(*shared.0.lock().unwrap(), 0);
+        });
+    }
+
+    /// A waiter is killed when all are notified: one that comes later is told nothing.
+    #[test]
+    fn a_wait_is_not_ended_by_what_came_before_it() {
+        quick_model(|| {
+            let shared = shared();
+            let doomed = park::own_task();
+            let other = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    doomed.kill();
+                    shared.1.notify_all();
+                    let guard = shared.0.lock().unwrap();
+                    let (_guard, result) = shared.1.wait_deadline(guard, Instant::now()).unwrap();
+                    assert!(result.timed_out());
+                })
+            };
+            let wait = || drop(shared.1.wait(shared.0.lock().unwrap()).unwrap());
+            let _ = catch_unwind(AssertUnwindSafe(wait));
+            park::own_task().enter_shield();
+            other.join().unwrap();
         });
     }
 

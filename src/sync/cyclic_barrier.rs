@@ -205,9 +205,6 @@ impl CyclicBarrier {
             if failed.load(Ordering::Acquire) {
                 return Err(BrokenBarrierError(()));
             }
-            if wake == Wake::TimedOut && self.is_broken() {
-                return Err(BrokenBarrierError(()));
-            }
             if !early {
                 return Ok(place);
             }
@@ -220,6 +217,7 @@ impl CyclicBarrier {
         mut state: parking_lot::MutexGuard<'a, State>,
         place: usize,
     ) -> Result<usize, BrokenBarrierError> {
+        let failed = Arc::clone(&state.failed);
         if let Some(action) = &self.action {
             state.acting = true;
             drop(state);
@@ -228,12 +226,13 @@ impl CyclicBarrier {
             std::mem::forget(guard);
             state = self.state.lock();
             state.acting = false;
-            if state.broken {
-                return Err(BrokenBarrierError(()));
-            }
+        }
+        // Those who came while the action ran begin the next round.
+        wake_all(&mut state.early);
+        if failed.load(Ordering::Acquire) {
+            return Err(BrokenBarrierError(()));
         }
         wake_all(&mut state.waiting);
-        wake_all(&mut state.early);
         state.failed = Arc::default();
         Ok(place)
     }

@@ -1,35 +1,39 @@
 //! Waiting for a condition that others make true without a lock.
 //!
-//! A waiter joins the list, raises the flag, and looks at the condition once more before it sleeps. Whoever makes the
+//! A waiter joins the line, raises the flag, and looks at the condition once more before it sleeps. Whoever makes the
 //! condition true does that first and looks at the flag afterwards. All four steps are sequentially consistent, so one of
 //! the two sides sees the other. While nobody waits, notifying is a single load.
 //!
 //! A notification says "look again", and is not lost: if it reaches a waiter that does not need it any more (because it
-//! found the condition true by itself, timed out or was killed at the same moment), it goes on to the next.
+//! found the condition true by itself, timed out or was killed at the same moment), it goes on to the next of those who waited when
+//! it came. Whoever came later has looked since. So a wait that ends was notified while it lasted: where all are notified, that
+//! says that the condition was true.
 //!
 //! Who only wants to know whether the condition was true at any moment from now on [watches](Gate::watch) the gate: that
 //! raises the flag too and counts notifications, but takes none from those who wait.
 #![forbid(unsafe_code)]
 
+use super::line::Line;
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::task::{Blocker, Owner};
-use crate::runtime::wait_list::{Key, WaitList};
 use crate::runtime::waker::put_off;
 use crate::util::sync::{AtomicBool, Mutex, Ordering};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Instant;
 
+pub(crate) use super::line::Position;
+
 /// Where those who wait for a condition are listed; the text of the module explains it.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
-    /// Somebody is in the list, or watches.
+    /// Somebody is in the line, or watches.
     waiting: AtomicBool,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    list: WaitList<Waiter>,
+    line: Line,
     watchers: usize,
     /// Notifications that came while somebody waited or watched.
     notified: u64,
@@ -54,12 +58,12 @@ impl RefUnwindSafe for Gate {}
 
 impl Gate {
     pub(crate) const fn new() -> Self {
-        let state = State { list: WaitList::new(), watchers: 0, notified: 0 };
+        let state = State { line: Line::new(), watchers: 0, notified: 0 };
         Self { waiting: AtomicBool::new(false), state: Mutex::new(state) }
     }
 
     fn lower(&self, state: &State) {
-        if state.list.is_empty() && state.watchers == 0 {
+        if state.line.is_empty() && state.watchers == 0 {
             self.waiting.store(false, Ordering::SeqCst);
         }
     }
@@ -76,7 +80,7 @@ impl Gate {
         let first = {
             let mut state = self.state.lock();
             state.notified += 1;
-            let first = state.list.pop_front();
+            let first = state.line.tell();
             self.lower(&state);
             first
         };
@@ -91,7 +95,7 @@ impl Gate {
             let _later = put_off();
             let mut state = self.state.lock();
             state.notified += 1;
-            while let Some(waiter) = state.list.pop_front() {
+            while let Some(waiter) = state.line.tell() {
                 waiter.unpark();
             }
             self.lower(&state);
@@ -127,21 +131,41 @@ impl Gate {
         self.lower(&state);
     }
 
-    /// Joins the list. The caller looks at its condition afterwards.
+    /// Joins the line. The caller looks at its condition afterwards.
     #[inline]
-    pub(crate) fn enter(&self, waiter: Waiter) -> Key {
+    pub(crate) fn enter(&self, waiter: Waiter) -> Position {
         let mut state = self.state.lock();
-        let key = state.list.push_back(waiter);
+        let position = state.line.enter(waiter);
         self.waiting.store(true, Ordering::SeqCst);
-        key
+        position
     }
 
-    /// Leaves the list; `false` if a notification has come meanwhile.
-    pub(crate) fn leave(&self, key: Key) -> bool {
+    /// Leaves the line; `false` if a notification has come meanwhile.
+    pub(crate) fn leave(&self, position: Position) -> bool {
         let mut state = self.state.lock();
-        let was_there = state.list.remove(key).is_some();
+        let was_there = state.line.leave(position);
         self.lower(&state);
         was_there
+    }
+
+    /// Gives the notification that has come for a waiter, and that it has no use for, to the next of those who waited then.
+    pub(crate) fn pass_on(&self, position: Position) {
+        let next = {
+            let mut state = self.state.lock();
+            let next = state.line.tell_instead_of(position);
+            self.lower(&state);
+            next
+        };
+        if let Some(waiter) = next {
+            waiter.unpark();
+        }
+    }
+
+    /// Leaves the line, and passes on what has come meanwhile.
+    pub(crate) fn give_up(&self, position: Position) {
+        if !self.leave(position) {
+            self.pass_on(position);
+        }
     }
 
     /// Waits until it is notified, unless `ready` returns `true`. Returns whether to look again; `false` means that the deadline
@@ -187,21 +211,17 @@ impl Gate {
         ready: impl FnOnce() -> bool,
     ) -> Waited {
         let parker = Parker::new();
-        let key = self.enter(parker.waiter());
+        let position = self.enter(parker.waiter());
         if ready() {
-            if !self.leave(key) {
-                self.notify_one();
-            }
+            self.give_up(position);
             return Waited::Again;
         }
         match park(&parker) {
             Wake::Notified => Waited::Again,
-            Wake::TimedOut if self.leave(key) => Waited::TimedOut,
+            Wake::TimedOut if self.leave(position) => Waited::TimedOut,
             Wake::TimedOut => Waited::Again,
             Wake::Killed => {
-                if !self.leave(key) {
-                    self.notify_one();
-                }
+                self.give_up(position);
                 Waited::Killed
             }
         }

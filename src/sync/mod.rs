@@ -66,6 +66,7 @@ mod event;
 pub(crate) mod gate;
 mod latch;
 mod lazy_lock;
+mod line;
 mod mapped;
 pub mod mpmc;
 pub mod mpsc;

@@ -32,6 +32,7 @@ const ROWS: &[(&str, &[Test])] = &[
         "`Condvar`, and its wait for the mutex afterwards",
         &[
             Test::Storm(locks::notifications),
+            Test::Storm(locks::notifications_for_all),
             Test::Elsewhere(
                 include_str!("sync/condvar.rs"),
                 "who_is_interrupted_on_the_way_back_to_the_mutex_passes_the_notification_on",
@@ -40,14 +41,15 @@ const ROWS: &[(&str, &[Test])] = &[
     ),
     ("semaphores", &[Test::Storm(locks::permits)]),
     ("`Barrier`, `CyclicBarrier`", &[Test::Storm(locks::places)]),
-    ("`Event`, `Latch`, `WaitGroup`, `OnceLock::wait`, `join`", &[Test::Storm(locks::what_stays)]),
+    ("`Event`, `Latch`, `OnceLock::wait`, `join`", &[Test::Storm(locks::what_stays)]),
+    ("`WaitGroup`, `join` of a queue", &[Test::Storm(locks::rounds)]),
     ("`Once` and its like, while another initializes", &[Test::Storm(locks::initializations)]),
     ("scopes and groups, while they wait for their children", &[Test::Storm(locks::children)]),
     ("`recv` of a channel, `get` of a queue", &[Test::Storm(items::received)]),
     ("`recv` from hand to hand", &[Test::Storm(items::hand_to_hand)]),
     ("`send`, `put`", &[Test::Storm(items::sent)]),
     ("`select!`", &[Test::Storm(items::selected), Test::Storm(items::selected_to_send)]),
-    ("`mpmc::Select`", &[Test::Storm(items::listed)]),
+    ("`mpmc::Select`", &[Test::Storm(items::listed), Test::Storm(items::chosen)]),
     ("`wait`, `as_completed` of threads", &[Test::Storm(items::handles)]),
     (
         "`next` of `imap` and `imap_unordered` of pools, of `map` and `map_unordered` of executors",

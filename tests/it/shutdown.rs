@@ -2,9 +2,10 @@
 
 use crate::support::{FOR_EVER, LIMIT, OnDrop, until, within_limit, workers};
 use greenthread::net::{TcpListener, TcpStream};
+use greenthread::thread::ThreadState;
 use greenthread::{Runtime, run, shield, sleep, spawn, yield_now};
 use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -503,6 +504,47 @@ fn a_shutdown_names_the_stragglers() {
         );
         assert!(!stragglers.is_busy(), "{stragglers}");
         assert!(stubborn.join().unwrap_err().is_killed());
+    });
+}
+
+/// Its body does not end, nor does what is called at its end: it counts as killed all the same.
+#[test]
+fn what_is_given_up_twice_has_a_result() {
+    within_limit(|| {
+        for (panics, dropped) in [(false, false), (true, false), (false, true)] {
+            let runtime = workers(1);
+            let (send, receive) = mpsc::channel();
+            let begun = send.clone();
+            let (go, goes) = mpsc::channel();
+            let handle: greenthread::JoinHandle<u8> = runtime.spawn(move || {
+                goes.recv().unwrap();
+                if panics {
+                    resume_unwind(Box::new("its link is called on its own stack"));
+                }
+                begun.send(()).unwrap();
+                shield(|| sleep(FOR_EVER));
+                0
+            });
+            handle.link(move |_| {
+                send.send(()).unwrap();
+                shield(|| sleep(FOR_EVER));
+            });
+            go.send(()).unwrap();
+            receive.recv_timeout(LIMIT).unwrap();
+            let thread = handle.thread().clone();
+            let kept = (!dropped).then_some(handle);
+            let stragglers = runtime.shutdown(Duration::from_millis(20)).unwrap_err();
+            assert!(!stragglers.given_up().is_empty());
+            let ended = if panics { ThreadState::Panicked } else { ThreadState::Killed };
+            assert_eq!(thread.state(), ended);
+            let Some(handle) = kept else { continue };
+            assert!(handle.result().unwrap().as_ref().unwrap_err().is_killed());
+            // It is known what to call this one with.
+            let (send, called) = mpsc::channel();
+            handle.link(move |result| send.send(result.is_err()).unwrap());
+            assert_eq!(called.try_recv(), Ok(true));
+            assert!(handle.join().unwrap_err().is_killed());
+        }
     });
 }
 

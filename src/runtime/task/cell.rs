@@ -87,6 +87,7 @@ impl<F: Body<T>, T> Task<F, T> {
     const VTABLE: VTable = VTable {
         run: Self::__rust_begin_short_backtrace,
         abandon: Self::abandon,
+        forfeit: Self::forfeit,
         take_result: Self::take_result,
         result: Self::result,
         free: Self::free,
@@ -191,6 +192,14 @@ impl<F: Body<T>, T> Task<F, T> {
         task.header().note_error(&error);
         // SAFETY: as above, the stage is ours.
         unsafe { Self::hand_over(&task, Err(error)) };
+    }
+
+    /// # Safety
+    /// See [`VTable::forfeit`].
+    unsafe fn forfeit(header: NonNull<Header>, error: JoinError) {
+        // SAFETY: the header is that of this type. Nothing of the task runs any more and its result is not published, so the stage is
+        // ours; what is suspended for ever has moved what it uses to its own stack.
+        std::mem::forget(unsafe { Self::stage(header).replace(Stage::Result(Err(error))) });
     }
 
     /// # Safety

@@ -246,14 +246,23 @@ impl TaskRef {
         self.complete();
     }
 
-    /// Tells those who wait for the end of a task that never goes on, or never begins, that there is nothing to wait for. Nothing that
-    /// the task holds is dropped, now or later.
+    /// Tells those who wait for the end of a task that never goes on, or never begins, that there is nothing to wait for: it counts as
+    /// killed. Nothing that the task holds is dropped or called, now or later, its links included; those that are added later are
+    /// called at once.
     pub(crate) fn complete_leaked(&self) {
-        self.header().flags.fetch_or(LEAKED, Ordering::Relaxed);
+        let header = self.header();
+        header.flags.fetch_or(LEAKED, Ordering::Relaxed);
         // A reference that is never given back keeps its memory, and what is in it.
         mem::forget(self.clone());
         let links = {
-            let mut completion = self.header().completion.lock();
+            let mut completion = header.completion.lock();
+            if !header.has_result() {
+                let error = JoinError::new(Cause::Killed, self);
+                header.note_error(&error);
+                // SAFETY: its hub has ended and leaves it where it is, so nothing of it runs, and there is no result.
+                unsafe { (header.vtable.forfeit)(self.as_ptr(), error) };
+                header.publish_last();
+            }
             completion
                 .more
                 .as_mut()

@@ -53,6 +53,9 @@ pub(super) struct VTable {
     /// Drops a body that has not begun, or that rests, and leaves an error as the result. Called once, and `run` not any more; or after
     /// `run` has begun and will never go on.
     pub(super) abandon: unsafe fn(NonNull<Header>, JoinError),
+    /// Leaves an error as the result, and whatever else is there as it is, undropped. Called where nothing of the task will ever run, and
+    /// no result has been published.
+    pub(super) forfeit: unsafe fn(NonNull<Header>, JoinError),
     /// Moves the result into the `Option<Result<T, JoinError>>` at the pointer.
     pub(super) take_result: unsafe fn(NonNull<Header>, *mut ()),
     /// Where the `Result<T, JoinError>` is.
@@ -81,7 +84,7 @@ impl VTable {
         fn result(_: NonNull<Header>) -> *const () {
             unreachable!("it has no result here");
         }
-        Self { run, abandon, take_result, result, free, wake_os: Some(wake) }
+        Self { run, abandon, forfeit: abandon, take_result, result, free, wake_os: Some(wake) }
     }
 }
 
@@ -253,6 +256,12 @@ impl Header {
                 Err(now) => flags = now,
             }
         }
+    }
+
+    /// As [`publish_result`](Self::publish_result), where no link is called any more: those that come later are called at once.
+    pub(super) fn publish_last(&self) {
+        self.flags.fetch_and(!LINKED, Ordering::Relaxed);
+        self.flags.fetch_or(RESULT, Ordering::AcqRel);
     }
 
     /// Whether the result is there, so that whoever has the handle may look at it.

@@ -3,6 +3,7 @@
 
 use super::Ticket;
 use super::core::{Core, SendFailure};
+use super::hands::Call;
 use super::parcel::{Parcel, Promise};
 use super::zero::{Claim, Place, Zero};
 use crate::runtime::park::Waiter;
@@ -101,44 +102,66 @@ impl<T> Chan<T> {
     }
 
     /// Keeps an item for [`take_from_hands`](Self::take_from_hands), see [`Hands`](super::Hands).
-    pub(crate) fn put_in_hands(&self, item: T) {
+    pub(crate) fn put_in_hands(&self, call: Call, item: T) {
         match self {
-            Self::Small(core) => core.hands.put(item),
-            Self::Large(core) => core.hands.put(Box::new(item)),
+            Self::Small(core) => core.hands.put(call, item),
+            Self::Large(core) => core.hands.put(call, Box::new(item)),
         }
     }
 
-    pub(crate) fn take_from_hands(&self) -> Option<T> {
+    pub(crate) fn take_from_hands(&self, call: Call) -> Option<T> {
         match self {
-            Self::Small(core) => core.hands.take(),
-            Self::Large(core) => core.hands.take().map(|item| *item),
+            Self::Small(core) => core.hands.take(call),
+            Self::Large(core) => core.hands.take(call).map(|item| *item),
         }
     }
 
     /// For a `Select` that sends, see [`Core::attempt_promise`].
-    pub(crate) fn attempt_promise(&self) -> Option<Option<Owed<T>>> {
-        Some(match self {
-            Self::Small(core) => core.attempt_promise()?.map(Owed::Small),
-            Self::Large(core) => core.attempt_promise()?.map(Owed::Large),
-        })
-    }
-
-    /// Keeps a promise of this channel for [`keep_promise`](Self::keep_promise), see [`Hands`](super::Hands).
-    pub(crate) fn put_promise(&self, owed: Owed<T>) {
+    pub(crate) fn attempt_promise(&self, owed: &mut Owed<T>) -> Option<bool> {
         match (self, owed) {
-            (Self::Small(core), Owed::Small(promise)) => core.promises.put(promise),
-            (Self::Large(core), Owed::Large(promise)) => core.promises.put(promise),
+            (Self::Small(core), Owed::Small(promise)) => core.attempt_promise(promise),
+            (Self::Large(core), Owed::Large(promise)) => core.attempt_promise(promise),
             _ => unreachable!("their size is the same"),
         }
     }
 
+    /// Of this channel, without a promise.
+    pub(crate) fn owe(&self) -> Owed<T> {
+        match self {
+            Self::Small(_) => Owed::Small(None),
+            Self::Large(_) => Owed::Large(None),
+        }
+    }
+
+    /// Keeps a promise of this channel for [`keep_promise`](Self::keep_promise), see [`Hands`](super::Hands).
+    pub(crate) fn put_promise(&self, call: Call, owed: &mut Owed<T>) {
+        match (self, owed) {
+            (Self::Small(core), Owed::Small(promise)) => {
+                promise.take().into_iter().for_each(|promise| core.promises.put(call, promise))
+            }
+            (Self::Large(core), Owed::Large(promise)) => {
+                promise.take().into_iter().for_each(|promise| core.promises.put(call, promise))
+            }
+            _ => unreachable!("their size is the same"),
+        }
+    }
+
+    /// There will be no item for a promise that is in this channel, or with somebody who receives from it.
+    pub(crate) fn give_up(&self, owed: &Owed<T>) {
+        match (self, owed) {
+            (Self::Small(core), Owed::Small(Some(promise))) => core.give_up(promise),
+            (Self::Large(core), Owed::Large(Some(promise))) => core.give_up(promise),
+            _ => {}
+        }
+    }
+
     /// Keeps the promise that has been put here; the item comes back if nobody will receive it.
-    pub(crate) fn keep_promise(&self, item: T) -> Result<(), T> {
+    pub(crate) fn keep_promise(&self, call: Call, item: T) -> Result<(), T> {
         let found = match self {
-            Self::Small(core) => core.promises.take().map(|promise| promise.keep(item)),
+            Self::Small(core) => core.promises.take(call).map(|promise| promise.keep(item)),
             Self::Large(core) => {
                 let keep = |promise: Arc<Promise<Box<T>>>| promise.keep(Box::new(item));
-                core.promises.take().map(|promise| keep(promise).map_err(|item| *item))
+                core.promises.take(call).map(|promise| keep(promise).map_err(|item| *item))
             }
         };
         found.unwrap_or_else(|| unreachable!("it has just been handed over"))
@@ -224,18 +247,11 @@ fn recv_large<T, E>(recv: impl FnOnce() -> Result<Box<T>, E>) -> Result<T, E> {
     recv().map(|item| *item)
 }
 
-/// The promise of an item of a channel.
+/// The promise of an item of a channel, once there is one.
 #[derive(Debug)]
 pub(crate) enum Owed<T> {
-    Small(Arc<Promise<T>>),
-    Large(Arc<Promise<Box<T>>>),
-}
-
-impl<T> Owed<T> {
-    /// There will be no item.
-    pub(crate) fn give_up(&self) {
-        with!(self, promise => promise.give_up());
-    }
+    Small(Option<Arc<Promise<T>>>),
+    Large(Option<Arc<Promise<Box<T>>>>),
 }
 
 /// What a `select!` does at a rendezvous, see [`Zero`].
@@ -256,17 +272,21 @@ impl<T> Rendezvous<'_, T> {
         }
     }
 
-    /// Offers the promise of an item; no key if the channel is closed.
-    pub(crate) fn enter_promise(&self, waiter: Waiter, claim: Claim) -> (Option<Key>, Owed<T>) {
-        match self {
-            Self::Small(zero, chan) => {
-                let (key, promise) = zero.enter_promise(waiter, claim, chan.items());
-                (key, Owed::Small(promise))
+    /// Offers the promise of an item, which is made if there is none yet; no key if the channel is closed.
+    pub(crate) fn enter_promise(
+        &self,
+        owed: &mut Owed<T>,
+        waiter: Waiter,
+        claim: Claim,
+    ) -> Option<Key> {
+        match (self, owed) {
+            (Self::Small(zero, chan), Owed::Small(promise)) => {
+                zero.enter_send(Promise::parcel(promise), waiter, claim, chan.items()).ok()
             }
-            Self::Large(zero, chan) => {
-                let (key, promise) = zero.enter_promise(waiter, claim, chan.items());
-                (key, Owed::Large(promise))
+            (Self::Large(zero, chan), Owed::Large(promise)) => {
+                zero.enter_send(Promise::parcel(promise), waiter, claim, chan.items()).ok()
             }
+            _ => unreachable!("their size is the same"),
         }
     }
 

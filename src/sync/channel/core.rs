@@ -2,14 +2,15 @@
 #![forbid(unsafe_code)]
 
 use super::Hands;
-use super::parcel::{Parcel, Promise};
+use super::parcel::{Content, Parcel, Promise};
+use super::ring::Ring;
 use super::zero::Zero;
 use crate::runtime::park::{self, Reason};
 use crate::sync::gate::{Gate, Waited};
 use crate::sync::patience::{self, Patience};
 use crate::util::dropping::drop_each;
 use crate::util::sync::{AtomicUsize, Ordering};
-use crossbeam_queue::{ArrayQueue, SegQueue};
+use crossbeam_queue::SegQueue;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
@@ -34,8 +35,12 @@ impl<T> SendFailure<Parcel<T>> {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a channel is counted memory, and a pointer less to follow"
+)]
 enum Flavor<T> {
-    Bounded(ArrayQueue<Parcel<T>>),
+    Bounded(Ring<T>),
     Unbounded(SegQueue<T>),
     Zero(Zero<T>),
 }
@@ -64,7 +69,7 @@ impl<T> Core<T> {
         let flavor = match capacity {
             None => Flavor::Unbounded(SegQueue::new()),
             Some(0) => Flavor::Zero(Zero::new()),
-            Some(capacity) => Flavor::Bounded(ArrayQueue::new(capacity)),
+            Some(capacity) => Flavor::Bounded(Ring::new(capacity)),
         };
         Self {
             flavor,
@@ -86,7 +91,7 @@ impl<T> Core<T> {
             return Err(SendFailure::Disconnected(item));
         }
         match &self.flavor {
-            Flavor::Bounded(queue) => queue
+            Flavor::Bounded(ring) => ring
                 .push(Parcel::Item(item))
                 .map_err(|parcel| SendFailure::Full(parcel.into_item()))?,
             Flavor::Unbounded(queue) => queue.push(item),
@@ -105,27 +110,24 @@ impl<T> Core<T> {
         }
     }
 
-    /// For a `Select` that sends: whether it would not have to wait. If so, and there is to be a place for its item, the
-    /// promise of that is in this place.
-    pub(crate) fn attempt_promise(&self) -> Option<Option<Arc<Promise<T>>>> {
+    /// For a `Select` that sends: `None` if it would have to wait; else whether there is a place for its item. Then its promise,
+    /// which is made here if there is none yet, is in this place.
+    pub(crate) fn attempt_promise(&self, promise: &mut Option<Arc<Promise<T>>>) -> Option<bool> {
         if self.receivers.load(Ordering::SeqCst) == 0 {
             self.room.seen();
-            return Some(None);
+            return Some(false);
         }
-        let (promise, sent) = match &self.flavor {
-            Flavor::Unbounded(_) => return Some(None),
-            Flavor::Bounded(queue) => {
-                let (promise, parcel) = Promise::new();
-                (promise, queue.push(parcel).map(|()| self.pushed()).map_err(SendFailure::Full))
+        let sent = match &self.flavor {
+            Flavor::Unbounded(_) => return Some(false),
+            Flavor::Bounded(ring) => {
+                let parcel = Promise::parcel(promise);
+                ring.push(parcel).map(|()| self.pushed()).map_err(SendFailure::Full)
             }
-            Flavor::Zero(zero) => {
-                let (promise, parcel) = Promise::new();
-                (promise, zero.try_send(parcel))
-            }
+            Flavor::Zero(zero) => zero.try_send(Promise::parcel(promise)),
         };
         match sent {
-            Ok(()) => Some(Some(promise)),
-            Err(SendFailure::Disconnected(_)) => Some(None),
+            Ok(()) => Some(true),
+            Err(SendFailure::Disconnected(_)) => Some(false),
             Err(SendFailure::Full(_)) => {
                 self.items.seen();
                 None
@@ -133,23 +135,29 @@ impl<T> Core<T> {
         }
     }
 
+    /// There will be no item for a promise of this channel, which was in it.
+    pub(crate) fn give_up(&self, promise: &Arc<Promise<T>>) {
+        match &self.flavor {
+            Flavor::Bounded(ring) if ring.give_up(promise) => self.room.notify_one(),
+            Flavor::Bounded(_) => {}
+            Flavor::Zero(_) | Flavor::Unbounded(_) => promise.give_up(),
+        }
+    }
+
     /// Takes an item out of the queue; not for rendezvous.
     #[inline(always)]
     fn pop(&self) -> Option<T> {
         match &self.flavor {
-            Flavor::Bounded(queue) => {
-                // An empty `pop` costs a full fence; looking first does not.
-                if queue.is_empty() {
-                    return None;
-                }
-                let parcel = queue.pop()?;
+            Flavor::Bounded(ring) => {
+                let parcel = ring.pop()?;
                 self.room.notify_one();
                 match parcel {
                     Parcel::Item(item) => Some(item),
-                    Parcel::Promise(_) => self.open_or_pop(parcel, queue),
+                    Parcel::Promise(_) => self.open_or_pop(parcel, ring),
                 }
             }
             Flavor::Unbounded(queue) => {
+                // An empty `pop` costs a full fence; looking first does not.
                 if queue.is_empty() {
                     return None;
                 }
@@ -162,12 +170,14 @@ impl<T> Core<T> {
     /// The item that is promised; the next one if the promise is broken.
     #[cold]
     #[inline(never)]
-    fn open_or_pop(&self, mut parcel: Parcel<T>, queue: &ArrayQueue<Parcel<T>>) -> Option<T> {
+    fn open_or_pop(&self, mut parcel: Parcel<T>, ring: &Ring<T>) -> Option<T> {
         loop {
-            if let Some(item) = parcel.open() {
-                return Some(item);
+            match parcel.open() {
+                Content::Item(item) => return Some(item),
+                Content::Nothing => {}
+                Content::Hole => ring.close_hole(),
             }
-            parcel = queue.pop()?;
+            parcel = ring.pop()?;
             self.room.notify_one();
         }
     }
@@ -177,10 +187,15 @@ impl<T> Core<T> {
     fn discard(&self) {
         let next = || match &self.flavor {
             Flavor::Zero(zero) => zero.take_returned().map(Parcel::Item),
-            Flavor::Bounded(queue) => queue.pop().inspect(|_| self.room.notify_one()),
+            Flavor::Bounded(ring) => ring.pop().inspect(|_| self.room.notify_one()),
             Flavor::Unbounded(queue) => queue.pop().map(Parcel::Item),
         };
-        drop_each(std::iter::from_fn(next).map(|parcel| || parcel.refuse()));
+        let refuse = |parcel: Parcel<T>| {
+            if let (true, Flavor::Bounded(ring)) = (parcel.refuse(), &self.flavor) {
+                ring.close_hole();
+            }
+        };
+        drop_each(std::iter::from_fn(next).map(|parcel| || refuse(parcel)));
     }
 
     /// The rendezvous, if it is one.
@@ -335,7 +350,7 @@ impl<T> Core<T> {
 
     pub(crate) fn len(&self) -> usize {
         let len = match &self.flavor {
-            Flavor::Bounded(queue) => queue.len(),
+            Flavor::Bounded(ring) => ring.len(),
             Flavor::Unbounded(queue) => queue.len(),
             Flavor::Zero(_) => 0,
         };
@@ -367,7 +382,7 @@ impl<T> Core<T> {
 
     fn has_none(&self) -> bool {
         match &self.flavor {
-            Flavor::Bounded(queue) => queue.is_empty(),
+            Flavor::Bounded(ring) => ring.is_empty(),
             Flavor::Unbounded(queue) => queue.is_empty(),
             Flavor::Zero(_) => true,
         }
@@ -375,7 +390,7 @@ impl<T> Core<T> {
 
     fn has_no_room(&self) -> bool {
         match &self.flavor {
-            Flavor::Bounded(queue) => queue.is_full(),
+            Flavor::Bounded(ring) => ring.is_full(),
             Flavor::Unbounded(_) => false,
             Flavor::Zero(_) => true,
         }
@@ -383,7 +398,7 @@ impl<T> Core<T> {
 
     pub(crate) fn capacity(&self) -> Option<usize> {
         match &self.flavor {
-            Flavor::Bounded(queue) => Some(queue.capacity()),
+            Flavor::Bounded(ring) => Some(ring.capacity()),
             Flavor::Unbounded(_) => None,
             Flavor::Zero(_) => Some(0),
         }

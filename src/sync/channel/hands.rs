@@ -3,21 +3,52 @@
 
 use parking_lot::Mutex;
 
-/// A `Select` does not know the type of what it receives; the channel does, and so here one hands it to the other. Within
-/// one call: several that are in it at once may swap their items, as any two that receive at the same time.
+/// A `Select` does not know the type of what it receives; the channel does, and so here one hands it to the other. Within one
+/// call; several may be in such a call at once, and each gets its own: an item that another has chosen may be older than what that
+/// one has received or sent since.
 #[derive(Debug)]
-pub(crate) struct Hands<T>(Mutex<Vec<T>>);
+pub(crate) struct Hands<T>(Mutex<Vec<(Call, T)>>);
+
+/// Names a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Call(usize);
+
+impl Call {
+    /// The one call that has `own` to itself as long as it lasts.
+    pub(crate) fn with<O>(own: &mut O) -> Self {
+        Self(std::ptr::from_mut(own).addr())
+    }
+}
 
 impl<T> Hands<T> {
     pub(crate) const fn new() -> Self {
         Self(Mutex::new(Vec::new()))
     }
 
-    pub(crate) fn put(&self, item: T) {
-        self.0.lock().push(item);
+    pub(crate) fn put(&self, call: Call, item: T) {
+        self.0.lock().push((call, item));
     }
 
-    pub(crate) fn take(&self) -> Option<T> {
-        self.0.lock().pop()
+    pub(crate) fn take(&self, call: Call) -> Option<T> {
+        let mut items = self.0.lock();
+        let place = items.iter().position(|(by, _)| *by == call)?;
+        Some(items.swap_remove(place).1)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Call, Hands};
+
+    #[test]
+    fn each_call_gets_its_own() {
+        let hands = Hands::new();
+        let mut owns = [1u8, 2, 3];
+        let calls = owns.each_mut().map(Call::with);
+        for (number, call) in calls.iter().enumerate() {
+            hands.put(*call, number);
+        }
+        assert_eq!([1, 0, 2].map(|number| hands.take(calls[number])), [Some(1), Some(0), Some(2)]);
+        assert_eq!(hands.take(calls[0]), None);
     }
 }

@@ -13,7 +13,8 @@
 //! for each send and receive cost more than the ring's one, and two workers get in each other's way.
 //!
 //! A `Select` that has chosen to send does not have its item yet. It leaves a promise in the ring, or with the receiver that it
-//! met, and whoever takes that waits for the item.
+//! met, and whoever takes that waits for the item. If there will be none, the receiver takes the next instead, and the room is free
+//! (`ring.rs`).
 //!
 //! Invariant: an item is in exactly one place, the queue, an offer, a slot or somebody's hands, also when a wait ends by
 //! a timeout or a kill.
@@ -22,14 +23,16 @@ mod chan;
 mod core;
 mod hands;
 mod parcel;
+mod ring;
 mod ticket;
 mod timer;
 mod zero;
 
 use hands::Hands;
 
-pub(super) use chan::{Chan, Owed};
+pub(super) use chan::{Chan, Owed, Rendezvous};
 pub(super) use core::SendFailure;
+pub(super) use hands::Call;
 pub(crate) use ticket::Ticket;
 pub(super) use timer::Timer;
-pub(super) use zero::Place;
+pub(super) use zero::{Claim, Place};

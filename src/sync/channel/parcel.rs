@@ -24,19 +24,36 @@ enum State<T> {
     Kept(T),
     /// No item will come.
     Broken,
+    /// As that, and when it was given up it was in a ring still.
+    Hole,
     /// Nobody will receive it.
     Refused,
 }
 
+/// What is in a parcel.
+#[derive(Debug)]
+pub(crate) enum Content<T> {
+    Item(T),
+    /// Nothing: the promise is broken.
+    Nothing,
+    /// As that, and a [`Ring`](super::ring::Ring) has counted it as a hole.
+    Hole,
+}
+
 impl<T> Parcel<T> {
     /// The item. Waits for one that is promised, for as long as a `Select` takes between its choice and the call that completes
-    /// it: nothing else ends that wait, as nothing else could be done with the item. `None` if the promise is broken.
+    /// it: nothing else ends that wait, as nothing else could be done with the item.
     #[inline]
-    pub(crate) fn open(self) -> Option<T> {
+    pub(crate) fn open(self) -> Content<T> {
         match self {
-            Self::Item(item) => Some(item),
+            Self::Item(item) => Content::Item(item),
             Self::Promise(promise) => promise.wait(),
         }
+    }
+
+    /// Whether it is for that promise.
+    pub(super) fn is_of(&self, promise: &Arc<Promise<T>>) -> bool {
+        matches!(self, Self::Promise(own) if Arc::ptr_eq(own, promise))
     }
 
     /// What was to be put into the channel as an item comes back.
@@ -47,20 +64,21 @@ impl<T> Parcel<T> {
         }
     }
 
-    /// Nobody will receive it.
-    pub(crate) fn refuse(self) {
+    /// Nobody will receive it. Returns whether it was a hole.
+    pub(crate) fn refuse(self) -> bool {
         match self {
             Self::Item(item) => drop(item),
-            Self::Promise(promise) => promise.end(State::Refused),
+            Self::Promise(promise) => return promise.end(State::Refused),
         }
+        false
     }
 }
 
 impl<T> Promise<T> {
-    /// A promise, and what is to lie in the channel for it.
-    pub(crate) fn new() -> (Arc<Self>, Parcel<T>) {
-        let promise = Arc::new(Self(Mutex::new(State::Open(None))));
-        (Arc::clone(&promise), Parcel::Promise(promise))
+    /// What is to lie in the channel for a promise, which is made if there is none yet.
+    pub(crate) fn parcel(promise: &mut Option<Arc<Self>>) -> Parcel<T> {
+        let make = || Arc::new(Self(Mutex::new(State::Open(None))));
+        Parcel::Promise(Arc::clone(promise.get_or_insert_with(make)))
     }
 
     /// The item for whoever has the promise; it comes back if nobody will receive it.
@@ -82,42 +100,57 @@ impl<T> Promise<T> {
         Ok(())
     }
 
-    /// There will be no item.
+    /// There will be no item. It is not in a ring.
     pub(crate) fn give_up(&self) {
         self.end(State::Broken);
     }
 
-    fn end(&self, how: State<T>) {
+    /// There will be no item. Returns whom to wake, if a receiver waits for it; else it is in the ring and a hole from here on.
+    pub(super) fn break_in_ring(&self) -> Option<Waiter> {
+        let mut state = self.0.lock();
+        let State::Open(waiter) = &mut *state else { unreachable!("it is given up once") };
+        let waiter = waiter.take();
+        *state = if waiter.is_some() { State::Broken } else { State::Hole };
+        waiter
+    }
+
+    /// Returns whether it was a hole.
+    fn end(&self, how: State<T>) -> bool {
         let before = {
             let mut state = self.0.lock();
             match &*state {
-                State::Open(_) | State::Kept(_) => std::mem::replace(&mut *state, how),
-                State::Broken | State::Refused => return,
+                State::Open(_) | State::Kept(_) | State::Hole => {
+                    std::mem::replace(&mut *state, how)
+                }
+                State::Broken | State::Refused => return false,
             }
         };
         // An item that was there is dropped outside of the lock.
-        if let State::Open(Some(waiter)) = before
-            && !mutated("a promise is broken in silence")
-        {
-            waiter.unpark();
+        match before {
+            State::Open(Some(waiter)) if !mutated("a promise is broken in silence") => {
+                waiter.unpark();
+                false
+            }
+            State::Hole => true,
+            _ => false,
         }
     }
 
     #[cold]
-    fn wait(&self) -> Option<T> {
+    fn wait(&self) -> Content<T> {
         loop {
             let parker = Parker::uninterruptible();
             {
                 let mut state = self.0.lock();
                 match &mut *state {
                     State::Open(waiter) => *waiter = Some(parker.waiter()),
-                    State::Kept(_) => {
+                    State::Broken | State::Refused => return Content::Nothing,
+                    State::Kept(_) | State::Hole => {
                         return match std::mem::replace(&mut *state, State::Broken) {
-                            State::Kept(item) => Some(item),
-                            _ => None,
+                            State::Kept(item) => Content::Item(item),
+                            _ => Content::Hole,
                         };
                     }
-                    State::Broken | State::Refused => return None,
                 }
             }
             let _ = parker.park(Reason::Receive, None);

@@ -11,7 +11,7 @@
 
 use super::Ticket;
 use super::core::SendFailure;
-use super::parcel::{Parcel, Promise};
+use super::parcel::{Content, Parcel};
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::{self, WaitList};
 use crate::runtime::waker::put_off;
@@ -203,17 +203,6 @@ impl<T> Zero<T> {
         Ok(key)
     }
 
-    /// As [`enter_send`](Self::enter_send), with a promise; without a key if the channel is closed.
-    pub(crate) fn enter_promise(
-        &self,
-        waiter: Waiter,
-        claim: Claim,
-        looking: &Gate,
-    ) -> (Option<wait_list::Key>, Arc<Promise<T>>) {
-        let (promise, parcel) = Promise::new();
-        (self.enter_send(parcel, waiter, claim, looking).ok(), promise)
-    }
-
     /// Takes an offer back; `None` if it has been taken.
     pub(crate) fn withdraw(&self, key: wait_list::Key) -> Option<Parcel<T>> {
         self.state.lock().offers.remove(key).map(|offer| offer.parcel)
@@ -233,7 +222,7 @@ impl<T> Zero<T> {
                 }
             };
             offer.waiter.unpark();
-            if let Some(item) = offer.parcel.open() {
+            if let Content::Item(item) = offer.parcel.open() {
                 return Ok(item);
             }
         }
@@ -296,7 +285,10 @@ impl<T> Zero<T> {
             state.slots.remove(place.slot).flatten()
         };
         let Some(parcel) = parcel else { return Left::Nothing };
-        parcel.open().map_or(Left::Broken, Left::Item)
+        match parcel.open() {
+            Content::Item(item) => Left::Item(item),
+            Content::Nothing | Content::Hole => Left::Broken,
+        }
     }
 
     /// An item that was delivered goes to the next receiver instead: to one that waits, or else to the first that comes.

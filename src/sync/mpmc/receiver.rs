@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::{IntoIter, Iter, RecvError, RecvTimeoutError, TryIter, TryRecvError};
-use crate::sync::channel::{Chan, Timer};
+use crate::sync::channel::{Call, Chan, Timer};
 use crate::sys::time::deadline_after;
 use std::fmt;
 use std::sync::Arc;
@@ -139,10 +139,10 @@ impl<T> Receiver<T> {
     }
 
     /// What a `Select` has received for it.
-    pub(in crate::sync) fn take_handed_over(&self) -> Option<T> {
+    pub(in crate::sync) fn take_handed_over(&self, call: Call) -> Option<T> {
         match &self.source {
-            Source::Chan(chan) => chan.take_from_hands(),
-            Source::Timer(timer) => timer.hands.take(),
+            Source::Chan(chan) => chan.take_from_hands(call),
+            Source::Timer(timer) => timer.hands.take(call),
         }
     }
 

@@ -346,6 +346,23 @@ mod models {
         }
     }
 
+    /// A `Select` has chosen to send, and does not: its room is free, though nobody receives.
+    #[test]
+    fn a_broken_promise_keeps_no_room() {
+        loom::model(|| {
+            let (sender, receiver) = fresh(1);
+            let other = {
+                let sender = sender.clone();
+                thread::spawn(move || sender.send(1).unwrap())
+            };
+            let mut promise = PromiseArm::new(&sender.chan);
+            wait(&mut [(0, &mut promise)], Order::Biased, Otherwise::Now);
+            drop(promise);
+            other.join().unwrap();
+            assert_eq!((receiver.len(), receiver.try_recv()), (1, Ok(1)));
+        });
+    }
+
     /// From hand to hand: the item of a sender that a killed `select!` met is received, or is the sender's still.
     #[test]
     fn a_killed_one_takes_no_item_from_a_hand() {

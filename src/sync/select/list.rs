@@ -8,6 +8,7 @@ use super::{
     Arm, Order, Otherwise, ReadyTimeoutError, RecvArm, RecvFrom, SelectTimeoutError,
     SelectedOperation, TryReadyError, TrySelectError, wait,
 };
+use crate::sync::channel::Call;
 use crate::sync::mpmc::{Receiver, Sender};
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 /// What a [`Select`] chooses: an arm that receives or sends, whatever that is.
 pub(super) trait Operation: Arm {
     /// Puts what was received where a receiver finds it, or the promise where a sender finds it; `false` if there is none.
-    fn hand_over(&mut self) -> bool;
+    fn hand_over(&mut self, call: Call) -> bool;
     /// Whether it receives from what has that address.
     fn receives_from(&self, address: *const ()) -> bool {
         let _ = address;
@@ -38,7 +39,7 @@ trait End {
 
 impl<T> End for Receiver<T> {
     fn look(&self) -> Box<dyn Arm + '_> {
-        Box::new(Look::new(self.use_a_receiver_of_greenthread_sync().from))
+        Box::new(Look::new(self.use_a_receiver_of_greenthread_sync().from()))
     }
 
     fn operation(&self) -> Box<dyn Operation + '_> {
@@ -57,8 +58,8 @@ impl<T> End for Sender<T> {
 }
 
 impl<T> Operation for RecvArm<'_, T> {
-    fn hand_over(&mut self) -> bool {
-        RecvArm::hand_over(self)
+    fn hand_over(&mut self, call: Call) -> bool {
+        RecvArm::hand_over(self, call)
     }
 
     fn receives_from(&self, address: *const ()) -> bool {
@@ -67,8 +68,8 @@ impl<T> Operation for RecvArm<'_, T> {
 }
 
 impl<T> Operation for PromiseArm<'_, T> {
-    fn hand_over(&mut self) -> bool {
-        PromiseArm::hand_over(self)
+    fn hand_over(&mut self, call: Call) -> bool {
+        PromiseArm::hand_over(self, call)
     }
 
     fn sends_to(&self, address: *const ()) -> bool {

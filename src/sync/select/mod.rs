@@ -16,14 +16,21 @@
 mod arm;
 mod condition;
 mod error;
+mod item;
 mod list;
 mod look;
 mod macros;
 mod promise;
 mod recv;
+mod room;
 mod selected_operation;
 mod send;
 mod side;
+mod waiting;
+
+pub(crate) use item::Item;
+pub(crate) use side::Side;
+pub(crate) use waiting::Waiting;
 
 pub use arm::{Arm, Order, Otherwise, Registration, wait};
 pub use condition::{EventArm, JoinArm, event, join};

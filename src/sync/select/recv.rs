@@ -1,13 +1,12 @@
 //! Receiving as an arm.
 #![forbid(unsafe_code)]
 
-use super::side::{From, Side, Watched};
+use super::side::{From, Side};
+use super::waiting::Waiting;
 use super::{Arm, Registration};
-use crate::runtime::wait_list::Key;
-use crate::sync::channel::Place;
+use crate::sync::channel::{Call, Place};
 use crate::sync::mpmc::Source;
 use crate::sync::{mpmc, mpsc};
-use crate::util::sync::mutated;
 use std::fmt;
 use std::ptr;
 use std::sync::Arc;
@@ -45,22 +44,25 @@ impl<T> RecvFrom for mpmc::Receiver<T> {
 
 /// The [`Arm`] that receives.
 pub struct RecvArm<'a, T> {
-    pub(super) from: From<'a, T>,
+    waiting: Waiting<From<'a, T>>,
     outcome: Option<Result<T, RecvError>>,
-    key: Option<Key>,
+    /// At a rendezvous.
     place: Option<Place>,
-    notified: bool,
-    watched: Option<Watched>,
 }
 
 impl<'a, T> RecvArm<'a, T> {
     fn new(from: From<'a, T>) -> Self {
-        Self { from, outcome: None, key: None, place: None, notified: false, watched: None }
+        Self { waiting: Waiting::new(from), outcome: None, place: None }
+    }
+
+    /// Where it receives from.
+    pub(super) fn from(&self) -> From<'a, T> {
+        *self.waiting.side()
     }
 
     /// Gives an item that came from hand to hand, and is not wanted any more, to another receiver.
     pub(crate) fn put_back(&mut self) {
-        if let (From::Chan(chan), Some(Ok(item))) = (self.from, self.outcome.take())
+        if let (From::Chan(chan), Some(Ok(item))) = (self.from(), self.outcome.take())
             && let Some(rendezvous) = chan.rendezvous()
         {
             rendezvous.put_back(item);
@@ -68,18 +70,18 @@ impl<'a, T> RecvArm<'a, T> {
     }
 
     /// Puts what the arm that won has received where the receiver finds it; `false` if the channel has ended.
-    pub(super) fn hand_over(&mut self) -> bool {
+    pub(super) fn hand_over(&mut self, call: Call) -> bool {
         let Some(Ok(item)) = self.outcome.take() else { return false };
-        match self.from {
-            From::Chan(chan) => chan.put_in_hands(item),
-            From::Timer(timer) => timer.hands.put(item),
+        match self.from() {
+            From::Chan(chan) => chan.put_in_hands(call, item),
+            From::Timer(timer) => timer.hands.put(call, item),
         }
         true
     }
 
     /// The address of the channel, which no other channel has while the arm lives.
     pub(super) fn address(&self) -> *const () {
-        match self.from {
+        match self.from() {
             From::Chan(chan) => ptr::from_ref(chan).cast(),
             From::Timer(timer) => ptr::from_ref(timer).cast(),
         }
@@ -96,7 +98,7 @@ impl<'a, T> RecvArm<'a, T> {
 
 impl<T> Arm for RecvArm<'_, T> {
     fn attempt(&mut self) -> bool {
-        self.outcome = match self.from {
+        self.outcome = match self.from() {
             From::Chan(chan) => match chan.attempt_recv() {
                 Ok(item) => Some(Ok(item)),
                 Err(TryRecvError::Disconnected) => Some(Err(RecvError)),
@@ -108,30 +110,27 @@ impl<T> Arm for RecvArm<'_, T> {
     }
 
     fn register(&mut self, with: &Registration, index: usize) {
-        let From::Chan(chan) = self.from else { return };
-        let waiter = with.waiter.clone();
-        match chan.rendezvous() {
+        match self.from().rendezvous() {
             Some(rendezvous) => {
                 let claim = (Arc::clone(&with.ticket), index);
-                self.place = rendezvous.enter_recv(waiter, claim);
+                self.place = rendezvous.enter_recv(with.waiter(), claim);
             }
-            None => self.key = Some(chan.items().enter(waiter)),
+            None => self.waiting.enter(with),
         }
     }
 
     fn is_ready(&self, with: Option<&Registration>) -> bool {
-        self.from.is_ready(with)
+        self.from().is_ready(with)
     }
 
     fn unregister(&mut self) {
-        let From::Chan(chan) = self.from else { return };
-        if let Some(key) = self.key.take() {
-            self.notified = !chan.items().leave(key);
-        }
-        if let (Some(place), Some(rendezvous)) = (self.place.take(), chan.rendezvous())
-            && let Some(item) = rendezvous.leave(place)
-        {
-            self.outcome = Some(Ok(item));
+        match (self.place.take(), self.from().rendezvous()) {
+            (Some(place), Some(rendezvous)) => {
+                if let Some(item) = rendezvous.leave(place) {
+                    self.outcome = Some(Ok(item));
+                }
+            }
+            _ => self.waiting.leave(),
         }
     }
 
@@ -140,27 +139,23 @@ impl<T> Arm for RecvArm<'_, T> {
     }
 
     fn settle(&mut self, won: bool) {
-        if let (true, false, From::Chan(chan)) = (self.notified, won, &self.from)
-            && !mutated("an arm that lost keeps its notification")
-        {
-            chan.items().notify_one();
-        }
+        self.waiting.settle(won);
     }
 
     fn watch(&mut self) {
-        self.watched = Some(self.from.watch());
+        self.waiting.watch();
     }
 
     fn has_changed(&self) -> bool {
-        self.watched.as_ref().is_none_or(|watched| self.from.has_changed(watched))
+        self.waiting.has_changed()
     }
 
     fn unwatch(&mut self) {
-        self.from.unwatch(self.watched.take());
+        self.waiting.unwatch();
     }
 
     fn due(&self) -> Option<Instant> {
-        self.from.due()
+        self.from().due()
     }
 }
 

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::list::Operation;
+use crate::sync::channel::Call;
 use crate::sync::mpmc::{Receiver, RecvError, SendError, Sender, TrySendError};
 use std::fmt;
 use std::thread::panicking;
@@ -9,8 +10,9 @@ use std::thread::panicking;
 /// What a [`Select`](super::Select) has chosen, and [`recv`](Self::recv) or [`send`](Self::send) completes.
 ///
 /// It must be completed, and at once: who receives from that channel may wait for what it sends. Dropped, it panics, as
-/// crossbeam's (but not while its thread unwinds); an item that it received is dropped, and whoever waited for its item waits
-/// for another. Who receives from a send that is forgotten (`mem::forget`) waits for ever, and no timeout or kill ends that.
+/// crossbeam's (but not while its thread unwinds); an item that it received is dropped, the room that it had to send is free again,
+/// and whoever waited for its item waits for another. A send that is forgotten (`mem::forget`) keeps its room; who receives it waits
+/// for ever, and no timeout or kill ends that.
 #[must_use = "it panics when it is dropped before it is completed"]
 pub struct SelectedOperation<'a> {
     index: usize,
@@ -37,10 +39,11 @@ impl<'a> SelectedOperation<'a> {
     /// If the receiver is another channel's, or a send has been chosen.
     #[track_caller]
     pub fn recv<T>(mut self, receiver: &Receiver<T>) -> Result<T, RecvError> {
-        if !self.hand_over(|operation| operation.receives_from(receiver.address())) {
+        let call = Call::with(&mut self);
+        if !self.hand_over(call, |operation| operation.receives_from(receiver.address())) {
             return Err(RecvError);
         }
-        match receiver.take_handed_over() {
+        match receiver.take_handed_over(call) {
             Some(item) => Ok(item),
             None => unreachable!("it has just been handed over"),
         }
@@ -56,8 +59,9 @@ impl<'a> SelectedOperation<'a> {
     /// If the sender is another channel's, or a receive has been chosen.
     #[track_caller]
     pub fn send<T>(mut self, sender: &Sender<T>, item: T) -> Result<(), SendError<T>> {
-        if self.hand_over(|operation| operation.sends_to(sender.address())) {
-            sender.keep_promise(item).map_err(SendError)
+        let call = Call::with(&mut self);
+        if self.hand_over(call, |operation| operation.sends_to(sender.address())) {
+            sender.keep_promise(call, item).map_err(SendError)
         } else {
             // There is room without end, or nobody who receives.
             sender.try_send(item).map_err(|error| match error {
@@ -68,12 +72,12 @@ impl<'a> SelectedOperation<'a> {
 
     /// Lets the channel have what the operation has; `false` if it has nothing.
     #[track_caller]
-    fn hand_over(&mut self, is_chosen: impl FnOnce(&dyn Operation) -> bool) -> bool {
+    fn hand_over(&mut self, call: Call, is_chosen: impl FnOnce(&dyn Operation) -> bool) -> bool {
         let chosen = self.operation.as_mut().filter(|operation| is_chosen(&***operation));
         let Some(operation) = chosen else {
             panic!("the operation that was selected is another, or another channel's")
         };
-        let handed_over = operation.hand_over();
+        let handed_over = operation.hand_over(call);
         self.operation = None;
         handed_over
     }

@@ -1,14 +1,14 @@
 //! Sending as an arm.
 #![forbid(unsafe_code)]
 
-use super::side::{Side, To, Watched};
+use super::item::Item;
+use super::room::Room;
+use super::side::Side;
 use super::{Arm, Registration};
-use crate::runtime::wait_list::Key;
 use crate::sync::channel::{Chan, SendFailure};
 use crate::sync::{mpmc, mpsc};
 use crate::util::dropping::Held;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::mpsc::SendError;
 
 /// A sender of any kind.
@@ -54,22 +54,15 @@ impl<T> SendTo<T> for mpsc::SyncSender<T> {
 
 /// The [`Arm`] that sends.
 pub struct SendArm<'a, T> {
-    chan: &'a Chan<T>,
-    /// `None` while the item is in an offer, and when it has been sent.
-    item: Held<Option<T>>,
-    /// Where the item goes back to if another arm wins.
-    home: Option<&'a mut Option<T>>,
+    room: Room<'a, T>,
+    /// Empty while the item is in an offer, and when it has been sent.
+    item: Item<'a, T>,
     failure: Held<Option<T>>,
-    key: Option<Key>,
-    notified: bool,
-    watched: Option<Watched>,
 }
 
 impl<'a, T> SendArm<'a, T> {
-    fn new(chan: &'a Chan<T>, item: Option<T>, mut home: Option<&'a mut Option<T>>) -> Self {
-        let item = item.or_else(|| home.as_mut().and_then(|home| home.take()));
-        let (item, failure) = (Held::new(item), Held::new(None));
-        Self { chan, item, home, failure, key: None, notified: false, watched: None }
+    fn new(chan: &'a Chan<T>, item: Option<T>, home: Option<&'a mut Option<T>>) -> Self {
+        Self { room: Room::new(chan), item: Item::new(item, home), failure: Held::new(None) }
     }
 
     /// Returns whether the arm that won has sent its item.
@@ -84,11 +77,11 @@ impl<'a, T> SendArm<'a, T> {
 impl<T> Arm for SendArm<'_, T> {
     fn attempt(&mut self) -> bool {
         // Without an item, as `send_from` an empty `Option`, the arm never wins.
-        let Some(item) = self.item.take() else { return false };
-        match self.chan.attempt_send(item) {
+        let Some(item) = self.item.place().take() else { return false };
+        match self.room.chan().attempt_send(item) {
             Ok(()) => true,
             Err(SendFailure::Full(item)) => {
-                *self.item = Some(item);
+                *self.item.place() = Some(item);
                 false
             }
             Err(SendFailure::Disconnected(item)) => {
@@ -99,61 +92,46 @@ impl<T> Arm for SendArm<'_, T> {
     }
 
     fn register(&mut self, with: &Registration, index: usize) {
-        let waiter = with.waiter.clone();
-        match self.chan.rendezvous() {
-            Some(rendezvous) => {
-                let Some(item) = self.item.take() else { return };
-                let claim = (Arc::clone(&with.ticket), index);
-                match rendezvous.enter_send(item, waiter, claim) {
-                    Ok(key) => self.key = Some(key),
-                    Err(item) => *self.item = Some(item),
-                }
-            }
-            None if self.item.is_some() => self.key = Some(self.chan.room().enter(waiter)),
-            None => {}
+        if !self.item.is_some() {
+            return;
         }
+        let place = self.item.place();
+        self.room.enter(with, index, |rendezvous, claim| {
+            let offer = rendezvous.enter_send(place.take()?, with.waiter(), claim);
+            offer.map_err(|item| *place = Some(item)).ok()
+        });
     }
 
     fn is_ready(&self, with: Option<&Registration>) -> bool {
-        // Of what it registered, an offer has the item.
-        (self.key.is_some() || self.item.is_some()) && To(self.chan).is_ready(with)
+        (self.room.has_offered() || self.item.is_some()) && self.room.waiting.side().is_ready(with)
     }
 
     fn unregister(&mut self) {
-        let Some(key) = self.key.take() else { return };
-        match self.chan.rendezvous() {
-            Some(rendezvous) => *self.item = rendezvous.withdraw(key),
-            None => self.notified = !self.chan.room().leave(key),
-        }
+        let place = self.item.place();
+        self.room.leave(|rendezvous, key| *place = rendezvous.withdraw(key));
     }
 
     fn settle(&mut self, won: bool) {
-        if won {
-            return;
-        }
-        if self.notified {
-            self.chan.room().notify_one();
-        }
-        if let Some(home) = &mut self.home {
-            **home = self.item.take();
-        }
+        self.room.waiting.settle(won);
     }
 
     fn watch(&mut self) {
         // Without an item it is never ready.
-        self.watched = self.item.is_some().then(|| To(self.chan).watch());
+        if self.item.is_some() {
+            self.room.waiting.watch();
+        }
     }
 
     fn has_changed(&self) -> bool {
-        self.watched.as_ref().is_some_and(|watched| To(self.chan).has_changed(watched))
+        self.room.waiting.has_changed()
     }
 
     fn unwatch(&mut self) {
-        To(self.chan).unwatch(self.watched.take());
+        self.room.waiting.unwatch();
     }
 
     fn drop_item(&mut self) {
-        drop(self.item.take());
+        self.item.drop_own();
     }
 }
 

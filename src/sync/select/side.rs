@@ -2,12 +2,12 @@
 #![forbid(unsafe_code)]
 
 use super::Registration;
-use crate::sync::channel::{Chan, Timer};
+use crate::sync::channel::{Chan, Rendezvous, Timer};
 use crate::sync::gate::Gate;
 use std::time::Instant;
 
-/// One side of a channel: where items come from, or where they go to.
-pub(super) trait Side {
+/// One side of a channel or queue: where items come from, or where they go to.
+pub(crate) trait Side {
     /// Whether the operation would not wait, for a `select!` that is registered with what is given.
     fn is_ready(&self, with: Option<&Registration>) -> bool;
 
@@ -15,7 +15,8 @@ pub(super) trait Side {
     /// look wait there.
     fn gate(&self) -> Option<&Gate>;
 
-    /// For rendezvous: changes whenever somebody begins to wait on the other side, and when the channel is closed.
+    /// Changes whenever the side may have become ready, where the gate does not tell so: at a rendezvous when somebody begins to
+    /// wait on the other side, at a queue with each item, and when either is closed.
     fn arrivals(&self) -> Option<(u64, bool)>;
 
     /// When the side will be ready by itself.
@@ -50,7 +51,7 @@ pub(super) trait Side {
 
 /// What a side was like when it began to be watched.
 #[derive(Debug)]
-pub(super) enum Watched {
+pub(crate) enum Watched {
     Gate(u64),
     Arrivals((u64, bool)),
     Due(Option<Instant>),
@@ -69,6 +70,16 @@ impl<T> Clone for From<'_, T> {
 }
 
 impl<T> Copy for From<'_, T> {}
+
+impl<'a, T> From<'a, T> {
+    /// The rendezvous, if it is one.
+    pub(super) fn rendezvous(self) -> Option<Rendezvous<'a, T>> {
+        match self {
+            Self::Chan(chan) => chan.rendezvous(),
+            Self::Timer(_) => None,
+        }
+    }
+}
 
 impl<T> Side for From<'_, T> {
     fn is_ready(&self, with: Option<&Registration>) -> bool {

@@ -247,6 +247,38 @@ pub(super) fn listed(random: &mut Random) {
     assert!(channels.iter().all(|channel| channel.1.is_empty()));
 }
 
+/// Somebody has chosen to send, and is interrupted before the item is there or not; another waits for that room.
+pub(super) fn chosen(random: &mut Random) {
+    let capacity = 1 + random.below(3) as usize;
+    let (sender, receiver) = mpmc::bounded(capacity);
+    (1..capacity).for_each(|item| sender.send(item).unwrap());
+    let own = sender.clone();
+    let pauses = random.below(4);
+    let sends = move || {
+        let mut list = mpmc::Select::new();
+        list.send(&own);
+        let operation = list.select();
+        (0..pauses).for_each(|_| greenthread::yield_now());
+        operation.send(&own, 100).unwrap();
+    };
+    let mut patient = None;
+    let sent = strike(random, sends, || {
+        let own = sender.clone();
+        patient = Some(spawn(move || own.send(50).unwrap()));
+    });
+    let mut got = Vec::new();
+    if sent.is_some() {
+        got.push(receiver.recv().unwrap());
+    }
+    patient.unwrap().join().unwrap();
+    assert_eq!((receiver.len(), sender.try_send(0).is_err()), (capacity, true));
+    got.extend(receiver.try_iter());
+    assert_eq!(got[..capacity - 1], (1..capacity).collect::<Vec<_>>());
+    got[capacity - 1..].sort_unstable();
+    let last: &[usize] = if sent.is_some() { &[50, 100] } else { &[50] };
+    assert_eq!(got[capacity - 1..], *last);
+}
+
 pub(super) fn handles(random: &mut Random) {
     let ended = Arc::new(AtomicU32::new(0));
     let children: Vec<_> = (0..3)

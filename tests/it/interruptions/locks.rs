@@ -2,6 +2,7 @@
 
 use super::{pause, strike, there};
 use crate::support::{OnDrop, Random};
+use greenthread::queue::Queue;
 use greenthread::sync::{
     Barrier, Condvar, CyclicBarrier, Event, Latch, Mutex, Once, OnceLock, ReentrantMutex, RwLock,
     Semaphore, SemaphorePermit, WaitGroup,
@@ -9,7 +10,7 @@ use greenthread::sync::{
 use greenthread::thread::group;
 use greenthread::{scope, sleep, spawn, timeout};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Somebody holds it, one who waits is interrupted while it is given back, and another waits behind that one.
@@ -77,6 +78,65 @@ pub(super) fn notifications(random: &mut Random) {
     }
     patient.unwrap().join().unwrap();
     assert!(pair.0.try_lock().is_ok());
+}
+
+/// One who waits is interrupted when all who wait are told, and another begins to wait then: that one is not told before its time.
+fn for_all<W: Send + Sync + 'static>(
+    random: &mut Random,
+    waits_at: W,
+    wait: fn(&W),
+    tell: impl Fn(&W),
+) {
+    let waits_at = Arc::new(waits_at);
+    let again = Arc::new(AtomicBool::new(false));
+    let first = Arc::clone(&waits_at);
+    let (second, told_again) = (Arc::clone(&waits_at), Arc::clone(&again));
+    let mut late = None;
+    strike(
+        random,
+        move || wait(&first),
+        || {
+            tell(&waits_at);
+            late = Some(spawn(move || {
+                wait(&second);
+                assert!(told_again.load(Ordering::SeqCst), "it was told before its time");
+            }));
+        },
+    );
+    pause(random);
+    again.store(true, Ordering::SeqCst);
+    let late = late.unwrap();
+    there(|| {
+        tell(&waits_at);
+        late.is_finished().then_some(())
+    });
+    late.join().unwrap();
+}
+
+pub(super) fn notifications_for_all(random: &mut Random) {
+    for_all(
+        random,
+        (Mutex::new(()), Condvar::new()),
+        |pair| drop(pair.1.wait(pair.0.lock().unwrap()).unwrap()),
+        |pair| pair.1.notify_all(),
+    );
+}
+
+pub(super) fn rounds(random: &mut Random) {
+    let group = WaitGroup::new();
+    group.add(1);
+    let next = |group: &WaitGroup| {
+        group.done();
+        group.add(1);
+    };
+    for_all(random, group, WaitGroup::wait, next);
+    let queue = Queue::new();
+    queue.put(()).unwrap();
+    let next = |queue: &Queue<()>| {
+        queue.task_done().unwrap();
+        queue.put(()).unwrap();
+    };
+    for_all(random, queue, Queue::join, next);
 }
 
 pub(super) fn permits(random: &mut Random) {
@@ -152,11 +212,6 @@ pub(super) fn what_stays(random: &mut Random) {
     let own = Arc::clone(&latch);
     strike(random, move || own.wait(), || latch.count_down());
     latch.wait();
-    let group = Arc::new(WaitGroup::new());
-    group.add(1);
-    let own = Arc::clone(&group);
-    strike(random, move || own.wait(), || group.done());
-    group.wait();
     let cell = Arc::new(OnceLock::new());
     let own = Arc::clone(&cell);
     let got = strike(random, move || *own.wait(), || cell.set(5).unwrap());

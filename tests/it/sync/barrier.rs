@@ -1,6 +1,7 @@
 use super::{SHORT, eventually, runtime};
 use greenthread::sync::{Arc, Barrier, CyclicBarrier};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 #[test]
 fn one_leader_each_round() {
@@ -164,6 +165,58 @@ fn broken_in_the_middle_of_the_action() {
         assert!(!early.is_finished());
         assert_eq!(barrier.wait(), Ok(1));
         assert_eq!(early.join().unwrap(), Ok(0));
+    };
+    greenthread::Runtime::new_current_thread().unwrap().run_local(main).unwrap();
+}
+
+/// A round that is reset while its action runs has failed, for all of it; those who came early are in the next one.
+#[test]
+fn reset_in_the_middle_of_the_action() {
+    let main = || {
+        let go = Arc::new(greenthread::sync::Event::new());
+        let gone = Arc::clone(&go);
+        let barrier = Arc::new(CyclicBarrier::with_action(2, move || gone.wait()));
+        let come = || {
+            let barrier = Arc::clone(&barrier);
+            let handle = greenthread::spawn(move || barrier.wait());
+            greenthread::yield_now();
+            handle
+        };
+        for breaks_first in [false, true] {
+            go.clear();
+            let (waits, acts, before) = (come(), come(), come());
+            if breaks_first {
+                barrier.abort();
+            }
+            barrier.reset();
+            assert!(waits.join().unwrap().is_err() && before.join().unwrap().is_err());
+            let after = come();
+            go.set();
+            assert!(acts.join().unwrap().is_err(), "its round has failed");
+            assert!(!barrier.is_broken() && !after.is_finished());
+            assert_eq!((barrier.wait(), after.join().unwrap()), (Ok(1), Ok(0)));
+        }
+    };
+    greenthread::Runtime::new_current_thread().unwrap().run_local(main).unwrap();
+}
+
+/// Who has passed in time has passed, even if the barrier breaks before it is told.
+#[test]
+fn a_round_that_is_complete_stays_so() {
+    let main = || {
+        let barrier = Arc::new(CyclicBarrier::new(2));
+        let due = Instant::now() + Duration::from_millis(10);
+        let own = Arc::clone(&barrier);
+        let waits = greenthread::spawn(move || own.wait_deadline(due));
+        greenthread::yield_now();
+        // Both times are over when the timers are looked at next, ours first.
+        greenthread::spawn(move || while Instant::now() <= due {});
+        greenthread::thread::sleep_until(due - Duration::from_micros(1));
+        let passed = barrier.wait();
+        barrier.abort();
+        let other = waits.join().unwrap();
+        // On a machine that was late the first came too late.
+        assert_eq!(passed.is_ok(), other.is_ok());
     };
     greenthread::Runtime::new_current_thread().unwrap().run_local(main).unwrap();
 }

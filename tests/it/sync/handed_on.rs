@@ -1,8 +1,11 @@
 //! A wake-up that reaches somebody who is on the way out already, killed or too late, is not lost: it goes to the next.
 
+use super::SHORT;
 use crate::support::{FOR_EVER, within_limit};
 use greenthread::queue::Queue;
-use greenthread::sync::{Arc, Condvar, Mutex, RwLock, Semaphore, SemaphorePermit, mpmc};
+use greenthread::sync::{
+    Arc, Condvar, Event, Mutex, RwLock, Semaphore, SemaphorePermit, WaitGroup, mpmc,
+};
 use greenthread::thread::sleep_until;
 use greenthread::{JoinHandle, Runtime, select, spawn, yield_now};
 use std::time::{Duration, Instant};
@@ -237,4 +240,88 @@ fn by_a_select_that_took_another_arm() {
         other.kill();
         took_right
     });
+}
+
+/// A wait that begins when others have been told is not ended by that, even if one of those leaves at the same moment.
+fn of_its_own_time(make: fn() -> (Wait, Serve)) {
+    let main = move || {
+        let (wait, mut tell) = make();
+        let wait = Arc::new(wait);
+        let never = Instant::now() + FOR_EVER;
+        let [doomed, told] = [(); 2].map(|()| start(&wait, never));
+        doomed.kill();
+        tell();
+        // It does not know yet that it is killed.
+        assert!(!wait(Instant::now() + SHORT), "nobody has told this one");
+        assert!(told.join().unwrap() && doomed.join().unwrap_err().is_killed());
+        // Nor if there was nobody but that one.
+        let doomed = start(&wait, never);
+        doomed.kill();
+        tell();
+        assert!(!wait(Instant::now() + SHORT), "nobody has told this one");
+        assert!(doomed.join().unwrap_err().is_killed());
+        let patient = start(&wait, never);
+        tell();
+        assert!(patient.join().unwrap());
+    };
+    within_limit(move || Runtime::new_current_thread().unwrap().run_local(main).unwrap());
+}
+
+#[test]
+fn a_wait_group_is_waited_for_until_its_own_end() {
+    of_its_own_time(|| {
+        let group = Arc::new(WaitGroup::new());
+        group.add(1);
+        let own = Arc::clone(&group);
+        // The next round begins at once.
+        let tell = move || {
+            group.done();
+            group.add(1);
+        };
+        (Box::new(move |at| own.wait_deadline(at)), Box::new(tell))
+    });
+}
+
+#[test]
+fn a_queue_is_joined_until_its_own_end() {
+    of_its_own_time(|| {
+        let queue = Arc::new(Queue::new());
+        queue.put(()).unwrap();
+        let own = Arc::clone(&queue);
+        let tell = move || {
+            queue.task_done().unwrap();
+            queue.put(()).unwrap();
+        };
+        (Box::new(move |at| own.join_deadline(at)), Box::new(tell))
+    });
+}
+
+#[test]
+fn an_event_that_is_cleared_ends_no_later_wait() {
+    of_its_own_time(|| {
+        let event = Arc::new(Event::new());
+        let own = Arc::clone(&event);
+        let tell = move || {
+            event.set();
+            event.clear();
+        };
+        (Box::new(move |at| own.wait_deadline(at)), Box::new(tell))
+    });
+}
+
+fn condition(tell: fn(&Condvar)) -> (Wait, Serve) {
+    let pair = Arc::new((Mutex::new(()), Condvar::new()));
+    let own = Arc::clone(&pair);
+    let wait = move |at| {
+        let (_guard, result) = own.1.wait_deadline(own.0.lock().unwrap(), at).unwrap();
+        !result.timed_out()
+    };
+    (Box::new(wait), Box::new(move || tell(&pair.1)))
+}
+
+#[test]
+fn a_condition_variable_ends_no_later_wait() {
+    of_its_own_time(|| condition(Condvar::notify_all));
+    of_its_own_time(|| condition(Condvar::notify_one));
+    of_its_own_time(|| condition(|condvar| condvar.notify(2)));
 }

@@ -5,6 +5,7 @@ mod channel;
 mod condvar;
 mod deadline;
 mod event;
+mod given_up;
 mod handed_on;
 mod mapped;
 mod mutex;

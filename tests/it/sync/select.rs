@@ -1,6 +1,9 @@
 use super::{LONG, Random, SHORT, runtime};
+use greenthread::queue::Queue;
 use greenthread::sync::{Arc, Event, mpmc, mpsc};
 use greenthread::{select, select_biased, sleep, spawn, yield_now};
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -343,4 +346,55 @@ fn each_arm_is_as_likely_as_the_others() {
     });
     let wins = wins.unwrap();
     assert!(wins.iter().all(|wins| (2_700..3_300).contains(wins)), "{wins:?}");
+}
+
+/// The items of `send_from` and `put_from` are in their places until all arms and the limit have been made.
+#[test]
+fn what_ends_the_making_of_an_arm_takes_no_item_along() {
+    crate::support::on_all_runtimes(|| {
+        let (sender, _receiver) = mpmc::bounded(1);
+        let queue = Queue::with_capacity(1);
+        let fails = Cell::new(0);
+        // The one that fails is another arm's expression each time, and the limit's.
+        let made = |place: i32| {
+            if fails.get() == place {
+                resume_unwind(Box::new("on purpose"));
+            }
+        };
+        let mut items = [Some(1), Some(2)];
+        for place in 0..5 {
+            fails.set(place);
+            let [first, second] = &mut items;
+            let ended = catch_unwind(AssertUnwindSafe(|| {
+                select! {
+                    send_from({ made(0); &sender }, *first) -> _ => unreachable!(),
+                    put_from({ made(1); &queue }, *second) -> _ => unreachable!(),
+                    recv({ made(2); mpmc::never::<i32>() }) -> _ => unreachable!(),
+                    send({ made(3); &sender }, 3) -> _ => unreachable!(),
+                    default({ made(4); SHORT }) => unreachable!(),
+                }
+            }));
+            assert!(ended.is_err());
+            assert_eq!(items, [Some(1), Some(2)]);
+        }
+        // Nor does a kill or a timeout.
+        let mut item = Some(7);
+        let limited = greenthread::timeout(Duration::from_millis(1), || {
+            select! {
+                send_from(sender, item) -> _ => unreachable!(),
+                recv({ sleep(LONG); mpmc::never::<i32>() }) -> _ => unreachable!(),
+            }
+        });
+        assert!(limited.is_err());
+        assert_eq!(item, Some(7));
+        assert_eq!((sender.len(), queue.len()), (0, 0));
+        // An arm that wins takes the item, one that loses leaves it.
+        sender.send(0).unwrap();
+        let won = select! {
+            send_from(sender, item) -> _ => unreachable!(),
+            put_from(queue, items[0]) -> done => done.is_ok(),
+        };
+        assert!(won);
+        assert_eq!((item, items), (Some(7), [None, Some(2)]));
+    });
 }

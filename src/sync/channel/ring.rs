@@ -1,0 +1,178 @@
+//! The ring of a bounded channel.
+//!
+//! A `Select` that gives up the send that it has chosen leaves a hole: its promise stays in the ring, as nothing can be taken out of
+//! the middle. Its room is free all the same. As long as there are holes, who finds the ring full puts its item behind the ring, one
+//! for each hole. What is there is newer than all that is in the ring: it moves in as soon as it can, and nobody who sends meanwhile
+//! comes before it. All of that is under a lock, which channels without such a past never take.
+//!
+//! For a moment a receiver has taken a hole out and not said so. It then takes the next item too, so one item more is let in for it.
+#![forbid(unsafe_code)]
+
+use super::parcel::{Parcel, Promise};
+use crate::util::sync::{AtomicUsize, Mutex, Ordering, mutated};
+use crossbeam_queue::ArrayQueue;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// In [`Ring::past`]: there are holes, or items behind the ring.
+const IRREGULAR: usize = 1;
+const CHANGE: usize = 2;
+
+#[derive(Debug)]
+pub(super) struct Ring<T> {
+    queue: ArrayQueue<Parcel<T>>,
+    /// Zero as long as there has never been a hole; changes with each that is made.
+    past: AtomicUsize,
+    behind: Mutex<Behind<T>>,
+}
+
+#[derive(Debug)]
+struct Behind<T> {
+    holes: usize,
+    /// Not more than holes, unless a receiver is about to take one of them.
+    parcels: VecDeque<Parcel<T>>,
+}
+
+impl<T> Behind<T> {
+    /// Moves parcels into the ring, as far as there are places.
+    fn move_into(&mut self, queue: &ArrayQueue<Parcel<T>>) {
+        while let Some(parcel) = self.parcels.pop_front() {
+            if let Err(parcel) = queue.push(parcel) {
+                return self.parcels.push_front(parcel);
+            }
+        }
+    }
+}
+
+impl<T> Ring<T> {
+    pub(super) fn new(capacity: usize) -> Self {
+        let behind = Mutex::new(Behind { holes: 0, parcels: VecDeque::new() });
+        Self { queue: ArrayQueue::new(capacity), past: AtomicUsize::new(0), behind }
+    }
+
+    /// Does something with what is behind the ring.
+    fn with<R>(&self, change: impl FnOnce(&mut Behind<T>) -> R) -> R {
+        let mut behind = self.behind.lock();
+        let done = change(&mut behind);
+        if behind.holes == 0 && behind.parcels.is_empty() {
+            self.past.fetch_and(!IRREGULAR, Ordering::SeqCst);
+        } else {
+            self.past.fetch_or(IRREGULAR, Ordering::SeqCst);
+        }
+        done
+    }
+
+    /// Puts something in, unless there is no room.
+    #[inline(always)]
+    pub(super) fn push(&self, parcel: Parcel<T>) -> Result<(), Parcel<T>> {
+        let past = self.past.load(Ordering::SeqCst);
+        if past & IRREGULAR != 0 {
+            return self.push_behind(parcel);
+        }
+        match self.queue.push(parcel) {
+            // It was full, perhaps with a hole by then.
+            Err(parcel) if self.past.load(Ordering::SeqCst) != past => self.push_behind(parcel),
+            done => done,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_behind(&self, parcel: Parcel<T>) -> Result<(), Parcel<T>> {
+        self.with(|behind| {
+            behind.move_into(&self.queue);
+            let parcel = match behind.parcels.is_empty() {
+                true => match self.queue.push(parcel) {
+                    Ok(()) => return Ok(()),
+                    Err(parcel) => parcel,
+                },
+                false => parcel,
+            };
+            // The ring is full of parcels, but some of them are holes.
+            if behind.parcels.len() < behind.holes && !mutated("a hole keeps its room") {
+                behind.parcels.push_back(parcel);
+                Ok(())
+            } else {
+                Err(parcel)
+            }
+        })
+    }
+
+    /// Takes the next out. Who finds that it is a hole [closes](Self::close_hole) that.
+    #[inline(always)]
+    pub(super) fn pop(&self) -> Option<Parcel<T>> {
+        // An empty `pop` costs a full fence; looking first does not.
+        let next = if self.queue.is_empty() { None } else { self.queue.pop() };
+        if next.is_none() && self.past.load(Ordering::SeqCst) != 0 {
+            return self.pop_from_behind();
+        }
+        next
+    }
+
+    /// With the lock, so that it is sure of both at one moment: that nothing is in the ring, and nothing behind it.
+    #[cold]
+    #[inline(never)]
+    fn pop_from_behind(&self) -> Option<Parcel<T>> {
+        self.with(|behind| {
+            self.queue.pop().or_else(|| {
+                behind.move_into(&self.queue);
+                self.queue.pop()
+            })
+        })
+    }
+
+    /// Called when a hole has been taken out.
+    #[cold]
+    pub(super) fn close_hole(&self) {
+        self.with(|behind| {
+            behind.holes -= 1;
+            behind.move_into(&self.queue);
+        });
+    }
+
+    /// There will be no item for a promise that was put in. Returns whether there is room instead; where a receiver has taken it
+    /// out, there was already.
+    pub(super) fn give_up(&self, promise: &Arc<Promise<T>>) -> bool {
+        let (is_hole, waiter) = self.with(|behind| {
+            if let Some(place) = behind.parcels.iter().position(|parcel| parcel.is_of(promise)) {
+                behind.parcels.remove(place);
+                return (true, None);
+            }
+            let waiter = promise.break_in_ring();
+            if waiter.is_none() {
+                self.past.fetch_add(CHANGE, Ordering::SeqCst);
+                behind.holes += 1;
+            }
+            (waiter.is_none(), waiter)
+        });
+        if let Some(waiter) = waiter {
+            waiter.unpark();
+        }
+        is_hole
+    }
+
+    /// How many items and promises there are.
+    pub(super) fn len(&self) -> usize {
+        let len = self.queue.len();
+        if self.past.load(Ordering::SeqCst) == 0 { len } else { self.len_with_behind() }
+    }
+
+    #[cold]
+    fn len_with_behind(&self) -> usize {
+        self.with(|behind| (self.queue.len() + behind.parcels.len()).saturating_sub(behind.holes))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        let is_empty = self.queue.is_empty();
+        if self.past.load(Ordering::SeqCst) == 0 { is_empty } else { self.len() == 0 }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        let is_full = self.queue.is_full();
+        if self.past.load(Ordering::SeqCst) == 0 { is_full } else { self.len() >= self.capacity() }
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.queue.capacity()
+    }
+}

@@ -1,0 +1,59 @@
+//! What all arms have in common that wait at a gate.
+#![forbid(unsafe_code)]
+
+use super::Registration;
+use super::side::{Side, Watched};
+use crate::sync::gate::Position;
+use crate::util::sync::mutated;
+
+/// One side of a channel or queue, and an arm's place among those who wait for it.
+#[derive(Debug)]
+pub(crate) struct Waiting<S> {
+    side: S,
+    position: Option<Position>,
+    /// Where it was when a notification came for it.
+    notified: Option<Position>,
+    watched: Option<Watched>,
+}
+
+impl<S: Side> Waiting<S> {
+    pub(crate) fn new(side: S) -> Self {
+        Self { side, position: None, notified: None, watched: None }
+    }
+
+    pub(crate) fn side(&self) -> &S {
+        &self.side
+    }
+
+    pub(crate) fn enter(&mut self, with: &Registration) {
+        self.position = self.side.gate().map(|gate| gate.enter(with.waiter()));
+    }
+
+    pub(crate) fn leave(&mut self) {
+        if let (Some(position), Some(gate)) = (self.position.take(), self.side.gate()) {
+            self.notified = (!gate.leave(position)).then_some(position);
+        }
+    }
+
+    /// Passes a notification on that an arm has no use for, which did not win.
+    pub(crate) fn settle(&mut self, won: bool) {
+        if let (Some(position), false, Some(gate)) = (self.notified.take(), won, self.side.gate())
+            && !mutated("an arm that lost keeps its notification")
+        {
+            gate.pass_on(position);
+        }
+    }
+
+    pub(crate) fn watch(&mut self) {
+        self.watched = Some(self.side.watch());
+    }
+
+    /// `false` if it is not watched.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.watched.as_ref().is_some_and(|watched| self.side.has_changed(watched))
+    }
+
+    pub(crate) fn unwatch(&mut self) {
+        self.side.unwatch(self.watched.take());
+    }
+}
