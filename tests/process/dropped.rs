@@ -371,14 +371,14 @@ cases! {
     once_lock_get_or_init: 1, || _ = running_lock().get_or_init(closure());
     wait_while: 1, || {
         let (mutex, changed, bomb) = (Mutex::new(()), Condvar::new(), Bomb);
-        let while_it_is = move |(): &mut ()| std::mem::size_of_val(&bomb) == 0;
-        drop(changed.wait_while(mutex.lock().unwrap(), move |lock| !while_it_is(lock)));
+        // Always, as it has no size.
+        let condition = move |_: &mut ()| size_of_val(&bomb) == 0;
+        drop(changed.wait_while(mutex.lock().unwrap(), condition));
     };
     wait_timeout_while: 1, || {
         let (mutex, changed, bomb) = (Mutex::new(()), Condvar::new(), Bomb);
-        let while_it_is = move |(): &mut ()| std::mem::size_of_val(&bomb) == 0;
-        let guard = mutex.lock().unwrap();
-        drop(changed.wait_timeout_while(guard, LONG, move |lock| !while_it_is(lock)));
+        let condition = move |_: &mut ()| size_of_val(&bomb) == 0;
+        drop(changed.wait_timeout_while(mutex.lock().unwrap(), LONG, condition));
     };
     pool_spawn: 1, || drop(full_pool().spawn(closure::<()>()));
     pool_spawn_timeout: 1, || drop(full_pool().spawn_timeout(LONG, closure::<()>()));
