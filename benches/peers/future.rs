@@ -49,7 +49,7 @@ async fn answer(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallibl
 
 fn greenthread(serve: fn(TcpStream)) -> io::Result<()> {
     let runtime = greenthread::Runtime::builder().workers(1).build()?;
-    let main = runtime.spawn(|| -> io::Result<()> {
+    let main = runtime.spawn(move || -> io::Result<()> {
         let listener = greenthread::net::TcpListener::bind("127.0.0.1:0")?;
         println!("{}", listener.local_addr()?);
         for stream in listener.incoming() {
