@@ -248,6 +248,19 @@ cases! {
     block_on: 1, || drop(future::block_on(fuse(false)));
     block_on_what_is_ready: 2, || drop(future::block_on(fuse(true)));
     wait_timeout: 1, || drop(fuse(false).wait_timeout(LONG));
+    spawned_future: 1, || {
+        future::spawn(fuse(false));
+        park();
+    };
+    spawned_future_that_is_joined: 1, || drop(future::spawn(fuse(false)).join());
+    spawned_future_that_is_ready: 2, || {
+        future::spawn(fuse(true));
+        park();
+    };
+    spawned_local_future: 1, || {
+        future::spawn_local(fuse(false));
+        park();
+    };
     join_outputs: 2, || {
         let _: (Bomb, Bomb, ()) = future::join!(async { Bomb }, ready(Bomb), pending::<()>());
     };
