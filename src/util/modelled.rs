@@ -97,6 +97,45 @@ atomic!(AtomicU32, u32, fetch_and fetch_or);
 atomic!(AtomicU64, u64, fetch_add fetch_and fetch_or);
 atomic!(AtomicUsize, usize, fetch_add fetch_sub fetch_and fetch_or);
 
+/// A pointer that is null at first.
+#[derive(Debug)]
+pub(crate) struct AtomicPtr<T>(OnceLock<loom::sync::atomic::AtomicPtr<T>>);
+
+impl<T> AtomicPtr<T> {
+    pub(crate) const fn new(first: *mut T) -> Self {
+        assert!(first.is_null(), "a pointer that is modelled is null at first");
+        Self(OnceLock::new())
+    }
+
+    fn get(&self) -> &loom::sync::atomic::AtomicPtr<T> {
+        self.0.get_or_init(Default::default)
+    }
+
+    pub(crate) fn load(&self, order: Ordering) -> *mut T {
+        let weaker = if order == Ordering::SeqCst { Ordering::Acquire } else { order };
+        consistently(order, || self.get().load(weaker))
+    }
+
+    pub(crate) fn store(&self, value: *mut T, order: Ordering) {
+        let weaker = if order == Ordering::SeqCst { Ordering::Release } else { order };
+        consistently(order, || self.get().store(value, weaker));
+    }
+
+    pub(crate) fn swap(&self, value: *mut T, order: Ordering) -> *mut T {
+        consistently(order, || self.get().swap(value, order))
+    }
+
+    pub(crate) fn compare_exchange_weak(
+        &self,
+        old: *mut T,
+        new: *mut T,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<*mut T, *mut T> {
+        consistently(success, || self.get().compare_exchange(old, new, success, failure))
+    }
+}
+
 /// As `parking_lot::Mutex`.
 #[derive(Debug)]
 pub(crate) struct Mutex<T> {

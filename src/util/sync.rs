@@ -5,7 +5,8 @@
 
 #[cfg(loom)]
 pub(crate) use super::modelled::{
-    AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Condvar, Mutex, mutated, yield_now,
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Condvar, Mutex, mutated,
+    yield_now,
 };
 #[cfg(loom)]
 pub(crate) use loom::{
@@ -16,7 +17,9 @@ pub(crate) use loom::{
 pub(crate) use parking_lot::{Condvar, Mutex};
 #[cfg(not(loom))]
 pub(crate) use std::{
-    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
+    sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    },
     thread::yield_now,
     thread_local,
 };

@@ -38,8 +38,7 @@ use crate::stack::budget::Reservation;
 use crate::sys::process;
 use crate::util::decimal::write_decimal;
 use crate::util::lazy_id::{Ids, LazyId};
-use crate::util::sync::AtomicU64;
-use crate::util::sync::Mutex;
+use crate::util::sync::{self, AtomicU64, Mutex};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ptr::{self, NonNull};
@@ -138,7 +137,7 @@ pub(crate) struct Header {
     pub(super) park: ParkWord,
     pub(super) control: AtomicPtr<Control>,
     pub(super) refs: AtomicUsize,
-    pub(super) next: AtomicPtr<Header>,
+    pub(super) next: sync::AtomicPtr<Header>,
     pub(super) vtable: &'static VTable,
     /// That of its hub.
     pub(super) mailbox: AtomicPtr<Mailbox>,
@@ -181,7 +180,7 @@ impl Header {
             park: ParkWord::new(),
             control: AtomicPtr::new(ptr::null_mut()),
             refs: AtomicUsize::new(refs),
-            next: AtomicPtr::new(ptr::null_mut()),
+            next: sync::AtomicPtr::new(ptr::null_mut()),
             vtable,
             mailbox: AtomicPtr::new(ptr::null_mut()),
             flags: AtomicU32::new(0),

@@ -5,8 +5,8 @@
 
 use super::header::Header;
 use super::live::Ready;
+use crate::util::sync::{AtomicPtr, Ordering, mutated};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// What a hub takes out of its inbox.
 #[derive(Debug)]
@@ -55,7 +55,13 @@ impl Inbox {
 
     /// Takes everything out, in the order in which it was put in. Called by the hub that owns the inbox.
     pub(crate) fn drain(&self, mut each: impl FnMut(Woken)) {
-        let mut at = self.head.swap(ptr::null_mut(), Ordering::Acquire);
+        let mut at = if mutated("a hub empties its inbox in two steps") {
+            let all = self.head.load(Ordering::Acquire);
+            self.head.store(ptr::null_mut(), Ordering::Release);
+            all
+        } else {
+            self.head.swap(ptr::null_mut(), Ordering::Acquire)
+        };
         let mut reversed: *mut Header = ptr::null_mut();
         while let Some(task) = NonNull::new(at) {
             // SAFETY: a task in the inbox is suspended on the calling hub, which keeps it alive.
@@ -72,5 +78,40 @@ impl Inbox {
             // SAFETY: a task in an inbox sleeps on the hub that owns the inbox: the caller.
             each(unsafe { task.woken() });
         }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::super::os_thread::new_os_thread;
+    use super::super::task_ref::TaskRef;
+    use super::{Inbox, Ordering, ptr};
+    use loom::sync::Arc;
+
+    fn task() -> TaskRef {
+        let task = new_os_thread();
+        task.header().next.store(ptr::null_mut(), Ordering::Relaxed);
+        task
+    }
+
+    /// Two threads leave tasks while the hub takes them out: each comes out once.
+    #[test]
+    fn each_task_comes_out_once() {
+        loom::model(|| {
+            let inbox = Arc::new(Inbox::new());
+            assert!(inbox.is_empty());
+            let tasks = [task(), task()];
+            let leave = |task: &TaskRef| {
+                let (inbox, task) = (Arc::clone(&inbox), task.clone());
+                // SAFETY: nobody else wakes it, and nobody runs it.
+                loom::thread::spawn(move || unsafe { inbox.push(task.as_ptr()) })
+            };
+            let threads = [leave(&tasks[0]), leave(&tasks[1])];
+            let mut count = 0;
+            inbox.drain(|_| count += 1);
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+            inbox.drain(|_| count += 1);
+            assert_eq!(count, 2);
+        });
     }
 }

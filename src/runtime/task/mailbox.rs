@@ -15,7 +15,7 @@ use super::header::Header;
 use super::inbox::{Inbox, Woken};
 use crate::sys::poll::PollWaker;
 use crate::sys::process;
-use crate::util::sync::{AtomicU8, Mutex, Ordering, fence};
+use crate::util::sync::{AtomicU8, Mutex, Ordering, fence, mutated};
 use std::ptr::NonNull;
 
 const AWAKE: u8 = 0;
@@ -88,6 +88,9 @@ impl Mailbox {
 
     /// Announces that the hub is about to sleep. Whoever gives it something to do from here on wakes it.
     pub(crate) fn announce_sleep(&self) {
+        if mutated("a worker does not fence off its sleep") {
+            return self.sleep.store(ASLEEP, Ordering::Relaxed);
+        }
         self.sleep.store(ASLEEP, Ordering::SeqCst);
         fence(Ordering::SeqCst);
     }
@@ -105,7 +108,11 @@ impl Mailbox {
     /// As [`wake`](Self::wake), for a hub that the caller has counted as searching. If it did not sleep this returns `false`, and
     /// the caller takes the count back.
     pub(crate) fn wake_to_search(&self) -> bool {
-        self.wake_as(SENT_TO_SEARCH)
+        self.wake_as(if mutated("who sends a worker to search only wakes it") {
+            AWAKE
+        } else {
+            SENT_TO_SEARCH
+        })
     }
 
     fn wake_as(&self, state: u8) -> bool {
@@ -123,5 +130,93 @@ impl Mailbox {
             let _ = waker.wake();
         }
         true
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::Mailbox;
+    use crate::util::sync::{AtomicBool, AtomicUsize, Ordering, fence};
+    use loom::sync::Arc;
+
+    /// A worker, and what others put in its place for it.
+    struct Model {
+        mailbox: Mailbox,
+        work: AtomicBool,
+        searching: AtomicUsize,
+    }
+
+    impl Model {
+        fn new() -> Arc<Self> {
+            let model = Self {
+                mailbox: Mailbox::new(),
+                work: AtomicBool::new(false),
+                searching: AtomicUsize::new(0),
+            };
+            // Each modelled thing is made before there is another thread.
+            assert!(!model.mailbox.is_sleeping());
+            model.mailbox.close();
+            model.work.store(false, Ordering::Relaxed);
+            model.searching.store(0, Ordering::Relaxed);
+            Arc::new(model)
+        }
+
+        fn add(&self) {
+            self.work.store(true, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+        }
+
+        /// As `Scheduler::wake_one`; returns whether the worker was woken.
+        fn send_to_search(&self) -> bool {
+            self.searching.fetch_add(1, Ordering::SeqCst);
+            let sent = self.mailbox.wake_to_search();
+            if !sent {
+                self.searching.fetch_sub(1, Ordering::SeqCst);
+            }
+            sent
+        }
+
+        /// Returns whether the worker sees work in its last look.
+        fn goes_to_sleep(&self) -> bool {
+            self.mailbox.announce_sleep();
+            self.work.load(Ordering::Relaxed)
+        }
+
+        fn ends_sleep(&self) {
+            if self.mailbox.end_sleep() {
+                self.searching.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+    }
+
+    #[test]
+    fn who_sleeps_is_woken_for_work() {
+        loom::model(|| {
+            let model = Model::new();
+            let other = Arc::clone(&model);
+            let adder = loom::thread::spawn(move || {
+                other.add();
+                other.mailbox.wake()
+            });
+            let sees = model.goes_to_sleep();
+            let woken = adder.join().unwrap();
+            assert!(sees || woken, "a lost wake-up");
+        });
+    }
+
+    /// One wakes it, another sends it to search, and it may wake up by itself.
+    #[test]
+    fn one_wakes_it_and_who_was_counted_as_searching_is_not_for_ever() {
+        loom::model(|| {
+            let model = Model::new();
+            let (one, two) = (Arc::clone(&model), Arc::clone(&model));
+            let one = loom::thread::spawn(move || one.mailbox.wake());
+            let two = loom::thread::spawn(move || two.send_to_search());
+            model.goes_to_sleep();
+            model.ends_sleep();
+            let (one, two) = (one.join().unwrap(), two.join().unwrap());
+            assert!(!(one && two), "two have woken it");
+            assert_eq!(model.searching.load(Ordering::SeqCst), 0);
+        });
     }
 }
