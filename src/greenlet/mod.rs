@@ -29,11 +29,14 @@
 
 mod any;
 mod context;
+mod ending;
 mod error;
 #[expect(clippy::module_inception, reason = "a file is named after its type")]
 mod greenlet;
 mod home;
 mod parent;
+mod passing;
+mod switching;
 mod task;
 mod trace;
 mod weak;
@@ -118,7 +121,7 @@ pub(crate) fn close_green_thread() {
     if let Some(home) = Home::existing() {
         home.close();
     }
-    home::drop_payload_of(coroutine::close_local());
+    ending::drop_payload_of(coroutine::close_local());
 }
 
 #[cfg(test)]

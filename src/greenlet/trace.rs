@@ -56,3 +56,36 @@ pub fn set_trace(hook: Option<TraceHook>) -> Option<TraceHook> {
 pub fn trace() -> Option<TraceHook> {
     Home::existing().and_then(|home| home.trace_hook())
 }
+
+impl Home {
+    pub(super) fn set_trace(&self, hook: Option<TraceHook>) -> Option<TraceHook> {
+        self.traced.set(hook.is_some());
+        self.trace.replace(hook)
+    }
+
+    pub(super) fn trace_hook(&self) -> Option<TraceHook> {
+        self.trace.borrow().clone()
+    }
+
+    /// Calls the hook, in the greenlet that control came to.
+    pub(super) fn trace_arrival(self: &Rc<Self>, raises: bool) {
+        if !self.traced.get() {
+            return;
+        }
+        let from = self.origin.borrow_mut().take();
+        if let (Some(hook), Some(from)) = (self.trace_hook(), from) {
+            /// Switches tracing on again when the hook is done, unless it removed itself.
+            struct Again<'a>(&'a Home);
+            impl Drop for Again<'_> {
+                fn drop(&mut self) {
+                    self.0.traced.set(self.0.trace.borrow().is_some());
+                }
+            }
+            let kind = if raises { TraceKind::Throw } else { TraceKind::Switch };
+            let event = TraceEvent { kind, from, to: self.handle_to(&self.current()) };
+            self.traced.set(false);
+            let _again = Again(self);
+            hook(&event);
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! How greenlets end: at the end of their bodies, by the drop of their last handles, and with their green thread.
+//!
+//! A greenlet whose last handle goes is not resumed by the loop but by the one who drops it, from its own stack
+//! ([`Home::unwind`]); it may not switch then, so control comes back to the dropper.
+#![forbid(unsafe_code)]
+
+use super::GreenletExit;
+use super::home::{Home, Next};
+use super::task::{Child, Payload, Signal, State, drop_payload};
+use crate::coroutine::{self, Progress};
+use std::any::type_name;
+use std::io::Write;
+use std::rc::Rc;
+
+impl Home {
+    /// The last thing that a child does, after its body. Must not unwind.
+    pub(super) fn finish<Out: 'static>(
+        self: &Rc<Self>,
+        child: Rc<Child>,
+        outcome: Result<Out, Payload>,
+    ) {
+        child.state.set(State::Dead);
+        if child.exiting.get() != 0 {
+            // Back to whoever dropped it.
+            if let Err(payload) = outcome {
+                drop_payload(payload);
+            }
+            return;
+        }
+        if self.traced.get() {
+            *self.origin.borrow_mut() = Some(self.handle_to(&Some(Rc::clone(&child))));
+        }
+        let ending = match outcome {
+            Ok(value) => Ending::Value(value),
+            Err(payload) => ending(payload),
+        };
+        let next = self.finish_into_parent(&child, ending);
+        self.next.set(next);
+    }
+
+    /// Delivers the end of `child` to the nearest ancestor that can take it, which it returns.
+    pub(super) fn finish_into_parent<Out: 'static>(
+        self: &Rc<Self>,
+        child: &Rc<Child>,
+        mut ending: Ending<Out>,
+    ) -> Next {
+        let mut next = child.parent.get();
+        loop {
+            match &next {
+                None => {
+                    self.task.end_with(ending);
+                    return None;
+                }
+                Some(parent) => match parent.state.get() {
+                    State::Active => {
+                        parent.task.end_with(ending);
+                        return next;
+                    }
+                    State::Unstarted => match ending.start(parent) {
+                        Ok(()) => return next,
+                        Err(back) => {
+                            ending = back;
+                            parent.discard();
+                        }
+                    },
+                    State::Dead => {}
+                },
+            }
+            next = next.and_then(|child| child.parent.get());
+        }
+    }
+
+    /// Called when the last handle of a child that has begun is gone.
+    pub(super) fn abandon(self: &Rc<Self>, child: &Rc<Child>) {
+        if self.next.is(child) {
+            // It runs next.
+            return;
+        }
+        if self.is_here() {
+            self.unwind(child);
+        } else if self.ended.get() {
+            child.state.set(State::Dead);
+        } else {
+            self.abandoned.borrow_mut().push(Rc::clone(child));
+        }
+    }
+
+    #[cold]
+    pub(super) fn unwind_abandoned(self: &Rc<Self>) {
+        loop {
+            let Some(child) = self.abandoned.borrow_mut().pop() else { return };
+            self.unwind(&child);
+        }
+    }
+
+    /// Makes a suspended child unwind, resumed from the caller's own stack; leaks one that does not end.
+    fn unwind(self: &Rc<Self>, child: &Rc<Child>) {
+        if !child.coroutine.is_suspended() {
+            // It runs, below the caller; it is then seen to when it is suspended.
+            return;
+        }
+        if cfg!(panic = "abort") || coroutine::may_destroy_locals() {
+            // Thread-locals are being destroyed, and its frames may be inside of one that is gone: it is leaked.
+            child.state.set(State::Dead);
+            drop(child.coroutine.take());
+            return;
+        }
+        if !child.task.unwinding.get() {
+            child.exiting.set(1);
+            child.task.signal.set(Some(Signal::Raise(Box::new(GreenletExit))));
+            let before = self.current();
+            self.set_current(child);
+            if self.traced.get() {
+                *self.origin.borrow_mut() = Some(self.handle_to(&before));
+            }
+            let end = child.coroutine.close();
+            self.in_child.set(before.is_some());
+            self.last.set(before);
+            if end == Ok(Progress::Finished) {
+                return;
+            }
+        }
+        child.state.set(State::Dead);
+        // Leaks its stack.
+        drop(child.coroutine.take());
+        let _ = writeln!(
+            std::io::stderr(),
+            "greenthread: greenlet '{}' did not end when it was dropped; its stack is leaked",
+            child.task.label.name()
+        );
+    }
+
+    /// Called when the green thread of this home ends: unwinds all its greenlets that have begun, whoever has handles to them,
+    /// and drops what is kept for them. Returns whether there was anything. May unwind with the panic of a destructor; then
+    /// there may be more.
+    pub(super) fn end(self: &Rc<Self>) -> bool {
+        let mut any = !self.abandoned.borrow().is_empty();
+        self.unwind_abandoned();
+        loop {
+            let Some(child) = self.begun.borrow_mut().pop() else { break };
+            if let Some(child) = child.upgrade()
+                && child.state.get() == State::Active
+            {
+                any = true;
+                self.unwind(&child);
+            }
+        }
+        drop(self.last.take());
+        let hook = self.set_trace(None);
+        any |= hook.is_some();
+        drop(hook);
+        let origin = self.origin.take();
+        drop(origin);
+        let context = self.task.context.take();
+        any |= !context.is_empty();
+        drop(context);
+        any
+    }
+
+    /// From here on no greenlet is made or switched to here, and nothing is kept.
+    pub(super) fn close(&self) {
+        self.ended.set(true);
+    }
+}
+
+/// How a greenlet ended.
+pub(super) enum Ending<Out> {
+    Value(Out),
+    Exited,
+    Raise(Payload),
+}
+
+pub(super) fn ending<Out>(payload: Payload) -> Ending<Out> {
+    if payload.is::<GreenletExit>() { Ending::Exited } else { Ending::Raise(payload) }
+}
+
+impl<Out: 'static> Ending<Out> {
+    /// Makes it the first input of a greenlet that has not begun; gives back what that cannot take.
+    pub(super) fn start(self, parent: &Child) -> Result<(), Self> {
+        match self {
+            Self::Value(value) => match parent.put_first(value) {
+                Ok(()) => Ok(()),
+                Err(value) => {
+                    drop_payload_of(value);
+                    Err(Self::Raise(Box::new(format!(
+                        "greenlet '{}' was started with a {}, it takes a {}",
+                        parent.task.label.name(),
+                        type_name::<Out>(),
+                        parent.first_type
+                    ))))
+                }
+            },
+            Self::Exited => parent.put_first(()).map_err(|()| Self::Exited),
+            Self::Raise(payload) => Err(Self::Raise(payload)),
+        }
+    }
+}
+
+/// Drops a value that nobody takes, where nothing may unwind, though its destructor may panic.
+pub(super) fn drop_payload_of<T>(value: T) {
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(value)));
+    if let Err(payload) = dropped {
+        drop_payload(payload);
+    }
+}
