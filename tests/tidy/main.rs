@@ -52,11 +52,30 @@ const UNSAFE_FOLDERS: &[&str] = &[
     "monkey/",
 ];
 
-/// The text without comments, literals, and the unit tests, which come last in a file and may use whatever they like.
-fn code_of(text: &str) -> String {
+/// How long a file may be, without its unit tests.
+const LINES: usize = 450;
+
+/// Files that are longer, with how long they may be: such a file only gets shorter.
+const LONGER: &[(&str, usize)] = &[
+    ("executor/core.rs", 600),
+    ("fs/file.rs", 500),
+    ("io/handle.rs", 560),
+    ("monkey/poll.rs", 500),
+    ("runtime/hub/scheduler.rs", 600),
+    ("server/core.rs", 500),
+    ("sync/channel/core.rs", 500),
+];
+
+/// The text without the unit tests, which come last in a file and may use whatever they like.
+fn without_tests(text: &str) -> &str {
     let tests =
         ["\n#[cfg(test)]\nmod ", "\n#[cfg(all(test"].iter().filter_map(|tests| text.find(tests));
-    let text = &text[..tests.min().unwrap_or(text.len())];
+    &text[..tests.min().unwrap_or(text.len())]
+}
+
+/// The text without comments, literals, and the unit tests.
+fn code_of(text: &str) -> String {
+    let text = without_tests(text);
     let mut code = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(char) = chars.next() {
@@ -186,8 +205,8 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every source file below `src` with its code.
-fn sources() -> Vec<(String, String)> {
+/// Every source file below `src` with its text.
+fn texts() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     collect(&root, &mut files);
@@ -195,8 +214,31 @@ fn sources() -> Vec<(String, String)> {
     let name = |path: &Path| path.strip_prefix(&root).expect("below src").display().to_string();
     files
         .iter()
-        .map(|path| (name(path), code_of(&fs::read_to_string(path).expect("a source file"))))
+        .map(|path| (name(path), fs::read_to_string(path).expect("a source file")))
         .collect()
+}
+
+/// Every source file below `src` with its code.
+fn sources() -> Vec<(String, String)> {
+    texts().into_iter().map(|(file, text)| (file, code_of(&text))).collect()
+}
+
+/// The files that are longer than they may be.
+fn too_long(texts: &[(String, String)], longer: &[(&str, usize)]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (file, text) in texts {
+        let lines = without_tests(text).lines().count();
+        let exception = longer.iter().find(|(name, _)| name == file).map(|(_, most)| *most);
+        if lines > exception.unwrap_or(LINES) {
+            wrong.push(format!("src/{file}: {lines} lines; one subject a file"));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn no_file_is_long() {
+    assert_eq!(too_long(&texts(), LONGER), [""; 0]);
 }
 
 #[test]
@@ -281,6 +323,10 @@ fn the_rules_can_fail() {
                  | x | [a.rs](a.rs), `two` | `cargo run --example b` |\n\
                  | x | [c.rs](c.rs) | `cargo run --example c` |";
     assert_eq!(faults_of_index(index, &sources).len(), 4);
+    let long = |lines| [("a.rs".to_string(), "\n".repeat(lines))];
+    assert_eq!(too_long(&long(LINES), &[]).len(), 0);
+    assert_eq!(too_long(&long(LINES + 1), &[]).len(), 1);
+    assert_eq!(too_long(&long(LINES + 1), &[("a.rs", LINES + 1)]).len(), 0);
     let used = |file, text| {
         let code = code_of(text);
         upward(file, &code).into_iter().map(|(used, _)| used.to_string()).collect::<Vec<_>>()
