@@ -1,7 +1,8 @@
 //! Settings of a runtime.
 #![forbid(unsafe_code)]
 
-use super::instance::{self, Runtime};
+use super::global;
+use super::instance::Runtime;
 use crate::stack::StackSize;
 use std::io;
 
@@ -105,7 +106,7 @@ impl RuntimeBuilder {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn build_global(self) -> io::Result<()> {
-        instance::start_global(self)
+        global::start_global(self)
     }
 
     fn checked_stack_size(&self) -> io::Result<StackSize> {

@@ -3,45 +3,31 @@
 
 use super::builder::RuntimeBuilder;
 use super::hub::current;
-use super::hub::local::Hub;
 use super::hub::scheduler::{Phase, Scheduler};
-use super::hub::shared::HubShared;
-use super::hub::worker;
-use super::lane::panic_hook;
 use super::lane::shared::LaneShared;
-use super::observe::deadlock::{Inquiry, Watch};
-use super::observe::lookout;
+use super::observe::deadlock::Inquiry;
 #[cfg(feature = "watchdog")]
 use super::observe::watchdog::Watchdog;
 use super::stragglers::Stragglers;
-use super::task::family::Family;
+use super::task::TaskRef;
 use super::task::paused::Paused;
-use super::task::{Cause, JoinError, Joinable, Meta, TaskRef, new_task};
 use super::wait::park::{self, Parker, Reason, Wake};
-use crate::coroutine;
-use crate::stack::{StackSize, budget};
-use crate::sys::fault::{self, Call};
-use crate::sys::panic_count;
-use crate::sys::poll::Poller;
-use crate::sys::process::{self, PerProcess};
-use crate::sys::report;
-use crate::sys::signal::AltStack;
-use crate::sys::time;
-use crossbeam_deque::Worker;
+use crate::stack::StackSize;
+use crate::sys::{process, report};
 use parking_lot::Mutex;
 use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// How long a runtime that is dropped waits for its green threads to unwind before it gives them up.
-const GRACE: Duration = Duration::from_secs(if cfg!(panic = "unwind") { 5 } else { 0 });
+pub(super) const GRACE: Duration = Duration::from_secs(if cfg!(panic = "unwind") { 5 } else { 0 });
 /// How long it waits after that for workers that do not come back from user code.
 const LAST_GRACE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-enum Flavour {
+pub(super) enum Flavour {
     Workers(Mutex<Vec<std::thread::JoinHandle<()>>>),
     CurrentThread {
         /// Whether some thread runs it now.
@@ -108,28 +94,19 @@ enum Flavour {
 #[doc(alias("executor", "pool", "scheduler", "hub", "event_loop", "GOMAXPROCS"))]
 #[derive(Debug)]
 pub struct Runtime {
-    scheduler: Arc<Scheduler>,
-    inquiry: Arc<Inquiry>,
-    flavour: Flavour,
-    stack_size: StackSize,
+    pub(super) scheduler: Arc<Scheduler>,
+    pub(super) inquiry: Arc<Inquiry>,
+    pub(super) flavour: Flavour,
+    pub(super) stack_size: StackSize,
     /// Whether it was shut down.
-    over: bool,
+    pub(super) over: bool,
     #[cfg(feature = "watchdog")]
-    _watchdog: Option<Watchdog>,
+    pub(super) _watchdog: Option<Watchdog>,
 }
 
 // A panic leaves nothing half changed behind.
 impl UnwindSafe for Runtime {}
 impl RefUnwindSafe for Runtime {}
-
-/// What the whole process needs once, before the first green thread.
-fn prepare_process() {
-    process::in_forked_child(current::forget);
-    // Without its handler an overflow still ends the process, only without the report.
-    let _ = coroutine::install_overflow_report();
-    panic_hook::install();
-    panic_count::prepare();
-}
 
 impl Runtime {
     /// Starts a runtime with as many workers as the process may use processors.
@@ -168,217 +145,6 @@ impl Runtime {
     /// Settings for a runtime, which [`build`](RuntimeBuilder::build) starts.
     pub fn builder() -> RuntimeBuilder {
         RuntimeBuilder::new()
-    }
-
-    pub(super) fn on_current_thread(stack_size: StackSize) -> Self {
-        prepare_process();
-        let hubs: Box<[_]> = Box::new([HubShared::take()]);
-        Self {
-            scheduler: Arc::new(Scheduler::new(hubs, Box::new([]), 1)),
-            inquiry: Arc::default(),
-            flavour: Flavour::CurrentThread {
-                running: AtomicBool::new(false),
-                spoiled: AtomicBool::new(false),
-            },
-            stack_size,
-            over: false,
-            #[cfg(feature = "watchdog")]
-            _watchdog: None,
-        }
-    }
-
-    pub(super) fn start(count: usize, stack_size: StackSize, name: &str) -> io::Result<Self> {
-        prepare_process();
-        let hubs: Box<[_]> = (0..count).map(|_| HubShared::take()).collect();
-        let mut pollers = Vec::with_capacity(count);
-        for hub in &hubs {
-            match hub.lane.open() {
-                Ok(poller) => pollers.push(poller),
-                Err(error) => {
-                    for hub in &hubs {
-                        hub.lane.close();
-                        hub.give();
-                    }
-                    return Err(error);
-                }
-            }
-        }
-        let queues: Vec<_> = (0..count).map(|_| Worker::new_fifo()).collect();
-        let stealers = queues.iter().map(Worker::stealer).collect();
-        let scheduler = Arc::new(Scheduler::new(hubs.clone(), stealers, count));
-        let runtime = Self {
-            scheduler: Arc::clone(&scheduler),
-            inquiry: Arc::default(),
-            flavour: Flavour::Workers(Mutex::new(Vec::with_capacity(count))),
-            stack_size,
-            over: false,
-            #[cfg(feature = "watchdog")]
-            _watchdog: None,
-        };
-        let mut failed = None;
-        for (at, ((&shared, fresh), poller)) in hubs.iter().zip(queues).zip(pollers).enumerate() {
-            let started = if failed.is_some() {
-                None
-            } else {
-                let scheduler = Arc::clone(&scheduler);
-                let plan = fault::Plan::current();
-                let watch = Watch::new(Arc::clone(&runtime.inquiry));
-                fault::check(Call::ThreadSpawn)
-                    .and_then(|()| {
-                        std::thread::Builder::new().name(format!("{name}-{at}")).spawn(move || {
-                            plan.adopt();
-                            work(shared, scheduler, fresh, poller, stack_size, &watch);
-                        })
-                    })
-                    .map_err(|error| failed = Some(error))
-                    .ok()
-            };
-            match (started, &runtime.flavour) {
-                (Some(thread), Flavour::Workers(threads)) => threads.lock().push(thread),
-                _ => {
-                    shared.lane.close();
-                    scheduler.worker_ended();
-                }
-            }
-        }
-        if failed.is_none() {
-            lookout::watch(&runtime.scheduler, name);
-        }
-        // Where one failed, dropping the runtime ends those that did start.
-        failed.map_or(Ok(runtime), Err)
-    }
-
-    /// Runs `main` as [`run`](Self::run) does; `pass_on` gives the task what it takes over from the caller.
-    pub(crate) fn run_main<F, T>(
-        &self,
-        main: F,
-        pass_on: impl FnOnce(&TaskRef),
-    ) -> Result<T, JoinError>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        match &self.flavour {
-            Flavour::Workers(_) => {
-                self.check_is_own().map_err(|error| JoinError::new(Cause::Io(error), "main"))?;
-                let (family, joinable) = self.spawn_main(main, pass_on, |task| self.push(task))?;
-                if let Err(names) = family.wait_and_free(GRACE)
-                    && cfg!(panic = "unwind")
-                {
-                    report_given_up_daemons(&names);
-                }
-                finished(joinable)
-            }
-            Flavour::CurrentThread { .. } => self.run_main_here(main, pass_on),
-        }
-    }
-
-    /// As [`run_main`](Self::run_main), on the calling thread.
-    pub(crate) fn run_main_here<F, T>(
-        &self,
-        main: F,
-        pass_on: impl FnOnce(&TaskRef),
-    ) -> Result<T, JoinError>
-    where
-        F: FnOnce() -> T + 'static,
-        T: 'static,
-    {
-        self.check_is_own().map_err(|error| JoinError::new(Cause::Io(error), "main"))?;
-        let refuse = |why: &str| Err(JoinError::new(Cause::Io(io::Error::other(why)), "main"));
-        let Flavour::CurrentThread { running, spoiled } = &self.flavour else {
-            return refuse(
-                "run_local is for a current-thread runtime; this one has workers of its own",
-            );
-        };
-        if current::with_hub(|_| ()).is_some() {
-            return refuse(
-                "a current-thread runtime cannot run inside a green thread: it would block the worker below it",
-            );
-        }
-        if running.swap(true, Ordering::Acquire) {
-            return refuse("this current-thread runtime is run by another thread already");
-        }
-        if spoiled.load(Ordering::Relaxed) {
-            running.store(false, Ordering::Release);
-            return refuse(
-                "this current-thread runtime holds a green thread that would not end; make a new one",
-            );
-        }
-        let result = self.run_hub(main, pass_on, spoiled);
-        running.store(false, Ordering::Release);
-        result
-    }
-
-    fn run_hub<F, T>(
-        &self,
-        main: F,
-        pass_on: impl FnOnce(&TaskRef),
-        spoiled: &AtomicBool,
-    ) -> Result<T, JoinError>
-    where
-        F: FnOnce() -> T + 'static,
-        T: 'static,
-    {
-        let io = |error| JoinError::new(Cause::Io(error), "main");
-        let _alt_stack = AltStack::ensure().map_err(io)?;
-        panic_hook::install();
-        let shared = self.scheduler.hubs()[0];
-        let poller = shared.lane.open().map_err(io)?;
-        let _exact = Exact(time::sleep_exactly());
-        let scheduler = Arc::clone(&self.scheduler);
-        let hub = Hub::new(shared, scheduler, Worker::new_fifo(), poller, self.stack_size);
-        let watch = Watch::new(Arc::clone(&self.inquiry));
-        let _watched = lookout::Run::begin(&self.scheduler);
-        coroutine::set_aside(|| {
-            current::enter(&hub, || {
-                let (family, joinable) = self.spawn_main(main, pass_on, |task| {
-                    hub.enroll(&task);
-                    hub.fresh.push(task);
-                })?;
-                worker::run(&hub, &watch, || family.is_empty() || watch.has_found());
-                if hub.is_parents() {
-                    // What forked was `main`, and it has a value; or another, and its `main` is the parent's.
-                    let parents =
-                        || JoinError::new(Cause::Io(process::belongs_to_parent("`main`")), "main");
-                    return joinable.take_result().unwrap_or_else(|| Err(parents()));
-                }
-                let deadlock = watch.take_found();
-                let give_up_at = Instant::now() + GRACE;
-                let given_up = worker::wind_down(&hub, || Instant::now() >= give_up_at);
-                spoiled.store(!given_up.is_empty(), Ordering::Relaxed);
-                if !given_up.is_empty() {
-                    report(format_args!("{}", Stragglers { given_up, busy: false }));
-                }
-                family.free_if_over();
-                match deadlock {
-                    Some(report) => Err(JoinError::new(Cause::Deadlock(report), "main")),
-                    None => finished(joinable),
-                }
-            })
-        })
-    }
-
-    fn spawn_main<F, T>(
-        &self,
-        main: F,
-        pass_on: impl FnOnce(&TaskRef),
-        push: impl FnOnce(TaskRef),
-    ) -> Result<(&'static Family, Joinable<T>), JoinError>
-    where
-        F: FnOnce() -> T + 'static,
-        T: 'static,
-    {
-        let reservation = budget::reserve(self.stack_size)
-            .map_err(|error| JoinError::new(Cause::Io(error), "main"))?;
-        let family = Family::new();
-        let heritage = current::with_hub(|hub| hub.current()?.with(TaskRef::heritage_of_main));
-        let meta =
-            Meta { name: Some("main".into()), heritage: heritage.flatten(), ..Meta::default() };
-        let (task, joinable) = new_task(main, Some(Box::new(meta)), Some(family), reservation);
-        pass_on(&task);
-        family.enter(&task);
-        push(task);
-        Ok((family, joinable))
     }
 
     /// Has a thread watch the workers, if `most` says how long a green thread may keep one.
@@ -535,129 +301,11 @@ impl Drop for Runtime {
     }
 }
 
-/// Until it is dropped, the sleeps of the calling OS thread end without the kernel's slack.
-struct Exact(Option<u64>);
-
-impl Drop for Exact {
-    fn drop(&mut self) {
-        if let Some(before) = self.0 {
-            time::set_slack(before);
-        }
-    }
-}
-
-fn report_given_up_daemons(names: &[String]) {
-    report(format_args!(
-        "{} daemons did not end when the run that they belong to did: {}",
-        names.len(),
-        names.join(", ")
-    ));
-}
-
-fn finished<T>(joinable: Joinable<T>) -> Result<T, JoinError> {
-    let missing = || JoinError::new(Cause::Killed, "main");
-    joinable.take_result().unwrap_or_else(|| Err(missing()))
-}
-
-/// A worker thread's whole life.
-fn work(
-    shared: &'static HubShared,
-    scheduler: Arc<Scheduler>,
-    fresh: Worker<TaskRef>,
-    poller: Poller,
-    stack_size: StackSize,
-    watch: &Watch,
-) {
-    // std has given the thread one; if even that failed there is no report of an overflow, but no harm either.
-    let _alt_stack = AltStack::ensure();
-    time::sleep_exactly();
-    let hub = Hub::new(shared, Arc::clone(&scheduler), fresh, poller, stack_size);
-    let given_up = current::enter(&hub, || {
-        worker::run(&hub, watch, || false);
-        worker::wind_down(&hub, || scheduler.phase() == Phase::GivingUp)
-    });
-    if let Some(status) = hub.child_status() {
-        // The green thread that forked has ended, and with it what the child was made for.
-        std::process::exit(status);
-    }
-    drop(hub);
-    let keeps_some = !given_up.is_empty();
-    scheduler.given_up.lock().extend(given_up);
-    scheduler.worker_ended();
-    drop(scheduler);
-    if keeps_some {
-        // Their frames may have lent this thread's thread-locals to threads that still run, for example by `std::thread::scope`.
-        loop {
-            std::thread::park();
-        }
-    }
-}
-
-#[derive(Default)]
-struct Global {
-    runtime: OnceLock<Runtime>,
-    starting: Mutex<()>,
-}
-
-static GLOBAL: PerProcess<Global> = PerProcess::new();
-
-/// The runtime that starts by itself, if it has.
-pub(crate) fn global_if_started() -> Option<&'static Runtime> {
-    GLOBAL.get(Global::default).runtime.get()
-}
-
-/// The runtime that starts by itself. A forked child starts one of its own.
-///
-/// # Errors
-/// The error of the system call that failed, if it could not be started; the next call tries again.
-pub(crate) fn global() -> io::Result<&'static Runtime> {
-    if let Some(runtime) = global_if_started() {
-        return Ok(runtime);
-    }
-    let global = GLOBAL.get(Global::default);
-    let _one = global.starting.lock();
-    if let Some(runtime) = global.runtime.get() {
-        return Ok(runtime);
-    }
-    let mut builder = Runtime::builder();
-    if let Some(text) = std::env::var_os("GREENTHREAD_WORKERS") {
-        let workers = text.to_str().and_then(|text| text.trim().parse().ok()).ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("GREENTHREAD_WORKERS={text:?} is not a number of workers"),
-            )
-        })?;
-        builder = builder.workers(workers);
-    }
-    #[cfg(feature = "watchdog")]
-    if let Some(most) = lookout::given().filter(|most| !most.is_zero()) {
-        builder = builder.watchdog(most);
-    }
-    let runtime = builder.build()?;
-    Ok(global.runtime.get_or_init(|| runtime))
-}
-
-/// Starts the global runtime with the user's settings.
-///
-/// # Errors
-/// `AlreadyExists` if it has started, or the error of the system call that failed.
-pub(super) fn start_global(builder: RuntimeBuilder) -> io::Result<()> {
-    let global = GLOBAL.get(Global::default);
-    let _one = global.starting.lock();
-    if global.runtime.get().is_some() {
-        return Err(io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            "the global runtime has started: build_global comes before the first spawn",
-        ));
-    }
-    let runtime = builder.build()?;
-    global.runtime.get_or_init(|| runtime);
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::Runtime;
+    use crate::sys::fault::{self, Call};
+    use std::time::Duration;
 
     #[test]
     fn what_cannot_be_had_is_an_error_and_leaves_nothing() {

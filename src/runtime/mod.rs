@@ -10,19 +10,22 @@
 pub(crate) mod ambient;
 pub(crate) mod blocking;
 mod builder;
+mod global;
 mod hub;
 mod instance;
 mod lane;
 mod observe;
+mod running;
+mod starting;
 mod stragglers;
 pub(crate) mod task;
 mod wait;
 pub(crate) mod watching;
 
 pub use builder::RuntimeBuilder;
+pub(crate) use global::{global, global_if_started};
 pub(crate) use hub::{current, scheduler};
 pub use instance::Runtime;
-pub(crate) use instance::{global, global_if_started};
 pub(crate) use observe::outside;
 pub use stragglers::Stragglers;
 pub(crate) use task::{family, finished, paused, uncaught};

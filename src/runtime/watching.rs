@@ -1,7 +1,7 @@
 //! Waits for readiness by futures. One green thread may have any number of them; a future may also belong to another executor.
 #![forbid(unsafe_code)]
 
-use super::instance;
+use super::global;
 use super::lane::shared::LaneShared;
 use super::task::Waiter;
 use super::task::{TaskRef, Token};
@@ -31,7 +31,7 @@ struct Entered {
 
 /// For who has no hub, one of the global runtime's waits.
 fn elsewhere(number: usize) -> io::Result<&'static LaneShared> {
-    Ok(instance::global()?.lane_for(number))
+    Ok(global::global()?.lane_for(number))
 }
 
 impl Watching {

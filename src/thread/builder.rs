@@ -1,17 +1,10 @@
 //! A green thread with settings.
 #![forbid(unsafe_code)]
 
-use super::{JoinHandle, LocalJoinHandle, Scope, ScopedJoinHandle, ScopedLocalJoinHandle, context};
-use crate::runtime::current;
-use crate::runtime::family::Family;
-use crate::runtime::paused::Paused;
-use crate::runtime::task::{Body, Heritage, Joinable, Meta, Started, TaskRef, new_task};
-use crate::runtime::{Runtime, global};
-use crate::stack::StackSize;
-use crate::stack::budget::{self, Reservation};
+use super::{JoinHandle, LocalJoinHandle, Scope, ScopedJoinHandle, ScopedLocalJoinHandle};
+use crate::runtime::task::{Body, new_task};
 use crate::sys::time::deadline_after;
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Settings for a new green thread, as [`std::thread::Builder`]: a name, a stack size, labels, whether it is a daemon, and
@@ -30,44 +23,17 @@ use std::time::{Duration, Instant};
 #[must_use = "settings do nothing until `spawn`"]
 pub struct Builder {
     /// Behind a pointer, so that a spawn without settings, as most are, moves one word only.
-    settings: Option<Box<Settings>>,
+    pub(super) settings: Option<Box<Settings>>,
 }
 
 #[derive(Debug, Default)]
-struct Settings {
-    name: Option<String>,
-    stack_size: Option<usize>,
-    daemon: Option<bool>,
-    labels: Vec<(String, String)>,
-    start_at: Option<Instant>,
-    paused: bool,
-}
-
-/// Makes the task of a body from what the settings amount to.
-trait Create<T>:
-    FnOnce(Option<Box<Meta>>, Option<&'static Family>, Reservation) -> (TaskRef, Joinable<T>)
-{
-}
-
-impl<T, F> Create<T> for F where
-    F: FnOnce(Option<Box<Meta>>, Option<&'static Family>, Reservation) -> (TaskRef, Joinable<T>)
-{
-}
-
-/// What a new green thread takes over from the one that makes it.
-#[derive(Default)]
-struct Lineage {
-    family: Option<&'static Family>,
-    heritage: Option<Arc<Heritage>>,
-}
-
-impl Lineage {
-    /// What the calling green thread passes on, if the caller is one.
-    #[inline]
-    fn of(current: Option<Started>) -> Self {
-        let own = |task: &TaskRef| Self { family: task.family(), heritage: task.to_inherit() };
-        current.map_or_else(Self::default, |started| started.with(own))
-    }
+pub(super) struct Settings {
+    pub(super) name: Option<String>,
+    pub(super) stack_size: Option<usize>,
+    pub(super) daemon: Option<bool>,
+    pub(super) labels: Vec<(String, String)>,
+    pub(super) start_at: Option<Instant>,
+    pub(super) paused: bool,
 }
 
 impl Builder {
@@ -84,7 +50,7 @@ impl Builder {
         self.settings.as_ref().is_some_and(|settings| settings.name.is_some())
     }
 
-    fn is_paused(&self) -> bool {
+    pub(super) fn is_paused(&self) -> bool {
         self.settings.as_ref().is_some_and(|settings| settings.paused)
     }
 
@@ -369,172 +335,4 @@ impl Builder {
         }
         Ok(())
     }
-
-    /// As [`spawn`](Self::spawn), on the worker with the number `at`, taken modulo how many there are.
-    pub(crate) fn spawn_pinned<F, T>(self, at: usize, body: F) -> io::Result<JoinHandle<T>>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        let create = |meta, family, reservation| new_task(body, meta, family, reservation);
-        let here = current::with_hub(|hub| {
-            (Arc::clone(&hub.scheduler), hub.stack_size(), Lineage::of(hub.current()))
-        });
-        let (scheduler, default, lineage) = match here {
-            Some(here) => here,
-            None => {
-                let runtime = global()?;
-                (runtime.scheduler(), runtime.stack_size(), Lineage::default())
-            }
-        };
-        self.make(create, default, lineage, |task| {
-            scheduler.enroll(&task);
-            scheduler.pin(at, task);
-        })
-    }
-
-    /// Spawns it on the calling OS thread.
-    fn make_local<T>(self, create: impl Create<T>) -> io::Result<JoinHandle<T>> {
-        let here = current::with_hub(|hub| (hub.stack_size(), Lineage::of(hub.current())));
-        let Some((default, lineage)) = here else {
-            return Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "spawn_local on an OS thread that runs no green threads: call it inside `run`, `Runtime::run_local` or \
-                    another green thread, or, if all that it takes along is Send, use `spawn`",
-            ));
-        };
-        let paused = self.is_paused();
-        let create_local = |meta: Option<Box<Meta>>, family, reservation| {
-            let mut meta = meta;
-            if let Some(meta) = &mut meta {
-                meta.local = true;
-            }
-            create(meta, family, reservation)
-        };
-        self.make(create_local, default, lineage, |task| {
-            current::with_hub(|hub| {
-                if paused {
-                    Paused::keep(task, hub.scheduler.clone());
-                } else {
-                    hub.enroll(&task);
-                    hub.push_local(task);
-                }
-            });
-        })
-    }
-
-    /// Spawns it on the caller's runtime, or on the global one.
-    #[inline]
-    fn spawn_here<T>(self, create: impl Create<T>) -> io::Result<JoinHandle<T>> {
-        let paused = self.is_paused();
-        let later = self.settings.as_ref().is_some_and(|settings| settings.start_at.is_some());
-        current::with_hub_or(
-            (self, create),
-            |hub, (own, create)| {
-                let lineage = Lineage::of(hub.current());
-                own.make(create, hub.stack_size(), lineage, |task| {
-                    if paused {
-                        return Paused::keep(task, hub.scheduler.clone());
-                    }
-                    hub.enroll(&task);
-                    if later {
-                        hub.push_later(task);
-                    } else {
-                        hub.scheduler.push_from(hub, task);
-                    }
-                })
-            },
-            |(own, create)| own.make_on(global()?, create, Lineage::default()),
-        )
-    }
-
-    /// On the global runtime, as if no green thread were the caller: it belongs to nobody's `run`, and ends with none.
-    #[cfg(feature = "processes")]
-    pub(crate) fn spawn_apart<F, T>(self, body: F) -> io::Result<JoinHandle<T>>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        let create = |meta, family, reservation| new_task(body, meta, family, reservation);
-        self.make_on(global()?, create, Lineage::default())
-    }
-
-    pub(crate) fn spawn_on<F, T>(self, runtime: &Runtime, body: F) -> io::Result<JoinHandle<T>>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        let mut lineage = current::with_hub(|hub| Lineage::of(hub.current())).unwrap_or_default();
-        // A `run` waits for green threads of its own runtime only.
-        lineage.family = lineage.family.filter(|_| runtime.is_callers());
-        let create = |meta, family, reservation| new_task(body, meta, family, reservation);
-        self.make_on(runtime, create, lineage)
-    }
-
-    fn make_on<T>(
-        self,
-        runtime: &Runtime,
-        create: impl Create<T>,
-        lineage: Lineage,
-    ) -> io::Result<JoinHandle<T>> {
-        runtime.check_is_own()?;
-        let paused = self.is_paused();
-        self.make(create, runtime.stack_size(), lineage, |task| {
-            if paused { runtime.keep(task) } else { runtime.push(task) }
-        })
-    }
-
-    #[inline]
-    fn make<T>(
-        self,
-        create: impl Create<T>,
-        default_size: StackSize,
-        lineage: Lineage,
-        push: impl FnOnce(TaskRef),
-    ) -> io::Result<JoinHandle<T>> {
-        let stack_size = self.settings.as_ref().and_then(|settings| settings.stack_size);
-        let size = stack_size.map(StackSize::new).transpose()?;
-        let reservation = budget::reserve(size.unwrap_or(default_size))?;
-        // A paused one becomes a descendant of whoever starts it.
-        let family = lineage.family.filter(|_| !self.is_paused());
-        let meta = match (self.settings, lineage.heritage) {
-            (None, None) => None,
-            (settings, inherited) => Some(meta(
-                settings.map_or_else(Settings::default, |settings| *settings),
-                size,
-                inherited,
-            )),
-        };
-        let (task, joinable) = create(meta, family, reservation);
-        context::pass_on(&task);
-        if let Some(family) = family {
-            family.enter(&task);
-        }
-        push(task);
-        Ok(JoinHandle::new(joinable))
-    }
-}
-
-/// The settings that a task keeps, for one that has any.
-#[cold]
-fn meta(
-    settings: Settings,
-    size: Option<StackSize>,
-    inherited: Option<Arc<Heritage>>,
-) -> Box<Meta> {
-    let mut heritage = inherited;
-    if settings.daemon.is_some() || !settings.labels.is_empty() {
-        let changed = Arc::make_mut(heritage.get_or_insert_default());
-        changed.daemon = settings.daemon.unwrap_or(changed.daemon);
-        for (key, value) in settings.labels {
-            changed.set_label(key, value);
-        }
-    }
-    Box::new(Meta {
-        name: settings.name.map(String::into_boxed_str),
-        stack_size: size,
-        heritage: heritage.filter(|heritage| **heritage != Heritage::default()),
-        start_at: settings.start_at,
-        ..Meta::default()
-    })
 }

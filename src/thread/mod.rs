@@ -46,6 +46,7 @@ mod join_handle;
 mod later;
 mod local;
 mod local_join_handle;
+mod making;
 mod origin;
 mod park;
 mod runnable;

@@ -4,10 +4,13 @@
 
 mod family;
 mod finished;
+mod interruption;
 #[cfg(feature = "io-uring")]
 pub(crate) mod outgoing;
 pub(crate) mod park;
 pub(crate) mod reactor;
 pub(crate) mod scope;
+mod sleeper;
 pub(crate) mod wait_list;
 pub(crate) mod waker;
+mod yielding;

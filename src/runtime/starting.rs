@@ -1,0 +1,147 @@
+//! Making a runtime, and its worker threads.
+#![forbid(unsafe_code)]
+
+use super::hub::current;
+use super::hub::local::Hub;
+use super::hub::scheduler::{Phase, Scheduler};
+use super::hub::shared::HubShared;
+use super::hub::worker;
+use super::instance::{Flavour, Runtime};
+use super::lane::panic_hook;
+use super::observe::deadlock::Watch;
+use super::observe::lookout;
+use super::task::TaskRef;
+use crate::coroutine;
+use crate::stack::StackSize;
+use crate::sys::fault::{self, Call};
+use crate::sys::poll::Poller;
+use crate::sys::signal::AltStack;
+use crate::sys::{panic_count, process, time};
+use crossbeam_deque::Worker;
+use parking_lot::Mutex;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// What the whole process needs once, before the first green thread.
+fn prepare_process() {
+    process::in_forked_child(current::forget);
+    // Without its handler an overflow still ends the process, only without the report.
+    let _ = coroutine::install_overflow_report();
+    panic_hook::install();
+    panic_count::prepare();
+}
+
+impl Runtime {
+    pub(super) fn on_current_thread(stack_size: StackSize) -> Self {
+        prepare_process();
+        let hubs: Box<[_]> = Box::new([HubShared::take()]);
+        Self {
+            scheduler: Arc::new(Scheduler::new(hubs, Box::new([]), 1)),
+            inquiry: Arc::default(),
+            flavour: Flavour::CurrentThread {
+                running: AtomicBool::new(false),
+                spoiled: AtomicBool::new(false),
+            },
+            stack_size,
+            over: false,
+            #[cfg(feature = "watchdog")]
+            _watchdog: None,
+        }
+    }
+
+    pub(super) fn start(count: usize, stack_size: StackSize, name: &str) -> io::Result<Self> {
+        prepare_process();
+        let hubs: Box<[_]> = (0..count).map(|_| HubShared::take()).collect();
+        let mut pollers = Vec::with_capacity(count);
+        for hub in &hubs {
+            match hub.lane.open() {
+                Ok(poller) => pollers.push(poller),
+                Err(error) => {
+                    for hub in &hubs {
+                        hub.lane.close();
+                        hub.give();
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        let queues: Vec<_> = (0..count).map(|_| Worker::new_fifo()).collect();
+        let stealers = queues.iter().map(Worker::stealer).collect();
+        let scheduler = Arc::new(Scheduler::new(hubs.clone(), stealers, count));
+        let runtime = Self {
+            scheduler: Arc::clone(&scheduler),
+            inquiry: Arc::default(),
+            flavour: Flavour::Workers(Mutex::new(Vec::with_capacity(count))),
+            stack_size,
+            over: false,
+            #[cfg(feature = "watchdog")]
+            _watchdog: None,
+        };
+        let mut failed = None;
+        for (at, ((&shared, fresh), poller)) in hubs.iter().zip(queues).zip(pollers).enumerate() {
+            let started = if failed.is_some() {
+                None
+            } else {
+                let scheduler = Arc::clone(&scheduler);
+                let plan = fault::Plan::current();
+                let watch = Watch::new(Arc::clone(&runtime.inquiry));
+                fault::check(Call::ThreadSpawn)
+                    .and_then(|()| {
+                        std::thread::Builder::new().name(format!("{name}-{at}")).spawn(move || {
+                            plan.adopt();
+                            work(shared, scheduler, fresh, poller, stack_size, &watch);
+                        })
+                    })
+                    .map_err(|error| failed = Some(error))
+                    .ok()
+            };
+            match (started, &runtime.flavour) {
+                (Some(thread), Flavour::Workers(threads)) => threads.lock().push(thread),
+                _ => {
+                    shared.lane.close();
+                    scheduler.worker_ended();
+                }
+            }
+        }
+        if failed.is_none() {
+            lookout::watch(&runtime.scheduler, name);
+        }
+        // Where one failed, dropping the runtime ends those that did start.
+        failed.map_or(Ok(runtime), Err)
+    }
+}
+
+/// A worker thread's whole life.
+fn work(
+    shared: &'static HubShared,
+    scheduler: Arc<Scheduler>,
+    fresh: Worker<TaskRef>,
+    poller: Poller,
+    stack_size: StackSize,
+    watch: &Watch,
+) {
+    // std has given the thread one; if even that failed there is no report of an overflow, but no harm either.
+    let _alt_stack = AltStack::ensure();
+    time::sleep_exactly();
+    let hub = Hub::new(shared, Arc::clone(&scheduler), fresh, poller, stack_size);
+    let given_up = current::enter(&hub, || {
+        worker::run(&hub, watch, || false);
+        worker::wind_down(&hub, || scheduler.phase() == Phase::GivingUp)
+    });
+    if let Some(status) = hub.child_status() {
+        // The green thread that forked has ended, and with it what the child was made for.
+        std::process::exit(status);
+    }
+    drop(hub);
+    let keeps_some = !given_up.is_empty();
+    scheduler.given_up.lock().extend(given_up);
+    scheduler.worker_ended();
+    drop(scheduler);
+    if keeps_some {
+        // Their frames may have lent this thread's thread-locals to threads that still run, for example by `std::thread::scope`.
+        loop {
+            std::thread::park();
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Kills and timeouts where they meet the calling thread: when a wait ends for one, and how it is raised.
+#![forbid(unsafe_code)]
+
+use super::park::Parker;
+use super::sleeper::{current_green, os_thread};
+use crate::coroutine;
+use crate::runtime::lane::current;
+use crate::runtime::task::{self, Interruption, Started, TaskRef};
+use std::panic::resume_unwind;
+use std::time::Instant;
+
+/// When a wait ends: at its own deadline or at an interruption, whichever comes first; and whether it is the interruption.
+pub(super) fn cut(
+    interruption: Interruption,
+    deadline: Option<Instant>,
+) -> (Option<Instant>, bool) {
+    match (interruption, deadline) {
+        (Interruption::At(limit), Some(own)) if own < limit => (deadline, false),
+        (Interruption::At(limit), _) => (Some(limit), true),
+        _ => (deadline, false),
+    }
+}
+
+/// The calling thread's task: what is killed, and has timeouts.
+pub(crate) fn own_task() -> TaskRef {
+    current_green().map_or_else(os_thread, Started::task)
+}
+
+/// Whether the calling thread is `task`.
+#[inline]
+pub(crate) fn is_caller(task: &TaskRef) -> bool {
+    current::with_lane(|lane| lane.current().is_some_and(|own| own.with(|own| own == task)))
+        .unwrap_or(false)
+}
+
+/// Unwinds the calling thread: to its end if it was killed, otherwise out of the timeout that has expired. This poisons no locks,
+/// and the panic hook stays silent.
+#[cold]
+pub(crate) fn raise_kill() -> ! {
+    let task = own_task();
+    resume_unwind(match task.interruption(coroutine::unwinds()) {
+        Interruption::Expired(id) => task.expired_payload(id),
+        _ => task.kill_payload(),
+    })
+}
+
+/// Has the calling OS thread wait in a system call: `wait`, which sleeps at most until the deadline that it is given, and returns
+/// whether something came before. An open timeout ends it too; a limit that another thread lets expire is noticed at its end.
+pub(crate) fn block_os_thread<E>(
+    deadline: Option<Instant>,
+    wait: impl FnOnce(Option<Instant>) -> Result<bool, E>,
+) -> Result<bool, E> {
+    let interruption = Parker::new().interruption();
+    if interruption.is_due() {
+        raise_kill();
+    }
+    let (until, limited) = cut(interruption, deadline);
+    let in_time = wait(until)?;
+    if limited && !in_time {
+        raise_kill();
+    }
+    Ok(in_time)
+}
+
+/// Whether the calling thread, which is unwinding, unwinds for a kill or a timeout, or because the generator or greenlet that runs is
+/// closed, and not for a panic.
+#[cold]
+pub(crate) fn is_interrupted() -> bool {
+    std::thread::panicking() && (coroutine::is_closed() || own_task().is_raised())
+}
+
+/// Whether an unwind that is no panic may be under way anywhere in the process.
+#[inline(always)]
+pub(crate) fn any_raised() -> bool {
+    task::any_raised() || coroutine::any_closing()
+}
+
+/// Notes that no unwind is under way in the calling thread except those that run at this moment; see `task/raised.rs`.
+#[cold]
+#[inline(never)]
+pub(crate) fn note_calm() {
+    coroutine::note_calm();
+    own_task().note_calm();
+}

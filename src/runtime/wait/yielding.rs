@@ -1,0 +1,198 @@
+//! Letting other green threads of the worker run.
+#![forbid(unsafe_code)]
+
+use super::interruption::{own_task, raise_kill};
+use super::sleeper::{Sleeper, current_green, is_green};
+use crate::coroutine;
+use crate::runtime::lane::current;
+use crate::runtime::lane::local::Lane;
+use crate::runtime::task::{self, Reason, Started, TaskRef, switch};
+use crate::sys::{fault, process};
+use crate::util::sync;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+#[inline(always)]
+pub(super) fn suspend(started: Started) {
+    let Some(root) = current::with_lane(|lane| lane.root()) else { return };
+    switch::suspend(started, root);
+}
+
+/// As [`give_way`], but lets the others have several turns, if there are any. Does nothing on a plain OS thread.
+pub(crate) fn stand_back() {
+    let Some(started) = current_green() else { return };
+    current::with_lane(|lane| lane.stand_back(started));
+    suspend(started);
+}
+
+/// Lets those that stand back on the calling worker run as soon as others have had one turn.
+pub(crate) fn recall() {
+    current::with_lane(Lane::recall_soon);
+}
+
+/// A number for the worker that calls it, or zero. Seldom two workers have the same.
+#[inline]
+pub(crate) fn place() -> u16 {
+    current::with_lane(|lane| lane.place()).unwrap_or(0)
+}
+
+/// As [`yield_now`] for `started`, if that is what runs and others are ready. `false` if not, or where it may not be suspended
+/// here, or if it has just been put down for readiness, which none of those brings about: then nothing was done.
+#[inline(always)]
+pub(in crate::runtime) fn let_others_run(started: Started) -> bool {
+    let root = current::with_lane(|lane| {
+        let yields = !lane.awaited_readiness()
+            && lane.has_ready()
+            && lane.current() == Some(started)
+            && !process::is_exiting()
+            && !std::thread::panicking();
+        yields.then(|| {
+            lane.push_ready(started);
+            lane.root()
+        })
+    });
+    let Some(root) = root.flatten() else { return false };
+    switch::suspend_calm(started, root);
+    if task::any_interruption() {
+        raise_if_interrupted(started);
+    }
+    true
+}
+
+/// Has the calling green thread rest until one of its wakers is used, if it was only polling and keeps nothing that lives on its stack:
+/// then its body returns to the hub at once. `false` if it must keep its stack.
+pub(in crate::runtime) fn rests(sleeper: &Sleeper, seen: u64) -> bool {
+    let Sleeper::Green(started) = sleeper else { return false };
+    let keeps_nothing = started.with(|task| !task.has_values()) && coroutine::identity().is_null();
+    if !keeps_nothing || current_green() != Some(*started) {
+        return false;
+    }
+    dawdle();
+    started.with(|task| {
+        task.note_calm();
+        task.set_wait(Reason::Future, None);
+        let ready = task.rest(seen);
+        current::with_lane(|lane| {
+            lane.awaited_readiness();
+            if let Some(ready) = ready {
+                lane.push_ready(ready);
+            }
+        });
+    });
+    true
+}
+
+/// Whether other green threads wait for the calling one to let them run.
+pub(crate) fn keeps_others_waiting() -> bool {
+    current::with_lane(|lane| lane.has_ready()).unwrap_or(false)
+}
+
+pub(super) fn requeue_and_suspend(started: Started) {
+    current::with_lane(|lane| lane.push_ready(started));
+    suspend(started);
+}
+
+/// Calls `prepare`, and if that returns `true` lets every other ready green thread run first, without looking for kills and
+/// timeouts. Returns `false` if `prepare` did, or if the caller may not be suspended here and nothing was called.
+#[cfg(feature = "io-uring")]
+#[inline]
+pub(crate) fn give_way_after(prepare: impl FnOnce(&Lane) -> bool) -> bool {
+    let queued = current::with_lane(|lane| {
+        let started = lane.current()?;
+        if process::is_exiting() || std::thread::panicking() || !prepare(lane) {
+            return None;
+        }
+        lane.push_ready(started);
+        Some((started, lane.root()))
+    });
+    let Some((started, root)) = queued.flatten() else { return false };
+    switch::suspend_calm(started, root);
+    true
+}
+
+/// Lets every other ready green thread of the worker run first; on a plain OS thread, yields that.
+///
+/// Inlined into the user's code on purpose, see [`switch::suspend`].
+#[inline(always)]
+pub(crate) fn yield_now() {
+    let queued = current::with_lane(|lane| {
+        let started = lane.current()?;
+        if process::is_exiting() || std::thread::panicking() {
+            return None;
+        }
+        lane.push_ready(started);
+        Some((started, lane.root()))
+    });
+    let Some((started, root)) = queued.flatten() else { return yield_slowly() };
+    switch::suspend_calm(started, root);
+    if task::any_interruption() {
+        raise_if_interrupted(started);
+    }
+}
+
+/// The yield of plain OS threads, and of destructors that an unwind runs.
+#[cold]
+#[inline(never)]
+fn yield_slowly() {
+    give_way();
+    if task::any_interruption() && is_due(&own_task()) {
+        raise_kill();
+    }
+}
+
+/// As [`yield_now`], for callers that must not unwind here: a kill or an expired timeout stays pending.
+#[inline]
+pub(crate) fn give_way() {
+    match current_green() {
+        Some(started) => requeue_and_suspend(started),
+        None => sync::yield_now(),
+    }
+}
+
+#[cold]
+fn raise_if_interrupted(started: Started) {
+    if started.with(is_due) {
+        raise_kill();
+    }
+}
+
+/// Whether an interruption would end a wait of the thread at once.
+fn is_due(task: &TaskRef) -> bool {
+    task.interruption(coroutine::unwinds()).is_due()
+}
+
+/// Counts one operation that did not have to wait; after a number of them the green thread lets the others run.
+#[inline(always)]
+pub(crate) fn spend_budget() {
+    if current::spend_budget() {
+        yield_now();
+    }
+}
+
+/// As [`spend_budget`], for callers that hold what they have got: a kill stays pending, so that this is not lost.
+#[inline(always)]
+pub(crate) fn spend_budget_holding() {
+    if current::spend_budget() {
+        give_way();
+    }
+}
+
+/// Lets others come in between, where a test has planned that.
+#[inline(always)]
+pub(crate) fn dawdle() {
+    if fault::check(fault::Call::Park).is_err() {
+        dawdle_now();
+    }
+}
+
+#[cold]
+fn dawdle_now() {
+    static SEED: AtomicU64 = AtomicU64::new(1);
+    let random = SEED.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed) >> 33;
+    match random % 16 {
+        0 => std::thread::sleep(Duration::from_micros(random % 100)),
+        1..4 => std::thread::yield_now(),
+        4..8 if is_green() => give_way(),
+        _ => {}
+    }
+}
