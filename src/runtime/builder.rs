@@ -5,6 +5,7 @@ use super::global;
 use super::instance::Runtime;
 use crate::stack::StackSize;
 use std::io;
+use std::time::Duration;
 
 /// The most workers a runtime may have.
 const MAX_WORKERS: usize = 1024;
@@ -27,8 +28,7 @@ pub struct RuntimeBuilder {
     workers: Option<usize>,
     stack_size: Option<usize>,
     thread_name: String,
-    #[cfg(feature = "watchdog")]
-    watchdog: Option<std::time::Duration>,
+    watchdog: Option<Duration>,
 }
 
 impl Default for RuntimeBuilder {
@@ -43,7 +43,6 @@ impl RuntimeBuilder {
             workers: None,
             stack_size: None,
             thread_name: "greenthread".to_string(),
-            #[cfg(feature = "watchdog")]
             watchdog: None,
         }
     }
@@ -85,8 +84,14 @@ impl RuntimeBuilder {
     /// ```
     #[cfg(feature = "watchdog")]
     #[cfg_attr(docsrs, doc(cfg(feature = "watchdog")))]
-    pub fn watchdog(mut self, most: std::time::Duration) -> Self {
+    pub fn watchdog(mut self, most: Duration) -> Self {
         self.watchdog = Some(most);
+        self
+    }
+
+    /// Sets after what time the watchdog reports, if there is one.
+    pub(super) fn watched_for(mut self, most: Option<Duration>) -> Self {
+        self.watchdog = most;
         self
     }
 
@@ -137,9 +142,7 @@ impl RuntimeBuilder {
             ));
         }
         let runtime = Runtime::start(workers, self.checked_stack_size()?, &self.thread_name)?;
-        #[cfg(feature = "watchdog")]
-        let runtime = runtime.watched(self.watchdog)?;
-        Ok(runtime)
+        runtime.watched(self.watchdog)
     }
 
     /// Makes a runtime that runs on the thread that calls [`Runtime::run`] or [`Runtime::run_local`].
@@ -162,8 +165,6 @@ impl RuntimeBuilder {
             ));
         }
         let runtime = Runtime::on_current_thread(self.checked_stack_size()?);
-        #[cfg(feature = "watchdog")]
-        let runtime = runtime.watched(self.watchdog)?;
-        Ok(runtime)
+        runtime.watched(self.watchdog)
     }
 }

@@ -3,8 +3,7 @@
 
 use super::builder::RuntimeBuilder;
 use super::instance::Runtime;
-#[cfg(feature = "watchdog")]
-use super::observe::lookout;
+use super::observe::watchdog;
 use crate::sys::process::PerProcess;
 use parking_lot::Mutex;
 use std::io;
@@ -46,10 +45,7 @@ pub(crate) fn global() -> io::Result<&'static Runtime> {
         })?;
         builder = builder.workers(workers);
     }
-    #[cfg(feature = "watchdog")]
-    if let Some(most) = lookout::given().filter(|most| !most.is_zero()) {
-        builder = builder.watchdog(most);
-    }
+    builder = builder.watched_for(watchdog::given());
     let runtime = builder.build()?;
     Ok(global.runtime.get_or_init(|| runtime))
 }

@@ -6,7 +6,6 @@ use super::hub::current;
 use super::hub::scheduler::{Phase, Scheduler};
 use super::lane::shared::LaneShared;
 use super::observe::deadlock::Inquiry;
-#[cfg(feature = "watchdog")]
 use super::observe::watchdog::Watchdog;
 use super::stragglers::Stragglers;
 use super::task::TaskRef;
@@ -100,7 +99,6 @@ pub struct Runtime {
     pub(super) stack_size: StackSize,
     /// Whether it was shut down.
     pub(super) over: bool,
-    #[cfg(feature = "watchdog")]
     pub(super) _watchdog: Option<Watchdog>,
 }
 
@@ -148,7 +146,6 @@ impl Runtime {
     }
 
     /// Has a thread watch the workers, if `most` says how long a green thread may keep one.
-    #[cfg(feature = "watchdog")]
     pub(super) fn watched(mut self, most: Option<Duration>) -> io::Result<Self> {
         let start = |most| Watchdog::start(self.scheduler.hubs().to_vec(), most);
         self._watchdog = most.map(start).transpose()?;

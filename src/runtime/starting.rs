@@ -45,7 +45,6 @@ impl Runtime {
             },
             stack_size,
             over: false,
-            #[cfg(feature = "watchdog")]
             _watchdog: None,
         }
     }
@@ -75,7 +74,6 @@ impl Runtime {
             flavour: Flavour::Workers(Mutex::new(Vec::with_capacity(count))),
             stack_size,
             over: false,
-            #[cfg(feature = "watchdog")]
             _watchdog: None,
         };
         let mut failed = None;

@@ -55,8 +55,7 @@ impl Hub {
         poller: Poller,
         stack_size: StackSize,
     ) -> Self {
-        #[cfg(feature = "watchdog")]
-        shared.watched.set_thread(crate::sys::look::this_thread());
+        shared.watched.set_thread();
         shared.thread.store(process::this_thread(), Ordering::Relaxed);
         let stackless = Stackless::new(stack_size);
         Self {

@@ -21,11 +21,9 @@ impl Hub {
     pub(super) fn run(&self, started: Started) -> bool {
         self.lane().begin(started);
         self.shared.own.running.store(started.address(), Ordering::Relaxed);
-        #[cfg(feature = "watchdog")]
         self.shared.watched.begin(started);
         // What follows the end of a task may run code of users (of a waker, say), and is not part of the green thread.
         let ended = switch::resume(started, self.lane().root(), || self.outside());
-        #[cfg(feature = "watchdog")]
         self.shared.watched.end();
         match ended {
             None => false,

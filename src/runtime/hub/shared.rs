@@ -4,9 +4,7 @@
 use super::delayed::DelayedList;
 use super::held::Held;
 use crate::runtime::lane::shared::LaneShared;
-#[cfg(feature = "watchdog")]
-use crate::runtime::task::Watched;
-use crate::runtime::task::{OpenRoll, Roll, TaskRef};
+use crate::runtime::task::{OpenRoll, Roll, TaskRef, Watched};
 use crate::sys::process::PerProcess;
 use crate::util::static_pool::StaticPool;
 use crossbeam_deque::Injector;
@@ -36,7 +34,6 @@ pub(crate) struct HubShared {
     pub(super) spoiled: AtomicBool,
     /// Whether, when the hub went to sleep, none of its green threads waited for a time or for readiness.
     stuck: AtomicBool,
-    #[cfg(feature = "watchdog")]
     pub(in crate::runtime) watched: Watched,
 }
 
@@ -73,7 +70,6 @@ impl HubShared {
             thread: AtomicI32::new(0),
             spoiled: AtomicBool::new(false),
             stuck: AtomicBool::new(false),
-            #[cfg(feature = "watchdog")]
             watched: Watched::default(),
         })
     }

@@ -12,7 +12,7 @@
 //!   goes on. Each hub is asked for its part, on its own thread: nobody else may look at its green threads.
 #![forbid(unsafe_code)]
 
-use super::outside;
+use super::{lookout, outside, watchdog};
 use crate::runtime::blocking;
 use crate::runtime::hub::local::Hub;
 use crate::runtime::hub::observer::Observer;
@@ -186,10 +186,7 @@ impl Watch {
 
 /// How many OS threads only watch.
 fn watchdogs() -> usize {
-    #[cfg(feature = "watchdog")]
-    return super::watchdog::threads() + super::lookout::threads();
-    #[cfg(not(feature = "watchdog"))]
-    super::lookout::threads()
+    watchdog::threads() + lookout::threads()
 }
 
 /// Whether the process has no OS thread but the caller and those of the library that have nothing to do.

@@ -5,5 +5,4 @@
 pub(crate) mod deadlock;
 pub(crate) mod lookout;
 pub(crate) mod outside;
-#[cfg(feature = "watchdog")]
 pub(crate) mod watchdog;

@@ -38,7 +38,6 @@ mod thread;
 pub(crate) mod uncaught;
 mod waiter;
 mod waker;
-#[cfg(feature = "watchdog")]
 mod watched;
 
 pub(crate) use body::{Body, EndedAsKilled, MayEnd, Ran};
@@ -61,5 +60,4 @@ pub(crate) use started::{Sleeper, Started};
 pub(crate) use task_ref::TaskRef;
 pub use thread::{Thread, ThreadId, ThreadState};
 pub(crate) use waiter::Waiter;
-#[cfg(feature = "watchdog")]
 pub(crate) use watched::Watched;

@@ -1,7 +1,8 @@
-//! What a worker runs now, for the watchdog.
+//! It is noted with each resume.
 
-use super::header::Header;
-use super::started::Started;
+use super::super::header::Header;
+use super::super::started::Started;
+use crate::sys::look;
 use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
@@ -20,9 +21,9 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// Notes which OS thread the hub runs on.
-    pub(crate) fn set_thread(&self, thread: i32) {
-        self.thread.store(thread, Ordering::Relaxed);
+    /// Notes that the hub runs on the calling OS thread.
+    pub(crate) fn set_thread(&self) {
+        self.thread.store(look::this_thread(), Ordering::Relaxed);
     }
 
     pub(crate) fn thread(&self) -> i32 {

@@ -5,6 +5,7 @@
 //! addresses into names.
 #![forbid(unsafe_code)]
 
+use super::super::lookout;
 use crate::runtime::hub::shared::HubShared;
 use crate::runtime::task::Watched;
 use crate::runtime::wait::park;
@@ -29,23 +30,25 @@ fn count() -> &'static AtomicUsize {
 }
 
 /// How many OS threads of watchdogs there are.
-pub(in crate::runtime) fn threads() -> usize {
+pub(crate) fn threads() -> usize {
     count().load(Ordering::SeqCst)
+}
+
+/// For how long a green thread may keep a worker of the global runtime, if the environment says so.
+pub(crate) fn given() -> Option<Duration> {
+    lookout::given().filter(|most| !most.is_zero())
 }
 
 /// A thread that watches hubs until this is dropped.
 #[derive(Debug)]
-pub(in crate::runtime) struct Watchdog {
+pub(crate) struct Watchdog {
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     generation: u32,
 }
 
 impl Watchdog {
-    pub(in crate::runtime) fn start(
-        hubs: Vec<&'static HubShared>,
-        most: Duration,
-    ) -> io::Result<Self> {
+    pub(crate) fn start(hubs: Vec<&'static HubShared>, most: Duration) -> io::Result<Self> {
         let over = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&over);
         let thread = counted("gt-watchdog", move || watch(&hubs, most, &seen))?;
