@@ -142,7 +142,7 @@ impl<Y, S> PortMut<'_, Y, S> {
     fn pass(&mut self, control: NonNull<Control>, input: Word) -> Option<Y> {
         // SAFETY: the coroutine is the port's, of this OS thread, and its control block is valid. It does not run: the one
         // who resumed it would have borrowed the port until now. It has not returned: it would have been taken out below.
-        match unsafe { super::resume_suspended(control, input) } {
+        match unsafe { super::resuming::resume_suspended(control, input) } {
             // SAFETY: the word comes from the one `Suspender` of this coroutine, so with the same `Y`. It points into the
             // frame of a `suspend` that waits and leaves the value to us.
             Some((Progress::Suspended, word)) => Some(unsafe { word.cast::<Y>().read() }),

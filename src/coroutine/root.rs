@@ -1,10 +1,11 @@
 //! Green threads: coroutines that a hub resumes one after the other, outside all others.
 
 use super::port::NOTHING;
+use super::resuming::switch_to;
 use super::running::{Running, running};
 use super::unwinds;
 use super::unwinds::{Aside, put_aside};
-use super::{Control, Progress, switch_to};
+use super::{Control, Progress};
 use std::ptr::{self, NonNull};
 
 /// Calls `f`, which may resume green threads, such that the coroutines that the caller is in do not know of it: in a

@@ -26,7 +26,7 @@ impl Slot {
     pub(crate) fn resume(&self) -> Result<Progress, NotSuspended> {
         let control = self.0.get().ok_or(NotSuspended)?;
         // SAFETY: the coroutine is ours. Should it be taken out while it runs, that leaks it: its control block stays.
-        let (progress, _) = unsafe { super::resume(control, super::port::NOTHING) }?;
+        let (progress, _) = unsafe { super::resuming::resume(control, super::port::NOTHING) }?;
         if progress == Progress::Finished {
             self.finished();
         }

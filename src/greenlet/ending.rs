@@ -10,6 +10,7 @@ use super::task::{Child, Payload, Signal, State, drop_payload};
 use crate::coroutine::{self, Progress};
 use std::any::type_name;
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 impl Home {
@@ -202,4 +203,29 @@ pub(super) fn drop_payload_of<T>(value: T) {
     if let Err(payload) = dropped {
         drop_payload(payload);
     }
+}
+
+/// Ends the greenlets of a green thread whose body has ended: those that are suspended are unwound, and the values and hooks
+/// that are kept for them are dropped. Returns whether there was anything, since destructors may then have made others. The
+/// runtime calls it on the green thread's own stack. It does not unwind.
+#[cold]
+pub(crate) fn end_of_green_thread() -> bool {
+    Home::existing().is_some_and(|home| {
+        let mut any = false;
+        // Each of the users' values is gone before its destructor panics, so this comes to an end.
+        while let Err(payload) = catch_unwind(AssertUnwindSafe(|| any |= home.end())) {
+            any = true;
+            drop_payload(payload);
+        }
+        any
+    })
+}
+
+/// From here on the calling green thread, whose greenlets have ended, can make none, and keeps no values for them.
+#[cold]
+pub(crate) fn close_green_thread() {
+    if let Some(home) = Home::existing() {
+        home.close();
+    }
+    drop_payload_of(coroutine::close_local());
 }

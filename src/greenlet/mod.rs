@@ -29,6 +29,7 @@
 
 mod any;
 mod context;
+mod current;
 mod ending;
 mod error;
 #[expect(clippy::module_inception, reason = "a file is named after its type")]
@@ -43,86 +44,13 @@ mod weak;
 
 pub use any::AnyGreenlet;
 pub use context::ContextVar;
+pub(crate) use current::were_used;
+pub use current::{current, switch_to_parent};
+pub(crate) use ending::{close_green_thread, end_of_green_thread};
 pub use error::{GreenletExit, ParentError, SwitchError};
 pub use greenlet::Greenlet;
 pub use trace::{TraceEvent, TraceHook, TraceKind, set_trace, trace};
 pub use weak::WeakGreenlet;
-
-use crate::coroutine;
-use home::Home;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// The greenlet that runs: the main one, unless the caller runs inside another. (greenlet's `getcurrent`.)
-///
-/// # Examples
-/// ```
-/// use greenthread::greenlet::{self, Greenlet};
-/// let main = greenlet::current();
-/// assert_eq!(main.parent(), None);
-/// let child = Greenlet::new(|()| greenlet::current());
-/// assert_eq!(child.switch(()).unwrap(), *child.any());
-/// ```
-///
-/// # Panics
-/// In a destructor that runs at the end of the green thread, after its own values have been destroyed, and while the OS thread
-/// destroys its thread-locals.
-#[doc(alias("getcurrent"))]
-pub fn current() -> AnyGreenlet {
-    let home = Home::here();
-    let current = home.current();
-    home.handle_to(&current)
-}
-
-/// Switches to the parent of the current greenlet with `value`; returns what is passed to the caller when control comes back.
-/// [`AnyGreenlet::switch`] says more.
-///
-/// # Examples
-/// ```
-/// use greenthread::greenlet::{Greenlet, switch_to_parent};
-/// let child = Greenlet::new(|()| switch_to_parent::<_, ()>(1).map(|()| 2).unwrap());
-/// assert_eq!((child.switch(()).unwrap(), child.switch(()).unwrap()), (1, 2));
-/// ```
-///
-/// # Errors
-/// Those of [`AnyGreenlet::switch`].
-///
-/// # Panics
-/// For the reasons that [`AnyGreenlet::switch`] gives; and in the main greenlet, which has no parent.
-#[inline(always)]
-pub fn switch_to_parent<T: 'static, U: 'static>(value: T) -> Result<U, SwitchError<T>> {
-    Home::switch_to_parent(value)
-}
-
-/// Whether the calling green thread has used greenlets.
-#[inline(always)]
-pub(crate) fn were_used() -> bool {
-    !coroutine::identity().is_null()
-}
-
-/// Ends the greenlets of a green thread whose body has ended: those that are suspended are unwound, and the values and hooks
-/// that are kept for them are dropped. Returns whether there was anything, since destructors may then have made others. The
-/// runtime calls it on the green thread's own stack. It does not unwind.
-#[cold]
-pub(crate) fn end_of_green_thread() -> bool {
-    Home::existing().is_some_and(|home| {
-        let mut any = false;
-        // Each of the users' values is gone before its destructor panics, so this comes to an end.
-        while let Err(payload) = catch_unwind(AssertUnwindSafe(|| any |= home.end())) {
-            any = true;
-            task::drop_payload(payload);
-        }
-        any
-    })
-}
-
-/// From here on the calling green thread, whose greenlets have ended, can make none, and keeps no values for them.
-#[cold]
-pub(crate) fn close_green_thread() {
-    if let Some(home) = Home::existing() {
-        home.close();
-    }
-    ending::drop_payload_of(coroutine::close_local());
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,38 +1,19 @@
 //! A descriptor that green threads wait for.
 #![forbid(unsafe_code)]
 
+use super::endpoint::{Closing, Endpoint};
+use super::modes::Modes;
 use super::polled::Polled;
+use crate::runtime::park;
 use crate::runtime::reactor::{Direction, Source};
-use crate::runtime::{blocking, park};
-use crate::sys::time::deadline_after;
 use crate::sys::{file, poll, socket};
-use crate::thread::shield;
-use parking_lot::Mutex;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-
-/// What belongs to the open file description, and so to every duplicate of a descriptor.
-#[derive(Debug, Default)]
-struct Modes {
-    /// The user asked for `WouldBlock` instead of waiting.
-    nonblocking: AtomicBool,
-    /// A duplicate has left this library, so code outside may change `O_NONBLOCK` at any time.
-    exported: AtomicBool,
-    /// The system has no other way to keep operations on this descriptor from blocking, so `O_NONBLOCK` is set,
-    /// whatever the user asked for.
-    by_mode: AtomicBool,
-    /// How many operations need `O_NONBLOCK` now.
-    held: Mutex<u16>,
-    /// Nanoseconds, zero for none.
-    read_timeout: AtomicU64,
-    write_timeout: AtomicU64,
-}
 
 /// How far a wait has come.
 struct Wait {
@@ -53,52 +34,6 @@ impl Wait {
     }
 }
 
-/// What is at the other side of a descriptor.
-pub trait Endpoint: AsFd {
-    /// Whether a write that waits for room may come to fail, or even to succeed, without a sign from the system; then
-    /// it is tried now and then all the same. Linux does not tell those who poll a full Unix or datagram socket when
-    /// this end is shut down for writing or the other one for reading. (It does wake those who block.)
-    #[doc(hidden)]
-    const WRITES_END_IN_SILENCE: bool = false;
-
-    /// Closes it. Must not block a worker.
-    #[doc(hidden)]
-    fn close(self)
-    where
-        Self: Sized,
-    {
-        drop(self);
-    }
-}
-
-impl Endpoint for std::net::TcpStream {
-    /// With `SO_LINGER` the system makes whoever closes wait until the peer has everything, or the time is over.
-    fn close(self) {
-        if park::is_green() && socket::lingers(self.as_fd()) {
-            shield(|| blocking::run(blocking::Kind::Waits, move || drop(self)));
-        }
-    }
-}
-
-impl Endpoint for std::net::TcpListener {}
-impl Endpoint for std::os::unix::net::UnixListener {}
-impl Endpoint for std::io::PipeReader {}
-impl Endpoint for std::io::PipeWriter {}
-impl Endpoint for std::os::fd::OwnedFd {}
-impl Endpoint for BorrowedFd<'_> {}
-
-impl Endpoint for std::net::UdpSocket {
-    const WRITES_END_IN_SILENCE: bool = true;
-}
-
-impl Endpoint for std::os::unix::net::UnixStream {
-    const WRITES_END_IN_SILENCE: bool = true;
-}
-
-impl Endpoint for std::os::unix::net::UnixDatagram {
-    const WRITES_END_IN_SILENCE: bool = true;
-}
-
 /// How an operation is kept from blocking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum How {
@@ -116,24 +51,6 @@ struct Registration(Arc<Source>);
 impl Drop for Registration {
     fn drop(&mut self) {
         self.0.unbind();
-    }
-}
-
-/// Closes a descriptor in its own way when dropped. It is `None` once the descriptor has been given away.
-struct Closing<T: Endpoint>(Option<T>);
-
-impl<T: Endpoint> Closing<T> {
-    #[inline(always)]
-    fn get(&self) -> &T {
-        self.0.as_ref().expect("only what is no longer there has none")
-    }
-}
-
-impl<T: Endpoint> Drop for Closing<T> {
-    fn drop(&mut self) {
-        if let Some(inner) = self.0.take() {
-            inner.close();
-        }
     }
 }
 
@@ -159,17 +76,8 @@ pub(crate) struct NonBlocking<'a, T: Endpoint>(&'a Io<T>);
 
 impl<T: Endpoint> Drop for NonBlocking<'_, T> {
     fn drop(&mut self) {
-        let mut held = self.0.modes.held.lock();
-        *held -= 1;
-        if *held == 0 && !self.0.is_nonblocking() {
-            // If this fails the descriptor is bad, and every operation will say so.
-            let _ = socket::set_nonblocking(self.0.as_fd(), false);
-        }
+        self.0.modes.release(self.0.as_fd());
     }
-}
-
-fn nanos(timeout: Option<Duration>) -> u64 {
-    timeout.map_or(0, |timeout| u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX))
 }
 
 impl<T: Endpoint> Io<T> {
@@ -184,15 +92,7 @@ impl<T: Endpoint> Io<T> {
         read_timeout: Option<Duration>,
         write_timeout: Option<Duration>,
     ) -> Self {
-        let modes = Modes {
-            // A descriptor whose flags cannot be read is not open; every operation will say so.
-            nonblocking: AtomicBool::new(socket::is_nonblocking(inner.as_fd()).unwrap_or(false)),
-            exported: AtomicBool::new(false),
-            by_mode: AtomicBool::new(false),
-            held: Mutex::new(0),
-            read_timeout: AtomicU64::new(nanos(read_timeout)),
-            write_timeout: AtomicU64::new(nanos(write_timeout)),
-        };
+        let modes = Modes::of(inner.as_fd(), read_timeout, write_timeout);
         Self::with_modes(inner, Arc::new(modes))
     }
 
@@ -208,11 +108,7 @@ impl<T: Endpoint> Io<T> {
 
     /// Gives the descriptor away: it is no longer registered, and in the mode that the user asked for.
     pub(crate) fn into_inner(mut self) -> T {
-        self.modes.exported.store(true, Ordering::Relaxed);
-        if self.modes.by_mode.load(Ordering::Relaxed) {
-            // If this fails the descriptor is bad, and every operation will say so.
-            let _ = socket::set_nonblocking(self.as_fd(), self.is_nonblocking());
-        }
+        self.modes.give_away(self.as_fd());
         self.inner.0.take().expect("it is given away only once")
     }
 
@@ -222,51 +118,32 @@ impl<T: Endpoint> Io<T> {
     }
 
     pub(crate) fn set_nonblocking(&self, nonblocking: bool) {
-        self.modes.nonblocking.store(nonblocking, Ordering::Relaxed);
+        self.modes.set_nonblocking(nonblocking);
     }
 
+    #[inline]
     pub(crate) fn is_nonblocking(&self) -> bool {
-        self.modes.nonblocking.load(Ordering::Relaxed)
+        self.modes.is_nonblocking()
     }
 
     /// Whether a duplicate of the descriptor is in use elsewhere.
     pub(crate) fn is_exported(&self) -> bool {
-        self.modes.exported.load(Ordering::Relaxed)
+        self.modes.is_exported()
     }
 
     /// Like [`set_nonblocking`](Self::set_nonblocking), for a socket, whose operations do not depend on the mode.
     pub(crate) fn set_socket_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        let held = self.modes.held.lock();
-        if *held == 0 {
-            socket::set_nonblocking(self.as_fd(), nonblocking)?;
-        }
-        self.set_nonblocking(nonblocking);
-        Ok(())
+        self.modes.set_socket_nonblocking(self.as_fd(), nonblocking)
     }
 
     /// Keeps a socket in non-blocking mode while the guard lives. `None` where that may disturb others: it is in use outside
     /// this library.
     pub(crate) fn hold_nonblocking(&self) -> io::Result<Option<NonBlocking<'_, T>>> {
-        let mut held = self.modes.held.lock();
-        if self.is_exported() || *held == u16::MAX {
-            return Ok(None);
-        }
-        if *held == 0 && !self.is_nonblocking() {
-            socket::set_nonblocking(self.as_fd(), true)?;
-        }
-        *held += 1;
-        Ok(Some(NonBlocking(self)))
-    }
-
-    fn timeout(&self, direction: Direction) -> &AtomicU64 {
-        match direction {
-            Direction::Read => &self.modes.read_timeout,
-            Direction::Write => &self.modes.write_timeout,
-        }
+        Ok(self.modes.hold(self.as_fd())?.then(|| NonBlocking(self)))
     }
 
     pub(crate) fn set_timeout(&self, direction: Direction, timeout: Option<Duration>) {
-        self.timeout(direction).store(nanos(timeout), Ordering::Relaxed);
+        self.modes.set_timeout(direction, timeout);
     }
 
     /// Runs `operation`, which must not block, again and again until it returns something other than `WouldBlock`, and
@@ -418,7 +295,7 @@ impl<T: Endpoint> Io<T> {
     /// Takes in a descriptor whose operations have no way to be told not to block: from here on it is in non-blocking mode.
     pub(crate) fn new_by_mode(inner: T) -> io::Result<Self> {
         let io = Self::new(inner);
-        io.go_by_mode()?;
+        io.modes.go_by_mode(io.as_fd())?;
         Ok(io)
     }
 
@@ -426,13 +303,8 @@ impl<T: Endpoint> Io<T> {
     pub(crate) fn adopt_by_mode(inner: T) -> Self {
         let io = Self::adopt(inner, None, None);
         // If this fails the descriptor is bad, and every operation will say so.
-        let _ = io.go_by_mode();
+        let _ = io.modes.go_by_mode(io.as_fd());
         io
-    }
-
-    fn go_by_mode(&self) -> io::Result<()> {
-        self.modes.by_mode.store(true, Ordering::Relaxed);
-        if self.is_exported() { Ok(()) } else { socket::set_nonblocking(self.as_fd(), true) }
     }
 
     /// Like [`run`](Self::run), for an operation that is told how to keep from blocking. At first it is asked to do so
@@ -444,9 +316,9 @@ impl<T: Endpoint> Io<T> {
         mut operation: impl FnMut(&T, How) -> io::Result<R>,
     ) -> io::Result<R> {
         self.run(direction, |fd| {
-            if !self.modes.by_mode.load(Ordering::Relaxed) {
+            if !self.modes.is_by_mode() {
                 match operation(self.get(), How::AtOnce) {
-                    Err(error) if file::is_unsupported(&error) => self.go_by_mode()?,
+                    Err(error) if file::is_unsupported(&error) => self.modes.go_by_mode(fd)?,
                     other => return other,
                 }
             }
@@ -480,18 +352,10 @@ impl<T: Endpoint> Io<T> {
         }
     }
 
-    #[cold]
-    fn timeout_deadline(nanos: u64) -> Option<Instant> {
-        deadline_after(Duration::from_nanos(nanos))
-    }
-
     /// When an operation that begins now has to give up.
     #[inline]
     pub(crate) fn deadline(&self, direction: Direction) -> Option<Instant> {
-        match self.timeout(direction).load(Ordering::Relaxed) {
-            0 => None,
-            nanos => Self::timeout_deadline(nanos),
-        }
+        self.modes.deadline(direction)
     }
 
     /// Waits until the descriptor may be ready; `false` if the deadline passes first.

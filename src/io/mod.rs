@@ -18,10 +18,12 @@
 // Every operation tries first and then waits, and a registration ends before its descriptor does. How each wait ends is
 // compared with std in `tests/ends.rs`.
 
+mod endpoint;
 #[cfg(test)]
 mod faults;
 mod forward;
 mod handle;
+mod modes;
 mod pipe;
 mod poll;
 mod polled;
@@ -40,8 +42,9 @@ pub use stdin::{Stdin, StdinLock, stdin};
 pub use stdout::{Stderr, StderrLock, Stdout, StdoutLock, stderr, stdout};
 pub use wait::{wait_readable, wait_writable};
 
+pub(crate) use endpoint::Endpoint;
 pub(crate) use forward::sealed::{Connection, HasIo};
-pub(crate) use handle::{Endpoint, Io};
+pub(crate) use handle::Io;
 pub(crate) use polled::Polled;
 pub(crate) use retry::retry;
 pub(crate) use socket::{

@@ -53,14 +53,10 @@ pub(crate) mod prefetch;
 pub(crate) mod process;
 pub(crate) mod signal;
 pub(crate) mod socket;
+mod standard_error;
 pub(crate) mod thread_end;
 pub(crate) mod time;
 pub(crate) mod transfer;
 pub(crate) mod unwind;
 
-/// Tells the user what went wrong where there is nobody to return it to. Unlike `eprintln` it does not panic where standard
-/// error is gone: it may be called in a destructor.
-pub(crate) fn report(what: std::fmt::Arguments<'_>) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "greenthread: {what}");
-}
+pub(crate) use standard_error::report;

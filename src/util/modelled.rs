@@ -98,8 +98,13 @@ atomic!(AtomicU64, u64, fetch_add fetch_and fetch_or);
 atomic!(AtomicUsize, usize, fetch_add fetch_sub fetch_and fetch_or);
 
 /// A pointer that is null at first.
-#[derive(Debug)]
 pub(crate) struct AtomicPtr<T>(OnceLock<loom::sync::atomic::AtomicPtr<T>>);
+
+impl<T> std::fmt::Debug for AtomicPtr<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl<T> AtomicPtr<T> {
     pub(crate) const fn new(first: *mut T) -> Self {

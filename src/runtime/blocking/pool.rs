@@ -2,17 +2,23 @@
 #![forbid(unsafe_code)]
 
 use super::job::{Call, Job, Left};
-use super::{Kind, OF_A_POOL};
+use super::kind::Kind;
 use crate::runtime::wait::park::{self, Parker, Reason, Wake};
 use crate::sys::fault;
 use crate::sys::process::{self, PerProcess};
 use parking_lot::{Condvar, Mutex};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+thread_local! {
+    /// The kind of pool that this OS thread belongs to, if any.
+    pub(super) static OF_A_POOL: Cell<Option<Kind>> = const { Cell::new(None) };
+}
 
 /// How long a thread waits for work before it ends.
 const IDLE: Duration = Duration::from_secs(10);
@@ -322,7 +328,7 @@ mod tests {
     #[test]
     fn no_circle_of_full_pools() {
         use blocking::Kind::{Files, Names};
-        const EACH: usize = 2 * blocking::OTHER_THREADS;
+        const EACH: usize = 2 * super::super::pools::OTHER_THREADS;
         let count = on_runtime(|| {
             let busy = Arc::new(AtomicUsize::new(0));
             let one = |outer, inner| {

@@ -1,6 +1,6 @@
 //! Looking at the workers from outside: whether anything moves, and who keeps a worker from the others.
 //!
-//! Invariant: nothing here is needed for green threads to run; where it fails, only a report is missing.
+//! Invariant: nothing below knows it. A worker is handed its observer, and rouses the lookout by a word of its own (`hub/alarm.rs`).
 
 pub(crate) mod deadlock;
 pub(crate) mod lookout;

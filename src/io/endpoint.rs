@@ -1,0 +1,71 @@
+//! What a descriptor leads to, as far as waiting for it and closing it differ.
+#![forbid(unsafe_code)]
+
+use crate::runtime::{blocking, park};
+use crate::sys::socket;
+use crate::thread::shield;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// What is at the other side of a descriptor.
+pub trait Endpoint: AsFd {
+    /// Whether a write that waits for room may come to fail, or even to succeed, without a sign from the system; then
+    /// it is tried now and then all the same. Linux does not tell those who poll a full Unix or datagram socket when
+    /// this end is shut down for writing or the other one for reading. (It does wake those who block.)
+    #[doc(hidden)]
+    const WRITES_END_IN_SILENCE: bool = false;
+
+    /// Closes it. Must not block a worker.
+    #[doc(hidden)]
+    fn close(self)
+    where
+        Self: Sized,
+    {
+        drop(self);
+    }
+}
+
+impl Endpoint for std::net::TcpStream {
+    /// With `SO_LINGER` the system makes whoever closes wait until the peer has everything, or the time is over.
+    fn close(self) {
+        if park::is_green() && socket::lingers(self.as_fd()) {
+            shield(|| blocking::run(blocking::Kind::Waits, move || drop(self)));
+        }
+    }
+}
+
+impl Endpoint for std::net::TcpListener {}
+impl Endpoint for std::os::unix::net::UnixListener {}
+impl Endpoint for std::io::PipeReader {}
+impl Endpoint for std::io::PipeWriter {}
+impl Endpoint for std::os::fd::OwnedFd {}
+impl Endpoint for BorrowedFd<'_> {}
+
+impl Endpoint for std::net::UdpSocket {
+    const WRITES_END_IN_SILENCE: bool = true;
+}
+
+impl Endpoint for std::os::unix::net::UnixStream {
+    const WRITES_END_IN_SILENCE: bool = true;
+}
+
+impl Endpoint for std::os::unix::net::UnixDatagram {
+    const WRITES_END_IN_SILENCE: bool = true;
+}
+
+/// Closes a descriptor in its own way when dropped. It is `None` once the descriptor has been given away.
+pub(super) struct Closing<T: Endpoint>(pub(super) Option<T>);
+
+impl<T: Endpoint> Closing<T> {
+    #[inline(always)]
+    pub(super) fn get(&self) -> &T {
+        self.0.as_ref().expect("only what is no longer there has none")
+    }
+}
+
+impl<T: Endpoint> Drop for Closing<T> {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0.take() {
+            inner.close();
+        }
+    }
+}

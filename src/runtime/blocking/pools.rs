@@ -1,0 +1,78 @@
+//! The pools of the process, one for each kind of jobs.
+#![forbid(unsafe_code)]
+
+use super::kind::Kind;
+use super::pool::{OF_A_POOL, Pool};
+use crate::runtime::wait::park;
+use crate::sys::process::PerProcess;
+use std::cell::Cell;
+
+/// The most threads for users' code, unless the environment says otherwise.
+const USER_THREADS: usize = 256;
+/// The most threads for names, and for files.
+pub(super) const OTHER_THREADS: usize = 64;
+/// The most threads that start processes: few, as they stay, and as each start takes descriptors for a while.
+const START_THREADS: usize = 8;
+
+#[derive(Debug)]
+struct Pools([Pool; 5]);
+
+static POOLS: PerProcess<Pools> = PerProcess::new();
+
+fn pool(kind: Kind) -> &'static Pool {
+    let make = || {
+        let given = std::env::var("GREENTHREAD_BLOCKING_THREADS").ok();
+        let user = given.and_then(|text| text.trim().parse().ok()).unwrap_or(USER_THREADS);
+        Pools([
+            Pool::new(Kind::User, user.max(1)),
+            Pool::new(Kind::Names, OTHER_THREADS),
+            Pool::new(Kind::Files, OTHER_THREADS),
+            Pool::new(Kind::Starts, START_THREADS),
+            Pool::new(Kind::Waits, usize::MAX),
+        ])
+    };
+    &POOLS.get(make).0[kind as usize]
+}
+
+/// Runs `body` on a thread of the pool and suspends the calling green thread meanwhile. Called on a plain OS thread, or on a thread
+/// of a pool, it runs `body` there.
+///
+/// A kill or a timeout ends the wait: a body that has not begun by then never runs; one that has goes on to its end, and what it
+/// returns is dropped.
+///
+/// # Panics
+/// If `body` panics, with the same payload.
+pub(crate) fn run<F, T>(kind: Kind, body: F) -> T
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    if would_leave() { pool(kind).run(body) } else { body() }
+}
+
+/// Whether [`run`] would run a body on another thread: the caller is a green thread of a worker.
+pub(crate) fn would_leave() -> bool {
+    park::is_green() && !is_on_a_pool()
+}
+
+fn is_on_a_pool() -> bool {
+    OF_A_POOL.try_with(Cell::get).is_ok_and(|kind| kind.is_some())
+}
+
+/// Whether the calling OS thread belongs to the pool of that kind.
+#[cfg(feature = "processes")]
+pub(crate) fn is_on(kind: Kind) -> bool {
+    OF_A_POOL.try_with(Cell::get) == Ok(Some(kind))
+}
+
+/// As [`run`], but on the threads of the pool also if the caller is no green thread. For [`Kind::Starts`] only: its jobs wait for
+/// nobody, so threads of other pools may wait for them.
+#[cfg(feature = "processes")]
+pub(crate) fn run_there<F, T>(kind: Kind, body: F) -> T
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    debug_assert_eq!(kind, Kind::Starts);
+    if is_on(kind) { body() } else { pool(kind).run(body) }
+}
