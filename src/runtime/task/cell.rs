@@ -152,8 +152,8 @@ impl<F: Body<T>, T> Task<F, T> {
     unsafe fn hand_over(task: &TaskRef, mut result: Result<T, JoinError>) {
         let (header, shared) = (task.as_ptr(), task.header());
         loop {
-            // SAFETY: the stage is ours until the result is published.
-            unsafe { *Self::stage(header) = Stage::Result(result) };
+            // SAFETY: the stage is ours until the result is published, and is `Running`, so that there is nothing to drop.
+            unsafe { Self::stage(header).write(Stage::Result(result)) };
             match shared.publish_result() {
                 Published::Wanted => return,
                 Published::Unwanted => break,
