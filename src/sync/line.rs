@@ -6,6 +6,10 @@
 //!
 //! That is seen by numbers, which are given out in the order of coming. Since the line is served from the front, one that was told
 //! `number` has a successor only if nobody has found the line empty since it came; and none that came after the last notification.
+//!
+//! The numbers say a little less than the whole history. Where one leaves the middle of the line between two notifications, each for
+//! one, and then the one that the first had told passes it on, somebody may be told that came between the two. Nothing is lost by
+//! that: whoever waits for one looks again at what it waits for.
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::Waiter;
