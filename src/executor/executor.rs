@@ -4,6 +4,7 @@
 use super::error::SubmitError;
 use super::future::Future;
 use super::map::{Calls, Map, MapUnordered};
+use crate::util::dropping::Held;
 use std::sync::Arc;
 
 /// A piece of work for an executor: a closure without arguments; or a function with its argument, as the executors of
@@ -52,13 +53,13 @@ where
 /// A function and the argument for one call of it; what [`Executor::map`] hands in.
 #[derive(Debug)]
 pub struct Apply<F, A> {
-    function: Arc<F>,
-    argument: A,
+    function: Held<Arc<F>>,
+    argument: Held<A>,
 }
 
 impl<F, A> Apply<F, A> {
     pub(super) fn new(function: &Arc<F>, argument: A) -> Self {
-        Self { function: Arc::clone(function), argument }
+        Self { function: Held::new(Arc::clone(function)), argument: Held::new(argument) }
     }
 }
 
@@ -71,7 +72,7 @@ where
     type Output = T;
 
     fn call(self) -> T {
-        (self.function)(self.argument)
+        (self.function)(self.argument.into_inner())
     }
 }
 

@@ -5,7 +5,7 @@ use super::error::ExecutionError;
 use super::future::Future;
 use crate::runtime::finished::Finished;
 use crate::sys::time::deadline_after;
-use crate::util::dropping::{Held, collect, give_out};
+use crate::util::dropping::{Held, collect, each, give_out};
 use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::error::Error;
@@ -48,7 +48,7 @@ impl<T, F: Borrow<Future<T>>> Watched<T, F> {
         let mut seen = HashSet::new();
         let address = |future: &F| Arc::as_ptr(future.borrow().shared()).cast::<()>().addr();
         let futures: Vec<_> =
-            futures.into_iter().filter(|one| seen.insert(address(one))).map(Some).collect();
+            each(futures).filter(|one| seen.insert(address(one))).map(Some).collect();
         let finished = Arc::new(Finished::default());
         let watched = Self { left: futures.len(), futures, finished, value: PhantomData };
         // Those that have ended already are first: they are looked at before any other one can report its end.
@@ -269,7 +269,7 @@ impl<T, F: Borrow<Future<T>>> fmt::Debug for AsCompleted<T, F> {
 #[doc(alias = "asyncio")]
 #[doc(alias = "join_all")]
 pub fn gather<T>(futures: impl IntoIterator<Item = Future<T>>) -> Result<Vec<T>, ExecutionError> {
-    let futures: Vec<_> = futures.into_iter().collect();
+    let futures: Vec<_> = each(futures).collect();
     for future in as_completed(&futures) {
         future.result()?;
     }
@@ -292,7 +292,7 @@ pub fn gather<T>(futures: impl IntoIterator<Item = Future<T>>) -> Result<Vec<T>,
 pub fn gather_all<T>(
     futures: impl IntoIterator<Item = Future<T>>,
 ) -> Vec<Result<T, ExecutionError>> {
-    let futures: Vec<_> = futures.into_iter().collect();
+    let futures: Vec<_> = each(futures).collect();
     let results = futures.into_iter().map(|future| Held::new(future.into_result()));
     give_out(results.collect::<Vec<_>>())
 }
@@ -343,7 +343,7 @@ impl<E: Error + 'static> Error for GatherError<E> {
 pub fn try_gather<T, E>(
     futures: impl IntoIterator<Item = Future<Result<T, E>>>,
 ) -> Result<Vec<T>, GatherError<E>> {
-    let mut futures: Vec<Option<Future<Result<T, E>>>> = futures.into_iter().map(Some).collect();
+    let mut futures: Vec<Option<Future<Result<T, E>>>> = each(futures).map(Some).collect();
     let mut values: Vec<Held<Option<T>>> = Vec::new();
     values.resize_with(futures.len(), Held::default);
     let finished = Arc::new(Finished::default());

@@ -4,6 +4,7 @@
 use super::join::Joining;
 use crate::runtime::task::{Cause, Who};
 use crate::thread::{Builder, JoinError, JoinHandle};
+use crate::util::dropping::Held;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -37,7 +38,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    Green(State::New(Some(code)))
+    Green(State::New(Held::new(Some(code))))
 }
 
 /// The future of [`green`].
@@ -45,7 +46,7 @@ where
 pub struct Green<F, T>(State<F, T>);
 
 enum State<F, T> {
-    New(Option<F>),
+    New(Held<Option<F>>),
     Running(Joining<JoinHandle<T>>),
 }
 

@@ -3,6 +3,7 @@
 
 use super::awaited::AtGate;
 use crate::queue::{GetError, LifoQueue, PriorityQueue, PutError, Queue, TryGetError, TryPutError};
+use crate::util::dropping::Held;
 use std::future::poll_fn;
 use std::task::{Poll, ready};
 
@@ -50,13 +51,13 @@ macro_rules! queue {
             /// [`PutError`], which holds the item, if the queue has been shut down.
             pub async fn put_async(&self, item: T) -> Result<(), PutError<T>> {
                 let mut wait = AtGate::new(self.room());
-                let mut item = Some(item);
+                let mut item = Held::new(Some(item));
                 poll_fn(|context| loop {
                     let Some(one) = item.take() else { unreachable!("polled after it was ready") };
                     match self.try_put(one) {
                         Ok(()) => return Poll::Ready(Ok(())),
                         Err(TryPutError::ShutDown(one)) => return Poll::Ready(Err(PutError(one))),
-                        Err(TryPutError::Full(one)) => item = Some(one),
+                        Err(TryPutError::Full(one)) => *item = Some(one),
                     }
                     ready!(wait.poll(context, || !self.is_full() || self.is_shut_down()));
                 })

@@ -4,6 +4,7 @@
 use super::Generator;
 use super::core::{Closed, Order, Orders};
 use crate::coroutine::{Refused, Suspender};
+use crate::util::dropping::each;
 use std::fmt;
 use std::panic::resume_unwind;
 
@@ -75,7 +76,7 @@ impl<'body, Y, S> Yielder<'body, Y, S> {
     /// # Panics
     /// If [`yield_`](Self::yield_) would.
     pub fn yield_all(&self, items: impl IntoIterator<Item = Y>) {
-        for item in items {
+        for item in each(items) {
             self.yield_(item);
         }
     }

@@ -12,6 +12,7 @@ use super::home::{Home, Next};
 use super::passing::{Exchange, Throw};
 use super::task::{Child, Payload, Signal, State, Task};
 use crate::coroutine::{self, Progress, This};
+use crate::util::dropping::Held;
 use crate::util::inbox::Wait;
 use std::panic::resume_unwind;
 use std::ptr;
@@ -176,10 +177,9 @@ impl Home {
         if !self.is_here() {
             return Err(SwitchError::Foreign { value });
         }
-        assert!(
-            !coroutine::in_no_switch_region(),
-            "a greenlet must not switch inside a timeout, shield, scope or group that began in it"
-        );
+        if coroutine::in_no_switch_region() {
+            refuse_region(value);
+        }
         let me = self.current();
         if let Some(child) = &me
             && child.exiting.get() != 0
@@ -354,4 +354,12 @@ fn same(a: &Next, b: &Next) -> bool {
         (Some(a), Some(b)) => Rc::ptr_eq(a, b),
         _ => false,
     }
+}
+
+/// Does not leave the value to the unwind: there a destructor that panics would end the process.
+#[cold]
+#[inline(never)]
+fn refuse_region<T>(value: T) -> ! {
+    let _value = Held::new(value);
+    panic!("a greenlet must not switch inside a timeout, shield, scope or group that began in it")
 }

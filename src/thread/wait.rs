@@ -5,7 +5,7 @@ use super::{JoinError, JoinHandle, LocalJoinHandle, ScopedJoinHandle, Thread, Th
 use crate::runtime::finished::Finished;
 use crate::runtime::park;
 use crate::sys::time::deadline_after;
-use crate::util::dropping::{Held, give_out};
+use crate::util::dropping::{Held, each, give_out};
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ impl<H: Handle> Watched<H> {
     fn new(handles: impl IntoIterator<Item = H>) -> Self {
         let mut seen: HashSet<ThreadId> = HashSet::new();
         let mut different: Vec<Option<H>> = Vec::new();
-        for handle in handles {
+        for handle in each(handles) {
             assert!(
                 !park::is_caller(handle.thread().task()),
                 "a green thread cannot wait for its own end: it would wait for ever"
@@ -301,7 +301,7 @@ fn wait_until<H: Handle>(
 #[doc(alias("joinall", "gather"))]
 pub fn join_all<H: Join>(handles: impl IntoIterator<Item = H>) -> Vec<Result<H::Value, JoinError>> {
     // All of them exist, and have been started, before the first is waited for: it may need any of them.
-    let handles: Vec<H> = handles.into_iter().collect();
+    let handles: Vec<H> = each(handles).collect();
     handles.iter().for_each(|handle| super::join_handle::start(handle.thread()));
     give_out(handles.into_iter().map(|handle| Held::new(handle.join())).collect::<Vec<_>>())
 }
@@ -330,7 +330,7 @@ pub fn join_all<H: Join>(handles: impl IntoIterator<Item = H>) -> Vec<Result<H::
 pub fn try_join_all<H: Join>(
     handles: impl IntoIterator<Item = H>,
 ) -> Result<Vec<H::Value>, JoinError> {
-    let handles: Vec<H> = handles.into_iter().collect();
+    let handles: Vec<H> = each(handles).collect();
     let mut values: Vec<Held<Option<H::Value>>> = handles.iter().map(|_| Held::new(None)).collect();
     let mut watched = Watched::new(handles);
     while let Some((number, handle)) = watched.next_numbered(None) {
@@ -358,7 +358,7 @@ pub fn try_join_all<H: Join>(
 /// ```
 #[doc(alias("killall"))]
 pub fn kill_all<H: Handle>(handles: impl IntoIterator<Item = H>) {
-    for handle in handles {
+    for handle in each(handles) {
         super::join_handle::kill(handle.thread());
     }
 }

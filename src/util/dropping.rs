@@ -66,6 +66,24 @@ fn gone() -> ! {
     unreachable!("a held value is there until it is given out")
 }
 
+impl<I: Iterator> Iterator for Held<I> {
+    type Item = I::Item;
+
+    #[inline]
+    fn next(&mut self) -> Option<I::Item> {
+        (**self).next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (**self).size_hint()
+    }
+}
+
+/// The items of something of the user's, which is held while its own code runs.
+pub(crate) fn each<I: IntoIterator>(items: I) -> Held<I::IntoIter> {
+    Held::new(items.into_iter())
+}
+
 /// Gives all of the values out.
 pub(crate) fn give_out<T, C: FromIterator<T>>(values: impl IntoIterator<Item = Held<T>>) -> C {
     values.into_iter().map(Held::into_inner).collect()

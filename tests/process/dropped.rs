@@ -9,24 +9,29 @@ use futures_core::Stream;
 use greenthread::executor::{self, Executor, GreenExecutor};
 use greenthread::future::{self, FutureExt};
 use greenthread::generator::Generator;
+use greenthread::greenlet::Greenlet;
 use greenthread::net::{TcpStream, ToSocketAddrs};
 use greenthread::pool::{Group, Pool};
 use greenthread::queue::Queue;
 use greenthread::server::StreamServer;
 use greenthread::sync::{
-    Condvar, Event, Mutex, Once, OnceLock, mpmc::Receiver, mpmc::Sender, mpmc::bounded,
+    Condvar, Event, Mutex, Once, OnceLock, mpmc::Receiver, mpmc::Select, mpmc::Sender,
+    mpmc::bounded,
 };
-use greenthread::thread::{ContextVar, Timer, group, join_all, park, spawn_later, try_join_all};
+use greenthread::thread::{
+    ContextVar, Timer, group, join_all, kill_all, park, spawn_later, try_join_all, wait,
+};
 use greenthread::{
     Builder, JoinHandle, Runtime, blocking, fs, green_local, io, scope, select, shield, spawn,
-    yield_now,
+    timeout, yield_now,
 };
 use std::future::{Future, pending, ready};
+use std::iter;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::path::Path;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
@@ -439,6 +444,63 @@ cases! {
         let handler = move |_, _| _ = size_of_val(&bomb);
         let _ = StreamServer::bind("127.0.0.1:0", handler).unwrap().serve_forever();
     };
+    a_selected_item: 1, || {
+        let (sender, receiver) = bounded(1);
+        sender.send(Bomb).unwrap();
+        let mut select = Select::new();
+        select.recv(&receiver);
+        let operation = select.select();
+        park();
+        drop(operation.recv(&receiver));
+    };
+    sent_to_another: 1, || {
+        let ((sender, _receiver), (other, _other)) = (bounded::<Bomb>(1), bounded(1));
+        let mut select = Select::new();
+        select.send(&sender);
+        drop(select.select().send(&other, Bomb));
+    };
+    put_async: 1, || {
+        let mut put = pin!(full_queue().put_async(Some(Bomb)));
+        drop(put.as_mut().wait());
+    };
+    code_that_has_not_begun: 1, || {
+        let _green = future::green(closure::<()>());
+        park();
+    };
+    iterators_of_handles: 4, || {
+        let _ = catch_unwind(|| kill_all(loaded(iter::from_fn(no_handle))));
+        let _ = catch_unwind(|| join_all(loaded(iter::from_fn(no_handle))));
+        let _ = catch_unwind(|| drop(wait(loaded(iter::from_fn(no_handle)), 1)));
+        drop(try_join_all(loaded(iter::from_fn(|| {
+            park();
+            no_handle()
+        }))));
+    };
+    iterators_of_outcomes: 3, || {
+        let _ = catch_unwind(|| executor::gather(loaded(iter::from_fn(no_outcome))));
+        let _ = catch_unwind(|| executor::gather_all(loaded(iter::from_fn(no_outcome))));
+        executor::as_completed(loaded(iter::from_fn(|| {
+            park();
+            no_outcome()
+        })))
+        .for_each(drop);
+    };
+    a_function_and_its_items: 3, || {
+        let bomb = Bomb;
+        let function = move |item: Bomb| drop((item, size_of_val(&bomb)));
+        let mut items = [Some(Bomb), Some(Bomb), None].into_iter();
+        let _ = executor().map(function, iter::from_fn(|| items.next()?.or_else(|| panic!("no more"))));
+    };
+    yield_all: 1, || {
+        let items = loaded(0..9);
+        let mut generator = Generator::<i32, (), ()>::new(|y| y.yield_all(items));
+        generator.next();
+        park();
+    };
+    switch_in_a_timeout: 1, || {
+        let greenlet = Greenlet::new(|_: Bomb| ());
+        let _ = timeout(LONG, || drop(greenlet.switch(Bomb)));
+    };
     an_address: 1, || drop(TcpStream::connect(loaded(())));
     a_path_and_contents: 2, || drop(fs::write(loaded("/dev/null"), loaded("text")));
     a_descriptor: 1, || {
@@ -449,6 +511,14 @@ cases! {
 
 fn bomb_unless_last(item: u32) -> Bomb {
     if item == 2 { pending().wait() } else { Bomb }
+}
+
+fn no_handle() -> Option<JoinHandle<()>> {
+    panic!("no handle")
+}
+
+fn no_outcome() -> Option<executor::Future<()>> {
+    panic!("no outcome")
 }
 
 /// What ends the wait.

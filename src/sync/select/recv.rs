@@ -7,6 +7,7 @@ use super::{Arm, Registration};
 use crate::sync::channel::{Call, Place};
 use crate::sync::mpmc::Source;
 use crate::sync::{mpmc, mpsc};
+use crate::util::dropping::Held;
 use std::fmt;
 use std::ptr;
 use std::sync::Arc;
@@ -45,14 +46,14 @@ impl<T> RecvFrom for mpmc::Receiver<T> {
 /// The [`Arm`] that receives.
 pub struct RecvArm<'a, T> {
     waiting: Waiting<From<'a, T>>,
-    outcome: Option<Result<T, RecvError>>,
+    outcome: Held<Option<Result<T, RecvError>>>,
     /// At a rendezvous.
     place: Option<Place>,
 }
 
 impl<'a, T> RecvArm<'a, T> {
     fn new(from: From<'a, T>) -> Self {
-        Self { waiting: Waiting::new(from), outcome: None, place: None }
+        Self { waiting: Waiting::new(from), outcome: Held::new(None), place: None }
     }
 
     /// Where it receives from.
@@ -89,7 +90,7 @@ impl<'a, T> RecvArm<'a, T> {
 
     /// Returns what the arm that won has received.
     pub fn finish(self) -> Result<T, RecvError> {
-        match self.outcome {
+        match self.outcome.into_inner() {
             Some(outcome) => outcome,
             None => unreachable!("the arm that won has received"),
         }
@@ -98,7 +99,7 @@ impl<'a, T> RecvArm<'a, T> {
 
 impl<T> Arm for RecvArm<'_, T> {
     fn attempt(&mut self) -> bool {
-        self.outcome = match self.from() {
+        *self.outcome = match self.from() {
             From::Chan(chan) => match chan.attempt_recv() {
                 Ok(item) => Some(Ok(item)),
                 Err(TryRecvError::Disconnected) => Some(Err(RecvError)),
@@ -127,7 +128,7 @@ impl<T> Arm for RecvArm<'_, T> {
         match (self.place.take(), self.from().rendezvous()) {
             (Some(place), Some(rendezvous)) => {
                 if let Some(item) = rendezvous.leave(place) {
-                    self.outcome = Some(Ok(item));
+                    *self.outcome = Some(Ok(item));
                 }
             }
             _ => self.waiting.leave(),

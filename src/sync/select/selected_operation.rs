@@ -4,6 +4,7 @@
 use super::list::Operation;
 use crate::sync::channel::Call;
 use crate::sync::mpmc::{Receiver, RecvError, SendError, Sender, TrySendError};
+use crate::util::dropping::Held;
 use std::fmt;
 use std::thread::panicking;
 
@@ -59,12 +60,13 @@ impl<'a> SelectedOperation<'a> {
     /// If the sender is another channel's, or a receive has been chosen.
     #[track_caller]
     pub fn send<T>(mut self, sender: &Sender<T>, item: T) -> Result<(), SendError<T>> {
+        let item = Held::new(item);
         let call = Call::with(&mut self);
         if self.hand_over(call, |operation| operation.sends_to(sender.address())) {
-            sender.keep_promise(call, item).map_err(SendError)
+            sender.keep_promise(call, item.into_inner()).map_err(SendError)
         } else {
             // There is room without end, or nobody who receives.
-            sender.try_send(item).map_err(|error| match error {
+            sender.try_send(item.into_inner()).map_err(|error| match error {
                 TrySendError::Full(item) | TrySendError::Disconnected(item) => SendError(item),
             })
         }
