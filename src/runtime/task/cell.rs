@@ -118,8 +118,7 @@ impl<F: Body<T>, T> Task<F, T> {
         let result = if task.is_killed() {
             // It was killed before it began, or while it rested. The body does not run, but what it holds is dropped in the green
             // thread, and may wait there.
-            task.forget_kill();
-            drop_quietly(stage);
+            task.without_kills(|| drop_quietly(stage));
             Err(JoinError::new(Cause::Killed, shared))
         } else {
             let run = move || match stage {
@@ -186,9 +185,9 @@ impl<F: Body<T>, T> Task<F, T> {
     unsafe fn abandon(header: NonNull<Header>, error: JoinError) {
         // SAFETY: the header is that of this type, and the task never starts, so the stage is ours.
         let body = unsafe { Self::stage(header).replace(Stage::Running) };
-        drop_quietly(body);
         // SAFETY: borrowed from the caller's reference, and never dropped.
         let task = std::mem::ManuallyDrop::new(unsafe { TaskRef::adopt(header) });
+        task.without_kills(|| drop_quietly(body));
         task.header().note_error(&error);
         // SAFETY: as above, the stage is ours.
         unsafe { Self::hand_over(&task, Err(error)) };

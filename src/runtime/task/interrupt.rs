@@ -104,6 +104,14 @@ impl TaskRef {
         self.forget_kill_locked();
     }
 
+    /// Runs `f`, which drops what a body would have dropped that never runs (again): as in the destructors of one that unwinds, kills
+    /// have no effect there.
+    pub(super) fn without_kills(&self, f: impl FnOnce()) {
+        self.refuse_kills();
+        f();
+        self.header().flags.fetch_and(!OVER, Ordering::Relaxed);
+    }
+
     /// As [`forget_kill`](Self::forget_kill), and later kills have no effect either, except the one that ends the runtime.
     pub(super) fn forget_kills_of_body(&self) {
         let _completion = self.header().completion.lock();

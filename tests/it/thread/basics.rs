@@ -1,7 +1,8 @@
 //! Spawning, joining, names, panics.
 
 use crate::support::{OnDrop, until, within_limit, workers};
-use greenthread::{Builder, JoinError, current, sleep, spawn, yield_now};
+use greenthread::future::{self, FutureExt};
+use greenthread::{Builder, JoinError, JoinHandle, Runtime, current, sleep, spawn, yield_now};
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -187,6 +188,50 @@ fn payloads_and_results_that_panic_when_dropped() {
     drop(late);
     assert_eq!(done.load(Ordering::SeqCst), 4);
     assert_eq!(runtime.spawn(|| 6).join().unwrap(), 6);
+}
+
+/// What is killed before it begins, or while it needs no stack, is dropped as by an unwind.
+#[test]
+fn a_second_kill_ends_no_destructor_that_the_first_began() {
+    struct Slow(Arc<AtomicUsize>);
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            yield_now();
+            sleep(Duration::from_millis(2));
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let begin: [fn(Slow) -> JoinHandle<()>; 3] = [
+        |slow| {
+            spawn(move || {
+                std::future::pending::<()>().wait();
+                drop(slow);
+            })
+        },
+        |slow| {
+            future::spawn(async move {
+                std::future::pending::<()>().await;
+                drop(slow);
+            })
+        },
+        |slow| Builder::new().start_paused().spawn(move || drop(slow)).unwrap(),
+    ];
+    let main = move || {
+        for begin in begin {
+            let steps = Arc::new(AtomicUsize::new(0));
+            let doomed = begin(Slow(Arc::clone(&steps)));
+            (0..3).for_each(|_| yield_now());
+            doomed.kill();
+            while steps.load(Ordering::SeqCst) == 0 {
+                yield_now();
+            }
+            doomed.kill();
+            assert!(doomed.join().unwrap_err().is_killed());
+            assert_eq!(steps.load(Ordering::SeqCst), 2, "it was left in the middle");
+        }
+    };
+    within_limit(move || Runtime::new_current_thread().unwrap().run_local(main).unwrap());
 }
 
 #[test]
