@@ -52,8 +52,13 @@ fn has_ended(stream: &mut TcpStream) -> bool {
 }
 
 fn is_refused(address: SocketAddr) -> bool {
-    // A connection that the kernel still took ends at once.
-    TcpStream::connect(address).map_or(true, |mut stream| has_ended(&mut stream))
+    let Ok(mut stream) = TcpStream::connect(address) else { return true };
+    // A connection that the kernel still took ends at once; one that an acceptor still took, on its way out, is served.
+    stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    match stream.read(&mut [0]) {
+        Ok(got) => got == 0,
+        Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+    }
 }
 
 #[test]

@@ -24,12 +24,18 @@ pub(crate) trait Body<T>: Sized {
     fn go_on(rest: Self::Rest) -> Ran<Self::Rest, T>;
 }
 
+/// std's short backtraces end at a function of this name, also at one that is inlined: what is below it is not the user's.
+#[inline(always)]
+fn __rust_begin_short_backtrace<T>(body: impl FnOnce() -> T) -> T {
+    body()
+}
+
 impl<F: FnOnce() -> T, T> Body<T> for F {
     type Rest = Infallible;
 
     #[inline(always)]
     fn run(self) -> Ran<Infallible, T> {
-        Ran::Ended(Ok(self()))
+        Ran::Ended(Ok(__rust_begin_short_backtrace(self)))
     }
 
     fn go_on(rest: Infallible) -> Ran<Infallible, T> {
@@ -44,7 +50,7 @@ impl<F: FnOnce() -> Result<T, EndedAsKilled>, T> Body<T> for MayEnd<F> {
     type Rest = Infallible;
 
     fn run(self) -> Ran<Infallible, T> {
-        Ran::Ended(self.0())
+        Ran::Ended(__rust_begin_short_backtrace(self.0))
     }
 
     fn go_on(rest: Infallible) -> Ran<Infallible, T> {
