@@ -55,6 +55,14 @@ impl Places {
     fn fullest(&self, workers: usize) -> usize {
         100 * self.all().max().unwrap_or(0) * workers / self.len()
     }
+
+    /// The same of so many that have been started, when they are all there; ends them.
+    fn fullest_of(&self, workers: usize, handles: Vec<JoinHandle<()>>) -> usize {
+        until(|| self.len() == MANY);
+        let fullest = self.fullest(workers);
+        end(handles);
+        fullest
+    }
 }
 
 /// What a green thread does before it waits.
@@ -129,10 +137,7 @@ fn what_is_spawned_from_outside_is_spread() {
     each("spawned from outside", |runtime, count, work| {
         let places = Places::default();
         let handles: Vec<_> = (0..MANY).map(|_| runtime.spawn(stay(&places, work))).collect();
-        until(|| places.len() == MANY);
-        let fullest = places.fullest(count);
-        end(handles);
-        fullest
+        places.fullest_of(count, handles)
     });
 }
 
@@ -146,10 +151,7 @@ fn what_several_os_threads_spawn_is_spread() {
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(spawn_some)).collect();
             threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
-        until(|| places.len() == MANY);
-        let fullest = places.fullest(count);
-        end(handles);
-        fullest
+        places.fullest_of(count, handles)
     });
 }
 
@@ -160,10 +162,7 @@ fn what_a_green_thread_spawns_is_spread() {
         let inside = places.clone();
         let spawn_all = move || (0..MANY).map(|_| spawn(stay(&inside, work))).collect::<Vec<_>>();
         let handles = runtime.spawn(spawn_all).join().unwrap();
-        until(|| places.len() == MANY);
-        let fullest = places.fullest(count);
-        end(handles);
-        fullest
+        places.fullest_of(count, handles)
     });
 }
 
@@ -181,10 +180,7 @@ fn what_comes_one_after_the_other_is_spread() {
             (0..MANY).map(one).collect::<Vec<_>>()
         };
         let handles = runtime.spawn(spawn_all).join().unwrap();
-        until(|| places.len() == MANY);
-        let fullest = places.fullest(count);
-        end(handles);
-        fullest
+        places.fullest_of(count, handles)
     });
 }
 
@@ -272,9 +268,7 @@ fn where_they_come_and_go_the_spread_stays() {
             handles.extend((0..MANY / 5).map(|_| runtime.spawn(stay(&places, work))));
             until(|| places.len() == MANY);
         }
-        let fullest = places.fullest(count);
-        end(handles);
-        fullest
+        places.fullest_of(count, handles)
     });
 }
 

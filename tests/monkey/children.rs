@@ -137,6 +137,25 @@ pub(crate) fn two<T: Send + 'static>(
     })
 }
 
+/// A channel of another library's: between two of one worker it blocks that.
+pub(crate) fn a_receive_blocks_its_worker_and_tells(
+    test: &str,
+    receive: impl Fn() -> u32 + Send + 'static,
+    send: impl Fn(u32) + Send + 'static,
+) {
+    two(test, 1, receive, move || send(1)).hangs_and_tells(PARK);
+}
+
+/// A channel of another library's: between two workers it works.
+pub(crate) fn receives_work_between_two_workers(
+    test: &str,
+    receive: impl Fn() -> u32 + Send + 'static,
+    send: impl Fn(u32) + Send + 'static,
+) {
+    let receives = move || (0..100).for_each(|number| assert_eq!(receive(), number));
+    two(test, 2, receives, move || (0..100).for_each(send)).works();
+}
+
 fn processor_time(child: &Child) -> Option<Duration> {
     let text = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).ok()?;
     // The name of the program, which may have spaces, is in brackets.

@@ -1,7 +1,10 @@
 //! What of std's and of the C library's is bound to its OS thread and so cannot suspend: it works where that is possible, and else
 //! the user is told. Nothing spins.
 
-use crate::children::{PARK, in_child, in_child_with, two};
+use crate::children::{
+    PARK, a_receive_blocks_its_worker_and_tells, in_child, in_child_with,
+    receives_work_between_two_workers,
+};
 use crate::{join_all, on};
 use greenthread::{Builder, spawn};
 use std::sync::mpsc;
@@ -10,25 +13,21 @@ use std::time::Duration;
 #[test]
 fn a_channel_of_std_blocks_its_worker_and_tells() {
     let (sender, receiver) = mpsc::channel();
-    let outcome = two(
+    a_receive_blocks_its_worker_and_tells(
         "must_block::a_channel_of_std_blocks_its_worker_and_tells",
-        1,
         move || receiver.recv().unwrap(),
-        move || sender.send(1).unwrap(),
+        move |number| sender.send(number).unwrap(),
     );
-    outcome.hangs_and_tells(PARK);
 }
 
 #[test]
 fn a_channel_of_std_works_between_two_workers() {
     let (sender, receiver) = mpsc::sync_channel(0);
-    let outcome = two(
+    receives_work_between_two_workers(
         "must_block::a_channel_of_std_works_between_two_workers",
-        2,
-        move || (0..100).for_each(|number| assert_eq!(receiver.recv().unwrap(), number)),
-        move || (0..100).for_each(|number| sender.send(number).unwrap()),
+        move || receiver.recv().unwrap(),
+        move |number| sender.send(number).unwrap(),
     );
-    outcome.works();
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Crates whose waits are bound to their OS thread and so cannot suspend: they work where that is possible, and else the user is
 //! told. Nothing is corrupted, nothing spins.
 
-use crate::children::{PARK, in_child, two};
+use crate::children::{
+    a_receive_blocks_its_worker_and_tells, in_child, receives_work_between_two_workers, two,
+};
 use crate::{join_all, on};
 use greenthread::spawn;
 use std::sync::Arc;
@@ -14,49 +16,41 @@ const FOREIGN: &str = "in a futex of a form that std does not use, as parking_lo
 #[test]
 fn a_crossbeam_channel_blocks_its_worker_and_tells() {
     let (sender, receiver) = crossbeam_channel::bounded(0);
-    let outcome = two(
+    a_receive_blocks_its_worker_and_tells(
         "must_block::a_crossbeam_channel_blocks_its_worker_and_tells",
-        1,
         move || receiver.recv().unwrap(),
-        move || sender.send(1).unwrap(),
+        move |number| sender.send(number).unwrap(),
     );
-    outcome.hangs_and_tells(PARK);
 }
 
 #[test]
 fn a_crossbeam_channel_works_between_two_workers() {
     let (sender, receiver) = crossbeam_channel::bounded(0);
-    let outcome = two(
+    receives_work_between_two_workers(
         "must_block::a_crossbeam_channel_works_between_two_workers",
-        2,
-        move || (0..100).for_each(|number| assert_eq!(receiver.recv().unwrap(), number)),
-        move || (0..100).for_each(|number| sender.send(number).unwrap()),
+        move || receiver.recv().unwrap(),
+        move |number| sender.send(number).unwrap(),
     );
-    outcome.works();
 }
 
 #[test]
 fn a_channel_of_flume_blocks_its_worker_and_tells() {
     let (sender, receiver) = flume::bounded(0);
-    let outcome = two(
+    a_receive_blocks_its_worker_and_tells(
         "must_block::a_channel_of_flume_blocks_its_worker_and_tells",
-        1,
         move || receiver.recv().unwrap(),
-        move || sender.send(1).unwrap(),
+        move |number| sender.send(number).unwrap(),
     );
-    outcome.hangs_and_tells(PARK);
 }
 
 #[test]
 fn a_channel_of_flume_works_between_two_workers() {
     let (sender, receiver) = flume::bounded(0);
-    let outcome = two(
+    receives_work_between_two_workers(
         "must_block::a_channel_of_flume_works_between_two_workers",
-        2,
-        move || (0..100).for_each(|number| assert_eq!(receiver.recv().unwrap(), number)),
-        move || (0..100).for_each(|number| sender.send(number).unwrap()),
+        move || receiver.recv().unwrap(),
+        move |number| sender.send(number).unwrap(),
     );
-    outcome.works();
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use super::{SHORT, eventually, runtime};
-use greenthread::sync::{Arc, Barrier, CyclicBarrier};
+use greenthread::JoinHandle;
+use greenthread::sync::{Arc, Barrier, BrokenBarrierError, CyclicBarrier, Event};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -134,19 +135,27 @@ fn a_killed_one_is_not_counted() {
     greenthread::Runtime::new_current_thread().unwrap().run_local(main).unwrap();
 }
 
+/// A barrier for two whose action waits until it may go.
+fn with_an_action_that_waits() -> (Arc<Event>, Arc<CyclicBarrier>) {
+    let go = Arc::new(Event::new());
+    let gone = Arc::clone(&go);
+    (go, Arc::new(CyclicBarrier::with_action(2, move || gone.wait())))
+}
+
+/// A green thread that has come to the barrier, on a runtime of one OS thread.
+fn come_to(barrier: &Arc<CyclicBarrier>) -> JoinHandle<Result<usize, BrokenBarrierError>> {
+    let barrier = Arc::clone(barrier);
+    let handle = greenthread::spawn(move || barrier.wait());
+    greenthread::yield_now();
+    handle
+}
+
 /// Broken while the last to come runs the action, it fails that one too; and those who come early wait for the next round.
 #[test]
 fn broken_in_the_middle_of_the_action() {
     let main = || {
-        let go = Arc::new(greenthread::sync::Event::new());
-        let gone = Arc::clone(&go);
-        let barrier = Arc::new(CyclicBarrier::with_action(2, move || gone.wait()));
-        let come = || {
-            let barrier = Arc::clone(&barrier);
-            let handle = greenthread::spawn(move || barrier.wait());
-            greenthread::yield_now();
-            handle
-        };
+        let (go, barrier) = with_an_action_that_waits();
+        let come = || come_to(&barrier);
         let (waits, acts, early) = (come(), come(), come());
         barrier.abort();
         assert!(waits.join().unwrap().is_err() && early.join().unwrap().is_err());
@@ -173,15 +182,8 @@ fn broken_in_the_middle_of_the_action() {
 #[test]
 fn reset_in_the_middle_of_the_action() {
     let main = || {
-        let go = Arc::new(greenthread::sync::Event::new());
-        let gone = Arc::clone(&go);
-        let barrier = Arc::new(CyclicBarrier::with_action(2, move || gone.wait()));
-        let come = || {
-            let barrier = Arc::clone(&barrier);
-            let handle = greenthread::spawn(move || barrier.wait());
-            greenthread::yield_now();
-            handle
-        };
+        let (go, barrier) = with_an_action_that_waits();
+        let come = || come_to(&barrier);
         for breaks_first in [false, true] {
             go.clear();
             let (waits, acts, before) = (come(), come(), come());
