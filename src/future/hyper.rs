@@ -2,12 +2,14 @@
 #![forbid(unsafe_code)]
 
 use super::async_io::scratch;
+use super::block_on::Polled;
 use super::sleep::{Sleeping, sleep, sleep_until};
 use super::{AsyncIo, spawn};
 use crate::io::Stream;
 use hyper::rt::{Executor, Read, ReadBufCursor, Sleep, Timer, Write};
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -85,7 +87,10 @@ where
     F: Future + Send + 'static,
 {
     fn execute(&self, future: F) {
-        spawn(async { drop(future.await) });
+        spawn(async {
+            let mut polled = Polled(pin!(Some(future)));
+            drop(poll_fn(|context| polled.poll(context)).await);
+        });
     }
 }
 

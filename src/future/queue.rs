@@ -49,11 +49,12 @@ macro_rules! queue {
             ///
             /// # Errors
             /// [`PutError`], which holds the item, if the queue has been shut down.
-            pub async fn put_async(&self, item: T) -> Result<(), PutError<T>> {
-                let mut wait = AtGate::new(self.room());
+            pub fn put_async(&self, item: T) -> impl Future<Output = Result<(), PutError<T>>> {
+                // Not an `async fn`, which would own a bare item until it is polled.
                 let mut item = Held::new(Some(item));
-                poll_fn(|context| loop {
-                    let Some(one) = item.take() else { unreachable!("polled after it was ready") };
+                let mut wait = AtGate::new(self.room());
+                poll_fn(move |context| loop {
+                    let Some(one) = item.take() else { panic!("polled after it was ready") };
                     match self.try_put(one) {
                         Ok(()) => return Poll::Ready(Ok(())),
                         Err(TryPutError::ShutDown(one)) => return Poll::Ready(Err(PutError(one))),
@@ -61,7 +62,6 @@ macro_rules! queue {
                     }
                     ready!(wait.poll(context, || !self.is_full() || self.is_shut_down()));
                 })
-                .await
             }
         }
     )*};

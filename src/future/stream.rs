@@ -9,7 +9,7 @@ use crate::sync::mpmc::{self, Receiver, Sender};
 use crate::sync::mpsc::{self, RecvError};
 use crate::sync::select::RecvFrom;
 use crate::thread::{JoinHandle, spawn};
-use crate::util::dropping::drop_each;
+use crate::util::dropping::{Held, drop_each};
 use futures_core::Stream;
 use std::fmt;
 use std::future::poll_fn;
@@ -184,14 +184,14 @@ where
     F: FnOnce(&Sender<T>) + Send + 'static,
     T: Send + 'static,
 {
-    GreenStream(State::New(code))
+    GreenStream(State::New(Held::new(code)))
 }
 
 /// The stream of [`stream`].
 pub struct GreenStream<T, F>(State<T, F>);
 
 enum State<T, F> {
-    New(F),
+    New(Held<F>),
     Running(IntoItems<T>, Joining<JoinHandle<()>>),
     Over,
 }
@@ -214,6 +214,7 @@ where
             && let State::New(code) = std::mem::replace(state, State::Over)
         {
             let (sender, receiver) = mpmc::bounded(0);
+            let code = code.into_inner();
             let handle = spawn(move || code(&sender));
             *state = State::Running(receiver.into_stream(), handle.into_future().kill_on_drop());
         }

@@ -463,6 +463,37 @@ cases! {
         let mut put = pin!(full_queue().put_async(Some(Bomb)));
         drop(put.as_mut().wait());
     };
+    put_async_that_is_not_polled: 1, || {
+        let _put = full_queue().put_async(Some(Bomb));
+        park();
+    };
+    send_async_that_is_not_polled: 1, || {
+        let _send = full().0.send_async(Bomb);
+        park();
+    };
+    a_stream_that_has_not_begun: 1, || {
+        let call = closure::<()>();
+        let _stream = future::stream::<(), _>(move |_| call());
+        park();
+    };
+    a_stream_whose_code_waits: 1, || {
+        let stream = future::stream(|items| {
+            for item in [None, Some(Bomb)] {
+                let _ = items.send(item);
+            }
+        });
+        future::iter(stream).for_each(|_| park());
+    };
+    a_generator_that_has_not_begun: 1, || {
+        let call = closure::<()>();
+        let _generator = Generator::<(), (), ()>::new(move |_| call());
+        park();
+    };
+    a_greenlet_that_has_not_begun: 1, || {
+        let call = closure::<()>();
+        let _greenlet = Greenlet::new(move |()| call());
+        park();
+    };
     code_that_has_not_begun: 1, || {
         let _green = future::green(closure::<()>());
         park();
@@ -476,8 +507,10 @@ cases! {
             no_handle()
         }))));
     };
-    iterators_of_outcomes: 3, || {
+    iterators_of_outcomes: 4, || {
         let _ = catch_unwind(|| executor::gather(loaded(iter::from_fn(no_outcome))));
+        let none = iter::from_fn(|| -> Option<executor::Future<Failing<()>>> { panic!("none") });
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(executor::try_gather(loaded(none)))));
         let _ = catch_unwind(|| executor::gather_all(loaded(iter::from_fn(no_outcome))));
         executor::as_completed(loaded(iter::from_fn(|| {
             park();
@@ -490,6 +523,18 @@ cases! {
         let function = move |item: Bomb| drop((item, size_of_val(&bomb)));
         let mut items = [Some(Bomb), Some(Bomb), None].into_iter();
         let _ = executor().map(function, iter::from_fn(|| items.next()?.or_else(|| panic!("no more"))));
+    };
+    a_function_that_a_call_has_last: 1, || {
+        let bomb = Bomb;
+        let function = move |_: u32| {
+            let _bomb = &bomb;
+            late();
+            panic!("in a call");
+        };
+        let results = executor().map(function, 0..1);
+        settle();
+        drop(results);
+        park();
     };
     yield_all: 1, || {
         let items = loaded(0..9);

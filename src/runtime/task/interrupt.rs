@@ -105,7 +105,8 @@ impl TaskRef {
     }
 
     /// Runs `f`, which drops what a body would have dropped that never runs (again): as in the destructors of one that unwinds, kills
-    /// have no effect there.
+    /// have no effect there. They have again when its links are called, which the end of a runtime ends; of the body nothing is left
+    /// that waits, so a kill that comes in between finds no wait, and the links [forget](Self::forget_kills_of_body) it.
     pub(super) fn without_kills(&self, f: impl FnOnce()) {
         self.refuse_kills();
         f();

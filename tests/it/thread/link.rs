@@ -2,7 +2,7 @@
 
 use crate::support::{FOR_EVER, LIMIT, OnDrop, on_all_runtimes, until, within_limit, workers};
 use greenthread::thread::park;
-use greenthread::{JoinHandle, Runtime, current, sleep, spawn, yield_now};
+use greenthread::{Builder, JoinHandle, Runtime, current, sleep, spawn, yield_now};
 use std::panic::panic_any;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -201,6 +201,36 @@ fn a_kill_ends_the_body_and_no_link() {
         assert_eq!(handle.join().unwrap(), "value");
         assert!(went_on.load(Ordering::SeqCst));
         assert!(next.load(Ordering::SeqCst));
+    });
+}
+
+/// Its links run when the body has been dropped, where no kill has an effect; that must not last.
+#[test]
+fn links_of_what_was_killed_before_it_began_are_ended_by_the_runtime_only() {
+    within_limit(|| {
+        let runtime = workers(1);
+        let (send, receive) = mpsc::channel();
+        let unwound = Arc::new(AtomicBool::new(false));
+        let (entered, set) = (send.clone(), Arc::clone(&unwound));
+        let held = OnDrop(move || {
+            yield_now();
+            send.send("dropped").unwrap();
+        });
+        let paused = move || Builder::new().start_paused().spawn(move || drop(held)).unwrap();
+        let handle = runtime.spawn(paused).join().unwrap();
+        handle.link(move |_| {
+            let _set = OnDrop(move || set.store(true, Ordering::SeqCst));
+            entered.send("entered").unwrap();
+            sleep(FOR_EVER);
+        });
+        handle.kill();
+        assert_eq!(receive.recv_timeout(LIMIT), Ok("dropped"));
+        assert_eq!(receive.recv_timeout(LIMIT), Ok("entered"));
+        handle.kill();
+        runtime.spawn(|| (0..10).for_each(|_| yield_now())).join().unwrap();
+        assert!(!unwound.load(Ordering::SeqCst), "a second kill disturbed a link");
+        drop(runtime);
+        assert!(unwound.load(Ordering::SeqCst), "the end of the runtime did not end a link");
     });
 }
 
