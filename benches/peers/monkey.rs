@@ -11,12 +11,13 @@ use echo::{compare, green_echo};
 use greenthread::monkey;
 use greenthread_benches::median;
 use servers::Peer;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_int, c_long, c_void};
 use std::hint::black_box;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::process::ExitCode;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU32;
 use std::time::Instant;
 
 const PEERS: &[Peer] = &[("patched_std", patched_std), ("greenthread_net", greenthread_net)];
@@ -81,33 +82,59 @@ fn print_difference<T>(
     );
 }
 
-fn print_differences(when: &str) -> io::Result<()> {
-    type Read = unsafe extern "C" fn(c_int, *mut c_void, usize) -> isize;
-    type Write = unsafe extern "C" fn(c_int, *const c_void, usize) -> isize;
-    type Poll = unsafe extern "C" fn(*mut libc::pollfd, libc::nfds_t, c_int) -> c_int;
-    type Close = unsafe extern "C" fn(c_int) -> c_int;
-    // SAFETY: the functions have these types.
-    let (read, write, poll, close) = unsafe {
-        (
-            std::mem::transmute::<*mut c_void, Read>(own(c"read")),
-            std::mem::transmute::<*mut c_void, Write>(own(c"write")),
-            std::mem::transmute::<*mut c_void, Poll>(own(c"poll")),
-            std::mem::transmute::<*mut c_void, Close>(own(c"close")),
-        )
+/// Prints the differences of calls of the C library's functions that are named with their types, which they must have.
+macro_rules! differences {
+    ($when:expr; $($what:literal: $name:ident($($type:ty),*) -> $result:ty, |$call:ident| $use:expr;)*) => {
+        $({
+            type Function = unsafe extern "C" fn($($type),*) -> $result;
+            let name = CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()).unwrap();
+            let theirs = std::mem::transmute::<*mut c_void, Function>(own(name));
+            let ours: Function = libc::$name;
+            let run = |$call: Function| $use;
+            print_difference($what, $when, || run(black_box(ours)), || run(black_box(theirs)));
+        })*
     };
+}
+
+fn print_differences(when: &str) -> io::Result<()> {
     // What reads nothing and takes everything.
     let file = std::fs::File::options().read(true).write(true).open("/dev/null")?;
     let fd = black_box(file.as_raw_fd());
-    let mut byte = [0u8; 1];
-    let byte = byte.as_mut_ptr().cast::<c_void>();
-    let none = std::ptr::null_mut();
-    // SAFETY: the descriptor is open and the buffer has a byte; `poll` has no descriptors; both close a copy just made.
+    let mut bytes = [0u8; 8];
+    let byte = bytes.as_mut_ptr().cast::<c_void>();
+    let none = std::ptr::null_mut::<c_void>();
+    let (word, time) = (AtomicU32::new(0), libc::timespec { tv_sec: 0, tv_nsec: -1 });
+    let word = word.as_ptr();
+    let wake = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let listener = listener.as_raw_fd();
+    let length = size_of::<c_int>() as libc::socklen_t;
+    // SAFETY: the descriptors are open, the buffers have a byte or are not used, what is closed is a copy just made, the word is
+    // valid, and calls that the kernel refuses touch nothing.
     unsafe {
-        print_difference("read", when, || libc::read(fd, byte, 1), || read(fd, byte, 1));
-        print_difference("write", when, || libc::write(fd, byte, 1), || write(fd, byte, 1));
-        print_difference("poll", when, || libc::poll(none, 0, 0), || poll(none, 0, 0));
-        let closed = (|| libc::close(libc::dup(fd)), || close(libc::dup(fd)));
-        print_difference("dup and close", when, closed.0, closed.1);
+        differences! { when;
+            "read": read(c_int, *mut c_void, usize) -> isize, |call| call(fd, byte, 1);
+            "write": write(c_int, *const c_void, usize) -> isize, |call| call(fd, byte, 1);
+            "recv of no socket": recv(c_int, *mut c_void, usize, c_int) -> isize, |call| call(fd, byte, 1, 0);
+            "send to no socket": send(c_int, *const c_void, usize, c_int) -> isize, |call| call(fd, byte, 1, 0);
+            "accept of none": accept(c_int, *mut libc::sockaddr, *mut libc::socklen_t) -> c_int, |call| call(listener, none.cast(), none.cast());
+            "connect of no socket": connect(c_int, *const libc::sockaddr, libc::socklen_t) -> c_int, |call| call(fd, byte.cast(), 2);
+            "setsockopt": setsockopt(c_int, c_int, c_int, *const c_void, libc::socklen_t) -> c_int, |call| call(listener, libc::SOL_SOCKET, libc::SO_KEEPALIVE, byte, length);
+            "poll of none": poll(*mut libc::pollfd, libc::nfds_t, c_int) -> c_int, |call| call(none.cast(), 0, 0);
+            "dup and close": close(c_int) -> c_int, |call| call(libc::dup(fd));
+            "close of none": close(c_int) -> c_int, |call| call(-1);
+            "sleep that is refused": clock_nanosleep(libc::clockid_t, c_int, *const libc::timespec, *mut libc::timespec) -> c_int, |call| call(libc::CLOCK_MONOTONIC, 0, &time, none.cast());
+        }
+        type Syscall = unsafe extern "C" fn(c_long, ...) -> c_long;
+        let theirs = std::mem::transmute::<*mut c_void, Syscall>(own(c"syscall"));
+        let wakes = |call: Syscall| call(libc::SYS_futex, word, wake, 1, none, none, 0);
+        print_difference(
+            "futex, which wakes nobody,",
+            when,
+            || wakes(black_box(libc::syscall as Syscall)),
+            || wakes(black_box(theirs)),
+        );
     }
     Ok(())
 }

@@ -6,7 +6,8 @@
 //! `storm`, `storm_small`, `echo` or `http`; each line reads `WORKLOAD peer=greenthread n=N value=V unit=U`. `echo` and `http` serve
 //! until they are ended.
 //! With the feature `monkey`, `call_read_own`, `call_read_linked` and `call_read_patched` call the C library's `read`, what stands in for
-//! it, and that after patching; `call_close_own` and its like do so with `dup` and `close`.
+//! it, and that after patching; `call_read_beside` the C library's own after patching, when the process has had several threads;
+//! `call_close_own` and its like do so with `dup` and `close`, `call_futex_own` and its like with the system call that wakes nobody.
 //! `timers` with ROUNDS tells of each the mean lateness and the processor time, and at last what each of the later half took:
 //! a process has stacks and memory to make in its first rounds.
 //! `storm` has N clients in a second process connect at once, echo one message each and stay; it tells what a connection
@@ -17,15 +18,15 @@ use greenthread::server::StreamServer;
 use greenthread::sync::{Arc, Mutex, mpmc, mpsc};
 use greenthread::{Runtime, blocking, sleep, spawn, yield_now};
 #[cfg(feature = "monkey")]
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_int, c_long, c_void};
 use std::hint::black_box;
 use std::io::{self, BufRead, Read, Write};
-#[cfg(feature = "monkey")]
-use std::os::fd::AsRawFd;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+#[cfg(feature = "monkey")]
+use std::{os::fd::AsRawFd, ptr, sync::atomic::AtomicU32};
 
 fn report(workload: &str, n: u64, value: f64, unit: &str) {
     println!("{workload} peer=greenthread n={n} value={value:.3} unit={unit}");
@@ -478,6 +479,7 @@ fn storm<const SIZE: usize>(label: &str, n: u64) -> io::Result<()> {
 fn call(workload: &str, n: u64) -> bool {
     type Read = unsafe extern "C" fn(c_int, *mut c_void, usize) -> isize;
     type Close = unsafe extern "C" fn(c_int) -> c_int;
+    type Syscall = unsafe extern "C" fn(c_long, ...) -> c_long;
     let own = |name: &CStr| {
         // SAFETY: the name ends in a zero.
         let found = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
@@ -486,25 +488,34 @@ fn call(workload: &str, n: u64) -> bool {
     };
     let (name, kind) = workload.rsplit_once('_').unwrap_or((workload, ""));
     // SAFETY: the functions have these types; and nothing here is of the kinds that `patch_all` names.
-    let (read, close) = unsafe {
-        if kind == "patched" {
+    let (read, close, syscall) = unsafe {
+        if matches!(kind, "patched" | "beside") {
             greenthread::monkey::patch_all();
         }
         match kind {
-            "own" => (
+            "own" | "beside" => (
                 std::mem::transmute::<*mut c_void, Read>(own(c"read")),
                 std::mem::transmute::<*mut c_void, Close>(own(c"close")),
+                std::mem::transmute::<*mut c_void, Syscall>(own(c"syscall")),
             ),
-            _ => (libc::read as Read, libc::close as Close),
+            _ => (libc::read as Read, libc::close as Close, libc::syscall as Syscall),
         }
     };
     let Ok(file) = std::fs::File::open("/dev/null") else { return false };
     let mut byte = [0u8; 1];
+    let word = AtomicU32::new(0);
+    let wake = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+    let none = ptr::null::<c_void>();
     for _ in 0..n {
-        // SAFETY: the descriptor is open, and the buffer has a byte; what is closed is a copy just made.
+        // SAFETY: the descriptor is open, and the buffer has a byte; what is closed is a copy just made; the word is valid.
         unsafe {
             match name {
                 "call_read" => black_box(read(file.as_raw_fd(), byte.as_mut_ptr().cast(), 1)),
+                "call_futex" => {
+                    black_box(
+                        syscall(libc::SYS_futex, word.as_ptr(), wake, 1, none, none, 0) as isize
+                    )
+                }
                 _ => black_box(close(libc::dup(file.as_raw_fd())) as isize),
             };
         }

@@ -122,8 +122,10 @@ fn is_parker_of_std(call: Call) -> bool {
 }
 
 /// Whether the calling thread finds out where std keeps the word of its `park`.
+#[inline(always)]
 pub(super) fn is_learning() -> bool {
-    LEARNING.get()
+    // std inlines this, and not `get`.
+    LEARNING.try_with(Cell::get).unwrap_or(false)
 }
 
 /// The calling thread, which learns, waits by this word.

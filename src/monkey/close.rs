@@ -4,7 +4,7 @@
 //! If a socket lingers, closing it takes its time. The caller has asked for that, and it holds up the worker.
 
 use super::hook::interpose;
-use super::table::{closed, closed_range, has_closed};
+use super::table::{closed, closed_range, has_closed, is_marked};
 use crate::sys::bare::{syscall, to_libc};
 use libc::{c_int, c_uint};
 use std::ffi::c_long;
@@ -27,30 +27,30 @@ fn bare_dup2(old: c_int, new: c_int) -> c_int {
 
 interpose! {
     Socket fn close(fd: c_int) -> c_int {
-        always closed(fd);
+        first if is_marked(fd) => closed(fd);
         bare to_libc(syscall(libc::SYS_close, [fd.into(), 0, 0, 0, 0, 0])) as c_int;
         green |hook| hook.holding(|| original::close(fd));
-        after has_closed(fd);
+        last if is_marked(fd) => has_closed(fd);
     }
     Socket fn dup2(old: c_int, new: c_int) -> c_int {
-        always if old != new { closed(new) };
+        first if old != new && is_marked(new) => closed(new);
         bare bare_dup2(old, new);
         green |_hook| original::dup2(old, new);
-        after has_closed(new);
+        last if is_marked(new) => has_closed(new);
     }
     Socket fn dup3(old: c_int, new: c_int, flags: c_int) -> c_int {
-        always if old != new { closed(new) };
+        first if old != new && is_marked(new) => closed(new);
         bare bare_dup3(old, new, flags);
         green |_hook| original::dup3(old, new, flags);
-        after has_closed(new);
+        last if is_marked(new) => has_closed(new);
     }
     Socket fn close_range(first: c_uint, last: c_uint, flags: c_int) -> c_int {
-        always if flags & libc::CLOSE_RANGE_CLOEXEC as c_int == 0 { closed_range(first, last) };
+        first if flags & libc::CLOSE_RANGE_CLOEXEC as c_int == 0 => closed_range(first, last);
         bare to_libc(syscall(libc::SYS_close_range, [first.into(), last.into(), flags.into(), 0, 0, 0])) as c_int;
         green |_hook| original::close_range(first, last, flags);
     }
     Socket fn closefrom(first: c_int) -> () {
-        always closed_range(first.max(0) as c_uint, c_uint::MAX);
+        first if true => closed_range(first.max(0) as c_uint, c_uint::MAX);
         bare { syscall(libc::SYS_close_range, [c_long::from(first.max(0)), c_uint::MAX.into(), 0, 0, 0, 0]); };
         green |_hook| original::closefrom(first);
     }

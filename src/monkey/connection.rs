@@ -13,8 +13,30 @@ use libc::{c_int, sockaddr, socklen_t};
 use std::ffi::c_long;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+/// A number of our own for what a number of the caller's means, which others may give another meaning at any time.
+struct Copy(c_int);
+
+impl Copy {
+    fn of(fd: c_int) -> Result<Self, c_long> {
+        let arguments = [fd.into(), libc::F_DUPFD_CLOEXEC.into(), 0, 0, 0, 0];
+        // SAFETY: makes a new number.
+        let copy = unsafe { syscall(libc::SYS_fcntl, arguments) };
+        if copy < 0 { Err(copy) } else { Ok(Self(copy as c_int)) }
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        // SAFETY: nobody else knows the number.
+        unsafe { syscall(libc::SYS_close, [self.0.into(), 0, 0, 0, 0, 0]) };
+    }
+}
+
+/// What is said where no number is left for a descriptor.
+const NO_NUMBER: c_long = -(libc::EMFILE as c_long);
+
 /// `accept4` on a green thread. There is no way to ask it not to block, so one at a time asks whether a connection is there
-/// and takes it.
+/// and takes it, both by a copy of the number: that may be given to another listener in between, of which nothing is known.
 unsafe fn accept_waiting(
     hook: &Hook,
     fd: c_int,
@@ -23,16 +45,16 @@ unsafe fn accept_waiting(
     flags: c_int,
 ) -> c_long {
     // SAFETY: as the caller promises.
-    let accept = || unsafe {
+    let accept = |fd: c_int| unsafe {
         syscall(
             libc::SYS_accept4,
             [fd.into(), address(from), address(from_len), flags.into(), 0, 0],
         )
     };
     if is_nonblocking(fd) {
-        return accept();
+        return accept(fd);
     }
-    let Some((table::Kind::Socket, _)) = table::examine(fd) else { return accept() };
+    let Some((table::Kind::Socket, _)) = table::examine(fd) else { return accept(fd) };
     let known = table::known_socket(fd);
     let Some(entry) = table::socket(fd, known.as_ref()) else { return Failed::Closed.result() };
     let deadline = socket_deadline(fd, Read, None);
@@ -40,14 +62,29 @@ unsafe fn accept_waiting(
     let Ok(_turn) = catch_unwind(AssertUnwindSafe(|| entry.accepting.lock())) else {
         return cancelled(hook).result();
     };
+    // A descriptor that does not listen counts as ready; then `accept` returns the error.
+    let take =
+        |number| entry.alone(|| is_ready(number, Read).map(|ready| ready.then(|| accept(number))));
     loop {
         // Closed while others accepted; the number may mean something else by now.
         if entry.is_closed() {
             return Failed::Closed.result();
         }
         let seen = entry.source.look();
-        // A descriptor that does not listen counts as ready; then `accept` returns the error.
-        match entry.alone(|| is_ready(fd, Read).map(|ready| ready.then(accept))) {
+        let taken = match Copy::of(fd) {
+            Ok(copy) if !entry.is_of(copy.0) => return Failed::Closed.result(),
+            Ok(copy) => match take(copy.0) {
+                // The copy has the last number that was left.
+                Ok(Some(NO_NUMBER)) => {
+                    drop(copy);
+                    take(fd)
+                }
+                taken => taken,
+            },
+            Err(NO_NUMBER) => take(fd),
+            Err(error) => return error,
+        };
+        match taken {
             Ok(Some(accepted)) => {
                 park::spend_budget_holding();
                 return accepted;

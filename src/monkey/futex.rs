@@ -11,8 +11,8 @@
 
 use super::bound::{self, Bound};
 use super::hook::{Hook, Interposed};
-use super::patch::{Patch, is_in_handler, is_on, is_patched};
-use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
+use super::patch::{Patch, is_in_handler, is_on, is_patched, is_worker};
+use crate::runtime::park::{Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::WaitList;
 use crate::sys::bare::{self, to_libc};
 use crate::sys::process::PerProcess;
@@ -44,12 +44,10 @@ unsafe extern "C" fn syscall(
     f: c_long,
 ) -> c_long {
     let arguments = [a, b, c, d, e, f];
-    if number == libc::SYS_futex && (is_patched(Patch::Futex) || bound::is_learning()) {
-        // SAFETY: the caller keeps the contract of `futex`.
-        return to_libc(unsafe { futex(arguments) });
-    }
-    // SAFETY: the caller keeps the contract of the system call.
-    to_libc(unsafe { bare::syscall(number, arguments) })
+    // SAFETY: the caller keeps the contract of the system call, which is that of `futex` where it is one.
+    to_libc(unsafe {
+        if number == libc::SYS_futex { futex(arguments) } else { bare::syscall(number, arguments) }
+    })
 }
 
 /// The C library's own `syscall`, which blocks the OS thread.
@@ -118,49 +116,88 @@ impl Call {
     }
 }
 
+/// `futex` by whatever thread, patched or not.
+///
+/// Off green threads it costs little more than the system call: who wakes asks the kernel first. That orders all of memory between
+/// what the caller has done to the word and its own look at who waits, so that after it no green thread that waits is missed.
 unsafe fn futex(arguments: [c_long; 6]) -> c_long {
     let call = Call::new(arguments);
     // SAFETY: as the caller promises.
-    let kernel = |arguments| unsafe { bare::syscall(libc::SYS_futex, arguments) };
-    // A signal handler has interrupted somebody who may hold the lock of the table.
-    if is_in_handler() {
-        return if call.waits() { blocked(|| kernel(arguments)) } else { kernel(arguments) };
+    let kernel = || unsafe { bare::syscall(libc::SYS_futex, arguments) };
+    if call.waits() {
+        if !is_worker() && !bound::is_learning() {
+            return kernel();
+        }
+        // SAFETY: as the caller promises.
+        return unsafe { wait_on_worker(call, arguments) };
     }
-    if call.wakes() {
-        fence(Ordering::SeqCst);
-        if WAITERS.load(Ordering::SeqCst) == 0 {
-            return kernel(arguments);
-        }
-        let wanted = c_long::from(call.value as c_int).max(0);
-        // Who is woken on a worker that waits in the kernel does not run, and may be the one whom that wait is for. Then all are.
-        let to_all = BLOCKED.load(Ordering::SeqCst) > 0 && wanted > 0;
-        let woken = wake(call.word.addr(), if to_all { usize::MAX } else { wanted as usize });
-        let left = if to_all { wanted } else { wanted - woken as c_long };
-        if left <= 0 {
-            return woken as c_long;
-        }
-        let mut rest = arguments;
-        rest[2] = left;
-        let others = kernel(rest);
-        return if others < 0 { others } else { wanted.min(others + woken as c_long) };
+    if WAITERS.load(Ordering::Relaxed) > 0 && call.wakes() && !is_in_handler() {
+        // SAFETY: as the caller promises.
+        return unsafe { wake_green_first(call, arguments) };
+    }
+    let result = kernel();
+    if WAITERS.load(Ordering::SeqCst) > 0 && !is_in_handler() {
+        return wake_green_after(call, arguments, result);
+    }
+    result
+}
+
+/// How many the call wakes. Who is woken on a worker that waits in the kernel does not run, and may be the one whom that wait is for.
+/// Then all who wait for the word are.
+fn wanted_of(call: Call) -> (c_long, usize) {
+    let wanted = c_long::from(call.value as c_int).max(0);
+    let to_all = BLOCKED.load(Ordering::SeqCst) > 0 && wanted > 0;
+    (wanted, if to_all { usize::MAX } else { wanted as usize })
+}
+
+/// Wakes green threads, and if there are not so many, OS threads.
+#[inline(never)]
+unsafe fn wake_green_first(call: Call, arguments: [c_long; 6]) -> c_long {
+    fence(Ordering::SeqCst);
+    let (wanted, most) = wanted_of(call);
+    let woken = wake(call.word.addr(), most);
+    let left = if most == usize::MAX { wanted } else { wanted - woken as c_long };
+    if left <= 0 {
+        return woken as c_long;
+    }
+    let mut rest = arguments;
+    rest[2] = left;
+    // SAFETY: as the caller promises.
+    let others = unsafe { bare::syscall(libc::SYS_futex, rest) };
+    if others < 0 { others } else { wanted.min(others + woken as c_long) }
+}
+
+/// Some green threads wait, for whatever word, after the kernel has done the call.
+#[inline(never)]
+fn wake_green_after(call: Call, arguments: [c_long; 6], result: c_long) -> c_long {
+    if call.wakes() && result >= 0 {
+        let (wanted, most) = wanted_of(call);
+        let most = if most == usize::MAX { most } else { (wanted - result).max(0) as usize };
+        let woken = wake(call.word.addr(), most);
+        return wanted.min(result + woken as c_long);
     }
     if call.moves() {
-        let result = kernel(arguments);
-        if WAITERS.load(Ordering::SeqCst) > 0 {
-            wake(call.word.addr(), usize::MAX);
-            wake(arguments[4] as usize, usize::MAX);
-        }
-        return result;
+        wake(call.word.addr(), usize::MAX);
+        wake(arguments[4] as usize, usize::MAX);
     }
-    if !call.waits() {
-        return kernel(arguments);
-    }
+    result
+}
+
+/// A wait by a thread that runs green threads, or that finds out how std waits.
+#[inline(never)]
+unsafe fn wait_on_worker(call: Call, arguments: [c_long; 6]) -> c_long {
+    // SAFETY: as the caller promises.
+    let kernel = || unsafe { bare::syscall(libc::SYS_futex, arguments) };
     if bound::is_learning() {
         bound::learn(call.word.addr());
-        return kernel(arguments);
+        return kernel();
     }
+    if !is_patched(Patch::Futex) {
+        return kernel();
+    }
+    // In a signal handler, which has interrupted somebody who may hold the lock of the table, this is not on either.
     if !is_on(Patch::Futex) {
-        return if park::is_worker() { blocked(|| kernel(arguments)) } else { kernel(arguments) };
+        return blocked(kernel);
     }
     HOOK.count_call();
     match Bound::of(call) {

@@ -146,16 +146,20 @@ unsafe impl Sync for Interposed {}
 ///
 /// Each names the [`Patch`](super::Patch) that switches it on; what it does by system calls alone (`bare`), which is used
 /// before the C library's own has been looked up, so that it works while the program's allocator starts; what it does on a
-/// green thread (`green`, with its [`Hook`]); and what it does first and last on every thread once it is patched (`always`, `after`).
+/// green thread (`green`, with its [`Hook`]); and what it does first and last on every thread once it is patched, where that is
+/// to be done at all.
+///
+/// On a thread that runs no green threads, a call costs little more than the C library's own: it finds that out, and goes on to
+/// that one. The rest is in functions beside it, so that it needs no frame.
 ///
 /// Every function is `unsafe` with the C library's own contract, which its expressions rely on: pointers are valid for what
 /// the function does with them, until it returns. A green thread that waits in one has not returned.
 macro_rules! interpose {
     ($($patch:ident fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $result:ty {
-        $(always $always:expr;)?
+        $(first if $is_first:expr => $first:expr;)?
         bare $bare:expr;
         green |$hook:ident| $green:expr;
-        $(after $after:expr;)?
+        $(last if $is_last:expr => $last:expr;)?
     })*) => {
         #[allow(non_upper_case_globals)]
         mod hooks {
@@ -181,24 +185,59 @@ macro_rules! interpose {
             #[unsafe(no_mangle)]
             #[allow(unused_unsafe, clippy::too_many_arguments, clippy::let_unit_value, clippy::let_and_return)]
             unsafe extern "C" fn $name($($arg: $type),*) -> $result {
-                if !crate::monkey::is_patched(crate::monkey::Patch::$patch) {
+                if crate::monkey::is_worker() $(|| $is_first)? {
                     // SAFETY: the caller keeps the C library's contract.
-                    return unsafe { original::$name($($arg),*) };
+                    return unsafe { whole::$name($($arg),*) };
                 }
-                $($always;)?
-                let result = if crate::monkey::suspends_here() {
-                    let $hook = &hooks::$name;
-                    $hook.count_call();
-                    // SAFETY: the caller keeps the C library's contract.
-                    unsafe { $green }
-                } else {
-                    // SAFETY: as above.
-                    unsafe { original::$name($($arg),*) }
-                };
-                $($after;)?
+                // SAFETY: as above.
+                let result = unsafe { original::$name($($arg),*) };
+                $(if $is_last { $last })?
                 result
             }
         )*
+
+        /// All that a call may have to do.
+        mod whole {
+            #[allow(unused_imports)]
+            use super::*;
+            $(
+                #[inline(never)]
+                #[allow(unused_unsafe, clippy::too_many_arguments, clippy::let_unit_value, clippy::let_and_return)]
+                pub(super) unsafe extern "C" fn $name($($arg: $type),*) -> $result {
+                    if !crate::monkey::is_patched(crate::monkey::Patch::$patch) {
+                        // SAFETY: the caller keeps the C library's contract.
+                        return unsafe { original::$name($($arg),*) };
+                    }
+                    $(if $is_first { $first })?
+                    let result = if crate::monkey::suspends_here() {
+                        let $hook = &hooks::$name;
+                        $hook.count_call();
+                        // SAFETY: the caller keeps the C library's contract.
+                        unsafe { $green }
+                    } else {
+                        // SAFETY: as above.
+                        unsafe { original::$name($($arg),*) }
+                    };
+                    $(if $is_last { $last })?
+                    result
+                }
+            )*
+        }
+
+        /// By system calls alone.
+        mod bare {
+            #[allow(unused_imports)]
+            use super::*;
+            $(
+                #[cold]
+                #[inline(never)]
+                #[allow(unused_unsafe, clippy::too_many_arguments)]
+                pub(super) unsafe extern "C" fn $name($($arg: $type),*) -> $result {
+                    // SAFETY: the caller keeps the C library's contract.
+                    unsafe { $bare }
+                }
+            )*
+        }
 
         /// The C library's own functions.
         pub(super) mod original {
@@ -215,7 +254,7 @@ macro_rules! interpose {
                     let real = hooks::$name.real();
                     if real.is_null() {
                         // SAFETY: the caller keeps the C library's contract.
-                        return unsafe { $bare };
+                        return unsafe { bare::$name($($arg),*) };
                     }
                     // SAFETY: it is the C library's function of that name, which has this type.
                     let real: unsafe extern "C" fn($($type),*) -> $result = unsafe { std::mem::transmute(real) };

@@ -30,6 +30,8 @@
 //! | called by unmodified code on a green thread | after patching | test |
 //! |---|---|---|
 //! | std's `TcpStream`, `TcpListener`, `UdpSocket` and those of Unix: `recv`, `send` and their families, `read`, `write`, `readv`, `writev`, `accept` | suspend | `a_thousand_clients_of_an_echo_server_on_one_worker`, `datagrams_and_unix_sockets` |
+//! | `accept` by a number that becomes another listener meanwhile | never blocks | `a_number_that_becomes_another_listener_while_it_is_accepted_from_holds_nobody` |
+//! | `accept` from a listener that OS threads or other processes accept from as well | suspends. If one of those takes the connection that was just seen, blocks the worker until the next one comes; reported after five seconds | `a_listener_that_an_os_thread_accepts_from_too_gives_each_connection_to_one` |
 //! | `connect`, `connect_timeout` | suspend; `O_NONBLOCK` is set for the length of one system call | `a_connection_that_gets_no_answer_times_out_and_holds_nobody` |
 //! | `SO_RCVTIMEO`, `SO_SNDTIMEO` | work as they always do; one that another process, or a system call made past the C library, sets on a socket that is in use holds from the wait after next, or a tenth of a second later | `timeouts_of_std_work`, `a_listener_with_a_limit_in_time_gives_up`, `a_limit_that_is_set_between_two_waits_holds_for_the_second`, `a_limit_longer_than_a_glance_is_not_forgotten` |
 //! | `MSG_WAITALL`, `MSG_DONTWAIT`, `MSG_ERRQUEUE`, `MSG_OOB` | the same | `all_of_a_message_is_waited_for_where_that_is_asked`, `what_the_kernel_never_waits_for_is_not_waited_for` |
@@ -43,6 +45,7 @@
 //! | `getaddrinfo` (`ToSocketAddrs`), `getnameinfo`, `gethostbyname_r` and its kind | run on a pool of OS threads | `a_name_server_that_does_not_answer_holds_only_who_asks` |
 //! | std's `Mutex`, `RwLock`, `Condvar`, `Once`, `OnceLock`, `LazyLock`, `Barrier` | suspend, between green threads of one worker and of several, beside OS threads, and if they were held before patching | `a_mutex_held_over_a_wait_suspends_who_wants_it`, `readers_and_writers`, `a_condition_is_waited_for_and_times_out`, `what_is_made_once_is_made_once`, `a_barrier_of_std_gathers_green_threads`, `a_lock_that_is_made_held_and_waited_for_before_patching_works_after_it`, `a_wake_up_is_not_lost_on_a_worker_that_waits_in_the_kernel`, `a_wake_up_is_not_lost_to_a_green_thread_that_was_given_up` |
 //! | `std::process::Command`, `waitpid`, `waitid`, `wait4`; `fork` and `exec` | suspend; a forked child has no green threads, and blocks | `children_are_waited_for_side_by_side`, `a_green_thread_forks_and_its_child_executes_a_program`, `a_forked_child_calls_what_is_patched_and_blocks` |
+//! | `fork` with a handler of `pthread_atfork` that takes a lock which a suspended neighbour holds | suspends, if it is one of std's; a foreign mutex blocks the worker, and no child comes of it. Reported after five seconds. `Command` runs no such handlers, unless it has a `pre_exec` | `a_fork_waits_for_a_lock_that_a_suspended_neighbour_holds`, `a_fork_that_wants_a_foreign_mutex_of_a_suspended_neighbour_is_told_of` |
 //! | `std::thread::JoinHandle::join` | suspends | `os_threads_are_joined_while_others_run` |
 //! | a library in C, also one that is loaded later and a fortified one | suspends by all of these | `a_library_in_c_that_is_loaded_later_suspends_as_well`, `a_fortified_call_that_would_write_past_its_buffer_ends_the_process` |
 //! | the crates `ureq`, `tiny_http`, `tungstenite`, `redis`, `curl` (libcurl), `rusqlite` (SQLite), `native-tls` (OpenSSL) | suspend | `ureq_has_a_hundred_requests_under_way_on_one_worker`, `tiny_http_answers_many_at_the_same_time_on_one_worker`, `tungstenite_serves_and_asks_on_one_worker`, `a_thousand_blocking_pops_of_redis_wait_on_one_worker`, `libcurl_has_a_hundred_requests_under_way_on_one_worker`, `sqlite_waits_for_a_neighbours_transaction`, `openssl_talks_for_many_on_one_worker_while_others_fail_and_are_killed` |
@@ -108,4 +111,4 @@ pub use patch::{
 };
 pub use report::{Report, Used, report};
 
-pub(crate) use patch::suspends_here;
+pub(crate) use patch::{is_worker, suspends_here};

@@ -78,6 +78,12 @@ pub(super) fn blocking_here<T>(call: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Whether the calling OS thread may be one on which a patched call suspends. Most are not.
+#[inline(always)]
+pub(crate) fn is_worker() -> bool {
+    park::is_worker()
+}
+
 /// Whether a call of this group suspends, here and now, instead of blocking.
 #[inline(always)]
 pub(crate) fn is_on(patch: Patch) -> bool {

@@ -352,7 +352,7 @@ interpose! {
         green |hook| to_libc(transmit_several(hook, fd, messages, count, flags as c_uint)) as c_int;
     }
     Socket fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, len: socklen_t) -> c_int {
-        always if level == libc::SOL_SOCKET && is_limit(name) { limits_change(fd) };
+        first if level == libc::SOL_SOCKET && is_limit(name) => limits_change(fd);
         bare to_libc(syscall(libc::SYS_setsockopt, [fd.into(), level.into(), name.into(), address(value), len.into(), 0])) as c_int;
         green |_hook| original::setsockopt(fd, level, name, value, len);
     }

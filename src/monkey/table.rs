@@ -16,7 +16,7 @@ use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering, fence};
 
 /// The file behind a descriptor: its device and inode, or for a socket the kernel's own number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +130,11 @@ impl Entry {
     /// Whether the number is that of what is registered instead of the caller's descriptors.
     pub(super) fn is_own(&self, fd: c_int) -> bool {
         self.own.as_ref().is_some_and(|own| own.as_raw_fd() == fd)
+    }
+
+    /// Whether a number means the socket of this entry.
+    pub(super) fn is_of(&self, fd: c_int) -> bool {
+        identity_of_socket(fd) == Some(self.identity)
     }
 
     /// Calls `look_and_take` for one at a time of those who have this socket, be it by other numbers: what is found is still
@@ -275,29 +280,27 @@ const MARKED: usize = 1 << 16;
 
 /// For each number whether something may be entered for it, so that to close one for which nothing is costs nothing. Changed in
 /// the lock of the number's shard.
-static MARKS: [AtomicU64; MARKED / 64] = [const { AtomicU64::new(0) }; MARKED / 64];
+static MARKS: [AtomicBool; MARKED] = [const { AtomicBool::new(false) }; MARKED];
 
 /// Something is entered for a number.
 fn mark(fd: c_int) {
-    let fd = fd as usize;
-    if let Some(word) = MARKS.get(fd / 64) {
-        word.fetch_or(1 << (fd % 64), Ordering::Relaxed);
+    if let Some(mark) = MARKS.get(fd as usize) {
+        mark.store(true, Ordering::Relaxed);
     }
     USED_IN.store(process::generation().wrapping_add(1), Ordering::Relaxed);
 }
 
 /// Nothing is entered for a number any more.
 fn unmark(fd: c_int) {
-    let fd = fd as usize;
-    if let Some(word) = MARKS.get(fd / 64) {
-        word.fetch_and(!(1 << (fd % 64)), Ordering::Relaxed);
+    if let Some(mark) = MARKS.get(fd as usize) {
+        mark.store(false, Ordering::Relaxed);
     }
 }
 
-/// Whether something may be entered for a number. Higher ones than are marked may always have something.
-fn is_marked(fd: c_int) -> bool {
-    let Ok(fd) = usize::try_from(fd) else { return false };
-    MARKS.get(fd / 64).is_none_or(|word| word.load(Ordering::Relaxed) & 1 << (fd % 64) != 0)
+/// Whether something may be entered for a number. Higher ones than are marked, and what is none, may always have something.
+#[inline(always)]
+pub(super) fn is_marked(fd: c_int) -> bool {
+    MARKS.get(fd as usize).is_none_or(|mark| mark.load(Ordering::Relaxed))
 }
 
 /// The socket that has been registered for a number. It may have been closed since without our noticing.
@@ -407,19 +410,20 @@ pub(super) fn closed(fd: c_int) {
     }
 }
 
-/// The number has been closed, or means something else now. A wait that began after [`closed`] and before that, by another
-/// worker, waits for what is gone: it ends as well. `errno` stays.
+/// The number has been closed, or means something else now, and is marked. A wait that began after [`closed`] and before that, by
+/// another worker, waits for what is gone: it ends as well. `errno` stays.
+///
+/// Who has marked the number since sees that it is closed, or the caller sees the mark: the kernel orders all of memory when it
+/// gives up the file that the number meant.
+#[cold]
 pub(super) fn has_closed(fd: c_int) {
-    // Who has marked the number since sees that it is closed, or the mark is seen here: the kernel orders all of memory when it
-    // gives up the file that the number meant.
-    if is_marked(fd) && !is_in_handler() {
+    if !is_in_handler() {
         let errno = errno();
         end_stale_waits(fd);
         set_errno(errno);
     }
 }
 
-#[cold]
 fn end_stale_waits(fd: c_int) {
     let Some((table, (shard, at))) = used_table().zip(Table::place(fd)) else { return };
     let (mut gone, mut doubtful) = (Vec::new(), Vec::new());

@@ -112,6 +112,85 @@ fn a_listener_with_a_limit_in_time_gives_up() {
     });
 }
 
+/// The kernel has no `accept` that does not wait. If the number came to mean the one that nobody connects to, between the look for a
+/// connection and the taking of it, the worker would wait there for ever.
+#[test]
+fn a_number_that_becomes_another_listener_while_it_is_accepted_from_holds_nobody() {
+    const WANTED: usize = 300;
+    on(1, || {
+        let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let (busy, idle) = (bind(), bind());
+        let address = busy.local_addr().unwrap();
+        let over = Arc::new(AtomicBool::new(false));
+        let (ends, stops) = (Arc::clone(&over), Arc::clone(&over));
+        // SAFETY: a copy of a number.
+        let number = unsafe { libc::fcntl(busy.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 900) };
+        assert!(number >= 900);
+        let swaps = std::thread::spawn(move || {
+            while !ends.load(Ordering::SeqCst) {
+                for listener in [&idle, &busy] {
+                    // SAFETY: the number is this test's own.
+                    assert_eq!(unsafe { libc::dup2(listener.as_raw_fd(), number) }, number);
+                }
+            }
+            busy
+        });
+        let connects = std::thread::spawn(move || {
+            while !stops.load(Ordering::SeqCst) {
+                let _ = TcpStream::connect_timeout(&address, Duration::from_millis(20));
+            }
+        });
+        let mut accepted = 0;
+        while accepted < WANTED {
+            let none = std::ptr::null_mut();
+            // SAFETY: without a place for an address.
+            let got = unsafe { libc::accept(number, none, none.cast()) };
+            if got >= 0 {
+                // SAFETY: it is ours.
+                unsafe { libc::close(got) };
+                accepted += 1;
+            }
+        }
+        over.store(true, Ordering::SeqCst);
+        let busy = swaps.join().unwrap();
+        // So that nobody waits for room there.
+        drop(busy);
+        connects.join().unwrap();
+        // SAFETY: the number is this test's own.
+        unsafe { libc::close(number) };
+    });
+}
+
+#[test]
+fn a_listener_that_an_os_thread_accepts_from_too_gives_each_connection_to_one() {
+    const WANTED: usize = 200;
+    on(2, || {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (taken, made) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        // Who accepts has counted that first, so that as many wait as there will be connections.
+        let accept = |listener: TcpListener| {
+            let taken = Arc::clone(&taken);
+            move || {
+                while taken.fetch_add(1, Ordering::SeqCst) < WANTED {
+                    assert_eq!(listener.accept().unwrap().0.read(&mut [0]).unwrap(), 1);
+                }
+            }
+        };
+        let os_thread = std::thread::spawn(accept(listener.try_clone().unwrap()));
+        let green = spawn(accept(listener));
+        let makes = Arc::clone(&made);
+        let client = std::thread::spawn(move || {
+            while makes.fetch_add(1, Ordering::SeqCst) < WANTED {
+                TcpStream::connect(address).unwrap().write_all(b"x").unwrap();
+            }
+        });
+        client.join().unwrap();
+        os_thread.join().unwrap();
+        green.join().unwrap();
+    });
+}
+
 #[test]
 fn closing_a_listener_ends_all_who_accept_even_if_the_number_is_used_again() {
     for workers in [1, 2] {

@@ -1,9 +1,9 @@
 //! Forks and children, from green threads among others that wait.
 
-use crate::children::in_child;
+use crate::children::{in_child, in_child_with};
 use crate::{join_all, on};
-use greenthread::spawn;
-use std::cell::Cell;
+use greenthread::{Builder, spawn};
+use std::cell::{Cell, UnsafeCell};
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -139,6 +139,61 @@ fn a_fork_waits_for_a_lock_that_a_suspended_neighbour_holds() {
             }
         });
     outcome.works();
+}
+
+/// A lock of the C library's, which nothing stands in for, taken around each fork by handlers.
+struct Foreign(UnsafeCell<libc::pthread_mutex_t>);
+
+// SAFETY: only the functions of the C library touch it.
+unsafe impl Sync for Foreign {}
+
+static FOREIGN: Foreign = Foreign(UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER));
+
+extern "C" fn take_foreign() {
+    // SAFETY: it is initialized, and is never moved.
+    assert_eq!(unsafe { libc::pthread_mutex_lock(FOREIGN.0.get()) }, 0);
+}
+
+extern "C" fn give_foreign_back() {
+    // SAFETY: as above; the calling thread holds it.
+    assert_eq!(unsafe { libc::pthread_mutex_unlock(FOREIGN.0.get()) }, 0);
+}
+
+/// A green thread forks while another one of its worker waits that holds what the handlers want. No child can come of it, and that is
+/// told.
+#[test]
+fn a_fork_that_wants_a_foreign_mutex_of_a_suspended_neighbour_is_told_of() {
+    let test = "processes::a_fork_that_wants_a_foreign_mutex_of_a_suspended_neighbour_is_told_of";
+    let forks = || {
+        // SAFETY: the child ends at once.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(0) };
+        }
+        assert_eq!(status_of(pid), 0);
+    };
+    let outcome = in_child_with(&[], &[("GREENTHREAD_WATCHDOG_MS", "300")], test, || {
+        let give_back = Some(give_foreign_back as unsafe extern "C" fn());
+        // SAFETY: the handlers take a lock and give it back.
+        unsafe { libc::pthread_atfork(Some(take_foreign), give_back, give_back) };
+        on(1, move || {
+            let holds = |held: Duration| {
+                take_foreign();
+                std::thread::sleep(held);
+                give_foreign_back();
+            };
+            // An OS thread gives it back.
+            let holder = std::thread::spawn(move || holds(Duration::from_millis(20)));
+            forks();
+            holder.join().unwrap();
+            let holder = spawn(move || holds(Duration::from_millis(20)));
+            greenthread::yield_now();
+            Builder::new().name("forks".into()).spawn(forks).unwrap().join().unwrap();
+            holder.join().unwrap();
+        });
+    });
+    outcome.hangs_and_tells("green thread 'forks' has kept worker 'greenthread-0'");
 }
 
 #[test]

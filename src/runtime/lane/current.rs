@@ -14,6 +14,13 @@ pub(crate) fn with_lane<R>(f: impl FnOnce(&Lane) -> R) -> Option<R> {
     unsafe { here::get().cast::<Lane>().as_ref() }.map(f)
 }
 
+/// Whether this OS thread is a worker or runs a current-thread runtime. Inlined, as every patched call asks.
+#[cfg(feature = "monkey")]
+#[inline(always)]
+pub(crate) fn is_here() -> bool {
+    !here::get_inlined().is_null()
+}
+
 /// Counts an operation of a green thread; `true` when it is time to let the others run. It is inlined, as it is done at every
 /// operation.
 #[inline(always)]

@@ -97,7 +97,8 @@ pub(in crate::runtime) fn get() -> *const Here {
 /// keeps the address of the thread-local, that does no harm, as what has started stays on its OS thread.
 #[inline(always)]
 pub(in crate::runtime) fn get_inlined() -> *const Here {
-    HERE.with(Cell::get)
+    // std inlines this, and not `with`. It never fails, as the thread-local has no destructor.
+    HERE.try_with(Cell::get).unwrap_or(ptr::null())
 }
 
 /// Runs `f` with what belongs to this OS thread, if that is a worker or runs a current-thread runtime.

@@ -126,6 +126,7 @@ pub(crate) fn is_green() -> bool {
 
 /// Whether the calling OS thread runs green threads, be it one just now or none.
 #[cfg(feature = "monkey")]
+#[inline(always)]
 pub(crate) fn is_worker() -> bool {
-    current::with_lane(|_| ()).is_some()
+    current::is_here()
 }
