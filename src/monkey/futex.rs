@@ -44,10 +44,25 @@ unsafe extern "C" fn syscall(
     f: c_long,
 ) -> c_long {
     let arguments = [a, b, c, d, e, f];
-    // SAFETY: the caller keeps the contract of the system call, which is that of `futex` where it is one.
-    to_libc(unsafe {
-        if number == libc::SYS_futex { futex(arguments) } else { bare::syscall(number, arguments) }
-    })
+    if number == libc::SYS_futex {
+        let operation = b as c_int;
+        if waits(operation) {
+            // SAFETY: the caller keeps the contract of `futex`.
+            return to_libc(unsafe { futex_wait(a, b, c, d, e, f) });
+        }
+        if WAITERS.load(Ordering::Relaxed) > 0 {
+            // SAFETY: as above.
+            return to_libc(unsafe { futex_wake(a, b, c, d, e, f) });
+        }
+    }
+    // SAFETY: the caller keeps the contract of the system call.
+    let result = unsafe { bare::syscall(number, arguments) };
+    // Who wakes has asked the kernel first, where nobody was seen to wait. That orders all of memory between what the caller has
+    // done to the word and this look at who waits, so that no green thread is missed, and costs less than to do so here.
+    if number == libc::SYS_futex && WAITERS.load(Ordering::SeqCst) > 0 {
+        return to_libc(futex_woke(Call::new(arguments), e, result));
+    }
+    to_libc(result)
 }
 
 /// The C library's own `syscall`, which blocks the OS thread.
@@ -72,6 +87,13 @@ pub(super) struct Call {
 const PRIVATE: c_int = libc::FUTEX_PRIVATE_FLAG;
 const ANY: u32 = u32::MAX;
 
+/// Whether a call with this operation waits.
+#[inline(always)]
+fn waits(operation: c_int) -> bool {
+    let operation = operation & !(PRIVATE | libc::FUTEX_CLOCK_REALTIME);
+    matches!(operation, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET)
+}
+
 impl Call {
     fn new(arguments: [c_long; 6]) -> Self {
         Self {
@@ -93,11 +115,6 @@ impl Call {
         self.operation & !PRIVATE == libc::FUTEX_WAIT || self.mask == ANY
     }
 
-    fn waits(self) -> bool {
-        let operation = self.operation & !(PRIVATE | libc::FUTEX_CLOCK_REALTIME);
-        matches!(operation, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET)
-    }
-
     /// Whether it wakes so many of those who wait in the form that std uses.
     fn wakes(self) -> bool {
         match self.operation ^ PRIVATE {
@@ -116,32 +133,6 @@ impl Call {
     }
 }
 
-/// `futex` by whatever thread, patched or not.
-///
-/// Off green threads it costs little more than the system call: who wakes asks the kernel first. That orders all of memory between
-/// what the caller has done to the word and its own look at who waits, so that after it no green thread that waits is missed.
-unsafe fn futex(arguments: [c_long; 6]) -> c_long {
-    let call = Call::new(arguments);
-    // SAFETY: as the caller promises.
-    let kernel = || unsafe { bare::syscall(libc::SYS_futex, arguments) };
-    if call.waits() {
-        if !is_worker() && !bound::is_learning() {
-            return kernel();
-        }
-        // SAFETY: as the caller promises.
-        return unsafe { wait_on_worker(call, arguments) };
-    }
-    if WAITERS.load(Ordering::Relaxed) > 0 && call.wakes() && !is_in_handler() {
-        // SAFETY: as the caller promises.
-        return unsafe { wake_green_first(call, arguments) };
-    }
-    let result = kernel();
-    if WAITERS.load(Ordering::SeqCst) > 0 && !is_in_handler() {
-        return wake_green_after(call, arguments, result);
-    }
-    result
-}
-
 /// How many the call wakes. Who is woken on a worker that waits in the kernel does not run, and may be the one whom that wait is for.
 /// Then all who wait for the word are.
 fn wanted_of(call: Call) -> (c_long, usize) {
@@ -150,9 +141,17 @@ fn wanted_of(call: Call) -> (c_long, usize) {
     (wanted, if to_all { usize::MAX } else { wanted as usize })
 }
 
-/// Wakes green threads, and if there are not so many, OS threads.
+/// A call that waits for nothing, while some green threads wait, for whatever word: wakes green threads, and if there are not so
+/// many, OS threads.
 #[inline(never)]
-unsafe fn wake_green_first(call: Call, arguments: [c_long; 6]) -> c_long {
+unsafe fn futex_wake(a: c_long, b: c_long, c: c_long, d: c_long, e: c_long, f: c_long) -> c_long {
+    let arguments = [a, b, c, d, e, f];
+    let call = Call::new(arguments);
+    if !call.wakes() || is_in_handler() {
+        // SAFETY: as the caller promises.
+        let result = unsafe { bare::syscall(libc::SYS_futex, arguments) };
+        return futex_woke(call, e, result);
+    }
     fence(Ordering::SeqCst);
     let (wanted, most) = wanted_of(call);
     let woken = wake(call.word.addr(), most);
@@ -167,9 +166,13 @@ unsafe fn wake_green_first(call: Call, arguments: [c_long; 6]) -> c_long {
     if others < 0 { others } else { wanted.min(others + woken as c_long) }
 }
 
-/// Some green threads wait, for whatever word, after the kernel has done the call.
+/// The kernel has done a call that waits for nothing, and some green threads wait, for whatever word: wakes those whom it concerns.
+/// In a signal handler none, as that has interrupted somebody who may hold the lock of the table.
 #[inline(never)]
-fn wake_green_after(call: Call, arguments: [c_long; 6], result: c_long) -> c_long {
+fn futex_woke(call: Call, other_word: c_long, result: c_long) -> c_long {
+    if is_in_handler() {
+        return result;
+    }
     if call.wakes() && result >= 0 {
         let (wanted, most) = wanted_of(call);
         let most = if most == usize::MAX { most } else { (wanted - result).max(0) as usize };
@@ -178,23 +181,25 @@ fn wake_green_after(call: Call, arguments: [c_long; 6], result: c_long) -> c_lon
     }
     if call.moves() {
         wake(call.word.addr(), usize::MAX);
-        wake(arguments[4] as usize, usize::MAX);
+        wake(other_word as usize, usize::MAX);
     }
     result
 }
 
-/// A wait by a thread that runs green threads, or that finds out how std waits.
+/// A call that waits. Most threads run no green threads, and wait in the kernel.
 #[inline(never)]
-unsafe fn wait_on_worker(call: Call, arguments: [c_long; 6]) -> c_long {
+unsafe fn futex_wait(a: c_long, b: c_long, c: c_long, d: c_long, e: c_long, f: c_long) -> c_long {
+    let arguments = [a, b, c, d, e, f];
     // SAFETY: as the caller promises.
     let kernel = || unsafe { bare::syscall(libc::SYS_futex, arguments) };
     if bound::is_learning() {
-        bound::learn(call.word.addr());
+        bound::learn(a as usize);
         return kernel();
     }
-    if !is_patched(Patch::Futex) {
+    if !is_worker() || !is_patched(Patch::Futex) {
         return kernel();
     }
+    let call = Call::new(arguments);
     // In a signal handler, which has interrupted somebody who may hold the lock of the table, this is not on either.
     if !is_on(Patch::Futex) {
         return blocked(kernel);
