@@ -11,6 +11,7 @@ use greenthread::thread::{set_uncaught_hook, take_uncaught_hook};
 use greenthread::{Runtime, sleep, spawn, yield_now};
 use std::collections::HashSet;
 use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -503,6 +504,32 @@ fn the_time_of_a_map_is_that_of_the_whole() {
         let mut results = executor.map(|n: u8| n, 0..3).timeout(LIMIT);
         assert!((0..3).all(|n| results.next().unwrap().unwrap() == n));
         assert!(results.next().is_none());
+    });
+}
+
+/// An unwind out of the items, an interruption's as well as this panic, comes between a result and its being given out.
+#[test]
+fn a_result_is_not_lost_where_the_next_item_unwinds() {
+    fn items() -> impl Iterator<Item = i32> {
+        let mut asked = 0;
+        std::iter::from_fn(move || {
+            asked += 1;
+            // As many are read ahead.
+            assert_ne!(asked, 5, "no item this time");
+            (asked < 8).then_some(asked)
+        })
+    }
+    for_each_executor!(1, |executor| {
+        let all: [Box<dyn Iterator<Item = i32>>; 2] = [
+            Box::new(executor.map(|n| n, items()).flatten()),
+            Box::new(executor.map_unordered(|n| n, items()).flatten()),
+        ];
+        for mut results in all {
+            assert!(catch_unwind(AssertUnwindSafe(|| results.next())).is_err());
+            let mut rest: Vec<_> = results.collect();
+            rest.sort_unstable();
+            assert_eq!(rest, [1, 2, 3, 4, 6, 7]);
+        }
     });
 }
 
