@@ -1,7 +1,7 @@
 //! Futures as green threads.
 #![forbid(unsafe_code)]
 
-use super::spawned::Spawned;
+use super::spawned::{Boxed, Spawned, is_large};
 use crate::thread::{Builder, JoinHandle, LocalJoinHandle};
 
 /// Runs a future on a green thread of its own, as `spawn(move || block_on(future))` does, but while the future is pending that green
@@ -36,7 +36,12 @@ where
     F: IntoFuture + Send + 'static,
     F::Output: Send + 'static,
 {
-    Builder::new().spawn_body(Spawned(future)).expect("failed to spawn a green thread")
+    let spawned = if is_large::<F>() {
+        Builder::new().spawn_body(Spawned(Boxed::new(future)))
+    } else {
+        Builder::new().spawn_body(Spawned(future))
+    };
+    spawned.expect("failed to spawn a green thread")
 }
 
 /// As [`spawn`], for a future that must stay on the calling OS thread. As `tokio::task::spawn_local`.
@@ -62,5 +67,10 @@ where
     F: IntoFuture + 'static,
     F::Output: 'static,
 {
-    Builder::new().spawn_local_body(Spawned(future)).expect("failed to spawn a green thread")
+    let spawned = if is_large::<F>() {
+        Builder::new().spawn_local_body(Spawned(Boxed::new(future)))
+    } else {
+        Builder::new().spawn_local_body(Spawned(future))
+    };
+    spawned.expect("failed to spawn a green thread")
 }

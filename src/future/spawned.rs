@@ -10,6 +10,30 @@ use std::task::Poll;
 /// The body of a green thread that polls a future, and rests while that is pending.
 pub(super) struct Spawned<I>(pub(super) I);
 
+/// One that does not take the task's own memory: that stays as large as what it began with, and a future lies elsewhere as soon as
+/// it is polled.
+pub(super) struct Boxed<I>(Box<I>);
+
+/// Whether it is worth an allocation to keep it out of the task.
+pub(super) const fn is_large<I>() -> bool {
+    size_of::<I>() > 128
+}
+
+impl<I> Boxed<I> {
+    pub(super) fn new(future: I) -> Self {
+        Self(Box::new(future))
+    }
+}
+
+impl<I: IntoFuture> IntoFuture for Boxed<I> {
+    type Output = I::Output;
+    type IntoFuture = I::IntoFuture;
+
+    fn into_future(self) -> I::IntoFuture {
+        (*self.0).into_future()
+    }
+}
+
 /// What it has polled.
 pub(super) struct Pending<F>(Pin<Box<Option<F>>>);
 

@@ -16,7 +16,7 @@ use std::any::Any;
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 /// What a task holds besides its header, in the order of its life.
 enum Stage<F: Body<T>, T> {
@@ -107,8 +107,6 @@ impl<F: Body<T>, T> Task<F, T> {
     /// # Safety
     /// See [`VTable::run`].
     unsafe fn __rust_begin_short_backtrace(header: NonNull<Header>) {
-        // SAFETY: the header is that of this type, and until the result is published only we touch the stage.
-        let stage = unsafe { Self::stage(header).replace(Stage::Running) };
         // SAFETY: the hub keeps a reference while the task runs.
         let shared = unsafe { header.as_ref() };
         let task = std::mem::ManuallyDrop::new(
@@ -118,14 +116,13 @@ impl<F: Body<T>, T> Task<F, T> {
         let result = if task.is_killed() {
             // It was killed before it began, or while it rested. The body does not run, but what it holds is dropped in the green
             // thread, and may wait there.
+            // SAFETY: the header is that of this type, and until the result is published only we touch the stage.
+            let stage = unsafe { Self::stage(header).replace(Stage::Running) };
             task.without_kills(|| drop_quietly(stage));
             Err(JoinError::new(Cause::Killed, shared))
         } else {
-            let run = move || match stage {
-                Stage::Body(body) => body.run(),
-                Stage::Rest(rest) => F::go_on(rest),
-                Stage::Running | Stage::Result(_) | Stage::Taken => unreachable!("it runs once"),
-            };
+            // SAFETY: as above.
+            let run = || unsafe { Self::turn(Self::stage(header)) };
             match catch_unwind(AssertUnwindSafe(run)) {
                 Ok(Ran::Ended(Ok(value))) => Ok(value),
                 Ok(Ran::Ended(Err(EndedAsKilled))) => Err(JoinError::new(Cause::Killed, shared)),
@@ -142,6 +139,31 @@ impl<F: Body<T>, T> Task<F, T> {
         }
         // SAFETY: this is the hub's thread, and the result is not published yet.
         unsafe { Self::hand_over(&task, result) };
+    }
+
+    /// Runs what there is: the body, or what it has left. Only that is moved: what rests is a word or two, but the room is that of
+    /// the body, and all of it would be copied at each turn.
+    ///
+    /// # Safety
+    /// The stage is the caller's.
+    #[inline(always)]
+    unsafe fn turn(stage: *mut Stage<F, T>) -> Ran<F::Rest, T> {
+        // SAFETY: the stage is ours, as the caller says. What is read out is overwritten before it could be used again.
+        unsafe {
+            match &*stage {
+                Stage::Body(body) => {
+                    let body = ptr::read(body);
+                    stage.write(Stage::Running);
+                    body.run()
+                }
+                Stage::Rest(rest) => {
+                    let rest = ptr::read(rest);
+                    stage.write(Stage::Running);
+                    F::go_on(rest)
+                }
+                Stage::Running | Stage::Result(_) | Stage::Taken => unreachable!("it runs once"),
+            }
+        }
     }
 
     /// Calls the links and publishes the result.
