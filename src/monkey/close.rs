@@ -9,6 +9,18 @@ use crate::sys::bare::{syscall, to_libc};
 use libc::{c_int, c_uint};
 use std::ffi::c_long;
 
+unsafe extern "C" {
+    /// Ends the calling OS thread if it has been cancelled.
+    fn pthread_testcancel();
+}
+
+#[inline]
+fn bare_close(fd: c_int) -> c_int {
+    // SAFETY: only numbers are given.
+    to_libc(unsafe { syscall(libc::SYS_close, [fd.into(), 0, 0, 0, 0, 0]) }) as c_int
+}
+
+#[inline]
 fn bare_dup3(old: c_int, new: c_int, flags: c_int) -> c_int {
     // SAFETY: only numbers are given.
     to_libc(unsafe { syscall(libc::SYS_dup3, [old.into(), new.into(), flags.into(), 0, 0, 0]) })
@@ -16,6 +28,7 @@ fn bare_dup3(old: c_int, new: c_int, flags: c_int) -> c_int {
 }
 
 /// `dup3` refuses two equal numbers; for `dup2` they ask whether the number is open.
+#[inline]
 fn bare_dup2(old: c_int, new: c_int) -> c_int {
     if old != new {
         return bare_dup3(old, new, 0);
@@ -28,19 +41,22 @@ fn bare_dup2(old: c_int, new: c_int) -> c_int {
 interpose! {
     Socket fn close(fd: c_int) -> c_int {
         first if is_marked(fd) => closed(fd);
-        bare to_libc(syscall(libc::SYS_close, [fd.into(), 0, 0, 0, 0, 0])) as c_int;
+        bare bare_close(fd);
+        same { pthread_testcancel(); bare_close(fd) };
         green |hook| hook.holding(|| original::close(fd));
         last if is_marked(fd) => has_closed(fd);
     }
     Socket fn dup2(old: c_int, new: c_int) -> c_int {
         first if old != new && is_marked(new) => closed(new);
         bare bare_dup2(old, new);
+        same bare_dup2(old, new);
         green |_hook| original::dup2(old, new);
         last if is_marked(new) => has_closed(new);
     }
     Socket fn dup3(old: c_int, new: c_int, flags: c_int) -> c_int {
         first if old != new && is_marked(new) => closed(new);
         bare bare_dup3(old, new, flags);
+        same bare_dup3(old, new, flags);
         green |_hook| original::dup3(old, new, flags);
         last if is_marked(new) => has_closed(new);
     }

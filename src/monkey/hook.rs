@@ -6,8 +6,17 @@ use std::ffi::{CStr, c_void};
 use std::fmt;
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+/// Where the library or program begins that a function is part of.
+fn object_of(function: *const c_void) -> *mut c_void {
+    // SAFETY: all-zero is a valid `Dl_info`, and stays where nothing is found.
+    let mut found: libc::Dl_info = unsafe { std::mem::zeroed() };
+    // SAFETY: the place for the answer is valid; the address is only looked up.
+    unsafe { libc::dladdr(function, &mut found) };
+    found.dli_fbase
+}
 
 /// How long a patched call may hold its worker before the report counts it.
 pub(super) const LONG: Duration = Duration::from_millis(10);
@@ -17,6 +26,8 @@ pub(super) struct Hook {
     symbol: &'static CStr,
     /// The C library's own, once it has been looked up.
     real: AtomicPtr<c_void>,
+    /// It is not the C library's, as a library that was loaded before it stands in for that one too.
+    is_of_others: AtomicBool,
     /// Calls by green threads after patching.
     calls: AtomicU64,
     /// How many of these calls suspended their green thread.
@@ -40,6 +51,7 @@ impl Hook {
         Self {
             symbol,
             real: AtomicPtr::new(ptr::null_mut()),
+            is_of_others: AtomicBool::new(false),
             calls: AtomicU64::new(0),
             waits: AtomicU64::new(0),
             holds: AtomicU64::new(0),
@@ -62,7 +74,15 @@ impl Hook {
     pub(super) fn resolve(&self) {
         // SAFETY: the name ends in a zero. `RTLD_NEXT` is what comes after the object that has our function.
         let found = unsafe { libc::dlsym(libc::RTLD_NEXT, self.symbol.as_ptr()) };
+        let own = object_of(libc::__errno_location as *const c_void);
+        self.is_of_others.store(object_of(found) != own, Ordering::Relaxed);
         self.real.store(found, Ordering::Relaxed);
+    }
+
+    /// Whether what [`real`](Self::real) is or will be is not the C library's, but of another library that stands in for it.
+    #[inline(always)]
+    pub(super) fn is_of_others(&self) -> bool {
+        self.is_of_others.load(Ordering::Relaxed)
     }
 
     /// Looks up the C library's function, for one that no system call can stand for. It is called by programs that run already.
@@ -150,7 +170,9 @@ unsafe impl Sync for Interposed {}
 /// to be done at all.
 ///
 /// On a thread that runs no green threads, a call costs little more than the C library's own: it finds that out, and goes on to
-/// that one. The rest is in functions beside it, so that it needs no frame.
+/// that one. The rest is in functions beside it, so that it needs no frame. What must do something `last` does have one, and a
+/// return more: that costs much after a system call, as the processor has forgotten by then where to return. So such a function
+/// may name what the C library's own does (`same`), which is done in its place, unless some other library stands in for that.
 ///
 /// Every function is `unsafe` with the C library's own contract, which its expressions rely on: pointers are valid for what
 /// the function does with them, until it returns. A green thread that waits in one has not returned.
@@ -158,6 +180,7 @@ macro_rules! interpose {
     ($($patch:ident fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $result:ty {
         $(first if $is_first:expr => $first:expr;)?
         bare $bare:expr;
+        $(same $same:expr;)?
         green |$hook:ident| $green:expr;
         $(last if $is_last:expr => $last:expr;)?
     })*) => {
@@ -189,8 +212,13 @@ macro_rules! interpose {
                     // SAFETY: the caller keeps the C library's contract.
                     return unsafe { whole::$name($($arg),*) };
                 }
-                // SAFETY: as above.
-                let result = unsafe { original::$name($($arg),*) };
+                let result = $(if !hooks::$name.is_of_others() {
+                    // SAFETY: as above.
+                    unsafe { $same }
+                } else)? {
+                    // SAFETY: as above.
+                    unsafe { original::$name($($arg),*) }
+                };
                 $(if $is_last { $last })?
                 result
             }

@@ -297,10 +297,10 @@ fn unmark(fd: c_int) {
     }
 }
 
-/// Whether something may be entered for a number. Higher ones than are marked, and what is none, may always have something.
+/// Whether something may be entered for a number. Higher ones than are marked may always have something.
 #[inline(always)]
 pub(super) fn is_marked(fd: c_int) -> bool {
-    MARKS.get(fd as usize).is_none_or(|mark| mark.load(Ordering::Relaxed))
+    fd >= 0 && MARKS.get(fd as usize).is_none_or(|mark| mark.load(Ordering::Relaxed))
 }
 
 /// The socket that has been registered for a number. It may have been closed since without our noticing.
