@@ -9,12 +9,15 @@
 //! it came. Whoever came later has looked since. So a wait that ends was notified while it lasted: where all are notified, that
 //! says that the condition was true.
 //!
+//! The one that is notified may be on a worker that is held up. What it was to look for is there meanwhile, so another one that waits is
+//! made to look before it is notified itself (`runtime/observe/bypass.rs`), and keeps its place if it finds nothing.
+//!
 //! Who only wants to know whether the condition was true at any moment from now on [watches](Gate::watch) the gate: that
 //! raises the flag too and counts notifications, but takes none from those who wait.
 #![forbid(unsafe_code)]
 
 use super::line::Line;
-use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
+use crate::runtime::park::{self, Mark, Parker, Reason, Waiter, Wake};
 use crate::runtime::task::{Blocker, Owner};
 use crate::runtime::waker::put_off;
 use crate::util::sync::{AtomicBool, Mutex, Ordering};
@@ -82,6 +85,9 @@ impl Gate {
             state.notified += 1;
             let first = state.line.tell();
             self.lower(&state);
+            if !state.line.is_empty() {
+                park::contended();
+            }
             first
         };
         if let Some(waiter) = first {
@@ -175,7 +181,7 @@ impl Gate {
         &self,
         reason: Reason,
         deadline: Option<Instant>,
-        ready: impl FnOnce() -> bool,
+        ready: impl Fn() -> bool,
     ) -> bool {
         match self.wait_holding(reason, deadline, ready) {
             Waited::Again => true,
@@ -191,14 +197,15 @@ impl Gate {
         &self,
         reason: Reason,
         deadline: Option<Instant>,
-        ready: impl FnOnce() -> bool,
+        ready: impl Fn() -> bool,
     ) -> Waited {
-        self.wait_with(|parker| parker.park(reason, deadline), ready)
+        let park = |parker: &Parker| parker.park_open(self.mark(), reason, deadline, None);
+        self.wait_with(park, ready)
     }
 
     /// As [`wait`](Self::wait) without a deadline, for something that `owner` does; reports name the owner.
-    pub(crate) fn wait_for(&self, reason: Reason, owner: &Owner, ready: impl FnOnce() -> bool) {
-        let park = |parker: &Parker| parker.park_on(reason, None, Blocker::Owner(owner));
+    pub(crate) fn wait_for(&self, reason: Reason, owner: &Owner, ready: impl Fn() -> bool) {
+        let park = |parker: &Parker| Some(parker.park_on(reason, None, Blocker::Owner(owner)));
         if self.wait_with(park, ready) == Waited::Killed {
             park::raise_kill();
         }
@@ -207,23 +214,32 @@ impl Gate {
     #[inline]
     fn wait_with(
         &self,
-        park: impl FnOnce(&Parker) -> Wake,
-        ready: impl FnOnce() -> bool,
+        park: impl Fn(&Parker) -> Option<Wake>,
+        ready: impl Fn() -> bool,
     ) -> Waited {
         let parker = Parker::new();
         let position = self.enter(parker.waiter());
-        if ready() {
-            self.give_up(position);
-            return Waited::Again;
-        }
-        match park(&parker) {
-            Wake::Notified => Waited::Again,
-            Wake::TimedOut if self.leave(position) => Waited::TimedOut,
-            Wake::TimedOut => Waited::Again,
-            Wake::Killed => {
+        loop {
+            if ready() {
                 self.give_up(position);
-                Waited::Killed
+                return Waited::Again;
             }
+            return match park(&parker) {
+                None => continue,
+                Some(Wake::Notified) => Waited::Again,
+                Some(Wake::TimedOut) if self.leave(position) => Waited::TimedOut,
+                Some(Wake::TimedOut) => Waited::Again,
+                Some(Wake::Killed) => {
+                    self.give_up(position);
+                    Waited::Killed
+                }
+            };
         }
+    }
+
+    /// Of those who wait here.
+    #[inline]
+    pub(crate) fn mark(&self) -> Mark {
+        Mark::of(self)
     }
 }

@@ -84,6 +84,7 @@ pub mod select;
 mod semaphore;
 #[cfg(all(test, not(loom)))]
 mod stress;
+mod turn;
 mod wait_group;
 
 pub use async_result::AsyncResult;

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 ///
 /// Waiting for it suspends a green thread and blocks an OS thread. A guard may be held while its green thread waits for
 /// something else: others that want the lock queue up meanwhile. A waiter that was woken, but found the lock taken again,
-/// gets it next, so nobody starves.
+/// gets it next, so nobody starves. If it does not come, as its worker is held up by something that computes, another one gets it after some
+/// 20 milliseconds.
 ///
 /// # Poisoning
 /// As in std: a guard that a panic drops poisons the mutex. A kill or a [`timeout`](crate::timeout) does not poison it, nor

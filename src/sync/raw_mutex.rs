@@ -20,15 +20,21 @@
 //! So a waiter is passed by for one such round only, however busy the lock is. The heir lets others run a few times more, as
 //! the holder is often one of them, before it waits again, at the front of the list.
 //!
-//! Waking a green thread of another worker takes as long as dozens of locks. So the unlocking thread prefers, among the first
-//! few that wait, one of its own worker; but it passes over the first of all [`STREAK`] times at most. So a lock that all
-//! want goes from worker to worker that much less often, and those who were served one after the other queue up so again.
+//! Which of those who wait is woken is for [`turn`](super::turn) to say.
+//!
+//! # Several on their way
+//! The woken one, heir or not, may be on a worker that is held up. Then one that waits is nudged (`runtime/observe/bypass.rs`): it takes the
+//! lock if that is free or handed over ([`RawMutex::pass_by`]), and clears the bits of the one that does not come, so that each unlock
+//! wakes another one again. So more than one may be on their way, and share the bits. That is well as long as somebody is on
+//! their way whenever WOKEN is set, and will look again whenever HANDED is: each who sets WOKEN, or has it set for itself, clears it
+//! last thing, and whoever comes first takes what was handed over. A bit that is cleared early costs a needless waking.
 #![forbid(unsafe_code)]
 
-use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
+use super::turn::{Entry, Turn, choose, here};
+use crate::runtime::park::{self, Mark, Parker, Reason, Waiter, Wake};
 use crate::runtime::task::{Blocker, Owner};
 use crate::runtime::wait_list::{Key, WaitList};
-use crate::util::sync::{AtomicU32, Mutex, Ordering};
+use crate::util::sync::{AtomicU32, Mutex, Ordering, mutated};
 use std::time::Instant;
 
 const LOCKED: u32 = 1;
@@ -40,10 +46,6 @@ const LOOKED: u32 = 32;
 
 /// So often the lock is taken past a waiter on the same worker that has come for it.
 const PASSES: u8 = if cfg!(loom) { 1 } else { 8 };
-/// So often the first is passed over by others of the unlocking thread's worker.
-const STREAK: u8 = if cfg!(loom) { 1 } else { 16 };
-/// Among so many of the first these are looked for.
-const WINDOW: usize = 8;
 
 /// How often an heir lets others run before it waits again.
 const HEIR_LOOKS: u32 = if cfg!(loom) { 1 } else { 4 };
@@ -52,43 +54,6 @@ const HEIR_LOOKS: u32 = if cfg!(loom) { 1 } else { 4 };
 const SPINS: u32 = if cfg!(loom) { 1 } else { 7 };
 /// The same, while others wait for the processor.
 const FEW_SPINS: u32 = if cfg!(loom) { 1 } else { 3 };
-
-#[derive(Debug)]
-struct Entry {
-    waiter: Waiter,
-    /// It was woken once and found the lock taken.
-    passed_over: bool,
-    /// On which worker it waits, see [`here`].
-    place: u16,
-}
-
-/// The calling OS thread's worker. Two may have the same number, seldom; zero is none.
-fn here() -> u16 {
-    if cfg!(loom) { 1 } else { park::place() }
-}
-
-/// What decides who is served when. Read and written by the holder only.
-#[derive(Clone, Copy, Debug)]
-struct Turn {
-    /// Where the waiter is that was woken last.
-    place: u16,
-    /// How often the lock was given back since a waiter's turn.
-    passes: u8,
-    /// How often the first that waits was passed over.
-    streak: u8,
-}
-
-impl Turn {
-    fn of(packed: u32) -> Self {
-        let [low, high, passes, streak] = packed.to_le_bytes();
-        Self { place: u16::from_le_bytes([low, high]), passes, streak }
-    }
-
-    fn packed(self) -> u32 {
-        let [low, high] = self.place.to_le_bytes();
-        u32::from_le_bytes([low, high, self.passes, self.streak])
-    }
-}
 
 /// The lock; the text of the module explains it.
 #[derive(Debug)]
@@ -176,12 +141,31 @@ impl RawMutex {
             return true;
         }
         let mut woken = false;
+        let mark = Mark::of(self);
         loop {
             let parker = Parker::new();
             let Some(key) = self.join(parker.waiter(), woken) else { return true };
-            match parker.park_on(Reason::Lock, deadline, Blocker::Owner(&self.owner)) {
-                Wake::Notified if self.inherit() => return true,
-                Wake::Notified => {}
+            let wake = loop {
+                match parker.park_open(
+                    mark,
+                    Reason::Lock,
+                    deadline,
+                    Some(Blocker::Owner(&self.owner)),
+                ) {
+                    Some(wake) => break wake,
+                    None if self.pass_by(key) => return true,
+                    None => {}
+                }
+            };
+            match wake {
+                Wake::Notified => {
+                    parker.set_mark(mark);
+                    let got = self.inherit();
+                    parker.set_mark(Mark::NONE);
+                    if got {
+                        return true;
+                    }
+                }
                 Wake::TimedOut => {
                     if self.leave(key) {
                         return false;
@@ -196,6 +180,32 @@ impl RawMutex {
             }
             woken = true;
         }
+    }
+
+    /// Called by one who waits, while whoever is on its way does not come: takes the lock if it is free or has been handed over.
+    /// Otherwise the next unlock wakes another one, and the caller goes on waiting.
+    fn pass_by(&self, key: Key) -> bool {
+        let mut list = self.list.lock();
+        let mut state = self.state.load(Ordering::Relaxed);
+        let got = loop {
+            let (new, got) = Self::arrival(state, true);
+            match self.state.compare_exchange_weak(state, new, Ordering::Acquire, Ordering::Relaxed)
+            {
+                Ok(_) => break got,
+                Err(now) => state = now,
+            }
+        };
+        if got {
+            // If it is not in the list any more it has been woken, which has been noted in the state, and is forgotten with it.
+            if !mutated("who passes another by stays in the list") {
+                list.remove(key);
+            }
+            if list.is_empty() {
+                self.state.fetch_and(!WAITERS, Ordering::Relaxed);
+            }
+            self.had_its_turn(true);
+        }
+        got
     }
 
     /// Takes the lock, or has `waiter` unparked when it is time to come again, `woken` then. For who cannot wait here.
@@ -228,6 +238,9 @@ impl RawMutex {
                 Ok(_) => break,
                 Err(now) => state = now,
             }
+        }
+        if state & WOKEN != 0 {
+            park::contended();
         }
         let entry = Entry { waiter, passed_over: woken, place: here() };
         Some(if woken { list.push_front(entry) } else { list.push_back(entry) })
@@ -325,19 +338,25 @@ impl RawMutex {
                     if looked {
                         park::recall();
                     }
+                    if state & WAITERS != 0 {
+                        park::contended();
+                    }
                     return;
                 }
                 Err(now) => state = now,
             }
         }
         let mut list = self.list.lock();
-        let first = Self::choose(&mut list, here, &mut turn);
+        let first = choose(&mut list, here, &mut turn);
         let mut set = 0;
         let mut clear = if list.is_empty() { WAITERS } else { 0 };
         match &first {
             Some(entry) if entry.passed_over => set = WOKEN | HANDED,
             Some(_) => (set, clear) = (WOKEN, clear | LOCKED),
             None => clear |= LOCKED,
+        }
+        if !list.is_empty() {
+            park::contended();
         }
         self.turn.store(turn.packed(), Ordering::Relaxed);
         let update = |state| Some((state & !clear) | set);
@@ -346,23 +365,6 @@ impl RawMutex {
         if let Some(entry) = first {
             entry.waiter.unpark();
         }
-    }
-
-    /// Takes out who is to be woken.
-    fn choose(list: &mut WaitList<Entry>, here: u16, turn: &mut Turn) -> Option<Entry> {
-        let first = list.front()?;
-        let mut chosen = None;
-        if first.place != here && !first.passed_over && here != 0 && turn.streak < STREAK {
-            let mut soon = list.iter().take(WINDOW);
-            chosen = soon.find(|(_, entry)| entry.place == here).map(|(key, _)| key);
-        }
-        turn.streak = if chosen.is_some() { turn.streak + 1 } else { 0 };
-        let entry = match chosen {
-            Some(key) => list.remove(key),
-            None => list.pop_front(),
-        };
-        turn.place = entry.as_ref().map_or(0, |entry| entry.place);
-        entry
     }
 }
 
@@ -518,6 +520,57 @@ mod models {
             add_and_unlock(&shared);
             let got = impatient.join().unwrap();
             assert_free(&shared, 2 + got);
+        });
+    }
+
+    /// One that waits is made to look, whoever is on its way at that time.
+    #[test]
+    fn who_passes_another_by_takes_nothing_from_it() {
+        loom::model(|| {
+            let shared = shared();
+            let nudged = park::own_task();
+            let nudger = thread::spawn(move || nudged.nudge());
+            let other = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    assert!(shared.0.lock(None));
+                    add_and_unlock(&shared);
+                })
+            };
+            assert!(shared.0.lock(None));
+            add_and_unlock(&shared);
+            nudger.join().unwrap();
+            other.join().unwrap();
+            assert_free(&shared, 2);
+        });
+    }
+
+    /// Of two that wait for the lock one is woken, which is slow to come, and the other is made to look.
+    #[test]
+    fn who_is_passed_by_and_who_passes_by_both_get_it() {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(2);
+        model.check(|| {
+            let shared = shared();
+            assert!(shared.0.lock(None));
+            let (task, tasks) = std::sync::mpsc::channel();
+            let waiters = [0; 2].map(|_| {
+                let (shared, task) = (Arc::clone(&shared), task.clone());
+                thread::spawn(move || {
+                    task.send(park::own_task()).unwrap();
+                    assert!(shared.0.lock(None));
+                    add_and_unlock(&shared);
+                })
+            });
+            thread::yield_now();
+            add_and_unlock(&shared);
+            while let Ok(task) = tasks.try_recv() {
+                task.nudge();
+            }
+            for waiter in waiters {
+                waiter.join().unwrap();
+            }
+            assert_free(&shared, 3);
         });
     }
 

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 /// Lets many threads read data, or one change it, as [`std::sync::RwLock`].
 ///
 /// Those who wait are served in the order in which they came, neighbouring readers together. A reader that comes while a
-/// writer waits gets in after the writer, so a thread that reads already must not read again: that can wait for ever. The
+/// writer waits gets in after the writer, so a thread that reads already must not read again: that can wait for ever. The lock is
+/// handed over: it belongs to those who are woken with it from that moment on, also while their workers run something else. The
 /// panic of a writer poisons the lock, as in std; [`Mutex`](super::Mutex) says more of that, and of when std's own lock is
 /// better.
 ///

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 /// none today.
 ///
 /// A thread that gives a permit back and takes one again at once does not overtake one that waits. If a waiter times out or
-/// is killed, its permit goes to the next.
+/// is killed, its permit goes to the next. A permit is handed over: it belongs to the one that is woken with it from that moment on, also
+/// while the worker of that one runs something else.
 ///
 /// # Examples
 /// At most two at a time:

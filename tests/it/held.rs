@@ -39,7 +39,11 @@ impl Seats {
     }
 
     /// Has a job done there and returns what it returns.
-    fn run<T: Send + 'static>(&self, at: usize, job: impl FnOnce() -> T + Send + 'static) -> T {
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        at: usize,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
         let (done, value) = mpsc::channel();
         self.give(at, move || done.send(job()).unwrap());
         value.recv().unwrap()

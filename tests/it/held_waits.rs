@@ -21,16 +21,16 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const MOMENT: Duration = Duration::from_millis(2);
+pub(crate) const MOMENT: Duration = Duration::from_millis(2);
 
 /// What waits, and what ends that wait.
 type Kind = (&'static str, fn() -> (Job, Job));
 
 /// Nobody needs the value.
-fn done<T>(_: T) {}
+pub(crate) fn done<T>(_: T) {}
 
 /// A job that does it.
-fn job(f: impl FnOnce() + Send + 'static) -> Job {
+pub(crate) fn job(f: impl FnOnce() + Send + 'static) -> Job {
     Box::new(f)
 }
 

@@ -3,9 +3,9 @@
 //! If the hub is held up, `runtime/observe/lookout.rs` takes them away and has other hubs start them.
 #![forbid(unsafe_code)]
 
-use super::alarm;
 use super::local::Hub;
 use super::shared::HubShared;
+use crate::runtime::lane::alarm;
 use crate::runtime::lane::local::Due;
 use crate::runtime::lane::timer::TimerId;
 use crate::runtime::task::{TaskRef, Token};

@@ -2,7 +2,6 @@
 //!
 //! Invariant: only tasks that have not started move between hubs.
 
-pub(crate) mod alarm;
 pub(crate) mod current;
 mod delayed;
 mod ending;

@@ -21,10 +21,10 @@
 //! that could not take what it saw sleeps for a moment only (it is *watching*), to see whether it is to come to the rescue.
 #![forbid(unsafe_code)]
 
-use super::alarm;
 use super::current;
 use super::local::Hub;
 use super::shared::{BUSY, HubShared};
+use crate::runtime::lane::alarm;
 use crate::runtime::task::Waiter;
 use crate::runtime::task::{Cause, Roll, TaskRef};
 use crate::sys::time;

@@ -3,6 +3,7 @@
 //! Invariant: what is in [`local`] is touched by the lane's own OS thread only, and nothing of it is borrowed across a switch; what
 //! others touch is in [`shared`], which is never freed.
 
+pub(crate) mod alarm;
 pub(crate) mod current;
 pub(crate) mod local;
 mod outbox;

@@ -6,12 +6,14 @@
 //! that wakes up looks at a word, and wakes the lookout only if that had gone to sleep. A thread that lends itself to a
 //! current-thread runtime is a worker too, for the length of a `run`.
 //!
-//! It also takes the tasks that are to start later from workers that are held up, and gives them to others.
+//! It also takes the tasks that are to start later from workers that are held up, and gives them to others; and has others look for what
+//! was meant for one that waits there, see `bypass.rs`.
 #![forbid(unsafe_code)]
 
-use crate::runtime::hub::alarm;
+use super::bypass::Bypass;
 use crate::runtime::hub::scheduler::{Behind, Phase, Scheduler};
 use crate::runtime::hub::shared::HubShared;
+use crate::runtime::lane::alarm;
 use crate::runtime::task::TaskRef;
 use crate::sys::process::{self, PerProcess};
 use crate::sys::report;
@@ -26,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often the lookout looks within that time.
 const LOOKS: u32 = 4;
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_millis(5);
-/// How often it looks while a worker that is awake has tasks to start later.
+/// How often it looks while a worker that is awake has tasks to start later, or somebody waits for what another one was woken for.
 const LOOK_SOON: Duration = Duration::from_millis(20);
 
 /// The milliseconds in `GREENTHREAD_WATCHDOG_MS`, if it is there and a number.
@@ -123,10 +125,15 @@ pub(in crate::runtime) fn threads() -> usize {
 fn look(lookout: &Lookout, patience: Option<Duration>) {
     let every = (patience.unwrap_or(PATIENCE) / LOOKS).max(LOOK_AT_LEAST_EVERY);
     let soon = LOOK_SOON.min(every);
+    let mut bypass = Bypass::new();
     loop {
         alarm::sleep_while_all_do(|| lookout.has(|hub| !hub.is_sleeping()));
-        let has_delayed = || lookout.has(|hub| !hub.is_sleeping() && hub.has_delayed());
-        if !alarm::sleep_until(Instant::now() + every, has_delayed) {
+        let is_soon = || {
+            alarm::is_contended()
+                || bypass.attends()
+                || lookout.has(|hub| !hub.is_sleeping() && hub.has_delayed())
+        };
+        if !alarm::sleep_until(Instant::now() + every, is_soon) {
             // It sleeps for no less, whatever woke it, so that events that come often do not wake it each time.
             std::thread::sleep(soon);
         }
@@ -138,6 +145,13 @@ fn look(lookout: &Lookout, patience: Option<Duration>) {
             }
             None => false,
         });
+        let contended = alarm::take_contended();
+        if contended || bypass.attends() {
+            let all: Vec<_> = runtimes.iter().filter_map(|it| it.scheduler.upgrade()).collect();
+            let held = runtimes.iter().flat_map(|it| it.held(soon)).collect::<Vec<_>>();
+            drop(runtimes);
+            bypass.look(contended, &all, &held);
+        }
     }
 }
 
@@ -154,11 +168,18 @@ impl Lookout {
 }
 
 impl Watched {
+    /// The workers that have done nothing else for so long.
+    fn held(&self, long: Duration) -> Vec<&'static HubShared> {
+        let Some(scheduler) = self.scheduler.upgrade() else { return Vec::new() };
+        let is_held = |seen: &Option<Seen>| seen.is_some_and(|seen| seen.since.elapsed() >= long);
+        let all = scheduler.hubs().iter().zip(&self.seen);
+        all.filter(|(_, seen)| is_held(seen)).map(|(hub, _)| *hub).collect()
+    }
+
     fn look(&mut self, scheduler: &Scheduler, patience: Option<Duration>) {
         if scheduler.phase() == Phase::Running {
             scheduler.rescue_delayed();
         }
-        let Some(patience) = patience else { return };
         let now = Instant::now();
         for (hub, seen) in scheduler.hubs().iter().zip(&mut self.seen) {
             *seen = match (hub.doing(), *seen) {
@@ -167,9 +188,9 @@ impl Watched {
                 (Some(doing), _) => Some(Seen { doing, since: now, told: false }),
             };
         }
-        if scheduler.phase() != Phase::Running {
+        let Some(patience) = patience.filter(|_| scheduler.phase() == Phase::Running) else {
             return;
-        }
+        };
         let held = |seen: &Seen| now - seen.since >= patience;
         // If there is only one, who computes may have nobody to hold up.
         let all =

@@ -1,7 +1,8 @@
 //! Looking at the workers from outside: whether anything moves, and who keeps a worker from the others.
 //!
-//! Invariant: nothing below knows it. A worker is handed its observer, and rouses the lookout by a word of its own (`hub/alarm.rs`).
+//! Invariant: nothing below knows it. A worker is handed its observer, and rouses the lookout by a word of its own (`lane/alarm.rs`).
 
+mod bypass;
 pub(crate) mod deadlock;
 pub(crate) mod lookout;
 pub(crate) mod outside;

@@ -14,6 +14,7 @@
 //! | `flags` | everybody, by `fetch_or` | |
 //! | `done`, `completion` | whoever ends the task, under the lock | joiners; `done` also without it |
 //! | `reason`, `until` | the owner, before it sleeps | reports |
+//! | `mark` | the owner, before it sleeps and when it goes on | `runtime/observe/bypass.rs` |
 //! | `wakes`, `own_wakes` | every [`Waker`](std::task::Waker) of it that is used: elsewhere, and on its hub's OS thread | the owner, while it polls a future |
 //! | `family` | whoever has the only right to schedule the task, before that | its own hub; whoever ends it |
 //! | `generation`, `meta`, `reservation`, `vtable` | nobody after creation | everybody |
@@ -153,6 +154,8 @@ pub(crate) struct Header {
     pub(super) completion: Mutex<Completion>,
     pub(super) done: AtomicBool,
     pub(super) reason: AtomicU8,
+    /// A [`Mark`](super::mark::Mark).
+    pub(super) mark: AtomicU32,
     /// Until when it sleeps, in nanoseconds; zero if for no certain time.
     pub(super) until: atomic::AtomicU64,
     /// The process that made it, told by a few bits: in a forked child the tasks of the parent never end.
@@ -193,6 +196,7 @@ impl Header {
             completion: Mutex::new(Completion::default()),
             done: AtomicBool::new(false),
             reason: AtomicU8::new(Reason::None as u8),
+            mark: AtomicU32::new(0),
             until: atomic::AtomicU64::new(0),
             generation: process::generation(),
             wakes: AtomicU64::new(0),

@@ -5,8 +5,11 @@ use super::meta::Meta;
 use super::park_word::Token;
 use super::task_ref::TaskRef;
 use crate::stack::budget::Reservation;
+use crate::sys::process::PerProcess;
 use crate::util::sync::{Condvar, Mutex};
+use std::collections::HashSet;
 use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 #[repr(C)]
@@ -18,9 +21,24 @@ struct OsThread {
 
 static VTABLE: VTable = VTable::of_waiting(free, wake);
 
+/// The addresses of all that there are in this process. Each is taken out, under the lock, before it is freed.
+type All = parking_lot::Mutex<HashSet<Address>>;
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Address(NonNull<Header>);
+
+// SAFETY: it is only an address; `os_threads` says when it may be followed.
+unsafe impl Send for Address {}
+
+fn all() -> &'static All {
+    static ALL: PerProcess<All> = PerProcess::new();
+    ALL.get(All::default)
+}
+
 /// # Safety
 /// `header` is that of an `OsThread` without references.
 unsafe fn free(header: NonNull<Header>) {
+    all().lock().remove(&Address(header));
     // SAFETY: allocated as this type in `new_os_thread`.
     drop(unsafe { Box::from_raw(header.cast::<OsThread>().as_ptr()) });
 }
@@ -44,8 +62,24 @@ pub(crate) fn new_os_thread() -> TaskRef {
         lock: Mutex::new(()),
         woken: Condvar::new(),
     });
+    let header: NonNull<Header> = NonNull::from(Box::leak(thread)).cast();
+    all().lock().insert(Address(header));
     // SAFETY: the count began at one, and this is it.
-    unsafe { TaskRef::adopt(NonNull::from(Box::leak(thread)).cast()) }
+    unsafe { TaskRef::adopt(header) }
+}
+
+/// The OS threads of this process that have waited for something of the library's.
+pub(crate) fn os_threads() -> Vec<TaskRef> {
+    let all = all().lock();
+    let counted = |address: &Address| {
+        // SAFETY: whoever frees it takes it out first, for which it needs the lock that we hold.
+        let header = unsafe { address.0.as_ref() };
+        let more = |refs: usize| (refs > 0).then(|| refs + 1);
+        let counted = header.refs.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        // SAFETY: it was not at zero, and now it is one higher.
+        counted.is_ok().then(|| unsafe { TaskRef::adopt(address.0) })
+    };
+    all.iter().filter_map(counted).collect()
 }
 
 /// Blocks the calling OS thread until the wait of `token` is over; its park word says PARKED.

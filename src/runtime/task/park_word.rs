@@ -4,21 +4,27 @@
 //!             prepare            park
 //!   any ──────────────▶ EMPTY ──────────▶ PARKED ──notify──▶ NOTIFIED
 //!                         │                 │ ├────expire──▶ EXPIRED
-//!                         └──notify──▶ NOTIFIED └─interrupt─▶ INTERRUPTED
+//!                         └──notify──▶ NOTIFIED ├─interrupt─▶ INTERRUPTED
+//!                                               └───nudge───▶ NUDGED ──notify──▶ NOTIFIED
+//!                         ┌───────────rearm───────────────────┘
+//!                         ▼
+//!                       EMPTY
 //! ```
 //!
 //! | field | who writes | who reads |
 //! |---|---|---|
 //! | sequence | the owner, in `prepare` | everybody: a waker whose token has another sequence does nothing |
 //! | state EMPTY → PARKED | the owner, in `park` | wakers |
-//! | state PARKED → one of three | exactly one waker, by compare-and-swap; that one makes the owner runnable | the owner, when it runs again |
+//! | state PARKED → one of four | exactly one waker, by compare-and-swap; that one makes the owner runnable | the owner, when it runs again |
 //! | INTERRUPTIBLE | the owner, with PARKED | `interrupt` |
 //! | WAKEABLE | the owner, with PARKED | `wake` |
+//! | OPEN | the owner, with PARKED | `nudge` |
+//! | state NUDGED → EMPTY | the owner, in `rearm`: the same wait goes on | wakers |
 //!
 //! The sequence makes a wake-up that comes too late (after a timeout, say) harmless: it belongs to an earlier wait.
 #![forbid(unsafe_code)]
 
-use crate::util::sync::{AtomicU64, Ordering};
+use crate::util::sync::{AtomicU64, Ordering, mutated};
 
 const STATE: u64 = 0b111;
 const EMPTY: u64 = 0;
@@ -26,11 +32,14 @@ const PARKED: u64 = 1;
 const NOTIFIED: u64 = 2;
 const EXPIRED: u64 = 3;
 const INTERRUPTED: u64 = 4;
+const NUDGED: u64 = 5;
 /// With PARKED: a kill may end this wait.
 const INTERRUPTIBLE: u64 = 0b1000;
 /// With PARKED: any waker of the owner ends this wait, without a token. A thread that polls a future waits so.
 const WAKEABLE: u64 = 0b1_0000;
-const SEQUENCE: u64 = 0b10_0000;
+/// With PARKED: the owner may be made to look for itself whether what it waits for is there.
+const OPEN: u64 = 0b10_0000;
+const SEQUENCE: u64 = 0b100_0000;
 
 /// Names one wait of one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +56,8 @@ pub(crate) enum Outcome {
     Notified,
     Expired,
     Interrupted,
+    /// It is to look, and goes on to wait if it finds nothing.
+    Nudged,
 }
 
 /// What became of a notification.
@@ -93,6 +104,12 @@ impl ParkWord {
         self.park_as(token, WAKEABLE | if interruptible { INTERRUPTIBLE } else { 0 })
     }
 
+    /// As [`park`](Self::park), and [`nudge`](Self::nudge) ends the wait for a look.
+    #[inline]
+    pub(crate) fn park_open(&self, token: Token, interruptible: bool) -> bool {
+        self.park_as(token, OPEN | if interruptible { INTERRUPTIBLE } else { 0 })
+    }
+
     #[inline(always)]
     fn park_as(&self, token: Token, bits: u64) -> bool {
         let parked = token.0 | PARKED | bits;
@@ -105,6 +122,7 @@ impl ParkWord {
         match self.0.load(Ordering::Acquire) & STATE {
             EXPIRED => Outcome::Expired,
             INTERRUPTED => Outcome::Interrupted,
+            NUDGED => Outcome::Nudged,
             _ => Outcome::Notified,
         }
     }
@@ -129,7 +147,8 @@ impl ParkWord {
                 return Notify::Stale;
             }
             let result = match word & STATE {
-                EMPTY => Notify::Early,
+                // One that was nudged is on its way already, and looks at the word before it goes on to wait.
+                EMPTY | NUDGED => Notify::Early,
                 PARKED => Notify::Wake,
                 _ => return Notify::Stale,
             };
@@ -166,6 +185,22 @@ impl ParkWord {
     #[inline]
     pub(crate) fn wake(&self) -> bool {
         self.end_any(WAKEABLE, NOTIFIED)
+    }
+
+    /// Anyone: has the owner look whether what it waits for is there, if it is in a wait that [`park_open`](Self::park_open) began. `true` if
+    /// the caller must make the owner runnable.
+    pub(crate) fn nudge(&self) -> bool {
+        self.end_any(OPEN, NUDGED)
+    }
+
+    /// Owner: goes on with a wait that was ended by a nudge, before it looks. `false` if it was notified meanwhile.
+    pub(crate) fn rearm(&self, token: Token) -> bool {
+        if mutated("a nudge swallows a notification") {
+            self.0.store(token.0, Ordering::SeqCst);
+            return true;
+        }
+        let nudged = token.0 | NUDGED;
+        self.0.compare_exchange(nudged, token.0, Ordering::SeqCst, Ordering::Acquire).is_ok()
     }
 
     #[inline(always)]
@@ -238,6 +273,18 @@ mod tests {
         assert_eq!(word.outcome(), Outcome::Notified);
         let _ = word.prepare();
         assert!(!word.wake(), "the wait is over");
+
+        let sixth = word.prepare();
+        assert!(!word.nudge(), "not parked");
+        assert!(word.park_open(sixth, false) && word.nudge());
+        assert!(!word.nudge() && !word.expire(sixth) && !word.interrupt(), "on its way already");
+        assert_eq!(word.outcome(), Outcome::Nudged);
+        assert!(word.rearm(sixth) && word.park_open(sixth, false) && word.nudge());
+        assert_eq!(word.notify(sixth), Notify::Early, "it is not lost");
+        assert!(!word.rearm(sixth));
+        assert_eq!(word.outcome(), Outcome::Notified);
+        let seventh = word.prepare();
+        assert!(word.park(seventh, true) && !word.nudge(), "not open");
     }
 }
 
@@ -264,6 +311,25 @@ mod models {
             let expired = usize::from(slept && word.expire(token));
             let wakes = notifier.join().unwrap() + interrupter.join().unwrap() + expired;
             assert_eq!(wakes, usize::from(slept));
+        });
+    }
+
+    /// A nudge and a notification at the same time: the owner goes on to wait only if it has not been notified.
+    #[test]
+    fn a_nudge_keeps_no_notification() {
+        loom::model(|| {
+            let word = Arc::new(ParkWord::new());
+            let token = word.prepare();
+            let notifier = {
+                let word = Arc::clone(&word);
+                loom::thread::spawn(move || word.notify(token))
+            };
+            let nudged = word.park_open(token, false) && word.nudge();
+            let goes_on = nudged && word.rearm(token) && word.park_open(token, false);
+            let notify = notifier.join().unwrap();
+            assert_eq!(goes_on && !word.is_parked(token), goes_on && notify == Notify::Wake);
+            assert!(goes_on || word.outcome() == Outcome::Notified);
+            assert_eq!(word.is_parked(token), false, "it was notified");
         });
     }
 

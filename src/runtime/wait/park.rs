@@ -4,6 +4,9 @@
 //! [`Parker::park`] sleeps until that waiter is unparked, the deadline passes, or a kill arrives. Nothing is lost between the
 //! first and the last step: a wake-up that comes early makes `park` return at once, and one that comes after the wait has ended
 //! in another way does nothing.
+//!
+//! Where several wait for what one of them will take, a wake-up is for whoever comes first: the one who is woken may be on a worker that
+//! is held up. Such a wait is [open](Parker::park_open): `runtime/observe/bypass.rs` may then end it for a look.
 #![forbid(unsafe_code)]
 
 use super::interruption::cut;
@@ -31,7 +34,8 @@ pub(crate) use super::yielding::{
     dawdle, give_way, keeps_others_waiting, place, recall, spend_budget, spend_budget_holding,
     stand_back, yield_now,
 };
-pub(crate) use crate::runtime::task::{Reason, Waiter};
+pub(crate) use crate::runtime::lane::alarm::contended;
+pub(crate) use crate::runtime::task::{Mark, Reason, Waiter};
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +127,37 @@ impl Parker {
         self.park_by(reason, deadline, |task| {
             task.park_word().park(self.token, self.interruptible) && !self.ends_at_once(task)
         })
+        .unwrap_or(Wake::Notified)
+    }
+
+    /// As [`park_on`](Self::park_on), for something that `mark` is of and that others may take as well. `None` says that the caller is to
+    /// look whether it is there, since one who was woken for it may be held up; and if not, to call this again: the wait goes on.
+    pub(crate) fn park_open(
+        &self,
+        mark: Mark,
+        reason: Reason,
+        deadline: Option<Instant>,
+        blocker: Option<Blocker<'_>>,
+    ) -> Option<Wake> {
+        let park = || {
+            self.park_by(reason, deadline, |task| {
+                task.park_word().park_open(self.token, self.interruptible)
+                    && !self.ends_at_once(task)
+            })
+        };
+        self.set_mark(mark);
+        let wake = match (&self.sleeper, blocker) {
+            (Sleeper::Green(started), Some(blocker)) => started.blocked_on(blocker, park),
+            _ => park(),
+        };
+        self.set_mark(Mark::NONE);
+        wake
+    }
+
+    /// Notes what the caller waits for, or has been woken for and has not come to yet.
+    #[inline]
+    pub(crate) fn set_mark(&self, mark: Mark) {
+        self.sleeper.with(|task| task.set_mark(mark));
     }
 
     /// As [`park`](Self::park), and every waker of the caller ends it. It does not sleep if one has been used since their
@@ -131,17 +166,18 @@ impl Parker {
         self.park_by(Reason::Future, deadline, |task| {
             task.sleep_until_woken(self.token, self.interruptible, seen, || self.is_interrupted())
         })
+        .unwrap_or(Wake::Notified)
     }
 
     /// The common part of the waits. `begin` moves the park word to PARKED, and returns whether it still is after a last look
-    /// around.
+    /// around. `None` if the wait was nudged; it may be gone on with.
     #[inline(always)]
     fn park_by(
         &self,
         reason: Reason,
         deadline: Option<Instant>,
         begin: impl FnOnce(&TaskRef) -> bool,
-    ) -> Wake {
+    ) -> Option<Wake> {
         dawdle();
         let wake = match self.unwinds {
             Some(unwinds) if unwinds > 0 && self.interruptible => {
@@ -159,7 +195,7 @@ impl Parker {
         reason: Reason,
         deadline: Option<Instant>,
         begin: impl FnOnce(&TaskRef) -> bool,
-    ) -> Wake {
+    ) -> Option<Wake> {
         match &self.sleeper {
             Sleeper::Green(started) => self.park_green(*started, reason, deadline, begin),
             Sleeper::Os(task) => self.park_os_thread(task, deadline, begin),
@@ -175,7 +211,7 @@ impl Parker {
         reason: Reason,
         deadline: Option<Instant>,
         begin: impl FnOnce(&TaskRef) -> bool,
-    ) -> Wake {
+    ) -> Option<Wake> {
         self.sleeper.with(|task| task.set_unwinds(unwinds));
         let wake = self.park_any(reason, deadline, begin);
         self.sleeper.with(|task| task.set_unwinds(0));
@@ -208,12 +244,12 @@ impl Parker {
         reason: Reason,
         deadline: Option<Instant>,
         begin: impl FnOnce(&TaskRef) -> bool,
-    ) -> Wake {
+    ) -> Option<Wake> {
         let interruption = self.interruption();
         if interruption.is_due() {
             // The interruption was raised before and caught, or came while we ran: let the others have their turn first.
             requeue_and_suspend(started);
-            return Wake::Killed;
+            return Some(Wake::Killed);
         }
         let (until, limited) = cut(interruption, deadline);
         let until = until.map(time::nanos);
@@ -232,11 +268,7 @@ impl Parker {
         {
             current::with_lane(|lane| lane.cancel_timer(timer));
         }
-        match outcome {
-            Outcome::Notified => Wake::Notified,
-            Outcome::Expired if !limited => Wake::TimedOut,
-            Outcome::Expired | Outcome::Interrupted => Wake::Killed,
-        }
+        started.with(|task| self.end_of(task, outcome, limited))
     }
 
     fn park_os_thread(
@@ -244,19 +276,26 @@ impl Parker {
         task: &TaskRef,
         deadline: Option<Instant>,
         begin: impl FnOnce(&TaskRef) -> bool,
-    ) -> Wake {
+    ) -> Option<Wake> {
         let interruption = self.interruption();
         if interruption.is_due() {
-            return Wake::Killed;
+            return Some(Wake::Killed);
         }
         let (until, limited) = cut(interruption, deadline);
         if begin(task) {
             sleep_os_thread(task, self.token, until);
         }
-        match task.park_word().outcome() {
-            Outcome::Notified => Wake::Notified,
-            Outcome::Expired if !limited => Wake::TimedOut,
-            Outcome::Expired | Outcome::Interrupted => Wake::Killed,
+        self.end_of(task, task.park_word().outcome(), limited)
+    }
+
+    #[inline(always)]
+    fn end_of(&self, task: &TaskRef, outcome: Outcome, limited: bool) -> Option<Wake> {
+        match outcome {
+            Outcome::Notified => Some(Wake::Notified),
+            Outcome::Expired if !limited => Some(Wake::TimedOut),
+            Outcome::Expired | Outcome::Interrupted => Some(Wake::Killed),
+            Outcome::Nudged if task.park_word().rearm(self.token) => None,
+            Outcome::Nudged => Some(Wake::Notified),
         }
     }
 

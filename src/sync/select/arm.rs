@@ -1,12 +1,13 @@
 //! What an arm of a `select!` is, and the wait for the first of several.
 #![forbid(unsafe_code)]
 
-use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
+use crate::runtime::park::{self, Mark, Parker, Reason, Waiter, Wake};
 use crate::sync::channel::Ticket;
 use crate::sync::patience::Patience;
 use crate::sys::time::{deadline_after, ticks};
 use crate::util::dropping::drop_each;
 use crate::util::sync::mutated;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,12 +16,19 @@ use std::time::{Duration, Instant};
 pub struct Registration {
     pub(super) waiter: Waiter,
     pub(super) ticket: Arc<Ticket>,
+    /// Of all that its arms wait for at a gate.
+    mark: Cell<Mark>,
 }
 
 impl Registration {
-    /// For waiting for a single arm, which is number zero.
+    /// A single arm is number zero.
     pub(crate) fn new(waiter: Waiter) -> Self {
-        Self { waiter, ticket: Arc::new(Ticket::new()) }
+        Self { waiter, ticket: Arc::new(Ticket::new()), mark: Cell::new(Mark::NONE) }
+    }
+
+    /// Notes that an arm waits for that too.
+    pub(super) fn add_mark(&self, mark: Mark) {
+        self.mark.set(self.mark.get().and(mark));
     }
 
     /// What wakes the waiting `select!`.
@@ -185,14 +193,16 @@ fn wait_holding(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -
             continue;
         }
         let parker = Parker::new();
-        let with = Registration { waiter: parker.waiter(), ticket: Arc::new(Ticket::new()) };
+        let with = Registration::new(parker.waiter());
         for (number, arm) in arms.iter_mut() {
             arm.register(&with, *number);
         }
         let mut killed = false;
         if !arms.iter().any(|(_, arm)| arm.is_ready(Some(&with))) {
             let until = arms.iter().filter_map(|(_, arm)| arm.due()).chain(deadline).min();
-            killed = parker.park(Reason::Select, until) == Wake::Killed;
+            // A nudge is for one more round, as a notification is.
+            let wake = parker.park_open(with.mark.get(), Reason::Select, until, None);
+            killed = wake == Some(Wake::Killed);
         }
         let completed = with.ticket.close();
         for (_, arm) in arms.iter_mut() {

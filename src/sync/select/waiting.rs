@@ -26,7 +26,10 @@ impl<S: Side> Waiting<S> {
     }
 
     pub(crate) fn enter(&mut self, with: &Registration) {
-        self.position = self.side.gate().map(|gate| gate.enter(with.waiter()));
+        self.position = self.side.gate().map(|gate| {
+            with.add_mark(gate.mark());
+            gate.enter(with.waiter())
+        });
     }
 
     pub(crate) fn leave(&mut self) {

@@ -6,13 +6,13 @@
 
 use crate::sys::process::PerProcess;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
 use std::thread::Thread;
 use std::time::Instant;
 
 /// The thread does not sleep, or for a moment only.
 const SHORT: u8 = 0;
-/// It sleeps until a time: no worker that is awake had tasks to start later.
+/// It sleeps until a time: nothing is to be looked at soon.
 const LONG: u8 = 1;
 /// It sleeps until a worker wakes it.
 const DORMANT: u8 = 2;
@@ -26,7 +26,7 @@ fn thread() -> &'static OnceLock<Thread> {
 
 /// Called by a worker that has woken up.
 #[inline]
-pub(super) fn awake() {
+pub(in crate::runtime) fn awake() {
     if SLEEP.load(Ordering::SeqCst) == DORMANT {
         rouse();
     }
@@ -34,10 +34,36 @@ pub(super) fn awake() {
 
 /// Called by a worker that has a task to start later, and had none.
 #[inline]
-pub(super) fn attend() {
+pub(in crate::runtime) fn attend() {
     if SLEEP.load(Ordering::SeqCst) != SHORT {
         rouse();
     }
+}
+
+/// Whether anybody was woken lately while others went on waiting for the same.
+static CONTENDED: AtomicBool = AtomicBool::new(false);
+
+/// Called where one is on its way to what others wait for too: the worker that it is on may be held up.
+#[inline]
+pub(crate) fn contended() {
+    #[cold]
+    fn note() {
+        CONTENDED.store(true, Ordering::SeqCst);
+        attend();
+    }
+    if !CONTENDED.load(Ordering::Relaxed) {
+        note();
+    }
+}
+
+/// Whether [`contended`] has been called since [`take_contended`].
+pub(crate) fn is_contended() -> bool {
+    CONTENDED.load(Ordering::SeqCst)
+}
+
+/// Whether [`contended`] has been called since this was. For the thread only.
+pub(crate) fn take_contended() -> bool {
+    CONTENDED.load(Ordering::Relaxed) && CONTENDED.swap(false, Ordering::SeqCst)
 }
 
 /// Has the thread look now, if there is one.
@@ -70,11 +96,11 @@ pub(crate) fn sleep_while_all_do(one_is_awake: impl FnOnce() -> bool) {
     }
 }
 
-/// Sleeps until that time, unless a worker that is awake has tasks to start later; one that gets some ends it. Returns whether it slept
-/// to the end. For the thread only.
-pub(crate) fn sleep_until(until: Instant, one_has_delayed: impl FnOnce() -> bool) -> bool {
+/// Sleeps until that time, unless there is something to be looked at soon: tasks to start later on a worker that is awake, or waits for what
+/// somebody else is on its way to. Such a thing ends it. Returns whether it slept to the end. For the thread only.
+pub(crate) fn sleep_until(until: Instant, is_soon: impl FnOnce() -> bool) -> bool {
     announce(LONG);
-    if one_has_delayed() {
+    if is_soon() {
         SLEEP.store(SHORT, Ordering::SeqCst);
     }
     while SLEEP.load(Ordering::SeqCst) == LONG {

@@ -1,0 +1,109 @@
+//! Has others look for what was meant for one that does not come.
+//!
+//! A lock that is free, an item of a channel or queue, room in one: whoever waits for it first is woken, and the others sleep on. If the
+//! worker of the one that was woken is held up, it does not come, and nobody else would look. So for each such one another is
+//! *nudged* that waits for the same on a worker that is not held up, or on an OS thread: it looks, takes what is there, or goes on
+//! waiting in its place. What that has to do with the one that comes late is the business of whatever they wait for: a nudge says
+//! nothing.
+//!
+//! Those who wait for the same are found by a [`Mark`] that each leaves in its task, so that nobody keeps lists for this. Where one
+//! is woken and others wait, a word says so (`lane/alarm.rs`), and only then is there anything to look for here.
+//!
+//! What is *handed over* is not found: a permit of a semaphore, a lock of an `RwLock`, an item at a rendezvous belong to the one that was
+//! woken, just as if it had been running when it got them.
+#![forbid(unsafe_code)]
+
+use crate::runtime::hub::scheduler::Scheduler;
+use crate::runtime::hub::shared::HubShared;
+use crate::runtime::task::{Mark, TaskRef, os_threads};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// For how long it looks after the last that was woken while others waited.
+const ATTENDS: Duration = Duration::from_secs(1);
+/// Looking takes at most one part in so many of the time.
+const SHARE: u32 = 20;
+/// How many are nudged for one that waits for several things, as it is not known for which it was woken.
+const FOR_ONE_OF_SEVERAL: usize = 8;
+
+/// What the lookout remembers for that.
+#[derive(Debug)]
+pub(super) struct Bypass {
+    attends_until: Instant,
+    rests_until: Instant,
+    /// For whom others have been nudged, since any worker was held up without a pause: by the ids of hub and green thread.
+    stood_in_for: HashSet<u64>,
+}
+
+impl Bypass {
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self { attends_until: now, rests_until: now, stood_in_for: HashSet::new() }
+    }
+
+    /// Whether there may be something to do soon.
+    pub(super) fn attends(&self) -> bool {
+        Instant::now() < self.attends_until
+    }
+
+    /// Looks once. `contended` says that one was woken lately while others waited; `held` are the workers that have done nothing else
+    /// since the last look.
+    pub(super) fn look(
+        &mut self,
+        contended: bool,
+        schedulers: &[Arc<Scheduler>],
+        held: &[&'static HubShared],
+    ) {
+        let now = Instant::now();
+        if contended || (!held.is_empty() && now < self.attends_until) {
+            self.attends_until = now + ATTENDS;
+        }
+        if held.is_empty() {
+            return self.stood_in_for.clear();
+        }
+        if now < self.attends_until && now >= self.rests_until {
+            self.nudge(schedulers, held);
+            let took = now.elapsed();
+            self.rests_until = now + took * SHARE;
+        }
+    }
+
+    fn nudge(&mut self, schedulers: &[Arc<Scheduler>], held: &[&'static HubShared]) {
+        let mut all: Vec<TaskRef> = schedulers.iter().flat_map(|it| it.tasks()).collect();
+        all.extend(os_threads());
+        let marked = all.iter().filter(|task| task.mark() != Mark::NONE);
+        let hub = |task: &TaskRef| held.iter().find(|hub| task.is_of(&hub.lane.mailbox));
+        let (behind, others): (Vec<_>, Vec<_>) = marked.partition(|task| hub(task).is_some());
+        let is_late = |task: &&TaskRef| {
+            let runs = hub(task).is_some_and(|hub| task.runs_on(&hub.lane.mailbox, hub.running()));
+            !runs && !task.park_word().sleeps()
+        };
+        let late: Vec<_> = behind.into_iter().filter(is_late).collect();
+        let mut wanted = HashMap::<Mark, usize>::new();
+        for task in late {
+            if self.stood_in_for.insert(task.id()) {
+                *wanted.entry(task.mark()).or_default() += 1;
+            }
+        }
+        if wanted.is_empty() {
+            return;
+        }
+        let sleeping: Vec<_> =
+            others.into_iter().filter(|task| task.park_word().sleeps()).collect();
+        for task in &sleeping {
+            if let Some(count) = wanted.get_mut(&task.mark()).filter(|count| **count > 0)
+                && task.nudge()
+            {
+                *count -= 1;
+            }
+        }
+        // For those that nobody has the like of: one that waits for this among other things, or for one of several things.
+        for (mark, count) in wanted {
+            let may = sleeping.iter().filter(|task| task.mark().may_meet(mark));
+            may.take(count.saturating_mul(FOR_ONE_OF_SEVERAL)).for_each(|task| {
+                task.nudge();
+            });
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What one of several that wait will take is not kept from the others by the one that was woken for it, where its worker is held up.
+
+use crate::held::{Job, Seats};
+use crate::held_waits::{MOMENT, done, job};
+use crate::support::{FOR_EVER, LIMIT, within_limit, workers};
+use greenthread::queue::{PriorityQueue, Queue};
+use greenthread::sync::{Condvar, Mutex, ReentrantMutex, mpmc};
+use greenthread::thread::spawn_local;
+use greenthread::{select, yield_now};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// What waits, twice, for what is there once; and what brings that.
+type Single = (&'static str, fn() -> (Job, Job, Job));
+
+fn twice(
+    take: impl Fn() + Clone + Send + 'static,
+    bring: impl FnOnce() + Send + 'static,
+) -> (Job, Job, Job) {
+    let other = take.clone();
+    (job(take), job(other), job(bring))
+}
+
+/// Two uses of what all share, of which one is what waits.
+fn of<T: Send + Sync + 'static>(
+    shared: T,
+    take: fn(&T),
+    bring: impl FnOnce(&T) + Send + 'static,
+) -> (Job, Job, Job) {
+    let shared = Arc::new(shared);
+    let other = Arc::clone(&shared);
+    twice(move || take(&shared), move || bring(&other))
+}
+
+/// `hold` takes a lock and gives it back when its argument returns: an OS thread does it, told so by what brings it.
+fn locked<T: Send + Sync + 'static>(
+    shared: T,
+    hold: impl FnOnce(&T, &dyn Fn()) + Send + 'static,
+    take: fn(&T),
+) -> (Job, Job, Job) {
+    let shared = Arc::new(shared);
+    let other = Arc::clone(&shared);
+    let (taken, takes) = std::sync::mpsc::channel();
+    let (free, frees) = std::sync::mpsc::channel::<()>();
+    drop(std::thread::spawn(move || {
+        hold(&other, &|| {
+            taken.send(()).unwrap();
+            frees.recv().unwrap();
+        });
+    }));
+    takes.recv().unwrap();
+    twice(move || take(&shared), move || free.send(()).unwrap())
+}
+
+const SINGLE: &[Single] = &[
+    ("Mutex", || {
+        let hold = |it: &Mutex<()>, meanwhile: &dyn Fn()| {
+            let _guard = it.lock().unwrap();
+            meanwhile();
+        };
+        locked(Mutex::new(()), hold, |it| drop(it.lock().unwrap()))
+    }),
+    ("ReentrantMutex", || {
+        let hold = |it: &ReentrantMutex<()>, meanwhile: &dyn Fn()| {
+            let _guard = it.lock();
+            meanwhile();
+        };
+        locked(ReentrantMutex::new(()), hold, |it| drop(it.lock()))
+    }),
+    ("a mutex that condition variables give back", || {
+        type Shared = (Mutex<()>, Condvar);
+        let hold = |(mutex, changed): &Shared, meanwhile: &dyn Fn()| {
+            let _guard = mutex.lock().unwrap();
+            changed.notify_all();
+            meanwhile();
+        };
+        let take = |(mutex, changed): &Shared| {
+            drop(changed.wait_timeout(mutex.lock().unwrap(), MOMENT).unwrap());
+        };
+        locked((Mutex::new(()), Condvar::new()), hold, take)
+    }),
+    ("mpmc, an item", || {
+        let (send, receive) = mpmc::unbounded();
+        twice(move || receive.recv().unwrap(), move || send.send(()).unwrap())
+    }),
+    ("mpmc, an item, with a time limit", || {
+        let (send, receive) = mpmc::bounded(2);
+        twice(move || receive.recv_timeout(FOR_EVER).unwrap(), move || send.send(()).unwrap())
+    }),
+    ("mpmc, room", || {
+        let (send, receive) = mpmc::bounded(1);
+        send.send(()).unwrap();
+        let bring = move || {
+            receive.recv().unwrap();
+            std::mem::forget(receive);
+        };
+        twice(move || send.send(()).unwrap(), bring)
+    }),
+    ("select!", || {
+        let (send, receive) = mpmc::bounded(1);
+        let never = mpmc::never::<()>();
+        let take = move || select! { recv(never) -> _ => unreachable!(), recv(receive) -> it => it.unwrap() };
+        twice(take, move || send.send(()).unwrap())
+    }),
+    ("select! and recv", || {
+        let (send, receive) = mpmc::bounded(1);
+        let (silent, never) = mpmc::unbounded::<()>();
+        std::mem::forget(silent);
+        let from = receive.clone();
+        let take = move || select! { recv(never) -> _ => unreachable!(), recv(receive) -> it => it.unwrap() };
+        (job(take), job(move || from.recv().unwrap()), job(move || send.send(()).unwrap()))
+    }),
+    ("recv and select!", || {
+        let (send, receive) = mpmc::bounded(1);
+        let (silent, never) = mpmc::unbounded::<()>();
+        std::mem::forget(silent);
+        let from = receive.clone();
+        let take = move || select! { recv(never) -> _ => unreachable!(), recv(receive) -> it => it.unwrap() };
+        (job(move || from.recv().unwrap()), job(take), job(move || send.send(()).unwrap()))
+    }),
+    ("Queue, an item", || of(Queue::new(), |it| it.get().unwrap(), |it| it.put(()).unwrap())),
+    ("Queue, room", || {
+        let queue = Queue::with_capacity(1);
+        queue.put(1).unwrap();
+        of(queue, |it| it.put(2).unwrap(), |it| done(it.get().unwrap()))
+    }),
+    ("PriorityQueue", || {
+        of(PriorityQueue::new(), |it| assert_eq!(it.get().unwrap(), 1), |it| it.put(1).unwrap())
+    }),
+];
+
+/// Has a job done on a worker by a green thread of its own, and returns when that waits. The flag is set when it is done.
+fn begin(seats: &Seats, at: usize, wait: Job) -> Arc<AtomicBool> {
+    let done = Arc::new(AtomicBool::new(false));
+    let is_done = Arc::clone(&done);
+    let begun = Arc::new(AtomicBool::new(false));
+    seats.run(at, move || {
+        let begins = Arc::clone(&begun);
+        drop(spawn_local(move || {
+            begins.store(true, Ordering::Relaxed);
+            wait();
+            is_done.store(true, Ordering::Relaxed);
+        }));
+        // It waits when it has had a few turns.
+        while !begun.load(Ordering::Relaxed) {
+            yield_now();
+        }
+        (0..20).for_each(|_| yield_now());
+    });
+    done
+}
+
+fn until(what: &str, done: &AtomicBool) {
+    let end = Instant::now() + LIMIT / 2;
+    while !done.load(Ordering::Relaxed) {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The one that is woken first cannot come, and another one, on a free worker or on an OS thread, does not wait for it.
+#[test]
+fn what_is_meant_for_one_on_a_held_worker_is_taken_by_another() {
+    for outside in [false, true] {
+        within_limit(move || {
+            let runtime = workers(2);
+            let seats = Seats::new(&runtime, 2);
+            for (round, (name, make)) in SINGLE.iter().enumerate() {
+                let (held, free) = (round % 2, 1 - round % 2);
+                let (first, second, bring) = make();
+                let first = begin(&seats, held, first);
+                let second = if outside {
+                    let done = Arc::new(AtomicBool::new(false));
+                    let is_done = Arc::clone(&done);
+                    drop(std::thread::spawn(move || {
+                        second();
+                        is_done.store(true, Ordering::Relaxed);
+                    }));
+                    // Most often it waits by then.
+                    std::thread::sleep(MOMENT);
+                    done
+                } else {
+                    begin(&seats, free, second)
+                };
+                let release = seats.hold(held);
+                bring();
+                let limit = Instant::now() + LIMIT / 2;
+                while !second.load(Ordering::Relaxed) {
+                    if Instant::now() > limit {
+                        drop(release);
+                        panic!("{name}: waits for one on a held worker");
+                    }
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                drop(release);
+                drop((first, second));
+            }
+        });
+    }
+}
+
+/// Once it has been noticed, each unlock wakes the next again.
+#[test]
+fn a_lock_whose_woken_waiter_sits_on_a_held_worker_serves_the_others() {
+    within_limit(|| {
+        const OTHERS: usize = 20;
+        let runtime = workers(2);
+        let seats = Seats::new(&runtime, 2);
+        for held in [0, 1] {
+            let lock = Arc::new(Mutex::new(0));
+            let guard = lock.lock().unwrap();
+            let take = |lock: &Arc<Mutex<usize>>| {
+                let lock = Arc::clone(lock);
+                job(move || {
+                    let mut count = lock.lock().unwrap();
+                    // Held over a yield, so that others wait for it meanwhile.
+                    yield_now();
+                    *count += 1;
+                })
+            };
+            let first = begin(&seats, held, take(&lock));
+            let others: Vec<_> =
+                (0..OTHERS).map(|_| begin(&seats, 1 - held, take(&lock))).collect();
+            let release = seats.hold(held);
+            drop(guard);
+            for other in &others {
+                until("one waits for the worker that is held", other);
+            }
+            assert!(!first.load(Ordering::Relaxed), "its worker is held");
+            drop(release);
+            until("who was passed by has its turn", &first);
+            assert_eq!(*lock.lock().unwrap(), OTHERS + 1);
+        }
+    });
+}
