@@ -82,7 +82,7 @@
 //! | `GREENTHREAD_WORKERS` | the number of workers of the global runtime | as many as there are processors |
 //! | `GREENTHREAD_BLOCKING_THREADS` | the most OS threads of [`blocking`] | 256 |
 //! | `GREENTHREAD_WATCHDOG_MS` | after how many milliseconds a held-up worker is reported ([`Runtime`](Runtime#held-up)); 0 is never | 5000 |
-//! | `GREENTHREAD_DEADLOCK_MS` | after how many milliseconds without any movement a deadlock is reported ([`Runtime::run`]); 0 is never | 5000 |
+//! | `GREENTHREAD_DEADLOCK_MS` | after how many milliseconds without any movement a deadlock is reported ([`Runtime::run`]), and about how long green threads wait for one another in a circle before that is, whatever the others do; 0 is never | 5000 |
 //! | `GREENTHREAD_GUARD` | with `mprotect`, that stacks have guards as older kernels need them | the lightest guards that the kernel has |
 //!
 //! # Platforms, and Rust versions

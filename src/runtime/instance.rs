@@ -5,7 +5,7 @@ use super::builder::RuntimeBuilder;
 use super::hub::current;
 use super::hub::scheduler::{Phase, Scheduler};
 use super::lane::shared::LaneShared;
-use super::observe::deadlock::Inquiry;
+use super::observe::inquiry::Inquiry;
 use super::observe::watchdog::Watchdog;
 use super::stragglers::Stragglers;
 use super::task::TaskRef;

@@ -102,7 +102,7 @@ impl Runtime {
         let scheduler = Arc::clone(&self.scheduler);
         let hub = Hub::new(shared, scheduler, Worker::new_fifo(), poller, self.stack_size);
         let watch = Watch::new(Arc::clone(&self.inquiry));
-        let _watched = lookout::Run::begin(&self.scheduler);
+        let _watched = lookout::Run::begin(&self.scheduler, &self.inquiry);
         coroutine::set_aside(|| {
             current::enter(&hub, || {
                 let (family, joinable) = self.spawn_main(main, pass_on, |task| {

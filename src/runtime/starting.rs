@@ -103,7 +103,7 @@ impl Runtime {
             }
         }
         if failed.is_none() {
-            lookout::watch(&runtime.scheduler, name);
+            lookout::watch(&runtime.scheduler, &runtime.inquiry, name);
         }
         // Where one failed, dropping the runtime ends those that did start.
         failed.map_or(Ok(runtime), Err)

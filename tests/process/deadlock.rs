@@ -353,6 +353,54 @@ fn a_deadlock_beside_a_sleeping_main_is_told() {
     }
 }
 
+/// `main` is a green thread, which sleeps; or another one has something to do again and again. Those that wait longer than usual,
+/// without a circle, are not told of.
+#[test]
+fn a_deadlock_beside_green_threads_that_go_on_is_told_once() {
+    const NAME: &str = "deadlock::a_deadlock_beside_green_threads_that_go_on_is_told_once";
+    if is_child(NAME) {
+        let is_busy = std::env::var("BUSY").unwrap() == "1";
+        let main = move || {
+            let _handles = lock_crosswise();
+            let _own = named("itself", || {
+                let lock = Arc::new(greenthread::sync::Mutex::new(()));
+                let _guard = lock.lock().unwrap();
+                let _again = lock.lock().unwrap();
+            });
+            let free = Arc::new(greenthread::sync::Mutex::new(()));
+            let _guard = free.lock().unwrap();
+            let other = Arc::clone(&free);
+            let _waits = named("patient", move || drop(other.lock().unwrap()));
+            loop {
+                sleep(if is_busy { SHORT } else { FOR_EVER });
+            }
+        };
+        drop(std::thread::spawn(move || match std::env::var("RUNTIME").unwrap().parse() {
+            Ok(count) => drop(workers(count).run::<_, ()>(main)),
+            Err(_) => drop(Runtime::new_current_thread().unwrap().run::<_, ()>(main)),
+        }));
+        until_told();
+        // Another report would come in that time.
+        std::thread::sleep(Duration::from_millis(400));
+        std::process::exit(0);
+    }
+    for runtime in ["current", "1", "2"] {
+        for busy in ["0", "1"] {
+            let mut command = child(NAME);
+            command.env("RUNTIME", runtime).env("GREENTHREAD_DEADLOCK_MS", "100").env("BUSY", busy);
+            let end = finish_once_told(command, &["'right'", "'left'", "'itself'"]);
+            assert_eq!(end.code, Some(0), "{}", end.text);
+            for holder in ["'left'", "'right'"] {
+                let held = format!("waits for a lock held by green thread {holder}");
+                assert_eq!(end.text.matches(&held).count(), 1, "{runtime} {busy}: {}", end.text);
+            }
+            let own = "waits for a lock that it holds itself";
+            assert_eq!(end.text.matches(own).count(), 1, "{runtime} {busy}: {}", end.text);
+            assert!(!end.text.contains("patient"), "{runtime} {busy}: {}", end.text);
+        }
+    }
+}
+
 /// In something of std's, or computing: nothing else would be heard of it.
 #[test]
 fn workers_that_are_held_up_are_told_of() {

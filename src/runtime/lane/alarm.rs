@@ -86,14 +86,16 @@ pub(crate) fn set_thread(own: Thread) {
     let _ = thread().set(own);
 }
 
-/// Sleeps until a worker wakes up, unless one is awake. For the thread only.
-pub(crate) fn sleep_while_all_do(one_is_awake: impl FnOnce() -> bool) {
+/// Sleeps until a worker wakes up, unless it must not. Returns whether it did. For the thread only.
+pub(crate) fn sleep_while_all_do(must_not: impl FnOnce() -> bool) -> bool {
     announce(DORMANT);
-    if !one_is_awake() {
+    let sleeps = !must_not();
+    if sleeps {
         while SLEEP.load(Ordering::SeqCst) == DORMANT {
             std::thread::park();
         }
     }
+    sleeps
 }
 
 /// Sleeps until that time, unless there is something to be looked at soon: tasks to start later on a worker that is awake, or waits for what

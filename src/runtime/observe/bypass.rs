@@ -13,6 +13,7 @@
 //! woken, just as if it had been running when it got them.
 #![forbid(unsafe_code)]
 
+use super::inquiry::Inquiry;
 use crate::runtime::hub::scheduler::Scheduler;
 use crate::runtime::hub::shared::HubShared;
 use crate::runtime::task::{Mark, TaskRef, os_threads};
@@ -52,7 +53,7 @@ impl Bypass {
     pub(super) fn look(
         &mut self,
         contended: bool,
-        schedulers: &[Arc<Scheduler>],
+        all: &[(Arc<Scheduler>, Arc<Inquiry>)],
         held: &[&'static HubShared],
     ) {
         let now = Instant::now();
@@ -63,13 +64,14 @@ impl Bypass {
             return self.stood_in_for.clear();
         }
         if now < self.attends_until && now >= self.rests_until {
-            self.nudge(schedulers, held);
+            let schedulers: Vec<_> = all.iter().map(|(scheduler, _)| &**scheduler).collect();
+            self.nudge(&schedulers, held);
             let took = now.elapsed();
             self.rests_until = now + took * SHARE;
         }
     }
 
-    fn nudge(&mut self, schedulers: &[Arc<Scheduler>], held: &[&'static HubShared]) {
+    fn nudge(&mut self, schedulers: &[&Scheduler], held: &[&'static HubShared]) {
         let mut all: Vec<TaskRef> = schedulers.iter().flat_map(|it| it.tasks()).collect();
         all.extend(os_threads());
         let marked = all.iter().filter(|task| task.mark() != Mark::NONE);

@@ -6,11 +6,14 @@
 //! that wakes up looks at a word, and wakes the lookout only if that had gone to sleep. A thread that lends itself to a
 //! current-thread runtime is a worker too, for the length of a `run`.
 //!
-//! It also takes the tasks that are to start later from workers that are held up, and gives them to others; and has others look for what
+//! It also finds green threads that wait for one another (`knot.rs`), takes the tasks that are to start later from workers that are held up and gives them to others, and has others look for what
 //! was meant for one that waits there, see `bypass.rs`.
 #![forbid(unsafe_code)]
 
 use super::bypass::Bypass;
+use super::deadlock;
+use super::inquiry::Inquiry;
+use super::knot::Knots;
 use crate::runtime::hub::scheduler::{Behind, Phase, Scheduler};
 use crate::runtime::hub::shared::HubShared;
 use crate::runtime::lane::alarm;
@@ -56,6 +59,7 @@ static LOOKOUT: PerProcess<Lookout> = PerProcess::new();
 #[derive(Debug)]
 struct Watched {
     scheduler: Weak<Scheduler>,
+    inquiry: Arc<Inquiry>,
     /// `None` for a current-thread runtime.
     name: Option<String>,
     seen: Vec<Option<Seen>>,
@@ -70,9 +74,9 @@ struct Seen {
 }
 
 /// Has the workers of a runtime watched for as long as it is there.
-pub(in crate::runtime) fn watch(scheduler: &Arc<Scheduler>, name: &str) {
-    if patience().is_some() || scheduler.has_thieves() {
-        add(scheduler, Some(name.to_string()));
+pub(in crate::runtime) fn watch(scheduler: &Arc<Scheduler>, inquiry: &Arc<Inquiry>, name: &str) {
+    if patience().is_some() || deadlock::patience().is_some() || scheduler.has_thieves() {
+        add(scheduler, inquiry, Some(name.to_string()));
     }
 }
 
@@ -81,9 +85,9 @@ pub(in crate::runtime) fn watch(scheduler: &Arc<Scheduler>, name: &str) {
 pub(in crate::runtime) struct Run<'a>(&'a Arc<Scheduler>);
 
 impl<'a> Run<'a> {
-    pub(in crate::runtime) fn begin(scheduler: &'a Arc<Scheduler>) -> Self {
-        if patience().is_some() {
-            add(scheduler, None);
+    pub(in crate::runtime) fn begin(scheduler: &'a Arc<Scheduler>, inquiry: &Arc<Inquiry>) -> Self {
+        if patience().is_some() || deadlock::patience().is_some() {
+            add(scheduler, inquiry, None);
         }
         Self(scheduler)
     }
@@ -96,11 +100,12 @@ impl Drop for Run<'_> {
     }
 }
 
-fn add(scheduler: &Arc<Scheduler>, name: Option<String>) {
+fn add(scheduler: &Arc<Scheduler>, inquiry: &Arc<Inquiry>, name: Option<String>) {
     let lookout = LOOKOUT.get(Lookout::default);
     let mut runtimes = lookout.runtimes.lock();
     runtimes.push(Watched {
         scheduler: Arc::downgrade(scheduler),
+        inquiry: Arc::clone(inquiry),
         name,
         seen: vec![None; scheduler.hubs().len()],
         told_all: false,
@@ -123,11 +128,21 @@ pub(in crate::runtime) fn threads() -> usize {
 }
 
 fn look(lookout: &Lookout, patience: Option<Duration>) {
-    let every = (patience.unwrap_or(PATIENCE) / LOOKS).max(LOOK_AT_LEAST_EVERY);
+    let deadlock_patience = deadlock::patience();
+    let shortest = patience.unwrap_or(PATIENCE).min(deadlock_patience.unwrap_or(PATIENCE));
+    let every = (shortest / LOOKS).max(LOOK_AT_LEAST_EVERY);
     let soon = LOOK_SOON.min(every);
     let mut bypass = Bypass::new();
+    let mut knots = deadlock_patience.map(Knots::new);
     loop {
-        alarm::sleep_while_all_do(|| lookout.has(|hub| !hub.is_sleeping()));
+        let mut awake = false;
+        let slept = alarm::sleep_while_all_do(|| {
+            awake = lookout.has(|hub| !hub.is_sleeping());
+            awake || knots.as_ref().is_some_and(Knots::owes)
+        });
+        if let Some(knots) = knots.as_mut().filter(|_| awake || slept) {
+            knots.note_movement();
+        }
         let is_soon = || {
             alarm::is_contended()
                 || bypass.attends()
@@ -145,13 +160,14 @@ fn look(lookout: &Lookout, patience: Option<Duration>) {
             }
             None => false,
         });
-        let contended = alarm::take_contended();
-        if contended || bypass.attends() {
-            let all: Vec<_> = runtimes.iter().filter_map(|it| it.scheduler.upgrade()).collect();
-            let held = runtimes.iter().flat_map(|it| it.held(soon)).collect::<Vec<_>>();
-            drop(runtimes);
-            bypass.look(contended, &all, &held);
+        let inquiries = |it: &Watched| Some((it.scheduler.upgrade()?, Arc::clone(&it.inquiry)));
+        let all: Vec<_> = runtimes.iter().filter_map(inquiries).collect();
+        let held: Vec<_> = runtimes.iter().flat_map(|it| it.held(soon)).collect();
+        drop(runtimes);
+        if let Some(knots) = &mut knots {
+            knots.look(&all);
         }
+        bypass.look(alarm::take_contended(), &all, &held);
     }
 }
 

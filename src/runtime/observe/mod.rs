@@ -2,8 +2,11 @@
 //!
 //! Invariant: nothing below knows it. A worker is handed its observer, and rouses the lookout by a word of its own (`lane/alarm.rs`).
 
+mod blocked;
 mod bypass;
 pub(crate) mod deadlock;
+pub(crate) mod inquiry;
+mod knot;
 pub(crate) mod lookout;
 pub(crate) mod outside;
 pub(crate) mod watchdog;

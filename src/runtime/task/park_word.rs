@@ -138,6 +138,12 @@ impl ParkWord {
         self.0.load(Ordering::Acquire) & STATE == PARKED
     }
 
+    /// A number for the wait in which the owner sleeps, another one with each.
+    pub(crate) fn wait(&self) -> Option<u64> {
+        let word = self.0.load(Ordering::Acquire);
+        (word & STATE == PARKED).then_some(word / SEQUENCE)
+    }
+
     /// Anyone: ends the wait that `token` names.
     #[inline]
     pub(crate) fn notify(&self, token: Token) -> Notify {

@@ -258,6 +258,12 @@ impl TaskRef {
         self.header().until.store(until.unwrap_or(0), Ordering::Relaxed);
     }
 
+    /// A number for the wait in which it sleeps for no certain time, another one with each wait.
+    pub(crate) fn lasting_wait(&self) -> Option<u64> {
+        let wait = self.header().park.wait()?;
+        (self.header().until.load(Ordering::Relaxed) == 0).then_some(wait)
+    }
+
     /// Whether it waits for its turn only: it does not sleep, or would not if its hub looked at the time. For reports: it may have
     /// changed a moment later.
     pub(crate) fn could_run(&self, now: u64) -> bool {
