@@ -161,7 +161,7 @@ pub trait Executor: Sized {
         T: Send + Sync + 'static,
         Self: Runs<Apply<F, A>>,
     {
-        self.run_all(Calls::new(function, items.into_iter()))
+        self.run_all(Calls::of(function, items))
     }
 
     /// As [`map`](Self::map), but the results come as they are ready. As `imap_unordered` of Python's
@@ -190,7 +190,7 @@ pub trait Executor: Sized {
         T: Send + Sync + 'static,
         Self: Runs<Apply<F, A>>,
     {
-        self.run_all_unordered(Calls::new(function, items.into_iter()))
+        self.run_all_unordered(Calls::of(function, items))
     }
 
     /// As [`map`](Self::map), for calls that are there already.

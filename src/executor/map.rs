@@ -20,8 +20,9 @@ pub struct Calls<F, I> {
 }
 
 impl<F, I> Calls<F, I> {
-    pub(super) fn new(function: F, items: I) -> Self {
-        Self { function: Held::new(Arc::new(function)), items }
+    pub(super) fn of(function: F, items: impl IntoIterator<IntoIter = I>) -> Self {
+        let function = Held::new(Arc::new(function));
+        Self { function, items: items.into_iter() }
     }
 }
 

@@ -12,7 +12,7 @@ use super::remote::{Remote, Seat};
 use crate::process::worker::{self, Worker};
 use crate::process::{CallError, ChildHandle, Function};
 use crate::thread::{Builder, available_parallelism};
-use crate::util::dropping::collect;
+use crate::util::dropping::{Held, collect};
 use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::HashMap;
@@ -344,7 +344,8 @@ impl ProcessPoolBuilder {
     where
         A: Serialize + 'static,
     {
-        self.initializer = Some(worker::encode(&arguments).map(|arguments| {
+        let given = Held::new(arguments);
+        self.initializer = Some(worker::encode(&*given).map(|arguments| {
             let call = move |process: &Worker| process.call(function, &arguments).map(drop);
             Box::new(call) as Initializer
         }));

@@ -11,6 +11,7 @@ use crate::process::shared::UnderWay;
 use crate::process::worker::{self, Options, Worker};
 use crate::process::{CallError, ChildHandle, Function};
 use crate::runtime::outside::Expectation;
+use crate::util::dropping::Held;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
 use std::io;
@@ -49,7 +50,8 @@ impl<A, R> Remote<A, R> {
     where
         A: Serialize,
     {
-        let (arguments, under_way) = UnderWay::noted(|| worker::encode(&arguments));
+        let given = Held::new(arguments);
+        let (arguments, under_way) = UnderWay::noted(|| worker::encode(&*given));
         Self { function, arguments, expectation: None, under_way }
     }
 

@@ -213,6 +213,13 @@ impl<T> Shared<T> {
         open
     }
 
+    /// Waits the moment until there is an outcome, for a caller that has been told of the end by way of [`watch`](Self::watch).
+    pub(super) fn settle(&self) {
+        if self.outcome.get().is_none() && !self.is_parents() {
+            drop(self.state.lock());
+        }
+    }
+
     pub(super) fn unwatch(&self, finished: &Arc<Finished>) {
         if !self.is_parents()
             && self.outcome.get().is_none()
@@ -291,10 +298,15 @@ impl<T> Shared<T> {
         let (more, runner, has_callbacks);
         {
             let mut state = this.state.lock();
-            if !from(state.phase) || this.outcome.set(Held::new(outcome)).is_err() {
+            if !from(state.phase) || this.outcome.get().is_some() {
                 return false;
             }
             (more, runner) = (state.more.take(), state.runner.take());
+            // Before the end can be seen: so the news of what ends because this has ended comes later. Who is told settles.
+            for (finished, number) in more.iter().flat_map(|more| &more.watchers) {
+                finished.push(*number);
+            }
+            let _ = this.outcome.set(Held::new(outcome));
             has_callbacks = more.as_ref().is_some_and(|more| !more.callbacks.is_empty());
             state.phase = if has_callbacks { Phase::Ended } else { Phase::Released };
         }
@@ -305,9 +317,6 @@ impl<T> Shared<T> {
         drop_quietly(this);
         let Some(more) = more else { return true };
         more.waiters.iter().for_each(Waiter::unpark);
-        for (finished, number) in more.watchers {
-            finished.push(number);
-        }
         let Some(future) = kept else { return true };
         for callback in more.callbacks {
             call_back(callback, &future);

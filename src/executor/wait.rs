@@ -3,14 +3,14 @@
 
 use super::error::ExecutionError;
 use super::future::Future;
+use super::shared::Shared;
 use crate::runtime::finished::Finished;
 use crate::sys::time::deadline_after;
-use crate::util::dropping::{Held, collect, each, give_out};
+use crate::util::dropping::{Held, collect, drop_quietly, each, give_out};
 use std::borrow::Borrow;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::error::Error;
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,35 +35,85 @@ pub struct Waited<F> {
     pub not_done: Vec<F>,
 }
 
+/// One of the futures that are waited for. The user's `borrow` has been called once and for all.
+struct One<T, F> {
+    future: Held<F>,
+    shared: Arc<Shared<T>>,
+}
+
+impl<T, F: Borrow<Future<T>>> One<T, F> {
+    fn new(future: F) -> Self {
+        let future = Held::new(future);
+        let shared = Arc::clone((*future).borrow().shared());
+        Self { future, shared }
+    }
+}
+
+impl<T, F> One<T, F> {
+    fn is_done(&self) -> bool {
+        self.shared.outcome().is_some()
+    }
+
+    /// Nobody else may be waiting for the value when the future is used up for it.
+    fn into_future(self) -> F {
+        drop_quietly(self.shared);
+        self.future.into_inner()
+    }
+}
+
 /// Futures, each once, and the order in which they end.
-struct Watched<T, F: Borrow<Future<T>>> {
-    futures: Vec<Option<F>>,
+struct Watched<T, F> {
+    ones: Vec<Option<One<T, F>>>,
     left: usize,
+    /// Those that had ended before anybody waited, in the order given; and which they were.
+    ended: VecDeque<usize>,
+    had_ended: Vec<bool>,
+    /// The others, in the order in which they end; some of `ended` may be there too.
     finished: Arc<Finished>,
-    value: PhantomData<fn() -> T>,
 }
 
 impl<T, F: Borrow<Future<T>>> Watched<T, F> {
     fn new(futures: impl IntoIterator<Item = F>) -> Self {
         let mut seen = HashSet::new();
-        let address = |future: &F| Arc::as_ptr(future.borrow().shared()).cast::<()>().addr();
-        let futures: Vec<_> =
-            each(futures).filter(|one| seen.insert(address(one))).map(Some).collect();
-        let finished = Arc::new(Finished::default());
-        let watched = Self { left: futures.len(), futures, finished, value: PhantomData };
-        // Those that have ended already are first: they are looked at before any other one can report its end.
-        let open = |future: &F| !future.borrow().done();
-        let (running, ended): (Vec<_>, Vec<_>) = (0..watched.left)
-            .partition(|&number| watched.futures[number].as_ref().is_some_and(open));
-        ended.into_iter().for_each(|number| watched.finished.push(number));
-        for number in running {
-            if let Some(future) = &watched.futures[number]
-                && !future.borrow().shared().watch(&watched.finished, number)
-            {
-                watched.finished.push(number);
+        let mut ones = Vec::new();
+        for future in each(futures) {
+            let one = One::new(future);
+            if seen.insert(Arc::as_ptr(&one.shared).cast::<()>().addr()) {
+                ones.push(Some(one));
             }
         }
+        let finished = Arc::new(Finished::default());
+        for (number, one) in ones.iter().flatten().enumerate() {
+            one.shared.watch(&finished, number);
+        }
+        let (left, had_ended) = (ones.len(), vec![false; ones.len()]);
+        let mut watched = Self { ones, left, ended: VecDeque::new(), had_ended, finished };
+        // In a forked child those of the parent do not end.
+        let is_over = |one: &One<T, F>| one.is_done() || one.shared.is_parents();
+        // All are watched by now: whichever is not seen here will be told.
+        watched.ended = watched.at_one_moment(is_over);
+        for number in &watched.ended {
+            watched.had_ended[*number] = true;
+        }
         watched
+    }
+}
+
+impl<T, F> Watched<T, F> {
+    /// The numbers of those of which something holds that once it does holds for ever, all at one moment. Others may come to it while
+    /// some are looked at: only two looks that see the same show a single moment.
+    fn at_one_moment(&self, holds: impl Fn(&One<T, F>) -> bool) -> VecDeque<usize> {
+        let ones = || self.ones.iter().enumerate();
+        let of = |one: &Option<One<T, F>>| one.as_ref().is_some_and(&holds);
+        let look = || ones().filter(|(_, one)| of(one)).map(|(number, _)| number).collect();
+        let mut seen: VecDeque<usize> = look();
+        loop {
+            let again = look();
+            if again.len() == seen.len() {
+                return again;
+            }
+            seen = again;
+        }
     }
 
     /// The number of the next one that has ended. `None` if none is left, or the deadline came first.
@@ -71,17 +121,37 @@ impl<T, F: Borrow<Future<T>>> Watched<T, F> {
         if self.left == 0 {
             return None;
         }
-        let number = self.finished.next(deadline)?;
+        let number = match self.ended.pop_front() {
+            Some(number) => number,
+            None => loop {
+                let number = self.finished.next(deadline)?;
+                if !self.had_ended[number] {
+                    break number;
+                }
+            },
+        };
         self.left -= 1;
+        if let Some(one) = &self.ones[number] {
+            one.shared.settle();
+        }
         Some(number)
+    }
+
+    /// Gives a future out.
+    fn take(&mut self, number: usize) -> Option<F> {
+        self.ones[number].take().map(One::into_future)
+    }
+
+    fn unwatch(&self) {
+        for one in self.ones.iter().flatten() {
+            one.shared.unwatch(&self.finished);
+        }
     }
 }
 
-impl<T, F: Borrow<Future<T>>> Drop for Watched<T, F> {
+impl<T, F> Drop for Watched<T, F> {
     fn drop(&mut self) {
-        for future in self.futures.iter().flatten() {
-            future.borrow().shared().unwatch(&self.finished);
-        }
+        self.unwatch();
     }
 }
 
@@ -145,20 +215,27 @@ where
 {
     let mut watched = Watched::new(futures);
     while let Some(number) = watched.next(deadline) {
-        let enough = |future: &F| match (when, future.borrow().try_result()) {
+        let outcome = watched.ones[number].as_ref().and_then(|one| one.shared.outcome());
+        let enough = match (when, outcome) {
             (When::FirstCompleted, _) => true,
             (When::FirstException, Some(Err(error))) => !error.is_cancelled(),
             _ => false,
         };
-        if watched.futures[number].as_ref().is_some_and(enough) {
+        if enough {
             break;
         }
     }
-    for future in watched.futures.iter().flatten() {
-        future.borrow().shared().unwatch(&watched.finished);
+    watched.unwatch();
+    let mut ended = watched.at_one_moment(One::is_done);
+    let (mut done, mut not_done) = (Vec::new(), Vec::new());
+    // None has been given out, so these are the numbers.
+    for (number, one) in std::mem::take(&mut watched.ones).into_iter().flatten().enumerate() {
+        let has_ended = ended.front() == Some(&number);
+        if has_ended {
+            ended.pop_front();
+        }
+        if has_ended { &mut done } else { &mut not_done }.push(one.into_future());
     }
-    let all = std::mem::take(&mut watched.futures).into_iter().flatten();
-    let (done, not_done) = all.partition(|future| future.borrow().done());
     Waited { done, not_done }
 }
 
@@ -222,10 +299,9 @@ pub struct AsCompleted<T, F: Borrow<Future<T>>> {
 impl<T, F: Borrow<Future<T>>> AsCompleted<T, F> {
     /// The futures that the iterator has not returned, in the order in which they were given.
     pub fn into_pending(mut self) -> Vec<F> {
-        for future in self.watched.futures.iter().flatten() {
-            future.borrow().shared().unwatch(&self.watched.finished);
-        }
-        std::mem::take(&mut self.watched.futures).into_iter().flatten().collect()
+        self.watched.unwatch();
+        let ones = std::mem::take(&mut self.watched.ones);
+        ones.into_iter().flatten().map(One::into_future).collect()
     }
 }
 
@@ -234,7 +310,7 @@ impl<T, F: Borrow<Future<T>>> Iterator for AsCompleted<T, F> {
 
     fn next(&mut self) -> Option<F> {
         let number = self.watched.next(self.deadline)?;
-        self.watched.futures[number].take()
+        self.watched.take(number)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -343,30 +419,22 @@ impl<E: Error + 'static> Error for GatherError<E> {
 pub fn try_gather<T, E>(
     futures: impl IntoIterator<Item = Future<Result<T, E>>>,
 ) -> Result<Vec<T>, GatherError<E>> {
-    let mut futures: Vec<Option<Future<Result<T, E>>>> = each(futures).map(Some).collect();
+    let mut watched = Watched::new(futures);
     let mut values: Vec<Held<Option<T>>> = Vec::new();
-    values.resize_with(futures.len(), Held::default);
-    let finished = Arc::new(Finished::default());
-    for (number, future) in futures.iter().flatten().enumerate() {
-        if !future.shared().watch(&finished, number) {
-            finished.push(number);
-        }
-    }
-    let mut left = futures.len();
+    values.resize_with(watched.ones.len(), Held::default);
     let mut failure = Held::new(None);
-    while left > 0 && failure.is_none() {
-        let Some(number) = finished.next(None) else { break };
-        left -= 1;
-        match futures[number].take().map(Future::into_result) {
+    while failure.is_none()
+        && let Some(number) = watched.next(None)
+    {
+        match watched.take(number).map(Future::into_result) {
             Some(Ok(Ok(value))) => *values[number] = Some(value),
             Some(Ok(Err(error))) => *failure = Some(GatherError::Failed(error)),
             Some(Err(error)) => *failure = Some(GatherError::Execution(error)),
             None => {}
         }
     }
-    futures.iter().flatten().for_each(|future| future.shared().unwatch(&finished));
     if failure.is_some() {
-        drop((values, futures));
+        drop((values, watched));
         return failure.into_inner().map_or_else(|| unreachable!("there is one"), Err);
     }
     Ok(values.into_iter().filter_map(Held::into_inner).collect())

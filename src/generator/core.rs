@@ -56,12 +56,13 @@ impl<R> Core<R> {
             outcome: Cell::new(None),
         });
         let inner = Rc::clone(&shared);
+        let body = Held::new(body);
         let body = move |suspender, first: Option<S>| {
             let yielder = Yielder::new(suspender, &inner.orders);
             let outcome = catch_unwind(AssertUnwindSafe(|| {
                 // No `yield_` waited for this value.
                 drop(first);
-                body(&yielder)
+                body.into_inner()(&yielder)
             }));
             inner.outcome.set(Some(outcome));
         };

@@ -7,6 +7,7 @@ use super::task::{Child, Handle, Payload, State, Task};
 use super::{AnyGreenlet, SwitchError};
 use crate::coroutine::{self, Coroutine, Label, Slot};
 use crate::stack::{Stack, StackSize};
+use crate::util::dropping::Held;
 use std::any::{Any, type_name};
 use std::cell::Cell;
 use std::fmt;
@@ -116,6 +117,7 @@ impl<In: 'static, Out: 'static> Greenlet<In, Out> {
     }
 
     fn on(stack: Stack, body: impl FnOnce(In) -> Out + 'static) -> Self {
+        let body = Held::new(body);
         coroutine::ensure_overflow_report();
         let home = Home::here();
         home.unwind_abandoned();
@@ -168,14 +170,15 @@ impl<In, Out> Greenlet<In, Out> {
 fn run<In: 'static, Out: 'static>(
     home: &Rc<Home>,
     first: Rc<Cell<Option<In>>>,
-    body: impl FnOnce(In) -> Out,
+    body: Held<impl FnOnce(In) -> Out>,
 ) {
     let Some(me) = home.current() else { return };
     let outcome: Result<Out, Payload> = catch_unwind(AssertUnwindSafe(|| {
+        let input = Held::new(first.take());
         home.trace_arrival(false);
-        let Some(input) = first.take() else { unreachable!("started without a value") };
+        let Some(input) = input.into_inner() else { unreachable!("started without a value") };
         drop(first);
-        body(input)
+        body.into_inner()(input)
     }));
     home.finish(me, outcome);
 }

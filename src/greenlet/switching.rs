@@ -309,9 +309,10 @@ impl Home {
     #[inline(never)]
     fn arrive<T, U>(self: &Rc<Self>, task: &Task, got: Option<U>) -> Result<U, SwitchError<T>> {
         let unwinding = task.unwinding.replace(false);
-        let signal = if got.is_none() { task.signal.take() } else { None };
-        self.trace_arrival(matches!(signal, Some(Signal::Raise(_))));
-        match (got, signal) {
+        let got = Held::new(got);
+        let signal = Held::new(if got.is_none() { task.signal.take() } else { None });
+        self.trace_arrival(matches!(&*signal, Some(Signal::Raise(_))));
+        match (got.into_inner(), signal.into_inner()) {
             (Some(got), _) => Ok(got),
             (None, Some(Signal::Raise(payload))) if unwinding => {
                 Err(SwitchError::Panicked(payload))

@@ -129,7 +129,7 @@ impl Group {
         A: Send + 'static,
         T: Send + 'static,
     {
-        IMap::new(&self.members, function, items.into_iter(), None)
+        IMap::new(&self.members, function, items, None)
     }
 
     /// As [`imap`](Self::imap), but gives the results in the order in which they come.
@@ -152,7 +152,7 @@ impl Group {
         A: Send + 'static,
         T: Send + 'static,
     {
-        IMapUnordered::new(&self.members, function, items.into_iter(), None)
+        IMapUnordered::new(&self.members, function, items, None)
     }
 
     /// Waits until all green threads of the group have ended. One of them that calls this waits neither for itself nor for

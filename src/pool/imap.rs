@@ -31,12 +31,18 @@ where
     F: Fn(I::Item) -> T + Send + Sync + 'static,
     T: Send + 'static,
 {
-    fn new(members: &Arc<Members>, function: F, items: I, limit: Option<usize>) -> Self {
+    fn new(
+        members: &Arc<Members>,
+        function: F,
+        items: impl IntoIterator<IntoIter = I>,
+        limit: Option<usize>,
+    ) -> Self {
         let most = limit.unwrap_or(MOST);
+        let function = Held::new(Arc::new(function));
         Self {
             members: Arc::clone(members),
-            function: Held::new(Arc::new(function)),
-            items: Held::new(items.fuse()),
+            function,
+            items: Held::new(items.into_iter().fuse()),
             most,
             next: Held::new(None),
         }
@@ -71,7 +77,8 @@ where
     }
 
     fn spawn(&self, place: Place, item: I::Item) -> io::Result<JoinHandle<T>> {
-        let function = Arc::clone(&self.function);
+        // It may be the last to have the function, once the iterator is gone.
+        let function = Held::new(Arc::clone(&self.function));
         place.spawn(Builder::new(), move || function(item))
     }
 }
@@ -94,7 +101,12 @@ where
     F: Fn(I::Item) -> T + Send + Sync + 'static,
     T: Send + 'static,
 {
-    pub(super) fn new(members: &Arc<Members>, function: F, items: I, limit: Option<usize>) -> Self {
+    pub(super) fn new(
+        members: &Arc<Members>,
+        function: F,
+        items: impl IntoIterator<IntoIter = I>,
+        limit: Option<usize>,
+    ) -> Self {
         Self { feed: Feed::new(members, function, items, limit), handles: VecDeque::new() }
     }
 
@@ -161,7 +173,12 @@ where
     F: Fn(I::Item) -> T + Send + Sync + 'static,
     T: Send + 'static,
 {
-    pub(super) fn new(members: &Arc<Members>, function: F, items: I, limit: Option<usize>) -> Self {
+    pub(super) fn new(
+        members: &Arc<Members>,
+        function: F,
+        items: impl IntoIterator<IntoIter = I>,
+        limit: Option<usize>,
+    ) -> Self {
         let feed = Feed::new(members, function, items, limit);
         Self { feed, handles: HashMap::new(), begun: 0, finished: Arc::default(), next: None }
     }

@@ -276,7 +276,7 @@ impl Pool {
         A: Send + 'static,
         T: Send + 'static,
     {
-        IMap::new(&self.members, function, items.into_iter(), Some(self.size))
+        IMap::new(&self.members, function, items, Some(self.size))
     }
 
     /// As [`imap`](Self::imap), but gives the results in the order in which they come.
@@ -302,7 +302,7 @@ impl Pool {
         A: Send + 'static,
         T: Send + 'static,
     {
-        IMapUnordered::new(&self.members, function, items.into_iter(), Some(self.size))
+        IMapUnordered::new(&self.members, function, items, Some(self.size))
     }
 
     /// Waits until all green threads of the pool have ended. One of them that calls this waits neither for itself nor for

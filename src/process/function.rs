@@ -3,6 +3,7 @@
 
 use crate::sys::image::{self, Failed, Record};
 use crate::thread::catch_unwind;
+use crate::util::dropping::{Held, drop_quietly};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -88,15 +89,25 @@ pub fn __run<A: DeserializeOwned, R: Serialize>(
     arguments: &[u8],
     function: fn(A) -> R,
 ) -> Result<Vec<u8>, Failed> {
-    let arguments = match postcard::take_from_bytes(arguments) {
-        Ok((arguments, [])) => arguments,
-        Ok(_) => return Err(Failed::Arguments("there is more than the arguments".into())),
-        Err(error) => return Err(Failed::Arguments(error.to_string())),
-    };
-    // If it panics, later calls in this process may see what it has left half changed, as after a panic of a thread.
-    let call = std::panic::AssertUnwindSafe(|| function(arguments));
-    let result = catch_unwind(call).map_err(|panic| Failed::Panicked(message(&*panic)))?;
-    postcard::to_stdvec(&result).map_err(|error| Failed::Result(error.to_string()))
+    // All of it runs code of the user's. If that panics, later calls in this process may see what it has left half changed, as
+    // after a panic of a thread.
+    let call = std::panic::AssertUnwindSafe(|| {
+        let arguments = match postcard::take_from_bytes(arguments) {
+            Ok((arguments, [])) => arguments,
+            Ok(_) => return Err(Failed::Arguments("there is more than the arguments".into())),
+            Err(error) => return Err(Failed::Arguments(error.to_string())),
+        };
+        let result = Held::new(function(arguments));
+        let encoded = postcard::to_stdvec(&*result);
+        // It has been passed on: a panic of its destructor does not make a failure of it.
+        drop_quietly(result);
+        encoded.map_err(|error| Failed::Result(error.to_string()))
+    });
+    catch_unwind(call).unwrap_or_else(|panic| {
+        let text = message(&*panic);
+        drop_quietly(panic);
+        Err(Failed::Panicked(text))
+    })
 }
 
 /// The names of the types of a function, as its record has them.

@@ -134,7 +134,7 @@ impl<T> Drop for Accepting<T> {
 
 /// The fields are dropped in this order: so the source is closed before the server counts as closed.
 struct Acceptor<S: Source> {
-    source: S,
+    source: Held<S>,
     at: usize,
     accepting: Accepting<S::Item>,
 }
@@ -326,7 +326,10 @@ impl<T: Send + 'static> Core<T> {
     }
 
     /// Starts an acceptor for each source.
-    pub(super) fn start<S: Source<Item = T>>(self: &Arc<Self>, sources: Vec<S>) -> io::Result<()> {
+    pub(super) fn start<S: Source<Item = T>>(
+        self: &Arc<Self>,
+        sources: Vec<Held<S>>,
+    ) -> io::Result<()> {
         {
             let mut state = self.state.lock();
             match state.phase {

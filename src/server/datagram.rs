@@ -7,6 +7,7 @@ use super::frame::{Frame, bind, common_settings};
 use super::stats::Stats;
 use crate::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use crate::os::unix::net::{self as unix, UnixDatagram};
+use crate::util::dropping::Held;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
 use std::io;
@@ -211,10 +212,18 @@ impl<S: DatagramSocket> DatagramServer<S> {
         sockets: Vec<S>,
         handler: impl Fn(&S, Vec<u8>, S::Addr) -> R + Send + Sync + 'static,
     ) -> Self {
-        let address = sockets[0].local_addr();
+        let handler = Held::new(handler);
         let source = |socket| Datagrams { socket: Arc::new(socket), buffer: Vec::new() };
-        let handler = move |(socket, data, peer): Item<S>| drop(handler(&socket, data, peer));
-        Self(Frame::new(settings, sockets.into_iter().map(source).collect(), address, handler))
+        let source = |socket| Held::new(source(socket));
+        let sources: Vec<_> = sockets.into_iter().map(source).collect();
+        let address = sources[0].socket.local_addr();
+        let handler = handler.into_inner();
+        let handler = move |(socket, data, peer): Item<S>| {
+            // It may be the last to have the socket.
+            let socket = Held::new(socket);
+            drop(handler(&socket, data, peer));
+        };
+        Self(Frame::new(settings, sources, address, handler))
     }
 
     /// A server on a socket that is there already, with the settings that [`builder`](DatagramServer::builder) begins

@@ -16,24 +16,24 @@ use std::time::Duration;
 /// A server that begins to end when it is dropped. `A` is the type of its address.
 pub(super) struct Frame<S: Source, A> {
     core: Arc<Core<S::Item>>,
-    address: io::Result<A>,
+    address: Held<io::Result<A>>,
     /// The sources, until the server is started.
-    sources: Mutex<Vec<S>>,
+    sources: Mutex<Vec<Held<S>>>,
 }
 
 impl<S: Source, A: Clone + fmt::Debug> Frame<S, A> {
     pub(super) fn new(
         settings: Settings,
-        sources: Vec<S>,
+        sources: Vec<Held<S>>,
         address: io::Result<A>,
         handler: impl Fn(S::Item) + Send + Sync + 'static,
     ) -> Self {
         let core = Core::new(settings, sources.len(), handler);
-        Self { core, address, sources: Mutex::new(sources) }
+        Self { core, address: Held::new(address), sources: Mutex::new(sources) }
     }
 
     pub(super) fn local_addr(&self) -> io::Result<A> {
-        match &self.address {
+        match &*self.address {
             Ok(address) => Ok(address.clone()),
             Err(error) => Err(match error.raw_os_error() {
                 Some(errno) => io::Error::from_raw_os_error(errno),

@@ -6,6 +6,7 @@ use super::frame::{Frame, bind, common_settings};
 use super::listener::{Listener, bind_one};
 use super::stats::Stats;
 use crate::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use crate::util::dropping::Held;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -118,7 +119,10 @@ impl<L: Listener> StreamServer<L> {
         listeners: Vec<L>,
         handler: impl Fn(L::Stream, L::Addr) -> R + Send + Sync + 'static,
     ) -> Self {
+        let handler = Held::new(handler);
+        let listeners: Vec<_> = listeners.into_iter().map(Held::new).collect();
         let address = listeners[0].local_addr();
+        let handler = handler.into_inner();
         let handler = move |(stream, peer)| drop(handler(stream, peer));
         Self(Frame::new(settings, listeners, address, handler))
     }

@@ -5,6 +5,7 @@ use super::{Signal, dispatch};
 use crate::runtime::outside::Expectation;
 use crate::sync::mpmc::{self, Receiver};
 use crate::sys::process;
+use crate::util::dropping::each;
 use std::fmt;
 use std::io;
 use std::ops::Deref;
@@ -76,7 +77,7 @@ impl Signals {
     /// - Too many open files (`EMFILE` or `ENFILE`), or no room for the OS thread that passes signals on; only the
     ///   first `Signals` of a process needs these.
     pub fn new(signals: impl IntoIterator<Item = Signal>) -> io::Result<Self> {
-        let mut signals: Vec<_> = signals.into_iter().collect();
+        let mut signals: Vec<_> = each(signals).collect();
         signals.sort_unstable();
         signals.dedup();
         let (sender, receiver) = mpmc::bounded(KEEP);

@@ -4,6 +4,7 @@
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::WaitList;
 use crate::sys::time::deadline_after;
+use crate::util::dropping::Held;
 use parking_lot::Mutex;
 use std::error::Error;
 use std::fmt;
@@ -35,7 +36,7 @@ use std::time::{Duration, Instant};
 /// ```
 pub struct CyclicBarrier {
     parties: usize,
-    action: Option<Box<dyn Fn() + Send + Sync>>,
+    action: Held<Option<Box<dyn Fn() + Send + Sync>>>,
     state: Mutex<State>,
 }
 
@@ -137,7 +138,7 @@ impl CyclicBarrier {
             early: WaitList::new(),
             failed: Arc::default(),
         };
-        Self { parties: parties.max(1), action, state: Mutex::new(state) }
+        Self { parties: parties.max(1), action: Held::new(action), state: Mutex::new(state) }
     }
 
     /// Waits until as many threads wait here as the barrier is for, and returns the caller's place in the order of arrival,
@@ -218,7 +219,7 @@ impl CyclicBarrier {
         place: usize,
     ) -> Result<usize, BrokenBarrierError> {
         let failed = Arc::clone(&state.failed);
-        if let Some(action) = &self.action {
+        if let Some(action) = &*self.action {
             state.acting = true;
             drop(state);
             let guard = BreakOnUnwind(self);

@@ -108,10 +108,12 @@ impl RawRwLock {
         let parker = Parker::new();
         let key = {
             let mut list = self.list.lock();
-            let state = self.state.fetch_or(WAITERS, Ordering::Acquire);
-            if list.is_empty() && kind.fits(state) {
-                self.state.fetch_add(kind.weight(), Ordering::Acquire);
-                self.state.fetch_and(!WAITERS, Ordering::Relaxed);
+            // In one step: who does not wait must not for a moment be seen as one that does, which nobody would pass.
+            let takes = |state| list.is_empty() && kind.fits(state);
+            let update =
+                |state| Some(if takes(state) { state + kind.weight() } else { state | WAITERS });
+            let before = self.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, update);
+            if before.is_ok_and(takes) {
                 return true;
             }
             list.push_back((parker.waiter(), kind))
@@ -280,6 +282,20 @@ mod models {
             reader.join().unwrap();
             let got = impatient.join().unwrap();
             assert_free(&shared, 1 + got);
+        });
+    }
+
+    #[test]
+    fn a_try_to_read_is_not_refused_where_nobody_writes() {
+        loom::model(|| {
+            let shared = shared();
+            assert!(shared.0.write(None));
+            let reader = spawn(&shared, |shared| look(shared));
+            shared.0.end_write();
+            assert!(shared.0.try_read(), "there are only readers");
+            shared.0.end_read();
+            reader.join().unwrap();
+            assert_free(&shared, 0);
         });
     }
 

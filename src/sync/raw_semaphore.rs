@@ -85,11 +85,12 @@ impl RawSemaphore {
     pub(crate) fn enter(&self, wants: usize, waiter: Waiter) -> Option<Key> {
         let mut list = self.list.lock();
         if list.is_empty() {
-            // From here on permits are given back through the list's lock only.
-            let state = self.state.fetch_or(WAITERS, Ordering::Acquire);
-            if state / ONE >= wants {
-                self.state.fetch_sub(wants * ONE, Ordering::Acquire);
-                self.state.fetch_and(!WAITERS, Ordering::Relaxed);
+            // Either takes permits or sets WAITERS, from where on permits are given back through the list's lock only. In one step:
+            // who does not wait must not for a moment be seen as one that does, which `try_acquire` would not pass.
+            let step = |state| (state / ONE >= wants).then(|| state - wants * ONE);
+            let update = |state| Some(step(state).unwrap_or(state | WAITERS));
+            let before = self.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, update);
+            if before.is_ok_and(|state| step(state).is_some()) {
                 return None;
             }
         }
@@ -203,6 +204,24 @@ mod models {
             other.join().unwrap();
             assert!(semaphore.try_acquire(1), "the permit was lost");
             assert_eq!(semaphore.available(), 0, "a permit from nowhere");
+        });
+    }
+
+    /// Of two permits that come while one thread wants one, the other is for whoever asks then, also in the moment in which that
+    /// thread takes its own.
+    #[test]
+    fn a_try_is_not_refused_for_one_that_need_not_wait() {
+        loom::model(|| {
+            let semaphore = one();
+            assert!(semaphore.try_acquire(1));
+            let other = {
+                let semaphore = Arc::clone(&semaphore);
+                thread::spawn(move || assert!(semaphore.acquire(1, None)))
+            };
+            semaphore.release(2, MAX_PERMITS).unwrap();
+            assert!(semaphore.try_acquire(1), "there was one for each");
+            other.join().unwrap();
+            assert_eq!(semaphore.available(), 0);
         });
     }
 

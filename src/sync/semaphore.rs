@@ -5,6 +5,7 @@ use super::permit::permits;
 use super::raw_semaphore::{MAX_PERMITS, RawSemaphore};
 use crate::sys::time::deadline_after;
 use std::sync::Arc;
+use std::thread::panicking;
 use std::time::{Duration, Instant};
 
 /// A number of permits that threads take and give back, first come, first served. As gevent's and Python's `Semaphore`; std has
@@ -84,8 +85,10 @@ impl Semaphore {
         SemaphorePermit { semaphore: self, count }
     }
 
+    /// For guards: a panic while the thread unwinds would end the process.
     fn give_back(&self, count: usize) {
-        self.release_many(count);
+        let released = self.raw.release(count, MAX_PERMITS).is_ok();
+        assert!(released || panicking(), "too many permits");
     }
 
     /// How many permits are free at this moment.

@@ -6,6 +6,7 @@ use crate::runtime::park::Reason;
 use crate::sys::time::deadline_after;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::panicking;
 use std::time::{Duration, Instant};
 
 /// Waits until [`done`](Self::done) has been called as often as things were [`add`](Self::add)ed, as Go's `sync.WaitGroup`.
@@ -61,12 +62,23 @@ impl WaitGroup {
     /// # Panics
     /// If nothing is left to be done.
     pub fn done(&self) {
+        assert!(self.count_down(), "WaitGroup: done more often than added");
+    }
+
+    /// `false` if nothing is left to be done.
+    fn count_down(&self) -> bool {
         let update = |count: usize| count.checked_sub(1);
-        match self.count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, update) {
-            Ok(1) => self.gate.notify_all(),
-            Ok(_) => {}
-            Err(_) => panic!("WaitGroup: done more often than added"),
+        let before = self.count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, update);
+        if before == Ok(1) {
+            self.gate.notify_all();
         }
+        before.is_ok()
+    }
+
+    /// As [`done`](Self::done), for guards: a panic while the thread unwinds would end the process.
+    fn done_by_guard(&self) {
+        let counted = self.count_down();
+        assert!(counted || panicking(), "WaitGroup: done more often than added");
     }
 
     /// Adds one thing to wait for, which is done when the guard is dropped, also by a panic or a kill. Does not suspend.
@@ -125,12 +137,12 @@ pub struct OwnedWaitGroupGuard(Arc<WaitGroup>);
 
 impl Drop for WaitGroupGuard<'_> {
     fn drop(&mut self) {
-        self.0.done();
+        self.0.done_by_guard();
     }
 }
 
 impl Drop for OwnedWaitGroupGuard {
     fn drop(&mut self) {
-        self.0.done();
+        self.0.done_by_guard();
     }
 }

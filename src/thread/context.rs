@@ -174,8 +174,9 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
                 drop_each([put_back]);
             }
         }
+        let body = Held::new(body);
         let put_back = PutBack(self, self.set(value));
-        let result = Held::new(body());
+        let result = Held::new(body.into_inner()());
         drop(put_back);
         result.into_inner()
     }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::{Builder, JoinHandle};
+use crate::util::dropping::Held;
 use std::io;
 
 /// A struct that is a green thread, where a closure would have too many variables: its method `run` is the body, and its fields
@@ -78,7 +79,8 @@ impl Builder {
     /// assert_eq!(counter.join().unwrap().0, 8);
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn spawn_runnable<R: Runnable>(mut self, mut runnable: R) -> io::Result<JoinHandle<R>> {
+    pub fn spawn_runnable<R: Runnable>(mut self, runnable: R) -> io::Result<JoinHandle<R>> {
+        let mut runnable = Held::new(runnable);
         if !self.has_name()
             && let Some(name) = runnable.name()
         {
@@ -86,7 +88,7 @@ impl Builder {
         }
         self.spawn(move || {
             runnable.run();
-            runnable
+            runnable.into_inner()
         })
     }
 }

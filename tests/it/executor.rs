@@ -10,6 +10,7 @@ use greenthread::sync::{Event, Mutex};
 use greenthread::thread::{set_uncaught_hook, take_uncaught_hook};
 use greenthread::{Runtime, sleep, spawn, yield_now};
 use std::collections::HashSet;
+use std::hint::black_box;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -578,6 +579,41 @@ fn as_completed_gives_them_as_they_end() {
         assert_eq!(pending.len(), 1);
         go.set();
     });
+}
+
+/// One of two tasks ends only when the other has: so whoever sees its end sees the other's too, and in that order.
+#[test]
+fn several_are_looked_at_in_one_moment() {
+    let pool = threads(2);
+    let over = Instant::now() + Duration::from_secs(1);
+    let mut round = 0;
+    while Instant::now() < over {
+        round += 1;
+        let pair = || {
+            let spins = round % 200;
+            let first = Arc::new(pool.submit(move || (0..spins).map(black_box).count()).unwrap());
+            let seen = Arc::clone(&first);
+            let ends = move || {
+                while !seen.done() {
+                    std::hint::spin_loop();
+                }
+                usize::MAX
+            };
+            [first, Arc::new(pool.submit(ends).unwrap())]
+        };
+        let both = pair();
+        loop {
+            let waited = wait_timeout(both.clone(), When::AllCompleted, Duration::ZERO);
+            let done =
+                both.each_ref().map(|one| waited.done.iter().any(|done| Arc::ptr_eq(done, one)));
+            assert_ne!(done, [false, true], "in round {round}");
+            if done == [true; 2] {
+                break;
+            }
+        }
+        let order: Vec<_> = as_completed(pair()).map(|one| *one.result().unwrap()).collect();
+        assert_eq!(order, [round % 200, usize::MAX], "in round {round}");
+    }
 }
 
 #[test]

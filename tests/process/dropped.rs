@@ -6,25 +6,27 @@
 
 use crate::{End, LIMIT, child, finish, is_child};
 use futures_core::Stream;
-use greenthread::executor::{self, Executor, GreenExecutor};
+use greenthread::executor::{self, Executor, GreenExecutor, When};
 use greenthread::future::{self, FutureExt};
 use greenthread::generator::Generator;
-use greenthread::greenlet::Greenlet;
-use greenthread::net::{TcpStream, ToSocketAddrs};
+use greenthread::greenlet::{Greenlet, TraceEvent, TraceHook, set_trace};
+use greenthread::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 use greenthread::pool::{Group, Pool};
 use greenthread::queue::Queue;
-use greenthread::server::StreamServer;
+use greenthread::server::{DatagramServer, DatagramSocket, Listener, StreamServer};
+use greenthread::signal::{Signal, Signals};
 use greenthread::sync::{
-    Condvar, Event, Mutex, Once, OnceLock, mpmc::Receiver, mpmc::Select, mpmc::Sender,
-    mpmc::bounded,
+    Condvar, CyclicBarrier, Event, Mutex, Once, OnceLock, mpmc::Receiver, mpmc::Select,
+    mpmc::Sender, mpmc::bounded,
 };
 use greenthread::thread::{
-    ContextVar, Timer, group, join_all, kill_all, park, spawn_later, try_join_all, wait,
+    ContextVar, Runnable, Timer, group, join_all, kill_all, park, spawn_later, try_join_all, wait,
 };
 use greenthread::{
     Builder, JoinHandle, Runtime, blocking, fs, green_local, io, scope, select, shield, spawn,
     timeout, yield_now,
 };
+use std::borrow::Borrow;
 use std::future::{Future, pending, ready};
 use std::iter;
 use std::net::SocketAddr;
@@ -32,9 +34,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::path::Path;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(1000);
@@ -133,6 +136,71 @@ impl<T: AsFd> AsFd for Loaded<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+impl Listener for Loaded<Option<TcpListener>> {
+    type Stream = TcpStream;
+    type Addr = SocketAddr;
+
+    fn accept(&self) -> std::io::Result<(TcpStream, SocketAddr)> {
+        self.0.as_ref().unwrap().accept()
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.0.as_ref().expect("no address").local_addr()
+    }
+}
+
+impl DatagramSocket for Loaded<UdpSocket> {
+    type Addr = SocketAddr;
+
+    fn recv_from(&self, buf: &mut [u8]) -> std::io::Result<(usize, SocketAddr)> {
+        self.0.recv_from(buf)
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+impl<F: Fn() -> Option<String> + Send + 'static> Runnable for Loaded<F> {
+    fn run(&mut self) {
+        park();
+    }
+
+    fn name(&self) -> Option<String> {
+        (self.0)()
+    }
+}
+
+impl Borrow<executor::Future<()>> for Loaded<Option<executor::Future<()>>> {
+    fn borrow(&self) -> &executor::Future<()> {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl Default for Bomb {
+    fn default() -> Self {
+        Self
+    }
+}
+
+/// Cannot be iterated over.
+struct NoItems;
+
+impl IntoIterator for NoItems {
+    type Item = ();
+    type IntoIter = iter::Empty<()>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        panic!("no items")
+    }
+}
+
+struct Bell(#[allow(dead_code)] Bomb);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {}
 }
 
 /// A closure that owns a bomb and never runs.
@@ -547,6 +615,77 @@ cases! {
         let _ = timeout(LONG, || drop(greenlet.switch(Bomb)));
     };
     an_address: 1, || drop(TcpStream::connect(loaded(())));
+    a_listener: 1, || {
+        let listener = loaded(Some(TcpListener::bind("127.0.0.1:0").unwrap()));
+        let _ = StreamServer::new(listener, |_, _| {}).serve_forever();
+    };
+    a_listener_without_an_address: 2, || {
+        let bomb = Bomb;
+        drop(StreamServer::new(loaded(None), move |_, _| _ = size_of_val(&bomb)));
+    };
+    a_socket: 1, || {
+        let socket = loaded(UdpSocket::bind("127.0.0.1:0").unwrap());
+        let _ = DatagramServer::new(socket, |_: &Loaded<UdpSocket>, _, _| {}).serve_forever();
+    };
+    a_runnable: 1, || {
+        loaded(|| None::<String>).start();
+        park();
+    };
+    a_runnable_without_a_name: 1, || drop(loaded(|| -> Option<String> { panic!("no name") }).start());
+    the_last_to_have_the_function: 1, || {
+        let bomb = Bomb;
+        let function = move |()| {
+            park();
+            size_of_val(&bomb)
+        };
+        let mut results = Group::new().imap(function, [()]);
+        let _ = timeout(Duration::ZERO, || results.next().is_none());
+        drop(results);
+        park();
+    };
+    functions_for_no_items: 4, || {
+        let function = || {
+            let bomb = Bomb;
+            move |()| size_of_val(&bomb)
+        };
+        let _ = catch_unwind(|| _ = Group::new().imap(function(), NoItems));
+        let _ = catch_unwind(|| _ = Group::new().imap_unordered(function(), NoItems));
+        let _ = catch_unwind(|| _ = executor().map(function(), NoItems));
+        let _ = executor().map_unordered(function(), NoItems);
+    };
+    handles_of_their_own: 2, || {
+        let submit = |ends: bool| executor().submit(move || if !ends { park() }).unwrap();
+        let handles = [true, false].map(|ends| loaded(Some(submit(ends))));
+        std::mem::forget(executor::wait(handles, When::AllCompleted));
+    };
+    handles_of_their_own_of_nothing: 2, || {
+        let handles = || [loaded(None::<executor::Future<()>>)];
+        let _ = catch_unwind(|| std::mem::forget(executor::wait(handles(), When::AllCompleted)));
+        std::mem::forget(executor::as_completed(handles()));
+    };
+    what_arrives_where_a_trace_hook_panics: 4, || {
+        // Of its own, as greenlets do not switch inside of a group.
+        drop(spawn(trace).join());
+        park();
+    };
+    the_first_that_is_sent: 2, || {
+        let bomb = Bomb;
+        let mut generator = Generator::<(), Bomb>::new(move |_| drop(bomb));
+        generator.next();
+    };
+    signals: 1, || drop(Signals::new(loaded(iter::from_fn(no_signal))));
+    a_waker: 1, || {
+        let mut receiving = pin!(full().1.recv_async());
+        let waker = Waker::from(Arc::new(Bell(Bomb)));
+        assert!(receiving.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        park();
+    };
+    an_action: 1, || {
+        let bomb = Bomb;
+        let barrier = CyclicBarrier::with_action(2, move || _ = size_of_val(&bomb));
+        let _ = barrier.wait();
+    };
     a_path_and_contents: 2, || drop(fs::write(loaded("/dev/null"), loaded("text")));
     a_descriptor: 1, || {
         let (reader, _writer) = std::io::pipe().unwrap();
@@ -558,8 +697,33 @@ fn bomb_unless_last(item: u32) -> Bomb {
     if item == 2 { pending().wait() } else { Bomb }
 }
 
+fn trace() {
+    let hook = || Some(Rc::new(|_: &TraceEvent| -> () { panic!("the hook") }) as TraceHook);
+    let bomb = Bomb;
+    let begins = Greenlet::new(move |item: Bomb| drop((item, size_of_val(&bomb))));
+    set_trace(hook());
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(begins.switch(Bomb))));
+    set_trace(None);
+    let returns = Greenlet::new(move |()| {
+        set_trace(hook());
+        Bomb
+    });
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(returns.switch(()))));
+    set_trace(None);
+    let panics = Greenlet::<(), ()>::new(move |()| {
+        set_trace(hook());
+        panic_any(Bomb)
+    });
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(panics.switch(()))));
+    set_trace(None);
+}
+
 fn no_handle() -> Option<JoinHandle<()>> {
     panic!("no handle")
+}
+
+fn no_signal() -> Option<Signal> {
+    panic!("no signal")
 }
 
 fn no_outcome() -> Option<executor::Future<()>> {

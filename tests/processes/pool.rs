@@ -62,6 +62,38 @@ fn fail(text: String) -> u8 {
     panic!("{text}")
 }
 
+/// Its destructor panics.
+#[derive(Debug, Serialize, Deserialize)]
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("a bomb");
+    }
+}
+
+fn fail_badly() {
+    std::panic::panic_any(Bomb);
+}
+
+fn gives_bomb() -> Bomb {
+    Bomb
+}
+
+/// Panics when it is encoded.
+#[derive(Deserialize)]
+struct Silent;
+
+impl Serialize for Silent {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        panic!("while encoding")
+    }
+}
+
+fn encodes_badly() -> Silent {
+    Silent
+}
+
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum Death {
     Kill,
@@ -141,6 +173,11 @@ fn panics() {
     let error = pool.apply(function!(fail), "no luck".to_string()).unwrap_err();
     assert!(error.is_panic() && error.take_panic().is_none());
     assert_eq!(error.to_string(), "the task panicked: no luck");
+    assert!(pool.apply(function!(fail_badly()), ()).unwrap_err().is_panic());
+    assert!(pool.apply(function!(takes_late), Late(0)).unwrap_err().is_panic(), "decoding");
+    assert!(pool.apply(function!(encodes_badly()), ()).map(drop).unwrap_err().is_panic());
+    // What comes back is as good as what was returned, whatever its destructor does there.
+    std::mem::forget(pool.apply(function!(gives_bomb()), ()).unwrap());
     assert_eq!(pool.apply(function!(pid()), ()).unwrap(), before);
 }
 

@@ -68,7 +68,7 @@ pub(crate) fn sleep_foreign(task: &TaskRef, token: Token, waker: &Waker) -> bool
         // Cloning and dropping it is code of users as well.
         let new = waker.clone();
         let old = slot.lock().replace(new);
-        drop(old);
+        drop_quietly(old);
     }
     if mutated("a future does not look again after it has left its waker") {
         task.park_word().park(token, false);
@@ -78,10 +78,11 @@ pub(crate) fn sleep_foreign(task: &TaskRef, token: Token, waker: &Waker) -> bool
     task.park_word().park(token, false) || task.park_word().is_parked(token)
 }
 
-/// Called when the task will not wait again: drops the waker of its executor.
+/// Called when the task will not wait again: drops the waker of its executor. A panic of its destructor goes no farther: who ends
+/// the wait has still to leave those who wait.
 pub(crate) fn end_foreign(task: &TaskRef) {
     let waker = slot(task).lock().take();
-    drop(waker);
+    drop_quietly(waker);
 }
 
 fn slot(task: &TaskRef) -> &Mutex<Option<Waker>> {

@@ -161,3 +161,23 @@ fn an_owned_permit_goes_along_with_a_green_thread() {
     };
     crate::support::on_all_runtimes(main);
 }
+
+/// A panic of a destructor that an unwind runs would end the process.
+#[test]
+fn permits_that_are_too_many_end_no_process() {
+    runtime(1)
+        .run(|| {
+            let semaphore = Arc::new(Semaphore::new(2));
+            let own = Arc::clone(&semaphore);
+            let doomed = greenthread::spawn(move || {
+                let _permits = (own.acquire(), own.try_acquire_owned());
+                greenthread::thread::park();
+            });
+            eventually(|| semaphore.available() == 0);
+            semaphore.release_many(usize::MAX / 2);
+            doomed.kill();
+            assert!(doomed.join().unwrap_err().is_killed());
+            assert_eq!(semaphore.drain(), usize::MAX / 2);
+        })
+        .unwrap();
+}

@@ -1,10 +1,10 @@
 //! Guards of a wait group.
 
 use crate::support::on_all_runtimes;
-use greenthread::spawn;
 use greenthread::sync::{Arc, WaitGroup};
 use greenthread::thread::park;
-use std::panic::panic_any;
+use greenthread::{spawn, yield_now};
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 
 #[test]
 fn a_guard_is_done_in_whatever_way_it_ends() {
@@ -30,5 +30,28 @@ fn a_guard_is_done_in_whatever_way_it_ends() {
         assert_eq!(group.count(), 1);
         drop(guard);
         assert_eq!(group.count(), 0);
+    });
+}
+
+/// A panic of a destructor that an unwind runs would end the process.
+#[test]
+fn a_guard_that_is_one_too_many_ends_no_process() {
+    on_all_runtimes(|| {
+        let group = Arc::new(WaitGroup::new());
+        let (one, two) = (group.guard_owned(), Arc::clone(&group));
+        let doomed = spawn(move || {
+            let _guards = (one, two.guard());
+            park();
+        });
+        while group.count() < 2 {
+            yield_now();
+        }
+        (0..2).for_each(|_| group.done());
+        doomed.kill();
+        assert!(doomed.join().unwrap_err().is_killed());
+        assert_eq!(group.count(), 0);
+        let guard = group.guard();
+        group.done();
+        assert!(catch_unwind(AssertUnwindSafe(|| drop(guard))).is_err(), "otherwise it is told");
     });
 }
