@@ -6,7 +6,7 @@ use crate::process::CallError;
 use crate::runtime::task::is_interruption;
 use crate::sys::process;
 use crate::util::dropping::Held;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::any::Any;
 use std::error::Error;
 use std::fmt;

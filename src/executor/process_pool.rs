@@ -13,7 +13,7 @@ use crate::process::worker::{self, Worker};
 use crate::process::{CallError, ChildHandle, Function};
 use crate::thread::{Builder, available_parallelism};
 use crate::util::dropping::{Held, collect};
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::HashMap;
 use std::fmt;

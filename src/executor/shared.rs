@@ -16,7 +16,7 @@ use crate::runtime::uncaught;
 use crate::sys::process;
 use crate::thread::{current, shield};
 use crate::util::dropping::{Held, drop_quietly};
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};

@@ -7,7 +7,7 @@ use crate::runtime::park;
 use crate::runtime::reactor::Direction;
 use crate::sys::process::PerProcess;
 use crate::sys::transfer::{self, Pipe};
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::io;
 use std::ops::Range;
 use std::os::fd::AsFd;

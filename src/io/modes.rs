@@ -16,7 +16,7 @@
 use crate::runtime::reactor::Direction;
 use crate::sys::socket;
 use crate::sys::time::deadline_after;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -11,7 +11,7 @@ use crate::signal::Signal;
 use crate::sync::{Semaphore, SemaphorePermit};
 use crate::sys::child;
 use crate::sys::time::deadline_after;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::io;
 use std::process::{ExitStatus, Output};
 use std::sync::Arc;

@@ -6,7 +6,7 @@
 
 use crate::sys::process::PerProcess;
 use crate::sys::{child, poll};
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::Child;

@@ -5,7 +5,7 @@ use super::builder::RuntimeBuilder;
 use super::instance::Runtime;
 use super::observe::watchdog;
 use crate::sys::process::PerProcess;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::io;
 use std::sync::OnceLock;
 

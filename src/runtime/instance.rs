@@ -13,7 +13,8 @@ use super::task::paused::Paused;
 use super::wait::park::{self, Parker, Reason, Wake};
 use crate::stack::StackSize;
 use crate::sys::{process, report};
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
+use std::fmt;
 use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
@@ -91,7 +92,6 @@ pub(super) enum Flavour {
 /// [`shutdown`](Self::shutdown) returns the names instead. A runtime that is dropped by one of its own green threads ends in
 /// the background. With `panic = "abort"` nothing can be unwound, and green threads that have begun are given up at once.
 #[doc(alias("executor", "pool", "scheduler", "hub", "event_loop", "GOMAXPROCS"))]
-#[derive(Debug)]
 pub struct Runtime {
     pub(super) scheduler: Arc<Scheduler>,
     pub(super) inquiry: Arc<Inquiry>,
@@ -100,6 +100,15 @@ pub struct Runtime {
     /// Whether it was shut down.
     pub(super) over: bool,
     pub(super) _watchdog: Option<Watchdog>,
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("workers", &self.scheduler.width())
+            .field("flavour", &self.flavour)
+            .finish_non_exhaustive()
+    }
 }
 
 // A panic leaves nothing half changed behind.

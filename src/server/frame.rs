@@ -6,7 +6,7 @@ use super::core::{Core, Settings, Source};
 use super::stats::Stats;
 use crate::net::{SocketAddr, ToSocketAddrs};
 use crate::util::dropping::Held;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::fmt;
 use std::io;
 use std::mem;

@@ -6,7 +6,7 @@ use crate::runtime::outside;
 use crate::sync::mpmc::Sender;
 use crate::sys::notify;
 use crate::sys::process::PerProcess;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::io;
 use std::os::fd::OwnedFd;
 

@@ -3,7 +3,7 @@
 
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::WaitList;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 

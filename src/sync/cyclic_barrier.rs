@@ -5,7 +5,7 @@ use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::WaitList;
 use crate::sys::time::deadline_after;
 use crate::util::dropping::Held;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::error::Error;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -268,11 +268,10 @@ impl CyclicBarrier {
 
 impl fmt::Debug for CyclicBarrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.state.lock();
         f.debug_struct("CyclicBarrier")
             .field("parties", &self.parties)
-            .field("waiting", &state.waiting.len())
-            .field("broken", &state.broken)
+            .field("waiting", &self.n_waiting())
+            .field("broken", &self.is_broken())
             .finish_non_exhaustive()
     }
 }

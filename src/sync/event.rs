@@ -5,7 +5,7 @@ use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::{Key, WaitList};
 use crate::runtime::waker::put_off;
 use crate::sys::time::deadline_after;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

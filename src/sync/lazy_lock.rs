@@ -3,7 +3,7 @@
 
 use super::OnceLock;
 use crate::thread::shield;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::panic::{RefUnwindSafe, UnwindSafe};

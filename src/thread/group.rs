@@ -7,7 +7,7 @@ use crate::runtime::park;
 use crate::runtime::scope::{Scope, enter_scope};
 use crate::runtime::task::{Cause, EndedAsKilled, MayEnd, TaskRef, Who, is_interruption};
 use crate::util::dropping::{Held, drop_each};
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::error::Error;
 use std::fmt;
 use std::io;

@@ -4,7 +4,7 @@
 use super::{Builder, JoinError, JoinHandle, park_until};
 use crate::sys::time::deadline_after;
 use crate::util::dropping::Held;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -166,6 +166,7 @@ impl<T> Timer<T> {
 
 impl<T> fmt::Debug for Timer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timer").field("state", &*self.state.lock()).finish_non_exhaustive()
+        let state = *self.state.lock();
+        f.debug_struct("Timer").field("state", &state).finish_non_exhaustive()
     }
 }

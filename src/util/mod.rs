@@ -6,6 +6,7 @@ pub(crate) mod decimal;
 pub(crate) mod dropping;
 pub(crate) mod inbox;
 pub(crate) mod lazy_id;
+pub(crate) mod lock;
 #[cfg(loom)]
 mod modelled;
 pub(crate) mod rc_cell;

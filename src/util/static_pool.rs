@@ -5,7 +5,7 @@
 //! memory is bounded by the largest number in use at once.
 #![forbid(unsafe_code)]
 
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 
 /// A pool of leaked `T`s.
 pub(crate) struct StaticPool<T: 'static> {

@@ -3,6 +3,8 @@
 //! State machines that are model-checked import from here, so that `--cfg loom` swaps in loom's versions.
 #![forbid(unsafe_code)]
 
+#[cfg(not(loom))]
+pub(crate) use super::lock::Mutex;
 #[cfg(loom)]
 pub(crate) use super::modelled::{
     AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Condvar, Mutex, mutated,
@@ -14,7 +16,7 @@ pub(crate) use loom::{
     thread_local,
 };
 #[cfg(not(loom))]
-pub(crate) use parking_lot::{Condvar, Mutex};
+pub(crate) use parking_lot::Condvar;
 #[cfg(not(loom))]
 pub(crate) use std::{
     sync::atomic::{

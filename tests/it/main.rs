@@ -28,6 +28,7 @@ mod net_udp;
 mod net_unix;
 mod placement;
 mod pool;
+mod printed;
 mod process;
 mod queue;
 mod runtime;

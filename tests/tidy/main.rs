@@ -282,6 +282,23 @@ fn unsafe_stays_in_its_folders() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// parking_lot's own is locked while it is printed, to whatever the user writes to.
+#[test]
+fn locks_for_moments_are_not_locked_while_they_are_printed() {
+    let own =
+        |file: &str| ["util/", "sys/", "stack/", "monkey/"].iter().any(|own| file.starts_with(own));
+    let wrong: Vec<_> = sources()
+        .into_iter()
+        .filter(|(file, code)| {
+            let imports = code.lines().filter(|line| line.contains("use parking_lot::"));
+            !own(file)
+                && imports.clone().any(|line| line.replace("MutexGuard", "").contains("Mutex"))
+        })
+        .map(|(file, _)| file)
+        .collect();
+    assert!(wrong.is_empty(), "these want `util::lock::Mutex`: {wrong:?}");
+}
+
 /// The rules themselves, on samples that are good and bad: a rule that never fails would show nothing.
 /// The rows of an index of examples that name a file, a function or a command that is not there, and the files without a row.
 fn faults_of_index(index: &str, sources: &[(String, String)]) -> Vec<String> {

@@ -8,7 +8,7 @@ use crate::os::unix::net::{SocketAddr, UnixStream};
 use crate::process::{CallError, MAX_MESSAGE, frame};
 use crate::sys::process;
 use crate::thread::shield;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use parking_lot::Mutex as PlainMutex;
+use crate::util::lock::Mutex as PlainMutex;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::Instant;

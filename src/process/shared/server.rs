@@ -9,7 +9,7 @@ use crate::runtime::outside;
 use crate::sys::process::PerProcess;
 use crate::sys::time::deadline_after;
 use crate::thread;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::os::linux::net::SocketAddrExt;

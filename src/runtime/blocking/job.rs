@@ -3,7 +3,7 @@
 
 use crate::runtime::task::Waiter;
 use crate::util::dropping::drop_quietly;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::Result;
 

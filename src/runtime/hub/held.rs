@@ -7,7 +7,7 @@
 
 use crate::sys::process;
 use crate::sys::time;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 

@@ -28,8 +28,8 @@ use crate::runtime::lane::alarm;
 use crate::runtime::task::Waiter;
 use crate::runtime::task::{Cause, Roll, TaskRef};
 use crate::sys::time;
+use crate::util::lock::Mutex;
 use crossbeam_deque::{Injector, Steal, Stealer};
-use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
 use std::time::Duration;
 

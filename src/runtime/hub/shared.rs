@@ -6,9 +6,9 @@ use super::held::Held;
 use crate::runtime::lane::shared::LaneShared;
 use crate::runtime::task::{OpenRoll, Roll, TaskRef, Watched};
 use crate::sys::process::PerProcess;
+use crate::util::lock::Mutex;
 use crate::util::static_pool::StaticPool;
 use crossbeam_deque::Injector;
-use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 

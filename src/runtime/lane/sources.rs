@@ -4,8 +4,8 @@
 use super::shared::LaneShared;
 use super::source::Source;
 use crate::sys::poll::{Event, SourceRegistry};
+use crate::util::lock::Mutex;
 use crate::util::slab::{Key, Slab};
-use parking_lot::Mutex;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::Arc;

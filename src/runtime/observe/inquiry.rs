@@ -5,7 +5,7 @@ use super::blocked::{Blocked, describe};
 use super::knot::{self, Waits};
 use crate::runtime::hub::scheduler::Scheduler;
 use crate::sys::report;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 

@@ -20,7 +20,7 @@ use crate::runtime::lane::alarm;
 use crate::runtime::task::TaskRef;
 use crate::sys::process::{self, PerProcess};
 use crate::sys::report;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::fmt::Write;
 use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};

@@ -3,8 +3,8 @@
 
 use super::task_ref::TaskRef;
 use super::waiter::Waiter;
+use crate::util::lock::Mutex;
 use crate::util::static_pool::StaticPool;
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::waiter::Waiter;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::collections::VecDeque;
 
 /// Where tasks that end leave the numbers that they were given by the one thread that waits for them.

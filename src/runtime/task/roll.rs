@@ -14,7 +14,7 @@
 
 use super::header::Header;
 use super::task_ref::TaskRef;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};

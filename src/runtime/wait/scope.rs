@@ -14,7 +14,7 @@ use crate::runtime::task::{Joinable, new_borrowing_task};
 use crate::runtime::wait::park::{self, Parker, Reason, Wake};
 use crate::stack::budget::Reservation;
 use crate::sys::report;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem;

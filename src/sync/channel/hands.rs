@@ -1,7 +1,7 @@
 //! Items between a `Select` that received them and the call that asks for them.
 #![forbid(unsafe_code)]
 
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 
 /// A `Select` does not know the type of what it receives; the channel does, and so here one hands it to the other. Within one
 /// call; several may be in such a call at once, and each gets its own: an item that another has chosen may be older than what that

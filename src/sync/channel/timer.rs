@@ -3,7 +3,7 @@
 
 use super::Hands;
 use crate::runtime::park::{self, Parker, Reason, Wake};
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
