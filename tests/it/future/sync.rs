@@ -98,6 +98,35 @@ fn an_item_from_hand_to_hand_whose_receiver_is_dropped_goes_to_the_next() {
     });
 }
 
+/// That there is an item, or room, is told to one; if that one goes away without having looked, to the next.
+#[test]
+fn what_a_dropped_future_of_a_channel_was_told_is_told_to_the_next() {
+    fn next_is_ready<F: Future>(futures: [F; 2], tell: impl FnOnce()) -> F::Output {
+        let [mut first, mut second] = futures.map(Box::pin);
+        let (woken, waker) = counted();
+        let mut context = Context::from_waker(&waker);
+        assert!(first.as_mut().poll(&mut context).is_pending());
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        tell();
+        assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+        drop(first);
+        assert_eq!(woken.0.load(Ordering::SeqCst), 2, "the next is not told");
+        let Poll::Ready(output) = poll(second.as_mut()) else { panic!("the next is not ready") };
+        output
+    }
+    everywhere(|| {
+        for (sender, receiver) in [mpmc::bounded(1), mpmc::unbounded()] {
+            let futures = [receiver.recv_async(), receiver.recv_async()];
+            assert_eq!(next_is_ready(futures, || sender.send(1).unwrap()), Ok(1));
+        }
+        let (sender, receiver) = mpmc::bounded(1);
+        sender.send(0).unwrap();
+        let futures = [sender.send_async(1), sender.send_async(2)];
+        assert_eq!(next_is_ready(futures, || assert_eq!(receiver.recv(), Ok(0))), Ok(()));
+        assert_eq!(receiver.try_recv(), Ok(2));
+    });
+}
+
 /// Counts how many of it there are.
 struct Item(Arc<AtomicUsize>, usize);
 

@@ -77,6 +77,35 @@ fn many_at_once_in_order() {
     assert_eq!((semaphore.drain(), semaphore.available()), (5, 0));
 }
 
+/// What is there is taken past whoever waits for more; the next permits are for the one that waits.
+#[test]
+fn draining_takes_nothing_from_the_order_of_those_who_wait() {
+    let main = || {
+        let semaphore = Arc::new(Semaphore::new(1));
+        let own = Arc::clone(&semaphore);
+        let waiter = greenthread::spawn(move || own.acquire_many(2).forget());
+        yield_now();
+        assert_eq!((semaphore.drain(), semaphore.available()), (1, 0));
+        semaphore.release_many(2);
+        assert!(!semaphore.try_acquire_raw(), "they are for the one that waits");
+        waiter.join().unwrap();
+        assert_eq!(semaphore.available(), 0);
+    };
+    greenthread::Runtime::new_current_thread().unwrap().run_local(main).unwrap();
+}
+
+#[test]
+fn as_many_come_back_as_were_taken_unless_they_are_forgotten() {
+    let (semaphore, bounded) = (Arc::new(Semaphore::new(5)), Arc::new(BoundedSemaphore::new(5)));
+    drop((semaphore.acquire_many(3), bounded.acquire_many(2)));
+    assert_eq!((semaphore.available(), bounded.available()), (5, 5));
+    drop((semaphore.acquire_many_owned(3), bounded.acquire_many_owned(2)));
+    assert_eq!((semaphore.available(), bounded.available()), (5, 5));
+    semaphore.acquire_many(3).forget();
+    bounded.acquire_many_owned(2).forget();
+    assert_eq!((semaphore.available(), bounded.available()), (2, 3));
+}
+
 /// When the first in the queue gives up, those behind it that want less are served.
 #[test]
 fn giving_up_serves_those_behind() {
