@@ -1,5 +1,6 @@
 //! Futures waited for on green threads, and green threads awaited.
 
+mod async_io;
 mod join;
 mod spawned;
 mod sync;

@@ -6,7 +6,8 @@ use futures_core::Stream;
 use greenthread::future::{self, FutureExt as _, block_on};
 use greenthread::queue::{LifoQueue, PriorityQueue, Queue};
 use greenthread::sync::{Arc, Event, Mutex, Semaphore, mpmc, mpsc};
-use greenthread::{select, sleep, spawn, yield_now};
+use greenthread::thread::active_count;
+use greenthread::{Runtime, select, sleep, spawn, yield_now};
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -125,6 +126,20 @@ fn what_a_dropped_future_of_a_channel_was_told_is_told_to_the_next() {
         assert_eq!(next_is_ready(futures, || assert_eq!(receiver.recv(), Ok(0))), Ok(()));
         assert_eq!(receiver.try_recv(), Ok(2));
     });
+}
+
+/// A wait for a timer has somebody woken when it is over.
+#[test]
+fn a_future_of_a_timer_that_is_dropped_leaves_nothing_running() {
+    let main = || {
+        let before = active_count();
+        let never = mpmc::after(Duration::from_secs(1000));
+        let mut first = Box::pin(never.recv_async());
+        assert!(poll(first.as_mut()).is_pending());
+        drop(first);
+        until(|| active_count() == before);
+    };
+    within_limit(move || Runtime::new_current_thread().unwrap().run_local(main).unwrap());
 }
 
 /// Counts how many of it there are.
@@ -533,7 +548,8 @@ fn queues_serve_async_code_and_green_threads() {
     });
 }
 
-struct Counted(AtomicUsize);
+/// Counts how often it is woken.
+pub(super) struct Counted(pub(super) AtomicUsize);
 
 impl Wake for Counted {
     fn wake(self: Arc<Self>) {
@@ -541,7 +557,7 @@ impl Wake for Counted {
     }
 }
 
-fn counted() -> (Arc<Counted>, Waker) {
+pub(super) fn counted() -> (Arc<Counted>, Waker) {
     let counted = Arc::new(Counted(AtomicUsize::new(0)));
     (Arc::clone(&counted), Waker::from(counted))
 }
