@@ -8,7 +8,7 @@ use crate::{join_all, on, until_waits_exceed, waits};
 use greenthread::spawn;
 use std::io::{PipeReader, PipeWriter, Write};
 use std::net::TcpListener;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,6 +18,8 @@ enum Waited {
     Stream(UnixStream, #[expect(dead_code, reason = "kept open")] UnixStream),
     Pipe(PipeReader, #[expect(dead_code, reason = "kept open")] PipeWriter),
     Listener(TcpListener),
+    /// All of them have the same inode.
+    Event(OwnedFd),
 }
 
 impl Waited {
@@ -27,6 +29,10 @@ impl Waited {
             Manner::ReadPipe => {
                 let (reader, writer) = std::io::pipe().unwrap();
                 Self::Pipe(reader, writer)
+            }
+            Manner::ReadEvent => {
+                // SAFETY: the descriptor is a new one.
+                Self::Event(unsafe { OwnedFd::from_raw_fd(libc::eventfd(0, libc::EFD_CLOEXEC)) })
             }
             _ => {
                 let (a, b) = UnixStream::pair().unwrap();
@@ -54,6 +60,7 @@ impl Waited {
             Self::Stream(a, _) => a.as_raw_fd(),
             Self::Pipe(reader, _) => reader.as_raw_fd(),
             Self::Listener(listener) => listener.as_raw_fd(),
+            Self::Event(event) => event.as_raw_fd(),
         }
     }
 
@@ -73,6 +80,7 @@ enum Manner {
     RecvMessage,
     Write,
     ReadPipe,
+    ReadEvent,
     Accept,
     PollOne,
     PollSeveral,
@@ -80,12 +88,13 @@ enum Manner {
 }
 
 impl Manner {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Read,
         Self::RecvAll,
         Self::RecvMessage,
         Self::Write,
         Self::ReadPipe,
+        Self::ReadEvent,
         Self::Accept,
         Self::PollOne,
         Self::PollSeveral,
@@ -95,7 +104,7 @@ impl Manner {
     /// The name of the function that waits.
     fn symbol(self) -> &'static str {
         match self {
-            Self::Read | Self::ReadPipe => "read",
+            Self::Read | Self::ReadPipe | Self::ReadEvent => "read",
             Self::RecvAll => "recv",
             Self::RecvMessage => "recvmsg",
             Self::Write => "write",
@@ -110,12 +119,12 @@ impl Manner {
         let none = std::ptr::null_mut::<libc::c_void>();
         let entry = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
         let mut two = [entry, libc::pollfd { events: libc::POLLPRI, ..entry }];
-        let mut room = [0u8; 4];
+        let mut room = [0u8; 8];
         let buffer = room.as_mut_ptr().cast();
-        // SAFETY: the buffer has four bytes, the entries and the message are valid, the set has room for the number.
+        // SAFETY: the buffer has eight bytes, the entries and the message are valid, the set has room for the number.
         let result = unsafe {
             match self {
-                Self::Read | Self::ReadPipe => libc::read(fd, buffer, 4),
+                Self::Read | Self::ReadPipe | Self::ReadEvent => libc::read(fd, buffer, 8),
                 Self::RecvAll => libc::recv(fd, buffer, 4, libc::MSG_WAITALL),
                 Self::RecvMessage => {
                     let mut piece = libc::iovec { iov_base: buffer, iov_len: 4 };
