@@ -51,6 +51,7 @@
 //! | workers of one's own, or none: everything on this thread | [`Runtime`] |
 //! | iterators with a stack, and direct switching, without any runtime | [`generator`], [`greenlet`] |
 //! | what there is and how it fares | [`thread::enumerate`], [`JoinHandle::state`], [`Runtime::shutdown`] |
+//! | who waits for what, who holds that, and where everyone is | `inspect`, a feature |
 //! | how it is built, and what keeps it sound | [`architecture`], [`soundness`] |
 //!
 //! # What to know
@@ -71,6 +72,7 @@
 //! | `monkey` | `monkey::patch_all`: blocking calls of std, other crates and C libraries suspend only their green thread; for programs, not for libraries |
 //! | `processes` | functions that run in other processes of the same program, `process::Process` and `executor::ProcessPool` |
 //! | `watchdog` | `RuntimeBuilder::watchdog`: names a green thread that keeps its worker from the others, and where it is |
+//! | `inspect` | `inspect::dump`: every green thread with its backtrace, what it waits for and who holds that; circles of waits; tests for leaks. Includes `watchdog` |
 //! | `io-uring` | short writes of several green threads go to the system in one call, where it has io_uring |
 //! | `futures-io`, `tokio-io` | [`future::AsyncIo`] has the traits of these crates |
 //! | `hyper` | what hyper asks of a runtime: connections, timers, an executor |
@@ -116,6 +118,9 @@ pub mod fs;
 pub mod future;
 pub mod generator;
 pub mod greenlet;
+#[cfg(feature = "inspect")]
+#[cfg_attr(docsrs, doc(cfg(feature = "inspect")))]
+pub mod inspect;
 pub mod io;
 #[cfg(feature = "monkey")]
 #[cfg_attr(docsrs, doc(cfg(feature = "monkey")))]

@@ -38,6 +38,7 @@ mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
 mod this;
+mod trace;
 mod unwinds;
 
 pub(crate) use closing::{any_closing, is_closed, note_calm, note_panic};
@@ -62,4 +63,6 @@ pub(crate) use scope::scope;
 pub(crate) use slot::Slot;
 pub(crate) use storage::{ROUNDS, close_storage, destroy_storage, has_storage, with_storage};
 pub(crate) use this::{Refused, This};
+#[cfg(feature = "inspect")]
+pub(crate) use trace::Trace;
 pub(crate) use unwinds::{any_unwinds, in_panic_hook, own_unwinds, unwinds, unwinds_and_beginning};

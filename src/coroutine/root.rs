@@ -3,6 +3,7 @@
 use super::port::NOTHING;
 use super::resuming::switch_to;
 use super::running::{Running, running};
+use super::trace;
 use super::unwinds;
 use super::unwinds::{Aside, put_aside};
 use super::{Control, Progress};
@@ -64,6 +65,19 @@ impl Root {
         unsafe { switch_to(control.as_ptr(), NOTHING) }.0
     }
 
+    /// Has a suspended green thread look where it is. It does not go on.
+    ///
+    /// # Safety
+    /// As for [`resume`](Self::resume); and the green thread has been resumed before.
+    #[cfg(feature = "inspect")]
+    pub(crate) unsafe fn trace(&self, control: NonNull<Control>, trace: &mut trace::Trace) {
+        self.running().set_green_thread(control.as_ptr());
+        let word = std::ptr::from_mut(trace).cast_const().cast();
+        // SAFETY: as the caller promises. It suspends itself again before anything else, see `trace::answer`.
+        unsafe { switch_to(control.as_ptr(), word) };
+        self.leave();
+    }
+
     /// Ends a series of [`resume`](Self::resume)s: the OS thread is outside all coroutines again.
     #[inline(always)]
     pub(crate) fn leave(&self) {
@@ -97,7 +111,9 @@ impl Root {
         };
         // SAFETY: as the caller promises, its `resume` is waiting below on this OS thread. Everything above that, nested
         // coroutines included, keeps its frames until it is resumed.
-        unsafe { (*control.as_ptr()).suspend_calm(NOTHING) };
+        let word = unsafe { (*control.as_ptr()).suspend_calm(NOTHING) };
+        // SAFETY: it has just been resumed by its `Root`, and runs on `innermost`.
+        unsafe { trace::answer(control, innermost, word) };
         // `resume` has set the green thread itself.
         if !ptr::eq(innermost, control.as_ptr()) {
             // SAFETY: it has run from before the switch, so its control block is valid.

@@ -31,6 +31,7 @@ use crate::thread::{Builder, JoinHandle, LocalJoinHandle};
 /// let two = future::spawn(async { one.await.unwrap() + 1 });
 /// assert_eq!(two.join().unwrap(), 2);
 /// ```
+#[track_caller]
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: IntoFuture + Send + 'static,
@@ -62,6 +63,7 @@ where
 ///     assert_eq!(count.get(), 1);
 /// });
 /// ```
+#[track_caller]
 pub fn spawn_local<F>(future: F) -> LocalJoinHandle<F::Output>
 where
     F: IntoFuture + 'static,

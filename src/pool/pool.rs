@@ -93,6 +93,7 @@ impl Pool {
     /// # Panics
     /// If no green thread can be spawned, as [`spawn`](crate::spawn) does; [`spawn_with`](Self::spawn_with) returns
     /// that as an error instead.
+    #[track_caller]
     pub fn spawn<F, T>(&self, f: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -134,6 +135,7 @@ impl Pool {
     /// assert!(pool.try_spawn(|| ()).is_ok());
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[track_caller]
     pub fn try_spawn<F, T>(&self, f: F) -> Result<JoinHandle<T>, TrySpawnError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -164,6 +166,7 @@ impl Pool {
     /// # pool.kill();
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[track_caller]
     pub fn spawn_timeout<F, T>(
         &self,
         timeout: Duration,
@@ -180,6 +183,7 @@ impl Pool {
     ///
     /// # Errors
     /// As [`spawn_timeout`](Self::spawn_timeout).
+    #[track_caller]
     pub fn spawn_deadline<F, T>(
         &self,
         deadline: Instant,

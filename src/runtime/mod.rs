@@ -27,6 +27,8 @@ pub(crate) use global::{global, global_if_started};
 pub(crate) use hub::{current, scheduler};
 pub use instance::Runtime;
 pub(crate) use observe::outside;
+#[cfg(feature = "inspect")]
+pub(crate) use observe::sight;
 pub use stragglers::Stragglers;
 pub(crate) use task::{family, finished, paused, uncaught};
 #[cfg(feature = "io-uring")]

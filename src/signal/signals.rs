@@ -64,7 +64,7 @@ pub struct Signals {
     id: u64,
     generation: u32,
     receiver: Receiver<Signal>,
-    _expectation: Expectation,
+    _expectation: Option<Expectation>,
 }
 
 impl Signals {
@@ -77,11 +77,23 @@ impl Signals {
     /// - Too many open files (`EMFILE` or `ENFILE`), or no room for the OS thread that passes signals on; only the
     ///   first `Signals` of a process needs these.
     pub fn new(signals: impl IntoIterator<Item = Signal>) -> io::Result<Self> {
+        Self::expecting(signals, Some(Expectation::new()))
+    }
+
+    /// As [`new`](Self::new), for one that waits and wakes no green thread: where none can run, that is a deadlock all the same.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn waking_nobody(signals: impl IntoIterator<Item = Signal>) -> io::Result<Self> {
+        Self::expecting(signals, None)
+    }
+
+    fn expecting(
+        signals: impl IntoIterator<Item = Signal>,
+        expectation: Option<Expectation>,
+    ) -> io::Result<Self> {
         let mut signals: Vec<_> = each(signals).collect();
         signals.sort_unstable();
         signals.dedup();
         let (sender, receiver) = mpmc::bounded(KEEP);
-        let expectation = Expectation::new();
         let id = dispatch::subscribe(signals, sender)?;
         Ok(Self { id, generation: process::generation(), receiver, _expectation: expectation })
     }

@@ -10,4 +10,6 @@ mod pool;
 mod size;
 
 pub(crate) use pool::{Stack, has_surplus, trim};
+#[cfg(feature = "inspect")]
+pub(crate) use size::GUARD;
 pub(crate) use size::StackSize;

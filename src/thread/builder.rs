@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::{JoinHandle, LocalJoinHandle, Scope, ScopedJoinHandle, ScopedLocalJoinHandle};
-use crate::runtime::task::{Body, new_task};
+use crate::runtime::task::{Body, SpawnPlace, new_task};
 use crate::sys::time::deadline_after;
 use std::io;
 use std::time::{Duration, Instant};
@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 pub struct Builder {
     /// Behind a pointer, so that a spawn without settings, as most are, moves one word only.
     pub(super) settings: Option<Box<Settings>>,
+    /// Where it was made.
+    pub(super) place: SpawnPlace,
 }
 
 #[derive(Debug, Default)]
@@ -38,8 +40,10 @@ pub(super) struct Settings {
 
 impl Builder {
     /// Begins with no name, the stack size of the runtime, and the caller's labels; it is a daemon if the caller is one.
+    #[inline]
+    #[track_caller]
     pub fn new() -> Self {
-        Self::default()
+        Self { settings: None, place: SpawnPlace::caller() }
     }
 
     fn settings(&mut self) -> &mut Settings {

@@ -236,6 +236,7 @@ impl<'scope, 'env, E> TaskGroup<'scope, 'env, E> {
     ///
     /// # Panics
     /// If there is no room for another stack; [`spawn_with`](Self::spawn_with) returns that as an error instead.
+    #[track_caller]
     pub fn spawn<F, T>(&self, body: F) -> ScopedJoinHandle<'scope, T>
     where
         F: FnOnce() -> Result<T, E> + Send + 'scope,

@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 /// assert!(never.join().unwrap_err().is_killed());
 /// ```
 #[doc(alias("call_later", "AfterFunc"))]
+#[track_caller]
 pub fn spawn_later<F, T>(delay: Duration, body: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
@@ -52,6 +53,7 @@ where
 /// assert!(started.join().unwrap() >= at);
 /// ```
 #[doc(alias("call_at"))]
+#[track_caller]
 pub fn spawn_at<F, T>(at: Instant, body: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,

@@ -26,6 +26,7 @@ use std::time::Duration;
 /// });
 /// ```
 #[doc(alias("LocalSet"))]
+#[track_caller]
 pub fn spawn_local<F, T>(body: F) -> LocalJoinHandle<T>
 where
     F: FnOnce() -> T + 'static,

@@ -177,6 +177,7 @@ impl Builder {
             )),
         };
         let (task, joinable) = create(meta, family, reservation);
+        task.set_spawn_place(self.place);
         context::pass_on(&task);
         if let Some(family) = family {
             family.enter(&task);

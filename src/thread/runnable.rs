@@ -44,6 +44,7 @@ pub trait Runnable: Send + 'static {
     ///
     /// # Panics
     /// If there is no room for another stack, or the global runtime cannot start.
+    #[track_caller]
     fn start(self) -> JoinHandle<Self>
     where
         Self: Sized,

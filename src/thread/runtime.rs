@@ -71,6 +71,7 @@ impl Runtime {
     /// assert_eq!(runtime.spawn(|| 2 + 2).join().unwrap(), 4);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[track_caller]
     pub fn spawn<F, T>(&self, body: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,

@@ -69,6 +69,7 @@ impl<'scope> Scope<'scope, '_> {
     /// });
     /// assert_eq!(count.load(Ordering::Relaxed), 3);
     /// ```
+    #[track_caller]
     pub fn spawn<F, T>(&'scope self, body: F) -> ScopedJoinHandle<'scope, T>
     where
         F: FnOnce() -> T + Send + 'scope,
@@ -97,6 +98,7 @@ impl<'scope> Scope<'scope, '_> {
     ///     assert_eq!(count.get(), 3);
     /// });
     /// ```
+    #[track_caller]
     pub fn spawn_local<F, T>(&'scope self, body: F) -> ScopedLocalJoinHandle<'scope, T>
     where
         F: FnOnce() -> T + 'scope,

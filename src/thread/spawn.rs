@@ -33,6 +33,7 @@ use std::panic::resume_unwind;
     "start_new_thread"
 ))]
 #[inline]
+#[track_caller]
 pub fn spawn<F, T>(body: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,

@@ -51,6 +51,7 @@ impl<T: Send + 'static> Timer<T> {
     /// # Panics
     /// If there is no room for another stack, or the global runtime cannot start;
     /// [`with_builder`](Self::with_builder) returns these as an error instead.
+    #[track_caller]
     pub fn after<F>(duration: Duration, f: F) -> Self
     where
         F: FnOnce() -> T + Send + 'static,
@@ -63,6 +64,7 @@ impl<T: Send + 'static> Timer<T> {
     ///
     /// # Panics
     /// For the same reasons as [`after`](Self::after).
+    #[track_caller]
     pub fn at<F>(instant: Instant, f: F) -> Self
     where
         F: FnOnce() -> T + Send + 'static,

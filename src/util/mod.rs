@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing here reads global state or makes a system call.
 
+pub(crate) mod circles;
 pub(crate) mod decimal;
 pub(crate) mod dropping;
 pub(crate) mod inbox;

@@ -29,6 +29,7 @@ const LAYERS: &[(&str, u32)] = &[
     ("pool", 50),
     ("executor", 50),
     ("server", 50),
+    ("inspect", 50),
     ("monkey", 60),
 ];
 

@@ -61,6 +61,7 @@ impl Drop for Hub {
         if self.is_parents() {
             return;
         }
+        self.shared.questions.close();
         self.entrance.close(&self.shared.roll);
         self.shared.lane.close();
         let delayed = std::mem::take(&mut *self.shared.delayed.lock());

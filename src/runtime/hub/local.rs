@@ -56,6 +56,7 @@ impl Hub {
         stack_size: StackSize,
     ) -> Self {
         shared.watched.set_thread();
+        shared.questions.open();
         shared.thread.store(process::this_thread(), Ordering::Relaxed);
         let stackless = Stackless::new(stack_size);
         Self {

@@ -9,6 +9,7 @@ mod held;
 pub(crate) mod local;
 pub(crate) mod observer;
 mod paused;
+pub(crate) mod questions;
 mod rest;
 mod running;
 pub(crate) mod scheduler;

@@ -447,6 +447,7 @@ impl Scheduler {
     pub(in crate::runtime) fn has_work(&self, hub: &Hub) -> bool {
         let shared = hub.shared();
         !shared.lane.mailbox.is_empty()
+            || shared.questions.are_there()
             || !shared.pinned.is_empty()
             || !shared.placed.is_empty()
             || !hub.fresh.is_empty()

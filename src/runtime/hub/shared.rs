@@ -3,6 +3,7 @@
 
 use super::delayed::DelayedList;
 use super::held::Held;
+use super::questions::Questions;
 use crate::runtime::lane::shared::LaneShared;
 use crate::runtime::task::{OpenRoll, Roll, TaskRef, Watched};
 use crate::sys::process::PerProcess;
@@ -28,6 +29,7 @@ pub(crate) struct HubShared {
     pub(in crate::runtime) delayed: Mutex<DelayedList>,
     pub(super) own: Own,
     held: Held,
+    pub(super) questions: Questions,
     /// The system's number of its OS thread.
     pub(super) thread: AtomicI32,
     /// Whether a green thread was given up here. It may still be woken, so this is never used for another hub.
@@ -67,6 +69,7 @@ impl HubShared {
             delayed: Mutex::default(),
             own: Own::default(),
             held: Held::default(),
+            questions: Questions::default(),
             thread: AtomicI32::new(0),
             spoiled: AtomicBool::new(false),
             stuck: AtomicBool::new(false),

@@ -135,6 +135,7 @@ fn turn(
         since_outside = 0;
         hub.fire_timers();
         hub.replace_spare();
+        hub.answer();
         if over() {
             hub.send_outgoing();
             return;

@@ -45,6 +45,16 @@ impl Roster {
         self.places.len() - self.free.len()
     }
 
+    /// Up to `most` of them from a place on, and the place after these; `None` if there is nothing left.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn some(&self, from: usize, most: usize) -> (Vec<Live>, Option<usize>) {
+        let rest = self.places.iter().enumerate().skip(from);
+        let mut all = rest.filter_map(|(at, place)| place.map(|live| (at, live)));
+        let some: Vec<_> = all.by_ref().take(most).collect();
+        let next = all.next().map(|(at, _)| at);
+        (some.into_iter().map(|(_, live)| live).collect(), next)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = Live> {
         self.places.iter().filter_map(|place| *place)
     }

@@ -1,6 +1,7 @@
 //! Which green threads of a hub wait, and who holds up each wait; and how that is told.
 #![forbid(unsafe_code)]
 
+use super::holders::{Holders, Waits};
 use crate::runtime::hub::local::Hub;
 use crate::runtime::task::{Holder, Live, Reason, Started, TaskRef};
 use std::collections::HashMap;
@@ -14,6 +15,20 @@ pub(super) struct Blocked {
     pub(super) reason: Reason,
     holder: Option<Holder>,
     stack: Range<usize>,
+}
+
+impl Waits for Blocked {
+    fn task(&self) -> &TaskRef {
+        &self.task
+    }
+
+    fn holder(&self) -> Option<&Holder> {
+        self.holder.as_ref()
+    }
+
+    fn stack(&self) -> &Range<usize> {
+        &self.stack
+    }
 }
 
 /// Whether any green thread of the hub waits for what somebody is to do.
@@ -31,29 +46,6 @@ pub(super) fn blocked(hub: &Hub) -> Vec<Blocked> {
     };
     let all: Vec<_> = hub.lane().roster.borrow().iter().map(one).collect();
     all.into_iter().filter(|one| one.reason != Reason::Task).collect()
-}
-
-/// Who holds up which wait.
-pub(super) struct Holders<'a>(Vec<&'a Blocked>);
-
-impl<'a> Holders<'a> {
-    pub(super) fn among(blocked: &'a [Blocked]) -> Self {
-        let mut by_stack: Vec<&Blocked> = blocked.iter().collect();
-        by_stack.sort_by_key(|one| one.stack.start);
-        Self(by_stack)
-    }
-
-    /// Who holds up the wait of `one`, if that is known: the task that it joins, or the one that has the lock's holder on its stack.
-    pub(super) fn of(&self, one: &'a Blocked) -> Option<&'a TaskRef> {
-        match one.holder.as_ref()? {
-            Holder::Task(task) => Some(task),
-            Holder::Stack(address) => {
-                let after = self.0.partition_point(|other| other.stack.start <= *address);
-                let other = self.0.get(after.checked_sub(1)?)?;
-                other.stack.contains(address).then_some(&other.task)
-            }
-        }
-    }
 }
 
 /// A line for each of them; a single one for those that wait for the same thing, are held up by the same, and have no names.
@@ -120,7 +112,7 @@ mod tests {
         let name = |task: &crate::runtime::task::TaskRef| task.name().unwrap_or("?").to_string();
         current::with_hub(|hub| {
             let blocked = super::blocked(hub);
-            let holders = super::Holders::among(&blocked);
+            let holders = crate::runtime::observe::holders::Holders::among(&blocked);
             let wait = |at: usize| {
                 let one = &blocked[at];
                 (name(&one.task), one.reason, holders.of(one).map(name))

@@ -54,8 +54,6 @@ pub(crate) struct Watch {
     interval: Cell<Duration>,
     /// For how long nothing has happened.
     quiet: Cell<Duration>,
-    /// The number of the last question that was answered.
-    answered: Cell<u32>,
     found: RefCell<Option<String>>,
 }
 
@@ -66,7 +64,6 @@ impl Watch {
             looked: Cell::new(false),
             interval: Cell::new(FIRST_LOOK),
             quiet: Cell::new(Duration::ZERO),
-            answered: Cell::new(0),
             found: RefCell::new(None),
         }
     }
@@ -101,7 +98,6 @@ impl Observer for Watch {
     }
 
     fn after_sleep(&self, hub: &Hub, undisturbed: bool) {
-        self.answer(hub);
         let running = hub.scheduler.phase() == Phase::Running;
         if !undisturbed || !running || !hub.shared().is_stuck() {
             return self.quiet.set(Duration::ZERO);
@@ -118,22 +114,12 @@ impl Observer for Watch {
             && !self.inquiry.has_begun()
             && scheduler.all_are_stuck(hub)
         {
-            self.inquiry.ask(scheduler, Question::AllAreStuck);
-            self.answer(hub);
+            Inquiry::ask(&self.inquiry, scheduler, Question::AllAreStuck);
         }
     }
 }
 
 impl Watch {
-    /// Answers for this hub, if it has been asked.
-    #[inline]
-    fn answer(&self, hub: &Hub) {
-        let number = self.inquiry.number();
-        if self.answered.replace(number) != number {
-            self.inquiry.answer(number, blocked(hub));
-        }
-    }
-
     /// On a current-thread runtime: notes a deadlock if no other thread can end it.
     fn look_for_others(&self, hub: &Hub) -> bool {
         let alone = is_alone();

@@ -1,12 +1,16 @@
 //! Asking all hubs of a runtime which of their green threads wait, each on its own OS thread.
 #![forbid(unsafe_code)]
 
-use super::blocked::{Blocked, describe};
+use super::blocked::{Blocked, blocked, describe};
+use super::census;
 use super::knot::{self, Waits};
+use crate::runtime::hub::local::Hub;
+use crate::runtime::hub::questions::Step;
 use crate::runtime::hub::scheduler::Scheduler;
 use crate::sys::report;
 use crate::util::lock::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long the workers have to answer.
@@ -26,22 +30,12 @@ pub(super) enum Question {
 /// What the hubs of a runtime share for that.
 #[derive(Debug, Default)]
 pub(crate) struct Inquiry {
-    /// The number of the last question; zero before the first.
-    number: AtomicU32,
     /// Whether it is being asked or has been told that all are stuck.
     begun: AtomicBool,
-    answers: Mutex<Option<Answers>>,
+    /// Since when the hubs have been asked, if they have not all answered.
+    asked: Mutex<Option<Instant>>,
     /// Those of whom it has been told that they wait for one another.
     told: Mutex<Waits>,
-}
-
-#[derive(Debug)]
-struct Answers {
-    question: Question,
-    number: u32,
-    begun: Instant,
-    missing: usize,
-    blocked: Vec<Blocked>,
 }
 
 impl Inquiry {
@@ -50,59 +44,48 @@ impl Inquiry {
         self.begun.load(Ordering::Relaxed)
     }
 
-    /// The number of the last question.
-    #[inline]
-    pub(super) fn number(&self) -> u32 {
-        self.number.load(Ordering::Acquire)
-    }
-
     /// Asks all hubs, unless they are being asked.
-    pub(super) fn ask(&self, scheduler: &Scheduler, question: Question) {
+    pub(super) fn ask(own: &Arc<Self>, scheduler: &Scheduler, question: Question) {
+        let now = Instant::now();
         {
-            let mut answers = self.answers.lock();
-            let waits = |all: &Answers| all.begun.elapsed() <= ANSWER_WITHIN;
-            if self.has_begun() || answers.as_ref().is_some_and(waits) {
+            let mut asked = own.asked.lock();
+            if own.has_begun() || asked.is_some_and(|since| now - since <= ANSWER_WITHIN) {
                 return;
             }
-            self.begun.store(matches!(question, Question::AllAreStuck), Ordering::Relaxed);
-            let number = self.number().wrapping_add(1).max(1);
-            *answers = Some(Answers {
-                question,
-                number,
-                begun: Instant::now(),
-                missing: scheduler.hubs().len(),
-                blocked: Vec::new(),
-            });
-            self.number.store(number, Ordering::Release);
+            own.begun.store(matches!(question, Question::AllAreStuck), Ordering::Relaxed);
+            *asked = Some(now);
         }
-        for hub in scheduler.hubs() {
-            hub.wake();
-        }
+        let own = Arc::clone(own);
+        let step = |hub: &Hub, found: &mut Vec<Blocked>| {
+            found.extend(blocked(hub));
+            Step::Answered
+        };
+        census::ask(scheduler.hubs(), step).when_done(move |census| {
+            // Another question may have been asked since, because the answers took so long.
+            let is_last = own.asked.lock().take_if(|since| *since == now).is_some();
+            let in_time = now.elapsed() <= ANSWER_WITHIN;
+            let blocked: Option<Vec<_>> = census.take().into_iter().collect();
+            if is_last {
+                own.answered(question, blocked.filter(|_| in_time));
+            }
+        });
     }
 
-    /// Answers for one hub; the last answer is followed by the report.
-    pub(super) fn answer(&self, number: u32, blocked: Vec<Blocked>) {
-        let mut answers = self.answers.lock();
-        let Some(all) = answers.as_mut().filter(|all| all.number == number) else { return };
-        all.blocked.extend(blocked);
-        all.missing -= 1;
-        if all.missing > 0 {
-            return;
-        }
-        let Some(all) = answers.take() else { return };
-        drop(answers);
-        match all.question {
-            Question::AllAreStuck if all.begun.elapsed() > ANSWER_WITHIN => {
-                // Somebody had something to do meanwhile.
-                self.begun.store(false, Ordering::Relaxed);
-            }
+    /// `blocked` is there if all hubs have answered in time.
+    fn answered(&self, question: Question, blocked: Option<Vec<Vec<Blocked>>>) {
+        let Some(blocked) = blocked else {
+            // Somebody had something to do meanwhile.
+            return self.begun.store(false, Ordering::Relaxed);
+        };
+        let blocked: Vec<Blocked> = blocked.into_iter().flatten().collect();
+        match question {
             Question::AllAreStuck => report(format_args!(
                 "no green thread of this runtime can run unless another thread wakes one:\n{}",
-                describe(&all.blocked, PRINT_AT_MOST)
+                describe(&blocked, PRINT_AT_MOST)
             )),
             Question::Knots(waits) => {
                 let mut told = self.told.lock();
-                let mut knots = knot::among(all.blocked, &waits);
+                let mut knots = knot::among(blocked, &waits);
                 knots.retain(|one| {
                     let id = one.task.id();
                     let wait = waits.get(&id).copied().unwrap_or_default();

@@ -7,10 +7,12 @@
 //! suspended all that time, so what it held when one answer named it, it holds still.
 #![forbid(unsafe_code)]
 
-use super::blocked::{Blocked, Holders};
+use super::blocked::Blocked;
+use super::holders::Holders;
 use super::inquiry::{Inquiry, Question};
 use crate::runtime::hub::scheduler::{Phase, Scheduler};
 use crate::runtime::task::{Reason, TaskRef};
+use crate::util::circles::circles;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -72,7 +74,7 @@ impl Knots {
             // Where all are stuck, that is found out and told by the hubs themselves.
             let stuck = scheduler.hubs().iter().all(|hub| hub.is_sleeping() && hub.is_stuck());
             if !stuck && old.iter().any(|(id, wait)| asked.get(id) != Some(wait)) {
-                inquiry.ask(scheduler, Question::Knots(old.clone()));
+                Inquiry::ask(inquiry, scheduler, Question::Knots(old.clone()));
             }
             self.asked.extend(old);
             self.seen.extend(waits);
@@ -100,25 +102,7 @@ pub(super) fn among(mut blocked: Vec<Blocked>, waits: &Waits) -> Vec<Blocked> {
         .iter()
         .map(|one| holders.of(one).and_then(|holder| places.get(&holder.id()).copied()))
         .collect();
-    let mut in_circle = HashSet::new();
-    let mut visited_from = vec![usize::MAX; next.len()];
-    for from in 0..next.len() {
-        let mut at = from;
-        while visited_from[at] == usize::MAX {
-            visited_from[at] = from;
-            match next[at] {
-                Some(further) => at = further,
-                None => break,
-            }
-        }
-        // It has come round to where it was on this way.
-        if visited_from[at] == from && next[at].is_some() && in_circle.insert(at) {
-            let mut at = at;
-            while let Some(further) = next[at].filter(|further| in_circle.insert(*further)) {
-                at = further;
-            }
-        }
-    }
+    let in_circle: HashSet<usize> = circles(&next).into_iter().flatten().collect();
     let mut at = 0;
     blocked.retain(|_| {
         at += 1;

@@ -75,9 +75,7 @@ struct Seen {
 
 /// Has the workers of a runtime watched for as long as it is there.
 pub(in crate::runtime) fn watch(scheduler: &Arc<Scheduler>, inquiry: &Arc<Inquiry>, name: &str) {
-    if patience().is_some() || deadlock::patience().is_some() || scheduler.has_thieves() {
-        add(scheduler, inquiry, Some(name.to_string()));
-    }
+    add(scheduler, inquiry, Some(name.to_string()));
 }
 
 /// Has a current-thread runtime watched while the calling thread runs it.
@@ -86,9 +84,7 @@ pub(in crate::runtime) struct Run<'a>(&'a Arc<Scheduler>);
 
 impl<'a> Run<'a> {
     pub(in crate::runtime) fn begin(scheduler: &'a Arc<Scheduler>, inquiry: &Arc<Inquiry>) -> Self {
-        if patience().is_some() || deadlock::patience().is_some() {
-            add(scheduler, inquiry, None);
-        }
+        add(scheduler, inquiry, None);
         Self(scheduler)
     }
 }
@@ -103,6 +99,7 @@ impl Drop for Run<'_> {
 fn add(scheduler: &Arc<Scheduler>, inquiry: &Arc<Inquiry>, name: Option<String>) {
     let lookout = LOOKOUT.get(Lookout::default);
     let mut runtimes = lookout.runtimes.lock();
+    runtimes.retain(|it| it.scheduler.strong_count() > 0);
     runtimes.push(Watched {
         scheduler: Arc::downgrade(scheduler),
         inquiry: Arc::clone(inquiry),
@@ -113,13 +110,20 @@ fn add(scheduler: &Arc<Scheduler>, inquiry: &Arc<Inquiry>, name: Option<String>)
     if alarm::has_thread() {
         // Its workers may be running something already, and have looked at the word too early.
         alarm::rouse();
-    } else {
+    } else if patience().is_some() || deadlock::patience().is_some() || scheduler.has_thieves() {
         let thread = std::thread::Builder::new().name("gt-lookout".into());
         // Without the thread nothing is reported; nothing else is missing.
         if let Ok(handle) = thread.spawn(move || look(lookout, patience())) {
             alarm::set_thread(handle.thread().clone());
         }
     }
+}
+
+/// The runtimes that run green threads now, with their names; those of current-thread runtimes have none.
+#[cfg(feature = "inspect")]
+pub(in crate::runtime) fn runtimes() -> Vec<(Option<String>, Arc<Scheduler>)> {
+    let runtimes = LOOKOUT.get(Lookout::default).runtimes.lock();
+    runtimes.iter().filter_map(|it| Some((it.name.clone(), it.scheduler.upgrade()?))).collect()
 }
 
 /// How many OS threads the lookout has: one, or none if it has not started.

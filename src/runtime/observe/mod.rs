@@ -4,9 +4,13 @@
 
 mod blocked;
 mod bypass;
+mod census;
 pub(crate) mod deadlock;
+pub(crate) mod holders;
 pub(crate) mod inquiry;
 mod knot;
 pub(crate) mod lookout;
 pub(crate) mod outside;
+#[cfg(feature = "inspect")]
+pub(crate) mod sight;
 pub(crate) mod watchdog;

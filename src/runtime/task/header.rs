@@ -17,11 +17,13 @@
 //! | `mark` | the owner, before it sleeps and when it goes on | `runtime/observe/bypass.rs` |
 //! | `wakes`, `own_wakes` | every [`Waker`](std::task::Waker) of it that is used: elsewhere, and on its hub's OS thread | the owner, while it polls a future |
 //! | `family` | whoever has the only right to schedule the task, before that | its own hub; whoever ends it |
+//! | `history` | see [`History`] | who looks at the task |
 //! | `generation`, `meta`, `reservation`, `vtable` | nobody after creation | everybody |
 
 use super::context::Context;
 use super::error::{Cause, JoinError};
 use super::flags::{DETACHED, ENDED_BY_KILL, FAILED, LINKED, NOT_RUN, PANICKED, RESULT};
+use super::history::History;
 use super::interrupt::Limit;
 use super::link::Link;
 use super::mailbox::Mailbox;
@@ -163,6 +165,7 @@ pub(crate) struct Header {
     pub(super) wakes: AtomicU64,
     /// The same on its own hub's OS thread, where a count need not be atomic.
     pub(super) own_wakes: AtomicU64,
+    pub(super) history: History,
 }
 
 // SAFETY: see the table above; `reservation` and `place` are taken once, by whoever ends the task, which is one thread.
@@ -201,6 +204,7 @@ impl Header {
             generation: process::generation(),
             wakes: AtomicU64::new(0),
             own_wakes: AtomicU64::new(0),
+            history: History::new(),
         };
         // A modelled lock is made by its first use, which must not be another thread's.
         #[cfg(loom)]

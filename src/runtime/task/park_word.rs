@@ -133,6 +133,12 @@ impl ParkWord {
         word & !(SEQUENCE - 1) == token.0 && word & STATE == PARKED
     }
 
+    /// The number of the owner's wait: another one for each.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn number(&self) -> u64 {
+        self.0.load(Ordering::Acquire) / SEQUENCE
+    }
+
     /// Whether the owner sleeps.
     pub(crate) fn sleeps(&self) -> bool {
         self.0.load(Ordering::Acquire) & STATE == PARKED

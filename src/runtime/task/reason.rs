@@ -27,6 +27,8 @@ pub(crate) enum Reason {
     Task,
     Blocking,
     Future,
+    /// The workers say what they run.
+    Report,
 }
 
 impl Reason {
@@ -54,11 +56,12 @@ impl Reason {
             Self::Task => "a task to run",
             Self::Blocking => "a blocking call",
             Self::Future => "a future",
+            Self::Report => "the answers of workers",
         }
     }
 
     /// In the order of their numbers.
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::None,
         Self::Sleep,
         Self::Park,
@@ -80,5 +83,6 @@ impl Reason {
         Self::Task,
         Self::Blocking,
         Self::Future,
+        Self::Report,
     ];
 }

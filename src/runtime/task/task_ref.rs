@@ -3,6 +3,9 @@
 use super::flags::{PAUSED, PERMIT};
 use super::header::Header;
 use super::here;
+use super::history::SpawnPlace;
+#[cfg(feature = "inspect")]
+use super::history::Told;
 use super::mailbox::Mailbox;
 use super::meta::{Heritage, Meta};
 use super::park_word::{Notify, ParkWord, Token};
@@ -256,6 +259,26 @@ impl TaskRef {
     pub(crate) fn set_wait(&self, reason: Reason, until: Option<u64>) {
         self.header().reason.store(reason as u8, Ordering::Relaxed);
         self.header().until.store(until.unwrap_or(0), Ordering::Relaxed);
+        self.header().history.waits();
+    }
+
+    /// Notes where in the code it is spawned.
+    #[inline(always)]
+    pub(crate) fn set_spawn_place(&self, place: SpawnPlace) {
+        self.header().history.set_place(place);
+    }
+
+    /// Where it comes from and what it has done so far.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn history(&self) -> Told {
+        self.header().history.tell()
+    }
+
+    /// Until when its wait lasts at most, in nanoseconds, if that is certain.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn waits_until(&self) -> Option<u64> {
+        let until = self.header().until.load(Ordering::Relaxed);
+        (until != 0).then_some(until)
     }
 
     /// A number for the wait in which it sleeps for no certain time, another one with each wait.

@@ -123,6 +123,13 @@ fn watch(hubs: &[&'static HubShared], most: Duration, over: &AtomicBool) {
     }
 }
 
+/// What the hub runs and where that is, if it runs anything and its OS thread says so.
+#[cfg(feature = "inspect")]
+pub(in crate::runtime) fn look_at(hub: &'static HubShared) -> Option<Seen> {
+    hub.watched.now()?;
+    look::at(hub.watched.thread(), std::ptr::from_ref(&hub.watched).cast(), Watched::describe)
+}
+
 fn tell(seen: Option<&Seen>, held: Duration) {
     let (name, place) = match seen {
         Some(seen) => (seen.name.as_str(), lines(seen)),

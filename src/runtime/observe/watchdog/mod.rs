@@ -7,5 +7,7 @@ mod enabled;
 
 #[cfg(not(feature = "watchdog"))]
 pub(crate) use disabled::{Watchdog, given, threads};
+#[cfg(feature = "inspect")]
+pub(in crate::runtime) use enabled::look_at;
 #[cfg(feature = "watchdog")]
 pub(crate) use enabled::{Watchdog, given, threads};

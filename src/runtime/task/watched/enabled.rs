@@ -34,6 +34,8 @@ impl Watched {
     pub(crate) fn begin(&self, started: Started) {
         self.count.store(self.count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         self.running.store(started.header().as_ptr(), Ordering::Relaxed);
+        // SAFETY: a started task is alive.
+        unsafe { started.header().as_ref() }.history.resumed();
     }
 
     #[inline]

@@ -1,0 +1,49 @@
+//! What the green threads of a running program do: what each waits for, who holds that, and where it is.
+//!
+//! - [`dump`] looks at all green threads of all runtimes. The [`Dump`] displays as text, in which those that are at the same place are
+//!   told once, the largest group first, as Go and the JVM do it; it is a value to be searched, and JSON too. [`dump_to`] writes it.
+//! - [`dump_on`] writes one whenever the process gets a signal.
+//! - [`cycles`] finds green threads that wait for one another and so for ever, though others go on.
+//! - [`assert_no_leaks`] is for tests: it tells which green threads a piece of code has left behind.
+//!
+//! Nothing is stopped, and a program that is not asked pays nothing at run time but two instructions for each switch. Each worker says
+//! what its own green threads do, 64 at a time, with the others running in between: a green thread that waits is resumed only to look
+//! at its own stack, and goes on waiting. A worker that is held up does not say anything; what it runs is asked by a signal (`SIGURG`),
+//! as the watchdog does, and of its other green threads is told what is known without it: all but where they are.
+//!
+//! Debug information (`debug = "line-tables-only"` in the profile) gives files and lines; without it there are the names of functions.
+//!
+//! # Examples
+//! ```
+//! use greenthread::{Builder, inspect, sync::mpsc, yield_now};
+//!
+//! greenthread::run(|| {
+//!     let (sender, receiver) = mpsc::channel::<u32>();
+//!     let reader = Builder::new().name("reader".into()).spawn(move || receiver.recv()).unwrap();
+//!     yield_now();
+//!     let dump = inspect::dump();
+//!     let seen = dump.find(reader.thread()).expect("it has not ended");
+//!     println!("{dump}");
+//!     # if seen.state == inspect::State::Waiting {
+//!     assert_eq!(seen.waits_for, Some("a value from a channel"));
+//!     # }
+//!     drop(sender);
+//! });
+//! ```
+
+// Invariant: only a green thread's own worker looks at it, and nothing that is looked at is changed or woken.
+
+mod assert;
+mod cycles;
+mod dump;
+mod frame;
+mod on_signal;
+mod text;
+mod thread;
+
+pub use assert::assert_no_leaks;
+pub use cycles::{Cycle, cycles};
+pub use dump::{Dump, Format, Runtime, Worker, dump, dump_to};
+pub use frame::Frame;
+pub use on_signal::dump_on;
+pub use thread::{GreenThread, Holder, State};

@@ -1,0 +1,138 @@
+//! What is told of one green thread.
+#![forbid(unsafe_code)]
+
+use super::Frame;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a green thread did when it was looked at.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct GreenThread {
+    /// Its [id](crate::thread::Thread::id).
+    pub id: u64,
+    /// Its name, if it was given one.
+    pub name: Option<String>,
+    /// Its [labels](crate::Builder::label).
+    pub labels: BTreeMap<String, String>,
+    /// Whether it is a [daemon](crate::Builder::daemon).
+    pub daemon: bool,
+    /// The place of its runtime in [`Dump::runtimes`](super::Dump::runtimes).
+    pub runtime: usize,
+    /// The number of its worker, if it has started.
+    pub worker: Option<usize>,
+    /// What it did.
+    pub state: State,
+    /// What it waited for, in words.
+    pub waits_for: Option<&'static str>,
+    /// For how long it will wait at most, where that is certain. In JSON, in seconds.
+    #[serde(rename = "waits_seconds_at_most", serialize_with = "seconds")]
+    pub waits_at_most: Option<Duration>,
+    /// Who has what it waits for, if that is known.
+    pub held_by: Option<Holder>,
+    /// For how long it had waited. In JSON, in seconds.
+    #[serde(rename = "waits_seconds", serialize_with = "seconds")]
+    pub waits_since: Option<Duration>,
+    /// How long ago it was made. In JSON, in seconds.
+    #[serde(rename = "age_seconds", serialize_with = "seconds_of")]
+    pub age: Duration,
+    /// How many times it had been resumed: started, woken, given another turn.
+    pub resumes: u64,
+    /// Where in the code it was spawned: file, line and column. `None` of a `main`, and of what was made by something of this library for
+    /// which no place is kept.
+    pub spawned_at: Option<String>,
+    /// How many bytes of its stack were in use.
+    pub stack_used: Option<usize>,
+    /// How many bytes its stack has.
+    pub stack_size: Option<usize>,
+    /// Whether less than 12 KiB of its stack were left: too little to look where it was.
+    pub stack_nearly_full: bool,
+    /// Where it was, innermost first: from the function of this library that it called to the first function of its body. Empty if it
+    /// has not started or its stack was nearly full, and where its worker did not answer; of what that ran it is there all the same.
+    #[serde(serialize_with = "frames")]
+    pub backtrace: Arc<[Frame]>,
+    /// The number of its wait: another one for each.
+    #[serde(skip)]
+    pub(super) wait: u64,
+}
+
+/// What a green thread did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum State {
+    /// It has not started.
+    New,
+    /// It is to [start later](crate::thread::spawn_later).
+    Delayed,
+    /// It could run, and waits for its turn.
+    Ready,
+    /// It ran, and kept its worker from answering.
+    Running,
+    /// It waited.
+    Waiting,
+}
+
+/// Who has what a green thread waits for: a lock, or, where it joins, the other itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[non_exhaustive]
+pub struct Holder {
+    /// The [id](crate::thread::Thread::id) of the holder.
+    pub id: u64,
+    /// Its name, or one made of its id.
+    pub name: String,
+}
+
+fn seconds<S: serde::Serializer>(at_most: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+    at_most.map(|at_most| at_most.as_secs_f64()).serialize(to)
+}
+
+fn frames<S: serde::Serializer>(frames: &Arc<[Frame]>, to: S) -> Result<S::Ok, S::Error> {
+    frames[..].serialize(to)
+}
+
+fn seconds_of<S: serde::Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    duration.as_secs_f64().serialize(to)
+}
+
+impl GreenThread {
+    /// Whether this function, or one whose path ends so, is on its stack.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{inspect, thread, yield_now};
+    ///
+    /// fn serve() {
+    ///     thread::park();
+    /// }
+    ///
+    /// let runtime = greenthread::Runtime::new_current_thread()?;
+    /// runtime.run(|| {
+    ///     let server = greenthread::spawn(serve);
+    ///     yield_now();
+    ///     let dump = inspect::dump();
+    ///     assert!(dump.find(server.thread()).unwrap().is_in("serve"));
+    ///     server.thread().unpark();
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn is_in(&self, function: &str) -> bool {
+        self.backtrace.iter().any(|frame| {
+            let before = frame.function.strip_suffix(function);
+            before.is_some_and(|before| before.is_empty() || before.ends_with("::"))
+        })
+    }
+}
+
+/// Its name, or one made of its id, and its id.
+impl fmt::Display for GreenThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "'{name}' ({})", self.id),
+            None => write!(f, "'green-{0}' ({0})", self.id),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What every green thread does and where it is.
+//!
+//! Each hub says that of its own, some of them at a time, so that those have a turn in between. What a hub runs that does not answer is
+//! asked by a signal, as the watchdog does; and tasks that no hub has started are on the roll.
+#![forbid(unsafe_code)]
+
+use super::census::{self, Census};
+pub(crate) use super::holders::Holders;
+use super::holders::Waits;
+use super::{lookout, watchdog};
+use crate::coroutine::Trace;
+use crate::runtime::hub::local::Hub;
+use crate::runtime::hub::questions::Step;
+use crate::runtime::hub::scheduler::Scheduler;
+use crate::runtime::hub::shared::HubShared;
+use crate::runtime::task::{Holder, Live, Started, TaskRef};
+use crate::sys::time;
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many green threads a hub looks at before others run again. Each takes some microseconds.
+const AT_ONCE: usize = 64;
+
+/// What one green thread does.
+#[derive(Debug)]
+pub(crate) struct Sight {
+    pub(crate) task: TaskRef,
+    pub(crate) doing: Doing,
+    /// The number of its worker, if it has started.
+    pub(crate) worker: Option<usize>,
+    /// The number of its wait.
+    pub(crate) wait: u64,
+    holder: Option<Holder>,
+    /// The addresses of its stack and its guard.
+    stack: Range<usize>,
+    /// How many bytes of its stack are in use, and how many can be.
+    pub(crate) used: Option<(usize, usize)>,
+    /// Where it is, innermost first.
+    pub(crate) addresses: Vec<usize>,
+    /// Whether it has too little of its stack left to say where it is.
+    pub(crate) lacks_room: bool,
+}
+
+impl Waits for Sight {
+    fn task(&self) -> &TaskRef {
+        &self.task
+    }
+
+    fn holder(&self) -> Option<&Holder> {
+        self.holder.as_ref()
+    }
+
+    fn stack(&self) -> &Range<usize> {
+        &self.stack
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doing {
+    /// It has not started.
+    New,
+    /// It is to start later.
+    Delayed,
+    Ready,
+    Running,
+    /// It waits, for that long at most.
+    Waiting(Option<Duration>),
+}
+
+/// A worker of a runtime.
+#[derive(Debug)]
+pub(crate) struct WorkerSight {
+    /// The system's number of its OS thread.
+    pub(crate) thread: i32,
+    /// Whether it has said all of its green threads.
+    pub(crate) answered: bool,
+}
+
+/// A runtime.
+#[derive(Debug)]
+pub(crate) struct RuntimeSight {
+    /// `None` for a current-thread runtime.
+    pub(crate) name: Option<String>,
+    pub(crate) workers: Vec<WorkerSight>,
+    pub(crate) tasks: Vec<Sight>,
+}
+
+/// All runtimes. Waits for workers that go on answering, and for one that does not for `patience`.
+pub(crate) fn look(patience: Duration) -> Vec<RuntimeSight> {
+    let asked: Vec<_> = lookout::runtimes()
+        .into_iter()
+        .map(|(name, scheduler)| {
+            let census = ask(scheduler.hubs());
+            (name, scheduler, census)
+        })
+        .collect();
+    let answered = asked.into_iter().map(|(name, scheduler, census)| {
+        census.wait(patience);
+        put_together(name, &scheduler, census.take())
+    });
+    answered.collect()
+}
+
+fn ask(hubs: &[&'static HubShared]) -> Arc<Census<Sight>> {
+    let mut from = 0;
+    census::ask(hubs, move |hub: &Hub, found: &mut Vec<Sight>| {
+        let (some, next) = hub.lane().roster.borrow().some(from, AT_ONCE);
+        found.extend(some.into_iter().map(|live| seen(hub, live)));
+        match next {
+            Some(next) => {
+                from = next;
+                Step::Goes
+            }
+            None => Step::Answered,
+        }
+    })
+}
+
+fn doing(task: &TaskRef) -> Doing {
+    let now = time::now();
+    if task.could_run(now) {
+        return Doing::Ready;
+    }
+    let until = task.waits_until().map(|until| Duration::from_nanos(until.saturating_sub(now)));
+    Doing::Waiting(until)
+}
+
+/// One green thread of the hub, which runs none now.
+fn seen(hub: &Hub, live: Live) -> Sight {
+    let started = live.started();
+    let mut trace = Trace::new();
+    if let Some(started) = started {
+        started.look(hub.lane().root(), &mut trace);
+    }
+    Sight {
+        task: live.task(),
+        doing: live.with(doing),
+        worker: None,
+        wait: live.with(|task| task.park_word().number()),
+        holder: started.and_then(Started::holder),
+        stack: started.map_or(0..0, Started::stack_range),
+        used: started.map(|_| (trace.used(), trace.size())),
+        addresses: trace.addresses().to_vec(),
+        lacks_room: trace.lacks_room(),
+    }
+}
+
+/// A green thread that its hub has said nothing of. `answered` tells of which hubs that means that it has started since.
+fn unseen(scheduler: &Scheduler, answered: &[bool], task: TaskRef) -> Sight {
+    let mut sight = Sight {
+        doing: Doing::New,
+        task,
+        worker: None,
+        wait: 0,
+        holder: None,
+        stack: 0..0,
+        used: None,
+        addresses: Vec::new(),
+        lacks_room: false,
+    };
+    if !sight.task.has_started() {
+        let waits = sight.task.meta().is_some_and(|meta| meta.start_at.is_some());
+        sight.doing = if waits { Doing::Delayed } else { Doing::New };
+        return sight;
+    }
+    let mut hubs = scheduler.hubs().iter().enumerate();
+    let own = hubs.find(|(_, hub)| sight.task.is_of(&hub.lane.mailbox));
+    let Some((at, hub)) = own else { return sight };
+    if answered[at] {
+        return sight;
+    }
+    sight.worker = Some(at);
+    sight.doing = doing(&sight.task);
+    if sight.task.runs_on(&hub.lane.mailbox, hub.running()) {
+        sight.doing = Doing::Running;
+        // It may have let another one go on meanwhile.
+        let place = watchdog::look_at(hub);
+        let still = sight.task.runs_on(&hub.lane.mailbox, hub.running());
+        sight.addresses = place.filter(|_| still).map_or_else(Vec::new, |seen| seen.addresses);
+    }
+    sight
+}
+
+fn put_together(
+    name: Option<String>,
+    scheduler: &Scheduler,
+    answers: Vec<Option<Vec<Sight>>>,
+) -> RuntimeSight {
+    let workers = scheduler
+        .hubs()
+        .iter()
+        .zip(&answers)
+        .map(|(hub, answer)| WorkerSight { thread: hub.thread(), answered: answer.is_some() });
+    let workers = workers.collect();
+    let answered: Vec<bool> = answers.iter().map(Option::is_some).collect();
+    let of_hub = |(at, answer): (usize, Option<Vec<Sight>>)| {
+        let all = answer.unwrap_or_default().into_iter();
+        all.map(move |sight| Sight { worker: Some(at), ..sight })
+    };
+    let mut tasks: Vec<Sight> = answers.into_iter().enumerate().flat_map(of_hub).collect();
+    let known: HashSet<u64> = tasks.iter().map(|sight| sight.task.id()).collect();
+    let others = scheduler.tasks().into_iter().filter(|task| !known.contains(&task.id()));
+    tasks.extend(others.map(|task| unseen(scheduler, &answered, task)));
+    tasks.retain(|sight| !sight.task.is_done());
+    RuntimeSight { name, workers, tasks }
+}

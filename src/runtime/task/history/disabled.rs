@@ -1,0 +1,33 @@
+//! Nothing is noted.
+#![forbid(unsafe_code)]
+
+/// Where in the code a task is spawned.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place(());
+
+impl Place {
+    #[inline(always)]
+    pub(crate) fn caller() -> Self {
+        Self(())
+    }
+}
+
+#[derive(Debug)]
+pub(in crate::runtime::task) struct History(());
+
+impl History {
+    #[inline(always)]
+    pub(in crate::runtime::task) fn new() -> Self {
+        Self(())
+    }
+
+    #[inline(always)]
+    pub(in crate::runtime::task) fn set_place(&self, _: Place) {}
+
+    #[inline(always)]
+    pub(in crate::runtime::task) fn waits(&self) {}
+
+    #[cfg(feature = "watchdog")]
+    #[inline(always)]
+    pub(in crate::runtime::task) fn resumed(&self) {}
+}
