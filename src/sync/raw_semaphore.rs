@@ -8,7 +8,7 @@
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::{Key, WaitList};
 use crate::runtime::waker::put_off;
-use crate::util::sync::{AtomicUsize, Mutex, Ordering};
+use crate::util::sync::{AtomicUsize, Mutex, Ordering, mutated};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Instant;
 
@@ -87,7 +87,8 @@ impl RawSemaphore {
         if list.is_empty() {
             // Either takes permits or sets WAITERS, from where on permits are given back through the list's lock only. In one step:
             // who does not wait must not for a moment be seen as one that does, which `try_acquire` would not pass.
-            let step = |state| (state / ONE >= wants).then(|| state - wants * ONE);
+            let looks = !mutated("a semaphore does not look again before the wait");
+            let step = |state| (looks && state / ONE >= wants).then(|| state - wants * ONE);
             let update = |state| Some(step(state).unwrap_or(state | WAITERS));
             let before = self.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, update);
             if before.is_ok_and(|state| step(state).is_some()) {
