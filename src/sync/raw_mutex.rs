@@ -317,6 +317,8 @@ impl RawMutex {
 
     #[cold]
     fn unlock_slow(&self) {
+        // Those who wait are not told that it is held by somebody who waits for it next.
+        self.owner.clear();
         let here = here();
         let mut turn = Turn::of(self.turn.load(Ordering::Relaxed));
         turn.passes = turn.passes.saturating_add(1);
