@@ -4,6 +4,7 @@
 use super::block_on::{drop_in_context, poll_once};
 use crate::runtime::task::{Body, Ran};
 use crate::runtime::waker::poll_or_rest;
+use crate::sys::prefetch::prefetch;
 use std::pin::Pin;
 use std::task::Poll;
 
@@ -34,6 +35,10 @@ impl<I: IntoFuture> IntoFuture for Boxed<I> {
     }
 }
 
+/// Of how many cache lines of a future it is worth while to ask for.
+const LINES: usize = 16;
+const LINE: usize = 64;
+
 /// What it has polled.
 pub(super) struct Pending<F>(Pin<Box<Option<F>>>);
 
@@ -49,6 +54,13 @@ impl<I: IntoFuture> Body<I::Output> for Spawned<I> {
             Poll::Ready(output) => Ran::Ended(Ok(output)),
             Poll::Pending => Ran::Rests(rest),
         }
+    }
+
+    #[inline(always)]
+    fn prefetch(rest: &Self::Rest) {
+        let future = std::ptr::from_ref(&*rest.0).cast::<[u8; LINE]>();
+        let lines = size_of::<Option<I::IntoFuture>>().div_ceil(LINE).min(LINES);
+        (0..lines).for_each(|at| prefetch(future.wrapping_add(at)));
     }
 }
 

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// The token of a poller's waker; sources have others.
 const WAKER: usize = usize::MAX;
+/// Taking fewer at a time, so that what the kernel has touched for them is still in the cache when they are served, made no difference:
+/// 64 and 128, with 1000 busy connections of hyper.
 const MAX_EVENTS: usize = 1024;
 
 /// What the kernel said of one source.
@@ -117,7 +119,7 @@ impl Poller {
     }
 
     /// What the last wait saw, wake-ups left out.
-    pub(crate) fn events(&self) -> impl Iterator<Item = Event> {
+    pub(crate) fn events(&self) -> impl Iterator<Item = Event> + Clone {
         self.events.iter().filter(|event| event.u64 != WAKER as u64).map(Event::new)
     }
 }

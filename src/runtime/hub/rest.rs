@@ -2,12 +2,17 @@
 #![forbid(unsafe_code)]
 
 use super::local::Hub;
+use super::running::AHEAD;
 use crate::runtime::task::{Resting, switch};
 
 impl Hub {
     /// Gives a task that has rested a stack, the one used last if possible, and runs it.
     #[inline(never)]
     pub(super) fn wake_from_rest(&self, resting: Resting) {
+        // Others that were woken with it most likely rest too.
+        if let Some(next) = self.lane().here().ready().peek(AHEAD - 1) {
+            next.prefetch_rest();
+        }
         let task = resting.into_task();
         let size = task.meta().and_then(|meta| meta.stack_size).unwrap_or(self.stack_size());
         match switch::start(task, &self.shared.lane.mailbox, size) {

@@ -11,6 +11,8 @@ use std::time::Instant;
 
 /// For how many tasks together memory is prefetched.
 const PREFETCH: usize = 8;
+/// So many tasks before the turn of one that rests its header is there, and what its body has left is prefetched.
+pub(super) const AHEAD: usize = 2;
 /// How many new tasks may be started in a row. It is a number and not a time, so that a current-thread runtime has a fixed order.
 const START_AT_MOST: usize = 4;
 
@@ -82,7 +84,8 @@ impl Hub {
     /// the processor does a few of these at a time.
     #[inline]
     fn prefetch_ready(&self) {
-        (0..PREFETCH).map_while(|at| self.lane().here().ready().peek(at)).for_each(Ready::prefetch);
+        let next = AHEAD..AHEAD + PREFETCH;
+        next.map_while(|at| self.lane().here().ready().peek(at)).for_each(Ready::prefetch);
     }
 
     /// Runs up to `most` ready tasks; returns how many it ran.

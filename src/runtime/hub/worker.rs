@@ -150,6 +150,8 @@ fn turn(
             start(hub, task);
         } else if ran == 0 && !hub.lane().has_ready() {
             idle(hub, observer, &mut trim_at);
+            // It has asked for readiness just now.
+            looked_at = time::ticks();
             is_relied_on = true;
             continue;
         } else {

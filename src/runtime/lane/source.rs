@@ -14,6 +14,7 @@ use super::shared::LaneShared;
 use crate::runtime::task::foreign::put_off;
 use crate::runtime::task::{Reason, Waiter};
 use crate::sys::poll::Event;
+use crate::sys::prefetch::prefetch;
 use crate::sys::process;
 use crate::util::lock::Mutex;
 use crate::util::slab::Key;
@@ -85,7 +86,9 @@ impl Direction {
 #[derive(Debug, Default)]
 pub(in crate::runtime) struct Waiters {
     first: Option<Waiter>,
-    more: Vec<Waiter>,
+    /// Behind a pointer, so that it takes a single word where there are none.
+    #[allow(clippy::box_collection)]
+    more: Option<Box<Vec<Waiter>>>,
 }
 
 impl Waiters {
@@ -93,33 +96,42 @@ impl Waiters {
         if self.first.is_none() {
             self.first = Some(waiter);
         } else {
-            self.more.push(waiter);
+            self.more.get_or_insert_default().push(waiter);
         }
     }
 
     pub(in crate::runtime) fn remove(&mut self, is_own: impl Fn(&Waiter) -> bool) {
         if self.first.as_ref().is_some_and(&is_own) {
-            self.first = self.more.pop();
-        } else {
-            self.more.retain(|waiter| !is_own(waiter));
+            self.first = self.more.as_mut().and_then(|more| more.pop());
+        } else if let Some(more) = &mut self.more {
+            more.retain(|waiter| !is_own(waiter));
         }
     }
 
+    fn iter(&self) -> impl Iterator<Item = &Waiter> {
+        self.first.iter().chain(self.more.iter().flat_map(|more| more.iter()))
+    }
+
     pub(in crate::runtime) fn contain(&self, waiter: &Waiter) -> bool {
-        self.first.iter().chain(&self.more).any(|other| other == waiter)
+        self.iter().any(|other| other == waiter)
     }
 
     /// Whether any runs on that hub.
     fn has_any_of(&self, hub: &LaneShared) -> bool {
-        self.first.iter().chain(&self.more).any(|waiter| waiter.is_of(&hub.mailbox))
+        self.iter().any(|waiter| waiter.is_of(&hub.mailbox))
     }
 
     #[inline(always)]
     pub(in crate::runtime) fn wake_all(&mut self) {
+        self.take_all(|waiter| waiter.unpark());
+    }
+
+    #[inline(always)]
+    fn take_all(&mut self, mut wake: impl FnMut(Waiter)) {
         if let Some(waiter) = self.first.take() {
-            waiter.unpark();
-            if !self.more.is_empty() {
-                self.more.drain(..).for_each(|waiter| waiter.unpark());
+            wake(waiter);
+            if let Some(more) = &mut self.more {
+                more.drain(..).for_each(wake);
             }
         }
     }
@@ -170,19 +182,25 @@ impl Homes {
 
 /// One descriptor as the hubs know it. Whoever owns the descriptor calls [`Source::unbind`] before closing it.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Source {
-    fd: RawFd,
+    // What an event and a read touch is in one cache line.
     readiness: Readiness,
-    /// In which process it is registered, see [`this_process`]; or [`UNBOUND`], or `RETIRED`.
-    bound: AtomicU32,
-    homes: Mutex<Homes>,
-    /// Whether there are several registrations.
-    is_shared: AtomicBool,
     /// The hub of the green thread that waited last, which has one of the registrations. It is only compared.
     latest: AtomicPtr<LaneShared>,
+    /// In which process it is registered, see [`this_process`]; or [`UNBOUND`], or `RETIRED`.
+    bound: AtomicU32,
+    /// Whether there are several registrations.
+    is_shared: AtomicBool,
     readers: Mutex<Waiters>,
+    fd: RawFd,
     writers: Mutex<Waiters>,
+    homes: Mutex<Homes>,
 }
+
+// loom's atomics are larger.
+#[cfg(not(loom))]
+const _: () = assert!(std::mem::offset_of!(Source, fd) <= 64);
 
 impl Source {
     pub(crate) fn new(fd: RawFd) -> Arc<Self> {
@@ -388,17 +406,23 @@ impl Source {
         self.writers.lock().wake_all();
     }
 
-    /// Sets the bits of an event, and wakes those who wait for bits that were not set before. For others nobody waits: whoever
+    /// Sets the bits of an event, and hands out those to wake who wait for bits that were not set before. For others nobody waits: whoever
     /// clears a bit does so for what it saw before this event, so the bit stays, and whoever is about to wait looks at it once
     /// more.
     #[inline]
-    pub(in crate::runtime) fn on_event(&self, event: Event) {
+    pub(in crate::runtime) fn on_event(&self, event: Event, mut wake: impl FnMut(Waiter)) {
         let bits = u64::from(event.bits);
         let before = self.readiness.event(bits);
         for direction in [Direction::Read, Direction::Write] {
             if bits & direction.bits() != 0 && !before.has(direction.bits()) {
-                self.waiters(direction).lock().wake_all();
+                self.waiters(direction).lock().take_all(&mut wake);
             }
         }
+    }
+
+    /// Asks for the memory that an event and a read touch.
+    #[inline(always)]
+    pub(super) fn prefetch(&self) {
+        prefetch(self);
     }
 }

@@ -11,6 +11,9 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// For how many events together memory is prefetched.
+const TOGETHER: usize = 16;
+
 /// The sources registered with one hub.
 #[derive(Debug)]
 pub(crate) struct Sources {
@@ -68,15 +71,32 @@ impl Sources {
     }
 
     /// Called by `hub`, whose sources these are.
-    pub(crate) fn dispatch(&self, hub: &LaneShared, events: impl Iterator<Item = Event>) {
+    ///
+    /// With a thousand connections none of it is in the processor's caches, so of several events the sources are asked for together, and
+    /// then the tasks that are to be woken.
+    pub(crate) fn dispatch(&self, hub: &LaneShared, events: impl Iterator<Item = Event> + Clone) {
         let mut shared = Vec::new();
         let slab = self.slab.lock();
-        for event in events {
-            if let Some(source) = slab.get(Key::from_usize(event.token)) {
-                source.on_event(event);
+        let of = |event: Event| Some((slab.get(Key::from_usize(event.token))?, event));
+        let mut left = events.filter_map(of);
+        loop {
+            let some = left.clone().take(TOGETHER);
+            some.clone().for_each(|(source, _)| source.prefetch());
+            let (mut woken, mut count) = ([const { None }; TOGETHER], 0);
+            for (source, event) in some {
+                source.on_event(event, |waiter| {
+                    let Some(place) = woken.get_mut(count) else { return waiter.unpark() };
+                    waiter.prefetch();
+                    *place = Some(waiter);
+                    count += 1;
+                });
                 if source.is_shared() {
                     shared.push(Arc::clone(source));
                 }
+            }
+            woken.into_iter().take(count).flatten().for_each(|waiter| waiter.unpark());
+            if left.nth(TOGETHER - 1).is_none() {
+                break;
             }
         }
         drop(slab);

@@ -22,6 +22,10 @@ pub(crate) trait Body<T>: Sized {
 
     /// Runs what it has left.
     fn go_on(rest: Self::Rest) -> Ran<Self::Rest, T>;
+
+    /// Asks for the memory that [`go_on`](Self::go_on) touches.
+    #[inline(always)]
+    fn prefetch(_: &Self::Rest) {}
 }
 
 /// std's short backtraces end at a function of this name, also at one that is inlined: what is below it is not the user's.

@@ -91,6 +91,7 @@ impl<F: Body<T>, T> Task<F, T> {
         take_result: Self::take_result,
         result: Self::result,
         free: Self::free,
+        prefetch: Self::prefetch,
         wake_os: None,
     };
 
@@ -199,6 +200,15 @@ impl<F: Body<T>, T> Task<F, T> {
                 uncaught::tell(&Thread::new(task.clone()), error);
             }
             other => drop_quietly(other),
+        }
+    }
+
+    /// # Safety
+    /// See [`VTable::prefetch`].
+    unsafe fn prefetch(header: NonNull<Header>) {
+        // SAFETY: the header is that of this type, and nobody changes the stage meanwhile.
+        if let Stage::Rest(rest) = unsafe { &*Self::stage(header) } {
+            F::prefetch(rest);
         }
     }
 

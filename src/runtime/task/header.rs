@@ -38,12 +38,14 @@ use crate::coroutine::Control;
 use crate::runtime::task::family::Family;
 use crate::runtime::task::finished::Finished;
 use crate::stack::budget::Reservation;
+use crate::sys::prefetch::prefetch;
 use crate::sys::process;
 use crate::util::decimal::write_decimal;
 use crate::util::lazy_id::{Ids, LazyId};
 use crate::util::sync::{self, AtomicU64, Mutex};
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{self, AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
@@ -64,6 +66,8 @@ pub(super) struct VTable {
     pub(super) result: unsafe fn(NonNull<Header>) -> *const (),
     /// Frees the memory, dropping a result that nobody took.
     pub(super) free: unsafe fn(NonNull<Header>),
+    /// Asks for the memory that a body which has rested touches when it goes on; nobody else touches the stage meanwhile.
+    pub(super) prefetch: unsafe fn(NonNull<Header>),
     /// Makes an OS thread look at its park word again; `None` for green threads.
     pub(super) wake_os: Option<unsafe fn(NonNull<Header>)>,
 }
@@ -77,6 +81,7 @@ impl VTable {
         fn run(_: NonNull<Header>) {
             unreachable!("no hub runs it");
         }
+        fn prefetch(_: NonNull<Header>) {}
         fn abandon(_: NonNull<Header>, _: JoinError) {
             unreachable!("no hub runs it");
         }
@@ -86,7 +91,16 @@ impl VTable {
         fn result(_: NonNull<Header>) -> *const () {
             unreachable!("it has no result here");
         }
-        Self { run, abandon, forfeit: abandon, take_result, result, free, wake_os: Some(wake) }
+        Self {
+            run,
+            abandon,
+            forfeit: abandon,
+            take_result,
+            result,
+            free,
+            prefetch,
+            wake_os: Some(wake),
+        }
     }
 }
 
@@ -136,36 +150,37 @@ pub(super) enum Published {
 
 #[repr(C)]
 pub(crate) struct Header {
-    // The fields that waking a task looks at are in one cache line, though blocks are aligned to 16 bytes only.
-    pub(super) park: ParkWord,
-    pub(super) control: AtomicPtr<Control>,
-    pub(super) refs: AtomicUsize,
     pub(super) next: sync::AtomicPtr<Header>,
-    pub(super) vtable: &'static VTable,
-    /// That of its hub.
-    pub(super) mailbox: AtomicPtr<Mailbox>,
-    pub(super) flags: AtomicU32,
-    /// Its place in the hub's roster.
-    pub(super) roster: AtomicU32,
     pub(super) id: LazyId,
     /// Its place on the roll, from the moment it is scheduled until it ends.
     pub(super) place: Cell<Option<&'static Place>>,
     pub(super) family: Cell<Option<&'static Family>>,
-    pub(super) meta: Option<Box<Meta>>,
     pub(super) reservation: Cell<Reservation>,
+    pub(super) history: History,
     pub(super) completion: Mutex<Completion>,
     pub(super) done: AtomicBool,
     pub(super) reason: AtomicU8,
     /// A [`Mark`](super::mark::Mark).
     pub(super) mark: AtomicU32,
-    /// Until when it sleeps, in nanoseconds; zero if for no certain time.
-    pub(super) until: atomic::AtomicU64,
     /// The process that made it, told by a few bits: in a forked child the tasks of the parent never end.
     pub(super) generation: u32,
+    /// Its place in the hub's roster.
+    pub(super) roster: AtomicU32,
+    pub(super) flags: AtomicU32,
+    /// Until when it sleeps, in nanoseconds; zero if for no certain time.
+    pub(super) until: atomic::AtomicU64,
+    // From here on, with the body or what it has left behind it: what is touched when a task is woken and goes on. Blocks are aligned
+    // to 16 bytes only, so that this is two cache lines, seldom three.
+    pub(super) meta: Option<Box<Meta>>,
     pub(super) wakes: AtomicU64,
     /// The same on its own hub's OS thread, where a count need not be atomic.
     pub(super) own_wakes: AtomicU64,
-    pub(super) history: History,
+    /// That of its hub.
+    pub(super) mailbox: AtomicPtr<Mailbox>,
+    pub(super) refs: AtomicUsize,
+    pub(super) control: AtomicPtr<Control>,
+    pub(super) park: ParkWord,
+    pub(super) vtable: &'static VTable,
 }
 
 // SAFETY: see the table above; `reservation` and `place` are taken once, by whoever ends the task, which is one thread.
@@ -210,6 +225,14 @@ impl Header {
         #[cfg(loom)]
         drop(header.completion.lock());
         header
+    }
+
+    /// Asks for the memory that waking it and going on touch.
+    #[inline(always)]
+    pub(super) fn prefetch(this: NonNull<Self>) {
+        let at = this.as_ptr().cast::<u8>();
+        prefetch(at.wrapping_add(offset_of!(Self, meta)));
+        prefetch(at.wrapping_add(size_of::<Self>()));
     }
 
     /// The place in its hub's list of a task that is to start later: such a task has settings, among them when.

@@ -71,11 +71,11 @@ impl Ready {
 
     #[inline(always)]
     pub(crate) fn turn(self) -> Turn {
-        if self.0.addr().get() & TAG == 0 {
+        if self.rests() {
+            Turn::Resting(Resting(self.header()))
+        } else {
             // SAFETY: made of one, see `from`; the hub takes each out of its queue before the task can end.
             Turn::Started(unsafe { Started::new(self.0.cast()) })
-        } else {
-            Turn::Resting(Resting(self.header()))
         }
     }
 
@@ -84,10 +84,29 @@ impl Ready {
         unsafe { NonNull::new_unchecked(self.0.as_ptr().map_addr(|address| address & !TAG).cast()) }
     }
 
-    /// Prefetches the memory that its turn touches first. Not told apart: of one that rests that is its header.
+    /// Prefetches the memory that its turn touches first.
     #[inline(always)]
     pub(crate) fn prefetch(self) {
-        coroutine::prefetch_resume(self.0.cast());
+        if self.rests() {
+            Header::prefetch(self.header());
+        } else {
+            coroutine::prefetch_resume(self.0.cast());
+        }
+    }
+
+    /// Prefetches what its body has left, if it rests: its header should have come by then.
+    #[inline(always)]
+    pub(crate) fn prefetch_rest(self) {
+        if self.rests() {
+            let header = self.header();
+            // SAFETY: it rests in the queue, so its header lives, and its stage is the calling hub's.
+            unsafe { (header.as_ref().vtable.prefetch)(header) };
+        }
+    }
+
+    #[inline(always)]
+    fn rests(self) -> bool {
+        self.0.addr().get() & TAG != 0
     }
 }
 

@@ -133,6 +133,7 @@ impl Sleeper {
         let at = self.0.as_ptr().cast::<u8>();
         prefetch(at);
         prefetch(at.wrapping_add(mem::offset_of!(Header, completion)));
+        prefetch(at.wrapping_add(mem::offset_of!(Header, control)));
         prefetch(at.wrapping_add(mem::size_of::<Header>()));
     }
 

@@ -242,6 +242,12 @@ impl TaskRef {
         self.header().control.store(ptr::null_mut(), Ordering::Relaxed);
     }
 
+    /// Asks for the memory that waking it touches.
+    #[inline(always)]
+    pub(super) fn prefetch(&self) {
+        Header::prefetch(self.0);
+    }
+
     // --- waiting and waking -------------------------------------------------------------------------------------
 
     pub(crate) fn park_word(&self) -> &ParkWord {

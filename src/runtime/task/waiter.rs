@@ -24,6 +24,12 @@ impl Waiter {
         self.token == token && self.task == *task
     }
 
+    /// Asks for the memory that [`unpark`](Self::unpark) touches.
+    #[inline(always)]
+    pub(in crate::runtime) fn prefetch(&self) {
+        self.task.prefetch();
+    }
+
     pub(crate) fn unpark(&self) {
         self.task.unpark(self.token);
     }
