@@ -70,7 +70,7 @@ impl Hook {
         self.real.load(Ordering::Relaxed)
     }
 
-    /// Looks up the C library's function.
+    /// Looks up the C library's function. It has several versions of some of these, which are one and the same.
     pub(super) fn resolve(&self) {
         // SAFETY: the name ends in a zero. `RTLD_NEXT` is what comes after the object that has our function.
         let found = unsafe { libc::dlsym(libc::RTLD_NEXT, self.symbol.as_ptr()) };

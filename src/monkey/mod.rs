@@ -42,7 +42,7 @@
 //! | `poll`, `ppoll`, `select`, `pselect` | suspend; with a signal mask they block | `poll_and_select_wait_for_several`, `select_takes_sets_beyond_the_size_that_the_c_library_knows` |
 //! | `epoll_wait`, `epoll_pwait` | suspend after [`patch`] of [`Patch::Epoll`], which `patch_all` leaves out | `an_event_loop_suspends_where_that_is_asked_for` |
 //! | `std::thread::sleep`, `sleep`, `usleep`, `nanosleep`, `clock_nanosleep` | suspend | `sleeps_of_std_and_of_c_pass_side_by_side` |
-//! | `getaddrinfo` (`ToSocketAddrs`), `getnameinfo`, `gethostbyname_r` and its kind | run on a pool of OS threads | `a_name_server_that_does_not_answer_holds_only_who_asks` |
+//! | `getaddrinfo` (`ToSocketAddrs`), `getnameinfo`, `gethostbyname_r` and its kind | run on a pool of OS threads; those that answer in memory of the C library's own, such as `gethostbyname`, block | `a_name_server_that_does_not_answer_holds_only_who_asks` |
 //! | std's `Mutex`, `RwLock`, `Condvar`, `Once`, `OnceLock`, `LazyLock`, `Barrier` | suspend, between green threads of one worker and of several, beside OS threads, and if they were held before patching | `a_mutex_held_over_a_wait_suspends_who_wants_it`, `readers_and_writers`, `a_condition_is_waited_for_and_times_out`, `what_is_made_once_is_made_once`, `a_barrier_of_std_gathers_green_threads`, `a_lock_that_is_made_held_and_waited_for_before_patching_works_after_it`, `a_wake_up_is_not_lost_on_a_worker_that_waits_in_the_kernel`, `a_wake_up_is_not_lost_to_a_green_thread_that_was_given_up` |
 //! | `std::process::Command`, `waitpid`, `waitid`, `wait4`; `fork` and `exec` | suspend; a forked child has no green threads, and blocks | `children_are_waited_for_side_by_side`, `a_green_thread_forks_and_its_child_executes_a_program`, `a_forked_child_calls_what_is_patched_and_blocks` |
 //! | `fork` with a handler of `pthread_atfork` that takes a lock which a suspended neighbour holds | suspends, if it is one of std's; a foreign mutex blocks the worker, and no child comes of it. Reported after five seconds. `Command` runs no such handlers, unless it has a `pre_exec` | `a_fork_waits_for_a_lock_that_a_suspended_neighbour_holds`, `a_fork_that_wants_a_foreign_mutex_of_a_suspended_neighbour_is_told_of` |
@@ -81,9 +81,13 @@
 // A patched call suspends only where `is_on` says so: on a green thread that neither unwinds nor ends the process.
 // Everywhere else it is the C library's.
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+)))]
 compile_error!(
-    "the feature `monkey` stands in for functions of glibc and works on Linux with glibc only"
+    "the feature `monkey` stands in for functions of glibc and works on Linux with glibc only, on x86_64 and aarch64"
 );
 
 mod bound;
