@@ -43,24 +43,24 @@ unsafe extern "C" fn syscall(
     e: c_long,
     f: c_long,
 ) -> c_long {
-    let arguments = [a, b, c, d, e, f];
+    // What is called from here is out of line, is called last of all and cannot unwind, so that this needs no frame.
     if number == libc::SYS_futex {
         let operation = b as c_int;
         if waits(operation) {
             // SAFETY: the caller keeps the contract of `futex`.
-            return to_libc(unsafe { futex_wait(a, b, c, d, e, f) });
+            return unsafe { futex_wait(a, b, c, d, e, f) };
         }
         if WAITERS.load(Ordering::Relaxed) > 0 {
             // SAFETY: as above.
-            return to_libc(unsafe { futex_wake(a, b, c, d, e, f) });
+            return unsafe { futex_wake(a, b, c, d, e, f) };
         }
     }
     // SAFETY: the caller keeps the contract of the system call.
-    let result = unsafe { bare::syscall(number, arguments) };
+    let result = unsafe { bare::syscall(number, [a, b, c, d, e, f]) };
     // Who wakes has asked the kernel first, where nobody was seen to wait. That orders all of memory between what the caller has
     // done to the word and this look at who waits, so that no green thread is missed, and costs less than to do so here.
     if number == libc::SYS_futex && WAITERS.load(Ordering::SeqCst) > 0 {
-        return to_libc(futex_woke(Call::new(arguments), e, result));
+        return futex_woke(a, b, c, e, f, result);
     }
     to_libc(result)
 }
@@ -144,13 +144,20 @@ fn wanted_of(call: Call) -> (c_long, usize) {
 /// A call that waits for nothing, while some green threads wait, for whatever word: wakes green threads, and if there are not so
 /// many, OS threads.
 #[inline(never)]
-unsafe fn futex_wake(a: c_long, b: c_long, c: c_long, d: c_long, e: c_long, f: c_long) -> c_long {
+unsafe extern "C" fn futex_wake(
+    a: c_long,
+    b: c_long,
+    c: c_long,
+    d: c_long,
+    e: c_long,
+    f: c_long,
+) -> c_long {
     let arguments = [a, b, c, d, e, f];
     let call = Call::new(arguments);
     if !call.wakes() || is_in_handler() {
         // SAFETY: as the caller promises.
         let result = unsafe { bare::syscall(libc::SYS_futex, arguments) };
-        return futex_woke(call, e, result);
+        return futex_woke(a, b, c, e, f, result);
     }
     fence(Ordering::SeqCst);
     let (wanted, most) = wanted_of(call);
@@ -163,16 +170,24 @@ unsafe fn futex_wake(a: c_long, b: c_long, c: c_long, d: c_long, e: c_long, f: c
     rest[2] = left;
     // SAFETY: as the caller promises.
     let others = unsafe { bare::syscall(libc::SYS_futex, rest) };
-    if others < 0 { others } else { wanted.min(others + woken as c_long) }
+    to_libc(if others < 0 { others } else { wanted.min(others + woken as c_long) })
 }
 
 /// The kernel has done a call that waits for nothing, and some green threads wait, for whatever word: wakes those whom it concerns.
 /// In a signal handler none, as that has interrupted somebody who may hold the lock of the table.
 #[inline(never)]
-fn futex_woke(call: Call, other_word: c_long, result: c_long) -> c_long {
+extern "C" fn futex_woke(
+    a: c_long,
+    b: c_long,
+    c: c_long,
+    e: c_long,
+    f: c_long,
+    result: c_long,
+) -> c_long {
     if is_in_handler() {
-        return result;
+        return to_libc(result);
     }
+    let call = Call::new([a, b, c, 0, e, f]);
     if call.wakes() && result >= 0 {
         let (wanted, most) = wanted_of(call);
         let most = if most == usize::MAX { most } else { (wanted - result).max(0) as usize };
@@ -181,36 +196,43 @@ fn futex_woke(call: Call, other_word: c_long, result: c_long) -> c_long {
     }
     if call.moves() {
         wake(call.word.addr(), usize::MAX);
-        wake(other_word as usize, usize::MAX);
+        wake(e as usize, usize::MAX);
     }
-    result
+    to_libc(result)
 }
 
 /// A call that waits. Most threads run no green threads, and wait in the kernel.
 #[inline(never)]
-unsafe fn futex_wait(a: c_long, b: c_long, c: c_long, d: c_long, e: c_long, f: c_long) -> c_long {
+unsafe extern "C" fn futex_wait(
+    a: c_long,
+    b: c_long,
+    c: c_long,
+    d: c_long,
+    e: c_long,
+    f: c_long,
+) -> c_long {
     let arguments = [a, b, c, d, e, f];
     // SAFETY: as the caller promises.
     let kernel = || unsafe { bare::syscall(libc::SYS_futex, arguments) };
     if bound::is_learning() {
         bound::learn(a as usize);
-        return kernel();
+        return to_libc(kernel());
     }
     if !is_worker() || !is_patched(Patch::Futex) {
-        return kernel();
+        return to_libc(kernel());
     }
-    let call = Call::new(arguments);
     // In a signal handler, which has interrupted somebody who may hold the lock of the table, this is not on either.
     if !is_on(Patch::Futex) {
-        return blocked(kernel);
+        return to_libc(blocked(kernel));
     }
+    let call = Call::new(arguments);
     HOOK.count_call();
-    match Bound::of(call) {
+    to_libc(match Bound::of(call) {
         // SAFETY: std's word is valid as long as somebody waits for it.
         None => unsafe { wait(call) },
         // SAFETY: as the caller promises.
         Some(bound) => blocked(|| unsafe { bound::block(bound, call, arguments) }),
-    }
+    })
 }
 
 // --- waiting ------------------------------------------------------------------------------------------------------------

@@ -74,13 +74,17 @@ pub(crate) unsafe fn socket_option<T>(fd: c_int, name: c_int, value: &mut T) -> 
 }
 
 /// The C library's convention for a result of the kernel's: -1 and `errno`, which is set last of all.
-#[inline]
+#[inline(always)]
 pub(crate) fn to_libc(result: c_long) -> c_long {
-    if (-4095..0).contains(&result) {
-        set_errno(-result as i32);
-        return -1;
-    }
-    result
+    if (-4095..0).contains(&result) { failed(result) } else { result }
+}
+
+/// Out of line, so that a call that succeeds needs no frame for it.
+#[cold]
+#[inline(never)]
+extern "C" fn failed(result: c_long) -> c_long {
+    set_errno(-result as i32);
+    -1
 }
 
 /// Sets the calling thread's `errno`.
