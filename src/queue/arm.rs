@@ -14,7 +14,7 @@ pub(super) type Turns = (u64, bool);
 
 /// What arms need of a queue, whatever its order.
 pub(super) trait Ends<T> {
-    fn attempt_get(&self) -> Result<T, TryGetError>;
+    fn attempt_get(&self, item: &mut Option<T>) -> Result<(), TryGetError>;
     fn attempt_put(&self, item: &mut Option<T>) -> Result<(), Refused>;
     fn may_get(&self) -> bool;
     fn may_put(&self) -> bool;
@@ -27,8 +27,8 @@ pub(super) trait Ends<T> {
 }
 
 impl<S: Store> Ends<S::Item> for Core<S> {
-    fn attempt_get(&self) -> Result<S::Item, TryGetError> {
-        self.get_now()
+    fn attempt_get(&self, item: &mut Option<S::Item>) -> Result<(), TryGetError> {
+        self.get_now(item)
     }
 
     fn attempt_put(&self, item: &mut Option<S::Item>) -> Result<(), Refused> {
@@ -97,12 +97,12 @@ impl<T> Side for Room<'_, T> {
 /// The arm of `select!` that takes an item.
 pub struct GetArm<'a, T> {
     waiting: Waiting<Items<'a, T>>,
-    outcome: Option<Result<T, GetError>>,
+    item: Held<Option<T>>,
 }
 
 impl<'a, T> GetArm<'a, T> {
     pub(super) fn new(queue: &'a dyn Ends<T>) -> Self {
-        Self { waiting: Waiting::new(Items(queue)), outcome: None }
+        Self { waiting: Waiting::new(Items(queue)), item: Held::new(None) }
     }
 
     /// Returns what the arm that won has taken.
@@ -110,21 +110,13 @@ impl<'a, T> GetArm<'a, T> {
     /// # Errors
     /// [`GetError`] if the queue has been shut down and nothing is left.
     pub fn finish(self) -> Result<T, GetError> {
-        match self.outcome {
-            Some(outcome) => outcome,
-            None => unreachable!("the arm that won has an item"),
-        }
+        self.item.into_inner().ok_or(GetError)
     }
 }
 
 impl<T> Arm for GetArm<'_, T> {
     fn attempt(&mut self) -> bool {
-        self.outcome = match self.waiting.side().0.attempt_get() {
-            Ok(item) => Some(Ok(item)),
-            Err(TryGetError::ShutDown) => Some(Err(GetError)),
-            Err(TryGetError::Empty) => None,
-        };
-        self.outcome.is_some()
+        self.waiting.side().0.attempt_get(&mut self.item) != Err(TryGetError::Empty)
     }
 
     fn register(&mut self, with: &Registration, _: usize) {
@@ -166,7 +158,8 @@ impl<T> fmt::Debug for GetArm<'_, T> {
 pub struct PutArm<'a, T> {
     waiting: Waiting<Room<'a, T>>,
     item: Item<'a, T>,
-    failure: Held<Option<T>>,
+    /// The queue has been shut down.
+    is_refused: bool,
 }
 
 impl<'a, T> PutArm<'a, T> {
@@ -175,19 +168,18 @@ impl<'a, T> PutArm<'a, T> {
         item: Option<T>,
         home: Option<&'a mut Option<T>>,
     ) -> Self {
-        Self {
-            waiting: Waiting::new(Room(queue)),
-            item: Item::new(item, home),
-            failure: Held::new(None),
-        }
+        Self { waiting: Waiting::new(Room(queue)), item: Item::new(item, home), is_refused: false }
     }
 
     /// Returns whether the arm that won has put its item.
     ///
     /// # Errors
     /// [`PutError`], which holds the item, if the queue has been shut down.
-    pub fn finish(self) -> Result<(), PutError<T>> {
-        self.failure.into_inner().map_or(Ok(()), |item| Err(PutError(item)))
+    pub fn finish(mut self) -> Result<(), PutError<T>> {
+        match self.is_refused.then(|| self.item.place().take()).flatten() {
+            Some(item) => Err(PutError(item)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -201,7 +193,7 @@ impl<T> Arm for PutArm<'_, T> {
             Ok(()) => true,
             Err(Refused::Full) => false,
             Err(Refused::ShutDown) => {
-                *self.failure = self.item.place().take();
+                self.is_refused = true;
                 true
             }
         }

@@ -37,8 +37,9 @@ pub(super) trait Store: Items {
 
     /// Takes the item out of the `Option` and into the queue; if it unwinds, nothing has changed.
     fn insert(&mut self, item: &mut Option<Self::Item>);
-    /// Takes the next item out of the queue; if it unwinds, nothing has changed.
-    fn take(&mut self) -> Option<Self::Item>;
+    /// Takes the next item, if there is one, out of the queue and into the `Option`, which is empty; if it unwinds, nothing has
+    /// changed.
+    fn take(&mut self, to: &mut Option<Self::Item>);
     fn count(&self) -> usize;
 }
 
@@ -73,6 +74,33 @@ impl<S: Items> Drop for Core<S> {
     fn drop(&mut self) {
         let items = mem::take(&mut self.state.get_mut().store).into_items();
         drop_each(items.map(|item| || drop(item)));
+    }
+}
+
+/// Out of line, as large items take room on the stack.
+#[cold]
+#[inline(never)]
+fn give_back<T, E>(
+    why: Refused,
+    item: &mut Option<T>,
+    error: impl FnOnce(TryPutError<T>) -> E,
+) -> Result<(), E> {
+    match (why, item.take()) {
+        (Refused::Full, Some(item)) => Err(error(TryPutError::Full(item))),
+        (Refused::ShutDown, Some(item)) => Err(error(TryPutError::ShutDown(item))),
+        (_, None) => unreachable!("what was refused is where it was"),
+    }
+}
+
+fn taken<T, E>(
+    got: Result<(), TryGetError>,
+    item: Option<T>,
+    error: impl FnOnce(TryGetError) -> E,
+) -> Result<T, E> {
+    match (got, item) {
+        (Err(why), _) => Err(error(why)),
+        (Ok(()), Some(item)) => Ok(item),
+        (Ok(()), None) => unreachable!("it has been put there"),
     }
 }
 
@@ -134,26 +162,27 @@ impl<S: Store> Core<S> {
         self.capacity.is_none_or(|capacity| state.store.count() < capacity)
     }
 
-    pub(super) fn try_put(&self, item: S::Item) -> Result<(), TryPutError<S::Item>> {
-        let put = self.put_now(item);
+    pub(super) fn try_put<E>(
+        &self,
+        item: S::Item,
+        error: impl FnOnce(TryPutError<S::Item>) -> E,
+    ) -> Result<(), E> {
+        let mut item = Some(item);
+        let put = self.put_now(&mut item);
         park::spend_budget_holding();
-        put
+        put.or_else(|why| give_back(why, &mut item, error))
     }
 
-    fn put_now(&self, item: S::Item) -> Result<(), TryPutError<S::Item>> {
-        let mut item = Some(item);
-        let put = if S::ASKS_USERS {
-            catch_unwind(AssertUnwindSafe(|| self.put_from(&mut item)))
-        } else {
-            Ok(self.put_from(&mut item))
-        };
-        match (put, item) {
-            (Ok(Err(Refused::Full)), Some(item)) => Err(TryPutError::Full(item)),
-            (Ok(Err(Refused::ShutDown)), Some(item)) => Err(TryPutError::ShutDown(item)),
-            (Ok(_), _) => Ok(()),
-            (Err(payload), item) => {
+    /// As [`put_from`](Self::put_from), but drops the item if the order of the items unwinds.
+    fn put_now(&self, item: &mut Option<S::Item>) -> Result<(), Refused> {
+        if !S::ASKS_USERS {
+            return self.put_from(item);
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.put_from(item))) {
+            Ok(put) => put,
+            Err(payload) => {
                 // The item is not left to the unwind: there a destructor that panics would end the process.
-                if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(item))) {
+                if let Err(second) = catch_unwind(AssertUnwindSafe(|| *item = None)) {
                     std::mem::forget(second);
                 }
                 resume_unwind(payload)
@@ -187,17 +216,22 @@ impl<S: Store> Core<S> {
         Ok(())
     }
 
-    pub(super) fn put(
+    pub(super) fn put<E>(
         &self,
-        mut item: S::Item,
+        item: S::Item,
         deadline: Option<Instant>,
-    ) -> Result<(), TryPutError<S::Item>> {
+        error: impl FnOnce(TryPutError<S::Item>) -> E,
+    ) -> Result<(), E> {
+        let mut item = Some(item);
         let mut in_time = true;
         loop {
-            item = match self.try_put(item) {
-                Err(TryPutError::Full(item)) if in_time => item,
-                done => return done,
-            };
+            let put = self.put_now(&mut item);
+            park::spend_budget_holding();
+            match put {
+                Ok(()) => return Ok(()),
+                Err(Refused::Full) if in_time => {}
+                Err(why) => return give_back(why, &mut item, error),
+            }
             match self.room.wait_holding(Reason::Queue, deadline, || self.may_put()) {
                 Waited::Again => {}
                 Waited::TimedOut => in_time = false,
@@ -209,10 +243,11 @@ impl<S: Store> Core<S> {
         }
     }
 
-    pub(super) fn try_get(&self) -> Result<S::Item, TryGetError> {
-        let got = self.get_now();
+    pub(super) fn try_get<E>(&self, error: impl FnOnce(TryGetError) -> E) -> Result<S::Item, E> {
+        let mut item = None;
+        let got = self.get_now(&mut item);
         park::spend_budget_holding();
-        got
+        taken(got, item, error)
     }
 
     /// Whether a `put` would not wait.
@@ -234,40 +269,43 @@ impl<S: Store> Core<S> {
         ((state.put, state.shut_down), (taken, state.shut_down))
     }
 
-    /// Takes an item if there is one. No other green thread of the worker runs meanwhile, unless the order of the items suspends.
-    pub(super) fn get_now(&self) -> Result<S::Item, TryGetError> {
-        let item = {
+    /// Takes an item, if there is one, into the `Option`, which is empty. No other green thread of the worker runs meanwhile, unless
+    /// the order of the items suspends.
+    pub(super) fn get_now(&self, item: &mut Option<S::Item>) -> Result<(), TryGetError> {
+        {
             let mut state = self.lock();
-            match self.take(&mut state) {
-                Ok(Some(item)) => item,
-                Ok(None) if state.shut_down => return Err(TryGetError::ShutDown),
-                Ok(None) => return Err(TryGetError::Empty),
-                Err(payload) => {
-                    drop(state);
-                    // The next who waits can have the item.
-                    self.items.notify_one();
-                    resume_unwind(payload);
-                }
+            if !S::ASKS_USERS {
+                state.store.take(item);
+            } else if let Err(payload) =
+                catch_unwind(AssertUnwindSafe(|| self.ask(|| state.store.take(item))))
+            {
+                drop(state);
+                // The next who waits can have the item.
+                self.items.notify_one();
+                resume_unwind(payload);
             }
-        };
-        self.room.notify_one();
-        Ok(item)
-    }
-
-    fn take(&self, state: &mut State<S>) -> std::thread::Result<Option<S::Item>> {
-        if S::ASKS_USERS {
-            catch_unwind(AssertUnwindSafe(|| self.ask(|| state.store.take())))
-        } else {
-            Ok(state.store.take())
+            match (&item, state.shut_down) {
+                (Some(_), _) => {}
+                (None, true) => return Err(TryGetError::ShutDown),
+                (None, false) => return Err(TryGetError::Empty),
+            }
         }
+        self.room.notify_one();
+        Ok(())
     }
 
-    pub(super) fn get(&self, deadline: Option<Instant>) -> Result<S::Item, TryGetError> {
+    pub(super) fn get<E>(
+        &self,
+        deadline: Option<Instant>,
+        error: impl FnOnce(TryGetError) -> E,
+    ) -> Result<S::Item, E> {
+        let mut item = None;
         let mut in_time = true;
         loop {
-            match self.try_get() {
-                Err(TryGetError::Empty) if in_time => {}
-                done => return done,
+            let got = self.get_now(&mut item);
+            park::spend_budget_holding();
+            if !in_time || got != Err(TryGetError::Empty) {
+                return taken(got, item, error);
             }
             in_time = self.items.wait(Reason::Queue, deadline, || self.may_get());
         }

@@ -21,7 +21,7 @@ macro_rules! face {
             /// # Errors
             /// [`PutError`], which holds the item, if the queue has been shut down.
             pub fn put(&self, item: T) -> Result<(), PutError<T>> {
-                self.core.put(item, None).map_err(|error| PutError(error.into_inner()))
+                self.core.put(item, None, |error| PutError(error.into_inner()))
             }
 
             /// Puts an item if there is room. Does not wait. (Python's `put_nowait`.)
@@ -30,7 +30,7 @@ macro_rules! face {
             /// [`TryPutError`], which holds the item, if the queue is full or has been shut down.
             #[doc(alias = "put_nowait")]
             pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
-                self.core.try_put(item)
+                self.core.try_put(item, |error| error)
             }
 
             /// As [`put`](Self::put), waiting for at most `timeout`.
@@ -38,7 +38,7 @@ macro_rules! face {
             /// # Errors
             /// [`TryPutError`], which holds the item, if the queue was full all the time or has been shut down.
             pub fn put_timeout(&self, item: T, timeout: Duration) -> Result<(), TryPutError<T>> {
-                self.core.put(item, deadline_after(timeout))
+                self.core.put(item, deadline_after(timeout), |error| error)
             }
 
             /// As [`put`](Self::put), waiting up to a point in time.
@@ -46,7 +46,7 @@ macro_rules! face {
             /// # Errors
             /// Those of [`put_timeout`](Self::put_timeout).
             pub fn put_deadline(&self, item: T, deadline: Instant) -> Result<(), TryPutError<T>> {
-                self.core.put(item, Some(deadline))
+                self.core.put(item, Some(deadline), |error| error)
             }
 
             /// Takes an item, and waits for one if need be. Suspends a green thread, blocks an OS thread.
@@ -54,7 +54,7 @@ macro_rules! face {
             /// # Errors
             /// [`GetError`] if the queue has been shut down and nothing is left in it.
             pub fn get(&self) -> Result<T, GetError> {
-                self.core.get(None).map_err(|_| GetError)
+                self.core.get(None, |_| GetError)
             }
 
             /// Takes an item if there is one. Does not wait. (Python's `get_nowait`.)
@@ -63,7 +63,7 @@ macro_rules! face {
             /// [`TryGetError`] if there is none; it says whether the queue has been shut down.
             #[doc(alias = "get_nowait")]
             pub fn try_get(&self) -> Result<T, TryGetError> {
-                self.core.try_get()
+                self.core.try_get(|error| error)
             }
 
             /// As [`get`](Self::get), waiting for at most `timeout`.
@@ -71,7 +71,7 @@ macro_rules! face {
             /// # Errors
             /// [`TryGetError`] if there was no item in that time; it says whether the queue has been shut down.
             pub fn get_timeout(&self, timeout: Duration) -> Result<T, TryGetError> {
-                self.core.get(deadline_after(timeout))
+                self.core.get(deadline_after(timeout), |error| error)
             }
 
             /// As [`get`](Self::get), waiting up to a point in time.
@@ -79,7 +79,7 @@ macro_rules! face {
             /// # Errors
             /// Those of [`get_timeout`](Self::get_timeout).
             pub fn get_deadline(&self, deadline: Instant) -> Result<T, TryGetError> {
-                self.core.get(Some(deadline))
+                self.core.get(Some(deadline), |error| error)
             }
 
             /// The arm of `select!` that takes an item.

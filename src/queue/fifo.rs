@@ -77,8 +77,8 @@ impl<T> Store for VecDeque<T> {
         self.extend(item.take());
     }
 
-    fn take(&mut self) -> Option<T> {
-        self.pop_front()
+    fn take(&mut self, to: &mut Option<T>) {
+        *to = self.pop_front();
     }
 
     fn count(&self) -> usize {

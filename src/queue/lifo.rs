@@ -42,8 +42,8 @@ impl<T> Store for Vec<T> {
         self.extend(item.take());
     }
 
-    fn take(&mut self) -> Option<T> {
-        self.pop()
+    fn take(&mut self, to: &mut Option<T>) {
+        *to = self.pop();
     }
 
     fn count(&self) -> usize {

@@ -38,8 +38,13 @@ struct Ranked<T> {
 impl<T: Ord> Ranked<T> {
     /// Whether this item is to be given out before the other. Calls the user's code.
     fn is_before(&self, other: &Self) -> bool {
-        match self.item.cmp(&other.item) {
-            Ordering::Equal => self.number < other.number,
+        other.is_after(&self.item, self.number)
+    }
+
+    /// The same, seen from the other one.
+    fn is_after(&self, item: &T, number: u64) -> bool {
+        match item.cmp(&self.item) {
+            Ordering::Equal => number < self.number,
             order => order == Ordering::Less,
         }
     }
@@ -73,18 +78,17 @@ impl<T: Ord> Store for Heap<T> {
     const ASKS_USERS: bool = true;
 
     fn insert(&mut self, item: &mut Option<T>) {
-        let Some(new) = item.take() else { return };
-        let new = Ranked { item: new, number: self.count };
-        let new = Returning { ranked: Some(new), to: item };
+        // It stays where it is until nothing can unwind any more.
+        let Some(new) = item.as_ref() else { return };
         // It begins at the end. Each item above it that it is to come before moves down by one.
         let mut passed = 0;
         let mut at = self.items.len();
-        while at > 0 && new.get().is_before(&self.items[(at - 1) / 2]) {
+        while at > 0 && self.items[(at - 1) / 2].is_after(new, self.count) {
             at = (at - 1) / 2;
             passed += 1;
         }
         let mut at = self.items.len();
-        self.items.push(new.keep());
+        self.items.extend(item.take().map(|item| Ranked { item, number: self.count }));
         for _ in 0..passed {
             self.items.swap(at, (at - 1) / 2);
             at = (at - 1) / 2;
@@ -92,8 +96,8 @@ impl<T: Ord> Store for Heap<T> {
         self.count += 1;
     }
 
-    fn take(&mut self) -> Option<T> {
-        let last = self.items.len().checked_sub(1)?;
+    fn take(&mut self, to: &mut Option<T>) {
+        let Some(last) = self.items.len().checked_sub(1) else { return };
         // The last item comes to the place of the first, and goes down to where it belongs.
         let mut path = [0usize; usize::BITS as usize];
         let mut depth = 0;
@@ -113,38 +117,16 @@ impl<T: Ord> Store for Heap<T> {
             depth += 1;
             at = child;
         }
-        let first = self.items.swap_remove(0);
+        self.items.swap(0, last);
+        *to = self.items.pop().map(|ranked| ranked.item);
         let mut at = 0;
         for child in &path[..depth] {
             self.items.swap(at, *child);
             at = *child;
         }
-        Some(first.item)
     }
 
     fn count(&self) -> usize {
         self.items.len()
-    }
-}
-
-/// A new item on its way: goes back where it came from if a comparison unwinds.
-struct Returning<'a, T> {
-    ranked: Option<Ranked<T>>,
-    to: &'a mut Option<T>,
-}
-
-impl<T> Returning<'_, T> {
-    fn get(&self) -> &Ranked<T> {
-        self.ranked.as_ref().expect("it has not been kept")
-    }
-
-    fn keep(mut self) -> Ranked<T> {
-        self.ranked.take().expect("it has not been kept")
-    }
-}
-
-impl<T> Drop for Returning<'_, T> {
-    fn drop(&mut self) {
-        *self.to = self.ranked.take().map(|ranked| ranked.item);
     }
 }

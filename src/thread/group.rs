@@ -198,21 +198,25 @@ where
         owner: park::own_task(),
         body: id,
     });
-    let (value, not_run) = enter_scope(|scope| {
-        let group = TaskGroup { scope, shared: Arc::clone(&shared) };
-        match run_limited(None, id, || body(&group)) {
-            Limited::Done(Ok(value)) => Some(value),
-            Limited::Done(Err(error)) => {
-                group.fail(TaskError::Failed(error));
-                None
+    let mut not_run = 0;
+    let value = enter_scope(
+        |scope| {
+            let group = TaskGroup { scope, shared: Arc::clone(&shared) };
+            match run_limited(None, id, || body(&group)) {
+                Limited::Done(Ok(value)) => Some(value),
+                Limited::Done(Err(error)) => {
+                    group.fail(TaskError::Failed(error));
+                    None
+                }
+                Limited::Expired => None,
+                Limited::Unwound(payload) => {
+                    scope.kill_children();
+                    resume_unwind(payload)
+                }
             }
-            Limited::Expired => None,
-            Limited::Unwound(payload) => {
-                scope.kill_children();
-                resume_unwind(payload)
-            }
-        }
-    });
+        },
+        &mut not_run,
+    );
     let value = Held::new(value);
     let mut errors = GroupError(mem::take(&mut shared.errors.lock().0));
     // A task whose body failed has its error in `errors`: those that are counted here never began.

@@ -213,8 +213,13 @@ impl<T> JoinHandle<T> {
             };
             return Err(JoinError::new(cause, self.joinable.task()));
         }
-        let lost = || Err(JoinError::new(Cause::Killed, Who::Unknown));
-        self.joinable.take_result().unwrap_or_else(lost)
+        let mut result = None;
+        self.joinable.take_result_into(&mut result);
+        // Not by a closure, which would need room for another result on the stack.
+        match result {
+            Some(result) => result,
+            None => Err(JoinError::new(Cause::Killed, Who::Unknown)),
+        }
     }
 
     /// Whether the green thread has ended: then [`join`](Self::join) does not wait. As

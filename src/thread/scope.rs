@@ -43,10 +43,21 @@ pub fn scope<'env, F, T>(body: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
-    let (value, failed) = enter_scope(body);
-    let value = Held::new(value);
-    assert!(failed == 0, "a scoped thread panicked");
-    value.into_inner()
+    let mut failed = 0;
+    let value = enter_scope(body, &mut failed);
+    if failed != 0 {
+        some_failed(value);
+    }
+    value
+}
+
+/// Out of line, so that the caller's stack has no second room for the value.
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn some_failed<T>(value: T) -> ! {
+    let _value = Held::new(value);
+    panic!("a scoped thread panicked");
 }
 
 impl<'scope> Scope<'scope, '_> {

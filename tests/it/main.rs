@@ -17,7 +17,6 @@ mod held_takers;
 mod held_waits;
 mod interruptions;
 mod io;
-mod large;
 mod local;
 mod net;
 mod net_mixed;

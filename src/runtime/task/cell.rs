@@ -240,13 +240,14 @@ impl<F: Body<T>, T> Task<F, T> {
         let stage = unsafe { Self::stage(header) };
         // SAFETY: the task is done and the caller has the only right to its result. Where there is none, the task was given up
         // before it left one, and what is there instead stays untouched.
-        if !matches!(unsafe { &*stage }, Stage::Result(_)) {
-            return;
+        let Stage::Result(result) = (unsafe { &*stage }) else { return };
+        let result = std::ptr::from_ref(result);
+        // SAFETY: the caller passes an `Option` of this type, with nothing to drop in it. The result is moved out, and is not dropped
+        // where it was; it may be large, so it goes from there to here at once.
+        unsafe {
+            out.cast::<Option<Result<T, JoinError>>>().write(Some(result.read()));
+            stage.write(Stage::Taken);
         }
-        // SAFETY: as above.
-        let Stage::Result(result) = (unsafe { stage.replace(Stage::Taken) }) else { return };
-        // SAFETY: the caller passes an `Option` of this type.
-        unsafe { *out.cast::<Option<Result<T, JoinError>>>() = Some(result) };
     }
 
     /// # Safety
@@ -382,18 +383,24 @@ impl<T> Joinable<T> {
 
     /// The result, once the task is done; then the value is spent.
     pub(crate) fn take_result(self) -> Option<Result<T, JoinError>> {
+        let mut out = None;
+        self.take_result_into(&mut out);
+        out
+    }
+
+    /// As [`take_result`](Self::take_result), into an empty `Option`: a large result has one place less on the stack.
+    #[inline(always)]
+    pub(crate) fn take_result_into(self, out: &mut Option<Result<T, JoinError>>) {
         if !self.task().is_done() {
-            return None;
+            return;
         }
         let this = std::mem::ManuallyDrop::new(self);
-        let mut out: Option<Result<T, JoinError>> = None;
         // SAFETY: the task is done, so its result is there; a `Joinable` is the only right to it and is spent here.
         // `T` is the task's own, since the two are made together. The reference is moved out and dropped once.
         unsafe {
-            this.task().take_result((&raw mut out).cast());
+            this.task().take_result((&raw mut *out).cast());
             drop(std::ptr::read(&this.thread));
         }
-        out
     }
 }
 

@@ -155,8 +155,9 @@ fn stay_for_ever(task: &TaskRef) -> ! {
     }
 }
 
-/// As [`scope`](crate::thread::scope), but it returns how many children failed without anybody being told, instead of panicking.
-pub(crate) fn enter_scope<'env, F, T>(body: F) -> (T, usize)
+/// As [`scope`](crate::thread::scope), but it says how many children failed without anybody being told, instead of panicking. The value may be
+/// large, so it is moved as seldom as possible.
+pub(crate) fn enter_scope<'env, F, T>(body: F, failed: &mut usize) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
@@ -172,22 +173,24 @@ where
     let scope = Scope { children: Mutex::new(children), scope: PhantomData, env: PhantomData };
     let region = enter_no_switch_region();
     let bomb = Bomb;
-    let result = catch_unwind(AssertUnwindSafe(|| body(&scope)));
+    let mut value = None;
+    let result = catch_unwind(AssertUnwindSafe(|| value = Some(body(&scope))));
     if result.as_ref().is_err_and(|payload| is_interruption(&**payload)) {
         scope.kill_children();
     }
     let ended = scope.wait();
     mem::forget(bomb);
     drop(region);
-    match result {
-        Err(payload) => resume_unwind(payload),
-        Ok(value) if ended.interrupted => {
-            // Dropped before anything unwinds, so that a panic of its destructor is an ordinary one.
-            drop(value);
-            park::raise_kill()
-        }
-        Ok(value) => (value, ended.failed),
+    if let Err(payload) = result {
+        resume_unwind(payload);
     }
+    if ended.interrupted {
+        // Dropped before anything unwinds, so that a panic of its destructor is an ordinary one.
+        drop(value);
+        park::raise_kill();
+    }
+    *failed = ended.failed;
+    value.unwrap_or_else(|| unreachable!("the body has returned"))
 }
 
 #[cfg(all(test, not(loom)))]

@@ -16,20 +16,26 @@ use std::time::Instant;
 /// Items of more bytes are in boxes.
 const LARGE: usize = 1024;
 
-/// A [`Core`], of boxes where items are large. Which it is the size decides, so that for each type of item one half of all that
-/// follows is left out.
+/// A [`Core`], of boxes where items are large.
 #[derive(Debug)]
 pub(crate) enum Chan<T> {
     Small(Core<T>),
     Large(Core<Box<T>>),
 }
 
+/// What there is of two. Which it is the size of the items decides, and the compiler knows that: so for each type of item one half of all
+/// that follows is left out, and no stack has room for what only the other half would do.
+enum Part<A, B> {
+    Small(A),
+    Large(B),
+}
+
 /// Does the same with whichever there is.
 macro_rules! with {
-    ($either:expr, $($part:pat_param),+ => $do:expr) => {
-        match $either {
-            Self::Small($($part),+) => $do,
-            Self::Large($($part),+) => $do,
+    ($either:expr, $part:pat_param => $do:expr) => {
+        match $either.part() {
+            Part::Small($part) => $do,
+            Part::Large($part) => $do,
         }
     };
 }
@@ -51,95 +57,118 @@ impl<T> Chan<T> {
         }
     }
 
+    #[inline(always)]
+    fn part(&self) -> Part<&Core<T>, &Core<Box<T>>> {
+        match self {
+            Self::Small(core) if const { size_of::<T>() <= LARGE } => Part::Small(core),
+            Self::Large(core) if const { size_of::<T>() > LARGE } => Part::Large(core),
+            _ => unreachable!("the size decides"),
+        }
+    }
+
     // --- items --------------------------------------------------------------------------------------------------
 
     #[inline(always)]
-    pub(crate) fn send(&self, item: T, deadline: Option<Instant>) -> Result<(), SendFailure<T>> {
-        match self {
-            Self::Small(core) => core.send(item, deadline),
-            Self::Large(core) => send_large(item, |item| core.send(item, deadline)),
+    pub(crate) fn send<E>(
+        &self,
+        item: T,
+        deadline: Option<Instant>,
+        error: impl FnOnce(SendFailure<T>) -> E,
+    ) -> Result<(), E> {
+        match self.part() {
+            Part::Small(core) => core.send(item, deadline).map_err(error),
+            Part::Large(core) => send_large(item, |item| core.send(item, deadline), error),
         }
     }
 
     #[inline]
-    pub(crate) fn try_send(&self, item: T) -> Result<(), SendFailure<T>> {
-        match self {
-            Self::Small(core) => core.try_send(item),
-            Self::Large(core) => send_large(item, |item| core.try_send(item)),
+    pub(crate) fn try_send<E>(
+        &self,
+        item: T,
+        error: impl FnOnce(SendFailure<T>) -> E,
+    ) -> Result<(), E> {
+        match self.part() {
+            Part::Small(core) => core.try_send(item).map_err(error),
+            Part::Large(core) => send_large(item, |item| core.try_send(item), error),
         }
     }
 
-    /// As [`try_send`](Self::try_send), and lets nobody else run.
-    pub(crate) fn attempt_send(&self, item: T) -> Result<(), SendFailure<T>> {
-        match self {
-            Self::Small(core) => core.attempt_send(item),
-            Self::Large(core) => send_large(item, |item| core.attempt_send(item)),
+    /// Sends what is in the `Option`, where it stays if it cannot be sent, and lets nobody else run. Returns why not: `Some(true)` if all
+    /// receivers are gone.
+    pub(crate) fn attempt_send_from(&self, place: &mut Option<T>) -> Option<bool> {
+        match self.part() {
+            Part::Small(core) => send_from(core, place, |item| item, |item| item),
+            Part::Large(core) => send_from(core, place, Box::new, |item| *item),
         }
     }
 
     #[inline(always)]
-    pub(crate) fn recv(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
-        match self {
-            Self::Small(core) => core.recv(deadline),
-            Self::Large(core) => recv_large(|| core.recv(deadline)),
+    pub(crate) fn recv<E>(
+        &self,
+        deadline: Option<Instant>,
+        error: impl FnOnce(RecvTimeoutError) -> E,
+    ) -> Result<T, E> {
+        match self.part() {
+            Part::Small(core) => core.recv(deadline).map_err(error),
+            Part::Large(core) => recv_large(|| core.recv(deadline).map_err(error)),
         }
     }
 
     #[inline]
     pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
-        match self {
-            Self::Small(core) => core.try_recv(),
-            Self::Large(core) => recv_large(|| core.try_recv()),
+        match self.part() {
+            Part::Small(core) => core.try_recv(),
+            Part::Large(core) => recv_large(|| core.try_recv()),
         }
     }
 
     /// As [`try_recv`](Self::try_recv), and lets nobody else run.
     pub(crate) fn attempt_recv(&self) -> Result<T, TryRecvError> {
-        match self {
-            Self::Small(core) => core.attempt_recv(),
-            Self::Large(core) => recv_large(|| core.attempt_recv()),
+        match self.part() {
+            Part::Small(core) => core.attempt_recv(),
+            Part::Large(core) => recv_large(|| core.attempt_recv()),
         }
     }
 
     /// Keeps an item for [`take_from_hands`](Self::take_from_hands), see [`Hands`](super::Hands).
     pub(crate) fn put_in_hands(&self, call: Call, item: T) {
-        match self {
-            Self::Small(core) => core.hands.put(call, item),
-            Self::Large(core) => core.hands.put(call, Box::new(item)),
+        match self.part() {
+            Part::Small(core) => core.hands.put(call, item),
+            Part::Large(core) => core.hands.put(call, Box::new(item)),
         }
     }
 
     pub(crate) fn take_from_hands(&self, call: Call) -> Option<T> {
-        match self {
-            Self::Small(core) => core.hands.take(call),
-            Self::Large(core) => core.hands.take(call).map(|item| *item),
+        match self.part() {
+            Part::Small(core) => core.hands.take(call),
+            Part::Large(core) => core.hands.take(call).map(|item| *item),
         }
     }
 
     /// For a `Select` that sends, see [`Core::attempt_promise`].
     pub(crate) fn attempt_promise(&self, owed: &mut Owed<T>) -> Option<bool> {
-        match (self, owed) {
-            (Self::Small(core), Owed::Small(promise)) => core.attempt_promise(promise),
-            (Self::Large(core), Owed::Large(promise)) => core.attempt_promise(promise),
+        match (self.part(), owed) {
+            (Part::Small(core), Owed::Small(promise)) => core.attempt_promise(promise),
+            (Part::Large(core), Owed::Large(promise)) => core.attempt_promise(promise),
             _ => unreachable!("their size is the same"),
         }
     }
 
     /// Of this channel, without a promise.
     pub(crate) fn owe(&self) -> Owed<T> {
-        match self {
-            Self::Small(_) => Owed::Small(None),
-            Self::Large(_) => Owed::Large(None),
+        match self.part() {
+            Part::Small(_) => Owed::Small(None),
+            Part::Large(_) => Owed::Large(None),
         }
     }
 
     /// Keeps a promise of this channel for [`keep_promise`](Self::keep_promise), see [`Hands`](super::Hands).
     pub(crate) fn put_promise(&self, call: Call, owed: &mut Owed<T>) {
-        match (self, owed) {
-            (Self::Small(core), Owed::Small(promise)) => {
+        match (self.part(), owed) {
+            (Part::Small(core), Owed::Small(promise)) => {
                 promise.take().into_iter().for_each(|promise| core.promises.put(call, promise))
             }
-            (Self::Large(core), Owed::Large(promise)) => {
+            (Part::Large(core), Owed::Large(promise)) => {
                 promise.take().into_iter().for_each(|promise| core.promises.put(call, promise))
             }
             _ => unreachable!("their size is the same"),
@@ -148,18 +177,18 @@ impl<T> Chan<T> {
 
     /// There will be no item for a promise that is in this channel, or with somebody who receives from it.
     pub(crate) fn give_up(&self, owed: &Owed<T>) {
-        match (self, owed) {
-            (Self::Small(core), Owed::Small(Some(promise))) => core.give_up(promise),
-            (Self::Large(core), Owed::Large(Some(promise))) => core.give_up(promise),
+        match (self.part(), owed) {
+            (Part::Small(core), Owed::Small(Some(promise))) => core.give_up(promise),
+            (Part::Large(core), Owed::Large(Some(promise))) => core.give_up(promise),
             _ => {}
         }
     }
 
     /// Keeps the promise that has been put here; the item comes back if nobody will receive it.
     pub(crate) fn keep_promise(&self, call: Call, item: T) -> Result<(), T> {
-        let found = match self {
-            Self::Small(core) => core.promises.take(call).map(|promise| promise.keep(item)),
-            Self::Large(core) => {
+        let found = match self.part() {
+            Part::Small(core) => core.promises.take(call).map(|promise| promise.keep(item)),
+            Part::Large(core) => {
                 let keep = |promise: Arc<Promise<Box<T>>>| promise.keep(Box::new(item));
                 core.promises.take(call).map(|promise| keep(promise).map_err(|item| *item))
             }
@@ -191,9 +220,9 @@ impl<T> Chan<T> {
 
     /// The rendezvous, if it is one.
     pub(crate) fn rendezvous(&self) -> Option<Rendezvous<'_, T>> {
-        match self {
-            Self::Small(core) => core.rendezvous().map(|zero| Rendezvous::Small(zero, self)),
-            Self::Large(core) => core.rendezvous().map(|zero| Rendezvous::Large(zero, self)),
+        match self.part() {
+            Part::Small(core) => core.rendezvous().map(|zero| Rendezvous::Small(zero, self)),
+            Part::Large(core) => core.rendezvous().map(|zero| Rendezvous::Large(zero, self)),
         }
     }
 
@@ -232,13 +261,47 @@ impl<T> Chan<T> {
     }
 }
 
-/// Out of line, so that the caller's stack has no room for all that a failure may bring back.
+/// See [`Chan::attempt_send_from`].
+#[inline(always)]
+fn send_from<T, B>(
+    core: &Core<B>,
+    place: &mut Option<T>,
+    into: impl FnOnce(T) -> B,
+    back: impl FnOnce(B) -> T,
+) -> Option<bool> {
+    let boxed = into(place.take()?);
+    match core.attempt_send(boxed) {
+        Ok(()) => None,
+        Err(SendFailure::Full(item)) => {
+            *place = Some(back(item));
+            Some(false)
+        }
+        Err(SendFailure::Disconnected(item)) => {
+            *place = Some(back(item));
+            Some(true)
+        }
+    }
+}
+
+/// Out of line, so that the caller's stack has no room for all that a failure may bring back, nor this one's while it waits.
 #[inline(never)]
-fn send_large<T>(
+fn send_large<T, E>(
     item: T,
     send: impl FnOnce(Box<T>) -> Result<(), SendFailure<Box<T>>>,
-) -> Result<(), SendFailure<T>> {
-    send(Box::new(item)).map_err(unboxed)
+    error: impl FnOnce(SendFailure<T>) -> E,
+) -> Result<(), E> {
+    #[cold]
+    #[inline(never)]
+    fn back<T, E>(
+        failure: SendFailure<Box<T>>,
+        error: impl FnOnce(SendFailure<T>) -> E,
+    ) -> Result<(), E> {
+        Err(error(unboxed(failure)))
+    }
+    match send(Box::new(item)) {
+        Ok(()) => Ok(()),
+        Err(failure) => back(failure, error),
+    }
 }
 
 /// Likewise.
@@ -260,13 +323,29 @@ pub(crate) enum Rendezvous<'a, T> {
     Large(&'a Zero<Box<T>>, &'a Chan<T>),
 }
 
+/// One of the two, with its channel.
+type PartOf<'a, T> = Part<(&'a Zero<T>, &'a Chan<T>), (&'a Zero<Box<T>>, &'a Chan<T>)>;
+
 impl<T> Rendezvous<'_, T> {
-    pub(crate) fn enter_send(&self, item: T, waiter: Waiter, claim: Claim) -> Result<Key, T> {
+    #[inline(always)]
+    fn part(&self) -> PartOf<'_, T> {
         match self {
-            Self::Small(zero, chan) => zero
+            Self::Small(zero, chan) if const { size_of::<T>() <= LARGE } => {
+                Part::Small((zero, chan))
+            }
+            Self::Large(zero, chan) if const { size_of::<T>() > LARGE } => {
+                Part::Large((zero, chan))
+            }
+            _ => unreachable!("the size decides"),
+        }
+    }
+
+    pub(crate) fn enter_send(&self, item: T, waiter: Waiter, claim: Claim) -> Result<Key, T> {
+        match self.part() {
+            Part::Small((zero, chan)) => zero
                 .enter_send(Parcel::Item(item), waiter, claim, chan.items())
                 .map_err(Parcel::into_item),
-            Self::Large(zero, chan) => zero
+            Part::Large((zero, chan)) => zero
                 .enter_send(Parcel::Item(Box::new(item)), waiter, claim, chan.items())
                 .map_err(|parcel| *parcel.into_item()),
         }
@@ -279,11 +358,11 @@ impl<T> Rendezvous<'_, T> {
         waiter: Waiter,
         claim: Claim,
     ) -> Option<Key> {
-        match (self, owed) {
-            (Self::Small(zero, chan), Owed::Small(promise)) => {
+        match (self.part(), owed) {
+            (Part::Small((zero, chan)), Owed::Small(promise)) => {
                 zero.enter_send(Promise::parcel(promise), waiter, claim, chan.items()).ok()
             }
-            (Self::Large(zero, chan), Owed::Large(promise)) => {
+            (Part::Large((zero, chan)), Owed::Large(promise)) => {
                 zero.enter_send(Promise::parcel(promise), waiter, claim, chan.items()).ok()
             }
             _ => unreachable!("their size is the same"),
@@ -292,49 +371,49 @@ impl<T> Rendezvous<'_, T> {
 
     /// Takes back an item that was offered.
     pub(crate) fn withdraw(&self, key: Key) -> Option<T> {
-        match self {
-            Self::Small(zero, _) => zero.withdraw(key).map(Parcel::into_item),
-            Self::Large(zero, _) => zero.withdraw(key).map(|parcel| *parcel.into_item()),
+        match self.part() {
+            Part::Small((zero, _)) => zero.withdraw(key).map(Parcel::into_item),
+            Part::Large((zero, _)) => zero.withdraw(key).map(|parcel| *parcel.into_item()),
         }
     }
 
     /// Takes back a promise that was offered; `false` if somebody has it.
     pub(crate) fn withdraw_promise(&self, key: Key) -> bool {
-        with!(self, zero, _ => zero.withdraw(key).is_some())
+        with!(self, (zero, _) => zero.withdraw(key).is_some())
     }
 
     pub(crate) fn enter_recv(&self, waiter: Waiter, claim: Claim) -> Option<Place> {
-        with!(self, zero, chan => zero.enter_recv(waiter, claim, chan.room()))
+        with!(self, (zero, chan) => zero.enter_recv(waiter, claim, chan.room()))
     }
 
     /// Takes an entry and its slot back, with the item that somebody has put there.
     pub(crate) fn leave(&self, place: Place) -> Option<T> {
-        match self {
-            Self::Small(zero, _) => zero.leave(place).into_item(),
-            Self::Large(zero, _) => zero.leave(place).into_item().map(|item| *item),
+        match self.part() {
+            Part::Small((zero, _)) => zero.leave(place).into_item(),
+            Part::Large((zero, _)) => zero.leave(place).into_item().map(|item| *item),
         }
     }
 
     pub(crate) fn put_back(&self, item: T) {
-        match self {
-            Self::Small(zero, chan) => zero.put_back(item, chan.items()),
-            Self::Large(zero, chan) => zero.put_back(Box::new(item), chan.items()),
+        match self.part() {
+            Part::Small((zero, chan)) => zero.put_back(item, chan.items()),
+            Part::Large((zero, chan)) => zero.put_back(Box::new(item), chan.items()),
         }
     }
 
     pub(crate) fn may_recv(&self, own: Option<&Arc<Ticket>>) -> bool {
-        with!(self, zero, _ => zero.may_recv(own))
+        with!(self, (zero, _) => zero.may_recv(own))
     }
 
     pub(crate) fn may_send(&self, own: Option<&Arc<Ticket>>) -> bool {
-        with!(self, zero, _ => zero.may_send(own))
+        with!(self, (zero, _) => zero.may_send(own))
     }
 
     pub(crate) fn offered(&self) -> (u64, bool) {
-        with!(self, zero, _ => zero.offered())
+        with!(self, (zero, _) => zero.offered())
     }
 
     pub(crate) fn wanted(&self) -> (u64, bool) {
-        with!(self, zero, _ => zero.wanted())
+        with!(self, (zero, _) => zero.wanted())
     }
 }

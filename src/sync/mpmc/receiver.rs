@@ -34,6 +34,22 @@ pub(in crate::sync) enum Source<T> {
     Timer(Arc<Timer<T>>),
 }
 
+/// Out of line, as those of channels are, so that their callers' stacks have no room for it.
+#[inline(never)]
+fn recv_message<T, E>(
+    timer: &Timer<T>,
+    deadline: Option<Instant>,
+    error: impl FnOnce(RecvTimeoutError) -> E,
+) -> Result<T, E> {
+    timer.recv(deadline).map_err(error)
+}
+
+/// Likewise.
+#[inline(never)]
+fn try_recv_message<T>(timer: &Timer<T>) -> Result<T, TryRecvError> {
+    timer.try_recv().ok_or(TryRecvError::Empty)
+}
+
 impl<T> Receiver<T> {
     pub(super) fn of(chan: Arc<Chan<T>>) -> Self {
         Self { source: Source::Chan(chan) }
@@ -50,8 +66,8 @@ impl<T> Receiver<T> {
     #[inline]
     pub fn recv(&self) -> Result<T, RecvError> {
         match &self.source {
-            Source::Chan(chan) => chan.recv(None).map_err(|_| RecvError),
-            Source::Timer(timer) => timer.recv(None).map_err(|_| RecvError),
+            Source::Chan(chan) => chan.recv(None, |_| RecvError),
+            Source::Timer(timer) => recv_message(timer, None, |_| RecvError),
         }
     }
 
@@ -63,7 +79,7 @@ impl<T> Receiver<T> {
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         match &self.source {
             Source::Chan(chan) => chan.try_recv(),
-            Source::Timer(timer) => timer.try_recv().ok_or(TryRecvError::Empty),
+            Source::Timer(timer) => try_recv_message(timer),
         }
     }
 
@@ -75,8 +91,8 @@ impl<T> Receiver<T> {
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
         let deadline = deadline_after(timeout);
         match &self.source {
-            Source::Chan(chan) => chan.recv(deadline),
-            Source::Timer(timer) => timer.recv(deadline),
+            Source::Chan(chan) => chan.recv(deadline, |error| error),
+            Source::Timer(timer) => recv_message(timer, deadline, |error| error),
         }
     }
 
@@ -86,8 +102,8 @@ impl<T> Receiver<T> {
     /// Those of [`recv_timeout`](Self::recv_timeout).
     pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
         match &self.source {
-            Source::Chan(chan) => chan.recv(Some(deadline)),
-            Source::Timer(timer) => timer.recv(Some(deadline)),
+            Source::Chan(chan) => chan.recv(Some(deadline), |error| error),
+            Source::Timer(timer) => recv_message(timer, Some(deadline), |error| error),
         }
     }
 

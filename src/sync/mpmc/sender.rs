@@ -34,7 +34,7 @@ impl<T> Sender<T> {
     /// [`SendError`], which holds the item, if all receivers are gone.
     #[inline]
     pub fn send(&self, item: T) -> Result<(), SendError<T>> {
-        self.chan.send(item, None).map_err(|failure| match failure {
+        self.chan.send(item, None, |failure| match failure {
             SendFailure::Full(item) | SendFailure::Disconnected(item) => SendError(item),
         })
     }
@@ -45,7 +45,7 @@ impl<T> Sender<T> {
     /// [`TrySendError`], which holds the item: `Full` if it cannot be sent now, `Disconnected` if all receivers are gone.
     #[inline]
     pub fn try_send(&self, item: T) -> Result<(), TrySendError<T>> {
-        self.chan.try_send(item).map_err(|failure| match failure {
+        self.chan.try_send(item, |failure| match failure {
             SendFailure::Full(item) => TrySendError::Full(item),
             SendFailure::Disconnected(item) => TrySendError::Disconnected(item),
         })
@@ -68,7 +68,7 @@ impl<T> Sender<T> {
     }
 
     fn send_until(&self, item: T, deadline: Option<Instant>) -> Result<(), SendTimeoutError<T>> {
-        self.chan.send(item, deadline).map_err(|failure| match failure {
+        self.chan.send(item, deadline, |failure| match failure {
             SendFailure::Full(item) => SendTimeoutError::Timeout(item),
             SendFailure::Disconnected(item) => SendTimeoutError::Disconnected(item),
         })

@@ -48,7 +48,7 @@ impl<T> Receiver<T> {
     /// [`RecvError`] if there is no item left and all senders are gone.
     #[inline]
     pub fn recv(&self) -> Result<T, RecvError> {
-        self.chan.recv(None).map_err(|_| RecvError)
+        self.chan.recv(None, |_| RecvError)
     }
 
     /// Receives an item if there is one. Does not wait.
@@ -66,7 +66,7 @@ impl<T> Receiver<T> {
     /// [`RecvTimeoutError::Timeout`] if no item came in that time; [`RecvTimeoutError::Disconnected`] if no item is left and all
     /// senders are gone.
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
-        self.chan.recv(deadline_after(timeout))
+        self.chan.recv(deadline_after(timeout), |error| error)
     }
 
     /// As [`recv`](Self::recv), waiting up to a point in time.
@@ -74,7 +74,7 @@ impl<T> Receiver<T> {
     /// # Errors
     /// Those of [`recv_timeout`](Self::recv_timeout).
     pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
-        self.chan.recv(Some(deadline))
+        self.chan.recv(Some(deadline), |error| error)
     }
 
     /// An iterator that receives items until all senders are gone; its `next` waits as [`recv`](Self::recv) does.

@@ -36,7 +36,7 @@ impl<T> Sender<T> {
     /// [`SendError`], which holds the item, if the receiver is gone.
     #[inline]
     pub fn send(&self, item: T) -> Result<(), SendError<T>> {
-        self.chan.try_send(item).map_err(|failure| match failure {
+        self.chan.try_send(item, |failure| match failure {
             SendFailure::Full(item) | SendFailure::Disconnected(item) => SendError(item),
         })
     }

@@ -41,7 +41,7 @@ impl<T> SyncSender<T> {
     /// [`SendError`], which holds the item, if the receiver is gone.
     #[inline]
     pub fn send(&self, item: T) -> Result<(), SendError<T>> {
-        self.chan.send(item, None).map_err(|failure| match failure {
+        self.chan.send(item, None, |failure| match failure {
             SendFailure::Full(item) | SendFailure::Disconnected(item) => SendError(item),
         })
     }
@@ -51,7 +51,7 @@ impl<T> SyncSender<T> {
     /// # Errors
     /// [`TrySendError`], which holds the item: `Full` if there is no room, `Disconnected` if the receiver is gone.
     pub fn try_send(&self, item: T) -> Result<(), TrySendError<T>> {
-        self.chan.try_send(item).map_err(|failure| match failure {
+        self.chan.try_send(item, |failure| match failure {
             SendFailure::Full(item) => TrySendError::Full(item),
             SendFailure::Disconnected(item) => TrySendError::Disconnected(item),
         })

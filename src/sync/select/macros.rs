@@ -29,6 +29,7 @@
 ///   won.) `send_from` takes the item out of an `Option`, puts it back if another arm wins, and is never ready while the
 ///   `Option` is empty. `put` and `put_from` do the same.
 /// - The default arm, with a duration or without, is taken only if there was one moment at which no other arm was ready, as in Go.
+/// - Each arm has room on the caller's stack for what it sends or receives. Where several carry tens of KiB, send boxes.
 /// - A future is polled on the caller's stack, and dropped if another arm wins. Give it as `&mut`, or pinned, if it is to
 ///   live on.
 ///

@@ -46,14 +46,16 @@ impl<T> RecvFrom for mpmc::Receiver<T> {
 /// The [`Arm`] that receives.
 pub struct RecvArm<'a, T> {
     waiting: Waiting<From<'a, T>>,
-    outcome: Held<Option<Result<T, RecvError>>>,
+    item: Held<Option<T>>,
+    /// Nothing is left, and all senders are gone.
+    has_ended: bool,
     /// At a rendezvous.
     place: Option<Place>,
 }
 
 impl<'a, T> RecvArm<'a, T> {
     fn new(from: From<'a, T>) -> Self {
-        Self { waiting: Waiting::new(from), outcome: Held::new(None), place: None }
+        Self { waiting: Waiting::new(from), item: Held::new(None), has_ended: false, place: None }
     }
 
     /// Where it receives from.
@@ -63,7 +65,7 @@ impl<'a, T> RecvArm<'a, T> {
 
     /// Gives an item that came from hand to hand, and is not wanted any more, to another receiver.
     pub(crate) fn put_back(&mut self) {
-        if let (From::Chan(chan), Some(Ok(item))) = (self.from(), self.outcome.take())
+        if let (From::Chan(chan), Some(item)) = (self.from(), self.item.take())
             && let Some(rendezvous) = chan.rendezvous()
         {
             rendezvous.put_back(item);
@@ -72,7 +74,7 @@ impl<'a, T> RecvArm<'a, T> {
 
     /// Puts what the arm that won has received where the receiver finds it; `false` if the channel has ended.
     pub(super) fn hand_over(&mut self, call: Call) -> bool {
-        let Some(Ok(item)) = self.outcome.take() else { return false };
+        let Some(item) = self.item.take() else { return false };
         match self.from() {
             From::Chan(chan) => chan.put_in_hands(call, item),
             From::Timer(timer) => timer.hands.put(call, item),
@@ -90,24 +92,21 @@ impl<'a, T> RecvArm<'a, T> {
 
     /// Returns what the arm that won has received.
     pub fn finish(self) -> Result<T, RecvError> {
-        match self.outcome.into_inner() {
-            Some(outcome) => outcome,
-            None => unreachable!("the arm that won has received"),
-        }
+        self.item.into_inner().ok_or(RecvError)
     }
 }
 
 impl<T> Arm for RecvArm<'_, T> {
     fn attempt(&mut self) -> bool {
-        *self.outcome = match self.from() {
+        match self.from() {
             From::Chan(chan) => match chan.attempt_recv() {
-                Ok(item) => Some(Ok(item)),
-                Err(TryRecvError::Disconnected) => Some(Err(RecvError)),
-                Err(TryRecvError::Empty) => None,
+                Ok(item) => *self.item = Some(item),
+                Err(TryRecvError::Disconnected) => self.has_ended = true,
+                Err(TryRecvError::Empty) => {}
             },
-            From::Timer(timer) => timer.try_recv().map(Ok),
-        };
-        self.outcome.is_some()
+            From::Timer(timer) => *self.item = timer.try_recv(),
+        }
+        self.has_come()
     }
 
     fn register(&mut self, with: &Registration, index: usize) {
@@ -128,7 +127,7 @@ impl<T> Arm for RecvArm<'_, T> {
         match (self.place.take(), self.from().rendezvous()) {
             (Some(place), Some(rendezvous)) => {
                 if let Some(item) = rendezvous.leave(place) {
-                    *self.outcome = Some(Ok(item));
+                    *self.item = Some(item);
                 }
             }
             _ => self.waiting.leave(),
@@ -136,7 +135,7 @@ impl<T> Arm for RecvArm<'_, T> {
     }
 
     fn has_come(&self) -> bool {
-        self.outcome.is_some()
+        self.item.is_some() || self.has_ended
     }
 
     fn settle(&mut self, won: bool) {

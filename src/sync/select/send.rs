@@ -5,9 +5,8 @@ use super::item::Item;
 use super::room::Room;
 use super::side::Side;
 use super::{Arm, Registration};
-use crate::sync::channel::{Chan, SendFailure};
+use crate::sync::channel::Chan;
 use crate::sync::{mpmc, mpsc};
-use crate::util::dropping::Held;
 use std::fmt;
 use std::sync::mpsc::SendError;
 
@@ -57,38 +56,36 @@ pub struct SendArm<'a, T> {
     room: Room<'a, T>,
     /// Empty while the item is in an offer, and when it has been sent.
     item: Item<'a, T>,
-    failure: Held<Option<T>>,
+    /// All receivers are gone.
+    is_refused: bool,
 }
 
 impl<'a, T> SendArm<'a, T> {
     fn new(chan: &'a Chan<T>, item: Option<T>, home: Option<&'a mut Option<T>>) -> Self {
-        Self { room: Room::new(chan), item: Item::new(item, home), failure: Held::new(None) }
+        Self { room: Room::new(chan), item: Item::new(item, home), is_refused: false }
     }
 
     /// Returns whether the arm that won has sent its item.
     ///
     /// # Errors
     /// [`SendError`], which holds the item, if all receivers are gone.
-    pub fn finish(self) -> Result<(), SendError<T>> {
-        self.failure.into_inner().map_or(Ok(()), |item| Err(SendError(item)))
+    pub fn finish(mut self) -> Result<(), SendError<T>> {
+        match self.is_refused.then(|| self.item.place().take()).flatten() {
+            Some(item) => Err(SendError(item)),
+            None => Ok(()),
+        }
     }
 }
 
 impl<T> Arm for SendArm<'_, T> {
     fn attempt(&mut self) -> bool {
         // Without an item, as `send_from` an empty `Option`, the arm never wins.
-        let Some(item) = self.item.place().take() else { return false };
-        match self.room.chan().attempt_send(item) {
-            Ok(()) => true,
-            Err(SendFailure::Full(item)) => {
-                *self.item.place() = Some(item);
-                false
-            }
-            Err(SendFailure::Disconnected(item)) => {
-                *self.failure = Some(item);
-                true
-            }
+        if !self.item.is_some() {
+            return false;
         }
+        let refused = self.room.chan().attempt_send_from(self.item.place());
+        self.is_refused = refused == Some(true);
+        refused != Some(false)
     }
 
     fn register(&mut self, with: &Registration, index: usize) {
