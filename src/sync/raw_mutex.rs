@@ -550,6 +550,26 @@ mod models {
         });
     }
 
+    /// The lock is held by another one, which gives it back, when the one that waits is made to look.
+    #[test]
+    fn who_looks_while_the_lock_is_held_goes_on_waiting() {
+        loom::model(|| {
+            let shared = shared();
+            let nudged = park::own_task();
+            assert!(shared.0.lock(None));
+            let holder = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || add_and_unlock(&shared))
+            };
+            let nudger = thread::spawn(move || nudged.nudge());
+            assert!(shared.0.lock(None));
+            add_and_unlock(&shared);
+            nudger.join().unwrap();
+            holder.join().unwrap();
+            assert_free(&shared, 2);
+        });
+    }
+
     #[test]
     fn a_kill_loses_nothing() {
         loom::model(|| {

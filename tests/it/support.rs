@@ -5,8 +5,9 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-/// How long anything may take before it counts as a hang.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+/// How long anything may take before it counts as a hang: longer where an emulator may be at work (`.ci/aarch64`).
+pub(crate) const LIMIT: Duration =
+    Duration::from_secs(if cfg!(target_arch = "aarch64") { 600 } else { 60 });
 
 /// Runs `body` on an OS thread of its own and returns its value; a hang is a panic.
 #[track_caller]
