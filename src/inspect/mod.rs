@@ -13,6 +13,18 @@
 //!
 //! Debug information (`debug = "line-tables-only"` in the profile) gives files and lines; without it there are the names of functions.
 //!
+//! A part of a dump:
+//! ```text
+//! 300 green threads wait for a lock held by 'writer' (2), since 362.7ms to 360.8ms: 'green-3' (3), 'green-4' (4), 'green-5' (5), 'green-6' (6), 'green-7' (7) and 295 more
+//!     greenthread::sync::mutex::Mutex<T>::lock
+//!         at src/sync/mutex.rs:98
+//!     shop::book
+//!         at src/main.rs:34
+//!     shop::main::{{closure}}
+//!         at src/main.rs:71
+//!     spawned at src/main.rs:70:30
+//! ```
+//!
 //! # Examples
 //! ```
 //! use greenthread::{Builder, inspect, sync::mpsc, yield_now};
