@@ -301,6 +301,7 @@ fn the_first_failure_ends_the_wait_and_a_kill_is_none() {
             panic_any("on purpose")
         });
         killed.kill();
+        until(|| killed.is_finished());
         end(&quick);
         let (done, rest) =
             wait_timeout([&quick, &killed, &slow, &bad], ReturnWhen::FirstFailed, Duration::ZERO);
