@@ -78,10 +78,11 @@ where
     E: Executor + Runs<I::Item>,
 {
     pub(super) fn new(executor: &'a E, calls: I) -> Self {
+        let calls = Held::new(calls.fuse());
         let read_ahead = usual_read_ahead(executor);
         let mut map = Self {
             executor,
-            calls: Held::new(calls.fuse()),
+            calls,
             ahead: VecDeque::new(),
             read_ahead,
             begun: Instant::now(),
@@ -218,10 +219,11 @@ where
     E: Executor + Runs<I::Item>,
 {
     pub(super) fn new(executor: &'a E, calls: I) -> Self {
+        let calls = Held::new(calls.fuse());
         let read_ahead = usual_read_ahead(executor);
         let mut map = Self {
             executor,
-            calls: Held::new(calls.fuse()),
+            calls,
             open: HashMap::new(),
             handed_in: 0,
             finished: Arc::default(),

@@ -52,6 +52,7 @@ impl<A, R> Remote<A, R> {
     {
         let given = Held::new(arguments);
         let (arguments, under_way) = UnderWay::noted(|| worker::encode(&*given));
+        drop(given);
         Self { function, arguments, expectation: None, under_way }
     }
 

@@ -9,7 +9,7 @@ use super::future::Future;
 use super::green::{check_name, check_workers};
 use crate::sys::fault;
 use crate::thread::available_parallelism;
-use crate::util::dropping::drop_quietly;
+use crate::util::dropping::{Held, drop_quietly};
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,7 +52,7 @@ type Initializer = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 struct OsThreads {
     name: String,
     stack_size: Option<usize>,
-    initializer: Option<Initializer>,
+    initializer: Option<Held<Initializer>>,
 }
 
 impl Crew for OsThreads {
@@ -71,7 +71,7 @@ impl Crew for OsThreads {
 
     fn begin(&self, _: usize) -> Result<(), String> {
         let Some(initializer) = &self.initializer else { return Ok(()) };
-        match catch_unwind(AssertUnwindSafe(initializer)) {
+        match catch_unwind(AssertUnwindSafe(|| (**initializer)())) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(reason)) => Err(format!("an initializer failed: {reason}")),
             Err(payload) => {
@@ -99,7 +99,7 @@ pub struct ThreadPoolBuilder {
     max_workers: Option<usize>,
     name: Option<String>,
     stack_size: Option<usize>,
-    initializer: Option<Initializer>,
+    initializer: Option<Held<Initializer>>,
 }
 
 impl ThreadPool {
@@ -155,7 +155,8 @@ impl ThreadPoolBuilder {
         F: Fn() -> Result<(), E> + Send + Sync + 'static,
         E: fmt::Display,
     {
-        self.initializer = Some(Box::new(move || initializer().map_err(|error| error.to_string())));
+        self.initializer =
+            Some(Held::new(Box::new(move || initializer().map_err(|error| error.to_string()))));
         self
     }
 

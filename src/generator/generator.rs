@@ -5,6 +5,7 @@ use super::core::{Core, DESCRIPTION, Payload};
 use super::{CloseError, SendError, Yielder};
 use crate::coroutine::{self, Port, PortMut};
 use crate::stack::{Stack, StackSize};
+use crate::util::dropping::Held;
 use std::fmt;
 use std::io::{self, Write};
 use std::iter::FusedIterator;
@@ -73,8 +74,9 @@ impl<Y: 'static, S: 'static, R: 'static> Generator<Y, S, R> {
     #[inline]
     #[track_caller]
     pub fn new(body: impl FnOnce(&Yielder<'_, Y, S>) -> R + 'static) -> Self {
+        let body = Held::new(body);
         match Stack::acquire(StackSize::default()) {
-            Ok(stack) => Self::on(stack, body),
+            Ok(stack) => Self::on(stack, body.into_inner()),
             Err(error) => panic!("{error}"),
         }
     }

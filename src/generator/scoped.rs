@@ -5,6 +5,7 @@ use super::core::{Core, DESCRIPTION};
 use super::{CloseError, SendError, Yielder};
 use crate::coroutine::{self, PortMut};
 use crate::stack::{Stack, StackSize};
+use crate::util::dropping::Held;
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
@@ -216,14 +217,16 @@ pub fn scope<Y, S, R, T>(
     body: impl FnOnce(&Yielder<'_, Y, S>) -> R,
     consumer: impl FnOnce(Scoped<'_, Y, S, R>) -> T,
 ) -> T {
+    let (body, consumer) = (Held::new(body), Held::new(consumer));
     let stack = match Stack::acquire(StackSize::default()) {
         Ok(stack) => stack,
         Err(error) => panic!("{error}"),
     };
     coroutine::ensure_overflow_report();
+    let (body, consumer) = (body.into_inner(), consumer.into_inner());
     let (core, body) = Core::new(body);
     let core = RefCell::new(core);
-    coroutine::scope(
+    let result = Held::new(coroutine::scope(
         stack,
         DESCRIPTION,
         body,
@@ -232,7 +235,9 @@ pub fn scope<Y, S, R, T>(
         |mut port| {
             let _ = core.borrow_mut().close(&mut port);
         },
-    )
+    ));
+    drop(core);
+    result.into_inner()
 }
 
 /// What must not compile.

@@ -70,7 +70,9 @@ impl<T: 'static> ContextVar<T> {
             .and_then(|home| home.with_current(|task| task.context.borrow().get(self.key())))
             .and_then(|value| value.downcast::<T>().ok());
         let value = Held::new(value);
-        f(value.as_deref())
+        let result = Held::new(f(value.as_deref()));
+        drop(value);
+        result.into_inner()
     }
 
     /// Gives the variable a value in the current greenlet; others keep theirs.

@@ -85,8 +85,9 @@ impl<In: 'static, Out: 'static> Greenlet<In, Out> {
     /// and while the OS thread destroys its thread-locals.
     #[track_caller]
     pub fn new(body: impl FnOnce(In) -> Out + 'static) -> Self {
+        let body = Held::new(body);
         match Stack::acquire(StackSize::default()) {
-            Ok(stack) => Self::on(stack, body),
+            Ok(stack) => Self::on(stack, body.into_inner()),
             Err(error) => panic!("{error}"),
         }
     }

@@ -59,10 +59,11 @@ impl Home {
     #[cold]
     #[inline(never)]
     fn switch_to_parent_unusual<T: 'static, U: 'static>(value: T) -> Result<U, SwitchError<T>> {
+        let value = Held::new(value);
         let home = Self::here();
         let Some(me) = home.current() else { panic!("the main greenlet has no parent") };
         let parent = me.parent.get();
-        home.switch_unusual(parent.as_ref(), value)
+        home.switch_unusual(parent.as_ref(), value.into_inner())
     }
 
     #[inline(always)]

@@ -3,6 +3,7 @@
 
 use super::AnyGreenlet;
 use super::home::Home;
+use crate::util::dropping::Held;
 use std::rc::Rc;
 
 /// How control came to a greenlet.
@@ -85,7 +86,9 @@ impl Home {
             let event = TraceEvent { kind, from, to: self.handle_to(&self.current()) };
             self.traced.set(false);
             let _again = Again(self);
-            hook(&event);
+            // It may take itself away meanwhile.
+            let hook = Held::new(hook);
+            (*hook)(&event);
         }
     }
 }

@@ -4,6 +4,7 @@
 use super::dump;
 use crate::runtime::Runtime;
 use crate::thread::{Thread, current, enumerate, sleep};
+use crate::util::dropping::Held;
 use std::panic::resume_unwind;
 use std::time::{Duration, Instant};
 
@@ -36,9 +37,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 pub fn assert_no_leaks<T: 'static>(f: impl FnOnce() -> T + 'static) -> T {
     let runtime = Runtime::new_current_thread().expect("failed to make a runtime");
     let result = runtime.run_local(move || {
-        let value = f();
+        let value = Held::new(f());
         look();
-        value
+        value.into_inner()
     });
     match result {
         Ok(value) => value,

@@ -131,13 +131,12 @@ pub(super) fn each_addr<T>(
     let mut last = None;
     let addr = Held::new(addr);
     let mut found = Held::new(addr.to_socket_addrs()?);
-    for addr in &mut *found {
-        match attempt(addr) {
-            Ok(value) => return Ok(value),
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(last.unwrap_or_else(|| {
-        io::Error::new(io::ErrorKind::InvalidInput, "could not resolve to any addresses")
-    }))
+    let value = found.find_map(|addr| attempt(addr).map_err(|error| last = Some(error)).ok());
+    // Not on the way out: a destructor that panics there would have the compiler forget the value.
+    drop((found, addr));
+    value.ok_or_else(|| {
+        last.unwrap_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, "could not resolve to any addresses")
+        })
+    })
 }

@@ -144,7 +144,9 @@ impl UdpSocket {
     #[doc(alias = "sendto")]
     #[doc(alias = "WriteTo")]
     pub fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], addr: A) -> io::Result<usize> {
-        let addr = Held::new(addr).to_socket_addrs()?.next().ok_or_else(|| {
+        let addr = Held::new(addr);
+        let mut found = Held::new(addr.to_socket_addrs()?);
+        let addr = found.next().ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidInput, "no addresses to send data to")
         })?;
         let addr = SockAddr::from(addr);

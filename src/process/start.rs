@@ -110,6 +110,7 @@ impl ProcessBuilder {
         static STARTED: AtomicUsize = AtomicUsize::new(1);
         let given = Held::new(arguments);
         let (arguments, under_way) = UnderWay::noted(|| worker::encode(&*given));
+        drop(given);
         let arguments = arguments?;
         let default = || format!("Process-{}", STARTED.fetch_add(1, Ordering::Relaxed));
         let name = self.name.unwrap_or_else(default);

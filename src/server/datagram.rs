@@ -337,8 +337,9 @@ impl DatagramServerBuilder {
         addr: impl ToSocketAddrs,
         handler: impl Fn(&UdpSocket, Vec<u8>, SocketAddr) -> R + Send + Sync + 'static,
     ) -> io::Result<DatagramServer> {
+        let handler = Held::new(handler);
         let sockets = bind(addr, self.settings.sources()?, bind_one, UdpSocket::local_addr)?;
-        Ok(DatagramServer::with(self.settings, sockets, handler))
+        Ok(DatagramServer::with(self.settings, sockets, handler.into_inner()))
     }
 
     /// A server on a socket that is there already, as [`DatagramServer::new`] with these settings.

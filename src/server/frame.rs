@@ -93,7 +93,11 @@ pub(super) fn bind<S>(
             std::iter::once(Ok(first)).chain(others).collect()
         });
         match sockets {
-            Ok(sockets) => return Ok(sockets),
+            Ok(sockets) => {
+                // Not on the way out: a destructor that panics there would have the compiler forget the sockets.
+                drop((found, addresses));
+                return Ok(sockets);
+            }
             Err(error) => failure = error,
         }
     }

@@ -295,9 +295,10 @@ impl StreamServerBuilder {
         addr: impl ToSocketAddrs,
         handler: impl Fn(TcpStream, SocketAddr) -> R + Send + Sync + 'static,
     ) -> io::Result<StreamServer> {
+        let handler = Held::new(handler);
         let bind_one = |address, shared| bind_one(address, self.backlog, shared);
         let listeners = bind(addr, self.settings.sources()?, bind_one, TcpListener::local_addr)?;
-        Ok(StreamServer::with(self.settings, listeners, handler))
+        Ok(StreamServer::with(self.settings, listeners, handler.into_inner()))
     }
 
     /// A server on a listener that is there already, as [`StreamServer::new`] with these settings.

@@ -85,10 +85,18 @@ impl Condvar {
         F: FnMut(&mut T) -> bool,
     {
         let mut condition = Held::new(condition);
-        while condition(&mut guard) {
-            guard = self.wait(guard)?;
-        }
-        Ok(guard)
+        let result = loop {
+            if !condition(&mut guard) {
+                break Ok(guard);
+            }
+            match self.wait(guard) {
+                Ok(again) => guard = again,
+                poisoned => break poisoned,
+            }
+        };
+        // Here, and not on the way out: a destructor that panics there would have the compiler forget the guard.
+        drop(condition);
+        result
     }
 
     /// [`wait`](Self::wait)s for at most `timeout`, and returns whether that ran out.
@@ -142,15 +150,20 @@ impl Condvar {
     {
         let mut condition = Held::new(condition);
         let deadline = deadline_after(timeout);
-        loop {
+        let result = loop {
             if !condition(&mut guard) {
-                return Ok((guard, WaitTimeoutResult(false)));
+                break Ok((guard, WaitTimeoutResult(false)));
             }
             if deadline.is_some_and(|at| at <= Instant::now()) {
-                return Ok((guard, WaitTimeoutResult(true)));
+                break Ok((guard, WaitTimeoutResult(true)));
             }
-            guard = self.wait_checked(guard, deadline)?.0;
-        }
+            match self.wait_checked(guard, deadline) {
+                Ok((again, _)) => guard = again,
+                poisoned => break poisoned,
+            }
+        };
+        drop(condition);
+        result
     }
 
     fn wait_checked<'a, T>(

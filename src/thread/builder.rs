@@ -4,6 +4,7 @@
 use super::{JoinHandle, LocalJoinHandle, Scope, ScopedJoinHandle, ScopedLocalJoinHandle};
 use crate::runtime::task::{Body, SpawnPlace, new_task};
 use crate::sys::time::deadline_after;
+use crate::util::dropping::Held;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -122,7 +123,9 @@ impl Builder {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.settings().labels.push((key.into(), value.into()));
+        let value = Held::new(value);
+        let key = key.into();
+        self.settings().labels.push((key, value.into_inner().into()));
         self
     }
 

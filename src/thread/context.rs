@@ -123,7 +123,9 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     /// Calls `f` with the value of the calling green thread; the value stays alive meanwhile, even if `f` sets another.
     pub fn with<R>(&self, f: impl FnOnce(Option<&T>) -> R) -> R {
         let value = Held::new(self.shared());
-        f(value.as_deref())
+        let result = Held::new(f(value.as_deref()));
+        drop(value);
+        result.into_inner()
     }
 
     /// Gives the variable a value in the calling green thread, and in those that it spawns from now on. Returns the value

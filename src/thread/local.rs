@@ -9,6 +9,7 @@ use crate::util::lazy_id::{Ids, LazyId};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::mem;
 use std::rc::Rc;
 
 /// Declares variables of which each green thread has its own value, as [`std::thread_local!`] does for OS threads. Each becomes a
@@ -175,8 +176,11 @@ impl<T: 'static> LocalKey<T> {
     /// ```
     pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
         let f = Held::new(f);
-        let value = self.value()?;
-        Ok(f.into_inner()(&value))
+        // A generator that is suspended in `f` may be the last to have it, and be closed.
+        let value = Held::new(self.value()?);
+        let result = Held::new(f.into_inner()(&value));
+        drop(value);
+        Ok(result.into_inner())
     }
 
     /// Calls `set` with the value and `new`, if there is a value; otherwise the value becomes `new`.
@@ -223,6 +227,13 @@ impl<T: 'static> LocalKey<Cell<T>> {
     }
 }
 
+/// As [`RefCell::replace`], which panics with the value in its hands.
+fn replace<T>(cell: &RefCell<T>, value: T) -> T {
+    let value = Held::new(value);
+    let mut place = cell.borrow_mut();
+    mem::replace(&mut *place, value.into_inner())
+}
+
 /// The methods that std has for a [`RefCell`]; each panics where [`with`](LocalKey::with) does, and if the value is borrowed
 /// in a way that does not allow this.
 impl<T: 'static> LocalKey<RefCell<T>> {
@@ -238,7 +249,7 @@ impl<T: 'static> LocalKey<RefCell<T>> {
 
     /// Sets the value, without running the initializer.
     pub fn set(&'static self, value: T) {
-        self.set_or(RefCell::new(value), |cell, value| drop(cell.replace(value.into_inner())));
+        self.set_or(RefCell::new(value), |cell, value| drop(replace(cell, value.into_inner())));
     }
 
     /// Takes the value and leaves the default.
@@ -251,6 +262,6 @@ impl<T: 'static> LocalKey<RefCell<T>> {
 
     /// Replaces the value.
     pub fn replace(&'static self, value: T) -> T {
-        self.with(|cell| cell.replace(value))
+        self.with(|cell| replace(cell, value))
     }
 }

@@ -245,7 +245,9 @@ pub fn wait<H: Handle>(
     handles: impl IntoIterator<Item = H>,
     when: impl Into<ReturnWhen>,
 ) -> (Vec<H>, Vec<H>) {
-    wait_until(handles, when.into(), None)
+    let handles = Held::new(handles);
+    let when = when.into();
+    wait_until(handles.into_inner(), when, None)
 }
 
 /// Like [`wait`], for at most `timeout`: then the first list has those that have ended by then, which may be none. Suspends a
@@ -268,7 +270,9 @@ pub fn wait_timeout<H: Handle>(
     when: impl Into<ReturnWhen>,
     timeout: Duration,
 ) -> (Vec<H>, Vec<H>) {
-    wait_until(handles, when.into(), deadline_after(timeout))
+    let handles = Held::new(handles);
+    let when = when.into();
+    wait_until(handles.into_inner(), when, deadline_after(timeout))
 }
 
 #[track_caller]

@@ -6,11 +6,14 @@
 
 use crate::{End, LIMIT, child, finish, is_child};
 use futures_core::Stream;
-use greenthread::executor::{self, Executor, GreenExecutor, When};
+use greenthread::executor::{
+    self, Call, Executor, GreenExecutor, Runs, SubmitError, ThreadPool, ThreadPoolBuilder, When,
+};
 use greenthread::future::{self, FutureExt};
 use greenthread::generator::Generator;
-use greenthread::greenlet::{Greenlet, TraceEvent, TraceHook, set_trace};
+use greenthread::greenlet::{Greenlet, TraceEvent, TraceHook, set_trace, switch_to_parent};
 use greenthread::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
+use greenthread::os::unix::fs::fchown;
 use greenthread::pool::{Group, Pool};
 use greenthread::queue::Queue;
 use greenthread::server::{DatagramServer, DatagramSocket, Listener, StreamServer};
@@ -20,13 +23,15 @@ use greenthread::sync::{
     mpmc::Sender, mpmc::bounded,
 };
 use greenthread::thread::{
-    ContextVar, Runnable, Timer, group, join_all, kill_all, park, spawn_later, try_join_all, wait,
+    ContextVar, ReturnWhen, Runnable, Timer, group, join_all, kill_all, park, set_uncaught_hook,
+    spawn_later, take_uncaught_hook, try_join_all, wait, wait_timeout,
 };
 use greenthread::{
     Builder, JoinHandle, Runtime, blocking, fs, green_local, io, scope, select, shield, spawn,
     timeout, yield_now,
 };
 use std::borrow::Borrow;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, ready};
 use std::iter;
 use std::net::SocketAddr;
@@ -36,7 +41,7 @@ use std::path::Path;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -194,6 +199,49 @@ impl IntoIterator for NoItems {
 
     fn into_iter(self) -> Self::IntoIter {
         panic!("no items")
+    }
+}
+
+/// Its conversions panic; an executor and addresses that do.
+struct Refuses;
+
+impl From<Refuses> for String {
+    fn from(_: Refuses) -> Self {
+        panic!("no text")
+    }
+}
+
+impl From<Bomb> for String {
+    fn from(_: Bomb) -> Self {
+        unreachable!("its turn does not come")
+    }
+}
+
+impl From<Refuses> for ReturnWhen {
+    fn from(_: Refuses) -> Self {
+        panic!("no condition")
+    }
+}
+
+impl Executor for Refuses {
+    fn max_workers(&self) -> usize {
+        panic!("no workers")
+    }
+
+    fn shutdown(&self, _: bool, _: bool) {}
+}
+
+impl<C: Call> Runs<C> for Refuses {
+    fn start(&self, _: C) -> Result<executor::Future<C::Output>, SubmitError> {
+        panic!("no workers")
+    }
+}
+
+impl ToSocketAddrs for Refuses {
+    type Iter = Loaded<iter::FromFn<fn() -> Option<SocketAddr>>>;
+
+    fn to_socket_addrs(&self) -> std::io::Result<Self::Iter> {
+        Ok(loaded(iter::from_fn(|| panic!("no address"))))
     }
 }
 
@@ -690,6 +738,104 @@ cases! {
     a_descriptor: 1, || {
         let (reader, _writer) = std::io::pipe().unwrap();
         drop(io::wait_readable(loaded(reader), None));
+    };
+    a_value_of_a_label: 1, || drop(Builder::new().label(Refuses, Bomb));
+    handles_and_a_condition: 2, || {
+        let handles = || loaded(iter::empty::<JoinHandle<()>>());
+        let _ = catch_unwind(|| drop(wait(handles(), Refuses)));
+        drop(wait_timeout(handles(), Refuses, LONG));
+    };
+    what_a_borrowed_local_is_to_be: 2, || {
+        green_local! { static VALUE: RefCell<Option<Bomb>> = RefCell::new(None) }
+        let _ = catch_unwind(|| VALUE.with_borrow(|_| VALUE.set(Some(Bomb))));
+        VALUE.with_borrow(|_| drop(VALUE.replace(Some(Bomb))));
+    };
+    a_local_that_a_generator_has_last: 1, || {
+        green_local! {
+            static VALUE: Bomb = Bomb;
+            static USER: Cell<Option<Generator<()>>> = Cell::new(None);
+        }
+        let mut generator = Generator::new(|y| VALUE.with(|_| y.yield_(())));
+        generator.next();
+        USER.set(Some(generator));
+    };
+    handlers_for_no_address: 4, || {
+        let (stream, datagram) = (Bomb, Bomb);
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            drop(DatagramServer::bind(Refuses, move |_, _, _| _ = size_of_val(&datagram)));
+        }));
+        drop(StreamServer::bind(loaded(()), move |_, _| _ = size_of_val(&stream)));
+    };
+    an_initializer: 4, || {
+        let with = |builder: ThreadPoolBuilder| {
+            let bomb = Bomb;
+            builder.initializer(move || {
+                let _bomb = &bomb;
+                Ok::<_, &str>(())
+            })
+        };
+        let with = || with(ThreadPool::builder());
+        let _ = catch_unwind(|| drop(with().name(Refuses)));
+        let _ = catch_unwind(|| {
+            let bomb = Bomb;
+            drop(with().initializer(move || {
+                let _bomb = &bomb;
+                Ok::<_, &str>(())
+            }));
+        });
+        let _pool = with().build().unwrap();
+        park();
+    };
+    calls_for_an_executor_that_panics: 4, || {
+        let function = || {
+            let bomb = Bomb;
+            move |_: u32| _ = size_of_val(&bomb)
+        };
+        let _ = catch_unwind(|| drop(Refuses.map(function(), loaded(0..3))));
+        drop(Refuses.map_unordered(function(), loaded(0..3)));
+    };
+    hooks_that_take_themselves_away: 2, || {
+        let bomb = Bomb;
+        set_uncaught_hook(Box::new(move |_, _| {
+            let _bomb = &bomb;
+            drop(take_uncaught_hook());
+            panic!("in the hook");
+        }));
+        spawn(|| panic!("nobody hears of this"));
+        drop(spawn(|| {
+            let bomb = Bomb;
+            set_trace(Some(Rc::new(move |_| {
+                let _bomb = &bomb;
+                drop(set_trace(None));
+                panic!("in the hook");
+            })));
+            drop(Greenlet::new(|()| ()).switch(()));
+        }).join());
+        park();
+    };
+    sent_to_no_parent: 1, || drop(spawn(|| switch_to_parent::<_, ()>(Bomb).is_ok()).join());
+    // What is returned meanwhile is not forgotten, as the compiler does with what is in the place for it already.
+    conditions_that_are_over: 2, || {
+        let (mutex, changed) = (Mutex::new(()), Condvar::new());
+        let [one, other] = [Bomb, Bomb].map(|bomb| move |_: &mut ()| size_of_val(&bomb) != 0);
+        let wait = |f| drop(changed.wait_while(mutex.lock().unwrap(), f));
+        let _ = catch_unwind(AssertUnwindSafe(|| wait(one)));
+        if matches!(mutex.try_lock(), Err(TryLockError::WouldBlock)) {
+            std::process::exit(2);
+        }
+        mutex.clear_poison();
+        let lock = mutex.lock().unwrap();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(changed.wait_timeout_while(lock, LONG, other))));
+        if matches!(mutex.try_lock(), Err(TryLockError::WouldBlock)) {
+            std::process::exit(2);
+        }
+    };
+    whose_owner_is_changed: 1, || {
+        let (reader, _writer) = std::io::pipe().unwrap();
+        let _ = timeout(Duration::ZERO, || drop(fchown(loaded(reader), None, None)));
+    };
+    addresses_to_send_to: 1, || {
+        drop(UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"text", Refuses));
     };
 }
 

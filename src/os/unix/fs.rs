@@ -64,6 +64,7 @@ forward! {
 /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) as `chown`; too many open files (`EMFILE` or `ENFILE`), as the
 /// call needs a duplicate of the descriptor.
 pub fn fchown<F: AsFd>(fd: F, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
-    let fd = fd.as_fd().try_clone_to_owned()?;
-    on_pool(move || std::os::unix::fs::fchown(fd, uid, gid))
+    let own = fd.as_fd().try_clone_to_owned()?;
+    drop(fd);
+    on_pool(move || std::os::unix::fs::fchown(own, uid, gid))
 }

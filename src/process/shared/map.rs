@@ -3,6 +3,7 @@
 
 use super::link::{Link, decode, encode, handle};
 use super::object::{self, ask, told};
+use crate::util::dropping::Held;
 use serde::{Serialize, de::DeserializeOwned};
 use std::io;
 use std::marker::PhantomData;
@@ -92,6 +93,10 @@ impl<K: DeserializeOwned, V: DeserializeOwned> Map<K, V> {
     /// As for all operations of a [`Map`].
     pub fn items(&self) -> io::Result<Vec<(K, V)>> {
         let items: Vec<(Vec<u8>, Vec<u8>)> = decode(&self.link.ask_now(ask::ITEMS, &[])?)?;
-        items.iter().map(|(key, value)| Ok((decode(key)?, decode(value)?))).collect()
+        let decoded = items.iter().map(|(key, value)| -> io::Result<(Held<K>, Held<V>)> {
+            Ok((Held::new(decode(key)?), Held::new(decode(value)?)))
+        });
+        let decoded = decoded.collect::<io::Result<Vec<_>>>()?;
+        Ok(decoded.into_iter().map(|(key, value)| (key.into_inner(), value.into_inner())).collect())
     }
 }

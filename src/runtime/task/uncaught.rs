@@ -3,6 +3,7 @@
 
 use super::{Cause, JoinError, Thread};
 use crate::sys::report;
+use crate::util::dropping::Held;
 use parking_lot::RwLock;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -30,7 +31,11 @@ pub(crate) fn print(error: &JoinError) {
 pub(crate) fn tell(thread: &Thread, error: JoinError) {
     let hook = HOOK.read().clone();
     let told = catch_unwind(AssertUnwindSafe(|| match hook {
-        Some(hook) => hook(thread, error),
+        Some(hook) => {
+            // It may set another one meanwhile.
+            let hook = Held::new(hook);
+            (*hook)(thread, error);
+        }
         None => {
             print(&error);
             drop(error);
