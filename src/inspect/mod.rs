@@ -6,10 +6,13 @@
 //! - [`cycles`] finds green threads that wait for one another and so for ever, though others go on.
 //! - [`assert_no_leaks`] is for tests: it tells which green threads a piece of code has left behind.
 //!
-//! Nothing is stopped, and a program that is not asked pays nothing at run time but two instructions for each switch. Each worker says
-//! what its own green threads do, 64 at a time, with the others running in between: a green thread that waits is resumed only to look
-//! at its own stack, and goes on waiting. A worker that is held up does not say anything; what it runs is asked by a signal (`SIGURG`),
-//! as the watchdog does, and of its other green threads is told what is known without it: all but where they are.
+//! Nothing is stopped. Each worker says what its own green threads do, 64 at a time, with the others running in between: a green thread
+//! that waits is resumed only to look at its own stack, and goes on waiting. A worker that is held up does not say anything; what it runs
+//! is asked by a signal (`SIGURG`), as the watchdog does, and of its other green threads is told what is known without it: all but where
+//! they are.
+//!
+//! Where the feature is on, a program pays for it also while nobody asks: a look at the clock for each wait, a count for each turn, and
+//! the few instructions of the feature `watchdog` around each switch.
 //!
 //! Debug information (`debug = "line-tables-only"` in the profile) gives files and lines; without it there are the names of functions.
 //!
