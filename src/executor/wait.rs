@@ -7,6 +7,7 @@ use super::shared::Shared;
 use crate::runtime::finished::Finished;
 use crate::sys::time::deadline_after;
 use crate::util::dropping::{Held, collect, drop_quietly, each, give_out};
+use crate::util::moment::at_one_moment;
 use std::borrow::Borrow;
 use std::collections::{HashSet, VecDeque};
 use std::error::Error;
@@ -100,20 +101,11 @@ impl<T, F: Borrow<Future<T>>> Watched<T, F> {
 }
 
 impl<T, F> Watched<T, F> {
-    /// The numbers of those of which something holds that once it does holds for ever, all at one moment. Others may come to it while
-    /// some are looked at: only two looks that see the same show a single moment.
+    /// The numbers of those of which something holds that once it does holds for ever, all at one moment.
     fn at_one_moment(&self, holds: impl Fn(&One<T, F>) -> bool) -> VecDeque<usize> {
         let ones = || self.ones.iter().enumerate();
         let of = |one: &Option<One<T, F>>| one.as_ref().is_some_and(&holds);
-        let look = || ones().filter(|(_, one)| of(one)).map(|(number, _)| number).collect();
-        let mut seen: VecDeque<usize> = look();
-        loop {
-            let again = look();
-            if again.len() == seen.len() {
-                return again;
-            }
-            seen = again;
-        }
+        at_one_moment(|| ones().filter(|(_, one)| of(one)).map(|(number, _)| number).collect())
     }
 
     /// The number of the next one that has ended. `None` if none is left, or the deadline came first.

@@ -111,7 +111,7 @@ impl Dump {
     }
 
     fn of(seen: Vec<RuntimeSight>) -> Self {
-        let holders = Holders::among(seen.iter().flat_map(|runtime| &runtime.tasks));
+        let holders = Holders::among(seen.iter().flat_map(|it| &it.tasks).map(|it| &it.waiting));
         let mut names = Names::default();
         let mut dump = Self { runtimes: Vec::new(), threads: Vec::new() };
         for (at, runtime) in seen.iter().enumerate() {
@@ -130,13 +130,8 @@ impl Dump {
     }
 }
 
-fn thread(
-    sight: &Sight,
-    runtime: usize,
-    holders: &Holders<'_, Sight>,
-    names: &mut Names,
-) -> GreenThread {
-    let task = &sight.task;
+fn thread(sight: &Sight, runtime: usize, holders: &Holders<'_>, names: &mut Names) -> GreenThread {
+    let task = sight.task();
     let (state, at_most) = match sight.doing {
         Doing::New => (State::New, None),
         Doing::Delayed => (State::Delayed, None),
@@ -145,7 +140,7 @@ fn thread(
         Doing::Waiting(at_most) => (State::Waiting, at_most),
     };
     let waits = state == State::Waiting;
-    let holder = holders.of(sight).filter(|_| waits);
+    let holder = holders.of(&sight.waiting).filter(|_| waits);
     let history = task.history();
     let labels = task.heritage().map_or(&[][..], |heritage| &heritage.labels);
     GreenThread {

@@ -6,6 +6,7 @@ use crate::runtime::finished::Finished;
 use crate::runtime::park;
 use crate::sys::time::deadline_after;
 use crate::util::dropping::{Held, each, give_out};
+use crate::util::moment::at_one_moment;
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
@@ -104,14 +105,9 @@ impl<H: Handle> Watched<H> {
                 handle.thread().task().watch(&watched.finished, number);
             }
         }
-        // All are watched by now. Others may end while some are looked at: only two looks that see the same show a single moment.
-        loop {
-            let ended = watched.have_ended();
-            if ended.len() == watched.ended.len() {
-                return watched;
-            }
-            watched.ended = ended;
-        }
+        // All are watched by now: whichever is not seen here will be told.
+        watched.ended = at_one_moment(|| watched.have_ended());
+        watched
     }
 
     fn have_ended(&self) -> VecDeque<usize> {

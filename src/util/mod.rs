@@ -10,6 +10,7 @@ pub(crate) mod lazy_id;
 pub(crate) mod lock;
 #[cfg(loom)]
 mod modelled;
+pub(crate) mod moment;
 pub(crate) mod rc_cell;
 pub(crate) mod ring;
 pub(crate) mod slab;

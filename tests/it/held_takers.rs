@@ -1,7 +1,7 @@
 //! What one of several that wait will take is not kept from the others by the one that was woken for it, where its worker is held up.
 
 use crate::held::{Job, Seats};
-use crate::held_waits::{MOMENT, done, job};
+use crate::held_waits::{MOMENT, done, held_elsewhere, hold_mutex, hold_reentrant, job};
 use crate::support::{FOR_EVER, LIMIT, within_limit, workers};
 use greenthread::queue::{PriorityQueue, Queue};
 use greenthread::sync::{Condvar, Mutex, ReentrantMutex, mpmc};
@@ -33,41 +33,20 @@ fn of<T: Send + Sync + 'static>(
     twice(move || take(&shared), move || bring(&other))
 }
 
-/// `hold` takes a lock and gives it back when its argument returns: an OS thread does it, told so by what brings it.
+/// What `hold` has taken is waited for, and given back by what brings it.
 fn locked<T: Send + Sync + 'static>(
     shared: T,
     hold: impl FnOnce(&T, &dyn Fn()) + Send + 'static,
     take: fn(&T),
 ) -> (Job, Job, Job) {
     let shared = Arc::new(shared);
-    let other = Arc::clone(&shared);
-    let (taken, takes) = std::sync::mpsc::channel();
-    let (free, frees) = std::sync::mpsc::channel::<()>();
-    drop(std::thread::spawn(move || {
-        hold(&other, &|| {
-            taken.send(()).unwrap();
-            frees.recv().unwrap();
-        });
-    }));
-    takes.recv().unwrap();
-    twice(move || take(&shared), move || free.send(()).unwrap())
+    let bring = held_elsewhere(&shared, hold);
+    twice(move || take(&shared), bring)
 }
 
 const SINGLE: &[Single] = &[
-    ("Mutex", || {
-        let hold = |it: &Mutex<()>, meanwhile: &dyn Fn()| {
-            let _guard = it.lock().unwrap();
-            meanwhile();
-        };
-        locked(Mutex::new(()), hold, |it| drop(it.lock().unwrap()))
-    }),
-    ("ReentrantMutex", || {
-        let hold = |it: &ReentrantMutex<()>, meanwhile: &dyn Fn()| {
-            let _guard = it.lock();
-            meanwhile();
-        };
-        locked(ReentrantMutex::new(()), hold, |it| drop(it.lock()))
-    }),
+    ("Mutex", || locked(Mutex::new(()), hold_mutex, |it| drop(it.lock().unwrap()))),
+    ("ReentrantMutex", || locked(ReentrantMutex::new(()), hold_reentrant, |it| drop(it.lock()))),
     ("a mutex that condition variables give back", || {
         type Shared = (Mutex<()>, Condvar);
         let hold = |(mutex, changed): &Shared, meanwhile: &dyn Fn()| {

@@ -50,14 +50,13 @@ fn with<T: Send + Sync + 'static>(
     (job(move || wait(&shared)), job(move || end(&other)))
 }
 
-/// `hold` takes something and gives it back when its argument returns: an OS thread does it, told so by the end.
-fn holding<T: Send + Sync + 'static>(
-    shared: T,
+/// `hold` takes something and gives it back when its argument returns: an OS thread has done the one, and what is returned has it do the
+/// other.
+pub(crate) fn held_elsewhere<T: Send + Sync + 'static>(
+    shared: &Arc<T>,
     hold: impl FnOnce(&T, &dyn Fn()) + Send + 'static,
-    wait: impl FnOnce(&T) + Send + 'static,
-) -> (Job, Job) {
-    let shared = Arc::new(shared);
-    let other = Arc::clone(&shared);
+) -> impl FnOnce() + Send + 'static {
+    let other = Arc::clone(shared);
     let (taken, takes) = std::sync::mpsc::channel();
     let (free, frees) = std::sync::mpsc::channel::<()>();
     drop(std::thread::spawn(move || {
@@ -67,7 +66,28 @@ fn holding<T: Send + Sync + 'static>(
         });
     }));
     takes.recv().unwrap();
-    (job(move || wait(&shared)), job(move || free.send(()).unwrap()))
+    move || free.send(()).unwrap()
+}
+
+pub(crate) fn hold_mutex(it: &Mutex<()>, meanwhile: &dyn Fn()) {
+    let _guard = it.lock().unwrap();
+    meanwhile();
+}
+
+pub(crate) fn hold_reentrant(it: &ReentrantMutex<()>, meanwhile: &dyn Fn()) {
+    let _guard = it.lock();
+    meanwhile();
+}
+
+/// What `hold` has taken is waited for, and given back by the end.
+fn holding<T: Send + Sync + 'static>(
+    shared: T,
+    hold: impl FnOnce(&T, &dyn Fn()) + Send + 'static,
+    wait: impl FnOnce(&T) + Send + 'static,
+) -> (Job, Job) {
+    let shared = Arc::new(shared);
+    let end = held_elsewhere(&shared, hold);
+    (job(move || wait(&shared)), job(end))
 }
 
 fn tcp_pair() -> (TcpStream, std::net::TcpStream) {
@@ -145,20 +165,8 @@ const SYNC: &[Kind] = &[
             changes.notify_one();
         })
     }),
-    ("Mutex", || {
-        let hold = |it: &Mutex<()>, meanwhile: &dyn Fn()| {
-            let _guard = it.lock().unwrap();
-            meanwhile();
-        };
-        holding(Mutex::new(()), hold, |it| drop(it.lock().unwrap()))
-    }),
-    ("ReentrantMutex", || {
-        let hold = |it: &ReentrantMutex<()>, meanwhile: &dyn Fn()| {
-            let _guard = it.lock();
-            meanwhile();
-        };
-        holding(ReentrantMutex::new(()), hold, |it| drop(it.lock()))
-    }),
+    ("Mutex", || holding(Mutex::new(()), hold_mutex, |it| drop(it.lock().unwrap()))),
+    ("ReentrantMutex", || holding(ReentrantMutex::new(()), hold_reentrant, |it| drop(it.lock()))),
     ("RwLock, read", || {
         let hold = |it: &RwLock<()>, meanwhile: &dyn Fn()| {
             let _guard = it.write().unwrap();
@@ -182,11 +190,7 @@ const SYNC: &[Kind] = &[
         holding(OnceLock::new(), hold, |it| *it.get_or_init(|| unreachable!()))
     }),
     ("a mutex that is awaited", || {
-        let hold = |it: &Mutex<()>, meanwhile: &dyn Fn()| {
-            let _guard = it.lock().unwrap();
-            meanwhile();
-        };
-        holding(Mutex::new(()), hold, |it| drop(it.lock_async().wait().unwrap()))
+        holding(Mutex::new(()), hold_mutex, |it| drop(it.lock_async().wait().unwrap()))
     }),
 ];
 

@@ -1,4 +1,5 @@
 //! Nobody asks.
+
 use super::super::Control;
 use super::super::port::Word;
 use std::ptr::NonNull;

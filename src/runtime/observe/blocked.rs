@@ -1,34 +1,28 @@
 //! Which green threads of a hub wait, and who holds up each wait; and how that is told.
 #![forbid(unsafe_code)]
 
-use super::holders::{Holders, Waits};
+use super::holders::{Holders, Waiting};
 use crate::runtime::hub::local::Hub;
-use crate::runtime::task::{Holder, Live, Reason, Started, TaskRef};
+use crate::runtime::task::{Live, Reason, TaskRef};
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::ops::Range;
 
 /// One green thread that waits.
 #[derive(Debug)]
 pub(super) struct Blocked {
-    pub(super) task: TaskRef,
+    pub(super) waiting: Waiting,
     pub(super) reason: Reason,
-    holder: Option<Holder>,
-    stack: Range<usize>,
 }
 
-impl Waits for Blocked {
-    fn task(&self) -> &TaskRef {
-        &self.task
+impl Blocked {
+    pub(super) fn task(&self) -> &TaskRef {
+        &self.waiting.task
     }
+}
 
-    fn holder(&self) -> Option<&Holder> {
-        self.holder.as_ref()
-    }
-
-    fn stack(&self) -> &Range<usize> {
-        &self.stack
-    }
+/// Who may hold up one of them.
+pub(super) fn holders(blocked: &[Blocked]) -> Holders<'_> {
+    Holders::among(blocked.iter().map(|one| &one.waiting))
 }
 
 /// Whether any green thread of the hub waits for what somebody is to do.
@@ -38,32 +32,28 @@ pub(super) fn has_blocked(hub: &Hub) -> bool {
 }
 
 pub(super) fn blocked(hub: &Hub) -> Vec<Blocked> {
-    let one = |live: Live| Blocked {
-        task: live.task(),
-        reason: live.with(TaskRef::reason),
-        holder: live.started().and_then(Started::holder),
-        stack: live.started().map_or(0..0, Started::stack_range),
-    };
+    let one =
+        |live: Live| Blocked { waiting: Waiting::of(live), reason: live.with(TaskRef::reason) };
     let all: Vec<_> = hub.lane().roster.borrow().iter().map(one).collect();
     all.into_iter().filter(|one| one.reason != Reason::Task).collect()
 }
 
 /// A line for each of them; a single one for those that wait for the same thing, are held up by the same, and have no names.
 pub(super) fn describe(blocked: &[Blocked], most: usize) -> String {
-    let holders = Holders::among(blocked);
+    let holders = holders(blocked);
     let mut lines: Vec<(String, Vec<&Blocked>)> = Vec::new();
     let mut known = HashMap::new();
     for one in blocked {
-        let holder = holders.of(one);
+        let holder = holders.of(&one.waiting);
         let waits = match (holder, one.reason) {
             (Some(task), Reason::Join) => format!("the end of {}", Name(task)),
-            (Some(task), reason) if *task == one.task => {
+            (Some(task), reason) if task == one.task() => {
                 format!("{} that it holds itself", reason.text())
             }
             (Some(task), reason) => format!("{} held by {}", reason.text(), Name(task)),
             (None, reason) => reason.text().to_string(),
         };
-        let key = (one.task.name().map(str::to_string), waits.clone());
+        let key = (one.task().name().map(str::to_string), waits.clone());
         let at = *known.entry(key).or_insert(lines.len());
         if at == lines.len() {
             lines.push((waits, Vec::new()));
@@ -72,7 +62,7 @@ pub(super) fn describe(blocked: &[Blocked], most: usize) -> String {
     }
     let mut text = String::new();
     for (waits, all) in lines.iter().take(most) {
-        let first = Name(&all[0].task);
+        let first = Name(all[0].task());
         let _ = match all.len() {
             1 => writeln!(text, "  {first} waits for {waits}"),
             count => writeln!(text, "  {first} and {} more like it wait for {waits}", count - 1),
@@ -112,10 +102,10 @@ mod tests {
         let name = |task: &crate::runtime::task::TaskRef| task.name().unwrap_or("?").to_string();
         current::with_hub(|hub| {
             let blocked = super::blocked(hub);
-            let holders = crate::runtime::observe::holders::Holders::among(&blocked);
+            let holders = super::holders(&blocked);
             let wait = |at: usize| {
                 let one = &blocked[at];
-                (name(&one.task), one.reason, holders.of(one).map(name))
+                (name(one.task()), one.reason, holders.of(&one.waiting).map(name))
             };
             let mut waits: Vec<_> =
                 (0..blocked.len()).map(wait).filter(|wait| wait.0 != "main").collect();

@@ -1,35 +1,55 @@
 //! Who holds up whose wait.
 #![forbid(unsafe_code)]
 
-use crate::runtime::task::{Holder, TaskRef};
+use crate::runtime::task::{Holder, Live, Started, TaskRef};
 use std::ops::Range;
 
 /// What is known of a green thread's wait.
-pub(crate) trait Waits {
-    fn task(&self) -> &TaskRef;
-    fn holder(&self) -> Option<&Holder>;
-    /// The addresses of its stack; empty if it has none.
-    fn stack(&self) -> &Range<usize>;
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) task: TaskRef,
+    holder: Option<Holder>,
+    /// The addresses of its stack and its guard; empty if it has none, or they are not known.
+    stack: Range<usize>,
+}
+
+impl Waiting {
+    /// Called by the hub of the green thread, which runs none now.
+    pub(super) fn of(live: Live) -> Self {
+        let started = live.started();
+        Self {
+            task: live.task(),
+            holder: started.and_then(Started::holder),
+            stack: started.map_or(0..0, Started::stack_range),
+        }
+    }
+
+    /// Of a green thread that its hub has said nothing of.
+    #[cfg(feature = "inspect")]
+    pub(super) fn unknown(task: TaskRef) -> Self {
+        Self { task, holder: None, stack: 0..0 }
+    }
 }
 
 /// The green threads of which some may hold what others wait for.
-pub(crate) struct Holders<'a, W>(Vec<&'a W>);
+pub(crate) struct Holders<'a>(Vec<&'a Waiting>);
 
-impl<'a, W: Waits> Holders<'a, W> {
-    pub(crate) fn among(all: impl IntoIterator<Item = &'a W>) -> Self {
-        let mut by_stack: Vec<&W> = all.into_iter().filter(|it| !it.stack().is_empty()).collect();
-        by_stack.sort_by_key(|it| it.stack().start);
+impl<'a> Holders<'a> {
+    pub(crate) fn among(all: impl IntoIterator<Item = &'a Waiting>) -> Self {
+        let mut by_stack: Vec<&Waiting> =
+            all.into_iter().filter(|it| !it.stack.is_empty()).collect();
+        by_stack.sort_by_key(|it| it.stack.start);
         Self(by_stack)
     }
 
     /// Who holds up the wait of `one`, if that is known: the task that it joins, or the one that has the lock's holder on its stack.
-    pub(crate) fn of(&self, one: &'a W) -> Option<&'a TaskRef> {
-        match one.holder()? {
+    pub(crate) fn of(&self, one: &'a Waiting) -> Option<&'a TaskRef> {
+        match one.holder.as_ref()? {
             Holder::Task(task) => Some(task),
             Holder::Stack(address) => {
-                let after = self.0.partition_point(|other| other.stack().start <= *address);
+                let after = self.0.partition_point(|other| other.stack.start <= *address);
                 let other = self.0.get(after.checked_sub(1)?)?;
-                other.stack().contains(address).then(|| other.task())
+                other.stack.contains(address).then_some(&other.task)
             }
         }
     }

@@ -87,7 +87,7 @@ impl Inquiry {
                 let mut told = self.told.lock();
                 let mut knots = knot::among(blocked, &waits);
                 knots.retain(|one| {
-                    let id = one.task.id();
+                    let id = one.task().id();
                     let wait = waits.get(&id).copied().unwrap_or_default();
                     told.insert(id, wait) != Some(wait)
                 });

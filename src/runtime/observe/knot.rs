@@ -7,8 +7,7 @@
 //! suspended all that time, so what it held when one answer named it, it holds still.
 #![forbid(unsafe_code)]
 
-use super::blocked::Blocked;
-use super::holders::Holders;
+use super::blocked::{Blocked, holders};
 use super::inquiry::{Inquiry, Question};
 use crate::runtime::hub::scheduler::{Phase, Scheduler};
 use crate::runtime::task::{Reason, TaskRef};
@@ -92,15 +91,15 @@ fn lasting(task: &TaskRef) -> Option<u64> {
 /// Those that wait for one another in a circle, of those that have been in these waits since before the hubs were asked.
 pub(super) fn among(mut blocked: Vec<Blocked>, waits: &Waits) -> Vec<Blocked> {
     blocked.retain(|one| {
-        let wait = waits.get(&one.task.id());
-        wait.is_some() && lasting(&one.task).as_ref() == wait
+        let wait = waits.get(&one.task().id());
+        wait.is_some() && lasting(one.task()).as_ref() == wait
     });
-    let holders = Holders::among(&blocked);
+    let holders = holders(&blocked);
     let places: HashMap<u64, usize> =
-        blocked.iter().enumerate().map(|(at, one)| (one.task.id(), at)).collect();
+        blocked.iter().enumerate().map(|(at, one)| (one.task().id(), at)).collect();
     let next: Vec<Option<usize>> = blocked
         .iter()
-        .map(|one| holders.of(one).and_then(|holder| places.get(&holder.id()).copied()))
+        .map(|one| holders.of(&one.waiting).and_then(|holder| places.get(&holder.id()).copied()))
         .collect();
     let in_circle: HashSet<usize> = circles(&next).into_iter().flatten().collect();
     let mut at = 0;

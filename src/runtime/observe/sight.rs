@@ -5,18 +5,16 @@
 #![forbid(unsafe_code)]
 
 use super::census::{self, Census};
-pub(crate) use super::holders::Holders;
-use super::holders::Waits;
+pub(crate) use super::holders::{Holders, Waiting};
 use super::{lookout, watchdog};
 use crate::coroutine::Trace;
 use crate::runtime::hub::local::Hub;
 use crate::runtime::hub::questions::Step;
 use crate::runtime::hub::scheduler::Scheduler;
 use crate::runtime::hub::shared::HubShared;
-use crate::runtime::task::{Holder, Live, Started, TaskRef};
+use crate::runtime::task::{Live, TaskRef};
 use crate::sys::time;
 use std::collections::HashSet;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,15 +24,12 @@ const AT_ONCE: usize = 64;
 /// What one green thread does.
 #[derive(Debug)]
 pub(crate) struct Sight {
-    pub(crate) task: TaskRef,
+    pub(crate) waiting: Waiting,
     pub(crate) doing: Doing,
     /// The number of its worker, if it has started.
     pub(crate) worker: Option<usize>,
     /// The number of its wait.
     pub(crate) wait: u64,
-    holder: Option<Holder>,
-    /// The addresses of its stack and its guard.
-    stack: Range<usize>,
     /// How many bytes of its stack are in use, and how many can be.
     pub(crate) used: Option<(usize, usize)>,
     /// Where it is, innermost first.
@@ -43,17 +38,9 @@ pub(crate) struct Sight {
     pub(crate) lacks_room: bool,
 }
 
-impl Waits for Sight {
-    fn task(&self) -> &TaskRef {
-        &self.task
-    }
-
-    fn holder(&self) -> Option<&Holder> {
-        self.holder.as_ref()
-    }
-
-    fn stack(&self) -> &Range<usize> {
-        &self.stack
+impl Sight {
+    pub(crate) fn task(&self) -> &TaskRef {
+        &self.waiting.task
     }
 }
 
@@ -135,12 +122,10 @@ fn seen(hub: &Hub, live: Live) -> Sight {
         started.look(hub.lane().root(), &mut trace);
     }
     Sight {
-        task: live.task(),
+        waiting: Waiting::of(live),
         doing: live.with(doing),
         worker: None,
         wait: live.with(|task| task.park_word().number()),
-        holder: started.and_then(Started::holder),
-        stack: started.map_or(0..0, Started::stack_range),
         used: started.map(|_| (trace.used(), trace.size())),
         addresses: trace.addresses().to_vec(),
         lacks_room: trace.lacks_room(),
@@ -151,33 +136,31 @@ fn seen(hub: &Hub, live: Live) -> Sight {
 fn unseen(scheduler: &Scheduler, answered: &[bool], task: TaskRef) -> Sight {
     let mut sight = Sight {
         doing: Doing::New,
-        task,
+        waiting: Waiting::unknown(task),
         worker: None,
         wait: 0,
-        holder: None,
-        stack: 0..0,
         used: None,
         addresses: Vec::new(),
         lacks_room: false,
     };
-    if !sight.task.has_started() {
-        let waits = sight.task.meta().is_some_and(|meta| meta.start_at.is_some());
+    if !sight.task().has_started() {
+        let waits = sight.task().meta().is_some_and(|meta| meta.start_at.is_some());
         sight.doing = if waits { Doing::Delayed } else { Doing::New };
         return sight;
     }
     let mut hubs = scheduler.hubs().iter().enumerate();
-    let own = hubs.find(|(_, hub)| sight.task.is_of(&hub.lane.mailbox));
+    let own = hubs.find(|(_, hub)| sight.task().is_of(&hub.lane.mailbox));
     let Some((at, hub)) = own else { return sight };
     if answered[at] {
         return sight;
     }
     sight.worker = Some(at);
-    sight.doing = doing(&sight.task);
-    if sight.task.runs_on(&hub.lane.mailbox, hub.running()) {
+    sight.doing = doing(sight.task());
+    if sight.task().runs_on(&hub.lane.mailbox, hub.running()) {
         sight.doing = Doing::Running;
         // It may have let another one go on meanwhile.
         let place = watchdog::look_at(hub);
-        let still = sight.task.runs_on(&hub.lane.mailbox, hub.running());
+        let still = sight.task().runs_on(&hub.lane.mailbox, hub.running());
         sight.addresses = place.filter(|_| still).map_or_else(Vec::new, |seen| seen.addresses);
     }
     sight
@@ -200,9 +183,9 @@ fn put_together(
         all.map(move |sight| Sight { worker: Some(at), ..sight })
     };
     let mut tasks: Vec<Sight> = answers.into_iter().enumerate().flat_map(of_hub).collect();
-    let known: HashSet<u64> = tasks.iter().map(|sight| sight.task.id()).collect();
+    let known: HashSet<u64> = tasks.iter().map(|sight| sight.task().id()).collect();
     let others = scheduler.tasks().into_iter().filter(|task| !known.contains(&task.id()));
     tasks.extend(others.map(|task| unseen(scheduler, &answered, task)));
-    tasks.retain(|sight| !sight.task.is_done());
+    tasks.retain(|sight| !sight.task().is_done());
     RuntimeSight { name, workers, tasks }
 }
