@@ -72,7 +72,7 @@
 //! | `monkey` | `monkey::patch_all`: blocking calls of std, other crates and C libraries suspend only their green thread; for programs, not for libraries |
 //! | `processes` | functions that run in other processes of the same program, `process::Process` and `executor::ProcessPool` |
 //! | `watchdog` | `RuntimeBuilder::watchdog`: names a green thread that keeps its worker from the others, and where it is |
-//! | `inspect` | `inspect::dump`: every green thread with its backtrace, what it waits for and who holds that; circles of waits; tests for leaks. Includes `watchdog` |
+//! | `inspect` | `inspect::dump`: every green thread with its backtrace, what it waits for and who holds that; circles of waits, leaks, tests for these. Includes `watchdog` |
 //! | `io-uring` | short writes of several green threads go to the system in one call, where it has io_uring |
 //! | `futures-io`, `tokio-io` | [`future::AsyncIo`] has the traits of these crates |
 //! | `hyper` | what hyper asks of a runtime: connections, timers, an executor |

@@ -54,16 +54,21 @@ pub struct Cycle {
 #[doc(alias("deadlock", "leak", "goroutineleak"))]
 pub fn cycles() -> Vec<Cycle> {
     let first = dump();
-    let seen: HashSet<Vec<(u64, u64)>> = first.circles().into_iter().collect();
-    if seen.is_empty() {
-        return Vec::new();
-    }
-    let second = dump();
-    let still = second.circles().into_iter().filter(|circle| seen.contains(circle));
-    still.map(|circle| second.cycle(&circle)).collect()
+    if first.has_circles() { first.cycles_in(&dump()) } else { Vec::new() }
 }
 
 impl Dump {
+    pub(super) fn has_circles(&self) -> bool {
+        !self.circles().is_empty()
+    }
+
+    /// The circles that were there and still are, as they are in `later`.
+    pub(super) fn cycles_in(&self, later: &Self) -> Vec<Cycle> {
+        let seen: HashSet<Vec<(u64, u64)>> = self.circles().into_iter().collect();
+        let still = later.circles().into_iter().filter(|circle| seen.contains(circle));
+        still.map(|circle| later.cycle(&circle)).collect()
+    }
+
     /// For each of the green threads the place of the one that it waits for without a time limit, if it does.
     fn next(&self) -> Vec<Option<usize>> {
         let threads = self.threads.iter();
@@ -88,10 +93,17 @@ impl Dump {
     }
 
     fn cycle(&self, circle: &[(u64, u64)]) -> Cycle {
-        let next = self.next();
         let of = |id: u64| self.threads.iter().position(|thread| thread.id == id);
         let members: Vec<usize> = circle.iter().filter_map(|(id, _)| of(*id)).collect();
-        let mut stuck: HashSet<usize> = members.iter().copied().collect();
+        let behind = self.behind(&members);
+        let clone = |all: &[usize]| all.iter().map(|at| self.threads[*at].clone()).collect();
+        Cycle { threads: clone(&members), behind: clone(&behind) }
+    }
+
+    /// The places of those that wait for one of these, or for one that does.
+    pub(super) fn behind(&self, those: &[usize]) -> Vec<usize> {
+        let next = self.next();
+        let mut stuck: HashSet<usize> = those.iter().copied().collect();
         loop {
             let waits = |at: &usize| next[*at].is_some_and(|holder| stuck.contains(&holder));
             let more: Vec<_> =
@@ -101,10 +113,9 @@ impl Dump {
             }
             stuck.extend(more);
         }
-        let mut behind: Vec<_> = stuck.into_iter().filter(|at| !members.contains(at)).collect();
+        let mut behind: Vec<_> = stuck.into_iter().filter(|at| !those.contains(at)).collect();
         behind.sort_unstable();
-        let clone = |all: &[usize]| all.iter().map(|at| self.threads[*at].clone()).collect();
-        Cycle { threads: clone(&members), behind: clone(&behind) }
+        behind
     }
 }
 

@@ -162,6 +162,7 @@ fn thread(sight: &Sight, runtime: usize, holders: &Holders<'_>, names: &mut Name
         stack_size: sight.used.map(|(_, size)| size),
         backtrace: names.of(&sight.addresses),
         stack_nearly_full: sight.lacks_room,
+        forgotten: sight.forgotten,
         wait: sight.wait,
     }
 }

@@ -3,6 +3,7 @@
 //! - [`dump`] looks at all green threads of all runtimes. The [`Dump`] displays as text, in which those that are at the same place are
 //!   told once, the largest group first, as Go and the JVM do it; it is a value to be searched, and JSON too. [`dump_to`] writes it.
 //! - [`dump_on`] writes one whenever the process gets a signal.
+//! - [`leaks`] finds green threads that wait for ever, or for so long that they may, though others go on.
 //! - [`cycles`] finds green threads that wait for one another and so for ever, though others go on.
 //! - [`assert_no_leaks`] is for tests: it tells which green threads a piece of code has left behind.
 //!
@@ -52,6 +53,7 @@ mod assert;
 mod cycles;
 mod dump;
 mod frame;
+mod leaks;
 mod on_signal;
 mod text;
 mod thread;
@@ -60,5 +62,6 @@ pub use assert::assert_no_leaks;
 pub use cycles::{Cycle, cycles};
 pub use dump::{Dump, Format, Runtime, Worker, dump, dump_to};
 pub use frame::Frame;
+pub use leaks::{Leaks, LongWaits, leaks, leaks_older_than};
 pub use on_signal::dump_on;
 pub use thread::{GreenThread, Holder, State};

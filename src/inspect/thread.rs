@@ -54,6 +54,9 @@ pub struct GreenThread {
     /// has not started or its stack was nearly full, and where its worker did not answer; of what that ran it is there all the same.
     #[serde(serialize_with = "frames")]
     pub backtrace: Arc<[Frame]>,
+    /// Whether it waits for an [`unpark`](crate::thread::Thread::unpark) and nobody has a handle of it.
+    #[serde(skip)]
+    pub(super) forgotten: bool,
     /// The number of its wait: another one for each.
     #[serde(skip)]
     pub(super) wait: u64,
@@ -94,7 +97,10 @@ fn frames<S: serde::Serializer>(frames: &Arc<[Frame]>, to: S) -> Result<S::Ok, S
     frames[..].serialize(to)
 }
 
-fn seconds_of<S: serde::Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+pub(super) fn seconds_of<S: serde::Serializer>(
+    duration: &Duration,
+    to: S,
+) -> Result<S::Ok, S::Error> {
     duration.as_secs_f64().serialize(to)
 }
 

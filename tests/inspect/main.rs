@@ -3,6 +3,7 @@
 mod assert;
 mod cycles;
 mod dump;
+mod leaks;
 mod storm;
 
 use greenthread::{Builder, JoinHandle, Runtime};

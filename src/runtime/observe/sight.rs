@@ -12,7 +12,7 @@ use crate::runtime::hub::local::Hub;
 use crate::runtime::hub::questions::Step;
 use crate::runtime::hub::scheduler::Scheduler;
 use crate::runtime::hub::shared::HubShared;
-use crate::runtime::task::{Live, TaskRef};
+use crate::runtime::task::{Live, Reason, TaskRef};
 use crate::sys::time;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,6 +20,10 @@ use std::time::Duration;
 
 /// How many green threads a hub looks at before others run again. Each takes some microseconds.
 const AT_ONCE: usize = 64;
+
+/// How many references there are to a green thread that parks, if there is no handle of it: its hub's, that of `park`, the one in what
+/// an `unpark` would wake, and that of the look.
+const OF_FORGOTTEN: usize = 4;
 
 /// What one green thread does.
 #[derive(Debug)]
@@ -36,6 +40,8 @@ pub(crate) struct Sight {
     pub(crate) addresses: Vec<usize>,
     /// Whether it has too little of its stack left to say where it is.
     pub(crate) lacks_room: bool,
+    /// Whether it waits for an `unpark`, and nobody has a handle of it.
+    pub(crate) forgotten: bool,
 }
 
 impl Sight {
@@ -114,6 +120,13 @@ fn doing(task: &TaskRef) -> Doing {
     Doing::Waiting(until)
 }
 
+/// Whether it parks, and nobody has a handle of it. It is suspended, so it cannot make one now; a reference that somebody else has for a
+/// moment only hides it.
+fn is_forgotten(task: &TaskRef) -> bool {
+    let of_family = usize::from(task.is_daemon() && task.family().is_some());
+    task.reason() == Reason::Park && task.references() == OF_FORGOTTEN + of_family
+}
+
 /// One green thread of the hub, which runs none now.
 fn seen(hub: &Hub, live: Live) -> Sight {
     let started = live.started();
@@ -121,9 +134,12 @@ fn seen(hub: &Hub, live: Live) -> Sight {
     if let Some(started) = started {
         started.look(hub.lane().root(), &mut trace);
     }
+    let waiting = Waiting::of(live);
+    let doing = live.with(doing);
     Sight {
-        waiting: Waiting::of(live),
-        doing: live.with(doing),
+        forgotten: doing == Doing::Waiting(None) && is_forgotten(&waiting.task),
+        waiting,
+        doing,
         worker: None,
         wait: live.with(|task| task.park_word().number()),
         used: started.map(|_| (trace.used(), trace.size())),
@@ -142,6 +158,7 @@ fn unseen(scheduler: &Scheduler, answered: &[bool], task: TaskRef) -> Sight {
         used: None,
         addresses: Vec::new(),
         lacks_room: false,
+        forgotten: false,
     };
     if !sight.task().has_started() {
         let waits = sight.task().meta().is_some_and(|meta| meta.start_at.is_some());

@@ -293,6 +293,12 @@ impl TaskRef {
         (self.header().until.load(Ordering::Relaxed) == 0).then_some(wait)
     }
 
+    /// How many references to it there are.
+    #[cfg(feature = "inspect")]
+    pub(in crate::runtime) fn references(&self) -> usize {
+        self.header().refs.load(Ordering::Acquire)
+    }
+
     /// Whether it waits for its turn only: it does not sleep, or would not if its hub looked at the time. For reports: it may have
     /// changed a moment later.
     pub(crate) fn could_run(&self, now: u64) -> bool {
