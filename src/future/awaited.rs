@@ -2,7 +2,8 @@
 //! has been meant for it by then goes on to the next that waits.
 #![forbid(unsafe_code)]
 
-use crate::runtime::waker::Listener;
+use crate::runtime::park::Mark;
+use crate::runtime::waker::{Listener, Look};
 use crate::sync::gate::{Gate, Position};
 use crate::sync::select::{Arm, Registration};
 use crate::thread::{JoinHandle, spawn_at};
@@ -27,7 +28,8 @@ impl<A: Arm> Awaited<A> {
         loop {
             let Some(arm) = &mut self.arm else { panic!("polled after it was ready") };
             if let Some((listener, _)) = &self.wait {
-                ready!(listener.poll(context));
+                // A nudge is for one more round, as a notification is.
+                ready!(listener.poll_open(context));
             } else if arm.attempt() {
                 arm.settle(true);
                 return Poll::Ready(self.completed());
@@ -37,6 +39,9 @@ impl<A: Arm> Awaited<A> {
                 arm.register(&with, 0);
                 let is_ready = arm.is_ready(Some(&with));
                 let due = arm.due();
+                if with.mark() != Mark::NONE {
+                    listener.open(with.mark());
+                }
                 self.wait = Some((listener, with));
                 if !is_ready {
                     self.set_alarm(due);
@@ -110,17 +115,19 @@ impl<'a> AtGate<'a> {
         if self.wait.is_none() {
             let listener = Listener::new();
             let position = self.gate.enter(listener.waiter());
+            listener.open(self.gate.mark());
             self.wait = Some((listener, position));
             if ready() {
                 self.leave();
                 return Poll::Ready(());
             }
         }
-        if let Some((listener, _)) = &self.wait {
-            ready!(listener.poll(context));
+        if let Some((listener, _)) = &self.wait
+            && ready!(listener.poll_open(context)) == Look::Notified
+        {
+            // The notification was for this wait.
+            self.wait = None;
         }
-        // The notification was for this wait.
-        self.wait = None;
         Poll::Ready(())
     }
 

@@ -42,6 +42,11 @@
 //!
 //! # Executors of others
 //!
+//! What one of several may take (a mutex, an item of a channel or queue, room in one) is not kept from the others by a future that was woken
+//! for it and is neither polled nor dropped, since its thread is held up or its owner waits for something else: after some 50 ms another
+//! one is asked to look, as long as the program has a [`Runtime`](crate::Runtime). What is handed over to one (a permit of a semaphore, an
+//! item at a rendezvous) is that one's.
+//!
 //! The futures of this library work in any executor, and what is woken by a reactor of its own, as smol's timers and sockets
 //! are, works in any wait here. An executor's own `block_on` (of `futures`, smol, pollster, or a tokio runtime) is another
 //! matter: it blocks the OS thread, so on a green thread the whole worker, and what it waits for must come from elsewhere.

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::wait_list::Key;
-use crate::runtime::waker::Listener;
+use crate::runtime::waker::{Listener, Look};
 use crate::sync::{LockResult, Mutex, MutexGuard, TryLockError};
 use std::fmt;
 use std::pin::Pin;
@@ -18,9 +18,9 @@ pub struct Locking<'a, T: ?Sized> {
 impl<T: ?Sized> Mutex<T> {
     /// As [`lock`](Self::lock), to be awaited, in the same queue as everybody. Does not suspend a green thread.
     ///
-    /// Dropping the future passes the mutex on that has been handed over by then. (As with every lock that is awaited: a future
-    /// whose turn it is, and that is neither polled nor dropped, keeps those behind it waiting.) The guard stays on its OS thread, as any
-    /// other of this mutex, so a task that an executor moves about does not hold it over an `await`; there, a
+    /// Dropping the future passes the mutex on that has been handed over by then. A future whose turn it is, and that is neither polled
+    /// nor dropped, is passed by after some 50 ms, as long as the program has a [`Runtime`](crate::Runtime). The guard stays on its OS
+    /// thread, as any other of this mutex, so a task that an executor moves about does not hold it over an `await`; there, a
     /// [`Semaphore`](crate::sync::Semaphore) of one permit protects.
     ///
     /// # Errors
@@ -48,10 +48,16 @@ impl<'a, T: ?Sized> Future for Locking<'a, T> {
         let this = &mut *self;
         loop {
             let woken = match &this.wait {
-                Some((listener, _)) => {
-                    ready!(listener.poll(context));
-                    true
-                }
+                Some((listener, key)) => match ready!(listener.poll_open(context)) {
+                    Look::Notified => true,
+                    Look::Nudged => match this.mutex.pass_by(*key) {
+                        Some(guard) => {
+                            this.wait = None;
+                            return Poll::Ready(guard);
+                        }
+                        None => continue,
+                    },
+                },
                 None => match this.mutex.try_lock() {
                     Ok(guard) => return Poll::Ready(Ok(guard)),
                     Err(TryLockError::Poisoned(error)) => return Poll::Ready(Err(error)),
@@ -60,6 +66,7 @@ impl<'a, T: ?Sized> Future for Locking<'a, T> {
             };
             let mut listener = this.wait.take().map_or_else(Listener::new, |(again, _)| again);
             let waiter = if woken { listener.again() } else { listener.waiter() };
+            listener.open(this.mutex.mark());
             match this.mutex.enter(waiter, woken) {
                 Ok(guard) => return Poll::Ready(guard),
                 Err(key) => this.wait = Some((listener, key)),

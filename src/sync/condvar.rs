@@ -15,8 +15,10 @@ use std::time::{Duration, Instant};
 ///
 /// Notifications go to those who wait in the order in which they came, and none is lost: if a waiter times out or is killed at
 /// the moment in which a notification reaches it, it counts as notified, or passes the notification on to the next of those who
-/// waited when it came. Unlike std's, a wait never ends without a notification that came while it lasted; so one that was notified while
-/// its worker is held up is not replaced by another.
+/// waited when it came. Unlike std's, a wait never ends without a notification that came while it lasted. So one that was notified while
+/// its worker is held up is not replaced by another, as that would have two come for one notification; as with an OS thread that the system
+/// lets wait, nothing is lost, it comes late. Where any of those who wait can do what there is to do, `notify_all`, a channel or a queue
+/// does not depend on a single one.
 ///
 /// # When std's is better
 /// It cannot be used with this crate's `Mutex`. With std's `Mutex` it is better among OS threads only.

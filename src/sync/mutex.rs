@@ -4,7 +4,7 @@
 use super::cell::{Lock, LockGuard};
 use super::poison::{Poison, Watch};
 use super::{LockResult, PoisonError, TryLockError, TryLockResult};
-use crate::runtime::park::Waiter;
+use crate::runtime::park::{Mark, Waiter};
 use crate::runtime::wait_list::Key;
 use crate::sys::time::deadline_after;
 use std::fmt;
@@ -152,6 +152,16 @@ impl<T: ?Sized> Mutex<T> {
         woken: bool,
     ) -> Result<LockResult<MutexGuard<'_, T>>, Key> {
         self.lock.enter(waiter, woken).map(|inner| self.guard(inner))
+    }
+
+    /// After [`enter`](Self::enter): takes the mutex if it is free or meant for one that does not come; otherwise the wait goes on.
+    pub(crate) fn pass_by(&self, key: Key) -> Option<LockResult<MutexGuard<'_, T>>> {
+        self.lock.pass_by(key).map(|inner| self.guard(inner))
+    }
+
+    /// Of those who wait for it.
+    pub(crate) fn mark(&self) -> Mark {
+        self.lock.mark()
     }
 
     /// Comes no more after [`enter`](Self::enter).

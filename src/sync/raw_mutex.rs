@@ -141,7 +141,7 @@ impl RawMutex {
             return true;
         }
         let mut woken = false;
-        let mark = Mark::of(self);
+        let mark = self.mark();
         loop {
             let parker = Parker::new();
             let Some(key) = self.join(parker.waiter(), woken) else { return true };
@@ -153,7 +153,7 @@ impl RawMutex {
                     Some(Blocker::Owner(&self.owner)),
                 ) {
                     Some(wake) => break wake,
-                    None if self.pass_by(key) => return true,
+                    None if self.take_past(key) => return true,
                     None => {}
                 }
             };
@@ -184,7 +184,12 @@ impl RawMutex {
 
     /// Called by one who waits, while whoever is on its way does not come: takes the lock if it is free or has been handed over.
     /// Otherwise the next unlock wakes another one, and the caller goes on waiting.
-    fn pass_by(&self, key: Key) -> bool {
+    pub(crate) fn pass_by(&self, key: Key) -> bool {
+        let got = self.take_past(key);
+        self.taken(got)
+    }
+
+    fn take_past(&self, key: Key) -> bool {
         let mut list = self.list.lock();
         let mut state = self.state.load(Ordering::Relaxed);
         let got = loop {
@@ -204,6 +209,12 @@ impl RawMutex {
             self.had_its_turn(true);
         }
         got
+    }
+
+    /// Of those who wait for it.
+    #[inline]
+    pub(crate) fn mark(&self) -> Mark {
+        Mark::of(self)
     }
 
     /// Takes the lock, or has `waiter` unparked when it is time to come again, `woken` then. For who cannot wait here.

@@ -6,15 +6,15 @@ use crate::support::{FOR_EVER, LIMIT, within_limit, workers};
 use greenthread::queue::{PriorityQueue, Queue};
 use greenthread::sync::{Condvar, Mutex, ReentrantMutex, mpmc};
 use greenthread::thread::spawn_local;
-use greenthread::{select, yield_now};
+use greenthread::{select, shield, yield_now};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// What waits, twice, for what is there once; and what brings that.
-type Single = (&'static str, fn() -> (Job, Job, Job));
+pub(crate) type Single = (&'static str, fn() -> (Job, Job, Job));
 
-fn twice(
+pub(crate) fn twice(
     take: impl Fn() + Clone + Send + 'static,
     bring: impl FnOnce() + Send + 'static,
 ) -> (Job, Job, Job) {
@@ -23,7 +23,7 @@ fn twice(
 }
 
 /// Two uses of what all share, of which one is what waits.
-fn of<T: Send + Sync + 'static>(
+pub(crate) fn of<T: Send + Sync + 'static>(
     shared: T,
     take: fn(&T),
     bring: impl FnOnce(&T) + Send + 'static,
@@ -34,7 +34,7 @@ fn of<T: Send + Sync + 'static>(
 }
 
 /// What `hold` has taken is waited for, and given back by what brings it.
-fn locked<T: Send + Sync + 'static>(
+pub(crate) fn locked<T: Send + Sync + 'static>(
     shared: T,
     hold: impl FnOnce(&T, &dyn Fn()) + Send + 'static,
     take: fn(&T),
@@ -110,7 +110,7 @@ const SINGLE: &[Single] = &[
 ];
 
 /// Has a job done on a worker by a green thread of its own, and returns when that waits. The flag is set when it is done.
-fn begin(seats: &Seats, at: usize, wait: Job) -> Arc<AtomicBool> {
+pub(crate) fn begin(seats: &Seats, at: usize, wait: Job) -> Arc<AtomicBool> {
     let done = Arc::new(AtomicBool::new(false));
     let is_done = Arc::clone(&done);
     let begun = Arc::new(AtomicBool::new(false));
@@ -130,7 +130,19 @@ fn begin(seats: &Seats, at: usize, wait: Job) -> Arc<AtomicBool> {
     done
 }
 
-fn until(what: &str, done: &AtomicBool) {
+/// The same on an OS thread of its own; most often it waits when this returns.
+pub(crate) fn begin_outside(wait: Job) -> Arc<AtomicBool> {
+    let done = Arc::new(AtomicBool::new(false));
+    let is_done = Arc::clone(&done);
+    drop(std::thread::spawn(move || {
+        wait();
+        is_done.store(true, Ordering::Relaxed);
+    }));
+    std::thread::sleep(MOMENT);
+    done
+}
+
+pub(crate) fn until(what: &str, done: &AtomicBool) {
     let end = Instant::now() + LIMIT / 2;
     while !done.load(Ordering::Relaxed) {
         assert!(Instant::now() < end, "{what}");
@@ -138,45 +150,68 @@ fn until(what: &str, done: &AtomicBool) {
     }
 }
 
-/// The one that is woken first cannot come, and another one, on a free worker or on an OS thread, does not wait for it.
+/// Where the one waits that is not on the held worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Other {
+    OnFreeWorker,
+    OnOsThread,
+    /// On a free worker, and both inside of a shield.
+    Shielded,
+}
+
+/// The one that is woken first cannot come, and the other one does not wait for it.
+pub(crate) fn assert_passed_by(kinds: &'static [Single], other: Other) {
+    within_limit(move || {
+        let runtime = workers(2);
+        let seats = Seats::new(&runtime, 2);
+        for (round, (name, make)) in kinds.iter().enumerate() {
+            let (held, free) = (round % 2, 1 - round % 2);
+            let (mut first, mut second, bring) = make();
+            if other == Other::Shielded {
+                for wait in [&mut first, &mut second] {
+                    let bare = std::mem::replace(wait, job(|| ()));
+                    *wait = job(|| shield(bare));
+                }
+            }
+            let first = begin(&seats, held, first);
+            let second = if other == Other::OnOsThread {
+                begin_outside(second)
+            } else {
+                begin(&seats, free, second)
+            };
+            let release = seats.hold(held);
+            bring();
+            let limit = Instant::now() + LIMIT / 2;
+            while !second.load(Ordering::Relaxed) {
+                if Instant::now() > limit {
+                    drop(release);
+                    panic!("{name}, {other:?}: waits for one on a held worker");
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            drop(release);
+            drop((first, second));
+        }
+        if other == Other::Shielded {
+            // Those that were passed by wait on, and nothing ends that.
+            let _ = runtime.shutdown(MOMENT);
+        }
+    });
+}
+
 #[test]
 fn what_is_meant_for_one_on_a_held_worker_is_taken_by_another() {
-    for outside in [false, true] {
-        within_limit(move || {
-            let runtime = workers(2);
-            let seats = Seats::new(&runtime, 2);
-            for (round, (name, make)) in SINGLE.iter().enumerate() {
-                let (held, free) = (round % 2, 1 - round % 2);
-                let (first, second, bring) = make();
-                let first = begin(&seats, held, first);
-                let second = if outside {
-                    let done = Arc::new(AtomicBool::new(false));
-                    let is_done = Arc::clone(&done);
-                    drop(std::thread::spawn(move || {
-                        second();
-                        is_done.store(true, Ordering::Relaxed);
-                    }));
-                    // Most often it waits by then.
-                    std::thread::sleep(MOMENT);
-                    done
-                } else {
-                    begin(&seats, free, second)
-                };
-                let release = seats.hold(held);
-                bring();
-                let limit = Instant::now() + LIMIT / 2;
-                while !second.load(Ordering::Relaxed) {
-                    if Instant::now() > limit {
-                        drop(release);
-                        panic!("{name}: waits for one on a held worker");
-                    }
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                drop(release);
-                drop((first, second));
-            }
-        });
-    }
+    assert_passed_by(SINGLE, Other::OnFreeWorker);
+}
+
+#[test]
+fn what_is_meant_for_one_on_a_held_worker_is_taken_by_an_os_thread() {
+    assert_passed_by(SINGLE, Other::OnOsThread);
+}
+
+#[test]
+fn a_shield_around_a_wait_keeps_nothing_from_others() {
+    assert_passed_by(SINGLE, Other::Shielded);
 }
 
 /// Once it has been noticed, each unlock wakes the next again.

@@ -16,7 +16,7 @@ use greenthread::sync::{
     OnceLock, ReentrantMutex, RwLock, Semaphore, WaitGroup, mpmc, mpsc,
 };
 use greenthread::thread::{self, Interval, Timer, spawn_later, spawn_local};
-use greenthread::{blocking, fs, scope, select, sleep, spawn, timeout, yield_now};
+use greenthread::{blocking, fs, scope, select, shield, sleep, spawn, timeout, yield_now};
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -449,6 +449,11 @@ enum Ender {
 }
 
 fn goes_on(kinds: &'static [Kind], count: usize) {
+    goes_on_within(kinds, count, |wait| wait());
+}
+
+/// `around` calls what waits.
+fn goes_on_within(kinds: &'static [Kind], count: usize, around: fn(Job)) {
     within_limit(move || {
         let runtime = workers(count);
         let seats = Seats::new(&runtime, count);
@@ -459,7 +464,8 @@ fn goes_on(kinds: &'static [Kind], count: usize) {
             if std::env::var_os("GREENTHREAD_TEST_TRACE").is_some() {
                 eprintln!("{name} {ender:?} {count}");
             }
-            let (wait, end) = make();
+            let (bare, end) = make();
+            let wait = move || around(bare);
             let mut end = Some(end);
             let (now, when) = std::sync::mpsc::channel::<()>();
             let mut others = (0..count).filter(|at| *at != free);
@@ -514,6 +520,11 @@ fn what_waits_for_a_time() {
 fn what_waits_for_another_thread() {
     [2, 4].into_iter().for_each(|count| goes_on(SYNC, count));
     [2, 4].into_iter().for_each(|count| goes_on(CHANNELS, count));
+}
+
+#[test]
+fn what_waits_inside_of_a_shield() {
+    [SYNC, CHANNELS, ENDS].into_iter().for_each(|kinds| goes_on_within(kinds, 2, shield));
 }
 
 #[test]

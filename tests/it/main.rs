@@ -13,6 +13,7 @@ mod generator;
 mod greenlet;
 mod group;
 mod held;
+mod held_futures;
 mod held_takers;
 mod held_waits;
 mod interruptions;

@@ -6,18 +6,22 @@
 //! waiting in its place. What that has to do with the one that comes late is the business of whatever they wait for: a nudge says
 //! nothing.
 //!
+//! A future that waits is polled by whatever executor has it, which cannot be looked into: neither whether its thread is held up nor whether
+//! it means to poll. So a future is late if it was woken before the last look and has been neither polled nor dropped since.
+//!
 //! Those who wait for the same are found by a [`Mark`] that each leaves in its task, so that nobody keeps lists for this. Where one
 //! is woken and others wait, a word says so (`lane/alarm.rs`), and only then is there anything to look for here.
 //!
-//! What is *handed over* is not found: a permit of a semaphore, a lock of an `RwLock`, an item at a rendezvous belong to the one that was
-//! woken, just as if it had been running when it got them.
+//! What is *handed over* is not found: a permit of a semaphore, a lock of an `RwLock`, an item at a rendezvous, a notification of a
+//! condition variable belong to the one that was woken, just as if it had been running when it got them.
 #![forbid(unsafe_code)]
 
 use super::inquiry::Inquiry;
 use crate::runtime::hub::scheduler::Scheduler;
 use crate::runtime::hub::shared::HubShared;
-use crate::runtime::task::{Mark, TaskRef, os_threads};
-use std::collections::{HashMap, HashSet};
+use crate::runtime::task::{Mark, TaskRef, foreign, os_threads};
+use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,25 +31,42 @@ const ATTENDS: Duration = Duration::from_secs(1);
 const SHARE: u32 = 20;
 /// How many are nudged for one that waits for several things, as it is not known for which it was woken.
 const FOR_ONE_OF_SEVERAL: usize = 8;
+/// After so long others are nudged for the same one: a future that was nudged may have been dropped, or not be polled either.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// One wait: the id of who waits, and a number for each wait of it.
+type Wait = (u64, u64);
 
 /// What the lookout remembers for that.
 #[derive(Debug)]
 pub(super) struct Bypass {
     attends_until: Instant,
     rests_until: Instant,
-    /// For whom others have been nudged, since any worker was held up without a pause: by the ids of hub and green thread.
-    stood_in_for: HashSet<u64>,
+    /// Those for whom others have been nudged, and when.
+    stood_in_for: HashMap<Wait, Instant>,
+    /// Futures that had been woken, and had not come, when it looked last.
+    woken: HashSet<Wait>,
 }
 
 impl Bypass {
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self { attends_until: now, rests_until: now, stood_in_for: HashSet::new() }
+        Self {
+            attends_until: now,
+            rests_until: now,
+            stood_in_for: HashMap::new(),
+            woken: HashSet::new(),
+        }
     }
 
     /// Whether there may be something to do soon.
     pub(super) fn attends(&self) -> bool {
         Instant::now() < self.attends_until
+    }
+
+    /// Whether there may be something to do soon though all workers sleep.
+    pub(super) fn owes(&self) -> bool {
+        !self.woken.is_empty() && self.attends()
     }
 
     /// Looks once. `contended` says that one was woken lately while others waited; `held` are the workers that have done nothing else
@@ -60,10 +81,10 @@ impl Bypass {
         if contended || (!held.is_empty() && now < self.attends_until) {
             self.attends_until = now + ATTENDS;
         }
-        if held.is_empty() {
-            return self.stood_in_for.clear();
-        }
-        if now < self.attends_until && now >= self.rests_until {
+        if now >= self.attends_until {
+            self.stood_in_for.clear();
+            self.woken.clear();
+        } else if now >= self.rests_until {
             let schedulers: Vec<_> = all.iter().map(|(scheduler, _)| &**scheduler).collect();
             self.nudge(&schedulers, held);
             let took = now.elapsed();
@@ -72,6 +93,11 @@ impl Bypass {
     }
 
     fn nudge(&mut self, schedulers: &[&Scheduler], held: &[&'static HubShared]) {
+        let futures = foreign::enrolled();
+        let mut late = self.late_futures(&futures);
+        if late.is_empty() && held.is_empty() {
+            return self.stood_in_for.clear();
+        }
         let mut all: Vec<TaskRef> = schedulers.iter().flat_map(|it| it.tasks()).collect();
         all.extend(os_threads());
         let marked = all.iter().filter(|task| task.mark() != Mark::NONE);
@@ -81,18 +107,24 @@ impl Bypass {
             let runs = hub(task).is_some_and(|hub| task.runs_on(&hub.lane.mailbox, hub.running()));
             !runs && !task.park_word().sleeps()
         };
-        let late: Vec<_> = behind.into_iter().filter(is_late).collect();
+        late.extend(behind.into_iter().filter(is_late));
+        let now = Instant::now();
+        self.stood_in_for.retain(|_, since| now - *since < AGAIN);
         let mut wanted = HashMap::<Mark, usize>::new();
         for task in late {
-            if self.stood_in_for.insert(task.id()) {
+            if let Entry::Vacant(none) = self.stood_in_for.entry(wait(task)) {
+                none.insert(now);
                 *wanted.entry(task.mark()).or_default() += 1;
             }
         }
         if wanted.is_empty() {
             return;
         }
-        let sleeping: Vec<_> =
-            others.into_iter().filter(|task| task.park_word().sleeps()).collect();
+        // One whose thread is known not to be held up comes first.
+        let comes = |task: &&TaskRef| foreign::poller(task).is_none_or(|it| hub(&it).is_none());
+        let sleeps = |task: &&TaskRef| task.park_word().sleeps();
+        let futures = futures.iter().filter(sleeps).filter(comes);
+        let sleeping: Vec<_> = others.into_iter().filter(sleeps).chain(futures).collect();
         for task in &sleeping {
             if let Some(count) = wanted.get_mut(&task.mark()).filter(|count| **count > 0)
                 && task.nudge()
@@ -108,4 +140,16 @@ impl Bypass {
             });
         }
     }
+
+    /// Those of the futures that had been woken when it looked last, and have not come since.
+    fn late_futures<'a>(&mut self, futures: &'a [TaskRef]) -> Vec<&'a TaskRef> {
+        let woken: Vec<_> = futures.iter().filter(|task| task.park_word().has_ended()).collect();
+        let before = std::mem::take(&mut self.woken);
+        self.woken.extend(woken.iter().map(|task| wait(task)));
+        woken.into_iter().filter(|task| before.contains(&wait(task))).collect()
+    }
+}
+
+fn wait(task: &TaskRef) -> Wait {
+    (task.id(), task.park_word().number())
 }

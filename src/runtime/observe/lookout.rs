@@ -142,7 +142,10 @@ fn look(lookout: &Lookout, patience: Option<Duration>) {
         let mut awake = false;
         let slept = alarm::sleep_while_all_do(|| {
             awake = lookout.has(|hub| !hub.is_sleeping());
-            awake || knots.as_ref().is_some_and(Knots::owes)
+            awake
+                || bypass.owes()
+                || alarm::is_contended()
+                || knots.as_ref().is_some_and(Knots::owes)
         });
         if let Some(knots) = knots.as_mut().filter(|_| awake || slept) {
             knots.note_movement();

@@ -3,12 +3,18 @@
 //! It waits in the same lists as everybody; waking it means using the [`Waker`] that its last poll left. That is code of users, which
 //! may do anything: wait, call what is just being changed, panic. So it is called where nothing of the library is locked or
 //! borrowed. On a hub's own stack, and inside [`put_off`], it is put off until that is over. A panic goes no further.
+//!
+//! One that waits for what others may take as well is on a roll, so that it is found where one that was woken does not come
+//! (`runtime/observe/bypass.rs`).
 
 use super::header::{Header, VTable};
 use super::here::{self, Here};
-use super::park_word::Token;
+use super::mark::Mark;
+use super::park_word::{Outcome, ParkWord, Token};
+use super::roll::OpenRoll;
 use super::task_ref::TaskRef;
 use crate::stack::budget::Reservation;
+use crate::sys::process::PerProcess;
 use crate::util::dropping::drop_quietly;
 use crate::util::sync::{Mutex, mutated};
 use std::cell::{Cell, RefCell};
@@ -56,8 +62,57 @@ pub(crate) fn new_foreign() -> TaskRef {
     unsafe { TaskRef::adopt(NonNull::from(Box::leak(foreign)).cast()) }
 }
 
+/// How many rolls there are, so that those who wait for different things seldom want the same lock.
+const ROLLS: usize = 16;
+
+fn rolls() -> &'static [OpenRoll; ROLLS] {
+    static ALL: PerProcess<[OpenRoll; ROLLS]> = PerProcess::new();
+    ALL.get(Default::default)
+}
+
+/// Has a task found, until it ends, by those who look for whoever waits for what that mark is of.
+pub(crate) fn enroll(task: &TaskRef, mark: Mark) {
+    task.set_mark(mark);
+    if task.header().place.get().is_none() {
+        let mixed = (task.as_ptr().addr().get() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60;
+        rolls()[mixed as usize % ROLLS].enter(task);
+    }
+}
+
+/// The tasks that have been enrolled and have not ended.
+pub(crate) fn enrolled() -> Vec<TaskRef> {
+    let mut tasks = Vec::new();
+    rolls().iter().for_each(|roll| roll.roll().list(&mut tasks));
+    tasks
+}
+
+/// The task of this library that polls the future whose wait this is, if one does and waits for it.
+pub(crate) fn poller(task: &TaskRef) -> Option<TaskRef> {
+    TaskRef::of_waker(slot(task).lock().as_ref()?)
+}
+
 /// Leaves the waker that is to be used when the wait of `token` ends. `false` if that has ended: then the waker may not be used.
 pub(crate) fn sleep_foreign(task: &TaskRef, token: Token, waker: &Waker) -> bool {
+    sleep(task, token, waker, |park| park.park(token, false))
+}
+
+/// As [`sleep_foreign`], for something that others may take as well. `Some` says how the wait ended; where it was nudged it goes on,
+/// and the caller looks before it calls this again.
+pub(crate) fn sleep_open(task: &TaskRef, token: Token, waker: &Waker) -> Option<Outcome> {
+    if sleep(task, token, waker, |park| park.park_open(token, false)) {
+        return None;
+    }
+    let park = task.park_word();
+    let nudged = park.outcome() == Outcome::Nudged && park.rearm(token);
+    Some(if nudged { Outcome::Nudged } else { Outcome::Notified })
+}
+
+fn sleep(
+    task: &TaskRef,
+    token: Token,
+    waker: &Waker,
+    begin: impl FnOnce(&ParkWord) -> bool,
+) -> bool {
     let slot = slot(task);
     let is_new = match &*slot.lock() {
         Some(_) if mutated("the waker of the first poll stays") => false,
@@ -71,16 +126,17 @@ pub(crate) fn sleep_foreign(task: &TaskRef, token: Token, waker: &Waker) -> bool
         drop_quietly(old);
     }
     if mutated("a future does not look again after it has left its waker") {
-        task.park_word().park(token, false);
+        begin(task.park_word());
         return true;
     }
     // Whoever ends the wait takes the waker after that. So either it finds the new waker, or this finds that the wait is over.
-    task.park_word().park(token, false) || task.park_word().is_parked(token)
+    begin(task.park_word()) || task.park_word().is_parked(token)
 }
 
 /// Called when the task will not wait again: drops the waker of its executor. A panic of its destructor goes no farther: who ends
 /// the wait has still to leave those who wait.
 pub(crate) fn end_foreign(task: &TaskRef) {
+    task.leave_roll();
     let waker = slot(task).lock().take();
     drop_quietly(waker);
 }

@@ -134,9 +134,13 @@ impl ParkWord {
     }
 
     /// The number of the owner's wait: another one for each.
-    #[cfg(feature = "inspect")]
     pub(crate) fn number(&self) -> u64 {
         self.0.load(Ordering::Acquire) / SEQUENCE
+    }
+
+    /// Whether the owner has been woken from a wait, or nudged, and has begun no other since.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.load(Ordering::Acquire) & STATE > PARKED
     }
 
     /// Whether the owner sleeps.

@@ -4,7 +4,8 @@
 
 use super::park::{self, Parker, Sleeper, Waiter, Wake};
 use crate::runtime::ambient;
-use crate::runtime::task::{TaskRef, Token, foreign};
+use crate::runtime::lane::alarm;
+use crate::runtime::task::{Mark, Outcome, TaskRef, Token, foreign};
 
 pub(crate) use crate::runtime::task::foreign::put_off;
 use crate::util::sync::mutated;
@@ -93,6 +94,15 @@ fn pause(sleeper: &mut Sleeper, seen: u64, deadline: Option<Instant>, others_ran
     }
 }
 
+/// Why a future that waits is to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Its waiter has been unparked.
+    Notified,
+    /// It is to look whether what it waits for is there, since one who was woken for it does not come. The wait goes on.
+    Nudged,
+}
+
 /// The waits of one future: what a [`Parker`] is to a thread.
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -119,6 +129,21 @@ impl Listener {
         Waiter::new(self.task.clone(), self.token)
     }
 
+    /// Notes that it waits for something that `mark` is of and that others may take as well; it is polled by
+    /// [`poll_open`](Self::poll_open) from now on.
+    pub(crate) fn open(&self, mark: Mark) {
+        foreign::enroll(&self.task, mark);
+    }
+
+    /// As [`poll`](Self::poll), but it may be ready for a look only.
+    pub(crate) fn poll_open(&self, context: &Context<'_>) -> Poll<Look> {
+        match foreign::sleep_open(&self.task, self.token, context.waker()) {
+            None => Poll::Pending,
+            Some(Outcome::Nudged) => Poll::Ready(Look::Nudged),
+            Some(_) => Poll::Ready(Look::Notified),
+        }
+    }
+
     /// Ready if the waiter has been unparked; otherwise unparking it will wake the task that polls. Nothing else ends the wait.
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
         if foreign::sleep_foreign(&self.task, self.token, context.waker()) {
@@ -131,13 +156,17 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
+        if self.task.park_word().outcome() == Outcome::Nudged {
+            // It was to look, and does not: another one is to.
+            alarm::contended();
+        }
         foreign::end_foreign(&self.task);
     }
 }
 
 #[cfg(all(test, loom))]
 mod models {
-    use super::{Listener, poll_until};
+    use super::{Listener, Look, poll_until};
     use crate::runtime::wait::park;
     use crate::util::sync::{AtomicBool, Mutex, Ordering};
     use loom::thread;
@@ -274,6 +303,29 @@ mod models {
             let other = thread::spawn(move || waiter.unpark());
             assert_eq!(poll_until(None, |context| listener.poll(context)), Some(()));
             other.join().unwrap();
+        });
+    }
+
+    /// It may look once more than it has to, but goes on when it has been notified.
+    #[test]
+    fn a_future_that_is_nudged_loses_no_notification() {
+        loom::model(|| {
+            let listener = Listener::new();
+            park::own_task().with_waker(Waker::wake_by_ref);
+            super::foreign::end_foreign(&listener.task);
+            let (task, waiter) = (listener.task.clone(), listener.waiter());
+            let nudger = thread::spawn(move || task.nudge());
+            let notifier = thread::spawn(move || waiter.unpark());
+            let poll = |context: &mut Context<'_>| loop {
+                match listener.poll_open(context) {
+                    Poll::Ready(Look::Nudged) => {}
+                    Poll::Ready(Look::Notified) => return Poll::Ready(()),
+                    Poll::Pending => return Poll::Pending,
+                }
+            };
+            assert_eq!(poll_until(None, poll), Some(()));
+            nudger.join().unwrap();
+            notifier.join().unwrap();
         });
     }
 }

@@ -6,7 +6,7 @@
 //! | held | the owner of the one `LockGuard`, shared or exclusively, as it has the guard |
 
 use super::mapped::PartGuard;
-use crate::runtime::park::Waiter;
+use crate::runtime::park::{Mark, Waiter};
 use crate::runtime::wait_list::Key;
 use crate::sync::raw_mutex::RawMutex;
 use std::cell::UnsafeCell;
@@ -58,6 +58,16 @@ impl<T: ?Sized> Lock<T> {
             None => Ok(LockGuard { lock: self, not_send: PhantomData }),
             Some(key) => Err(key),
         }
+    }
+
+    /// See [`RawMutex::pass_by`].
+    pub(crate) fn pass_by(&self, key: Key) -> Option<LockGuard<'_, T>> {
+        self.raw.pass_by(key).then(|| LockGuard { lock: self, not_send: PhantomData })
+    }
+
+    /// See [`RawMutex::mark`].
+    pub(crate) fn mark(&self) -> Mark {
+        self.raw.mark()
     }
 
     /// See [`RawMutex::give_up`].

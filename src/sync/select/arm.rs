@@ -31,6 +31,11 @@ impl Registration {
         self.mark.set(self.mark.get().and(mark));
     }
 
+    /// Of all that its arms wait for at a gate; none if there is no such arm.
+    pub(crate) fn mark(&self) -> Mark {
+        self.mark.get()
+    }
+
     /// What wakes the waiting `select!`.
     pub(crate) fn waiter(&self) -> Waiter {
         self.waiter.clone()
@@ -201,7 +206,7 @@ fn wait_holding(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -
         if !arms.iter().any(|(_, arm)| arm.is_ready(Some(&with))) {
             let until = arms.iter().filter_map(|(_, arm)| arm.due()).chain(deadline).min();
             // A nudge is for one more round, as a notification is.
-            let wake = parker.park_open(with.mark.get(), Reason::Select, until, None);
+            let wake = parker.park_open(with.mark(), Reason::Select, until, None);
             killed = wake == Some(Wake::Killed);
         }
         let completed = with.ticket.close();
