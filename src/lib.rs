@@ -52,6 +52,7 @@
 //! | iterators with a stack, and direct switching, without any runtime | [`generator`], [`greenlet`] |
 //! | what there is and how it fares | [`thread::enumerate`], [`JoinHandle::state`], [`Runtime::shutdown`] |
 //! | who waits for what, who holds that, and where everyone is | `inspect`, a feature |
+//! | how much of everything has happened | `metrics`, a feature |
 //! | how it is built, and what keeps it sound | [`architecture`], [`soundness`] |
 //!
 //! # What to know
@@ -73,6 +74,7 @@
 //! | `processes` | functions that run in other processes of the same program, `process::Process` and `executor::ProcessPool` |
 //! | `watchdog` | `RuntimeBuilder::watchdog`: names a green thread that keeps its worker from the others, and where it is |
 //! | `inspect` | `inspect::dump`: every green thread with its backtrace, what it waits for and who holds that; circles of waits, leaks, tests for these. Includes `watchdog` |
+//! | `counters` | `Runtime::metrics` and `metrics::all`: what each worker counts of its green threads, and how long these wait for their turn |
 //! | `io-uring` | short writes of several green threads go to the system in one call, where it has io_uring |
 //! | `futures-io`, `tokio-io` | [`future::AsyncIo`] has the traits of these crates |
 //! | `hyper` | what hyper asks of a runtime: connections, timers, an executor |
@@ -122,6 +124,9 @@ pub mod greenlet;
 #[cfg_attr(docsrs, doc(cfg(feature = "inspect")))]
 pub mod inspect;
 pub mod io;
+#[cfg(feature = "counters")]
+#[cfg_attr(docsrs, doc(cfg(feature = "counters")))]
+pub mod metrics;
 #[cfg(feature = "monkey")]
 #[cfg_attr(docsrs, doc(cfg(feature = "monkey")))]
 pub mod monkey;

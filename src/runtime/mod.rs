@@ -26,6 +26,10 @@ pub use builder::RuntimeBuilder;
 pub(crate) use global::{global, global_if_started};
 pub(crate) use hub::{current, scheduler};
 pub use instance::Runtime;
+#[cfg(feature = "counters")]
+pub use lane::tally::{Histogram, Stacks, Worker};
+#[cfg(feature = "counters")]
+pub(crate) use observe::lookout::runtimes;
 pub(crate) use observe::outside;
 #[cfg(feature = "inspect")]
 pub(crate) use observe::sight;

@@ -72,6 +72,12 @@ impl Arena {
         self.size.stride()
     }
 
+    /// How many bytes of address space it takes.
+    #[cfg(feature = "counters")]
+    pub(super) fn bytes(&self) -> usize {
+        self.slots * self.size.stride()
+    }
+
     pub(super) fn contains(&self, slot: NonNull<u8>) -> bool {
         let offset = (slot.as_ptr() as usize).wrapping_sub(self.start.as_ptr() as usize);
         offset < self.slots * self.size.stride()

@@ -9,6 +9,8 @@ pub(crate) mod overflow;
 mod pool;
 mod size;
 
+#[cfg(feature = "counters")]
+pub(crate) use pool::counts;
 pub(crate) use pool::{Stack, has_surplus, trim};
 #[cfg(feature = "inspect")]
 pub(crate) use size::GUARD;

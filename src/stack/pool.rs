@@ -110,6 +110,34 @@ pub(crate) fn has_surplus() -> bool {
     POOLS.try_with(|pools| pools.borrow().0.iter().any(Pool::has_surplus)).unwrap_or(false)
 }
 
+/// The stacks of one OS thread.
+#[cfg(feature = "counters")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) used: usize,
+    /// Free ones that still have their memory.
+    pub(crate) hot: usize,
+    /// Free ones whose memory was given back.
+    pub(crate) cold: usize,
+    /// Bytes of address space.
+    pub(crate) mapped: usize,
+}
+
+/// Counts the stacks of the calling OS thread.
+#[cfg(feature = "counters")]
+pub(crate) fn counts() -> Counts {
+    let of = |all: Counts, pool: &Pool| {
+        let carved: usize = pool.arenas.iter().map(Arena::carved).sum();
+        Counts {
+            used: all.used + carved - pool.free.len(),
+            hot: all.hot + pool.free.len() - pool.discarded,
+            cold: all.cold + pool.discarded,
+            mapped: all.mapped + pool.arenas.iter().map(Arena::bytes).sum::<usize>(),
+        }
+    };
+    POOLS.try_with(|pools| pools.borrow().0.iter().fold(Counts::default(), of)).unwrap_or_default()
+}
+
 /// The free stacks of one size.
 struct Pool {
     size: StackSize,

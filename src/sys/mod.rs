@@ -51,6 +51,8 @@ pub(crate) mod panic_count;
 pub(crate) mod poll;
 pub(crate) mod prefetch;
 pub(crate) mod process;
+#[cfg(feature = "counters")]
+pub(crate) mod rate;
 pub(crate) mod signal;
 pub(crate) mod socket;
 mod standard_error;

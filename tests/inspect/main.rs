@@ -4,6 +4,8 @@ mod assert;
 mod cycles;
 mod dump;
 mod leaks;
+#[cfg(feature = "counters")]
+mod metrics;
 mod storm;
 
 use greenthread::{Builder, JoinHandle, Runtime};

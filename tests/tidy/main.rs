@@ -30,6 +30,7 @@ const LAYERS: &[(&str, u32)] = &[
     ("executor", 50),
     ("server", 50),
     ("inspect", 50),
+    ("metrics", 50),
     ("monkey", 60),
 ];
 

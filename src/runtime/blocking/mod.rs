@@ -12,6 +12,8 @@ mod pools;
 
 pub(crate) use kind::Kind;
 pub(crate) use pool::idle_threads;
+#[cfg(feature = "counters")]
+pub(crate) use pools::counts;
 #[cfg(feature = "processes")]
 pub(crate) use pools::{is_on, run_there};
 pub(crate) use pools::{run, would_leave};

@@ -125,6 +125,13 @@ impl Pool {
         true
     }
 
+    /// How many threads it has, how many of them have nothing to do, and how many jobs wait for one.
+    #[cfg(feature = "counters")]
+    pub(super) fn counts(&self) -> (usize, usize, usize) {
+        let state = self.state.lock();
+        (state.threads, state.idle.min(state.threads), state.queue.len())
+    }
+
     fn spawn(&'static self, number: usize) -> std::io::Result<()> {
         fault::check(fault::Call::ThreadSpawn)?;
         let name = format!("gt-{}-{number}", self.kind.name());

@@ -34,6 +34,16 @@ fn pool(kind: Kind) -> &'static Pool {
     &POOLS.get(make).0[kind as usize]
 }
 
+/// Of the pool for jobs of each kind: its name, how many threads it has, how many of them have nothing to do, and how many jobs wait
+/// for one.
+#[cfg(feature = "counters")]
+pub(crate) fn counts() -> impl Iterator<Item = (&'static str, usize, usize, usize)> {
+    [Kind::User, Kind::Names, Kind::Files, Kind::Starts, Kind::Waits].into_iter().map(|kind| {
+        let (threads, idle, queued) = pool(kind).counts();
+        (kind.name(), threads, idle, queued)
+    })
+}
+
 /// Runs `body` on a thread of the pool and suspends the calling green thread meanwhile. Called on a plain OS thread, or on a thread
 /// of a pool, it runs `body` there.
 ///

@@ -113,6 +113,7 @@ impl Hub {
     /// Puts a task that is about to be scheduled on the roll.
     #[inline]
     pub(crate) fn enroll(&self, task: &TaskRef) {
+        self.lane.tally().spawned();
         self.entrance.enter(&self.shared.roll, task);
     }
 
@@ -136,6 +137,16 @@ impl Hub {
         !self.local.borrow().is_empty()
     }
 
+    // --- what is counted --------------------------------------------------------------------------------------------
+
+    /// Counts what was done since the last time: so many of the run queue were resumed.
+    #[inline(always)]
+    pub(super) fn count_turns(&self, resumed: usize) {
+        let ready = self.lane.here().ready().len();
+        self.lane.tally().turned(resumed, ready, || self.lane.timers.borrow().len());
+        self.lane.probe.follow_last(ready);
+    }
+
     // --- what other threads have woken ------------------------------------------------------------------------------
 
     /// Takes in the tasks that other threads have woken.
@@ -144,7 +155,11 @@ impl Hub {
         let mailbox = &self.shared.lane.mailbox;
         if !mailbox.is_empty() {
             mailbox.drain(|woken| match woken {
-                Woken::Ready(task) => self.lane.here().woken(task),
+                Woken::Ready(task) => {
+                    self.lane.tally().woken_by_another();
+                    self.lane.probe.woken(self.lane.here().ready().len(), task);
+                    self.lane.here().woken(task);
+                }
                 Woken::Delayed(place) => self.end_delay(place),
             });
         }

@@ -70,6 +70,7 @@ impl Hub {
     fn task_ended(&self, task: &TaskRef) {
         self.lane().roster.borrow_mut().remove(task);
         self.count_live(-1);
+        self.lane().tally().ended(|| task.has_failed());
         self.entrance.leave(&self.shared.roll, task);
         task.complete();
     }
@@ -99,7 +100,7 @@ impl Hub {
             if left > FEW {
                 self.prefetch_ready();
             }
-            let batch = left.min(PREFETCH);
+            let batch = self.lane().probe.next(self.lane().tally(), left.min(PREFETCH));
             left -= batch;
             for _ in 0..batch {
                 let Some(task) = self.lane().here().ready().pop() else { break };
@@ -179,6 +180,7 @@ impl Hub {
     pub(super) fn begin(&self, started: Started) -> bool {
         self.lane().roster.borrow_mut().add(started);
         self.count_live(1);
+        self.lane().tally().started();
         let ended = self.run(started);
         if !ended {
             self.outside();
@@ -208,6 +210,7 @@ impl Hub {
         let now = time::now();
         timers.advance(now, soon, next, |due| match due {
             Due::Wake(sleeper, token) => {
+                self.lane().tally().fired();
                 if let Some(started) = sleeper.expire(token) {
                     self.lane().push_ready(started);
                 }

@@ -25,6 +25,8 @@ use super::current;
 use super::local::Hub;
 use super::shared::{BUSY, HubShared};
 use crate::runtime::lane::alarm;
+#[cfg(feature = "counters")]
+use crate::runtime::lane::tally::Worker;
 use crate::runtime::task::Waiter;
 use crate::runtime::task::{Cause, Roll, TaskRef};
 use crate::sys::time;
@@ -190,12 +192,27 @@ impl Scheduler {
             own
         });
         if own != Some(true) {
+            self.hubs[0].lane.tally.spawned_outside();
             self.hubs[0].from_outside.enter(task);
         }
     }
 
     fn rolls(&self) -> impl Iterator<Item = &Roll> {
         self.hubs.iter().flat_map(|hub| [&hub.roll, hub.from_outside.roll()])
+    }
+
+    /// What each worker has counted.
+    #[cfg(feature = "counters")]
+    pub(crate) fn metrics(&self) -> Vec<Worker> {
+        let own = |at: usize| (self.hubs[at].pinned.len() + self.queued(at)) as u64;
+        let of = |(at, hub): (usize, &&HubShared)| Worker { queued: own(at), ..hub.metrics() };
+        self.hubs.iter().enumerate().map(of).collect()
+    }
+
+    /// How many tasks have been scheduled by threads that are none of its workers.
+    #[cfg(feature = "counters")]
+    pub(crate) fn spawned_outside(&self) -> u64 {
+        self.hubs[0].lane.tally.spawned_by_others()
     }
 
     /// How many tasks have been scheduled and have not ended.
@@ -434,13 +451,17 @@ impl Scheduler {
 
     /// Takes one task of worker `at` and up to `most` in all.
     fn take_of(&self, at: usize, hub: &Hub, most: usize) -> Option<TaskRef> {
-        let stealer = &self.stealers[at];
+        let (stealer, before) = (&self.stealers[at], hub.fresh.len());
         let queued = if stealer.is_empty() {
             None
         } else {
             steal(|| stealer.steal_batch_with_limit_and_pop(&hub.fresh, most))
         };
-        queued.or_else(|| take_from(&self.hubs[at].placed, hub, most))
+        let taken = queued.or_else(|| take_from(&self.hubs[at].placed, hub, most));
+        if taken.is_some() {
+            hub.lane().tally().stole(|| 1 + hub.fresh.len().saturating_sub(before));
+        }
+        taken
     }
 
     /// Whether there is anything that `hub` could start or has to run. Called between announcing sleep and sleeping.

@@ -5,6 +5,8 @@ use super::delayed::DelayedList;
 use super::held::Held;
 use super::questions::Questions;
 use crate::runtime::lane::shared::LaneShared;
+#[cfg(feature = "counters")]
+use crate::runtime::lane::tally::Worker;
 use crate::runtime::task::{OpenRoll, Roll, TaskRef, Watched};
 use crate::sys::process::PerProcess;
 use crate::util::lock::Mutex;
@@ -60,7 +62,7 @@ static POOL: PerProcess<StaticPool<HubShared>> = PerProcess::new();
 impl HubShared {
     /// Takes one that nobody uses, or makes one.
     pub(crate) fn take() -> &'static Self {
-        POOL.get(StaticPool::new).take(|| Self {
+        let hub = POOL.get(StaticPool::new).take(|| Self {
             lane: LaneShared::new(),
             placed: Injector::new(),
             pinned: Injector::new(),
@@ -74,7 +76,9 @@ impl HubShared {
             spoiled: AtomicBool::new(false),
             stuck: AtomicBool::new(false),
             watched: Watched::default(),
-        })
+        });
+        hub.lane.tally.reset();
+        hub
     }
 
     /// Gives back one that was never opened, or that is closed and has no task left anywhere. No scheduler has it any more.
@@ -92,6 +96,17 @@ impl HubShared {
     #[inline]
     pub(crate) fn live(&self) -> usize {
         self.own.live.load(Ordering::Relaxed)
+    }
+
+    /// What it has counted, and what can be told of it now.
+    #[cfg(feature = "counters")]
+    pub(crate) fn metrics(&self) -> Worker {
+        Worker {
+            thread: self.thread(),
+            live: self.live() as u64,
+            busy: self.busy() as f64 / BUSY as f64,
+            ..self.lane.tally.read()
+        }
     }
 
     /// For what part of the last time the hub was not asleep: so many of [`BUSY`].

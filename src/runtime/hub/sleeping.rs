@@ -26,7 +26,12 @@ impl Hub {
         let mut poller = self.poller.borrow_mut();
         match poller.wait(timeout) {
             Ok(any) => {
-                self.shared.lane.sources.dispatch(&self.shared.lane, poller.events());
+                let events = poller.events();
+                self.lane().tally().polled(|| events.clone().count());
+                self.shared.lane.sources.dispatch(&self.shared.lane, events);
+                if any {
+                    self.lane().probe.follow_last(self.lane().here().ready().len());
+                }
                 any
             }
             // Only EBADF, EFAULT and EINVAL are left, which do not come for our own descriptor. If they come all the same, the
@@ -43,6 +48,7 @@ impl Hub {
     /// Sleeps until a source is ready, a timer is due, another thread wakes the hub, or `at_most` is over. Returns whether
     /// `at_most` ended the sleep.
     pub(crate) fn sleep(&self, at_most: Option<Duration>) -> bool {
+        self.lane().tally().sleeps();
         let next = self.lane().timers.borrow().next_wake();
         let until_timer = next.map(|at| Duration::from_nanos(at.saturating_sub(time::now())));
         let timeout = match (until_timer, at_most) {

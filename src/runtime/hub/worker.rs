@@ -97,6 +97,7 @@ fn turn(
     observer: &impl Observer,
 ) {
     let mut since_outside = 0;
+    let mut resumed = 0;
     let mut ran = 0;
     let mut outside = 0u32;
     let mut trim_at = None;
@@ -112,7 +113,9 @@ fn turn(
             hub.scheduler.pass_on(hub);
         }
         hub.lane().recall(ran);
-        ran = hub.run_ready(OUTSIDE_EVERY) + hub.start_fresh(&start);
+        let of_queue = hub.run_ready(OUTSIDE_EVERY);
+        resumed += of_queue;
+        ran = of_queue + hub.start_fresh(&start);
         since_outside += ran;
         turns = turns.wrapping_add(1);
         hub.shared().set_turns(turns);
@@ -133,6 +136,7 @@ fn turn(
             return;
         }
         since_outside = 0;
+        hub.count_turns(std::mem::take(&mut resumed));
         hub.fire_timers();
         hub.replace_spare();
         hub.answer();

@@ -4,6 +4,7 @@
 use super::outbox::Outbox;
 use super::roster::Roster;
 use super::shared::LaneShared;
+use super::tally::{Probe, Tally};
 use super::timer::{TimerId, Wheel};
 use crate::coroutine::Root;
 use crate::runtime::task::here::Here;
@@ -53,6 +54,7 @@ pub(crate) struct Lane {
     for_readiness: Cell<usize>,
     /// What was polled last waits for readiness.
     awaits_readiness: Cell<bool>,
+    pub(in crate::runtime) probe: Probe,
 }
 
 impl Lane {
@@ -73,12 +75,18 @@ impl Lane {
             outbox: Outbox::new(),
             for_readiness: Cell::new(0),
             awaits_readiness: Cell::new(false),
+            probe: Probe::default(),
         }
     }
 
     #[inline(always)]
     pub(crate) fn shared(&self) -> &'static LaneShared {
         self.shared
+    }
+
+    #[inline(always)]
+    pub(in crate::runtime) fn tally(&self) -> &'static Tally {
+        &self.shared.tally
     }
 
     #[inline(always)]

@@ -13,4 +13,5 @@ pub(crate) mod roster;
 pub(crate) mod shared;
 pub(crate) mod source;
 pub(crate) mod sources;
+pub(in crate::runtime) mod tally;
 pub(crate) mod timer;

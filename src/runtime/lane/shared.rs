@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::sources::Sources;
+use super::tally::Tally;
 use crate::runtime::task::mailbox::Mailbox;
 use crate::sys::poll::Poller;
 use std::io;
@@ -15,11 +16,17 @@ pub(crate) struct LaneShared {
     pub(crate) sources: Sources,
     /// How many waits for its sources belong to futures: these may wake its green threads.
     pub(crate) watching: AtomicUsize,
+    pub(in crate::runtime) tally: Tally,
 }
 
 impl LaneShared {
     pub(crate) fn new() -> Self {
-        Self { mailbox: Mailbox::new(), sources: Sources::new(), watching: AtomicUsize::new(0) }
+        Self {
+            mailbox: Mailbox::new(),
+            sources: Sources::new(),
+            watching: AtomicUsize::new(0),
+            tally: Tally::default(),
+        }
     }
 
     /// Makes it ready for a hub: returns a poller whose wait other threads can end.

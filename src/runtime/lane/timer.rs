@@ -76,7 +76,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }
 

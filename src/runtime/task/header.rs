@@ -18,6 +18,7 @@
 //! | `wakes`, `own_wakes` | every [`Waker`](std::task::Waker) of it that is used: elsewhere, and on its hub's OS thread | the owner, while it polls a future |
 //! | `family` | whoever has the only right to schedule the task, before that | its own hub; whoever ends it |
 //! | `history` | see [`History`] | who looks at the task |
+//! | `woken` | the one waker of this wait, if it leaves the task in the mailbox | the hub |
 //! | `generation`, `meta`, `reservation`, `vtable` | nobody after creation | everybody |
 
 use super::context::Context;
@@ -33,6 +34,7 @@ use super::paused::Paused;
 use super::raised::Kept;
 use super::reason::Reason;
 use super::roll::Place;
+use super::stamp::Stamp;
 use super::waiter::Waiter;
 use crate::coroutine::Control;
 use crate::runtime::task::family::Family;
@@ -157,6 +159,7 @@ pub(crate) struct Header {
     pub(super) family: Cell<Option<&'static Family>>,
     pub(super) reservation: Cell<Reservation>,
     pub(super) history: History,
+    pub(super) woken: Stamp,
     pub(super) completion: Mutex<Completion>,
     pub(super) done: AtomicBool,
     pub(super) reason: AtomicU8,
@@ -220,6 +223,7 @@ impl Header {
             wakes: AtomicU64::new(0),
             own_wakes: AtomicU64::new(0),
             history: History::new(),
+            woken: Stamp::default(),
         };
         // A modelled lock is made by its first use, which must not be another thread's.
         #[cfg(loom)]

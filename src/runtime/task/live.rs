@@ -79,6 +79,17 @@ impl Ready {
         }
     }
 
+    /// When another thread woke it last.
+    #[cfg(feature = "counters")]
+    pub(crate) fn woken_at(self) -> u64 {
+        let header = match self.turn() {
+            Turn::Started(started) => started.header(),
+            Turn::Resting(resting) => resting.0,
+        };
+        // SAFETY: it is in the hands of its hub, which keeps it alive until it has been run.
+        unsafe { header.as_ref() }.woken.get()
+    }
+
     fn header(self) -> NonNull<Header> {
         // SAFETY: a header's address is not zero, and is even.
         unsafe { NonNull::new_unchecked(self.0.as_ptr().map_addr(|address| address & !TAG).cast()) }

@@ -64,6 +64,8 @@ impl Mailbox {
     /// # Safety
     /// As [`Inbox::push`] says, for the inbox of this one.
     pub(super) unsafe fn leave(&self, task: NonNull<Header>) {
+        // SAFETY: the task is suspended and its hub keeps it alive until it has been taken out of the inbox.
+        unsafe { task.as_ref() }.woken.set();
         // SAFETY: as the caller promises.
         unsafe { self.inbox.push(task) };
         self.wake();

@@ -33,6 +33,7 @@ mod payload;
 mod raised;
 mod reason;
 mod roll;
+mod stamp;
 mod started;
 pub(crate) mod switch;
 mod task_ref;

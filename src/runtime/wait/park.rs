@@ -11,7 +11,7 @@
 
 use super::interruption::cut;
 use super::sleeper::current_green;
-use super::yielding::{requeue_and_suspend, suspend};
+use super::yielding::{requeue_and_suspend, suspend_for};
 use crate::coroutine;
 use crate::runtime::lane::current;
 use crate::runtime::task::{
@@ -260,7 +260,7 @@ impl Parker {
             begin(task)
         });
         if sleeps {
-            suspend(started);
+            suspend_for(started, reason);
         }
         let outcome = started.with(|task| task.park_word().outcome());
         if let Some(timer) = timer

@@ -12,8 +12,19 @@ use crate::util::sync;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// As [`suspend`], for a wait whose park word says that it sleeps.
 #[inline(always)]
-pub(super) fn suspend(started: Started) {
+pub(super) fn suspend_for(started: Started, reason: Reason) {
+    let root = current::with_lane(|lane| {
+        lane.tally().parked(reason);
+        lane.root()
+    });
+    let Some(root) = root else { return };
+    switch::suspend(started, root);
+}
+
+#[inline(always)]
+fn suspend(started: Started) {
     let Some(root) = current::with_lane(|lane| lane.root()) else { return };
     switch::suspend(started, root);
 }
@@ -74,6 +85,7 @@ pub(in crate::runtime) fn rests(sleeper: &Sleeper, seen: u64) -> bool {
         let ready = task.rest(seen);
         current::with_lane(|lane| {
             lane.awaited_readiness();
+            lane.tally().rested();
             if let Some(ready) = ready {
                 lane.push_ready(ready);
             }

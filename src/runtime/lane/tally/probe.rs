@@ -1,0 +1,85 @@
+//! How long tasks that are ready wait for their turn, found out of one at a time.
+//!
+//! To note the time for each would cost more than the rest of a switch. So a worker follows one task in its run queue, by its place, and
+//! the next one after that; what is between them it does not see.
+#![forbid(unsafe_code)]
+
+use super::Tally;
+use crate::runtime::task::Ready;
+use crate::sys::{rate, time};
+use std::cell::Cell;
+
+/// Of so many tasks that could be followed when others have been woken, one is.
+const ONE_OF: u32 = 4;
+/// That many before it: none is followed. It goes down as any other number does, and never comes to the half.
+const NOBODY: usize = usize::MAX;
+
+/// The task that is followed, if one is.
+#[derive(Debug)]
+pub(crate) struct Probe {
+    /// How many are to run before it.
+    before: Cell<usize>,
+    /// Since when it waits, in ticks.
+    since: Cell<u64>,
+    offers: Cell<u32>,
+}
+
+impl Default for Probe {
+    fn default() -> Self {
+        Self { before: Cell::new(NOBODY), since: Cell::new(0), offers: Cell::new(0) }
+    }
+}
+
+impl Probe {
+    fn follows(&self) -> bool {
+        self.before.get() < NOBODY / 2
+    }
+
+    /// How many of the next `batch` tasks are to be run until this is called again.
+    #[inline(always)]
+    pub(crate) fn next(&self, tally: &Tally, batch: usize) -> usize {
+        let before = self.before.get();
+        if before >= batch {
+            self.before.set(before - batch);
+            batch
+        } else {
+            self.come_to(tally, before, batch)
+        }
+    }
+
+    #[inline(never)]
+    fn come_to(&self, tally: &Tally, before: usize, batch: usize) -> usize {
+        if before > 0 {
+            self.before.set(0);
+            return before;
+        }
+        self.before.set(NOBODY);
+        tally.waited(rate::nanos(time::ticks().saturating_sub(self.since.get())));
+        batch
+    }
+
+    /// Another thread has woken `task`, which goes behind so many others.
+    pub(crate) fn woken(&self, behind: usize, task: Ready) {
+        if !self.follows() {
+            self.follow(behind, task.woken_at());
+        }
+    }
+
+    /// Of the tasks that are ready, so many, the last one has become so just now.
+    #[inline]
+    pub(crate) fn follow_last(&self, ready: usize) {
+        if ready == 0 || self.follows() {
+            return;
+        }
+        let offers = self.offers.get().wrapping_add(1);
+        self.offers.set(offers);
+        if offers.is_multiple_of(ONE_OF) {
+            self.follow(ready - 1, time::ticks());
+        }
+    }
+
+    fn follow(&self, before: usize, since: u64) {
+        self.before.set(before);
+        self.since.set(since);
+    }
+}

@@ -1,0 +1,21 @@
+//! It is noted by whoever leaves the task in the mailbox of its hub.
+#![forbid(unsafe_code)]
+
+use crate::sys::time;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// In ticks of the processor's counter. Written by the one waker of a wait, before the hub takes the task over from it.
+#[derive(Debug, Default)]
+pub(crate) struct Stamp(AtomicU64);
+
+impl Stamp {
+    #[inline(always)]
+    pub(in crate::runtime::task) fn set(&self) {
+        self.0.store(time::ticks(), Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    pub(in crate::runtime::task) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
