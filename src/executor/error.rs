@@ -100,12 +100,46 @@ impl ExecutionError {
     }
 
     /// Whether the task panicked.
+    ///
+    /// # Examples
+    /// Each of these tells of one reason: [`is_cancelled`](Self::is_cancelled), [`is_killed`](Self::is_killed), [`is_timeout`](Self::is_timeout), [`is_broken`](Self::is_broken), [`exit_status`](Self::exit_status), [`is_not_passed`](Self::is_not_passed) and [`io_error`](Self::io_error).
+    /// ```
+    /// use greenthread::executor::{ExecutionError, Executor, GreenExecutor};
+    ///
+    /// fn why(error: &ExecutionError) -> &'static str {
+    ///     match () {
+    ///         () if error.is_panic() => "it panicked",
+    ///         () if error.is_cancelled() || error.is_killed() => "it was called off",
+    ///         () if error.is_timeout() => "it took too long",
+    ///         () if error.io_error().is_some() => "the system had no room for it",
+    ///         () => "something else",
+    ///     }
+    /// }
+    /// let future = GreenExecutor::new().submit(|| panic!("no luck"))?;
+    /// assert_eq!(why(&future.result().unwrap_err()), "it panicked");
+    /// # Ok::<(), greenthread::executor::SubmitError>(())
+    /// ```
     pub fn is_panic(&self) -> bool {
         matches!(*self.0, Cause::Panic { .. })
     }
 
     /// Whether the task was cancelled before it began, by [`Future::cancel`](super::Future::cancel) or by the
     /// [shutdown](super::Executor::shutdown) of its executor.
+    ///
+    /// # Examples
+    /// To tell what was called off from what went wrong:
+    /// ```
+    /// use greenthread::executor::{Executor, GreenExecutor};
+    ///
+    /// let one_at_a_time = GreenExecutor::builder().max_workers(1).build()?;
+    /// let first = one_at_a_time.submit(greenthread::thread::park)?;
+    /// let second = one_at_a_time.submit(|| ())?;
+    /// one_at_a_time.shutdown(false, true);
+    /// let error = second.result().unwrap_err();
+    /// assert!(error.is_cancelled() && !error.is_killed() && !error.is_panic());
+    /// # first.kill();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         matches!(*self.0, Cause::Cancelled)
     }

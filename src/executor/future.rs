@@ -48,6 +48,20 @@ impl<T> Future<T> {
     ///
     /// # Errors
     /// There is no value: the task panicked, was cancelled or killed, or could not run. [`ExecutionError`] tells which.
+    ///
+    /// # Examples
+    /// It can be asked by several threads, and again:
+    /// ```
+    /// use greenthread::executor::{Executor, GreenExecutor};
+    ///
+    /// let future = GreenExecutor::new().submit(|| "a page".to_string())?;
+    /// let lengths = greenthread::scope(|s| {
+    ///     let readers = [(); 2].map(|()| s.spawn(|| future.result().map(String::len)));
+    ///     readers.map(|reader| reader.join().unwrap().unwrap())
+    /// });
+    /// assert_eq!(lengths, [6, 6]);
+    /// # Ok::<(), greenthread::executor::SubmitError>(())
+    /// ```
     #[doc(alias = "get")]
     pub fn result(&self) -> Result<&T, ExecutionError> {
         match self.shared.wait_outcome(None) {
@@ -103,6 +117,17 @@ impl<T> Future<T> {
     ///
     /// # Errors
     /// As [`result`](Self::result).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::executor::{Executor, GreenExecutor};
+    ///
+    /// // A value that cannot be cloned is taken out.
+    /// let future = GreenExecutor::new().submit(|| vec![1, 2, 3].into_boxed_slice())?;
+    /// let numbers: Box<[i32]> = future.into_result()?;
+    /// assert_eq!(*numbers, [1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_result(self) -> Result<T, ExecutionError> {
         self.result()?;
         let mut shared = self.shared;
@@ -142,11 +167,40 @@ impl<T> Future<T> {
 
     /// As [`exception`](Self::exception), for at most `timeout`; the outer `None` means that the task has not ended by
     /// then.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::executor::{Executor, GreenExecutor};
+    /// use std::time::Duration;
+    ///
+    /// let executor = GreenExecutor::new();
+    /// let endless = executor.submit(greenthread::thread::park)?;
+    /// assert!(endless.exception_timeout(Duration::from_millis(1)).is_none());
+    /// let fine = executor.submit(|| ())?;
+    /// assert!(fine.exception_timeout(Duration::from_secs(60)).unwrap().is_none());
+    /// # endless.kill();
+    /// # Ok::<(), greenthread::executor::SubmitError>(())
+    /// ```
     pub fn exception_timeout(&self, timeout: Duration) -> Option<Option<ExecutionError>> {
         Some(self.result_timeout(timeout)?.err())
     }
 
     /// Whether the task has ended, or was cancelled. Does not suspend.
+    ///
+    /// # Examples
+    /// See also [`running`](Self::running) and [`cancelled`](Self::cancelled).
+    /// ```
+    /// use greenthread::executor::{Executor, GreenExecutor};
+    ///
+    /// let one_at_a_time = GreenExecutor::builder().max_workers(1).build()?;
+    /// let first = one_at_a_time.submit(greenthread::thread::park)?;
+    /// let second = one_at_a_time.submit(|| ())?;
+    /// assert!(!second.done() && !second.running() && !second.cancelled());
+    /// second.cancel();
+    /// assert!(second.done() && second.cancelled());
+    /// # first.kill();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn done(&self) -> bool {
         self.shared.outcome().is_some()
     }
@@ -187,6 +241,23 @@ impl<T> Future<T> {
     /// Ends the task even if it runs: on a green thread as [`JoinHandle::kill`](crate::JoinHandle::kill) does, in a
     /// process by a signal. Returns whether there was something to end: `false` if the task has ended, or if an OS
     /// thread runs it, which nothing can end from outside. Does not wait for the end.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::executor::{Executor, GreenExecutor};
+    /// use greenthread::sync::mpsc::channel;
+    ///
+    /// let (begun, has_begun) = channel();
+    /// let future = GreenExecutor::new().submit(move || {
+    ///     begun.send(()).unwrap();
+    ///     greenthread::thread::park()
+    /// })?;
+    /// has_begun.recv().unwrap();
+    /// assert!(future.kill());
+    /// assert!(future.result().unwrap_err().is_killed());
+    /// assert!(!future.kill(), "it has ended");
+    /// # Ok::<(), greenthread::executor::SubmitError>(())
+    /// ```
     #[doc(alias = "abort")]
     pub fn kill(&self) -> bool {
         self.shared.kill()

@@ -105,6 +105,17 @@ impl Default for GreenExecutor {
 
 impl GreenExecutorBuilder {
     /// How many tasks run at once at most; there is no limit unless set.
+    ///
+    /// # Examples
+    /// At most two at once, as a server asks of its clients:
+    /// ```
+    /// use greenthread::executor::{Executor, GreenExecutor};
+    ///
+    /// let polite = GreenExecutor::builder().max_workers(2).build()?;
+    /// let pages: Vec<_> = polite.map(|n: u32| n * n, 0..5).flatten().collect();
+    /// assert_eq!((pages, polite.max_workers()), (vec![0, 1, 4, 9, 16], 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.max_workers = Some(workers);
         self
@@ -126,6 +137,16 @@ impl GreenExecutorBuilder {
     ///
     /// # Errors
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a limit of 0, and for a name with a null byte.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::executor::{Executor, GreenExecutor};
+    ///
+    /// let executor = GreenExecutor::builder().max_workers(4).stack_size(1 << 20).build()?;
+    /// assert_eq!(executor.submit(|| 6 * 7)?.result()?, &42);
+    /// assert!(GreenExecutor::builder().max_workers(0).build().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn build(self) -> io::Result<GreenExecutor> {
         let limit = check_workers(self.max_workers.unwrap_or(usize::MAX))?;
         if let Some(name) = &self.name {

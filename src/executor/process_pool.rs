@@ -187,6 +187,23 @@ impl ProcessPool {
     ///
     /// # Errors
     /// There is no value, or the pool takes no tasks: [`ExecutionError`] tells which.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use greenthread::executor::ProcessPool;
+    /// use greenthread::process::{self, function};
+    ///
+    /// fn parse(text: String) -> Option<u32> {
+    ///     text.parse().ok()
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     process::init();
+    ///     let pool = ProcessPool::new(2)?;
+    ///     assert_eq!(pool.apply(function!(parse), "17".to_string())?, Some(17));
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn apply<A, R>(&self, function: Function<A, R>, arguments: A) -> Result<R, ExecutionError>
     where
         A: Serialize + 'static,
@@ -200,6 +217,26 @@ impl ProcessPool {
     ///
     /// # Errors
     /// As [`submit`](Executor::submit). Arguments that cannot be encoded are an error of the future, not of this call.
+    ///
+    /// # Examples
+    /// A task that crashes takes its process along, and nothing else:
+    /// ```no_run
+    /// use greenthread::executor::ProcessPool;
+    /// use greenthread::process::{self, function};
+    ///
+    /// fn work(number: i32) -> i32 {
+    ///     if number < 0 { std::process::abort() } else { number }
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     process::init();
+    ///     let pool = ProcessPool::new(1)?;
+    ///     let (bad, good) = (pool.apply_async(function!(work), -1)?, pool.apply_async(function!(work), 1)?);
+    ///     assert!(bad.result().unwrap_err().exit_status().is_some());
+    ///     assert_eq!(good.result()?, &1);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn apply_async<A, R>(
         &self,
         function: Function<A, R>,
@@ -217,6 +254,28 @@ impl ProcessPool {
     ///
     /// # Errors
     /// That of the first item, in their order, that has no value; calls that have not begun are cancelled then.
+    ///
+    /// # Examples
+    /// With several arguments, [`starmap`](Self::starmap):
+    /// ```no_run
+    /// use greenthread::executor::ProcessPool;
+    /// use greenthread::process::{self, function};
+    ///
+    /// fn power(base: u64, exponent: u32) -> u64 {
+    ///     base.pow(exponent)
+    /// }
+    /// fn square(number: u64) -> u64 {
+    ///     power(number, 2)
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     process::init();
+    ///     let pool = ProcessPool::new(4)?;
+    ///     assert_eq!(pool.map(function!(square), 1..=3)?, [1, 4, 9]);
+    ///     assert_eq!(pool.starmap(function!(power(base, exponent)), [(2, 3), (3, 2)])?, [8, 9]);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn map<A, R, I>(&self, function: Function<A, R>, items: I) -> Result<Vec<R>, ExecutionError>
     where
         I: IntoIterator<Item = A>,
@@ -245,6 +304,26 @@ impl ProcessPool {
     }
 
     /// As [`map`](Self::map), but gives one result after the other: see [`Map`].
+    ///
+    /// # Examples
+    /// Results as they are needed, of items that never end; [`imap_unordered`](Self::imap_unordered) gives them as they come:
+    /// ```no_run
+    /// use greenthread::executor::ProcessPool;
+    /// use greenthread::process::{self, function};
+    ///
+    /// fn square(number: u64) -> u64 {
+    ///     number * number
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     process::init();
+    ///     let pool = ProcessPool::new(2)?;
+    ///     for result in pool.imap(function!(square), 1..).take(10) {
+    ///         println!("{}", result?);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn imap<A, R, I>(
         &self,
         function: Function<A, R>,
@@ -279,6 +358,28 @@ impl ProcessPool {
 
     /// Takes no more tasks and waits for those that it has taken: [`shutdown(true, false)`](Executor::shutdown). Suspends a
     /// green thread, blocks an OS thread.
+    ///
+    /// # Examples
+    /// As in Python, [`close`](Self::close) and `join` end a pool when its work is done, and [`terminate`](Self::terminate) at once:
+    /// ```no_run
+    /// use greenthread::executor::ProcessPool;
+    /// use greenthread::process::{self, function};
+    ///
+    /// fn hello(name: String) {
+    ///     println!("hello {name}, from process {}", std::process::id());
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     process::init();
+    ///     let pool = ProcessPool::new(2)?;
+    ///     for name in ["ann", "bob"] {
+    ///         pool.apply_async(function!(hello), name.to_string())?;
+    ///     }
+    ///     pool.close();
+    ///     pool.join();
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn join(&self) {
         self.shutdown(true, false);
     }

@@ -107,6 +107,17 @@ impl ThreadPool {
     ///
     /// # Errors
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `max_workers` is 0.
+    ///
+    /// # Examples
+    /// Work for all processors, while green threads go on elsewhere:
+    /// ```
+    /// use greenthread::executor::{Executor, ThreadPool};
+    ///
+    /// let pool = ThreadPool::new(2)?;
+    /// let sums: Vec<u64> = pool.map(|part| (part * 1000..(part + 1) * 1000).sum(), 0..4).flatten().collect();
+    /// assert_eq!(sums.iter().sum::<u64>(), 3999 * 4000 / 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new(max_workers: usize) -> io::Result<Self> {
         Self::builder().max_workers(max_workers).build()
     }
@@ -164,6 +175,16 @@ impl ThreadPoolBuilder {
     ///
     /// # Errors
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a limit of 0, and for a name with a null byte.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::executor::{Executor, ThreadPool};
+    ///
+    /// let pool = ThreadPool::builder().max_workers(1).name("hash").build()?;
+    /// let name = pool.submit(|| std::thread::current().name().map(str::to_owned))?;
+    /// assert_eq!(name.result()?.as_deref(), Some("hash_0"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn build(self) -> io::Result<ThreadPool> {
         let workers = match self.max_workers {
             Some(workers) => check_workers(workers)?,

@@ -290,6 +290,22 @@ pub struct AsCompleted<T, F: Borrow<Future<T>>> {
 
 impl<T, F: Borrow<Future<T>>> AsCompleted<T, F> {
     /// The futures that the iterator has not returned, in the order in which they were given.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::executor::{Executor, GreenExecutor, as_completed};
+    ///
+    /// let executor = GreenExecutor::new();
+    /// let slow = executor.submit(greenthread::thread::park)?;
+    /// let quick = executor.submit(|| ())?;
+    /// let mut ended = as_completed([slow, quick]);
+    /// assert!(ended.next().unwrap().result().is_ok());
+    /// for unneeded in ended.into_pending() {
+    ///     unneeded.kill();
+    ///     # unneeded.cancel();
+    /// }
+    /// # Ok::<(), greenthread::executor::SubmitError>(())
+    /// ```
     pub fn into_pending(mut self) -> Vec<F> {
         self.watched.unwatch();
         let ones = std::mem::take(&mut self.watched.ones);

@@ -189,6 +189,19 @@ impl DirBuilder {
     ///
     /// # Errors
     /// As [`create_dir`](super::create_dir); if it is recursive, as [`create_dir_all`](super::create_dir_all).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::fs::{self, DirBuilder};
+    /// use std::io::ErrorKind;
+    ///
+    /// let folder = std::env::temp_dir().join(format!("greenthread-made-{}", std::process::id()));
+    /// let error = DirBuilder::new().create(folder.join("a/b")).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::NotFound, "nothing is above it");
+    /// DirBuilder::new().recursive(true).create(folder.join("a/b"))?;
+    /// fs::remove_dir_all(&folder)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn create<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
         let path = owned(path);
         let (recursive, mode) = (self.recursive, self.mode);

@@ -67,6 +67,20 @@ impl File {
     /// # Errors
     /// [`NotFound`](io::ErrorKind::NotFound), [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be
     /// read; too many open files (`EMFILE` or `ENFILE`).
+    ///
+    /// # Examples
+    /// Lines of a file, while others go on:
+    /// ```
+    /// use greenthread::fs::{self, File};
+    /// use greenthread::io::{BufRead, BufReader};
+    ///
+    /// let path = std::env::temp_dir().join(format!("greenthread-open-{}", std::process::id()));
+    /// fs::write(&path, "one\ntwo\n")?;
+    /// let lines = BufReader::new(File::open(&path)?).lines();
+    /// assert_eq!(lines.collect::<Result<Vec<_>, _>>()?, ["one", "two"]);
+    /// fs::remove_file(&path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn open<P: AsRef<Path>>(path: P) -> io::Result<Self> {
         Self::options().read(true).open(path)
     }
@@ -78,6 +92,21 @@ impl File {
     /// [`NotFound`](io::ErrorKind::NotFound) if there is no such folder, [`IsADirectory`](io::ErrorKind::IsADirectory),
     /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be written; too many open files (`EMFILE` or
     /// `ENFILE`).
+    ///
+    /// # Examples
+    /// See also [`create_new`](Self::create_new), which never empties what is there.
+    /// ```
+    /// use greenthread::fs::{self, File};
+    /// use std::io::{ErrorKind, Write};
+    ///
+    /// let path = std::env::temp_dir().join(format!("greenthread-create-{}", std::process::id()));
+    /// File::create(&path)?.write_all(b"first")?;
+    /// assert_eq!(File::create_new(&path).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    /// File::create(&path)?.write_all(b"new")?;
+    /// assert_eq!(fs::read(&path)?, b"new");
+    /// fs::remove_file(&path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn create<P: AsRef<Path>>(path: P) -> io::Result<Self> {
         Self::options().write(true).create(true).truncate(true).open(path)
     }
@@ -92,6 +121,19 @@ impl File {
     }
 
     /// The same as [`OpenOptions::new`].
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::fs::{self, File};
+    /// use std::io::Write;
+    ///
+    /// let path = std::env::temp_dir().join(format!("greenthread-log-{}", std::process::id()));
+    /// fs::write(&path, "begun\n")?;
+    /// File::options().append(true).open(&path)?.write_all(b"ended\n")?;
+    /// assert_eq!(fs::read(&path)?, b"begun\nended\n");
+    /// fs::remove_file(&path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn options() -> OpenOptions {
         OpenOptions::new()
     }
@@ -187,6 +229,22 @@ impl File {
     ///
     /// # Errors
     /// As [`lock`](Self::lock).
+    ///
+    /// # Examples
+    /// Any number of readers, and no writer meanwhile:
+    /// ```
+    /// use greenthread::fs::{self, File};
+    ///
+    /// let path = std::env::temp_dir().join(format!("greenthread-shared-{}", std::process::id()));
+    /// let (writer, one, two) = (File::create(&path)?, File::open(&path)?, File::open(&path)?);
+    /// one.lock_shared()?;
+    /// two.lock_shared()?;
+    /// assert!(writer.try_lock().is_err());
+    /// drop((one, two));
+    /// writer.lock()?;
+    /// fs::remove_file(&path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn lock_shared(&self) -> io::Result<()> {
         retry(None, || self.try_lock_shared().map_err(io::Error::from))
     }
@@ -195,6 +253,23 @@ impl File {
     ///
     /// # Errors
     /// Too many open files (`EMFILE` or `ENFILE`); this handle stays as it was.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::fs::{self, File};
+    /// use std::io::{Read, Write};
+    ///
+    /// let path = std::env::temp_dir().join(format!("greenthread-clone-{}", std::process::id()));
+    /// fs::write(&path, "abcd")?;
+    /// let (mut one, mut text) = (File::open(&path)?, [0; 2]);
+    /// let mut other = one.try_clone()?;
+    /// one.read_exact(&mut text)?;
+    /// // It goes on where the first has come to.
+    /// other.read_exact(&mut text)?;
+    /// assert_eq!(&text, b"cd");
+    /// fs::remove_file(&path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "dup")]
     pub fn try_clone(&self) -> io::Result<Self> {
         fault::check(Call::Dup)?;

@@ -155,6 +155,17 @@ fn unless_it_waits<T: Send + 'static>(
 /// [`NotFound`](io::ErrorKind::NotFound), [`IsADirectory`](io::ErrorKind::IsADirectory),
 /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be read,
 /// [`OutOfMemory`](io::ErrorKind::OutOfMemory) if it is larger than the memory that is left.
+///
+/// # Examples
+/// ```
+/// use greenthread::fs;
+///
+/// let path = std::env::temp_dir().join(format!("greenthread-read-{}", std::process::id()));
+/// fs::write(&path, [0, 159, 146, 150])?;
+/// assert_eq!(fs::read(&path)?.len(), 4);
+/// fs::remove_file(&path)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[doc(alias = "read_bytes")]
 #[doc(alias = "ReadFile")]
 pub fn read<P: AsRef<Path>>(path: P) -> io::Result<Vec<u8>> {
@@ -199,6 +210,18 @@ pub fn read_to_string<P: AsRef<Path>>(path: P) -> io::Result<String> {
 /// [`NotFound`](io::ErrorKind::NotFound) if there is no such folder,
 /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be written,
 /// [`StorageFull`](io::ErrorKind::StorageFull). The file may be empty or have a part of `contents` then.
+///
+/// # Examples
+/// ```
+/// use greenthread::fs;
+///
+/// let path = std::env::temp_dir().join(format!("greenthread-write-{}", std::process::id()));
+/// fs::write(&path, "a long text")?;
+/// fs::write(&path, "short")?;
+/// assert_eq!(fs::read_to_string(&path)?, "short");
+/// fs::remove_file(&path)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[doc(alias = "write_text")]
 #[doc(alias = "WriteFile")]
 pub fn write<P: AsRef<Path>, C: AsRef<[u8]>>(path: P, contents: C) -> io::Result<()> {
@@ -215,6 +238,20 @@ pub fn write<P: AsRef<Path>, C: AsRef<[u8]>>(path: P, contents: C) -> io::Result
 /// # Errors
 /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `from` is not a file; else as [`read`] and [`write`](write()). `to`
 /// may have a part of the contents then.
+///
+/// # Examples
+/// ```
+/// use greenthread::fs;
+///
+/// let path = std::env::temp_dir().join(format!("greenthread-copy-{}", std::process::id()));
+/// let backup = path.with_extension("backup");
+/// fs::write(&path, "precious")?;
+/// assert_eq!(fs::copy(&path, &backup)?, 8);
+/// assert_eq!(fs::read(&backup)?, b"precious");
+/// # fs::remove_file(&path)?;
+/// # fs::remove_file(&backup)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[doc(alias = "copyfile")]
 #[doc(alias = "shutil")]
 pub fn copy<P: AsRef<Path>, Q: AsRef<Path>>(from: P, to: Q) -> io::Result<u64> {

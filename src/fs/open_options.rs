@@ -75,6 +75,22 @@ impl OpenOptions {
     /// [`create_new`](Self::create_new), [`IsADirectory`](io::ErrorKind::IsADirectory),
     /// [`PermissionDenied`](io::ErrorKind::PermissionDenied); [`InvalidInput`](io::ErrorKind::InvalidInput) for options
     /// that do not fit together; too many open files (`EMFILE` or `ENFILE`).
+    ///
+    /// # Examples
+    /// To change a part in the middle:
+    /// ```
+    /// use greenthread::fs::{self, OpenOptions};
+    /// use std::io::{Seek, SeekFrom, Write};
+    ///
+    /// let path = std::env::temp_dir().join(format!("greenthread-part-{}", std::process::id()));
+    /// fs::write(&path, "hello world")?;
+    /// let mut file = OpenOptions::new().read(true).write(true).open(&path)?;
+    /// file.seek(SeekFrom::Start(6))?;
+    /// file.write_all(b"there")?;
+    /// assert_eq!(fs::read(&path)?, b"hello there");
+    /// fs::remove_file(&path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "O_CREAT")]
     pub fn open<P: AsRef<Path>>(&self, path: P) -> io::Result<File> {
         let (options, path) = (self.clone(), owned(path));

@@ -44,6 +44,23 @@ const BUDGET: u32 = 128;
 
 impl<S: Stream> AsyncIo<S> {
     /// Makes one of a connection.
+    ///
+    /// # Examples
+    /// See also [`poll_read`](Self::poll_read) and [`poll_write`](Self::poll_write); most are called by other crates, by the traits that features add.
+    /// ```
+    /// use greenthread::future::{AsyncIo, block_on};
+    /// use greenthread::os::unix::net::UnixStream;
+    /// use std::future::poll_fn;
+    ///
+    /// let (here, there) = UnixStream::pair()?;
+    /// let (mut here, there) = (AsyncIo::new(here), AsyncIo::new(there));
+    /// there.shutdown()?;
+    /// let mut buffer = [0; 8];
+    /// let got = block_on(poll_fn(|context| here.poll_read(context, &mut buffer)))?;
+    /// assert_eq!(got, 0, "the end");
+    /// assert!(here.get_ref().peer_addr()?.is_unnamed());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new(stream: S) -> Self {
         Self { stream, reading: Polled::default(), writing: Polled::default(), budget: BUDGET }
     }

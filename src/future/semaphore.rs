@@ -37,6 +37,17 @@ impl Semaphore {
     }
 
     /// As [`acquire_many`](Self::acquire_many), to be awaited; see [`acquire_async`](Self::acquire_async).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{future::block_on, sync::Semaphore};
+    ///
+    /// let megabytes = Semaphore::new(10);
+    /// block_on(async {
+    ///     let large = megabytes.acquire_many_async(8).await;
+    ///     assert_eq!((large.num_permits(), megabytes.available()), (8, 2));
+    /// });
+    /// ```
     pub fn acquire_many_async(&self, count: usize) -> Acquiring<'_> {
         Acquiring { semaphore: self, wants: count, wait: None }
     }

@@ -26,6 +26,18 @@ pub fn sleep(duration: Duration) -> Sleeping {
 }
 
 /// As [`sleep()`](sleep), but up to a point in time.
+///
+/// # Examples
+/// ```
+/// use greenthread::future::{block_on, sleep_until};
+/// use std::time::{Duration, Instant};
+///
+/// let due = Instant::now() + Duration::from_millis(1);
+/// block_on(async {
+///     sleep_until(due).await;
+///     assert!(Instant::now() >= due);
+/// });
+/// ```
 pub fn sleep_until(deadline: Instant) -> Sleeping {
     Sleeping { until: Some(deadline), wait: None }
 }

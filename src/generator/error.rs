@@ -55,6 +55,20 @@ impl<S> Error for SendError<S> {}
 /// The error of [`Generator::close`](super::Generator::close): the body did not end, and its stack is leaked. It caught the
 /// unwinding and yielded again, or it was suspended in a destructor that a panic runs, or the program is built with
 /// `panic = "abort"`.
+///
+/// # Examples
+/// ```
+/// use greenthread::generator::{Generator, Yielder};
+/// use std::panic::{AssertUnwindSafe, catch_unwind};
+///
+/// // A body that does not let itself be ended.
+/// let mut stubborn = Generator::new(|y: &Yielder<u32>| {
+///     let _ = catch_unwind(AssertUnwindSafe(|| y.yield_(1)));
+///     y.yield_(2);
+/// });
+/// assert_eq!(stubborn.next(), Some(1));
+/// assert!(stubborn.close().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CloseError(pub(super) ());
 

@@ -71,6 +71,25 @@ impl<Y: 'static, S: 'static, R: 'static> Generator<Y, S, R> {
     ///
     /// # Panics
     /// If there is no memory for another stack; [`with_stack_size`](Self::with_stack_size) returns that as an error instead.
+    ///
+    /// # Examples
+    /// A walk through a tree, from the inside out, in the few lines of the recursion:
+    /// ```
+    /// use greenthread::generator::{Generator, Yielder};
+    ///
+    /// struct Tree(Option<Box<(Tree, u32, Tree)>>);
+    /// fn walk(y: &Yielder<u32>, tree: &Tree) {
+    ///     if let Some(node) = &tree.0 {
+    ///         walk(y, &node.0);
+    ///         y.yield_(node.1);
+    ///         walk(y, &node.2);
+    ///     }
+    /// }
+    /// let leaf = |n| Tree(Some(Box::new((Tree(None), n, Tree(None)))));
+    /// let tree = Tree(Some(Box::new((leaf(1), 2, leaf(3)))));
+    /// let walker = Generator::new(move |y: &Yielder<u32>| walk(y, &tree));
+    /// assert_eq!(walker.collect::<Vec<_>>(), [1, 2, 3]);
+    /// ```
     #[inline]
     #[track_caller]
     pub fn new(body: impl FnOnce(&Yielder<'_, Y, S>) -> R + 'static) -> Self {
@@ -241,6 +260,19 @@ impl<Y, S, R> Generator<Y, S, R> {
     }
 
     /// Whether the body has ended, or the generator was closed: it yields nothing more.
+    ///
+    /// # Examples
+    /// See also [`is_started`](Self::is_started).
+    /// ```
+    /// use greenthread::generator::{Generator, Yielder};
+    ///
+    /// let mut once = Generator::new(|y: &Yielder<u32>| y.yield_(1));
+    /// assert!(!once.is_started() && !once.is_finished());
+    /// once.next();
+    /// assert!(once.is_started() && !once.is_finished(), "the body has not returned");
+    /// assert_eq!(once.next(), None);
+    /// assert!(once.is_finished());
+    /// ```
     pub fn is_finished(&self) -> bool {
         self.port.is_finished()
     }

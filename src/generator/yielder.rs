@@ -52,6 +52,21 @@ impl<'body, Y, S> Yielder<'body, Y, S> {
     /// # Panics
     /// If it is called outside of the body that this yielder was given to, in another generator or greenlet that runs inside
     /// that body; and inside a timeout, shield, scope or group that began inside the body (as Python's PEP 789 proposes).
+    ///
+    /// # Examples
+    /// It returns what is sent for the item:
+    /// ```
+    /// use greenthread::generator::{Generator, Yielder};
+    ///
+    /// let mut echo = Generator::new(|y: &Yielder<String, &str>| {
+    ///     let mut heard = y.yield_("say something".into());
+    ///     loop {
+    ///         heard = y.yield_(format!("you said {heard}"));
+    ///     }
+    /// });
+    /// assert_eq!(echo.start().as_deref(), Some("say something"));
+    /// assert_eq!(echo.send("hello").unwrap().as_deref(), Some("you said hello"));
+    /// ```
     #[doc(alias("yield"))]
     #[inline(always)]
     pub fn yield_(&self, item: Y) -> S {

@@ -99,6 +99,17 @@ impl AnyGreenlet {
     /// # Panics
     /// If a child of the calling greenlet ends by a panic meanwhile, or something is thrown into the calling greenlet, with
     /// the same payload; and inside a timeout, shield, scope or group.
+    ///
+    /// # Examples
+    /// To whichever greenlet is kept in a list, whatever its types:
+    /// ```
+    /// use greenthread::greenlet::{AnyGreenlet, Greenlet};
+    ///
+    /// let (double, length) = (Greenlet::new(|n: u32| n * 2), Greenlet::new(|text: String| text.len()));
+    /// let all: [&AnyGreenlet; 2] = [double.any(), length.any()];
+    /// assert_eq!(all[0].switch::<u32, u32>(21).unwrap(), 42);
+    /// assert_eq!(all[1].switch::<String, usize>("hello".into()).unwrap(), 5);
+    /// ```
     #[inline(always)]
     pub fn switch<T: 'static, U: 'static>(&self, value: T) -> Result<U, SwitchError<T>> {
         let target = match &self.0 {
@@ -222,6 +233,19 @@ impl AnyGreenlet {
     }
 
     /// Whether it has begun and not finished. (greenlet's `bool(g)`.)
+    ///
+    /// # Examples
+    /// See also [`is_started`](Self::is_started) and [`is_dead`](Self::is_dead).
+    /// ```
+    /// use greenthread::greenlet::{Greenlet, switch_to_parent};
+    ///
+    /// let child = Greenlet::new(|()| switch_to_parent::<(), ()>(()).unwrap());
+    /// assert!(!child.is_started() && !child.is_active());
+    /// child.switch(()).unwrap();
+    /// assert!(child.is_active());
+    /// child.switch(()).unwrap();
+    /// assert!(child.is_dead() && !child.is_active());
+    /// ```
     pub fn is_active(&self) -> bool {
         self.state() == State::Active
     }
@@ -240,6 +264,17 @@ impl AnyGreenlet {
     }
 
     /// Gives it a name, which error messages and the report of a stack overflow use.
+    ///
+    /// # Examples
+    /// So that reports name it; [`name`](Self::name) tells what it is called now:
+    /// ```
+    /// use greenthread::greenlet::Greenlet;
+    ///
+    /// let child = Greenlet::new(|()| ());
+    /// assert!(child.name().starts_with("greenlet-"));
+    /// child.set_name("parser");
+    /// assert_eq!(&*child.name(), "parser");
+    /// ```
     pub fn set_name(&self, name: &str) {
         let task = match &self.0 {
             Target::Main(home) => &home.task,
@@ -249,6 +284,17 @@ impl AnyGreenlet {
     }
 
     /// A handle that does not keep the greenlet alive.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::greenlet::Greenlet;
+    ///
+    /// let child = Greenlet::new(|()| ());
+    /// let weak = child.downgrade();
+    /// drop(child);
+    /// // The handle did not keep it alive.
+    /// assert!(weak.upgrade().is_none());
+    /// ```
     pub fn downgrade(&self) -> WeakGreenlet {
         WeakGreenlet::new(self)
     }

@@ -79,6 +79,20 @@ impl<T: 'static> ContextVar<T> {
     ///
     /// # Panics
     /// If the green thread is ending and has destroyed its values, and while the OS thread destroys its thread-locals.
+    ///
+    /// # Examples
+    /// See also [`get`](Self::get), [`with`](Self::with) and [`clear`](Self::clear).
+    /// ```
+    /// use greenthread::greenlet::{ContextVar, Greenlet};
+    ///
+    /// static DEPTH: ContextVar<u32> = ContextVar::new();
+    /// DEPTH.set(1);
+    /// Greenlet::new(|()| DEPTH.set(2)).switch(()).unwrap();
+    /// // What another greenlet sets is its own.
+    /// assert_eq!(DEPTH.get(), Some(1));
+    /// DEPTH.clear();
+    /// assert!(DEPTH.with(|depth| depth.is_none()));
+    /// ```
     pub fn set(&self, value: T) {
         let Some(home) = Home::here_if_open() else {
             // Dropped before the panic begins to unwind: its destructor may panic for the same reason.

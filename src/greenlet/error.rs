@@ -63,6 +63,18 @@ pub enum SwitchError<T> {
 
 impl<T> SwitchError<T> {
     /// The value that was not passed; `None` if the switch happened.
+    ///
+    /// # Examples
+    /// What could not be passed can be passed to somebody else; [`is_dead`](Self::is_dead) and its like tell why:
+    /// ```
+    /// use greenthread::greenlet::Greenlet;
+    ///
+    /// let [first, second] = [(); 2].map(|()| Greenlet::new(|text: String| text.len()));
+    /// first.switch("used up".into()).unwrap();
+    /// let refused = first.switch("hello".into()).unwrap_err();
+    /// assert!(refused.is_dead() && !refused.is_wrong_type() && !refused.is_foreign());
+    /// assert_eq!(second.switch(refused.into_value().unwrap()).unwrap(), 5);
+    /// ```
     pub fn into_value(self) -> Option<T> {
         match self {
             Self::Dead { value, .. }
@@ -149,5 +161,20 @@ impl fmt::Display for ParentError {
 impl Error for ParentError {}
 
 /// The payload that is thrown into a greenlet to end it; to its parent that is a normal end. (greenlet's `GreenletExit`.)
+///
+/// # Examples
+/// To end all of a deep call from its inside:
+/// ```
+/// use greenthread::greenlet::{Greenlet, GreenletExit};
+///
+/// fn dive(depth: u32) -> u32 {
+///     if depth == 0 {
+///         std::panic::panic_any(GreenletExit);
+///     }
+///     dive(depth - 1) + 1
+/// }
+/// let diver = Greenlet::new(dive);
+/// assert!(diver.switch(10).unwrap_err().is_exited());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GreenletExit;

@@ -83,6 +83,29 @@ impl<In: 'static, Out: 'static> Greenlet<In, Out> {
     /// # Panics
     /// If there is no memory for another stack, which [`with_stack_size`](Self::with_stack_size) returns as an error instead;
     /// and while the OS thread destroys its thread-locals.
+    ///
+    /// # Examples
+    /// Two that take turns:
+    /// ```
+    /// use greenthread::greenlet::{Greenlet, switch_to_parent};
+    /// use std::{cell::RefCell, rc::Rc};
+    ///
+    /// let log = Rc::new(RefCell::new(String::new()));
+    /// let [ping, pong] = ["ping ", "pong "].map(|word| {
+    ///     let log = log.clone();
+    ///     Greenlet::<(), ()>::new(move |()| {
+    ///         loop {
+    ///             log.borrow_mut().push_str(word);
+    ///             switch_to_parent::<(), ()>(()).unwrap();
+    ///         }
+    ///     })
+    /// });
+    /// for _ in 0..2 {
+    ///     ping.switch(()).unwrap();
+    ///     pong.switch(()).unwrap();
+    /// }
+    /// assert_eq!(*log.borrow(), "ping pong ping pong ");
+    /// ```
     #[track_caller]
     pub fn new(body: impl FnOnce(In) -> Out + 'static) -> Self {
         let body = Held::new(body);
@@ -154,6 +177,21 @@ impl<In: 'static, Out: 'static> Greenlet<In, Out> {
     ///
     /// # Panics
     /// For the reasons that [`AnyGreenlet::switch`] gives.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::greenlet::{Greenlet, switch_to_parent};
+    ///
+    /// let counter = Greenlet::new(|mut step: u32| -> u32 {
+    ///     let mut count = 0;
+    ///     loop {
+    ///         count += step;
+    ///         step = switch_to_parent(count).unwrap();
+    ///     }
+    /// });
+    /// assert_eq!(counter.switch(1).unwrap(), 1);
+    /// assert_eq!(counter.switch(10).unwrap(), 11);
+    /// ```
     #[inline(always)]
     pub fn switch(&self, value: In) -> Result<Out, SwitchError<In>> {
         self.any.switch(value)
@@ -162,6 +200,16 @@ impl<In: 'static, Out: 'static> Greenlet<In, Out> {
 
 impl<In, Out> Greenlet<In, Out> {
     /// A handle to the same greenlet, without its types.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::greenlet::{self, Greenlet};
+    ///
+    /// let child = Greenlet::new(|()| greenlet::current().parent().unwrap());
+    /// // Greenlets are compared by their handles without types.
+    /// assert_eq!(child.switch(()).unwrap(), greenlet::current());
+    /// assert_ne!(child.any(), &greenlet::current());
+    /// ```
     pub fn any(&self) -> &AnyGreenlet {
         &self.any
     }

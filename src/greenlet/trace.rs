@@ -16,6 +16,23 @@ pub enum TraceKind {
 }
 
 /// One switch, as a trace hook sees it.
+///
+/// # Examples
+/// ```
+/// use greenthread::greenlet::{Greenlet, set_trace};
+/// use std::{cell::RefCell, rc::Rc};
+///
+/// let log = Rc::new(RefCell::new(Vec::new()));
+/// let seen = log.clone();
+/// set_trace(Some(Rc::new(move |event| {
+///     seen.borrow_mut().push(format!("{} to {}", event.from.name(), event.to.name()));
+/// })));
+/// let child = Greenlet::new(|()| ());
+/// child.set_name("child");
+/// child.switch(()).unwrap();
+/// set_trace(None);
+/// assert_eq!(*log.borrow(), ["main to child", "child to main"]);
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TraceEvent {
@@ -53,6 +70,16 @@ pub fn set_trace(hook: Option<TraceHook>) -> Option<TraceHook> {
 }
 
 /// The hook that is set in this green or OS thread. (greenlet's `gettrace`.)
+///
+/// # Examples
+/// ```
+/// use greenthread::greenlet::{set_trace, trace};
+/// use std::rc::Rc;
+///
+/// assert!(trace().is_none());
+/// set_trace(Some(Rc::new(|event| println!("{event:?}"))));
+/// assert!(trace().is_some());
+/// ```
 #[doc(alias("gettrace"))]
 pub fn trace() -> Option<TraceHook> {
     Home::existing().and_then(|home| home.trace_hook())

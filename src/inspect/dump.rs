@@ -105,6 +105,17 @@ impl Dump {
     }
 
     /// What is told of a green thread, if it had not ended.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{current, inspect};
+    ///
+    /// greenthread::run(|| {
+    ///     let dump = inspect::dump();
+    ///     let own = dump.find(&current()).unwrap();
+    ///     assert_eq!(own.name.as_deref(), Some("main"));
+    /// });
+    /// ```
     pub fn find(&self, thread: &Thread) -> Option<&GreenThread> {
         let id = thread.task().id();
         self.threads.iter().find(|other| other.id == id)

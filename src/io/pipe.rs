@@ -44,6 +44,19 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 ///
 /// A FIFO, or whatever else can be read and polled, can be made one by `From<OwnedFd>`. See [`PipeWriter`] for the
 /// mode.
+///
+/// # Examples
+/// What another program has opened, or left in a folder:
+/// ```
+/// use greenthread::io::{PipeReader, Read};
+/// use std::os::fd::OwnedFd;
+///
+/// let (theirs, writer) = std::io::pipe()?;
+/// drop(writer);
+/// let mut reader = PipeReader::from(OwnedFd::from(theirs));
+/// assert_eq!(reader.read(&mut [0])?, 0, "the end");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct PipeReader {
     io: Io<std::io::PipeReader>,
 }
@@ -57,6 +70,17 @@ pub struct PipeReader {
 /// non-blocking mode when it is first used. If a clone of such a one was turned into std's type, it is in blocking mode
 /// again: then a write may block its worker if another writer fills the pipe in the same moment, and a read if another
 /// reader empties it.
+///
+/// # Examples
+/// ```
+/// use greenthread::io::{ErrorKind, Write, pipe};
+///
+/// let (reader, mut writer) = pipe()?;
+/// writer.write_all(b"unheard")?;
+/// drop(reader);
+/// assert_eq!(writer.write(b"more").unwrap_err().kind(), ErrorKind::BrokenPipe);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct PipeWriter {
     io: Io<std::io::PipeWriter>,
 }
@@ -77,6 +101,21 @@ impl PipeWriter {
     ///
     /// # Errors
     /// Too many open files (`EMFILE` or `ENFILE`); this handle stays as it was.
+    ///
+    /// # Examples
+    /// Several write, and the reader sees the end when all are done:
+    /// ```
+    /// use greenthread::io::{Read, Write, pipe};
+    ///
+    /// let (mut reader, mut first) = pipe()?;
+    /// let mut second = first.try_clone()?;
+    /// greenthread::spawn(move || first.write_all(b"a"));
+    /// greenthread::spawn(move || second.write_all(b"b"));
+    /// let mut text = String::new();
+    /// reader.read_to_string(&mut text)?;
+    /// assert_eq!(text.len(), 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn try_clone(&self) -> io::Result<Self> {
         fault::check(Call::Dup)?;
         Ok(Self { io: self.io.duplicate(self.io.get().try_clone()?) })

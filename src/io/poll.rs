@@ -46,6 +46,21 @@ impl<'fd> PollFd<'fd> {
     }
 
     /// Waits for data to read, or for the end.
+    ///
+    /// # Examples
+    /// A descriptor of another library's, of which it is known only that it will be readable; [`writable`](Self::writable), [`both`](Self::both) and [`priority`](Self::priority) wait for other things:
+    /// ```
+    /// use greenthread::io::{self, PollFd};
+    /// use std::io::Write;
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// let (here, mut there) = UnixStream::pair()?;
+    /// greenthread::spawn(move || there.write_all(b"x"));
+    /// let mut fds = [PollFd::readable(&here)];
+    /// assert_eq!(io::poll(&mut fds, None)?, 1);
+    /// assert!(fds[0].is_readable() && !fds[0].is_writable());
+    /// # Ok::<(), io::Error>(())
+    /// ```
     pub fn readable<F: AsFd>(fd: &'fd F) -> Self {
         Self::new(fd.as_fd(), READ)
     }
@@ -86,6 +101,20 @@ impl<'fd> PollFd<'fd> {
     }
 
     /// Whether the other end is gone (`POLLHUP`). This is seen whatever was waited for.
+    ///
+    /// # Examples
+    /// See also [`is_error`](Self::is_error).
+    /// ```
+    /// use greenthread::io::{self, PollFd};
+    ///
+    /// let (reader, writer) = io::pipe()?;
+    /// drop(reader);
+    /// let mut fds = [PollFd::writable(&writer)];
+    /// io::poll(&mut fds, None)?;
+    /// // Nobody would read what is written there.
+    /// assert!(fds[0].is_ready() && fds[0].is_error() && !fds[0].is_hung_up());
+    /// # Ok::<(), io::Error>(())
+    /// ```
     pub fn is_hung_up(&self) -> bool {
         self.saw(PollFlags::HUP)
     }

@@ -287,6 +287,19 @@ macro_rules! socket_methods {
         ///
         /// # Errors
         /// Too many open files (`EMFILE` or `ENFILE`); this handle stays as it was.
+        ///
+        /// # Examples
+        /// One green thread sends through a handle while another waits in the first, for any kind of socket:
+        /// ```
+        /// use greenthread::net::UdpSocket;
+        ///
+        /// let socket = UdpSocket::bind("127.0.0.1:0")?;
+        /// let second = socket.try_clone()?;
+        /// let reader = greenthread::spawn(move || socket.recv(&mut [0; 8]));
+        /// second.send_to(b"hello", second.local_addr()?)?;
+        /// assert_eq!(reader.join().unwrap()?, 5);
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         #[doc(alias = "dup")]
         #[doc(alias = "into_split")]
         pub fn try_clone(&self) -> io::Result<Self> {
@@ -299,6 +312,20 @@ macro_rules! socket_methods {
         ///
         /// # Errors
         /// [`InvalidInput`](io::ErrorKind::InvalidInput) for zero; the timeout stays as it was.
+        ///
+        /// # Examples
+        /// The same for any kind of socket:
+        /// ```
+        /// use greenthread::net::UdpSocket;
+        /// use std::{io::ErrorKind, time::Duration};
+        ///
+        /// let socket = UdpSocket::bind("127.0.0.1:0")?;
+        /// socket.set_read_timeout(Some(Duration::from_millis(1)))?;
+        /// // Nobody sends anything.
+        /// assert_eq!(socket.recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        /// assert!(socket.read_timeout()?.is_some());
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         #[doc(alias = "settimeout")]
         #[doc(alias = "SO_RCVTIMEO")]
         #[doc(alias = "SetReadDeadline")]
@@ -355,6 +382,18 @@ macro_rules! socket_methods {
         ///
         /// # Errors
         /// None for a descriptor that is open.
+        ///
+        /// # Examples
+        /// To take what has come, and no more, from any kind of socket:
+        /// ```
+        /// use greenthread::net::UdpSocket;
+        /// use std::io::ErrorKind;
+        ///
+        /// let socket = UdpSocket::bind("127.0.0.1:0")?;
+        /// socket.set_nonblocking(true)?;
+        /// assert_eq!(socket.recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         #[doc(alias = "setblocking")]
         pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
             self.io.set_socket_nonblocking(nonblocking)

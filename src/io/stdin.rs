@@ -96,6 +96,19 @@ fn read_elsewhere(kind: Kind, buf: &mut [u8]) -> io::Result<usize> {
 impl Stdin {
     /// Locks standard input, for several reads that belong together and for the methods of [`BufRead`]. Suspends the
     /// green thread while somebody else has locked it.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use greenthread::io::{BufRead, Read, stdin};
+    ///
+    /// // A header, and then what it announces; nobody else reads in between.
+    /// let mut input = stdin().lock();
+    /// let mut header = String::new();
+    /// input.read_line(&mut header)?;
+    /// let mut body = vec![0; header.trim().parse().unwrap_or(0)];
+    /// input.read_exact(&mut body)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn lock(&self) -> StdinLock<'static> {
         StdinLock { buffer: STDIN.lock().unwrap_or_else(PoisonError::into_inner) }
     }
@@ -106,11 +119,39 @@ impl Stdin {
     /// # Errors
     /// [`InvalidData`](io::ErrorKind::InvalidData) for a line that is not UTF-8, which is lost, and the errors of
     /// reading the descriptor. A closed standard input is an empty one. `buf` is unchanged.
+    ///
+    /// # Examples
+    /// A prompt; a server in the same program goes on meanwhile:
+    /// ```no_run
+    /// use greenthread::io::{Write, stdin, stdout};
+    ///
+    /// let mut line = String::new();
+    /// loop {
+    ///     write!(stdout(), "> ")?;
+    ///     stdout().flush()?;
+    ///     line.clear();
+    ///     if stdin().read_line(&mut line)? == 0 {
+    ///         break; // the end of the input
+    ///     }
+    ///     println!("you said {}", line.trim_end());
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn read_line(&self, buf: &mut String) -> io::Result<usize> {
         self.lock().read_line(buf)
     }
 
     /// An iterator over the lines, without their ends. It keeps standard input locked.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// let mut sum = 0.0;
+    /// for line in greenthread::io::stdin().lines() {
+    ///     sum += line?.trim().parse::<f64>().unwrap_or(0.0);
+    /// }
+    /// println!("{sum}");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn lines(self) -> Lines<StdinLock<'static>> {
         self.lock().lines()
     }

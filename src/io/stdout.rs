@@ -45,6 +45,18 @@ macro_rules! standard_output {
         impl $name {
             /// Locks it, so that nobody writes in between. Suspends the green thread while somebody else has it. The
             /// same green thread may lock it several times, as in std.
+            ///
+            /// # Examples
+            /// A report that nothing of other threads comes between:
+            /// ```
+            /// use greenthread::io::{Write, stderr};
+            ///
+            /// let mut out = stderr().lock();
+            /// for line in ["first", "second"] {
+            ///     writeln!(out, "{line}")?;
+            /// }
+            /// # Ok::<(), std::io::Error>(())
+            /// ```
             pub fn lock(&self) -> $lock<'static> {
                 $lock { out: std::io::$function(), _guard: $mutex.lock() }
             }

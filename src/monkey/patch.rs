@@ -126,6 +126,18 @@ pub(super) fn interposed() -> impl Iterator<Item = &'static Interposed> {
 ///
 /// # Safety
 /// As for [`patch_all`].
+///
+/// # Examples
+/// Sleeps only, and nothing else:
+/// ```
+/// use greenthread::monkey::{self, Patch};
+/// use std::time::Duration;
+///
+/// // SAFETY: this program does nothing that the Safety section of `patch_all` forbids.
+/// unsafe { monkey::patch(Patch::Time) };
+/// assert!(monkey::is_patched(Patch::Time) && !monkey::is_patched(Patch::Futex));
+/// greenthread::spawn(|| std::thread::sleep(Duration::from_millis(1))).join().unwrap();
+/// ```
 pub unsafe fn patch(patch: Patch) {
     for Interposed { hook, ours } in interposed() {
         hook.resolve();

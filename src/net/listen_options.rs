@@ -48,6 +48,18 @@ impl ListenOptions {
 
     /// How many connections may wait to be accepted: 128 unless set. The system has a limit of its own
     /// (`net.core.somaxconn`), and takes that where this is more.
+    ///
+    /// # Examples
+    /// For a server that many call at one moment:
+    /// ```
+    /// use greenthread::net::{ListenOptions, TcpStream};
+    ///
+    /// let listener = ListenOptions::new().backlog(4096).bind("127.0.0.1:0")?;
+    /// let callers: Vec<_> = (0..200).map(|_| TcpStream::connect(listener.local_addr()?)).collect();
+    /// // Nobody has accepted any of them yet.
+    /// assert!(callers.iter().all(|caller| caller.is_ok()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "listen")]
     pub fn backlog(mut self, backlog: u32) -> Self {
         self.backlog = backlog;
@@ -65,6 +77,23 @@ impl ListenOptions {
 
     /// Whether a listener on an IPv6 address refuses connections by IPv4 (`IPV6_V6ONLY`). Unless set, the system
     /// decides (`net.ipv6.bindv6only`). Means nothing for an IPv4 address.
+    ///
+    /// # Examples
+    /// Both kinds of clients by one listener, whatever the system's own setting is:
+    /// ```
+    /// use greenthread::net::{ListenOptions, TcpStream};
+    ///
+    /// # let has_v6 = std::net::TcpListener::bind("[::1]:0").is_ok();
+    /// # if has_v6 {
+    /// let listener = ListenOptions::new().only_v6(false).bind("[::]:0")?;
+    /// let port = listener.local_addr()?.port();
+    /// let client = TcpStream::connect(("127.0.0.1", port))?;
+    /// let (_stream, from) = listener.accept()?;
+    /// assert!(from.is_ipv6(), "an IPv4 address, written as one of IPv6");
+    /// # drop(client);
+    /// # }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "IPV6_V6ONLY")]
     pub fn only_v6(mut self, only_v6: bool) -> Self {
         self.only_v6 = Some(only_v6);
@@ -76,6 +105,18 @@ impl ListenOptions {
     ///
     /// # Errors
     /// As [`TcpListener::bind`]; of several addresses, the error of the last. No socket is left open.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::ListenOptions;
+    /// use std::io::ErrorKind;
+    ///
+    /// // Unless both have `reuse_port`, a port is for one listener.
+    /// let listener = ListenOptions::new().bind("127.0.0.1:0")?;
+    /// let second = ListenOptions::new().reuse_port(true).bind(listener.local_addr()?);
+    /// assert_eq!(second.unwrap_err().kind(), ErrorKind::AddrInUse);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn bind<A: ToSocketAddrs>(&self, addr: A) -> io::Result<TcpListener> {
         let socket = each_addr(addr, |addr| self.bind_one(addr))?;
         Ok(OwnedFd::from(socket).into())

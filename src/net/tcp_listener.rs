@@ -58,6 +58,19 @@ impl TcpListener {
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput) if `addr` gives no address at all, and the errors of
     ///   [`to_socket_addrs`](ToSocketAddrs::to_socket_addrs).
     /// - Too many open files (`EMFILE` or `ENFILE`).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::TcpListener;
+    /// use std::io::ErrorKind;
+    ///
+    /// let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    /// let address = listener.local_addr()?;
+    /// assert_ne!(address.port(), 0);
+    /// // Two programs that want the same port.
+    /// assert_eq!(TcpListener::bind(address).unwrap_err().kind(), ErrorKind::AddrInUse);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
         fault::check(Call::Socket)?;
         fault::check(Call::Bind)?;
@@ -70,6 +83,17 @@ impl TcpListener {
     ///
     /// # Errors
     /// Only if the system has no memory for the answer.
+    ///
+    /// # Examples
+    /// The port that clients are to be told:
+    /// ```
+    /// use greenthread::net::TcpListener;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// println!("listening on {}", listener.local_addr()?);
+    /// assert_ne!(listener.local_addr()?.port(), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.io.get().local_addr()
     }
@@ -79,6 +103,23 @@ impl TcpListener {
     ///
     /// # Errors
     /// Too many open files (`EMFILE` or `ENFILE`); this handle stays as it was.
+    ///
+    /// # Examples
+    /// Two green threads that accept:
+    /// ```
+    /// use greenthread::net::{TcpListener, TcpStream};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let address = listener.local_addr()?;
+    /// let second = listener.try_clone()?;
+    /// let acceptors = [listener, second].map(|listener| greenthread::spawn(move || listener.accept()));
+    /// let clients = [TcpStream::connect(address)?, TcpStream::connect(address)?];
+    /// for acceptor in acceptors {
+    ///     let (_, from) = acceptor.join().unwrap()?;
+    ///     assert!(clients.iter().any(|client| client.local_addr().unwrap() == from));
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn try_clone(&self) -> io::Result<Self> {
         fault::check(Call::Dup)?;
         Ok(Self { io: self.io.duplicate(self.io.get().try_clone()?) })
@@ -94,6 +135,20 @@ impl TcpListener {
     /// - [`WouldBlock`](io::ErrorKind::WouldBlock) in [non-blocking mode](Self::set_nonblocking), if no connection is
     ///   there.
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput) once the socket has been shut down.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::{TcpListener, TcpStream};
+    /// use std::io::Write;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// # let client = TcpStream::connect(listener.local_addr()?)?;
+    /// let (mut stream, from) = listener.accept()?;
+    /// assert!(from.ip().is_loopback());
+    /// stream.write_all(b"welcome")?;
+    /// # assert_eq!(from, client.local_addr()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, addr) = self.io.run_somehow(Direction::Read, |listener, _| {
             fault::check(Call::Accept)?;
@@ -109,12 +164,43 @@ impl TcpListener {
 
     /// An iterator over the connections as they come. It never ends: each item is what [`accept`](Self::accept)
     /// returns, without the address, and suspends the green thread in the same way.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::{TcpListener, TcpStream};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let address = listener.local_addr()?;
+    /// let clients = greenthread::spawn(move || (0..3).map(|_| TcpStream::connect(address)).count());
+    /// // A server that serves three, and then no more.
+    /// for stream in listener.incoming().take(3) {
+    ///     let stream = stream?;
+    ///     greenthread::spawn(move || std::io::copy(&mut &stream, &mut &stream));
+    /// }
+    /// assert_eq!(clients.join().unwrap(), 3);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "Accept")]
     pub fn incoming(&self) -> Incoming<'_> {
         Incoming { listener: self }
     }
 
     /// Like [`incoming`](Self::incoming), but owns the listener, so that it can be moved into a green thread.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::{TcpListener, TcpStream};
+    /// use std::io::{Read, Write};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let address = listener.local_addr()?;
+    /// let greet = |stream: std::io::Result<TcpStream>| stream?.write_all(b"hello");
+    /// greenthread::spawn(move || listener.into_incoming().map(greet).for_each(drop));
+    /// let mut text = String::new();
+    /// TcpStream::connect(address)?.read_to_string(&mut text)?;
+    /// assert_eq!(text, "hello");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn into_incoming(self) -> IntoIncoming {
         IntoIncoming { listener: self }
     }
@@ -150,6 +236,17 @@ impl TcpListener {
     ///
     /// # Errors
     /// None: it is `Result` as in std, but the descriptor itself does not block in either mode.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::TcpListener;
+    /// use std::io::ErrorKind;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// listener.set_nonblocking(true)?;
+    /// assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "setblocking")]
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
         self.io.set_nonblocking(nonblocking);

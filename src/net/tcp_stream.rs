@@ -89,6 +89,23 @@ impl TcpStream {
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput) if `addr` gives no address at all, and the errors of
     ///   [`to_socket_addrs`](ToSocketAddrs::to_socket_addrs).
     /// - Too many open files (`EMFILE` or `ENFILE`).
+    ///
+    /// # Examples
+    /// Host names are looked up without holding up the worker:
+    /// ```
+    /// use greenthread::net::{TcpListener, TcpStream};
+    /// use std::io::ErrorKind;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let port = listener.local_addr()?.port();
+    /// let stream = TcpStream::connect(("localhost", port))?;
+    /// assert_eq!(stream.peer_addr()?.port(), port);
+    ///
+    /// drop((listener, stream));
+    /// let refused = TcpStream::connect(("127.0.0.1", port)).unwrap_err();
+    /// assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "dial")]
     #[doc(alias = "create_connection")]
     pub fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
@@ -164,6 +181,19 @@ impl TcpStream {
     /// # Errors
     /// [`NotConnected`](io::ErrorKind::NotConnected) if the connection has been reset, or has been shut down from both
     /// ends.
+    ///
+    /// # Examples
+    /// Both addresses of a connection, seen from both ends:
+    /// ```
+    /// use greenthread::net::{TcpListener, TcpStream};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let client = TcpStream::connect(listener.local_addr()?)?;
+    /// let (server, _) = listener.accept()?;
+    /// assert_eq!(client.peer_addr()?, server.local_addr()?);
+    /// assert_eq!(client.local_addr()?, server.peer_addr()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "getpeername")]
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.io.get().peer_addr()
@@ -185,6 +215,29 @@ impl TcpStream {
     /// # Errors
     /// [`NotConnected`](io::ErrorKind::NotConnected) if the connection has been reset, or has been shut down from both
     /// ends already.
+    ///
+    /// # Examples
+    /// A request whose end the server must see, though the answer is still to come:
+    /// ```
+    /// use greenthread::net::{Shutdown, TcpListener, TcpStream};
+    /// use std::io::{Read, Write};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let address = listener.local_addr()?;
+    /// greenthread::spawn(move || -> std::io::Result<()> {
+    ///     let (mut stream, _) = listener.accept()?;
+    ///     let mut request = Vec::new();
+    ///     stream.read_to_end(&mut request)?;
+    ///     write!(stream, "{} bytes", request.len())
+    /// });
+    /// let mut stream = TcpStream::connect(address)?;
+    /// stream.write_all(b"a request")?;
+    /// stream.shutdown(Shutdown::Write)?;
+    /// let mut answer = String::new();
+    /// stream.read_to_string(&mut answer)?;
+    /// assert_eq!(answer, "9 bytes");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "close_write")]
     #[doc(alias = "write_eof")]
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
@@ -228,6 +281,19 @@ impl TcpStream {
     ///
     /// # Errors
     /// None for a TCP socket. The system refuses this if the descriptor came from elsewhere and is something else.
+    ///
+    /// # Examples
+    /// For small requests that must not wait for more to be sent with them:
+    /// ```
+    /// use greenthread::net::{TcpListener, TcpStream};
+    ///
+    /// # let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let stream = TcpStream::connect(listener.local_addr()?)?;
+    /// assert!(!stream.nodelay()?);
+    /// stream.set_nodelay(true)?;
+    /// assert!(stream.nodelay()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "TCP_NODELAY")]
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.io.get().set_nodelay(nodelay)
@@ -322,6 +388,18 @@ impl TcpStream {
     ///
     /// # Errors
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for 0 and for more than 255.
+    ///
+    /// # Examples
+    /// For a service that is to be reached from the local network only:
+    /// ```
+    /// use greenthread::net::{TcpListener, TcpStream};
+    ///
+    /// # let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let stream = TcpStream::connect(listener.local_addr()?)?;
+    /// stream.set_ttl(1)?;
+    /// assert_eq!(stream.ttl()?, 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "IP_TTL")]
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.io.get().set_ttl(ttl)

@@ -75,6 +75,16 @@ impl UdpSocket {
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput) if `addr` gives no address at all, and the errors of
     ///   [`to_socket_addrs`](ToSocketAddrs::to_socket_addrs).
     /// - Too many open files (`EMFILE` or `ENFILE`).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::UdpSocket;
+    ///
+    /// // The system chooses a port, as for a client.
+    /// let socket = UdpSocket::bind("127.0.0.1:0")?;
+    /// assert_ne!(socket.local_addr()?.port(), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
         let inner = each_addr(addr, |addr| {
             fault::check(Call::Socket)?;
@@ -95,6 +105,19 @@ impl UdpSocket {
     ///   earlier datagram found nobody.
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput) once the socket has been shut down for receiving: then there is
     ///   no sender to tell.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::UdpSocket;
+    ///
+    /// let (server, client) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+    /// client.send_to(b"ping", server.local_addr()?)?;
+    /// let mut buffer = [0; 1500];
+    /// let (size, from) = server.recv_from(&mut buffer)?;
+    /// assert_eq!((&buffer[..size], from), (&b"ping"[..], client.local_addr()?));
+    /// server.send_to(b"pong", from)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "recvfrom")]
     #[doc(alias = "ReadFrom")]
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
@@ -120,6 +143,19 @@ impl UdpSocket {
     ///
     /// # Errors
     /// As `recv_from`.
+    ///
+    /// # Examples
+    /// To see who asks before the datagram is read by whoever answers:
+    /// ```
+    /// use greenthread::net::UdpSocket;
+    ///
+    /// let (server, client) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+    /// client.send_to(b"ping", server.local_addr()?)?;
+    /// let mut buffer = [0; 1500];
+    /// let seen = server.peek_from(&mut buffer)?;
+    /// assert_eq!(server.recv_from(&mut buffer)?, seen);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.io
             .receive(|fd| socket::recv_from(fd, buf, Take::Peek), no_address)
@@ -141,6 +177,18 @@ impl UdpSocket {
     /// - [`HostUnreachable`](io::ErrorKind::HostUnreachable) or
     ///   [`NetworkUnreachable`](io::ErrorKind::NetworkUnreachable) if there is no way to that address.
     /// - `EMSGSIZE` for more than 65,507 bytes by IPv4, which has no kind of its own.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::UdpSocket;
+    ///
+    /// let receiver = UdpSocket::bind("127.0.0.1:0")?;
+    /// let sender = UdpSocket::bind("127.0.0.1:0")?;
+    /// assert_eq!(sender.send_to(b"a measurement", receiver.local_addr()?)?, 13);
+    /// # let mut buffer = [0; 100];
+    /// # assert_eq!(receiver.recv(&mut buffer)?, 13);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "sendto")]
     #[doc(alias = "WriteTo")]
     pub fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], addr: A) -> io::Result<usize> {
@@ -177,6 +225,24 @@ impl UdpSocket {
     /// is no way to it, [`PermissionDenied`](io::ErrorKind::PermissionDenied) for a broadcast address,
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `addr` gives no address at all, and the errors of
     /// [`to_socket_addrs`](ToSocketAddrs::to_socket_addrs).
+    ///
+    /// # Examples
+    /// A client that talks to one server, and hears nobody else:
+    /// ```
+    /// use greenthread::net::UdpSocket;
+    ///
+    /// let server = UdpSocket::bind("127.0.0.1:0")?;
+    /// let client = UdpSocket::bind("127.0.0.1:0")?;
+    /// client.connect(server.local_addr()?)?;
+    /// assert_eq!(client.peer_addr()?, server.local_addr()?);
+    ///
+    /// UdpSocket::bind("127.0.0.1:0")?.send_to(b"a stranger", client.local_addr()?)?;
+    /// server.send_to(b"the server", client.local_addr()?)?;
+    /// let mut buffer = [0; 100];
+    /// let size = client.recv(&mut buffer)?;
+    /// assert_eq!(&buffer[..size], b"the server");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
         each_addr(addr, |addr| {
             fault::check(Call::Connect)?;
@@ -191,6 +257,20 @@ impl UdpSocket {
     /// As [`send_to`](Self::send_to), and [`ConnectionRefused`](io::ErrorKind::ConnectionRefused), which tells that an
     /// earlier datagram found nobody; this one has not been sent then. Without a peer it is `EDESTADDRREQ`, which has
     /// no kind of its own.
+    ///
+    /// # Examples
+    /// See also [`recv`](Self::recv).
+    /// ```
+    /// use greenthread::net::UdpSocket;
+    ///
+    /// let server = UdpSocket::bind("127.0.0.1:0")?;
+    /// let client = UdpSocket::bind("127.0.0.1:0")?;
+    /// client.connect(server.local_addr()?)?;
+    /// client.send(b"ping")?;
+    /// let mut buffer = [0; 1500];
+    /// assert_eq!(server.recv(&mut buffer)?, 4);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
         self.io.send(buf)
     }
@@ -202,6 +282,20 @@ impl UdpSocket {
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) when the [read timeout](Self::set_read_timeout) has passed or in
     /// [non-blocking mode](Self::set_nonblocking); [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) tells that
     /// an earlier datagram found nobody. The socket can be used on.
+    ///
+    /// # Examples
+    /// A datagram that is longer than the buffer loses its end:
+    /// ```
+    /// use greenthread::net::UdpSocket;
+    ///
+    /// let (a, b) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+    /// a.send_to(b"hello", b.local_addr()?)?;
+    /// a.send_to(b"world", b.local_addr()?)?;
+    /// let mut buffer = [0; 2];
+    /// assert_eq!((b.recv(&mut buffer)?, &buffer), (2, b"he"));
+    /// assert_eq!((b.recv(&mut buffer)?, &buffer), (2, b"wo"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.io.receive(|fd| socket::recv(fd, buf, Take::Consume), || Ok(0))
     }
@@ -210,6 +304,18 @@ impl UdpSocket {
     ///
     /// # Errors
     /// As `recv`.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::UdpSocket;
+    ///
+    /// let (a, b) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+    /// a.send_to(b"hello", b.local_addr()?)?;
+    /// let mut buffer = [0; 8];
+    /// assert_eq!(b.peek(&mut buffer)?, 5);
+    /// assert_eq!(b.recv(&mut buffer)?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.io.receive(|fd| socket::recv(fd, buf, Take::Peek), || Ok(0))
     }
@@ -218,6 +324,23 @@ impl UdpSocket {
     ///
     /// # Errors
     /// None for a UDP socket. The system refuses this if the descriptor came from elsewhere and is something else.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::UdpSocket;
+    /// use std::io::ErrorKind;
+    ///
+    /// let socket = UdpSocket::bind("0.0.0.0:0")?;
+    /// assert!(!socket.broadcast()?);
+    /// let refused = socket.send_to(b"who is there?", "255.255.255.255:9").unwrap_err();
+    /// # // A machine without a network has no way to it at all.
+    /// # if refused.kind() != ErrorKind::NetworkUnreachable {
+    /// assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
+    /// # }
+    /// socket.set_broadcast(true)?;
+    /// assert!(socket.broadcast()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "SO_BROADCAST")]
     pub fn set_broadcast(&self, broadcast: bool) -> io::Result<()> {
         fault::check(Call::SetSockOpt)?;
@@ -256,6 +379,19 @@ impl UdpSocket {
     ///
     /// # Errors
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for more than 255.
+    ///
+    /// # Examples
+    /// Multicasts that routers pass on, and that do not come back to this machine:
+    /// ```
+    /// use greenthread::net::UdpSocket;
+    ///
+    /// let socket = UdpSocket::bind("0.0.0.0:0")?;
+    /// assert_eq!(socket.multicast_ttl_v4()?, 1);
+    /// socket.set_multicast_ttl_v4(4)?;
+    /// socket.set_multicast_loop_v4(false)?;
+    /// assert_eq!((socket.multicast_ttl_v4()?, socket.multicast_loop_v4()?), (4, false));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "IP_MULTICAST_TTL")]
     pub fn set_multicast_ttl_v4(&self, multicast_ttl_v4: u32) -> io::Result<()> {
         fault::check(Call::SetSockOpt)?;
@@ -294,6 +430,17 @@ impl UdpSocket {
     ///
     /// # Errors
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for 0 and for more than 255.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::UdpSocket;
+    ///
+    /// let socket = UdpSocket::bind("127.0.0.1:0")?;
+    /// // Nothing beyond the local network is to see it.
+    /// socket.set_ttl(1)?;
+    /// assert_eq!(socket.ttl()?, 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "IP_TTL")]
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         fault::check(Call::SetSockOpt)?;
@@ -316,6 +463,20 @@ impl UdpSocket {
     /// [`AddrInUse`](io::ErrorKind::AddrInUse) if it is in that group already,
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `multiaddr` is not a multicast address, `ENODEV` (which has no
     /// kind of its own) if there is no such interface.
+    ///
+    /// # Examples
+    /// Everybody who has joined the group on that port gets what is sent to it:
+    /// ```
+    /// use greenthread::net::{Ipv4Addr, UdpSocket};
+    ///
+    /// let group = Ipv4Addr::new(239, 1, 2, 3);
+    /// let socket = UdpSocket::bind("0.0.0.0:0")?;
+    /// socket.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST)?;
+    /// // Twice is one time too many.
+    /// assert!(socket.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST).is_err());
+    /// socket.leave_multicast_v4(&group, &Ipv4Addr::LOCALHOST)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "IP_ADD_MEMBERSHIP")]
     pub fn join_multicast_v4(&self, multiaddr: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
         fault::check(Call::SetSockOpt)?;

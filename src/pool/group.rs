@@ -53,6 +53,18 @@ impl Group {
     /// # Panics
     /// If no green thread can be spawned, as [`spawn`](crate::spawn) does; [`spawn_with`](Self::spawn_with) returns
     /// that as an error instead.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::pool::Group;
+    ///
+    /// let requests = Group::new();
+    /// for n in 0..3 {
+    ///     requests.spawn(move || println!("request {n}"));
+    /// }
+    /// requests.join();
+    /// assert!(requests.is_empty());
+    /// ```
     pub fn spawn<F, T>(&self, f: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -65,6 +77,16 @@ impl Group {
     ///
     /// # Errors
     /// As [`Builder::spawn`]; and in a forked child process, to which the group does not belong.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{Builder, current, pool::Group};
+    ///
+    /// let group = Group::new();
+    /// let named = group.spawn_with(Builder::new().name("first".into()), || current().to_string())?;
+    /// assert_eq!(named.join().unwrap(), "first");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn spawn_with<F, T>(&self, builder: Builder, f: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -83,6 +105,15 @@ impl Group {
     ///
     /// # Panics
     /// As [`spawn`](Self::spawn).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::pool::Group;
+    ///
+    /// // It counts as one of the group, and ends with it.
+    /// assert_eq!(Group::new().apply(|| 6 * 7).unwrap(), 42);
+    /// assert!(Group::new().apply(|| panic!("no luck")).unwrap_err().is_panic());
+    /// ```
     pub fn apply<F, T>(&self, f: F) -> Result<T, JoinError>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -162,6 +193,21 @@ impl Group {
     }
 
     /// As [`join`](Self::join), for at most `timeout`. Returns whether all have ended.
+    ///
+    /// # Examples
+    /// A server that lets its requests finish, but not for ever:
+    /// ```
+    /// use greenthread::{pool::Group, thread::park};
+    /// use std::time::Duration;
+    ///
+    /// let requests = Group::new();
+    /// requests.spawn(park); // one that hangs
+    /// if !requests.join_timeout(Duration::from_millis(1)) {
+    ///     requests.kill();
+    ///     requests.join();
+    /// }
+    /// assert_eq!(requests.len(), 0);
+    /// ```
     pub fn join_timeout(&self, timeout: Duration) -> bool {
         self.members.join(deadline_after(timeout))
     }

@@ -93,6 +93,25 @@ impl Pool {
     /// # Panics
     /// If no green thread can be spawned, as [`spawn`](crate::spawn) does; [`spawn_with`](Self::spawn_with) returns
     /// that as an error instead.
+    ///
+    /// # Examples
+    /// At most three downloads at once, however many there are to do:
+    /// ```
+    /// use greenthread::pool::Pool;
+    /// use greenthread::sync::{Arc, atomic::{AtomicUsize, Ordering}};
+    ///
+    /// let (pool, running) = (Pool::new(3)?, Arc::new(AtomicUsize::new(0)));
+    /// for _url in 0..20 {
+    ///     let running = running.clone();
+    ///     pool.spawn(move || {
+    ///         assert!(running.fetch_add(1, Ordering::SeqCst) < 3);
+    ///         greenthread::yield_now(); // the download
+    ///         running.fetch_sub(1, Ordering::SeqCst);
+    ///     });
+    /// }
+    /// pool.join();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn spawn<F, T>(&self, f: F) -> JoinHandle<T>
     where
@@ -106,6 +125,16 @@ impl Pool {
     ///
     /// # Errors
     /// As [`Builder::spawn`]; and in a forked child process, to which the pool does not belong.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{Builder, current, pool::Pool};
+    ///
+    /// let pool = Pool::new(2)?;
+    /// let named = pool.spawn_with(Builder::new().name("download".into()), || current().to_string())?;
+    /// assert_eq!(named.join().unwrap(), "download");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn spawn_with<F, T>(&self, builder: Builder, f: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -316,6 +345,20 @@ impl Pool {
     }
 
     /// As [`join`](Self::join), for at most `timeout`. Returns whether all have ended.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{pool::Pool, thread::park};
+    /// use std::time::Duration;
+    ///
+    /// let pool = Pool::new(2)?;
+    /// let waits = pool.spawn(park);
+    /// assert!(!pool.join_timeout(Duration::from_millis(1)));
+    /// waits.thread().unpark();
+    /// pool.join();
+    /// assert!(pool.is_empty());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn join_timeout(&self, timeout: Duration) -> bool {
         self.members.join(deadline_after(timeout))
     }

@@ -138,6 +138,17 @@ impl Child {
     ///
     /// # Errors
     /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if the process runs as another user.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::os::unix::process::ExitStatusExt;
+    /// use greenthread::process::Command;
+    ///
+    /// let mut child = Command::new("sleep").arg("1000").spawn()?;
+    /// child.kill()?;
+    /// assert_eq!(child.wait()?.signal(), Some(9));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn kill(&mut self) -> io::Result<()> {
         self.handle.kill()
     }
@@ -148,6 +159,17 @@ impl Child {
     /// # Errors
     /// `ECHILD`, which has no kind of its own, if code outside this module has waited for the process, or if the
     /// program ignores SIGCHLD: then nobody knows the status.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::process::Command;
+    ///
+    /// let mut child = Command::new("sh").args(["-c", "exit 7"]).spawn()?;
+    /// assert_eq!(child.wait()?.code(), Some(7));
+    /// // It is known from now on.
+    /// assert_eq!(child.wait()?.code(), Some(7));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn wait(&mut self) -> io::Result<ExitStatus> {
         drop(self.stdin.take());
         self.handle.wait()
@@ -157,6 +179,19 @@ impl Child {
     ///
     /// # Errors
     /// As [`wait`](Self::wait).
+    ///
+    /// # Examples
+    /// To look whether it still runs, between other things:
+    /// ```
+    /// use greenthread::process::{Command, Stdio};
+    ///
+    /// let mut child = Command::new("cat").stdin(Stdio::piped()).spawn()?;
+    /// assert_eq!(child.try_wait()?, None);
+    /// drop(child.stdin.take()); // the end of its input
+    /// child.wait()?;
+    /// assert!(child.try_wait()?.is_some_and(|status| status.success()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "poll")]
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         self.handle.try_wait()
@@ -167,6 +202,20 @@ impl Child {
     ///
     /// # Errors
     /// As `wait`.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::process::Command;
+    /// use std::time::Duration;
+    ///
+    /// let mut child = Command::new("sleep").arg("1000").spawn()?;
+    /// if child.wait_timeout(Duration::from_millis(1))?.is_none() {
+    ///     println!("{} takes long", child.id());
+    ///     child.kill()?;
+    /// }
+    /// assert!(!child.wait()?.success());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn wait_timeout(&mut self, timeout: Duration) -> io::Result<Option<ExitStatus>> {
         self.handle.wait_timeout(timeout)
     }
@@ -230,6 +279,17 @@ impl Child {
     ///
     /// # Errors
     /// As [`wait`](Self::wait), and those of reading from a pipe; what was collected is lost then.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::process::{Command, Stdio};
+    ///
+    /// let child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
+    /// let output = child.wait_with_output()?;
+    /// assert!(output.status.success());
+    /// assert_eq!(output.stdout, b"hello\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "communicate")]
     pub fn wait_with_output(mut self) -> io::Result<Output> {
         drop(self.stdin.take());
@@ -248,6 +308,18 @@ impl ChildHandle {
     ///
     /// # Errors
     /// As [`Child::kill`].
+    ///
+    /// # Examples
+    /// By somebody else than the one that waits:
+    /// ```
+    /// use greenthread::process::Command;
+    ///
+    /// let mut child = Command::new("sleep").arg("1000").spawn()?;
+    /// let handle = child.handle();
+    /// greenthread::spawn(move || handle.kill()).join().unwrap()?;
+    /// assert!(!child.wait()?.success());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn kill(&self) -> io::Result<()> {
         match &mut *self.0.state.lock() {
             State::Running(child) => child.kill(),

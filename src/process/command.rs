@@ -72,11 +72,31 @@ impl fmt::Debug for Command {
 impl Command {
     /// Describes a start of `program`, as [`std::process::Command::new`]. If it has no slash in it, it is looked for in
     /// the folders of `PATH`.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::process::Command;
+    ///
+    /// // Whoever waits for it here holds up nobody else.
+    /// let status = Command::new("true").status()?;
+    /// assert!(status.success());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new<S: AsRef<OsStr>>(program: S) -> Self {
         Self { inner: std::process::Command::new(program), given: Given::default() }
     }
 
     /// Adds an argument.
+    ///
+    /// # Examples
+    /// Each argument is passed as it is, with no shell that would take it apart; [`args`](Self::args) adds several:
+    /// ```
+    /// use greenthread::process::Command;
+    ///
+    /// let output = Command::new("printf").arg("%s|").args(["a b", "$HOME"]).output()?;
+    /// assert_eq!(output.stdout, b"a b|$HOME|");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn arg<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Self {
         self.inner.arg(arg);
         self
@@ -93,6 +113,16 @@ impl Command {
     }
 
     /// Sets an environment variable.
+    ///
+    /// # Examples
+    /// See also [`envs`](Self::envs), for several, and [`env_remove`](Self::env_remove).
+    /// ```
+    /// use greenthread::process::Command;
+    ///
+    /// let output = Command::new("printenv").env("GREETING", "hello").arg("GREETING").output()?;
+    /// assert_eq!(output.stdout, b"hello\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn env<K, V>(&mut self, key: K, val: V) -> &mut Self
     where
         K: AsRef<OsStr>,
@@ -120,12 +150,31 @@ impl Command {
     }
 
     /// Removes all environment variables, so that the process inherits none.
+    ///
+    /// # Examples
+    /// A program that sees nothing of this one's environment:
+    /// ```
+    /// use greenthread::process::Command;
+    ///
+    /// let output = Command::new("/usr/bin/env").env_clear().envs([("A", "1"), ("B", "2")]).output()?;
+    /// assert_eq!(output.stdout, b"A=1\nB=2\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn env_clear(&mut self) -> &mut Self {
         self.inner.env_clear();
         self
     }
 
     /// Sets the folder in which the process runs.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::process::Command;
+    ///
+    /// let output = Command::new("pwd").current_dir("/").output()?;
+    /// assert_eq!(output.stdout, b"/\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "cwd")]
     pub fn current_dir<P: AsRef<Path>>(&mut self, dir: P) -> &mut Self {
         self.inner.current_dir(dir);
@@ -134,6 +183,22 @@ impl Command {
 
     /// Sets the standard input of the process. Unless it is set, it is inherited; for [`output`](Self::output) it is
     /// empty.
+    ///
+    /// # Examples
+    /// What the program reads comes from here, and what it writes goes there; [`stdout`](Self::stdout) and [`stderr`](Self::stderr) are set likewise:
+    /// ```
+    /// use greenthread::io::Write;
+    /// use greenthread::process::{Command, Stdio};
+    ///
+    /// let mut sort = Command::new("sort")
+    ///     .stdin(Stdio::piped())
+    ///     .stdout(Stdio::piped())
+    ///     .stderr(Stdio::null())
+    ///     .spawn()?;
+    /// sort.stdin.take().unwrap().write_all(b"b\na\n")?;
+    /// assert_eq!(sort.wait_with_output()?.stdout, b"a\nb\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn stdin<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Self {
         self.given.stdin = true;
         self.inner.stdin(cfg);
@@ -167,6 +232,21 @@ impl Command {
     /// - [`WouldBlock`](io::ErrorKind::WouldBlock) (`EAGAIN`) if the user has too many processes, `ENOMEM` if there is
     ///   no memory.
     /// - Too many open files (`EMFILE` or `ENFILE`).
+    ///
+    /// # Examples
+    /// It runs beside; `wait` suspends only whoever calls it:
+    /// ```
+    /// use greenthread::process::Command;
+    ///
+    /// let mut children = Vec::new();
+    /// for code in 0..3 {
+    ///     children.push(Command::new("sh").args(["-c", &format!("exit {code}")]).spawn()?);
+    /// }
+    /// for (code, child) in children.iter_mut().enumerate() {
+    ///     assert_eq!(child.wait()?.code(), Some(code as i32));
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn spawn(&mut self) -> io::Result<Child> {
         self.start(Stdio::inherit, Stdio::inherit)
     }
@@ -178,6 +258,17 @@ impl Command {
     /// # Errors
     /// As [`spawn`](Self::spawn) and [`Child::wait_with_output`]. That the process itself fails is no error, but its
     /// [`status`](std::process::Output::status).
+    ///
+    /// # Examples
+    /// That the program fails is no error of the call:
+    /// ```
+    /// use greenthread::process::Command;
+    ///
+    /// let output = Command::new("sh").args(["-c", "echo out; echo err >&2; exit 3"]).output()?;
+    /// assert_eq!((&*output.stdout, &*output.stderr), (&b"out\n"[..], &b"err\n"[..]));
+    /// assert_eq!(output.status.code(), Some(3));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "check_output")]
     pub fn output(&mut self) -> io::Result<Output> {
         self.start(Stdio::null, Stdio::piped)?.wait_with_output()
@@ -188,12 +279,34 @@ impl Command {
     ///
     /// # Errors
     /// As [`spawn`](Self::spawn) and [`Child::wait`]. That the process itself fails is no error.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::process::Command;
+    ///
+    /// assert!(!Command::new("false").status()?.success());
+    /// assert!(Command::new("no-such-program").status().is_err());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "call")]
     pub fn status(&mut self) -> io::Result<ExitStatus> {
         self.spawn()?.wait()
     }
 
     /// The program.
+    ///
+    /// # Examples
+    /// See also [`get_args`](Self::get_args), [`get_envs`](Self::get_envs) and [`get_current_dir`](Self::get_current_dir), to log what is about to be started.
+    /// ```
+    /// use greenthread::process::Command;
+    ///
+    /// let mut command = Command::new("ls");
+    /// command.arg("-l").env("LANG", "C").current_dir("/");
+    /// assert_eq!(command.get_program(), "ls");
+    /// assert_eq!(command.get_args().collect::<Vec<_>>(), ["-l"]);
+    /// assert_eq!(command.get_envs().count(), 1);
+    /// assert_eq!(command.get_current_dir().unwrap().to_str(), Some("/"));
+    /// ```
     pub fn get_program(&self) -> &OsStr {
         self.inner.get_program()
     }

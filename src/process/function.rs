@@ -15,6 +15,20 @@ use std::marker::PhantomData;
 ///
 /// It is a small value that can be copied, kept in a `const` or `static`, and sent to other processes of the same
 /// program as part of arguments.
+///
+/// # Examples
+/// The other process calls back by a function that is one of its arguments:
+/// ```
+/// use greenthread::process::{Function, function};
+///
+/// fn double(n: u32) -> u32 {
+///     n * 2
+/// }
+/// fn describe(call: Function<u32, u32>) -> String {
+///     format!("would call {}", call.name().rsplit(':').next().unwrap())
+/// }
+/// assert_eq!(describe(function!(double)), "would call double");
+/// ```
 pub struct Function<A, R> {
     record: &'static Record,
     of: PhantomData<fn(A) -> R>,

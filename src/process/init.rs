@@ -73,6 +73,16 @@ pub fn init() {
 
 /// Whether this process was started to run functions for another one of the same program. `false` in the program
 /// itself.
+///
+/// # Examples
+/// For what the program itself does and its workers need not:
+/// ```
+/// use greenthread::process;
+///
+/// if !process::is_worker() {
+///     println!("reading the configuration");
+/// }
+/// ```
 pub fn is_worker() -> bool {
     IS_WORKER.load(Ordering::Relaxed)
 }

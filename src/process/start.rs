@@ -101,6 +101,24 @@ impl ProcessBuilder {
     ///   arguments cannot be encoded or have more than [`MAX_MESSAGE`](super::MAX_MESSAGE) bytes.
     /// - Those of [`Command::spawn`](super::Command::spawn), such as too many processes or open files.
     /// - Those of [`Builder::spawn`](crate::Builder::spawn), as a green thread waits for the result.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use greenthread::process::{self, ProcessBuilder, Process};
+    ///
+    /// fn serve(port: u16) {
+    ///     println!("process {} serves port {port}", std::process::id());
+    /// }
+    ///
+    /// fn main() -> std::io::Result<()> {
+    ///     process::init();
+    ///     // It ends when this process does.
+    ///     let server: Process<()> =
+    ///         Process::<()>::builder().name("server").daemon(true).start(process::function!(serve), 8000)?;
+    ///     assert_eq!(server.name(), "server");
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn start<A, R>(self, function: Function<A, R>, arguments: A) -> io::Result<Process<R>>
     where
         A: Serialize,
@@ -140,6 +158,22 @@ impl<R> Process<R> {
     ///
     /// # Errors
     /// As [`ProcessBuilder::start`].
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use greenthread::process::{self, Process, function};
+    ///
+    /// fn add(left: u32, right: u32) -> u32 {
+    ///     left + right
+    /// }
+    ///
+    /// fn main() -> std::io::Result<()> {
+    ///     process::init();
+    ///     let sum = Process::start(function!(add(left, right)), (1, 2))?;
+    ///     assert_eq!(sum.join()?, 3);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn start<A>(function: Function<A, R>, arguments: A) -> io::Result<Self>
     where
         A: Serialize + 'static,
@@ -176,6 +210,25 @@ impl<R> Process<R> {
     /// How the process ended, as Python's `exitcode`: 0 if the function returned, 101 if it panicked, the number that
     /// it gave to [`exit`](super::exit), or the negative number of the signal that ended it. `None` while it runs. Does
     /// not suspend.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use greenthread::process::{self, Process, function};
+    ///
+    /// fn fail() {
+    ///     process::exit(3);
+    /// }
+    ///
+    /// fn main() -> std::io::Result<()> {
+    ///     process::init();
+    ///     let process = Process::start(function!(fail()), ())?;
+    ///     while process.is_alive() {
+    ///         greenthread::sleep(std::time::Duration::from_millis(10));
+    ///     }
+    ///     assert_eq!(process.exitcode(), Some(3));
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn exitcode(&self) -> Option<i32> {
         let status: ExitStatus = self.child.try_wait().ok()??;
         status.code().or_else(|| status.signal().map(|signal| -signal))
@@ -183,6 +236,26 @@ impl<R> Process<R> {
 
     /// Waits until the process has ended, for at most `timeout`; `false` if it still runs then. Suspends the green
     /// thread. It may be called several times, and by several threads at once.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use greenthread::process::{self, Process, function};
+    /// use std::time::Duration;
+    ///
+    /// fn compute() -> u64 {
+    ///     (1..1_000_000).sum()
+    /// }
+    ///
+    /// fn main() -> std::io::Result<()> {
+    ///     process::init();
+    ///     let process = Process::start(function!(compute()), ())?;
+    ///     while !process.join_timeout(Duration::from_secs(1)) {
+    ///         println!("{} still computes", process.pid());
+    ///     }
+    ///     println!("{}", process.join()?);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn join_timeout(&self, timeout: Duration) -> bool {
         // An error means that somebody else has waited for it.
         !matches!(self.child.wait_timeout(timeout), Ok(None))
@@ -193,6 +266,23 @@ impl<R> Process<R> {
     /// # Errors
     /// There is no value: see [`CallError`]. The function panicked, the process ended before its result, or the result
     /// could not be passed on.
+    ///
+    /// # Examples
+    /// Nothing that the function does can hurt this process:
+    /// ```no_run
+    /// use greenthread::process::{self, Process, function};
+    ///
+    /// fn crash() {
+    ///     std::process::abort();
+    /// }
+    ///
+    /// fn main() -> std::io::Result<()> {
+    ///     process::init();
+    ///     let process = Process::start(function!(crash()), ())?;
+    ///     println!("it is gone: {}", process.join().unwrap_err());
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn join(self) -> Result<R, CallError> {
         self.result.join().unwrap_or_else(|_| {
             let text = "the green thread that waited for the process was killed";
@@ -218,6 +308,29 @@ impl<R> Process<R> {
     }
 
     /// A handle to the process, by which others can wait for its end.
+    ///
+    /// # Examples
+    /// A process that is ended from elsewhere if it takes too long:
+    /// ```no_run
+    /// use greenthread::process::{self, Process, function};
+    /// use std::time::Duration;
+    ///
+    /// fn compute() -> u64 {
+    ///     (1..1_000_000_000).sum()
+    /// }
+    ///
+    /// fn main() -> std::io::Result<()> {
+    ///     process::init();
+    ///     let process = Process::start(function!(compute()), ())?;
+    ///     let handle = process.handle();
+    ///     greenthread::spawn(move || match handle.wait_timeout(Duration::from_secs(10))? {
+    ///         Some(status) => Ok(status),
+    ///         None => handle.terminate(Duration::from_secs(1)),
+    ///     });
+    ///     println!("{:?}", process.join());
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn handle(&self) -> ChildHandle {
         self.child.clone()
     }

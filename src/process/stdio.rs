@@ -42,6 +42,19 @@ pub struct ChildStdout(PipeReader);
 
 /// The reading end of a child's standard error, as [`std::process::ChildStderr`]: see
 /// [`Child::stderr`](super::Child::stderr). A read suspends only the green thread until there is data or the end.
+///
+/// # Examples
+/// ```
+/// use greenthread::io::Read;
+/// use greenthread::process::{Command, Stdio};
+///
+/// let mut child = Command::new("sh").args(["-c", "echo oh no >&2"]).stderr(Stdio::piped()).spawn()?;
+/// let mut complaint = String::new();
+/// child.stderr.take().unwrap().read_to_string(&mut complaint)?;
+/// assert_eq!(complaint, "oh no\n");
+/// child.wait()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ChildStderr(PipeReader);
 

@@ -12,6 +12,16 @@ macro_rules! face {
 
             /// Makes a queue that holds up to `capacity` items. With zero every [`put`](Self::put) waits until the queue is shut
             /// down. (In Python's queues zero means no limit: that is [`new`](Self::new).)
+            ///
+            /// # Examples
+            /// A producer is kept from running far ahead:
+            /// ```
+            /// use greenthread::queue::{Queue, TryPutError};
+            ///
+            /// let queue = Queue::with_capacity(1);
+            /// queue.put("first").unwrap();
+            /// assert_eq!(queue.try_put("second"), Err(TryPutError::Full("second")));
+            /// ```
             pub fn with_capacity(capacity: usize) -> Self {
                 Self { core: Core::new(Some(capacity)) }
             }
@@ -20,6 +30,18 @@ macro_rules! face {
             ///
             /// # Errors
             /// [`PutError`], which holds the item, if the queue has been shut down.
+            ///
+            /// # Examples
+            /// ```
+            /// use greenthread::queue::Queue;
+            ///
+            /// let queue = Queue::new();
+            /// queue.put(1).unwrap();
+            /// queue.shutdown();
+            /// // Nobody would take it, so it comes back.
+            /// assert_eq!(queue.put(2).unwrap_err().0, 2);
+            /// assert_eq!(queue.get(), Ok(1));
+            /// ```
             pub fn put(&self, item: T) -> Result<(), PutError<T>> {
                 self.core.put(item, None, |error| PutError(error.into_inner()))
             }
@@ -28,6 +50,17 @@ macro_rules! face {
             ///
             /// # Errors
             /// [`TryPutError`], which holds the item, if the queue is full or has been shut down.
+            ///
+            /// # Examples
+            /// See also [`is_full`](Self::is_full), [`len`](Self::len) and [`capacity`](Self::capacity), which may be true no more when one looks.
+            /// ```
+            /// use greenthread::queue::{Queue, TryPutError};
+            ///
+            /// let queue = Queue::with_capacity(1);
+            /// assert_eq!(queue.try_put(1), Ok(()));
+            /// assert!(queue.is_full() && queue.len() == 1 && queue.capacity() == Some(1));
+            /// assert_eq!(queue.try_put(2), Err(TryPutError::Full(2)));
+            /// ```
             #[doc(alias = "put_nowait")]
             pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
                 self.core.try_put(item, |error| error)
@@ -37,6 +70,17 @@ macro_rules! face {
             ///
             /// # Errors
             /// [`TryPutError`], which holds the item, if the queue was full all the time or has been shut down.
+            ///
+            /// # Examples
+            /// ```
+            /// use greenthread::queue::{Queue, TryPutError};
+            /// use std::time::Duration;
+            ///
+            /// let queue = Queue::with_capacity(1);
+            /// let limit = Duration::from_millis(1);
+            /// assert_eq!(queue.put_timeout(1, limit), Ok(()));
+            /// assert_eq!(queue.put_timeout(2, limit), Err(TryPutError::Full(2)));
+            /// ```
             pub fn put_timeout(&self, item: T, timeout: Duration) -> Result<(), TryPutError<T>> {
                 self.core.put(item, deadline_after(timeout), |error| error)
             }
@@ -53,6 +97,19 @@ macro_rules! face {
             ///
             /// # Errors
             /// [`GetError`] if the queue has been shut down and nothing is left in it.
+            ///
+            /// # Examples
+            /// ```
+            /// use greenthread::queue::{GetError, Queue};
+            /// use greenthread::sync::Arc;
+            ///
+            /// let queue = Arc::new(Queue::new());
+            /// let other = Arc::clone(&queue);
+            /// greenthread::spawn(move || other.put("an item"));
+            /// assert_eq!(queue.get(), Ok("an item"));
+            /// queue.shutdown();
+            /// assert_eq!(queue.get(), Err(GetError));
+            /// ```
             pub fn get(&self) -> Result<T, GetError> {
                 self.core.get(None, |_| GetError)
             }
@@ -70,6 +127,19 @@ macro_rules! face {
             ///
             /// # Errors
             /// [`TryGetError`] if there was no item in that time; it says whether the queue has been shut down.
+            ///
+            /// # Examples
+            /// See also [`try_get`](Self::try_get), which does not wait.
+            /// ```
+            /// use greenthread::queue::{Queue, TryGetError};
+            /// use std::time::Duration;
+            ///
+            /// let queue = Queue::new();
+            /// assert_eq!(queue.get_timeout(Duration::from_millis(1)), Err(TryGetError::Empty));
+            /// assert_eq!(queue.try_get(), Err(TryGetError::Empty));
+            /// queue.put(1).unwrap();
+            /// assert_eq!(queue.get_timeout(Duration::from_millis(1)), Ok(1));
+            /// ```
             pub fn get_timeout(&self, timeout: Duration) -> Result<T, TryGetError> {
                 self.core.get(deadline_after(timeout), |error| error)
             }
@@ -110,6 +180,16 @@ macro_rules! face {
 
             /// An iterator that takes items until the queue has been shut down and nothing is left; its `next` waits as
             /// [`get`](Self::get) does.
+            ///
+            /// # Examples
+            /// ```
+            /// use greenthread::queue::Queue;
+            ///
+            /// let queue = Queue::new();
+            /// ["a", "b"].map(|item| queue.put(item).unwrap());
+            /// queue.shutdown();
+            /// assert_eq!(queue.iter().count(), 2);
+            /// ```
             pub fn iter(&self) -> impl Iterator<Item = T> {
                 std::iter::from_fn(|| self.get().ok())
             }
@@ -118,6 +198,28 @@ macro_rules! face {
             ///
             /// # Errors
             /// [`TaskDoneError`] if nothing is unfinished; nothing is changed then.
+            ///
+            /// # Examples
+            /// `join` waits until the work is done, where an empty queue says only that it has been begun:
+            /// ```
+            /// use greenthread::queue::Queue;
+            ///
+            /// let jobs = Queue::new();
+            /// greenthread::scope(|s| {
+            ///     for _ in 0..2 {
+            ///         s.spawn(|| {
+            ///             for _job in jobs.iter() {
+            ///                 greenthread::yield_now(); // the work
+            ///                 jobs.task_done().unwrap();
+            ///             }
+            ///         });
+            ///     }
+            ///     (0..10).for_each(|job| jobs.put(job).unwrap());
+            ///     jobs.join();
+            ///     assert_eq!(jobs.unfinished(), 0);
+            ///     jobs.shutdown();
+            /// });
+            /// ```
             pub fn task_done(&self) -> Result<(), TaskDoneError> {
                 self.core.task_done()
             }
@@ -129,6 +231,18 @@ macro_rules! face {
             }
 
             /// As [`join`](Self::join), waiting for at most `timeout`; returns whether everything was done in that time.
+            ///
+            /// # Examples
+            /// ```
+            /// use greenthread::queue::Queue;
+            /// use std::time::Duration;
+            ///
+            /// let jobs = Queue::new();
+            /// jobs.put("a job").unwrap();
+            /// assert!(!jobs.join_timeout(Duration::from_millis(1)));
+            /// assert!(jobs.get().is_ok() && jobs.task_done().is_ok());
+            /// assert!(jobs.join_timeout(Duration::from_millis(1)));
+            /// ```
             pub fn join_timeout(&self, timeout: Duration) -> bool {
                 self.core.join(deadline_after(timeout))
             }
@@ -145,6 +259,21 @@ macro_rules! face {
 
             /// Shuts the queue down: from now on `put` fails, and `get` fails when nothing is left. Those who wait to put
             /// something fail at once. Does not suspend. (Python's `shutdown`.)
+            ///
+            /// # Examples
+            /// What has been put is still taken, and then the workers end; [`shutdown_now`](Self::shutdown_now) drops it instead:
+            /// ```
+            /// use greenthread::queue::Queue;
+            ///
+            /// let (gently, at_once) = (Queue::new(), Queue::new());
+            /// for queue in [&gently, &at_once] {
+            ///     queue.put("a job").unwrap();
+            /// }
+            /// gently.shutdown();
+            /// at_once.shutdown_now();
+            /// assert!(gently.get().is_ok() && gently.get().is_err());
+            /// assert!(at_once.get().is_err() && at_once.is_shut_down());
+            /// ```
             #[doc(alias("close"))]
             pub fn shutdown(&self) {
                 self.core.shutdown();

@@ -48,6 +48,21 @@ impl RuntimeBuilder {
     }
 
     /// Sets how many OS threads run green threads; unless it is called, as many as the process may use processors.
+    ///
+    /// # Examples
+    /// One worker: green threads take turns, and never run at the same time.
+    /// ```
+    /// use greenthread::{Runtime, spawn};
+    ///
+    /// let runtime = Runtime::builder().workers(1).build()?;
+    /// let parts = runtime.run(|| {
+    ///     let parts = [1, 2, 3].map(|part| spawn(move || (part, std::thread::current().id())));
+    ///     parts.map(|part| part.join().unwrap())
+    /// });
+    /// let parts = parts.unwrap();
+    /// assert!(parts.iter().all(|part| part.1 == parts[0].1));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn workers(mut self, count: usize) -> Self {
         self.workers = Some(count);
         self
@@ -56,6 +71,18 @@ impl RuntimeBuilder {
     /// Usable bytes of each green thread's stack, rounded up to whole pages and to at least 32 KiB. Unless set, 180 KiB; 4 MiB
     /// where the library is built with debug assertions, as frames are many times larger in programs that are not optimized.
     /// A stack takes memory only as far as it has been used.
+    ///
+    /// # Examples
+    /// For recursion that goes deep in all of them; for one of them there is [`Builder::stack_size`](crate::Builder::stack_size):
+    /// ```
+    /// fn depth(n: u32) -> u32 {
+    ///     let room = [n; 256]; // a kilobyte for each level
+    ///     if n == 0 { 0 } else { 1 + depth(std::hint::black_box(&room)[0] - 1) }
+    /// }
+    /// let runtime = greenthread::Runtime::builder().workers(1).stack_size(16 << 20).build()?;
+    /// assert_eq!(runtime.run(|| depth(1000)).unwrap(), 1000);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
@@ -63,6 +90,16 @@ impl RuntimeBuilder {
 
     /// Sets the names of the workers' OS threads, as debuggers show them: this text, a dash and a number. Unless it is called,
     /// the text is `greenthread`.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::Runtime;
+    ///
+    /// let runtime = Runtime::builder().workers(1).thread_name("crawler").build()?;
+    /// let name = runtime.run(|| std::thread::current().name().map(str::to_owned));
+    /// assert_eq!(name.unwrap().as_deref(), Some("crawler-0"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
         self.thread_name = name.into();
         self
@@ -124,6 +161,16 @@ impl RuntimeBuilder {
     /// - `InvalidInput` if there are to be no workers or more than 1024, if the stack size is zero or more than 1 TiB, or if the
     ///   name of the threads has a NUL byte.
     /// - The error of the system call that failed: each worker needs an OS thread and three descriptors.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::Runtime;
+    ///
+    /// let runtime = Runtime::builder().workers(2).build()?;
+    /// assert_eq!(runtime.spawn(|| "on one of the two").join().unwrap(), "on one of the two");
+    /// assert!(Runtime::builder().workers(0).build().is_err());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn build(self) -> io::Result<Runtime> {
         let workers = match self.workers {
             Some(workers) => workers,

@@ -120,6 +120,18 @@ impl Runtime {
     ///
     /// # Errors
     /// The error of the system call that failed, if a thread or a descriptor cannot be had.
+    ///
+    /// # Examples
+    /// Whatever is spawned on it has ended when it is dropped:
+    /// ```
+    /// use greenthread::{Runtime, thread::park};
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let endless = runtime.spawn(park);
+    /// drop(runtime);
+    /// assert!(endless.join().unwrap_err().is_killed());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new() -> io::Result<Self> {
         Self::builder().build()
     }

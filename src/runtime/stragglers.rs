@@ -34,6 +34,26 @@ pub struct Stragglers {
 impl Stragglers {
     /// A line for each green thread: its name, and what it waits for. One that does not wait but keeps its worker busy is not
     /// listed, nor are those that wait behind it, as nothing can be known of them.
+    ///
+    /// # Examples
+    /// To say what kept a program from ending; see also [`is_busy`](Self::is_busy):
+    /// ```
+    /// use greenthread::{Builder, Runtime};
+    /// use std::time::Duration;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// Builder::new().name("polite".into()).spawn(greenthread::thread::park)?;
+    /// match runtime.shutdown(Duration::from_secs(10)) {
+    ///     Ok(()) => println!("all have ended"),
+    ///     Err(stragglers) => {
+    ///         for line in stragglers.given_up() {
+    ///             eprintln!("does not end: {line}");
+    ///         }
+    ///         # unreachable!();
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn given_up(&self) -> &[String] {
         &self.given_up
     }

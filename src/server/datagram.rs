@@ -193,6 +193,23 @@ impl DatagramServer {
     ///
     /// # Errors
     /// As [`UdpSocket::bind`].
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::UdpSocket;
+    /// use greenthread::server::DatagramServer;
+    ///
+    /// let server = DatagramServer::bind("127.0.0.1:0", |socket, data, peer| {
+    ///     socket.send_to(format!("{} bytes", data.len()).as_bytes(), peer)
+    /// })?;
+    /// server.start()?;
+    /// let client = UdpSocket::bind("127.0.0.1:0")?;
+    /// client.send_to(b"hello", server.local_addr()?)?;
+    /// let mut reply = [0; 7];
+    /// client.recv(&mut reply)?;
+    /// assert_eq!(&reply, b"5 bytes");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn bind<R>(
         addr: impl ToSocketAddrs,
         handler: impl Fn(&UdpSocket, Vec<u8>, SocketAddr) -> R + Send + Sync + 'static,
@@ -228,6 +245,25 @@ impl<S: DatagramSocket> DatagramServer<S> {
 
     /// A server on a socket that is there already, with the settings that [`builder`](DatagramServer::builder) begins
     /// with.
+    ///
+    /// # Examples
+    /// On a Unix socket:
+    /// ```
+    /// use greenthread::os::unix::net::{SocketAddr, UnixDatagram};
+    /// use greenthread::server::DatagramServer;
+    /// use greenthread::sync::mpsc::channel;
+    /// use std::os::linux::net::SocketAddrExt;
+    ///
+    /// let name = SocketAddr::from_abstract_name(format!("greenthread-serve-{}", std::process::id()))?;
+    /// let (line, lines) = channel();
+    /// let log = DatagramServer::new(UnixDatagram::bind_addr(&name)?, move |_, data, _| {
+    ///     line.send(String::from_utf8_lossy(&data).into_owned()).unwrap();
+    /// });
+    /// log.start()?;
+    /// UnixDatagram::unbound()?.send_to_addr(b"started", &name)?;
+    /// assert_eq!(lines.recv().as_deref(), Ok("started"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new<R>(
         socket: S,
         handler: impl Fn(&S, Vec<u8>, S::Addr) -> R + Send + Sync + 'static,
@@ -267,6 +303,22 @@ impl<S: DatagramSocket> DatagramServer<S> {
     /// Stops for good, as [`StreamServer::stop`](super::StreamServer::stop): receives no more, waits for the handlers
     /// for `grace`, kills those that have not ended, and returns how many those were. Suspends a green thread, blocks
     /// an OS thread. Datagrams that were not received are lost.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::UdpSocket;
+    /// use greenthread::server::DatagramServer;
+    /// use std::time::Duration;
+    ///
+    /// let server = DatagramServer::bind("127.0.0.1:0", |socket, data, peer| socket.send_to(&data, peer))?;
+    /// server.start()?;
+    /// let client = UdpSocket::bind("127.0.0.1:0")?;
+    /// client.send_to(b"ping", server.local_addr()?)?;
+    /// client.recv(&mut [0; 4])?;
+    /// assert_eq!(server.stop(Duration::from_secs(10)), 0);
+    /// assert_eq!((server.stats().accepted, server.stats().finished), (1, 1));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "shutdown")]
     pub fn stop(&self, grace: Duration) -> usize {
         self.0.stop(grace)
@@ -312,6 +364,19 @@ impl DatagramServerBuilder {
     /// [`max_handlers`](Self::max_handlers) is divided among them. For [`bind`](Self::bind) only.
     ///
     /// Any process of the same user may receive on such an address too.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::server::DatagramServer;
+    ///
+    /// let server = DatagramServer::builder()
+    ///     .sockets(2)
+    ///     .max_handlers(1000)
+    ///     .stack_size(64 * 1024)
+    ///     .bind("127.0.0.1:0", |socket, data, peer| socket.send_to(&data, peer))?;
+    /// server.start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "SO_REUSEPORT")]
     pub fn sockets(mut self, count: usize) -> Self {
         self.settings.sources = Some(count.max(1));

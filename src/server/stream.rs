@@ -91,6 +91,21 @@ impl StreamServer {
     ///
     /// # Errors
     /// As [`TcpListener::bind`].
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::TcpStream;
+    /// use greenthread::server::StreamServer;
+    /// use std::io::{Read, Write};
+    ///
+    /// let server = StreamServer::bind("127.0.0.1:0", |mut stream, peer| write!(stream, "hello {peer}"))?;
+    /// server.start()?;
+    /// let mut client = TcpStream::connect(server.local_addr()?)?;
+    /// let mut greeting = String::new();
+    /// client.read_to_string(&mut greeting)?;
+    /// assert_eq!(greeting, format!("hello {}", client.local_addr()?));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn bind<R>(
         addr: impl ToSocketAddrs,
         handler: impl Fn(TcpStream, SocketAddr) -> R + Send + Sync + 'static,
@@ -107,6 +122,22 @@ impl StreamServer {
 impl<L: Listener> StreamServer<L> {
     /// A server on a listener that is there already, with the settings that [`builder`](StreamServer::builder) begins
     /// with.
+    ///
+    /// # Examples
+    /// On a listener that was made with settings of its own, or that another program has handed over:
+    /// ```
+    /// use greenthread::net::{ListenOptions, TcpStream};
+    /// use greenthread::server::StreamServer;
+    /// use std::io::{Read, Write};
+    ///
+    /// let listener = ListenOptions::new().backlog(16).bind("127.0.0.1:0")?;
+    /// let server = StreamServer::new(listener, |mut stream, _| stream.write_all(b"hello"));
+    /// server.start()?;
+    /// let mut text = String::new();
+    /// TcpStream::connect(server.local_addr()?)?.read_to_string(&mut text)?;
+    /// assert_eq!(text, "hello");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new<R>(
         listener: L,
         handler: impl Fn(L::Stream, L::Addr) -> R + Send + Sync + 'static,
@@ -141,6 +172,23 @@ impl<L: Listener> StreamServer<L> {
     /// # Errors
     /// [`NotConnected`](io::ErrorKind::NotConnected) if the server has been stopped: it cannot be started again. Those
     /// of [`Builder::spawn`](crate::Builder::spawn), such as too many green threads; that ends the server too.
+    ///
+    /// # Examples
+    /// The port is known, and clients may come, before the first is served:
+    /// ```
+    /// use greenthread::net::TcpStream;
+    /// use greenthread::server::StreamServer;
+    /// use std::io::Read;
+    /// use std::time::Duration;
+    ///
+    /// let server = StreamServer::bind("127.0.0.1:0", |stream, _| drop(stream))?;
+    /// let mut early = TcpStream::connect(server.local_addr()?)?;
+    /// server.start()?;
+    /// assert_eq!(early.read(&mut [0])?, 0);
+    /// server.stop(Duration::from_secs(10));
+    /// assert!(server.start().is_err(), "once stopped, for good");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn start(&self) -> io::Result<()> {
         self.0.start()
     }
@@ -173,6 +221,26 @@ impl<L: Listener> StreamServer<L> {
     /// A handler may call it: its own connection is neither waited for nor killed. No handler may wait for the caller
     /// of this, as both would wait for ever. With `panic = "abort"` nothing can be killed, and this returns after
     /// `grace` at the latest.
+    ///
+    /// # Examples
+    /// Requests that are under way get their time, and no more:
+    /// ```
+    /// use greenthread::net::TcpStream;
+    /// use greenthread::server::StreamServer;
+    /// use greenthread::sync::mpsc::channel;
+    /// use std::time::Duration;
+    ///
+    /// let (begun, begins) = channel();
+    /// let server = StreamServer::bind("127.0.0.1:0", move |_stream, _| {
+    ///     begun.send(()).unwrap();
+    ///     greenthread::thread::park(); // a request that hangs
+    /// })?;
+    /// server.start()?;
+    /// let _client = TcpStream::connect(server.local_addr()?)?;
+    /// begins.recv().unwrap();
+    /// assert_eq!(server.stop(Duration::from_millis(1)), 1, "one had to be killed");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "shutdown")]
     pub fn stop(&self, grace: Duration) -> usize {
         self.0.stop(grace)
@@ -251,6 +319,20 @@ impl StreamServerBuilder {
     ///
     /// This pays if so many short connections come that one acceptor cannot take them fast enough. Any process of the
     /// same user may listen on such an address too.
+    ///
+    /// # Examples
+    /// Four acceptors, of which each serves 250 clients at most:
+    /// ```
+    /// use greenthread::server::StreamServer;
+    ///
+    /// let server = StreamServer::builder()
+    ///     .listeners(4)
+    ///     .backlog(1024)
+    ///     .max_handlers(1000)
+    ///     .bind("127.0.0.1:0", |stream, _| std::io::copy(&mut &stream, &mut &stream))?;
+    /// server.start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "SO_REUSEPORT")]
     pub fn listeners(mut self, count: usize) -> Self {
         self.settings.sources = Some(count.max(1));

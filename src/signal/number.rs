@@ -57,6 +57,15 @@ signals! {
 
 impl Signal {
     /// The signal with that number, even if the system has none.
+    ///
+    /// # Examples
+    /// For those without a name here; [`as_raw`](Self::as_raw) gives the number again:
+    /// ```
+    /// use greenthread::signal::Signal;
+    ///
+    /// let urgent = Signal::from_raw(23);
+    /// assert_eq!(urgent.as_raw(), 23);
+    /// ```
     pub const fn from_raw(number: i32) -> Self {
         Self(number)
     }

@@ -76,6 +76,19 @@ impl Signals {
     ///   catch (KILL and STOP), and for those that tell of a fault of the program (SEGV, ILL, FPE).
     /// - Too many open files (`EMFILE` or `ENFILE`), or no room for the OS thread that passes signals on; only the
     ///   first `Signals` of a process needs these.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::signal::{Signal, Signals};
+    /// use std::io::ErrorKind;
+    ///
+    /// // HUP, by which daemons are told to read their configuration again, ends this process no more.
+    /// let _signals = Signals::new([Signal::HUP])?;
+    /// // No program can catch this one.
+    /// let refused = Signals::new([Signal::from_raw(9)]).unwrap_err();
+    /// assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new(signals: impl IntoIterator<Item = Signal>) -> io::Result<Self> {
         Self::expecting(signals, Some(Expectation::new()))
     }
@@ -99,6 +112,19 @@ impl Signals {
     }
 
     /// Waits for the next signal. Suspends.
+    ///
+    /// # Examples
+    /// A green thread that does nothing else:
+    /// ```
+    /// use greenthread::signal::{Signal, Signals};
+    ///
+    /// let signals = Signals::new([Signal::USR1])?;
+    /// let waiter = greenthread::spawn(move || signals.wait());
+    /// # let own = std::process::id().to_string();
+    /// # greenthread::process::Command::new("kill").args(["-USR1", &own]).status()?;
+    /// assert_eq!(waiter.join().unwrap(), Signal::USR1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn wait(&self) -> Signal {
         match self.receiver.recv() {
             Ok(signal) => signal,

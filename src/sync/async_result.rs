@@ -41,6 +41,20 @@ impl<T> AsyncResult<T> {
     ///
     /// # Errors
     /// `value` itself, if there is a value already.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::AsyncResult;
+    ///
+    /// let answer = AsyncResult::new();
+    /// greenthread::scope(|s| {
+    ///     let waits = s.spawn(|| *answer.get());
+    ///     assert_eq!(answer.set(42), Ok(()));
+    ///     assert_eq!(waits.join().unwrap(), 42);
+    /// });
+    /// // It is set once.
+    /// assert_eq!(answer.set(43), Err(43));
+    /// ```
     pub fn set(&self, value: T) -> Result<(), T> {
         self.value.set(value)?;
         self.there.set();
@@ -48,6 +62,17 @@ impl<T> AsyncResult<T> {
     }
 
     /// Waits for the value and returns it. Suspends a green thread, blocks an OS thread.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::{Arc, AsyncResult};
+    ///
+    /// let page = Arc::new(AsyncResult::new());
+    /// let loader = Arc::clone(&page);
+    /// greenthread::spawn(move || loader.set("contents".to_string()));
+    /// // A reference: any number of others may look at it too.
+    /// assert_eq!(page.get(), "contents");
+    /// ```
     pub fn get(&self) -> &T {
         match self.try_get() {
             Some(value) => value,
@@ -61,6 +86,19 @@ impl<T> AsyncResult<T> {
     }
 
     /// As [`get`](Self::get), for at most `timeout`; `None` if the value was not set in that time.
+    ///
+    /// # Examples
+    /// See also [`try_get`](Self::try_get), which does not wait.
+    /// ```
+    /// use greenthread::sync::AsyncResult;
+    /// use std::time::Duration;
+    ///
+    /// let answer = AsyncResult::new();
+    /// assert_eq!(answer.get_timeout(Duration::from_millis(1)), None);
+    /// answer.set(42).unwrap();
+    /// assert_eq!(answer.get_timeout(Duration::from_millis(1)), Some(&42));
+    /// assert_eq!((answer.try_get(), answer.is_ready()), (Some(&42), true));
+    /// ```
     pub fn get_timeout(&self, timeout: Duration) -> Option<&T> {
         self.there.wait_timeout(timeout);
         self.value.get()

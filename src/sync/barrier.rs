@@ -38,6 +38,25 @@ impl Barrier {
 
     /// Waits until as many threads wait here as the barrier is for. Suspends a green thread, blocks an OS thread. The last
     /// to come is the leader of the round.
+    ///
+    /// # Examples
+    /// Nobody begins the second step before all have ended the first:
+    /// ```
+    /// use greenthread::sync::{Barrier, atomic::{AtomicUsize, Ordering}};
+    ///
+    /// let (barrier, ended) = (Barrier::new(3), AtomicUsize::new(0));
+    /// greenthread::scope(|s| {
+    ///     for _ in 0..3 {
+    ///         s.spawn(|| {
+    ///             ended.fetch_add(1, Ordering::SeqCst);
+    ///             if barrier.wait().is_leader() {
+    ///                 println!("the second step begins");
+    ///             }
+    ///             assert_eq!(ended.load(Ordering::SeqCst), 3);
+    ///         });
+    ///     }
+    /// });
+    /// ```
     pub fn wait(&self) -> BarrierWaitResult {
         let parker = Parker::new();
         let key = {

@@ -48,6 +48,18 @@ impl BoundedSemaphore {
     ///
     /// # Errors
     /// [`ReleaseError`] if fewer permits are taken; nothing is changed then.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::BoundedSemaphore;
+    ///
+    /// let seats = BoundedSemaphore::new(3);
+    /// seats.acquire_many(2).forget();
+    /// // One more than were taken: nothing changes.
+    /// assert!(seats.release_many(3).is_err());
+    /// assert!(seats.release_many(2).is_ok());
+    /// assert_eq!((seats.available(), seats.bound()), (3, 3));
+    /// ```
     pub fn release_many(&self, count: usize) -> Result<(), ReleaseError> {
         self.raw.release(count, self.bound).map_err(|()| ReleaseError(()))
     }

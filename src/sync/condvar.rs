@@ -70,6 +70,27 @@ impl Condvar {
     ///
     /// # Errors
     /// [`PoisonError`], which holds the guard, if the mutex is poisoned when it is locked again.
+    ///
+    /// # Examples
+    /// Each wait is for the next notification; what it is waited for is looked at in a loop:
+    /// ```
+    /// use greenthread::sync::{Condvar, Mutex};
+    ///
+    /// let (stage, changed) = (Mutex::new(0), Condvar::new());
+    /// greenthread::scope(|s| {
+    ///     s.spawn(|| {
+    ///         for _ in 0..3 {
+    ///             *stage.lock().unwrap() += 1;
+    ///             changed.notify_one();
+    ///         }
+    ///     });
+    ///     let mut seen = stage.lock().unwrap();
+    ///     while *seen < 3 {
+    ///         seen = changed.wait(seen).unwrap();
+    ///     }
+    ///     assert_eq!(*seen, 3);
+    /// });
+    /// ```
     pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
         self.wait_until(guard, None).0
     }
@@ -78,6 +99,23 @@ impl Condvar {
     ///
     /// # Errors
     /// Those of [`wait`](Self::wait).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::{Condvar, Mutex};
+    ///
+    /// let (free, changed) = (Mutex::new(0), Condvar::new());
+    /// greenthread::scope(|s| {
+    ///     let customer = s.spawn(|| {
+    ///         let mut free = changed.wait_while(free.lock().unwrap(), |free| *free == 0).unwrap();
+    ///         *free -= 1;
+    ///     });
+    ///     *free.lock().unwrap() += 2;
+    ///     changed.notify_one();
+    ///     customer.join().unwrap();
+    /// });
+    /// assert_eq!(free.into_inner().unwrap(), 1);
+    /// ```
     pub fn wait_while<'a, T, F>(
         &self,
         mut guard: MutexGuard<'a, T>,
@@ -105,6 +143,18 @@ impl Condvar {
     ///
     /// # Errors
     /// Those of [`wait`](Self::wait).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::{Condvar, Mutex};
+    /// use std::time::Duration;
+    ///
+    /// let (ready, changed) = (Mutex::new(false), Condvar::new());
+    /// // Nobody notifies.
+    /// let (guard, result) =
+    ///     changed.wait_timeout(ready.lock().unwrap(), Duration::from_millis(1)).unwrap();
+    /// assert!(result.timed_out() && !*guard);
+    /// ```
     pub fn wait_timeout<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,
@@ -247,6 +297,21 @@ impl Condvar {
     }
 
     /// Wakes all threads that wait at this moment. Does not suspend.
+    ///
+    /// # Examples
+    /// See also [`notify_one`](Self::notify_one).
+    /// ```
+    /// use greenthread::sync::{Condvar, Mutex};
+    ///
+    /// let (open, changed) = (Mutex::new(false), Condvar::new());
+    /// greenthread::scope(|s| {
+    ///     for _ in 0..3 {
+    ///         s.spawn(|| drop(changed.wait_while(open.lock().unwrap(), |open| !*open)));
+    ///     }
+    ///     *open.lock().unwrap() = true;
+    ///     changed.notify_all();
+    /// });
+    /// ```
     #[inline]
     pub fn notify_all(&self) {
         self.notify(usize::MAX);

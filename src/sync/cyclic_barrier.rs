@@ -149,6 +149,20 @@ impl CyclicBarrier {
     ///
     /// # Panics
     /// If the action panics, in the thread that ran it; the barrier is broken then.
+    ///
+    /// # Examples
+    /// The places in the order of arrival share out the work of a round:
+    /// ```
+    /// use greenthread::sync::CyclicBarrier;
+    ///
+    /// let barrier = CyclicBarrier::new(3);
+    /// let mut places = greenthread::scope(|s| {
+    ///     let threads = [(); 3].map(|()| s.spawn(|| barrier.wait()));
+    ///     threads.map(|thread| thread.join().unwrap().unwrap())
+    /// });
+    /// places.sort();
+    /// assert_eq!(places, [0, 1, 2]);
+    /// ```
     pub fn wait(&self) -> Result<usize, BrokenBarrierError> {
         self.wait_until(None)
     }
@@ -160,6 +174,17 @@ impl CyclicBarrier {
     ///
     /// # Panics
     /// If the action panics, in the thread that ran it.
+    ///
+    /// # Examples
+    /// Nobody waits for ever for one that does not come, and whoever comes later learns of it at once:
+    /// ```
+    /// use greenthread::sync::CyclicBarrier;
+    /// use std::time::Duration;
+    ///
+    /// let barrier = CyclicBarrier::new(2);
+    /// assert!(barrier.wait_timeout(Duration::from_millis(1)).is_err());
+    /// assert!(barrier.is_broken() && barrier.wait().is_err());
+    /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> Result<usize, BrokenBarrierError> {
         self.wait_until(deadline_after(timeout))
     }
@@ -239,6 +264,21 @@ impl CyclicBarrier {
     }
 
     /// Breaks the barrier: all who wait fail, and all who come, until [`reset`](Self::reset). Does not suspend.
+    ///
+    /// # Examples
+    /// By one that cannot do its part; [`reset`](Self::reset) lets them begin anew:
+    /// ```
+    /// use greenthread::sync::CyclicBarrier;
+    ///
+    /// let barrier = CyclicBarrier::new(2);
+    /// greenthread::scope(|s| {
+    ///     let waits = s.spawn(|| barrier.wait());
+    ///     barrier.abort();
+    ///     assert!(waits.join().unwrap().is_err());
+    /// });
+    /// barrier.reset();
+    /// assert!(!barrier.is_broken());
+    /// ```
     pub fn abort(&self) {
         self.state.lock().break_all();
     }
@@ -261,6 +301,14 @@ impl CyclicBarrier {
     }
 
     /// How many threads wait at this moment.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::CyclicBarrier;
+    ///
+    /// let barrier = CyclicBarrier::new(3);
+    /// assert_eq!((barrier.n_waiting(), barrier.parties()), (0, 3));
+    /// ```
     pub fn n_waiting(&self) -> usize {
         self.state.lock().waiting.len()
     }

@@ -63,6 +63,26 @@ impl Event {
     }
 
     /// Sets the flag and wakes everybody who waits. Does not suspend.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::{Arc, Event};
+    ///
+    /// let stop = Arc::new(Event::new());
+    /// let worker = {
+    ///     let stop = Arc::clone(&stop);
+    ///     greenthread::spawn(move || {
+    ///         let mut rounds = 0;
+    ///         while !stop.is_set() {
+    ///             rounds += 1;
+    ///             greenthread::yield_now();
+    ///         }
+    ///         rounds
+    ///     })
+    /// };
+    /// stop.set();
+    /// worker.join().unwrap();
+    /// ```
     pub fn set(&self) {
         let _later = put_off();
         let mut waiters = self.waiters.lock();
@@ -74,11 +94,40 @@ impl Event {
     }
 
     /// Unsets the flag: whoever waits from now on waits for the next [`set`](Self::set). Does not suspend.
+    ///
+    /// # Examples
+    /// A gate that is closed again:
+    /// ```
+    /// use greenthread::sync::Event;
+    /// use std::time::Duration;
+    ///
+    /// let gate = Event::new();
+    /// gate.set();
+    /// gate.wait();
+    /// gate.clear();
+    /// assert!(!gate.is_set());
+    /// assert!(!gate.wait_timeout(Duration::from_millis(1)));
+    /// ```
     pub fn clear(&self) {
         self.set.store(false, Ordering::Release);
     }
 
     /// Waits until the flag is set. Suspends a green thread, blocks an OS thread.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::Event;
+    ///
+    /// let (ready, done) = (Event::new(), Event::new());
+    /// greenthread::scope(|s| {
+    ///     s.spawn(|| {
+    ///         ready.wait();
+    ///         done.set();
+    ///     });
+    ///     ready.set();
+    ///     done.wait();
+    /// });
+    /// ```
     #[inline]
     pub fn wait(&self) {
         self.wait_until(None);

@@ -34,6 +34,21 @@ impl Latch {
     }
 
     /// Counts down by one; an open latch stays as it is. Does not suspend.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::Latch;
+    ///
+    /// let parts = Latch::new(2);
+    /// greenthread::scope(|s| {
+    ///     s.spawn(|| parts.count_down());
+    ///     s.spawn(|| parts.count_down());
+    ///     parts.wait();
+    /// });
+    /// // It stays open.
+    /// parts.count_down();
+    /// assert!(parts.is_open() && parts.count() == 0);
+    /// ```
     pub fn count_down(&self) {
         let update = |left: usize| left.checked_sub(1);
         if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, update) == Ok(1) {
@@ -52,6 +67,20 @@ impl Latch {
     }
 
     /// Waits until it is open. Suspends a green thread, blocks an OS thread.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::Latch;
+    ///
+    /// let started = Latch::new(1);
+    /// greenthread::scope(|s| {
+    ///     s.spawn(|| {
+    ///         println!("ready to serve");
+    ///         started.count_down();
+    ///     });
+    ///     started.wait();
+    /// });
+    /// ```
     pub fn wait(&self) {
         self.wait_until(None);
     }
@@ -78,6 +107,17 @@ impl Latch {
     }
 
     /// As [`wait`](Self::wait), for at most `timeout`; returns whether the latch is open.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::Latch;
+    /// use std::time::Duration;
+    ///
+    /// let parts = Latch::new(1);
+    /// assert!(!parts.wait_timeout(Duration::from_millis(1)));
+    /// parts.count_down();
+    /// assert!(parts.wait_timeout(Duration::from_millis(1)));
+    /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         self.wait_until(deadline_after(timeout))
     }

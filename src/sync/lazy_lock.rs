@@ -34,6 +34,19 @@ const POISONED: &str = "LazyLock instance has previously been poisoned";
 
 impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     /// Makes a lock whose value is made by `f`, later.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::LazyLock;
+    ///
+    /// // Made once, by whoever is first; that may wait for a file or a server.
+    /// static GREETING: LazyLock<String> = LazyLock::new(|| {
+    ///     greenthread::yield_now();
+    ///     "hello".to_string()
+    /// });
+    /// let readers = [(); 3].map(|()| greenthread::spawn(|| GREETING.len()));
+    /// assert!(readers.into_iter().all(|reader| reader.join().unwrap() == 5));
+    /// ```
     pub const fn new(f: F) -> Self {
         Self { value: OnceLock::new(), init: Mutex::new(Some(f)) }
     }
@@ -43,6 +56,17 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     ///
     /// # Panics
     /// If the closure panics, or did so before.
+    ///
+    /// # Examples
+    /// To have it made before it is needed; [`get`](Self::get) tells whether it has been:
+    /// ```
+    /// use greenthread::sync::LazyLock;
+    ///
+    /// static PORT: LazyLock<u16> = LazyLock::new(|| 8000);
+    /// assert_eq!(LazyLock::get(&PORT), None);
+    /// assert_eq!(LazyLock::force(&PORT), &8000);
+    /// assert_eq!(LazyLock::get(&PORT), Some(&8000));
+    /// ```
     pub fn force(this: &Self) -> &T {
         this.value.get_or_init(|| {
             let f = this.init.lock().take();

@@ -69,6 +69,17 @@ macro_rules! exclusive {
             ///
             /// # Panics
             /// If `f` does; that poisons the lock.
+            ///
+            /// # Examples
+            /// ```
+            /// use greenthread::sync::{Mutex, MutexGuard};
+            ///
+            /// let names = Mutex::new(vec!["first"]);
+            /// let second = MutexGuard::filter_map(names.lock().unwrap(), |names| names.get_mut(1));
+            /// // There is none, so the guard of the whole comes back.
+            /// second.unwrap_err().push("second");
+            /// assert_eq!(names.into_inner().unwrap().len(), 2);
+            /// ```
             #[doc(alias = "try_map")]
             pub fn filter_map<U: ?Sized>(
                 orig: Self,

@@ -71,6 +71,16 @@ pub struct Mutex<T: ?Sized> {
 
 impl<T> Mutex<T> {
     /// Makes an unlocked mutex that protects `value`.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::Mutex;
+    ///
+    /// // `new` is `const`: a static needs no lazy initialization.
+    /// static NAMES: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+    /// NAMES.lock().unwrap().push("first");
+    /// assert_eq!(NAMES.lock().unwrap().len(), 1);
+    /// ```
     #[inline]
     pub const fn new(value: T) -> Self {
         Self { poison: Poison::new(), lock: Lock::new(value) }
@@ -80,6 +90,23 @@ impl<T> Mutex<T> {
     ///
     /// # Errors
     /// [`PoisonError`], which holds the data, if the mutex is poisoned.
+    ///
+    /// # Examples
+    /// What the threads have gathered, once they are done:
+    /// ```
+    /// use greenthread::sync::Mutex;
+    ///
+    /// let found = Mutex::new(Vec::new());
+    /// greenthread::scope(|s| {
+    ///     for i in 0..3 {
+    ///         let found = &found;
+    ///         s.spawn(move || found.lock().unwrap().push(i));
+    ///     }
+    /// });
+    /// let mut found = found.into_inner().unwrap();
+    /// found.sort();
+    /// assert_eq!(found, [0, 1, 2]);
+    /// ```
     pub fn into_inner(self) -> LockResult<T> {
         let poisoned = self.poison.get();
         let value = self.lock.into_inner();
@@ -94,6 +121,27 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// # Errors
     /// [`PoisonError`], which holds the guard, if the mutex is poisoned.
+    ///
+    /// # Examples
+    /// A guard may be held while its green thread waits, so that the steps of several threads do not mix:
+    /// ```
+    /// use greenthread::sync::Mutex;
+    ///
+    /// let log = Mutex::new(Vec::new());
+    /// greenthread::scope(|s| {
+    ///     for name in ["a", "b"] {
+    ///         let log = &log;
+    ///         s.spawn(move || {
+    ///             let mut log = log.lock().unwrap();
+    ///             log.push((name, "begins"));
+    ///             greenthread::yield_now();
+    ///             log.push((name, "ends"));
+    ///         });
+    ///     }
+    /// });
+    /// let log = log.into_inner().unwrap();
+    /// assert!(log[0].0 == log[1].0 && log[2].0 == log[3].0);
+    /// ```
     #[inline(always)]
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
         match self.lock.lock(None) {
@@ -106,6 +154,18 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// # Errors
     /// [`TryLockError::WouldBlock`] if it is locked; [`TryLockError::Poisoned`], which holds the guard, if it is poisoned.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::Mutex;
+    ///
+    /// let cache = Mutex::new(1);
+    /// let held = cache.lock().unwrap();
+    /// // Somebody works at it: do something else.
+    /// assert!(cache.try_lock().is_err());
+    /// drop(held);
+    /// assert!(cache.try_lock().is_ok());
+    /// ```
     #[inline]
     pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
         let inner = self.lock.try_lock().ok_or(TryLockError::WouldBlock)?;
@@ -175,6 +235,21 @@ impl<T: ?Sized> Mutex<T> {
     }
 
     /// Whether a panic has poisoned the mutex.
+    ///
+    /// # Examples
+    /// See also [`clear_poison`](Self::clear_poison).
+    /// ```
+    /// use greenthread::sync::Mutex;
+    ///
+    /// let mutex = Mutex::new(1);
+    /// let result = greenthread::catch_unwind(|| {
+    ///     let _guard = mutex.lock().unwrap();
+    ///     panic!("half done");
+    /// });
+    /// assert!(result.is_err() && mutex.is_poisoned());
+    /// mutex.clear_poison();
+    /// assert!(!mutex.is_poisoned());
+    /// ```
     pub fn is_poisoned(&self) -> bool {
         self.poison.get()
     }
@@ -188,6 +263,15 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// # Errors
     /// [`PoisonError`], which holds the reference, if the mutex is poisoned.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::Mutex;
+    ///
+    /// let mut mutex = Mutex::new(1);
+    /// *mutex.get_mut().unwrap() += 1;
+    /// assert_eq!(mutex.into_inner().unwrap(), 2);
+    /// ```
     pub fn get_mut(&mut self) -> LockResult<&mut T> {
         self.poison.check(self.lock.get_mut())
     }

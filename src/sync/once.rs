@@ -81,6 +81,25 @@ impl Once {
     ///
     /// # Panics
     /// If an earlier closure panicked, or if `f` does.
+    ///
+    /// # Examples
+    /// However many come, one of them does it, and the others go on when it is done:
+    /// ```
+    /// use greenthread::sync::{Once, atomic::{AtomicUsize, Ordering}};
+    ///
+    /// let (once, runs) = (Once::new(), AtomicUsize::new(0));
+    /// greenthread::scope(|s| {
+    ///     for _ in 0..3 {
+    ///         s.spawn(|| {
+    ///             once.call_once(|| {
+    ///                 greenthread::yield_now();
+    ///                 runs.fetch_add(1, Ordering::SeqCst);
+    ///             });
+    ///             assert_eq!(runs.load(Ordering::SeqCst), 1);
+    ///         });
+    ///     }
+    /// });
+    /// ```
     #[inline]
     pub fn call_once(&self, f: impl FnOnce()) {
         if !self.is_completed() {
@@ -117,6 +136,15 @@ impl Once {
     }
 
     /// Whether a closure has run to its end.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::Once;
+    ///
+    /// let once = Once::new();
+    /// once.call_once(|| assert!(!once.is_completed(), "it runs"));
+    /// assert!(once.is_completed());
+    /// ```
     #[inline]
     pub fn is_completed(&self) -> bool {
         self.state.load(Ordering::Acquire) == DONE
@@ -126,6 +154,17 @@ impl Once {
     ///
     /// # Panics
     /// If a closure panicked.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::Once;
+    ///
+    /// static STARTED: Once = Once::new();
+    /// let waits = greenthread::spawn(|| STARTED.wait());
+    /// STARTED.call_once(|| println!("started"));
+    /// waits.join().unwrap();
+    /// assert!(STARTED.is_completed());
+    /// ```
     pub fn wait(&self) {
         assert!(self.wait_done(false), "Once instance has previously been poisoned");
     }

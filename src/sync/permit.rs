@@ -24,18 +24,50 @@ assert_eq!(semaphore.available(), 1);
 
             /// Takes `count` permits at once, and waits for them if need be. Those who came earlier are served first, even if they
             /// want more. Suspends a green thread, blocks an OS thread.
+            ///
+            /// # Examples
+            /// ```
+            /// use greenthread::sync::Semaphore;
+            ///
+            /// let megabytes = Semaphore::new(10);
+            /// let large = megabytes.acquire_many(8);
+            /// assert_eq!((large.num_permits(), megabytes.available()), (8, 2));
+            /// drop(large);
+            /// assert_eq!(megabytes.available(), 10);
+            /// ```
             pub fn acquire_many(&self, count: usize) -> $permit<'_> {
                 self.raw.acquire(count, None);
                 $permit { semaphore: self, count }
             }
 
             /// Takes a permit if one is free and nobody waits. Does not suspend.
+            ///
+            /// # Examples
+            /// ```
+            /// use greenthread::sync::Semaphore;
+            ///
+            /// let printer = Semaphore::new(1);
+            /// let printing = printer.try_acquire();
+            /// // Say that it is busy, rather than wait.
+            /// assert!(printing.is_some() && printer.try_acquire().is_none());
+            /// ```
             #[inline]
             pub fn try_acquire(&self) -> Option<$permit<'_>> {
                 self.raw.try_acquire(1).then(|| $permit { semaphore: self, count: 1 })
             }
 
             /// As [`acquire`](Self::acquire), waiting for at most `timeout`; `None` if there was no permit in that time.
+            ///
+            /// # Examples
+            /// ```
+            /// use greenthread::sync::Semaphore;
+            /// use std::time::Duration;
+            ///
+            /// let printer = Semaphore::new(0);
+            /// assert!(printer.acquire_timeout(Duration::from_millis(1)).is_none());
+            /// printer.release();
+            /// assert!(printer.acquire_timeout(Duration::from_secs(60)).is_some());
+            /// ```
             pub fn acquire_timeout(&self, timeout: Duration) -> Option<$permit<'_>> {
                 self.acquire_until(deadline_after(timeout))
             }
@@ -81,6 +113,18 @@ let _all = semaphore.acquire_many(2);
             }
 
             /// As [`acquire_timeout`](Self::acquire_timeout), with a guard that borrows nothing.
+            ///
+            /// # Examples
+            /// ```
+            /// use greenthread::sync::{Arc, Semaphore};
+            /// use std::time::Duration;
+            ///
+            /// let slots = Arc::new(Semaphore::new(1));
+            /// let slot = slots.acquire_owned_timeout(Duration::from_secs(60)).unwrap();
+            /// assert!(slots.acquire_owned_timeout(Duration::from_millis(1)).is_none());
+            /// greenthread::spawn(move || drop(slot)).join().unwrap();
+            /// assert_eq!(slots.available(), 1);
+            /// ```
             pub fn acquire_owned_timeout(self: &Arc<Self>, timeout: Duration) -> Option<$owned> {
                 Some($owned::from(self, self.acquire_timeout(timeout)?))
             }
@@ -110,6 +154,18 @@ gives_back.join().unwrap();
             }
 
             /// Takes a permit as [`try_acquire`](Self::try_acquire) does, without a guard. Does not suspend.
+            ///
+            /// # Examples
+            /// What is taken here is given back there:
+            /// ```
+            /// use greenthread::sync::{Arc, Semaphore};
+            ///
+            /// let slots = Arc::new(Semaphore::new(1));
+            /// assert!(slots.try_acquire_raw() && !slots.try_acquire_raw());
+            /// let other = Arc::clone(&slots);
+            /// greenthread::spawn(move || other.release()).join().unwrap();
+            /// assert!(slots.try_acquire_raw());
+            /// ```
             #[inline]
             #[must_use = "says whether there was a permit"]
             pub fn try_acquire_raw(&self) -> bool {
@@ -143,6 +199,16 @@ gives_back.join().unwrap();
             }
 
             /// Keeps the permits taken: nothing gives them back but a later `release`.
+            ///
+            /// # Examples
+            /// To have fewer permits from now on:
+            /// ```
+            /// use greenthread::sync::Semaphore;
+            ///
+            /// let workers = Semaphore::new(4);
+            /// workers.acquire().forget();
+            /// assert_eq!(workers.available(), 3);
+            /// ```
             pub fn forget(mut self) {
                 self.count = 0;
             }

@@ -36,6 +36,15 @@ pub struct RwLock<T: ?Sized> {
 
 impl<T> RwLock<T> {
     /// Makes an unlocked lock that protects `value`.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::RwLock;
+    ///
+    /// static LIMIT: RwLock<u32> = RwLock::new(100);
+    /// *LIMIT.write().unwrap() = 200;
+    /// assert_eq!(*LIMIT.read().unwrap(), 200);
+    /// ```
     pub const fn new(value: T) -> Self {
         Self { poison: Poison::new(), cell: RwCell::new(value) }
     }
@@ -56,6 +65,23 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Errors
     /// [`PoisonError`], which holds the guard, if the lock is poisoned.
+    ///
+    /// # Examples
+    /// Readers are together, even while they wait for something else:
+    /// ```
+    /// use greenthread::sync::{Barrier, RwLock};
+    ///
+    /// let (table, meet) = (RwLock::new([1, 2, 3]), Barrier::new(2));
+    /// greenthread::scope(|s| {
+    ///     for _ in 0..2 {
+    ///         s.spawn(|| {
+    ///             let table = table.read().unwrap();
+    ///             meet.wait();
+    ///             assert_eq!(table.len(), 3);
+    ///         });
+    ///     }
+    /// });
+    /// ```
     #[inline]
     pub fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
         match self.cell.read(None) {
@@ -68,6 +94,20 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Errors
     /// [`PoisonError`], which holds the guard, if the lock is poisoned.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::RwLock;
+    ///
+    /// let table = RwLock::new(vec![0]);
+    /// greenthread::scope(|s| {
+    ///     for i in 1..=3 {
+    ///         let table = &table;
+    ///         s.spawn(move || table.write().unwrap().push(i));
+    ///     }
+    /// });
+    /// assert_eq!(table.read().unwrap().iter().sum::<i32>(), 6);
+    /// ```
     #[inline]
     pub fn write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
         match self.cell.write(None) {
@@ -81,6 +121,19 @@ impl<T: ?Sized> RwLock<T> {
     /// # Errors
     /// [`TryLockError::WouldBlock`] if somebody writes or waits; [`TryLockError::Poisoned`], which holds the guard, if the lock
     /// is poisoned.
+    ///
+    /// # Examples
+    /// See also [`try_write`](Self::try_write).
+    /// ```
+    /// use greenthread::sync::RwLock;
+    ///
+    /// let table = RwLock::new(1);
+    /// let reader = table.try_read().unwrap();
+    /// assert!(table.try_read().is_ok() && table.try_write().is_err());
+    /// drop(reader);
+    /// *table.try_write().unwrap() += 1;
+    /// assert_eq!(table.into_inner().unwrap(), 2);
+    /// ```
     #[inline]
     pub fn try_read(&self) -> TryLockResult<RwLockReadGuard<'_, T>> {
         Ok(self.reader(self.cell.try_read().ok_or(TryLockError::WouldBlock)?)?)
@@ -155,6 +208,26 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// Whether a panic has poisoned the lock.
+    ///
+    /// # Examples
+    /// By a writer only, as readers leave nothing half changed; see also [`clear_poison`](Self::clear_poison):
+    /// ```
+    /// use greenthread::{catch_unwind, sync::RwLock};
+    ///
+    /// let table = RwLock::new(1);
+    /// let reads = catch_unwind(|| {
+    ///     let _reader = table.read();
+    ///     panic!("while it reads");
+    /// });
+    /// assert!(reads.is_err() && !table.is_poisoned());
+    /// let writes = catch_unwind(|| {
+    ///     let _writer = table.write();
+    ///     panic!("while it writes");
+    /// });
+    /// assert!(writes.is_err() && table.is_poisoned());
+    /// table.clear_poison();
+    /// assert!(table.read().is_ok());
+    /// ```
     pub fn is_poisoned(&self) -> bool {
         self.poison.get()
     }
@@ -168,6 +241,16 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Errors
     /// [`PoisonError`], which holds the reference, if the lock is poisoned.
+    ///
+    /// # Examples
+    /// Before it is shared, or when it is no more; [`into_inner`](Self::into_inner) gives the data itself:
+    /// ```
+    /// use greenthread::sync::RwLock;
+    ///
+    /// let mut table = RwLock::new(vec![1]);
+    /// table.get_mut().unwrap().push(2);
+    /// assert_eq!(table.into_inner().unwrap(), [1, 2]);
+    /// ```
     pub fn get_mut(&mut self) -> LockResult<&mut T> {
         self.poison.check(self.cell.get_mut())
     }

@@ -58,6 +58,18 @@ impl Semaphore {
     ///
     /// # Panics
     /// If `permits` is more than half of `usize::MAX`.
+    ///
+    /// # Examples
+    /// For a resource of which there are three, however many threads want it:
+    /// ```
+    /// use greenthread::sync::Semaphore;
+    ///
+    /// static CONNECTIONS: Semaphore = Semaphore::new(3);
+    /// let held = [CONNECTIONS.acquire(), CONNECTIONS.acquire(), CONNECTIONS.acquire()];
+    /// assert!(CONNECTIONS.try_acquire().is_none());
+    /// drop(held);
+    /// assert_eq!(CONNECTIONS.available(), 3);
+    /// ```
     pub const fn new(permits: usize) -> Self {
         Self { raw: RawSemaphore::new(permits) }
     }
@@ -67,6 +79,22 @@ impl Semaphore {
     ///
     /// # Panics
     /// If there would be more than half of `usize::MAX` permits.
+    ///
+    /// # Examples
+    /// As a count of what is there, with none at first; [`release_many`](Self::release_many) adds several:
+    /// ```
+    /// use greenthread::sync::{Arc, Semaphore};
+    ///
+    /// let items = Arc::new(Semaphore::new(0));
+    /// let consumer = {
+    ///     let items = Arc::clone(&items);
+    ///     greenthread::spawn(move || (0..3).for_each(|_| items.acquire_raw()))
+    /// };
+    /// items.release();
+    /// items.release_many(2);
+    /// consumer.join().unwrap();
+    /// assert_eq!(items.available(), 0);
+    /// ```
     #[inline]
     pub fn release(&self) {
         self.release_many(1);
@@ -97,6 +125,17 @@ impl Semaphore {
     }
 
     /// Takes all permits that are free at this moment, and returns how many those were. Does not suspend.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::Semaphore;
+    ///
+    /// let tokens = Semaphore::new(5);
+    /// let kept = tokens.acquire();
+    /// assert_eq!(tokens.drain(), 4);
+    /// drop(kept);
+    /// assert_eq!(tokens.available(), 1);
+    /// ```
     pub fn drain(&self) -> usize {
         self.raw.drain()
     }

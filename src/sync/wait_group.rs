@@ -51,6 +51,22 @@ impl WaitGroup {
     ///
     /// # Panics
     /// If the count overflows.
+    ///
+    /// # Examples
+    /// Added before the green threads are started, and counted by each as [`done`](Self::done):
+    /// ```
+    /// use greenthread::sync::WaitGroup;
+    ///
+    /// let group = WaitGroup::new();
+    /// greenthread::scope(|s| {
+    ///     group.add(3);
+    ///     for _ in 0..3 {
+    ///         s.spawn(|| group.done());
+    ///     }
+    ///     group.wait();
+    ///     assert_eq!(group.count(), 0);
+    /// });
+    /// ```
     pub fn add(&self, n: usize) {
         let update = |count: usize| count.checked_add(n);
         let done = self.count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, update);
@@ -85,6 +101,20 @@ impl WaitGroup {
     ///
     /// # Panics
     /// If the count overflows.
+    ///
+    /// # Examples
+    /// One that panics is done too:
+    /// ```
+    /// use greenthread::sync::WaitGroup;
+    ///
+    /// let group = WaitGroup::new();
+    /// let result = greenthread::catch_unwind(|| {
+    ///     let _guard = group.guard();
+    ///     panic!("in the middle");
+    /// });
+    /// assert!(result.is_err());
+    /// group.wait();
+    /// ```
     pub fn guard(&self) -> WaitGroupGuard<'_> {
         self.add(1);
         WaitGroupGuard(self)
@@ -94,6 +124,20 @@ impl WaitGroup {
     ///
     /// # Panics
     /// If the count overflows.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::{Arc, WaitGroup};
+    ///
+    /// let group = Arc::new(WaitGroup::new());
+    /// for _ in 0..3 {
+    ///     let guard = group.guard_owned();
+    ///     greenthread::spawn(move || {
+    ///         let _guard = guard; // dropped at the end, however that comes
+    ///     });
+    /// }
+    /// group.wait();
+    /// ```
     pub fn guard_owned(self: &Arc<Self>) -> OwnedWaitGroupGuard {
         self.add(1);
         OwnedWaitGroupGuard(Arc::clone(self))
@@ -105,11 +149,39 @@ impl WaitGroup {
     }
 
     /// Waits until the count is zero. Suspends a green thread, blocks an OS thread.
+    ///
+    /// # Examples
+    /// It can be used again when it has come to zero:
+    /// ```
+    /// use greenthread::sync::WaitGroup;
+    ///
+    /// let group = WaitGroup::new();
+    /// group.wait(); // nothing to wait for
+    /// for _round in 0..2 {
+    ///     greenthread::scope(|s| {
+    ///         group.add(1);
+    ///         s.spawn(|| group.done());
+    ///         group.wait();
+    ///     });
+    /// }
+    /// ```
     pub fn wait(&self) {
         self.wait_until(None);
     }
 
     /// As [`wait`](Self::wait), for at most `timeout`; returns whether all were done in that time.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::WaitGroup;
+    /// use std::time::Duration;
+    ///
+    /// let group = WaitGroup::new();
+    /// let part = group.guard();
+    /// assert!(!group.wait_timeout(Duration::from_millis(1)));
+    /// drop(part);
+    /// assert!(group.wait_timeout(Duration::from_millis(1)));
+    /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         self.wait_until(deadline_after(timeout))
     }

@@ -64,6 +64,17 @@ impl Builder {
     ///
     /// # Panics
     /// If the name contains a null byte. (std panics for that in `spawn`.)
+    ///
+    /// # Examples
+    /// Whoever reads a panic, a report or a dump sees who it was:
+    /// ```
+    /// use greenthread::Builder;
+    ///
+    /// let handle = Builder::new().name("fetcher 7".into()).spawn(|| panic!("no answer"))?;
+    /// let error = handle.join().unwrap_err();
+    /// assert!(error.to_string().contains("fetcher 7"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn name(mut self, name: String) -> Self {
         assert!(!name.contains('\0'), "thread name may not contain interior null bytes");
         self.settings().name = Some(name);
@@ -192,6 +203,18 @@ impl Builder {
     ///
     /// # Errors
     /// Those of [`spawn`](Self::spawn).
+    ///
+    /// # Examples
+    /// A second try, by a green thread with a name; [`spawn_at`](Self::spawn_at) begins at a point in time:
+    /// ```
+    /// use greenthread::Builder;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let (begin, delay) = (Instant::now(), Duration::from_millis(1));
+    /// let retry = Builder::new().name("retry".into()).spawn_later(delay, Instant::now)?;
+    /// assert!(retry.join().unwrap() >= begin + delay);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn spawn_later<F, T>(mut self, delay: Duration, body: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T + Send + 'static,

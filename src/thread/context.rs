@@ -104,6 +104,18 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     }
 
     /// The value of the calling green thread; the `Arc` keeps it alive.
+    ///
+    /// # Examples
+    /// To keep the value without copying it:
+    /// ```
+    /// use greenthread::thread::ContextVar;
+    ///
+    /// static CONFIG: ContextVar<Vec<u32>> = ContextVar::new();
+    /// CONFIG.set(vec![1, 2, 3]);
+    /// let config = CONFIG.shared().unwrap();
+    /// CONFIG.clear();
+    /// assert_eq!(*config, [1, 2, 3]);
+    /// ```
     pub fn shared(&self) -> Option<Arc<T>> {
         if !USED.load(Ordering::Relaxed) {
             return None;
@@ -113,6 +125,19 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     }
 
     /// A copy of the value of the calling green thread.
+    ///
+    /// # Examples
+    /// Through any number of calls and spawns, without being passed as an argument:
+    /// ```
+    /// use greenthread::{spawn, thread::ContextVar};
+    ///
+    /// static REQUEST: ContextVar<u32> = ContextVar::new();
+    /// fn log(text: &str) -> String {
+    ///     format!("request {}: {text}", REQUEST.get().unwrap_or(0))
+    /// }
+    /// REQUEST.set(17);
+    /// assert_eq!(spawn(|| log("begun")).join().unwrap(), "request 17: begun");
+    /// ```
     pub fn get(&self) -> Option<T>
     where
         T: Clone,
@@ -121,6 +146,16 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     }
 
     /// Calls `f` with the value of the calling green thread; the value stays alive meanwhile, even if `f` sets another.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::thread::ContextVar;
+    ///
+    /// static USER: ContextVar<String> = ContextVar::new();
+    /// assert!(USER.with(|user| user.is_none()));
+    /// USER.set("ann".to_string());
+    /// assert_eq!(USER.with(|user| user.map(String::len)), Some(3));
+    /// ```
     pub fn with<R>(&self, f: impl FnOnce(Option<&T>) -> R) -> R {
         let value = Held::new(self.shared());
         let result = Held::new(f(value.as_deref()));
@@ -133,6 +168,20 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     ///
     /// # Panics
     /// If the green thread's own values are gone, because it is ending; see [`LocalKey::try_with`].
+    ///
+    /// # Examples
+    /// Later changes stay where they are made; [`clear`](Self::clear) takes the value away:
+    /// ```
+    /// use greenthread::{spawn, thread::ContextVar};
+    ///
+    /// static LEVEL: ContextVar<u32> = ContextVar::new();
+    /// assert_eq!(LEVEL.set(1), None);
+    /// let child = spawn(|| LEVEL.set(2).as_deref().copied());
+    /// assert_eq!(child.join().unwrap(), Some(1));
+    /// assert_eq!(LEVEL.get(), Some(1));
+    /// assert_eq!(LEVEL.clear().as_deref(), Some(&1));
+    /// assert_eq!(LEVEL.get(), None);
+    /// ```
     pub fn set(&self, value: T) -> Option<Arc<T>> {
         USED.store(true, Ordering::Relaxed);
         self.replace(Some(Arc::new(value)))

@@ -34,11 +34,35 @@ impl Deadline {
     pub const NEVER: Self = Self(None);
 
     /// A deadline `duration` from now; [`NEVER`](Self::NEVER) if that is beyond what the clock can tell.
+    ///
+    /// # Examples
+    /// One limit for all steps together:
+    /// ```
+    /// use greenthread::{sleep, thread::Deadline};
+    /// use std::time::Duration;
+    ///
+    /// let deadline = Deadline::after(Duration::from_millis(5));
+    /// let steps = (0..1000).map(|_| deadline.run(|| sleep(Duration::from_millis(1))));
+    /// let done = steps.take_while(|step| step.is_ok()).count();
+    /// assert!(done < 1000 && deadline.has_passed());
+    /// ```
     pub fn after(duration: Duration) -> Self {
         Self(Instant::now().checked_add(duration))
     }
 
     /// A deadline at `instant`.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::thread::Deadline;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let midnight = Instant::now() + Duration::from_secs(3600);
+    /// let deadline = Deadline::at(midnight);
+    /// assert_eq!(deadline.instant(), Some(midnight));
+    /// // Whatever else limits it: the first of them counts.
+    /// assert_eq!(deadline.min(Deadline::NEVER), deadline);
+    /// ```
     pub fn at(instant: Instant) -> Self {
         Self(Some(instant))
     }
@@ -49,6 +73,19 @@ impl Deadline {
     }
 
     /// The time that is left: zero once the deadline has passed, [`Duration::MAX`] for [`NEVER`](Self::NEVER).
+    ///
+    /// # Examples
+    /// For calls that take a duration:
+    /// ```
+    /// use greenthread::{sync::mpsc::channel, thread::Deadline};
+    /// use std::time::Duration;
+    ///
+    /// let deadline = Deadline::after(Duration::from_millis(2));
+    /// let (_sender, receiver) = channel::<u32>();
+    /// assert!(receiver.recv_timeout(deadline.remaining()).is_err());
+    /// assert_eq!(deadline.remaining(), Duration::ZERO);
+    /// assert_eq!(Deadline::NEVER.remaining(), Duration::MAX);
+    /// ```
     pub fn remaining(self) -> Duration {
         self.0.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
     }
@@ -64,6 +101,16 @@ impl Deadline {
     /// # Errors
     /// [`Elapsed`] if the deadline came before `body` had finished; and with `panic = "abort"`, as
     /// [`timeout`](crate::timeout()).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{sleep, thread::Deadline};
+    /// use std::time::Duration;
+    ///
+    /// assert_eq!(Deadline::after(Duration::from_secs(60)).run(|| "in time"), Ok("in time"));
+    /// let soon = Deadline::after(Duration::from_millis(1));
+    /// assert!(soon.run(|| sleep(Duration::from_secs(60))).is_err());
+    /// ```
     pub fn run<F, T>(self, body: F) -> Result<T, Elapsed>
     where
         F: FnOnce() -> T,

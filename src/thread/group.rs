@@ -69,6 +69,19 @@ pub struct GroupError<E>(Vec<TaskError<E>>);
 
 impl<E> GroupError<E> {
     /// The errors, at least one.
+    ///
+    /// # Examples
+    /// See also [`into_errors`](Self::into_errors).
+    /// ```
+    /// use greenthread::thread::{TaskError, group};
+    ///
+    /// let failed = group(|g| {
+    ///     g.spawn(|| "one".parse::<u32>());
+    ///     Ok(())
+    /// });
+    /// let error = failed.unwrap_err();
+    /// assert!(matches!(error.errors(), [TaskError::Failed(_)]));
+    /// ```
     pub fn errors(&self) -> &[TaskError<E>] {
         &self.0
     }
@@ -240,6 +253,21 @@ impl<'scope, 'env, E> TaskGroup<'scope, 'env, E> {
     ///
     /// # Panics
     /// If there is no room for another stack; [`spawn_with`](Self::spawn_with) returns that as an error instead.
+    ///
+    /// # Examples
+    /// Nobody joins the tasks: the group waits for them, and returns what goes wrong in any of them:
+    /// ```
+    /// use greenthread::thread::group;
+    ///
+    /// let files = ["Cargo.toml", "no such file", "src/lib.rs"];
+    /// let result = group(|g| {
+    ///     for file in files {
+    ///         g.spawn(move || greenthread::fs::metadata(file));
+    ///     }
+    ///     Ok(())
+    /// });
+    /// assert_eq!(result.unwrap_err().errors().len(), 1);
+    /// ```
     #[track_caller]
     pub fn spawn<F, T>(&self, body: F) -> ScopedJoinHandle<'scope, T>
     where

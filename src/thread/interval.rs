@@ -55,12 +55,37 @@ impl Interval {
     ///
     /// # Panics
     /// If `period` is zero.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::thread::Interval;
+    /// use std::time::Duration;
+    ///
+    /// let mut samples = Vec::new();
+    /// let mut interval = Interval::new(Duration::from_millis(1));
+    /// while samples.len() < 3 {
+    ///     // The time that a sample takes does not delay the next one.
+    ///     samples.push(interval.tick());
+    /// }
+    /// assert!(samples[1] - samples[0] >= interval.period());
+    /// ```
     pub fn new(period: Duration) -> Self {
         assert!(!period.is_zero(), "an interval needs a period above zero");
         Self { period, next: deadline_after(period), missed: MissedTicks::default() }
     }
 
     /// Sets when the next tick is due. With [`Instant::now`] it comes at once, as the first tick of tokio's interval does.
+    ///
+    /// # Examples
+    /// The first tick at once:
+    /// ```
+    /// use greenthread::thread::Interval;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let now = Instant::now();
+    /// let mut hourly = Interval::new(Duration::from_secs(3600)).starting_at(now);
+    /// assert_eq!(hourly.tick(), now);
+    /// ```
     #[must_use]
     pub fn starting_at(mut self, first: Instant) -> Self {
         self.next = Some(first);
@@ -68,6 +93,20 @@ impl Interval {
     }
 
     /// Sets what becomes of missed ticks; unless this is called they are [skipped](MissedTicks::Skip).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::thread::{Interval, MissedTicks};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let second = Duration::from_secs(1);
+    /// let begin = Instant::now() - 10 * second;
+    /// // Ten seconds late. One counts all of them, the other goes on from here.
+    /// let mut bursts = Interval::new(second).starting_at(begin).missed_ticks(MissedTicks::Burst);
+    /// let mut skips = Interval::new(second).starting_at(begin);
+    /// assert_eq!((bursts.tick(), bursts.tick()), (begin, begin + second));
+    /// assert_eq!(skips.tick(), begin);
+    /// ```
     #[must_use]
     pub fn missed_ticks(mut self, missed: MissedTicks) -> Self {
         self.missed = missed;
@@ -81,6 +120,19 @@ impl Interval {
 
     /// Waits for the next tick, or returns at once if its time has passed; returns the time at which the tick was due. Suspends
     /// a green thread, blocks an OS thread. If a kill or a timeout ends the wait, the tick is not used up.
+    ///
+    /// # Examples
+    /// It returns the time for which it was due, not the one at which it came:
+    /// ```
+    /// use greenthread::thread::Interval;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let begin = Instant::now();
+    /// let period = Duration::from_millis(1);
+    /// let mut interval = Interval::new(period).starting_at(begin + period);
+    /// assert_eq!(interval.tick(), begin + period);
+    /// assert!(Instant::now() >= begin + period);
+    /// ```
     pub fn tick(&mut self) -> Instant {
         let due = loop {
             Deadline::wait(self.next.map_or(Deadline::NEVER, Deadline::at));
@@ -108,6 +160,18 @@ impl Interval {
     }
 
     /// Moves the next tick to a whole period from now, and all later ticks with it. (Go's `Ticker.Reset`.)
+    ///
+    /// # Examples
+    /// A heartbeat is needed only where nothing else has been sent for a while:
+    /// ```
+    /// use greenthread::thread::Interval;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let mut heartbeat = Interval::new(Duration::from_millis(2));
+    /// let sent = Instant::now(); // something else
+    /// heartbeat.reset();
+    /// assert!(heartbeat.tick() >= sent + Duration::from_millis(2));
+    /// ```
     pub fn reset(&mut self) {
         self.next = deadline_after(self.period);
     }

@@ -99,6 +99,18 @@ impl<T> JoinHandle<T> {
 
     /// Starts a green thread that was made by [`Builder::start_paused`](crate::Builder::start_paused), which has an example. Does
     /// nothing to one that has been started. Does not suspend.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::Builder;
+    ///
+    /// let paused = Builder::new().start_paused().spawn(|| "done")?;
+    /// // Whatever has to be arranged before it runs: links, a place in a table.
+    /// paused.link_value(|value| println!("{value}"));
+    /// paused.start();
+    /// assert_eq!(paused.join().unwrap(), "done");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn start(&self) {
         start(self.thread());
     }
@@ -224,6 +236,17 @@ impl<T> JoinHandle<T> {
 
     /// Whether the green thread has ended: then [`join`](Self::join) does not wait. As
     /// [`std::thread::JoinHandle::is_finished`]; [`state`](Self::state) tells how it ended. Does not suspend.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{spawn, thread};
+    ///
+    /// let handle = spawn(thread::park);
+    /// assert!(!handle.is_finished());
+    /// handle.thread().unpark();
+    /// thread::wait([&handle], 1);
+    /// assert!(handle.is_finished());
+    /// ```
     pub fn is_finished(&self) -> bool {
         self.joinable.task().is_done()
     }
@@ -264,6 +287,19 @@ impl<T> JoinHandle<T> {
     }
 
     /// The green thread itself: its name, id, labels and state, and [`unpark`](Thread::unpark).
+    ///
+    /// # Examples
+    /// See also [`id`](Self::id) and [`name`](Self::name), which give these two directly.
+    /// ```
+    /// use greenthread::{spawn, thread};
+    ///
+    /// let sleeper = spawn(thread::park);
+    /// let thread = sleeper.thread().clone();
+    /// // The clone neither keeps it alive nor joins it: this is for others that may wake it.
+    /// spawn(move || thread.unpark());
+    /// assert!(sleeper.name().is_none() && sleeper.id() == sleeper.thread().id());
+    /// sleeper.join().unwrap();
+    /// ```
     pub fn thread(&self) -> &Thread {
         self.joinable.thread()
     }
@@ -311,6 +347,20 @@ impl<T: Sync + 'static> JoinHandle<T> {
 
     /// Calls `f` with the value, if the green thread returns one; otherwise `f` is dropped. As [`link`](Self::link) in
     /// everything else.
+    ///
+    /// # Examples
+    /// Where several green threads look for something, and the first is enough:
+    /// ```
+    /// use greenthread::{spawn, sync::mpsc::channel};
+    ///
+    /// let (found, first) = channel();
+    /// let searchers = [1, 2, 3].map(|place| spawn(move || place * 10));
+    /// for searcher in &searchers {
+    ///     let found = found.clone();
+    ///     searcher.link_value(move |value| drop(found.send(*value)));
+    /// }
+    /// assert!([10, 20, 30].contains(&first.recv().unwrap()));
+    /// ```
     pub fn link_value(&self, f: impl FnOnce(&T) + Send + 'static) {
         self.link(|result| {
             if let Ok(value) = result {

@@ -146,6 +146,19 @@ impl<T: 'static> LocalKey<T> {
     ///
     /// # Panics
     /// If the values of the green thread are gone, see [`try_with`](Self::try_with); and if the initializer panics.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{green_local, spawn};
+    ///
+    /// green_local! {
+    ///     static NAME: String = format!("made by {}", greenthread::current());
+    /// }
+    /// let there = spawn(|| NAME.with(String::clone));
+    /// let made = format!("made by {}", there.thread());
+    /// // Each green thread makes its own, when it first asks.
+    /// assert_eq!(there.join().unwrap(), made);
+    /// ```
     pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
         self.try_with(f).expect("a green thread's own value was used after its destruction")
     }
@@ -201,6 +214,20 @@ impl<T: 'static> LocalKey<T> {
 /// The methods that std has for a [`Cell`]; each panics where [`with`](LocalKey::with) does.
 impl<T: 'static> LocalKey<Cell<T>> {
     /// Sets the value, without running the initializer.
+    ///
+    /// # Examples
+    /// A number for what this green thread does, without locks; also [`get`](Self::get), [`take`](Self::take) and [`replace`](Self::replace):
+    /// ```
+    /// use greenthread::{green_local, spawn};
+    /// use std::cell::Cell;
+    ///
+    /// green_local! {
+    ///     static DEPTH: Cell<u32> = Cell::new(0);
+    /// }
+    /// DEPTH.set(DEPTH.get() + 1);
+    /// assert_eq!((DEPTH.replace(5), DEPTH.take(), DEPTH.get()), (1, 5, 0));
+    /// assert_eq!(spawn(|| DEPTH.get()).join().unwrap(), 0);
+    /// ```
     pub fn set(&'static self, value: T) {
         self.set_or(Cell::new(value), |cell, value| cell.set(value.into_inner()));
     }
@@ -243,11 +270,46 @@ impl<T: 'static> LocalKey<RefCell<T>> {
     }
 
     /// Calls `f` with a mutable borrow. If another greenlet of the green thread uses the value meanwhile, that panics.
+    ///
+    /// # Examples
+    /// To read it, [`with_borrow`](Self::with_borrow) is enough:
+    /// ```
+    /// use greenthread::{green_local, spawn};
+    /// use std::cell::RefCell;
+    ///
+    /// green_local! {
+    ///     static VISITED: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
+    /// }
+    /// fn visit(place: &'static str) {
+    ///     VISITED.with_borrow_mut(|visited| visited.push(place));
+    /// }
+    /// visit("here");
+    /// let elsewhere = spawn(|| {
+    ///     visit("there");
+    ///     VISITED.with_borrow(|visited| visited.len())
+    /// });
+    /// assert_eq!(elsewhere.join().unwrap(), 1);
+    /// assert_eq!(VISITED.take(), ["here"]);
+    /// ```
     pub fn with_borrow_mut<R>(&'static self, f: impl FnOnce(&mut T) -> R) -> R {
         self.with(|cell| f(&mut cell.borrow_mut()))
     }
 
     /// Sets the value, without running the initializer.
+    ///
+    /// # Examples
+    /// See also [`take`](Self::take) and [`replace`](Self::replace).
+    /// ```
+    /// use std::cell::RefCell;
+    ///
+    /// greenthread::green_local! {
+    ///     static USER: RefCell<String> = RefCell::new("nobody".to_string());
+    /// }
+    /// USER.set("ann".to_string());
+    /// assert_eq!(USER.replace("bob".to_string()), "ann");
+    /// assert_eq!(USER.take(), "bob");
+    /// assert!(USER.with_borrow(String::is_empty));
+    /// ```
     pub fn set(&'static self, value: T) {
         self.set_or(RefCell::new(value), |cell, value| drop(replace(cell, value.into_inner())));
     }

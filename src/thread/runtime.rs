@@ -50,6 +50,20 @@ impl Runtime {
     ///
     /// # Errors
     /// Those of [`run`](Self::run); and an error if this runtime has workers.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// let text = Rc::new("not Send");
+    /// let runtime = greenthread::Runtime::new_current_thread()?;
+    /// let length = runtime.run_local(move || {
+    ///     let twice = greenthread::spawn(|| 2);
+    ///     text.len() * twice.join().unwrap()
+    /// });
+    /// assert_eq!(length.unwrap(), 16);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn run_local<F, T>(&self, main: F) -> Result<T, JoinError>
     where
         F: FnOnce() -> T + 'static,

@@ -148,6 +148,19 @@ impl<T> ScopedJoinHandle<'_, T> {
     ///
     /// # Errors
     /// Those of [`JoinHandle::join`]. Once an error has been returned here, the scope does not panic for that child.
+    ///
+    /// # Examples
+    /// What a child returns may be borrowed, and its panic is an error here instead of one of the whole scope:
+    /// ```
+    /// let words = ["a", "bbb", "cc"];
+    /// let longest = greenthread::scope(|s| {
+    ///     let longest = s.spawn(|| words.iter().max_by_key(|word| word.len()).unwrap());
+    ///     let fails = s.spawn(|| panic!("no luck"));
+    ///     assert!(fails.join().unwrap_err().is_panic());
+    ///     longest.join().unwrap()
+    /// });
+    /// assert_eq!(*longest, "bbb");
+    /// ```
     pub fn join(self) -> Result<T, JoinError> {
         let thread = self.handle.thread().clone();
         let result = self.handle.join();
@@ -156,6 +169,22 @@ impl<T> ScopedJoinHandle<'_, T> {
     }
 
     /// As [`JoinHandle::kill`].
+    ///
+    /// # Examples
+    /// A helper that is not needed any more, so that the scope need not wait for it:
+    /// ```
+    /// use greenthread::{scope, sleep};
+    /// use std::time::Duration;
+    ///
+    /// scope(|s| {
+    ///     let progress = s.spawn(|| loop {
+    ///         println!("still at it");
+    ///         sleep(Duration::from_secs(1));
+    ///     });
+    ///     // ... the work ...
+    ///     progress.kill();
+    /// });
+    /// ```
     pub fn kill(&self) {
         self.handle.kill();
     }
@@ -185,6 +214,23 @@ impl<T> fmt::Debug for ScopedJoinHandle<'_, T> {
 
 /// A [`ScopedJoinHandle`] of a green thread that was made by [`Scope::spawn_local`]. Like what the green thread holds, it
 /// stays on the OS thread: it is neither `Send` nor `Sync`.
+///
+/// # Examples
+/// ```
+/// use std::{cell::RefCell, rc::Rc};
+///
+/// greenthread::run(|| {
+///     let log = Rc::new(RefCell::new(Vec::new()));
+///     greenthread::scope(|s| {
+///         let first = s.spawn_local(|| log.borrow_mut().push("first"));
+///         s.spawn_local(|| {
+///             first.join().unwrap();
+///             log.borrow_mut().push("second");
+///         });
+///     });
+///     assert_eq!(*log.borrow(), ["first", "second"]);
+/// });
+/// ```
 pub struct ScopedLocalJoinHandle<'scope, T> {
     handle: ScopedJoinHandle<'scope, T>,
     not_send: PhantomData<*mut ()>,

@@ -51,6 +51,17 @@ impl<T: Send + 'static> Timer<T> {
     /// # Panics
     /// If there is no room for another stack, or the global runtime cannot start;
     /// [`with_builder`](Self::with_builder) returns these as an error instead.
+    ///
+    /// # Examples
+    /// Something that happens unless it is called off:
+    /// ```
+    /// use greenthread::{thread::Timer, sync::mpsc::channel};
+    /// use std::time::Duration;
+    ///
+    /// let (alarm, alarms) = channel();
+    /// Timer::after(Duration::from_millis(1), move || alarm.send("time is up"));
+    /// assert_eq!(alarms.recv(), Ok("time is up"));
+    /// ```
     #[track_caller]
     pub fn after<F>(duration: Duration, f: F) -> Self
     where
@@ -64,6 +75,16 @@ impl<T: Send + 'static> Timer<T> {
     ///
     /// # Panics
     /// For the same reasons as [`after`](Self::after).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::thread::Timer;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let due = Instant::now() + Duration::from_millis(1);
+    /// let timer = Timer::at(due, Instant::now);
+    /// assert!(timer.join().unwrap().unwrap() >= due);
+    /// ```
     #[track_caller]
     pub fn at<F>(instant: Instant, f: F) -> Self
     where
@@ -126,6 +147,17 @@ fn wait(state: &Mutex<State>) -> bool {
 impl<T> Timer<T> {
     /// Cancels the timer. Returns `true` if its function is not called any more, and `false` if it has been called already.
     /// Does not suspend. (Go's `Timer.Stop`.)
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::thread::Timer;
+    /// use std::time::Duration;
+    ///
+    /// let alarm = Timer::after(Duration::from_secs(60), || unreachable!("the work was done in time"));
+    /// // ... the work ...
+    /// assert!(alarm.cancel());
+    /// assert_eq!(alarm.join().unwrap(), None);
+    /// ```
     #[doc(alias("stop"))]
     pub fn cancel(&self) -> bool {
         let mut state = self.state.lock();
@@ -140,6 +172,21 @@ impl<T> Timer<T> {
 
     /// Makes the timer fire `duration` from now instead. Returns `false`, and changes nothing, if it has fired or was
     /// cancelled. Does not suspend.
+    ///
+    /// # Examples
+    /// A connection that is closed when nothing has come for a minute:
+    /// ```
+    /// use greenthread::thread::Timer;
+    /// use std::time::Duration;
+    ///
+    /// let minute = Duration::from_secs(60);
+    /// let idle = Timer::after(minute, || println!("closed"));
+    /// for _message in ["hello", "are you there?"] {
+    ///     assert!(idle.reset(minute));
+    /// }
+    /// idle.cancel();
+    /// assert!(!idle.reset(minute), "it is over");
+    /// ```
     pub fn reset(&self, duration: Duration) -> bool {
         let mut state = self.state.lock();
         let waiting = matches!(*state, State::Waiting(_));
@@ -156,6 +203,17 @@ impl<T> Timer<T> {
     ///
     /// # Errors
     /// [`JoinError`] if the function panicked, or the green thread was killed or could not run.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::thread::Timer;
+    /// use std::time::Duration;
+    ///
+    /// let timer = Timer::after(Duration::from_millis(1), || 6 * 7);
+    /// assert_eq!(timer.join().unwrap(), Some(42));
+    /// let fails = Timer::after(Duration::ZERO, || panic!("no luck"));
+    /// assert!(fails.join().unwrap_err().is_panic());
+    /// ```
     pub fn join(self) -> Result<Option<T>, JoinError> {
         self.handle.join()
     }

@@ -420,6 +420,19 @@ pub struct AsCompleted<H: Handle> {
 
 impl<H: Handle> AsCompleted<H> {
     /// The handles that have not been given out, in the order given.
+    ///
+    /// # Examples
+    /// Those that are not needed once the first is there:
+    /// ```
+    /// use greenthread::thread::{as_completed, kill_all, park};
+    /// use greenthread::spawn;
+    ///
+    /// let mut ends = as_completed([spawn(park), spawn(|| ())]);
+    /// ends.next().unwrap().join().unwrap();
+    /// let others = ends.into_pending();
+    /// assert_eq!(others.len(), 1);
+    /// kill_all(others);
+    /// ```
     pub fn into_pending(self) -> Vec<H> {
         self.watched.into_rest()
     }

@@ -69,19 +69,12 @@ fn a_mod_file_has_no_code() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// How long a file may be, without its unit tests.
+/// How long a file may be, without its unit tests and its documentation.
 const LINES: usize = 450;
 
 /// Files that are longer, with how long they may be: such a file only gets shorter.
-const LONGER: &[(&str, usize)] = &[
-    ("executor/core.rs", 600),
-    ("fs/file.rs", 500),
-    ("monkey/poll.rs", 500),
-    ("monkey/table.rs", 500),
-    ("runtime/hub/scheduler.rs", 600),
-    ("server/core.rs", 500),
-    ("sync/channel/core.rs", 500),
-];
+const LONGER: &[(&str, usize)] =
+    &[("executor/core.rs", 550), ("monkey/poll.rs", 480), ("runtime/hub/scheduler.rs", 500)];
 
 /// The text without the unit tests, which come last in a file and may use whatever they like.
 fn without_tests(text: &str) -> &str {
@@ -244,7 +237,9 @@ fn sources() -> Vec<(String, String)> {
 fn too_long(texts: &[(String, String)], longer: &[(&str, usize)]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (file, text) in texts {
-        let lines = without_tests(text).lines().count();
+        let is_doc =
+            |line: &&str| ["///", "//!"].iter().any(|mark| line.trim_start().starts_with(mark));
+        let lines = without_tests(text).lines().filter(|line| !is_doc(line)).count();
         let exception = longer.iter().find(|(name, _)| name == file).map(|(_, most)| *most);
         if lines > exception.unwrap_or(LINES) {
             wrong.push(format!("src/{file}: {lines} lines; one subject a file"));
@@ -365,6 +360,8 @@ fn the_rules_can_fail() {
     assert_eq!(too_long(&long(LINES), &[]).len(), 0);
     assert_eq!(too_long(&long(LINES + 1), &[]).len(), 1);
     assert_eq!(too_long(&long(LINES + 1), &[("a.rs", LINES + 1)]).len(), 0);
+    let documented = [("a.rs".to_string(), "    /// What it does.\n".repeat(LINES + 1))];
+    assert_eq!(too_long(&documented, &[]).len(), 0);
     let used = |file, text| {
         let code = code_of(text);
         upward(file, &code).into_iter().map(|(used, _)| used.to_string()).collect::<Vec<_>>()

@@ -63,6 +63,19 @@ forward! {
 /// # Errors
 /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) as `chown`; too many open files (`EMFILE` or `ENFILE`), as the
 /// call needs a duplicate of the descriptor.
+///
+/// # Examples
+/// ```
+/// use greenthread::fs::File;
+/// use greenthread::os::unix::fs::{MetadataExt, fchown};
+///
+/// let path = std::env::temp_dir().join(format!("greenthread-owner-{}", std::process::id()));
+/// let file = File::create(&path)?;
+/// // Anybody may give a file to the group that it has already.
+/// fchown(&file, None, Some(file.metadata()?.gid()))?;
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn fchown<F: AsFd>(fd: F, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
     let own = fd.as_fd().try_clone_to_owned()?;
     drop(fd);

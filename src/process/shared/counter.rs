@@ -45,6 +45,22 @@ impl Counter {
     /// # Errors
     /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the process that made the counter has ended; too many
     /// open files.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::process::shared::Counter;
+    ///
+    /// let done = Counter::new(0)?;
+    /// let workers = [1, 2, 3].map(|count| {
+    ///     let done = done.clone();
+    ///     greenthread::spawn(move || done.add(count))
+    /// });
+    /// for worker in workers {
+    ///     worker.join().unwrap()?;
+    /// }
+    /// assert_eq!(done.get()?, 6);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn add(&self, number: i64) -> io::Result<i64> {
         self.ask(ask::ADD, number)
     }

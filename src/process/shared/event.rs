@@ -71,6 +71,25 @@ impl Event {
     ///
     /// # Errors
     /// As [`set`](Self::set).
+    ///
+    /// # Examples
+    /// Nobody begins before all are ready, in however many processes they are:
+    /// ```
+    /// use greenthread::process::shared::Event;
+    ///
+    /// let go = Event::new()?;
+    /// let runners: Vec<_> = (0..3)
+    ///     .map(|_| {
+    ///         let go = go.clone(); // another process would get it as an argument
+    ///         greenthread::spawn(move || go.wait())
+    ///     })
+    ///     .collect();
+    /// go.set()?;
+    /// for runner in runners {
+    ///     runner.join().unwrap()?;
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn wait(&self) -> io::Result<()> {
         self.link.ask(ask::WAIT, Patience::Endless, &[]).map(drop)
     }

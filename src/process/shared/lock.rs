@@ -61,6 +61,23 @@ impl<'a> LockError<'a> {
     ///
     /// # Errors
     /// The reason why it was not.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::process::shared::{Lock, LockError};
+    ///
+    /// let lock = Lock::new()?;
+    /// let guard = match lock.lock() {
+    ///     Ok(guard) => guard,
+    ///     Err(LockError::HolderDied(guard)) => {
+    ///         println!("checking what the one before may have left half done");
+    ///         guard
+    ///     }
+    ///     Err(error) => error.into_guard()?,
+    /// };
+    /// drop(guard);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn into_guard(self) -> io::Result<LockGuard<'a>> {
         match self {
             Self::HolderDied(guard) => Ok(guard),
@@ -103,6 +120,24 @@ impl Lock {
     ///
     /// # Errors
     /// [`LockError::HolderDied`] with the guard; [`LockError::Io`] as it says there.
+    ///
+    /// # Examples
+    /// What a shared counter alone cannot do: look, and then change.
+    /// ```
+    /// use greenthread::process::shared::{Counter, Lock, LockError};
+    ///
+    /// let (lock, tickets) = (Lock::new()?, Counter::new(2)?);
+    /// let buy = || -> std::io::Result<bool> {
+    ///     let _guard = lock.lock().or_else(LockError::into_guard)?;
+    ///     let left = tickets.get()?;
+    ///     if left > 0 {
+    ///         tickets.set(left - 1)?;
+    ///     }
+    ///     Ok(left > 0)
+    /// };
+    /// assert_eq!((buy()?, buy()?, buy()?), (true, true, false));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "acquire")]
     pub fn lock(&self) -> Result<LockGuard<'_>, LockError<'_>> {
         self.within(Patience::Endless)

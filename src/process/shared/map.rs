@@ -57,6 +57,17 @@ impl<K: Serialize, V: Serialize + DeserializeOwned> Map<K, V> {
     ///
     /// # Errors
     /// As for all operations of a [`Map`]. If the old value cannot be decoded, the new one is there all the same.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::process::shared::Map;
+    ///
+    /// let found = Map::<String, u32>::new()?;
+    /// assert_eq!(found.insert(&"a".to_string(), &1)?, None);
+    /// assert_eq!(found.insert(&"a".to_string(), &2)?, Some(1));
+    /// assert_eq!(found.get(&"b".to_string())?, None);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn insert(&self, key: &K, value: &V) -> io::Result<Option<V>> {
         let (key, value) = (encode(key)?, encode(value)?);
         self.ask(ask::INSERT, &[&(key.len() as u64).to_le_bytes(), &key, &value])
@@ -91,6 +102,19 @@ impl<K: DeserializeOwned, V: DeserializeOwned> Map<K, V> {
     ///
     /// # Errors
     /// As for all operations of a [`Map`].
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::process::shared::Map;
+    ///
+    /// let squares = Map::new()?;
+    /// for n in 1..=3u32 {
+    ///     squares.insert(&n, &(n * n))?;
+    /// }
+    /// squares.remove(&2)?;
+    /// assert_eq!(squares.items()?, [(1, 1), (3, 9)]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn items(&self) -> io::Result<Vec<(K, V)>> {
         let items: Vec<(Vec<u8>, Vec<u8>)> = decode(&self.link.ask_now(ask::ITEMS, &[])?)?;
         let decoded = items.iter().map(|(key, value)| -> io::Result<(Held<K>, Held<V>)> {

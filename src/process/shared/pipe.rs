@@ -71,6 +71,19 @@ impl<S: Serialize, R> PipeEnd<S, R> {
     ///
     /// # Errors
     /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) if the other end is gone; else as [`Queue::put`].
+    ///
+    /// # Examples
+    /// Both ends send and receive; what goes one way may be of another type than what goes the other:
+    /// ```
+    /// use greenthread::process::shared::pipe;
+    ///
+    /// let (client, server) = pipe::<String, usize>()?;
+    /// client.send(&"how long is this?".to_string())?;
+    /// let question = server.recv()?.unwrap();
+    /// server.send(&question.len())?;
+    /// assert_eq!(client.recv()?, Some(17));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn send(&self, message: &S) -> io::Result<()> {
         self.outgoing.put(message)
     }
@@ -90,6 +103,19 @@ impl<S, R: DeserializeOwned> PipeEnd<S, R> {
     ///
     /// # Errors
     /// [`TimedOut`](io::ErrorKind::TimedOut) if no message came; else as [`Queue::get`].
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::process::shared::pipe;
+    /// use std::{io::ErrorKind, time::Duration};
+    ///
+    /// let (here, there) = pipe::<u32, u32>()?;
+    /// let error = there.recv_timeout(Duration::from_millis(1)).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TimedOut);
+    /// here.send(&1)?;
+    /// assert_eq!(there.recv_timeout(Duration::from_secs(60))?, Some(1));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn recv_timeout(&self, timeout: Duration) -> io::Result<Option<R>> {
         self.incoming.get_timeout(timeout)
     }

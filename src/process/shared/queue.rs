@@ -102,6 +102,19 @@ impl<T: Serialize> Queue<T> {
     /// # Errors
     /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) if the queue is closed, [`InvalidInput`](io::ErrorKind::InvalidInput)
     /// if the item cannot be encoded; else as [`close`](Self::close).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::process::shared::Queue;
+    /// use std::io::ErrorKind;
+    ///
+    /// let queue = Queue::new(10)?;
+    /// queue.put(&1)?;
+    /// queue.close()?;
+    /// assert_eq!(queue.put(&2).unwrap_err().kind(), ErrorKind::BrokenPipe);
+    /// assert_eq!(queue.get()?, Some(1));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn put(&self, item: &T) -> io::Result<()> {
         self.put_within(item, Patience::Endless)
     }
@@ -146,6 +159,28 @@ impl<T: DeserializeOwned> Queue<T> {
     /// # Errors
     /// [`InvalidData`](io::ErrorKind::InvalidData) if the item cannot be decoded, which is lost then; else as
     /// [`close`](Self::close).
+    ///
+    /// # Examples
+    /// A worker that takes what there is until the end, wherever it runs:
+    /// ```
+    /// use greenthread::process::shared::Queue;
+    ///
+    /// let jobs = Queue::<u32>::new(10)?;
+    /// let own = jobs.clone();
+    /// let worker = greenthread::spawn(move || -> std::io::Result<u32> {
+    ///     let mut sum = 0;
+    ///     while let Some(job) = own.get()? {
+    ///         sum += job;
+    ///     }
+    ///     Ok(sum)
+    /// });
+    /// for job in 1..=4 {
+    ///     jobs.put(&job)?;
+    /// }
+    /// jobs.close()?;
+    /// assert_eq!(worker.join().unwrap()?, 10);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn get(&self) -> io::Result<Option<T>> {
         self.get_within(Patience::Endless)
     }
@@ -190,6 +225,19 @@ impl<T: DeserializeOwned> Queue<T> {
 
     /// An iterator that receives items until the queue is closed and empty. Each item suspends as [`get`](Self::get)
     /// does.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::process::shared::Queue;
+    ///
+    /// let queue = Queue::new(10)?;
+    /// for name in ["ann", "bob"] {
+    ///     queue.put(&name.to_string())?;
+    /// }
+    /// queue.close()?;
+    /// assert_eq!(queue.iter().collect::<Vec<_>>(), ["ann", "bob"]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn iter(&self) -> Iter<'_, T> {
         Iter(self)
     }

@@ -121,6 +121,19 @@ impl JoinError {
 
     /// Whether the green thread was killed, before it ran or later; by [`kill`](crate::JoinHandle::kill) or, for example, by the
     /// end of its runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{spawn, thread::park};
+    ///
+    /// let handle = spawn(park);
+    /// handle.kill();
+    /// match handle.join() {
+    ///     Err(error) if error.is_killed() => println!("as it should be"),
+    ///     Err(error) if error.is_panic() => panic!("a bug: {error}"),
+    ///     other => panic!("it returned {other:?}"),
+    /// }
+    /// ```
     #[doc(alias("cancelled", "is_cancelled"))]
     pub fn is_killed(&self) -> bool {
         matches!(self.0.cause, Cause::Killed)
@@ -163,6 +176,17 @@ impl JoinError {
     ///
     /// # Panics
     /// If the green thread did not panic; see [`try_into_panic`](Self::try_into_panic).
+    ///
+    /// # Examples
+    /// To let a panic go on in the one that joins, as if it had happened here. [`try_into_panic`](Self::try_into_panic) is for errors that may be others:
+    /// ```
+    /// let handle = greenthread::spawn(|| panic!("no luck"));
+    /// let caught = greenthread::catch_unwind(|| match handle.join() {
+    ///     Ok(()) => {}
+    ///     Err(error) => std::panic::resume_unwind(error.into_panic()),
+    /// });
+    /// assert_eq!(*caught.unwrap_err().downcast::<&str>().unwrap(), "no luck");
+    /// ```
     pub fn into_panic(self) -> Box<dyn Any + Send> {
         match self.try_into_panic() {
             Ok(payload) => payload,
@@ -198,6 +222,17 @@ impl JoinError {
     }
 
     /// The panic's payload, if it is a `T`.
+    ///
+    /// # Examples
+    /// See also [`downcast`](Self::downcast), which gives the payload itself.
+    /// ```
+    /// let what = "luck".to_string();
+    /// let handle = greenthread::spawn(move || panic!("no {what}"));
+    /// let error = handle.join().unwrap_err();
+    /// // A message with arguments is a `String`, one without a `&str`.
+    /// assert_eq!(error.downcast_ref::<String>().map(|text| &**text), Some("no luck"));
+    /// assert!(error.downcast::<&str>().is_err());
+    /// ```
     pub fn downcast_ref<T: Any + Sync>(&self) -> Option<&T> {
         match &self.0.cause {
             Cause::Panic(payload) => payload.downcast_ref(),

@@ -73,6 +73,17 @@ impl Thread {
     }
 
     /// Its id. It has one whether or not it has a name.
+    ///
+    /// # Examples
+    /// To find somebody again, or to tell whether it is the caller:
+    /// ```
+    /// use greenthread::{current, spawn};
+    ///
+    /// let handle = spawn(|| current().id());
+    /// let id = handle.thread().id();
+    /// assert_eq!(handle.join().unwrap(), id);
+    /// assert_ne!(id, current().id());
+    /// ```
     #[doc(alias("ident", "get_ident"))]
     pub fn id(&self) -> ThreadId {
         ThreadId(NonZeroU64::new(self.0.id()).expect("numbers begin at one"))
@@ -85,11 +96,37 @@ impl Thread {
     }
 
     /// Makes its [`park`](crate::thread::park) return, now or when it next calls that, as [`std::thread::Thread::unpark`].
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{spawn, thread};
+    ///
+    /// let waits = spawn(|| {
+    ///     thread::park();
+    ///     "woken"
+    /// });
+    /// waits.thread().unpark();
+    /// assert_eq!(waits.join().unwrap(), "woken");
+    /// ```
     pub fn unpark(&self) {
         self.0.give_permit();
     }
 
     /// The value of a label that it was given by [`Builder::label`](crate::Builder::label), or inherited.
+    ///
+    /// # Examples
+    /// Set where a request comes in, and found in all that is spawned for it; [`labels`](Self::labels) gives all of them:
+    /// ```
+    /// use greenthread::{Builder, current, spawn};
+    ///
+    /// let handler = Builder::new().label("request", "17").spawn(|| {
+    ///     let query = spawn(|| current().label("request").map(str::to_owned));
+    ///     query.join().unwrap()
+    /// })?;
+    /// assert_eq!(handler.thread().labels().collect::<Vec<_>>(), [("request", "17")]);
+    /// assert_eq!(handler.join().unwrap().as_deref(), Some("17"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn label(&self, key: &str) -> Option<&str> {
         self.0.heritage()?.label(key)
     }
@@ -101,6 +138,17 @@ impl Thread {
     }
 
     /// How far it has come, and how it ended. An OS thread is always [`Alive`](ThreadState::Alive).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::{spawn, thread::ThreadState};
+    ///
+    /// let handle = spawn(|| panic!("no luck"));
+    /// let thread = handle.thread().clone();
+    /// assert!(handle.join().is_err());
+    /// assert_eq!(thread.state(), ThreadState::Panicked);
+    /// assert!(thread.state().is_finished());
+    /// ```
     pub fn state(&self) -> ThreadState {
         self.0.state()
     }
@@ -111,6 +159,15 @@ impl Thread {
     }
 
     /// Whether it is a green thread, rather than an OS thread.
+    ///
+    /// # Examples
+    /// For code that has to know whether it blocks the thread that it waits on:
+    /// ```
+    /// use greenthread::{blocking, current, spawn};
+    ///
+    /// assert!(spawn(|| current().is_green()).join().unwrap());
+    /// assert!(!spawn(|| blocking(|| current().is_green())).join().unwrap());
+    /// ```
     pub fn is_green(&self) -> bool {
         self.0.is_green()
     }

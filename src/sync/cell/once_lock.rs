@@ -70,6 +70,16 @@ impl<T> OnceLock<T> {
     }
 
     /// Waits until the value is set, and returns it. Suspends a green thread, blocks an OS thread.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::OnceLock;
+    ///
+    /// static ADDRESS: OnceLock<String> = OnceLock::new();
+    /// let client = greenthread::spawn(|| ADDRESS.wait().clone());
+    /// assert!(ADDRESS.set("127.0.0.1:80".to_string()).is_ok());
+    /// assert_eq!(client.join().unwrap(), "127.0.0.1:80");
+    /// ```
     pub fn wait(&self) -> &T {
         self.once.wait_force();
         self.present()
@@ -79,6 +89,16 @@ impl<T> OnceLock<T> {
     ///
     /// # Errors
     /// `value` itself, if there is a value already.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::OnceLock;
+    ///
+    /// let name = OnceLock::new();
+    /// assert_eq!(name.set("first"), Ok(()));
+    /// assert_eq!(name.set("second"), Err("second"));
+    /// assert_eq!(name.get(), Some(&"first"));
+    /// ```
     pub fn set(&self, value: T) -> Result<(), T> {
         let mut value = Held::new(Some(value));
         self.get_or_init(|| match value.take() {
@@ -93,6 +113,27 @@ impl<T> OnceLock<T> {
     ///
     /// # Panics
     /// If `f` does.
+    ///
+    /// # Examples
+    /// Others that need it meanwhile wait, and do not make it a second time:
+    /// ```
+    /// use greenthread::sync::{OnceLock, atomic::{AtomicUsize, Ordering}};
+    ///
+    /// let (config, reads) = (OnceLock::new(), AtomicUsize::new(0));
+    /// greenthread::scope(|s| {
+    ///     for _ in 0..3 {
+    ///         s.spawn(|| {
+    ///             let config = config.get_or_init(|| {
+    ///                 greenthread::yield_now(); // it is read from somewhere
+    ///                 reads.fetch_add(1, Ordering::SeqCst);
+    ///                 "config"
+    ///             });
+    ///             assert_eq!(*config, "config");
+    ///         });
+    ///     }
+    /// });
+    /// assert_eq!(reads.into_inner(), 1);
+    /// ```
     pub fn get_or_init(&self, f: impl FnOnce() -> T) -> &T {
         match self.get_or_try_init(|| Ok::<T, Infallible>(f())) {
             Ok(value) => value,
@@ -142,6 +183,18 @@ impl<T> OnceLock<T> {
     }
 
     /// Takes the value out; afterwards there is none.
+    ///
+    /// # Examples
+    /// To have it made anew; [`get_mut`](Self::get_mut) changes it where it is:
+    /// ```
+    /// use greenthread::sync::OnceLock;
+    ///
+    /// let mut cached = OnceLock::from(1);
+    /// *cached.get_mut().unwrap() += 1;
+    /// assert_eq!(cached.take(), Some(2));
+    /// assert_eq!(*cached.get_or_init(|| 3), 3);
+    /// assert_eq!(cached.into_inner(), Some(3));
+    /// ```
     pub fn take(&mut self) -> Option<T> {
         std::mem::take(self).into_inner()
     }

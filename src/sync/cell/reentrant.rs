@@ -84,6 +84,31 @@ impl<T: ?Sized> ReentrantMutex<T> {
     ///
     /// # Panics
     /// If the caller has locked it `usize::MAX` times already.
+    ///
+    /// # Examples
+    /// A method that locks may call another one that does:
+    /// ```
+    /// use greenthread::sync::ReentrantMutex;
+    /// use std::cell::Cell;
+    ///
+    /// struct Account {
+    ///     balance: ReentrantMutex<Cell<i32>>,
+    /// }
+    /// impl Account {
+    ///     fn add(&self, amount: i32) {
+    ///         let balance = self.balance.lock();
+    ///         balance.set(balance.get() + amount);
+    ///     }
+    ///     fn move_to(&self, other: &Account, amount: i32) {
+    ///         let (_mine, _theirs) = (self.balance.lock(), other.balance.lock());
+    ///         self.add(-amount);
+    ///         other.add(amount);
+    ///     }
+    /// }
+    /// let [a, b] = [10, 0].map(|balance| Account { balance: ReentrantMutex::new(Cell::new(balance)) });
+    /// a.move_to(&b, 3);
+    /// assert_eq!((a.balance.lock().get(), b.balance.lock().get()), (7, 3));
+    /// ```
     pub fn lock(&self) -> ReentrantMutexGuard<'_, T> {
         let got = self.take(|raw| raw.lock(None));
         debug_assert!(got, "there is no deadline");
@@ -91,11 +116,37 @@ impl<T: ?Sized> ReentrantMutex<T> {
     }
 
     /// Locks the mutex if it is free or held by the caller. Does not suspend.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::ReentrantMutex;
+    ///
+    /// let mutex = ReentrantMutex::new(());
+    /// let held = mutex.lock();
+    /// assert!(mutex.try_lock().is_some() && mutex.is_owned());
+    /// greenthread::scope(|s| {
+    ///     s.spawn(|| assert!(mutex.try_lock().is_none() && !mutex.is_owned()));
+    /// });
+    /// drop(held);
+    /// ```
     pub fn try_lock(&self) -> Option<ReentrantMutexGuard<'_, T>> {
         self.take(RawMutex::try_lock).then(|| self.guard())
     }
 
     /// As [`lock`](Self::lock), waiting for at most `timeout`; `None` if the time ran out.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::ReentrantMutex;
+    /// use std::time::Duration;
+    ///
+    /// let mutex = ReentrantMutex::new(());
+    /// let held = mutex.lock();
+    /// greenthread::scope(|s| {
+    ///     s.spawn(|| assert!(mutex.lock_timeout(Duration::from_millis(1)).is_none()));
+    /// });
+    /// drop(held);
+    /// ```
     pub fn lock_timeout(&self, timeout: Duration) -> Option<ReentrantMutexGuard<'_, T>> {
         let deadline = deadline_after(timeout);
         self.take(|raw| raw.lock(deadline)).then(|| self.guard())
@@ -131,6 +182,16 @@ impl<T: ?Sized> ReentrantMutex<T> {
     }
 
     /// Returns a reference to the data, without locking: nobody else has the mutex.
+    ///
+    /// # Examples
+    /// See also [`into_inner`](Self::into_inner).
+    /// ```
+    /// use greenthread::sync::ReentrantMutex;
+    ///
+    /// let mut mutex = ReentrantMutex::new(vec![1]);
+    /// mutex.get_mut().push(2);
+    /// assert_eq!(mutex.into_inner(), [1, 2]);
+    /// ```
     pub fn get_mut(&mut self) -> &mut T {
         self.data.get_mut()
     }

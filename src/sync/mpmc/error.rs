@@ -16,6 +16,18 @@ pub enum SendTimeoutError<T> {
 
 impl<T> SendTimeoutError<T> {
     /// The item.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::mpmc::bounded;
+    /// use std::time::Duration;
+    ///
+    /// let (sender, receiver) = bounded(1);
+    /// drop(receiver);
+    /// let error = sender.send_timeout("lost?", Duration::from_secs(60)).unwrap_err();
+    /// assert!(error.is_disconnected() && !error.is_timeout());
+    /// assert_eq!(error.into_inner(), "lost?");
+    /// ```
     pub fn into_inner(self) -> T {
         match self {
             Self::Timeout(item) | Self::Disconnected(item) => item,

@@ -45,6 +45,17 @@ pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 }
 
 /// The same as [`unbounded`], by std's name.
+///
+/// # Examples
+/// Code that is written for std's channels gets receivers that can be cloned by its `use` line alone:
+/// ```
+/// use greenthread::sync::mpmc::{channel, sync_channel};
+///
+/// let ((sender, receiver), (full, _kept)) = (channel(), sync_channel(1));
+/// sender.send(1).unwrap();
+/// full.send(2).unwrap();
+/// assert!(receiver.clone().recv() == Ok(1) && full.is_full());
+/// ```
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     unbounded()
 }

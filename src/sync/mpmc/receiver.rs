@@ -63,6 +63,27 @@ impl<T> Receiver<T> {
     ///
     /// # Errors
     /// [`RecvError`] if there is no item left and all senders are gone.
+    ///
+    /// # Examples
+    /// Each item goes to one of those who receive:
+    /// ```
+    /// use greenthread::sync::mpmc::unbounded;
+    ///
+    /// let (sender, receiver) = unbounded();
+    /// let workers = [(); 3].map(|()| {
+    ///     let receiver = receiver.clone();
+    ///     greenthread::spawn(move || {
+    ///         let mut done = 0;
+    ///         while let Ok(_job) = receiver.recv() {
+    ///             done += 1;
+    ///         }
+    ///         done
+    ///     })
+    /// });
+    /// (0..10).for_each(|job| sender.send(job).unwrap());
+    /// drop(sender);
+    /// assert_eq!(workers.into_iter().map(|worker| worker.join().unwrap()).sum::<i32>(), 10);
+    /// ```
     #[inline]
     pub fn recv(&self) -> Result<T, RecvError> {
         match &self.source {
@@ -75,6 +96,18 @@ impl<T> Receiver<T> {
     ///
     /// # Errors
     /// [`TryRecvError::Empty`] if there is none; [`TryRecvError::Disconnected`] if moreover all senders are gone.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::mpmc::{TryRecvError, unbounded};
+    ///
+    /// let (sender, receiver) = unbounded();
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    /// sender.send(1).unwrap();
+    /// drop(sender);
+    /// assert_eq!(receiver.try_recv(), Ok(1));
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+    /// ```
     #[inline]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         match &self.source {
@@ -88,6 +121,18 @@ impl<T> Receiver<T> {
     /// # Errors
     /// [`RecvTimeoutError::Timeout`] if no item came in that time; [`RecvTimeoutError::Disconnected`] if no item is left and all
     /// senders are gone.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::mpmc::{RecvTimeoutError, unbounded};
+    /// use std::time::Duration;
+    ///
+    /// let (sender, receiver) = unbounded();
+    /// let limit = Duration::from_millis(1);
+    /// assert_eq!(receiver.recv_timeout(limit), Err(RecvTimeoutError::Timeout));
+    /// sender.send("an item").unwrap();
+    /// assert_eq!(receiver.recv_timeout(limit), Ok("an item"));
+    /// ```
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
         let deadline = deadline_after(timeout);
         match &self.source {
@@ -108,11 +153,31 @@ impl<T> Receiver<T> {
     }
 
     /// An iterator that receives items until all senders are gone; its `next` waits as [`recv`](Self::recv) does.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::mpmc::unbounded;
+    ///
+    /// let (sender, receiver) = unbounded();
+    /// greenthread::spawn(move || ["a", "b"].map(|item| sender.send(item)));
+    /// assert_eq!(receiver.iter().collect::<String>(), "ab");
+    /// ```
     pub fn iter(&self) -> Iter<'_, T> {
         Iter { receiver: self }
     }
 
     /// An iterator that receives the items that are there, without waiting.
+    ///
+    /// # Examples
+    /// All that has come so far, in one go:
+    /// ```
+    /// use greenthread::sync::mpmc::unbounded;
+    ///
+    /// let (sender, receiver) = unbounded();
+    /// (1..=3).for_each(|i| sender.send(i).unwrap());
+    /// assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [1, 2, 3]);
+    /// assert!(receiver.is_empty());
+    /// ```
     pub fn try_iter(&self) -> TryIter<'_, T> {
         TryIter { receiver: self }
     }
@@ -163,6 +228,15 @@ impl<T> Receiver<T> {
     }
 
     /// Whether both receive from the same channel; so do all that are made by [`never`](super::never).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::mpmc::unbounded;
+    ///
+    /// let (_, one) = unbounded::<u8>();
+    /// let (_, other) = unbounded::<u8>();
+    /// assert!(one.same_channel(&one.clone()) && !one.same_channel(&other));
+    /// ```
     pub fn same_channel(&self, other: &Self) -> bool {
         match (&self.source, &other.source) {
             (Source::Chan(a), Source::Chan(b)) => Arc::ptr_eq(a, b),

@@ -32,6 +32,20 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// [`SendError`], which holds the item, if all receivers are gone.
+    ///
+    /// # Examples
+    /// With no room at all, both sides meet:
+    /// ```
+    /// use greenthread::sync::mpmc::bounded;
+    ///
+    /// let (sender, receiver) = bounded(0);
+    /// let producer = greenthread::spawn(move || {
+    ///     sender.send("from hand to hand").unwrap();
+    ///     "it has been received"
+    /// });
+    /// assert_eq!(receiver.recv(), Ok("from hand to hand"));
+    /// assert_eq!(producer.join().unwrap(), "it has been received");
+    /// ```
     #[inline]
     pub fn send(&self, item: T) -> Result<(), SendError<T>> {
         self.chan.send(item, None, |failure| match failure {
@@ -43,6 +57,17 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// [`TrySendError`], which holds the item: `Full` if it cannot be sent now, `Disconnected` if all receivers are gone.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::mpmc::{TrySendError, bounded};
+    ///
+    /// let (sender, receiver) = bounded(1);
+    /// assert_eq!(sender.try_send(1), Ok(()));
+    /// assert_eq!(sender.try_send(2), Err(TrySendError::Full(2)));
+    /// drop(receiver);
+    /// assert_eq!(sender.try_send(2), Err(TrySendError::Disconnected(2)));
+    /// ```
     #[inline]
     pub fn try_send(&self, item: T) -> Result<(), TrySendError<T>> {
         self.chan.try_send(item, |failure| match failure {
@@ -55,6 +80,18 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// [`SendTimeoutError`], which holds the item, if the time ran out or all receivers are gone.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::mpmc::bounded;
+    /// use std::time::Duration;
+    ///
+    /// let (sender, _receiver) = bounded(1);
+    /// sender.send_timeout("first", Duration::from_millis(1)).unwrap();
+    /// let error = sender.send_timeout("second", Duration::from_millis(1)).unwrap_err();
+    /// assert!(error.is_timeout());
+    /// assert_eq!(error.into_inner(), "second");
+    /// ```
     pub fn send_timeout(&self, item: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
         self.send_until(item, deadline_after(timeout))
     }
@@ -104,6 +141,18 @@ impl<T> Sender<T> {
     }
 
     /// Whether both send to the same channel.
+    ///
+    /// # Examples
+    /// See also [`len`](Self::len), [`is_full`](Self::is_full) and [`capacity`](Self::capacity), which tell how far the receivers are behind.
+    /// ```
+    /// use greenthread::sync::mpmc::bounded;
+    ///
+    /// let (sender, _receiver) = bounded(1);
+    /// let other = sender.clone();
+    /// other.send("an item").unwrap();
+    /// assert!(sender.same_channel(&other) && !sender.is_empty());
+    /// assert!(sender.is_full() && sender.len() == 1 && sender.capacity() == Some(1));
+    /// ```
     pub fn same_channel(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.chan, &other.chan)
     }

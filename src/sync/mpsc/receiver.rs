@@ -46,6 +46,17 @@ impl<T> Receiver<T> {
     ///
     /// # Errors
     /// [`RecvError`] if there is no item left and all senders are gone.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::mpsc::{RecvError, channel};
+    ///
+    /// let (sender, receiver) = channel();
+    /// greenthread::spawn(move || sender.send("the only one"));
+    /// assert_eq!(receiver.recv(), Ok("the only one"));
+    /// // All senders are gone.
+    /// assert_eq!(receiver.recv(), Err(RecvError));
+    /// ```
     #[inline]
     pub fn recv(&self) -> Result<T, RecvError> {
         self.chan.recv(None, |_| RecvError)
@@ -55,6 +66,17 @@ impl<T> Receiver<T> {
     ///
     /// # Errors
     /// [`TryRecvError::Empty`] if there is none; [`TryRecvError::Disconnected`] if moreover all senders are gone.
+    ///
+    /// # Examples
+    /// To look for orders between two pieces of work:
+    /// ```
+    /// use greenthread::sync::mpsc::{TryRecvError, channel};
+    ///
+    /// let (orders, receiver) = channel();
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    /// orders.send("stop").unwrap();
+    /// assert_eq!(receiver.try_recv(), Ok("stop"));
+    /// ```
     #[inline]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         self.chan.try_recv()
@@ -65,6 +87,19 @@ impl<T> Receiver<T> {
     /// # Errors
     /// [`RecvTimeoutError::Timeout`] if no item came in that time; [`RecvTimeoutError::Disconnected`] if no item is left and all
     /// senders are gone.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::mpsc::{RecvTimeoutError, channel};
+    /// use std::time::Duration;
+    ///
+    /// let (sender, receiver) = channel::<u32>();
+    /// let nothing = receiver.recv_timeout(Duration::from_millis(1));
+    /// assert_eq!(nothing, Err(RecvTimeoutError::Timeout));
+    /// drop(sender);
+    /// let end = receiver.recv_timeout(Duration::from_secs(60));
+    /// assert_eq!(end, Err(RecvTimeoutError::Disconnected));
+    /// ```
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
         self.chan.recv(deadline_after(timeout), |error| error)
     }
@@ -78,11 +113,32 @@ impl<T> Receiver<T> {
     }
 
     /// An iterator that receives items until all senders are gone; its `next` waits as [`recv`](Self::recv) does.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::mpsc::channel;
+    ///
+    /// let (sender, receiver) = channel();
+    /// greenthread::spawn(move || (1..=4).for_each(|i| sender.send(i).unwrap()));
+    /// assert_eq!(receiver.iter().map(|i| i * i).sum::<i32>(), 30);
+    /// ```
     pub fn iter(&self) -> Iter<'_, T> {
         Iter { receiver: self }
     }
 
     /// An iterator that receives the items that are there, without waiting.
+    ///
+    /// # Examples
+    /// All that has come so far:
+    /// ```
+    /// use greenthread::sync::mpsc::channel;
+    ///
+    /// let (sender, receiver) = channel();
+    /// sender.send("one").unwrap();
+    /// sender.send("two").unwrap();
+    /// assert_eq!(receiver.try_iter().collect::<Vec<_>>(), ["one", "two"]);
+    /// assert_eq!(receiver.try_iter().next(), None);
+    /// ```
     pub fn try_iter(&self) -> TryIter<'_, T> {
         TryIter { receiver: self }
     }

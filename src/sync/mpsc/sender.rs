@@ -21,6 +21,20 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
 }
 
 /// The sending side of a [`channel`], as [`std::sync::mpsc::Sender`]. Clones send to the same channel.
+///
+/// # Examples
+/// ```
+/// use greenthread::sync::mpsc::channel;
+///
+/// let (sender, receiver) = channel();
+/// for i in 1..=3 {
+///     let sender = sender.clone();
+///     greenthread::spawn(move || sender.send(i).unwrap());
+/// }
+/// // The receiver comes to the end when the last sender is gone.
+/// drop(sender);
+/// assert_eq!(receiver.iter().sum::<i32>(), 6);
+/// ```
 pub struct Sender<T> {
     chan: Arc<Chan<T>>,
 }
@@ -34,6 +48,17 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// [`SendError`], which holds the item, if the receiver is gone.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::mpsc::channel;
+    ///
+    /// let (sender, receiver) = channel();
+    /// assert!(sender.send("heard").is_ok());
+    /// drop(receiver);
+    /// // Nobody will ever receive it, so it comes back.
+    /// assert_eq!(sender.send("unheard").unwrap_err().0, "unheard");
+    /// ```
     #[inline]
     pub fn send(&self, item: T) -> Result<(), SendError<T>> {
         self.chan.try_send(item, |failure| match failure {

@@ -39,6 +39,21 @@ impl<T> SyncSender<T> {
     ///
     /// # Errors
     /// [`SendError`], which holds the item, if the receiver is gone.
+    ///
+    /// # Examples
+    /// A producer that is never more than two items ahead:
+    /// ```
+    /// use greenthread::sync::mpsc::sync_channel;
+    ///
+    /// let (sender, receiver) = sync_channel(2);
+    /// let producer = greenthread::spawn(move || {
+    ///     for line in ["one", "two", "three", "four"] {
+    ///         sender.send(line).unwrap(); // waits for room
+    ///     }
+    /// });
+    /// assert_eq!(receiver.iter().collect::<Vec<_>>(), ["one", "two", "three", "four"]);
+    /// # producer.join().unwrap();
+    /// ```
     #[inline]
     pub fn send(&self, item: T) -> Result<(), SendError<T>> {
         self.chan.send(item, None, |failure| match failure {
@@ -50,6 +65,17 @@ impl<T> SyncSender<T> {
     ///
     /// # Errors
     /// [`TrySendError`], which holds the item: `Full` if there is no room, `Disconnected` if the receiver is gone.
+    ///
+    /// # Examples
+    /// A log that leaves lines out rather than hold anybody up:
+    /// ```
+    /// use greenthread::sync::mpsc::{TrySendError, sync_channel};
+    ///
+    /// let (sender, receiver) = sync_channel(1);
+    /// assert_eq!(sender.try_send("kept"), Ok(()));
+    /// assert_eq!(sender.try_send("left out"), Err(TrySendError::Full("left out")));
+    /// assert_eq!(receiver.recv(), Ok("kept"));
+    /// ```
     pub fn try_send(&self, item: T) -> Result<(), TrySendError<T>> {
         self.chan.try_send(item, |failure| match failure {
             SendFailure::Full(item) => TrySendError::Full(item),

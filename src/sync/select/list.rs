@@ -138,6 +138,22 @@ impl<'a> Select<'a> {
     }
 
     /// As [`new`](Self::new), but if several are ready, the one that was added first is chosen.
+    ///
+    /// # Examples
+    /// Orders come before work:
+    /// ```
+    /// use greenthread::sync::mpmc::{Select, unbounded};
+    ///
+    /// let ((order, orders), (job, jobs)) = (unbounded(), unbounded());
+    /// job.send("a job").unwrap();
+    /// order.send("stop").unwrap();
+    /// let mut select = Select::new_biased();
+    /// select.recv(&orders);
+    /// select.recv(&jobs);
+    /// let chosen = select.select();
+    /// assert_eq!(chosen.index(), 0);
+    /// assert_eq!(chosen.recv(&orders), Ok("stop"));
+    /// ```
     pub fn new_biased() -> Self {
         Self { order: Order::Biased, ..Self::new() }
     }
@@ -150,11 +166,38 @@ impl<'a> Select<'a> {
     }
 
     /// Adds receiving from a channel. Returns the number of the operation; operations are counted from zero.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::mpmc::{Select, unbounded};
+    ///
+    /// let (sender, receiver) = unbounded();
+    /// sender.send("news").unwrap();
+    /// let mut select = Select::new();
+    /// let number = select.recv(&receiver);
+    /// let chosen = select.select();
+    /// assert_eq!(chosen.index(), number);
+    /// assert_eq!(chosen.recv(&receiver), Ok("news"));
+    /// ```
     pub fn recv<T: Send>(&mut self, receiver: &'a Receiver<T>) -> usize {
         self.add(receiver)
     }
 
     /// Adds sending to a channel. Returns the number of the operation.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::mpmc::{Select, bounded};
+    ///
+    /// let ((full, _full), (free, receiver)) = (bounded::<&str>(0), bounded(1));
+    /// let mut select = Select::new();
+    /// select.send(&full);
+    /// let number = select.send(&free);
+    /// let chosen = select.select();
+    /// assert_eq!(chosen.index(), number);
+    /// chosen.send(&free, "goes where there is room").unwrap();
+    /// assert_eq!(receiver.recv(), Ok("goes where there is room"));
+    /// ```
     pub fn send<T: Send>(&mut self, sender: &'a Sender<T>) -> usize {
         self.add(sender)
     }
@@ -163,6 +206,34 @@ impl<'a> Select<'a> {
     ///
     /// # Panics
     /// If there is no operation with that number.
+    ///
+    /// # Examples
+    /// Channels that have ended are listened to no more:
+    /// ```
+    /// use greenthread::sync::mpmc::{Select, unbounded};
+    ///
+    /// let channels = [unbounded(), unbounded()];
+    /// channels[0].0.send(1).unwrap();
+    /// channels[1].0.send(2).unwrap();
+    /// let (senders, receivers): (Vec<_>, Vec<_>) = channels.into_iter().unzip();
+    /// drop(senders);
+    ///
+    /// let mut select = Select::new();
+    /// receivers.iter().for_each(|receiver| drop(select.recv(receiver)));
+    /// let (mut open, mut sum) = (2, 0);
+    /// while open > 0 {
+    ///     let chosen = select.select();
+    ///     let index = chosen.index();
+    ///     match chosen.recv(&receivers[index]) {
+    ///         Ok(item) => sum += item,
+    ///         Err(_) => {
+    ///             select.remove(index);
+    ///             open -= 1;
+    ///         }
+    ///     }
+    /// }
+    /// assert_eq!(sum, 3);
+    /// ```
     #[track_caller]
     pub fn remove(&mut self, index: usize) {
         let place = self.ends.iter().position(|(number, _)| *number == index);
@@ -202,6 +273,20 @@ impl<'a> Select<'a> {
     ///
     /// # Errors
     /// [`TrySelectError`] if none is ready.
+    ///
+    /// # Examples
+    /// See also [`select`](Self::select), which waits.
+    /// ```
+    /// use greenthread::sync::mpmc::{Select, unbounded};
+    ///
+    /// let (sender, receiver) = unbounded();
+    /// let mut select = Select::new();
+    /// select.recv(&receiver);
+    /// assert!(select.try_select().is_err());
+    /// sender.send(1).unwrap();
+    /// assert_eq!(select.try_select()?.recv(&receiver), Ok(1));
+    /// # Ok::<(), greenthread::sync::mpmc::TrySelectError>(())
+    /// ```
     pub fn try_select(&mut self) -> Result<SelectedOperation<'a>, TrySelectError> {
         self.choose(Otherwise::Now).ok_or(TrySelectError)
     }
@@ -223,6 +308,17 @@ impl<'a> Select<'a> {
     ///
     /// # Errors
     /// [`SelectTimeoutError`] if none was ready in that time.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::mpmc::{Select, unbounded};
+    /// use std::time::Duration;
+    ///
+    /// let (_sender, receiver) = unbounded::<u32>();
+    /// let mut select = Select::new();
+    /// select.recv(&receiver);
+    /// assert!(select.select_timeout(Duration::from_millis(1)).is_err());
+    /// ```
     pub fn select_timeout(
         &mut self,
         timeout: Duration,
@@ -254,6 +350,26 @@ impl<'a> Select<'a> {
     ///
     /// # Panics
     /// If there is nothing to wait for.
+    ///
+    /// # Examples
+    /// See also [`try_ready`](Self::try_ready), which does not wait.
+    /// ```
+    /// use greenthread::sync::mpmc::{Select, unbounded};
+    ///
+    /// let ((_quiet, first), (sender, second)) = (unbounded(), unbounded());
+    /// let receivers = [first, second];
+    /// let mut select = Select::new();
+    /// receivers.iter().for_each(|receiver| drop(select.recv(receiver)));
+    /// assert!(select.try_ready().is_err());
+    /// greenthread::spawn(move || sender.send("news"));
+    /// let news = loop {
+    ///     // Nothing has been received yet: others may come first.
+    ///     if let Ok(news) = receivers[select.ready()].try_recv() {
+    ///         break news;
+    ///     }
+    /// };
+    /// assert_eq!(news, "news");
+    /// ```
     #[track_caller]
     pub fn ready(&mut self) -> usize {
         self.expect_some();
@@ -267,6 +383,19 @@ impl<'a> Select<'a> {
     ///
     /// # Errors
     /// [`ReadyTimeoutError`] if none was ready in that time.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::mpmc::{Select, unbounded};
+    /// use std::time::Duration;
+    ///
+    /// let (sender, receiver) = unbounded();
+    /// let mut select = Select::new();
+    /// select.recv(&receiver);
+    /// assert!(select.ready_timeout(Duration::from_millis(1)).is_err());
+    /// sender.send(1).unwrap();
+    /// assert_eq!(select.ready_timeout(Duration::from_secs(60)), Ok(0));
+    /// ```
     pub fn ready_timeout(&mut self, timeout: Duration) -> Result<usize, ReadyTimeoutError> {
         self.look(Otherwise::After(timeout)).ok_or(ReadyTimeoutError)
     }

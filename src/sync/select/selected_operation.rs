@@ -38,6 +38,18 @@ impl<'a> SelectedOperation<'a> {
     ///
     /// # Panics
     /// If the receiver is another channel's, or a send has been chosen.
+    ///
+    /// # Examples
+    /// The end of a channel is chosen too, and so learnt of:
+    /// ```
+    /// use greenthread::sync::mpmc::{RecvError, Select, unbounded};
+    ///
+    /// let (sender, receiver) = unbounded::<u32>();
+    /// drop(sender);
+    /// let mut select = Select::new();
+    /// select.recv(&receiver);
+    /// assert_eq!(select.select().recv(&receiver), Err(RecvError));
+    /// ```
     #[track_caller]
     pub fn recv<T>(mut self, receiver: &Receiver<T>) -> Result<T, RecvError> {
         let call = Call::with(&mut self);
@@ -58,6 +70,18 @@ impl<'a> SelectedOperation<'a> {
     ///
     /// # Panics
     /// If the sender is another channel's, or a receive has been chosen.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::mpmc::{Select, bounded};
+    ///
+    /// let (sender, receiver) = bounded(1);
+    /// let mut select = Select::new();
+    /// select.send(&sender);
+    /// // The item is needed only now.
+    /// select.select().send(&sender, "item").unwrap();
+    /// assert_eq!(receiver.recv(), Ok("item"));
+    /// ```
     #[track_caller]
     pub fn send<T>(mut self, sender: &Sender<T>, item: T) -> Result<(), SendError<T>> {
         let item = Held::new(item);

@@ -69,6 +69,20 @@ impl UnixDatagram {
     ///   [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be written.
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput) for a path of more than 107 bytes, or with a zero byte in it.
     /// - Too many open files (`EMFILE` or `ENFILE`).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::os::unix::net::UnixDatagram;
+    ///
+    /// let path = std::env::temp_dir().join(format!("greenthread-datagrams-{}", std::process::id()));
+    /// let log = UnixDatagram::bind(&path)?;
+    /// UnixDatagram::unbound()?.send_to(b"started", &path)?;
+    /// let mut line = [0; 100];
+    /// let size = log.recv(&mut line)?;
+    /// assert_eq!(&line[..size], b"started");
+    /// std::fs::remove_file(&path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<Self> {
         fault::check(Call::Bind)?;
         Self::made(|| std::os::unix::net::UnixDatagram::bind(path))
@@ -95,6 +109,19 @@ impl UnixDatagram {
     ///
     /// # Errors
     /// Too many open files (`EMFILE` or `ENFILE`).
+    ///
+    /// # Examples
+    /// Messages that keep their bounds, where a stream would have joined them:
+    /// ```
+    /// use greenthread::os::unix::net::UnixDatagram;
+    ///
+    /// let (a, b) = UnixDatagram::pair()?;
+    /// a.send(b"one")?;
+    /// a.send(b"three")?;
+    /// let mut buffer = [0; 100];
+    /// assert_eq!((b.recv(&mut buffer)?, b.recv(&mut buffer)?), (3, 5));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "socketpair")]
     pub fn pair() -> io::Result<(Self, Self)> {
         fault::check(Call::Socket)?;
@@ -118,6 +145,20 @@ impl UnixDatagram {
     ///
     /// # Errors
     /// As `connect`; an abstract name that nobody has is [`ConnectionRefused`](io::ErrorKind::ConnectionRefused).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::os::unix::net::{SocketAddr, UnixDatagram};
+    /// use std::os::linux::net::SocketAddrExt;
+    ///
+    /// let name = SocketAddr::from_abstract_name(format!("greenthread-log-{}", std::process::id()))?;
+    /// let log = UnixDatagram::bind_addr(&name)?;
+    /// let client = UnixDatagram::unbound()?;
+    /// client.connect_addr(&name)?;
+    /// client.send(b"started")?;
+    /// assert_eq!(log.recv(&mut [0; 100])?, 7);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn connect_addr(&self, socket_addr: &SocketAddr) -> io::Result<()> {
         fault::check(Call::Connect)?;
         self.io.get().connect_addr(socket_addr)
@@ -146,6 +187,26 @@ impl UnixDatagram {
     /// # Errors
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) when the [read timeout](Self::set_read_timeout) has passed or in
     /// [non-blocking mode](Self::set_nonblocking). The socket can be used on.
+    ///
+    /// # Examples
+    /// Answers go to the name that a datagram came from:
+    /// ```
+    /// use greenthread::os::unix::net::{SocketAddr, UnixDatagram};
+    /// use std::os::linux::net::SocketAddrExt;
+    ///
+    /// # let pid = std::process::id();
+    /// let [server, client] = ["server", "client"].map(|name| {
+    ///     let name = SocketAddr::from_abstract_name(format!("greenthread-{name}-{pid}"));
+    ///     UnixDatagram::bind_addr(&name.unwrap()).unwrap()
+    /// });
+    /// client.send_to_addr(b"ping", &server.local_addr()?)?;
+    /// let mut buffer = [0; 100];
+    /// let (size, from) = server.recv_from(&mut buffer)?;
+    /// assert_eq!(&buffer[..size], b"ping");
+    /// server.send_to_addr(b"pong", &from)?;
+    /// assert_eq!(client.recv(&mut buffer)?, 4);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "recvfrom")]
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let receive = |fd: BorrowedFd<'_>| socket::recv_from(fd, buf, Take::Consume);
@@ -232,6 +293,20 @@ impl UnixDatagram {
     ///
     /// # Errors
     /// None for a Unix socket. The system refuses this if the descriptor came from elsewhere and is something else.
+    ///
+    /// # Examples
+    /// A second handle wakes whoever waits, and so ends it:
+    /// ```
+    /// use greenthread::net::Shutdown;
+    /// use greenthread::os::unix::net::UnixDatagram;
+    ///
+    /// let (a, _b) = UnixDatagram::pair()?;
+    /// let handle = a.try_clone()?;
+    /// let reader = greenthread::spawn(move || a.recv(&mut [0; 100]));
+    /// handle.shutdown(Shutdown::Read)?;
+    /// assert_eq!(reader.join().unwrap()?, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         fault::check(Call::Shutdown)?;
         self.io.get().shutdown(how)

@@ -57,6 +57,22 @@ impl UnixListener {
     ///   [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be written.
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput) for a path of more than 107 bytes, or with a zero byte in it.
     /// - Too many open files (`EMFILE` or `ENFILE`).
+    ///
+    /// # Examples
+    /// A file that an earlier run left behind is in the way until it is removed:
+    /// ```
+    /// use greenthread::os::unix::net::UnixListener;
+    /// use std::io::ErrorKind;
+    ///
+    /// let path = std::env::temp_dir().join(format!("greenthread-bind-{}", std::process::id()));
+    /// drop(UnixListener::bind(&path)?);
+    /// assert_eq!(UnixListener::bind(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
+    /// std::fs::remove_file(&path)?;
+    /// let listener = UnixListener::bind(&path)?;
+    /// assert_eq!(listener.local_addr()?.as_pathname(), Some(&*path));
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<Self> {
         Self::listening(|| std::os::unix::net::UnixListener::bind(path))
     }
@@ -65,6 +81,20 @@ impl UnixListener {
     ///
     /// # Errors
     /// As `bind`; [`AddrInUse`](io::ErrorKind::AddrInUse) for an abstract name means that another socket has it now.
+    ///
+    /// # Examples
+    /// An abstract name leaves no file behind:
+    /// ```
+    /// use greenthread::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+    /// use std::os::linux::net::SocketAddrExt;
+    ///
+    /// let name = SocketAddr::from_abstract_name(format!("greenthread-at-{}", std::process::id()))?;
+    /// let listener = UnixListener::bind_addr(&name)?;
+    /// let client = UnixStream::connect_addr(&name)?;
+    /// assert_eq!(client.peer_addr()?.as_abstract_name(), name.as_abstract_name());
+    /// # drop(listener);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn bind_addr(socket_addr: &SocketAddr) -> io::Result<Self> {
         Self::listening(|| std::os::unix::net::UnixListener::bind_addr(socket_addr))
     }
@@ -79,6 +109,23 @@ impl UnixListener {
     /// - [`WouldBlock`](io::ErrorKind::WouldBlock) in [non-blocking mode](Self::set_nonblocking), if no connection is
     ///   there.
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput) once the socket has been shut down.
+    ///
+    /// # Examples
+    /// Who is it? The system knows the process at the other end:
+    /// ```
+    /// use greenthread::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+    /// use std::os::linux::net::SocketAddrExt;
+    ///
+    /// # let name = SocketAddr::from_abstract_name(format!("greenthread-who-{}", std::process::id()))?;
+    /// let listener = UnixListener::bind_addr(&name)?;
+    /// let client = UnixStream::connect_addr(&name)?;
+    /// let (stream, from) = listener.accept()?;
+    /// assert!(from.is_unnamed());
+    /// let peer = rustix::net::sockopt::socket_peercred(&stream)?;
+    /// assert_eq!(peer.pid.as_raw_nonzero().get() as u32, std::process::id());
+    /// # drop(client);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         let (stream, addr) = self.io.run_somehow(Direction::Read, |listener, _| {
             let accepted = fault::check(Call::Accept).and_then(|()| listener.accept());
@@ -131,6 +178,25 @@ impl UnixListener {
 
     /// An iterator over the connections as they come. It never ends: each item is what [`accept`](Self::accept)
     /// returns, without the address, and suspends the green thread in the same way.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+    /// use std::io::{Read, Write};
+    /// use std::os::linux::net::SocketAddrExt;
+    ///
+    /// # let name = SocketAddr::from_abstract_name(format!("greenthread-in-{}", std::process::id()))?;
+    /// let listener = UnixListener::bind_addr(&name)?;
+    /// greenthread::spawn(move || {
+    ///     for stream in listener.incoming().flatten() {
+    ///         greenthread::spawn(move || (&stream).write_all(b"hello"));
+    ///     }
+    /// });
+    /// let mut text = String::new();
+    /// UnixStream::connect_addr(&name)?.read_to_string(&mut text)?;
+    /// assert_eq!(text, "hello");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn incoming(&self) -> Incoming<'_> {
         Incoming { listener: self }
     }

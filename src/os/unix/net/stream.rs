@@ -55,6 +55,16 @@ impl UnixStream {
     /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be written,
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a path of more than 107 bytes; too many open files (`EMFILE`
     /// or `ENFILE`).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::os::unix::net::UnixStream;
+    /// use std::io::ErrorKind;
+    ///
+    /// // The server is not there.
+    /// let error = UnixStream::connect("/nowhere/service.socket").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::NotFound);
+    /// ```
     pub fn connect<P: AsRef<Path>>(path: P) -> io::Result<Self> {
         let to = addr::path_to_system(path.as_ref())?;
         drop(path);
@@ -84,6 +94,26 @@ impl UnixStream {
     ///
     /// # Errors
     /// Too many open files (`EMFILE` or `ENFILE`).
+    ///
+    /// # Examples
+    /// Two green threads, or a process and its child, that talk both ways:
+    /// ```
+    /// use greenthread::os::unix::net::UnixStream;
+    /// use std::io::{Read, Write};
+    ///
+    /// let (mut asks, mut answers) = UnixStream::pair()?;
+    /// let answerer = greenthread::spawn(move || -> std::io::Result<()> {
+    ///     let mut number = [0];
+    ///     answers.read_exact(&mut number)?;
+    ///     answers.write_all(&[number[0] * 2])
+    /// });
+    /// asks.write_all(&[21])?;
+    /// let mut answer = [0];
+    /// asks.read_exact(&mut answer)?;
+    /// assert_eq!(answer, [42]);
+    /// # answerer.join().unwrap()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "socketpair")]
     pub fn pair() -> io::Result<(Self, Self)> {
         fault::check(Call::Socket)?;
@@ -112,6 +142,25 @@ impl UnixStream {
     ///
     /// # Errors
     /// None for a Unix socket. The system refuses this if the descriptor came from elsewhere and is something else.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::net::Shutdown;
+    /// use greenthread::os::unix::net::UnixStream;
+    /// use std::io::{Read, Write};
+    ///
+    /// let (mut a, mut b) = UnixStream::pair()?;
+    /// a.write_all(b"that is all")?;
+    /// a.shutdown(Shutdown::Write)?;
+    /// let mut text = String::new();
+    /// b.read_to_string(&mut text)?;
+    /// // The other direction is still open.
+    /// b.write_all(text.to_uppercase().as_bytes())?;
+    /// let mut answer = [0; 11];
+    /// a.read_exact(&mut answer)?;
+    /// assert_eq!(&answer, b"THAT IS ALL");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias = "close_write")]
     #[doc(alias = "write_eof")]
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
