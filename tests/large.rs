@@ -262,21 +262,21 @@ const RESULTS: &[(&str, fn())] = &[
 ];
 
 #[test]
-fn channels() {
+fn large_values_go_through_channels() {
     on_all_runtimes(CHANNELS);
 }
 
 #[test]
-fn queues() {
+fn large_values_go_through_queues() {
     on_all_runtimes(QUEUES);
 }
 
 #[test]
-fn selects() {
+fn large_values_go_through_selects() {
     on_all_runtimes(SELECTS);
 }
 
 #[test]
-fn results_locks_and_cells() {
+fn large_values_are_results_and_lie_in_locks_and_cells() {
     on_all_runtimes(RESULTS);
 }

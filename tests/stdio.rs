@@ -171,8 +171,8 @@ fn output_to_a_slow_reader() {
 
 /// As std: a closed input is empty and a closed output takes everything.
 #[test]
-fn closed_streams() {
-    const NAME: &str = "closed_streams";
+fn a_closed_input_is_empty_and_a_closed_output_takes_everything() {
+    const NAME: &str = "a_closed_input_is_empty_and_a_closed_output_takes_everything";
     if is_child(NAME) {
         in_child(|| {
             // SAFETY: nobody else uses these descriptors: this process has only this test.

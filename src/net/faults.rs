@@ -20,7 +20,7 @@ fn both(body: fn()) {
 }
 
 #[test]
-fn making_sockets() {
+fn a_socket_that_cannot_be_made_is_an_error() {
     both(|| {
         for (call, errno) in [
             (Call::Socket, libc::EMFILE),
@@ -60,7 +60,7 @@ fn a_refused_connect() {
 }
 
 #[test]
-fn accept_recovers() {
+fn an_accept_that_failed_works_the_next_time() {
     both(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -130,7 +130,7 @@ fn a_wait_that_cannot_begin_is_an_error() {
 }
 
 #[test]
-fn listen_options() {
+fn each_step_of_listen_options_may_fail_and_the_next_address_is_tried() {
     both(|| {
         for call in [Call::Socket, Call::SetSockOpt, Call::Bind, Call::Listen] {
             fail(call, 0, 1, libc::EACCES);

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn forced_failures() {
+    fn failures_of_reserving_memory_are_errors() {
         fault::fail(Call::Mmap, 0, 1, libc::ENOMEM);
         assert_eq!(reserve(page_size()).unwrap_err().raw_os_error(), Some(libc::ENOMEM));
         let region = reserve(page_size()).unwrap();

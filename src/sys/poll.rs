@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn forced_failures() {
+    fn failures_of_the_poller_are_errors() {
         fault::fail(Call::EpollCreate, 0, 1, libc::EMFILE);
         assert_eq!(Poller::new().unwrap_err().raw_os_error(), Some(libc::EMFILE));
         let mut poller = Poller::new().unwrap();

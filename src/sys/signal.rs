@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forced_failures() {
+    fn failures_of_installing_handlers_are_errors() {
         fault::fail(Call::SigAltStack, 0, 1, libc::EPERM);
         assert_eq!(AltStack::ensure().unwrap_err().raw_os_error(), Some(libc::EPERM));
         fault::fail(Call::SigAction, 0, 1, libc::EINVAL);

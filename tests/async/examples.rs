@@ -3,12 +3,12 @@
 use crate::prints::{self, prints_what_it_says};
 
 #[test]
-fn the_script() {
+fn the_script_prints_what_it_says() {
     prints_what_it_says("script", &[]);
 }
 
 #[test]
-fn the_service() {
+fn the_service_prints_what_it_says() {
     prints_what_it_says("service", &["--check"]);
 }
 

@@ -119,7 +119,7 @@ macro_rules! same_with {
 }
 
 #[test]
-fn of_locks() {
+fn locks_have_the_auto_traits_of_stds() {
     let mut differences = Differences::default();
     same!(differences: greenthread::sync, std::sync:
         Barrier BarrierWaitResult Condvar Once OnceState WaitTimeoutResult);
@@ -153,7 +153,7 @@ fn of_a_lazy_value_with_its_closure() {
 }
 
 #[test]
-fn of_channels() {
+fn channels_have_the_auto_traits_of_stds() {
     let mut differences = Differences::default();
     same_with!(differences: greenthread::sync::mpsc, std::sync::mpsc:
         Sender<T> SyncSender<T> Receiver<T> IntoIter<T> Iter<'static, T> TryIter<'static, T>
@@ -165,7 +165,7 @@ fn of_channels() {
 }
 
 #[test]
-fn of_threads() {
+fn threads_have_the_auto_traits_of_stds() {
     let mut differences = Differences::default();
     same!(differences: greenthread::thread, std::thread: Builder Thread ThreadId AccessError);
     same_with!(differences: greenthread::thread, std::thread: ScopedJoinHandle<'static, T>);
@@ -194,7 +194,7 @@ fn of_threads() {
 }
 
 #[test]
-fn of_sockets() {
+fn sockets_have_the_auto_traits_of_stds() {
     let mut differences = Differences::default();
     same!(differences: greenthread::net, std::net: TcpStream TcpListener UdpSocket);
     differences.look(

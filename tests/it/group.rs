@@ -21,7 +21,7 @@ fn for_ever<E>() -> Result<(), E> {
 }
 
 #[test]
-fn all_succeed() {
+fn a_group_returns_its_value_once_all_have_ended() {
     everywhere(|| {
         let numbers = [1, 2, 3];
         let mut doubled = [0; 3];

@@ -193,7 +193,7 @@ fn a_peer_that_resets() {
 }
 
 #[test]
-fn many_acceptors() {
+fn many_acceptors_share_a_listener() {
     within_limit(|| {
         let runtime = workers(4);
         let listener = Arc::new(TcpListener::bind("127.0.0.1:0").unwrap());

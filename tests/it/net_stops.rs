@@ -58,7 +58,7 @@ fn behind_urgent_data() {
 }
 
 #[test]
-fn behind_descriptors() {
+fn what_comes_behind_descriptors_is_read() {
     everywhere(|| {
         let (from, to) = UnixStream::pair().unwrap();
         let with_descriptors = || {
@@ -71,7 +71,7 @@ fn behind_descriptors() {
 
 /// std has no type for these, so they are used as streams.
 #[test]
-fn behind_a_packet() {
+fn what_comes_behind_a_packet_is_read() {
     everywhere(|| {
         let (unix, kind) = (AddressFamily::UNIX, SocketType::SEQPACKET);
         let (from, to) = socketpair(unix, kind, SocketFlags::CLOEXEC, None).unwrap();

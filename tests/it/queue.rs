@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 #[test]
-fn the_orders() {
+fn queues_keep_their_orders() {
     let (queue, stack, ranked) = (Queue::new(), LifoQueue::new(), PriorityQueue::new());
     for item in [(2, 'a'), (1, 'b'), (3, 'c'), (1, 'a')] {
         queue.put(item).unwrap();

@@ -29,7 +29,7 @@ fn bad_settings_are_refused() {
 }
 
 #[test]
-fn worker_names() {
+fn workers_are_named_after_their_runtime() {
     let runtime = Runtime::builder().workers(3).thread_name("named").build().unwrap();
     let names: Vec<_> = std::fs::read_dir("/proc/self/task")
         .unwrap()

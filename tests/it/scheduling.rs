@@ -115,7 +115,7 @@ fn a_slow_neighbour_that_yields_does_not_keep_timers_and_readiness_away() {
 }
 
 #[test]
-fn never_early() {
+fn no_sleep_ends_too_early() {
     let sleepers: Vec<_> = (1..60u64)
         .map(|i| {
             spawn(move || {
@@ -198,7 +198,7 @@ fn yielding_is_fair() {
 
 /// Neither those who yield all the time nor new ones keep the others from running.
 #[test]
-fn nobody_starves() {
+fn neither_yields_nor_new_ones_starve_anybody() {
     within_limit(|| {
         let runtime = Arc::new(workers(1));
         let stop = Arc::new(AtomicBool::new(false));

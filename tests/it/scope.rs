@@ -84,7 +84,7 @@ fn scopes_nest_and_children_spawn_in_them() {
 }
 
 #[test]
-fn settings_apply() {
+fn settings_of_a_builder_apply_in_a_scope() {
     everywhere(|| {
         let name = scope(|s| {
             let builder = Builder::new().name("n".into()).stack_size(64 * 1024);

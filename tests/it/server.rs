@@ -363,7 +363,7 @@ impl Listener for Flaky {
 }
 
 #[test]
-fn failing_accepts() {
+fn accepts_that_fail_are_tried_again_unless_they_never_work() {
     everywhere(|| {
         // Four thousand at once, if each took the shortest pause, would take forty seconds.
         let gone = [libc::ECONNABORTED, libc::EINTR, libc::EPROTO, libc::EPERM].repeat(1000);
@@ -430,7 +430,7 @@ impl Drop for Path {
 }
 
 #[test]
-fn unix_streams() {
+fn unix_streams_are_served() {
     everywhere(|| {
         let path = Path::new();
         let listener = UnixListener::bind(&path.0).unwrap();
@@ -492,7 +492,7 @@ fn a_datagram_server_answers_within_its_limit_and_survives_panics() {
 }
 
 #[test]
-fn unix_datagrams() {
+fn unix_datagrams_are_served() {
     everywhere(|| {
         let (path, own) = (Path::new(), Path::new());
         let server = DatagramServer::new(

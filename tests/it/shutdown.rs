@@ -414,7 +414,7 @@ fn a_thread_local_whose_destructor_waits() {
 }
 
 #[test]
-fn many_cycles() {
+fn runtimes_come_and_go_two_hundred_times() {
     within_limit(|| {
         for round in 0..200 {
             let runtime = workers(1 + round % 4);

@@ -49,7 +49,7 @@ fn fifos_suspend_once_they_are_open() {
 }
 
 #[test]
-fn eventfds_suspend() {
+fn a_read_of_an_eventfd_suspends() {
     on(1, || {
         // SAFETY: takes numbers only.
         let fd = unsafe { libc::eventfd(0, 0) };

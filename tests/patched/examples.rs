@@ -3,12 +3,12 @@
 use crate::prints::{self, prints_what_it_says};
 
 #[test]
-fn the_crawler() {
+fn the_crawler_prints_what_it_says() {
     prints_what_it_says("crawler", &[]);
 }
 
 #[test]
-fn the_web_server() {
+fn the_web_server_prints_what_it_says() {
     prints_what_it_says("web_server", &["--check"]);
 }
 

@@ -16,7 +16,7 @@ fn web_socket(server: &StreamServer) -> WebSocket<TcpStream> {
 }
 
 #[test]
-fn web_sockets() {
+fn tungstenite_talks_by_web_sockets() {
     everywhere(|| {
         let server = StreamServer::bind("127.0.0.1:0", |stream: TcpStream, _| {
             let Ok(mut socket) = tungstenite::accept(stream) else { return };

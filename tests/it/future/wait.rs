@@ -96,7 +96,7 @@ fn nested(depth: usize) -> usize {
 }
 
 #[test]
-fn waits_nest() {
+fn waits_for_futures_nest() {
     everywhere(|| assert_eq!(nested(10), 11));
 }
 

@@ -40,7 +40,7 @@ fn wakes_in_the_order_of_arrival() {
 }
 
 #[test]
-fn timeouts_tell() {
+fn a_wait_tells_whether_its_time_was_over() {
     let shared = shared();
     let guard = shared.0.lock().unwrap();
     let (guard, result) = shared.1.wait_timeout(guard, SHORT).unwrap();

@@ -99,7 +99,7 @@ fn a_kill_unlocks_and_does_not_poison() {
 
 /// The holder takes it again and again over suspensions, and a waiter gets it all the same.
 #[test]
-fn nobody_starves() {
+fn a_waiter_gets_the_lock_that_its_holder_takes_again_and_again() {
     let runtime = runtime(1);
     let mutex = Arc::new(Mutex::new(()));
     let (begun, got) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));

@@ -79,7 +79,7 @@ fn a_detached_one_runs_on() {
 }
 
 #[test]
-fn ten_thousand() {
+fn ten_thousand_return_their_values() {
     let handles: Vec<_> = (0..10_000u64)
         .map(|i| {
             spawn(move || {
@@ -101,7 +101,7 @@ fn tree(depth: u32) -> u64 {
 }
 
 #[test]
-fn nested_spawns() {
+fn spawned_ones_spawn_a_tree() {
     assert_eq!(within_limit(|| tree(9)), 1023);
 }
 

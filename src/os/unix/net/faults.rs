@@ -35,7 +35,7 @@ fn fails_once<T>(call: Call, errno: i32, mut operation: impl FnMut() -> io::Resu
 }
 
 #[test]
-fn making_sockets() {
+fn a_unix_socket_that_cannot_be_made_is_an_error() {
     both(|| {
         for call in [Call::Socket, Call::Bind, Call::Listen, Call::Fcntl] {
             fails_once(call, libc::EACCES, || UnixListener::bind_addr(&name()));
