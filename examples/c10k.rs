@@ -9,6 +9,8 @@
 //! Ctrl-C ends it early: the clients finish what they have begun, and the figures are of what was done. A second one ends it
 //! at once.
 //!
+//! With the feature `console`, `--console 127.0.0.1:7669` behind the rest shows all of it in a browser meanwhile.
+//!
 //! With `C10K_FLIP` in the environment the server falsifies one byte of one reply, to show that this is noticed.
 
 use greenthread::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -364,12 +366,38 @@ fn run(seconds: f64, wanted: Option<u64>) -> io::Result<bool> {
     Ok(good)
 }
 
+/// Has a browser look in, at the address that `--console` gives; it does for as long as what is returned is kept.
+#[cfg(feature = "console")]
+fn console(address: &str) -> io::Result<greenthread::inspect::Console> {
+    let console = greenthread::inspect::serve(address)?;
+    println!("console on http://{}/", console.local_addr());
+    Ok(console)
+}
+
+#[cfg(not(feature = "console"))]
+fn console(_: &str) -> io::Result<()> {
+    Err(io::Error::other("`--console` needs the feature of that name: --features console"))
+}
+
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let _console = match arguments.iter().position(|argument| argument == "--console") {
+        None => None,
+        Some(at) => {
+            let given: Vec<String> = arguments.drain(at..).collect();
+            match console(given.get(1).map_or("127.0.0.1:7669", String::as_str)) {
+                Ok(console) => Some(console),
+                Err(error) => {
+                    eprintln!("c10k: {error}");
+                    return ExitCode::FAILURE;
+                }
+            }
+        }
+    };
     let seconds = arguments.first().map_or(Ok(5.0), |text| text.parse::<f64>());
     let connections = arguments.get(1).map(|text| text.parse::<u64>()).transpose();
     let (Ok(seconds @ 0.1..=86_400.0), Ok(None | Some(1..))) = (seconds, &connections) else {
-        eprintln!("usage: c10k [SECONDS] [CONNECTIONS]");
+        eprintln!("usage: c10k [SECONDS] [CONNECTIONS] [--console ADDRESS]");
         return ExitCode::from(2);
     };
     match run(seconds, connections.ok().flatten()) {

@@ -73,6 +73,7 @@
 //! | `monkey` | `monkey::patch_all`: blocking calls of std, other crates and C libraries suspend only their green thread; for programs, not for libraries |
 //! | `processes` | functions that run in other processes of the same program, `process::Process` and `executor::ProcessPool` |
 //! | `watchdog` | `RuntimeBuilder::watchdog`: names a green thread that keeps its worker from the others, and where it is |
+//! | `console` | `inspect::serve`: a page that shows it live, in a browser. Includes `inspect` and `counters` |
 //! | `inspect` | `inspect::dump`: every green thread with its backtrace, what it waits for and who holds that; circles of waits, leaks, tests for these. Includes `watchdog` |
 //! | `counters` | `Runtime::metrics` and `metrics::all`: what each worker counts of its green threads, and how long these wait for their turn |
 //! | `io-uring` | short writes of several green threads go to the system in one call, where it has io_uring |

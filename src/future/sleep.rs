@@ -3,15 +3,14 @@
 
 use crate::runtime::waker::Listener;
 use crate::sys::time::deadline_after;
-use crate::thread::Alarm;
+use crate::thread::{JoinHandle, spawn_at};
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// As [`sleep`](crate::sleep), to be awaited. It uses the timers of the worker on which it is first polled, or, if that is on another
-/// thread, those of a worker of the global runtime. Where that runtime ends first, it is polled again and goes on with those of
-/// another. As `tokio::time::sleep`, without tokio.
+/// thread, those of a worker of the global runtime. As `tokio::time::sleep`, without tokio.
 ///
 /// # Examples
 /// ```
@@ -48,7 +47,7 @@ pub fn sleep_until(deadline: Instant) -> Sleeping {
 pub struct Sleeping {
     /// `None` if the clock cannot tell such a time.
     until: Option<Instant>,
-    wait: Option<(Listener, Alarm)>,
+    wait: Option<(Listener, JoinHandle<()>)>,
 }
 
 impl Future for Sleeping {
@@ -56,20 +55,27 @@ impl Future for Sleeping {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let Some(until) = self.until else { return Poll::Pending };
-        loop {
-            if let Some((listener, _)) = &self.wait {
-                ready!(listener.poll(context));
-            }
-            // An alarm may ring early.
-            self.wait = None;
+        if self.wait.is_none() {
             if until <= Instant::now() {
                 return Poll::Ready(());
             }
             let listener = Listener::new();
             let waiter = listener.waiter();
-            let alarm = Alarm::set(until, move || waiter.unpark());
-            let alarm = alarm.expect("failed to spawn a green thread");
+            // Until its time comes, this green thread has no stack, and costs one timer.
+            let alarm = spawn_at(until, move || waiter.unpark());
             self.wait = Some((listener, alarm));
+        }
+        match &self.wait {
+            Some((listener, _)) => listener.poll(context),
+            None => unreachable!("it has begun"),
+        }
+    }
+}
+
+impl Drop for Sleeping {
+    fn drop(&mut self) {
+        if let Some((_, alarm)) = self.wait.take() {
+            alarm.kill();
         }
     }
 }

@@ -66,8 +66,7 @@ pub type TraceHook = Rc<dyn Fn(&TraceEvent)>;
 /// ```
 #[doc(alias("settrace"))]
 pub fn set_trace(hook: Option<TraceHook>) -> Option<TraceHook> {
-    let hook = Held::new(hook);
-    Home::here().set_trace(hook.into_inner())
+    Home::here().set_trace(hook)
 }
 
 /// The hook that is set in this green or OS thread. (greenlet's `gettrace`.)

@@ -33,7 +33,7 @@ impl fmt::Display for Frame {
 const INSIDE: [&str; 3] = ["coroutine", "runtime", "sys"];
 
 /// Where they are, if debug information says as much as the compiler does.
-const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
+pub(super) const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
 
 /// What a body's caller is called, here and in std.
 const BASE: &str = "__rust_begin_short_backtrace";
@@ -81,6 +81,14 @@ impl Frame {
         };
         // A function that is inlined has no path in its name, where debug information has lines only.
         is_of(name, "::") || is_of(file, "/") || self.function.starts_with("corosensei::")
+    }
+
+    /// Whether it is neither of this library nor of std.
+    #[cfg(feature = "console")]
+    pub(super) fn is_of_user(&self) -> bool {
+        let is_own = self.file.as_deref().is_some_and(|file| file.starts_with(SOURCES));
+        let name = self.function.trim_start_matches(['<', '&']);
+        !is_own && !name.starts_with("greenthread::") && !self.is_of_std()
     }
 
     fn is_of_std(&self) -> bool {

@@ -17,6 +17,28 @@
 //!
 //! Debug information (`debug = "line-tables-only"` in the profile) gives files and lines; without it there are the names of functions.
 //!
+//! # In a browser
+//! With the feature `console`, `serve("127.0.0.1:7669")` shows all that as a page: a table of green threads to be sorted, searched and
+//! opened, with the chain of who waits for whom; how busy the workers are, as plots that move; groups, leaks, and downloads. It is one
+//! page that loads nothing from elsewhere. It refuses addresses that other machines reach, and requests for names that are not this
+//! machine's, and no request changes anything.
+//!
+//! ## Endpoints
+//! What the page shows is JSON that other programs may read as well. All are for GET and HEAD. Durations are in seconds. The console's own
+//! green threads are left out. One look at the green threads serves all who ask within half a second.
+//!
+//! | path | what |
+//! |---|---|
+//! | `/api/pulse` | the process, and of each worker of each runtime: its OS thread (`thread`), how many green threads have started there (`live`), how many are `ready`, after what time it answered (`answered_seconds`: what something that is ready waits for its turn; `null` where it did not within half a second), the processor time of its thread. Costs next to nothing |
+//! | `/api/threads` | a part of the table. `search` looks in names, ids, labels, places and functions, `state` is `new`, `delayed`, `ready`, `running` or `waiting`, `sort` is `id`, `name`, `state`, `waits_for`, `waits`, `age`, `resumes`, `stack` or `at`, `order` is `asc` or `desc`, `offset` and `limit` (100, at most 500) say which part |
+//! | `/api/threads/ID` | one of them in whole: as in a [`Dump`], with the `chain` of who waits for whom, `circle_at` where that leads back, and who waits for it |
+//! | `/api/metrics` | what `metrics::all` says |
+//! | `/api/groups` | those that are at the same place, the largest group first |
+//! | `/api/leaks` | [`Leaks`]; `older` is the time of [`leaks_older_than`] |
+//! | `/api/dump` | a [`Dump`] to be saved; `format` is `text` or `json` |
+//! | `/api/stacks` | how many are at each stack, as collapsed stacks, which flame graphs are made of |
+//!
+//! # In text
 //! A part of a dump:
 //! ```text
 //! 300 green threads wait for a lock held by 'writer' (2), since 362.7ms to 360.8ms: 'green-3' (3), 'green-4' (4), 'green-5' (5), 'green-6' (6), 'green-7' (7) and 295 more
@@ -50,6 +72,8 @@
 // Invariant: only a green thread's own worker looks at it, and nothing that is looked at is changed or woken.
 
 mod assert;
+#[cfg(feature = "console")]
+mod console;
 mod cycles;
 mod dump;
 mod frame;
@@ -59,6 +83,9 @@ mod text;
 mod thread;
 
 pub use assert::assert_no_leaks;
+#[cfg(feature = "console")]
+#[cfg_attr(docsrs, doc(cfg(feature = "console")))]
+pub use console::{Console, ServeBuilder, serve};
 pub use cycles::{Cycle, cycles};
 pub use dump::{Dump, Format, Runtime, Worker, dump, dump_to};
 pub use frame::Frame;

@@ -31,6 +31,8 @@ pub use lane::tally::{Histogram, Stacks, Worker};
 #[cfg(feature = "counters")]
 pub(crate) use observe::lookout::runtimes;
 pub(crate) use observe::outside;
+#[cfg(feature = "console")]
+pub(crate) use observe::pulse;
 #[cfg(feature = "inspect")]
 pub(crate) use observe::sight;
 pub use stragglers::Stragglers;

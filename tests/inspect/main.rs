@@ -1,6 +1,8 @@
 //! What is seen of green threads from outside.
 
 mod assert;
+#[cfg(feature = "console")]
+mod console;
 mod cycles;
 mod dump;
 mod leaks;

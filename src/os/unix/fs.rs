@@ -24,7 +24,6 @@
 #![forbid(unsafe_code)]
 
 use crate::fs::{forward, on_pool};
-use crate::util::dropping::seen_in;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -78,6 +77,7 @@ forward! {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn fchown<F: AsFd>(fd: F, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
-    let own = seen_in(fd, |fd| fd.as_fd().try_clone_to_owned())?;
+    let own = fd.as_fd().try_clone_to_owned()?;
+    drop(fd);
     on_pool(move || std::os::unix::fs::fchown(own, uid, gid))
 }

@@ -11,6 +11,8 @@ pub(crate) mod inquiry;
 mod knot;
 pub(crate) mod lookout;
 pub(crate) mod outside;
+#[cfg(feature = "console")]
+pub(crate) mod pulse;
 #[cfg(feature = "inspect")]
 pub(crate) mod sight;
 pub(crate) mod watchdog;

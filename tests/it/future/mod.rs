@@ -4,7 +4,6 @@ mod async_io;
 mod join;
 mod spawned;
 mod sync;
-mod time;
 mod together;
 mod wait;
 

@@ -7,7 +7,6 @@ use crate::net::Shutdown;
 use crate::runtime::reactor::Direction;
 use crate::sys::ancillary;
 use crate::sys::fault::{self, Call};
-use crate::util::dropping::seen_in;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -67,7 +66,8 @@ impl UnixStream {
     /// assert_eq!(error.kind(), ErrorKind::NotFound);
     /// ```
     pub fn connect<P: AsRef<Path>>(path: P) -> io::Result<Self> {
-        let to = seen_in(path, |path| addr::path_to_system(path.as_ref()))?;
+        let to = addr::path_to_system(path.as_ref())?;
+        drop(path);
         Self::connect_to(&to)
     }
 

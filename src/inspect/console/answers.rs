@@ -1,0 +1,243 @@
+//! What is answered to which request.
+#![forbid(unsafe_code)]
+
+use super::http::{Request, Response};
+use super::looks::Looks;
+use super::rows::{details, rows, user_frame};
+use super::serve::NAME;
+use crate::inspect::frame::SOURCES;
+use crate::inspect::{Frame, GreenThread, Holder, State, leaks_older_than};
+use crate::metrics::{self, Metrics, Worker};
+use crate::runtime::pulse;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant};
+
+const PAGE: &str = include_str!("page.html");
+/// What stands in the page for the mark of its own script and style.
+const NONCE: &str = "@NONCE@";
+/// For how long a worker is waited for that does not answer.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What is kept between requests.
+#[derive(Debug)]
+pub(super) struct Answers {
+    looks: Looks,
+    begun: Instant,
+}
+
+/// Those that are told together.
+#[derive(Debug, Serialize)]
+struct Group<'a> {
+    count: usize,
+    state: State,
+    waits_for: Option<&'static str>,
+    held_by: Option<&'a Holder>,
+    longest_seconds: Option<f64>,
+    spawned_at: Option<&'a str>,
+    at: Option<&'a Frame>,
+    backtrace: &'a [Frame],
+    /// The first few of them.
+    ids: Vec<u64>,
+}
+
+impl<'a> Group<'a> {
+    fn of(all: Vec<&'a GreenThread>) -> Self {
+        let (first, count) = (all[0], all.len());
+        let longest = all.iter().filter_map(|thread| thread.waits_since).max();
+        let mut ids: Vec<u64> = all.iter().map(|thread| thread.id).collect();
+        ids.sort_unstable();
+        ids.truncate(NAMED);
+        // What all have; who was spawned at several places is told by none.
+        let place = first.spawned_at.as_deref();
+        let same = all.iter().all(|thread| thread.spawned_at.as_deref() == place);
+        Group {
+            count,
+            state: first.state,
+            waits_for: first.waits_for,
+            held_by: first.held_by.as_ref(),
+            longest_seconds: longest.map(|longest| longest.as_secs_f64()),
+            spawned_at: place.filter(|_| same),
+            at: user_frame(first),
+            backtrace: &first.backtrace,
+            ids,
+        }
+    }
+}
+
+/// How many groups, and how many of each, are told.
+const GROUPS: usize = 200;
+const NAMED: usize = 20;
+
+fn bad(why: &str) -> Response {
+    Response::refusal("400 Bad Request", why)
+}
+
+fn to_json(value: &impl Serialize) -> Response {
+    let text = serde_json::to_string(value);
+    Response::json(text.expect("it has text for keys, and no value that could fail"))
+}
+
+impl Answers {
+    pub(super) fn new() -> Self {
+        Self { looks: Looks::default(), begun: Instant::now() }
+    }
+
+    pub(super) fn to(&self, request: &Request) -> Response {
+        match request.path.as_str() {
+            "/" | "/index.html" => page(),
+            "/api/pulse" => self.pulse(),
+            "/api/threads" => rows(&self.looks.get(), request).map_or_else(bad, |it| to_json(&it)),
+            "/api/metrics" => to_json(&shown_metrics()),
+            "/api/groups" => self.groups(),
+            "/api/leaks" => leaks(request),
+            "/api/dump" => self.dump(request),
+            "/api/stacks" => self.stacks(),
+            path => match path.strip_prefix("/api/threads/") {
+                Some(id) => self.thread(id),
+                None => Response::refusal("404 Not Found", "There is nothing of that name."),
+            },
+        }
+    }
+
+    fn thread(&self, id: &str) -> Response {
+        let Ok(id) = id.parse() else { return bad("an id is a number") };
+        match details(&self.looks.get(), id) {
+            Some(details) => to_json(&details),
+            None => Response::refusal("404 Not Found", "It has ended."),
+        }
+    }
+
+    fn pulse(&self) -> Response {
+        let own = |it: &pulse::RuntimePulse| it.name.as_deref() == Some(NAME);
+        let counted = shown_metrics();
+        let counted: HashMap<i32, &Worker> = counted
+            .iter()
+            .flat_map(|runtime| &runtime.workers)
+            .map(|worker| (worker.thread, worker))
+            .collect();
+        let runtimes = pulse::feel(PATIENCE).into_iter().filter(|it| !own(it)).map(|runtime| {
+            let workers = runtime.workers.iter().map(|worker| {
+                json!({
+                    "thread": worker.thread,
+                    "live": worker.live,
+                    "turns": worker.turns,
+                    "answered_seconds": worker.answered.map(|(after, _)| after.as_secs_f64()),
+                    "ready": worker.answered.map(|(_, ready)| ready),
+                    "processor_seconds": processor_time(worker.thread),
+                    "resumed": counted.get(&worker.thread).map(|worker| worker.resumed),
+                    "queued": counted.get(&worker.thread).map(|worker| worker.queued),
+                })
+            });
+            json!({ "name": runtime.name, "workers": workers.collect::<Value>() })
+        });
+        let runtimes = runtimes.collect::<Value>();
+        let program = std::env::current_exe().ok();
+        let program = program.as_deref().and_then(|path| path.file_name()?.to_str());
+        to_json(&json!({
+            "program": program,
+            "process": std::process::id(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "sources": SOURCES,
+            "seconds": self.begun.elapsed().as_secs_f64(),
+            "resident_bytes": resident(),
+            "runtimes": runtimes,
+        }))
+    }
+
+    fn groups(&self) -> Response {
+        type Key<'a> = (State, Option<&'static str>, Option<u64>, &'a [Frame]);
+        let look = self.looks.get();
+        let mut groups: HashMap<Key<'_>, Vec<&GreenThread>> = HashMap::new();
+        for thread in &look.dump.threads {
+            let holder = thread.held_by.as_ref().map(|holder| holder.id);
+            let key = (thread.state, thread.waits_for, holder, &thread.backtrace[..]);
+            groups.entry(key).or_default().push(thread);
+        }
+        let mut groups: Vec<_> = groups.into_values().map(Group::of).collect();
+        groups.sort_unstable_by_key(|group| (std::cmp::Reverse(group.count), group.ids[0]));
+        let count = groups.len();
+        groups.truncate(GROUPS);
+        to_json(&json!({ "total": look.dump.threads.len(), "count": count, "groups": groups }))
+    }
+
+    fn dump(&self, request: &Request) -> Response {
+        let look = self.looks.get();
+        let (response, name) = match request.parameter("format") {
+            None | Some("text") => {
+                (Response::new("text/plain; charset=utf-8", format!("{}\n", look.dump)), "txt")
+            }
+            Some("json") => (Response::json(look.dump.to_json()), "json"),
+            Some(_) => return bad("format is text or json"),
+        };
+        let name = format!("attachment; filename=\"greenthreads-{}.{name}\"", std::process::id());
+        response.with_header("Content-Disposition", &name)
+    }
+
+    /// As flame graphs are made of: a line for each stack, outermost first, with how many are there.
+    fn stacks(&self) -> Response {
+        let look = self.looks.get();
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        for thread in &look.dump.threads {
+            let frames =
+                thread.backtrace.iter().rev().map(|frame| frame.function.replace(';', ":"));
+            let mut line = frames.collect::<Vec<_>>().join(";");
+            if let Some(what) = thread.waits_for {
+                let _ = write!(line, "{}[{what}]", if line.is_empty() { "" } else { ";" });
+            }
+            *counts.entry(line).or_default() += 1;
+        }
+        let mut lines: Vec<_> =
+            counts.into_iter().map(|(line, count)| format!("{line} {count}\n")).collect();
+        lines.sort_unstable();
+        let name = format!("attachment; filename=\"greenthreads-{}.folded\"", std::process::id());
+        Response::new("text/plain; charset=utf-8", lines.concat())
+            .with_header("Content-Disposition", &name)
+    }
+}
+
+/// What all runtimes count but the console's own.
+fn shown_metrics() -> Vec<Metrics> {
+    metrics::all().into_iter().filter(|it| it.name.as_deref() != Some(NAME)).collect()
+}
+
+/// The page, of which only its own script and style are run.
+fn page() -> Response {
+    let random = || RandomState::new().hash_one(Instant::now());
+    let nonce = format!("{:016x}{:016x}", random(), random());
+    let policy = format!(
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; img-src data:; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    Response::new("text/html; charset=utf-8", PAGE.replace(NONCE, &nonce))
+        .with_header("Content-Security-Policy", &policy)
+        .with_header("X-Frame-Options", "DENY")
+}
+
+fn leaks(request: &Request) -> Response {
+    let older = match request.parameter("older") {
+        None => Ok(60.0),
+        Some(text) => text.parse::<f64>(),
+    };
+    match older.ok().and_then(|older| Duration::try_from_secs_f64(older).ok()) {
+        Some(older) => Response::json(leaks_older_than(older).to_json()),
+        None => bad("older is a number of seconds"),
+    }
+}
+
+/// How long an OS thread has run, where the system says so.
+fn processor_time(thread: i32) -> Option<f64> {
+    let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
+    let nanos = text.split_whitespace().next()?.parse::<u64>().ok()?;
+    Some(Duration::from_nanos(nanos).as_secs_f64())
+}
+
+/// How many bytes of memory the process has.
+fn resident() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+}

@@ -1,0 +1,43 @@
+//! Looks at all green threads, of which one serves all who ask at about the same time.
+#![forbid(unsafe_code)]
+
+use super::serve::NAME;
+use crate::inspect::{Dump, dump};
+use crate::sync::Mutex;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How old a look may be that is shown once more.
+const FRESH: Duration = Duration::from_millis(500);
+
+/// What was seen.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) dump: Dump,
+    at: Instant,
+    /// How long it took.
+    pub(super) took: Duration,
+}
+
+/// The last look.
+#[derive(Debug, Default)]
+pub(super) struct Looks(Mutex<Option<Arc<Look>>>);
+
+impl Looks {
+    /// A look that is fresh. Who asks while one is being taken waits for that.
+    pub(super) fn get(&self) -> Arc<Look> {
+        let mut last = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(look) = last.as_ref().filter(|look| look.at.elapsed() < FRESH) {
+            return Arc::clone(look);
+        }
+        let begun = Instant::now();
+        let mut dump = dump();
+        let own = dump.runtimes.iter().position(|it| it.name.as_deref() == Some(NAME));
+        // Its place stays, as others are told by theirs.
+        dump.threads.retain(|thread| Some(thread.runtime) != own);
+        let at = Instant::now();
+        let look = Arc::new(Look { dump, at, took: at - begun });
+        *last = Some(Arc::clone(&look));
+        look
+    }
+}

@@ -1,0 +1,54 @@
+//! How busy the workers are, and how long something that is ready waits for its turn: a question that costs next to nothing.
+#![forbid(unsafe_code)]
+
+use super::{census, lookout};
+use crate::runtime::hub::local::Hub;
+use crate::runtime::hub::questions::Step;
+use crate::runtime::hub::scheduler::Scheduler;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A worker of a runtime.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WorkerPulse {
+    /// The system's number of its OS thread.
+    pub(crate) thread: i32,
+    /// How many green threads have started there and not ended.
+    pub(crate) live: usize,
+    /// How many turns its loop has made.
+    pub(crate) turns: u64,
+    /// After how long it has answered, and how many green threads were ready to run then; `None` if it has not within the time.
+    pub(crate) answered: Option<(Duration, usize)>,
+}
+
+/// A runtime.
+#[derive(Clone, Debug)]
+pub(crate) struct RuntimePulse {
+    /// `None` for a current-thread runtime.
+    pub(crate) name: Option<String>,
+    pub(crate) workers: Vec<WorkerPulse>,
+}
+
+/// Asks all workers of all runtimes, and waits for one that does not answer for `patience`.
+pub(crate) fn feel(patience: Duration) -> Vec<RuntimePulse> {
+    let ask = |(name, scheduler): (Option<String>, Arc<Scheduler>)| {
+        let asked = Instant::now();
+        let census = census::ask(scheduler.hubs(), move |hub: &Hub, found: &mut Vec<_>| {
+            found.push((asked.elapsed(), hub.lane().here().ready().len()));
+            Step::Answered
+        });
+        (name, scheduler, census)
+    };
+    let asked: Vec<_> = lookout::runtimes().into_iter().map(ask).collect();
+    let answered = asked.into_iter().map(|(name, scheduler, census)| {
+        census.wait(patience);
+        let workers = scheduler.hubs().iter().zip(census.take()).map(|(hub, answer)| WorkerPulse {
+            thread: hub.thread(),
+            live: hub.live(),
+            turns: hub.turns(),
+            answered: answer.and_then(|answer| answer.first().copied()),
+        });
+        RuntimePulse { name, workers: workers.collect() }
+    });
+    answered.collect()
+}
