@@ -9,7 +9,7 @@ use super::future::Future;
 use super::green::{check_name, check_workers};
 use crate::sys::fault;
 use crate::thread::available_parallelism;
-use crate::util::dropping::{Held, drop_quietly};
+use crate::util::dropping::{Held, drop_quietly, seen_in};
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -166,8 +166,9 @@ impl ThreadPoolBuilder {
         F: Fn() -> Result<(), E> + Send + Sync + 'static,
         E: fmt::Display,
     {
-        self.initializer =
-            Some(Held::new(Box::new(move || initializer().map_err(|error| error.to_string()))));
+        self.initializer = Some(Held::new(Box::new(move || {
+            initializer().map_err(|error| seen_in(error, E::to_string))
+        })));
         self
     }
 

@@ -59,6 +59,7 @@ pub(crate) use functions::forward;
 use crate::runtime::blocking::{self, Kind};
 use crate::runtime::{park, task};
 use crate::thread::shield;
+use crate::util::dropping::seen_in;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -87,12 +88,12 @@ fn waits(path: &Path) -> Option<Waits> {
 
 /// The path, without what the caller gave it in, whose destructor is the caller's: that must not be left to the wait.
 pub(crate) fn owned(path: impl AsRef<Path>) -> PathBuf {
-    path.as_ref().to_owned()
+    seen_in(path, |path| path.as_ref().to_owned())
 }
 
 /// As [`owned`], for bytes.
 fn bytes(contents: impl AsRef<[u8]>) -> Arc<[u8]> {
-    contents.as_ref().into()
+    seen_in(contents, |contents| contents.as_ref().into())
 }
 
 /// Runs `operation` on an OS thread that may block. A kill ends the wait for it.

@@ -6,7 +6,7 @@ use crate::runtime::park::Mark;
 use crate::runtime::waker::{Listener, Look};
 use crate::sync::gate::{Gate, Position};
 use crate::sync::select::{Arm, Registration};
-use crate::thread::{JoinHandle, spawn_at};
+use crate::thread::Alarm;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -14,8 +14,8 @@ use std::time::Instant;
 pub(super) struct Awaited<A: Arm> {
     arm: Option<A>,
     wait: Option<(Listener, Registration)>,
-    /// A green thread that wakes the future when the arm will be ready by itself, if it will.
-    alarm: Option<JoinHandle<()>>,
+    /// Wakes the future when the arm will be ready by itself, if it will.
+    alarm: Option<Alarm>,
 }
 
 impl<A: Arm> Awaited<A> {
@@ -61,15 +61,14 @@ impl<A: Arm> Awaited<A> {
     fn set_alarm(&mut self, due: Option<Instant>) {
         if let (Some(at), Some((listener, _))) = (due, &self.wait) {
             let waiter = listener.waiter();
-            self.alarm = Some(spawn_at(at, move || waiter.unpark()));
+            let alarm = Alarm::set(at, move || waiter.unpark());
+            self.alarm = Some(alarm.expect("failed to spawn a green thread"));
         }
     }
 
     /// Leaves those who wait; returns whether the other side has completed the arm.
     fn leave(&mut self) -> bool {
-        if let Some(alarm) = self.alarm.take() {
-            alarm.kill();
-        }
+        self.alarm = None;
         let (Some((_, with)), Some(arm)) = (self.wait.take(), &mut self.arm) else { return false };
         let completed = with.close();
         arm.unregister();

@@ -3,14 +3,15 @@
 
 use crate::runtime::waker::Listener;
 use crate::sys::time::deadline_after;
-use crate::thread::{JoinHandle, spawn_at};
+use crate::thread::Alarm;
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 /// As [`sleep`](crate::sleep), to be awaited. It uses the timers of the worker on which it is first polled, or, if that is on another
-/// thread, those of a worker of the global runtime. As `tokio::time::sleep`, without tokio.
+/// thread, those of a worker of the global runtime. Where that runtime ends first, it is polled again and goes on with those of
+/// another. As `tokio::time::sleep`, without tokio.
 ///
 /// # Examples
 /// ```
@@ -47,7 +48,7 @@ pub fn sleep_until(deadline: Instant) -> Sleeping {
 pub struct Sleeping {
     /// `None` if the clock cannot tell such a time.
     until: Option<Instant>,
-    wait: Option<(Listener, JoinHandle<()>)>,
+    wait: Option<(Listener, Alarm)>,
 }
 
 impl Future for Sleeping {
@@ -55,27 +56,20 @@ impl Future for Sleeping {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let Some(until) = self.until else { return Poll::Pending };
-        if self.wait.is_none() {
+        loop {
+            if let Some((listener, _)) = &self.wait {
+                ready!(listener.poll(context));
+            }
+            // An alarm may ring early.
+            self.wait = None;
             if until <= Instant::now() {
                 return Poll::Ready(());
             }
             let listener = Listener::new();
             let waiter = listener.waiter();
-            // Until its time comes, this green thread has no stack, and costs one timer.
-            let alarm = spawn_at(until, move || waiter.unpark());
+            let alarm = Alarm::set(until, move || waiter.unpark());
+            let alarm = alarm.expect("failed to spawn a green thread");
             self.wait = Some((listener, alarm));
-        }
-        match &self.wait {
-            Some((listener, _)) => listener.poll(context),
-            None => unreachable!("it has begun"),
-        }
-    }
-}
-
-impl Drop for Sleeping {
-    fn drop(&mut self) {
-        if let Some((_, alarm)) = self.wait.take() {
-            alarm.kill();
         }
     }
 }

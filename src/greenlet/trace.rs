@@ -66,7 +66,8 @@ pub type TraceHook = Rc<dyn Fn(&TraceEvent)>;
 /// ```
 #[doc(alias("settrace"))]
 pub fn set_trace(hook: Option<TraceHook>) -> Option<TraceHook> {
-    Home::here().set_trace(hook)
+    let hook = Held::new(hook);
+    Home::here().set_trace(hook.into_inner())
 }
 
 /// The hook that is set in this green or OS thread. (greenlet's `gettrace`.)

@@ -4,7 +4,7 @@
 use super::handle::LONGEST_PAUSE;
 use crate::runtime::reactor::{Direction, Source};
 use crate::runtime::watching::Watching;
-use crate::thread::{Builder, JoinHandle};
+use crate::thread::Alarm;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -24,7 +24,7 @@ struct Again {
     at: Instant,
     pause: Duration,
     waker: Waker,
-    alarm: JoinHandle<()>,
+    alarm: Alarm,
 }
 
 impl Polled {
@@ -50,24 +50,22 @@ impl Polled {
     pub(super) fn look_again_later(&mut self, context: &Context<'_>) {
         let now = Instant::now();
         let pause = match &self.again {
-            Some(again) if again.at > now && again.waker.will_wake(context.waker()) => return,
+            Some(again)
+                if again.at > now
+                    && again.waker.will_wake(context.waker())
+                    && !again.alarm.has_rung() =>
+            {
+                return;
+            }
             Some(again) if again.at > now => again.pause,
             Some(again) => (again.pause * 2).min(LONGEST_PAUSE),
             None => Duration::from_millis(1),
         };
         let waker = context.waker().clone();
         let rung = waker.clone();
-        // It has no stack, and costs one timer, until the time has come.
-        // Where a runtime that ends starts none any more, the signs that there are must do.
-        let alarm = Builder::new().spawn_at(now + pause, move || rung.wake());
-        self.end_alarm();
+        // Where there is none to be had, the signs that there are must do.
+        let alarm = Alarm::set(now + pause, move || rung.wake());
         self.again = alarm.ok().map(|alarm| Again { at: now + pause, pause, waker, alarm });
-    }
-
-    fn end_alarm(&mut self) {
-        if let Some(again) = self.again.take() {
-            again.alarm.kill();
-        }
     }
 
     /// An operation that may have been tried without a sign has ended.
@@ -80,7 +78,7 @@ impl Polled {
 
     /// Ends the wait, if there is one.
     pub(super) fn leave(&mut self, source: &Source, direction: Direction) {
-        self.end_alarm();
+        self.again = None;
         self.watching.leave(source, direction);
     }
 }

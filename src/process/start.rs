@@ -143,11 +143,11 @@ impl ProcessBuilder {
             let result = worker.call(function, &arguments);
             drop(arguments);
             under_way.settle(&result);
-            let result = result.and_then(|bytes| worker::decode(&bytes));
+            let result = Held::new(result.and_then(|bytes| worker::decode(&bytes)));
             // The connection stays until the process has ended: a daemon takes the end of the connection for that of its
             // parent.
             let _ = worker.child().wait();
-            result
+            result.into_inner()
         })?;
         Ok(Process { name, daemon: self.daemon, child, result })
     }

@@ -199,7 +199,7 @@ impl<T: 'static> LocalKey<T> {
     /// Calls `set` with the value and `new`, if there is a value; otherwise the value becomes `new`.
     fn set_or(&'static self, new: T, set: impl FnOnce(&T, T)) {
         let put = match self.existing() {
-            Ok(Some(value)) => return set(&value, new),
+            Ok(Some(value)) => return set(&Held::new(value), new),
             Ok(None) => self.put(Rc::new(new)),
             Err(error) => {
                 drop(new);

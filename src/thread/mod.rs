@@ -34,6 +34,7 @@
 // Invariant: this folder is the face of `runtime`. It says what a call means and leaves to `runtime` how green threads are
 // switched and woken: no file here has `unsafe` code, and none touches a stack.
 
+mod alarm;
 mod blocking;
 mod builder;
 mod context;
@@ -60,6 +61,7 @@ mod uncaught;
 mod unwind;
 mod wait;
 
+pub(crate) use alarm::Alarm;
 pub use blocking::blocking;
 pub use builder::Builder;
 pub use context::ContextVar;

@@ -23,8 +23,8 @@ impl Runtime {
     /// the process (idle ones of [`blocking`](crate::blocking()) do not count) nor a signal handler. If something else could,
     /// and on a runtime with workers, the wait goes on, and the same report is printed on standard error, once for each
     /// runtime, when nothing has moved for five seconds (or the milliseconds in the environment variable
-    /// `GREENTHREAD_DEADLOCK_MS`; zero is never). Green threads that wait for one another's locks, initializations or ends are
-    /// reported after about that time also while others go on.
+    /// `GREENTHREAD_DEADLOCK_MS`; zero is never). Green threads that wait for one another's locks, initializations or ends, in
+    /// this runtime or several, are reported after about that time also while others go on.
     ///
     /// # Examples
     /// ```

@@ -3,6 +3,7 @@
 
 use super::{Builder, JoinHandle};
 use crate::runtime::global;
+use crate::util::dropping::Held;
 use std::panic::resume_unwind;
 
 /// Spawns a green thread, as [`std::thread::spawn`]: on the runtime of the caller, or, from a plain OS thread, on the global
@@ -74,8 +75,9 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    let main = Held::new(main);
     let runtime = global().expect("failed to start the global runtime");
-    match runtime.run(main) {
+    match runtime.run(main.into_inner()) {
         Ok(value) => value,
         Err(error) => match error.try_into_panic() {
             Ok(payload) => resume_unwind(payload),

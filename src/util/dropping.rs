@@ -84,6 +84,14 @@ pub(crate) fn each<I: IntoIterator>(items: I) -> Held<I::IntoIter> {
     Held::new(items.into_iter())
 }
 
+/// What `look` sees in a value of the user's, which is dropped before that is returned.
+pub(crate) fn seen_in<T, R>(value: T, look: impl FnOnce(&T) -> R) -> R {
+    let value = Held::new(value);
+    let seen = look(&value);
+    drop(value);
+    seen
+}
+
 /// Gives all of the values out.
 pub(crate) fn give_out<T, C: FromIterator<T>>(values: impl IntoIterator<Item = Held<T>>) -> C {
     values.into_iter().map(Held::into_inner).collect()

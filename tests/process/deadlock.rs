@@ -401,6 +401,69 @@ fn a_deadlock_beside_green_threads_that_go_on_is_told_once() {
     }
 }
 
+/// Whatever the others do: nothing, go on, or hold up a worker of a third runtime, which cannot answer.
+#[test]
+fn a_deadlock_across_runtimes_is_told_once() {
+    const NAME: &str = "deadlock::a_deadlock_across_runtimes_is_told_once";
+    if is_child(NAME) {
+        let others = std::env::var("OTHERS").unwrap();
+        let locks = [(); 2].map(|()| Arc::new(greenthread::sync::Mutex::new(())));
+        let barrier = Arc::new(greenthread::sync::Barrier::new(2));
+        for (name, first) in [("left", 0), ("right", 1)] {
+            let (locks, barrier) = (locks.clone(), Arc::clone(&barrier));
+            let crossed = move || {
+                let _first = locks[first].lock().unwrap();
+                barrier.wait();
+                let _second = locks[1 - first].lock().unwrap();
+            };
+            let goes_on = others == "go on";
+            let main = move || {
+                drop(named(name, crossed));
+                loop {
+                    sleep(if goes_on { SHORT } else { FOR_EVER });
+                }
+            };
+            let is_current = std::env::var("RUNTIMES").unwrap() == "current" && first == 1;
+            drop(std::thread::spawn(move || match is_current {
+                true => drop(Runtime::new_current_thread().unwrap().run::<_, ()>(main)),
+                false => drop(workers(1 + first).run::<_, ()>(main)),
+            }));
+        }
+        let end = || -> ! {
+            until_told();
+            // Another report would come in that time.
+            std::thread::sleep(Duration::from_millis(300));
+            std::process::exit(0);
+        };
+        if others == "hold" {
+            drop(workers(1).run(move || {
+                let lock = Arc::new(greenthread::sync::Mutex::new(()));
+                let _guard = lock.lock().unwrap();
+                let other = Arc::clone(&lock);
+                drop(spawn(move || drop(other.lock())));
+                yield_now();
+                end();
+            }));
+        }
+        end();
+    }
+    let settings =
+        [("workers", "sleep"), ("workers", "go on"), ("current", "go on"), ("current", "hold")];
+    for (runtimes, others) in settings {
+        let mut command = child(NAME);
+        command.env("GREENTHREAD_DEADLOCK_MS", "100").env("GREENTHREAD_WATCHDOG_MS", "0");
+        command.env("RUNTIMES", runtimes).env("OTHERS", others);
+        let held = ["'left'", "'right'"]
+            .map(|holder| format!("waits for a lock held by green thread {holder}"));
+        let end = finish_once_told(command, &held.each_ref().map(|held| &**held));
+        assert_eq!(end.code, Some(0), "{runtimes}, {others}: {}", end.text);
+        for held in held {
+            let times = end.text.matches(&held).count();
+            assert_eq!(times, 1, "{runtimes}, {others}: {}", end.text);
+        }
+    }
+}
+
 /// In something of std's, or computing: nothing else would be heard of it.
 #[test]
 fn workers_that_are_held_up_are_told_of() {

@@ -4,16 +4,17 @@
 //! Each case runs in a process of its own. A new call that owns a value or a closure of the user's while it waits gets a line in
 //! [`CASES`].
 
-use crate::{End, LIMIT, child, finish, is_child};
+use crate::{End, LIMIT, child, finish, is_child, set_limit};
 use futures_core::Stream;
 use greenthread::executor::{
     self, Call, Executor, GreenExecutor, Runs, SubmitError, ThreadPool, ThreadPoolBuilder, When,
 };
 use greenthread::future::{self, FutureExt};
-use greenthread::generator::Generator;
+use greenthread::generator::{self, Generator, Yielder};
 use greenthread::greenlet::{Greenlet, TraceEvent, TraceHook, set_trace, switch_to_parent};
 use greenthread::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 use greenthread::os::unix::fs::fchown;
+use greenthread::os::unix::net::{UnixDatagram, UnixStream};
 use greenthread::pool::{Group, Pool};
 use greenthread::queue::Queue;
 use greenthread::server::{DatagramServer, DatagramSocket, Listener, StreamServer};
@@ -70,8 +71,9 @@ struct Case {
 }
 
 macro_rules! cases {
-    ($($name:ident: $bombs:literal, $call:expr;)*) => {
-        const CASES: &[Case] = &[$(Case { name: stringify!($name), bombs: $bombs, call: $call }),*];
+    ($($(#[$if:meta])* $name:ident: $bombs:literal, $call:expr;)*) => {
+        const CASES: &[Case] =
+            &[$($(#[$if])* Case { name: stringify!($name), bombs: $bombs, call: $call }),*];
     };
 }
 
@@ -242,6 +244,37 @@ impl ToSocketAddrs for Refuses {
 
     fn to_socket_addrs(&self) -> std::io::Result<Self::Iter> {
         Ok(loaded(iter::from_fn(|| panic!("no address"))))
+    }
+}
+
+/// Whatever it is asked for, it panics.
+struct Rude(#[allow(dead_code)] Bomb);
+
+fn rude() -> Rude {
+    Rude(Bomb)
+}
+
+impl AsRef<Path> for Rude {
+    fn as_ref(&self) -> &Path {
+        panic!("no path")
+    }
+}
+
+impl AsRef<[u8]> for Rude {
+    fn as_ref(&self) -> &[u8] {
+        panic!("no bytes")
+    }
+}
+
+impl AsFd for Rude {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        panic!("no descriptor")
+    }
+}
+
+impl std::fmt::Display for Rude {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("no text")
     }
 }
 
@@ -836,6 +869,59 @@ cases! {
     };
     addresses_to_send_to: 1, || {
         drop(UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"text", Refuses));
+    };
+    paths_that_are_none: 5, || {
+        let _ = catch_unwind(|| drop(fs::read(rude())));
+        let _ = catch_unwind(|| drop(fs::rename("/nowhere", rude())));
+        let _ = catch_unwind(|| drop(UnixStream::connect(rude())));
+        let _ = catch_unwind(|| drop(UnixDatagram::unbound().unwrap().send_to(b"text", rude())));
+        drop(fs::copy(rude(), "/nowhere"));
+    };
+    contents_that_are_none: 1, || drop(fs::write("/dev/null", rude()));
+    descriptors_that_are_none: 3, || {
+        let _ = catch_unwind(|| drop(fchown(rude(), None, None)));
+        let _ = catch_unwind(|| drop(io::wait_writable(rude(), None)));
+        drop(io::wait_readable(rude(), Some(LONG)));
+    };
+    an_error_without_a_text: 1, || {
+        let pool = ThreadPool::builder().max_workers(1).initializer(|| Err(rude())).build().unwrap();
+        drop(pool.submit(|| ()).unwrap().into_result());
+    };
+    no_memory_for_a_stack: 4, || {
+        let spare = vec![0u8; 128 << 10];
+        let size = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: u64 = size.split(' ').next().unwrap().parse().unwrap();
+        set_limit(libc::RLIMIT_AS, pages * 4096 + (16 << 20));
+        let mut all = Vec::with_capacity(10_000);
+        while let Ok(one) = catch_unwind(|| Generator::<()>::new(|_| ())) {
+            all.push(one);
+        }
+        drop(spare);
+        let call = || {
+            let bomb = Bomb;
+            move || drop(bomb)
+        };
+        let (call, other, body, consumer) = (call(), call(), call(), call());
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(Generator::<()>::new(move |_| call()))));
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(Greenlet::new(move |()| other()))));
+        let scoped = |_: &Yielder<'_, ()>| body();
+        let _ = catch_unwind(AssertUnwindSafe(|| generator::scope(scoped, |_| consumer())));
+        set_limit(libc::RLIMIT_AS, libc::RLIM_INFINITY);
+    };
+    #[cfg(feature = "inspect")]
+    what_leaks: 1, || {
+        let thread = std::thread::spawn(|| {
+            greenthread::inspect::assert_no_leaks(|| {
+                spawn(park);
+                Bomb
+            })
+        });
+        std::mem::forget(thread.join());
+    };
+    #[cfg(feature = "hyper")]
+    executed: 1, || {
+        hyper::rt::Executor::execute(&future::HyperRuntime, fuse(false));
+        park();
     };
 }
 

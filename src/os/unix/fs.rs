@@ -24,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 use crate::fs::{forward, on_pool};
+use crate::util::dropping::seen_in;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -77,7 +78,6 @@ forward! {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn fchown<F: AsFd>(fd: F, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
-    let own = fd.as_fd().try_clone_to_owned()?;
-    drop(fd);
+    let own = seen_in(fd, |fd| fd.as_fd().try_clone_to_owned())?;
     on_pool(move || std::os::unix::fs::fchown(own, uid, gid))
 }

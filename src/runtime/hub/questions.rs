@@ -69,6 +69,11 @@ impl Questions {
 }
 
 impl HubShared {
+    /// Whether it has not answered yet what it has been asked.
+    pub(in crate::runtime) fn is_being_asked(&self) -> bool {
+        self.questions.are_there()
+    }
+
     /// Asks the hub, from whatever thread. The question is called on the hub's OS thread, outside of all green threads, and must
     /// neither wait nor panic.
     pub(in crate::runtime) fn ask(&self, question: Question) {

@@ -120,6 +120,11 @@ impl<T> Census<T> {
         }
     }
 
+    /// Whether all have answered, or cannot any more.
+    pub(in crate::runtime) fn is_complete(&self) -> bool {
+        self.state.lock().missing == 0
+    }
+
     /// What has been answered so far, by the numbers of the hubs.
     pub(in crate::runtime) fn take(&self) -> Vec<Option<Vec<T>>> {
         self.state.lock().answers.iter_mut().map(Option::take).collect()

@@ -15,7 +15,7 @@
 #![forbid(unsafe_code)]
 
 use super::blocked::{blocked, describe, has_blocked};
-use super::inquiry::{Inquiry, Question};
+use super::inquiry::Inquiry;
 use super::{lookout, outside, watchdog};
 use crate::runtime::blocking;
 use crate::runtime::hub::local::Hub;
@@ -114,7 +114,7 @@ impl Observer for Watch {
             && !self.inquiry.has_begun()
             && scheduler.all_are_stuck(hub)
         {
-            Inquiry::ask(&self.inquiry, scheduler, Question::AllAreStuck);
+            Inquiry::ask(&self.inquiry, scheduler);
         }
     }
 }

@@ -3,7 +3,6 @@
 
 use super::blocked::{Blocked, blocked, describe};
 use super::census;
-use super::knot::{self, Waits};
 use crate::runtime::hub::local::Hub;
 use crate::runtime::hub::questions::Step;
 use crate::runtime::hub::scheduler::Scheduler;
@@ -14,18 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long the workers have to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// The most green threads that are printed; an error lists them all.
-const PRINT_AT_MOST: usize = 100;
-
-/// What the answers are for.
-#[derive(Debug)]
-pub(super) enum Question {
-    /// Nothing can move any more, as far as the hubs know.
-    AllAreStuck,
-    /// Some of those in these waits may wait for one another, whatever the others do.
-    Knots(Waits),
-}
+pub(super) const PRINT_AT_MOST: usize = 100;
 
 /// What the hubs of a runtime share for that.
 #[derive(Debug, Default)]
@@ -34,8 +24,6 @@ pub(crate) struct Inquiry {
     begun: AtomicBool,
     /// Since when the hubs have been asked, if they have not all answered.
     asked: Mutex<Option<Instant>>,
-    /// Those of whom it has been told that they wait for one another.
-    told: Mutex<Waits>,
 }
 
 impl Inquiry {
@@ -44,15 +32,15 @@ impl Inquiry {
         self.begun.load(Ordering::Relaxed)
     }
 
-    /// Asks all hubs, unless they are being asked.
-    pub(super) fn ask(own: &Arc<Self>, scheduler: &Scheduler, question: Question) {
+    /// Asks all hubs, unless they are being asked: nothing can move any more, as far as they know.
+    pub(super) fn ask(own: &Arc<Self>, scheduler: &Scheduler) {
         let now = Instant::now();
         {
             let mut asked = own.asked.lock();
             if own.has_begun() || asked.is_some_and(|since| now - since <= ANSWER_WITHIN) {
                 return;
             }
-            own.begun.store(matches!(question, Question::AllAreStuck), Ordering::Relaxed);
+            own.begun.store(true, Ordering::Relaxed);
             *asked = Some(now);
         }
         let own = Arc::clone(own);
@@ -66,38 +54,21 @@ impl Inquiry {
             let in_time = now.elapsed() <= ANSWER_WITHIN;
             let blocked: Option<Vec<_>> = census.take().into_iter().collect();
             if is_last {
-                own.answered(question, blocked.filter(|_| in_time));
+                own.answered(blocked.filter(|_| in_time));
             }
         });
     }
 
     /// `blocked` is there if all hubs have answered in time.
-    fn answered(&self, question: Question, blocked: Option<Vec<Vec<Blocked>>>) {
+    fn answered(&self, blocked: Option<Vec<Vec<Blocked>>>) {
         let Some(blocked) = blocked else {
             // Somebody had something to do meanwhile.
             return self.begun.store(false, Ordering::Relaxed);
         };
         let blocked: Vec<Blocked> = blocked.into_iter().flatten().collect();
-        match question {
-            Question::AllAreStuck => report(format_args!(
-                "no green thread of this runtime can run unless another thread wakes one:\n{}",
-                describe(&blocked, PRINT_AT_MOST)
-            )),
-            Question::Knots(waits) => {
-                let mut told = self.told.lock();
-                let mut knots = knot::among(blocked, &waits);
-                knots.retain(|one| {
-                    let id = one.task().id();
-                    let wait = waits.get(&id).copied().unwrap_or_default();
-                    told.insert(id, wait) != Some(wait)
-                });
-                if !knots.is_empty() {
-                    report(format_args!(
-                        "green threads wait for one another, and only a kill can end that:\n{}",
-                        describe(&knots, PRINT_AT_MOST)
-                    ));
-                }
-            }
-        }
+        report(format_args!(
+            "no green thread of this runtime can run unless another thread wakes one:\n{}",
+            describe(&blocked, PRINT_AT_MOST)
+        ));
     }
 }

@@ -1,18 +1,25 @@
 //! Green threads that wait for one another while others go on, if only `main` by sleeping.
 //!
-//! The lookout looks now and then which green threads wait for a lock, an initialization or the end of another. Where some have been in the
-//! same wait since it looked last, the hubs are asked who holds up each wait; and if that leads round in a circle, it is reported.
+//! The lookout looks now and then which green threads wait for a lock, an initialization or the end of another, in all runtimes of the
+//! process. Where some have been in the same wait since it looked last, the hubs are asked who holds up each wait; and if that leads
+//! round in a circle, through one runtime or several, it is reported.
 //!
 //! The hubs answer one after the other. But whoever is in the same wait before the question and after the last answer has been
-//! suspended all that time, so what it held when one answer named it, it holds still.
+//! suspended all that time, so what it held when one answer named it, it holds still. A hub that is held up does not answer in time: then
+//! what the others say is looked at without it, and all are asked again later.
 #![forbid(unsafe_code)]
 
-use super::blocked::{Blocked, holders};
-use super::inquiry::{Inquiry, Question};
+use super::blocked::{Blocked, blocked, describe, holders};
+use super::census::{self, Census};
+use super::inquiry::{ANSWER_WITHIN, Inquiry, PRINT_AT_MOST};
+use crate::runtime::hub::local::Hub;
+use crate::runtime::hub::questions::Step;
 use crate::runtime::hub::scheduler::{Phase, Scheduler};
+use crate::runtime::hub::shared::HubShared;
 use crate::runtime::task::{Reason, TaskRef};
+use crate::sys::report;
 use crate::util::circles::circles;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +27,7 @@ use std::time::{Duration, Instant};
 const SHARE: u32 = 100;
 
 /// The waits of green threads, by their ids: a number for each wait.
-pub(super) type Waits = HashMap<u64, u64>;
+type Waits = HashMap<u64, u64>;
 
 /// What the lookout remembers for that.
 #[derive(Debug)]
@@ -31,19 +38,43 @@ pub(super) struct Knots {
     seen: Waits,
     /// What the hubs have been asked about.
     asked: Waits,
+    /// Those of whom it has been told that they wait for one another.
+    told: Waits,
+    /// What the hubs have not all answered yet.
+    question: Option<Question>,
     /// Whether workers have been awake since, or somebody has only begun to wait.
     owes: bool,
 }
 
+/// Some of those in these waits may wait for one another, whatever the others do.
+#[derive(Debug)]
+struct Question {
+    waits: Waits,
+    /// Those of runtimes in which nothing can move any more, with the number of the runtime: where a circle is in one of these, the hubs
+    /// find that out and tell it themselves.
+    stuck: HashMap<u64, usize>,
+    census: Arc<Census<Blocked>>,
+    asked_at: Instant,
+    /// Whether a hub was not asked, since it has not yet answered what it was asked before.
+    left_out: bool,
+}
+
 impl Knots {
     pub(super) fn new(patience: Duration) -> Self {
-        let next = Instant::now() + patience;
-        Self { patience, next, seen: Waits::new(), asked: Waits::new(), owes: true }
+        Self {
+            patience,
+            next: Instant::now() + patience,
+            seen: Waits::new(),
+            asked: Waits::new(),
+            told: Waits::new(),
+            question: None,
+            owes: true,
+        }
     }
 
     /// Whether it is to look once more though nothing moves.
     pub(super) fn owes(&self) -> bool {
-        self.owes
+        self.owes || self.question.is_some()
     }
 
     /// Called when workers are awake, or have been.
@@ -54,13 +85,18 @@ impl Knots {
     /// Looks, if it is time to.
     pub(super) fn look(&mut self, all: &[(Arc<Scheduler>, Arc<Inquiry>)]) {
         let begun = Instant::now();
-        if !self.owes || begun < self.next {
+        if let Some(question) = self.question.take() {
+            self.question = self.answered(question);
+        }
+        if self.question.is_some() || !self.owes || begun < self.next {
             return;
         }
         self.owes = false;
         let before = std::mem::take(&mut self.seen);
         let asked = std::mem::take(&mut self.asked);
-        for (scheduler, inquiry) in all {
+        let (mut hubs, mut stuck) = (Vec::<&'static HubShared>::new(), HashMap::new());
+        let (mut any_fresh, mut is_new, mut runtimes) = (false, false, 0);
+        for (at, (scheduler, inquiry)) in all.iter().enumerate() {
             if scheduler.phase() != Phase::Running {
                 continue;
             }
@@ -70,15 +106,65 @@ impl Knots {
             let is_old = |(id, wait): &(&u64, &u64)| before.get(id) == Some(wait);
             let old: Waits = waits.iter().filter(is_old).map(|(id, wait)| (*id, *wait)).collect();
             self.owes |= old.len() < waits.len();
-            // Where all are stuck, that is found out and told by the hubs themselves.
-            let stuck = scheduler.hubs().iter().all(|hub| hub.is_sleeping() && hub.is_stuck());
-            if !stuck && old.iter().any(|(id, wait)| asked.get(id) != Some(wait)) {
-                Inquiry::ask(inquiry, scheduler, Question::Knots(old.clone()));
-            }
-            self.asked.extend(old);
             self.seen.extend(waits);
+            if old.is_empty() {
+                continue;
+            }
+            let is_stuck = inquiry.has_begun()
+                || scheduler.hubs().iter().all(|hub| hub.is_sleeping() && hub.is_stuck());
+            let is_fresh = old.iter().any(|(id, wait)| asked.get(id) != Some(wait));
+            (any_fresh, is_new) = (any_fresh | is_fresh, is_new | (is_fresh && !is_stuck));
+            runtimes += 1;
+            if is_stuck {
+                stuck.extend(old.keys().map(|id| (*id, at)));
+            }
+            hubs.extend(scheduler.hubs().iter().copied());
+            self.asked.extend(old);
+        }
+        // Those of one that is stuck may be held up by those of another.
+        if is_new || (any_fresh && runtimes > 1) {
+            let count = hubs.len();
+            hubs.retain(|hub| !hub.is_being_asked());
+            let step = |hub: &Hub, found: &mut Vec<Blocked>| {
+                found.extend(blocked(hub));
+                Step::Answered
+            };
+            self.question = Some(Question {
+                waits: self.asked.clone(),
+                stuck,
+                left_out: hubs.len() < count,
+                asked_at: Instant::now(),
+                census: census::ask(&hubs, step),
+            });
         }
         self.next = Instant::now() + self.patience.max(begun.elapsed() * SHARE);
+    }
+
+    /// Tells what the hubs have answered, if they have; gives the question back if it is to be waited for longer.
+    fn answered(&mut self, question: Question) -> Option<Question> {
+        let is_complete = question.census.is_complete();
+        if !is_complete && question.asked_at.elapsed() < ANSWER_WITHIN {
+            return Some(question);
+        }
+        if !is_complete || question.left_out {
+            self.asked.clear();
+            self.owes = true;
+        }
+        let blocked = question.census.take().into_iter().flatten().flatten().collect();
+        let mut knots = among(blocked, &question);
+        self.told.retain(|id, wait| question.waits.get(id) == Some(wait));
+        knots.retain(|one| {
+            let id = one.task().id();
+            let wait = question.waits.get(&id).copied().unwrap_or_default();
+            self.told.insert(id, wait) != Some(wait)
+        });
+        if !knots.is_empty() {
+            report(format_args!(
+                "green threads wait for one another, and only a kill can end that:\n{}",
+                describe(&knots, PRINT_AT_MOST)
+            ));
+        }
+        None
     }
 }
 
@@ -89,9 +175,9 @@ fn lasting(task: &TaskRef) -> Option<u64> {
 }
 
 /// Those that wait for one another in a circle, of those that have been in these waits since before the hubs were asked.
-pub(super) fn among(mut blocked: Vec<Blocked>, waits: &Waits) -> Vec<Blocked> {
+fn among(mut blocked: Vec<Blocked>, question: &Question) -> Vec<Blocked> {
     blocked.retain(|one| {
-        let wait = waits.get(&one.task().id());
+        let wait = question.waits.get(&one.task().id());
         wait.is_some() && lasting(one.task()).as_ref() == wait
     });
     let holders = holders(&blocked);
@@ -101,11 +187,17 @@ pub(super) fn among(mut blocked: Vec<Blocked>, waits: &Waits) -> Vec<Blocked> {
         .iter()
         .map(|one| holders.of(&one.waiting).and_then(|holder| places.get(&holder.id()).copied()))
         .collect();
-    let in_circle: HashSet<usize> = circles(&next).into_iter().flatten().collect();
+    let mut is_told = vec![false; blocked.len()];
+    for circle in circles(&next) {
+        let stuck = |at: usize| question.stuck.get(&blocked[at].task().id());
+        let of_one =
+            stuck(circle[0]).is_some() && circle.iter().all(|at| stuck(*at) == stuck(circle[0]));
+        circle.into_iter().for_each(|at| is_told[at] = !of_one);
+    }
     let mut at = 0;
     blocked.retain(|_| {
         at += 1;
-        in_circle.contains(&(at - 1))
+        is_told[at - 1]
     });
     blocked
 }

@@ -4,6 +4,7 @@ mod async_io;
 mod join;
 mod spawned;
 mod sync;
+mod time;
 mod together;
 mod wait;
 

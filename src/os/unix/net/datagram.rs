@@ -8,6 +8,7 @@ use crate::runtime::reactor::Direction;
 use crate::sys::ancillary;
 use crate::sys::fault::{self, Call};
 use crate::sys::socket::{self, Take};
+use crate::util::dropping::seen_in;
 use socket2::SockAddr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -257,8 +258,7 @@ impl UnixDatagram {
     /// - `EMSGSIZE`, which has no kind of its own, if it is longer than the system allows (`net.core.wmem_max`).
     #[doc(alias = "sendto")]
     pub fn send_to<P: AsRef<Path>>(&self, buf: &[u8], path: P) -> io::Result<usize> {
-        let to = addr::path_to_system(path.as_ref())?;
-        drop(path);
+        let to = seen_in(path, |path| addr::path_to_system(path.as_ref()))?;
         self.send_to_system(buf, &to)
     }
 

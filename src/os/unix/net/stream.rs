@@ -7,6 +7,7 @@ use crate::net::Shutdown;
 use crate::runtime::reactor::Direction;
 use crate::sys::ancillary;
 use crate::sys::fault::{self, Call};
+use crate::util::dropping::seen_in;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -66,8 +67,7 @@ impl UnixStream {
     /// assert_eq!(error.kind(), ErrorKind::NotFound);
     /// ```
     pub fn connect<P: AsRef<Path>>(path: P) -> io::Result<Self> {
-        let to = addr::path_to_system(path.as_ref())?;
-        drop(path);
+        let to = seen_in(path, |path| addr::path_to_system(path.as_ref()))?;
         Self::connect_to(&to)
     }
 
