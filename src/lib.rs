@@ -76,6 +76,7 @@
 //! | `console` | `inspect::serve`: a page that shows it live, in a browser. Includes `inspect` and `counters` |
 //! | `inspect` | `inspect::dump`: every green thread with its backtrace, what it waits for and who holds that; circles of waits, leaks, tests for these. Includes `watchdog` |
 //! | `counters` | `Runtime::metrics` and `metrics::all`: what each worker counts of its green threads, and how long these wait for their turn |
+//! | `metrics` | `metrics::Publisher`: the same through the crate `metrics`, for Prometheus and others; includes `counters` |
 //! | `io-uring` | short writes of several green threads go to the system in one call, where it has io_uring |
 //! | `futures-io`, `tokio-io` | [`future::AsyncIo`] has the traits of these crates |
 //! | `hyper` | what hyper asks of a runtime: connections, timers, an executor |

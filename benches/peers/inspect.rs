@@ -49,8 +49,14 @@ fn ask(address: SocketAddr, number: usize) {
     }
 }
 
-fn percentiles() -> (Duration, Duration) {
-    let mut all = std::mem::take(&mut *LATENCIES.lock().expect("no panic"));
+/// Those since the last time, which are added to `together`.
+fn percentiles(together: &mut Vec<Duration>) -> (Duration, Duration) {
+    let all = std::mem::take(&mut *LATENCIES.lock().expect("no panic"));
+    together.extend_from_slice(&all);
+    percentiles_of(all)
+}
+
+fn percentiles_of(mut all: Vec<Duration>) -> (Duration, Duration) {
     all.sort_unstable();
     let at = |share: f64| all.get((all.len() as f64 * share) as usize).copied().unwrap_or_default();
     (at(0.5), at(0.99))
@@ -86,10 +92,11 @@ fn main() {
     // The first one looks up names.
     drop(dump());
     let (mut dumps, mut seen, mut all) = (0, 0, Duration::ZERO);
+    let (mut all_without, mut all_with) = (Vec::new(), Vec::new());
     while Instant::now() < until {
-        let _ = percentiles();
+        let _ = percentiles(&mut Vec::new());
         std::thread::sleep(TURN);
-        let without = percentiles();
+        let without = percentiles(&mut all_without);
         let turn = Instant::now();
         while turn.elapsed() < TURN {
             let begun = Instant::now();
@@ -102,7 +109,7 @@ fn main() {
             assert!(named.count() >= 2 * connections - connections / 100, "{dump}");
             let _ = json_of(&dump);
         }
-        let with = percentiles();
+        let with = percentiles(&mut all_with);
         println!(
             "p50 {:?} without, {:?} with; p99 {:?} without, {:?} with: {:.2} times",
             without.0,
@@ -112,6 +119,9 @@ fn main() {
             with.1.as_secs_f64() / without.1.as_secs_f64()
         );
     }
+    let (without, with) = (percentiles_of(all_without).1, percentiles_of(all_with).1);
+    let times = with.as_secs_f64() / without.as_secs_f64();
+    println!("p99 of all turns {without:?} without, {with:?} with: {times:.2} times");
     println!("{dumps} dumps of {} green threads, {:?} each", seen / dumps, all / dumps as u32);
     OVER.store(true, Ordering::SeqCst);
     std::process::exit(0);

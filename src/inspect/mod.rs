@@ -8,7 +8,8 @@
 //! - [`assert_no_leaks`] is for tests: it tells which green threads a piece of code has left behind.
 //!
 //! Nothing is stopped. Each worker says what its own green threads do, 64 at a time, with the others running in between: a green thread
-//! that waits is resumed only to look at its own stack, and goes on waiting. A worker that is held up does not say anything; what it runs
+//! that waits is resumed only to look at its own stack, and goes on waiting. Where there is something to run, answers take a fifth of a
+//! worker's time at most, however many ask. A worker that is held up does not say anything; what it runs
 //! is asked by a signal (`SIGURG`), as the watchdog does, and of its other green threads is told what is known without it: all but where
 //! they are.
 //!

@@ -24,7 +24,12 @@
 // Invariant: what is counted is only read here.
 
 mod of_runtime;
+#[cfg(feature = "metrics")]
+mod publisher;
 mod text;
 
 pub use crate::runtime::{Histogram, Stacks, Worker};
 pub use of_runtime::{BlockingPool, Metrics, all};
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub use publisher::Publisher;

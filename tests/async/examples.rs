@@ -3,6 +3,11 @@
 use crate::prints::{self, prints_what_it_says};
 
 #[test]
+fn the_metrics_print_what_they_say() {
+    prints_what_it_says("metrics", &["--check"]);
+}
+
+#[test]
 fn the_script_prints_what_it_says() {
     prints_what_it_says("script", &[]);
 }

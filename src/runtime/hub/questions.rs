@@ -6,9 +6,12 @@
 
 use super::local::Hub;
 use super::shared::HubShared;
+use crate::sys::time;
 use crate::util::lock::Mutex;
+use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::time::Duration;
 
 /// What has become of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,32 @@ pub(in crate::runtime) enum Step {
 }
 
 pub(in crate::runtime) type Question = Box<dyn FnMut(&Hub) -> Step + Send>;
+
+/// For so many times as long as answers have taken, a hub does other things.
+const OTHERS_SHARE: u64 = 4;
+/// The same if it would sleep otherwise: not less, as what it does not know yet may come at any moment.
+const IDLE_SHARE: u64 = 1;
+
+/// When a hub has answered last: whoever asks again and again gets a part of its time, and its green threads the larger one.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    /// When they ended, and how long they took, in nanoseconds.
+    last: Cell<(u64, u64)>,
+}
+
+impl Answers {
+    fn note(&self, begun: u64, ended: u64) {
+        self.last.set((ended, ended.saturating_sub(begun)));
+    }
+
+    /// How long others have the time for themselves; `None` if they have had it.
+    fn pause(&self, is_idle: bool) -> Option<Duration> {
+        let (ended, took) = self.last.get();
+        let share = if is_idle { IDLE_SHARE } else { OTHERS_SHARE };
+        let left = (ended + share * took).saturating_sub(time::now());
+        (left != 0).then_some(Duration::from_nanos(left))
+    }
+}
 
 /// The questions to one hub.
 #[derive(Default)]
@@ -85,21 +114,81 @@ impl HubShared {
 }
 
 impl Hub {
-    /// Answers what it is asked.
+    /// Answers what it is asked, if its green threads have had their part of the time since the last answers. If there are none to run,
+    /// that is less.
     #[inline(always)]
-    pub(super) fn answer(&self) {
+    pub(super) fn answer(&self, is_idle: bool) {
         if self.shared().questions.are_there() {
-            self.answer_now();
+            self.answer_now(is_idle);
         }
+    }
+
+    /// Whether it is asked anything and may answer, if it has nothing else to do.
+    pub(super) fn could_answer(&self) -> bool {
+        self.shared().questions.are_there() && self.answers.pause(true).is_none()
+    }
+
+    /// After how long it may answer what it is asked, if it has nothing else to do meanwhile.
+    pub(super) fn answers_after(&self) -> Option<Duration> {
+        if self.shared().questions.are_there() { self.answers.pause(true) } else { None }
     }
 
     #[cold]
     #[inline(never)]
-    fn answer_now(&self) {
+    fn answer_now(&self, is_idle: bool) {
+        if self.answers.pause(is_idle).is_some() {
+            return;
+        }
+        let begun = time::now();
         for mut question in self.shared().questions.take() {
             if question(self) == Step::Goes {
                 drop(self.shared().questions.add(question));
             }
         }
+        self.answers.note(begun, time::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::{Runtime, current};
+    use crate::yield_now;
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    /// What is awaited is the end of a time, so that a slow machine makes no difference.
+    #[test]
+    fn others_have_the_larger_part_of_the_time() {
+        let answers = Answers::default();
+        assert_eq!((answers.pause(false), answers.pause(true)), (None, None));
+        let (now, minute) = (time::now(), 60_000_000_000);
+        answers.note(now, now + minute);
+        let minutes = |is_idle| answers.pause(is_idle).unwrap().as_nanos().div_ceil(minute.into());
+        assert_eq!((minutes(false), minutes(true)), (5, 2), "what it took is to come yet");
+    }
+
+    #[test]
+    fn a_worker_that_is_asked_again_and_again_runs_its_green_threads_in_between() {
+        const TOOK: Duration = Duration::from_millis(20);
+        let pauses = Arc::new(Mutex::new(Vec::new()));
+        let own = Arc::clone(&pauses);
+        let main = move || {
+            let (noted, mut last) = (Arc::clone(&own), None::<Instant>);
+            let step = move |_: &Hub| {
+                let so_far = last.map(|last| last.elapsed());
+                noted.lock().extend(so_far);
+                std::thread::sleep(TOOK);
+                last = Some(Instant::now());
+                if noted.lock().len() < 3 { Step::Goes } else { Step::Answered }
+            };
+            current::with_hub(|hub| hub.shared().ask(Box::new(step)));
+            while own.lock().len() < 3 {
+                yield_now();
+            }
+        };
+        Runtime::new_current_thread().unwrap().run_local(main).unwrap();
+        let pauses = pauses.lock();
+        assert!(pauses.iter().all(|pause| *pause >= OTHERS_SHARE as u32 * TOOK / 2), "{pauses:?}");
     }
 }

@@ -468,7 +468,7 @@ impl Scheduler {
     pub(in crate::runtime) fn has_work(&self, hub: &Hub) -> bool {
         let shared = hub.shared();
         !shared.lane.mailbox.is_empty()
-            || shared.questions.are_there()
+            || hub.could_answer()
             || !shared.pinned.is_empty()
             || !shared.placed.is_empty()
             || !hub.fresh.is_empty()

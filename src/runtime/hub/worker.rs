@@ -139,7 +139,7 @@ fn turn(
         hub.count_turns(std::mem::take(&mut resumed));
         hub.fire_timers();
         hub.replace_spare();
-        hub.answer();
+        hub.answer(ran == 0 && !hub.lane().has_ready());
         if over() {
             hub.send_outgoing();
             return;
@@ -195,10 +195,7 @@ fn idle(hub: &Hub, observer: &impl Observer, trim_at: &mut Option<Instant>) {
         Phase::Ending | Phase::GivingUp => Some(GIVE_UP_EVERY),
     };
     let trim_after = if hub.winds_down.get() { None } else { trim(hub, trim_at) };
-    let at_most = match (look_after, trim_after) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    };
+    let at_most = [look_after, trim_after, hub.answers_after()].into_iter().flatten().min();
     let undisturbed = if hub.scheduler.has_new() {
         let moment = at_most.map_or(WATCH_EVERY, |at_most| at_most.min(WATCH_EVERY));
         hub.scheduler.watching(|| hub.sleep(Some(moment)));
