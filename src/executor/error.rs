@@ -140,28 +140,33 @@ impl ExecutionError {
     /// # first.kill();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use]
     pub fn is_cancelled(&self) -> bool {
         matches!(*self.0, Cause::Cancelled)
     }
 
     /// Whether the task was killed while it ran, by [`Future::kill`](super::Future::kill) or by the end of the runtime that
     /// ran it.
+    #[must_use]
     pub fn is_killed(&self) -> bool {
         matches!(*self.0, Cause::Killed)
     }
 
     /// Whether the time of a [`map`](super::Map::timeout) ran out. The task may still run.
+    #[must_use]
     pub fn is_timeout(&self) -> bool {
         matches!(*self.0, Cause::TimedOut)
     }
 
     /// Whether the executor is broken, as an initializer has failed. As Python's `BrokenExecutor`.
+    #[must_use]
     pub fn is_broken(&self) -> bool {
         matches!(*self.0, Cause::Broken(_))
     }
 
     /// How the process ended that ran the task, if that is why there is no value: it was killed, it crashed, or it
     /// called `exit`.
+    #[must_use]
     pub fn exit_status(&self) -> Option<ExitStatus> {
         match *self.0 {
             Cause::Died(status) => Some(status),
@@ -171,11 +176,13 @@ impl ExecutionError {
 
     /// Whether the argument could not be passed to another process, or the result not back: it cannot be encoded or
     /// decoded, or it is too large.
+    #[must_use]
     pub fn is_not_passed(&self) -> bool {
         matches!(*self.0, Cause::NotPassed(_))
     }
 
     /// The system's error, if that is why the task did not run: for example, there was no room for a stack or a thread.
+    #[must_use]
     pub fn io_error(&self) -> Option<&io::Error> {
         match &*self.0 {
             Cause::Io(error) => Some(error),

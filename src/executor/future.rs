@@ -201,16 +201,19 @@ impl<T> Future<T> {
     /// # first.kill();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use]
     pub fn done(&self) -> bool {
         self.shared.outcome().is_some()
     }
 
     /// Whether the task is running at this moment. Does not suspend.
+    #[must_use]
     pub fn running(&self) -> bool {
         self.shared.phase() == Some(Phase::Running)
     }
 
     /// Whether the task was cancelled before it began. Does not suspend.
+    #[must_use]
     pub fn cancelled(&self) -> bool {
         matches!(self.shared.outcome(), Some(Err(error)) if error.is_cancelled())
     }

@@ -87,6 +87,7 @@ pub struct GreenExecutorBuilder {
 
 impl GreenExecutor {
     /// An executor without a limit.
+    #[must_use]
     pub fn new() -> Self {
         Self { core: Core::new(GreenThreads { name: None, stack_size: None }, usize::MAX) }
     }

@@ -150,6 +150,7 @@ pub struct ProcessPool {
 ///     process::init();
 ///     let pool = ProcessPool::builder()
 ///         .max_workers(4)
+///         .name("parser")
 ///         .initializer(function!(prepare), "/tmp".to_string())
 ///         .max_tasks_per_worker(100)
 ///         .build()?;

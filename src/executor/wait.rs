@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 /// When [`wait`] returns, as Python's `return_when`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum When {
     /// As soon as one has ended, or was cancelled.
     FirstCompleted,
@@ -383,6 +384,7 @@ pub fn gather_all<T>(
 
 /// Why [`try_gather`] has no values.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum GatherError<E> {
     /// A task returned this error.
     Failed(E),

@@ -110,11 +110,13 @@ impl DirEntry {
     }
 
     /// The path that was given to [`read_dir`], followed by the name of the entry.
+    #[must_use]
     pub fn path(&self) -> PathBuf {
         self.inner.path()
     }
 
     /// The name alone.
+    #[must_use]
     pub fn file_name(&self) -> OsString {
         self.inner.file_name()
     }
@@ -175,6 +177,7 @@ pub struct DirBuilder {
 impl DirBuilder {
     /// Makes directories with the usual permissions, and only if the one above is there.
     #[expect(clippy::new_without_default, reason = "std has no default either")]
+    #[must_use]
     pub fn new() -> Self {
         Self { recursive: false, mode: 0o777 }
     }

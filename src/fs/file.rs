@@ -134,6 +134,7 @@ impl File {
     /// fs::remove_file(&path)?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[must_use]
     pub fn options() -> OpenOptions {
         OpenOptions::new()
     }

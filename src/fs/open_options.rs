@@ -48,6 +48,7 @@ impl OpenOptions {
     /// Options that allow nothing yet: a file can be opened once [`read`](Self::read), [`write`](Self::write) or
     /// [`append`](Self::append) has been set.
     #[expect(clippy::new_without_default, reason = "std has no default either")]
+    #[must_use]
     pub fn new() -> Self {
         Self { inner: std::fs::OpenOptions::new(), reads: false, writes: false, flags: 0 }
     }

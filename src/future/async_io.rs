@@ -100,7 +100,7 @@ impl<S: Stream> AsyncIo<S> {
         self.stream.io().poll_write(&mut self.writing, context, buf)
     }
 
-    /// As [`poll_write`](Self::poll_write), from several buffers.
+    /// As [`poll_write`](Self::poll_write), from several buffers; [`new`](Self::new) shows how such calls are made.
     ///
     /// # Errors
     /// Those of [`poll_write`](Self::poll_write).

@@ -127,6 +127,7 @@ impl<T: Send + 'static> Receiver<T> {
     /// }
     /// assert_eq!(future::iter(numbers()).sum::<u32>(), 6);
     /// ```
+    #[must_use]
     pub fn into_stream(self) -> IntoItems<T> {
         IntoItems { receiver: Some(self), next: None }
     }

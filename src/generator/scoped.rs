@@ -144,11 +144,13 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
     }
 
     /// Whether the body has begun.
+    #[must_use]
     pub fn is_started(&self) -> bool {
         self.closed || self.port.is_started()
     }
 
     /// Whether the body has ended, or the generator was closed: it yields nothing more.
+    #[must_use]
     pub fn is_finished(&self) -> bool {
         self.closed || self.port.is_finished()
     }

@@ -173,6 +173,7 @@ impl AnyGreenlet {
     }
 
     /// The greenlet that control goes to when this one ends: at first the one that made it; `None` for the main greenlet.
+    #[must_use]
     pub fn parent(&self) -> Option<AnyGreenlet> {
         match &self.0 {
             Target::Main(_) => None,
@@ -228,6 +229,7 @@ impl AnyGreenlet {
     }
 
     /// Whether it has begun.
+    #[must_use]
     pub fn is_started(&self) -> bool {
         self.state() != State::Unstarted
     }
@@ -246,16 +248,19 @@ impl AnyGreenlet {
     /// child.switch(()).unwrap();
     /// assert!(child.is_dead() && !child.is_active());
     /// ```
+    #[must_use]
     pub fn is_active(&self) -> bool {
         self.state() == State::Active
     }
 
     /// Whether it has finished.
+    #[must_use]
     pub fn is_dead(&self) -> bool {
         self.state() == State::Dead
     }
 
     /// Its name: the one that it was given, or `greenlet-` and a number, or `main` for the main greenlet.
+    #[must_use]
     pub fn name(&self) -> Rc<str> {
         match &self.0 {
             Target::Main(home) => home.task.label.name(),
@@ -295,6 +300,7 @@ impl AnyGreenlet {
     /// // The handle did not keep it alive.
     /// assert!(weak.upgrade().is_none());
     /// ```
+    #[must_use]
     pub fn downgrade(&self) -> WeakGreenlet {
         WeakGreenlet::new(self)
     }

@@ -48,6 +48,7 @@ pub struct ContextVar<T> {
 impl<T: 'static> ContextVar<T> {
     /// A variable without a value.
     #[expect(clippy::new_without_default, reason = "made in statics, where Default is no use")]
+    #[must_use]
     pub const fn new() -> Self {
         Self { key: LazyId::new(), value: PhantomData }
     }

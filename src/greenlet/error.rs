@@ -7,7 +7,7 @@ use std::fmt;
 use std::rc::Rc;
 
 /// Why a switch or throw did not happen, in the first five cases, which hold the value; or why control came back without a value,
-/// in the others.
+/// in the others. It is neither `Send` nor `Sync`, as greenlets are not.
 ///
 /// # Examples
 /// ```

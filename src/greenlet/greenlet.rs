@@ -210,6 +210,7 @@ impl<In, Out> Greenlet<In, Out> {
     /// assert_eq!(child.switch(()).unwrap(), greenlet::current());
     /// assert_ne!(child.any(), &greenlet::current());
     /// ```
+    #[must_use]
     pub fn any(&self) -> &AnyGreenlet {
         &self.any
     }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 /// How control came to a greenlet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TraceKind {
     /// By a switch, or because another greenlet ended.
     Switch,
@@ -82,6 +83,7 @@ pub fn set_trace(hook: Option<TraceHook>) -> Option<TraceHook> {
 /// assert!(trace().is_some());
 /// ```
 #[doc(alias("gettrace"))]
+#[must_use]
 pub fn trace() -> Option<TraceHook> {
     Home::existing().and_then(|home| home.trace_hook())
 }

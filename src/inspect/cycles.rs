@@ -52,6 +52,7 @@ pub struct Cycle {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[doc(alias("deadlock", "leak", "goroutineleak"))]
+#[must_use]
 pub fn cycles() -> Vec<Cycle> {
     let first = dump();
     if first.has_circles() { first.cycles_in(&dump()) } else { Vec::new() }

@@ -71,6 +71,7 @@ pub enum Format {
 /// });
 /// ```
 #[doc(alias("goroutine", "stack", "jstack", "backtrace", "print_stack", "faulthandler"))]
+#[must_use]
 pub fn dump() -> Dump {
     let seen = sight::look(PATIENCE);
     if park::is_green() { blocking(|| Dump::of(seen)) } else { Dump::of(seen) }
@@ -100,6 +101,7 @@ pub fn dump_to(writer: &mut impl Write, format: Format) -> io::Result<()> {
 
 impl Dump {
     /// As JSON: an object with the fields of this.
+    #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("it has text for keys, and no value that could fail")
     }
@@ -116,6 +118,7 @@ impl Dump {
     ///     assert_eq!(own.name.as_deref(), Some("main"));
     /// });
     /// ```
+    #[must_use]
     pub fn find(&self, thread: &Thread) -> Option<&GreenThread> {
         let id = thread.task().id();
         self.threads.iter().find(|other| other.id == id)

@@ -81,11 +81,13 @@ pub struct LongWaits {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[doc(alias("goroutineleak", "deadlock", "goleak"))]
+#[must_use]
 pub fn leaks() -> Leaks {
     leaks_older_than(LONG)
 }
 
 /// As [`leaks`], with those among the [long waits](Leaks::long_waits) that have waited for longer than `age`.
+#[must_use]
 pub fn leaks_older_than(age: Duration) -> Leaks {
     let first = dump();
     // What looks like a circle has to be seen twice.
@@ -157,6 +159,7 @@ impl LongWaits {
 
 impl Leaks {
     /// Whether nothing is told.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.cycles.is_empty() && self.forgotten.is_empty() && self.long_waits.is_empty()
     }
@@ -175,6 +178,7 @@ impl Leaks {
     ///     println!("{before} have become {}: {group}", group.count);
     /// }
     /// ```
+    #[must_use]
     pub fn grown_since<'a>(&'a self, earlier: &Leaks) -> Vec<(&'a LongWaits, usize)> {
         let grown = |group: &'a LongWaits| {
             let before = earlier.long_waits.iter().find(|before| before.is_as(group))?;
@@ -185,6 +189,7 @@ impl Leaks {
     }
 
     /// As JSON: an object with the fields of this.
+    #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("it has text for keys, and no value that could fail")
     }

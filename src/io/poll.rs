@@ -70,12 +70,13 @@ impl<'fd> PollFd<'fd> {
         Self::new(fd.as_fd(), PollFlags::OUT)
     }
 
-    /// Waits for whichever comes first: something to read, or room to write.
+    /// Waits for whichever comes first: something to read, or room to write. As [`readable`](Self::readable) else.
     pub fn both<F: AsFd>(fd: &'fd F) -> Self {
         Self::new(fd.as_fd(), READ | PollFlags::OUT)
     }
 
-    /// Waits for out-of-band data (`POLLPRI`, the exceptional condition of Python's `select`).
+    /// Waits for out-of-band data (`POLLPRI`, the exceptional condition of Python's `select`). As
+    /// [`readable`](Self::readable) else.
     pub fn priority<F: AsFd>(fd: &'fd F) -> Self {
         Self::new(fd.as_fd(), PollFlags::PRI)
     }
@@ -85,17 +86,20 @@ impl<'fd> PollFd<'fd> {
     }
 
     /// Whether this was waited for, and a read would not block: there is data, the end, or an error.
+    #[must_use]
     pub fn is_readable(&self) -> bool {
         self.wanted.contains(PollFlags::IN) && self.saw(READ | PollFlags::HUP | PollFlags::ERR)
     }
 
     /// Whether this was waited for, and a write would not block. It may fail, though.
+    #[must_use]
     pub fn is_writable(&self) -> bool {
         self.wanted.contains(PollFlags::OUT)
             && self.saw(PollFlags::OUT | PollFlags::HUP | PollFlags::ERR)
     }
 
     /// Whether there is out-of-band data. It is looked for only if it was waited for.
+    #[must_use]
     pub fn is_priority(&self) -> bool {
         self.saw(PollFlags::PRI)
     }
@@ -115,17 +119,20 @@ impl<'fd> PollFd<'fd> {
     /// assert!(fds[0].is_ready() && fds[0].is_error() && !fds[0].is_hung_up());
     /// # Ok::<(), io::Error>(())
     /// ```
+    #[must_use]
     pub fn is_hung_up(&self) -> bool {
         self.saw(PollFlags::HUP)
     }
 
     /// Whether there is an error to be fetched, or this is not an open descriptor (`POLLERR` or `POLLNVAL`). This is
     /// seen whatever was waited for.
+    #[must_use]
     pub fn is_error(&self) -> bool {
         self.saw(PollFlags::ERR | PollFlags::NVAL)
     }
 
     /// Whether anything at all was seen.
+    #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.fd.revents().is_empty()
     }

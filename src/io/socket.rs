@@ -323,7 +323,7 @@ macro_rules! socket_methods {
         /// socket.set_read_timeout(Some(Duration::from_millis(1)))?;
         /// // Nobody sends anything.
         /// assert_eq!(socket.recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
-        /// assert!(socket.read_timeout()?.is_some());
+        /// assert!(socket.read_timeout()?.is_some() && socket.write_timeout()?.is_none());
         /// # Ok::<(), std::io::Error>(())
         /// ```
         #[doc(alias = "settimeout")]
@@ -337,7 +337,8 @@ macro_rules! socket_methods {
         }
 
         /// How long a write may wait; `None`, as it is at first, is for ever. A write that has waited for so long fails
-        /// with `WouldBlock`, as in std. A wait that has begun is not changed.
+        /// with `WouldBlock`, as in std. A wait that has begun is not changed. It is used as
+        /// [`set_read_timeout`](Self::set_read_timeout) is.
         ///
         /// # Errors
         /// [`InvalidInput`](io::ErrorKind::InvalidInput) for zero; the timeout stays as it was.
@@ -392,6 +393,7 @@ macro_rules! socket_methods {
         /// let socket = UdpSocket::bind("127.0.0.1:0")?;
         /// socket.set_nonblocking(true)?;
         /// assert_eq!(socket.recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        /// assert!(socket.take_error()?.is_none(), "that was none of the socket's");
         /// # Ok::<(), std::io::Error>(())
         /// ```
         #[doc(alias = "setblocking")]

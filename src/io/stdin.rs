@@ -157,6 +157,7 @@ impl Stdin {
     }
 
     /// Whether it is a terminal, as [`IsTerminal::is_terminal`].
+    #[must_use]
     pub fn is_terminal(&self) -> bool {
         self.0.is_terminal()
     }
@@ -164,6 +165,7 @@ impl Stdin {
 
 impl StdinLock<'_> {
     /// Whether it is a terminal, as [`IsTerminal::is_terminal`].
+    #[must_use]
     pub fn is_terminal(&self) -> bool {
         std::io::stdin().is_terminal()
     }

@@ -69,6 +69,15 @@ unsafe extern "C" fn syscall(
 ///
 /// # Safety
 /// As the system call demands.
+///
+/// # Examples
+/// ```
+/// use greenthread::monkey::original;
+///
+/// // SAFETY: this call takes nothing and cannot fail.
+/// let own = unsafe { original::syscall(libc::SYS_getpid, [0; 6]) };
+/// assert_eq!(own as u32, std::process::id());
+/// ```
 pub unsafe fn original_syscall(number: c_long, arguments: [c_long; 6]) -> c_long {
     // SAFETY: as the caller promises.
     to_libc(unsafe { bare::syscall(number, arguments) })

@@ -50,6 +50,7 @@ pub struct Report {
 /// println!("{report}");
 /// ```
 #[doc(alias = "print_run_info")]
+#[must_use]
 pub fn report() -> Report {
     let mut used: Vec<_> = interposed()
         .map(|interposed| {
@@ -99,6 +100,7 @@ impl fmt::Display for Report {
 impl Report {
     /// The same as JSON: an object with an array `patched` of names, and an array `used` of objects with the fields of
     /// [`Used`]. There `longest` is in seconds, and `culprit` is a string or null.
+    #[must_use]
     pub fn to_json(&self) -> String {
         let mut json = String::from("{\"patched\":[");
         for (at, patch) in self.patched.iter().enumerate() {

@@ -205,7 +205,7 @@ impl TcpListener {
         IntoIncoming { listener: self }
     }
 
-    /// Sets how many routers a packet may pass on its way (the field `TTL` of IPv4).
+    /// Sets how many routers a packet may pass on its way (the field `TTL` of IPv4), as [`TcpStream::set_ttl`].
     ///
     /// # Errors
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for 0 and for more than 255.
@@ -245,6 +245,7 @@ impl TcpListener {
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
     /// listener.set_nonblocking(true)?;
     /// assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// assert!(listener.take_error()?.is_none(), "that was none of the socket's");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[doc(alias = "setblocking")]

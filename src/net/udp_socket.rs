@@ -407,7 +407,8 @@ impl UdpSocket {
         self.io.get().multicast_ttl_v4()
     }
 
-    /// Whether this machine receives the IPv6 multicasts that it sends itself; it does unless set.
+    /// Whether this machine receives the IPv6 multicasts that it sends itself; it does unless set. For IPv4,
+    /// [`set_multicast_ttl_v4`](Self::set_multicast_ttl_v4) has an example.
     ///
     /// # Errors
     /// The system refuses this for a socket that is not bound to an IPv6 address.
@@ -417,7 +418,8 @@ impl UdpSocket {
         self.io.get().set_multicast_loop_v6(multicast_loop_v6)
     }
 
-    /// The answer to [`set_multicast_loop_v6`](Self::set_multicast_loop_v6).
+    /// The answer to [`set_multicast_loop_v6`](Self::set_multicast_loop_v6). For IPv4,
+    /// [`set_multicast_ttl_v4`](Self::set_multicast_ttl_v4) has an example.
     ///
     /// # Errors
     /// As `set_multicast_loop_v6`.
@@ -504,7 +506,8 @@ impl UdpSocket {
         self.io.get().leave_multicast_v4(multiaddr, interface)
     }
 
-    /// Leaves a group that [`join_multicast_v6`](Self::join_multicast_v6) joined.
+    /// Leaves a group that [`join_multicast_v6`](Self::join_multicast_v6) joined. For IPv4,
+    /// [`join_multicast_v4`](Self::join_multicast_v4) has an example.
     ///
     /// # Errors
     /// As [`leave_multicast_v4`](Self::leave_multicast_v4).

@@ -44,6 +44,7 @@ impl fmt::Debug for Group {
 
 impl Group {
     /// A group without green threads.
+    #[must_use]
     pub fn new() -> Self {
         Self { members: Members::new(None) }
     }
@@ -230,11 +231,13 @@ impl Group {
     }
 
     /// How many green threads of the group have not ended.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.members.len()
     }
 
     /// Whether all green threads of the group have ended.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

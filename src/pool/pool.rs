@@ -40,6 +40,7 @@ pub struct Pool {
 }
 
 /// Why [`Pool::try_spawn`] and its relatives have spawned nothing.
+#[non_exhaustive]
 pub enum TrySpawnError<F> {
     /// The pool was full, in the end too. Here is what was to be called.
     Full(F),
@@ -381,16 +382,19 @@ impl Pool {
     }
 
     /// How many green threads of the pool have not ended.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.members.len()
     }
 
     /// Whether all green threads of the pool have ended.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// How many green threads there may be at once.
+    #[must_use]
     pub fn size(&self) -> usize {
         self.size
     }
@@ -406,11 +410,13 @@ impl Pool {
     /// # pool.kill();
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[must_use]
     pub fn free_count(&self) -> usize {
         self.members.room().map_or(0, |room| room.available())
     }
 
     /// Whether the next [`spawn`](Self::spawn) would wait.
+    #[must_use]
     pub fn is_full(&self) -> bool {
         self.free_count() == 0
     }

@@ -106,6 +106,7 @@ impl From<std::process::Child> for Child {
 impl Child {
     /// The number of the process in the system. It may belong to another process once somebody has waited for this one.
     #[doc(alias = "pid")]
+    #[must_use]
     pub fn id(&self) -> u32 {
         self.handle.id()
     }
@@ -300,6 +301,7 @@ impl Child {
 
 impl ChildHandle {
     /// The number of the process in the system. It may belong to another process once somebody has waited for this one.
+    #[must_use]
     pub fn id(&self) -> u32 {
         self.0.pid
     }

@@ -119,8 +119,11 @@ impl Command {
     /// ```
     /// use greenthread::process::Command;
     ///
-    /// let output = Command::new("printenv").env("GREETING", "hello").arg("GREETING").output()?;
-    /// assert_eq!(output.stdout, b"hello\n");
+    /// let mut greet = Command::new("printenv");
+    /// greet.arg("GREETING").env("GREETING", "hello");
+    /// assert_eq!(greet.output()?.stdout, b"hello\n");
+    /// greet.env_remove("GREETING");
+    /// assert_eq!(greet.output()?.stdout, b"");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn env<K, V>(&mut self, key: K, val: V) -> &mut Self
@@ -307,6 +310,7 @@ impl Command {
     /// assert_eq!(command.get_envs().count(), 1);
     /// assert_eq!(command.get_current_dir().unwrap().to_str(), Some("/"));
     /// ```
+    #[must_use]
     pub fn get_program(&self) -> &OsStr {
         self.inner.get_program()
     }
@@ -322,6 +326,7 @@ impl Command {
     }
 
     /// The folder in which the process is to run, if one was set.
+    #[must_use]
     pub fn get_current_dir(&self) -> Option<&Path> {
         self.inner.get_current_dir()
     }

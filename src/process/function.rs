@@ -46,6 +46,7 @@ impl<A, R> Function<A, R> {
     }
 
     /// The name of the function, with the modules that it is in.
+    #[must_use]
     pub fn name(&self) -> &'static str {
         self.record.name()
     }

@@ -75,6 +75,7 @@ pub struct Process<R> {
 /// }
 /// ```
 #[derive(Clone, Debug, Default)]
+#[must_use = "it does nothing until `start`"]
 pub struct ProcessBuilder {
     name: Option<String>,
     daemon: bool,
@@ -188,21 +189,25 @@ impl<R> Process<R> {
     }
 
     /// The name of the process.
+    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// The number of the process in the system.
+    #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Whether the process ends with this one.
+    #[must_use]
     pub fn is_daemon(&self) -> bool {
         self.daemon
     }
 
     /// Whether the process has not ended yet. Does not suspend.
+    #[must_use]
     pub fn is_alive(&self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
@@ -229,6 +234,7 @@ impl<R> Process<R> {
     ///     Ok(())
     /// }
     /// ```
+    #[must_use]
     pub fn exitcode(&self) -> Option<i32> {
         let status: ExitStatus = self.child.try_wait().ok()??;
         status.code().or_else(|| status.signal().map(|signal| -signal))

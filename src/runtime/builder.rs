@@ -63,6 +63,7 @@ impl RuntimeBuilder {
     /// assert!(parts.iter().all(|part| part.1 == parts[0].1));
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "worker_threads")]
     pub fn workers(mut self, count: usize) -> Self {
         self.workers = Some(count);
         self
@@ -83,6 +84,7 @@ impl RuntimeBuilder {
     /// assert_eq!(runtime.run(|| depth(1000)).unwrap(), 1000);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "thread_stack_size")]
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self

@@ -54,11 +54,13 @@ impl Stragglers {
     /// }
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[must_use]
     pub fn given_up(&self) -> &[String] {
         &self.given_up
     }
 
     /// Whether a green thread still keeps a worker busy: its OS thread goes on until the green thread waits or ends.
+    #[must_use]
     pub fn is_busy(&self) -> bool {
         self.busy
     }

@@ -121,8 +121,9 @@ macro_rules! common_settings {
             self
         }
 
-        /// How the green threads are named in panic messages: "NAME handler" and "NAME acceptor". A name costs some
-        /// memory for each handler; unless set they have none.
+        /// How the green threads of what [`bind`](Self::bind) or [`build`](Self::build) makes are named in panic
+        /// messages: "NAME handler" and "NAME acceptor". A name costs some memory for each handler; unless set they have
+        /// none.
         pub fn name(mut self, name: impl Into<String>) -> Self {
             self.settings.name = Some(name.into());
             self

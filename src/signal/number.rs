@@ -66,11 +66,13 @@ impl Signal {
     /// let urgent = Signal::from_raw(23);
     /// assert_eq!(urgent.as_raw(), 23);
     /// ```
+    #[must_use]
     pub const fn from_raw(number: i32) -> Self {
         Self(number)
     }
 
     /// The number of the signal.
+    #[must_use]
     pub const fn as_raw(self) -> i32 {
         self.0
     }

@@ -57,6 +57,7 @@ const KEEP: usize = 128;
 /// # drop(sender);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "signal_handler")]
 #[doc(alias = "Notify")]
 #[doc(alias = "add_signal_handler")]
 #[doc(alias = "sigaction")]

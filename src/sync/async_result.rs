@@ -33,6 +33,7 @@ pub struct AsyncResult<T> {
 
 impl<T> AsyncResult<T> {
     /// Makes one that has no value yet.
+    #[must_use]
     pub const fn new() -> Self {
         Self { value: OnceLock::new(), there: Event::new() }
     }

@@ -32,6 +32,7 @@ pub struct Barrier {
 
 impl Barrier {
     /// Makes a barrier for `n` threads; zero means one.
+    #[must_use]
     pub const fn new(n: usize) -> Self {
         Self { parties: n, list: Mutex::new(WaitList::new()) }
     }
@@ -91,6 +92,7 @@ pub struct BarrierWaitResult(bool);
 
 impl BarrierWaitResult {
     /// Whether the thread is the leader of its round; each round has one.
+    #[must_use]
     pub fn is_leader(&self) -> bool {
         self.0
     }

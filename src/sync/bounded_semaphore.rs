@@ -31,6 +31,7 @@ impl BoundedSemaphore {
     ///
     /// # Panics
     /// If `permits` is more than half of `usize::MAX`.
+    #[must_use]
     pub const fn new(permits: usize) -> Self {
         Self { raw: RawSemaphore::new(permits), bound: permits }
     }

@@ -53,6 +53,7 @@ pub struct WaitTimeoutResult(bool);
 
 impl WaitTimeoutResult {
     /// Whether the time ran out before a notification came.
+    #[must_use]
     pub fn timed_out(&self) -> bool {
         self.0
     }
@@ -60,6 +61,7 @@ impl WaitTimeoutResult {
 
 impl Condvar {
     /// Makes a condition variable that nobody waits for yet.
+    #[must_use]
     pub const fn new() -> Self {
         Self { waiting: AtomicBool::new(false), line: ListLock::new(Line::new()) }
     }
@@ -291,6 +293,7 @@ impl Condvar {
     }
 
     /// Wakes the thread that has waited longest, if one waits. Does not suspend.
+    #[doc(alias = "Signal")]
     #[inline]
     pub fn notify_one(&self) {
         self.notify(1);
@@ -312,6 +315,7 @@ impl Condvar {
     ///     changed.notify_all();
     /// });
     /// ```
+    #[doc(alias = "Broadcast")]
     #[inline]
     pub fn notify_all(&self) {
         self.notify(usize::MAX);

@@ -101,6 +101,7 @@ impl Drop for BreakOnUnwind<'_> {
 
 impl CyclicBarrier {
     /// Makes a barrier for `parties` threads; zero means one.
+    #[must_use]
     pub fn new(parties: usize) -> Self {
         Self::make(parties, None)
     }

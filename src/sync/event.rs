@@ -32,6 +32,8 @@ use std::time::{Duration, Instant};
 /// }
 /// assert!(green_light.is_set());
 /// ```
+#[doc(alias = "CancellationToken")]
+#[doc(alias = "ManualResetEvent")]
 #[derive(Debug, Default)]
 pub struct Event {
     set: AtomicBool,
@@ -51,6 +53,7 @@ impl RefUnwindSafe for Event {}
 
 impl Event {
     /// Makes an event that is not set.
+    #[must_use]
     pub const fn new() -> Self {
         let waiters = Waiters { list: WaitList::new(), sets: 0 };
         Self { set: AtomicBool::new(false), waiters: Mutex::new(waiters) }

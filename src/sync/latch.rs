@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 /// ready.wait();
 /// assert!(ready.is_open());
 /// ```
+#[doc(alias = "CountDownLatch")]
 #[derive(Debug)]
 pub struct Latch {
     left: AtomicUsize,
@@ -29,6 +30,7 @@ pub struct Latch {
 
 impl Latch {
     /// Makes a latch that opens when [`count_down`](Self::count_down) has been called `count` times; with zero it is open.
+    #[must_use]
     pub const fn new(count: usize) -> Self {
         Self { left: AtomicUsize::new(count), gate: Gate::new() }
     }

@@ -84,6 +84,7 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     /// use greenthread::sync::LazyLock;
     /// let mut lazy = LazyLock::new(|| 1);
     /// assert_eq!(LazyLock::get(&lazy), None);
+    /// assert_eq!(LazyLock::get_mut(&mut lazy), None);
     /// *LazyLock::force_mut(&mut lazy) += 1;
     /// assert_eq!(LazyLock::get(&lazy), Some(&2));
     /// ```

@@ -188,6 +188,7 @@ impl<T: ?Sized> Mutex<T> {
     /// drop(guard);
     /// assert_eq!(*mutex.lock_timeout(Duration::from_millis(5)).unwrap(), 1);
     /// ```
+    #[doc(alias = "try_lock_for")]
     pub fn lock_timeout(&self, timeout: Duration) -> TryLockResult<MutexGuard<'_, T>> {
         self.lock_until(deadline_after(timeout))
     }
@@ -196,6 +197,7 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// # Errors
     /// Those of [`lock_timeout`](Self::lock_timeout).
+    #[doc(alias = "try_lock_until")]
     pub fn lock_deadline(&self, deadline: Instant) -> TryLockResult<MutexGuard<'_, T>> {
         self.lock_until(Some(deadline))
     }

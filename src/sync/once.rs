@@ -47,6 +47,7 @@ pub struct OnceState {
 
 impl OnceState {
     /// Whether an earlier closure panicked.
+    #[must_use]
     pub fn is_poisoned(&self) -> bool {
         self.poisoned
     }
@@ -72,6 +73,7 @@ impl Drop for Running<'_> {
 
 impl Once {
     /// Makes a `Once` for which no closure has run.
+    #[must_use]
     pub const fn new() -> Self {
         Self { state: AtomicU8::new(NEW), owner: Owner::new(), gate: Gate::new() }
     }

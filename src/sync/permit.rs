@@ -72,7 +72,8 @@ assert_eq!(semaphore.available(), 1);
                 self.acquire_until(deadline_after(timeout))
             }
 
-            /// As [`acquire`](Self::acquire), waiting up to a point in time; `None` if there was no permit by then.
+            /// As [`acquire_timeout`](Self::acquire_timeout), waiting up to a point in time; `None` if there was no permit
+            /// by then.
             pub fn acquire_deadline(&self, deadline: Instant) -> Option<$permit<'_>> {
                 self.acquire_until(Some(deadline))
             }
@@ -129,7 +130,7 @@ let _all = semaphore.acquire_many(2);
                 Some($owned::from(self, self.acquire_timeout(timeout)?))
             }
 
-            /// As [`acquire_deadline`](Self::acquire_deadline), with a guard that borrows nothing.
+            /// As [`acquire_owned_timeout`](Self::acquire_owned_timeout), waiting up to a point in time.
             pub fn acquire_owned_deadline(self: &Arc<Self>, deadline: Instant) -> Option<$owned> {
                 Some($owned::from(self, self.acquire_deadline(deadline)?))
             }

@@ -165,6 +165,7 @@ impl<T: ?Sized> RwLock<T> {
     /// drop(writer);
     /// assert_eq!(*lock.read_timeout(Duration::from_millis(1)).unwrap(), 1);
     /// ```
+    #[doc(alias = "try_read_for")]
     pub fn read_timeout(&self, timeout: Duration) -> TryLockResult<RwLockReadGuard<'_, T>> {
         let inner = self.cell.read(deadline_after(timeout));
         Ok(self.reader(inner.ok_or(TryLockError::WouldBlock)?)?)
@@ -183,6 +184,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Errors
     /// Those of [`read_timeout`](Self::read_timeout).
+    #[doc(alias = "try_write_for")]
     pub fn write_timeout(&self, timeout: Duration) -> TryLockResult<RwLockWriteGuard<'_, T>> {
         let inner = self.cell.write(deadline_after(timeout));
         Ok(self.writer(inner.ok_or(TryLockError::WouldBlock)?)?)

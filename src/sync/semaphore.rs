@@ -70,6 +70,7 @@ impl Semaphore {
     /// drop(held);
     /// assert_eq!(CONNECTIONS.available(), 3);
     /// ```
+    #[must_use]
     pub const fn new(permits: usize) -> Self {
         Self { raw: RawSemaphore::new(permits) }
     }
@@ -95,6 +96,8 @@ impl Semaphore {
     /// consumer.join().unwrap();
     /// assert_eq!(items.available(), 0);
     /// ```
+    #[doc(alias = "add_permits")]
+    #[doc(alias = "post")]
     #[inline]
     pub fn release(&self) {
         self.release_many(1);
@@ -120,6 +123,7 @@ impl Semaphore {
     }
 
     /// How many permits are free at this moment.
+    #[doc(alias = "available_permits")]
     pub fn available(&self) -> usize {
         self.raw.available()
     }

@@ -42,6 +42,7 @@ pub struct WaitGroup {
 
 impl WaitGroup {
     /// Makes a group with nothing to wait for.
+    #[must_use]
     pub const fn new() -> Self {
         Self { count: AtomicUsize::new(0), gate: Gate::new() }
     }

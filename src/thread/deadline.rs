@@ -46,6 +46,7 @@ impl Deadline {
     /// let done = steps.take_while(|step| step.is_ok()).count();
     /// assert!(done < 1000 && deadline.has_passed());
     /// ```
+    #[must_use]
     pub fn after(duration: Duration) -> Self {
         Self(Instant::now().checked_add(duration))
     }
@@ -63,11 +64,13 @@ impl Deadline {
     /// // Whatever else limits it: the first of them counts.
     /// assert_eq!(deadline.min(Deadline::NEVER), deadline);
     /// ```
+    #[must_use]
     pub fn at(instant: Instant) -> Self {
         Self(Some(instant))
     }
 
     /// When the deadline comes; `None` for [`NEVER`](Self::NEVER).
+    #[must_use]
     pub fn instant(self) -> Option<Instant> {
         self.0
     }
@@ -86,11 +89,13 @@ impl Deadline {
     /// assert_eq!(deadline.remaining(), Duration::ZERO);
     /// assert_eq!(Deadline::NEVER.remaining(), Duration::MAX);
     /// ```
+    #[must_use]
     pub fn remaining(self) -> Duration {
         self.0.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
     }
 
     /// Whether the deadline has come.
+    #[must_use]
     pub fn has_passed(self) -> bool {
         self.0.is_some_and(|at| at <= Instant::now())
     }

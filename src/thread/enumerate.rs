@@ -45,6 +45,7 @@ pub fn enumerate() -> Vec<Thread> {
 /// });
 /// ```
 #[doc(alias("NumGoroutine", "num_alive_tasks"))]
+#[must_use]
 pub fn active_count() -> usize {
     callers().map_or(0, |scheduler| scheduler.count())
 }

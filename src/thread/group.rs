@@ -81,12 +81,15 @@ impl<E> GroupError<E> {
     /// });
     /// let error = failed.unwrap_err();
     /// assert!(matches!(error.errors(), [TaskError::Failed(_)]));
+    /// assert_eq!(error.into_errors().len(), 1);
     /// ```
+    #[must_use]
     pub fn errors(&self) -> &[TaskError<E>] {
         &self.0
     }
 
     /// The errors, at least one.
+    #[must_use]
     pub fn into_errors(mut self) -> Vec<TaskError<E>> {
         mem::take(&mut self.0)
     }

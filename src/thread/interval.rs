@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 /// What becomes of ticks that are missed because [`Interval::tick`] is called too late.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum MissedTicks {
     /// They are left out; the next tick comes at the next multiple of the period. (Go's ticker, tokio's `Skip`.)
     #[default]
@@ -69,6 +70,7 @@ impl Interval {
     /// }
     /// assert!(samples[1] - samples[0] >= interval.period());
     /// ```
+    #[must_use]
     pub fn new(period: Duration) -> Self {
         assert!(!period.is_zero(), "an interval needs a period above zero");
         Self { period, next: deadline_after(period), missed: MissedTicks::default() }
@@ -86,6 +88,7 @@ impl Interval {
     /// let mut hourly = Interval::new(Duration::from_secs(3600)).starting_at(now);
     /// assert_eq!(hourly.tick(), now);
     /// ```
+    #[doc(alias = "interval_at")]
     #[must_use]
     pub fn starting_at(mut self, first: Instant) -> Self {
         self.next = Some(first);
@@ -107,6 +110,7 @@ impl Interval {
     /// assert_eq!((bursts.tick(), bursts.tick()), (begin, begin + second));
     /// assert_eq!(skips.tick(), begin);
     /// ```
+    #[doc(alias = "set_missed_tick_behavior")]
     #[must_use]
     pub fn missed_ticks(mut self, missed: MissedTicks) -> Self {
         self.missed = missed;
@@ -114,6 +118,7 @@ impl Interval {
     }
 
     /// The time between ticks.
+    #[must_use]
     pub fn period(&self) -> Duration {
         self.period
     }

@@ -247,6 +247,7 @@ impl<T> JoinHandle<T> {
     /// thread::wait([&handle], 1);
     /// assert!(handle.is_finished());
     /// ```
+    #[must_use]
     pub fn is_finished(&self) -> bool {
         self.joinable.task().is_done()
     }
@@ -265,6 +266,7 @@ impl<T> JoinHandle<T> {
     /// assert_eq!(handle.join().unwrap(), 1);
     /// ```
     #[doc(alias("successful", "ready", "is_alive"))]
+    #[must_use]
     pub fn state(&self) -> ThreadState {
         self.thread().state()
     }
@@ -279,6 +281,7 @@ impl<T> JoinHandle<T> {
     /// assert_eq!(*handle.result().unwrap().as_ref().unwrap(), "value");
     /// ```
     #[doc(alias("value", "exception"))]
+    #[must_use]
     pub fn result(&self) -> Option<&Result<T, JoinError>>
     where
         T: Sync,
@@ -300,16 +303,19 @@ impl<T> JoinHandle<T> {
     /// assert!(sleeper.name().is_none() && sleeper.id() == sleeper.thread().id());
     /// sleeper.join().unwrap();
     /// ```
+    #[must_use]
     pub fn thread(&self) -> &Thread {
         self.joinable.thread()
     }
 
     /// The green thread's id.
+    #[must_use]
     pub fn id(&self) -> ThreadId {
         self.thread().id()
     }
 
     /// The green thread's name, if it has one.
+    #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.thread().name()
     }

@@ -95,26 +95,31 @@ impl<T> LocalJoinHandle<T> {
     pub fn detach(self) {}
 
     /// As [`JoinHandle::is_finished`].
+    #[must_use]
     pub fn is_finished(&self) -> bool {
         self.handle.is_finished()
     }
 
     /// As [`JoinHandle::state`].
+    #[must_use]
     pub fn state(&self) -> ThreadState {
         self.handle.state()
     }
 
     /// As [`JoinHandle::thread`].
+    #[must_use]
     pub fn thread(&self) -> &Thread {
         self.handle.thread()
     }
 
     /// As [`JoinHandle::id`].
+    #[must_use]
     pub fn id(&self) -> ThreadId {
         self.handle.id()
     }
 
     /// As [`JoinHandle::name`].
+    #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.handle.name()
     }

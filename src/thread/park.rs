@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 /// handle.thread().unpark();
 /// handle.join().unwrap();
 /// ```
+#[doc(alias = "Parker")]
+#[doc(alias = "LockSupport")]
 pub fn park() {
     park_until(None);
 }

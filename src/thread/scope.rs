@@ -190,16 +190,19 @@ impl<T> ScopedJoinHandle<'_, T> {
     }
 
     /// As [`JoinHandle::is_finished`].
+    #[must_use]
     pub fn is_finished(&self) -> bool {
         self.handle.is_finished()
     }
 
     /// As [`JoinHandle::state`].
+    #[must_use]
     pub fn state(&self) -> ThreadState {
         self.handle.state()
     }
 
     /// As [`JoinHandle::thread`].
+    #[must_use]
     pub fn thread(&self) -> &Thread {
         self.handle.thread()
     }
@@ -255,16 +258,19 @@ impl<T> ScopedLocalJoinHandle<'_, T> {
     }
 
     /// As [`JoinHandle::is_finished`].
+    #[must_use]
     pub fn is_finished(&self) -> bool {
         self.handle.is_finished()
     }
 
     /// As [`JoinHandle::state`].
+    #[must_use]
     pub fn state(&self) -> ThreadState {
         self.handle.state()
     }
 
     /// As [`JoinHandle::thread`].
+    #[must_use]
     pub fn thread(&self) -> &Thread {
         self.handle.thread()
     }

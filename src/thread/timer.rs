@@ -219,6 +219,7 @@ impl<T> Timer<T> {
     }
 
     /// Whether the function has been called and has returned, or the timer was cancelled.
+    #[must_use]
     pub fn is_finished(&self) -> bool {
         self.handle.is_finished()
     }

@@ -5,6 +5,7 @@
 mod auto_traits;
 mod blocking;
 mod control;
+mod errors;
 mod executor;
 mod forward;
 mod fs;

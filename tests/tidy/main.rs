@@ -1,6 +1,7 @@
 //! Rules of the house that a compiler does not check: no layer uses one above it, and `unsafe` stays where it belongs.
 #![forbid(unsafe_code)]
 
+mod examples;
 mod graph;
 
 use std::fs;

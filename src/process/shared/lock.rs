@@ -46,6 +46,7 @@ pub struct LockGuard<'a> {
 
 /// What [`Lock::lock`] returns when the lock was not acquired, or was with a warning.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum LockError<'a> {
     /// The lock was acquired, but the process that held it before died while it did: what the lock protects may be half
     /// changed.

@@ -238,6 +238,7 @@ impl<T: DeserializeOwned> Queue<T> {
     /// assert_eq!(queue.iter().collect::<Vec<_>>(), ["ann", "bob"]);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[must_use]
     pub fn iter(&self) -> Iter<'_, T> {
         Iter(self)
     }

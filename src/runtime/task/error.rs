@@ -115,6 +115,7 @@ impl JoinError {
     }
 
     /// Whether the green thread panicked.
+    #[must_use]
     pub fn is_panic(&self) -> bool {
         matches!(self.0.cause, Cause::Panic(_))
     }
@@ -135,6 +136,7 @@ impl JoinError {
     /// }
     /// ```
     #[doc(alias("cancelled", "is_cancelled"))]
+    #[must_use]
     pub fn is_killed(&self) -> bool {
         matches!(self.0.cause, Cause::Killed)
     }
@@ -155,6 +157,7 @@ impl JoinError {
     /// .unwrap();
     /// assert_eq!(told.recv(), Ok(true));
     /// ```
+    #[must_use]
     pub fn is_deadlock(&self) -> bool {
         matches!(self.0.cause, Cause::OwnJoin | Cause::Deadlock(_))
     }
@@ -165,6 +168,7 @@ impl JoinError {
 
     /// The error that kept the green thread from running at all, if that happened: there was no memory for its stack, for
     /// example.
+    #[must_use]
     pub fn io_error(&self) -> Option<&io::Error> {
         match &self.0.cause {
             Cause::Io(error) => Some(error),
@@ -217,6 +221,7 @@ impl JoinError {
     /// assert_eq!(error.downcast_ref::<&str>(), Some(&"no luck"));
     /// assert_eq!(*error.downcast::<&str>().unwrap(), "no luck");
     /// ```
+    #[must_use]
     pub fn is<T: Any>(&self) -> bool {
         matches!(&self.0.cause, Cause::Panic(payload) if payload.is::<T>())
     }
@@ -233,6 +238,7 @@ impl JoinError {
     /// assert_eq!(error.downcast_ref::<String>().map(|text| &**text), Some("no luck"));
     /// assert!(error.downcast::<&str>().is_err());
     /// ```
+    #[must_use]
     pub fn downcast_ref<T: Any + Sync>(&self) -> Option<&T> {
         match &self.0.cause {
             Cause::Panic(payload) => payload.downcast_ref(),

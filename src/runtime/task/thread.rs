@@ -48,6 +48,7 @@ pub enum ThreadState {
 
 impl ThreadState {
     /// Whether it has ended, in whatever way.
+    #[must_use]
     pub fn is_finished(self) -> bool {
         !matches!(self, Self::Paused | Self::Alive)
     }
@@ -85,12 +86,14 @@ impl Thread {
     /// assert_ne!(id, current().id());
     /// ```
     #[doc(alias("ident", "get_ident"))]
+    #[must_use]
     pub fn id(&self) -> ThreadId {
         ThreadId(NonZeroU64::new(self.0.id()).expect("numbers begin at one"))
     }
 
     /// Its name, if it was given one, as [`std::thread::Thread::name`]. Its [`Display`](Thread#impl-Display-for-Thread) always
     /// gives a name.
+    #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.0.name()
     }
@@ -127,6 +130,7 @@ impl Thread {
     /// assert_eq!(handler.join().unwrap().as_deref(), Some("17"));
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[must_use]
     pub fn label(&self, key: &str) -> Option<&str> {
         self.0.heritage()?.label(key)
     }
@@ -149,11 +153,13 @@ impl Thread {
     /// assert_eq!(thread.state(), ThreadState::Panicked);
     /// assert!(thread.state().is_finished());
     /// ```
+    #[must_use]
     pub fn state(&self) -> ThreadState {
         self.0.state()
     }
 
     /// Whether it is a [daemon](crate::Builder::daemon), for which [`run`](crate::run) does not wait.
+    #[must_use]
     pub fn is_daemon(&self) -> bool {
         self.0.is_daemon()
     }
@@ -168,6 +174,7 @@ impl Thread {
     /// assert!(spawn(|| current().is_green()).join().unwrap());
     /// assert!(!spawn(|| blocking(|| current().is_green())).join().unwrap());
     /// ```
+    #[must_use]
     pub fn is_green(&self) -> bool {
         self.0.is_green()
     }

@@ -24,6 +24,7 @@ fn make<T>(capacity: Option<usize>) -> (Sender<T>, Receiver<T>) {
 /// assert_eq!(receiver.into_iter().collect::<Vec<_>>(), ["one", "two"]);
 /// ```
 #[doc(alias("chan", "channel"))]
+#[must_use]
 pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
     make(None)
 }
@@ -39,7 +40,9 @@ pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
 /// assert_eq!(sender.try_send("b"), Err(TrySendError::Full("b")));
 /// assert_eq!(receiver.recv(), Ok("a"));
 /// ```
+#[doc(alias = "BlockingQueue")]
 #[doc(alias("chan", "channel", "rendezvous"))]
+#[must_use]
 pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     make(Some(capacity))
 }
@@ -56,11 +59,13 @@ pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 /// full.send(2).unwrap();
 /// assert!(receiver.clone().recv() == Ok(1) && full.is_full());
 /// ```
+#[must_use]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     unbounded()
 }
 
 /// The same as [`bounded`], by std's name.
+#[must_use]
 pub fn sync_channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     bounded(capacity)
 }
@@ -76,6 +81,7 @@ pub fn sync_channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 /// assert!(due >= start + Duration::from_millis(5) && Instant::now() >= due);
 /// ```
 #[doc(alias("time.After", "timeout"))]
+#[must_use]
 pub fn after(duration: Duration) -> Receiver<Instant> {
     Receiver::at(Timer::new(deadline_after(duration), None, |due| due))
 }
@@ -95,6 +101,7 @@ pub fn after(duration: Duration) -> Receiver<Instant> {
 /// };
 /// assert!(timed_out);
 /// ```
+#[must_use]
 pub fn at(due: Instant) -> Receiver<Instant> {
     Receiver::at(Timer::new(Some(due), None, |due| due))
 }
@@ -110,6 +117,7 @@ pub fn at(due: Instant) -> Receiver<Instant> {
 /// assert!(due[0] < due[1] && due[1] < due[2]);
 /// ```
 #[doc(alias("Ticker", "interval"))]
+#[must_use]
 pub fn tick(period: Duration) -> Receiver<Instant> {
     Receiver::at(Timer::new(deadline_after(period), Some(period), |due| due))
 }
@@ -131,6 +139,7 @@ pub fn tick(period: Duration) -> Receiver<Instant> {
 /// }
 /// assert!(!wait_for(Some(Duration::from_millis(1))));
 /// ```
+#[must_use]
 pub fn never<T>() -> Receiver<T> {
     Receiver::at(Timer::never())
 }

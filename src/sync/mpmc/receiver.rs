@@ -84,6 +84,7 @@ impl<T> Receiver<T> {
     /// drop(sender);
     /// assert_eq!(workers.into_iter().map(|worker| worker.join().unwrap()).sum::<i32>(), 10);
     /// ```
+    #[doc(alias = "blocking_recv")]
     #[inline]
     pub fn recv(&self) -> Result<T, RecvError> {
         match &self.source {
@@ -162,6 +163,7 @@ impl<T> Receiver<T> {
     /// greenthread::spawn(move || ["a", "b"].map(|item| sender.send(item)));
     /// assert_eq!(receiver.iter().collect::<String>(), "ab");
     /// ```
+    #[must_use]
     pub fn iter(&self) -> Iter<'_, T> {
         Iter { receiver: self }
     }
@@ -178,11 +180,13 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [1, 2, 3]);
     /// assert!(receiver.is_empty());
     /// ```
+    #[must_use]
     pub fn try_iter(&self) -> TryIter<'_, T> {
         TryIter { receiver: self }
     }
 
     /// How many items are in the channel.
+    #[must_use]
     pub fn len(&self) -> usize {
         match &self.source {
             Source::Chan(chan) => chan.len(),
@@ -191,11 +195,13 @@ impl<T> Receiver<T> {
     }
 
     /// Whether no item is in the channel; always so with a capacity of zero.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Whether the channel has no room; always so with a capacity of zero.
+    #[must_use]
     pub fn is_full(&self) -> bool {
         match &self.source {
             Source::Chan(chan) => chan.is_full(),
@@ -204,6 +210,7 @@ impl<T> Receiver<T> {
     }
 
     /// How many items the channel can hold; `None` if there is no limit.
+    #[must_use]
     pub fn capacity(&self) -> Option<usize> {
         match &self.source {
             Source::Chan(chan) => chan.capacity(),
@@ -237,6 +244,7 @@ impl<T> Receiver<T> {
     /// let (_, other) = unbounded::<u8>();
     /// assert!(one.same_channel(&one.clone()) && !one.same_channel(&other));
     /// ```
+    #[must_use]
     pub fn same_channel(&self, other: &Self) -> bool {
         match (&self.source, &other.source) {
             (Source::Chan(a), Source::Chan(b)) => Arc::ptr_eq(a, b),

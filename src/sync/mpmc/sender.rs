@@ -46,6 +46,7 @@ impl<T> Sender<T> {
     /// assert_eq!(receiver.recv(), Ok("from hand to hand"));
     /// assert_eq!(producer.join().unwrap(), "it has been received");
     /// ```
+    #[doc(alias = "blocking_send")]
     #[inline]
     pub fn send(&self, item: T) -> Result<(), SendError<T>> {
         self.chan.send(item, None, |failure| match failure {
@@ -112,21 +113,25 @@ impl<T> Sender<T> {
     }
 
     /// How many items are in the channel.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.chan.len()
     }
 
     /// Whether no item is in the channel; always so with a capacity of zero.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.chan.is_empty()
     }
 
     /// Whether the channel has no room; always so with a capacity of zero.
+    #[must_use]
     pub fn is_full(&self) -> bool {
         self.chan.is_full()
     }
 
     /// How many items the channel can hold; `None` if there is no limit.
+    #[must_use]
     pub fn capacity(&self) -> Option<usize> {
         self.chan.capacity()
     }
@@ -153,6 +158,7 @@ impl<T> Sender<T> {
     /// assert!(sender.same_channel(&other) && !sender.is_empty());
     /// assert!(sender.is_full() && sender.len() == 1 && sender.capacity() == Some(1));
     /// ```
+    #[must_use]
     pub fn same_channel(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.chan, &other.chan)
     }

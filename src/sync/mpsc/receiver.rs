@@ -57,6 +57,7 @@ impl<T> Receiver<T> {
     /// // All senders are gone.
     /// assert_eq!(receiver.recv(), Err(RecvError));
     /// ```
+    #[doc(alias = "blocking_recv")]
     #[inline]
     pub fn recv(&self) -> Result<T, RecvError> {
         self.chan.recv(None, |_| RecvError)
@@ -122,6 +123,7 @@ impl<T> Receiver<T> {
     /// greenthread::spawn(move || (1..=4).for_each(|i| sender.send(i).unwrap()));
     /// assert_eq!(receiver.iter().map(|i| i * i).sum::<i32>(), 30);
     /// ```
+    #[must_use]
     pub fn iter(&self) -> Iter<'_, T> {
         Iter { receiver: self }
     }
@@ -139,6 +141,7 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.try_iter().collect::<Vec<_>>(), ["one", "two"]);
     /// assert_eq!(receiver.try_iter().next(), None);
     /// ```
+    #[must_use]
     pub fn try_iter(&self) -> TryIter<'_, T> {
         TryIter { receiver: self }
     }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 /// assert_eq!(receiver.recv().unwrap(), "hello");
 /// assert!(receiver.recv().is_err(), "the sender is gone");
 /// ```
+#[must_use]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let chan = Arc::new(Chan::new(None));
     (Sender { chan: Arc::clone(&chan) }, Receiver::new(chan))

@@ -20,6 +20,7 @@ use std::sync::Arc;
 /// assert_eq!(receiver.iter().sum::<i32>(), 45);
 /// producer.join().unwrap();
 /// ```
+#[must_use]
 pub fn sync_channel<T>(bound: usize) -> (SyncSender<T>, Receiver<T>) {
     let chan = Arc::new(Chan::new(Some(bound)));
     (SyncSender { chan: Arc::clone(&chan) }, Receiver::new(chan))
@@ -54,6 +55,7 @@ impl<T> SyncSender<T> {
     /// assert_eq!(receiver.iter().collect::<Vec<_>>(), ["one", "two", "three", "four"]);
     /// # producer.join().unwrap();
     /// ```
+    #[doc(alias = "blocking_send")]
     #[inline]
     pub fn send(&self, item: T) -> Result<(), SendError<T>> {
         self.chan.send(item, None, |failure| match failure {

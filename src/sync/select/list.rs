@@ -133,6 +133,7 @@ pub struct Select<'a> {
 
 impl<'a> Select<'a> {
     /// Makes a list without operations.
+    #[must_use]
     pub fn new() -> Self {
         Self { ends: Vec::new(), next: 0, order: Order::Fair }
     }
@@ -154,6 +155,7 @@ impl<'a> Select<'a> {
     /// assert_eq!(chosen.index(), 0);
     /// assert_eq!(chosen.recv(&orders), Ok("stop"));
     /// ```
+    #[must_use]
     pub fn new_biased() -> Self {
         Self { order: Order::Biased, ..Self::new() }
     }
@@ -326,7 +328,7 @@ impl<'a> Select<'a> {
         self.choose(Otherwise::After(timeout)).ok_or(SelectTimeoutError)
     }
 
-    /// As [`select`](Self::select), up to a point in time.
+    /// As [`select_timeout`](Self::select_timeout), up to a point in time.
     ///
     /// # Errors
     /// [`SelectTimeoutError`] if none was ready until then.

@@ -26,6 +26,7 @@ impl<'a> SelectedOperation<'a> {
     }
 
     /// The number that [`Select::recv`](super::Select::recv) or [`Select::send`](super::Select::send) gave.
+    #[must_use]
     pub fn index(&self) -> usize {
         self.index
     }

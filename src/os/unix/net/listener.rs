@@ -90,9 +90,11 @@ impl UnixListener {
     ///
     /// let name = SocketAddr::from_abstract_name(format!("greenthread-at-{}", std::process::id()))?;
     /// let listener = UnixListener::bind_addr(&name)?;
+    /// // A second handle, for another green thread that accepts.
+    /// let second = listener.try_clone()?;
     /// let client = UnixStream::connect_addr(&name)?;
     /// assert_eq!(client.peer_addr()?.as_abstract_name(), name.as_abstract_name());
-    /// # drop(listener);
+    /// assert!(second.accept().is_ok() && second.take_error()?.is_none());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn bind_addr(socket_addr: &SocketAddr) -> io::Result<Self> {

@@ -111,6 +111,7 @@ impl UnixStream {
     /// let mut answer = [0];
     /// asks.read_exact(&mut answer)?;
     /// assert_eq!(answer, [42]);
+    /// assert!(asks.local_addr()?.is_unnamed() && asks.peer_addr()?.is_unnamed());
     /// # answerer.join().unwrap()?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
