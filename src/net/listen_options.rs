@@ -55,7 +55,7 @@ impl ListenOptions {
     /// use greenthread::net::{ListenOptions, TcpStream};
     ///
     /// let listener = ListenOptions::new().backlog(4096).bind("127.0.0.1:0")?;
-    /// let callers: Vec<_> = (0..200).map(|_| TcpStream::connect(listener.local_addr()?)).collect();
+    /// let callers: Vec<_> = (0..100).map(|_| TcpStream::connect(listener.local_addr()?)).collect();
     /// // Nobody has accepted any of them yet.
     /// assert!(callers.iter().all(|caller| caller.is_ok()));
     /// # Ok::<(), std::io::Error>(())

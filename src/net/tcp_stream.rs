@@ -101,8 +101,8 @@ impl TcpStream {
     /// let stream = TcpStream::connect(("localhost", port))?;
     /// assert_eq!(stream.peer_addr()?.port(), port);
     ///
-    /// drop((listener, stream));
-    /// let refused = TcpStream::connect(("127.0.0.1", port)).unwrap_err();
+    /// // Nobody listens there.
+    /// let refused = TcpStream::connect(("127.0.0.1", 1)).unwrap_err();
     /// assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     /// # Ok::<(), std::io::Error>(())
     /// ```

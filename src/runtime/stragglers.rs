@@ -38,11 +38,11 @@ impl Stragglers {
     /// # Examples
     /// To say what kept a program from ending; see also [`is_busy`](Self::is_busy):
     /// ```
-    /// use greenthread::{Builder, Runtime};
+    /// use greenthread::{Runtime, thread::park};
     /// use std::time::Duration;
     ///
     /// let runtime = Runtime::new()?;
-    /// Builder::new().name("polite".into()).spawn(greenthread::thread::park)?;
+    /// runtime.spawn(park);
     /// match runtime.shutdown(Duration::from_secs(10)) {
     ///     Ok(()) => println!("all have ended"),
     ///     Err(stragglers) => {
