@@ -72,7 +72,10 @@ where
     type Output = T;
 
     fn call(self) -> T {
-        (self.function)(self.argument.into_inner())
+        let result = Held::new((self.function)(self.argument.into_inner()));
+        // Not on the way out: a destructor that panics there would have the compiler forget the result.
+        drop(self.function);
+        result.into_inner()
     }
 }
 

@@ -447,7 +447,9 @@ impl ProcessPoolBuilder {
         A: Serialize + 'static,
     {
         let given = Held::new(arguments);
-        self.initializer = Some(worker::encode(&*given).map(|arguments| {
+        let arguments = worker::encode(&*given);
+        drop(given);
+        self.initializer = Some(arguments.map(|arguments| {
             let call = move |process: &Worker| process.call(function, &arguments).map(drop);
             Box::new(call) as Initializer
         }));

@@ -79,7 +79,12 @@ where
     fn spawn(&self, place: Place, item: I::Item) -> io::Result<JoinHandle<T>> {
         // It may be the last to have the function, once the iterator is gone.
         let function = Held::new(Arc::clone(&self.function));
-        place.spawn(Builder::new(), move || function(item))
+        place.spawn(Builder::new(), move || {
+            let result = Held::new(function(item));
+            // Not on the way out: a destructor that panics there would have the compiler forget the result.
+            drop(function);
+            result.into_inner()
+        })
     }
 }
 

@@ -137,9 +137,9 @@ impl<T: 'static> LocalKey<T> {
         if let Some(value) = self.existing()? {
             return Ok(value);
         }
-        let value = Rc::new((self.init)());
+        let value = Held::new(Rc::new((self.init)()));
         self.put(Rc::clone(&value))?;
-        Ok(value)
+        Ok(value.into_inner())
     }
 
     /// Calls `f` with the green thread's value, which is made first if there is none.

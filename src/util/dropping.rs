@@ -87,9 +87,9 @@ pub(crate) fn each<I: IntoIterator>(items: I) -> Held<I::IntoIter> {
 /// What `look` sees in a value of the user's, which is dropped before that is returned.
 pub(crate) fn seen_in<T, R>(value: T, look: impl FnOnce(&T) -> R) -> R {
     let value = Held::new(value);
-    let seen = look(&value);
+    let seen = Held::new(look(&value));
     drop(value);
-    seen
+    seen.into_inner()
 }
 
 /// Gives all of the values out.

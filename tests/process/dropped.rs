@@ -685,6 +685,23 @@ cases! {
         drop(results);
         park();
     };
+    a_result_where_a_call_has_the_function_last: 4, || {
+        let function = || {
+            let bomb = Bomb;
+            move |()| {
+                let _bomb = &bomb;
+                late();
+                Bomb
+            }
+        };
+        let mut results = Group::new().imap(function(), [()]);
+        let _ = timeout(Duration::ZERO, || results.next().is_none());
+        drop(results);
+        let results = executor().map(function(), [()]);
+        settle();
+        drop(results);
+        park();
+    };
     yield_all: 1, || {
         let items = loaded(0..9);
         let mut generator = Generator::<i32, (), ()>::new(|y| y.yield_all(items));
@@ -918,6 +935,8 @@ cases! {
         });
         std::mem::forget(thread.join());
     };
+    #[cfg(feature = "console")]
+    an_address_of_a_console: 1, || drop(greenthread::inspect::serve(loaded(())));
     #[cfg(feature = "hyper")]
     executed: 1, || {
         hyper::rt::Executor::execute(&future::HyperRuntime, fuse(false));

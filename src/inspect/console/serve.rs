@@ -7,6 +7,7 @@ use crate::net::{SocketAddr, ToSocketAddrs};
 use crate::runtime::Runtime;
 use crate::server::StreamServer;
 use crate::thread::JoinError;
+use crate::util::dropping::{each, seen_in};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,7 +94,8 @@ impl ServeBuilder {
     /// # Errors
     /// As [`serve`].
     pub fn serve(self, address: impl ToSocketAddrs) -> io::Result<Console> {
-        let addresses: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
+        let found = seen_in(address, |address| address.to_socket_addrs().map(each));
+        let addresses: Vec<SocketAddr> = found?.collect();
         if let Some(other) = addresses.iter().find(|it| !self.remote && !http::is_loopback(it.ip()))
         {
             let why = format!("{other} is reached by other machines, which `allow_remote` allows");
