@@ -118,7 +118,7 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     greenthread::run(|| {
         for (name, argument) in [("Process-1", "42"), ("Process-2", "你好 张三")] {
             let arguments = (name.to_string(), argument.to_string());
-            let builder = Process::<()>::builder().name(name);
+            let builder = Process::builder().name(name);
             builder.start(function!(run_with(name, argument)), arguments)?.join()?;
         }
 
@@ -197,7 +197,7 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
             other => println!("unexpected: {other:?}"),
         }
 
-        let daemon = Process::<()>::builder().daemon(true);
+        let daemon = Process::builder().daemon(true);
         let daemon = daemon.start(function!(sleep_long()), ())?;
         assert!(daemon.is_daemon() && daemon.is_alive());
         println!("all who are daemons end with this one");

@@ -47,12 +47,12 @@
 //! | tasks with futures that can be asked, cancelled, given callbacks; on green threads, OS threads, processes | [`executor`] |
 //! | code that computes or blocks | [`blocking`] |
 //! | futures and `async` crates, from here and from there | [`future`] |
-//! | unmodified code that blocks | `monkey`, a feature |
+//! | unmodified code that blocks | [`monkey`], a feature |
 //! | workers of one's own, or none: everything on this thread | [`Runtime`] |
 //! | iterators with a stack, and direct switching, without any runtime | [`generator`], [`greenlet`] |
 //! | what there is and how it fares | [`thread::enumerate`], [`JoinHandle::state`], [`Runtime::shutdown`] |
-//! | who waits for what, who holds that, and where everyone is | `inspect`, a feature |
-//! | how much of everything has happened | `metrics`, a feature |
+//! | who waits for what, who holds that, and where everyone is | [`inspect`], a feature |
+//! | how much of everything has happened | [`metrics`], a feature |
 //! | how it is built, and what keeps it sound | [`architecture`], [`soundness`] |
 //!
 //! # What to know
@@ -66,7 +66,7 @@
 //! - A panic ends its green thread only, and is what [`join`] returns. With `panic = "abort"` there are no kills and no timeouts.
 //!
 //! # Features
-//! None is on unless it is asked for.
+//! None is on unless it is asked for: `cargo add greenthread --features monkey,tokio`.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -101,6 +101,12 @@
 //! version.
 //!
 //! [`join`]: JoinHandle::join
+#![cfg_attr(feature = "inspect", doc = "[`inspect`]: mod@inspect")]
+#![cfg_attr(not(feature = "inspect"), doc = "[`inspect`]: #features")]
+#![cfg_attr(feature = "counters", doc = "[`metrics`]: mod@metrics")]
+#![cfg_attr(not(feature = "counters"), doc = "[`metrics`]: #features")]
+#![cfg_attr(feature = "monkey", doc = "[`monkey`]: mod@monkey")]
+#![cfg_attr(not(feature = "monkey"), doc = "[`monkey`]: #features")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(target_os = "linux"))]
@@ -113,6 +119,11 @@ compile_error!(
 );
 
 #[doc = include_str!("GUIDE.md")]
+#[doc = ""]
+#[cfg_attr(feature = "inspect", doc = "[`inspect::dump`]: crate::inspect::dump")]
+#[cfg_attr(not(feature = "inspect"), doc = "[`inspect::dump`]: ../index.html#features")]
+#[cfg_attr(feature = "monkey", doc = "[`monkey::patch_all`]: crate::monkey::patch_all")]
+#[cfg_attr(not(feature = "monkey"), doc = "[`monkey::patch_all`]: ../index.html#features")]
 pub mod guide {}
 
 #[doc = include_str!("ARCHITECTURE.md")]

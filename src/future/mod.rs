@@ -15,7 +15,7 @@
 //!
 //! # I have ... I want ...
 //!
-//! | I have | I want | |
+//! | I have | I want | there is |
 //! |---|---|---|
 //! | a future | its output, here | [`future.wait()`](FutureExt::wait), [`block_on`] |
 //! | a future | its output within a time | [`wait_timeout`](FutureExt::wait_timeout), or any wait inside a [`timeout`](crate::timeout()) |

@@ -16,6 +16,9 @@ use std::marker::PhantomData;
 /// It is a small value that can be copied, kept in a `const` or `static`, and sent to other processes of the same
 /// program as part of arguments.
 ///
+/// [`Process::start`](super::Process::start) runs it in a process of its own, and a [`ProcessPool`](crate::executor::ProcessPool)
+/// in one of several, by its methods or by `submit` of a [`Remote`](crate::executor::Remote), which has the arguments.
+///
 /// # Examples
 /// The other process calls back by a function that is one of its arguments:
 /// ```

@@ -66,7 +66,7 @@ pub struct Process<R> {
 ///
 /// fn main() -> std::io::Result<()> {
 ///     process::init();
-///     let process = Process::<()>::builder().name("worker").daemon(true).start(process::function!(work()), ())?;
+///     let process = Process::builder().name("worker").daemon(true).start(process::function!(work()), ())?;
 ///     assert!(process.is_alive() && !process.join_timeout(Duration::from_millis(10)));
 ///     process.terminate()?;
 ///     while !process.join_timeout(Duration::from_secs(1)) {}
@@ -154,6 +154,13 @@ impl ProcessBuilder {
     }
 }
 
+impl Process<()> {
+    /// Settings for a process that has a name, or that ends with this one. The function may return anything.
+    pub fn builder() -> ProcessBuilder {
+        ProcessBuilder::default()
+    }
+}
+
 impl<R> Process<R> {
     /// Starts a process that calls `function`, with a default name. Suspends the green thread until it is started.
     ///
@@ -181,11 +188,6 @@ impl<R> Process<R> {
         R: DeserializeOwned + Send + 'static,
     {
         ProcessBuilder::default().start(function, arguments)
-    }
-
-    /// Settings for a process that has a name, or that ends with this one.
-    pub fn builder() -> ProcessBuilder {
-        ProcessBuilder::default()
     }
 
     /// The name of the process.

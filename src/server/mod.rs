@@ -11,7 +11,9 @@
 //! use greenthread::server::StreamServer;
 //! use std::{io, time::Duration};
 //!
-//! let server = StreamServer::bind("127.0.0.1:7000", |stream, _| io::copy(&mut &stream, &mut &stream))?;
+//! let server = StreamServer::bind("127.0.0.1:7000", |stream, _peer| {
+//!     io::copy(&mut &stream, &mut &stream)
+//! })?;
 //! server.start()?;
 //! greenthread::signal::ctrl_c()?;
 //! let cut_off = server.stop(Duration::from_secs(10));

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 /// Runs a handler on a green thread of its own for each connection, as gevent's `StreamServer`.
 ///
-/// The handler gets a connection and the address of its other end. It may be called from several workers at once. A
+/// The handler gets a connection and the address of its other end. It may be called from several workers at once. What it
+/// returns is dropped, so `?` ends a connection that has failed, and nobody is told; print what is to be seen. A
 /// panic ends its own connection only. The server runs on the runtime of the green thread that [starts](Self::start)
 /// it, or else on the global one; so a plain OS thread can start it, stop it and wait for it too.
 ///
@@ -37,7 +38,9 @@ use std::time::Duration;
 /// use std::io::{self, Read, Write};
 /// use std::time::Duration;
 ///
-/// let server = StreamServer::bind("127.0.0.1:0", |stream, _peer| io::copy(&mut &stream, &mut &stream))?;
+/// let server = StreamServer::bind("127.0.0.1:0", |stream, _peer| {
+///     io::copy(&mut &stream, &mut &stream)
+/// })?;
 /// server.start()?;
 ///
 /// let mut client = TcpStream::connect(server.local_addr()?)?;

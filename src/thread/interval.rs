@@ -21,7 +21,8 @@ pub enum MissedTicks {
 /// Ticks once in each period, whatever time is spent between the ticks; with a [`sleep`](crate::sleep) in a loop that time
 /// would be added to the period. (Go's `time.Ticker`, `tokio::time::interval`.)
 ///
-/// It holds nothing but the time of the next tick, so it need not be stopped.
+/// It holds nothing but the time of the next tick, so it need not be stopped. In a [`select!`](crate::select), ticks are those of
+/// [`mpmc::tick`](crate::sync::mpmc::tick).
 ///
 /// # Examples
 /// ```

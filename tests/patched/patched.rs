@@ -17,6 +17,7 @@ mod reports;
 mod server;
 mod servers;
 mod support;
+mod thread_locals;
 mod threads;
 mod tls;
 

@@ -342,14 +342,20 @@ fn a_deadlock_beside_a_sleeping_main_is_told() {
     const NAME: &str = "deadlock::a_deadlock_beside_a_sleeping_main_is_told";
     if is_child(NAME) {
         let _handles = spawn(lock_crosswise).join().unwrap();
+        let own = Arc::new(greenthread::sync::Mutex::new(()));
+        let _guard = own.lock().unwrap();
+        let other = Arc::clone(&own);
+        let _waits = named("for main", move || drop(other.lock().unwrap()));
         until_told();
         return;
     }
     for count in ["1", "2", "4"] {
         let mut command = child(NAME);
         command.env("GREENTHREAD_WORKERS", count).env("GREENTHREAD_DEADLOCK_MS", "100");
-        let end = finish_once_told(command, &[DEADLOCK]);
+        let held = ") waits for a lock held elsewhere, by an OS thread say";
+        let end = finish_once_told(command, &[DEADLOCK, held, "GREENTHREAD_DEADLOCK_MS says"]);
         assert_eq!(end.code, Some(0), "{}", end.text);
+        assert_eq!(end.text.matches("held elsewhere").count(), 1, "{}", end.text);
     }
 }
 

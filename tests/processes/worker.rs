@@ -114,7 +114,7 @@ fn who() -> (u32, u32, bool) {
 }
 
 fn names() {
-    let process = Process::<()>::builder().name("reader").start(function!(who()), ()).unwrap();
+    let process = Process::builder().name("reader").start(function!(who()), ()).unwrap();
     assert_eq!(process.name(), "reader");
     assert!(!process.is_daemon() && !process::is_worker());
     assert!(format!("{process:?}").contains("reader"));
@@ -261,7 +261,7 @@ fn spin() {
 
 /// Starts a daemon that computes, and waits to be killed.
 fn middle() {
-    let process = Process::<()>::builder().daemon(true).start(function!(spin()), ()).unwrap();
+    let process = Process::builder().daemon(true).start(function!(spin()), ()).unwrap();
     assert!(process.is_daemon());
     let _ = process.join();
 }

@@ -51,6 +51,9 @@ pub(super) fn describe(blocked: &[Blocked], most: usize) -> String {
                 format!("{} that it holds itself", reason.text())
             }
             (Some(task), reason) => format!("{} held by {}", reason.text(), Name(task)),
+            (None, reason) if one.waiting.is_held_elsewhere() => {
+                format!("{} held elsewhere, by an OS thread say", reason.text())
+            }
             (None, reason) => reason.text().to_string(),
         };
         let key = (one.task().name().map(str::to_string), waits.clone());

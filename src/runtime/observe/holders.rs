@@ -24,6 +24,12 @@ impl Waiting {
         }
     }
 
+    /// Whether it waits for what somebody holds. If that is [none of the green threads](Holders::of), it is an OS thread, a green
+    /// thread of another runtime, or a coroutine.
+    pub(super) fn is_held_elsewhere(&self) -> bool {
+        matches!(self.holder, Some(Holder::Stack(address)) if address != 0)
+    }
+
     /// Of a green thread that its hub has said nothing of.
     #[cfg(feature = "inspect")]
     pub(super) fn unknown(task: TaskRef) -> Self {

@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// The most green threads that are printed; an error lists them all.
 pub(super) const PRINT_AT_MOST: usize = 100;
+/// What to do about it.
+pub(super) const MORE: &str = "  (The feature `inspect` tells where each of them is, by `greenthread::inspect::dump`. \
+    GREENTHREAD_DEADLOCK_MS says after how many milliseconds this is told, 0 is never.)";
 
 /// What the hubs of a runtime share for that.
 #[derive(Debug, Default)]
@@ -67,7 +70,7 @@ impl Inquiry {
         };
         let blocked: Vec<Blocked> = blocked.into_iter().flatten().collect();
         report(format_args!(
-            "no green thread of this runtime can run unless another thread wakes one:\n{}",
+            "no green thread of this runtime can run unless another thread wakes one:\n{}\n{MORE}",
             describe(&blocked, PRINT_AT_MOST)
         ));
     }

@@ -11,7 +11,7 @@
 
 use super::blocked::{Blocked, blocked, describe, holders};
 use super::census::{self, Census};
-use super::inquiry::{ANSWER_WITHIN, Inquiry, PRINT_AT_MOST};
+use super::inquiry::{ANSWER_WITHIN, Inquiry, MORE, PRINT_AT_MOST};
 use crate::runtime::hub::local::Hub;
 use crate::runtime::hub::questions::Step;
 use crate::runtime::hub::scheduler::{Phase, Scheduler};
@@ -160,7 +160,7 @@ impl Knots {
         });
         if !knots.is_empty() {
             report(format_args!(
-                "green threads wait for one another, and only a kill can end that:\n{}",
+                "green threads wait for one another, and only a kill can end that:\n{}\n{MORE}",
                 describe(&knots, PRINT_AT_MOST)
             ));
         }

@@ -279,9 +279,8 @@ fn tell(
     behind: Behind,
 ) {
     let task = tasks.iter().find(|task| task.runs_on(&hub.lane.mailbox, hub.running()));
-    let name = match task.map(TaskRef::name) {
-        Some(Some(name)) => format!("green thread '{name}'"),
-        Some(None) => "a green thread without a name".to_string(),
+    let name = match task {
+        Some(task) => format!("green thread '{task}'"),
         None => "a green thread that has just ended".to_string(),
     };
     let thread = hub.thread();
