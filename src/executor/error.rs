@@ -102,7 +102,9 @@ impl ExecutionError {
     /// Whether the task panicked.
     ///
     /// # Examples
-    /// Each of these tells of one reason: [`is_cancelled`](Self::is_cancelled), [`is_killed`](Self::is_killed), [`is_timeout`](Self::is_timeout), [`is_broken`](Self::is_broken), [`exit_status`](Self::exit_status), [`is_not_passed`](Self::is_not_passed) and [`io_error`](Self::io_error).
+    /// Each of these tells of one reason: [`is_cancelled`](Self::is_cancelled), [`is_killed`](Self::is_killed),
+    /// [`is_timeout`](Self::is_timeout), [`is_broken`](Self::is_broken), [`exit_status`](Self::exit_status),
+    /// [`is_not_passed`](Self::is_not_passed) and [`io_error`](Self::io_error).
     /// ```
     /// use greenthread::executor::{ExecutionError, Executor, GreenExecutor};
     ///

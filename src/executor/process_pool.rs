@@ -307,7 +307,8 @@ impl ProcessPool {
     /// As [`map`](Self::map), but gives one result after the other: see [`Map`].
     ///
     /// # Examples
-    /// Results as they are needed, of items that never end; [`imap_unordered`](Self::imap_unordered) gives them as they come:
+    /// Results as they are needed, of items that never end; [`imap_unordered`](Self::imap_unordered) gives them as
+    /// they come:
     /// ```no_run
     /// use greenthread::executor::ProcessPool;
     /// use greenthread::process::{self, function};
@@ -361,7 +362,8 @@ impl ProcessPool {
     /// green thread, blocks an OS thread.
     ///
     /// # Examples
-    /// As in Python, [`close`](Self::close) and `join` end a pool when its work is done, and [`terminate`](Self::terminate) at once:
+    /// As in Python, [`close`](Self::close) and `join` end a pool when its work is done, and
+    /// [`terminate`](Self::terminate) at once:
     /// ```no_run
     /// use greenthread::executor::ProcessPool;
     /// use greenthread::process::{self, function};

@@ -46,7 +46,8 @@ impl<S: Stream> AsyncIo<S> {
     /// Makes one of a connection.
     ///
     /// # Examples
-    /// See also [`poll_read`](Self::poll_read) and [`poll_write`](Self::poll_write); most are called by other crates, by the traits that features add.
+    /// See also [`poll_read`](Self::poll_read) and [`poll_write`](Self::poll_write); most are called by other crates,
+    /// by the traits that features add.
     /// ```
     /// use greenthread::future::{AsyncIo, block_on};
     /// use greenthread::os::unix::net::UnixStream;

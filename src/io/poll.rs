@@ -48,7 +48,8 @@ impl<'fd> PollFd<'fd> {
     /// Waits for data to read, or for the end.
     ///
     /// # Examples
-    /// A descriptor of another library's, of which it is known only that it will be readable; [`writable`](Self::writable), [`both`](Self::both) and [`priority`](Self::priority) wait for other things:
+    /// A descriptor of another library's, of which it is known only that it will be readable;
+    /// [`writable`](Self::writable), [`both`](Self::both) and [`priority`](Self::priority) wait for other things:
     /// ```
     /// use greenthread::io::{self, PollFd};
     /// use std::io::Write;

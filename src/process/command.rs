@@ -188,7 +188,8 @@ impl Command {
     /// empty.
     ///
     /// # Examples
-    /// What the program reads comes from here, and what it writes goes there; [`stdout`](Self::stdout) and [`stderr`](Self::stderr) are set likewise:
+    /// What the program reads comes from here, and what it writes goes there; [`stdout`](Self::stdout) and
+    /// [`stderr`](Self::stderr) are set likewise:
     /// ```
     /// use greenthread::io::Write;
     /// use greenthread::process::{Command, Stdio};
@@ -299,7 +300,8 @@ impl Command {
     /// The program.
     ///
     /// # Examples
-    /// See also [`get_args`](Self::get_args), [`get_envs`](Self::get_envs) and [`get_current_dir`](Self::get_current_dir), to log what is about to be started.
+    /// See also [`get_args`](Self::get_args), [`get_envs`](Self::get_envs) and
+    /// [`get_current_dir`](Self::get_current_dir), to log what is about to be started.
     /// ```
     /// use greenthread::process::Command;
     ///

@@ -52,7 +52,8 @@ macro_rules! face {
             /// [`TryPutError`], which holds the item, if the queue is full or has been shut down.
             ///
             /// # Examples
-            /// See also [`is_full`](Self::is_full), [`len`](Self::len) and [`capacity`](Self::capacity), which may be true no more when one looks.
+            /// See also [`is_full`](Self::is_full), [`len`](Self::len) and [`capacity`](Self::capacity), which may be
+            /// true no more when one looks.
             /// ```
             /// use greenthread::queue::{Queue, TryPutError};
             ///
@@ -261,7 +262,8 @@ macro_rules! face {
             /// something fail at once. Does not suspend. (Python's `shutdown`.)
             ///
             /// # Examples
-            /// What has been put is still taken, and then the workers end; [`shutdown_now`](Self::shutdown_now) drops it instead:
+            /// What has been put is still taken, and then the workers end; [`shutdown_now`](Self::shutdown_now) drops
+            /// it instead:
             /// ```
             /// use greenthread::queue::Queue;
             ///

@@ -74,7 +74,8 @@ impl RuntimeBuilder {
     /// A stack takes memory only as far as it has been used.
     ///
     /// # Examples
-    /// For recursion that goes deep in all of them; for one of them there is [`Builder::stack_size`](crate::Builder::stack_size):
+    /// For recursion that goes deep in all of them; for one of them there is
+    /// [`Builder::stack_size`](crate::Builder::stack_size):
     /// ```
     /// fn depth(n: u32) -> u32 {
     ///     let room = [n; 256]; // a kilobyte for each level

@@ -216,7 +216,8 @@ impl<T: 'static> LocalKey<Cell<T>> {
     /// Sets the value, without running the initializer.
     ///
     /// # Examples
-    /// A number for what this green thread does, without locks; also [`get`](Self::get), [`take`](Self::take) and [`replace`](Self::replace):
+    /// A number for what this green thread does, without locks; also [`get`](Self::get), [`take`](Self::take) and
+    /// [`replace`](Self::replace):
     /// ```
     /// use greenthread::{green_local, spawn};
     /// use std::cell::Cell;

@@ -242,6 +242,32 @@ fn of_what_std_has_not() {
     );
 }
 
+/// What is handed to other threads can be, and what stays on its own does not leave it.
+#[test]
+fn of_what_is_shared_and_what_stays() {
+    use greenthread::{executor, generator, greenlet, net, pool, process, server, signal, thread};
+    macro_rules! sent_and_shared {
+        ($is:literal: $($type:ty)*) => {$(
+            assert_eq!(traits_of!($type).map(|(_, has)| has)[..2], [$is; 2], "{}", stringify!($type));
+        )*};
+    }
+    sent_and_shared!(true:
+        pool::Group pool::Pool server::StreamServer server::DatagramServer signal::Signals net::ListenOptions
+        executor::GreenExecutor executor::ThreadPool executor::Future<u8> process::Command process::Child
+        process::ChildHandle thread::Timer<u8> thread::Interval thread::ContextVar<u8> thread::ScopedJoinHandle<'static, u8>
+    );
+    sent_and_shared!(false:
+        generator::Generator<u8> generator::Scoped<'static, u8> greenlet::Greenlet greenlet::AnyGreenlet
+        greenlet::WeakGreenlet thread::LocalJoinHandle<u8> thread::ScopedLocalJoinHandle<'static, u8>
+    );
+    #[cfg(feature = "processes")]
+    sent_and_shared!(true:
+        executor::ProcessPool process::Process<u8> process::shared::Queue<u8> process::shared::Lock
+        process::shared::Event process::shared::Counter process::shared::Map<u8, u8>
+        process::shared::PipeEnd<u8, u8>
+    );
+}
+
 /// As those of the whole: they stay on their thread, and are shared as the data is.
 #[test]
 fn of_guards_of_a_part() {

@@ -182,7 +182,8 @@ impl JoinError {
     /// If the green thread did not panic; see [`try_into_panic`](Self::try_into_panic).
     ///
     /// # Examples
-    /// To let a panic go on in the one that joins, as if it had happened here. [`try_into_panic`](Self::try_into_panic) is for errors that may be others:
+    /// To let a panic go on in the one that joins, as if it had happened here.
+    /// [`try_into_panic`](Self::try_into_panic) is for errors that may be others:
     /// ```
     /// let handle = greenthread::spawn(|| panic!("no luck"));
     /// let caught = greenthread::catch_unwind(|| match handle.join() {

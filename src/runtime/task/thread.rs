@@ -118,7 +118,8 @@ impl Thread {
     /// The value of a label that it was given by [`Builder::label`](crate::Builder::label), or inherited.
     ///
     /// # Examples
-    /// Set where a request comes in, and found in all that is spawned for it; [`labels`](Self::labels) gives all of them:
+    /// Set where a request comes in, and found in all that is spawned for it; [`labels`](Self::labels) gives all of
+    /// them:
     /// ```
     /// use greenthread::{Builder, current, spawn};
     ///

@@ -148,7 +148,8 @@ impl<T> Sender<T> {
     /// Whether both send to the same channel.
     ///
     /// # Examples
-    /// See also [`len`](Self::len), [`is_full`](Self::is_full) and [`capacity`](Self::capacity), which tell how far the receivers are behind.
+    /// See also [`len`](Self::len), [`is_full`](Self::is_full) and [`capacity`](Self::capacity), which tell how far
+    /// the receivers are behind.
     /// ```
     /// use greenthread::sync::mpmc::bounded;
     ///
