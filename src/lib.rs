@@ -77,6 +77,7 @@
 //! | `inspect` | `inspect::dump`: every green thread with its backtrace, what it waits for and who holds that; circles of waits, leaks, tests for these. Includes `watchdog` |
 //! | `counters` | `Runtime::metrics` and `metrics::all`: what each worker counts of its green threads, and how long these wait for their turn |
 //! | `metrics` | `metrics::Publisher`: the same through the crate `metrics`, for Prometheus and others; includes `counters` |
+//! | `tracing` | `tracing::follow_green_threads`: spans of the crate `tracing` belong to the green thread that has entered them |
 //! | `io-uring` | short writes of several green threads go to the system in one call, where it has io_uring |
 //! | `futures-io`, `tokio-io` | [`future::AsyncIo`] has the traits of these crates |
 //! | `hyper` | what hyper asks of a runtime: connections, timers, an executor |
@@ -160,6 +161,9 @@ mod stack;
 pub mod sync;
 mod sys;
 pub mod thread;
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub mod tracing;
 mod util;
 
 pub use runtime::{Runtime, RuntimeBuilder, Stragglers};

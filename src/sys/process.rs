@@ -3,11 +3,16 @@
 use std::cell::Cell;
 use std::io;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
-static EXITING: AtomicBool = AtomicBool::new(false);
+/// Why suspensions are not plain ones; of the following.
+static SPECIAL: AtomicU8 = AtomicU8::new(0);
+/// Some OS thread ends the process.
+const EXITING: u8 = 1;
+/// There are functions to be called around suspensions.
+const HOOKED: u8 = 2;
 /// How many forks lie between this process and the one that first used the library.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
@@ -23,7 +28,7 @@ extern "C" fn mark_exiting() {
 /// The calling OS thread has begun to end the process.
 pub(crate) fn begin_exit() {
     EXITS.set(true);
-    EXITING.store(true, Ordering::Relaxed);
+    SPECIAL.fetch_or(EXITING, Ordering::Relaxed);
 }
 
 /// What else a forked child does before anything else.
@@ -57,7 +62,24 @@ pub(crate) fn in_forked_child(then: fn()) {
 /// Whether the calling OS thread runs the process's exit handlers. The others go on: a handler may wait for them.
 #[inline]
 pub(crate) fn is_exiting() -> bool {
-    EXITING.load(Ordering::Relaxed) && exits_here()
+    SPECIAL.load(Ordering::Relaxed) & EXITING != 0 && exits_here()
+}
+
+/// Whether no OS thread ends the process, and nothing is to be called around suspensions: what is hot asks for both at once.
+#[inline(always)]
+pub(crate) fn is_plain() -> bool {
+    SPECIAL.load(Ordering::Relaxed) == 0
+}
+
+/// From here on there are functions to be called around suspensions.
+pub(crate) fn note_hooks() {
+    SPECIAL.fetch_or(HOOKED, Ordering::Release);
+}
+
+/// Whether there are.
+#[inline(always)]
+pub(crate) fn has_hooks() -> bool {
+    SPECIAL.load(Ordering::Relaxed) & HOOKED != 0
 }
 
 #[cold]

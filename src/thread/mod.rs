@@ -42,6 +42,7 @@ mod current;
 mod deadline;
 mod enumerate;
 mod group;
+mod hooks;
 mod interval;
 mod join_handle;
 mod later;
@@ -69,6 +70,7 @@ pub use current::current;
 pub use deadline::Deadline;
 pub use enumerate::{active_count, enumerate};
 pub use group::{GroupError, TaskError, TaskGroup, group};
+pub use hooks::add_switch_hook;
 pub use interval::{Interval, MissedTicks};
 pub use join_handle::JoinHandle;
 pub(crate) use join_handle::start;
@@ -93,6 +95,7 @@ pub use wait::{
 
 pub use std::thread::{available_parallelism, panicking};
 
+pub use crate::runtime::hooks::SwitchHook;
 pub use crate::runtime::scope::Scope;
 pub use crate::runtime::task::{JoinError, Thread, ThreadId, ThreadState};
 

@@ -32,6 +32,7 @@ const LAYERS: &[(&str, u32)] = &[
     ("server", 50),
     ("inspect", 50),
     ("metrics", 50),
+    ("tracing", 50),
     ("monkey", 60),
 ];
 

@@ -4,6 +4,7 @@
 
 mod family;
 mod finished;
+pub(crate) mod hooks;
 mod interruption;
 #[cfg(feature = "io-uring")]
 pub(crate) mod outgoing;

@@ -1,9 +1,10 @@
 //! Letting other green threads of the worker run.
 #![forbid(unsafe_code)]
 
+use super::hooks;
 use super::interruption::{own_task, raise_kill};
 use super::sleeper::{Sleeper, current_green, is_green};
-use crate::coroutine;
+use crate::coroutine::{self, Root};
 use crate::runtime::lane::current;
 use crate::runtime::lane::local::Lane;
 use crate::runtime::task::{self, Reason, Started, TaskRef, switch};
@@ -20,13 +21,33 @@ pub(super) fn suspend_for(started: Started, reason: Reason) {
         lane.root()
     });
     let Some(root) = root else { return };
-    switch::suspend(started, root);
+    switch_away(started, root);
 }
 
 #[inline(always)]
 fn suspend(started: Started) {
     let Some(root) = current::with_lane(|lane| lane.root()) else { return };
-    switch::suspend(started, root);
+    switch_away(started, root);
+}
+
+/// Suspends `started`, which runs, inside of the hooks that there are.
+#[inline(always)]
+fn switch_away(started: Started, root: Root) {
+    if process::has_hooks() {
+        hooks::outside(started, || switch::suspend(started, root));
+    } else {
+        switch::suspend(started, root);
+    }
+}
+
+/// As [`switch_away`], for a caller that has just seen that it does not unwind.
+#[inline(always)]
+fn switch_away_calm(started: Started, root: Root) {
+    if process::has_hooks() {
+        hooks::outside(started, || switch::suspend_calm(started, root));
+    } else {
+        switch::suspend_calm(started, root);
+    }
 }
 
 /// As [`give_way`], but lets the others have several turns, if there are any. Does nothing on a plain OS thread.
@@ -63,7 +84,7 @@ pub(in crate::runtime) fn let_others_run(started: Started) -> bool {
         })
     });
     let Some(root) = root.flatten() else { return false };
-    switch::suspend_calm(started, root);
+    switch_away_calm(started, root);
     if task::any_interruption() {
         raise_if_interrupted(started);
     }
@@ -118,7 +139,7 @@ pub(crate) fn give_way_after(prepare: impl FnOnce(&Lane) -> bool) -> bool {
         Some((started, lane.root()))
     });
     let Some((started, root)) = queued.flatten() else { return false };
-    switch::suspend_calm(started, root);
+    switch_away_calm(started, root);
     true
 }
 
@@ -129,7 +150,7 @@ pub(crate) fn give_way_after(prepare: impl FnOnce(&Lane) -> bool) -> bool {
 pub(crate) fn yield_now() {
     let queued = current::with_lane(|lane| {
         let started = lane.current()?;
-        if process::is_exiting() || std::thread::panicking() {
+        if !process::is_plain() || std::thread::panicking() {
             return None;
         }
         lane.push_ready(started);
@@ -142,7 +163,7 @@ pub(crate) fn yield_now() {
     }
 }
 
-/// The yield of plain OS threads, and of destructors that an unwind runs.
+/// The yield of plain OS threads, of destructors that an unwind runs, and where there are hooks.
 #[cold]
 #[inline(never)]
 fn yield_slowly() {

@@ -1,0 +1,81 @@
+//! Functions around each suspension of a green thread, for what belongs to an OS thread and is to follow green threads.
+//!
+//! While there are none, a yield does not even ask: that there are some is told by the word that it looks at anyhow
+//! ([`process::is_plain`]).
+#![forbid(unsafe_code)]
+
+use crate::runtime::lane::current;
+use crate::runtime::task::Started;
+use crate::sys::{process, report};
+use std::sync::OnceLock;
+
+/// What is told of each suspension of a green thread; see [`add_switch_hook`](crate::thread::add_switch_hook).
+pub trait SwitchHook: Send + Sync {
+    /// Called by each green thread that is about to be suspended. It takes away what the OS thread has of this green thread, calls
+    /// `others_run` once, and puts it back: between, other green threads of the worker run, and perhaps this one is never resumed. What
+    /// it keeps meanwhile is on the stack of the green thread, so local variables do.
+    ///
+    /// It runs as on a plain OS thread: where it waits, it blocks the worker. It must not panic, which ends the process.
+    fn suspend(&self, others_run: &mut dyn FnMut());
+}
+
+struct Node {
+    hook: Box<dyn SwitchHook>,
+    next: OnceLock<Box<Node>>,
+}
+
+static FIRST: OnceLock<Box<Node>> = OnceLock::new();
+
+/// Adds one, inside of those that there are.
+pub(crate) fn add(hook: Box<dyn SwitchHook>) {
+    let mut node = Box::new(Node { hook, next: OnceLock::new() });
+    let mut place = &FIRST;
+    loop {
+        match place.set(node) {
+            Ok(()) => break,
+            Err(back) => node = back,
+        }
+        if let Some(taken) = place.get() {
+            place = &taken.next;
+        }
+    }
+    process::note_hooks();
+}
+
+/// Ends the process where a hook panics: the green thread would neither run nor wait.
+struct MustReturn;
+
+impl Drop for MustReturn {
+    fn drop(&mut self) {
+        report(format_args!("a switch hook has panicked"));
+        std::process::abort();
+    }
+}
+
+fn around(place: &'static OnceLock<Box<Node>>, others_run: &mut dyn FnMut()) {
+    match place.get() {
+        Some(node) => node.hook.suspend(&mut || around(&node.next, others_run)),
+        None => others_run(),
+    }
+}
+
+/// Calls `suspend`, which suspends the running green thread, inside of the hooks. In these it is no green thread.
+#[cold]
+#[inline(never)]
+pub(super) fn outside(started: Started, suspend: impl FnOnce()) {
+    let must_return = MustReturn;
+    let set_current = |current| current::with_lane(|lane| lane.here().set_current(current));
+    let mut suspend = Some(suspend);
+    let mut once = || {
+        if let Some(suspend) = suspend.take() {
+            suspend();
+            set_current(None);
+        }
+    };
+    set_current(None);
+    around(&FIRST, &mut once);
+    // A hook may have forgotten it.
+    once();
+    set_current(Some(started));
+    std::mem::forget(must_return);
+}
