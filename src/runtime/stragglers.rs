@@ -89,3 +89,10 @@ impl fmt::Display for Stragglers {
 }
 
 impl std::error::Error for Stragglers {}
+
+/// Of the kind [`TimedOut`](std::io::ErrorKind::TimedOut), with this as its source: for a `main` that returns `io::Result`.
+impl From<Stragglers> for std::io::Error {
+    fn from(stragglers: Stragglers) -> Self {
+        Self::new(std::io::ErrorKind::TimedOut, stragglers)
+    }
+}

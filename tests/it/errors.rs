@@ -62,3 +62,29 @@ fn texts_are_parts_of_sentences() {
         assert!(text.starts_with(char::is_lowercase) && !text.ends_with('.'), "{text}");
     }
 }
+
+/// A `main` that returns `io::Result` passes on with `?` what is not its business.
+#[test]
+fn errors_without_a_value_become_io_errors() {
+    use std::io::{Error, ErrorKind};
+
+    let never = greenthread::sync::Event::new();
+    let elapsed = greenthread::timeout(std::time::Duration::ZERO, || never.wait()).unwrap_err();
+    assert_eq!(Error::from(elapsed).kind(), ErrorKind::TimedOut);
+    let panicked = greenthread::spawn(|| panic!("no luck")).join().unwrap_err();
+    assert!(Error::from(panicked).to_string().contains("no luck"));
+
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let runtime = greenthread::Runtime::builder().workers(1).build().unwrap();
+    runtime.spawn(move || {
+        greenthread::shield(|| {
+            begun.send(()).unwrap();
+            greenthread::thread::park();
+        });
+    });
+    has_begun.recv().unwrap();
+    let stragglers = runtime.shutdown(std::time::Duration::ZERO).unwrap_err();
+    let text = stragglers.to_string();
+    let error = Error::from(stragglers);
+    assert_eq!((error.kind(), error.to_string()), (ErrorKind::TimedOut, text));
+}
