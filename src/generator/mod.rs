@@ -22,7 +22,7 @@
 //! | [green thread](crate::thread) | the scheduler decides, when something blocks | its own | concurrency: thousands of tasks that sleep, lock, read sockets |
 //!
 //! Take the first that fits. An iterator needs no stack, and the optimizer sees through it. A generator costs two stack
-//! switches for each item (some nanoseconds) and saves turning the control flow inside out. A greenlet can also switch to
+//! switches for each item (some nanoseconds: `cargo run --release --example switch_ratios`) and saves turning the control flow inside out. A greenlet can also switch to
 //! its siblings; each switch names its target, and nothing is concurrent. Green threads need a scheduler, which wakes each
 //! of them when what it waits for has happened. The first three work inside a green thread as well as without any runtime.
 //! If they call something that blocks, it blocks the green thread, or OS thread, that they run in.
