@@ -79,22 +79,24 @@ impl<A: Arm> Awaited<A> {
         completed
     }
 
-    /// Ends the wait. Returns the arm if the other side has completed it meanwhile and nobody has been told.
-    pub(super) fn end(&mut self) -> Option<A> {
+    /// Ends the wait. What the other side may have done meanwhile is taken back first, by `take_back`.
+    pub(super) fn end(&mut self, take_back: impl FnOnce(&mut A)) {
         let waited = self.wait.is_some();
-        if self.leave() {
-            return self.arm.take();
+        if let (Some((_, with)), Some(arm)) = (&self.wait, &mut self.arm) {
+            with.close();
+            take_back(arm);
         }
-        if let (true, Some(mut arm)) = (waited, self.arm.take()) {
+        if self.leave() {
+            self.arm = None;
+        } else if let (true, Some(mut arm)) = (waited, self.arm.take()) {
             arm.settle(false);
         }
-        None
     }
 }
 
 impl<A: Arm> Drop for Awaited<A> {
     fn drop(&mut self) {
-        drop(self.end());
+        self.end(|_| ());
     }
 }
 

@@ -101,9 +101,7 @@ impl<T> Future for Receiving<'_, T> {
 
 impl<T> Drop for Receiving<'_, T> {
     fn drop(&mut self) {
-        if let Some(mut arm) = self.0.end() {
-            arm.put_back();
-        }
+        self.0.end(RecvArm::give_back);
     }
 }
 

@@ -389,16 +389,14 @@ impl<T> Rendezvous<'_, T> {
     /// Takes an entry and its slot back, with the item that somebody has put there.
     pub(crate) fn leave(&self, place: Place) -> Option<T> {
         match self.part() {
-            Part::Small((zero, _)) => zero.leave(place).into_item(),
-            Part::Large((zero, _)) => zero.leave(place).into_item().map(|item| *item),
+            Part::Small((zero, _)) => zero.leave(place),
+            Part::Large((zero, _)) => zero.leave(place).map(|item| *item),
         }
     }
 
-    pub(crate) fn put_back(&self, item: T) {
-        match self.part() {
-            Part::Small((zero, chan)) => zero.put_back(item, chan.items()),
-            Part::Large((zero, chan)) => zero.put_back(Box::new(item), chan.items()),
-        }
+    /// As that, and gives the item to the next receiver.
+    pub(crate) fn give_back(&self, place: Place) {
+        with!(self, (zero, chan) => zero.give_back(place, chan.items()));
     }
 
     pub(crate) fn may_recv(&self, own: Option<&Arc<Ticket>>) -> bool {

@@ -186,7 +186,7 @@ impl<T> Core<T> {
     #[cold]
     fn discard(&self) {
         let next = || match &self.flavor {
-            Flavor::Zero(zero) => zero.take_returned().map(Parcel::Item),
+            Flavor::Zero(zero) => zero.take_returned(),
             Flavor::Bounded(ring) => ring.pop().inspect(|_| self.room.notify_one()),
             Flavor::Unbounded(queue) => queue.pop().map(Parcel::Item),
         };

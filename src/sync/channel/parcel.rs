@@ -51,6 +51,14 @@ impl<T> Parcel<T> {
         }
     }
 
+    /// As [`open`](Self::open), where it is in no ring.
+    pub(crate) fn into_content(self) -> Option<T> {
+        match self.open() {
+            Content::Item(item) => Some(item),
+            Content::Nothing | Content::Hole => None,
+        }
+    }
+
     /// Whether it is for that promise.
     pub(super) fn is_of(&self, promise: &Arc<Promise<T>>) -> bool {
         matches!(self, Self::Promise(own) if Arc::ptr_eq(own, promise))

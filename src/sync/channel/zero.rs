@@ -11,7 +11,7 @@
 
 use super::Ticket;
 use super::core::SendFailure;
-use super::parcel::{Content, Parcel};
+use super::parcel::Parcel;
 use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::{self, WaitList};
 use crate::runtime::waker::put_off;
@@ -47,31 +47,22 @@ pub(crate) struct Place {
     slot: slab::Key,
 }
 
-/// What a receiver finds in its slot.
+/// What lies in a slot.
 #[derive(Debug)]
-pub(crate) enum Left<T> {
-    Nothing,
-    Item(T),
-    /// A sender had come, and has gone again without its item.
-    Broken,
-}
-
-impl<T> Left<T> {
-    pub(crate) fn into_item(self) -> Option<T> {
-        match self {
-            Self::Item(item) => Some(item),
-            Self::Nothing | Self::Broken => None,
-        }
-    }
+struct Delivered<T> {
+    parcel: Parcel<T>,
+    number: u64,
 }
 
 #[derive(Debug)]
 struct State<T> {
     offers: WaitList<Offer<T>>,
     wants: WaitList<Want>,
-    slots: Slab<Option<Parcel<T>>>,
-    /// Items that were delivered to receivers which did not stay to take them. They come first.
-    returned: VecDeque<T>,
+    slots: Slab<Option<Delivered<T>>>,
+    /// How much was ever put into slots.
+    delivered: u64,
+    /// What was delivered to receivers that did not stay to take it. It comes first.
+    returned: VecDeque<Parcel<T>>,
     closed: bool,
     /// How many offers were ever made, and how many receivers ever waited.
     offered: u64,
@@ -115,11 +106,43 @@ impl<T> State<T> {
     fn deliver(&mut self, parcel: Parcel<T>) -> Result<Waiter, Parcel<T>> {
         let found = self.wants.iter().find(|(_, want)| take(&want.claim)).map(|(key, _)| key);
         let Some(want) = found.and_then(|key| self.wants.remove(key)) else { return Err(parcel) };
+        let number = self.delivered;
+        self.delivered += 1;
         match self.slots.get_mut(want.slot) {
-            Some(slot) => *slot = Some(parcel),
+            Some(slot) => *slot = Some(Delivered { parcel, number }),
             None => unreachable!("an entry in the list has its slot"),
         }
         Ok(want.waiter)
+    }
+
+    /// Takes an entry and its slot out.
+    fn leave(&mut self, place: Place) -> Option<Parcel<T>> {
+        self.wants.remove(place.entry);
+        self.slots.remove(place.slot).flatten().map(|delivered| delivered.parcel)
+    }
+
+    /// What was delivered first of what has not been fetched. Whoever it was for looks again. A future that is not polled might never
+    /// fetch it; so no receiver is told of the end of the channel before all has been fetched.
+    #[cold]
+    fn fetch_for_another(&mut self) -> Option<Parcel<T>> {
+        let number = |slot: &Option<Delivered<T>>| slot.as_ref().map(|delivered| delivered.number);
+        let first = self
+            .slots
+            .iter()
+            .filter_map(|(key, slot)| Some((number(slot)?, key)))
+            .min_by_key(|it| it.0)?;
+        self.slots.get_mut(first.1)?.take().map(|delivered| delivered.parcel)
+    }
+
+    /// What a receiver gets without a wait, and the sender that is to be told.
+    fn take(&mut self) -> Option<(Parcel<T>, Option<Waiter>)> {
+        if let Some(parcel) = self.returned.pop_front() {
+            return Some((parcel, None));
+        }
+        if let Some(offer) = self.take_offer() {
+            return Some((offer.parcel, Some(offer.waiter)));
+        }
+        if self.closed { self.fetch_for_another().map(|parcel| (parcel, None)) } else { None }
     }
 }
 
@@ -130,6 +153,7 @@ impl<T> Zero<T> {
                 offers: WaitList::new(),
                 wants: WaitList::new(),
                 slots: Slab::new(),
+                delivered: 0,
                 returned: VecDeque::new(),
                 closed: false,
                 offered: 0,
@@ -211,18 +235,17 @@ impl<T> Zero<T> {
     /// The item of the sender that has waited longest; if none waits, what the caller says, in the same moment.
     fn recv_or<R>(&self, none: impl FnOnce(&mut State<T>) -> R) -> Result<T, R> {
         loop {
-            let offer = {
+            let (parcel, sender) = {
                 let mut state = self.state.lock();
-                if let Some(item) = state.returned.pop_front() {
-                    return Ok(item);
-                }
-                match state.take_offer() {
-                    Some(offer) => offer,
+                match state.take() {
+                    Some(taken) => taken,
                     None => return Err(none(&mut state)),
                 }
             };
-            offer.waiter.unpark();
-            if let Content::Item(item) = offer.parcel.open() {
+            if let Some(sender) = sender {
+                sender.unpark();
+            }
+            if let Some(item) = parcel.into_content() {
                 return Ok(item);
             }
         }
@@ -253,13 +276,14 @@ impl<T> Zero<T> {
             };
             looking.notify_one();
             let wake = parker.park(Reason::Receive, deadline);
-            match (self.leave(place), wake) {
+            let parcel = self.state.lock().leave(place);
+            match (parcel.and_then(Parcel::into_content), wake) {
                 // Its sender has gone on: the item is ours, and a kill waits for the next suspension.
-                (Left::Item(item), _) => return Ok(item),
-                (_, Wake::Killed) => park::raise_kill(),
-                (_, Wake::TimedOut) => return Err(RecvTimeoutError::Timeout),
-                (Left::Broken, Wake::Notified) => {}
-                (Left::Nothing, Wake::Notified) => return Err(RecvTimeoutError::Disconnected),
+                (Some(item), _) => return Ok(item),
+                (None, Wake::Killed) => park::raise_kill(),
+                (None, Wake::TimedOut) => return Err(RecvTimeoutError::Timeout),
+                // A sender had come, and has gone again without its item; or the channel was closed; or another has fetched it.
+                (None, Wake::Notified) => {}
             }
         }
     }
@@ -277,42 +301,32 @@ impl<T> Zero<T> {
         Some(place)
     }
 
-    /// Takes an entry and its slot back, with what somebody has put there.
-    pub(crate) fn leave(&self, place: Place) -> Left<T> {
-        let parcel = {
-            let mut state = self.state.lock();
-            state.wants.remove(place.entry);
-            state.slots.remove(place.slot).flatten()
-        };
-        let Some(parcel) = parcel else { return Left::Nothing };
-        match parcel.open() {
-            Content::Item(item) => Left::Item(item),
-            Content::Nothing | Content::Hole => Left::Broken,
-        }
+    /// A `select!` takes an entry and its slot back, with the item that somebody has put there.
+    pub(crate) fn leave(&self, place: Place) -> Option<T> {
+        let parcel = self.state.lock().leave(place);
+        parcel?.into_content()
     }
 
-    /// An item that was delivered goes to the next receiver instead: to one that waits, or else to the first that comes.
+    /// As that, and what has been put there goes to the next receiver instead: to one that waits, or else to the first that comes.
     #[cold]
-    pub(crate) fn put_back(&self, item: T, looking: &Gate) {
-        let receiver = {
+    pub(crate) fn give_back(&self, place: Place, looking: &Gate) {
+        let delivered = {
             let mut state = self.state.lock();
-            match state.deliver(Parcel::Item(item)) {
-                Ok(receiver) => Some(receiver),
-                Err(parcel) => {
-                    state.offered += 1;
-                    state.returned.push_back(parcel.into_item());
-                    None
-                }
-            }
+            let Some(parcel) = state.leave(place) else { return };
+            let delivered = state.deliver(parcel);
+            delivered.map_err(|parcel| {
+                state.offered += 1;
+                state.returned.push_back(parcel);
+            })
         };
-        match receiver {
-            Some(receiver) => receiver.unpark(),
-            None => looking.notify_one(),
+        match delivered {
+            Ok(receiver) => receiver.unpark(),
+            Err(()) => looking.notify_one(),
         }
     }
 
-    /// What was put back and nobody will receive.
-    pub(crate) fn take_returned(&self) -> Option<T> {
+    /// What was given back and nobody will receive.
+    pub(crate) fn take_returned(&self) -> Option<Parcel<T>> {
         self.state.lock().returned.pop_front()
     }
 

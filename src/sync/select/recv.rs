@@ -63,12 +63,10 @@ impl<'a, T> RecvArm<'a, T> {
         *self.waiting.side()
     }
 
-    /// Gives an item that came from hand to hand, and is not wanted any more, to another receiver.
-    pub(crate) fn put_back(&mut self) {
-        if let (From::Chan(chan), Some(item)) = (self.from(), self.item.take())
-            && let Some(rendezvous) = chan.rendezvous()
-        {
-            rendezvous.put_back(item);
+    /// An item that comes from hand to hand is not wanted any more: it goes to another receiver.
+    pub(crate) fn give_back(&mut self) {
+        if let (Some(place), Some(rendezvous)) = (self.place.take(), self.from().rendezvous()) {
+            rendezvous.give_back(place);
         }
     }
 

@@ -128,6 +128,51 @@ fn what_a_dropped_future_of_a_channel_was_told_is_told_to_the_next() {
     });
 }
 
+/// An item that was handed to a future which has not been polled since is not out of the channel: as long as it is there, nobody is
+/// told that nothing comes any more.
+#[test]
+fn the_end_of_a_channel_is_told_when_its_last_item_has_been_fetched() {
+    type Receiver = mpmc::Receiver<&'static str>;
+    fn fetched(receive: impl FnOnce(&Receiver) -> Option<&'static str>, is_dropped: bool) {
+        let (sender, receiver) = mpmc::bounded(0);
+        let mut first = Box::pin(receiver.recv_async());
+        assert!(poll(first.as_mut()).is_pending());
+        sender.try_send("handed over").unwrap();
+        drop(sender);
+        if is_dropped {
+            drop(first);
+            assert_eq!(receive(&receiver), Some("handed over"));
+        } else {
+            assert_eq!(receive(&receiver), Some("handed over"));
+            assert!(first.wait().is_err());
+        }
+        assert_eq!(receiver.try_recv(), Err(mpmc::TryRecvError::Disconnected));
+    }
+    const RECEIVE: [fn(&Receiver) -> Option<&'static str>; 5] = [
+        |receiver| receiver.try_recv().ok(),
+        |receiver| receiver.recv().ok(),
+        |receiver| receiver.recv_timeout(SHORT).ok(),
+        |receiver| receiver.recv_async().wait().ok(),
+        |receiver| select! { recv(receiver) -> item => item.ok(), default => None },
+    ];
+    everywhere(|| {
+        for is_dropped in [true, false] {
+            RECEIVE.iter().for_each(|receive| fetched(receive, is_dropped));
+        }
+    });
+    // Two items come in the order in which they were sent.
+    everywhere(|| {
+        let (sender, receiver) = mpmc::bounded(0);
+        let mut futures = [(); 3].map(|()| Box::pin(receiver.recv_async()));
+        for (number, future) in futures.iter_mut().enumerate() {
+            assert!(poll(future.as_mut()).is_pending());
+            sender.try_send(number).unwrap();
+        }
+        drop(sender);
+        assert_eq!(receiver.iter().collect::<Vec<_>>(), [0, 1, 2]);
+    });
+}
+
 /// A wait for a timer has somebody woken when it is over.
 #[test]
 fn a_future_of_a_timer_that_is_dropped_leaves_nothing_running() {
