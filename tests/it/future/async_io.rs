@@ -1,15 +1,16 @@
 //! Connections polled by hand.
 
-use super::sync::counted;
+use super::sync::{Counted, counted};
 use crate::support::{everywhere, until};
 use greenthread::future::{AsyncIo, FutureExt};
 use greenthread::net::{TcpListener, TcpStream};
 use greenthread::os::unix::net::UnixStream;
+use greenthread::sleep;
 use std::future::poll_fn;
 use std::io::{ErrorKind, Read, Write};
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 /// What is ready always would keep the others of its executor waiting.
 #[test]
@@ -41,16 +42,7 @@ fn one_may_read_while_another_writes_and_each_is_woken() {
         let (here, mut there) = UnixStream::pair().unwrap();
         let mut here = AsyncIo::new(here);
         let ((reads, reader), (writes, writer)) = (counted(), counted());
-        let mut written = 0;
-        // Until it waits for room, and not only for its turn.
-        loop {
-            let before = writes.0.load(Ordering::SeqCst);
-            match here.poll_write(&mut Context::from_waker(&writer), &[7; 4096]) {
-                Poll::Ready(count) => written += count.unwrap(),
-                Poll::Pending if writes.0.load(Ordering::SeqCst) == before => break,
-                Poll::Pending => {}
-            }
-        }
+        let (written, _) = fill(&mut here, &writes, &writer);
         assert!(here.poll_read(&mut Context::from_waker(&reader), &mut [0]).is_pending());
         there.write_all(b"x").unwrap();
         until(|| reads.0.load(Ordering::SeqCst) > 0);
@@ -63,6 +55,89 @@ fn one_may_read_while_another_writes_and_each_is_woken() {
         assert_eq!(poll_fn(|context| here.poll_write(context, b"y")).wait().unwrap(), 1);
         there.read_exact(&mut got).unwrap();
         assert_eq!(got, *b"y");
+    });
+}
+
+fn count(woken: &Counted) -> usize {
+    woken.0.load(Ordering::SeqCst)
+}
+
+/// Writes until there is no room, and not only until it is somebody else's turn. Returns how much has been written, and how often it had been woken then.
+fn fill(here: &mut AsyncIo<UnixStream>, woken: &Counted, waker: &Waker) -> (usize, usize) {
+    let mut written = 0;
+    loop {
+        let before = count(woken);
+        match here.poll_write(&mut Context::from_waker(waker), &[7; 4096]) {
+            Poll::Ready(count) => written += count.unwrap(),
+            Poll::Pending if count(woken) == before => return (written, before),
+            Poll::Pending => {}
+        }
+    }
+}
+
+/// Writes a byte, whenever it has been woken since it was `seen`.
+fn write_one(here: &mut AsyncIo<UnixStream>, woken: &Counted, mut seen: usize, waker: &Waker) {
+    loop {
+        until(|| count(woken) > seen);
+        seen = count(woken);
+        if here.poll_write(&mut Context::from_waker(waker), &[7]).is_ready() {
+            return;
+        }
+    }
+}
+
+/// The next look at a full socket is called off when a write has ended by a sign. Whether it was; `None` if it may have come before.
+fn looks_no_more_after_a_sign() -> Option<bool> {
+    let (here, mut there) = UnixStream::pair().unwrap();
+    let mut here = AsyncIo::new(here);
+    let (woken, waker) = counted();
+    let (written, mut seen) = fill(&mut here, &woken, &waker);
+    // The time until the next look becomes longer from one to the next: it is 64 ms in the end.
+    let mut begin = Instant::now();
+    for _ in 0..6 {
+        until(|| count(&woken) > seen);
+        seen = count(&woken);
+        begin = Instant::now();
+        assert!(here.poll_write(&mut Context::from_waker(&waker), &[7]).is_pending());
+    }
+    there.read_exact(&mut vec![0; written]).unwrap();
+    write_one(&mut here, &woken, seen, &waker);
+    let (signs, took) = (count(&woken), begin.elapsed());
+    sleep(Duration::from_millis(150));
+    (took < Duration::from_millis(60)).then(|| count(&woken) == signs)
+}
+
+/// The sign is not waited for any more when a write has ended without one.
+fn waits_no_more_after_a_look() -> Option<bool> {
+    let (here, mut there) = UnixStream::pair().unwrap();
+    let mut here = AsyncIo::new(here);
+    let (woken, waker) = counted();
+    let (written, seen) = fill(&mut here, &woken, &waker);
+    // There is some room now, but not so much that the system says so.
+    let few = written / 8;
+    there.read_exact(&mut vec![0; few]).unwrap();
+    write_one(&mut here, &woken, seen, &waker);
+    let looks = count(&woken);
+    there.read_exact(&mut vec![0; written - few]).unwrap();
+    sleep(Duration::from_millis(50));
+    Some(count(&woken) == looks)
+}
+
+/// A look or a sign may be on its way when the write ends; so it is seen a few times.
+#[test]
+fn what_has_been_written_wakes_nobody_later() {
+    everywhere(|| {
+        for trial in [looks_no_more_after_a_sign, waits_no_more_after_a_look] {
+            let mut failed = 0;
+            for _ in 0..8 {
+                match trial() {
+                    Some(true) => break,
+                    Some(false) => failed += 1,
+                    None => {}
+                }
+                assert!(failed < 3, "somebody is woken after the write");
+            }
+        }
     });
 }
 
