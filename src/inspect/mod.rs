@@ -5,6 +5,7 @@
 //! - [`dump_on`] writes one whenever the process gets a signal.
 //! - [`leaks`] finds green threads that wait for ever, or for so long that they may, though others go on.
 //! - [`cycles`] finds green threads that wait for one another and so for ever, though others go on.
+//! - [`profile`] tells where green threads spend their time, those that run and those that wait, for pprof and for flame graphs.
 //! - [`assert_no_leaks`] is for tests: it tells which green threads a piece of code has left behind.
 //!
 //! Nothing is stopped. Each worker says what its own green threads do, 64 at a time, with the others running in between: a green thread
@@ -73,6 +74,7 @@
 // Invariant: only a green thread's own worker looks at it, and nothing that is looked at is changed or woken.
 
 mod assert;
+mod collapsed;
 #[cfg(feature = "console")]
 mod console;
 mod cycles;
@@ -80,6 +82,8 @@ mod dump;
 mod frame;
 mod leaks;
 mod on_signal;
+mod pprof;
+mod profile;
 mod text;
 mod thread;
 
@@ -92,4 +96,5 @@ pub use dump::{Dump, Format, Runtime, Worker, dump, dump_to};
 pub use frame::Frame;
 pub use leaks::{Leaks, LongWaits, leaks, leaks_older_than};
 pub use on_signal::dump_on;
+pub use profile::{Profile, Sample, profile};
 pub use thread::{GreenThread, Holder, State};

@@ -8,6 +8,7 @@ mod dump;
 mod leaks;
 #[cfg(feature = "counters")]
 mod metrics;
+mod profile;
 mod storm;
 
 use greenthread::{Builder, JoinHandle, Runtime};

@@ -96,6 +96,14 @@ pub(crate) fn look(patience: Duration) -> Vec<RuntimeSight> {
     answered.collect()
 }
 
+/// The names of what runs now, and where each is.
+pub(crate) fn running() -> Vec<(String, Vec<usize>)> {
+    let runtimes = lookout::runtimes();
+    let hubs = runtimes.iter().flat_map(|(_, scheduler)| scheduler.hubs());
+    let seen = hubs.filter_map(|hub| watchdog::look_at(hub));
+    seen.map(|seen| (seen.name, seen.addresses)).collect()
+}
+
 fn ask(hubs: &[&'static HubShared]) -> Arc<Census<Sight>> {
     let mut from = 0;
     census::ask(hubs, move |hub: &Hub, found: &mut Vec<Sight>| {
