@@ -2,7 +2,7 @@
 //! tasks of tokio, and hyper on green threads, which rest between two requests, beside hyper on tokio, and beside itself where each
 //! connection keeps its stack.
 //!
-//!     cargo bench -p greenthread-benches --bench future [-- ROUNDS [SECONDS]]
+//!     cargo bench -p greenthread-benches --bench future [-- ROUNDS [SECONDS] [without-turns]]
 //!
 //! The ping-pongs are measured in processor time of the process, with one worker each; hyper's in that of the server.
 

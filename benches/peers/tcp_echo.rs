@@ -1,6 +1,6 @@
 //! A TCP echo server's processor time per message, beside may and tokio: 64-byte messages, 64 and 1000 connections.
 //!
-//!     cargo bench -p greenthread-benches --bench tcp_echo [--features io-uring] [-- ROUNDS [SECONDS]]
+//!     cargo bench -p greenthread-benches --bench tcp_echo [--features io-uring] [-- ROUNDS [SECONDS] [without-turns]]
 
 #[path = "servers/echo.rs"]
 mod echo;

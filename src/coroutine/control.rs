@@ -11,6 +11,7 @@ use std::cell::{Cell, OnceCell, UnsafeCell};
 use std::fmt;
 use std::marker::PhantomPinned;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 
 /// What the layer above keeps for a green thread.
@@ -216,6 +217,37 @@ impl Control {
         let word = unsafe { &*self.yielder.get() }.suspend(word);
         set_switching(false);
         word
+    }
+
+    /// Calls `f` on the stack from which this was resumed, below what waits there.
+    ///
+    /// # Safety
+    /// The caller runs in it, or in one inside it. Until `f` has returned or unwound, none of these is suspended.
+    #[inline]
+    pub(super) unsafe fn call_below<R>(&self, f: impl FnOnce() -> R) -> R {
+        /// A closure that stays on this OS thread, whatever it is.
+        struct Here<F>(F);
+        // SAFETY: corosensei calls it on this OS thread. It asks for `Send` to keep yielders of coroutines that are left meanwhile out
+        // of it; that none of these is used is what the caller of `call_below` promises.
+        unsafe impl<F> Send for Here<F> {}
+        impl<F> Here<F> {
+            fn call<R>(self) -> std::thread::Result<R>
+            where
+                F: FnOnce() -> R,
+            {
+                set_switching(false);
+                let result = catch_unwind(AssertUnwindSafe(self.0));
+                set_switching(true);
+                result
+            }
+        }
+        let here = Here(f);
+        set_switching(true);
+        // SAFETY: set when the body began; corosensei keeps the yielder at the stack's base until the body returns, which has not
+        // happened, as the caller runs in it.
+        let result = unsafe { &*self.yielder.get() }.on_parent_stack(move || here.call());
+        set_switching(false);
+        result.unwrap_or_else(|payload| resume_unwind(payload))
     }
 
     /// What the owner asked to be kept.

@@ -78,6 +78,17 @@ impl Root {
         self.leave();
     }
 
+    /// Calls `f` on the stack from which the green thread was resumed, below the frames of the hub, which wait there.
+    ///
+    /// # Safety
+    /// `control` belongs to the green thread that is running on this OS thread. Until `f` has returned or unwound, neither it nor a
+    /// coroutine that it is inside of is suspended: the hub would go on, over the frames of `f`.
+    #[inline]
+    pub(crate) unsafe fn call_below<R>(control: NonNull<Control>, f: impl FnOnce() -> R) -> R {
+        // SAFETY: as the caller promises.
+        unsafe { control.as_ref().call_below(f) }
+    }
+
     /// Ends a series of [`resume`](Self::resume)s: the OS thread is outside all coroutines again.
     #[inline(always)]
     pub(crate) fn leave(&self) {

@@ -11,6 +11,7 @@ use super::stragglers::Stragglers;
 use super::task::TaskRef;
 use super::task::paused::Paused;
 use super::wait::park::{self, Parker, Reason, Wake};
+use crate::coroutine;
 use crate::stack::StackSize;
 use crate::sys::{process, report};
 use crate::util::lock::Mutex;
@@ -277,7 +278,7 @@ impl Runtime {
         // Destructors of a worker's thread-locals, which run now, may wait for somebody on the caller's worker; so only an OS thread
         // waits for them. A worker that ends the process never ends, and may be the caller; nor does one that gave up a green
         // thread.
-        if ended && given_up.is_empty() && !park::is_green() && !process::is_exiting() {
+        if ended && given_up.is_empty() && !coroutine::in_green_thread() && !process::is_exiting() {
             for thread in threads.lock().drain(..) {
                 // A worker does not panic; if one did, its message has been printed.
                 let _ = thread.join();

@@ -39,4 +39,4 @@ pub use stragglers::Stragglers;
 pub(crate) use task::{family, finished, paused, uncaught};
 #[cfg(feature = "io-uring")]
 pub(crate) use wait::outgoing;
-pub(crate) use wait::{hooks, park, reactor, scope, wait_list, waker};
+pub(crate) use wait::{hooks, park, reactor, scope, wait_list, waker, worker_stack};

@@ -23,6 +23,9 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+/// The stack of a worker. It is address space only, until [`on_worker_stack`](crate::thread::on_worker_stack) uses more of it.
+const WORKER_STACK: usize = 8 << 20;
+
 /// What the whole process needs once, before the first green thread.
 fn prepare_process() {
     process::in_forked_child(current::forget);
@@ -86,7 +89,8 @@ impl Runtime {
                 let watch = Watch::new(Arc::clone(&runtime.inquiry));
                 fault::check(Call::ThreadSpawn)
                     .and_then(|()| {
-                        std::thread::Builder::new().name(format!("{name}-{at}")).spawn(move || {
+                        let builder = std::thread::Builder::new().stack_size(WORKER_STACK);
+                        builder.name(format!("{name}-{at}")).spawn(move || {
                             plan.adopt();
                             work(shared, scheduler, fresh, poller, stack_size, &watch);
                         })

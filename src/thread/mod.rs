@@ -13,6 +13,7 @@
 //! | have values of its own | [`green_local!`](crate::green_local), [`ContextVar`] |
 //! | see what there is | [`current`], [`enumerate`], [`JoinHandle::state`] |
 //! | run what blocks or computes | [`blocking`] |
+//! | run what needs a large or a warm stack | [`on_worker_stack`] |
 //!
 //! # Examples
 //! ```
@@ -61,6 +62,7 @@ mod timer;
 mod uncaught;
 mod unwind;
 mod wait;
+mod worker_stack;
 
 pub(crate) use alarm::Alarm;
 pub use blocking::blocking;
@@ -92,6 +94,7 @@ pub use wait::{
     AsCompleted, Handle, Join, ReturnWhen, as_completed, as_completed_timeout, join_all, kill_all,
     try_join_all, wait, wait_timeout,
 };
+pub use worker_stack::on_worker_stack;
 
 pub use std::thread::{available_parallelism, panicking};
 

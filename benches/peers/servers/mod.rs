@@ -11,6 +11,10 @@
 //! connections between two turns, where nobody measures it, and one that is a little faster none: with 1000 connections, a sixth of
 //! the work.
 //!
+//! `without-turns` among the arguments measures in the middle of the load instead: a turn is ten times as long, and what its first
+//! hundredth of a second and its end take is left out. So each server is busy without a pause, and its caches hold what it uses;
+//! after a pause they hold what the others have used, and the first requests of a turn find nothing in them.
+//!
 //! `EARLIER=PROGRAM` names the same benchmark as an earlier commit built it (in `target/release/deps`): its first server is one of
 //! those compared then, called `earlier`.
 
@@ -26,6 +30,11 @@ use std::time::{Duration, Instant};
 const WARM_UP: Duration = Duration::from_millis(200);
 /// For how long requests are sent to one server before it is the other's turn.
 const TURN: Duration = Duration::from_millis(40);
+/// For how long requests are sent to one server, and from when on it is measured, where that is done without turns.
+const LONG_TURN: Duration = Duration::from_millis(400);
+const UNDER_WAY: Duration = Duration::from_millis(40);
+/// The argument that says so.
+const WITHOUT_TURNS: &str = "without-turns";
 /// By then a server has done what follows its last reply, and sleeps.
 const AT_REST: Duration = Duration::from_micros(500);
 
@@ -127,14 +136,16 @@ struct Loaded {
 }
 
 impl Load {
-    /// Keeps one exchange under way on each connection until `until`, and then waits for the replies; returns how many exchanges there
-    /// were.
+    /// Keeps one exchange under way on each connection until the last of the `times`, and then waits for the replies; returns how many
+    /// exchanges there were. At each of the times calls `at` with how many there have been.
     fn drive(
         &self,
         poll: &mut Poll,
         connections: &mut [Connection],
-        until: Instant,
+        times: &[Instant],
+        mut at: impl FnMut(u64) -> io::Result<()>,
     ) -> io::Result<u64> {
+        let mut times = times.iter().peekable();
         let mut events = Events::with_capacity(1024);
         let mut buffer = vec![0; self.reply + 1];
         let (mut done, mut under_way) = (0, connections.len());
@@ -142,7 +153,11 @@ impl Load {
             connection.begin(self)?;
         }
         while under_way > 0 {
-            let goes_on = Instant::now() < until;
+            let now = Instant::now();
+            while times.next_if(|time| **time <= now).is_some() {
+                at(done)?;
+            }
+            let goes_on = times.peek().is_some();
             poll.poll(&mut events, Some(Duration::from_secs(1)))?;
             for event in &events {
                 let connection = &mut connections[event.token().0];
@@ -189,8 +204,34 @@ impl Load {
             )?;
             connections.push(Connection { stream, missing: 0 });
         }
-        self.drive(&mut poll, &mut connections, Instant::now() + WARM_UP)?;
+        self.drive(&mut poll, &mut connections, &[Instant::now() + WARM_UP], |_| Ok(()))?;
         Ok(Loaded { server, poll, connections, done: 0, used: Duration::ZERO })
+    }
+
+    /// Loads a server for a turn, all of which is measured; returns how long it is.
+    fn whole_turn(&self, loaded: &mut Loaded) -> io::Result<Duration> {
+        let before = loaded.server.processor_time()?;
+        let until = [Instant::now() + TURN];
+        loaded.done += self.drive(&mut loaded.poll, &mut loaded.connections, &until, |_| Ok(()))?;
+        loaded.used += loaded.server.processor_time()? - before;
+        Ok(TURN)
+    }
+
+    /// Loads a server for a long turn, and measures between two moments of it at which each connection has a request under way.
+    fn within_a_turn(&self, loaded: &mut Loaded) -> io::Result<Duration> {
+        let now = Instant::now();
+        let (times, mut seen) = ([now + UNDER_WAY, now + LONG_TURN], Vec::new());
+        let server = &loaded.server;
+        self.drive(&mut loaded.poll, &mut loaded.connections, &times, |done| {
+            seen.push((done, server.processor_time()?));
+            Ok(())
+        })?;
+        let &[(done_before, used_before), (done, used)] = seen.as_slice() else {
+            return Err(io::Error::other("a turn has ended before it was measured"));
+        };
+        loaded.done += done - done_before;
+        loaded.used += used - used_before;
+        Ok(LONG_TURN - UNDER_WAY)
     }
 
     /// Microseconds of each server's processor time for each unit, each loaded for `duration`.
@@ -199,18 +240,16 @@ impl Load {
         peers: &[Peer],
         duration: Duration,
         processors: [usize; 2],
+        turn: fn(&Self, &mut Loaded) -> io::Result<Duration>,
     ) -> io::Result<Vec<f64>> {
         let mut all = Vec::new();
         for (name, _) in peers {
             all.push(self.start(name, processors)?);
         }
-        for _ in 0..duration.div_duration_f64(TURN).ceil() as u32 {
-            for loaded in &mut all {
-                let before = loaded.server.processor_time()?;
-                let until = Instant::now() + TURN;
-                loaded.done += self.drive(&mut loaded.poll, &mut loaded.connections, until)?;
-                loaded.used += loaded.server.processor_time()? - before;
-            }
+        let mut measured = Duration::ZERO;
+        while measured < duration {
+            let turns = all.iter_mut().map(|loaded| turn(self, loaded));
+            measured += turns.collect::<io::Result<Vec<Duration>>>()?[0];
         }
         let each = |it: &Loaded| it.used.as_secs_f64() * 1e6 / (it.done * self.units).max(1) as f64;
         Ok(all.iter().map(each).collect())
@@ -243,12 +282,14 @@ fn compare(
     unit: &str,
     rounds: usize,
     duration: Duration,
+    turns: bool,
 ) -> io::Result<()> {
+    let turn = if turns { Load::whole_turn } else { Load::within_a_turn };
     let processors = two_processors()?;
     for load in loads {
         let mut figures = vec![Vec::new(); peers.len()];
         for _ in 0..rounds {
-            let round = load.measure(peers, duration, processors)?;
+            let round = load.measure(peers, duration, processors, turn)?;
             round.into_iter().enumerate().for_each(|(at, figure)| figures[at].push(figure));
         }
         let ratios = |to: usize| (0..rounds).map(|at| figures[0][at] / figures[to][at]).collect();
@@ -264,7 +305,7 @@ fn compare(
     Ok(())
 }
 
-/// The `main` of a benchmark, whose arguments are `[ROUNDS [SECONDS]]`.
+/// The `main` of a benchmark, whose arguments are `[ROUNDS [SECONDS]] [without-turns]`.
 pub(crate) fn main(peers: &[Peer], loads: &[Load], unit: &str) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = if let [server, peer] = arguments.as_slice()
@@ -280,7 +321,8 @@ pub(crate) fn main(peers: &[Peer], loads: &[Load], unit: &str) -> ExitCode {
             let name = format!("{EARLIER}{}", peers[0].0).leak();
             peers.push((name, || unreachable!("it is run by another program")));
         }
-        compare(&peers, loads, unit, rounds, seconds)
+        let turns = arguments.iter().all(|argument| argument != WITHOUT_TURNS);
+        compare(&peers, loads, unit, rounds, seconds, turns)
     } else {
         Ok(())
     };

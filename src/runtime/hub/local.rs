@@ -101,10 +101,10 @@ impl Hub {
         self.shared
     }
 
-    /// The green thread that is running, if one is.
+    /// The green thread that is running, if one is; it may be on the worker's stack.
     #[inline(always)]
     pub(crate) fn current(&self) -> Option<Started> {
-        self.lane.current()
+        self.lane.caller()
     }
 
     pub(crate) fn stack_size(&self) -> StackSize {

@@ -29,6 +29,12 @@ pub(crate) fn spend_budget() -> bool {
     unsafe { here::get_inlined().cast::<Lane>().as_ref() }.is_some_and(Lane::spend_budget)
 }
 
+/// The green thread that runs on this OS thread's own stack, where it cannot be suspended; see `wait/worker_stack.rs`.
+#[inline]
+pub(crate) fn lent() -> Option<Started> {
+    with_lane(|lane| lane.here().lent()).flatten()
+}
+
 /// The green thread that runs on this OS thread. Inlined, as above.
 #[inline(always)]
 pub(crate) fn running() -> Option<Started> {

@@ -100,6 +100,12 @@ impl Lane {
         self.here.current()
     }
 
+    /// The green thread that the caller is part of, be it current or on the worker's stack.
+    #[inline]
+    pub(crate) fn caller(&self) -> Option<Started> {
+        self.here.current().or_else(|| self.here.lent())
+    }
+
     #[inline(always)]
     pub(crate) fn root(&self) -> Root {
         self.root

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::current;
+use super::local::Lane;
 use crate::coroutine;
 use crate::runtime::task::TaskRef;
 use std::cell::Cell;
@@ -26,7 +27,7 @@ fn hook(info: &PanicHookInfo<'_>, previous: &(dyn Fn(&PanicHookInfo<'_>) + Sync 
     RUNNING.set(true);
     let _done = Done;
     coroutine::note_panic();
-    if let Some(started) = current::running() {
+    if let Some(started) = current::with_lane(Lane::caller).flatten() {
         started.with(|task: &TaskRef| {
             task.note_panic();
             // `eprintln` would panic if standard error is a closed pipe, and a panic in here ends the process.

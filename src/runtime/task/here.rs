@@ -22,6 +22,8 @@ pub(crate) struct Here {
     ready: Ring<Ready>,
     /// The green thread that is running.
     current: Cell<Option<Started>>,
+    /// The green thread that runs on the OS thread's own stack, where it cannot be suspended: then none is `current`.
+    lent: Cell<Option<Started>>,
     /// Whether tasks of other executors were woken where their wakers could not be used.
     has_foreign: Cell<bool>,
 }
@@ -32,6 +34,7 @@ impl Here {
             mailbox,
             ready: Ring::with_capacity(256),
             current: Cell::new(None),
+            lent: Cell::new(None),
             has_foreign: Cell::new(false),
         }
     }
@@ -49,6 +52,24 @@ impl Here {
     #[inline(always)]
     pub(crate) fn set_current(&self, current: Option<Started>) {
         self.current.set(current);
+    }
+
+    /// The green thread that runs on the OS thread's own stack.
+    #[inline]
+    pub(crate) fn lent(&self) -> Option<Started> {
+        self.lent.get()
+    }
+
+    /// Makes the current green thread one that runs on the OS thread's own stack; until [`take_back`](Self::take_back), it counts as
+    /// the OS thread wherever it would be suspended.
+    #[inline(always)]
+    pub(crate) fn lend(&self) {
+        self.lent.set(self.current.take());
+    }
+
+    #[inline(always)]
+    pub(crate) fn take_back(&self) {
+        self.current.set(self.lent.take());
     }
 
     /// Takes in a task whose wait has ended.

@@ -23,25 +23,42 @@ pub(super) fn cut(
 
 /// The calling thread's task: what is killed, and has timeouts.
 pub(crate) fn own_task() -> TaskRef {
-    current_green().map_or_else(os_thread, Started::task)
+    current_green().or_else(current::lent).map_or_else(os_thread, Started::task)
 }
 
 /// Whether the calling thread is `task`.
 #[inline]
 pub(crate) fn is_caller(task: &TaskRef) -> bool {
-    current::with_lane(|lane| lane.current().is_some_and(|own| own.with(|own| own == task)))
+    current::with_lane(|lane| lane.caller().is_some_and(|own| own.with(|own| own == task)))
         .unwrap_or(false)
 }
 
 /// Unwinds the calling thread: to its end if it was killed, otherwise out of the timeout that has expired. This poisons no locks,
 /// and the panic hook stays silent.
+///
+/// # Panics
+/// Where it was not interrupted at all, but cannot wait, as it runs on its worker's stack.
 #[cold]
 pub(crate) fn raise_kill() -> ! {
     let task = own_task();
     resume_unwind(match task.interruption(coroutine::unwinds()) {
         Interruption::Expired(id) => task.expired_payload(id),
+        Interruption::None | Interruption::At(_) if current::lent().is_some() => refuse("wait"),
         _ => task.kill_payload(),
     })
+}
+
+/// Whether the caller runs on its worker's stack, where waits are refused: each as if it were interrupted, so that what has begun is
+/// taken back, and then by the panic of [`raise_kill`].
+#[inline]
+pub(super) fn refuses_waits() -> bool {
+    current::lent().is_some()
+}
+
+/// Says that `what` is not to be done on a worker's stack.
+#[cold]
+pub(super) fn refuse(what: &str) -> ! {
+    panic!("the closure of `on_worker_stack` must not {what}: do that before the call, or after it")
 }
 
 /// Has the calling OS thread wait in a system call: `wait`, which sleeps at most until the deadline that it is given, and returns
@@ -50,8 +67,9 @@ pub(crate) fn block_os_thread<E>(
     deadline: Option<Instant>,
     wait: impl FnOnce(Option<Instant>) -> Result<bool, E>,
 ) -> Result<bool, E> {
-    let interruption = Parker::new().interruption();
-    if interruption.is_due() {
+    let parker = Parker::new();
+    let interruption = parker.interruption();
+    if interruption.is_due() || parker.is_refused() {
         raise_kill();
     }
     let (until, limited) = cut(interruption, deadline);

@@ -14,4 +14,5 @@ pub(crate) mod scope;
 mod sleeper;
 pub(crate) mod wait_list;
 pub(crate) mod waker;
+pub(crate) mod worker_stack;
 mod yielding;

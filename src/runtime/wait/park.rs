@@ -9,7 +9,7 @@
 //! is held up. Such a wait is [open](Parker::park_open): `runtime/observe/bypass.rs` may then end it for a look.
 #![forbid(unsafe_code)]
 
-use super::interruption::cut;
+use super::interruption::{cut, refuses_waits};
 use super::sleeper::current_green;
 use super::yielding::{requeue_and_suspend, suspend_for};
 use crate::coroutine;
@@ -278,7 +278,7 @@ impl Parker {
         begin: impl FnOnce(&TaskRef) -> bool,
     ) -> Option<Wake> {
         let interruption = self.interruption();
-        if interruption.is_due() {
+        if interruption.is_due() || self.is_refused() {
             return Some(Wake::Killed);
         }
         let (until, limited) = cut(interruption, deadline);
@@ -304,6 +304,12 @@ impl Parker {
         self.interruptible
             && task::any_interruption()
             && self.sleeper.with(|task| task.is_interrupted(self.unwinds))
+    }
+
+    /// Whether the wait is one that is not to be made where the caller is.
+    #[inline]
+    pub(super) fn is_refused(&self) -> bool {
+        self.interruptible && refuses_waits()
     }
 
     #[inline]

@@ -12,8 +12,10 @@ use crate::runtime::task::family::Family;
 use crate::runtime::task::is_interruption;
 use crate::runtime::task::{Joinable, new_borrowing_task};
 use crate::runtime::wait::park::{self, Parker, Reason, Wake};
+use crate::runtime::wait::worker_stack::refuse_on_worker_stack;
 use crate::stack::budget::Reservation;
 use crate::sys::report;
+use crate::util::dropping::Held;
 use crate::util::lock::Mutex;
 use std::fmt;
 use std::marker::PhantomData;
@@ -169,6 +171,9 @@ where
             std::process::abort();
         }
     }
+    let body = Held::new(body);
+    refuse_on_worker_stack("wait for children, which are to run on the same worker");
+    let body = body.into_inner();
     let children = Children { tasks: Vec::new(), prune_at: PRUNE_AT_LEAST, killed: false };
     let scope = Scope { children: Mutex::new(children), scope: PhantomData, env: PhantomData };
     let region = enter_no_switch_region();

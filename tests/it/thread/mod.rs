@@ -8,3 +8,4 @@ mod link;
 mod local;
 mod uncaught;
 mod wait;
+mod worker_stack;
