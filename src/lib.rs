@@ -133,6 +133,9 @@ pub mod architecture {}
 #[doc = include_str!("SOUNDNESS.md")]
 pub mod soundness {}
 
+#[doc = include_str!("DEBUGGING.md")]
+pub mod debugging {}
+
 mod coroutine;
 pub mod executor;
 pub mod fs;

@@ -10,6 +10,7 @@ use corosensei::{Coroutine as Raw, Yielder};
 use std::cell::{Cell, OnceCell, UnsafeCell};
 use std::fmt;
 use std::marker::PhantomPinned;
+use std::mem::offset_of;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
@@ -134,6 +135,10 @@ impl fmt::Debug for Control {
 }
 
 impl Control {
+    /// Where in it corosensei's own part is, for debuggers.
+    pub(crate) const RAW: usize = offset_of!(Self, raw);
+    pub(crate) const RAW_SIZE: usize = size_of::<RawCoroutine>();
+
     #[inline(always)]
     pub(super) fn new(raw: RawCoroutine, description: Description, stack: Stack) -> Self {
         Self {

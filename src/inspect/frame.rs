@@ -94,7 +94,9 @@ impl Frame {
     fn is_of_std(&self) -> bool {
         let name = self.function.trim_start_matches(['<', '&']);
         ["core::", "std::", "alloc::"].iter().any(|root| name.starts_with(root))
-            || self.file.as_deref().is_some_and(|file| file.starts_with("/rustc/"))
+            || self.file.as_deref().is_some_and(|file| {
+                file.starts_with("/rustc/") || file.contains("/lib/rustlib/src/rust/library/")
+            })
     }
 }
 

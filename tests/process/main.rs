@@ -2,6 +2,8 @@
 
 mod children;
 mod deadlock;
+#[cfg(target_arch = "x86_64")]
+mod debugger;
 mod dropped;
 mod environment;
 mod exit;

@@ -9,6 +9,7 @@ mod body;
 mod cell;
 mod completion;
 mod context;
+mod debugger;
 mod error;
 pub(crate) mod family;
 pub(crate) mod finished;

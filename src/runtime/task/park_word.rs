@@ -26,9 +26,9 @@
 
 use crate::util::sync::{AtomicU64, Ordering, mutated};
 
-const STATE: u64 = 0b111;
+pub(super) const STATE: u64 = 0b111;
 const EMPTY: u64 = 0;
-const PARKED: u64 = 1;
+pub(super) const PARKED: u64 = 1;
 const NOTIFIED: u64 = 2;
 const EXPIRED: u64 = 3;
 const INTERRUPTED: u64 = 4;

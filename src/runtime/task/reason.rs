@@ -33,7 +33,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// What is waited for, in words.
-    pub(crate) fn text(self) -> &'static str {
+    pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::None => "something",
             Self::Sleep => "the end of a sleep",

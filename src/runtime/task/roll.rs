@@ -12,10 +12,12 @@
 //!
 //! So while a place is looked at, the reference of the one who ends the task is not given up.
 
+use super::debugger;
 use super::header::Header;
 use super::task_ref::TaskRef;
 use crate::util::lock::Mutex;
 use std::cell::Cell;
+use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
@@ -128,6 +130,9 @@ impl Entrance {
 }
 
 impl Place {
+    /// Where its word is in it.
+    pub(super) const WORD: usize = offset_of!(Self, word);
+
     /// Takes the task off the roll. Its header is alive until this returns, and for as long as the caller has a reference.
     #[inline]
     fn clear(&self, task: &TaskRef) {
@@ -175,6 +180,7 @@ impl Roll {
             || Place { word: AtomicPtr::new(ptr::null_mut()), roll: self, next: Cell::new(None) };
         let block: Box<[Place]> = (0..count).map(|_| place()).collect();
         let block: &'static [Place] = Box::leak(block);
+        debugger::tell(block);
         blocks.push(block);
         block
     }
