@@ -2,8 +2,10 @@
 
 use crate::{FOR_EVER, is_child, passes, until, workers};
 use greenthread::net::{TcpListener, TcpStream};
-use greenthread::{Builder, Runtime, sleep, spawn, yield_now};
+use greenthread::thread::{SwitchHook, add_switch_hook};
+use greenthread::{Builder, Runtime, green_local, sleep, spawn, yield_now};
 use std::io::Read;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[test]
 fn runtimes_leave_nothing_behind() {
@@ -42,6 +44,38 @@ fn runtimes_leave_nothing_behind() {
         let after = (count("task"), count("fd"), maps());
         assert_eq!(after.1, before.1, "descriptors");
         assert!(after.2 <= before.2 + 8, "mappings: {before:?} {after:?}");
+        return;
+    }
+    passes(NAME);
+}
+
+/// The destructor of what a switch hook has made runs in the green thread, where a panic goes no farther.
+#[test]
+fn what_a_switch_hook_makes_ends_with_its_green_thread() {
+    const NAME: &str = "leftovers::what_a_switch_hook_makes_ends_with_its_green_thread";
+    if is_child(NAME) {
+        static DROPPED: AtomicUsize = AtomicUsize::new(0);
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                DROPPED.fetch_add(1, Ordering::SeqCst);
+                panic!("a bomb");
+            }
+        }
+        green_local! { static MADE_BY_HOOK: Bomb = Bomb }
+        struct Makes;
+        impl SwitchHook for Makes {
+            fn suspend(&self, others_run: &mut dyn FnMut()) {
+                let _ = MADE_BY_HOOK.try_with(|_| ());
+                others_run();
+            }
+        }
+        add_switch_hook(Box::new(Makes));
+        let runtime = workers(1);
+        for count in 1..=5 {
+            runtime.spawn(yield_now).join().unwrap();
+            assert_eq!(DROPPED.load(Ordering::SeqCst), count);
+        }
         return;
     }
     passes(NAME);

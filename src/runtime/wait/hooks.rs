@@ -4,8 +4,9 @@
 //! ([`process::is_plain`]).
 #![forbid(unsafe_code)]
 
+use crate::coroutine;
 use crate::runtime::lane::current;
-use crate::runtime::task::Started;
+use crate::runtime::task::{Started, TaskRef};
 use crate::sys::{process, report};
 use std::sync::OnceLock;
 
@@ -77,5 +78,9 @@ pub(super) fn outside(started: Started, suspend: impl FnOnce()) {
     // A hook may have forgotten it.
     once();
     set_current(Some(started));
+    if coroutine::has_storage() {
+        // A hook may have made values of the green thread's own, which end with it.
+        started.with(TaskRef::set_has_values);
+    }
     std::mem::forget(must_return);
 }
