@@ -17,6 +17,8 @@ pub trait SwitchHook: Send + Sync {
     /// it keeps meanwhile is on the stack of the green thread, so local variables do.
     ///
     /// It runs as on a plain OS thread: where it waits, it blocks the worker. It must not panic, which ends the process.
+    /// It should set no [`ContextVar`](crate::thread::ContextVar): where the green thread has set none itself, that hides all values that
+    /// it has from its spawner.
     fn suspend(&self, others_run: &mut dyn FnMut());
 }
 
