@@ -3,7 +3,7 @@
 //!     cargo run --release --example workloads -- WORKLOAD WORKERS [N|PORT] [ROUNDS]
 //!
 //! `WORKLOAD` is `yield`, `spawn`, `spawn_yield`, `memory`, `chan`, `mpmc`, `mutex`, `timers`, `naps`, `hog`,
-//! `storm`, `storm_small`, `echo` or `http`; each line reads `WORKLOAD peer=greenthread n=N value=V unit=U`. `echo` and `http` serve
+//! `storm`, `storm_small`, `echo`, `http`, or one of the steps whose instructions `.ci/instructions` counts; each line reads `WORKLOAD peer=greenthread n=N value=V unit=U`. `echo` and `http` serve
 //! until they are ended.
 //! With the feature `monkey`, `call_read_own`, `call_read_linked` and `call_read_patched` call the C library's `read`, what stands in for
 //! it, and that after patching; `call_read_beside` the C library's own after patching, when the process has had several threads;
@@ -13,17 +13,23 @@
 //! `storm` has N clients in a second process connect at once, echo one message each and stay; it tells what a connection
 //! then takes, with a buffer of 4096 bytes on its stack or, small, of 256.
 
+use greenthread::executor::{Executor, GreenExecutor};
+use greenthread::future::block_on;
 use greenthread::net::{SocketAddr, TcpListener, TcpStream};
+use greenthread::os::unix::net::UnixStream;
 use greenthread::server::StreamServer;
 use greenthread::sync::{Arc, Mutex, mpmc, mpsc};
-use greenthread::{Runtime, blocking, sleep, spawn, yield_now};
+use greenthread::thread::on_worker_stack;
+use greenthread::{Runtime, blocking, sleep, spawn, timeout, yield_now};
 #[cfg(feature = "monkey")]
 use std::ffi::{CStr, c_int, c_long, c_void};
+use std::future::{poll_fn, ready};
 use std::hint::black_box;
 use std::io::{self, BufRead, Read, Write};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 #[cfg(feature = "monkey")]
 use std::{os::fd::AsRawFd, ptr, sync::atomic::AtomicU32};
@@ -74,6 +80,70 @@ fn spawns(label: &str, n: u64, yields: bool) {
         }
     }
     report(label, n, start.elapsed().as_nanos() as f64 / n as f64, "ns");
+}
+
+/// One step of what is used most, `n` times; whether there is a step of this name. On one worker nothing but the step runs, so its
+/// instructions can be counted.
+fn steps(label: &str, name: &str, n: u64) -> bool {
+    let start = Instant::now();
+    match name {
+        "lock" => {
+            let lock = Mutex::new(0);
+            (0..n).for_each(|_| *black_box(&lock).lock().unwrap() += 1);
+        }
+        // Each holds the lock while the other comes to wait for it.
+        "lock_passed" => {
+            let lock = Arc::new(Mutex::new(()));
+            let turns = move |n| {
+                let lock = Arc::clone(&lock);
+                spawn(move || {
+                    for _ in 0..n {
+                        let _guard = lock.lock().unwrap();
+                        yield_now();
+                    }
+                })
+            };
+            for turns in [turns(n / 2), turns(n / 2)] {
+                turns.join().unwrap();
+            }
+        }
+        "timeout" => (0..n).for_each(|_| timeout(Duration::from_secs(3600), yield_now).unwrap()),
+        // A byte there and a byte back, each waited for.
+        "io" => {
+            let (mut here, mut there) = UnixStream::pair().unwrap();
+            let other = spawn(move || io::copy(&mut there.try_clone().unwrap(), &mut there));
+            let mut byte = [0];
+            for _ in 0..n {
+                here.write_all(&byte).unwrap();
+                here.read_exact(&mut byte).unwrap();
+            }
+            drop(here);
+            other.join().unwrap().unwrap();
+        }
+        "block_on" => (0..n).for_each(|i| assert_eq!(block_on(ready(i)), i)),
+        "block_on_woken" => {
+            for _ in 0..n {
+                let mut woken = false;
+                block_on(poll_fn(|context| {
+                    if std::mem::replace(&mut woken, true) {
+                        return Poll::Ready(());
+                    }
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }));
+            }
+        }
+        "submit" => {
+            let executor = GreenExecutor::new();
+            (0..n).for_each(|i| {
+                assert_eq!(executor.submit(move || i).unwrap().result().ok(), Some(&i))
+            });
+        }
+        "worker_stack" => (0..n).for_each(|i| assert_eq!(on_worker_stack(|| black_box(i)), i)),
+        _ => return false,
+    }
+    report(label, n, start.elapsed().as_nanos() as f64 / n as f64, "ns");
+    true
 }
 
 fn resident() -> u64 {
@@ -575,6 +645,7 @@ fn main() -> ExitCode {
             "storm_clients" => storm_clients(argument.unwrap_or(7000) as u16, clients),
             "http" => http(argument.unwrap_or(7000) as u16),
             "echo" => echo(argument.unwrap_or(7000) as u16),
+            _ if steps(&label, &workload, argument.unwrap_or(1000)) => {}
             _ => {
                 eprintln!("workloads: no workload {workload}");
                 return false;
