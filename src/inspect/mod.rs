@@ -38,6 +38,7 @@
 //! | `/api/groups` | those that are at the same place, the largest group first |
 //! | `/api/leaks` | [`Leaks`]; `older` is the time of [`leaks_older_than`] |
 //! | `/api/dump` | a [`Dump`] to be saved; `format` is `text` or `json` |
+//! | `/api/profile` | a [`Profile`] of the next `seconds` (5, at most 60), to be saved; `format` is `pprof`, `collapsed` or `waits`. The console's own green threads are in it. Only one is taken at a time, who comes meanwhile gets a 503 |
 //! | `/api/stacks` | how many are at each stack, as collapsed stacks, which flame graphs are made of |
 //!
 //! # In text

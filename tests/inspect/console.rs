@@ -53,6 +53,14 @@ impl Client {
         self.answer(true)
     }
 
+    fn has_an_answer(&self) -> bool {
+        let stream = self.0.get_ref();
+        stream.set_nonblocking(true).unwrap();
+        let size = stream.peek(&mut [0]);
+        stream.set_nonblocking(false).unwrap();
+        matches!(size, Ok(1))
+    }
+
     fn is_at_end(&mut self) -> bool {
         matches!(self.0.read(&mut [0]), Ok(0))
     }
@@ -90,6 +98,8 @@ fn requests_are_answered_as_http_wants_it() {
     assert_eq!(client.get("/api/threads?sort=x").status, 400);
     assert_eq!(client.get("/api/dump?format=x").status, 400);
     assert_eq!(client.get("/api/leaks?older=-1").status, 400);
+    assert_eq!(client.get("/api/profile?format=x").status, 400);
+    assert_eq!(client.get("/api/profile?seconds=61").status, 400);
     client.send("DELETE / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let refused = client.answer(true);
     assert!(refused.status == 405 && refused.head.contains("Allow: GET, HEAD"));
@@ -284,4 +294,49 @@ fn it_is_started_and_stopped_by_green_threads_too() {
             }
         })
         .unwrap();
+}
+
+#[inline(never)]
+fn computes_for_the_profile(over: &AtomicBool) {
+    while !over.load(Ordering::Relaxed) {
+        (0..10_000u64).for_each(|at| drop(std::hint::black_box(at.to_string())));
+        yield_now();
+    }
+}
+
+#[test]
+fn a_profile_is_taken_one_at_a_time_and_names_what_computes() {
+    let runtime = Runtime::builder().workers(1).build().unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let own = Arc::clone(&over);
+    let computing = runtime.spawn(move || computes_for_the_profile(&own));
+    let console = on_any_port();
+    let (mut client, other) = (Client::of(&console), Client::of(&console));
+    let is_there = |client: &mut Client| {
+        let answer = client.get("/api/profile?seconds=0.3&format=collapsed");
+        answer.status == 200 && answer.body.contains("computes_for_the_profile")
+    };
+    let until = Instant::now() + Duration::from_secs(60);
+    while !is_there(&mut client) {
+        assert!(Instant::now() < until, "what computes was not seen");
+    }
+    // Of two long ones one is refused, and everything else is answered meanwhile.
+    let mut both = [client, other];
+    for client in &mut both {
+        client.send("GET /api/profile?seconds=60 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    }
+    let refused = loop {
+        if let Some(refused) = both.iter().position(Client::has_an_answer) {
+            break &mut both[refused];
+        }
+        assert!(Instant::now() < until, "two profiles are taken at the same time");
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    assert_eq!(refused.answer(true).status, 503);
+    assert_eq!(refused.get("/api/pulse").status, 200);
+    let begun = Instant::now();
+    console.stop();
+    assert!(begun.elapsed() < Duration::from_secs(50), "it waited for the profile");
+    over.store(true, Ordering::Relaxed);
+    computing.join().unwrap();
 }

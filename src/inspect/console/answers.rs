@@ -6,14 +6,16 @@ use super::looks::Looks;
 use super::rows::{details, rows, user_frame};
 use super::serve::NAME;
 use crate::inspect::frame::SOURCES;
-use crate::inspect::{Frame, GreenThread, Holder, State, leaks_older_than};
+use crate::inspect::{Frame, GreenThread, Holder, Profile, State, leaks_older_than, profile};
 use crate::metrics::{self, Metrics, Worker};
 use crate::runtime::pulse;
+use crate::sync::Semaphore;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
+use std::io;
 use std::time::{Duration, Instant};
 
 const PAGE: &str = include_str!("page.html");
@@ -21,12 +23,17 @@ const PAGE: &str = include_str!("page.html");
 const NONCE: &str = "@NONCE@";
 /// For how long a worker is waited for that does not answer.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// For how many seconds a profile is taken unless it is said, and at most.
+const PROFILE_SECONDS: f64 = 5.0;
+const LONGEST_PROFILE: Duration = Duration::from_secs(60);
 
 /// What is kept between requests.
 #[derive(Debug)]
 pub(super) struct Answers {
     looks: Looks,
     begun: Instant,
+    /// To take a profile: two at once would see each other.
+    profiling: Semaphore,
 }
 
 /// Those that are told together.
@@ -83,7 +90,7 @@ fn to_json(value: &impl Serialize) -> Response {
 
 impl Answers {
     pub(super) fn new() -> Self {
-        Self { looks: Looks::default(), begun: Instant::now() }
+        Self { looks: Looks::default(), begun: Instant::now(), profiling: Semaphore::new(1) }
     }
 
     pub(super) fn to(&self, request: &Request) -> Response {
@@ -96,6 +103,7 @@ impl Answers {
             "/api/leaks" => leaks(request),
             "/api/dump" => self.dump(request),
             "/api/stacks" => self.stacks(),
+            "/api/profile" => self.profile(request),
             path => match path.strip_prefix("/api/threads/") {
                 Some(id) => self.thread(id),
                 None => Response::refusal("404 Not Found", "There is nothing of that name."),
@@ -173,8 +181,31 @@ impl Answers {
             Some("json") => (Response::json(look.dump.to_json()), "json"),
             Some(_) => return bad("format is text or json"),
         };
-        let name = format!("attachment; filename=\"greenthreads-{}.{name}\"", std::process::id());
-        response.with_header("Content-Disposition", &name)
+        saved_as(response, name)
+    }
+
+    fn profile(&self, request: &Request) -> Response {
+        type Write = fn(&Profile, &mut Vec<u8>) -> io::Result<()>;
+        let (write, kind, name): (Write, _, _) = match request.parameter("format") {
+            None | Some("pprof") => (Profile::write_pprof, "application/octet-stream", "pb"),
+            Some("collapsed") => (Profile::write_collapsed, "text/plain; charset=utf-8", "folded"),
+            Some("waits") => {
+                (Profile::write_collapsed_waits, "text/plain; charset=utf-8", "waits.folded")
+            }
+            Some(_) => return bad("format is pprof, collapsed or waits"),
+        };
+        let duration = seconds(request, "seconds", PROFILE_SECONDS);
+        let Some(duration) = duration.filter(|duration| *duration <= LONGEST_PROFILE) else {
+            return bad("seconds is a number, at most 60");
+        };
+        let Some(_alone) = self.profiling.try_acquire() else {
+            return Response::refusal("503 Service Unavailable", "Another profile is being taken.");
+        };
+        let mut file = Vec::new();
+        match write(&profile(duration), &mut file) {
+            Ok(()) => saved_as(Response::new(kind, file), name),
+            Err(error) => Response::refusal("500 Internal Server Error", &error.to_string()),
+        }
     }
 
     /// As flame graphs are made of: a line for each stack, outermost first, with how many are there.
@@ -193,10 +224,20 @@ impl Answers {
         let mut lines: Vec<_> =
             counts.into_iter().map(|(line, count)| format!("{line} {count}\n")).collect();
         lines.sort_unstable();
-        let name = format!("attachment; filename=\"greenthreads-{}.folded\"", std::process::id());
-        Response::new("text/plain; charset=utf-8", lines.concat())
-            .with_header("Content-Disposition", &name)
+        saved_as(Response::new("text/plain; charset=utf-8", lines.concat()), "folded")
     }
+}
+
+/// For a browser that saves it in a file with this ending.
+fn saved_as(response: Response, ending: &str) -> Response {
+    let name = format!("attachment; filename=\"greenthreads-{}.{ending}\"", std::process::id());
+    response.with_header("Content-Disposition", &name)
+}
+
+/// A parameter that is a number of seconds.
+fn seconds(request: &Request, name: &str, unless_said: f64) -> Option<Duration> {
+    let said = request.parameter(name).map_or(Ok(unless_said), str::parse);
+    said.ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
 }
 
 /// What all runtimes count but the console's own.
@@ -218,11 +259,7 @@ fn page() -> Response {
 }
 
 fn leaks(request: &Request) -> Response {
-    let older = match request.parameter("older") {
-        None => Ok(60.0),
-        Some(text) => text.parse::<f64>(),
-    };
-    match older.ok().and_then(|older| Duration::try_from_secs_f64(older).ok()) {
+    match seconds(request, "older", 60.0) {
         Some(older) => Response::json(leaks_older_than(older).to_json()),
         None => bad("older is a number of seconds"),
     }
