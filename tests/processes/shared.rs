@@ -6,9 +6,11 @@ use greenthread::process::shared::{
     Counter, Event, Lock, LockError, LockGuard, Map, PipeEnd, Queue, pipe,
 };
 use greenthread::process::{Process, function};
-use greenthread::{spawn, timeout};
-use serde::{Deserialize, Deserializer, Serialize};
+use greenthread::{catch_unwind, spawn, timeout};
+use serde::ser::{Error as _, SerializeTuple};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::io::ErrorKind;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 pub(crate) const TESTS: Tests = &[
@@ -23,6 +25,8 @@ pub(crate) const TESTS: Tests = &[
     ("a_map_and_a_counter_are_everybodys", maps),
     ("a_handle_outlives_its_maker_while_it_is_under_way", under_way),
     ("what_is_under_way_to_a_process_that_dies_is_given_up", given_up),
+    ("what_is_under_way_to_nobody_is_given_up", sent_to_nobody),
+    ("a_handle_in_a_queue_is_not_lost_to_a_timeout", slowly_decoded),
     ("what_a_dead_process_had_made_is_an_error", owner_dies),
     ("large_items_pass", large),
     ("no_process_and_no_descriptor_stays", leftovers),
@@ -379,4 +383,84 @@ fn given_up() {
     let (own, other) = pipe().unwrap();
     drop(Remote::new(never, (Deadly, other)));
     ends(own);
+}
+
+/// An end of a pipe whose encoding does not come to its end.
+struct Unfinished(PipeEnd<u32, u32>, fn());
+
+impl Serialize for Unfinished {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut tuple = serializer.serialize_tuple(2)?;
+        tuple.serialize_element(&self.0)?;
+        (self.1)();
+        Err(S::Error::custom("it is not to be encoded"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Unfinished {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        PipeEnd::deserialize(deserializer).map(|end| Self(end, || ()))
+    }
+}
+
+fn never_encoded(_: Unfinished) {}
+
+fn sent_to_nobody() {
+    type End = PipeEnd<u32, u32>;
+    let gives_up: &[fn(End)] = &[
+        |end| {
+            let panics = Unfinished(end, || panic!("while encoding"));
+            let made =
+                catch_unwind(AssertUnwindSafe(|| Remote::new(function!(never_encoded), panics)));
+            assert!(made.is_err());
+        },
+        |end| {
+            let waits = Unfinished(end, || greenthread::sleep(LONG));
+            let moment = Duration::from_millis(20);
+            assert!(timeout(moment, || Remote::new(function!(never_encoded), waits)).is_err());
+        },
+        |end| {
+            let queue = Queue::new(1).unwrap();
+            assert!(queue.put(&Unfinished(end, || ())).is_err());
+        },
+        |end| {
+            let full = Queue::new(1).unwrap();
+            let (_here, there) = pipe::<u32, u32>().unwrap();
+            full.put(&there).unwrap();
+            assert_eq!(full.try_put(&end).unwrap_err().kind(), ErrorKind::WouldBlock);
+        },
+        |end| {
+            let closed = Queue::new(1).unwrap();
+            closed.close().unwrap();
+            assert_eq!(closed.put(&end).unwrap_err().kind(), ErrorKind::BrokenPipe);
+        },
+    ];
+    for give_up in gives_up {
+        let (here, there) = pipe::<u32, u32>().unwrap();
+        // In a green thread, which ends before it is asked.
+        let give_up = *give_up;
+        spawn(move || give_up(there)).join().unwrap();
+        assert_eq!(here.recv_timeout(LIMIT).unwrap(), None);
+    }
+}
+
+/// Takes its time to be decoded.
+#[derive(Serialize)]
+struct Slow(u32);
+
+impl<'de> Deserialize<'de> for Slow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u32::deserialize(deserializer)?;
+        greenthread::sleep(Duration::from_millis(50));
+        Ok(Self(number))
+    }
+}
+
+fn slowly_decoded() {
+    let queue = Queue::new(1).unwrap();
+    queue.put(&Slow(1)).unwrap();
+    // It strikes while the item is decoded, or before that comes.
+    let got = timeout(Duration::from_millis(25), || queue.get());
+    let got = got.unwrap_or_else(|_| queue.get());
+    assert_eq!(got.unwrap().unwrap().0, 1);
 }

@@ -132,11 +132,28 @@ impl Link {
         patience: Patience,
         with: &[&[u8]],
     ) -> io::Result<(UnixStream, u8, Vec<u8>)> {
+        self.ask_passing(what, patience, with, UnderWay::default())
+    }
+
+    /// As [`ask_keeping`](Self::ask_keeping); `handles` are those in what is sent. They are let go of where the other side has not taken
+    /// them. After a kill or a timeout it may have, once all has been sent.
+    fn ask_passing(
+        &self,
+        what: u8,
+        patience: Patience,
+        with: &[&[u8]],
+        mut handles: UnderWay,
+    ) -> io::Result<(UnixStream, u8, Vec<u8>)> {
         let stream = self.take()?;
         let nanos = patience.nanos().to_le_bytes();
         let parts: Vec<&[u8]> = [&nanos[..]].into_iter().chain(with.iter().copied()).collect();
         frame::send(&mut &stream, what, &parts).map_err(|_| gone())?;
-        let (kind, bytes) = match frame::receive(&mut &stream) {
+        let pins = std::mem::take(&mut handles.0);
+        let reply = frame::receive(&mut &stream);
+        if !matches!(reply, Ok(Some((told::DONE | told::NOTHING, _)))) {
+            handles.0 = pins;
+        }
+        let (kind, bytes) = match reply {
             Ok(Some(reply)) => reply,
             Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(error),
             _ => return Err(gone()),
@@ -155,7 +172,18 @@ impl Link {
         patience: Patience,
         with: &[&[u8]],
     ) -> io::Result<(u8, Vec<u8>)> {
-        let (stream, kind, bytes) = self.ask_keeping(what, patience, with)?;
+        self.ask_with_handles(what, patience, with, UnderWay::default())
+    }
+
+    /// As [`ask`](Self::ask); `handles` are those in what is sent.
+    pub(super) fn ask_with_handles(
+        &self,
+        what: u8,
+        patience: Patience,
+        with: &[&[u8]],
+        handles: UnderWay,
+    ) -> io::Result<(u8, Vec<u8>)> {
+        let (stream, kind, bytes) = self.ask_passing(what, patience, with, handles)?;
         self.give_back(stream);
         Ok((kind, bytes))
     }
@@ -201,12 +229,11 @@ struct Pin {
 }
 
 impl UnderWay {
-    /// Notes what `encode` encodes of handles.
+    /// Notes what `encode` encodes of handles. If `encode` unwinds, that is not under way any more.
     pub(crate) fn noted<T>(encode: impl FnOnce() -> T) -> (T, Self) {
-        let before = NOTED.with(|noted| noted.replace(Some(Vec::new())));
+        let noting = Noting::begin();
         let value = encode();
-        let pins = NOTED.with(|noted| noted.replace(before));
-        (value, Self(pins.unwrap_or_default()))
+        (value, noting.end())
     }
 
     /// The call that it was part of has ended so: the process has received all of it, or perhaps not.
@@ -229,6 +256,38 @@ impl Drop for UnderWay {
     }
 }
 
+/// An encoding whose handles are noted. If it unwinds, they are under way no more.
+struct Noting {
+    /// What was noted of the encoding around it.
+    before: Option<Vec<Pin>>,
+    ended: bool,
+}
+
+impl Noting {
+    fn begin() -> Self {
+        Self { before: NOTED.with(|noted| noted.replace(Some(Vec::new()))), ended: false }
+    }
+
+    fn end(mut self) -> UnderWay {
+        self.take()
+    }
+
+    fn take(&mut self) -> UnderWay {
+        self.ended = true;
+        let before = self.before.take();
+        let pins = NOTED.try_with(|noted| noted.replace(before)).ok().flatten();
+        UnderWay(pins.unwrap_or_default())
+    }
+}
+
+impl Drop for Noting {
+    fn drop(&mut self) {
+        if !self.ended {
+            drop(self.take());
+        }
+    }
+}
+
 green_local! {
     /// What is noted of the encoding that is going on.
     static NOTED: RefCell<Option<Vec<Pin>>> = RefCell::new(None);
@@ -236,7 +295,8 @@ green_local! {
 
 impl Serialize for Link {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let pin = self.ask_now(ask::PIN, &[]).and_then(|bytes| number(&bytes));
+        // Shielded: the server keeps the object from here on, under a number that only the answer tells.
+        let pin = shield(|| self.ask_now(ask::PIN, &[])).and_then(|bytes| number(&bytes));
         let pin = pin.map_err(S::Error::custom)?;
         NOTED.with(|noted| {
             if let Some(pins) = &mut *noted.borrow_mut() {

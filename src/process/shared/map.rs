@@ -1,7 +1,7 @@
 //! A map that processes share.
 #![forbid(unsafe_code)]
 
-use super::link::{Link, decode, encode, handle};
+use super::link::{Link, Patience, UnderWay, decode, encode, handle};
 use super::object::{self, ask, told};
 use crate::util::dropping::Held;
 use serde::{Serialize, de::DeserializeOwned};
@@ -69,8 +69,11 @@ impl<K: Serialize, V: Serialize + DeserializeOwned> Map<K, V> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn insert(&self, key: &K, value: &V) -> io::Result<Option<V>> {
-        let (key, value) = (encode(key)?, encode(value)?);
-        self.ask(ask::INSERT, &[&(key.len() as u64).to_le_bytes(), &key, &value])
+        let (encoded, handles) =
+            UnderWay::noted(|| Ok::<_, io::Error>((encode(key)?, encode(value)?)));
+        let (key, value) = encoded?;
+        let parts: [&[u8]; 3] = [&(key.len() as u64).to_le_bytes(), &key, &value];
+        Self::value(self.link.ask_with_handles(ask::INSERT, Patience::None, &parts, handles)?)
     }
 
     /// The value under a key. Suspends.
@@ -90,7 +93,11 @@ impl<K: Serialize, V: Serialize + DeserializeOwned> Map<K, V> {
     }
 
     fn ask(&self, what: u8, with: &[&[u8]]) -> io::Result<Option<V>> {
-        match self.link.ask(what, super::link::Patience::None, with)? {
+        Self::value(self.link.ask(what, Patience::None, with)?)
+    }
+
+    fn value(told: (u8, Vec<u8>)) -> io::Result<Option<V>> {
+        match told {
             (told::NOTHING, _) => Ok(None),
             (_, bytes) => decode(&bytes).map(Some),
         }

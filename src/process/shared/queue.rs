@@ -1,8 +1,9 @@
 //! A queue that processes share.
 #![forbid(unsafe_code)]
 
-use super::link::{Link, Patience, decode, encode, handle};
+use super::link::{Link, Patience, UnderWay, decode, encode, handle};
 use super::object::{self, ask, told};
+use crate::thread::shield;
 use serde::{Serialize, de::DeserializeOwned};
 use std::io;
 use std::marker::PhantomData;
@@ -137,7 +138,8 @@ impl<T: Serialize> Queue<T> {
     }
 
     fn put_within(&self, item: &T, patience: Patience) -> io::Result<()> {
-        match self.link.ask(ask::PUT, patience, &[&encode(item)?])?.0 {
+        let (bytes, handles) = UnderWay::noted(|| encode(item));
+        match self.link.ask_with_handles(ask::PUT, patience, &[&bytes?], handles)?.0 {
             told::CLOSED => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the queue is closed")),
             told::NOT_YET => Err(not_yet(patience)),
             _ => Ok(()),
@@ -219,7 +221,8 @@ impl<T: DeserializeOwned> Queue<T> {
         match self.link.ask(ask::GET, patience, &[])? {
             (told::CLOSED, _) => Ok(None),
             (told::NOT_YET, _) => Err(not_yet(patience)),
-            (_, bytes) => decode(&bytes).map(Some),
+            // Shielded: decoding a handle waits, and the queue has not got the item any more.
+            (_, bytes) => shield(|| decode(&bytes)).map(Some),
         }
     }
 
