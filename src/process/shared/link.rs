@@ -233,7 +233,8 @@ impl UnderWay {
     pub(crate) fn noted<T>(encode: impl FnOnce() -> T) -> (T, Self) {
         let noting = Noting::begin();
         let value = encode();
-        (value, noting.end())
+        let handles = noting.end();
+        (value, handles)
     }
 
     /// The call that it was part of has ended so: the process has received all of it, or perhaps not.

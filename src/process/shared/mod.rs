@@ -12,6 +12,10 @@
 //! in the middle of an operation leaves nothing half done: an item that it has not received goes to the next one who
 //! asks, a lock that it holds is released.
 //!
+//! A handle that is encoded can be decoded once, so one that is a value of a [`Map`] can be got out of it once, while no other handle to
+//! the object is left. Where a handle is never decoded, as in a queue that is dropped while it has items, its object stays to the end of
+//! the process that made it.
+//!
 //! # Examples
 //! ```
 //! use greenthread::process::shared::Queue;
