@@ -21,7 +21,8 @@
 //!
 //! # Cycles
 //! A greenlet lives as long as there is a handle to it. Of greenlets that refer to each other, use [`WeakGreenlet`]s, so that
-//! they do not keep each other for ever.
+//! they do not keep each other for ever. A greenlet keeps its parent too, which is the one that made it unless it was set: one that is
+//! suspended while the handles of those that it made lie in its frames ends with its green thread only.
 
 // Invariant: in each green thread, and in each OS thread outside of those, one greenlet runs; every other one is suspended in a
 // switch, has not begun, or is over.
