@@ -161,7 +161,7 @@ def check(browser, address):
     browser.value("document.querySelector('#next').click()")
     browser.until("next part", f"document.querySelector('#rows tr').dataset.id !== '{before}' && document.querySelector('#range').textContent.startsWith('101')")
     browser.key("/")
-    assert browser.value("document.activeElement.id") == "search"
+    browser.until("focus in the search", "document.activeElement.id === 'search'")
     browser.call("Input.insertText", text="c10k::serve")
     browser.until("servers", "document.querySelector('#range').textContent.includes('that match') && document.querySelectorAll('#rows tr').length > 10")
     browser.key("ArrowDown")
@@ -184,7 +184,7 @@ def check(browser, address):
         browser.until(view, f"!document.querySelector('#{view}').hidden && document.querySelector('#{view}').textContent.length > 10")
     browser.size(390, 844)
     assert browser.until("rows", "document.querySelectorAll('#rows tr').length") and browser.value("document.documentElement.scrollWidth") <= 390
-    assert browser.value("document.querySelector('#lost').hidden")
+    browser.until("answer of the process", "document.querySelector('#lost').hidden")
     assert not browser.wrong, browser.wrong
     print("views, a phone's width, no error: good")
 
