@@ -88,6 +88,10 @@ const ROWS: &[(&str, &[Test])] = &[
         "`process::shared`: get, lock",
         &[Test::Elsewhere(include_str!("../processes/shared.rs"), "killed_waiters")],
     ),
+    (
+        "encoding a handle of `process::shared`",
+        &[Test::Elsewhere(include_str!("../processes/shared.rs"), "sent_to_nobody")],
+    ),
 ];
 
 #[test]
