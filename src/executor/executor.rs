@@ -4,7 +4,7 @@
 use super::error::SubmitError;
 use super::future::Future;
 use super::map::{Calls, Map, MapUnordered};
-use crate::util::dropping::Held;
+use crate::util::dropping::{Held, seen_in};
 use std::sync::Arc;
 
 /// A piece of work for an executor: a closure without arguments; or a function with its argument, as the executors of
@@ -72,10 +72,8 @@ where
     type Output = T;
 
     fn call(self) -> T {
-        let result = Held::new((self.function)(self.argument.into_inner()));
-        // Not on the way out: a destructor that panics there would have the compiler forget the result.
-        drop(self.function);
-        result.into_inner()
+        let Self { function, argument } = self;
+        seen_in(function.into_inner(), |function| function(argument.into_inner()))
     }
 }
 

@@ -1,23 +1,30 @@
 //! Profiles as the scripts of flame graphs read them.
 #![forbid(unsafe_code)]
 
+use super::Frame;
 use super::profile::Sample;
 use std::fmt::Write;
 
-/// One line for each sample: what is separated by semicolons, from the outermost on, and microseconds.
+/// One line for each sample: the name and the stack, and microseconds.
 pub(super) fn text<'a>(samples: impl Iterator<Item = &'a Sample>) -> String {
     let mut text = String::new();
     for sample in samples {
-        let functions = sample.backtrace.iter().rev().map(|frame| frame.function.as_str());
-        let waits_for = sample.waits_for.map(|what| format!("[{what}]"));
-        text.push_str(&plain(&sample.thread));
-        for function in functions.chain(waits_for.as_deref()) {
-            text.push(';');
-            text.push_str(&plain(function));
-        }
-        let _ = writeln!(text, " {}", sample.time.as_micros());
+        let stack = stack(Some(&sample.thread), &sample.backtrace, sample.waits_for);
+        let _ = writeln!(text, "{stack} {}", sample.time.as_micros());
     }
     text
+}
+
+/// Separated by semicolons: a name, the functions from the outermost on, and what is waited for.
+pub(super) fn stack(
+    name: Option<&str>,
+    backtrace: &[Frame],
+    waits_for: Option<&'static str>,
+) -> String {
+    let functions = backtrace.iter().rev().map(|frame| frame.function.as_str());
+    let waits_for = waits_for.map(|what| format!("[{what}]"));
+    let parts = name.into_iter().chain(functions).chain(waits_for.as_deref());
+    parts.map(plain).collect::<Vec<_>>().join(";")
 }
 
 /// Without what separates.

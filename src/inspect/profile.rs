@@ -75,7 +75,7 @@ impl Looks {
     /// What waits now has waited for `time`, unless it has begun to since.
     fn at_waiting(&mut self, time: Duration) {
         for thread in dump().threads {
-            let name = thread.name.clone().unwrap_or_else(|| format!("green-{}", thread.id));
+            let name = thread.called().into_owned();
             if thread.state == State::Waiting {
                 let waited = thread.waits_since.map_or(time, |since| since.min(time));
                 let key = (name.clone(), thread.waits_for, thread.backtrace);

@@ -3,6 +3,7 @@
 
 use super::Frame;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -63,8 +64,7 @@ pub struct GreenThread {
 }
 
 /// What a green thread did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
     /// It has not started.
@@ -77,6 +77,24 @@ pub enum State {
     Running,
     /// It waited.
     Waiting,
+}
+
+impl State {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Delayed => "delayed",
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+        }
+    }
+}
+
+impl Serialize for State {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
 /// Who has what a green thread waits for: a lock, or, where it joins, the other itself.
@@ -105,6 +123,14 @@ pub(super) fn seconds_of<S: serde::Serializer>(
 }
 
 impl GreenThread {
+    /// Its name, or one made of its id.
+    pub(super) fn called(&self) -> Cow<'_, str> {
+        match &self.name {
+            Some(name) => Cow::Borrowed(name),
+            None => Cow::Owned(format!("green-{}", self.id)),
+        }
+    }
+
     /// Whether this function, or one whose path ends so, is on its stack.
     ///
     /// # Examples
@@ -136,9 +162,6 @@ impl GreenThread {
 /// Its name, or one made of its id, and its id.
 impl fmt::Display for GreenThread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.name {
-            Some(name) => write!(f, "'{name}' ({})", self.id),
-            None => write!(f, "'green-{0}' ({0})", self.id),
-        }
+        write!(f, "'{}' ({})", self.called(), self.id)
     }
 }

@@ -4,7 +4,7 @@
 use super::members::{Members, Place};
 use crate::runtime::finished::Finished;
 use crate::thread::{Builder, JoinError, JoinHandle};
-use crate::util::dropping::Held;
+use crate::util::dropping::{Held, seen_in};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
@@ -80,10 +80,7 @@ where
         // It may be the last to have the function, once the iterator is gone.
         let function = Held::new(Arc::clone(&self.function));
         place.spawn(Builder::new(), move || {
-            let result = Held::new(function(item));
-            // Not on the way out: a destructor that panics there would have the compiler forget the result.
-            drop(function);
-            result.into_inner()
+            seen_in(function.into_inner(), |function| function(item))
         })
     }
 }

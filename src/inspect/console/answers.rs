@@ -6,14 +6,15 @@ use super::looks::Looks;
 use super::rows::{details, rows, user_frame};
 use super::serve::NAME;
 use crate::inspect::frame::SOURCES;
-use crate::inspect::{Frame, GreenThread, Holder, Profile, State, leaks_older_than, profile};
+use crate::inspect::{
+    Frame, GreenThread, Holder, Profile, State, collapsed, leaks_older_than, profile,
+};
 use crate::metrics::{self, Metrics, Worker};
 use crate::runtime::pulse;
 use crate::sync::Semaphore;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::time::{Duration, Instant};
@@ -213,13 +214,8 @@ impl Answers {
         let look = self.looks.get();
         let mut counts: HashMap<String, usize> = HashMap::new();
         for thread in &look.dump.threads {
-            let frames =
-                thread.backtrace.iter().rev().map(|frame| frame.function.replace(';', ":"));
-            let mut line = frames.collect::<Vec<_>>().join(";");
-            if let Some(what) = thread.waits_for {
-                let _ = write!(line, "{}[{what}]", if line.is_empty() { "" } else { ";" });
-            }
-            *counts.entry(line).or_default() += 1;
+            let stack = collapsed::stack(None, &thread.backtrace, thread.waits_for);
+            *counts.entry(stack).or_default() += 1;
         }
         let mut lines: Vec<_> =
             counts.into_iter().map(|(line, count)| format!("{line} {count}\n")).collect();

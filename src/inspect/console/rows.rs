@@ -56,16 +56,6 @@ pub(super) fn user_frame(thread: &GreenThread) -> Option<&Frame> {
     frames.iter().find(|frame| frame.is_of_user()).or(frames.first())
 }
 
-fn state_name(state: State) -> &'static str {
-    match state {
-        State::New => "new",
-        State::Delayed => "delayed",
-        State::Ready => "ready",
-        State::Running => "running",
-        State::Waiting => "waiting",
-    }
-}
-
 /// Looks for a text in what is said of green threads.
 struct Search {
     wanted: String,
@@ -80,11 +70,11 @@ impl Search {
 
     fn finds(&mut self, thread: &GreenThread) -> bool {
         let labels = &mut thread.labels.iter();
-        let texts = [thread.waits_for, thread.spawned_at.as_deref(), thread.name.as_deref()];
+        let texts = [thread.waits_for, thread.spawned_at.as_deref()];
         if texts.into_iter().flatten().any(|text| self.has(text))
+            || self.has(&thread.called())
             || labels.any(|(key, value)| self.has(&format!("{key}={value}")))
             || thread.held_by.as_ref().is_some_and(|holder| self.has(&holder.name))
-            || (thread.name.is_none() && self.has(&format!("green-{}", thread.id)))
             || thread.id.to_string() == self.wanted
         {
             return true;
@@ -123,18 +113,18 @@ pub(super) fn rows<'a>(look: &'a Look, request: &Request) -> Result<Rows<'a>, &'
     let threads = &look.dump.threads;
     let mut states: BTreeMap<String, usize> = BTreeMap::new();
     for thread in threads {
-        *states.entry(state_name(thread.state).to_string()).or_default() += 1;
+        *states.entry(thread.state.name().to_string()).or_default() += 1;
     }
     let mut found: Vec<&GreenThread> = threads
         .iter()
-        .filter(|thread| state.is_none_or(|state| state_name(thread.state) == state))
+        .filter(|thread| state.is_none_or(|state| thread.state.name() == state))
         .filter(|thread| search.wanted.is_empty() || search.finds(thread))
         .collect();
     found.sort_unstable_by_key(|thread| thread.id);
     let function = |thread: &GreenThread| user_frame(thread).map(|it| it.function.clone());
     match sort {
         "name" => found.sort_by_key(|it| (it.name.is_none(), it.name.as_deref())),
-        "state" => found.sort_by_key(|it| state_name(it.state)),
+        "state" => found.sort_by_key(|it| it.state.name()),
         "waits_for" => found.sort_by_key(|it| it.waits_for),
         "waits" => found.sort_by_key(|it| it.waits_since),
         "age" => found.sort_by_key(|it| it.age),

@@ -277,13 +277,19 @@ mod models {
         });
     }
 
+    /// Each modelled thing is made before there is another thread.
+    fn listener() -> Listener {
+        let listener = Listener::new();
+        park::own_task().with_waker(Waker::wake_by_ref);
+        super::foreign::end_foreign(&listener.task);
+        listener
+    }
+
     /// The executor has moved the future to another of its tasks, whose waker replaces the first one.
     #[test]
     fn the_waker_of_the_last_poll_is_used() {
         loom::model(|| {
-            let listener = Listener::new();
-            park::own_task().with_waker(Waker::wake_by_ref);
-            super::foreign::end_foreign(&listener.task);
+            let listener = listener();
             assert!(listener.poll(&Context::from_waker(Waker::noop())).is_pending());
             let waiter = listener.waiter();
             let other = thread::spawn(move || waiter.unpark());
@@ -295,10 +301,7 @@ mod models {
     #[test]
     fn a_future_that_waits_is_woken_once_it_is_unparked() {
         loom::model(|| {
-            // Each modelled thing is made before there is another thread.
-            let listener = Listener::new();
-            park::own_task().with_waker(Waker::wake_by_ref);
-            super::foreign::end_foreign(&listener.task);
+            let listener = listener();
             let waiter = listener.waiter();
             let other = thread::spawn(move || waiter.unpark());
             assert_eq!(poll_until(None, |context| listener.poll(context)), Some(()));
@@ -310,9 +313,7 @@ mod models {
     #[test]
     fn a_future_that_is_nudged_loses_no_notification() {
         loom::model(|| {
-            let listener = Listener::new();
-            park::own_task().with_waker(Waker::wake_by_ref);
-            super::foreign::end_foreign(&listener.task);
+            let listener = listener();
             let (task, waiter) = (listener.task.clone(), listener.waiter());
             let nudger = thread::spawn(move || task.nudge());
             let notifier = thread::spawn(move || waiter.unpark());

@@ -4,7 +4,7 @@
 use super::hooks;
 use super::interruption::{own_task, raise_kill};
 use super::sleeper::{Sleeper, current_green, is_green};
-use crate::coroutine::{self, Root};
+use crate::coroutine;
 use crate::runtime::lane::current;
 use crate::runtime::lane::local::Lane;
 use crate::runtime::task::{self, Reason, Started, TaskRef, switch};
@@ -21,32 +21,22 @@ pub(super) fn suspend_for(started: Started, reason: Reason) {
         lane.root()
     });
     let Some(root) = root else { return };
-    switch_away(started, root);
+    inside_hooks(started, || switch::suspend(started, root));
 }
 
 #[inline(always)]
 fn suspend(started: Started) {
     let Some(root) = current::with_lane(|lane| lane.root()) else { return };
-    switch_away(started, root);
+    inside_hooks(started, || switch::suspend(started, root));
 }
 
-/// Suspends `started`, which runs, inside of the hooks that there are.
+/// Calls `suspend`, which suspends `started`, inside of the hooks that there are.
 #[inline(always)]
-fn switch_away(started: Started, root: Root) {
+fn inside_hooks(started: Started, suspend: impl FnOnce()) {
     if process::has_hooks() {
-        hooks::outside(started, || switch::suspend(started, root));
+        hooks::outside(started, suspend);
     } else {
-        switch::suspend(started, root);
-    }
-}
-
-/// As [`switch_away`], for a caller that has just seen that it does not unwind.
-#[inline(always)]
-fn switch_away_calm(started: Started, root: Root) {
-    if process::has_hooks() {
-        hooks::outside(started, || switch::suspend_calm(started, root));
-    } else {
-        switch::suspend_calm(started, root);
+        suspend();
     }
 }
 
@@ -84,7 +74,7 @@ pub(in crate::runtime) fn let_others_run(started: Started) -> bool {
         })
     });
     let Some(root) = root.flatten() else { return false };
-    switch_away_calm(started, root);
+    inside_hooks(started, || switch::suspend_calm(started, root));
     if task::any_interruption() {
         raise_if_interrupted(started);
     }
@@ -139,7 +129,7 @@ pub(crate) fn give_way_after(prepare: impl FnOnce(&Lane) -> bool) -> bool {
         Some((started, lane.root()))
     });
     let Some((started, root)) = queued.flatten() else { return false };
-    switch_away_calm(started, root);
+    inside_hooks(started, || switch::suspend_calm(started, root));
     true
 }
 
