@@ -1053,7 +1053,7 @@ fn every_wait_ends_by_a_kill() {
         all
     }
 
-    fn check() {
+    fn killed_waits_end() {
         let all: Vec<_> =
             waits().into_iter().map(|(name, wait, after)| (name, spawn(wait), after)).collect();
         sleep(SOON);
@@ -1075,7 +1075,7 @@ fn every_wait_ends_by_a_kill() {
             _ => thread.join().unwrap(),
         }
     };
-    case(|| Runtime::new_current_thread().unwrap().run(check).unwrap());
-    case(|| Runtime::builder().workers(1).build().unwrap().run(check).unwrap());
-    case(|| Runtime::builder().workers(4).build().unwrap().run(check).unwrap());
+    case(|| Runtime::new_current_thread().unwrap().run(killed_waits_end).unwrap());
+    case(|| Runtime::builder().workers(1).build().unwrap().run(killed_waits_end).unwrap());
+    case(|| Runtime::builder().workers(4).build().unwrap().run(killed_waits_end).unwrap());
 }

@@ -155,7 +155,7 @@ cases! {
         assert_eq!(fs::read("a\0b").unwrap_err().kind(), ErrorKind::InvalidInput);
     }
 
-    fn directories() {
+    fn directories_are_made_listed_and_removed() {
         let dir = TempDir::new();
         let deep = dir.path("x/y/z");
         assert_eq!(fs::create_dir(&deep).unwrap_err().kind(), ErrorKind::NotFound);
@@ -227,7 +227,7 @@ cases! {
         file.sync_all().unwrap();
     }
 
-    fn locks() {
+    fn locks_of_files_exclude_one_another() {
         let dir = TempDir::new();
         let path = dir.path("file");
         let first = File::create_new(&path).unwrap();
@@ -274,7 +274,7 @@ cases! {
         assert_eq!(zeros, [0; 100]);
     }
 
-    fn fifos() {
+    fn fifos_pass_on_what_is_written() {
         let dir = TempDir::new();
         let path = dir.path("fifo");
         make_fifo(&path);

@@ -21,7 +21,7 @@ impl Drop for Counted {
     }
 }
 
-fn back() {
+fn back_to_parent() {
     switch_to_parent::<_, ()>(()).unwrap();
 }
 
@@ -78,7 +78,7 @@ fn a_panic_surfaces_in_the_parent_not_in_the_creator() {
     let out = made.clone();
     let creator = Greenlet::new(move |()| {
         *out.borrow_mut() = Some(Greenlet::new(|()| resume_unwind(Box::new("boom"))));
-        catch(back).is_ok()
+        catch(back_to_parent).is_ok()
     });
     creator.any().switch::<_, ()>(()).unwrap();
     let child = made.take().unwrap();
@@ -118,7 +118,7 @@ fn throwing_into_an_unstarted_one_ends_it() {
     assert_eq!((payload.downcast_ref(), child.is_dead()), (Some(&"out"), true));
     assert!(!ran.get());
     // Into one whose parent is another: control goes there.
-    let parent = Greenlet::new(|()| catch(back).unwrap_err().downcast::<i32>().is_ok());
+    let parent = Greenlet::new(|()| catch(back_to_parent).unwrap_err().downcast::<i32>().is_ok());
     parent.any().switch::<_, ()>(()).unwrap();
     let child = make();
     child.set_parent(&parent).unwrap();
@@ -128,7 +128,7 @@ fn throwing_into_an_unstarted_one_ends_it() {
 #[test]
 fn throwing_into_a_suspended_one_raises_there() {
     let child = Greenlet::new(|()| {
-        let caught = catch(back).unwrap_err().downcast::<i32>().unwrap();
+        let caught = catch(back_to_parent).unwrap_err().downcast::<i32>().unwrap();
         let _: () = switch_to_parent(*caught).unwrap();
         "end"
     });
@@ -149,7 +149,7 @@ fn dropping_the_last_handle_unwinds() {
     let held = Counted(drops.clone());
     let child = Greenlet::new(move |()| {
         let _held = held;
-        let exit = catch(back).unwrap_err();
+        let exit = catch(back_to_parent).unwrap_err();
         assert!(exit.is::<GreenletExit>());
         resume_unwind(Box::new("a panic in clean-up"));
     });
@@ -168,7 +168,7 @@ fn dropping_while_panicking_unwinds_too() {
     let panicked = catch(|| {
         let child = Greenlet::new(move |()| {
             let _held = held;
-            back();
+            back_to_parent();
         });
         child.switch(()).unwrap();
         panic!("with a suspended greenlet");
@@ -181,7 +181,7 @@ fn dropping_while_panicking_unwinds_too() {
 fn one_that_will_not_end_is_leaked() {
     let child = Greenlet::new(|()| {
         loop {
-            let _ = catch(back);
+            let _ = catch(back_to_parent);
         }
     });
     child.any().switch::<(), ()>(()).unwrap();
@@ -203,7 +203,7 @@ fn a_destructor_cannot_switch_away_while_it_is_dropped() {
     let inner = refused.clone();
     let child = Greenlet::new(move |()| {
         let _switches = Switches(greenlet::current().parent().unwrap(), inner);
-        back();
+        back_to_parent();
     });
     child.switch(()).unwrap();
     drop(child);
@@ -219,7 +219,7 @@ fn the_last_handle_may_go_inside_the_greenlet_itself() {
     let child = Greenlet::new(move |()| {
         let _held = held;
         drop(inner.take());
-        back();
+        back_to_parent();
         unreachable!("unwound when it switched away");
     });
     *own.borrow_mut() = Some(child.clone());
@@ -237,7 +237,7 @@ fn greenlets_dropped_by_one_that_is_dropped() {
         let (held, next) = (Counted(drops.clone()), inner.take());
         let child = Greenlet::new(move |()| {
             let _held = (held, next);
-            back();
+            back_to_parent();
         });
         child.switch(()).unwrap();
         inner = Some(child);
@@ -329,7 +329,7 @@ fn a_long_line_of_parents_is_dropped_without_recursion() {
         let held = Logs(made.replace(made.get() + 1), Rc::clone(&log));
         let child = Greenlet::new(move |()| {
             let _held = held;
-            back();
+            back_to_parent();
         });
         child.switch(()).unwrap();
         child
@@ -385,7 +385,7 @@ fn a_trace_hook_sees_every_switch_and_may_switch() {
     let inner = log.clone();
     let helper = Greenlet::new(|()| {
         loop {
-            back();
+            back_to_parent();
         }
     });
     let before = greenlet::set_trace(Some(Rc::new(move |event| {
@@ -395,7 +395,7 @@ fn a_trace_hook_sees_every_switch_and_may_switch() {
         inner.borrow_mut().push(format!("{kind} {}>{}", event.from.name(), event.to.name()));
     })));
     assert!(before.is_none());
-    let child = Greenlet::new(|()| drop(catch(back)));
+    let child = Greenlet::new(|()| drop(catch(back_to_parent)));
     child.set_name("child");
     child.switch(()).unwrap();
     child.throw::<()>(Box::new(1)).unwrap();
@@ -416,7 +416,7 @@ fn context_values_are_copied_from_the_creator() {
         let inherited = (NUMBER.get(), TEXT.get());
         NUMBER.set(2);
         TEXT.set("child's".into());
-        back();
+        back_to_parent();
         (inherited, NUMBER.get())
     });
     NUMBER.set(3);
@@ -429,7 +429,7 @@ fn context_values_are_copied_from_the_creator() {
 
 #[test]
 fn states_can_be_told_apart() {
-    let child = Greenlet::new(|()| back());
+    let child = Greenlet::new(|()| back_to_parent());
     let states = |g: &AnyGreenlet| (g.is_started(), g.is_active(), g.is_dead());
     assert_eq!(states(&child), (false, false, false));
     child.switch(()).unwrap();
@@ -463,7 +463,7 @@ fn a_switch_out_of_a_generator_takes_the_generator_along() {
 
 #[test]
 fn forgetting_handles_is_sound() {
-    let child = Greenlet::new(|()| back());
+    let child = Greenlet::new(|()| back_to_parent());
     child.switch(()).unwrap();
     std::mem::forget(child.clone());
     drop(child);
@@ -477,7 +477,7 @@ fn a_thread_may_end_with_suspended_greenlets() {
     }
     std::thread::spawn(|| {
         KEPT.with(|_| ());
-        let child = Greenlet::new(|()| back());
+        let child = Greenlet::new(|()| back_to_parent());
         child.switch(()).unwrap();
         KEPT.set(Some(child));
     })

@@ -172,7 +172,7 @@ cases! {
     }
 
     // Of pipes with a name the system knows no way to tell a single call not to wait.
-    fn fifos() {
+    fn fifos_are_in_the_mode_they_came_in_afterwards() {
         let path = std::env::temp_dir().join(format!("greenthread-fifo-{}", std::process::id()));
         let _ = std::fs::remove_file(&path);
         assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());

@@ -224,7 +224,7 @@ cases! {
         }
     }
 
-    fn timeouts() {
+    fn timeouts_are_kept_and_zero_is_refused() {
         let (stream, _peer) = pair();
         assert_eq!((stream.read_timeout().unwrap(), stream.write_timeout().unwrap()), (None, None));
         let some = Some(Duration::from_millis(410));
@@ -296,7 +296,7 @@ cases! {
         assert_eq!(reader.join().unwrap(), 10_000_000);
     }
 
-    fn options() {
+    fn options_that_are_set_are_told() {
         let (stream, _peer) = pair();
         assert!(!stream.nodelay().unwrap());
         stream.set_nodelay(true).unwrap();
@@ -323,7 +323,7 @@ cases! {
         assert!(listener.take_error().unwrap().is_none());
     }
 
-    fn nonblocking() {
+    fn in_nonblocking_mode_nothing_waits() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
@@ -354,7 +354,7 @@ cases! {
         assert_eq!(server.peek(&mut buffer).unwrap_err().kind(), ErrorKind::WouldBlock);
     }
 
-    fn vectored() {
+    fn vectored_calls_fill_one_buffer_after_the_other() {
         let (mut client, mut server) = pair();
         let wrote = client.write_vectored(&[IoSlice::new(&[]), IoSlice::new(&[10]), IoSlice::new(&[11, 12])]);
         assert_eq!(wrote.unwrap(), 3);

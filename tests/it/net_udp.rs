@@ -57,7 +57,7 @@ cases! {
         }
     }
 
-    fn connected() {
+    fn connected_ones_hear_their_peer_only() {
         let (a, b) = pair();
         assert_eq!(a.peer_addr().unwrap(), b.local_addr().unwrap());
         assert_eq!(a.send(b"hello").unwrap(), 5);
