@@ -5,6 +5,7 @@ use super::error::ExecutionError;
 use super::executor::{Apply, Call, Executor, Runs};
 use super::future::Future;
 use crate::runtime::finished::Finished;
+use crate::sys::clock;
 use crate::util::dropping::{Held, drop_each};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -85,7 +86,7 @@ where
             calls,
             ahead: VecDeque::new(),
             read_ahead,
-            begun: Instant::now(),
+            begun: clock::now(),
             timeout: None,
             over: false,
         };
@@ -229,7 +230,7 @@ where
             finished: Arc::default(),
             next: None,
             read_ahead,
-            begun: Instant::now(),
+            begun: clock::now(),
             timeout: None,
             over: false,
         };

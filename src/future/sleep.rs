@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::waker::Listener;
+use crate::sys::clock;
 use crate::sys::time::deadline_after;
 use crate::thread::Alarm;
 use std::fmt;
@@ -62,7 +63,7 @@ impl Future for Sleeping {
             }
             // An alarm may ring early.
             self.wait = None;
-            if until <= Instant::now() {
+            if until <= clock::now() {
                 return Poll::Ready(());
             }
             let listener = Listener::new();

@@ -3,10 +3,11 @@
 
 use super::dump;
 use crate::runtime::Runtime;
+use crate::sys::clock;
 use crate::thread::{Thread, current, enumerate, sleep};
 use crate::util::dropping::Held;
 use std::panic::resume_unwind;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// For how long green threads may still be on their way to their ends.
 const GRACE: Duration = Duration::from_secs(1);
@@ -56,9 +57,9 @@ fn left() -> Vec<Thread> {
 }
 
 fn look() {
-    let until = Instant::now() + GRACE;
+    let until = clock::now() + GRACE;
     let mut left_behind = left();
-    while !left_behind.is_empty() && Instant::now() < until {
+    while !left_behind.is_empty() && clock::now() < until {
         sleep(LOOK_EVERY);
         left_behind = left();
     }

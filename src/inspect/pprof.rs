@@ -3,6 +3,7 @@
 
 use super::Frame;
 use super::profile::{Profile, Sample};
+use crate::sys::clock;
 use std::collections::HashMap;
 use std::time::SystemTime;
 
@@ -107,7 +108,7 @@ pub(super) fn encode(profile: &Profile) -> Vec<u8> {
             out.number(4, text(frame.file.as_deref().unwrap_or("")));
         });
     }
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = clock::date().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let begun = now.saturating_sub(profile.duration);
     let default = text("cpu");
     for string in &strings.0 {

@@ -5,11 +5,12 @@ use super::frame::{Frame, Names};
 use super::{State, collapsed, dump, pprof};
 use crate::runtime::park;
 use crate::runtime::sight;
+use crate::sys::clock;
 use crate::thread::{blocking, sleep};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often it is looked what runs: not in step with what happens a hundred times in a second.
 const EVERY: Duration = Duration::from_nanos(1_000_000_000 / 99);
@@ -109,12 +110,12 @@ pub fn profile(duration: Duration) -> Profile {
 }
 
 fn look(duration: Duration) -> Profile {
-    let begun = Instant::now();
+    let begun = clock::now();
     let mut looks = Looks::default();
     let (mut last, mut last_dump) = (begun, begun);
     while last - begun < duration {
         sleep(EVERY.min(duration));
-        let now = Instant::now();
+        let now = clock::now();
         looks.at_running((now - last).min(2 * EVERY));
         last = now;
         if now - last_dump >= DUMP_EVERY || now - begun >= duration {
@@ -131,7 +132,7 @@ fn look(duration: Duration) -> Profile {
         })
         .collect();
     samples.sort_by_key(|sample| std::cmp::Reverse(sample.time));
-    Profile { duration: begun.elapsed(), samples }
+    Profile { duration: clock::since(begun), samples }
 }
 
 impl Profile {

@@ -6,7 +6,7 @@ use super::modes::Modes;
 use super::polled::Polled;
 use crate::runtime::park;
 use crate::runtime::reactor::{Direction, Source};
-use crate::sys::{file, poll, socket};
+use crate::sys::{clock, file, poll, socket};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -218,7 +218,7 @@ impl<T: Endpoint> Io<T> {
             wait.deadline = self.deadline(direction);
         }
         if T::WRITES_END_IN_SILENCE && direction == Direction::Write {
-            let look_again = Instant::now() + wait.pause;
+            let look_again = clock::now() + wait.pause;
             wait.pause = (wait.pause * 2).min(LONGEST_PAUSE);
             if wait.deadline.is_none_or(|at| look_again < at) {
                 return Ok(!source.wait(direction, Some(look_again))?);
@@ -327,7 +327,7 @@ impl<T: Endpoint> Io<T> {
                 return operation(self.get(), How::ByMode);
             }
             let write = direction == Direction::Write;
-            if !poll::wait_fd(fd.as_raw_fd(), write, Some(Instant::now()))? {
+            if !poll::wait_fd(fd.as_raw_fd(), write, Some(clock::now()))? {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             operation(self.get(), How::AsReady)

@@ -4,6 +4,7 @@
 use super::Io;
 use crate::runtime::park;
 use crate::runtime::reactor::Direction;
+use crate::sys::clock;
 use crate::sys::poll::{self, PollFlags};
 use crate::sys::time::deadline_after;
 use std::io;
@@ -197,7 +198,7 @@ fn wait(
         })?;
         return Ok(ready);
     }
-    let now = Instant::now();
+    let now = clock::now();
     let ready = poll::wait_fds(plain, Some(now))?;
     if ready > 0 || deadline.is_some_and(|at| at <= now) {
         park::spend_budget();
@@ -206,7 +207,7 @@ fn wait(
     let wanted: Vec<_> = fds.iter().map(|fd| fd.wanted).collect();
     let all = Io::new(poll::gather(plain, &wanted)?);
     all.set_timeout(Direction::Read, deadline.map(|at| at - now));
-    let ready = all.run(Direction::Read, |_| match poll::wait_fds(plain, Some(Instant::now()))? {
+    let ready = all.run(Direction::Read, |_| match poll::wait_fds(plain, Some(clock::now()))? {
         0 => Err(io::ErrorKind::WouldBlock.into()),
         ready => Ok(ready),
     });

@@ -4,6 +4,7 @@
 use super::handle::LONGEST_PAUSE;
 use crate::runtime::reactor::{Direction, Source};
 use crate::runtime::watching::Watching;
+use crate::sys::clock;
 use crate::thread::Alarm;
 use std::io;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ impl Polled {
     /// Whether it is time to try, whatever is known.
     #[inline]
     pub(super) fn is_due(&self) -> bool {
-        self.again.as_ref().is_some_and(|again| again.at <= Instant::now())
+        self.again.as_ref().is_some_and(|again| again.at <= clock::now())
     }
 
     /// Whether an operation is worth trying. Called after one that was not.
@@ -48,7 +49,7 @@ impl Polled {
     /// Has whoever polls woken after a pause, which grows from one to the next.
     #[cold]
     pub(super) fn look_again_later(&mut self, context: &Context<'_>) {
-        let now = Instant::now();
+        let now = clock::now();
         let pause = match &self.again {
             Some(again)
                 if again.at > now

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::park;
+use crate::sys::clock;
 use crate::thread::sleep;
 use std::io;
 use std::time::{Duration, Instant};
@@ -27,7 +28,7 @@ pub(crate) fn retry<T>(
     loop {
         match operation() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+                let left = deadline.map(|at| at.saturating_duration_since(clock::now()));
                 if left.is_some_and(|left| left.is_zero()) {
                     return Err(error);
                 }

@@ -4,12 +4,13 @@
 use super::{Endpoint, Io};
 use crate::runtime::park;
 use crate::runtime::reactor::Direction;
+use crate::sys::clock;
 use crate::sys::fault::{self, Call};
 use crate::sys::poll;
 use crate::util::dropping::Held;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Waits until a read from `fd` would not block: there is data, or the end, or an error to be fetched. Returns `false`
 /// if `timeout` passes first; `None` is for ever. Suspends the calling green thread only. gevent's `socket.wait_read`
@@ -68,7 +69,7 @@ pub fn wait_writable(fd: impl AsFd, timeout: Option<Duration>) -> io::Result<boo
 }
 
 fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
-    poll::wait_fd(fd.as_raw_fd(), direction == Direction::Write, Some(Instant::now()))
+    poll::wait_fd(fd.as_raw_fd(), direction == Direction::Write, Some(clock::now()))
 }
 
 fn wait(fd: BorrowedFd<'_>, direction: Direction, timeout: Option<Duration>) -> io::Result<bool> {

@@ -15,6 +15,7 @@ use super::patch::{Patch, is_in_handler, is_on, is_patched, is_worker};
 use crate::runtime::park::{Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::WaitList;
 use crate::sys::bare::{self, to_libc};
+use crate::sys::clock;
 use crate::sys::process::PerProcess;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -323,7 +324,7 @@ fn monotonic(time: &libc::timespec) -> Option<Option<Instant>> {
     // SAFETY: the buffer is valid.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
     let now = Duration::new(now.tv_sec as u64, now.tv_nsec as u32);
-    Some(Instant::now().checked_add(at.saturating_sub(now)))
+    Some(clock::now().checked_add(at.saturating_sub(now)))
 }
 
 /// Wakes up to `most` of those who wait for the address, the first ones first. Returns how many.

@@ -1,13 +1,14 @@
 //! One function that stands in for one of the C library: its name, where the C library has it, and how it was used.
 
 use super::patch::blocking_here;
+use crate::sys::clock;
 use std::backtrace::Backtrace;
 use std::ffi::{CStr, c_void};
 use std::fmt;
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Where the library or program begins that a function is part of.
 fn object_of(function: *const c_void) -> *mut c_void {
@@ -114,9 +115,9 @@ impl Hook {
     /// parking_lot's.
     pub(super) fn holding<T>(&self, call: impl FnOnce() -> T) -> T {
         blocking_here(|| {
-            let began = Instant::now();
+            let began = clock::now();
             let result = call();
-            self.note_hold(began.elapsed());
+            self.note_hold(clock::since(began));
             result
         })
     }

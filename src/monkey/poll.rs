@@ -7,6 +7,7 @@ use super::wait::{Failed, bare_poll, sleep, wait_for, wait_once};
 use crate::runtime::park;
 use crate::runtime::reactor::Direction::{Read, Write};
 use crate::sys::bare::{address, syscall, to_libc};
+use crate::sys::clock;
 use crate::sys::poll::{PollFd, PollFlags, gather_none};
 use crate::sys::time::deadline_after;
 use libc::{
@@ -49,7 +50,7 @@ impl Limit {
     }
 
     fn left(self) -> Duration {
-        self.deadline().map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))
+        self.deadline().map_or(Duration::ZERO, |at| at.saturating_duration_since(clock::now()))
     }
 }
 

@@ -7,10 +7,11 @@ use super::hook::{Hook, interpose};
 use super::wait::sleep as sleep_green;
 use crate::runtime::park;
 use crate::sys::bare::{address, set_errno, syscall, to_libc};
+use crate::sys::clock;
 use crate::sys::time::deadline_after;
 use libc::{c_int, c_uint, clockid_t, timespec, useconds_t};
 use std::ffi::c_long;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 fn duration_of(time: &timespec) -> Option<Duration> {
     let nanos = u32::try_from(time.tv_nsec).ok().filter(|nanos| *nanos < 1_000_000_000)?;
@@ -127,7 +128,7 @@ interpose! {
         green |hook| {
             let deadline = deadline_after(Duration::from_secs(seconds.into()));
             let _ = sleep_green(hook, deadline);
-            let left = deadline.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
+            let left = deadline.map_or(Duration::ZERO, |at| at.saturating_duration_since(clock::now()));
             left.as_secs() as c_uint
         };
     }

@@ -6,8 +6,9 @@ use crate::green_local;
 use crate::runtime::park::{self, Parker, Reason, Wake};
 use crate::runtime::reactor::Direction;
 use crate::sys::bare::{address, socket_option, syscall};
+use crate::sys::clock;
 use crate::sys::report;
-use crate::sys::time::{deadline_after, ticks};
+use crate::sys::time::deadline_after;
 use std::cell::Cell;
 use std::ffi::{c_int, c_long};
 use std::io;
@@ -275,7 +276,7 @@ pub(super) fn on_socket(
         if !skips {
             entry.source.would_block(direction, looked);
         }
-        let now = Instant::now();
+        let now = clock::now();
         began = Some(now);
         let glanced = glance(hook, entry, direction, now + GLANCE);
         if let Glance::Failed(failed) = glanced {
@@ -308,7 +309,7 @@ pub(super) fn on_socket(
     let deadline = socket_deadline(fd, direction, began);
     let may_be_brisk = direction == Direction::Read
         && deadline
-            .is_none_or(|deadline| deadline.saturating_duration_since(Instant::now()) > GLANCE);
+            .is_none_or(|deadline| deadline.saturating_duration_since(clock::now()) > GLANCE);
     let mut refused_though_ready = false;
     loop {
         // Some refusals are not announced to be over: room with the receiver of a datagram, for one that is sent by name.
@@ -317,10 +318,10 @@ pub(super) fn on_socket(
             if let Some(seen) = seen {
                 entry.source.would_block(direction, seen);
             }
-            let asleep_at = ticks();
+            let asleep_at = clock::ticks();
             let waited = wait_for_socket(hook, fd, &entry, direction, deadline);
             if direction == Direction::Read {
-                let is_brisk = may_be_brisk && ticks().wrapping_sub(asleep_at) < BRISK;
+                let is_brisk = may_be_brisk && clock::ticks().wrapping_sub(asleep_at) < BRISK;
                 entry.set_brisk(is_brisk.then_some(limits));
             }
             waited
@@ -350,7 +351,7 @@ const UNANNOUNCED: Duration = Duration::from_millis(1);
 
 /// Waits a moment for something that the system does not announce, or until the deadline.
 pub(super) fn pause(hook: &Hook, deadline: Option<Instant>) -> Result<(), Failed> {
-    let next = Instant::now() + UNANNOUNCED;
+    let next = clock::now() + UNANNOUNCED;
     match deadline.filter(|deadline| *deadline <= next) {
         Some(deadline) => sleep(hook, Some(deadline)).and(Err(Failed::TimedOut)),
         None => sleep(hook, Some(next)),

@@ -10,6 +10,7 @@ use crate::runtime::reactor::Direction;
 use crate::signal::Signal;
 use crate::sync::{Semaphore, SemaphorePermit};
 use crate::sys::child;
+use crate::sys::clock;
 use crate::sys::time::deadline_after;
 use crate::util::lock::Mutex;
 use std::io;
@@ -438,7 +439,7 @@ impl ChildHandle {
         // Whoever has the turn may be in another runtime: a process ends this wait, not a green thread of this one.
         let _end = Expectation::new();
         let Some(deadline) = deadline else { return Some(self.0.turn.acquire()) };
-        self.0.turn.acquire_timeout(deadline.saturating_duration_since(Instant::now()))
+        self.0.turn.acquire_timeout(deadline.saturating_duration_since(clock::now()))
     }
 }
 

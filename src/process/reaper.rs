@@ -5,12 +5,12 @@
 #![forbid(unsafe_code)]
 
 use crate::sys::process::PerProcess;
-use crate::sys::{child, poll};
+use crate::sys::{child, clock, poll};
 use crate::util::lock::Mutex;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::Child;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often children are looked at of which the system cannot tell the end, for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -103,7 +103,7 @@ fn wait(bell: Option<&PipeReader>, mine: &[Orphan]) {
     let mut fds: Vec<_> =
         all.map(|fd| poll::PollFd::from_borrowed_fd(fd, poll::PollFlags::IN)).collect();
     let told = bell.is_some() && mine.iter().all(|orphan| orphan.pidfd.is_some());
-    let deadline = (!told).then(|| Instant::now() + PAUSE);
+    let deadline = (!told).then(|| clock::now() + PAUSE);
     if poll::wait_fds(&mut fds, deadline).is_err() {
         std::thread::sleep(PAUSE);
     }

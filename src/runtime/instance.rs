@@ -13,7 +13,7 @@ use super::task::paused::Paused;
 use super::wait::park::{self, Parker, Reason, Wake};
 use crate::coroutine;
 use crate::stack::StackSize;
-use crate::sys::{process, report};
+use crate::sys::{clock, process, report};
 use crate::util::lock::Mutex;
 use std::fmt;
 use std::io;
@@ -268,11 +268,11 @@ impl Runtime {
             let own = park::own_task().to_string();
             return Stragglers { given_up: vec![own], ..none };
         }
-        let until = Instant::now().checked_add(grace);
+        let until = clock::now().checked_add(grace);
         let mut ended = self.wait_for_end(until);
         if !ended {
             self.scheduler.advance(Phase::GivingUp);
-            ended = self.wait_for_end(Some(Instant::now() + LAST_GRACE));
+            ended = self.wait_for_end(Some(clock::now() + LAST_GRACE));
         }
         let given_up = std::mem::take(&mut *self.scheduler.given_up.lock());
         // Destructors of a worker's thread-locals, which run now, may wait for somebody on the caller's worker; so only an OS thread

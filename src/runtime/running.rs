@@ -14,12 +14,11 @@ use super::task::{Cause, JoinError, Joinable, Meta, TaskRef, new_task};
 use crate::coroutine;
 use crate::stack::budget;
 use crate::sys::signal::AltStack;
-use crate::sys::{process, report, time};
+use crate::sys::{clock, process, report, time};
 use crossbeam_deque::Worker;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 impl Runtime {
     /// Runs `main` as [`run`](Self::run) does; `pass_on` gives the task what it takes over from the caller.
@@ -117,8 +116,8 @@ impl Runtime {
                     return joinable.take_result().unwrap_or_else(|| Err(parents()));
                 }
                 let deadlock = watch.take_found();
-                let give_up_at = Instant::now() + GRACE;
-                let given_up = worker::wind_down(&hub, || Instant::now() >= give_up_at);
+                let give_up_at = clock::now() + GRACE;
+                let given_up = worker::wind_down(&hub, || clock::now() >= give_up_at);
                 spoiled.store(!given_up.is_empty(), Ordering::Relaxed);
                 if !given_up.is_empty() {
                     report(format_args!("{}", Stragglers { given_up, busy: false }));

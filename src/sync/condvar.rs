@@ -4,6 +4,7 @@
 use super::line::{Line, Position};
 use super::{LockResult, MutexGuard, PoisonError};
 use crate::runtime::park::{self, Parker, Reason, Wake};
+use crate::sys::clock;
 use crate::sys::time::deadline_after;
 use crate::util::dropping::Held;
 use crate::util::sync::{AtomicBool, Mutex as ListLock, Ordering, mutated};
@@ -208,7 +209,7 @@ impl Condvar {
             if !condition(&mut guard) {
                 break Ok((guard, WaitTimeoutResult(false)));
             }
-            if deadline.is_some_and(|at| at <= Instant::now()) {
+            if deadline.is_some_and(|at| at <= clock::now()) {
                 break Ok((guard, WaitTimeoutResult(true)));
             }
             match self.wait_checked(guard, deadline) {

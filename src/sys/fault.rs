@@ -9,6 +9,7 @@ use std::io;
 
 /// The system calls that can be made to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(dead_code, reason = "some are made by features only")]
 pub(crate) enum Call {
     Mmap,
     Madvise,
@@ -39,10 +40,9 @@ pub(crate) enum Call {
     SpliceOut,
     Fcntl,
     PidFdOpen,
-    #[cfg(feature = "io-uring")]
     UringSetup,
-    #[cfg(feature = "io-uring")]
     UringEnter,
+    Random,
     /// No system call: a wait takes its time before it begins and after it ended.
     Park,
     /// No system call: std's count of panics is not to be found.

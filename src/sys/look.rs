@@ -4,6 +4,7 @@
 //! `_dl_find_object` makes the unwinder's look-up of a frame safe there; where that is missing, frame pointers are followed,
 //! which most optimized code does not keep, and only within the bounds of the stack.
 
+use super::clock;
 use super::signal;
 use super::unwind;
 use parking_lot::Mutex;
@@ -14,7 +15,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering, compiler_fence,
 };
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Ignored unless somebody handles it, and seldom used: Go has chosen it for the same reasons.
 const SIGNAL: c_int = libc::SIGURG;
@@ -123,9 +124,9 @@ pub(crate) fn at(thread: i32, subject: *const (), describe: Describe) -> Option<
     question.state.store(ASKED, Ordering::Release);
     // SAFETY: sends a signal to a thread of this process, if it is still there.
     unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, SIGNAL) };
-    let until = Instant::now() + ANSWER_WITHIN;
+    let until = clock::now() + ANSWER_WITHIN;
     while question.state.load(Ordering::Acquire) != ANSWERED {
-        let give_up = Instant::now() > until;
+        let give_up = clock::now() > until;
         // One that has begun to answer is waited for: it writes to what the next question uses.
         if give_up
             && question

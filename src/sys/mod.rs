@@ -36,6 +36,7 @@ pub(crate) mod ancillary;
 #[cfg(feature = "monkey")]
 pub(crate) mod bare;
 pub(crate) mod child;
+pub(crate) mod clock;
 pub(crate) mod fault;
 pub(crate) mod file;
 #[cfg(feature = "processes")]
@@ -51,8 +52,11 @@ pub(crate) mod panic_count;
 pub(crate) mod poll;
 pub(crate) mod prefetch;
 pub(crate) mod process;
+pub(crate) mod random;
 #[cfg(feature = "counters")]
 pub(crate) mod rate;
+#[cfg(any(feature = "processes", feature = "console"))]
+pub(crate) mod secret;
 pub(crate) mod signal;
 pub(crate) mod socket;
 mod standard_error;

@@ -3,6 +3,7 @@
 //! mio rounds a timeout up to whole milliseconds; a hub's next timer is often nearer. So the wait itself is
 //! `epoll_pwait2` on mio's descriptor, and `epoll_wait` with rounding where the kernel (before 5.11) has no such call.
 
+use super::clock;
 use super::fault::{self, Call};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll, Registry, Token, Waker};
@@ -82,7 +83,7 @@ impl SourceRegistry {
 
     /// Whether there is something to report that nobody has fetched.
     pub(crate) fn has_news(&self) -> bool {
-        matches!(wait_fd(self.0.as_raw_fd(), false, Some(Instant::now())), Ok(true))
+        matches!(wait_fd(self.0.as_raw_fd(), false, Some(clock::now())), Ok(true))
     }
 
     pub(crate) fn remove(&self, fd: RawFd) -> io::Result<()> {
@@ -184,11 +185,11 @@ pub(crate) fn wait_fd(fd: RawFd, write: bool, deadline: Option<Instant>) -> io::
     let events = if write { libc::POLLOUT } else { libc::POLLIN };
     loop {
         fault::check(Call::Poll)?;
-        let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let timeout = deadline.map(|at| at.saturating_duration_since(clock::now()));
         let mut entry = libc::pollfd { fd, events, revents: 0 };
         // SAFETY: one valid entry.
         match unsafe { libc::poll(&mut entry, 1, millis(timeout)) } {
-            0 if deadline.is_some_and(|at| Instant::now() >= at) => return Ok(false),
+            0 if deadline.is_some_and(|at| clock::now() >= at) => return Ok(false),
             0 => {}
             1.. => return Ok(true),
             _ => {
@@ -209,7 +210,7 @@ pub(crate) use rustix::event::{PollFd, PollFlags};
 pub(crate) fn wait_fds(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<usize> {
     loop {
         fault::check(Call::Poll)?;
-        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let left = deadline.map(|at| at.saturating_duration_since(clock::now()));
         // Too long for the system is for ever.
         let timeout = left.and_then(|left| rustix::event::Timespec::try_from(left).ok());
         match rustix::event::poll(fds, timeout.as_ref()) {

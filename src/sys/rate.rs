@@ -1,7 +1,7 @@
 //! How fast the processor's counter runs.
 #![forbid(unsafe_code)]
 
-use super::time;
+use super::{clock, time};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,7 +13,7 @@ const BITS: u32 = 32;
 /// The clock and the counter when this was asked first.
 fn origin() -> (u64, u64) {
     static ORIGIN: OnceLock<(u64, u64)> = OnceLock::new();
-    *ORIGIN.get_or_init(|| (time::now(), time::ticks()))
+    *ORIGIN.get_or_init(|| (time::now(), clock::ticks()))
 }
 
 /// Begins to measure.
@@ -39,7 +39,7 @@ pub(crate) fn nanos(ticks: u64) -> u64 {
 #[cold]
 fn measured() -> (u64, u64) {
     let (nanos, ticks) = origin();
-    (time::now().saturating_sub(nanos), time::ticks().saturating_sub(ticks))
+    (time::now().saturating_sub(nanos), clock::ticks().saturating_sub(ticks))
 }
 
 #[cfg(all(test, not(loom)))]
@@ -53,9 +53,9 @@ mod tests {
         measure();
         std::thread::sleep(Duration::from_millis(12));
         let close = (0..1000).any(|_| {
-            let (begun, since) = (time::ticks(), Instant::now());
+            let (begun, since) = (clock::ticks(), Instant::now());
             std::thread::sleep(Duration::from_millis(2));
-            let (ticks, passed) = (time::ticks() - begun, since.elapsed().as_nanos() as u64);
+            let (ticks, passed) = (clock::ticks() - begun, since.elapsed().as_nanos() as u64);
             nanos(ticks).abs_diff(passed) < passed / 50
         });
         assert!(close);

@@ -1,23 +1,12 @@
 //! The monotonic clock as one number.
 
+use super::clock;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 fn origin() -> Instant {
     static ORIGIN: OnceLock<Instant> = OnceLock::new();
-    *ORIGIN.get_or_init(Instant::now)
-}
-
-/// A counter of the processor that goes up at some steady rate of the order of a gigahertz; far cheaper than the clock.
-#[inline(always)]
-pub(crate) fn ticks() -> u64 {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: reading the counter has no effect on memory; every x86_64 processor has it.
-    unsafe {
-        std::arch::x86_64::_rdtsc()
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    now()
+    *ORIGIN.get_or_init(clock::now)
 }
 
 /// Nanoseconds of an instant since the first use of the library; instants before that count as zero and instants
@@ -29,7 +18,7 @@ pub(crate) fn nanos(instant: Instant) -> u64 {
 
 /// Nanoseconds now, on the scale of [`nanos`].
 pub(crate) fn now() -> u64 {
-    nanos(Instant::now())
+    nanos(clock::now())
 }
 
 /// What stands for a time that the clock cannot tell: a hundred years. A wait for it is a wait for a time all the same,
@@ -39,7 +28,7 @@ const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// The instant `after` from now, which is in a hundred years where it is too far ahead for the clock. `None` only where not
 /// even that can be told.
 pub(crate) fn deadline_after(after: Duration) -> Option<Instant> {
-    let now = Instant::now();
+    let now = clock::now();
     now.checked_add(after).or_else(|| now.checked_add(AGES))
 }
 

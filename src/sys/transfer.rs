@@ -2,6 +2,7 @@
 //! the sockets.
 #![forbid(unsafe_code)]
 
+use super::clock;
 use super::fault::{self, Call};
 use super::poll;
 use rustix::fs::{fstat, sendfile};
@@ -9,7 +10,6 @@ use rustix::io::ReadWriteFlags;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use std::time::Instant;
 
 /// How much a [`Pipe`] holds, if the system allows as much.
 const PIPE_SIZE: usize = 256 * 1024;
@@ -65,7 +65,7 @@ impl Pipe {
     /// have closed it by now. It has to be empty, as a new one is; so must this pipe be.
     pub(crate) fn has_writer(&self, fifo: BorrowedFd<'_>) -> io::Result<bool> {
         // Data, or the end of what a writer had opened: not there before the first.
-        if poll::wait_fd(fifo.as_raw_fd(), false, Some(Instant::now()))? {
+        if poll::wait_fd(fifo.as_raw_fd(), false, Some(clock::now()))? {
             return Ok(true);
         }
         // Copies what there is. Of nothing: the end if nobody can write, else it would have to wait.

@@ -3,6 +3,7 @@
 
 use super::{JoinHandle, LocalJoinHandle, Scope, ScopedJoinHandle, ScopedLocalJoinHandle};
 use crate::runtime::task::{Body, SpawnPlace, new_task};
+use crate::sys::clock;
 use crate::sys::time::deadline_after;
 use crate::util::dropping::Held;
 use std::io;
@@ -221,7 +222,7 @@ impl Builder {
         T: Send + 'static,
     {
         // A time that the clock cannot tell is as good as a hundred years.
-        let never = || Instant::now() + Duration::from_secs(100 * 365 * 24 * 3600);
+        let never = || clock::now() + Duration::from_secs(100 * 365 * 24 * 3600);
         self.settings().start_at = Some(deadline_after(delay).unwrap_or_else(never));
         self.spawn(body)
     }

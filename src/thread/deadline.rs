@@ -3,6 +3,7 @@
 
 use super::timeout::run_until;
 use super::{Elapsed, sleep_until};
+use crate::sys::clock;
 use std::cmp::Ordering;
 use std::time::{Duration, Instant};
 
@@ -48,7 +49,7 @@ impl Deadline {
     /// ```
     #[must_use]
     pub fn after(duration: Duration) -> Self {
-        Self(Instant::now().checked_add(duration))
+        Self(clock::now().checked_add(duration))
     }
 
     /// A deadline at `instant`.
@@ -91,13 +92,13 @@ impl Deadline {
     /// ```
     #[must_use]
     pub fn remaining(self) -> Duration {
-        self.0.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
+        self.0.map_or(Duration::MAX, |at| at.saturating_duration_since(clock::now()))
     }
 
     /// Whether the deadline has come.
     #[must_use]
     pub fn has_passed(self) -> bool {
-        self.0.is_some_and(|at| at <= Instant::now())
+        self.0.is_some_and(|at| at <= clock::now())
     }
 
     /// Runs `body` until the deadline at most, as [`timeout`](crate::timeout()) does; if the deadline has passed, `body` runs up

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::Deadline;
+use crate::sys::clock;
 use crate::sys::time::deadline_after;
 use std::time::{Duration, Instant};
 
@@ -146,7 +147,7 @@ impl Interval {
                 break due;
             }
         };
-        self.next = self.after(due, Instant::now());
+        self.next = self.after(due, clock::now());
         due
     }
 

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::{self, Parker, Reason, Wake};
+use crate::sys::clock;
 use crate::sys::time::deadline_after;
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,7 @@ pub fn sleep(duration: Duration) {
 /// assert!(Instant::now() >= at);
 /// ```
 pub fn sleep_until(deadline: Instant) {
-    if deadline <= Instant::now() {
+    if deadline <= clock::now() {
         return yield_now();
     }
     wait(Some(deadline));

@@ -4,6 +4,7 @@
 use crate::coroutine::{self, enter_no_switch_region};
 use crate::runtime::park;
 use crate::runtime::task::{Expired, Limit, TaskRef};
+use crate::sys::clock;
 use std::any::Any;
 use std::fmt;
 use std::io::ErrorKind;
@@ -92,7 +93,7 @@ where
     F: FnOnce() -> T,
 {
     // A time beyond the clock is no limit.
-    run_until(Instant::now().checked_add(duration), body)
+    run_until(clock::now().checked_add(duration), body)
 }
 
 /// As [`timeout`](timeout()), up to a point in time; see also [`Deadline`](super::Deadline). (Python's `asyncio.timeout_at`.)

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::{Builder, JoinError, JoinHandle, park_until};
+use crate::sys::clock;
 use crate::sys::time::deadline_after;
 use crate::util::dropping::Held;
 use crate::util::lock::Mutex;
@@ -132,7 +133,7 @@ fn wait(state: &Mutex<State>) -> bool {
         let deadline = {
             let mut state = state.lock();
             match *state {
-                State::Waiting(Some(at)) if at <= Instant::now() => {
+                State::Waiting(Some(at)) if at <= clock::now() => {
                     *state = State::Fired;
                     return true;
                 }

@@ -3,6 +3,7 @@
 
 mod examples;
 mod graph;
+mod places;
 
 use std::fs;
 use std::path::{Path, PathBuf};

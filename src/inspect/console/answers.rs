@@ -12,10 +12,11 @@ use crate::inspect::{
 use crate::metrics::{self, Metrics, Worker};
 use crate::runtime::pulse;
 use crate::sync::Semaphore;
+use crate::sys::clock;
+use crate::sys::secret::secret;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -91,7 +92,7 @@ fn to_json(value: &impl Serialize) -> Response {
 
 impl Answers {
     pub(super) fn new() -> Self {
-        Self { looks: Looks::default(), begun: Instant::now(), profiling: Semaphore::new(1) }
+        Self { looks: Looks::default(), begun: clock::now(), profiling: Semaphore::new(1) }
     }
 
     pub(super) fn to(&self, request: &Request) -> Response {
@@ -151,7 +152,7 @@ impl Answers {
             "process": std::process::id(),
             "version": env!("CARGO_PKG_VERSION"),
             "sources": SOURCES,
-            "seconds": self.begun.elapsed().as_secs_f64(),
+            "seconds": clock::since(self.begun).as_secs_f64(),
             "resident_bytes": resident(),
             "runtimes": runtimes,
         }))
@@ -243,8 +244,10 @@ fn shown_metrics() -> Vec<Metrics> {
 
 /// The page, of which only its own script and style are run.
 fn page() -> Response {
-    let random = || RandomState::new().hash_one(Instant::now());
-    let nonce = format!("{:016x}{:016x}", random(), random());
+    let Ok(nonce) = secret::<16>() else {
+        return Response::refusal("500 Internal Server Error", "the system has no random numbers");
+    };
+    let nonce: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
     let policy = format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; img-src data:; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -2,9 +2,10 @@
 #![forbid(unsafe_code)]
 
 use crate::net::{Shutdown, TcpStream};
+use crate::sys::clock;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The head of a request must fit.
 const HEAD: usize = 8 * 1024;
@@ -174,9 +175,8 @@ fn next(
             Ok(None) => {}
         }
         let begun = !buffer.is_empty();
-        let limit =
-            until.get_or_insert_with(|| Instant::now() + if begun { PATIENCE } else { IDLE });
-        let left = limit.saturating_duration_since(Instant::now());
+        let limit = until.get_or_insert_with(|| clock::now() + if begun { PATIENCE } else { IDLE });
+        let left = limit.saturating_duration_since(clock::now());
         if left.is_zero() {
             // Nobody is told who has said nothing.
             let status = ("408 Request Timeout", "The head of a request has ten seconds.");

@@ -4,6 +4,7 @@
 use super::serve::NAME;
 use crate::inspect::{Dump, dump};
 use crate::sync::Mutex;
+use crate::sys::clock;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,15 +28,15 @@ impl Looks {
     /// A look that is fresh. Who asks while one is being taken waits for that.
     pub(super) fn get(&self) -> Arc<Look> {
         let mut last = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(look) = last.as_ref().filter(|look| look.at.elapsed() < FRESH) {
+        if let Some(look) = last.as_ref().filter(|look| clock::since(look.at) < FRESH) {
             return Arc::clone(look);
         }
-        let begun = Instant::now();
+        let begun = clock::now();
         let mut dump = dump();
         let own = dump.runtimes.iter().position(|it| it.name.as_deref() == Some(NAME));
         // Its place stays, as others are told by theirs.
         dump.threads.retain(|thread| Some(thread.runtime) != own);
-        let at = Instant::now();
+        let at = clock::now();
         let look = Arc::new(Look { dump, at, took: at - begun });
         *last = Some(Arc::clone(&look));
         look

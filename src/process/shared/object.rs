@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use crate::sys::clock;
 use crate::util::lock::Mutex as PlainMutex;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
@@ -183,7 +184,7 @@ impl Object {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(clock::now());
             if left.is_zero() {
                 return (told::NOT_YET, Vec::new());
             }

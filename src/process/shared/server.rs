@@ -7,11 +7,12 @@ use crate::process::frame;
 use crate::runtime::Runtime;
 use crate::runtime::outside;
 use crate::sys::process::PerProcess;
+use crate::sys::secret::secret;
 use crate::sys::time::deadline_after;
 use crate::thread;
 use crate::util::lock::Mutex;
 use std::collections::HashMap;
-use std::io::{self, Read};
+use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -55,12 +56,8 @@ pub(super) fn own() -> io::Result<Arc<Address>> {
     if let Some(address) = &*own {
         return Ok(Arc::clone(address));
     }
-    let mut random = [0; 32];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
-    let (name, secret) = random.split_at(16);
-    let mut address = Address { name: "greenthread-".into(), secret: [0; 16] };
-    address.secret.copy_from_slice(secret);
-    name.iter().for_each(|byte| address.name.push_str(&format!("{byte:02x}")));
+    let mut address = Address { name: "greenthread-".into(), secret: secret()? };
+    secret::<16>()?.iter().for_each(|byte| address.name.push_str(&format!("{byte:02x}")));
     let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&address.name)?)?;
     let runtime = Runtime::new_current_thread()?;
     let secret = address.secret;

@@ -9,6 +9,7 @@ use crate::runtime::lane::alarm;
 use crate::runtime::lane::local::Due;
 use crate::runtime::lane::timer::TimerId;
 use crate::runtime::task::{TaskRef, Token};
+use crate::sys::clock;
 use crate::sys::time;
 use std::time::Instant;
 
@@ -103,7 +104,7 @@ impl Hub {
     /// time has passed, so that tasks that are late start in the order of their times.
     pub(crate) fn push_later(&self, task: TaskRef) {
         let at = task.meta().and_then(|meta| meta.start_at);
-        match at.filter(|at| *at > Instant::now()) {
+        match at.filter(|at| *at > clock::now()) {
             Some(at) if !self.scheduler.has_thieves() && !self.winds_down.get() => {
                 self.delay(task, at);
             }

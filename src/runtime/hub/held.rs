@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use crate::sys::process;
-use crate::sys::time;
+use crate::sys::{clock, time};
 use crate::util::lock::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -50,7 +50,7 @@ impl Held {
     /// For how long the hub has certainly been held up. `at` is a number for what it does now, another one with each turn and each
     /// green thread.
     pub(super) fn look(&self, at: u64, thread: i32) -> Duration {
-        let now = time::ticks();
+        let now = clock::ticks();
         if self.at.load(Ordering::Acquire) != at {
             self.since.store(now, Ordering::Relaxed);
             self.at.store(at, Ordering::Release);

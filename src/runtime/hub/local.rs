@@ -9,7 +9,7 @@ use crate::runtime::lane::local::Lane;
 use crate::runtime::task::{Entrance, Started, TaskRef, Woken};
 use crate::stack::StackSize;
 use crate::sys::poll::Poller;
-use crate::sys::{process, time};
+use crate::sys::{clock, process};
 use crossbeam_deque::Worker;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -73,7 +73,7 @@ impl Hub {
             stackless: RefCell::new(stackless),
             poller: RefCell::new(poller),
             stack_size,
-            measured: Cell::new((time::ticks(), 0)),
+            measured: Cell::new((clock::ticks(), 0)),
             answers: Answers::default(),
             child_status: Cell::new(None),
         }

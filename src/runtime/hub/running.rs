@@ -5,9 +5,8 @@ use super::local::Hub;
 use crate::runtime::lane::local::Due;
 use crate::runtime::task::here::FEW;
 use crate::runtime::task::{Ready, Started, TaskRef, Turn, switch};
-use crate::sys::{process, time};
+use crate::sys::{clock, process, time};
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 /// For how many tasks together memory is prefetched.
 const PREFETCH: usize = 8;
@@ -162,7 +161,7 @@ impl Hub {
         if let Some(meta) = task.meta() {
             if let Some(at) = meta.start_at
                 && !task.is_killed()
-                && at > Instant::now()
+                && at > clock::now()
             {
                 self.delay(task, at);
                 return true;

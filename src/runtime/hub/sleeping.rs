@@ -5,7 +5,7 @@ use super::local::Hub;
 use super::shared::BUSY;
 use crate::runtime::task::memory;
 use crate::stack;
-use crate::sys::{report, time};
+use crate::sys::{clock, report, time};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -55,9 +55,9 @@ impl Hub {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        let begun = time::ticks();
+        let begun = clock::ticks();
         let undisturbed = !self.poll(timeout);
-        let ended = time::ticks();
+        let ended = clock::ticks();
         let (since, slept) = self.measured.get();
         self.measured.set((since, slept + ended.saturating_sub(begun)));
         self.measure(ended);

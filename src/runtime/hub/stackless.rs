@@ -11,6 +11,7 @@ use super::scheduler::Phase;
 use crate::runtime::lane::local::Due;
 use crate::runtime::task::{Cause, TaskRef, switch};
 use crate::stack::{Stack, StackSize, budget};
+use crate::sys::clock;
 use crate::sys::time;
 use std::collections::VecDeque;
 use std::io;
@@ -65,7 +66,7 @@ impl Hub {
     #[cold]
     #[inline(never)]
     pub(super) fn got_no_stack(&self, task: TaskRef, size: StackSize, error: io::Error) -> bool {
-        let waiting = Waiting { task, size, since: Instant::now(), error };
+        let waiting = Waiting { task, size, since: clock::now(), error };
         if self.live() == 0 {
             return self.end_stackless(waiting);
         }
@@ -82,7 +83,7 @@ impl Hub {
     }
 
     fn retry_stackless_soon(&self) {
-        let at = time::nanos(Instant::now() + RETRY_EVERY);
+        let at = time::nanos(clock::now() + RETRY_EVERY);
         self.lane().timers.borrow_mut().insert(at, Due::Stacks);
     }
 
@@ -123,7 +124,7 @@ impl Hub {
                 }
                 refused = Some(waiting.size);
             }
-            if self.live() == 0 || waiting.since.elapsed() >= WAIT_AT_MOST {
+            if self.live() == 0 || clock::since(waiting.since) >= WAIT_AT_MOST {
                 self.end_stackless(waiting);
             } else {
                 self.stackless.borrow_mut().waiting.push_back(waiting);
@@ -138,7 +139,7 @@ impl Hub {
     fn end_stackless(&self, waiting: Waiting) -> bool {
         let spare = self.stackless.borrow_mut().spare.take();
         let wait = WAIT_AT_MOST + WAIT_FOR_SPARE;
-        if spare.is_none() && self.live() != 0 && waiting.since.elapsed() < wait {
+        if spare.is_none() && self.live() != 0 && clock::since(waiting.since) < wait {
             self.keep_stackless(waiting);
             return false;
         }

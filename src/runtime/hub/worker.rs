@@ -9,7 +9,7 @@ use super::observer::Observer;
 use super::scheduler::{Phase, WATCH_EVERY};
 use crate::runtime::task::{TaskRef, new_task};
 use crate::stack::{self, budget::Reservation};
-use crate::sys::time;
+use crate::sys::clock;
 use std::time::{Duration, Instant};
 
 /// After how many resumes, at most, a worker looks at the outside: at its injectors, timers and other workers.
@@ -71,8 +71,8 @@ pub(crate) fn wind_down(hub: &Hub, give_up: impl Fn() -> bool) -> Vec<String> {
         undertaker.refuse_kills();
         hub.push_local(undertaker);
     }
-    let until = Instant::now() + BURY_WITHIN;
-    let again = end(&|| Instant::now() >= until);
+    let until = clock::now() + BURY_WITHIN;
+    let again = end(&|| clock::now() >= until);
     names.extend(again.iter().map(name_of));
     for task in given_up.into_iter().chain(again).filter(|task| !task.is_done()) {
         task.complete_leaked();
@@ -102,7 +102,7 @@ fn turn(
     let mut outside = 0u32;
     let mut trim_at = None;
     let mut turns = hub.shared().turns();
-    let mut looked_at = time::ticks();
+    let mut looked_at = clock::ticks();
     // Whether others have woken nobody because this worker was about to look for new tasks.
     let mut is_relied_on = false;
     while !hub.is_parents() {
@@ -121,7 +121,7 @@ fn turn(
         hub.shared().set_turns(turns);
         let mut late = false;
         if turns.is_multiple_of(TICKS_EVERY) {
-            let now = time::ticks();
+            let now = clock::ticks();
             late = now.wrapping_sub(looked_at) > LATE;
             if late {
                 looked_at = now;
@@ -155,7 +155,7 @@ fn turn(
         } else if ran == 0 && !hub.lane().has_ready() {
             idle(hub, observer, &mut trim_at);
             // It has asked for readiness just now.
-            looked_at = time::ticks();
+            looked_at = clock::ticks();
             is_relied_on = true;
             continue;
         } else {
@@ -213,7 +213,7 @@ fn trim(hub: &Hub, at: &mut Option<Instant>) -> Option<Duration> {
         *at = None;
         return None;
     }
-    let now = Instant::now();
+    let now = clock::now();
     if at.is_some_and(|at| at <= now) {
         hub.trim();
         *at = None;

@@ -4,6 +4,7 @@
 //! whether it may sleep. So one of the two sees the other, and a worker that finds the thread awake touches nothing.
 #![forbid(unsafe_code)]
 
+use crate::sys::clock;
 use crate::sys::process::PerProcess;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
@@ -106,7 +107,7 @@ pub(crate) fn sleep_until(until: Instant, is_soon: impl FnOnce() -> bool) -> boo
         SLEEP.store(SHORT, Ordering::SeqCst);
     }
     while SLEEP.load(Ordering::SeqCst) == LONG {
-        match until.checked_duration_since(Instant::now()) {
+        match until.checked_duration_since(clock::now()) {
             Some(left) if !left.is_zero() => std::thread::park_timeout(left),
             _ => break,
         }

@@ -20,6 +20,7 @@ use super::inquiry::Inquiry;
 use crate::runtime::hub::scheduler::Scheduler;
 use crate::runtime::hub::shared::HubShared;
 use crate::runtime::task::{Mark, TaskRef, foreign, os_threads};
+use crate::sys::clock;
 use std::collections::HashSet;
 use std::collections::hash_map::{Entry, HashMap};
 use std::sync::Arc;
@@ -50,7 +51,7 @@ pub(super) struct Bypass {
 
 impl Bypass {
     pub(super) fn new() -> Self {
-        let now = Instant::now();
+        let now = clock::now();
         Self {
             attends_until: now,
             rests_until: now,
@@ -61,7 +62,7 @@ impl Bypass {
 
     /// Whether there may be something to do soon.
     pub(super) fn attends(&self) -> bool {
-        Instant::now() < self.attends_until
+        clock::now() < self.attends_until
     }
 
     /// Whether there may be something to do soon though all workers sleep.
@@ -77,7 +78,7 @@ impl Bypass {
         all: &[(Arc<Scheduler>, Arc<Inquiry>)],
         held: &[&'static HubShared],
     ) {
-        let now = Instant::now();
+        let now = clock::now();
         if contended || (!held.is_empty() && now < self.attends_until) {
             self.attends_until = now + ATTENDS;
         }
@@ -87,7 +88,7 @@ impl Bypass {
         } else if now >= self.rests_until {
             let schedulers: Vec<_> = all.iter().map(|(scheduler, _)| &**scheduler).collect();
             self.nudge(&schedulers, held);
-            let took = now.elapsed();
+            let took = clock::since(now);
             self.rests_until = now + took * SHARE;
         }
     }
@@ -108,7 +109,7 @@ impl Bypass {
             !runs && !task.park_word().sleeps()
         };
         late.extend(behind.into_iter().filter(is_late));
-        let now = Instant::now();
+        let now = clock::now();
         self.stood_in_for.retain(|_, since| now - *since < AGAIN);
         let mut wanted = HashMap::<Mark, usize>::new();
         for task in late {

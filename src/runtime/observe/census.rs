@@ -6,11 +6,13 @@ use crate::runtime::hub::questions::Step;
 use crate::runtime::hub::shared::HubShared;
 #[cfg(feature = "inspect")]
 use crate::runtime::wait::park::{Parker, Reason, Wake};
+#[cfg(feature = "inspect")]
+use crate::sys::clock;
 use crate::util::lock::Mutex;
 use std::fmt;
 use std::sync::Arc;
 #[cfg(feature = "inspect")]
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What the hubs have said so far.
 pub(in crate::runtime) struct Census<T> {
@@ -111,7 +113,7 @@ impl<T> Census<T> {
             let parker = Parker::uninterruptible();
             let waiter = parker.waiter();
             self.when_done(move |_| waiter.unpark());
-            let until = Some(Instant::now() + patience);
+            let until = Some(clock::now() + patience);
             if parker.park(Reason::Report, until) == Wake::Notified
                 || self.state.lock().steps == steps
             {

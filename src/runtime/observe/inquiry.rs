@@ -6,6 +6,7 @@ use super::census;
 use crate::runtime::hub::local::Hub;
 use crate::runtime::hub::questions::Step;
 use crate::runtime::hub::scheduler::Scheduler;
+use crate::sys::clock;
 use crate::sys::report;
 use crate::util::lock::Mutex;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ impl Inquiry {
 
     /// Asks all hubs, unless they are being asked: nothing can move any more, as far as they know.
     pub(super) fn ask(own: &Arc<Self>, scheduler: &Scheduler) {
-        let now = Instant::now();
+        let now = clock::now();
         {
             let mut asked = own.asked.lock();
             if own.has_begun() || asked.is_some_and(|since| now - since <= ANSWER_WITHIN) {
@@ -54,7 +55,7 @@ impl Inquiry {
         census::ask(scheduler.hubs(), step).when_done(move |census| {
             // Another question may have been asked since, because the answers took so long.
             let is_last = own.asked.lock().take_if(|since| *since == now).is_some();
-            let in_time = now.elapsed() <= ANSWER_WITHIN;
+            let in_time = clock::since(now) <= ANSWER_WITHIN;
             let blocked: Option<Vec<_>> = census.take().into_iter().collect();
             if is_last {
                 own.answered(blocked.filter(|_| in_time));

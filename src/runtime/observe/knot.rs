@@ -17,6 +17,7 @@ use crate::runtime::hub::questions::Step;
 use crate::runtime::hub::scheduler::{Phase, Scheduler};
 use crate::runtime::hub::shared::HubShared;
 use crate::runtime::task::{Reason, TaskRef};
+use crate::sys::clock;
 use crate::sys::report;
 use crate::util::circles::circles;
 use std::collections::HashMap;
@@ -63,7 +64,7 @@ impl Knots {
     pub(super) fn new(patience: Duration) -> Self {
         Self {
             patience,
-            next: Instant::now() + patience,
+            next: clock::now() + patience,
             seen: Waits::new(),
             asked: Waits::new(),
             told: Waits::new(),
@@ -84,7 +85,7 @@ impl Knots {
 
     /// Looks, if it is time to.
     pub(super) fn look(&mut self, all: &[(Arc<Scheduler>, Arc<Inquiry>)]) {
-        let begun = Instant::now();
+        let begun = clock::now();
         if let Some(question) = self.question.take() {
             self.question = self.answered(question);
         }
@@ -133,17 +134,17 @@ impl Knots {
                 waits: self.asked.clone(),
                 stuck,
                 left_out: hubs.len() < count,
-                asked_at: Instant::now(),
+                asked_at: clock::now(),
                 census: census::ask(&hubs, step),
             });
         }
-        self.next = Instant::now() + self.patience.max(begun.elapsed() * SHARE);
+        self.next = clock::now() + self.patience.max(clock::since(begun) * SHARE);
     }
 
     /// Tells what the hubs have answered, if they have; gives the question back if it is to be waited for longer.
     fn answered(&mut self, question: Question) -> Option<Question> {
         let is_complete = question.census.is_complete();
-        if !is_complete && question.asked_at.elapsed() < ANSWER_WITHIN {
+        if !is_complete && clock::since(question.asked_at) < ANSWER_WITHIN {
             return Some(question);
         }
         if !is_complete || question.left_out {

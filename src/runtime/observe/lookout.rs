@@ -18,6 +18,7 @@ use crate::runtime::hub::scheduler::{Behind, Phase, Scheduler};
 use crate::runtime::hub::shared::HubShared;
 use crate::runtime::lane::alarm;
 use crate::runtime::task::TaskRef;
+use crate::sys::clock;
 use crate::sys::process::{self, PerProcess};
 use crate::sys::report;
 use crate::util::lock::Mutex;
@@ -155,7 +156,7 @@ fn look(lookout: &Lookout, patience: Option<Duration>) {
                 || bypass.attends()
                 || lookout.has(|hub| !hub.is_sleeping() && hub.has_delayed())
         };
-        if !alarm::sleep_until(Instant::now() + every, is_soon) {
+        if !alarm::sleep_until(clock::now() + every, is_soon) {
             // It sleeps for no less, whatever woke it, so that events that come often do not wake it each time.
             std::thread::sleep(soon);
         }
@@ -194,7 +195,8 @@ impl Watched {
     /// The workers that have done nothing else for so long.
     fn held(&self, long: Duration) -> Vec<&'static HubShared> {
         let Some(scheduler) = self.scheduler.upgrade() else { return Vec::new() };
-        let is_held = |seen: &Option<Seen>| seen.is_some_and(|seen| seen.since.elapsed() >= long);
+        let is_held =
+            |seen: &Option<Seen>| seen.is_some_and(|seen| clock::since(seen.since) >= long);
         let all = scheduler.hubs().iter().zip(&self.seen);
         all.filter(|(_, seen)| is_held(seen)).map(|(hub, _)| *hub).collect()
     }
@@ -203,7 +205,7 @@ impl Watched {
         if scheduler.phase() == Phase::Running {
             scheduler.rescue_delayed();
         }
-        let now = Instant::now();
+        let now = clock::now();
         for (hub, seen) in scheduler.hubs().iter().zip(&mut self.seen) {
             *seen = match (hub.doing(), *seen) {
                 (None, _) => None,

@@ -5,8 +5,9 @@ use super::{census, lookout};
 use crate::runtime::hub::local::Hub;
 use crate::runtime::hub::questions::Step;
 use crate::runtime::hub::scheduler::Scheduler;
+use crate::sys::clock;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A worker of a runtime.
 #[derive(Clone, Copy, Debug)]
@@ -32,9 +33,9 @@ pub(crate) struct RuntimePulse {
 /// Asks all workers of all runtimes, and waits for one that does not answer for `patience`.
 pub(crate) fn feel(patience: Duration) -> Vec<RuntimePulse> {
     let ask = |(name, scheduler): (Option<String>, Arc<Scheduler>)| {
-        let asked = Instant::now();
+        let asked = clock::now();
         let census = census::ask(scheduler.hubs(), move |hub: &Hub, found: &mut Vec<_>| {
-            found.push((asked.elapsed(), hub.lane().here().ready().len()));
+            found.push((clock::since(asked), hub.lane().here().ready().len()));
             Step::Answered
         });
         (name, scheduler, census)

@@ -4,6 +4,7 @@
 
 use super::flags::{CUT_SHORT, KILLED, LIMITED, LINKING, OVER, SHIELDED};
 use super::task_ref::TaskRef;
+use crate::sys::clock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -141,7 +142,7 @@ impl TaskRef {
         }
         match self.nearest_limit(unwinds) {
             None => Interruption::None,
-            Some((deadline, id)) if deadline <= Instant::now() => Interruption::Expired(id),
+            Some((deadline, id)) if deadline <= clock::now() => Interruption::Expired(id),
             Some((deadline, _)) => Interruption::At(deadline),
         }
     }
@@ -188,7 +189,7 @@ impl TaskRef {
             let mut completion = header.completion.lock();
             let Some(more) = completion.more.as_mut() else { return };
             let Some(limit) = more.limits.iter_mut().find(|limit| limit.id == id) else { return };
-            let now = Instant::now();
+            let now = clock::now();
             limit.deadline = Some(limit.deadline.map_or(now, |deadline| deadline.min(now)));
             header.flags.fetch_or(CUT_SHORT, Ordering::SeqCst);
             limit.unwinds == Some(more.unwinds) && header.park.interrupt()

@@ -6,6 +6,7 @@ use super::park::{self, Parker, Sleeper, Waiter, Wake};
 use crate::runtime::ambient;
 use crate::runtime::lane::alarm;
 use crate::runtime::task::{Mark, Outcome, TaskRef, Token, foreign};
+use crate::sys::clock;
 
 pub(crate) use crate::runtime::task::foreign::put_off;
 use crate::util::sync::mutated;
@@ -81,7 +82,7 @@ fn pause(sleeper: &mut Sleeper, seen: u64, deadline: Option<Instant>, others_ran
     }
     if !others_ran && sleeper.has_woken(seen) {
         // The future may wake itself at each poll, as one that yields does: the others have their turn.
-        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        if deadline.is_some_and(|deadline| deadline <= clock::now()) {
             return false;
         }
         park::yield_now();

@@ -8,9 +8,9 @@ use crate::coroutine;
 use crate::runtime::lane::current;
 use crate::runtime::lane::local::Lane;
 use crate::runtime::task::{self, Reason, Started, TaskRef, switch};
+use crate::sys::random::SharedNumbers;
 use crate::sys::{fault, process};
 use crate::util::sync;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// As [`suspend`], for a wait whose park word says that it sleeps.
@@ -210,8 +210,8 @@ pub(crate) fn dawdle() {
 
 #[cold]
 fn dawdle_now() {
-    static SEED: AtomicU64 = AtomicU64::new(1);
-    let random = SEED.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed) >> 33;
+    static NUMBERS: SharedNumbers = SharedNumbers::new();
+    let random = NUMBERS.next();
     match random % 16 {
         0 => std::thread::sleep(Duration::from_micros(random % 100)),
         1..4 => std::thread::yield_now(),

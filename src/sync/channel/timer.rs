@@ -3,6 +3,7 @@
 
 use super::Hands;
 use crate::runtime::park::{self, Parker, Reason, Wake};
+use crate::sys::clock;
 use crate::util::lock::Mutex;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::mpsc::RecvTimeoutError;
@@ -48,14 +49,14 @@ impl<T> Timer<T> {
 
     /// Whether there is a message.
     pub(crate) fn is_due(&self) -> bool {
-        self.due().is_some_and(|due| due <= Instant::now())
+        self.due().is_some_and(|due| due <= clock::now())
     }
 
     pub(crate) fn try_recv(&self) -> Option<T> {
         let mut next = self.next.lock();
-        let due = next.filter(|due| *due <= Instant::now())?;
+        let due = next.filter(|due| *due <= clock::now())?;
         // Ticks that nobody took in time are left out; the next is a period after now.
-        *next = self.period.and_then(|period| Instant::now().checked_add(period));
+        *next = self.period.and_then(|period| clock::now().checked_add(period));
         Some((self.message)(due))
     }
 
@@ -64,7 +65,7 @@ impl<T> Timer<T> {
             if let Some(message) = self.try_recv() {
                 return Ok(message);
             }
-            if deadline.is_some_and(|at| at <= Instant::now()) {
+            if deadline.is_some_and(|at| at <= clock::now()) {
                 return Err(RecvTimeoutError::Timeout);
             }
             let until = self.due().into_iter().chain(deadline).min();

@@ -4,7 +4,9 @@
 use crate::runtime::park::{self, Mark, Parker, Reason, Waiter, Wake};
 use crate::sync::channel::Ticket;
 use crate::sync::patience::Patience;
-use crate::sys::time::{deadline_after, ticks};
+use crate::sys::clock;
+use crate::sys::random::Numbers;
+use crate::sys::time::deadline_after;
 use crate::util::dropping::drop_each;
 use crate::util::sync::mutated;
 use std::cell::Cell;
@@ -119,20 +121,11 @@ impl Drop for Unsettled<'_, '_> {
     }
 }
 
-/// The next number of the generator SplitMix64. Its seed is the processor's counter of cycles, which grows evenly in a loop; a
-/// mere product of that would favour one arm for thousands of rounds.
-fn next(state: &mut u64) -> usize {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (mixed >> 32) as usize
-}
-
 /// Puts the arms into any order, each as likely as the others.
 fn shuffle(arms: &mut [Numbered<'_>]) {
-    let mut random = ticks();
+    let mut random = Numbers::new();
     for last in (1..arms.len()).rev() {
-        arms.swap(last, next(&mut random) % (last + 1));
+        arms.swap(last, random.below(last + 1));
     }
 }
 
@@ -186,7 +179,7 @@ fn wait_holding(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -
         if let Some(winner) = winner {
             return settle(arms, winner);
         }
-        let over = || deadline.is_some_and(|at| at <= Instant::now());
+        let over = || deadline.is_some_and(|at| at <= clock::now());
         if matches!(otherwise, Otherwise::Now) || over() {
             // A single attempt proves it for its moment.
             if count <= 1 || none_was_ready(arms) {

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::sync::channel::Call;
 use crate::sync::mpmc::{Receiver, Sender};
+use crate::sys::clock;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -336,7 +337,7 @@ impl<'a> Select<'a> {
         &mut self,
         deadline: Instant,
     ) -> Result<SelectedOperation<'a>, SelectTimeoutError> {
-        self.select_timeout(deadline.saturating_duration_since(Instant::now()))
+        self.select_timeout(deadline.saturating_duration_since(clock::now()))
     }
 
     /// The number of an operation that would not wait. Does not wait.
@@ -407,7 +408,7 @@ impl<'a> Select<'a> {
     /// # Errors
     /// [`ReadyTimeoutError`] if none was ready by then.
     pub fn ready_deadline(&mut self, deadline: Instant) -> Result<usize, ReadyTimeoutError> {
-        self.ready_timeout(deadline.saturating_duration_since(Instant::now()))
+        self.ready_timeout(deadline.saturating_duration_since(clock::now()))
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::Tally;
 use crate::runtime::task::Ready;
-use crate::sys::{rate, time};
+use crate::sys::{clock, rate};
 use std::cell::Cell;
 
 /// Of so many tasks that could be followed when others have been woken, one is.
@@ -54,7 +54,7 @@ impl Probe {
             return before;
         }
         self.before.set(NOBODY);
-        tally.waited(rate::nanos(time::ticks().saturating_sub(self.since.get())));
+        tally.waited(rate::nanos(clock::ticks().saturating_sub(self.since.get())));
         batch
     }
 
@@ -74,7 +74,7 @@ impl Probe {
         let offers = self.offers.get().wrapping_add(1);
         self.offers.set(offers);
         if offers.is_multiple_of(ONE_OF) {
-            self.follow(ready - 1, time::ticks());
+            self.follow(ready - 1, clock::ticks());
         }
     }
 

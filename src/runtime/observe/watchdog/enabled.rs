@@ -9,6 +9,7 @@ use super::super::lookout;
 use crate::runtime::hub::shared::HubShared;
 use crate::runtime::task::Watched;
 use crate::runtime::wait::park;
+use crate::sys::clock;
 use crate::sys::look::{self, Seen};
 use crate::sys::process::{self, PerProcess};
 use crate::sys::report;
@@ -101,7 +102,7 @@ fn watch(hubs: &[&'static HubShared], most: Duration, over: &AtomicBool) {
     while !over.load(Ordering::SeqCst) {
         std::thread::park_timeout(every);
         for (hub, since) in hubs.iter().zip(&mut since) {
-            let now = Instant::now();
+            let now = clock::now();
             match (hub.watched.now(), &mut *since) {
                 (None, since) => *since = None,
                 (Some(count), Some(before)) if before.count == count => {

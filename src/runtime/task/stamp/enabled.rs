@@ -1,7 +1,7 @@
 //! It is noted by whoever leaves the task in the mailbox of its hub.
 #![forbid(unsafe_code)]
 
-use crate::sys::time;
+use crate::sys::clock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// In ticks of the processor's counter. Written by the one waker of a wait, before the hub takes the task over from it.
@@ -11,7 +11,7 @@ pub(crate) struct Stamp(AtomicU64);
 impl Stamp {
     #[inline(always)]
     pub(in crate::runtime::task) fn set(&self) {
-        self.0.store(time::ticks(), Ordering::Relaxed);
+        self.0.store(clock::ticks(), Ordering::Relaxed);
     }
 
     #[inline(always)]
