@@ -6,7 +6,7 @@ use crate::io::{retry, wait_readable, wait_writable};
 use crate::runtime::blocking::{self, Kind};
 use crate::runtime::park;
 use crate::sys::fault::{self, Call};
-use crate::sys::{file, socket};
+use crate::sys::{file, number, socket};
 use crate::thread::shield;
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
@@ -316,7 +316,7 @@ impl File {
         }
         wait_writable(self, None)?;
         // A FIFO that is ready takes this much without blocking.
-        Ok(wanted.min(libc::PIPE_BUF))
+        Ok(wanted.min(number::PIPE_BUF))
     }
 }
 

@@ -5,7 +5,7 @@ use super::{File, Waits, on_pool, owned, shielded_on_pool, waits};
 use crate::io::retry;
 use crate::runtime::blocking;
 use crate::sys::transfer::Pipe;
-use crate::sys::{file, socket};
+use crate::sys::{file, number, socket};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -98,7 +98,7 @@ impl OpenOptions {
         if !blocking::would_leave() {
             return options.inner.open(path).map(File::from);
         }
-        let at_once = options.flags & libc::O_NONBLOCK != 0;
+        let at_once = options.flags & number::O_NONBLOCK != 0;
         let (own, at) = (options.clone(), path.clone());
         let opened = on_pool(move || match waits(&at) {
             Some(_) if !at_once => None,
@@ -124,8 +124,8 @@ impl OpenOptions {
                     return Ok(None);
                 }
                 let mut at_once = options.inner.clone();
-                match at_once.custom_flags(options.flags | libc::O_NONBLOCK).open(path) {
-                    Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
+                match at_once.custom_flags(options.flags | number::O_NONBLOCK).open(path) {
+                    Err(error) if error.raw_os_error() == Some(number::ENXIO) => {
                         Err(io::ErrorKind::WouldBlock.into())
                     }
                     other => other.map(Some),

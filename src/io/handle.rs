@@ -6,7 +6,7 @@ use super::modes::Modes;
 use super::polled::Polled;
 use crate::runtime::park;
 use crate::runtime::reactor::{Direction, Source};
-use crate::sys::{clock, file, poll, socket};
+use crate::sys::{clock, file, number, poll, socket};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -201,7 +201,7 @@ impl<T: Endpoint> Io<T> {
     /// says `EPIPE`, so the cause is fetched here.
     #[cold]
     fn met(&self, error: io::Error) -> io::Error {
-        if error.raw_os_error() != Some(libc::EPIPE) {
+        if error.raw_os_error() != Some(number::EPIPE) {
             return error;
         }
         socket::take_error(self.as_fd()).ok().flatten().unwrap_or(error)
@@ -225,7 +225,7 @@ impl<T: Endpoint> Io<T> {
             }
         }
         if !source.wait(direction, wait.deadline)? {
-            return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+            return Err(io::Error::from_raw_os_error(number::EAGAIN));
         }
         Ok(false)
     }

@@ -6,12 +6,10 @@ use super::{Endpoint, Io, descriptor, from_std};
 use crate::runtime::reactor::Direction;
 use crate::sys::fault::{self, Call};
 use crate::sys::file;
+use crate::sys::number::PIPE_BUF;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::AsFd;
 use std::process::Stdio;
-
-/// How many bytes a pipe that is ready for writing takes without blocking.
-const PIPE_BUF: usize = libc::PIPE_BUF;
 
 /// Makes a pipe, as [`std::io::pipe`], whose ends suspend only the green thread. Both are closed on `exec`; to give one
 /// to a child process, turn it into a [`Stdio`].
@@ -34,8 +32,7 @@ const PIPE_BUF: usize = libc::PIPE_BUF;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
-    fault::check(Call::Pipe)?;
-    let (reader, writer) = std::io::pipe()?;
+    let (reader, writer) = file::pipe()?;
     Ok((PipeReader { io: Io::new(reader) }, PipeWriter { io: Io::new(writer) }))
 }
 

@@ -5,9 +5,8 @@ use super::{Connection, Endpoint, Io, Polled};
 #[cfg(feature = "io-uring")]
 use crate::runtime::outgoing;
 use crate::runtime::reactor::Direction;
-use crate::sys::fault::{self, Call};
-use crate::sys::poll;
 use crate::sys::socket::{self, Take};
+use crate::sys::{number, poll};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
 use std::ops::Deref;
@@ -110,8 +109,7 @@ impl<T: Connection> Io<T> {
 
     /// Tells the peer that nothing more will be written.
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
-        fault::check(Call::Shutdown)?;
-        socket2::SockRef::from(self).shutdown(Shutdown::Write)
+        socket::shut_down(self.as_fd(), Shutdown::Write)
     }
 }
 
@@ -188,7 +186,7 @@ impl<T: Endpoint> Io<T> {
 /// The error that Linux has for a listener that is shut down. It is used as well for other calls that wait for
 /// something that will not come any more.
 pub(crate) fn shut_down<T>() -> io::Result<T> {
-    Err(io::Error::from_raw_os_error(libc::EINVAL))
+    Err(io::Error::from_raw_os_error(number::EINVAL))
 }
 
 /// Whether nothing is to be transferred. The system takes only so many pieces in one call, and the pieces behind those

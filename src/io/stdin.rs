@@ -5,7 +5,7 @@ use super::stdin_buffer::Buffer;
 use super::wait_readable;
 use crate::runtime::blocking::{self, Kind};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
-use crate::sys::file;
+use crate::sys::{file, number};
 use crate::thread::shield;
 use std::fmt;
 use std::io::{self, BufRead, IoSliceMut, IsTerminal, Lines, Read};
@@ -56,7 +56,7 @@ struct Raw;
 
 impl Read for Raw {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let stdin = rustix::stdio::stdin();
+        let stdin = file::stdin();
         loop {
             let got = if file::is_on_disk(stdin) {
                 read_elsewhere(Kind::Files, buf)
@@ -72,7 +72,7 @@ impl Read for Raw {
                 // Somebody else has read it first: wait again.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // As in std, a closed standard input is an empty one.
-                Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Ok(0),
+                Err(error) if error.raw_os_error() == Some(number::EBADF) => return Ok(0),
                 other => return other,
             }
         }
@@ -84,7 +84,7 @@ fn read_elsewhere(kind: Kind, buf: &mut [u8]) -> io::Result<usize> {
     let mut own = vec![0; buf.len()];
     let (own, got) = shield(|| {
         blocking::run(kind, move || {
-            let got = file::read(rustix::stdio::stdin(), &mut own);
+            let got = file::read(file::stdin(), &mut own);
             (own, got)
         })
     });
@@ -257,7 +257,7 @@ impl AsRawFd for Stdin {
 
 impl AsFd for StdinLock<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        rustix::stdio::stdin()
+        file::stdin()
     }
 }
 

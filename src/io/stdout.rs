@@ -3,14 +3,14 @@
 
 use super::wait_writable;
 use crate::sync::{ReentrantMutex, ReentrantMutexGuard};
-use crate::sys::file;
+use crate::sys::{file, number};
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::process::Stdio;
 
 /// std's buffer may still hold up to 1,024 bytes. With those, this is what a pipe that is ready takes without blocking.
-const PIECE: usize = libc::PIPE_BUF - 1024;
+const PIECE: usize = number::PIPE_BUF - 1024;
 
 /// Waits until something can be written, and tells how much that is.
 fn room(out: impl AsFd, wanted: usize) -> io::Result<usize> {

@@ -6,6 +6,7 @@ use super::{Shutdown, SocketAddr, ToSocketAddrs};
 use crate::io::{Io, descriptor, socket_from_std, socket_methods, stream_traits};
 use crate::runtime::reactor::Direction;
 use crate::sys::fault::{self, Call};
+use crate::sys::number;
 use crate::sys::time::deadline_after;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -148,7 +149,7 @@ impl TcpStream {
         match connecting {
             Ok(()) => {}
             Err(error)
-                if error.raw_os_error() == Some(libc::EINPROGRESS)
+                if error.raw_os_error() == Some(number::EINPROGRESS)
                     || error.kind() == io::ErrorKind::Interrupted =>
             {
                 Self::finish_connect(&io, deadline)?;

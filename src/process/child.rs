@@ -9,9 +9,8 @@ use crate::runtime::outside::Expectation;
 use crate::runtime::reactor::Direction;
 use crate::signal::Signal;
 use crate::sync::{Semaphore, SemaphorePermit};
-use crate::sys::child;
-use crate::sys::clock;
 use crate::sys::time::deadline_after;
+use crate::sys::{child, clock, number};
 use crate::util::lock::Mutex;
 use std::io;
 use std::process::{ExitStatus, Output};
@@ -327,7 +326,7 @@ impl ChildHandle {
         match &mut *self.0.state.lock() {
             State::Running(child) => child.kill(),
             State::Ended(_) => Ok(()),
-            State::Lost => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+            State::Lost => Err(io::Error::from_raw_os_error(number::ESRCH)),
         }
     }
 
@@ -339,7 +338,7 @@ impl ChildHandle {
         match &*self.0.state.lock() {
             State::Running(_) => child::send_signal(self.0.pid, signal.as_raw()),
             State::Ended(_) => Ok(()),
-            State::Lost => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+            State::Lost => Err(io::Error::from_raw_os_error(number::ESRCH)),
         }
     }
 
@@ -367,7 +366,7 @@ impl ChildHandle {
                 let status = child.try_wait();
                 match &status {
                     Ok(Some(status)) => *state = State::Ended(*status),
-                    Err(error) if error.raw_os_error() == Some(libc::ECHILD) => {
+                    Err(error) if error.raw_os_error() == Some(number::ECHILD) => {
                         *state = State::Lost;
                     }
                     _ => {}
@@ -375,7 +374,7 @@ impl ChildHandle {
                 status
             }
             State::Ended(status) => Ok(Some(*status)),
-            State::Lost => Err(io::Error::from_raw_os_error(libc::ECHILD)),
+            State::Lost => Err(io::Error::from_raw_os_error(number::ECHILD)),
         }
     }
 

@@ -4,6 +4,7 @@
 use super::Child;
 use crate::runtime::blocking::{self, Kind};
 use crate::runtime::outside::Expectation;
+use crate::sys::number;
 use crate::thread::shield;
 use std::ffi::OsStr;
 use std::fmt;
@@ -345,7 +346,8 @@ impl Command {
 
     /// Names the program, and the folder where it was to run, in an error that may be about them.
     fn name(&self, error: io::Error) -> io::Error {
-        const OF_PROGRAM: [i32; 4] = [libc::ENOENT, libc::EACCES, libc::ENOTDIR, libc::ENOEXEC];
+        const OF_PROGRAM: [i32; 4] =
+            [number::ENOENT, number::EACCES, number::ENOTDIR, number::ENOEXEC];
         if !error.raw_os_error().is_some_and(|code| OF_PROGRAM.contains(&code)) {
             return error;
         }

@@ -124,13 +124,10 @@ fn work(name: &str) -> i32 {
 
 /// Takes the connection away from standard input, where no program that this one starts may find it.
 fn connection() -> io::Result<UnixStream> {
-    let stdin = rustix::stdio::stdin();
-    // Only a Unix socket has credentials.
-    rustix::net::sockopt::socket_peercred(stdin)
-        .map_err(|_| io::Error::other("standard input is no connection to a parent"))?;
-    let own: OwnedFd = rustix::io::fcntl_dupfd_cloexec(stdin, 3)?;
-    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
-    Ok(UnixStream::from(own))
+    if !child::stdin_has_a_peer() {
+        return Err(io::Error::other("standard input is no connection to a parent"));
+    }
+    child::take_stdin().map(UnixStream::from)
 }
 
 fn invalid(text: &str) -> io::Error {

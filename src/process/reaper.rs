@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use crate::sys::process::PerProcess;
-use crate::sys::{child, clock, poll};
+use crate::sys::{child, clock, file, poll, socket};
 use crate::util::lock::Mutex;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -90,9 +90,9 @@ fn reap(shared: &'static Mutex<Orphans>) {
 
 /// The two ends of a pipe; neither blocks.
 fn ring() -> io::Result<(PipeReader, PipeWriter)> {
-    let (reader, writer) = io::pipe()?;
-    rustix::io::ioctl_fionbio(&reader, true)?;
-    rustix::io::ioctl_fionbio(&writer, true)?;
+    let (reader, writer) = file::pipe()?;
+    socket::set_nonblocking(reader.as_fd(), true)?;
+    socket::set_nonblocking(writer.as_fd(), true)?;
     Ok((reader, writer))
 }
 

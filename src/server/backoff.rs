@@ -1,6 +1,7 @@
 //! What a server does when it cannot take a connection.
 #![forbid(unsafe_code)]
 
+use crate::sys::number;
 use std::io;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub(super) enum Verdict {
 pub(super) fn is_fatal(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
-        Some(libc::EBADF | libc::EINVAL | libc::ENOTSOCK | libc::EOPNOTSUPP)
+        Some(number::EBADF | number::EINVAL | number::ENOTSOCK | number::EOPNOTSUPP)
     )
 }
 
@@ -36,21 +37,21 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     match error.raw_os_error() {
         Some(errno) => matches!(
             errno,
-            libc::ECONNABORTED
-                | libc::ECONNRESET
-                | libc::ECONNREFUSED
-                | libc::ENOTCONN
-                | libc::EPIPE
-                | libc::ETIMEDOUT
-                | libc::EINTR
-                | libc::EPERM
-                | libc::EPROTO
-                | libc::ENOPROTOOPT
-                | libc::ENETDOWN
-                | libc::ENETUNREACH
-                | libc::EHOSTDOWN
-                | libc::EHOSTUNREACH
-                | libc::ENONET
+            number::ECONNABORTED
+                | number::ECONNRESET
+                | number::ECONNREFUSED
+                | number::ENOTCONN
+                | number::EPIPE
+                | number::ETIMEDOUT
+                | number::EINTR
+                | number::EPERM
+                | number::EPROTO
+                | number::ENOPROTOOPT
+                | number::ENETDOWN
+                | number::ENETUNREACH
+                | number::EHOSTDOWN
+                | number::EHOSTUNREACH
+                | number::ENONET
         ),
         None => error.kind() != io::ErrorKind::OutOfMemory,
     }

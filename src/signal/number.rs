@@ -1,6 +1,7 @@
 //! Which signal.
 #![forbid(unsafe_code)]
 
+use crate::sys::number;
 use std::fmt;
 
 /// A signal, by its number in the system.
@@ -24,7 +25,7 @@ macro_rules! signals {
         impl Signal {
             $(
                 #[doc = concat!("`", stringify!($long), "`: ", $what)]
-                pub const $name: Self = Self(libc::$long);
+                pub const $name: Self = Self(number::$long);
             )*
 
             fn name(self) -> Option<&'static str> {

@@ -28,6 +28,22 @@ pub(crate) fn die_with_parent() -> io::Result<()> {
     Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?)
 }
 
+/// Whether standard input is a Unix socket with somebody at its other end.
+#[cfg(feature = "processes")]
+pub(crate) fn stdin_has_a_peer() -> bool {
+    // Only a Unix socket has credentials.
+    rustix::net::sockopt::socket_peercred(rustix::stdio::stdin()).is_ok()
+}
+
+/// Takes standard input away, so that there is nothing to read in its place from now on.
+#[cfg(feature = "processes")]
+pub(crate) fn take_stdin() -> io::Result<OwnedFd> {
+    fault::check(Call::Dup)?;
+    let own = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
+    Ok(own)
+}
+
 /// Ends the process without anything that `exit` does before.
 #[cfg(feature = "processes")]
 pub(crate) fn exit_at_once(status: i32) -> ! {

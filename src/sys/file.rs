@@ -5,8 +5,19 @@ use super::fault::{self, Call};
 use rustix::buffer::spare_capacity;
 use rustix::fs::{FileType, fstat};
 use rustix::io::ReadWriteFlags;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut, PipeReader, PipeWriter};
 use std::os::fd::BorrowedFd;
+
+/// As `pipe(2)`.
+pub(crate) fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    fault::check(Call::Pipe)?;
+    io::pipe()
+}
+
+/// Standard input as the system has it, without what std keeps of it.
+pub(crate) fn stdin() -> BorrowedFd<'static> {
+    rustix::stdio::stdin()
+}
 
 /// As `read(2)`.
 pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
@@ -48,6 +59,11 @@ pub(crate) fn read_vec(fd: BorrowedFd<'_>, most: usize) -> io::Result<Vec<u8>> {
     rustix::io::read(fd, spare_capacity(&mut bytes))?;
     bytes.truncate(most);
     Ok(bytes)
+}
+
+/// Whether a device, by its number, is only memory, such as `/dev/null`: it never waits.
+pub(crate) fn is_in_memory(device: u64) -> bool {
+    libc::major(device) == 1
 }
 
 /// Whether it is a pipe, with or without a name.

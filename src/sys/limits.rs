@@ -1,4 +1,4 @@
-//! The limits of this process that bound how many stacks it can have.
+//! How much the process has of what the system gives out, and how much it may have.
 
 use std::fs;
 
@@ -21,6 +21,14 @@ pub(crate) fn address_space_limit() -> Option<u64> {
     // SAFETY: getrlimit fills the struct it is given.
     let ok = unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut limit) } == 0;
     (ok && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
+}
+
+/// How many bytes of memory the process has, where the system says so.
+#[cfg(feature = "console")]
+pub(crate) fn resident() -> Option<u64> {
+    let text = fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
 /// Bytes of address space the process uses now.

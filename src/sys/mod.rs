@@ -1,5 +1,5 @@
-//! The operating system: the system calls that need `unsafe`, and those that tests make fail. What std, rustix, socket2 and mio
-//! offer safely is called where it is used.
+//! The operating system: the one door to it. What is above makes no system call by itself, be it by the C library, by rustix,
+//! socket2 and mio, or by std's files and sockets; `tests/tidy/door.rs` sees to it, and lists what is still to move here.
 //!
 //! # Calls that could block a worker
 //!
@@ -46,6 +46,7 @@ pub(crate) mod limits;
 pub(crate) mod look;
 pub(crate) mod memory;
 pub(crate) mod notify;
+pub(crate) mod number;
 #[cfg(feature = "io-uring")]
 pub(crate) mod outbox;
 pub(crate) mod panic_count;

@@ -8,6 +8,7 @@ use rustix::net;
 use socket2::{SockAddr, SockRef};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
+use std::net::Shutdown;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 fn count(result: isize) -> io::Result<usize> {
@@ -121,6 +122,12 @@ pub(crate) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::
     count(unsafe {
         libc::sendmsg(fd.as_raw_fd(), &message, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
     })
+}
+
+/// As `shutdown(2)`.
+pub(crate) fn shut_down(fd: BorrowedFd<'_>, how: Shutdown) -> io::Result<()> {
+    fault::check(Call::Shutdown)?;
+    SockRef::from(&fd).shutdown(how)
 }
 
 /// Whether closing this socket may take time (`SO_LINGER`).

@@ -19,7 +19,7 @@ const SPINE: &[(&str, u32)] = &[
 const STANDING: &[(&str, &str)] = &[];
 
 /// The path of a module in `src`, without `crate`; the root is empty.
-type Module = Vec<String>;
+pub(super) type Module = Vec<String>;
 
 struct Sources {
     files: HashMap<Module, String>,
@@ -38,7 +38,7 @@ fn folder_of(file: &str) -> &str {
 }
 
 /// The paths that a tree of `use` stands for, each with the name by which it is known then.
-fn leaves(tree: &str, before: &[String], out: &mut Vec<(Module, String)>) {
+pub(super) fn leaves(tree: &str, before: &[String], out: &mut Vec<(Module, String)>) {
     let (head, group) = match tree.split_once('{') {
         Some((head, rest)) => (head, Some(&rest[..rest.rfind('}').unwrap_or(rest.len())])),
         None => (tree, None),
@@ -77,7 +77,7 @@ fn leaves(tree: &str, before: &[String], out: &mut Vec<(Module, String)>) {
 }
 
 /// The trees of all `use`s in the code, with whether they pass on what they name; and the code without them.
-fn split_uses(code: &str) -> (Vec<(bool, String)>, String) {
+pub(super) fn split_uses(code: &str) -> (Vec<(bool, String)>, String) {
     let (mut uses, mut rest, mut left) = (Vec::new(), String::new(), code);
     while let Some(at) = left.find("use ") {
         let (before, after) = left.split_at(at);

@@ -1,6 +1,7 @@
 //! Rules of the house that a compiler does not check: no layer uses one above it, and `unsafe` stays where it belongs.
 #![forbid(unsafe_code)]
 
+mod door;
 mod examples;
 mod graph;
 mod places;
@@ -81,9 +82,13 @@ const LONGER: &[(&str, usize)] =
 
 /// The text without the unit tests, which come last in a file and may use whatever they like.
 fn without_tests(text: &str) -> &str {
-    let tests =
-        ["\n#[cfg(test)]\nmod ", "\n#[cfg(all(test"].iter().filter_map(|tests| text.find(tests));
-    &text[..tests.min().unwrap_or(text.len())]
+    let begins = |at: usize| {
+        let module = text[at..].lines().find(|line| line.starts_with("mod "));
+        module.is_some_and(|line| !line.ends_with(';'))
+    };
+    let places = ["\n#[cfg(test)]\nmod ", "\n#[cfg(all(test"].into_iter();
+    let tests = places.flat_map(|tests| text.match_indices(tests)).map(|(at, _)| at);
+    &text[..tests.filter(|at| begins(*at)).min().unwrap_or(text.len())]
 }
 
 /// The text without comments, literals, and the unit tests.
@@ -359,6 +364,8 @@ fn the_rules_can_fail() {
     assert!(in_mod("net/mod.rs", "mod tcp;\nfn f() {}"));
     assert!(!in_mod("net/mod.rs", "//! An fn.\nmod tcp;\npub use tcp::Tcp;"));
     assert!(!in_mod("net/tcp.rs", "fn f() {}"));
+    assert!(in_mod("net/mod.rs", "mod tcp;\n#[cfg(test)]\nmod faults;\nfn f() {}"));
+    assert!(!in_mod("net/mod.rs", "mod tcp;\n#[cfg(test)]\nmod tests {\nfn f() {}\n}"));
     let long = |lines| [("a.rs".to_string(), "\n".repeat(lines))];
     assert_eq!(too_long(&long(LINES), &[]).len(), 0);
     assert_eq!(too_long(&long(LINES + 1), &[]).len(), 1);

@@ -12,8 +12,8 @@ use crate::inspect::{
 use crate::metrics::{self, Metrics, Worker};
 use crate::runtime::pulse;
 use crate::sync::Semaphore;
-use crate::sys::clock;
 use crate::sys::secret::secret;
+use crate::sys::{clock, limits, process};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -153,7 +153,7 @@ impl Answers {
             "version": env!("CARGO_PKG_VERSION"),
             "sources": SOURCES,
             "seconds": clock::since(self.begun).as_secs_f64(),
-            "resident_bytes": resident(),
+            "resident_bytes": limits::resident(),
             "runtimes": runtimes,
         }))
     }
@@ -266,14 +266,5 @@ fn leaks(request: &Request) -> Response {
 
 /// How long an OS thread has run, where the system says so.
 fn processor_time(thread: i32) -> Option<f64> {
-    let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
-    let nanos = text.split_whitespace().next()?.parse::<u64>().ok()?;
-    Some(Duration::from_nanos(nanos).as_secs_f64())
-}
-
-/// How many bytes of memory the process has.
-fn resident() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+    process::time_of_thread(thread).map(|time| time.as_secs_f64())
 }

@@ -1,0 +1,61 @@
+//! Where operations on files run, and which things must not be waited for there.
+#![forbid(unsafe_code)]
+
+use crate::runtime::blocking::{self, Kind};
+use crate::runtime::{park, task};
+use crate::sys::file;
+use crate::thread::shield;
+use crate::util::dropping::seen_in;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A thing that, when it is opened, may wait for somebody else for any length of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waits {
+    /// It waits until somebody opens the other end.
+    Fifo,
+    /// A terminal or a tape: it waits for whatever its driver likes.
+    Device,
+}
+
+/// Whether the path leads to such a thing. To be called on the pool, as looking may wait for the disk.
+pub(super) fn waits(path: &Path) -> Option<Waits> {
+    let metadata = std::fs::metadata(path).ok()?;
+    let kind = metadata.file_type();
+    let in_memory = || file::is_in_memory(metadata.rdev());
+    match () {
+        () if kind.is_fifo() => Some(Waits::Fifo),
+        () if kind.is_char_device() && !in_memory() => Some(Waits::Device),
+        () => None,
+    }
+}
+
+/// The path, without what the caller gave it in, whose destructor is the caller's: that must not be left to the wait.
+pub(crate) fn owned(path: impl AsRef<Path>) -> PathBuf {
+    seen_in(path, |path| path.as_ref().to_owned())
+}
+
+/// As [`owned`], for bytes.
+pub(super) fn bytes(contents: impl AsRef<[u8]>) -> Arc<[u8]> {
+    seen_in(contents, |contents| contents.as_ref().into())
+}
+
+/// Runs `operation` on an OS thread that may block. A kill ends the wait for it.
+pub(crate) fn on_pool<T: Send + 'static>(operation: impl FnOnce() -> T + Send + 'static) -> T {
+    blocking::run(Kind::Files, operation)
+}
+
+/// Lets a kill or a timeout that is due strike: before an operation that is [shielded](shielded_on_pool).
+pub(super) fn strike() {
+    if task::any_interruption() {
+        park::yield_now();
+    }
+}
+
+/// Like [`on_pool`], but nothing ends the wait.
+pub(super) fn shielded_on_pool<T: Send + 'static>(
+    operation: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    shield(|| on_pool(operation))
+}
