@@ -5,7 +5,13 @@
 //!     cargo bench -p greenthread-benches --bench future [-- ROUNDS [SECONDS] [without-turns]]
 //!
 //! The ping-pongs are measured in processor time of the process, with one worker each; hyper's in that of the server.
+//!
+//! With 1000 connections a request misses 31.6 lines of the second cache here, 30.6 on tokio and 25.2 on the bare loop (`valgrind
+//! --tool=cachegrind` with one of 1 MiB, which counts what is prefetched here as missed), and takes 7333, 7605 and 6448 instructions
+//! of user code. What is left is the kernel's, and depends on the order: tokio takes some connections several times while others wait (the
+//! busier half has 60 to 65 % of the requests, with a bare loop and here 50), so that it finds more of them in the caches.
 
+mod bare;
 mod servers;
 
 use greenthread::future::{AsyncIo, FutureExt as _};
@@ -33,6 +39,7 @@ const PEERS: &[Peer] = &[
     ("hyper on greenthread", spawned),
     ("hyper on tokio", tokio),
     ("hyper with a stack for each connection", waited_for),
+    ("hyper on a bare loop", bare::serve),
 ];
 
 const REQUEST: &str = "GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/plain\r\n\r\n";

@@ -62,8 +62,9 @@ impl<S: Stream + Unpin> Write for AsyncIo<S> {
 /// `AsyncIo::new(stream)`, and a green thread [waits](crate::future::FutureExt::wait) for the connection that this returns.
 ///
 /// Connections are best [spawned](spawn()), as hyper's own tasks are by this executor: then they need no stack between two requests, and a
-/// request takes less processor time than with hyper on tokio with 64 connections, and with 1000 between a tenth less and a tenth more,
-/// depending on how the load comes. Services may call blocking functions of this library all the same. A green thread that waits for its
+/// request takes less processor time than with hyper on tokio with 64 connections, and with 1000 as much as a bare loop around `epoll`
+/// takes, which is between a tenth less and a tenth more than tokio's, depending on how the load comes (`benches/peers/future.rs`
+/// has the figures). Services may call blocking functions of this library all the same. A green thread that waits for its
 /// connection has a stack of its own to be polled on; of a thousand busy ones the stacks do not fit the processor's caches together, and
 /// a request takes up to a third more.
 ///

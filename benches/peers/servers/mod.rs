@@ -15,6 +15,9 @@
 //! hundredth of a second and its end take is left out. So each server is busy without a pause, and its caches hold what it uses;
 //! after a pause they hold what the others have used, and the first requests of a turn find nothing in them.
 //!
+//! Which share of the exchanges the busier half of the connections had tells in which order a server takes them. One that serves some
+//! of its connections again while others wait keeps the memory of these in the caches, and takes less for a request.
+//!
 //! `EARLIER=PROGRAM` names the same benchmark as an earlier commit built it (in `target/release/deps`): its first server is one of
 //! those compared then, called `earlier`.
 
@@ -117,6 +120,7 @@ impl Drop for Server {
 struct Connection {
     stream: TcpStream,
     missing: usize,
+    done: u64,
 }
 
 impl Connection {
@@ -133,6 +137,23 @@ struct Loaded {
     connections: Vec<Connection>,
     done: u64,
     used: Duration,
+}
+
+impl Loaded {
+    /// Which share of the exchanges that half of the connections had that had more of them.
+    fn busier_half(&self) -> f64 {
+        let mut counts: Vec<u64> = self.connections.iter().map(|it| it.done).collect();
+        counts.sort_unstable();
+        let of = |counts: &[u64]| counts.iter().sum::<u64>() as f64;
+        of(&counts[counts.len() / 2..]) / of(&counts).max(1.0)
+    }
+}
+
+/// Of one server in one round.
+struct Figures {
+    /// Of the server's processor time, for each unit.
+    micros: f64,
+    busier_half: f64,
 }
 
 impl Load {
@@ -173,6 +194,7 @@ impl Load {
                 }
                 if connection.missing == 0 {
                     done += 1;
+                    connection.done += 1;
                     if goes_on {
                         connection.begin(self)?;
                     } else {
@@ -202,7 +224,7 @@ impl Load {
                 Token(at),
                 Interest::READABLE,
             )?;
-            connections.push(Connection { stream, missing: 0 });
+            connections.push(Connection { stream, missing: 0, done: 0 });
         }
         self.drive(&mut poll, &mut connections, &[Instant::now() + WARM_UP], |_| Ok(()))?;
         Ok(Loaded { server, poll, connections, done: 0, used: Duration::ZERO })
@@ -234,14 +256,14 @@ impl Load {
         Ok(LONG_TURN - UNDER_WAY)
     }
 
-    /// Microseconds of each server's processor time for each unit, each loaded for `duration`.
+    /// What each server took, each loaded for `duration`.
     fn measure(
         &self,
         peers: &[Peer],
         duration: Duration,
         processors: [usize; 2],
         turn: fn(&Self, &mut Loaded) -> io::Result<Duration>,
-    ) -> io::Result<Vec<f64>> {
+    ) -> io::Result<Vec<Figures>> {
         let mut all = Vec::new();
         for (name, _) in peers {
             all.push(self.start(name, processors)?);
@@ -251,7 +273,10 @@ impl Load {
             let turns = all.iter_mut().map(|loaded| turn(self, loaded));
             measured += turns.collect::<io::Result<Vec<Duration>>>()?[0];
         }
-        let each = |it: &Loaded| it.used.as_secs_f64() * 1e6 / (it.done * self.units).max(1) as f64;
+        let each = |it: &Loaded| Figures {
+            micros: it.used.as_secs_f64() * 1e6 / (it.done * self.units).max(1) as f64,
+            busier_half: it.busier_half(),
+        };
         Ok(all.iter().map(each).collect())
     }
 }
@@ -287,10 +312,14 @@ fn compare(
     let turn = if turns { Load::whole_turn } else { Load::within_a_turn };
     let processors = two_processors()?;
     for load in loads {
-        let mut figures = vec![Vec::new(); peers.len()];
+        let (mut figures, mut halves) =
+            (vec![Vec::new(); peers.len()], vec![Vec::new(); peers.len()]);
         for _ in 0..rounds {
             let round = load.measure(peers, duration, processors, turn)?;
-            round.into_iter().enumerate().for_each(|(at, figure)| figures[at].push(figure));
+            for (at, figure) in round.into_iter().enumerate() {
+                figures[at].push(figure.micros);
+                halves[at].push(figure.busier_half);
+            }
         }
         let ratios = |to: usize| (0..rounds).map(|at| figures[0][at] / figures[to][at]).collect();
         for (at, (name, _)) in peers.iter().enumerate() {
@@ -299,7 +328,11 @@ fn compare(
                 _ => format!("; {} takes {:.3} of it", peers[0].0, median(ratios(at))),
             };
             let micros = median(figures[at].clone());
-            println!("{}, {name}: {micros:.2} us of server per {unit}{beside}", load.label);
+            let half = median(halves[at].clone()) * 100.0;
+            println!(
+                "{}, {name}: {micros:.2} us of server per {unit}, {half:.1} % of them to the busier half{beside}",
+                load.label
+            );
         }
     }
     Ok(())
