@@ -23,9 +23,8 @@ use crate::runtime::task::{TaskRef, any_interruption};
 use crate::sync::gate::Gate;
 use crate::sys::process;
 use crate::thread::{Origin, origin};
-use crate::util::lock::Mutex;
+use crate::util::lock::{Condvar, Mutex, MutexGuard};
 use crate::util::slab::{Key, Slab};
-use parking_lot::{Condvar, MutexGuard};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -331,7 +330,7 @@ impl<C: Crew> Core<C> {
                 drop(idle);
                 state = self.state.lock();
             } else {
-                self.work.wait(&mut state);
+                state = self.work.wait(state);
                 state.idle -= 1;
                 state.waking = false;
             }

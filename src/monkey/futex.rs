@@ -17,7 +17,7 @@ use crate::runtime::wait_list::WaitList;
 use crate::sys::bare::{self, to_libc};
 use crate::sys::clock;
 use crate::sys::process::PerProcess;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::collections::HashMap;
 use std::ffi::{c_int, c_long};
 use std::ptr;

@@ -11,7 +11,7 @@ use crate::sync::Mutex as GreenMutex;
 use crate::sys::bare::{errno, set_errno, socket_option};
 use crate::sys::poll::{PollFd, PollFlags, gather_into};
 use crate::sys::process::{self, PerProcess};
-use parking_lot::{Mutex, RwLock};
+use crate::util::lock::{Mutex, RwLock};
 use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};

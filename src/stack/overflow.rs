@@ -6,6 +6,7 @@
 
 use super::size::GUARD;
 use crate::sys::signal;
+use crate::util::lock::Mutex;
 use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
@@ -97,7 +98,7 @@ fn overflowed_stack(address: usize) -> Option<(usize, usize)> {
 /// # Errors
 /// What sigaction said. The guards protect memory without the handler too; only the report is missing then.
 pub(crate) fn install(describe: Describe) -> io::Result<()> {
-    static ONCE: parking_lot::Mutex<bool> = parking_lot::Mutex::new(false);
+    static ONCE: Mutex<bool> = Mutex::new(false);
     let mut installed = ONCE.lock();
     if !*installed {
         DESCRIBE.store(describe as *mut (), Ordering::Release);

@@ -5,7 +5,7 @@ use crate::runtime::park::{self, Parker, Reason, Waiter, Wake};
 use crate::runtime::wait_list::WaitList;
 use crate::sys::time::deadline_after;
 use crate::util::dropping::Held;
-use crate::util::lock::Mutex;
+use crate::util::lock::{Mutex, MutexGuard};
 use std::error::Error;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -241,7 +241,7 @@ impl CyclicBarrier {
     /// Ends the round: its last thread has come.
     fn complete<'a>(
         &'a self,
-        mut state: parking_lot::MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, State>,
         place: usize,
     ) -> Result<usize, BrokenBarrierError> {
         let failed = Arc::clone(&state.failed);

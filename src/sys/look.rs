@@ -7,7 +7,7 @@
 use super::clock;
 use super::signal;
 use super::unwind;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use std::ffi::{c_int, c_void};
 use std::ops::Range;
 use std::ptr;

@@ -4,7 +4,7 @@
 
 use super::fault::{self, Call};
 use super::process;
-use parking_lot::Mutex;
+use crate::util::lock::Mutex;
 use rustix::event::{EventfdFlags, eventfd};
 use std::io;
 use std::mem::MaybeUninit;

@@ -7,7 +7,7 @@
 
 use loom::sync::atomic::{Ordering, fence};
 use std::sync::{OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::Duration;
 
 /// loom takes sequentially consistent operations for weaker ones; its fences are right.
 fn consistently<T>(order: Ordering, operation: impl FnOnce() -> T) -> T {
@@ -141,7 +141,7 @@ impl<T> AtomicPtr<T> {
     }
 }
 
-/// As `parking_lot::Mutex`.
+/// As [`Mutex`](super::lock::Mutex).
 #[derive(Debug)]
 pub(crate) struct Mutex<T> {
     data: std::sync::Mutex<T>,
@@ -191,7 +191,7 @@ impl<T> std::ops::DerefMut for MutexGuard<'_, T> {
     }
 }
 
-/// As `parking_lot::Condvar`.
+/// As [`Condvar`](super::lock::Condvar).
 #[derive(Debug, Default)]
 pub(crate) struct Condvar(OnceLock<loom::sync::Condvar>);
 
@@ -208,16 +208,21 @@ impl Condvar {
         self.get().notify_one();
     }
 
-    pub(crate) fn wait(&self, guard: &mut MutexGuard<'_, ()>) {
+    pub(crate) fn wait<'a>(&self, mut guard: MutexGuard<'a, ()>) -> MutexGuard<'a, ()> {
         guard.data = None;
         let held = self.get().wait(guard.held.take().expect("held"));
         guard.held = Some(held.unwrap_or_else(PoisonError::into_inner));
         guard.data = Some(guard.mutex.data());
+        guard
     }
 
     /// There is no time in a model: it is always over. What comes at the same moment is what is looked at.
-    pub(crate) fn wait_until(&self, _: &mut MutexGuard<'_, ()>, _: Instant) -> TimedOut {
-        TimedOut
+    pub(crate) fn wait_timeout<'a>(
+        &self,
+        guard: MutexGuard<'a, ()>,
+        _: Duration,
+    ) -> (MutexGuard<'a, ()>, TimedOut) {
+        (guard, TimedOut)
     }
 }
 

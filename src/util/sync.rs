@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 #[cfg(not(loom))]
-pub(crate) use super::lock::Mutex;
+pub(crate) use super::lock::{Condvar, Mutex};
 #[cfg(loom)]
 pub(crate) use super::modelled::{
     AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Condvar, Mutex, mutated,
@@ -15,8 +15,6 @@ pub(crate) use loom::{
     sync::atomic::{Ordering, fence},
     thread_local,
 };
-#[cfg(not(loom))]
-pub(crate) use parking_lot::Condvar;
 #[cfg(not(loom))]
 pub(crate) use std::{
     sync::atomic::{

@@ -249,6 +249,44 @@ fn a_fork_on_a_current_thread_runtime() {
     passes(NAME);
 }
 
+/// The memory of the threads that waited in the parent is given to the child's next ones: what they waited for must not lead there.
+#[test]
+fn a_fork_while_os_threads_wait() {
+    const NAME: &str = "fork::a_fork_while_os_threads_wait";
+    if is_child(NAME) {
+        // Threads that wait at once for one another's ends, for a lock, and as idle ones of a pool.
+        fn waits(count: usize) {
+            let lock = Arc::new(greenthread::sync::Mutex::new(()));
+            let held = lock.lock();
+            let wait = |_| {
+                let lock = Arc::clone(&lock);
+                std::thread::spawn(move || {
+                    let asleep = spawn(|| sleep(SHORT));
+                    assert_eq!(run(|| blocking(|| 6)), 6);
+                    drop(lock.lock());
+                    asleep.join().unwrap();
+                })
+            };
+            let threads: Vec<_> = (0..count).map(wait).collect();
+            sleep(SHORT);
+            drop(held);
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+        }
+        let gate = Arc::new(greenthread::sync::Event::new());
+        for _ in 0..16 {
+            let gate = Arc::clone(&gate);
+            std::thread::spawn(move || gate.wait());
+        }
+        waits(16);
+        for _ in 0..10 {
+            forked(|| waits(24));
+        }
+        gate.set();
+        return;
+    }
+    passes(NAME);
+}
+
 #[test]
 fn a_fork_inside_blocking() {
     const NAME: &str = "fork::a_fork_inside_blocking";

@@ -6,8 +6,7 @@ use super::kind::Kind;
 use crate::runtime::wait::park::{self, Parker, Reason, Wake};
 use crate::sys::fault;
 use crate::sys::process::{self, PerProcess};
-use crate::util::lock::Mutex;
-use parking_lot::Condvar;
+use crate::util::lock::{Condvar, Mutex};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
@@ -159,10 +158,12 @@ impl Pool {
             }
             state.idle += 1;
             let timed_out = if self.kind == Kind::Starts {
-                self.work.wait(&mut state);
+                state = self.work.wait(state);
                 false
             } else {
-                self.work.wait_for(&mut state, IDLE).timed_out()
+                let waited = self.work.wait_timeout(state, IDLE);
+                state = waited.0;
+                waited.1.timed_out()
             };
             state.idle -= 1;
             if timed_out && state.queue.is_empty() {

@@ -5,6 +5,7 @@ use super::meta::Meta;
 use super::park_word::Token;
 use super::task_ref::TaskRef;
 use crate::stack::budget::Reservation;
+use crate::sys::clock;
 use crate::sys::process::PerProcess;
 use crate::util::sync::{Condvar, Mutex};
 use std::collections::HashSet;
@@ -22,7 +23,7 @@ struct OsThread {
 static VTABLE: VTable = VTable::of_waiting(free, wake);
 
 /// The addresses of all that there are in this process. Each is taken out, under the lock, before it is freed.
-type All = parking_lot::Mutex<HashSet<Address>>;
+type All = crate::util::lock::Mutex<HashSet<Address>>;
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Address(NonNull<Header>);
@@ -90,9 +91,12 @@ pub(crate) fn sleep_os_thread(task: &TaskRef, token: Token, deadline: Option<Ins
     let mut guard = thread.lock.lock();
     while task.park_word().is_parked(token) {
         match deadline {
-            None => thread.woken.wait(&mut guard),
+            None => guard = thread.woken.wait(guard),
             Some(deadline) => {
-                if thread.woken.wait_until(&mut guard, deadline).timed_out() {
+                let left = deadline.saturating_duration_since(clock::now());
+                let waited = thread.woken.wait_timeout(guard, left);
+                guard = waited.0;
+                if waited.1.timed_out() {
                     task.park_word().expire(token);
                 }
             }

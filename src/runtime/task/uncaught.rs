@@ -4,7 +4,7 @@
 use super::{Cause, JoinError, Thread};
 use crate::sys::report;
 use crate::util::dropping::Held;
-use parking_lot::RwLock;
+use crate::util::lock::RwLock;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
