@@ -18,13 +18,10 @@ const WAKER: usize = usize::MAX;
 /// 64 and 128, with 1000 busy connections of hyper.
 const MAX_EVENTS: usize = 1024;
 
-/// What the kernel said of one source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Event {
-    pub(crate) token: usize,
-    /// Of the following.
-    pub(crate) bits: u8,
-}
+/// What the kernel said of one source, as it said it.
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub(crate) struct Event(libc::epoll_event);
 
 impl Event {
     pub(crate) const READABLE: u8 = 1;
@@ -36,9 +33,30 @@ impl Event {
     /// Out-of-band data has come.
     pub(crate) const URGENT: u8 = 16;
 
+    /// The token that the source was added with. A poller's waker has one that no source has.
     #[inline(always)]
-    fn new(event: &libc::epoll_event) -> Self {
-        let is = |bits: libc::c_int| event.events & bits as u32 != 0;
+    pub(crate) fn token(self) -> usize {
+        self.0.u64 as usize
+    }
+
+    /// Which of the above it says.
+    #[inline(always)]
+    pub(crate) fn bits(self) -> u8 {
+        const USUAL: u32 = (libc::EPOLLIN | libc::EPOLLOUT) as u32;
+        const {
+            assert!(libc::EPOLLIN as u8 == Self::READABLE);
+            assert!(libc::EPOLLOUT as u8 == Self::WRITABLE << 1);
+        }
+        let events = self.0.events;
+        if events & !USUAL == 0 {
+            return events as u8 & Self::READABLE | (events >> 1) as u8 & Self::WRITABLE;
+        }
+        Self::unusual(events)
+    }
+
+    #[cold]
+    fn unusual(events: u32) -> u8 {
+        let is = |bits: libc::c_int| events & bits as u32 != 0;
         let mut bits = 0;
         if is(libc::EPOLLIN | libc::EPOLLPRI) {
             bits |= Self::READABLE;
@@ -55,7 +73,7 @@ impl Event {
                 bits |= Self::WRITABLE | Self::WRITE_CLOSED;
             }
         }
-        Self { token: event.u64 as usize, bits }
+        bits
     }
 }
 
@@ -63,7 +81,7 @@ impl Event {
 #[derive(Debug)]
 pub(crate) struct Poller {
     poll: Poll,
-    events: Vec<libc::epoll_event>,
+    events: Vec<Event>,
 }
 
 /// Ends a wait from another thread.
@@ -119,17 +137,13 @@ impl Poller {
         }
     }
 
-    /// What the last wait saw, wake-ups left out.
-    pub(crate) fn events(&self) -> impl Iterator<Item = Event> + Clone {
-        self.events.iter().filter(|event| event.u64 != WAKER as u64).map(Event::new)
+    /// What the last wait saw, its waker's events among them.
+    pub(crate) fn events(&self) -> &[Event] {
+        &self.events
     }
 }
 
-fn wait(
-    epoll: RawFd,
-    events: &mut Vec<libc::epoll_event>,
-    timeout: Option<Duration>,
-) -> io::Result<()> {
+fn wait(epoll: RawFd, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
     static NO_PWAIT2: AtomicBool = AtomicBool::new(false);
     let room = events.capacity().min(MAX_EVENTS) as libc::c_int;
     let whole_millis = timeout.is_none_or(|timeout| timeout.is_zero());
@@ -162,7 +176,7 @@ fn wait(
     }
     if !tried {
         // SAFETY: the buffer has room for `room` events.
-        got = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), room, millis(timeout)) };
+        got = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr().cast(), room, millis(timeout)) };
     }
     if got < 0 {
         return Err(io::Error::last_os_error());
@@ -288,21 +302,22 @@ mod tests {
         let (mut a, b) = UnixStream::pair().unwrap();
         registry.add(b.as_raw_fd(), 7).unwrap();
         poller.wait(None).unwrap();
-        let first: Vec<_> = poller.events().collect();
-        assert_eq!(first, [Event { token: 7, bits: Event::WRITABLE }]);
+        let seen = |poller: &Poller| -> Vec<_> {
+            poller.events().iter().map(|event| (event.token(), event.bits())).collect()
+        };
+        assert_eq!(seen(&poller), [(7, Event::WRITABLE)]);
         a.write_all(b"x").unwrap();
         drop(a);
         poller.wait(None).unwrap();
-        let second: Vec<_> = poller.events().collect();
         let all = Event::READABLE | Event::READ_CLOSED;
-        assert_eq!(second[0].bits & all, all);
+        assert_eq!(seen(&poller)[0].1 & all, all);
         registry.remove(b.as_raw_fd()).unwrap();
         let before = Instant::now();
         poller.wait(Some(Duration::from_micros(300))).unwrap();
         assert!(before.elapsed() >= Duration::from_micros(300));
         waker.wake().unwrap();
         poller.wait(None).unwrap();
-        assert_eq!(poller.events().count(), 0);
+        assert_eq!(seen(&poller).iter().map(|(token, _)| *token).collect::<Vec<_>>(), [WAKER]);
     }
 
     #[test]

@@ -27,8 +27,8 @@ impl Hub {
         match poller.wait(timeout) {
             Ok(any) => {
                 let events = poller.events();
-                self.lane().tally().polled(|| events.clone().count());
-                self.shared.lane.sources.dispatch(&self.shared.lane, events);
+                self.lane().tally().polled(|| events.len());
+                self.shared.lane.sources.dispatch(self.lane(), events);
                 if any {
                     self.lane().probe.follow_last(self.lane().here().ready().len());
                 }

@@ -18,7 +18,7 @@ pub(crate) fn with_lane<R>(f: impl FnOnce(&Lane) -> R) -> Option<R> {
 #[cfg(feature = "monkey")]
 #[inline(always)]
 pub(crate) fn is_here() -> bool {
-    !here::get_inlined().is_null()
+    !here::get().is_null()
 }
 
 /// Counts an operation of a green thread; `true` when it is time to let the others run. It is inlined, as it is done at every
@@ -26,7 +26,7 @@ pub(crate) fn is_here() -> bool {
 #[inline(always)]
 pub(crate) fn spend_budget() -> bool {
     // SAFETY: as in `with_lane`.
-    unsafe { here::get_inlined().cast::<Lane>().as_ref() }.is_some_and(Lane::spend_budget)
+    unsafe { here::get().cast::<Lane>().as_ref() }.is_some_and(Lane::spend_budget)
 }
 
 /// The green thread that runs on this OS thread's own stack, where it cannot be suspended; see `wait/worker_stack.rs`.
@@ -39,5 +39,5 @@ pub(crate) fn lent() -> Option<Started> {
 #[inline(always)]
 pub(crate) fn running() -> Option<Started> {
     // SAFETY: as in `with_lane`.
-    unsafe { here::get_inlined().cast::<Lane>().as_ref() }.and_then(Lane::current)
+    unsafe { here::get().cast::<Lane>().as_ref() }.and_then(Lane::current)
 }

@@ -92,6 +92,7 @@ pub(in crate::runtime) struct Waiters {
 }
 
 impl Waiters {
+    #[inline(always)]
     pub(in crate::runtime) fn add(&mut self, waiter: Waiter) {
         if self.first.is_none() {
             self.first = Some(waiter);
@@ -411,13 +412,23 @@ impl Source {
     /// more.
     #[inline]
     pub(in crate::runtime) fn on_event(&self, event: Event, mut wake: impl FnMut(Waiter)) {
-        let bits = u64::from(event.bits);
+        let bits = u64::from(event.bits());
         let before = self.readiness.event(bits);
-        for direction in [Direction::Read, Direction::Write] {
-            if bits & direction.bits() != 0 && !before.has(direction.bits()) {
-                self.waiters(direction).lock().take_all(&mut wake);
-            }
+        let is_news =
+            |direction: Direction| bits & direction.bits() != 0 && !before.has(direction.bits());
+        if is_news(Direction::Read) {
+            self.readers.lock().take_all(&mut wake);
         }
+        if is_news(Direction::Write) {
+            self.wake_writers(wake);
+        }
+    }
+
+    /// Out of the way of events that say that something can be read, of which there are more.
+    #[cold]
+    #[inline(never)]
+    fn wake_writers(&self, wake: impl FnMut(Waiter)) {
+        self.writers.lock().take_all(wake);
     }
 
     /// Asks for the memory that an event and a read touch.

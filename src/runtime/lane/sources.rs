@@ -1,8 +1,10 @@
 //! The sources registered with one hub.
 #![forbid(unsafe_code)]
 
+use super::local::Lane;
 use super::shared::LaneShared;
 use super::source::Source;
+use crate::runtime::task::Waiter;
 use crate::sys::poll::{Event, SourceRegistry};
 use crate::util::lock::Mutex;
 use crate::util::slab::{Key, Slab};
@@ -70,21 +72,26 @@ impl Sources {
         }
     }
 
-    /// Called by `hub`, whose sources these are.
+    /// Called by the hub of `lane`, whose sources these are. Events of other tokens find no source.
     ///
     /// With a thousand connections none of it is in the processor's caches, so of several events the sources are asked for together, and
     /// then the tasks that are to be woken.
-    pub(crate) fn dispatch(&self, hub: &LaneShared, events: impl Iterator<Item = Event> + Clone) {
+    pub(crate) fn dispatch(&self, lane: &Lane, events: &[Event]) {
         let mut shared = Vec::new();
         let slab = self.slab.lock();
-        let of = |event: Event| Some((slab.get(Key::from_usize(event.token))?, event));
-        let mut left = events.filter_map(of);
-        loop {
-            let some = left.clone().take(TOGETHER);
-            some.clone().for_each(|(source, _)| source.prefetch());
-            let (mut woken, mut count) = ([const { None }; TOGETHER], 0);
-            for (source, event) in some {
-                source.on_event(event, |waiter| {
+        let mut woken = [const { None }; TOGETHER];
+        for some in events.chunks(TOGETHER) {
+            let mut sources = [None; TOGETHER];
+            for (place, event) in sources.iter_mut().zip(some) {
+                *place = slab.get(Key::from_usize(event.token()));
+                if let Some(source) = place {
+                    source.prefetch();
+                }
+            }
+            let mut count = 0;
+            for (source, event) in sources.iter().zip(some) {
+                let Some(source) = source else { continue };
+                source.on_event(*event, |waiter: Waiter| {
                     let Some(place) = woken.get_mut(count) else { return waiter.unpark() };
                     waiter.prefetch();
                     *place = Some(waiter);
@@ -94,14 +101,15 @@ impl Sources {
                     shared.push(Arc::clone(source));
                 }
             }
-            woken.into_iter().take(count).flatten().for_each(|waiter| waiter.unpark());
-            if left.nth(TOGETHER - 1).is_none() {
-                break;
+            for place in woken.iter_mut().take(count) {
+                if let Some(waiter) = place.take() {
+                    waiter.unpark_from(lane.here());
+                }
             }
         }
         drop(slab);
         for source in shared {
-            source.let_go(hub);
+            source.let_go(lane.shared());
         }
     }
 

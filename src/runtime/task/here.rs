@@ -39,6 +39,12 @@ impl Here {
         }
     }
 
+    /// Whether the mailbox is that of the hub.
+    #[inline(always)]
+    pub(super) fn is_of(&self, mailbox: *const Mailbox) -> bool {
+        ptr::eq(self.mailbox, mailbox)
+    }
+
     #[inline(always)]
     pub(crate) fn ready(&self) -> &Ring<Ready> {
         &self.ready
@@ -108,16 +114,10 @@ pub(crate) fn forget() {
 
 /// What belongs to this OS thread; null if that has no hub.
 ///
-/// Out of line, so that no compiler keeps the address of a thread-local across a switch.
-#[inline(never)]
-pub(in crate::runtime) fn get() -> *const Here {
-    HERE.with(Cell::get)
-}
-
-/// As [`get`], inlined, for what is done at every operation: a call costs four times as much as the rest of it. If a compiler
-/// keeps the address of the thread-local, that does no harm, as what has started stays on its OS thread.
+/// Inlined, as it is done at every operation, and a call costs four times as much as the rest of it. If a compiler keeps the address
+/// of the thread-local across a switch, that does no harm, as what has started stays on its OS thread.
 #[inline(always)]
-pub(in crate::runtime) fn get_inlined() -> *const Here {
+pub(in crate::runtime) fn get() -> *const Here {
     // std inlines this, and not `with`. It never fails, as the thread-local has no destructor.
     HERE.try_with(Cell::get).unwrap_or(ptr::null())
 }
@@ -137,7 +137,7 @@ pub(super) fn with<R>(f: impl FnOnce(&Here) -> R) -> Option<R> {
 #[inline(always)]
 pub(super) fn with_if(mailbox: *const Mailbox, f: impl FnOnce(&Here)) -> bool {
     with(|here| {
-        let same = ptr::eq(here.mailbox, mailbox);
+        let same = here.is_of(mailbox);
         if same {
             f(here);
         }

@@ -117,7 +117,7 @@ impl ParkWord {
     }
 
     /// Owner: how the wait ended, once `park` returned `false` or somebody made it runnable.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn outcome(&self) -> Outcome {
         match self.0.load(Ordering::Acquire) & STATE {
             EXPIRED => Outcome::Expired,

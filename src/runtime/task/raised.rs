@@ -12,7 +12,7 @@
 #![forbid(unsafe_code)]
 
 use super::error::{Expired, Kill};
-use super::flags::RAISED;
+use super::flags::{RAISED, SHIELDED};
 use super::task_ref::TaskRef;
 use crate::coroutine;
 use std::any::Any;
@@ -117,6 +117,12 @@ impl TaskRef {
             let level = level();
             self.note(|raised| raised.is_over(level + 1));
         }
+    }
+
+    /// Whether the owner neither shields itself nor has caught a kill or a timeout that is kept. Called by the owner only.
+    #[inline(always)]
+    pub(crate) fn is_calm(&self) -> bool {
+        self.header().flags.load(Ordering::Relaxed) & (RAISED | SHIELDED) == 0
     }
 
     #[cold]

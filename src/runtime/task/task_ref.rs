@@ -2,7 +2,7 @@
 
 use super::flags::{PAUSED, PERMIT};
 use super::header::Header;
-use super::here;
+use super::here::{self, Here};
 use super::history::SpawnPlace;
 #[cfg(feature = "inspect")]
 use super::history::Told;
@@ -313,6 +313,23 @@ impl TaskRef {
             self.wake();
         } else if self.header().park.notify(token) == Notify::Wake {
             self.make_runnable();
+        }
+    }
+
+    /// As [`unpark`](Self::unpark), for a caller that knows what belongs to its OS thread.
+    #[inline(always)]
+    pub(in crate::runtime) fn unpark_from(&self, token: Token, here: &Here) {
+        if token == Token::ANY {
+            self.wake();
+        } else if self.header().park.notify(token) == Notify::Wake {
+            let header = self.header();
+            let control = NonNull::new(header.control.load(Ordering::Relaxed));
+            match control.filter(|_| here.is_of(header.mailbox.load(Ordering::Relaxed))) {
+                // SAFETY: an OS thread's task has no such mailbox, so it is a green thread of this OS thread's hub, on which it
+                // sleeps, so it has started and not ended; the caller has ended its wait.
+                Some(control) => here.woken(unsafe { header.ready(control) }),
+                None => self.make_runnable(),
+            }
         }
     }
 

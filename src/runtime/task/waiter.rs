@@ -1,6 +1,7 @@
 //! The right to end a wait.
 #![forbid(unsafe_code)]
 
+use super::here::Here;
 use super::mailbox::Mailbox;
 use super::park_word::Token;
 use super::task_ref::TaskRef;
@@ -32,6 +33,12 @@ impl Waiter {
 
     pub(crate) fn unpark(&self) {
         self.task.unpark(self.token);
+    }
+
+    /// As [`unpark`](Self::unpark), for a caller that knows what belongs to its OS thread.
+    #[inline(always)]
+    pub(in crate::runtime) fn unpark_from(&self, here: &Here) {
+        self.task.unpark_from(self.token, here);
     }
 
     /// Whether it is woken as whoever has that waker is.

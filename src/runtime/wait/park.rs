@@ -10,14 +10,14 @@
 #![forbid(unsafe_code)]
 
 use super::interruption::{cut, refuses_waits};
-use super::sleeper::current_green;
+use super::sleeper::current_green_within;
 use super::yielding::{requeue_and_suspend, suspend_for};
 use crate::coroutine;
 use crate::runtime::lane::current;
 use crate::runtime::task::{
     self, Blocker, Interruption, Outcome, Started, TaskRef, Token, sleep_os_thread,
 };
-use crate::sys::time;
+use crate::sys::{process, time};
 use std::marker::PhantomData;
 use std::time::Instant;
 
@@ -50,6 +50,46 @@ pub(crate) enum Wake {
     Killed,
 }
 
+/// What ends a wait besides its waiter; a type for each, so that each wait is compiled for its own.
+trait Kind: Copy {
+    /// Moves the park word to PARKED, for the token of `parker`; returns whether it still is after a last look around.
+    fn begin(self, parker: &Parker, task: &TaskRef) -> bool;
+}
+
+/// Nothing.
+#[derive(Clone, Copy)]
+struct Plain;
+
+/// A nudge.
+#[derive(Clone, Copy)]
+struct Open;
+
+/// Any waker of the caller, if its count is not this any more.
+#[derive(Clone, Copy)]
+struct Wakeable(u64);
+
+impl Kind for Plain {
+    #[inline(always)]
+    fn begin(self, parker: &Parker, task: &TaskRef) -> bool {
+        task.park_word().park(parker.token, parker.interruptible) && !parker.ends_at_once(task)
+    }
+}
+
+impl Kind for Open {
+    #[inline(always)]
+    fn begin(self, parker: &Parker, task: &TaskRef) -> bool {
+        task.park_word().park_open(parker.token, parker.interruptible) && !parker.ends_at_once(task)
+    }
+}
+
+impl Kind for Wakeable {
+    #[inline(always)]
+    fn begin(self, parker: &Parker, task: &TaskRef) -> bool {
+        let (token, seen) = (parker.token, self.0);
+        task.sleep_until_woken(token, parker.interruptible, seen, || parker.is_interrupted())
+    }
+}
+
 /// One wait of the calling thread.
 #[derive(Debug)]
 pub(crate) struct Parker {
@@ -69,9 +109,25 @@ impl Parker {
     }
 
     /// Begins a wait that a kill may end, if the caller is a green thread that may be suspended here.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of_green_thread() -> Option<Self> {
-        current_green().map(|green| Self::begin_as(Sleeper::Green(green), true))
+        let unwinds = coroutine::unwinds();
+        let green = current_green_within(unwinds)?;
+        Some(Self::begin_with(Sleeper::Green(green), true, unwinds))
+    }
+
+    /// As [`of_green_thread`](Self::of_green_thread), but only where nothing is out of the ordinary: nobody unwinds, shields itself or ends
+    /// the process. What is inlined after it need not ask for that again.
+    #[inline(always)]
+    pub(super) fn of_calm_green_thread() -> Option<Self> {
+        let green = current::running()?;
+        if coroutine::any_unwinds() || !process::is_plain() {
+            return None;
+        }
+        let token = green.with(|task| task.is_calm().then(|| task.park_word().prepare()))?;
+        let (sleeper, unwinds) = (Sleeper::Green(green), Some(0));
+        let interruptible = cfg!(panic = "unwind");
+        Some(Self { sleeper, token, interruptible, unwinds, not_send: PhantomData })
     }
 
     /// Begins a wait that only its waker ends.
@@ -95,7 +151,12 @@ impl Parker {
 
     #[inline(always)]
     fn begin_as(sleeper: Sleeper, interruptible: bool) -> Self {
-        let unwinds = coroutine::unwinds();
+        Self::begin_with(sleeper, interruptible, coroutine::unwinds())
+    }
+
+    /// `unwinds` is how many are under way around the caller.
+    #[inline(always)]
+    fn begin_with(sleeper: Sleeper, interruptible: bool, unwinds: Option<usize>) -> Self {
         let (token, may_be_ended) = sleeper.with(|task| {
             task.note_calm();
             let may_be_ended = match unwinds {
@@ -124,10 +185,13 @@ impl Parker {
 
     /// Sleeps until the waiter is unparked, the deadline passes, or the green thread is killed.
     pub(crate) fn park(&self, reason: Reason, deadline: Option<Instant>) -> Wake {
-        self.park_by(reason, deadline, |task| {
-            task.park_word().park(self.token, self.interruptible) && !self.ends_at_once(task)
-        })
-        .unwrap_or(Wake::Notified)
+        self.park_here(reason, deadline)
+    }
+
+    /// As [`park`](Self::park), inlined into the few callers that are hot.
+    #[inline(always)]
+    pub(super) fn park_here(&self, reason: Reason, deadline: Option<Instant>) -> Wake {
+        self.park_by(reason, deadline, Plain).unwrap_or(Wake::Notified)
     }
 
     /// As [`park_on`](Self::park_on), for something that `mark` is of and that others may take as well. `None` says that the caller is to
@@ -139,12 +203,7 @@ impl Parker {
         deadline: Option<Instant>,
         blocker: Option<Blocker<'_>>,
     ) -> Option<Wake> {
-        let park = || {
-            self.park_by(reason, deadline, |task| {
-                task.park_word().park_open(self.token, self.interruptible)
-                    && !self.ends_at_once(task)
-            })
-        };
+        let park = || self.park_by(reason, deadline, Open);
         self.set_mark(mark);
         let wake = match (&self.sleeper, blocker) {
             (Sleeper::Green(started), Some(blocker)) => started.blocked_on(blocker, park),
@@ -163,65 +222,34 @@ impl Parker {
     /// As [`park`](Self::park), and every waker of the caller ends it. It does not sleep if one has been used since their
     /// count was `seen`.
     pub(in crate::runtime) fn park_wakeable(&self, seen: u64, deadline: Option<Instant>) -> Wake {
-        self.park_by(Reason::Future, deadline, |task| {
-            task.sleep_until_woken(self.token, self.interruptible, seen, || self.is_interrupted())
-        })
-        .unwrap_or(Wake::Notified)
+        self.park_by(Reason::Future, deadline, Wakeable(seen)).unwrap_or(Wake::Notified)
     }
 
-    /// The common part of the waits. `begin` moves the park word to PARKED, and returns whether it still is after a last look
-    /// around. `None` if the wait was nudged; it may be gone on with.
+    /// The common part of the waits. `None` if the wait was nudged; it may be gone on with.
     #[inline(always)]
-    fn park_by(
-        &self,
-        reason: Reason,
-        deadline: Option<Instant>,
-        begin: impl FnOnce(&TaskRef) -> bool,
-    ) -> Option<Wake> {
+    fn park_by(&self, reason: Reason, deadline: Option<Instant>, kind: impl Kind) -> Option<Wake> {
         dawdle();
-        let wake = match self.unwinds {
-            Some(unwinds) if unwinds > 0 && self.interruptible => {
-                self.park_in_destructor(unwinds, reason, deadline, begin)
-            }
-            _ => self.park_any(reason, deadline, begin),
+        let within = self.unwinds.filter(|unwinds| *unwinds > 0 && self.interruptible);
+        if let Some(unwinds) = within {
+            self.set_unwinds(unwinds);
+        }
+        let wake = match &self.sleeper {
+            Sleeper::Green(started) => self.park_green(*started, reason, deadline, kind),
+            Sleeper::Os(task) => self.park_os_thread(task, deadline, kind),
         };
+        if within.is_some() {
+            self.set_unwinds(0);
+        }
         dawdle();
         wake
     }
 
-    #[inline(always)]
-    fn park_any(
-        &self,
-        reason: Reason,
-        deadline: Option<Instant>,
-        begin: impl FnOnce(&TaskRef) -> bool,
-    ) -> Option<Wake> {
-        match &self.sleeper {
-            Sleeper::Green(started) => self.park_green(*started, reason, deadline, begin),
-            Sleeper::Os(task) => self.park_os_thread(task, deadline, begin),
-        }
-    }
-
-    /// A wait in a destructor that an unwind runs: only a timeout or a group that began inside of that destructor ends it.
+    /// Notes that the wait is in a destructor that an unwind runs: only a timeout or a group that began inside of that destructor ends
+    /// it.
     #[cold]
     #[inline(never)]
-    fn park_in_destructor(
-        &self,
-        unwinds: usize,
-        reason: Reason,
-        deadline: Option<Instant>,
-        begin: impl FnOnce(&TaskRef) -> bool,
-    ) -> Option<Wake> {
+    fn set_unwinds(&self, unwinds: usize) {
         self.sleeper.with(|task| task.set_unwinds(unwinds));
-        let wake = self.park_any(reason, deadline, begin);
-        self.sleeper.with(|task| task.set_unwinds(0));
-        wake
-    }
-
-    /// The second look at the kill flag. It pairs with `kill`, which sets the flag and then looks at the park word.
-    #[inline(always)]
-    fn ends_at_once(&self, task: &TaskRef) -> bool {
-        self.is_interrupted() && task.park_word().interrupt()
     }
 
     /// As [`park`](Self::park), for a wait of which reports can say what it depends on.
@@ -237,13 +265,13 @@ impl Parker {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn park_green(
         &self,
         started: Started,
         reason: Reason,
         deadline: Option<Instant>,
-        begin: impl FnOnce(&TaskRef) -> bool,
+        kind: impl Kind,
     ) -> Option<Wake> {
         let interruption = self.interruption();
         if interruption.is_due() {
@@ -257,10 +285,10 @@ impl Parker {
             until.and_then(|at| current::with_lane(|lane| lane.add_timer(started, self.token, at)));
         let sleeps = started.with(|task| {
             task.set_wait(reason, until);
-            begin(task)
+            kind.begin(self, task)
         });
         if sleeps {
-            suspend_for(started, reason);
+            suspend_for(started, reason, self.unwinds == Some(0));
         }
         let outcome = started.with(|task| task.park_word().outcome());
         if let Some(timer) = timer
@@ -271,21 +299,33 @@ impl Parker {
         started.with(|task| self.end_of(task, outcome, limited))
     }
 
+    #[inline(never)]
     fn park_os_thread(
         &self,
         task: &TaskRef,
         deadline: Option<Instant>,
-        begin: impl FnOnce(&TaskRef) -> bool,
+        kind: impl Kind,
     ) -> Option<Wake> {
         let interruption = self.interruption();
         if interruption.is_due() || self.is_refused() {
             return Some(Wake::Killed);
         }
         let (until, limited) = cut(interruption, deadline);
-        if begin(task) {
+        if kind.begin(self, task) {
             sleep_os_thread(task, self.token, until);
         }
         self.end_of(task, task.park_word().outcome(), limited)
+    }
+
+    /// The second look at the kill flag. It pairs with `kill`, which sets the flag and then looks at the park word.
+    #[inline(always)]
+    fn ends_at_once(&self, task: &TaskRef) -> bool {
+        #[cold]
+        #[inline(never)]
+        fn slowly(parker: &Parker, task: &TaskRef) -> bool {
+            parker.is_interrupted() && task.park_word().interrupt()
+        }
+        self.interruptible && task::any_interruption() && slowly(self, task)
     }
 
     #[inline(always)]

@@ -20,10 +20,33 @@ impl Source {
         direction: Direction,
         deadline: Option<Instant>,
     ) -> io::Result<bool> {
-        let Some(parker) = Parker::of_green_thread() else {
-            return self.wait_as_os_thread(direction, deadline);
-        };
-        match self.park(&parker, direction, deadline, || false)? {
+        match Parker::of_calm_green_thread() {
+            Some(parker) => self.wait_by(&parker, direction, deadline),
+            None => self.wait_anyhow(direction, deadline),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait_anyhow(
+        self: &Arc<Self>,
+        direction: Direction,
+        deadline: Option<Instant>,
+    ) -> io::Result<bool> {
+        match Parker::of_green_thread() {
+            Some(parker) => self.wait_by(&parker, direction, deadline),
+            None => self.wait_as_os_thread(direction, deadline),
+        }
+    }
+
+    #[inline(always)]
+    fn wait_by(
+        self: &Arc<Self>,
+        parker: &Parker,
+        direction: Direction,
+        deadline: Option<Instant>,
+    ) -> io::Result<bool> {
+        match self.park(parker, direction, deadline, || false)? {
             Wake::Notified => Ok(true),
             Wake::TimedOut => Ok(false),
             Wake::Killed => park::raise_kill(),
@@ -45,7 +68,7 @@ impl Source {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn park(
         self: &Arc<Self>,
         parker: &Parker,
@@ -61,7 +84,7 @@ impl Source {
             return Ok(Wake::Notified);
         }
         current::with_lane(|lane| lane.count_for_readiness(1));
-        let wake = parker.park(direction.reason(), deadline);
+        let wake = parker.park_here(direction.reason(), deadline);
         current::with_lane(|lane| lane.count_for_readiness(-1));
         if wake != Wake::Notified {
             self.waiters(direction).lock().remove(|waiter| parker.made(waiter));

@@ -113,6 +113,16 @@ pub(super) fn current_green() -> Option<Started> {
     if must_block() { None } else { Some(green) }
 }
 
+/// As [`current_green`], for a caller that knows how many unwinds are under way around it: with none it is in no panic hook.
+#[inline(always)]
+pub(super) fn current_green_within(unwinds: Option<usize>) -> Option<Started> {
+    if unwinds == Some(0) {
+        current::running().filter(|_| !process::is_exiting())
+    } else {
+        current_green()
+    }
+}
+
 #[inline(always)]
 pub(super) fn must_block() -> bool {
     process::is_exiting() || (coroutine::any_unwinds() && panic_hook::is_running())

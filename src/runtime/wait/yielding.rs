@@ -13,15 +13,19 @@ use crate::sys::{fault, process};
 use crate::util::sync;
 use std::time::Duration;
 
-/// As [`suspend`], for a wait whose park word says that it sleeps.
+/// As [`suspend`], for a wait whose park word says that it sleeps; `is_calm` says that the caller has just seen that it does not unwind.
 #[inline(always)]
-pub(super) fn suspend_for(started: Started, reason: Reason) {
+pub(super) fn suspend_for(started: Started, reason: Reason, is_calm: bool) {
     let root = current::with_lane(|lane| {
         lane.tally().parked(reason);
         lane.root()
     });
     let Some(root) = root else { return };
-    inside_hooks(started, || switch::suspend(started, root));
+    if is_calm && !process::has_hooks() {
+        switch::suspend_calm(started, root);
+    } else {
+        inside_hooks(started, || switch::suspend(started, root));
+    }
 }
 
 #[inline(always)]
