@@ -64,5 +64,5 @@ pub(crate) use slot::Slot;
 pub(crate) use storage::{ROUNDS, close_storage, destroy_storage, has_storage, with_storage};
 pub(crate) use this::{Refused, This};
 #[cfg(feature = "inspect")]
-pub(crate) use trace::Trace;
+pub(crate) use trace::{Trace, Tracer};
 pub(crate) use unwinds::{any_unwinds, in_panic_hook, own_unwinds, unwinds, unwinds_and_beginning};

@@ -70,9 +70,9 @@ impl Root {
     /// # Safety
     /// As for [`resume`](Self::resume); and the green thread has been resumed before.
     #[cfg(feature = "inspect")]
-    pub(crate) unsafe fn trace(&self, control: NonNull<Control>, trace: &mut trace::Trace) {
+    pub(crate) unsafe fn trace(&self, control: NonNull<Control>, tracer: &mut trace::Tracer) {
         self.running().set_green_thread(control.as_ptr());
-        let word = std::ptr::from_mut(trace).cast_const().cast();
+        let word = std::ptr::from_mut(tracer).cast_const().cast();
         // SAFETY: as the caller promises. It suspends itself again before anything else, see `trace::answer`.
         unsafe { switch_to(control.as_ptr(), word) };
         self.leave();

@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// For how long a worker is waited for that does not say anything.
+/// For how long a worker is waited for that does not say anything, and of which it is not certain that it is held up.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What all green threads did; see [`dump`]. It displays as text.
@@ -40,8 +40,7 @@ pub struct Runtime {
 pub struct Worker {
     /// The system's number of its OS thread.
     pub thread: i32,
-    /// Whether it said what its green threads do. If not, it was held up by one for a second, and of the others is not told where they
-    /// are.
+    /// Whether it said what its green threads do. If not, it was held up, and of the others is not told where they are.
     pub answered: bool,
     /// How many green threads had started there and not ended.
     pub started: usize,
@@ -59,8 +58,9 @@ pub enum Format {
 
 /// Looks at all green threads of all runtimes. Suspends a green thread, blocks an OS thread; a kill or a timeout does not end that.
 ///
-/// It waits until each worker has answered, but no more than a second for one that is held up. A worker looks at 64 green threads at a
-/// time, some microseconds each, and runs others in between. Finding the names of functions takes a few hundred milliseconds the first
+/// It waits until each worker has answered, but less than half a second for one that a green thread keeps from that, and at most a
+/// second for one that does not answer for another reason. A worker looks at 64 green threads at a time, a microsecond each where another
+/// one was seen at the same place, and runs others in between. Finding the names of functions takes a few hundred milliseconds the first
 /// time; from a green thread that is done by [`blocking`], so it holds up nobody.
 ///
 /// # Examples

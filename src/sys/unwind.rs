@@ -8,6 +8,8 @@ unsafe extern "C" {
         data: *mut c_void,
     ) -> c_int;
     fn _Unwind_GetIP(context: *mut c_void) -> usize;
+    #[cfg(feature = "inspect")]
+    fn _Unwind_GetCFA(context: *mut c_void) -> usize;
     fn _Unwind_FindEnclosingFunction(pc: *mut c_void) -> *mut c_void;
 }
 
@@ -48,4 +50,21 @@ extern "C" fn visit_address(context: *mut c_void, data: *mut c_void) -> c_int {
 pub(crate) fn addresses_on_stack(mut each: &mut dyn FnMut(usize) -> bool) {
     // SAFETY: as in `functions_on_stack`.
     unsafe { _Unwind_Backtrace(visit_address, (&raw mut each).cast()) };
+}
+
+#[cfg(feature = "inspect")]
+extern "C" fn visit_frame(context: *mut c_void, data: *mut c_void) -> c_int {
+    // SAFETY: as in `visit`, but for the closure's type, which is that of `frames_on_stack`.
+    let each = unsafe { &mut *data.cast::<&mut dyn FnMut(usize, usize) -> bool>() };
+    // SAFETY: the unwinder hands its callback a valid context.
+    let (address, end) = unsafe { (_Unwind_GetIP(context), _Unwind_GetCFA(context)) };
+    if each(address, end) { 0 } else { 5 }
+}
+
+/// As [`addresses_on_stack`], with where on the stack what the function has called ends: the return address lies below that.
+#[cfg(feature = "inspect")]
+#[inline(never)]
+pub(crate) fn frames_on_stack(mut each: &mut dyn FnMut(usize, usize) -> bool) {
+    // SAFETY: as in `functions_on_stack`.
+    unsafe { _Unwind_Backtrace(visit_frame, (&raw mut each).cast()) };
 }

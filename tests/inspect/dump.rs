@@ -142,6 +142,41 @@ fn equal_ones_are_told_once_and_the_largest_group_first() {
     });
 }
 
+#[inline(never)]
+fn waits_on_the_left(wait: impl FnOnce()) {
+    wait();
+    std::hint::black_box("left");
+}
+
+#[inline(never)]
+fn waits_on_the_right(wait: impl FnOnce()) {
+    wait();
+    std::hint::black_box("right");
+}
+
+/// Their stacks are equally long, and there are so many that nearly all are known again and not unwound.
+#[test]
+fn those_at_other_places_with_equally_long_stacks_are_not_taken_for_one_another() {
+    on_each(|| {
+        let bodies: [fn(); 2] =
+            [|| waits_on_the_left(thread::park), || waits_on_the_right(thread::park)];
+        let all: Vec<_> = (0..60).map(|at| greenthread::spawn(bodies[at % 2])).collect();
+        let dump = dump_when_all_wait(&all.iter().collect::<Vec<_>>());
+        let mut lengths = Vec::new();
+        for (at, handle) in all.iter().enumerate() {
+            let seen = dump.find(handle.thread()).unwrap();
+            let is_in = |name: &str| seen.backtrace.iter().any(|it| it.function.contains(name));
+            let sides = (is_in("waits_on_the_left"), is_in("waits_on_the_right"));
+            assert_eq!(sides, (at % 2 == 0, at % 2 == 1), "{at}: {seen:#?}");
+            lengths.push(seen.stack_used);
+        }
+        lengths.sort_unstable();
+        lengths.dedup();
+        assert_eq!(lengths.len(), 1, "they were to be equally long");
+        end(all);
+    });
+}
+
 #[test]
 fn json_has_what_the_text_has() {
     on_each(|| {

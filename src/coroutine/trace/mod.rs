@@ -4,10 +4,12 @@
 mod disabled;
 #[cfg(feature = "inspect")]
 mod enabled;
+#[cfg(feature = "inspect")]
+mod tracer;
 
 #[cfg(not(feature = "inspect"))]
 pub(super) use disabled::answer;
 #[cfg(feature = "inspect")]
-pub(crate) use enabled::Trace;
-#[cfg(feature = "inspect")]
 pub(super) use enabled::answer;
+#[cfg(feature = "inspect")]
+pub(crate) use tracer::{Trace, Tracer};

@@ -103,13 +103,13 @@ impl HubShared {
         self.questions.are_there()
     }
 
-    /// Asks the hub, from whatever thread. The question is called on the hub's OS thread, outside of all green threads, and must
-    /// neither wait nor panic.
-    pub(in crate::runtime) fn ask(&self, question: Question) {
+    /// Asks the hub, from whatever thread, if there is one: it may not have begun, or have ended. The question is called on the hub's
+    /// OS thread, outside of all green threads, and must neither wait nor panic.
+    pub(in crate::runtime) fn ask(&self, question: Question) -> bool {
         let refused = self.questions.add(question);
         fence(Ordering::SeqCst);
         self.wake();
-        drop(refused);
+        refused.is_none()
     }
 }
 

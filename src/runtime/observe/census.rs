@@ -12,7 +12,11 @@ use crate::util::lock::Mutex;
 use std::fmt;
 use std::sync::Arc;
 #[cfg(feature = "inspect")]
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How often within the patience it is asked who is held up.
+#[cfg(feature = "inspect")]
+const LOOKS: u32 = 8;
 
 /// What the hubs have said so far.
 pub(in crate::runtime) struct Census<T> {
@@ -21,10 +25,14 @@ pub(in crate::runtime) struct Census<T> {
 
 struct State<T> {
     missing: usize,
-    /// How many steps of answers there have been.
-    steps: u64,
+    /// When the last step of an answer was, or else the question.
+    #[cfg(feature = "inspect")]
+    last_step: Instant,
     /// By the numbers of the hubs; `None` of one that has not answered, or not all of it.
     answers: Vec<Option<Vec<T>>>,
+    /// Which of them there was nobody to ask: it had not begun, or had ended, and so had no green threads.
+    #[cfg(feature = "inspect")]
+    empty: Vec<bool>,
     done: Option<Done<T>>,
 }
 
@@ -71,27 +79,47 @@ pub(in crate::runtime) fn ask<T: Send + 'static>(
 ) -> Arc<Census<T>> {
     let state = State {
         missing: hubs.len(),
-        steps: 0,
+        #[cfg(feature = "inspect")]
+        last_step: clock::now(),
         answers: hubs.iter().map(|_| None).collect(),
+        #[cfg(feature = "inspect")]
+        empty: vec![false; hubs.len()],
         done: None,
     };
     let census = Arc::new(Census { state: Mutex::new(state) });
     for (at, hub) in hubs.iter().enumerate() {
         let mut step = step.clone();
         let mut duty = Duty { census: Arc::clone(&census), hub: at, found: Vec::new() };
-        hub.ask(Box::new(move |hub| {
+        let step = move |hub: &Hub| {
             let taken = step(hub, &mut duty.found);
-            duty.census.state.lock().steps += 1;
+            duty.census.note_step();
             if taken == Step::Answered {
                 duty.answer();
             }
             taken
-        }));
+        };
+        if !hub.ask(Box::new(step)) {
+            census.note_empty(at);
+        }
     }
     census
 }
 
 impl<T> Census<T> {
+    fn note_step(&self) {
+        #[cfg(feature = "inspect")]
+        {
+            self.state.lock().last_step = clock::now();
+        }
+    }
+
+    fn note_empty(&self, _hub: usize) {
+        #[cfg(feature = "inspect")]
+        {
+            self.state.lock().empty[_hub] = true;
+        }
+    }
+
     /// Has `done` called when all have answered, or cannot any more: at once if so, otherwise on the OS thread of one of them, where
     /// it must neither wait nor panic. It takes the place of one that was given before.
     pub(in crate::runtime) fn when_done(&self, done: impl FnOnce(&Self) + Send + 'static) {
@@ -105,18 +133,32 @@ impl<T> Census<T> {
         done(self);
     }
 
-    /// Waits until all have answered, but not for one that has not made a step for `patience`. No interruption ends that.
+    /// Waits until all have answered, but no longer than for `patience` after the last step of an answer, and not if all that have not
+    /// answered are held up: `is_held` is asked that now and then, with the number of a hub. No interruption ends that.
     #[cfg(feature = "inspect")]
-    pub(in crate::runtime) fn wait(&self, patience: Duration) {
+    pub(in crate::runtime) fn wait(
+        &self,
+        patience: Duration,
+        mut is_held: impl FnMut(usize) -> bool,
+    ) {
         loop {
-            let steps = self.state.lock().steps;
             let parker = Parker::uninterruptible();
             let waiter = parker.waiter();
             self.when_done(move |_| waiter.unpark());
-            let until = Some(clock::now() + patience);
-            if parker.park(Reason::Report, until) == Wake::Notified
-                || self.state.lock().steps == steps
-            {
+            let at_latest = self.state.lock().last_step + patience;
+            let until = at_latest.min(clock::now() + patience / LOOKS);
+            if parker.park(Reason::Report, Some(until)) == Wake::Notified {
+                return;
+            }
+            let state = self.state.lock();
+            let missing = state
+                .answers
+                .iter()
+                .enumerate()
+                .filter(|(hub, it)| it.is_none() && !state.empty[*hub]);
+            // Each is asked, as it counts from the first time on.
+            let held = missing.fold(true, |all, (hub, _)| is_held(hub) && all);
+            if held || state.last_step + patience <= clock::now() {
                 return;
             }
         }
@@ -125,6 +167,15 @@ impl<T> Census<T> {
     /// Whether all have answered, or cannot any more.
     pub(in crate::runtime) fn is_complete(&self) -> bool {
         self.state.lock().missing == 0
+    }
+
+    /// As [`take`](Self::take); a hub that there was nobody to ask of has answered that it has none.
+    #[cfg(feature = "inspect")]
+    pub(in crate::runtime) fn take_with_empty(&self) -> Vec<Option<Vec<T>>> {
+        let answers = self.take().into_iter();
+        let empty = &self.state.lock().empty;
+        let or_none = |(answer, empty): (Option<_>, &bool)| answer.or(empty.then(Vec::new));
+        answers.zip(empty).map(or_none).collect()
     }
 
     /// What has been answered so far, by the numbers of the hubs.

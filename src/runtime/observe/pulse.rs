@@ -42,7 +42,7 @@ pub(crate) fn feel(patience: Duration) -> Vec<RuntimePulse> {
     };
     let asked: Vec<_> = lookout::runtimes().into_iter().map(ask).collect();
     let answered = asked.into_iter().map(|(name, scheduler, census)| {
-        census.wait(patience);
+        census.wait(patience, |_| false);
         let workers = scheduler.hubs().iter().zip(census.take()).map(|(hub, answer)| WorkerPulse {
             thread: hub.thread(),
             live: hub.live(),

@@ -7,19 +7,23 @@
 use super::census::{self, Census};
 pub(crate) use super::holders::{Holders, Waiting};
 use super::{lookout, watchdog};
-use crate::coroutine::Trace;
+use crate::coroutine::Tracer;
 use crate::runtime::hub::local::Hub;
 use crate::runtime::hub::questions::Step;
 use crate::runtime::hub::scheduler::Scheduler;
 use crate::runtime::hub::shared::HubShared;
 use crate::runtime::task::{Live, Reason, TaskRef};
-use crate::sys::time;
+use crate::sys::{clock, time};
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How many green threads a hub looks at before others run again. Each takes some microseconds.
+/// How many green threads a hub looks at before others run again. Each takes about a
+/// microsecond, and some more where none was seen at the same place before.
 const AT_ONCE: usize = 64;
+
+/// A hub that has run the same green thread for so long without a pause is not waited for any more.
+const HELD: Duration = Duration::from_millis(300);
 
 /// How many references there are to a green thread that parks, if there is no handle of it: its hub's, that of `park`, the one in what
 /// an `unpark` would wake, and that of the look.
@@ -37,7 +41,7 @@ pub(crate) struct Sight {
     /// How many bytes of its stack are in use, and how many can be.
     pub(crate) used: Option<(usize, usize)>,
     /// Where it is, innermost first.
-    pub(crate) addresses: Vec<usize>,
+    pub(crate) addresses: Arc<[usize]>,
     /// Whether it has too little of its stack left to say where it is.
     pub(crate) lacks_room: bool,
     /// Whether it waits for an `unpark`, and nobody has a handle of it.
@@ -80,18 +84,48 @@ pub(crate) struct RuntimeSight {
     pub(crate) tasks: Vec<Sight>,
 }
 
-/// All runtimes. Waits for workers that go on answering, and for one that does not for `patience`.
+/// What each hub of a runtime runs, by the count of its resumes, and since when that is known.
+struct Held(Vec<Option<(u64, Instant)>>);
+
+impl Held {
+    /// From now on.
+    fn since_now(hubs: &[&'static HubShared]) -> Self {
+        let mut held = Self(vec![None; hubs.len()]);
+        (0..hubs.len()).for_each(|hub| _ = held.is_held(hubs, hub));
+        held
+    }
+
+    fn is_held(&mut self, hubs: &[&'static HubShared], hub: usize) -> bool {
+        self.note(hub, hubs[hub].watched.now(), clock::now())
+    }
+
+    /// Whether the hub has run the same green thread for as long as one that is held up does.
+    fn note(&mut self, hub: usize, runs: Option<u64>, now: Instant) -> bool {
+        let since = &mut self.0[hub];
+        match (runs, *since) {
+            (Some(runs), Some((before, at))) if runs == before => now - at >= HELD,
+            _ => {
+                *since = runs.map(|runs| (runs, now));
+                false
+            }
+        }
+    }
+}
+
+/// All runtimes. Waits for workers that go on answering; for one that does not, until it is seen to be held up, but no longer than
+/// `patience`.
 pub(crate) fn look(patience: Duration) -> Vec<RuntimeSight> {
     let asked: Vec<_> = lookout::runtimes()
         .into_iter()
         .map(|(name, scheduler)| {
+            let held = Held::since_now(scheduler.hubs());
             let census = ask(scheduler.hubs());
-            (name, scheduler, census)
+            (name, scheduler, census, held)
         })
         .collect();
-    let answered = asked.into_iter().map(|(name, scheduler, census)| {
-        census.wait(patience);
-        put_together(name, &scheduler, census.take())
+    let answered = asked.into_iter().map(|(name, scheduler, census, mut held)| {
+        census.wait(patience, |hub| held.is_held(scheduler.hubs(), hub));
+        put_together(name, &scheduler, census.take_with_empty())
     });
     answered.collect()
 }
@@ -105,10 +139,10 @@ pub(crate) fn running() -> Vec<(String, Vec<usize>)> {
 }
 
 fn ask(hubs: &[&'static HubShared]) -> Arc<Census<Sight>> {
-    let mut from = 0;
+    let (mut from, mut tracer) = (0, Tracer::default());
     census::ask(hubs, move |hub: &Hub, found: &mut Vec<Sight>| {
         let (some, next) = hub.lane().roster.borrow().some(from, AT_ONCE);
-        found.extend(some.into_iter().map(|live| seen(hub, live)));
+        found.extend(some.into_iter().map(|live| seen(hub, live, &mut tracer)));
         match next {
             Some(next) => {
                 from = next;
@@ -136,12 +170,8 @@ fn is_forgotten(task: &TaskRef) -> bool {
 }
 
 /// One green thread of the hub, which runs none now.
-fn seen(hub: &Hub, live: Live) -> Sight {
-    let started = live.started();
-    let mut trace = Trace::new();
-    if let Some(started) = started {
-        started.look(hub.lane().root(), &mut trace);
-    }
+fn seen(hub: &Hub, live: Live, tracer: &mut Tracer) -> Sight {
+    let trace = live.started().map(|started| started.look(hub.lane().root(), tracer));
     let waiting = Waiting::of(live);
     let doing = live.with(doing);
     Sight {
@@ -150,9 +180,9 @@ fn seen(hub: &Hub, live: Live) -> Sight {
         doing,
         worker: None,
         wait: live.with(|task| task.park_word().number()),
-        used: started.map(|_| (trace.used(), trace.size())),
-        addresses: trace.addresses().to_vec(),
-        lacks_room: trace.lacks_room(),
+        used: trace.as_ref().map(|trace| (trace.used, trace.size)),
+        lacks_room: trace.as_ref().is_some_and(|trace| trace.lacks_room),
+        addresses: trace.map_or_else(|| [].into(), |trace| trace.addresses),
     }
 }
 
@@ -164,7 +194,7 @@ fn unseen(scheduler: &Scheduler, answered: &[bool], task: TaskRef) -> Sight {
         worker: None,
         wait: 0,
         used: None,
-        addresses: Vec::new(),
+        addresses: [].into(),
         lacks_room: false,
         forgotten: false,
     };
@@ -186,7 +216,8 @@ fn unseen(scheduler: &Scheduler, answered: &[bool], task: TaskRef) -> Sight {
         // It may have let another one go on meanwhile.
         let place = watchdog::look_at(hub);
         let still = sight.task().runs_on(&hub.lane.mailbox, hub.running());
-        sight.addresses = place.filter(|_| still).map_or_else(Vec::new, |seen| seen.addresses);
+        sight.addresses =
+            place.filter(|_| still).map_or_else(|| [].into(), |seen| seen.addresses.into());
     }
     sight
 }
@@ -213,4 +244,23 @@ fn put_together(
     tasks.extend(others.map(|task| unseen(scheduler, &answered, task)));
     tasks.retain(|sight| !sight.task().is_done());
     RuntimeSight { name, workers, tasks }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hub_is_held_up_by_one_green_thread_only() {
+        let (mut held, begun) = (Held(vec![None; 2]), clock::now());
+        assert!(!held.note(1, Some(7), begun));
+        assert!(!held.note(1, Some(7), begun + HELD / 2));
+        assert!(held.note(1, Some(7), begun + HELD));
+        // Another turn, be it of the same one.
+        assert!(!held.note(1, Some(8), begun + 2 * HELD));
+        assert!(held.note(1, Some(8), begun + 3 * HELD));
+        assert!(!held.note(1, None, begun + 4 * HELD), "it looks at the outside, or sleeps");
+        assert!(!held.note(1, Some(8), begun + 5 * HELD));
+        assert!(!held.note(0, Some(8), begun + 5 * HELD), "each for itself");
+    }
 }
