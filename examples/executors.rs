@@ -18,7 +18,7 @@
 //! ```
 
 use greenthread::executor::{
-    Executor, GreenExecutor, ThreadPool, When, as_completed, gather, gather_all, wait,
+    Executor, GreenExecutor, ReturnWhen, ThreadPool, as_completed, gather, gather_all, wait,
 };
 use greenthread::sync::{Arc, Event, Mutex};
 use std::error::Error;
@@ -106,10 +106,10 @@ fn wait_for_some() -> Result {
         executor.submit(move || go.wait())
     };
     let futures = [held()?, executor.submit(|| ())?, held()?];
-    let some = wait(&futures, When::FirstCompleted);
+    let some = wait(&futures, ReturnWhen::FirstCompleted);
     let (done, not_done) = (some.done.len(), some.not_done.len());
     go.set();
-    let all = wait(&futures, When::AllCompleted);
+    let all = wait(&futures, ReturnWhen::AllCompleted);
     println!("wait: {done} done and {not_done} not, then {} done", all.done.len());
     Ok(())
 }

@@ -100,10 +100,10 @@ impl<T> Future<T> {
     ///
     /// # Examples
     /// ```
-    /// use greenthread::executor::{Executor, GreenExecutor, When, wait};
+    /// use greenthread::executor::{Executor, GreenExecutor, ReturnWhen, wait};
     /// let future = GreenExecutor::new().submit(|| 6 * 7)?;
     /// // `None` for as long as the task has not ended; here it has.
-    /// wait([&future], When::AllCompleted);
+    /// wait([&future], ReturnWhen::AllCompleted);
     /// assert_eq!(future.try_result().unwrap().unwrap(), &42);
     /// # Ok::<(), greenthread::executor::SubmitError>(())
     /// ```

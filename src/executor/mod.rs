@@ -46,6 +46,7 @@ mod shared;
 mod thread_pool;
 mod wait;
 
+pub use crate::thread::ReturnWhen;
 pub use error::{ExecutionError, SubmitError};
 pub use executor::{Apply, Call, Executor, Runs};
 pub use future::Future;
@@ -57,6 +58,6 @@ pub use process_pool::{ProcessPool, ProcessPoolBuilder, RemoteCalls};
 pub use remote::Remote;
 pub use thread_pool::{ThreadPool, ThreadPoolBuilder};
 pub use wait::{
-    AsCompleted, GatherError, Waited, When, as_completed, as_completed_timeout, gather, gather_all,
+    AsCompleted, GatherError, Waited, as_completed, as_completed_timeout, gather, gather_all,
     try_gather, wait, wait_timeout,
 };

@@ -6,6 +6,7 @@ use super::future::Future;
 use super::shared::Shared;
 use crate::runtime::finished::Finished;
 use crate::sys::time::deadline_after;
+use crate::thread::ReturnWhen;
 use crate::util::dropping::{Held, collect, drop_quietly, each, give_out};
 use crate::util::moment::at_one_moment;
 use std::borrow::Borrow;
@@ -14,19 +15,6 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// When [`wait`] returns, as Python's `return_when`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum When {
-    /// As soon as one has ended, or was cancelled.
-    FirstCompleted,
-    /// As soon as a task has ended without a value, such as by a panic; cancelled ones do not count. If there is no
-    /// such task, when all have ended.
-    FirstException,
-    /// When all have ended.
-    AllCompleted,
-}
 
 /// What [`wait`] returns: each of the futures is in one of the two, in the order in which they were given.
 #[derive(Debug)]
@@ -155,68 +143,74 @@ impl<T, F> Drop for Watched<T, F> {
 ///
 /// # Examples
 /// ```
-/// use greenthread::executor::{Executor, GreenExecutor, When, wait};
+/// use greenthread::executor::{Executor, GreenExecutor, ReturnWhen, wait};
 /// use std::time::Duration;
 /// let executor = GreenExecutor::new();
 /// let quick = executor.submit(|| "quick")?;
 /// let slow = executor.submit(|| { greenthread::thread::park(); "slow" })?;
-/// let waited = wait([&quick, &slow], When::FirstCompleted);
+/// let waited = wait([&quick, &slow], ReturnWhen::FirstCompleted);
 /// assert_eq!(waited.done[0].result().unwrap(), &"quick");
 /// assert_eq!(waited.not_done.len(), 1);
 /// slow.kill();
-/// assert!(wait([&quick, &slow], When::AllCompleted).not_done.is_empty());
+/// assert!(wait([&quick, &slow], ReturnWhen::AllCompleted).not_done.is_empty());
 /// # Ok::<(), greenthread::executor::SubmitError>(())
 /// ```
 #[doc(alias = "FIRST_COMPLETED")]
-pub fn wait<T, F>(futures: impl IntoIterator<Item = F>, when: When) -> Waited<F>
+pub fn wait<T, F>(futures: impl IntoIterator<Item = F>, when: impl Into<ReturnWhen>) -> Waited<F>
 where
     F: Borrow<Future<T>>,
 {
-    wait_until(futures, when, None)
+    let futures = Held::new(futures);
+    let when = when.into();
+    wait_until(futures.into_inner(), when, None)
 }
 
 /// As [`wait`], for at most `timeout`. Those that have not ended by then are in `not_done`.
 ///
 /// # Examples
 /// ```
-/// use greenthread::executor::{Executor, GreenExecutor, When, wait_timeout};
+/// use greenthread::executor::{Executor, GreenExecutor, ReturnWhen, wait_timeout};
 /// use std::time::Duration;
 /// let slow = GreenExecutor::new().submit(greenthread::thread::park)?;
-/// let waited = wait_timeout([&slow], When::AllCompleted, Duration::from_millis(1));
+/// let waited = wait_timeout([&slow], ReturnWhen::AllCompleted, Duration::from_millis(1));
 /// assert_eq!((waited.done.len(), waited.not_done.len()), (0, 1));
 /// # slow.kill();
 /// # Ok::<(), greenthread::executor::SubmitError>(())
 /// ```
 pub fn wait_timeout<T, F>(
     futures: impl IntoIterator<Item = F>,
-    when: When,
+    when: impl Into<ReturnWhen>,
     timeout: Duration,
 ) -> Waited<F>
 where
     F: Borrow<Future<T>>,
 {
-    wait_until(futures, when, deadline_after(timeout))
+    let futures = Held::new(futures);
+    let when = when.into();
+    wait_until(futures.into_inner(), when, deadline_after(timeout))
 }
 
 fn wait_until<T, F>(
     futures: impl IntoIterator<Item = F>,
-    when: When,
+    when: ReturnWhen,
     deadline: Option<Instant>,
 ) -> Waited<F>
 where
     F: Borrow<Future<T>>,
 {
     let mut watched = Watched::new(futures);
-    while let Some(number) = watched.next(deadline) {
+    let (mut ended, mut enough) = (0, when == ReturnWhen::Count(0));
+    while !enough && let Some(number) = watched.next(deadline) {
         let outcome = watched.ones[number].as_ref().and_then(|one| one.shared.outcome());
-        let enough = match (when, outcome) {
-            (When::FirstCompleted, _) => true,
-            (When::FirstException, Some(Err(error))) => !error.is_cancelled(),
-            _ => false,
+        ended += 1;
+        enough = match when {
+            ReturnWhen::FirstCompleted => true,
+            ReturnWhen::FirstFailed => {
+                outcome.is_some_and(|it| it.as_ref().is_err_and(|error| !error.is_cancelled()))
+            }
+            ReturnWhen::AllCompleted => false,
+            ReturnWhen::Count(count) => ended >= count,
         };
-        if enough {
-            break;
-        }
     }
     watched.unwatch();
     let mut ended = watched.at_one_moment(One::is_done);

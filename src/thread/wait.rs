@@ -162,8 +162,8 @@ impl<H: Handle> Drop for Watched<H> {
     }
 }
 
-/// When a [`wait`] returns, which has examples; a plain number is a [`Count`](Self::Count). As `return_when` of Python's
-/// `concurrent.futures.wait`.
+/// When a [`wait`] returns, for green threads here and for futures in [`executor`](crate::executor::wait()), which have examples; a plain
+/// number is a [`Count`](Self::Count). As `return_when` of Python's `concurrent.futures.wait`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReturnWhen {

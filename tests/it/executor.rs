@@ -2,9 +2,9 @@
 
 use crate::support::{LIMIT, OnDrop, everywhere, until, within_limit, workers};
 use greenthread::executor::{
-    Call, ExecutionError, Executor, Future, GatherError, GreenExecutor, Runs, SubmitError,
-    ThreadPool, When, as_completed, as_completed_timeout, gather, gather_all, try_gather, wait,
-    wait_timeout,
+    Call, ExecutionError, Executor, Future, GatherError, GreenExecutor, ReturnWhen, Runs,
+    SubmitError, ThreadPool, as_completed, as_completed_timeout, gather, gather_all, try_gather,
+    wait, wait_timeout,
 };
 use greenthread::sync::{Event, Mutex};
 use greenthread::thread::{set_uncaught_hook, take_uncaught_hook};
@@ -539,10 +539,12 @@ fn wait_returns_at_the_first_the_first_failure_or_the_end() {
     for_each_executor!(3, |executor| {
         let (slow, _, go) = held(&executor);
         let quick = executor.submit(|| "quick").unwrap();
-        let waited = wait([&slow, &quick, &slow], When::FirstCompleted);
+        let waited = wait([&slow, &quick, &slow], ReturnWhen::FirstCompleted);
         assert_eq!((waited.done.len(), waited.not_done.len()), (1, 1));
         assert_eq!(waited.done[0].result().unwrap(), &"quick");
-        let waited = wait_timeout([&slow, &quick], When::AllCompleted, SHORT);
+        let counts = [0, 1].map(|count| wait([&slow, &quick], count).done.len());
+        assert!(counts[0] <= 1 && counts[1] == 1, "{counts:?}");
+        let waited = wait_timeout([&slow, &quick], ReturnWhen::AllCompleted, SHORT);
         assert_eq!((waited.done.len(), waited.not_done.len()), (1, 1));
         let failing = executor
             .submit(|| -> &'static str {
@@ -550,12 +552,13 @@ fn wait_returns_at_the_first_the_first_failure_or_the_end() {
                 panic!("on purpose")
             })
             .unwrap();
-        let waited = wait([&slow, &quick, &failing], When::FirstException);
+        let waited = wait([&slow, &quick, &failing], ReturnWhen::FirstFailed);
         assert_eq!((waited.done.len(), waited.not_done.len()), (2, 1));
         go.set();
-        let waited = wait([slow, quick], When::FirstException);
+        assert_eq!(wait([&slow, &quick], usize::MAX).done.len(), 2);
+        let waited = wait([slow, quick], ReturnWhen::FirstFailed);
         assert_eq!((waited.done.len(), waited.not_done.len()), (2, 0), "without failures, all");
-        let none = wait(Vec::<Future<u8>>::new(), When::AllCompleted);
+        let none = wait(Vec::<Future<u8>>::new(), ReturnWhen::AllCompleted);
         assert!(none.done.is_empty() && none.not_done.is_empty());
     });
 }
@@ -603,7 +606,7 @@ fn several_are_looked_at_in_one_moment() {
         };
         let both = pair();
         loop {
-            let waited = wait_timeout(both.clone(), When::AllCompleted, Duration::ZERO);
+            let waited = wait_timeout(both.clone(), ReturnWhen::AllCompleted, Duration::ZERO);
             let done =
                 both.each_ref().map(|one| waited.done.iter().any(|done| Arc::ptr_eq(done, one)));
             assert_ne!(done, [false, true], "in round {round}");

@@ -7,7 +7,8 @@
 use crate::{End, LIMIT, child, finish, is_child, set_limit};
 use futures_core::Stream;
 use greenthread::executor::{
-    self, Call, Executor, GreenExecutor, Runs, SubmitError, ThreadPool, ThreadPoolBuilder, When,
+    self, Call, Executor, GreenExecutor, ReturnWhen, Runs, SubmitError, ThreadPool,
+    ThreadPoolBuilder,
 };
 use greenthread::future::{self, FutureExt};
 use greenthread::generator::{self, Generator, Yielder};
@@ -754,11 +755,11 @@ cases! {
     handles_of_their_own: 2, || {
         let submit = |ends: bool| executor().submit(move || if !ends { park() }).unwrap();
         let handles = [true, false].map(|ends| loaded(Some(submit(ends))));
-        std::mem::forget(executor::wait(handles, When::AllCompleted));
+        std::mem::forget(executor::wait(handles, ReturnWhen::AllCompleted));
     };
     handles_of_their_own_of_nothing: 2, || {
         let handles = || [loaded(None::<executor::Future<()>>)];
-        let _ = catch_unwind(|| std::mem::forget(executor::wait(handles(), When::AllCompleted)));
+        let _ = catch_unwind(|| std::mem::forget(executor::wait(handles(), ReturnWhen::AllCompleted)));
         std::mem::forget(executor::as_completed(handles()));
     };
     what_arrives_where_a_trace_hook_panics: 4, || {

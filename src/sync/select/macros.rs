@@ -201,6 +201,11 @@ macro_rules! __select {
             $default ($n + 1) $($rest)*)
     };
 
+    // An arm that is none: see `arms`.
+    (@arm $done:tt $default:tt $n:tt $kind:ident ($first:expr $(, $others:expr)* $(,)?) ($($result:pat)?) ($body:expr) $($rest:tt)*) => {
+        $crate::sync::select::arms::$kind($first)
+    };
+
     // The traits' methods, so that what derefs to a receiver or sender will do as well.
     (@arms [$order:ident $($arms:tt)*] $default:tt $count:tt) => {{
         #[allow(unused_imports)]
@@ -243,6 +248,20 @@ macro_rules! __select {
 /// ```compile_fail,E0599
 /// let (_sender, receiver) = std::sync::mpsc::channel::<u8>();
 /// greenthread::select! { recv(receiver) -> _ => {} } // no method named `use_a_receiver_of_greenthread_sync`
+/// ```
+///
+/// Of what is no arm, the compiler points at the word that is wrong, and says what there is:
+/// ```compile_fail,E0425
+/// let (_sender, receiver) = greenthread::sync::mpsc::channel::<u8>();
+/// greenthread::select! { recieve(receiver) -> _ => {} } // cannot find function `recieve` in module `arms`
+/// ```
+/// ```compile_fail,E0277
+/// let (sender, _receiver) = greenthread::sync::mpsc::channel::<u8>();
+/// greenthread::select! { send(sender) -> _ => {} } // it is `send(sender, item) -> result => ..`
+/// ```
+/// ```compile_fail,E0277
+/// let (_sender, receiver) = greenthread::sync::mpsc::channel::<u8>();
+/// greenthread::select! { recv(receiver) => {} } // it is `recv(receiver) -> result => ..`
 /// ```
 #[cfg(doctest)]
 mod must_not_compile {}

@@ -14,6 +14,8 @@
 //! Invariant: when `wait` returns or unwinds, no arm is registered anywhere.
 
 mod arm;
+#[doc(hidden)]
+pub mod arms;
 mod condition;
 mod error;
 mod item;
