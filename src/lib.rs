@@ -78,6 +78,7 @@
 //! | `counters` | `Runtime::metrics` and `metrics::all`: what each worker counts of its green threads, and how long these wait for their turn |
 //! | `metrics` | `metrics::Publisher`: the same through the crate `metrics`, for Prometheus and others; includes `counters` |
 //! | `tracing` | `tracing::follow_green_threads`: spans of the crate `tracing` belong to the green thread that has entered them |
+//! | `opentelemetry` | `opentelemetry::attach`: contexts of the crate `opentelemetry` belong to the green thread that has attached them |
 //! | `io-uring` | short writes of several green threads go to the system in one call, where it has io_uring |
 //! | `futures-io`, `tokio-io` | [`future::AsyncIo`] has the traits of these crates |
 //! | `hyper` | what hyper asks of a runtime: connections, timers, an executor |
@@ -153,6 +154,9 @@ pub mod metrics;
 #[cfg_attr(docsrs, doc(cfg(feature = "monkey")))]
 pub mod monkey;
 pub mod net;
+#[cfg(feature = "opentelemetry")]
+#[cfg_attr(docsrs, doc(cfg(feature = "opentelemetry")))]
+pub mod opentelemetry;
 pub mod os;
 pub mod pool;
 pub mod process;

@@ -2,7 +2,7 @@
 //!
 //! - [`dump`] looks at all green threads of all runtimes. The [`Dump`] displays as text, in which those that are at the same place are
 //!   told once, the largest group first, as Go and the JVM do it; it is a value to be searched, and JSON too. [`dump_to`] writes it.
-//! - [`dump_on`] writes one whenever the process gets a signal.
+//! - [`dump_on`] writes one whenever the process gets a signal, [`dump_on_report`] whenever a watchdog reports.
 //! - [`leaks`] finds green threads that wait for ever, or for so long that they may, though others go on.
 //! - [`cycles`] finds green threads that wait for one another and so for ever, though others go on.
 //! - [`profile`] tells where green threads spend their time, those that run and those that wait, for pprof and for flame graphs.
@@ -96,6 +96,6 @@ pub use cycles::{Cycle, cycles};
 pub use dump::{Dump, Format, Runtime, Worker, dump, dump_to};
 pub use frame::Frame;
 pub use leaks::{Leaks, LongWaits, leaks, leaks_older_than};
-pub use on_signal::dump_on;
+pub use on_signal::{dump_on, dump_on_report};
 pub use profile::{Profile, Sample, profile};
 pub use thread::{GreenThread, Holder, State};

@@ -1,10 +1,11 @@
-//! A dump whenever the process gets a signal.
+//! A dump whenever the process gets a signal, and whenever a watchdog reports.
 #![forbid(unsafe_code)]
 
 use super::{Format, dump_to};
-use crate::runtime::outside;
+use crate::runtime::{outside, watchdog};
 use crate::signal::{Signal, Signals};
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Has a [`dump`](super::dump()) written whenever the process gets the signal, from now on until it ends. Does not suspend. As Go's
 /// and the JVM's answer to SIGQUIT, and Python's `faulthandler.register`.
@@ -39,4 +40,29 @@ pub fn dump_on(
     std::thread::Builder::new().name("gt-dump".into()).spawn(write)?;
     outside::count_thread();
     Ok(())
+}
+
+/// Has a [`dump`](super::dump()) written whenever a [watchdog](crate::RuntimeBuilder::watchdog) has reported a green thread that keeps its
+/// worker from the others: who else waits meanwhile, and for what. From now on until the process ends. Does not suspend.
+///
+/// The thread that has told the report writes it. An error of the writer is dropped, and so is a panic, after which it writes no more.
+///
+/// # Examples
+/// ```no_run
+/// use greenthread::inspect::{self, Format};
+/// use std::time::Duration;
+/// inspect::dump_on_report(Format::Text, std::io::stderr());
+/// let runtime = greenthread::Runtime::builder().watchdog(Duration::from_millis(100)).build()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn dump_on_report(format: Format, writer: impl Write + Send + 'static) {
+    let mut writer = Some(writer);
+    watchdog::after_each_report(Box::new(move || {
+        let Some(mut own) = writer.take() else { return };
+        let write = || {
+            let _ = dump_to(&mut own, format).and_then(|()| own.flush());
+            own
+        };
+        writer = catch_unwind(AssertUnwindSafe(write)).ok();
+    }));
 }

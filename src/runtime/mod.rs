@@ -34,7 +34,7 @@ pub(crate) use observe::outside;
 #[cfg(feature = "console")]
 pub(crate) use observe::pulse;
 #[cfg(feature = "inspect")]
-pub(crate) use observe::sight;
+pub(crate) use observe::{sight, watchdog};
 pub use stragglers::Stragglers;
 pub(crate) use task::{family, finished, paused, uncaught};
 #[cfg(feature = "io-uring")]

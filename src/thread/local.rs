@@ -121,7 +121,7 @@ impl<T: 'static> LocalKey<T> {
     }
 
     /// The value, if it has been made.
-    pub(super) fn peek(&'static self) -> Option<Rc<T>> {
+    pub(crate) fn peek(&'static self) -> Option<Rc<T>> {
         if has_storage() { self.existing().ok().flatten() } else { None }
     }
 

@@ -348,3 +348,20 @@ fn a_signal_has_one_written() {
     }
     end([waits]);
 }
+
+#[test]
+fn a_watchdogs_report_has_one_written() {
+    let (sender, dumps) = std::sync::mpsc::channel();
+    inspect::dump_on_report(Format::Text, Sends(sender));
+    let watched = Duration::from_millis(20);
+    let runtime = Runtime::builder().workers(1).watchdog(watched).build().unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let own = Arc::clone(&over);
+    let computes = move || computes_until(&own);
+    let hog = runtime.spawn(|| Builder::new().name("the hog".into()).spawn(computes).unwrap());
+    let hog = hog.join().unwrap();
+    // Watchdogs of other tests may report too.
+    while !dumps.recv_timeout(Duration::from_secs(60)).unwrap().contains("'the hog'") {}
+    over.store(true, Ordering::SeqCst);
+    hog.join().unwrap();
+}

@@ -7,8 +7,7 @@
 use crate::{End, LIMIT, child, finish, is_child, set_limit};
 use futures_core::Stream;
 use greenthread::executor::{
-    self, Call, Executor, GreenExecutor, ReturnWhen, Runs, SubmitError, ThreadPool,
-    ThreadPoolBuilder,
+    self, Call, Executor, GreenExecutor, Runs, SubmitError, ThreadPool, ThreadPoolBuilder,
 };
 use greenthread::future::{self, FutureExt};
 use greenthread::generator::{self, Generator, Yielder};
@@ -795,6 +794,11 @@ cases! {
         let handles = || loaded(iter::empty::<JoinHandle<()>>());
         let _ = catch_unwind(|| drop(wait(handles(), Refuses)));
         drop(wait_timeout(handles(), Refuses, LONG));
+    };
+    futures_of_a_condition: 2, || {
+        let futures = || loaded(iter::empty::<executor::Future<()>>());
+        let _ = catch_unwind(|| drop(executor::wait(futures(), Refuses)));
+        drop(executor::wait_timeout(futures(), Refuses, LONG));
     };
     what_a_borrowed_local_is_to_be: 2, || {
         green_local! { static VALUE: RefCell<Option<Bomb>> = RefCell::new(None) }

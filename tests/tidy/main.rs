@@ -35,6 +35,7 @@ const LAYERS: &[(&str, u32)] = &[
     ("inspect", 50),
     ("metrics", 50),
     ("tracing", 50),
+    ("opentelemetry", 50),
     ("monkey", 60),
 ];
 
