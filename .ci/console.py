@@ -240,7 +240,8 @@ def main():
             except (AssertionError, OSError, ValueError) as error:
                 print(f"the browser does not start here, so the page is not looked at: {error}")
                 return
-            with Program(f"{examples}/c10k", "300", "500", "--console", "127.0.0.1:0") as c10k:
+            connections = os.environ.get("CONSOLE_CONNECTIONS", "500")
+            with Program(f"{examples}/c10k", "300", connections, "--console", "127.0.0.1:0") as c10k:
                 check(browser, c10k.address)
             if folder := os.environ.get("CONSOLE_SHOTS"):
                 with Program(f"{examples}/console", "127.0.0.1:0") as example:

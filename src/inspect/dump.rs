@@ -58,8 +58,8 @@ pub enum Format {
 
 /// Looks at all green threads of all runtimes. Suspends a green thread, blocks an OS thread; a kill or a timeout does not end that.
 ///
-/// It waits until each worker has answered, but less than half a second for one that a green thread keeps from that, and at most a
-/// second for one that does not answer for another reason. A worker looks at 64 green threads at a time, a microsecond each where another
+/// It waits until each worker has answered, but less than half a second for one that a green thread keeps from that, and at most a second
+/// for one that does not answer for another reason. A worker looks at 64 green threads at a time, a microsecond or two each where another
 /// one was seen at the same place, and runs others in between. Finding the names of functions takes a few hundred milliseconds the first
 /// time; from a green thread that is done by [`blocking`], so it holds up nobody.
 ///

@@ -9,10 +9,11 @@
 //! - [`assert_no_leaks`] is for tests: it tells which green threads a piece of code has left behind.
 //!
 //! Nothing is stopped. Each worker says what its own green threads do, 64 at a time, with the others running in between: a green thread
-//! that waits is resumed only to look at its own stack, and goes on waiting. That takes a microsecond, as a stack that is like one that was
-//! seen before is not unwound again. Where there is something to run, answers take a fifth of a worker's time at most, however many ask.
-//! A worker that is held up does not say anything; when that is seen, after a third of a second, what it runs is asked by a signal (`SIGURG`), as the watchdog does, and of its other green threads is told what is known without it: all but where
-//! they are.
+//! that waits is resumed only to look at its own stack, and goes on waiting. That takes a microsecond or two, as a stack that is like one
+//! that was seen before is not unwound again (`cargo bench -p greenthread-benches --features inspect --bench inspect`). Where there is
+//! something to run, answers take a fifth of a worker's time at most, however many ask. A worker that is held up does not say anything;
+//! when that is seen, after a third of a second, what it runs is asked by a signal (`SIGURG`), as the watchdog does, and of its other green
+//! threads is told what is known without it: all but where they are.
 //!
 //! Where the feature is on, a program pays for it also while nobody asks: a look at the clock for each wait, a count for each turn, and
 //! the few instructions of the feature `watchdog` around each switch.
