@@ -4,6 +4,7 @@
 use super::{Format, dump_to};
 use crate::runtime::{outside, watchdog};
 use crate::signal::{Signal, Signals};
+use crate::util::dropping::{Held, drop_quietly};
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -56,13 +57,19 @@ pub fn dump_on(
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn dump_on_report(format: Format, writer: impl Write + Send + 'static) {
-    let mut writer = Some(writer);
+    let mut writer = Some(Held::new(writer));
     watchdog::after_each_report(Box::new(move || {
         let Some(mut own) = writer.take() else { return };
         let write = || {
-            let _ = dump_to(&mut own, format).and_then(|()| own.flush());
-            own
+            let _ = dump_to(&mut *own, format).and_then(|()| own.flush());
         };
-        writer = catch_unwind(AssertUnwindSafe(write)).ok();
+        match catch_unwind(AssertUnwindSafe(write)) {
+            Ok(()) => writer = Some(own),
+            Err(payload) => {
+                // The panic was printed; what it carries may panic again when it is dropped.
+                std::mem::forget(payload);
+                drop_quietly(own.into_inner());
+            }
+        }
     }));
 }

@@ -3,6 +3,7 @@
 
 use crate::green_local;
 use crate::thread::{SwitchHook, add_switch_hook};
+use crate::util::dropping::Held;
 use ::opentelemetry::{Context, ContextGuard};
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
@@ -105,9 +106,12 @@ pub fn attach(context: Context) -> Attached {
 /// });
 /// ```
 pub fn in_current_context<T>(body: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let body = Held::new(body);
     let context = Context::current();
     move || {
-        let _attached = attach(context);
-        body()
+        let attached = attach(context);
+        let result = Held::new(body.into_inner()());
+        drop(attached);
+        result.into_inner()
     }
 }
