@@ -398,3 +398,11 @@ fn errors_are_errors() {
     is_send_and_sync::<greenthread::JoinHandle<u8>>();
     is_send_and_sync::<greenthread::thread::Thread>();
 }
+
+/// std's short backtraces end at a function of this name: what is below it is not the user's.
+#[test]
+fn a_backtrace_leads_from_the_body_to_where_short_ones_end() {
+    let text = spawn(|| std::backtrace::Backtrace::force_capture().to_string()).join().unwrap();
+    let (body, end) = (text.find("basics::"), text.find("__rust_begin_short_backtrace"));
+    assert!(body.is_some() && body < end, "{text}");
+}
