@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::{blocking, park};
-use crate::sys::socket;
+use crate::sys::{net, socket};
 use crate::thread::shield;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -24,7 +24,7 @@ pub trait Endpoint: AsFd {
     }
 }
 
-impl Endpoint for std::net::TcpStream {
+impl Endpoint for net::TcpStream {
     /// With `SO_LINGER` the system makes whoever closes wait until the peer has everything, or the time is over.
     fn close(self) {
         if park::is_green() && socket::lingers(self.as_fd()) {
@@ -33,22 +33,22 @@ impl Endpoint for std::net::TcpStream {
     }
 }
 
-impl Endpoint for std::net::TcpListener {}
-impl Endpoint for std::os::unix::net::UnixListener {}
+impl Endpoint for net::TcpListener {}
+impl Endpoint for net::UnixListener {}
 impl Endpoint for std::io::PipeReader {}
 impl Endpoint for std::io::PipeWriter {}
 impl Endpoint for std::os::fd::OwnedFd {}
 impl Endpoint for BorrowedFd<'_> {}
 
-impl Endpoint for std::net::UdpSocket {
+impl Endpoint for net::UdpSocket {
     const WRITES_END_IN_SILENCE: bool = true;
 }
 
-impl Endpoint for std::os::unix::net::UnixStream {
+impl Endpoint for net::UnixStream {
     const WRITES_END_IN_SILENCE: bool = true;
 }
 
-impl Endpoint for std::os::unix::net::UnixDatagram {
+impl Endpoint for net::UnixDatagram {
     const WRITES_END_IN_SILENCE: bool = true;
 }
 

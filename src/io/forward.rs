@@ -30,6 +30,7 @@ impl<T: sealed::HasIo> Stream for T {}
 
 pub(crate) mod sealed {
     use super::{Endpoint, Io};
+    use crate::sys::net;
 
     pub trait HasIo {
         type Inner: Connection;
@@ -43,11 +44,11 @@ pub(crate) mod sealed {
         const READS_ALL: bool;
     }
 
-    impl Connection for std::net::TcpStream {
+    impl Connection for net::TcpStream {
         const READS_ALL: bool = true;
     }
 
-    impl Connection for std::os::unix::net::UnixStream {
+    impl Connection for net::UnixStream {
         /// A read ends behind what came with descriptors.
         const READS_ALL: bool = false;
     }

@@ -224,7 +224,7 @@ macro_rules! descriptor {
 
         impl std::os::fd::AsRawFd for $name {
             fn as_raw_fd(&self) -> std::os::fd::RawFd {
-                std::os::fd::AsRawFd::as_raw_fd(self.io.get())
+                std::os::fd::AsRawFd::as_raw_fd(&std::os::fd::AsFd::as_fd(self))
             }
         }
 
@@ -238,10 +238,11 @@ macro_rules! descriptor {
 
 /// From and to std's type, for sockets that transfer data.
 macro_rules! socket_from_std {
-    ($name:ident, $std:ty) => {
+    ($name:ident, $own:ty, $std:ty) => {
         /// Keeps the mode and the timeouts of the socket.
         impl From<$std> for $name {
             fn from(inner: $std) -> Self {
+                let inner = <$own>::from(inner);
                 let (read, write) = (inner.read_timeout(), inner.write_timeout());
                 Self {
                     io: crate::io::Io::adopt(inner, read.unwrap_or(None), write.unwrap_or(None)),
@@ -252,7 +253,7 @@ macro_rules! socket_from_std {
         /// Keeps the mode and the timeouts of the socket.
         impl From<$name> for $std {
             fn from(value: $name) -> Self {
-                value.io.into_inner()
+                value.io.into_inner().into()
             }
         }
     };
@@ -264,14 +265,14 @@ macro_rules! from_std {
         /// Keeps the mode that the user has asked for.
         impl From<$std> for $name {
             fn from(inner: $std) -> Self {
-                Self { io: $adopt(inner) }
+                Self { io: $adopt(inner.into()) }
             }
         }
 
         /// Keeps the mode that the user has asked for.
         impl From<$name> for $std {
             fn from(value: $name) -> Self {
-                value.io.into_inner()
+                value.io.into_inner().into()
             }
         }
     };
@@ -301,7 +302,6 @@ macro_rules! socket_methods {
         #[doc(alias = "dup")]
         #[doc(alias = "into_split")]
         pub fn try_clone(&self) -> io::Result<Self> {
-            fault::check(Call::Dup)?;
             Ok(Self { io: self.io.duplicate(self.io.get().try_clone()?) })
         }
 
@@ -328,7 +328,6 @@ macro_rules! socket_methods {
         #[doc(alias = "SO_RCVTIMEO")]
         #[doc(alias = "SetReadDeadline")]
         pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-            fault::check(Call::SetSockOpt)?;
             self.io.get().set_read_timeout(timeout)?;
             self.io.set_timeout(Direction::Read, timeout);
             Ok(())
@@ -344,7 +343,6 @@ macro_rules! socket_methods {
         #[doc(alias = "SO_SNDTIMEO")]
         #[doc(alias = "SetWriteDeadline")]
         pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-            fault::check(Call::SetSockOpt)?;
             self.io.get().set_write_timeout(timeout)?;
             self.io.set_timeout(Direction::Write, timeout);
             Ok(())
@@ -372,7 +370,6 @@ macro_rules! socket_methods {
         /// None for a socket. The system refuses this if the descriptor came from elsewhere and is something else.
         #[doc(alias = "SO_ERROR")]
         pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-            fault::check(Call::GetSockOpt)?;
             self.io.get().take_error()
         }
 
@@ -403,11 +400,11 @@ macro_rules! socket_methods {
 
 /// `Read` and `Write` by reference, and by value the same.
 macro_rules! stream_traits {
-    ($name:ident, $std:ty) => {
+    ($name:ident, $own:ty) => {
         impl crate::io::HasIo for $name {
-            type Inner = $std;
+            type Inner = $own;
 
-            fn io(&self) -> &crate::io::Io<$std> {
+            fn io(&self) -> &crate::io::Io<$own> {
                 &self.io
             }
         }

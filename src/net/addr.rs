@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::blocking::{self, Kind};
+use crate::sys::net::names;
 use crate::util::dropping::Held;
 use std::io;
 use std::iter::Cloned;
@@ -39,12 +40,12 @@ pub trait ToSocketAddrs {
     fn to_socket_addrs(&self) -> io::Result<Self::Iter>;
 }
 
-/// Runs std's look-up, which blocks, on a thread that may block.
-fn look_up<N>(name: N) -> io::Result<vec::IntoIter<SocketAddr>>
-where
-    N: std::net::ToSocketAddrs<Iter = vec::IntoIter<SocketAddr>> + Send + 'static,
-{
-    blocking::run(Kind::Names, move || name.to_socket_addrs())
+type Found = io::Result<vec::IntoIter<SocketAddr>>;
+
+/// Runs a look-up, which blocks, on a thread that may block.
+fn look_up(name: &str, how: impl FnOnce(&str) -> Found + Send + 'static) -> Found {
+    let name = name.to_owned();
+    blocking::run(Kind::Names, move || how(&name))
 }
 
 macro_rules! is_one_address {
@@ -75,7 +76,7 @@ impl ToSocketAddrs for (&str, u16) {
         let &(host, port) = self;
         match host.parse::<IpAddr>() {
             Ok(ip) => Ok(vec![SocketAddr::new(ip, port)].into_iter()),
-            Err(_) => look_up((host.to_owned(), port)),
+            Err(_) => look_up(host, move |host| names::of_host(host, port)),
         }
     }
 }
@@ -94,7 +95,7 @@ impl ToSocketAddrs for str {
     fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
         match self.parse() {
             Ok(address) => Ok(vec![address].into_iter()),
-            Err(_) => look_up(self.to_owned()),
+            Err(_) => look_up(self, names::of_text),
         }
     }
 }

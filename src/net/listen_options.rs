@@ -2,11 +2,9 @@
 #![forbid(unsafe_code)]
 
 use super::addr::each_addr;
-use super::{SocketAddr, TcpListener, ToSocketAddrs};
-use crate::sys::fault::{self, Call};
-use socket2::{Domain, Socket, Type};
+use super::{TcpListener, ToSocketAddrs};
+use crate::sys::net::{self, Listening};
 use std::io;
-use std::os::fd::OwnedFd;
 
 /// How a [`TcpListener`] is made, for what [`TcpListener::bind`] has no parameters for. std has nothing like it.
 ///
@@ -118,25 +116,8 @@ impl ListenOptions {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn bind<A: ToSocketAddrs>(&self, addr: A) -> io::Result<TcpListener> {
-        let socket = each_addr(addr, |addr| self.bind_one(addr))?;
-        Ok(OwnedFd::from(socket).into())
-    }
-
-    fn bind_one(&self, addr: SocketAddr) -> io::Result<Socket> {
-        fault::check(Call::Socket)?;
-        let socket = Socket::new(Domain::for_address(addr), Type::STREAM.cloexec(), None)?;
-        fault::check(Call::SetSockOpt)?;
-        socket.set_reuse_address(true)?;
-        if self.reuse_port {
-            socket.set_reuse_port(true)?;
-        }
-        if let (Some(only_v6), SocketAddr::V6(_)) = (self.only_v6, addr) {
-            socket.set_only_v6(only_v6)?;
-        }
-        fault::check(Call::Bind)?;
-        socket.bind(&addr.into())?;
-        fault::check(Call::Listen)?;
-        socket.listen(i32::try_from(self.backlog).unwrap_or(i32::MAX))?;
-        Ok(socket)
+        let Self { backlog, reuse_port, only_v6 } = *self;
+        let how = Listening { backlog, reuse_port, only_v6 };
+        each_addr(addr, |addr| net::TcpListener::listening(addr, &how)).and_then(TcpListener::made)
     }
 }

@@ -5,7 +5,7 @@ use super::addr::each_addr;
 use super::{SocketAddr, TcpStream, ToSocketAddrs};
 use crate::io::{Io, descriptor, from_std};
 use crate::runtime::reactor::Direction;
-use crate::sys::fault::{self, Call};
+use crate::sys::net;
 use std::io;
 use std::iter::FusedIterator;
 
@@ -41,7 +41,7 @@ use std::iter::FusedIterator;
 #[doc(alias = "start_server")]
 pub struct TcpListener {
     /// The descriptor is in non-blocking mode; what the user asked for is in the modes of `Io`.
-    io: Io<std::net::TcpListener>,
+    io: Io<net::TcpListener>,
 }
 
 impl TcpListener {
@@ -72,10 +72,10 @@ impl TcpListener {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
-        fault::check(Call::Socket)?;
-        fault::check(Call::Bind)?;
-        fault::check(Call::Listen)?;
-        let inner = each_addr(addr, std::net::TcpListener::bind)?;
+        each_addr(addr, net::TcpListener::bind).and_then(Self::made)
+    }
+
+    pub(super) fn made(inner: net::TcpListener) -> io::Result<Self> {
         Ok(Self { io: Io::new_by_mode(inner)? })
     }
 
@@ -121,7 +121,6 @@ impl TcpListener {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn try_clone(&self) -> io::Result<Self> {
-        fault::check(Call::Dup)?;
         Ok(Self { io: self.io.duplicate(self.io.get().try_clone()?) })
     }
 
@@ -150,10 +149,8 @@ impl TcpListener {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, addr) = self.io.run_somehow(Direction::Read, |listener, _| {
-            fault::check(Call::Accept)?;
-            listener.accept()
-        })?;
+        let accept = |listener: &net::TcpListener, _| listener.accept();
+        let (stream, addr) = self.io.run_somehow(Direction::Read, accept)?;
         Ok((TcpStream::accepted(stream), addr))
     }
 

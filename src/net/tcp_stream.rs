@@ -5,11 +5,10 @@ use super::addr::each_addr;
 use super::{Shutdown, SocketAddr, ToSocketAddrs};
 use crate::io::{Io, descriptor, socket_from_std, socket_methods, stream_traits};
 use crate::runtime::reactor::Direction;
-use crate::sys::fault::{self, Call};
-use crate::sys::number;
 use crate::sys::time::deadline_after;
-use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+use crate::sys::{net, socket};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// A TCP connection, as [`std::net::TcpStream`]: same methods, same errors, but waiting suspends only the green thread.
@@ -68,11 +67,11 @@ use std::time::{Duration, Instant};
 #[doc(alias = "create_connection")]
 #[doc(alias = "open_connection")]
 pub struct TcpStream {
-    io: Io<std::net::TcpStream>,
+    io: Io<net::TcpStream>,
 }
 
 impl TcpStream {
-    pub(super) fn accepted(inner: std::net::TcpStream) -> Self {
+    pub(super) fn accepted(inner: net::TcpStream) -> Self {
         Self { io: Io::new(inner) }
     }
 
@@ -141,31 +140,20 @@ impl TcpStream {
     }
 
     fn connect_until(addr: SocketAddr, deadline: Option<Instant>) -> io::Result<Self> {
-        fault::check(Call::Socket)?;
-        let kind = Type::STREAM.nonblocking().cloexec();
-        let socket = Socket::new(Domain::for_address(addr), kind, None)?;
-        let connecting = fault::check(Call::Connect).and_then(|()| socket.connect(&addr.into()));
-        let io = Io::new(std::net::TcpStream::from(socket));
-        match connecting {
-            Ok(()) => {}
-            Err(error)
-                if error.raw_os_error() == Some(number::EINPROGRESS)
-                    || error.kind() == io::ErrorKind::Interrupted =>
-            {
-                Self::finish_connect(&io, deadline)?;
-            }
-            Err(error) => return Err(error),
+        let (socket, stands) = net::TcpStream::connecting(addr)?;
+        let io = Io::new(socket);
+        if !stands {
+            Self::finish_connect(&io, deadline)?;
         }
-        io.get().set_nonblocking(false)?;
+        socket::set_nonblocking(io.as_fd(), false)?;
         Ok(Self { io })
     }
 
-    fn finish_connect(io: &Io<std::net::TcpStream>, deadline: Option<Instant>) -> io::Result<()> {
+    fn finish_connect(io: &Io<net::TcpStream>, deadline: Option<Instant>) -> io::Result<()> {
         loop {
             if !io.wait(Direction::Write, deadline)? {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "connection timed out"));
             }
-            fault::check(Call::GetSockOpt)?;
             if let Some(error) = io.get().take_error()? {
                 return Err(error);
             }
@@ -242,8 +230,7 @@ impl TcpStream {
     #[doc(alias = "close_write")]
     #[doc(alias = "write_eof")]
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        fault::check(Call::Shutdown)?;
-        self.io.get().shutdown(how)
+        socket::shut_down(self.io.as_fd(), how)
     }
 
     socket_methods!();
@@ -331,12 +318,7 @@ impl TcpStream {
     #[doc(alias = "SO_KEEPALIVE")]
     #[doc(alias = "TCP_KEEPIDLE")]
     pub fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
-        fault::check(Call::SetSockOpt)?;
-        let socket = SockRef::from(self.io.get());
-        match idle {
-            Some(idle) => socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle)),
-            None => socket.set_keepalive(false),
-        }
+        self.io.get().set_keepalive(idle)
     }
 
     /// The time that [`set_keepalive`](Self::set_keepalive) set.
@@ -344,9 +326,7 @@ impl TcpStream {
     /// # Errors
     /// None for a TCP socket. The system refuses this if the descriptor came from elsewhere and is something else.
     pub fn keepalive(&self) -> io::Result<Option<Duration>> {
-        fault::check(Call::GetSockOpt)?;
-        let socket = SockRef::from(self.io.get());
-        if socket.keepalive()? { socket.tcp_keepalive_time().map(Some) } else { Ok(None) }
+        self.io.get().keepalive()
     }
 
     /// What happens to data that has not been sent when the connection is closed (`SO_LINGER`, in whole seconds). With
@@ -374,7 +354,7 @@ impl TcpStream {
     /// ```
     #[doc(alias = "SO_LINGER")]
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        SockRef::from(self.io.get()).set_linger(linger)
+        self.io.get().set_linger(linger)
     }
 
     /// The time that [`set_linger`](Self::set_linger) set.
@@ -382,7 +362,7 @@ impl TcpStream {
     /// # Errors
     /// As `set_linger`.
     pub fn linger(&self) -> io::Result<Option<Duration>> {
-        SockRef::from(self.io.get()).linger()
+        self.io.get().linger()
     }
 
     /// Sets how many routers a packet may pass on its way (the field `TTL` of IPv4).
@@ -415,6 +395,6 @@ impl TcpStream {
     }
 }
 
-stream_traits!(TcpStream, std::net::TcpStream);
+stream_traits!(TcpStream, net::TcpStream);
 descriptor!(TcpStream, std::net::TcpStream);
-socket_from_std!(TcpStream, std::net::TcpStream);
+socket_from_std!(TcpStream, net::TcpStream, std::net::TcpStream);

@@ -5,10 +5,9 @@ use super::addr::each_addr;
 use super::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use crate::io::{Io, descriptor, shut_down, socket_from_std, socket_methods};
 use crate::runtime::reactor::Direction;
-use crate::sys::fault::{self, Call};
+use crate::sys::net::{self, address::Address};
 use crate::sys::socket::{self, Take};
 use crate::util::dropping::Held;
-use socket2::SockAddr;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -44,10 +43,10 @@ use std::time::Duration;
 #[doc(alias = "ListenPacket")]
 #[doc(alias = "socket")]
 pub struct UdpSocket {
-    io: Io<std::net::UdpSocket>,
+    io: Io<net::UdpSocket>,
 }
 
-fn with_address((size, from): (usize, SockAddr)) -> io::Result<(usize, SocketAddr)> {
+fn with_address((size, from): (usize, Address)) -> io::Result<(usize, SocketAddr)> {
     let from = from.as_socket().ok_or_else(|| {
         io::Error::new(io::ErrorKind::InvalidInput, "the sender's address is not one of IP")
     })?;
@@ -86,12 +85,13 @@ impl UdpSocket {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
-        let inner = each_addr(addr, |addr| {
-            fault::check(Call::Socket)?;
-            fault::check(Call::Bind)?;
-            std::net::UdpSocket::bind(addr)
-        })?;
+        let inner = each_addr(addr, net::UdpSocket::bind)?;
         Ok(Self { io: Io::new(inner) })
+    }
+
+    /// One of several sockets at the same address.
+    pub(crate) fn bind_shared(addr: SocketAddr) -> io::Result<Self> {
+        net::UdpSocket::bind_shared(addr).map(|inner| Self { io: Io::new(inner) })
     }
 
     /// Receives a datagram: how many bytes it had, and the address that it came from. Bytes that do not fit into `buf`
@@ -197,7 +197,7 @@ impl UdpSocket {
         let addr = found.next().ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidInput, "no addresses to send data to")
         })?;
-        let addr = SockAddr::from(addr);
+        let addr = Address::from(addr);
         self.io.run(Direction::Write, |fd| socket::send_to(fd, buf, &addr))
     }
 
@@ -244,10 +244,7 @@ impl UdpSocket {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
-        each_addr(addr, |addr| {
-            fault::check(Call::Connect)?;
-            self.io.get().connect(addr)
-        })
+        each_addr(addr, |addr| self.io.get().connect(addr))
     }
 
     /// Sends a datagram to the peer that it is [connected](Self::connect) to. Returns how many bytes were sent, which
@@ -343,7 +340,6 @@ impl UdpSocket {
     /// ```
     #[doc(alias = "SO_BROADCAST")]
     pub fn set_broadcast(&self, broadcast: bool) -> io::Result<()> {
-        fault::check(Call::SetSockOpt)?;
         self.io.get().set_broadcast(broadcast)
     }
 
@@ -352,7 +348,6 @@ impl UdpSocket {
     /// # Errors
     /// As `set_broadcast`.
     pub fn broadcast(&self) -> io::Result<bool> {
-        fault::check(Call::GetSockOpt)?;
         self.io.get().broadcast()
     }
 
@@ -362,7 +357,6 @@ impl UdpSocket {
     /// None for a UDP socket. The system refuses this if the descriptor came from elsewhere and is something else.
     #[doc(alias = "IP_MULTICAST_LOOP")]
     pub fn set_multicast_loop_v4(&self, multicast_loop_v4: bool) -> io::Result<()> {
-        fault::check(Call::SetSockOpt)?;
         self.io.get().set_multicast_loop_v4(multicast_loop_v4)
     }
 
@@ -371,7 +365,6 @@ impl UdpSocket {
     /// # Errors
     /// As `set_multicast_loop_v4`.
     pub fn multicast_loop_v4(&self) -> io::Result<bool> {
-        fault::check(Call::GetSockOpt)?;
         self.io.get().multicast_loop_v4()
     }
 
@@ -394,7 +387,6 @@ impl UdpSocket {
     /// ```
     #[doc(alias = "IP_MULTICAST_TTL")]
     pub fn set_multicast_ttl_v4(&self, multicast_ttl_v4: u32) -> io::Result<()> {
-        fault::check(Call::SetSockOpt)?;
         self.io.get().set_multicast_ttl_v4(multicast_ttl_v4)
     }
 
@@ -403,7 +395,6 @@ impl UdpSocket {
     /// # Errors
     /// None for a UDP socket. The system refuses this if the descriptor came from elsewhere and is something else.
     pub fn multicast_ttl_v4(&self) -> io::Result<u32> {
-        fault::check(Call::GetSockOpt)?;
         self.io.get().multicast_ttl_v4()
     }
 
@@ -414,7 +405,6 @@ impl UdpSocket {
     /// The system refuses this for a socket that is not bound to an IPv6 address.
     #[doc(alias = "IPV6_MULTICAST_LOOP")]
     pub fn set_multicast_loop_v6(&self, multicast_loop_v6: bool) -> io::Result<()> {
-        fault::check(Call::SetSockOpt)?;
         self.io.get().set_multicast_loop_v6(multicast_loop_v6)
     }
 
@@ -424,7 +414,6 @@ impl UdpSocket {
     /// # Errors
     /// As `set_multicast_loop_v6`.
     pub fn multicast_loop_v6(&self) -> io::Result<bool> {
-        fault::check(Call::GetSockOpt)?;
         self.io.get().multicast_loop_v6()
     }
 
@@ -445,7 +434,6 @@ impl UdpSocket {
     /// ```
     #[doc(alias = "IP_TTL")]
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        fault::check(Call::SetSockOpt)?;
         self.io.get().set_ttl(ttl)
     }
 
@@ -454,7 +442,6 @@ impl UdpSocket {
     /// # Errors
     /// None for a UDP socket. The system refuses this if the descriptor came from elsewhere and is something else.
     pub fn ttl(&self) -> io::Result<u32> {
-        fault::check(Call::GetSockOpt)?;
         self.io.get().ttl()
     }
 
@@ -481,7 +468,6 @@ impl UdpSocket {
     /// ```
     #[doc(alias = "IP_ADD_MEMBERSHIP")]
     pub fn join_multicast_v4(&self, multiaddr: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
-        fault::check(Call::SetSockOpt)?;
         self.io.get().join_multicast_v4(multiaddr, interface)
     }
 
@@ -491,7 +477,6 @@ impl UdpSocket {
     /// As [`join_multicast_v4`](Self::join_multicast_v4).
     #[doc(alias = "IPV6_ADD_MEMBERSHIP")]
     pub fn join_multicast_v6(&self, multiaddr: &Ipv6Addr, interface: u32) -> io::Result<()> {
-        fault::check(Call::SetSockOpt)?;
         self.io.get().join_multicast_v6(multiaddr, interface)
     }
 
@@ -502,7 +487,6 @@ impl UdpSocket {
     /// interface.
     #[doc(alias = "IP_DROP_MEMBERSHIP")]
     pub fn leave_multicast_v4(&self, multiaddr: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
-        fault::check(Call::SetSockOpt)?;
         self.io.get().leave_multicast_v4(multiaddr, interface)
     }
 
@@ -512,7 +496,6 @@ impl UdpSocket {
     /// # Errors
     /// As [`leave_multicast_v4`](Self::leave_multicast_v4).
     pub fn leave_multicast_v6(&self, multiaddr: &Ipv6Addr, interface: u32) -> io::Result<()> {
-        fault::check(Call::SetSockOpt)?;
         self.io.get().leave_multicast_v6(multiaddr, interface)
     }
 
@@ -520,4 +503,4 @@ impl UdpSocket {
 }
 
 descriptor!(UdpSocket, std::net::UdpSocket);
-socket_from_std!(UdpSocket, std::net::UdpSocket);
+socket_from_std!(UdpSocket, net::UdpSocket, std::net::UdpSocket);

@@ -8,7 +8,6 @@ use super::stats::Stats;
 use crate::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use crate::os::unix::net::{self as unix, UnixDatagram};
 use crate::util::dropping::Held;
-use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -178,12 +177,7 @@ impl<S: DatagramSocket> Source for Datagrams<S> {
 pub struct DatagramServer<S: DatagramSocket = UdpSocket>(Frame<Datagrams<S>, S::Addr>);
 
 fn bind_one(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    if shared {
-        socket.set_reuse_port(true)?;
-    }
-    socket.bind(&address.into())?;
-    Ok(std::net::UdpSocket::from(socket).into())
+    if shared { UdpSocket::bind_shared(address) } else { UdpSocket::bind(address) }
 }
 
 impl DatagramServer {

@@ -4,7 +4,6 @@
 use super::backoff::is_fatal;
 use crate::net::{SocketAddr, TcpListener, TcpStream};
 use crate::os::unix::net::{self as unix, UnixListener, UnixStream};
-use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
 use std::io;
 
@@ -98,16 +97,4 @@ impl Listener for UnixListener {
     fn local_addr(&self) -> io::Result<unix::SocketAddr> {
         Self::local_addr(self)
     }
-}
-
-pub(super) fn bind_one(address: SocketAddr, backlog: i32, shared: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // As std does: a server that is started again need not wait for the last packets of its old connections.
-    socket.set_reuse_address(true)?;
-    if shared {
-        socket.set_reuse_port(true)?;
-    }
-    socket.bind(&address.into())?;
-    socket.listen(backlog)?;
-    Ok(std::net::TcpListener::from(socket).into())
 }

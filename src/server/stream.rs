@@ -3,9 +3,9 @@
 
 use super::core::{Settings, Source};
 use super::frame::{Frame, bind, common_settings};
-use super::listener::{Listener, bind_one};
+use super::listener::Listener;
 use super::stats::Stats;
-use crate::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use crate::net::{ListenOptions, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use crate::util::dropping::Held;
 use std::fmt;
 use std::io;
@@ -294,7 +294,7 @@ impl<L: Listener> fmt::Debug for StreamServer<L> {
 #[must_use = "settings do nothing until `bind` or `build`"]
 pub struct StreamServerBuilder {
     settings: Settings,
-    backlog: i32,
+    backlog: u32,
 }
 
 impl Default for StreamServerBuilder {
@@ -311,7 +311,7 @@ impl StreamServerBuilder {
     /// How many connections may wait to be accepted; 4096 unless set. The system has a limit of its own
     /// (`net.core.somaxconn`), and takes that where this is more. For [`bind`](Self::bind) only.
     pub fn backlog(mut self, connections: u32) -> Self {
-        self.backlog = i32::try_from(connections).unwrap_or(i32::MAX);
+        self.backlog = connections;
         self
     }
 
@@ -381,7 +381,9 @@ impl StreamServerBuilder {
         handler: impl Fn(TcpStream, SocketAddr) -> R + Send + Sync + 'static,
     ) -> io::Result<StreamServer> {
         let handler = Held::new(handler);
-        let bind_one = |address, shared| bind_one(address, self.backlog, shared);
+        let options = ListenOptions::new().backlog(self.backlog);
+        let bind_one =
+            |address: SocketAddr, shared| options.clone().reuse_port(shared).bind(address);
         let listeners = bind(addr, self.settings.sources()?, bind_one, TcpListener::local_addr)?;
         Ok(StreamServer::with(self.settings, listeners, handler.into_inner()))
     }

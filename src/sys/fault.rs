@@ -32,6 +32,10 @@ pub(crate) enum Call {
     Shutdown,
     SetSockOpt,
     GetSockOpt,
+    /// Whether closing waits: asked at each end of a connection.
+    GetLinger,
+    GetName,
+    LookUp,
     Dup,
     Pipe,
     ReadCached,

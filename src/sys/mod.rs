@@ -45,6 +45,7 @@ pub(crate) mod limits;
 #[cfg(feature = "watchdog")]
 pub(crate) mod look;
 pub(crate) mod memory;
+pub(crate) mod net;
 pub(crate) mod notify;
 pub(crate) mod number;
 #[cfg(feature = "io-uring")]

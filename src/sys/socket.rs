@@ -4,8 +4,9 @@
 //! descriptor, in other processes too, and some of those may expect to block.
 
 use super::fault::{self, Call};
+use super::net::address::Address;
 use rustix::net;
-use socket2::{SockAddr, SockRef};
+use socket2::SockRef;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
@@ -63,7 +64,7 @@ pub(crate) fn recv_from(
     fd: BorrowedFd<'_>,
     buffer: &mut [u8],
     take: Take,
-) -> io::Result<(usize, SockAddr)> {
+) -> io::Result<(usize, Address)> {
     fault::check(Call::Recv)?;
     // SAFETY: initialized bytes may be seen as perhaps uninitialized ones as long as nothing makes them so, and receiving
     // only writes bytes.
@@ -72,7 +73,7 @@ pub(crate) fn recv_from(
 }
 
 /// As `sendto(2)`; a peer that is gone is an error, not a signal.
-pub(crate) fn send_to(fd: BorrowedFd<'_>, buffer: &[u8], to: &SockAddr) -> io::Result<usize> {
+pub(crate) fn send_to(fd: BorrowedFd<'_>, buffer: &[u8], to: &Address) -> io::Result<usize> {
     fault::check(Call::Send)?;
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     SockRef::from(&fd).send_to_with_flags(buffer, to, flags)
@@ -132,11 +133,13 @@ pub(crate) fn shut_down(fd: BorrowedFd<'_>, how: Shutdown) -> io::Result<()> {
 
 /// Whether closing this socket may take time (`SO_LINGER`).
 pub(crate) fn lingers(fd: BorrowedFd<'_>) -> bool {
-    SockRef::from(&fd).linger().is_ok_and(|linger| linger.is_some_and(|time| !time.is_zero()))
+    let linger = fault::check(Call::GetLinger).and_then(|()| SockRef::from(&fd).linger());
+    linger.is_ok_and(|linger| linger.is_some_and(|time| !time.is_zero()))
 }
 
 /// The error that a socket has met since it was last asked.
 pub(crate) fn take_error(fd: BorrowedFd<'_>) -> io::Result<Option<io::Error>> {
+    fault::check(Call::GetSockOpt)?;
     SockRef::from(&fd).take_error()
 }
 

@@ -1,8 +1,8 @@
 //! What Linux adds to sockets, with the names of [`std::os::linux::net`]. `SocketAddrExt` is std's own.
 #![forbid(unsafe_code)]
 
+use crate::io::HasIo;
 use crate::net::TcpStream;
-use socket2::SockRef;
 use std::io;
 
 pub use std::os::linux::net::SocketAddrExt;
@@ -43,10 +43,10 @@ pub trait TcpStreamExt: sealed::Sealed {
 
 impl TcpStreamExt for TcpStream {
     fn set_quickack(&self, quickack: bool) -> io::Result<()> {
-        SockRef::from(self).set_tcp_quickack(quickack)
+        self.io().get().set_quickack(quickack)
     }
 
     fn quickack(&self) -> io::Result<bool> {
-        SockRef::from(self).tcp_quickack()
+        self.io().get().quickack()
     }
 }

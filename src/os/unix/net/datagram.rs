@@ -1,15 +1,15 @@
 //! Datagrams between processes of one machine.
 #![forbid(unsafe_code)]
 
-use super::{SocketAddr, addr};
+use super::SocketAddr;
 use crate::io::{Io, descriptor, retry, shut_down, socket_from_std, socket_methods};
 use crate::net::Shutdown;
 use crate::runtime::reactor::Direction;
 use crate::sys::ancillary;
-use crate::sys::fault::{self, Call};
+use crate::sys::net;
+use crate::sys::net::address::{self, Address};
 use crate::sys::socket::{self, Take};
 use crate::util::dropping::seen_in;
-use socket2::SockAddr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -49,15 +49,12 @@ use std::time::Duration;
 #[doc(alias = "AF_UNIX")]
 #[doc(alias = "SOCK_DGRAM")]
 pub struct UnixDatagram {
-    io: Io<std::os::unix::net::UnixDatagram>,
+    io: Io<net::UnixDatagram>,
 }
 
 impl UnixDatagram {
-    fn made(
-        make: impl FnOnce() -> io::Result<std::os::unix::net::UnixDatagram>,
-    ) -> io::Result<Self> {
-        fault::check(Call::Socket)?;
-        Ok(Self { io: Io::new(make()?) })
+    fn new(inner: net::UnixDatagram) -> Self {
+        Self { io: Io::new(inner) }
     }
 
     /// Makes a socket file at a path and binds to it, as [`std::os::unix::net::UnixDatagram::bind`]. The file stays
@@ -85,8 +82,7 @@ impl UnixDatagram {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<Self> {
-        fault::check(Call::Bind)?;
-        Self::made(|| std::os::unix::net::UnixDatagram::bind(path))
+        seen_in(path, |path| net::UnixDatagram::bind(path.as_ref())).map(Self::new)
     }
 
     /// Like [`bind`](Self::bind), to an address, which may be an abstract name.
@@ -94,8 +90,7 @@ impl UnixDatagram {
     /// # Errors
     /// As `bind`; [`AddrInUse`](io::ErrorKind::AddrInUse) for an abstract name means that another socket has it now.
     pub fn bind_addr(socket_addr: &SocketAddr) -> io::Result<Self> {
-        fault::check(Call::Bind)?;
-        Self::made(|| std::os::unix::net::UnixDatagram::bind_addr(socket_addr))
+        net::UnixDatagram::bind_addr(socket_addr).map(Self::new)
     }
 
     /// A socket without a name: it can send, and it can receive once it is connected to one that answers.
@@ -103,7 +98,7 @@ impl UnixDatagram {
     /// # Errors
     /// Too many open files (`EMFILE` or `ENFILE`).
     pub fn unbound() -> io::Result<Self> {
-        Self::made(std::os::unix::net::UnixDatagram::unbound)
+        net::UnixDatagram::unbound().map(Self::new)
     }
 
     /// Two sockets without names that are connected to each other.
@@ -125,9 +120,7 @@ impl UnixDatagram {
     /// ```
     #[doc(alias = "socketpair")]
     pub fn pair() -> io::Result<(Self, Self)> {
-        fault::check(Call::Socket)?;
-        let (a, b) = std::os::unix::net::UnixDatagram::pair()?;
-        Ok((Self { io: Io::new(a) }, Self { io: Io::new(b) }))
+        net::UnixDatagram::pair().map(|(a, b)| (Self::new(a), Self::new(b)))
     }
 
     /// Makes the socket at a path the peer that [`send`](Self::send) sends to, and the only one that datagrams are
@@ -138,8 +131,7 @@ impl UnixDatagram {
     /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) if no socket is bound to it any more,
     /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be written. The peer stays what it was.
     pub fn connect<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
-        fault::check(Call::Connect)?;
-        self.io.get().connect(path)
+        seen_in(path, |path| self.io.get().connect(path.as_ref()))
     }
 
     /// Like [`connect`](Self::connect), to an address, which may be an abstract name.
@@ -161,7 +153,6 @@ impl UnixDatagram {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn connect_addr(&self, socket_addr: &SocketAddr) -> io::Result<()> {
-        fault::check(Call::Connect)?;
         self.io.get().connect_addr(socket_addr)
     }
 
@@ -211,8 +202,8 @@ impl UnixDatagram {
     #[doc(alias = "recvfrom")]
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let receive = |fd: BorrowedFd<'_>| socket::recv_from(fd, buf, Take::Consume);
-        let (size, from) = self.io.receive(receive, || Ok((0, SockAddr::unix("")?)))?;
-        Ok((size, addr::to_std(&from)?))
+        let (size, from) = self.io.receive(receive, || Ok((0, address::unnamed()?)))?;
+        Ok((size, address::to_unix(&from)?))
     }
 
     /// Repeats a call that receives until it has something, in non-blocking mode and beyond the read timeout too.
@@ -231,7 +222,7 @@ impl UnixDatagram {
             // A clone of the socket has taken the datagram whose size was asked for, and this one is larger.
             return Err(io::Error::other("a datagram was cut: it came after a smaller one"));
         }
-        Ok((size, addr::to_std(&from)?))
+        Ok((size, address::to_unix(&from)?))
     }
 
     /// Receives a datagram, and returns how many bytes it had. Bytes that do not fit into `buf` are lost. Suspends the
@@ -258,7 +249,7 @@ impl UnixDatagram {
     /// - `EMSGSIZE`, which has no kind of its own, if it is longer than the system allows (`net.core.wmem_max`).
     #[doc(alias = "sendto")]
     pub fn send_to<P: AsRef<Path>>(&self, buf: &[u8], path: P) -> io::Result<usize> {
-        let to = seen_in(path, |path| addr::path_to_system(path.as_ref()))?;
+        let to = seen_in(path, |path| address::of_path(path.as_ref()))?;
         self.send_to_system(buf, &to)
     }
 
@@ -267,10 +258,10 @@ impl UnixDatagram {
     /// # Errors
     /// As `send_to`; an abstract name that nobody has is [`ConnectionRefused`](io::ErrorKind::ConnectionRefused).
     pub fn send_to_addr(&self, buf: &[u8], socket_addr: &SocketAddr) -> io::Result<usize> {
-        self.send_to_system(buf, &addr::to_system(socket_addr)?)
+        self.send_to_system(buf, &address::of_unix(socket_addr)?)
     }
 
-    fn send_to_system(&self, buf: &[u8], to: &SockAddr) -> io::Result<usize> {
+    fn send_to_system(&self, buf: &[u8], to: &Address) -> io::Result<usize> {
         let send = || socket::send_to(self.io.as_fd(), buf, to);
         if self.io.is_nonblocking() {
             return send();
@@ -308,8 +299,7 @@ impl UnixDatagram {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        fault::check(Call::Shutdown)?;
-        self.io.get().shutdown(how)
+        socket::shut_down(self.io.as_fd(), how)
     }
 
     /// Sends a datagram with descriptors to the peer that it is connected to, as
@@ -357,4 +347,4 @@ impl UnixDatagram {
 }
 
 descriptor!(UnixDatagram, std::os::unix::net::UnixDatagram);
-socket_from_std!(UnixDatagram, std::os::unix::net::UnixDatagram);
+socket_from_std!(UnixDatagram, net::UnixDatagram, std::os::unix::net::UnixDatagram);

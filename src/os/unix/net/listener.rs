@@ -4,7 +4,8 @@
 use super::{SocketAddr, UnixStream};
 use crate::io::{Io, descriptor, from_std, shut_down};
 use crate::runtime::reactor::Direction;
-use crate::sys::fault::{self, Call};
+use crate::sys::net;
+use crate::util::dropping::seen_in;
 use std::io;
 use std::iter::FusedIterator;
 use std::os::fd::AsFd;
@@ -34,17 +35,12 @@ use std::path::Path;
 #[doc(alias = "AF_UNIX")]
 pub struct UnixListener {
     /// The descriptor is in non-blocking mode; what the user asked for is in the modes of `Io`.
-    io: Io<std::os::unix::net::UnixListener>,
+    io: Io<net::UnixListener>,
 }
 
 impl UnixListener {
-    fn listening(
-        listen: impl FnOnce() -> io::Result<std::os::unix::net::UnixListener>,
-    ) -> io::Result<Self> {
-        fault::check(Call::Socket)?;
-        fault::check(Call::Bind)?;
-        fault::check(Call::Listen)?;
-        Ok(Self { io: Io::new_by_mode(listen()?)? })
+    fn made(inner: net::UnixListener) -> io::Result<Self> {
+        Ok(Self { io: Io::new_by_mode(inner)? })
     }
 
     /// Makes a socket file at a path and listens there, as [`std::os::unix::net::UnixListener::bind`]. The file stays
@@ -74,7 +70,7 @@ impl UnixListener {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<Self> {
-        Self::listening(|| std::os::unix::net::UnixListener::bind(path))
+        seen_in(path, |path| net::UnixListener::bind(path.as_ref())).and_then(Self::made)
     }
 
     /// Like [`bind`](Self::bind), to an address, which may be an abstract name.
@@ -98,7 +94,7 @@ impl UnixListener {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn bind_addr(socket_addr: &SocketAddr) -> io::Result<Self> {
-        Self::listening(|| std::os::unix::net::UnixListener::bind_addr(socket_addr))
+        net::UnixListener::bind_addr(socket_addr).and_then(Self::made)
     }
 
     /// Takes the next connection, and tells the address of its other end, which mostly has no name. Suspends the green
@@ -130,8 +126,7 @@ impl UnixListener {
     /// ```
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         let (stream, addr) = self.io.run_somehow(Direction::Read, |listener, _| {
-            let accepted = fault::check(Call::Accept).and_then(|()| listener.accept());
-            self.io.unless_shut_down(listener.as_fd(), accepted, shut_down)
+            self.io.unless_shut_down(listener.as_fd(), listener.accept(), shut_down)
         })?;
         Ok((UnixStream::accepted(stream), addr))
     }
@@ -142,7 +137,6 @@ impl UnixListener {
     /// # Errors
     /// Too many open files (`EMFILE` or `ENFILE`); this handle stays as it was.
     pub fn try_clone(&self) -> io::Result<Self> {
-        fault::check(Call::Dup)?;
         Ok(Self { io: self.io.duplicate(self.io.get().try_clone()?) })
     }
 
@@ -169,7 +163,6 @@ impl UnixListener {
     /// # Errors
     /// None for a socket. The system refuses this if the descriptor came from elsewhere and is something else.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        fault::check(Call::GetSockOpt)?;
         self.io.get().take_error()
     }
 

@@ -18,7 +18,6 @@
 //!   other one for reading. A write that waits looks for that after pauses that grow up to 256 ms, so it may end that
 //!   much later than with std.
 
-mod addr;
 mod datagram;
 #[cfg(test)]
 mod faults;

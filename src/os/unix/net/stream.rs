@@ -1,16 +1,16 @@
 //! A connection between two processes of one machine.
 #![forbid(unsafe_code)]
 
-use super::{SocketAddr, addr};
+use super::SocketAddr;
 use crate::io::{Io, descriptor, retry, socket_from_std, socket_methods, stream_traits};
 use crate::net::Shutdown;
 use crate::runtime::reactor::Direction;
 use crate::sys::ancillary;
-use crate::sys::fault::{self, Call};
+use crate::sys::net::address::{self, Address};
+use crate::sys::{net, socket};
 use crate::util::dropping::seen_in;
-use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,11 +39,11 @@ use std::time::Duration;
 #[doc(alias = "AF_UNIX")]
 #[doc(alias = "open_unix_connection")]
 pub struct UnixStream {
-    io: Io<std::os::unix::net::UnixStream>,
+    io: Io<net::UnixStream>,
 }
 
 impl UnixStream {
-    pub(super) fn accepted(inner: std::os::unix::net::UnixStream) -> Self {
+    pub(super) fn accepted(inner: net::UnixStream) -> Self {
         Self { io: Io::new(inner) }
     }
 
@@ -67,7 +67,7 @@ impl UnixStream {
     /// assert_eq!(error.kind(), ErrorKind::NotFound);
     /// ```
     pub fn connect<P: AsRef<Path>>(path: P) -> io::Result<Self> {
-        let to = seen_in(path, |path| addr::path_to_system(path.as_ref()))?;
+        let to = seen_in(path, |path| address::of_path(path.as_ref()))?;
         Self::connect_to(&to)
     }
 
@@ -76,18 +76,14 @@ impl UnixStream {
     /// # Errors
     /// As `connect`; an abstract name that nobody has is [`ConnectionRefused`](io::ErrorKind::ConnectionRefused).
     pub fn connect_addr(socket_addr: &SocketAddr) -> io::Result<Self> {
-        Self::connect_to(&addr::to_system(socket_addr)?)
+        Self::connect_to(&address::of_unix(socket_addr)?)
     }
 
-    fn connect_to(addr: &SockAddr) -> io::Result<Self> {
-        fault::check(Call::Socket)?;
-        let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
-        retry(None, || {
-            fault::check(Call::Connect)?;
-            socket.connect(addr)
-        })?;
-        socket.set_nonblocking(false)?;
-        Ok(Self { io: Io::new(OwnedFd::from(socket).into()) })
+    fn connect_to(addr: &Address) -> io::Result<Self> {
+        let socket = net::UnixStream::unconnected()?;
+        retry(None, || socket.connect(addr))?;
+        socket::set_nonblocking(socket.as_fd(), false)?;
+        Ok(Self { io: Io::new(socket) })
     }
 
     /// The two ends of a new connection. Neither has a name.
@@ -117,9 +113,7 @@ impl UnixStream {
     /// ```
     #[doc(alias = "socketpair")]
     pub fn pair() -> io::Result<(Self, Self)> {
-        fault::check(Call::Socket)?;
-        let (a, b) = std::os::unix::net::UnixStream::pair()?;
-        Ok((Self::accepted(a), Self::accepted(b)))
+        net::UnixStream::pair().map(|(a, b)| (Self::accepted(a), Self::accepted(b)))
     }
 
     /// The address of this end, which mostly has no name.
@@ -165,8 +159,7 @@ impl UnixStream {
     #[doc(alias = "close_write")]
     #[doc(alias = "write_eof")]
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        fault::check(Call::Shutdown)?;
-        self.io.get().shutdown(how)
+        socket::shut_down(self.io.as_fd(), how)
     }
 
     /// Sends bytes and, with the first of them, descriptors. The receiver gets duplicates of its own, by
@@ -227,6 +220,6 @@ impl UnixStream {
     socket_methods!();
 }
 
-stream_traits!(UnixStream, std::os::unix::net::UnixStream);
+stream_traits!(UnixStream, net::UnixStream);
 descriptor!(UnixStream, std::os::unix::net::UnixStream);
-socket_from_std!(UnixStream, std::os::unix::net::UnixStream);
+socket_from_std!(UnixStream, net::UnixStream, std::os::unix::net::UnixStream);

@@ -1,0 +1,135 @@
+//! TCP.
+#![forbid(unsafe_code)]
+
+use super::behind::{behind, transfers};
+use crate::sys::fault::{self, Call};
+use crate::sys::number;
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A connection, or the beginning of one.
+pub struct TcpStream(std::net::TcpStream);
+
+transfers! { TcpStream, std::net::TcpStream:
+    GetName local_addr() -> SocketAddr;
+    GetName peer_addr() -> SocketAddr;
+    SetSockOpt set_nodelay(nodelay: bool) -> ();
+    GetSockOpt nodelay() -> bool;
+    SetSockOpt set_ttl(ttl: u32) -> ();
+    GetSockOpt ttl() -> u32;
+}
+
+impl TcpStream {
+    /// A socket in non-blocking mode, whose connection has been begun or, where that is said, stands already.
+    pub(crate) fn connecting(to: SocketAddr) -> io::Result<(Self, bool)> {
+        fault::check(Call::Socket)?;
+        let kind = Type::STREAM.nonblocking().cloexec();
+        let socket = Socket::new(Domain::for_address(to), kind, None)?;
+        let begun = fault::check(Call::Connect).and_then(|()| socket.connect(&to.into()));
+        let stands = match begun {
+            Ok(()) => true,
+            Err(error)
+                if error.raw_os_error() == Some(number::EINPROGRESS)
+                    || error.kind() == io::ErrorKind::Interrupted =>
+            {
+                false
+            }
+            Err(error) => return Err(error),
+        };
+        Ok((Self(socket.into()), stands))
+    }
+
+    /// Has the system look whether the peer is there after so much silence.
+    pub(crate) fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
+        fault::check(Call::SetSockOpt)?;
+        let socket = SockRef::from(self);
+        match idle {
+            Some(idle) => socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle)),
+            None => socket.set_keepalive(false),
+        }
+    }
+
+    pub(crate) fn keepalive(&self) -> io::Result<Option<Duration>> {
+        fault::check(Call::GetSockOpt)?;
+        let socket = SockRef::from(self);
+        if socket.keepalive()? { socket.tcp_keepalive_time().map(Some) } else { Ok(None) }
+    }
+
+    pub(crate) fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        fault::check(Call::SetSockOpt)?;
+        SockRef::from(self).set_linger(linger)
+    }
+
+    pub(crate) fn linger(&self) -> io::Result<Option<Duration>> {
+        fault::check(Call::GetSockOpt)?;
+        SockRef::from(self).linger()
+    }
+
+    pub(crate) fn set_quickack(&self, quickack: bool) -> io::Result<()> {
+        fault::check(Call::SetSockOpt)?;
+        SockRef::from(self).set_tcp_quickack(quickack)
+    }
+
+    pub(crate) fn quickack(&self) -> io::Result<bool> {
+        fault::check(Call::GetSockOpt)?;
+        SockRef::from(self).tcp_quickack()
+    }
+}
+
+/// A socket that listens.
+pub(crate) struct TcpListener(std::net::TcpListener);
+
+behind! { TcpListener, std::net::TcpListener:
+    GetName local_addr() -> SocketAddr;
+    SetSockOpt set_ttl(ttl: u32) -> ();
+    GetSockOpt ttl() -> u32;
+    GetSockOpt take_error() -> Option<io::Error>;
+}
+
+/// What may be asked for of a socket that is to listen.
+#[derive(Clone, Debug)]
+pub(crate) struct Listening {
+    /// How many connections the system keeps that nobody has accepted.
+    pub(crate) backlog: u32,
+    /// Whether several may listen at the same address.
+    pub(crate) reuse_port: bool,
+    /// Whether one of IPv6 takes no connections of IPv4; `None` leaves that to the system.
+    pub(crate) only_v6: Option<bool>,
+}
+
+impl TcpListener {
+    pub(crate) fn bind(at: SocketAddr) -> io::Result<Self> {
+        fault::check(Call::Socket)?;
+        fault::check(Call::Bind)?;
+        fault::check(Call::Listen)?;
+        std::net::TcpListener::bind(at).map(Self)
+    }
+
+    /// As [`bind`](Self::bind), with what std has no way to ask for.
+    pub(crate) fn listening(at: SocketAddr, how: &Listening) -> io::Result<Self> {
+        fault::check(Call::Socket)?;
+        let socket = Socket::new(Domain::for_address(at), Type::STREAM.cloexec(), None)?;
+        fault::check(Call::SetSockOpt)?;
+        // As std does: a server that is started again need not wait for the last packets of its old connections.
+        socket.set_reuse_address(true)?;
+        if how.reuse_port {
+            socket.set_reuse_port(true)?;
+        }
+        if let (Some(only_v6), SocketAddr::V6(_)) = (how.only_v6, at) {
+            socket.set_only_v6(only_v6)?;
+        }
+        fault::check(Call::Bind)?;
+        socket.bind(&at.into())?;
+        fault::check(Call::Listen)?;
+        socket.listen(i32::try_from(how.backlog).unwrap_or(i32::MAX))?;
+        Ok(Self(socket.into()))
+    }
+
+    /// The next connection. The listener is in non-blocking mode.
+    pub(crate) fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        fault::check(Call::Accept)?;
+        self.0.accept().map(|(stream, from)| (TcpStream(stream), from))
+    }
+}

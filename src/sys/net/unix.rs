@@ -1,0 +1,105 @@
+//! Unix sockets.
+#![forbid(unsafe_code)]
+
+use super::address::Address;
+use super::behind::{behind, transfers};
+use crate::sys::fault::{self, Call};
+use socket2::{Domain, SockRef, Socket, Type};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{self, SocketAddr};
+use std::path::Path;
+
+/// A connection, or what is to become one.
+pub struct UnixStream(net::UnixStream);
+
+transfers! { UnixStream, net::UnixStream:
+    GetName local_addr() -> SocketAddr;
+    GetName peer_addr() -> SocketAddr;
+}
+
+impl UnixStream {
+    pub(crate) fn pair() -> io::Result<(Self, Self)> {
+        fault::check(Call::Socket)?;
+        net::UnixStream::pair().map(|(a, b)| (Self(a), Self(b)))
+    }
+
+    /// One in non-blocking mode, to be connected.
+    pub(crate) fn unconnected() -> io::Result<Self> {
+        fault::check(Call::Socket)?;
+        let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
+        Ok(Self(OwnedFd::from(socket).into()))
+    }
+
+    /// `WouldBlock` where as many wait for the listener already as it has room for.
+    pub(crate) fn connect(&self, to: &Address) -> io::Result<()> {
+        fault::check(Call::Connect)?;
+        SockRef::from(self).connect(to)
+    }
+}
+
+/// A socket that listens.
+pub(crate) struct UnixListener(net::UnixListener);
+
+behind! { UnixListener, net::UnixListener:
+    GetName local_addr() -> SocketAddr;
+    GetSockOpt take_error() -> Option<io::Error>;
+}
+
+impl UnixListener {
+    fn check() -> io::Result<()> {
+        fault::check(Call::Socket)?;
+        fault::check(Call::Bind)?;
+        fault::check(Call::Listen)
+    }
+
+    pub(crate) fn bind(at: &Path) -> io::Result<Self> {
+        Self::check()?;
+        net::UnixListener::bind(at).map(Self)
+    }
+
+    pub(crate) fn bind_addr(at: &SocketAddr) -> io::Result<Self> {
+        Self::check()?;
+        net::UnixListener::bind_addr(at).map(Self)
+    }
+
+    /// The next connection. The listener is in non-blocking mode.
+    pub(crate) fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
+        fault::check(Call::Accept)?;
+        self.0.accept().map(|(stream, from)| (UnixStream(stream), from))
+    }
+}
+
+/// A socket for datagrams.
+pub(crate) struct UnixDatagram(net::UnixDatagram);
+
+transfers! { UnixDatagram, net::UnixDatagram:
+    GetName local_addr() -> SocketAddr;
+    GetName peer_addr() -> SocketAddr;
+    Connect connect(to: &Path) -> ();
+    Connect connect_addr(to: &SocketAddr) -> ();
+}
+
+impl UnixDatagram {
+    pub(crate) fn bind(at: &Path) -> io::Result<Self> {
+        fault::check(Call::Socket)?;
+        fault::check(Call::Bind)?;
+        net::UnixDatagram::bind(at).map(Self)
+    }
+
+    pub(crate) fn bind_addr(at: &SocketAddr) -> io::Result<Self> {
+        fault::check(Call::Socket)?;
+        fault::check(Call::Bind)?;
+        net::UnixDatagram::bind_addr(at).map(Self)
+    }
+
+    pub(crate) fn unbound() -> io::Result<Self> {
+        fault::check(Call::Socket)?;
+        net::UnixDatagram::unbound().map(Self)
+    }
+
+    pub(crate) fn pair() -> io::Result<(Self, Self)> {
+        fault::check(Call::Socket)?;
+        net::UnixDatagram::pair().map(|(a, b)| (Self(a), Self(b)))
+    }
+}
