@@ -9,6 +9,7 @@ use super::future::Future;
 use super::green::check_workers;
 use super::map::{Map, MapUnordered};
 use super::remote::{Remote, Seat};
+use crate::process::shared::UnderWay;
 use crate::process::worker::{self, Worker};
 use crate::process::{CallError, ChildHandle, Function};
 use crate::thread::{Builder, available_parallelism};
@@ -449,11 +450,16 @@ impl ProcessPoolBuilder {
         A: Serialize + 'static,
     {
         let given = Held::new(arguments);
-        let arguments = worker::encode(&*given);
+        let (arguments, handles) = UnderWay::noted(|| worker::encode(&*given));
         drop(given);
-        self.initializer = Some(arguments.map(|arguments| {
-            let call = move |process: &Worker| process.call(function, &arguments).map(drop);
-            Box::new(call) as Initializer
+        self.initializer = Some(arguments.and_then(|arguments| {
+            // Each process decodes them.
+            let handles = handles.lasting()?;
+            let call = move |process: &Worker| {
+                let _kept = &handles;
+                process.call(function, &arguments).map(drop)
+            };
+            Ok(Box::new(call) as Initializer)
         }));
         self
     }

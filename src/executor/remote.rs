@@ -118,8 +118,7 @@ where
             return Ran::Well;
         }
         let result = seat.call(function, &arguments);
-        drop(arguments);
-        under_way.settle(&result);
+        drop((arguments, under_way));
         let of_use = !matches!(result, Err(CallError::Ended(_) | CallError::Io(_)));
         // Decoding runs code of the type, which may panic.
         let outcome = match result {

@@ -141,9 +141,13 @@ impl ProcessBuilder {
         let end = Expectation::new();
         let result = green.spawn_apart(move || {
             let _end = end;
-            let result = worker.call(function, &arguments);
-            drop(arguments);
-            under_way.settle(&result);
+            // This one may end before the other has decoded them, unless that ends with it.
+            let result = worker.call_then(function, &arguments, || {
+                if !options.dies_with_parent {
+                    under_way.leave();
+                }
+            });
+            drop((arguments, under_way));
             let result = Held::new(result.and_then(|bytes| worker::decode(&bytes)));
             // The connection stays until the process has ended: a daemon takes the end of the connection for that of its
             // parent.

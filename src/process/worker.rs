@@ -173,10 +173,21 @@ impl Worker {
         function: Function<A, R>,
         arguments: &[u8],
     ) -> Result<Vec<u8>, CallError> {
+        self.call_then(function, arguments, || ())
+    }
+
+    /// As [`call`](Self::call), and does something of its own when the arguments have been sent.
+    pub(crate) fn call_then<A, R>(
+        &self,
+        function: Function<A, R>,
+        arguments: &[u8],
+        then: impl FnOnce(),
+    ) -> Result<Vec<u8>, CallError> {
         let head = encode(&function)?;
         let length = (head.len() as u32).to_le_bytes();
         // An error means that the process has ended. What it has sent before that counts.
         let sent = frame::send(&mut &*self.stream, call::CALL, &[&length, &head, arguments]);
+        then();
         loop {
             let received = frame::receive(&mut &*self.stream);
             let (kind, bytes) = match received {

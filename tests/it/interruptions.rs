@@ -89,6 +89,10 @@ const ROWS: &[(&str, &[Test])] = &[
         &[Test::Elsewhere(include_str!("../processes/shared.rs"), "killed_waiters")],
     ),
     (
+        "`process::shared`: put, insert, remove",
+        &[Test::Elsewhere(include_str!("../processes/kept.rs"), "killed_half_way")],
+    ),
+    (
         "encoding a handle of `process::shared`",
         &[Test::Elsewhere(include_str!("../processes/shared.rs"), "sent_to_nobody")],
     ),

@@ -5,6 +5,7 @@
 //!     GREENTHREAD_TEST_DEATHS=1000 cargo test --features processes --test processes -- deaths
 
 mod dropped;
+mod kept;
 mod pool;
 mod shared;
 mod support;
@@ -28,7 +29,7 @@ fn main() {
     if std::env::var_os("GREENTHREAD_TEST_DEADLOCK").is_some() {
         return pool::without_deadlock();
     }
-    let all = [worker::TESTS, pool::TESTS, shared::TESTS, dropped::TESTS].concat();
+    let all = [worker::TESTS, pool::TESTS, shared::TESTS, kept::TESTS, dropped::TESTS].concat();
     let mut count = 0;
     for (name, test) in all.iter().filter(|(name, _)| name.contains(&filter)) {
         let begin = Instant::now();

@@ -1,8 +1,9 @@
 //! A number that processes share.
 #![forbid(unsafe_code)]
 
+use super::connection::{ask, invalid};
 use super::link::{Link, handle};
-use super::object::{self, ask};
+use super::object;
 use std::io;
 use std::sync::Arc;
 
@@ -84,6 +85,6 @@ impl Counter {
     fn ask(&self, what: u8, number: i64) -> io::Result<i64> {
         let bytes = self.link.ask_now(what, &[&number.to_le_bytes()])?;
         let number = bytes.first_chunk().map(|number| i64::from_le_bytes(*number));
-        number.ok_or_else(|| super::link::invalid("no number"))
+        number.ok_or_else(|| invalid("no number"))
     }
 }

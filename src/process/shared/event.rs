@@ -1,8 +1,9 @@
 //! An event that processes share.
 #![forbid(unsafe_code)]
 
-use super::link::{Link, Patience, handle};
-use super::object::{self, ask, told};
+use super::connection::{ask, told};
+use super::link::{Answer, Link, Patience, handle};
+use super::object;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +92,7 @@ impl Event {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn wait(&self) -> io::Result<()> {
-        self.link.ask(ask::WAIT, Patience::Endless, &[]).map(drop)
+        self.link.ask(ask::WAIT, Patience::Endless, &[]).map(Answer::done).map(drop)
     }
 
     /// Like [`wait`](Self::wait), for at most `timeout`; `false` if the event was not set by then.
@@ -113,7 +114,7 @@ impl Event {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> io::Result<bool> {
-        let told = self.link.ask(ask::WAIT, Patience::Until(timeout), &[])?;
-        Ok(told.0 != told::NOT_YET)
+        let kind = self.link.ask(ask::WAIT, Patience::Until(timeout), &[])?.done();
+        Ok(kind != told::NOT_YET)
     }
 }

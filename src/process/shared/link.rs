@@ -1,20 +1,19 @@
 //! The connections of a handle with its object.
 #![forbid(unsafe_code)]
 
-use super::object::{ask, told};
-use super::server::{self, Address};
-use crate::green_local;
-use crate::os::unix::net::{SocketAddr, UnixStream};
-use crate::process::{CallError, MAX_MESSAGE, frame};
+use super::connection::{Address, ask, connect, decode, encode, gone, refused, told};
+use super::pins::{self, UnderWay, Wire};
+use super::server;
+use crate::os::unix::net::UnixStream;
+use crate::process::frame;
 use crate::sys::process;
 use crate::thread::shield;
+use crate::util::dropping::Held;
 use crate::util::lock::Mutex;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::cell::RefCell;
 use std::io;
-use std::os::linux::net::SocketAddrExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,40 +51,6 @@ impl Patience {
     }
 }
 
-pub(super) fn invalid(error: impl std::fmt::Display) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
-}
-
-pub(super) fn encode(value: &impl Serialize) -> io::Result<Vec<u8>> {
-    let bytes = postcard::to_stdvec(value)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
-    if bytes.len() > MAX_MESSAGE {
-        let text = format!("{} bytes, where at most {MAX_MESSAGE} are allowed", bytes.len());
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-    }
-    Ok(bytes)
-}
-
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
-    postcard::from_bytes(bytes).map_err(invalid)
-}
-
-fn gone() -> io::Error {
-    let text = "the process that has the shared object has ended";
-    io::Error::new(io::ErrorKind::ConnectionAborted, text)
-}
-
-fn refused() -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, "there is no such shared object")
-}
-
-fn number(bytes: &[u8]) -> io::Result<u64> {
-    bytes
-        .first_chunk()
-        .map(|number| u64::from_le_bytes(*number))
-        .ok_or_else(|| invalid("no number"))
-}
-
 impl Link {
     /// Makes an object in this process.
     pub(super) fn make(kind: u8, number: u64, role: u8) -> io::Result<Self> {
@@ -105,10 +70,15 @@ impl Link {
         Self { address, object, role, generation, _keeper: keeper, idle }
     }
 
-    fn take(&self) -> io::Result<UnixStream> {
-        if self.generation != process::generation() {
-            return Err(process::belongs_to_parent("the handle of a shared object"));
+    fn check(&self) -> io::Result<()> {
+        if self.generation == process::generation() {
+            return Ok(());
         }
+        Err(process::belongs_to_parent("the handle of a shared object"))
+    }
+
+    fn take(&self) -> io::Result<UnixStream> {
+        self.check()?;
         if let Some(stream) = self.idle.lock().pop() {
             return Ok(stream);
         }
@@ -124,189 +94,108 @@ impl Link {
         }
     }
 
-    /// Asks, waits for the reply, and confirms what came. Returns the connection too. A kill or a timeout closes the
-    /// connection, which tells the other side.
-    pub(super) fn ask_keeping(
-        &self,
-        what: u8,
-        patience: Patience,
-        with: &[&[u8]],
-    ) -> io::Result<(UnixStream, u8, Vec<u8>)> {
-        self.ask_passing(what, patience, with, UnderWay::default())
-    }
-
-    /// As [`ask_keeping`](Self::ask_keeping); `handles` are those in what is sent. They are let go of where the other side has not taken
-    /// them. After a kill or a timeout it may have, once all has been sent.
-    fn ask_passing(
-        &self,
-        what: u8,
-        patience: Patience,
-        with: &[&[u8]],
-        mut handles: UnderWay,
-    ) -> io::Result<(UnixStream, u8, Vec<u8>)> {
-        let stream = self.take()?;
-        let nanos = patience.nanos().to_le_bytes();
-        let parts: Vec<&[u8]> = [&nanos[..]].into_iter().chain(with.iter().copied()).collect();
-        frame::send(&mut &stream, what, &parts).map_err(|_| gone())?;
-        let pins = std::mem::take(&mut handles.0);
-        let reply = frame::receive(&mut &stream);
-        if !matches!(reply, Ok(Some((told::DONE | told::NOTHING, _)))) {
-            handles.0 = pins;
-        }
-        let (kind, bytes) = match reply {
-            Ok(Some(reply)) => reply,
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(error),
-            _ => return Err(gone()),
-        };
-        if matches!(what, ask::GET | ask::ACQUIRE) && matches!(kind, told::DONE | told::HOLDER_DIED)
-        {
-            // Shielded: nothing may come between having it and saying so.
-            shield(|| frame::send(&mut &stream, ask::CONFIRM, &[])).map_err(|_| gone())?;
-        }
-        if kind == told::REFUSED { Err(refused()) } else { Ok((stream, kind, bytes)) }
-    }
-
+    /// Asks, waits for the reply, and confirms what came. A kill or a timeout closes the connection, which tells the other side.
     pub(super) fn ask(
         &self,
         what: u8,
         patience: Patience,
         with: &[&[u8]],
-    ) -> io::Result<(u8, Vec<u8>)> {
-        self.ask_with_handles(what, patience, with, UnderWay::default())
+    ) -> io::Result<Answer<'_>> {
+        let stream = self.take()?;
+        let nanos = patience.nanos().to_le_bytes();
+        let parts: Vec<&[u8]> = [&nanos[..]].into_iter().chain(with.iter().copied()).collect();
+        frame::send(&mut &stream, what, &parts).map_err(|_| gone())?;
+        let (kind, bytes) = match frame::receive(&mut &stream) {
+            Ok(Some(reply)) => reply,
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(error),
+            _ => return Err(gone()),
+        };
+        if matches!(what, ask::GET | ask::ACQUIRE)
+            && matches!(kind, told::DONE | told::WITH_HANDLES | told::HOLDER_DIED)
+        {
+            // Shielded: nothing may come between having it and saying so.
+            shield(|| frame::send(&mut &stream, ask::CONFIRM, &[])).map_err(|_| gone())?;
+        }
+        if kind == told::REFUSED {
+            return Err(refused());
+        }
+        Ok(Answer { link: self, stream, kind, bytes })
     }
 
-    /// As [`ask`](Self::ask); `handles` are those in what is sent.
-    pub(super) fn ask_with_handles(
+    /// Puts something in, with the handles in it. The other side takes their pins over, or none where it does not take it. After a kill
+    /// or a timeout it may have, once all has been sent.
+    pub(super) fn put_in(
         &self,
         what: u8,
         patience: Patience,
-        with: &[&[u8]],
-        handles: UnderWay,
-    ) -> io::Result<(u8, Vec<u8>)> {
-        let (stream, kind, bytes) = self.ask_passing(what, patience, with, handles)?;
-        self.give_back(stream);
-        Ok((kind, bytes))
+        parts: &[&[u8]],
+        handles: &UnderWay,
+    ) -> io::Result<Answer<'_>> {
+        let wires = encode(&handles.wires())?;
+        let length = (wires.len() as u64).to_le_bytes();
+        let head = [&length[..], &wires];
+        let with: Vec<&[u8]> = head.into_iter().chain(parts.iter().copied()).collect();
+        self.ask(what, patience, &with)
     }
 
     /// Asks for something that never has to wait.
     pub(super) fn ask_now(&self, what: u8, with: &[&[u8]]) -> io::Result<Vec<u8>> {
-        self.ask(what, Patience::None, with).map(|(_, bytes)| bytes)
+        self.ask(what, Patience::None, with).map(Answer::into_bytes)
     }
 }
 
-fn connect(address: &Address, hello: (bool, u64, u64, u8)) -> io::Result<(UnixStream, u64)> {
-    let name = SocketAddr::from_abstract_name(&address.name)?;
-    let stream = UnixStream::connect_addr(&name).map_err(|error| match error.kind() {
-        io::ErrorKind::ConnectionRefused => gone(),
-        _ => error,
-    })?;
-    let (makes, id, number_, role) = hello;
-    let hello: server::Hello = (address.secret, makes, id, number_, role);
-    frame::send(&mut &stream, ask::HELLO, &[&encode(&hello)?]).map_err(|_| gone())?;
-    match frame::receive(&mut &stream) {
-        Ok(Some((told::DONE, bytes))) => Ok((stream, number(&bytes)?)),
-        Ok(Some(_)) => Err(refused()),
-        _ => Err(gone()),
-    }
-}
-
-/// What is passed on: the name and the secret of the server, the object, its side, and the number under which the
-/// server keeps it until the handle arrives.
-type Wire = (String, [u8; 16], u64, u8, u64);
-
-/// What is under way to one process, until that has received it. Dropping this takes it back: if the process has died
-/// before, the objects are not kept any longer, and the other side of a pipe sees its end.
-#[derive(Debug, Default)]
-pub(crate) struct UnderWay(Vec<Pin>);
-
+/// What came, and the connection by which it did.
 #[derive(Debug)]
-struct Pin {
-    address: Arc<Address>,
-    object: u64,
-    role: u8,
-    number: u64,
-    generation: u32,
+pub(super) struct Answer<'a> {
+    link: &'a Link,
+    stream: UnixStream,
+    pub(super) kind: u8,
+    bytes: Vec<u8>,
 }
 
-impl UnderWay {
-    /// Notes what `encode` encodes of handles. If `encode` unwinds, that is not under way any more.
-    pub(crate) fn noted<T>(encode: impl FnOnce() -> T) -> (T, Self) {
-        let noting = Noting::begin();
-        let value = encode();
-        let handles = noting.end();
-        (value, handles)
+impl Answer<'_> {
+    /// Nothing came that is of interest but the kind.
+    pub(super) fn done(self) -> u8 {
+        self.link.give_back(self.stream);
+        self.kind
     }
 
-    /// The call that it was part of has ended so: the process has received all of it, or perhaps not.
-    pub(crate) fn settle<T>(mut self, result: &Result<T, CallError>) {
-        if !matches!(result, Err(CallError::Ended(_) | CallError::Io(_) | CallError::Arguments(_)))
-        {
-            self.0.clear();
+    /// What came, without handles in it.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.link.give_back(self.stream);
+        self.bytes
+    }
+
+    /// The connection, for what follows.
+    pub(super) fn into_stream(self) -> UnixStream {
+        self.stream
+    }
+
+    pub(super) fn decode<T: DeserializeOwned>(self) -> io::Result<T> {
+        self.decode_by(decode)
+    }
+
+    /// Decodes what came. The other side keeps the objects of the handles in it so long.
+    pub(super) fn decode_by<T>(self, decode: impl FnOnce(&[u8]) -> io::Result<T>) -> io::Result<T> {
+        let Self { link, stream, kind, bytes } = self;
+        if kind != told::WITH_HANDLES {
+            link.give_back(stream);
+            return decode(&bytes);
         }
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        let own = self.0.iter().filter(|pin| pin.generation == process::generation());
-        for pin in own {
-            // It arrives here, and is let go of.
-            let hello = (false, pin.object, pin.number, pin.role);
-            drop(shield(|| connect(&pin.address, hello)));
+        let value = decode(&bytes).map(Held::new);
+        // Shielded: the value is there. An error means that the other side has ended.
+        if shield(|| frame::send(&mut &stream, ask::DECODED, &[])).is_ok() {
+            link.give_back(stream);
         }
+        value.map(Held::into_inner)
     }
-}
-
-/// An encoding whose handles are noted. If it unwinds, they are under way no more.
-struct Noting {
-    /// What was noted of the encoding around it.
-    before: Option<Vec<Pin>>,
-    ended: bool,
-}
-
-impl Noting {
-    fn begin() -> Self {
-        Self { before: NOTED.with(|noted| noted.replace(Some(Vec::new()))), ended: false }
-    }
-
-    fn end(mut self) -> UnderWay {
-        self.take()
-    }
-
-    fn take(&mut self) -> UnderWay {
-        self.ended = true;
-        let before = self.before.take();
-        let pins = NOTED.try_with(|noted| noted.replace(before)).ok().flatten();
-        UnderWay(pins.unwrap_or_default())
-    }
-}
-
-impl Drop for Noting {
-    fn drop(&mut self) {
-        if !self.ended {
-            drop(self.take());
-        }
-    }
-}
-
-green_local! {
-    /// What is noted of the encoding that is going on.
-    static NOTED: RefCell<Option<Vec<Pin>>> = RefCell::new(None);
 }
 
 impl Serialize for Link {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Shielded: the server keeps the object from here on, under a number that only the answer tells.
-        let pin = shield(|| self.ask_now(ask::PIN, &[])).and_then(|bytes| number(&bytes));
-        let pin = pin.map_err(S::Error::custom)?;
-        NOTED.with(|noted| {
-            if let Some(pins) = &mut *noted.borrow_mut() {
-                let (address, object, role) = (Arc::clone(&self.address), self.object, self.role);
-                pins.push(Pin { address, object, role, number: pin, generation: self.generation });
-            }
-        });
-        let Address { name, secret } = &*self.address;
-        (name, secret, self.object, self.role, pin).serialize(serializer)
+        let pinned =
+            self.check().and_then(|()| pins::pinned(&self.address, self.object, self.role));
+        pinned.map_err(S::Error::custom)?.serialize(serializer)
     }
 }
 

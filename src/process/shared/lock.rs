@@ -1,8 +1,9 @@
 //! A lock that processes share.
 #![forbid(unsafe_code)]
 
+use super::connection::{ask, told};
 use super::link::{Link, Patience, handle};
-use super::object::{self, ask, told};
+use super::object;
 use crate::os::unix::net::UnixStream;
 use crate::process::frame;
 use std::fmt;
@@ -176,7 +177,9 @@ impl Lock {
     }
 
     fn within(&self, patience: Patience) -> Result<LockGuard<'_>, LockError<'_>> {
-        let (stream, kind, _) = self.link.ask_keeping(ask::ACQUIRE, patience, &[])?;
+        let answer = self.link.ask(ask::ACQUIRE, patience, &[])?;
+        let kind = answer.kind;
+        let stream = answer.into_stream();
         if kind == told::NOT_YET {
             self.link.give_back(stream);
             let kind = match patience {

@@ -1,8 +1,11 @@
 //! A map that processes share.
 #![forbid(unsafe_code)]
 
-use super::link::{Link, Patience, UnderWay, decode, encode, handle};
-use super::object::{self, ask, told};
+use super::connection::{ask, decode, encode, told};
+use super::link::{Answer, Link, Patience, handle};
+use super::object;
+use super::pins::UnderWay;
+use crate::thread::shield;
 use crate::util::dropping::Held;
 use serde::{Serialize, de::DeserializeOwned};
 use std::io;
@@ -56,7 +59,8 @@ impl<K: Serialize, V: Serialize + DeserializeOwned> Map<K, V> {
     /// Inserts a value under a key, and returns the one that was there before. Suspends.
     ///
     /// # Errors
-    /// As for all operations of a [`Map`]. If the old value cannot be decoded, the new one is there all the same.
+    /// As for all operations of a [`Map`]. If the old value cannot be decoded, the new one is there all the same. After a kill or a
+    /// timeout it may be there, or not.
     ///
     /// # Examples
     /// ```
@@ -73,7 +77,10 @@ impl<K: Serialize, V: Serialize + DeserializeOwned> Map<K, V> {
             UnderWay::noted(|| Ok::<_, io::Error>((encode(key)?, encode(value)?)));
         let (key, value) = encoded?;
         let parts: [&[u8]; 3] = [&(key.len() as u64).to_le_bytes(), &key, &value];
-        Self::value(self.link.ask_with_handles(ask::INSERT, Patience::None, &parts, handles)?)
+        let answer = self.link.put_in(ask::INSERT, Patience::None, &parts, &handles);
+        drop(handles);
+        // Shielded: decoding a handle waits, and the map has not got the old value any more.
+        shield(|| Self::value(answer?))
     }
 
     /// The value under a key. Suspends.
@@ -81,26 +88,33 @@ impl<K: Serialize, V: Serialize + DeserializeOwned> Map<K, V> {
     /// # Errors
     /// As for all operations of a [`Map`].
     pub fn get(&self, key: &K) -> io::Result<Option<V>> {
-        self.ask(ask::LOOK_UP, &[&encode(key)?])
+        Self::value(self.ask(ask::LOOK_UP, key)?)
     }
 
     /// Removes the value under a key, and returns it. Suspends.
     ///
     /// # Errors
-    /// As for all operations of a [`Map`]. A value that cannot be decoded is removed all the same.
+    /// As for all operations of a [`Map`]. A value that cannot be decoded is removed all the same. After a kill or a timeout it may
+    /// have been removed, or not.
     pub fn remove(&self, key: &K) -> io::Result<Option<V>> {
-        self.ask(ask::REMOVE, &[&encode(key)?])
+        let answer = self.ask(ask::REMOVE, key)?;
+        // Shielded, as in `insert`.
+        shield(|| Self::value(answer))
     }
 
-    fn ask(&self, what: u8, with: &[&[u8]]) -> io::Result<Option<V>> {
-        Self::value(self.link.ask(what, Patience::None, with)?)
+    fn ask(&self, what: u8, key: &K) -> io::Result<Answer<'_>> {
+        let (key, handles) = UnderWay::noted(|| encode(key));
+        let answer = self.link.ask(what, Patience::None, &[&key?]);
+        drop(handles);
+        answer
     }
 
-    fn value(told: (u8, Vec<u8>)) -> io::Result<Option<V>> {
-        match told {
-            (told::NOTHING, _) => Ok(None),
-            (_, bytes) => decode(&bytes).map(Some),
+    fn value(answer: Answer<'_>) -> io::Result<Option<V>> {
+        if answer.kind == told::NOTHING {
+            answer.done();
+            return Ok(None);
         }
+        answer.decode().map(Some)
     }
 }
 
@@ -123,11 +137,14 @@ impl<K: DeserializeOwned, V: DeserializeOwned> Map<K, V> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn items(&self) -> io::Result<Vec<(K, V)>> {
-        let items: Vec<(Vec<u8>, Vec<u8>)> = decode(&self.link.ask_now(ask::ITEMS, &[])?)?;
-        let decoded = items.iter().map(|(key, value)| -> io::Result<(Held<K>, Held<V>)> {
-            Ok((Held::new(decode(key)?), Held::new(decode(value)?)))
-        });
-        let decoded = decoded.collect::<io::Result<Vec<_>>>()?;
+        let answer = self.link.ask(ask::ITEMS, Patience::None, &[])?;
+        let decoded = answer.decode_by(|bytes| {
+            let items: Vec<(Vec<u8>, Vec<u8>)> = decode(bytes)?;
+            let decoded = items.iter().map(|(key, value)| -> io::Result<(Held<K>, Held<V>)> {
+                Ok((Held::new(decode(key)?), Held::new(decode(value)?)))
+            });
+            decoded.collect::<io::Result<Vec<_>>>()
+        })?;
         Ok(decoded.into_iter().map(|(key, value)| (key.into_inner(), value.into_inner())).collect())
     }
 }

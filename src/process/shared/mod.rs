@@ -12,9 +12,12 @@
 //! in the middle of an operation leaves nothing half done: an item that it has not received goes to the next one who
 //! asks, a lock that it holds is released.
 //!
-//! A handle that is encoded can be decoded once, so one that is a value of a [`Map`] can be got out of it once, while no other handle to
-//! the object is left. Where a handle is never decoded, as in a queue that is dropped while it has items, its object stays to the end of
-//! the process that made it.
+//! A queue and a map keep the objects of the handles that are in them, until these have been taken out, replaced or removed, or it is
+//! dropped itself. So a handle that is a value of a map can be got any number of times. One that is in itself, as a queue whose item is
+//! a handle to it, stays to the end of its process, as a circle of `Rc`s does.
+//!
+//! What a program encodes by itself, and not by one of these or as the arguments of a call, nobody can follow: a handle in it can be
+//! decoded once, while no other one is left, and its object stays until that is done.
 //!
 //! # Examples
 //! ```
@@ -58,17 +61,19 @@
 
 // Invariant: what the client has not confirmed is taken back when its connection ends.
 
+mod connection;
 mod counter;
 mod event;
 mod link;
 mod lock;
 mod map;
 mod object;
+mod pins;
 mod pipe;
 mod queue;
 mod server;
 
-pub(crate) use link::UnderWay;
+pub(crate) use pins::UnderWay;
 
 pub use counter::Counter;
 pub use event::Event;

@@ -1,6 +1,8 @@
 //! An object in the process where it lives.
 #![forbid(unsafe_code)]
 
+use super::connection::{ask, told};
+use super::pins::Pin;
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::sys::clock;
 use crate::util::lock::Mutex as PlainMutex;
@@ -8,44 +10,41 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-/// What a client asks for.
-pub(super) mod ask {
-    pub(in super::super) const HELLO: u8 = 1;
-    pub(in super::super) const PIN: u8 = 2;
-    pub(in super::super) const CONFIRM: u8 = 3;
-    pub(in super::super) const PUT: u8 = 10;
-    pub(in super::super) const GET: u8 = 11;
-    pub(in super::super) const LENGTH: u8 = 12;
-    pub(in super::super) const CLOSE: u8 = 13;
-    pub(in super::super) const ACQUIRE: u8 = 20;
-    pub(in super::super) const RELEASE: u8 = 21;
-    pub(in super::super) const SET: u8 = 30;
-    pub(in super::super) const CLEAR: u8 = 31;
-    pub(in super::super) const IS_SET: u8 = 32;
-    pub(in super::super) const WAIT: u8 = 33;
-    pub(in super::super) const ADD: u8 = 40;
-    pub(in super::super) const STORE: u8 = 41;
-    pub(in super::super) const INSERT: u8 = 50;
-    pub(in super::super) const LOOK_UP: u8 = 51;
-    pub(in super::super) const REMOVE: u8 = 52;
-    pub(in super::super) const ITEMS: u8 = 53;
-}
-
-/// What the client is told.
-pub(super) mod told {
-    pub(in super::super) const DONE: u8 = 1;
-    /// Not now, or not in time.
-    pub(in super::super) const NOT_YET: u8 = 2;
-    pub(in super::super) const CLOSED: u8 = 3;
-    /// Done, but whoever had the lock before has died with it.
-    pub(in super::super) const HOLDER_DIED: u8 = 4;
-    pub(in super::super) const NOTHING: u8 = 5;
-    /// Such an object has no such operation, or is not there.
-    pub(in super::super) const REFUSED: u8 = 6;
+/// Something that is encoded, and what keeps the objects of the handles in it.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    pub(super) bytes: Vec<u8>,
+    pub(super) pins: Vec<Pin>,
 }
 
 /// A reply: its kind, and what comes with it.
-pub(super) type Reply = (u8, Vec<u8>);
+pub(super) struct Reply {
+    pub(super) kind: u8,
+    pub(super) bytes: Vec<u8>,
+    /// Those that have handles, which are kept until the client has decoded them.
+    pub(super) entries: Vec<Arc<Entry>>,
+}
+
+impl From<(u8, Vec<u8>)> for Reply {
+    fn from((kind, bytes): (u8, Vec<u8>)) -> Self {
+        Self { kind, bytes, entries: Vec::new() }
+    }
+}
+
+impl Reply {
+    fn of(bytes: Vec<u8>, entries: impl IntoIterator<Item = Arc<Entry>>) -> Self {
+        let entries: Vec<_> = entries.into_iter().filter(|entry| !entry.pins.is_empty()).collect();
+        let kind = if entries.is_empty() { told::DONE } else { told::WITH_HANDLES };
+        Self { kind, bytes, entries }
+    }
+
+    fn of_one(entry: Option<Arc<Entry>>) -> Self {
+        match entry {
+            Some(entry) => Self::of(entry.bytes.clone(), [entry]),
+            None => (told::NOTHING, Vec::new()).into(),
+        }
+    }
+}
 
 /// The two sides of a queue that is half of a pipe.
 pub(super) const PRODUCER: u8 = 1;
@@ -61,7 +60,7 @@ pub(super) const MAP: u8 = 4;
 #[derive(Debug)]
 enum State {
     Queue {
-        items: VecDeque<Vec<u8>>,
+        items: VecDeque<Arc<Entry>>,
         capacity: usize,
         closed: bool,
         no_consumer: bool,
@@ -73,13 +72,13 @@ enum State {
     },
     Event(bool),
     Counter(i64),
-    Map(BTreeMap<Vec<u8>, Vec<u8>>),
+    Map(BTreeMap<Vec<u8>, Arc<Entry>>),
 }
 
 /// What a client has been given and has not confirmed yet.
 #[derive(Debug)]
 pub(super) enum Given {
-    Item(Vec<u8>),
+    Item(Arc<Entry>),
     Lock { died: bool },
 }
 
@@ -158,7 +157,7 @@ impl Object {
         &self,
         who: u64,
         what: u8,
-        with: &mut Vec<u8>,
+        with: &mut Entry,
         unconfirmed: &Unconfirmed,
     ) -> Option<Reply> {
         let reply = attempt(&mut self.lock(), who, what, with, unconfirmed);
@@ -171,7 +170,7 @@ impl Object {
         &self,
         who: u64,
         what: u8,
-        mut with: Vec<u8>,
+        mut with: Entry,
         unconfirmed: &Unconfirmed,
         deadline: Option<Instant>,
     ) -> Reply {
@@ -186,7 +185,7 @@ impl Object {
             };
             let left = deadline.saturating_duration_since(clock::now());
             if left.is_zero() {
-                return (told::NOT_YET, Vec::new());
+                return (told::NOT_YET, Vec::new()).into();
             }
             state = match self.changed.wait_timeout(state, left) {
                 Ok((state, _)) => state,
@@ -223,44 +222,41 @@ impl Object {
     }
 }
 
-fn number(with: &[u8]) -> Option<i64> {
-    Some(i64::from_le_bytes(*with.first_chunk()?))
-}
-
 /// `None` if it has to wait.
 fn attempt(
     state: &mut State,
     who: u64,
     what: u8,
-    with: &mut Vec<u8>,
+    with: &mut Entry,
     unconfirmed: &Unconfirmed,
 ) -> Option<Reply> {
-    let done = Some((told::DONE, Vec::new()));
-    let refused = Some((told::REFUSED, Vec::new()));
+    let reply = |kind| Some(Reply::from((kind, Vec::new())));
+    let number = |with: &Entry| Some(i64::from_le_bytes(*with.bytes.first_chunk()?));
     match (state, what) {
         (State::Queue { closed: true, .. } | State::Queue { no_consumer: true, .. }, ask::PUT) => {
-            Some((told::CLOSED, Vec::new()))
+            reply(told::CLOSED)
         }
         (State::Queue { items, capacity, .. }, ask::PUT) => {
             if items.len() >= *capacity {
                 return None;
             }
-            items.push_back(std::mem::take(with));
-            done
+            items.push_back(Arc::new(std::mem::take(with)));
+            reply(told::DONE)
         }
         (State::Queue { items, closed, .. }, ask::GET) => match items.pop_front() {
             Some(item) => {
-                *unconfirmed.lock() = Some(Given::Item(item.clone()));
-                Some((told::DONE, item))
+                *unconfirmed.lock() = Some(Given::Item(Arc::clone(&item)));
+                Some(Reply::of_one(Some(item)))
             }
-            None => closed.then_some((told::CLOSED, Vec::new())),
+            None if *closed => reply(told::CLOSED),
+            None => None,
         },
         (State::Queue { items, .. }, ask::LENGTH) => {
-            Some((told::DONE, (items.len() as u64).to_le_bytes().to_vec()))
+            Some((told::DONE, (items.len() as u64).to_le_bytes().to_vec()).into())
         }
         (State::Queue { closed, .. }, ask::CLOSE) => {
             *closed = true;
-            done
+            reply(told::DONE)
         }
         (State::Lock { holder, died }, ask::ACQUIRE) => {
             if holder.is_some() {
@@ -269,59 +265,48 @@ fn attempt(
             *holder = Some(who);
             let died = std::mem::take(died);
             *unconfirmed.lock() = Some(Given::Lock { died });
-            Some((if died { told::HOLDER_DIED } else { told::DONE }, Vec::new()))
+            reply(if died { told::HOLDER_DIED } else { told::DONE })
         }
         (State::Lock { holder, .. }, ask::RELEASE) => {
             if *holder != Some(who) {
-                return refused;
+                return reply(told::REFUSED);
             }
             *holder = None;
-            done
+            reply(told::DONE)
         }
         (State::Event(set), ask::SET | ask::CLEAR) => {
             *set = what == ask::SET;
-            done
+            reply(told::DONE)
         }
-        (State::Event(set), ask::IS_SET) => Some((told::DONE, vec![u8::from(*set)])),
-        (State::Event(set), ask::WAIT) => {
-            if *set {
-                done
-            } else {
-                None
-            }
-        }
+        (State::Event(set), ask::IS_SET) => Some((told::DONE, vec![u8::from(*set)]).into()),
+        (State::Event(true), ask::WAIT) => reply(told::DONE),
+        (State::Event(false), ask::WAIT) => None,
         (State::Counter(count), ask::ADD | ask::STORE) => {
-            let Some(number) = number(with) else { return refused };
+            let Some(number) = number(with) else { return reply(told::REFUSED) };
             let before = *count;
             *count = if what == ask::ADD { before.wrapping_add(number) } else { number };
             let told = if what == ask::ADD { *count } else { before };
-            Some((told::DONE, told.to_le_bytes().to_vec()))
+            Some((told::DONE, told.to_le_bytes().to_vec()).into())
         }
         (State::Map(map), ask::INSERT) => {
             // The length of the key, the key, the value.
-            let Some(length) = with.first_chunk().map(|length| u64::from_le_bytes(*length)) else {
-                return refused;
+            let Some(length) = number(with) else { return reply(told::REFUSED) };
+            let rest = with.bytes.split_off(8);
+            let Some((key, value)) = rest.split_at_checked(length as usize) else {
+                return reply(told::REFUSED);
             };
-            let rest = with.split_off(8);
-            let Some((key, value)) = rest.split_at_checked(length as usize) else { return refused };
-            Some(
-                map.insert(key.to_vec(), value.to_vec())
-                    .map_or((told::NOTHING, Vec::new()), |old| (told::DONE, old)),
-            )
+            let new = Entry { bytes: value.to_vec(), pins: std::mem::take(&mut with.pins) };
+            Some(Reply::of_one(map.insert(key.to_vec(), Arc::new(new))))
         }
-        (State::Map(map), ask::LOOK_UP) => Some(
-            map.get(with).map_or((told::NOTHING, Vec::new()), |value| (told::DONE, value.clone())),
-        ),
-        (State::Map(map), ask::REMOVE) => {
-            Some(map.remove(with).map_or((told::NOTHING, Vec::new()), |value| (told::DONE, value)))
-        }
+        (State::Map(map), ask::LOOK_UP) => Some(Reply::of_one(map.get(&with.bytes).cloned())),
+        (State::Map(map), ask::REMOVE) => Some(Reply::of_one(map.remove(&with.bytes))),
         (State::Map(map), ask::ITEMS) => {
-            let items: Vec<_> = map.iter().collect();
-            Some(
-                postcard::to_stdvec(&items)
-                    .map_or((told::REFUSED, Vec::new()), |all| (told::DONE, all)),
-            )
+            let items: Vec<_> = map.iter().map(|(key, value)| (key, &value.bytes)).collect();
+            match postcard::to_stdvec(&items) {
+                Ok(all) => Some(Reply::of(all, map.values().cloned())),
+                Err(_) => reply(told::REFUSED),
+            }
         }
-        _ => refused,
+        _ => reply(told::REFUSED),
     }
 }

@@ -1,8 +1,10 @@
 //! A queue that processes share.
 #![forbid(unsafe_code)]
 
-use super::link::{Link, Patience, UnderWay, decode, encode, handle};
-use super::object::{self, ask, told};
+use super::connection::{ask, encode, told};
+use super::link::{Link, Patience, handle};
+use super::object;
+use super::pins::UnderWay;
 use crate::thread::shield;
 use serde::{Serialize, de::DeserializeOwned};
 use std::io;
@@ -139,7 +141,7 @@ impl<T: Serialize> Queue<T> {
 
     fn put_within(&self, item: &T, patience: Patience) -> io::Result<()> {
         let (bytes, handles) = UnderWay::noted(|| encode(item));
-        match self.link.ask_with_handles(ask::PUT, patience, &[&bytes?], handles)?.0 {
+        match self.link.put_in(ask::PUT, patience, &[&bytes?], &handles)?.done() {
             told::CLOSED => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the queue is closed")),
             told::NOT_YET => Err(not_yet(patience)),
             _ => Ok(()),
@@ -218,11 +220,14 @@ impl<T: DeserializeOwned> Queue<T> {
     }
 
     fn get_within(&self, patience: Patience) -> io::Result<Option<T>> {
-        match self.link.ask(ask::GET, patience, &[])? {
-            (told::CLOSED, _) => Ok(None),
-            (told::NOT_YET, _) => Err(not_yet(patience)),
+        let answer = self.link.ask(ask::GET, patience, &[])?;
+        match answer.kind {
+            told::CLOSED | told::NOT_YET => match answer.done() {
+                told::CLOSED => Ok(None),
+                _ => Err(not_yet(patience)),
+            },
             // Shielded: decoding a handle waits, and the queue has not got the item any more.
-            (_, bytes) => shield(|| decode(&bytes)).map(Some),
+            _ => shield(|| answer.decode()).map(Some),
         }
     }
 

@@ -1,7 +1,9 @@
 //! The OS thread that has this process's objects, and serves each connection to one of them by a green thread.
 #![forbid(unsafe_code)]
 
-use super::object::{CONSUMER, Object, PRODUCER, Reply, Side, Unconfirmed, ask, told};
+use super::connection::{Address, Hello, KEEPS, ask, told};
+use super::object::{CONSUMER, Entry, Given, Object, PRODUCER, Reply, Side, Unconfirmed};
+use super::pins::{Keep, Pin, Wire};
 use crate::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use crate::process::frame;
 use crate::runtime::Runtime;
@@ -11,27 +13,20 @@ use crate::sys::secret::secret;
 use crate::sys::time::deadline_after;
 use crate::thread;
 use crate::util::lock::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// What a client has to know to reach a server.
-#[derive(Clone, Debug)]
-pub(super) struct Address {
-    pub(super) name: String,
-    pub(super) secret: [u8; 16],
-}
-
-/// What is kept for a handle that is on its way to another process: the object, and the side of a pipe.
-type Pin = (Arc<Object>, Option<Arc<Side>>);
+/// What a connection and a pin keep: the object, and the side of a pipe.
+type Kept = (Arc<Object>, Option<Arc<Side>>);
 
 #[derive(Debug, Default)]
 struct Table {
     last: u64,
     objects: HashMap<u64, Weak<Object>>,
-    pins: HashMap<u64, Pin>,
+    pins: HashMap<u64, Kept>,
 }
 
 impl Table {
@@ -45,6 +40,27 @@ impl Table {
         let id = self.next();
         self.objects.insert(id, Arc::downgrade(object));
         id
+    }
+
+    fn find(&self, id: u64, role: u8, first: bool) -> Option<Kept> {
+        let object = self.objects.get(&id)?.upgrade()?;
+        let side = match role {
+            PRODUCER | CONSUMER => Some(object.side(role, first)?),
+            _ => None,
+        };
+        Some((object, side))
+    }
+
+    /// A new pin, perhaps in the place of another one.
+    fn pin(&mut self, (id, role, from, _): Keep) -> Option<u64> {
+        let kept = match self.pins.remove(&from) {
+            Some(kept) => kept,
+            None if from == 0 => self.find(id, role, false)?,
+            None => return None,
+        };
+        let pin = self.next();
+        self.pins.insert(pin, kept);
+        Some(pin)
     }
 }
 
@@ -85,12 +101,15 @@ fn accept(listener: &UnixListener, secret: [u8; 16]) {
     }
 }
 
-/// What a client says first: the secret, whether it makes an object or uses one, which, and on which side.
-pub(super) type Hello = ([u8; 16], bool, u64, u64, u8);
+/// What a connection is for.
+enum Purpose {
+    Object(u64, Kept),
+    Account,
+}
 
 /// Finds or makes the object, and keeps it while the connection lasts. `None` if the client does not know the secret,
 /// or the object is not there.
-fn greet(stream: &UnixStream, secret: [u8; 16], table: &Mutex<Table>) -> Option<(u64, Pin)> {
+fn greet(stream: &UnixStream, secret: [u8; 16], table: &Mutex<Table>) -> Option<Purpose> {
     let Ok(Some((ask::HELLO, hello))) = frame::receive(&mut &*stream) else { return None };
     let (theirs, makes, id, number, role) = postcard::from_bytes::<Hello>(&hello).ok()?;
     if theirs != secret {
@@ -100,27 +119,75 @@ fn greet(stream: &UnixStream, secret: [u8; 16], table: &Mutex<Table>) -> Option<
     if makes {
         let object = Object::new(id as u8, number)?;
         let side = matches!(role, PRODUCER | CONSUMER).then(|| object.side(role, true)).flatten();
-        return Some((table.add(&object), (object, side)));
+        return Some(Purpose::Object(table.add(&object), (object, side)));
     }
-    // What was kept for the handle while it was on its way is dropped below, once the connection has it.
-    let pin = table.pins.remove(&number);
-    let object = table.objects.get(&id)?.upgrade()?;
+    if id == KEEPS {
+        return Some(Purpose::Account);
+    }
     // The maker of a pipe opens its other side, and is the first one there.
-    let first = number == 0;
-    let side = match role {
-        PRODUCER | CONSUMER => Some(object.side(role, first)?),
-        _ => None,
-    };
+    let kept = table.find(id, role, number == 0);
+    // Its pin ends once the connection has it.
+    let pin = table.pins.remove(&number);
     drop(table);
     drop(pin);
-    Some((id, (object, side)))
+    Some(Purpose::Object(id, kept?))
+}
+
+/// The life of the connection by which a process keeps objects.
+fn keep(stream: &UnixStream, table: &Mutex<Table>) {
+    let mut own = HashSet::new();
+    while let Ok(Some((what, bytes))) = frame::receive(&mut &*stream) {
+        if what == ask::KEEP {
+            let reply = match postcard::from_bytes::<Keep>(&bytes) {
+                Ok(keep) => table.lock().pin(keep).map(|pin| (pin, keep.3)),
+                Err(_) => None,
+            };
+            let sent = match reply {
+                Some((pin, ends)) => {
+                    if ends {
+                        own.insert(pin);
+                    }
+                    frame::send(&mut &*stream, told::DONE, &[&pin.to_le_bytes()])
+                }
+                None => frame::send(&mut &*stream, told::REFUSED, &[]),
+            };
+            if sent.is_err() {
+                break;
+            }
+        } else if let Some(pin) = bytes.first_chunk().map(|pin| u64::from_le_bytes(*pin)) {
+            own.remove(&pin);
+            if what == ask::LET_GO {
+                let kept = table.lock().pins.remove(&pin);
+                dispose(kept);
+            }
+        }
+    }
+    let mut table = table.lock();
+    let kept: Vec<_> = own.iter().filter_map(|pin| table.pins.remove(pin)).collect();
+    drop(table);
+    dispose(kept);
+}
+
+/// Drops what may be the last of an object with handles in it: their pins may be of this very account, which has to answer meanwhile.
+fn dispose(kept: impl IntoIterator<Item = Kept> + Send + 'static) {
+    // If there is no stack for it, it is dropped here.
+    drop(thread::Builder::new().daemon(true).spawn(move || drop(kept)));
 }
 
 /// The life of one connection.
 fn serve(stream: Arc<UnixStream>, secret: [u8; 16], table: &Mutex<Table>) {
-    let Some((id, (object, side))) = greet(&stream, secret, table) else {
-        let _ = frame::send(&mut &*stream, told::REFUSED, &[]);
-        return;
+    let (id, (object, _side)) = match greet(&stream, secret, table) {
+        Some(Purpose::Object(id, kept)) => (id, kept),
+        Some(Purpose::Account) => {
+            if frame::send(&mut &*stream, told::DONE, &[&[0; 8]]).is_ok() {
+                keep(&stream, table);
+            }
+            return;
+        }
+        None => {
+            let _ = frame::send(&mut &*stream, told::REFUSED, &[]);
+            return;
+        }
     };
     if frame::send(&mut &*stream, told::DONE, &[&id.to_le_bytes()]).is_err() {
         return;
@@ -128,27 +195,24 @@ fn serve(stream: Arc<UnixStream>, secret: [u8; 16], table: &Mutex<Table>) {
     let who = table.lock().next();
     let unconfirmed = Arc::new(Unconfirmed::default());
     let mut waiting: Option<thread::JoinHandle<()>> = None;
+    // What the client has been given and may not have decoded yet.
+    let mut kept: Vec<Arc<Entry>> = Vec::new();
     while let Ok(Some((what, bytes))) = frame::receive(&mut &*stream) {
-        let reply = match what {
-            ask::CONFIRM => {
-                unconfirmed.lock().take();
-                continue;
-            }
-            ask::PIN => {
-                let mut table = table.lock();
-                let pin = table.next();
-                table.pins.insert(pin, (Arc::clone(&object), side.clone()));
-                Some((told::DONE, pin.to_le_bytes().to_vec()))
-            }
+        kept.clear();
+        let given = (what == ask::CONFIRM).then(|| unconfirmed.lock().take());
+        match (what, given.flatten()) {
+            (ask::CONFIRM, Some(Given::Item(item))) => kept.push(item),
+            (ask::CONFIRM | ask::DECODED, _) => {}
             _ => {
                 waiting = None;
-                request(&stream, &object, who, what, bytes, &unconfirmed, &mut waiting)
+                let reply = request(&stream, &object, who, what, bytes, &unconfirmed, &mut waiting);
+                if let Some(reply) = reply {
+                    if frame::send(&mut &*stream, reply.kind, &[&reply.bytes]).is_err() {
+                        break;
+                    }
+                    kept = reply.entries;
+                }
             }
-        };
-        if let Some((kind, bytes)) = reply
-            && frame::send(&mut &*stream, kind, &[&bytes]).is_err()
-        {
-            break;
         }
     }
     // The client has gone: it waits no longer.
@@ -158,6 +222,17 @@ fn serve(stream: Arc<UnixStream>, secret: [u8; 16], table: &Mutex<Table>) {
     }
     let given = unconfirmed.lock().take();
     object.leave(who, given);
+}
+
+/// What a client puts into a queue or a map: the pins of the handles in it are this process's from now on. `None` if that is not as it
+/// should be, or one of the objects has gone.
+fn entry(mut with: Vec<u8>) -> Option<Entry> {
+    let length = with.first_chunk().map(|length| u64::from_le_bytes(*length) as usize)?;
+    let end = length.checked_add(8).filter(|end| *end <= with.len())?;
+    let bytes = with.split_off(end);
+    let handles = postcard::from_bytes::<Vec<Wire>>(&with[8..]).ok()?;
+    let pins = handles.into_iter().map(Pin::taken_over).collect::<io::Result<_>>().ok()?;
+    Some(Entry { bytes, pins })
 }
 
 /// Does what was asked for, or has a green thread wait until that is possible.
@@ -170,30 +245,36 @@ fn request(
     unconfirmed: &Arc<Unconfirmed>,
     waiting: &mut Option<thread::JoinHandle<()>>,
 ) -> Option<Reply> {
+    let reply = |kind| Some(Reply::from((kind, Vec::new())));
     let Some(timeout) = bytes.first_chunk().map(|nanos| u64::from_le_bytes(*nanos)) else {
-        return Some((told::REFUSED, Vec::new()));
+        return reply(told::REFUSED);
     };
-    let mut with = bytes.split_off(8);
+    let with = bytes.split_off(8);
+    let with = match what {
+        ask::PUT | ask::INSERT => entry(with),
+        _ => Some(Entry { bytes: with, pins: Vec::new() }),
+    };
+    let Some(mut with) = with else { return reply(told::REFUSED) };
     if let Some(reply) = object.attempt(who, what, &mut with, unconfirmed) {
         return Some(reply);
     }
     if timeout == 0 {
-        return Some((told::NOT_YET, Vec::new()));
+        return reply(told::NOT_YET);
     }
     let endless = timeout == u64::MAX;
     let deadline = if endless { None } else { deadline_after(Duration::from_nanos(timeout)) };
     let (stream, object) = (Arc::clone(stream), Arc::clone(object));
     let unconfirmed = Arc::clone(unconfirmed);
     let wait = move || {
-        let (kind, bytes) = object.wait(who, what, with, &unconfirmed, deadline);
+        let reply = object.wait(who, what, with, &unconfirmed, deadline);
         // If the connection has ended, its own green thread sees that.
-        let _ = frame::send(&mut &*stream, kind, &[&bytes]);
+        let _ = frame::send(&mut &*stream, reply.kind, &[&reply.bytes]);
     };
     match thread::Builder::new().daemon(true).spawn(wait) {
         Ok(handle) => {
             *waiting = Some(handle);
             None
         }
-        Err(_) => Some((told::NOT_YET, Vec::new())),
+        Err(_) => reply(told::NOT_YET),
     }
 }
