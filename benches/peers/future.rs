@@ -12,10 +12,10 @@
 //! busier half has 60 to 65 % of the requests, with a bare loop and here 50), so that it finds more of them in the caches.
 
 mod bare;
-mod servers;
 
 use greenthread::future::{AsyncIo, FutureExt as _};
 use greenthread::net::TcpStream;
+use greenthread_benches::servers::{self, Load, Peer};
 use greenthread_benches::{self as side_by_side, print_ratios};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -24,7 +24,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use rustix::time::{ClockId, clock_gettime};
-use servers::{Load, Peer};
 use std::convert::Infallible;
 use std::future::ready;
 use std::hint::black_box;

@@ -2,165 +2,21 @@
 //! 64 connections with one request at a time and with 16 in one write, and 1000 connections.
 //!
 //!     cargo bench -p greenthread-benches --bench http [--features io-uring] [-- ROUNDS [SECONDS] [without-turns]]
-//!
-//! All parse with `httparse` and answer by the same function; they differ in what reads and writes. The third server is
-//! no peer but a measure of how much there is to save: a loop around `epoll_wait`, `recv` and `send`, with no tasks and no
-//! runtime, which could serve nothing else.
 
-mod servers;
-
-use greenthread::server::StreamServer;
-use greenthread::thread::on_worker_stack;
-use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
-use servers::{Load, Peer};
-use std::io::{self, Read, Write};
+use greenthread_benches::servers::{self, Peer, http};
 use std::process::ExitCode;
 
-const PEERS: &[Peer] = &[("greenthread", greenthread), ("tokio", tokio), ("bare loop", bare_loop)];
-
-const REQUEST: &str = "GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/plain,text/html;q=0.9,*/*;q=0.1\r\n\
-    User-Agent: bench\r\nConnection: keep-alive\r\n\r\n";
-const REPLY: &str = "HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\n\
-    Hello, World!";
-const BUFFER: usize = 4096;
-
-/// Adds the answers to the whole requests at the start of `buffer` to `replies`; returns how many bytes those were.
-fn answer(buffer: &[u8], replies: &mut Vec<u8>) -> io::Result<usize> {
-    let mut used = 0;
-    while used < buffer.len() {
-        let mut headers = [httparse::EMPTY_HEADER; 16];
-        let mut request = httparse::Request::new(&mut headers);
-        match request.parse(&buffer[used..]) {
-            Ok(httparse::Status::Complete(length)) => used += length,
-            Ok(httparse::Status::Partial) if used > 0 || buffer.len() < BUFFER => break,
-            _ => return Err(io::ErrorKind::InvalidData.into()),
-        }
-        if request.path != Some("/plaintext") {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        replies.extend_from_slice(REPLY.as_bytes());
-    }
-    Ok(used)
-}
-
-fn greenthread() -> io::Result<()> {
-    let runtime = greenthread::Runtime::builder().workers(1).build()?;
-    let main = runtime.spawn(|| -> io::Result<()> {
-        let server = StreamServer::bind("127.0.0.1:0", |mut stream, _| -> io::Result<()> {
-            stream.set_nodelay(true)?;
-            let (mut buffer, mut filled, mut replies) = ([0; BUFFER], 0, Vec::new());
-            loop {
-                match stream.read(&mut buffer[filled..])? {
-                    0 => return Ok(()),
-                    got => filled += got,
-                }
-                // Of a thousand connections none finds the lower part of its own stack in the caches.
-                let used = on_worker_stack(|| answer(&buffer[..filled], &mut replies))?;
-                buffer.copy_within(used..filled, 0);
-                filled -= used;
-                stream.write_all(&replies)?;
-                replies.clear();
-            }
-        })?;
-        println!("{}", server.local_addr()?);
-        server.serve_forever()
-    });
-    main.join().expect("the server does not end")
-}
-
-fn tokio() -> io::Result<()> {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime = builder.worker_threads(1).enable_all().build()?;
-    let server = runtime.spawn(async {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        println!("{}", listener.local_addr()?);
-        loop {
-            let (mut stream, _) = listener.accept().await?;
-            tokio::spawn(async move {
-                stream.set_nodelay(true)?;
-                let (mut buffer, mut filled, mut replies) = ([0; BUFFER], 0, Vec::new());
-                loop {
-                    match stream.read(&mut buffer[filled..]).await? {
-                        0 => return io::Result::Ok(()),
-                        got => filled += got,
-                    }
-                    let used = answer(&buffer[..filled], &mut replies)?;
-                    buffer.copy_within(used..filled, 0);
-                    filled -= used;
-                    stream.write_all(&replies).await?;
-                    replies.clear();
-                }
-            });
-        }
-    });
-    runtime.block_on(server).expect("the server does not end")
-}
-
-/// A connection of the bare loop.
-struct Connection {
-    stream: TcpStream,
-    buffer: [u8; BUFFER],
-    filled: usize,
-}
-
-impl Connection {
-    /// Answers what has come in; `false` at its end.
-    fn serve(&mut self, replies: &mut Vec<u8>) -> io::Result<bool> {
-        match self.stream.read(&mut self.buffer[self.filled..])? {
-            0 => return Ok(false),
-            got => self.filled += got,
-        }
-        let used = answer(&self.buffer[..self.filled], replies)?;
-        self.buffer.copy_within(used..self.filled, 0);
-        self.filled -= used;
-        self.stream.write_all(replies)?;
-        replies.clear();
-        Ok(true)
-    }
-}
-
-fn bare_loop() -> io::Result<()> {
-    const LISTENER: Token = Token(usize::MAX);
-    let mut poll = Poll::new()?;
-    let mut events = Events::with_capacity(1024);
-    let mut listener = TcpListener::bind(([127, 0, 0, 1], 0).into())?;
-    println!("{}", listener.local_addr()?);
-    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    let (mut connections, mut replies) = (Vec::new(), Vec::new());
-    loop {
-        poll.poll(&mut events, None)?;
-        for event in &events {
-            if event.token() != LISTENER {
-                let place: &mut Option<Connection> = &mut connections[event.token().0];
-                if place.as_mut().is_some_and(|one| !matches!(one.serve(&mut replies), Ok(true))) {
-                    *place = None;
-                }
-                continue;
-            }
-            while let Ok((mut stream, _)) = listener.accept() {
-                stream.set_nodelay(true)?;
-                let token = Token(connections.len());
-                poll.registry().register(&mut stream, token, Interest::READABLE)?;
-                connections.push(Some(Connection { stream, buffer: [0; BUFFER], filled: 0 }));
-            }
-        }
-    }
-}
+const PEERS: &[Peer] = &[
+    ("greenthread", || http::greenthread(1)),
+    ("tokio", || http::tokio(1)),
+    ("bare loop", http::bare_loop),
+];
 
 fn main() -> ExitCode {
-    let load = |label, connections, depth| Load {
-        label,
-        connections,
-        request: REQUEST.repeat(depth).into_bytes(),
-        reply: REPLY.len() * depth,
-        units: depth as u64,
-    };
     let loads = [
-        load("64 connections", 64, 1),
-        load("64 connections, 16 requests in one write", 64, 16),
-        load("1000 connections", 1000, 1),
+        http::load("64 connections", 64, 1),
+        http::load("64 connections, 16 requests in one write", 64, 16),
+        http::load("1000 connections", 1000, 1),
     ];
     servers::main(PEERS, &loads, "request")
 }

@@ -3,14 +3,9 @@
 //!
 //!     cargo bench -p greenthread-benches --features monkey --bench monkey [-- ROUNDS [SECONDS]]
 
-#[path = "servers/echo.rs"]
-mod echo;
-mod servers;
-
-use echo::{compare, green_echo};
 use greenthread::monkey;
 use greenthread_benches::median;
-use servers::Peer;
+use greenthread_benches::servers::{Peer, echo};
 use std::ffi::{CStr, c_int, c_long, c_void};
 use std::hint::black_box;
 use std::io;
@@ -29,11 +24,11 @@ fn patch() {
 
 fn patched_std() -> io::Result<()> {
     patch();
-    green_echo!(std::net::TcpListener)
+    echo::std_on_green_threads()
 }
 
 fn greenthread_net() -> io::Result<()> {
-    green_echo!(greenthread::net::TcpListener)
+    echo::greenthread(1, echo::ECHO)
 }
 
 /// Nanoseconds of one call.
@@ -167,5 +162,5 @@ fn main() -> ExitCode {
         eprintln!("{error}");
         return ExitCode::FAILURE;
     }
-    compare(PEERS)
+    echo::compare(PEERS)
 }

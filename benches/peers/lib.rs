@@ -1,10 +1,11 @@
-//! What the benchmarks share: the peers set up with one worker each, and ratios from alternating runs.
+//! What the benchmarks share: servers and their load, workloads, the peers set up with one worker each, and ratios from alternating
+//! runs.
+
+pub mod servers;
+pub mod workloads;
 
 use std::sync::OnceLock;
 use std::time::Duration;
-
-/// Green threads that may keeps stacks for; its own 1000 make it map and unmap one for most spawns of a large batch.
-const MAY_POOL: usize = 20_000;
 
 /// This library with one worker.
 pub fn greenthread() -> &'static greenthread::Runtime {
@@ -24,15 +25,7 @@ pub fn tokio() -> &'static tokio::runtime::Runtime {
     })
 }
 
-/// Runs `body` on a green thread of may, with one worker.
-pub fn may<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
-    static CONFIGURED: OnceLock<()> = OnceLock::new();
-    CONFIGURED.get_or_init(|| {
-        may::config().set_workers(1).set_pool_capacity(MAY_POOL);
-    });
-    may::go!(body).join().expect("a value")
-}
-
+/// The middle one.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values[values.len() / 2]
