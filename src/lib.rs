@@ -53,6 +53,7 @@
 //! | what there is and how it fares | [`thread::enumerate`], [`JoinHandle::state`], [`Runtime::shutdown`] |
 //! | who waits for what, who holds that, and where everyone is | [`inspect`], a feature |
 //! | how much of everything has happened | [`metrics`], a feature |
+//! | spans and contexts of traces that follow green threads | the [features](#features) `tracing` and `opentelemetry` |
 //! | how it is built, and what keeps it sound | [`architecture`], [`soundness`] |
 //!
 //! # What to know
