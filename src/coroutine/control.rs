@@ -3,6 +3,7 @@
 use super::local::Kept;
 use super::port::Word;
 use super::storage::Storage;
+use super::switching::set_switching;
 use super::unwinds;
 use crate::stack::Stack;
 use corosensei::stack::StackPointer;
@@ -22,15 +23,6 @@ type RawCoroutine = Raw<Word, Word, (), StackSpan>;
 
 /// What a running body suspends itself through.
 pub(super) type RawYielder = Yielder<Word, Word>;
-
-/// Around every switch: see `sys/look.rs`, of which only the watchdog makes use.
-#[inline(always)]
-pub(super) fn set_switching(switches: bool) {
-    #[cfg(feature = "watchdog")]
-    crate::sys::look::set_switching(switches);
-    #[cfg(not(feature = "watchdog"))]
-    let _ = switches;
-}
 
 /// Bytes from the control block to the stack's top: room for it, such that it begins 16 bytes behind the start of a
 /// cache line, and corosensei's two words just below it share that line.

@@ -35,6 +35,7 @@ mod running;
 mod scope;
 mod slot;
 mod storage;
+mod switching;
 #[cfg(test)]
 pub(crate) mod testing;
 mod this;

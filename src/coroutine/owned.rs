@@ -1,7 +1,7 @@
 //! A coroutine, as the one who has it sees it.
 
 use super::This;
-use super::control::{Control, Description, RawYielder, StackSpan, set_switching};
+use super::control::{Control, Description, RawYielder, StackSpan};
 #[cfg(test)]
 use super::port::NOTHING;
 use super::port::Word;
@@ -9,6 +9,7 @@ use super::port::Word;
 use super::resuming::resume;
 #[cfg(test)]
 use super::running::current;
+use super::switching::set_switching;
 use crate::stack::Stack;
 use corosensei::Coroutine as Raw;
 use std::mem::ManuallyDrop;

@@ -2,12 +2,13 @@
 
 #[cfg(test)]
 use super::This;
-use super::control::{Control, set_switching};
+use super::control::Control;
 use super::owned::{NotSuspended, Progress};
 use super::port::{NOTHING, Word};
 #[cfg(test)]
 use super::running::current;
 use super::running::running;
+use super::switching::set_switching;
 use super::unwinds;
 use crate::sys::prefetch::prefetch;
 use corosensei::CoroutineResult;

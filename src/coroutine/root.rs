@@ -47,7 +47,7 @@ impl Root {
     }
 
     #[inline(always)]
-    fn running(&self) -> &Running {
+    pub(super) fn running(&self) -> &Running {
         // SAFETY: a thread-local without a destructor is valid while its thread runs, and the value stays on it.
         unsafe { &*self.0 }
     }
@@ -63,19 +63,6 @@ impl Root {
         self.running().set_green_thread(control.as_ptr());
         // SAFETY: as the caller promises.
         unsafe { switch_to(control.as_ptr(), NOTHING) }.0
-    }
-
-    /// Has a suspended green thread look where it is. It does not go on.
-    ///
-    /// # Safety
-    /// As for [`resume`](Self::resume); and the green thread has been resumed before.
-    #[cfg(feature = "inspect")]
-    pub(crate) unsafe fn trace(&self, control: NonNull<Control>, tracer: &mut trace::Tracer) {
-        self.running().set_green_thread(control.as_ptr());
-        let word = std::ptr::from_mut(tracer).cast_const().cast();
-        // SAFETY: as the caller promises. It suspends itself again before anything else, see `trace::answer`.
-        unsafe { switch_to(control.as_ptr(), word) };
-        self.leave();
     }
 
     /// Calls `f` on the stack from which the green thread was resumed, below the frames of the hub, which wait there.

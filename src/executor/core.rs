@@ -60,7 +60,7 @@ pub(super) trait Crew: Send + Sync + Sized + 'static {
 }
 
 /// Why a worker cannot take a task. Those of this process always can.
-#[cfg_attr(not(feature = "processes"), allow(dead_code))]
+#[allow(dead_code, reason = "pools of processes alone have these")]
 pub(super) enum NotReady {
     /// No worker can take one: the executor is broken.
     Broken(String),
@@ -157,7 +157,7 @@ impl<C: Crew> Core<C> {
         self.generation != process::generation()
     }
 
-    #[cfg_attr(not(feature = "processes"), expect(dead_code, reason = "there are no processes"))]
+    #[allow(dead_code, reason = "pools of processes alone ask")]
     pub(super) fn crew(&self) -> &C {
         &self.crew
     }

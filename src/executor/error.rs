@@ -1,8 +1,6 @@
 //! The errors of tasks, and of handing them in.
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "processes")]
-use crate::process::CallError;
 use crate::runtime::task::is_interruption;
 use crate::sys::process;
 use crate::util::dropping::Held;
@@ -31,7 +29,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct ExecutionError(Arc<Cause>);
 
-enum Cause {
+pub(super) enum Cause {
     Panic {
         text: String,
         payload: Mutex<Held<Option<Box<dyn Any + Send>>>>,
@@ -41,16 +39,16 @@ enum Cause {
     TimedOut,
     Broken(String),
     /// The process that ran it has ended.
-    #[cfg_attr(not(feature = "processes"), expect(dead_code, reason = "there are no processes"))]
+    #[allow(dead_code, reason = "other processes alone end so")]
     Died(ExitStatus),
     /// Its argument or its result could not be passed between processes.
-    #[cfg_attr(not(feature = "processes"), expect(dead_code, reason = "there are no processes"))]
+    #[allow(dead_code, reason = "other processes alone end so")]
     NotPassed(String),
     Io(io::Error),
 }
 
 impl ExecutionError {
-    fn new(cause: Cause) -> Self {
+    pub(super) fn new(cause: Cause) -> Self {
         Self(Arc::new(cause))
     }
 
@@ -75,16 +73,6 @@ impl ExecutionError {
     }
 
     /// The error of a task in another process.
-    #[cfg(feature = "processes")]
-    pub(super) fn from_call(error: CallError) -> Self {
-        Self::new(match error {
-            CallError::Ended(status) => Cause::Died(status),
-            CallError::Panicked(text) => Cause::Panic { text, payload: Mutex::default() },
-            CallError::Io(error) => Cause::Io(error),
-            other => Cause::NotPassed(other.to_string()),
-        })
-    }
-
     /// The error of a task that belongs to the process from which this one was forked.
     pub(super) fn forked() -> Self {
         Self::io(process::belongs_to_parent("the task"))

@@ -3,7 +3,7 @@
 
 use super::core::NotReady;
 use super::duty::{Ran, Run};
-use super::error::ExecutionError;
+use super::error::{Cause, ExecutionError};
 use super::executor::Call;
 use super::process_pool::Crew;
 use super::shared::{Joint, Ticket};
@@ -12,6 +12,7 @@ use crate::process::worker::{self, Options, Worker};
 use crate::process::{CallError, ChildHandle, Function};
 use crate::runtime::outside::Expectation;
 use crate::util::dropping::Held;
+use crate::util::lock::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
 use std::io;
@@ -233,5 +234,16 @@ impl Drop for Seat {
     fn drop(&mut self) {
         // If the worker is killed, the process may be in the middle of a task.
         if self.busy { self.discard() } else { self.retire() }
+    }
+}
+
+impl ExecutionError {
+    pub(super) fn from_call(error: CallError) -> Self {
+        Self::new(match error {
+            CallError::Ended(status) => Cause::Died(status),
+            CallError::Panicked(text) => Cause::Panic { text, payload: Mutex::default() },
+            CallError::Io(error) => Cause::Io(error),
+            other => Cause::NotPassed(other.to_string()),
+        })
     }
 }

@@ -243,7 +243,7 @@ impl<T> Shared<T> {
     }
 
     /// From now on another process runs it, which `kill` ends. Returns `false` if it has been cancelled.
-    #[cfg(feature = "processes")]
+    #[allow(dead_code, reason = "pools of processes alone use it")]
     fn begin_elsewhere(&self, kill: Box<dyn Fn() + Send>) -> bool {
         let mut state = self.state.lock();
         let pending = state.phase == Phase::Pending;
@@ -351,7 +351,7 @@ impl<T> Ticket<T> {
     }
 
     /// From now on another process runs it, unless somebody has cancelled it.
-    #[cfg(feature = "processes")]
+    #[allow(dead_code, reason = "pools of processes alone use it")]
     pub(super) fn begin_elsewhere(&self, kill: impl Fn() + Send + 'static) -> bool {
         self.0.as_ref().is_some_and(|shared| shared.begin_elsewhere(Box::new(kill)))
     }

@@ -159,28 +159,3 @@ impl<S: Stream + fmt::Debug> fmt::Debug for AsyncIo<S> {
         f.debug_tuple("AsyncIo").field(&self.stream).finish()
     }
 }
-
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-pub(super) mod scratch {
-    use std::cell::RefCell;
-
-    const SIZE: usize = 64 * 1024;
-
-    thread_local! {
-        static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    }
-
-    /// Some memory of the OS thread's for what is copied at once: cheaper than to clear all of a buffer that a read will fill a
-    /// small part of. `f` does not suspend.
-    pub(in super::super) fn with<R>(room: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
-        let room = room.min(SIZE);
-        // It is not there while the OS thread ends.
-        let mut scratch = SCRATCH.try_with(RefCell::take).unwrap_or_default();
-        if scratch.len() < room {
-            scratch.resize(SIZE, 0);
-        }
-        let result = f(&mut scratch[..room]);
-        let _ = SCRATCH.try_with(|kept| kept.replace(scratch));
-        result
-    }
-}

@@ -1,8 +1,8 @@
 //! What hyper 1.x asks of a runtime.
 #![forbid(unsafe_code)]
 
-use super::async_io::scratch;
 use super::block_on::Polled;
+use super::scratch;
 use super::sleep::{Sleeping, sleep, sleep_until};
 use super::{AsyncIo, spawn};
 use crate::io::Stream;

@@ -82,6 +82,8 @@ mod hyper;
 mod join;
 mod mutex;
 mod queue;
+#[cfg(any(feature = "hyper", feature = "tokio-io"))]
+mod scratch;
 mod semaphore;
 mod sleep;
 mod spawn;

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::AsyncIo;
-use super::async_io::scratch;
+use super::scratch;
 use crate::io::Stream;
 use std::io::{self, IoSlice};
 use std::pin::Pin;

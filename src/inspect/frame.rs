@@ -83,15 +83,7 @@ impl Frame {
         is_of(name, "::") || is_of(file, "/") || self.function.starts_with("corosensei::")
     }
 
-    /// Whether it is neither of this library nor of std.
-    #[cfg(feature = "console")]
-    pub(super) fn is_of_user(&self) -> bool {
-        let is_own = self.file.as_deref().is_some_and(|file| file.starts_with(SOURCES));
-        let name = self.function.trim_start_matches(['<', '&']);
-        !is_own && !name.starts_with("greenthread::") && !self.is_of_std()
-    }
-
-    fn is_of_std(&self) -> bool {
+    pub(super) fn is_of_std(&self) -> bool {
         let name = self.function.trim_start_matches(['<', '&']);
         ["core::", "std::", "alloc::"].iter().any(|root| name.starts_with(root))
             || self.file.as_deref().is_some_and(|file| {

@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 use super::{Connection, Endpoint, Io, Polled};
-#[cfg(feature = "io-uring")]
 use crate::runtime::outgoing;
 use crate::runtime::reactor::Direction;
 use crate::sys::socket::{self, Take};
@@ -129,11 +128,7 @@ impl<T: Endpoint> Io<T> {
 
     #[inline]
     fn send_now_or_soon(&self, fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
-        #[cfg(feature = "io-uring")]
-        if !self.is_nonblocking() {
-            return outgoing::send(fd, buf);
-        }
-        socket::send(fd, buf)
+        if self.is_nonblocking() { socket::send(fd, buf) } else { outgoing::send(fd, buf) }
     }
 
     pub(crate) fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {

@@ -1,7 +1,7 @@
 //! Which groups of functions are patched.
 
 use super::hook::Interposed;
-use crate::runtime::{park, reactor};
+use crate::runtime::{park, patched};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -81,7 +81,7 @@ pub(super) fn blocking_here<T>(call: impl FnOnce() -> T) -> T {
 /// Whether the calling OS thread may be one on which a patched call suspends. Most are not.
 #[inline(always)]
 pub(crate) fn is_worker() -> bool {
-    park::is_worker()
+    patched::is_worker()
 }
 
 /// Whether a call of this group suspends, here and now, instead of blocking.
@@ -154,7 +154,7 @@ pub unsafe fn patch(patch: Patch) {
     }
     if PATCHED.fetch_or(patch.bit(), Ordering::SeqCst) == 0 {
         super::signal::prepare();
-        reactor::let_go_by(super::table::let_go);
+        patched::let_go_by(super::table::let_go);
     }
 }
 

@@ -339,7 +339,7 @@ impl Command {
     }
 
     /// Like [`spawn`](Self::spawn), on the calling OS thread.
-    #[cfg(feature = "processes")]
+    #[allow(dead_code, reason = "functions in other processes alone use it")]
     pub(super) fn spawn_here(&mut self) -> io::Result<Child> {
         self.inner.spawn().map(Child::from).map_err(|error| self.name(error))
     }

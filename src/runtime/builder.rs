@@ -108,27 +108,6 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Reports on standard error when a green thread keeps its worker from the others for longer than `most`, once for each time:
-    /// it computes, or calls something that blocks the OS thread. The report names it and says where in the program it is.
-    ///
-    /// A further OS thread looks at the workers four times within `most`, and at most once in a millisecond. It finds out where
-    /// the green thread is by a signal (`SIGURG`) to the worker; like every signal, that may interrupt a system call. Names
-    /// and lines of functions need debug information (`debug = "line-tables-only"`).
-    ///
-    /// # Examples
-    /// ```
-    /// use std::time::Duration;
-    /// let runtime = greenthread::Runtime::builder().watchdog(Duration::from_millis(100)).build()?;
-    /// assert_eq!(runtime.run(|| "quick").unwrap(), "quick");
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    #[cfg(feature = "watchdog")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "watchdog")))]
-    pub fn watchdog(mut self, most: Duration) -> Self {
-        self.watchdog = Some(most);
-        self
-    }
-
     /// Sets after what time the watchdog reports, if there is one.
     pub(super) fn watched_for(mut self, most: Option<Duration>) -> Self {
         self.watchdog = most;

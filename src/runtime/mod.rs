@@ -20,6 +20,8 @@ mod starting;
 mod stragglers;
 pub(crate) mod task;
 mod wait;
+#[cfg(feature = "watchdog")]
+mod watched;
 pub(crate) mod watching;
 
 pub use builder::RuntimeBuilder;
@@ -37,6 +39,6 @@ pub(crate) use observe::pulse;
 pub(crate) use observe::{sight, watchdog};
 pub use stragglers::Stragglers;
 pub(crate) use task::{family, finished, paused, uncaught};
-#[cfg(feature = "io-uring")]
-pub(crate) use wait::outgoing;
-pub(crate) use wait::{hooks, park, reactor, scope, wait_list, waker, worker_stack};
+#[cfg(feature = "monkey")]
+pub(crate) use wait::patched;
+pub(crate) use wait::{hooks, outgoing, park, reactor, scope, wait_list, waker, worker_stack};

@@ -95,7 +95,7 @@ impl Signals {
     }
 
     /// As [`new`](Self::new), for one that waits and wakes no green thread: where none can run, that is a deadlock all the same.
-    #[cfg(feature = "inspect")]
+    #[allow(dead_code, reason = "dumps alone use it")]
     pub(crate) fn waking_nobody(signals: impl IntoIterator<Item = Signal>) -> io::Result<Self> {
         Self::expecting(signals, None)
     }

@@ -73,7 +73,7 @@ impl Arena {
     }
 
     /// How many bytes of address space it takes.
-    #[cfg(feature = "counters")]
+    #[allow(dead_code, reason = "metrics alone ask")]
     pub(super) fn bytes(&self) -> usize {
         self.slots * self.size.stride()
     }

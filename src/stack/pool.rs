@@ -111,7 +111,7 @@ pub(crate) fn has_surplus() -> bool {
 }
 
 /// The stacks of one OS thread.
-#[cfg(feature = "counters")]
+#[allow(dead_code, reason = "metrics alone ask")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) used: usize,
@@ -124,7 +124,7 @@ pub(crate) struct Counts {
 }
 
 /// Counts the stacks of the calling OS thread.
-#[cfg(feature = "counters")]
+#[allow(dead_code, reason = "metrics alone ask")]
 pub(crate) fn counts() -> Counts {
     let of = |all: Counts, pool: &Pool| {
         let carved: usize = pool.arenas.iter().map(Arena::carved).sum();

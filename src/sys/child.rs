@@ -23,7 +23,7 @@ pub(crate) fn send_signal(pid: u32, signal: i32) -> io::Result<()> {
 }
 
 /// Has the system end this process when the OS thread that started it ends.
-#[cfg(feature = "processes")]
+#[allow(dead_code, reason = "functions in other processes alone use it")]
 pub(crate) fn die_with_parent() -> io::Result<()> {
     Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?)
 }
@@ -45,7 +45,7 @@ pub(crate) fn take_stdin() -> io::Result<OwnedFd> {
 }
 
 /// Ends the process without anything that `exit` does before.
-#[cfg(feature = "processes")]
+#[allow(dead_code, reason = "functions in other processes alone use it")]
 pub(crate) fn exit_at_once(status: i32) -> ! {
     // SAFETY: it returns to nobody.
     unsafe { libc::_exit(status) }

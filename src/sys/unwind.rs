@@ -34,7 +34,7 @@ pub(crate) fn functions_on_stack(mut each: &mut dyn FnMut(usize) -> bool) {
     unsafe { _Unwind_Backtrace(visit, (&raw mut each).cast()) };
 }
 
-#[cfg(feature = "watchdog")]
+#[allow(dead_code, reason = "who looks where a thread is alone asks")]
 extern "C" fn visit_address(context: *mut c_void, data: *mut c_void) -> c_int {
     // SAFETY: as in `visit`.
     let each = unsafe { &mut *data.cast::<&mut dyn FnMut(usize) -> bool>() };
@@ -45,7 +45,7 @@ extern "C" fn visit_address(context: *mut c_void, data: *mut c_void) -> c_int {
 /// Calls `each` with the address at which every function on the stack is, innermost first, until it says `false`.
 ///
 /// `each` must not panic, as for [`functions_on_stack`].
-#[cfg(feature = "watchdog")]
+#[allow(dead_code, reason = "who looks where a thread is alone asks")]
 #[inline(never)]
 pub(crate) fn addresses_on_stack(mut each: &mut dyn FnMut(usize) -> bool) {
     // SAFETY: as in `functions_on_stack`.

@@ -120,7 +120,7 @@ impl Builder {
     }
 
     /// On the global runtime, as if no green thread were the caller: it belongs to nobody's `run`, and ends with none.
-    #[cfg(feature = "processes")]
+    #[allow(dead_code, reason = "functions in other processes alone use it")]
     pub(crate) fn spawn_apart<F, T>(self, body: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T + Send + 'static,

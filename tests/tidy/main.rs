@@ -52,7 +52,7 @@ const UNSAFE_FOLDERS: &[&str] = &[
     "runtime/lane/current.rs",
     "runtime/hub/current.rs",
     "runtime/wait/scope.rs",
-    "runtime/wait/outgoing.rs",
+    "runtime/wait/outgoing/",
     "sync/cell/",
     "os/fd.rs",
     "os/unix/process.rs",

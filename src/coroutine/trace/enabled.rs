@@ -1,11 +1,26 @@
 //! It looks at its own stack and suspends itself again. So no unwinder has to know how a suspended coroutine's registers are kept,
 //! and what is looked at does not change meanwhile.
 
-use super::super::Control;
 use super::super::port::{NOTHING, Word};
+use super::super::resuming::switch_to;
+use super::super::{Control, Root};
 use super::tracer::Tracer;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
+
+impl Root {
+    /// Has a suspended green thread look where it is. It does not go on.
+    ///
+    /// # Safety
+    /// As for [`resume`](Self::resume); and the green thread has been resumed before.
+    pub(crate) unsafe fn trace(&self, control: NonNull<Control>, tracer: &mut Tracer) {
+        self.running().set_green_thread(control.as_ptr());
+        let word = std::ptr::from_mut(tracer).cast_const().cast();
+        // SAFETY: as the caller promises. It suspends itself again before anything else, see [`answer`].
+        unsafe { switch_to(control.as_ptr(), word) };
+        self.leave();
+    }
+}
 
 /// Called where a green thread goes on, with the word that it was resumed with: while that is the address of a [`Tracer`], it looks
 /// where it is and suspends itself again.

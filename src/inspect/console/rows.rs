@@ -3,6 +3,7 @@
 
 use super::http::Request;
 use super::looks::Look;
+use crate::inspect::frame::SOURCES;
 use crate::inspect::{Frame, GreenThread, Holder, State};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -50,10 +51,17 @@ pub(super) struct Rows<'a> {
 const SORTS: [&str; 9] =
     ["id", "name", "state", "waits_for", "waits", "age", "resumes", "stack", "at"];
 
+/// Whether it is neither of this library nor of std.
+fn is_of_user(frame: &Frame) -> bool {
+    let is_own = frame.file.as_deref().is_some_and(|file| file.starts_with(SOURCES));
+    let name = frame.function.trim_start_matches(['<', '&']);
+    !is_own && !name.starts_with("greenthread::") && !frame.is_of_std()
+}
+
 /// The innermost function that is neither this library's nor std's.
 pub(super) fn user_frame(thread: &GreenThread) -> Option<&Frame> {
     let frames = &thread.backtrace;
-    frames.iter().find(|frame| frame.is_of_user()).or(frames.first())
+    frames.iter().find(|frame| is_of_user(frame)).or(frames.first())
 }
 
 /// Looks for a text in what is said of green threads.

@@ -125,7 +125,7 @@ impl Pool {
     }
 
     /// How many threads it has, how many of them have nothing to do, and how many jobs wait for one.
-    #[cfg(feature = "counters")]
+    #[allow(dead_code, reason = "metrics alone ask")]
     pub(super) fn counts(&self) -> (usize, usize, usize) {
         let state = self.state.lock();
         (state.threads, state.idle.min(state.threads), state.queue.len())

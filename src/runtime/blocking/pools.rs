@@ -36,7 +36,7 @@ fn pool(kind: Kind) -> &'static Pool {
 
 /// Of the pool for jobs of each kind: its name, how many threads it has, how many of them have nothing to do, and how many jobs wait
 /// for one.
-#[cfg(feature = "counters")]
+#[allow(dead_code, reason = "metrics alone ask")]
 pub(crate) fn counts() -> impl Iterator<Item = (&'static str, usize, usize, usize)> {
     [Kind::User, Kind::Names, Kind::Files, Kind::Starts, Kind::Waits].into_iter().map(|kind| {
         let (threads, idle, queued) = pool(kind).counts();
@@ -70,14 +70,14 @@ fn is_on_a_pool() -> bool {
 }
 
 /// Whether the calling OS thread belongs to the pool of that kind.
-#[cfg(feature = "processes")]
+#[allow(dead_code, reason = "what runs in other processes alone asks")]
 pub(crate) fn is_on(kind: Kind) -> bool {
     OF_A_POOL.try_with(Cell::get) == Ok(Some(kind))
 }
 
 /// As [`run`], but on the threads of the pool also if the caller is no green thread. For [`Kind::Starts`] only: its jobs wait for
 /// nobody, so threads of other pools may wait for them.
-#[cfg(feature = "processes")]
+#[allow(dead_code, reason = "what runs in other processes alone uses it")]
 pub(crate) fn run_there<F, T>(kind: Kind, body: F) -> T
 where
     F: FnOnce() -> T + Send + 'static,

@@ -7,6 +7,8 @@ mod delayed;
 mod ending;
 mod held;
 pub(crate) mod local;
+#[cfg(feature = "counters")]
+mod metrics;
 pub(crate) mod observer;
 mod paused;
 pub(crate) mod questions;

@@ -25,8 +25,6 @@ use super::current;
 use super::local::Hub;
 use super::shared::{BUSY, HubShared};
 use crate::runtime::lane::alarm;
-#[cfg(feature = "counters")]
-use crate::runtime::lane::tally::Worker;
 use crate::runtime::task::Waiter;
 use crate::runtime::task::{Cause, Roll, TaskRef};
 use crate::sys::time;
@@ -201,20 +199,6 @@ impl Scheduler {
         self.hubs.iter().flat_map(|hub| [&hub.roll, hub.from_outside.roll()])
     }
 
-    /// What each worker has counted.
-    #[cfg(feature = "counters")]
-    pub(crate) fn metrics(&self) -> Vec<Worker> {
-        let own = |at: usize| (self.hubs[at].pinned.len() + self.queued(at)) as u64;
-        let of = |(at, hub): (usize, &&HubShared)| Worker { queued: own(at), ..hub.metrics() };
-        self.hubs.iter().enumerate().map(of).collect()
-    }
-
-    /// How many tasks have been scheduled by threads that are none of its workers.
-    #[cfg(feature = "counters")]
-    pub(crate) fn spawned_outside(&self) -> u64 {
-        self.hubs[0].lane.tally.spawned_by_others()
-    }
-
     /// How many tasks have been scheduled and have not ended.
     pub(crate) fn count(&self) -> usize {
         self.rolls().map(Roll::count).sum()
@@ -280,7 +264,7 @@ impl Scheduler {
 
     /// How many tasks are queued at worker `at` that others may start.
     #[inline]
-    fn queued(&self, at: usize) -> usize {
+    pub(super) fn queued(&self, at: usize) -> usize {
         self.hubs[at].placed.len() + self.stealers.get(at).map_or(0, Stealer::len)
     }
 

@@ -5,8 +5,6 @@ use super::delayed::DelayedList;
 use super::held::Held;
 use super::questions::Questions;
 use crate::runtime::lane::shared::LaneShared;
-#[cfg(feature = "counters")]
-use crate::runtime::lane::tally::Worker;
 use crate::runtime::task::{OpenRoll, Roll, TaskRef, Watched};
 use crate::sys::process::PerProcess;
 use crate::util::lock::Mutex;
@@ -96,17 +94,6 @@ impl HubShared {
     #[inline]
     pub(crate) fn live(&self) -> usize {
         self.own.live.load(Ordering::Relaxed)
-    }
-
-    /// What it has counted, and what can be told of it now.
-    #[cfg(feature = "counters")]
-    pub(crate) fn metrics(&self) -> Worker {
-        Worker {
-            thread: self.thread(),
-            live: self.live() as u64,
-            busy: self.busy() as f64 / BUSY as f64,
-            ..self.lane.tally.read()
-        }
     }
 
     /// For what part of the last time the hub was not asleep: so many of [`BUSY`].

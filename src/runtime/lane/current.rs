@@ -15,7 +15,7 @@ pub(crate) fn with_lane<R>(f: impl FnOnce(&Lane) -> R) -> Option<R> {
 }
 
 /// Whether this OS thread is a worker or runs a current-thread runtime. Inlined, as every patched call asks.
-#[cfg(feature = "monkey")]
+#[allow(dead_code, reason = "patched functions alone ask")]
 #[inline(always)]
 pub(crate) fn is_here() -> bool {
     !here::get().is_null()

@@ -9,6 +9,7 @@ pub(crate) mod local;
 mod outbox;
 pub(crate) mod panic_hook;
 pub(crate) mod readiness;
+pub(crate) mod rival;
 pub(crate) mod roster;
 pub(crate) mod shared;
 pub(crate) mod source;

@@ -46,7 +46,7 @@ impl Roster {
     }
 
     /// Up to `most` of them from a place on, and the place after these; `None` if there is nothing left.
-    #[cfg(feature = "inspect")]
+    #[allow(dead_code, reason = "reports alone ask")]
     pub(crate) fn some(&self, from: usize, most: usize) -> (Vec<Live>, Option<usize>) {
         let rest = self.places.iter().enumerate().skip(from);
         let mut all = rest.filter_map(|(at, place)| place.map(|live| (at, live)));

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 use super::readiness::{READ_CLOSED, READABLE, Readiness, Seen, URGENT, WRITABLE, WRITE_CLOSED};
+use super::rival;
 use super::shared::LaneShared;
 use crate::runtime::task::foreign::put_off;
 use crate::runtime::task::{Reason, Waiter};
@@ -25,22 +26,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 const UNBOUND: u32 = 0;
-/// For a source that is never registered again, and whose waits end at once.
-#[cfg(feature = "monkey")]
-const RETIRED: u32 = u32::MAX;
 /// After how many events of a source that none of its green threads waits for a hub drops its registration.
 const NEEDLESS: u32 = 8;
-
-/// The function that ends the registration of a source's descriptor elsewhere, if there is one.
-#[cfg(feature = "monkey")]
-static LET_GO: std::sync::OnceLock<fn(&Source)> = std::sync::OnceLock::new();
-
-/// Has `let_go` called when a source cannot be registered because another source for the same descriptor is: the owner of that one,
-/// which does not own the descriptor, then ends it.
-#[cfg(feature = "monkey")]
-pub(crate) fn let_go_by(let_go: fn(&Source)) {
-    let _ = LET_GO.set(let_go);
-}
 
 /// This process as a number above [`UNBOUND`].
 fn this_process() -> u32 {
@@ -189,7 +176,7 @@ pub(crate) struct Source {
     readiness: Readiness,
     /// The hub of the green thread that waited last, which has one of the registrations. It is only compared.
     latest: AtomicPtr<LaneShared>,
-    /// In which process it is registered, see [`this_process`]; or [`UNBOUND`], or `RETIRED`.
+    /// In which process it is registered, see [`this_process`]; or [`UNBOUND`], or `rival::RETIRED`.
     bound: AtomicU32,
     /// Whether there are several registrations.
     is_shared: AtomicBool,
@@ -268,10 +255,7 @@ impl Source {
     #[cold]
     fn bind_with(self: &Arc<Self>, hub: &'static LaneShared) -> io::Result<()> {
         let mut homes = self.homes.lock();
-        #[cfg(feature = "monkey")]
-        if self.bound.load(Ordering::SeqCst) == RETIRED {
-            return Err(io::Error::other("the descriptor has been closed"));
-        }
+        rival::check(self.bound.load(Ordering::SeqCst))?;
         if self.bound.load(Ordering::SeqCst) != this_process() {
             // The registrations are the parent's.
             *homes = Homes::default();
@@ -299,16 +283,10 @@ impl Source {
     }
 
     fn register(self: &Arc<Self>, hub: &LaneShared) -> io::Result<Key> {
-        let added = hub.sources.add(self);
-        #[cfg(feature = "monkey")]
-        if let Err(error) = &added
-            && error.kind() == io::ErrorKind::AlreadyExists
-            && let Some(let_go) = LET_GO.get()
-        {
-            let_go(self);
-            return hub.sources.add(self);
+        match hub.sources.add(self) {
+            Err(error) if rival::lets_go(self, &error) => hub.sources.add(self),
+            added => added,
         }
-        added
     }
 
     /// The descriptor.
@@ -326,14 +304,7 @@ impl Source {
         self.end_registrations(UNBOUND);
     }
 
-    /// As [`unbind`](Self::unbind), for ever: the number may mean something else from now on. To be called in the process that has
-    /// made the source.
-    #[cfg(feature = "monkey")]
-    pub(crate) fn retire(&self) {
-        self.end_registrations(RETIRED);
-    }
-
-    fn end_registrations(&self, next: u32) {
+    pub(super) fn end_registrations(&self, next: u32) {
         let mut homes = self.homes.lock();
         self.bound.store(next, Ordering::SeqCst);
         let Homes { first, more } = std::mem::take(&mut *homes);

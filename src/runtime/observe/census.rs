@@ -4,18 +4,14 @@
 use crate::runtime::hub::local::Hub;
 use crate::runtime::hub::questions::Step;
 use crate::runtime::hub::shared::HubShared;
-#[cfg(feature = "inspect")]
 use crate::runtime::wait::park::{Parker, Reason, Wake};
-#[cfg(feature = "inspect")]
 use crate::sys::clock;
 use crate::util::lock::Mutex;
 use std::fmt;
 use std::sync::Arc;
-#[cfg(feature = "inspect")]
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often within the patience it is asked who is held up.
-#[cfg(feature = "inspect")]
 const LOOKS: u32 = 8;
 
 /// What the hubs have said so far.
@@ -135,7 +131,7 @@ impl<T> Census<T> {
 
     /// Waits until all have answered, but no longer than for `patience` after the last step of an answer, and not if all that have not
     /// answered are held up: `is_held` is asked that now and then, with the number of a hub. No interruption ends that.
-    #[cfg(feature = "inspect")]
+    #[allow(dead_code, reason = "reports alone wait")]
     pub(in crate::runtime) fn wait(
         &self,
         patience: Duration,

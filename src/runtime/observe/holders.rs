@@ -31,7 +31,7 @@ impl Waiting {
     }
 
     /// Of a green thread that its hub has said nothing of.
-    #[cfg(feature = "inspect")]
+    #[allow(dead_code, reason = "reports alone ask")]
     pub(super) fn unknown(task: TaskRef) -> Self {
         Self { task, holder: None, stack: 0..0 }
     }

@@ -121,7 +121,7 @@ fn add(scheduler: &Arc<Scheduler>, inquiry: &Arc<Inquiry>, name: Option<String>)
 }
 
 /// The runtimes that run green threads now, with their names; those of current-thread runtimes have none.
-#[cfg(any(feature = "counters", feature = "inspect"))]
+#[allow(dead_code, reason = "reports and metrics alone ask")]
 pub(crate) fn runtimes() -> Vec<(Option<String>, Arc<Scheduler>)> {
     let runtimes = LOOKOUT.get(Lookout::default).runtimes.lock();
     runtimes.iter().filter_map(|it| Some((it.name.clone(), it.scheduler.upgrade()?))).collect()

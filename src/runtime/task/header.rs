@@ -245,7 +245,7 @@ impl Header {
     }
 
     /// Where the control block of a task that has started is.
-    #[cfg(feature = "watchdog")]
+    #[allow(dead_code, reason = "the watchdog alone asks")]
     pub(super) fn control_address(&self) -> usize {
         self.control.load(Ordering::Relaxed).addr()
     }

@@ -80,7 +80,7 @@ impl Ready {
     }
 
     /// When another thread woke it last.
-    #[cfg(feature = "counters")]
+    #[allow(dead_code, reason = "workers that count alone ask")]
     pub(crate) fn woken_at(self) -> u64 {
         let header = match self.turn() {
             Turn::Started(started) => started.header(),

@@ -4,8 +4,6 @@ use super::flags::{PAUSED, PERMIT};
 use super::header::Header;
 use super::here::{self, Here};
 use super::history::SpawnPlace;
-#[cfg(feature = "inspect")]
-use super::history::Told;
 use super::mailbox::Mailbox;
 use super::meta::{Heritage, Meta};
 use super::park_word::{Notify, ParkWord, Token};
@@ -274,29 +272,10 @@ impl TaskRef {
         self.header().history.set_place(place);
     }
 
-    /// Where it comes from and what it has done so far.
-    #[cfg(feature = "inspect")]
-    pub(crate) fn history(&self) -> Told {
-        self.header().history.tell()
-    }
-
-    /// Until when its wait lasts at most, in nanoseconds, if that is certain.
-    #[cfg(feature = "inspect")]
-    pub(crate) fn waits_until(&self) -> Option<u64> {
-        let until = self.header().until.load(Ordering::Relaxed);
-        (until != 0).then_some(until)
-    }
-
     /// A number for the wait in which it sleeps for no certain time, another one with each wait.
     pub(crate) fn lasting_wait(&self) -> Option<u64> {
         let wait = self.header().park.wait()?;
         (self.header().until.load(Ordering::Relaxed) == 0).then_some(wait)
-    }
-
-    /// How many references to it there are.
-    #[cfg(feature = "inspect")]
-    pub(in crate::runtime) fn references(&self) -> usize {
-        self.header().refs.load(Ordering::Acquire)
     }
 
     /// Whether it waits for its turn only: it does not sleep, or would not if its hub looked at the time. For reports: it may have

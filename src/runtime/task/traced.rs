@@ -1,7 +1,28 @@
-//! Where a suspended green thread is.
+//! What reports tell of a task, and where a suspended green thread is.
 
+use super::history::Told;
 use super::started::Started;
+use super::task_ref::TaskRef;
 use crate::coroutine::{Root, Trace, Tracer};
+use std::sync::atomic::Ordering;
+
+impl TaskRef {
+    /// Where it comes from and what it has done so far.
+    pub(crate) fn history(&self) -> Told {
+        self.header().history.tell()
+    }
+
+    /// Until when its wait lasts at most, in nanoseconds, if that is certain.
+    pub(crate) fn waits_until(&self) -> Option<u64> {
+        let until = self.header().until.load(Ordering::Relaxed);
+        (until != 0).then_some(until)
+    }
+
+    /// How many references to it there are.
+    pub(in crate::runtime) fn references(&self) -> usize {
+        self.header().refs.load(Ordering::Acquire)
+    }
+}
 
 impl Started {
     /// Has the task look where it is. It stays suspended.

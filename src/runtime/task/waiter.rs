@@ -48,7 +48,7 @@ impl Waiter {
     }
 
     /// Whether the thread that waits was given up with its runtime, and never runs again.
-    #[cfg(feature = "monkey")]
+    #[allow(dead_code, reason = "patched locks alone ask")]
     pub(crate) fn is_given_up(&self) -> bool {
         self.task.is_leaked()
     }

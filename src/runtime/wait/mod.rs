@@ -6,9 +6,10 @@ mod family;
 mod finished;
 pub(crate) mod hooks;
 mod interruption;
-#[cfg(feature = "io-uring")]
 pub(crate) mod outgoing;
 pub(crate) mod park;
+#[cfg(feature = "monkey")]
+pub(crate) mod patched;
 pub(crate) mod reactor;
 pub(crate) mod scope;
 mod sleeper;

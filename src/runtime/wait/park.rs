@@ -24,11 +24,7 @@ use std::time::Instant;
 pub(crate) use super::interruption::{
     any_raised, block_os_thread, is_caller, is_interrupted, note_calm, own_task, raise_kill,
 };
-#[cfg(feature = "monkey")]
-pub(crate) use super::sleeper::is_worker;
 pub(crate) use super::sleeper::{Sleeper, is_green, os_thread};
-#[cfg(feature = "io-uring")]
-pub(crate) use super::yielding::give_way_after;
 pub(in crate::runtime) use super::yielding::rests;
 pub(crate) use super::yielding::{
     dawdle, give_way, keeps_others_waiting, place, recall, spend_budget, spend_budget_holding,

@@ -9,8 +9,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-#[cfg(feature = "monkey")]
-pub(crate) use crate::runtime::lane::source::let_go_by;
 pub(crate) use crate::runtime::lane::source::{Direction, Source};
 
 impl Source {
@@ -53,23 +51,8 @@ impl Source {
         }
     }
 
-    /// As [`wait`](Self::wait), for a green thread that must not unwind here. The wait also ends when `over` returns `true`: whoever
-    /// makes that so calls [`wake_all`](Self::wake_all) afterwards.
-    #[cfg(feature = "monkey")]
-    pub(crate) fn wait_quietly(
-        self: &Arc<Self>,
-        direction: Direction,
-        deadline: Option<Instant>,
-        over: impl FnOnce() -> bool,
-    ) -> io::Result<Wake> {
-        match Parker::of_green_thread() {
-            Some(parker) => self.park(&parker, direction, deadline, over),
-            None => Ok(Wake::Notified),
-        }
-    }
-
     #[inline(always)]
-    fn park(
+    pub(super) fn park(
         self: &Arc<Self>,
         parker: &Parker,
         direction: Direction,

@@ -133,10 +133,3 @@ pub(super) fn must_block() -> bool {
 pub(crate) fn is_green() -> bool {
     current_green().is_some()
 }
-
-/// Whether the calling OS thread runs green threads, be it one just now or none.
-#[cfg(feature = "monkey")]
-#[inline(always)]
-pub(crate) fn is_worker() -> bool {
-    current::is_here()
-}

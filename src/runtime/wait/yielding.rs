@@ -36,7 +36,7 @@ fn suspend(started: Started) {
 
 /// Calls `suspend`, which suspends `started`, inside of the hooks that there are.
 #[inline(always)]
-fn inside_hooks(started: Started, suspend: impl FnOnce()) {
+pub(super) fn inside_hooks(started: Started, suspend: impl FnOnce()) {
     if process::has_hooks() {
         hooks::outside(started, suspend);
     } else {
@@ -117,24 +117,6 @@ pub(crate) fn keeps_others_waiting() -> bool {
 pub(super) fn requeue_and_suspend(started: Started) {
     current::with_lane(|lane| lane.push_ready(started));
     suspend(started);
-}
-
-/// Calls `prepare`, and if that returns `true` lets every other ready green thread run first, without looking for kills and
-/// timeouts. Returns `false` if `prepare` did, or if the caller may not be suspended here and nothing was called.
-#[cfg(feature = "io-uring")]
-#[inline]
-pub(crate) fn give_way_after(prepare: impl FnOnce(&Lane) -> bool) -> bool {
-    let queued = current::with_lane(|lane| {
-        let started = lane.current()?;
-        if process::is_exiting() || std::thread::panicking() || !prepare(lane) {
-            return None;
-        }
-        lane.push_ready(started);
-        Some((started, lane.root()))
-    });
-    let Some((started, root)) = queued.flatten() else { return false };
-    inside_hooks(started, || switch::suspend_calm(started, root));
-    true
 }
 
 /// Lets every other ready green thread of the worker run first; on a plain OS thread, yields that.

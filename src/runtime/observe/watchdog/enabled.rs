@@ -127,7 +127,7 @@ fn watch(hubs: &[&'static HubShared], most: Duration, over: &AtomicBool) {
 }
 
 /// What the hub runs and where that is, if it runs anything and its OS thread says so.
-#[cfg(feature = "inspect")]
+#[allow(dead_code, reason = "reports alone ask")]
 pub(in crate::runtime) fn look_at(hub: &'static HubShared) -> Option<Seen> {
     hub.watched.now()?;
     look::at(hub.watched.thread(), std::ptr::from_ref(&hub.watched).cast(), Watched::describe)

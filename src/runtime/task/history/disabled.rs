@@ -27,7 +27,7 @@ impl History {
     #[inline(always)]
     pub(in crate::runtime::task) fn waits(&self) {}
 
-    #[cfg(feature = "watchdog")]
+    #[allow(dead_code, reason = "the watchdog alone tells")]
     #[inline(always)]
     pub(in crate::runtime::task) fn resumed(&self) {}
 }

@@ -7,4 +7,9 @@ pub(crate) struct Stamp(());
 impl Stamp {
     #[inline(always)]
     pub(in crate::runtime::task) fn set(&self) {}
+
+    #[inline(always)]
+    pub(in crate::runtime::task) fn get(&self) -> u64 {
+        0
+    }
 }

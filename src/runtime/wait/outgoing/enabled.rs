@@ -1,10 +1,12 @@
 //! Sending together with other green threads of the hub.
 
 use crate::runtime::lane::current;
-use crate::runtime::wait::park;
+use crate::runtime::lane::local::Lane;
+use crate::runtime::task::switch;
+use crate::runtime::wait::yielding::inside_hooks;
 use crate::sys::fault::{self, Call};
 use crate::sys::outbox::Ticket;
-use crate::sys::socket;
+use crate::sys::{process, socket};
 use std::io;
 use std::os::fd::BorrowedFd;
 
@@ -21,7 +23,7 @@ pub(crate) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
     }
     let ticket = Ticket::default();
     let mut refused = Ok(());
-    let suspended = park::give_way_after(|lane| {
+    let suspended = give_way_after(|lane| {
         if !lane.outbox.is_of_use() || (!lane.has_ready() && lane.outbox.is_empty()) {
             return false;
         }
@@ -44,4 +46,21 @@ pub(crate) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
         }
         current::with_lane(|lane| lane.outbox.flush());
     }
+}
+
+/// Calls `prepare`, and if that returns `true` lets every other ready green thread run first, without looking for kills and
+/// timeouts. Returns `false` if `prepare` did, or if the caller may not be suspended here and nothing was called.
+#[inline]
+fn give_way_after(prepare: impl FnOnce(&Lane) -> bool) -> bool {
+    let queued = current::with_lane(|lane| {
+        let started = lane.current()?;
+        if process::is_exiting() || std::thread::panicking() || !prepare(lane) {
+            return None;
+        }
+        lane.push_ready(started);
+        Some((started, lane.root()))
+    });
+    let Some((started, root)) = queued.flatten() else { return false };
+    inside_hooks(started, || switch::suspend_calm(started, root));
+    true
 }

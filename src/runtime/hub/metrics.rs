@@ -1,0 +1,32 @@
+//! What workers have counted, put together.
+#![forbid(unsafe_code)]
+
+use super::scheduler::Scheduler;
+use super::shared::{BUSY, HubShared};
+use crate::runtime::lane::tally::Worker;
+
+impl Scheduler {
+    /// What each worker has counted.
+    pub(crate) fn metrics(&self) -> Vec<Worker> {
+        let own = |at: usize| (self.hubs()[at].pinned.len() + self.queued(at)) as u64;
+        let of = |(at, hub): (usize, &&HubShared)| Worker { queued: own(at), ..hub.metrics() };
+        self.hubs().iter().enumerate().map(of).collect()
+    }
+
+    /// How many tasks have been scheduled by threads that are none of its workers.
+    pub(crate) fn spawned_outside(&self) -> u64 {
+        self.hubs()[0].lane.tally.spawned_by_others()
+    }
+}
+
+impl HubShared {
+    /// What it has counted, and what can be told of it now.
+    pub(crate) fn metrics(&self) -> Worker {
+        Worker {
+            thread: self.thread(),
+            live: self.live() as u64,
+            busy: self.busy() as f64 / BUSY as f64,
+            ..self.lane.tally.read()
+        }
+    }
+}
