@@ -29,7 +29,7 @@ struct Entered {
     is_foreign: bool,
 }
 
-/// For who has no hub, one of the global runtime's waits.
+/// The lane of a worker of the global runtime, which waits for a caller that has no hub.
 fn elsewhere(number: usize) -> io::Result<&'static LaneShared> {
     Ok(global::global()?.lane_for(number))
 }

@@ -29,14 +29,14 @@ pub(crate) fn die_with_parent() -> io::Result<()> {
 }
 
 /// Whether standard input is a Unix socket with somebody at its other end.
-#[cfg(feature = "processes")]
+#[allow(dead_code, reason = "functions in other processes alone use it")]
 pub(crate) fn stdin_has_a_peer() -> bool {
     // Only a Unix socket has credentials.
     rustix::net::sockopt::socket_peercred(rustix::stdio::stdin()).is_ok()
 }
 
 /// Takes standard input away, so that there is nothing to read in its place from now on.
-#[cfg(feature = "processes")]
+#[allow(dead_code, reason = "functions in other processes alone use it")]
 pub(crate) fn take_stdin() -> io::Result<OwnedFd> {
     fault::check(Call::Dup)?;
     let own = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;

@@ -24,7 +24,7 @@ pub(crate) fn address_space_limit() -> Option<u64> {
 }
 
 /// How many bytes of memory the process has, where the system says so.
-#[cfg(feature = "console")]
+#[allow(dead_code, reason = "the console alone asks")]
 pub(crate) fn resident() -> Option<u64> {
     let text = fs::read_to_string("/proc/self/status").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

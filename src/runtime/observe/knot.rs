@@ -39,7 +39,7 @@ pub(super) struct Knots {
     seen: Waits,
     /// What the hubs have been asked about.
     asked: Waits,
-    /// Those of whom it has been told that they wait for one another.
+    /// Those that have been reported already.
     told: Waits,
     /// What the hubs have not all answered yet.
     question: Option<Question>,
@@ -141,7 +141,7 @@ impl Knots {
         self.next = clock::now() + self.patience.max(clock::since(begun) * SHARE);
     }
 
-    /// Tells what the hubs have answered, if they have; gives the question back if it is to be waited for longer.
+    /// Reports what the hubs have answered. Returns the question if the answers are not complete and it is worth waiting longer.
     fn answered(&mut self, question: Question) -> Option<Question> {
         let is_complete = question.census.is_complete();
         if !is_complete && clock::since(question.asked_at) < ANSWER_WITHIN {
