@@ -94,7 +94,7 @@ macro_rules! atomic {
 atomic!(AtomicBool, bool, swap);
 atomic!(AtomicU8, u8, swap);
 atomic!(AtomicU32, u32, fetch_and fetch_or);
-atomic!(AtomicU64, u64, fetch_add fetch_and fetch_or);
+atomic!(AtomicU64, u64, fetch_add fetch_sub fetch_and fetch_or);
 atomic!(AtomicUsize, usize, fetch_add fetch_sub fetch_and fetch_or);
 
 /// A pointer that is null at first.

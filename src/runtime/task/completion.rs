@@ -13,6 +13,7 @@ use super::waiter::Waiter;
 use crate::runtime::task::finished::Finished;
 use crate::stack::budget::Reservation;
 use crate::util::dropping::drop_quietly;
+use crate::util::sync::mutated;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -89,7 +90,8 @@ impl TaskRef {
 
     #[inline]
     pub(crate) fn is_done(&self) -> bool {
-        self.header().done.load(Ordering::Acquire)
+        let weaker = mutated("who sees an end does not see what was before it");
+        self.header().done.load(if weaker { Ordering::Relaxed } else { Ordering::Acquire })
     }
 
     /// Whether the task, which is done, was given up: its frames, and what they borrow, have to stay for ever.
@@ -137,7 +139,9 @@ impl TaskRef {
     /// Asks for a wake-up at the end of the task. `false` if it has ended already.
     pub(crate) fn add_waiter(&self, waiter: Waiter) -> bool {
         let mut completion = self.header().completion.lock();
-        if self.header().done.load(Ordering::Relaxed) {
+        if self.header().done.load(Ordering::Relaxed)
+            && !mutated("a task that has ended takes waiters")
+        {
             return false;
         }
         if completion.first.is_none() {

@@ -3,10 +3,9 @@
 
 use super::task_ref::TaskRef;
 use super::waiter::Waiter;
-use crate::util::lock::Mutex;
 use crate::util::static_pool::StaticPool;
+use crate::util::sync::{AtomicU64, Mutex, Ordering, mutated};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts the living descendants of a `run`, and wakes whoever waits for the last.
 ///
@@ -21,7 +20,7 @@ pub(crate) struct Family {
     waiter: Mutex<Option<Waiter>>,
 }
 
-const DAEMON: u64 = 1 << 32;
+pub(in crate::runtime) const DAEMON: u64 = 1 << 32;
 
 #[derive(Debug, Default)]
 struct Daemons {
@@ -35,21 +34,21 @@ static POOL: StaticPool<Family> = StaticPool::new();
 impl Family {
     /// A family without members.
     pub(crate) fn new() -> &'static Self {
-        POOL.take(|| Self {
-            members: AtomicU64::new(0),
-            daemons: Mutex::default(),
-            waiter: Mutex::new(None),
-        })
+        POOL.take(Self::made)
+    }
+
+    pub(in crate::runtime) fn made() -> Self {
+        Self { members: AtomicU64::new(0), daemons: Mutex::default(), waiter: Mutex::new(None) }
     }
 
     /// Counts a task that has not been started.
     #[inline]
     pub(crate) fn enter(&self, task: &TaskRef) {
         if !task.is_daemon() {
-            self.members.fetch_add(1, Ordering::Relaxed);
+            self.count(1);
             return;
         }
-        self.members.fetch_add(DAEMON, Ordering::Relaxed);
+        self.count(DAEMON);
         let mut daemons = self.daemons.lock();
         daemons.living.insert(task.id(), task.clone());
         if daemons.ending {
@@ -66,9 +65,21 @@ impl Family {
             drop(gone);
             one = DAEMON;
         }
+        self.count_off(one);
+    }
+
+    #[inline]
+    pub(in crate::runtime) fn count(&self, one: u64) {
+        self.members.fetch_add(one, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(in crate::runtime) fn count_off(&self, one: u64) {
         // If it was the last of its kind, those who wait for that are told. From here on the family may be another's.
         let left = self.members.fetch_sub(one, Ordering::SeqCst) - one;
-        if left == 0 || (one == 1 && left.is_multiple_of(DAEMON)) {
+        let last_of_all =
+            left == 0 && !mutated("the last of a family is taken for none if it is a daemon");
+        if last_of_all || (one == 1 && left.is_multiple_of(DAEMON)) {
             self.wake();
         }
     }

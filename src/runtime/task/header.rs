@@ -50,7 +50,7 @@ use std::collections::VecDeque;
 use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{self, AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{self, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 /// What differs between the types of tasks.
 pub(super) struct VTable {
@@ -161,7 +161,7 @@ pub(crate) struct Header {
     pub(super) history: History,
     pub(super) woken: Stamp,
     pub(super) completion: Mutex<Completion>,
-    pub(super) done: AtomicBool,
+    pub(super) done: sync::AtomicBool,
     pub(super) reason: AtomicU8,
     /// A [`Mark`](super::mark::Mark).
     pub(super) mark: AtomicU32,
@@ -215,7 +215,7 @@ impl Header {
             meta,
             reservation: Cell::new(reservation),
             completion: Mutex::new(Completion::default()),
-            done: AtomicBool::new(false),
+            done: sync::AtomicBool::new(false),
             reason: AtomicU8::new(Reason::None as u8),
             mark: AtomicU32::new(0),
             until: atomic::AtomicU64::new(0),

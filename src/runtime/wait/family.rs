@@ -4,6 +4,7 @@
 use super::park::{Parker, Reason, Wake};
 use crate::runtime::task::family::Family;
 use crate::sys::time::deadline_after;
+use crate::util::sync::mutated;
 use std::time::{Duration, Instant};
 
 impl Family {
@@ -30,7 +31,7 @@ impl Family {
         while !over(self) {
             let parker = Parker::uninterruptible();
             self.await_by(parker.waiter());
-            if over(self) {
+            if over(self) && !mutated("who waits for a family does not look again") {
                 break;
             }
             // A member of the family's former life may have woken us: look again.
@@ -39,5 +40,103 @@ impl Family {
             }
         }
         true
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use crate::runtime::park::{Parker, Reason, Wake, own_task};
+    use crate::runtime::task::family::{DAEMON, Family};
+    use crate::runtime::task::{TaskRef, Token, Waiter, new_os_thread};
+    use crate::util::sync::{AtomicUsize, Ordering};
+    use loom::sync::Arc;
+    use loom::thread;
+
+    /// What a model's threads share: a family with one member, and how many have ended.
+    struct Model {
+        family: Family,
+        ended: AtomicUsize,
+    }
+
+    impl Model {
+        fn new() -> Arc<Self> {
+            let model = Self { family: Family::made(), ended: AtomicUsize::new(0) };
+            // Each modelled thing is made before there is another thread.
+            model.family.count(1);
+            model.family.await_by(Waiter::new(own_task(), Token::ANY));
+            assert_eq!(model.ended.load(Ordering::Relaxed), 0);
+            Arc::new(model)
+        }
+
+        fn end(&self, one: u64) {
+            self.ended.fetch_add(1, Ordering::Relaxed);
+            self.family.count_off(one);
+        }
+    }
+
+    /// A member makes a child and ends; the child may end first or last.
+    #[test]
+    fn who_waits_for_a_family_is_woken_by_the_last_member() {
+        loom::model(|| {
+            let model = Model::new();
+            let other = Arc::clone(&model);
+            let parent = thread::spawn(move || {
+                other.family.count(1);
+                let child = Arc::clone(&other);
+                let child = thread::spawn(move || child.end(1));
+                other.end(1);
+                child.join().unwrap();
+            });
+            assert!(model.family.wait(Family::is_empty, None));
+            assert_eq!(model.ended.load(Ordering::Relaxed), 2, "both have ended");
+            parent.join().unwrap();
+        });
+    }
+
+    /// Whoever waits for daemons too is woken by the last of all, be it a daemon or not.
+    #[test]
+    fn who_waits_for_daemons_too_is_woken_by_the_last_of_all() {
+        loom::model(|| {
+            let model = Model::new();
+            model.family.count(DAEMON);
+            let ends = [1, DAEMON].map(|one| {
+                let model = Arc::clone(&model);
+                thread::spawn(move || model.end(one))
+            });
+            assert!(model.family.wait(Family::is_over, None));
+            assert_eq!(model.ended.load(Ordering::Relaxed), 2, "both have ended");
+            ends.into_iter().for_each(|end| end.join().unwrap());
+        });
+    }
+
+    /// As whoever joins a task does it.
+    fn join(task: &TaskRef) {
+        while !task.is_done() {
+            let parker = Parker::uninterruptible();
+            if !task.add_waiter(parker.waiter()) {
+                break;
+            }
+            assert_eq!(parker.park(Reason::Join, None), Wake::Notified);
+        }
+    }
+
+    #[test]
+    fn who_joins_a_task_is_woken_by_its_end_and_sees_what_was_before_it() {
+        loom::model(|| {
+            let (task, result) = (new_os_thread(), Arc::new(AtomicUsize::new(0)));
+            assert!(!task.is_done());
+            assert_eq!(result.load(Ordering::Relaxed), 0);
+            let _ = own_task();
+            let other = {
+                let (task, result) = (task.clone(), Arc::clone(&result));
+                thread::spawn(move || {
+                    result.store(1, Ordering::Relaxed);
+                    task.complete();
+                })
+            };
+            join(&task);
+            assert_eq!(result.load(Ordering::Relaxed), 1, "the result is there");
+            other.join().unwrap();
+        });
     }
 }
