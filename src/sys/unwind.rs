@@ -8,7 +8,7 @@ unsafe extern "C" {
         data: *mut c_void,
     ) -> c_int;
     fn _Unwind_GetIP(context: *mut c_void) -> usize;
-    #[cfg(feature = "inspect")]
+    #[allow(dead_code, reason = "who looks at frames alone asks")]
     fn _Unwind_GetCFA(context: *mut c_void) -> usize;
     fn _Unwind_FindEnclosingFunction(pc: *mut c_void) -> *mut c_void;
 }
@@ -52,7 +52,7 @@ pub(crate) fn addresses_on_stack(mut each: &mut dyn FnMut(usize) -> bool) {
     unsafe { _Unwind_Backtrace(visit_address, (&raw mut each).cast()) };
 }
 
-#[cfg(feature = "inspect")]
+#[allow(dead_code, reason = "who looks at frames alone asks")]
 extern "C" fn visit_frame(context: *mut c_void, data: *mut c_void) -> c_int {
     // SAFETY: as in `visit`, but for the closure's type, which is that of `frames_on_stack`.
     let each = unsafe { &mut *data.cast::<&mut dyn FnMut(usize, usize) -> bool>() };
@@ -62,7 +62,7 @@ extern "C" fn visit_frame(context: *mut c_void, data: *mut c_void) -> c_int {
 }
 
 /// As [`addresses_on_stack`], with where on the stack what the function has called ends: the return address lies below that.
-#[cfg(feature = "inspect")]
+#[allow(dead_code, reason = "who looks at frames alone asks")]
 #[inline(never)]
 pub(crate) fn frames_on_stack(mut each: &mut dyn FnMut(usize, usize) -> bool) {
     // SAFETY: as in `functions_on_stack`.

@@ -9,7 +9,7 @@ use crate::sys::clock;
 use crate::util::lock::Mutex;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often within the patience it is asked who is held up.
 const LOOKS: u32 = 8;
@@ -22,12 +22,10 @@ pub(in crate::runtime) struct Census<T> {
 struct State<T> {
     missing: usize,
     /// When the last step of an answer was, or else the question.
-    #[cfg(feature = "inspect")]
     last_step: Instant,
     /// By the numbers of the hubs; `None` of one that has not answered, or not all of it.
     answers: Vec<Option<Vec<T>>>,
     /// Which of them there was nobody to ask: it had not begun, or had ended, and so had no green threads.
-    #[cfg(feature = "inspect")]
     empty: Vec<bool>,
     done: Option<Done<T>>,
 }
@@ -75,10 +73,8 @@ pub(in crate::runtime) fn ask<T: Send + 'static>(
 ) -> Arc<Census<T>> {
     let state = State {
         missing: hubs.len(),
-        #[cfg(feature = "inspect")]
         last_step: clock::now(),
         answers: hubs.iter().map(|_| None).collect(),
-        #[cfg(feature = "inspect")]
         empty: vec![false; hubs.len()],
         done: None,
     };
@@ -103,17 +99,11 @@ pub(in crate::runtime) fn ask<T: Send + 'static>(
 
 impl<T> Census<T> {
     fn note_step(&self) {
-        #[cfg(feature = "inspect")]
-        {
-            self.state.lock().last_step = clock::now();
-        }
+        self.state.lock().last_step = clock::now();
     }
 
-    fn note_empty(&self, _hub: usize) {
-        #[cfg(feature = "inspect")]
-        {
-            self.state.lock().empty[_hub] = true;
-        }
+    fn note_empty(&self, hub: usize) {
+        self.state.lock().empty[hub] = true;
     }
 
     /// Has `done` called when all have answered, or cannot any more: at once if so, otherwise on the OS thread of one of them, where
@@ -166,7 +156,7 @@ impl<T> Census<T> {
     }
 
     /// As [`take`](Self::take); a hub that there was nobody to ask of has answered that it has none.
-    #[cfg(feature = "inspect")]
+    #[allow(dead_code, reason = "reports alone ask")]
     pub(in crate::runtime) fn take_with_empty(&self) -> Vec<Option<Vec<T>>> {
         let answers = self.take().into_iter();
         let empty = &self.state.lock().empty;

@@ -13,7 +13,6 @@ use crate::sys::clock;
 use crate::sys::look::{self, Seen};
 use crate::sys::process::{self, PerProcess};
 use crate::sys::report;
-#[cfg(feature = "inspect")]
 use crate::util::lock::Mutex;
 use std::fmt::Write;
 use std::io;
@@ -141,16 +140,14 @@ fn tell(seen: Option<&Seen>, held: Duration) {
     report(format_args!(
         "green thread '{name}' has kept its worker from the others for {held:.1?}; it is at\n{place}"
     ));
-    #[cfg(feature = "inspect")]
     AFTER.lock().iter_mut().for_each(|after| after());
 }
 
 /// What is called after each report, by the thread that has told it.
-#[cfg(feature = "inspect")]
 static AFTER: Mutex<Vec<Box<dyn FnMut() + Send>>> = Mutex::new(Vec::new());
 
 /// Has `after` called whenever a watchdog has reported something. It must not panic.
-#[cfg(feature = "inspect")]
+#[allow(dead_code, reason = "reports alone ask")]
 pub(crate) fn after_each_report(after: Box<dyn FnMut() + Send>) {
     AFTER.lock().push(after);
 }
