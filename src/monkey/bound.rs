@@ -10,9 +10,10 @@
 use super::futex::{Call, HOOK};
 use crate::runtime::park;
 use crate::sys::bare::{self, address};
+use crate::sys::linker;
 use crate::sys::report;
 use std::cell::Cell;
-use std::ffi::{c_int, c_long, c_void};
+use std::ffi::c_long;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -161,35 +162,13 @@ fn is_in_thread_local(word: usize) -> bool {
     word.wrapping_sub(landmark().wrapping_sub(below)) < below + ABOVE.load(Ordering::Relaxed)
 }
 
-unsafe extern "C" fn measure(
-    object: *mut libc::dl_phdr_info,
-    _size: libc::size_t,
-    _data: *mut c_void,
-) -> c_int {
-    // SAFETY: the C library lends a description of a loaded object, whose headers stay as long as the object.
-    let (object, headers) = unsafe {
-        let object = &*object;
-        (object, std::slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into()))
-    };
-    let Some(header) = headers.iter().find(|header| header.p_type == libc::PT_TLS) else {
-        return 0;
-    };
-    let start = object.dlpi_tls_data.addr();
-    let size = header.p_memsz as usize;
-    let own = landmark().wrapping_sub(start);
-    if start == 0 || own >= size {
-        return 0;
-    }
-    BELOW.store(own, Ordering::Relaxed);
-    ABOVE.store(size - own, Ordering::Relaxed);
-    1
-}
-
 /// Finds out what [`Bound::of`] has to know.
 pub(super) fn prepare() {
     learn_place_of_park();
-    // SAFETY: the function has the type that is asked for, and needs no data.
-    unsafe { libc::dl_iterate_phdr(Some(measure), std::ptr::null_mut()) };
+    if let Some((below, above)) = linker::reach_of_thread_locals(landmark()) {
+        BELOW.store(below, Ordering::Relaxed);
+        ABOVE.store(above, Ordering::Relaxed);
+    }
 }
 
 #[cfg(test)]

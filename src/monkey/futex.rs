@@ -320,9 +320,7 @@ unsafe fn wait(call: Call) -> c_long {
 fn monotonic(time: &libc::timespec) -> Option<Option<Instant>> {
     let nanos = u32::try_from(time.tv_nsec).ok().filter(|nanos| *nanos < 1_000_000_000)?;
     let at = Duration::new(u64::try_from(time.tv_sec).ok()?, nanos);
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the buffer is valid.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    let now = bare::time_of(libc::CLOCK_MONOTONIC)?;
     let now = Duration::new(now.tv_sec as u64, now.tv_nsec as u32);
     Some(clock::now().checked_add(at.saturating_sub(now)))
 }

@@ -1,7 +1,7 @@
 //! One function that stands in for one of the C library: its name, where the C library has it, and how it was used.
 
 use super::patch::blocking_here;
-use crate::sys::clock;
+use crate::sys::{clock, linker};
 use std::backtrace::Backtrace;
 use std::ffi::{CStr, c_void};
 use std::fmt;
@@ -9,15 +9,6 @@ use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::time::Duration;
-
-/// Where the library or program begins that a function is part of.
-fn object_of(function: *const c_void) -> *mut c_void {
-    // SAFETY: all-zero is a valid `Dl_info`, and stays where nothing is found.
-    let mut found: libc::Dl_info = unsafe { std::mem::zeroed() };
-    // SAFETY: the place for the answer is valid; the address is only looked up.
-    unsafe { libc::dladdr(function, &mut found) };
-    found.dli_fbase
-}
 
 /// How long a patched call may hold its worker before the report counts it.
 pub(super) const LONG: Duration = Duration::from_millis(10);
@@ -73,10 +64,8 @@ impl Hook {
 
     /// Looks up the C library's function. It has several versions of some of these, which are one and the same.
     pub(super) fn resolve(&self) {
-        // SAFETY: the name ends in a zero. `RTLD_NEXT` is what comes after the object that has our function.
-        let found = unsafe { libc::dlsym(libc::RTLD_NEXT, self.symbol.as_ptr()) };
-        let own = object_of(libc::__errno_location as *const c_void);
-        self.is_of_others.store(object_of(found) != own, Ordering::Relaxed);
+        let found = linker::next(self.symbol);
+        self.is_of_others.store(!linker::is_of_c_library(found), Ordering::Relaxed);
         self.real.store(found, Ordering::Relaxed);
     }
 
@@ -97,8 +86,7 @@ impl Hook {
 
     /// What a caller anywhere in the process reaches by the function's name.
     pub(super) fn reached(&self) -> *mut c_void {
-        // SAFETY: the name ends in a zero.
-        unsafe { libc::dlsym(libc::RTLD_DEFAULT, self.symbol.as_ptr()) }
+        linker::reached(self.symbol)
     }
 
     pub(super) fn count_call(&self) {

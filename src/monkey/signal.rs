@@ -7,7 +7,7 @@
 
 use super::hook::{Hook, Interposed};
 use super::patch::{in_handler, is_any_patched};
-use crate::sys::bare::set_errno;
+use crate::sys::bare::{add_to_set, set_errno};
 use libc::{c_int, c_void, sighandler_t, siginfo_t};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
@@ -142,8 +142,8 @@ unsafe extern "C" fn signal(signal: c_int, handler: sighandler_t) -> sighandler_
     let mut old = new;
     new.sa_sigaction = handler;
     new.sa_flags = libc::SA_RESTART;
-    // SAFETY: the set is valid. It leaves other signals alone; a number that is none is told by `sigaction`.
-    unsafe { libc::sigaddset(&mut new.sa_mask, signal) };
+    // It leaves other signals alone; a number that is none is told by `sigaction`.
+    add_to_set(&mut new.sa_mask, signal);
     // SAFETY: both are valid; the handler is the caller's.
     if unsafe { sigaction(signal, &new, &mut old) } != 0 {
         return libc::SIG_ERR;

@@ -8,7 +8,7 @@
 use super::patch::is_in_handler;
 use crate::runtime::reactor::Source;
 use crate::sync::Mutex as GreenMutex;
-use crate::sys::bare::{errno, set_errno, socket_option};
+use crate::sys::bare::{self, errno, set_errno, socket_option};
 use crate::sys::poll::{PollFd, PollFlags, gather_into};
 use crate::sys::process::{self, PerProcess};
 use crate::util::lock::{Mutex, RwLock};
@@ -61,12 +61,7 @@ pub(super) enum Kind {
 
 /// Asks the kernel what a descriptor is.
 pub(super) fn examine(fd: c_int) -> Option<(Kind, Identity)> {
-    // SAFETY: all-zero is a valid `stat`, which `fstat` fills.
-    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
-    // SAFETY: the buffer is valid.
-    if unsafe { libc::fstat(fd, &mut stat) } < 0 {
-        return None;
-    }
+    let stat = bare::stat(fd)?;
     let kind = match stat.st_mode & libc::S_IFMT {
         libc::S_IFSOCK => Kind::Socket,
         libc::S_IFIFO => Kind::Pipe,

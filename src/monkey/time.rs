@@ -6,7 +6,7 @@
 use super::hook::{Hook, interpose};
 use super::wait::sleep as sleep_green;
 use crate::runtime::park;
-use crate::sys::bare::{address, set_errno, syscall, to_libc};
+use crate::sys::bare::{address, set_errno, syscall, time_of, to_libc};
 use crate::sys::clock;
 use crate::sys::time::deadline_after;
 use libc::{c_int, c_uint, clockid_t, timespec, useconds_t};
@@ -28,11 +28,7 @@ fn sleep_for(hook: &Hook, duration: Duration) {
 
 /// What is left until a time of a clock; `None` where the clock does not tell.
 fn until(clock: clockid_t, time: Duration) -> Option<Duration> {
-    let mut now = timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the buffer is valid.
-    if unsafe { libc::clock_gettime(clock, &mut now) } != 0 {
-        return None;
-    }
+    let now = time_of(clock)?;
     Some(time.saturating_sub(duration_of(&now)?))
 }
 

@@ -1,4 +1,4 @@
-//! System calls made by an instruction of our own, past every function of the C library.
+//! System calls made by an instruction of our own, past every function of the C library that somebody may stand in for.
 //!
 //! What stands in for functions of the C library (`monkey`) needs them: by those functions it would call itself. They keep
 //! the kernel's convention: a result between -4095 and -1 is a negated error number, and `errno` stays as it is.
@@ -71,6 +71,27 @@ pub(crate) unsafe fn socket_option<T>(fd: c_int, name: c_int, value: &mut T) -> 
     ];
     // SAFETY: both pointers are valid, and `length` is the size of what the first points to.
     unsafe { syscall(libc::SYS_getsockopt, arguments) }
+}
+
+/// What the kernel knows of a descriptor; `None` where that is closed.
+pub(crate) fn stat(fd: c_int) -> Option<libc::stat> {
+    // SAFETY: all-zero is a valid `stat`, which `fstat` fills.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: the buffer is valid.
+    (unsafe { libc::fstat(fd, &mut stat) } >= 0).then_some(stat)
+}
+
+/// What a clock shows; `None` where there is no such clock.
+pub(crate) fn time_of(clock: libc::clockid_t) -> Option<libc::timespec> {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the buffer is valid.
+    (unsafe { libc::clock_gettime(clock, &mut now) } == 0).then_some(now)
+}
+
+/// Adds a signal to a set; a number that is none changes nothing.
+pub(crate) fn add_to_set(set: &mut libc::sigset_t, signal: c_int) {
+    // SAFETY: the set is valid.
+    unsafe { libc::sigaddset(set, signal) };
 }
 
 /// The C library's convention for a result of the kernel's: -1 and `errno`, which is set last of all.

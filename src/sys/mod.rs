@@ -42,6 +42,8 @@ pub(crate) mod file;
 #[cfg(feature = "processes")]
 pub(crate) mod image;
 pub(crate) mod limits;
+#[cfg(feature = "monkey")]
+pub(crate) mod linker;
 #[cfg(feature = "watchdog")]
 pub(crate) mod look;
 pub(crate) mod memory;

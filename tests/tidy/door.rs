@@ -45,13 +45,6 @@ const STANDING: &[&str] = &[
     "fs/open_options.rs",
     "fs/pool.rs",
     "io/forward.rs",
-    "monkey/bound.rs",
-    "monkey/futex.rs",
-    "monkey/hook.rs",
-    "monkey/poll.rs",
-    "monkey/signal.rs",
-    "monkey/table.rs",
-    "monkey/time.rs",
     "os/unix/fs.rs",
 ];
 
