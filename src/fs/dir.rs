@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::{FileType, Metadata, on_pool, owned, shielded_on_pool, strike};
+use crate::sys::disk;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
@@ -34,7 +35,7 @@ const BATCH: usize = 128;
 #[doc(alias = "scandir")]
 pub fn read_dir<P: AsRef<Path>>(path: P) -> io::Result<ReadDir> {
     let path = owned(path);
-    let inner = on_pool(move || std::fs::read_dir(path))?;
+    let inner = on_pool(move || disk::read_dir(&path))?;
     Ok(ReadDir { inner: Some(inner), batch: Vec::new().into_iter() })
 }
 
@@ -43,7 +44,7 @@ pub fn read_dir<P: AsRef<Path>>(path: P) -> io::Result<ReadDir> {
 #[must_use = "iterators are lazy"]
 pub struct ReadDir {
     /// `None` at the end.
-    inner: Option<std::fs::ReadDir>,
+    inner: Option<disk::ReadDir>,
     batch: vec::IntoIter<io::Result<DirEntry>>,
 }
 
@@ -98,14 +99,14 @@ impl fmt::Debug for ReadDir {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct DirEntry {
-    inner: Arc<std::fs::DirEntry>,
+    inner: Arc<disk::DirEntry>,
     /// Most directories have it beside the name. Where they do not, finding it out means a look at the disk.
     file_type: Option<FileType>,
 }
 
 impl DirEntry {
     /// To be called on the pool.
-    fn new(inner: std::fs::DirEntry) -> Self {
+    fn new(inner: disk::DirEntry) -> Self {
         Self { file_type: inner.file_type().ok(), inner: Arc::new(inner) }
     }
 
@@ -208,7 +209,7 @@ impl DirBuilder {
     pub fn create<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
         let path = owned(path);
         let (recursive, mode) = (self.recursive, self.mode);
-        on_pool(move || std::fs::DirBuilder::new().recursive(recursive).mode(mode).create(path))
+        on_pool(move || disk::make_dir(&path, recursive, mode))
     }
 }
 

@@ -34,6 +34,24 @@ fn on_an_os_thread() {
     assert_eq!(file.try_clone().unwrap_err().raw_os_error(), Some(libc::EMFILE));
 }
 
+#[test]
+fn what_a_disk_refuses_is_an_error() {
+    let file = file();
+    let path = std::env::temp_dir();
+    let fails = |operation: &dyn Fn() -> std::io::Result<()>| {
+        fail(Call::Disk, 0, 1, libc::EIO);
+        assert_eq!(operation().unwrap_err().raw_os_error(), Some(libc::EIO));
+        operation().unwrap();
+    };
+    fails(&|| file.sync_all());
+    fails(&|| file.metadata().map(drop));
+    fails(&|| file.try_lock().map_err(std::io::Error::from));
+    fails(&|| super::metadata(&path).map(drop));
+    fails(&|| super::read_dir(&path).map(drop));
+    fails(&|| super::exists(&path).map(drop));
+    fails(&|| File::open(&path).map(drop));
+}
+
 /// The system's cache has nothing, so everything comes from the pool.
 #[test]
 fn nothing_in_the_cache() {

@@ -6,7 +6,7 @@ use crate::io::{retry, wait_readable, wait_writable};
 use crate::runtime::blocking::{self, Kind};
 use crate::runtime::park;
 use crate::sys::fault::{self, Call};
-use crate::sys::{file, number, socket};
+use crate::sys::{disk, file, number, socket};
 use crate::thread::shield;
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
@@ -47,7 +47,7 @@ const MOST: usize = 1 << 20;
 #[doc(alias = "aiofiles")]
 pub struct File {
     /// A call on the pool has a share of it while it runs; during that, `self` is borrowed.
-    inner: Arc<std::fs::File>,
+    inner: Arc<disk::File>,
     on_disk: bool,
 }
 
@@ -62,6 +62,11 @@ macro_rules! on_pool {
 }
 
 impl File {
+    pub(super) fn of(inner: disk::File) -> Self {
+        let on_disk = file::is_on_disk(inner.as_fd());
+        Self { inner: Arc::new(inner), on_disk }
+    }
+
     /// Opens a file for reading, as [`std::fs::File::open`]. Suspends the green thread until it is open.
     ///
     /// # Errors
@@ -273,14 +278,13 @@ impl File {
     /// ```
     #[doc(alias = "dup")]
     pub fn try_clone(&self) -> io::Result<Self> {
-        fault::check(Call::Dup)?;
         Ok(Self { inner: Arc::new(self.inner.try_clone()?), on_disk: self.on_disk })
     }
 
     /// Runs `operation` on an OS thread that may block. Nothing ends the wait: see the [module](super).
     fn on_pool<T: Send + 'static>(
         &self,
-        operation: impl FnOnce(&std::fs::File) -> T + Send + 'static,
+        operation: impl FnOnce(&disk::File) -> T + Send + 'static,
     ) -> T {
         strike();
         let inner = Arc::clone(&self.inner);
@@ -342,27 +346,25 @@ impl Read for Plain<'_> {
 impl Read for &File {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if !park::is_green() {
-            fault::check(Call::Recv)?;
-            return (&*self.inner).read(buf);
+            return self.inner.read(buf);
         }
         if buf.is_empty() {
             // An empty read waits for nobody, whatever there is to read.
-            return (&*self.inner).read(buf);
+            return self.inner.read(buf);
         }
         self.read_vectored(&mut [IoSliceMut::new(buf)])
     }
 
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         if !park::is_green() {
-            fault::check(Call::Recv)?;
-            return (&*self.inner).read_vectored(bufs);
+            return self.inner.read_vectored(bufs);
         }
         if let Some(got) = self.read_at_once(bufs) {
             return Ok(got);
         }
         let most = length(bufs).min(MOST);
         if most == 0 {
-            return (&*self.inner).read_vectored(bufs);
+            return self.inner.read_vectored(bufs);
         }
         if self.has_to_be_awaited()? {
             wait_readable(*self, None)?;
@@ -389,31 +391,32 @@ impl Read for &File {
 
 impl Write for &File {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        fault::check(Call::Send)?;
         if !park::is_green() {
-            return (&*self.inner).write(buf);
+            return self.inner.write(buf);
         }
+        // Here, as it is this thread's test that plans it.
+        fault::check(Call::Send)?;
         if !self.on_disk && buf.is_empty() {
-            return (&*self.inner).write(buf);
+            return self.inner.write(buf);
         }
         let bytes = buf[..self.room(buf.len())?].to_owned();
-        self.on_pool(move |mut file| file.write(&bytes))
+        self.on_pool(move |file| file.write(&bytes))
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        fault::check(Call::Send)?;
         if !park::is_green() {
-            return (&*self.inner).write_vectored(bufs);
+            return self.inner.write_vectored(bufs);
         }
+        fault::check(Call::Send)?;
         if !self.on_disk && length(bufs) == 0 {
-            return (&*self.inner).write_vectored(bufs);
+            return self.inner.write_vectored(bufs);
         }
         let mut bytes = Vec::new();
         let room = self.room(length(bufs))?;
         for buf in bufs {
             bytes.extend_from_slice(&buf[..buf.len().min(room - bytes.len())]);
         }
-        self.on_pool(move |mut file| file.write(&bytes))
+        self.on_pool(move |file| file.write(&bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -424,7 +427,7 @@ impl Write for &File {
 /// Never suspends, as moving the position waits for no disk.
 impl Seek for &File {
     fn seek(&mut self, pos: SeekFrom) -> io::Result<u64> {
-        (&*self.inner).seek(pos)
+        self.inner.seek(pos)
     }
 }
 
@@ -493,32 +496,33 @@ impl fmt::Debug for File {
 
 impl From<std::fs::File> for File {
     fn from(inner: std::fs::File) -> Self {
-        let on_disk = file::is_on_disk(inner.as_fd());
-        Self { inner: Arc::new(inner), on_disk }
+        Self::of(inner.into())
     }
 }
 
 impl From<File> for std::fs::File {
     fn from(file: File) -> Self {
-        Arc::into_inner(file.inner).expect("no call runs while nobody borrows the file")
+        Arc::into_inner(file.inner).expect("no call runs while nobody borrows the file").into()
     }
 }
 
 impl From<OwnedFd> for File {
     fn from(fd: OwnedFd) -> Self {
-        std::fs::File::from(fd).into()
+        Self::of(fd.into())
     }
 }
 
 impl From<File> for OwnedFd {
     fn from(file: File) -> Self {
-        std::fs::File::from(file).into()
+        let inner: std::fs::File = file.into();
+        inner.into()
     }
 }
 
 impl From<File> for Stdio {
     fn from(file: File) -> Self {
-        std::fs::File::from(file).into()
+        let inner: std::fs::File = file.into();
+        inner.into()
     }
 }
 
@@ -530,7 +534,7 @@ impl AsFd for File {
 
 impl AsRawFd for File {
     fn as_raw_fd(&self) -> RawFd {
-        self.inner.as_raw_fd()
+        self.inner.as_fd().as_raw_fd()
     }
 }
 

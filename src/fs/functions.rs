@@ -3,6 +3,7 @@
 
 use super::{File, bytes, on_pool, owned, waits};
 use crate::runtime::blocking;
+use crate::sys::disk;
 use crate::util::dropping::Held;
 use std::fs::{Metadata, Permissions};
 use std::io::{self, Read, Write};
@@ -12,14 +13,11 @@ use std::sync::Arc;
 /// Defines functions that take paths, and call those of the same names in `$std` with them.
 macro_rules! forward {
     (
-        $($std:ident)::+ :
         $(
             $(#[$doc:meta])*
             $name:ident<$($generic:ident),+>($($path:ident: $same:ident),+ $(; $($arg:ident: $type:ty),+)?) -> $result:ty;
         )*
     ) => {
-        use $($std)::+ as std_module;
-
         $(
             $(#[$doc])*
             pub fn $name<$($generic: AsRef<Path>),+>(
@@ -28,7 +26,7 @@ macro_rules! forward {
             ) -> io::Result<$result> {
                 $(let $path = crate::util::dropping::Held::new($path);)+
                 $(let $path = crate::fs::owned($path.into_inner());)+
-                crate::fs::on_pool(move || std_module::$name($($path,)+ $($($arg,)+)?))
+                crate::fs::on_pool(move || crate::sys::disk::$name($(&$path,)+ $($($arg,)+)?))
             }
         )*
     };
@@ -37,7 +35,6 @@ macro_rules! forward {
 pub(crate) use forward;
 
 forward! {
-    std::fs:
     /// The absolute path, without symbolic links and dots, as [`std::fs::canonicalize`]. Suspends the green thread
     /// until it is known.
     ///
@@ -171,7 +168,7 @@ fn unless_it_waits<T: Send + 'static>(
 pub fn read<P: AsRef<Path>>(path: P) -> io::Result<Vec<u8>> {
     let path = owned(path);
     let own = path.clone();
-    unless_it_waits([path.clone()], || std::fs::read(own)).unwrap_or_else(|| {
+    unless_it_waits([path.clone()], move || disk::read(&own)).unwrap_or_else(|| {
         let mut bytes = Vec::new();
         File::open(path)?.read_to_end(&mut bytes)?;
         Ok(bytes)
@@ -196,7 +193,7 @@ pub fn read<P: AsRef<Path>>(path: P) -> io::Result<Vec<u8>> {
 pub fn read_to_string<P: AsRef<Path>>(path: P) -> io::Result<String> {
     let path = owned(path);
     let own = path.clone();
-    unless_it_waits([path.clone()], || std::fs::read_to_string(own)).unwrap_or_else(|| {
+    unless_it_waits([path.clone()], move || disk::read_to_string(&own)).unwrap_or_else(|| {
         let mut text = String::new();
         File::open(path)?.read_to_string(&mut text)?;
         Ok(text)
@@ -228,7 +225,7 @@ pub fn write<P: AsRef<Path>, C: AsRef<[u8]>>(path: P, contents: C) -> io::Result
     let contents = Held::new(contents);
     let (path, contents) = (owned(path), bytes(contents.into_inner()));
     let (own, bytes) = (path.clone(), Arc::clone(&contents));
-    unless_it_waits([path.clone()], move || std::fs::write(own, bytes))
+    unless_it_waits([path.clone()], move || disk::write(&own, &bytes))
         .unwrap_or_else(|| File::create(path)?.write_all(&contents))
 }
 
@@ -258,7 +255,7 @@ pub fn copy<P: AsRef<Path>, Q: AsRef<Path>>(from: P, to: Q) -> io::Result<u64> {
     let to = Held::new(to);
     let (from, to) = (owned(from), owned(to.into_inner()));
     let (own_from, own_to) = (from.clone(), to.clone());
-    unless_it_waits([from.clone(), to.clone()], move || std::fs::copy(own_from, own_to))
+    unless_it_waits([from.clone(), to.clone()], move || disk::copy(&own_from, &own_to))
         .unwrap_or_else(|| {
             let mut from = File::open(from)?;
             if !from.metadata()?.is_file() {

@@ -5,7 +5,7 @@ use super::{File, Waits, on_pool, owned, shielded_on_pool, waits};
 use crate::io::retry;
 use crate::runtime::blocking;
 use crate::sys::transfer::Pipe;
-use crate::sys::{file, number, socket};
+use crate::sys::{disk, file, number, socket};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 /// ```
 #[derive(Clone, Debug)]
 pub struct OpenOptions {
-    inner: std::fs::OpenOptions,
+    inner: disk::OpenOptions,
     reads: bool,
     writes: bool,
     flags: i32,
@@ -50,7 +50,7 @@ impl OpenOptions {
     #[expect(clippy::new_without_default, reason = "std has no default either")]
     #[must_use]
     pub fn new() -> Self {
-        Self { inner: std::fs::OpenOptions::new(), reads: false, writes: false, flags: 0 }
+        Self { inner: disk::OpenOptions::new(), reads: false, writes: false, flags: 0 }
     }
 
     options! {
@@ -96,13 +96,13 @@ impl OpenOptions {
     pub fn open<P: AsRef<Path>>(&self, path: P) -> io::Result<File> {
         let (options, path) = (self.clone(), owned(path));
         if !blocking::would_leave() {
-            return options.inner.open(path).map(File::from);
+            return options.inner.open(&path).map(File::of);
         }
         let at_once = options.flags & number::O_NONBLOCK != 0;
         let (own, at) = (options.clone(), path.clone());
         let opened = on_pool(move || match waits(&at) {
             Some(_) if !at_once => None,
-            _ => Some(own.inner.open(at).map(File::from)),
+            _ => Some(own.inner.open(&at).map(File::of)),
         });
         match opened {
             Some(opened) => opened,
@@ -124,7 +124,7 @@ impl OpenOptions {
                     return Ok(None);
                 }
                 let mut at_once = options.inner.clone();
-                match at_once.custom_flags(options.flags | number::O_NONBLOCK).open(path) {
+                match at_once.custom_flags(options.flags | number::O_NONBLOCK).open(&path) {
                     Err(error) if error.raw_os_error() == Some(number::ENXIO) => {
                         Err(io::ErrorKind::WouldBlock.into())
                     }
@@ -134,7 +134,7 @@ impl OpenOptions {
         })?;
         let Some(file) = file else {
             return blocking::run(blocking::Kind::Waits, move || {
-                self.inner.open(path).map(File::from)
+                self.inner.open(&path).map(File::of)
             });
         };
         if self.reads && !self.writes && file::is_fifo(file.as_fd()) {
@@ -145,7 +145,7 @@ impl OpenOptions {
             })?;
         }
         socket::set_nonblocking(file.as_fd(), false)?;
-        Ok(File::from(file))
+        Ok(File::of(file))
     }
 }
 

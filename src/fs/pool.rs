@@ -3,7 +3,7 @@
 
 use crate::runtime::blocking::{self, Kind};
 use crate::runtime::{park, task};
-use crate::sys::file;
+use crate::sys::{disk, file};
 use crate::thread::shield;
 use crate::util::dropping::seen_in;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -21,7 +21,7 @@ pub(super) enum Waits {
 
 /// Whether the path leads to such a thing. To be called on the pool, as looking may wait for the disk.
 pub(super) fn waits(path: &Path) -> Option<Waits> {
-    let metadata = std::fs::metadata(path).ok()?;
+    let metadata = disk::metadata(path).ok()?;
     let kind = metadata.file_type();
     let in_memory = || file::is_in_memory(metadata.rdev());
     match () {

@@ -6,8 +6,8 @@ use super::table::{self, Kind};
 use super::wait::{Failed, bare_poll, sleep, wait_for, wait_once};
 use crate::runtime::park;
 use crate::runtime::reactor::Direction::{Read, Write};
-use crate::sys::bare::{address, syscall, to_libc};
-use crate::sys::{clock, limits};
+use crate::sys::bare::{address, room_for_descriptors, syscall, to_libc};
+use crate::sys::clock;
 use crate::sys::poll::{PollFd, PollFlags, gather_none};
 use crate::sys::time::deadline_after;
 use libc::{
@@ -204,7 +204,7 @@ const FD_SETSIZE: c_int = libc::FD_SETSIZE as c_int;
 /// For how many descriptors the process has room now. The kernel looks no further in a set, and callers that name a higher
 /// number rely on it.
 fn table_size() -> c_int {
-    limits::room_for_descriptors().unwrap_or(FD_SETSIZE)
+    room_for_descriptors().unwrap_or(FD_SETSIZE)
 }
 
 /// Where a set of `select` has a number: the word, and the bit in it. The kernel knows sets of any size, the C library's macros

@@ -112,6 +112,32 @@ fn a_setting_that_fails_changes_nothing() {
 }
 
 #[test]
+fn options_addresses_and_names_that_the_system_does_not_give_are_errors() {
+    both(|| {
+        let (a, _b) = pair();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let fails = |call, operation: &dyn Fn() -> std::io::Result<()>| {
+            fail(call, 0, 1, libc::EDOM);
+            assert_eq!(operation().unwrap_err().raw_os_error(), Some(libc::EDOM), "{call:?}");
+            operation().unwrap();
+        };
+        fails(Call::SetSockOpt, &|| a.set_nodelay(true));
+        fails(Call::SetSockOpt, &|| a.set_linger(None));
+        fails(Call::SetSockOpt, &|| listener.set_ttl(9));
+        fails(Call::SetSockOpt, &|| udp.set_broadcast(true));
+        fails(Call::GetSockOpt, &|| a.ttl().map(drop));
+        fails(Call::GetSockOpt, &|| listener.take_error().map(drop));
+        fails(Call::GetName, &|| a.peer_addr().map(drop));
+        fails(Call::GetName, &|| listener.local_addr().map(drop));
+        fails(Call::GetName, &|| udp.local_addr().map(drop));
+    });
+    fail(Call::LookUp, 0, 1, libc::EDOM);
+    let error = TcpListener::bind("localhost:0").unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::EDOM));
+}
+
+#[test]
 fn a_wait_that_cannot_begin_is_an_error() {
     // On an OS thread poll fails, on a green thread the registration.
     let (_a, mut b) = pair();

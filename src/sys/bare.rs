@@ -88,6 +88,12 @@ pub(crate) fn time_of(clock: libc::clockid_t) -> Option<libc::timespec> {
     (unsafe { libc::clock_gettime(clock, &mut now) } == 0).then_some(now)
 }
 
+/// For how many descriptors the process has room now, where the system says so.
+pub(crate) fn room_for_descriptors() -> Option<c_int> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    text.lines().find_map(|line| line.strip_prefix("FDSize:")?.trim().parse().ok())
+}
+
 /// Adds a signal to a set; a number that is none changes nothing.
 pub(crate) fn add_to_set(set: &mut libc::sigset_t, signal: c_int) {
     // SAFETY: the set is valid.

@@ -43,6 +43,7 @@ pub(crate) enum Call {
     SpliceIn,
     SpliceOut,
     Fcntl,
+    Disk,
     PidFdOpen,
     UringSetup,
     UringEnter,

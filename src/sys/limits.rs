@@ -31,13 +31,6 @@ pub(crate) fn resident() -> Option<u64> {
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
-/// For how many descriptors the process has room now, where the system says so.
-#[cfg(feature = "monkey")]
-pub(crate) fn room_for_descriptors() -> Option<i32> {
-    let text = fs::read_to_string("/proc/self/status").ok()?;
-    text.lines().find_map(|line| line.strip_prefix("FDSize:")?.trim().parse().ok())
-}
-
 /// Bytes of address space the process uses now.
 pub(crate) fn address_space_used() -> u64 {
     fs::read_to_string("/proc/self/statm")

@@ -1,5 +1,19 @@
 //! The operating system: the one door to it. What is above makes no system call by itself, be it by the C library, by rustix,
-//! socket2 and mio, or by std's files and sockets; `tests/tidy/door.rs` sees to it, and lists what is still to move here.
+//! socket2 and mio, or by std's files and sockets; `tests/tidy/door.rs` sees to it. What it sees from outside are descriptors as
+//! [`BorrowedFd`](std::os::fd::BorrowedFd), slices, and `io::Result`s.
+//!
+//! # What another system would have to supply
+//!
+//! | modules | what they stand for |
+//! |---|---|
+//! | `net`, `socket`, `ancillary`, `outbox` | sockets, of which nothing waits: what would is `WouldBlock` |
+//! | `poll` | being told when a descriptor is ready: a hub's own wait with wakers from other threads, and waits for a few |
+//! | `disk`, `file`, `transfer` | files, folders, pipes and standard input; `disk` may wait for one, and is called on the pool |
+//! | `memory`, `signal` | stacks that cost nothing until they are touched, guards below them, a handler for who meets one |
+//! | `child`, `process`, `notify` | children and their ends, forks, the end of the process, signals as events |
+//! | `clock`, `time`, `random`, `secret` | what time it is, and chance |
+//! | `number`, `limits` | names of errors and signals, and what there is room for |
+//! | `panic_count`, `thread_end`, `unwind`, `look`, `linker`, `image`, `bare` | what std, the C library and the linker know and do not tell: see each |
 //!
 //! # Calls that could block a worker
 //!
@@ -35,8 +49,10 @@
 pub(crate) mod ancillary;
 #[cfg(feature = "monkey")]
 pub(crate) mod bare;
+mod behind;
 pub(crate) mod child;
 pub(crate) mod clock;
+pub(crate) mod disk;
 pub(crate) mod fault;
 pub(crate) mod file;
 #[cfg(feature = "processes")]

@@ -24,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 use crate::fs::{forward, on_pool};
+use crate::sys::disk;
 use crate::util::dropping::seen_in;
 use std::io;
 use std::os::fd::AsFd;
@@ -35,7 +36,6 @@ pub use std::os::unix::fs::{
 };
 
 forward! {
-    std::os::unix::fs:
     /// Makes a symbolic link at `link` that leads to `original`, as [`std::os::unix::fs::symlink`]. Suspends the green
     /// thread until it is done.
     ///
@@ -79,5 +79,5 @@ forward! {
 /// ```
 pub fn fchown<F: AsFd>(fd: F, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
     let own = seen_in(fd, |fd| fd.as_fd().try_clone_to_owned())?;
-    on_pool(move || std::os::unix::fs::fchown(own, uid, gid))
+    on_pool(move || disk::fchown(own, uid, gid))
 }

@@ -4,7 +4,6 @@
 //! Invariant: no call here waits for anybody.
 
 pub(crate) mod address;
-mod behind;
 pub(crate) mod names;
 mod tcp;
 mod udp;

@@ -1,7 +1,7 @@
 //! TCP.
 #![forbid(unsafe_code)]
 
-use super::behind::{behind, transfers};
+use crate::sys::behind::{behind, transfers};
 use crate::sys::fault::{self, Call};
 use crate::sys::number;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};

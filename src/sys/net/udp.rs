@@ -1,7 +1,7 @@
 //! UDP.
 #![forbid(unsafe_code)]
 
-use super::behind::{behind, transfers};
+use crate::sys::behind::{behind, transfers};
 use crate::sys::fault::{self, Call};
 use socket2::{Domain, Socket, Type};
 use std::io;

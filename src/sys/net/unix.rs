@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::address::Address;
-use super::behind::{behind, transfers};
+use crate::sys::behind::{behind, transfers};
 use crate::sys::fault::{self, Call};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io;

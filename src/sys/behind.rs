@@ -1,7 +1,7 @@
-//! What the sockets have in common.
+//! Sockets and files of std's behind types of our own.
 #![forbid(unsafe_code)]
 
-/// A socket of std's behind a type of our own: for each method of std's the kind of call, and how it reads.
+/// A type of std's behind one of our own: for each method of std's the kind of call, and how it reads.
 macro_rules! behind {
     ($name:ident, $std:ty: $($call:ident $method:ident($($arg:ident: $type:ty),*) -> $result:ty;)*) => {
         impl std::fmt::Debug for $name {
@@ -18,19 +18,19 @@ macro_rules! behind {
         }
 
         impl From<$std> for $name {
-            fn from(socket: $std) -> Self {
-                Self(socket)
+            fn from(inner: $std) -> Self {
+                Self(inner)
             }
         }
 
         impl From<$name> for $std {
-            fn from(socket: $name) -> Self {
-                socket.0
+            fn from(own: $name) -> Self {
+                own.0
             }
         }
 
         impl $name {
-            /// A second descriptor of the same socket.
+            /// A second descriptor of the same.
             pub(crate) fn try_clone(&self) -> std::io::Result<Self> {
                 fault::check(Call::Dup)?;
                 self.0.try_clone().map(Self)
