@@ -3,6 +3,7 @@
 
 use super::LocalKey;
 use crate::runtime::current as hub;
+use crate::runtime::hooks;
 use crate::runtime::task::{Context, TaskRef};
 use crate::util::dropping::{Held, drop_each};
 use crate::util::lazy_id::{Ids, LazyId};
@@ -28,9 +29,8 @@ static OWN: LocalKey<RefCell<Context>> = LocalKey::__new(|| RefCell::new(inherit
 
 /// What the calling green thread was given by its spawner.
 fn inherited() -> Context {
-    hub::with_hub(|hub| hub.current().map(|started| started.with(TaskRef::inherited)))
-        .flatten()
-        .unwrap_or_default()
+    let current = hub::with_hub(|hub| hub.current()).flatten().or_else(hooks::owner);
+    current.map(|started| started.with(TaskRef::inherited)).unwrap_or_default()
 }
 
 fn own() -> Context {

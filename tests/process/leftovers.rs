@@ -2,7 +2,7 @@
 
 use crate::{FOR_EVER, is_child, passes, until, workers};
 use greenthread::net::{TcpListener, TcpStream};
-use greenthread::thread::{SwitchHook, add_switch_hook};
+use greenthread::thread::{ContextVar, SwitchHook, add_switch_hook};
 use greenthread::{Builder, Runtime, green_local, sleep, spawn, yield_now};
 use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -76,6 +76,56 @@ fn what_a_switch_hook_makes_ends_with_its_green_thread() {
             runtime.spawn(yield_now).join().unwrap();
             assert_eq!(DROPPED.load(Ordering::SeqCst), count);
         }
+        return;
+    }
+    passes(NAME);
+}
+
+/// What a green thread has from its spawner is there in a switch hook, and after one has set another variable for it.
+#[test]
+fn what_a_switch_hook_sets_hides_nothing_that_was_inherited() {
+    const NAME: &str = "leftovers::what_a_switch_hook_sets_hides_nothing_that_was_inherited";
+    if is_child(NAME) {
+        static INHERITED: ContextVar<u32> = ContextVar::new();
+        static SET_BY_HOOK: ContextVar<usize> = ContextVar::new();
+        static SEEN: AtomicUsize = AtomicUsize::new(0);
+        struct Sets;
+        impl SwitchHook for Sets {
+            fn suspend(&self, others_run: &mut dyn FnMut()) {
+                if INHERITED.get() == Some(7) {
+                    SET_BY_HOOK.set(SEEN.fetch_add(1, Ordering::SeqCst));
+                }
+                others_run();
+            }
+        }
+        add_switch_hook(Box::new(Sets));
+        for runtime in [Runtime::new_current_thread().unwrap(), workers(1), workers(2)] {
+            let case = || {
+                INHERITED.set(7);
+                let own = |_| {
+                    yield_now();
+                    yield_now();
+                    let set = SET_BY_HOOK.get();
+                    let child = spawn(|| (INHERITED.get(), SET_BY_HOOK.get()));
+                    assert_eq!(child.join().unwrap().0, Some(7));
+                    (INHERITED.get(), set.is_some())
+                };
+                let all: Vec<_> = (0..4).map(|at| spawn(move || own(at))).collect();
+                all.into_iter().for_each(|one| assert_eq!(one.join().unwrap(), (Some(7), true)));
+                INHERITED.clear();
+            };
+            runtime.run(case).unwrap();
+        }
+        // Others have nothing of it.
+        let other = workers(1).run(|| {
+            spawn(|| {
+                yield_now();
+                (INHERITED.get(), SET_BY_HOOK.get())
+            })
+            .join()
+            .unwrap()
+        });
+        assert_eq!(other.unwrap(), (None, None));
         return;
     }
     passes(NAME);

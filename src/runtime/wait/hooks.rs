@@ -8,6 +8,7 @@ use crate::coroutine;
 use crate::runtime::lane::current;
 use crate::runtime::task::{Started, TaskRef};
 use crate::sys::{process, report};
+use std::cell::Cell;
 use std::sync::OnceLock;
 
 /// What is told of each suspension of a green thread; see [`add_switch_hook`](crate::thread::add_switch_hook).
@@ -17,8 +18,7 @@ pub trait SwitchHook: Send + Sync {
     /// it keeps meanwhile is on the stack of the green thread, so local variables do.
     ///
     /// It runs as on a plain OS thread: where it waits, it blocks the worker. It must not panic, which ends the process.
-    /// It should set no [`ContextVar`](crate::thread::ContextVar): where the green thread has set none itself, that hides all values that
-    /// it has from its spawner.
+    /// A [`ContextVar`](crate::thread::ContextVar) or [`green_local!`](crate::green_local) that it uses is the green thread's.
     fn suspend(&self, others_run: &mut dyn FnMut());
 }
 
@@ -45,6 +45,16 @@ pub(crate) fn add(hook: Box<dyn SwitchHook>) {
     process::note_hooks();
 }
 
+thread_local! {
+    /// The green thread in whose hooks the OS thread is.
+    static IN_HOOKS_OF: Cell<Option<Started>> = const { Cell::new(None) };
+}
+
+/// The green thread in whose hooks the caller is, which is no green thread meanwhile.
+pub(crate) fn owner() -> Option<Started> {
+    IN_HOOKS_OF.get()
+}
+
 /// Ends the process where a hook panics: the green thread would neither run nor wait.
 struct MustReturn;
 
@@ -68,17 +78,23 @@ fn around(place: &'static OnceLock<Box<Node>>, others_run: &mut dyn FnMut()) {
 pub(super) fn outside(started: Started, suspend: impl FnOnce()) {
     let must_return = MustReturn;
     let set_current = |current| current::with_lane(|lane| lane.here().set_current(current));
+    let enter_hooks = || {
+        set_current(None);
+        IN_HOOKS_OF.set(Some(started));
+    };
     let mut suspend = Some(suspend);
     let mut once = || {
         if let Some(suspend) = suspend.take() {
+            IN_HOOKS_OF.set(None);
             suspend();
-            set_current(None);
+            enter_hooks();
         }
     };
-    set_current(None);
+    enter_hooks();
     around(&FIRST, &mut once);
     // A hook may have forgotten it.
     once();
+    IN_HOOKS_OF.set(None);
     set_current(Some(started));
     if coroutine::has_storage() {
         // A hook may have made values of the green thread's own, which end with it.
