@@ -2,6 +2,7 @@
 #![cfg(feature = "watchdog")]
 
 use greenthread::generator::{Generator, Yielder};
+use greenthread::thread::on_worker_stack;
 use greenthread::{Builder, Runtime, RuntimeBuilder, sleep, yield_now};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -87,6 +88,21 @@ fn on_a_current_thread_runtime() {
     let body = || builder().build_current_thread().unwrap().run(hold_the_worker).unwrap();
     if let Some(text) = report_of("on_a_current_thread_runtime", body) {
         check(&text);
+    }
+}
+
+#[test]
+fn what_computes_on_the_stack_of_its_worker_is_told_too() {
+    let body = || {
+        let hog = || Builder::new().name("hog".into());
+        let main = move || {
+            hog().spawn(|| on_worker_stack(|| computes_for_long(5))).unwrap().join().unwrap();
+        };
+        builder().workers(1).build().unwrap().run(main).unwrap();
+    };
+    if let Some(text) = report_of("what_computes_on_the_stack_of_its_worker_is_told_too", body) {
+        assert!(text.contains("green thread 'hog' has kept"), "{text}");
+        assert!(text.contains("computes_for_long"), "{text}");
     }
 }
 

@@ -43,10 +43,16 @@ struct State<T, B: ?Sized> {
     phase: Phase,
     /// Who runs it, if that is a green thread.
     runner: Option<TaskRef>,
-    /// What most futures do not need.
-    more: Option<Box<More<T>>>,
+    interested: Interested<T>,
     /// What the task is to run.
     body: B,
+}
+
+/// Who is told of the end. A future that one thread waits for needs no allocation for that.
+struct Interested<T> {
+    first: Option<Waiter>,
+    /// What most futures do not need.
+    more: Option<Box<More<T>>>,
 }
 
 struct More<T> {
@@ -57,7 +63,34 @@ struct More<T> {
     kill: Option<Box<dyn Fn() + Send>>,
 }
 
-impl<T, B: ?Sized> State<T, B> {
+impl<T> Interested<T> {
+    const NOBODY: Self = Self { first: None, more: None };
+
+    fn take(&mut self) -> Self {
+        mem::replace(self, Self::NOBODY)
+    }
+
+    fn add(&mut self, waiter: Waiter) {
+        if self.first.is_none() {
+            self.first = Some(waiter);
+        } else {
+            self.more().waiters.push(waiter);
+        }
+    }
+
+    /// Forgets what the parker has made.
+    fn remove(&mut self, parker: &Parker) {
+        self.first.take_if(|waiter| parker.made(waiter));
+        if let Some(more) = &mut self.more {
+            more.waiters.retain(|waiter| !parker.made(waiter));
+        }
+    }
+
+    fn unpark_all(&self) {
+        let others = self.more.iter().flat_map(|more| &more.waiters);
+        self.first.iter().chain(others).for_each(Waiter::unpark);
+    }
+
     fn more(&mut self) -> &mut More<T> {
         self.more.get_or_insert_with(|| {
             Box::new(More {
@@ -95,7 +128,7 @@ impl<T, C> Joint<T, Option<C>> {
             state: Mutex::new(State {
                 phase: Phase::Pending,
                 runner: None,
-                more: None,
+                interested: Interested::NOBODY,
                 body: Some(call),
             }),
         }
@@ -153,14 +186,14 @@ impl<T> Shared<T> {
                 if state.phase as u8 >= phase as u8 {
                     return true;
                 }
-                state.more().waiters.push(parker.waiter());
+                state.interested.add(parker.waiter());
             }
             let wake = parker.park(Reason::Join, deadline);
             if wake == Wake::Notified {
                 continue;
             }
             let mut state = self.state.lock();
-            state.more().waiters.retain(|waiter| !parker.made(waiter));
+            state.interested.remove(&parker);
             let there = state.phase as u8 >= phase as u8;
             drop(state);
             if wake == Wake::Killed {
@@ -208,7 +241,7 @@ impl<T> Shared<T> {
         let mut state = self.state.lock();
         let open = matches!(state.phase, Phase::Pending | Phase::Running);
         if open {
-            state.more().watchers.push((Arc::clone(finished), number));
+            state.interested.more().watchers.push((Arc::clone(finished), number));
         }
         open
     }
@@ -223,7 +256,7 @@ impl<T> Shared<T> {
     pub(super) fn unwatch(&self, finished: &Arc<Finished>) {
         if !self.is_parents()
             && self.outcome.get().is_none()
-            && let Some(more) = &mut self.state.lock().more
+            && let Some(more) = &mut self.state.lock().interested.more
         {
             more.watchers.retain(|(other, _)| !Arc::ptr_eq(other, finished));
         }
@@ -238,7 +271,7 @@ impl<T> Shared<T> {
         if matches!(state.phase, Phase::Ended | Phase::Released) {
             return Some(callback);
         }
-        state.more().callbacks.push(callback);
+        state.interested.more().callbacks.push(callback);
         None
     }
 
@@ -249,7 +282,7 @@ impl<T> Shared<T> {
         let pending = state.phase == Phase::Pending;
         if pending {
             state.phase = Phase::Running;
-            state.more().kill = Some(kill);
+            state.interested.more().kill = Some(kill);
         }
         pending
     }
@@ -279,7 +312,8 @@ impl<T> Shared<T> {
                 Phase::Running => {
                     // Under the lock: the one who runs it looks for a kill after it has ended this task and before it
                     // begins another one.
-                    let kill = state.more.as_ref().and_then(|more| more.kill.as_ref());
+                    let more = state.interested.more.as_ref();
+                    let kill = more.and_then(|more| more.kill.as_ref());
                     match (&state.runner, kill) {
                         (Some(task), _) => task.kill(),
                         (None, Some(kill)) => kill(),
@@ -295,13 +329,14 @@ impl<T> Shared<T> {
 
     /// Sets the outcome, if `from` agrees to the phase, and tells everybody. Returns whether it did.
     fn end(this: Arc<Self>, outcome: Outcome<T>, from: impl FnOnce(Phase) -> bool) -> bool {
-        let (more, runner, has_callbacks);
+        let (mut interested, runner, has_callbacks);
         {
             let mut state = this.state.lock();
             if !from(state.phase) || this.outcome.get().is_some() {
                 return false;
             }
-            (more, runner) = (state.more.take(), state.runner.take());
+            (interested, runner) = (state.interested.take(), state.runner.take());
+            let more = &interested.more;
             // Before the end can be seen: so the news of what ends because this has ended comes later. Who is told settles.
             for (finished, number) in more.iter().flat_map(|more| &more.watchers) {
                 finished.push(*number);
@@ -315,19 +350,19 @@ impl<T> Shared<T> {
         let kept = has_callbacks.then(|| Future::new(Arc::clone(&this)));
         // If nobody else has it, the value is dropped here. A panic of its destructor is no concern of the worker.
         drop_quietly(this);
-        let Some(more) = more else { return true };
-        more.waiters.iter().for_each(Waiter::unpark);
+        interested.unpark_all();
         let Some(future) = kept else { return true };
-        for callback in more.callbacks {
+        let more = interested.more.as_mut();
+        for callback in more.map_or_else(Vec::new, |more| mem::take(&mut more.callbacks)) {
             call_back(callback, &future);
         }
-        let more = {
+        let late = {
             let mut state = future.shared().state.lock();
             state.phase = Phase::Released;
-            state.more.take()
+            state.interested.take()
         };
         drop_quietly(future);
-        more.iter().flat_map(|more| &more.waiters).for_each(Waiter::unpark);
+        late.unpark_all();
         true
     }
 }

@@ -1,9 +1,12 @@
 //! Sleeps, names, processes and OS threads.
 
-use crate::{join_all, on};
-use greenthread::spawn;
+use crate::{join_all, on, waits};
+use greenthread::thread::on_worker_stack;
+use greenthread::{spawn, yield_now};
 use std::net::ToSocketAddrs;
 use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -25,6 +28,27 @@ fn sleeps_of_std_and_of_c_pass_side_by_side() {
         join_all(sleepers.collect::<Vec<_>>());
         let took = began.elapsed();
         assert!(took >= Duration::from_millis(300) && took < Duration::from_secs(15), "{took:?}");
+    });
+}
+
+#[test]
+fn a_sleep_on_the_stack_of_the_worker_blocks_it() {
+    on(1, || {
+        static RAN: AtomicBool = AtomicBool::new(false);
+        let neighbour = spawn(|| RAN.store(true, SeqCst));
+        let before = waits("clock_nanosleep");
+        on_worker_stack(|| {
+            std::thread::sleep(Duration::from_millis(20));
+            drop(std::sync::Mutex::new(1).lock());
+        });
+        assert!(!RAN.load(SeqCst), "the caller was suspended there");
+        assert_eq!(waits("clock_nanosleep"), before);
+        while !RAN.load(SeqCst) {
+            yield_now();
+        }
+        std::thread::sleep(Duration::from_millis(1));
+        assert!(waits("clock_nanosleep") > before, "outside it waits as ever");
+        neighbour.join().unwrap();
     });
 }
 

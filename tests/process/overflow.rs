@@ -1,6 +1,7 @@
 //! Overflow of a stack.
 
 use crate::{FOR_EVER, child, finish, is_child};
+use greenthread::thread::on_worker_stack;
 use greenthread::{Builder, Runtime, sleep, spawn};
 
 #[allow(unconditional_recursion)]
@@ -76,4 +77,18 @@ fn overflow_on_a_current_thread_runtime() {
     let end = finish(child(NAME));
     assert_eq!(end.signal, Some(libc::SIGABRT), "{}", end.text);
     assert!(end.text.contains("green thread 'main' has overflowed its stack"), "{}", end.text);
+}
+
+#[test]
+fn overflow_of_a_worker_stack_that_a_green_thread_uses() {
+    const NAME: &str = "overflow::overflow_of_a_worker_stack_that_a_green_thread_uses";
+    if is_child(NAME) {
+        let runtime = Runtime::builder().workers(1).build().unwrap();
+        let _ = runtime.run(|| on_worker_stack(|| overflow(0)));
+        std::process::exit(0);
+    }
+    let end = finish(child(NAME));
+    assert_eq!(end.signal, Some(libc::SIGABRT), "{}", end.text);
+    assert!(end.text.contains("overflowed its stack"), "{}", end.text);
+    assert!(!end.text.contains("green thread"), "{}", end.text);
 }
