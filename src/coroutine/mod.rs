@@ -51,7 +51,7 @@ pub(crate) use local::{
 pub(crate) use overflow::{ensure_overflow_report, install_overflow_report};
 pub(crate) use owned::{Coroutine, NotSuspended, Progress};
 pub(crate) use port::{Port, PortMut, Suspender};
-pub(crate) use region::{enter_no_switch_region, in_no_switch_region};
+pub(crate) use region::{enter_no_switch_region, in_no_switch_region, try_enter_no_switch_region};
 #[cfg(test)]
 pub(crate) use resuming::suspend;
 pub(crate) use resuming::{prefetch_resume, prefetch_stack};

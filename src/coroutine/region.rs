@@ -43,13 +43,18 @@ fn note_change() {
 /// # Panics
 /// Where 65,535 are open around the caller: one that is not counted could be switched out of.
 pub(crate) fn enter_no_switch_region() -> Region {
+    let region = try_enter_no_switch_region();
+    region.expect("too many timeouts, shields, scopes or groups inside one another")
+}
+
+/// As [`enter_no_switch_region`]; `None` where so many are open that no other one is counted. Greenlets stay where they are then too.
+pub(crate) fn try_enter_no_switch_region() -> Option<Region> {
     let (own, around) = counters();
     // Whatever is counted in `own` is in `around` too.
-    let more = around.get().checked_add(1);
-    around.set(more.expect("too many timeouts, shields, scopes or groups inside one another"));
+    around.set(around.get().checked_add(1)?);
     own.set(own.get() + 1);
     note_change();
-    Region { coroutine: current(), green_thread: green_thread(), not_send: PhantomData }
+    Some(Region { coroutine: current(), green_thread: green_thread(), not_send: PhantomData })
 }
 
 /// Whether a region is open in this green thread, or in this OS thread outside of green threads.

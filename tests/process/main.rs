@@ -13,6 +13,7 @@ mod limits;
 mod overflow;
 mod panic_hook;
 mod signal;
+mod switch_hook;
 
 use greenthread::{Runtime, sleep};
 use std::io::{self, Read};

@@ -170,7 +170,7 @@ thread_local! {
 
 fn must_put_off() -> bool {
     LATER.try_with(|later| later.depth.get() > 0).unwrap_or(false)
-        || here::with(|here| here.current().is_none()).unwrap_or(false)
+        || here::with(Here::is_between).unwrap_or(false)
 }
 
 /// Until it is dropped, the calling OS thread does not use wakers of other executors. It does not suspend meanwhile.

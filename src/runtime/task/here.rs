@@ -24,6 +24,8 @@ pub(crate) struct Here {
     current: Cell<Option<Started>>,
     /// The green thread that runs on the OS thread's own stack, where it cannot be suspended: then none is `current`.
     lent: Cell<Option<Started>>,
+    /// Whether a green thread runs a switch hook, in which none is `current`.
+    in_hook: Cell<bool>,
     /// Whether tasks of other executors were woken where their wakers could not be used.
     has_foreign: Cell<bool>,
 }
@@ -35,6 +37,7 @@ impl Here {
             ready: Ring::with_capacity(256),
             current: Cell::new(None),
             lent: Cell::new(None),
+            in_hook: Cell::new(false),
             has_foreign: Cell::new(false),
         }
     }
@@ -76,6 +79,23 @@ impl Here {
     #[inline(always)]
     pub(crate) fn take_back(&self) {
         self.current.set(self.lent.take());
+    }
+
+    /// Begins a switch hook of the green thread that runs: until [`end_hook`](Self::end_hook), it counts as the OS thread.
+    pub(in crate::runtime) fn begin_hook(&self) {
+        self.current.set(None);
+        self.in_hook.set(true);
+    }
+
+    /// Ends a switch hook, or what it does before it lets others run; `current` is who runs then.
+    pub(in crate::runtime) fn end_hook(&self, current: Option<Started>) {
+        self.in_hook.set(false);
+        self.current.set(current);
+    }
+
+    /// Whether the hub itself runs, in the middle of its own work, and none of its green threads.
+    pub(super) fn is_between(&self) -> bool {
+        self.current.get().is_none() && self.lent.get().is_none() && !self.in_hook.get()
     }
 
     /// Takes in a task whose wait has ended.

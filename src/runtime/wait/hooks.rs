@@ -4,8 +4,9 @@
 //! ([`process::is_plain`]).
 #![forbid(unsafe_code)]
 
-use crate::coroutine;
+use crate::coroutine::{self, try_enter_no_switch_region};
 use crate::runtime::lane::current;
+use crate::runtime::task::here::Here;
 use crate::runtime::task::{Started, TaskRef};
 use crate::sys::{process, report};
 use std::cell::Cell;
@@ -17,7 +18,8 @@ pub trait SwitchHook: Send + Sync {
     /// `others_run` once, and puts it back: between, other green threads of the worker run, and perhaps this one is never resumed. What
     /// it keeps meanwhile is on the stack of the green thread, so local variables do.
     ///
-    /// It runs as on a plain OS thread: where it waits, it blocks the worker. It must not panic, which ends the process.
+    /// It runs as on a plain OS thread: where it waits, it blocks the worker. It must not panic, which ends the process; a switch to
+    /// another greenlet panics here, as it does in a timeout.
     /// A [`ContextVar`](crate::thread::ContextVar) or [`green_local!`](crate::green_local) that it uses is the green thread's.
     fn suspend(&self, others_run: &mut dyn FnMut());
 }
@@ -77,15 +79,21 @@ fn around(place: &'static OnceLock<Box<Node>>, others_run: &mut dyn FnMut()) {
 #[inline(never)]
 pub(super) fn outside(started: Started, suspend: impl FnOnce()) {
     let must_return = MustReturn;
-    let set_current = |current| current::with_lane(|lane| lane.here().set_current(current));
+    // A greenlet that a hook switched away from would leave the green thread running while it waits already.
+    let region = try_enter_no_switch_region();
+    let with_here = |f: &dyn Fn(&Here)| current::with_lane(|lane| f(lane.here()));
     let enter_hooks = || {
-        set_current(None);
+        with_here(&Here::begin_hook);
         IN_HOOKS_OF.set(Some(started));
+    };
+    let leave_hooks = |current| {
+        IN_HOOKS_OF.set(None);
+        with_here(&|here| here.end_hook(current));
     };
     let mut suspend = Some(suspend);
     let mut once = || {
         if let Some(suspend) = suspend.take() {
-            IN_HOOKS_OF.set(None);
+            leave_hooks(None);
             suspend();
             enter_hooks();
         }
@@ -94,8 +102,8 @@ pub(super) fn outside(started: Started, suspend: impl FnOnce()) {
     around(&FIRST, &mut once);
     // A hook may have forgotten it.
     once();
-    IN_HOOKS_OF.set(None);
-    set_current(Some(started));
+    leave_hooks(Some(started));
+    drop(region);
     if coroutine::has_storage() {
         // A hook may have made values of the green thread's own, which end with it.
         started.with(TaskRef::set_has_values);

@@ -4,7 +4,7 @@
 use super::hooks;
 use super::interruption::{own_task, raise_kill};
 use super::sleeper::{Sleeper, current_green, is_green};
-use crate::coroutine;
+use crate::coroutine::{self, Root};
 use crate::runtime::lane::current;
 use crate::runtime::lane::local::Lane;
 use crate::runtime::task::{self, Reason, Started, TaskRef, switch};
@@ -36,11 +36,21 @@ fn suspend(started: Started) {
 
 /// Calls `suspend`, which suspends `started`, inside of the hooks that there are.
 #[inline(always)]
-pub(super) fn inside_hooks(started: Started, suspend: impl FnOnce()) {
+fn inside_hooks(started: Started, suspend: impl FnOnce()) {
     if process::has_hooks() {
         hooks::outside(started, suspend);
     } else {
         suspend();
+    }
+}
+
+/// Suspends `started`, which does not unwind. A hook may: it may let the others run from a destructor.
+#[inline(always)]
+pub(super) fn suspend_calm(started: Started, root: Root) {
+    if process::has_hooks() {
+        hooks::outside(started, || switch::suspend(started, root));
+    } else {
+        switch::suspend_calm(started, root);
     }
 }
 
@@ -78,7 +88,7 @@ pub(in crate::runtime) fn let_others_run(started: Started) -> bool {
         })
     });
     let Some(root) = root.flatten() else { return false };
-    inside_hooks(started, || switch::suspend_calm(started, root));
+    suspend_calm(started, root);
     if task::any_interruption() {
         raise_if_interrupted(started);
     }

@@ -1,10 +1,10 @@
 //! What runs on the stack of the worker.
 
-use crate::support::{OnDrop, everywhere, on_all_runtimes, until, within_limit, workers};
+use crate::support::{LIMIT, OnDrop, everywhere, on_all_runtimes, until, within_limit, workers};
 use greenthread::future::FutureExt;
 use greenthread::generator::{Generator, Yielder};
 use greenthread::greenlet::Greenlet;
-use greenthread::sync::{Mutex, ReentrantMutex, Semaphore, mpsc};
+use greenthread::sync::{Mutex, ReentrantMutex, Semaphore, mpmc, mpsc};
 use greenthread::thread::{ThreadId, on_worker_stack};
 use greenthread::{Builder, JoinError, Runtime, current, green_local, sleep, spawn, yield_now};
 use std::cell::{Cell, RefCell};
@@ -306,6 +306,31 @@ fn a_generator_does_not_yield_out_of_it() {
         let said = refused.next().unwrap();
         assert!(said > 10, "it is refused, not yielded");
         assert_eq!(refused.next(), None);
+    });
+}
+
+/// It may wait, as code that blocks the OS thread, for another OS thread that awaits what is sent from there.
+#[test]
+fn a_future_elsewhere_is_woken_from_there() {
+    on_all_runtimes(|| {
+        let (sender, receiver) = mpmc::unbounded();
+        let (answers, answer) = std::sync::mpsc::channel();
+        let awaits = std::thread::spawn(move || {
+            while let Ok(number) = greenthread::future::block_on(receiver.recv_async()) {
+                answers.send(number).unwrap();
+            }
+        });
+        for number in 0..5 {
+            // Long enough for the other one to wait.
+            sleep(Duration::from_millis(number));
+            on_worker_stack(|| {
+                sender.send(number).unwrap();
+                assert_eq!(answer.recv_timeout(LIMIT / 2), Ok(number));
+            });
+        }
+        drop(sender);
+        until(|| awaits.is_finished());
+        awaits.join().unwrap();
     });
 }
 

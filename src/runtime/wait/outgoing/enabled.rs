@@ -2,8 +2,7 @@
 
 use crate::runtime::lane::current;
 use crate::runtime::lane::local::Lane;
-use crate::runtime::task::switch;
-use crate::runtime::wait::yielding::inside_hooks;
+use crate::runtime::wait::yielding::suspend_calm;
 use crate::sys::fault::{self, Call};
 use crate::sys::outbox::Ticket;
 use crate::sys::{process, socket};
@@ -61,6 +60,6 @@ fn give_way_after(prepare: impl FnOnce(&Lane) -> bool) -> bool {
         Some((started, lane.root()))
     });
     let Some((started, root)) = queued.flatten() else { return false };
-    inside_hooks(started, || switch::suspend_calm(started, root));
+    suspend_calm(started, root);
     true
 }
