@@ -141,8 +141,13 @@ pub(crate) fn end_foreign(task: &TaskRef) {
     drop_quietly(waker);
 }
 
+/// Whether it waits for a future.
+pub(super) fn is_foreign(task: &TaskRef) -> bool {
+    std::ptr::eq(task.header().vtable, &raw const VTABLE)
+}
+
 fn slot(task: &TaskRef) -> &Mutex<Option<Waker>> {
-    debug_assert!(std::ptr::eq(task.header().vtable, &raw const VTABLE));
+    debug_assert!(is_foreign(task));
     // SAFETY: only `new_foreign` makes the references that come here, all to `Foreign`s.
     unsafe { &task.as_ptr().cast::<Foreign>().as_ref().waker }
 }

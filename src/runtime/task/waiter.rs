@@ -1,6 +1,7 @@
 //! The right to end a wait.
 #![forbid(unsafe_code)]
 
+use super::foreign;
 use super::here::Here;
 use super::mailbox::Mailbox;
 use super::park_word::Token;
@@ -45,6 +46,11 @@ impl Waiter {
     #[inline]
     pub(in crate::runtime) fn is_of_waker(&self, waker: &Waker) -> bool {
         self.token == Token::ANY && self.task.is_woken_by(waker)
+    }
+
+    /// Whether a future waits, which may not be polled any more, or may be dropped, and no thread.
+    pub(crate) fn is_of_future(&self) -> bool {
+        foreign::is_foreign(&self.task)
     }
 
     /// Whether the thread that waits was given up with its runtime, and never runs again.

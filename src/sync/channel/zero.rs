@@ -52,6 +52,7 @@ pub(crate) struct Place {
 struct Delivered<T> {
     parcel: Parcel<T>,
     number: u64,
+    for_future: bool,
 }
 
 #[derive(Debug)]
@@ -109,7 +110,10 @@ impl<T> State<T> {
         let number = self.delivered;
         self.delivered += 1;
         match self.slots.get_mut(want.slot) {
-            Some(slot) => *slot = Some(Delivered { parcel, number }),
+            Some(slot) => {
+                let for_future = want.waiter.is_of_future();
+                *slot = Some(Delivered { parcel, number, for_future });
+            }
             None => unreachable!("an entry in the list has its slot"),
         }
         Ok(want.waiter)
@@ -121,11 +125,15 @@ impl<T> State<T> {
         self.slots.remove(place.slot).flatten().map(|delivered| delivered.parcel)
     }
 
-    /// What was delivered first of what has not been fetched. Whoever it was for looks again. A future that is not polled might never
-    /// fetch it; so no receiver is told of the end of the channel before all has been fetched.
+    /// What was delivered first of what futures have not fetched. Whoever it was for looks again. A future that is not polled might never
+    /// fetch it; so no receiver is told of the end of the channel before all has been fetched. A thread does come; were its item taken by
+    /// another, that might have received what was sent later.
     #[cold]
     fn fetch_for_another(&mut self) -> Option<Parcel<T>> {
-        let number = |slot: &Option<Delivered<T>>| slot.as_ref().map(|delivered| delivered.number);
+        let number = |slot: &Option<Delivered<T>>| {
+            let left = slot.as_ref().filter(|delivered| delivered.for_future);
+            left.map(|delivered| delivered.number)
+        };
         let first = self
             .slots
             .iter()

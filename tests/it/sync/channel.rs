@@ -1,7 +1,8 @@
 use super::{LONG, Random, SHORT, eventually, runtime};
+use crate::support::until;
 use greenthread::sync::mpsc::{RecvTimeoutError, TryRecvError, TrySendError};
 use greenthread::sync::{Arc, mpmc, mpsc};
-use greenthread::{sleep, spawn, yield_now};
+use greenthread::{Runtime, sleep, spawn, yield_now};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -169,6 +170,22 @@ fn each_item_arrives_once_and_in_order() {
         }
         assert_eq!(count.load(Ordering::SeqCst), 2500, "capacity {capacity:?}");
     }
+}
+
+/// At a rendezvous whose senders are gone, too: another receiver may have received what was sent later.
+#[test]
+fn what_a_thread_was_handed_is_taken_by_no_other() {
+    let main = || {
+        let (sender, receiver) = mpmc::bounded(0);
+        let other = receiver.clone();
+        let waits = greenthread::thread::spawn_local(move || other.recv());
+        until(|| sender.try_send(1).is_ok());
+        drop(sender);
+        // It has not run yet.
+        assert_eq!(receiver.try_recv(), Err(mpmc::TryRecvError::Disconnected));
+        assert_eq!(waits.join().unwrap(), Ok(1));
+    };
+    Runtime::new_current_thread().unwrap().run_local(main).unwrap();
 }
 
 /// Random delays, timeouts and kills: what was sent was received or is still there.
