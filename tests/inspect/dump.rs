@@ -9,22 +9,25 @@ use greenthread::{Builder, JoinHandle, Runtime, future, sleep, thread, yield_now
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn named(name: &str, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     Builder::new().name(name.into()).spawn(body).unwrap()
 }
 
-/// A dump in which each of these waits.
+/// A dump in which each of these waits, on a worker that answered: one that the system does not run for a while counts as held up.
 fn dump_when_all_wait(all: &[&JoinHandle<()>]) -> Dump {
+    let limit = Instant::now() + Duration::from_secs(60);
     loop {
         let dump = dump();
         let waits = |handle: &&JoinHandle<()>| {
-            dump.find(handle.thread()).is_some_and(|it| it.state == State::Waiting)
+            let seen = dump.find(handle.thread()).filter(|it| it.state == State::Waiting);
+            seen.is_some_and(|it| it.stack_nearly_full || !it.backtrace.is_empty())
         };
         if all.iter().all(waits) {
             return dump;
         }
+        assert!(Instant::now() < limit, "{dump}");
         yield_now();
     }
 }
@@ -124,8 +127,7 @@ fn equal_ones_are_told_once_and_the_largest_group_first() {
     on_each(|| {
         let sleepers: Vec<_> =
             (0..300).map(|_| greenthread::spawn(|| waits_here(thread::park))).collect();
-        dump_when_all_wait(&sleepers.iter().collect::<Vec<_>>());
-        let mut dump = dump();
+        let mut dump = dump_when_all_wait(&sleepers.iter().collect::<Vec<_>>());
         dump.threads.retain(|it| {
             sleepers.iter().any(|own| own.thread().id().to_string() == it.id.to_string())
         });
@@ -243,7 +245,7 @@ fn who_keeps_a_worker_is_seen_and_so_are_those_behind() {
     over.store(true, Ordering::SeqCst);
     hog.join().unwrap();
     new.join().unwrap();
-    assert!(inspect::dump().find(behind.thread()).unwrap().is_in("park"));
+    assert!(dump_when_all_wait(&[&behind]).find(behind.thread()).unwrap().is_in("park"));
     end([behind]);
 }
 
