@@ -89,23 +89,12 @@ fn waited_for() -> io::Result<()> {
 }
 
 fn tokio() -> io::Result<()> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime = builder.worker_threads(1).enable_all().build()?;
-    let server = runtime.spawn(async {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        println!("{}", listener.local_addr()?);
-        loop {
-            let (stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
-            tokio::spawn(async move {
-                let mut builder = http1::Builder::new();
-                builder.auto_date_header(false);
-                let io = hyper_util::rt::TokioIo::new(stream);
-                builder.serve_connection(io, service_fn(answer)).await
-            });
-        }
-    });
-    runtime.block_on(server).expect("the server does not end")
+    servers::on_tokio(1, |stream| async {
+        let mut builder = http1::Builder::new();
+        builder.auto_date_header(false);
+        let io = hyper_util::rt::TokioIo::new(stream);
+        builder.serve_connection(io, service_fn(answer)).await.map_err(io::Error::other)
+    })
 }
 
 /// The processor time that the process has used.

@@ -1,9 +1,11 @@
 //! Spans of `tracing` follow the green threads that have entered them.
 
+mod runtimes;
+
 use greenthread::generator::{Generator, Yielder};
 use greenthread::sync::{Event, Mutex, mpsc};
 use greenthread::tracing::{follow_green_threads, in_current_span};
-use greenthread::{Builder, Runtime, scope, sleep, spawn, timeout, yield_now};
+use greenthread::{Builder, scope, sleep, spawn, timeout, yield_now};
 use std::cell::RefCell;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,15 +45,7 @@ fn on_each(body: impl Fn() + Clone + Send + 'static) {
         follow_green_threads();
         follow_green_threads();
     });
-    let run = |runtime: Runtime| {
-        if let Err(error) = runtime.run(body.clone()) {
-            resume_unwind(error.into_panic());
-        }
-    };
-    run(Runtime::new_current_thread().unwrap());
-    for workers in [1, 2, 4] {
-        run(Runtime::builder().workers(workers).build().unwrap());
-    }
+    runtimes::on_each(body);
     assert_eq!(OUT_OF_ORDER.load(Ordering::SeqCst), 0);
 }
 

@@ -1,31 +1,21 @@
 //! Contexts of OpenTelemetry follow the green threads that have attached them, and spans are exported with their own parents.
 
+mod runtimes;
+
 use greenthread::opentelemetry::{attach, in_current_context};
 use greenthread::tracing::{follow_green_threads, in_current_span};
-use greenthread::{Runtime, sleep, spawn, thread, timeout, yield_now};
+use greenthread::{sleep, spawn, thread, timeout, yield_now};
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanId, TraceContextExt as _, Tracer as _, TracerProvider as _};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, SpanData, SpanExporter};
+use runtimes::on_each;
 use std::collections::HashMap;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tracing::info_span;
 use tracing_subscriber::layer::SubscriberExt as _;
-
-/// Runs `body` as the `main` of runtimes of several kinds, one after the other.
-fn on_each(body: impl Fn() + Clone + Send + 'static) {
-    let run = |runtime: Runtime| {
-        if let Err(error) = runtime.run(body.clone()) {
-            resume_unwind(error.into_panic());
-        }
-    };
-    run(Runtime::new_current_thread().unwrap());
-    for workers in [1, 2, 4] {
-        run(Runtime::builder().workers(workers).build().unwrap());
-    }
-}
 
 #[derive(Clone, Debug, Default)]
 struct Exported(Arc<Mutex<Vec<SpanData>>>);

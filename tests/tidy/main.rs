@@ -288,23 +288,6 @@ fn unsafe_stays_in_its_folders() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// Other libraries' own are locked while they are printed, to whatever the user writes to; and what waits for parking_lot's stays
-/// in a table that a forked child inherits.
-#[test]
-fn locks_for_moments_come_from_one_place() {
-    let wrong: Vec<_> = sources()
-        .into_iter()
-        .filter(|(file, code)| {
-            let locks = ["rustix_futex_sync::", "parking_lot::", "lock_api::"];
-            let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-            file != "util/lock.rs"
-                && code.clone().any(|line| locks.iter().any(|l| line.contains(l)))
-        })
-        .map(|(file, _)| file)
-        .collect();
-    assert!(wrong.is_empty(), "these want `util::lock::Mutex`: {wrong:?}");
-}
-
 /// The rules themselves, on samples that are good and bad: a rule that never fails would show nothing.
 /// The rows of an index of examples that name a file, a function or a command that is not there, and the files without a row.
 fn faults_of_index(index: &str, sources: &[(String, String)]) -> Vec<String> {

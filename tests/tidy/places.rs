@@ -1,4 +1,4 @@
-//! What is done in one place only, so that simulated time, repeated runs and the like have one place to stand.
+//! What is done in one place only, so that simulated time, repeated runs, other locks and the like have one place to stand.
 
 use super::{sources, texts, without_tests};
 
@@ -10,6 +10,11 @@ const PLACES: &[(&str, &str, &str)] = &[
     ("_rdtsc", "sys/clock.rs", "`clock::ticks`"),
     ("RandomState::new", "sys/random.rs", "`random::Numbers` or `secret::secret`"),
     ("getrandom", "sys/secret.rs", "`secret::secret`"),
+    // Other libraries' own are locked while they are printed, to whatever the user writes to; and what waits for parking_lot's stays in
+    // a table that a forked child inherits.
+    ("rustix_futex_sync::", "util/lock.rs", "`util::lock`"),
+    ("parking_lot::", "util/lock.rs", "`util::lock`"),
+    ("lock_api::", "util/lock.rs", "`util::lock`"),
 ];
 
 fn out_of_place(file: &str, code: &str) -> Vec<String> {
@@ -19,7 +24,7 @@ fn out_of_place(file: &str, code: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_time_it_is_and_what_is_random_is_asked_in_one_place() {
+fn time_random_numbers_and_locks_for_moments_come_from_one_place_each() {
     let wrong: Vec<_> = sources()
         .iter()
         .filter(|(file, _)| !file.ends_with("sync/stress.rs"))
@@ -32,6 +37,7 @@ fn what_time_it_is_and_what_is_random_is_asked_in_one_place() {
 fn the_rule_of_places_can_fail() {
     assert_eq!(out_of_place("io/wait.rs", "Some(Instant::now())").len(), 1);
     assert_eq!(out_of_place("io/wait.rs", "begun.elapsed() < Duration::ZERO").len(), 1);
+    assert_eq!(out_of_place("io/wait.rs", "use parking_lot::Mutex;").len(), 1);
     assert_eq!(out_of_place("sys/clock.rs", "Instant::now()"), [""; 0]);
     assert_eq!(out_of_place("io/wait.rs", "Some(clock::now())"), [""; 0]);
 }

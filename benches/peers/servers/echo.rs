@@ -93,29 +93,18 @@ pub fn may(workers: usize, work: Work) -> io::Result<()> {
 /// tokio.
 pub fn tokio(workers: usize, work: Work) -> io::Result<()> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime = builder.worker_threads(workers).enable_all().build()?;
-    let server = runtime.spawn(async move {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        println!("{}", listener.local_addr()?);
+    super::on_tokio(workers, move |mut stream| async move {
+        let mut buffer = [0; 4096];
         loop {
-            let (mut stream, _) = listener.accept().await?;
-            tokio::spawn(async move {
-                stream.set_nodelay(true)?;
-                let mut buffer = [0; 4096];
-                loop {
-                    match stream.read(&mut buffer).await? {
-                        0 => return io::Result::Ok(()),
-                        n => {
-                            work(&mut buffer[..n]);
-                            stream.write_all(&buffer[..n]).await?;
-                        }
-                    }
+            match stream.read(&mut buffer).await? {
+                0 => return Ok(()),
+                n => {
+                    work(&mut buffer[..n]);
+                    stream.write_all(&buffer[..n]).await?;
                 }
-            });
+            }
         }
-    });
-    runtime.block_on(server).expect("the server does not end")
+    })
 }
 
 /// A load of so many connections.

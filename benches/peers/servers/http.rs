@@ -63,31 +63,20 @@ pub fn greenthread(workers: usize) -> io::Result<()> {
 /// tokio, by hand.
 pub fn tokio(workers: usize) -> io::Result<()> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime = builder.worker_threads(workers).enable_all().build()?;
-    let server = runtime.spawn(async {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        println!("{}", listener.local_addr()?);
+    super::on_tokio(workers, |mut stream| async move {
+        let (mut buffer, mut filled, mut replies) = ([0; BUFFER], 0, Vec::new());
         loop {
-            let (mut stream, _) = listener.accept().await?;
-            tokio::spawn(async move {
-                stream.set_nodelay(true)?;
-                let (mut buffer, mut filled, mut replies) = ([0; BUFFER], 0, Vec::new());
-                loop {
-                    match stream.read(&mut buffer[filled..]).await? {
-                        0 => return io::Result::Ok(()),
-                        got => filled += got,
-                    }
-                    let used = answer(&buffer[..filled], &mut replies)?;
-                    buffer.copy_within(used..filled, 0);
-                    filled -= used;
-                    stream.write_all(&replies).await?;
-                    replies.clear();
-                }
-            });
+            match stream.read(&mut buffer[filled..]).await? {
+                0 => return Ok(()),
+                got => filled += got,
+            }
+            let used = answer(&buffer[..filled], &mut replies)?;
+            buffer.copy_within(used..filled, 0);
+            filled -= used;
+            stream.write_all(&replies).await?;
+            replies.clear();
         }
-    });
-    runtime.block_on(server).expect("the server does not end")
+    })
 }
 
 /// A connection of the bare loop.

@@ -40,6 +40,29 @@ const WITHOUT_TURNS: &str = "without-turns";
 /// the others.
 pub type Peer = (&'static str, fn() -> io::Result<()>);
 
+/// A server on tokio, for ever: prints the address of its listener, and runs what `serve` makes of each connection as a task.
+pub fn on_tokio<C: Future<Output = io::Result<()>> + Send + 'static>(
+    workers: usize,
+    serve: impl Fn(tokio::net::TcpStream) -> C + Send + 'static,
+) -> io::Result<()> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(workers).enable_all().build()?;
+    let server = runtime.spawn(async move {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        println!("{}", listener.local_addr()?);
+        loop {
+            let (stream, _) = listener.accept().await?;
+            let set = stream.set_nodelay(true);
+            let connection = serve(stream);
+            tokio::spawn(async move {
+                set?;
+                connection.await
+            });
+        }
+    });
+    runtime.block_on(server).expect("the server does not end")
+}
+
 /// Serves until standard input ends: then the process that started this one has gone.
 pub fn serve(server: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     std::thread::spawn(|| {
