@@ -116,12 +116,10 @@ fn nested() {
 
 /// `class Students` with `__iter__` and `__next__`; `iter(li)`, and `next` until there is nothing.
 fn iterators() {
-    let students = vec!["zs", "ls", "ww"];
+    let students = ["zs", "ls", "ww"];
     students.iter().for_each(|name| println!("{name}"));
     let mut numbers = [11, 22, 33, 44, 55].into_iter();
-    while let Some(number) = numbers.next() {
-        println!("{number}");
-    }
+    numbers.by_ref().for_each(|number| println!("{number}"));
     println!("{:?}", numbers.next());
 }
 

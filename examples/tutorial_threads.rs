@@ -147,8 +147,8 @@ fn daemon_beside_another(seconds_of_daemon: f64, seconds_of_other: f64) {
             println!("end{number}");
         }
     };
-    let foo = task(123, seconds_of_daemon);
-    Builder::new().daemon(true).spawn(foo).expect("there is room for it");
+    let daemon = task(123, seconds_of_daemon);
+    Builder::new().daemon(true).spawn(daemon).expect("there is room for it");
     yield_now();
     start("Thread-2", task(456, seconds_of_other));
     println!("main-------");

@@ -191,7 +191,8 @@ pub(crate) fn all() -> Vec<Measure> {
         );
     }
     for &threads in THREADS {
-        let how = How::Work { workload: "yield", workers: 1, n: (threads * 80).max(8_000_000), threads };
+        let how =
+            How::Work { workload: "yield", workers: 1, n: (threads * 80).max(8_000_000), threads };
         other(
             format!("yield-{threads}"),
             format!("giving way, {threads} green threads"),
