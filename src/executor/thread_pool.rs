@@ -7,7 +7,7 @@ use super::error::{SubmitError, panic_text};
 use super::executor::{Call, Executor, Runs};
 use super::future::Future;
 use super::green::{check_name, check_workers};
-use crate::sys::fault;
+use crate::sys::thread;
 use crate::thread::available_parallelism;
 use crate::util::dropping::{Held, drop_quietly, seen_in};
 use std::fmt;
@@ -61,12 +61,7 @@ impl Crew for OsThreads {
     const STAYS: bool = true;
 
     fn spawn(&self, number: usize, life: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        fault::check(fault::Call::ThreadSpawn)?;
-        let mut builder = std::thread::Builder::new().name(format!("{}_{number}", self.name));
-        if let Some(bytes) = self.stack_size {
-            builder = builder.stack_size(bytes);
-        }
-        builder.spawn(life).map(drop)
+        thread::start(format!("{}_{number}", self.name), self.stack_size, life).map(drop)
     }
 
     fn begin(&self, _: usize) -> Result<(), String> {
@@ -232,6 +227,7 @@ impl Drop for ThreadPool {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::sys::fault;
 
     /// Where there is another thread already, that comes to the task.
     #[test]
@@ -239,7 +235,9 @@ mod tests {
         let pool = ThreadPool::new(2).unwrap();
         fault::fail(fault::Call::ThreadSpawn, 0, 1, libc::EAGAIN);
         let Err(SubmitError::Io(error)) = pool.submit(|| 1) else { panic!("it was taken") };
-        assert_eq!(error.raw_os_error(), Some(libc::EAGAIN));
+        let text = "cannot start the OS thread `ThreadPool_0`: ";
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        assert!(error.to_string().starts_with(text), "{error}");
         assert_eq!(pool.submit(|| 2).unwrap().result().unwrap(), &2);
         pool.shutdown(true, false);
     }

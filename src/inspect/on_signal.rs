@@ -4,6 +4,7 @@
 use super::{Format, dump_to};
 use crate::runtime::{outside, watchdog};
 use crate::signal::{Signal, Signals};
+use crate::sys::thread;
 use crate::util::dropping::{Held, drop_quietly};
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,7 +39,7 @@ pub fn dump_on(
             let _ = dump_to(&mut writer, format).and_then(|()| writer.flush());
         }
     };
-    std::thread::Builder::new().name("gt-dump".into()).spawn(write)?;
+    thread::start("gt-dump", None, write)?;
     outside::count_thread();
     Ok(())
 }

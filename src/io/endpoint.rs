@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::{blocking, park};
-use crate::sys::{net, socket};
+use crate::sys::{file, net, socket};
 use crate::thread::shield;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -35,8 +35,8 @@ impl Endpoint for net::TcpStream {
 
 impl Endpoint for net::TcpListener {}
 impl Endpoint for net::UnixListener {}
-impl Endpoint for std::io::PipeReader {}
-impl Endpoint for std::io::PipeWriter {}
+impl Endpoint for file::PipeReader {}
+impl Endpoint for file::PipeWriter {}
 impl Endpoint for std::os::fd::OwnedFd {}
 impl Endpoint for BorrowedFd<'_> {}
 

@@ -4,7 +4,6 @@
 use super::handle::How;
 use super::{Endpoint, Io, descriptor, from_std};
 use crate::runtime::reactor::Direction;
-use crate::sys::fault::{self, Call};
 use crate::sys::file;
 use crate::sys::number::PIPE_BUF;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -55,7 +54,7 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct PipeReader {
-    io: Io<std::io::PipeReader>,
+    io: Io<file::PipeReader>,
 }
 
 /// The writing end of a [`pipe`](pipe()), as [`std::io::PipeWriter`]. A write suspends the green thread while the pipe
@@ -79,7 +78,7 @@ pub struct PipeReader {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct PipeWriter {
-    io: Io<std::io::PipeWriter>,
+    io: Io<file::PipeWriter>,
 }
 
 impl PipeReader {
@@ -88,7 +87,6 @@ impl PipeReader {
     /// # Errors
     /// Too many open files (`EMFILE` or `ENFILE`); this handle stays as it was.
     pub fn try_clone(&self) -> io::Result<Self> {
-        fault::check(Call::Dup)?;
         Ok(Self { io: self.io.duplicate(self.io.get().try_clone()?) })
     }
 }
@@ -114,7 +112,6 @@ impl PipeWriter {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn try_clone(&self) -> io::Result<Self> {
-        fault::check(Call::Dup)?;
         Ok(Self { io: self.io.duplicate(self.io.get().try_clone()?) })
     }
 }
@@ -129,12 +126,9 @@ impl Read for &PipeReader {
             // An empty read waits for nobody, whatever there is to read.
             return self.io.get().read_vectored(bufs);
         }
-        self.io.run_somehow(Direction::Read, |mut reader, how| {
-            if how == How::AtOnce {
-                return file::read_now(reader.as_fd(), bufs);
-            }
-            fault::check(Call::Recv)?;
-            reader.read_vectored(bufs)
+        self.io.run_somehow(Direction::Read, |reader, how| match how {
+            How::AtOnce => file::read_now(reader.as_fd(), bufs),
+            How::ByMode | How::AsReady => reader.read_vectored(bufs),
         })
     }
 }
@@ -155,16 +149,13 @@ impl Write for &PipeWriter {
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.io.run_somehow(Direction::Write, |mut writer, how| {
-            if how == How::AtOnce {
-                return file::write_now(writer.as_fd(), bufs);
+        self.io.run_somehow(Direction::Write, |writer, how| match how {
+            How::AtOnce => file::write_now(writer.as_fd(), bufs),
+            How::ByMode => writer.write_vectored(bufs),
+            How::AsReady => {
+                let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
+                writer.write(&first[..first.len().min(PIPE_BUF)])
             }
-            fault::check(Call::Send)?;
-            if how == How::ByMode {
-                return writer.write_vectored(bufs);
-            }
-            let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
-            writer.write(&first[..first.len().min(PIPE_BUF)])
         })
     }
 
@@ -199,12 +190,14 @@ from_std!(PipeWriter, std::io::PipeWriter, adopt);
 
 impl From<PipeReader> for Stdio {
     fn from(reader: PipeReader) -> Self {
-        std::io::PipeReader::from(reader).into()
+        let reader: std::io::PipeReader = reader.into();
+        reader.into()
     }
 }
 
 impl From<PipeWriter> for Stdio {
     fn from(writer: PipeWriter) -> Self {
-        std::io::PipeWriter::from(writer).into()
+        let writer: std::io::PipeWriter = writer.into();
+        writer.into()
     }
 }

@@ -4,9 +4,7 @@
 use super::{Endpoint, Io};
 use crate::runtime::park;
 use crate::runtime::reactor::Direction;
-use crate::sys::clock;
-use crate::sys::fault::{self, Call};
-use crate::sys::poll;
+use crate::sys::{clock, file, poll};
 use crate::util::dropping::Held;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -84,7 +82,7 @@ fn wait(fd: BorrowedFd<'_>, direction: Direction, timeout: Option<Duration>) -> 
     }
     // epoll takes a descriptor only once, and this one may be registered elsewhere already, or come to be while we wait.
     // So a duplicate is registered.
-    match fault::check(Call::Dup).and_then(|()| fd.try_clone_to_owned()) {
+    match file::duplicate(fd) {
         Ok(own) => wait_on(own, direction, timeout),
         // Too many open files. The descriptor itself will do: mostly it is not registered elsewhere, and a program that
         // reports the lack of descriptors may have to wait for one.

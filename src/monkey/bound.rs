@@ -11,7 +11,7 @@ use super::futex::{Call, HOOK};
 use crate::runtime::park;
 use crate::sys::bare::{self, address};
 use crate::sys::linker;
-use crate::sys::report;
+use crate::sys::{report, thread};
 use std::cell::Cell;
 use std::ffi::c_long;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -143,7 +143,7 @@ fn learn_place_of_park() {
         learned != 0 && own_handle() != 0 && learned.wrapping_sub(own_handle()) < REACH
     };
     // A thread of its own has no permit that would end its `park` at once.
-    let learner = std::thread::Builder::new().name("greenthread-learns".into()).spawn(learn);
+    let learner = thread::start("greenthread-learns", None, learn);
     let found = learner.is_ok_and(|learner| learner.join().unwrap_or(false));
     IS_IN_HANDLE.store(found, Ordering::Relaxed);
 }

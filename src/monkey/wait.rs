@@ -6,9 +6,8 @@ use crate::green_local;
 use crate::runtime::park::{self, Parker, Reason, Wake};
 use crate::runtime::reactor::Direction;
 use crate::sys::bare::{address, socket_option, syscall};
-use crate::sys::clock;
-use crate::sys::report;
 use crate::sys::time::deadline_after;
+use crate::sys::{clock, file, report};
 use std::cell::Cell;
 use std::ffi::{c_int, c_long};
 use std::io;
@@ -188,7 +187,7 @@ pub(super) fn wait_once(
 ) -> Result<(), Failed> {
     let (_, identity) = table::examine(fd).ok_or(Failed::Closed)?;
     // SAFETY: the caller of the patched call keeps the number open, or closes it by a patched call, which ends the wait.
-    let own = match unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned() {
+    let own = match file::duplicate(unsafe { BorrowedFd::borrow_raw(fd) }) {
         Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Err(Failed::Closed),
         own => own?,
     };

@@ -82,7 +82,7 @@ struct Shared {
 #[derive(Debug)]
 enum State {
     /// Nobody has waited for it yet, so its number is its own.
-    Running(std::process::Child),
+    Running(child::Child),
     Ended(ExitStatus),
     /// Somebody else has waited for it, so its number may be another's by now.
     Lost,
@@ -96,7 +96,7 @@ impl From<std::process::Child> for Child {
             stderr: child.stderr.take().map(ChildStderr::from),
             handle: ChildHandle(Arc::new(Shared {
                 pid: child.id(),
-                state: Mutex::new(State::Running(child)),
+                state: Mutex::new(State::Running(child.into())),
                 turn: Semaphore::new(1),
             })),
         }

@@ -4,7 +4,7 @@
 use super::Child;
 use crate::runtime::blocking::{self, Kind};
 use crate::runtime::outside::Expectation;
-use crate::sys::number;
+use crate::sys::{child, number};
 use crate::thread::shield;
 use std::ffi::OsStr;
 use std::fmt;
@@ -52,7 +52,7 @@ use std::process::{CommandArgs, CommandEnvs, ExitStatus, Output, Stdio};
 #[doc(alias = "Popen")]
 #[doc(alias = "exec")]
 pub struct Command {
-    inner: std::process::Command,
+    inner: child::Command,
     given: Given,
 }
 
@@ -84,7 +84,7 @@ impl Command {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn new<S: AsRef<OsStr>>(program: S) -> Self {
-        Self { inner: std::process::Command::new(program), given: Given::default() }
+        Self { inner: child::Command::new(program.as_ref()), given: Given::default() }
     }
 
     /// Adds an argument.
@@ -99,7 +99,7 @@ impl Command {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn arg<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Self {
-        self.inner.arg(arg);
+        self.inner.arg(arg.as_ref());
         self
     }
 
@@ -109,7 +109,7 @@ impl Command {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
-        self.inner.args(args);
+        args.into_iter().for_each(|arg| self.inner.arg(arg.as_ref()));
         self
     }
 
@@ -132,7 +132,7 @@ impl Command {
         K: AsRef<OsStr>,
         V: AsRef<OsStr>,
     {
-        self.inner.env(key, val);
+        self.inner.env(key.as_ref(), val.as_ref());
         self
     }
 
@@ -143,13 +143,13 @@ impl Command {
         K: AsRef<OsStr>,
         V: AsRef<OsStr>,
     {
-        self.inner.envs(vars);
+        vars.into_iter().for_each(|(key, val)| self.inner.env(key.as_ref(), val.as_ref()));
         self
     }
 
     /// Removes an environment variable, so that the process does not inherit it.
     pub fn env_remove<K: AsRef<OsStr>>(&mut self, key: K) -> &mut Self {
-        self.inner.env_remove(key);
+        self.inner.env_remove(key.as_ref());
         self
     }
 
@@ -181,7 +181,7 @@ impl Command {
     /// ```
     #[doc(alias = "cwd")]
     pub fn current_dir<P: AsRef<Path>>(&mut self, dir: P) -> &mut Self {
-        self.inner.current_dir(dir);
+        self.inner.current_dir(dir.as_ref());
         self
     }
 
@@ -206,7 +206,7 @@ impl Command {
     /// ```
     pub fn stdin<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Self {
         self.given.stdin = true;
-        self.inner.stdin(cfg);
+        self.inner.stdin(cfg.into());
         self
     }
 
@@ -214,7 +214,7 @@ impl Command {
     /// pipe.
     pub fn stdout<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Self {
         self.given.stdout = true;
-        self.inner.stdout(cfg);
+        self.inner.stdout(cfg.into());
         self
     }
 
@@ -222,7 +222,7 @@ impl Command {
     /// pipe.
     pub fn stderr<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Self {
         self.given.stderr = true;
-        self.inner.stderr(cfg);
+        self.inner.stderr(cfg.into());
         self
     }
 
@@ -334,14 +334,14 @@ impl Command {
         self.inner.get_current_dir()
     }
 
-    pub(crate) fn inner(&mut self) -> &mut std::process::Command {
+    pub(crate) fn inner(&mut self) -> &mut child::Command {
         &mut self.inner
     }
 
     /// Like [`spawn`](Self::spawn), on the calling OS thread.
     #[allow(dead_code, reason = "functions in other processes alone use it")]
     pub(super) fn spawn_here(&mut self) -> io::Result<Child> {
-        self.inner.spawn().map(Child::from).map_err(|error| self.name(error))
+        self.inner.start().map(Child::from).map_err(|error| self.name(error))
     }
 
     /// Names the program, and the folder where it was to run, in an error that may be about them.
@@ -367,13 +367,13 @@ impl Command {
         if !self.given.stderr {
             self.inner.stderr(output());
         }
-        let blank = std::process::Command::new("");
+        let blank = child::Command::new(OsStr::new(""));
         let mut command = std::mem::replace(&mut self.inner, blank);
         let _started = Expectation::new();
         // Shielded: neither the description nor a process that has just been started must be lost.
         let (command, started) = shield(|| {
             blocking::run(Kind::Starts, move || {
-                let started = command.spawn();
+                let started = command.start();
                 (command, started)
             })
         });

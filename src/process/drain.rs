@@ -3,6 +3,7 @@
 
 use super::{ChildStderr, ChildStdout};
 use crate::runtime::park;
+use crate::sys::thread as os_thread;
 use crate::thread;
 use std::io::{self, Read};
 use std::panic::resume_unwind;
@@ -14,7 +15,7 @@ pub(super) fn both(
     stderr: Option<ChildStderr>,
 ) -> io::Result<(Vec<u8>, Vec<u8>)> {
     let (stdout, stderr) = match (stdout, stderr) {
-        (Some(stdout), Some(stderr)) => together(|| all(stdout), || all(stderr)),
+        (Some(stdout), Some(stderr)) => together(|| all(stdout), || all(stderr))?,
         (stdout, stderr) => {
             (stdout.map_or(Ok(Vec::new()), all), stderr.map_or(Ok(Vec::new()), all))
         }
@@ -29,18 +30,17 @@ fn all(mut pipe: impl Read) -> io::Result<Vec<u8>> {
 }
 
 /// Runs both at the same time: the second on a green thread if the caller is one, on an OS thread otherwise.
-fn together<A, B: Send>(first: impl FnOnce() -> A, second: impl FnOnce() -> B + Send) -> (A, B) {
+fn together<A, B: Send>(
+    first: impl FnOnce() -> A,
+    second: impl FnOnce() -> B + Send,
+) -> io::Result<(A, B)> {
     if park::is_green() {
         thread::scope(|scope| {
-            let second = scope.spawn(second);
+            let second = thread::Builder::new().spawn_scoped(scope, second)?;
             let first = first();
-            (first, second.join().unwrap_or_else(|error| resume_unwind(error.into_panic())))
+            Ok((first, second.join().unwrap_or_else(|error| resume_unwind(error.into_panic()))))
         })
     } else {
-        std::thread::scope(|scope| {
-            let second = scope.spawn(second);
-            let first = first();
-            (first, second.join().unwrap_or_else(|payload| resume_unwind(payload)))
-        })
+        os_thread::beside("gt-pipes", first, second)
     }
 }

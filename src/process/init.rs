@@ -5,7 +5,7 @@
 use super::{frame, function};
 use crate::os::unix::net::UnixStream;
 use crate::sys::image::{self, Failed, Record};
-use crate::sys::{child, poll, report};
+use crate::sys::{child, file, poll, report, thread as os_thread};
 use crate::thread;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -176,8 +176,8 @@ fn greet(stream: &UnixStream, hello: &[u8]) -> io::Result<bool> {
         let _ = child::die_with_parent();
     }
     if dies_with_parent {
-        let own = stream.as_fd().try_clone_to_owned()?;
-        std::thread::Builder::new().name("gt-parent".into()).spawn(move || watch_parent(&own))?;
+        let own = file::duplicate(stream.as_fd())?;
+        os_thread::start("gt-parent", None, move || watch_parent(&own))?;
     }
     // An error means that the parent has ended, which the next call will see.
     let _ = frame::send(&mut &*stream, reply::READY, &[]);

@@ -30,6 +30,8 @@
 mod child;
 mod command;
 mod drain;
+#[cfg(test)]
+mod faults;
 #[cfg(feature = "processes")]
 mod frame;
 #[cfg(feature = "processes")]

@@ -4,12 +4,13 @@
 //! running, and a runtime that ends would leave its children to nobody.
 #![forbid(unsafe_code)]
 
+use crate::sys::child::{self, Child};
+use crate::sys::file::{self, PipeReader, PipeWriter};
 use crate::sys::process::PerProcess;
-use crate::sys::{child, clock, file, poll, socket};
+use crate::sys::{clock, poll, socket, thread};
 use crate::util::lock::Mutex;
-use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::Child;
 use std::time::Duration;
 
 /// How often children are looked at of which the system cannot tell the end, for want of descriptors.
@@ -36,15 +37,14 @@ pub(super) fn adopt(mut child: Child) {
     let mut orphans = shared.lock();
     orphans.new.push(child);
     if orphans.running {
-        if let Some(bell) = &mut orphans.bell {
+        if let Some(bell) = &orphans.bell {
             // If the pipe is full, that rings as well. The reader is there as long as the thread is.
             let _ = bell.write(&[1]);
         }
         return;
     }
     // If there is no room for a thread, the next child that is given up tries again.
-    let thread = std::thread::Builder::new().name("gt-reaper".into());
-    orphans.running = thread.spawn(move || reap(shared)).is_ok();
+    orphans.running = thread::start("gt-reaper", None, move || reap(shared)).is_ok();
 }
 
 #[derive(Debug)]
@@ -82,8 +82,8 @@ fn reap(shared: &'static Mutex<Orphans>) {
         if in_vain {
             std::thread::sleep(PAUSE);
         }
-        if let Some(bell) = &mut bell {
-            let _ = bell.read(&mut [0; 64]);
+        if let Some(bell) = &bell {
+            let _ = file::read(bell.as_fd(), &mut [0; 64]);
         }
     }
 }

@@ -337,7 +337,14 @@ mod tests {
         ] {
             for skip in 0..3 {
                 fault::fail(call, skip, 1, errno);
-                assert_eq!(build().unwrap_err().raw_os_error(), Some(errno), "{call:?}");
+                let error = build().unwrap_err();
+                if call == Call::ThreadSpawn {
+                    let text = format!("cannot start the OS thread `greenthread-{skip}`: ");
+                    let why = std::io::Error::from_raw_os_error(errno);
+                    assert_eq!(error.to_string(), format!("{text}{why}"));
+                } else {
+                    assert_eq!(error.raw_os_error(), Some(errno), "{call:?}");
+                }
             }
         }
         assert_eq!(build().unwrap().run(|| 1).unwrap(), 1);

@@ -13,10 +13,9 @@ use super::observe::lookout;
 use super::task::TaskRef;
 use crate::coroutine;
 use crate::stack::StackSize;
-use crate::sys::fault::{self, Call};
 use crate::sys::poll::Poller;
 use crate::sys::signal::AltStack;
-use crate::sys::{panic_count, process, time};
+use crate::sys::{panic_count, process, thread, time};
 use crate::util::lock::Mutex;
 use crossbeam_deque::Worker;
 use std::io;
@@ -85,16 +84,9 @@ impl Runtime {
                 None
             } else {
                 let scheduler = Arc::clone(&scheduler);
-                let plan = fault::Plan::current();
                 let watch = Watch::new(Arc::clone(&runtime.inquiry));
-                fault::check(Call::ThreadSpawn)
-                    .and_then(|()| {
-                        let builder = std::thread::Builder::new().stack_size(WORKER_STACK);
-                        builder.name(format!("{name}-{at}")).spawn(move || {
-                            plan.adopt();
-                            work(shared, scheduler, fresh, poller, stack_size, &watch);
-                        })
-                    })
+                let life = move || work(shared, scheduler, fresh, poller, stack_size, &watch);
+                thread::start_planned(format!("{name}-{at}"), Some(WORKER_STACK), life)
                     .map_err(|error| failed = Some(error))
                     .ok()
             };

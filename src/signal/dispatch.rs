@@ -4,11 +4,12 @@
 use super::Signal;
 use crate::runtime::outside;
 use crate::sync::mpmc::Sender;
-use crate::sys::notify;
 use crate::sys::process::PerProcess;
+use crate::sys::{notify, thread};
 use crate::util::lock::Mutex;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 /// A `Signals` that is alive.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ struct Subscriber {
 
 #[derive(Debug, Default)]
 struct Dispatch {
+    /// What wakes the OS thread; there from the first try to start it.
+    bell: Option<Arc<OwnedFd>>,
     /// Whether the OS thread runs.
     running: bool,
     last: u64,
@@ -34,9 +37,11 @@ pub(super) fn subscribe(signals: Vec<Signal>, sender: Sender<Signal>) -> io::Res
     let shared = DISPATCH.get(Mutex::default);
     let mut dispatch = shared.lock();
     if !dispatch.running {
-        let bell = notify::open()?;
-        let thread = std::thread::Builder::new().name("gt-signals".into());
-        thread.spawn(move || run(shared, &bell))?;
+        if dispatch.bell.is_none() {
+            dispatch.bell = Some(Arc::new(notify::open()?));
+        }
+        let bell = dispatch.bell.clone();
+        thread::start("gt-signals", None, move || bell.map(|bell| run(shared, &bell)))?;
         outside::count_thread();
         dispatch.running = true;
     }
@@ -82,5 +87,38 @@ fn run(shared: &Mutex<Dispatch>, bell: &OwnedFd) {
                 let _ = (0..count).try_for_each(|_| sender.try_send(signal));
             }
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::signal::Signals;
+    use crate::sys::fault::{self, Call};
+    use std::io::ErrorKind;
+
+    /// No other unit test waits for signals, so the thread has not been started.
+    #[test]
+    fn without_a_thread_for_signals_they_cannot_be_waited_for_and_nothing_stays_open() {
+        let refused = |call, errno| {
+            fault::fail(call, 0, 1, errno);
+            Signals::new([Signal::USR1]).unwrap_err()
+        };
+        let bell = || DISPATCH.get(Mutex::default).lock().bell.as_ref().map(Arc::as_ptr);
+        for call in [Call::EventFd, Call::Dup] {
+            assert_eq!(refused(call, libc::EMFILE).raw_os_error(), Some(libc::EMFILE));
+            assert_eq!(bell(), None);
+        }
+        let mut first = None;
+        for _ in 0..3 {
+            let error = refused(Call::ThreadSpawn, libc::EAGAIN);
+            assert_eq!(error.kind(), ErrorKind::WouldBlock);
+            let text = "cannot start the OS thread `gt-signals`: ";
+            assert!(error.to_string().starts_with(text), "{error}");
+            assert!(bell().is_some());
+            assert_eq!(first.get_or_insert(bell()), &bell(), "the next try uses it");
+        }
+        assert_eq!(refused(Call::SigAction, libc::EINVAL).raw_os_error(), Some(libc::EINVAL));
+        Signals::new([Signal::USR1]).unwrap();
     }
 }

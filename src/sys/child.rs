@@ -1,11 +1,120 @@
-//! Child processes: what the system offers beyond [`std::process`].
+//! Child processes: std's, with a [`fault`] check before each call, and what the system offers beyond.
 
 use super::fault::{self, Call};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use std::io;
+use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::path::Path;
+use std::process::{CommandArgs, CommandEnvs, ExitStatus, Stdio};
+use std::{fmt, io};
+
+/// What is to be started, and how.
+pub(crate) struct Command(std::process::Command);
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+macro_rules! settings {
+    ($($name:ident($($arg:ident: $type:ty),*);)*) => {$(
+        pub(crate) fn $name(&mut self, $($arg: $type),*) {
+            self.0.$name($($arg),*);
+        }
+    )*};
+}
+
+macro_rules! asked {
+    ($($name:ident -> $type:ty;)*) => {$(
+        pub(crate) fn $name(&self) -> $type {
+            self.0.$name()
+        }
+    )*};
+}
+
+impl Command {
+    pub(crate) fn new(program: &OsStr) -> Self {
+        Self(std::process::Command::new(program))
+    }
+
+    settings! {
+        arg(arg: &OsStr);
+        arg0(arg: &OsStr);
+        env(key: &OsStr, value: &OsStr);
+        env_remove(key: &OsStr);
+        env_clear();
+        current_dir(folder: &Path);
+        stdin(stream: Stdio);
+        stdout(stream: Stdio);
+        stderr(stream: Stdio);
+        uid(user: u32);
+        gid(group: u32);
+        process_group(group: i32);
+    }
+
+    asked! {
+        get_program -> &OsStr;
+        get_args -> CommandArgs<'_>;
+        get_envs -> CommandEnvs<'_>;
+        get_current_dir -> Option<&Path>;
+    }
+
+    /// As [`CommandExt::pre_exec`].
+    ///
+    /// # Safety
+    /// As there: `before` runs in a forked copy of a process with several threads.
+    pub(crate) unsafe fn pre_exec<F>(&mut self, before: F)
+    where
+        F: FnMut() -> io::Result<()> + Send + Sync + 'static,
+    {
+        // SAFETY: the caller vouches for `before`.
+        unsafe { self.0.pre_exec(before) };
+    }
+
+    /// Starts the process. Blocks until it is started.
+    pub(crate) fn start(&mut self) -> io::Result<std::process::Child> {
+        fault::check(Call::Start)?;
+        self.0.spawn()
+    }
+
+    /// Becomes the program; returns only where that fails.
+    pub(crate) fn exec(&mut self) -> io::Error {
+        match fault::check(Call::Exec) {
+            Ok(()) => self.0.exec(),
+            Err(error) => error,
+        }
+    }
+}
+
+/// A process that was started, without its pipes.
+#[derive(Debug)]
+pub(crate) struct Child(std::process::Child);
+
+impl From<std::process::Child> for Child {
+    fn from(inner: std::process::Child) -> Self {
+        Self(inner)
+    }
+}
+
+impl Child {
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Does nothing to one that has been waited for.
+    pub(crate) fn kill(&mut self) -> io::Result<()> {
+        fault::check(Call::Kill)?;
+        self.0.kill()
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        fault::check(Call::Wait)?;
+        self.0.try_wait()
+    }
+}
 
 /// A descriptor that is readable when the process has ended. The caller has not waited for the child yet, so the number
 /// belongs to no other process.
@@ -17,6 +126,7 @@ pub(crate) fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
 
 /// Sends a signal to a child that has not been waited for yet.
 pub(crate) fn send_signal(pid: u32, signal: i32) -> io::Result<()> {
+    fault::check(Call::Kill)?;
     let pid = i32::try_from(pid).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: kill touches no memory of this process.
     if unsafe { libc::kill(pid, signal) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
@@ -25,6 +135,7 @@ pub(crate) fn send_signal(pid: u32, signal: i32) -> io::Result<()> {
 /// Has the system end this process when the OS thread that started it ends.
 #[allow(dead_code, reason = "functions in other processes alone use it")]
 pub(crate) fn die_with_parent() -> io::Result<()> {
+    fault::check(Call::DieWithParent)?;
     Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?)
 }
 
@@ -32,7 +143,8 @@ pub(crate) fn die_with_parent() -> io::Result<()> {
 #[allow(dead_code, reason = "functions in other processes alone use it")]
 pub(crate) fn stdin_has_a_peer() -> bool {
     // Only a Unix socket has credentials.
-    rustix::net::sockopt::socket_peercred(rustix::stdio::stdin()).is_ok()
+    fault::check(Call::GetSockOpt).is_ok()
+        && rustix::net::sockopt::socket_peercred(rustix::stdio::stdin()).is_ok()
 }
 
 /// Takes standard input away, so that there is nothing to read in its place from now on.
@@ -40,6 +152,7 @@ pub(crate) fn stdin_has_a_peer() -> bool {
 pub(crate) fn take_stdin() -> io::Result<OwnedFd> {
     fault::check(Call::Dup)?;
     let own = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+    fault::check(Call::Disk)?;
     rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
     Ok(own)
 }
@@ -49,16 +162,4 @@ pub(crate) fn take_stdin() -> io::Result<OwnedFd> {
 pub(crate) fn exit_at_once(status: i32) -> ! {
     // SAFETY: it returns to nobody.
     unsafe { libc::_exit(status) }
-}
-
-/// As [`CommandExt::pre_exec`].
-///
-/// # Safety
-/// As there: `before` runs in a forked copy of a process with several threads.
-pub(crate) unsafe fn pre_exec<F>(command: &mut Command, before: F)
-where
-    F: FnMut() -> io::Result<()> + Send + Sync + 'static,
-{
-    // SAFETY: the caller vouches for `before`.
-    unsafe { command.pre_exec(before) };
 }

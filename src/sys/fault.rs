@@ -44,6 +44,15 @@ pub(crate) enum Call {
     SpliceOut,
     Fcntl,
     Disk,
+    /// A program that is to run as a child process.
+    Start,
+    /// A program that this process is to become.
+    Exec,
+    Kill,
+    Wait,
+    DieWithParent,
+    /// What `/proc` tells of the process and the system.
+    Proc,
     PidFdOpen,
     UringSetup,
     UringEnter,

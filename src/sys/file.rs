@@ -1,17 +1,52 @@
 //! Descriptors as files.
 #![forbid(unsafe_code)]
 
+use super::behind::behind;
 use super::fault::{self, Call};
 use rustix::buffer::spare_capacity;
 use rustix::fs::{FileType, fstat};
 use rustix::io::ReadWriteFlags;
-use std::io::{self, IoSlice, IoSliceMut, PipeReader, PipeWriter};
-use std::os::fd::BorrowedFd;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// As `pipe(2)`.
 pub(crate) fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
     fault::check(Call::Pipe)?;
-    io::pipe()
+    io::pipe().map(|(reader, writer)| (PipeReader(reader), PipeWriter(writer)))
+}
+
+/// The reading end of a pipe.
+pub(crate) struct PipeReader(io::PipeReader);
+
+/// The writing end of a pipe.
+pub(crate) struct PipeWriter(io::PipeWriter);
+
+behind! { PipeReader, io::PipeReader: }
+behind! { PipeWriter, io::PipeWriter: }
+
+impl PipeReader {
+    pub(crate) fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        fault::check(Call::Recv)?;
+        (&self.0).read_vectored(buffers)
+    }
+}
+
+impl PipeWriter {
+    pub(crate) fn write(&self, buffer: &[u8]) -> io::Result<usize> {
+        fault::check(Call::Send)?;
+        (&self.0).write(buffer)
+    }
+
+    pub(crate) fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        fault::check(Call::Send)?;
+        (&self.0).write_vectored(buffers)
+    }
+}
+
+/// A second descriptor of the same.
+pub(crate) fn duplicate(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    fault::check(Call::Dup)?;
+    fd.try_clone_to_owned()
 }
 
 /// Standard input as the system has it, without what std keeps of it.

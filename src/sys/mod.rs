@@ -11,6 +11,7 @@
 //! | `disk`, `file`, `transfer` | files, folders, pipes and standard input; `disk` may wait for one, and is called on the pool |
 //! | `memory`, `signal` | stacks that cost nothing until they are touched, guards below them, a handler for who meets one |
 //! | `child`, `process`, `notify` | children and their ends, forks, the end of the process, signals as events |
+//! | `thread` | OS threads |
 //! | `clock`, `time`, `random`, `secret` | what time it is, and chance |
 //! | `number`, `limits` | names of errors and signals, and what there is room for |
 //! | `panic_count`, `thread_end`, `unwind`, `look`, `linker`, `image`, `bare` | what std, the C library and the linker know and do not tell: see each |
@@ -80,6 +81,7 @@ pub(crate) mod secret;
 pub(crate) mod signal;
 pub(crate) mod socket;
 mod standard_error;
+pub(crate) mod thread;
 pub(crate) mod thread_end;
 pub(crate) mod time;
 pub(crate) mod transfer;

@@ -48,6 +48,7 @@ fn before(signal: i32) -> io::Result<Before> {
 pub(crate) fn open() -> io::Result<OwnedFd> {
     fault::check(Call::EventFd)?;
     let reader = eventfd(0, EventfdFlags::CLOEXEC)?;
+    fault::check(Call::Dup)?;
     let writer = reader.try_clone()?;
     process::watch();
     for number in COUNTS.iter().chain(&WANTED) {

@@ -1,7 +1,9 @@
 //! Whole-process events: the beginning of `exit`, and a `fork`.
 
+use super::fault::{self, Call};
 use std::cell::Cell;
 use std::io;
+use std::path::PathBuf;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Once, OnceLock};
@@ -100,6 +102,13 @@ pub(crate) fn belongs_to_parent(what: &str) -> io::Error {
         "{what} belongs to the process that this one was forked from; it does not run here"
     );
     io::Error::new(io::ErrorKind::Unsupported, text)
+}
+
+/// The file of the program that runs.
+#[allow(dead_code, reason = "the console alone tells it")]
+pub(crate) fn program() -> io::Result<PathBuf> {
+    fault::check(Call::Proc)?;
+    std::env::current_exe()
 }
 
 /// How many OS threads the process has; `None` where the system does not tell.

@@ -35,7 +35,37 @@ const OF_STD: &[(&str, &[&str])] = &[
         ],
     ),
     ("std::os::unix::net", &["SocketAddr"]),
+    ("std::os::unix::process", &["ExitStatusExt", "parent_id"]),
+    // `abort`, `exit` and `id` cannot fail.
+    (
+        "std::process",
+        &["CommandArgs", "CommandEnvs", "ExitStatus", "Output", "Stdio", "abort", "exit", "id"],
+    ),
+    // Of the functions none can fail. What is started is started by `sys::thread`.
+    (
+        "std::thread",
+        &[
+            "JoinHandle",
+            "Result",
+            "Thread",
+            "ThreadId",
+            "available_parallelism",
+            "current",
+            "panicking",
+            "park",
+            "park_timeout",
+            "sleep",
+            "yield_now",
+        ],
+    ),
 ];
+
+/// What else of std's leads to it.
+const NAMES: &[&str] =
+    &["std::env::current_exe", "std::io::PipeReader", "std::io::PipeWriter", "std::io::pipe"];
+
+/// Methods of std's that make a call.
+const METHODS: &[&str] = &["try_clone_to_owned"];
 
 /// Files that still make calls of their own. None is added, and each goes from here when it has none any more.
 const STANDING: &[&str] = &[];
@@ -43,6 +73,11 @@ const STANDING: &[&str] = &[];
 /// Types of std's that users get and give: a file that names them converts from and to them, and calls nothing of theirs.
 const SHOWN: &[(&str, &str)] = &[
     ("fs/file.rs", "std::fs::File"),
+    ("io/pipe.rs", "std::io::PipeReader"),
+    ("io/pipe.rs", "std::io::PipeWriter"),
+    ("process/child.rs", "std::process::Child"),
+    ("process/mod.rs", "std::process::*"),
+    ("process/stdio.rs", "std::process"),
     ("fs/file.rs", "std::os::unix::fs::FileExt"),
     ("io/forward.rs", "std::os::unix::fs::FileExt"),
     ("net/tcp_listener.rs", "std::net::TcpListener"),
@@ -81,6 +116,10 @@ fn refused(file: &str, path: &str, code: &str) -> bool {
         return code.contains(&format!("{path}("));
     }
     if CRATES.contains(&first) && path.contains("::") {
+        return true;
+    }
+    let last = path.rsplit("::").next().unwrap_or_default();
+    if NAMES.iter().any(|name| path.starts_with(name)) || METHODS.contains(&last) {
         return true;
     }
     OF_STD.iter().any(|(module, values)| {
@@ -133,6 +172,16 @@ fn the_rule_of_the_door_can_fail() {
     assert_eq!(past("net/tcp.rs", "// libc::close\n\"libc::close\""), none);
     assert_eq!(past("net/tcp_stream.rs", "from_std!(Own, std::net::TcpStream)"), none);
     assert_eq!(past("net/tcp_stream.rs", "std::net::TcpStream::connect(a)").len(), 1);
+    assert_eq!(past("io/pipe.rs", "from_std!(Own, std::io::PipeReader)"), none);
+    assert_eq!(past("io/pipe.rs", "std::io::pipe()"), ["std::io::pipe"]);
+    assert_eq!(past("io/pipe.rs", "fd.try_clone_to_owned()"), ["try_clone_to_owned"]);
+    assert_eq!(
+        past("net/tcp.rs", "use std::process::{Command, Stdio};"),
+        ["std::process::Command"]
+    );
+    assert_eq!(past("net/tcp.rs", "use std::thread;").len(), 1);
+    assert_eq!(past("net/tcp.rs", "std::thread::Builder::new()"), ["std::thread::Builder::new"]);
+    assert_eq!(past("net/tcp.rs", "std::thread::panicking(); std::thread_local! {}"), none);
     assert_eq!(past("sys/socket.rs", "libc::close(3)"), none);
     assert_eq!(past("monkey/wait.rs", "let a: libc::pollfd; libc::POLLIN; bare::syscall()"), none);
     assert_eq!(past("monkey/wait.rs", "libc::poll(a)"), ["libc::poll"]);

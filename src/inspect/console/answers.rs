@@ -145,7 +145,7 @@ impl Answers {
             json!({ "name": runtime.name, "workers": workers.collect::<Value>() })
         });
         let runtimes = runtimes.collect::<Value>();
-        let program = std::env::current_exe().ok();
+        let program = process::program().ok();
         let program = program.as_deref().and_then(|path| path.file_name()?.to_str());
         to_json(&json!({
             "program": program,

@@ -24,7 +24,7 @@
 #![forbid(unsafe_code)]
 
 use crate::fs::{forward, on_pool};
-use crate::sys::disk;
+use crate::sys::{disk, file};
 use crate::util::dropping::seen_in;
 use std::io;
 use std::os::fd::AsFd;
@@ -78,6 +78,6 @@ forward! {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn fchown<F: AsFd>(fd: F, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
-    let own = seen_in(fd, |fd| fd.as_fd().try_clone_to_owned())?;
+    let own = seen_in(fd, |fd| file::duplicate(fd.as_fd()))?;
     on_pool(move || disk::fchown(own, uid, gid))
 }

@@ -1,10 +1,8 @@
 //! What Unix adds to [`process`](crate::process), with the names of [`std::os::unix::process`].
 
 use crate::process::Command;
-use crate::sys::child;
 use std::ffi::OsStr;
 use std::io;
-use std::os::unix::process::CommandExt as _;
 pub use std::os::unix::process::{ExitStatusExt, parent_id};
 
 mod sealed {
@@ -85,7 +83,7 @@ impl CommandExt for Command {
         F: FnMut() -> io::Result<()> + Send + Sync + 'static,
     {
         // SAFETY: the caller vouches for `f`, as this trait asks in the words of std's.
-        unsafe { child::pre_exec(self.inner(), f) };
+        unsafe { self.inner().pre_exec(f) };
         self
     }
 
@@ -94,7 +92,7 @@ impl CommandExt for Command {
     }
 
     fn arg0<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command {
-        self.inner().arg0(arg);
+        self.inner().arg0(arg.as_ref());
         self
     }
 

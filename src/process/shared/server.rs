@@ -10,6 +10,7 @@ use crate::runtime::Runtime;
 use crate::runtime::outside;
 use crate::sys::process::PerProcess;
 use crate::sys::secret::secret;
+use crate::sys::thread as os_thread;
 use crate::sys::time::deadline_after;
 use crate::thread;
 use crate::util::lock::Mutex;
@@ -77,7 +78,7 @@ pub(super) fn own() -> io::Result<Arc<Address>> {
     let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&address.name)?)?;
     let runtime = Runtime::new_current_thread()?;
     let secret = address.secret;
-    std::thread::Builder::new().name("gt-shared".into()).spawn(move || {
+    os_thread::start("gt-shared", None, move || {
         // It ends with the process.
         let _ = runtime.run(move || accept(&listener, secret));
     })?;

@@ -4,8 +4,8 @@
 use super::job::{Call, Job, Left};
 use super::kind::Kind;
 use crate::runtime::wait::park::{self, Parker, Reason, Wake};
-use crate::sys::fault;
 use crate::sys::process::{self, PerProcess};
+use crate::sys::thread;
 use crate::util::lock::{Condvar, Mutex};
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -132,10 +132,7 @@ impl Pool {
     }
 
     fn spawn(&'static self, number: usize) -> std::io::Result<()> {
-        fault::check(fault::Call::ThreadSpawn)?;
-        let name = format!("gt-{}-{number}", self.kind.name());
-        std::thread::Builder::new().name(name).spawn(|| self.work())?;
-        Ok(())
+        thread::start(format!("gt-{}-{number}", self.kind.name()), None, || self.work()).map(drop)
     }
 
     /// A thread's whole life.
@@ -192,6 +189,7 @@ mod tests {
     use super::*;
     use crate::Runtime;
     use crate::runtime::blocking;
+    use crate::sys::fault;
     use std::sync::atomic::AtomicBool;
     use std::sync::mpsc;
 

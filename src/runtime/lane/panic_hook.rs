@@ -5,6 +5,7 @@ use super::current;
 use super::local::Lane;
 use crate::coroutine;
 use crate::runtime::task::TaskRef;
+use crate::sys::thread;
 use std::cell::Cell;
 use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
@@ -64,7 +65,7 @@ pub(crate) fn install() {
         put_before();
         drop(done);
     };
-    if std::thread::Builder::new().spawn(set).is_err() {
+    if thread::start("gt-panic-hook", None, set).is_err() {
         // The next call tries again.
         BEGUN.store(false, Ordering::SeqCst);
     } else if coroutine::in_panic_hook() == Some(false) {

@@ -20,7 +20,7 @@ use crate::runtime::lane::alarm;
 use crate::runtime::task::TaskRef;
 use crate::sys::clock;
 use crate::sys::process::{self, PerProcess};
-use crate::sys::report;
+use crate::sys::{report, thread};
 use crate::util::lock::Mutex;
 use std::fmt::Write;
 use std::sync::atomic::{Ordering, fence};
@@ -112,9 +112,8 @@ fn add(scheduler: &Arc<Scheduler>, inquiry: &Arc<Inquiry>, name: Option<String>)
         // Its workers may be running something already, and have looked at the word too early.
         alarm::rouse();
     } else if patience().is_some() || deadlock::patience().is_some() || scheduler.has_thieves() {
-        let thread = std::thread::Builder::new().name("gt-lookout".into());
         // Without the thread nothing is reported; nothing else is missing.
-        if let Ok(handle) = thread.spawn(move || look(lookout, patience())) {
+        if let Ok(handle) = thread::start("gt-lookout", None, move || look(lookout, patience())) {
             alarm::set_thread(handle.thread().clone());
         }
     }

@@ -12,7 +12,7 @@ use crate::runtime::wait::park;
 use crate::sys::clock;
 use crate::sys::look::{self, Seen};
 use crate::sys::process::{self, PerProcess};
-use crate::sys::report;
+use crate::sys::{report, thread};
 use crate::util::lock::Mutex;
 use std::fmt::Write;
 use std::io;
@@ -65,7 +65,7 @@ fn counted(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinH
         body();
         count().fetch_sub(1, Ordering::SeqCst);
     };
-    std::thread::Builder::new().name(name.into()).spawn(body).inspect_err(|_| {
+    thread::start(name, None, body).inspect_err(|_| {
         count().fetch_sub(1, Ordering::SeqCst);
     })
 }

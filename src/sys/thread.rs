@@ -1,0 +1,113 @@
+//! Starts of OS threads.
+#![forbid(unsafe_code)]
+
+use super::fault::{self, Call, Plan};
+use std::thread::{Builder, JoinHandle};
+use std::{fmt, io, panic};
+
+/// Starts an OS thread of that name, which has std's stack size unless it is given another.
+///
+/// # Errors
+/// The name, and why the system gives no thread.
+pub(crate) fn start<T: Send + 'static>(
+    name: impl Into<String>,
+    stack_size: Option<usize>,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    let name = name.into();
+    let mut builder = Builder::new().name(name.clone());
+    if let Some(bytes) = stack_size {
+        builder = builder.stack_size(bytes);
+    }
+    let started = fault::check(Call::ThreadSpawn).and_then(|()| builder.spawn(body));
+    started.map_err(|error| no_thread(name, error))
+}
+
+/// As [`start`], of a thread that has the caller's [`Plan`] of faults.
+///
+/// # Errors
+/// As there.
+pub(crate) fn start_planned<T: Send + 'static>(
+    name: impl Into<String>,
+    stack_size: Option<usize>,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    let plan = Plan::current();
+    start(name, stack_size, || {
+        plan.adopt();
+        body()
+    })
+}
+
+/// Runs the second on an OS thread of that name while the first runs here. A panic of either goes on here, after the end of both.
+///
+/// # Errors
+/// As [`start`]; then neither has run.
+pub(crate) fn beside<A, B: Send>(
+    name: &str,
+    first: impl FnOnce() -> A,
+    second: impl FnOnce() -> B + Send,
+) -> io::Result<(A, B)> {
+    std::thread::scope(|scope| {
+        let builder = Builder::new().name(name.into());
+        let started =
+            fault::check(Call::ThreadSpawn).and_then(|()| builder.spawn_scoped(scope, second));
+        let second = started.map_err(|error| no_thread(name.into(), error))?;
+        let first = first();
+        Ok((first, second.join().unwrap_or_else(|payload| panic::resume_unwind(payload))))
+    })
+}
+
+fn no_thread(name: String, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), NoThread { name, error })
+}
+
+/// Why an OS thread could not be started.
+#[derive(Debug)]
+struct NoThread {
+    name: String,
+    error: io::Error,
+}
+
+impl fmt::Display for NoThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot start the OS thread `{}`: {}", self.name, self.error)
+    }
+}
+
+impl std::error::Error for NoThread {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_cannot_be_had_is_named_and_so_is_the_reason() {
+        for (errno, kind) in
+            [(libc::EAGAIN, io::ErrorKind::WouldBlock), (libc::ENOMEM, io::ErrorKind::OutOfMemory)]
+        {
+            fault::fail(Call::ThreadSpawn, 0, 3, errno);
+            let ran = || unreachable!("there is no thread");
+            let errors = [
+                start("one", None, ran).map(drop).unwrap_err(),
+                start_planned("two", Some(1 << 20), ran).map(drop).unwrap_err(),
+                beside("three", || unreachable!("not the first alone"), ran).map(drop).unwrap_err(),
+            ];
+            let why = io::Error::from_raw_os_error(errno);
+            for (name, error) in ["one", "two", "three"].into_iter().zip(errors) {
+                let text = format!("cannot start the OS thread `{name}`: {why}");
+                assert_eq!((error.to_string(), error.kind()), (text, kind));
+                let cause = error.get_ref().and_then(|error| error.source());
+                let cause = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
+                assert_eq!(cause.and_then(io::Error::raw_os_error), Some(errno));
+            }
+        }
+        let name = || std::thread::current().name().map(str::to_owned);
+        assert_eq!(start("four", None, name).unwrap().join().unwrap().as_deref(), Some("four"));
+        assert_eq!(beside("five", || 1, name).unwrap(), (1, Some("five".into())));
+    }
+}
