@@ -61,7 +61,7 @@ impl Crew for OsThreads {
     const STAYS: bool = true;
 
     fn spawn(&self, number: usize, life: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        thread::start(format!("{}_{number}", self.name), self.stack_size, life).map(drop)
+        thread::start(&format!("{}_{number}", self.name), self.stack_size, life).map(drop)
     }
 
     fn begin(&self, _: usize) -> Result<(), String> {

@@ -31,12 +31,12 @@ pub fn dump_on(
     format: Format,
     writer: impl Write + Send + 'static,
 ) -> io::Result<()> {
+    let mut writer = Held::new(writer);
     let signals = Signals::waking_nobody([signal])?;
-    let mut writer = writer;
     let write = move || {
         loop {
             signals.wait();
-            let _ = dump_to(&mut writer, format).and_then(|()| writer.flush());
+            let _ = dump_to(&mut *writer, format).and_then(|()| writer.flush());
         }
     };
     thread::start("gt-dump", None, write)?;

@@ -84,7 +84,7 @@ impl Command {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn new<S: AsRef<OsStr>>(program: S) -> Self {
-        Self { inner: child::Command::new(program.as_ref()), given: Given::default() }
+        Self { inner: child::Command::new(program), given: Given::default() }
     }
 
     /// Adds an argument.
@@ -99,7 +99,7 @@ impl Command {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn arg<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Self {
-        self.inner.arg(arg.as_ref());
+        self.inner.arg(arg);
         self
     }
 
@@ -109,7 +109,7 @@ impl Command {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
-        args.into_iter().for_each(|arg| self.inner.arg(arg.as_ref()));
+        self.inner.args(args);
         self
     }
 
@@ -132,7 +132,7 @@ impl Command {
         K: AsRef<OsStr>,
         V: AsRef<OsStr>,
     {
-        self.inner.env(key.as_ref(), val.as_ref());
+        self.inner.env(key, val);
         self
     }
 
@@ -143,13 +143,13 @@ impl Command {
         K: AsRef<OsStr>,
         V: AsRef<OsStr>,
     {
-        vars.into_iter().for_each(|(key, val)| self.inner.env(key.as_ref(), val.as_ref()));
+        self.inner.envs(vars);
         self
     }
 
     /// Removes an environment variable, so that the process does not inherit it.
     pub fn env_remove<K: AsRef<OsStr>>(&mut self, key: K) -> &mut Self {
-        self.inner.env_remove(key.as_ref());
+        self.inner.env_remove(key);
         self
     }
 
@@ -181,7 +181,7 @@ impl Command {
     /// ```
     #[doc(alias = "cwd")]
     pub fn current_dir<P: AsRef<Path>>(&mut self, dir: P) -> &mut Self {
-        self.inner.current_dir(dir.as_ref());
+        self.inner.current_dir(dir);
         self
     }
 
@@ -206,7 +206,7 @@ impl Command {
     /// ```
     pub fn stdin<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Self {
         self.given.stdin = true;
-        self.inner.stdin(cfg.into());
+        self.inner.stdin(cfg);
         self
     }
 
@@ -214,7 +214,7 @@ impl Command {
     /// pipe.
     pub fn stdout<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Self {
         self.given.stdout = true;
-        self.inner.stdout(cfg.into());
+        self.inner.stdout(cfg);
         self
     }
 
@@ -222,7 +222,7 @@ impl Command {
     /// pipe.
     pub fn stderr<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Self {
         self.given.stderr = true;
-        self.inner.stderr(cfg.into());
+        self.inner.stderr(cfg);
         self
     }
 
@@ -367,7 +367,7 @@ impl Command {
         if !self.given.stderr {
             self.inner.stderr(output());
         }
-        let blank = child::Command::new(OsStr::new(""));
+        let blank = child::Command::new("");
         let mut command = std::mem::replace(&mut self.inner, blank);
         let _started = Expectation::new();
         // Shielded: neither the description nor a process that has just been started must be lost.

@@ -86,7 +86,7 @@ impl Runtime {
                 let scheduler = Arc::clone(&scheduler);
                 let watch = Watch::new(Arc::clone(&runtime.inquiry));
                 let life = move || work(shared, scheduler, fresh, poller, stack_size, &watch);
-                thread::start_planned(format!("{name}-{at}"), Some(WORKER_STACK), life)
+                thread::start_planned(&format!("{name}-{at}"), Some(WORKER_STACK), life)
                     .map_err(|error| failed = Some(error))
                     .ok()
             };

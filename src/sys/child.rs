@@ -35,20 +35,22 @@ macro_rules! asked {
 }
 
 impl Command {
-    pub(crate) fn new(program: &OsStr) -> Self {
+    pub(crate) fn new(program: impl AsRef<OsStr>) -> Self {
         Self(std::process::Command::new(program))
     }
 
     settings! {
-        arg(arg: &OsStr);
-        arg0(arg: &OsStr);
-        env(key: &OsStr, value: &OsStr);
-        env_remove(key: &OsStr);
+        arg(arg: impl AsRef<OsStr>);
+        args(args: impl IntoIterator<Item = impl AsRef<OsStr>>);
+        arg0(arg: impl AsRef<OsStr>);
+        env(key: impl AsRef<OsStr>, value: impl AsRef<OsStr>);
+        envs(all: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>);
+        env_remove(key: impl AsRef<OsStr>);
         env_clear();
-        current_dir(folder: &Path);
-        stdin(stream: Stdio);
-        stdout(stream: Stdio);
-        stderr(stream: Stdio);
+        current_dir(folder: impl AsRef<Path>);
+        stdin(stream: impl Into<Stdio>);
+        stdout(stream: impl Into<Stdio>);
+        stderr(stream: impl Into<Stdio>);
         uid(user: u32);
         gid(group: u32);
         process_group(group: i32);

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::fault::{self, Call, Plan};
+use crate::util::dropping::Held;
 use std::thread::{Builder, JoinHandle};
 use std::{fmt, io, panic};
 
@@ -10,17 +11,22 @@ use std::{fmt, io, panic};
 /// # Errors
 /// The name, and why the system gives no thread.
 pub(crate) fn start<T: Send + 'static>(
-    name: impl Into<String>,
+    name: &str,
     stack_size: Option<usize>,
     body: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
-    let name = name.into();
-    let mut builder = Builder::new().name(name.clone());
-    if let Some(bytes) = stack_size {
-        builder = builder.stack_size(bytes);
-    }
-    let started = fault::check(Call::ThreadSpawn).and_then(|()| builder.spawn(body));
-    started.map_err(|error| no_thread(name, error))
+    let builder = checked(name, stack_size)?;
+    builder.spawn(body).map_err(|error| no_thread(name, error))
+}
+
+/// What starts a thread of that name, unless a test wants that to fail.
+fn checked(name: &str, stack_size: Option<usize>) -> io::Result<Builder> {
+    fault::check(Call::ThreadSpawn).map_err(|error| no_thread(name, error))?;
+    let builder = Builder::new().name(name.into());
+    Ok(match stack_size {
+        Some(bytes) => builder.stack_size(bytes),
+        None => builder,
+    })
 }
 
 /// As [`start`], of a thread that has the caller's [`Plan`] of faults.
@@ -28,7 +34,7 @@ pub(crate) fn start<T: Send + 'static>(
 /// # Errors
 /// As there.
 pub(crate) fn start_planned<T: Send + 'static>(
-    name: impl Into<String>,
+    name: &str,
     stack_size: Option<usize>,
     body: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
@@ -49,17 +55,16 @@ pub(crate) fn beside<A, B: Send>(
     second: impl FnOnce() -> B + Send,
 ) -> io::Result<(A, B)> {
     std::thread::scope(|scope| {
-        let builder = Builder::new().name(name.into());
-        let started =
-            fault::check(Call::ThreadSpawn).and_then(|()| builder.spawn_scoped(scope, second));
-        let second = started.map_err(|error| no_thread(name.into(), error))?;
-        let first = first();
-        Ok((first, second.join().unwrap_or_else(|payload| panic::resume_unwind(payload))))
+        let builder = checked(name, None)?;
+        let second = builder.spawn_scoped(scope, second).map_err(|error| no_thread(name, error))?;
+        let first = Held::new(first());
+        let second = second.join().unwrap_or_else(|payload| panic::resume_unwind(payload));
+        Ok((first.into_inner(), second))
     })
 }
 
-fn no_thread(name: String, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), NoThread { name, error })
+fn no_thread(name: &str, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), NoThread { name: name.into(), error })
 }
 
 /// Why an OS thread could not be started.

@@ -92,7 +92,7 @@ impl CommandExt for Command {
     }
 
     fn arg0<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command {
-        self.inner().arg0(arg.as_ref());
+        self.inner().arg0(arg);
         self
     }
 

@@ -132,7 +132,7 @@ impl Pool {
     }
 
     fn spawn(&'static self, number: usize) -> std::io::Result<()> {
-        thread::start(format!("gt-{}-{number}", self.kind.name()), None, || self.work()).map(drop)
+        thread::start(&format!("gt-{}-{number}", self.kind.name()), None, || self.work()).map(drop)
     }
 
     /// A thread's whole life.
