@@ -13,13 +13,20 @@
 //!
 //! With `C10K_FLIP` in the environment the server falsifies one byte of one reply, to show that this is noticed.
 
+mod shared {
+    pub mod usage;
+}
+
 use greenthread::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use greenthread::signal::{Signal, Signals};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use shared::usage;
 use std::io::{self, IsTerminal, Read, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+const USAGE: &str = "c10k [SECONDS [CONNECTIONS]] [--console [ADDRESS]]";
 
 /// Bytes of a message.
 const MESSAGE: usize = 64;
@@ -380,7 +387,7 @@ fn console(_: &str) -> io::Result<()> {
 }
 
 fn main() -> ExitCode {
-    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments = usage::arguments(USAGE, &["--console"]);
     let _console = match arguments.iter().position(|argument| argument == "--console") {
         None => None,
         Some(at) => {
@@ -396,9 +403,10 @@ fn main() -> ExitCode {
     };
     let seconds = arguments.first().map_or(Ok(5.0), |text| text.parse::<f64>());
     let connections = arguments.get(1).map(|text| text.parse::<u64>()).transpose();
-    let (Ok(seconds @ 0.1..=86_400.0), Ok(None | Some(1..))) = (seconds, &connections) else {
-        eprintln!("usage: c10k [SECONDS] [CONNECTIONS] [--console ADDRESS]");
-        return ExitCode::from(2);
+    let (Ok(seconds @ 0.1..=86_400.0), Ok(None | Some(1..)), ..=2) =
+        (seconds, &connections, arguments.len())
+    else {
+        usage::usage(USAGE);
     };
     match run(seconds, connections.ok().flatten()) {
         Ok(true) => ExitCode::SUCCESS,

@@ -9,6 +9,7 @@
 
 mod shared {
     pub mod shutdown;
+    pub mod usage;
 }
 
 use greenthread::net::{Shutdown, SocketAddr, TcpStream};
@@ -16,9 +17,12 @@ use greenthread::server::StreamServer;
 use greenthread::spawn;
 use greenthread::sync::mpsc::{SyncSender, sync_channel};
 use greenthread::sync::{Arc, Barrier, Mutex};
+use shared::usage;
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::time::Duration;
+
+const USAGE: &str = "chat [ADDRESS] | --check";
 
 /// Lines that wait for a client; one that lets more pile up is let go.
 const QUEUE: usize = 1024;
@@ -143,10 +147,13 @@ fn check() -> io::Result<()> {
 }
 
 fn main() -> io::Result<()> {
-    let argument = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7001".to_string());
-    if argument == "--check" {
-        return greenthread::run(check);
-    }
-    let server = server(&argument)?;
+    let arguments = usage::arguments(USAGE, &["--check"]);
+    let address = match arguments.as_slice() {
+        [] => "127.0.0.1:7001",
+        [check_it] if check_it == "--check" => return greenthread::run(check),
+        [address] => address,
+        _ => usage::usage(USAGE),
+    };
+    let server = server(address)?;
     shared::shutdown::serve(&server, &format!("chatting on {}", server.local_addr()?))
 }

@@ -9,13 +9,20 @@
 //! become more under "Leaks", and who keeps a worker under "Green threads", in the state "running". Ctrl-C ends it. With `--check` it looks
 //! for all that itself and ends.
 
+mod shared {
+    pub mod usage;
+}
+
 use greenthread::inspect::{self, State};
 use greenthread::net::{SocketAddr, TcpListener, TcpStream};
 use greenthread::signal::{Signal, Signals};
 use greenthread::sync::{Arc, Barrier, Event, Mutex};
 use greenthread::{Builder, sleep, spawn, thread};
+use shared::usage;
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
+
+const USAGE: &str = "console [ADDRESS] | --check";
 
 #[track_caller]
 fn named(name: String, role: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
@@ -125,9 +132,14 @@ fn check() {
 }
 
 fn main() -> io::Result<()> {
-    let argument = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7669".into());
-    let checks = argument == "--check";
-    let console = inspect::serve(if checks { "127.0.0.1:0" } else { &argument })?;
+    let arguments = usage::arguments(USAGE, &["--check"]);
+    let (address, checks) = match arguments.as_slice() {
+        [] => ("127.0.0.1:7669", false),
+        [check_it] if check_it == "--check" => ("127.0.0.1:0", true),
+        [address] => (address.as_str(), false),
+        _ => usage::usage(USAGE),
+    };
+    let console = inspect::serve(address)?;
     println!("console on http://{}/", console.local_addr());
     // None of these ever ends, so `run` would not either.
     // A worker that does not answer is waited for before it is looked at from outside, so where that is checked, it computes longer.

@@ -7,6 +7,7 @@
 
 mod shared {
     pub mod scratch;
+    pub mod usage;
 }
 
 use greenthread::fs::{self, File};
@@ -14,9 +15,12 @@ use greenthread::os::unix::fs::symlink;
 use greenthread::spawn;
 use greenthread::sync::{Arc, Semaphore, mpsc};
 use shared::scratch::Scratch;
+use shared::usage;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+const USAGE: &str = "copier FROM TO | --check";
 
 /// Files under way at once.
 const AT_ONCE: usize = 64;
@@ -192,13 +196,13 @@ fn check() -> io::Result<()> {
 }
 
 fn main() -> io::Result<()> {
-    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let arguments = usage::arguments_os(USAGE, &["--check"]);
     match arguments.as_slice() {
-        [check_it] if check_it == Path::new("--check") => greenthread::run(check),
+        [check_it] if check_it == "--check" => greenthread::run(check),
         [from, to] => {
-            let (from, to) = (from.clone(), to.clone());
+            let (from, to) = (PathBuf::from(from), PathBuf::from(to));
             greenthread::run(move || copy_folder(&from, &to))
         }
-        _ => Err(io::Error::other("usage: copier FROM TO | --check")),
+        _ => usage::usage(USAGE),
     }
 }

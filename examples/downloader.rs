@@ -9,6 +9,7 @@
 mod shared {
     pub mod http;
     pub mod scratch;
+    pub mod usage;
 }
 
 use greenthread::net::{Shutdown, TcpStream};
@@ -17,6 +18,7 @@ use greenthread::sync::mpsc::{Receiver, Sender, channel};
 use greenthread::{blocking, spawn};
 use shared::http::{Client, Site, checksum_of};
 use shared::scratch::Scratch;
+use shared::usage;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::ops::Range;
@@ -25,6 +27,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+const USAGE: &str = "downloader URL FILE [PARTS] | --check";
 
 const TRIES: usize = 5;
 
@@ -241,14 +245,15 @@ fn check() -> io::Result<()> {
 }
 
 fn main() -> io::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments = usage::arguments(USAGE, &["--check"]);
     match arguments.as_slice() {
         [check_it] if check_it == "--check" => greenthread::run(check),
-        [url, path, rest @ ..] => {
-            let parts = rest.first().and_then(|parts| parts.parse().ok()).unwrap_or(10);
+        [url, path, rest @ ..] if rest.len() < 2 => {
+            let parts = rest.first().map_or(Ok(10), |parts| parts.parse());
+            let parts = parts.unwrap_or_else(|_| usage::usage(USAGE));
             let (url, path) = (url.clone(), PathBuf::from(path));
             greenthread::run(move || get(&url, &path, parts))
         }
-        _ => Err(io::Error::other("usage: downloader URL FILE [PARTS] | --check")),
+        _ => usage::usage(USAGE),
     }
 }

@@ -5,11 +5,18 @@
 //!
 //! Ctrl-C lets no more clients in and waits for those that are there; once more ends it at once.
 
+mod shared {
+    pub mod usage;
+}
+
 use greenthread::net::{TcpListener, TcpStream};
 use greenthread::select;
 use greenthread::signal::{Signal, Signals};
+use shared::usage;
 use std::io;
 use std::time::Duration;
+
+const USAGE: &str = "echo_server [ADDRESS]";
 
 /// Accepts clients until nobody wants them any more.
 fn accept(listener: &TcpListener, serve: fn(TcpStream)) {
@@ -27,7 +34,11 @@ fn accept(listener: &TcpListener, serve: fn(TcpStream)) {
 
 fn main() -> io::Result<()> {
     greenthread::run(|| {
-        let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7000".to_string());
+        let address = match usage::arguments(USAGE, &[]).as_slice() {
+            [] => "127.0.0.1:7000".to_string(),
+            [address] => address.clone(),
+            _ => usage::usage(USAGE),
+        };
         let signals = Signals::new([Signal::INT, Signal::TERM])?;
         let listener = TcpListener::bind(address)?;
         println!("echoing on {}", listener.local_addr()?);

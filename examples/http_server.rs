@@ -10,16 +10,20 @@ mod shared {
     pub mod http;
     pub mod scratch;
     pub mod shutdown;
+    pub mod usage;
 }
 
 use greenthread::net::TcpStream;
 use greenthread::server::StreamServer;
 use shared::http::{Client, Site};
 use shared::scratch::Scratch;
+use shared::usage;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+const USAGE: &str = "http_server [ADDRESS [FOLDER]] | --check";
 
 fn server(address: &str, root: &Path, patience: Duration) -> io::Result<Arc<StreamServer>> {
     let site = Site::new(root, patience)?;
@@ -135,13 +139,16 @@ fn check() -> io::Result<()> {
 }
 
 fn main() -> io::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let argument = |at: usize, default| arguments.get(at).map_or(default, String::as_str);
-    if argument(0, "") == "--check" {
-        return greenthread::run(check);
-    }
-    let root = Path::new(argument(1, "."));
-    let server = server(argument(0, "127.0.0.1:8080"), root, Duration::from_secs(30))?;
+    let arguments = usage::arguments(USAGE, &["--check"]);
+    let (address, root) = match arguments.as_slice() {
+        [] => ("127.0.0.1:8080", "."),
+        [check_it] if check_it == "--check" => return greenthread::run(check),
+        [address] => (address.as_str(), "."),
+        [address, root] => (address.as_str(), root.as_str()),
+        _ => usage::usage(USAGE),
+    };
+    let root = Path::new(root);
+    let server = server(address, root, Duration::from_secs(30))?;
     let what = format!("serving {} on http://{}/", root.display(), server.local_addr()?);
     shared::shutdown::serve(&server, &what)
 }

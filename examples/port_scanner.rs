@@ -3,12 +3,19 @@
 //!     cargo run --release --example port_scanner -- HOST [FROM-TO [MILLISECONDS]]
 //!     cargo run --release --example port_scanner -- --check
 
+mod shared {
+    pub mod usage;
+}
+
 use greenthread::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use greenthread::spawn;
 use greenthread::sync::{Arc, Semaphore, mpsc};
+use shared::usage;
 use std::io;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
+
+const USAGE: &str = "port_scanner HOST [FROM-TO [MILLISECONDS]] | --check";
 
 /// Connections under way at once.
 const AT_ONCE: usize = 500;
@@ -53,20 +60,18 @@ fn check() -> io::Result<()> {
 }
 
 fn main() -> io::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let Some(host) = arguments.first().cloned() else {
-        return Err(io::Error::other(
-            "usage: port_scanner HOST [FROM-TO [MILLISECONDS]] | --check",
-        ));
+    let arguments = usage::arguments(USAGE, &["--check"]);
+    let (host, range, millis) = match arguments.as_slice() {
+        [check_it] if check_it == "--check" => return greenthread::run(check),
+        [host] => (host.clone(), "1-1024", Ok(1000)),
+        [host, range] => (host.clone(), range.as_str(), Ok(1000)),
+        [host, range, millis] => (host.clone(), range.as_str(), millis.parse()),
+        _ => usage::usage(USAGE),
     };
-    if host == "--check" {
-        return greenthread::run(check);
-    }
-    let range = arguments.get(1).cloned().unwrap_or_else(|| "1-1024".to_string());
     let bounds =
         range.split_once('-').and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
-    let (from, to) = bounds.ok_or_else(|| io::Error::other("ports are given as FROM-TO"))?;
-    let millis = arguments.get(2).and_then(|millis| millis.parse().ok()).unwrap_or(1000);
+    let (Some((from, to)), Ok(millis)) = (bounds, millis) else { usage::usage(USAGE) };
+    let range = range.to_string();
     greenthread::run(move || {
         let address = (host.as_str(), 0).to_socket_addrs()?.next();
         let address = address.ok_or_else(|| io::Error::other("the host has no address"))?;

@@ -5,13 +5,17 @@
 
 mod shared {
     pub mod shutdown;
+    pub mod usage;
 }
 
 use greenthread::net::{Shutdown, SocketAddr, TcpStream};
 use greenthread::server::StreamServer;
 use greenthread::spawn;
+use shared::usage;
 use std::io::{self, Read, Write};
 use std::time::Duration;
+
+const USAGE: &str = "proxy LISTEN TARGET | --check";
 
 /// Passes on what `from` sends, then its end. Where that fails, the other direction is ended as well.
 fn pump(from: &TcpStream, to: &TcpStream) -> io::Result<u64> {
@@ -75,7 +79,7 @@ fn check() -> io::Result<()> {
 }
 
 fn main() -> io::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments = usage::arguments(USAGE, &["--check"]);
     match arguments.as_slice() {
         [check_it] if check_it == "--check" => greenthread::run(check),
         [listen, target] => {
@@ -83,6 +87,6 @@ fn main() -> io::Result<()> {
             let what = format!("from {} to {target}", proxy.local_addr()?);
             shared::shutdown::serve(&proxy, &what)
         }
-        _ => Err(io::Error::other("usage: proxy LISTEN TARGET | --check")),
+        _ => usage::usage(USAGE),
     }
 }

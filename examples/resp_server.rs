@@ -8,14 +8,18 @@
 
 mod shared {
     pub mod shutdown;
+    pub mod usage;
 }
 
 use greenthread::net::TcpStream;
 use greenthread::server::StreamServer;
 use greenthread::sync::Mutex;
+use shared::usage;
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::time::{Duration, Instant};
+
+const USAGE: &str = "resp_server [ADDRESS] | --check";
 
 /// The longest argument, and the most of them.
 const LONGEST: usize = 16 * 1024 * 1024;
@@ -333,10 +337,13 @@ fn check() -> io::Result<()> {
 }
 
 fn main() -> io::Result<()> {
-    let argument = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7004".to_string());
-    if argument == "--check" {
-        return greenthread::run(check);
-    }
-    let server = server(&argument)?;
+    let arguments = usage::arguments(USAGE, &["--check"]);
+    let address = match arguments.as_slice() {
+        [] => "127.0.0.1:7004",
+        [check_it] if check_it == "--check" => return greenthread::run(check),
+        [address] => address,
+        _ => usage::usage(USAGE),
+    };
+    let server = server(address)?;
     shared::shutdown::serve(&server, &format!("serving on {}", server.local_addr()?))
 }

@@ -4,9 +4,16 @@
 //!
 //! Each is started and joined COUNT times (2000 unless given; processes a hundredth of that), one after the other.
 
+mod shared {
+    pub mod usage;
+}
+
 use greenthread::{Runtime, process::Command, spawn};
+use shared::usage;
 use std::error::Error;
 use std::time::{Duration, Instant};
+
+const USAGE: &str = "start_cost [COUNT], at least 1 and 2000 unless given";
 
 /// The time that one of `count` calls takes.
 fn each<E>(count: u32, mut call: impl FnMut() -> Result<(), E>) -> Result<Duration, E> {
@@ -18,15 +25,13 @@ fn each<E>(count: u32, mut call: impl FnMut() -> Result<(), E>) -> Result<Durati
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let count = match std::env::args().nth(1) {
-        Some(text) => {
-            text.parse().map_err(|error| format!("COUNT is a number, not `{text}`: {error}"))?
+    let count = match usage::arguments(USAGE, &[]).as_slice() {
+        [] => 2000,
+        [text] => {
+            text.parse().ok().filter(|count| *count > 0).unwrap_or_else(|| usage::usage(USAGE))
         }
-        None => 2000,
+        _ => usage::usage(USAGE),
     };
-    if count == 0 {
-        return Err("COUNT is at least 1".into());
-    }
     let (green, threads, processes) = Runtime::new_current_thread()?.run(move || {
         let green = each(count, || spawn(|| ()).join().map_err(|error| error.to_string()))?;
         let threads = each(count, || {

@@ -6,12 +6,19 @@
 //!
 //! A line `bye` ends both ends, and so does Ctrl-C; a second Ctrl-C ends this one at once. With `--check` two ends in this process follow a script.
 
+mod shared {
+    pub mod usage;
+}
+
 use greenthread::net::UdpSocket;
 use greenthread::signal::{Signal, Signals};
 use greenthread::{JoinHandle, blocking, sleep, spawn, thread};
+use shared::usage;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+const USAGE: &str = "udp_chat OWN_ADDRESS PEER_ADDRESS | --check";
 
 /// How long the other end has for its `bye`.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -146,10 +153,10 @@ fn talk(own: &str, peer: &str) -> io::Result<()> {
 }
 
 fn main() -> io::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments = usage::arguments(USAGE, &["--check"]);
     match arguments.as_slice() {
         [check_it] if check_it == "--check" => greenthread::run(check),
         [own, peer] => talk(own, peer),
-        _ => Err(io::Error::other("usage: udp_chat OWN_ADDRESS PEER_ADDRESS | --check")),
+        _ => usage::usage(USAGE),
     }
 }

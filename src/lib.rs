@@ -94,6 +94,9 @@
 //! | `GREENTHREAD_DEADLOCK_MS` | after how many milliseconds without any movement a deadlock is reported ([`Runtime::run`]), and about how long green threads wait for one another in a circle before that is, whatever the others do; 0 is never | 5000 |
 //! | `GREENTHREAD_GUARD` | with `mprotect`, that stacks have guards as older kernels need them | the lightest guards that the kernel has |
 //!
+//! What cannot be read is told of on standard error and is as if it were not set; a wrong number of workers is an error of what would
+//! start them.
+//!
 //! # Crates that are part of the interface
 //! `futures-core` 0.3 ([`stream`](future::stream) and what channels give); with features also `futures-io` 0.3, `tokio` 1,
 //! `hyper` 1, and `serde` 1 (what `processes` passes on, and what `inspect` tells). A new major version of one of them is one of

@@ -6,6 +6,9 @@
 //! always. Each round prints the requests of each turn in a second, and the processors that the process had in that time: on a
 //! machine that does something else too, it is these that are missing.
 
+#[path = "../../examples/shared/usage.rs"]
+mod usage;
+
 use greenthread::Runtime;
 use greenthread::net::{SocketAddr, TcpStream};
 use greenthread::server::StreamServer;
@@ -13,6 +16,8 @@ use std::hint::black_box;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+const USAGE: &str = "scaling [ROUNDS], 20 unless given";
 
 /// How many connections each server has.
 const CONNECTIONS: usize = 16;
@@ -81,7 +86,11 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 fn main() {
-    let rounds = std::env::args().nth(1).map_or(20, |text| text.parse().expect("ROUNDS"));
+    let rounds = match usage::arguments(USAGE, &[]).as_slice() {
+        [] => 20,
+        [rounds] => rounds.parse().unwrap_or_else(|_| usage::usage(USAGE)),
+        _ => usage::usage(USAGE),
+    };
     let workers = |count| Runtime::builder().workers(count).build().expect("a runtime");
     let runtimes = [workers(1), workers(2)];
     let clients = [0, 1].map(|at| {

@@ -13,6 +13,9 @@
 //! `storm` has N clients in a second process connect at once, echo one message each and stay; it tells what a connection
 //! then takes, with a buffer of 4096 bytes on its stack or, small, of 256.
 
+#[path = "../../examples/shared/usage.rs"]
+mod usage;
+
 use greenthread::executor::{Executor, GreenExecutor};
 use greenthread::future::block_on;
 use greenthread::net::{SocketAddr, TcpListener, TcpStream};
@@ -33,6 +36,8 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 #[cfg(feature = "monkey")]
 use std::{os::fd::AsRawFd, ptr, sync::atomic::AtomicU32};
+
+const USAGE: &str = "workloads WORKLOAD WORKERS [N|PORT [ROUNDS|CLIENTS]]";
 
 fn report(workload: &str, n: u64, value: f64, unit: &str) {
     println!("{workload} peer=greenthread n={n} value={value:.3} unit={unit}");
@@ -595,13 +600,12 @@ fn call(workload: &str, n: u64) -> bool {
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments = usage::arguments(USAGE, &[]);
     let number = |at: usize| arguments.get(at).map(|text| text.parse::<u64>());
-    let (Some(workload), Some(Ok(workers)), None | Some(Ok(_))) =
-        (arguments.first().cloned(), number(1), number(2))
+    let (Some(workload), Some(Ok(workers)), None | Some(Ok(_)), None | Some(Ok(_)), ..=4) =
+        (arguments.first().cloned(), number(1), number(2), number(3), arguments.len())
     else {
-        eprintln!("usage: workloads WORKLOAD WORKERS [N|PORT]");
-        return ExitCode::from(2);
+        usage::usage(USAGE);
     };
     let argument = number(2).and_then(Result::ok);
     #[cfg(feature = "monkey")]

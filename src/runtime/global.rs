@@ -40,7 +40,7 @@ pub(crate) fn global() -> io::Result<&'static Runtime> {
         let workers = text.to_str().and_then(|text| text.trim().parse().ok()).ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!("GREENTHREAD_WORKERS={text:?} is not a number of workers"),
+                format!("GREENTHREAD_WORKERS={text:?} is not a number of workers, 1 to 1024"),
             )
         })?;
         builder = builder.workers(workers);

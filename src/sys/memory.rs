@@ -1,6 +1,7 @@
 //! Address space for stacks: reserve, guard, discard, release.
 
 use super::fault::{self, Call};
+use super::setting;
 use std::io;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
@@ -38,7 +39,7 @@ pub(crate) fn guard_kind() -> GuardKind {
 }
 
 fn lightweight_guard_works() -> bool {
-    if std::env::var_os("GREENTHREAD_GUARD").is_some_and(|kind| kind == "mprotect") {
+    if setting::is("GREENTHREAD_GUARD", "mprotect") {
         return false;
     }
     let page = page_size();

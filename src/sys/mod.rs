@@ -13,7 +13,7 @@
 //! | `child`, `process`, `notify` | children and their ends, forks, the end of the process, signals as events |
 //! | `thread` | OS threads |
 //! | `clock`, `time`, `random`, `secret` | what time it is, and chance |
-//! | `number`, `limits` | names of errors and signals, and what there is room for |
+//! | `number`, `limits`, `setting` | names of errors and signals, what there is room for, and what the environment sets |
 //! | `panic_count`, `thread_end`, `unwind`, `look`, `linker`, `image`, `bare` | what std, the C library and the linker know and do not tell: see each |
 //!
 //! # Calls that could block a worker
@@ -78,6 +78,7 @@ pub(crate) mod random;
 pub(crate) mod rate;
 #[cfg(any(feature = "processes", feature = "console"))]
 pub(crate) mod secret;
+pub(crate) mod setting;
 pub(crate) mod signal;
 pub(crate) mod socket;
 mod standard_error;

@@ -1,7 +1,7 @@
 //! Settings from the environment.
 
 use crate::{child, finish, is_child};
-use greenthread::{Builder, sleep};
+use greenthread::{Builder, blocking, sleep};
 use std::time::{Duration, Instant};
 
 fn count_workers() -> usize {
@@ -41,4 +41,23 @@ fn workers_from_the_environment() {
         let end = finish(command);
         assert!(end.code == Some(0) && end.text.contains(expected), "{value}: {}", end.text);
     }
+}
+
+#[test]
+fn a_setting_that_cannot_be_read_is_told_of() {
+    const NAME: &str = "environment::a_setting_that_cannot_be_read_is_told_of";
+    const NUMBERS: [&str; 2] = ["GREENTHREAD_BLOCKING_THREADS", "GREENTHREAD_WATCHDOG_MS"];
+    if is_child(NAME) {
+        greenthread::run(|| blocking(|| ()));
+        return;
+    }
+    let mut command = child(NAME);
+    command.envs(NUMBERS.map(|name| (name, "many"))).env("GREENTHREAD_GUARD", "strong");
+    let end = finish(command);
+    assert_eq!(end.code, Some(0), "{}", end.text);
+    for name in NUMBERS {
+        let told = format!("greenthread: {name}=\"many\" is not a number that it can be set to");
+        assert_eq!(end.text.matches(&told).count(), 1, "{}", end.text);
+    }
+    assert!(end.text.contains("GREENTHREAD_GUARD=\"strong\" is as if"), "{}", end.text);
 }

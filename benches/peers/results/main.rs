@@ -30,6 +30,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+const USAGE: &str = "results [--fresh] [--rounds N] [MEASURE...] | --list | --report | --quick, all measures unless some are named";
+
 /// What the key of a measure ends with where it is one with io_uring.
 pub(crate) const URING: &str = "-uring";
 
@@ -101,36 +103,67 @@ fn measure(
     Ok(())
 }
 
+/// What the program is asked for.
+#[derive(Default)]
+struct Asked {
+    names: Vec<String>,
+    rounds: Option<usize>,
+    fresh: bool,
+    report: bool,
+    list: bool,
+    quick: bool,
+    help: bool,
+}
+
+impl Asked {
+    fn read(arguments: &[String]) -> io::Result<Self> {
+        let wrong = |what: String| Err(io::Error::other(format!("{what}; usage: {USAGE}")));
+        let mut asked = Self::default();
+        let mut left = arguments.iter();
+        while let Some(argument) = left.next() {
+            match argument.as_str() {
+                "--fresh" => asked.fresh = true,
+                "--report" => asked.report = true,
+                "--list" => asked.list = true,
+                "--quick" => asked.quick = true,
+                "--help" | "-h" => asked.help = true,
+                "--rounds" => match left.next().and_then(|text| text.parse().ok()) {
+                    Some(rounds) => asked.rounds = Some(rounds),
+                    None => return wrong("--rounds takes a number".into()),
+                },
+                option if option.starts_with('-') => {
+                    return wrong(format!("there is no option {option}"));
+                }
+                name if chosen(&[name]).is_empty() => {
+                    return wrong(format!("there is no measure {name}, --list names them"));
+                }
+                name => asked.names.push(name.into()),
+            }
+        }
+        Ok(asked)
+    }
+}
+
 fn run(arguments: &[String]) -> io::Result<()> {
-    let flag = |name: &str| arguments.iter().any(|argument| argument == name);
-    let after = |name: &str| {
-        let at = arguments.iter().position(|argument| argument == name)?;
-        Some(at + 1)
-    };
-    let value = after("--rounds").and_then(|at| arguments.get(at));
-    let rounds = value.and_then(|text| text.parse::<usize>().ok());
-    let names: Vec<&str> = arguments
-        .iter()
-        .filter(|argument| !argument.starts_with("--") && Some(*argument) != value)
-        .map(String::as_str)
-        .collect();
-    let measures = chosen(&names);
-    if flag("--list") {
+    let asked = Asked::read(arguments)?;
+    if asked.help {
+        println!("usage: {USAGE}");
+        return Ok(());
+    }
+    let measures = chosen(&asked.names.iter().map(String::as_str).collect::<Vec<_>>());
+    if asked.list {
         measures.iter().for_each(|measure| println!("{:15} {}", measure.key, measure.title));
         return Ok(());
     }
-    if measures.is_empty() {
-        return Err(io::Error::other("no measure of that name; --list names them"));
-    }
-    let quick = flag("--quick");
+    let quick = asked.quick;
     let target = machine::workspace().join("target");
     let kept = target.join(if quick { "results-quick" } else { "results" });
     std::fs::create_dir_all(&kept)?;
     let records = Records(kept.clone());
     let tools = if quick { Tools::none() } else { Tools::find(&kept) };
     let versions = tools.versions.clone();
-    if !flag("--report") {
-        if flag("--fresh") || quick {
+    if !asked.report {
+        if asked.fresh || quick {
             measures.iter().try_for_each(|measure| records.forget(&measure.key))?;
         }
         machine::allow_open_files();
@@ -141,7 +174,7 @@ fn run(arguments: &[String]) -> io::Result<()> {
             apart: Places::apart()?,
             anywhere: Places::anywhere()?,
         };
-        measure(&records, &measurer, &measures, if quick { Some(1) } else { rounds })?;
+        measure(&records, &measurer, &measures, if quick { Some(1) } else { asked.rounds })?;
     }
     let into = if quick { kept } else { machine::workspace().join("benches") };
     write_report(&records, &into, &versions)

@@ -124,6 +124,15 @@ fn compare(
 /// The `main` of a benchmark, whose arguments are `[ROUNDS [SECONDS]] [without-turns]`.
 pub fn main(peers: &[Peer], loads: &[Load], unit: &str) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let is_known = |argument: &&String| {
+        ["--bench", "--server", WITHOUT_TURNS].contains(&argument.as_str())
+            || argument.parse::<f64>().is_ok()
+            || peers.iter().any(|(name, _)| name == *argument)
+    };
+    if let Some(unknown) = arguments.iter().find(|argument| !is_known(argument)) {
+        eprintln!("`{unknown}` is none of [ROUNDS [SECONDS]] [{WITHOUT_TURNS}]");
+        return ExitCode::from(2);
+    }
     let result = if let [server, peer] = arguments.as_slice()
         && server == "--server"
     {

@@ -5,6 +5,7 @@ use super::kind::Kind;
 use super::pool::{OF_A_POOL, Pool};
 use crate::runtime::wait::park;
 use crate::sys::process::PerProcess;
+use crate::sys::setting;
 use std::cell::Cell;
 
 /// The most threads for users' code, unless the environment says otherwise.
@@ -21,8 +22,7 @@ static POOLS: PerProcess<Pools> = PerProcess::new();
 
 fn pool(kind: Kind) -> &'static Pool {
     let make = || {
-        let given = std::env::var("GREENTHREAD_BLOCKING_THREADS").ok();
-        let user = given.and_then(|text| text.trim().parse().ok()).unwrap_or(USER_THREADS);
+        let user = setting::number("GREENTHREAD_BLOCKING_THREADS").unwrap_or(USER_THREADS);
         Pools([
             Pool::new(Kind::User, user.max(1)),
             Pool::new(Kind::Names, OTHER_THREADS),

@@ -21,7 +21,7 @@ use crate::runtime::blocking;
 use crate::runtime::hub::local::Hub;
 use crate::runtime::hub::observer::Observer;
 use crate::runtime::hub::scheduler::Phase;
-use crate::sys::process;
+use crate::sys::{process, setting};
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, OnceLock};
@@ -36,9 +36,7 @@ const FIRST_LOOK: Duration = Duration::from_millis(20);
 pub(super) fn patience() -> Option<Duration> {
     static GIVEN: OnceLock<Duration> = OnceLock::new();
     let given = GIVEN.get_or_init(|| {
-        let text = std::env::var("GREENTHREAD_DEADLOCK_MS").ok();
-        let millis = text.and_then(|text| text.trim().parse().ok());
-        millis.map_or(PATIENCE, Duration::from_millis)
+        setting::number("GREENTHREAD_DEADLOCK_MS").map_or(PATIENCE, Duration::from_millis)
     });
     (!given.is_zero()).then_some(*given)
 }

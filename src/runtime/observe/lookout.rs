@@ -20,7 +20,7 @@ use crate::runtime::lane::alarm;
 use crate::runtime::task::TaskRef;
 use crate::sys::clock;
 use crate::sys::process::{self, PerProcess};
-use crate::sys::{report, thread};
+use crate::sys::{report, setting, thread};
 use crate::util::lock::Mutex;
 use std::fmt::Write;
 use std::sync::atomic::{Ordering, fence};
@@ -38,10 +38,7 @@ const LOOK_SOON: Duration = Duration::from_millis(20);
 /// The milliseconds in `GREENTHREAD_WATCHDOG_MS`, if it is there and a number.
 pub(in crate::runtime) fn given() -> Option<Duration> {
     static GIVEN: OnceLock<Option<Duration>> = OnceLock::new();
-    *GIVEN.get_or_init(|| {
-        let text = std::env::var("GREENTHREAD_WATCHDOG_MS").ok()?;
-        text.trim().parse().ok().map(Duration::from_millis)
-    })
+    *GIVEN.get_or_init(|| setting::number("GREENTHREAD_WATCHDOG_MS").map(Duration::from_millis))
 }
 
 /// `None` if nothing is to be reported.
