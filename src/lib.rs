@@ -54,7 +54,8 @@
 //! | who waits for what, who holds that, and where everyone is | [`inspect`], a feature |
 //! | how much of everything has happened | [`metrics`], a feature |
 //! | spans and contexts of traces that follow green threads | the [features](#features) `tracing` and `opentelemetry` |
-//! | how it is built, and what keeps it sound | [`architecture`], [`soundness`] |
+//! | a program that hangs, leaks or slows down; gdb | [`guide::debugging`] |
+//! | what keeps it sound, and how it is built | [`guide::soundness`], [`guide::architecture`] |
 //!
 //! # What to know
 //! - A green thread that has started never changes its OS thread. So [`spawn`] is a safe function that asks for `Send` as
@@ -130,16 +131,16 @@ compile_error!(
 #[cfg_attr(not(feature = "inspect"), doc = "[`inspect::dump`]: ../index.html#features")]
 #[cfg_attr(feature = "monkey", doc = "[`monkey::patch_all`]: crate::monkey::patch_all")]
 #[cfg_attr(not(feature = "monkey"), doc = "[`monkey::patch_all`]: ../index.html#features")]
-pub mod guide {}
+pub mod guide {
+    #[doc = include_str!("DEBUGGING.md")]
+    pub mod debugging {}
 
-#[doc = include_str!("ARCHITECTURE.md")]
-pub mod architecture {}
+    #[doc = include_str!("SOUNDNESS.md")]
+    pub mod soundness {}
 
-#[doc = include_str!("SOUNDNESS.md")]
-pub mod soundness {}
-
-#[doc = include_str!("DEBUGGING.md")]
-pub mod debugging {}
+    #[doc = include_str!("ARCHITECTURE.md")]
+    pub mod architecture {}
+}
 
 mod coroutine;
 pub mod executor;
@@ -178,6 +179,7 @@ pub mod tracing;
 mod util;
 
 pub use runtime::{Runtime, RuntimeBuilder, Stragglers};
+#[doc(inline)]
 pub use thread::{
     Builder, Elapsed, JoinError, JoinHandle, blocking, catch_unwind, current, join_all, kill_all,
     run, scope, shield, sleep, spawn, timeout, try_join_all, yield_now,

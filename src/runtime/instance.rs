@@ -83,7 +83,7 @@ pub(super) enum Flavour {
 /// killed. All this begins with the first destructor of a thread-local that is older than the runtime's thread; destructors of
 /// younger ones run before and may still be suspended. (Where `exit` runs no such destructors, as in musl, it begins with the
 /// first handler that is older than the first runtime.) A neighbour that is inside `with` of a thread-local may then use it
-/// after its destructor: see [what keeps the library sound](crate::soundness). None of these limits is there for
+/// after its destructor: see [what keeps the library sound](crate::guide::soundness). None of these limits is there for
 /// `blocking(|| std::process::exit(code))`, which ends the process from an OS thread that has no green threads.
 ///
 /// # Dropping
