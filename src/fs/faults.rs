@@ -48,8 +48,34 @@ fn what_a_disk_refuses_is_an_error() {
     fails(&|| file.try_lock().map_err(std::io::Error::from));
     fails(&|| super::metadata(&path).map(drop));
     fails(&|| super::read_dir(&path).map(drop));
+    fail(Call::ReadDir, 0, 1, libc::EIO);
+    let error = super::read_dir("/").unwrap().find_map(Result::err);
+    assert_eq!(error.unwrap().raw_os_error(), Some(libc::EIO));
     fails(&|| super::exists(&path).map(drop));
     fails(&|| File::open(&path).map(drop));
+}
+
+/// Whether somebody writes to it cannot be asked, so it is not opened.
+#[test]
+fn a_fifo_of_which_the_system_does_not_tell_is_not_opened() {
+    let path = std::env::temp_dir().join(format!("greenthread-fifo-{}", std::process::id()));
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let open = path.clone();
+    Runtime::new_current_thread()
+        .unwrap()
+        .run_local(move || {
+            // A writer there is, whom the first look shows.
+            let _both = File::options().read(true).write(true).open(&open).unwrap();
+            for (call, errno) in
+                [(Call::Pipe, libc::EMFILE), (Call::Poll, libc::ENOMEM), (Call::Tee, libc::EIO)]
+            {
+                fail(call, 0, 1, errno);
+                assert_eq!(File::open(&open).unwrap_err().raw_os_error(), Some(errno), "{call:?}");
+            }
+            File::open(&open).unwrap();
+        })
+        .unwrap();
+    std::fs::remove_file(path).unwrap();
 }
 
 /// The system's cache has nothing, so everything comes from the pool.

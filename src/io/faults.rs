@@ -99,6 +99,22 @@ fn a_wait_for_a_descriptor_that_cannot_begin_is_an_error() {
     });
 }
 
+/// The system forgets a registration together with its descriptor in any case.
+#[test]
+fn a_registration_that_cannot_be_ended_ends_with_its_descriptor() {
+    on_green_thread(|| {
+        for _ in 0..3 {
+            let (mut reader, mut writer) = pipe().unwrap();
+            let write = crate::thread::spawn(move || writer.write_all(b"x"));
+            assert_eq!(reader.read(&mut [0; 8]).unwrap(), 1, "it has waited");
+            write.join().unwrap().unwrap();
+            fail(Call::EpollRemove, 0, 1, libc::EBADF);
+            drop(reader);
+            crate::sys::fault::check(Call::EpollRemove).expect("it was registered");
+        }
+    });
+}
+
 #[test]
 fn files_are_sent_all_the_same() {
     use crate::fs::{self, File};
@@ -118,6 +134,7 @@ fn files_are_sent_all_the_same() {
             (Call::SendFile, libc::EOPNOTSUPP),
             (Call::ReadCached, libc::EAGAIN),
             (Call::ReadCached, libc::EOPNOTSUPP),
+            (Call::Stat, libc::EIO),
         ];
         for (call, errno) in harmless {
             for skip in 0..2 {
@@ -125,6 +142,7 @@ fn files_are_sent_all_the_same() {
                 fail(call, skip, 1, errno);
                 let mut range = 0..50_000;
                 send_file(&file, &mut range, &here).unwrap();
+                fail(call, 0, 0, 0);
                 assert_eq!(range, 20_000..50_000);
                 drop(here);
                 let mut all = Vec::new();

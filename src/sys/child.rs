@@ -19,17 +19,17 @@ impl fmt::Debug for Command {
 }
 
 macro_rules! settings {
-    ($($name:ident($($arg:ident: $type:ty),*);)*) => {$(
-        pub(crate) fn $name(&mut self, $($arg: $type),*) {
-            self.0.$name($($arg),*);
+    ($($setting:ident($($arg:ident: $type:ty),*);)*) => {$(
+        pub(crate) fn $setting(&mut self, $($arg: $type),*) {
+            self.0.$setting($($arg),*);
         }
     )*};
 }
 
 macro_rules! asked {
-    ($($name:ident -> $type:ty;)*) => {$(
-        pub(crate) fn $name(&self) -> $type {
-            self.0.$name()
+    ($($asked:ident -> $type:ty;)*) => {$(
+        pub(crate) fn $asked(&self) -> $type {
+            self.0.$asked()
         }
     )*};
 }
@@ -164,4 +164,21 @@ pub(crate) fn take_stdin() -> io::Result<OwnedFd> {
 pub(crate) fn exit_at_once(status: i32) -> ! {
     // SAFETY: it returns to nobody.
     unsafe { libc::_exit(status) }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_in_a_process_that_runs_functions_are_told() {
+        fault::fail(Call::DieWithParent, 0, 1, libc::EPERM);
+        assert_eq!(die_with_parent().unwrap_err().raw_os_error(), Some(libc::EPERM));
+        fault::fail(Call::GetSockOpt, 0, 1, libc::ENOTSOCK);
+        assert!(!stdin_has_a_peer());
+        for call in [Call::Dup, Call::Disk] {
+            fault::fail(call, 0, 1, libc::EMFILE);
+            assert_eq!(take_stdin().unwrap_err().raw_os_error(), Some(libc::EMFILE), "{call:?}");
+        }
+    }
 }

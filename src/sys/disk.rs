@@ -67,7 +67,8 @@ impl Iterator for ReadDir {
     type Item = io::Result<DirEntry>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.0.next()?.map(DirEntry))
+        let entry = self.0.next()?;
+        Some(fault::check(Call::ReadDir).and_then(|()| entry.map(DirEntry)))
     }
 }
 
@@ -115,9 +116,9 @@ impl std::fmt::Debug for OpenOptions {
 }
 
 macro_rules! options {
-    ($($name:ident: $type:ty;)*) => {$(
-        pub(crate) fn $name(&mut self, $name: $type) -> &mut Self {
-            self.0.$name($name);
+    ($($option:ident: $type:ty;)*) => {$(
+        pub(crate) fn $option(&mut self, $option: $type) -> &mut Self {
+            self.0.$option($option);
             self
         }
     )*};

@@ -53,6 +53,17 @@ pub(crate) enum Call {
     DieWithParent,
     /// What `/proc` tells of the process and the system.
     Proc,
+    GetLimit,
+    ClockOfThread,
+    TimerSlack,
+    Stat,
+    ReadDir,
+    Tee,
+    EpollRemove,
+    Discard,
+    Munmap,
+    /// Whether guards without a mapping work, which is found out once.
+    GuardProbe,
     PidFdOpen,
     UringSetup,
     UringEnter,

@@ -103,15 +103,15 @@ pub(crate) fn is_in_memory(device: u64) -> bool {
 
 /// Whether it is a pipe, with or without a name.
 pub(crate) fn is_fifo(fd: BorrowedFd<'_>) -> bool {
-    fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo)
+    kind(fd).is_ok_and(|kind| kind == FileType::Fifo)
 }
 
 /// Whether reading may have to wait for a disk, which no readiness tells of.
 pub(crate) fn is_on_disk(fd: BorrowedFd<'_>) -> bool {
-    fstat(fd).is_ok_and(|stat| {
-        matches!(
-            FileType::from_raw_mode(stat.st_mode),
-            FileType::RegularFile | FileType::BlockDevice
-        )
-    })
+    kind(fd).is_ok_and(|kind| matches!(kind, FileType::RegularFile | FileType::BlockDevice))
+}
+
+fn kind(fd: BorrowedFd<'_>) -> io::Result<FileType> {
+    fault::check(Call::Stat)?;
+    Ok(FileType::from_raw_mode(fstat(fd)?.st_mode))
 }

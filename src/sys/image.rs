@@ -164,7 +164,7 @@ pub(crate) fn identity() -> io::Result<Vec<u8>> {
         return Ok(id.clone());
     }
     // The linker has written none: which file it is, and how old.
-    let file = std::fs::metadata("/proc/self/exe")?;
+    let file = super::disk::metadata("/proc/self/exe".as_ref())?;
     let words =
         [file.dev(), file.ino(), file.size(), file.mtime() as u64, file.mtime_nsec() as u64];
     Ok(words.iter().flat_map(|word| word.to_ne_bytes()).collect())

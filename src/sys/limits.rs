@@ -1,10 +1,11 @@
 //! How much the process has of what the system gives out, and how much it may have.
 
-use std::fs;
+use super::fault::{self, Call};
+use super::proc;
 
 /// `vm.max_map_count`, or its usual default where `/proc` does not say.
 pub(crate) fn max_map_count() -> usize {
-    fs::read_to_string("/proc/sys/vm/max_map_count")
+    proc::read("/proc/sys/vm/max_map_count")
         .ok()
         .and_then(|text| text.trim().parse().ok())
         .unwrap_or(65_530)
@@ -12,12 +13,14 @@ pub(crate) fn max_map_count() -> usize {
 
 /// How many mappings the process has now.
 pub(crate) fn map_count() -> usize {
-    fs::read("/proc/self/maps").map_or(0, |maps| maps.iter().filter(|&&byte| byte == b'\n').count())
+    proc::read_bytes("/proc/self/maps")
+        .map_or(0, |maps| maps.iter().filter(|&&byte| byte == b'\n').count())
 }
 
 /// The soft `RLIMIT_AS` in bytes, if there is one.
 pub(crate) fn address_space_limit() -> Option<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    fault::check(Call::GetLimit).ok()?;
     // SAFETY: getrlimit fills the struct it is given.
     let ok = unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut limit) } == 0;
     (ok && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
@@ -26,14 +29,14 @@ pub(crate) fn address_space_limit() -> Option<u64> {
 /// How many bytes of memory the process has, where the system says so.
 #[allow(dead_code, reason = "the console alone asks")]
 pub(crate) fn resident() -> Option<u64> {
-    let text = fs::read_to_string("/proc/self/status").ok()?;
+    let text = proc::read("/proc/self/status").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
 /// Bytes of address space the process uses now.
 pub(crate) fn address_space_used() -> u64 {
-    fs::read_to_string("/proc/self/statm")
+    proc::read("/proc/self/statm")
         .ok()
         .and_then(|text| text.split(' ').next()?.parse::<u64>().ok())
         .map_or(0, |pages| pages * super::memory::page_size() as u64)

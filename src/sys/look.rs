@@ -5,6 +5,7 @@
 //! which most optimized code does not keep, and only within the bounds of the stack.
 
 use super::clock;
+use super::fault::{self, Call};
 use super::signal;
 use super::unwind;
 use crate::util::lock::Mutex;
@@ -123,7 +124,11 @@ pub(crate) fn at(thread: i32, subject: *const (), describe: Describe) -> Option<
     question.len.store(0, Ordering::Relaxed);
     question.state.store(ASKED, Ordering::Release);
     // SAFETY: sends a signal to a thread of this process, if it is still there.
-    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, SIGNAL) };
+    let send = || unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, SIGNAL) };
+    if fault::check(Call::Kill).is_err() || send() != 0 {
+        question.state.store(IDLE, Ordering::Relaxed);
+        return None;
+    }
     let until = clock::now() + ANSWER_WITHIN;
     while question.state.load(Ordering::Acquire) != ANSWERED {
         let give_up = clock::now() > until;
@@ -230,4 +235,20 @@ unsafe fn answer(question: &Question, context: &libc::ucontext_t) {
         }
     }
     question.len.store(len, Ordering::Relaxed);
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_cannot_be_sent_the_signal_is_not_waited_for() {
+        fn nothing(_: *const (), _: &mut dyn FnMut(&[u8])) -> Option<Range<usize>> {
+            unreachable!("nobody was asked")
+        }
+        fault::fail(Call::Kill, 0, 1, libc::EPERM);
+        assert!(at(this_thread(), ptr::null(), nothing).is_none());
+        fault::check(Call::Kill).expect("it has tried");
+        assert!(at(i32::MAX, ptr::null(), nothing).is_none(), "there is no such thread");
+    }
 }

@@ -45,7 +45,8 @@ fn lightweight_guard_works() -> bool {
     let page = page_size();
     let Ok(region) = reserve(page) else { return false };
     // SAFETY: `region` is one page that we just mapped and that nothing else refers to.
-    let advised = unsafe { libc::madvise(region.as_ptr().cast(), page, MADV_GUARD_INSTALL) } == 0;
+    let advised = fault::check(Call::GuardProbe).is_ok()
+        && unsafe { libc::madvise(region.as_ptr().cast(), page, MADV_GUARD_INSTALL) } == 0;
     let faults = advised && kernel_read_faults(region);
     // SAFETY: as above; the page is not used after this.
     unsafe { release(region, page) };
@@ -56,7 +57,8 @@ fn lightweight_guard_works() -> bool {
 fn kernel_read_faults(at: NonNull<u8>) -> bool {
     let mut pipe = [0; 2];
     // SAFETY: `pipe` has room for the two descriptors.
-    if unsafe { libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
+    let make = |pipe: &mut [i32; 2]| unsafe { libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC) };
+    if fault::check(Call::GuardProbe).is_err() || make(&mut pipe) != 0 {
         return false;
     }
     // SAFETY: write only reads the given byte, and reports EFAULT where it cannot; the descriptors are ours.
@@ -106,22 +108,30 @@ pub(crate) unsafe fn install_guard(at: NonNull<u8>, len: usize) -> io::Result<()
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Gives the pages of a range back to the system; they read as zeroes afterwards. Guards inside it stay.
+/// Gives the pages of a range back to the system, if it takes them; they read as zeroes then. Guards inside it stay.
 ///
 /// # Safety
 /// The range lies in a mapping made by [`reserve`], and nothing in it is in use.
 pub(crate) unsafe fn discard(at: NonNull<u8>, len: usize) {
-    // SAFETY: the caller gives up the contents of the range. A failure leaves the pages resident, which is harmless.
-    unsafe { libc::madvise(at.as_ptr().cast(), len, libc::MADV_DONTNEED) };
+    // A failure leaves the pages as they are, which is harmless.
+    if fault::check(Call::Discard).is_ok() {
+        // SAFETY: the caller gives up the contents of the range.
+        unsafe { libc::madvise(at.as_ptr().cast(), len, libc::MADV_DONTNEED) };
+    }
 }
 
-/// Unmaps a range made by [`reserve`].
+/// Unmaps a range made by [`reserve`]. Where that fails its pages are given back all the same: the system has joined it with its
+/// neighbours, and has no room for another mapping.
 ///
 /// # Safety
 /// The range is a whole mapping made by [`reserve`], and nothing refers to it any more.
 pub(crate) unsafe fn release(at: NonNull<u8>, len: usize) {
-    // SAFETY: as the caller promises. munmap of a whole valid mapping cannot fail.
-    unsafe { libc::munmap(at.as_ptr().cast(), len) };
+    // SAFETY: as the caller promises.
+    let unmap = || unsafe { libc::munmap(at.as_ptr().cast(), len) };
+    if fault::check(Call::Munmap).is_err() || unmap() != 0 {
+        // SAFETY: as the caller promises.
+        unsafe { discard(at, len) };
+    }
 }
 
 #[cfg(test)]
@@ -161,6 +171,35 @@ mod tests {
                 Some(libc::ENOMEM)
             );
             release(region, page_size());
+        }
+    }
+
+    #[test]
+    fn what_the_system_does_not_take_back_stays_as_it_is_and_its_pages_go_back_where_they_can() {
+        let page = page_size();
+        let region = reserve(page).unwrap();
+        // SAFETY: the page was just mapped, and is unmapped by the last call only: the others are told to fail.
+        unsafe {
+            region.write(7);
+            fault::fail(Call::Discard, 0, 2, libc::EAGAIN);
+            discard(region, page);
+            assert_eq!(region.read(), 7);
+            fault::fail(Call::Munmap, 0, 2, libc::ENOMEM);
+            release(region, page);
+            assert_eq!(region.read(), 7, "neither goes");
+            release(region, page);
+            assert_eq!(region.read(), 0, "the mapping stays, and the page has gone back");
+            release(region, page);
+            assert!(kernel_read_faults(region));
+        }
+    }
+
+    #[test]
+    fn guards_are_mappings_of_their_own_where_it_cannot_be_seen_that_others_work() {
+        // The advice; and the look whether it did anything.
+        for skip in 0..2 {
+            fault::fail(Call::GuardProbe, skip, 1, libc::EINVAL);
+            assert!(!lightweight_guard_works(), "{skip}");
         }
     }
 }

@@ -46,6 +46,7 @@
 //! What may wait for others without a bound never takes a place in a pool that has one (`runtime/blocking`).
 //!
 //! Invariant: each call made here first asks [`fault`] whether a test wants it to fail, and each failure is an `io::Error`.
+//! `tests/tidy/faults.rs` has the few that do not ask, with the reasons.
 
 pub(crate) mod ancillary;
 #[cfg(feature = "monkey")]
@@ -72,6 +73,7 @@ pub(crate) mod outbox;
 pub(crate) mod panic_count;
 pub(crate) mod poll;
 pub(crate) mod prefetch;
+mod proc;
 pub(crate) mod process;
 pub(crate) mod random;
 #[cfg(feature = "counters")]

@@ -75,6 +75,7 @@ pub(crate) fn want(signal: i32) -> io::Result<()> {
     let mut all = BEFORE.lock();
     if all[signal as usize].is_none() {
         let before = before(signal)?;
+        fault::check(Call::SigAction)?;
         // SAFETY: what it calls is allowed in a handler: atomics, write, signal, pthread_sigmask, raise, and _exit.
         unsafe { signal_hook_registry::register(signal, move || handle(signal, before)) }
             .map_err(|error| refused(&error.to_string()))?;
@@ -125,6 +126,7 @@ fn handle(signal: i32, before: Before) {
 
 /// Waits for the bell, then tells `each` of all signals that have come: which, and how many.
 pub(crate) fn read(bell: &OwnedFd, mut each: impl FnMut(i32, usize)) -> io::Result<()> {
+    fault::check(Call::Recv)?;
     match rustix::io::read(bell, &mut [0; 8]) {
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(error) => return Err(error.into()),

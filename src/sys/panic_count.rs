@@ -172,7 +172,7 @@ fn place() -> Option<Place> {
     }
     let place = if std::thread::panicking() {
         // No thread to be had: perhaps the next time.
-        std::thread::Builder::new().spawn(search).ok()?.join().ok()?
+        super::thread::start("gt-search", None, search).ok()?.join().ok()?
     } else {
         search()
     };

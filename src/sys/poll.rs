@@ -105,6 +105,7 @@ impl SourceRegistry {
     }
 
     pub(crate) fn remove(&self, fd: RawFd) -> io::Result<()> {
+        fault::check(Call::EpollRemove)?;
         self.0.deregister(&mut SourceFd(&fd))
     }
 }
@@ -129,7 +130,6 @@ impl Poller {
     /// something that happens.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
         self.events.clear();
-        fault::check(Call::EpollWait)?;
         let got = wait(self.poll.as_raw_fd(), &mut self.events, timeout);
         match got {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
@@ -145,6 +145,7 @@ impl Poller {
 
 fn wait(epoll: RawFd, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
     static NO_PWAIT2: AtomicBool = AtomicBool::new(false);
+    fault::check(Call::EpollWait)?;
     let room = events.capacity().min(MAX_EVENTS) as libc::c_int;
     let whole_millis = timeout.is_none_or(|timeout| timeout.is_zero());
     let mut got = -1;
@@ -334,6 +335,13 @@ mod tests {
             poller.registry().unwrap().add(0, 1).unwrap_err().raw_os_error(),
             Some(libc::ENOSPC)
         );
+        let (_a, b) = UnixStream::pair().unwrap();
+        let registry = poller.registry().unwrap();
+        registry.add(b.as_raw_fd(), 1).unwrap();
+        fault::fail(Call::EpollRemove, 0, 1, libc::EBADF);
+        let error = registry.remove(b.as_raw_fd()).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EBADF));
+        registry.remove(b.as_raw_fd()).unwrap();
         fault::fail(Call::EpollWait, 0, 1, libc::EINVAL);
         assert_eq!(poller.wait(None).unwrap_err().raw_os_error(), Some(libc::EINVAL));
         fault::fail(Call::Poll, 0, 1, libc::ENOMEM);

@@ -1,6 +1,7 @@
 //! Whole-process events: the beginning of `exit`, and a `fork`.
 
 use super::fault::{self, Call};
+use super::proc;
 use std::cell::Cell;
 use std::io;
 use std::path::PathBuf;
@@ -113,8 +114,7 @@ pub(crate) fn program() -> io::Result<PathBuf> {
 
 /// How many OS threads the process has; `None` where the system does not tell.
 pub(crate) fn threads() -> Option<usize> {
-    let list = std::fs::read_dir("/proc/self/task").ok()?;
-    list.map(|one| one.ok().map(|_| ())).collect::<Option<Vec<()>>>().map(|all| all.len())
+    proc::entries("/proc/self/task").ok()
 }
 
 /// Whether the process has a handler for any signal but those that report a fault of the program. Where the system does
@@ -128,7 +128,7 @@ pub(crate) fn handles_signals() -> bool {
     // The C library's own.
     let internal = 0b11 << 31;
     let caught = || {
-        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let status = proc::read("/proc/self/status").ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
         u64::from_str_radix(line.trim(), 16).ok()
     };
@@ -146,6 +146,7 @@ pub(crate) fn time_of_thread(thread: i32) -> Option<Duration> {
     // How the kernel names the clock of a thread: see `clock_getcpuclockid` in the C library, which does it for processes.
     let clock = (!thread << 3) | 6;
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    fault::check(Call::ClockOfThread).ok()?;
     // SAFETY: the timespec is valid for the call; a clock that does not exist is an error.
     let got = unsafe { libc::clock_gettime(clock, &raw mut time) };
     (got == 0).then(|| Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
@@ -167,7 +168,7 @@ pub(crate) fn doing_of_thread(thread: i32) -> String {
     if !pauses.into_iter().any(sleeps) {
         return "computes".to_string();
     }
-    let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/syscall"));
+    let text = proc::read(&format!("/proc/self/task/{thread}/syscall"));
     let number: Option<i64> =
         text.ok().and_then(|text| text.split_whitespace().next()?.parse().ok());
     match number {
@@ -215,7 +216,7 @@ const CALLS: &[(i64, &str)] = &[
 ];
 
 fn state_of_thread(thread: i32) -> Option<char> {
-    let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).ok()?;
+    let text = proc::read(&format!("/proc/self/task/{thread}/stat")).ok()?;
     // The name before it is in parentheses, and may have some of its own.
     text.rsplit_once(')')?.1.trim_start().chars().next()
 }

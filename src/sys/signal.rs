@@ -19,6 +19,7 @@ static CLAIMS: OnceLock<Claims> = OnceLock::new();
 static PREVIOUS: OnceLock<Previous> = OnceLock::new();
 
 fn current_action(signal: libc::c_int) -> io::Result<libc::sigaction> {
+    fault::check(Call::SigAction)?;
     // SAFETY: a zeroed sigaction is a valid value, and sigaction with a null new action only reads the old one.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
@@ -149,7 +150,9 @@ impl Drop for AltStack {
         unsafe {
             let mut off: libc::stack_t = std::mem::zeroed();
             off.ss_flags = libc::SS_DISABLE;
-            if libc::sigaltstack(&off, ptr::null_mut()) == 0 {
+            if fault::check(Call::SigAltStack).is_ok()
+                && libc::sigaltstack(&off, ptr::null_mut()) == 0
+            {
                 memory::release(memory, ALT_STACK_LEN);
             }
         }
@@ -164,10 +167,10 @@ mod tests {
     fn failures_of_installing_handlers_are_errors() {
         fault::fail(Call::SigAltStack, 0, 1, libc::EPERM);
         assert_eq!(AltStack::ensure().unwrap_err().raw_os_error(), Some(libc::EPERM));
-        fault::fail(Call::SigAction, 0, 1, libc::EINVAL);
-        assert_eq!(
-            install_fault_handler(|_| false).unwrap_err().raw_os_error(),
-            Some(libc::EINVAL)
-        );
+        for skip in 0..3 {
+            fault::fail(Call::SigAction, skip, 1, libc::EINVAL);
+            let error = install_fault_handler(|_| false).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::EINVAL), "{skip}");
+        }
     }
 }

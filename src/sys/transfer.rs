@@ -28,7 +28,8 @@ pub(crate) fn send_file(
 /// Whether both ends of this piece of a file can be read without waiting for a disk; the file may end before. `false` where
 /// the system cannot say.
 pub(crate) fn is_warm(file: BorrowedFd<'_>, at: u64, most: u64) -> bool {
-    let Ok(length) = fstat(file).map(|stat| stat.st_size as u64) else { return false };
+    let stat = fault::check(Call::Stat).and_then(|()| Ok(fstat(file)?));
+    let Ok(length) = stat.map(|stat| stat.st_size as u64) else { return false };
     let end = length.min(at.saturating_add(most));
     at >= end || (is_cached(file, at) && is_cached(file, end - 1))
 }
@@ -68,6 +69,7 @@ impl Pipe {
         if poll::wait_fd(fifo.as_raw_fd(), false, Some(clock::now()))? {
             return Ok(true);
         }
+        fault::check(Call::Tee)?;
         // Copies what there is. Of nothing: the end if nobody can write, else it would have to wait.
         match rustix::pipe::tee(fifo, &self.writer, 1, SpliceFlags::NONBLOCK) {
             Ok(0) => Ok(false),

@@ -3,6 +3,7 @@
 
 mod door;
 mod examples;
+mod faults;
 mod graph;
 mod places;
 
