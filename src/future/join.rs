@@ -1,9 +1,11 @@
 //! Green threads as futures.
 #![forbid(unsafe_code)]
 
-use crate::runtime::park::{self, Waiter};
+use crate::runtime::park::Waiter;
 use crate::runtime::waker::Listener;
-use crate::thread::{Join, JoinError, JoinHandle, LocalJoinHandle, ScopedJoinHandle, start};
+use crate::thread::{
+    Join, JoinError, JoinHandle, LocalJoinHandle, ScopedJoinHandle, is_over, start,
+};
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -67,9 +69,7 @@ impl<H: Join> Future for Joining<H> {
         let this = &mut *self;
         let Some(handle) = &this.handle else { panic!("polled after it was ready") };
         let task = handle.thread().task();
-        // The cases in which `join` does not wait: after the end, for oneself, and in a forked child.
-        let is_over = || task.is_done() || task.is_parents() || park::is_caller(task);
-        if !is_over() {
+        if !is_over(task) {
             start(handle.thread());
             let (listener, _) = match &mut this.wait {
                 Some(wait) => wait,
@@ -80,7 +80,7 @@ impl<H: Join> Future for Joining<H> {
                     none.insert((listener, waiter))
                 }
             };
-            if listener.poll(context).is_pending() && !is_over() {
+            if listener.poll(context).is_pending() && !is_over(task) {
                 return Poll::Pending;
             }
         }

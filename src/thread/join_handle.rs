@@ -3,7 +3,7 @@
 
 use super::{JoinError, Thread, ThreadId, ThreadState};
 use crate::runtime::park::{self, Parker, Reason, Wake};
-use crate::runtime::task::{Blocker, Cause, Joinable, Who};
+use crate::runtime::task::{Blocker, Cause, Joinable, TaskRef, Who};
 use crate::sys::process;
 use crate::sys::time::deadline_after;
 use std::fmt;
@@ -43,6 +43,12 @@ pub(crate) fn start(thread: &Thread) {
     if thread.task().is_paused() {
         start_paused(thread);
     }
+}
+
+/// Whether `join` does not wait: after the end, for oneself, and in a forked child, which has its parent's handles, but not its
+/// green threads.
+pub(crate) fn is_over(task: &TaskRef) -> bool {
+    task.is_done() || task.is_parents() || park::is_caller(task)
 }
 
 pub(super) fn kill(thread: &Thread) {
@@ -190,11 +196,7 @@ impl<T> JoinHandle<T> {
     /// Waits for the end; `false` if the deadline passed first. Returns at once if it is the caller's own end.
     pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> bool {
         let task = self.joinable.task();
-        // A forked child has its parent's handles, but not its green threads.
-        while !task.is_done() && !task.is_parents() {
-            if park::is_caller(task) {
-                return true;
-            }
+        while !is_over(task) {
             start(self.thread());
             let parker = Parker::new();
             let waiter = parker.waiter();

@@ -75,7 +75,7 @@ pub use group::{GroupError, TaskError, TaskGroup, group};
 pub use hooks::add_switch_hook;
 pub use interval::{Interval, MissedTicks};
 pub use join_handle::JoinHandle;
-pub(crate) use join_handle::start;
+pub(crate) use join_handle::{is_over, start};
 pub use later::{spawn_at, spawn_later};
 pub use local::{AccessError, LocalKey};
 pub use local_join_handle::{LocalJoinHandle, spawn_local};

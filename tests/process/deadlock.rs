@@ -1,16 +1,16 @@
 //! Deadlocks: an error where nobody else is there to help, a report where somebody may.
 
-use crate::fork::forked;
+use crate::fork::{end_child, forked};
 use crate::{
     FOR_EVER, SHORT, child, finish, finish_once_told, is_child, passes, until_told, workers,
 };
 use greenthread::net::TcpListener;
-use greenthread::thread::{spawn_later, spawn_local};
+use greenthread::thread::{Interval, Timer, spawn_later, spawn_local};
 use greenthread::{Builder, JoinHandle, Runtime, blocking, sleep, spawn, timeout, yield_now};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn named<T: Send + 'static>(
     name: &str,
@@ -204,6 +204,38 @@ fn what_looks_like_a_deadlock_but_is_none() {
     let end = finish(child(NAME));
     assert_eq!(end.code, Some(0), "{}", end.text);
     assert!(!end.text.contains("no green thread"), "{}", end.text);
+}
+
+/// Who sleeps waits for something, however far its time is.
+#[test]
+fn a_sleep_without_end_is_no_deadlock() {
+    const NAME: &str = "deadlock::a_sleep_without_end_is_no_deadlock";
+    if is_child(NAME) {
+        let mains: [fn(); 4] = [
+            || sleep(Duration::MAX),
+            || assert!(Interval::new(Duration::MAX).tick() > Instant::now()),
+            || drop(Timer::after(Duration::MAX, || ()).join()),
+            || drop(spawn_later(Duration::MAX, || ()).join()),
+        ];
+        for main in mains {
+            // SAFETY: the child of a process with threads may only do so much; what it does here is what is tested.
+            let pid = unsafe { libc::fork() };
+            if pid == 0 {
+                // Another process ends it. This one has one thread, so that an end of its own would be a deadlock's.
+                let end = format!("sleep 0.3; kill -TERM {}", std::process::id());
+                drop(Command::new("sh").args(["-c", &end]).spawn().unwrap());
+                let ended = Runtime::new_current_thread().unwrap().run(main);
+                println!("{ended:?}");
+                end_child(false);
+            }
+            let mut status = 0;
+            // SAFETY: waits for the child just made.
+            assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
+            assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGTERM);
+        }
+        return;
+    }
+    passes(NAME);
 }
 
 #[test]
@@ -475,8 +507,9 @@ fn a_deadlock_across_runtimes_is_told_once() {
 fn workers_that_are_held_up_are_told_of() {
     const NAME: &str = "deadlock::workers_that_are_held_up_are_told_of";
     if is_child(NAME) {
-        let runtime = workers(2);
         let held = if std::env::var("HELD").unwrap() == "all" { 2 } else { 1 };
+        // The global one is told by the environment how many workers it has.
+        let own = (std::env::var("GLOBAL").unwrap() == "0").then(|| workers(2));
         let (send, receive) = std::sync::mpsc::channel::<()>();
         let receive = Arc::new(std::sync::Mutex::new(receive));
         let begun = Arc::new(AtomicUsize::new(0));
@@ -487,7 +520,10 @@ fn workers_that_are_held_up_are_told_of() {
                 assert!(receive.lock().unwrap().recv().is_err());
             };
             let spawner = move || named(&format!("holder {at}"), body);
-            runtime.spawn(spawner).join().unwrap()
+            match &own {
+                Some(runtime) => runtime.spawn(spawner).join().unwrap(),
+                None => spawner(),
+            }
         };
         // Others that could run now and then, so that some wait behind whichever worker is held.
         let often = || {
@@ -495,7 +531,11 @@ fn workers_that_are_held_up_are_told_of() {
                 sleep(Duration::from_millis(1));
             }
         };
-        let sleepers: Vec<_> = (0..8).map(|_| runtime.spawn::<_, ()>(often)).collect();
+        let spawn_often = |_| match &own {
+            Some(runtime) => runtime.spawn::<_, ()>(often),
+            None => spawn(often),
+        };
+        let sleepers: Vec<_> = (0..8).map(spawn_often).collect();
         std::thread::sleep(SHORT);
         let holders: Vec<_> = (0..held).map(hold).collect();
         while begun.load(Ordering::SeqCst) < held {
@@ -513,10 +553,16 @@ fn workers_that_are_held_up_are_told_of() {
         sleepers.iter().for_each(JoinHandle::kill);
         return;
     }
-    for (held, patience, told) in [("all", "100", true), ("one", "100", true), ("all", "0", false)]
-    {
+    for (global, held, patience, told) in [
+        ("0", "all", "100", true),
+        ("0", "one", "100", true),
+        ("0", "all", "0", false),
+        ("1", "all", "100", true),
+        ("1", "all", "0", false),
+    ] {
         let mut command = child(NAME);
         command.env("HELD", held).env("GREENTHREAD_WATCHDOG_MS", patience);
+        command.env("GLOBAL", global).env("GREENTHREAD_WORKERS", "2");
         let one = "green thread 'holder 0' has kept worker 'greenthread-";
         let all = "all 2 workers of runtime 'greenthread' are held up";
         let told_of = [one, all];

@@ -6,7 +6,7 @@ use crate::runtime::park::Waiter;
 use crate::runtime::task::TaskRef;
 use crate::runtime::wait_list::Key;
 use crate::sync::Event;
-use crate::thread::JoinHandle;
+use crate::thread::{self, JoinHandle};
 
 /// The arm that waits for an event.
 pub fn event(event: &Event) -> EventArm<'_> {
@@ -59,8 +59,9 @@ impl Arm for EventArm<'_> {
     fn unwatch(&mut self) {}
 }
 
-/// The arm that waits for the end of a green thread.
+/// The arm that waits for the end of a green thread. One that is paused is started.
 pub fn join<T>(handle: &JoinHandle<T>) -> JoinArm<'_> {
+    thread::start(handle.thread());
     JoinArm { task: handle.thread().task(), waiter: None }
 }
 
@@ -78,7 +79,7 @@ impl JoinArm<'_> {
 
 impl Arm for JoinArm<'_> {
     fn attempt(&mut self) -> bool {
-        self.task.is_done()
+        thread::is_over(self.task)
     }
 
     fn register(&mut self, with: &Registration, _: usize) {
@@ -87,7 +88,7 @@ impl Arm for JoinArm<'_> {
     }
 
     fn is_ready(&self, _: Option<&Registration>) -> bool {
-        self.task.is_done()
+        thread::is_over(self.task)
     }
 
     fn unregister(&mut self) {
@@ -101,8 +102,8 @@ impl Arm for JoinArm<'_> {
     fn watch(&mut self) {}
 
     fn has_changed(&self) -> bool {
-        // Once done, it stays done.
-        self.task.is_done()
+        // Once over, it stays over.
+        thread::is_over(self.task)
     }
 
     fn unwatch(&mut self) {}

@@ -12,7 +12,7 @@
 /// | `put(queue, item) -> result => ..` | there is room, or the queue is shut down | `Result<(), PutError<T>>` |
 /// | `put_from(queue, option) -> result => ..` | likewise, with an item from an `Option` | `Result<(), PutError<T>>` |
 /// | `event(event) => ..` | the [`Event`](crate::sync::Event) is set | |
-/// | `join(handle) => ..` | the green thread has ended: [`join`](crate::JoinHandle::join) does not wait | |
+/// | `join(handle) => ..` | the green thread has ended: [`join`](crate::JoinHandle::join) does not wait. A paused one is started | |
 /// | `future(future) -> output => ..` | the [future](crate::future) is ready | its output |
 /// | `default => ..` | no other arm is ready | |
 /// | `default(duration) => ..` | no other arm has become ready in that time | |

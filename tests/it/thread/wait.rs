@@ -1,12 +1,15 @@
 //! Waiting for several green threads.
 
 use crate::support::{FOR_EVER, LIMIT, on_all_runtimes, until, within_limit, workers};
+use greenthread::future::{self, block_on};
 use greenthread::sync::Event;
 use greenthread::thread::{
     ReturnWhen, Runnable, ThreadState, as_completed, as_completed_timeout, join_all, kill_all,
     park, scope, try_join_all, wait, wait_timeout,
 };
-use greenthread::{Builder, Elapsed, JoinHandle, Runtime, sleep, spawn, timeout, yield_now};
+use greenthread::{
+    Builder, Elapsed, JoinHandle, Runtime, select, sleep, spawn, timeout, yield_now,
+};
 use std::panic::panic_any;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -207,7 +210,9 @@ fn waiting_for_oneself_is_refused() {
                 own = take.try_recv().ok();
                 own.is_some()
             });
-            wait([own.unwrap()], 1);
+            let own = own.unwrap();
+            select! { join(own) => {} }
+            wait([own], 1);
         });
         let (send, receive) = mpsc::channel();
         handle.link_failure(move |error| send.send(error.to_string()).unwrap());
@@ -289,6 +294,19 @@ fn what_is_waited_for_is_started_first() {
         assert_eq!(wait(pair(), ReturnWhen::FirstFailed).0.len(), 2);
         assert_eq!(as_completed(pair()).count(), 2);
         assert!(pair().into_iter().rev().all(|handle| handle.join().is_ok()));
+        let [first, second] = pair();
+        let first = first.join_timeout(Duration::ZERO).unwrap_err();
+        assert_eq!(second.join_timeout(LIMIT).unwrap().unwrap(), 2);
+        assert_eq!(first.join().unwrap(), 1);
+        let [first, second] = pair();
+        let (first, second) = block_on(async { future::join!(first, second) });
+        assert_eq!((first.unwrap(), second.unwrap()), (1, 2));
+        let [first, second] = pair();
+        select! {
+            join(first) => {}
+            join(second) => {}
+        }
+        until(|| first.is_finished() && second.is_finished());
     });
 }
 
