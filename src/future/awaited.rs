@@ -26,7 +26,9 @@ impl<A: Arm> Awaited<A> {
     /// The arm, once it has been completed.
     pub(super) fn poll(&mut self, context: &Context<'_>) -> Poll<A> {
         loop {
-            let Some(arm) = &mut self.arm else { panic!("polled after it was ready") };
+            let Some(arm) = &mut self.arm else {
+                panic!("the future of a wait was polled after it was ready")
+            };
             if let Some((listener, _)) = &self.wait {
                 // A nudge is for one more round, as a notification is.
                 ready!(listener.poll_open(context));

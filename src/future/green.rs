@@ -64,7 +64,9 @@ where
     /// If it has been ready before.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if let State::New(code) = &mut self.0 {
-            let Some(code) = code.take() else { panic!("polled after it was ready") };
+            let Some(code) = code.take() else {
+                panic!("a future of `green` was polled after it was ready")
+            };
             match Builder::new().spawn(code) {
                 Ok(handle) => self.0 = State::Running(handle.into_future().kill_on_drop()),
                 Err(error) => {

@@ -67,7 +67,9 @@ impl<H: Join> Future for Joining<H> {
     /// If it has been ready before.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let Some(handle) = &this.handle else { panic!("polled after it was ready") };
+        let Some(handle) = &this.handle else {
+            panic!("a green thread's future was polled after it was ready")
+        };
         let task = handle.thread().task();
         if !is_over(task) {
             start(handle.thread());

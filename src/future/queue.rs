@@ -54,7 +54,7 @@ macro_rules! queue {
                 let mut item = Held::new(Some(item));
                 let mut wait = AtGate::new(self.room());
                 poll_fn(move |context| loop {
-                    let Some(one) = item.take() else { panic!("polled after it was ready") };
+                    let Some(one) = item.take() else { panic!("a future of a queue was polled after it was ready") };
                     match self.try_put(one) {
                         Ok(()) => return Poll::Ready(Ok(())),
                         Err(TryPutError::ShutDown(one)) => return Poll::Ready(Err(PutError(one))),

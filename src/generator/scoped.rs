@@ -56,7 +56,10 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
     /// # Panics
     /// If the generator has started already; and if the body panics, with the same payload.
     pub fn start(&mut self) -> Option<Y> {
-        assert!(!self.is_started(), "the generator has started already");
+        assert!(
+            !self.is_started(),
+            "the generator has started already: `send` and `next` go on with it"
+        );
         self.step(|port| port.resume_with_nothing())
     }
 

@@ -133,7 +133,8 @@ fn refuse(refused: Refused) -> ! {
         Refused::NotInnermost => panic!("yield_ called outside of the generator's own body"),
         Refused::OpenRegion => {
             panic!(
-                "a generator must not yield inside a timeout, shield, scope or group that began in it"
+                "a generator must not yield inside a timeout, shield, scope or group that began in it: end that first, or \
+                 put it around the calls of `next`"
             )
         }
     }

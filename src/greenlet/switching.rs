@@ -363,5 +363,7 @@ fn same(a: &Next, b: &Next) -> bool {
 #[inline(never)]
 fn refuse_region<T>(value: T) -> ! {
     let _value = Held::new(value);
-    panic!("a greenlet must not switch inside a timeout, shield, scope or group that began in it")
+    panic!(
+        "a greenlet must not switch inside a timeout, shield, scope or group that began in it: end that first"
+    )
 }

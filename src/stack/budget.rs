@@ -76,13 +76,15 @@ fn reserve_counted(limits: &Limits, size: StackSize) -> io::Result<Reservation> 
     let bytes = BYTES.fetch_add(reservation.bytes, Ordering::Relaxed) + reservation.bytes;
     let error = if limits.stacks.is_some_and(|most| stacks > most) {
         format!(
-            "no more than {} green threads fit below vm.max_map_count = {}: each stack takes two mappings here",
+            "no more than {} green threads fit below vm.max_map_count = {}: each stack takes two mappings here. \
+             `sysctl vm.max_map_count=...` raises that",
             stacks - 1,
             limits::max_map_count()
         )
     } else if limits.bytes.is_some_and(|most| bytes > most) {
         format!(
-            "no room for another stack of {} bytes below RLIMIT_AS = {} bytes: green threads hold {} already",
+            "no room for another stack of {} bytes below RLIMIT_AS = {} bytes: green threads hold {} already. \
+             A smaller `stack_size` lets more of them in",
             size.usable(),
             limits::address_space_limit().unwrap_or(0),
             bytes - reservation.bytes

@@ -42,7 +42,10 @@ impl StackSize {
     /// `InvalidInput` for zero and for more than 1 TiB. Sizes below 32 KiB are raised to that.
     pub(crate) fn new(bytes: usize) -> io::Result<Self> {
         if bytes == 0 {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a stack size of zero bytes"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a stack size of zero bytes: leave it unset for the default",
+            ));
         }
         if bytes > MAX_USABLE {
             return Err(io::Error::new(

@@ -59,7 +59,10 @@ impl RawRwLock {
     fn try_take(&self, kind: Kind) -> bool {
         let mut state = self.state.load(Ordering::Relaxed);
         while state & WAITERS == 0 && kind.fits(state) {
-            assert!(state <= usize::MAX - READER, "too many readers");
+            assert!(
+                state <= usize::MAX - READER,
+                "an RwLock has too many readers: have some been forgotten?"
+            );
             match self.state.compare_exchange_weak(
                 state,
                 state + kind.weight(),

@@ -36,7 +36,7 @@ impl RefUnwindSafe for RawSemaphore {}
 
 impl RawSemaphore {
     pub(crate) const fn new(permits: usize) -> Self {
-        assert!(permits <= MAX_PERMITS, "too many permits");
+        assert!(permits <= MAX_PERMITS, "a semaphore has at most usize::MAX / 2 permits");
         Self { state: AtomicUsize::new(permits * ONE), list: Mutex::new(WaitList::new()) }
     }
 

@@ -108,7 +108,10 @@ impl Semaphore {
     /// # Panics
     /// If there would be more than half of `usize::MAX` permits.
     pub fn release_many(&self, count: usize) {
-        assert!(self.raw.release(count, MAX_PERMITS).is_ok(), "too many permits");
+        assert!(
+            self.raw.release(count, MAX_PERMITS).is_ok(),
+            "a semaphore has at most usize::MAX / 2 permits"
+        );
     }
 
     /// The guard of permits that the caller has taken.
@@ -119,7 +122,7 @@ impl Semaphore {
     /// For guards: a panic while the thread unwinds would end the process.
     fn give_back(&self, count: usize) {
         let released = self.raw.release(count, MAX_PERMITS).is_ok();
-        assert!(released || panicking(), "too many permits");
+        assert!(released || panicking(), "a semaphore has at most usize::MAX / 2 permits");
     }
 
     /// How many permits are free at this moment.

@@ -160,7 +160,9 @@ impl<T: 'static> LocalKey<T> {
     /// assert_eq!(there.join().unwrap(), made);
     /// ```
     pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
-        self.try_with(f).expect("a green thread's own value was used after its destruction")
+        self.try_with(f).expect(
+            "a green thread's own value was used after its destruction, where `try_with` returns an error",
+        )
     }
 
     /// As [`with`](Self::with), for use where the values may be gone already: in the destructors of others.
@@ -207,7 +209,10 @@ impl<T: 'static> LocalKey<T> {
             }
         };
         // What was to be set is gone by now: its destructor does not run while this panic unwinds.
-        assert!(put.is_ok(), "a green thread's own value was set after its destruction");
+        assert!(
+            put.is_ok(),
+            "a green thread's own value was set after its destruction, where `try_with` returns an error"
+        );
     }
 }
 

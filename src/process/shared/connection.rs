@@ -90,7 +90,10 @@ pub(super) fn gone() -> io::Error {
 }
 
 pub(super) fn refused() -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, "there is no such shared object")
+    io::Error::new(
+        io::ErrorKind::NotFound,
+        "there is no such shared object, or no longer: its handles have been dropped",
+    )
 }
 
 pub(super) fn number(bytes: &[u8]) -> io::Result<u64> {

@@ -20,7 +20,9 @@ pub(crate) fn let_go_by(let_go: fn(&Source)) {
 /// An error for a source that has been retired.
 pub(in crate::runtime::lane) fn check(bound: u32) -> io::Result<()> {
     if bound == RETIRED {
-        return Err(io::Error::other("the descriptor has been closed"));
+        return Err(io::Error::other(
+            "the descriptor has been closed: nobody can wait for it any more",
+        ));
     }
     Ok(())
 }
