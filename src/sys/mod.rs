@@ -18,30 +18,40 @@
 //!
 //! # Calls that could block a worker
 //!
-//! A worker that waits in the kernel holds up all of its green threads. So each call that the library makes, here or elsewhere, is
-//! one of these:
+//! A worker that waits in the kernel holds up all of its green threads. So each call that the library makes is one of these;
+//! `tests/tidy/faults.rs` sees to it that each kind of call has its row:
 //!
-//! | call | why it does not block, or where it goes |
-//! |---|---|
-//! | `recv`, `send`, `recvmsg`, `sendmsg` | `MSG_DONTWAIT`; then the green thread waits for readiness |
-//! | `accept` | the listener is in non-blocking mode |
-//! | `connect` of TCP | the socket is in non-blocking mode until the connection stands; of UDP it is only noted |
-//! | `connect` of a Unix stream | non-blocking mode; a full backlog is tried again after pauses, as nothing tells when there is room |
-//! | `bind`, `listen`, `shutdown`, options of sockets | nothing is waited for; the path of a Unix socket is looked up where the call is made |
-//! | `read`, `write` of pipes | `RWF_NOWAIT`, or non-blocking mode where the system does not have that |
-//! | `sendfile`, `splice` | sockets and pipes are in non-blocking mode meanwhile; pages that are not in the cache are read by the pool first, as far as the ends of a piece tell |
-//! | `read` of a file on a disk | `RWF_NOWAIT` for what is in the cache, the rest by the pool for files |
-//! | all else on a disk: `open`, `write`, `stat`, `fsync`, `rename`, ... | the pool for files: bounded, as a disk answers in the end |
-//! | `open` of a FIFO | non-blocking, again after pauses until the other end is open; ended by a timeout at any time |
-//! | `read` and `write` of FIFOs and terminals as files | once they are ready, in a thread of its own, as another may be faster; so does standard input |
-//! | `open` of a device, such as a terminal | a thread of its own: the driver may wait for what it likes |
-//! | `flock` | tried on the pool, again after pauses |
-//! | `close` of a TCP socket with `SO_LINGER` | a thread of its own while the green thread waits |
-//! | `close` of anything else | gives back what is there. A file system of the network may send what was written: that holds up the worker |
-//! | `lseek` | moves a number; on a file system of the network, `SeekFrom::End` asks the server: that holds up the worker |
-//! | looking up names | the pool for names: bounded, as resolvers give up |
-//! | standard output and standard error | at most `PIPE_BUF` bytes once they are ready; held up only where another process fills the pipe in between |
-//! | `epoll_wait`, `poll` | the hub's own sleep; `poll` elsewhere is asked without a wait |
+//! | call | kinds of [`Call`](fault::Call) | why it does not block, or where it goes |
+//! |---|---|---|
+//! | `recv`, `send`, `recvmsg`, `sendmsg` | `Recv`, `Send` | `MSG_DONTWAIT`; then the green thread waits for readiness |
+//! | `accept` | `Accept` | the listener is in non-blocking mode |
+//! | `connect` of TCP | `Connect` | the socket is in non-blocking mode until the connection stands; of UDP it is only noted |
+//! | `connect` of a Unix stream | `Connect` | non-blocking mode; a full backlog is tried again after pauses, as nothing tells when there is room |
+//! | `socket`, `bind`, `listen`, `shutdown`, options and names of sockets | `Socket`, `Bind`, `Listen`, `Shutdown`, `SetSockOpt`, `GetSockOpt`, `GetName` | nothing is waited for; the path of a Unix socket is looked up where the call is made |
+//! | `read`, `write` of pipes | `Recv`, `Send` | `RWF_NOWAIT`, or non-blocking mode where the system does not have that |
+//! | `sendfile`, `splice` | `SendFile`, `SpliceIn`, `SpliceOut` | sockets and pipes are in non-blocking mode meanwhile; pages that are not in the cache are read by the pool first, as far as the ends of a piece tell |
+//! | `read` of a file on a disk | `ReadCached`, `Recv` | `RWF_NOWAIT` for what is in the cache, the rest by the pool for files |
+//! | all else on a disk: `open`, `write`, `stat`, `fsync`, `rename`, ... | `Disk`, `ReadDir`, `Send` | the pool for files: bounded, as a disk answers in the end |
+//! | `open` of a FIFO | `Disk`, `Tee` | non-blocking, again after pauses until the other end is open; ended by a timeout at any time |
+//! | `read` and `write` of FIFOs and terminals as files | `Recv`, `Send` | once they are ready, in a thread of its own, as another may be faster; so does standard input |
+//! | `open` of a device, such as a terminal | `Disk` | a thread of its own: the driver may wait for what it likes |
+//! | `flock` | `Disk` | tried on the pool, again after pauses |
+//! | `close` of a TCP socket with `SO_LINGER` | `GetLinger` | a thread of its own while the green thread waits |
+//! | `close` of anything else | – | gives back what is there. A file system of the network may send what was written: that holds up the worker |
+//! | `lseek` | `Disk` | moves a number; on a file system of the network, `SeekFrom::End` asks the server: that holds up the worker |
+//! | `fstat` of what is open, to see what it is and how long | `Stat` | the system knows; a file system of the network may ask its server: that holds up the worker |
+//! | looking up names | `LookUp` | the pool for names: bounded, as resolvers give up |
+//! | standard output and standard error | `Send` | at most `PIPE_BUF` bytes once they are ready; held up only where another process fills the pipe in between |
+//! | `epoll_wait`, `poll` | `EpollWait`, `Poll` | the hub's own sleep; `poll` elsewhere is asked without a wait |
+//! | `epoll_create`, `epoll_ctl`, `eventfd`, `pipe`, `dup`, `fcntl` | `EpollCreate`, `EpollCtl`, `EpollRemove`, `EventFd`, `Pipe`, `Dup`, `Fcntl` | the system changes what it keeps of a descriptor, and waits for nobody |
+//! | sends made together, by `io_uring_enter` | `UringSetup`, `UringEnter` | each has `MSG_DONTWAIT`, so that all are done, or refused, when the call returns |
+//! | the start of a program | `Start`, `Exec` | the pool for starts: bounded, as a program begins or fails in the end. What is given to `pre_exec` must not wait for others. `exec` replaces the process |
+//! | `waitpid`, `kill`, `pidfd_open` | `Wait`, `Kill`, `PidFdOpen`, `DieWithParent` | `WNOHANG`: the green thread waits until the process's descriptor is readable, or tries again after pauses where there is none |
+//! | the start of an OS thread | `ThreadSpawn` | whoever starts it does not wait until it runs |
+//! | `mmap`, `munmap`, `mprotect`, `madvise` | `Mmap`, `Munmap`, `Mprotect`, `Madvise`, `Discard`, `GuardProbe` | memory that no file is behind; at most another thread's change of the process's memory comes before |
+//! | `sigaction`, `sigaltstack` | `SigAction`, `SigAltStack` | a note that the system keeps |
+//! | `/proc`, limits, clocks of threads, the slack of timers | `Proc`, `GetLimit`, `ClockOfThread`, `TimerSlack` | the system tells, from memory |
+//! | `getrandom` | `Random` | waits only while the system itself starts |
 //!
 //! What may wait for others without a bound never takes a place in a pool that has one (`runtime/blocking`).
 //!

@@ -1,8 +1,8 @@
 //! Whoever in `sys/` calls the system asks first whether a test wants that to fail.
 
 use super::graph::{leaves, split_uses};
-use super::{code_of, is_word, sources};
-use std::collections::HashMap;
+use super::{code_of, is_word, sources, texts};
+use std::collections::{BTreeSet, HashMap};
 
 /// Functions that call the system and do not ask, each because its call cannot fail, or because nobody could be told of it.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
@@ -195,6 +195,42 @@ fn whoever_calls_the_system_asks_first_whether_that_is_to_fail() {
     }
 }
 
+/// The kinds of calls to the system, from the text of `sys/fault.rs`.
+fn kinds(text: &str) -> BTreeSet<&str> {
+    let from = text.find("enum Call {").expect("the kinds") + "enum Call {".len();
+    let body = &text[from..from + text[from..].find('}').expect("their end")];
+    let mut of_system = true;
+    let mut found = BTreeSet::new();
+    for line in body.lines().map(str::trim) {
+        if let Some(doc) = line.strip_prefix("///") {
+            of_system = !doc.trim_start().starts_with("No system call");
+        } else if let Some(kind) = line.strip_suffix(',') {
+            if of_system {
+                found.insert(kind);
+            }
+            of_system = true;
+        }
+    }
+    found
+}
+
+/// The kinds in the second column of the table of calls that could block a worker, from the text of `sys/mod.rs`.
+fn in_table(text: &str) -> BTreeSet<&str> {
+    let begin = text.find("//! # Calls that could block a worker").expect("the table");
+    let rows = text[begin..].lines().skip_while(|line| !line.starts_with("//! |"));
+    let rows = rows.take_while(|line| line.starts_with("//! |")).skip(2);
+    rows.filter_map(|row| row.split('|').nth(2))
+        .flat_map(|kinds| kinds.split('`').skip(1).step_by(2))
+        .collect()
+}
+
+#[test]
+fn each_kind_of_call_is_in_the_table_of_what_could_block() {
+    let texts = texts();
+    let text = |name: &str| &*texts.iter().find(|(file, _)| file == name).expect("the file").1;
+    assert_eq!(in_table(text("sys/mod.rs")), kinds(text("sys/fault.rs")));
+}
+
 #[test]
 fn the_rule_of_faults_can_fail() {
     let found = |file: &str, text: &str| {
@@ -222,4 +258,8 @@ fn the_rule_of_faults_can_fail() {
     assert_eq!(found("sys/disk.rs", "fn f() { self.0.open(a) } fn g() { self.0.fmt(f) }"), ["f"]);
     assert_eq!(found("sys/disk.rs", "fn $name() { (&self.0).read(a) }"), ["$name"]);
     assert_eq!(found("sys/a.rs", "extern { fn kill(); } fn f() { mod_of(a) }"), none);
+    let of_calls = "enum Call {\n    /// No system call: chance.\n    Chance,\n    /// Sleeps.\n    Nap,\n    Park,\n}";
+    assert_eq!(kinds(of_calls), BTreeSet::from(["Nap", "Park"]));
+    let table = "//! # Calls that could block a worker\n//!\n//! | a | b | c |\n//! |---|---|---|\n//! | `x` | `Nap`, `Park` | `y` |\n//!\n";
+    assert_eq!(in_table(table), BTreeSet::from(["Nap", "Park"]));
 }
