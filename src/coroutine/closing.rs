@@ -11,7 +11,7 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One that is being closed.
-struct Closing {
+struct BeingClosed {
     /// It stays where it is while it is closed.
     control: *const Control,
     /// The hook has seen a panic begin on its stack since.
@@ -22,7 +22,7 @@ struct Closing {
 static CLOSINGS: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    static HERE: RefCell<Vec<Closing>> = const { RefCell::new(Vec::new()) };
+    static HERE: RefCell<Vec<BeingClosed>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Calls `resume`, which makes the suspended coroutine unwind.
@@ -42,14 +42,14 @@ pub(super) fn closing<R>(control: NonNull<Control>, resume: impl FnOnce() -> R) 
     let done = Done(control.as_ptr());
     // Where the thread-locals are gone already, locks take it for a panic.
     let _ = HERE.try_with(|here| {
-        here.borrow_mut().push(Closing { control: done.0, panicked: false });
+        here.borrow_mut().push(BeingClosed { control: done.0, panicked: false });
     });
     resume()
 }
 
-fn with_own<R>(f: impl FnOnce(&mut Closing) -> R) -> Option<R> {
+fn with_own<R>(f: impl FnOnce(&mut BeingClosed) -> R) -> Option<R> {
     let own = current();
-    let of_own = |here: &RefCell<Vec<Closing>>| {
+    let of_own = |here: &RefCell<Vec<BeingClosed>>| {
         here.borrow_mut().iter_mut().find(|closing| ptr::eq(closing.control, own)).map(f)
     };
     HERE.try_with(of_own).ok().flatten()

@@ -2,7 +2,7 @@
 
 use super::control::Local;
 use super::running::{green_thread, running};
-use std::any::TypeId;
+use crate::util::type_mark::{HasMark, TypeMark};
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::mem;
@@ -10,35 +10,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
-/// A type, as something whose address can be compared.
-struct Kind {
-    type_id: fn() -> TypeId,
-    /// Gives up a share of an `Rc` of the type.
-    release: unsafe fn(NonNull<()>),
-}
-
-trait HasKind: 'static + Sized {
-    const KIND: &'static Kind = &Kind { type_id: TypeId::of::<Self>, release: release::<Self> };
-}
-
-impl<T: 'static> HasKind for T {}
-
-/// # Safety
-/// The address comes from `Rc::<T>::into_raw`, and the share that it stands for is not used again.
-unsafe fn release<T>(value: NonNull<()>) {
-    // SAFETY: as the caller promises.
-    drop(unsafe { Rc::from_raw(value.as_ptr().cast::<T>()) });
-}
-
 /// What a [`Kept`] holds, without a share of it.
 #[derive(Clone, Copy)]
-pub(super) struct Seen {
+pub(super) struct KeptView {
     value: NonNull<()>,
-    kind: &'static Kind,
+    mark: &'static TypeMark,
 }
 
 /// A shared value of any type. As `Rc<dyn Any>`, but it tells its type without a call.
-pub(crate) struct Kept(Seen);
+pub(crate) struct Kept(KeptView);
 
 impl fmt::Debug for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,21 +30,21 @@ impl Kept {
     fn new<T: 'static>(value: Rc<T>) -> Self {
         // SAFETY: an `Rc` points to something.
         let value = unsafe { NonNull::new_unchecked(Rc::into_raw(value).cast_mut().cast()) };
-        Self(Seen { value, kind: T::KIND })
+        Self(KeptView { value, mark: T::MARK })
     }
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        // SAFETY: `new` took the value from an `Rc` of the type that `kind` is of, and its share ends here.
-        unsafe { (self.0.kind.release)(self.0.value) };
+        // SAFETY: `new` took the value from an `Rc` of the type that `mark` is of, and its share ends here.
+        unsafe { self.0.mark.release(self.0.value) };
     }
 }
 
 /// Outside of green threads: the value, and the end of it.
-struct OsThread(UnsafeCell<Local>);
+struct OutsideLocal(UnsafeCell<Local>);
 
-impl Drop for OsThread {
+impl Drop for OutsideLocal {
     fn drop(&mut self) {
         see(None);
         let kept = self.0.get_mut().take();
@@ -76,18 +56,18 @@ impl Drop for OsThread {
 }
 
 thread_local! {
-    static OS_THREAD: OsThread = const { OsThread(UnsafeCell::new(None)) };
+    static OS_THREAD: OutsideLocal = const { OutsideLocal(UnsafeCell::new(None)) };
 }
 
 /// Notes what `OS_THREAD` holds, where it can be read without asking whether that was destroyed.
-fn see(seen: Option<Seen>) {
+fn see(seen: Option<KeptView>) {
     // SAFETY: a thread-local without a destructor.
     unsafe { (*running()).kept.set(seen) };
 }
 
 /// What is kept for the caller's green or OS thread.
 #[inline(always)]
-fn seen() -> Option<Seen> {
+fn seen() -> Option<KeptView> {
     let green_thread = green_thread();
     if green_thread.is_null() {
         // SAFETY: a thread-local without a destructor.
@@ -100,7 +80,7 @@ fn seen() -> Option<Seen> {
 
 /// As [`seen`]; `None` too where a region is open around the caller that greenlets must not be switched out of.
 #[inline(always)]
-fn seen_outside_regions() -> Option<Seen> {
+fn seen_outside_regions() -> Option<KeptView> {
     let green_thread = green_thread();
     // SAFETY: as in `seen`.
     let (seen, regions) = unsafe {
@@ -141,9 +121,8 @@ pub(crate) fn local<T: 'static>() -> Option<Rc<T>> {
 }
 
 #[inline(always)]
-fn share<T: 'static>(Seen { value, kind }: Seen) -> Option<Rc<T>> {
-    // Equal addresses say the same: a type's own function is not that of another. Different ones need not.
-    if !ptr::eq(kind, T::KIND) && (kind.type_id)() != TypeId::of::<T>() {
+fn share<T: 'static>(KeptView { value, mark }: KeptView) -> Option<Rc<T>> {
+    if !mark.is_of::<T>() {
         return None;
     }
     let value = value.as_ptr().cast::<T>();
@@ -197,7 +176,7 @@ pub(crate) fn set_local<T: 'static>(value: Option<Rc<T>>) -> Result<Option<Kept>
 #[cfg(test)]
 mod tests {
     use super::super::suspend;
-    use super::super::testing::Green;
+    use super::super::testing::TestThread;
     use super::*;
 
     #[test]
@@ -209,7 +188,7 @@ mod tests {
         assert_eq!((number(), identity()), (None, ptr::null()));
         set_local(Some(Rc::new(1))).unwrap();
         let outside = identity();
-        let green = Green::new(move || {
+        let green = TestThread::new(move || {
             assert_eq!(number(), None);
             set_local(Some(Rc::new(2))).unwrap();
             suspend();

@@ -41,9 +41,9 @@ pub(crate) struct Coroutine {
 }
 
 /// A body that may be dropped unstarted where nothing may unwind: corosensei aborts on a panic in that.
-struct Body<F: FnOnce(Word)>(Option<F>);
+struct DroppableBody<F: FnOnce(Word)>(Option<F>);
 
-impl<F: FnOnce(Word)> Body<F> {
+impl<F: FnOnce(Word)> DroppableBody<F> {
     #[inline(always)]
     fn run(mut self, first: Word) {
         if let Some(body) = self.0.take() {
@@ -52,7 +52,7 @@ impl<F: FnOnce(Word)> Body<F> {
     }
 }
 
-impl<F: FnOnce(Word)> Drop for Body<F> {
+impl<F: FnOnce(Word)> Drop for DroppableBody<F> {
     fn drop(&mut self) {
         if let Some(body) = self.0.take() {
             let dropped = catch_unwind(AssertUnwindSafe(|| drop(body)));
@@ -88,7 +88,7 @@ impl Coroutine {
     ) -> Self {
         let span = StackSpan::below_control(&stack);
         let control = span.control();
-        let body = Body(Some(body));
+        let body = DroppableBody(Some(body));
         let on_stack = move |yielder: &RawYielder, first: Word| {
             // SAFETY: the control block was written below before the first resume and outlives the body.
             unsafe { (*control.as_ptr()).set_yielder(yielder) };

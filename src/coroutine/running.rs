@@ -1,7 +1,7 @@
 //! What runs on each OS thread.
 
 use super::Control;
-use super::local::Seen;
+use super::local::KeptView;
 use crate::sys::panic_count::PanicCount;
 use crate::sys::thread_end;
 use std::cell::Cell;
@@ -27,7 +27,7 @@ pub(super) struct Running {
     /// The innermost one that is a green thread, null where there is none.
     pub(super) green_thread: Cell<*const Control>,
     /// Outside green threads: what `local` keeps.
-    pub(super) kept: Cell<Option<Seen>>,
+    pub(super) kept: Cell<Option<KeptView>>,
     /// Outside green threads: regions that are open, as `Control::regions` and `Control::regions_inside` count them.
     pub(super) regions: Cell<u16>,
     pub(super) regions_inside: Cell<u16>,

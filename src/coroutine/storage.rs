@@ -27,17 +27,17 @@ impl fmt::Debug for Storage {
 
 /// The thread has destroyed its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Closed;
+pub(crate) struct ValuesGone;
 
 impl Storage {
     /// The value of a key, if there is one.
     ///
     /// # Errors
     /// Where there is none and none may be made any more.
-    pub(crate) fn get(&self, key: usize) -> Result<Option<Rc<dyn Any>>, Closed> {
+    pub(crate) fn get(&self, key: usize) -> Result<Option<Rc<dyn Any>>, ValuesGone> {
         match self.values.borrow().get(key) {
             Some(Some(value)) => Ok(Some(Rc::clone(value))),
-            _ if self.closed.get() => Err(Closed),
+            _ if self.closed.get() => Err(ValuesGone),
             _ => Ok(None),
         }
     }
@@ -86,9 +86,9 @@ impl Storage {
 }
 
 /// Outside of green threads.
-struct OsThread(OnceCell<Box<Storage>>);
+struct OutsideStorage(OnceCell<Box<Storage>>);
 
-impl Drop for OsThread {
+impl Drop for OutsideStorage {
     fn drop(&mut self) {
         if let Some(storage) = self.0.get() {
             storage.destroy();
@@ -97,7 +97,7 @@ impl Drop for OsThread {
 }
 
 thread_local! {
-    static OS_THREAD: OsThread = const { OsThread(OnceCell::new()) };
+    static OS_THREAD: OutsideStorage = const { OutsideStorage(OnceCell::new()) };
 }
 
 /// Calls `f`, which runs no code of users, with the caller's storage.
@@ -105,10 +105,10 @@ thread_local! {
 /// # Errors
 /// While the OS thread destroys its thread-locals.
 #[inline]
-pub(crate) fn with_storage<T>(f: impl FnOnce(&Storage) -> T) -> Result<T, Closed> {
+pub(crate) fn with_storage<T>(f: impl FnOnce(&Storage) -> T) -> Result<T, ValuesGone> {
     let green_thread = green_thread();
     if green_thread.is_null() {
-        OS_THREAD.try_with(|own| f(own.0.get_or_init(Box::default))).map_err(|_| Closed)
+        OS_THREAD.try_with(|own| f(own.0.get_or_init(Box::default))).map_err(|_| ValuesGone)
     } else {
         // SAFETY: a running green thread's control block is valid.
         Ok(f(unsafe { (*green_thread).storage() }.get_or_init(Box::default)))

@@ -5,9 +5,9 @@ use crate::stack::{Stack, StackSize};
 
 /// A coroutine that is always resumed as a green thread.
 #[derive(Debug)]
-pub(crate) struct Green(Coroutine);
+pub(crate) struct TestThread(Coroutine);
 
-impl Green {
+impl TestThread {
     pub(crate) fn new(body: impl FnOnce() + 'static) -> Self {
         let stack = Stack::acquire(StackSize::default()).unwrap();
         Self(Coroutine::new(stack, Description::NONE, body))

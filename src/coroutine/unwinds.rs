@@ -170,11 +170,11 @@ pub(crate) fn in_panic_hook() -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Green;
+    use super::super::testing::TestThread;
     use super::super::{Coroutine, Description, Progress, suspend};
     use super::*;
     use crate::stack::{Stack, StackSize};
-    use crate::sys::fault::{self, Call};
+    use crate::sys::fault::{self, Syscall};
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
     struct OnDrop<F: FnMut()>(F);
@@ -234,7 +234,7 @@ mod tests {
             assert_eq!(state(), (0, Some(0)));
         };
         check();
-        let (green, neighbour) = (Green::new(check), Green::new(inner));
+        let (green, neighbour) = (TestThread::new(check), TestThread::new(inner));
         neighbour.resume();
         assert_eq!(green.resume(), Progress::Finished);
         assert_eq!(neighbour.resume(), Progress::Finished);
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn what_a_suspended_green_thread_waits_inside_of_is_its_own() {
-        let green = Green::new(|| {
+        let green = TestThread::new(|| {
             let this = super::super::This::innermost();
             while_unwinding(|| {
                 let generator = coroutine(move || {
@@ -256,7 +256,7 @@ mod tests {
         });
         assert_eq!(green.resume(), Progress::Suspended);
         assert_eq!(state(), (0, Some(0)));
-        let neighbour = Green::new(|| assert_eq!(state(), (0, Some(0))));
+        let neighbour = TestThread::new(|| assert_eq!(state(), (0, Some(0))));
         assert_eq!(neighbour.resume(), Progress::Finished);
         assert_eq!(green.resume(), Progress::Finished);
     }
@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn where_the_count_is_not_found_nobody_knows_of_unwinds() {
         std::thread::spawn(|| {
-            fault::fail(Call::PanicCount, 0, usize::MAX, libc::ENOSYS);
+            fault::fail(Syscall::PanicCount, 0, usize::MAX, libc::ENOSYS);
             let unwinding = coroutine(|| while_unwinding(suspend));
             unwinding.resume().unwrap();
             assert!(std::thread::panicking(), "the OS thread's");

@@ -15,7 +15,7 @@
 //! nobody up, and many short ones need few green threads.
 #![forbid(unsafe_code)]
 
-use super::duty::{Duty, Ran};
+use super::duty::{Duty, TaskRan};
 use super::error::{ExecutionError, SubmitError};
 use super::future::Future;
 use crate::runtime::park::{self, Reason};
@@ -24,7 +24,7 @@ use crate::sync::gate::Gate;
 use crate::sys::process;
 use crate::thread::{Origin, origin};
 use crate::util::lock::{Condvar, Mutex, MutexGuard};
-use crate::util::slab::{Key, Slab};
+use crate::util::slab::{Slab, SlabKey};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -68,7 +68,7 @@ pub(super) enum NotReady {
     Io(io::Error),
 }
 
-struct State<C: Crew> {
+struct ExecutorState<C: Crew> {
     queue: VecDeque<Duty<C::Seat>>,
     /// The origin of the tasks in the queue, if workers take tasks of their own origin only.
     queued_from: Option<Origin>,
@@ -93,7 +93,7 @@ struct State<C: Crew> {
     broken: Option<String>,
 }
 
-impl<C: Crew> State<C> {
+impl<C: Crew> ExecutorState<C> {
     /// Whether one of the idle workers is to be woken. If they are green threads, [`Gate`] sees to it that they are not
     /// woken in vain.
     fn wake(&mut self) -> bool {
@@ -101,10 +101,10 @@ impl<C: Crew> State<C> {
     }
 }
 
-pub(super) struct Core<C: Crew> {
+pub(super) struct ExecutorCore<C: Crew> {
     crew: C,
     limit: usize,
-    state: Mutex<State<C>>,
+    state: Mutex<ExecutorState<C>>,
     /// Where OS threads wait for work, and where green threads do.
     work: Condvar,
     green_work: Gate,
@@ -113,19 +113,19 @@ pub(super) struct Core<C: Crew> {
     generation: u32,
 }
 
-impl<C: Crew> fmt::Debug for Core<C> {
+impl<C: Crew> fmt::Debug for ExecutorCore<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Core").field("limit", &self.limit).finish_non_exhaustive()
     }
 }
 
-impl<C: Crew> Core<C> {
+impl<C: Crew> ExecutorCore<C> {
     pub(super) fn new(crew: C, limit: usize) -> Arc<Self> {
         process::watch();
         Arc::new(Self {
             crew,
             limit,
-            state: Mutex::new(State {
+            state: Mutex::new(ExecutorState {
                 queue: VecDeque::new(),
                 queued_from: None,
                 fresh: None,
@@ -231,17 +231,29 @@ impl<C: Crew> Core<C> {
     }
 
     /// Adds a new worker to the count.
-    fn new_worker(self: &Arc<Self>, state: &mut State<C>, origin: Option<Origin>) -> Worker<C> {
+    fn new_worker(
+        self: &Arc<Self>,
+        state: &mut ExecutorState<C>,
+        origin: Option<Origin>,
+    ) -> ExecutorWorker<C> {
         let number = state.made;
         state.made += 1;
         state.workers += 1;
         let core = Arc::clone(self);
-        Worker { core, number, origin, own: None, is_fresh: false, began: false, counted: true }
+        ExecutorWorker {
+            core,
+            number,
+            origin,
+            own: None,
+            is_fresh: false,
+            began: false,
+            counted: true,
+        }
     }
 
     /// Starts a worker, which is in the count already. If that fails, the worker is dropped, with the task that it was
     /// to take.
-    fn spawn(&self, worker: Worker<C>, first: Option<Duty<C::Seat>>) -> io::Result<()> {
+    fn spawn(&self, worker: ExecutorWorker<C>, first: Option<Duty<C::Seat>>) -> io::Result<()> {
         self.crew.spawn(worker.number, || worker.work(first))
     }
 
@@ -252,7 +264,11 @@ impl<C: Crew> Core<C> {
     }
 
     /// The next task in the queue for a worker.
-    fn take(&self, state: &mut State<C>, worker: &Worker<C>) -> Option<Duty<C::Seat>> {
+    fn take(
+        &self,
+        state: &mut ExecutorState<C>,
+        worker: &ExecutorWorker<C>,
+    ) -> Option<Duty<C::Seat>> {
         let is_own = worker.origin.is_some() && worker.origin == state.queued_from;
         if self.is_parted() && !is_own { None } else { state.queue.pop_front() }
     }
@@ -261,7 +277,7 @@ impl<C: Crew> Core<C> {
     /// Returns its first task.
     fn begin_fresh(
         self: &Arc<Self>,
-        worker: &mut Worker<C>,
+        worker: &mut ExecutorWorker<C>,
         first: Option<Duty<C::Seat>>,
     ) -> Option<Duty<C::Seat>> {
         let mut state = self.state.lock();
@@ -301,7 +317,7 @@ impl<C: Crew> Core<C> {
     }
 
     /// The next task of a worker. `None` is the end of the worker, and takes it off the count.
-    fn next(&self, worker: &mut Worker<C>, seat: &mut C::Seat) -> Option<Duty<C::Seat>> {
+    fn next(&self, worker: &mut ExecutorWorker<C>, seat: &mut C::Seat) -> Option<Duty<C::Seat>> {
         let mut state = self.state.lock();
         loop {
             if !C::is_ready(seat) && !state.queue.is_empty() {
@@ -343,9 +359,9 @@ impl<C: Crew> Core<C> {
     /// Lets a worker prepare itself while a task waits.
     fn prepare<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State<C>>,
+        mut state: MutexGuard<'a, ExecutorState<C>>,
         seat: &mut C::Seat,
-    ) -> MutexGuard<'a, State<C>> {
+    ) -> MutexGuard<'a, ExecutorState<C>> {
         state.preparing += 1;
         // This may take long, so one other worker, not all of them, is to look at the task as well.
         let wake = state.preparing == 1 && state.wake();
@@ -368,7 +384,12 @@ impl<C: Crew> Core<C> {
     }
 
     /// Takes a worker off the count. If nobody is left to run the tasks that wait, these end as killed.
-    fn leave(&self, mut state: MutexGuard<'_, State<C>>, worker: &mut Worker<C>, is_last: bool) {
+    fn leave(
+        &self,
+        mut state: MutexGuard<'_, ExecutorState<C>>,
+        worker: &mut ExecutorWorker<C>,
+        is_last: bool,
+    ) {
         state.workers -= 1;
         let own = worker.own.take().and_then(|key| state.threads.remove(key));
         let orphans = if is_last || state.workers == 0 {
@@ -429,10 +450,10 @@ impl<C: Crew> Core<C> {
 
 /// Counts a worker that waits inside its task for the others to end, until this is dropped. Others that wait in the
 /// same way do not wait for it.
-struct Leaving<'a, C: Crew>(&'a Core<C>);
+struct Leaving<'a, C: Crew>(&'a ExecutorCore<C>);
 
 impl<'a, C: Crew> Leaving<'a, C> {
-    fn new(core: &'a Core<C>) -> Self {
+    fn new(core: &'a ExecutorCore<C>) -> Self {
         core.state.lock().leaving += 1;
         core.gone.notify_all();
         Self(core)
@@ -446,7 +467,7 @@ impl<C: Crew> Drop for Leaving<'_, C> {
 }
 
 /// Counts a worker that prepares itself, until this is dropped: a kill may end that.
-struct Preparing<'a, C: Crew>(&'a Core<C>);
+struct Preparing<'a, C: Crew>(&'a ExecutorCore<C>);
 
 impl<C: Crew> Drop for Preparing<'_, C> {
     fn drop(&mut self) {
@@ -455,7 +476,7 @@ impl<C: Crew> Drop for Preparing<'_, C> {
 }
 
 /// Counts a worker as idle until it is dropped: a kill may end its wait.
-struct Idle<'a, C: Crew>(&'a Core<C>);
+struct Idle<'a, C: Crew>(&'a ExecutorCore<C>);
 
 impl<C: Crew> Drop for Idle<'_, C> {
     fn drop(&mut self) {
@@ -464,19 +485,19 @@ impl<C: Crew> Drop for Idle<'_, C> {
 }
 
 /// One worker. Its executor counts it until it is dropped, or finds nothing more to do.
-struct Worker<C: Crew> {
-    core: Arc<Core<C>>,
+struct ExecutorWorker<C: Crew> {
+    core: Arc<ExecutorCore<C>>,
     number: usize,
     origin: Option<Origin>,
     /// Its place among the threads of the executor.
-    own: Option<Key>,
+    own: Option<SlabKey>,
     /// Whether tasks wait for it to begin.
     is_fresh: bool,
     began: bool,
     counted: bool,
 }
 
-impl<C: Crew> Worker<C> {
+impl<C: Crew> ExecutorWorker<C> {
     /// A worker's whole life.
     fn work(mut self, first: Option<Duty<C::Seat>>) {
         self.began = true;
@@ -501,7 +522,7 @@ impl<C: Crew> Worker<C> {
                 self.counted = false;
                 if !park::is_green() {
                     // A task has forked, and this is the child: it has done what it was made for.
-                    std::process::exit(process::status(ran == Ran::Well));
+                    std::process::exit(process::status(ran == TaskRan::Well));
                 }
                 return;
             }
@@ -523,7 +544,7 @@ impl<C: Crew> Worker<C> {
     }
 }
 
-impl<C: Crew> Drop for Worker<C> {
+impl<C: Crew> Drop for ExecutorWorker<C> {
     fn drop(&mut self) {
         if !self.counted || self.core.is_parents() {
             return;
@@ -584,7 +605,7 @@ mod tests {
     #[test]
     fn tasks_for_which_no_green_thread_can_be_made_fail() {
         let main = || {
-            let core = Core::new(Cramped(AtomicUsize::new(0)), usize::MAX);
+            let core = ExecutorCore::new(Cramped(AtomicUsize::new(0)), usize::MAX);
             let go = Arc::new(Event::new());
             let wait = Arc::clone(&go);
             let first = core.submit(|| new_job(move || wait.wait())).unwrap();

@@ -4,7 +4,7 @@
 use super::error::ExecutionError;
 use super::executor::Call;
 use super::future::Future;
-use super::shared::{Joint, Ticket};
+use super::shared::{DutyToEnd, Joint};
 use crate::runtime::park;
 use crate::sys::process;
 use crate::util::dropping::drop_quietly;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// A task as workers see it. Either of the two calls ends it; the first counts, and another one does nothing.
 pub(super) trait Run<S>: Send + Sync {
     /// Runs it, unless it was cancelled. Returns whether it panicked.
-    fn run(self: Arc<Self>, seat: &mut S) -> Ran;
+    fn run(self: Arc<Self>, seat: &mut S) -> TaskRan;
 
     /// Ends it without running it.
     fn fail(self: Arc<Self>, error: ExecutionError);
@@ -28,8 +28,8 @@ impl<S> Duty<S> {
         Self(Some(task))
     }
 
-    pub(super) fn run(mut self, seat: &mut S) -> Ran {
-        self.0.take().map_or(Ran::Well, |task| task.run(seat))
+    pub(super) fn run(mut self, seat: &mut S) -> TaskRan {
+        self.0.take().map_or(TaskRan::Well, |task| task.run(seat))
     }
 
     /// A number that no other task has while this one exists.
@@ -54,7 +54,7 @@ impl<S> Drop for Duty<S> {
 
 /// How a task went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ran {
+pub(super) enum TaskRan {
     Well,
     Panicked,
 }
@@ -72,15 +72,15 @@ where
 
 /// A call that runs in the worker itself.
 impl<C: Call> Run<()> for Joint<C::Output, Option<C>> {
-    fn run(self: Arc<Self>, (): &mut ()) -> Ran {
+    fn run(self: Arc<Self>, (): &mut ()) -> TaskRan {
         let Some(call) = self.begin(park::is_green().then(park::own_task)) else {
             drop_quietly(self.take());
-            return Ran::Well;
+            return TaskRan::Well;
         };
-        let ticket = Ticket::of(self);
+        let ticket = DutyToEnd::of(self);
         let generation = process::generation();
         let outcome = catch_unwind(AssertUnwindSafe(|| call.call()));
-        let ran = if outcome.is_ok() { Ran::Well } else { Ran::Panicked };
+        let ran = if outcome.is_ok() { TaskRan::Well } else { TaskRan::Panicked };
         if process::generation() != generation {
             // The task has forked, and this is the child: it has done what it was made for. In the parent the task goes on.
             ticket.forget();
@@ -92,7 +92,7 @@ impl<C: Call> Run<()> for Joint<C::Output, Option<C>> {
 
     fn fail(self: Arc<Self>, error: ExecutionError) {
         let call = self.take();
-        Ticket::of(self).end(Err(error));
+        DutyToEnd::of(self).end(Err(error));
         drop_quietly(call);
     }
 }

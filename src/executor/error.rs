@@ -27,9 +27,9 @@ use std::sync::Arc;
 /// # Ok::<(), greenthread::executor::SubmitError>(())
 /// ```
 #[derive(Clone)]
-pub struct ExecutionError(Arc<Cause>);
+pub struct ExecutionError(Arc<ExecutionCause>);
 
-pub(super) enum Cause {
+pub(super) enum ExecutionCause {
     Panic {
         text: String,
         payload: Mutex<Held<Option<Box<dyn Any + Send>>>>,
@@ -48,28 +48,28 @@ pub(super) enum Cause {
 }
 
 impl ExecutionError {
-    pub(super) fn new(cause: Cause) -> Self {
+    pub(super) fn new(cause: ExecutionCause) -> Self {
         Self(Arc::new(cause))
     }
 
     pub(super) fn cancelled() -> Self {
-        Self::new(Cause::Cancelled)
+        Self::new(ExecutionCause::Cancelled)
     }
 
     pub(super) fn killed() -> Self {
-        Self::new(Cause::Killed)
+        Self::new(ExecutionCause::Killed)
     }
 
     pub(super) fn timed_out() -> Self {
-        Self::new(Cause::TimedOut)
+        Self::new(ExecutionCause::TimedOut)
     }
 
     pub(super) fn broken(reason: &str) -> Self {
-        Self::new(Cause::Broken(reason.into()))
+        Self::new(ExecutionCause::Broken(reason.into()))
     }
 
     pub(super) fn io(error: io::Error) -> Self {
-        Self::new(Cause::Io(error))
+        Self::new(ExecutionCause::Io(error))
     }
 
     /// The error of a task in another process.
@@ -84,7 +84,7 @@ impl ExecutionError {
             return Self::killed();
         }
         let text = panic_text(&*payload);
-        Self::new(Cause::Panic { text, payload: Mutex::new(Held::new(Some(payload))) })
+        Self::new(ExecutionCause::Panic { text, payload: Mutex::new(Held::new(Some(payload))) })
     }
 
     /// Whether the task panicked.
@@ -110,7 +110,7 @@ impl ExecutionError {
     /// # Ok::<(), greenthread::executor::SubmitError>(())
     /// ```
     pub fn is_panic(&self) -> bool {
-        matches!(*self.0, Cause::Panic { .. })
+        matches!(*self.0, ExecutionCause::Panic { .. })
     }
 
     /// Whether the task was cancelled before it began, by [`Future::cancel`](super::Future::cancel) or by the
@@ -132,26 +132,26 @@ impl ExecutionError {
     /// ```
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        matches!(*self.0, Cause::Cancelled)
+        matches!(*self.0, ExecutionCause::Cancelled)
     }
 
     /// Whether the task was killed while it ran, by [`Future::kill`](super::Future::kill) or by the end of the runtime that
     /// ran it.
     #[must_use]
     pub fn is_killed(&self) -> bool {
-        matches!(*self.0, Cause::Killed)
+        matches!(*self.0, ExecutionCause::Killed)
     }
 
     /// Whether the time of a [`map`](super::Map::timeout) ran out. The task may still run.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        matches!(*self.0, Cause::TimedOut)
+        matches!(*self.0, ExecutionCause::TimedOut)
     }
 
     /// Whether the executor is broken, as an initializer has failed. As Python's `BrokenExecutor`.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        matches!(*self.0, Cause::Broken(_))
+        matches!(*self.0, ExecutionCause::Broken(_))
     }
 
     /// How the process ended that ran the task, if that is why there is no value: it was killed, it crashed, or it
@@ -159,7 +159,7 @@ impl ExecutionError {
     #[must_use]
     pub fn exit_status(&self) -> Option<ExitStatus> {
         match *self.0 {
-            Cause::Died(status) => Some(status),
+            ExecutionCause::Died(status) => Some(status),
             _ => None,
         }
     }
@@ -168,14 +168,14 @@ impl ExecutionError {
     /// decoded, or it is too large.
     #[must_use]
     pub fn is_not_passed(&self) -> bool {
-        matches!(*self.0, Cause::NotPassed(_))
+        matches!(*self.0, ExecutionCause::NotPassed(_))
     }
 
     /// The system's error, if that is why the task did not run: for example, there was no room for a stack or a thread.
     #[must_use]
     pub fn io_error(&self) -> Option<&io::Error> {
         match &*self.0 {
-            Cause::Io(error) => Some(error),
+            ExecutionCause::Io(error) => Some(error),
             _ => None,
         }
     }
@@ -194,7 +194,7 @@ impl ExecutionError {
     /// ```
     pub fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
         match &*self.0 {
-            Cause::Panic { payload, .. } => payload.lock().take(),
+            ExecutionCause::Panic { payload, .. } => payload.lock().take(),
             _ => None,
         }
     }
@@ -211,16 +211,16 @@ pub(super) fn panic_text(payload: &(dyn Any + Send)) -> String {
 impl fmt::Display for ExecutionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Cause::Panic { text, .. } => write!(f, "the task panicked: {text}"),
-            Cause::Cancelled => f.write_str("the task was cancelled before it began"),
-            Cause::Killed => f.write_str("the task was killed"),
-            Cause::TimedOut => f.write_str("the task did not end in time"),
-            Cause::Broken(reason) => write!(f, "the executor is broken: {reason}"),
-            Cause::Died(status) => {
+            ExecutionCause::Panic { text, .. } => write!(f, "the task panicked: {text}"),
+            ExecutionCause::Cancelled => f.write_str("the task was cancelled before it began"),
+            ExecutionCause::Killed => f.write_str("the task was killed"),
+            ExecutionCause::TimedOut => f.write_str("the task did not end in time"),
+            ExecutionCause::Broken(reason) => write!(f, "the executor is broken: {reason}"),
+            ExecutionCause::Died(status) => {
                 write!(f, "the process that ran the task ended before its result: {status}")
             }
-            Cause::NotPassed(why) => f.write_str(why),
-            Cause::Io(error) => write!(f, "the task could not be run: {error}"),
+            ExecutionCause::NotPassed(why) => f.write_str(why),
+            ExecutionCause::Io(error) => write!(f, "the task could not be run: {error}"),
         }
     }
 }
@@ -240,8 +240,8 @@ impl Error for ExecutionError {
 impl From<ExecutionError> for io::Error {
     fn from(error: ExecutionError) -> Self {
         let kind = match &*error.0 {
-            Cause::TimedOut => io::ErrorKind::TimedOut,
-            Cause::Io(error) => error.kind(),
+            ExecutionCause::TimedOut => io::ErrorKind::TimedOut,
+            ExecutionCause::Io(error) => error.kind(),
             _ => io::ErrorKind::Other,
         };
         Self::new(kind, error)

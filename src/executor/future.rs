@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::error::ExecutionError;
-use super::shared::{Phase, Shared, call_back};
+use super::shared::{SharedTask, TaskPhase, call_back};
 use crate::runtime::park;
 use crate::sys::time::deadline_after;
 use std::fmt;
@@ -29,15 +29,15 @@ use std::time::{Duration, Instant};
 #[doc(alias = "promise")]
 #[doc(alias = "AsyncResult")]
 pub struct Future<T> {
-    shared: Arc<Shared<T>>,
+    shared: Arc<SharedTask<T>>,
 }
 
 impl<T> Future<T> {
-    pub(super) fn new(shared: Arc<Shared<T>>) -> Self {
+    pub(super) fn new(shared: Arc<SharedTask<T>>) -> Self {
         Self { shared }
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared<T>> {
+    pub(super) fn shared(&self) -> &Arc<SharedTask<T>> {
         &self.shared
     }
 
@@ -209,7 +209,7 @@ impl<T> Future<T> {
     /// Whether the task is running at this moment. Does not suspend.
     #[must_use]
     pub fn running(&self) -> bool {
-        self.shared.phase() == Some(Phase::Running)
+        self.shared.phase() == Some(TaskPhase::Running)
     }
 
     /// Whether the task was cancelled before it began. Does not suspend.
@@ -299,7 +299,7 @@ impl<T> fmt::Debug for Future<T> {
             (Some(Ok(_)), _) => f.write_str("Future(finished: a value)"),
             (Some(Err(error)), _) if error.is_cancelled() => f.write_str("Future(cancelled)"),
             (Some(Err(error)), _) => write!(f, "Future(finished: {error})"),
-            (None, Some(Phase::Running)) => f.write_str("Future(running)"),
+            (None, Some(TaskPhase::Running)) => f.write_str("Future(running)"),
             (None, Some(_)) => f.write_str("Future(pending)"),
             (None, None) => f.write_str("Future(of the parent process)"),
         }

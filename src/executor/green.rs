@@ -1,7 +1,7 @@
 //! An executor of green threads.
 #![forbid(unsafe_code)]
 
-use super::core::{Core, Crew};
+use super::core::{Crew, ExecutorCore};
 use super::duty::new_job;
 use super::error::SubmitError;
 use super::executor::{Call, Executor, Runs};
@@ -36,7 +36,7 @@ use std::sync::Arc;
 #[doc(alias = "TaskGroup")]
 #[derive(Debug)]
 pub struct GreenExecutor {
-    core: Arc<Core<GreenThreads>>,
+    core: Arc<ExecutorCore<GreenThreads>>,
 }
 
 /// Green threads, which end when there is no task for them.
@@ -89,7 +89,7 @@ impl GreenExecutor {
     /// An executor without a limit.
     #[must_use]
     pub fn new() -> Self {
-        Self { core: Core::new(GreenThreads { name: None, stack_size: None }, usize::MAX) }
+        Self { core: ExecutorCore::new(GreenThreads { name: None, stack_size: None }, usize::MAX) }
     }
 
     /// Settings for an executor with a limit, or with names for its green threads.
@@ -154,7 +154,7 @@ impl GreenExecutorBuilder {
             check_name(name)?;
         }
         let crew = GreenThreads { name: self.name, stack_size: self.stack_size };
-        Ok(GreenExecutor { core: Core::new(crew, limit) })
+        Ok(GreenExecutor { core: ExecutorCore::new(crew, limit) })
     }
 }
 

@@ -40,7 +40,7 @@ impl<F, I: Iterator> Iterator for Calls<F, I> {
 }
 
 type Output<I> = <<I as Iterator>::Item as Call>::Output;
-type Outcome<I> = Result<Output<I>, ExecutionError>;
+type CallOutcome<I> = Result<Output<I>, ExecutionError>;
 
 /// How many calls are handed in before the first result is taken. It is enough that workers find work while the caller
 /// deals with a result that came late.
@@ -160,7 +160,7 @@ where
     I: Iterator<Item: Call>,
     E: Executor + Runs<I::Item>,
 {
-    type Item = Outcome<I>;
+    type Item = CallOutcome<I>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.fill();
@@ -290,7 +290,7 @@ where
     I: Iterator<Item: Call>,
     E: Executor + Runs<I::Item>,
 {
-    type Item = Outcome<I>;
+    type Item = CallOutcome<I>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.fill();

@@ -1,7 +1,7 @@
 //! An executor of processes.
 #![forbid(unsafe_code)]
 
-use super::core::{self, Core, NotReady};
+use super::core::{self, ExecutorCore, NotReady};
 use super::duty::new_job;
 use super::error::{ExecutionError, SubmitError};
 use super::executor::{Executor, Runs};
@@ -10,7 +10,7 @@ use super::green::check_workers;
 use super::map::{Map, MapUnordered};
 use super::remote::{Remote, Seat};
 use crate::process::shared::UnderWay;
-use crate::process::worker::{self, Worker};
+use crate::process::worker::{self, WorkerProcess};
 use crate::process::{CallError, ChildHandle, Function};
 use crate::thread::{Builder, available_parallelism};
 use crate::util::dropping::{Held, collect};
@@ -23,12 +23,12 @@ use std::iter;
 use std::sync::Arc;
 
 /// Calls the initializer's function in a process that has just been started.
-type Initializer = Box<dyn Fn(&Worker) -> Result<(), CallError> + Send + Sync>;
+type ProcessInitializer = Box<dyn Fn(&WorkerProcess) -> Result<(), CallError> + Send + Sync>;
 
 /// What the workers of a pool have in common.
-pub(super) struct Crew {
+pub(super) struct ProcessCrew {
     pub(super) name: String,
-    pub(super) initializer: Option<Initializer>,
+    pub(super) initializer: Option<ProcessInitializer>,
     pub(super) max_tasks: Option<usize>,
     processes: Mutex<Processes>,
 }
@@ -40,7 +40,7 @@ struct Processes {
     terminated: bool,
 }
 
-impl Crew {
+impl ProcessCrew {
     /// Adds a new process. If all are being ended, it is ended too.
     pub(super) fn enter(&self, number: usize, child: &ChildHandle) {
         let mut processes = self.processes.lock();
@@ -68,7 +68,7 @@ impl Crew {
     }
 }
 
-impl core::Crew for Arc<Crew> {
+impl core::Crew for Arc<ProcessCrew> {
     type Seat = Seat;
     const GREEN: bool = true;
     const STAYS: bool = true;
@@ -133,7 +133,7 @@ impl core::Crew for Arc<Crew> {
 #[doc(alias = "multiprocessing")]
 #[derive(Debug)]
 pub struct ProcessPool {
-    core: Arc<Core<Arc<Crew>>>,
+    core: Arc<ExecutorCore<Arc<ProcessCrew>>>,
 }
 
 /// Settings for a [`ProcessPool`]; made by [`ProcessPool::builder`].
@@ -164,7 +164,7 @@ pub struct ProcessPool {
 pub struct ProcessPoolBuilder {
     max_workers: Option<usize>,
     name: Option<String>,
-    initializer: Option<Result<Initializer, CallError>>,
+    initializer: Option<Result<ProcessInitializer, CallError>>,
     max_tasks_per_worker: Option<usize>,
 }
 
@@ -455,11 +455,11 @@ impl ProcessPoolBuilder {
         self.initializer = Some(arguments.and_then(|arguments| {
             // Each process decodes them.
             let handles = handles.lasting()?;
-            let call = move |process: &Worker| {
+            let call = move |process: &WorkerProcess| {
                 let _kept = &handles;
                 process.call(function, &arguments).map(drop)
             };
-            Ok(Box::new(call) as Initializer)
+            Ok(Box::new(call) as ProcessInitializer)
         }));
         self
     }
@@ -496,13 +496,13 @@ impl ProcessPoolBuilder {
         worker::check()?;
         let initializer =
             self.initializer.transpose().map_err(|error| invalid(error.to_string()))?;
-        let crew = Crew {
+        let crew = ProcessCrew {
             name,
             initializer,
             max_tasks: self.max_tasks_per_worker,
             processes: Mutex::default(),
         };
-        Ok(ProcessPool { core: Core::new(Arc::new(crew), workers) })
+        Ok(ProcessPool { core: ExecutorCore::new(Arc::new(crew), workers) })
     }
 }
 

@@ -2,13 +2,13 @@
 #![forbid(unsafe_code)]
 
 use super::core::NotReady;
-use super::duty::{Ran, Run};
-use super::error::{Cause, ExecutionError};
+use super::duty::{Run, TaskRan};
+use super::error::{ExecutionCause, ExecutionError};
 use super::executor::Call;
-use super::process_pool::Crew;
-use super::shared::{Joint, Ticket};
+use super::process_pool::ProcessCrew;
+use super::shared::{DutyToEnd, Joint};
 use crate::process::shared::UnderWay;
-use crate::process::worker::{self, Options, Worker};
+use crate::process::worker::{self, Options, WorkerProcess};
 use crate::process::{CallError, ChildHandle, Function};
 use crate::runtime::outside::Expectation;
 use crate::util::dropping::Held;
@@ -92,20 +92,20 @@ where
     A: 'static,
     R: DeserializeOwned + Send + Sync + 'static,
 {
-    fn run(self: Arc<Self>, seat: &mut Seat) -> Ran {
+    fn run(self: Arc<Self>, seat: &mut Seat) -> TaskRan {
         let call = self.take();
-        let ticket = Ticket::of(self);
-        let Some(call) = call else { return Ran::Well };
+        let ticket = DutyToEnd::of(self);
+        let Some(call) = call else { return TaskRan::Well };
         let Remote { function, arguments, expectation: _until_the_end, under_way } = call;
         let arguments = match arguments {
             Ok(arguments) => arguments,
             Err(error) => {
                 ticket.end(Err(ExecutionError::from_call(error)));
-                return Ran::Well;
+                return TaskRan::Well;
             }
         };
         // A worker has a process before it takes a task.
-        let Some(process) = &seat.process else { return Ran::Well };
+        let Some(process) = &seat.process else { return TaskRan::Well };
         let killed = Arc::new(AtomicBool::new(false));
         let kill = {
             let (child, killed) = (process.child().clone(), Arc::clone(&killed));
@@ -116,7 +116,7 @@ where
             }
         };
         if !ticket.begin_elsewhere(kill) {
-            return Ran::Well;
+            return TaskRan::Well;
         }
         let result = seat.call(function, &arguments);
         drop((arguments, under_way));
@@ -140,20 +140,20 @@ where
         if killed.load(Ordering::SeqCst) {
             seat.discard();
         }
-        Ran::Well
+        TaskRan::Well
     }
 
     fn fail(self: Arc<Self>, error: ExecutionError) {
         drop(self.take());
-        Ticket::of(self).end(Err(error));
+        DutyToEnd::of(self).end(Err(error));
     }
 }
 
 /// What a worker has for itself: a place for one process at a time.
 pub(super) struct Seat {
-    crew: Arc<Crew>,
+    crew: Arc<ProcessCrew>,
     number: usize,
-    process: Option<Worker>,
+    process: Option<WorkerProcess>,
     /// How many tasks the process has had.
     done: usize,
     /// Whether the process has a task now.
@@ -161,13 +161,13 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    pub(super) fn new(crew: &Arc<Crew>, number: usize) -> Self {
+    pub(super) fn new(crew: &Arc<ProcessCrew>, number: usize) -> Self {
         Self { crew: Arc::clone(crew), number, process: None, done: 0, busy: false }
     }
 
     /// Whether the process is there and alive.
     pub(super) fn is_ready(&self) -> bool {
-        let alive = |process: &Worker| matches!(process.child().try_wait(), Ok(None));
+        let alive = |process: &WorkerProcess| matches!(process.child().try_wait(), Ok(None));
         self.process.as_ref().is_some_and(alive)
     }
 
@@ -176,7 +176,7 @@ impl Seat {
         self.discard();
         let name = format!("{}-{}", self.crew.name, self.number + 1);
         let options = Options { name, dies_with_parent: true, once: false };
-        let process = Worker::start(&options).map_err(NotReady::Io)?;
+        let process = WorkerProcess::start(&options).map_err(NotReady::Io)?;
         // Before the initializer: that may take for ever, and then the end of the process ends it.
         self.crew.enter(self.number, process.child());
         let process = self.process.insert(process);
@@ -240,10 +240,10 @@ impl Drop for Seat {
 impl ExecutionError {
     pub(super) fn from_call(error: CallError) -> Self {
         Self::new(match error {
-            CallError::Ended(status) => Cause::Died(status),
-            CallError::Panicked(text) => Cause::Panic { text, payload: Mutex::default() },
-            CallError::Io(error) => Cause::Io(error),
-            other => Cause::NotPassed(other.to_string()),
+            CallError::Ended(status) => ExecutionCause::Died(status),
+            CallError::Panicked(text) => ExecutionCause::Panic { text, payload: Mutex::default() },
+            CallError::Io(error) => ExecutionCause::Io(error),
+            other => ExecutionCause::NotPassed(other.to_string()),
         })
     }
 }

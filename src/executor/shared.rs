@@ -28,7 +28,7 @@ pub(super) type Outcome<T> = Result<T, ExecutionError>;
 pub(super) type Callback<T> = Box<dyn FnOnce(&Future<T>) + Send>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum TaskPhase {
     /// Nobody runs it yet.
     Pending,
     Running,
@@ -39,8 +39,8 @@ pub(super) enum Phase {
 }
 
 /// It is small, since there is one for each task: with a closure of a few words, a task fits into two cache lines.
-struct State<T, B: ?Sized> {
-    phase: Phase,
+struct JointState<T, B: ?Sized> {
+    phase: TaskPhase,
     /// Who runs it, if that is a green thread.
     runner: Option<TaskRef>,
     interested: Interested<T>,
@@ -52,10 +52,10 @@ struct State<T, B: ?Sized> {
 struct Interested<T> {
     first: Option<Waiter>,
     /// What most futures do not need.
-    more: Option<Box<More<T>>>,
+    more: Option<Box<TaskExtras<T>>>,
 }
 
-struct More<T> {
+struct TaskExtras<T> {
     waiters: Vec<Waiter>,
     watchers: Vec<(Arc<Finished>, usize)>,
     callbacks: Vec<Callback<T>>,
@@ -91,9 +91,9 @@ impl<T> Interested<T> {
         self.first.iter().chain(others).for_each(Waiter::unpark);
     }
 
-    fn more(&mut self) -> &mut More<T> {
+    fn more(&mut self) -> &mut TaskExtras<T> {
         self.more.get_or_insert_with(|| {
-            Box::new(More {
+            Box::new(TaskExtras {
                 waiters: Vec::new(),
                 watchers: Vec::new(),
                 callbacks: Vec::new(),
@@ -108,16 +108,16 @@ pub(super) struct Joint<T, B: ?Sized> {
     outcome: OnceLock<Held<Outcome<T>>>,
     /// The process that it belongs to.
     generation: u32,
-    state: Mutex<State<T, B>>,
+    state: Mutex<JointState<T, B>>,
 }
 
 /// Hides the type of what a task runs.
-pub(super) trait Body: Send {}
+pub(super) trait AnyBody: Send {}
 
-impl<B: Send> Body for B {}
+impl<B: Send> AnyBody for B {}
 
 /// A task as its future sees it.
-pub(super) type Shared<T> = Joint<T, dyn Body>;
+pub(super) type SharedTask<T> = Joint<T, dyn AnyBody>;
 
 impl<T, C> Joint<T, Option<C>> {
     /// A task that is to run `call`.
@@ -125,8 +125,8 @@ impl<T, C> Joint<T, Option<C>> {
         Self {
             outcome: OnceLock::new(),
             generation: process::generation(),
-            state: Mutex::new(State {
-                phase: Phase::Pending,
+            state: Mutex::new(JointState {
+                phase: TaskPhase::Pending,
                 runner: None,
                 interested: Interested::NOBODY,
                 body: Some(call),
@@ -142,16 +142,16 @@ impl<T, C> Joint<T, Option<C>> {
     /// What it is to run, unless somebody has cancelled it. The caller is about to run it.
     pub(super) fn begin(&self, runner: Option<TaskRef>) -> Option<C> {
         let mut state = self.state.lock();
-        if state.phase != Phase::Pending {
+        if state.phase != TaskPhase::Pending {
             return None;
         }
-        state.phase = Phase::Running;
+        state.phase = TaskPhase::Running;
         state.runner = runner;
         state.body.take()
     }
 }
 
-impl<T> Shared<T> {
+impl<T> SharedTask<T> {
     /// Whether this process was forked from the one that the task belongs to. Nobody runs the task here then, and a
     /// lock may be held for ever.
     pub(super) fn is_parents(&self) -> bool {
@@ -167,15 +167,15 @@ impl<T> Shared<T> {
     }
 
     /// `None` in a forked child, where nobody knows.
-    pub(super) fn phase(&self) -> Option<Phase> {
+    pub(super) fn phase(&self) -> Option<TaskPhase> {
         if self.outcome.get().is_some() {
-            return Some(Phase::Ended);
+            return Some(TaskPhase::Ended);
         }
         (!self.is_parents()).then(|| self.state.lock().phase)
     }
 
     /// Waits until the phase is at least `phase`; `false` if the deadline came first.
-    fn wait(&self, phase: Phase, deadline: Option<Instant>) -> bool {
+    fn wait(&self, phase: TaskPhase, deadline: Option<Instant>) -> bool {
         if self.state.lock().phase as u8 >= phase as u8 {
             return true;
         }
@@ -209,7 +209,7 @@ impl<T> Shared<T> {
             if self.is_parents() {
                 return Some(Err(ExecutionError::forked()));
             }
-            if !self.wait(Phase::Ended, deadline) {
+            if !self.wait(TaskPhase::Ended, deadline) {
                 return None;
             }
         }
@@ -220,7 +220,7 @@ impl<T> Shared<T> {
     /// Waits until callbacks have run and the one who ran the task has let go.
     pub(super) fn wait_released(&self) {
         if !self.is_parents() {
-            self.wait(Phase::Released, None);
+            self.wait(TaskPhase::Released, None);
         }
     }
 
@@ -239,7 +239,7 @@ impl<T> Shared<T> {
             return false;
         }
         let mut state = self.state.lock();
-        let open = matches!(state.phase, Phase::Pending | Phase::Running);
+        let open = matches!(state.phase, TaskPhase::Pending | TaskPhase::Running);
         if open {
             state.interested.more().watchers.push((Arc::clone(finished), number));
         }
@@ -268,7 +268,7 @@ impl<T> Shared<T> {
             return Some(callback);
         }
         let mut state = self.state.lock();
-        if matches!(state.phase, Phase::Ended | Phase::Released) {
+        if matches!(state.phase, TaskPhase::Ended | TaskPhase::Released) {
             return Some(callback);
         }
         state.interested.more().callbacks.push(callback);
@@ -279,9 +279,9 @@ impl<T> Shared<T> {
     #[allow(dead_code, reason = "pools of processes alone use it")]
     fn begin_elsewhere(&self, kill: Box<dyn Fn() + Send>) -> bool {
         let mut state = self.state.lock();
-        let pending = state.phase == Phase::Pending;
+        let pending = state.phase == TaskPhase::Pending;
         if pending {
-            state.phase = Phase::Running;
+            state.phase = TaskPhase::Running;
             state.interested.more().kill = Some(kill);
         }
         pending
@@ -291,7 +291,7 @@ impl<T> Shared<T> {
     pub(super) fn cancel(self: &Arc<Self>) -> bool {
         !self.is_parents()
             && Self::end(Arc::clone(self), Err(ExecutionError::cancelled()), |phase| {
-                phase == Phase::Pending
+                phase == TaskPhase::Pending
             })
     }
 
@@ -303,13 +303,13 @@ impl<T> Shared<T> {
         loop {
             let state = self.state.lock();
             match state.phase {
-                Phase::Pending => {
+                TaskPhase::Pending => {
                     drop(state);
                     if self.cancel() {
                         return true;
                     }
                 }
-                Phase::Running => {
+                TaskPhase::Running => {
                     // Under the lock: the one who runs it looks for a kill after it has ended this task and before it
                     // begins another one.
                     let more = state.interested.more.as_ref();
@@ -322,13 +322,13 @@ impl<T> Shared<T> {
                     }
                     return true;
                 }
-                Phase::Ended | Phase::Released => return false,
+                TaskPhase::Ended | TaskPhase::Released => return false,
             }
         }
     }
 
     /// Sets the outcome, if `from` agrees to the phase, and tells everybody. Returns whether it did.
-    fn end(this: Arc<Self>, outcome: Outcome<T>, from: impl FnOnce(Phase) -> bool) -> bool {
+    fn end(this: Arc<Self>, outcome: Outcome<T>, from: impl FnOnce(TaskPhase) -> bool) -> bool {
         let (mut interested, runner, has_callbacks);
         {
             let mut state = this.state.lock();
@@ -343,7 +343,7 @@ impl<T> Shared<T> {
             }
             let _ = this.outcome.set(Held::new(outcome));
             has_callbacks = more.as_ref().is_some_and(|more| !more.callbacks.is_empty());
-            state.phase = if has_callbacks { Phase::Ended } else { Phase::Released };
+            state.phase = if has_callbacks { TaskPhase::Ended } else { TaskPhase::Released };
         }
         drop(runner);
         // Before anybody is woken: they may want the value for themselves.
@@ -358,7 +358,7 @@ impl<T> Shared<T> {
         }
         let late = {
             let mut state = future.shared().state.lock();
-            state.phase = Phase::Released;
+            state.phase = TaskPhase::Released;
             state.interested.take()
         };
         drop_quietly(future);
@@ -378,10 +378,10 @@ pub(super) fn call_back<T>(callback: Callback<T>, future: &Future<T>) {
 }
 
 /// The duty to end a task. If it is dropped, the task ends as killed.
-pub(super) struct Ticket<T>(Option<Arc<Shared<T>>>);
+pub(super) struct DutyToEnd<T>(Option<Arc<SharedTask<T>>>);
 
-impl<T> Ticket<T> {
-    pub(super) fn of(task: Arc<Shared<T>>) -> Self {
+impl<T> DutyToEnd<T> {
+    pub(super) fn of(task: Arc<SharedTask<T>>) -> Self {
         Self(Some(task))
     }
 
@@ -397,7 +397,9 @@ impl<T> Ticket<T> {
 
     fn end_now(&mut self, outcome: Outcome<T>) {
         if let Some(shared) = self.0.take() {
-            Shared::end(shared, outcome, |phase| matches!(phase, Phase::Pending | Phase::Running));
+            SharedTask::end(shared, outcome, |phase| {
+                matches!(phase, TaskPhase::Pending | TaskPhase::Running)
+            });
         }
     }
 
@@ -409,7 +411,7 @@ impl<T> Ticket<T> {
     }
 }
 
-impl<T> Drop for Ticket<T> {
+impl<T> Drop for DutyToEnd<T> {
     fn drop(&mut self) {
         self.end_now(Err(ExecutionError::killed()));
     }

@@ -1,7 +1,7 @@
 //! An executor of OS threads.
 #![forbid(unsafe_code)]
 
-use super::core::{Core, Crew};
+use super::core::{Crew, ExecutorCore};
 use super::duty::new_job;
 use super::error::{SubmitError, panic_text};
 use super::executor::{Call, Executor, Runs};
@@ -42,17 +42,17 @@ use std::sync::Arc;
 #[doc(alias = "spawn_blocking")]
 #[derive(Debug)]
 pub struct ThreadPool {
-    core: Arc<Core<OsThreads>>,
+    core: Arc<ExecutorCore<OsThreads>>,
 }
 
 /// What each thread calls before its first task; the error is the reason why it failed.
-type Initializer = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+type ThreadInitializer = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// OS threads, which stay until the pool is shut down.
 struct OsThreads {
     name: String,
     stack_size: Option<usize>,
-    initializer: Option<Held<Initializer>>,
+    initializer: Option<Held<ThreadInitializer>>,
 }
 
 impl Crew for OsThreads {
@@ -94,7 +94,7 @@ pub struct ThreadPoolBuilder {
     max_workers: Option<usize>,
     name: Option<String>,
     stack_size: Option<usize>,
-    initializer: Option<Held<Initializer>>,
+    initializer: Option<Held<ThreadInitializer>>,
 }
 
 impl ThreadPool {
@@ -189,7 +189,9 @@ impl ThreadPoolBuilder {
         let name = self.name.unwrap_or_else(|| "ThreadPool".into());
         check_name(&name)?;
         let (stack_size, initializer) = (self.stack_size, self.initializer);
-        Ok(ThreadPool { core: Core::new(OsThreads { name, stack_size, initializer }, workers) })
+        Ok(ThreadPool {
+            core: ExecutorCore::new(OsThreads { name, stack_size, initializer }, workers),
+        })
     }
 }
 
@@ -233,7 +235,7 @@ mod tests {
     #[test]
     fn a_thread_that_cannot_be_had_is_an_error_of_the_submit() {
         let pool = ThreadPool::new(2).unwrap();
-        fault::fail(fault::Call::ThreadSpawn, 0, 1, libc::EAGAIN);
+        fault::fail(fault::Syscall::ThreadSpawn, 0, 1, libc::EAGAIN);
         let Err(SubmitError::Io(error)) = pool.submit(|| 1) else { panic!("it was taken") };
         let text = "cannot start the OS thread `ThreadPool_0`: ";
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);

@@ -3,7 +3,7 @@
 
 use super::error::ExecutionError;
 use super::future::Future;
-use super::shared::Shared;
+use super::shared::SharedTask;
 use crate::runtime::finished::Finished;
 use crate::sys::time::deadline_after;
 use crate::thread::ReturnWhen;
@@ -28,7 +28,7 @@ pub struct Waited<F> {
 /// One of the futures that are waited for. The user's `borrow` has been called once and for all.
 struct One<T, F> {
     future: Held<F>,
-    shared: Arc<Shared<T>>,
+    shared: Arc<SharedTask<T>>,
 }
 
 impl<T, F: Borrow<Future<T>>> One<T, F> {
@@ -52,7 +52,7 @@ impl<T, F> One<T, F> {
 }
 
 /// Futures, each once, and the order in which they end.
-struct Watched<T, F> {
+struct WatchedFutures<T, F> {
     ones: Vec<Option<One<T, F>>>,
     left: usize,
     /// Those that had ended before anybody waited, in the order given; and which they were.
@@ -62,7 +62,7 @@ struct Watched<T, F> {
     finished: Arc<Finished>,
 }
 
-impl<T, F: Borrow<Future<T>>> Watched<T, F> {
+impl<T, F: Borrow<Future<T>>> WatchedFutures<T, F> {
     fn new(futures: impl IntoIterator<Item = F>) -> Self {
         let mut seen = HashSet::new();
         let mut ones = Vec::new();
@@ -89,7 +89,7 @@ impl<T, F: Borrow<Future<T>>> Watched<T, F> {
     }
 }
 
-impl<T, F> Watched<T, F> {
+impl<T, F> WatchedFutures<T, F> {
     /// The numbers of those of which something holds that once it does holds for ever, all at one moment.
     fn at_one_moment(&self, holds: impl Fn(&One<T, F>) -> bool) -> VecDeque<usize> {
         let ones = || self.ones.iter().enumerate();
@@ -130,7 +130,7 @@ impl<T, F> Watched<T, F> {
     }
 }
 
-impl<T, F> Drop for Watched<T, F> {
+impl<T, F> Drop for WatchedFutures<T, F> {
     fn drop(&mut self) {
         self.unwatch();
     }
@@ -198,7 +198,7 @@ fn wait_until<T, F>(
 where
     F: Borrow<Future<T>>,
 {
-    let mut watched = Watched::new(futures);
+    let mut watched = WatchedFutures::new(futures);
     let (mut ended, mut enough) = (0, when == ReturnWhen::Count(0));
     while !enough && let Some(number) = watched.next(deadline) {
         let outcome = watched.ones[number].as_ref().and_then(|one| one.shared.outcome());
@@ -249,7 +249,7 @@ pub fn as_completed<T, F>(futures: impl IntoIterator<Item = F>) -> AsCompleted<T
 where
     F: Borrow<Future<T>>,
 {
-    AsCompleted { watched: Watched::new(futures), deadline: None }
+    AsCompleted { watched: WatchedFutures::new(futures), deadline: None }
 }
 
 /// As [`as_completed`], for at most `timeout` from this call on: then the iterator ends, and
@@ -274,12 +274,12 @@ pub fn as_completed_timeout<T, F>(
 where
     F: Borrow<Future<T>>,
 {
-    AsCompleted { watched: Watched::new(futures), deadline: deadline_after(timeout) }
+    AsCompleted { watched: WatchedFutures::new(futures), deadline: deadline_after(timeout) }
 }
 
 /// An iterator over futures in the order in which they end; made by [`as_completed`].
 pub struct AsCompleted<T, F: Borrow<Future<T>>> {
-    watched: Watched<T, F>,
+    watched: WatchedFutures<T, F>,
     deadline: Option<Instant>,
 }
 
@@ -423,7 +423,7 @@ impl<E: Error + 'static> Error for GatherError<E> {
 pub fn try_gather<T, E>(
     futures: impl IntoIterator<Item = Future<Result<T, E>>>,
 ) -> Result<Vec<T>, GatherError<E>> {
-    let mut watched = Watched::new(futures);
+    let mut watched = WatchedFutures::new(futures);
     let mut values: Vec<Held<Option<T>>> = Vec::new();
     values.resize_with(watched.ones.len(), Held::default);
     let mut failure = Held::new(None);

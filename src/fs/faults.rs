@@ -3,7 +3,7 @@
 
 use super::File;
 use crate::runtime::Runtime;
-use crate::sys::fault::{Call, fail};
+use crate::sys::fault::{Syscall, fail};
 use std::io::{ErrorKind, IoSliceMut, Read, Seek, Write};
 
 fn file() -> File {
@@ -21,16 +21,16 @@ fn file() -> File {
 #[test]
 fn on_an_os_thread() {
     let mut file = file();
-    fail(Call::Send, 0, 2, libc::ENOSPC);
+    fail(Syscall::Send, 0, 2, libc::ENOSPC);
     assert_eq!(file.write(b"x").unwrap_err().kind(), ErrorKind::StorageFull);
     assert_eq!(file.write_vectored(&[]).unwrap_err().kind(), ErrorKind::StorageFull);
     file.write_all(b"text").unwrap();
     file.rewind().unwrap();
-    fail(Call::Recv, 0, 2, libc::EIO);
+    fail(Syscall::Recv, 0, 2, libc::EIO);
     assert_eq!(file.read(&mut [0; 8]).unwrap_err().raw_os_error(), Some(libc::EIO));
     assert_eq!(file.read_vectored(&mut []).unwrap_err().raw_os_error(), Some(libc::EIO));
     assert_eq!(file.read(&mut [0; 8]).unwrap(), 4);
-    fail(Call::Dup, 0, 1, libc::EMFILE);
+    fail(Syscall::Dup, 0, 1, libc::EMFILE);
     assert_eq!(file.try_clone().unwrap_err().raw_os_error(), Some(libc::EMFILE));
 }
 
@@ -39,7 +39,7 @@ fn what_a_disk_refuses_is_an_error() {
     let file = file();
     let path = std::env::temp_dir();
     let fails = |operation: &dyn Fn() -> std::io::Result<()>| {
-        fail(Call::Disk, 0, 1, libc::EIO);
+        fail(Syscall::Disk, 0, 1, libc::EIO);
         assert_eq!(operation().unwrap_err().raw_os_error(), Some(libc::EIO));
         operation().unwrap();
     };
@@ -48,7 +48,7 @@ fn what_a_disk_refuses_is_an_error() {
     fails(&|| file.try_lock().map_err(std::io::Error::from));
     fails(&|| super::metadata(&path).map(drop));
     fails(&|| super::read_dir(&path).map(drop));
-    fail(Call::ReadDir, 0, 1, libc::EIO);
+    fail(Syscall::ReadDir, 0, 1, libc::EIO);
     let error = super::read_dir("/").unwrap().find_map(Result::err);
     assert_eq!(error.unwrap().raw_os_error(), Some(libc::EIO));
     fails(&|| super::exists(&path).map(drop));
@@ -66,9 +66,11 @@ fn a_fifo_of_which_the_system_does_not_tell_is_not_opened() {
         .run_local(move || {
             // A writer there is, whom the first look shows.
             let _both = File::options().read(true).write(true).open(&open).unwrap();
-            for (call, errno) in
-                [(Call::Pipe, libc::EMFILE), (Call::Poll, libc::ENOMEM), (Call::Tee, libc::EIO)]
-            {
+            for (call, errno) in [
+                (Syscall::Pipe, libc::EMFILE),
+                (Syscall::Poll, libc::ENOMEM),
+                (Syscall::Tee, libc::EIO),
+            ] {
                 fail(call, 0, 1, errno);
                 assert_eq!(File::open(&open).unwrap_err().raw_os_error(), Some(errno), "{call:?}");
             }
@@ -84,7 +86,7 @@ fn nothing_in_the_cache() {
     Runtime::new_current_thread()
         .unwrap()
         .run_local(|| {
-            fail(Call::ReadCached, 0, usize::MAX, libc::EAGAIN);
+            fail(Syscall::ReadCached, 0, usize::MAX, libc::EAGAIN);
             let mut file = file();
             let data: Vec<u8> = (0..3 << 20).map(|i: u32| (i % 251) as u8).collect();
             file.write_all(&data).unwrap();
@@ -102,7 +104,7 @@ fn nothing_in_the_cache() {
             file.read_to_end(&mut all).unwrap();
             assert!(all == data);
             assert_eq!(file.read(&mut part).unwrap(), 0);
-            fail(Call::Send, 0, 1, libc::ENOSPC);
+            fail(Syscall::Send, 0, 1, libc::ENOSPC);
             assert_eq!(file.write(b"x").unwrap_err().kind(), ErrorKind::StorageFull);
         })
         .unwrap();

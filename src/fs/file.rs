@@ -5,7 +5,7 @@ use super::{FileTimes, Metadata, OpenOptions, Permissions, TryLockError, strike}
 use crate::io::{retry, wait_readable, wait_writable};
 use crate::runtime::blocking::{self, Kind};
 use crate::runtime::park;
-use crate::sys::fault::{self, Call};
+use crate::sys::fault::{self, Syscall};
 use crate::sys::{disk, file, number, socket};
 use crate::thread::shield;
 use std::fmt;
@@ -395,7 +395,7 @@ impl Write for &File {
             return self.inner.write(buf);
         }
         // Here, as it is this thread's test that plans it.
-        fault::check(Call::Send)?;
+        fault::check(Syscall::Send)?;
         if !self.on_disk && buf.is_empty() {
             return self.inner.write(buf);
         }
@@ -407,7 +407,7 @@ impl Write for &File {
         if !park::is_green() {
             return self.inner.write_vectored(bufs);
         }
-        fault::check(Call::Send)?;
+        fault::check(Syscall::Send)?;
         if !self.on_disk && length(bufs) == 0 {
             return self.inner.write_vectored(bufs);
         }

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::Mark;
-use crate::runtime::waker::{Listener, Look};
+use crate::runtime::waker::{FutureParker, GoOn};
 use crate::sync::gate::{Gate, Position};
 use crate::sync::select::{Arm, Registration};
 use crate::thread::Alarm;
@@ -13,7 +13,7 @@ use std::time::Instant;
 /// A wait for what could be an arm of a `select!`.
 pub(super) struct Awaited<A: Arm> {
     arm: Option<A>,
-    wait: Option<(Listener, Registration)>,
+    wait: Option<(FutureParker, Registration)>,
     /// Wakes the future when the arm will be ready by itself, if it will.
     alarm: Option<Alarm>,
 }
@@ -36,7 +36,7 @@ impl<A: Arm> Awaited<A> {
                 arm.settle(true);
                 return Poll::Ready(self.completed());
             } else {
-                let listener = Listener::new();
+                let listener = FutureParker::new();
                 let with = Registration::new(listener.waiter());
                 arm.register(&with, 0);
                 let is_ready = arm.is_ready(Some(&with));
@@ -105,7 +105,7 @@ impl<A: Arm> Drop for Awaited<A> {
 /// A wait at a gate.
 pub(super) struct AtGate<'a> {
     gate: &'a Gate,
-    wait: Option<(Listener, Position)>,
+    wait: Option<(FutureParker, Position)>,
 }
 
 impl<'a> AtGate<'a> {
@@ -116,7 +116,7 @@ impl<'a> AtGate<'a> {
     /// Ready when it is time to look again.
     pub(super) fn poll(&mut self, context: &Context<'_>, ready: impl FnOnce() -> bool) -> Poll<()> {
         if self.wait.is_none() {
-            let listener = Listener::new();
+            let listener = FutureParker::new();
             let position = self.gate.enter(listener.waiter());
             listener.open(self.gate.mark());
             self.wait = Some((listener, position));
@@ -126,7 +126,7 @@ impl<'a> AtGate<'a> {
             }
         }
         if let Some((listener, _)) = &self.wait
-            && ready!(listener.poll_open(context)) == Look::Notified
+            && ready!(listener.poll_open(context)) == GoOn::Notified
         {
             // The notification was for this wait.
             self.wait = None;

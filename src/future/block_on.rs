@@ -47,21 +47,21 @@ pub(super) fn block_until<F: IntoFuture>(
     future: F,
 ) -> Option<F::Output> {
     let future = pin!(Some(future.into_future()));
-    let mut polled = Polled(future);
+    let mut polled = PolledInContext(future);
     poll_until(deadline, |context| polled.poll(context))
 }
 
 /// A future that is dropped in the context in which it was polled: its destructors may need that too.
-pub(super) struct Polled<'a, F>(pub(super) Pin<&'a mut Option<F>>);
+pub(super) struct PolledInContext<'a, F>(pub(super) Pin<&'a mut Option<F>>);
 
-impl<F: Future> Polled<'_, F> {
+impl<F: Future> PolledInContext<'_, F> {
     #[inline(always)]
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<F::Output> {
         poll_once(self.0.as_mut(), context)
     }
 }
 
-impl<F> Drop for Polled<'_, F> {
+impl<F> Drop for PolledInContext<'_, F> {
     #[inline(always)]
     fn drop(&mut self) {
         drop_in_context(self.0.as_mut());

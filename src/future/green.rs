@@ -38,14 +38,14 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    Green(State::New(Held::new(Some(code))))
+    Green(GreenState::New(Held::new(Some(code))))
 }
 
 /// The future of [`green`].
 #[must_use = "it does nothing unless it is awaited"]
-pub struct Green<F, T>(State<F, T>);
+pub struct Green<F, T>(GreenState<F, T>);
 
-enum State<F, T> {
+enum GreenState<F, T> {
     New(Held<Option<F>>),
     Running(Joining<JoinHandle<T>>),
 }
@@ -63,20 +63,20 @@ where
     /// # Panics
     /// If it has been ready before.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let State::New(code) = &mut self.0 {
+        if let GreenState::New(code) = &mut self.0 {
             let Some(code) = code.take() else {
                 panic!("a future of `green` was polled after it was ready")
             };
             match Builder::new().spawn(code) {
-                Ok(handle) => self.0 = State::Running(handle.into_future().kill_on_drop()),
+                Ok(handle) => self.0 = GreenState::Running(handle.into_future().kill_on_drop()),
                 Err(error) => {
                     return Poll::Ready(Err(JoinError::new(Cause::Io(error), Who::Unknown)));
                 }
             }
         }
         match &mut self.0 {
-            State::Running(joining) => Pin::new(joining).poll(context),
-            State::New(_) => unreachable!("it has begun"),
+            GreenState::Running(joining) => Pin::new(joining).poll(context),
+            GreenState::New(_) => unreachable!("it has begun"),
         }
     }
 }

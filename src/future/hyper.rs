@@ -1,7 +1,7 @@
 //! What hyper 1.x asks of a runtime.
 #![forbid(unsafe_code)]
 
-use super::block_on::Polled;
+use super::block_on::PolledInContext;
 use super::scratch;
 use super::sleep::{Sleeping, sleep, sleep_until};
 use super::{AsyncIo, spawn};
@@ -90,7 +90,7 @@ where
 {
     fn execute(&self, future: F) {
         spawn(async {
-            let mut polled = Polled(pin!(Some(future)));
+            let mut polled = PolledInContext(pin!(Some(future)));
             drop(poll_fn(|context| polled.poll(context)).await);
         });
     }

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::Waiter;
-use crate::runtime::waker::Listener;
+use crate::runtime::waker::FutureParker;
 use crate::thread::{
     Join, JoinError, JoinHandle, LocalJoinHandle, ScopedJoinHandle, is_over, start,
 };
@@ -25,7 +25,7 @@ use std::task::{Context, Poll};
 #[must_use = "it does nothing unless it is awaited"]
 pub struct Joining<H: Join> {
     handle: Option<H>,
-    wait: Option<(Listener, Waiter)>,
+    wait: Option<(FutureParker, Waiter)>,
     kill: bool,
 }
 
@@ -76,7 +76,7 @@ impl<H: Join> Future for Joining<H> {
             let (listener, _) = match &mut this.wait {
                 Some(wait) => wait,
                 none => {
-                    let listener = Listener::new();
+                    let listener = FutureParker::new();
                     let waiter = listener.waiter();
                     task.add_waiter(waiter.clone());
                     none.insert((listener, waiter))

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::wait_list::Key;
-use crate::runtime::waker::{Listener, Look};
+use crate::runtime::waker::{FutureParker, GoOn};
 use crate::sync::{LockResult, Mutex, MutexGuard, TryLockError};
 use std::fmt;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 #[must_use = "it does nothing unless it is awaited"]
 pub struct Locking<'a, T: ?Sized> {
     mutex: &'a Mutex<T>,
-    wait: Option<(Listener, Key)>,
+    wait: Option<(FutureParker, Key)>,
 }
 
 impl<T: ?Sized> Mutex<T> {
@@ -49,8 +49,8 @@ impl<'a, T: ?Sized> Future for Locking<'a, T> {
         loop {
             let woken = match &this.wait {
                 Some((listener, key)) => match ready!(listener.poll_open(context)) {
-                    Look::Notified => true,
-                    Look::Nudged => match this.mutex.pass_by(*key) {
+                    GoOn::Notified => true,
+                    GoOn::Nudged => match this.mutex.pass_by(*key) {
                         Some(guard) => {
                             this.wait = None;
                             return Poll::Ready(guard);
@@ -64,7 +64,7 @@ impl<'a, T: ?Sized> Future for Locking<'a, T> {
                     Err(TryLockError::WouldBlock) => false,
                 },
             };
-            let mut listener = this.wait.take().map_or_else(Listener::new, |(again, _)| again);
+            let mut listener = this.wait.take().map_or_else(FutureParker::new, |(again, _)| again);
             let waiter = if woken { listener.again() } else { listener.waiter() };
             listener.open(this.mutex.mark());
             match this.mutex.enter(waiter, woken) {

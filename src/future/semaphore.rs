@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::runtime::wait_list::Key;
-use crate::runtime::waker::Listener;
+use crate::runtime::waker::FutureParker;
 use crate::sync::{Semaphore, SemaphorePermit};
 use std::fmt;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 pub struct Acquiring<'a> {
     semaphore: &'a Semaphore,
     wants: usize,
-    wait: Option<(Listener, Key)>,
+    wait: Option<(FutureParker, Key)>,
 }
 
 impl Semaphore {
@@ -62,7 +62,7 @@ impl<'a> Future for Acquiring<'a> {
             if this.semaphore.raw.try_acquire(this.wants) {
                 return Poll::Ready(this.semaphore.permit(this.wants));
             }
-            let listener = Listener::new();
+            let listener = FutureParker::new();
             let Some(key) = this.semaphore.raw.enter(this.wants, listener.waiter()) else {
                 return Poll::Ready(this.semaphore.permit(this.wants));
             };

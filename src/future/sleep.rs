@@ -1,7 +1,7 @@
 //! Sleeping in `async` code.
 #![forbid(unsafe_code)]
 
-use crate::runtime::waker::Listener;
+use crate::runtime::waker::FutureParker;
 use crate::sys::clock;
 use crate::sys::time::deadline_after;
 use crate::thread::Alarm;
@@ -49,7 +49,7 @@ pub fn sleep_until(deadline: Instant) -> Sleeping {
 pub struct Sleeping {
     /// `None` if the clock cannot tell such a time.
     until: Option<Instant>,
-    wait: Option<(Listener, Alarm)>,
+    wait: Option<(FutureParker, Alarm)>,
 }
 
 impl Future for Sleeping {
@@ -66,7 +66,7 @@ impl Future for Sleeping {
             if until <= clock::now() {
                 return Poll::Ready(());
             }
-            let listener = Listener::new();
+            let listener = FutureParker::new();
             let waiter = listener.waiter();
             let alarm = Alarm::set(until, move || waiter.unpark());
             let alarm = alarm.expect("failed to spawn a green thread");

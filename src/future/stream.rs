@@ -185,13 +185,13 @@ where
     F: FnOnce(&Sender<T>) + Send + 'static,
     T: Send + 'static,
 {
-    GreenStream(State::New(Held::new(code)))
+    GreenStream(StreamState::New(Held::new(code)))
 }
 
 /// The stream of [`stream`].
-pub struct GreenStream<T, F>(State<T, F>);
+pub struct GreenStream<T, F>(StreamState<T, F>);
 
-enum State<T, F> {
+enum StreamState<T, F> {
     New(Held<F>),
     Running(IntoItems<T>, Joining<JoinHandle<()>>),
     Over,
@@ -211,20 +211,21 @@ where
     /// If the code has panicked.
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
         let state = &mut self.0;
-        if let State::New(_) = state
-            && let State::New(code) = std::mem::replace(state, State::Over)
+        if let StreamState::New(_) = state
+            && let StreamState::New(code) = std::mem::replace(state, StreamState::Over)
         {
             let (sender, receiver) = mpmc::bounded(0);
             let code = code.into_inner();
             let handle = spawn(move || code(&sender));
-            *state = State::Running(receiver.into_stream(), handle.into_future().kill_on_drop());
+            *state =
+                StreamState::Running(receiver.into_stream(), handle.into_future().kill_on_drop());
         }
-        let State::Running(items, end) = state else { return Poll::Ready(None) };
+        let StreamState::Running(items, end) = state else { return Poll::Ready(None) };
         if let Some(item) = ready!(Pin::new(items).poll_next(context)) {
             return Poll::Ready(Some(item));
         }
         let ended = ready!(Pin::new(end).poll(context));
-        *state = State::Over;
+        *state = StreamState::Over;
         match ended {
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             _ => Poll::Ready(None),

@@ -1,7 +1,7 @@
 //! Waiting for several futures at once.
 #![forbid(unsafe_code)]
 
-use super::block_on::{Polled, block_on};
+use super::block_on::{PolledInContext, block_on};
 use crate::util::dropping::Held;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -84,14 +84,14 @@ pub trait TryTogether {
 }
 
 /// One of them.
-struct Part<'a, F: Future> {
-    future: Polled<'a, F>,
+struct TogetherPart<'a, F: Future> {
+    future: PolledInContext<'a, F>,
     output: Held<Option<F::Output>>,
 }
 
-impl<'a, F: Future> Part<'a, F> {
+impl<'a, F: Future> TogetherPart<'a, F> {
     fn new(future: Pin<&'a mut Option<F>>) -> Self {
-        Self { future: Polled(future), output: Held::new(None) }
+        Self { future: PolledInContext(future), output: Held::new(None) }
     }
 
     /// The output, if it is there by now.
@@ -109,7 +109,7 @@ impl<'a, F: Future> Part<'a, F> {
     }
 }
 
-impl<F: Future<Output = Result<T, E>>, T, E> Part<'_, F> {
+impl<F: Future<Output = Result<T, E>>, T, E> TogetherPart<'_, F> {
     fn take_value(&mut self) -> T {
         match self.take() {
             Ok(value) => value,
@@ -138,7 +138,7 @@ macro_rules! tuples {
                 $(let $name = Held::new($name);)+
                 $(
                     let $name = pin!(Some($name.into_inner().into_future()));
-                    let mut $name = Part::new($name);
+                    let mut $name = TogetherPart::new($name);
                 )+
                 block_on(poll_fn(|context| {
                     let mut all = true;
@@ -160,7 +160,7 @@ macro_rules! tuples {
                 $(let $name = Held::new($name);)+
                 $(
                     let $name = pin!(Some($name.into_inner().into_future()));
-                    let mut $name = Part::new($name);
+                    let mut $name = TogetherPart::new($name);
                 )+
                 let result = Held::new(block_on(poll_fn(|context| {
                     let mut all = true;

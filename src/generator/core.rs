@@ -3,35 +3,32 @@
 
 use super::{CloseError, Yielder};
 use crate::coroutine::{Description, PortMut, Suspender};
-use crate::util::dropping::Held;
-use std::any::Any;
+use crate::util::dropping::{Held, PanicPayload};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
-
-pub(super) type Payload = Box<dyn Any + Send>;
 
 /// The payload of the unwinding that closes a body.
 pub(super) struct Closed;
 
 /// What a suspended body is to do instead of taking a value.
-pub(super) enum Order {
-    Throw(Payload),
+pub(super) enum BodyOrder {
+    Throw(PanicPayload),
     Close,
 }
 
 /// What user and body tell each other apart from the values that go along with the switches.
 pub(super) struct Orders {
     /// Set when the body is resumed without a value.
-    pub(super) order: Cell<Option<Order>>,
+    pub(super) order: Cell<Option<BodyOrder>>,
     /// Whether the body is suspended while a panic unwinds on this OS thread, perhaps in the body itself: raising something
     /// there could abort the process.
     pub(super) unwinding: Cell<bool>,
 }
 
-struct Shared<R> {
+struct GeneratorShared<R> {
     orders: Orders,
-    outcome: Cell<Option<Result<R, Payload>>>,
+    outcome: Cell<Option<Result<R, PanicPayload>>>,
 }
 
 /// The text for the report of a stack overflow.
@@ -39,19 +36,19 @@ pub(super) const DESCRIPTION: Description =
     Description { write: Some(|_, out| out(b"a generator")), owner: std::ptr::null() };
 
 /// The user's side of a generator, without the coroutine itself.
-pub(super) struct Core<R> {
-    shared: Rc<Shared<R>>,
+pub(super) struct GeneratorCore<R> {
+    shared: Rc<GeneratorShared<R>>,
     pub(super) returned: Held<Option<R>>,
 }
 
-impl<R> Core<R> {
+impl<R> GeneratorCore<R> {
     /// Makes the user's side, and the body in the form in which the coroutine runs it.
     #[inline]
     pub(super) fn new<Y, S, F>(body: F) -> (Self, impl FnOnce(Suspender<Y, S>, Option<S>))
     where
         F: FnOnce(&Yielder<'_, Y, S>) -> R,
     {
-        let shared = Rc::new(Shared {
+        let shared = Rc::new(GeneratorShared {
             orders: Orders { order: Cell::new(None), unwinding: Cell::new(false) },
             outcome: Cell::new(None),
         });
@@ -86,12 +83,12 @@ impl<R> Core<R> {
     pub(super) fn throw<Y, S>(
         &self,
         port: &mut PortMut<'_, Y, S>,
-        payload: Payload,
-    ) -> Result<Option<Y>, Payload> {
+        payload: PanicPayload,
+    ) -> Result<Option<Y>, PanicPayload> {
         if port.is_disposable() || self.shared.orders.unwinding.get() {
             return Err(payload);
         }
-        self.shared.orders.order.set(Some(Order::Throw(payload)));
+        self.shared.orders.order.set(Some(BodyOrder::Throw(payload)));
         Ok(port.resume_with_nothing())
     }
 
@@ -103,7 +100,7 @@ impl<R> Core<R> {
         if cfg!(panic = "abort") || self.shared.orders.unwinding.get() {
             return Err(CloseError(()));
         }
-        self.shared.orders.order.set(Some(Order::Close));
+        self.shared.orders.order.set(Some(BodyOrder::Close));
         drop(port.close());
         let outcome = self.shared.outcome.take();
         // While the OS thread destroys its thread-locals, the body is not run to its end, but leaked.

@@ -1,11 +1,11 @@
 //! The generator that owns its body.
 #![forbid(unsafe_code)]
 
-use super::core::{Core, DESCRIPTION, Payload};
+use super::core::{DESCRIPTION, GeneratorCore};
 use super::{CloseError, SendError, Yielder};
 use crate::coroutine::{self, Port, PortMut};
 use crate::stack::{Stack, StackSize};
-use crate::util::dropping::Held;
+use crate::util::dropping::{Held, drop_payload};
 use std::fmt;
 use std::io::{self, Write};
 use std::iter::FusedIterator;
@@ -52,7 +52,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// It is neither `Send` nor `Sync`: a started body never changes its OS thread.
 #[doc(alias("yield", "coroutine", "Coroutine"))]
 pub struct Generator<Y, S = (), R = ()> {
-    core: Core<R>,
+    core: GeneratorCore<R>,
     port: Port<Y, S>,
 }
 
@@ -125,7 +125,7 @@ impl<Y: 'static, S: 'static, R: 'static> Generator<Y, S, R> {
     #[inline]
     fn on(stack: Stack, body: impl FnOnce(&Yielder<'_, Y, S>) -> R + 'static) -> Self {
         coroutine::ensure_overflow_report();
-        let (core, body) = Core::new(body);
+        let (core, body) = GeneratorCore::new(body);
         Self { core, port: Port::new(stack, DESCRIPTION, body) }
     }
 }
@@ -348,13 +348,6 @@ fn drop_unfinished<Y, S, R>(generator: &mut Generator<Y, S, R>) {
         let _ = writeln!(io::stderr(), "greenthread: a generator was dropped: {error}");
     } else if let Err(payload) = closed {
         drop_payload(payload);
-    }
-}
-
-/// Drops the payload of a panic, whose destructor may panic again.
-pub(super) fn drop_payload(payload: Payload) {
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(again);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Generators whose bodies borrow.
 #![forbid(unsafe_code)]
 
-use super::core::{Core, DESCRIPTION};
+use super::core::{DESCRIPTION, GeneratorCore};
 use super::{CloseError, SendError, Yielder};
 use crate::coroutine::{self, PortMut};
 use crate::stack::{Stack, StackSize};
@@ -36,7 +36,7 @@ use std::panic::resume_unwind;
 /// assert_eq!(total, Some(430));
 /// ```
 pub struct Scoped<'scope, Y, S = (), R = ()> {
-    core: &'scope RefCell<Core<R>>,
+    core: &'scope RefCell<GeneratorCore<R>>,
     port: PortMut<'scope, Y, S>,
     closed: bool,
 }
@@ -229,7 +229,7 @@ pub fn scope<Y, S, R, T>(
     };
     coroutine::ensure_overflow_report();
     let (body, consumer) = (body.into_inner(), consumer.into_inner());
-    let (core, body) = Core::new(body);
+    let (core, body) = GeneratorCore::new(body);
     let core = RefCell::new(core);
     let result = Held::new(coroutine::scope(
         stack,

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::Generator;
-use super::core::{Closed, Order, Orders};
+use super::core::{BodyOrder, Closed, Orders};
 use crate::coroutine::{Refused, Suspender};
 use crate::util::dropping::each;
 use std::fmt;
@@ -120,8 +120,8 @@ impl<'body, Y, S> Yielder<'body, Y, S> {
     #[inline(never)]
     fn raise(&self) -> ! {
         match self.orders.order.take() {
-            Some(Order::Throw(payload)) => resume_unwind(payload),
-            Some(Order::Close) | None => resume_unwind(Box::new(Closed)),
+            Some(BodyOrder::Throw(payload)) => resume_unwind(payload),
+            Some(BodyOrder::Close) | None => resume_unwind(Box::new(Closed)),
         }
     }
 }
@@ -169,8 +169,8 @@ impl<Y: 'static, S: Default + 'static> Yielder<'_, Y, S> {
             next = match self.exchange(item) {
                 Some(input) => inner.send(input).unwrap_or(None),
                 None => match self.orders.order.take() {
-                    Some(Order::Throw(payload)) => inner.throw(payload),
-                    Some(Order::Close) | None => {
+                    Some(BodyOrder::Throw(payload)) => inner.throw(payload),
+                    Some(BodyOrder::Close) | None => {
                         // If it does not end, that is reported when it is dropped.
                         let _ = inner.close();
                         resume_unwind(Box::new(Closed))

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::home::{Home, Next};
-use super::task::{Handle, State};
+use super::task::{GreenletHandle, GreenletState};
 use super::weak::WeakGreenlet;
 use super::{GreenletExit, ParentError, SwitchError};
 use std::any::Any;
@@ -12,7 +12,7 @@ use std::rc::Rc;
 #[derive(Clone)]
 pub(super) enum Target {
     Main(Rc<Home>),
-    Child(Handle),
+    Child(GreenletHandle),
 }
 
 /// A handle to a greenlet of any type, the main one included; at each switch it is checked that what is passed has the type that
@@ -66,7 +66,7 @@ impl AnyGreenlet {
         Self(Target::Main(home))
     }
 
-    pub(super) fn child(handle: Handle) -> Self {
+    pub(super) fn child(handle: GreenletHandle) -> Self {
         Self(Target::Child(handle))
     }
 
@@ -220,10 +220,10 @@ impl AnyGreenlet {
         Ok(())
     }
 
-    fn state(&self) -> State {
+    fn state(&self) -> GreenletState {
         match &self.0 {
-            Target::Main(home) if home.has_ended() => State::Dead,
-            Target::Main(_) => State::Active,
+            Target::Main(home) if home.has_ended() => GreenletState::Dead,
+            Target::Main(_) => GreenletState::Active,
             Target::Child(handle) => handle.child().state.get(),
         }
     }
@@ -231,7 +231,7 @@ impl AnyGreenlet {
     /// Whether it has begun.
     #[must_use]
     pub fn is_started(&self) -> bool {
-        self.state() != State::Unstarted
+        self.state() != GreenletState::Unstarted
     }
 
     /// Whether it has begun and not finished. (greenlet's `bool(g)`.)
@@ -250,13 +250,13 @@ impl AnyGreenlet {
     /// ```
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.state() == State::Active
+        self.state() == GreenletState::Active
     }
 
     /// Whether it has finished.
     #[must_use]
     pub fn is_dead(&self) -> bool {
-        self.state() == State::Dead
+        self.state() == GreenletState::Dead
     }
 
     /// Its name: the one that it was given, or `greenlet-` and a number, or `main` for the main greenlet.

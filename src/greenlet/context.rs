@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 
 /// The values of one greenlet, by the keys of their variables.
-pub(super) type Context = Values<Rc<dyn Any>>;
+pub(super) type GreenletValues = Values<Rc<dyn Any>>;
 
 /// Where the variables get their keys.
 static KEYS: Ids = Ids::new();

@@ -6,8 +6,9 @@
 
 use super::GreenletExit;
 use super::home::{Home, Next};
-use super::task::{Child, Payload, Signal, State, drop_payload};
+use super::task::{ChildGreenlet, GreenletState, Instead};
 use crate::coroutine::{self, Progress};
+use crate::util::dropping::{PanicPayload, drop_payload};
 use std::any::type_name;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,10 +18,10 @@ impl Home {
     /// The last thing that a child does, after its body. Must not unwind.
     pub(super) fn finish<Out: 'static>(
         self: &Rc<Self>,
-        child: Rc<Child>,
-        outcome: Result<Out, Payload>,
+        child: Rc<ChildGreenlet>,
+        outcome: Result<Out, PanicPayload>,
     ) {
-        child.state.set(State::Dead);
+        child.state.set(GreenletState::Dead);
         if child.exiting.get() != 0 {
             // Back to whoever dropped it.
             if let Err(payload) = outcome {
@@ -42,7 +43,7 @@ impl Home {
     /// Delivers the end of `child` to the nearest ancestor that can take it, which it returns.
     pub(super) fn finish_into_parent<Out: 'static>(
         self: &Rc<Self>,
-        child: &Rc<Child>,
+        child: &Rc<ChildGreenlet>,
         mut ending: Ending<Out>,
     ) -> Next {
         let mut next = child.parent.get();
@@ -53,18 +54,18 @@ impl Home {
                     return None;
                 }
                 Some(parent) => match parent.state.get() {
-                    State::Active => {
+                    GreenletState::Active => {
                         parent.task.end_with(ending);
                         return next;
                     }
-                    State::Unstarted => match ending.start(parent) {
+                    GreenletState::Unstarted => match ending.start(parent) {
                         Ok(()) => return next,
                         Err(back) => {
                             ending = back;
                             parent.discard();
                         }
                     },
-                    State::Dead => {}
+                    GreenletState::Dead => {}
                 },
             }
             next = next.and_then(|child| child.parent.get());
@@ -72,7 +73,7 @@ impl Home {
     }
 
     /// Called when the last handle of a child that has begun is gone.
-    pub(super) fn abandon(self: &Rc<Self>, child: &Rc<Child>) {
+    pub(super) fn abandon(self: &Rc<Self>, child: &Rc<ChildGreenlet>) {
         if self.next.is(child) {
             // It runs next.
             return;
@@ -80,7 +81,7 @@ impl Home {
         if self.is_here() {
             self.unwind(child);
         } else if self.ended.get() {
-            child.state.set(State::Dead);
+            child.state.set(GreenletState::Dead);
         } else {
             self.abandoned.borrow_mut().push(Rc::clone(child));
         }
@@ -95,20 +96,20 @@ impl Home {
     }
 
     /// Makes a suspended child unwind, resumed from the caller's own stack; leaks one that does not end.
-    fn unwind(self: &Rc<Self>, child: &Rc<Child>) {
+    fn unwind(self: &Rc<Self>, child: &Rc<ChildGreenlet>) {
         if !child.coroutine.is_suspended() {
             // It runs, below the caller; it is then seen to when it is suspended.
             return;
         }
         if cfg!(panic = "abort") || coroutine::may_destroy_locals() {
             // Thread-locals are being destroyed, and its frames may be inside of one that is gone: it is leaked.
-            child.state.set(State::Dead);
+            child.state.set(GreenletState::Dead);
             drop(child.coroutine.take());
             return;
         }
         if !child.task.unwinding.get() {
             child.exiting.set(1);
-            child.task.signal.set(Some(Signal::Raise(Box::new(GreenletExit))));
+            child.task.signal.set(Some(Instead::Raise(Box::new(GreenletExit))));
             let before = self.current();
             self.set_current(child);
             if self.traced.get() {
@@ -121,7 +122,7 @@ impl Home {
                 return;
             }
         }
-        child.state.set(State::Dead);
+        child.state.set(GreenletState::Dead);
         // Leaks its stack.
         drop(child.coroutine.take());
         let _ = writeln!(
@@ -140,7 +141,7 @@ impl Home {
         loop {
             let Some(child) = self.begun.borrow_mut().pop() else { break };
             if let Some(child) = child.upgrade()
-                && child.state.get() == State::Active
+                && child.state.get() == GreenletState::Active
             {
                 any = true;
                 self.unwind(&child);
@@ -168,16 +169,16 @@ impl Home {
 pub(super) enum Ending<Out> {
     Value(Out),
     Exited,
-    Raise(Payload),
+    Raise(PanicPayload),
 }
 
-pub(super) fn ending<Out>(payload: Payload) -> Ending<Out> {
+pub(super) fn ending<Out>(payload: PanicPayload) -> Ending<Out> {
     if payload.is::<GreenletExit>() { Ending::Exited } else { Ending::Raise(payload) }
 }
 
 impl<Out: 'static> Ending<Out> {
     /// Makes it the first input of a greenlet that has not begun; gives back what that cannot take.
-    pub(super) fn start(self, parent: &Child) -> Result<(), Self> {
+    pub(super) fn start(self, parent: &ChildGreenlet) -> Result<(), Self> {
         match self {
             Self::Value(value) => match parent.put_first(value) {
                 Ok(()) => Ok(()),

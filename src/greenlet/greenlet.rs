@@ -3,11 +3,11 @@
 
 use super::home::Home;
 use super::parent::Parent;
-use super::task::{Child, Handle, Payload, State, Task};
+use super::task::{ChildGreenlet, GreenletHandle, GreenletState, GreenletTask};
 use super::{AnyGreenlet, SwitchError};
 use crate::coroutine::{self, Coroutine, Label, Slot};
 use crate::stack::{Stack, StackSize};
-use crate::util::dropping::Held;
+use crate::util::dropping::{Held, PanicPayload};
 use std::any::{Any, type_name};
 use std::cell::Cell;
 use std::fmt;
@@ -154,10 +154,10 @@ impl<In: 'static, Out: 'static> Greenlet<In, Out> {
             move || run(&home, first, body)
         });
         let first: Rc<dyn Any> = first;
-        let child = Rc::new(Child {
-            task: Task::new(label, context),
-            state: Cell::new(State::Unstarted),
-            parent: Parent::new(creator.map(Handle::new)),
+        let child = Rc::new(ChildGreenlet {
+            task: GreenletTask::new(label, context),
+            state: Cell::new(GreenletState::Unstarted),
+            parent: Parent::new(creator.map(GreenletHandle::new)),
             this: coroutine.this(),
             coroutine: Slot::new(coroutine),
             first,
@@ -166,7 +166,7 @@ impl<In: 'static, Out: 'static> Greenlet<In, Out> {
             exiting: Cell::new(0),
             home,
         });
-        Self { any: AnyGreenlet::child(Handle::new(child)), types: PhantomData }
+        Self { any: AnyGreenlet::child(GreenletHandle::new(child)), types: PhantomData }
     }
 
     /// Switches to this greenlet with `value`; returns what is passed to the caller when control comes back.
@@ -223,7 +223,7 @@ fn run<In: 'static, Out: 'static>(
     body: Held<impl FnOnce(In) -> Out>,
 ) {
     let Some(me) = home.current() else { return };
-    let outcome: Result<Out, Payload> = catch_unwind(AssertUnwindSafe(|| {
+    let outcome: Result<Out, PanicPayload> = catch_unwind(AssertUnwindSafe(|| {
         let input = Held::new(first.take());
         home.trace_arrival(false);
         let Some(input) = input.into_inner() else { unreachable!("started without a value") };

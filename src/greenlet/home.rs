@@ -22,8 +22,8 @@
 #![forbid(unsafe_code)]
 
 use super::AnyGreenlet;
-use super::context::Context;
-use super::task::{Child, Handle, Task};
+use super::context::GreenletValues;
+use super::task::{ChildGreenlet, GreenletHandle, GreenletTask};
 use super::trace::TraceHook;
 use crate::coroutine::{self, Label};
 use crate::util::rc_cell::RcCell;
@@ -40,26 +40,26 @@ pub(super) fn none_any_more() -> ! {
 }
 
 /// Where control goes: a child, or the main greenlet.
-pub(super) type Next = Option<Rc<Child>>;
+pub(super) type Next = Option<Rc<ChildGreenlet>>;
 
 pub(super) struct Home {
     /// The main greenlet.
-    pub(super) task: Task,
+    pub(super) task: GreenletTask,
     /// The child that runs; or, while the main greenlet runs, the child that ran last, unless it has ended: that one most often
     /// runs again.
-    pub(super) last: RcCell<Child>,
+    pub(super) last: RcCell<ChildGreenlet>,
     /// Whether a child runs.
     pub(super) in_child: Cell<bool>,
     /// Whom the loop resumes next; written just before a child suspends.
-    pub(super) next: RcCell<Child>,
+    pub(super) next: RcCell<ChildGreenlet>,
     pub(super) traced: Cell<bool>,
     pub(super) trace: RefCell<Option<TraceHook>>,
     /// Where control came from; kept only while `traced`.
     pub(super) origin: RefCell<Option<AnyGreenlet>>,
     /// Greenlets whose last handle was dropped in another green thread.
-    pub(super) abandoned: RefCell<Vec<Rc<Child>>>,
+    pub(super) abandoned: RefCell<Vec<Rc<ChildGreenlet>>>,
     /// In a green thread: the greenlets that have begun, so that its end can unwind them.
-    pub(super) begun: RefCell<Vec<Weak<Child>>>,
+    pub(super) begun: RefCell<Vec<Weak<ChildGreenlet>>>,
     pub(super) green: bool,
     pub(super) ended: Cell<bool>,
     names: Cell<u64>,
@@ -94,7 +94,10 @@ impl Home {
     #[cold]
     fn make() -> Option<Rc<Self>> {
         let home = Rc::new(Self {
-            task: Task::new(Rc::new(Label::new("greenlet", "main".into())), Context::default()),
+            task: GreenletTask::new(
+                Rc::new(Label::new("greenlet", "main".into())),
+                GreenletValues::default(),
+            ),
             last: RcCell::new(None),
             in_child: Cell::new(false),
             next: RcCell::new(None),
@@ -132,14 +135,14 @@ impl Home {
     }
 
     #[inline(always)]
-    pub(super) fn set_current(&self, child: &Rc<Child>) {
+    pub(super) fn set_current(&self, child: &Rc<ChildGreenlet>) {
         if !self.last.is(child) {
             self.last.set(Some(Rc::clone(child)));
         }
         self.in_child.set(true);
     }
 
-    pub(super) fn with_current<T>(&self, f: impl FnOnce(&Task) -> T) -> T {
+    pub(super) fn with_current<T>(&self, f: impl FnOnce(&GreenletTask) -> T) -> T {
         match self.current() {
             Some(child) => f(&child.task),
             None => f(&self.task),
@@ -148,7 +151,7 @@ impl Home {
 
     pub(super) fn handle_to(self: &Rc<Self>, next: &Next) -> AnyGreenlet {
         match next {
-            Some(child) => AnyGreenlet::child(Handle::new(Rc::clone(child))),
+            Some(child) => AnyGreenlet::child(GreenletHandle::new(Rc::clone(child))),
             None => AnyGreenlet::main(Rc::clone(self)),
         }
     }

@@ -1,19 +1,19 @@
 //! Where control goes when a greenlet ends.
 #![forbid(unsafe_code)]
 
-use super::task::{Child, Handle};
+use super::task::{ChildGreenlet, GreenletHandle};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// The parent of a greenlet: the main one, or a child that it keeps.
 pub(super) struct Parent {
-    child: RefCell<Option<Handle>>,
+    child: RefCell<Option<GreenletHandle>>,
     /// Whether `child` is none, readable without a borrow at each switch.
     is_main: Cell<bool>,
 }
 
 impl Parent {
-    pub(super) fn new(child: Option<Handle>) -> Self {
+    pub(super) fn new(child: Option<GreenletHandle>) -> Self {
         Self { is_main: Cell::new(child.is_none()), child: RefCell::new(child) }
     }
 
@@ -24,13 +24,13 @@ impl Parent {
 
     /// The parent, none for the main greenlet.
     #[inline(always)]
-    pub(super) fn get(&self) -> Option<Rc<Child>> {
+    pub(super) fn get(&self) -> Option<Rc<ChildGreenlet>> {
         self.child.borrow().as_ref().map(|handle| Rc::clone(handle.child()))
     }
 
     /// Puts another in its place; the caller drops the one before, which may run foreign code.
     #[must_use]
-    pub(super) fn replace(&self, child: Option<Handle>) -> Option<Handle> {
+    pub(super) fn replace(&self, child: Option<GreenletHandle>) -> Option<GreenletHandle> {
         self.is_main.set(child.is_none());
         self.child.replace(child)
     }

@@ -4,8 +4,9 @@
 use super::SwitchError;
 use super::ending::{Ending, drop_payload_of, ending};
 use super::home::{Home, Next};
-use super::task::{Child, Payload, Signal, State, Task};
-use crate::util::inbox::Wait;
+use super::task::{ChildGreenlet, GreenletState, GreenletTask, Instead};
+use crate::util::dropping::PanicPayload;
+use crate::util::handover::WayToWait;
 use std::any::type_name;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -18,7 +19,7 @@ pub(super) struct Exchange<'a, T> {
     pub(super) value: T,
 }
 
-impl<T: 'static> Wait for Exchange<'_, T> {
+impl<T: 'static> WayToWait for Exchange<'_, T> {
     type Output = Result<(), SwitchError<T>>;
 
     #[inline(always)]
@@ -37,21 +38,21 @@ pub(super) struct Throw<'a> {
     pub(super) home: &'a Rc<Home>,
     pub(super) me: &'a Next,
     pub(super) target: Next,
-    pub(super) payload: Payload,
+    pub(super) payload: PanicPayload,
 }
 
-impl Wait for Throw<'_> {
+impl WayToWait for Throw<'_> {
     type Output = ();
 
     fn wait(self) {
         let next = match self.target {
-            Some(child) if child.state.get() == State::Unstarted => {
+            Some(child) if child.state.get() == GreenletState::Unstarted => {
                 child.discard();
                 self.home.finish_into_parent(&child, ending::<()>(self.payload))
             }
             target => {
                 let task = target.as_ref().map_or(&self.home.task, |child| &child.task);
-                task.signal.set(Some(Signal::Raise(self.payload)));
+                task.signal.set(Some(Instead::Raise(self.payload)));
                 target
             }
         };
@@ -59,12 +60,12 @@ impl Wait for Throw<'_> {
     }
 }
 
-impl Task {
+impl GreenletTask {
     /// Gives `value` to the suspended greenlet.
     #[inline(always)]
     pub(super) fn put<T: 'static>(&self, value: T) -> Result<(), SwitchError<T>> {
-        self.inbox.put(value).map_err(|value| SwitchError::WrongType {
-            expected: self.inbox.expects().unwrap_or("nothing"),
+        self.handover.put(value).map_err(|value| SwitchError::WrongType {
+            expected: self.handover.expects().unwrap_or("nothing"),
             value,
         })
     }
@@ -72,27 +73,27 @@ impl Task {
     /// Tells the suspended greenlet that one of its children has ended.
     pub(super) fn end_with<Out: 'static>(&self, ending: Ending<Out>) {
         let signal = match ending {
-            Ending::Value(value) => match self.inbox.put(value) {
+            Ending::Value(value) => match self.handover.put(value) {
                 Ok(()) => return,
                 Err(value) => {
                     drop_payload_of(value);
-                    Signal::Received(type_name::<Out>())
+                    Instead::Received(type_name::<Out>())
                 }
             },
-            Ending::Exited => match self.inbox.put(()) {
+            Ending::Exited => match self.handover.put(()) {
                 Ok(()) => return,
-                Err(()) => Signal::Exited,
+                Err(()) => Instead::Exited,
             },
-            Ending::Raise(payload) => Signal::Raise(payload),
+            Ending::Raise(payload) => Instead::Raise(payload),
         };
         self.signal.set(Some(signal));
     }
 }
 
-impl Child {
+impl ChildGreenlet {
     #[inline(always)]
     pub(super) fn put<T: 'static>(&self, value: T) -> Result<(), SwitchError<T>> {
-        if self.state.get() == State::Active {
+        if self.state.get() == GreenletState::Active {
             return self.task.put(value);
         }
         self.put_unusual(value)
@@ -101,7 +102,7 @@ impl Child {
     #[cold]
     #[inline(never)]
     fn put_unusual<T: 'static>(&self, value: T) -> Result<(), SwitchError<T>> {
-        if self.state.get() == State::Dead {
+        if self.state.get() == GreenletState::Dead {
             return Err(SwitchError::Dead { name: self.task.label.name(), value });
         }
         self.put_first(value)

@@ -10,10 +10,10 @@
 use super::SwitchError;
 use super::home::{Home, Next};
 use super::passing::{Exchange, Throw};
-use super::task::{Child, Payload, Signal, State, Task};
+use super::task::{ChildGreenlet, GreenletState, GreenletTask, Instead};
 use crate::coroutine::{self, Progress, This};
-use crate::util::dropping::Held;
-use crate::util::inbox::Wait;
+use crate::util::dropping::{Held, PanicPayload};
+use crate::util::handover::WayToWait;
 use std::panic::resume_unwind;
 use std::ptr;
 use std::rc::Rc;
@@ -29,7 +29,7 @@ impl Home {
     #[inline(always)]
     pub(super) fn switch<T: 'static, U: 'static>(
         self: &Rc<Self>,
-        target: Option<&Rc<Child>>,
+        target: Option<&Rc<ChildGreenlet>>,
         value: T,
     ) -> Result<U, SwitchError<T>> {
         let here = ptr::eq(coroutine::identity_outside_regions(), ptr::from_ref(&**self).cast());
@@ -74,50 +74,50 @@ impl Home {
     #[inline(always)]
     fn switch_from_main<T: 'static, U: 'static>(
         self: &Rc<Self>,
-        target: Option<&Rc<Child>>,
+        target: Option<&Rc<ChildGreenlet>>,
         value: T,
     ) -> Result<U, SwitchError<T>> {
         let Some(child) = target else { return self.switch_unusual(target, value) };
-        if child.state.get() != State::Active || self.task.inbox.is_open() {
+        if child.state.get() != GreenletState::Active || self.task.handover.is_open() {
             return self.switch_unusual(target, value);
         }
-        if let Err(value) = child.task.inbox.put(value) {
+        if let Err(value) = child.task.handover.put(value) {
             return self.switch_unusual(target, value);
         }
-        let (_, got) = self.task.inbox.receive_first(Drive(self, child));
+        let (_, got) = self.task.handover.receive_first(Drive(self, child));
         self.arrive_usual(&self.task, got)
     }
 
     #[inline(always)]
     fn switch_from_child<T: 'static, U: 'static>(
         self: &Rc<Self>,
-        me: &Rc<Child>,
-        target: Option<&Rc<Child>>,
+        me: &Rc<ChildGreenlet>,
+        target: Option<&Rc<ChildGreenlet>>,
         value: T,
     ) -> Result<U, SwitchError<T>> {
-        if me.exiting.get() != 0 || me.task.inbox.is_open() {
+        if me.exiting.get() != 0 || me.task.handover.is_open() {
             return self.switch_unusual(target, value);
         }
         let task = match target {
             None => &self.task,
-            Some(child) if child.state.get() == State::Active => &child.task,
+            Some(child) if child.state.get() == GreenletState::Active => &child.task,
             Some(_) => return self.switch_unusual(target, value),
         };
-        if let Err(value) = task.inbox.put(value) {
+        if let Err(value) = task.handover.put(value) {
             return self.switch_unusual(target, value);
         }
         if let Some(child) = target {
             // None is what it is while a child runs.
             self.next.set(Some(Rc::clone(child)));
         }
-        let (_, got) = me.task.inbox.receive_first(Suspend(me.this));
+        let (_, got) = me.task.handover.receive_first(Suspend(me.this));
         self.arrive_usual(&me.task, got)
     }
 
     #[inline(always)]
     fn arrive_usual<T, U>(
         self: &Rc<Self>,
-        task: &Task,
+        task: &GreenletTask,
         got: Option<U>,
     ) -> Result<U, SwitchError<T>> {
         match got {
@@ -131,14 +131,14 @@ impl Home {
     #[inline(never)]
     fn switch_unusual<T: 'static, U: 'static>(
         self: &Rc<Self>,
-        target: Option<&Rc<Child>>,
+        target: Option<&Rc<ChildGreenlet>>,
         value: T,
     ) -> Result<U, SwitchError<T>> {
         let target = target.cloned();
         let (me, value) = self.begin(value)?;
         let task = me.as_ref().map_or(&self.task, |child| &child.task);
         let exchange = Exchange { home: self, me: &me, target, value };
-        let (sent, got) = task.inbox.receive::<U, _>(exchange);
+        let (sent, got) = task.handover.receive::<U, _>(exchange);
         sent?;
         self.arrive(task, got)
     }
@@ -147,15 +147,15 @@ impl Home {
     pub(super) fn throw<U: 'static>(
         self: &Rc<Self>,
         target: Next,
-        payload: Payload,
-    ) -> Result<U, SwitchError<Payload>> {
+        payload: PanicPayload,
+    ) -> Result<U, SwitchError<PanicPayload>> {
         let (me, payload) = self.begin(payload)?;
         let task = me.as_ref().map_or(&self.task, |child| &child.task);
         if same(&me, &target) {
             resume_unwind(payload);
         }
         let refused = match &target {
-            Some(child) if child.state.get() == State::Dead => {
+            Some(child) if child.state.get() == GreenletState::Dead => {
                 let name = child.task.label.name();
                 Err(SwitchError::Dead { name, value: payload })
             }
@@ -165,7 +165,8 @@ impl Home {
             _ => Ok(payload),
         };
         let payload = refused?;
-        let (_, got) = task.inbox.receive::<U, _>(Throw { home: self, me: &me, target, payload });
+        let (_, got) =
+            task.handover.receive::<U, _>(Throw { home: self, me: &me, target, payload });
         self.arrive(task, got)
     }
 
@@ -233,7 +234,7 @@ impl Home {
 
     /// What the main greenlet does when it gives control to a child that has begun.
     #[inline(always)]
-    fn drive_begun(self: &Rc<Self>, child: &Rc<Child>) {
+    fn drive_begun(self: &Rc<Self>, child: &Rc<ChildGreenlet>) {
         self.set_current(child);
         let Ok(progress) = child.coroutine.resume() else { return self.lose(child) };
         let over = progress == Progress::Finished;
@@ -249,10 +250,10 @@ impl Home {
 
     /// The main greenlet's loop.
     #[inline(never)]
-    fn drive(self: &Rc<Self>, first: Rc<Child>) {
+    fn drive(self: &Rc<Self>, first: Rc<ChildGreenlet>) {
         let mut next = Some(first);
         while let Some(child) = next {
-            if child.state.get() == State::Unstarted {
+            if child.state.get() == GreenletState::Unstarted {
                 self.note_begun(&child);
             }
             self.set_current(&child);
@@ -266,15 +267,15 @@ impl Home {
     /// Leaks `child`, which does not go on, since its OS thread destroys thread-locals. Whoever gave control away gets an error.
     #[cold]
     #[inline(never)]
-    fn lose(self: &Rc<Self>, child: &Rc<Child>) {
-        child.state.set(State::Dead);
+    fn lose(self: &Rc<Self>, child: &Rc<ChildGreenlet>) {
+        child.state.set(GreenletState::Dead);
         drop(child.coroutine.take());
         self.last.set(None);
         self.back_in_main();
     }
 
     /// Does what is to be done with a child when control comes back from it.
-    fn look_after(self: &Rc<Self>, child: &Rc<Child>, progress: Progress) {
+    fn look_after(self: &Rc<Self>, child: &Rc<ChildGreenlet>, progress: Progress) {
         if progress == Progress::Finished {
             self.last.set(None);
         } else if child.handles.get() == 0 {
@@ -292,13 +293,13 @@ impl Home {
         }
     }
 
-    fn note_begun(&self, child: &Rc<Child>) {
-        child.state.set(State::Active);
+    fn note_begun(&self, child: &Rc<ChildGreenlet>) {
+        child.state.set(GreenletState::Active);
         if self.green {
             let mut begun = self.begun.borrow_mut();
             if begun.len() == begun.capacity() {
                 begun.retain(|child| {
-                    child.upgrade().is_some_and(|child| child.state.get() == State::Active)
+                    child.upgrade().is_some_and(|child| child.state.get() == GreenletState::Active)
                 });
             }
             begun.push(Rc::downgrade(child));
@@ -308,27 +309,31 @@ impl Home {
     /// What a greenlet does when control is back: calls the trace hook, then takes the value, or what came instead.
     #[cold]
     #[inline(never)]
-    fn arrive<T, U>(self: &Rc<Self>, task: &Task, got: Option<U>) -> Result<U, SwitchError<T>> {
+    fn arrive<T, U>(
+        self: &Rc<Self>,
+        task: &GreenletTask,
+        got: Option<U>,
+    ) -> Result<U, SwitchError<T>> {
         let unwinding = task.unwinding.replace(false);
         let got = Held::new(got);
         let signal = Held::new(if got.is_none() { task.signal.take() } else { None });
-        self.trace_arrival(matches!(&*signal, Some(Signal::Raise(_))));
+        self.trace_arrival(matches!(&*signal, Some(Instead::Raise(_))));
         match (got.into_inner(), signal.into_inner()) {
             (Some(got), _) => Ok(got),
-            (None, Some(Signal::Raise(payload))) if unwinding => {
+            (None, Some(Instead::Raise(payload))) if unwinding => {
                 Err(SwitchError::Panicked(payload))
             }
-            (None, Some(Signal::Raise(payload))) => resume_unwind(payload),
-            (None, Some(Signal::Received(got))) => Err(SwitchError::Received { got }),
-            (None, Some(Signal::Exited) | None) => Err(SwitchError::Exited),
+            (None, Some(Instead::Raise(payload))) => resume_unwind(payload),
+            (None, Some(Instead::Received(got))) => Err(SwitchError::Received { got }),
+            (None, Some(Instead::Exited) | None) => Err(SwitchError::Exited),
         }
     }
 }
 
 /// The main greenlet gives control away.
-struct Drive<'a>(&'a Rc<Home>, &'a Rc<Child>);
+struct Drive<'a>(&'a Rc<Home>, &'a Rc<ChildGreenlet>);
 
-impl Wait for Drive<'_> {
+impl WayToWait for Drive<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -340,7 +345,7 @@ impl Wait for Drive<'_> {
 /// The current child gives control to the main greenlet's loop.
 struct Suspend(This);
 
-impl Wait for Suspend {
+impl WayToWait for Suspend {
     type Output = ();
 
     #[inline(always)]

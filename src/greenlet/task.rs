@@ -1,27 +1,26 @@
 //! A greenlet as the switching code sees it.
 #![forbid(unsafe_code)]
 
-use super::context::Context;
+use super::context::GreenletValues;
 use super::home::Home;
 use super::parent::Parent;
 use crate::coroutine::{Label, Slot, This};
-use crate::util::inbox::Inbox;
+use crate::util::dropping::{PanicPayload, drop_payload};
+use crate::util::handover::Handover;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-pub(super) type Payload = Box<dyn Any + Send>;
-
 /// What a greenlet finds instead of a value when control comes back to it.
-pub(super) enum Signal {
-    Raise(Payload),
+pub(super) enum Instead {
+    Raise(PanicPayload),
     Exited,
     Received(&'static str),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum GreenletState {
     Unstarted,
     /// Begun and not over; suspended unless it is its home's current one.
     Active,
@@ -29,21 +28,21 @@ pub(super) enum State {
 }
 
 /// What every greenlet has, the main one included.
-pub(super) struct Task {
+pub(super) struct GreenletTask {
     pub(super) label: Rc<Label>,
-    pub(super) inbox: Inbox,
-    pub(super) signal: Cell<Option<Signal>>,
-    pub(super) context: RefCell<Context>,
+    pub(super) handover: Handover,
+    pub(super) signal: Cell<Option<Instead>>,
+    pub(super) context: RefCell<GreenletValues>,
     /// Whether it is suspended while a panic unwinds on this OS thread, perhaps in this greenlet: raising something there could
     /// abort the process.
     pub(super) unwinding: Cell<bool>,
 }
 
-impl Task {
-    pub(super) fn new(label: Rc<Label>, context: Context) -> Self {
+impl GreenletTask {
+    pub(super) fn new(label: Rc<Label>, context: GreenletValues) -> Self {
         Self {
             label,
-            inbox: Inbox::default(),
+            handover: Handover::default(),
             signal: Cell::new(None),
             context: RefCell::new(context),
             unwinding: Cell::new(false),
@@ -51,11 +50,11 @@ impl Task {
     }
 }
 
-/// A greenlet that is not a main one. Frames hold it by `Rc`; only a [`Handle`] keeps it from being unwound.
-pub(super) struct Child {
-    pub(super) task: Task,
+/// A greenlet that is not a main one. Frames hold it by `Rc`; only a [`GreenletHandle`] keeps it from being unwound.
+pub(super) struct ChildGreenlet {
+    pub(super) task: GreenletTask,
     pub(super) home: Rc<Home>,
-    pub(super) state: Cell<State>,
+    pub(super) state: Cell<GreenletState>,
     pub(super) parent: Parent,
     /// Absent when it is dead.
     pub(super) coroutine: Slot,
@@ -69,10 +68,10 @@ pub(super) struct Child {
     pub(super) exiting: Cell<u32>,
 }
 
-impl Child {
+impl ChildGreenlet {
     /// Drops the body of a greenlet that never began, which is dead from then on.
     pub(super) fn discard(&self) {
-        self.state.set(State::Dead);
+        self.state.set(GreenletState::Dead);
         let coroutine = self.coroutine.take();
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(coroutine))) {
             drop_payload(payload);
@@ -80,37 +79,30 @@ impl Child {
     }
 }
 
-/// Drops the payload of a panic, whose destructor may panic again.
-pub(super) fn drop_payload(payload: Payload) {
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(again);
-    }
-}
-
 /// Keeps a greenlet from being unwound; when the last handle is dropped, the greenlet is.
-pub(super) struct Handle(Rc<Child>);
+pub(super) struct GreenletHandle(Rc<ChildGreenlet>);
 
-impl Handle {
+impl GreenletHandle {
     #[inline]
-    pub(super) fn new(child: Rc<Child>) -> Self {
+    pub(super) fn new(child: Rc<ChildGreenlet>) -> Self {
         child.handles.set(child.handles.get() + 1);
         Self(child)
     }
 
     #[inline(always)]
-    pub(super) fn child(&self) -> &Rc<Child> {
+    pub(super) fn child(&self) -> &Rc<ChildGreenlet> {
         &self.0
     }
 }
 
-impl Clone for Handle {
+impl Clone for GreenletHandle {
     #[inline]
     fn clone(&self) -> Self {
         Self::new(Rc::clone(&self.0))
     }
 }
 
-impl Drop for Handle {
+impl Drop for GreenletHandle {
     #[inline]
     fn drop(&mut self) {
         let left = self.0.handles.get() - 1;
@@ -122,10 +114,10 @@ impl Drop for Handle {
 }
 
 #[cold]
-fn last_handle_gone(child: &Rc<Child>) {
+fn last_handle_gone(child: &Rc<ChildGreenlet>) {
     match child.state.get() {
-        State::Dead => {}
-        State::Unstarted => child.discard(),
-        State::Active => child.home.abandon(child),
+        GreenletState::Dead => {}
+        GreenletState::Unstarted => child.discard(),
+        GreenletState::Active => child.home.abandon(child),
     }
 }

@@ -2,18 +2,18 @@
 #![forbid(unsafe_code)]
 
 use super::{Greenlet, SwitchError, WeakGreenlet, current, end_of_green_thread, switch_to_parent};
-use crate::coroutine::testing::Green;
+use crate::coroutine::testing::TestThread;
 use crate::coroutine::{Progress, This, enter_no_switch_region};
 use crate::generator::{Generator, Yielder};
-use crate::sys::fault::{self, Call};
+use crate::sys::fault::{self, Syscall};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A green thread as a runtime would run it.
-fn green(body: impl FnOnce() + 'static) -> Green {
-    Green::new(|| {
+fn green(body: impl FnOnce() + 'static) -> TestThread {
+    TestThread::new(|| {
         body();
         end_of_green_thread();
     })
@@ -205,7 +205,7 @@ fn however_the_end_of_thread_locals_is_known_what_has_begun_does_not_go_on_then(
         });
     }
     fn leave(lists: bool, walks: bool, greenlets: bool) {
-        for (known, call) in [(lists, Call::LocalsList), (walks, Call::Destroyer)] {
+        for (known, call) in [(lists, Syscall::LocalsList), (walks, Syscall::Destroyer)] {
             if !known {
                 fault::fail(call, 0, usize::MAX, libc::ENOSYS);
             }

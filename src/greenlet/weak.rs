@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::home::Home;
-use super::task::{Child, Handle};
+use super::task::{ChildGreenlet, GreenletHandle};
 use super::{AnyGreenlet, SwitchError};
 use std::fmt;
 use std::rc::{Rc, Weak};
@@ -12,7 +12,7 @@ use super::any::Target;
 #[derive(Clone)]
 enum WeakTarget {
     Main(Weak<Home>),
-    Child(Weak<Child>),
+    Child(Weak<ChildGreenlet>),
 }
 
 /// A handle that does not keep its greenlet alive; made by [`AnyGreenlet::downgrade`].
@@ -75,7 +75,7 @@ impl WeakGreenlet {
                 let child = child.upgrade()?;
                 let running = || child.home.current().is_some_and(|now| Rc::ptr_eq(&now, &child));
                 (child.handles.get() > 0 || running())
-                    .then(|| AnyGreenlet::child(Handle::new(child)))
+                    .then(|| AnyGreenlet::child(GreenletHandle::new(child)))
             }
         }
     }

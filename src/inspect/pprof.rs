@@ -49,9 +49,9 @@ impl Message {
 }
 
 /// Things that are named by a number, in their order.
-struct Table<T>(Vec<T>, HashMap<T, u64>);
+struct NumberedThings<T>(Vec<T>, HashMap<T, u64>);
 
-impl<T: Clone + Eq + std::hash::Hash> Table<T> {
+impl<T: Clone + Eq + std::hash::Hash> NumberedThings<T> {
     fn new() -> Self {
         Self(Vec::new(), HashMap::new())
     }
@@ -68,8 +68,8 @@ impl<T: Clone + Eq + std::hash::Hash> Table<T> {
 }
 
 pub(super) fn encode(profile: &Profile) -> Vec<u8> {
-    let mut strings = Table::<String>::new();
-    let mut frames = Table::<Frame>::new();
+    let mut strings = NumberedThings::<String>::new();
+    let mut frames = NumberedThings::<Frame>::new();
     // The first one is empty by definition.
     strings.at(&String::new());
     let mut text = |text: &str| strings.at(&text.to_string());

@@ -48,18 +48,18 @@ pub struct Sample {
 }
 
 /// What tells samples apart.
-type Key = (String, Option<&'static str>, Arc<[Frame]>);
+type SampleKey = (String, Option<&'static str>, Arc<[Frame]>);
 
 #[derive(Default)]
-struct Looks {
-    found: HashMap<Key, (u64, Duration)>,
+struct SampleCounts {
+    found: HashMap<SampleKey, (u64, Duration)>,
     /// By the name: labels and place.
     known: HashMap<String, (BTreeMap<String, String>, Option<String>)>,
     names: Names,
 }
 
-impl Looks {
-    fn add(&mut self, key: Key, time: Duration) {
+impl SampleCounts {
+    fn add(&mut self, key: SampleKey, time: Duration) {
         let (count, all) = self.found.entry(key).or_default();
         *count += 1;
         *all += time;
@@ -111,7 +111,7 @@ pub fn profile(duration: Duration) -> Profile {
 
 fn look(duration: Duration) -> Profile {
     let begun = clock::now();
-    let mut looks = Looks::default();
+    let mut looks = SampleCounts::default();
     let (mut last, mut last_dump) = (begun, begun);
     while last - begun < duration {
         sleep(EVERY.min(duration));
@@ -123,7 +123,7 @@ fn look(duration: Duration) -> Profile {
             last_dump = now;
         }
     }
-    let Looks { found, known, .. } = looks;
+    let SampleCounts { found, known, .. } = looks;
     let mut samples: Vec<_> = found
         .into_iter()
         .map(|((thread, waits_for, backtrace), (count, time))| {

@@ -9,19 +9,19 @@ use std::fmt;
 const NAMED: usize = 5;
 
 /// Those that are told together.
-struct Group<'a> {
+struct TextGroup<'a> {
     all: Vec<&'a GreenThread>,
 }
 
-fn groups(dump: &Dump) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
+fn groups(dump: &Dump) -> Vec<TextGroup<'_>> {
+    let mut groups: Vec<TextGroup<'_>> = Vec::new();
     let mut known = HashMap::new();
     for thread in &dump.threads {
         let holder = thread.held_by.as_ref().map(|holder| holder.id);
         let key = (thread.state, thread.waits_for, holder, &thread.backtrace);
         let at = *known.entry(key).or_insert(groups.len());
         if at == groups.len() {
-            groups.push(Group { all: Vec::new() });
+            groups.push(TextGroup { all: Vec::new() });
         }
         groups[at].all.push(thread);
     }
@@ -31,7 +31,7 @@ fn groups(dump: &Dump) -> Vec<Group<'_>> {
 
 impl fmt::Display for Dump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Count(self.threads.len()))?;
+        write!(f, "{}", HowMany(self.threads.len()))?;
         for runtime in &self.runtimes {
             write!(f, "\n{runtime}")?;
         }
@@ -42,9 +42,9 @@ impl fmt::Display for Dump {
     }
 }
 
-struct Count(usize);
+struct HowMany(usize);
 
-impl fmt::Display for Count {
+impl fmt::Display for HowMany {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             1 => f.write_str("1 green thread"),
@@ -69,10 +69,10 @@ impl fmt::Display for Runtime {
     }
 }
 
-impl fmt::Display for Group<'_> {
+impl fmt::Display for TextGroup<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let first = self.all[0];
-        write!(f, "{}", Count(self.all.len()))?;
+        write!(f, "{}", HowMany(self.all.len()))?;
         let one = self.all.len() == 1;
         match (first.state, first.waits_for) {
             (State::New, _) => f.write_str(if one { " has" } else { " have" })?,

@@ -3,7 +3,7 @@
 
 use super::{PollFd, Read, Write, pipe, poll, wait_readable};
 use crate::runtime::Runtime;
-use crate::sys::fault::{Call, fail};
+use crate::sys::fault::{Syscall, fail};
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -20,22 +20,22 @@ fn both(body: fn()) {
 #[test]
 fn pipes_report_each_error_and_lose_nothing() {
     both(|| {
-        fail(Call::Pipe, 0, 1, libc::EMFILE);
+        fail(Syscall::Pipe, 0, 1, libc::EMFILE);
         assert_eq!(pipe().unwrap_err().raw_os_error(), Some(libc::EMFILE));
         let (mut reader, mut writer) = pipe().unwrap();
-        fail(Call::Dup, 0, 2, libc::EMFILE);
+        fail(Syscall::Dup, 0, 2, libc::EMFILE);
         assert!(reader.try_clone().is_err() && writer.try_clone().is_err());
-        fail(Call::Send, 0, 1, libc::EPIPE);
+        fail(Syscall::Send, 0, 1, libc::EPIPE);
         assert_eq!(writer.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
         // A readiness that proves wrong is waited for again.
-        fail(Call::Send, 0, 1, libc::EAGAIN);
+        fail(Syscall::Send, 0, 1, libc::EAGAIN);
         assert_eq!(writer.write(b"data").unwrap(), 4);
         let mut buffer = [0; 8];
-        fail(Call::Recv, 0, 1, libc::EIO);
+        fail(Syscall::Recv, 0, 1, libc::EIO);
         assert_eq!(reader.read(&mut buffer).unwrap_err().raw_os_error(), Some(libc::EIO));
-        fail(Call::Recv, 0, 1, libc::EINTR);
+        fail(Syscall::Recv, 0, 1, libc::EINTR);
         assert_eq!(reader.read(&mut buffer).unwrap_err().kind(), ErrorKind::Interrupted);
-        fail(Call::Recv, 0, 1, libc::EAGAIN);
+        fail(Syscall::Recv, 0, 1, libc::EAGAIN);
         assert_eq!(reader.read(&mut buffer).unwrap(), 4, "nothing was lost");
     });
 }
@@ -47,19 +47,19 @@ fn pipes_that_cannot_be_told_not_to_wait() {
         for errno in [libc::EOPNOTSUPP, libc::ENOSYS] {
             let (mut reader, mut writer) = pipe().unwrap();
             let mut buffer = [0; 8];
-            fail(Call::Send, 0, 1, errno);
-            fail(Call::Fcntl, 0, 1, libc::EBADF);
+            fail(Syscall::Send, 0, 1, errno);
+            fail(Syscall::Fcntl, 0, 1, libc::EBADF);
             assert_eq!(writer.write(b"x").unwrap_err().raw_os_error(), Some(libc::EBADF));
             assert_eq!(writer.write(b"data").unwrap(), 4);
-            fail(Call::Recv, 0, 1, errno);
+            fail(Syscall::Recv, 0, 1, errno);
             assert_eq!(reader.read(&mut buffer).unwrap(), 4);
-            fail(Call::Recv, 0, 1, libc::EIO);
+            fail(Syscall::Recv, 0, 1, libc::EIO);
             assert_eq!(reader.read(&mut buffer).unwrap_err().raw_os_error(), Some(libc::EIO));
             // Shared with code outside that has made it blocking: asked before each operation.
             let mut outside = std::io::PipeWriter::from(writer.try_clone().unwrap());
-            fail(Call::Fcntl, 0, 1, libc::EBADF);
+            fail(Syscall::Fcntl, 0, 1, libc::EBADF);
             assert_eq!(writer.write(b"x").unwrap_err().raw_os_error(), Some(libc::EBADF));
-            fail(Call::Poll, 0, 1, libc::ENOMEM);
+            fail(Syscall::Poll, 0, 1, libc::ENOMEM);
             assert_eq!(writer.write(b"x").unwrap_err().raw_os_error(), Some(libc::ENOMEM));
             outside.write_all(b"x").unwrap();
             assert_eq!(writer.write(&[0; 6000]).unwrap(), 4096, "as much as cannot block");
@@ -72,23 +72,25 @@ fn pipes_that_cannot_be_told_not_to_wait() {
 fn a_wait_for_a_descriptor_that_cannot_begin_is_an_error() {
     both(|| {
         let (reader, writer) = std::io::pipe().unwrap();
-        fail(Call::Poll, 0, 1, libc::ENOMEM);
+        fail(Syscall::Poll, 0, 1, libc::ENOMEM);
         assert!(wait_readable(&reader, None).is_err());
-        fail(Call::Poll, 0, 1, libc::ENOMEM);
+        fail(Syscall::Poll, 0, 1, libc::ENOMEM);
         assert!(poll(&mut [PollFd::readable(&reader)], None).is_err());
         drop(writer);
         assert!(wait_readable(&reader, None).unwrap());
     });
     on_green_thread(|| {
         let (reader, mut writer) = std::io::pipe().unwrap();
-        fail(Call::EpollCtl, 0, 1, libc::ENOSPC);
+        fail(Syscall::EpollCtl, 0, 1, libc::ENOSPC);
         let error = wait_readable(&reader, None).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
-        fail(Call::Dup, 0, 1, libc::EMFILE);
+        fail(Syscall::Dup, 0, 1, libc::EMFILE);
         let shortly = Some(Duration::from_millis(1));
         assert!(!wait_readable(&reader, shortly).unwrap(), "it waits all the same");
         // What poll makes for itself: the instance, what it watches, and its own registration.
-        for (call, skip) in [(Call::EpollCreate, 0), (Call::EpollCtl, 0), (Call::EpollCtl, 1)] {
+        for (call, skip) in
+            [(Syscall::EpollCreate, 0), (Syscall::EpollCtl, 0), (Syscall::EpollCtl, 1)]
+        {
             fail(call, skip, 1, libc::EMFILE);
             let error = poll(&mut [PollFd::readable(&reader)], None).unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{call:?} {skip}");
@@ -108,9 +110,9 @@ fn a_registration_that_cannot_be_ended_ends_with_its_descriptor() {
             let write = crate::thread::spawn(move || writer.write_all(b"x"));
             assert_eq!(reader.read(&mut [0; 8]).unwrap(), 1, "it has waited");
             write.join().unwrap().unwrap();
-            fail(Call::EpollRemove, 0, 1, libc::EBADF);
+            fail(Syscall::EpollRemove, 0, 1, libc::EBADF);
             drop(reader);
-            crate::sys::fault::check(Call::EpollRemove).expect("it was registered");
+            crate::sys::fault::check(Syscall::EpollRemove).expect("it was registered");
         }
     });
 }
@@ -128,13 +130,13 @@ fn files_are_sent_all_the_same() {
         fs::remove_file(&path).unwrap();
         // What the process does without noticing: an interruption, a readiness that proves wrong, a file system that cannot.
         let harmless = [
-            (Call::SendFile, libc::EINTR),
-            (Call::SendFile, libc::EAGAIN),
-            (Call::SendFile, libc::EINVAL),
-            (Call::SendFile, libc::EOPNOTSUPP),
-            (Call::ReadCached, libc::EAGAIN),
-            (Call::ReadCached, libc::EOPNOTSUPP),
-            (Call::Stat, libc::EIO),
+            (Syscall::SendFile, libc::EINTR),
+            (Syscall::SendFile, libc::EAGAIN),
+            (Syscall::SendFile, libc::EINVAL),
+            (Syscall::SendFile, libc::EOPNOTSUPP),
+            (Syscall::ReadCached, libc::EAGAIN),
+            (Syscall::ReadCached, libc::EOPNOTSUPP),
+            (Syscall::Stat, libc::EIO),
         ];
         for (call, errno) in harmless {
             for skip in 0..2 {
@@ -151,21 +153,21 @@ fn files_are_sent_all_the_same() {
             }
         }
         let (here, mut there) = UnixStream::pair().unwrap();
-        for (call, errno) in [(Call::SendFile, libc::EIO), (Call::Fcntl, libc::EBADF)] {
+        for (call, errno) in [(Syscall::SendFile, libc::EIO), (Syscall::Fcntl, libc::EBADF)] {
             fail(call, 0, 1, errno);
             let mut range = 0..10;
             let error = send_file(&file, &mut range, &here).unwrap_err();
             assert_eq!((error.raw_os_error(), range.start), (Some(errno), 0));
         }
         // From the pool, and the socket is the one that fails.
-        fail(Call::ReadCached, 0, usize::MAX, libc::EAGAIN);
-        fail(Call::SendFile, 0, usize::MAX, libc::EINVAL);
-        fail(Call::Send, 0, 1, libc::EPIPE);
+        fail(Syscall::ReadCached, 0, usize::MAX, libc::EAGAIN);
+        fail(Syscall::SendFile, 0, usize::MAX, libc::EINVAL);
+        fail(Syscall::Send, 0, 1, libc::EPIPE);
         let error = send_file(&file, &mut (0..10), &here).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BrokenPipe);
         send_file(&file, &mut (5..10), &here).unwrap();
-        fail(Call::ReadCached, 0, 0, 0);
-        fail(Call::SendFile, 0, 0, 0);
+        fail(Syscall::ReadCached, 0, 0, 0);
+        fail(Syscall::SendFile, 0, 0, 0);
         drop(here);
         let mut all = Vec::new();
         there.read_to_end(&mut all).unwrap();
@@ -200,12 +202,12 @@ fn connections_are_passed_on_all_the_same() {
             (result, reader.join().unwrap())
         };
         let harmless = [
-            (Call::Pipe, libc::EMFILE),
-            (Call::SpliceIn, libc::EINTR),
-            (Call::SpliceIn, libc::EAGAIN),
-            (Call::SpliceIn, libc::EINVAL),
-            (Call::SpliceOut, libc::EINTR),
-            (Call::SpliceOut, libc::EAGAIN),
+            (Syscall::Pipe, libc::EMFILE),
+            (Syscall::SpliceIn, libc::EINTR),
+            (Syscall::SpliceIn, libc::EAGAIN),
+            (Syscall::SpliceIn, libc::EINVAL),
+            (Syscall::SpliceOut, libc::EINTR),
+            (Syscall::SpliceOut, libc::EAGAIN),
         ];
         for (call, errno) in harmless {
             for skip in 0..2 {
@@ -214,12 +216,12 @@ fn connections_are_passed_on_all_the_same() {
                 assert!(all == data, "{call:?} {errno}");
             }
         }
-        for call in [Call::SpliceIn, Call::SpliceOut, Call::Fcntl] {
+        for call in [Syscall::SpliceIn, Syscall::SpliceOut, Syscall::Fcntl] {
             let (result, all) = pass(call, 0, libc::EIO);
             assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::EIO), "{call:?}");
             assert!(all.len() < data.len() && all == data[..all.len()]);
         }
         // The pipes that are kept are empty.
-        assert!(pass(Call::SpliceIn, 1, libc::EINTR).1 == data);
+        assert!(pass(Syscall::SpliceIn, 1, libc::EINTR).1 == data);
     });
 }

@@ -46,9 +46,9 @@ pub(crate) enum How {
 }
 
 /// Ends the registration when dropped, which is before the descriptor is closed: see the order of fields below.
-struct Registration(Arc<Source>);
+struct EndsRegistration(Arc<Source>);
 
-impl Drop for Registration {
+impl Drop for EndsRegistration {
     fn drop(&mut self) {
         self.0.unbind();
     }
@@ -56,7 +56,7 @@ impl Drop for Registration {
 
 /// A descriptor of type `T` with its registration.
 pub struct Io<T: Endpoint> {
-    registration: Registration,
+    registration: EndsRegistration,
     modes: Arc<Modes>,
     inner: Closing<T>,
 }
@@ -102,7 +102,7 @@ impl<T: Endpoint> Io<T> {
     }
 
     fn with_modes(inner: T, modes: Arc<Modes>) -> Self {
-        let registration = Registration(Source::new(inner.as_fd().as_raw_fd()));
+        let registration = EndsRegistration(Source::new(inner.as_fd().as_raw_fd()));
         Self { registration, modes, inner: Closing(Some(inner)) }
     }
 

@@ -9,9 +9,9 @@ const METADATA: Metadata<'static> =
     Metadata::new("greenthread", Level::INFO, Some("greenthread::metrics"));
 
 /// A number of a worker: its name, what it is, and where it is.
-type Number<T> = (&'static str, &'static str, fn(&Worker) -> T);
+type WorkerNumber<T> = (&'static str, &'static str, fn(&Worker) -> T);
 
-const COUNTERS: &[Number<u64>] = &[
+const COUNTERS: &[WorkerNumber<u64>] = &[
     ("greenthread_spawned_total", "Green threads scheduled by the worker", |w| w.spawned),
     ("greenthread_started_total", "Green threads started by the worker", |w| w.started),
     ("greenthread_ended_total", "Green threads that have ended", |w| w.ended),
@@ -26,7 +26,7 @@ const COUNTERS: &[Number<u64>] = &[
     ("greenthread_timers_fired_total", "Timers whose time has come", |w| w.timers_fired),
 ];
 
-const GAUGES: &[Number<f64>] = &[
+const GAUGES: &[WorkerNumber<f64>] = &[
     ("greenthread_live", "Green threads that have started and not ended", |w| w.live as f64),
     ("greenthread_ready", "Green threads that could run", |w| w.ready as f64),
     ("greenthread_queued", "New green threads that wait to be started", |w| w.queued as f64),

@@ -6,9 +6,9 @@ use std::fmt;
 use std::time::Duration;
 
 /// What is told of each worker in a column of its own.
-type Row = (&'static str, fn(&Worker) -> String);
+type TextRow = (&'static str, fn(&Worker) -> String);
 
-const ROWS: &[Row] = &[
+const ROWS: &[TextRow] = &[
     ("busy", |worker| format!("{:.0} %", 100.0 * worker.busy)),
     ("live", |worker| worker.live.to_string()),
     ("ready", |worker| worker.ready.to_string()),

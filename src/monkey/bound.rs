@@ -7,7 +7,7 @@
 //! - A form that std does not use. Before parking_lot calls, it puts a node that belongs to the OS thread into a list,
 //!   and a second green thread would put in the same one.
 
-use super::futex::{Call, HOOK};
+use super::futex::{FutexCall, HOOK};
 use crate::runtime::park;
 use crate::sys::bare::{self, address};
 use crate::sys::linker;
@@ -30,7 +30,7 @@ pub(super) enum Bound {
 
 impl Bound {
     /// `None` for a wait that may suspend.
-    pub(super) fn of(call: Call) -> Option<Self> {
+    pub(super) fn of(call: FutexCall) -> Option<Self> {
         if !call.is_wait_of_std() {
             Some(Self::Form)
         } else if is_parker_of_std(call) {
@@ -58,7 +58,7 @@ static TOLD: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 ///
 /// # Safety
 /// As the system call demands of its arguments.
-pub(super) unsafe fn block(bound: Bound, call: Call, arguments: [c_long; 6]) -> c_long {
+pub(super) unsafe fn block(bound: Bound, call: FutexCall, arguments: [c_long; 6]) -> c_long {
     // SAFETY: as the caller promises, for the caller's arguments and for those with another time.
     let kernel = |arguments| unsafe { bare::syscall(libc::SYS_futex, arguments) };
     let told = &TOLD[bound as usize];
@@ -116,7 +116,7 @@ fn own_handle() -> usize {
 
 /// Whether the call, which waits in the form that std uses, is that of `std::thread::park`. Other locks of std's may wait with the same number, so the place decides;
 /// where that is unknown, so does the number, and such a lock blocks.
-fn is_parker_of_std(call: Call) -> bool {
+fn is_parker_of_std(call: FutexCall) -> bool {
     call.value == PARKED
         && (!IS_IN_HANDLE.load(Ordering::Relaxed)
             || call.word.addr().wrapping_sub(own_handle()) < REACH)

@@ -3,8 +3,8 @@
 use super::hook::{Hook, interpose};
 use super::table;
 use super::wait::{
-    AGAIN, Failed, cancelled, has_connections, is_nonblocking, is_ready, pause, socket_deadline,
-    until_ready, wait_for_socket,
+    AGAIN, WaitFailed, cancelled, has_connections, is_nonblocking, is_ready, pause,
+    socket_deadline, until_ready, wait_for_socket,
 };
 use crate::runtime::park;
 use crate::runtime::reactor::Direction::{Read, Write};
@@ -54,9 +54,9 @@ unsafe fn accept_waiting(
     if is_nonblocking(fd) {
         return accept(fd);
     }
-    let Some((table::Kind::Socket, _)) = table::examine(fd) else { return accept(fd) };
+    let Some((table::FileKind::Socket, _)) = table::examine(fd) else { return accept(fd) };
     let known = table::known_socket(fd);
-    let Some(entry) = table::socket(fd, known.as_ref()) else { return Failed::Closed.result() };
+    let Some(entry) = table::socket(fd, known.as_ref()) else { return WaitFailed::Closed.result() };
     let deadline = socket_deadline(fd, Read, None);
     // A kill that strikes while others accept must not unwind from here.
     let Ok(_turn) = catch_unwind(AssertUnwindSafe(|| entry.accepting.lock())) else {
@@ -68,11 +68,11 @@ unsafe fn accept_waiting(
     loop {
         // Closed while others accepted; the number may mean something else by now.
         if entry.is_closed() {
-            return Failed::Closed.result();
+            return WaitFailed::Closed.result();
         }
         let seen = entry.source.look();
         let taken = match Copy::of(fd) {
-            Ok(copy) if !entry.is_of(copy.0) => return Failed::Closed.result(),
+            Ok(copy) if !entry.is_of(copy.0) => return WaitFailed::Closed.result(),
             Ok(copy) => match take(copy.0) {
                 // The copy has the last number that was left.
                 Ok(Some(NO_NUMBER)) => {
@@ -103,7 +103,7 @@ unsafe fn connect_waiting(hook: &Hook, fd: c_int, to: *const sockaddr, len: sock
     // SAFETY: as the caller promises.
     let connect =
         || unsafe { syscall(libc::SYS_connect, [fd.into(), address(to), len.into(), 0, 0, 0]) };
-    let is_socket = matches!(table::examine(fd), Some((table::Kind::Socket, _)));
+    let is_socket = matches!(table::examine(fd), Some((table::FileKind::Socket, _)));
     // A socket that is not a stream only notes an address.
     if !is_socket || is_nonblocking(fd) || !has_connections(fd) {
         return connect();
@@ -127,7 +127,7 @@ unsafe fn connect_waiting(hook: &Hook, fd: c_int, to: *const sockaddr, len: sock
     match until_ready(hook, fd, Write, deadline) {
         Ok(()) => -c_long::from(take_error(fd)),
         // What a blocking `connect` says when its time is over.
-        Err(Failed::TimedOut) => -c_long::from(libc::EINPROGRESS),
+        Err(WaitFailed::TimedOut) => -c_long::from(libc::EINPROGRESS),
         Err(failed) => failed.result(),
     }
 }

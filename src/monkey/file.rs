@@ -8,7 +8,7 @@ use super::pieces::Pieces;
 use super::socket::{
     receive_message_waiting, receive_waiting, transmit_message_waiting, transmit_waiting,
 };
-use super::wait::{AGAIN, LAST_STANDARD, Plan, plan, until_ready, wait_once};
+use super::wait::{AGAIN, LAST_STANDARD, WaitPlan, plan, until_ready, wait_once};
 use crate::runtime::reactor::Direction::{self, Read, Write};
 use crate::sys::bare::{address, syscall, to_libc};
 use libc::{c_int, c_uint, c_void, iovec, loff_t, msghdr, off_t, size_t, ssize_t};
@@ -110,10 +110,12 @@ unsafe fn read_other(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) -
         return blocking();
     }
     let done = match plan(fd) {
-        Plan::AtOnce => None,
-        Plan::Socket => return NO_SOCKET,
-        // SAFETY: as above.
-        Plan::Wait(_) => once_possible(hook, fd, Read, || unsafe { read_at_once(fd, list, count) }),
+        WaitPlan::AtOnce => None,
+        WaitPlan::Socket => return NO_SOCKET,
+        WaitPlan::Wait(_) => {
+            // SAFETY: as above.
+            once_possible(hook, fd, Read, || unsafe { read_at_once(fd, list, count) })
+        }
     };
     done.unwrap_or_else(|| hook.holding(blocking))
 }
@@ -128,9 +130,9 @@ unsafe fn write_other(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) 
         return blocking(list, count);
     }
     match plan(fd) {
-        Plan::AtOnce => hook.holding(|| blocking(list, count)),
-        Plan::Socket => NO_SOCKET,
-        Plan::Wait(super::table::Kind::Pipe) => {
+        WaitPlan::AtOnce => hook.holding(|| blocking(list, count)),
+        WaitPlan::Socket => NO_SOCKET,
+        WaitPlan::Wait(super::table::FileKind::Pipe) => {
             // SAFETY: as the caller promises.
             let whole = unsafe { Pieces::of_int(list, count) };
             let mut written = 0;
@@ -155,7 +157,7 @@ unsafe fn write_other(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) 
                 }
             }
         }
-        Plan::Wait(_) => {
+        WaitPlan::Wait(_) => {
             // SAFETY: as the caller promises.
             let done = once_possible(hook, fd, Write, || unsafe { write_at_once(fd, list, count) });
             done.unwrap_or_else(|| blocking(list, count))
@@ -274,7 +276,7 @@ unsafe fn sendfile_green(
     let blocking = || unsafe {
         syscall(libc::SYS_sendfile, [to.into(), from.into(), address(at), count as c_long, 0, 0])
     };
-    let is_socket = matches!(super::table::examine(to), Some((super::table::Kind::Socket, _)));
+    let is_socket = matches!(super::table::examine(to), Some((super::table::FileKind::Socket, _)));
     if !is_socket || super::wait::is_nonblocking(to) {
         return hook.holding(blocking);
     }

@@ -86,7 +86,7 @@ pub unsafe fn original_syscall(number: c_long, arguments: [c_long; 6]) -> c_long
 
 /// The arguments that this file looks at, as the kernel does: it takes the low half of what it counts in 32 bits.
 #[derive(Clone, Copy)]
-pub(super) struct Call {
+pub(super) struct FutexCall {
     pub(super) word: *const AtomicU32,
     pub(super) operation: c_int,
     pub(super) value: u32,
@@ -104,7 +104,7 @@ fn waits(operation: c_int) -> bool {
     matches!(operation, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET)
 }
 
-impl Call {
+impl FutexCall {
     fn new(arguments: [c_long; 6]) -> Self {
         Self {
             word: ptr::with_exposed_provenance(arguments[0] as usize),
@@ -145,7 +145,7 @@ impl Call {
 
 /// How many the call wakes. Who is woken on a worker that waits in the kernel does not run, and may be the one whom that wait is for.
 /// Then all who wait for the word are.
-fn wanted_of(call: Call) -> (c_long, usize) {
+fn wanted_of(call: FutexCall) -> (c_long, usize) {
     let wanted = c_long::from(call.value as c_int).max(0);
     let to_all = BLOCKED.load(Ordering::SeqCst) > 0 && wanted > 0;
     (wanted, if to_all { usize::MAX } else { wanted as usize })
@@ -163,7 +163,7 @@ unsafe extern "C" fn futex_wake(
     f: c_long,
 ) -> c_long {
     let arguments = [a, b, c, d, e, f];
-    let call = Call::new(arguments);
+    let call = FutexCall::new(arguments);
     if !call.wakes() || is_in_handler() {
         // SAFETY: as the caller promises.
         let result = unsafe { bare::syscall(libc::SYS_futex, arguments) };
@@ -197,7 +197,7 @@ extern "C" fn futex_woke(
     if is_in_handler() {
         return to_libc(result);
     }
-    let call = Call::new([a, b, c, 0, e, f]);
+    let call = FutexCall::new([a, b, c, 0, e, f]);
     if call.wakes() && result >= 0 {
         let (wanted, most) = wanted_of(call);
         let most = if most == usize::MAX { most } else { (wanted - result).max(0) as usize };
@@ -235,7 +235,7 @@ unsafe extern "C" fn futex_wait(
     if !is_on(Patch::Futex) {
         return to_libc(blocked(kernel));
     }
-    let call = Call::new(arguments);
+    let call = FutexCall::new(arguments);
     HOOK.count_call();
     to_libc(match Bound::of(call) {
         // SAFETY: std's word is valid as long as somebody waits for it.
@@ -263,12 +263,12 @@ fn blocked<T>(wait: impl FnOnce() -> T) -> T {
 
 const SHARDS: usize = 64;
 
-struct Table([Mutex<HashMap<usize, WaitList<Waiter>>>; SHARDS]);
+struct FutexTable([Mutex<HashMap<usize, WaitList<Waiter>>>; SHARDS]);
 
-static TABLE: PerProcess<Table> = PerProcess::new();
+static TABLE: PerProcess<FutexTable> = PerProcess::new();
 
 fn shard(address: usize) -> &'static Mutex<HashMap<usize, WaitList<Waiter>>> {
-    let table = TABLE.get(|| Table(std::array::from_fn(|_| Mutex::default())));
+    let table = TABLE.get(|| FutexTable(std::array::from_fn(|_| Mutex::default())));
     // Words are aligned to four bytes.
     &table.0[(address >> 2) % SHARDS]
 }
@@ -277,7 +277,7 @@ fn shard(address: usize) -> &'static Mutex<HashMap<usize, WaitList<Waiter>>> {
 ///
 /// # Safety
 /// The word is valid until the call returns, and so is the time.
-unsafe fn wait(call: Call) -> c_long {
+unsafe fn wait(call: FutexCall) -> c_long {
     let address = call.word.addr();
     // SAFETY: as the caller promises.
     let deadline = match unsafe { call.time.as_ref() } {

@@ -2,8 +2,8 @@
 
 use super::file::checked as checked_length;
 use super::hook::{Hook, interpose};
-use super::table::{self, Kind};
-use super::wait::{Failed, bare_poll, sleep, wait_for, wait_once};
+use super::table::{self, FileKind};
+use super::wait::{WaitFailed, bare_poll, sleep, wait_for, wait_once};
 use crate::runtime::park;
 use crate::runtime::reactor::Direction::{Read, Write};
 use crate::sys::bare::{address, room_for_descriptors, syscall, to_libc};
@@ -22,13 +22,13 @@ const SIGNALS: c_long = 8;
 
 /// How long a call may wait.
 #[derive(Clone, Copy, Debug)]
-enum Limit {
+enum PollLimit {
     Not,
     ForEver,
     Until(Instant),
 }
 
-impl Limit {
+impl PollLimit {
     fn after(duration: Option<Duration>) -> Self {
         match duration {
             Some(Duration::ZERO) => Self::Not,
@@ -66,10 +66,10 @@ const FOR_WRITING: c_short = libc::POLLOUT | libc::POLLWRNORM;
 ///
 /// # Safety
 /// `fds` points to `count` entries.
-unsafe fn poll_waiting(hook: &Hook, fds: *mut pollfd, count: nfds_t, limit: Limit) -> c_long {
+unsafe fn poll_waiting(hook: &Hook, fds: *mut pollfd, count: nfds_t, limit: PollLimit) -> c_long {
     loop {
         let first = bare_poll(fds, count);
-        if first != 0 || matches!(limit, Limit::Not) {
+        if first != 0 || matches!(limit, PollLimit::Not) {
             park::spend_budget_holding();
             return first;
         }
@@ -81,9 +81,9 @@ unsafe fn poll_waiting(hook: &Hook, fds: *mut pollfd, count: nfds_t, limit: Limi
         };
         match poll_once(hook, entries, limit) {
             Ok(ready) => return ready,
-            Err(Failed::TimedOut) => return 0,
+            Err(WaitFailed::TimedOut) => return 0,
             // One means something else than before.
-            Err(Failed::Closed) => {}
+            Err(WaitFailed::Closed) => {}
             Err(failed) => return failed.result(),
         }
     }
@@ -92,8 +92,8 @@ unsafe fn poll_waiting(hook: &Hook, fds: *mut pollfd, count: nfds_t, limit: Limi
 /// Waits until one of them is ready, of which none was just now.
 ///
 /// If a number is closed meanwhile, be it used again by then, the wait ends with `POLLNVAL` for it. (Linux goes on waiting for what
-/// it was.) [`Failed::Closed`] is only said of a number that was replaced before the wait had begun.
-fn poll_once(hook: &Hook, entries: &mut [pollfd], limit: Limit) -> Result<c_long, Failed> {
+/// it was.) [`WaitFailed::Closed`] is only said of a number that was replaced before the wait had begun.
+fn poll_once(hook: &Hook, entries: &mut [pollfd], limit: PollLimit) -> Result<c_long, WaitFailed> {
     let deadline = limit.deadline();
     let mut waited = entries.iter().filter(|entry| entry.fd >= 0);
     match (waited.next(), waited.next()) {
@@ -123,11 +123,11 @@ fn tell_closed(entries: &mut [pollfd], fd: c_int) -> c_long {
 fn poll_one(
     entries: &mut [pollfd],
     fd: c_int,
-    mut wait: impl FnMut() -> Result<(), Failed>,
-) -> Result<c_long, Failed> {
+    mut wait: impl FnMut() -> Result<(), WaitFailed>,
+) -> Result<c_long, WaitFailed> {
     loop {
         match wait() {
-            Err(Failed::Closed) => return Ok(tell_closed(entries, fd)),
+            Err(WaitFailed::Closed) => return Ok(tell_closed(entries, fd)),
             waited => waited?,
         }
         let ready = bare_poll(entries.as_mut_ptr(), entries.len() as nfds_t);
@@ -141,7 +141,7 @@ fn poll_several(
     hook: &Hook,
     entries: &mut [pollfd],
     deadline: Option<Instant>,
-) -> Result<c_long, Failed> {
+) -> Result<c_long, WaitFailed> {
     let waited = || entries.iter().filter(|entry| entry.fd >= 0);
     let fds: Vec<_> = waited()
         .map(|entry| {
@@ -154,23 +154,23 @@ fn poll_several(
         .collect();
     let wanted: Vec<_> =
         waited().map(|entry| PollFlags::from_bits_retain(entry.events as u16)).collect();
-    let all = table::Entry::of_several(gather_none()?);
+    let all = table::KnownDescriptor::of_several(gather_none()?);
     let mut numbers: Vec<_> = waited().map(|entry| entry.fd).collect();
     numbers.sort_unstable();
     numbers.dedup();
     let mut listed = Vec::with_capacity(numbers.len());
     for fd in numbers {
-        let (_, identity) = table::examine(fd).ok_or(Failed::Closed)?;
+        let (_, identity) = table::examine(fd).ok_or(WaitFailed::Closed)?;
         listed.push(table::list(fd, identity, &all));
     }
     // From here on a number that is closed ends the wait. One that has been is none of the kernel's any more.
     let gathered = match all.gather(&fds, &wanted) {
         Err(error) if matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOENT)) => {
-            Err(Failed::Closed)
+            Err(WaitFailed::Closed)
         }
         // One that has been closed is what was just made.
-        Err(_) if waited().any(|entry| all.is_own(entry.fd)) => Err(Failed::Closed),
-        gathered => gathered.map_err(Failed::from),
+        Err(_) if waited().any(|entry| all.is_own(entry.fd)) => Err(WaitFailed::Closed),
+        gathered => gathered.map_err(WaitFailed::from),
     };
     let ended = gathered.and_then(|()| {
         loop {
@@ -184,7 +184,7 @@ fn poll_several(
         }
     });
     match (ended, all.closed_number()) {
-        (Err(Failed::Closed), Some(fd)) => Ok(tell_closed(entries, fd)),
+        (Err(WaitFailed::Closed), Some(fd)) => Ok(tell_closed(entries, fd)),
         (ended, _) => ended,
     }
 }
@@ -223,7 +223,7 @@ unsafe fn select_waiting(
     hook: &Hook,
     highest: c_int,
     sets: [*mut fd_set; 3],
-    limit: Limit,
+    limit: PollLimit,
 ) -> c_long {
     if highest < 0 {
         return -c_long::from(libc::EINVAL);
@@ -333,7 +333,7 @@ unsafe fn select_green(
     time: *mut timeval,
 ) -> c_int {
     let call = |given| {
-        let limit = Limit::after(given);
+        let limit = PollLimit::after(given);
         // SAFETY: as the caller promises.
         let result = unsafe { select_waiting(hook, highest, sets, limit) };
         (to_libc(result) as c_int, limit.left())
@@ -342,9 +342,9 @@ unsafe fn select_green(
     unsafe { select_timed(time, call) }
 }
 
-unsafe fn limit_of(time: *const timespec) -> Limit {
+unsafe fn limit_of(time: *const timespec) -> PollLimit {
     // SAFETY: the caller's pointer is null or valid.
-    Limit::after(unsafe { time.as_ref() }.map(duration_of))
+    PollLimit::after(unsafe { time.as_ref() }.map(duration_of))
 }
 
 /// `epoll_wait` on a green thread.
@@ -353,25 +353,25 @@ unsafe fn epoll_waiting(
     epoll: c_int,
     events: *mut epoll_event,
     most: c_int,
-    limit: Limit,
+    limit: PollLimit,
 ) -> c_long {
     loop {
         // SAFETY: as the caller promises.
         let result = unsafe {
             syscall(libc::SYS_epoll_pwait, [epoll.into(), address(events), most.into(), 0, 0, 0])
         };
-        if result != 0 || matches!(limit, Limit::Not) {
+        if result != 0 || matches!(limit, PollLimit::Not) {
             park::spend_budget_holding();
             return result;
         }
-        if !matches!(table::examine(epoll), Some((Kind::Other, _))) {
+        if !matches!(table::examine(epoll), Some((FileKind::Other, _))) {
             return 0;
         }
         match wait_once(hook, epoll, Read, limit.deadline()) {
             Ok(()) => {}
-            Err(Failed::TimedOut) => return 0,
+            Err(WaitFailed::TimedOut) => return 0,
             // Event loops take every other error for a fault of their own.
-            Err(Failed::Cancelled) => return -c_long::from(libc::EINTR),
+            Err(WaitFailed::Cancelled) => return -c_long::from(libc::EINTR),
             Err(failed) => return failed.result(),
         }
     }
@@ -440,7 +440,7 @@ fn checked<T>(count: nfds_t, room: size_t, call: impl FnOnce() -> T) -> T {
 interpose! {
     Poll fn poll(fds: *mut pollfd, count: nfds_t, millis: c_int) -> c_int {
         bare bare_poll_millis(fds, count, millis);
-        green |hook| to_libc(poll_waiting(hook, fds, count, Limit::of_millis(millis))) as c_int;
+        green |hook| to_libc(poll_waiting(hook, fds, count, PollLimit::of_millis(millis))) as c_int;
     }
     Poll fn ppoll(fds: *mut pollfd, count: nfds_t, time: *const timespec, mask: *const sigset_t) -> c_int {
         bare bare_ppoll(fds, count, time, mask);
@@ -452,7 +452,7 @@ interpose! {
     }
     Poll fn __poll_chk(fds: *mut pollfd, count: nfds_t, millis: c_int, room: size_t) -> c_int {
         bare checked(count, room, || bare_poll_millis(fds, count, millis));
-        green |hook| checked(count, room, || to_libc(poll_waiting(hook, fds, count, Limit::of_millis(millis)))) as c_int;
+        green |hook| checked(count, room, || to_libc(poll_waiting(hook, fds, count, PollLimit::of_millis(millis)))) as c_int;
     }
     Poll fn __ppoll_chk(fds: *mut pollfd, count: nfds_t, time: *const timespec, mask: *const sigset_t, room: size_t) -> c_int {
         bare checked(count, room, || bare_ppoll(fds, count, time, mask));
@@ -480,12 +480,12 @@ interpose! {
     }
     Epoll fn epoll_wait(epoll: c_int, events: *mut epoll_event, most: c_int, millis: c_int) -> c_int {
         bare bare_epoll(epoll, events, most, millis, std::ptr::null());
-        green |hook| to_libc(epoll_waiting(hook, epoll, events, most, Limit::of_millis(millis))) as c_int;
+        green |hook| to_libc(epoll_waiting(hook, epoll, events, most, PollLimit::of_millis(millis))) as c_int;
     }
     Epoll fn epoll_pwait(epoll: c_int, events: *mut epoll_event, most: c_int, millis: c_int, mask: *const sigset_t) -> c_int {
         bare bare_epoll(epoll, events, most, millis, mask);
         green |hook| if mask.is_null() {
-            to_libc(epoll_waiting(hook, epoll, events, most, Limit::of_millis(millis))) as c_int
+            to_libc(epoll_waiting(hook, epoll, events, most, PollLimit::of_millis(millis))) as c_int
         } else {
             hook.holding(|| original::epoll_pwait(epoll, events, most, millis, mask))
         };

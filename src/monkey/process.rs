@@ -2,7 +2,7 @@
 
 use super::hook::{Hook, interpose};
 use super::names::elsewhere;
-use super::wait::{Failed, wait_once};
+use super::wait::{WaitFailed, wait_once};
 use crate::runtime::blocking::Kind;
 use crate::runtime::reactor::Direction::Read;
 use crate::sys::bare::{address, syscall, to_libc};
@@ -29,8 +29,8 @@ fn until_ended(
     hook: &Hook,
     pid: pid_t,
     mut attempt: impl FnMut() -> c_long,
-) -> Result<c_long, Failed> {
-    let descriptor = watch(pid).ok_or(Failed::Os(libc::ENOSYS))?;
+) -> Result<c_long, WaitFailed> {
+    let descriptor = watch(pid).ok_or(WaitFailed::Os(libc::ENOSYS))?;
     loop {
         let result = attempt();
         if result != 0 {
@@ -63,7 +63,7 @@ unsafe fn wait4_green(
     if pid > 0 && waits_for_an_end(options) {
         match until_ended(hook, pid, || wait(options | libc::WNOHANG)) {
             Ok(result) => return result,
-            Err(Failed::Cancelled) => return Failed::Cancelled.result(),
+            Err(WaitFailed::Cancelled) => return WaitFailed::Cancelled.result(),
             // The system has no descriptors for processes, or no descriptor is left.
             Err(_) => {}
         }
@@ -133,7 +133,7 @@ unsafe fn waitid_green(
             // It has ended: this does not wait.
             Ok(1) => return wait(options),
             Ok(error) => return error,
-            Err(Failed::Cancelled) => return Failed::Cancelled.result(),
+            Err(WaitFailed::Cancelled) => return WaitFailed::Cancelled.result(),
             Err(_) => {}
         }
     }

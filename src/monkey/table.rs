@@ -25,7 +25,7 @@ pub(super) struct Identity(u64, u64);
 /// What stands for several descriptors is no file of theirs.
 const SEVERAL: Identity = Identity(0, 0);
 
-/// States of an [`Entry`] beside the number by which it was closed: nothing has happened, or something that it is not told apart
+/// States of a [`KnownDescriptor`] beside the number by which it was closed: nothing has happened, or something that it is not told apart
 /// from has been closed, so that who waits looks again.
 const OPEN: c_int = -1;
 const LOOK_AGAIN: c_int = -2;
@@ -49,7 +49,7 @@ fn is_tcp(fd: c_int) -> bool {
 
 /// The kind of file behind a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FileKind {
     Socket,
     /// A pipe or a FIFO.
     Pipe,
@@ -60,20 +60,20 @@ pub(super) enum Kind {
 }
 
 /// Asks the kernel what a descriptor is.
-pub(super) fn examine(fd: c_int) -> Option<(Kind, Identity)> {
+pub(super) fn examine(fd: c_int) -> Option<(FileKind, Identity)> {
     let stat = bare::stat(fd)?;
     let kind = match stat.st_mode & libc::S_IFMT {
-        libc::S_IFSOCK => Kind::Socket,
-        libc::S_IFIFO => Kind::Pipe,
-        libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK => Kind::Disk,
-        _ => Kind::Other,
+        libc::S_IFSOCK => FileKind::Socket,
+        libc::S_IFIFO => FileKind::Pipe,
+        libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK => FileKind::Disk,
+        _ => FileKind::Other,
     };
     Some((kind, Identity(stat.st_dev, stat.st_ino)))
 }
 
 /// A descriptor that is, or has been, waited for.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct KnownDescriptor {
     pub(super) source: Arc<Source>,
     identity: Identity,
     /// [`OPEN`], [`LOOK_AGAIN`], or the number that callers know, after it has been closed.
@@ -88,14 +88,14 @@ pub(super) struct Entry {
     own: Option<OwnedFd>,
 }
 
-impl Drop for Entry {
+impl Drop for KnownDescriptor {
     fn drop(&mut self) {
         // Before `own` is closed.
         self.source.unbind();
     }
 }
 
-impl Entry {
+impl KnownDescriptor {
     pub(super) fn new(fd: c_int, identity: Identity, own: Option<OwnedFd>) -> Arc<Self> {
         let registered = own.as_ref().map_or(fd, AsRawFd::as_raw_fd);
         Arc::new(Self {
@@ -224,34 +224,34 @@ fn has_seen_few_strangers() -> bool {
 
 /// What is known of one number.
 #[derive(Debug, Default)]
-struct Number {
-    socket: Option<Arc<Entry>>,
+struct KnownNumber {
+    socket: Option<Arc<KnownDescriptor>>,
     /// Waits that go on by something else than the registration of the socket, and what the number meant when they began.
-    waits: Vec<(Identity, Arc<Entry>)>,
+    waits: Vec<(Identity, Arc<KnownDescriptor>)>,
 }
 
 const SHARDS: usize = 16;
 
 #[derive(Debug, Default)]
-struct Table {
-    shards: [RwLock<Vec<Number>>; SHARDS],
-    /// See [`Entry::alone`].
+struct DescriptorTable {
+    shards: [RwLock<Vec<KnownNumber>>; SHARDS],
+    /// See [`KnownDescriptor::alone`].
     alone: [Mutex<()>; SHARDS],
 }
 
-static TABLE: PerProcess<Table> = PerProcess::new();
+static TABLE: PerProcess<DescriptorTable> = PerProcess::new();
 
-impl Table {
+impl DescriptorTable {
     fn place(fd: c_int) -> Option<(usize, usize)> {
         let fd = usize::try_from(fd).ok()?;
         Some((fd % SHARDS, fd / SHARDS))
     }
 
-    fn with<R>(&self, fd: c_int, change: impl FnOnce(&mut Number) -> R) -> Option<R> {
+    fn with<R>(&self, fd: c_int, change: impl FnOnce(&mut KnownNumber) -> R) -> Option<R> {
         let (shard, at) = Self::place(fd)?;
         let mut numbers = self.shards[shard].write();
         if numbers.len() <= at {
-            numbers.resize_with(at + 1, Number::default);
+            numbers.resize_with(at + 1, KnownNumber::default);
         }
         Some(change(&mut numbers[at]))
     }
@@ -260,13 +260,13 @@ impl Table {
 /// In which process something was last entered, as its generation and one.
 static USED_IN: AtomicU32 = AtomicU32::new(0);
 
-fn table() -> &'static Table {
-    TABLE.get(Table::default)
+fn table() -> &'static DescriptorTable {
+    TABLE.get(DescriptorTable::default)
 }
 
 /// The table, if anything was ever entered in this process. Does not make one: the caller may be a child between `fork` and
 /// `exec`.
-fn used_table() -> Option<&'static Table> {
+fn used_table() -> Option<&'static DescriptorTable> {
     (USED_IN.load(Ordering::Relaxed) == process::generation().wrapping_add(1)).then(table)
 }
 
@@ -300,21 +300,24 @@ pub(super) fn is_marked(fd: c_int) -> bool {
 
 /// The socket that has been registered for a number. It may have been closed since without our noticing.
 #[inline]
-pub(super) fn known_socket(fd: c_int) -> Option<Arc<Entry>> {
-    let (shard, at) = Table::place(fd)?;
+pub(super) fn known_socket(fd: c_int) -> Option<Arc<KnownDescriptor>> {
+    let (shard, at) = DescriptorTable::place(fd)?;
     table().shards[shard].read().get(at)?.socket.clone()
 }
 
 /// The entry of the socket that the number means now; `known` is what [`known_socket`] said.
-pub(super) fn socket(fd: c_int, known: Option<&Arc<Entry>>) -> Option<Arc<Entry>> {
+pub(super) fn socket(
+    fd: c_int,
+    known: Option<&Arc<KnownDescriptor>>,
+) -> Option<Arc<KnownDescriptor>> {
     let identity = identity_of_socket(fd)?;
     if let Some(known) = known.filter(|known| known.identity == identity && !known.is_closed()) {
         return Some(Arc::clone(known));
     }
-    let new = Entry::new(fd, identity, None);
+    let new = KnownDescriptor::new(fd, identity, None);
     new.runs_empty.store(is_tcp(fd), Ordering::Relaxed);
     let entry = loop {
-        let is_other = |known: &mut Arc<Entry>| known.identity != identity;
+        let is_other = |known: &mut Arc<KnownDescriptor>| known.identity != identity;
         // Its number was closed without our noticing. Its registration ends before anybody can make one for what the number means
         // now.
         if let Some(old) = table().with(fd, |number| number.socket.take_if(is_other)).flatten() {
@@ -335,7 +338,7 @@ pub(super) fn socket(fd: c_int, known: Option<&Arc<Entry>>) -> Option<Arc<Entry>
     // From here on closing it is noticed. It may have been closed since it was looked at.
     fence(Ordering::SeqCst);
     if identity_of_socket(fd) != Some(identity) {
-        let gone = |known: &mut Arc<Entry>| Arc::ptr_eq(known, &entry);
+        let gone = |known: &mut Arc<KnownDescriptor>| Arc::ptr_eq(known, &entry);
         drop(table().with(fd, |number| number.socket.take_if(gone)));
         entry.close(fd);
         return None;
@@ -356,10 +359,10 @@ pub(super) fn let_go(source: &Source) {
 /// Lets [`closed`] find a wait that goes on for the number, which meant that when the wait began, while the guard lives.
 pub(super) struct Listed<'a> {
     fd: c_int,
-    entry: &'a Arc<Entry>,
+    entry: &'a Arc<KnownDescriptor>,
 }
 
-pub(super) fn list(fd: c_int, identity: Identity, entry: &Arc<Entry>) -> Listed<'_> {
+pub(super) fn list(fd: c_int, identity: Identity, entry: &Arc<KnownDescriptor>) -> Listed<'_> {
     table().with(fd, |number| {
         number.waits.push((identity, Arc::clone(entry)));
         mark(fd);
@@ -393,7 +396,7 @@ pub(super) fn closed(fd: c_int) {
     if is_in_handler() {
         return;
     }
-    let Some((table, (shard, at))) = used_table().zip(Table::place(fd)) else { return };
+    let Some((table, (shard, at))) = used_table().zip(DescriptorTable::place(fd)) else { return };
     // Taken out, and dropped after the lock is released.
     let gone = table.shards[shard].write().get_mut(at).map(|number| {
         unmark(fd);
@@ -420,7 +423,7 @@ pub(super) fn has_closed(fd: c_int) {
 }
 
 fn end_stale_waits(fd: c_int) {
-    let Some((table, (shard, at))) = used_table().zip(Table::place(fd)) else { return };
+    let Some((table, (shard, at))) = used_table().zip(DescriptorTable::place(fd)) else { return };
     let (mut gone, mut doubtful) = (Vec::new(), Vec::new());
     if let Some(number) = table.shards[shard].write().get_mut(at) {
         let socket = identity_of_socket(fd);
@@ -429,7 +432,7 @@ fn end_stale_waits(fd: c_int) {
         let is_stale = |wait: &mut (Identity, _)| file.is_none_or(|(_, now)| now != wait.0);
         gone.extend(number.waits.extract_if(.., is_stale).map(|(_, entry)| entry));
         // All files of a kind may look the same, such as each `eventfd`.
-        if matches!(file, Some((Kind::Other, _))) {
+        if matches!(file, Some((FileKind::Other, _))) {
             doubtful.extend(number.waits.iter().map(|(_, entry)| Arc::clone(entry)));
         }
         if number.socket.is_none() && number.waits.is_empty() {

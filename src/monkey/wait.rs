@@ -1,7 +1,7 @@
 //! Waits of patched calls: for a descriptor, for a time. Nothing here unwinds.
 
 use super::hook::Hook;
-use super::table::{self, Entry, Kind};
+use super::table::{self, FileKind, KnownDescriptor};
 use crate::green_local;
 use crate::runtime::park::{self, Parker, Reason, Wake};
 use crate::runtime::reactor::Direction;
@@ -20,7 +20,7 @@ pub(super) const AGAIN: c_long = -(libc::EAGAIN as c_long);
 
 /// Why a wait has ended without being ready; says what the call returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failed {
+pub(super) enum WaitFailed {
     /// The time limit of the call has passed.
     TimedOut,
     /// The descriptor was closed meanwhile.
@@ -31,7 +31,7 @@ pub(super) enum Failed {
     Os(i32),
 }
 
-impl Failed {
+impl WaitFailed {
     /// What the call returns. After a timeout it is the same as for a call that would block.
     pub(super) fn result(self) -> c_long {
         -c_long::from(match self {
@@ -43,7 +43,7 @@ impl Failed {
     }
 }
 
-impl From<io::Error> for Failed {
+impl From<io::Error> for WaitFailed {
     fn from(error: io::Error) -> Self {
         Self::Os(error.raw_os_error().unwrap_or(libc::EIO))
     }
@@ -70,7 +70,7 @@ fn pause_after(count: u32) -> Duration {
 /// A call is about to fail because of a kill. A loop that skips errors outlives the kill: the call must not unwind, and can
 /// only return an error. So that such a loop does not keep its worker from others, each call takes longer to fail the longer
 /// the loop goes on, and the loop is reported.
-pub(super) fn cancelled(hook: &Hook) -> Failed {
+pub(super) fn cancelled(hook: &Hook) -> WaitFailed {
     let count = CANCELLED.try_with(|count| {
         count.set(count.get().saturating_add(1));
         count.get()
@@ -89,11 +89,11 @@ pub(super) fn cancelled(hook: &Hook) -> Failed {
     if !pause.is_zero() {
         let _ = Parker::uninterruptible().park(Reason::Sleep, deadline_after(pause));
     }
-    Failed::Cancelled
+    WaitFailed::Cancelled
 }
 
 /// Suspends until `deadline`; `None` is for ever. Says whether a kill ended it.
-pub(super) fn sleep(hook: &Hook, deadline: Option<Instant>) -> Result<(), Failed> {
+pub(super) fn sleep(hook: &Hook, deadline: Option<Instant>) -> Result<(), WaitFailed> {
     hook.count_wait();
     match Parker::new().park(Reason::Sleep, deadline) {
         Wake::Killed => Err(cancelled(hook)),
@@ -150,16 +150,16 @@ pub(super) fn has_connections(fd: c_int) -> bool {
 /// Waits for an entry. The caller has looked whether it is closed, and has said what it knows of its readiness.
 pub(super) fn wait_for(
     hook: &Hook,
-    entry: &Arc<Entry>,
+    entry: &Arc<KnownDescriptor>,
     direction: Direction,
     deadline: Option<Instant>,
-) -> Result<(), Failed> {
+) -> Result<(), WaitFailed> {
     hook.count_wait();
     match entry.source.wait_quietly(direction, deadline, || entry.is_closed()) {
         Ok(Wake::Killed) => Err(cancelled(hook)),
-        Ok(Wake::Notified) | Err(_) if entry.is_closed() => Err(Failed::Closed),
+        Ok(Wake::Notified) | Err(_) if entry.is_closed() => Err(WaitFailed::Closed),
         Ok(Wake::Notified) => Ok(()),
-        Ok(Wake::TimedOut) => Err(Failed::TimedOut),
+        Ok(Wake::TimedOut) => Err(WaitFailed::TimedOut),
         Err(error) => Err(error.into()),
     }
 }
@@ -168,12 +168,12 @@ pub(super) fn wait_for(
 pub(super) fn wait_for_socket(
     hook: &Hook,
     fd: c_int,
-    entry: &Arc<Entry>,
+    entry: &Arc<KnownDescriptor>,
     direction: Direction,
     deadline: Option<Instant>,
-) -> Result<(), Failed> {
+) -> Result<(), WaitFailed> {
     match wait_for(hook, entry, direction, deadline) {
-        Err(Failed::Os(libc::EEXIST)) => wait_once(hook, fd, direction, deadline),
+        Err(WaitFailed::Os(libc::EEXIST)) => wait_once(hook, fd, direction, deadline),
         waited => waited,
     }
 }
@@ -184,22 +184,22 @@ pub(super) fn wait_once(
     fd: c_int,
     direction: Direction,
     deadline: Option<Instant>,
-) -> Result<(), Failed> {
-    let (_, identity) = table::examine(fd).ok_or(Failed::Closed)?;
+) -> Result<(), WaitFailed> {
+    let (_, identity) = table::examine(fd).ok_or(WaitFailed::Closed)?;
     // SAFETY: the caller of the patched call keeps the number open, or closes it by a patched call, which ends the wait.
     let own = match file::duplicate(unsafe { BorrowedFd::borrow_raw(fd) }) {
-        Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Err(Failed::Closed),
+        Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Err(WaitFailed::Closed),
         own => own?,
     };
-    let entry = Entry::new(fd, identity, Some(own));
+    let entry = KnownDescriptor::new(fd, identity, Some(own));
     let _listed = table::list(fd, identity, &entry);
     // From here on closing it ends the wait. It may have been closed since the copy was made.
     if table::examine(fd).is_none_or(|(_, now)| now != identity) {
-        return Err(Failed::Closed);
+        return Err(WaitFailed::Closed);
     }
     match wait_for(hook, &entry, direction, deadline) {
         // The caller looks again.
-        Err(Failed::Closed) if entry.closed_number().is_none() => Ok(()),
+        Err(WaitFailed::Closed) if entry.closed_number().is_none() => Ok(()),
         waited => waited,
     }
 }
@@ -216,17 +216,22 @@ enum Glance {
     Ready,
     /// Nothing has come, or the wait is of no use: what is known may be wrong.
     Over,
-    Failed(Failed),
+    Failed(WaitFailed),
 }
 
 /// Waits for a socket as it was when somebody last waited for it. That is right nearly always, and to ask the kernel each time
 /// whether the number still means that socket, and which limit it has in time, costs as much as a tenth of a short message. So
 /// where waits for it have been short, they begin by a short one that asks nothing; only one that lasts does.
-fn glance(hook: &Hook, entry: &Arc<Entry>, direction: Direction, until: Instant) -> Glance {
+fn glance(
+    hook: &Hook,
+    entry: &Arc<KnownDescriptor>,
+    direction: Direction,
+    until: Instant,
+) -> Glance {
     match wait_for(hook, entry, direction, Some(until)) {
         Ok(()) => Glance::Ready,
-        Err(failed @ (Failed::Closed | Failed::Cancelled)) => Glance::Failed(failed),
-        Err(Failed::TimedOut | Failed::Os(_)) => Glance::Over,
+        Err(failed @ (WaitFailed::Closed | WaitFailed::Cancelled)) => Glance::Failed(failed),
+        Err(WaitFailed::TimedOut | WaitFailed::Os(_)) => Glance::Over,
     }
 }
 
@@ -244,7 +249,7 @@ pub(super) fn on_socket(
     // Most writes are done at once. One that is not is tried once more, after a look.
     let known = (direction == Direction::Read).then(|| table::known_socket(fd)).flatten();
     let mut seen = known.as_ref().map(|entry| entry.source.look());
-    let came_up_short = |entry: &Entry, seen, result: c_long| {
+    let came_up_short = |entry: &KnownDescriptor, seen, result: c_long| {
         if most.is_some_and(|most| (result as usize) < most) && entry.runs_empty() {
             entry.source.came_up_short(direction, seen);
         }
@@ -300,7 +305,7 @@ pub(super) fn on_socket(
             return AGAIN;
         }
     }
-    let Some(entry) = table::socket(fd, known.as_ref()) else { return Failed::Closed.result() };
+    let Some(entry) = table::socket(fd, known.as_ref()) else { return WaitFailed::Closed.result() };
     if !known.as_ref().is_some_and(|known| Arc::ptr_eq(known, &entry)) {
         seen = None;
     }
@@ -349,10 +354,10 @@ pub(super) fn on_socket(
 const UNANNOUNCED: Duration = Duration::from_millis(1);
 
 /// Waits a moment for something that the system does not announce, or until the deadline.
-pub(super) fn pause(hook: &Hook, deadline: Option<Instant>) -> Result<(), Failed> {
+pub(super) fn pause(hook: &Hook, deadline: Option<Instant>) -> Result<(), WaitFailed> {
     let next = clock::now() + UNANNOUNCED;
     match deadline.filter(|deadline| *deadline <= next) {
-        Some(deadline) => sleep(hook, Some(deadline)).and(Err(Failed::TimedOut)),
+        Some(deadline) => sleep(hook, Some(deadline)).and(Err(WaitFailed::TimedOut)),
         None => sleep(hook, Some(next)),
     }
 }
@@ -363,7 +368,7 @@ pub(super) fn until_ready(
     fd: c_int,
     direction: Direction,
     deadline: Option<Instant>,
-) -> Result<(), Failed> {
+) -> Result<(), WaitFailed> {
     while !is_ready(fd, direction)? {
         wait_once(hook, fd, direction, deadline)?;
     }
@@ -371,13 +376,13 @@ pub(super) fn until_ready(
 }
 
 /// Whether `poll` finds a descriptor ready, or in an error that an operation tells.
-pub(super) fn is_ready(fd: c_int, direction: Direction) -> Result<bool, Failed> {
+pub(super) fn is_ready(fd: c_int, direction: Direction) -> Result<bool, WaitFailed> {
     let events = if direction == Direction::Read { libc::POLLIN } else { libc::POLLOUT };
     let mut entry = libc::pollfd { fd, events, revents: 0 };
     match bare_poll(&mut entry, 1) {
         0 => Ok(false),
         ready if ready > 0 => Ok(true),
-        error => Err(Failed::Os(-error as i32)),
+        error => Err(WaitFailed::Os(-error as i32)),
     }
 }
 
@@ -391,26 +396,28 @@ pub(super) fn bare_poll(fds: *mut libc::pollfd, count: libc::nfds_t) -> c_long {
 }
 
 /// How an operation on a descriptor that is no socket is to be done.
-pub(super) enum Plan {
+pub(super) enum WaitPlan {
     /// At once, by the C library: it never waits, or is not to.
     AtOnce,
     /// It is a socket by now: another thread has given the number another meaning since it was none.
     Socket,
     /// It may wait, and is a file of this kind.
-    Wait(Kind),
+    Wait(FileKind),
 }
 
 /// Standard input, output and error are shared with the program that started this one: what reads from them blocks.
 pub(super) const LAST_STANDARD: c_int = 2;
 
-pub(super) fn plan(fd: c_int) -> Plan {
+pub(super) fn plan(fd: c_int) -> WaitPlan {
     match table::examine(fd) {
-        Some((kind @ (Kind::Pipe | Kind::Other), _))
+        Some((kind @ (FileKind::Pipe | FileKind::Other), _))
             if fd > LAST_STANDARD && !is_nonblocking(fd) =>
         {
-            Plan::Wait(kind)
+            WaitPlan::Wait(kind)
         }
-        Some((Kind::Socket, _)) if fd > LAST_STANDARD && !is_nonblocking(fd) => Plan::Socket,
-        _ => Plan::AtOnce,
+        Some((FileKind::Socket, _)) if fd > LAST_STANDARD && !is_nonblocking(fd) => {
+            WaitPlan::Socket
+        }
+        _ => WaitPlan::AtOnce,
     }
 }

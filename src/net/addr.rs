@@ -40,10 +40,10 @@ pub trait ToSocketAddrs {
     fn to_socket_addrs(&self) -> io::Result<Self::Iter>;
 }
 
-type Found = io::Result<vec::IntoIter<SocketAddr>>;
+type Lookup = io::Result<vec::IntoIter<SocketAddr>>;
 
 /// Runs a look-up, which blocks, on a thread that may block.
-fn look_up(name: &str, how: impl FnOnce(&str) -> Found + Send + 'static) -> Found {
+fn look_up(name: &str, how: impl FnOnce(&str) -> Lookup + Send + 'static) -> Lookup {
     let name = name.to_owned();
     blocking::run(Kind::Names, move || how(&name))
 }

@@ -3,7 +3,7 @@
 
 use super::{ListenOptions, Shutdown, TcpListener, TcpStream, UdpSocket};
 use crate::runtime::Runtime;
-use crate::sys::fault::{Call, fail};
+use crate::sys::fault::{Syscall, fail};
 use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
@@ -23,9 +23,9 @@ fn both(body: fn()) {
 fn a_socket_that_cannot_be_made_is_an_error() {
     both(|| {
         for (call, errno) in [
-            (Call::Socket, libc::EMFILE),
-            (Call::Bind, libc::EADDRINUSE),
-            (Call::Listen, libc::EADDRINUSE),
+            (Syscall::Socket, libc::EMFILE),
+            (Syscall::Bind, libc::EADDRINUSE),
+            (Syscall::Listen, libc::EADDRINUSE),
         ] {
             fail(call, 0, 1, errno);
             let error = TcpListener::bind("127.0.0.1:0").unwrap_err();
@@ -34,15 +34,15 @@ fn a_socket_that_cannot_be_made_is_an_error() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         for (call, errno) in [
-            (Call::Socket, libc::ENFILE),
-            (Call::Connect, libc::ENETUNREACH),
-            (Call::GetSockOpt, libc::ENOBUFS),
+            (Syscall::Socket, libc::ENFILE),
+            (Syscall::Connect, libc::ENETUNREACH),
+            (Syscall::GetSockOpt, libc::ENOBUFS),
         ] {
             fail(call, 0, 1, errno);
             match TcpStream::connect(address) {
                 Err(error) => assert_eq!(error.raw_os_error(), Some(errno)),
                 // The connection stood at once, so nobody asked how it went.
-                Ok(stream) => assert!(call == Call::GetSockOpt && stream.take_error().is_err()),
+                Ok(stream) => assert!(call == Syscall::GetSockOpt && stream.take_error().is_err()),
             }
         }
         assert!(TcpStream::connect(address).is_ok(), "and nothing is left of it");
@@ -53,7 +53,7 @@ fn a_socket_that_cannot_be_made_is_an_error() {
 fn a_refused_connect() {
     both(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        fail(Call::Connect, 0, 1, libc::ECONNREFUSED);
+        fail(Syscall::Connect, 0, 1, libc::ECONNREFUSED);
         let refused = TcpStream::connect(listener.local_addr().unwrap()).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     });
@@ -65,11 +65,11 @@ fn an_accept_that_failed_works_the_next_time() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         for errno in [libc::EMFILE, libc::ENFILE, libc::ECONNABORTED] {
-            fail(Call::Accept, 0, 1, errno);
+            fail(Syscall::Accept, 0, 1, errno);
             assert_eq!(listener.accept().unwrap_err().raw_os_error(), Some(errno));
         }
         // A readiness that proves wrong is waited for again.
-        fail(Call::Accept, 0, 1, libc::EAGAIN);
+        fail(Syscall::Accept, 0, 1, libc::EAGAIN);
         assert!(listener.accept().is_ok(), "the connection is still in the backlog");
     });
 }
@@ -78,15 +78,15 @@ fn an_accept_that_failed_works_the_next_time() {
 fn a_transfer_that_fails_loses_nothing() {
     both(|| {
         let (mut a, mut b) = pair();
-        fail(Call::Send, 0, 1, libc::ECONNRESET);
+        fail(Syscall::Send, 0, 1, libc::ECONNRESET);
         assert_eq!(a.write(b"x").unwrap_err().kind(), ErrorKind::ConnectionReset);
         a.write_all(b"data").unwrap();
         let mut buffer = [0; 8];
-        fail(Call::Recv, 0, 1, libc::ETIMEDOUT);
+        fail(Syscall::Recv, 0, 1, libc::ETIMEDOUT);
         assert_eq!(b.read(&mut buffer).unwrap_err().kind(), ErrorKind::TimedOut);
-        fail(Call::Recv, 0, 1, libc::EINTR);
+        fail(Syscall::Recv, 0, 1, libc::EINTR);
         assert_eq!(b.read(&mut buffer).unwrap_err().kind(), ErrorKind::Interrupted);
-        fail(Call::Recv, 0, 1, libc::EAGAIN);
+        fail(Syscall::Recv, 0, 1, libc::EAGAIN);
         assert_eq!(b.read(&mut buffer).unwrap(), 4, "nothing was lost");
     });
 }
@@ -95,18 +95,18 @@ fn a_transfer_that_fails_loses_nothing() {
 fn a_setting_that_fails_changes_nothing() {
     both(|| {
         let (a, _b) = pair();
-        fail(Call::SetSockOpt, 0, 1, libc::EINVAL);
+        fail(Syscall::SetSockOpt, 0, 1, libc::EINVAL);
         assert!(a.set_read_timeout(Some(Duration::from_secs(1))).is_err());
         assert_eq!(a.read_timeout().unwrap(), None);
-        fail(Call::SetSockOpt, 0, 1, libc::EINVAL);
+        fail(Syscall::SetSockOpt, 0, 1, libc::EINVAL);
         assert!(a.set_write_timeout(Some(Duration::from_secs(1))).is_err());
-        fail(Call::Dup, 0, 1, libc::EMFILE);
+        fail(Syscall::Dup, 0, 1, libc::EMFILE);
         assert_eq!(a.try_clone().unwrap_err().raw_os_error(), Some(libc::EMFILE));
-        fail(Call::Shutdown, 0, 1, libc::ENOTCONN);
+        fail(Syscall::Shutdown, 0, 1, libc::ENOTCONN);
         assert_eq!(a.shutdown(Shutdown::Both).unwrap_err().kind(), ErrorKind::NotConnected);
         a.shutdown(Shutdown::Both).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        fail(Call::Dup, 0, 1, libc::EMFILE);
+        fail(Syscall::Dup, 0, 1, libc::EMFILE);
         assert_eq!(listener.try_clone().unwrap_err().raw_os_error(), Some(libc::EMFILE));
     });
 }
@@ -122,17 +122,17 @@ fn options_addresses_and_names_that_the_system_does_not_give_are_errors() {
             assert_eq!(operation().unwrap_err().raw_os_error(), Some(libc::EDOM), "{call:?}");
             operation().unwrap();
         };
-        fails(Call::SetSockOpt, &|| a.set_nodelay(true));
-        fails(Call::SetSockOpt, &|| a.set_linger(None));
-        fails(Call::SetSockOpt, &|| listener.set_ttl(9));
-        fails(Call::SetSockOpt, &|| udp.set_broadcast(true));
-        fails(Call::GetSockOpt, &|| a.ttl().map(drop));
-        fails(Call::GetSockOpt, &|| listener.take_error().map(drop));
-        fails(Call::GetName, &|| a.peer_addr().map(drop));
-        fails(Call::GetName, &|| listener.local_addr().map(drop));
-        fails(Call::GetName, &|| udp.local_addr().map(drop));
+        fails(Syscall::SetSockOpt, &|| a.set_nodelay(true));
+        fails(Syscall::SetSockOpt, &|| a.set_linger(None));
+        fails(Syscall::SetSockOpt, &|| listener.set_ttl(9));
+        fails(Syscall::SetSockOpt, &|| udp.set_broadcast(true));
+        fails(Syscall::GetSockOpt, &|| a.ttl().map(drop));
+        fails(Syscall::GetSockOpt, &|| listener.take_error().map(drop));
+        fails(Syscall::GetName, &|| a.peer_addr().map(drop));
+        fails(Syscall::GetName, &|| listener.local_addr().map(drop));
+        fails(Syscall::GetName, &|| udp.local_addr().map(drop));
     });
-    fail(Call::LookUp, 0, 1, libc::EDOM);
+    fail(Syscall::LookUp, 0, 1, libc::EDOM);
     let error = TcpListener::bind("localhost:0").unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::EDOM));
 }
@@ -141,13 +141,13 @@ fn options_addresses_and_names_that_the_system_does_not_give_are_errors() {
 fn a_wait_that_cannot_begin_is_an_error() {
     // On an OS thread poll fails, on a green thread the registration.
     let (_a, mut b) = pair();
-    fail(Call::Poll, 0, 1, libc::ENOMEM);
+    fail(Syscall::Poll, 0, 1, libc::ENOMEM);
     assert_eq!(b.read(&mut [0]).unwrap_err().raw_os_error(), Some(libc::ENOMEM));
     let runtime = Runtime::new_current_thread().unwrap();
     runtime
         .run_local(|| {
             let (mut a, mut b) = pair();
-            fail(Call::EpollCtl, 0, 1, libc::ENOSPC);
+            fail(Syscall::EpollCtl, 0, 1, libc::ENOSPC);
             assert_eq!(b.read(&mut [0]).unwrap_err().raw_os_error(), Some(libc::ENOSPC));
             a.write_all(b"x").unwrap();
             assert_eq!(b.read(&mut [0]).unwrap(), 1, "it registers when next asked");
@@ -158,13 +158,13 @@ fn a_wait_that_cannot_begin_is_an_error() {
 #[test]
 fn each_step_of_listen_options_may_fail_and_the_next_address_is_tried() {
     both(|| {
-        for call in [Call::Socket, Call::SetSockOpt, Call::Bind, Call::Listen] {
+        for call in [Syscall::Socket, Syscall::SetSockOpt, Syscall::Bind, Syscall::Listen] {
             fail(call, 0, 1, libc::EACCES);
             let error = ListenOptions::new().bind("127.0.0.1:0").unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::EACCES));
         }
         // The second address is tried.
-        fail(Call::Bind, 0, 1, libc::EADDRINUSE);
+        fail(Syscall::Bind, 0, 1, libc::EADDRINUSE);
         let both = ["127.0.0.1:0".parse().unwrap(); 2];
         ListenOptions::new().bind(&both[..]).unwrap();
     });
@@ -173,25 +173,25 @@ fn each_step_of_listen_options_may_fail_and_the_next_address_is_tried() {
 #[test]
 fn datagrams_that_fail_are_errors_and_full_queues_are_waited_for() {
     both(|| {
-        for call in [Call::Socket, Call::Bind] {
+        for call in [Syscall::Socket, Syscall::Bind] {
             fail(call, 0, 1, libc::EMFILE);
             let error = UdpSocket::bind("127.0.0.1:0").unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
         }
         let a = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = a.local_addr().unwrap();
-        fail(Call::Connect, 0, 1, libc::ENETUNREACH);
+        fail(Syscall::Connect, 0, 1, libc::ENETUNREACH);
         assert_eq!(a.connect(address).unwrap_err().kind(), ErrorKind::NetworkUnreachable);
         a.connect(address).unwrap();
-        fail(Call::Send, 0, 2, libc::ENOBUFS);
+        fail(Syscall::Send, 0, 2, libc::ENOBUFS);
         assert_eq!(a.send(b"x").unwrap_err().raw_os_error(), Some(libc::ENOBUFS));
         assert_eq!(a.send_to(b"x", address).unwrap_err().raw_os_error(), Some(libc::ENOBUFS));
         // No room yet. By a handle of its own: the other one must not be registered yet when a readiness proves wrong.
         let clone = a.try_clone().unwrap();
-        fail(Call::Send, 0, 1, libc::EAGAIN);
+        fail(Syscall::Send, 0, 1, libc::EAGAIN);
         assert_eq!(clone.send(b"data").unwrap(), 4);
         let mut buffer = [0; 8];
-        fail(Call::Recv, 0, 4, libc::ECONNREFUSED);
+        fail(Syscall::Recv, 0, 4, libc::ECONNREFUSED);
         for error in [
             a.recv(&mut buffer).unwrap_err(),
             a.peek(&mut buffer).unwrap_err(),
@@ -200,13 +200,13 @@ fn datagrams_that_fail_are_errors_and_full_queues_are_waited_for() {
         ] {
             assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
         }
-        fail(Call::Recv, 0, 1, libc::EAGAIN);
+        fail(Syscall::Recv, 0, 1, libc::EAGAIN);
         assert_eq!(a.recv_from(&mut buffer).unwrap(), (4, address), "nothing was lost");
-        fail(Call::Dup, 0, 1, libc::EMFILE);
+        fail(Syscall::Dup, 0, 1, libc::EMFILE);
         assert_eq!(a.try_clone().unwrap_err().raw_os_error(), Some(libc::EMFILE));
-        fail(Call::SetSockOpt, 0, 1, libc::EINVAL);
+        fail(Syscall::SetSockOpt, 0, 1, libc::EINVAL);
         assert!(a.set_broadcast(true).is_err() && !a.broadcast().unwrap());
-        fail(Call::GetSockOpt, 0, 1, libc::EINVAL);
+        fail(Syscall::GetSockOpt, 0, 1, libc::EINVAL);
         assert!(a.take_error().is_err());
     });
 }

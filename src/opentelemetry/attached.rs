@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::sync::Once;
 
 /// A context that is attached, but while its green thread is suspended.
-struct Entry {
+struct AttachedContext {
     number: u64,
     context: Context,
     guard: Option<ContextGuard>,
@@ -18,7 +18,7 @@ struct Entry {
 
 green_local! {
     /// What the green thread has attached, the latest last.
-    static ENTRIES: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
+    static ENTRIES: RefCell<Vec<AttachedContext>> = const { RefCell::new(Vec::new()) };
     static LAST: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -55,7 +55,7 @@ impl Drop for Attached {
             at.map(|at| entries.remove(at))
         };
         // A span that ends with its last context may be exported by code that waits: then it is in the list no more.
-        if let Some(Entry { context, guard, .. }) = own {
+        if let Some(AttachedContext { context, guard, .. }) = own {
             drop(guard);
             drop(context);
         }
@@ -89,7 +89,7 @@ pub fn attach(context: Context) -> Attached {
     let number = LAST.get() + 1;
     LAST.set(number);
     let guard = Some(context.clone().attach());
-    ENTRIES.with_borrow_mut(|entries| entries.push(Entry { number, context, guard }));
+    ENTRIES.with_borrow_mut(|entries| entries.push(AttachedContext { number, context, guard }));
     Attached { number, here: PhantomData }
 }
 

@@ -1,7 +1,7 @@
 //! Calls one function for many items, several at once.
 #![forbid(unsafe_code)]
 
-use super::members::{Members, Place};
+use super::members::{FreePlace, Members};
 use crate::runtime::finished::Finished;
 use crate::thread::{Builder, JoinError, JoinHandle};
 use crate::util::dropping::{Held, seen_in};
@@ -76,7 +76,7 @@ where
         }
     }
 
-    fn spawn(&self, place: Place, item: I::Item) -> io::Result<JoinHandle<T>> {
+    fn spawn(&self, place: FreePlace, item: I::Item) -> io::Result<JoinHandle<T>> {
         // It may be the last to have the function, once the iterator is gone.
         let function = Held::new(Arc::clone(&self.function));
         place.spawn(Builder::new(), move || {

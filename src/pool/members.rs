@@ -8,12 +8,12 @@ use crate::sync::gate::Gate;
 use crate::sys::process;
 use crate::thread::{Builder, JoinHandle, Thread, current};
 use crate::util::lock::Mutex;
-use crate::util::slab::{Key, Slab};
+use crate::util::slab::{Slab, SlabKey};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-struct State {
+struct MembersState {
     /// `None` while it is being spawned.
     threads: Slab<Option<Thread>>,
     /// How often all of them were killed.
@@ -25,7 +25,7 @@ struct State {
 }
 
 pub(super) struct Members {
-    state: Mutex<State>,
+    state: Mutex<MembersState>,
     /// Where those wait who wait until nobody is left, or nobody but themselves.
     left: Gate,
     /// How many more there may be, if there is a limit.
@@ -36,7 +36,7 @@ pub(super) struct Members {
 /// A green thread that is in the group until this is dropped.
 pub(super) struct Member {
     members: Arc<Members>,
-    key: Key,
+    key: SlabKey,
 }
 
 impl Member {
@@ -69,12 +69,12 @@ impl Drop for Member {
 }
 
 /// A place in a group that nobody has taken yet.
-pub(super) struct Place {
+pub(super) struct FreePlace {
     members: Arc<Members>,
     taken: bool,
 }
 
-impl Drop for Place {
+impl Drop for FreePlace {
     fn drop(&mut self) {
         if !self.taken
             && let Some(room) = &self.members.room
@@ -88,7 +88,12 @@ impl Members {
     pub(super) fn new(limit: Option<usize>) -> Arc<Self> {
         process::watch();
         Arc::new(Self {
-            state: Mutex::new(State { threads: Slab::new(), kills: 0, joining: 0, leaving: 0 }),
+            state: Mutex::new(MembersState {
+                threads: Slab::new(),
+                kills: 0,
+                joining: 0,
+                leaving: 0,
+            }),
             left: Gate::new(),
             room: limit.map(Semaphore::new),
             generation: process::generation(),
@@ -115,17 +120,20 @@ impl Members {
     }
 
     /// Waits for a place; `None` if there was none by the deadline.
-    pub(super) fn place(self: &Arc<Self>, deadline: Option<Instant>) -> io::Result<Option<Place>> {
+    pub(super) fn place(
+        self: &Arc<Self>,
+        deadline: Option<Instant>,
+    ) -> io::Result<Option<FreePlace>> {
         self.check()?;
         let got = self.room.as_ref().is_none_or(|room| room.raw.acquire(1, deadline));
-        Ok(got.then(|| Place { members: Arc::clone(self), taken: false }))
+        Ok(got.then(|| FreePlace { members: Arc::clone(self), taken: false }))
     }
 
     /// A place, if there is one at once.
-    pub(super) fn try_place(self: &Arc<Self>) -> io::Result<Option<Place>> {
+    pub(super) fn try_place(self: &Arc<Self>) -> io::Result<Option<FreePlace>> {
         self.check()?;
         let got = self.room.as_ref().is_none_or(|room| room.raw.try_acquire(1));
-        Ok(got.then(|| Place { members: Arc::clone(self), taken: false }))
+        Ok(got.then(|| FreePlace { members: Arc::clone(self), taken: false }))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -135,7 +143,7 @@ impl Members {
     /// Whether the caller is a member.
     pub(super) fn has_caller(&self) -> bool {
         let caller = park::is_green().then(current);
-        let own = |(_, thread): (Key, &Option<Thread>)| thread.is_some() && *thread == caller;
+        let own = |(_, thread): (SlabKey, &Option<Thread>)| thread.is_some() && *thread == caller;
         !self.is_parents() && self.state.lock().threads.iter().any(own)
     }
 
@@ -145,7 +153,7 @@ impl Members {
         if self.is_parents() {
             return true;
         }
-        let joining = self.has_caller().then(|| Joining::new(self));
+        let joining = self.has_caller().then(|| JoinCount::new(self));
         let is_over = || {
             let state = self.state.lock();
             let rest = if joining.is_some() { state.joining } else { 0 };
@@ -179,9 +187,9 @@ impl Members {
 }
 
 /// Counts a member that waits for the others to end, until this is dropped.
-struct Joining<'a>(&'a Members);
+struct JoinCount<'a>(&'a Members);
 
-impl<'a> Joining<'a> {
+impl<'a> JoinCount<'a> {
     fn new(members: &'a Members) -> Self {
         members.state.lock().joining += 1;
         members.left.notify_all();
@@ -189,13 +197,13 @@ impl<'a> Joining<'a> {
     }
 }
 
-impl Drop for Joining<'_> {
+impl Drop for JoinCount<'_> {
     fn drop(&mut self) {
         self.0.state.lock().joining -= 1;
     }
 }
 
-impl Place {
+impl FreePlace {
     /// Spawns a green thread that takes the place.
     pub(super) fn spawn<F, T>(mut self, builder: Builder, body: F) -> io::Result<JoinHandle<T>>
     where

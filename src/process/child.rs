@@ -68,19 +68,19 @@ pub struct Child {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct ChildHandle(Arc<Shared>);
+pub struct ChildHandle(Arc<ChildShared>);
 
 #[derive(Debug)]
-struct Shared {
+struct ChildShared {
     pid: u32,
-    state: Mutex<State>,
+    state: Mutex<ChildState>,
     /// Whoever has the turn waits for the process, and the others wait for the turn. So one descriptor is enough, and
     /// only while somebody waits.
     turn: Semaphore,
 }
 
 #[derive(Debug)]
-enum State {
+enum ChildState {
     /// Nobody has waited for it yet, so its number is its own.
     Running(child::Child),
     Ended(ExitStatus),
@@ -94,9 +94,9 @@ impl From<std::process::Child> for Child {
             stdin: child.stdin.take().map(ChildStdin::from),
             stdout: child.stdout.take().map(ChildStdout::from),
             stderr: child.stderr.take().map(ChildStderr::from),
-            handle: ChildHandle(Arc::new(Shared {
+            handle: ChildHandle(Arc::new(ChildShared {
                 pid: child.id(),
-                state: Mutex::new(State::Running(child.into())),
+                state: Mutex::new(ChildState::Running(child.into())),
                 turn: Semaphore::new(1),
             })),
         }
@@ -324,9 +324,9 @@ impl ChildHandle {
     /// ```
     pub fn kill(&self) -> io::Result<()> {
         match &mut *self.0.state.lock() {
-            State::Running(child) => child.kill(),
-            State::Ended(_) => Ok(()),
-            State::Lost => Err(io::Error::from_raw_os_error(number::ESRCH)),
+            ChildState::Running(child) => child.kill(),
+            ChildState::Ended(_) => Ok(()),
+            ChildState::Lost => Err(io::Error::from_raw_os_error(number::ESRCH)),
         }
     }
 
@@ -336,9 +336,9 @@ impl ChildHandle {
     /// As [`Child::send_signal`].
     pub fn send_signal(&self, signal: Signal) -> io::Result<()> {
         match &*self.0.state.lock() {
-            State::Running(_) => child::send_signal(self.0.pid, signal.as_raw()),
-            State::Ended(_) => Ok(()),
-            State::Lost => Err(io::Error::from_raw_os_error(number::ESRCH)),
+            ChildState::Running(_) => child::send_signal(self.0.pid, signal.as_raw()),
+            ChildState::Ended(_) => Ok(()),
+            ChildState::Lost => Err(io::Error::from_raw_os_error(number::ESRCH)),
         }
     }
 
@@ -362,19 +362,19 @@ impl ChildHandle {
     pub fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
         let mut state = self.0.state.lock();
         match &mut *state {
-            State::Running(child) => {
+            ChildState::Running(child) => {
                 let status = child.try_wait();
                 match &status {
-                    Ok(Some(status)) => *state = State::Ended(*status),
+                    Ok(Some(status)) => *state = ChildState::Ended(*status),
                     Err(error) if error.raw_os_error() == Some(number::ECHILD) => {
-                        *state = State::Lost;
+                        *state = ChildState::Lost;
                     }
                     _ => {}
                 }
                 status
             }
-            State::Ended(status) => Ok(Some(*status)),
-            State::Lost => Err(io::Error::from_raw_os_error(number::ECHILD)),
+            ChildState::Ended(status) => Ok(Some(*status)),
+            ChildState::Lost => Err(io::Error::from_raw_os_error(number::ECHILD)),
         }
     }
 
@@ -442,10 +442,10 @@ impl ChildHandle {
     }
 }
 
-impl Drop for Shared {
+impl Drop for ChildShared {
     fn drop(&mut self) {
-        let ended = State::Ended(ExitStatus::default());
-        if let State::Running(child) = std::mem::replace(self.state.get_mut(), ended) {
+        let ended = ChildState::Ended(ExitStatus::default());
+        if let ChildState::Running(child) = std::mem::replace(self.state.get_mut(), ended) {
             reaper::adopt(child);
         }
     }

@@ -53,12 +53,12 @@ use std::process::{CommandArgs, CommandEnvs, ExitStatus, Output, Stdio};
 #[doc(alias = "exec")]
 pub struct Command {
     inner: child::Command,
-    given: Given,
+    given: StreamsGiven,
 }
 
 /// Which of the three streams the user has set. How the others are set depends on how the process is started.
 #[derive(Clone, Copy, Debug, Default)]
-struct Given {
+struct StreamsGiven {
     stdin: bool,
     stdout: bool,
     stderr: bool,
@@ -84,7 +84,7 @@ impl Command {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn new<S: AsRef<OsStr>>(program: S) -> Self {
-        Self { inner: child::Command::new(program), given: Given::default() }
+        Self { inner: child::Command::new(program), given: StreamsGiven::default() }
     }
 
     /// Adds an argument.

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::shared::UnderWay;
-use super::worker::{self, Options, Worker};
+use super::worker::{self, Options, WorkerProcess};
 use super::{CallError, ChildHandle, ExitStatus, Function};
 use crate::runtime::outside::Expectation;
 use crate::signal::Signal;
@@ -134,7 +134,7 @@ impl ProcessBuilder {
         let default = || format!("Process-{}", STARTED.fetch_add(1, Ordering::Relaxed));
         let name = self.name.unwrap_or_else(default);
         let options = Options { name: name.clone(), dies_with_parent: self.daemon, once: true };
-        let worker = Worker::start(&options)?;
+        let worker = WorkerProcess::start(&options)?;
         let child = worker.child().clone();
         let green = thread::Builder::new().name(name.clone()).daemon(true);
         // Whoever waits for this does so in another runtime.

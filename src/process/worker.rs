@@ -91,7 +91,7 @@ impl From<Failed> for CallError {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) name: String,
-    /// Whether it ends, by force, when this process does or drops the [`Worker`].
+    /// Whether it ends, by force, when this process does or drops the [`WorkerProcess`].
     pub(crate) dies_with_parent: bool,
     /// Whether it ends after its first call, with an exit status that tells how that went.
     pub(crate) once: bool,
@@ -101,7 +101,7 @@ pub(crate) use init::check;
 
 /// A process that runs functions, one at a time.
 #[derive(Debug)]
-pub(crate) struct Worker {
+pub(crate) struct WorkerProcess {
     child: ChildHandle,
     stream: Arc<UnixStream>,
 }
@@ -113,7 +113,7 @@ pub(crate) fn encode(value: &impl Serialize) -> Result<Vec<u8>, CallError> {
     if bytes.len() > MAX_MESSAGE { Err(CallError::TooLarge(bytes.len())) } else { Ok(bytes) }
 }
 
-/// The result that [`Worker::call`] returned.
+/// The result that [`WorkerProcess::call`] returned.
 pub(crate) fn decode<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, CallError> {
     match postcard::take_from_bytes(bytes) {
         Ok((result, [])) => Ok(result),
@@ -122,7 +122,7 @@ pub(crate) fn decode<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, CallError> 
     }
 }
 
-impl Worker {
+impl WorkerProcess {
     /// Starts a process. Whether it gets ready is seen by the first call only. Suspends while the system starts it.
     ///
     /// # Errors
@@ -233,7 +233,7 @@ impl Worker {
     }
 }
 
-impl Drop for Worker {
+impl Drop for WorkerProcess {
     fn drop(&mut self) {
         let _ = self.stream.shutdown(Shutdown::Both);
     }

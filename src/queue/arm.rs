@@ -1,7 +1,7 @@
 //! Queues as arms of `select!`.
 #![forbid(unsafe_code)]
 
-use super::core::{Core, Refused, Store};
+use super::core::{NotPut, QueueCore, Store};
 use super::error::{GetError, PutError, TryGetError};
 use crate::sync::gate::Gate;
 use crate::sync::select::{Arm, Item, Registration, Side, Waiting};
@@ -15,7 +15,7 @@ pub(super) type Turns = (u64, bool);
 /// What arms need of a queue, whatever its order.
 pub(super) trait Ends<T> {
     fn attempt_get(&self, item: &mut Option<T>) -> Result<(), TryGetError>;
-    fn attempt_put(&self, item: &mut Option<T>) -> Result<(), Refused>;
+    fn attempt_put(&self, item: &mut Option<T>) -> Result<(), NotPut>;
     fn may_get(&self) -> bool;
     fn may_put(&self) -> bool;
     /// Changes with each item that is put.
@@ -26,21 +26,21 @@ pub(super) trait Ends<T> {
     fn room_gate(&self) -> &Gate;
 }
 
-impl<S: Store> Ends<S::Item> for Core<S> {
+impl<S: Store> Ends<S::Item> for QueueCore<S> {
     fn attempt_get(&self, item: &mut Option<S::Item>) -> Result<(), TryGetError> {
         self.get_now(item)
     }
 
-    fn attempt_put(&self, item: &mut Option<S::Item>) -> Result<(), Refused> {
+    fn attempt_put(&self, item: &mut Option<S::Item>) -> Result<(), NotPut> {
         self.put_from(item)
     }
 
     fn may_get(&self) -> bool {
-        Core::may_get(self)
+        QueueCore::may_get(self)
     }
 
     fn may_put(&self) -> bool {
-        Core::may_put(self)
+        QueueCore::may_put(self)
     }
 
     fn puts(&self) -> Turns {
@@ -61,9 +61,9 @@ impl<S: Store> Ends<S::Item> for Core<S> {
 }
 
 /// The side of those who get.
-struct Items<'a, T>(&'a dyn Ends<T>);
+struct ItemsSide<'a, T>(&'a dyn Ends<T>);
 
-impl<T> Side for Items<'_, T> {
+impl<T> Side for ItemsSide<'_, T> {
     fn is_ready(&self, _: Option<&Registration>) -> bool {
         self.0.may_get()
     }
@@ -78,9 +78,9 @@ impl<T> Side for Items<'_, T> {
 }
 
 /// The side of those who put.
-struct Room<'a, T>(&'a dyn Ends<T>);
+struct RoomSide<'a, T>(&'a dyn Ends<T>);
 
-impl<T> Side for Room<'_, T> {
+impl<T> Side for RoomSide<'_, T> {
     fn is_ready(&self, _: Option<&Registration>) -> bool {
         self.0.may_put()
     }
@@ -96,13 +96,13 @@ impl<T> Side for Room<'_, T> {
 
 /// The arm of `select!` that takes an item.
 pub struct GetArm<'a, T> {
-    waiting: Waiting<Items<'a, T>>,
+    waiting: Waiting<ItemsSide<'a, T>>,
     item: Held<Option<T>>,
 }
 
 impl<'a, T> GetArm<'a, T> {
     pub(super) fn new(queue: &'a dyn Ends<T>) -> Self {
-        Self { waiting: Waiting::new(Items(queue)), item: Held::new(None) }
+        Self { waiting: Waiting::new(ItemsSide(queue)), item: Held::new(None) }
     }
 
     /// Returns what the arm that won has taken.
@@ -156,7 +156,7 @@ impl<T> fmt::Debug for GetArm<'_, T> {
 
 /// The arm of `select!` that puts an item.
 pub struct PutArm<'a, T> {
-    waiting: Waiting<Room<'a, T>>,
+    waiting: Waiting<RoomSide<'a, T>>,
     item: Item<'a, T>,
     /// The queue has been shut down.
     is_refused: bool,
@@ -168,7 +168,11 @@ impl<'a, T> PutArm<'a, T> {
         item: Option<T>,
         home: Option<&'a mut Option<T>>,
     ) -> Self {
-        Self { waiting: Waiting::new(Room(queue)), item: Item::new(item, home), is_refused: false }
+        Self {
+            waiting: Waiting::new(RoomSide(queue)),
+            item: Item::new(item, home),
+            is_refused: false,
+        }
     }
 
     /// Returns whether the arm that won has put its item.
@@ -191,8 +195,8 @@ impl<T> Arm for PutArm<'_, T> {
         }
         match self.waiting.side().0.attempt_put(self.item.place()) {
             Ok(()) => true,
-            Err(Refused::Full) => false,
-            Err(Refused::ShutDown) => {
+            Err(NotPut::Full) => false,
+            Err(NotPut::ShutDown) => {
                 self.is_refused = true;
                 true
             }

@@ -4,7 +4,7 @@
 use super::arm::Turns;
 use super::error::{TaskDoneError, TryGetError, TryPutError};
 use crate::runtime::park::{self, Reason};
-use crate::sync::gate::{Gate, Waited};
+use crate::sync::gate::{Gate, WaitEnd};
 use crate::util::dropping::drop_each;
 use crate::util::lock::{Mutex, MutexGuard};
 use std::mem;
@@ -17,20 +17,20 @@ const SPINS: u32 = 100;
 
 /// Why an item was not put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum NotPut {
     Full,
     ShutDown,
 }
 
 /// Items, in whatever order.
-pub(super) trait Items: Default {
+pub(super) trait ItemStore: Default {
     type Item;
 
     fn into_items(self) -> impl Iterator<Item = Self::Item>;
 }
 
 /// The order in which items are given out.
-pub(super) trait Store: Items {
+pub(super) trait Store: ItemStore {
     /// Whether finding the order calls the user's code.
     const ASKS_USERS: bool;
 
@@ -43,7 +43,7 @@ pub(super) trait Store: Items {
 }
 
 #[derive(Debug, Default)]
-struct State<S> {
+struct QueueState<S> {
     store: S,
     /// Items that were put and are not done.
     unfinished: usize,
@@ -55,8 +55,8 @@ struct State<S> {
 /// A queue. Those who wait for an item wait at `items`, those who wait for room at `room`, those who wait for everything to be done
 /// at `idle`.
 #[derive(Debug)]
-pub(super) struct Core<S: Items> {
-    state: Mutex<State<S>>,
+pub(super) struct QueueCore<S: ItemStore> {
+    state: Mutex<QueueState<S>>,
     /// The id of the thread that holds the lock and is in the user's code.
     asks: AtomicU64,
     capacity: Option<usize>,
@@ -66,10 +66,10 @@ pub(super) struct Core<S: Items> {
 }
 
 // Items are moved, never changed in place.
-impl<S: Items> UnwindSafe for Core<S> {}
-impl<S: Items> RefUnwindSafe for Core<S> {}
+impl<S: ItemStore> UnwindSafe for QueueCore<S> {}
+impl<S: ItemStore> RefUnwindSafe for QueueCore<S> {}
 
-impl<S: Items> Drop for Core<S> {
+impl<S: ItemStore> Drop for QueueCore<S> {
     fn drop(&mut self) {
         let items = mem::take(&mut self.state.get_mut().store).into_items();
         drop_each(items.map(|item| || drop(item)));
@@ -80,13 +80,13 @@ impl<S: Items> Drop for Core<S> {
 #[cold]
 #[inline(never)]
 fn give_back<T, E>(
-    why: Refused,
+    why: NotPut,
     item: &mut Option<T>,
     error: impl FnOnce(TryPutError<T>) -> E,
 ) -> Result<(), E> {
     match (why, item.take()) {
-        (Refused::Full, Some(item)) => Err(error(TryPutError::Full(item))),
-        (Refused::ShutDown, Some(item)) => Err(error(TryPutError::ShutDown(item))),
+        (NotPut::Full, Some(item)) => Err(error(TryPutError::Full(item))),
+        (NotPut::ShutDown, Some(item)) => Err(error(TryPutError::ShutDown(item))),
         (_, None) => unreachable!("what was refused is where it was"),
     }
 }
@@ -103,7 +103,7 @@ fn taken<T, E>(
     }
 }
 
-impl<S: Store> Core<S> {
+impl<S: Store> QueueCore<S> {
     pub(super) fn new(capacity: Option<usize>) -> Self {
         Self {
             state: Mutex::default(),
@@ -117,7 +117,7 @@ impl<S: Store> Core<S> {
 
     /// Locks the state. The order of the items may be the user's code, which may suspend its green thread while it holds the lock:
     /// others of the worker must then let it run instead of blocking the worker.
-    fn lock(&self) -> MutexGuard<'_, State<S>> {
+    fn lock(&self) -> MutexGuard<'_, QueueState<S>> {
         loop {
             for _ in 0..SPINS {
                 if let Some(state) = self.state.try_lock() {
@@ -151,13 +151,13 @@ impl<S: Store> Core<S> {
         of_user()
     }
 
-    fn insert(&self, state: &mut State<S>, item: &mut Option<S::Item>) {
+    fn insert(&self, state: &mut QueueState<S>, item: &mut Option<S::Item>) {
         self.ask(|| state.store.insert(item));
         state.unfinished += 1;
         state.put += 1;
     }
 
-    fn has_room(&self, state: &State<S>) -> bool {
+    fn has_room(&self, state: &QueueState<S>) -> bool {
         self.capacity.is_none_or(|capacity| state.store.count() < capacity)
     }
 
@@ -173,7 +173,7 @@ impl<S: Store> Core<S> {
     }
 
     /// As [`put_from`](Self::put_from), but drops the item if the order of the items unwinds.
-    fn put_now(&self, item: &mut Option<S::Item>) -> Result<(), Refused> {
+    fn put_now(&self, item: &mut Option<S::Item>) -> Result<(), NotPut> {
         if !S::ASKS_USERS {
             return self.put_from(item);
         }
@@ -191,14 +191,14 @@ impl<S: Store> Core<S> {
 
     /// Puts the item in the `Option`, where it stays if it is refused or the order of the items unwinds. No other green thread of
     /// the worker runs meanwhile, unless the order suspends.
-    pub(super) fn put_from(&self, item: &mut Option<S::Item>) -> Result<(), Refused> {
+    pub(super) fn put_from(&self, item: &mut Option<S::Item>) -> Result<(), NotPut> {
         {
             let mut state = self.lock();
             if state.shut_down {
-                return Err(Refused::ShutDown);
+                return Err(NotPut::ShutDown);
             }
             if !self.has_room(&state) {
-                return Err(Refused::Full);
+                return Err(NotPut::Full);
             }
             if !S::ASKS_USERS {
                 self.insert(&mut state, item);
@@ -228,13 +228,13 @@ impl<S: Store> Core<S> {
             park::spend_budget_holding();
             match put {
                 Ok(()) => return Ok(()),
-                Err(Refused::Full) if in_time => {}
+                Err(NotPut::Full) if in_time => {}
                 Err(why) => return give_back(why, &mut item, error),
             }
             match self.room.wait_holding(Reason::Queue, deadline, || self.may_put()) {
-                Waited::Again => {}
-                Waited::TimedOut => in_time = false,
-                Waited::Killed => {
+                WaitEnd::Again => {}
+                WaitEnd::TimedOut => in_time = false,
+                WaitEnd::Killed => {
                     drop(item);
                     park::raise_kill();
                 }

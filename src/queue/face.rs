@@ -1,13 +1,13 @@
 //! The methods that all queues have.
 #![forbid(unsafe_code)]
 
-/// Implements the methods for a type with a field `core`, which is a `Core`.
+/// Implements the methods for a type with a field `core`, which is a `QueueCore`.
 macro_rules! face {
     ($queue:ident <T $(: $bound:ident)?>) => {
         impl<T $(: $bound)?> $queue<T> {
             /// Makes a queue without a limit.
             pub fn new() -> Self {
-                Self { core: Core::new(None) }
+                Self { core: QueueCore::new(None) }
             }
 
             /// Makes a queue that holds up to `capacity` items. With zero every [`put`](Self::put) waits until the queue is shut
@@ -23,7 +23,7 @@ macro_rules! face {
             /// assert_eq!(queue.try_put("second"), Err(TryPutError::Full("second")));
             /// ```
             pub fn with_capacity(capacity: usize) -> Self {
-                Self { core: Core::new(Some(capacity)) }
+                Self { core: QueueCore::new(Some(capacity)) }
             }
 
             /// Puts an item, and waits for room if need be. Suspends a green thread, blocks an OS thread.

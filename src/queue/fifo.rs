@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::arm::{GetArm, PutArm};
-use super::core::{Core, Items, Store};
+use super::core::{ItemStore, QueueCore, Store};
 use super::face::face;
 use super::{GetError, PutError, TaskDoneError, TryGetError, TryPutError};
 use crate::sync::gate::Gate;
@@ -57,12 +57,12 @@ use std::time::{Duration, Instant};
 /// ```
 #[doc(alias("JoinableQueue", "SimpleQueue", "deque"))]
 pub struct Queue<T> {
-    core: Core<VecDeque<T>>,
+    core: QueueCore<VecDeque<T>>,
 }
 
 face!(Queue<T>);
 
-impl<T> Items for VecDeque<T> {
+impl<T> ItemStore for VecDeque<T> {
     type Item = T;
 
     fn into_items(self) -> impl Iterator<Item = T> {

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::arm::{GetArm, PutArm};
-use super::core::{Core, Items, Store};
+use super::core::{ItemStore, QueueCore, Store};
 use super::face::face;
 use super::{GetError, PutError, TaskDoneError, TryGetError, TryPutError};
 use crate::sync::gate::Gate;
@@ -22,12 +22,12 @@ use std::time::{Duration, Instant};
 /// assert_eq!(stack.iter().collect::<Vec<_>>(), ["c", "b", "a"]);
 /// ```
 pub struct LifoQueue<T> {
-    core: Core<Vec<T>>,
+    core: QueueCore<Vec<T>>,
 }
 
 face!(LifoQueue<T>);
 
-impl<T> Items for Vec<T> {
+impl<T> ItemStore for Vec<T> {
     type Item = T;
 
     fn into_items(self) -> impl Iterator<Item = T> {

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::arm::{GetArm, PutArm};
-use super::core::{Core, Items, Store};
+use super::core::{ItemStore, QueueCore, Store};
 use super::face::face;
 use super::{GetError, PutError, TaskDoneError, TryGetError, TryPutError};
 use crate::sync::gate::Gate;
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 /// assert_eq!(queue.iter().map(|(_, name)| name).collect::<Vec<_>>(), ["urgent", "normal", "low"]);
 /// ```
 pub struct PriorityQueue<T> {
-    core: Core<Heap<T>>,
+    core: QueueCore<Heap<T>>,
 }
 
 face!(PriorityQueue<T: Ord>);
@@ -66,7 +66,7 @@ impl<T> Default for Heap<T> {
     }
 }
 
-impl<T> Items for Heap<T> {
+impl<T> ItemStore for Heap<T> {
     type Item = T;
 
     fn into_items(self) -> impl Iterator<Item = T> {

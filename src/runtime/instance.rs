@@ -323,22 +323,22 @@ impl Drop for Runtime {
 #[cfg(test)]
 mod tests {
     use super::Runtime;
-    use crate::sys::fault::{self, Call};
+    use crate::sys::fault::{self, Syscall};
     use std::time::Duration;
 
     #[test]
     fn what_cannot_be_had_is_an_error_and_leaves_nothing() {
         let build = || Runtime::builder().workers(3).build();
         for (call, errno) in [
-            (Call::EpollCreate, libc::EMFILE),
-            (Call::EventFd, libc::ENFILE),
-            (Call::Dup, libc::EMFILE),
-            (Call::ThreadSpawn, libc::EAGAIN),
+            (Syscall::EpollCreate, libc::EMFILE),
+            (Syscall::EventFd, libc::ENFILE),
+            (Syscall::Dup, libc::EMFILE),
+            (Syscall::ThreadSpawn, libc::EAGAIN),
         ] {
             for skip in 0..3 {
                 fault::fail(call, skip, 1, errno);
                 let error = build().unwrap_err();
-                if call == Call::ThreadSpawn {
+                if call == Syscall::ThreadSpawn {
                     let text = format!("cannot start the OS thread `greenthread-{skip}`: ");
                     let why = std::io::Error::from_raw_os_error(errno);
                     assert_eq!(error.to_string(), format!("{text}{why}"));
@@ -348,7 +348,7 @@ mod tests {
             }
         }
         assert_eq!(build().unwrap().run(|| 1).unwrap(), 1);
-        for call in [Call::EpollCreate, Call::EventFd, Call::Dup, Call::SigAltStack] {
+        for call in [Syscall::EpollCreate, Syscall::EventFd, Syscall::Dup, Syscall::SigAltStack] {
             let runtime = Runtime::new_current_thread().unwrap();
             fault::fail(call, 0, 1, libc::EMFILE);
             let error = runtime.run_local(|| ()).unwrap_err();
@@ -361,10 +361,10 @@ mod tests {
     fn a_stack_that_cannot_be_mapped_is_reported_by_the_handle() {
         std::thread::spawn(|| {
             let runtime = Runtime::new_current_thread().unwrap();
-            fault::fail(Call::Mmap, 0, usize::MAX, libc::ENOMEM);
+            fault::fail(Syscall::Mmap, 0, usize::MAX, libc::ENOMEM);
             let error = runtime.run_local(|| ()).unwrap_err();
             assert!(error.io_error().unwrap().to_string().contains("vm.max_map_count"), "{error}");
-            fault::fail(Call::Mmap, 0, 0, 0);
+            fault::fail(Syscall::Mmap, 0, 0, 0);
             runtime.run_local(|| ()).unwrap();
         })
         .join()
@@ -376,7 +376,7 @@ mod tests {
         let runtime = Runtime::new_current_thread().unwrap();
         runtime
             .run_local(|| {
-                fault::fail(Call::EpollWait, 0, 2, libc::EINVAL);
+                fault::fail(Syscall::EpollWait, 0, 2, libc::EINVAL);
                 crate::sleep(Duration::from_millis(2));
             })
             .unwrap();

@@ -6,7 +6,7 @@ use super::hub::local::Hub;
 use super::hub::worker;
 use super::instance::{Flavour, GRACE, Runtime};
 use super::lane::panic_hook;
-use super::observe::deadlock::Watch;
+use super::observe::deadlock::StuckWatch;
 use super::observe::lookout;
 use super::stragglers::Stragglers;
 use super::task::family::Family;
@@ -100,8 +100,8 @@ impl Runtime {
         let _exact = Exact(time::sleep_exactly());
         let scheduler = Arc::clone(&self.scheduler);
         let hub = Hub::new(shared, scheduler, Worker::new_fifo(), poller, self.stack_size);
-        let watch = Watch::new(Arc::clone(&self.inquiry));
-        let _watched = lookout::Run::begin(&self.scheduler, &self.inquiry);
+        let watch = StuckWatch::new(Arc::clone(&self.inquiry));
+        let _watched = lookout::WatchedRun::begin(&self.scheduler, &self.inquiry);
         coroutine::set_aside(|| {
             current::enter(&hub, || {
                 let (family, joinable) = self.spawn_main(main, pass_on, |task| {

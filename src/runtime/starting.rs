@@ -8,7 +8,7 @@ use super::hub::shared::HubShared;
 use super::hub::worker;
 use super::instance::{Flavour, Runtime};
 use super::lane::panic_hook;
-use super::observe::deadlock::Watch;
+use super::observe::deadlock::StuckWatch;
 use super::observe::lookout;
 use super::task::TaskRef;
 use crate::coroutine;
@@ -84,7 +84,7 @@ impl Runtime {
                 None
             } else {
                 let scheduler = Arc::clone(&scheduler);
-                let watch = Watch::new(Arc::clone(&runtime.inquiry));
+                let watch = StuckWatch::new(Arc::clone(&runtime.inquiry));
                 let life = move || work(shared, scheduler, fresh, poller, stack_size, &watch);
                 thread::start_planned(&format!("{name}-{at}"), Some(WORKER_STACK), life)
                     .map_err(|error| failed = Some(error))
@@ -113,7 +113,7 @@ fn work(
     fresh: Worker<TaskRef>,
     poller: Poller,
     stack_size: StackSize,
-    watch: &Watch,
+    watch: &StuckWatch,
 ) {
     // std has given the thread one; if even that failed there is no report of an overflow, but no harm either.
     let _alt_stack = AltStack::ensure();

@@ -6,7 +6,7 @@ use super::lane::shared::LaneShared;
 use super::task::Waiter;
 use super::task::{TaskRef, Token};
 use super::wait::reactor::{Direction, Source};
-use super::wait::waker::Listener;
+use super::wait::waker::FutureParker;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,7 +18,7 @@ use std::task::{Context, Poll, ready};
 pub(crate) struct Watching {
     entered: Option<Entered>,
     /// For tasks of other executors.
-    listener: Option<Listener>,
+    listener: Option<FutureParker>,
 }
 
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl Watching {
         context: &Context<'_>,
     ) -> Poll<io::Result<()>> {
         if self.entered.is_none() {
-            let waiter = self.listener.get_or_insert_with(Listener::new).again();
+            let waiter = self.listener.get_or_insert_with(FutureParker::new).again();
             if let Poll::Ready(done) = self.enter(source, direction, waiter, true) {
                 return Poll::Ready(done);
             }

@@ -7,7 +7,7 @@
 #![forbid(unsafe_code)]
 
 use super::backoff::{Backoff, Verdict};
-use super::stats::{Counters, Outcome, Stats};
+use super::stats::{Counters, HandlerEnd, Stats};
 use crate::runtime::current as current_task;
 use crate::runtime::{global, park};
 use crate::sync::{Event, Semaphore};
@@ -16,7 +16,7 @@ use crate::sys::time::deadline_after;
 use crate::thread::{Builder, Thread, current, yield_now};
 use crate::util::dropping::Held;
 use crate::util::lock::Mutex;
-use crate::util::slab::{Key, Slab};
+use crate::util::slab::{Slab, SlabKey};
 use std::fmt;
 use std::io;
 use std::mem;
@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Where the items of one acceptor come from.
-pub(super) trait Source: Send + 'static {
+pub(super) trait ItemSource: Send + 'static {
     type Item: Send + 'static;
 
     /// Waits for the next item.
@@ -36,7 +36,7 @@ pub(super) trait Source: Send + 'static {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Settings {
+pub(super) struct ServerSettings {
     pub(super) max_handlers: Option<usize>,
     pub(super) stack_size: Option<usize>,
     pub(super) name: Option<String>,
@@ -46,7 +46,7 @@ pub(super) struct Settings {
     pub(super) sources: Option<usize>,
 }
 
-impl Settings {
+impl ServerSettings {
     /// How many sockets are to share the address.
     pub(super) fn sources(&self) -> io::Result<usize> {
         match self.sources {
@@ -66,15 +66,15 @@ impl Settings {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum ServerPhase {
     New,
     Running,
     Stopping,
 }
 
 #[derive(Debug)]
-struct State {
-    phase: Phase,
+struct ServerState {
+    phase: ServerPhase,
     /// How many acceptors have not ended.
     accepting: usize,
     acceptors: Vec<Thread>,
@@ -86,12 +86,12 @@ struct State {
     waiting: usize,
 }
 
-pub(super) struct Core<T> {
+pub(super) struct ServerCore<T> {
     handler: Held<Box<dyn Fn(T) + Send + Sync>>,
-    settings: Settings,
+    settings: ServerSettings,
     /// How many handlers each acceptor may still begin; empty if there is no limit.
     limits: Box<[Semaphore]>,
-    state: Mutex<State>,
+    state: Mutex<ServerState>,
     counters: Counters,
     /// Set when no acceptor is left.
     closed: Event,
@@ -102,7 +102,7 @@ pub(super) struct Core<T> {
     freed: Event,
 }
 
-impl<T> fmt::Debug for Core<T> {
+impl<T> fmt::Debug for ServerCore<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Core").field("stats", &self.stats()).finish_non_exhaustive()
     }
@@ -110,7 +110,7 @@ impl<T> fmt::Debug for Core<T> {
 
 /// A living acceptor.
 struct Accepting<T> {
-    core: Arc<Core<T>>,
+    core: Arc<ServerCore<T>>,
     /// Whether it has begun and has not returned.
     runs: bool,
 }
@@ -124,7 +124,7 @@ impl<T> Drop for Accepting<T> {
         state.accepting -= 1;
         if state.accepting == 0 {
             // They may have been killed by the end of their runtime.
-            state.phase = Phase::Stopping;
+            state.phase = ServerPhase::Stopping;
             state.acceptors.clear();
             self.core.closed.set();
             self.core.end_if_done(&state);
@@ -133,26 +133,26 @@ impl<T> Drop for Accepting<T> {
 }
 
 /// The fields are dropped in this order: so the source is closed before the server counts as closed.
-struct Acceptor<S: Source> {
+struct Acceptor<S: ItemSource> {
     source: Held<S>,
     at: usize,
     accepting: Accepting<S::Item>,
 }
 
 /// A handler that has not ended.
-struct Live<T> {
-    core: Arc<Core<T>>,
-    key: Key,
+struct LiveHandler<T> {
+    core: Arc<ServerCore<T>>,
+    key: SlabKey,
     acceptor: u32,
-    outcome: Outcome,
+    outcome: HandlerEnd,
 }
 
-impl<T> Drop for Live<T> {
+impl<T> Drop for LiveHandler<T> {
     fn drop(&mut self) {
         let core = &*self.core;
-        let panicked = matches!(self.outcome, Outcome::Panicked) && !park::is_interrupted();
+        let panicked = matches!(self.outcome, HandlerEnd::Panicked) && !park::is_interrupted();
         core.counters.end(match self.outcome {
-            Outcome::Panicked if !panicked => Outcome::Killed,
+            HandlerEnd::Panicked if !panicked => HandlerEnd::Killed,
             outcome => outcome,
         });
         if let Some(limit) = core.limits.get(self.acceptor as usize) {
@@ -169,23 +169,24 @@ impl<T> Drop for Live<T> {
     }
 }
 
-impl<T: Send + 'static> Live<T> {
+impl<T: Send + 'static> LiveHandler<T> {
     fn run(mut self, item: T) {
         // This stays unless the handler returns.
-        self.outcome = Outcome::Panicked;
+        self.outcome = HandlerEnd::Panicked;
         (self.core.handler)(item);
-        self.outcome = Outcome::Finished;
+        self.outcome = HandlerEnd::Finished;
     }
 }
 
-impl<T> Core<T> {
+impl<T> ServerCore<T> {
     pub(super) fn stats(&self) -> Stats {
         self.counters.read()
     }
 
     /// Sets `ended` if everything has. Called whenever an acceptor or a handler has ended.
-    fn end_if_done(&self, state: &State) {
-        if state.phase == Phase::Stopping && state.accepting == 0 && state.handlers.len() == 0 {
+    fn end_if_done(&self, state: &ServerState) {
+        if state.phase == ServerPhase::Stopping && state.accepting == 0 && state.handlers.len() == 0
+        {
             self.ended.set();
         }
     }
@@ -194,7 +195,7 @@ impl<T> Core<T> {
     pub(super) fn close(&self) {
         let acceptors = {
             let mut state = self.state.lock();
-            state.phase = Phase::Stopping;
+            state.phase = ServerPhase::Stopping;
             if state.accepting == 0 {
                 self.closed.set();
                 self.end_if_done(&state);
@@ -210,7 +211,8 @@ impl<T> Core<T> {
     /// error.
     fn fail(&self, failure: io::Error) {
         let mut state = self.state.lock();
-        let tell = state.failure.is_none() && state.waiting == 0 && state.phase == Phase::Running;
+        let tell =
+            state.failure.is_none() && state.waiting == 0 && state.phase == ServerPhase::Running;
         let text = tell.then(|| format!("a server accepts no more: {failure}"));
         state.failure.get_or_insert(failure);
         drop(state);
@@ -265,7 +267,7 @@ impl<T> Core<T> {
 
     /// Waits for the end. If a kill or a timeout ends this wait, the server begins to end.
     pub(super) fn wait(&self) -> io::Result<()> {
-        struct Close<'a, T>(&'a Core<T>);
+        struct Close<'a, T>(&'a ServerCore<T>);
         impl<T> Drop for Close<'_, T> {
             fn drop(&mut self) {
                 self.0.state.lock().waiting -= 1;
@@ -295,9 +297,9 @@ fn kill(thread: &Thread) {
     thread.task().kill();
 }
 
-impl<T: Send + 'static> Core<T> {
+impl<T: Send + 'static> ServerCore<T> {
     pub(super) fn new(
-        settings: Settings,
+        settings: ServerSettings,
         acceptors: usize,
         handler: impl Fn(T) + Send + Sync + 'static,
     ) -> Arc<Self> {
@@ -309,8 +311,8 @@ impl<T: Send + 'static> Core<T> {
             handler: Held::new(Box::new(handler)),
             settings,
             limits,
-            state: Mutex::new(State {
-                phase: Phase::New,
+            state: Mutex::new(ServerState {
+                phase: ServerPhase::New,
                 accepting: 0,
                 acceptors: Vec::new(),
                 handlers: Slab::new(),
@@ -326,7 +328,7 @@ impl<T: Send + 'static> Core<T> {
     }
 
     /// Starts an acceptor for each source.
-    pub(super) fn start<S: Source<Item = T>>(
+    pub(super) fn start<S: ItemSource<Item = T>>(
         self: &Arc<Self>,
         sources: Vec<Held<S>>,
     ) -> io::Result<()> {
@@ -334,17 +336,17 @@ impl<T: Send + 'static> Core<T> {
             let mut state = self.state.lock();
             match state.phase {
                 // Another call has taken them and is about to start them.
-                Phase::New if sources.is_empty() => return Ok(()),
-                Phase::New => {}
-                Phase::Running => return Ok(()),
-                Phase::Stopping => {
+                ServerPhase::New if sources.is_empty() => return Ok(()),
+                ServerPhase::New => {}
+                ServerPhase::Running => return Ok(()),
+                ServerPhase::Stopping => {
                     return Err(io::Error::new(
                         io::ErrorKind::NotConnected,
                         "the server has been stopped; make a new one",
                     ));
                 }
             }
-            state.phase = Phase::Running;
+            state.phase = ServerPhase::Running;
             state.accepting = sources.len();
         }
         // All are made before the first is spawned: if one cannot be spawned, dropping the others counts them off.
@@ -372,7 +374,7 @@ impl<T: Send + 'static> Core<T> {
                 }
             };
             let mut state = self.state.lock();
-            if state.phase == Phase::Running {
+            if state.phase == ServerPhase::Running {
                 state.acceptors.push(thread);
             } else {
                 drop(state);
@@ -395,7 +397,7 @@ impl<T: Send + 'static> Core<T> {
         self.counters.accept();
         let key = self.state.lock().handlers.insert(None);
         let (core, acceptor) = (Arc::clone(self), acceptor as u32);
-        let live = Live { core, key, acceptor, outcome: Outcome::Killed };
+        let live = LiveHandler { core, key, acceptor, outcome: HandlerEnd::Killed };
         let mut builder = self.settings.builder("handler");
         if let Some(bytes) = self.settings.stack_size {
             builder = builder.stack_size(bytes);
@@ -413,7 +415,7 @@ impl<T: Send + 'static> Core<T> {
     }
 }
 
-impl<S: Source> Acceptor<S> {
+impl<S: ItemSource> Acceptor<S> {
     fn accept_all(mut self) {
         self.accepting.runs = true;
         self.accept_until_the_end();
@@ -429,7 +431,7 @@ impl<S: Source> Acceptor<S> {
             }
             let item = loop {
                 match self.source.next() {
-                    Ok(_) if core.state.lock().phase == Phase::Stopping => return,
+                    Ok(_) if core.state.lock().phase == ServerPhase::Stopping => return,
                     Ok(item) => break item,
                     Err(error) => {
                         core.counters.fail();

@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 
 use super::backoff::is_fatal;
-use super::core::{Settings, Source};
-use super::frame::{Frame, bind, common_settings};
+use super::core::{ItemSource, ServerSettings};
+use super::frame::{ServerFrame, bind, common_settings};
 use super::stats::Stats;
 use crate::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use crate::os::unix::net::{self as unix, UnixDatagram};
@@ -123,7 +123,7 @@ impl DatagramSocket for UnixDatagram {
 }
 
 /// The socket to answer by, a datagram, and its sender.
-type Item<S> = (Arc<S>, Vec<u8>, <S as DatagramSocket>::Addr);
+type FromSender<S> = (Arc<S>, Vec<u8>, <S as DatagramSocket>::Addr);
 
 struct Datagrams<S> {
     socket: Arc<S>,
@@ -131,10 +131,10 @@ struct Datagrams<S> {
     buffer: Vec<u8>,
 }
 
-impl<S: DatagramSocket> Source for Datagrams<S> {
-    type Item = Item<S>;
+impl<S: DatagramSocket> ItemSource for Datagrams<S> {
+    type Item = FromSender<S>;
 
-    fn next(&mut self) -> io::Result<Item<S>> {
+    fn next(&mut self) -> io::Result<FromSender<S>> {
         let (size, peer) = self.socket.recv_whole(&mut self.buffer)?;
         Ok((Arc::clone(&self.socket), self.buffer[..size].to_vec(), peer))
     }
@@ -174,7 +174,7 @@ impl<S: DatagramSocket> Source for Datagrams<S> {
 /// ```
 #[doc(alias = "create_datagram_endpoint")]
 #[doc(alias = "socketserver")]
-pub struct DatagramServer<S: DatagramSocket = UdpSocket>(Frame<Datagrams<S>, S::Addr>);
+pub struct DatagramServer<S: DatagramSocket = UdpSocket>(ServerFrame<Datagrams<S>, S::Addr>);
 
 fn bind_one(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
     if shared { UdpSocket::bind_shared(address) } else { UdpSocket::bind(address) }
@@ -219,7 +219,7 @@ impl DatagramServer {
 
 impl<S: DatagramSocket> DatagramServer<S> {
     fn with<R>(
-        settings: Settings,
+        settings: ServerSettings,
         sockets: Vec<S>,
         handler: impl Fn(&S, Vec<u8>, S::Addr) -> R + Send + Sync + 'static,
     ) -> Self {
@@ -229,12 +229,12 @@ impl<S: DatagramSocket> DatagramServer<S> {
         let sources: Vec<_> = sockets.into_iter().map(source).collect();
         let address = sources[0].socket.local_addr();
         let handler = handler.into_inner();
-        let handler = move |(socket, data, peer): Item<S>| {
+        let handler = move |(socket, data, peer): FromSender<S>| {
             // It may be the last to have the socket.
             let socket = Held::new(socket);
             drop(handler(&socket, data, peer));
         };
-        Self(Frame::new(settings, sources, address, handler))
+        Self(ServerFrame::new(settings, sources, address, handler))
     }
 
     /// A server on a socket that is there already, with the settings that [`builder`](DatagramServer::builder) begins
@@ -344,7 +344,7 @@ impl<S: DatagramSocket> fmt::Debug for DatagramServer<S> {
 #[derive(Clone, Debug, Default)]
 #[must_use = "settings do nothing until `bind` or `build`"]
 pub struct DatagramServerBuilder {
-    settings: Settings,
+    settings: ServerSettings,
 }
 
 impl DatagramServerBuilder {

@@ -2,7 +2,7 @@
 //! and settings.
 #![forbid(unsafe_code)]
 
-use super::core::{Core, Settings, Source};
+use super::core::{ItemSource, ServerCore, ServerSettings};
 use super::stats::Stats;
 use crate::net::{SocketAddr, ToSocketAddrs};
 use crate::util::dropping::Held;
@@ -14,21 +14,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A server that begins to end when it is dropped. `A` is the type of its address.
-pub(super) struct Frame<S: Source, A> {
-    core: Arc<Core<S::Item>>,
+pub(super) struct ServerFrame<S: ItemSource, A> {
+    core: Arc<ServerCore<S::Item>>,
     address: Held<io::Result<A>>,
     /// The sources, until the server is started.
     sources: Mutex<Vec<Held<S>>>,
 }
 
-impl<S: Source, A: Clone + fmt::Debug> Frame<S, A> {
+impl<S: ItemSource, A: Clone + fmt::Debug> ServerFrame<S, A> {
     pub(super) fn new(
-        settings: Settings,
+        settings: ServerSettings,
         sources: Vec<Held<S>>,
         address: io::Result<A>,
         handler: impl Fn(S::Item) + Send + Sync + 'static,
     ) -> Self {
-        let core = Core::new(settings, sources.len(), handler);
+        let core = ServerCore::new(settings, sources.len(), handler);
         Self { core, address: Held::new(address), sources: Mutex::new(sources) }
     }
 
@@ -69,7 +69,7 @@ impl<S: Source, A: Clone + fmt::Debug> Frame<S, A> {
     }
 }
 
-impl<S: Source, A> Drop for Frame<S, A> {
+impl<S: ItemSource, A> Drop for ServerFrame<S, A> {
     fn drop(&mut self) {
         self.core.close();
     }

@@ -25,7 +25,7 @@ pub struct Stats {
 
 /// How a handler ended.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Outcome {
+pub(super) enum HandlerEnd {
     Finished,
     Panicked,
     Killed,
@@ -45,11 +45,11 @@ impl Counters {
         self.accepted.fetch_add(1, Ordering::SeqCst);
     }
 
-    pub(super) fn end(&self, outcome: Outcome) {
+    pub(super) fn end(&self, outcome: HandlerEnd) {
         let counter = match outcome {
-            Outcome::Finished => &self.finished,
-            Outcome::Panicked => &self.panicked,
-            Outcome::Killed => &self.killed,
+            HandlerEnd::Finished => &self.finished,
+            HandlerEnd::Panicked => &self.panicked,
+            HandlerEnd::Killed => &self.killed,
         };
         counter.fetch_add(1, Ordering::SeqCst);
     }

@@ -1,8 +1,8 @@
 //! A server of connections.
 #![forbid(unsafe_code)]
 
-use super::core::{Settings, Source};
-use super::frame::{Frame, bind, common_settings};
+use super::core::{ItemSource, ServerSettings};
+use super::frame::{ServerFrame, bind, common_settings};
 use super::listener::Listener;
 use super::stats::Stats;
 use crate::net::{ListenOptions, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
@@ -73,9 +73,9 @@ use std::time::Duration;
 #[doc(alias = "create_server")]
 #[doc(alias = "socketserver")]
 #[doc(alias = "ListenAndServe")]
-pub struct StreamServer<L: Listener = TcpListener>(Frame<L, L::Addr>);
+pub struct StreamServer<L: Listener = TcpListener>(ServerFrame<L, L::Addr>);
 
-impl<L: Listener> Source for L {
+impl<L: Listener> ItemSource for L {
     type Item = (L::Stream, L::Addr);
 
     fn next(&mut self) -> io::Result<Self::Item> {
@@ -149,7 +149,7 @@ impl<L: Listener> StreamServer<L> {
     }
 
     fn with<R>(
-        settings: Settings,
+        settings: ServerSettings,
         listeners: Vec<L>,
         handler: impl Fn(L::Stream, L::Addr) -> R + Send + Sync + 'static,
     ) -> Self {
@@ -158,7 +158,7 @@ impl<L: Listener> StreamServer<L> {
         let address = listeners[0].local_addr();
         let handler = handler.into_inner();
         let handler = move |(stream, peer)| drop(handler(stream, peer));
-        Self(Frame::new(settings, listeners, address, handler))
+        Self(ServerFrame::new(settings, listeners, address, handler))
     }
 
     /// The address that it listens on; it can be asked for after the end too.
@@ -293,13 +293,13 @@ impl<L: Listener> fmt::Debug for StreamServer<L> {
 #[derive(Clone, Debug)]
 #[must_use = "settings do nothing until `bind` or `build`"]
 pub struct StreamServerBuilder {
-    settings: Settings,
+    settings: ServerSettings,
     backlog: u32,
 }
 
 impl Default for StreamServerBuilder {
     fn default() -> Self {
-        Self { settings: Settings::default(), backlog: 4096 }
+        Self { settings: ServerSettings::default(), backlog: 4096 }
     }
 }
 

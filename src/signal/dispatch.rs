@@ -94,7 +94,7 @@ fn run(shared: &Mutex<Dispatch>, bell: &OwnedFd) {
 mod tests {
     use super::*;
     use crate::signal::Signals;
-    use crate::sys::fault::{self, Call};
+    use crate::sys::fault::{self, Syscall};
     use std::io::ErrorKind;
 
     /// No other unit test waits for signals, so the thread has not been started.
@@ -105,13 +105,13 @@ mod tests {
             Signals::new([Signal::USR1]).unwrap_err()
         };
         let bell = || DISPATCH.get(Mutex::default).lock().bell.as_ref().map(Arc::as_ptr);
-        for call in [Call::EventFd, Call::Dup] {
+        for call in [Syscall::EventFd, Syscall::Dup] {
             assert_eq!(refused(call, libc::EMFILE).raw_os_error(), Some(libc::EMFILE));
             assert_eq!(bell(), None);
         }
         let mut first = None;
         for _ in 0..3 {
-            let error = refused(Call::ThreadSpawn, libc::EAGAIN);
+            let error = refused(Syscall::ThreadSpawn, libc::EAGAIN);
             assert_eq!(error.kind(), ErrorKind::WouldBlock);
             let text = "cannot start the OS thread `gt-signals`: ";
             assert!(error.to_string().starts_with(text), "{error}");
@@ -119,7 +119,7 @@ mod tests {
             assert_eq!(first.get_or_insert(bell()), &bell(), "the next try uses it");
         }
         for _ in 0..2 {
-            let error = refused(Call::SigAction, libc::EINVAL);
+            let error = refused(Syscall::SigAction, libc::EINVAL);
             assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
         }
         Signals::new([Signal::USR1]).unwrap();

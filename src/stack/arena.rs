@@ -18,7 +18,7 @@ pub(super) struct Arena {
     slots: usize,
     /// Slots handed out so far.
     carved: usize,
-    registration: overflow::Registration,
+    registration: overflow::ArenaRegistration,
 }
 
 impl Arena {

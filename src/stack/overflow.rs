@@ -12,31 +12,31 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 /// Writes what overflowed, given the stack's usable bytes and its one-past-highest address; runs in signal context.
-pub(crate) type Describe = fn(size: usize, top: usize);
+pub(crate) type DescribeOverflow = fn(size: usize, top: usize);
 
 /// One arena as the handler sees it. Entries are never freed; those of unmapped arenas are used again.
 #[derive(Debug)]
-struct Entry {
+struct ArenaEntry {
     start: AtomicUsize,
     /// Zero while the entry is free.
     len: AtomicUsize,
     stride: AtomicUsize,
-    next: *const Entry,
+    next: *const ArenaEntry,
 }
 
 // SAFETY: `next` is written before the entry is published and never after; everything else is atomic.
-unsafe impl Sync for Entry {}
+unsafe impl Sync for ArenaEntry {}
 
-static ENTRIES: AtomicPtr<Entry> = AtomicPtr::new(ptr::null_mut());
+static ENTRIES: AtomicPtr<ArenaEntry> = AtomicPtr::new(ptr::null_mut());
 static DESCRIBE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
 /// An arena's place in the handler's list.
 #[derive(Debug)]
-pub(super) struct Registration(&'static Entry);
+pub(super) struct ArenaRegistration(&'static ArenaEntry);
 
 const CLAIMED: usize = 1;
 
-fn entries() -> impl Iterator<Item = &'static Entry> {
+fn entries() -> impl Iterator<Item = &'static ArenaEntry> {
     let mut at = ENTRIES.load(Ordering::Acquire).cast_const();
     std::iter::from_fn(move || {
         // SAFETY: the list holds leaked entries only, so a non-null pointer in it is valid for ever.
@@ -46,19 +46,19 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
     })
 }
 
-pub(super) fn register(start: usize, len: usize, stride: usize) -> Registration {
+pub(super) fn register(start: usize, len: usize, stride: usize) -> ArenaRegistration {
     let reused = entries().find(|entry| {
         entry.len.load(Ordering::Relaxed) == 0
             && entry.len.compare_exchange(0, CLAIMED, Ordering::Acquire, Ordering::Relaxed).is_ok()
     });
     let entry = reused.unwrap_or_else(|| {
-        let entry = Box::leak(Box::new(Entry {
+        let entry = Box::leak(Box::new(ArenaEntry {
             start: AtomicUsize::new(0),
             len: AtomicUsize::new(CLAIMED),
             stride: AtomicUsize::new(1),
             next: ptr::null(),
         }));
-        let entry: *mut Entry = entry;
+        let entry: *mut ArenaEntry = entry;
         let mut head = ENTRIES.load(Ordering::Acquire);
         loop {
             // SAFETY: the entry was leaked just above and is not published yet, so nobody else refers to it.
@@ -73,10 +73,10 @@ pub(super) fn register(start: usize, len: usize, stride: usize) -> Registration 
     entry.start.store(start, Ordering::Relaxed);
     entry.stride.store(stride, Ordering::Relaxed);
     entry.len.store(len, Ordering::Release);
-    Registration(entry)
+    ArenaRegistration(entry)
 }
 
-pub(super) fn unregister(registration: Registration) {
+pub(super) fn unregister(registration: ArenaRegistration) {
     registration.0.len.store(0, Ordering::Release);
 }
 
@@ -97,7 +97,7 @@ fn overflowed_stack(address: usize) -> Option<(usize, usize)> {
 ///
 /// # Errors
 /// What sigaction said. The guards protect memory without the handler too; only the report is missing then.
-pub(crate) fn install(describe: Describe) -> io::Result<()> {
+pub(crate) fn install(describe: DescribeOverflow) -> io::Result<()> {
     static ONCE: Mutex<bool> = Mutex::new(false);
     let mut installed = ONCE.lock();
     if !*installed {
@@ -112,9 +112,11 @@ fn claims(address: usize) -> bool {
     let Some((limit, top)) = overflowed_stack(address) else { return false };
     let describe = DESCRIBE.load(Ordering::Acquire);
     if !describe.is_null() {
-        // SAFETY: the only value ever stored is a `Describe`, and function pointers and data pointers are the same
+        // SAFETY: the only value ever stored is a `DescribeOverflow`, and function pointers and data pointers are the same
         // size on the targets the crate builds for.
-        unsafe { std::mem::transmute::<*mut (), Describe>(describe)(top - limit - GUARD, top) };
+        unsafe {
+            std::mem::transmute::<*mut (), DescribeOverflow>(describe)(top - limit - GUARD, top)
+        };
     }
     true
 }

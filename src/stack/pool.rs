@@ -55,7 +55,7 @@ impl Stack {
     /// One that another user has given back, if there is one.
     #[cold]
     pub(crate) fn reuse(size: StackSize) -> Option<Self> {
-        let reuse = |pool: &mut Pool| (!pool.free.is_empty()).then(|| pool.acquire().ok())?;
+        let reuse = |pool: &mut StackPool| (!pool.free.is_empty()).then(|| pool.acquire().ok())?;
         let slot = POOLS.try_with(|pools| reuse(pools.borrow_mut().of(size))).ok()??;
         Some(Self { slot, size, not_send: PhantomData })
     }
@@ -100,14 +100,14 @@ pub(crate) fn trim() -> usize {
     POOLS
         .try_with(|pools| {
             let mut pools = pools.borrow_mut();
-            pools.0.iter_mut().map(Pool::trim).sum()
+            pools.0.iter_mut().map(StackPool::trim).sum()
         })
         .unwrap_or(0)
 }
 
 /// Whether [`trim`] has something to do, now or after a while in which no stack is used.
 pub(crate) fn has_surplus() -> bool {
-    POOLS.try_with(|pools| pools.borrow().0.iter().any(Pool::has_surplus)).unwrap_or(false)
+    POOLS.try_with(|pools| pools.borrow().0.iter().any(StackPool::has_surplus)).unwrap_or(false)
 }
 
 /// The stacks of one OS thread.
@@ -126,7 +126,7 @@ pub(crate) struct Counts {
 /// Counts the stacks of the calling OS thread.
 #[allow(dead_code, reason = "metrics alone ask")]
 pub(crate) fn counts() -> Counts {
-    let of = |all: Counts, pool: &Pool| {
+    let of = |all: Counts, pool: &StackPool| {
         let carved: usize = pool.arenas.iter().map(Arena::carved).sum();
         Counts {
             used: all.used + carved - pool.free.len(),
@@ -139,12 +139,12 @@ pub(crate) fn counts() -> Counts {
 }
 
 /// The free stacks of one size.
-struct Pool {
+struct StackPool {
     size: StackSize,
     arenas: Vec<Arena>,
     /// Free slots, the most recently used last.
     free: Vec<NonNull<u8>>,
-    /// How many slots at the bottom of `free` were not used since the last [`Pool::trim`], or a few less.
+    /// How many slots at the bottom of `free` were not used since the last [`StackPool::trim`], or a few less.
     unused: usize,
     /// How many of them were discarded: not more than `unused`.
     discarded: usize,
@@ -155,7 +155,7 @@ struct Pool {
     prefetched: usize,
 }
 
-impl Pool {
+impl StackPool {
     #[inline(always)]
     fn acquire(&mut self) -> io::Result<NonNull<u8>> {
         match self.free.pop() {
@@ -271,11 +271,11 @@ impl Pool {
 }
 
 /// The pools of one thread, one for each stack size it has used; the default size comes first.
-struct Pools(Vec<Pool>);
+struct StackPools(Vec<StackPool>);
 
-impl Pools {
+impl StackPools {
     #[inline(always)]
-    fn of(&mut self, size: StackSize) -> &mut Pool {
+    fn of(&mut self, size: StackSize) -> &mut StackPool {
         let at = self.0.iter().position(|pool| pool.size == size);
         let at = at.unwrap_or_else(|| self.add(size));
         &mut self.0[at]
@@ -283,7 +283,7 @@ impl Pools {
 
     #[cold]
     fn add(&mut self, size: StackSize) -> usize {
-        self.0.push(Pool {
+        self.0.push(StackPool {
             size,
             arenas: Vec::new(),
             free: Vec::new(),
@@ -296,7 +296,7 @@ impl Pools {
     }
 }
 
-impl Drop for Pools {
+impl Drop for StackPools {
     /// Unmaps the arenas of which every stack has come back; the others hold live frames and are leaked on purpose.
     fn drop(&mut self) {
         for pool in &mut self.0 {
@@ -314,13 +314,13 @@ impl Drop for Pools {
 }
 
 thread_local! {
-    static POOLS: RefCell<Pools> = const { RefCell::new(Pools(Vec::new())) };
+    static POOLS: RefCell<StackPools> = const { RefCell::new(StackPools(Vec::new())) };
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::fault::{self, Call};
+    use crate::sys::fault::{self, Syscall};
 
     #[test]
     fn reuses_the_warmest_first() {
@@ -337,7 +337,7 @@ mod tests {
     #[test]
     fn many_are_used_in_order() {
         let size = StackSize::default();
-        let pool = |slots: std::ops::Range<usize>| Pool {
+        let pool = |slots: std::ops::Range<usize>| StackPool {
             size,
             arenas: Vec::new(),
             // A prefetch may name any address.
@@ -349,14 +349,14 @@ mod tests {
             unordered: 0,
             prefetched: 0,
         };
-        let shuffled = |pool: &mut Pool| {
+        let shuffled = |pool: &mut StackPool| {
             let mut seed = 1u64;
             for at in (1..pool.free.len()).rev() {
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 pool.free.swap(at, (seed >> 33) as usize % (at + 1));
             }
         };
-        let addresses = |pool: &mut Pool, count: usize| -> Vec<usize> {
+        let addresses = |pool: &mut StackPool, count: usize| -> Vec<usize> {
             (0..count).map(|_| pool.acquire().unwrap().addr().get()).collect()
         };
 
@@ -447,14 +447,14 @@ mod tests {
     #[test]
     fn a_failing_mmap_is_an_error_that_names_the_limit() {
         std::thread::spawn(|| {
-            fault::fail(Call::Mmap, 0, usize::MAX, libc::ENOMEM);
+            fault::fail(Syscall::Mmap, 0, usize::MAX, libc::ENOMEM);
             let error = Stack::acquire(StackSize::default()).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
             assert!(error.to_string().contains("vm.max_map_count"), "{error}");
-            fault::fail(Call::Mmap, 0, 3, libc::ENOMEM);
+            fault::fail(Syscall::Mmap, 0, 3, libc::ENOMEM);
             assert!(Stack::acquire(StackSize::default()).is_ok(), "smaller arenas are tried");
-            fault::fail(Call::Madvise, 0, 1, libc::ENOMEM);
-            fault::fail(Call::Mprotect, 0, 1, libc::ENOMEM);
+            fault::fail(Syscall::Madvise, 0, 1, libc::ENOMEM);
+            fault::fail(Syscall::Mprotect, 0, 1, libc::ENOMEM);
             let first = Stack::acquire(StackSize::default());
             let second = Stack::acquire(StackSize::default());
             assert!(first.is_ok() && second.is_err(), "the second needs a guard of its own");

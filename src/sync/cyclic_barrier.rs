@@ -37,14 +37,14 @@ use std::time::{Duration, Instant};
 pub struct CyclicBarrier {
     parties: usize,
     action: Held<Option<Box<dyn Fn() + Send + Sync>>>,
-    state: Mutex<State>,
+    state: Mutex<BarrierState>,
 }
 
 // An action that panics breaks it.
 impl UnwindSafe for CyclicBarrier {}
 impl RefUnwindSafe for CyclicBarrier {}
 
-struct State {
+struct BarrierState {
     broken: bool,
     /// The last thread of a round runs the action; nobody joins the next round before that is done.
     acting: bool,
@@ -73,7 +73,7 @@ fn wake_all(list: &mut WaitList<Waiter>) {
     }
 }
 
-impl State {
+impl BarrierState {
     /// Fails everybody who waits.
     fn fail(&mut self) {
         self.failed.store(true, Ordering::Release);
@@ -132,7 +132,7 @@ impl CyclicBarrier {
     }
 
     fn make(parties: usize, action: Option<Box<dyn Fn() + Send + Sync>>) -> Self {
-        let state = State {
+        let state = BarrierState {
             broken: false,
             acting: false,
             waiting: WaitList::new(),
@@ -241,7 +241,7 @@ impl CyclicBarrier {
     /// Ends the round: its last thread has come.
     fn complete<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, BarrierState>,
         place: usize,
     ) -> Result<usize, BrokenBarrierError> {
         let failed = Arc::clone(&state.failed);

@@ -37,11 +37,11 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default)]
 pub struct Event {
     set: AtomicBool,
-    waiters: Mutex<Waiters>,
+    waiters: Mutex<EventWaiters>,
 }
 
 #[derive(Debug, Default)]
-struct Waiters {
+struct EventWaiters {
     list: WaitList<Waiter>,
     /// How often the flag was set.
     sets: u64,
@@ -55,7 +55,7 @@ impl Event {
     /// Makes an event that is not set.
     #[must_use]
     pub const fn new() -> Self {
-        let waiters = Waiters { list: WaitList::new(), sets: 0 };
+        let waiters = EventWaiters { list: WaitList::new(), sets: 0 };
         Self { set: AtomicBool::new(false), waiters: Mutex::new(waiters) }
     }
 

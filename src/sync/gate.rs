@@ -31,11 +31,11 @@ pub(crate) use super::line::Position;
 pub(crate) struct Gate {
     /// Somebody is in the line, or watches.
     waiting: AtomicBool,
-    state: Mutex<State>,
+    state: Mutex<GateState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct GateState {
     line: Line,
     watchers: usize,
     /// Notifications that came while somebody waited or watched.
@@ -45,7 +45,7 @@ struct State {
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub(crate) enum Waited {
+pub(crate) enum WaitEnd {
     /// It is time to look again.
     Again,
     /// The deadline has passed.
@@ -61,11 +61,11 @@ impl RefUnwindSafe for Gate {}
 
 impl Gate {
     pub(crate) const fn new() -> Self {
-        let state = State { line: Line::new(), watchers: 0, notified: 0 };
+        let state = GateState { line: Line::new(), watchers: 0, notified: 0 };
         Self { waiting: AtomicBool::new(false), state: Mutex::new(state) }
     }
 
-    fn lower(&self, state: &State) {
+    fn lower(&self, state: &GateState) {
         if state.line.is_empty() && state.watchers == 0 {
             self.waiting.store(false, Ordering::SeqCst);
         }
@@ -184,9 +184,9 @@ impl Gate {
         ready: impl Fn() -> bool,
     ) -> bool {
         match self.wait_holding(reason, deadline, ready) {
-            Waited::Again => true,
-            Waited::TimedOut => false,
-            Waited::Killed => park::raise_kill(),
+            WaitEnd::Again => true,
+            WaitEnd::TimedOut => false,
+            WaitEnd::Killed => park::raise_kill(),
         }
     }
 
@@ -198,7 +198,7 @@ impl Gate {
         reason: Reason,
         deadline: Option<Instant>,
         ready: impl Fn() -> bool,
-    ) -> Waited {
+    ) -> WaitEnd {
         let park = |parker: &Parker| parker.park_open(self.mark(), reason, deadline, None);
         self.wait_with(park, ready)
     }
@@ -206,7 +206,7 @@ impl Gate {
     /// As [`wait`](Self::wait) without a deadline, for something that `owner` does; reports name the owner.
     pub(crate) fn wait_for(&self, reason: Reason, owner: &Owner, ready: impl Fn() -> bool) {
         let park = |parker: &Parker| Some(parker.park_on(reason, None, Blocker::Owner(owner)));
-        if self.wait_with(park, ready) == Waited::Killed {
+        if self.wait_with(park, ready) == WaitEnd::Killed {
             park::raise_kill();
         }
     }
@@ -216,22 +216,22 @@ impl Gate {
         &self,
         park: impl Fn(&Parker) -> Option<Wake>,
         ready: impl Fn() -> bool,
-    ) -> Waited {
+    ) -> WaitEnd {
         let parker = Parker::new();
         let position = self.enter(parker.waiter());
         loop {
             if ready() {
                 self.give_up(position);
-                return Waited::Again;
+                return WaitEnd::Again;
             }
             return match park(&parker) {
                 None => continue,
-                Some(Wake::Notified) => Waited::Again,
-                Some(Wake::TimedOut) if self.leave(position) => Waited::TimedOut,
-                Some(Wake::TimedOut) => Waited::Again,
+                Some(Wake::Notified) => WaitEnd::Again,
+                Some(Wake::TimedOut) if self.leave(position) => WaitEnd::TimedOut,
+                Some(Wake::TimedOut) => WaitEnd::Again,
                 Some(Wake::Killed) => {
                     self.give_up(position);
-                    Waited::Killed
+                    WaitEnd::Killed
                 }
             };
         }

@@ -1,7 +1,7 @@
 //! Mutual exclusion with data.
 #![forbid(unsafe_code)]
 
-use super::cell::{Lock, LockGuard};
+use super::cell::{LockCell, LockCellGuard};
 use super::poison::{Poison, Watch};
 use super::{LockResult, PoisonError, TryLockError, TryLockResult};
 use crate::runtime::park::{Mark, Waiter};
@@ -66,7 +66,7 @@ use std::time::{Duration, Instant};
 #[doc(alias("Lock"))]
 pub struct Mutex<T: ?Sized> {
     poison: Poison,
-    lock: Lock<T>,
+    lock: LockCell<T>,
 }
 
 impl<T> Mutex<T> {
@@ -83,7 +83,7 @@ impl<T> Mutex<T> {
     /// ```
     #[inline]
     pub const fn new(value: T) -> Self {
-        Self { poison: Poison::new(), lock: Lock::new(value) }
+        Self { poison: Poison::new(), lock: LockCell::new(value) }
     }
 
     /// Returns the data.
@@ -232,7 +232,7 @@ impl<T: ?Sized> Mutex<T> {
     }
 
     #[inline(always)]
-    fn guard<'a>(&'a self, inner: LockGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
+    fn guard<'a>(&'a self, inner: LockCellGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
         self.poison.check(MutexGuard { watch: Watch::new(&self.poison), inner })
     }
 
@@ -312,7 +312,7 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
 pub struct MutexGuard<'a, T: ?Sized> {
     // In this order, so that the lock is still held when it is poisoned.
     pub(super) watch: Watch<'a>,
-    pub(super) inner: LockGuard<'a, T>,
+    pub(super) inner: LockCellGuard<'a, T>,
 }
 
 impl<'a, T: ?Sized> MutexGuard<'a, T> {

@@ -54,14 +54,14 @@ impl OnceState {
 }
 
 /// Sets the state when the closure has ended, in whatever way.
-struct Running<'a> {
+struct Initializing<'a> {
     once: &'a Once,
     before: Before,
     /// What the state becomes unless the closure panics.
     then: u8,
 }
 
-impl Drop for Running<'_> {
+impl Drop for Initializing<'_> {
     fn drop(&mut self) {
         let state =
             if self.then == NEW && self.before.panicked_since() { POISONED } else { self.then };
@@ -214,7 +214,8 @@ impl Once {
                     );
                     if begin.is_ok() {
                         self.owner.set();
-                        let mut running = Running { once: self, before: Before::now(), then: NEW };
+                        let mut running =
+                            Initializing { once: self, before: Before::now(), then: NEW };
                         let result = f.into_inner()(&OnceState { poisoned: state == POISONED });
                         if result.is_ok() {
                             running.then = DONE;

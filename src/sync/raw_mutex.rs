@@ -30,7 +30,7 @@
 //! last thing, and whoever comes first takes what was handed over. A bit that is cleared early costs a needless waking.
 #![forbid(unsafe_code)]
 
-use super::turn::{Entry, Turn, choose, here};
+use super::turn::{LineEntry, Turn, choose, here};
 use crate::runtime::park::{self, Mark, Parker, Reason, Waiter, Wake};
 use crate::runtime::task::{Blocker, Owner};
 use crate::runtime::wait_list::{Key, WaitList};
@@ -62,7 +62,7 @@ pub(crate) struct RawMutex {
     /// A [`Turn`].
     turn: AtomicU32,
     owner: Owner,
-    list: Mutex<WaitList<Entry>>,
+    list: Mutex<WaitList<LineEntry>>,
 }
 
 impl RawMutex {
@@ -251,7 +251,7 @@ impl RawMutex {
         if state & WOKEN != 0 {
             park::contended();
         }
-        let entry = Entry { waiter, passed_over: woken, place: here() };
+        let entry = LineEntry { waiter, passed_over: woken, place: here() };
         Some(if woken { list.push_front(entry) } else { list.push_back(entry) })
     }
 
@@ -383,7 +383,7 @@ impl RawMutex {
 mod models {
     use super::RawMutex;
     use crate::runtime::park;
-    use crate::runtime::waker::Listener;
+    use crate::runtime::waker::FutureParker;
     use crate::util::sync::{AtomicU64, Ordering};
     use loom::thread;
     use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -433,7 +433,7 @@ mod models {
     fn a_future_that_is_dropped_passes_the_lock_on() {
         loom::model(|| {
             let shared = shared();
-            let listener = Listener::new();
+            let listener = FutureParker::new();
             drop(listener.waiter());
             let others = [0; 2].map(|_| {
                 let shared = Arc::clone(&shared);

@@ -17,12 +17,12 @@ const WRITER: usize = 2;
 const READER: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum Access {
     Read,
     Write,
 }
 
-impl Kind {
+impl Access {
     /// What is added to the word for one holder.
     fn weight(self) -> usize {
         match self {
@@ -45,7 +45,7 @@ pub(crate) struct RawRwLock {
     state: AtomicUsize,
     /// The writer.
     owner: Owner,
-    list: Mutex<WaitList<(Waiter, Kind)>>,
+    list: Mutex<WaitList<(Waiter, Access)>>,
 }
 
 impl RefUnwindSafe for RawRwLock {}
@@ -56,7 +56,7 @@ impl RawRwLock {
     }
 
     #[inline]
-    fn try_take(&self, kind: Kind) -> bool {
+    fn try_take(&self, kind: Access) -> bool {
         let mut state = self.state.load(Ordering::Relaxed);
         while state & WAITERS == 0 && kind.fits(state) {
             assert!(
@@ -78,24 +78,24 @@ impl RawRwLock {
 
     #[inline]
     pub(crate) fn try_read(&self) -> bool {
-        self.try_take(Kind::Read)
+        self.try_take(Access::Read)
     }
 
     #[inline]
     pub(crate) fn try_write(&self) -> bool {
-        self.written(self.try_take(Kind::Write))
+        self.written(self.try_take(Access::Write))
     }
 
     /// Waits until the lock may be read; `false` when the deadline has passed. A kill ends the wait by unwinding.
     #[inline]
     pub(crate) fn read(&self, deadline: Option<Instant>) -> bool {
-        self.try_read() || self.wait(Kind::Read, deadline)
+        self.try_read() || self.wait(Access::Read, deadline)
     }
 
     /// As [`read`](Self::read), for writing.
     #[inline]
     pub(crate) fn write(&self, deadline: Option<Instant>) -> bool {
-        self.written(self.try_take(Kind::Write) || self.wait(Kind::Write, deadline))
+        self.written(self.try_take(Access::Write) || self.wait(Access::Write, deadline))
     }
 
     #[inline(always)]
@@ -107,7 +107,7 @@ impl RawRwLock {
     }
 
     #[cold]
-    fn wait(&self, kind: Kind, deadline: Option<Instant>) -> bool {
+    fn wait(&self, kind: Access, deadline: Option<Instant>) -> bool {
         let parker = Parker::new();
         let key = {
             let mut list = self.list.lock();
@@ -141,7 +141,7 @@ impl RawRwLock {
     }
 
     /// Hands the lock to those at the front who may have it.
-    fn serve(&self, list: &mut WaitList<(Waiter, Kind)>) {
+    fn serve(&self, list: &mut WaitList<(Waiter, Access)>) {
         while let Some((_, kind)) = list.front() {
             if !kind.fits(self.state.load(Ordering::Relaxed)) {
                 return;
@@ -156,7 +156,7 @@ impl RawRwLock {
     }
 
     #[inline]
-    fn give_back(&self, kind: Kind) {
+    fn give_back(&self, kind: Access) {
         let before = self.state.fetch_sub(kind.weight(), Ordering::AcqRel);
         if before & WAITERS != 0 && before - kind.weight() == WAITERS {
             self.serve(&mut self.list.lock());
@@ -166,14 +166,14 @@ impl RawRwLock {
     /// Gives the lock back, which the caller reads.
     #[inline]
     pub(crate) fn end_read(&self) {
-        self.give_back(Kind::Read);
+        self.give_back(Access::Read);
     }
 
     /// Gives the lock back, which the caller writes.
     #[inline]
     pub(crate) fn end_write(&self) {
         self.owner.clear();
-        self.give_back(Kind::Write);
+        self.give_back(Access::Write);
     }
 
     /// Makes a reader of the caller, who writes.

@@ -19,7 +19,7 @@ const ONE: usize = 2;
 pub(crate) const MAX_PERMITS: usize = usize::MAX >> 1;
 
 #[derive(Debug)]
-struct Entry {
+struct PermitEntry {
     waiter: Waiter,
     wants: usize,
 }
@@ -27,7 +27,7 @@ struct Entry {
 #[derive(Debug)]
 pub(crate) struct RawSemaphore {
     state: AtomicUsize,
-    list: Mutex<WaitList<Entry>>,
+    list: Mutex<WaitList<PermitEntry>>,
 }
 
 // A panic leaves nothing half changed behind.
@@ -95,7 +95,7 @@ impl RawSemaphore {
                 return None;
             }
         }
-        Some(list.push_back(Entry { waiter, wants }))
+        Some(list.push_back(PermitEntry { waiter, wants }))
     }
 
     /// Leaves those who wait; `false` if the permits have been handed over.
@@ -148,7 +148,7 @@ impl RawSemaphore {
     }
 
     /// Hands free permits to those who wait, in their order, until the first wants more than there are.
-    fn serve(&self, list: &mut WaitList<Entry>) {
+    fn serve(&self, list: &mut WaitList<PermitEntry>) {
         while let Some(first) = list.front() {
             let wants = first.wants;
             if self.state.load(Ordering::Relaxed) / ONE < wants {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::queue::Queue;
 use crate::runtime::Runtime;
-use crate::sys::fault::{self, Call};
+use crate::sys::fault::{self, Syscall};
 use crate::thread::{sleep, timeout, yield_now};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -31,7 +31,7 @@ impl Random {
 
 /// Runs `body` on green threads of two runtimes, of which one is dropped half-way: that kills its green threads.
 fn survive(workers: usize, body: impl Fn(&mut Random) + Clone + Send + 'static) {
-    fault::fail(Call::Park, 0, usize::MAX, 1);
+    fault::fail(Syscall::Park, 0, usize::MAX, 1);
     let runtime = || Runtime::builder().workers(workers).build().unwrap();
     for seed in 1..4 {
         let (doomed, rest) = (runtime(), runtime());
@@ -57,7 +57,7 @@ fn survive(workers: usize, body: impl Fn(&mut Random) + Clone + Send + 'static) 
             handle.join().unwrap();
         }
     }
-    fault::fail(Call::Park, 0, 0, 1);
+    fault::fail(Syscall::Park, 0, 0, 1);
 }
 
 #[derive(Default)]
@@ -249,7 +249,7 @@ fn conditions_events_and_barriers() {
 #[test]
 fn a_select_never_misses_what_moves_from_arm_to_arm() {
     for (workers, capacity) in [(1, None), (2, None), (2, Some(3)), (8, Some(3))] {
-        fault::fail(Call::Park, 0, usize::MAX, 1);
+        fault::fail(Syscall::Park, 0, usize::MAX, 1);
         let runtime = Runtime::builder().workers(workers).build().unwrap();
         let make = || capacity.map_or_else(mpmc::unbounded, mpmc::bounded);
         let ((into_a, a), (into_b, b)) = (make(), make());
@@ -291,6 +291,6 @@ fn a_select_never_misses_what_moves_from_arm_to_arm() {
         looker.join().unwrap();
         over.store(true, Ordering::SeqCst);
         mover.join().unwrap();
-        fault::fail(Call::Park, 0, 0, 1);
+        fault::fail(Syscall::Park, 0, 0, 1);
     }
 }

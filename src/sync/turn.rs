@@ -14,7 +14,7 @@ const STREAK: u8 = if cfg!(loom) { 1 } else { 16 };
 const WINDOW: usize = 8;
 
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct LineEntry {
     pub(super) waiter: Waiter,
     /// It was woken once and found the lock taken.
     pub(super) passed_over: bool,
@@ -51,7 +51,11 @@ impl Turn {
 }
 
 /// Takes out who is to be woken.
-pub(super) fn choose(list: &mut WaitList<Entry>, here: u16, turn: &mut Turn) -> Option<Entry> {
+pub(super) fn choose(
+    list: &mut WaitList<LineEntry>,
+    here: u16,
+    turn: &mut Turn,
+) -> Option<LineEntry> {
     let first = list.front()?;
     let mut chosen = None;
     if first.place != here && !first.passed_over && here != 0 && turn.streak < STREAK {

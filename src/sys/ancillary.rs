@@ -1,6 +1,6 @@
 //! Descriptors that travel with the data of a Unix socket.
 
-use super::fault::{self, Call};
+use super::fault::{self, Syscall};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -22,7 +22,7 @@ pub(crate) fn send_fds(
     buffer: &[u8],
     fds: &[BorrowedFd<'_>],
 ) -> io::Result<usize> {
-    fault::check(Call::Send)?;
+    fault::check(Syscall::Send)?;
     let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(fds.len()))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if fds.len() > MAX_FDS || !control.push(SendAncillaryMessage::ScmRights(fds)) {
@@ -37,7 +37,7 @@ pub(crate) fn send_fds(
 
 /// The control data of one message.
 #[repr(C, align(8))]
-struct Control([MaybeUninit<u8>; MORE + 8 + 4 * (MAX_FDS + 1)]);
+struct ControlData([MaybeUninit<u8>; MORE + 8 + 4 * (MAX_FDS + 1)]);
 
 /// Receives bytes, and appends the descriptors that came with them; never blocks. Other control data is dropped, and a
 /// descriptor in it closed.
@@ -46,8 +46,8 @@ pub(crate) fn recv_fds(
     buffer: &mut [u8],
     fds: &mut Vec<OwnedFd>,
 ) -> io::Result<usize> {
-    fault::check(Call::Recv)?;
-    let mut control = Control([const { MaybeUninit::uninit() }; _]);
+    fault::check(Syscall::Recv)?;
+    let mut control = ControlData([const { MaybeUninit::uninit() }; _]);
     let mut piece = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     // SAFETY: all-zero is a valid, empty message header.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };

@@ -32,13 +32,13 @@ macro_rules! behind {
         impl $name {
             /// A second descriptor of the same.
             pub(crate) fn try_clone(&self) -> std::io::Result<Self> {
-                fault::check(Call::Dup)?;
+                fault::check(Syscall::Dup)?;
                 self.0.try_clone().map(Self)
             }
 
             $(
                 pub(crate) fn $method(&self $(, $arg: $type)*) -> std::io::Result<$result> {
-                    fault::check(Call::$call)?;
+                    fault::check(Syscall::$call)?;
                     self.0.$method($($arg),*)
                 }
             )*

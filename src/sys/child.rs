@@ -1,6 +1,6 @@
 //! Child processes: std's, with a [`fault`] check before each call, and what the system offers beyond.
 
-use super::fault::{self, Call};
+use super::fault::{self, Syscall};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
@@ -77,13 +77,13 @@ impl Command {
 
     /// Starts the process. Blocks until it is started.
     pub(crate) fn start(&mut self) -> io::Result<std::process::Child> {
-        fault::check(Call::Start)?;
+        fault::check(Syscall::Start)?;
         self.0.spawn()
     }
 
     /// Becomes the program; returns only where that fails.
     pub(crate) fn exec(&mut self) -> io::Error {
-        match fault::check(Call::Exec) {
+        match fault::check(Syscall::Exec) {
             Ok(()) => self.0.exec(),
             Err(error) => error,
         }
@@ -107,13 +107,13 @@ impl Child {
 
     /// Does nothing to one that has been waited for.
     pub(crate) fn kill(&mut self) -> io::Result<()> {
-        fault::check(Call::Kill)?;
+        fault::check(Syscall::Kill)?;
         self.0.kill()
     }
 
     /// How it ended, if it has.
     pub(crate) fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
-        fault::check(Call::Wait)?;
+        fault::check(Syscall::Wait)?;
         self.0.try_wait()
     }
 }
@@ -121,14 +121,14 @@ impl Child {
 /// A descriptor that is readable when the process has ended. The caller has not waited for the child yet, so the number
 /// belongs to no other process.
 pub(crate) fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
-    fault::check(Call::PidFdOpen)?;
+    fault::check(Syscall::PidFdOpen)?;
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     Ok(pidfd_open(pid.ok_or(io::ErrorKind::InvalidInput)?, PidfdFlags::empty())?)
 }
 
 /// Sends a signal to a child that has not been waited for yet.
 pub(crate) fn send_signal(pid: u32, signal: i32) -> io::Result<()> {
-    fault::check(Call::Kill)?;
+    fault::check(Syscall::Kill)?;
     let pid = i32::try_from(pid).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: kill touches no memory of this process.
     if unsafe { libc::kill(pid, signal) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
@@ -137,7 +137,7 @@ pub(crate) fn send_signal(pid: u32, signal: i32) -> io::Result<()> {
 /// Has the system end this process when the OS thread that started it ends.
 #[allow(dead_code, reason = "functions in other processes alone use it")]
 pub(crate) fn die_with_parent() -> io::Result<()> {
-    fault::check(Call::DieWithParent)?;
+    fault::check(Syscall::DieWithParent)?;
     Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?)
 }
 
@@ -145,16 +145,16 @@ pub(crate) fn die_with_parent() -> io::Result<()> {
 #[allow(dead_code, reason = "functions in other processes alone use it")]
 pub(crate) fn stdin_has_a_peer() -> bool {
     // Only a Unix socket has credentials.
-    fault::check(Call::GetSockOpt).is_ok()
+    fault::check(Syscall::GetSockOpt).is_ok()
         && rustix::net::sockopt::socket_peercred(rustix::stdio::stdin()).is_ok()
 }
 
 /// Takes standard input away, so that there is nothing to read in its place from now on.
 #[allow(dead_code, reason = "functions in other processes alone use it")]
 pub(crate) fn take_stdin() -> io::Result<OwnedFd> {
-    fault::check(Call::Dup)?;
+    fault::check(Syscall::Dup)?;
     let own = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
-    fault::check(Call::Disk)?;
+    fault::check(Syscall::Disk)?;
     rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
     Ok(own)
 }
@@ -172,11 +172,11 @@ mod tests {
 
     #[test]
     fn failures_in_a_process_that_runs_functions_are_told() {
-        fault::fail(Call::DieWithParent, 0, 1, libc::EPERM);
+        fault::fail(Syscall::DieWithParent, 0, 1, libc::EPERM);
         assert_eq!(die_with_parent().unwrap_err().raw_os_error(), Some(libc::EPERM));
-        fault::fail(Call::GetSockOpt, 0, 1, libc::ENOTSOCK);
+        fault::fail(Syscall::GetSockOpt, 0, 1, libc::ENOTSOCK);
         assert!(!stdin_has_a_peer());
-        for call in [Call::Dup, Call::Disk] {
+        for call in [Syscall::Dup, Syscall::Disk] {
             fault::fail(call, 0, 1, libc::EMFILE);
             assert_eq!(take_stdin().unwrap_err().raw_os_error(), Some(libc::EMFILE), "{call:?}");
         }

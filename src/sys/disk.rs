@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::behind::behind;
-use super::fault::{self, Call};
+use super::fault::{self, Syscall};
 use std::ffi::OsString;
 use std::fs::{self, FileTimes, FileType, Metadata, Permissions, TryLockError};
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
@@ -16,7 +16,7 @@ use std::time::SystemTime;
 macro_rules! calls {
     ($module:ident: $($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)*) => {$(
         pub(crate) fn $name($($arg: $type),*) -> io::Result<$result> {
-            fault::check(Call::Disk)?;
+            fault::check(Syscall::Disk)?;
             $module::$name($($arg),*)
         }
     )*};
@@ -51,7 +51,7 @@ calls! { unix:
 
 /// Makes a folder, and those above it if that is asked for, with these permissions.
 pub(crate) fn make_dir(path: &Path, recursive: bool, mode: u32) -> io::Result<()> {
-    fault::check(Call::Disk)?;
+    fault::check(Syscall::Disk)?;
     fs::DirBuilder::new().recursive(recursive).mode(mode).create(path)
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn make_dir(path: &Path, recursive: bool, mode: u32) -> io::Result<()
 pub(crate) struct ReadDir(fs::ReadDir);
 
 pub(crate) fn read_dir(path: &Path) -> io::Result<ReadDir> {
-    fault::check(Call::Disk)?;
+    fault::check(Syscall::Disk)?;
     fs::read_dir(path).map(ReadDir)
 }
 
@@ -68,7 +68,7 @@ impl Iterator for ReadDir {
 
     fn next(&mut self) -> Option<Self::Item> {
         let entry = self.0.next()?;
-        Some(fault::check(Call::ReadDir).and_then(|()| entry.map(DirEntry)))
+        Some(fault::check(Syscall::ReadDir).and_then(|()| entry.map(DirEntry)))
     }
 }
 
@@ -95,12 +95,12 @@ impl DirEntry {
     }
 
     pub(crate) fn metadata(&self) -> io::Result<Metadata> {
-        fault::check(Call::Disk)?;
+        fault::check(Syscall::Disk)?;
         self.0.metadata()
     }
 
     pub(crate) fn file_type(&self) -> io::Result<FileType> {
-        fault::check(Call::Disk)?;
+        fault::check(Syscall::Disk)?;
         self.0.file_type()
     }
 }
@@ -141,7 +141,7 @@ impl OpenOptions {
     }
 
     pub(crate) fn open(&self, path: &Path) -> io::Result<File> {
-        fault::check(Call::Disk)?;
+        fault::check(Syscall::Disk)?;
         self.0.open(path).map(File)
     }
 }
@@ -170,38 +170,38 @@ impl From<OwnedFd> for File {
 
 impl File {
     pub(crate) fn try_lock(&self) -> Result<(), TryLockError> {
-        fault::check(Call::Disk).map_err(TryLockError::Error)?;
+        fault::check(Syscall::Disk).map_err(TryLockError::Error)?;
         self.0.try_lock()
     }
 
     pub(crate) fn try_lock_shared(&self) -> Result<(), TryLockError> {
-        fault::check(Call::Disk).map_err(TryLockError::Error)?;
+        fault::check(Syscall::Disk).map_err(TryLockError::Error)?;
         self.0.try_lock_shared()
     }
 
     pub(crate) fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        fault::check(Call::Recv)?;
+        fault::check(Syscall::Recv)?;
         (&self.0).read(buf)
     }
 
     pub(crate) fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        fault::check(Call::Recv)?;
+        fault::check(Syscall::Recv)?;
         (&self.0).read_vectored(bufs)
     }
 
     pub(crate) fn write(&self, buf: &[u8]) -> io::Result<usize> {
-        fault::check(Call::Send)?;
+        fault::check(Syscall::Send)?;
         (&self.0).write(buf)
     }
 
     pub(crate) fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        fault::check(Call::Send)?;
+        fault::check(Syscall::Send)?;
         (&self.0).write_vectored(bufs)
     }
 
     /// Moves the position, which waits for nothing but on a file system of the network.
     pub(crate) fn seek(&self, to: SeekFrom) -> io::Result<u64> {
-        fault::check(Call::Disk)?;
+        fault::check(Syscall::Disk)?;
         (&self.0).seek(to)
     }
 }

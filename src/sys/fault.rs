@@ -10,7 +10,7 @@ use std::io;
 /// The system calls that can be made to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(dead_code, reason = "some are made by features only")]
-pub(crate) enum Call {
+pub(crate) enum Syscall {
     Mmap,
     Madvise,
     Mprotect,
@@ -94,7 +94,7 @@ impl Plan {
 /// Fails if a test planned that the next `call` on this thread fails.
 #[cfg(not(test))]
 #[inline(always)]
-pub(crate) fn check(_call: Call) -> io::Result<()> {
+pub(crate) fn check(_call: Syscall) -> io::Result<()> {
     Ok(())
 }
 
@@ -103,7 +103,7 @@ pub(crate) use enabled::{Plan, check, fail};
 
 #[cfg(test)]
 mod enabled {
-    use super::Call;
+    use super::Syscall;
     use std::cell::RefCell;
     use std::collections::HashMap;
     use std::io;
@@ -118,7 +118,7 @@ mod enabled {
 
     /// What should fail: shared by the thread that planned it and the workers it starts.
     #[derive(Clone, Debug, Default)]
-    pub(crate) struct Plan(Arc<Mutex<HashMap<Call, Rule>>>);
+    pub(crate) struct Plan(Arc<Mutex<HashMap<Syscall, Rule>>>);
 
     thread_local! {
         static PLAN: RefCell<Plan> = RefCell::new(Plan::default());
@@ -137,11 +137,11 @@ mod enabled {
     }
 
     /// After `skip` more successes, the next `times` calls of this kind fail with `errno`.
-    pub(crate) fn fail(call: Call, skip: usize, times: usize, errno: i32) {
+    pub(crate) fn fail(call: Syscall, skip: usize, times: usize, errno: i32) {
         Plan::current().0.lock().unwrap().insert(call, Rule { skip, times, errno });
     }
 
-    pub(crate) fn check(call: Call) -> io::Result<()> {
+    pub(crate) fn check(call: Syscall) -> io::Result<()> {
         let Ok(plan) = PLAN.try_with(|plan| plan.borrow().clone()) else { return Ok(()) };
         let mut rules = plan.0.lock().unwrap();
         let Some(rule) = rules.get_mut(&call) else { return Ok(()) };

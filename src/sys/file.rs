@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::behind::behind;
-use super::fault::{self, Call};
+use super::fault::{self, Syscall};
 use rustix::buffer::spare_capacity;
 use rustix::fs::{FileType, fstat};
 use rustix::io::ReadWriteFlags;
@@ -11,7 +11,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// As `pipe(2)`.
 pub(crate) fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
-    fault::check(Call::Pipe)?;
+    fault::check(Syscall::Pipe)?;
     io::pipe().map(|(reader, writer)| (PipeReader(reader), PipeWriter(writer)))
 }
 
@@ -26,26 +26,26 @@ behind! { PipeWriter, io::PipeWriter: }
 
 impl PipeReader {
     pub(crate) fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        fault::check(Call::Recv)?;
+        fault::check(Syscall::Recv)?;
         (&self.0).read_vectored(buffers)
     }
 }
 
 impl PipeWriter {
     pub(crate) fn write(&self, buffer: &[u8]) -> io::Result<usize> {
-        fault::check(Call::Send)?;
+        fault::check(Syscall::Send)?;
         (&self.0).write(buffer)
     }
 
     pub(crate) fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        fault::check(Call::Send)?;
+        fault::check(Syscall::Send)?;
         (&self.0).write_vectored(buffers)
     }
 }
 
 /// A second descriptor of the same.
 pub(crate) fn duplicate(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    fault::check(Call::Dup)?;
+    fault::check(Syscall::Dup)?;
     fd.try_clone_to_owned()
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn stdin() -> BorrowedFd<'static> {
 
 /// As `read(2)`.
 pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
-    fault::check(Call::Recv)?;
+    fault::check(Syscall::Recv)?;
     Ok(rustix::io::read(fd, buffer)?)
 }
 
@@ -66,13 +66,13 @@ const AT_THE_POSITION: u64 = u64::MAX;
 /// As `readv(2)`, without waiting. [`is_unsupported`] for descriptors that are not made for that: of pipes, those with
 /// a name, and on systems older than Linux 6.4 all.
 pub(crate) fn read_now(fd: BorrowedFd<'_>, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-    fault::check(Call::Recv)?;
+    fault::check(Syscall::Recv)?;
     Ok(rustix::io::preadv2(fd, buffers, AT_THE_POSITION, ReadWriteFlags::NOWAIT)?)
 }
 
 /// As `writev(2)`; for the rest like [`read_now`].
 pub(crate) fn write_now(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-    fault::check(Call::Send)?;
+    fault::check(Syscall::Send)?;
     Ok(rustix::io::pwritev2(fd, buffers, AT_THE_POSITION, ReadWriteFlags::NOWAIT)?)
 }
 
@@ -83,13 +83,13 @@ pub(crate) fn is_unsupported(error: &io::Error) -> bool {
 
 /// Reads what is in the system's cache; `None` where it would have to wait for the disk, or cannot say.
 pub(crate) fn read_cached(fd: BorrowedFd<'_>, buffers: &mut [IoSliceMut<'_>]) -> Option<usize> {
-    fault::check(Call::ReadCached).ok()?;
+    fault::check(Syscall::ReadCached).ok()?;
     rustix::io::preadv2(fd, buffers, AT_THE_POSITION, ReadWriteFlags::NOWAIT).ok()
 }
 
 /// As `read(2)`, of at most `most` bytes.
 pub(crate) fn read_vec(fd: BorrowedFd<'_>, most: usize) -> io::Result<Vec<u8>> {
-    fault::check(Call::Recv)?;
+    fault::check(Syscall::Recv)?;
     let mut bytes = Vec::with_capacity(most);
     rustix::io::read(fd, spare_capacity(&mut bytes))?;
     bytes.truncate(most);
@@ -112,6 +112,6 @@ pub(crate) fn is_on_disk(fd: BorrowedFd<'_>) -> bool {
 }
 
 fn kind(fd: BorrowedFd<'_>) -> io::Result<FileType> {
-    fault::check(Call::Stat)?;
+    fault::check(Syscall::Stat)?;
     Ok(FileType::from_raw_mode(fstat(fd)?.st_mode))
 }

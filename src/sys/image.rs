@@ -21,7 +21,7 @@ pub enum Failed {
 }
 
 /// A function whose arguments and result are bytes.
-pub(crate) type Run = fn(&[u8]) -> Result<Vec<u8>, Failed>;
+pub(crate) type BytesFunction = fn(&[u8]) -> Result<Vec<u8>, Failed>;
 
 /// Nobody else begins a static with this and its own address.
 const MARK: [u64; 2] = [0x6772_6565_6e74_6872, 0x9c1f_53d7_2ab4_e806];
@@ -41,7 +41,7 @@ pub struct Record {
     own: &'static Self,
     name: &'static str,
     types: fn() -> &'static str,
-    run: Run,
+    run: BytesFunction,
 }
 
 impl Record {
@@ -50,7 +50,7 @@ impl Record {
         own: &'static Self,
         name: &'static str,
         types: fn() -> &'static str,
-        run: Run,
+        run: BytesFunction,
     ) -> Self {
         Self { mark: MARK, keeper: &KEEPER, own, name, types, run }
     }

@@ -1,6 +1,6 @@
 //! How much the process has of what the system gives out, and how much it may have.
 
-use super::fault::{self, Call};
+use super::fault::{self, Syscall};
 use super::proc;
 
 /// `vm.max_map_count`, or its usual default where `/proc` does not say.
@@ -20,7 +20,7 @@ pub(crate) fn map_count() -> usize {
 /// The soft `RLIMIT_AS` in bytes, if there is one.
 pub(crate) fn address_space_limit() -> Option<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    fault::check(Call::GetLimit).ok()?;
+    fault::check(Syscall::GetLimit).ok()?;
     // SAFETY: getrlimit fills the struct it is given.
     let ok = unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut limit) } == 0;
     (ok && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)

@@ -5,7 +5,7 @@
 //! which most optimized code does not keep, and only within the bounds of the stack.
 
 use super::clock;
-use super::fault::{self, Call};
+use super::fault::{self, Syscall};
 use super::signal;
 use super::unwind;
 use crate::util::lock::Mutex;
@@ -32,14 +32,14 @@ pub(crate) type Describe =
 
 /// What was seen.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub(crate) struct StackSeen {
     pub(crate) name: String,
     /// Where it was, and the return addresses up from there; the last may be the start of a chain that goes on.
     pub(crate) addresses: Vec<usize>,
 }
 
 /// The one question that is open at a time.
-struct Question {
+struct OpenQuestion {
     state: AtomicU32,
     thread: AtomicI32,
     subject: AtomicPtr<()>,
@@ -56,7 +56,7 @@ const ASKED: u32 = 1;
 const ANSWERING: u32 = 2;
 const ANSWERED: u32 = 3;
 
-static QUESTION: Question = Question {
+static QUESTION: OpenQuestion = OpenQuestion {
     state: AtomicU32::new(IDLE),
     thread: AtomicI32::new(0),
     subject: AtomicPtr::new(ptr::null_mut()),
@@ -113,7 +113,7 @@ fn install() {
 }
 
 /// What `thread` of this process is at; `None` where it does not answer, or `describe` says so.
-pub(crate) fn at(thread: i32, subject: *const (), describe: Describe) -> Option<Seen> {
+pub(crate) fn at(thread: i32, subject: *const (), describe: Describe) -> Option<StackSeen> {
     install();
     let _one = ASKING.lock();
     let question = &QUESTION;
@@ -125,7 +125,7 @@ pub(crate) fn at(thread: i32, subject: *const (), describe: Describe) -> Option<
     question.state.store(ASKED, Ordering::Release);
     // SAFETY: sends a signal to a thread of this process, if it is still there.
     let send = || unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, SIGNAL) };
-    if fault::check(Call::Kill).is_err() || send() != 0 {
+    if fault::check(Syscall::Kill).is_err() || send() != 0 {
         question.state.store(IDLE, Ordering::Relaxed);
         return None;
     }
@@ -147,7 +147,7 @@ pub(crate) fn at(thread: i32, subject: *const (), describe: Describe) -> Option<
     let name = question.name[..question.name_len.load(Ordering::Relaxed)].iter();
     let name: Vec<u8> = name.map(|byte| byte.load(Ordering::Relaxed)).collect();
     let addresses = question.addresses[..question.len.load(Ordering::Relaxed)].iter();
-    question.found.load(Ordering::Relaxed).then(|| Seen {
+    question.found.load(Ordering::Relaxed).then(|| StackSeen {
         name: String::from_utf8_lossy(&name).into_owned(),
         addresses: addresses.map(|address| address.load(Ordering::Relaxed)).collect(),
     })
@@ -185,7 +185,7 @@ fn registers(context: &libc::ucontext_t) -> [usize; 3] {
 
 /// # Safety
 /// `context` is that of the signal that is being handled.
-unsafe fn answer(question: &Question, context: &libc::ucontext_t) {
+unsafe fn answer(question: &OpenQuestion, context: &libc::ucontext_t) {
     // SAFETY: the asker has stored a `Describe`, and function pointers and data pointers are of one size here.
     let describe = unsafe {
         std::mem::transmute::<*mut (), Describe>(question.describe.load(Ordering::Relaxed))
@@ -246,9 +246,9 @@ mod tests {
         fn nothing(_: *const (), _: &mut dyn FnMut(&[u8])) -> Option<Range<usize>> {
             unreachable!("nobody was asked")
         }
-        fault::fail(Call::Kill, 0, 1, libc::EPERM);
+        fault::fail(Syscall::Kill, 0, 1, libc::EPERM);
         assert!(at(this_thread(), ptr::null(), nothing).is_none());
-        fault::check(Call::Kill).expect("it has tried");
+        fault::check(Syscall::Kill).expect("it has tried");
         assert!(at(i32::MAX, ptr::null(), nothing).is_none(), "there is no such thread");
     }
 }

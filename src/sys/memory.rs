@@ -1,6 +1,6 @@
 //! Address space for stacks: reserve, guard, discard, release.
 
-use super::fault::{self, Call};
+use super::fault::{self, Syscall};
 use super::setting;
 use std::io;
 use std::ptr::NonNull;
@@ -45,7 +45,7 @@ fn lightweight_guard_works() -> bool {
     let page = page_size();
     let Ok(region) = reserve(page) else { return false };
     // SAFETY: `region` is one page that we just mapped and that nothing else refers to.
-    let advised = fault::check(Call::GuardProbe).is_ok()
+    let advised = fault::check(Syscall::GuardProbe).is_ok()
         && unsafe { libc::madvise(region.as_ptr().cast(), page, MADV_GUARD_INSTALL) } == 0;
     let faults = advised && kernel_read_faults(region);
     // SAFETY: as above; the page is not used after this.
@@ -58,7 +58,7 @@ fn kernel_read_faults(at: NonNull<u8>) -> bool {
     let mut pipe = [0; 2];
     // SAFETY: `pipe` has room for the two descriptors.
     let make = |pipe: &mut [i32; 2]| unsafe { libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC) };
-    if fault::check(Call::GuardProbe).is_err() || make(&mut pipe) != 0 {
+    if fault::check(Syscall::GuardProbe).is_err() || make(&mut pipe) != 0 {
         return false;
     }
     // SAFETY: write only reads the given byte, and reports EFAULT where it cannot; the descriptors are ours.
@@ -74,7 +74,7 @@ fn kernel_read_faults(at: NonNull<u8>) -> bool {
 ///
 /// Huge pages are switched off for it: a policy that uses them would make each stack resident as a whole.
 pub(crate) fn reserve(len: usize) -> io::Result<NonNull<u8>> {
-    fault::check(Call::Mmap)?;
+    fault::check(Syscall::Mmap)?;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
     // SAFETY: an anonymous private mapping at an address of the kernel's choice overlaps nothing.
     let at = unsafe {
@@ -95,12 +95,12 @@ pub(crate) fn reserve(len: usize) -> io::Result<NonNull<u8>> {
 pub(crate) unsafe fn install_guard(at: NonNull<u8>, len: usize) -> io::Result<()> {
     let result = match guard_kind() {
         GuardKind::Lightweight => {
-            fault::check(Call::Madvise)?;
+            fault::check(Syscall::Madvise)?;
             // SAFETY: the caller gives up the contents of the range.
             unsafe { libc::madvise(at.as_ptr().cast(), len, MADV_GUARD_INSTALL) }
         }
         GuardKind::Protected => {
-            fault::check(Call::Mprotect)?;
+            fault::check(Syscall::Mprotect)?;
             // SAFETY: the caller says that nothing in the range is in use.
             unsafe { libc::mprotect(at.as_ptr().cast(), len, libc::PROT_NONE) }
         }
@@ -114,7 +114,7 @@ pub(crate) unsafe fn install_guard(at: NonNull<u8>, len: usize) -> io::Result<()
 /// The range lies in a mapping made by [`reserve`], and nothing in it is in use.
 pub(crate) unsafe fn discard(at: NonNull<u8>, len: usize) {
     // A failure leaves the pages as they are, which is harmless.
-    if fault::check(Call::Discard).is_ok() {
+    if fault::check(Syscall::Discard).is_ok() {
         // SAFETY: the caller gives up the contents of the range.
         unsafe { libc::madvise(at.as_ptr().cast(), len, libc::MADV_DONTNEED) };
     }
@@ -128,7 +128,7 @@ pub(crate) unsafe fn discard(at: NonNull<u8>, len: usize) {
 pub(crate) unsafe fn release(at: NonNull<u8>, len: usize) {
     // SAFETY: as the caller promises.
     let unmap = || unsafe { libc::munmap(at.as_ptr().cast(), len) };
-    if fault::check(Call::Munmap).is_err() || unmap() != 0 {
+    if fault::check(Syscall::Munmap).is_err() || unmap() != 0 {
         // SAFETY: as the caller promises.
         unsafe { discard(at, len) };
     }
@@ -156,12 +156,12 @@ mod tests {
 
     #[test]
     fn failures_of_reserving_memory_are_errors() {
-        fault::fail(Call::Mmap, 0, 1, libc::ENOMEM);
+        fault::fail(Syscall::Mmap, 0, 1, libc::ENOMEM);
         assert_eq!(reserve(page_size()).unwrap_err().raw_os_error(), Some(libc::ENOMEM));
         let region = reserve(page_size()).unwrap();
         let call = match guard_kind() {
-            GuardKind::Lightweight => Call::Madvise,
-            GuardKind::Protected => Call::Mprotect,
+            GuardKind::Lightweight => Syscall::Madvise,
+            GuardKind::Protected => Syscall::Mprotect,
         };
         fault::fail(call, 0, 1, libc::ENOMEM);
         // SAFETY: the page was just mapped and is used by nobody.
@@ -181,10 +181,10 @@ mod tests {
         // SAFETY: the page was just mapped, and is unmapped by the last call only: the others are told to fail.
         unsafe {
             region.write(7);
-            fault::fail(Call::Discard, 0, 2, libc::EAGAIN);
+            fault::fail(Syscall::Discard, 0, 2, libc::EAGAIN);
             discard(region, page);
             assert_eq!(region.read(), 7);
-            fault::fail(Call::Munmap, 0, 2, libc::ENOMEM);
+            fault::fail(Syscall::Munmap, 0, 2, libc::ENOMEM);
             release(region, page);
             assert_eq!(region.read(), 7, "neither goes");
             release(region, page);
@@ -198,7 +198,7 @@ mod tests {
     fn guards_are_mappings_of_their_own_where_it_cannot_be_seen_that_others_work() {
         // The advice; and the look whether it did anything.
         for skip in 0..2 {
-            fault::fail(Call::GuardProbe, skip, 1, libc::EINVAL);
+            fault::fail(Syscall::GuardProbe, skip, 1, libc::EINVAL);
             assert!(!lightweight_guard_works(), "{skip}");
         }
     }

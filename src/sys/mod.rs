@@ -21,7 +21,7 @@
 //! A worker that waits in the kernel holds up all of its green threads. So each call that the library makes is one of these;
 //! `tests/tidy/faults.rs` sees to it that each kind of call has its row:
 //!
-//! | call | kinds of [`Call`](fault::Call) | why it does not block, or where it goes |
+//! | call | kinds of [`Call`](fault::Syscall) | why it does not block, or where it goes |
 //! |---|---|---|
 //! | `recv`, `send`, `recvmsg`, `sendmsg` | `Recv`, `Send` | `MSG_DONTWAIT`; then the green thread waits for readiness |
 //! | `accept` | `Accept` | the listener is in non-blocking mode |

@@ -2,7 +2,7 @@
 //!
 //! Signals that others wait for are chained to by `signal-hook-registry`, which also keeps `errno`.
 
-use super::fault::{self, Call};
+use super::fault::{self, Syscall};
 use super::process;
 use crate::util::lock::Mutex;
 use rustix::event::{EventfdFlags, eventfd};
@@ -23,16 +23,16 @@ static BELL: AtomicI32 = AtomicI32::new(-1);
 static OWNER: AtomicU32 = AtomicU32::new(0);
 
 /// What there was before our handler, for each signal that it has been installed for.
-static BEFORE: Mutex<[Option<Before>; NUMBERS]> = Mutex::new([None; NUMBERS]);
+static BEFORE: Mutex<[Option<Predecessor>; NUMBERS]> = Mutex::new([None; NUMBERS]);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Before {
+enum Predecessor {
     Default,
     Other,
 }
 
-fn before(signal: i32) -> io::Result<Before> {
-    fault::check(Call::SigAction)?;
+fn before(signal: i32) -> io::Result<Predecessor> {
+    fault::check(Syscall::SigAction)?;
     let mut action = MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: without a new action it only writes the old one, all of it if it succeeds.
     let action = unsafe {
@@ -41,14 +41,14 @@ fn before(signal: i32) -> io::Result<Before> {
         }
         action.assume_init()
     };
-    Ok(if action.sa_sigaction == libc::SIG_DFL { Before::Default } else { Before::Other })
+    Ok(if action.sa_sigaction == libc::SIG_DFL { Predecessor::Default } else { Predecessor::Other })
 }
 
 /// Opens the bell of this process, which the caller reads from now on. Once for each process.
 pub(crate) fn open() -> io::Result<OwnedFd> {
-    fault::check(Call::EventFd)?;
+    fault::check(Syscall::EventFd)?;
     let reader = eventfd(0, EventfdFlags::CLOEXEC)?;
-    fault::check(Call::Dup)?;
+    fault::check(Syscall::Dup)?;
     let writer = reader.try_clone()?;
     process::watch();
     for number in COUNTS.iter().chain(&WANTED) {
@@ -75,7 +75,7 @@ pub(crate) fn want(signal: i32) -> io::Result<()> {
     let mut all = BEFORE.lock();
     if all[signal as usize].is_none() {
         let before = before(signal)?;
-        fault::check(Call::SigAction)?;
+        fault::check(Syscall::SigAction)?;
         // SAFETY: what it calls is allowed in a handler: atomics, write, signal, pthread_sigmask, raise, and _exit.
         unsafe { signal_hook_registry::register(signal, move || handle(signal, before)) }
             .map_err(|error| refused(&error.to_string()))?;
@@ -91,7 +91,7 @@ pub(crate) fn unwant(signal: i32) {
 }
 
 /// In signal context.
-fn handle(signal: i32, before: Before) {
+fn handle(signal: i32, before: Predecessor) {
     let number = signal as usize;
     // A forked child has its parent's handler, and its bell, but not its thread.
     let own = OWNER.load(Ordering::Relaxed) == process::generation();
@@ -100,7 +100,7 @@ fn handle(signal: i32, before: Before) {
         let one = 1u64.to_ne_bytes();
         // SAFETY: write reads the array only. A full counter rings as well.
         unsafe { libc::write(BELL.load(Ordering::Acquire), one.as_ptr().cast(), one.len()) };
-    } else if before == Before::Default {
+    } else if before == Predecessor::Default {
         // SAFETY: all of these are allowed in a handler, and the set is initialized before it is used.
         unsafe {
             match signal {
@@ -126,7 +126,7 @@ fn handle(signal: i32, before: Before) {
 
 /// Waits for the bell, then tells `each` of all signals that have come: which, and how many.
 pub(crate) fn read(bell: &OwnedFd, mut each: impl FnMut(i32, usize)) -> io::Result<()> {
-    fault::check(Call::Recv)?;
+    fault::check(Syscall::Recv)?;
     match rustix::io::read(bell, &mut [0; 8]) {
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(error) => return Err(error.into()),
@@ -146,9 +146,9 @@ mod tests {
 
     #[test]
     fn forced_failures_and_bad_numbers() {
-        fault::fail(Call::EventFd, 0, 1, libc::EMFILE);
+        fault::fail(Syscall::EventFd, 0, 1, libc::EMFILE);
         assert_eq!(open().unwrap_err().raw_os_error(), Some(libc::EMFILE));
-        fault::fail(Call::SigAction, 0, 1, libc::EINVAL);
+        fault::fail(Syscall::SigAction, 0, 1, libc::EINVAL);
         assert_eq!(want(libc::SIGUSR2).unwrap_err().raw_os_error(), Some(libc::EINVAL));
         for bad in [0, -1, 65, libc::SIGKILL, libc::SIGSTOP, libc::SIGSEGV] {
             assert_eq!(want(bad).unwrap_err().kind(), io::ErrorKind::InvalidInput);

@@ -3,7 +3,7 @@
 //! With `MSG_DONTWAIT` the kernel does each send as it takes it in, or says that it would block. So a buffer is lent to the
 //! kernel for the time of [`Outbox::flush`] only, which waits for every completion in any case; nothing is ever cancelled.
 
-use super::fault::{self, Call};
+use super::fault::{self, Syscall};
 use super::socket;
 use io_uring::{IoUring, Probe, opcode, types};
 use std::cell::{Cell, RefCell};
@@ -16,9 +16,9 @@ const CAPACITY: usize = 64;
 
 /// What a send came to. On the stack of the sender, who waits for it.
 #[derive(Debug, Default)]
-pub(crate) struct Ticket(Cell<Option<i32>>);
+pub(crate) struct SendResult(Cell<Option<i32>>);
 
-impl Ticket {
+impl SendResult {
     /// `None` before the flush.
     pub(crate) fn result(&self) -> Option<io::Result<usize>> {
         self.0.get().map(|result| {
@@ -28,14 +28,14 @@ impl Ticket {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct QueuedSend {
     fd: RawFd,
     buffer: *const u8,
     length: u32,
-    ticket: *const Ticket,
+    ticket: *const SendResult,
 }
 
-enum Ring {
+enum Uring {
     /// No two sends have met yet.
     Unopened,
     Open(Box<IoUring>),
@@ -45,8 +45,8 @@ enum Ring {
 
 /// The sends that the green threads of one hub have under way.
 pub(crate) struct Outbox {
-    entries: RefCell<Vec<Entry>>,
-    ring: RefCell<Ring>,
+    entries: RefCell<Vec<QueuedSend>>,
+    ring: RefCell<Uring>,
 }
 
 impl std::fmt::Debug for Outbox {
@@ -57,7 +57,7 @@ impl std::fmt::Debug for Outbox {
 
 impl Outbox {
     pub(crate) fn new() -> Self {
-        Self { entries: RefCell::default(), ring: RefCell::new(Ring::Unopened) }
+        Self { entries: RefCell::default(), ring: RefCell::new(Uring::Unopened) }
     }
 
     #[inline]
@@ -68,7 +68,7 @@ impl Outbox {
     /// Whether a send that is put here may go out together with others.
     #[inline]
     pub(crate) fn is_of_use(&self) -> bool {
-        !matches!(*self.ring.borrow(), Ring::Refused) && self.entries.borrow().len() < CAPACITY
+        !matches!(*self.ring.borrow(), Uring::Refused) && self.entries.borrow().len() < CAPACITY
     }
 
     /// Puts a send here.
@@ -76,24 +76,24 @@ impl Outbox {
     /// # Safety
     /// Until `ticket` has a result, the descriptor stays open and the buffer and the ticket stay where they are; or the
     /// outbox is never flushed again.
-    pub(crate) unsafe fn add(&self, fd: BorrowedFd<'_>, buffer: &[u8], ticket: &Ticket) {
+    pub(crate) unsafe fn add(&self, fd: BorrowedFd<'_>, buffer: &[u8], ticket: &SendResult) {
         let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
         let (fd, buffer) = (fd.as_raw_fd(), buffer.as_ptr());
-        self.entries.borrow_mut().push(Entry { fd, buffer, length, ticket });
+        self.entries.borrow_mut().push(QueuedSend { fd, buffer, length, ticket });
     }
 
     /// Makes all sends. From here on each ticket has its result.
     pub(crate) fn flush(&self) {
         let mut entries = self.entries.borrow_mut();
         let mut ring = self.ring.borrow_mut();
-        if entries.len() > 1 && matches!(*ring, Ring::Unopened) {
-            *ring = open().map_or(Ring::Refused, Ring::Open);
+        if entries.len() > 1 && matches!(*ring, Uring::Unopened) {
+            *ring = open().map_or(Uring::Refused, Uring::Open);
         }
-        if let Ring::Open(open) = &mut *ring
+        if let Uring::Open(open) = &mut *ring
             && entries.len() > 1
             && send_all(open, &entries).is_err()
         {
-            *ring = Ring::Refused;
+            *ring = Uring::Refused;
         }
         for entry in entries.iter() {
             // SAFETY: the caller of `add` keeps the ticket until it has a result, and the buffer and the descriptor too.
@@ -121,7 +121,7 @@ fn as_number(result: io::Result<usize>) -> i32 {
 
 /// A ring that can send.
 fn open() -> io::Result<Box<IoUring>> {
-    fault::check(Call::UringSetup)?;
+    fault::check(Syscall::UringSetup)?;
     let ring = Box::new(IoUring::new(CAPACITY as u32)?);
     let mut probe = Probe::new();
     ring.submitter().register_probe(&mut probe)?;
@@ -132,8 +132,8 @@ fn open() -> io::Result<Box<IoUring>> {
 }
 
 /// Makes these sends; where that fails those without a result were not made, and the ring must not be used again.
-fn send_all(ring: &mut IoUring, entries: &[Entry]) -> io::Result<()> {
-    fault::check(Call::UringEnter)?;
+fn send_all(ring: &mut IoUring, entries: &[QueuedSend]) -> io::Result<()> {
+    fault::check(Syscall::UringEnter)?;
     let mut queue = ring.submission();
     for (at, entry) in entries.iter().enumerate() {
         let send = opcode::Send::new(types::Fd(entry.fd), entry.buffer, entry.length)
@@ -178,7 +178,7 @@ mod tests {
 
     /// Sends `text` on each socket together, and what that came to.
     fn send_on(outbox: &Outbox, sockets: &[&UnixStream], text: &[u8]) -> Vec<Result<usize, i32>> {
-        let tickets: Vec<Ticket> = sockets.iter().map(|_| Ticket::default()).collect();
+        let tickets: Vec<SendResult> = sockets.iter().map(|_| SendResult::default()).collect();
         for (socket, ticket) in sockets.iter().zip(&tickets) {
             assert!(ticket.result().is_none());
             // SAFETY: all that is given lives until the flush has returned.
@@ -220,7 +220,7 @@ mod tests {
         let results = send_on(&outbox, &[&one; CAPACITY], b"ab");
         assert_eq!(results, [Ok(2); CAPACITY]);
         assert_eq!(received(&peer), 2 * CAPACITY);
-        let ticket = Ticket::default();
+        let ticket = SendResult::default();
         for _ in 0..CAPACITY {
             // SAFETY: as above.
             unsafe { outbox.add(one.as_fd(), b"x", &ticket) };
@@ -233,16 +233,16 @@ mod tests {
     fn one_alone_needs_no_ring() {
         let (outbox, (one, peer)) = (Outbox::new(), UnixStream::pair().unwrap());
         assert_eq!(send_on(&outbox, &[&one], b"abc"), [Ok(3)]);
-        assert!(matches!(*outbox.ring.borrow(), Ring::Unopened));
+        assert!(matches!(*outbox.ring.borrow(), Uring::Unopened));
         assert_eq!(received(&peer), 3);
     }
 
     #[test]
     fn where_the_system_refuses_each_is_sent_for_itself() {
         for (call, errno) in [
-            (Call::UringSetup, libc::EPERM),
-            (Call::UringSetup, libc::ENOSYS),
-            (Call::UringEnter, libc::ENOMEM),
+            (Syscall::UringSetup, libc::EPERM),
+            (Syscall::UringSetup, libc::ENOSYS),
+            (Syscall::UringEnter, libc::ENOMEM),
         ] {
             let outbox = Outbox::new();
             fault::fail(call, 0, 1, errno);
@@ -265,7 +265,7 @@ mod tests {
         // SAFETY: it refers to no memory.
         while unsafe { ring.submission().push(&nothing) }.is_ok() {}
         let outbox = Outbox::new();
-        *outbox.ring.borrow_mut() = Ring::Open(ring);
+        *outbox.ring.borrow_mut() = Uring::Open(ring);
         send_on_all_kinds(&outbox);
         assert!(!outbox.is_of_use());
     }

@@ -12,7 +12,7 @@
 //! begins and ends, whatever stack that is on. Where an unwinding stack is leaked it stays above zero, which costs
 //! `panicking()` a look at the thread's own count.
 
-use super::fault::{self, Call};
+use super::fault::{self, Syscall};
 use std::ffi::{c_int, c_void};
 use std::mem::size_of;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -29,7 +29,7 @@ pub(super) struct Block {
 
 /// Where std's count is, on every OS thread.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct CountPlace {
     module: usize,
     count: usize,
     hook: usize,
@@ -112,7 +112,7 @@ fn while_unwinding(inside: impl FnMut()) {
 }
 
 /// Finds the place by an experiment on the calling OS thread, on which no panic hook may be running.
-fn search() -> Option<Place> {
+fn search() -> Option<CountPlace> {
     let blocks = blocks_of_this_thread();
     let bytes: usize = blocks.iter().map(|block| block.bytes).sum();
     if bytes > MOST_BYTES {
@@ -134,7 +134,7 @@ fn search() -> Option<Place> {
         let inside = at >= block.start && at < block.start + block.bytes;
         inside && is_cleared_at_the_end(pointer(at))
     })?;
-    Some(Place {
+    Some(CountPlace {
         module: block.module,
         count: count - block.start,
         hook: hook.wrapping_sub(block.start),
@@ -164,8 +164,8 @@ fn is_cleared_at_the_end(byte: *mut u8) -> bool {
 
 /// The place, found out at the first call. While the caller unwinds a panic hook may be running, in which the experiment
 /// would go wrong: then another OS thread makes it.
-fn place() -> Option<Place> {
-    static PLACE: Mutex<Option<Option<Place>>> = Mutex::new(None);
+fn place() -> Option<CountPlace> {
+    static PLACE: Mutex<Option<Option<CountPlace>>> = Mutex::new(None);
     let known = || *PLACE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(place) = known() {
         return place;
@@ -206,7 +206,7 @@ impl PanicCount {
     /// Looks it up. To be called while `std::thread::panicking()` says yes: then the memory is there, and it can be checked.
     #[cold]
     pub(crate) fn of_this_thread() -> Option<Self> {
-        if cfg!(panic = "abort") || fault::check(Call::PanicCount).is_err() {
+        if cfg!(panic = "abort") || fault::check(Syscall::PanicCount).is_err() {
             return None;
         }
         let place = place()?;
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn a_count_that_is_not_to_be_found_is_none() {
         std::thread::spawn(|| {
-            fault::fail(Call::PanicCount, 0, 1, libc::ENOSYS);
+            fault::fail(Syscall::PanicCount, 0, 1, libc::ENOSYS);
             while_unwinding(|| assert!(PanicCount::of_this_thread().is_none()));
             while_unwinding(|| assert!(PanicCount::of_this_thread().is_some()));
         })

@@ -4,7 +4,7 @@
 //! `epoll_pwait2` on mio's descriptor, and `epoll_wait` with rounding where the kernel (before 5.11) has no such call.
 
 use super::clock;
-use super::fault::{self, Call};
+use super::fault::{self, Syscall};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll, Registry, Token, Waker};
 use std::io;
@@ -21,9 +21,9 @@ const MAX_EVENTS: usize = 1024;
 /// What the kernel said of one source, as it said it.
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
-pub(crate) struct Event(libc::epoll_event);
+pub(crate) struct PollEvent(libc::epoll_event);
 
-impl Event {
+impl PollEvent {
     pub(crate) const READABLE: u8 = 1;
     pub(crate) const WRITABLE: u8 = 2;
     /// The peer will send nothing more.
@@ -81,7 +81,7 @@ impl Event {
 #[derive(Debug)]
 pub(crate) struct Poller {
     poll: Poll,
-    events: Vec<Event>,
+    events: Vec<PollEvent>,
 }
 
 /// Ends a wait from another thread.
@@ -94,7 +94,7 @@ pub(crate) struct SourceRegistry(Registry);
 impl SourceRegistry {
     /// Begins to report readiness of `fd`, both ways, edge-triggered.
     pub(crate) fn add(&self, fd: RawFd, token: usize) -> io::Result<()> {
-        fault::check(Call::EpollCtl)?;
+        fault::check(Syscall::EpollCtl)?;
         let all = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
         self.0.register(&mut SourceFd(&fd), Token(token), all)
     }
@@ -105,24 +105,24 @@ impl SourceRegistry {
     }
 
     pub(crate) fn remove(&self, fd: RawFd) -> io::Result<()> {
-        fault::check(Call::EpollRemove)?;
+        fault::check(Syscall::EpollRemove)?;
         self.0.deregister(&mut SourceFd(&fd))
     }
 }
 
 impl Poller {
     pub(crate) fn new() -> io::Result<Self> {
-        fault::check(Call::EpollCreate)?;
+        fault::check(Syscall::EpollCreate)?;
         Ok(Self { poll: Poll::new()?, events: Vec::with_capacity(MAX_EVENTS) })
     }
 
     pub(crate) fn waker(&self) -> io::Result<PollWaker> {
-        fault::check(Call::EventFd)?;
+        fault::check(Syscall::EventFd)?;
         Waker::new(self.poll.registry(), Token(WAKER))
     }
 
     pub(crate) fn registry(&self) -> io::Result<SourceRegistry> {
-        fault::check(Call::Dup)?;
+        fault::check(Syscall::Dup)?;
         self.poll.registry().try_clone().map(SourceRegistry)
     }
 
@@ -138,14 +138,14 @@ impl Poller {
     }
 
     /// What the last wait saw, its waker's events among them.
-    pub(crate) fn events(&self) -> &[Event] {
+    pub(crate) fn events(&self) -> &[PollEvent] {
         &self.events
     }
 }
 
-fn wait(epoll: RawFd, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
+fn wait(epoll: RawFd, events: &mut Vec<PollEvent>, timeout: Option<Duration>) -> io::Result<()> {
     static NO_PWAIT2: AtomicBool = AtomicBool::new(false);
-    fault::check(Call::EpollWait)?;
+    fault::check(Syscall::EpollWait)?;
     let room = events.capacity().min(MAX_EVENTS) as libc::c_int;
     let whole_millis = timeout.is_none_or(|timeout| timeout.is_zero());
     let mut got = -1;
@@ -199,7 +199,7 @@ fn millis(timeout: Option<Duration>) -> libc::c_int {
 pub(crate) fn wait_fd(fd: RawFd, write: bool, deadline: Option<Instant>) -> io::Result<bool> {
     let events = if write { libc::POLLOUT } else { libc::POLLIN };
     loop {
-        fault::check(Call::Poll)?;
+        fault::check(Syscall::Poll)?;
         let timeout = deadline.map(|at| at.saturating_duration_since(clock::now()));
         let mut entry = libc::pollfd { fd, events, revents: 0 };
         // SAFETY: one valid entry.
@@ -224,7 +224,7 @@ pub(crate) use rustix::event::{PollFd, PollFlags};
 /// are ready.
 pub(crate) fn wait_fds(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<usize> {
     loop {
-        fault::check(Call::Poll)?;
+        fault::check(Syscall::Poll)?;
         let left = deadline.map(|at| at.saturating_duration_since(clock::now()));
         // Too long for the system is for ever.
         let timeout = left.and_then(|left| rustix::event::Timespec::try_from(left).ok());
@@ -245,7 +245,7 @@ pub(crate) fn gather(fds: &[PollFd<'_>], wanted: &[PollFlags]) -> io::Result<Own
 /// What [`gather`] makes, before anything is in it.
 pub(crate) fn gather_none() -> io::Result<OwnedFd> {
     use rustix::event::epoll;
-    fault::check(Call::EpollCreate)?;
+    fault::check(Syscall::EpollCreate)?;
     Ok(epoll::create(epoll::CreateFlags::CLOEXEC)?)
 }
 
@@ -258,7 +258,7 @@ pub(crate) fn gather_into(
     use rustix::event::epoll;
     use rustix::io::Errno;
     for (at, fd) in fds.iter().enumerate() {
-        fault::check(Call::EpollCtl)?;
+        fault::check(Syscall::EpollCtl)?;
         let data = epoll::EventData::new_u64(0);
         let flags = |wanted: PollFlags| epoll::EventFlags::from_bits_retain(wanted.bits().into());
         match epoll::add(all, fd, data, flags(wanted[at])) {
@@ -280,7 +280,7 @@ pub(crate) fn gather_into(
 
 /// Whether nothing more will ever come in at this socket.
 pub(crate) fn is_read_closed(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    fault::check(Call::Poll)?;
+    fault::check(Syscall::Poll)?;
     let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
     // SAFETY: one valid entry.
     match unsafe { libc::poll(&mut entry, 1, 0) } {
@@ -306,11 +306,11 @@ mod tests {
         let seen = |poller: &Poller| -> Vec<_> {
             poller.events().iter().map(|event| (event.token(), event.bits())).collect()
         };
-        assert_eq!(seen(&poller), [(7, Event::WRITABLE)]);
+        assert_eq!(seen(&poller), [(7, PollEvent::WRITABLE)]);
         a.write_all(b"x").unwrap();
         drop(a);
         poller.wait(None).unwrap();
-        let all = Event::READABLE | Event::READ_CLOSED;
+        let all = PollEvent::READABLE | PollEvent::READ_CLOSED;
         assert_eq!(seen(&poller)[0].1 & all, all);
         registry.remove(b.as_raw_fd()).unwrap();
         let before = Instant::now();
@@ -323,14 +323,14 @@ mod tests {
 
     #[test]
     fn failures_of_the_poller_are_errors() {
-        fault::fail(Call::EpollCreate, 0, 1, libc::EMFILE);
+        fault::fail(Syscall::EpollCreate, 0, 1, libc::EMFILE);
         assert_eq!(Poller::new().unwrap_err().raw_os_error(), Some(libc::EMFILE));
         let mut poller = Poller::new().unwrap();
-        fault::fail(Call::EventFd, 0, 1, libc::ENFILE);
+        fault::fail(Syscall::EventFd, 0, 1, libc::ENFILE);
         assert_eq!(poller.waker().unwrap_err().raw_os_error(), Some(libc::ENFILE));
-        fault::fail(Call::Dup, 0, 1, libc::EMFILE);
+        fault::fail(Syscall::Dup, 0, 1, libc::EMFILE);
         assert_eq!(poller.registry().unwrap_err().raw_os_error(), Some(libc::EMFILE));
-        fault::fail(Call::EpollCtl, 0, 1, libc::ENOSPC);
+        fault::fail(Syscall::EpollCtl, 0, 1, libc::ENOSPC);
         assert_eq!(
             poller.registry().unwrap().add(0, 1).unwrap_err().raw_os_error(),
             Some(libc::ENOSPC)
@@ -338,13 +338,13 @@ mod tests {
         let (_a, b) = UnixStream::pair().unwrap();
         let registry = poller.registry().unwrap();
         registry.add(b.as_raw_fd(), 1).unwrap();
-        fault::fail(Call::EpollRemove, 0, 1, libc::EBADF);
+        fault::fail(Syscall::EpollRemove, 0, 1, libc::EBADF);
         let error = registry.remove(b.as_raw_fd()).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::EBADF));
         registry.remove(b.as_raw_fd()).unwrap();
-        fault::fail(Call::EpollWait, 0, 1, libc::EINVAL);
+        fault::fail(Syscall::EpollWait, 0, 1, libc::EINVAL);
         assert_eq!(poller.wait(None).unwrap_err().raw_os_error(), Some(libc::EINVAL));
-        fault::fail(Call::Poll, 0, 1, libc::ENOMEM);
+        fault::fail(Syscall::Poll, 0, 1, libc::ENOMEM);
         assert_eq!(wait_fd(0, false, None).unwrap_err().raw_os_error(), Some(libc::ENOMEM));
     }
 }

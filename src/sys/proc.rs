@@ -1,24 +1,24 @@
 //! What the system tells in `/proc`.
 #![forbid(unsafe_code)]
 
-use super::fault::{self, Call};
+use super::fault::{self, Syscall};
 use std::{fs, io};
 
 /// What is written there.
 pub(super) fn read(path: &str) -> io::Result<String> {
-    fault::check(Call::Proc)?;
+    fault::check(Syscall::Proc)?;
     fs::read_to_string(path)
 }
 
 /// As [`read`], of what may be no text: it has names of files.
 pub(super) fn read_bytes(path: &str) -> io::Result<Vec<u8>> {
-    fault::check(Call::Proc)?;
+    fault::check(Syscall::Proc)?;
     fs::read(path)
 }
 
 /// How many entries a folder has.
 pub(super) fn entries(path: &str) -> io::Result<usize> {
-    fault::check(Call::Proc)?;
+    fault::check(Syscall::Proc)?;
     fs::read_dir(path)?.try_fold(0, |count, entry| entry.map(|_| count + 1))
 }
 
@@ -31,17 +31,17 @@ mod tests {
     #[test]
     fn where_the_system_does_not_tell_what_is_safe_is_taken() {
         type Told = fn() -> bool;
-        let silent: &[(Call, Told)] = &[
-            (Call::Proc, || limits::max_map_count() == 65_530),
-            (Call::Proc, || limits::map_count() == 0),
-            (Call::Proc, || limits::address_space_used() == 0),
-            (Call::Proc, || limits::resident().is_none()),
-            (Call::GetLimit, || limits::address_space_limit().is_none()),
-            (Call::Proc, || process::threads().is_none()),
-            (Call::Proc, process::handles_signals),
-            (Call::Proc, || !process::thread_sleeps(process::this_thread())),
-            (Call::ClockOfThread, || process::time_of_thread(process::this_thread()).is_none()),
-            (Call::Proc, || process::program().is_err()),
+        let silent: &[(Syscall, Told)] = &[
+            (Syscall::Proc, || limits::max_map_count() == 65_530),
+            (Syscall::Proc, || limits::map_count() == 0),
+            (Syscall::Proc, || limits::address_space_used() == 0),
+            (Syscall::Proc, || limits::resident().is_none()),
+            (Syscall::GetLimit, || limits::address_space_limit().is_none()),
+            (Syscall::Proc, || process::threads().is_none()),
+            (Syscall::Proc, process::handles_signals),
+            (Syscall::Proc, || !process::thread_sleeps(process::this_thread())),
+            (Syscall::ClockOfThread, || process::time_of_thread(process::this_thread()).is_none()),
+            (Syscall::Proc, || process::program().is_err()),
         ];
         for (at, (call, is_silent)) in silent.iter().enumerate() {
             fault::fail(*call, 0, 1, libc::EACCES);

@@ -1,6 +1,6 @@
 //! Whole-process events: the beginning of `exit`, and a `fork`.
 
-use super::fault::{self, Call};
+use super::fault::{self, Syscall};
 use super::proc;
 use std::cell::Cell;
 use std::io;
@@ -108,7 +108,7 @@ pub(crate) fn belongs_to_parent(what: &str) -> io::Error {
 /// The file of the program that runs.
 #[allow(dead_code, reason = "the console alone tells it")]
 pub(crate) fn program() -> io::Result<PathBuf> {
-    fault::check(Call::Proc)?;
+    fault::check(Syscall::Proc)?;
     std::env::current_exe()
 }
 
@@ -146,7 +146,7 @@ pub(crate) fn time_of_thread(thread: i32) -> Option<Duration> {
     // How the kernel names the clock of a thread: see `clock_getcpuclockid` in the C library, which does it for processes.
     let clock = (!thread << 3) | 6;
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    fault::check(Call::ClockOfThread).ok()?;
+    fault::check(Syscall::ClockOfThread).ok()?;
     // SAFETY: the timespec is valid for the call; a clock that does not exist is an error.
     let got = unsafe { libc::clock_gettime(clock, &raw mut time) };
     (got == 0).then(|| Duration::new(time.tv_sec as u64, time.tv_nsec as u32))

@@ -1,12 +1,12 @@
 //! Bytes that nobody can guess.
 
-use super::fault::{self, Call};
+use super::fault::{self, Syscall};
 use std::io;
 
 /// So many of them.
 pub(crate) fn secret<const N: usize>() -> io::Result<[u8; N]> {
     const { assert!(N <= 256, "as many as the system hands out at once, without an interruption") };
-    fault::check(Call::Random)?;
+    fault::check(Syscall::Random)?;
     let mut bytes = [0; N];
     // SAFETY: the pointer and the length are those of an array of our own.
     let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), N, 0) };
@@ -23,7 +23,7 @@ mod tests {
     #[test]
     fn secrets_differ_and_are_none_where_the_system_has_none() {
         assert_ne!(secret::<16>().unwrap(), secret::<16>().unwrap());
-        fault::fail(Call::Random, 0, 1, libc::ENOSYS);
+        fault::fail(Syscall::Random, 0, 1, libc::ENOSYS);
         assert_eq!(secret::<16>().unwrap_err().raw_os_error(), Some(libc::ENOSYS));
     }
 }

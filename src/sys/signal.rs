@@ -1,6 +1,6 @@
 //! The pieces of a fault handler: installing one behind those that are there, and an alternate stack to run it on.
 
-use super::fault::{self, Call};
+use super::fault::{self, Syscall};
 use super::memory;
 use std::io;
 use std::ptr::{self, NonNull};
@@ -19,7 +19,7 @@ static CLAIMS: OnceLock<Claims> = OnceLock::new();
 static PREVIOUS: OnceLock<Previous> = OnceLock::new();
 
 fn current_action(signal: libc::c_int) -> io::Result<libc::sigaction> {
-    fault::check(Call::SigAction)?;
+    fault::check(Syscall::SigAction)?;
     // SAFETY: a zeroed sigaction is a valid value, and sigaction with a null new action only reads the old one.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
@@ -32,7 +32,7 @@ fn current_action(signal: libc::c_int) -> io::Result<libc::sigaction> {
 
 /// Installs `claims` in front of the present SIGSEGV and SIGBUS handlers. What it does not claim goes on to those.
 pub(crate) fn install_fault_handler(claims: Claims) -> io::Result<()> {
-    fault::check(Call::SigAction)?;
+    fault::check(Syscall::SigAction)?;
     let previous =
         Previous { segv: current_action(libc::SIGSEGV)?, bus: current_action(libc::SIGBUS)? };
     if PREVIOUS.set(previous).is_err() || CLAIMS.set(claims).is_err() {
@@ -115,7 +115,7 @@ pub(crate) struct AltStack(Option<NonNull<u8>>);
 impl AltStack {
     /// Makes sure that the calling thread has an alternate stack; one that is there (std's own) is kept.
     pub(crate) fn ensure() -> io::Result<Self> {
-        fault::check(Call::SigAltStack)?;
+        fault::check(Syscall::SigAltStack)?;
         // SAFETY: a zeroed stack_t is valid; with a null new stack sigaltstack only reports.
         unsafe {
             let mut old: libc::stack_t = std::mem::zeroed();
@@ -150,7 +150,7 @@ impl Drop for AltStack {
         unsafe {
             let mut off: libc::stack_t = std::mem::zeroed();
             off.ss_flags = libc::SS_DISABLE;
-            if fault::check(Call::SigAltStack).is_ok()
+            if fault::check(Syscall::SigAltStack).is_ok()
                 && libc::sigaltstack(&off, ptr::null_mut()) == 0
             {
                 memory::release(memory, ALT_STACK_LEN);
@@ -165,10 +165,10 @@ mod tests {
 
     #[test]
     fn failures_of_installing_handlers_are_errors() {
-        fault::fail(Call::SigAltStack, 0, 1, libc::EPERM);
+        fault::fail(Syscall::SigAltStack, 0, 1, libc::EPERM);
         assert_eq!(AltStack::ensure().unwrap_err().raw_os_error(), Some(libc::EPERM));
         for skip in 0..3 {
-            fault::fail(Call::SigAction, skip, 1, libc::EINVAL);
+            fault::fail(Syscall::SigAction, skip, 1, libc::EINVAL);
             let error = install_fault_handler(|_| false).unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::EINVAL), "{skip}");
         }

@@ -3,7 +3,7 @@
 //! `MSG_DONTWAIT` is per call, so `O_NONBLOCK` need not be set on a connection: it is shared with every duplicate of the
 //! descriptor, in other processes too, and some of those may expect to block.
 
-use super::fault::{self, Call};
+use super::fault::{self, Syscall};
 use super::net::address::Address;
 use rustix::net;
 use socket2::SockRef;
@@ -39,14 +39,14 @@ impl Take {
 /// As `recv(2)`.
 #[inline]
 pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8], take: Take) -> io::Result<usize> {
-    fault::check(Call::Recv)?;
+    fault::check(Syscall::Recv)?;
     let flags = net::RecvFlags::from_bits_retain(take.flags() as u32);
     Ok(net::recv(fd, buffer, flags)?.0)
 }
 
 /// The size of the next datagram, which stays where it is.
 pub(crate) fn next_size(fd: BorrowedFd<'_>) -> io::Result<usize> {
-    fault::check(Call::Recv)?;
+    fault::check(Syscall::Recv)?;
     let flags = net::RecvFlags::DONTWAIT | net::RecvFlags::PEEK | net::RecvFlags::TRUNC;
     // Into no room: the second is the whole size.
     Ok(net::recv(fd, &mut [0; 0], flags)?.1)
@@ -55,7 +55,7 @@ pub(crate) fn next_size(fd: BorrowedFd<'_>) -> io::Result<usize> {
 /// As `send(2)`; a peer that is gone is an error, not a signal.
 #[inline]
 pub(crate) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
-    fault::check(Call::Send)?;
+    fault::check(Syscall::Send)?;
     Ok(net::send(fd, buffer, net::SendFlags::DONTWAIT | net::SendFlags::NOSIGNAL)?)
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn recv_from(
     buffer: &mut [u8],
     take: Take,
 ) -> io::Result<(usize, Address)> {
-    fault::check(Call::Recv)?;
+    fault::check(Syscall::Recv)?;
     // SAFETY: initialized bytes may be seen as perhaps uninitialized ones as long as nothing makes them so, and receiving
     // only writes bytes.
     let buffer = unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) };
@@ -74,7 +74,7 @@ pub(crate) fn recv_from(
 
 /// As `sendto(2)`; a peer that is gone is an error, not a signal.
 pub(crate) fn send_to(fd: BorrowedFd<'_>, buffer: &[u8], to: &Address) -> io::Result<usize> {
-    fault::check(Call::Send)?;
+    fault::check(Syscall::Send)?;
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     SockRef::from(&fd).send_to_with_flags(buffer, to, flags)
 }
@@ -87,7 +87,7 @@ pub(crate) fn recv_vectored(
     fd: BorrowedFd<'_>,
     buffers: &mut [IoSliceMut<'_>],
 ) -> io::Result<usize> {
-    fault::check(Call::Recv)?;
+    fault::check(Syscall::Recv)?;
     // SAFETY: all-zero is a valid, empty message header.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_iov = buffers.as_mut_ptr().cast();
@@ -114,7 +114,7 @@ pub(crate) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::
         }
         return send(fd, &all[..length]);
     }
-    fault::check(Call::Send)?;
+    fault::check(Syscall::Send)?;
     // SAFETY: all-zero is a valid, empty message header.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_iov = buffers.as_ptr().cast_mut().cast();
@@ -127,25 +127,25 @@ pub(crate) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::
 
 /// As `shutdown(2)`.
 pub(crate) fn shut_down(fd: BorrowedFd<'_>, how: Shutdown) -> io::Result<()> {
-    fault::check(Call::Shutdown)?;
+    fault::check(Syscall::Shutdown)?;
     SockRef::from(&fd).shutdown(how)
 }
 
 /// Whether closing this socket may take time (`SO_LINGER`).
 pub(crate) fn lingers(fd: BorrowedFd<'_>) -> bool {
-    let linger = fault::check(Call::GetLinger).and_then(|()| SockRef::from(&fd).linger());
+    let linger = fault::check(Syscall::GetLinger).and_then(|()| SockRef::from(&fd).linger());
     linger.is_ok_and(|linger| linger.is_some_and(|time| !time.is_zero()))
 }
 
 /// The error that a socket has met since it was last asked.
 pub(crate) fn take_error(fd: BorrowedFd<'_>) -> io::Result<Option<io::Error>> {
-    fault::check(Call::GetSockOpt)?;
+    fault::check(Syscall::GetSockOpt)?;
     SockRef::from(&fd).take_error()
 }
 
 /// Whether `O_NONBLOCK` is set.
 pub(crate) fn is_nonblocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    fault::check(Call::Fcntl)?;
+    fault::check(Syscall::Fcntl)?;
     // SAFETY: F_GETFL only reads the descriptor's flags.
     let flags = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
     if flags < 0 { Err(io::Error::last_os_error()) } else { Ok(flags & libc::O_NONBLOCK != 0) }
@@ -153,7 +153,7 @@ pub(crate) fn is_nonblocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
 
 /// Sets or clears `O_NONBLOCK`, for every duplicate of the descriptor.
 pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Result<()> {
-    fault::check(Call::Fcntl)?;
+    fault::check(Syscall::Fcntl)?;
     Ok(rustix::io::ioctl_fionbio(fd, nonblocking)?)
 }
 
@@ -188,13 +188,13 @@ mod tests {
             assert!(got[..size] == first && got[size..2 * size] == second);
         }
         assert!(!is_nonblocking(a.as_fd()).unwrap());
-        fault::fail(Call::Recv, 0, 2, libc::ECONNRESET);
+        fault::fail(Syscall::Recv, 0, 2, libc::ECONNRESET);
         assert!(recv(a.as_fd(), &mut buffer, Take::Consume).is_err());
         assert!(recv_vectored(a.as_fd(), &mut []).is_err());
-        fault::fail(Call::Send, 0, 2, libc::EPIPE);
+        fault::fail(Syscall::Send, 0, 2, libc::EPIPE);
         assert!(send(a.as_fd(), b"x").is_err());
         assert!(send_vectored(a.as_fd(), &[]).is_err());
-        fault::fail(Call::Fcntl, 0, 1, libc::EBADF);
+        fault::fail(Syscall::Fcntl, 0, 1, libc::EBADF);
         assert!(is_nonblocking(a.as_fd()).is_err());
         drop(a);
         assert_eq!(send(b.as_fd(), b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);

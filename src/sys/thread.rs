@@ -1,7 +1,7 @@
 //! Starts of OS threads.
 #![forbid(unsafe_code)]
 
-use super::fault::{self, Call, Plan};
+use super::fault::{self, Plan, Syscall};
 use crate::util::dropping::Held;
 use std::thread::{Builder, JoinHandle};
 use std::{fmt, io, panic};
@@ -21,7 +21,7 @@ pub(crate) fn start<T: Send + 'static>(
 
 /// What starts a thread of that name, unless a test wants that to fail.
 fn checked(name: &str, stack_size: Option<usize>) -> io::Result<Builder> {
-    fault::check(Call::ThreadSpawn).map_err(|error| no_thread(name, error))?;
+    fault::check(Syscall::ThreadSpawn).map_err(|error| no_thread(name, error))?;
     let builder = Builder::new().name(name.into());
     Ok(match stack_size {
         Some(bytes) => builder.stack_size(bytes),
@@ -95,7 +95,7 @@ mod tests {
         for (errno, kind) in
             [(libc::EAGAIN, io::ErrorKind::WouldBlock), (libc::ENOMEM, io::ErrorKind::OutOfMemory)]
         {
-            fault::fail(Call::ThreadSpawn, 0, 3, errno);
+            fault::fail(Syscall::ThreadSpawn, 0, 3, errno);
             let ran = || unreachable!("there is no thread");
             let errors = [
                 start("one", None, ran).map(drop).unwrap_err(),

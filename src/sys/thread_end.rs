@@ -11,7 +11,7 @@
 //! is not found (a later C library, or another one), the stack is walked after all; where that shows nothing either, every
 //! moment counts as the end.
 
-use super::fault::{self, Call};
+use super::fault::{self, Syscall};
 use super::panic_count::{MOST_BYTES, blocks_of_this_thread, read, words};
 use super::unwind::functions_on_stack;
 use std::ffi::c_void;
@@ -20,9 +20,9 @@ use std::sync::{Mutex, OnceLock};
 /// Where a probing thread leaves what is on its stack while its thread-locals are destroyed.
 static IN_DESTRUCTOR: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
-struct Probe;
+struct DestructorProbe;
 
-impl Drop for Probe {
+impl Drop for DestructorProbe {
     fn drop(&mut self) {
         if let Ok(mut found) = IN_DESTRUCTOR.lock() {
             *found = functions();
@@ -43,10 +43,10 @@ fn functions() -> Vec<usize> {
 /// or as long as no OS thread can be made.
 fn destroyer() -> Option<usize> {
     thread_local! {
-        static PROBE: Probe = const { Probe };
+        static PROBE: DestructorProbe = const { DestructorProbe };
     }
     static FOUND: OnceLock<Option<usize>> = OnceLock::new();
-    if fault::check(Call::Destroyer).is_err() {
+    if fault::check(Syscall::Destroyer).is_err() {
         return None;
     }
     if let Some(found) = FOUND.get() {
@@ -163,7 +163,7 @@ pub(crate) fn call_before(call: fn()) -> bool {
 pub(crate) fn youngest() -> Option<*const usize> {
     /// The program or library, and where in its thread-local block.
     static PLACE: OnceLock<Option<(usize, usize)>> = OnceLock::new();
-    if fault::check(Call::LocalsList).is_err() {
+    if fault::check(Syscall::LocalsList).is_err() {
         return None;
     }
     let (module, offset) = (*PLACE.get_or_init(search))?;
@@ -208,7 +208,7 @@ fn holds(address: usize, object: usize) -> bool {
     };
     // SAFETY: `local` is ours to write; what cannot be read at `remote`, which is in this process, is an error.
     let got = unsafe {
-        if fault::check(Call::LocalsList).is_err() {
+        if fault::check(Syscall::LocalsList).is_err() {
             return false;
         }
         libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0)

@@ -1,7 +1,7 @@
 //! The monotonic clock as one number.
 
 use super::clock;
-use super::fault::{self, Call};
+use super::fault::{self, Syscall};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ pub(crate) fn deadline_after(after: Duration) -> Option<Instant> {
 
 /// Has the system end sleeps of the calling OS thread as exactly as it can, and says what it did before, in nanoseconds.
 pub(crate) fn sleep_exactly() -> Option<u64> {
-    fault::check(Call::TimerSlack).ok()?;
+    fault::check(Syscall::TimerSlack).ok()?;
     // SAFETY: it takes and changes nothing but a number of the calling thread.
     let before = unsafe { libc::prctl(libc::PR_GET_TIMERSLACK, 0, 0, 0, 0) };
     let before = u64::try_from(before).ok()?;
@@ -46,7 +46,7 @@ pub(crate) fn sleep_exactly() -> Option<u64> {
 /// How many nanoseconds the system may be late with the ends of sleeps of the calling OS thread, to save wake-ups.
 pub(crate) fn set_slack(nanos: u64) {
     // Where it cannot be had, sleeps end as the system likes.
-    if fault::check(Call::TimerSlack).is_ok() {
+    if fault::check(Syscall::TimerSlack).is_ok() {
         // SAFETY: as above.
         unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, nanos, 0, 0, 0) };
     }
@@ -69,7 +69,7 @@ mod tests {
         set_slack(before);
         assert_eq!(sleep_exactly(), Some(before));
         set_slack(before);
-        fault::fail(Call::TimerSlack, 0, 2, libc::EPERM);
+        fault::fail(Syscall::TimerSlack, 0, 2, libc::EPERM);
         assert_eq!(sleep_exactly(), None);
         set_slack(before + 1);
         assert_eq!(sleep_exactly(), Some(before), "it stays as it is");

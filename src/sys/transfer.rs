@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::clock;
-use super::fault::{self, Call};
+use super::fault::{self, Syscall};
 use super::poll;
 use rustix::fs::{fstat, sendfile};
 use rustix::io::ReadWriteFlags;
@@ -21,14 +21,14 @@ pub(crate) fn send_file(
     at: u64,
     most: usize,
 ) -> io::Result<usize> {
-    fault::check(Call::SendFile)?;
+    fault::check(Syscall::SendFile)?;
     Ok(sendfile(socket, file, Some(&mut { at }), most)?)
 }
 
 /// Whether both ends of this piece of a file can be read without waiting for a disk; the file may end before. `false` where
 /// the system cannot say.
 pub(crate) fn is_warm(file: BorrowedFd<'_>, at: u64, most: u64) -> bool {
-    let stat = fault::check(Call::Stat).and_then(|()| Ok(fstat(file)?));
+    let stat = fault::check(Syscall::Stat).and_then(|()| Ok(fstat(file)?));
     let Ok(length) = stat.map(|stat| stat.st_size as u64) else { return false };
     let end = length.min(at.saturating_add(most));
     at >= end || (is_cached(file, at) && is_cached(file, end - 1))
@@ -36,7 +36,7 @@ pub(crate) fn is_warm(file: BorrowedFd<'_>, at: u64, most: u64) -> bool {
 
 fn is_cached(file: BorrowedFd<'_>, at: u64) -> bool {
     let (mut byte, no_wait) = ([0], ReadWriteFlags::NOWAIT);
-    fault::check(Call::ReadCached).is_ok()
+    fault::check(Syscall::ReadCached).is_ok()
         && rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, no_wait).is_ok()
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Pipe {
 
 impl Pipe {
     pub(crate) fn new() -> io::Result<Self> {
-        fault::check(Call::Pipe)?;
+        fault::check(Syscall::Pipe)?;
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         // It does with less, where the user has many pipes already.
         let _ = fcntl_setpipe_size(&writer, PIPE_SIZE);
@@ -58,7 +58,7 @@ impl Pipe {
 
     /// Takes in what there is, if the pipe is empty.
     pub(crate) fn fill(&self, socket: BorrowedFd<'_>) -> io::Result<usize> {
-        fault::check(Call::SpliceIn)?;
+        fault::check(Syscall::SpliceIn)?;
         Ok(splice(socket, None, &self.writer, None, PIPE_SIZE, SpliceFlags::NONBLOCK)?)
     }
 
@@ -69,7 +69,7 @@ impl Pipe {
         if poll::wait_fd(fifo.as_raw_fd(), false, Some(clock::now()))? {
             return Ok(true);
         }
-        fault::check(Call::Tee)?;
+        fault::check(Syscall::Tee)?;
         // Copies what there is. Of nothing: the end if nobody can write, else it would have to wait.
         match rustix::pipe::tee(fifo, &self.writer, 1, SpliceFlags::NONBLOCK) {
             Ok(0) => Ok(false),
@@ -80,7 +80,7 @@ impl Pipe {
 
     /// Gives out at most `most` bytes.
     pub(crate) fn drain(&self, socket: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
-        fault::check(Call::SpliceOut)?;
+        fault::check(Syscall::SpliceOut)?;
         Ok(splice(&self.reader, None, socket, None, most, SpliceFlags::NONBLOCK)?)
     }
 }

@@ -19,12 +19,12 @@ pub(crate) struct Alarm {
 }
 
 /// Rings when it is dropped, unless the alarm has been dropped before.
-struct Ring<F: FnOnce()> {
+struct RingOnDrop<F: FnOnce()> {
     over: Arc<AtomicBool>,
     ring: Option<F>,
 }
 
-impl<F: FnOnce()> Drop for Ring<F> {
+impl<F: FnOnce()> Drop for RingOnDrop<F> {
     fn drop(&mut self) {
         if let (Some(ring), false) = (self.ring.take(), self.over.swap(true, Ordering::AcqRel)) {
             ring();
@@ -35,7 +35,7 @@ impl<F: FnOnce()> Drop for Ring<F> {
 impl Alarm {
     pub(crate) fn set(at: Instant, ring: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let over = Arc::new(AtomicBool::new(false));
-        let ring = Ring { over: Arc::clone(&over), ring: Some(ring) };
+        let ring = RingOnDrop { over: Arc::clone(&over), ring: Some(ring) };
         let thread = Builder::new().spawn_at(at, move || drop(ring))?;
         Ok(Self { over, thread })
     }

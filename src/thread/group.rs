@@ -127,7 +127,7 @@ impl<E: Error + 'static> Error for GroupError<E> {
 }
 
 #[derive(Debug)]
-struct Shared<E> {
+struct GroupShared<E> {
     errors: Mutex<GroupError<E>>,
     owner: TaskRef,
     /// The limit that the group's body runs in, by which it is ended when a task fails.
@@ -155,7 +155,7 @@ struct Shared<E> {
 #[derive(Debug)]
 pub struct TaskGroup<'scope, 'env: 'scope, E> {
     scope: &'scope Scope<'scope, 'env>,
-    shared: Arc<Shared<E>>,
+    shared: Arc<GroupShared<E>>,
 }
 
 impl<E> Clone for TaskGroup<'_, '_, E> {
@@ -209,7 +209,7 @@ where
     F: for<'scope> FnOnce(&TaskGroup<'scope, 'env, E>) -> Result<T, E>,
 {
     let id = new_limit_id();
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(GroupShared {
         errors: Mutex::new(GroupError(Vec::new())),
         owner: park::own_task(),
         body: id,

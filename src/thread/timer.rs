@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum TimerState {
     /// `None` is a time beyond the clock's end: for ever.
     Waiting(Option<Instant>),
     Fired,
@@ -42,7 +42,7 @@ enum State {
 /// ```
 #[doc(alias("AfterFunc", "call_later", "setTimeout"))]
 pub struct Timer<T> {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<TimerState>>,
     handle: JoinHandle<Option<T>>,
 }
 
@@ -119,7 +119,7 @@ impl<T: Send + 'static> Timer<T> {
     where
         F: FnOnce() -> T + Send + 'static,
     {
-        let state = Arc::new(Mutex::new(State::Waiting(deadline)));
+        let state = Arc::new(Mutex::new(TimerState::Waiting(deadline)));
         let own = Arc::clone(&state);
         let f = Held::new(f);
         let handle = builder.spawn(move || wait(&own).then(|| f.into_inner()()))?;
@@ -128,17 +128,17 @@ impl<T: Send + 'static> Timer<T> {
 }
 
 /// Waits until the timer fires or is cancelled; returns whether it fired.
-fn wait(state: &Mutex<State>) -> bool {
+fn wait(state: &Mutex<TimerState>) -> bool {
     loop {
         let deadline = {
             let mut state = state.lock();
             match *state {
-                State::Waiting(Some(at)) if at <= clock::now() => {
-                    *state = State::Fired;
+                TimerState::Waiting(Some(at)) if at <= clock::now() => {
+                    *state = TimerState::Fired;
                     return true;
                 }
-                State::Waiting(deadline) => deadline,
-                State::Fired | State::Cancelled => return false,
+                TimerState::Waiting(deadline) => deadline,
+                TimerState::Fired | TimerState::Cancelled => return false,
             }
         };
         park_until(deadline);
@@ -163,12 +163,12 @@ impl<T> Timer<T> {
     pub fn cancel(&self) -> bool {
         let mut state = self.state.lock();
         let was = *state;
-        if let State::Waiting(_) = was {
-            *state = State::Cancelled;
+        if let TimerState::Waiting(_) = was {
+            *state = TimerState::Cancelled;
             drop(state);
             self.handle.thread().unpark();
         }
-        was != State::Fired
+        was != TimerState::Fired
     }
 
     /// Makes the timer fire `duration` from now instead. Returns `false`, and changes nothing, if it has fired or was
@@ -190,9 +190,9 @@ impl<T> Timer<T> {
     /// ```
     pub fn reset(&self, duration: Duration) -> bool {
         let mut state = self.state.lock();
-        let waiting = matches!(*state, State::Waiting(_));
+        let waiting = matches!(*state, TimerState::Waiting(_));
         if waiting {
-            *state = State::Waiting(deadline_after(duration));
+            *state = TimerState::Waiting(deadline_after(duration));
             drop(state);
             self.handle.thread().unpark();
         }

@@ -6,7 +6,7 @@ use crate::runtime::uncaught;
 use std::sync::Arc;
 
 /// A function that is called with a green thread that failed, and the reason.
-type Hook = Box<dyn Fn(&Thread, JoinError) + Send + Sync>;
+type TakenHook = Box<dyn Fn(&Thread, JoinError) + Send + Sync>;
 
 /// Sets the hook that is called when a green thread fails and nobody can learn of it by joining, as Python's
 /// `threading.excepthook`. Such a green thread panicked, or could not run at all, and its handle has been dropped or detached,
@@ -31,7 +31,7 @@ type Hook = Box<dyn Fn(&Thread, JoinError) + Send + Sync>;
 /// assert!(receive.recv().unwrap().ends_with("panicked: nobody joins me"));
 /// ```
 #[doc(alias("excepthook", "unhandled"))]
-pub fn set_uncaught_hook(hook: Hook) {
+pub fn set_uncaught_hook(hook: TakenHook) {
     drop(uncaught::replace(Some(Arc::from(hook))));
 }
 
@@ -46,7 +46,7 @@ pub fn set_uncaught_hook(hook: Hook) {
 ///     before(thread, error);
 /// }));
 /// ```
-pub fn take_uncaught_hook() -> Hook {
+pub fn take_uncaught_hook() -> TakenHook {
     match uncaught::replace(None) {
         Some(hook) => Box::new(move |thread, error| hook(thread, error)),
         None => Box::new(|_, error| uncaught::print(&error)),

@@ -66,7 +66,7 @@ impl<H: Handle> Handle for &H {
 }
 
 /// Handles of different green threads, and the order in which these end.
-struct Watched<H: Handle> {
+struct WatchedHandles<H: Handle> {
     handles: Vec<Option<H>>,
     left: usize,
     /// Those that had ended before anybody waited, in the order given.
@@ -80,7 +80,7 @@ fn is_awaited(thread: &Thread) -> bool {
     !thread.task().is_done() && !thread.task().is_parents()
 }
 
-impl<H: Handle> Watched<H> {
+impl<H: Handle> WatchedHandles<H> {
     #[track_caller]
     fn new(handles: impl IntoIterator<Item = H>) -> Self {
         let mut seen: HashSet<ThreadId> = HashSet::new();
@@ -156,7 +156,7 @@ impl<H: Handle> Watched<H> {
     }
 }
 
-impl<H: Handle> Drop for Watched<H> {
+impl<H: Handle> Drop for WatchedHandles<H> {
     fn drop(&mut self) {
         self.unwatch();
     }
@@ -277,7 +277,7 @@ fn wait_until<H: Handle>(
     when: ReturnWhen,
     deadline: Option<Instant>,
 ) -> (Vec<H>, Vec<H>) {
-    let mut watched = Watched::new(handles);
+    let mut watched = WatchedHandles::new(handles);
     let mut done = Vec::new();
     while !when.is_reached(&done) {
         match watched.next(deadline) {
@@ -332,7 +332,7 @@ pub fn try_join_all<H: Join>(
 ) -> Result<Vec<H::Value>, JoinError> {
     let handles: Vec<H> = each(handles).collect();
     let mut values: Vec<Held<Option<H::Value>>> = handles.iter().map(|_| Held::new(None)).collect();
-    let mut watched = Watched::new(handles);
+    let mut watched = WatchedHandles::new(handles);
     while let Some((number, handle)) = watched.next_numbered(None) {
         match handle.join() {
             Ok(value) => *values[number] = Some(value),
@@ -387,7 +387,7 @@ pub fn kill_all<H: Handle>(handles: impl IntoIterator<Item = H>) {
 #[doc(alias("iwait", "FuturesUnordered", "imap_unordered"))]
 #[track_caller]
 pub fn as_completed<H: Handle>(handles: impl IntoIterator<Item = H>) -> AsCompleted<H> {
-    AsCompleted { watched: Watched::new(handles), deadline: None }
+    AsCompleted { watched: WatchedHandles::new(handles), deadline: None }
 }
 
 /// Like [`as_completed`], for at most `timeout` from this call on: then the iterator ends, and
@@ -409,12 +409,12 @@ pub fn as_completed_timeout<H: Handle>(
     handles: impl IntoIterator<Item = H>,
     timeout: Duration,
 ) -> AsCompleted<H> {
-    AsCompleted { watched: Watched::new(handles), deadline: deadline_after(timeout) }
+    AsCompleted { watched: WatchedHandles::new(handles), deadline: deadline_after(timeout) }
 }
 
 /// The iterator of [`as_completed`]. Dropping it drops the handles that it has not given out.
 pub struct AsCompleted<H: Handle> {
-    watched: Watched<H>,
+    watched: WatchedHandles<H>,
     deadline: Option<Instant>,
 }
 

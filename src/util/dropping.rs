@@ -5,6 +5,7 @@
 //! or a panic may unwind out of it there.
 #![forbid(unsafe_code)]
 
+use std::any::Any;
 use std::fmt;
 use std::mem;
 use std::ops::{Deref, DerefMut};
@@ -33,9 +34,17 @@ pub(crate) fn drop_each<F: FnOnce()>(drops: impl IntoIterator<Item = F>) {
 
 /// Drops a value. A panic of its destructor has been printed, and concerns nobody else.
 pub(crate) fn drop_quietly<T>(value: T) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value)))
-        && let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
-    {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        drop_payload(payload);
+    }
+}
+
+/// What a panic raises.
+pub(crate) type PanicPayload = Box<dyn Any + Send>;
+
+/// Drops the payload of a panic, whose destructor may panic again.
+pub(crate) fn drop_payload(payload: PanicPayload) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(again);
     }
 }

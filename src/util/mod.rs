@@ -5,7 +5,7 @@
 pub(crate) mod circles;
 pub(crate) mod decimal;
 pub(crate) mod dropping;
-pub(crate) mod inbox;
+pub(crate) mod handover;
 pub(crate) mod lazy_id;
 pub(crate) mod lock;
 #[cfg(loom)]
@@ -16,4 +16,5 @@ pub(crate) mod ring;
 pub(crate) mod slab;
 pub(crate) mod static_pool;
 pub(crate) mod sync;
+pub(crate) mod type_mark;
 pub(crate) mod values;

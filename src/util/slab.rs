@@ -3,12 +3,12 @@
 
 /// Where a value sits in a [`Slab`]; stale keys find nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
+pub(crate) struct SlabKey {
     pub(crate) index: u32,
     pub(crate) generation: u32,
 }
 
-impl Key {
+impl SlabKey {
     /// The key as one word, for places that carry a number only.
     pub(crate) fn to_usize(self) -> usize {
         (self.generation as usize) << 32 | self.index as usize
@@ -20,7 +20,7 @@ impl Key {
 }
 
 #[derive(Debug)]
-struct Slot<T> {
+struct SlabSlot<T> {
     generation: u32,
     value: Option<T>,
 }
@@ -28,7 +28,7 @@ struct Slot<T> {
 /// A vector with holes: insertion returns a key, removal makes the key stale.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
-    slots: Vec<Slot<T>>,
+    slots: Vec<SlabSlot<T>>,
     free: Vec<u32>,
 }
 
@@ -37,28 +37,28 @@ impl<T> Slab<T> {
         Self { slots: Vec::new(), free: Vec::new() }
     }
 
-    pub(crate) fn insert(&mut self, value: T) -> Key {
+    pub(crate) fn insert(&mut self, value: T) -> SlabKey {
         if let Some(index) = self.free.pop() {
             let slot = &mut self.slots[index as usize];
             slot.value = Some(value);
-            return Key { index, generation: slot.generation };
+            return SlabKey { index, generation: slot.generation };
         }
         let index = u32::try_from(self.slots.len()).expect("more than u32::MAX entries");
-        self.slots.push(Slot { generation: 0, value: Some(value) });
-        Key { index, generation: 0 }
+        self.slots.push(SlabSlot { generation: 0, value: Some(value) });
+        SlabKey { index, generation: 0 }
     }
 
-    pub(crate) fn get(&self, key: Key) -> Option<&T> {
+    pub(crate) fn get(&self, key: SlabKey) -> Option<&T> {
         let slot = self.slots.get(key.index as usize)?;
         if slot.generation == key.generation { slot.value.as_ref() } else { None }
     }
 
-    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, key: SlabKey) -> Option<&mut T> {
         let slot = self.slots.get_mut(key.index as usize)?;
         if slot.generation == key.generation { slot.value.as_mut() } else { None }
     }
 
-    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
+    pub(crate) fn remove(&mut self, key: SlabKey) -> Option<T> {
         let slot = self.slots.get_mut(key.index as usize)?;
         if slot.generation != key.generation {
             return None;
@@ -74,9 +74,9 @@ impl<T> Slab<T> {
         self.slots.len() - self.free.len()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SlabKey, &T)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| {
-            let key = Key { index: index as u32, generation: slot.generation };
+            let key = SlabKey { index: index as u32, generation: slot.generation };
             Some((key, slot.value.as_ref()?))
         })
     }
@@ -96,7 +96,7 @@ impl<T> Slab<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Key, Slab};
+    use super::{Slab, SlabKey};
 
     #[test]
     fn stale_keys_find_nothing() {
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!((c.index, slab.get(a)), (a.index, None));
         assert_eq!(slab.remove(a), None);
         assert_eq!((slab.get(b), slab.get(c), slab.len()), (Some(&"b"), Some(&"c"), 2));
-        assert_eq!(Key::from_usize(c.to_usize()), c);
+        assert_eq!(SlabKey::from_usize(c.to_usize()), c);
         assert_eq!(slab.iter().collect::<Vec<_>>(), [(c, &"c"), (b, &"b")]);
         assert_eq!(slab.drain(), ["c", "b"]);
         assert_eq!((slab.get(b), slab.len()), (None, 0));

@@ -5,6 +5,7 @@ mod door;
 mod examples;
 mod faults;
 mod graph;
+mod names;
 mod places;
 
 use std::fs;

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::http::{Request, Response};
-use super::looks::Looks;
+use super::looks::LatestLook;
 use super::rows::{details, rows, user_frame};
 use super::serve::NAME;
 use crate::inspect::frame::SOURCES;
@@ -32,7 +32,7 @@ const LONGEST_PROFILE: Duration = Duration::from_secs(60);
 /// What is kept between requests.
 #[derive(Debug)]
 pub(super) struct Answers {
-    looks: Looks,
+    looks: LatestLook,
     begun: Instant,
     /// To take a profile: two at once would see each other.
     profiling: Semaphore,
@@ -40,7 +40,7 @@ pub(super) struct Answers {
 
 /// Those that are told together.
 #[derive(Debug, Serialize)]
-struct Group<'a> {
+struct AnswerGroup<'a> {
     count: usize,
     state: State,
     waits_for: Option<&'static str>,
@@ -53,7 +53,7 @@ struct Group<'a> {
     ids: Vec<u64>,
 }
 
-impl<'a> Group<'a> {
+impl<'a> AnswerGroup<'a> {
     fn of(all: Vec<&'a GreenThread>) -> Self {
         let (first, count) = (all[0], all.len());
         let longest = all.iter().filter_map(|thread| thread.waits_since).max();
@@ -63,7 +63,7 @@ impl<'a> Group<'a> {
         // What all have; who was spawned at several places is told by none.
         let place = first.spawned_at.as_deref();
         let same = all.iter().all(|thread| thread.spawned_at.as_deref() == place);
-        Group {
+        AnswerGroup {
             count,
             state: first.state,
             waits_for: first.waits_for,
@@ -92,7 +92,7 @@ fn to_json(value: &impl Serialize) -> Response {
 
 impl Answers {
     pub(super) fn new() -> Self {
-        Self { looks: Looks::default(), begun: clock::now(), profiling: Semaphore::new(1) }
+        Self { looks: LatestLook::default(), begun: clock::now(), profiling: Semaphore::new(1) }
     }
 
     pub(super) fn to(&self, request: &Request) -> Response {
@@ -167,7 +167,7 @@ impl Answers {
             let key = (thread.state, thread.waits_for, holder, &thread.backtrace[..]);
             groups.entry(key).or_default().push(thread);
         }
-        let mut groups: Vec<_> = groups.into_values().map(Group::of).collect();
+        let mut groups: Vec<_> = groups.into_values().map(AnswerGroup::of).collect();
         groups.sort_unstable_by_key(|group| (std::cmp::Reverse(group.count), group.ids[0]));
         let count = groups.len();
         groups.truncate(GROUPS);

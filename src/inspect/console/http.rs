@@ -156,13 +156,13 @@ pub(super) fn serve(
     }
 }
 
-type Refused = (&'static str, &'static str);
+type HttpRefusal = (&'static str, &'static str);
 
 /// The next request with its length; `None` at the end.
 fn next(
     stream: &mut TcpStream,
     buffer: &mut Vec<u8>,
-) -> io::Result<Option<Result<(Request, usize), Refused>>> {
+) -> io::Result<Option<Result<(Request, usize), HttpRefusal>>> {
     let mut until = None;
     loop {
         match parse(buffer) {
@@ -200,7 +200,7 @@ fn next(
 }
 
 /// The first request in `bytes` and its length; `None` if it is not there to its end.
-fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Refused> {
+fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, HttpRefusal> {
     const BAD: &str = "400 Bad Request";
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);

@@ -13,7 +13,7 @@ const FRESH: Duration = Duration::from_millis(500);
 
 /// What was seen.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct ConsoleLook {
     pub(super) dump: Dump,
     at: Instant,
     /// How long it took.
@@ -22,11 +22,11 @@ pub(super) struct Look {
 
 /// The last look.
 #[derive(Debug, Default)]
-pub(super) struct Looks(Mutex<Option<Arc<Look>>>);
+pub(super) struct LatestLook(Mutex<Option<Arc<ConsoleLook>>>);
 
-impl Looks {
+impl LatestLook {
     /// A look that is fresh. Who asks while one is being taken waits for that.
-    pub(super) fn get(&self) -> Arc<Look> {
+    pub(super) fn get(&self) -> Arc<ConsoleLook> {
         let mut last = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(look) = last.as_ref().filter(|look| clock::since(look.at) < FRESH) {
             return Arc::clone(look);
@@ -37,7 +37,7 @@ impl Looks {
         // Its place stays, as others are told by theirs.
         dump.threads.retain(|thread| Some(thread.runtime) != own);
         let at = clock::now();
-        let look = Arc::new(Look { dump, at, took: at - begun });
+        let look = Arc::new(ConsoleLook { dump, at, took: at - begun });
         *last = Some(Arc::clone(&look));
         look
     }

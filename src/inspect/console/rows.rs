@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::http::Request;
-use super::looks::Look;
+use super::looks::ConsoleLook;
 use crate::inspect::frame::SOURCES;
 use crate::inspect::{Frame, GreenThread, Holder, State};
 use serde::Serialize;
@@ -100,7 +100,7 @@ impl Search {
 }
 
 /// The part that a request asks for by `search`, `state`, `sort`, `order`, `offset` and `limit`. The error is why there is none.
-pub(super) fn rows<'a>(look: &'a Look, request: &Request) -> Result<Rows<'a>, &'static str> {
+pub(super) fn rows<'a>(look: &'a ConsoleLook, request: &Request) -> Result<Rows<'a>, &'static str> {
     let number = |name, default| match request.parameter(name) {
         None => Ok(default),
         Some(text) => text.parse::<usize>().map_err(|_| "offset and limit are numbers"),
@@ -190,7 +190,7 @@ const WAITERS: usize = 20;
 const LINKS: usize = 100;
 
 /// What is said of the one with that id; `None` if there is none.
-pub(super) fn details(look: &Look, id: u64) -> Option<Details<'_>> {
+pub(super) fn details(look: &ConsoleLook, id: u64) -> Option<Details<'_>> {
     let all = &look.dump.threads;
     let of = |id: u64| all.iter().find(|thread| thread.id == id);
     let thread = of(id)?;

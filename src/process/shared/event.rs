@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::connection::{ask, told};
-use super::link::{Answer, Link, Patience, handle};
+use super::link::{Answer, HowLong, Link, handle};
 use super::object;
 use std::io;
 use std::sync::Arc;
@@ -92,7 +92,7 @@ impl Event {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn wait(&self) -> io::Result<()> {
-        self.link.ask(ask::WAIT, Patience::Endless, &[]).map(Answer::done).map(drop)
+        self.link.ask(ask::WAIT, HowLong::Endless, &[]).map(Answer::done).map(drop)
     }
 
     /// Like [`wait`](Self::wait), for at most `timeout`; `false` if the event was not set by then.
@@ -114,7 +114,7 @@ impl Event {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> io::Result<bool> {
-        let kind = self.link.ask(ask::WAIT, Patience::Until(timeout), &[])?.done();
+        let kind = self.link.ask(ask::WAIT, HowLong::Until(timeout), &[])?.done();
         Ok(kind != told::NOT_YET)
     }
 }

@@ -35,13 +35,13 @@ pub(super) struct Link {
 
 /// How long an operation may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Patience {
+pub(super) enum HowLong {
     None,
     Until(Duration),
     Endless,
 }
 
-impl Patience {
+impl HowLong {
     fn nanos(self) -> u64 {
         match self {
             Self::None => 0,
@@ -98,7 +98,7 @@ impl Link {
     pub(super) fn ask(
         &self,
         what: u8,
-        patience: Patience,
+        patience: HowLong,
         with: &[&[u8]],
     ) -> io::Result<Answer<'_>> {
         let stream = self.take()?;
@@ -127,7 +127,7 @@ impl Link {
     pub(super) fn put_in(
         &self,
         what: u8,
-        patience: Patience,
+        patience: HowLong,
         parts: &[&[u8]],
         handles: &UnderWay,
     ) -> io::Result<Answer<'_>> {
@@ -140,7 +140,7 @@ impl Link {
 
     /// Asks for something that never has to wait.
     pub(super) fn ask_now(&self, what: u8, with: &[&[u8]]) -> io::Result<Vec<u8>> {
-        self.ask(what, Patience::None, with).map(Answer::into_bytes)
+        self.ask(what, HowLong::None, with).map(Answer::into_bytes)
     }
 }
 

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::connection::{ask, told};
-use super::link::{Link, Patience, handle};
+use super::link::{HowLong, Link, handle};
 use super::object;
 use crate::os::unix::net::UnixStream;
 use crate::process::frame;
@@ -142,7 +142,7 @@ impl Lock {
     /// ```
     #[doc(alias = "acquire")]
     pub fn lock(&self) -> Result<LockGuard<'_>, LockError<'_>> {
-        self.within(Patience::Endless)
+        self.within(HowLong::Endless)
     }
 
     /// Acquires the lock if nobody holds it. Suspends only for the answer.
@@ -150,7 +150,7 @@ impl Lock {
     /// # Errors
     /// As [`lock`](Self::lock); [`WouldBlock`](io::ErrorKind::WouldBlock) if somebody else holds it.
     pub fn try_lock(&self) -> Result<LockGuard<'_>, LockError<'_>> {
-        self.within(Patience::None)
+        self.within(HowLong::None)
     }
 
     /// Like [`lock`](Self::lock), for at most `timeout`.
@@ -173,17 +173,17 @@ impl Lock {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn lock_timeout(&self, timeout: Duration) -> Result<LockGuard<'_>, LockError<'_>> {
-        self.within(Patience::Until(timeout))
+        self.within(HowLong::Until(timeout))
     }
 
-    fn within(&self, patience: Patience) -> Result<LockGuard<'_>, LockError<'_>> {
+    fn within(&self, patience: HowLong) -> Result<LockGuard<'_>, LockError<'_>> {
         let answer = self.link.ask(ask::ACQUIRE, patience, &[])?;
         let kind = answer.kind;
         let stream = answer.into_stream();
         if kind == told::NOT_YET {
             self.link.give_back(stream);
             let kind = match patience {
-                Patience::None => io::ErrorKind::WouldBlock,
+                HowLong::None => io::ErrorKind::WouldBlock,
                 _ => io::ErrorKind::TimedOut,
             };
             return Err(LockError::Io(kind.into()));

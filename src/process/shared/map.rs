@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::connection::{ask, decode, encode, told};
-use super::link::{Answer, Link, Patience, handle};
+use super::link::{Answer, HowLong, Link, handle};
 use super::object;
 use super::pins::UnderWay;
 use crate::thread::shield;
@@ -77,7 +77,7 @@ impl<K: Serialize, V: Serialize + DeserializeOwned> Map<K, V> {
             UnderWay::noted(|| Ok::<_, io::Error>((encode(key)?, encode(value)?)));
         let (key, value) = encoded?;
         let parts: [&[u8]; 3] = [&(key.len() as u64).to_le_bytes(), &key, &value];
-        let answer = self.link.put_in(ask::INSERT, Patience::None, &parts, &handles);
+        let answer = self.link.put_in(ask::INSERT, HowLong::None, &parts, &handles);
         drop(handles);
         // Shielded: decoding a handle waits, and the map has not got the old value any more.
         shield(|| Self::value(answer?))
@@ -104,7 +104,7 @@ impl<K: Serialize, V: Serialize + DeserializeOwned> Map<K, V> {
 
     fn ask(&self, what: u8, key: &K) -> io::Result<Answer<'_>> {
         let (key, handles) = UnderWay::noted(|| encode(key));
-        let answer = self.link.ask(what, Patience::None, &[&key?]);
+        let answer = self.link.ask(what, HowLong::None, &[&key?]);
         drop(handles);
         answer
     }
@@ -137,7 +137,7 @@ impl<K: DeserializeOwned, V: DeserializeOwned> Map<K, V> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn items(&self) -> io::Result<Vec<(K, V)>> {
-        let answer = self.link.ask(ask::ITEMS, Patience::None, &[])?;
+        let answer = self.link.ask(ask::ITEMS, HowLong::None, &[])?;
         let decoded = answer.decode_by(|bytes| {
             let items: Vec<(Vec<u8>, Vec<u8>)> = decode(bytes)?;
             let decoded = items.iter().map(|(key, value)| -> io::Result<(Held<K>, Held<V>)> {

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 /// Something that is encoded, and what keeps the objects of the handles in it.
 #[derive(Debug, Default)]
-pub(super) struct Entry {
+pub(super) struct EncodedEntry {
     pub(super) bytes: Vec<u8>,
     pub(super) pins: Vec<Pin>,
 }
@@ -22,7 +22,7 @@ pub(super) struct Reply {
     pub(super) kind: u8,
     pub(super) bytes: Vec<u8>,
     /// Those that have handles, which are kept until the client has decoded them.
-    pub(super) entries: Vec<Arc<Entry>>,
+    pub(super) entries: Vec<Arc<EncodedEntry>>,
 }
 
 impl From<(u8, Vec<u8>)> for Reply {
@@ -32,13 +32,13 @@ impl From<(u8, Vec<u8>)> for Reply {
 }
 
 impl Reply {
-    fn of(bytes: Vec<u8>, entries: impl IntoIterator<Item = Arc<Entry>>) -> Self {
+    fn of(bytes: Vec<u8>, entries: impl IntoIterator<Item = Arc<EncodedEntry>>) -> Self {
         let entries: Vec<_> = entries.into_iter().filter(|entry| !entry.pins.is_empty()).collect();
         let kind = if entries.is_empty() { told::DONE } else { told::WITH_HANDLES };
         Self { kind, bytes, entries }
     }
 
-    fn of_one(entry: Option<Arc<Entry>>) -> Self {
+    fn of_one(entry: Option<Arc<EncodedEntry>>) -> Self {
         match entry {
             Some(entry) => Self::of(entry.bytes.clone(), [entry]),
             None => (told::NOTHING, Vec::new()).into(),
@@ -58,9 +58,9 @@ pub(super) const COUNTER: u8 = 3;
 pub(super) const MAP: u8 = 4;
 
 #[derive(Debug)]
-enum State {
+enum ObjectState {
     Queue {
-        items: VecDeque<Arc<Entry>>,
+        items: VecDeque<Arc<EncodedEntry>>,
         capacity: usize,
         closed: bool,
         no_consumer: bool,
@@ -72,13 +72,13 @@ enum State {
     },
     Event(bool),
     Counter(i64),
-    Map(BTreeMap<Vec<u8>, Arc<Entry>>),
+    Map(BTreeMap<Vec<u8>, Arc<EncodedEntry>>),
 }
 
 /// What a client has been given and has not confirmed yet.
 #[derive(Debug)]
 pub(super) enum Given {
-    Item(Arc<Entry>),
+    Item(Arc<EncodedEntry>),
     Lock { died: bool },
 }
 
@@ -86,24 +86,24 @@ pub(super) type Unconfirmed = PlainMutex<Option<Given>>;
 
 #[derive(Debug)]
 pub(super) struct Object {
-    state: Mutex<State>,
+    state: Mutex<ObjectState>,
     /// Notified when something has changed, so that others may go on.
     changed: Condvar,
     /// Those that keep a side of a pipe open.
-    sides: PlainMutex<[Weak<Side>; 2]>,
+    sides: PlainMutex<[Weak<PipeSide>; 2]>,
 }
 
 /// Keeps one side of a pipe open.
 #[derive(Debug)]
-pub(super) struct Side {
+pub(super) struct PipeSide {
     object: Weak<Object>,
     which: u8,
 }
 
-impl Drop for Side {
+impl Drop for PipeSide {
     fn drop(&mut self) {
         let Some(object) = self.object.upgrade() else { return };
-        if let State::Queue { closed, no_consumer, .. } = &mut *object.lock() {
+        if let ObjectState::Queue { closed, no_consumer, .. } = &mut *object.lock() {
             match self.which {
                 PRODUCER => *closed = true,
                 _ => *no_consumer = true,
@@ -117,16 +117,16 @@ impl Object {
     /// `None` if there is no such kind.
     pub(super) fn new(kind: u8, number: u64) -> Option<Arc<Self>> {
         let state = match kind {
-            QUEUE => State::Queue {
+            QUEUE => ObjectState::Queue {
                 items: VecDeque::new(),
                 capacity: usize::try_from(number).unwrap_or(usize::MAX),
                 closed: false,
                 no_consumer: false,
             },
-            LOCK => State::Lock { holder: None, died: false },
-            EVENT => State::Event(false),
-            COUNTER => State::Counter(number.cast_signed()),
-            MAP => State::Map(BTreeMap::new()),
+            LOCK => ObjectState::Lock { holder: None, died: false },
+            EVENT => ObjectState::Event(false),
+            COUNTER => ObjectState::Counter(number.cast_signed()),
+            MAP => ObjectState::Map(BTreeMap::new()),
             _ => return None,
         };
         let sides = PlainMutex::default();
@@ -134,7 +134,7 @@ impl Object {
     }
 
     /// Somebody more on a side of a pipe; `None` if everybody who was there has gone, which is for good.
-    pub(super) fn side(self: &Arc<Self>, which: u8, first: bool) -> Option<Arc<Side>> {
+    pub(super) fn side(self: &Arc<Self>, which: u8, first: bool) -> Option<Arc<PipeSide>> {
         let mut sides = self.sides.lock();
         let place = &mut sides[usize::from(which == CONSUMER)];
         if let Some(side) = place.upgrade() {
@@ -143,12 +143,12 @@ impl Object {
         if !first {
             return None;
         }
-        let side = Arc::new(Side { object: Arc::downgrade(self), which });
+        let side = Arc::new(PipeSide { object: Arc::downgrade(self), which });
         *place = Arc::downgrade(&side);
         Some(side)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ObjectState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -157,7 +157,7 @@ impl Object {
         &self,
         who: u64,
         what: u8,
-        with: &mut Entry,
+        with: &mut EncodedEntry,
         unconfirmed: &Unconfirmed,
     ) -> Option<Reply> {
         let reply = attempt(&mut self.lock(), who, what, with, unconfirmed);
@@ -170,7 +170,7 @@ impl Object {
         &self,
         who: u64,
         what: u8,
-        mut with: Entry,
+        mut with: EncodedEntry,
         unconfirmed: &Unconfirmed,
         deadline: Option<Instant>,
     ) -> Reply {
@@ -208,8 +208,8 @@ impl Object {
     /// A connection has ended: what it was given and has not confirmed is taken back.
     pub(super) fn leave(&self, who: u64, given: Option<Given>) {
         match (&mut *self.lock(), given) {
-            (State::Queue { items, .. }, Some(Given::Item(item))) => items.push_front(item),
-            (State::Lock { holder, died }, given) if *holder == Some(who) => {
+            (ObjectState::Queue { items, .. }, Some(Given::Item(item))) => items.push_front(item),
+            (ObjectState::Lock { holder, died }, given) if *holder == Some(who) => {
                 *holder = None;
                 *died = match given {
                     Some(Given::Lock { died }) => died,
@@ -224,26 +224,27 @@ impl Object {
 
 /// `None` if it has to wait.
 fn attempt(
-    state: &mut State,
+    state: &mut ObjectState,
     who: u64,
     what: u8,
-    with: &mut Entry,
+    with: &mut EncodedEntry,
     unconfirmed: &Unconfirmed,
 ) -> Option<Reply> {
     let reply = |kind| Some(Reply::from((kind, Vec::new())));
-    let number = |with: &Entry| Some(i64::from_le_bytes(*with.bytes.first_chunk()?));
+    let number = |with: &EncodedEntry| Some(i64::from_le_bytes(*with.bytes.first_chunk()?));
     match (state, what) {
-        (State::Queue { closed: true, .. } | State::Queue { no_consumer: true, .. }, ask::PUT) => {
-            reply(told::CLOSED)
-        }
-        (State::Queue { items, capacity, .. }, ask::PUT) => {
+        (
+            ObjectState::Queue { closed: true, .. } | ObjectState::Queue { no_consumer: true, .. },
+            ask::PUT,
+        ) => reply(told::CLOSED),
+        (ObjectState::Queue { items, capacity, .. }, ask::PUT) => {
             if items.len() >= *capacity {
                 return None;
             }
             items.push_back(Arc::new(std::mem::take(with)));
             reply(told::DONE)
         }
-        (State::Queue { items, closed, .. }, ask::GET) => match items.pop_front() {
+        (ObjectState::Queue { items, closed, .. }, ask::GET) => match items.pop_front() {
             Some(item) => {
                 *unconfirmed.lock() = Some(Given::Item(Arc::clone(&item)));
                 Some(Reply::of_one(Some(item)))
@@ -251,14 +252,14 @@ fn attempt(
             None if *closed => reply(told::CLOSED),
             None => None,
         },
-        (State::Queue { items, .. }, ask::LENGTH) => {
+        (ObjectState::Queue { items, .. }, ask::LENGTH) => {
             Some((told::DONE, (items.len() as u64).to_le_bytes().to_vec()).into())
         }
-        (State::Queue { closed, .. }, ask::CLOSE) => {
+        (ObjectState::Queue { closed, .. }, ask::CLOSE) => {
             *closed = true;
             reply(told::DONE)
         }
-        (State::Lock { holder, died }, ask::ACQUIRE) => {
+        (ObjectState::Lock { holder, died }, ask::ACQUIRE) => {
             if holder.is_some() {
                 return None;
             }
@@ -267,40 +268,40 @@ fn attempt(
             *unconfirmed.lock() = Some(Given::Lock { died });
             reply(if died { told::HOLDER_DIED } else { told::DONE })
         }
-        (State::Lock { holder, .. }, ask::RELEASE) => {
+        (ObjectState::Lock { holder, .. }, ask::RELEASE) => {
             if *holder != Some(who) {
                 return reply(told::REFUSED);
             }
             *holder = None;
             reply(told::DONE)
         }
-        (State::Event(set), ask::SET | ask::CLEAR) => {
+        (ObjectState::Event(set), ask::SET | ask::CLEAR) => {
             *set = what == ask::SET;
             reply(told::DONE)
         }
-        (State::Event(set), ask::IS_SET) => Some((told::DONE, vec![u8::from(*set)]).into()),
-        (State::Event(true), ask::WAIT) => reply(told::DONE),
-        (State::Event(false), ask::WAIT) => None,
-        (State::Counter(count), ask::ADD | ask::STORE) => {
+        (ObjectState::Event(set), ask::IS_SET) => Some((told::DONE, vec![u8::from(*set)]).into()),
+        (ObjectState::Event(true), ask::WAIT) => reply(told::DONE),
+        (ObjectState::Event(false), ask::WAIT) => None,
+        (ObjectState::Counter(count), ask::ADD | ask::STORE) => {
             let Some(number) = number(with) else { return reply(told::REFUSED) };
             let before = *count;
             *count = if what == ask::ADD { before.wrapping_add(number) } else { number };
             let told = if what == ask::ADD { *count } else { before };
             Some((told::DONE, told.to_le_bytes().to_vec()).into())
         }
-        (State::Map(map), ask::INSERT) => {
+        (ObjectState::Map(map), ask::INSERT) => {
             // The length of the key, the key, the value.
             let Some(length) = number(with) else { return reply(told::REFUSED) };
             let rest = with.bytes.split_off(8);
             let Some((key, value)) = rest.split_at_checked(length as usize) else {
                 return reply(told::REFUSED);
             };
-            let new = Entry { bytes: value.to_vec(), pins: std::mem::take(&mut with.pins) };
+            let new = EncodedEntry { bytes: value.to_vec(), pins: std::mem::take(&mut with.pins) };
             Some(Reply::of_one(map.insert(key.to_vec(), Arc::new(new))))
         }
-        (State::Map(map), ask::LOOK_UP) => Some(Reply::of_one(map.get(&with.bytes).cloned())),
-        (State::Map(map), ask::REMOVE) => Some(Reply::of_one(map.remove(&with.bytes))),
-        (State::Map(map), ask::ITEMS) => {
+        (ObjectState::Map(map), ask::LOOK_UP) => Some(Reply::of_one(map.get(&with.bytes).cloned())),
+        (ObjectState::Map(map), ask::REMOVE) => Some(Reply::of_one(map.remove(&with.bytes))),
+        (ObjectState::Map(map), ask::ITEMS) => {
             let items: Vec<_> = map.iter().map(|(key, value)| (key, &value.bytes)).collect();
             match postcard::to_stdvec(&items) {
                 Ok(all) => Some(Reply::of(all, map.values().cloned())),

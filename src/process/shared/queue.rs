@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::connection::{ask, encode, told};
-use super::link::{Link, Patience, handle};
+use super::link::{HowLong, Link, handle};
 use super::object;
 use super::pins::UnderWay;
 use crate::thread::shield;
@@ -119,7 +119,7 @@ impl<T: Serialize> Queue<T> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn put(&self, item: &T) -> io::Result<()> {
-        self.put_within(item, Patience::Endless)
+        self.put_within(item, HowLong::Endless)
     }
 
     /// Puts an item if there is room for it. Suspends only for the answer.
@@ -128,7 +128,7 @@ impl<T: Serialize> Queue<T> {
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if the queue is full; else as [`put`](Self::put).
     #[doc(alias = "put_nowait")]
     pub fn try_put(&self, item: &T) -> io::Result<()> {
-        self.put_within(item, Patience::None)
+        self.put_within(item, HowLong::None)
     }
 
     /// Like [`put`](Self::put), for at most `timeout`.
@@ -136,10 +136,10 @@ impl<T: Serialize> Queue<T> {
     /// # Errors
     /// [`TimedOut`](io::ErrorKind::TimedOut) if the queue stayed full; else as [`put`](Self::put).
     pub fn put_timeout(&self, item: &T, timeout: Duration) -> io::Result<()> {
-        self.put_within(item, Patience::Until(timeout))
+        self.put_within(item, HowLong::Until(timeout))
     }
 
-    fn put_within(&self, item: &T, patience: Patience) -> io::Result<()> {
+    fn put_within(&self, item: &T, patience: HowLong) -> io::Result<()> {
         let (bytes, handles) = UnderWay::noted(|| encode(item));
         match self.link.put_in(ask::PUT, patience, &[&bytes?], &handles)?.done() {
             told::CLOSED => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the queue is closed")),
@@ -149,9 +149,9 @@ impl<T: Serialize> Queue<T> {
     }
 }
 
-fn not_yet(patience: Patience) -> io::Error {
+fn not_yet(patience: HowLong) -> io::Error {
     match patience {
-        Patience::None => io::ErrorKind::WouldBlock.into(),
+        HowLong::None => io::ErrorKind::WouldBlock.into(),
         _ => io::ErrorKind::TimedOut.into(),
     }
 }
@@ -186,7 +186,7 @@ impl<T: DeserializeOwned> Queue<T> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn get(&self) -> io::Result<Option<T>> {
-        self.get_within(Patience::Endless)
+        self.get_within(HowLong::Endless)
     }
 
     /// Receives the next item, if there is one. Suspends only for the answer.
@@ -195,7 +195,7 @@ impl<T: DeserializeOwned> Queue<T> {
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if the queue is empty; else as [`get`](Self::get).
     #[doc(alias = "get_nowait")]
     pub fn try_get(&self) -> io::Result<Option<T>> {
-        self.get_within(Patience::None)
+        self.get_within(HowLong::None)
     }
 
     /// Like [`get`](Self::get), for at most `timeout`.
@@ -216,10 +216,10 @@ impl<T: DeserializeOwned> Queue<T> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn get_timeout(&self, timeout: Duration) -> io::Result<Option<T>> {
-        self.get_within(Patience::Until(timeout))
+        self.get_within(HowLong::Until(timeout))
     }
 
-    fn get_within(&self, patience: Patience) -> io::Result<Option<T>> {
+    fn get_within(&self, patience: HowLong) -> io::Result<Option<T>> {
         let answer = self.link.ask(ask::GET, patience, &[])?;
         match answer.kind {
             told::CLOSED | told::NOT_YET => match answer.done() {

@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 use super::connection::{Address, Hello, KEEPS, ask, told};
-use super::object::{CONSUMER, Entry, Given, Object, PRODUCER, Reply, Side, Unconfirmed};
+use super::object::{
+    CONSUMER, EncodedEntry, Given, Object, PRODUCER, PipeSide, Reply, Unconfirmed,
+};
 use super::pins::{Keep, Pin, Wire};
 use crate::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use crate::process::frame;
@@ -21,16 +23,16 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// What a connection and a pin keep: the object, and the side of a pipe.
-type Kept = (Arc<Object>, Option<Arc<Side>>);
+type KeptObject = (Arc<Object>, Option<Arc<PipeSide>>);
 
 #[derive(Debug, Default)]
-struct Table {
+struct ObjectTable {
     last: u64,
     objects: HashMap<u64, Weak<Object>>,
-    pins: HashMap<u64, Kept>,
+    pins: HashMap<u64, KeptObject>,
 }
 
-impl Table {
+impl ObjectTable {
     fn next(&mut self) -> u64 {
         self.last += 1;
         self.last
@@ -43,7 +45,7 @@ impl Table {
         id
     }
 
-    fn find(&self, id: u64, role: u8, first: bool) -> Option<Kept> {
+    fn find(&self, id: u64, role: u8, first: bool) -> Option<KeptObject> {
         let object = self.objects.get(&id)?.upgrade()?;
         let side = match role {
             PRODUCER | CONSUMER => Some(object.side(role, first)?),
@@ -87,7 +89,7 @@ pub(super) fn own() -> io::Result<Arc<Address>> {
 }
 
 fn accept(listener: &UnixListener, secret: [u8; 16]) {
-    let table = Arc::new(Mutex::new(Table::default()));
+    let table = Arc::new(Mutex::new(ObjectTable::default()));
     loop {
         match listener.accept() {
             Ok((stream, _)) => {
@@ -104,13 +106,13 @@ fn accept(listener: &UnixListener, secret: [u8; 16]) {
 
 /// What a connection is for.
 enum Purpose {
-    Object(u64, Kept),
+    Object(u64, KeptObject),
     Account,
 }
 
 /// Finds or makes the object, and keeps it while the connection lasts. `None` if the client does not know the secret,
 /// or the object is not there.
-fn greet(stream: &UnixStream, secret: [u8; 16], table: &Mutex<Table>) -> Option<Purpose> {
+fn greet(stream: &UnixStream, secret: [u8; 16], table: &Mutex<ObjectTable>) -> Option<Purpose> {
     let Ok(Some((ask::HELLO, hello))) = frame::receive(&mut &*stream) else { return None };
     let (theirs, makes, id, number, role) = postcard::from_bytes::<Hello>(&hello).ok()?;
     if theirs != secret {
@@ -135,7 +137,7 @@ fn greet(stream: &UnixStream, secret: [u8; 16], table: &Mutex<Table>) -> Option<
 }
 
 /// The life of the connection by which a process keeps objects.
-fn keep(stream: &UnixStream, table: &Mutex<Table>) {
+fn keep(stream: &UnixStream, table: &Mutex<ObjectTable>) {
     let mut own = HashSet::new();
     while let Ok(Some((what, bytes))) = frame::receive(&mut &*stream) {
         if what == ask::KEEP {
@@ -170,13 +172,13 @@ fn keep(stream: &UnixStream, table: &Mutex<Table>) {
 }
 
 /// Drops what may be the last of an object with handles in it: their pins may be of this very account, which has to answer meanwhile.
-fn dispose(kept: impl IntoIterator<Item = Kept> + Send + 'static) {
+fn dispose(kept: impl IntoIterator<Item = KeptObject> + Send + 'static) {
     // If there is no stack for it, it is dropped here.
     drop(thread::Builder::new().daemon(true).spawn(move || drop(kept)));
 }
 
 /// The life of one connection.
-fn serve(stream: Arc<UnixStream>, secret: [u8; 16], table: &Mutex<Table>) {
+fn serve(stream: Arc<UnixStream>, secret: [u8; 16], table: &Mutex<ObjectTable>) {
     let (id, (object, _side)) = match greet(&stream, secret, table) {
         Some(Purpose::Object(id, kept)) => (id, kept),
         Some(Purpose::Account) => {
@@ -197,7 +199,7 @@ fn serve(stream: Arc<UnixStream>, secret: [u8; 16], table: &Mutex<Table>) {
     let unconfirmed = Arc::new(Unconfirmed::default());
     let mut waiting: Option<thread::JoinHandle<()>> = None;
     // What the client has been given and may not have decoded yet.
-    let mut kept: Vec<Arc<Entry>> = Vec::new();
+    let mut kept: Vec<Arc<EncodedEntry>> = Vec::new();
     while let Ok(Some((what, bytes))) = frame::receive(&mut &*stream) {
         kept.clear();
         let given = (what == ask::CONFIRM).then(|| unconfirmed.lock().take());
@@ -227,13 +229,13 @@ fn serve(stream: Arc<UnixStream>, secret: [u8; 16], table: &Mutex<Table>) {
 
 /// What a client puts into a queue or a map: the pins of the handles in it are this process's from now on. `None` if that is not as it
 /// should be, or one of the objects has gone.
-fn entry(mut with: Vec<u8>) -> Option<Entry> {
+fn entry(mut with: Vec<u8>) -> Option<EncodedEntry> {
     let length = with.first_chunk().map(|length| u64::from_le_bytes(*length) as usize)?;
     let end = length.checked_add(8).filter(|end| *end <= with.len())?;
     let bytes = with.split_off(end);
     let handles = postcard::from_bytes::<Vec<Wire>>(&with[8..]).ok()?;
     let pins = handles.into_iter().map(Pin::taken_over).collect::<io::Result<_>>().ok()?;
-    Some(Entry { bytes, pins })
+    Some(EncodedEntry { bytes, pins })
 }
 
 /// Does what was asked for, or has a green thread wait until that is possible.
@@ -253,7 +255,7 @@ fn request(
     let with = bytes.split_off(8);
     let with = match what {
         ask::PUT | ask::INSERT => entry(with),
-        _ => Some(Entry { bytes: with, pins: Vec::new() }),
+        _ => Some(EncodedEntry { bytes: with, pins: Vec::new() }),
     };
     let Some(mut with) = with else { return reply(told::REFUSED) };
     if let Some(reply) = object.attempt(who, what, &mut with, unconfirmed) {

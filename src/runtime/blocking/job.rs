@@ -17,9 +17,9 @@ pub(super) trait Job: Send + Sync {
 }
 
 /// A body that becomes its result.
-pub(super) struct Call<F, T>(Mutex<Stage<F, T>>);
+pub(super) struct BlockingCall<F, T>(Mutex<JobStage<F, T>>);
 
-enum Stage<F, T> {
+enum JobStage<F, T> {
     Queued(F, Waiter),
     Running(Waiter),
     Done(Result<T>),
@@ -36,28 +36,28 @@ pub(super) enum Left<F, T> {
     Done(Result<T>),
 }
 
-impl<F, T> Call<F, T> {
+impl<F, T> BlockingCall<F, T> {
     pub(super) fn new(body: F, waiter: Waiter) -> Self {
-        Self(Mutex::new(Stage::Queued(body, waiter)))
+        Self(Mutex::new(JobStage::Queued(body, waiter)))
     }
 
     /// Ends the call for the one who waits, and returns what there is for that one to take.
     pub(super) fn leave(&self) -> Left<F, T> {
-        match std::mem::replace(&mut *self.0.lock(), Stage::GivenUp) {
-            Stage::Queued(body, _) => Left::Body(body),
-            Stage::Done(result) => Left::Done(result),
-            Stage::Running(_) | Stage::GivenUp => Left::Running,
+        match std::mem::replace(&mut *self.0.lock(), JobStage::GivenUp) {
+            JobStage::Queued(body, _) => Left::Body(body),
+            JobStage::Done(result) => Left::Done(result),
+            JobStage::Running(_) | JobStage::GivenUp => Left::Running,
         }
     }
 }
 
-impl<F: FnOnce() -> T + Send, T: Send> Job for Call<F, T> {
+impl<F: FnOnce() -> T + Send, T: Send> Job for BlockingCall<F, T> {
     fn run(&self) -> bool {
         let body = {
             let mut stage = self.0.lock();
-            match std::mem::replace(&mut *stage, Stage::GivenUp) {
-                Stage::Queued(body, waiter) => {
-                    *stage = Stage::Running(waiter);
+            match std::mem::replace(&mut *stage, JobStage::GivenUp) {
+                JobStage::Queued(body, waiter) => {
+                    *stage = JobStage::Running(waiter);
                     body
                 }
                 _ => return true,
@@ -66,9 +66,9 @@ impl<F: FnOnce() -> T + Send, T: Send> Job for Call<F, T> {
         let result = catch_unwind(AssertUnwindSafe(body));
         let good = result.is_ok();
         let mut stage = self.0.lock();
-        match std::mem::replace(&mut *stage, Stage::GivenUp) {
-            Stage::Running(waiter) => {
-                *stage = Stage::Done(result);
+        match std::mem::replace(&mut *stage, JobStage::GivenUp) {
+            JobStage::Running(waiter) => {
+                *stage = JobStage::Done(result);
                 drop(stage);
                 waiter.unpark();
             }
@@ -81,6 +81,6 @@ impl<F: FnOnce() -> T + Send, T: Send> Job for Call<F, T> {
     }
 
     fn is_given_up(&self) -> bool {
-        matches!(&*self.0.lock(), Stage::GivenUp)
+        matches!(&*self.0.lock(), JobStage::GivenUp)
     }
 }

@@ -1,7 +1,7 @@
 //! OS threads of one kind: as many as there is work for, up to a limit; those that have none for a while end.
 #![forbid(unsafe_code)]
 
-use super::job::{Call, Job, Left};
+use super::job::{BlockingCall, Job, Left};
 use super::kind::Kind;
 use crate::runtime::wait::park::{self, Parker, Reason, Wake};
 use crate::sys::process::{self, PerProcess};
@@ -27,7 +27,7 @@ const IDLE: Duration = Duration::from_secs(10);
 const SWEEP_ABOVE: usize = 64;
 
 #[derive(Debug, Default)]
-struct Counts {
+struct JobCounts {
     /// How many jobs of all pools are queued or run.
     open: AtomicUsize,
     /// How many threads all pools have.
@@ -35,9 +35,9 @@ struct Counts {
 }
 
 /// A forked child has none of its parent's.
-fn counts() -> &'static Counts {
-    static COUNTS: PerProcess<Counts> = PerProcess::new();
-    COUNTS.get(Counts::default)
+fn counts() -> &'static JobCounts {
+    static COUNTS: PerProcess<JobCounts> = PerProcess::new();
+    COUNTS.get(JobCounts::default)
 }
 
 /// How many threads all pools have, if none has anything to do.
@@ -47,7 +47,7 @@ pub(crate) fn idle_threads() -> Option<usize> {
 }
 
 #[derive(Default)]
-struct State {
+struct JobPoolState {
     queue: VecDeque<Arc<dyn Job>>,
     /// How many jobs in the queue have been given up; perhaps a few more.
     given_up: usize,
@@ -57,20 +57,20 @@ struct State {
     made: usize,
 }
 
-pub(super) struct Pool {
+pub(super) struct JobPool {
     kind: Kind,
     limit: usize,
-    state: Mutex<State>,
+    state: Mutex<JobPoolState>,
     work: Condvar,
 }
 
-impl fmt::Debug for Pool {
+impl fmt::Debug for JobPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 
-impl Pool {
+impl JobPool {
     pub(super) fn new(kind: Kind, limit: usize) -> Self {
         Self { kind, limit, state: Mutex::default(), work: Condvar::new() }
     }
@@ -82,7 +82,7 @@ impl Pool {
         T: Send + 'static,
     {
         let parker = Parker::new();
-        let call = Arc::new(Call::new(body, parker.waiter()));
+        let call = Arc::new(BlockingCall::new(body, parker.waiter()));
         let queued = self.push(Arc::clone(&call) as Arc<dyn Job>);
         let wake = if queued { parker.park(Reason::Blocking, None) } else { Wake::Notified };
         match call.leave() {
@@ -193,8 +193,8 @@ mod tests {
     use std::sync::atomic::AtomicBool;
     use std::sync::mpsc;
 
-    fn pool(limit: usize) -> &'static Pool {
-        Box::leak(Box::new(Pool::new(Kind::User, limit)))
+    fn pool(limit: usize) -> &'static JobPool {
+        Box::leak(Box::new(JobPool::new(Kind::User, limit)))
     }
 
     fn on_runtime<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
@@ -246,11 +246,11 @@ mod tests {
             let pool = pool(2);
             let own = os_thread();
             let threads = on_runtime(move || {
-                fault::fail(fault::Call::ThreadSpawn, 0, 1, libc::EAGAIN);
+                fault::fail(fault::Syscall::ThreadSpawn, 0, 1, libc::EAGAIN);
                 let first = pool.run(os_thread);
                 let second = pool.run(os_thread);
                 // One is there: a second that cannot be had is no matter.
-                fault::fail(fault::Call::ThreadSpawn, 0, usize::MAX, libc::EAGAIN);
+                fault::fail(fault::Syscall::ThreadSpawn, 0, usize::MAX, libc::EAGAIN);
                 let slow = crate::spawn(move || {
                     pool.run(|| std::thread::sleep(Duration::from_millis(20)));
                     os_thread()

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::kind::Kind;
-use super::pool::{OF_A_POOL, Pool};
+use super::pool::{JobPool, OF_A_POOL};
 use crate::runtime::wait::park;
 use crate::sys::process::PerProcess;
 use crate::sys::setting;
@@ -16,19 +16,19 @@ pub(super) const OTHER_THREADS: usize = 64;
 const START_THREADS: usize = 8;
 
 #[derive(Debug)]
-struct Pools([Pool; 5]);
+struct JobPools([JobPool; 5]);
 
-static POOLS: PerProcess<Pools> = PerProcess::new();
+static POOLS: PerProcess<JobPools> = PerProcess::new();
 
-fn pool(kind: Kind) -> &'static Pool {
+fn pool(kind: Kind) -> &'static JobPool {
     let make = || {
         let user = setting::number("GREENTHREAD_BLOCKING_THREADS").unwrap_or(USER_THREADS);
-        Pools([
-            Pool::new(Kind::User, user.max(1)),
-            Pool::new(Kind::Names, OTHER_THREADS),
-            Pool::new(Kind::Files, OTHER_THREADS),
-            Pool::new(Kind::Starts, START_THREADS),
-            Pool::new(Kind::Waits, usize::MAX),
+        JobPools([
+            JobPool::new(Kind::User, user.max(1)),
+            JobPool::new(Kind::Names, OTHER_THREADS),
+            JobPool::new(Kind::Files, OTHER_THREADS),
+            JobPool::new(Kind::Starts, START_THREADS),
+            JobPool::new(Kind::Waits, usize::MAX),
         ])
     };
     &POOLS.get(make).0[kind as usize]

@@ -25,15 +25,15 @@ const RESCUE_AT_MOST: usize = 32;
 
 /// What others have seen of one hub.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct HeldUp {
     /// What the hub did when somebody last looked; and, in ticks, since when.
     at: AtomicU64,
     since: AtomicU64,
-    inquiry: Mutex<Inquiry>,
+    inquiry: Mutex<HoldInquiry>,
 }
 
 #[derive(Debug, Default)]
-struct Inquiry {
+struct HoldInquiry {
     at: u64,
     /// When that began, in nanoseconds.
     begun: u64,
@@ -46,7 +46,7 @@ struct Inquiry {
     rescued: Duration,
 }
 
-impl Held {
+impl HeldUp {
     /// For how long the hub has certainly been held up. `at` is a number for what it does now, another one with each turn and each
     /// green thread.
     pub(super) fn look(&self, at: u64, thread: i32) -> Duration {
@@ -70,7 +70,13 @@ impl Held {
         let Some(mut inquiry) = self.inquiry.try_lock() else { return Duration::ZERO };
         let Some(used) = process::time_of_thread(thread) else { return Duration::ZERO };
         if inquiry.at != at {
-            *inquiry = Inquiry { at, begun: time::now(), asked: ticks, used, ..Inquiry::default() };
+            *inquiry = HoldInquiry {
+                at,
+                begun: time::now(),
+                asked: ticks,
+                used,
+                ..HoldInquiry::default()
+            };
         } else if ticks.saturating_sub(inquiry.asked) >= SUSPICIOUS / 2 {
             inquiry.asked = ticks;
             let computed = used.saturating_sub(inquiry.used);

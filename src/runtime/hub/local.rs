@@ -1,7 +1,7 @@
 //! A hub: what one OS thread needs to run green threads. What other threads touch of it is in [`HubShared`].
 #![forbid(unsafe_code)]
 
-use super::questions::Answers;
+use super::questions::AnswerPace;
 use super::scheduler::Scheduler;
 use super::shared::HubShared;
 use super::stackless::Stackless;
@@ -40,7 +40,7 @@ pub(crate) struct Hub {
     pub(super) stack_size: StackSize,
     /// When the present measurement of how busy it is began, and for how many ticks since it has slept.
     pub(super) measured: Cell<(u64, u64)>,
-    pub(super) answers: Answers,
+    pub(super) answers: AnswerPace,
     /// Set in a forked child when the green thread that forked has ended there: the status with which the child is to end.
     pub(super) child_status: Cell<Option<i32>>,
 }
@@ -74,7 +74,7 @@ impl Hub {
             poller: RefCell::new(poller),
             stack_size,
             measured: Cell::new((clock::ticks(), 0)),
-            answers: Answers::default(),
+            answers: AnswerPace::default(),
             child_status: Cell::new(None),
         }
     }

@@ -30,12 +30,12 @@ const IDLE_SHARE: u64 = 1;
 
 /// When a hub has answered last: whoever asks again and again gets a part of its time, and its green threads the larger one.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
+pub(super) struct AnswerPace {
     /// When they ended, and how long they took, in nanoseconds.
     last: Cell<(u64, u64)>,
 }
 
-impl Answers {
+impl AnswerPace {
     fn note(&self, begun: u64, ended: u64) {
         self.last.set((ended, ended.saturating_sub(begun)));
     }
@@ -160,7 +160,7 @@ mod tests {
     /// What is awaited is the end of a time, so that a slow machine makes no difference.
     #[test]
     fn others_have_the_larger_part_of_the_time() {
-        let answers = Answers::default();
+        let answers = AnswerPace::default();
         assert_eq!((answers.pause(false), answers.pause(true)), (None, None));
         let (now, minute) = (time::now(), 60_000_000_000);
         answers.note(now, now + minute);

@@ -31,7 +31,7 @@ impl Hub {
 mod tests {
     use crate::future;
     use crate::runtime::Runtime;
-    use crate::sys::fault::{self, Call};
+    use crate::sys::fault::{self, Syscall};
     use crate::thread::{LocalJoinHandle, park, spawn_local};
     use crate::{sleep, yield_now};
     use std::cell::Cell;
@@ -40,7 +40,7 @@ mod tests {
     use std::task::{Poll, Waker};
     use std::time::Duration;
 
-    const MAPPING: [Call; 3] = [Call::Mmap, Call::Madvise, Call::Mprotect];
+    const MAPPING: [Syscall; 3] = [Syscall::Mmap, Syscall::Madvise, Syscall::Mprotect];
 
     struct CountsDrop(Rc<Cell<u32>>);
 

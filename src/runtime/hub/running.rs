@@ -4,7 +4,7 @@
 use super::local::Hub;
 use crate::runtime::lane::local::Due;
 use crate::runtime::task::here::FEW;
-use crate::runtime::task::{Ready, Started, TaskRef, Turn, switch};
+use crate::runtime::task::{Ready, ReadyTask, Started, TaskRef, switch};
 use crate::sys::{clock, process, time};
 use std::sync::atomic::Ordering;
 
@@ -104,8 +104,8 @@ impl Hub {
             for _ in 0..batch {
                 let Some(task) = self.lane().here().ready().pop() else { break };
                 match task.turn() {
-                    Turn::Started(started) => drop(self.run(started)),
-                    Turn::Resting(resting) => self.wake_from_rest(resting),
+                    ReadyTask::Started(started) => drop(self.run(started)),
+                    ReadyTask::Resting(resting) => self.wake_from_rest(resting),
                 }
             }
         }

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::delayed::DelayedList;
-use super::held::Held;
+use super::held::HeldUp;
 use super::questions::Questions;
 use crate::runtime::lane::shared::LaneShared;
 use crate::runtime::task::{OpenRoll, Roll, TaskRef, Watched};
@@ -28,7 +28,7 @@ pub(crate) struct HubShared {
     /// Tasks that are to start later.
     pub(in crate::runtime) delayed: Mutex<DelayedList>,
     pub(super) own: Own,
-    held: Held,
+    held: HeldUp,
     pub(super) questions: Questions,
     /// The system's number of its OS thread.
     pub(super) thread: AtomicI32,
@@ -68,7 +68,7 @@ impl HubShared {
             from_outside: OpenRoll::default(),
             delayed: Mutex::default(),
             own: Own::default(),
-            held: Held::default(),
+            held: HeldUp::default(),
             questions: Questions::default(),
             thread: AtomicI32::new(0),
             spoiled: AtomicBool::new(false),

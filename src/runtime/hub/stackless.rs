@@ -26,12 +26,12 @@ const RETRY_EVERY: Duration = Duration::from_millis(10);
 /// The tasks of a hub that wait for stacks.
 #[derive(Debug)]
 pub(super) struct Stackless {
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<WithoutStack>,
     spare: Option<Stack>,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct WithoutStack {
     task: TaskRef,
     size: StackSize,
     since: Instant,
@@ -66,7 +66,7 @@ impl Hub {
     #[cold]
     #[inline(never)]
     pub(super) fn got_no_stack(&self, task: TaskRef, size: StackSize, error: io::Error) -> bool {
-        let waiting = Waiting { task, size, since: clock::now(), error };
+        let waiting = WithoutStack { task, size, since: clock::now(), error };
         if self.live() == 0 {
             return self.end_stackless(waiting);
         }
@@ -74,7 +74,7 @@ impl Hub {
         false
     }
 
-    fn keep_stackless(&self, waiting: Waiting) {
+    fn keep_stackless(&self, waiting: WithoutStack) {
         let mut stackless = self.stackless.borrow_mut();
         if stackless.waiting.is_empty() {
             self.retry_stackless_soon();
@@ -136,14 +136,14 @@ impl Hub {
     }
 
     /// Ends, on the spare stack, a task that does not get a stack; returns whether it has ended.
-    fn end_stackless(&self, waiting: Waiting) -> bool {
+    fn end_stackless(&self, waiting: WithoutStack) -> bool {
         let spare = self.stackless.borrow_mut().spare.take();
         let wait = WAIT_AT_MOST + WAIT_FOR_SPARE;
         if spare.is_none() && self.live() != 0 && clock::since(waiting.since) < wait {
             self.keep_stackless(waiting);
             return false;
         }
-        let Waiting { task, error, .. } = waiting;
+        let WithoutStack { task, error, .. } = waiting;
         let cause =
             if task.is_killed() { Cause::Killed } else { Cause::Io(budget::explain(error)) };
         let Some(spare) = spare else {
@@ -163,14 +163,14 @@ impl Hub {
 #[cfg(test)]
 mod tests {
     use crate::runtime::Runtime;
-    use crate::sys::fault::{self, Call};
+    use crate::sys::fault::{self, Syscall};
     use crate::thread::{LocalJoinHandle, park, spawn_local};
     use crate::{Builder, sleep, spawn, yield_now};
     use std::cell::Cell;
     use std::rc::Rc;
     use std::time::Duration;
 
-    const MAPPING: [Call; 3] = [Call::Mmap, Call::Madvise, Call::Mprotect];
+    const MAPPING: [Syscall; 3] = [Syscall::Mmap, Syscall::Madvise, Syscall::Mprotect];
 
     /// Green threads that hold all stacks that the thread has mapped; no more can be mapped. They end when unparked.
     fn use_up_stacks() -> Vec<LocalJoinHandle<()>> {

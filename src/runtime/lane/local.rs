@@ -8,7 +8,7 @@ use super::tally::{Probe, Tally};
 use super::timer::{TimerId, Wheel};
 use crate::coroutine::Root;
 use crate::runtime::task::here::Here;
-use crate::runtime::task::{Ready, Sleeper, Started, Token};
+use crate::runtime::task::{Ready, SleepingTask, Started, Token};
 use crate::sys::time;
 use crate::util::ring::Ring;
 use std::cell::{Cell, RefCell};
@@ -24,7 +24,7 @@ const STAND_BACK: usize = 32;
 /// What a timer is for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Due {
-    Wake(Sleeper, Token),
+    Wake(SleepingTask, Token),
     /// A task is to start: the one with this place among the delayed ones.
     Start(u32),
     /// Tasks that wait for a stack are to look whether there is one by now.

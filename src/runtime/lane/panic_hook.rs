@@ -83,7 +83,7 @@ pub(crate) fn is_running() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::fault::{self, Call};
+    use crate::sys::fault::{self, Syscall};
     use std::sync::atomic::AtomicU8;
 
     static SEEN: AtomicU8 = AtomicU8::new(0);
@@ -120,7 +120,7 @@ mod tests {
         // Where std does not tell, those are known that ours is before.
         panic::set_hook(Box::new(move |info| hook(info, &note)));
         let unknown = || {
-            fault::fail(Call::PanicCount, 0, usize::MAX, libc::ENOSYS);
+            fault::fail(Syscall::PanicCount, 0, usize::MAX, libc::ENOSYS);
             panics()
         };
         assert_eq!(std::thread::spawn(unknown).join().unwrap(), 1 | 4);

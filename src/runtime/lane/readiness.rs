@@ -9,14 +9,14 @@
 //! | tick (the rest) | the hub counts events | – |
 #![forbid(unsafe_code)]
 
-use crate::sys::poll::Event;
+use crate::sys::poll::PollEvent;
 use crate::util::sync::{AtomicU64, Ordering};
 
-pub(in crate::runtime) const READABLE: u64 = Event::READABLE as u64;
-pub(in crate::runtime) const WRITABLE: u64 = Event::WRITABLE as u64;
-pub(in crate::runtime) const READ_CLOSED: u64 = Event::READ_CLOSED as u64;
-pub(in crate::runtime) const WRITE_CLOSED: u64 = Event::WRITE_CLOSED as u64;
-pub(in crate::runtime) const URGENT: u64 = Event::URGENT as u64;
+pub(in crate::runtime) const READABLE: u64 = PollEvent::READABLE as u64;
+pub(in crate::runtime) const WRITABLE: u64 = PollEvent::WRITABLE as u64;
+pub(in crate::runtime) const READ_CLOSED: u64 = PollEvent::READ_CLOSED as u64;
+pub(in crate::runtime) const WRITE_CLOSED: u64 = PollEvent::WRITE_CLOSED as u64;
+pub(in crate::runtime) const URGENT: u64 = PollEvent::URGENT as u64;
 const TICK: u64 = 32;
 
 /// What was known of a source at one moment.

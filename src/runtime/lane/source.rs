@@ -14,11 +14,11 @@ use super::rival;
 use super::shared::LaneShared;
 use crate::runtime::task::foreign::put_off;
 use crate::runtime::task::{Reason, Waiter};
-use crate::sys::poll::Event;
+use crate::sys::poll::PollEvent;
 use crate::sys::prefetch::prefetch;
 use crate::sys::process;
 use crate::util::lock::Mutex;
-use crate::util::slab::Key;
+use crate::util::slab::SlabKey;
 use std::io;
 use std::os::fd::RawFd;
 use std::ptr;
@@ -127,9 +127,9 @@ impl Waiters {
 
 /// A registration with one hub.
 #[derive(Debug)]
-struct Home {
+struct SourceHome {
     hub: &'static LaneShared,
-    key: Key,
+    key: SlabKey,
     /// Events since a green thread of that hub last waited.
     needless: u32,
 }
@@ -137,12 +137,12 @@ struct Home {
 /// The registrations of one source, one for each hub; nearly always there is none or one.
 #[derive(Debug, Default)]
 struct Homes {
-    first: Option<Home>,
-    more: Vec<Home>,
+    first: Option<SourceHome>,
+    more: Vec<SourceHome>,
 }
 
 impl Homes {
-    fn add(&mut self, home: Home) {
+    fn add(&mut self, home: SourceHome) {
         if self.first.is_none() {
             self.first = Some(home);
         } else {
@@ -154,11 +154,11 @@ impl Homes {
         usize::from(self.first.is_some()) + self.more.len()
     }
 
-    fn find(&mut self, hub: &LaneShared) -> Option<&mut Home> {
+    fn find(&mut self, hub: &LaneShared) -> Option<&mut SourceHome> {
         self.first.iter_mut().chain(&mut self.more).find(|home| ptr::eq(home.hub, hub))
     }
 
-    fn remove(&mut self, hub: &LaneShared) -> Option<Home> {
+    fn remove(&mut self, hub: &LaneShared) -> Option<SourceHome> {
         if self.first.as_ref().is_some_and(|home| ptr::eq(home.hub, hub)) {
             let next = self.more.pop();
             return std::mem::replace(&mut self.first, next);
@@ -269,7 +269,7 @@ impl Source {
                 }
                 // Registering reports all that is ready, also what another hub has been told of and has not looked at yet.
                 match self.register(hub) {
-                    Ok(key) => homes.add(Home { hub, key, needless: 0 }),
+                    Ok(key) => homes.add(SourceHome { hub, key, needless: 0 }),
                     Err(error) if is_first => return Err(error),
                     // The other registrations will do, as long as their hubs are not held up.
                     Err(_) => return Ok(()),
@@ -282,7 +282,7 @@ impl Source {
         Ok(())
     }
 
-    fn register(self: &Arc<Self>, hub: &LaneShared) -> io::Result<Key> {
+    fn register(self: &Arc<Self>, hub: &LaneShared) -> io::Result<SlabKey> {
         match hub.sources.add(self) {
             Err(error) if rival::lets_go(self, &error) => hub.sources.add(self),
             added => added,
@@ -382,7 +382,7 @@ impl Source {
     /// clears a bit does so for what it saw before this event, so the bit stays, and whoever is about to wait looks at it once
     /// more.
     #[inline]
-    pub(in crate::runtime) fn on_event(&self, event: Event, mut wake: impl FnMut(Waiter)) {
+    pub(in crate::runtime) fn on_event(&self, event: PollEvent, mut wake: impl FnMut(Waiter)) {
         let bits = u64::from(event.bits());
         let before = self.readiness.event(bits);
         let is_news =

@@ -5,9 +5,9 @@ use super::local::Lane;
 use super::shared::LaneShared;
 use super::source::Source;
 use crate::runtime::task::Waiter;
-use crate::sys::poll::{Event, SourceRegistry};
+use crate::sys::poll::{PollEvent, SourceRegistry};
 use crate::util::lock::Mutex;
-use crate::util::slab::{Key, Slab};
+use crate::util::slab::{Slab, SlabKey};
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl Sources {
         self.registry.lock().as_ref().is_some_and(SourceRegistry::has_news)
     }
 
-    pub(super) fn add(&self, source: &Arc<Source>) -> io::Result<Key> {
+    pub(super) fn add(&self, source: &Arc<Source>) -> io::Result<SlabKey> {
         let key = self.slab.lock().insert(Arc::clone(source));
         let added = match &*self.registry.lock() {
             Some(registry) => registry.add(source.fd(), key.to_usize()),
@@ -61,7 +61,7 @@ impl Sources {
         }
     }
 
-    pub(super) fn remove(&self, key: Key, fd: RawFd) {
+    pub(super) fn remove(&self, key: SlabKey, fd: RawFd) {
         if self.slab.lock().remove(key).is_none() {
             return;
         }
@@ -76,14 +76,14 @@ impl Sources {
     ///
     /// With a thousand connections none of it is in the processor's caches, so of several events the sources are asked for together, and
     /// then the tasks that are to be woken.
-    pub(crate) fn dispatch(&self, lane: &Lane, events: &[Event]) {
+    pub(crate) fn dispatch(&self, lane: &Lane, events: &[PollEvent]) {
         let mut shared = Vec::new();
         let slab = self.slab.lock();
         let mut woken = [const { None }; TOGETHER];
         for some in events.chunks(TOGETHER) {
             let mut sources = [None; TOGETHER];
             for (place, event) in sources.iter_mut().zip(some) {
-                *place = slab.get(Key::from_usize(event.token()));
+                *place = slab.get(SlabKey::from_usize(event.token()));
                 if let Some(source) = place {
                     source.prefetch();
                 }

@@ -31,7 +31,7 @@ pub(crate) struct TimerId {
 /// A timer in its slot. The timers of a slot lie side by side, with all that firing one needs: otherwise looking at a hundred thousand
 /// that are due within a second would cost a cache miss for each.
 #[derive(Debug)]
-struct Entry<T> {
+struct TimerEntry<T> {
     deadline: u64,
     /// The order of insertion, which decides between equal deadlines.
     order: u64,
@@ -42,7 +42,7 @@ struct Entry<T> {
 
 /// Where a timer is: its slot, and its place there. A place whose timer has ended leads to no entry with the same order.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct TimerPlace {
     slot: u32,
     at: u32,
 }
@@ -53,13 +53,13 @@ pub(crate) struct Wheel<T> {
     /// The tick up to which the wheel has turned.
     tick: u64,
     order: u64,
-    slots: Box<[Vec<Entry<T>>]>,
+    slots: Box<[Vec<TimerEntry<T>>]>,
     occupied: [u64; LEVELS],
-    places: Vec<Place>,
+    places: Vec<TimerPlace>,
     /// Unused places.
     free: Vec<u32>,
     /// Memory of slots that held many.
-    spare: Vec<Vec<Entry<T>>>,
+    spare: Vec<Vec<TimerEntry<T>>>,
 }
 
 impl<T: Copy> Wheel<T> {
@@ -88,18 +88,18 @@ impl<T: Copy> Wheel<T> {
     /// Sets a timer for `deadline`, in nanoseconds on the same clock as the `now` of the other methods.
     pub(crate) fn insert(&mut self, deadline: u64, value: T) -> TimerId {
         let index = self.free.pop().unwrap_or_else(|| {
-            self.places.push(Place { slot: 0, at: 0 });
+            self.places.push(TimerPlace { slot: 0, at: 0 });
             (self.places.len() - 1) as u32
         });
         let order = self.order;
         self.order += 1;
-        self.link(Entry { deadline, order, value, index });
+        self.link(TimerEntry { deadline, order, value, index });
         TimerId { index, order }
     }
 
     /// Takes a timer away before it fires.
     pub(crate) fn cancel(&mut self, id: TimerId) -> Option<T> {
-        let Place { slot, at } = *self.places.get(id.index as usize)?;
+        let TimerPlace { slot, at } = *self.places.get(id.index as usize)?;
         let entries = &mut self.slots[slot as usize];
         if entries.get(at as usize)?.order != id.order {
             return None;
@@ -126,7 +126,7 @@ impl<T: Copy> Wheel<T> {
 
     /// Puts an entry into the slot of its deadline, as seen from the present tick.
     #[inline]
-    fn link(&mut self, entry: Entry<T>) {
+    fn link(&mut self, entry: TimerEntry<T>) {
         let tick = (entry.deadline / TICK).clamp(self.tick, self.tick + HORIZON);
         // The highest bit in which the tick differs from the present one decides the level. A tick beyond what the top level can
         // hold in its present turn goes where the top level turns over, and is sorted in anew from there.
@@ -134,7 +134,8 @@ impl<T: Copy> Wheel<T> {
         let level = ((63 - differing.leading_zeros() as usize) / 6).min(LEVELS - 1);
         let slot = level * SLOTS + ((tick >> (6 * level)) as usize & (SLOTS - 1));
         let entries = &mut self.slots[slot];
-        self.places[entry.index as usize] = Place { slot: slot as u32, at: entries.len() as u32 };
+        self.places[entry.index as usize] =
+            TimerPlace { slot: slot as u32, at: entries.len() as u32 };
         if entries.len() == entries.capacity() && entries.len() >= KEEP {
             enlarge(entries, &mut self.spare);
         }
@@ -230,7 +231,7 @@ impl<T: Copy> Wheel<T> {
     }
 
     /// Puts back what was taken from a slot; not much of its memory, if nothing is in it.
-    fn keep(&mut self, slot: usize, entries: Vec<Entry<T>>) {
+    fn keep(&mut self, slot: usize, entries: Vec<TimerEntry<T>>) {
         if !entries.is_empty() || entries.capacity() <= KEEP {
             self.slots[slot] = entries;
         } else if self.spare.len() < SPARE {
@@ -242,7 +243,7 @@ impl<T: Copy> Wheel<T> {
 /// Gives a slot that is full memory that another one needed before, if there is any. Growing by itself takes several steps, and having
 /// the system take back and give as much again costs as much as everything else that is done for the timers.
 #[cold]
-fn enlarge<T>(entries: &mut Vec<Entry<T>>, spare: &mut Vec<Vec<Entry<T>>>) {
+fn enlarge<T>(entries: &mut Vec<TimerEntry<T>>, spare: &mut Vec<Vec<TimerEntry<T>>>) {
     if let Some(mut larger) = spare.pop_if(|spare| spare.capacity() > entries.len()) {
         larger.append(entries);
         *entries = larger;

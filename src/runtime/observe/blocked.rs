@@ -1,7 +1,7 @@
 //! Which green threads of a hub wait, and who holds up each wait; and how that is told.
 #![forbid(unsafe_code)]
 
-use super::holders::{Holders, Waiting};
+use super::holders::{Holders, KnownWait};
 use crate::runtime::hub::local::Hub;
 use crate::runtime::task::{Live, Reason, TaskRef};
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use std::fmt::Write;
 /// One green thread that waits.
 #[derive(Debug)]
 pub(super) struct Blocked {
-    pub(super) waiting: Waiting,
+    pub(super) waiting: KnownWait,
     pub(super) reason: Reason,
 }
 
@@ -33,7 +33,7 @@ pub(super) fn has_blocked(hub: &Hub) -> bool {
 
 pub(super) fn blocked(hub: &Hub) -> Vec<Blocked> {
     let one =
-        |live: Live| Blocked { waiting: Waiting::of(live), reason: live.with(TaskRef::reason) };
+        |live: Live| Blocked { waiting: KnownWait::of(live), reason: live.with(TaskRef::reason) };
     let all: Vec<_> = hub.lane().roster.borrow().iter().map(one).collect();
     all.into_iter().filter(|one| one.reason != Reason::Task).collect()
 }

@@ -36,7 +36,7 @@ const FOR_ONE_OF_SEVERAL: usize = 8;
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// One wait: the id of who waits, and a number for each wait of it.
-type Wait = (u64, u64);
+type WaitId = (u64, u64);
 
 /// What the lookout remembers for that.
 #[derive(Debug)]
@@ -44,9 +44,9 @@ pub(super) struct Bypass {
     attends_until: Instant,
     rests_until: Instant,
     /// Those for whom others have been nudged, and when.
-    stood_in_for: HashMap<Wait, Instant>,
+    stood_in_for: HashMap<WaitId, Instant>,
     /// Futures that had been woken, and had not come, when it looked last.
-    woken: HashSet<Wait>,
+    woken: HashSet<WaitId>,
 }
 
 impl Bypass {
@@ -151,6 +151,6 @@ impl Bypass {
     }
 }
 
-fn wait(task: &TaskRef) -> Wait {
+fn wait(task: &TaskRef) -> WaitId {
     (task.id(), task.park_word().number())
 }

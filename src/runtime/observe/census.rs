@@ -16,10 +16,10 @@ const LOOKS: u32 = 8;
 
 /// What the hubs have said so far.
 pub(in crate::runtime) struct Census<T> {
-    state: Mutex<State<T>>,
+    state: Mutex<CensusState<T>>,
 }
 
-struct State<T> {
+struct CensusState<T> {
     missing: usize,
     /// When the last step of an answer was, or else the question.
     last_step: Instant,
@@ -40,20 +40,20 @@ impl<T> fmt::Debug for Census<T> {
 }
 
 /// The duty to answer for one hub.
-struct Duty<T> {
+struct AnswerDuty<T> {
     census: Arc<Census<T>>,
     hub: usize,
     found: Vec<T>,
 }
 
-impl<T> Duty<T> {
+impl<T> AnswerDuty<T> {
     fn answer(&mut self) {
         let found = std::mem::take(&mut self.found);
         self.census.state.lock().answers[self.hub] = Some(found);
     }
 }
 
-impl<T> Drop for Duty<T> {
+impl<T> Drop for AnswerDuty<T> {
     fn drop(&mut self) {
         let done = {
             let mut state = self.census.state.lock();
@@ -71,7 +71,7 @@ pub(in crate::runtime) fn ask<T: Send + 'static>(
     hubs: &[&'static HubShared],
     step: impl FnMut(&Hub, &mut Vec<T>) -> Step + Clone + Send + 'static,
 ) -> Arc<Census<T>> {
-    let state = State {
+    let state = CensusState {
         missing: hubs.len(),
         last_step: clock::now(),
         answers: hubs.iter().map(|_| None).collect(),
@@ -81,7 +81,7 @@ pub(in crate::runtime) fn ask<T: Send + 'static>(
     let census = Arc::new(Census { state: Mutex::new(state) });
     for (at, hub) in hubs.iter().enumerate() {
         let mut step = step.clone();
-        let mut duty = Duty { census: Arc::clone(&census), hub: at, found: Vec::new() };
+        let mut duty = AnswerDuty { census: Arc::clone(&census), hub: at, found: Vec::new() };
         let step = move |hub: &Hub| {
             let taken = step(hub, &mut duty.found);
             duty.census.note_step();

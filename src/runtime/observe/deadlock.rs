@@ -43,7 +43,7 @@ pub(super) fn patience() -> Option<Duration> {
 
 /// Finds out that a hub is stuck; a worker is handed one.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct StuckWatch {
     /// What the hubs of its runtime share for that.
     inquiry: Arc<Inquiry>,
     /// Whether the first look at the threads of the process has been taken.
@@ -55,7 +55,7 @@ pub(crate) struct Watch {
     found: RefCell<Option<String>>,
 }
 
-impl Watch {
+impl StuckWatch {
     pub(crate) fn new(inquiry: Arc<Inquiry>) -> Self {
         Self {
             inquiry,
@@ -76,7 +76,7 @@ impl Watch {
     }
 }
 
-impl Observer for Watch {
+impl Observer for StuckWatch {
     fn before_sleep(&self, hub: &Hub) -> bool {
         let stuck = hub.lane().is_stuck();
         hub.shared().set_stuck(stuck);
@@ -117,7 +117,7 @@ impl Observer for Watch {
     }
 }
 
-impl Watch {
+impl StuckWatch {
     /// On a current-thread runtime: notes a deadlock if no other thread can end it.
     fn look_for_others(&self, hub: &Hub) -> bool {
         let alone = is_alone();

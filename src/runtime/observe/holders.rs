@@ -1,19 +1,19 @@
 //! Who holds up whose wait.
 #![forbid(unsafe_code)]
 
-use crate::runtime::task::{Holder, Live, Started, TaskRef};
+use crate::runtime::task::{HeldBy, Live, Started, TaskRef};
 use std::ops::Range;
 
 /// What is known of a green thread's wait.
 #[derive(Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct KnownWait {
     pub(crate) task: TaskRef,
-    holder: Option<Holder>,
+    holder: Option<HeldBy>,
     /// The addresses of its stack and its guard; empty if it has none, or they are not known.
     stack: Range<usize>,
 }
 
-impl Waiting {
+impl KnownWait {
     /// Called by the hub of the green thread, which runs none now.
     pub(super) fn of(live: Live) -> Self {
         let started = live.started();
@@ -27,7 +27,7 @@ impl Waiting {
     /// Whether it waits for what somebody holds. If that is [none of the green threads](Holders::of), it is an OS thread, a green
     /// thread of another runtime, or a coroutine.
     pub(super) fn is_held_elsewhere(&self) -> bool {
-        matches!(self.holder, Some(Holder::Stack(address)) if address != 0)
+        matches!(self.holder, Some(HeldBy::Stack(address)) if address != 0)
     }
 
     /// Of a green thread that its hub has said nothing of.
@@ -38,21 +38,21 @@ impl Waiting {
 }
 
 /// The green threads of which some may hold what others wait for.
-pub(crate) struct Holders<'a>(Vec<&'a Waiting>);
+pub(crate) struct Holders<'a>(Vec<&'a KnownWait>);
 
 impl<'a> Holders<'a> {
-    pub(crate) fn among(all: impl IntoIterator<Item = &'a Waiting>) -> Self {
-        let mut by_stack: Vec<&Waiting> =
+    pub(crate) fn among(all: impl IntoIterator<Item = &'a KnownWait>) -> Self {
+        let mut by_stack: Vec<&KnownWait> =
             all.into_iter().filter(|it| !it.stack.is_empty()).collect();
         by_stack.sort_by_key(|it| it.stack.start);
         Self(by_stack)
     }
 
     /// Who holds up the wait of `one`, if that is known: the task that it joins, or the one that has the lock's holder on its stack.
-    pub(crate) fn of(&self, one: &'a Waiting) -> Option<&'a TaskRef> {
+    pub(crate) fn of(&self, one: &'a KnownWait) -> Option<&'a TaskRef> {
         match one.holder.as_ref()? {
-            Holder::Task(task) => Some(task),
-            Holder::Stack(address) => {
+            HeldBy::Task(task) => Some(task),
+            HeldBy::Stack(address) => {
                 let after = self.0.partition_point(|other| other.stack.start <= *address);
                 let other = self.0.get(after.checked_sub(1)?)?;
                 other.stack.contains(address).then_some(&other.task)

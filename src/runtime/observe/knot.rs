@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 const SHARE: u32 = 100;
 
 /// The waits of green threads, by their ids: a number for each wait.
-type Waits = HashMap<u64, u64>;
+type WaitNumbers = HashMap<u64, u64>;
 
 /// What the lookout remembers for that.
 #[derive(Debug)]
@@ -36,21 +36,21 @@ pub(super) struct Knots {
     patience: Duration,
     next: Instant,
     /// What was seen when it looked last.
-    seen: Waits,
+    seen: WaitNumbers,
     /// What the hubs have been asked about.
-    asked: Waits,
+    asked: WaitNumbers,
     /// Those that have been reported already.
-    told: Waits,
+    told: WaitNumbers,
     /// What the hubs have not all answered yet.
-    question: Option<Question>,
+    question: Option<KnotQuestion>,
     /// Whether workers have been awake since, or somebody has only begun to wait.
     owes: bool,
 }
 
 /// Some of those in these waits may wait for one another, whatever the others do.
 #[derive(Debug)]
-struct Question {
-    waits: Waits,
+struct KnotQuestion {
+    waits: WaitNumbers,
     /// Those of runtimes in which nothing can move any more, with the number of the runtime: where a circle is in one of these, the hubs
     /// find that out and tell it themselves.
     stuck: HashMap<u64, usize>,
@@ -65,9 +65,9 @@ impl Knots {
         Self {
             patience,
             next: clock::now() + patience,
-            seen: Waits::new(),
-            asked: Waits::new(),
-            told: Waits::new(),
+            seen: WaitNumbers::new(),
+            asked: WaitNumbers::new(),
+            told: WaitNumbers::new(),
             question: None,
             owes: true,
         }
@@ -102,10 +102,11 @@ impl Knots {
                 continue;
             }
             let tasks = scheduler.tasks();
-            let waits: Waits =
+            let waits: WaitNumbers =
                 tasks.iter().filter_map(|task| Some((task.id(), lasting(task)?))).collect();
             let is_old = |(id, wait): &(&u64, &u64)| before.get(id) == Some(wait);
-            let old: Waits = waits.iter().filter(is_old).map(|(id, wait)| (*id, *wait)).collect();
+            let old: WaitNumbers =
+                waits.iter().filter(is_old).map(|(id, wait)| (*id, *wait)).collect();
             self.owes |= old.len() < waits.len();
             self.seen.extend(waits);
             if old.is_empty() {
@@ -130,7 +131,7 @@ impl Knots {
                 found.extend(blocked(hub));
                 Step::Answered
             };
-            self.question = Some(Question {
+            self.question = Some(KnotQuestion {
                 waits: self.asked.clone(),
                 stuck,
                 left_out: hubs.len() < count,
@@ -142,7 +143,7 @@ impl Knots {
     }
 
     /// Reports what the hubs have answered. Returns the question if the answers are not complete and it is worth waiting longer.
-    fn answered(&mut self, question: Question) -> Option<Question> {
+    fn answered(&mut self, question: KnotQuestion) -> Option<KnotQuestion> {
         let is_complete = question.census.is_complete();
         if !is_complete && clock::since(question.asked_at) < ANSWER_WITHIN {
             return Some(question);
@@ -176,7 +177,7 @@ fn lasting(task: &TaskRef) -> Option<u64> {
 }
 
 /// Those that wait for one another in a circle, of those that have been in these waits since before the hubs were asked.
-fn among(mut blocked: Vec<Blocked>, question: &Question) -> Vec<Blocked> {
+fn among(mut blocked: Vec<Blocked>, question: &KnotQuestion) -> Vec<Blocked> {
     blocked.retain(|one| {
         let wait = question.waits.get(&one.task().id());
         wait.is_some() && lasting(one.task()).as_ref() == wait

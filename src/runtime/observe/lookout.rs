@@ -49,23 +49,23 @@ fn patience() -> Option<Duration> {
 
 #[derive(Debug, Default)]
 struct Lookout {
-    runtimes: Mutex<Vec<Watched>>,
+    runtimes: Mutex<Vec<WatchedRuntime>>,
 }
 
 static LOOKOUT: PerProcess<Lookout> = PerProcess::new();
 /// A runtime, and what its workers were last seen to do.
 #[derive(Debug)]
-struct Watched {
+struct WatchedRuntime {
     scheduler: Weak<Scheduler>,
     inquiry: Arc<Inquiry>,
     /// `None` for a current-thread runtime.
     name: Option<String>,
-    seen: Vec<Option<Seen>>,
+    seen: Vec<Option<DoingSince>>,
     told_all: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+struct DoingSince {
     doing: u64,
     since: Instant,
     told: bool,
@@ -78,18 +78,19 @@ pub(in crate::runtime) fn watch(scheduler: &Arc<Scheduler>, inquiry: &Arc<Inquir
 
 /// Has a current-thread runtime watched while the calling thread runs it.
 #[derive(Debug)]
-pub(in crate::runtime) struct Run<'a>(&'a Arc<Scheduler>);
+pub(in crate::runtime) struct WatchedRun<'a>(&'a Arc<Scheduler>);
 
-impl<'a> Run<'a> {
+impl<'a> WatchedRun<'a> {
     pub(in crate::runtime) fn begin(scheduler: &'a Arc<Scheduler>, inquiry: &Arc<Inquiry>) -> Self {
         add(scheduler, inquiry, None);
         Self(scheduler)
     }
 }
 
-impl Drop for Run<'_> {
+impl Drop for WatchedRun<'_> {
     fn drop(&mut self) {
-        let is_other = |it: &Watched| !std::ptr::eq(it.scheduler.as_ptr(), &raw const **self.0);
+        let is_other =
+            |it: &WatchedRuntime| !std::ptr::eq(it.scheduler.as_ptr(), &raw const **self.0);
         LOOKOUT.get(Lookout::default).runtimes.lock().retain(is_other);
     }
 }
@@ -98,7 +99,7 @@ fn add(scheduler: &Arc<Scheduler>, inquiry: &Arc<Inquiry>, name: Option<String>)
     let lookout = LOOKOUT.get(Lookout::default);
     let mut runtimes = lookout.runtimes.lock();
     runtimes.retain(|it| it.scheduler.strong_count() > 0);
-    runtimes.push(Watched {
+    runtimes.push(WatchedRuntime {
         scheduler: Arc::downgrade(scheduler),
         inquiry: Arc::clone(inquiry),
         name,
@@ -164,7 +165,8 @@ fn look(lookout: &Lookout, patience: Option<Duration>) {
             }
             None => false,
         });
-        let inquiries = |it: &Watched| Some((it.scheduler.upgrade()?, Arc::clone(&it.inquiry)));
+        let inquiries =
+            |it: &WatchedRuntime| Some((it.scheduler.upgrade()?, Arc::clone(&it.inquiry)));
         let all: Vec<_> = runtimes.iter().filter_map(inquiries).collect();
         let held: Vec<_> = runtimes.iter().flat_map(|it| it.held(soon)).collect();
         drop(runtimes);
@@ -178,7 +180,7 @@ fn look(lookout: &Lookout, patience: Option<Duration>) {
 impl Lookout {
     /// Whether that is so for any worker.
     fn has(&self, is_so: impl Fn(&HubShared) -> bool) -> bool {
-        let of_runtime = |watched: &Watched| {
+        let of_runtime = |watched: &WatchedRuntime| {
             let scheduler = watched.scheduler.upgrade();
             let runs = scheduler.filter(|it| it.phase() == Phase::Running);
             runs.is_some_and(|it| it.hubs().iter().any(|hub| is_so(hub)))
@@ -187,12 +189,12 @@ impl Lookout {
     }
 }
 
-impl Watched {
+impl WatchedRuntime {
     /// The workers that have done nothing else for so long.
     fn held(&self, long: Duration) -> Vec<&'static HubShared> {
         let Some(scheduler) = self.scheduler.upgrade() else { return Vec::new() };
         let is_held =
-            |seen: &Option<Seen>| seen.is_some_and(|seen| clock::since(seen.since) >= long);
+            |seen: &Option<DoingSince>| seen.is_some_and(|seen| clock::since(seen.since) >= long);
         let all = scheduler.hubs().iter().zip(&self.seen);
         all.filter(|(_, seen)| is_held(seen)).map(|(hub, _)| *hub).collect()
     }
@@ -206,18 +208,18 @@ impl Watched {
             *seen = match (hub.doing(), *seen) {
                 (None, _) => None,
                 (Some(doing), Some(before)) if before.doing == doing => Some(before),
-                (Some(doing), _) => Some(Seen { doing, since: now, told: false }),
+                (Some(doing), _) => Some(DoingSince { doing, since: now, told: false }),
             };
         }
         let Some(patience) = patience.filter(|_| scheduler.phase() == Phase::Running) else {
             return;
         };
-        let held = |seen: &Seen| now - seen.since >= patience;
+        let held = |seen: &DoingSince| now - seen.since >= patience;
         // If there is only one, who computes may have nobody to hold up.
         let all =
             self.seen.len() > 1 && self.seen.iter().all(|seen| seen.as_ref().is_some_and(held));
         let tell_all = all && !self.told_all;
-        let waits = |at: usize, seen: &Seen| {
+        let waits = |at: usize, seen: &DoingSince| {
             let behind = scheduler.waits_behind(at);
             fence(Ordering::SeqCst);
             // Otherwise what was counted may have waited for the very one that has just let go of the worker.
@@ -225,7 +227,7 @@ impl Watched {
         };
         let mut behind = Vec::with_capacity(self.seen.len());
         for (at, seen) in self.seen.iter().enumerate() {
-            let asks = |seen: &&Seen| held(seen) && (tell_all || !seen.told);
+            let asks = |seen: &&DoingSince| held(seen) && (tell_all || !seen.told);
             behind.push(seen.as_ref().filter(asks).and_then(|seen| waits(at, seen)));
         }
         let tell_all = tell_all && behind.iter().all(Option::is_some);

@@ -6,14 +6,14 @@ use crate::sys::process::{self, PerProcess};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(Debug, Default)]
-struct Counts {
+struct OutsideCounts {
     expected: AtomicUsize,
     threads: AtomicUsize,
 }
 
-fn counts() -> &'static Counts {
-    static COUNTS: PerProcess<Counts> = PerProcess::new();
-    COUNTS.get(Counts::default)
+fn counts() -> &'static OutsideCounts {
+    static COUNTS: PerProcess<OutsideCounts> = PerProcess::new();
+    COUNTS.get(OutsideCounts::default)
 }
 
 /// While it lives, somebody may be woken from outside.

@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use super::census::{self, Census};
-pub(crate) use super::holders::{Holders, Waiting};
+pub(crate) use super::holders::{Holders, KnownWait};
 use super::{lookout, watchdog};
 use crate::coroutine::Tracer;
 use crate::runtime::hub::local::Hub;
@@ -32,7 +32,7 @@ const OF_FORGOTTEN: usize = 4;
 /// What one green thread does.
 #[derive(Debug)]
 pub(crate) struct Sight {
-    pub(crate) waiting: Waiting,
+    pub(crate) waiting: KnownWait,
     pub(crate) doing: Doing,
     /// The number of its worker, if it has started.
     pub(crate) worker: Option<usize>,
@@ -85,9 +85,9 @@ pub(crate) struct RuntimeSight {
 }
 
 /// What each hub of a runtime runs, by the count of its resumes, and since when that is known.
-struct Held(Vec<Option<(u64, Instant)>>);
+struct RunningSince(Vec<Option<(u64, Instant)>>);
 
-impl Held {
+impl RunningSince {
     /// From now on.
     fn since_now(hubs: &[&'static HubShared]) -> Self {
         let mut held = Self(vec![None; hubs.len()]);
@@ -118,7 +118,7 @@ pub(crate) fn look(patience: Duration) -> Vec<RuntimeSight> {
     let asked: Vec<_> = lookout::runtimes()
         .into_iter()
         .map(|(name, scheduler)| {
-            let held = Held::since_now(scheduler.hubs());
+            let held = RunningSince::since_now(scheduler.hubs());
             let census = ask(scheduler.hubs());
             (name, scheduler, census, held)
         })
@@ -172,7 +172,7 @@ fn is_forgotten(task: &TaskRef) -> bool {
 /// One green thread of the hub, which runs none now.
 fn seen(hub: &Hub, live: Live, tracer: &mut Tracer) -> Sight {
     let trace = live.started().map(|started| started.look(hub.lane().root(), tracer));
-    let waiting = Waiting::of(live);
+    let waiting = KnownWait::of(live);
     let doing = live.with(doing);
     Sight {
         forgotten: doing == Doing::Waiting(None) && is_forgotten(&waiting.task),
@@ -190,7 +190,7 @@ fn seen(hub: &Hub, live: Live, tracer: &mut Tracer) -> Sight {
 fn unseen(scheduler: &Scheduler, answered: &[bool], task: TaskRef) -> Sight {
     let mut sight = Sight {
         doing: Doing::New,
-        waiting: Waiting::unknown(task),
+        waiting: KnownWait::unknown(task),
         worker: None,
         wait: 0,
         used: None,
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_hub_is_held_up_by_one_green_thread_only() {
-        let (mut held, begun) = (Held(vec![None; 2]), clock::now());
+        let (mut held, begun) = (RunningSince(vec![None; 2]), clock::now());
         assert!(!held.note(1, Some(7), begun));
         assert!(!held.note(1, Some(7), begun + HELD / 2));
         assert!(held.note(1, Some(7), begun + HELD));

@@ -3,7 +3,7 @@
 use super::body::{Body, EndedAsKilled, Ran};
 use super::error::{Cause, JoinError, is_interruption};
 use super::header::{Header, Published, VTable};
-use super::link::Link;
+use super::link::ResultLink;
 use super::memory;
 use super::meta::Meta;
 use super::task_ref::TaskRef;
@@ -333,16 +333,16 @@ impl<T: 'static> Joinable<T> {
     where
         T: Sync,
     {
-        self.add_link(Link::new(f));
+        self.add_link(ResultLink::new(f));
     }
 
     /// As [`link`](Self::link), for an `f` that is not `Send`: the task starts and is ended on the calling OS thread only, and this
     /// value does not leave that either.
     pub(crate) fn link_local(&self, f: impl FnOnce(&Result<T, JoinError>) + 'static) {
-        self.add_link(Link::new(f));
+        self.add_link(ResultLink::new(f));
     }
 
-    fn add_link(&self, link: Link) {
+    fn add_link(&self, link: ResultLink) {
         let task = self.task();
         let Err(link) = task.add_link(link) else { return };
         // SAFETY: the result is there, as `add_link` said. Only a `Joinable` is spent for it, and this one is borrowed;

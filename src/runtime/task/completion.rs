@@ -6,7 +6,7 @@ use super::flags::{
     ENDED_BY_KILL, FAILED, KILLED, LEAKED, LINKED, NOT_RUN, PANICKED, RESULT, SCOPED, VALUES,
 };
 use super::interrupt::INTERRUPTIONS;
-use super::link::Link;
+use super::link::ResultLink;
 use super::task_ref::TaskRef;
 use super::thread::ThreadState;
 use super::waiter::Waiter;
@@ -25,7 +25,7 @@ impl TaskRef {
     ///
     /// # Errors
     /// The link back if the result is there already.
-    pub(super) fn add_link(&self, link: Link) -> Result<(), Link> {
+    pub(super) fn add_link(&self, link: ResultLink) -> Result<(), ResultLink> {
         let header = self.header();
         let mut completion = header.completion.lock();
         // `publish_result` changes the same word: either it sees the flag, or the result is seen here.
@@ -37,7 +37,7 @@ impl TaskRef {
     }
 
     /// The next link to call. After the last the result can be published.
-    pub(super) fn next_link(&self) -> Option<Link> {
+    pub(super) fn next_link(&self) -> Option<ResultLink> {
         let header = self.header();
         let mut completion = header.completion.lock();
         let link = completion.more.as_mut().and_then(|more| more.links.pop_front());

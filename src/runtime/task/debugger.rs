@@ -19,19 +19,19 @@ struct Text(*const u8, usize);
 
 /// Some places, and the block that was made before.
 #[repr(C)]
-struct Block {
-    before: *const Block,
+struct PlaceBlock {
+    before: *const PlaceBlock,
     places: *const Place,
     count: usize,
 }
 
 /// All that has to be known; in this order, of eight bytes each.
 #[repr(C)]
-struct Table {
+struct DebuggerTable {
     /// Another one whenever the meaning of the rest changes.
     version: u64,
     /// The block that was made last.
-    blocks: AtomicPtr<Block>,
+    blocks: AtomicPtr<PlaceBlock>,
     place_size: usize,
     place_word: usize,
     id: usize,
@@ -49,7 +49,7 @@ struct Table {
 }
 
 // SAFETY: the addresses in it are those of what is never freed nor changed; only a debugger follows them, and it stops the process.
-unsafe impl Sync for Table {}
+unsafe impl Sync for DebuggerTable {}
 
 #[repr(transparent)]
 #[allow(dead_code, reason = "a debugger reads it")]
@@ -70,7 +70,7 @@ static REASONS: Reasons = {
 };
 
 #[used]
-static GREENTHREAD_DEBUGGER_TABLE: Table = Table {
+static GREENTHREAD_DEBUGGER_TABLE: DebuggerTable = DebuggerTable {
     version: 1,
     blocks: AtomicPtr::new(ptr::null_mut()),
     place_size: size_of::<Place>(),
@@ -95,6 +95,6 @@ pub(super) fn tell(places: &'static [Place]) {
     let _one_at_a_time = LAST.lock();
     let blocks = &GREENTHREAD_DEBUGGER_TABLE.blocks;
     let before = blocks.load(Ordering::Relaxed).cast_const();
-    let block = Block { before, places: places.as_ptr(), count: places.len() };
+    let block = PlaceBlock { before, places: places.as_ptr(), count: places.len() };
     blocks.store(Box::into_raw(Box::new(block)), Ordering::Release);
 }

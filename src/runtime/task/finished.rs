@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 
 /// Where tasks that end leave the numbers that they were given by the one thread that waits for them.
 #[derive(Debug, Default)]
-pub(crate) struct Finished(Mutex<State>);
+pub(crate) struct Finished(Mutex<FinishedState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct FinishedState {
     numbers: VecDeque<usize>,
     waiter: Option<Waiter>,
 }

@@ -10,7 +10,7 @@
 use super::header::{Header, VTable};
 use super::here::{self, Here};
 use super::mark::Mark;
-use super::park_word::{Outcome, ParkWord, Token};
+use super::park_word::{ParkWord, Token, WaitOutcome};
 use super::roll::OpenRoll;
 use super::task_ref::TaskRef;
 use crate::stack::budget::Reservation;
@@ -98,13 +98,13 @@ pub(crate) fn sleep_foreign(task: &TaskRef, token: Token, waker: &Waker) -> bool
 
 /// As [`sleep_foreign`], for something that others may take as well. `Some` says how the wait ended; where it was nudged it goes on,
 /// and the caller looks before it calls this again.
-pub(crate) fn sleep_open(task: &TaskRef, token: Token, waker: &Waker) -> Option<Outcome> {
+pub(crate) fn sleep_open(task: &TaskRef, token: Token, waker: &Waker) -> Option<WaitOutcome> {
     if sleep(task, token, waker, |park| park.park_open(token, false)) {
         return None;
     }
     let park = task.park_word();
-    let nudged = park.outcome() == Outcome::Nudged && park.rearm(token);
-    Some(if nudged { Outcome::Nudged } else { Outcome::Notified })
+    let nudged = park.outcome() == WaitOutcome::Nudged && park.rearm(token);
+    Some(if nudged { WaitOutcome::Nudged } else { WaitOutcome::Notified })
 }
 
 fn sleep(

@@ -26,12 +26,12 @@ use super::error::{Cause, JoinError};
 use super::flags::{DETACHED, ENDED_BY_KILL, FAILED, LINKED, NOT_RUN, PANICKED, RESULT};
 use super::history::History;
 use super::interrupt::Limit;
-use super::link::Link;
+use super::link::ResultLink;
 use super::mailbox::Mailbox;
 use super::meta::Meta;
 use super::park_word::ParkWord;
 use super::paused::Paused;
-use super::raised::Kept;
+use super::raised::KeptPayload;
 use super::reason::Reason;
 use super::roll::Place;
 use super::stamp::Stamp;
@@ -120,7 +120,7 @@ pub(super) struct More {
     /// Where those wait who wait for several tasks, with the number that this task has there.
     pub(super) watchers: Vec<(Arc<Finished>, usize)>,
     /// What to call with the result, in this order.
-    pub(super) links: VecDeque<Link>,
+    pub(super) links: VecDeque<ResultLink>,
     /// With PAUSED: the right to schedule the task.
     pub(super) paused: Option<Paused>,
     /// The task itself, while it is in `park`.
@@ -134,7 +134,7 @@ pub(super) struct More {
     /// How many unwinds are around the wait that the owner is in, if that can be interrupted all the same.
     pub(super) unwinds: usize,
     /// The payloads of kills and timeouts that exist now.
-    pub(super) raised: Vec<Kept>,
+    pub(super) raised: Vec<KeptPayload>,
     /// How many there have ever been.
     pub(super) raised_before: u64,
 }

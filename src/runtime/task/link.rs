@@ -6,9 +6,9 @@ use std::fmt;
 /// A callback for the result of a task. Its type is known to those who make it and those who call it.
 ///
 /// It is not `Send`: whoever adds one knows on which threads it may be called.
-pub(crate) struct Link(Box<dyn FnOnce(*const ())>);
+pub(crate) struct ResultLink(Box<dyn FnOnce(*const ())>);
 
-impl Link {
+impl ResultLink {
     pub(super) fn new<T: 'static>(f: impl FnOnce(&Result<T, JoinError>) + 'static) -> Self {
         Self(Box::new(move |result| {
             // SAFETY: `call`'s caller passes a result of this type.
@@ -23,7 +23,7 @@ impl Link {
     }
 }
 
-impl fmt::Debug for Link {
+impl fmt::Debug for ResultLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Link")
     }

@@ -53,7 +53,7 @@ impl Live {
 pub(crate) struct Ready(NonNull<u8>);
 
 /// What stands in a run queue.
-pub(crate) enum Turn {
+pub(crate) enum ReadyTask {
     Started(Started),
     Resting(Resting),
 }
@@ -70,12 +70,12 @@ impl Ready {
     }
 
     #[inline(always)]
-    pub(crate) fn turn(self) -> Turn {
+    pub(crate) fn turn(self) -> ReadyTask {
         if self.rests() {
-            Turn::Resting(Resting(self.header()))
+            ReadyTask::Resting(Resting(self.header()))
         } else {
             // SAFETY: made of one, see `from`; the hub takes each out of its queue before the task can end.
-            Turn::Started(unsafe { Started::new(self.0.cast()) })
+            ReadyTask::Started(unsafe { Started::new(self.0.cast()) })
         }
     }
 
@@ -83,8 +83,8 @@ impl Ready {
     #[allow(dead_code, reason = "workers that count alone ask")]
     pub(crate) fn woken_at(self) -> u64 {
         let header = match self.turn() {
-            Turn::Started(started) => started.header(),
-            Turn::Resting(resting) => resting.0,
+            ReadyTask::Started(started) => started.header(),
+            ReadyTask::Resting(resting) => resting.0,
         };
         // SAFETY: it is in the hands of its hub, which keeps it alive until it has been run.
         unsafe { header.as_ref() }.woken.get()

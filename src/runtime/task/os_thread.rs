@@ -23,13 +23,13 @@ struct OsThread {
 static VTABLE: VTable = VTable::of_waiting(free, wake);
 
 /// The addresses of all that there are in this process. Each is taken out, under the lock, before it is freed.
-type All = crate::util::lock::Mutex<HashSet<Address>>;
+type All = crate::util::lock::Mutex<HashSet<HeaderAddress>>;
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Address(NonNull<Header>);
+struct HeaderAddress(NonNull<Header>);
 
 // SAFETY: it is only an address; `os_threads` says when it may be followed.
-unsafe impl Send for Address {}
+unsafe impl Send for HeaderAddress {}
 
 fn all() -> &'static All {
     static ALL: PerProcess<All> = PerProcess::new();
@@ -39,7 +39,7 @@ fn all() -> &'static All {
 /// # Safety
 /// `header` is that of an `OsThread` without references.
 unsafe fn free(header: NonNull<Header>) {
-    all().lock().remove(&Address(header));
+    all().lock().remove(&HeaderAddress(header));
     // SAFETY: allocated as this type in `new_os_thread`.
     drop(unsafe { Box::from_raw(header.cast::<OsThread>().as_ptr()) });
 }
@@ -64,7 +64,7 @@ pub(crate) fn new_os_thread() -> TaskRef {
         woken: Condvar::new(),
     });
     let header: NonNull<Header> = NonNull::from(Box::leak(thread)).cast();
-    all().lock().insert(Address(header));
+    all().lock().insert(HeaderAddress(header));
     // SAFETY: the count began at one, and this is it.
     unsafe { TaskRef::adopt(header) }
 }
@@ -72,7 +72,7 @@ pub(crate) fn new_os_thread() -> TaskRef {
 /// The OS threads of this process that have waited for something of the library's.
 pub(crate) fn os_threads() -> Vec<TaskRef> {
     let all = all().lock();
-    let counted = |address: &Address| {
+    let counted = |address: &HeaderAddress| {
         // SAFETY: whoever frees it takes it out first, for which it needs the lock that we hold.
         let header = unsafe { address.0.as_ref() };
         let more = |refs: usize| (refs > 0).then(|| refs + 1);

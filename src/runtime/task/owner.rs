@@ -48,7 +48,7 @@ pub(crate) enum Blocker<'a> {
 
 /// Who holds up a wait.
 #[derive(Debug)]
-pub(crate) enum Holder {
+pub(crate) enum HeldBy {
     Task(TaskRef),
     /// Whoever has this address on its stack; zero if unknown.
     Stack(usize),

@@ -52,7 +52,7 @@ impl Token {
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum WaitOutcome {
     Notified,
     Expired,
     Interrupted,
@@ -118,12 +118,12 @@ impl ParkWord {
 
     /// Owner: how the wait ended, once `park` returned `false` or somebody made it runnable.
     #[inline(always)]
-    pub(crate) fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> WaitOutcome {
         match self.0.load(Ordering::Acquire) & STATE {
-            EXPIRED => Outcome::Expired,
-            INTERRUPTED => Outcome::Interrupted,
-            NUDGED => Outcome::Nudged,
-            _ => Outcome::Notified,
+            EXPIRED => WaitOutcome::Expired,
+            INTERRUPTED => WaitOutcome::Interrupted,
+            NUDGED => WaitOutcome::Nudged,
+            _ => WaitOutcome::Notified,
         }
     }
 
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(word.notify(first), Notify::Early);
         assert_eq!(word.notify(first), Notify::Stale);
         assert!(!word.park(first, true));
-        assert_eq!(word.outcome(), Outcome::Notified);
+        assert_eq!(word.outcome(), WaitOutcome::Notified);
 
         let second = word.prepare();
         assert_eq!(word.notify(first), Notify::Stale, "a token of an earlier wait");
@@ -266,7 +266,7 @@ mod tests {
         assert!(word.expire(second));
         assert_eq!(word.notify(second), Notify::Stale);
         assert!(!word.interrupt());
-        assert_eq!(word.outcome(), Outcome::Expired);
+        assert_eq!(word.outcome(), WaitOutcome::Expired);
 
         let third = word.prepare();
         assert!(word.park(third, false));
@@ -278,7 +278,7 @@ mod tests {
         assert!(word.park(fourth, true));
         assert!(!word.wake(), "not wakeable");
         assert!(word.interrupt());
-        assert_eq!(word.outcome(), Outcome::Interrupted);
+        assert_eq!(word.outcome(), WaitOutcome::Interrupted);
 
         let fifth = word.prepare();
         assert!(!word.wake(), "not parked");
@@ -286,7 +286,7 @@ mod tests {
         assert!(!word.interrupt(), "not interruptible");
         assert!(word.wake());
         assert!(!word.wake(), "woken already");
-        assert_eq!(word.outcome(), Outcome::Notified);
+        assert_eq!(word.outcome(), WaitOutcome::Notified);
         let _ = word.prepare();
         assert!(!word.wake(), "the wait is over");
 
@@ -294,11 +294,11 @@ mod tests {
         assert!(!word.nudge(), "not parked");
         assert!(word.park_open(sixth, false) && word.nudge());
         assert!(!word.nudge() && !word.expire(sixth) && !word.interrupt(), "on its way already");
-        assert_eq!(word.outcome(), Outcome::Nudged);
+        assert_eq!(word.outcome(), WaitOutcome::Nudged);
         assert!(word.rearm(sixth) && word.park_open(sixth, false) && word.nudge());
         assert_eq!(word.notify(sixth), Notify::Early, "it is not lost");
         assert!(!word.rearm(sixth));
-        assert_eq!(word.outcome(), Outcome::Notified);
+        assert_eq!(word.outcome(), WaitOutcome::Notified);
         let seventh = word.prepare();
         assert!(word.park(seventh, true) && !word.nudge(), "not open");
     }
@@ -344,7 +344,7 @@ mod models {
             let goes_on = nudged && word.rearm(token) && word.park_open(token, false);
             let notify = notifier.join().unwrap();
             assert_eq!(goes_on && !word.is_parked(token), goes_on && notify == Notify::Wake);
-            assert!(goes_on || word.outcome() == Outcome::Notified);
+            assert!(goes_on || word.outcome() == WaitOutcome::Notified);
             assert_eq!(word.is_parked(token), false, "it was notified");
         });
     }

@@ -31,7 +31,7 @@ pub(crate) fn any_raised() -> bool {
 
 /// What a task keeps of each payload that exists.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Kept {
+pub(super) struct KeptPayload {
     id: u64,
     /// How many unwinds were under way when this one had begun, this one included.
     level: usize,
@@ -39,14 +39,14 @@ pub(super) struct Kept {
     panicked: bool,
 }
 
-impl Kept {
+impl KeptPayload {
     /// Notes that no panic is under way any more that had as many unwinds around it as `level` says, or more.
     fn is_over(&mut self, level: usize) {
         self.panicked &= self.level < level;
     }
 }
 
-/// Part of a payload. While it exists, so does the [`Kept`] of its task.
+/// Part of a payload. While it exists, so does the [`KeptPayload`] of its task.
 pub(super) struct Raised {
     task: TaskRef,
     id: u64,
@@ -83,7 +83,7 @@ impl TaskRef {
         let id = more.raised_before;
         more.raised_before += 1;
         more.raised.iter_mut().for_each(|raised| raised.is_over(level));
-        more.raised.push(Kept { id, level, panicked: false });
+        more.raised.push(KeptPayload { id, level, panicked: false });
         PAYLOADS.fetch_add(1, Ordering::Relaxed);
         self.header().flags.fetch_or(RAISED, Ordering::Relaxed);
         Raised { task: self.clone(), id }
@@ -126,7 +126,7 @@ impl TaskRef {
     }
 
     #[cold]
-    fn note(&self, note: impl Fn(&mut Kept)) {
+    fn note(&self, note: impl Fn(&mut KeptPayload)) {
         if self.header().flags.load(Ordering::Relaxed) & RAISED == 0 {
             return;
         }

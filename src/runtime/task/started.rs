@@ -1,7 +1,7 @@
 //! A task as its own hub has it: a plain pointer. No count is kept, as the task is alive while the hub has it.
 
 use super::header::Header;
-use super::owner::{Blocker, Holder, Owner};
+use super::owner::{Blocker, HeldBy, Owner};
 use super::park_word::Token;
 use super::task_ref::TaskRef;
 use crate::coroutine::{self, Control};
@@ -57,8 +57,8 @@ impl Started {
 
     /// The task, for a wait with a deadline, which ends before the task does.
     #[inline(always)]
-    pub(crate) fn sleeper(self) -> Sleeper {
-        Sleeper(self.header())
+    pub(crate) fn sleeper(self) -> SleepingTask {
+        SleepingTask(self.header())
     }
 
     fn control_block(&self) -> &Control {
@@ -92,7 +92,7 @@ impl Started {
     }
 
     /// Who holds up the wait in which it is suspended, if that is known.
-    pub(crate) fn holder(self) -> Option<Holder> {
+    pub(crate) fn holder(self) -> Option<HeldBy> {
         let note = self.control_block().note();
         if note.is_null() {
             return None;
@@ -102,11 +102,11 @@ impl Started {
             // SAFETY: set by `blocked_on` from the header of a `TaskRef` that is borrowed until the note is cleared, by
             // the green thread itself. That runs on our OS thread, so not now.
             let task = unsafe { TaskRef::share(NonNull::new_unchecked(header)) };
-            return Some(Holder::Task(task));
+            return Some(HeldBy::Task(task));
         }
         // SAFETY: as above, of an `Owner` that is borrowed so long.
         let owner = unsafe { &*note.cast::<Owner>() };
-        Some(Holder::Stack(owner.address()))
+        Some(HeldBy::Stack(owner.address()))
     }
 
     /// An address that no other task that lives at the same time has.
@@ -124,9 +124,9 @@ impl Started {
 /// A [`Started`] task that waits: its header, which has all that waking it needs. It is `!Send`, and valid for as long as the task
 /// waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sleeper(NonNull<Header>);
+pub(crate) struct SleepingTask(NonNull<Header>);
 
-impl Sleeper {
+impl SleepingTask {
     /// Prefetches the memory of the header: what [`expire`](Self::expire), the end of the task and its result touch.
     #[inline(always)]
     pub(crate) fn prefetch(self) {

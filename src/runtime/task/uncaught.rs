@@ -9,12 +9,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// What [`set_uncaught_hook`](crate::thread::set_uncaught_hook) takes.
-pub(crate) type Hook = dyn Fn(&Thread, JoinError) + Send + Sync;
+pub(crate) type UncaughtHook = dyn Fn(&Thread, JoinError) + Send + Sync;
 
-static HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
+static HOOK: RwLock<Option<Arc<UncaughtHook>>> = RwLock::new(None);
 
 /// Puts another hook in place; returns the one before, for the caller to drop where no lock is held.
-pub(crate) fn replace(hook: Option<Arc<Hook>>) -> Option<Arc<Hook>> {
+pub(crate) fn replace(hook: Option<Arc<UncaughtHook>>) -> Option<Arc<UncaughtHook>> {
     std::mem::replace(&mut *HOOK.write(), hook)
 }
 

@@ -24,16 +24,16 @@ pub trait SwitchHook: Send + Sync {
     fn suspend(&self, others_run: &mut dyn FnMut());
 }
 
-struct Node {
+struct HookNode {
     hook: Box<dyn SwitchHook>,
-    next: OnceLock<Box<Node>>,
+    next: OnceLock<Box<HookNode>>,
 }
 
-static FIRST: OnceLock<Box<Node>> = OnceLock::new();
+static FIRST: OnceLock<Box<HookNode>> = OnceLock::new();
 
 /// Adds one, inside of those that there are.
 pub(crate) fn add(hook: Box<dyn SwitchHook>) {
-    let mut node = Box::new(Node { hook, next: OnceLock::new() });
+    let mut node = Box::new(HookNode { hook, next: OnceLock::new() });
     let mut place = &FIRST;
     loop {
         match place.set(node) {
@@ -67,7 +67,7 @@ impl Drop for MustReturn {
     }
 }
 
-fn around(place: &'static OnceLock<Box<Node>>, others_run: &mut dyn FnMut()) {
+fn around(place: &'static OnceLock<Box<HookNode>>, others_run: &mut dyn FnMut()) {
     match place.get() {
         Some(node) => node.hook.suspend(&mut || around(&node.next, others_run)),
         None => others_run(),

@@ -15,7 +15,7 @@ use super::yielding::{requeue_and_suspend, suspend_for};
 use crate::coroutine;
 use crate::runtime::lane::current;
 use crate::runtime::task::{
-    self, Blocker, Interruption, Outcome, Started, TaskRef, Token, sleep_os_thread,
+    self, Blocker, Interruption, Started, TaskRef, Token, WaitOutcome, sleep_os_thread,
 };
 use crate::sys::{process, time};
 use std::marker::PhantomData;
@@ -47,14 +47,14 @@ pub(crate) enum Wake {
 }
 
 /// What ends a wait besides its waiter; a type for each, so that each wait is compiled for its own.
-trait Kind: Copy {
+trait EndedBy: Copy {
     /// Moves the park word to PARKED, for the token of `parker`; returns whether it still is after a last look around.
     fn begin(self, parker: &Parker, task: &TaskRef) -> bool;
 }
 
 /// Nothing.
 #[derive(Clone, Copy)]
-struct Plain;
+struct ByWaiterOnly;
 
 /// A nudge.
 #[derive(Clone, Copy)]
@@ -64,21 +64,21 @@ struct Open;
 #[derive(Clone, Copy)]
 struct Wakeable(u64);
 
-impl Kind for Plain {
+impl EndedBy for ByWaiterOnly {
     #[inline(always)]
     fn begin(self, parker: &Parker, task: &TaskRef) -> bool {
         task.park_word().park(parker.token, parker.interruptible) && !parker.ends_at_once(task)
     }
 }
 
-impl Kind for Open {
+impl EndedBy for Open {
     #[inline(always)]
     fn begin(self, parker: &Parker, task: &TaskRef) -> bool {
         task.park_word().park_open(parker.token, parker.interruptible) && !parker.ends_at_once(task)
     }
 }
 
-impl Kind for Wakeable {
+impl EndedBy for Wakeable {
     #[inline(always)]
     fn begin(self, parker: &Parker, task: &TaskRef) -> bool {
         let (token, seen) = (parker.token, self.0);
@@ -187,7 +187,7 @@ impl Parker {
     /// As [`park`](Self::park), inlined into the few callers that are hot.
     #[inline(always)]
     pub(super) fn park_here(&self, reason: Reason, deadline: Option<Instant>) -> Wake {
-        self.park_by(reason, deadline, Plain).unwrap_or(Wake::Notified)
+        self.park_by(reason, deadline, ByWaiterOnly).unwrap_or(Wake::Notified)
     }
 
     /// As [`park_on`](Self::park_on), for something that `mark` is of and that others may take as well. `None` says that the caller is to
@@ -223,7 +223,12 @@ impl Parker {
 
     /// The common part of the waits. `None` if the wait was nudged; it may be gone on with.
     #[inline(always)]
-    fn park_by(&self, reason: Reason, deadline: Option<Instant>, kind: impl Kind) -> Option<Wake> {
+    fn park_by(
+        &self,
+        reason: Reason,
+        deadline: Option<Instant>,
+        kind: impl EndedBy,
+    ) -> Option<Wake> {
         dawdle();
         let within = self.unwinds.filter(|unwinds| *unwinds > 0 && self.interruptible);
         if let Some(unwinds) = within {
@@ -267,7 +272,7 @@ impl Parker {
         started: Started,
         reason: Reason,
         deadline: Option<Instant>,
-        kind: impl Kind,
+        kind: impl EndedBy,
     ) -> Option<Wake> {
         let interruption = self.interruption();
         if interruption.is_due() {
@@ -288,7 +293,7 @@ impl Parker {
         }
         let outcome = started.with(|task| task.park_word().outcome());
         if let Some(timer) = timer
-            && outcome != Outcome::Expired
+            && outcome != WaitOutcome::Expired
         {
             current::with_lane(|lane| lane.cancel_timer(timer));
         }
@@ -300,7 +305,7 @@ impl Parker {
         &self,
         task: &TaskRef,
         deadline: Option<Instant>,
-        kind: impl Kind,
+        kind: impl EndedBy,
     ) -> Option<Wake> {
         let interruption = self.interruption();
         if interruption.is_due() || self.is_refused() {
@@ -325,13 +330,13 @@ impl Parker {
     }
 
     #[inline(always)]
-    fn end_of(&self, task: &TaskRef, outcome: Outcome, limited: bool) -> Option<Wake> {
+    fn end_of(&self, task: &TaskRef, outcome: WaitOutcome, limited: bool) -> Option<Wake> {
         match outcome {
-            Outcome::Notified => Some(Wake::Notified),
-            Outcome::Expired if !limited => Some(Wake::TimedOut),
-            Outcome::Expired | Outcome::Interrupted => Some(Wake::Killed),
-            Outcome::Nudged if task.park_word().rearm(self.token) => None,
-            Outcome::Nudged => Some(Wake::Notified),
+            WaitOutcome::Notified => Some(Wake::Notified),
+            WaitOutcome::Expired if !limited => Some(Wake::TimedOut),
+            WaitOutcome::Expired | WaitOutcome::Interrupted => Some(Wake::Killed),
+            WaitOutcome::Nudged if task.park_word().rearm(self.token) => None,
+            WaitOutcome::Nudged => Some(Wake::Notified),
         }
     }
 

@@ -65,9 +65,9 @@ impl Sleeper {
 }
 
 /// What an OS thread waits with, until its thread-locals are destroyed.
-struct OsThread(TaskRef);
+struct OwnTask(TaskRef);
 
-impl Drop for OsThread {
+impl Drop for OwnTask {
     fn drop(&mut self) {
         #[cfg(not(loom))]
         keep_late(self.0.clone());
@@ -75,7 +75,7 @@ impl Drop for OsThread {
 }
 
 sync::thread_local! {
-    static OS_THREAD: OsThread = OsThread(new_os_thread());
+    static OS_THREAD: OwnTask = OwnTask(new_os_thread());
 }
 
 /// What the calling OS thread itself waits with: the same for its whole life, since destructors of thread-locals that are older than

@@ -5,7 +5,7 @@
 use super::park::{self, Parker, Sleeper, Waiter, Wake};
 use crate::runtime::ambient;
 use crate::runtime::lane::alarm;
-use crate::runtime::task::{Mark, Outcome, TaskRef, Token, foreign};
+use crate::runtime::task::{Mark, TaskRef, Token, WaitOutcome, foreign};
 use crate::sys::clock;
 
 pub(crate) use crate::runtime::task::foreign::put_off;
@@ -97,7 +97,7 @@ fn pause(sleeper: &mut Sleeper, seen: u64, deadline: Option<Instant>, others_ran
 
 /// Why a future that waits is to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum GoOn {
     /// Its waiter has been unparked.
     Notified,
     /// It is to look whether what it waits for is there, since one who was woken for it does not come. The wait goes on.
@@ -106,12 +106,12 @@ pub(crate) enum Look {
 
 /// The waits of one future: what a [`Parker`] is to a thread.
 #[derive(Debug)]
-pub(crate) struct Listener {
+pub(crate) struct FutureParker {
     task: TaskRef,
     token: Token,
 }
 
-impl Listener {
+impl FutureParker {
     /// Begins the first wait.
     pub(crate) fn new() -> Self {
         let task = foreign::new_foreign();
@@ -137,11 +137,11 @@ impl Listener {
     }
 
     /// As [`poll`](Self::poll), but it may be ready for a look only.
-    pub(crate) fn poll_open(&self, context: &Context<'_>) -> Poll<Look> {
+    pub(crate) fn poll_open(&self, context: &Context<'_>) -> Poll<GoOn> {
         match foreign::sleep_open(&self.task, self.token, context.waker()) {
             None => Poll::Pending,
-            Some(Outcome::Nudged) => Poll::Ready(Look::Nudged),
-            Some(_) => Poll::Ready(Look::Notified),
+            Some(WaitOutcome::Nudged) => Poll::Ready(GoOn::Nudged),
+            Some(_) => Poll::Ready(GoOn::Notified),
         }
     }
 
@@ -155,9 +155,9 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
+impl Drop for FutureParker {
     fn drop(&mut self) {
-        if self.task.park_word().outcome() == Outcome::Nudged {
+        if self.task.park_word().outcome() == WaitOutcome::Nudged {
             // It was to look, and does not: another one is to.
             alarm::contended();
         }
@@ -167,7 +167,7 @@ impl Drop for Listener {
 
 #[cfg(all(test, loom))]
 mod models {
-    use super::{Listener, Look, poll_until};
+    use super::{FutureParker, GoOn, poll_until};
     use crate::runtime::wait::park;
     use crate::util::sync::{AtomicBool, Mutex, Ordering};
     use loom::thread;
@@ -279,8 +279,8 @@ mod models {
     }
 
     /// Each modelled thing is made before there is another thread.
-    fn listener() -> Listener {
-        let listener = Listener::new();
+    fn listener() -> FutureParker {
+        let listener = FutureParker::new();
         park::own_task().with_waker(Waker::wake_by_ref);
         super::foreign::end_foreign(&listener.task);
         listener
@@ -320,8 +320,8 @@ mod models {
             let notifier = thread::spawn(move || waiter.unpark());
             let poll = |context: &mut Context<'_>| loop {
                 match listener.poll_open(context) {
-                    Poll::Ready(Look::Nudged) => {}
-                    Poll::Ready(Look::Notified) => return Poll::Ready(()),
+                    Poll::Ready(GoOn::Nudged) => {}
+                    Poll::Ready(GoOn::Notified) => return Poll::Ready(()),
                     Poll::Pending => return Poll::Pending,
                 }
             };

@@ -199,7 +199,7 @@ pub(crate) fn spend_budget_holding() {
 /// Lets others come in between, where a test has planned that.
 #[inline(always)]
 pub(crate) fn dawdle() {
-    if fault::check(fault::Call::Park).is_err() {
+    if fault::check(fault::Syscall::Park).is_err() {
         dawdle_now();
     }
 }

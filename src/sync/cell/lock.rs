@@ -2,8 +2,8 @@
 //!
 //! | state of the mutex | who may touch the data |
 //! |---|---|
-//! | free | whoever has the `Lock` by value or by `&mut` |
-//! | held | the owner of the one `LockGuard`, shared or exclusively, as it has the guard |
+//! | free | whoever has the `LockCell` by value or by `&mut` |
+//! | held | the owner of the one `LockCellGuard`, shared or exclusively, as it has the guard |
 
 use super::mapped::PartGuard;
 use crate::runtime::park::{Mark, Waiter};
@@ -17,19 +17,19 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 use std::time::Instant;
 
-pub(crate) struct Lock<T: ?Sized> {
+pub(crate) struct LockCell<T: ?Sized> {
     raw: RawMutex,
     data: UnsafeCell<T>,
 }
 
 // SAFETY: guards give out the data to one thread at a time, so the lock is shared as the data may be sent.
-unsafe impl<T: ?Sized + Send> Sync for Lock<T> {}
+unsafe impl<T: ?Sized + Send> Sync for LockCell<T> {}
 
 // Whoever builds on this decides what a panic means that left the data half changed: mostly by poisoning.
-impl<T: ?Sized> UnwindSafe for Lock<T> {}
-impl<T: ?Sized> RefUnwindSafe for Lock<T> {}
+impl<T: ?Sized> UnwindSafe for LockCell<T> {}
+impl<T: ?Sized> RefUnwindSafe for LockCell<T> {}
 
-impl<T> Lock<T> {
+impl<T> LockCell<T> {
     #[inline]
     pub(crate) const fn new(value: T) -> Self {
         Self { raw: RawMutex::new(), data: UnsafeCell::new(value) }
@@ -40,29 +40,29 @@ impl<T> Lock<T> {
     }
 }
 
-impl<T: ?Sized> Lock<T> {
+impl<T: ?Sized> LockCell<T> {
     /// `None` when the deadline has passed.
     #[inline(always)]
-    pub(crate) fn lock(&self, deadline: Option<Instant>) -> Option<LockGuard<'_, T>> {
-        self.raw.lock(deadline).then(|| LockGuard { lock: self, not_send: PhantomData })
+    pub(crate) fn lock(&self, deadline: Option<Instant>) -> Option<LockCellGuard<'_, T>> {
+        self.raw.lock(deadline).then(|| LockCellGuard { lock: self, not_send: PhantomData })
     }
 
     #[inline(always)]
-    pub(crate) fn try_lock(&self) -> Option<LockGuard<'_, T>> {
-        self.raw.try_lock().then(|| LockGuard { lock: self, not_send: PhantomData })
+    pub(crate) fn try_lock(&self) -> Option<LockCellGuard<'_, T>> {
+        self.raw.try_lock().then(|| LockCellGuard { lock: self, not_send: PhantomData })
     }
 
     /// See [`RawMutex::enter`].
-    pub(crate) fn enter(&self, waiter: Waiter, woken: bool) -> Result<LockGuard<'_, T>, Key> {
+    pub(crate) fn enter(&self, waiter: Waiter, woken: bool) -> Result<LockCellGuard<'_, T>, Key> {
         match self.raw.enter(waiter, woken) {
-            None => Ok(LockGuard { lock: self, not_send: PhantomData }),
+            None => Ok(LockCellGuard { lock: self, not_send: PhantomData }),
             Some(key) => Err(key),
         }
     }
 
     /// See [`RawMutex::pass_by`].
-    pub(crate) fn pass_by(&self, key: Key) -> Option<LockGuard<'_, T>> {
-        self.raw.pass_by(key).then(|| LockGuard { lock: self, not_send: PhantomData })
+    pub(crate) fn pass_by(&self, key: Key) -> Option<LockCellGuard<'_, T>> {
+        self.raw.pass_by(key).then(|| LockCellGuard { lock: self, not_send: PhantomData })
     }
 
     /// See [`RawMutex::mark`].
@@ -81,16 +81,16 @@ impl<T: ?Sized> Lock<T> {
 }
 
 /// Made only when the mutex has just been taken; dropping it gives the mutex back.
-pub(crate) struct LockGuard<'a, T: ?Sized> {
-    lock: &'a Lock<T>,
+pub(crate) struct LockCellGuard<'a, T: ?Sized> {
+    lock: &'a LockCell<T>,
     not_send: PhantomData<*const ()>,
 }
 
 // SAFETY: a shared guard gives out shared references to the data only.
-unsafe impl<T: ?Sized + Sync> Sync for LockGuard<'_, T> {}
+unsafe impl<T: ?Sized + Sync> Sync for LockCellGuard<'_, T> {}
 
-impl<'a, T: ?Sized> LockGuard<'a, T> {
-    pub(crate) fn lock(&self) -> &'a Lock<T> {
+impl<'a, T: ?Sized> LockCellGuard<'a, T> {
+    pub(crate) fn lock(&self) -> &'a LockCell<T> {
         self.lock
     }
 
@@ -110,7 +110,7 @@ impl<'a, T: ?Sized> LockGuard<'a, T> {
     }
 }
 
-impl<T: ?Sized> Deref for LockGuard<'_, T> {
+impl<T: ?Sized> Deref for LockCellGuard<'_, T> {
     type Target = T;
 
     #[inline(always)]
@@ -120,7 +120,7 @@ impl<T: ?Sized> Deref for LockGuard<'_, T> {
     }
 }
 
-impl<T: ?Sized> DerefMut for LockGuard<'_, T> {
+impl<T: ?Sized> DerefMut for LockCellGuard<'_, T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: the guard exists, so the mutex is held for it, and the guard is borrowed exclusively.
@@ -128,7 +128,7 @@ impl<T: ?Sized> DerefMut for LockGuard<'_, T> {
     }
 }
 
-impl<T: ?Sized> Drop for LockGuard<'_, T> {
+impl<T: ?Sized> Drop for LockCellGuard<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
         self.lock.raw.unlock();

@@ -9,7 +9,7 @@ mod once_lock;
 mod reentrant;
 mod rw;
 
-pub(crate) use lock::{Lock, LockGuard};
+pub(crate) use lock::{LockCell, LockCellGuard};
 pub(crate) use mapped::PartGuard;
 pub use once_lock::OnceLock;
 pub use reentrant::{ReentrantMutex, ReentrantMutexGuard};

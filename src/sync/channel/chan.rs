@@ -2,10 +2,10 @@
 #![forbid(unsafe_code)]
 
 use super::Ticket;
-use super::core::{Core, SendFailure};
-use super::hands::Call;
+use super::core::{ChannelCore, SendFailure};
+use super::hands::CallId;
 use super::parcel::{Parcel, Promise};
-use super::zero::{Claim, Place, Zero};
+use super::zero::{Claim, ReceiverPlace, Zero};
 use crate::runtime::park::Waiter;
 use crate::runtime::wait_list::Key;
 use crate::sync::gate::Gate;
@@ -16,16 +16,16 @@ use std::time::Instant;
 /// Items of more bytes are in boxes.
 const LARGE: usize = 1024;
 
-/// A [`Core`], of boxes where items are large.
+/// A [`ChannelCore`], of boxes where items are large.
 #[derive(Debug)]
 pub(crate) enum Chan<T> {
-    Small(Core<T>),
-    Large(Core<Box<T>>),
+    Small(ChannelCore<T>),
+    Large(ChannelCore<Box<T>>),
 }
 
 /// What there is of two. Which it is the size of the items decides, and the compiler knows that: so for each type of item one half of all
 /// that follows is left out, and no stack has room for what only the other half would do.
-enum Part<A, B> {
+enum SmallOrLarge<A, B> {
     Small(A),
     Large(B),
 }
@@ -34,8 +34,8 @@ enum Part<A, B> {
 macro_rules! with {
     ($either:expr, $part:pat_param => $do:expr) => {
         match $either.part() {
-            Part::Small($part) => $do,
-            Part::Large($part) => $do,
+            SmallOrLarge::Small($part) => $do,
+            SmallOrLarge::Large($part) => $do,
         }
     };
 }
@@ -51,17 +51,17 @@ impl<T> Chan<T> {
     /// Unbounded for `None`, rendezvous for zero.
     pub(crate) fn new(capacity: Option<usize>) -> Self {
         if const { size_of::<T>() > LARGE } {
-            Self::Large(Core::new(capacity))
+            Self::Large(ChannelCore::new(capacity))
         } else {
-            Self::Small(Core::new(capacity))
+            Self::Small(ChannelCore::new(capacity))
         }
     }
 
     #[inline(always)]
-    fn part(&self) -> Part<&Core<T>, &Core<Box<T>>> {
+    fn part(&self) -> SmallOrLarge<&ChannelCore<T>, &ChannelCore<Box<T>>> {
         match self {
-            Self::Small(core) if const { size_of::<T>() <= LARGE } => Part::Small(core),
-            Self::Large(core) if const { size_of::<T>() > LARGE } => Part::Large(core),
+            Self::Small(core) if const { size_of::<T>() <= LARGE } => SmallOrLarge::Small(core),
+            Self::Large(core) if const { size_of::<T>() > LARGE } => SmallOrLarge::Large(core),
             _ => unreachable!("the size decides"),
         }
     }
@@ -76,8 +76,8 @@ impl<T> Chan<T> {
         error: impl FnOnce(SendFailure<T>) -> E,
     ) -> Result<(), E> {
         match self.part() {
-            Part::Small(core) => core.send(item, deadline).map_err(error),
-            Part::Large(core) => send_large(item, |item| core.send(item, deadline), error),
+            SmallOrLarge::Small(core) => core.send(item, deadline).map_err(error),
+            SmallOrLarge::Large(core) => send_large(item, |item| core.send(item, deadline), error),
         }
     }
 
@@ -88,8 +88,8 @@ impl<T> Chan<T> {
         error: impl FnOnce(SendFailure<T>) -> E,
     ) -> Result<(), E> {
         match self.part() {
-            Part::Small(core) => core.try_send(item).map_err(error),
-            Part::Large(core) => send_large(item, |item| core.try_send(item), error),
+            SmallOrLarge::Small(core) => core.try_send(item).map_err(error),
+            SmallOrLarge::Large(core) => send_large(item, |item| core.try_send(item), error),
         }
     }
 
@@ -97,8 +97,8 @@ impl<T> Chan<T> {
     /// receivers are gone.
     pub(crate) fn attempt_send_from(&self, place: &mut Option<T>) -> Option<bool> {
         match self.part() {
-            Part::Small(core) => send_from(core, place, |item| item, |item| item),
-            Part::Large(core) => send_from(core, place, Box::new, |item| *item),
+            SmallOrLarge::Small(core) => send_from(core, place, |item| item, |item| item),
+            SmallOrLarge::Large(core) => send_from(core, place, Box::new, |item| *item),
         }
     }
 
@@ -109,47 +109,47 @@ impl<T> Chan<T> {
         error: impl FnOnce(RecvTimeoutError) -> E,
     ) -> Result<T, E> {
         match self.part() {
-            Part::Small(core) => core.recv(deadline).map_err(error),
-            Part::Large(core) => recv_large(|| core.recv(deadline).map_err(error)),
+            SmallOrLarge::Small(core) => core.recv(deadline).map_err(error),
+            SmallOrLarge::Large(core) => recv_large(|| core.recv(deadline).map_err(error)),
         }
     }
 
     #[inline]
     pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
         match self.part() {
-            Part::Small(core) => core.try_recv(),
-            Part::Large(core) => recv_large(|| core.try_recv()),
+            SmallOrLarge::Small(core) => core.try_recv(),
+            SmallOrLarge::Large(core) => recv_large(|| core.try_recv()),
         }
     }
 
     /// As [`try_recv`](Self::try_recv), and lets nobody else run.
     pub(crate) fn attempt_recv(&self) -> Result<T, TryRecvError> {
         match self.part() {
-            Part::Small(core) => core.attempt_recv(),
-            Part::Large(core) => recv_large(|| core.attempt_recv()),
+            SmallOrLarge::Small(core) => core.attempt_recv(),
+            SmallOrLarge::Large(core) => recv_large(|| core.attempt_recv()),
         }
     }
 
     /// Keeps an item for [`take_from_hands`](Self::take_from_hands), see [`Hands`](super::Hands).
-    pub(crate) fn put_in_hands(&self, call: Call, item: T) {
+    pub(crate) fn put_in_hands(&self, call: CallId, item: T) {
         match self.part() {
-            Part::Small(core) => core.hands.put(call, item),
-            Part::Large(core) => core.hands.put(call, Box::new(item)),
+            SmallOrLarge::Small(core) => core.hands.put(call, item),
+            SmallOrLarge::Large(core) => core.hands.put(call, Box::new(item)),
         }
     }
 
-    pub(crate) fn take_from_hands(&self, call: Call) -> Option<T> {
+    pub(crate) fn take_from_hands(&self, call: CallId) -> Option<T> {
         match self.part() {
-            Part::Small(core) => core.hands.take(call),
-            Part::Large(core) => core.hands.take(call).map(|item| *item),
+            SmallOrLarge::Small(core) => core.hands.take(call),
+            SmallOrLarge::Large(core) => core.hands.take(call).map(|item| *item),
         }
     }
 
-    /// For a `Select` that sends, see [`Core::attempt_promise`].
+    /// For a `Select` that sends, see [`ChannelCore::attempt_promise`].
     pub(crate) fn attempt_promise(&self, owed: &mut Owed<T>) -> Option<bool> {
         match (self.part(), owed) {
-            (Part::Small(core), Owed::Small(promise)) => core.attempt_promise(promise),
-            (Part::Large(core), Owed::Large(promise)) => core.attempt_promise(promise),
+            (SmallOrLarge::Small(core), Owed::Small(promise)) => core.attempt_promise(promise),
+            (SmallOrLarge::Large(core), Owed::Large(promise)) => core.attempt_promise(promise),
             _ => unreachable!("their size is the same"),
         }
     }
@@ -157,18 +157,18 @@ impl<T> Chan<T> {
     /// Of this channel, without a promise.
     pub(crate) fn owe(&self) -> Owed<T> {
         match self.part() {
-            Part::Small(_) => Owed::Small(None),
-            Part::Large(_) => Owed::Large(None),
+            SmallOrLarge::Small(_) => Owed::Small(None),
+            SmallOrLarge::Large(_) => Owed::Large(None),
         }
     }
 
     /// Keeps a promise of this channel for [`keep_promise`](Self::keep_promise), see [`Hands`](super::Hands).
-    pub(crate) fn put_promise(&self, call: Call, owed: &mut Owed<T>) {
+    pub(crate) fn put_promise(&self, call: CallId, owed: &mut Owed<T>) {
         match (self.part(), owed) {
-            (Part::Small(core), Owed::Small(promise)) => {
+            (SmallOrLarge::Small(core), Owed::Small(promise)) => {
                 promise.take().into_iter().for_each(|promise| core.promises.put(call, promise))
             }
-            (Part::Large(core), Owed::Large(promise)) => {
+            (SmallOrLarge::Large(core), Owed::Large(promise)) => {
                 promise.take().into_iter().for_each(|promise| core.promises.put(call, promise))
             }
             _ => unreachable!("their size is the same"),
@@ -178,17 +178,17 @@ impl<T> Chan<T> {
     /// There will be no item for a promise that is in this channel, or with somebody who receives from it.
     pub(crate) fn give_up(&self, owed: &Owed<T>) {
         match (self.part(), owed) {
-            (Part::Small(core), Owed::Small(Some(promise))) => core.give_up(promise),
-            (Part::Large(core), Owed::Large(Some(promise))) => core.give_up(promise),
+            (SmallOrLarge::Small(core), Owed::Small(Some(promise))) => core.give_up(promise),
+            (SmallOrLarge::Large(core), Owed::Large(Some(promise))) => core.give_up(promise),
             _ => {}
         }
     }
 
     /// Keeps the promise that has been put here; the item comes back if nobody will receive it.
-    pub(crate) fn keep_promise(&self, call: Call, item: T) -> Result<(), T> {
+    pub(crate) fn keep_promise(&self, call: CallId, item: T) -> Result<(), T> {
         let found = match self.part() {
-            Part::Small(core) => core.promises.take(call).map(|promise| promise.keep(item)),
-            Part::Large(core) => {
+            SmallOrLarge::Small(core) => core.promises.take(call).map(|promise| promise.keep(item)),
+            SmallOrLarge::Large(core) => {
                 let keep = |promise: Arc<Promise<Box<T>>>| promise.keep(Box::new(item));
                 core.promises.take(call).map(|promise| keep(promise).map_err(|item| *item))
             }
@@ -198,12 +198,12 @@ impl<T> Chan<T> {
 
     // --- what a select! asks ------------------------------------------------------------------------------------
 
-    /// Where receivers wait, see [`Core`].
+    /// Where receivers wait, see [`ChannelCore`].
     pub(crate) fn items(&self) -> &Gate {
         with!(self, core => &core.items)
     }
 
-    /// Where senders wait, see [`Core`].
+    /// Where senders wait, see [`ChannelCore`].
     pub(crate) fn room(&self) -> &Gate {
         with!(self, core => &core.room)
     }
@@ -221,8 +221,12 @@ impl<T> Chan<T> {
     /// The rendezvous, if it is one.
     pub(crate) fn rendezvous(&self) -> Option<Rendezvous<'_, T>> {
         match self.part() {
-            Part::Small(core) => core.rendezvous().map(|zero| Rendezvous::Small(zero, self)),
-            Part::Large(core) => core.rendezvous().map(|zero| Rendezvous::Large(zero, self)),
+            SmallOrLarge::Small(core) => {
+                core.rendezvous().map(|zero| Rendezvous::Small(zero, self))
+            }
+            SmallOrLarge::Large(core) => {
+                core.rendezvous().map(|zero| Rendezvous::Large(zero, self))
+            }
         }
     }
 
@@ -264,7 +268,7 @@ impl<T> Chan<T> {
 /// See [`Chan::attempt_send_from`].
 #[inline(always)]
 fn send_from<T, B>(
-    core: &Core<B>,
+    core: &ChannelCore<B>,
     place: &mut Option<T>,
     into: impl FnOnce(T) -> B,
     back: impl FnOnce(B) -> T,
@@ -324,17 +328,17 @@ pub(crate) enum Rendezvous<'a, T> {
 }
 
 /// One of the two, with its channel.
-type PartOf<'a, T> = Part<(&'a Zero<T>, &'a Chan<T>), (&'a Zero<Box<T>>, &'a Chan<T>)>;
+type PartOf<'a, T> = SmallOrLarge<(&'a Zero<T>, &'a Chan<T>), (&'a Zero<Box<T>>, &'a Chan<T>)>;
 
 impl<T> Rendezvous<'_, T> {
     #[inline(always)]
     fn part(&self) -> PartOf<'_, T> {
         match self {
             Self::Small(zero, chan) if const { size_of::<T>() <= LARGE } => {
-                Part::Small((zero, chan))
+                SmallOrLarge::Small((zero, chan))
             }
             Self::Large(zero, chan) if const { size_of::<T>() > LARGE } => {
-                Part::Large((zero, chan))
+                SmallOrLarge::Large((zero, chan))
             }
             _ => unreachable!("the size decides"),
         }
@@ -342,10 +346,10 @@ impl<T> Rendezvous<'_, T> {
 
     pub(crate) fn enter_send(&self, item: T, waiter: Waiter, claim: Claim) -> Result<Key, T> {
         match self.part() {
-            Part::Small((zero, chan)) => zero
+            SmallOrLarge::Small((zero, chan)) => zero
                 .enter_send(Parcel::Item(item), waiter, claim, chan.items())
                 .map_err(Parcel::into_item),
-            Part::Large((zero, chan)) => zero
+            SmallOrLarge::Large((zero, chan)) => zero
                 .enter_send(Parcel::Item(Box::new(item)), waiter, claim, chan.items())
                 .map_err(|parcel| *parcel.into_item()),
         }
@@ -359,10 +363,10 @@ impl<T> Rendezvous<'_, T> {
         claim: Claim,
     ) -> Option<Key> {
         match (self.part(), owed) {
-            (Part::Small((zero, chan)), Owed::Small(promise)) => {
+            (SmallOrLarge::Small((zero, chan)), Owed::Small(promise)) => {
                 zero.enter_send(Promise::parcel(promise), waiter, claim, chan.items()).ok()
             }
-            (Part::Large((zero, chan)), Owed::Large(promise)) => {
+            (SmallOrLarge::Large((zero, chan)), Owed::Large(promise)) => {
                 zero.enter_send(Promise::parcel(promise), waiter, claim, chan.items()).ok()
             }
             _ => unreachable!("their size is the same"),
@@ -372,8 +376,8 @@ impl<T> Rendezvous<'_, T> {
     /// Takes back an item that was offered.
     pub(crate) fn withdraw(&self, key: Key) -> Option<T> {
         match self.part() {
-            Part::Small((zero, _)) => zero.withdraw(key).map(Parcel::into_item),
-            Part::Large((zero, _)) => zero.withdraw(key).map(|parcel| *parcel.into_item()),
+            SmallOrLarge::Small((zero, _)) => zero.withdraw(key).map(Parcel::into_item),
+            SmallOrLarge::Large((zero, _)) => zero.withdraw(key).map(|parcel| *parcel.into_item()),
         }
     }
 
@@ -382,20 +386,20 @@ impl<T> Rendezvous<'_, T> {
         with!(self, (zero, _) => zero.withdraw(key).is_some())
     }
 
-    pub(crate) fn enter_recv(&self, waiter: Waiter, claim: Claim) -> Option<Place> {
+    pub(crate) fn enter_recv(&self, waiter: Waiter, claim: Claim) -> Option<ReceiverPlace> {
         with!(self, (zero, chan) => zero.enter_recv(waiter, claim, chan.room()))
     }
 
     /// Takes an entry and its slot back, with the item that somebody has put there.
-    pub(crate) fn leave(&self, place: Place) -> Option<T> {
+    pub(crate) fn leave(&self, place: ReceiverPlace) -> Option<T> {
         match self.part() {
-            Part::Small((zero, _)) => zero.leave(place),
-            Part::Large((zero, _)) => zero.leave(place).map(|item| *item),
+            SmallOrLarge::Small((zero, _)) => zero.leave(place),
+            SmallOrLarge::Large((zero, _)) => zero.leave(place).map(|item| *item),
         }
     }
 
     /// As that, and gives the item to the next receiver.
-    pub(crate) fn give_back(&self, place: Place) {
+    pub(crate) fn give_back(&self, place: ReceiverPlace) {
         with!(self, (zero, chan) => zero.give_back(place, chan.items()));
     }
 

@@ -3,10 +3,10 @@
 
 use super::Hands;
 use super::parcel::{Content, Parcel, Promise};
-use super::ring::Ring;
+use super::ring::ItemRing;
 use super::zero::Zero;
 use crate::runtime::park::{self, Reason};
-use crate::sync::gate::{Gate, Waited};
+use crate::sync::gate::{Gate, WaitEnd};
 use crate::sync::patience::{self, Patience};
 use crate::util::dropping::drop_each;
 use crate::util::sync::{AtomicUsize, Ordering};
@@ -40,14 +40,14 @@ impl<T> SendFailure<Parcel<T>> {
     reason = "a channel is counted memory, and a pointer less to follow"
 )]
 enum Flavor<T> {
-    Bounded(Ring<T>),
+    Bounded(ItemRing<T>),
     Unbounded(SegQueue<T>),
     Zero(Zero<T>),
 }
 
 /// See the module's text. `receivers` and `senders` are how many handles there are of each.
 #[derive(Debug)]
-pub(crate) struct Core<T> {
+pub(crate) struct ChannelCore<T> {
     flavor: Flavor<T>,
     /// Receivers wait here for items, senders for room. At a rendezvous only those do who look, and neither send nor receive.
     pub(crate) items: Gate,
@@ -60,16 +60,16 @@ pub(crate) struct Core<T> {
 }
 
 // Items are moved, never changed in place, and no lock is held while user code runs.
-impl<T> UnwindSafe for Core<T> {}
-impl<T> RefUnwindSafe for Core<T> {}
+impl<T> UnwindSafe for ChannelCore<T> {}
+impl<T> RefUnwindSafe for ChannelCore<T> {}
 
-impl<T> Core<T> {
+impl<T> ChannelCore<T> {
     /// Unbounded for `None`, rendezvous for zero.
     pub(crate) fn new(capacity: Option<usize>) -> Self {
         let flavor = match capacity {
             None => Flavor::Unbounded(SegQueue::new()),
             Some(0) => Flavor::Zero(Zero::new()),
-            Some(capacity) => Flavor::Bounded(Ring::new(capacity)),
+            Some(capacity) => Flavor::Bounded(ItemRing::new(capacity)),
         };
         Self {
             flavor,
@@ -170,7 +170,7 @@ impl<T> Core<T> {
     /// The item that is promised; the next one if the promise is broken.
     #[cold]
     #[inline(never)]
-    fn open_or_pop(&self, mut parcel: Parcel<T>, ring: &Ring<T>) -> Option<T> {
+    fn open_or_pop(&self, mut parcel: Parcel<T>, ring: &ItemRing<T>) -> Option<T> {
         loop {
             match parcel.open() {
                 Content::Item(item) => return Some(item),
@@ -262,9 +262,9 @@ impl<T> Core<T> {
         loop {
             if !patience.again_holding() {
                 match self.room.wait_holding(Reason::Send, deadline, || self.may_send()) {
-                    Waited::Again => {}
-                    Waited::TimedOut => in_time = false,
-                    Waited::Killed => {
+                    WaitEnd::Again => {}
+                    WaitEnd::TimedOut => in_time = false,
+                    WaitEnd::Killed => {
                         drop(item);
                         park::raise_kill();
                     }
@@ -443,7 +443,7 @@ fn add(count: &AtomicUsize) {
 
 #[cfg(all(test, loom))]
 mod models {
-    use super::{Core, SendFailure};
+    use super::{ChannelCore, SendFailure};
     use crate::runtime::park;
     use loom::thread;
     use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -452,8 +452,8 @@ mod models {
     use std::time::Instant;
 
     /// An empty channel, used once.
-    fn fresh(capacity: usize) -> Arc<Core<i32>> {
-        let chan = Core::new(Some(capacity));
+    fn fresh(capacity: usize) -> Arc<ChannelCore<i32>> {
+        let chan = ChannelCore::new(Some(capacity));
         assert_eq!(chan.try_send(0).is_ok(), capacity != 0);
         let _ = chan.try_recv();
         (chan.add_sender(), chan.drop_sender());

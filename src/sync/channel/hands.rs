@@ -7,13 +7,13 @@ use crate::util::lock::Mutex;
 /// call; several may be in such a call at once, and each gets its own: an item that another has chosen may be older than what that
 /// one has received or sent since.
 #[derive(Debug)]
-pub(crate) struct Hands<T>(Mutex<Vec<(Call, T)>>);
+pub(crate) struct Hands<T>(Mutex<Vec<(CallId, T)>>);
 
 /// Names a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Call(usize);
+pub(crate) struct CallId(usize);
 
-impl Call {
+impl CallId {
     /// The one call that has `own` to itself as long as it lasts.
     pub(crate) fn with<O>(own: &mut O) -> Self {
         Self(std::ptr::from_mut(own).addr())
@@ -25,11 +25,11 @@ impl<T> Hands<T> {
         Self(Mutex::new(Vec::new()))
     }
 
-    pub(crate) fn put(&self, call: Call, item: T) {
+    pub(crate) fn put(&self, call: CallId, item: T) {
         self.0.lock().push((call, item));
     }
 
-    pub(crate) fn take(&self, call: Call) -> Option<T> {
+    pub(crate) fn take(&self, call: CallId) -> Option<T> {
         let mut items = self.0.lock();
         let place = items.iter().position(|(by, _)| *by == call)?;
         Some(items.swap_remove(place).1)
@@ -38,13 +38,13 @@ impl<T> Hands<T> {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{Call, Hands};
+    use super::{CallId, Hands};
 
     #[test]
     fn each_call_gets_its_own() {
         let hands = Hands::new();
         let mut owns = [1u8, 2, 3];
-        let calls = owns.each_mut().map(Call::with);
+        let calls = owns.each_mut().map(CallId::with);
         for (number, call) in calls.iter().enumerate() {
             hands.put(*call, number);
         }

@@ -32,7 +32,7 @@ use hands::Hands;
 
 pub(super) use chan::{Chan, Owed, Rendezvous};
 pub(super) use core::SendFailure;
-pub(super) use hands::Call;
+pub(super) use hands::CallId;
 pub(crate) use ticket::Ticket;
-pub(super) use timer::Timer;
-pub(super) use zero::{Claim, Place};
+pub(super) use timer::TimedMessages;
+pub(super) use zero::{Claim, ReceiverPlace};

@@ -15,10 +15,10 @@ pub(crate) enum Parcel<T> {
 
 /// An item that a `Select` owes to whoever takes its place in the channel.
 #[derive(Debug)]
-pub(crate) struct Promise<T>(Mutex<State<T>>);
+pub(crate) struct Promise<T>(Mutex<ParcelState<T>>);
 
 #[derive(Debug)]
-enum State<T> {
+enum ParcelState<T> {
     /// Neither kept nor broken yet; with the receiver that waits for it.
     Open(Option<Waiter>),
     Kept(T),
@@ -36,7 +36,7 @@ pub(crate) enum Content<T> {
     Item(T),
     /// Nothing: the promise is broken.
     Nothing,
-    /// As that, and a [`Ring`](super::ring::Ring) has counted it as a hole.
+    /// As that, and an [`ItemRing`](super::ring::Ring) has counted it as a hole.
     Hole,
 }
 
@@ -76,7 +76,7 @@ impl<T> Parcel<T> {
     pub(crate) fn refuse(self) -> bool {
         match self {
             Self::Item(item) => drop(item),
-            Self::Promise(promise) => return promise.end(State::Refused),
+            Self::Promise(promise) => return promise.end(ParcelState::Refused),
         }
         false
     }
@@ -85,7 +85,7 @@ impl<T> Parcel<T> {
 impl<T> Promise<T> {
     /// What is to lie in the channel for a promise, which is made if there is none yet.
     pub(crate) fn parcel(promise: &mut Option<Arc<Self>>) -> Parcel<T> {
-        let make = || Arc::new(Self(Mutex::new(State::Open(None))));
+        let make = || Arc::new(Self(Mutex::new(ParcelState::Open(None))));
         Parcel::Promise(Arc::clone(promise.get_or_insert_with(make)))
     }
 
@@ -94,9 +94,9 @@ impl<T> Promise<T> {
         let waiter = {
             let mut state = self.0.lock();
             match &mut *state {
-                State::Open(waiter) => {
+                ParcelState::Open(waiter) => {
                     let waiter = waiter.take();
-                    *state = State::Kept(item);
+                    *state = ParcelState::Kept(item);
                     waiter
                 }
                 _ => return Err(item),
@@ -110,36 +110,36 @@ impl<T> Promise<T> {
 
     /// There will be no item. It is not in a ring.
     pub(crate) fn give_up(&self) {
-        self.end(State::Broken);
+        self.end(ParcelState::Broken);
     }
 
     /// There will be no item. Returns whom to wake, if a receiver waits for it; else it is in the ring and a hole from here on.
     pub(super) fn break_in_ring(&self) -> Option<Waiter> {
         let mut state = self.0.lock();
-        let State::Open(waiter) = &mut *state else { unreachable!("it is given up once") };
+        let ParcelState::Open(waiter) = &mut *state else { unreachable!("it is given up once") };
         let waiter = waiter.take();
-        *state = if waiter.is_some() { State::Broken } else { State::Hole };
+        *state = if waiter.is_some() { ParcelState::Broken } else { ParcelState::Hole };
         waiter
     }
 
     /// Returns whether it was a hole.
-    fn end(&self, how: State<T>) -> bool {
+    fn end(&self, how: ParcelState<T>) -> bool {
         let before = {
             let mut state = self.0.lock();
             match &*state {
-                State::Open(_) | State::Kept(_) | State::Hole => {
+                ParcelState::Open(_) | ParcelState::Kept(_) | ParcelState::Hole => {
                     std::mem::replace(&mut *state, how)
                 }
-                State::Broken | State::Refused => return false,
+                ParcelState::Broken | ParcelState::Refused => return false,
             }
         };
         // An item that was there is dropped outside of the lock.
         match before {
-            State::Open(Some(waiter)) if !mutated("a promise is broken in silence") => {
+            ParcelState::Open(Some(waiter)) if !mutated("a promise is broken in silence") => {
                 waiter.unpark();
                 false
             }
-            State::Hole => true,
+            ParcelState::Hole => true,
             _ => false,
         }
     }
@@ -151,11 +151,11 @@ impl<T> Promise<T> {
             {
                 let mut state = self.0.lock();
                 match &mut *state {
-                    State::Open(waiter) => *waiter = Some(parker.waiter()),
-                    State::Broken | State::Refused => return Content::Nothing,
-                    State::Kept(_) | State::Hole => {
-                        return match std::mem::replace(&mut *state, State::Broken) {
-                            State::Kept(item) => Content::Item(item),
+                    ParcelState::Open(waiter) => *waiter = Some(parker.waiter()),
+                    ParcelState::Broken | ParcelState::Refused => return Content::Nothing,
+                    ParcelState::Kept(_) | ParcelState::Hole => {
+                        return match std::mem::replace(&mut *state, ParcelState::Broken) {
+                            ParcelState::Kept(item) => Content::Item(item),
                             _ => Content::Hole,
                         };
                     }

@@ -20,26 +20,26 @@ use crossbeam_queue::ArrayQueue;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// In [`Ring::past`]: there are holes, or items behind the ring.
+/// In [`ItemRing::past`]: there are holes, or items behind the ring.
 const IRREGULAR: usize = 1;
 const CHANGE: usize = 2;
 
 #[derive(Debug)]
-pub(super) struct Ring<T> {
+pub(super) struct ItemRing<T> {
     queue: ArrayQueue<Parcel<T>>,
     /// Zero as long as there has never been a hole; changes with each that is made.
     past: AtomicUsize,
-    behind: Mutex<Behind<T>>,
+    behind: Mutex<BehindRing<T>>,
 }
 
 #[derive(Debug)]
-struct Behind<T> {
+struct BehindRing<T> {
     holes: usize,
     /// Not more than holes, unless a receiver is about to take one of them.
     parcels: VecDeque<Parcel<T>>,
 }
 
-impl<T> Behind<T> {
+impl<T> BehindRing<T> {
     /// Moves parcels into the ring, as far as there are places.
     fn move_into(&mut self, queue: &ArrayQueue<Parcel<T>>) {
         while let Some(parcel) = self.parcels.pop_front() {
@@ -50,14 +50,14 @@ impl<T> Behind<T> {
     }
 }
 
-impl<T> Ring<T> {
+impl<T> ItemRing<T> {
     pub(super) fn new(capacity: usize) -> Self {
-        let behind = Mutex::new(Behind { holes: 0, parcels: VecDeque::new() });
+        let behind = Mutex::new(BehindRing { holes: 0, parcels: VecDeque::new() });
         Self { queue: ArrayQueue::new(capacity), past: AtomicUsize::new(0), behind }
     }
 
     /// Does something with what is behind the ring.
-    fn with<R>(&self, change: impl FnOnce(&mut Behind<T>) -> R) -> R {
+    fn with<R>(&self, change: impl FnOnce(&mut BehindRing<T>) -> R) -> R {
         let mut behind = self.behind.lock();
         let done = change(&mut behind);
         if behind.holes == 0 && behind.parcels.is_empty() {
@@ -187,11 +187,11 @@ impl<T> Ring<T> {
 #[cfg(all(test, loom))]
 mod models {
     use super::super::parcel::{Content, Parcel, Promise};
-    use super::Ring;
+    use super::ItemRing;
     use loom::thread;
     use std::sync::Arc;
 
-    fn open(ring: &Ring<u8>, parcel: Parcel<u8>) -> Option<u8> {
+    fn open(ring: &ItemRing<u8>, parcel: Parcel<u8>) -> Option<u8> {
         match parcel.open() {
             Content::Item(item) => Some(item),
             Content::Nothing => None,
@@ -205,11 +205,11 @@ mod models {
     /// A ring of two places is full of a promise and of item 0. The promise is given up, `senders` send, and somebody receives; returns
     /// what has been sent and what has been received, in that order.
     fn received(senders: &'static [&'static [u8]]) -> (Vec<u8>, Vec<u8>) {
-        let ring = Arc::new(Ring::new(2));
+        let ring = Arc::new(ItemRing::new(2));
         let mut promise = None;
         assert!(ring.push(Promise::parcel(&mut promise)).is_ok());
         assert!(ring.push(Parcel::Item(0)).is_ok());
-        let with_ring = |run: Box<dyn FnOnce(&Ring<u8>) -> Vec<u8> + Send>| {
+        let with_ring = |run: Box<dyn FnOnce(&ItemRing<u8>) -> Vec<u8> + Send>| {
             let ring = Arc::clone(&ring);
             thread::spawn(move || run(&ring))
         };

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// Gives messages at certain times.
 #[derive(Debug)]
-pub(crate) struct Timer<T> {
+pub(crate) struct TimedMessages<T> {
     /// When the next message is due; `None` if there is none.
     next: Mutex<Option<Instant>>,
     period: Option<Duration>,
@@ -21,10 +21,10 @@ pub(crate) struct Timer<T> {
     pub(crate) hands: Hands<T>,
 }
 
-impl<T> UnwindSafe for Timer<T> {}
-impl<T> RefUnwindSafe for Timer<T> {}
+impl<T> UnwindSafe for TimedMessages<T> {}
+impl<T> RefUnwindSafe for TimedMessages<T> {}
 
-impl<T> Timer<T> {
+impl<T> TimedMessages<T> {
     pub(crate) fn new(
         first: Option<Instant>,
         period: Option<Duration>,

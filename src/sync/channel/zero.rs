@@ -35,16 +35,16 @@ struct Offer<T> {
 
 #[derive(Debug)]
 struct Want {
-    slot: slab::Key,
+    slot: slab::SlabKey,
     waiter: Waiter,
     claim: Option<Claim>,
 }
 
 /// Where a waiting receiver is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct ReceiverPlace {
     entry: wait_list::Key,
-    slot: slab::Key,
+    slot: slab::SlabKey,
 }
 
 /// What lies in a slot.
@@ -56,7 +56,7 @@ struct Delivered<T> {
 }
 
 #[derive(Debug)]
-struct State<T> {
+struct ZeroState<T> {
     offers: WaitList<Offer<T>>,
     wants: WaitList<Want>,
     slots: Slab<Option<Delivered<T>>>,
@@ -72,7 +72,7 @@ struct State<T> {
 
 #[derive(Debug)]
 pub(crate) struct Zero<T> {
-    state: Mutex<State<T>>,
+    state: Mutex<ZeroState<T>>,
 }
 
 /// Whether a `select!`, which may have entries with the ticket `own`, could take an entry with this claim.
@@ -86,16 +86,16 @@ fn take(claim: &Option<Claim>) -> bool {
     claim.as_ref().is_none_or(|(ticket, arm)| ticket.claim(*arm))
 }
 
-impl<T> State<T> {
+impl<T> ZeroState<T> {
     fn offer(&mut self, offer: Offer<T>) -> wait_list::Key {
         self.offered += 1;
         self.offers.push_back(offer)
     }
 
-    fn want(&mut self, waiter: Waiter, claim: Option<Claim>) -> Place {
+    fn want(&mut self, waiter: Waiter, claim: Option<Claim>) -> ReceiverPlace {
         self.wanted += 1;
         let slot = self.slots.insert(None);
-        Place { entry: self.wants.push_back(Want { slot, waiter, claim }), slot }
+        ReceiverPlace { entry: self.wants.push_back(Want { slot, waiter, claim }), slot }
     }
 
     fn take_offer(&mut self) -> Option<Offer<T>> {
@@ -120,7 +120,7 @@ impl<T> State<T> {
     }
 
     /// Takes an entry and its slot out.
-    fn leave(&mut self, place: Place) -> Option<Parcel<T>> {
+    fn leave(&mut self, place: ReceiverPlace) -> Option<Parcel<T>> {
         self.wants.remove(place.entry);
         self.slots.remove(place.slot).flatten().map(|delivered| delivered.parcel)
     }
@@ -157,7 +157,7 @@ impl<T> State<T> {
 impl<T> Zero<T> {
     pub(crate) fn new() -> Self {
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(ZeroState {
                 offers: WaitList::new(),
                 wants: WaitList::new(),
                 slots: Slab::new(),
@@ -241,7 +241,7 @@ impl<T> Zero<T> {
     }
 
     /// The item of the sender that has waited longest; if none waits, what the caller says, in the same moment.
-    fn recv_or<R>(&self, none: impl FnOnce(&mut State<T>) -> R) -> Result<T, R> {
+    fn recv_or<R>(&self, none: impl FnOnce(&mut ZeroState<T>) -> R) -> Result<T, R> {
         loop {
             let (parcel, sender) = {
                 let mut state = self.state.lock();
@@ -273,7 +273,7 @@ impl<T> Zero<T> {
     ) -> Result<T, RecvTimeoutError> {
         loop {
             // A wait begins after that for a promised item has ended.
-            let want = |state: &mut State<T>| {
+            let want = |state: &mut ZeroState<T>| {
                 let parker = Parker::new();
                 (!state.closed).then(|| (state.want(parker.waiter(), None), parker))
             };
@@ -297,7 +297,12 @@ impl<T> Zero<T> {
     }
 
     /// A `select!` leaves an empty slot, without looking at those who wait; `None` if the channel is closed.
-    pub(crate) fn enter_recv(&self, waiter: Waiter, claim: Claim, looking: &Gate) -> Option<Place> {
+    pub(crate) fn enter_recv(
+        &self,
+        waiter: Waiter,
+        claim: Claim,
+        looking: &Gate,
+    ) -> Option<ReceiverPlace> {
         let place = {
             let mut state = self.state.lock();
             if state.closed {
@@ -310,14 +315,14 @@ impl<T> Zero<T> {
     }
 
     /// A `select!` takes an entry and its slot back, with the item that somebody has put there.
-    pub(crate) fn leave(&self, place: Place) -> Option<T> {
+    pub(crate) fn leave(&self, place: ReceiverPlace) -> Option<T> {
         let parcel = self.state.lock().leave(place);
         parcel?.into_content()
     }
 
     /// As that, and what has been put there goes to the next receiver instead: to one that waits, or else to the first that comes.
     #[cold]
-    pub(crate) fn give_back(&self, place: Place, looking: &Gate) {
+    pub(crate) fn give_back(&self, place: ReceiverPlace, looking: &Gate) {
         let delivered = {
             let mut state = self.state.lock();
             let Some(parcel) = state.leave(place) else { return };

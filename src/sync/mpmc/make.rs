@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::{Receiver, Sender};
-use crate::sync::channel::{Chan, Timer};
+use crate::sync::channel::{Chan, TimedMessages};
 use crate::sys::time::deadline_after;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -83,7 +83,7 @@ pub fn sync_channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 #[doc(alias("time.After", "timeout"))]
 #[must_use]
 pub fn after(duration: Duration) -> Receiver<Instant> {
-    Receiver::at(Timer::new(deadline_after(duration), None, |due| due))
+    Receiver::at(TimedMessages::new(deadline_after(duration), None, |due| due))
 }
 
 /// Makes a receiver that gives one message at the time `due`: that time itself. As crossbeam-channel's.
@@ -103,7 +103,7 @@ pub fn after(duration: Duration) -> Receiver<Instant> {
 /// ```
 #[must_use]
 pub fn at(due: Instant) -> Receiver<Instant> {
-    Receiver::at(Timer::new(Some(due), None, |due| due))
+    Receiver::at(TimedMessages::new(Some(due), None, |due| due))
 }
 
 /// Makes a receiver that gives a message in each `period`: the time at which it was due. As Go's `time.Tick`. Messages that are
@@ -119,7 +119,7 @@ pub fn at(due: Instant) -> Receiver<Instant> {
 #[doc(alias("Ticker", "interval"))]
 #[must_use]
 pub fn tick(period: Duration) -> Receiver<Instant> {
-    Receiver::at(Timer::new(deadline_after(period), Some(period), |due| due))
+    Receiver::at(TimedMessages::new(deadline_after(period), Some(period), |due| due))
 }
 
 /// Makes a receiver that never gives a message: for an arm of a [`select!`](crate::select) that is switched off, as a nil channel
@@ -141,5 +141,5 @@ pub fn tick(period: Duration) -> Receiver<Instant> {
 /// ```
 #[must_use]
 pub fn never<T>() -> Receiver<T> {
-    Receiver::at(Timer::never())
+    Receiver::at(TimedMessages::never())
 }

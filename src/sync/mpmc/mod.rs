@@ -39,7 +39,7 @@ pub use super::select::{
 pub use error::SendTimeoutError;
 pub use iter::{IntoIter, Iter, TryIter};
 pub use make::{after, at, bounded, channel, never, sync_channel, tick, unbounded};
+pub(super) use receiver::ItemsFrom;
 pub use receiver::Receiver;
-pub(super) use receiver::Source;
 pub use sender::Sender;
 pub use std::sync::mpsc::{RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};

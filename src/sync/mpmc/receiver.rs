@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::{IntoIter, Iter, RecvError, RecvTimeoutError, TryIter, TryRecvError};
-use crate::sync::channel::{Call, Chan, Timer};
+use crate::sync::channel::{CallId, Chan, TimedMessages};
 use crate::sys::time::deadline_after;
 use std::fmt;
 use std::sync::Arc;
@@ -25,19 +25,19 @@ use std::time::{Duration, Instant};
 /// assert_eq!((receiver.recv(), clone.recv()), (Ok("a"), Ok("b")));
 /// ```
 pub struct Receiver<T> {
-    pub(in crate::sync) source: Source<T>,
+    pub(in crate::sync) source: ItemsFrom<T>,
 }
 
 /// Where items come from.
-pub(in crate::sync) enum Source<T> {
+pub(in crate::sync) enum ItemsFrom<T> {
     Chan(Arc<Chan<T>>),
-    Timer(Arc<Timer<T>>),
+    Timer(Arc<TimedMessages<T>>),
 }
 
 /// Out of line, as those of channels are, so that their callers' stacks have no room for it.
 #[inline(never)]
 fn recv_message<T, E>(
-    timer: &Timer<T>,
+    timer: &TimedMessages<T>,
     deadline: Option<Instant>,
     error: impl FnOnce(RecvTimeoutError) -> E,
 ) -> Result<T, E> {
@@ -46,17 +46,17 @@ fn recv_message<T, E>(
 
 /// Likewise.
 #[inline(never)]
-fn try_recv_message<T>(timer: &Timer<T>) -> Result<T, TryRecvError> {
+fn try_recv_message<T>(timer: &TimedMessages<T>) -> Result<T, TryRecvError> {
     timer.try_recv().ok_or(TryRecvError::Empty)
 }
 
 impl<T> Receiver<T> {
     pub(super) fn of(chan: Arc<Chan<T>>) -> Self {
-        Self { source: Source::Chan(chan) }
+        Self { source: ItemsFrom::Chan(chan) }
     }
 
-    pub(super) fn at(timer: Timer<T>) -> Self {
-        Self { source: Source::Timer(Arc::new(timer)) }
+    pub(super) fn at(timer: TimedMessages<T>) -> Self {
+        Self { source: ItemsFrom::Timer(Arc::new(timer)) }
     }
 
     /// Receives an item, and waits for one if need be. Suspends a green thread, blocks an OS thread.
@@ -88,8 +88,8 @@ impl<T> Receiver<T> {
     #[inline]
     pub fn recv(&self) -> Result<T, RecvError> {
         match &self.source {
-            Source::Chan(chan) => chan.recv(None, |_| RecvError),
-            Source::Timer(timer) => recv_message(timer, None, |_| RecvError),
+            ItemsFrom::Chan(chan) => chan.recv(None, |_| RecvError),
+            ItemsFrom::Timer(timer) => recv_message(timer, None, |_| RecvError),
         }
     }
 
@@ -112,8 +112,8 @@ impl<T> Receiver<T> {
     #[inline]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         match &self.source {
-            Source::Chan(chan) => chan.try_recv(),
-            Source::Timer(timer) => try_recv_message(timer),
+            ItemsFrom::Chan(chan) => chan.try_recv(),
+            ItemsFrom::Timer(timer) => try_recv_message(timer),
         }
     }
 
@@ -137,8 +137,8 @@ impl<T> Receiver<T> {
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
         let deadline = deadline_after(timeout);
         match &self.source {
-            Source::Chan(chan) => chan.recv(deadline, |error| error),
-            Source::Timer(timer) => recv_message(timer, deadline, |error| error),
+            ItemsFrom::Chan(chan) => chan.recv(deadline, |error| error),
+            ItemsFrom::Timer(timer) => recv_message(timer, deadline, |error| error),
         }
     }
 
@@ -148,8 +148,8 @@ impl<T> Receiver<T> {
     /// Those of [`recv_timeout`](Self::recv_timeout).
     pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
         match &self.source {
-            Source::Chan(chan) => chan.recv(Some(deadline), |error| error),
-            Source::Timer(timer) => recv_message(timer, Some(deadline), |error| error),
+            ItemsFrom::Chan(chan) => chan.recv(Some(deadline), |error| error),
+            ItemsFrom::Timer(timer) => recv_message(timer, Some(deadline), |error| error),
         }
     }
 
@@ -189,8 +189,8 @@ impl<T> Receiver<T> {
     #[must_use]
     pub fn len(&self) -> usize {
         match &self.source {
-            Source::Chan(chan) => chan.len(),
-            Source::Timer(timer) => usize::from(timer.is_due()),
+            ItemsFrom::Chan(chan) => chan.len(),
+            ItemsFrom::Timer(timer) => usize::from(timer.is_due()),
         }
     }
 
@@ -204,8 +204,8 @@ impl<T> Receiver<T> {
     #[must_use]
     pub fn is_full(&self) -> bool {
         match &self.source {
-            Source::Chan(chan) => chan.is_full(),
-            Source::Timer(timer) => self.len() == timer.capacity(),
+            ItemsFrom::Chan(chan) => chan.is_full(),
+            ItemsFrom::Timer(timer) => self.len() == timer.capacity(),
         }
     }
 
@@ -213,24 +213,24 @@ impl<T> Receiver<T> {
     #[must_use]
     pub fn capacity(&self) -> Option<usize> {
         match &self.source {
-            Source::Chan(chan) => chan.capacity(),
-            Source::Timer(timer) => Some(timer.capacity()),
+            ItemsFrom::Chan(chan) => chan.capacity(),
+            ItemsFrom::Timer(timer) => Some(timer.capacity()),
         }
     }
 
     /// Of its channel.
     pub(in crate::sync) fn address(&self) -> *const () {
         match &self.source {
-            Source::Chan(chan) => Arc::as_ptr(chan).cast(),
-            Source::Timer(timer) => Arc::as_ptr(timer).cast(),
+            ItemsFrom::Chan(chan) => Arc::as_ptr(chan).cast(),
+            ItemsFrom::Timer(timer) => Arc::as_ptr(timer).cast(),
         }
     }
 
     /// What a `Select` has received for it.
-    pub(in crate::sync) fn take_handed_over(&self, call: Call) -> Option<T> {
+    pub(in crate::sync) fn take_handed_over(&self, call: CallId) -> Option<T> {
         match &self.source {
-            Source::Chan(chan) => chan.take_from_hands(call),
-            Source::Timer(timer) => timer.hands.take(call),
+            ItemsFrom::Chan(chan) => chan.take_from_hands(call),
+            ItemsFrom::Timer(timer) => timer.hands.take(call),
         }
     }
 
@@ -247,8 +247,8 @@ impl<T> Receiver<T> {
     #[must_use]
     pub fn same_channel(&self, other: &Self) -> bool {
         match (&self.source, &other.source) {
-            (Source::Chan(a), Source::Chan(b)) => Arc::ptr_eq(a, b),
-            (Source::Timer(a), Source::Timer(b)) => {
+            (ItemsFrom::Chan(a), ItemsFrom::Chan(b)) => Arc::ptr_eq(a, b),
+            (ItemsFrom::Timer(a), ItemsFrom::Timer(b)) => {
                 Arc::ptr_eq(a, b) || (a.capacity() == 0 && b.capacity() == 0)
             }
             _ => false,
@@ -259,11 +259,11 @@ impl<T> Receiver<T> {
 impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {
         let source = match &self.source {
-            Source::Chan(chan) => {
+            ItemsFrom::Chan(chan) => {
                 chan.add_receiver();
-                Source::Chan(Arc::clone(chan))
+                ItemsFrom::Chan(Arc::clone(chan))
             }
-            Source::Timer(timer) => Source::Timer(Arc::clone(timer)),
+            ItemsFrom::Timer(timer) => ItemsFrom::Timer(Arc::clone(timer)),
         };
         Self { source }
     }
@@ -271,7 +271,7 @@ impl<T> Clone for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        if let Source::Chan(chan) = &self.source {
+        if let ItemsFrom::Chan(chan) = &self.source {
             chan.drop_receiver();
         }
     }

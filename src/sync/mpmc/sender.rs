@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::{SendError, SendTimeoutError, TrySendError};
-use crate::sync::channel::{Call, Chan, SendFailure};
+use crate::sync::channel::{CallId, Chan, SendFailure};
 use crate::sys::time::deadline_after;
 use std::fmt;
 use std::sync::Arc;
@@ -137,7 +137,7 @@ impl<T> Sender<T> {
     }
 
     /// Gives the item to whoever has a promise that has been handed over; it comes back if nobody will receive it.
-    pub(in crate::sync) fn keep_promise(&self, call: Call, item: T) -> Result<(), T> {
+    pub(in crate::sync) fn keep_promise(&self, call: CallId, item: T) -> Result<(), T> {
         self.chan.keep_promise(call, item)
     }
 

@@ -8,7 +8,7 @@ use super::{
     Arm, Order, Otherwise, ReadyTimeoutError, RecvArm, RecvFrom, SelectTimeoutError,
     SelectedOperation, TryReadyError, TrySelectError, wait,
 };
-use crate::sync::channel::Call;
+use crate::sync::channel::CallId;
 use crate::sync::mpmc::{Receiver, Sender};
 use crate::sys::clock;
 use std::fmt;
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// What a [`Select`] chooses: an arm that receives or sends, whatever that is.
 pub(super) trait Operation: Arm {
     /// Puts what was received where a receiver finds it, or the promise where a sender finds it; `false` if there is none.
-    fn hand_over(&mut self, call: Call) -> bool;
+    fn hand_over(&mut self, call: CallId) -> bool;
     /// Whether it receives from what has that address.
     fn receives_from(&self, address: *const ()) -> bool {
         let _ = address;
@@ -59,7 +59,7 @@ impl<T> End for Sender<T> {
 }
 
 impl<T> Operation for RecvArm<'_, T> {
-    fn hand_over(&mut self, call: Call) -> bool {
+    fn hand_over(&mut self, call: CallId) -> bool {
         RecvArm::hand_over(self, call)
     }
 
@@ -69,7 +69,7 @@ impl<T> Operation for RecvArm<'_, T> {
 }
 
 impl<T> Operation for PromiseArm<'_, T> {
-    fn hand_over(&mut self, call: Call) -> bool {
+    fn hand_over(&mut self, call: CallId) -> bool {
         PromiseArm::hand_over(self, call)
     }
 

@@ -4,7 +4,7 @@
 use super::room::Room;
 use super::side::Side;
 use super::{Arm, Registration};
-use crate::sync::channel::{Call, Chan, Owed};
+use crate::sync::channel::{CallId, Chan, Owed};
 use std::ptr;
 
 /// The arm that takes the place of an item in a channel. Whoever completes the send keeps its promise; dropped before, it is
@@ -23,7 +23,7 @@ impl<'a, T> PromiseArm<'a, T> {
     }
 
     /// Puts the promise where a sender finds it; `false` if there is none, as nobody receives or there is always room.
-    pub(super) fn hand_over(&mut self, call: Call) -> bool {
+    pub(super) fn hand_over(&mut self, call: CallId) -> bool {
         if std::mem::take(&mut self.is_out) {
             self.room.chan().put_promise(call, &mut self.promise);
             return true;

@@ -4,8 +4,8 @@
 use super::side::{From, Side};
 use super::waiting::Waiting;
 use super::{Arm, Registration};
-use crate::sync::channel::{Call, Place};
-use crate::sync::mpmc::Source;
+use crate::sync::channel::{CallId, ReceiverPlace};
+use crate::sync::mpmc::ItemsFrom;
 use crate::sync::{mpmc, mpsc};
 use crate::util::dropping::Held;
 use std::fmt;
@@ -37,8 +37,8 @@ impl<T> RecvFrom for mpmc::Receiver<T> {
 
     fn use_a_receiver_of_greenthread_sync(&self) -> RecvArm<'_, T> {
         RecvArm::new(match &self.source {
-            Source::Chan(chan) => From::Chan(chan),
-            Source::Timer(timer) => From::Timer(timer),
+            ItemsFrom::Chan(chan) => From::Chan(chan),
+            ItemsFrom::Timer(timer) => From::Timer(timer),
         })
     }
 }
@@ -50,7 +50,7 @@ pub struct RecvArm<'a, T> {
     /// Nothing is left, and all senders are gone.
     has_ended: bool,
     /// At a rendezvous.
-    place: Option<Place>,
+    place: Option<ReceiverPlace>,
 }
 
 impl<'a, T> RecvArm<'a, T> {
@@ -71,7 +71,7 @@ impl<'a, T> RecvArm<'a, T> {
     }
 
     /// Puts what the arm that won has received where the receiver finds it; `false` if the channel has ended.
-    pub(super) fn hand_over(&mut self, call: Call) -> bool {
+    pub(super) fn hand_over(&mut self, call: CallId) -> bool {
         let Some(item) = self.item.take() else { return false };
         match self.from() {
             From::Chan(chan) => chan.put_in_hands(call, item),

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::list::Operation;
-use crate::sync::channel::Call;
+use crate::sync::channel::CallId;
 use crate::sync::mpmc::{Receiver, RecvError, SendError, Sender, TrySendError};
 use crate::util::dropping::Held;
 use std::fmt;
@@ -53,7 +53,7 @@ impl<'a> SelectedOperation<'a> {
     /// ```
     #[track_caller]
     pub fn recv<T>(mut self, receiver: &Receiver<T>) -> Result<T, RecvError> {
-        let call = Call::with(&mut self);
+        let call = CallId::with(&mut self);
         if !self.hand_over(call, |operation| operation.receives_from(receiver.address())) {
             return Err(RecvError);
         }
@@ -86,7 +86,7 @@ impl<'a> SelectedOperation<'a> {
     #[track_caller]
     pub fn send<T>(mut self, sender: &Sender<T>, item: T) -> Result<(), SendError<T>> {
         let item = Held::new(item);
-        let call = Call::with(&mut self);
+        let call = CallId::with(&mut self);
         if self.hand_over(call, |operation| operation.sends_to(sender.address())) {
             sender.keep_promise(call, item.into_inner()).map_err(SendError)
         } else {
@@ -99,7 +99,7 @@ impl<'a> SelectedOperation<'a> {
 
     /// Lets the channel have what the operation has; `false` if it has nothing.
     #[track_caller]
-    fn hand_over(&mut self, call: Call, is_chosen: impl FnOnce(&dyn Operation) -> bool) -> bool {
+    fn hand_over(&mut self, call: CallId, is_chosen: impl FnOnce(&dyn Operation) -> bool) -> bool {
         let chosen = self.operation.as_mut().filter(|operation| is_chosen(&***operation));
         let Some(operation) = chosen else {
             panic!("the operation that was selected is another, or another channel's")

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::Registration;
-use crate::sync::channel::{Chan, Rendezvous, Timer};
+use crate::sync::channel::{Chan, Rendezvous, TimedMessages};
 use crate::sync::gate::Gate;
 use std::time::Instant;
 
@@ -25,25 +25,25 @@ pub(crate) trait Side {
     }
 
     /// From here on, until [`unwatch`](Self::unwatch), [`has_changed`](Self::has_changed) knows whether the side was ever ready.
-    fn watch(&self) -> Watched {
+    fn watch(&self) -> WatchedSide {
         match (self.arrivals(), self.gate()) {
-            (Some(arrivals), _) => Watched::Arrivals(arrivals),
-            (None, Some(gate)) => Watched::Gate(gate.watch()),
-            (None, None) => Watched::Due(self.due()),
+            (Some(arrivals), _) => WatchedSide::Arrivals(arrivals),
+            (None, Some(gate)) => WatchedSide::Gate(gate.watch()),
+            (None, None) => WatchedSide::Due(self.due()),
         }
     }
 
-    fn has_changed(&self, watched: &Watched) -> bool {
+    fn has_changed(&self, watched: &WatchedSide) -> bool {
         match (watched, self.gate()) {
-            (Watched::Arrivals(before), _) => self.arrivals() != Some(*before),
-            (Watched::Gate(since), Some(gate)) => gate.has_changed(*since),
-            (Watched::Due(before), None) => self.due() != *before || self.is_ready(None),
+            (WatchedSide::Arrivals(before), _) => self.arrivals() != Some(*before),
+            (WatchedSide::Gate(since), Some(gate)) => gate.has_changed(*since),
+            (WatchedSide::Due(before), None) => self.due() != *before || self.is_ready(None),
             _ => true,
         }
     }
 
-    fn unwatch(&self, watched: Option<Watched>) {
-        if let (Some(Watched::Gate(_)), Some(gate)) = (watched, self.gate()) {
+    fn unwatch(&self, watched: Option<WatchedSide>) {
+        if let (Some(WatchedSide::Gate(_)), Some(gate)) = (watched, self.gate()) {
             gate.unwatch();
         }
     }
@@ -51,7 +51,7 @@ pub(crate) trait Side {
 
 /// What a side was like when it began to be watched.
 #[derive(Debug)]
-pub(crate) enum Watched {
+pub(crate) enum WatchedSide {
     Gate(u64),
     Arrivals((u64, bool)),
     Due(Option<Instant>),
@@ -60,7 +60,7 @@ pub(crate) enum Watched {
 /// The side of the receivers.
 pub(super) enum From<'a, T> {
     Chan(&'a Chan<T>),
-    Timer(&'a Timer<T>),
+    Timer(&'a TimedMessages<T>),
 }
 
 impl<T> Clone for From<'_, T> {

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::Registration;
-use super::side::{Side, Watched};
+use super::side::{Side, WatchedSide};
 use crate::sync::gate::Position;
 use crate::util::sync::mutated;
 
@@ -13,7 +13,7 @@ pub(crate) struct Waiting<S> {
     position: Option<Position>,
     /// Where it was when a notification came for it.
     notified: Option<Position>,
-    watched: Option<Watched>,
+    watched: Option<WatchedSide>,
 }
 
 impl<S: Side> Waiting<S> {

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::sys::behind::{behind, transfers};
-use crate::sys::fault::{self, Call};
+use crate::sys::fault::{self, Syscall};
 use crate::sys::number;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
@@ -24,10 +24,10 @@ transfers! { TcpStream, std::net::TcpStream:
 impl TcpStream {
     /// A socket in non-blocking mode, whose connection has been begun or, where that is said, stands already.
     pub(crate) fn connecting(to: SocketAddr) -> io::Result<(Self, bool)> {
-        fault::check(Call::Socket)?;
+        fault::check(Syscall::Socket)?;
         let kind = Type::STREAM.nonblocking().cloexec();
         let socket = Socket::new(Domain::for_address(to), kind, None)?;
-        let begun = fault::check(Call::Connect).and_then(|()| socket.connect(&to.into()));
+        let begun = fault::check(Syscall::Connect).and_then(|()| socket.connect(&to.into()));
         let stands = match begun {
             Ok(()) => true,
             Err(error)
@@ -43,7 +43,7 @@ impl TcpStream {
 
     /// Has the system look whether the peer is there after so much silence.
     pub(crate) fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
-        fault::check(Call::SetSockOpt)?;
+        fault::check(Syscall::SetSockOpt)?;
         let socket = SockRef::from(self);
         match idle {
             Some(idle) => socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle)),
@@ -52,28 +52,28 @@ impl TcpStream {
     }
 
     pub(crate) fn keepalive(&self) -> io::Result<Option<Duration>> {
-        fault::check(Call::GetSockOpt)?;
+        fault::check(Syscall::GetSockOpt)?;
         let socket = SockRef::from(self);
         if socket.keepalive()? { socket.tcp_keepalive_time().map(Some) } else { Ok(None) }
     }
 
     pub(crate) fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        fault::check(Call::SetSockOpt)?;
+        fault::check(Syscall::SetSockOpt)?;
         SockRef::from(self).set_linger(linger)
     }
 
     pub(crate) fn linger(&self) -> io::Result<Option<Duration>> {
-        fault::check(Call::GetSockOpt)?;
+        fault::check(Syscall::GetSockOpt)?;
         SockRef::from(self).linger()
     }
 
     pub(crate) fn set_quickack(&self, quickack: bool) -> io::Result<()> {
-        fault::check(Call::SetSockOpt)?;
+        fault::check(Syscall::SetSockOpt)?;
         SockRef::from(self).set_tcp_quickack(quickack)
     }
 
     pub(crate) fn quickack(&self) -> io::Result<bool> {
-        fault::check(Call::GetSockOpt)?;
+        fault::check(Syscall::GetSockOpt)?;
         SockRef::from(self).tcp_quickack()
     }
 }
@@ -101,17 +101,17 @@ pub(crate) struct Listening {
 
 impl TcpListener {
     pub(crate) fn bind(at: SocketAddr) -> io::Result<Self> {
-        fault::check(Call::Socket)?;
-        fault::check(Call::Bind)?;
-        fault::check(Call::Listen)?;
+        fault::check(Syscall::Socket)?;
+        fault::check(Syscall::Bind)?;
+        fault::check(Syscall::Listen)?;
         std::net::TcpListener::bind(at).map(Self)
     }
 
     /// As [`bind`](Self::bind), with what std has no way to ask for.
     pub(crate) fn listening(at: SocketAddr, how: &Listening) -> io::Result<Self> {
-        fault::check(Call::Socket)?;
+        fault::check(Syscall::Socket)?;
         let socket = Socket::new(Domain::for_address(at), Type::STREAM.cloexec(), None)?;
-        fault::check(Call::SetSockOpt)?;
+        fault::check(Syscall::SetSockOpt)?;
         // As std does: a server that is started again need not wait for the last packets of its old connections.
         socket.set_reuse_address(true)?;
         if how.reuse_port {
@@ -120,16 +120,16 @@ impl TcpListener {
         if let (Some(only_v6), SocketAddr::V6(_)) = (how.only_v6, at) {
             socket.set_only_v6(only_v6)?;
         }
-        fault::check(Call::Bind)?;
+        fault::check(Syscall::Bind)?;
         socket.bind(&at.into())?;
-        fault::check(Call::Listen)?;
+        fault::check(Syscall::Listen)?;
         socket.listen(i32::try_from(how.backlog).unwrap_or(i32::MAX))?;
         Ok(Self(socket.into()))
     }
 
     /// The next connection. The listener is in non-blocking mode.
     pub(crate) fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        fault::check(Call::Accept)?;
+        fault::check(Syscall::Accept)?;
         self.0.accept().map(|(stream, from)| (TcpStream(stream), from))
     }
 }

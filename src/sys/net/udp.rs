@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::sys::behind::{behind, transfers};
-use crate::sys::fault::{self, Call};
+use crate::sys::fault::{self, Syscall};
 use socket2::{Domain, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -32,18 +32,18 @@ transfers! { UdpSocket, std::net::UdpSocket:
 
 impl UdpSocket {
     pub(crate) fn bind(at: SocketAddr) -> io::Result<Self> {
-        fault::check(Call::Socket)?;
-        fault::check(Call::Bind)?;
+        fault::check(Syscall::Socket)?;
+        fault::check(Syscall::Bind)?;
         std::net::UdpSocket::bind(at).map(Self)
     }
 
     /// One of several sockets at the same address.
     pub(crate) fn bind_shared(at: SocketAddr) -> io::Result<Self> {
-        fault::check(Call::Socket)?;
+        fault::check(Syscall::Socket)?;
         let socket = Socket::new(Domain::for_address(at), Type::DGRAM.cloexec(), None)?;
-        fault::check(Call::SetSockOpt)?;
+        fault::check(Syscall::SetSockOpt)?;
         socket.set_reuse_port(true)?;
-        fault::check(Call::Bind)?;
+        fault::check(Syscall::Bind)?;
         socket.bind(&at.into())?;
         Ok(Self(socket.into()))
     }

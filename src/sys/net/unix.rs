@@ -3,7 +3,7 @@
 
 use super::address::Address;
 use crate::sys::behind::{behind, transfers};
-use crate::sys::fault::{self, Call};
+use crate::sys::fault::{self, Syscall};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -20,20 +20,20 @@ transfers! { UnixStream, net::UnixStream:
 
 impl UnixStream {
     pub(crate) fn pair() -> io::Result<(Self, Self)> {
-        fault::check(Call::Socket)?;
+        fault::check(Syscall::Socket)?;
         net::UnixStream::pair().map(|(a, b)| (Self(a), Self(b)))
     }
 
     /// One in non-blocking mode, to be connected.
     pub(crate) fn unconnected() -> io::Result<Self> {
-        fault::check(Call::Socket)?;
+        fault::check(Syscall::Socket)?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
         Ok(Self(OwnedFd::from(socket).into()))
     }
 
     /// `WouldBlock` where as many wait for the listener already as it has room for.
     pub(crate) fn connect(&self, to: &Address) -> io::Result<()> {
-        fault::check(Call::Connect)?;
+        fault::check(Syscall::Connect)?;
         SockRef::from(self).connect(to)
     }
 }
@@ -48,9 +48,9 @@ behind! { UnixListener, net::UnixListener:
 
 impl UnixListener {
     fn check() -> io::Result<()> {
-        fault::check(Call::Socket)?;
-        fault::check(Call::Bind)?;
-        fault::check(Call::Listen)
+        fault::check(Syscall::Socket)?;
+        fault::check(Syscall::Bind)?;
+        fault::check(Syscall::Listen)
     }
 
     pub(crate) fn bind(at: &Path) -> io::Result<Self> {
@@ -65,7 +65,7 @@ impl UnixListener {
 
     /// The next connection. The listener is in non-blocking mode.
     pub(crate) fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        fault::check(Call::Accept)?;
+        fault::check(Syscall::Accept)?;
         self.0.accept().map(|(stream, from)| (UnixStream(stream), from))
     }
 }
@@ -82,24 +82,24 @@ transfers! { UnixDatagram, net::UnixDatagram:
 
 impl UnixDatagram {
     pub(crate) fn bind(at: &Path) -> io::Result<Self> {
-        fault::check(Call::Socket)?;
-        fault::check(Call::Bind)?;
+        fault::check(Syscall::Socket)?;
+        fault::check(Syscall::Bind)?;
         net::UnixDatagram::bind(at).map(Self)
     }
 
     pub(crate) fn bind_addr(at: &SocketAddr) -> io::Result<Self> {
-        fault::check(Call::Socket)?;
-        fault::check(Call::Bind)?;
+        fault::check(Syscall::Socket)?;
+        fault::check(Syscall::Bind)?;
         net::UnixDatagram::bind_addr(at).map(Self)
     }
 
     pub(crate) fn unbound() -> io::Result<Self> {
-        fault::check(Call::Socket)?;
+        fault::check(Syscall::Socket)?;
         net::UnixDatagram::unbound().map(Self)
     }
 
     pub(crate) fn pair() -> io::Result<(Self, Self)> {
-        fault::check(Call::Socket)?;
+        fault::check(Syscall::Socket)?;
         net::UnixDatagram::pair().map(|(a, b)| (Self(a), Self(b)))
     }
 }

@@ -43,7 +43,7 @@ impl Count {
 /// Written by the hub's own thread, read by others.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Own {
+struct OwnCounts {
     spawned: Count,
     started: Count,
     ended: Count,
@@ -80,7 +80,7 @@ struct Outside {
 
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    own: Own,
+    own: OwnCounts,
     outside: Outside,
 }
 

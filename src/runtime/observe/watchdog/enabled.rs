@@ -10,7 +10,7 @@ use crate::runtime::hub::shared::HubShared;
 use crate::runtime::task::Watched;
 use crate::runtime::wait::park;
 use crate::sys::clock;
-use crate::sys::look::{self, Seen};
+use crate::sys::look::{self, StackSeen};
 use crate::sys::process::{self, PerProcess};
 use crate::sys::{report, thread};
 use crate::util::lock::Mutex;
@@ -127,12 +127,12 @@ fn watch(hubs: &[&'static HubShared], most: Duration, over: &AtomicBool) {
 
 /// What the hub runs and where that is, if it runs anything and its OS thread says so.
 #[allow(dead_code, reason = "reports alone ask")]
-pub(in crate::runtime) fn look_at(hub: &'static HubShared) -> Option<Seen> {
+pub(in crate::runtime) fn look_at(hub: &'static HubShared) -> Option<StackSeen> {
     hub.watched.now()?;
     look::at(hub.watched.thread(), std::ptr::from_ref(&hub.watched).cast(), Watched::describe)
 }
 
-fn tell(seen: Option<&Seen>, held: Duration) {
+fn tell(seen: Option<&StackSeen>, held: Duration) {
     let (name, place) = match seen {
         Some(seen) => (seen.name.as_str(), lines(seen)),
         None => ("<unknown>", "  it does not say where it is".to_string()),
@@ -152,7 +152,7 @@ pub(crate) fn after_each_report(after: Box<dyn FnMut() + Send>) {
     AFTER.lock().push(after);
 }
 
-fn lines(seen: &Seen) -> String {
+fn lines(seen: &StackSeen) -> String {
     let mut text = String::new();
     for (at, &address) in seen.addresses.iter().enumerate() {
         // A return address is behind the call; the first address is where the green thread is.

@@ -3,9 +3,9 @@
 
 /// Where in the code a task is spawned.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Place(());
+pub(crate) struct SpawnPlace(());
 
-impl Place {
+impl SpawnPlace {
     #[inline(always)]
     pub(crate) fn caller() -> Self {
         Self(())
@@ -22,7 +22,7 @@ impl History {
     }
 
     #[inline(always)]
-    pub(in crate::runtime::task) fn set_place(&self, _: Place) {}
+    pub(in crate::runtime::task) fn set_place(&self, _: SpawnPlace) {}
 
     #[inline(always)]
     pub(in crate::runtime::task) fn waits(&self) {}

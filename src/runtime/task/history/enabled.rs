@@ -9,9 +9,9 @@ use std::time::Duration;
 
 /// Where in the code a task is spawned.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Place(Option<&'static Location<'static>>);
+pub(crate) struct SpawnPlace(Option<&'static Location<'static>>);
 
-impl Place {
+impl SpawnPlace {
     #[inline(always)]
     #[track_caller]
     pub(crate) fn caller() -> Self {
@@ -50,7 +50,7 @@ impl History {
         }
     }
 
-    pub(in crate::runtime::task) fn set_place(&self, place: Place) {
+    pub(in crate::runtime::task) fn set_place(&self, place: SpawnPlace) {
         if let Some(place) = place.0 {
             let _ = self.place.set(place);
         }

@@ -8,10 +8,10 @@ mod enabled;
 #[cfg(not(feature = "inspect"))]
 pub(super) use disabled::History;
 #[cfg(not(feature = "inspect"))]
-pub(crate) use disabled::Place as SpawnPlace;
+pub(crate) use disabled::SpawnPlace;
 #[cfg(feature = "inspect")]
 pub(super) use enabled::History;
 #[cfg(feature = "inspect")]
-pub(crate) use enabled::Place as SpawnPlace;
+pub(crate) use enabled::SpawnPlace;
 #[cfg(feature = "inspect")]
 pub(crate) use enabled::Told;

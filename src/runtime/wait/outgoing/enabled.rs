@@ -3,8 +3,8 @@
 use crate::runtime::lane::current;
 use crate::runtime::lane::local::Lane;
 use crate::runtime::wait::yielding::suspend_calm;
-use crate::sys::fault::{self, Call};
-use crate::sys::outbox::Ticket;
+use crate::sys::fault::{self, Syscall};
+use crate::sys::outbox::SendResult;
 use crate::sys::{process, socket};
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -20,13 +20,13 @@ pub(crate) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
     if buffer.len() > SMALL {
         return socket::send(fd, buffer);
     }
-    let ticket = Ticket::default();
+    let ticket = SendResult::default();
     let mut refused = Ok(());
     let suspended = give_way_after(|lane| {
         if !lane.outbox.is_of_use() || (!lane.has_ready() && lane.outbox.is_empty()) {
             return false;
         }
-        refused = fault::check(Call::Send);
+        refused = fault::check(Syscall::Send);
         if refused.is_ok() {
             // SAFETY: the caller's borrows last until this function returns, which it does when the ticket has a result.
             // It never unwinds in between; and a green thread that is given up is left with its stack, and the outbox with

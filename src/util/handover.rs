@@ -1,43 +1,31 @@
 //! A place through which values of any type pass without an allocation, the type checked at run time.
 
-use std::any::{TypeId, type_name};
+use super::type_mark::{HasMark, TypeMark};
 use std::cell::Cell;
 use std::ptr;
 
-/// What a receiver waits for: a type, as something whose address can be compared.
-struct Kind {
-    type_id: fn() -> TypeId,
-    type_name: fn() -> &'static str,
-}
-
-trait HasKind: 'static + Sized {
-    const KIND: &'static Kind = &Kind { type_id: TypeId::of::<Self>, type_name: type_name::<Self> };
-}
-
-impl<T: 'static> HasKind for T {}
-
 /// Where one receiver waits for one value, which lands in the receiver's own frame.
-pub(crate) struct Inbox {
+pub(crate) struct Handover {
     /// Points to a `Cell` of an `Option` in the frame of the `receive` that waits; null where nobody waits.
     place: Cell<*const ()>,
     /// What `place` is for; means nothing where that is null.
-    waiting: Cell<&'static Kind>,
+    waiting: Cell<&'static TypeMark>,
 }
 
-impl Default for Inbox {
+impl Default for Handover {
     fn default() -> Self {
-        Self { place: Cell::new(ptr::null()), waiting: Cell::new(<()>::KIND) }
+        Self { place: Cell::new(ptr::null()), waiting: Cell::new(<()>::MARK) }
     }
 }
 
-impl std::fmt::Debug for Inbox {
+impl std::fmt::Debug for Handover {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inbox").field("expects", &self.expects()).finish()
+        f.debug_struct("Handover").field("expects", &self.expects()).finish()
     }
 }
 
-/// Closes the inbox, also when the wait unwinds: the place dies with the frame.
-struct Close<'a>(&'a Inbox);
+/// Closes the handover, also when the wait unwinds: the place dies with the frame.
+struct Close<'a>(&'a Handover);
 
 impl Drop for Close<'_> {
     #[inline(always)]
@@ -46,17 +34,17 @@ impl Drop for Close<'_> {
     }
 }
 
-/// Opens the inbox for the receiver that waited before, in whose wait another one received.
+/// Opens the handover for the receiver that waited before, in whose wait another one received.
 struct Reopen<'a> {
-    inbox: &'a Inbox,
+    handover: &'a Handover,
     place: *const (),
-    waiting: &'static Kind,
+    waiting: &'static TypeMark,
 }
 
 impl Drop for Reopen<'_> {
     fn drop(&mut self) {
-        self.inbox.place.set(self.place);
-        self.inbox.waiting.set(self.waiting);
+        self.handover.place.set(self.place);
+        self.handover.waiting.set(self.waiting);
     }
 }
 
@@ -64,14 +52,14 @@ impl Drop for Reopen<'_> {
 ///
 /// A trait where a closure would do, because this can be inlined for certain: a switch inside it comes back to a function
 /// that was entered before, and the processor mispredicts the return from that.
-pub(crate) trait Wait {
+pub(crate) trait WayToWait {
     type Output;
 
     fn wait(self) -> Self::Output;
 }
 
 #[cfg(test)]
-impl<F: FnOnce() -> R, R> Wait for F {
+impl<F: FnOnce() -> R, R> WayToWait for F {
     type Output = R;
 
     fn wait(self) -> R {
@@ -79,11 +67,11 @@ impl<F: FnOnce() -> R, R> Wait for F {
     }
 }
 
-impl Inbox {
-    /// Runs `wait` with the inbox open for a `U`; returns what it returned and what was put in meanwhile.
-    pub(crate) fn receive<U: 'static, W: Wait>(&self, wait: W) -> (W::Output, Option<U>) {
+impl Handover {
+    /// Runs `wait` with the handover open for a `U`; returns what it returned and what was put in meanwhile.
+    pub(crate) fn receive<U: 'static, W: WayToWait>(&self, wait: W) -> (W::Output, Option<U>) {
         let (place, waiting) = (self.place.get(), self.waiting.get());
-        let _reopen = (!place.is_null()).then_some(Reopen { inbox: self, place, waiting });
+        let _reopen = (!place.is_null()).then_some(Reopen { handover: self, place, waiting });
         self.place.set(ptr::null());
         self.receive_first(wait)
     }
@@ -96,9 +84,12 @@ impl Inbox {
 
     /// As [`receive`](Self::receive), where nobody [waits](Self::is_open): whoever does gets nothing any more.
     #[inline(always)]
-    pub(crate) fn receive_first<U: 'static, W: Wait>(&self, wait: W) -> (W::Output, Option<U>) {
+    pub(crate) fn receive_first<U: 'static, W: WayToWait>(
+        &self,
+        wait: W,
+    ) -> (W::Output, Option<U>) {
         let place: Cell<Option<U>> = Cell::new(None);
-        self.waiting.set(U::KIND);
+        self.waiting.set(U::MARK);
         self.place.set(ptr::from_ref(&place).cast());
         let close = Close(self);
         let result = wait.wait();
@@ -116,14 +107,12 @@ impl Inbox {
         if place.is_null() {
             return Err(value);
         }
-        let kind = self.waiting.get();
-        // Equal addresses say the same: a type's own function is not that of another. Different ones need not.
-        if !ptr::eq(kind, T::KIND) && (kind.type_id)() != TypeId::of::<T>() {
+        if !self.waiting.get().is_of::<T>() {
             return Err(value);
         }
         // SAFETY: the type is the one that `receive` put there. `place` is not null only while the `receive` that holds
         // it has not returned or unwound (`Close`, `Reopen`), so the frame is there; if its stack was leaked, the memory stays.
-        // An inbox is not `Sync`, so nobody else uses the cell now.
+        // A handover is not `Sync`, so nobody else uses the cell now.
         let place = unsafe { &*place.cast::<Cell<Option<T>>>() };
         place.set(Some(value));
         Ok(())
@@ -131,45 +120,45 @@ impl Inbox {
 
     /// The name of the type it waits for.
     pub(crate) fn expects(&self) -> Option<&'static str> {
-        (!self.place.get().is_null()).then(|| (self.waiting.get().type_name)())
+        (!self.place.get().is_null()).then(|| self.waiting.get().name())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Inbox;
+    use super::Handover;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::rc::Rc;
 
     #[test]
     fn takes_the_right_type_only() {
-        let inbox = Inbox::default();
-        assert_eq!(inbox.put(1), Err(1));
-        let (inner, got) = inbox.receive::<String, _>(|| {
-            assert_eq!(inbox.expects(), Some("alloc::string::String"));
-            assert_eq!(inbox.put("str"), Err("str"));
-            let (_, nested) = inbox.receive::<u8, _>(|| inbox.put(7u8).unwrap());
-            inbox.put("a".to_string()).unwrap();
-            inbox.put("b".to_string()).unwrap();
+        let handover = Handover::default();
+        assert_eq!(handover.put(1), Err(1));
+        let (inner, got) = handover.receive::<String, _>(|| {
+            assert_eq!(handover.expects(), Some("alloc::string::String"));
+            assert_eq!(handover.put("str"), Err("str"));
+            let (_, nested) = handover.receive::<u8, _>(|| handover.put(7u8).unwrap());
+            handover.put("a".to_string()).unwrap();
+            handover.put("b".to_string()).unwrap();
             nested
         });
         assert_eq!((inner, got.as_deref()), (Some(7), Some("b")));
-        assert_eq!(inbox.put(1), Err(1));
+        assert_eq!(handover.put(1), Err(1));
     }
 
     #[test]
     fn an_unwound_receiver_is_closed_and_drops_its_value() {
-        let inbox = Inbox::default();
+        let handover = Handover::default();
         let value = Rc::new(());
         let given = Rc::clone(&value);
         let caught = catch_unwind(AssertUnwindSafe(|| {
-            inbox.receive::<Rc<()>, _>(|| {
-                inbox.put(given).unwrap();
+            handover.receive::<Rc<()>, _>(|| {
+                handover.put(given).unwrap();
                 std::panic::resume_unwind(Box::new(()));
             })
         }));
         assert!(caught.is_err());
         assert_eq!(Rc::strong_count(&value), 1);
-        assert!(inbox.put(value).is_err());
+        assert!(handover.put(value).is_err());
     }
 }
