@@ -197,7 +197,7 @@ fn whoever_calls_the_system_asks_first_whether_that_is_to_fail() {
 
 /// The kinds of calls to the system, from the text of `sys/fault.rs`.
 fn kinds(text: &str) -> BTreeSet<&str> {
-    let from = text.find("enum Call {").expect("the kinds") + "enum Call {".len();
+    let from = text.find("enum Syscall {").expect("the kinds") + "enum Syscall {".len();
     let body = &text[from..from + text[from..].find('}').expect("their end")];
     let mut of_system = true;
     let mut found = BTreeSet::new();
@@ -240,7 +240,10 @@ fn the_rule_of_faults_can_fail() {
     };
     let none = [""; 0];
     assert_eq!(found("sys/a.rs", "fn f() { unsafe { libc::kill(1, 2) } }"), ["f"]);
-    assert_eq!(found("sys/a.rs", "fn f() { fault::check(Call::Kill)?; libc::kill(1, 2) }"), none);
+    assert_eq!(
+        found("sys/a.rs", "fn f() { fault::check(Syscall::Kill)?; libc::kill(1, 2) }"),
+        none
+    );
     assert_eq!(
         found("sys/a.rs", "fn f(a: [u8; 2]) -> T { libc::CMSG_LEN(0); libc::major(1) }"),
         none
@@ -258,7 +261,7 @@ fn the_rule_of_faults_can_fail() {
     assert_eq!(found("sys/disk.rs", "fn f() { self.0.open(a) } fn g() { self.0.fmt(f) }"), ["f"]);
     assert_eq!(found("sys/disk.rs", "fn $name() { (&self.0).read(a) }"), ["$name"]);
     assert_eq!(found("sys/a.rs", "extern { fn kill(); } fn f() { mod_of(a) }"), none);
-    let of_calls = "enum Call {\n    /// No system call: chance.\n    Chance,\n    /// Sleeps.\n    Nap,\n    Park,\n}";
+    let of_calls = "enum Syscall {\n    /// No system call: chance.\n    Chance,\n    /// Sleeps.\n    Nap,\n    Park,\n}";
     assert_eq!(kinds(of_calls), BTreeSet::from(["Nap", "Park"]));
     let table = "//! # Calls that could block a worker\n//!\n//! | a | b | c |\n//! |---|---|---|\n//! | `x` | `Nap`, `Park` | `y` |\n//!\n";
     assert_eq!(in_table(table), BTreeSet::from(["Nap", "Park"]));
