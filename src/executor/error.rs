@@ -109,6 +109,7 @@ impl ExecutionError {
     /// assert_eq!(why(&future.result().unwrap_err()), "it panicked");
     /// # Ok::<(), greenthread::executor::SubmitError>(())
     /// ```
+    #[must_use]
     pub fn is_panic(&self) -> bool {
         matches!(*self.0, ExecutionCause::Panic { .. })
     }

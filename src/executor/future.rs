@@ -161,6 +161,7 @@ impl<T> Future<T> {
     /// assert!(executor.submit(|| panic!("no luck"))?.exception().unwrap().is_panic());
     /// # Ok::<(), greenthread::executor::SubmitError>(())
     /// ```
+    #[must_use]
     pub fn exception(&self) -> Option<ExecutionError> {
         self.result().err()
     }
@@ -181,6 +182,7 @@ impl<T> Future<T> {
     /// # endless.kill();
     /// # Ok::<(), greenthread::executor::SubmitError>(())
     /// ```
+    #[must_use]
     pub fn exception_timeout(&self, timeout: Duration) -> Option<Option<ExecutionError>> {
         Some(self.result_timeout(timeout)?.err())
     }

@@ -63,8 +63,8 @@ impl<S: Stream + Unpin> Write for AsyncIo<S> {
 ///
 /// Connections are best [spawned](spawn()), as hyper's own tasks are by this executor: then they need no stack between two requests, and a
 /// request takes less processor time than with hyper on tokio with 64 connections, and with 1000 as much as a bare loop around `epoll`
-/// takes, which is between a tenth less and a tenth more than tokio's, depending on how the load comes (`benches/peers/future.rs`
-/// has the figures). Services may call blocking functions of this library all the same. A green thread that waits for its
+/// takes, which is between a tenth less and a tenth more than tokio's, depending on how the load comes (`cargo bench -p
+/// greenthread-benches --bench future`). Services may call blocking functions of this library all the same. A green thread that waits for its
 /// connection has a stack of its own to be polled on; of a thousand busy ones the stacks do not fit the processor's caches together, and
 /// a request takes up to a third more.
 ///

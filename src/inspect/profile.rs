@@ -105,6 +105,7 @@ impl SampleCounts {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[doc(alias("pprof", "flamegraph", "py-spy"))]
+#[must_use]
 pub fn profile(duration: Duration) -> Profile {
     if park::is_green() { blocking(move || look(duration)) } else { look(duration) }
 }

@@ -151,6 +151,7 @@ impl GreenThread {
     /// });
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[must_use]
     pub fn is_in(&self, function: &str) -> bool {
         self.backtrace.iter().any(|frame| {
             let before = frame.function.strip_suffix(function);

@@ -46,6 +46,7 @@ static STDIN: LazyLock<Mutex<Buffer<Raw>>> = LazyLock::new(|| Mutex::new(Buffer:
 /// ```
 #[doc(alias = "input")]
 #[doc(alias = "raw_input")]
+#[must_use]
 pub fn stdin() -> Stdin {
     Stdin(std::io::stdin())
 }
@@ -152,6 +153,7 @@ impl Stdin {
     /// println!("{sum}");
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[must_use]
     pub fn lines(self) -> Lines<StdinLock<'static>> {
         self.lock().lines()
     }

@@ -68,6 +68,7 @@ impl Runtime {
 /// let started: u64 = metrics::all().iter().map(|runtime| runtime.total().started).sum();
 /// assert!(started >= 1);
 /// ```
+#[must_use]
 pub fn all() -> Vec<Metrics> {
     runtimes().into_iter().map(|(name, scheduler)| Metrics::of(name, &scheduler)).collect()
 }
@@ -90,6 +91,7 @@ impl Metrics {
     }
 
     /// The numbers of all workers together. Of [`busy`](Worker::busy) it is the sum too: so many workers were not asleep.
+    #[must_use]
     pub fn total(&self) -> Worker {
         let mut total = Worker::default();
         self.workers.iter().for_each(|worker| total.add(worker));

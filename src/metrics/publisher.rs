@@ -73,6 +73,7 @@ pub struct Publisher {
 
 impl Publisher {
     /// One that has handed on nothing yet.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }

@@ -130,6 +130,7 @@ impl Child {
     /// assert!(child.wait()?.success());
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[must_use]
     pub fn handle(&self) -> ChildHandle {
         self.handle.clone()
     }

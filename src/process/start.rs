@@ -343,6 +343,7 @@ impl<R> Process<R> {
     ///     Ok(())
     /// }
     /// ```
+    #[must_use]
     pub fn handle(&self) -> ChildHandle {
         self.child.clone()
     }

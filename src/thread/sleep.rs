@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 ///
 /// The 50 µs of timer slack that Linux grants itself for other threads are switched off (`PR_SET_TIMERSLACK`) on workers,
 /// and on the thread of a current-thread runtime while it runs. OS threads and processes that are started there inherit
-/// that setting. With it, half of all sleeps of 100 µs on an idle machine of two processors were late by no more than 18 to 22 µs,
-/// where those of std in the same run had 68 to 71 µs (`cargo run --release --example workloads -- naps 2`).
+/// that setting. With it, half of all sleeps of 100 µs on an idle machine of two processors were late by no more than 16 to 22 µs,
+/// where those of std in the same run had 65 to 71 µs (`cargo run --release --example workloads -- naps 2`).
 ///
 /// # Examples
 /// ```

@@ -433,6 +433,7 @@ impl<H: Handle> AsCompleted<H> {
     /// assert_eq!(others.len(), 1);
     /// kill_all(others);
     /// ```
+    #[must_use]
     pub fn into_pending(self) -> Vec<H> {
         self.watched.into_rest()
     }

@@ -8,8 +8,8 @@ use crate::runtime::worker_stack;
 /// That stack is large: 8 MiB on a worker of a runtime, and what the calling OS thread has left on a current-thread runtime. So what
 /// does not fit a green thread's own stack goes there: a deep recursion, a regular expression, a handshake, a C library. And it is
 /// warm: all green threads of the worker use it in turn, so its top is in the processor's caches, where the stack of one of a
-/// thousand connections is not. A handler that parses a request and formats the answer there takes a few per cent less time under many
-/// connections, and a few nanoseconds more where it would have found its own stack warm.
+/// thousand connections is not. A handler that parses a request and formats the answer there takes less time under many connections,
+/// and a little more where it would have found its own stack warm.
 ///
 /// `body` runs at once and on the same OS thread: it may borrow and hold whatever it likes, and is part of the calling green thread.
 /// [`current`](crate::current), [green-local values](crate::green_local), locks that are free, channels that have room or an item,

@@ -192,6 +192,7 @@ impl JoinError {
     /// });
     /// assert_eq!(*caught.unwrap_err().downcast::<&str>().unwrap(), "no luck");
     /// ```
+    #[must_use]
     pub fn into_panic(self) -> Box<dyn Any + Send> {
         match self.try_into_panic() {
             Ok(payload) => payload,

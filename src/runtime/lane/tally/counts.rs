@@ -75,6 +75,7 @@ pub struct Stacks {
 
 impl Worker {
     /// How many times one of its green threads has waited, whatever for.
+    #[must_use]
     pub fn parked_in_all(&self) -> u64 {
         self.parked.values().sum()
     }

@@ -27,17 +27,20 @@ pub struct Histogram {
 
 impl Histogram {
     /// How many values there were.
+    #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
     /// The mean of all values; zero if there are none.
+    #[must_use]
     pub fn mean(&self) -> f64 {
         let count = self.count();
         if count == 0 { 0.0 } else { self.sum as f64 / count as f64 }
     }
 
     /// A power of two below which this part of the values is, between 0 and 1; zero if there are none.
+    #[must_use]
     pub fn quantile(&self, part: f64) -> u64 {
         let rank = (self.count() as f64 * part.clamp(0.0, 1.0)).ceil().max(1.0) as u64;
         let mut seen = 0;
