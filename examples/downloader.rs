@@ -3,8 +3,8 @@
 //!     cargo run --release --example downloader -- http://HOST[:PORT]/PATH FILE [PARTS]
 //!     cargo run --release --example downloader -- --check
 //!
-//! A part whose connection breaks goes on where it was. With `--check` the server is the one of `http_server`, in this
-//! process, the connections break, and the checksum must be the server's.
+//! A part whose connection breaks goes on where it was; a server that does not send parts is asked for the whole. With `--check` the
+//! server is the one of `http_server`, in this process, the connections break, and the checksum must be the server's.
 
 mod shared {
     pub mod http;
@@ -20,7 +20,7 @@ use shared::http::{Client, Site, checksum_of};
 use shared::scratch::Scratch;
 use shared::usage;
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, BufReader, IsTerminal, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -85,9 +85,20 @@ fn fetch_once(
     let range = format!("Range: bytes={}-{}\r\nConnection: close\r\n", *at, end - 1);
     client.send("GET", &url.host, &url.path, &range)?;
     let response = client.response()?;
-    if response.status != 206 || response.length() != Some(end - *at) {
-        let what = format!("the server answered {} to a range", response.status);
-        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    // What comes before the range.
+    let mut before = match response.status {
+        206 if response.length() == Some(end - *at) => 0,
+        200 if response.length() == Some(end) => *at,
+        status => {
+            let what = format!("the server answered {status} to a range");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+    };
+    while before > 0 {
+        match client.body(before)?.len() {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            size => before -= size as u64,
+        }
     }
     while *at < end {
         let data = client.body(end - *at)?;
@@ -131,6 +142,13 @@ fn draw(parts: &[Range<u64>], events: &Receiver<Progress>) {
     eprint!("{up}{}", lines(&done));
 }
 
+/// Whether the server sends parts of the file. One that does not answers with the whole, as Python's `http.server` does.
+fn sends_parts(url: &Url) -> io::Result<bool> {
+    let mut client = Client::connect(&url.host)?;
+    client.send("GET", &url.host, &url.path, "Range: bytes=0-0\r\nConnection: close\r\n")?;
+    Ok(client.response()?.status == 206)
+}
+
 /// Downloads `url` to `path`; returns the length.
 fn download(url: Url, path: &Path, parts: usize) -> io::Result<u64> {
     let mut client = Client::connect(&url.host)?;
@@ -140,6 +158,7 @@ fn download(url: Url, path: &Path, parts: usize) -> io::Result<u64> {
     let length = length.ok_or_else(|| {
         io::Error::other(format!("the server answered {} and no length", head.status))
     })?;
+    let parts = if length > 0 && parts > 1 && !sends_parts(&url)? { 1 } else { parts };
     let name = path.to_owned();
     let file = blocking(move || {
         let file = File::create(name)?;
@@ -217,6 +236,27 @@ fn unreliable(address: std::net::SocketAddr) -> io::Result<StreamServer> {
     })
 }
 
+/// Knows of no ranges: it answers with all of `data` whatever is asked for, and breaks off the first time that it has sent some of it.
+fn without_ranges(data: Vec<u8>) -> io::Result<StreamServer> {
+    let count = AtomicUsize::new(0);
+    StreamServer::bind("127.0.0.1:0", move |client: TcpStream, _| -> io::Result<()> {
+        let mut request = Vec::new();
+        for byte in BufReader::new(&client).bytes() {
+            request.push(byte?);
+            if request.ends_with(b"\r\n\r\n") {
+                break;
+            }
+        }
+        write!(&client, "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n", data.len())?;
+        if !request.starts_with(b"HEAD") {
+            // The first to ask for it only wants to know whether there are ranges.
+            let breaks = count.fetch_add(1, Ordering::Relaxed) == 1;
+            (&client).write_all(&data[..if breaks { 200_000 } else { data.len() }])?;
+        }
+        client.shutdown(Shutdown::Write)
+    })
+}
+
 fn check() -> io::Result<()> {
     let scratch = Scratch::new("downloader")?;
     let data: Vec<u8> = (0..8_000_017u64).map(|i| ((i * i) >> 9) as u8).collect();
@@ -227,9 +267,11 @@ fn check() -> io::Result<()> {
     server.start()?;
     let unreliable = unreliable(server.local_addr()?)?;
     unreliable.start()?;
-    for (address, parts) in
-        [(server.local_addr()?, 10), (server.local_addr()?, 1), (unreliable.local_addr()?, 10)]
-    {
+    let whole = without_ranges(data.clone())?;
+    whole.start()?;
+    let servers = [(&server, 10), (&server, 1), (&unreliable, 10), (&whole, 10)];
+    for (server, parts) in servers {
+        let address = server.local_addr()?;
         let target: PathBuf = scratch.path().join("downloaded");
         get(&format!("http://{address}/file.bin"), &target, parts)?;
         assert!(std::fs::read(&target)? == data);
@@ -238,6 +280,7 @@ fn check() -> io::Result<()> {
     get(&format!("http://{}/empty.bin", server.local_addr()?), &target, 10)?;
     assert!(std::fs::read(&target)?.is_empty());
     assert!(get(&format!("http://{}/none", server.local_addr()?), &target, 10).is_err());
+    whole.stop(Duration::from_secs(10));
     unreliable.stop(Duration::from_secs(10));
     server.stop(Duration::from_secs(10));
     println!("OK");
