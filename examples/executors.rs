@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! callbacks: 0 1 4 9 16 25 36 49 64 81
-//! pool of two: done before false, after true, its result is 3
+//! pool of two: done before false, after true, its result is 3, asked again 3
 //! as they come: first second third
 //! in order: 9 4 16
 //! wait: 1 done and 2 not, then 3 done
@@ -58,7 +58,11 @@ fn pool_of_two() -> Result {
     let before = future.done();
     go.set();
     let value = *future.result()?;
-    println!("pool of two: done before {before}, after {}, its result is {value}", future.done());
+    println!(
+        "pool of two: done before {before}, after {}, its result is {value}, asked again {}",
+        future.done(),
+        future.result()?
+    );
     Ok(())
 }
 

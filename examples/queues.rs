@@ -12,11 +12,12 @@
 //! limits in time: 3 of 3 places taken, full; no place came in time; all got; no item came in time
 //! join: 3 jobs done by 2 workers
 //! select: 2 from the left, 1 from the right, then the timer
+//! several queues: urgent 1, urgent 2, normal 3
 //! ```
 
 use greenthread::queue::{LifoQueue, PriorityQueue, Queue, TryGetError, TryPutError};
 use greenthread::sync::{Arc, Mutex, mpmc};
-use greenthread::{Runtime, select, spawn};
+use greenthread::{Runtime, select, select_biased, spawn};
 use std::time::Duration;
 
 /// The queue has room for two, so they take turns.
@@ -122,6 +123,22 @@ fn several() {
     println!("select: {from_left} from the left, {from_right} from the right, then the timer");
 }
 
+/// `while True: for q in queues: if not q.empty(): ...`, without asking again and again. Where several have an item, the first is served.
+fn several_queues() {
+    let (urgent, normal) = (Queue::new(), Queue::new());
+    normal.put(3).unwrap();
+    urgent.put(1).unwrap();
+    urgent.put(2).unwrap();
+    let mut got = Vec::new();
+    while got.len() < 3 {
+        select_biased! {
+            get(urgent) -> item => got.push(format!("urgent {}", item.unwrap())),
+            get(normal) -> item => got.push(format!("normal {}", item.unwrap())),
+        }
+    }
+    println!("several queues: {}", got.join(", "));
+}
+
 fn main() -> std::io::Result<()> {
     let runtime = Runtime::builder().build_current_thread()?;
     let main = runtime.run(|| {
@@ -130,6 +147,7 @@ fn main() -> std::io::Result<()> {
         limits();
         join();
         several();
+        several_queues();
     });
     main.map_err(Into::into)
 }
