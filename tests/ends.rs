@@ -147,6 +147,12 @@ fn polled(fd: &impl AsFd, limit: Option<Duration>) -> String {
     format!("{} {seen:?}", show(ready))
 }
 
+fn polled_two(mut fds: [PollFd<'_>; 2]) -> String {
+    let ready = greenthread::io::poll(&mut fds, TIMEOUT);
+    let seen = fds.map(|fd| [fd.is_readable(), fd.is_writable(), fd.is_priority(), fd.is_error()]);
+    format!("{} {seen:?}", show(ready))
+}
+
 fn polled_for_room(fd: &impl AsFd, limit: Option<Duration>) -> String {
     let mut fds = [PollFd::writable(fd)];
     let ready = greenthread::io::poll(&mut fds, limit);
@@ -890,6 +896,20 @@ macro_rules! world {
                             if path == "/proc/self/comm" { text[..1].to_owned() } else { text }
                         };
                         add(table, format!("{path} {how:?}"), case);
+                    }
+                    // Beside what is not ready.
+                    for what in ["readable", "writable", "priority"] {
+                        let case = move || {
+                            let (quiet, _peer) = UnixStream::pair().unwrap();
+                            let file = File::open(path).unwrap();
+                            let of_file = match what {
+                                "readable" => PollFd::readable(&file),
+                                "writable" => PollFd::writable(&file),
+                                _ => PollFd::priority(&file),
+                            };
+                            polled_two([PollFd::readable(&quiet), of_file])
+                        };
+                        add(table, format!("{path}, poll for {what}"), case);
                     }
                     let case = move || {
                         let file = File::open(path).unwrap();

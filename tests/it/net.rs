@@ -1,6 +1,6 @@
 //! Sockets and the scheduler together.
 
-use crate::support::{FOR_EVER, LIMIT, Random, until, within_limit, workers};
+use crate::support::{FOR_EVER, LIMIT, Random, on_all_runtimes, until, within_limit, workers};
 use greenthread::net::{Shutdown, TcpListener, TcpStream};
 use greenthread::{JoinHandle, Runtime, run, sleep, spawn, timeout, yield_now};
 use std::io::{ErrorKind, Read, Write};
@@ -599,27 +599,27 @@ fn everybody_ends_connections_at_once() {
 /// Whoever closes waits, with `SO_LINGER`, until its peer has everything: a green thread alone does.
 #[test]
 fn closing_with_a_linger_holds_up_nobody() {
-    within_limit(|| {
-        Runtime::new_current_thread()
-            .unwrap()
-            .run_local(|| {
-                let (mut own, peer) = pair();
-                own.set_nonblocking(true).unwrap();
-                while own.write(&[0; 65536]).is_ok() {}
-                own.set_linger(Some(FOR_EVER.min(Duration::from_secs(30_000)))).unwrap();
-                let closing = spawn(move || drop(own));
-                for _ in 0..5 {
-                    sleep(Duration::from_millis(1));
-                }
-                assert!(!closing.is_finished());
-                // A kill does not end it either, as it would be in the middle of a destructor.
-                closing.kill();
-                sleep(Duration::from_millis(1));
-                assert!(!closing.is_finished());
-                // A reset does.
-                drop(peer);
-                let _ = closing.join();
-            })
-            .unwrap();
+    on_all_runtimes(|| {
+        let (mut own, peer) = pair();
+        own.set_nonblocking(true).unwrap();
+        while own.write(&[0; 65536]).is_ok() {}
+        own.set_linger(Some(FOR_EVER.min(Duration::from_secs(30_000)))).unwrap();
+        let (begun, begins) = greenthread::sync::mpsc::channel();
+        let closing = spawn(move || {
+            begun.send(()).unwrap();
+            drop(own);
+        });
+        begins.recv().unwrap();
+        for _ in 0..5 {
+            sleep(Duration::from_millis(1));
+        }
+        assert!(!closing.is_finished());
+        // A kill does not end it either, as it would be in the middle of a destructor.
+        closing.kill();
+        sleep(Duration::from_millis(1));
+        assert!(!closing.is_finished());
+        // A reset does.
+        drop(peer);
+        let _ = closing.join();
     });
 }
