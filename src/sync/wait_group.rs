@@ -98,7 +98,8 @@ impl WaitGroup {
         assert!(counted || panicking(), "WaitGroup: done more often than added");
     }
 
-    /// Adds one thing to wait for, which is done when the guard is dropped, also by a panic or a kill. Does not suspend.
+    /// Adds one thing to wait for, which is done when the guard is dropped, also by a panic or a kill. Does not suspend. What is
+    /// [spawned](crate::spawn), and not in a [`scope`](crate::scope()), takes a guard [of its own](Self::guard_owned) along.
     ///
     /// # Panics
     /// If the count overflows.
