@@ -92,7 +92,7 @@ pub use barrier::{Barrier, BarrierWaitResult};
 pub use bounded_semaphore::{
     BoundedSemaphore, BoundedSemaphorePermit, OwnedBoundedSemaphorePermit, ReleaseError,
 };
-pub use cell::{OnceLock, ReentrantMutex, ReentrantMutexGuard};
+pub use cell::{MappedReentrantMutexGuard, OnceLock, ReentrantMutex, ReentrantMutexGuard};
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use cyclic_barrier::{BrokenBarrierError, CyclicBarrier};
 pub use event::Event;

@@ -271,7 +271,9 @@ fn of_what_is_shared_and_what_stays() {
 /// As those of the whole: they stay on their thread, and are shared as the data is.
 #[test]
 fn of_guards_of_a_part() {
-    use greenthread::sync::{MappedMutexGuard, MappedRwLockReadGuard, MappedRwLockWriteGuard};
+    use greenthread::sync::{
+        MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard, MappedRwLockWriteGuard,
+    };
     macro_rules! as_the_data {
         ($($guard:ident)*) => {$(
             let shared = traits_of!($guard<'static, u8>).map(|(_, has)| has);
@@ -280,7 +282,7 @@ fn of_guards_of_a_part() {
             assert_eq!(unshared[..3], [false, false, true], "{}", stringify!($guard));
         )*};
     }
-    as_the_data!(MappedMutexGuard MappedRwLockReadGuard MappedRwLockWriteGuard);
+    as_the_data!(MappedMutexGuard MappedReentrantMutexGuard MappedRwLockReadGuard MappedRwLockWriteGuard);
 }
 
 /// What the tests above rest on.

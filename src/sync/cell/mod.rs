@@ -12,5 +12,5 @@ mod rw;
 pub(crate) use lock::{LockCell, LockCellGuard};
 pub(crate) use mapped::PartGuard;
 pub use once_lock::OnceLock;
-pub use reentrant::{ReentrantMutex, ReentrantMutexGuard};
+pub use reentrant::{MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard};
 pub(crate) use rw::{ReadGuard, RwCell, WriteGuard};

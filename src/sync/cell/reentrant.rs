@@ -43,14 +43,57 @@ use std::time::{Duration, Instant};
 /// ```
 #[doc(alias("RLock", "ReentrantLock", "recursive"))]
 pub struct ReentrantMutex<T: ?Sized> {
-    raw: RawMutex,
-    owner: AtomicU64,
-    guards: Cell<usize>,
+    holder: Holder,
     data: UnsafeCell<T>,
 }
 
-// SAFETY: `guards` and the data are reached by one thread at a time, see the table, so `T` need only be `Send`.
+// SAFETY: the data is reached by one thread at a time, see the table, so `T` need only be `Send`.
 unsafe impl<T: ?Sized + Send> Sync for ReentrantMutex<T> {}
+
+/// Who holds the mutex, and by how many guards.
+struct Holder {
+    raw: RawMutex,
+    owner: AtomicU64,
+    guards: Cell<usize>,
+}
+
+// SAFETY: `guards` is reached by one thread at a time, see the table.
+unsafe impl Sync for Holder {}
+
+impl Holder {
+    const fn new() -> Self {
+        Self { raw: RawMutex::new(), owner: AtomicU64::new(0), guards: Cell::new(0) }
+    }
+
+    fn is_caller(&self) -> bool {
+        self.owner.load(Ordering::Relaxed) == me()
+    }
+
+    /// Counts one guard more for the caller, which `lock` must make the holder first if it is not; `false` if `lock` fails.
+    fn take(&self, lock: impl FnOnce(&RawMutex) -> bool) -> bool {
+        let me = me();
+        // Only we write our own id there, so seeing it means that we hold the mutex.
+        if self.owner.load(Ordering::Relaxed) != me {
+            if !lock(&self.raw) {
+                return false;
+            }
+            self.owner.store(me, Ordering::Relaxed);
+        }
+        let guards = self.guards.get().checked_add(1).expect("ReentrantMutex locked too often");
+        self.guards.set(guards);
+        true
+    }
+
+    /// The end of a guard, on its thread.
+    fn end(&self) {
+        let left = self.guards.get() - 1;
+        self.guards.set(left);
+        if left == 0 {
+            self.owner.store(0, Ordering::Relaxed);
+            self.raw.unlock();
+        }
+    }
+}
 
 /// The id of the calling green thread, or of the OS thread; never zero.
 fn me() -> u64 {
@@ -65,12 +108,7 @@ impl<T: ?Sized + RefUnwindSafe> RefUnwindSafe for ReentrantMutex<T> {}
 impl<T> ReentrantMutex<T> {
     /// Makes an unlocked mutex that protects `value`.
     pub const fn new(value: T) -> Self {
-        Self {
-            raw: RawMutex::new(),
-            owner: AtomicU64::new(0),
-            guards: Cell::new(0),
-            data: UnsafeCell::new(value),
-        }
+        Self { holder: Holder::new(), data: UnsafeCell::new(value) }
     }
 
     /// The data.
@@ -110,7 +148,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     /// assert_eq!((a.balance.lock().get(), b.balance.lock().get()), (7, 3));
     /// ```
     pub fn lock(&self) -> ReentrantMutexGuard<'_, T> {
-        let got = self.take(|raw| raw.lock(None));
+        let got = self.holder.take(|raw| raw.lock(None));
         debug_assert!(got, "there is no deadline");
         self.guard()
     }
@@ -130,7 +168,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     /// drop(held);
     /// ```
     pub fn try_lock(&self) -> Option<ReentrantMutexGuard<'_, T>> {
-        self.take(RawMutex::try_lock).then(|| self.guard())
+        self.holder.take(RawMutex::try_lock).then(|| self.guard())
     }
 
     /// As [`lock`](Self::lock), waiting for at most `timeout`; `None` if the time ran out.
@@ -149,32 +187,17 @@ impl<T: ?Sized> ReentrantMutex<T> {
     /// ```
     pub fn lock_timeout(&self, timeout: Duration) -> Option<ReentrantMutexGuard<'_, T>> {
         let deadline = deadline_after(timeout);
-        self.take(|raw| raw.lock(deadline)).then(|| self.guard())
+        self.holder.take(|raw| raw.lock(deadline)).then(|| self.guard())
     }
 
     /// As [`lock`](Self::lock), waiting up to a point in time; `None` if that came first.
     pub fn lock_deadline(&self, deadline: Instant) -> Option<ReentrantMutexGuard<'_, T>> {
-        self.take(|raw| raw.lock(Some(deadline))).then(|| self.guard())
+        self.holder.take(|raw| raw.lock(Some(deadline))).then(|| self.guard())
     }
 
     /// Whether the calling thread holds it.
     pub fn is_owned(&self) -> bool {
-        self.owner.load(Ordering::Relaxed) == me()
-    }
-
-    /// Counts one guard more for the caller, which `lock` must make the holder first if it is not; `false` if `lock` fails.
-    fn take(&self, lock: impl FnOnce(&RawMutex) -> bool) -> bool {
-        let me = me();
-        // Only we write our own id there, so seeing it means that we hold the mutex.
-        if self.owner.load(Ordering::Relaxed) != me {
-            if !lock(&self.raw) {
-                return false;
-            }
-            self.owner.store(me, Ordering::Relaxed);
-        }
-        let guards = self.guards.get().checked_add(1).expect("ReentrantMutex locked too often");
-        self.guards.set(guards);
-        true
+        self.holder.is_caller()
     }
 
     fn guard(&self) -> ReentrantMutexGuard<'_, T> {
@@ -236,12 +259,7 @@ impl<T: ?Sized> Deref for ReentrantMutexGuard<'_, T> {
 
 impl<T: ?Sized> Drop for ReentrantMutexGuard<'_, T> {
     fn drop(&mut self) {
-        let left = self.mutex.guards.get() - 1;
-        self.mutex.guards.set(left);
-        if left == 0 {
-            self.mutex.owner.store(0, Ordering::Relaxed);
-            self.mutex.raw.unlock();
-        }
+        self.mutex.holder.end();
     }
 }
 
@@ -251,12 +269,159 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for ReentrantMutexGuard<'_, T> {
     }
 }
 
+/// The right to use a part of what a [`ReentrantMutex`] protects; made by [`ReentrantMutexGuard::map`]. It is one of the guards of its
+/// thread: the mutex is unlocked when the last of them is dropped. As parking_lot's type of that name. It is not `Send`.
+#[must_use = "the mutex is unlocked at once if the guard is not kept"]
+pub struct MappedReentrantMutexGuard<'a, T: ?Sized> {
+    holder: &'a Holder,
+    /// Shared as long as the mutex is borrowed, guard or not: only a `&mut` of the mutex gives a `&mut` of the data.
+    part: &'a T,
+    not_send: PhantomData<*const ()>,
+}
+
+// SAFETY: a shared guard gives out shared references to the part only.
+unsafe impl<T: ?Sized + Sync> Sync for MappedReentrantMutexGuard<'_, T> {}
+
+impl<T: ?Sized> UnwindSafe for MappedReentrantMutexGuard<'_, T> where T: RefUnwindSafe {}
+impl<T: ?Sized> RefUnwindSafe for MappedReentrantMutexGuard<'_, T> where T: RefUnwindSafe {}
+
+impl<'a, T: ?Sized> ReentrantMutexGuard<'a, T> {
+    /// Makes a guard of a part of the data; the mutex stays locked. It is called as a function, so that it does not hide a method of
+    /// the data. Does not suspend.
+    ///
+    /// # Panics
+    /// If `f` does.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenthread::sync::{MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard};
+    /// use std::cell::Cell;
+    ///
+    /// struct Account { balance: Cell<u64> }
+    /// let account = ReentrantMutex::new(Account { balance: Cell::new(10) });
+    /// let balance: MappedReentrantMutexGuard<'_, _> =
+    ///     ReentrantMutexGuard::map(account.lock(), |account| &account.balance);
+    /// balance.set(balance.get() + 5);
+    /// assert!(account.is_owned());
+    /// drop(balance);
+    /// assert!(!account.is_owned() && account.lock().balance.get() == 15);
+    /// ```
+    pub fn map<U: ?Sized>(
+        orig: Self,
+        f: impl FnOnce(&T) -> &U,
+    ) -> MappedReentrantMutexGuard<'a, U> {
+        match Self::filter_map(orig, |data| Some(f(data))) {
+            Ok(mapped) => mapped,
+            Err(_) => unreachable!("there always is a part"),
+        }
+    }
+
+    /// As [`map`](Self::map), where there may be no such part.
+    ///
+    /// # Errors
+    /// The guard of the whole, if `f` finds none.
+    ///
+    /// # Panics
+    /// As `map`.
+    #[doc(alias = "try_map")]
+    pub fn filter_map<U: ?Sized>(
+        orig: Self,
+        f: impl FnOnce(&T) -> Option<&U>,
+    ) -> Result<MappedReentrantMutexGuard<'a, U>, Self> {
+        let mutex = orig.mutex;
+        // SAFETY: as for `deref`; and the data stays shared for as long as the mutex is borrowed.
+        match f(unsafe { &*mutex.data.get() }) {
+            Some(part) => {
+                // Its place in the count goes on to the part's.
+                std::mem::forget(orig);
+                Ok(MappedReentrantMutexGuard { holder: &mutex.holder, part, not_send: PhantomData })
+            }
+            None => Err(orig),
+        }
+    }
+}
+
+impl<'a, T: ?Sized> MappedReentrantMutexGuard<'a, T> {
+    /// As [`ReentrantMutexGuard::map`].
+    pub fn map<U: ?Sized>(
+        orig: Self,
+        f: impl FnOnce(&T) -> &U,
+    ) -> MappedReentrantMutexGuard<'a, U> {
+        match Self::filter_map(orig, |part| Some(f(part))) {
+            Ok(mapped) => mapped,
+            Err(_) => unreachable!("there always is a part"),
+        }
+    }
+
+    /// As [`ReentrantMutexGuard::filter_map`].
+    ///
+    /// # Errors
+    /// The guard itself, if `f` finds no such part.
+    #[doc(alias = "try_map")]
+    pub fn filter_map<U: ?Sized>(
+        orig: Self,
+        f: impl FnOnce(&T) -> Option<&U>,
+    ) -> Result<MappedReentrantMutexGuard<'a, U>, Self> {
+        let (holder, part) = (orig.holder, orig.part);
+        match f(part) {
+            Some(part) => {
+                std::mem::forget(orig);
+                Ok(MappedReentrantMutexGuard { holder, part, not_send: PhantomData })
+            }
+            None => Err(orig),
+        }
+    }
+}
+
+impl<T: ?Sized> Deref for MappedReentrantMutexGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.part
+    }
+}
+
+impl<T: ?Sized> Drop for MappedReentrantMutexGuard<'_, T> {
+    fn drop(&mut self) {
+        self.holder.end();
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for MappedReentrantMutexGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
 /// What must not compile.
 ///
-/// It stays on its thread:
-/// ```compile_fail
+/// It stays on its thread, and so does its part, which does not outlive the mutex, nor leaves the guard:
+/// ```compile_fail,E0277
 /// fn send<T: Send>(_: T) {}
 /// send(greenthread::sync::ReentrantMutex::new(1).lock());
+/// ```
+/// ```compile_fail,E0277
+/// use greenthread::sync::{ReentrantMutex, ReentrantMutexGuard};
+/// fn send<T: Send>(_: T) {}
+/// let mutex = ReentrantMutex::new((1, 2));
+/// send(ReentrantMutexGuard::map(mutex.lock(), |data| &data.0));
+/// ```
+/// ```compile_fail,E0505
+/// use greenthread::sync::{ReentrantMutex, ReentrantMutexGuard};
+/// let mutex = ReentrantMutex::new((1, 2));
+/// let part = ReentrantMutexGuard::map(mutex.lock(), |data| &data.0);
+/// drop(mutex);
+/// assert_eq!(*part, 1);
+/// ```
+/// ```compile_fail
+/// use greenthread::sync::{ReentrantMutex, ReentrantMutexGuard};
+/// let mutex = ReentrantMutex::new((1, 2));
+/// let mut kept = None;
+/// ReentrantMutexGuard::map(mutex.lock(), |data| {
+///     kept = Some(&data.1);
+///     &data.0
+/// });
+/// assert_eq!(kept, Some(&2));
 /// ```
 #[cfg(doctest)]
 mod must_not_compile {}

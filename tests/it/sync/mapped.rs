@@ -2,11 +2,13 @@
 
 use crate::support::on_all_runtimes;
 use greenthread::sync::{
-    Arc, MappedMutexGuard, MappedRwLockReadGuard, MappedRwLockWriteGuard, Mutex, MutexGuard,
-    OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    Arc, MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard,
+    MappedRwLockWriteGuard, Mutex, MutexGuard, OnceLock, ReentrantMutex, ReentrantMutexGuard,
+    RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
 use greenthread::thread::park;
 use greenthread::{spawn, yield_now};
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[test]
@@ -63,6 +65,47 @@ fn parts_of_a_rwlock_keep_it() {
         assert!(reader.1 == "text!" && lock.try_read().is_ok());
         drop(reader);
         assert!(lock.try_write().is_ok() && !lock.is_poisoned());
+    });
+}
+
+/// Each part is one of the guards, whoever is dropped first.
+#[test]
+fn parts_of_a_reentrant_mutex_keep_it() {
+    on_all_runtimes(|| {
+        let mutex = Arc::new(ReentrantMutex::new((Cell::new(1), [Cell::new(2), Cell::new(3)])));
+        let is_free = || {
+            let mutex = Arc::clone(&mutex);
+            spawn(move || mutex.try_lock().is_some()).join().unwrap()
+        };
+        let outer = mutex.lock();
+        let part = ReentrantMutexGuard::map(mutex.lock(), |data| &data.1);
+        drop(outer);
+        assert!(!is_free() && mutex.is_owned());
+        part[0].set(20);
+        let slice = MappedReentrantMutexGuard::map(part, |part| &part[1..]);
+        let slice = MappedReentrantMutexGuard::filter_map(slice, |slice| slice.get(5)).unwrap_err();
+        assert!(!is_free(), "what comes back still holds it");
+        let last = MappedReentrantMutexGuard::filter_map(slice, |slice| slice.first()).unwrap();
+        let inner = mutex.lock();
+        assert_eq!((last.get(), format!("{last:?}")), (3, format!("{:?}", Cell::new(3))));
+        drop(last);
+        assert!(!is_free());
+        let whole = ReentrantMutexGuard::filter_map(inner, |_| None::<&u8>).unwrap_err();
+        let sought = catch_unwind(AssertUnwindSafe(|| {
+            drop(ReentrantMutexGuard::map(mutex.lock(), |_| -> &u8 { panic!("on purpose") }));
+        }));
+        assert!(sought.is_err() && !is_free() && whole.1[0].get() == 20);
+        drop(whole);
+        assert!(is_free() && !mutex.is_owned());
+        let own = Arc::clone(&mutex);
+        let killed = spawn(move || {
+            let _part = ReentrantMutexGuard::map(own.lock(), |data| &data.0);
+            park();
+        });
+        yield_now();
+        killed.kill();
+        killed.join().unwrap_err();
+        assert!(is_free());
     });
 }
 
