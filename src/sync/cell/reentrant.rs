@@ -43,7 +43,7 @@ use std::time::{Duration, Instant};
 /// ```
 #[doc(alias("RLock", "ReentrantLock", "recursive"))]
 pub struct ReentrantMutex<T: ?Sized> {
-    holder: Holder,
+    ownership: Ownership,
     data: UnsafeCell<T>,
 }
 
@@ -51,16 +51,16 @@ pub struct ReentrantMutex<T: ?Sized> {
 unsafe impl<T: ?Sized + Send> Sync for ReentrantMutex<T> {}
 
 /// Who holds the mutex, and by how many guards.
-struct Holder {
+struct Ownership {
     raw: RawMutex,
     owner: AtomicU64,
     guards: Cell<usize>,
 }
 
 // SAFETY: `guards` is reached by one thread at a time, see the table.
-unsafe impl Sync for Holder {}
+unsafe impl Sync for Ownership {}
 
-impl Holder {
+impl Ownership {
     const fn new() -> Self {
         Self { raw: RawMutex::new(), owner: AtomicU64::new(0), guards: Cell::new(0) }
     }
@@ -108,7 +108,7 @@ impl<T: ?Sized + RefUnwindSafe> RefUnwindSafe for ReentrantMutex<T> {}
 impl<T> ReentrantMutex<T> {
     /// Makes an unlocked mutex that protects `value`.
     pub const fn new(value: T) -> Self {
-        Self { holder: Holder::new(), data: UnsafeCell::new(value) }
+        Self { ownership: Ownership::new(), data: UnsafeCell::new(value) }
     }
 
     /// The data.
@@ -148,7 +148,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     /// assert_eq!((a.balance.lock().get(), b.balance.lock().get()), (7, 3));
     /// ```
     pub fn lock(&self) -> ReentrantMutexGuard<'_, T> {
-        let got = self.holder.take(|raw| raw.lock(None));
+        let got = self.ownership.take(|raw| raw.lock(None));
         debug_assert!(got, "there is no deadline");
         self.guard()
     }
@@ -168,7 +168,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     /// drop(held);
     /// ```
     pub fn try_lock(&self) -> Option<ReentrantMutexGuard<'_, T>> {
-        self.holder.take(RawMutex::try_lock).then(|| self.guard())
+        self.ownership.take(RawMutex::try_lock).then(|| self.guard())
     }
 
     /// As [`lock`](Self::lock), waiting for at most `timeout`; `None` if the time ran out.
@@ -187,17 +187,17 @@ impl<T: ?Sized> ReentrantMutex<T> {
     /// ```
     pub fn lock_timeout(&self, timeout: Duration) -> Option<ReentrantMutexGuard<'_, T>> {
         let deadline = deadline_after(timeout);
-        self.holder.take(|raw| raw.lock(deadline)).then(|| self.guard())
+        self.ownership.take(|raw| raw.lock(deadline)).then(|| self.guard())
     }
 
     /// As [`lock`](Self::lock), waiting up to a point in time; `None` if that came first.
     pub fn lock_deadline(&self, deadline: Instant) -> Option<ReentrantMutexGuard<'_, T>> {
-        self.holder.take(|raw| raw.lock(Some(deadline))).then(|| self.guard())
+        self.ownership.take(|raw| raw.lock(Some(deadline))).then(|| self.guard())
     }
 
     /// Whether the calling thread holds it.
     pub fn is_owned(&self) -> bool {
-        self.holder.is_caller()
+        self.ownership.is_caller()
     }
 
     fn guard(&self) -> ReentrantMutexGuard<'_, T> {
@@ -259,7 +259,7 @@ impl<T: ?Sized> Deref for ReentrantMutexGuard<'_, T> {
 
 impl<T: ?Sized> Drop for ReentrantMutexGuard<'_, T> {
     fn drop(&mut self) {
-        self.mutex.holder.end();
+        self.mutex.ownership.end();
     }
 }
 
@@ -273,7 +273,7 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for ReentrantMutexGuard<'_, T> {
 /// thread: the mutex is unlocked when the last of them is dropped. As parking_lot's type of that name. It is not `Send`.
 #[must_use = "the mutex is unlocked at once if the guard is not kept"]
 pub struct MappedReentrantMutexGuard<'a, T: ?Sized> {
-    holder: &'a Holder,
+    ownership: &'a Ownership,
     /// Shared as long as the mutex is borrowed, guard or not: only a `&mut` of the mutex gives a `&mut` of the data.
     part: &'a T,
     not_send: PhantomData<*const ()>,
@@ -334,7 +334,11 @@ impl<'a, T: ?Sized> ReentrantMutexGuard<'a, T> {
             Some(part) => {
                 // Its place in the count goes on to the part's.
                 std::mem::forget(orig);
-                Ok(MappedReentrantMutexGuard { holder: &mutex.holder, part, not_send: PhantomData })
+                Ok(MappedReentrantMutexGuard {
+                    ownership: &mutex.ownership,
+                    part,
+                    not_send: PhantomData,
+                })
             }
             None => Err(orig),
         }
@@ -362,11 +366,11 @@ impl<'a, T: ?Sized> MappedReentrantMutexGuard<'a, T> {
         orig: Self,
         f: impl FnOnce(&T) -> Option<&U>,
     ) -> Result<MappedReentrantMutexGuard<'a, U>, Self> {
-        let (holder, part) = (orig.holder, orig.part);
+        let (ownership, part) = (orig.ownership, orig.part);
         match f(part) {
             Some(part) => {
                 std::mem::forget(orig);
-                Ok(MappedReentrantMutexGuard { holder, part, not_send: PhantomData })
+                Ok(MappedReentrantMutexGuard { ownership, part, not_send: PhantomData })
             }
             None => Err(orig),
         }
@@ -383,7 +387,7 @@ impl<T: ?Sized> Deref for MappedReentrantMutexGuard<'_, T> {
 
 impl<T: ?Sized> Drop for MappedReentrantMutexGuard<'_, T> {
     fn drop(&mut self) {
-        self.holder.end();
+        self.ownership.end();
     }
 }
 
