@@ -29,3 +29,12 @@ pub fn arguments(text: &str, options: &[&str]) -> Vec<String> {
     let given = arguments_os(text, options).into_iter().map(OsString::into_string);
     given.collect::<Result<_, _>>().unwrap_or_else(|_| usage(text))
 }
+
+/// Whether a program that has no other arguments is to check itself.
+pub fn is_check(text: &str) -> bool {
+    match arguments(text, &["--check"]).as_slice() {
+        [] => false,
+        [check_it] if check_it == "--check" => true,
+        _ => usage(text),
+    }
+}

@@ -11,6 +11,9 @@
 //! `cargo run -p greenthread-async --example metrics`, then `curl http://127.0.0.1:9090/metrics`; with `--check` it asks itself for a
 //! few of the numbers and ends.
 
+#[path = "../../../examples/shared/usage.rs"]
+mod usage;
+
 use greenthread::metrics::Publisher;
 use greenthread::net::TcpStream;
 use greenthread::server::StreamServer;
@@ -58,7 +61,7 @@ fn shop() -> io::Result<Runtime> {
 fn main() -> io::Result<()> {
     let exporter = PrometheusBuilder::new().install_recorder().map_err(io::Error::other)?;
     let publisher = Mutex::new(Publisher::new());
-    let check = std::env::args().any(|argument| argument == "--check");
+    let check = usage::is_check("metrics [--check]");
     let address = if check { "127.0.0.1:0" } else { "127.0.0.1:9090" };
     let server =
         StreamServer::bind(address, move |stream, _| answer(&stream, &exporter, &publisher))?;

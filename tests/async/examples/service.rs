@@ -12,6 +12,9 @@
 //! `cargo run -p greenthread-async --example service`, then `curl http://127.0.0.1:8080/hello/you`; with `--check` it asks itself
 //! and ends.
 
+#[path = "../../../examples/shared/usage.rs"]
+mod usage;
+
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
@@ -101,7 +104,7 @@ fn check(at: SocketAddr) -> Result<(), Failure> {
 }
 
 fn main() -> Result<(), Failure> {
-    if std::env::args().any(|argument| argument == "--check") {
+    if usage::is_check("service [--check]") {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         spawn(move || serve(&listener));

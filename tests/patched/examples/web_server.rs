@@ -8,7 +8,9 @@
 //! 100 answers; more than ten were under way at the same time: true
 //! ```
 
-use std::env;
+#[path = "../../../examples/shared/usage.rs"]
+mod usage;
+
 use std::error::Error;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -72,11 +74,15 @@ fn main() -> Result<(), Failure> {
     // SAFETY: nothing here is of the kinds that `patch_all` names.
     unsafe { greenthread::monkey::patch_all() };
     let runtime = greenthread::Runtime::builder().workers(1).build()?;
-    let argument = env::args().nth(1);
-    if argument.as_deref() == Some("--check") {
-        return runtime.run(check)?;
-    }
-    let server = Server::http(argument.as_deref().unwrap_or("127.0.0.1:8080"))?;
+    const USAGE: &str = "web_server [ADDRESS] | --check";
+    let arguments = usage::arguments(USAGE, &["--check"]);
+    let address = match arguments.as_slice() {
+        [] => "127.0.0.1:8080",
+        [check_it] if check_it == "--check" => return runtime.run(check)?,
+        [address] => address,
+        _ => usage::usage(USAGE),
+    };
+    let server = Server::http(address)?;
     println!("serving http://{}", server.server_addr());
     Ok(runtime.run(move || serve(&server))?)
 }
