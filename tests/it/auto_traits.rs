@@ -285,6 +285,29 @@ fn of_guards_of_a_part() {
     as_the_data!(MappedMutexGuard MappedReentrantMutexGuard MappedRwLockReadGuard MappedRwLockWriteGuard);
 }
 
+/// What can be made from nothing has a default, and what comes before or after another an order.
+#[test]
+fn of_defaults_and_orders() {
+    use greenthread::{executor, net, pool, queue, server, signal, sync, thread};
+    fn has_default<T: Default>() {}
+    fn has_order<T: Ord + Copy + std::hash::Hash>() {}
+    macro_rules! defaults {
+        ($($type:ty)*) => {$( has_default::<$type>(); )*};
+    }
+    defaults!(
+        sync::Mutex<u8> sync::RwLock<u8> sync::ReentrantMutex<u8> sync::Condvar sync::OnceLock<Rc<u8>> sync::LazyLock<u8>
+        sync::Event sync::WaitGroup sync::AsyncResult<u8> sync::mpmc::Select<'static>
+        queue::Queue<u8> queue::LifoQueue<u8> queue::PriorityQueue<u8>
+        greenthread::Builder greenthread::RuntimeBuilder thread::ReturnWhen thread::MissedTicks
+        pool::Group executor::GreenExecutor net::ListenOptions
+        server::StreamServerBuilder server::DatagramServerBuilder server::Stats
+    );
+    has_order::<thread::ThreadId>();
+    has_order::<thread::Deadline>();
+    has_order::<signal::Signal>();
+    assert!(thread::Deadline::at(std::time::Instant::now()) < thread::Deadline::NEVER);
+}
+
 /// What the tests above rest on.
 #[test]
 fn the_question_is_answered() {
