@@ -54,7 +54,8 @@
 //! | `println!` and standard input, output and error | block: the descriptors 0 to 2 are shared with other programs | `standard_output_is_held_over_a_wait_while_others_print` |
 //! | regular files | block as long as the disk takes; [`fs`](crate::fs) does not | `files_and_copies_work_as_ever` |
 //! | signal handlers | block in all of these, as one may have interrupted anything; they wake no green thread that waits for a lock of std's. A signal ends no wait: there is no `EINTR` | `a_handler_that_calls_what_is_patched_is_not_left_in_the_middle`, `a_signal_that_interrupts_the_worker_ends_no_wait` |
-//! | exit handlers, and destructors while their green thread unwinds | block | `a_green_thread_ends_the_process_while_others_wait`, `destructors_sleep_and_wait_at_ends_kills_panics_and_in_thread_locals` |
+//! | destructors, at an end, a kill or a panic | suspend. No kill ends what one waits for while its green thread unwinds | `destructors_sleep_and_wait_at_ends_kills_panics_and_in_thread_locals`, `destructors_of_an_unwind_wait_for_neighbours` |
+//! | exit handlers, panic hooks, and destructors of thread-locals | block | `a_green_thread_ends_the_process_while_others_wait`, `destructors_sleep_and_wait_at_ends_kills_panics_and_in_thread_locals` |
 //! | `std::thread::yield_now` | yields the OS thread: spin locks call it while they are half taken. Use [`yield_now`](crate::yield_now) | `locks_of_parking_lots_that_are_not_held_over_a_wait_work` |
 //! | `std::thread::park`, and what is made of it: `std::sync::mpsc`, `std::thread::scope`, crossbeam-channel, flume | block the worker: their state belongs to the OS thread. Reported after a second | `park_of_std_blocks_its_worker_and_tells`, `a_channel_of_std_blocks_its_worker_and_tells`, `a_scope_of_std_waits_for_its_threads`, `a_crossbeam_channel_blocks_its_worker_and_tells`, `a_channel_of_flume_blocks_its_worker_and_tells` |
 //! | parking_lot's locks, where they are contended | block the worker: a node of theirs lies in a thread-local. Reported after a second | `a_lock_of_parking_lots_held_over_a_wait_blocks_its_worker_and_tells` |
@@ -78,7 +79,7 @@
 //! and later up to a second. The loop is reported once, by name, and the end of its runtime does not wait for it. Better,
 //! end the loop at an error.
 
-// A patched call suspends only where `is_on` says so: on a green thread that neither unwinds nor ends the process.
+// A patched call suspends only where `is_on` says so: on a green thread that is in no panic hook and does not end the process.
 // Everywhere else it is the C library's.
 
 #[cfg(not(all(

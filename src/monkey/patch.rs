@@ -1,6 +1,7 @@
 //! Which groups of functions are patched.
 
 use super::hook::Interposed;
+use crate::coroutine;
 use crate::runtime::{park, patched};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -92,11 +93,11 @@ pub(crate) fn is_on(patch: Patch) -> bool {
 
 /// Whether a patched call suspends, here and now, instead of blocking.
 ///
-/// It does not while the caller unwinds, as a destructor may run below frames that must not be left; nor in exit
-/// handlers, in a panic hook, where no green thread is suspended, and in a signal handler.
+/// It does not in exit handlers, in a panic hook, where no green thread is suspended, and in a signal handler; nor in a destructor of
+/// an unwind that cannot be taken along (`coroutine/unwinds.rs`).
 #[inline(always)]
 pub(crate) fn suspends_here() -> bool {
-    park::is_green() && !std::thread::panicking() && BLOCKS.get() == 0
+    park::is_green() && coroutine::unwinds().is_some() && BLOCKS.get() == 0
 }
 
 /// All functions that stand in for one of the C library.

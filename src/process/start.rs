@@ -19,7 +19,8 @@ use std::time::Duration;
 ///
 /// That process is this same program, started again: it has nothing of this one's memory except the arguments, which
 /// serde encodes. `main` must begin with [`process::init`](super::init()), where the other process finds what to do.
-/// Its result comes back the same way. It shares this process's standard output and standard error; its standard input
+/// Its result comes back the same way: a handle of [`shared`](super::shared) in it keeps its object until the result has
+/// arrived here, whether it is joined or not. It shares this process's standard output and standard error; its standard input
 /// is empty.
 ///
 /// Dropping it lets the process go on; it is waited for in the background. When this process ends, the others run on,

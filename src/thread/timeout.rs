@@ -159,7 +159,7 @@ pub(super) fn run_limited<T>(
     }
     let task = park::own_task();
     let region = enter_no_switch_region();
-    task.push_limit(Limit { deadline, id, unwinds: coroutine::unwinds() });
+    task.push_limit(Limit::new(deadline, id, coroutine::unwinds()));
     let result = catch_unwind(AssertUnwindSafe(body));
     task.pop_limit();
     drop(region);

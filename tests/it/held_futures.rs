@@ -117,8 +117,14 @@ impl Wake for Used {
 /// Polls as an executor does that then has no time for the future.
 fn poll_once<F: Future>(future: Pin<&mut F>) -> (Poll<F::Output>, Arc<Used>) {
     let used = Arc::new(Used::default());
-    let waker = Waker::from(Arc::clone(&used));
-    (future.poll(&mut Context::from_waker(&waker)), used)
+    (poll_with(Arc::clone(&used), future), used)
+}
+
+fn poll_with<F: Future>(
+    waker: Arc<impl Wake + Send + Sync + 'static>,
+    future: Pin<&mut F>,
+) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(&Waker::from(waker)))
 }
 
 fn until_used(what: &str, used: &Used) {
@@ -195,5 +201,44 @@ fn one_that_is_to_look_and_is_not_polled_or_is_dropped_keeps_nothing_from_others
             let (polled, _) = poll_once(last.as_mut().unwrap().as_mut());
             assert_eq!(polled, Poll::Ready(Ok(1)));
         }
+    });
+}
+
+/// A waker that does not return for as long as the lock is held.
+#[derive(Default)]
+struct Stays {
+    is_used: AtomicBool,
+    may_return: std::sync::Mutex<()>,
+}
+
+impl Wake for Stays {
+    fn wake(self: Arc<Self>) {
+        self.is_used.store(true, Ordering::Relaxed);
+        drop(self.may_return.lock().unwrap());
+    }
+}
+
+#[test]
+fn a_waker_that_does_not_return_keeps_no_other_from_being_asked_to_look() {
+    within_limit(|| {
+        let _runtime = workers(1);
+        let stays = Arc::new(Stays::default());
+        let stay = stays.may_return.lock().unwrap();
+        let [queue, other] = [Queue::new(), Queue::new()];
+        // Of those that wait, the first is woken, and the second is asked to look in its place.
+        let [mut first, mut second] = [queue.get_async(), queue.get_async()].map(Box::pin);
+        let (_, woken) = poll_once(first.as_mut());
+        assert!(poll_with(Arc::clone(&stays), second.as_mut()).is_pending());
+        queue.put(1).unwrap();
+        until_used("the first is woken", &woken);
+        until("the second is not asked to look", &stays.is_used);
+        let [mut first, mut second] = [other.get_async(), other.get_async()].map(Box::pin);
+        let (_, woken) = poll_once(first.as_mut());
+        let (_, asked) = poll_once(second.as_mut());
+        other.put(1).unwrap();
+        until_used("the first is woken", &woken);
+        until_used("none is asked to look while a waker does not return", &asked);
+        assert_eq!(poll_once(second.as_mut()).0, Poll::Ready(Ok(1)));
+        drop(stay);
     });
 }

@@ -2,7 +2,8 @@
 
 use crate::children::in_child;
 use crate::{join_all, on, until_waits_exceed, waits};
-use greenthread::spawn;
+use greenthread::sync::Event;
+use greenthread::{JoinHandle, spawn};
 use std::backtrace::Backtrace;
 use std::cell::RefCell;
 use std::io::{IoSlice, Read, Write};
@@ -229,6 +230,52 @@ fn destructors_sleep_and_wait_at_ends_kills_panics_and_in_thread_locals() {
             assert!(std::time::Instant::now() < end, "{ends:?}");
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+}
+
+/// What it waits for when it is dropped is with a neighbour, which waits until it does.
+struct NeedsNeighbour {
+    begun: Arc<Event>,
+    lock: Arc<Mutex<u32>>,
+    told: UnixStream,
+}
+
+impl Drop for NeedsNeighbour {
+    fn drop(&mut self) {
+        self.begun.set();
+        *self.lock.lock().unwrap() += 1;
+        self.told.read_exact(&mut [0]).unwrap();
+        nap(300);
+    }
+}
+
+#[test]
+fn destructors_of_an_unwind_wait_for_neighbours() {
+    let ends: [fn(&JoinHandle<()>); 2] = [JoinHandle::kill, |one| one.thread().unpark()];
+    for (workers, end) in [1, 2].into_iter().flat_map(|workers| ends.map(|end| (workers, end))) {
+        on(workers, move || {
+            let (begun, lock) = (Arc::new(Event::new()), Arc::new(Mutex::new(0)));
+            let (told, mut tells) = UnixStream::pair().unwrap();
+            let needs = NeedsNeighbour { begun: Arc::clone(&begun), lock: Arc::clone(&lock), told };
+            let ready = Arc::new(Event::new());
+            let is_ready = Arc::clone(&ready);
+            let one = spawn(move || {
+                let _needs = needs;
+                is_ready.set();
+                greenthread::thread::park();
+                panic!("as planned");
+            });
+            ready.wait();
+            let held = lock.lock().unwrap();
+            end(&one);
+            begun.wait();
+            // It may run meanwhile, and finds the lock taken.
+            nap(1000);
+            drop(held);
+            tells.write_all(b"x").unwrap();
+            assert!(one.join().is_err());
+            assert_eq!(*lock.lock().unwrap(), 1);
+        });
     }
 }
 

@@ -5,7 +5,7 @@ use greenthread::future::block_on;
 use greenthread::greenlet::{self, Greenlet};
 use greenthread::sync::mpmc;
 use greenthread::thread::{SwitchHook, add_switch_hook, spawn_local};
-use greenthread::{sleep, spawn, yield_now};
+use greenthread::{Runtime, shield, sleep, spawn, timeout, yield_now};
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -13,6 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
+
+/// Nobody waits for so long.
+const LONG: Duration = Duration::from_secs(3600);
 
 thread_local!(static ARMED: Cell<bool> = const { Cell::new(false) });
 
@@ -154,6 +157,67 @@ fn a_future_elsewhere_is_woken_while_a_switch_hook_runs() {
         until(|| main.is_finished());
         main.join().unwrap();
         assert!(!awaits.is_finished());
+        return;
+    }
+    passes(NAME);
+}
+
+/// The OS thread waits in all of them.
+#[test]
+fn a_timeout_or_shield_of_one_switch_hook_is_none_of_others() {
+    const NAME: &str = "switch_hook::a_timeout_or_shield_of_one_switch_hook_is_none_of_others";
+    if is_child(NAME) {
+        const MOMENT: Duration = Duration::from_millis(1);
+        static CALLS: AtomicUsize = AtomicUsize::new(0);
+        static ENDED: AtomicUsize = AtomicUsize::new(0);
+        hook(|others_run| {
+            let ends_within = |moment, body: &mut dyn FnMut()| {
+                let ended = timeout(moment, || {
+                    body();
+                    sleep(LONG);
+                });
+                assert!(ended.is_err());
+                ENDED.fetch_add(1, Ordering::SeqCst);
+            };
+            match CALLS.fetch_add(1, Ordering::SeqCst) % 3 {
+                0 => ends_within(MOMENT, others_run),
+                1 => {
+                    shield(|| {
+                        others_run();
+                        assert!(timeout(MOMENT, || sleep(2 * MOMENT)).is_ok());
+                    });
+                    ends_within(MOMENT, &mut || ());
+                }
+                _ => {
+                    sleep(2 * MOMENT);
+                    others_run();
+                    sleep(2 * MOMENT);
+                    ends_within(MOMENT, &mut || ());
+                }
+            }
+        });
+        let body = || {
+            let yields = || {
+                spawn_local(|| {
+                    for _ in 0..4 {
+                        ARMED.set(true);
+                        yield_now();
+                    }
+                })
+            };
+            let all: Vec<_> = (0..3).map(|_| yields()).collect();
+            all.into_iter().for_each(|one| one.join().unwrap());
+        };
+        workers(1).spawn(move || spawn_local(body).join().unwrap()).join().unwrap();
+        assert_eq!(ENDED.load(Ordering::SeqCst), 12);
+        // Here the hooks are called inside of a timeout of the OS thread's own, which ends no wait of theirs.
+        let runtime = Runtime::new_current_thread().unwrap();
+        let ended = timeout(MOMENT, || {
+            runtime.run_local(body).unwrap();
+            sleep(LONG);
+        });
+        assert!(ended.is_err());
+        assert_eq!(ENDED.load(Ordering::SeqCst), 24);
         return;
     }
     passes(NAME);

@@ -18,6 +18,9 @@
 //!
 //! What a program encodes by itself, and not by one of these or as the arguments of a call, nobody can follow: a handle in it can be
 //! decoded once, while no other one is left, and its object stays until that is done.
+//! So it is with the result of a function that runs in another process ([`Process`](super::Process),
+//! [`ProcessPool`](crate::executor::ProcessPool)): it is decoded when it arrives, whether or not anybody asks for it; but if the process that
+//! called has ended before, the objects of the handles in it stay until the processes that made them end.
 //!
 //! # Examples
 //! ```

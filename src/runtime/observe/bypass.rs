@@ -7,7 +7,8 @@
 //! nothing.
 //!
 //! A future that waits is polled by whatever executor has it, which cannot be looked into: neither whether its thread is held up nor whether
-//! it means to poll. So a future is late if it was woken before the last look and has been neither polled nor dropped since.
+//! it means to poll. So a future is late if it was woken before the last look and has been neither polled nor dropped since. To nudge one is
+//! to use its waker, which is code of users and may never return: OS threads of their own do that.
 //!
 //! Those who wait for the same are found by a [`Mark`] that each leaves in its task, so that nobody keeps lists for this. Where one
 //! is woken and others wait, a word says so (`lane/alarm.rs`), and only then is there anything to look for here.
@@ -19,10 +20,12 @@
 use super::inquiry::Inquiry;
 use crate::runtime::hub::scheduler::Scheduler;
 use crate::runtime::hub::shared::HubShared;
-use crate::runtime::task::{Mark, TaskRef, foreign, os_threads};
-use crate::sys::clock;
-use std::collections::HashSet;
+use crate::runtime::task::foreign::{self, PutOffWake};
+use crate::runtime::task::{Mark, TaskRef, os_threads};
+use crate::sys::{clock, thread};
+use crate::util::lock::Mutex;
 use std::collections::hash_map::{Entry, HashMap};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,6 +50,8 @@ pub(super) struct Bypass {
     stood_in_for: HashMap<WaitId, Instant>,
     /// Futures that had been woken, and had not come, when it looked last.
     woken: HashSet<WaitId>,
+    /// Futures that are nudged, and have still to be woken.
+    nudged: Arc<Mutex<VecDeque<PutOffWake>>>,
 }
 
 impl Bypass {
@@ -57,17 +62,22 @@ impl Bypass {
             rests_until: now,
             stood_in_for: HashMap::new(),
             woken: HashSet::new(),
+            nudged: Arc::default(),
         }
     }
 
     /// Whether there may be something to do soon.
     pub(super) fn attends(&self) -> bool {
-        clock::now() < self.attends_until
+        clock::now() < self.attends_until || self.has_nudged()
     }
 
     /// Whether there may be something to do soon though all workers sleep.
     pub(super) fn owes(&self) -> bool {
-        !self.woken.is_empty() && self.attends()
+        (!self.woken.is_empty() && self.attends()) || self.has_nudged()
+    }
+
+    fn has_nudged(&self) -> bool {
+        !self.nudged.lock().is_empty()
     }
 
     /// Looks once. `contended` says that one was woken lately while others waited; `held` are the workers that have done nothing else
@@ -90,6 +100,12 @@ impl Bypass {
             self.nudge(&schedulers, held);
             let took = clock::since(now);
             self.rests_until = now + took * SHARE;
+        }
+        if self.has_nudged() {
+            // If the wakers of the last look are still being used, one of them may wait: then another thread goes on with the others.
+            // Where the system gives no thread, the next look tries again.
+            let nudged = Arc::clone(&self.nudged);
+            let _ = thread::start("gt-wakers", None, move || use_wakers(&nudged));
         }
     }
 
@@ -126,6 +142,7 @@ impl Bypass {
         let sleeps = |task: &&TaskRef| task.park_word().sleeps();
         let futures = futures.iter().filter(sleeps).filter(comes);
         let sleeping: Vec<_> = others.into_iter().filter(sleeps).chain(futures).collect();
+        let put_off = foreign::put_off();
         for task in &sleeping {
             if let Some(count) = wanted.get_mut(&task.mark()).filter(|count| **count > 0)
                 && task.nudge()
@@ -140,6 +157,8 @@ impl Bypass {
                 task.nudge();
             });
         }
+        let nudged = put_off.leave();
+        self.nudged.lock().extend(nudged);
     }
 
     /// Those of the futures that had been woken when it looked last, and have not come since.
@@ -148,6 +167,13 @@ impl Bypass {
         let before = std::mem::take(&mut self.woken);
         self.woken.extend(woken.iter().map(|task| wait(task)));
         woken.into_iter().filter(|task| before.contains(&wait(task))).collect()
+    }
+}
+
+fn use_wakers(nudged: &Mutex<VecDeque<PutOffWake>>) {
+    let next = || nudged.lock().pop_front();
+    while let Some(wake) = next() {
+        drop(wake);
     }
 }
 

@@ -188,6 +188,13 @@ pub(crate) fn put_off() -> PutOff {
     PutOff(())
 }
 
+impl PutOff {
+    /// Ends it, and gives the caller those that are to be woken with wakers of users.
+    pub(in crate::runtime) fn leave(self) -> Vec<PutOffWake> {
+        take_others().into_iter().map(PutOffWake).collect()
+    }
+}
+
 impl Drop for PutOff {
     fn drop(&mut self) {
         let any = LATER.try_with(|later| {
@@ -198,6 +205,29 @@ impl Drop for PutOff {
             wake_later();
         }
     }
+}
+
+/// A task whose wake-up was put off: its waker is used when this is dropped.
+#[derive(Debug)]
+pub(in crate::runtime) struct PutOffWake(TaskRef);
+
+impl Drop for PutOffWake {
+    fn drop(&mut self) {
+        use_waker(&self.0);
+    }
+}
+
+/// Takes the tasks whose wake-up was put off, and wakes those that wakers of this library are for, which run no code of users.
+fn take_others() -> VecDeque<TaskRef> {
+    let mut tasks = LATER.try_with(|later| later.tasks.take()).unwrap_or_default();
+    tasks.retain(|task| {
+        let is_own = slot(task).lock().as_ref().is_none_or(|it| TaskRef::of_waker(it).is_some());
+        if is_own {
+            use_waker(task);
+        }
+        !is_own
+    });
+    tasks
 }
 
 /// Wakes the tasks whose wake-up was put off. Called where nothing is locked or borrowed.

@@ -28,6 +28,25 @@ pub(crate) struct Limit {
     /// How many unwinds were under way around the block when it began: it may be unwound while there are as many. `None` if that
     /// was not known; then it is never unwound.
     pub(crate) unwinds: Option<usize>,
+    /// Whether its frame is suspended, and waits of the owner are no part of it; see [`TaskRef::set_aside`].
+    pub(super) is_aside: bool,
+}
+
+impl Limit {
+    pub(crate) fn new(deadline: Option<Instant>, id: u64, unwinds: Option<usize>) -> Self {
+        Self { deadline, id, unwinds, is_aside: false }
+    }
+
+    fn is_open(&self, unwinds: Option<usize>) -> bool {
+        self.unwinds == unwinds && !self.is_aside
+    }
+}
+
+/// The limits and shields that a suspended frame has opened.
+#[derive(Debug)]
+pub(crate) struct SetAside {
+    limits: Vec<u64>,
+    shields: u32,
 }
 
 /// What ends a wait before its time.
@@ -152,7 +171,7 @@ impl TaskRef {
     pub(crate) fn may_be_interrupted(&self, unwinds: usize) -> bool {
         let completion = self.header().completion.lock();
         let mut limits = completion.more.iter().flat_map(|more| &more.limits);
-        limits.any(|limit| limit.unwinds == Some(unwinds))
+        limits.any(|limit| limit.is_open(Some(unwinds)))
     }
 
     /// Sets, for the length of a wait, what may end it: only what began with so many unwinds. Called by the owner only.
@@ -174,11 +193,46 @@ impl TaskRef {
     pub(crate) fn pop_limit(&self) {
         let mut completion = self.header().completion.lock();
         let limits = &mut completion.more.get_or_insert_default().limits;
-        limits.pop();
-        if limits.is_empty() {
+        if let Some(last) = limits.iter().rposition(|limit| !limit.is_aside) {
+            limits.remove(last);
+        }
+        if limits.iter().all(|limit| limit.is_aside) {
             self.header().flags.fetch_and(!(LIMITED | CUT_SHORT), Ordering::Relaxed);
         }
         INTERRUPTIONS.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Sets aside what is open, until it is [put back](Self::put_back): the frame that has opened it is suspended, and what waits as the
+    /// same owner meanwhile is another. So it is with switch hooks, in each of which the OS thread waits.
+    pub(crate) fn set_aside(&self) -> Option<SetAside> {
+        let flags = &self.header().flags;
+        if flags.load(Ordering::Relaxed) & (LIMITED | SHIELDED) == 0 {
+            return None;
+        }
+        let mut completion = self.header().completion.lock();
+        let more = completion.more.get_or_insert_default();
+        let open = more.limits.iter_mut().filter(|limit| !limit.is_aside);
+        let limits = open.map(|limit| {
+            limit.is_aside = true;
+            limit.id
+        });
+        let aside =
+            SetAside { limits: limits.collect(), shields: std::mem::take(&mut more.shields) };
+        flags.fetch_and(!(LIMITED | CUT_SHORT | SHIELDED), Ordering::SeqCst);
+        Some(aside)
+    }
+
+    /// Opens again what was set aside. What others have opened since is closed, or set aside.
+    pub(crate) fn put_back(&self, aside: Option<SetAside>) {
+        let Some(aside) = aside else { return };
+        let mut completion = self.header().completion.lock();
+        let more = completion.more.get_or_insert_default();
+        let back = more.limits.iter_mut().filter(|limit| aside.limits.contains(&limit.id));
+        back.for_each(|limit| limit.is_aside = false);
+        more.shields = aside.shields;
+        let limited = if aside.limits.is_empty() { 0 } else { LIMITED | CUT_SHORT };
+        let shielded = if aside.shields == 0 { 0 } else { SHIELDED };
+        self.header().flags.fetch_or(limited | shielded, Ordering::SeqCst);
     }
 
     /// Lets the limit expire now, if it is open: the owner's wait, or its next one, unwinds out of it. May be called from any
@@ -192,7 +246,7 @@ impl TaskRef {
             let now = clock::now();
             limit.deadline = Some(limit.deadline.map_or(now, |deadline| deadline.min(now)));
             header.flags.fetch_or(CUT_SHORT, Ordering::SeqCst);
-            limit.unwinds == Some(more.unwinds) && header.park.interrupt()
+            limit.is_open(Some(more.unwinds)) && header.park.interrupt()
         };
         if sleeps {
             self.make_runnable();
@@ -216,7 +270,7 @@ impl TaskRef {
         let completion = self.header().completion.lock();
         unwinds?;
         let limits = completion.more.as_ref()?.limits.iter();
-        let limits = limits.filter(|limit| limit.unwinds == unwinds);
+        let limits = limits.filter(|limit| limit.is_open(unwinds));
         limits.filter_map(|limit| Some((limit.deadline?, limit.id))).min_by_key(|limit| limit.0)
     }
 

@@ -4,6 +4,7 @@
 //! ([`process::is_plain`]).
 #![forbid(unsafe_code)]
 
+use super::sleeper::os_thread;
 use crate::coroutine::{self, try_enter_no_switch_region};
 use crate::runtime::lane::current;
 use crate::runtime::task::here::Here;
@@ -20,6 +21,7 @@ pub trait SwitchHook: Send + Sync {
     ///
     /// It runs as on a plain OS thread: where it waits, it blocks the worker. It must not panic, which ends the process; a switch to
     /// another greenlet panics here, as it does in a timeout.
+    /// A [`timeout`](crate::timeout()) around `others_run` ends waits of this call only.
     /// A [`ContextVar`](crate::thread::ContextVar) or [`green_local!`](crate::green_local) that it uses is the green thread's.
     fn suspend(&self, others_run: &mut dyn FnMut());
 }
@@ -90,12 +92,20 @@ pub(super) fn outside(started: Started, suspend: impl FnOnce()) {
         IN_HOOKS_OF.set(None);
         with_here(&|here| here.end_hook(current));
     };
+    // In all hooks the OS thread waits. Timeouts and shields that one hook has opened, or who runs a current-thread
+    // runtime, are none of the others'.
+    let thread = os_thread();
+    let around_all = Cell::new(thread.set_aside());
     let mut suspend = Some(suspend);
     let mut once = || {
         if let Some(suspend) = suspend.take() {
+            let open = thread.set_aside();
             leave_hooks(None);
+            thread.put_back(around_all.take());
             suspend();
+            around_all.set(thread.set_aside());
             enter_hooks();
+            thread.put_back(open);
         }
     };
     enter_hooks();
@@ -103,6 +113,7 @@ pub(super) fn outside(started: Started, suspend: impl FnOnce()) {
     // A hook may have forgotten it.
     once();
     leave_hooks(Some(started));
+    thread.put_back(around_all.take());
     drop(region);
     if coroutine::has_storage() {
         // A hook may have made values of the green thread's own, which end with it.
