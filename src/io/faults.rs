@@ -4,7 +4,9 @@
 use super::{PollFd, Read, Write, pipe, poll, wait_readable};
 use crate::runtime::Runtime;
 use crate::sys::fault::{Syscall, fail};
+use crate::sys::socket::is_nonblocking;
 use std::io::ErrorKind;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 fn on_green_thread(body: fn()) {
@@ -50,7 +52,11 @@ fn pipes_that_cannot_be_told_not_to_wait() {
             fail(Syscall::Send, 0, 1, errno);
             fail(Syscall::Fcntl, 0, 1, libc::EBADF);
             assert_eq!(writer.write(b"x").unwrap_err().raw_os_error(), Some(libc::EBADF));
+            // The mode was not set, so it does not go by that.
+            assert!(!is_nonblocking(writer.as_fd()).unwrap());
+            fail(Syscall::Send, 0, 1, errno);
             assert_eq!(writer.write(b"data").unwrap(), 4);
+            assert!(is_nonblocking(writer.as_fd()).unwrap());
             fail(Syscall::Recv, 0, 1, errno);
             assert_eq!(reader.read(&mut buffer).unwrap(), 4);
             fail(Syscall::Recv, 0, 1, libc::EIO);

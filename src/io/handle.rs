@@ -2,11 +2,11 @@
 #![forbid(unsafe_code)]
 
 use super::endpoint::{Closing, Endpoint};
-use super::modes::Modes;
+use super::modes::{How, Modes};
 use super::polled::Polled;
 use crate::runtime::park;
 use crate::runtime::reactor::{Direction, Source};
-use crate::sys::{clock, file, number, poll, socket};
+use crate::sys::{clock, file, number, socket};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -32,17 +32,6 @@ impl Wait {
     fn new() -> Self {
         Self { begun: false, deadline: None, pause: Duration::from_millis(1) }
     }
-}
-
-/// How an operation is kept from blocking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum How {
-    /// By what the call itself says.
-    AtOnce,
-    /// The descriptor is in non-blocking mode.
-    ByMode,
-    /// It does no more than is certain to be possible on a descriptor that is ready, as it just was.
-    AsReady,
 }
 
 /// Ends the registration when dropped, which is before the descriptor is closed: see the order of fields below.
@@ -81,18 +70,14 @@ impl<T: Endpoint> Drop for NonBlocking<'_, T> {
 }
 
 impl<T: Endpoint> Io<T> {
-    /// Takes in a descriptor that was just made: blocking mode, no timeouts.
+    /// Takes in a descriptor that was just made: the user has asked for nothing yet.
     pub(crate) fn new(inner: T) -> Self {
-        Self::with_modes(inner, Arc::default())
+        Self::with_modes(inner, Arc::new(Modes::new(T::BY_MODE)))
     }
 
-    /// Takes in a descriptor from elsewhere, with the modes it has there.
-    pub(crate) fn adopt(
-        inner: T,
-        read_timeout: Option<Duration>,
-        write_timeout: Option<Duration>,
-    ) -> Self {
-        let modes = Modes::of(inner.as_fd(), read_timeout, write_timeout);
+    /// Takes in a descriptor from elsewhere: what it has there is what the user has asked for.
+    pub(crate) fn adopt(inner: T) -> Self {
+        let modes = Modes::of(inner.as_fd(), T::BY_MODE, inner.timeouts());
         Self::with_modes(inner, Arc::new(modes))
     }
 
@@ -292,21 +277,6 @@ impl<T: Endpoint> Io<T> {
         polled.leave(&self.registration.0, direction);
     }
 
-    /// Takes in a descriptor whose operations have no way to be told not to block: from here on it is in non-blocking mode.
-    pub(crate) fn new_by_mode(inner: T) -> io::Result<Self> {
-        let io = Self::new(inner);
-        io.modes.go_by_mode(io.as_fd())?;
-        Ok(io)
-    }
-
-    /// Like [`adopt`](Self::adopt) and [`new_by_mode`](Self::new_by_mode): the mode it had is what the user sees.
-    pub(crate) fn adopt_by_mode(inner: T) -> Self {
-        let io = Self::adopt(inner, None, None);
-        // If this fails the descriptor is bad, and every operation will say so.
-        let _ = io.modes.go_by_mode(io.as_fd());
-        io
-    }
-
     /// Like [`run`](Self::run), for an operation that is told how to keep from blocking. At first it is asked to do so
     /// by the call itself, until it says that the system does not [support](file::is_unsupported) that for such a
     /// descriptor.
@@ -316,21 +286,15 @@ impl<T: Endpoint> Io<T> {
         mut operation: impl FnMut(&T, How) -> io::Result<R>,
     ) -> io::Result<R> {
         self.run(direction, |fd| {
-            if !self.modes.is_by_mode() {
-                match operation(self.get(), How::AtOnce) {
-                    Err(error) if file::is_unsupported(&error) => self.modes.go_by_mode(fd)?,
+            loop {
+                let how = self.modes.how(fd, direction)?;
+                match operation(self.get(), how) {
+                    Err(error) if how == How::AtOnce && file::is_unsupported(&error) => {
+                        self.modes.go_by_mode(fd)?;
+                    }
                     other => return other,
                 }
             }
-            // If it is shared with code outside this library, that code may have made it blocking again.
-            if !self.is_exported() || socket::is_nonblocking(fd)? {
-                return operation(self.get(), How::ByMode);
-            }
-            let write = direction == Direction::Write;
-            if !poll::wait_fd(fd.as_raw_fd(), write, Some(clock::now()))? {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            operation(self.get(), How::AsReady)
         })
     }
 

@@ -47,6 +47,4 @@ pub(crate) use forward::sealed::{Connection, HasIo};
 pub(crate) use handle::Io;
 pub(crate) use polled::Polled;
 pub(crate) use retry::retry;
-pub(crate) use socket::{
-    descriptor, from_std, shut_down, socket_from_std, socket_methods, stream_traits,
-};
+pub(crate) use socket::{descriptor, from_std, shut_down, socket_methods, stream_traits};

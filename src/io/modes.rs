@@ -10,27 +10,50 @@
 //! | no | yes | any | set |
 //! | yes | any | any | what code outside of this library makes it: each operation looks |
 //!
-//! `exported` never goes back, nor does `by_mode`. A descriptor that is given away is put into the mode that the user asked for.
+//! `exported` never goes back, nor does `by_mode`. A descriptor that is given away is put into the mode that the user asked for. From
+//! these it follows [`how`](Modes::how) an operation is kept from blocking that the system may not be able to tell so with the call:
+//!
+//! | `by_mode` | `exported` | `O_NONBLOCK` | is ready | how |
+//! |---|---|---|---|---|
+//! | no | | | | [`How::AtOnce`], until the system says that it does not support that |
+//! | yes | no | set | | [`How::ByMode`] |
+//! | yes | yes | set by others | | [`How::ByMode`] |
+//! | yes | yes | cleared by others | yes | [`How::AsReady`] |
+//! | yes | yes | cleared by others | no | not now: `WouldBlock` |
 #![forbid(unsafe_code)]
 
 use crate::runtime::reactor::Direction;
-use crate::sys::socket;
 use crate::sys::time::deadline_after;
+use crate::sys::{clock, poll, socket};
 use crate::util::lock::Mutex;
 use std::io;
-use std::os::fd::BorrowedFd;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+/// How an operation is kept from blocking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// By what the call itself says.
+    AtOnce,
+    /// The descriptor is in non-blocking mode.
+    ByMode,
+    /// It does no more than is certain to be possible on a descriptor that is ready, as it just was.
+    AsReady,
+}
+
+/// The user asked for `WouldBlock` instead of waiting.
+const NONBLOCKING: u8 = 1;
+/// A duplicate has left this library, so code outside may change `O_NONBLOCK` at any time.
+const EXPORTED: u8 = 2;
+/// The system has no other way to keep operations on this descriptor from blocking.
+const BY_MODE: u8 = 4;
 
 #[derive(Debug, Default)]
 pub(super) struct Modes {
-    /// The user asked for `WouldBlock` instead of waiting.
-    nonblocking: AtomicBool,
-    /// A duplicate has left this library, so code outside may change `O_NONBLOCK` at any time.
-    exported: AtomicBool,
-    /// The system has no other way to keep operations on this descriptor from blocking.
-    by_mode: AtomicBool,
-    /// How many operations need `O_NONBLOCK` now.
+    /// Which of the above it is.
+    state: AtomicU8,
+    /// How many operations need `O_NONBLOCK` now. Who holds the lock decides what it is.
     held: Mutex<u16>,
     /// Nanoseconds, zero for none.
     read_timeout: AtomicU64,
@@ -42,28 +65,40 @@ fn nanos(timeout: Option<Duration>) -> u64 {
 }
 
 impl Modes {
-    /// Those of a descriptor from elsewhere.
-    pub(super) fn of(
-        fd: BorrowedFd<'_>,
-        read_timeout: Option<Duration>,
-        write_timeout: Option<Duration>,
-    ) -> Self {
-        Self {
-            // A descriptor whose flags cannot be read is not open; every operation will say so.
-            nonblocking: AtomicBool::new(socket::is_nonblocking(fd).unwrap_or(false)),
-            read_timeout: AtomicU64::new(nanos(read_timeout)),
-            write_timeout: AtomicU64::new(nanos(write_timeout)),
-            ..Self::default()
+    /// Those of a descriptor that was just made; `by_mode` where it was made with `O_NONBLOCK` for want of another way.
+    pub(super) fn new(by_mode: bool) -> Self {
+        Self { state: AtomicU8::new(if by_mode { BY_MODE } else { 0 }), ..Self::default() }
+    }
+
+    /// Those of a descriptor from elsewhere; `by_mode` where `O_NONBLOCK` is to be set for want of another way.
+    pub(super) fn of(fd: BorrowedFd<'_>, by_mode: bool, timeouts: [Option<Duration>; 2]) -> Self {
+        let mut modes = Self::new(by_mode);
+        // A descriptor whose flags cannot be read or set is not open; every operation will say so.
+        modes.set_nonblocking(socket::is_nonblocking(fd).unwrap_or(false));
+        if by_mode {
+            let _ = socket::set_nonblocking(fd, true);
         }
+        let [read, write] = timeouts.map(|timeout| AtomicU64::new(nanos(timeout)));
+        (modes.read_timeout, modes.write_timeout) = (read, write);
+        modes
+    }
+
+    #[inline(always)]
+    fn is(&self, bit: u8) -> bool {
+        self.state.load(Ordering::Relaxed) & bit != 0
     }
 
     #[inline]
     pub(super) fn is_nonblocking(&self) -> bool {
-        self.nonblocking.load(Ordering::Relaxed)
+        self.is(NONBLOCKING)
     }
 
     pub(super) fn set_nonblocking(&self, nonblocking: bool) {
-        self.nonblocking.store(nonblocking, Ordering::Relaxed);
+        if nonblocking {
+            self.state.fetch_or(NONBLOCKING, Ordering::Relaxed);
+        } else {
+            self.state.fetch_and(!NONBLOCKING, Ordering::Relaxed);
+        }
     }
 
     /// As [`set_nonblocking`](Self::set_nonblocking), for a socket: others who have a duplicate see it too.
@@ -81,18 +116,35 @@ impl Modes {
     }
 
     pub(super) fn is_exported(&self) -> bool {
-        self.exported.load(Ordering::Relaxed)
+        self.is(EXPORTED)
     }
 
-    #[inline]
-    pub(super) fn is_by_mode(&self) -> bool {
-        self.by_mode.load(Ordering::Relaxed)
+    /// How an operation that begins now is kept from blocking: see the second table above.
+    ///
+    /// # Errors
+    /// `WouldBlock` where there is no way to begin it now.
+    pub(super) fn how(&self, fd: BorrowedFd<'_>, direction: Direction) -> io::Result<How> {
+        if !self.is(BY_MODE) {
+            return Ok(How::AtOnce);
+        }
+        if !self.is(EXPORTED) || socket::is_nonblocking(fd)? {
+            return Ok(How::ByMode);
+        }
+        let write = direction == Direction::Write;
+        if poll::wait_fd(fd.as_raw_fd(), write, Some(clock::now()))? {
+            return Ok(How::AsReady);
+        }
+        Err(io::ErrorKind::WouldBlock.into())
     }
 
-    /// From here on `O_NONBLOCK` is set, whatever the user asked for.
+    /// From here on `O_NONBLOCK` is set, whatever the user asked for. Where that fails all is as before.
     pub(super) fn go_by_mode(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        self.by_mode.store(true, Ordering::Relaxed);
-        if self.is_exported() { Ok(()) } else { socket::set_nonblocking(fd, true) }
+        let _held = self.held.lock();
+        if !self.is_exported() {
+            socket::set_nonblocking(fd, true)?;
+        }
+        self.state.fetch_or(BY_MODE, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Sets `O_NONBLOCK` of a socket until [`release`](Self::release). `false` where that may disturb others.
@@ -119,8 +171,8 @@ impl Modes {
 
     /// The descriptor leaves this library.
     pub(super) fn give_away(&self, fd: BorrowedFd<'_>) {
-        self.exported.store(true, Ordering::Relaxed);
-        if self.is_by_mode() {
+        let _held = self.held.lock();
+        if self.state.fetch_or(EXPORTED, Ordering::Relaxed) & BY_MODE != 0 {
             // If this fails the descriptor is bad, and every operation will say so.
             let _ = socket::set_nonblocking(fd, self.is_nonblocking());
         }

@@ -1,8 +1,8 @@
 //! Pipes.
 #![forbid(unsafe_code)]
 
-use super::handle::How;
-use super::{Endpoint, Io, descriptor, from_std};
+use super::modes::How;
+use super::{Io, descriptor, from_std};
 use crate::runtime::reactor::Direction;
 use crate::sys::file;
 use crate::sys::number::PIPE_BUF;
@@ -181,12 +181,8 @@ impl Write for PipeWriter {
 descriptor!(PipeReader, std::io::PipeReader);
 descriptor!(PipeWriter, std::io::PipeWriter);
 
-fn adopt<T: Endpoint>(inner: T) -> Io<T> {
-    Io::adopt(inner, None, None)
-}
-
-from_std!(PipeReader, std::io::PipeReader, adopt);
-from_std!(PipeWriter, std::io::PipeWriter, adopt);
+from_std!(PipeReader, std::io::PipeReader);
+from_std!(PipeWriter, std::io::PipeWriter);
 
 impl From<PipeReader> for Stdio {
     fn from(reader: PipeReader) -> Self {

@@ -231,40 +231,17 @@ macro_rules! descriptor {
     };
 }
 
-/// From and to std's type, for sockets that transfer data.
-macro_rules! socket_from_std {
-    ($name:ident, $own:ty, $std:ty) => {
-        /// Keeps the mode and the timeouts of the socket.
-        impl From<$std> for $name {
-            fn from(inner: $std) -> Self {
-                let inner = <$own>::from(inner);
-                let (read, write) = (inner.read_timeout(), inner.write_timeout());
-                Self {
-                    io: crate::io::Io::adopt(inner, read.unwrap_or(None), write.unwrap_or(None)),
-                }
-            }
-        }
-
-        /// Keeps the mode and the timeouts of the socket.
-        impl From<$name> for $std {
-            fn from(value: $name) -> Self {
-                value.io.into_inner().into()
-            }
-        }
-    };
-}
-
-/// From and to std's type, for sockets that are in non-blocking mode whatever the user has asked for.
+/// From and to std's type.
 macro_rules! from_std {
-    ($name:ident, $std:ty, $adopt:expr) => {
-        /// Keeps the mode that the user has asked for.
+    ($name:ident, $std:ty) => {
+        /// Keeps the mode that the user has asked for, and the timeouts of a socket.
         impl From<$std> for $name {
             fn from(inner: $std) -> Self {
-                Self { io: $adopt(inner.into()) }
+                Self { io: crate::io::Io::adopt(inner.into()) }
             }
         }
 
-        /// Keeps the mode that the user has asked for.
+        /// Keeps the mode that the user has asked for, and the timeouts of a socket.
         impl From<$name> for $std {
             fn from(value: $name) -> Self {
                 value.io.into_inner().into()
@@ -458,4 +435,4 @@ macro_rules! stream_traits {
     };
 }
 
-pub(crate) use {descriptor, from_std, socket_from_std, socket_methods, stream_traits};
+pub(crate) use {descriptor, from_std, socket_methods, stream_traits};

@@ -118,6 +118,6 @@ impl ListenOptions {
     pub fn bind<A: ToSocketAddrs>(&self, addr: A) -> io::Result<TcpListener> {
         let Self { backlog, reuse_port, only_v6 } = *self;
         let how = Listening { backlog, reuse_port, only_v6 };
-        each_addr(addr, |addr| net::TcpListener::listening(addr, &how)).and_then(TcpListener::made)
+        each_addr(addr, |addr| net::TcpListener::listening(addr, &how)).map(TcpListener::made)
     }
 }

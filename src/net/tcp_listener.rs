@@ -72,11 +72,11 @@ impl TcpListener {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
-        each_addr(addr, net::TcpListener::bind).and_then(Self::made)
+        each_addr(addr, net::TcpListener::bind).map(Self::made)
     }
 
-    pub(super) fn made(inner: net::TcpListener) -> io::Result<Self> {
-        Ok(Self { io: Io::new_by_mode(inner)? })
+    pub(super) fn made(inner: net::TcpListener) -> Self {
+        Self { io: Io::new(inner) }
     }
 
     /// The address that it listens on, with the port that the system chose.
@@ -287,4 +287,4 @@ impl Iterator for IntoIncoming {
 impl FusedIterator for IntoIncoming {}
 
 descriptor!(TcpListener, std::net::TcpListener);
-from_std!(TcpListener, std::net::TcpListener, Io::adopt_by_mode);
+from_std!(TcpListener, std::net::TcpListener);

@@ -3,7 +3,7 @@
 
 use super::addr::each_addr;
 use super::{Shutdown, SocketAddr, ToSocketAddrs};
-use crate::io::{Io, descriptor, socket_from_std, socket_methods, stream_traits};
+use crate::io::{Io, descriptor, from_std, socket_methods, stream_traits};
 use crate::runtime::reactor::Direction;
 use crate::sys::time::deadline_after;
 use crate::sys::{net, socket};
@@ -397,4 +397,4 @@ impl TcpStream {
 
 stream_traits!(TcpStream, net::TcpStream);
 descriptor!(TcpStream, std::net::TcpStream);
-socket_from_std!(TcpStream, net::TcpStream, std::net::TcpStream);
+from_std!(TcpStream, std::net::TcpStream);

@@ -3,7 +3,7 @@
 
 use super::addr::each_addr;
 use super::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use crate::io::{Io, descriptor, shut_down, socket_from_std, socket_methods};
+use crate::io::{Io, descriptor, from_std, shut_down, socket_methods};
 use crate::runtime::reactor::Direction;
 use crate::sys::net::{self, address::Address};
 use crate::sys::socket::{self, Take};
@@ -503,4 +503,4 @@ impl UdpSocket {
 }
 
 descriptor!(UdpSocket, std::net::UdpSocket);
-socket_from_std!(UdpSocket, net::UdpSocket, std::net::UdpSocket);
+from_std!(UdpSocket, std::net::UdpSocket);

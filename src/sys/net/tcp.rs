@@ -78,7 +78,7 @@ impl TcpStream {
     }
 }
 
-/// A socket that listens.
+/// A socket that listens, in non-blocking mode.
 pub(crate) struct TcpListener(std::net::TcpListener);
 
 behind! { TcpListener, std::net::TcpListener:
@@ -104,7 +104,13 @@ impl TcpListener {
         fault::check(Syscall::Socket)?;
         fault::check(Syscall::Bind)?;
         fault::check(Syscall::Listen)?;
-        std::net::TcpListener::bind(at).map(Self)
+        std::net::TcpListener::bind(at).and_then(Self::not_to_wait)
+    }
+
+    fn not_to_wait(inner: std::net::TcpListener) -> io::Result<Self> {
+        fault::check(Syscall::Fcntl)?;
+        inner.set_nonblocking(true)?;
+        Ok(Self(inner))
     }
 
     /// As [`bind`](Self::bind), with what std has no way to ask for.
@@ -124,10 +130,10 @@ impl TcpListener {
         socket.bind(&at.into())?;
         fault::check(Syscall::Listen)?;
         socket.listen(i32::try_from(how.backlog).unwrap_or(i32::MAX))?;
-        Ok(Self(socket.into()))
+        Self::not_to_wait(socket.into())
     }
 
-    /// The next connection. The listener is in non-blocking mode.
+    /// The next connection.
     pub(crate) fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         fault::check(Syscall::Accept)?;
         self.0.accept().map(|(stream, from)| (TcpStream(stream), from))

@@ -38,7 +38,7 @@ impl UnixStream {
     }
 }
 
-/// A socket that listens.
+/// A socket that listens, in non-blocking mode.
 pub(crate) struct UnixListener(net::UnixListener);
 
 behind! { UnixListener, net::UnixListener:
@@ -55,15 +55,21 @@ impl UnixListener {
 
     pub(crate) fn bind(at: &Path) -> io::Result<Self> {
         Self::check()?;
-        net::UnixListener::bind(at).map(Self)
+        net::UnixListener::bind(at).and_then(Self::not_to_wait)
     }
 
     pub(crate) fn bind_addr(at: &SocketAddr) -> io::Result<Self> {
         Self::check()?;
-        net::UnixListener::bind_addr(at).map(Self)
+        net::UnixListener::bind_addr(at).and_then(Self::not_to_wait)
     }
 
-    /// The next connection. The listener is in non-blocking mode.
+    fn not_to_wait(inner: net::UnixListener) -> io::Result<Self> {
+        fault::check(Syscall::Fcntl)?;
+        inner.set_nonblocking(true)?;
+        Ok(Self(inner))
+    }
+
+    /// The next connection.
     pub(crate) fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         fault::check(Syscall::Accept)?;
         self.0.accept().map(|(stream, from)| (UnixStream(stream), from))

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::SocketAddr;
-use crate::io::{Io, descriptor, retry, shut_down, socket_from_std, socket_methods};
+use crate::io::{Io, descriptor, from_std, retry, shut_down, socket_methods};
 use crate::net::Shutdown;
 use crate::runtime::reactor::Direction;
 use crate::sys::ancillary;
@@ -347,4 +347,4 @@ impl UnixDatagram {
 }
 
 descriptor!(UnixDatagram, std::os::unix::net::UnixDatagram);
-socket_from_std!(UnixDatagram, net::UnixDatagram, std::os::unix::net::UnixDatagram);
+from_std!(UnixDatagram, std::os::unix::net::UnixDatagram);

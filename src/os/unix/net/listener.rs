@@ -39,8 +39,8 @@ pub struct UnixListener {
 }
 
 impl UnixListener {
-    fn made(inner: net::UnixListener) -> io::Result<Self> {
-        Ok(Self { io: Io::new_by_mode(inner)? })
+    fn made(inner: net::UnixListener) -> Self {
+        Self { io: Io::new(inner) }
     }
 
     /// Makes a socket file at a path and listens there, as [`std::os::unix::net::UnixListener::bind`]. The file stays
@@ -70,7 +70,7 @@ impl UnixListener {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<Self> {
-        seen_in(path, |path| net::UnixListener::bind(path.as_ref())).and_then(Self::made)
+        seen_in(path, |path| net::UnixListener::bind(path.as_ref())).map(Self::made)
     }
 
     /// Like [`bind`](Self::bind), to an address, which may be an abstract name.
@@ -94,7 +94,7 @@ impl UnixListener {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn bind_addr(socket_addr: &SocketAddr) -> io::Result<Self> {
-        net::UnixListener::bind_addr(socket_addr).and_then(Self::made)
+        net::UnixListener::bind_addr(socket_addr).map(Self::made)
     }
 
     /// Takes the next connection, and tells the address of its other end, which mostly has no name. Suspends the green
@@ -228,4 +228,4 @@ impl Iterator for Incoming<'_> {
 impl FusedIterator for Incoming<'_> {}
 
 descriptor!(UnixListener, std::os::unix::net::UnixListener);
-from_std!(UnixListener, std::os::unix::net::UnixListener, Io::adopt_by_mode);
+from_std!(UnixListener, std::os::unix::net::UnixListener);

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::SocketAddr;
-use crate::io::{Io, descriptor, retry, socket_from_std, socket_methods, stream_traits};
+use crate::io::{Io, descriptor, from_std, retry, socket_methods, stream_traits};
 use crate::net::Shutdown;
 use crate::runtime::reactor::Direction;
 use crate::sys::ancillary;
@@ -222,4 +222,4 @@ impl UnixStream {
 
 stream_traits!(UnixStream, net::UnixStream);
 descriptor!(UnixStream, std::os::unix::net::UnixStream);
-socket_from_std!(UnixStream, net::UnixStream, std::os::unix::net::UnixStream);
+from_std!(UnixStream, std::os::unix::net::UnixStream);
