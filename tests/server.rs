@@ -372,7 +372,7 @@ const SPARE: u64 = 2 << 20;
 const WARM: u64 = 8 << 20;
 
 #[test]
-fn load_then_faults() {
+fn a_server_survives_load_and_then_faults() {
     let (done, finished) = mpsc::channel();
     let thread = std::thread::spawn(move || {
         for workers in [1, 2] {

@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     #[cfg(not(greenthread_sanitizer))]
-    fn control_block_layout() {
+    fn the_control_block_shares_its_line_with_the_parent_link() {
         let co = coroutine(|| ());
         let at = co.control().as_ptr() as usize;
         assert_eq!(at % 64, 16, "the hot half shares its line with the parent link just below");

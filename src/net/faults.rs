@@ -50,7 +50,7 @@ fn a_socket_that_cannot_be_made_is_an_error() {
 }
 
 #[test]
-fn a_refused_connect() {
+fn a_refused_connect_is_an_error() {
     both(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         fail(Syscall::Connect, 0, 1, libc::ECONNREFUSED);

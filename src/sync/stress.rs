@@ -73,7 +73,7 @@ impl Counts {
 }
 
 #[test]
-fn items_of_channels() {
+fn items_of_channels_survive_kills_and_timeouts() {
     for (workers, capacity) in [(1, Some(0)), (2, Some(0)), (1, Some(2)), (2, Some(2)), (2, None)] {
         let counts = Arc::new(Counts::default());
         let (sender, receiver) = match capacity {
@@ -107,7 +107,7 @@ fn items_of_channels() {
 }
 
 #[test]
-fn items_of_queues() {
+fn items_of_queues_survive_kills_and_timeouts() {
     for workers in [1, 2] {
         let counts = Arc::new(Counts::default());
         let queue = Arc::new(Queue::with_capacity(2));
@@ -133,7 +133,7 @@ fn items_of_queues() {
 }
 
 #[test]
-fn permits_and_locks() {
+fn permits_and_locks_survive_kills_and_timeouts() {
     for workers in [1, 2] {
         let semaphore = Arc::new(Semaphore::new(3));
         let mutex = Arc::new(Mutex::new(0u64));

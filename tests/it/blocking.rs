@@ -211,7 +211,7 @@ fn the_end_of_a_runtime() {
 }
 
 #[test]
-fn killed_at_random() {
+fn what_is_killed_at_random_drops_its_results() {
     within_limit(|| {
         let runtime = workers(2);
         let made = Arc::new(AtomicUsize::new(0));

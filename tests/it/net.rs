@@ -20,7 +20,7 @@ fn join_all<T>(handles: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<T> {
 }
 
 #[test]
-fn five_hundred_echo() {
+fn five_hundred_clients_get_their_echo() {
     within_limit(|| {
         for count in [1, 2, 8] {
             let runtime = workers(count);

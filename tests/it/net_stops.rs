@@ -43,7 +43,7 @@ where
 }
 
 #[test]
-fn behind_urgent_data() {
+fn what_is_behind_urgent_data_is_read() {
     everywhere(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let from = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

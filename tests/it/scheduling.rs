@@ -132,7 +132,7 @@ fn no_sleep_ends_too_early() {
 }
 
 #[test]
-fn sleeps_of_ages() {
+fn sleeps_of_ages_can_be_killed() {
     within_limit(|| {
         let runtime = workers(1);
         let ages = [

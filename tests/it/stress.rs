@@ -76,7 +76,7 @@ fn total(panics: bool, child: JoinHandle<u64>) -> u64 {
 }
 
 #[test]
-fn mixes_by_seed() {
+fn mixes_by_seed_give_the_same_on_any_number_of_workers() {
     within_limit(|| {
         for seed in [0x9e37_79b9_7f4a_7c15u64, 12_345, 987_654_321, 42] {
             let results: Vec<_> = [1, 2, 8]
@@ -104,7 +104,7 @@ fn mixes_by_seed() {
 }
 
 #[test]
-fn joins_across_runtimes() {
+fn green_threads_join_across_runtimes() {
     within_limit(|| {
         let runtimes: Arc<Vec<_>> = Arc::new([1, 2, 3].map(workers).into_iter().collect());
         fn bounce(runtimes: &Arc<Vec<greenthread::Runtime>>, left: usize) -> usize {

@@ -13,13 +13,13 @@ fn the_web_server_prints_what_it_says() {
 }
 
 #[test]
-fn the_web_sockets() {
+fn the_web_sockets_print_what_they_say() {
     prints_what_it_says("web_sockets", &[]);
 }
 
 #[test]
 #[ignore = "needs redis-server"]
-fn the_thousand_pops() {
+fn the_thousand_pops_print_what_they_say() {
     prints_what_it_says("redis_pops", &[]);
 }
 

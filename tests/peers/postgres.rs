@@ -217,7 +217,7 @@ fn until_waiting(client: &mut Client<impl Read + Write>, kind: &str, count: usiz
 
 #[test]
 #[ignore = "needs PostgreSQL"]
-fn a_postgresql_server() {
+fn a_postgresql_server_answers_our_connections() {
     let server = Postgres::start();
     everywhere(|| {
         let mut client = tcp();

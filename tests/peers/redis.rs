@@ -110,7 +110,7 @@ impl<S: Read + Write> Resp<S> {
 
 #[test]
 #[ignore = "needs redis-server"]
-fn a_redis_server() {
+fn a_redis_server_answers_our_connections() {
     everywhere(|| {
         let redis = greenthread::blocking(Redis::start);
         let address = SocketAddr::from(([127, 0, 0, 1], redis.port));

@@ -50,8 +50,8 @@ fn spawn_until_refused(names: &str) -> ! {
 }
 
 #[test]
-fn out_of_mappings() {
-    const NAME: &str = "limits::out_of_mappings";
+fn a_spawn_without_mappings_left_is_refused() {
+    const NAME: &str = "limits::a_spawn_without_mappings_left_is_refused";
     if is_child(NAME) {
         spawn_until_refused("vm.max_map_count");
     }

@@ -114,3 +114,34 @@ fn the_rule_of_names_can_fail() {
         files(&[("a/probe.rs", "struct Probe;"), ("b/disabled.rs", "struct Probe(());")]);
     assert_eq!(shared_names(&elsewhere).len(), 1);
 }
+
+/// The tests in a text whose names are too short to say what holds.
+fn short_test_names(text: &str) -> Vec<&str> {
+    let is_test = |line: &&str| *line == "#[test]" || line.starts_with("#[tokio::test");
+    let mut lines = text.lines().map(str::trim);
+    let mut short = Vec::new();
+    while lines.by_ref().any(|line| is_test(&line)) {
+        let function = lines.find_map(|line| line.split_once("fn "));
+        let name = function.and_then(|(_, rest)| rest.split('(').next()).unwrap_or_default();
+        short.extend((name.split('_').count() < 3).then_some(name));
+    }
+    short
+}
+
+#[test]
+fn the_name_of_a_test_says_what_holds() {
+    let mut files = Vec::new();
+    for folder in ["src", "tests"] {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        super::collect(&root, &mut files);
+    }
+    let mut wrong = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a source file");
+        let short = short_test_names(&text).into_iter();
+        wrong.extend(short.map(|name| format!("{}: {name}", file.display())));
+    }
+    assert!(wrong.is_empty(), "it is to be a sentence:\n{}", wrong.join("\n"));
+    assert_eq!(short_test_names("#[test]\n#[ignore]\nfn locks() {\n}"), ["locks"]);
+    assert_eq!(short_test_names("#[test]\nfn a_lock_is_free() {\n}"), [""; 0]);
+}

@@ -148,7 +148,7 @@ fn who_is_interrupted_on_the_way_back_to_the_mutex_passes_the_notification_on() 
 
 /// So many are woken, the first first, and no others.
 #[test]
-fn some_are_woken() {
+fn as_many_are_woken_as_are_notified() {
     let main = || {
         let (shared, woken) = (shared(), Arc::new(AtomicUsize::new(0)));
         let handles: Vec<_> = (0..7)

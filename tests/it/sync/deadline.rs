@@ -134,7 +134,7 @@ fn events_are_waited_for_until_a_point_in_time() {
 }
 
 #[test]
-fn conditions_and_barriers() {
+fn conditions_and_barriers_wait_until_a_deadline() {
     everywhere(|| {
         let shared = Arc::new((Mutex::new(false), Condvar::new()));
         let wait = |at| {

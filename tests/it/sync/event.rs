@@ -48,7 +48,7 @@ fn an_async_result_serves_many() {
 }
 
 #[test]
-fn groups_and_latches() {
+fn groups_and_latches_open_when_all_have_come() {
     let runtime = runtime(2);
     let (group, latch) = (Arc::new(WaitGroup::new()), Arc::new(Latch::new(10)));
     group.wait();

@@ -118,7 +118,7 @@ fn a_lock_goes_to_the_next() {
 }
 
 #[test]
-fn items_of_queues() {
+fn items_of_queues_are_handed_on() {
     handed_on(|| {
         let queue = Arc::new(Queue::new());
         let own = Arc::clone(&queue);
@@ -137,7 +137,7 @@ fn items_of_queues() {
 }
 
 #[test]
-fn items_of_channels() {
+fn items_of_channels_are_handed_on() {
     fn receive(capacity: usize) -> (Wait, Serve) {
         let (sender, receiver) = mpmc::bounded(capacity);
         let wait = move |at| receiver.recv_deadline(at).is_ok();

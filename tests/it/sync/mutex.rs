@@ -35,7 +35,7 @@ fn counts_over_green_threads_and_os_threads() {
 }
 
 #[test]
-fn timeouts_and_try() {
+fn who_tries_for_a_lock_or_has_little_time_gives_up() {
     let mutex = Arc::new(Mutex::new(()));
     let guard = mutex.lock().unwrap();
     assert!(matches!(mutex.try_lock(), Err(TryLockError::WouldBlock)));

@@ -71,7 +71,7 @@ fn conditions_serve_in_order() {
 }
 
 #[test]
-fn receivers_and_senders() {
+fn receivers_and_senders_are_served_in_order() {
     let channel = mpmc::bounded::<()>(1);
     let wait = |(_, receiver): &(mpmc::Sender<()>, mpmc::Receiver<()>), timeout: Option<_>| {
         receiver.recv_timeout(timeout.unwrap_or(NEVER)).is_ok()

@@ -144,7 +144,7 @@ fn selects_meet_each_other() {
 
 /// A `select!` never meets itself.
 #[test]
-fn not_with_itself() {
+fn a_select_does_not_meet_itself() {
     let (sender, receiver) = mpmc::bounded(0);
     let won = select! {
         send(sender, 1) -> _ => "send",

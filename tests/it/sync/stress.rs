@@ -87,7 +87,7 @@ fn locks_exclude_and_are_free_after_kills_and_timeouts() {
 }
 
 #[test]
-fn readers_and_writers() {
+fn readers_and_writers_survive_kills_and_timeouts() {
     for seed in 1..6 {
         let lock = Arc::new(RwLock::new(0u64));
         let used = Arc::clone(&lock);

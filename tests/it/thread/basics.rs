@@ -390,7 +390,7 @@ fn a_handle_can_be_joined_anywhere() {
 }
 
 #[test]
-fn errors_are_errors() {
+fn errors_and_handles_have_the_traits_of_stds() {
     fn is_error<T: std::error::Error + Send + 'static>() {}
     is_error::<JoinError>();
     fn is_send_and_sync<T: Send + Sync>() {}
