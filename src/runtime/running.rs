@@ -106,7 +106,7 @@ impl Runtime {
             current::enter(&hub, || {
                 let (family, joinable) = self.spawn_main(main, pass_on, |task| {
                     hub.enroll(&task);
-                    hub.fresh.push(task);
+                    hub.push_local(task);
                 })?;
                 worker::run(&hub, &watch, || family.is_empty() || watch.has_found());
                 if hub.is_parents() {

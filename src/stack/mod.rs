@@ -5,6 +5,7 @@
 
 mod arena;
 pub(crate) mod budget;
+mod hot;
 pub(crate) mod overflow;
 mod pool;
 mod size;

@@ -2,6 +2,7 @@
 
 use super::arena::Arena;
 use super::budget;
+use super::hot;
 use super::size::{GUARD, StackSize};
 use crate::sys::memory;
 use crate::sys::prefetch::prefetch;
@@ -43,20 +44,32 @@ impl Stack {
     }
 
     /// As [`acquire`](Self::acquire), for who tries again and again: the error is only what the system said.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn try_acquire(size: StackSize) -> io::Result<Self> {
-        let slot =
-            POOLS.try_with(|pools| pools.borrow_mut().of(size).acquire()).unwrap_or_else(|_| {
-                Err(io::Error::other("the OS thread is ending: it makes no more stacks"))
-            })?;
+        let slot = match hot::take(size) {
+            Some(slot) => slot,
+            None => Self::less_hot(size)?,
+        };
         Ok(Self { slot, size, not_send: PhantomData })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn less_hot(size: StackSize) -> io::Result<NonNull<u8>> {
+        let ending = || io::Error::other("the OS thread is ending: it makes no more stacks");
+        let acquire = |pools: &RefCell<StackPools>| {
+            let mut pools = pools.borrow_mut();
+            let pool = pools.of(size);
+            hot::fill(size, || pool.warm());
+            hot::take(size).or_else(|| pool.warm()).map_or_else(|| pool.carve(), Ok)
+        };
+        POOLS.try_with(acquire).unwrap_or_else(|_| Err(ending()))
     }
 
     /// One that another user has given back, if there is one.
     #[cold]
     pub(crate) fn reuse(size: StackSize) -> Option<Self> {
-        let reuse = |pool: &mut StackPool| (!pool.free.is_empty()).then(|| pool.acquire().ok())?;
-        let slot = POOLS.try_with(|pools| reuse(pools.borrow_mut().of(size))).ok()??;
+        let slot = POOLS.try_with(|pools| pools.borrow_mut().all_of(size).warm()).ok()??;
         Some(Self { slot, size, not_send: PhantomData })
     }
 
@@ -83,8 +96,23 @@ impl Stack {
 
     #[inline(always)]
     fn put_back(&self) {
+        if !hot::give(self.size, self.slot) {
+            self.put_down();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_down(&self) {
         // A pool whose thread-local is gone has leaked its arenas, so there is nothing to give back to.
-        let _ = POOLS.try_with(|pools| pools.borrow_mut().of(self.size).free.push(self.slot));
+        let _ = POOLS.try_with(|pools| {
+            let mut pools = pools.borrow_mut();
+            let pool = pools.of(self.size);
+            hot::spill(self.size, |slot| pool.free.push(slot));
+            if !hot::give(self.size, self.slot) {
+                pool.free.push(self.slot);
+            }
+        });
     }
 }
 
@@ -100,6 +128,7 @@ pub(crate) fn trim() -> usize {
     POOLS
         .try_with(|pools| {
             let mut pools = pools.borrow_mut();
+            pools.take_back();
             pools.0.iter_mut().map(StackPool::trim).sum()
         })
         .unwrap_or(0)
@@ -107,7 +136,12 @@ pub(crate) fn trim() -> usize {
 
 /// Whether [`trim`] has something to do, now or after a while in which no stack is used.
 pub(crate) fn has_surplus() -> bool {
-    POOLS.try_with(|pools| pools.borrow().0.iter().any(StackPool::has_surplus)).unwrap_or(false)
+    let has_surplus = |pools: &RefCell<StackPools>| {
+        let mut pools = pools.borrow_mut();
+        pools.take_back();
+        pools.0.iter().any(StackPool::has_surplus)
+    };
+    POOLS.try_with(has_surplus).unwrap_or(false)
 }
 
 /// The stacks of one OS thread.
@@ -135,7 +169,12 @@ pub(crate) fn counts() -> Counts {
             mapped: all.mapped + pool.arenas.iter().map(Arena::bytes).sum::<usize>(),
         }
     };
-    POOLS.try_with(|pools| pools.borrow().0.iter().fold(Counts::default(), of)).unwrap_or_default()
+    let count = |pools: &RefCell<StackPools>| {
+        let mut pools = pools.borrow_mut();
+        pools.take_back();
+        pools.0.iter().fold(Counts::default(), of)
+    };
+    POOLS.try_with(count).unwrap_or_default()
 }
 
 /// The free stacks of one size.
@@ -156,17 +195,14 @@ struct StackPool {
 }
 
 impl StackPool {
+    /// A free one.
     #[inline(always)]
-    fn acquire(&mut self) -> io::Result<NonNull<u8>> {
-        match self.free.pop() {
-            Some(slot) => {
-                if self.free.len().wrapping_sub(self.prefetched) >= 8 * PREFETCH {
-                    self.prefetch();
-                }
-                Ok(slot)
-            }
-            None => self.carve(),
+    fn warm(&mut self) -> Option<NonNull<u8>> {
+        let slot = self.free.pop()?;
+        if self.free.len().wrapping_sub(self.prefetched) >= 8 * PREFETCH {
+            self.prefetch();
         }
+        Some(slot)
     }
 
     /// Asks for the tops of the next free stacks. Several at once: each takes an address translation of its own, and the
@@ -274,11 +310,21 @@ impl StackPool {
 struct StackPools(Vec<StackPool>);
 
 impl StackPools {
-    #[inline(always)]
     fn of(&mut self, size: StackSize) -> &mut StackPool {
         let at = self.0.iter().position(|pool| pool.size == size);
         let at = at.unwrap_or_else(|| self.add(size));
         &mut self.0[at]
+    }
+
+    /// As [`of`](Self::of), with those that are kept hot.
+    fn all_of(&mut self, size: StackSize) -> &mut StackPool {
+        self.take_back();
+        self.of(size)
+    }
+
+    /// Takes in those that are kept hot.
+    fn take_back(&mut self) {
+        hot::empty(|size, slot| self.of(size).free.push(slot));
     }
 
     #[cold]
@@ -299,6 +345,7 @@ impl StackPools {
 impl Drop for StackPools {
     /// Unmaps the arenas of which every stack has come back; the others hold live frames and are leaked on purpose.
     fn drop(&mut self) {
+        self.take_back();
         for pool in &mut self.0 {
             for arena in pool.arenas.drain(..) {
                 let back = pool.free.iter().filter(|&&slot| arena.contains(slot)).count();
@@ -357,7 +404,7 @@ mod tests {
             }
         };
         let addresses = |pool: &mut StackPool, count: usize| -> Vec<usize> {
-            (0..count).map(|_| pool.acquire().unwrap().addr().get()).collect()
+            (0..count).map(|_| pool.warm().unwrap().addr().get()).collect()
         };
 
         let count = ORDER + ORDER / 2;

@@ -31,11 +31,13 @@ pub(crate) struct StackSize {
 
 impl Default for StackSize {
     fn default() -> Self {
-        Self { usable: DEFAULT_USABLE }
+        Self::DEFAULT
     }
 }
 
 impl StackSize {
+    pub(super) const DEFAULT: Self = Self { usable: DEFAULT_USABLE };
+
     /// Checks a size asked for by a user.
     ///
     /// # Errors

@@ -92,7 +92,7 @@ macro_rules! atomic {
 }
 
 atomic!(AtomicBool, bool, swap);
-atomic!(AtomicU8, u8, swap);
+atomic!(AtomicU8, u8, swap fetch_or);
 atomic!(AtomicU32, u32, fetch_and fetch_or);
 atomic!(AtomicU64, u64, fetch_add fetch_sub fetch_and fetch_or);
 atomic!(AtomicUsize, usize, fetch_add fetch_sub fetch_and fetch_or);
@@ -164,6 +164,10 @@ impl<T> Mutex<T> {
         let held = self.lock.get_or_init(loom::sync::Mutex::default).lock();
         let held = Some(held.unwrap_or_else(PoisonError::into_inner));
         MutexGuard { mutex: self, data: Some(self.data()), held }
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.data.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn data(&self) -> std::sync::MutexGuard<'_, T> {

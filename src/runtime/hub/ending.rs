@@ -33,8 +33,7 @@ impl Hub {
 
     /// Takes a new task that nobody else will start.
     pub(crate) fn pop_leftover(&self) -> Option<TaskRef> {
-        let local = || self.local.borrow_mut().pop_front();
-        self.fresh.pop().or_else(local).or_else(|| self.stackless.borrow_mut().pop())
+        self.fresh.pop().or_else(|| self.pop_local()).or_else(|| self.stackless.borrow_mut().pop())
     }
 
     /// Gives up the green threads that did not end: they stay where they are for ever. Returns their tasks, which do not count as

@@ -27,7 +27,8 @@ pub(crate) struct Hub {
     pub(crate) scheduler: Arc<Scheduler>,
     /// New tasks; other workers steal from here.
     pub(crate) fresh: Worker<TaskRef>,
-    /// New tasks that must not be stolen.
+    /// New tasks that must not be stolen; where there are no thieves, all new ones: a queue that nobody else looks into needs no
+    /// atomic operations.
     pub(super) local: RefCell<VecDeque<TaskRef>>,
     /// Whether all tasks have been killed, and new ones are killed when their turn comes.
     pub(super) winds_down: Cell<bool>,
@@ -127,11 +128,26 @@ impl Hub {
     }
 
     /// Queues a new task that must start here.
+    #[inline(always)]
     pub(crate) fn push_local(&self, task: TaskRef) {
-        if self.scheduler.has_thieves() {
-            self.local.borrow_mut().push_back(task);
-        } else {
-            self.fresh.push(task);
+        let mut local = self.local.borrow_mut();
+        local.push_back(task);
+        self.shared.own.local.store(local.len(), Ordering::Relaxed);
+    }
+
+    /// Takes a new task that no other hub may take.
+    #[inline(always)]
+    pub(super) fn pop_local(&self) -> Option<TaskRef> {
+        let mut local = self.local.borrow_mut();
+        let task = local.pop_front()?;
+        self.shared.own.local.store(local.len(), Ordering::Relaxed);
+        Some(task)
+    }
+
+    /// Where there are no thieves, queues what has come from elsewhere behind what was made here.
+    pub(super) fn keep_stolen(&self) {
+        while let Some(task) = self.fresh.pop() {
+            self.push_local(task);
         }
     }
 

@@ -4,11 +4,15 @@
 use super::scheduler::Scheduler;
 use super::shared::{BUSY, HubShared};
 use crate::runtime::lane::tally::Worker;
+use std::sync::atomic::Ordering;
 
 impl Scheduler {
     /// What each worker has counted.
     pub(crate) fn metrics(&self) -> Vec<Worker> {
-        let own = |at: usize| (self.hubs()[at].pinned.len() + self.queued(at)) as u64;
+        let own = |at: usize| {
+            let hub = self.hubs()[at];
+            (hub.pinned.len() + hub.own.local.load(Ordering::Relaxed) + self.queued(at)) as u64
+        };
         let of = |(at, hub): (usize, &&HubShared)| Worker { queued: own(at), ..hub.metrics() };
         self.hubs().iter().enumerate().map(of).collect()
     }

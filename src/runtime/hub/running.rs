@@ -13,7 +13,7 @@ const PREFETCH: usize = 8;
 /// So many tasks before the turn of one that rests its header is there, and what its body has left is prefetched.
 pub(super) const AHEAD: usize = 2;
 /// How many new tasks may be started in a row. It is a number and not a time, so that a current-thread runtime has a fixed order.
-const START_AT_MOST: usize = 4;
+const START_AT_MOST: usize = 16;
 
 impl Hub {
     /// Runs a task until it waits, yields or ends; returns whether it has ended. The caller ends a series of these with
@@ -50,7 +50,7 @@ impl Hub {
     fn disown(&self, ended: &TaskRef) {
         self.child_status.set(Some(process::status(!ended.has_failed())));
         self.lane().forget_ready();
-        while let Some(task) = self.fresh.pop() {
+        while let Some(task) = self.fresh.pop().or_else(|| self.pop_local()) {
             std::mem::forget(task);
         }
         while let Some(task) = self.stackless.borrow_mut().pop() {
@@ -133,14 +133,11 @@ impl Hub {
     pub(crate) fn start_fresh(&self, start_one: impl Fn(&Self, TaskRef) -> bool) -> usize {
         let mut count = 0;
         let thieves = self.scheduler.has_thieves();
-        if thieves {
-            let local = self.local.borrow_mut().pop_front();
-            if let Some(task) = local {
-                count += 1;
-                start_one(self, task);
-            }
+        if thieves && let Some(task) = self.pop_local() {
+            count += 1;
+            start_one(self, task);
         }
-        while let Some(task) = self.fresh.pop() {
+        while let Some(task) = if thieves { self.fresh.pop() } else { self.pop_local() } {
             count += 1;
             if thieves && let Some(other) = self.scheduler.lighter_than(self) {
                 self.scheduler.place(other, task);

@@ -214,11 +214,17 @@ impl Scheduler {
     // --- adding -------------------------------------------------------------------------------------------------
 
     /// Adds a new task from a green thread of `hub`, which belongs to this scheduler.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_from(&self, hub: &Hub, task: TaskRef) {
-        if !self.has_thieves() {
-            return hub.fresh.push(task);
+        if self.has_thieves() {
+            self.push_among_others(hub, task);
+        } else {
+            hub.push_local(task);
         }
+    }
+
+    #[inline(never)]
+    fn push_among_others(&self, hub: &Hub, task: TaskRef) {
         match self.lighter_than(hub) {
             Some(other) => self.place(other, task),
             None => {
@@ -398,11 +404,13 @@ impl Scheduler {
         {
             return Some(task);
         }
-        if let Some(task) = take_from(&shared.placed, hub, usize::MAX) {
-            return Some(task);
-        }
+        let placed = take_from(&shared.placed, hub, usize::MAX);
         if !self.has_thieves() {
-            return None;
+            hub.keep_stolen();
+            return placed;
+        }
+        if placed.is_some() {
+            return placed;
         }
         if self.phase() != Phase::Running {
             return self.find_left();

@@ -43,6 +43,8 @@ pub(crate) struct HubShared {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(super) struct Own {
+    /// How many new tasks are queued that no other hub may take.
+    pub(super) local: AtomicUsize,
     /// How many tasks have started here and not ended.
     pub(super) live: AtomicUsize,
     /// For what part of the last time the hub was not asleep: so many of [`BUSY`].

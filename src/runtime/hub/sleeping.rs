@@ -81,6 +81,7 @@ impl Hub {
     #[cold]
     pub(crate) fn trim(&self) {
         stack::trim();
+        self.local.borrow_mut().shrink_to(64);
         memory::trim();
         self.lane().timers.borrow_mut().trim();
     }

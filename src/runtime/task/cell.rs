@@ -265,8 +265,13 @@ impl<F: Body<T>, T> Task<F, T> {
     /// # Safety
     /// See [`VTable::free`].
     unsafe fn free(header: NonNull<Header>) {
-        // SAFETY: allocated as this type in `new`, and no reference is left.
-        unsafe { memory::free(header.cast::<Self>()) };
+        // SAFETY: allocated as this type in `new`, and no reference is left: it is dropped once, and its memory given back after that.
+        unsafe {
+            let task = header.cast::<Self>();
+            (&raw mut (*task.as_ptr()).stage).drop_in_place();
+            Header::drop_in_place(header);
+            memory::free(task);
+        }
     }
 }
 
@@ -399,7 +404,7 @@ impl<T> Joinable<T> {
         // `T` is the task's own, since the two are made together. The reference is moved out and dropped once.
         unsafe {
             this.task().take_result((&raw mut *out).cast());
-            drop(std::ptr::read(&this.thread));
+            std::ptr::read(&this.thread).into_task().drop_last();
         }
     }
 }

@@ -32,7 +32,7 @@ impl TaskRef {
         if header.flags.fetch_or(LINKED, Ordering::AcqRel) & RESULT != 0 {
             return Err(link);
         }
-        completion.more.get_or_insert_default().links.push_back(link);
+        header.more(&mut completion).links.push_back(link);
         Ok(())
     }
 
@@ -52,7 +52,7 @@ impl TaskRef {
     /// Passes context values on to a task that has not been started.
     #[cold]
     pub(crate) fn give_context(&self, context: Context) {
-        self.header().completion.lock().more.get_or_insert_default().context = context;
+        self.header().more(&mut self.header().completion.lock()).context = context;
         self.header().flags.fetch_or(VALUES, Ordering::Relaxed);
     }
 
@@ -90,8 +90,7 @@ impl TaskRef {
 
     #[inline]
     pub(crate) fn is_done(&self) -> bool {
-        let weaker = mutated("who sees an end does not see what was before it");
-        self.header().done.load(if weaker { Ordering::Relaxed } else { Ordering::Acquire })
+        self.header().end.has_come()
     }
 
     /// Whether the task, which is done, was given up: its frames, and what they borrow, have to stay for ever.
@@ -139,15 +138,13 @@ impl TaskRef {
     /// Asks for a wake-up at the end of the task. `false` if it has ended already.
     pub(crate) fn add_waiter(&self, waiter: Waiter) -> bool {
         let mut completion = self.header().completion.lock();
-        if self.header().done.load(Ordering::Relaxed)
-            && !mutated("a task that has ended takes waiters")
-        {
+        if !self.header().end.heed() && !mutated("a task that has ended takes waiters") {
             return false;
         }
         if completion.first.is_none() {
             completion.first = Some(waiter);
         } else {
-            completion.more.get_or_insert_default().waiters.push(waiter);
+            self.header().more(&mut completion).waiters.push(waiter);
         }
         true
     }
@@ -165,10 +162,10 @@ impl TaskRef {
     /// Asks for `number` to be left in `finished` at the end of the task. `false` if it has ended already.
     pub(crate) fn watch(&self, finished: &Arc<Finished>, number: usize) -> bool {
         let mut completion = self.header().completion.lock();
-        if self.header().done.load(Ordering::Relaxed) {
+        if !self.header().end.heed() {
             return false;
         }
-        completion.more.get_or_insert_default().watchers.push((Arc::clone(finished), number));
+        self.header().more(&mut completion).watchers.push((Arc::clone(finished), number));
         true
     }
 
@@ -193,13 +190,25 @@ impl TaskRef {
         let header = self.header();
         header.reservation.replace(Reservation::NONE).release();
         self.leave_roll();
+        if !header.end.come_unheeded() {
+            self.tell_end();
+        }
+        if let Some(family) = header.family.get() {
+            family.leave(self);
+        }
+    }
+
+    /// The end of a task for which somebody has asked, or that has kept something for it.
+    #[inline]
+    fn tell_end(&self) {
+        let header = self.header();
         let (first, more) = {
             let mut completion = header.completion.lock();
             // Those who watch several tasks are told in the order of the ends, so before anybody can see this one.
             if let Some(more) = &mut completion.more {
                 more.watchers.drain(..).for_each(|(finished, number)| finished.push(number));
             }
-            header.done.store(true, Ordering::Release);
+            header.end.come();
             if header.flags.load(Ordering::Relaxed) & KILLED != 0 {
                 INTERRUPTIONS.fetch_sub(1, Ordering::SeqCst);
             }
@@ -210,9 +219,6 @@ impl TaskRef {
         }
         if let Some(more) = more {
             more.waiters.into_iter().for_each(|waiter| waiter.unpark());
-        }
-        if let Some(family) = header.family.get() {
-            family.leave(self);
         }
     }
 

@@ -12,7 +12,8 @@
 //! | `roster` | the hub | the hub |
 //! | `place` | whoever schedules the task, before that; whoever ends it | whoever ends it |
 //! | `flags` | everybody, by `fetch_or` | |
-//! | `done`, `completion` | whoever ends the task, under the lock | joiners; `done` also without it |
+//! | `completion` | everybody, under the lock | |
+//! | `end` | see [`TaskEnd`] | |
 //! | `reason`, `until` | the owner, before it sleeps | reports |
 //! | `mark` | the owner, before it sleeps and when it goes on | `runtime/observe/bypass.rs` |
 //! | `wakes`, `own_wakes` | every [`Waker`](std::task::Waker) of it that is used: elsewhere, and on its hub's OS thread | the owner, while it polls a future |
@@ -22,6 +23,7 @@
 //! | `generation`, `meta`, `reservation`, `vtable` | nobody after creation | everybody |
 
 use super::context::Context;
+use super::end::TaskEnd;
 use super::error::{Cause, JoinError};
 use super::flags::{DETACHED, ENDED_BY_KILL, FAILED, LINKED, NOT_RUN, PANICKED, RESULT};
 use super::history::History;
@@ -161,7 +163,7 @@ pub(crate) struct Header {
     pub(super) history: History,
     pub(super) woken: Stamp,
     pub(super) completion: Mutex<Completion>,
-    pub(super) done: sync::AtomicBool,
+    pub(super) end: TaskEnd,
     pub(super) reason: AtomicU8,
     /// A [`Mark`](super::mark::Mark).
     pub(super) mark: AtomicU32,
@@ -215,7 +217,7 @@ impl Header {
             meta,
             reservation: Cell::new(reservation),
             completion: Mutex::new(Completion::default()),
-            done: sync::AtomicBool::new(false),
+            end: TaskEnd::default(),
             reason: AtomicU8::new(Reason::None as u8),
             mark: AtomicU32::new(0),
             until: atomic::AtomicU64::new(0),
@@ -229,6 +231,28 @@ impl Header {
         #[cfg(loom)]
         drop(header.completion.lock());
         header
+    }
+
+    /// What few tasks need, of a `completion` that is locked. The end of the task looks for it from here on.
+    #[inline]
+    pub(super) fn more<'a>(&self, completion: &'a mut Completion) -> &'a mut More {
+        self.end.heed();
+        completion.more.get_or_insert_default()
+    }
+
+    /// Drops it; most headers have nothing in them by then.
+    ///
+    /// # Safety
+    /// Nobody uses it, now or later.
+    #[inline(always)]
+    pub(super) unsafe fn drop_in_place(this: NonNull<Self>) {
+        // SAFETY: nobody else uses it.
+        let header = unsafe { &mut *this.as_ptr() };
+        let kept = header.completion.get_mut();
+        if cfg!(loom) || header.meta.is_some() || kept.first.is_some() || kept.more.is_some() {
+            // SAFETY: as the caller promises.
+            unsafe { this.drop_in_place() };
+        }
     }
 
     /// Asks for the memory that waking it and going on touch.

@@ -85,9 +85,7 @@ impl TaskRef {
             // Under the lock, so that a task is counted only while `complete` is still to come, and so that the kill does
             // not end a wait that comes after `forget_kill`.
             let completion = header.completion.lock();
-            if header.done.load(Ordering::Relaxed)
-                || header.flags.load(Ordering::Relaxed) & immune != 0
-            {
+            if !header.end.heed() || header.flags.load(Ordering::Relaxed) & immune != 0 {
                 return;
             }
             if header.flags.fetch_or(KILLED, Ordering::SeqCst) & KILLED == 0 {
@@ -177,7 +175,7 @@ impl TaskRef {
     /// Sets, for the length of a wait, what may end it: only what began with so many unwinds. Called by the owner only.
     #[cold]
     pub(crate) fn set_unwinds(&self, unwinds: usize) {
-        self.header().completion.lock().more.get_or_insert_default().unwinds = unwinds;
+        self.header().more(&mut self.header().completion.lock()).unwinds = unwinds;
     }
 
     // --- timeouts and shields, called by the owner only -----------------------------------------------------------
@@ -185,14 +183,14 @@ impl TaskRef {
     /// Opens a timeout.
     pub(crate) fn push_limit(&self, limit: Limit) {
         INTERRUPTIONS.fetch_add(1, Ordering::SeqCst);
-        self.header().completion.lock().more.get_or_insert_default().limits.push(limit);
+        self.header().more(&mut self.header().completion.lock()).limits.push(limit);
         self.header().flags.fetch_or(LIMITED, Ordering::Relaxed);
     }
 
     /// Closes the timeout that was opened last.
     pub(crate) fn pop_limit(&self) {
         let mut completion = self.header().completion.lock();
-        let limits = &mut completion.more.get_or_insert_default().limits;
+        let limits = &mut self.header().more(&mut completion).limits;
         if let Some(last) = limits.iter().rposition(|limit| !limit.is_aside) {
             limits.remove(last);
         }
@@ -210,7 +208,7 @@ impl TaskRef {
             return None;
         }
         let mut completion = self.header().completion.lock();
-        let more = completion.more.get_or_insert_default();
+        let more = self.header().more(&mut completion);
         let open = more.limits.iter_mut().filter(|limit| !limit.is_aside);
         let limits = open.map(|limit| {
             limit.is_aside = true;
@@ -226,7 +224,7 @@ impl TaskRef {
     pub(crate) fn put_back(&self, aside: Option<SetAside>) {
         let Some(aside) = aside else { return };
         let mut completion = self.header().completion.lock();
-        let more = completion.more.get_or_insert_default();
+        let more = self.header().more(&mut completion);
         let back = more.limits.iter_mut().filter(|limit| aside.limits.contains(&limit.id));
         back.for_each(|limit| limit.is_aside = false);
         more.shields = aside.shields;
@@ -275,13 +273,13 @@ impl TaskRef {
     }
 
     pub(crate) fn enter_shield(&self) {
-        self.header().completion.lock().more.get_or_insert_default().shields += 1;
+        self.header().more(&mut self.header().completion.lock()).shields += 1;
         self.header().flags.fetch_or(SHIELDED, Ordering::SeqCst);
     }
 
     pub(crate) fn leave_shield(&self) {
         let mut completion = self.header().completion.lock();
-        let shields = &mut completion.more.get_or_insert_default().shields;
+        let shields = &mut self.header().more(&mut completion).shields;
         *shields -= 1;
         if *shields == 0 {
             self.header().flags.fetch_and(!SHIELDED, Ordering::SeqCst);

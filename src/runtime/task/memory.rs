@@ -108,14 +108,12 @@ pub(super) fn allocate<T>() -> NonNull<T> {
     block.cast()
 }
 
-/// Drops a value that was written to what [`allocate`] returned, and frees the memory.
+/// Frees what [`allocate`] returned.
 ///
 /// # Safety
-/// `value` came from `allocate::<T>`, and nobody uses it any more.
+/// `value` came from `allocate::<T>`, and what was written there has been dropped.
 #[inline(always)]
 pub(super) unsafe fn free<T>(value: NonNull<T>) {
-    // SAFETY: as the caller promises.
-    unsafe { value.drop_in_place() };
     let layout = Layout::new::<T>();
     let block = value.cast::<u8>();
     let Some((class, layout)) = class_of(layout) else {

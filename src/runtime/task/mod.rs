@@ -10,6 +10,7 @@ mod cell;
 mod completion;
 mod context;
 mod debugger;
+mod end;
 mod error;
 pub(crate) mod family;
 pub(crate) mod finished;

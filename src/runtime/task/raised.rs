@@ -79,7 +79,7 @@ impl TaskRef {
     fn raise(&self) -> Raised {
         let level = coroutine::unwinds().unwrap_or(0) + 1;
         let mut completion = self.header().completion.lock();
-        let more = completion.more.get_or_insert_default();
+        let more = self.header().more(&mut completion);
         let id = more.raised_before;
         more.raised_before += 1;
         more.raised.iter_mut().for_each(|raised| raised.is_over(level));

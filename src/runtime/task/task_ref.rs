@@ -14,6 +14,7 @@ use crate::coroutine::Control;
 use crate::runtime::task::family::Family;
 use crate::sys::process;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
@@ -91,6 +92,18 @@ impl TaskRef {
             std::process::abort();
         }
         Self(header)
+    }
+
+    /// Drops it, which is most likely the last reference to a green thread that has ended: then a look is enough.
+    #[inline(always)]
+    pub(super) fn drop_last(self) {
+        if self.is_green() && self.header().refs.load(Ordering::Acquire) == 1 {
+            let this = ManuallyDrop::new(self);
+            // SAFETY: that is the last reference, and every other owner's writes are visible. Nobody makes another meanwhile: one is
+            // made from another one; from the roll only while whoever ends the task holds one; from a started task only by its hub,
+            // which holds one as long.
+            unsafe { (this.header().vtable.free)(this.0) };
+        }
     }
 
     #[inline(always)]
@@ -178,7 +191,7 @@ impl TaskRef {
     /// Makes the task itself keep the right to schedule it.
     pub(crate) fn set_paused(&self, paused: Paused) {
         let mut completion = self.header().completion.lock();
-        completion.more.get_or_insert_default().paused = Some(paused);
+        self.header().more(&mut completion).paused = Some(paused);
         self.header().flags.fetch_or(PAUSED, Ordering::Relaxed);
     }
 
@@ -346,7 +359,7 @@ impl TaskRef {
         if self.take_permit() {
             return false;
         }
-        completion.more.get_or_insert_default().parked = Some(waiter);
+        self.header().more(&mut completion).parked = Some(waiter);
         true
     }
 

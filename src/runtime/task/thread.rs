@@ -73,6 +73,11 @@ impl Thread {
         &self.0
     }
 
+    #[inline]
+    pub(super) fn into_task(self) -> TaskRef {
+        self.0
+    }
+
     /// Its id. It has one whether or not it has a name.
     ///
     /// # Examples
