@@ -6,6 +6,7 @@ pub(crate) mod circles;
 pub(crate) mod decimal;
 pub(crate) mod dropping;
 pub(crate) mod handover;
+pub(crate) mod holey_vec;
 pub(crate) mod lazy_id;
 pub(crate) mod lock;
 #[cfg(loom)]

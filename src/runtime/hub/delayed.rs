@@ -11,6 +11,7 @@ use crate::runtime::lane::timer::TimerId;
 use crate::runtime::task::{TaskRef, Token};
 use crate::sys::clock;
 use crate::sys::time;
+use crate::util::holey_vec::HoleyVec;
 use std::time::Instant;
 
 /// A task that waits to be started. It waits by its park word, as everything does.
@@ -23,49 +24,40 @@ pub(crate) struct Delayed {
     pub(crate) at: u64,
 }
 
-/// A list with holes; each task knows its place.
+/// Each task knows its place.
 #[derive(Debug, Default)]
-pub(crate) struct DelayedList {
-    places: Vec<Option<Delayed>>,
-    free: Vec<u32>,
-}
+pub(crate) struct DelayedList(HoleyVec<Delayed>);
 
 impl DelayedList {
     /// The place that the next task will have.
     pub(crate) fn next_place(&self) -> u32 {
-        self.free.last().copied().unwrap_or(self.places.len() as u32)
+        self.0.next()
     }
 
     /// Adds at [`next_place`](Self::next_place).
     pub(crate) fn add(&mut self, delayed: Delayed) {
-        match self.free.pop() {
-            Some(place) => self.places[place as usize] = Some(delayed),
-            None => self.places.push(Some(delayed)),
-        }
+        self.0.add(delayed);
     }
 
     /// Ends the wait of the task at `place`, if there is one, its time has come, and it has not been killed. The timer may belong to
     /// another task, which had the place before and was taken away.
     pub(crate) fn expire(&self, place: u32, now: u64) -> bool {
-        let delayed = self.places.get(place as usize).and_then(Option::as_ref);
-        delayed.is_some_and(|it| it.at <= now && it.task.park_word().expire(it.token))
+        self.0.get(place).is_some_and(|it| it.at <= now && it.task.park_word().expire(it.token))
     }
 
     /// Takes out the tasks that any hub may start. The caller queues them elsewhere.
     fn take_movable(&mut self) -> Vec<TaskRef> {
         let is_movable = |it: &Delayed| !it.task.is_local() && it.task.park_word().expire(it.token);
         // Those that have been killed are on their way to the hub already, which will look for them.
-        let places = (0..self.places.len() as u32)
-            .filter(|place| self.places[*place as usize].as_ref().is_some_and(is_movable));
-        let places: Vec<u32> = places.collect();
+        let places = self.0.iter_from(0).filter(|(_, it)| is_movable(it));
+        let places: Vec<_> = places.map(|(place, _)| place as u32).collect();
         let mut all: Vec<_> = places.into_iter().filter_map(|place| self.take(place)).collect();
         all.sort_by_key(|it| it.at);
         all.into_iter().map(|it| it.task).collect()
     }
 
     pub(crate) fn take(&mut self, place: u32) -> Option<Delayed> {
-        let delayed = self.places.get_mut(place as usize)?.take()?;
-        self.free.push(place);
+        let delayed = self.0.take(place)?;
         if self.is_empty() {
             // A burst is over: give its memory back.
             *self = Self::default();
@@ -75,15 +67,15 @@ impl DelayedList {
 
     /// How many of them were to start by now.
     pub(in crate::runtime) fn due(&self, now: u64) -> usize {
-        self.places.iter().flatten().filter(|it| it.at <= now).count()
+        self.0.iter().filter(|it| it.at <= now).count()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.places.len() == self.free.len()
+        self.0.is_empty()
     }
 
     pub(crate) fn tasks(&self) -> impl Iterator<Item = &TaskRef> {
-        self.places.iter().flatten().map(|delayed| &delayed.task)
+        self.0.iter().map(|delayed| &delayed.task)
     }
 }
 

@@ -70,6 +70,10 @@ impl Direction {
 }
 
 /// Those who wait for one direction; nearly always there is none or one.
+///
+/// The header of a task (`Completion`) and the futures of executors (`Interested`) also keep the first and put what else there may be
+/// behind a pointer. These differ in what that is: here waiters only, there callbacks, watchers and more in one allocation with the
+/// others. A common type would need a second one in those.
 #[derive(Debug, Default)]
 pub(in crate::runtime) struct Waiters {
     first: Option<Waiter>,
