@@ -5,6 +5,7 @@
 pub(crate) mod current;
 mod delayed;
 mod ending;
+mod foreign;
 mod held;
 pub(crate) mod local;
 #[cfg(feature = "counters")]

@@ -107,7 +107,7 @@ fn turn(
     let mut is_relied_on = false;
     while !hub.is_parents() {
         hub.drain_mailbox();
-        hub.lane().here().wake_foreign();
+        hub.wake_foreign();
         if is_relied_on {
             is_relied_on = false;
             hub.scheduler.pass_on(hub);
@@ -184,7 +184,7 @@ impl Observer for WindingDown {
 
 /// Sleeps until there is something to do, but no longer than until the observer is to look.
 fn idle(hub: &Hub, observer: &impl Observer, trim_at: &mut Option<Instant>) {
-    if hub.lane().here().wake_foreign() || !hub.scheduler.prepare_sleep(hub) {
+    if hub.wake_foreign() || !hub.scheduler.prepare_sleep(hub) {
         return;
     }
     if !observer.before_sleep(hub) {

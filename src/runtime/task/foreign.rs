@@ -2,7 +2,8 @@
 //!
 //! It waits in the same lists as everybody; waking it means using the [`Waker`] that its last poll left. That is code of users, which
 //! may do anything: wait, call what is just being changed, panic. So it is called where nothing of the library is locked or
-//! borrowed. On a hub's own stack, and inside [`put_off`], it is put off until that is over. A panic goes no further.
+//! borrowed. Inside [`put_off`] it is put off until that is over; on a hub's own stack too, and a green thread does it
+//! (`hub/foreign.rs`). A panic goes no further.
 //!
 //! One that waits for what others may take as well is on a roll, so that it is found where one that was woken does not come
 //! (`runtime/observe/bypass.rs`).
@@ -217,6 +218,29 @@ impl Drop for PutOffWake {
     }
 }
 
+/// What a hub has put off, with wakers of users: they are used when this is dropped.
+#[derive(Debug)]
+pub(in crate::runtime) struct PutOffWakes(());
+
+impl Drop for PutOffWakes {
+    fn drop(&mut self) {
+        // If one of the wakers waits, the hub is to look again, and have somebody else go on with the others.
+        here::with(Here::note_foreign);
+        wake_later();
+    }
+}
+
+/// Wakes, of the tasks whose wake-up was put off, those that wakers of this library are for. If there are others, the caller is to
+/// see to these.
+pub(in crate::runtime) fn wake_own() -> Option<PutOffWakes> {
+    let others = take_others();
+    if others.is_empty() {
+        return None;
+    }
+    LATER.try_with(|later| later.tasks.borrow_mut().extend(others)).ok()?;
+    Some(PutOffWakes(()))
+}
+
 /// Takes the tasks whose wake-up was put off, and wakes those that wakers of this library are for, which run no code of users.
 fn take_others() -> VecDeque<TaskRef> {
     let mut tasks = LATER.try_with(|later| later.tasks.take()).unwrap_or_default();
@@ -232,7 +256,7 @@ fn take_others() -> VecDeque<TaskRef> {
 
 /// Wakes the tasks whose wake-up was put off. Called where nothing is locked or borrowed.
 #[cold]
-pub(crate) fn wake_later() {
+pub(super) fn wake_later() {
     let next = || LATER.try_with(|later| later.tasks.borrow_mut().pop_front()).ok().flatten();
     // Those that come meanwhile are left for later: on a hub others have their turn first.
     let count = LATER.try_with(|later| later.tasks.borrow().len()).unwrap_or(0);

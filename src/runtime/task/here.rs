@@ -108,14 +108,10 @@ impl Here {
         self.ready.push(task);
     }
 
-    /// Wakes tasks of other executors whose wake-up was put off; returns whether there were any.
+    /// Whether tasks of other executors are to be woken whose wake-up was put off. The caller does that.
     #[inline(always)]
-    pub(crate) fn wake_foreign(&self) -> bool {
-        let any = self.has_foreign.replace(false);
-        if any {
-            foreign::wake_later();
-        }
-        any
+    pub(in crate::runtime) fn take_foreign(&self) -> bool {
+        self.has_foreign.replace(false)
     }
 
     pub(super) fn note_foreign(&self) {

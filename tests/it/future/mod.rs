@@ -7,6 +7,7 @@ mod sync;
 mod time;
 mod together;
 mod wait;
+mod wakers;
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
