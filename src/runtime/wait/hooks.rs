@@ -98,15 +98,18 @@ pub(super) fn outside(started: Started, suspend: impl FnOnce()) {
     let around_all = Cell::new(thread.set_aside());
     let mut suspend = Some(suspend);
     let mut once = || {
-        if let Some(suspend) = suspend.take() {
-            let open = thread.set_aside();
-            leave_hooks(None);
-            thread.put_back(around_all.take());
-            suspend();
-            around_all.set(thread.set_aside());
-            enter_hooks();
-            thread.put_back(open);
+        if suspend.is_none() {
+            return;
         }
+        let open = thread.set_aside();
+        leave_hooks(None);
+        thread.put_back(around_all.take());
+        if let Some(suspend) = suspend.take() {
+            suspend();
+        }
+        around_all.set(thread.set_aside());
+        enter_hooks();
+        thread.put_back(open);
     };
     enter_hooks();
     around(&FIRST, &mut once);

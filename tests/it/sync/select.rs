@@ -63,6 +63,9 @@ fn timers_events_and_joins() {
         recv(mpmc::after(LONG)) -> _ => "late",
     };
     assert_eq!(first, "event", "although it was cleared at once");
+    while event.is_set() {
+        std::thread::yield_now();
+    }
     let second = select! {
         event(event) => 0,
         join(handle) => handle.join().unwrap(),
