@@ -114,10 +114,55 @@ fn nested() {
     println!("{}", made.join().unwrap());
 }
 
-/// `class Students` with `__iter__` and `__next__`; `iter(li)`, and `next` until there is nothing.
+/// `print("hello")`, a second, `print("world!")`
+fn hello_world() {
+    println!("hello");
+    sleep(1.0);
+    println!("world!");
+}
+
+/// `isinstance(it, Iterable)`, which a compiler answers: what is none is refused.
+fn is_iterable<T: IntoIterator>(_: &T) -> bool {
+    true
+}
+
+/// `class Students` with `__iter__` and `__next__`
+fn students() {
+    #[derive(Default)]
+    struct Students {
+        names: Vec<&'static str>,
+        current: usize,
+    }
+
+    impl Iterator for Students {
+        type Item = &'static str;
+
+        fn next(&mut self) -> Option<&'static str> {
+            self.current += 1;
+            self.names.get(self.current - 1).copied()
+        }
+    }
+
+    let mut students = Students::default();
+    students.names.extend(["zs", "ls", "ww"]);
+    println!("{}", is_iterable(&students));
+    students.for_each(|name| println!("{name}"));
+}
+
+/// `class MyClass` with `__iter__` only; `iter(li)`, and `next` until there is nothing.
 fn iterators() {
-    let students = ["zs", "ls", "ww"];
-    students.iter().for_each(|name| println!("{name}"));
+    struct MyClass;
+
+    impl IntoIterator for MyClass {
+        type Item = u32;
+        type IntoIter = std::iter::Empty<u32>;
+
+        fn into_iter(self) -> Self::IntoIter {
+            std::iter::empty()
+        }
+    }
+
+    println!("{}", is_iterable(&MyClass));
     let mut numbers = [11, 22, 33, 44, 55].into_iter();
     numbers.by_ref().for_each(|number| println!("{number}"));
     println!("{:?}", numbers.next());
@@ -236,6 +281,8 @@ fn main() -> io::Result<()> {
     program("say_after", say_after)?;
     program("a line each second", display_date)?;
     program("nested", nested)?;
+    program("hello, world", hello_world)?;
+    program("students", students)?;
     program("iterators", iterators)?;
     program("create_num", create_num)?;
     program("the hundredth of Fibonacci's", fibonacci)?;

@@ -151,6 +151,67 @@ fn pool(max_workers: usize) -> GreenExecutor {
     GreenExecutor::builder().max_workers(max_workers).build().expect("a pool")
 }
 
+/// Three lines of one task, with the name of its thread.
+fn worker(lines: u32, and: &str) {
+    for i in 0..lines {
+        println!("the current thread is {}, it prints {i}{and}", my_name());
+    }
+}
+
+fn pool_of_two() -> GreenExecutor {
+    let builder = GreenExecutor::builder().max_workers(2).name("ThreadPoolExecutor-0");
+    builder.build().expect("a pool")
+}
+
+/// `[executor.submit(worker, i) for i in [100, 100, 100]]`, with three lines instead of a hundred.
+fn three_tasks() {
+    let executor = pool_of_two();
+    let _made = [3, 3, 3].map(|i| executor.submit(move || worker(i, "")).expect("it is open"));
+    executor.shutdown(true, false);
+}
+
+/// `executor.map(worker, [100, 100, 100, 1000])`
+fn map_over_a_list() {
+    let executor = pool_of_two();
+    executor.map(|i| worker(i, ""), [3, 3, 3, 5]).for_each(|result| result.unwrap());
+}
+
+/// `executor.map(worker, *zip(*data))`: several arguments are a tuple.
+fn map_over_several_arguments() {
+    let executor = pool_of_two();
+    let data = [(3, 2), (3, 3), (5, 3)];
+    let results = executor.map(|(num, w)| worker(num, &format!(",{w}")), data);
+    results.for_each(|result| result.unwrap());
+}
+
+/// `ThreadPoolExecutor()` and twenty tasks, which print their process id there.
+fn twenty_tasks() {
+    let executor = pool(10);
+    for _ in 0..20 {
+        let task = || {
+            println!("serves a guest");
+            sleep(1.0);
+        };
+        executor.submit(task).expect("it is open");
+    }
+    executor.shutdown(true, false);
+}
+
+/// `pool.shutdown(wait=True)`: they have all ended when the last line is printed.
+fn all_have_ended_at_shutdown() {
+    let executor = pool(4);
+    for _ in 0..10 {
+        let task = || {
+            println!("the task begins");
+            sleep(1.0);
+            println!("the task ends");
+        };
+        executor.submit(task).expect("it is open");
+    }
+    executor.shutdown(true, false);
+    println!("===main");
+}
+
 fn submitted(pool: &GreenExecutor, seconds: u32, what: &'static str) -> Future<u32> {
     let test = move || {
         sleep(f64::from(seconds));
@@ -276,6 +337,11 @@ fn main() -> io::Result<()> {
     program("as they end", as_they_end)?;
     program("all have ended", all_have_ended)?;
     program("callbacks", callbacks)?;
+    program("three tasks", three_tasks)?;
+    program("map over a list", map_over_a_list)?;
+    program("map over several arguments", map_over_several_arguments)?;
+    program("twenty tasks", twenty_tasks)?;
+    program("all have ended at shutdown", all_have_ended_at_shutdown)?;
     program("one at a time", one_at_a_time)?;
     program("all results at the end", all_results_at_the_end)
 }

@@ -250,7 +250,7 @@ fn a_loop(number: usize, seconds: f64) {
     println!("loop{number} done");
 }
 
-/// `Thread(target=loop, args=(i, loops[i]))`, with a list of threads; objects that are called, and a subclass, print the same.
+/// `Thread(target=loop, args=(i, loops[i]))`, with a list of threads.
 fn loops() {
     println!("starting");
     let threads = [4.0, 2.0].into_iter().enumerate();
@@ -264,6 +264,62 @@ fn loops() {
         thread.start();
     }
     join_all(made);
+    println!("all DONE");
+}
+
+/// `Thread(target=ThreadFunc(loop, (i, loops[i])))`: an object that is called. Its second line says "start", too, there.
+fn called_object() {
+    struct ThreadFunc<F> {
+        func: F,
+        args: (usize, f64),
+    }
+
+    impl<F: FnOnce(usize, f64)> ThreadFunc<F> {
+        fn call(self) {
+            (self.func)(self.args.0, self.args.1);
+        }
+    }
+
+    let a_loop = |nloop: usize, nsec: f64| {
+        println!("start loop {nloop}");
+        sleep(nsec);
+        println!("start loop {nloop}");
+    };
+    println!("starting");
+    let objects = [4.0, 2.0].into_iter().enumerate().map(|args| ThreadFunc { func: a_loop, args });
+    join_all(objects.map(|object| start("loop", move || object.call())));
+    println!("All done");
+}
+
+/// `class MyThread(Thread)`, made of a function, its arguments and a name.
+fn struct_with_a_function() {
+    struct MyThread {
+        func: fn(usize, f64),
+        args: (usize, f64),
+        name: &'static str,
+    }
+
+    impl Runnable for MyThread {
+        fn name(&self) -> Option<String> {
+            Some(self.name.into())
+        }
+
+        fn run(&mut self) {
+            (self.func)(self.args.0, self.args.1);
+        }
+    }
+
+    fn a_loop(nloop: usize, nsec: f64) {
+        println!("Start loop {nloop}");
+        sleep(nsec);
+        println!("loop {nloop} done");
+    }
+
+    println!("starting");
+    let threads = [(0, 4.0), (1, 2.0)].map(|args| MyThread { func: a_loop, args, name: "loop" });
+    for thread in threads.map(Runnable::start) {
+        thread.join().expect("it does not panic");
+    }
     println!("all DONE");
 }
 
@@ -374,6 +430,8 @@ fn main() -> io::Result<()> {
     program("work1 and work2", work1_and_work2)?;
     program("until one is left", until_one_is_left)?;
     program("two loops", loops)?;
+    program("an object that is called", called_object)?;
+    program("a struct with a function", struct_with_a_function)?;
     // `@atexit.register`: what comes after `run` comes when all have ended.
     program("who remains", remaining)?;
     println!("all DONE");

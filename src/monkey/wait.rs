@@ -220,7 +220,7 @@ enum Glance {
 }
 
 /// Waits for a socket as it was when somebody last waited for it. That is right nearly always, and to ask the kernel each time
-/// whether the number still means that socket, and which limit it has in time, costs as much as a tenth of a short message. So
+/// whether the number still means that socket, and which limit it has in time, is a part of what a short message costs. So
 /// where waits for it have been short, they begin by a short one that asks nothing; only one that lasts does.
 fn glance(
     hook: &Hook,

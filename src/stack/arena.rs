@@ -44,9 +44,9 @@ impl Arena {
 
     /// The lowest address of a slot never handed out before, with its guard in place.
     ///
-    /// One after the other, as what counts is the fault at the first use: of 2.45 µs for a new stack it takes 1.5 and the guard 0.68.
-    /// Tops of 16 or 64 stacks populated by one `process_madvise` take as long as their faults, by a call for each stack longer; and
-    /// guards of 64 stacks by one call save 0.1 µs each, with the touches after them 0.45.
+    /// One after the other, as what counts is the fault at the first use, which takes longer than the guard. Tops of many stacks
+    /// populated by one `process_madvise` take as long as their faults, by a call for each stack longer; and guards of many stacks by
+    /// one call save little.
     ///
     /// # Errors
     /// `None` where the arena is used up; an error where the guard could not be installed.
