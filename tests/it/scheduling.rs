@@ -236,6 +236,32 @@ fn neither_yields_nor_new_ones_starve_anybody() {
     });
 }
 
+/// A timer waits for as many new ones as are started in a row, and not for several rows of them.
+#[test]
+fn new_ones_that_compute_for_long_hold_up_a_timer_for_one_row_only() {
+    let runtime = Runtime::new_current_thread().unwrap();
+    let before = runtime
+        .run_local(|| {
+            let computed = Rc::new(Cell::new(0));
+            let seen = Rc::clone(&computed);
+            let sleeper = spawn_local(move || {
+                sleep(Duration::from_millis(1));
+                seen.get()
+            });
+            for _ in 0..100 {
+                let computed = Rc::clone(&computed);
+                spawn_local(move || {
+                    let begun = Instant::now();
+                    while begun.elapsed() < Duration::from_millis(3) {}
+                    computed.set(computed.get() + 1);
+                });
+            }
+            sleeper.join().unwrap()
+        })
+        .unwrap();
+    assert!(before <= 32, "{before} computed before the sleeper went on");
+}
+
 #[test]
 fn a_started_one_never_changes_its_os_thread() {
     let runtime = Arc::new(workers(4));

@@ -13,7 +13,7 @@ const PREFETCH: usize = 8;
 /// So many tasks before the turn of one that rests its header is there, and what its body has left is prefetched.
 pub(super) const AHEAD: usize = 2;
 /// How many new tasks may be started in a row. It is a number and not a time, so that a current-thread runtime has a fixed order.
-const START_AT_MOST: usize = 16;
+pub(super) const START_AT_MOST: usize = 16;
 
 impl Hub {
     /// Runs a task until it waits, yields or ends; returns whether it has ended. The caller ends a series of these with

@@ -6,6 +6,7 @@
 
 use super::local::Hub;
 use super::observer::Observer;
+use super::running::START_AT_MOST;
 use super::scheduler::{Phase, WATCH_EVERY};
 use crate::runtime::task::{TaskRef, new_task};
 use crate::stack::{self, budget::Reservation};
@@ -16,7 +17,8 @@ use std::time::{Duration, Instant};
 const OUTSIDE_EVERY: usize = 61;
 /// After how many looks at the outside it looks at readiness.
 const READINESS_EVERY: u32 = 4;
-/// After how many turns it looks at the processor's counter, for green threads that run long between two suspensions.
+/// After how many turns it looks at the processor's counter, for green threads that run long between two suspensions; where a turn
+/// runs as many as may be started in a row, after that one.
 const TICKS_EVERY: u64 = 4;
 /// After how many ticks, about a millisecond, it looks at the outside and at readiness, however few have been resumed.
 const LATE: u64 = 1 << 21;
@@ -120,7 +122,7 @@ fn turn(
         turns = turns.wrapping_add(1);
         hub.shared().set_turns(turns);
         let mut late = false;
-        if turns.is_multiple_of(TICKS_EVERY) {
+        if ran >= START_AT_MOST || turns.is_multiple_of(TICKS_EVERY) {
             let now = clock::ticks();
             late = now.wrapping_sub(looked_at) > LATE;
             if late {
