@@ -182,7 +182,7 @@ fn create_num() {
     println!("{}", numbers.return_value().expect("it has ended"));
 }
 
-/// `for i in fibonacci(100): print(i)`; the last of them.
+/// `for i in fibonacci(100): print(i)`
 fn fibonacci() {
     let numbers = Generator::<u128>::new(|y| {
         let (mut a, mut b) = (0, 1);
@@ -191,7 +191,7 @@ fn fibonacci() {
             (a, b) = (b, a + b);
         }
     });
-    println!("{}", numbers.last().expect("there are a hundred"));
+    numbers.for_each(|number| println!("{number}"));
 }
 
 /// `temp = yield i`, and `c.send("python")`
@@ -285,7 +285,7 @@ fn main() -> io::Result<()> {
     program("students", students)?;
     program("iterators", iterators)?;
     program("create_num", create_num)?;
-    program("the hundredth of Fibonacci's", fibonacci)?;
+    program("a hundred of Fibonacci's", fibonacci)?;
     program("send", send)?;
     program("two tasks by yield", tasks_by_yield)?;
     program("work1 and work2", work1_and_work2)?;
