@@ -16,17 +16,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// For how many events together memory is prefetched.
 const TOGETHER: usize = 16;
 
+#[derive(Debug)]
+struct Entries {
+    slab: Slab<Arc<Source>>,
+    /// Those whom a few events wake. It is empty outside of [`Sources::dispatch`], which would otherwise make and drop it each time.
+    woken: [Option<Waiter>; TOGETHER],
+}
+
 /// The sources registered with one hub.
 #[derive(Debug)]
 pub(crate) struct Sources {
     registry: Mutex<Option<SourceRegistry>>,
-    slab: Mutex<Slab<Arc<Source>>>,
+    entries: Mutex<Entries>,
     len: AtomicUsize,
 }
 
 impl Sources {
     pub(crate) fn new() -> Self {
-        Self { registry: Mutex::new(None), slab: Mutex::new(Slab::new()), len: AtomicUsize::new(0) }
+        let entries = Entries { slab: Slab::new(), woken: [const { None }; TOGETHER] };
+        Self { registry: Mutex::new(None), entries: Mutex::new(entries), len: AtomicUsize::new(0) }
     }
 
     pub(crate) fn open(&self, registry: SourceRegistry) {
@@ -44,7 +52,7 @@ impl Sources {
     }
 
     pub(super) fn add(&self, source: &Arc<Source>) -> io::Result<SlabKey> {
-        let key = self.slab.lock().insert(Arc::clone(source));
+        let key = self.entries.lock().slab.insert(Arc::clone(source));
         let added = match &*self.registry.lock() {
             Some(registry) => registry.add(source.fd(), key.to_usize()),
             None => Err(io::Error::other("the runtime of this green thread has ended")),
@@ -55,14 +63,14 @@ impl Sources {
                 Ok(key)
             }
             Err(error) => {
-                self.slab.lock().remove(key);
+                self.entries.lock().slab.remove(key);
                 Err(error)
             }
         }
     }
 
     pub(super) fn remove(&self, key: SlabKey, fd: RawFd) {
-        if self.slab.lock().remove(key).is_none() {
+        if self.entries.lock().slab.remove(key).is_none() {
             return;
         }
         self.len.fetch_sub(1, Ordering::Relaxed);
@@ -78,8 +86,8 @@ impl Sources {
     /// then the tasks that are to be woken.
     pub(crate) fn dispatch(&self, lane: &Lane, events: &[PollEvent]) {
         let mut shared = Vec::new();
-        let slab = self.slab.lock();
-        let mut woken = [const { None }; TOGETHER];
+        let mut entries = self.entries.lock();
+        let Entries { slab, woken } = &mut *entries;
         for some in events.chunks(TOGETHER) {
             let mut sources = [None; TOGETHER];
             for (place, event) in sources.iter_mut().zip(some) {
@@ -107,7 +115,7 @@ impl Sources {
                 }
             }
         }
-        drop(slab);
+        drop(entries);
         for source in shared {
             source.let_go(lane.shared());
         }
@@ -116,7 +124,7 @@ impl Sources {
     /// Called when the hub, whose sources these are, ends: they register elsewhere when somebody next waits for them.
     pub(crate) fn close(&self, hub: &LaneShared) {
         self.registry.lock().take();
-        let sources = self.slab.lock().drain();
+        let sources = self.entries.lock().slab.drain();
         self.len.store(0, Ordering::Relaxed);
         for source in sources {
             source.hub_ended(hub);
