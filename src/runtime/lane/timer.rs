@@ -167,6 +167,9 @@ impl<T: Copy> Wheel<T> {
 
     /// When to look next, in nanoseconds: at the earliest deadline, or later by no more than the rest of its millisecond.
     pub(crate) fn next_wake(&self) -> Option<u64> {
+        if self.is_empty() {
+            return None;
+        }
         let (level, slot, begin) = self.first_slot()?;
         if level > 0 {
             return Some(begin * TICK);
