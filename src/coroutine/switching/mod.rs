@@ -1,4 +1,6 @@
-//! Around every switch: see `sys/look.rs`, of which only the watchdog makes use.
+//! Tells the watchdog, where there is one, that the stack is being switched: `sys/look.rs` must not look at it then.
+//!
+//! Invariant: from before the first change of a switch until after its last one, the note is set.
 
 #[cfg(not(feature = "watchdog"))]
 mod disabled;

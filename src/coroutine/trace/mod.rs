@@ -1,4 +1,6 @@
-//! What a suspended green thread does that is resumed only to say where it is.
+//! Has a suspended green thread say where it is, with the feature `inspect`: it is resumed for that only.
+//!
+//! Invariant: it looks at its own stack, suspends itself again, and nothing of its body runs.
 
 #[cfg(not(feature = "inspect"))]
 mod disabled;

@@ -1,7 +1,9 @@
 //! The context of another runtime, in which the futures of a green thread are polled.
 //!
 //! Such a context is a guard that belongs to the OS thread, and guards of one OS thread must be dropped in the reverse order of their
-//! making. So there is at most one here at any time: it is entered around a poll, and left whenever a green thread is suspended in
+//! making.
+//!
+//! Invariant: at most one is entered on an OS thread at any time: it is entered around a poll, and left whenever a green thread is suspended in
 //! the middle of a poll, until that green thread goes on.
 
 #[cfg(not(feature = "tokio"))]

@@ -23,9 +23,9 @@ pub(in crate::runtime) enum Step {
 
 pub(in crate::runtime) type Question = Box<dyn FnMut(&Hub) -> Step + Send>;
 
-/// For so many times as long as answers have taken, a hub does other things.
+/// After its answers a hub does other things, for so many times as long as the answers have taken.
 const OTHERS_SHARE: u64 = 4;
-/// The same if it would sleep otherwise: not less, as what it does not know yet may come at any moment.
+/// The same for a hub that would sleep otherwise. It is not zero, as something to run may come at any moment.
 const IDLE_SHARE: u64 = 1;
 
 /// When a hub has answered last: whoever asks again and again gets a part of its time, and its green threads the larger one.

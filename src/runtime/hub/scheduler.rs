@@ -86,7 +86,7 @@ pub(crate) struct Scheduler {
     pub(crate) given_up: Mutex<Vec<String>>,
 }
 
-/// One task of a queue, and at most `most` with those that it puts into `hub`'s own.
+/// Takes up to `most` tasks out of a queue: returns the first, and puts the others into `hub`'s own queue.
 fn take_from(queue: &Injector<TaskRef>, hub: &Hub, most: usize) -> Option<TaskRef> {
     if queue.is_empty() {
         return None;

@@ -62,7 +62,7 @@ pub(crate) fn is_contended() -> bool {
     CONTENDED.load(Ordering::SeqCst)
 }
 
-/// Whether [`contended`] has been called since this was. For the thread only.
+/// Whether [`contended`] has been called since the last call of this function. For the thread only.
 pub(crate) fn take_contended() -> bool {
     CONTENDED.load(Ordering::Relaxed) && CONTENDED.swap(false, Ordering::SeqCst)
 }

@@ -366,7 +366,7 @@ impl Source {
         self.is_shared.load(Ordering::Relaxed)
     }
 
-    /// Notes that it may be ready, which somebody has found out who asked the system himself, and ends the waits for that.
+    /// Notes that it may be ready in that direction, and ends the waits for that. For a caller that has asked the system itself.
     #[cold]
     pub(in crate::runtime) fn found_ready(&self, direction: Direction) {
         // A hub that has the source may be busy and not know yet, and without the bit nothing would be tried. As an event that
@@ -382,9 +382,9 @@ impl Source {
         self.writers.lock().wake_all();
     }
 
-    /// Sets the bits of an event, and hands out those to wake who wait for bits that were not set before. For others nobody waits: whoever
-    /// clears a bit does so for what it saw before this event, so the bit stays, and whoever is about to wait looks at it once
-    /// more.
+    /// Sets the bits of an event, and hands out, to be woken, those who wait for bits that were not set before. Nobody waits for bits
+    /// that were set already: whoever clears a bit does so for what it saw before this event, so the bit stays, and whoever is about
+    /// to wait looks at it once more.
     #[inline]
     pub(in crate::runtime) fn on_event(&self, event: PollEvent, mut wake: impl FnMut(Waiter)) {
         let bits = u64::from(event.bits());
@@ -399,7 +399,7 @@ impl Source {
         }
     }
 
-    /// Out of the way of events that say that something can be read, of which there are more.
+    /// A function of its own, so that it does not slow down the more frequent events, those that say that something can be read.
     #[cold]
     #[inline(never)]
     fn wake_writers(&self, wake: impl FnMut(Waiter)) {

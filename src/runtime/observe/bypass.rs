@@ -150,7 +150,7 @@ impl Bypass {
                 *count -= 1;
             }
         }
-        // For those that nobody has the like of: one that waits for this among other things, or for one of several things.
+        // Where nobody was left who waits for the same thing alone: others that wait for it among several things.
         for (mark, count) in wanted {
             let may = sleeping.iter().filter(|task| task.mark().may_meet(mark));
             may.take(count.saturating_mul(FOR_ONE_OF_SEVERAL)).for_each(|task| {

@@ -71,7 +71,7 @@ fn rolls() -> &'static [OpenRoll; ROLLS] {
     ALL.get(Default::default)
 }
 
-/// Has a task found, until it ends, by those who look for whoever waits for what that mark is of.
+/// Notes that `task` waits for the thing that `mark` stands for, and puts it on a roll, where [`enrolled`] finds it until it ends.
 pub(crate) fn enroll(task: &TaskRef, mark: Mark) {
     task.set_mark(mark);
     if task.header().place.get().is_none() {

@@ -122,9 +122,9 @@ impl TaskRef {
         self.forget_kill_locked();
     }
 
-    /// Runs `f`, which drops what a body would have dropped that never runs (again): as in the destructors of one that unwinds, kills
-    /// have no effect there. They have again when its links are called, which the end of a runtime ends; of the body nothing is left
-    /// that waits, so a kill that comes in between finds no wait, and the links [forget](Self::forget_kills_of_body) it.
+    /// Runs `f`, which drops what the body would have dropped if it had run to its end. Kills have no effect meanwhile, as in the
+    /// destructors of a body that unwinds. Afterwards they have an effect again, so that the end of a runtime can end the links. A kill
+    /// that comes before the links are called finds no wait to end, and is [forgotten](Self::forget_kills_of_body).
     pub(super) fn without_kills(&self, f: impl FnOnce()) {
         self.refuse_kills();
         f();

@@ -52,15 +52,15 @@ trait EndedBy: Copy {
     fn begin(self, parker: &Parker, task: &TaskRef) -> bool;
 }
 
-/// Nothing.
+/// Nothing, apart from what may end any wait: a deadline or an interruption.
 #[derive(Clone, Copy)]
 struct ByWaiterOnly;
 
-/// A nudge.
+/// A nudge ends it too.
 #[derive(Clone, Copy)]
 struct Open;
 
-/// Any waker of the caller, if its count is not this any more.
+/// Every waker of the caller ends it too; the number is how many had been used when the caller looked.
 #[derive(Clone, Copy)]
 struct Wakeable(u64);
 

@@ -108,7 +108,7 @@ impl Source {
         hub: &'static LaneShared,
     ) -> io::Result<bool> {
         if !current::with_lane(|own| own.await_readiness(hub)).unwrap_or(false) {
-            // Whether that one still watches is not known.
+            // The caller is not on the OS thread of that hub, and does not know whether the hub still has the source registered.
             return Ok(self.waiters(direction).lock().contain(waiter));
         }
         if self.waiters(direction).lock().contain(waiter) {

@@ -1,5 +1,6 @@
-//! Sources of the same descriptor as another one, and those whose descriptor has been closed behind their back: with the feature
-//! `monkey` there are such.
+//! With the feature `monkey`: several sources of one descriptor, and sources whose descriptor has been closed behind their back.
+//!
+//! Invariant: of the sources of one descriptor at most one is registered with a hub; one that is retired is never registered again.
 
 #[cfg(not(feature = "monkey"))]
 mod disabled;

@@ -71,7 +71,7 @@ struct OwnCounts {
     stacks_mapped: Count,
 }
 
-/// Written by threads that are not the hub's.
+/// Written by any thread that is no worker of the runtime.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Outside {
@@ -140,7 +140,7 @@ impl Tally {
         }
     }
 
-    /// One is about to be suspended for that.
+    /// A green thread is about to be suspended, for that reason.
     #[inline(always)]
     pub(crate) fn parked(&self, reason: Reason) {
         self.own.parked.add(1);
@@ -213,7 +213,7 @@ impl Tally {
         self.outside.spawned.load(Ordering::Relaxed)
     }
 
-    /// What only the hub itself knows is left as it is.
+    /// What the hub has counted; the fields that are not counted here keep their default values, and the caller fills them in.
     pub(crate) fn read(&self) -> Worker {
         let own = &self.own;
         let parked_for = own.parked_for.iter().map(Count::get).zip(Reason::ALL);

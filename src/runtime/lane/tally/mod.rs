@@ -1,6 +1,7 @@
 //! What a worker has done so far, counted by itself, with the feature `counters`.
 //!
-//! Invariant: each number has one writer, the worker's own OS thread, which adds to it by a load and a store; others only read. What is
+//! Invariant: each number has one writer, the worker's own OS thread, which adds to it by a load and a store; others only read. Only
+//! what other threads have spawned is counted by these, with an atomic addition. What is
 //! counted for each suspension is counted by the batch where that is possible, so that it costs nothing for the single one.
 
 #[cfg(feature = "counters")]

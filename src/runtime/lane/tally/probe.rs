@@ -11,7 +11,8 @@ use std::cell::Cell;
 
 /// Of so many tasks that could be followed when others have been woken, one is.
 const ONE_OF: u32 = 4;
-/// That many before it: none is followed. It goes down as any other number does, and never comes to the half.
+/// The value of `before` while no task is followed. [`Probe::next`] counts it down as any other value, but it never gets as low as half
+/// of this.
 const NOBODY: usize = usize::MAX;
 
 /// The task that is followed, if one is.
@@ -65,7 +66,7 @@ impl Probe {
         }
     }
 
-    /// Of the tasks that are ready, so many, the last one has become so just now.
+    /// So many tasks are ready, and the last of them has become ready just now: it may be the next one that is followed.
     #[inline]
     pub(crate) fn follow_last(&self, ready: usize) {
         if ready == 0 || self.follows() {
