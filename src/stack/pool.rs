@@ -125,23 +125,23 @@ impl Drop for Stack {
 /// Gives the memory of stacks that were free all the time since the last call back to the system, beyond a warm reserve.
 /// Returns how many it trimmed.
 pub(crate) fn trim() -> usize {
-    POOLS
-        .try_with(|pools| {
-            let mut pools = pools.borrow_mut();
-            pools.take_back();
-            pools.0.iter_mut().map(StackPool::trim).sum()
-        })
-        .unwrap_or(0)
+    with_all(|pools| pools.iter_mut().map(StackPool::trim).sum())
 }
 
 /// Whether [`trim`] has something to do, now or after a while in which no stack is used.
 pub(crate) fn has_surplus() -> bool {
-    let has_surplus = |pools: &RefCell<StackPools>| {
-        let mut pools = pools.borrow_mut();
-        pools.take_back();
-        pools.0.iter().any(StackPool::has_surplus)
-    };
-    POOLS.try_with(has_surplus).unwrap_or(false)
+    with_all(|pools| pools.iter().any(StackPool::has_surplus))
+}
+
+/// Calls `f` with all pools of the calling OS thread, in which those that are kept hot are, too.
+fn with_all<T: Default>(f: impl FnOnce(&mut [StackPool]) -> T) -> T {
+    POOLS
+        .try_with(|pools| {
+            let mut pools = pools.borrow_mut();
+            pools.take_back();
+            f(&mut pools.0)
+        })
+        .unwrap_or_default()
 }
 
 /// The stacks of one OS thread.
@@ -169,12 +169,7 @@ pub(crate) fn counts() -> Counts {
             mapped: all.mapped + pool.arenas.iter().map(Arena::bytes).sum::<usize>(),
         }
     };
-    let count = |pools: &RefCell<StackPools>| {
-        let mut pools = pools.borrow_mut();
-        pools.take_back();
-        pools.0.iter().fold(Counts::default(), of)
-    };
-    POOLS.try_with(count).unwrap_or_default()
+    with_all(|pools| pools.iter().fold(Counts::default(), of))
 }
 
 /// The free stacks of one size.

@@ -30,7 +30,6 @@ const LAYERS: &[(&str, u32)] = &[
     ("future", 40),
     ("process", 40),
     ("signal", 40),
-    ("time", 40),
     ("pool", 50),
     ("executor", 50),
     ("server", 50),
