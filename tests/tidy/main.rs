@@ -4,6 +4,7 @@
 mod door;
 mod examples;
 mod faults;
+mod features;
 mod graph;
 mod names;
 mod places;
