@@ -3,7 +3,8 @@
 
 use super::builder::RuntimeBuilder;
 use super::hub::current;
-use super::hub::scheduler::{Phase, Scheduler};
+use super::hub::life::Phase;
+use super::hub::scheduler::Scheduler;
 use super::lane::shared::LaneShared;
 use super::observe::inquiry::Inquiry;
 use super::observe::watchdog::Watchdog;

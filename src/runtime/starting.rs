@@ -2,8 +2,9 @@
 #![forbid(unsafe_code)]
 
 use super::hub::current;
+use super::hub::life::Phase;
 use super::hub::local::Hub;
-use super::hub::scheduler::{Phase, Scheduler};
+use super::hub::scheduler::Scheduler;
 use super::hub::shared::HubShared;
 use super::hub::worker;
 use super::instance::{Flavour, Runtime};

@@ -11,7 +11,8 @@ impl Scheduler {
     pub(crate) fn metrics(&self) -> Vec<Worker> {
         let own = |at: usize| {
             let hub = self.hubs()[at];
-            (hub.pinned.len() + hub.own.local.load(Ordering::Relaxed) + self.queued(at)) as u64
+            (hub.pinned.len() + hub.own.local.load(Ordering::Relaxed) + self.loads.queued(at))
+                as u64
         };
         let of = |(at, hub): (usize, &&HubShared)| Worker { queued: own(at), ..hub.metrics() };
         self.hubs().iter().enumerate().map(of).collect()

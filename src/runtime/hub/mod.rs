@@ -2,11 +2,14 @@
 //!
 //! Invariant: only tasks that have not started move between hubs.
 
+pub(in crate::runtime) mod behind;
 pub(crate) mod current;
 mod delayed;
 mod ending;
 mod foreign;
 mod held;
+pub(in crate::runtime) mod life;
+mod loads;
 pub(crate) mod local;
 #[cfg(feature = "counters")]
 mod metrics;
@@ -16,6 +19,7 @@ pub(crate) mod questions;
 mod rest;
 mod running;
 pub(crate) mod scheduler;
+mod searchers;
 pub(crate) mod shared;
 mod sleeping;
 mod stackless;

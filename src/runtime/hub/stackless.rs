@@ -6,8 +6,8 @@
 //! the one that it waits for. So each hub keeps one spare stack for that.
 #![forbid(unsafe_code)]
 
+use super::life::Phase;
 use super::local::Hub;
-use super::scheduler::Phase;
 use crate::runtime::lane::local::Due;
 use crate::runtime::task::{Cause, TaskRef, switch};
 use crate::stack::{Stack, StackSize, budget};

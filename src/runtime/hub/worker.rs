@@ -4,10 +4,11 @@
 //! are no thieves). So a burst of spawns is shared out: while this worker gets one of them going, thieves take others.
 #![forbid(unsafe_code)]
 
+use super::life::Phase;
 use super::local::Hub;
 use super::observer::Observer;
 use super::running::START_AT_MOST;
-use super::scheduler::{Phase, WATCH_EVERY};
+use super::scheduler::WATCH_EVERY;
 use crate::runtime::task::{TaskRef, new_task};
 use crate::stack::{self, budget::Reservation};
 use crate::sys::clock;

@@ -12,9 +12,10 @@
 use super::blocked::{Blocked, blocked, describe, holders};
 use super::census::{self, Census};
 use super::inquiry::{ANSWER_WITHIN, Inquiry, MORE, PRINT_AT_MOST};
+use crate::runtime::hub::life::Phase;
 use crate::runtime::hub::local::Hub;
 use crate::runtime::hub::questions::Step;
-use crate::runtime::hub::scheduler::{Phase, Scheduler};
+use crate::runtime::hub::scheduler::Scheduler;
 use crate::runtime::hub::shared::HubShared;
 use crate::runtime::task::{Reason, TaskRef};
 use crate::sys::clock;
