@@ -34,7 +34,8 @@ fn nums() -> Vec<u32> {
     nums.clone()
 }
 
-fn run_with(name: String, argument: String) {
+fn run_with(argument: String) {
+    let name = process::current_name();
     println!("process {name} is running with argument {argument}");
 }
 
@@ -117,9 +118,8 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     process::init();
     greenthread::run(|| {
         for (name, argument) in [("Process-1", "42"), ("Process-2", "你好 张三")] {
-            let arguments = (name.to_string(), argument.to_string());
             let builder = Process::builder().name(name);
-            builder.start(function!(run_with(name, argument)), arguments)?.join()?;
+            builder.start(function!(run_with), argument.to_string())?.join()?;
         }
 
         let mut all = Vec::new();

@@ -29,7 +29,8 @@ fn pause() {
     sleep(Duration::from_millis(1));
 }
 
-fn my_function(name: String, x: u32) {
+fn my_function(x: u32) {
+    let name = process::current_name();
     println!("Process {name} is running with argument {x}");
 }
 
@@ -38,10 +39,10 @@ fn hello_to(name: String) {
     println!("hello {name}");
 }
 
-/// `Process(target=my_function, args=(42,))`; the name goes with the arguments.
+/// `Process(target=my_function, args=(42,))`, and `current_process().name`
 fn an_argument() -> Result {
     let process = Process::builder().name("Process-1");
-    process.start(function!(my_function(name, x)), ("Process-1".to_string(), 42))?.join()?;
+    process.start(function!(my_function), 42)?.join()?;
     Ok(Process::start(function!(hello_to), "Zhang San".to_string())?.join()?)
 }
 
@@ -123,7 +124,8 @@ fn id_in_both() -> Result {
     Ok(Process::start(function!(print_own_id), process::id())?.join()?)
 }
 
-fn work1(main: u32, name: String, printed: Event, other_has_printed: Event) {
+fn work1(main: u32, printed: Event, other_has_printed: Event) {
+    let name = process::current_name();
     println!("the child process's object: {name}");
     println!("the child process's id is its own: {}", process::id() != main);
     println!("the child process's name: {name}");
@@ -145,9 +147,9 @@ fn current_process() -> Result {
     println!("this is the main process");
     println!("haha");
     let (first, second) = (Event::new()?, Event::new()?);
-    let arguments = (process::id(), "Process-1".to_string(), first.clone(), second.clone());
+    let arguments = (process::id(), first.clone(), second.clone());
     let builder = Process::builder().name("Process-1");
-    let p1 = builder.start(function!(work1(main, name, printed, other)), arguments)?;
+    let p1 = builder.start(function!(work1(main, printed, other)), arguments)?;
     first.wait()?;
     let p2 = Process::start(function!(work2(main, printed)), (process::id(), second))?;
     p2.join()?;

@@ -9,6 +9,7 @@ use crate::sys::{child, file, poll, report, thread as os_thread};
 use crate::thread;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ const GRACE: Duration = Duration::from_secs(1);
 
 static CALLED: AtomicBool = AtomicBool::new(false);
 static IS_WORKER: AtomicBool = AtomicBool::new(false);
+/// The name that the parent gave to this process.
+static NAME: OnceLock<String> = OnceLock::new();
 
 /// Makes functions callable in other processes of this program: call it first thing in `main`.
 ///
@@ -66,7 +69,7 @@ pub fn init() {
         IS_WORKER.store(true, Ordering::Relaxed);
         CALLED.store(true, Ordering::Relaxed);
         let name = arguments.next().unwrap_or_default();
-        std::process::exit(work(&name.to_string_lossy()));
+        std::process::exit(work(NAME.get_or_init(|| name.to_string_lossy().into_owned())));
     }
     CALLED.store(true, Ordering::Relaxed);
 }
@@ -87,6 +90,32 @@ pub fn is_worker() -> bool {
     IS_WORKER.load(Ordering::Relaxed)
 }
 
+/// The name of the calling process, as Python's `current_process().name`: the one that its
+/// [`ProcessBuilder`](super::ProcessBuilder::name) or [pool](crate::executor::ProcessPoolBuilder::name) gave it, and
+/// `MainProcess` in the program itself.
+///
+/// # Examples
+/// ```no_run
+/// use greenthread::process::{self, Process, function};
+///
+/// fn tell() -> String {
+///     format!("{} runs", process::current_name())
+/// }
+///
+/// fn main() -> std::io::Result<()> {
+///     process::init();
+///     assert_eq!(process::current_name(), "MainProcess");
+///     let process = Process::builder().name("reader").start(function!(tell()), ())?;
+///     assert_eq!(process.join()?, "reader runs");
+///     Ok(())
+/// }
+/// ```
+#[doc(alias = "current_process")]
+#[must_use]
+pub fn current_name() -> &'static str {
+    NAME.get().map_or("MainProcess", String::as_str)
+}
+
 /// Whether such processes can be started.
 ///
 /// # Errors
@@ -101,7 +130,7 @@ pub(crate) fn check() -> io::Result<()> {
 }
 
 /// The life of such a process; returns its exit status.
-fn work(name: &str) -> i32 {
+fn work(name: &'static str) -> i32 {
     let stream = match connection() {
         Ok(stream) => stream,
         Err(error) => {
@@ -112,7 +141,6 @@ fn work(name: &str) -> i32 {
             return BY_HAND;
         }
     };
-    let name = name.to_string();
     thread::run(move || match serve(&stream) {
         Ok(status) => status,
         Err(error) => {

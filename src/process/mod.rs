@@ -64,7 +64,7 @@ pub use {
 pub use {
     frame::MAX_MESSAGE,
     function::Function,
-    init::{init, is_worker},
+    init::{current_name, init, is_worker},
     start::{Process, ProcessBuilder},
     worker::CallError,
 };

@@ -123,6 +123,21 @@ fn names() {
     let process = Process::start(function!(who()), ()).unwrap();
     assert!(process.name().starts_with("Process-"));
     process.join().unwrap();
+
+    assert_eq!(process::current_name(), "MainProcess");
+    let process = Process::start(function!(own_and_inner_name()), ()).unwrap();
+    let given = process.name().to_string();
+    assert_eq!(process.join().unwrap(), (given, "inner".to_string()));
+}
+
+/// What a process is called that this process starts, beside its own name.
+fn own_and_inner_name() -> (String, String) {
+    let inner = Process::builder().name("inner").start(function!(own_name()), ()).unwrap();
+    (own_name(), inner.join().unwrap())
+}
+
+fn own_name() -> String {
+    process::current_name().to_string()
 }
 
 fn double(mut text: String) -> String {
