@@ -1,4 +1,4 @@
-//! What a descriptor leads to, as far as waiting for it and closing it differ.
+//! What kinds of descriptors differ in: how one is waited for, and how it is closed.
 #![forbid(unsafe_code)]
 
 use crate::runtime::{blocking, park};
@@ -7,19 +7,20 @@ use crate::thread::shield;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-/// What is at the other side of a descriptor.
+/// A kind of descriptor, such as a socket or the end of a pipe.
 pub trait Endpoint: AsFd {
-    /// Whether a write that waits for room may come to fail, or even to succeed, without a sign from the system; then
-    /// it is tried now and then all the same. Linux does not tell those who poll a full Unix or datagram socket when
-    /// this end is shut down for writing or the other one for reading. (It does wake those who block.)
+    /// Whether a write that waits for room may come to fail, or even to succeed, without a sign from the system. Such a
+    /// write is tried again after growing pauses. Linux does not tell those who poll a full Unix or datagram socket
+    /// that this end was shut down for writing, or the other one for reading. (It does wake those who block.)
     #[doc(hidden)]
     const WRITES_END_IN_SILENCE: bool = false;
 
-    /// Whether its operations have no way to be told not to block: so it is in non-blocking mode, made so where it is made or taken in.
+    /// Whether the system has no flag by which a call keeps from blocking on it. Then it is put into non-blocking mode
+    /// when it is made or taken in.
     #[doc(hidden)]
     const BY_MODE: bool = false;
 
-    /// The timeouts that it has in the system, for reading and for writing.
+    /// The timeouts that the system keeps for it: for reading, and for writing.
     #[doc(hidden)]
     fn timeouts(&self) -> [Option<Duration>; 2] {
         [None; 2]
@@ -35,7 +36,7 @@ pub trait Endpoint: AsFd {
     }
 }
 
-/// A socket without timeouts that can be asked has none.
+/// Asks a socket for its timeouts. One that cannot be asked counts as one without.
 macro_rules! timeouts {
     () => {
         fn timeouts(&self) -> [Option<Duration>; 2] {
@@ -47,7 +48,8 @@ macro_rules! timeouts {
 impl Endpoint for net::TcpStream {
     timeouts!();
 
-    /// With `SO_LINGER` the system makes whoever closes wait until the peer has everything, or the time is over.
+    /// With `SO_LINGER` the system makes whoever closes wait until the peer has everything, or the time is over. So an
+    /// OS thread of the pool closes it then.
     fn close(self) {
         if park::is_green() && socket::lingers(self.as_fd()) {
             shield(|| blocking::run(blocking::Kind::Waits, move || drop(self)));

@@ -1,4 +1,4 @@
-//! Each system call below pipes and waits, made to fail.
+//! Tests in which the system calls behind pipes and waits are made to fail.
 #![forbid(unsafe_code)]
 
 use super::{PollFd, Read, Write, pipe, poll, wait_readable};
@@ -13,7 +13,7 @@ fn on_green_thread(body: fn()) {
     Runtime::new_current_thread().unwrap().run_local(body).unwrap();
 }
 
-/// Runs on this OS thread, whose plan of faults it is, first plainly and then on a green thread.
+/// Runs `body` on this OS thread, to which the plan of faults belongs: first plainly, then on a green thread.
 fn both(body: fn()) {
     body();
     on_green_thread(body);
@@ -42,7 +42,7 @@ fn pipes_report_each_error_and_lose_nothing() {
     });
 }
 
-/// An old system, or a FIFO: told so, they go by the mode of the descriptor.
+/// On an old system, and for a FIFO, a call cannot be told not to block. Then the mode of the descriptor is used.
 #[test]
 fn pipes_that_cannot_be_told_not_to_wait() {
     both(|| {
@@ -52,7 +52,7 @@ fn pipes_that_cannot_be_told_not_to_wait() {
             fail(Syscall::Send, 0, 1, errno);
             fail(Syscall::Fcntl, 0, 1, libc::EBADF);
             assert_eq!(writer.write(b"x").unwrap_err().raw_os_error(), Some(libc::EBADF));
-            // The mode was not set, so it does not go by that.
+            // The mode could not be set, so the next write tries the flag of the call again.
             assert!(!is_nonblocking(writer.as_fd()).unwrap());
             fail(Syscall::Send, 0, 1, errno);
             assert_eq!(writer.write(b"data").unwrap(), 4);
@@ -61,7 +61,7 @@ fn pipes_that_cannot_be_told_not_to_wait() {
             assert_eq!(reader.read(&mut buffer).unwrap(), 4);
             fail(Syscall::Recv, 0, 1, libc::EIO);
             assert_eq!(reader.read(&mut buffer).unwrap_err().raw_os_error(), Some(libc::EIO));
-            // Shared with code outside that has made it blocking: asked before each operation.
+            // Code outside has a duplicate and has made it blocking, so the mode is looked at before each operation.
             let mut outside = std::io::PipeWriter::from(writer.try_clone().unwrap());
             fail(Syscall::Fcntl, 0, 1, libc::EBADF);
             assert_eq!(writer.write(b"x").unwrap_err().raw_os_error(), Some(libc::EBADF));
@@ -93,7 +93,8 @@ fn a_wait_for_a_descriptor_that_cannot_begin_is_an_error() {
         fail(Syscall::Dup, 0, 1, libc::EMFILE);
         let shortly = Some(Duration::from_millis(1));
         assert!(!wait_readable(&reader, shortly).unwrap(), "it waits all the same");
-        // What poll makes for itself: the instance, what it watches, and its own registration.
+        // The three calls that `poll` makes for itself: for the instance, for what it watches, and for its own
+        // registration.
         for (call, skip) in
             [(Syscall::EpollCreate, 0), (Syscall::EpollCtl, 0), (Syscall::EpollCtl, 1)]
         {
@@ -107,7 +108,7 @@ fn a_wait_for_a_descriptor_that_cannot_begin_is_an_error() {
     });
 }
 
-/// The system forgets a registration together with its descriptor in any case.
+/// Where the end of a registration fails, the system still forgets it with its descriptor.
 #[test]
 fn a_registration_that_cannot_be_ended_ends_with_its_descriptor() {
     on_green_thread(|| {
@@ -134,7 +135,8 @@ fn files_are_sent_all_the_same() {
         fs::write(&path, &data).unwrap();
         let file = File::open(&path).unwrap();
         fs::remove_file(&path).unwrap();
-        // What the process does without noticing: an interruption, a readiness that proves wrong, a file system that cannot.
+        // Failures that the caller does not notice: an interruption, a readiness that proves wrong, and a file system
+        // that does not support the call.
         let harmless = [
             (Syscall::SendFile, libc::EINTR),
             (Syscall::SendFile, libc::EAGAIN),

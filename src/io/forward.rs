@@ -108,7 +108,7 @@ pub fn send_file(file: &File, range: &mut Range<u64>, to: &impl Stream) -> io::R
     let to = to.io();
     let held = to.hold_nonblocking()?;
     let mut direct = held.is_some();
-    // Up to where the file is known to be in the cache.
+    // The end of the range of the file that is known to be in the cache.
     let mut warm = range.start;
     while !range.is_empty() {
         let most = (range.end - range.start).min(PIECE);
@@ -194,7 +194,7 @@ pub fn forward(from: &impl Stream, to: &impl Stream) -> io::Result<u64> {
     }
 }
 
-/// Writes all of `bytes`, and tells `note` the length of each piece that went.
+/// Writes all of `bytes`, and calls `note` with the length of each piece that was written.
 fn write_all<T: Endpoint>(
     to: &Io<T>,
     mut bytes: &[u8],
@@ -254,8 +254,8 @@ fn forward_burst<A: Endpoint, B: Endpoint>(from: &Io<A>, to: &Io<B>) -> io::Resu
     Ok(total)
 }
 
-/// Whether to copy instead: not every file system and not every kind of socket can do without. If the error is of
-/// another cause, copying will meet it too.
+/// Whether the data is to be copied instead, as some file systems and some kinds of sockets need. If the error has
+/// another cause, copying meets it too.
 fn is_for_copying(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
 }

@@ -15,16 +15,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// How far a wait has come.
+/// The state of one wait.
 struct Wait {
     begun: bool,
     /// Computed when the wait begins.
     deadline: Option<Instant>,
-    /// How long until it looks again although no sign has come.
+    /// How long to wait for a sign before the operation is tried without one.
     pause: Duration,
 }
 
-/// Somebody who has waited this long for a peer does not mind a quarter of a second more.
+/// The longest of the growing pauses: who has waited this long for a peer does not mind a quarter of a second more.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(256);
 
 impl Wait {
@@ -50,7 +50,7 @@ pub struct Io<T: Endpoint> {
     inner: Closing<T>,
 }
 
-// No operation leaves anything half changed, as in the kernel's object.
+// A panic leaves nothing half changed: the state is the kernel's.
 impl<T: Endpoint> UnwindSafe for Io<T> {}
 impl<T: Endpoint> RefUnwindSafe for Io<T> {}
 
@@ -70,12 +70,13 @@ impl<T: Endpoint> Drop for NonBlocking<'_, T> {
 }
 
 impl<T: Endpoint> Io<T> {
-    /// Takes in a descriptor that was just made: the user has asked for nothing yet.
+    /// Takes in a descriptor that was just made, for which the user has set neither mode nor timeouts.
     pub(crate) fn new(inner: T) -> Self {
         Self::with_modes(inner, Arc::new(Modes::new(T::BY_MODE)))
     }
 
-    /// Takes in a descriptor from elsewhere: what it has there is what the user has asked for.
+    /// Takes in a descriptor from elsewhere. The mode and the timeouts that it has are taken for what the user asked
+    /// for.
     pub(crate) fn adopt(inner: T) -> Self {
         let modes = Modes::of(inner.as_fd(), T::BY_MODE, inner.timeouts());
         Self::with_modes(inner, Arc::new(modes))
@@ -91,7 +92,7 @@ impl<T: Endpoint> Io<T> {
         Self { registration, modes, inner: Closing(Some(inner)) }
     }
 
-    /// Gives the descriptor away: it is no longer registered, and in the mode that the user asked for.
+    /// Gives the descriptor away: it is no longer registered, and is in the mode that the user asked for.
     pub(crate) fn into_inner(mut self) -> T {
         self.modes.give_away(self.as_fd());
         self.inner.0.take().expect("it is given away only once")
@@ -111,7 +112,7 @@ impl<T: Endpoint> Io<T> {
         self.modes.is_nonblocking()
     }
 
-    /// Whether a duplicate of the descriptor is in use elsewhere.
+    /// Whether a duplicate of the descriptor has ever left this library, so that code outside may be using it.
     pub(crate) fn is_exported(&self) -> bool {
         self.modes.is_exported()
     }
@@ -121,8 +122,8 @@ impl<T: Endpoint> Io<T> {
         self.modes.set_socket_nonblocking(self.as_fd(), nonblocking)
     }
 
-    /// Keeps a socket in non-blocking mode while the guard lives. `None` where that may disturb others: it is in use outside
-    /// this library.
+    /// Keeps a socket in non-blocking mode while the guard lives. `None` where code outside this library may have the
+    /// descriptor, which that would disturb.
     pub(crate) fn hold_nonblocking(&self) -> io::Result<Option<NonBlocking<'_, T>>> {
         Ok(self.modes.hold(self.as_fd())?.then(|| NonBlocking(self)))
     }
@@ -155,7 +156,8 @@ impl<T: Endpoint> Io<T> {
         mut operation: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
         is_short: impl Fn(&R) -> bool,
     ) -> io::Result<R> {
-        // Before the operation: a kill or a timeout that strikes here must not lose what the operation has read.
+        // This comes before the operation, as a kill or a timeout that strikes here must not lose what the operation
+        // has read.
         park::spend_budget();
         let source = &self.registration.0;
         let (mut try_it, mut wait) = (direction == Direction::Write, Wait::new());
@@ -182,8 +184,8 @@ impl<T: Endpoint> Io<T> {
         }
     }
 
-    /// The error that ended a wait. A call that waits by itself returns the cause; an attempt that begins after it only
-    /// says `EPIPE`, so the cause is fetched here.
+    /// The error that ended a wait. A call that blocks in the system returns the cause. An attempt that is made after
+    /// the wait only returns `EPIPE`, so the cause is fetched here.
     #[cold]
     fn met(&self, error: io::Error) -> io::Error {
         if error.raw_os_error() != Some(number::EPIPE) {
@@ -192,7 +194,7 @@ impl<T: Endpoint> Io<T> {
         socket::take_error(self.as_fd()).ok().flatten().unwrap_or(error)
     }
 
-    /// Waits until the source may be ready. Returns `true` if it is time to look although there was no sign.
+    /// Waits until the source may be ready. Returns `true` if the operation is to be tried although there was no sign.
     ///
     /// # Errors
     /// `WouldBlock` when the timeout of this direction has passed.
@@ -215,14 +217,14 @@ impl<T: Endpoint> Io<T> {
         Ok(false)
     }
 
-    /// Whether the next operation is worth trying, as far as that is known.
+    /// Whether the next operation is worth trying, as far as the source knows.
     pub(crate) fn may_be_ready(&self, direction: Direction) -> bool {
         let source = &self.registration.0;
         source.may_be_ready(direction, source.look())
     }
 
-    /// As [`run_unless_short`](Self::run_unless_short), for a future: where that would wait, `polled` has the future polled
-    /// again later. The timeouts of the descriptor and its mode do not count.
+    /// Like [`run_unless_short`](Self::run_unless_short), for a future: where that would wait, `polled` has the future
+    /// polled again later. The timeouts and the mode of the descriptor do not count.
     #[inline]
     pub(crate) fn poll_unless_short<R>(
         &self,
@@ -277,9 +279,9 @@ impl<T: Endpoint> Io<T> {
         polled.leave(&self.registration.0, direction);
     }
 
-    /// Like [`run`](Self::run), for an operation that is told how to keep from blocking. At first it is asked to do so
-    /// by the call itself, until it says that the system does not [support](file::is_unsupported) that for such a
-    /// descriptor.
+    /// Like [`run`](Self::run), for an operation that can be kept from blocking in several ways and is told which one
+    /// to use. At first that is the flag of the call itself, until the operation says that the system does not
+    /// [support](file::is_unsupported) it for such a descriptor.
     pub(crate) fn run_somehow<R>(
         &self,
         direction: Direction,
@@ -298,9 +300,8 @@ impl<T: Endpoint> Io<T> {
         })
     }
 
-    /// Repeats an operation of this direction that waits by itself, if it returns `WouldBlock` all the same: in
-    /// non-blocking mode, or because of a timeout. For servers, which do not care for a mode that somebody else has
-    /// asked for.
+    /// Repeats an operation that waits by itself if it returns `WouldBlock` all the same, because of non-blocking mode
+    /// or a timeout. This is for servers, which ignore a mode that somebody else has set.
     pub(crate) fn in_any_mode<R>(
         &self,
         direction: Direction,
@@ -316,7 +317,7 @@ impl<T: Endpoint> Io<T> {
         }
     }
 
-    /// When an operation that begins now has to give up.
+    /// The deadline of an operation that begins now.
     #[inline]
     pub(crate) fn deadline(&self, direction: Direction) -> Option<Instant> {
         self.modes.deadline(direction)

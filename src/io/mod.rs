@@ -15,8 +15,8 @@
 //! - [`IsTerminal`] cannot be implemented outside std: [`Stdin`], [`Stdout`] and [`Stderr`] have a method of that name
 //!   instead.
 
-// Every operation tries first and then waits, and a registration ends before its descriptor does. How each wait ends is
-// compared with std in `tests/ends.rs`.
+// Invariant: every operation tries first and then waits, and a registration ends before its descriptor does. How each
+// wait ends is compared with std in `tests/ends.rs`.
 
 mod endpoint;
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! What belongs to an open file description, and so to every duplicate of a descriptor: its mode, and its timeouts.
 //!
-//! Operations do not wait in the system, whatever the user has asked for. Most say so with each call, and then `O_NONBLOCK` is left to
-//! others; where the system knows no such call, or code of others makes the calls, it has to be set. So what it is, is told by:
+//! Operations do not wait in the system, whatever the user has asked for. Most of them say so with each call, and then
+//! `O_NONBLOCK` is left to others. It has to be set where the system has no such flag, or where code of others makes
+//! the calls. Three values decide what it is:
 //!
 //! | `exported` | `by_mode` | `held` | `O_NONBLOCK` |
 //! |---|---|---|---|
@@ -10,8 +11,9 @@
 //! | no | yes | any | set |
 //! | yes | any | any | what code outside of this library makes it: each operation looks |
 //!
-//! `exported` never goes back, nor does `by_mode`. A descriptor that is given away is put into the mode that the user asked for. From
-//! these it follows [`how`](Modes::how) an operation is kept from blocking that the system may not be able to tell so with the call:
+//! `exported` never goes back, nor does `by_mode`. A descriptor that is given away is put into the mode that the user
+//! asked for. These values also decide [`how`](Modes::how) an operation is kept from blocking if the flag of the call
+//! may not be supported:
 //!
 //! | `by_mode` | `exported` | `O_NONBLOCK` | is ready | how |
 //! |---|---|---|---|---|
@@ -34,11 +36,11 @@ use std::time::{Duration, Instant};
 /// How an operation is kept from blocking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum How {
-    /// By what the call itself says.
+    /// By a flag of the call itself.
     AtOnce,
     /// The descriptor is in non-blocking mode.
     ByMode,
-    /// It does no more than is certain to be possible on a descriptor that is ready, as it just was.
+    /// The descriptor was just seen to be ready, and the operation does no more than is certain to be possible then.
     AsReady,
 }
 
@@ -51,9 +53,9 @@ const BY_MODE: u8 = 4;
 
 #[derive(Debug, Default)]
 pub(super) struct Modes {
-    /// Which of the above it is.
+    /// The bits `NONBLOCKING`, `EXPORTED` and `BY_MODE`.
     state: AtomicU8,
-    /// How many operations need `O_NONBLOCK` now. Who holds the lock decides what it is.
+    /// How many operations need `O_NONBLOCK` now. Whoever changes `O_NONBLOCK` holds this lock.
     held: Mutex<u16>,
     /// Nanoseconds, zero for none.
     read_timeout: AtomicU64,
@@ -65,12 +67,13 @@ fn nanos(timeout: Option<Duration>) -> u64 {
 }
 
 impl Modes {
-    /// Those of a descriptor that was just made; `by_mode` where it was made with `O_NONBLOCK` for want of another way.
+    /// The modes of a descriptor that was just made; `by_mode` if it was made with `O_NONBLOCK`, as there is no other
+    /// way.
     pub(super) fn new(by_mode: bool) -> Self {
         Self { state: AtomicU8::new(if by_mode { BY_MODE } else { 0 }), ..Self::default() }
     }
 
-    /// Those of a descriptor from elsewhere; `by_mode` where `O_NONBLOCK` is to be set for want of another way.
+    /// The modes of a descriptor from elsewhere; `by_mode` if `O_NONBLOCK` is to be set, as there is no other way.
     pub(super) fn of(fd: BorrowedFd<'_>, by_mode: bool, timeouts: [Option<Duration>; 2]) -> Self {
         let mut modes = Self::new(by_mode);
         // A descriptor whose flags cannot be read or set is not open; every operation will say so.
@@ -137,7 +140,8 @@ impl Modes {
         Err(io::ErrorKind::WouldBlock.into())
     }
 
-    /// From here on `O_NONBLOCK` is set, whatever the user asked for. Where that fails all is as before.
+    /// From here on operations go by `O_NONBLOCK`. It is set, whatever the user asked for, unless code outside has a
+    /// duplicate: then each operation looks at it. Where it cannot be set, nothing changes.
     pub(super) fn go_by_mode(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
         let _held = self.held.lock();
         if !self.is_exported() {
@@ -147,7 +151,8 @@ impl Modes {
         Ok(())
     }
 
-    /// Sets `O_NONBLOCK` of a socket until [`release`](Self::release). `false` where that may disturb others.
+    /// Sets `O_NONBLOCK` of a socket until [`release`](Self::release). Returns `false`, and sets nothing, where that
+    /// may disturb others.
     pub(super) fn hold(&self, fd: BorrowedFd<'_>) -> io::Result<bool> {
         let mut held = self.held.lock();
         if self.is_exported() || *held == u16::MAX {
@@ -169,7 +174,7 @@ impl Modes {
         }
     }
 
-    /// The descriptor leaves this library.
+    /// Called when the descriptor leaves this library.
     pub(super) fn give_away(&self, fd: BorrowedFd<'_>) {
         let _held = self.held.lock();
         if self.state.fetch_or(EXPORTED, Ordering::Relaxed) & BY_MODE != 0 {
@@ -189,7 +194,7 @@ impl Modes {
         self.timeout(direction).store(nanos(timeout), Ordering::Relaxed);
     }
 
-    /// When an operation that begins now has to give up.
+    /// The deadline of an operation that begins now.
     #[inline]
     pub(super) fn deadline(&self, direction: Direction) -> Option<Instant> {
         #[cold]

@@ -72,13 +72,14 @@ impl<'fd> PollFd<'fd> {
         Self::new(fd.as_fd(), PollFlags::OUT)
     }
 
-    /// Waits for whichever comes first: something to read, or room to write. As [`readable`](Self::readable) else.
+    /// Waits for whichever comes first: something to read, or room to write. For the rest it is like
+    /// [`readable`](Self::readable).
     pub fn both<F: AsFd>(fd: &'fd F) -> Self {
         Self::new(fd.as_fd(), READ | PollFlags::OUT)
     }
 
-    /// Waits for out-of-band data (`POLLPRI`, the exceptional condition of Python's `select`). As
-    /// [`readable`](Self::readable) else.
+    /// Waits for out-of-band data (`POLLPRI`, the exceptional condition of Python's `select`). For the rest it is like
+    /// [`readable`](Self::readable).
     pub fn priority<F: AsFd>(fd: &'fd F) -> Self {
         Self::new(fd.as_fd(), PollFlags::PRI)
     }
@@ -147,10 +148,11 @@ impl AsFd for PollFd<'_> {
 }
 
 /// Waits until at least one of several descriptors is ready, as `poll(2)` and Python's `select` do. Each of `fds` then
-/// tells what was seen on it. Returns how many are ready, or 0 if `timeout` passes first. A timeout of `None` is for
-/// ever; one of zero looks and does not wait. Suspends the calling green thread only.
+/// tells what was seen on it. Returns how many are ready, or 0 if `timeout` passes first. With `None` there is no
+/// timeout; with zero this looks and does not wait. Suspends the calling green thread only.
 ///
-/// Every kind of descriptor will do; a regular file is always ready. A descriptor may be there more than once.
+/// Every kind of descriptor can be waited for; a regular file is always ready. A descriptor may be there more than
+/// once.
 ///
 /// With a timeout of zero the system looks at one descriptor after the other, as `poll(2)` itself does: if somebody
 /// meanwhile takes a byte from one and puts it into another, it may be missed in both. A wait misses nothing.

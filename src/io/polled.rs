@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// One direction of one descriptor, as one future or one after the other waits for it. Whoever has it calls
+/// A wait for one direction of one descriptor, for one future after another. Whoever owns it calls
 /// [`leave`](Self::leave) before the descriptor is closed.
 #[derive(Debug, Default)]
 pub(crate) struct Polled {
@@ -19,7 +19,7 @@ pub(crate) struct Polled {
     again: Option<Again>,
 }
 
-/// What looks again where the system may give no sign.
+/// The next try without a sign, where the system may give none.
 #[derive(Debug)]
 struct Again {
     at: Instant,
@@ -29,13 +29,13 @@ struct Again {
 }
 
 impl Polled {
-    /// Whether it is time to try, whatever is known.
+    /// Whether it is time to try, even if the source is not known to be ready.
     #[inline]
     pub(super) fn is_due(&self) -> bool {
         self.again.as_ref().is_some_and(|again| again.at <= clock::now())
     }
 
-    /// Whether an operation is worth trying. Called after one that was not.
+    /// Whether an operation is worth trying now. Called after an operation that would block.
     #[inline]
     pub(super) fn poll(
         &mut self,
@@ -46,7 +46,7 @@ impl Polled {
         self.watching.poll(source, direction, context)
     }
 
-    /// Has whoever polls woken after a pause, which grows from one to the next.
+    /// Wakes whoever polls after a pause, which grows each time.
     #[cold]
     pub(super) fn look_again_later(&mut self, context: &Context<'_>) {
         let now = clock::now();
@@ -64,12 +64,12 @@ impl Polled {
         };
         let waker = context.waker().clone();
         let rung = waker.clone();
-        // Where there is none to be had, the signs that there are must do.
+        // Where no alarm can be set, the wait ends only by a sign of the system.
         let alarm = Alarm::set(now + pause, move || rung.wake());
         self.again = alarm.ok().map(|alarm| Again { at: now + pause, pause, waker, alarm });
     }
 
-    /// An operation that may have been tried without a sign has ended.
+    /// To be called when an operation has ended that may have been tried without a sign.
     #[inline]
     pub(super) fn done(&mut self, source: &Source, direction: Direction) {
         if self.again.is_some() {

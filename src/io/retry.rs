@@ -12,9 +12,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Repeats an operation that would block, with pauses that grow.
 ///
-/// There are things that Linux tells only those who block for them: that there is room in the backlog of a Unix
-/// listener, that there is room in the queue of a datagram socket that the sender is not connected to, and that the
-/// lock of a file is free. So they are tried again and again.
+/// Some events Linux tells only to those who block for them: that there is room in the backlog of a Unix listener, that
+/// there is room in the queue of a datagram socket that the sender is not connected to, and that the lock of a file is
+/// free. So these operations are tried again and again.
 ///
 /// # Errors
 /// Those of the operation; `WouldBlock` when the deadline has passed.
@@ -22,7 +22,8 @@ pub(crate) fn retry<T>(
     deadline: Option<Instant>,
     mut operation: impl FnMut() -> io::Result<T>,
 ) -> io::Result<T> {
-    // Before the operation: a kill or a timeout that strikes here must not lose what the operation has got.
+    // This comes before the operation, as a kill or a timeout that strikes here must not lose what the operation has
+    // got.
     park::spend_budget();
     let mut pause = FIRST_PAUSE;
     loop {

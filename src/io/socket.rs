@@ -1,4 +1,4 @@
-//! What the sockets have in common: the transfers, and the methods and traits of std that read the same for each of them.
+//! What sockets have in common: the transfers, and those methods and traits of std that read the same for each of them.
 #![forbid(unsafe_code)]
 
 use super::{Connection, Endpoint, Io, Polled};
@@ -27,8 +27,8 @@ impl<T: Connection> Io<T> {
         )
     }
 
-    /// A read into an empty buffer. It waits for something to read, as the system does; in TCP it is over when that
-    /// wait is, however that ended.
+    /// Reads into an empty buffer. As in the system, that waits for something to read, and returns 0 however the wait
+    /// of a TCP stream ends.
     #[cold]
     fn read_nothing(&self) -> io::Result<usize> {
         let mut waited = T::READS_ALL && !self.may_be_ready(Direction::Read);
@@ -138,13 +138,14 @@ impl<T: Endpoint> Io<T> {
         self.run(Direction::Write, |fd| socket::send_vectored(fd, bufs))
     }
 
-    /// Peeks at a stream. How much that gives says nothing of the next read, so it does not count as a short one.
+    /// Peeks at a stream. The length of what is seen says nothing of the next read, so it does not count as a short
+    /// read.
     pub(crate) fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.run(Direction::Read, |fd| socket::recv(fd, buf, Take::Peek))
     }
 
-    /// Runs an operation that receives a datagram or a connection. Once this direction is shut down, an operation that
-    /// may block gives `end`, while the system goes on for ever to say "would block" to one that must not.
+    /// Runs an operation that receives a datagram or a connection. Once this direction is shut down, the system lets a
+    /// call that may block return, but answers one that must not with "would block" for ever; then this returns `end`.
     pub(crate) fn receive<R>(
         &self,
         mut operation: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
@@ -153,7 +154,7 @@ impl<T: Endpoint> Io<T> {
         self.run(Direction::Read, |fd| self.unless_shut_down(fd, operation(fd), &end))
     }
 
-    /// Makes `end` of a result that would block, as [`receive`](Self::receive) says.
+    /// Returns `end` instead of `WouldBlock` once this direction is shut down, as [`receive`](Self::receive) says.
     pub(crate) fn unless_shut_down<R>(
         &self,
         fd: BorrowedFd<'_>,
@@ -178,19 +179,20 @@ impl<T: Endpoint> Io<T> {
     }
 }
 
-/// The error that Linux has for a listener that is shut down. It is used as well for other calls that wait for
-/// something that will not come any more.
+/// The error that Linux has for a listener that is shut down. It also serves other calls that wait for what will not
+/// come any more.
 pub(crate) fn shut_down<T>() -> io::Result<T> {
     Err(io::Error::from_raw_os_error(number::EINVAL))
 }
 
-/// Whether nothing is to be transferred. The system takes only so many pieces in one call, and the pieces behind those
-/// do not count. It then returns 0 at once, even where a transfer would fail.
+/// Whether a transfer moves no bytes. The system takes only so many pieces in one call, and the pieces behind those do
+/// not count. If all that count are empty, it returns 0 at once, even where a transfer would fail.
 fn is_nothing<T: Deref<Target = [u8]>>(bufs: &[T]) -> bool {
     bufs.iter().take(socket::MAX_PIECES).all(|buf| buf.is_empty())
 }
 
-/// `Debug`, and the conversions from and to descriptors. `$name` has a field `io`, and converts from and to `$std`.
+/// Implements `Debug` and the conversions from and to descriptors. `$name` has a field `io`, and converts from and to
+/// `$std`.
 macro_rules! descriptor {
     ($name:ident, $std:ty) => {
         impl std::fmt::Debug for $name {
@@ -231,7 +233,7 @@ macro_rules! descriptor {
     };
 }
 
-/// From and to std's type.
+/// Implements the conversions from and to std's type.
 macro_rules! from_std {
     ($name:ident, $std:ty) => {
         /// Keeps the mode that the user has asked for, and the timeouts of a socket.
@@ -250,7 +252,7 @@ macro_rules! from_std {
     };
 }
 
-/// The methods that all sockets which transfer data have in common.
+/// Defines the methods that all sockets which transfer data have in common.
 macro_rules! socket_methods {
     () => {
         /// A second handle to the same socket, which is closed when all handles are dropped. Both share timeouts and
@@ -306,8 +308,8 @@ macro_rules! socket_methods {
         }
 
         /// How long a write may wait; `None`, as it is at first, is for ever. A write that has waited for so long fails
-        /// with `WouldBlock`, as in std. A wait that has begun is not changed. It is used as
-        /// [`set_read_timeout`](Self::set_read_timeout) is.
+        /// with `WouldBlock`, as in std. A wait that has begun is not changed. For an example see
+        /// [`set_read_timeout`](Self::set_read_timeout).
         ///
         /// # Errors
         /// [`InvalidInput`](io::ErrorKind::InvalidInput) for zero; the timeout stays as it was.
@@ -370,7 +372,7 @@ macro_rules! socket_methods {
     };
 }
 
-/// `Read` and `Write` by reference, and by value the same.
+/// Implements `Read` and `Write` for references, and for values by those.
 macro_rules! stream_traits {
     ($name:ident, $own:ty) => {
         impl crate::io::HasIo for $name {

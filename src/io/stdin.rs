@@ -64,7 +64,8 @@ impl Read for Raw {
             } else {
                 wait_readable(stdin, None)?;
                 match file::read_now(stdin, &mut [IoSliceMut::new(buf)]) {
-                    // Somebody else may read it first: then a thread of the pool waits.
+                    // This read cannot be kept from blocking if somebody else reads first, so a thread of the pool
+                    // makes it.
                     Err(error) if file::is_unsupported(&error) => read_elsewhere(Kind::Waits, buf),
                     other => other,
                 }
@@ -80,7 +81,7 @@ impl Read for Raw {
     }
 }
 
-/// Reads on an OS thread of the pool. Shielded, as a kill that ended the wait would lose what has been read.
+/// Reads on an OS thread of the pool. It is shielded, as a kill that ended the wait would lose what has been read.
 fn read_elsewhere(kind: Kind, buf: &mut [u8]) -> io::Result<usize> {
     let mut own = vec![0; buf.len()];
     let (own, got) = shield(|| {

@@ -1,7 +1,7 @@
 //! The buffer of standard input.
 //!
-//! std's `BufReader` hands out what it has while it waits for the rest of a line; if an unwind ends that wait, the part is
-//! gone. This one keeps what belongs together until all of it is there.
+//! std's `BufReader` gives out the bytes that it has while it waits for the rest of a line; if an unwind ends that
+//! wait, they are lost. This one keeps what belongs together until all of it has come.
 #![forbid(unsafe_code)]
 
 use std::io::{self, Read};
@@ -15,7 +15,7 @@ const KEPT: usize = 16 * CHUNK;
 pub(super) struct Buffer<R> {
     from: R,
     chunk: Box<[u8]>,
-    /// What was read; the first `consumed` bytes have been handed out.
+    /// What was read; the first `consumed` bytes have been given out.
     bytes: Vec<u8>,
     consumed: usize,
 }
@@ -29,7 +29,7 @@ impl<R: Read> Buffer<R> {
         &self.bytes[self.consumed..]
     }
 
-    /// Reads more, and puts it behind what is there; 0 is the end. However the wait ends, what was there stays.
+    /// Reads more, and appends it to what is there; 0 is the end. However the wait ends, what was there stays.
     fn more(&mut self) -> io::Result<usize> {
         self.bytes.drain(..self.consumed);
         self.consumed = 0;
@@ -68,7 +68,7 @@ impl<R: Read> Buffer<R> {
         Ok(got)
     }
 
-    /// Hands out the first `count`.
+    /// Moves the first `count` bytes into `buf`.
     fn take(&mut self, count: usize, buf: &mut Vec<u8>) -> usize {
         buf.extend_from_slice(&self.unread()[..count]);
         self.consume(count);
@@ -115,7 +115,7 @@ impl<R: Read> Buffer<R> {
     pub(super) fn read_exact(&mut self, buf: &mut [u8]) -> io::Result<()> {
         while self.unread().len() < buf.len() {
             if self.more()? == 0 {
-                // As in std, it does not matter any more how much was taken.
+                // How much a read that fails like this has taken is not promised, as in std: here it is all.
                 self.consumed = self.bytes.len();
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -139,7 +139,7 @@ mod tests {
     use std::io::{self, Read};
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-    /// Gives one piece at each read, and unwinds before each.
+    /// A reader that unwinds before each piece, and gives that piece at the next read.
     struct Halting {
         pieces: Vec<Vec<u8>>,
         halts: bool,
@@ -165,7 +165,7 @@ mod tests {
         Buffer::new(Halting { pieces, halts: false })
     }
 
-    /// What is read at last, after one interruption for each piece.
+    /// Repeats `read` until it is not interrupted any more, and returns its result.
     fn until_done<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         loop {
             if let Ok(result) = catch_unwind(AssertUnwindSafe(&mut read)) {

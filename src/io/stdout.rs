@@ -9,10 +9,10 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::process::Stdio;
 
-/// std's buffer may still hold up to 1,024 bytes. With those, this is what a pipe that is ready takes without blocking.
+/// What a pipe that is ready takes without blocking, less the 1,024 bytes that std's buffer may still hold.
 const PIECE: usize = number::PIPE_BUF - 1024;
 
-/// Waits until something can be written, and tells how much that is.
+/// Waits until something can be written, and returns how many bytes that is at most.
 fn room(out: impl AsFd, wanted: usize) -> io::Result<usize> {
     if file::is_on_disk(out.as_fd()) {
         return Ok(wanted);
@@ -21,8 +21,8 @@ fn room(out: impl AsFd, wanted: usize) -> io::Result<usize> {
     Ok(wanted.min(PIECE))
 }
 
-/// Defines `$name`, which is std's of that name with a lock that green threads can wait for, and with a wait for room
-/// before each write.
+/// Defines `$name`, which is std's type of that name with two changes: green threads can wait for its lock, and each
+/// write waits for room first.
 macro_rules! standard_output {
     ($name:ident, $lock:ident, $function:ident, $mutex:ident, $(#[$doc:meta])*) => {
         $(#[$doc])*

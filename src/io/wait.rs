@@ -1,4 +1,4 @@
-//! Waiting for a descriptor of whatever kind.
+//! Waiting for a descriptor of any kind.
 #![forbid(unsafe_code)]
 
 use super::{Endpoint, Io};
@@ -11,8 +11,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 /// Waits until a read from `fd` would not block: there is data, or the end, or an error to be fetched. Returns `false`
-/// if `timeout` passes first; `None` is for ever. Suspends the calling green thread only. gevent's `socket.wait_read`
-/// does the same.
+/// if `timeout` passes first; with `None` there is no timeout. Suspends the calling green thread only. gevent's
+/// `socket.wait_read` does the same.
 ///
 /// This is for code that reads by itself, such as C libraries with a descriptor of their own. It works for every kind
 /// of descriptor; a regular file is always ready. If others read from it too, one of them may be faster: then a read

@@ -6,7 +6,7 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-/// The kernel sends no more at once.
+/// How many descriptors the kernel sends at once at most.
 const MAX_FDS: usize = 253;
 
 /// Room for what else may come with the data where the user has asked for it: credentials (`SO_PASSCRED`), a pidfd
@@ -62,7 +62,7 @@ pub(crate) fn recv_fds(
     // SAFETY: recvmsg has filled the control data that the header names, which lives and is aligned for headers.
     unsafe { take_fds(&message, fds) };
     if message.msg_flags & libc::MSG_CTRUNC != 0 {
-        // There is room for all that the kernel can send: it is the table of open files that is full.
+        // There is room for all that the kernel can send, so it is the table of open files that is full.
         return Err(io::Error::from_raw_os_error(libc::EMFILE));
     }
     Ok(got)
@@ -118,7 +118,7 @@ mod tests {
             let value = (&raw const one).cast();
             libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, value, 4)
         };
-        // An older system does not have all of them.
+        // An older system does not have each of these options.
         assert!(done == 0 || option == SO_PASSPIDFD);
     }
 
@@ -139,7 +139,7 @@ mod tests {
                 assert_eq!(fds.len(), count);
             }
         }
-        // The process's own are counted by others' tests too, so only pidfds are: none is left.
+        // Tests that run beside this one open descriptors too, so only pidfds are counted. None may be left.
         let is_pidfd = |entry: std::io::Result<std::fs::DirEntry>| {
             let target = entry.ok().and_then(|entry| std::fs::read_link(entry.path()).ok());
             target.is_some_and(|target| target.to_string_lossy().contains("pidfd"))

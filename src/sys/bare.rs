@@ -1,7 +1,8 @@
 //! System calls made by an instruction of our own, past every function of the C library that somebody may stand in for.
 //!
-//! What stands in for functions of the C library (`monkey`) needs them: by those functions it would call itself. They keep
-//! the kernel's convention: a result between -4095 and -1 is a negated error number, and `errno` stays as it is.
+//! The functions that stand in for those of the C library (`monkey`) need these calls: by the C library's functions
+//! they would call themselves. The calls keep the kernel's convention: a result between -4095 and -1 is a negated error
+//! number, and `errno` stays as it is.
 
 use std::ffi::{c_int, c_long};
 
@@ -55,7 +56,7 @@ pub(crate) fn address<T>(pointer: *const T) -> c_long {
     pointer.expose_provenance() as c_long
 }
 
-/// Reads an option of a socket's own level into `value`. The kernel's result.
+/// Reads an option of a socket's own level into `value`. Returns the kernel's result.
 ///
 /// # Safety
 /// Whatever bytes the option has are a `T`.
@@ -94,13 +95,13 @@ pub(crate) fn room_for_descriptors() -> Option<c_int> {
     text.lines().find_map(|line| line.strip_prefix("FDSize:")?.trim().parse().ok())
 }
 
-/// Adds a signal to a set; a number that is none changes nothing.
+/// Adds a signal to a set; a number that is no signal's changes nothing.
 pub(crate) fn add_to_set(set: &mut libc::sigset_t, signal: c_int) {
     // SAFETY: the set is valid.
     unsafe { libc::sigaddset(set, signal) };
 }
 
-/// The C library's convention for a result of the kernel's: -1 and `errno`, which is set last of all.
+/// Turns a result of the kernel's into one by the C library's convention: -1, with `errno`, which is set last of all.
 #[inline(always)]
 pub(crate) fn to_libc(result: c_long) -> c_long {
     if (-4095..0).contains(&result) { failed(result) } else { result }

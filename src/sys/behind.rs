@@ -1,7 +1,7 @@
-//! Sockets and files of std's behind types of our own.
+//! Sockets and files: types of std's wrapped in types of our own, so that each call asks [`fault`](super::fault) first.
 #![forbid(unsafe_code)]
 
-/// A type of std's behind one of our own: for each method of std's the kind of call, and how it reads.
+/// Wraps a type of std's. The list has a line for each method: the kind of call it makes, and its signature.
 macro_rules! behind {
     ($name:ident, $std:ty: $($call:ident $method:ident($($arg:ident: $type:ty),*) -> $result:ty;)*) => {
         impl std::fmt::Debug for $name {
@@ -30,7 +30,7 @@ macro_rules! behind {
         }
 
         impl $name {
-            /// A second descriptor of the same.
+            /// A second descriptor of the same object.
             pub(crate) fn try_clone(&self) -> std::io::Result<Self> {
                 fault::check(Syscall::Dup)?;
                 self.0.try_clone().map(Self)

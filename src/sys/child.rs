@@ -1,4 +1,4 @@
-//! Child processes: std's, with a [`fault`] check before each call, and what the system offers beyond.
+//! Child processes: std's, with a [`fault`] check before each call, and what only the system offers.
 
 use super::fault::{self, Syscall};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{CommandArgs, CommandEnvs, ExitStatus, Stdio};
 use std::{fmt, io};
 
-/// What is to be started, and how.
+/// A program to be started, and how.
 pub(crate) struct Command(std::process::Command);
 
 impl fmt::Debug for Command {
@@ -75,13 +75,13 @@ impl Command {
         unsafe { self.0.pre_exec(before) };
     }
 
-    /// Starts the process. Blocks until it is started.
+    /// Starts the process. Blocks until the program runs or has failed to start.
     pub(crate) fn start(&mut self) -> io::Result<std::process::Child> {
         fault::check(Syscall::Start)?;
         self.0.spawn()
     }
 
-    /// Becomes the program; returns only where that fails.
+    /// Replaces this process by the program; returns only where that fails.
     pub(crate) fn exec(&mut self) -> io::Error {
         match fault::check(Syscall::Exec) {
             Ok(()) => self.0.exec(),
@@ -105,21 +105,21 @@ impl Child {
         self.0.id()
     }
 
-    /// Does nothing to one that has been waited for.
+    /// Kills the process. Does nothing to one that has been waited for.
     pub(crate) fn kill(&mut self) -> io::Result<()> {
         fault::check(Syscall::Kill)?;
         self.0.kill()
     }
 
-    /// How it ended, if it has.
+    /// The status with which it has ended, or `None` if it has not.
     pub(crate) fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         fault::check(Syscall::Wait)?;
         self.0.try_wait()
     }
 }
 
-/// A descriptor that is readable when the process has ended. The caller has not waited for the child yet, so the number
-/// belongs to no other process.
+/// A descriptor that is readable when the process has ended. The caller must not have waited for the child yet: until
+/// then its number belongs to no other process.
 pub(crate) fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
     fault::check(Syscall::PidFdOpen)?;
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
@@ -149,7 +149,7 @@ pub(crate) fn stdin_has_a_peer() -> bool {
         && rustix::net::sockopt::socket_peercred(rustix::stdio::stdin()).is_ok()
 }
 
-/// Takes standard input away, so that there is nothing to read in its place from now on.
+/// Takes the descriptor of standard input away, and leaves an empty input in its place.
 #[allow(dead_code, reason = "functions in other processes alone use it")]
 pub(crate) fn take_stdin() -> io::Result<OwnedFd> {
     fault::check(Syscall::Dup)?;
@@ -159,7 +159,7 @@ pub(crate) fn take_stdin() -> io::Result<OwnedFd> {
     Ok(own)
 }
 
-/// Ends the process without anything that `exit` does before.
+/// Ends the process without anything that `exit` does first.
 #[allow(dead_code, reason = "functions in other processes alone use it")]
 pub(crate) fn exit_at_once(status: i32) -> ! {
     // SAFETY: it returns to nobody.

@@ -1,8 +1,8 @@
-//! The clock: the one place of the library that asks what time it is. Whoever wants other time to pass in it replaces this file.
+//! The clock: the only file of the library that asks what time it is. For simulated time this file would be replaced.
 
 use std::time::{Duration, Instant, SystemTime};
 
-/// Now, on the clock that never goes back.
+/// The present time, on the clock that never goes back.
 #[inline(always)]
 pub(crate) fn now() -> Instant {
     Instant::now()
@@ -20,7 +20,8 @@ pub(crate) fn date() -> SystemTime {
     SystemTime::now()
 }
 
-/// A counter of the processor that goes up at some steady rate of the order of a gigahertz; far cheaper than the clock.
+/// A counter that goes up at a steady rate of the order of a gigahertz: on x86_64 the processor's, which is far cheaper
+/// to read than the clock, elsewhere the clock itself in nanoseconds.
 #[inline(always)]
 pub(crate) fn ticks() -> u64 {
     #[cfg(target_arch = "x86_64")]

@@ -1,5 +1,5 @@
-//! Files and folders: std's, with a [`fault`] check before each call. Each may wait for a disk, so that is left to a thread of the pool;
-//! a test's plan is that of its own thread, and so is what of it fails.
+//! Files and folders: std's, with a [`fault`] check before each call. Each call may wait for a disk, so green threads
+//! leave it to a thread of the pool. A test's plan of failures holds on the test's own thread only.
 #![forbid(unsafe_code)]
 
 use super::behind::behind;

@@ -32,7 +32,7 @@ pub(crate) enum Syscall {
     Shutdown,
     SetSockOpt,
     GetSockOpt,
-    /// Whether closing waits: asked at each end of a connection.
+    /// Whether closing a socket waits, which is asked when a connection is closed.
     GetLinger,
     GetName,
     LookUp,
@@ -62,19 +62,19 @@ pub(crate) enum Syscall {
     EpollRemove,
     Discard,
     Munmap,
-    /// Whether guards without a mapping work, which is found out once.
+    /// The experiment, made once, whether guards without a mapping work.
     GuardProbe,
     PidFdOpen,
     UringSetup,
     UringEnter,
     Random,
-    /// No system call: a wait takes its time before it begins and after it ended.
+    /// No system call: makes a wait take its time before it begins and after it has ended.
     Park,
-    /// No system call: std's count of panics is not to be found.
+    /// No system call: makes the search for std's count of panics find nothing.
     PanicCount,
-    /// No system call: the C library's list of thread-locals is not to be found.
+    /// No system call: makes the search for the C library's list of thread-locals find nothing.
     LocalsList,
-    /// No system call: the function that destroys thread-locals is not to be found on the stack.
+    /// No system call: makes the search on the stack for the function that destroys thread-locals find nothing.
     Destroyer,
 }
 
@@ -116,7 +116,7 @@ mod enabled {
         errno: i32,
     }
 
-    /// What should fail: shared by the thread that planned it and the workers it starts.
+    /// The failures that are planned, shared by the thread that planned them and the workers it starts.
     #[derive(Clone, Debug, Default)]
     pub(crate) struct Plan(Arc<Mutex<HashMap<Syscall, Rule>>>);
 

@@ -1,4 +1,4 @@
-//! Descriptors as files.
+//! Operations on descriptors of files, pipes and standard input.
 #![forbid(unsafe_code)]
 
 use super::behind::behind;
@@ -43,13 +43,13 @@ impl PipeWriter {
     }
 }
 
-/// A second descriptor of the same.
+/// A second descriptor of the same open file.
 pub(crate) fn duplicate(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     fault::check(Syscall::Dup)?;
     fd.try_clone_to_owned()
 }
 
-/// Standard input as the system has it, without what std keeps of it.
+/// The system's standard input, without std's buffer.
 pub(crate) fn stdin() -> BorrowedFd<'static> {
     rustix::stdio::stdin()
 }
@@ -60,28 +60,28 @@ pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(rustix::io::read(fd, buffer)?)
 }
 
-/// Makes `preadv2` and `pwritev2` use and move the position, or do without where there is none.
+/// An offset that makes `preadv2` and `pwritev2` use and move the file's position, if it has one.
 const AT_THE_POSITION: u64 = u64::MAX;
 
-/// As `readv(2)`, without waiting. [`is_unsupported`] for descriptors that are not made for that: of pipes, those with
-/// a name, and on systems older than Linux 6.4 all.
+/// As `readv(2)`, without waiting. The error [`is_unsupported`] where the descriptor has no such call: for pipes with a
+/// name, and on systems older than Linux 6.4 for all pipes.
 pub(crate) fn read_now(fd: BorrowedFd<'_>, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
     fault::check(Syscall::Recv)?;
     Ok(rustix::io::preadv2(fd, buffers, AT_THE_POSITION, ReadWriteFlags::NOWAIT)?)
 }
 
-/// As `writev(2)`; for the rest like [`read_now`].
+/// As `writev(2)`, without waiting; for the rest like [`read_now`].
 pub(crate) fn write_now(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
     fault::check(Syscall::Send)?;
     Ok(rustix::io::pwritev2(fd, buffers, AT_THE_POSITION, ReadWriteFlags::NOWAIT)?)
 }
 
-/// The system has the call not at all, or not for such a descriptor.
+/// Whether the error says that the system does not have the call, or not for such a descriptor.
 pub(crate) fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS))
 }
 
-/// Reads what is in the system's cache; `None` where it would have to wait for the disk, or cannot say.
+/// Reads what is in the system's cache. `None` where that would wait for the disk, or the system cannot say.
 pub(crate) fn read_cached(fd: BorrowedFd<'_>, buffers: &mut [IoSliceMut<'_>]) -> Option<usize> {
     fault::check(Syscall::ReadCached).ok()?;
     rustix::io::preadv2(fd, buffers, AT_THE_POSITION, ReadWriteFlags::NOWAIT).ok()
@@ -96,7 +96,7 @@ pub(crate) fn read_vec(fd: BorrowedFd<'_>, most: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whether a device, by its number, is only memory, such as `/dev/null`: it never waits.
+/// Whether a device, given its number, is only memory, such as `/dev/null`. Such a device never waits.
 pub(crate) fn is_in_memory(device: u64) -> bool {
     libc::major(device) == 1
 }
@@ -106,7 +106,7 @@ pub(crate) fn is_fifo(fd: BorrowedFd<'_>) -> bool {
     kind(fd).is_ok_and(|kind| kind == FileType::Fifo)
 }
 
-/// Whether reading may have to wait for a disk, which no readiness tells of.
+/// Whether reading may have to wait for a disk, of which no readiness tells.
 pub(crate) fn is_on_disk(fd: BorrowedFd<'_>) -> bool {
     kind(fd).is_ok_and(|kind| matches!(kind, FileType::RegularFile | FileType::BlockDevice))
 }

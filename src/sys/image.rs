@@ -1,8 +1,9 @@
 //! Functions by their place in the program, so that another process of the same program can be told to run one.
 //!
-//! Such a function has a [`Record`], a static that lies in the read-only part of the program. Its distance from another one,
-//! the anchor, is the same in each process, wherever the system has put the program. A distance that came from elsewhere is
-//! not believed: it must lead to what has the mark of a record, its own address, and the expected name.
+//! Such a function has a [`Record`], a static that lies in the read-only part of the program. Its distance from another
+//! static, the anchor, is the same in each process, wherever the system has loaded the program. A distance that came
+//! from elsewhere is not trusted: it must lead to a place that has the mark of a record, its own address, and the
+//! expected name.
 
 use std::ffi::{c_int, c_void};
 use std::ops::Range;
@@ -23,20 +24,21 @@ pub enum Failed {
 /// A function whose arguments and result are bytes.
 pub(crate) type BytesFunction = fn(&[u8]) -> Result<Vec<u8>, Failed>;
 
-/// Nobody else begins a static with this and its own address.
+/// The first words of a record. No other static begins with these and its own address.
 const MARK: [u64; 2] = [0x6772_6565_6e74_6872, 0x9c1f_53d7_2ab4_e806];
 
-/// What each record refers to: a static that is visible nowhere else, so that what looks like a record is one.
+/// The type of what each record refers to: a static that is visible nowhere else, so that nothing else looks like a
+/// record.
 #[derive(Debug)]
 struct Keeper(#[expect(dead_code, reason = "it is there for its address")] u8);
 
 static KEEPER: Keeper = Keeper(0);
 
-/// What the program keeps of a function that other processes may be told to run.
+/// A function that other processes may be told to run, as the program keeps it.
 #[repr(C)]
 pub struct Record {
     mark: [u64; 2],
-    /// [`KEEPER`], whose address nobody else can name.
+    /// The address of [`KEEPER`], which no code elsewhere can name.
     keeper: &'static Keeper,
     own: &'static Self,
     name: &'static str,
@@ -81,7 +83,7 @@ static ANCHOR: Record = Record::new(&ANCHOR, "", || "", |_| Ok(Vec::new()));
 struct Image {
     /// Whether the anchor is in it.
     found: bool,
-    /// What nothing writes to while the program runs.
+    /// The parts that nothing writes to while the program runs.
     constant: Vec<Range<usize>>,
     build_id: Vec<u8>,
 }
@@ -96,7 +98,7 @@ fn image() -> &'static Image {
     })
 }
 
-/// Takes in the image if it is the one with the anchor.
+/// Notes the image if it is the one with the anchor.
 unsafe extern "C" fn look_at(
     info: *mut libc::dl_phdr_info,
     _: libc::size_t,
@@ -140,7 +142,7 @@ unsafe extern "C" fn look_at(
     1
 }
 
-/// What the linker has written as the identity of the program, if notes have it.
+/// The identity of the program that the linker has written into its notes, if it has.
 fn build_id(mut notes: &[u8]) -> Option<&[u8]> {
     const NT_GNU_BUILD_ID: u32 = 3;
     loop {
@@ -156,14 +158,14 @@ fn build_id(mut notes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// What tells this program from every other, and from other builds of itself.
+/// Bytes that tell this program from every other, and from other builds of itself.
 pub(crate) fn identity() -> io::Result<Vec<u8>> {
     use std::os::unix::fs::MetadataExt;
     let id = &image().build_id;
     if !id.is_empty() {
         return Ok(id.clone());
     }
-    // The linker has written none: which file it is, and how old.
+    // Where the linker has written none, the file stands for it: which one it is, and how old.
     let file = super::disk::metadata("/proc/self/exe".as_ref())?;
     let words =
         [file.dev(), file.ino(), file.size(), file.mtime() as u64, file.mtime_nsec() as u64];
@@ -180,16 +182,16 @@ fn range_at(address: usize) -> Range<usize> {
     address..address.wrapping_add(size_of::<Record>())
 }
 
-/// Where the record is, for other processes of this program. `None` if it is not in the same image as this library, or not
-/// where nothing is written: others could not find it.
+/// The place of the record, for other processes of this program. `None` if others could not find it there: it is not in
+/// the same image as this library, or lies where something may write.
 pub(crate) fn offset_of(record: &'static Record) -> Option<i64> {
     let address = ptr::from_ref(record).expose_provenance();
     is_constant(&range_at(address))
         .then(|| address.wrapping_sub(ptr::from_ref(&ANCHOR).addr()) as i64)
 }
 
-/// The record at an offset that [`offset_of`] told, in this process or another one of the same program; `None` if there is
-/// none of that name.
+/// The record at an offset that [`offset_of`] returned, in this process or another one of the same program. `None` if
+/// no record of that name is there.
 pub(crate) fn record_at(offset: i64, name: &str) -> Option<&'static Record> {
     let address = ptr::from_ref(&ANCHOR).addr().wrapping_add(offset as usize);
     if !address.is_multiple_of(align_of::<Record>()) || !is_constant(&range_at(address)) {
@@ -216,10 +218,10 @@ mod tests {
     use super::*;
 
     static ECHO: Record = Record::new(&ECHO, "echo", || "", |bytes| Ok(bytes.to_vec()));
-    /// One that claims to be another.
+    /// A record that names another record as itself.
     static FALSE: Record = Record::new(&ECHO, "false", || "", |_| Ok(Vec::new()));
 
-    /// What safe code elsewhere could write.
+    /// What safe code elsewhere could write that looks like a record.
     #[repr(C)]
     struct Lookalike {
         mark: [u64; 2],

@@ -1,4 +1,4 @@
-//! How much the process has of what the system gives out, and how much it may have.
+//! The limits that the system sets for the process, and how much of each is used.
 
 use super::fault::{self, Syscall};
 use super::proc;
@@ -26,7 +26,7 @@ pub(crate) fn address_space_limit() -> Option<u64> {
     (ok && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
 }
 
-/// How many bytes of memory the process has, where the system says so.
+/// How many bytes of memory are resident, where the system says so.
 #[allow(dead_code, reason = "the console alone asks")]
 pub(crate) fn resident() -> Option<u64> {
     let text = proc::read("/proc/self/status").ok()?;

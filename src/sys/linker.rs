@@ -1,8 +1,8 @@
-//! What the dynamic linker knows of the loaded objects: where functions are, and thread-locals.
+//! What the dynamic linker knows of the loaded objects: where functions are, and where thread-locals are.
 
 use std::ffi::{CStr, c_int, c_void};
 
-/// Where the library or program begins that a function is part of.
+/// The start of the library or program that a function is part of.
 fn object_of(function: *const c_void) -> *mut c_void {
     // SAFETY: all-zero is a valid `Dl_info`, and stays where nothing is found.
     let mut found: libc::Dl_info = unsafe { std::mem::zeroed() };
@@ -16,19 +16,19 @@ pub(crate) fn is_of_c_library(function: *const c_void) -> bool {
     object_of(function) == object_of(libc::__errno_location as *const c_void)
 }
 
-/// The function of that name in what comes after the object that this code is part of.
+/// The next function of that name, in the objects that come after the one that this code is part of.
 pub(crate) fn next(name: &CStr) -> *mut c_void {
     // SAFETY: the name ends in a zero.
     unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
 }
 
-/// What a caller anywhere in the process reaches by that name.
+/// The function that a caller anywhere in the process reaches by that name.
 pub(crate) fn reached(name: &CStr) -> *mut c_void {
     // SAFETY: the name ends in a zero.
     unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }
 }
 
-/// A thread-local of the calling thread, and how far those of its object reach below and above it.
+/// The search of [`reach_of_thread_locals`], and what it has found.
 struct Reach {
     landmark: usize,
     found: Option<(usize, usize)>,
@@ -39,7 +39,7 @@ unsafe extern "C" fn measure(
     _size: libc::size_t,
     data: *mut c_void,
 ) -> c_int {
-    // SAFETY: what the caller of `dl_iterate_phdr` has given it, for the time of that call.
+    // SAFETY: it points to the caller's `Reach`, which lives through `dl_iterate_phdr`.
     let reach = unsafe { &mut *data.cast::<Reach>() };
     // SAFETY: the C library lends a description of a loaded object, whose headers stay as long as the object.
     let (object, headers) = unsafe {
@@ -59,7 +59,8 @@ unsafe extern "C" fn measure(
     1
 }
 
-/// How far the thread-locals of the object that has the calling thread's `landmark` reach below and above it, in each thread.
+/// How many bytes the thread-locals of one object extend below and above a `landmark`, the address of one of them in
+/// the calling thread. The distances are the same in each thread.
 pub(crate) fn reach_of_thread_locals(landmark: usize) -> Option<(usize, usize)> {
     let mut reach = Reach { landmark, found: None };
     // SAFETY: the function has the type that is asked for, and is handed what it expects.

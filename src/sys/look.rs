@@ -18,15 +18,15 @@ use std::sync::atomic::{
 };
 use std::time::Duration;
 
-/// Ignored unless somebody handles it, and seldom used: Go has chosen it for the same reasons.
+/// A signal that is ignored unless somebody handles it, and that is seldom used. Go has chosen it for the same reasons.
 const SIGNAL: c_int = libc::SIGURG;
 const MOST: usize = 64;
 const NAME: usize = 64;
-/// How long a thread has to answer: one that blocks the signal does not.
+/// How long a thread has to answer. One that blocks the signal never does.
 const ANSWER_WITHIN: Duration = Duration::from_millis(200);
 
-/// What the thread is at, as its handler is told: a name to store, and the bounds of the stack. Runs in signal context.
-/// `None` if it is at nothing of interest any more.
+/// Says what the thread is doing: calls `name` with a name to store, and returns the bounds of the stack. `None` if the
+/// thread does nothing of interest any more. Runs in signal context.
 pub(crate) type Describe =
     fn(subject: *const (), name: &mut dyn FnMut(&[u8])) -> Option<Range<usize>>;
 
@@ -34,11 +34,11 @@ pub(crate) type Describe =
 #[derive(Debug)]
 pub(crate) struct StackSeen {
     pub(crate) name: String,
-    /// Where it was, and the return addresses up from there; the last may be the start of a chain that goes on.
+    /// The place where the thread was, and the return addresses up from there. The chain may go on beyond the last one.
     pub(crate) addresses: Vec<usize>,
 }
 
-/// The one question that is open at a time.
+/// The question to a thread. Only one is open at a time.
 struct OpenQuestion {
     state: AtomicU32,
     thread: AtomicI32,
@@ -76,8 +76,8 @@ std::thread_local! {
     static SWITCHES: AtomicBool = const { AtomicBool::new(false) };
 }
 
-/// The calling thread begins or ends a switch of stacks. In between its registers belong to two of them, no unwinder can tell
-/// where it came from, and one that tries follows what it takes for addresses.
+/// Notes that the calling thread begins or ends a switch of stacks. In between, its registers belong to two stacks: no
+/// unwinder could tell where it came from, and one that tried would follow values that are no addresses.
 #[inline(always)]
 pub(crate) fn set_switching(switches: bool) {
     compiler_fence(Ordering::SeqCst);
@@ -85,7 +85,7 @@ pub(crate) fn set_switching(switches: bool) {
     compiler_fence(Ordering::SeqCst);
 }
 
-/// The calling thread, as [`at`] asks for it.
+/// The number of the calling thread, as [`at`] takes it.
 #[inline]
 pub(crate) fn this_thread() -> i32 {
     // SAFETY: takes nothing and cannot fail; usable in signal context.
@@ -97,7 +97,7 @@ fn install() {
         // SAFETY: a name with its NUL; asks whether the process has such a symbol.
         let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"_dl_find_object".as_ptr()) };
         UNWINDS.store(!found.is_null(), Ordering::Relaxed);
-        // What the unwinder sets up at its first use is not for a signal handler.
+        // The unwinder sets some things up at its first use, which a signal handler must not do.
         unwind::functions_on_stack(&mut |_| true);
         // SAFETY: zeroed sigactions are valid values; the handler has the signature that SA_SIGINFO asks for.
         unsafe {
@@ -112,7 +112,7 @@ fn install() {
     });
 }
 
-/// What `thread` of this process is at; `None` where it does not answer, or `describe` says so.
+/// Where `thread` of this process is now. `None` if it does not answer, or `describe` says so.
 pub(crate) fn at(thread: i32, subject: *const (), describe: Describe) -> Option<StackSeen> {
     install();
     let _one = ASKING.lock();
@@ -132,7 +132,7 @@ pub(crate) fn at(thread: i32, subject: *const (), describe: Describe) -> Option<
     let until = clock::now() + ANSWER_WITHIN;
     while question.state.load(Ordering::Acquire) != ANSWERED {
         let give_up = clock::now() > until;
-        // One that has begun to answer is waited for: it writes to what the next question uses.
+        // A handler that has begun to answer is waited for, as it writes where the next answer will be written.
         if give_up
             && question
                 .state

@@ -1,4 +1,4 @@
-//! Address space for stacks: reserve, guard, discard, release.
+//! Address space for stacks: reserved, guarded, discarded, released.
 
 use super::fault::{self, Syscall};
 use super::setting;

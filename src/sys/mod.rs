@@ -1,6 +1,6 @@
-//! The operating system: the one door to it. What is above makes no system call by itself, be it by the C library, by rustix,
-//! socket2 and mio, or by std's files and sockets; `tests/tidy/door.rs` sees to it. What it sees from outside are descriptors as
-//! [`BorrowedFd`](std::os::fd::BorrowedFd), slices, and `io::Result`s.
+//! The operating system, and the one door to it. Code above this folder makes no system call by itself, neither by the
+//! C library, rustix, socket2 or mio nor by std's files and sockets; `tests/tidy/door.rs` sees to it. What code above
+//! sees are descriptors as [`BorrowedFd`](std::os::fd::BorrowedFd), slices, and `io::Result`s.
 //!
 //! # What another system would have to supply
 //!

@@ -15,14 +15,14 @@ use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering};
 /// Signals have the numbers from 1 to 64.
 const NUMBERS: usize = 65;
 
-/// How many of each have come that the thread has not read yet, and how many wait for each.
+/// For each signal, how many have come that the thread has not read yet; and how many wait for it.
 static COUNTS: [AtomicUsize; NUMBERS] = [const { AtomicUsize::new(0) }; NUMBERS];
 static WANTED: [AtomicUsize; NUMBERS] = [const { AtomicUsize::new(0) }; NUMBERS];
 /// The eventfd, or -1, and the process that it belongs to.
 static BELL: AtomicI32 = AtomicI32::new(-1);
 static OWNER: AtomicU32 = AtomicU32::new(0);
 
-/// What there was before our handler, for each signal that it has been installed for.
+/// The handler that there was before ours, for each signal for which ours has been installed.
 static BEFORE: Mutex<[Option<Predecessor>; NUMBERS]> = Mutex::new([None; NUMBERS]);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub(crate) fn open() -> io::Result<OwnedFd> {
     Ok(reader)
 }
 
-/// From now on signals of this number are counted, once more. The bell has been opened.
+/// Counts signals of this number from now on, for one more listener. The bell must have been opened.
 pub(crate) fn want(signal: i32) -> io::Result<()> {
     let refused = |why: &str| {
         let text = format!("signal {signal} cannot be waited for: {why}");
@@ -85,12 +85,12 @@ pub(crate) fn want(signal: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// The opposite of [`want`], in the same process.
+/// The opposite of [`want`], to be called in the same process.
 pub(crate) fn unwant(signal: i32) {
     WANTED[signal as usize].fetch_sub(1, Ordering::SeqCst);
 }
 
-/// In signal context.
+/// The signal handler. Runs in signal context.
 fn handle(signal: i32, before: Predecessor) {
     let number = signal as usize;
     // A forked child has its parent's handler, and its bell, but not its thread.
@@ -105,7 +105,8 @@ fn handle(signal: i32, before: Predecessor) {
         unsafe {
             match signal {
                 libc::SIGCHLD | libc::SIGCONT | libc::SIGURG | libc::SIGWINCH => {}
-                // With the default action set it could not be waited for again after the process has gone on.
+                // If the default action were set for this one, it could not be waited for again after the process has
+                // been continued.
                 libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU => {
                     libc::raise(libc::SIGSTOP);
                 }
@@ -116,7 +117,8 @@ fn handle(signal: i32, before: Predecessor) {
                     libc::sigaddset(set.as_mut_ptr(), signal);
                     libc::pthread_sigmask(libc::SIG_UNBLOCK, set.as_ptr(), ptr::null_mut());
                     libc::raise(signal);
-                    // The first process of a container outlives its own signals: the system ignores those without a handler.
+                    // For the first process of a container, the system ignores its own signals where it has no handler.
+                    // So it ends by a call.
                     libc::_exit(128 + signal);
                 }
             }

@@ -1,10 +1,10 @@
-//! The numbers by which the system names errors and signals, and bounds that it keeps: as the C library has them.
+//! The numbers by which the system names errors and signals, and bounds that it guarantees, as the C library has them.
 #![forbid(unsafe_code)]
 
-/// Opening waits for nobody.
+/// A flag with which opening waits for nobody.
 pub(crate) use libc::O_NONBLOCK;
-/// What is written to a pipe at once is not mixed with what others write, up to this many bytes; and a pipe that is ready has room
-/// for them.
+/// So many bytes that are written to a pipe at once are not mixed with what others write; and a pipe that is ready has
+/// room for them.
 pub(crate) use libc::PIPE_BUF;
 /// Errors, as [`raw_os_error`](std::io::Error::raw_os_error) gives them.
 pub(crate) use libc::{

@@ -1,7 +1,8 @@
-//! Sends that are made together, by one system call: an io_uring.
+//! Sends that are made together by one system call, with an io_uring.
 //!
-//! With `MSG_DONTWAIT` the kernel does each send as it takes it in, or says that it would block. So a buffer is lent to the
-//! kernel for the time of [`Outbox::flush`] only, which waits for every completion in any case; nothing is ever cancelled.
+//! With `MSG_DONTWAIT` the kernel makes each send while it takes it in, or says that it would block. So a buffer is
+//! lent to the kernel only for the time of [`Outbox::flush`], which waits for every completion in any case. Nothing is
+//! ever cancelled.
 
 use super::fault::{self, Syscall};
 use super::socket;
@@ -11,10 +12,10 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::slice;
 
-/// Sends that wait for the next flush at most.
+/// How many sends wait for the next flush at most.
 const CAPACITY: usize = 64;
 
-/// What a send came to. On the stack of the sender, who waits for it.
+/// The result of a send. It lies on the stack of the sender, who waits for it.
 #[derive(Debug, Default)]
 pub(crate) struct SendResult(Cell<Option<i32>>);
 
@@ -36,10 +37,10 @@ struct QueuedSend {
 }
 
 enum Uring {
-    /// No two sends have met yet.
+    /// No two sends have met yet, so no ring was opened.
     Unopened,
     Open(Box<IoUring>),
-    /// The system has none for us: each send is a call of its own.
+    /// The system gives us no ring: each send is a system call of its own.
     Refused,
 }
 
@@ -131,7 +132,7 @@ fn open() -> io::Result<Box<IoUring>> {
     Ok(ring)
 }
 
-/// Makes these sends; where that fails those without a result were not made, and the ring must not be used again.
+/// Makes these sends. Where that fails, those without a result were not made, and the ring must not be used again.
 fn send_all(ring: &mut IoUring, entries: &[QueuedSend]) -> io::Result<()> {
     fault::check(Syscall::UringEnter)?;
     let mut queue = ring.submission();
@@ -157,7 +158,7 @@ fn send_all(ring: &mut IoUring, entries: &[QueuedSend]) -> io::Result<()> {
         }
         match submitted {
             _ if missing == 0 => return Ok(()),
-            // What the kernel took in has to be waited for: it has the buffers.
+            // The sends that the kernel took in have to be waited for, as it has their buffers.
             Err(error)
                 if error.kind() != io::ErrorKind::Interrupted
                     && ring.submission().len() == missing =>
@@ -176,7 +177,7 @@ mod tests {
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
 
-    /// Sends `text` on each socket together, and what that came to.
+    /// Sends `text` on each socket together, and returns the results.
     fn send_on(outbox: &Outbox, sockets: &[&UnixStream], text: &[u8]) -> Vec<Result<usize, i32>> {
         let tickets: Vec<SendResult> = sockets.iter().map(|_| SendResult::default()).collect();
         for (socket, ticket) in sockets.iter().zip(&tickets) {
@@ -194,7 +195,7 @@ mod tests {
         socket::recv(socket.as_fd(), &mut [0; 1000], Take::Consume).unwrap_or(0)
     }
 
-    /// A good one, one that is full, one whose peer has gone.
+    /// Sends on a socket that works, on one that is full, and on one whose peer has gone.
     fn send_on_all_kinds(outbox: &Outbox) {
         let [(good, peer), (full, _full_peer), (broken, gone)] =
             [(); 3].map(|()| UnixStream::pair().unwrap());
@@ -257,10 +258,10 @@ mod tests {
     fn a_ring_that_fails_half_way_is_not_used_again() {
         let mut ring = match open() {
             Ok(ring) => ring,
-            // There is none to fail.
+            // The system has no ring that could be made to fail.
             Err(_) => return,
         };
-        // Too full for these: nothing of them is sent by it.
+        // The queue is so full that it has no room for these, so the ring sends none of them.
         let nothing = opcode::Nop::new().build();
         // SAFETY: it refers to no memory.
         while unsafe { ring.submission().push(&nothing) }.is_ok() {}

@@ -35,7 +35,7 @@ struct CountPlace {
     hook: usize,
 }
 
-/// More is not searched: that many thread-locals are none of std's.
+/// How many bytes of thread-locals are searched at most: where there are more, the search is not made.
 pub(super) const MOST_BYTES: usize = 64 << 20;
 const WORD: usize = size_of::<usize>();
 
@@ -93,7 +93,7 @@ pub(super) fn read(address: usize) -> usize {
     unsafe { pointer::<usize>(address).read_volatile() }
 }
 
-/// Does something when it is dropped.
+/// Calls a closure when it is dropped.
 struct OnDrop<F: FnMut()>(F);
 
 impl<F: FnMut()> Drop for OnDrop<F> {
@@ -171,7 +171,7 @@ fn place() -> Option<CountPlace> {
         return place;
     }
     let place = if std::thread::panicking() {
-        // No thread to be had: perhaps the next time.
+        // If no thread can be made now, perhaps one can the next time.
         super::thread::start("gt-search", None, search).ok()?.join().ok()?
     } else {
         search()
@@ -180,7 +180,7 @@ fn place() -> Option<CountPlace> {
     place
 }
 
-/// Finds out where the count is, if the caller does not unwind: so that no thread has to be made for it later.
+/// Finds out where the count is, unless the caller unwinds. Later calls then need no thread for it.
 pub(crate) fn prepare() {
     if cfg!(panic = "unwind") && !std::thread::panicking() {
         place();
@@ -194,8 +194,8 @@ pub(crate) struct Unwinds {
     pub(crate) in_hook: bool,
 }
 
-/// The calling OS thread's count. `!Send`; valid while the thread runs, its thread-locals' destructors included: std's has
-/// none itself.
+/// The calling OS thread's count. It is `!Send`, and valid while the thread runs, also during the destructors of its
+/// thread-locals, as std's count has no destructor itself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PanicCount {
     count: *mut usize,
@@ -203,7 +203,8 @@ pub(crate) struct PanicCount {
 }
 
 impl PanicCount {
-    /// Looks it up. To be called while `std::thread::panicking()` says yes: then the memory is there, and it can be checked.
+    /// Looks it up. To be called while `std::thread::panicking()` is true: then the memory is there, and can be
+    /// checked.
     #[cold]
     pub(crate) fn of_this_thread() -> Option<Self> {
         if cfg!(panic = "abort") || fault::check(Syscall::PanicCount).is_err() {
@@ -231,7 +232,7 @@ impl PanicCount {
         none && std::thread::panicking()
     }
 
-    /// What unwinds on the calling stack.
+    /// The unwinds of the calling stack.
     pub(crate) fn get(self) -> Unwinds {
         // SAFETY: both lie in a thread-local block of the calling thread, which is there while it runs. Volatile, since the
         // compiler does not know that std's functions write there.
@@ -240,7 +241,7 @@ impl PanicCount {
         }
     }
 
-    /// Changes it: from here on std takes it to be so.
+    /// Changes the count, so that std takes these for the unwinds of this stack.
     pub(crate) fn set(self, unwinds: Unwinds) {
         // SAFETY: as above. Both values are valid for std's types, a word and a bool.
         unsafe {
@@ -273,12 +274,13 @@ mod tests {
         };
         check();
         std::thread::spawn(check).join().unwrap();
-        // Where the first to ask unwinds, the experiment is made elsewhere.
+        // Where the first caller unwinds, the experiment is made on another thread.
         while_unwinding(|| assert!(std::thread::spawn(search).join().unwrap().is_some()));
     }
 
-    /// Why nobody can tell whether a payload that somebody keeps is the one that unwinds: nothing that std notes by OS thread
-    /// is another then. Should this fail, a later std can tell, and so could locks.
+    /// Nothing that std notes for each OS thread tells one payload from another. So nobody can tell whether a payload
+    /// that somebody has kept is the one that unwinds. Should this test fail, a later std can tell, and then locks
+    /// could too.
     #[test]
     fn std_does_not_note_what_an_unwind_carries() {
         #[derive(Clone, Copy)]
@@ -287,7 +289,7 @@ mod tests {
             Another,
             Panic,
         }
-        /// All of the thread-locals while something unwinds beside a payload that was caught before.
+        /// The contents of all thread-locals while a payload unwinds beside another one that was caught before.
         fn noted(carried: Carried) -> Vec<usize> {
             let kept = catch_unwind(|| resume_unwind(Box::new([1usize; 4]))).unwrap_err();
             let mut noted = Vec::with_capacity(1 << 16);
@@ -313,10 +315,10 @@ mod tests {
         }
         let compare = || {
             let all = [Carried::Kept, Carried::Another, Carried::Panic];
-            // The first time things are made that stay.
+            // The first run makes things that stay.
             let _ = all.map(noted);
             let (first, second) = (all.map(noted), all.map(noted));
-            // Words that are the same each time, but for what unwinds.
+            // The words that do not change from run to run, but may differ with what unwinds.
             let steady = |at: &usize| (0..3).all(|case| first[case][*at] == second[case][*at]);
             let other = |at: &usize| (1..3).any(|case| first[case][*at] != first[0][*at]);
             assert!(!first[0].is_empty());

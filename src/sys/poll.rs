@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 /// The token of a poller's waker; sources have others.
 const WAKER: usize = usize::MAX;
-/// Taking fewer at a time, so that what the kernel has touched for them is still in the cache when they are served, made no difference:
-/// 64 and 128, with 1000 busy connections of hyper.
+/// How many events one wait returns at most. Fewer (64 and 128), so that what the kernel has touched for them is still
+/// in the cache when they are served, made no difference with 1000 busy connections of hyper.
 const MAX_EVENTS: usize = 1024;
 
-/// What the kernel said of one source, as it said it.
+/// What the kernel said of one source, in the kernel's form.
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
 pub(crate) struct PollEvent(libc::epoll_event);
@@ -39,7 +39,7 @@ impl PollEvent {
         self.0.u64 as usize
     }
 
-    /// Which of the above it says.
+    /// The bits that it has, of the constants above.
     #[inline(always)]
     pub(crate) fn bits(self) -> u8 {
         const USUAL: u32 = (libc::EPOLLIN | libc::EPOLLOUT) as u32;
@@ -99,7 +99,7 @@ impl SourceRegistry {
         self.0.register(&mut SourceFd(&fd), Token(token), all)
     }
 
-    /// Whether there is something to report that nobody has fetched.
+    /// Whether there are events that nobody has fetched.
     pub(crate) fn has_news(&self) -> bool {
         matches!(wait_fd(self.0.as_raw_fd(), false, Some(clock::now())), Ok(true))
     }
@@ -126,8 +126,8 @@ impl Poller {
         self.poll.registry().try_clone().map(SourceRegistry)
     }
 
-    /// Waits until something happens or `timeout` is over, and says which; `None` is for ever. A signal counts as
-    /// something that happens.
+    /// Waits until there are events or `timeout` is over, and returns whether there are any; `None` is for ever. A
+    /// signal ends the wait as an event does.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
         self.events.clear();
         let got = wait(self.poll.as_raw_fd(), &mut self.events, timeout);
@@ -137,7 +137,7 @@ impl Poller {
         }
     }
 
-    /// What the last wait saw, its waker's events among them.
+    /// The events of the last wait, those of the waker included.
     pub(crate) fn events(&self) -> &[PollEvent] {
         &self.events
     }
@@ -195,7 +195,7 @@ fn millis(timeout: Option<Duration>) -> libc::c_int {
     })
 }
 
-/// Blocks the OS thread until `fd` is ready or the deadline passes; `false` for the deadline.
+/// Blocks the OS thread until `fd` is ready, and returns `true`, or until the deadline passes, and returns `false`.
 pub(crate) fn wait_fd(fd: RawFd, write: bool, deadline: Option<Instant>) -> io::Result<bool> {
     let events = if write { libc::POLLOUT } else { libc::POLLIN };
     loop {
@@ -217,7 +217,7 @@ pub(crate) fn wait_fd(fd: RawFd, write: bool, deadline: Option<Instant>) -> io::
     }
 }
 
-/// What is waited for, and what the system says, of each of several descriptors.
+/// A descriptor with what is waited for and what the system says of it.
 pub(crate) use rustix::event::{PollFd, PollFlags};
 
 /// Asks for the readiness of all of them; blocks the OS thread until one is ready or the deadline passes. Returns how many
@@ -226,7 +226,7 @@ pub(crate) fn wait_fds(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io:
     loop {
         fault::check(Syscall::Poll)?;
         let left = deadline.map(|at| at.saturating_duration_since(clock::now()));
-        // Too long for the system is for ever.
+        // A timeout that is too long for the system counts as none.
         let timeout = left.and_then(|left| rustix::event::Timespec::try_from(left).ok());
         match rustix::event::poll(fds, timeout.as_ref()) {
             Err(rustix::io::Errno::INTR) => {}
@@ -242,14 +242,14 @@ pub(crate) fn gather(fds: &[PollFd<'_>], wanted: &[PollFlags]) -> io::Result<Own
     Ok(all)
 }
 
-/// What [`gather`] makes, before anything is in it.
+/// A descriptor as [`gather`] returns it, for no descriptors yet.
 pub(crate) fn gather_none() -> io::Result<OwnedFd> {
     use rustix::event::epoll;
     fault::check(Syscall::EpollCreate)?;
     Ok(epoll::create(epoll::CreateFlags::CLOEXEC)?)
 }
 
-/// Puts descriptors into what [`gather_none`] has made.
+/// Adds descriptors to one that [`gather_none`] has made.
 pub(crate) fn gather_into(
     all: BorrowedFd<'_>,
     fds: &[PollFd<'_>],
@@ -263,14 +263,14 @@ pub(crate) fn gather_into(
         let flags = |wanted: PollFlags| epoll::EventFlags::from_bits_retain(wanted.bits().into());
         match epoll::add(all, fd, data, flags(wanted[at])) {
             Err(Errno::EXIST) => {
-                // Named more than once: all that is waited for there.
+                // The descriptor is named more than once: the flags of all its entries are put together.
                 let number = fd.as_fd().as_raw_fd();
                 let same =
                     fds.iter().zip(wanted).filter(|(fd, _)| fd.as_fd().as_raw_fd() == number);
                 let wanted = same.fold(PollFlags::empty(), |all, (_, wanted)| all | *wanted);
                 epoll::modify(all, fd, data, flags(wanted))?;
             }
-            // Of a regular file the same is true for ever, and it was not what is waited for.
+            // For a regular file the answer never changes, and it was looked at before.
             Err(Errno::PERM) => {}
             other => other?,
         }

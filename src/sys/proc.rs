@@ -1,16 +1,16 @@
-//! What the system tells in `/proc`.
+//! What the system says in `/proc`.
 #![forbid(unsafe_code)]
 
 use super::fault::{self, Syscall};
 use std::{fs, io};
 
-/// What is written there.
+/// The text of a file there.
 pub(super) fn read(path: &str) -> io::Result<String> {
     fault::check(Syscall::Proc)?;
     fs::read_to_string(path)
 }
 
-/// As [`read`], of what may be no text: it has names of files.
+/// Like [`read`], for files that may not be text, as they have names of files in them.
 pub(super) fn read_bytes(path: &str) -> io::Result<Vec<u8>> {
     fault::check(Syscall::Proc)?;
     fs::read(path)

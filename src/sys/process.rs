@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
-/// Why suspensions are not plain ones; of the following.
+/// A bit for each of the reasons below, for which a suspension is not a plain one.
 static SPECIAL: AtomicU8 = AtomicU8::new(0);
 /// Some OS thread ends the process.
 const EXITING: u8 = 1;
@@ -34,7 +34,7 @@ pub(crate) fn begin_exit() {
     SPECIAL.fetch_or(EXITING, Ordering::Relaxed);
 }
 
-/// What else a forked child does before anything else.
+/// A function that a forked child calls before anything else.
 static IN_CHILD: OnceLock<fn()> = OnceLock::new();
 
 unsafe extern "C" fn mark_forked() {
@@ -44,11 +44,12 @@ unsafe extern "C" fn mark_forked() {
     }
 }
 
-/// Arranges that [`is_exiting`] and [`generation`] know; later calls do nothing.
+/// Installs the handlers that keep [`is_exiting`] and [`generation`] up to date. Later calls do nothing.
 pub(crate) fn watch() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: both handlers only store to an atomic, which is allowed at exit and in a forked child.
+        // SAFETY: both handlers only store, to atomics and to a thread-local without a destructor, which is allowed at
+        // exit and in a forked child.
         unsafe {
             libc::atexit(mark_exiting);
             libc::pthread_atfork(None, None, Some(mark_forked));
@@ -56,30 +57,32 @@ pub(crate) fn watch() {
     });
 }
 
-/// Has `then` called in each child of a `fork` from here on, on the thread that forked. It may do no more than store.
+/// Has `then` called in each child of a `fork` from here on, on the thread that forked. It must only store to atomics.
 pub(crate) fn in_forked_child(then: fn()) {
     watch();
     let _ = IN_CHILD.set(then);
 }
 
-/// Whether the calling OS thread runs the process's exit handlers. The others go on: a handler may wait for them.
+/// Whether the calling OS thread runs the process's exit handlers. Meanwhile the other OS threads go on, and a handler
+/// may wait for them.
 #[inline]
 pub(crate) fn is_exiting() -> bool {
     SPECIAL.load(Ordering::Relaxed) & EXITING != 0 && exits_here()
 }
 
-/// Whether no OS thread ends the process, and nothing is to be called around suspensions: what is hot asks for both at once.
+/// Whether suspensions are plain: no OS thread ends the process, and no functions are to be called around them. It is
+/// one look, as it is asked at every suspension.
 #[inline(always)]
 pub(crate) fn is_plain() -> bool {
     SPECIAL.load(Ordering::Relaxed) == 0
 }
 
-/// From here on there are functions to be called around suspensions.
+/// Notes that from here on there are functions to be called around suspensions.
 pub(crate) fn note_hooks() {
     SPECIAL.fetch_or(HOOKED, Ordering::Release);
 }
 
-/// Whether there are.
+/// Whether there are functions to be called around suspensions.
 #[inline(always)]
 pub(crate) fn has_hooks() -> bool {
     SPECIAL.load(Ordering::Relaxed) & HOOKED != 0
@@ -91,13 +94,14 @@ fn exits_here() -> bool {
     EXITS.get()
 }
 
-/// Another number in a child of `fork` than in its parent: what was made under another one belongs to the parent.
+/// A number that differs between a child of `fork` and its parent. What was made under another number belongs to the
+/// parent.
 #[inline]
 pub(crate) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// What is said of that which was made under another [`generation`].
+/// The error for something that was made under another [`generation`].
 pub(crate) fn belongs_to_parent(what: &str) -> io::Error {
     let text = format!(
         "{what} belongs to the process that this one was forked from; it does not run here"
@@ -105,7 +109,7 @@ pub(crate) fn belongs_to_parent(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, text)
 }
 
-/// The file of the program that runs.
+/// The file of the program that this process runs.
 #[allow(dead_code, reason = "the console alone tells it")]
 pub(crate) fn program() -> io::Result<PathBuf> {
     fault::check(Syscall::Proc)?;
@@ -118,14 +122,14 @@ pub(crate) fn threads() -> Option<usize> {
 }
 
 /// Whether the process has a handler for any signal but those that report a fault of the program. Where the system does
-/// not tell, it may have.
+/// not tell, the answer is yes.
 pub(crate) fn handles_signals() -> bool {
     let faults =
         [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP, libc::SIGABRT];
     let faults = faults.iter().fold(0, |all, signal| all | 1u64 << (signal - 1));
-    // The watchdog's, which wakes nobody.
+    // The handler of the feature `watchdog`, which wakes nobody.
     let own = if cfg!(feature = "watchdog") { 1u64 << (libc::SIGURG - 1) } else { 0 };
-    // The C library's own.
+    // The C library's own handlers.
     let internal = 0b11 << 31;
     let caught = || {
         let status = proc::read("/proc/self/status").ok()?;
@@ -135,7 +139,7 @@ pub(crate) fn handles_signals() -> bool {
     caught().is_none_or(|caught| caught & !(faults | own | internal) != 0)
 }
 
-/// The system's number of the calling OS thread.
+/// The number by which the system knows the calling OS thread.
 pub(crate) fn this_thread() -> i32 {
     // SAFETY: takes nothing and cannot fail.
     unsafe { libc::gettid() }
@@ -143,7 +147,8 @@ pub(crate) fn this_thread() -> i32 {
 
 /// How much processor time an OS thread of this process has used; `None` if there is none with that number.
 pub(crate) fn time_of_thread(thread: i32) -> Option<Duration> {
-    // How the kernel names the clock of a thread: see `clock_getcpuclockid` in the C library, which does it for processes.
+    // This is how the kernel names the clock of a thread; the C library's `clock_getcpuclockid` does the same for
+    // processes.
     let clock = (!thread << 3) | 6;
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     fault::check(Syscall::ClockOfThread).ok()?;
@@ -157,8 +162,9 @@ pub(crate) fn thread_sleeps(thread: i32) -> bool {
     state_of_thread(thread).is_some_and(|state| state != 'R')
 }
 
-/// What an OS thread of this process does, in words: "computes", or the system call that it sleeps in. Takes some milliseconds for one
-/// that computes: one that was woken for a moment by a signal, such as the watchdog's, sleeps again soon.
+/// What an OS thread of this process does, in words: "computes", or the system call that it sleeps in. For a thread
+/// that computes this takes some milliseconds, as one that a signal (such as the watchdog's) has woken for a moment
+/// soon sleeps again.
 pub(crate) fn doing_of_thread(thread: i32) -> String {
     let pauses = [0, 1, 2, 4, 8].into_iter().map(std::time::Duration::from_millis);
     let sleeps = |pause| {
@@ -217,7 +223,7 @@ const CALLS: &[(i64, &str)] = &[
 
 fn state_of_thread(thread: i32) -> Option<char> {
     let text = proc::read(&format!("/proc/self/task/{thread}/stat")).ok()?;
-    // The name before it is in parentheses, and may have some of its own.
+    // The thread's name comes before it in parentheses, and may have parentheses itself.
     text.rsplit_once(')')?.1.trim_start().chars().next()
 }
 
@@ -226,8 +232,8 @@ pub(crate) fn status(good: bool) -> i32 {
     if good { 0 } else { 101 }
 }
 
-/// Something that each process has one of, made when it is first asked for. A forked child gets one of its own: in its
-/// parent's a lock may be held by a thread that the child does not have.
+/// A value of which each process has one, made when it is first asked for. A forked child makes one of its own, as a
+/// lock in its parent's may be held by a thread that the child does not have.
 #[derive(Debug)]
 pub(crate) struct PerProcess<T: 'static>(AtomicPtr<Made<T>>);
 
@@ -242,7 +248,7 @@ impl<T: Send + Sync> PerProcess<T> {
         Self(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// The process's own. Of two that threads make at the same time one is dropped.
+    /// The process's own value. If two threads make one at the same time, one of the two is dropped.
     pub(crate) fn get(&self, make: impl FnOnce() -> T) -> &'static T {
         watch();
         let generation = generation();

@@ -1,4 +1,5 @@
-//! Random numbers: the one place of the library that makes them. Whoever wants a run to be repeated replaces this file.
+//! Random numbers: the only file of the library that makes them. For runs that can be repeated this file would be
+//! replaced.
 #![forbid(unsafe_code)]
 
 use super::clock;
@@ -13,10 +14,10 @@ fn mixed(state: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// Numbers that favour nothing, for decisions; whoever knows some of them can tell the next.
+/// Numbers for decisions, which favour no outcome. They are no secret: whoever knows some of them can compute the next.
 ///
-/// They come from SplitMix64. The seed is the processor's counter of cycles, which grows evenly in a loop; a mere product of that
-/// would favour one choice for thousands of rounds.
+/// They come from SplitMix64. The seed is the processor's counter of cycles. That grows evenly in a loop, so a mere
+/// product of it would favour one outcome for thousands of rounds.
 #[derive(Debug)]
 pub(crate) struct Numbers(u64);
 
@@ -26,7 +27,7 @@ impl Numbers {
         Self(clock::ticks())
     }
 
-    /// The next one, below `bound`.
+    /// The next number, below `bound`.
     #[inline(always)]
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(STEP);
@@ -34,7 +35,7 @@ impl Numbers {
     }
 }
 
-/// As [`Numbers`], for several threads at once, and the same in each run.
+/// Like [`Numbers`], for several threads at once. The sequence is the same in each run.
 #[derive(Debug)]
 pub(crate) struct SharedNumbers(AtomicU64);
 

@@ -5,12 +5,12 @@ use super::{clock, time};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Over so many nanoseconds the rate is measured exactly enough to be kept.
+/// A rate that was measured over so many nanoseconds is exact enough to be kept.
 const LONG: u64 = 10_000_000;
-/// How many bits of the rate are behind the point.
+/// How many bits of the rate are behind the binary point.
 const BITS: u32 = 32;
 
-/// The clock and the counter when this was asked first.
+/// The values of the clock and of the counter at the first call.
 fn origin() -> (u64, u64) {
     static ORIGIN: OnceLock<(u64, u64)> = OnceLock::new();
     *ORIGIN.get_or_init(|| (time::now(), clock::ticks()))
@@ -21,7 +21,7 @@ pub(crate) fn measure() {
     origin();
 }
 
-/// So many nanoseconds for so many ticks.
+/// The number of nanoseconds in which the counter goes up by so many ticks.
 #[inline]
 pub(crate) fn nanos(ticks: u64) -> u64 {
     static RATE: AtomicU64 = AtomicU64::new(0);
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
     use std::time::{Duration, Instant};
 
-    /// The pauses of a loaded machine are in both, but for those between the two looks.
+    /// The pauses of a loaded machine show in both measurements, unless they fall between the two looks.
     #[test]
     fn ticks_are_told_in_nanoseconds() {
         measure();

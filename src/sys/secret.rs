@@ -3,7 +3,7 @@
 use super::fault::{self, Syscall};
 use std::io;
 
-/// So many of them.
+/// As many of them as the array has room for.
 pub(crate) fn secret<const N: usize>() -> io::Result<[u8; N]> {
     const { assert!(N <= 256, "as many as the system hands out at once, without an interruption") };
     fault::check(Syscall::Random)?;

@@ -1,10 +1,11 @@
-//! What the environment sets. A setting that cannot be read is told of, as it would be taken for one that works.
+//! Settings by environment variables. One with a value that cannot be read is reported, as its user would take it for
+//! one that works.
 #![forbid(unsafe_code)]
 
 use super::standard_error;
 use std::str::FromStr;
 
-/// The number in the environment variable `name`, if it is there and one.
+/// The number in the environment variable `name`. `None` if it is not set, or is not a number.
 pub(crate) fn number<T: FromStr>(name: &str) -> Option<T> {
     let text = std::env::var_os(name)?;
     let number = text.to_str().and_then(|text| text.trim().parse().ok());
@@ -16,7 +17,7 @@ pub(crate) fn number<T: FromStr>(name: &str) -> Option<T> {
     number
 }
 
-/// Whether the environment variable `name` has the only value that it knows.
+/// Whether the environment variable `name` has this value, the only one that it can be set to.
 pub(crate) fn is(name: &str, value: &str) -> bool {
     let Some(text) = std::env::var_os(name) else { return false };
     if text != value {

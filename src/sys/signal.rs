@@ -30,7 +30,7 @@ fn current_action(signal: libc::c_int) -> io::Result<libc::sigaction> {
     }
 }
 
-/// Installs `claims` in front of the present SIGSEGV and SIGBUS handlers. What it does not claim goes on to those.
+/// Installs `claims` in front of the present SIGSEGV and SIGBUS handlers. Faults that it does not claim go on to those.
 pub(crate) fn install_fault_handler(claims: Claims) -> io::Result<()> {
     fault::check(Syscall::SigAction)?;
     let previous =

@@ -1,7 +1,7 @@
 //! Transfers on a socket that never block, whatever the mode of the socket.
 //!
-//! `MSG_DONTWAIT` is per call, so `O_NONBLOCK` need not be set on a connection: it is shared with every duplicate of the
-//! descriptor, in other processes too, and some of those may expect to block.
+//! `MSG_DONTWAIT` holds for one call, so `O_NONBLOCK` need not be set on a connection: that would be shared with every
+//! duplicate of the descriptor, in other processes too, and some of those may expect to block.
 
 use super::fault::{self, Syscall};
 use super::net::address::Address;
@@ -16,12 +16,12 @@ fn count(result: isize) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }
 
-/// What to do besides not blocking.
+/// How to receive, besides not blocking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Take {
     Consume,
     Peek,
-    /// Consume, and return the size of the whole datagram, of which perhaps not all fitted.
+    /// Consume, and return the size of the whole datagram, of which perhaps only a part fitted.
     WithSize,
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8], take: Take) -> io::Res
 pub(crate) fn next_size(fd: BorrowedFd<'_>) -> io::Result<usize> {
     fault::check(Syscall::Recv)?;
     let flags = net::RecvFlags::DONTWAIT | net::RecvFlags::PEEK | net::RecvFlags::TRUNC;
-    // Into no room: the second is the whole size.
+    // The buffer is empty, so the second number is the whole size.
     Ok(net::recv(fd, &mut [0; 0], flags)?.1)
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn send_to(fd: BorrowedFd<'_>, buffer: &[u8], to: &Address) -> io::Re
     SockRef::from(&fd).send_to_with_flags(buffer, to, flags)
 }
 
-/// The kernel takes no more pieces than this in one call.
+/// How many pieces the kernel takes in one call at most.
 pub(crate) const MAX_PIECES: usize = libc::UIO_MAXIOV as usize;
 
 /// As `readv(2)`.
@@ -96,7 +96,8 @@ pub(crate) fn recv_vectored(
     count(unsafe { libc::recvmsg(fd.as_raw_fd(), &mut message, libc::MSG_DONTWAIT) })
 }
 
-/// Up to so many bytes in several pieces are copied together: that costs less than what the kernel does for pieces.
+/// Several pieces of up to so many bytes in all are copied into one: that costs less than what the kernel does for
+/// pieces.
 const SMALL: usize = 512;
 
 /// As `writev(2)`; a peer that is gone is an error, not a signal.

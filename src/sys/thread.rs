@@ -8,8 +8,7 @@ use std::{fmt, io, panic};
 
 /// Starts an OS thread of that name, which has std's stack size unless it is given another.
 ///
-/// # Errors
-/// The name, and why the system gives no thread.
+/// Why the system gives no thread, with the name of the thread that was to be started.
 pub(crate) fn start<T: Send + 'static>(
     name: &str,
     stack_size: Option<usize>,
@@ -19,7 +18,7 @@ pub(crate) fn start<T: Send + 'static>(
     builder.spawn(body).map_err(|error| no_thread(name, error))
 }
 
-/// What starts a thread of that name, unless a test wants that to fail.
+/// A builder for a thread of that name, unless a test wants the start to fail.
 fn checked(name: &str, stack_size: Option<usize>) -> io::Result<Builder> {
     fault::check(Syscall::ThreadSpawn).map_err(|error| no_thread(name, error))?;
     let builder = Builder::new().name(name.into());
@@ -29,10 +28,9 @@ fn checked(name: &str, stack_size: Option<usize>) -> io::Result<Builder> {
     })
 }
 
-/// As [`start`], of a thread that has the caller's [`Plan`] of faults.
+/// Like [`start`], for a thread that has the caller's [`Plan`] of faults.
 ///
-/// # Errors
-/// As there.
+/// As those of [`start`].
 pub(crate) fn start_planned<T: Send + 'static>(
     name: &str,
     stack_size: Option<usize>,
@@ -45,10 +43,10 @@ pub(crate) fn start_planned<T: Send + 'static>(
     })
 }
 
-/// Runs the second on an OS thread of that name while the first runs here. A panic of either goes on here, after the end of both.
+/// Runs the second closure on an OS thread of that name while the first runs on the calling one. If either panics, the
+/// panic goes on here after both have ended.
 ///
-/// # Errors
-/// As [`start`]; then neither has run.
+/// As those of [`start`]; then neither closure has run.
 pub(crate) fn beside<A, B: Send>(
     name: &str,
     first: impl FnOnce() -> A,

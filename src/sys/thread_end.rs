@@ -1,15 +1,15 @@
-//! The end of an OS thread: whether its thread-locals are being destroyed, and something to do after that.
+//! The end of an OS thread: whether its thread-locals are being destroyed, and how to do something after that.
 //!
-//! The C library destroys thread-locals, the youngest first, and tells nobody before it begins: a thread-local of ours would
-//! have to be younger than all others to hear of it in time. But a function of the C library that calls the destructors is on
-//! the stack exactly while they run, be it because the thread returned or because `exit` was called. What one OS thread sees
-//! in a destructor, and does not see otherwise, says once which function that is.
+//! The C library destroys thread-locals, the youngest first, and tells nobody before it begins: a thread-local of ours
+//! would have to be younger than all others to hear of it in time. But a function of the C library that calls the
+//! destructors is on the stack exactly while they run, whether the thread returned or `exit` was called. It is found
+//! once: it is on an OS thread's stack in a destructor, and is not there otherwise.
 //!
-//! To walk the stack is too slow for what happens often. But the C library keeps a list of what it has to destroy, and destroys
-//! the youngest first: whoever has registered something after all others hears of the end before any of those is gone. Where
-//! the list begins is found by an experiment ([`youngest`]), so that one look says whether anything younger has come. Where it
-//! is not found (a later C library, or another one), the stack is walked after all; where that shows nothing either, every
-//! moment counts as the end.
+//! To walk the stack is too slow for what happens often. But the C library keeps a list of what it has to destroy, and
+//! destroys the youngest first: whoever has registered something after all others hears of the end before any of those
+//! is destroyed. The beginning of the list is found by an experiment ([`youngest`]), so that one look says whether
+//! anything younger has been added. Where it is not found (a later C library, or another one), the stack is walked
+//! after all. Where that shows nothing either, every moment counts as the end.
 
 use super::fault::{self, Syscall};
 use super::panic_count::{MOST_BYTES, blocks_of_this_thread, read, words};
@@ -17,7 +17,8 @@ use super::unwind::functions_on_stack;
 use std::ffi::c_void;
 use std::sync::{Mutex, OnceLock};
 
-/// Where a probing thread leaves what is on its stack while its thread-locals are destroyed.
+/// Where a thread that is started for this writes down the functions on its stack while its thread-locals are
+/// destroyed.
 static IN_DESTRUCTOR: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
 struct DestructorProbe;
@@ -39,8 +40,8 @@ fn functions() -> Vec<usize> {
     found
 }
 
-/// Start address of the function that calls the destructors of thread-locals. `None` where it cannot be found out: for ever,
-/// or as long as no OS thread can be made.
+/// The start address of the function that calls the destructors of thread-locals. `None` where it cannot be found: for
+/// ever, or while no OS thread can be made.
 fn destroyer() -> Option<usize> {
     thread_local! {
         static PROBE: DestructorProbe = const { DestructorProbe };
@@ -58,12 +59,13 @@ fn destroyer() -> Option<usize> {
     };
     let outside = std::thread::Builder::new().spawn(probe).ok()?.join().ok()?;
     let inside = IN_DESTRUCTOR.lock().map(|found| found.clone()).unwrap_or_default();
-    // The outermost one: those inside of it are our own destructor's.
+    // The outermost one, as those further inside belong to our own destructor.
     *FOUND.get_or_init(|| inside.into_iter().rev().find(|at| *at != 0 && !outside.contains(at)))
 }
 
-/// Whether the calling OS thread is destroying its thread-locals, so that some of them may be gone: it ends, or has called
-/// `exit`. Walks the stack, some ten nanoseconds for each function on it. Where that does not tell, it may be.
+/// Whether the calling OS thread is destroying its thread-locals, so that some of them may be gone, because the thread
+/// ends or has called `exit`. Walks the stack, which takes some ten nanoseconds for each function on it. Where that
+/// does not tell, the answer is yes.
 #[cold]
 pub(crate) fn destroys_locals() -> bool {
     let Some(destroyer) = destroyer() else { return true };
@@ -75,7 +77,8 @@ pub(crate) fn destroys_locals() -> bool {
     found
 }
 
-/// How often the C library asks, in the worst case; the last time nearly everything else is done.
+/// How many rounds over the values of a thread the C library makes at most. In the last one nearly everything else is
+/// done.
 const ROUNDS: usize = 4;
 
 struct AtEnd {
@@ -118,14 +121,15 @@ fn arm(at_end: Box<AtEnd>) {
     }
 }
 
-/// Has `call` called when the calling OS thread has destroyed its thread-locals. Once for each thread: a second one is not
-/// called. Where the system has no room for that, nothing is called, and what it was to free stays.
+/// Has `call` called when the calling OS thread has destroyed its thread-locals. Each thread can have one such
+/// function; a second one is ignored. Where the system has no room for it nothing is called, and what the function was
+/// to free stays.
 pub(crate) fn call(call: fn()) {
     arm(Box::new(AtEnd { call, rounds: 0 }));
 }
 
-/// Has `call` called before any thread-local of the calling OS thread is destroyed that has been used by now. `false` where
-/// there is no memory, or where the C library has no such list.
+/// Has `call` called before any thread-local of the calling OS thread that has been used by now is destroyed. `false`
+/// where there is no memory, or where the C library has no such list.
 pub(crate) fn call_before(call: fn()) -> bool {
     #[cfg(target_env = "gnu")]
     {
@@ -157,11 +161,12 @@ pub(crate) fn call_before(call: fn()) -> bool {
     }
 }
 
-/// Where the C library's list of what the calling OS thread has to destroy begins: a word that changes with each thread-local
-/// that is used for the first time, if that has a destructor. Valid while the OS thread runs. `None` where it is not found.
+/// The address of the beginning of the C library's list of what the calling OS thread has to destroy. The word there
+/// changes whenever a thread-local with a destructor is used for the first time. Valid while the OS thread runs. `None`
+/// where it is not found.
 #[cold]
 pub(crate) fn youngest() -> Option<*const usize> {
-    /// The program or library, and where in its thread-local block.
+    /// Which program or library it belongs to, and the offset in that one's thread-local block.
     static PLACE: OnceLock<Option<(usize, usize)>> = OnceLock::new();
     if fault::check(Syscall::LocalsList).is_err() {
         return None;
@@ -171,10 +176,11 @@ pub(crate) fn youngest() -> Option<*const usize> {
     Some(std::ptr::with_exposed_provenance(block.start + offset))
 }
 
-/// Adds to the calling thread's list what does nothing, and looks which word it is that changes each time, and is an address of what was added.
+/// Adds entries that do nothing to the calling thread's list, and finds the word that changes each time and is the
+/// address of what was added.
 fn search() -> Option<(usize, usize)> {
     fn nothing() {}
-    // One address: the compiler may give a function several.
+    // One address for all: the compiler may give a function several.
     let nothing: fn() = std::hint::black_box(nothing);
     let blocks = blocks_of_this_thread();
     let bytes: usize = blocks.iter().map(|block| block.bytes).sum();
@@ -196,8 +202,8 @@ fn search() -> Option<(usize, usize)> {
     Some((block.module, head - block.start))
 }
 
-/// Whether the second word at an address is `object`, as in the list: a function, an object, and more. The address may be
-/// none, so the system is asked to read it.
+/// Whether the second word at an address is `object`. An entry of the list is a function, an object, and more. The
+/// address may not be mapped, so the system is asked to read it.
 fn holds(address: usize, object: usize) -> bool {
     let mut words = [0usize; 2];
     let bytes = size_of_val(&words);

@@ -1,4 +1,4 @@
-//! The monotonic clock as one number.
+//! The monotonic clock as a number of nanoseconds.
 
 use super::clock;
 use super::fault::{self, Syscall};
@@ -22,18 +22,19 @@ pub(crate) fn now() -> u64 {
     nanos(clock::now())
 }
 
-/// What stands for a time that the clock cannot tell: a hundred years. A wait for it is a wait for a time all the same,
-/// which no deadlock is.
+/// Stands for a time that the clock cannot represent: a hundred years. A wait for it still is a wait for a time, so it
+/// is never part of a deadlock.
 const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// The instant `after` from now, which is in a hundred years where it is too far ahead for the clock. `None` only where not
-/// even that can be told.
+/// The instant `after` from now, or in a hundred years if the clock cannot represent that. `None` only if it cannot
+/// represent that either.
 pub(crate) fn deadline_after(after: Duration) -> Option<Instant> {
     let now = clock::now();
     now.checked_add(after).or_else(|| now.checked_add(AGES))
 }
 
-/// Has the system end sleeps of the calling OS thread as exactly as it can, and says what it did before, in nanoseconds.
+/// Has the system end sleeps of the calling OS thread as exactly as it can, and returns the slack that it allowed
+/// before, in nanoseconds.
 pub(crate) fn sleep_exactly() -> Option<u64> {
     fault::check(Syscall::TimerSlack).ok()?;
     // SAFETY: it takes and changes nothing but a number of the calling thread.
@@ -43,9 +44,9 @@ pub(crate) fn sleep_exactly() -> Option<u64> {
     Some(before)
 }
 
-/// How many nanoseconds the system may be late with the ends of sleeps of the calling OS thread, to save wake-ups.
+/// Sets how many nanoseconds late the system may end sleeps of the calling OS thread, which saves wake-ups.
 pub(crate) fn set_slack(nanos: u64) {
-    // Where it cannot be had, sleeps end as the system likes.
+    // Where it cannot be set, sleeps end as the system likes.
     if fault::check(Syscall::TimerSlack).is_ok() {
         // SAFETY: as above.
         unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, nanos, 0, 0, 0) };
@@ -56,7 +57,7 @@ pub(crate) fn set_slack(nanos: u64) {
 mod tests {
     use super::*;
 
-    /// A sleep of ages is none that only others can end.
+    /// A sleep of a hundred years ends by itself, so it is not part of a deadlock.
     #[test]
     fn what_is_too_far_for_the_clock_is_a_time_all_the_same() {
         assert!(deadline_after(Duration::MAX).is_some_and(|at| at > Instant::now() + AGES / 2));

@@ -1,5 +1,5 @@
-//! Moving data between descriptors without taking it into memory of the process. Whether these block is up to the mode of
-//! the sockets.
+//! Moving data between descriptors without copying it into the memory of the process. Whether these calls block depends
+//! on the mode of the sockets.
 #![forbid(unsafe_code)]
 
 use super::clock;
@@ -51,26 +51,27 @@ impl Pipe {
     pub(crate) fn new() -> io::Result<Self> {
         fault::check(Syscall::Pipe)?;
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        // It does with less, where the user has many pipes already.
+        // A smaller one will do if the user has many pipes already.
         let _ = fcntl_setpipe_size(&writer, PIPE_SIZE);
         Ok(Self { reader, writer })
     }
 
-    /// Takes in what there is, if the pipe is empty.
+    /// Fills the pipe, which must be empty, with what there is to read.
     pub(crate) fn fill(&self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         fault::check(Syscall::SpliceIn)?;
         Ok(splice(socket, None, &self.writer, None, PIPE_SIZE, SpliceFlags::NONBLOCK)?)
     }
 
-    /// Whether anybody has opened this FIFO for writing since we have opened it for reading, without blocking; that one may
-    /// have closed it by now. It has to be empty, as a new one is; so must this pipe be.
+    /// Whether anybody has opened this FIFO for writing since we opened it for reading without blocking, even if it has
+    /// been closed since. The FIFO must be empty, as a new one is, and so must this pipe.
     pub(crate) fn has_writer(&self, fifo: BorrowedFd<'_>) -> io::Result<bool> {
-        // Data, or the end of what a writer had opened: not there before the first.
+        // There is data, or the end of what a writer had opened: neither comes before the first writer.
         if poll::wait_fd(fifo.as_raw_fd(), false, Some(clock::now()))? {
             return Ok(true);
         }
         fault::check(Syscall::Tee)?;
-        // Copies what there is. Of nothing: the end if nobody can write, else it would have to wait.
+        // `tee` copies what there is. If there is nothing, it returns the end if nobody can write, and would wait
+        // otherwise.
         match rustix::pipe::tee(fifo, &self.writer, 1, SpliceFlags::NONBLOCK) {
             Ok(0) => Ok(false),
             Ok(_) | Err(rustix::io::Errno::AGAIN) => Ok(true),
@@ -78,7 +79,7 @@ impl Pipe {
         }
     }
 
-    /// Gives out at most `most` bytes.
+    /// Moves at most `most` bytes from the pipe into a socket.
     pub(crate) fn drain(&self, socket: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
         fault::check(Syscall::SpliceOut)?;
         Ok(splice(&self.reader, None, socket, None, most, SpliceFlags::NONBLOCK)?)

@@ -1,4 +1,4 @@
-//! Looking at the functions on the stack.
+//! Walking the functions on the stack.
 
 use std::ffi::{c_int, c_void};
 
@@ -61,7 +61,8 @@ extern "C" fn visit_frame(context: *mut c_void, data: *mut c_void) -> c_int {
     if each(address, end) { 0 } else { 5 }
 }
 
-/// As [`addresses_on_stack`], with where on the stack what the function has called ends: the return address lies below that.
+/// Like [`addresses_on_stack`], and also tells where on the stack the frame of what the function has called ends: the
+/// return address lies below that.
 #[allow(dead_code, reason = "who looks at frames alone asks")]
 #[inline(never)]
 pub(crate) fn frames_on_stack(mut each: &mut dyn FnMut(usize, usize) -> bool) {

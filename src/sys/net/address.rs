@@ -1,4 +1,4 @@
-//! Addresses of sockets: in the form that system calls take, and for Unix sockets in std's.
+//! Addresses of sockets in the form that system calls take, and for Unix sockets also in std's form.
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
@@ -8,10 +8,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
 
-/// The form that system calls take, of any kind of address.
+/// An address of any kind in the form that system calls take.
 pub(crate) use socket2::SockAddr as Address;
 
-/// That of a Unix socket.
+/// The address of a Unix socket in that form.
 pub(crate) fn of_unix(addr: &SocketAddr) -> io::Result<Address> {
     match (addr.as_pathname(), addr.as_abstract_name()) {
         (Some(path), _) => Address::unix(path),
@@ -25,12 +25,12 @@ pub(crate) fn of_path(path: &Path) -> io::Result<Address> {
     of_unix(&SocketAddr::from_pathname(path)?)
 }
 
-/// That of a Unix socket without an address.
+/// The address of a Unix socket that has none.
 pub(crate) fn unnamed() -> io::Result<Address> {
     Address::unix("")
 }
 
-/// std's form of a Unix socket's address.
+/// The address of a Unix socket in std's form.
 pub(crate) fn to_unix(addr: &Address) -> io::Result<SocketAddr> {
     match (addr.as_pathname(), addr.as_abstract_namespace()) {
         (Some(path), _) => SocketAddr::from_pathname(path),

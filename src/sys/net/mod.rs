@@ -1,7 +1,8 @@
-//! Sockets: std's, each behind a type of our own that asks [`fault`](super::fault) before each call. What data goes through them
-//! is in [`socket`](super::socket), as it is the same for all.
+//! Sockets: std's, each wrapped in a type of our own that asks [`fault`](super::fault) before each call. The transfers
+//! are in [`socket`](super::socket), as they are the same for all sockets.
 //!
-//! Invariant: no call here waits for anybody.
+//! Invariant: no call here waits for anybody, except those that look up names (`names`), which are made on a pool of
+//! threads.
 
 pub(crate) mod address;
 pub(crate) mod names;

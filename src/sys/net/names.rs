@@ -1,4 +1,4 @@
-//! Looking up names of hosts, which may take its time.
+//! Looking up names of hosts, which may take long.
 #![forbid(unsafe_code)]
 
 use crate::sys::fault::{self, Syscall};
@@ -12,7 +12,7 @@ pub(crate) fn of_host(host: &str, port: u16) -> io::Result<vec::IntoIter<SocketA
     (host, port).to_socket_addrs()
 }
 
-/// The addresses of what is written as `host:port`.
+/// The addresses of a text that is `host:port`.
 pub(crate) fn of_text(text: &str) -> io::Result<vec::IntoIter<SocketAddr>> {
     fault::check(Syscall::LookUp)?;
     text.to_socket_addrs()

@@ -9,7 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A connection, or the beginning of one.
+/// A connection, or a socket that is about to connect.
 pub struct TcpStream(std::net::TcpStream);
 
 transfers! { TcpStream, std::net::TcpStream:
@@ -22,7 +22,7 @@ transfers! { TcpStream, std::net::TcpStream:
 }
 
 impl TcpStream {
-    /// A socket in non-blocking mode, whose connection has been begun or, where that is said, stands already.
+    /// A socket in non-blocking mode whose connection has been begun, and whether it is already established.
     pub(crate) fn connecting(to: SocketAddr) -> io::Result<(Self, bool)> {
         fault::check(Syscall::Socket)?;
         let kind = Type::STREAM.nonblocking().cloexec();
@@ -41,7 +41,7 @@ impl TcpStream {
         Ok((Self(socket.into()), stands))
     }
 
-    /// Has the system look whether the peer is there after so much silence.
+    /// Has the system check that the peer is still there when it has been silent for so long; `None` for never.
     pub(crate) fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
         fault::check(Syscall::SetSockOpt)?;
         let socket = SockRef::from(self);
@@ -78,7 +78,7 @@ impl TcpStream {
     }
 }
 
-/// A socket that listens, in non-blocking mode.
+/// A socket that listens. It is in non-blocking mode.
 pub(crate) struct TcpListener(std::net::TcpListener);
 
 behind! { TcpListener, std::net::TcpListener:
@@ -88,14 +88,14 @@ behind! { TcpListener, std::net::TcpListener:
     GetSockOpt take_error() -> Option<io::Error>;
 }
 
-/// What may be asked for of a socket that is to listen.
+/// Options for a socket that is to listen.
 #[derive(Clone, Debug)]
 pub(crate) struct Listening {
-    /// How many connections the system keeps that nobody has accepted.
+    /// How many connections that nobody has accepted the system keeps.
     pub(crate) backlog: u32,
-    /// Whether several may listen at the same address.
+    /// Whether several sockets may listen at the same address.
     pub(crate) reuse_port: bool,
-    /// Whether one of IPv6 takes no connections of IPv4; `None` leaves that to the system.
+    /// Whether a socket for IPv6 refuses connections of IPv4; `None` leaves that to the system.
     pub(crate) only_v6: Option<bool>,
 }
 
@@ -113,12 +113,13 @@ impl TcpListener {
         Ok(Self(inner))
     }
 
-    /// As [`bind`](Self::bind), with what std has no way to ask for.
+    /// As [`bind`](Self::bind), with options that std does not offer.
     pub(crate) fn listening(at: SocketAddr, how: &Listening) -> io::Result<Self> {
         fault::check(Syscall::Socket)?;
         let socket = Socket::new(Domain::for_address(at), Type::STREAM.cloexec(), None)?;
         fault::check(Syscall::SetSockOpt)?;
-        // As std does: a server that is started again need not wait for the last packets of its old connections.
+        // As std does, so that a server which is started again need not wait for the last packets of its old
+        // connections.
         socket.set_reuse_address(true)?;
         if how.reuse_port {
             socket.set_reuse_port(true)?;

@@ -37,7 +37,7 @@ impl UdpSocket {
         std::net::UdpSocket::bind(at).map(Self)
     }
 
-    /// One of several sockets at the same address.
+    /// A socket at an address that several sockets may share.
     pub(crate) fn bind_shared(at: SocketAddr) -> io::Result<Self> {
         fault::check(Syscall::Socket)?;
         let socket = Socket::new(Domain::for_address(at), Type::DGRAM.cloexec(), None)?;

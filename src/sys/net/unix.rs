@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
 
-/// A connection, or what is to become one.
+/// A connection, or a socket that is about to connect.
 pub struct UnixStream(net::UnixStream);
 
 transfers! { UnixStream, net::UnixStream:
@@ -24,21 +24,21 @@ impl UnixStream {
         net::UnixStream::pair().map(|(a, b)| (Self(a), Self(b)))
     }
 
-    /// One in non-blocking mode, to be connected.
+    /// A socket that is in non-blocking mode and not connected yet.
     pub(crate) fn unconnected() -> io::Result<Self> {
         fault::check(Syscall::Socket)?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
         Ok(Self(OwnedFd::from(socket).into()))
     }
 
-    /// `WouldBlock` where as many wait for the listener already as it has room for.
+    /// Connects. `WouldBlock` if the listener's backlog is full.
     pub(crate) fn connect(&self, to: &Address) -> io::Result<()> {
         fault::check(Syscall::Connect)?;
         SockRef::from(self).connect(to)
     }
 }
 
-/// A socket that listens, in non-blocking mode.
+/// A socket that listens. It is in non-blocking mode.
 pub(crate) struct UnixListener(net::UnixListener);
 
 behind! { UnixListener, net::UnixListener:
