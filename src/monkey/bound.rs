@@ -1,11 +1,12 @@
-//! Waits by `futex` that must block, because what waits belongs to the OS thread and not to the green thread:
+//! Waits by `futex` that must block, because what they wait by belongs to the OS thread and not to the green thread:
 //!
-//! - `std::thread::park`, whose word belongs to the OS thread: if one green thread were suspended in it, the next would
-//!   find the word changed, for ever. An experiment at the start finds out where std keeps the word.
+//! - `std::thread::park`, whose word belongs to the OS thread. If a green thread were suspended in it, the next one
+//!   that parks would find the word changed, and so on for ever. An experiment at the start finds out where std keeps
+//!   the word.
 //! - A lock that lies in a thread-local, such as the one by which rayon waits for its pool: other green threads of the
 //!   worker would take it for their own.
-//! - A form that std does not use. Before parking_lot calls, it puts a node that belongs to the OS thread into a list,
-//!   and a second green thread would put in the same one.
+//! - A wait in a form that std does not use. Before parking_lot waits, it puts a node that belongs to the OS thread
+//!   into a list, and a second green thread would put the same node in again.
 
 use super::futex::{FutexCall, HOOK};
 use crate::runtime::park;
@@ -17,7 +18,7 @@ use std::ffi::c_long;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// After how long the user is told that a green thread blocks its worker.
+/// How long a green thread blocks its worker before the user is told.
 const TELL_AFTER: Duration = Duration::from_secs(1);
 
 /// Why a wait is bound to its OS thread.
@@ -29,7 +30,7 @@ pub(super) enum Bound {
 }
 
 impl Bound {
-    /// `None` for a wait that may suspend.
+    /// Why this wait must block; `None` for one that may suspend.
     pub(super) fn of(call: FutexCall) -> Option<Self> {
         if !call.is_wait_of_std() {
             Some(Self::Form)
@@ -51,7 +52,7 @@ impl Bound {
     }
 }
 
-/// Whether the user has been told, for each of [`Bound`].
+/// For each variant of [`Bound`], whether the user has been told.
 static TOLD: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 
 /// A wait that must not suspend: blocks the worker, and says so if it takes long.
@@ -68,7 +69,7 @@ pub(super) unsafe fn block(bound: Bound, call: FutexCall, arguments: [c_long; 6]
         }
         let time = libc::timespec { tv_sec: TELL_AFTER.as_secs() as _, tv_nsec: 0 };
         let mut bounded = arguments;
-        // This form counts its time from now.
+        // This form counts its time from the call.
         bounded[1] = (libc::FUTEX_WAIT | call.operation & libc::FUTEX_PRIVATE_FLAG).into();
         bounded[3] = address(&raw const time);
         let result = kernel(bounded);
@@ -90,12 +91,12 @@ pub(super) unsafe fn block(bound: Bound, call: FutexCall, arguments: [c_long; 6]
 }
 
 thread_local! {
-    /// Whether the next wait of this thread is `std::thread::park`'s.
+    /// Whether the next wait of this thread is the one of `std::thread::park` that is to be observed.
     static LEARNING: Cell<bool> = const { Cell::new(false) };
     static LEARNED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// What std's word for a parked thread has.
+/// The value of std's word while its thread is parked.
 const PARKED: u32 = u32::MAX;
 
 /// Whether std keeps the word of a thread's `park` where [`is_parker_of_std`] looks for it.
@@ -104,7 +105,7 @@ static IS_IN_HANDLE: AtomicBool = AtomicBool::new(false);
 /// How far into the memory of a thread's handle the word may lie.
 const REACH: usize = 256;
 
-/// The memory behind the calling thread's handle.
+/// The address of the memory that the calling thread's handle points to.
 fn own_handle() -> usize {
     let handle = std::thread::current();
     if size_of_val(&handle) != size_of::<usize>() {
@@ -114,22 +115,23 @@ fn own_handle() -> usize {
     unsafe { std::mem::transmute_copy::<std::thread::Thread, usize>(&handle) }
 }
 
-/// Whether the call, which waits in the form that std uses, is that of `std::thread::park`. Other locks of std's may wait with the same number, so the place decides;
-/// where that is unknown, so does the number, and such a lock blocks.
+/// Whether the call, which waits in the form that std uses, is that of `std::thread::park`. Other locks of std's may
+/// wait with the same value, so the address decides. Where the place of the word is unknown, the value alone decides,
+/// and such a lock blocks.
 fn is_parker_of_std(call: FutexCall) -> bool {
     call.value == PARKED
         && (!IS_IN_HANDLE.load(Ordering::Relaxed)
             || call.word.addr().wrapping_sub(own_handle()) < REACH)
 }
 
-/// Whether the calling thread finds out where std keeps the word of its `park`.
+/// Whether the calling thread is finding out where std keeps the word of its `park`.
 #[inline(always)]
 pub(super) fn is_learning() -> bool {
-    // std inlines this, and not `get`.
+    // std inlines `try_with` here, but not `get`.
     LEARNING.try_with(Cell::get).unwrap_or(false)
 }
 
-/// The calling thread, which learns, waits by this word.
+/// Notes the address by which the calling thread waits, as it [is learning](is_learning).
 pub(super) fn learn(word: usize) {
     LEARNED.set(word);
 }
@@ -142,13 +144,14 @@ fn learn_place_of_park() {
         let learned = LEARNED.get();
         learned != 0 && own_handle() != 0 && learned.wrapping_sub(own_handle()) < REACH
     };
-    // A thread of its own has no permit that would end its `park` at once.
+    // A new thread has no permit, which would end its `park` at once.
     let learner = thread::start("greenthread-learns", None, learn);
     let found = learner.is_ok_and(|learner| learner.join().unwrap_or(false));
     IS_IN_HANDLE.store(found, Ordering::Relaxed);
 }
 
-/// How far the thread-locals of the object that this code is part of reach below and above [`landmark`], in each thread.
+/// How far the thread-locals of the object that this code is part of extend below and above [`landmark`]. That is the
+/// same in each thread.
 static BELOW: AtomicUsize = AtomicUsize::new(0);
 static ABOVE: AtomicUsize = AtomicUsize::new(0);
 
@@ -162,7 +165,7 @@ fn is_in_thread_local(word: usize) -> bool {
     word.wrapping_sub(landmark().wrapping_sub(below)) < below + ABOVE.load(Ordering::Relaxed)
 }
 
-/// Finds out what [`Bound::of`] has to know.
+/// Finds out what [`Bound::of`] needs to know.
 pub(super) fn prepare() {
     learn_place_of_park();
     if let Some((below, above)) = linker::reach_of_thread_locals(landmark()) {

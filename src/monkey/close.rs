@@ -1,7 +1,6 @@
-//! Closing descriptors. Before a number is closed, by whatever thread, its registration ends, and so do the waits for
-//! it.
+//! Closing descriptors. Before a number is closed, by whatever thread, its registration and all waits for it are ended.
 //!
-//! If a socket lingers, closing it takes its time. The caller has asked for that, and it holds up the worker.
+//! Closing a socket that lingers takes time. The caller has asked for that, and it holds up the worker.
 
 use super::hook::interpose;
 use super::table::{closed, closed_range, has_closed, is_marked};
@@ -27,7 +26,7 @@ fn bare_dup3(old: c_int, new: c_int, flags: c_int) -> c_int {
         as c_int
 }
 
-/// `dup3` refuses two equal numbers; for `dup2` they ask whether the number is open.
+/// `dup3` refuses two equal numbers. `dup2` accepts them, and then only checks that the number is open.
 #[inline]
 fn bare_dup2(old: c_int, new: c_int) -> c_int {
     if old != new {

@@ -1,4 +1,4 @@
-//! How connections begin: `accept` and `connect`, which have no flag that asks them not to wait.
+//! How connections begin: `accept` and `connect`, for which there is no flag that keeps them from blocking.
 
 use super::hook::{Hook, interpose};
 use super::table;
@@ -13,7 +13,8 @@ use libc::{c_int, sockaddr, socklen_t};
 use std::ffi::c_long;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A number of our own for what a number of the caller's means, which others may give another meaning at any time.
+/// A duplicate of the caller's descriptor under a number of our own. The caller's number may be closed and used again
+/// by others at any time.
 struct Copy(c_int);
 
 impl Copy {
@@ -32,11 +33,12 @@ impl Drop for Copy {
     }
 }
 
-/// What is said where no number is left for a descriptor.
+/// The result where no number is left for a descriptor.
 const NO_NUMBER: c_long = -(libc::EMFILE as c_long);
 
-/// `accept4` on a green thread. There is no way to ask it not to block, so one at a time asks whether a connection is there
-/// and takes it, both by a copy of the number: that may be given to another listener in between, of which nothing is known.
+/// `accept4` on a green thread. The call has no flag that keeps it from blocking. So one green thread at a time looks
+/// whether a connection is there and takes it. Both go by a duplicate, as the caller's number may come to mean another
+/// listener in between.
 unsafe fn accept_waiting(
     hook: &Hook,
     fd: c_int,
@@ -66,7 +68,7 @@ unsafe fn accept_waiting(
     let take =
         |number| entry.alone(|| is_ready(number, Read).map(|ready| ready.then(|| accept(number))));
     loop {
-        // Closed while others accepted; the number may mean something else by now.
+        // The listener was closed while others accepted; the number may mean something else by now.
         if entry.is_closed() {
             return WaitFailed::Closed.result();
         }
@@ -74,7 +76,7 @@ unsafe fn accept_waiting(
         let taken = match Copy::of(fd) {
             Ok(copy) if !entry.is_of(copy.0) => return WaitFailed::Closed.result(),
             Ok(copy) => match take(copy.0) {
-                // The copy has the last number that was left.
+                // The duplicate has taken the last number that was left.
                 Ok(Some(NO_NUMBER)) => {
                     drop(copy);
                     take(fd)
@@ -98,13 +100,13 @@ unsafe fn accept_waiting(
     }
 }
 
-/// `connect` on a green thread. The descriptor is in non-blocking mode for the length of one system call.
+/// `connect` on a green thread. The descriptor is in non-blocking mode for the duration of one system call.
 unsafe fn connect_waiting(hook: &Hook, fd: c_int, to: *const sockaddr, len: socklen_t) -> c_long {
     // SAFETY: as the caller promises.
     let connect =
         || unsafe { syscall(libc::SYS_connect, [fd.into(), address(to), len.into(), 0, 0, 0]) };
     let is_socket = matches!(table::examine(fd), Some((table::FileKind::Socket, _)));
-    // A socket that is not a stream only notes an address.
+    // A socket without connections only notes the address.
     if !is_socket || is_nonblocking(fd) || !has_connections(fd) {
         return connect();
     }
@@ -119,14 +121,14 @@ unsafe fn connect_waiting(hook: &Hook, fd: c_int, to: *const sockaddr, len: sock
         if result != AGAIN {
             return result;
         }
-        // A Unix listener does not announce that its backlog has room again.
+        // A Unix listener does not announce that its backlog has room again, so this tries again after a pause.
         if let Err(failed) = pause(hook, deadline) {
             return failed.result();
         }
     }
     match until_ready(hook, fd, Write, deadline) {
         Ok(()) => -c_long::from(take_error(fd)),
-        // What a blocking `connect` says when its time is over.
+        // The error of a blocking `connect` when its time is over.
         Err(WaitFailed::TimedOut) => -c_long::from(libc::EINPROGRESS),
         Err(failed) => failed.result(),
     }

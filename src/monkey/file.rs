@@ -1,7 +1,7 @@
-//! `read`, `write` and their like, for every kind of descriptor.
+//! `read`, `write` and their relatives, for every kind of descriptor.
 //!
-//! Most descriptors that have to wait are sockets, so that is tried first. A pipe is asked by `preadv2` not to wait.
-//! For other kinds, which cannot be asked, `poll` tells when they are ready.
+//! Most descriptors that have to wait are sockets, so the call for a socket is tried first. For a pipe, `preadv2` has a
+//! flag that keeps it from blocking. For other kinds, which have no such flag, `poll` tells when they are ready.
 
 use super::hook::{Hook, interpose};
 use super::pieces::Pieces;
@@ -16,13 +16,13 @@ use std::ffi::c_long;
 use std::ptr;
 
 unsafe extern "C" {
-    /// Ends the process: a buffer is shorter than what is to be put into it.
+    /// Ends the process, as a buffer is shorter than what is to be put into it.
     fn __chk_fail() -> !;
 }
 
 const NO_SOCKET: c_long = -(libc::ENOTSOCK as c_long);
 
-/// What the fortified forms of calls do first.
+/// Checks a length as the fortified forms of calls do, then makes the call.
 pub(super) fn checked<T>(len: size_t, room: size_t, call: impl FnOnce() -> T) -> T {
     if len > room {
         // SAFETY: may be called at any time, and does not return.
@@ -31,7 +31,7 @@ pub(super) fn checked<T>(len: size_t, room: size_t, call: impl FnOnce() -> T) ->
     call()
 }
 
-/// A message header with nothing but pieces.
+/// A message header that has only pieces.
 fn message(list: *const iovec, count: c_int) -> msghdr {
     // SAFETY: all-zero is a valid, empty message header.
     let mut message: msghdr = unsafe { std::mem::zeroed() };
@@ -40,7 +40,7 @@ fn message(list: *const iovec, count: c_int) -> msghdr {
     message
 }
 
-/// Whether a list of pieces has none, or more than there may be, which `sendmsg` says by another error than `writev`.
+/// Whether a list has no pieces, or more than there may be. For that `sendmsg` has another error than `writev`.
 fn has_wrong_length(count: c_int) -> bool {
     !(1..=libc::UIO_MAXIOV).contains(&count)
 }
@@ -50,7 +50,7 @@ fn is_transfer_of_none(list: *const iovec, count: c_int) -> bool {
     unsafe { Pieces::of_int(list, count) }.len() == 0
 }
 
-/// `preadv2` at the current place with `RWF_NOWAIT`.
+/// `preadv2` at the current position with `RWF_NOWAIT`.
 unsafe fn read_at_once(fd: c_int, list: *const iovec, count: c_int) -> c_long {
     // SAFETY: as the caller promises.
     unsafe {
@@ -61,7 +61,7 @@ unsafe fn read_at_once(fd: c_int, list: *const iovec, count: c_int) -> c_long {
     }
 }
 
-/// `pwritev2` at the current place with `RWF_NOWAIT`.
+/// `pwritev2` at the current position with `RWF_NOWAIT`.
 unsafe fn write_at_once(fd: c_int, list: *const iovec, count: c_int) -> c_long {
     // SAFETY: as the caller promises.
     unsafe {
@@ -72,15 +72,15 @@ unsafe fn write_at_once(fd: c_int, list: *const iovec, count: c_int) -> c_long {
     }
 }
 
-/// Whether the kernel cannot be asked not to wait for this kind of file.
+/// Whether the kernel says that it has no `RWF_NOWAIT` for this kind of file.
 fn is_unsupported(result: c_long) -> bool {
     [libc::EOPNOTSUPP, libc::ENOSYS, libc::EINVAL, libc::ESPIPE]
         .iter()
         .any(|errno| result == -c_long::from(*errno))
 }
 
-/// Waits until `at_once` does something. Where that is not possible, until the descriptor is ready: then `None`, and the
-/// call that could block will not.
+/// Repeats `at_once` until it does not block, and waits in between. If it is not supported, waits until the descriptor
+/// is ready and returns `None`: then the blocking call will not block.
 fn once_possible(
     hook: &Hook,
     fd: c_int,
@@ -101,7 +101,7 @@ fn once_possible(
     }
 }
 
-/// `readv` of what is no socket; says [`NO_SOCKET`] of one that is.
+/// `readv` of a descriptor that is no socket; returns [`NO_SOCKET`] if it is one.
 unsafe fn read_other(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) -> c_long {
     // SAFETY: as the caller promises, also below.
     let blocking =
@@ -120,7 +120,8 @@ unsafe fn read_other(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) -
     done.unwrap_or_else(|| hook.holding(blocking))
 }
 
-/// `writev` of what is no socket: of a pipe until all is written, as a call that blocks. Says [`NO_SOCKET`] of one that is.
+/// `writev` to a descriptor that is no socket. To a pipe it writes all, as the blocking call does. Returns
+/// [`NO_SOCKET`] if it is a socket.
 unsafe fn write_other(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) -> c_long {
     // SAFETY: the list is the caller's or a copy of it, here and below.
     let blocking = |list, count: c_int| unsafe {
@@ -165,8 +166,8 @@ unsafe fn write_other(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) 
     }
 }
 
-/// Does a call as on a socket, if that is to be tried, and as on something else if it is none. What the number means may change in
-/// between.
+/// Makes the call for a socket, if that is to be tried, and the other call if the descriptor is none. What the number
+/// means may change in between.
 fn by_kind(
     is_tried: bool,
     mut as_socket: impl FnMut() -> c_long,
@@ -182,7 +183,7 @@ fn by_kind(
 }
 
 unsafe fn read_green(hook: &Hook, fd: c_int, buffer: *mut c_void, len: size_t) -> c_long {
-    // A socket that is read for nothing says so without waiting, and takes no datagram.
+    // A read of no bytes from a socket returns without waiting, and takes no datagram.
     let is_tried = fd > LAST_STANDARD && len > 0;
     // SAFETY: as the caller promises.
     let as_socket =
@@ -224,7 +225,7 @@ unsafe fn writev_green(hook: &Hook, fd: c_int, list: *const iovec, count: c_int)
     })
 }
 
-/// `splice` on a green thread: neither end says which of them is not ready, so both are waited for in turn.
+/// `splice` on a green thread. The call does not tell which end is not ready, so both are waited for in turn.
 unsafe fn splice_green(
     hook: &Hook,
     from: c_int,
@@ -261,10 +262,11 @@ unsafe fn splice_green(
     }
 }
 
-/// What is read from a file at a time for a socket.
+/// How much of a file is read at a time, to be sent to a socket.
 const CHUNK: usize = 32 << 10;
 
-/// `sendfile` to a socket on a green thread: it cannot be asked not to wait, so what is sent is read first.
+/// `sendfile` to a socket on a green thread. The call has no flag that keeps it from blocking, so the data is read and
+/// then sent.
 unsafe fn sendfile_green(
     hook: &Hook,
     to: c_int,
@@ -282,7 +284,7 @@ unsafe fn sendfile_green(
     }
     // SAFETY: the caller's pointer is null or valid.
     let given = unsafe { at.as_mut() };
-    // SAFETY: asks for the place in the file.
+    // SAFETY: only asks for the position in the file.
     let current =
         || unsafe { syscall(libc::SYS_lseek, [from.into(), 0, libc::SEEK_CUR.into(), 0, 0, 0]) };
     let start = given.as_ref().map_or_else(current, |at| **at);
@@ -320,7 +322,7 @@ unsafe fn sendfile_green(
     match given {
         Some(at) => *at = end,
         None => {
-            // SAFETY: moves the place in the file.
+            // SAFETY: moves the position in the file.
             unsafe { syscall(libc::SYS_lseek, [from.into(), end, libc::SEEK_SET.into(), 0, 0, 0]) };
         }
     }

@@ -1,11 +1,10 @@
 //! How std's locks wait: `syscall(SYS_futex, ...)`.
 //!
-//! A green thread that waits is kept in a table by the address of its word. Whoever wakes that address wakes green
+//! The green threads that wait are kept in a table by the address of their word. Whoever wakes that address wakes green
 //! threads first; if more are to be woken, the kernel wakes OS threads that wait there.
 //!
-//! Waiter and waker do not miss each other. A waiter counts itself in [`WAITERS`] and then looks at the word, under the
-//! lock of its part of the table. A waker has changed the word and then looks at the count. So one of them sees the
-//! other.
+//! No wake-up is lost. A waiter counts itself in [`WAITERS`] and then looks at the word, under the lock of its part of
+//! the table. A waker has changed the word and then looks at the count. So at least one of the two sees the other.
 //!
 //! Some waits must block instead, because they belong to the OS thread; [`bound`](super::bound) finds out which.
 
@@ -30,7 +29,8 @@ pub(super) static HOOK: Hook = Hook::new(c"syscall");
 pub(super) static INTERPOSED: &[Interposed] =
     &[Interposed { hook: &HOOK, ours: syscall as *const () }];
 
-/// Stands in for `syscall`, which takes as many arguments as the call has: the rest is what the registers happen to hold.
+/// Stands in for `syscall`. It takes as many arguments as any system call may have; those that the caller did not pass
+/// are whatever the registers hold.
 ///
 /// # Safety
 /// As the C library's function.
@@ -44,7 +44,8 @@ unsafe extern "C" fn syscall(
     e: c_long,
     f: c_long,
 ) -> c_long {
-    // What is called from here is out of line, is called last of all and cannot unwind, so that this needs no frame.
+    // The functions that are called from here are not inlined, are called last of all and cannot unwind, so that this
+    // function needs no frame.
     if number == libc::SYS_futex {
         let operation = b as c_int;
         if waits(operation) {
@@ -58,8 +59,9 @@ unsafe extern "C" fn syscall(
     }
     // SAFETY: the caller keeps the contract of the system call.
     let result = unsafe { bare::syscall(number, [a, b, c, d, e, f]) };
-    // Who wakes has asked the kernel first, where nobody was seen to wait. That orders all of memory between what the caller has
-    // done to the word and this look at who waits, so that no green thread is missed, and costs less than to do so here.
+    // This waker has asked the kernel first, as no waiter was counted then. The system call orders all of memory
+    // between the caller's change of the word and this look at the count, so no green thread is missed. It costs less
+    // than a fence here.
     if number == libc::SYS_futex && WAITERS.load(Ordering::SeqCst) > 0 {
         return futex_woke(a, b, c, e, f, result);
     }
@@ -84,7 +86,7 @@ pub unsafe fn original_syscall(number: c_long, arguments: [c_long; 6]) -> c_long
     to_libc(unsafe { bare::syscall(number, arguments) })
 }
 
-/// The arguments that this file looks at, as the kernel does: it takes the low half of what it counts in 32 bits.
+/// The arguments that this file looks at, read as the kernel does: of the 32-bit ones it takes the low half.
 #[derive(Clone, Copy)]
 pub(super) struct FutexCall {
     pub(super) word: *const AtomicU32,
@@ -115,17 +117,17 @@ impl FutexCall {
         }
     }
 
-    /// Whether it waits in the form that std uses, by which it can be told from those of others.
+    /// Whether it waits in the form that std uses. Other libraries use other forms.
     pub(super) fn is_wait_of_std(self) -> bool {
         self.operation == libc::FUTEX_WAIT_BITSET | PRIVATE && self.mask == ANY
     }
 
-    /// Whether a wake-up of any kind ends the wait.
+    /// Whether any wake-up ends the wait, whatever bits it has.
     pub(super) fn is_for_any(self) -> bool {
         self.operation & !PRIVATE == libc::FUTEX_WAIT || self.mask == ANY
     }
 
-    /// Whether it wakes so many of those who wait in the form that std uses.
+    /// Whether it wakes as many as `value` says of those who wait in the form that std uses.
     fn wakes(self) -> bool {
         match self.operation ^ PRIVATE {
             libc::FUTEX_WAKE => true,
@@ -134,7 +136,8 @@ impl FutexCall {
         }
     }
 
-    /// Whether it does more than to wake some: then all green threads that it concerns are woken, and look for themselves.
+    /// Whether it does more than wake. Then all green threads that wait for either word are woken, and look for
+    /// themselves.
     fn moves(self) -> bool {
         matches!(
             self.operation ^ PRIVATE,
@@ -143,16 +146,17 @@ impl FutexCall {
     }
 }
 
-/// How many the call wakes. Who is woken on a worker that waits in the kernel does not run, and may be the one whom that wait is for.
-/// Then all who wait for the word are.
+/// How many the call wakes: the number that its caller asked for, and the number to wake of green threads. While a
+/// worker waits in the kernel, a green thread of it that is woken does not run, and may be the one for which the worker
+/// waits. So meanwhile all green threads that wait for the word are woken.
 fn wanted_of(call: FutexCall) -> (c_long, usize) {
     let wanted = c_long::from(call.value as c_int).max(0);
     let to_all = BLOCKED.load(Ordering::SeqCst) > 0 && wanted > 0;
     (wanted, if to_all { usize::MAX } else { wanted as usize })
 }
 
-/// A call that waits for nothing, while some green threads wait, for whatever word: wakes green threads, and if there are not so
-/// many, OS threads.
+/// A call that does not wait, made while some green threads wait for any word. Wakes green threads, and if there are
+/// fewer than were to be woken, OS threads.
 #[inline(never)]
 unsafe extern "C" fn futex_wake(
     a: c_long,
@@ -183,8 +187,9 @@ unsafe extern "C" fn futex_wake(
     to_libc(if others < 0 { others } else { wanted.min(others + woken as c_long) })
 }
 
-/// The kernel has done a call that waits for nothing, and some green threads wait, for whatever word: wakes those whom it concerns.
-/// In a signal handler none, as that has interrupted somebody who may hold the lock of the table.
+/// Called when the kernel has made a call that does not wait, and some green threads wait for any word. Wakes those
+/// that it concerns. In a signal handler it wakes none, as the handler may have interrupted a thread that holds the
+/// lock of the table.
 #[inline(never)]
 extern "C" fn futex_woke(
     a: c_long,
@@ -231,7 +236,8 @@ unsafe extern "C" fn futex_wait(
     if !is_worker() || !is_patched(Patch::Futex) {
         return to_libc(kernel());
     }
-    // In a signal handler, which has interrupted somebody who may hold the lock of the table, this is not on either.
+    // In a signal handler the patch is not on either: the handler may have interrupted a thread that holds the lock of
+    // the table.
     if !is_on(Patch::Futex) {
         return to_libc(blocked(kernel));
     }
@@ -253,7 +259,7 @@ static WAITERS: AtomicUsize = AtomicUsize::new(0);
 /// How many workers wait in the kernel for some word, and so run none of their green threads.
 static BLOCKED: AtomicUsize = AtomicUsize::new(0);
 
-/// Has the calling worker wait in the kernel. As with [`WAITERS`], it counts itself before the kernel looks at the word.
+/// Has the calling worker wait in the kernel. As with [`WAITERS`], it is counted before the kernel looks at the word.
 fn blocked<T>(wait: impl FnOnce() -> T) -> T {
     BLOCKED.fetch_add(1, Ordering::SeqCst);
     let result = wait();
@@ -273,7 +279,8 @@ fn shard(address: usize) -> &'static Mutex<HashMap<usize, WaitList<Waiter>>> {
     &table.0[(address >> 2) % SHARDS]
 }
 
-/// Suspends until the address is woken. A kill stays pending: what waits for a lock of std's does not expect to be refused.
+/// Suspends until the address is woken. A kill stays pending, as code that waits for a lock of std's does not expect an
+/// error.
 ///
 /// # Safety
 /// The word is valid until the call returns, and so is the time.
@@ -309,14 +316,15 @@ unsafe fn wait(call: FutexCall) -> c_long {
         words.remove(&address);
     }
     if !gave_up {
-        // Somebody has woken us in the same moment, and counts on us.
+        // Somebody has woken this waiter in the same moment, and counted it.
         return 0;
     }
     WAITERS.fetch_sub(1, Ordering::SeqCst);
     -c_long::from(libc::ETIMEDOUT)
 }
 
-/// A time of the kernel's monotonic clock. The outer `None` is one that is none; the inner one that never comes.
+/// Turns a time of the kernel's monotonic clock into a deadline. The outer `None` means that the time is not valid, the
+/// inner one that it never comes.
 fn monotonic(time: &libc::timespec) -> Option<Option<Instant>> {
     let nanos = u32::try_from(time.tv_nsec).ok().filter(|nanos| *nanos < 1_000_000_000)?;
     let at = Duration::new(u64::try_from(time.tv_sec).ok()?, nanos);
@@ -325,7 +333,7 @@ fn monotonic(time: &libc::timespec) -> Option<Option<Instant>> {
     Some(clock::now().checked_add(at.saturating_sub(now)))
 }
 
-/// Wakes up to `most` of those who wait for the address, the first ones first. Returns how many.
+/// Wakes up to `most` of those who wait for the address, in the order in which they came. Returns how many it woke.
 fn wake(address: usize, most: usize) -> usize {
     let mut woken = 0;
     while woken < most {
@@ -340,7 +348,7 @@ fn wake(address: usize, most: usize) -> usize {
         };
         let Some(waiter) = waiter else { break };
         WAITERS.fetch_sub(1, Ordering::SeqCst);
-        // One that was given up with its runtime would keep the wake-up from the next.
+        // A waiter that was given up with its runtime would take the wake-up away from the next.
         if !waiter.is_given_up() {
             waiter.unpark();
             woken += 1;

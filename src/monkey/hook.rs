@@ -1,4 +1,5 @@
-//! One function that stands in for one of the C library: its name, where the C library has it, and how it was used.
+//! A function that stands in for one of the C library's: its name, the address of the C library's own, and how it was
+//! used.
 
 use super::patch::blocking_here;
 use crate::sys::{clock, linker};
@@ -13,12 +14,14 @@ use std::time::Duration;
 /// How long a patched call may hold its worker before the report counts it.
 pub(super) const LONG: Duration = Duration::from_millis(10);
 
-/// One function that stands in for one of the C library's. There is a static for each, see [`interpose`].
+/// The state of a function that stands in for one of the C library's. Each has a static of this type, see
+/// [`interpose`].
 pub(super) struct Hook {
     symbol: &'static CStr,
     /// The C library's own, once it has been looked up.
     real: AtomicPtr<c_void>,
-    /// It is not the C library's, as a library that was loaded before it stands in for that one too.
+    /// Whether `real` is not the C library's own, because a library that was loaded before it stands in for that
+    /// function too.
     is_of_others: AtomicBool,
     /// Calls by green threads after patching.
     calls: AtomicU64,
@@ -26,9 +29,9 @@ pub(super) struct Hook {
     waits: AtomicU64,
     /// How many of them held their worker for longer than [`LONG`].
     holds: AtomicU64,
-    /// How long the longest of these took, in nanoseconds.
+    /// The duration of the longest of these holds, in nanoseconds.
     longest: AtomicU64,
-    /// Where the first of these came from.
+    /// Where the first of these holds was called.
     culprit: OnceLock<Backtrace>,
 }
 
@@ -62,20 +65,22 @@ impl Hook {
         self.real.load(Ordering::Relaxed)
     }
 
-    /// Looks up the C library's function. It has several versions of some of these, which are one and the same.
+    /// Looks up the C library's function. Of some functions it has several versions; they behave alike.
     pub(super) fn resolve(&self) {
         let found = linker::next(self.symbol);
         self.is_of_others.store(!linker::is_of_c_library(found), Ordering::Relaxed);
         self.real.store(found, Ordering::Relaxed);
     }
 
-    /// Whether what [`real`](Self::real) is or will be is not the C library's, but of another library that stands in for it.
+    /// Whether [`real`](Self::real) is, or will be, not the C library's but that of another library that stands in for
+    /// it.
     #[inline(always)]
     pub(super) fn is_of_others(&self) -> bool {
         self.is_of_others.load(Ordering::Relaxed)
     }
 
-    /// Looks up the C library's function, for one that no system call can stand for. It is called by programs that run already.
+    /// Looks up the C library's function where no system call can replace it. Ends the process if there is none. By
+    /// then the program's `main` runs.
     pub(super) fn resolve_or_abort(&self) {
         self.resolve();
         if self.real().is_null() {
@@ -84,7 +89,7 @@ impl Hook {
         }
     }
 
-    /// What a caller anywhere in the process reaches by the function's name.
+    /// The function that a caller anywhere in the process reaches by this name.
     pub(super) fn reached(&self) -> *mut c_void {
         linker::reached(self.symbol)
     }
@@ -97,10 +102,10 @@ impl Hook {
         self.waits.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Runs what may hold the worker, and remembers it if it did for long.
+    /// Makes a call that may hold the worker, and notes it if it took long.
     ///
-    /// All of that blocks where it has to wait, the taking of the backtrace too: the caller may be in the middle of a lock of
-    /// parking_lot's.
+    /// Everything that waits in here blocks, the capture of the backtrace included: the caller may be in the middle of
+    /// taking a lock of parking_lot's.
     pub(super) fn holding<T>(&self, call: impl FnOnce() -> T) -> T {
         blocking_here(|| {
             let began = clock::now();
@@ -110,7 +115,7 @@ impl Hook {
         })
     }
 
-    /// The calling green thread has held its worker for so long.
+    /// Notes that the calling green thread has held its worker for so long.
     fn note_hold(&self, held: Duration) {
         if held < LONG {
             return;
@@ -141,7 +146,7 @@ pub(super) struct Usage<'a> {
     pub(super) culprit: Option<&'a Backtrace>,
 }
 
-/// A hook, and what a caller must reach by its name for it to be at work.
+/// A hook, and the function that callers must reach by its name if the hook is to work.
 #[derive(Debug)]
 pub(super) struct Interposed {
     pub(super) hook: &'static Hook,
@@ -153,18 +158,19 @@ unsafe impl Sync for Interposed {}
 
 /// Defines functions that stand in for the C library's of the same names.
 ///
-/// Each names the [`Patch`](super::Patch) that switches it on; what it does by system calls alone (`bare`), which is used
-/// before the C library's own has been looked up, so that it works while the program's allocator starts; what it does on a
-/// green thread (`green`, with its [`Hook`]); and what it does first and last on every thread once it is patched, where that is
-/// to be done at all.
+/// Each definition names the [`Patch`](super::Patch) that switches the function on. `bare` says how to do it by system
+/// calls alone; this is used before the C library's own function has been looked up, so that it works while the
+/// program's allocator starts. `green` says what to do on a green thread, and names the [`Hook`]. Optional parts say
+/// what to do first and last on every thread once the function is patched.
 ///
-/// On a thread that runs no green threads, a call costs little more than the C library's own: it finds that out, and goes on to
-/// that one. The rest is in functions beside it, so that it needs no frame. What must do something `last` does have one, and a
-/// return more: that costs much after a system call, as the processor has forgotten by then where to return. So such a function
-/// may name what the C library's own does (`same`), which is done in its place, unless some other library stands in for that.
+/// On a thread that runs no green threads a call costs little more than the C library's own: it looks for that, and
+/// jumps to the C library's function. The rest is in functions of their own, so that this one needs no frame. A
+/// function with a `last` part has a frame, and one return more. After a system call that costs much, as the processor
+/// has forgotten by then where to return. So such a function may say how to do what the C library's does (`same`); that
+/// is done instead, unless another library stands in for the C library's function.
 ///
-/// Every function is `unsafe` with the C library's own contract, which its expressions rely on: pointers are valid for what
-/// the function does with them, until it returns. A green thread that waits in one has not returned.
+/// Every function is `unsafe` with the C library's own contract, on which its expressions rely: pointers are valid for
+/// what the function does with them, until it returns. While a green thread waits in one, it has not returned.
 macro_rules! interpose {
     ($($patch:ident fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $result:ty {
         $(first if $is_first:expr => $first:expr;)?
@@ -184,7 +190,7 @@ macro_rules! interpose {
             );)*
         }
 
-        /// All functions of the file that calls this macro.
+        /// All functions of the file that uses this macro.
         pub(super) static INTERPOSED: &[crate::monkey::hook::Interposed] = &[
             $(crate::monkey::hook::Interposed { hook: &hooks::$name, ours: $name as *const () },)*
         ];
@@ -213,7 +219,7 @@ macro_rules! interpose {
             }
         )*
 
-        /// All that a call may have to do.
+        /// The whole work of a call, on any thread.
         mod whole {
             #[allow(unused_imports)]
             use super::*;
@@ -241,7 +247,7 @@ macro_rules! interpose {
             )*
         }
 
-        /// By system calls alone.
+        /// The calls that are made by system calls alone.
         mod bare {
             #[allow(unused_imports)]
             use super::*;

@@ -70,17 +70,18 @@
 //! | a program that links this and patches nothing | behaves as without it | `what_is_linked_and_never_patched_blocks_and_counts_nothing`, `an_allocator_that_reads_files_starts_and_works_on_green_threads` |
 //!
 //! # Kills and timeouts
-//! Nothing unwinds through code that is not made for it, such as C. If a kill or a [`timeout`](crate::timeout()) strikes
-//! while a patched call waits, the call fails with `ECANCELED`; a sleep ends as if its time were over; `epoll_wait` says
-//! `EINTR`, since event loops end their program at other errors; a wait for a lock of std's goes on. The green thread unwinds at its next wait in a function of this library.
+//! Nothing unwinds through code that is not made for it, such as C. If a kill or a [`timeout`](crate::timeout())
+//! strikes while a patched call waits, the call fails with `ECANCELED`. There are three exceptions: a sleep ends as if
+//! its time were over, `epoll_wait` returns `EINTR`, since event loops end their program at other errors, and a wait
+//! for a lock of std's goes on. The green thread unwinds at its next wait in a function of this library.
 //!
 //! So a loop that skips errors, such as `for stream in listener.incoming().flatten()`, outlives a kill: each call in it
 //! fails, and the loop goes on. To keep it from disturbing others, each such call takes a millisecond after some turns,
 //! and later up to a second. The loop is reported once, by name, and the end of its runtime does not wait for it. Better,
 //! end the loop at an error.
 
-// A patched call suspends only where `is_on` says so: on a green thread that is in no panic hook and does not end the process.
-// Everywhere else it is the C library's.
+// Invariant: a patched call suspends only where `is_on` says so: on a green thread that is in no panic hook and does
+// not end the process. Everywhere else it is the C library's.
 
 #[cfg(not(all(
     target_os = "linux",

@@ -1,5 +1,5 @@
 //! Looking up names. The C library's resolver blocks by calls of its own, so the whole look-up runs on an OS thread of
-//! the pool for names. A kill waits for its end, as it writes into the caller's memory.
+//! the pool for names. A kill waits until it ends, as it writes into the caller's memory.
 
 use super::hook::{Hook, interpose};
 use crate::runtime::blocking::{self, Kind};
@@ -14,13 +14,14 @@ struct Lent<T>(T);
 unsafe impl<T> Send for Lent<T> {}
 
 impl<T> Lent<T> {
-    /// As a method, so that a closure takes all of it.
+    /// A method, so that a closure captures the whole value and not its field.
     fn take(self) -> T {
         self.0
     }
 }
 
-/// Runs `call` on a thread of the pool and waits for it, whatever else happens; `errno` comes along.
+/// Runs `call` on a thread of the pool and waits until it ends, even if a kill strikes meanwhile. The thread's `errno`
+/// becomes the caller's.
 pub(super) fn elsewhere<T: 'static>(
     hook: &Hook,
     kind: Kind,

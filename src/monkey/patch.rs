@@ -49,7 +49,7 @@ impl Patch {
 static PATCHED: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
-    /// In how many things the calling thread is in which patched functions block. A signal handler counts as
+    /// How many calls the calling thread is inside of in which patched functions block. A signal handler counts as
     /// [`HANDLER`].
     static BLOCKS: Cell<u32> = const { Cell::new(0) };
 }
@@ -70,8 +70,7 @@ pub(super) fn is_in_handler() -> bool {
     BLOCKS.get() >= HANDLER
 }
 
-/// Runs `call`, in which patched functions block, on a green thread too: a wait must not suspend it in the middle of
-/// this.
+/// Runs `call` so that patched functions block in it, on a green thread too, as a wait must not suspend it half way.
 pub(super) fn blocking_here<T>(call: impl FnOnce() -> T) -> T {
     BLOCKS.set(BLOCKS.get().wrapping_add(1));
     let result = call();
@@ -79,7 +78,7 @@ pub(super) fn blocking_here<T>(call: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Whether the calling OS thread may be one on which a patched call suspends. Most are not.
+/// Whether the calling OS thread may run green threads, so that a patched call may suspend. Most do not.
 #[inline(always)]
 pub(crate) fn is_worker() -> bool {
     patched::is_worker()
@@ -93,8 +92,8 @@ pub(crate) fn is_on(patch: Patch) -> bool {
 
 /// Whether a patched call suspends, here and now, instead of blocking.
 ///
-/// It does not in exit handlers, in a panic hook, where no green thread is suspended, and in a signal handler; nor in a destructor of
-/// an unwind that cannot be taken along (`coroutine/unwinds.rs`).
+/// It blocks in exit handlers, in a panic hook, where no green thread is suspended, and in a signal handler; also in a
+/// destructor of an unwind whose count cannot be taken along (`coroutine/unwinds.rs`).
 #[inline(always)]
 pub(crate) fn suspends_here() -> bool {
     park::is_green() && coroutine::unwinds().is_some() && BLOCKS.get() == 0
@@ -118,12 +117,12 @@ pub(super) fn interposed() -> impl Iterator<Item = &'static Interposed> {
     .flatten()
 }
 
-/// Patches one group of functions. Calling it again does nothing. It cannot be undone, as others may be waiting by
-/// then.
+/// Patches one group of functions. Calling it again does nothing. It cannot be undone, as green threads may be waiting
+/// in patched functions by then.
 ///
 /// # Panics
-/// If the program reaches other functions than those of this library: this happens if the library is part of a shared
-/// library that was loaded after the C library.
+/// If the program reaches functions of that name other than this library's. This happens if the library is part of a
+/// shared library that was loaded after the C library.
 ///
 /// # Safety
 /// As for [`patch_all`].

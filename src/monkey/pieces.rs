@@ -1,8 +1,8 @@
-//! The list of pieces of memory that a vectored call gets.
+//! The list of pieces of memory that is passed to a vectored call.
 
 use libc::{c_int, iovec, size_t};
 
-/// The kernel takes no more pieces in one call.
+/// How many pieces the kernel takes in one call at most.
 const MOST: usize = libc::UIO_MAXIOV as usize;
 
 /// A copy of the list, not of the memory.
@@ -19,7 +19,7 @@ impl Pieces {
         Self(unsafe { std::slice::from_raw_parts(list, count.min(MOST)) }.to_vec())
     }
 
-    /// The same for calls that count by an `int`.
+    /// Like [`of`](Self::of), for calls whose count is an `int`.
     ///
     /// # Safety
     /// As above, unless `count` is negative.

@@ -32,7 +32,7 @@ impl PollLimit {
     fn after(duration: Option<Duration>) -> Self {
         match duration {
             Some(Duration::ZERO) => Self::Not,
-            // A time that the clock cannot count to is for ever.
+            // A time beyond what the clock can represent is for ever.
             Some(duration) => deadline_after(duration).map_or(Self::ForEver, Self::Until),
             None => Self::ForEver,
         }
@@ -82,17 +82,18 @@ unsafe fn poll_waiting(hook: &Hook, fds: *mut pollfd, count: nfds_t, limit: Poll
         match poll_once(hook, entries, limit) {
             Ok(ready) => return ready,
             Err(WaitFailed::TimedOut) => return 0,
-            // One means something else than before.
+            // A number means something else than before, so this looks again.
             Err(WaitFailed::Closed) => {}
             Err(failed) => return failed.result(),
         }
     }
 }
 
-/// Waits until one of them is ready, of which none was just now.
+/// Waits until at least one entry is ready, after a look has found none ready.
 ///
-/// If a number is closed meanwhile, be it used again by then, the wait ends with `POLLNVAL` for it. (Linux goes on waiting for what
-/// it was.) [`WaitFailed::Closed`] is only said of a number that was replaced before the wait had begun.
+/// If a number is closed meanwhile, even if it is used again by then, the wait ends with `POLLNVAL` for it. (Linux
+/// would go on waiting for the file that it meant.) The error [`WaitFailed::Closed`] means that a number was replaced
+/// before the wait had begun.
 fn poll_once(hook: &Hook, entries: &mut [pollfd], limit: PollLimit) -> Result<c_long, WaitFailed> {
     let deadline = limit.deadline();
     let mut waited = entries.iter().filter(|entry| entry.fd >= 0);
@@ -110,7 +111,7 @@ fn poll_once(hook: &Hook, entries: &mut [pollfd], limit: PollLimit) -> Result<c_
     }
 }
 
-/// What `poll` tells of a number that has been closed, beside what is ready.
+/// Fills in what `poll` says when a number has been closed: that one as closed, and the others if they are ready.
 fn tell_closed(entries: &mut [pollfd], fd: c_int) -> c_long {
     bare_poll(entries.as_mut_ptr(), entries.len() as nfds_t);
     entries
@@ -163,12 +164,12 @@ fn poll_several(
         let (_, identity) = table::examine(fd).ok_or(WaitFailed::Closed)?;
         listed.push(table::list(fd, identity, &all));
     }
-    // From here on a number that is closed ends the wait. One that has been is none of the kernel's any more.
+    // From here on, closing a number ends the wait. A number that was closed before is unknown to the kernel.
     let gathered = match all.gather(&fds, &wanted) {
         Err(error) if matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOENT)) => {
             Err(WaitFailed::Closed)
         }
-        // One that has been closed is what was just made.
+        // A number that was closed before has been used again for the descriptor that was just made here.
         Err(_) if waited().any(|entry| all.is_own(entry.fd)) => Err(WaitFailed::Closed),
         gathered => gathered.map_err(WaitFailed::from),
     };
@@ -189,7 +190,7 @@ fn poll_several(
     }
 }
 
-/// Which bits of `poll` are meant by each of the sets of `select`.
+/// For each of the three sets of `select`, the bits of `poll` that it waits for and those that it reports.
 const SETS: [(c_short, c_short); 3] = [
     (
         libc::POLLIN | libc::POLLRDNORM,
@@ -201,21 +202,21 @@ const SETS: [(c_short, c_short); 3] = [
 
 const FD_SETSIZE: c_int = libc::FD_SETSIZE as c_int;
 
-/// For how many descriptors the process has room now. The kernel looks no further in a set, and callers that name a higher
-/// number rely on it.
+/// For how many descriptors the process has room now. The kernel looks no further in a set, and callers that pass a
+/// higher number rely on that.
 fn table_size() -> c_int {
     room_for_descriptors().unwrap_or(FD_SETSIZE)
 }
 
-/// Where a set of `select` has a number: the word, and the bit in it. The kernel knows sets of any size, the C library's macros
-/// only those of `FD_SETSIZE`.
+/// The word of a set of `select` that a number is in, and its bit there. The kernel's sets may have any size, while the
+/// C library's macros know only those of `FD_SETSIZE`.
 fn word_of(set: *mut fd_set, fd: c_int) -> (*mut libc::c_ulong, libc::c_ulong) {
     let bits = libc::c_ulong::BITS as usize;
     let fd = fd as usize;
     (set.cast::<libc::c_ulong>().wrapping_add(fd / bits), 1 << (fd % bits))
 }
 
-/// `select` on a green thread, by `poll`.
+/// `select` on a green thread, made of `poll`.
 ///
 /// # Safety
 /// Each set is null or has room for all numbers below `highest`.
@@ -273,7 +274,7 @@ unsafe fn bare_select(
     time: *mut timespec,
     mask: *const sigset_t,
 ) -> c_int {
-    // The kernel is given the mask and its size together.
+    // The kernel takes the mask and its size as one argument.
     let mask = [address(mask), SIGNALS];
     let mask_pointer = if mask[0] == 0 { 0 } else { address(mask.as_ptr()) };
     // SAFETY: as the caller promises.
@@ -293,7 +294,7 @@ unsafe fn bare_select(
     to_libc(result) as c_int
 }
 
-/// `select` writes into its timeout how much of it is left.
+/// Runs a `select` that writes the time that is left into its timeout.
 unsafe fn select_timed(
     time: *mut timeval,
     call: impl FnOnce(Option<Duration>) -> (c_int, Duration),
@@ -370,7 +371,7 @@ unsafe fn epoll_waiting(
         match wait_once(hook, epoll, Read, limit.deadline()) {
             Ok(()) => {}
             Err(WaitFailed::TimedOut) => return 0,
-            // Event loops take every other error for a fault of their own.
+            // Event loops take every other error for a fault of their own, and end.
             Err(WaitFailed::Cancelled) => return -c_long::from(libc::EINTR),
             Err(failed) => return failed.result(),
         }
@@ -383,7 +384,7 @@ unsafe fn bare_ppoll(
     time: *const timespec,
     mask: *const sigset_t,
 ) -> c_int {
-    // The kernel writes what is left of the time; the C library's function does not.
+    // The kernel writes back the time that is left; the C library's function does not, so the kernel gets a copy.
     // SAFETY: the caller's pointer is null or valid.
     let copy = unsafe { time.as_ref() }.copied();
     let time = copy.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
@@ -432,7 +433,7 @@ unsafe fn bare_epoll(
     to_libc(result) as c_int
 }
 
-/// The fortified forms get the size of the array in bytes, too.
+/// The fortified forms also get the size of the array in bytes.
 fn checked<T>(count: nfds_t, room: size_t, call: impl FnOnce() -> T) -> T {
     checked_length((count as usize).saturating_mul(size_of::<pollfd>()), room, call)
 }

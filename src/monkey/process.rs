@@ -10,7 +10,7 @@ use libc::{c_int, c_long, c_void, id_t, idtype_t, pid_t, pthread_t, rusage, sigi
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
-/// A descriptor that becomes readable when the process ends.
+/// A descriptor that becomes readable when the process ends; `None` where there is none.
 fn watch(pid: pid_t) -> Option<OwnedFd> {
     // SAFETY: takes numbers only.
     let fd = unsafe { syscall(libc::SYS_pidfd_open, [pid.into(), 0, 0, 0, 0, 0]) };
@@ -18,13 +18,13 @@ fn watch(pid: pid_t) -> Option<OwnedFd> {
     (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd as c_int) })
 }
 
-/// Whether the call waits for the end of a process and nothing else, so that a descriptor announces it.
+/// Whether the call waits for the end of a process only, which a descriptor announces.
 fn waits_for_an_end(options: c_int) -> bool {
     options & !(libc::__WALL | libc::__WCLONE | libc::__WNOTHREAD | libc::WNOWAIT | libc::WEXITED)
         == 0
 }
 
-/// Tries `attempt`, which is told whether it may wait, until the process `pid` has ended.
+/// Repeats `attempt`, which is told whether it may block, until the process `pid` has ended.
 fn until_ended(
     hook: &Hook,
     pid: pid_t,
@@ -64,11 +64,11 @@ unsafe fn wait4_green(
         match until_ended(hook, pid, || wait(options | libc::WNOHANG)) {
             Ok(result) => return result,
             Err(WaitFailed::Cancelled) => return WaitFailed::Cancelled.result(),
-            // The system has no descriptors for processes, or no descriptor is left.
+            // The system has no descriptors for processes, or no number is left for one.
             Err(_) => {}
         }
     }
-    // Children belong to the process, so that another thread of it can wait for any of them.
+    // Children belong to the whole process, so another thread of it can wait for them.
     elsewhere(hook, Kind::User, move || wait(options))
 }
 
@@ -130,7 +130,7 @@ unsafe fn waitid_green(
             }
         };
         match waited {
-            // It has ended: this does not wait.
+            // The thread has ended, so this does not wait.
             Ok(1) => return wait(options),
             Ok(error) => return error,
             Err(WaitFailed::Cancelled) => return WaitFailed::Cancelled.result(),

@@ -1,9 +1,10 @@
-//! Signal handlers. A signal interrupts its thread anywhere, in the middle of an allocation or of a lock of this
-//! library's. So nothing that a handler calls may suspend, and our functions may take no lock for it.
+//! Signal handlers. A signal interrupts its thread anywhere, even in the middle of an allocation or of taking a lock of
+//! this library. So nothing that a handler calls may suspend, and our functions may take no lock when a handler calls
+//! them.
 //!
-//! The kernel does not tell whether a handler runs. So, once something is patched, the kernel gets [`on_signal`] in
-//! place of each handler, which notes that and calls the handler. A program that asks which handler is set is told its
-//! own.
+//! The kernel does not tell whether a handler runs. So, once something is patched, the kernel is given [`on_signal`] in
+//! place of each handler; it notes that a handler runs, and calls that handler. A program that asks which handler is
+//! set gets its own.
 
 use super::hook::{Hook, Interposed};
 use super::patch::{in_handler, is_any_patched};
@@ -13,7 +14,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
 unsafe extern "C" {
-    /// The C library's `sigaction` by its other name, which nobody stands in for.
+    /// The C library's `sigaction`, by another name for which nobody stands in.
     fn __sigaction(signal: c_int, new: *const libc::sigaction, old: *mut libc::sigaction) -> c_int;
 }
 
@@ -26,7 +27,7 @@ pub(super) static INTERPOSED: &[Interposed] = &[
     Interposed { hook: &SIGNAL, ours: signal as *const () },
 ];
 
-/// A handler of the program, in whose place the kernel has [`on_signal`].
+/// A handler of the program, in place of which the kernel calls [`on_signal`].
 struct Handler {
     function: AtomicUsize,
     /// `SA_SIGINFO`, if it was set with that.
@@ -46,7 +47,7 @@ fn ours() -> sighandler_t {
     on_signal as *const () as sighandler_t
 }
 
-/// What the kernel calls.
+/// The handler that the kernel calls.
 unsafe extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     let Some(handler) = handler_of(signal) else { return };
     let function = handler.function.load(Ordering::Acquire);
@@ -142,7 +143,7 @@ unsafe extern "C" fn signal(signal: c_int, handler: sighandler_t) -> sighandler_
     let mut old = new;
     new.sa_sigaction = handler;
     new.sa_flags = libc::SA_RESTART;
-    // It leaves other signals alone; a number that is none is told by `sigaction`.
+    // `signal` blocks no other signals in the handler. A number that is no signal's is refused by `sigaction`.
     add_to_set(&mut new.sa_mask, signal);
     // SAFETY: both are valid; the handler is the caller's.
     if unsafe { sigaction(signal, &new, &mut old) } != 0 {

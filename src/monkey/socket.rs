@@ -1,4 +1,4 @@
-//! Calls on sockets. Each is tried with `MSG_DONTWAIT`, so `O_NONBLOCK`, which duplicates share, stays as it is.
+//! Calls on sockets. Each is tried with `MSG_DONTWAIT`, so that `O_NONBLOCK`, which duplicates share, stays as it is.
 
 use super::file::checked;
 use super::hook::{Hook, interpose};
@@ -15,7 +15,8 @@ use std::ptr;
 
 const DONTWAIT: c_int = libc::MSG_DONTWAIT;
 
-/// Whether an option of a socket is its limit in time, in one of the two forms that the kernel knows where a time has 64 bits.
+/// Whether an option is a timeout of the socket (`SO_RCVTIMEO` or `SO_SNDTIMEO`), in either of the forms that the
+/// kernel has where a time has 64 bits.
 fn is_limit(name: c_int) -> bool {
     matches!(name, libc::SO_RCVTIMEO | libc::SO_SNDTIMEO | SO_RCVTIMEO_NEW | SO_SNDTIMEO_NEW)
 }
@@ -23,15 +24,15 @@ fn is_limit(name: c_int) -> bool {
 const SO_RCVTIMEO_NEW: c_int = 66;
 const SO_SNDTIMEO_NEW: c_int = 67;
 
-/// Flags with which a read takes all that is there as far as there is room.
+/// Flags with which a read takes as much as is there and has room.
 const PLAIN: c_int = libc::MSG_WAITALL | libc::MSG_NOSIGNAL | libc::MSG_CMSG_CLOEXEC;
 
-/// Whether a receiver wants no waiting. The kernel waits neither for urgent data nor for the queue of errors.
+/// Whether the receive does not wait: the kernel waits neither for urgent data nor for the queue of errors.
 fn takes_what_is_there(flags: c_int) -> bool {
     flags & (DONTWAIT | libc::MSG_ERRQUEUE | libc::MSG_OOB) != 0
 }
 
-/// `recvfrom`, by the kernel.
+/// The kernel's `recvfrom`.
 unsafe fn receive(
     fd: c_int,
     buffer: *mut c_void,
@@ -56,7 +57,7 @@ unsafe fn receive(
     }
 }
 
-/// `sendto`, by the kernel.
+/// The kernel's `sendto`.
 unsafe fn transmit(
     fd: c_int,
     buffer: *const c_void,
@@ -74,13 +75,13 @@ unsafe fn transmit(
     }
 }
 
-/// `recvmsg`, by the kernel.
+/// The kernel's `recvmsg`.
 unsafe fn receive_message(fd: c_int, message: *mut msghdr, flags: c_int) -> c_long {
     // SAFETY: the caller keeps the contract of `recvmsg`.
     unsafe { syscall(libc::SYS_recvmsg, [fd.into(), address(message), flags.into(), 0, 0, 0]) }
 }
 
-/// `sendmsg`, by the kernel.
+/// The kernel's `sendmsg`.
 unsafe fn transmit_message(fd: c_int, message: *const msghdr, flags: c_int) -> c_long {
     // SAFETY: the caller keeps the contract of `sendmsg`.
     unsafe { syscall(libc::SYS_sendmsg, [fd.into(), address(message), flags.into(), 0, 0, 0]) }
@@ -113,7 +114,7 @@ pub(super) unsafe fn receive_waiting(
         } else {
             on_socket(hook, fd, Read, most, attempt)
         };
-        // `MSG_WAITALL` asks for all of it, and gets less only at an end, an error or a signal.
+        // With `MSG_WAITALL` the caller gets less than it asked for only at an end, an error or a signal.
         let wants_all =
             flags & libc::MSG_WAITALL != 0 && !takes_what_is_there(flags | flags & libc::MSG_PEEK);
         if result <= 0 {
@@ -126,7 +127,7 @@ pub(super) unsafe fn receive_waiting(
     }
 }
 
-/// `sendto` on a green thread: on a stream until all is sent, as a call that blocks.
+/// `sendto` on a green thread. On a stream it goes on until all is sent, as the blocking call does.
 ///
 /// # Safety
 /// As `sendto`.
@@ -160,7 +161,7 @@ pub(super) unsafe fn transmit_waiting(
     }
 }
 
-/// `sendmsg` on a green thread: on a stream until all is sent.
+/// `sendmsg` on a green thread. On a stream it goes on until all is sent.
 ///
 /// # Safety
 /// As `sendmsg`.
@@ -185,7 +186,7 @@ pub(super) unsafe fn transmit_message_waiting(
     let mut sent = first as usize;
     while sent < whole.len() && !is_nonblocking(fd) {
         let mut rest = whole.after(sent);
-        // What came with the message has left with its first byte.
+        // The control data of the message has left with its first byte.
         let left = msghdr {
             msg_iov: rest.as_mut_ptr(),
             msg_iovlen: rest.len() as _,
@@ -220,7 +221,7 @@ pub(super) unsafe fn receive_message_waiting(
     // SAFETY: the caller's message is valid.
     let Some(header) = unsafe { message.as_ref() }.copied() else { return attempt(message) };
     let first = on_socket(hook, fd, Read, None, || {
-        // A try that got nothing may have changed the lengths.
+        // An attempt that received nothing may have changed the lengths.
         // SAFETY: as above.
         unsafe { *message = header };
         attempt(message)
@@ -250,8 +251,8 @@ pub(super) unsafe fn receive_message_waiting(
     had as c_long
 }
 
-/// `recvmmsg` on a green thread: waits for the first message, and takes what is there then. With a time of its own it blocks,
-/// as that is looked at between two messages only.
+/// `recvmmsg` on a green thread: waits for the first message, and takes those that are there then. With a timeout of
+/// its own the call blocks, as the kernel looks at that only between two messages.
 unsafe fn receive_several(
     hook: &Hook,
     fd: c_int,

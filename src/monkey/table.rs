@@ -1,9 +1,9 @@
-//! The descriptors that are waited for, by their numbers.
+//! The descriptors that are waited for, looked up by their numbers.
 //!
-//! A socket keeps its registration between waits, until its number is closed. A number of the kernel's tells whether
-//! the descriptor still means the same socket, so one that was closed without our noticing is found out. All other
-//! descriptors are registered for one wait, by a duplicate: they are seldom waited for, and an inode does not tell two
-//! opens apart.
+//! A socket stays registered between waits, until its number is closed. The kernel has a number for each socket, which
+//! tells whether the descriptor still means the same one; so a socket that was closed unnoticed is found out. All other
+//! descriptors are registered for one wait each, by a duplicate: they are seldom waited for, and an inode does not tell
+//! two opens apart.
 
 use super::patch::is_in_handler;
 use crate::runtime::reactor::Source;
@@ -18,19 +18,19 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering, fence};
 
-/// The file behind a descriptor: its device and inode, or for a socket the kernel's own number.
+/// The identity of the file behind a descriptor: its device and inode, or for a socket the kernel's number for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity(u64, u64);
 
-/// What stands for several descriptors is no file of theirs.
+/// The identity of a descriptor that stands for several others, which is equal to no file's.
 const SEVERAL: Identity = Identity(0, 0);
 
-/// States of a [`KnownDescriptor`] beside the number by which it was closed: nothing has happened, or something that it is not told apart
-/// from has been closed, so that who waits looks again.
+/// States of a [`KnownDescriptor`], besides the number by which it was closed. `OPEN`: it has not been closed.
+/// `LOOK_AGAIN`: something that it cannot be told from has been closed, so those who wait look again.
 const OPEN: c_int = -1;
 const LOOK_AGAIN: c_int = -2;
 
-/// The same for a socket, for which there is a faster way to ask the kernel. No socket has a device of zero.
+/// The identity of a socket, for which the kernel can be asked in a faster way. No file has the device zero.
 fn identity_of_socket(fd: c_int) -> Option<Identity> {
     let mut cookie = 0u64;
     // SAFETY: the option is such a number.
@@ -55,7 +55,7 @@ pub(super) enum FileKind {
     Pipe,
     /// Something else that can be polled: a terminal, an `eventfd`, a `pidfd`, an epoll instance.
     Other,
-    /// A file that never blocks as `poll` sees it: one on a disk, a directory.
+    /// A file for which `poll` never waits, such as one on a disk, or a directory.
     Disk,
 }
 
@@ -78,19 +78,19 @@ pub(super) struct KnownDescriptor {
     identity: Identity,
     /// [`OPEN`], [`LOOK_AGAIN`], or the number that callers know, after it has been closed.
     closed: AtomicI32,
-    /// If the last wait for something to read was a short one, the state of [`LIMITS`] then.
+    /// If the last wait for something to read was short, the value of [`LIMITS`] then; else [`NOT_BRISK`].
     brisk: AtomicU32,
-    /// A read that gets less than it asked for has left nothing.
+    /// Whether a read that gets less than it asked for has left nothing.
     runs_empty: AtomicBool,
-    /// Held by the one who waits for a connection by this number, so that each connection wakes one.
+    /// Held by the one who waits for a connection on this listener, so that each connection wakes only one.
     pub(super) accepting: GreenMutex<()>,
-    /// What is registered instead of the caller's descriptor, kept open until then.
+    /// The descriptor that is registered instead of the caller's, and is open until the registration has ended.
     own: Option<OwnedFd>,
 }
 
 impl Drop for KnownDescriptor {
     fn drop(&mut self) {
-        // Before `own` is closed.
+        // This comes before `own` is closed.
         self.source.unbind();
     }
 }
@@ -109,12 +109,12 @@ impl KnownDescriptor {
         })
     }
 
-    /// What is waited for in place of several descriptors.
+    /// An entry for a descriptor that stands for several.
     pub(super) fn of_several(own: OwnedFd) -> Arc<Self> {
         Self::new(own.as_raw_fd(), SEVERAL, Some(own))
     }
 
-    /// Puts them into what [`of_several`](Self::of_several) was given.
+    /// Adds descriptors to the one that [`of_several`](Self::of_several) was given.
     pub(super) fn gather(&self, fds: &[PollFd<'_>], wanted: &[PollFlags]) -> io::Result<()> {
         match &self.own {
             Some(own) => gather_into(own.as_fd(), fds, wanted),
@@ -122,24 +122,24 @@ impl KnownDescriptor {
         }
     }
 
-    /// Whether the number is that of what is registered instead of the caller's descriptors.
+    /// Whether the number is that of the descriptor which is registered instead of the caller's.
     pub(super) fn is_own(&self, fd: c_int) -> bool {
         self.own.as_ref().is_some_and(|own| own.as_raw_fd() == fd)
     }
 
-    /// Whether a number means the socket of this entry.
+    /// Whether a number means the socket of this entry now.
     pub(super) fn is_of(&self, fd: c_int) -> bool {
         identity_of_socket(fd) == Some(self.identity)
     }
 
-    /// Calls `look_and_take` for one at a time of those who have this socket, be it by other numbers: what is found is still
-    /// there when it is taken. Nobody waits meanwhile.
+    /// Calls `look_and_take` for one caller at a time among those who use this socket, by whatever numbers. So what it
+    /// finds is still there when it takes it. It must not wait.
     pub(super) fn alone<T>(&self, look_and_take: impl FnOnce() -> T) -> T {
         let _alone = table().alone[self.identity.1 as usize % SHARDS].lock();
         look_and_take()
     }
 
-    /// Whether to wait for it any longer is of no use.
+    /// Whether the wait must end, as the number has been closed or is to be looked at again.
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire) != OPEN
     }
@@ -149,12 +149,13 @@ impl KnownDescriptor {
         Some(self.closed.load(Ordering::Acquire)).filter(|number| *number >= 0)
     }
 
-    /// Whether the last wait for something to read was a short one, and has had the limits in time that it has now.
+    /// Whether the last wait for something to read was short, and the socket's timeouts have not changed since.
     pub(super) fn is_brisk(&self) -> bool {
         self.brisk.load(Ordering::Relaxed) == self.limits() && has_seen_few_strangers()
     }
 
-    /// `limits` is what [`limits`](Self::limits) has said before the limits were asked for.
+    /// Notes whether waits are short; `limits` is the value of [`limits`](Self::limits) from before the timeouts were
+    /// read.
     pub(super) fn set_brisk(&self, limits: Option<u32>) {
         let brisk = limits.unwrap_or(NOT_BRISK);
         if self.brisk.load(Ordering::Relaxed) != brisk {
@@ -162,32 +163,33 @@ impl KnownDescriptor {
         }
     }
 
-    /// Another number each time that the limits in time of the socket, or of another one, are changed.
+    /// A number that changes whenever the timeouts of this socket are changed. (It may change with those of another
+    /// socket too.)
     pub(super) fn limits(&self) -> u32 {
         limits_of(self.identity).load(Ordering::Relaxed)
     }
 
-    /// Whether a read that gets less than it asked for has left nothing. Not so of datagrams, nor of a Unix stream, where what
-    /// came with a descriptor is read by itself.
+    /// Whether a read that gets less than it asked for has left nothing. That does not hold for datagrams, nor for a
+    /// Unix stream, where bytes that came with a descriptor are read separately.
     pub(super) fn runs_empty(&self) -> bool {
         self.runs_empty.load(Ordering::Relaxed)
     }
 
-    /// It has been seen not to, as one whose records the kernel deciphers.
+    /// Notes that such a read has left something, as on a socket whose records the kernel deciphers.
     #[cold]
     pub(super) fn does_not_run_empty(&self) {
         self.runs_empty.store(false, Ordering::Relaxed);
     }
 
-    /// The number has been closed, or is about to be: all waits end, and none begins. Nothing is registered any more for a number
-    /// that may soon mean something else.
+    /// The number has been closed, or is about to be: all waits end, and none begins. Nothing stays registered for a
+    /// number that may soon mean something else.
     fn close(&self, number: c_int) {
         self.closed.store(number, Ordering::Release);
         self.source.retire();
         self.source.wake_all();
     }
 
-    /// All waits end, so that those who wait look at the number again.
+    /// Ends all waits, so that those who wait look at the number again.
     fn look_again(&self) {
         let _ =
             self.closed.compare_exchange(OPEN, LOOK_AGAIN, Ordering::Release, Ordering::Relaxed);
@@ -197,22 +199,22 @@ impl KnownDescriptor {
 
 const NOT_BRISK: u32 = 0;
 
-/// Counts changes of the limits in time of sockets, by their identities. Never [`NOT_BRISK`].
+/// Counts changes of sockets' timeouts, by the sockets' identities. Never equal to [`NOT_BRISK`].
 static LIMITS: [AtomicU32; 256] = [const { AtomicU32::new(1) }; 256];
 
 fn limits_of(identity: Identity) -> &'static AtomicU32 {
     &LIMITS[identity.1 as usize % LIMITS.len()]
 }
 
-/// The limits in time of a socket are about to be changed, by this number or a copy of it.
+/// To be called when the timeouts of a socket are about to be changed, by this number or a duplicate.
 pub(super) fn limits_change(fd: c_int) {
     if let Some(identity) = identity_of_socket(fd) {
         limits_of(identity).fetch_add(2, Ordering::Relaxed);
     }
 }
 
-/// How often a number was found to mean another socket than before: the former one was closed past the C library's patched
-/// functions, such as by `fclose`.
+/// How often a number was found to mean another socket than before: the former one was closed past the patched
+/// functions, for example by `fclose`.
 static STRANGERS: AtomicU32 = AtomicU32::new(0);
 
 /// If that happens more often than this, the kernel is always asked.
@@ -226,7 +228,7 @@ fn has_seen_few_strangers() -> bool {
 #[derive(Debug, Default)]
 struct KnownNumber {
     socket: Option<Arc<KnownDescriptor>>,
-    /// Waits that go on by something else than the registration of the socket, and what the number meant when they began.
+    /// Waits that do not use the socket's registration, each with what the number meant when it began.
     waits: Vec<(Identity, Arc<KnownDescriptor>)>,
 }
 
@@ -257,7 +259,7 @@ impl DescriptorTable {
     }
 }
 
-/// In which process something was last entered, as its generation and one.
+/// The generation, plus one, of the process in which something was last entered.
 static USED_IN: AtomicU32 = AtomicU32::new(0);
 
 fn table() -> &'static DescriptorTable {
@@ -273,11 +275,11 @@ fn used_table() -> Option<&'static DescriptorTable> {
 /// How many numbers [`MARKS`] has.
 const MARKED: usize = 1 << 16;
 
-/// For each number whether something may be entered for it, so that to close one for which nothing is costs nothing. Changed in
-/// the lock of the number's shard.
+/// For each number, whether something may be entered for it; closing a number for which nothing is entered then costs
+/// nothing. Changed under the lock of the number's shard.
 static MARKS: [AtomicBool; MARKED] = [const { AtomicBool::new(false) }; MARKED];
 
-/// Something is entered for a number.
+/// Notes that something is entered for a number.
 fn mark(fd: c_int) {
     if let Some(mark) = MARKS.get(fd as usize) {
         mark.store(true, Ordering::Relaxed);
@@ -285,14 +287,14 @@ fn mark(fd: c_int) {
     USED_IN.store(process::generation().wrapping_add(1), Ordering::Relaxed);
 }
 
-/// Nothing is entered for a number any more.
+/// Notes that nothing is entered for a number any more.
 fn unmark(fd: c_int) {
     if let Some(mark) = MARKS.get(fd as usize) {
         mark.store(false, Ordering::Relaxed);
     }
 }
 
-/// Whether something may be entered for a number. Higher ones than are marked may always have something.
+/// Whether something may be entered for a number. Numbers beyond [`MARKED`] always may have something.
 #[inline(always)]
 pub(super) fn is_marked(fd: c_int) -> bool {
     fd >= 0 && MARKS.get(fd as usize).is_none_or(|mark| mark.load(Ordering::Relaxed))
@@ -305,7 +307,7 @@ pub(super) fn known_socket(fd: c_int) -> Option<Arc<KnownDescriptor>> {
     table().shards[shard].read().get(at)?.socket.clone()
 }
 
-/// The entry of the socket that the number means now; `known` is what [`known_socket`] said.
+/// The entry of the socket that the number means now; `known` is what [`known_socket`] returned.
 pub(super) fn socket(
     fd: c_int,
     known: Option<&Arc<KnownDescriptor>>,
@@ -318,15 +320,15 @@ pub(super) fn socket(
     new.runs_empty.store(is_tcp(fd), Ordering::Relaxed);
     let entry = loop {
         let is_other = |known: &mut Arc<KnownDescriptor>| known.identity != identity;
-        // Its number was closed without our noticing. Its registration ends before anybody can make one for what the number means
-        // now.
+        // Its number was closed without our noticing. Its registration ends before anybody can make one for what the
+        // number means now.
         if let Some(old) = table().with(fd, |number| number.socket.take_if(is_other)).flatten() {
             if has_seen_few_strangers() {
                 STRANGERS.fetch_add(1, Ordering::Relaxed);
             }
             old.close(fd);
         }
-        // Another worker may have entered it meanwhile, or what the number means by now.
+        // Another worker may have entered the socket meanwhile, or another one that the number means by now.
         let entered = table().with(fd, |number| {
             mark(fd);
             Arc::clone(number.socket.get_or_insert_with(|| Arc::clone(&new)))
@@ -335,7 +337,7 @@ pub(super) fn socket(
             break entered;
         }
     };
-    // From here on closing it is noticed. It may have been closed since it was looked at.
+    // From here on, closing the number is noticed. It may have been closed since the look above.
     fence(Ordering::SeqCst);
     if identity_of_socket(fd) != Some(identity) {
         let gone = |known: &mut Arc<KnownDescriptor>| Arc::ptr_eq(known, &entry);
@@ -346,7 +348,7 @@ pub(super) fn socket(
     Some(entry)
 }
 
-/// A type of this library is to have the registration of the number: waits that go on here do so by duplicates.
+/// A type of this library is about to register the number: waits that are under way here go on by duplicates.
 pub(super) fn let_go(source: &Source) {
     if let Some(known) = known_socket(source.fd())
         && !std::ptr::eq(&*known.source, source)
@@ -356,7 +358,7 @@ pub(super) fn let_go(source: &Source) {
     }
 }
 
-/// Lets [`closed`] find a wait that goes on for the number, which meant that when the wait began, while the guard lives.
+/// While this guard lives, [`closed`] finds a wait for the number, with what the number meant when the wait began.
 pub(super) struct Listed<'a> {
     fd: c_int,
     entry: &'a Arc<KnownDescriptor>,
@@ -367,14 +369,14 @@ pub(super) fn list(fd: c_int, identity: Identity, entry: &Arc<KnownDescriptor>) 
         number.waits.push((identity, Arc::clone(entry)));
         mark(fd);
     });
-    // Who closes the number sees the mark, or what the caller does next sees that it is closed.
+    // Either the one who closes the number sees the mark, or what the caller does next sees that the number is closed.
     fence(Ordering::SeqCst);
     Listed { fd, entry }
 }
 
 impl Drop for Listed<'_> {
     fn drop(&mut self) {
-        // Returned, so that it is dropped after the lock is released: closing a descriptor uses this table again.
+        // Returned, so that it is dropped after the lock is released, as closing a descriptor uses this table again.
         let gone = table().with(self.fd, |number| {
             let at = number.waits.iter().position(|(_, one)| Arc::ptr_eq(one, self.entry))?;
             let gone = number.waits.swap_remove(at);
@@ -387,12 +389,12 @@ impl Drop for Listed<'_> {
     }
 }
 
-/// The number is about to be closed: its registration ends, and so does every wait for it.
+/// To be called when the number is about to be closed: ends its registration and every wait for it.
 pub(super) fn closed(fd: c_int) {
     if !is_marked(fd) {
         return;
     }
-    // A signal handler has interrupted somebody who may hold the lock of the table.
+    // A signal handler may have interrupted a thread that holds the lock of the table.
     if is_in_handler() {
         return;
     }
@@ -408,11 +410,12 @@ pub(super) fn closed(fd: c_int) {
     }
 }
 
-/// The number has been closed, or means something else now, and is marked. A wait that began after [`closed`] and before that, by
-/// another worker, waits for what is gone: it ends as well. `errno` stays.
+/// To be called when the number has been closed, or means something else now, and is marked. A wait that another worker
+/// began after [`closed`], but before the number was closed, waits for a file that is gone: it ends as well. `errno`
+/// stays as it is.
 ///
-/// Who has marked the number since sees that it is closed, or the caller sees the mark: the kernel orders all of memory when it
-/// gives up the file that the number meant.
+/// Whoever has marked the number since sees that it is closed, or the caller sees the mark: the kernel orders all of
+/// memory when it gives up the file that the number meant.
 #[cold]
 pub(super) fn has_closed(fd: c_int) {
     if !is_in_handler() {
@@ -431,7 +434,7 @@ fn end_stale_waits(fd: c_int) {
         let file = examine(fd);
         let is_stale = |wait: &mut (Identity, _)| file.is_none_or(|(_, now)| now != wait.0);
         gone.extend(number.waits.extract_if(.., is_stale).map(|(_, entry)| entry));
-        // All files of a kind may look the same, such as each `eventfd`.
+        // Files of one kind may have the same identity, as all `eventfd`s do.
         if matches!(file, Some((FileKind::Other, _))) {
             doubtful.extend(number.waits.iter().map(|(_, entry)| Arc::clone(entry)));
         }
@@ -445,7 +448,7 @@ fn end_stale_waits(fd: c_int) {
 
 /// As [`closed`], for all numbers from `first` to `last`.
 pub(super) fn closed_range(first: u32, last: u32) {
-    // As in `closed`, before the locks of the table.
+    // As in `closed`, this comes before any lock of the table.
     if is_in_handler() {
         return;
     }

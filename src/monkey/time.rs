@@ -1,7 +1,7 @@
 //! Sleeps. `sched_yield` is not among them: spin locks call it while they are being taken or released, and nobody may
 //! be suspended then.
 //!
-//! If a kill ends a sleep, the sleep says that its time is over: std, for one, takes an error for a bug.
+//! If a kill ends a sleep, the sleep reports that its time is over, as std, for one, takes an error for a bug.
 
 use super::hook::{Hook, interpose};
 use super::wait::sleep as sleep_green;
@@ -32,7 +32,7 @@ fn until(clock: clockid_t, time: Duration) -> Option<Duration> {
     Some(time.saturating_sub(duration_of(&now)?))
 }
 
-/// Whether time passes on it as it does for a sleeper, rather than by what a thread computes.
+/// Whether the clock goes on while a thread sleeps, unlike one that measures what a thread computes.
 fn is_of_the_wall(clock: clockid_t) -> bool {
     matches!(
         clock,
@@ -60,7 +60,7 @@ unsafe fn clock_nanosleep_green(
             sleep_for(hook, duration);
             0
         }
-        // An error that the C library tells, or a clock that does not run while we sleep.
+        // Either the C library reports an error, or the clock does not go on while we sleep.
         // SAFETY: as the caller promises.
         None => hook.holding(|| unsafe { original::clock_nanosleep(clock, flags, time, left) }),
     }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// The kernel's result for a call that would block.
 pub(super) const AGAIN: c_long = -(libc::EAGAIN as c_long);
 
-/// Why a wait has ended without being ready; says what the call returns.
+/// Why a wait has ended although nothing is ready. It decides the result of the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WaitFailed {
     /// The time limit of the call has passed.
@@ -32,7 +32,7 @@ pub(super) enum WaitFailed {
 }
 
 impl WaitFailed {
-    /// What the call returns. After a timeout it is the same as for a call that would block.
+    /// The kernel's result for the call. After a timeout it is the same as for a call that would block.
     pub(super) fn result(self) -> c_long {
         -c_long::from(match self {
             Self::TimedOut => libc::EAGAIN,
@@ -54,12 +54,12 @@ green_local! {
     static CANCELLED: Cell<u32> = const { Cell::new(0) };
 }
 
-/// This many may fail without a pause.
+/// How many calls may fail without a pause.
 const CANCELLED_FREELY: u32 = 16;
 /// From this many on the pauses grow, up to a second, and the loop is reported.
 const CANCELLED_TOO_OFTEN: u32 = 512;
 
-/// How long a call takes to fail because of a kill, if it is the `count`th that fails so on its green thread.
+/// How long a call takes to fail because of a kill, if `count` calls have failed so on its green thread.
 fn pause_after(count: u32) -> Duration {
     match count {
         0..=CANCELLED_FREELY => Duration::ZERO,
@@ -67,9 +67,9 @@ fn pause_after(count: u32) -> Duration {
     }
 }
 
-/// A call is about to fail because of a kill. A loop that skips errors outlives the kill: the call must not unwind, and can
-/// only return an error. So that such a loop does not keep its worker from others, each call takes longer to fail the longer
-/// the loop goes on, and the loop is reported.
+/// To be called when a call fails because of a kill. A loop that skips errors outlives the kill, as the call must not
+/// unwind and can only return an error. So that such a loop does not keep its worker from others, each call takes
+/// longer to fail the longer the loop goes on, and the loop is reported.
 pub(super) fn cancelled(hook: &Hook) -> WaitFailed {
     let count = CANCELLED.try_with(|count| {
         count.set(count.get().saturating_add(1));
@@ -92,7 +92,7 @@ pub(super) fn cancelled(hook: &Hook) -> WaitFailed {
     WaitFailed::Cancelled
 }
 
-/// Suspends until `deadline`; `None` is for ever. Says whether a kill ended it.
+/// Suspends until `deadline`; `None` is for ever. The error says that a kill ended it.
 pub(super) fn sleep(hook: &Hook, deadline: Option<Instant>) -> Result<(), WaitFailed> {
     hook.count_wait();
     match Parker::new().park(Reason::Sleep, deadline) {
@@ -101,14 +101,14 @@ pub(super) fn sleep(hook: &Hook, deadline: Option<Instant>) -> Result<(), WaitFa
     }
 }
 
-/// Whether `O_NONBLOCK` is set, so that the caller wants no waiting.
+/// Whether `O_NONBLOCK` is set, so that the caller does not want to wait.
 pub(super) fn is_nonblocking(fd: c_int) -> bool {
     // SAFETY: reads the flags of a descriptor.
     let flags = unsafe { syscall(libc::SYS_fcntl, [fd.into(), libc::F_GETFL.into(), 0, 0, 0, 0]) };
     flags >= 0 && flags & c_long::from(libc::O_NONBLOCK) != 0
 }
 
-/// When a call on a socket that `began` then, or begins now, has to give up, by `SO_RCVTIMEO` or `SO_SNDTIMEO`.
+/// The deadline, by `SO_RCVTIMEO` or `SO_SNDTIMEO`, of a call on a socket that `began` then, or begins now.
 pub(super) fn socket_deadline(
     fd: c_int,
     direction: Direction,
@@ -142,12 +142,13 @@ pub(super) fn is_stream(fd: c_int) -> bool {
     socket_type(fd) == Some(libc::SOCK_STREAM)
 }
 
-/// Whether a socket waits for another end when it connects; others only note an address.
+/// Whether a socket has to wait for its peer when it connects; others only note an address.
 pub(super) fn has_connections(fd: c_int) -> bool {
     matches!(socket_type(fd), Some(libc::SOCK_STREAM | libc::SOCK_SEQPACKET))
 }
 
-/// Waits for an entry. The caller has looked whether it is closed, and has said what it knows of its readiness.
+/// Waits for an entry. The caller has checked that it is not closed, and has told the source what it knows of its
+/// readiness.
 pub(super) fn wait_for(
     hook: &Hook,
     entry: &Arc<KnownDescriptor>,
@@ -164,7 +165,8 @@ pub(super) fn wait_for(
     }
 }
 
-/// As [`wait_for`], for a socket: one that another owner has registered, a type of this library say, is waited for beside that.
+/// Like [`wait_for`], for a socket. If another owner, such as a type of this library, has registered it, this wait has
+/// a registration of its own.
 pub(super) fn wait_for_socket(
     hook: &Hook,
     fd: c_int,
@@ -178,7 +180,7 @@ pub(super) fn wait_for_socket(
     }
 }
 
-/// Waits for a descriptor by a registration for this time only.
+/// Waits for a descriptor by a registration for this wait only.
 pub(super) fn wait_once(
     hook: &Hook,
     fd: c_int,
@@ -193,7 +195,7 @@ pub(super) fn wait_once(
     };
     let entry = KnownDescriptor::new(fd, identity, Some(own));
     let _listed = table::list(fd, identity, &entry);
-    // From here on closing it ends the wait. It may have been closed since the copy was made.
+    // From here on, closing the number ends the wait. It may have been closed since the duplicate was made.
     if table::examine(fd).is_none_or(|(_, now)| now != identity) {
         return Err(WaitFailed::Closed);
     }
@@ -204,24 +206,25 @@ pub(super) fn wait_once(
     }
 }
 
-/// For how long a socket is waited for by what is known of it. See [`glance`].
+/// How long a socket is waited for by what was known of it before. See [`glance`].
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// About as long, in ticks, for what measures how long waits take.
+/// About as long, in ticks, for measuring how long waits take.
 const BRISK: u64 = 1 << 27;
 
 /// How a wait ended that [`glance`] has made.
 enum Glance {
     /// The socket may be ready.
     Ready,
-    /// Nothing has come, or the wait is of no use: what is known may be wrong.
+    /// Nothing has come, or the wait failed: what was known may be wrong.
     Over,
     Failed(WaitFailed),
 }
 
-/// Waits for a socket as it was when somebody last waited for it. That is right nearly always, and to ask the kernel each time
-/// whether the number still means that socket, and which limit it has in time, is a part of what a short message costs. So
-/// where waits for it have been short, they begin by a short one that asks nothing; only one that lasts does.
+/// Waits for a socket as it was when somebody last waited for it. That is nearly always right. To ask the kernel each
+/// time whether the number still means that socket, and which timeout it has, is a good part of what a short message
+/// costs. So where waits for a socket have been short, each begins with a short one that asks nothing; the kernel is
+/// asked only if the wait lasts.
 fn glance(
     hook: &Hook,
     entry: &Arc<KnownDescriptor>,
@@ -235,10 +238,10 @@ fn glance(
     }
 }
 
-/// Tries an operation on a socket, which must not block, until it says something else than that it would, and waits in between.
+/// Repeats an operation on a socket, which must not block, until its result is not [`AGAIN`], and waits in between.
 ///
-/// `attempt` may find that it is no socket, and says `-ENOTSOCK` then. One that gets less than `most` has got all there is, if the
-/// socket is of a kind of which that can be said.
+/// `attempt` may find that the descriptor is no socket, and returns `-ENOTSOCK` then. If it gets less than `most` it
+/// has taken all there is, on the kinds of sockets for which that holds.
 pub(super) fn on_socket(
     hook: &Hook,
     fd: c_int,
@@ -246,7 +249,7 @@ pub(super) fn on_socket(
     most: Option<usize>,
     mut attempt: impl FnMut() -> c_long,
 ) -> c_long {
-    // Most writes are done at once. One that is not is tried once more, after a look.
+    // Most writes are done at once. One that is not is tried once more after a look.
     let known = (direction == Direction::Read).then(|| table::known_socket(fd)).flatten();
     let mut seen = known.as_ref().map(|entry| entry.source.look());
     let came_up_short = |entry: &KnownDescriptor, seen, result: c_long| {
@@ -255,7 +258,7 @@ pub(super) fn on_socket(
         }
     };
     let brisk = known.as_ref().zip(seen).filter(|(entry, _)| entry.is_brisk());
-    // What is known to be empty is not tried.
+    // A socket that is known to be empty is not tried.
     let skips = brisk.is_some_and(|(entry, seen)| {
         entry.runs_empty() && !entry.source.may_be_ready(direction, seen)
     }) && !is_nonblocking(fd);
@@ -266,7 +269,7 @@ pub(super) fn on_socket(
                 if let Some((entry, seen)) = known.as_ref().zip(seen) {
                     came_up_short(entry, seen, result);
                 }
-                // A kill that comes here stays pending: what was read is the caller's.
+                // A kill that strikes here stays pending, as the data belongs to the caller.
                 park::spend_budget_holding();
             }
             return result;
@@ -292,7 +295,7 @@ pub(super) fn on_socket(
         if result != AGAIN {
             match glanced {
                 Glance::Ready if result > 0 => came_up_short(entry, looked, result),
-                // There was something, and nobody told.
+                // There was data that no event had announced.
                 Glance::Over if result > 0 => entry.does_not_run_empty(),
                 _ => {}
             }
@@ -316,7 +319,8 @@ pub(super) fn on_socket(
             .is_none_or(|deadline| deadline.saturating_duration_since(clock::now()) > GLANCE);
     let mut refused_though_ready = false;
     loop {
-        // Some refusals are not announced to be over: room with the receiver of a datagram, for one that is sent by name.
+        // Some refusals end without an announcement, as when the receiver of a datagram that is sent to a name gets
+        // room.
         let is_ready = direction == Direction::Write && is_ready(fd, direction).unwrap_or(false);
         let waited = if !is_ready {
             if let Some(seen) = seen {
@@ -395,17 +399,17 @@ pub(super) fn bare_poll(fds: *mut libc::pollfd, count: libc::nfds_t) -> c_long {
     }
 }
 
-/// How an operation on a descriptor that is no socket is to be done.
+/// How to do an operation on a descriptor that is no socket.
 pub(super) enum WaitPlan {
-    /// At once, by the C library: it never waits, or is not to.
+    /// At once, by the C library, as it never waits, or is not to be suspended.
     AtOnce,
-    /// It is a socket by now: another thread has given the number another meaning since it was none.
+    /// By now it is a socket: another thread has closed the number and used it again since it was looked at.
     Socket,
     /// It may wait, and is a file of this kind.
     Wait(FileKind),
 }
 
-/// Standard input, output and error are shared with the program that started this one: what reads from them blocks.
+/// Standard input, output and error, which are shared with the program that started this one. Reading from them blocks.
 pub(super) const LAST_STANDARD: c_int = 2;
 
 pub(super) fn plan(fd: c_int) -> WaitPlan {
