@@ -6,13 +6,17 @@
 mod arena;
 pub(crate) mod budget;
 mod hot;
+mod of_thread;
 pub(crate) mod overflow;
 mod pool;
 mod size;
+#[expect(clippy::module_inception, reason = "a file is named after its type")]
+mod stack;
 
 #[cfg(feature = "counters")]
-pub(crate) use pool::counts;
-pub(crate) use pool::{Stack, has_surplus, trim};
+pub(crate) use of_thread::counts;
+pub(crate) use of_thread::{has_surplus, trim};
 #[cfg(feature = "inspect")]
 pub(crate) use size::GUARD;
 pub(crate) use size::StackSize;
+pub(crate) use stack::Stack;

@@ -1,15 +1,14 @@
-//! The stacks of one OS thread: free ones in last-in first-out order, so that the next user gets the warmest.
+//! The free stacks of one size on one OS thread, in last-in first-out order, so that the next user gets the warmest.
+//!
+//! Invariant: each stack that was carved is either in the pool or somebody's. So an arena of which all are in the pool can be
+//! unmapped; one of which some are not may hold live frames, and stays.
 
 use super::arena::Arena;
 use super::budget;
-use super::hot;
 use super::size::{GUARD, StackSize};
 use crate::sys::memory;
 use crate::sys::prefetch::prefetch;
-use std::cell::RefCell;
 use std::io;
-use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 /// Stacks whose memory is asked for together.
@@ -19,161 +18,10 @@ const MANY: usize = 16 * 1024;
 /// Stacks that are put in order at a time, which takes under a millisecond.
 const ORDER: usize = 64 * 1024;
 /// Free stacks that keep their memory when a thread trims.
-const KEEP_WARM: usize = 256;
-
-/// A stack with its guard, owned by whoever holds the value.
-///
-/// Dropping it gives it back to the pool of the thread. Forgetting it leaks the memory, which is what must happen
-/// where live frames may remain on it.
-#[derive(Debug)]
-pub(crate) struct Stack {
-    slot: NonNull<u8>,
-    size: StackSize,
-    /// A stack goes back to the pool that it came from, so it stays on its thread.
-    not_send: PhantomData<*mut ()>,
-}
-
-impl Stack {
-    /// A stack from the pool of the calling thread.
-    ///
-    /// # Errors
-    /// Where no memory could be mapped; the error names the limit that stopped it.
-    #[inline]
-    pub(crate) fn acquire(size: StackSize) -> io::Result<Self> {
-        Self::try_acquire(size).map_err(budget::explain)
-    }
-
-    /// As [`acquire`](Self::acquire), for who tries again and again: the error is only what the system said.
-    #[inline(always)]
-    pub(crate) fn try_acquire(size: StackSize) -> io::Result<Self> {
-        let slot = match hot::take(size) {
-            Some(slot) => slot,
-            None => Self::less_hot(size)?,
-        };
-        Ok(Self { slot, size, not_send: PhantomData })
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn less_hot(size: StackSize) -> io::Result<NonNull<u8>> {
-        let ending = || io::Error::other("the OS thread is ending: it makes no more stacks");
-        let acquire = |pools: &RefCell<StackPools>| {
-            let mut pools = pools.borrow_mut();
-            let pool = pools.of(size);
-            hot::fill(size, || pool.warm());
-            hot::take(size).or_else(|| pool.warm()).map_or_else(|| pool.carve(), Ok)
-        };
-        POOLS.try_with(acquire).unwrap_or_else(|_| Err(ending()))
-    }
-
-    /// One that another user has given back, if there is one.
-    #[cold]
-    pub(crate) fn reuse(size: StackSize) -> Option<Self> {
-        let slot = POOLS.try_with(|pools| pools.borrow_mut().all_of(size).warm()).ok()??;
-        Some(Self { slot, size, not_send: PhantomData })
-    }
-
-    /// The address just above the stack's highest byte.
-    #[inline(always)]
-    pub(crate) fn top(&self) -> NonNull<u8> {
-        // SAFETY: a slot is `stride` bytes, so this is one past its end, inside or at the end of the arena's mapping.
-        unsafe { self.slot.add(self.size.stride()) }
-    }
-
-    /// The lowest address, guard included.
-    #[inline(always)]
-    pub(crate) fn limit(&self) -> NonNull<u8> {
-        self.slot
-    }
-}
-
-impl Stack {
-    /// Gives it back, as dropping it does; always inlined.
-    #[inline(always)]
-    pub(crate) fn release(self) {
-        ManuallyDrop::new(self).put_back();
-    }
-
-    #[inline(always)]
-    fn put_back(&self) {
-        if !hot::give(self.size, self.slot) {
-            self.put_down();
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn put_down(&self) {
-        // A pool whose thread-local is gone has leaked its arenas, so there is nothing to give back to.
-        let _ = POOLS.try_with(|pools| {
-            let mut pools = pools.borrow_mut();
-            let pool = pools.of(self.size);
-            hot::spill(self.size, |slot| pool.free.push(slot));
-            if !hot::give(self.size, self.slot) {
-                pool.free.push(self.slot);
-            }
-        });
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        self.put_back();
-    }
-}
-
-/// Gives the memory of stacks that were free all the time since the last call back to the system, beyond a warm reserve.
-/// Returns how many it trimmed.
-pub(crate) fn trim() -> usize {
-    with_all(|pools| pools.iter_mut().map(StackPool::trim).sum())
-}
-
-/// Whether [`trim`] has something to do, now or after a while in which no stack is used.
-pub(crate) fn has_surplus() -> bool {
-    with_all(|pools| pools.iter().any(StackPool::has_surplus))
-}
-
-/// Calls `f` with all pools of the calling OS thread, in which those that are kept hot are, too.
-fn with_all<T: Default>(f: impl FnOnce(&mut [StackPool]) -> T) -> T {
-    POOLS
-        .try_with(|pools| {
-            let mut pools = pools.borrow_mut();
-            pools.take_back();
-            f(&mut pools.0)
-        })
-        .unwrap_or_default()
-}
-
-/// The stacks of one OS thread.
-#[allow(dead_code, reason = "metrics alone ask")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) used: usize,
-    /// Free ones that still have their memory.
-    pub(crate) hot: usize,
-    /// Free ones whose memory was given back.
-    pub(crate) cold: usize,
-    /// Bytes of address space.
-    pub(crate) mapped: usize,
-}
-
-/// Counts the stacks of the calling OS thread.
-#[allow(dead_code, reason = "metrics alone ask")]
-pub(crate) fn counts() -> Counts {
-    let of = |all: Counts, pool: &StackPool| {
-        let carved: usize = pool.arenas.iter().map(Arena::carved).sum();
-        Counts {
-            used: all.used + carved - pool.free.len(),
-            hot: all.hot + pool.free.len() - pool.discarded,
-            cold: all.cold + pool.discarded,
-            mapped: all.mapped + pool.arenas.iter().map(Arena::bytes).sum::<usize>(),
-        }
-    };
-    with_all(|pools| pools.iter().fold(Counts::default(), of))
-}
+pub(super) const KEEP_WARM: usize = 256;
 
 /// The free stacks of one size.
-struct StackPool {
+pub(super) struct StackPool {
     size: StackSize,
     arenas: Vec<Arena>,
     /// Free slots, the most recently used last.
@@ -189,10 +37,45 @@ struct StackPool {
     prefetched: usize,
 }
 
+/// How many stacks an OS thread has.
+#[allow(dead_code, reason = "metrics alone ask")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) used: usize,
+    /// Free ones that still have their memory.
+    pub(crate) hot: usize,
+    /// Free ones whose memory was given back.
+    pub(crate) cold: usize,
+    /// Bytes of address space.
+    pub(crate) mapped: usize,
+}
+
 impl StackPool {
+    pub(super) fn new(size: StackSize) -> Self {
+        Self {
+            size,
+            arenas: Vec::new(),
+            free: Vec::new(),
+            unused: 0,
+            discarded: 0,
+            unordered: 0,
+            prefetched: 0,
+        }
+    }
+
+    pub(super) fn size(&self) -> StackSize {
+        self.size
+    }
+
+    /// Takes one back, which nobody uses any more.
+    #[inline]
+    pub(super) fn give(&mut self, slot: NonNull<u8>) {
+        self.free.push(slot);
+    }
+
     /// A free one.
     #[inline(always)]
-    fn warm(&mut self) -> Option<NonNull<u8>> {
+    pub(super) fn warm(&mut self) -> Option<NonNull<u8>> {
         let slot = self.free.pop()?;
         if self.free.len().wrapping_sub(self.prefetched) >= 8 * PREFETCH {
             self.prefetch();
@@ -233,7 +116,7 @@ impl StackPool {
 
     #[cold]
     #[inline(never)]
-    fn carve(&mut self) -> io::Result<NonNull<u8>> {
+    pub(super) fn carve(&mut self) -> io::Result<NonNull<u8>> {
         if let Some(arena) = self.arenas.last_mut()
             && let Some(slot) = arena.carve()?
         {
@@ -245,11 +128,35 @@ impl StackPool {
         slot?.ok_or_else(|| io::Error::other("an empty stack arena"))
     }
 
-    fn has_surplus(&self) -> bool {
+    /// Adds its stacks to the numbers.
+    pub(super) fn count(&self, all: Counts) -> Counts {
+        let carved: usize = self.arenas.iter().map(Arena::carved).sum();
+        Counts {
+            used: all.used + carved - self.free.len(),
+            hot: all.hot + self.free.len() - self.discarded,
+            cold: all.cold + self.discarded,
+            mapped: all.mapped + self.arenas.iter().map(Arena::bytes).sum::<usize>(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn arenas(&self) -> usize {
+        self.arenas.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn free(&self) -> usize {
+        self.free.len()
+    }
+
+    /// Whether [`trim`](Self::trim) has something to do, now or later.
+    pub(super) fn has_surplus(&self) -> bool {
         self.discarded < self.free.len().saturating_sub(KEEP_WARM)
     }
 
-    fn trim(&mut self) -> usize {
+    /// Gives the memory of those that were free all the time since the last call back to the system, but for [`KEEP_WARM`]. Returns
+    /// of how many.
+    pub(super) fn trim(&mut self) -> usize {
         let unused = std::mem::replace(&mut self.unused, self.free.len());
         // The next use is to note itself.
         self.prefetched = self.free.len();
@@ -270,6 +177,20 @@ impl StackPool {
         }
         self.discarded = end;
         before - (self.free.len() - end)
+    }
+
+    /// Unmaps the arenas of which every stack has come back; the others hold live frames and are leaked on purpose. Nobody takes a
+    /// stack of the pool any more.
+    pub(super) fn end(&mut self) {
+        for arena in self.arenas.drain(..) {
+            let back = self.free.iter().filter(|&&slot| arena.contains(slot)).count();
+            if back == arena.carved() {
+                // SAFETY: all slots that were handed out are in `free`, which nobody can take from any more.
+                unsafe { arena.unmap() };
+            } else {
+                budget::leaked(back * arena.stride());
+            }
+        }
     }
 
     /// Unmaps arenas of which all stacks are among the first `unused` free ones: that alone frees their page tables. Newer
@@ -301,95 +222,20 @@ impl StackPool {
     }
 }
 
-/// The pools of one thread, one for each stack size it has used; the default size comes first.
-struct StackPools(Vec<StackPool>);
-
-impl StackPools {
-    fn of(&mut self, size: StackSize) -> &mut StackPool {
-        let at = self.0.iter().position(|pool| pool.size == size);
-        let at = at.unwrap_or_else(|| self.add(size));
-        &mut self.0[at]
-    }
-
-    /// As [`of`](Self::of), with those that are kept hot.
-    fn all_of(&mut self, size: StackSize) -> &mut StackPool {
-        self.take_back();
-        self.of(size)
-    }
-
-    /// Takes in those that are kept hot.
-    fn take_back(&mut self) {
-        hot::empty(|size, slot| self.of(size).free.push(slot));
-    }
-
-    #[cold]
-    fn add(&mut self, size: StackSize) -> usize {
-        self.0.push(StackPool {
-            size,
-            arenas: Vec::new(),
-            free: Vec::new(),
-            unused: 0,
-            discarded: 0,
-            unordered: 0,
-            prefetched: 0,
-        });
-        self.0.len() - 1
-    }
-}
-
-impl Drop for StackPools {
-    /// Unmaps the arenas of which every stack has come back; the others hold live frames and are leaked on purpose.
-    fn drop(&mut self) {
-        self.take_back();
-        for pool in &mut self.0 {
-            for arena in pool.arenas.drain(..) {
-                let back = pool.free.iter().filter(|&&slot| arena.contains(slot)).count();
-                if back == arena.carved() {
-                    // SAFETY: all slots that were handed out are in `free`, which nobody can take from any more.
-                    unsafe { arena.unmap() };
-                } else {
-                    budget::leaked(back * arena.stride());
-                }
-            }
-        }
-    }
-}
-
-thread_local! {
-    static POOLS: RefCell<StackPools> = const { RefCell::new(StackPools(Vec::new())) };
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::fault::{self, Syscall};
-
-    #[test]
-    fn reuses_the_warmest_first() {
-        let size = StackSize::default();
-        let (a, b) = (Stack::acquire(size).unwrap(), Stack::acquire(size).unwrap());
-        let (a_at, b_at) = (a.limit(), b.limit());
-        assert_ne!(a_at, b_at);
-        drop(b);
-        drop(a);
-        assert_eq!(Stack::acquire(size).unwrap().limit(), a_at);
-    }
 
     /// However they came back, many are used in order of address, each once, and before those that were discarded.
     #[test]
     fn many_are_used_in_order() {
         let size = StackSize::default();
         let pool = |slots: std::ops::Range<usize>| StackPool {
-            size,
-            arenas: Vec::new(),
             // A prefetch may name any address.
             free: slots
                 .map(|at| NonNull::without_provenance((at + 1).try_into().unwrap()))
                 .collect(),
-            unused: 0,
-            discarded: 0,
-            unordered: 0,
-            prefetched: 0,
+            ..StackPool::new(size)
         };
         let shuffled = |pool: &mut StackPool| {
             let mut seed = 1u64;
@@ -423,85 +269,5 @@ mod tests {
         let mut used = used;
         used.sort_unstable();
         assert_eq!(used, kept);
-    }
-
-    #[test]
-    fn trims_what_was_not_used_but_for_the_warm_ones() {
-        let size = StackSize::default();
-        let stacks: Vec<_> = (0..KEEP_WARM + 100).map(|_| Stack::acquire(size).unwrap()).collect();
-        for stack in &stacks {
-            // SAFETY: the byte just below the top belongs to the stack we hold.
-            unsafe { stack.top().sub(1).write(1) };
-        }
-        drop(stacks);
-        assert_eq!(trim(), 0, "all were used just now");
-        drop(Stack::acquire(size).unwrap());
-        assert_eq!(trim(), 100);
-        assert_eq!(trim(), 0, "what is trimmed is not trimmed again");
-        let again: Vec<_> = (0..KEEP_WARM + 100).map(|_| Stack::acquire(size).unwrap()).collect();
-        // SAFETY: as above.
-        let kept = again.iter().filter(|stack| unsafe { stack.top().sub(1).read() } == 1).count();
-        assert_eq!(kept, KEEP_WARM);
-    }
-
-    #[test]
-    fn unmaps_arenas_that_are_not_used() {
-        let arenas = || POOLS.with(|pools| pools.borrow().0[0].arenas.len());
-        let size = StackSize::default();
-        let take = |count| -> Vec<_> {
-            let stacks = (0..count).map(|_| Stack::acquire(size).unwrap()).collect();
-            for stack in &stacks {
-                let stack: &Stack = stack;
-                // SAFETY: the byte just below the top belongs to the stack we hold.
-                unsafe { stack.top().sub(1).write(1) };
-            }
-            stacks
-        };
-        let mut stacks = take(4000);
-        let most = arenas();
-        let kept = stacks.pop().unwrap();
-        // They come back in disorder.
-        let (even, odd): (Vec<_>, Vec<_>) =
-            stacks.into_iter().enumerate().partition(|(at, _)| at % 2 == 0);
-        drop((odd, even));
-        assert_eq!((trim(), arenas()), (0, most), "all were used just now");
-        drop(Stack::acquire(size).unwrap());
-        assert_eq!(trim(), 3999 - KEEP_WARM);
-        assert_eq!((trim(), arenas()), (0, 1), "the newest, of which one stack is in use");
-        // SAFETY: as above.
-        assert_eq!(unsafe { kept.top().sub(1).read() }, 1);
-        drop((take(4000), kept));
-        drop(Stack::acquire(size).unwrap());
-        trim();
-        trim();
-        assert_eq!(arenas(), 1);
-        // With none in use, as many stay as are kept warm.
-        std::thread::spawn(move || {
-            let all: Vec<_> = (0..4000).map(|_| Stack::acquire(size).unwrap()).collect();
-            drop(all);
-            assert_eq!((trim(), trim()), (0, 4000 - KEEP_WARM));
-            POOLS.with(|pools| assert_eq!(pools.borrow().0[0].free.len(), KEEP_WARM));
-        })
-        .join()
-        .unwrap();
-    }
-
-    #[test]
-    fn a_failing_mmap_is_an_error_that_names_the_limit() {
-        std::thread::spawn(|| {
-            fault::fail(Syscall::Mmap, 0, usize::MAX, libc::ENOMEM);
-            let error = Stack::acquire(StackSize::default()).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
-            assert!(error.to_string().contains("vm.max_map_count"), "{error}");
-            fault::fail(Syscall::Mmap, 0, 3, libc::ENOMEM);
-            assert!(Stack::acquire(StackSize::default()).is_ok(), "smaller arenas are tried");
-            fault::fail(Syscall::Madvise, 0, 1, libc::ENOMEM);
-            fault::fail(Syscall::Mprotect, 0, 1, libc::ENOMEM);
-            let first = Stack::acquire(StackSize::default());
-            let second = Stack::acquire(StackSize::default());
-            assert!(first.is_ok() && second.is_err(), "the second needs a guard of its own");
-        })
-        .join()
-        .unwrap();
     }
 }
