@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 
 /// Waits until another thread says that what a [`Mutex`](super::Mutex) protects has changed, as [`std::sync::Condvar`].
 ///
-/// Notifications go to those who wait in the order in which they came, and none is lost: if a waiter times out or is killed at
-/// the moment in which a notification reaches it, it counts as notified, or passes the notification on to the next of those who
-/// waited when it came. Unlike std's, a wait never ends without a notification that came while it lasted. So one that was notified while
-/// its worker is held up is not replaced by another, as that would have two come for one notification; as with an OS thread that the system
-/// lets wait, nothing is lost, it comes late. Where any of those who wait can do what there is to do, `notify_all`, a channel or a queue
-/// does not depend on a single one.
+/// Notifications go to those who wait in the order in which they came, and none is lost: if a waiter times out or is
+/// killed at the moment in which a notification reaches it, it counts as notified, or passes the notification on to the
+/// next of those who waited when it came. Unlike std's, a wait never ends without a notification that came while it
+/// lasted. So if a waiter was notified and its worker is held up, no other is notified in its place, as then two would
+/// come for one notification. Nothing is lost; it comes late, as with an OS thread that the system does not run at
+/// once. Where any of those who wait can do what there is to do, `notify_all`, a channel or a queue does not depend on
+/// a single one.
 ///
 /// # When std's is better
 /// It cannot be used with this crate's `Mutex`. With std's `Mutex` it is better among OS threads only.
@@ -69,13 +70,13 @@ impl Condvar {
 
     /// Unlocks the mutex, waits for a notification, and locks the mutex again. Suspends a green thread, blocks an OS thread.
     ///
-    /// By the time that it returns, the data may have changed back: look again, or use [`wait_while`](Self::wait_while).
+    /// By the time this returns, the data may have changed back: look again, or use [`wait_while`](Self::wait_while).
     ///
     /// # Errors
     /// [`PoisonError`], which holds the guard, if the mutex is poisoned when it is locked again.
     ///
     /// # Examples
-    /// Each wait is for the next notification; what it is waited for is looked at in a loop:
+    /// Each call waits for the next notification, so the condition is checked in a loop:
     /// ```
     /// use greenthread::sync::{Condvar, Mutex};
     ///
@@ -137,7 +138,8 @@ impl Condvar {
                 poisoned => break poisoned,
             }
         };
-        // Here, and not on the way out: a destructor that panics there would have the compiler forget the guard.
+        // It is dropped here and not on the way out: if its destructor panicked there, the compiler would forget the
+        // guard.
         drop(condition);
         result
     }
@@ -269,7 +271,7 @@ impl Condvar {
         }
     }
 
-    /// Leaves the line; `false` if it has been notified.
+    /// Leaves the line; `false` if a notification has come first.
     fn leave(&self, position: Position) -> bool {
         let mut line = self.line.lock();
         let was_there = line.leave(position);
@@ -277,7 +279,7 @@ impl Condvar {
         was_there
     }
 
-    /// Notifies the next instead of one that was notified and has no use for it.
+    /// Notifies the next waiter in place of one that was notified and has no use for it.
     fn pass_on(&self, position: Position) {
         if mutated("a killed waiter keeps its notification") {
             return;
@@ -355,7 +357,8 @@ impl Condvar {
     }
 }
 
-/// Who was notified and does not have the mutex yet. Where a kill or a timeout ends that wait, the next is notified.
+/// A waiter that was notified and does not have the mutex yet. If a kill or a timeout ends that wait, the next one is
+/// notified.
 struct Notified<'a>(Option<(&'a Condvar, Position)>);
 
 impl Drop for Notified<'_> {
@@ -387,7 +390,7 @@ mod models {
 
     type Shared = Arc<(Mutex<u32>, Condvar)>;
 
-    /// A mutex and a condition variable, each used once.
+    /// A mutex and a condition variable for a single use.
     fn shared() -> Shared {
         let shared = Arc::new((Mutex::new(0), Condvar::new()));
         give(&shared);
@@ -422,14 +425,14 @@ mod models {
         });
     }
 
-    /// Two switches before their time find it; three take minutes.
+    /// A model with at most two preemptions, which find the fault. Three would take minutes.
     fn quick_model(body: impl Fn() + Send + Sync + 'static) {
         let mut model = loom::model::Builder::new();
         model.preemption_bound = Some(2);
         model.check(body);
     }
 
-    /// One of two waiters is killed when it is notified: the other is told.
+    /// One of two waiters is killed when it is notified. The other is notified.
     #[test]
     fn a_killed_waiter_passes_the_notification_on() {
         quick_model(|| {
@@ -457,7 +460,7 @@ mod models {
         });
     }
 
-    /// A waiter is killed when all are notified: one that comes later is told nothing.
+    /// A waiter is killed when all are notified. One that comes later is not notified.
     #[test]
     fn a_wait_is_not_ended_by_what_came_before_it() {
         quick_model(|| {
@@ -480,7 +483,7 @@ mod models {
         });
     }
 
-    /// One of two waiters gives up when it is notified: either it says that it was, or the other is told.
+    /// One of two waiters gives up when it is notified. Either it reports that it was, or the other is notified.
     #[test]
     fn a_waiter_that_gives_up_keeps_no_notification() {
         quick_model(|| {

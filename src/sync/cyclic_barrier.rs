@@ -49,7 +49,7 @@ struct BarrierState {
     /// The last thread of a round runs the action; nobody joins the next round before that is done.
     acting: bool,
     waiting: WaitList<Waiter>,
-    /// Those who came while the action ran.
+    /// The waiters that came while the action ran.
     early: WaitList<Waiter>,
     /// Whether the present round has failed; each round has its own.
     failed: Arc<AtomicBool>,
@@ -74,7 +74,7 @@ fn wake_all(list: &mut WaitList<Waiter>) {
 }
 
 impl BarrierState {
-    /// Fails everybody who waits.
+    /// Makes all waiters of the round fail.
     fn fail(&mut self) {
         self.failed.store(true, Ordering::Release);
         self.failed = Arc::default();
@@ -238,7 +238,7 @@ impl CyclicBarrier {
         }
     }
 
-    /// Ends the round: its last thread has come.
+    /// Ends the round, whose last thread has come.
     fn complete<'a>(
         &'a self,
         mut state: MutexGuard<'a, BarrierState>,
@@ -254,7 +254,7 @@ impl CyclicBarrier {
             state = self.state.lock();
             state.acting = false;
         }
-        // Those who came while the action ran begin the next round.
+        // The waiters that came while the action ran begin the next round.
         wake_all(&mut state.early);
         if failed.load(Ordering::Acquire) {
             return Err(BrokenBarrierError(()));
@@ -267,7 +267,7 @@ impl CyclicBarrier {
     /// Breaks the barrier: all who wait fail, and all who come, until [`reset`](Self::reset). Does not suspend.
     ///
     /// # Examples
-    /// By one that cannot do its part; [`reset`](Self::reset) lets them begin anew:
+    /// A thread that cannot do its part breaks the barrier; [`reset`](Self::reset) lets all begin anew:
     /// ```
     /// use greenthread::sync::CyclicBarrier;
     ///

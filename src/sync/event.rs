@@ -43,7 +43,7 @@ pub struct Event {
 #[derive(Debug, Default)]
 struct EventWaiters {
     list: WaitList<Waiter>,
-    /// How often the flag was set.
+    /// How often `set` has set the flag.
     sets: u64,
 }
 
@@ -171,18 +171,18 @@ impl Event {
         }
     }
 
-    /// Joins those who wait, unless the flag is set already.
+    /// Joins those who wait; `None` if the flag is set.
     pub(super) fn enter(&self, waiter: Waiter) -> Option<Key> {
         let mut waiters = self.waiters.lock();
         (!self.is_set()).then(|| waiters.list.push_back(waiter))
     }
 
-    /// Leaves those who wait; `false` if it has been woken.
+    /// Leaves those who wait; `false` if it has been woken first.
     pub(super) fn leave(&self, key: Key) -> bool {
         self.waiters.lock().list.remove(key).is_some()
     }
 
-    /// Changes with each [`set`](Self::set).
+    /// A number that changes with each [`set`](Self::set).
     pub(super) fn sets(&self) -> u64 {
         self.waiters.lock().sets
     }

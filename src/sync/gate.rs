@@ -4,16 +4,17 @@
 //! condition true does that first and looks at the flag afterwards. All four steps are sequentially consistent, so one of
 //! the two sides sees the other. While nobody waits, notifying is a single load.
 //!
-//! A notification says "look again", and is not lost: if it reaches a waiter that does not need it any more (because it
-//! found the condition true by itself, timed out or was killed at the same moment), it goes on to the next of those who waited when
-//! it came. Whoever came later has looked since. So a wait that ends was notified while it lasted: where all are notified, that
-//! says that the condition was true.
+//! A notification means "look again", and is not lost. If it reaches a waiter that does not need it any more (because
+//! that found the condition true by itself, timed out or was killed at the same moment), it goes on to the next of
+//! those who waited when it came. Whoever came later has looked since. So a wait that ends as notified was notified
+//! while it lasted; where all are notified, that means that the condition was true.
 //!
-//! The one that is notified may be on a worker that is held up. What it was to look for is there meanwhile, so another one that waits is
-//! made to look before it is notified itself (`runtime/observe/bypass.rs`), and keeps its place if it finds nothing.
+//! The waiter that is notified may be on a worker that is held up. What it was to look for stays there meanwhile. So
+//! another waiter is made to look without being notified (`runtime/observe/bypass.rs`), and keeps its place if it finds
+//! nothing.
 //!
-//! Who only wants to know whether the condition was true at any moment from now on [watches](Gate::watch) the gate: that
-//! raises the flag too and counts notifications, but takes none from those who wait.
+//! Whoever only wants to know whether the condition was true at any moment from now on [watches](Gate::watch) the gate:
+//! that raises the flag too and counts notifications, but takes none from those who wait.
 #![forbid(unsafe_code)]
 
 use super::line::Line;
@@ -26,7 +27,7 @@ use std::time::Instant;
 
 pub(crate) use super::line::Position;
 
-/// Where those who wait for a condition are listed; the text of the module explains it.
+/// The list of those who wait for a condition; the text of the module explains it.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     /// Somebody is in the line, or watches.
@@ -50,7 +51,7 @@ pub(crate) enum WaitEnd {
     Again,
     /// The deadline has passed.
     TimedOut,
-    /// The caller has been killed, or a timeout that it is inside of has expired: it drops what it holds, then calls
+    /// The caller has been killed, or a timeout around it has expired: it drops what it holds, then calls
     /// [`park::raise_kill`].
     Killed,
 }
@@ -71,7 +72,7 @@ impl Gate {
         }
     }
 
-    /// Wakes the first that waits. The caller has made the condition true before.
+    /// Wakes the first waiter. The caller has made the condition true before.
     #[inline]
     pub(crate) fn notify_one(&self) {
         if self.waiting.load(Ordering::SeqCst) {
@@ -95,7 +96,7 @@ impl Gate {
         }
     }
 
-    /// Wakes all that wait at this moment.
+    /// Wakes all that wait at this moment. The caller has made the condition true before.
     pub(crate) fn notify_all(&self) {
         if self.waiting.load(Ordering::SeqCst) {
             let _later = put_off();
@@ -108,8 +109,8 @@ impl Gate {
         }
     }
 
-    /// Called by whoever has seen that the condition is true, before it tells anybody: those who watch are to know as well, even
-    /// if whoever made it true has not yet come to notify.
+    /// To be called by a thread that has seen the condition true, before it tells anybody, so that those who watch know
+    /// it too, even if whoever made it true has not yet come to notify.
     #[inline]
     pub(crate) fn seen(&self) {
         if self.waiting.load(Ordering::SeqCst) {
@@ -117,8 +118,8 @@ impl Gate {
         }
     }
 
-    /// From here on, until [`unwatch`](Self::unwatch), [`has_changed`](Self::has_changed) knows of each notification. Returns
-    /// the number that `has_changed` is to be called with.
+    /// Begins to count notifications for [`has_changed`](Self::has_changed), until [`unwatch`](Self::unwatch) is
+    /// called. Returns the number to be passed to `has_changed`.
     pub(crate) fn watch(&self) -> u64 {
         let mut state = self.state.lock();
         state.watchers += 1;
@@ -126,7 +127,7 @@ impl Gate {
         state.notified
     }
 
-    /// Whether the condition has become true since, even if it is not any more.
+    /// Whether the condition has become true since then, even if it is not true any more.
     pub(crate) fn has_changed(&self, since: u64) -> bool {
         self.state.lock().notified != since
     }
@@ -154,7 +155,7 @@ impl Gate {
         was_there
     }
 
-    /// Gives the notification that has come for a waiter, and that it has no use for, to the next of those who waited then.
+    /// Passes a notification that has reached a waiter in vain on to the next of those who waited then.
     pub(crate) fn pass_on(&self, position: Position) {
         let next = {
             let mut state = self.state.lock();
@@ -167,15 +168,15 @@ impl Gate {
         }
     }
 
-    /// Leaves the line, and passes on what has come meanwhile.
+    /// Leaves the line, and passes on a notification that has come meanwhile.
     pub(crate) fn give_up(&self, position: Position) {
         if !self.leave(position) {
             self.pass_on(position);
         }
     }
 
-    /// Waits until it is notified, unless `ready` returns `true`. Returns whether to look again; `false` means that the deadline
-    /// has passed. A kill ends the wait by unwinding.
+    /// Waits until it is notified, unless `ready` returns `true`. Returns whether to look again; `false` means that the
+    /// deadline has passed. A kill ends the wait by unwinding.
     #[inline]
     pub(crate) fn wait(
         &self,
@@ -203,7 +204,7 @@ impl Gate {
         self.wait_with(park, ready)
     }
 
-    /// As [`wait`](Self::wait) without a deadline, for something that `owner` does; reports name the owner.
+    /// Like [`wait`](Self::wait) without a deadline, for something that `owner` is to do; reports name the owner.
     pub(crate) fn wait_for(&self, reason: Reason, owner: &Owner, ready: impl Fn() -> bool) {
         let park = |parker: &Parker| Some(parker.park_on(reason, None, Blocker::Owner(owner)));
         if self.wait_with(park, ready) == WaitEnd::Killed {
@@ -237,7 +238,7 @@ impl Gate {
         }
     }
 
-    /// Of those who wait here.
+    /// The mark of those who wait here, by which the lookout finds them.
     #[inline]
     pub(crate) fn mark(&self) -> Mark {
         Mark::of(self)

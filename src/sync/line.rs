@@ -1,15 +1,16 @@
-//! Those who wait to be notified, and who is told instead of one that a notification reached in vain.
+//! A line of waiters, and who is notified in place of one that a notification reached in vain.
 //!
-//! A waiter that is killed or out of time when a notification reaches it passes that on: as if it had left a moment earlier, so to
-//! the next of those who waited when the notification came. Whoever has come since has nothing to do with it. Where the
-//! notification was for all, nobody is left to be told.
+//! A waiter that is killed or out of time when a notification reaches it passes the notification on, as if it had left
+//! a moment earlier: to the next of those who waited when the notification came. Those who have come since have no part
+//! in it. Where all were notified, nobody is left.
 //!
-//! That is seen by numbers, which are given out in the order of coming. Since the line is served from the front, one that was told
-//! `number` has a successor only if nobody has found the line empty since it came; and none that came after the last notification.
+//! This is decided by numbers, which waiters get in the order in which they come. The line is served from the front. So
+//! one with `number` that was notified has a successor only if no waiter has found the line empty since it came; and
+//! nobody who came after the last notification is one.
 //!
-//! The numbers say a little less than the whole history. Where one leaves the middle of the line between two notifications, each for
-//! one, and then the one that the first had told passes it on, somebody may be told that came between the two. Nothing is lost by
-//! that: whoever waits for one looks again at what it waits for.
+//! The numbers say a little less than the whole history. Suppose that there are two notifications, each for one, that a
+//! waiter leaves the middle of the line between them, and that then the first one notified passes its notification on.
+//! It may go to a waiter that came between the two. That does no harm, as every waiter looks again.
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::Waiter;
@@ -19,15 +20,15 @@ use crate::util::sync::mutated;
 #[derive(Debug, Default)]
 pub(super) struct Line {
     list: WaitList<(u64, Waiter)>,
-    /// How many have ever come.
+    /// How many waiters have ever come.
     came: u64,
-    /// How many had come when somebody was last told something.
+    /// How many had come at the last notification.
     told: u64,
-    /// The number of the one who last found nobody here.
+    /// The number of the last waiter that found the line empty.
     first: u64,
 }
 
-/// Where a waiter is in the line, or was.
+/// The place of a waiter in the line, valid even when it has left.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Position {
     key: Key,
@@ -55,20 +56,20 @@ impl Line {
         Position { key: self.list.push_back((number, waiter)), number }
     }
 
-    /// Leaves; `false` if a notification has come before.
+    /// Leaves; `false` if a notification has come first.
     #[inline]
     pub(super) fn leave(&mut self, position: Position) -> bool {
         self.list.remove(position.key).is_some()
     }
 
-    /// The first, which the caller tells.
+    /// Takes out the first waiter, which the caller notifies.
     #[inline]
     pub(super) fn tell(&mut self) -> Option<Waiter> {
         self.told = self.came;
         self.list.pop_front().map(|(_, waiter)| waiter)
     }
 
-    /// Whom to tell instead of one that has been told.
+    /// Takes out the waiter to notify in place of one that was notified in vain.
     #[cold]
     pub(super) fn tell_instead_of(&mut self, position: Position) -> Option<Waiter> {
         let (front, _) = self.list.front()?;
@@ -91,7 +92,7 @@ mod tests {
         let mut line = Line::new();
         let parkers: Vec<_> = (0..6).map(|_| Parker::new()).collect();
         let waiter = |number: usize| parkers[number].waiter();
-        // One notification, for one.
+        // A single waiter is notified.
         let doomed = line.enter(waiter(0));
         let patient = line.enter(waiter(1));
         assert_eq!(line.tell(), Some(waiter(0)));
@@ -101,12 +102,12 @@ mod tests {
         assert!(!line.leave(patient));
         assert_eq!(line.tell_instead_of(patient), None, "the one that is left came later");
         assert!(line.leave(late) && line.is_empty());
-        // Nobody was there but one.
+        // Nobody else was there.
         let doomed = line.enter(waiter(3));
         assert_eq!(line.tell(), Some(waiter(3)));
         let late = line.enter(waiter(4));
         assert_eq!(line.tell_instead_of(doomed), None);
-        // Nor is one told who is there when another notification has come, for all.
+        // Nor is one notified that was there when another notification, for all, has come.
         assert_eq!((line.tell(), line.tell()), (Some(waiter(4)), None));
         let later = line.enter(waiter(5));
         assert_eq!((line.tell_instead_of(doomed), line.tell_instead_of(late)), (None, None));

@@ -34,7 +34,7 @@ pub struct MappedRwLockWriteGuard<'a, T: ?Sized> {
     inner: PartGuard<'a, RawRwLock, T>,
 }
 
-/// The methods that make a guard of a part of the data from a guard that may change the data.
+/// Defines the methods that make a guard of a part of the data, for guards through which the data may be changed.
 macro_rules! exclusive {
     ($guard:ident => $mapped:ident) => {
         impl<'a, T: ?Sized> $guard<'a, T> {
@@ -86,7 +86,8 @@ macro_rules! exclusive {
                 f: impl FnOnce(&mut T) -> Option<&mut U>,
             ) -> Result<$mapped<'a, U>, Self> {
                 let Self { watch, inner } = orig;
-                // Where `f` panics, the closure ends before the guard: the lock is poisoned while it is still held.
+                // If `f` panics, the closure is dropped before the guard, so the lock is poisoned while it is still
+                // held.
                 let projected = inner.project(move |data| match f(data) {
                     Some(part) => Ok((part, watch)),
                     None => Err(watch),
@@ -105,7 +106,7 @@ exclusive!(MappedMutexGuard => MappedMutexGuard);
 exclusive!(RwLockWriteGuard => MappedRwLockWriteGuard);
 exclusive!(MappedRwLockWriteGuard => MappedRwLockWriteGuard);
 
-/// The same methods, for guards that read.
+/// Defines the same methods for guards that only read.
 macro_rules! shared {
     ($guard:ident) => {
         impl<'a, T: ?Sized> $guard<'a, T> {

@@ -48,8 +48,8 @@
 //! assert_eq!(squares, [1, 4, 9, 16]);
 //! ```
 
-// Invariant: everything here waits through the runtime's parker and keeps its waiters in a `WaitList`; nothing depends on
-// which OS thread runs it.
+// Invariant: everything here waits through the runtime's parker and keeps its waiters in a `WaitList`; nothing depends
+// on which OS thread runs it.
 //
 // Rejected: reporting locks that are taken in opposite orders before they deadlock. It needs a list of the held locks for each
 // thread, which guards that are forgotten or dropped in any order make unreliable, and a lock and a search of a graph at each

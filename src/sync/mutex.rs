@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 /// Protects data that several threads change, as [`std::sync::Mutex`].
 ///
 /// Waiting for it suspends a green thread and blocks an OS thread. A guard may be held while its green thread waits for
-/// something else: others that want the lock queue up meanwhile. A waiter that was woken, but found the lock taken again,
-/// gets it next, so nobody starves. If it does not come, as its worker is held up by something that computes, another one gets it after some
-/// 20 milliseconds.
+/// something else; others that want the lock queue up meanwhile. A waiter that was woken, but found the lock taken
+/// again, gets it next, so nobody starves. If that waiter does not come, as something that computes holds up its
+/// worker, another waiter gets the lock after some 20 milliseconds.
 ///
 /// # Poisoning
 /// As in std: a guard that a panic drops poisons the mutex. A kill or a [`timeout`](crate::timeout) does not poison it, nor
@@ -207,7 +207,7 @@ impl<T: ?Sized> Mutex<T> {
         Ok(self.guard(inner)?)
     }
 
-    /// Takes the mutex, or has `waiter` unparked when it is time to come again, `woken` then.
+    /// Takes the mutex, or has `waiter` unparked when it is time to come again, with `woken` set.
     pub(crate) fn enter(
         &self,
         waiter: Waiter,
@@ -216,17 +216,18 @@ impl<T: ?Sized> Mutex<T> {
         self.lock.enter(waiter, woken).map(|inner| self.guard(inner))
     }
 
-    /// After [`enter`](Self::enter): takes the mutex if it is free or meant for one that does not come; otherwise the wait goes on.
+    /// To be called after [`enter`](Self::enter): takes the mutex if it is free, or meant for a waiter that does not
+    /// come; otherwise the wait goes on.
     pub(crate) fn pass_by(&self, key: Key) -> Option<LockResult<MutexGuard<'_, T>>> {
         self.lock.pass_by(key).map(|inner| self.guard(inner))
     }
 
-    /// Of those who wait for it.
+    /// The mark of those who wait for it, by which the lookout finds them.
     pub(crate) fn mark(&self) -> Mark {
         self.lock.mark()
     }
 
-    /// Comes no more after [`enter`](Self::enter).
+    /// Ends a wait that [`enter`](Self::enter) began.
     pub(crate) fn give_up(&self, key: Key) {
         self.lock.give_up(key);
     }
@@ -279,7 +280,7 @@ impl<T: ?Sized> Mutex<T> {
     }
 }
 
-// What a panic may have left half changed is poisoned.
+// Data that a panic may have left half changed is poisoned.
 impl<T: ?Sized> UnwindSafe for Mutex<T> {}
 impl<T: ?Sized> RefUnwindSafe for Mutex<T> {}
 
@@ -310,13 +311,13 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
 /// `Send`.
 #[must_use = "the mutex is unlocked at once if the guard is not kept"]
 pub struct MutexGuard<'a, T: ?Sized> {
-    // In this order, so that the lock is still held when it is poisoned.
+    // The order of the fields matters: the lock is still held when it is poisoned.
     pub(super) watch: Watch<'a>,
     pub(super) inner: LockCellGuard<'a, T>,
 }
 
 impl<'a, T: ?Sized> MutexGuard<'a, T> {
-    /// Unlocks, and returns what locks again.
+    /// Unlocks, and returns a function that locks again.
     pub(super) fn unlock(self) -> impl FnOnce() -> LockResult<MutexGuard<'a, T>> {
         let (poison, lock) = (self.watch.poison(), self.inner.lock());
         drop(self);
@@ -357,7 +358,7 @@ impl<T: ?Sized + fmt::Display> fmt::Display for MutexGuard<'_, T> {
 
 /// What must not compile.
 ///
-/// It stays on its thread:
+/// A guard stays on its thread:
 /// ```compile_fail
 /// fn send<T: Send>(_: T) {}
 /// send(greenthread::sync::Mutex::new(1).lock().unwrap());

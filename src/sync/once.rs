@@ -53,11 +53,11 @@ impl OnceState {
     }
 }
 
-/// Sets the state when the closure has ended, in whatever way.
+/// Sets the state when the closure ends, in whatever way.
 struct Initializing<'a> {
     once: &'a Once,
     before: Before,
-    /// What the state becomes unless the closure panics.
+    /// The state to be set, unless the closure panics.
     then: u8,
 }
 

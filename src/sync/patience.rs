@@ -1,17 +1,17 @@
-//! What to do before going to sleep.
+//! What a thread does before it goes to sleep.
 //!
-//! A wait that is over soon is cheaper without a park. A green thread lets the others of its worker run (one of them is often
-//! the one that it waits for) and looks again; an OS thread spins for a moment. Both do so a few times only.
+//! A wait that ends soon is cheaper without a park. A green thread lets the others of its worker run, of which one is
+//! often the one that it waits for, and looks again. An OS thread spins for a moment. Both do so a few times only.
 #![forbid(unsafe_code)]
 
 use crate::runtime::park;
 
-/// How often an OS thread looks; each pause is twice as long as the one before.
+/// How often an OS thread looks. Each pause is twice as long as the one before.
 const SPINS: u32 = if cfg!(loom) { 1 } else { 7 };
 /// How often a green thread looks.
 pub(crate) const YIELDS: u32 = 2;
 
-/// Counts the looks of one wait.
+/// Counts how often one wait has looked.
 #[derive(Debug, Default)]
 pub(crate) struct Patience {
     looks: u32,

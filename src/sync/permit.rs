@@ -1,7 +1,7 @@
-//! Permits that give themselves back: what both kinds of semaphores have.
+//! Permits that give themselves back, which both kinds of semaphores have.
 #![forbid(unsafe_code)]
 
-/// The guards of a semaphore, which has a field `raw` and a method `give_back`, and the methods that make them.
+/// Defines the guards of a semaphore, which has a field `raw` and a method `give_back`, and the methods that make them.
 macro_rules! permits {
     ($semaphore:ident, $permit:ident, $owned:ident) => {
         impl $semaphore {

@@ -14,7 +14,7 @@ use std::sync::{LockResult, PoisonError};
 #[derive(Debug)]
 pub(crate) struct Poison(AtomicBool);
 
-/// What a guard remembers of the moment when it was made.
+/// The unwinds that were under way when a guard was made.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Before {
     unwinds: usize,
@@ -29,7 +29,7 @@ impl Before {
         Self { unwinds: own_unwinds() }
     }
 
-    /// Whether the calling thread has begun to panic since.
+    /// Whether the calling thread has begun to panic since then.
     #[inline(always)]
     pub(crate) fn panicked_since(self) -> bool {
         own_unwinds() > self.unwinds && !park::is_interrupted()
@@ -75,7 +75,7 @@ impl Poison {
         self.0.store(false, Ordering::Relaxed);
     }
 
-    /// The guard that remembers `before` ends.
+    /// Ends the watch of a guard that was made at `before`.
     #[inline(always)]
     fn done(&self, before: Before) {
         if before.panicked_since() {

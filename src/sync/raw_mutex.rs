@@ -5,29 +5,31 @@
 //! | LOCKED | whoever takes the lock | its holder |
 //! | WAITERS | whoever joins the list, under the list's lock | whoever makes the list empty, under the list's lock |
 //! | WOKEN | the unlock that wakes a waiter | that waiter, when it takes the lock, waits again or gives up |
-//! | LOOKED | that waiter, if it finds the lock taken | as HEIR |
+//! | LOOKED | that waiter, if it finds the lock taken | whoever clears HEIR |
 //! | HEIR | that waiter, if it finds the lock taken once more: it is the *heir*, who gets the lock next | the unlock that hands over; the waiter, when it takes the lock or waits again |
 //! | HANDED | with WOKEN: the unlock that leaves LOCKED set and gives the lock to the waiter that it wakes or that is on its way | that waiter |
 //!
 //! # Fairness
-//! An unlock wakes a waiter and frees the lock, and others may take it before that waiter runs: so a thread that locks and
-//! unlocks again and again goes on at full speed instead of switching each time. While a woken waiter is on its way, no other
-//! is woken. If it finds the lock taken, it *stands back*: it lets the other green threads of its worker, of which the holder
-//! is often one, run for a few turns. (Resuming it at each turn, only to find the lock taken again, would cost more than all
-//! that the others do with the lock.) If the lock is taken even then, the waiter becomes the heir, and the next unlock hands
-//! the lock over to it. An unlock on the waiter's own worker does so earlier, once the lock has been taken [`PASSES`] times
-//! since the waiter's turn: whoever holds it there holds it while it is suspended, and one switch more is little beside that.
-//! So a waiter is passed by for one such round only, however busy the lock is. The heir lets others run a few times more, as
-//! the holder is often one of them, before it waits again, at the front of the list.
+//! An unlock wakes a waiter and frees the lock, and others may take it before that waiter runs: so a thread that locks
+//! and unlocks again and again goes on at full speed instead of switching each time. While a woken waiter is on its
+//! way, no other is woken. If it finds the lock taken, it *stands back*: it lets the other green threads of its worker,
+//! of which the holder is often one, run for a few turns. (Resuming it at each turn, only to find the lock taken again,
+//! would cost more than all that the others do with the lock.) If the lock is taken even then, the waiter becomes the
+//! heir, and the next unlock hands the lock over to it. An unlock on the waiter's own worker does so earlier, once the
+//! lock has been taken [`PASSES`] times since the waiter's turn: a holder on that worker is suspended while it holds
+//! the lock, and one more switch is little beside that. So a waiter is passed over for one such round only, however
+//! busy the lock is. The heir lets others run a few times more, as the holder is often one of them, before it waits
+//! again, at the front of the list.
 //!
-//! Which of those who wait is woken is for [`turn`](super::turn) to say.
+//! Which waiter is woken is decided by [`turn`](super::turn).
 //!
 //! # Several on their way
-//! The woken one, heir or not, may be on a worker that is held up. Then one that waits is nudged (`runtime/observe/bypass.rs`): it takes the
-//! lock if that is free or handed over ([`RawMutex::pass_by`]), and clears the bits of the one that does not come, so that each unlock
-//! wakes another one again. So more than one may be on their way, and share the bits. That is well as long as somebody is on
-//! their way whenever WOKEN is set, and will look again whenever HANDED is: each who sets WOKEN, or has it set for itself, clears it
-//! last thing, and whoever comes first takes what was handed over. A bit that is cleared early costs a needless waking.
+//! The woken waiter, heir or not, may be on a worker that is held up. Then another waiter is nudged
+//! (`runtime/observe/bypass.rs`): it takes the lock if that is free or handed over ([`RawMutex::pass_by`]), and clears
+//! the bits of the one that does not come, so that each unlock wakes another one again. So several may be on their way,
+//! and share the bits. That is correct as long as somebody is on their way whenever WOKEN is set, and will look again
+//! whenever HANDED is set: each who sets WOKEN, or for whom it is set, clears it last, and whoever comes first takes a
+//! lock that was handed over. A bit that is cleared early costs one needless wake-up.
 #![forbid(unsafe_code)]
 
 use super::turn::{LineEntry, Turn, choose, here};
@@ -44,22 +46,22 @@ const HANDED: u32 = 8;
 const HEIR: u32 = 16;
 const LOOKED: u32 = 32;
 
-/// So often the lock is taken past a waiter on the same worker that has come for it.
+/// How often the lock may be taken in front of a waiter on the same worker that has come for it.
 const PASSES: u8 = if cfg!(loom) { 1 } else { 8 };
 
 /// How often an heir lets others run before it waits again.
 const HEIR_LOOKS: u32 = if cfg!(loom) { 1 } else { 4 };
 
-/// How often a lock that nobody waits for is looked at; each pause is twice as long as the one before.
+/// How often a thread looks at a lock for which nobody waits. Each pause is twice as long as the one before.
 const SPINS: u32 = if cfg!(loom) { 1 } else { 7 };
-/// The same, while others wait for the processor.
+/// The same, while other threads want the processor.
 const FEW_SPINS: u32 = if cfg!(loom) { 1 } else { 3 };
 
-/// The lock; the text of the module explains it.
+/// The lock without its data; the text of the module explains it.
 #[derive(Debug)]
 pub(crate) struct RawMutex {
     state: AtomicU32,
-    /// A [`Turn`].
+    /// A packed [`Turn`].
     turn: AtomicU32,
     owner: Owner,
     list: Mutex<WaitList<LineEntry>>,
@@ -117,7 +119,7 @@ impl RawMutex {
 
     /// Takes the lock if it becomes free soon.
     fn spin(&self) -> bool {
-        // The holder may be one of those who wait for us to let them run.
+        // The holder may be one of the green threads that wait for their turn on this worker.
         let looks = if park::keeps_others_waiting() { FEW_SPINS } else { SPINS };
         for look in 0..looks {
             let state = self.state.load(Ordering::Relaxed);
@@ -170,7 +172,7 @@ impl RawMutex {
                     if self.leave(key) {
                         return false;
                     }
-                    // It has been woken at the same moment: one last look.
+                    // It was woken at the same moment, so it looks one last time.
                     return self.arrive(0);
                 }
                 Wake::Killed => {
@@ -182,8 +184,8 @@ impl RawMutex {
         }
     }
 
-    /// Called by one who waits, while whoever is on its way does not come: takes the lock if it is free or has been handed over.
-    /// Otherwise the next unlock wakes another one, and the caller goes on waiting.
+    /// Called by a waiter while the one that was woken does not come: takes the lock if it is free or has been handed
+    /// over. Otherwise the next unlock wakes another waiter, and the caller goes on waiting.
     pub(crate) fn pass_by(&self, key: Key) -> bool {
         let got = self.take_past(key);
         self.taken(got)
@@ -201,7 +203,8 @@ impl RawMutex {
             }
         };
         if got {
-            // If it is not in the list any more it has been woken, which has been noted in the state, and is forgotten with it.
+            // If the entry is not in the list any more, this waiter has been woken too. The state says so, and that was
+            // cleared with the rest.
             list.remove(key);
             if list.is_empty() {
                 self.state.fetch_and(!WAITERS, Ordering::Relaxed);
@@ -211,27 +214,29 @@ impl RawMutex {
         got
     }
 
-    /// Of those who wait for it.
+    /// The mark of those who wait for it, by which the lookout finds them.
     #[inline]
     pub(crate) fn mark(&self) -> Mark {
         Mark::of(self)
     }
 
-    /// Takes the lock, or has `waiter` unparked when it is time to come again, `woken` then. For who cannot wait here.
+    /// Takes the lock, or has `waiter` unparked when it is time to come again, with `woken` set. It is for callers that
+    /// cannot wait here.
     pub(crate) fn enter(&self, waiter: Waiter, woken: bool) -> Option<Key> {
         let key = self.join(waiter, woken);
         self.taken(key.is_none());
         key
     }
 
-    /// Comes no more after [`enter`](Self::enter).
+    /// Ends a wait that [`enter`](Self::enter) began.
     pub(crate) fn give_up(&self, key: Key) {
         if !self.leave(key) && self.arrive(0) {
             self.unlock();
         }
     }
 
-    /// Takes the lock if it is free or has been handed over; otherwise joins the list, in front if it has been woken before.
+    /// Takes the lock if it is free or has been handed over. Otherwise joins the list: in front if the caller was woken
+    /// before.
     fn join(&self, waiter: Waiter, woken: bool) -> Option<Key> {
         let mut list = self.list.lock();
         let mut state = self.state.load(Ordering::Relaxed);
@@ -255,13 +260,13 @@ impl RawMutex {
         Some(if woken { list.push_front(entry) } else { list.push_back(entry) })
     }
 
-    /// What becomes of the state when a waiter, `woken` or new, comes for the lock; and whether it gets it.
+    /// The next state when a waiter comes for the lock, `woken` or new, and whether that waiter gets the lock.
     fn arrival(state: u32, woken: bool) -> (u32, bool) {
         let rest = if woken { state & !(HANDED | WOKEN | LOOKED | HEIR) } else { state };
         (rest | LOCKED, state & LOCKED == 0 || (woken && state & HANDED != 0))
     }
 
-    /// The caller has just taken the lock, as a waiter that was `woken` or as one that has just come.
+    /// Notes that the caller has taken the lock, as a waiter that was `woken` or as one that has just come.
     fn had_its_turn(&self, woken: bool) {
         if woken {
             let turn = Turn { passes: 0, ..Turn::of(self.turn.load(Ordering::Relaxed)) };
@@ -269,7 +274,7 @@ impl RawMutex {
         }
     }
 
-    /// Lets a woken waiter take the lock; if it is taken, the waiter looks again a few times.
+    /// Called by a woken waiter: takes the lock. If it is taken, the waiter looks again a few times.
     fn inherit(&self) -> bool {
         if self.arrive(WOKEN | LOOKED) {
             return true;
@@ -288,7 +293,7 @@ impl RawMutex {
         self.arrive(WOKEN)
     }
 
-    /// Lets a woken waiter take the lock if it can. If it cannot, the bits of the waiter in the state become `else_be`: WOKEN,
+    /// Called by a woken waiter: takes the lock if it can. Otherwise the bits of the waiter become `else_be`: WOKEN,
     /// perhaps with LOOKED or HEIR, or none if it will not wait again.
     fn arrive(&self, else_be: u32) -> bool {
         let mut state = self.state.load(Ordering::Relaxed);
@@ -308,7 +313,7 @@ impl RawMutex {
         }
     }
 
-    /// Leaves the list; `false` if it was woken meanwhile.
+    /// Leaves the list; `false` if it was woken first.
     fn leave(&self, key: Key) -> bool {
         let mut list = self.list.lock();
         let was_there = list.remove(key).is_some();
@@ -328,7 +333,7 @@ impl RawMutex {
 
     #[cold]
     fn unlock_slow(&self) {
-        // Those who wait are not told that it is held by somebody who waits for it next.
+        // The owner is cleared first, so that those who wait next do not report an owner that has gone.
         self.owner.clear();
         let here = here();
         let mut turn = Turn::of(self.turn.load(Ordering::Relaxed));
@@ -336,7 +341,7 @@ impl RawMutex {
         self.turn.store(turn.packed(), Ordering::Relaxed);
         let is_due = turn.passes >= PASSES && turn.place == here && here != 0;
         let mut state = self.state.load(Ordering::Relaxed);
-        // There is nobody to wake, or one is on its way already: if that is the heir, it gets the lock.
+        // There is nobody to wake, or a waiter is on its way already. If that is the heir, it gets the lock.
         while state & WAITERS == 0 || state & WOKEN != 0 {
             let looked = is_due && state & LOOKED != 0;
             let new = match looked || state & HEIR != 0 {
@@ -390,14 +395,14 @@ mod models {
     use std::sync::Arc;
     use std::time::Instant;
 
-    /// A mutex and what it protects, which nothing else does.
+    /// A mutex with what it protects, for a single use.
     fn shared() -> Arc<(RawMutex, AtomicU64)> {
         let shared = Arc::new((RawMutex::new(), AtomicU64::new(0)));
         assert_free(&shared, 0);
         shared
     }
 
-    /// The caller holds the mutex.
+    /// Adds one and unlocks. The caller holds the mutex.
     fn add_and_unlock((raw, count): &(RawMutex, AtomicU64)) {
         count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         raw.unlock();
@@ -428,7 +433,7 @@ mod models {
         });
     }
 
-    /// It may have been woken when it is dropped, and another one waits.
+    /// The future may have been woken when it is dropped, while another one waits.
     #[test]
     fn a_future_that_is_dropped_passes_the_lock_on() {
         loom::model(|| {
@@ -506,7 +511,7 @@ mod models {
         });
     }
 
-    /// The waiter was woken, found the lock taken, waits again and gives up: the next unlock hands over to nobody.
+    /// The waiter was woken, found the lock taken, waits again and gives up. The next unlock hands over to nobody.
     #[test]
     fn an_heir_that_gives_up_leaves_no_trace() {
         loom::model(|| {
@@ -525,7 +530,7 @@ mod models {
             thread::yield_now();
             add_and_unlock(&shared);
             assert!(shared.0.lock(None));
-            // Twice: the heir looks again in between.
+            // Two yields, as the heir looks again in between.
             thread::yield_now();
             thread::yield_now();
             add_and_unlock(&shared);
@@ -534,10 +539,10 @@ mod models {
         });
     }
 
-    /// One that waits is made to look while another one is on its way: both get the lock.
+    /// A waiter is made to look while another one is on its way. Both get the lock.
     #[test]
     fn who_passes_another_by_takes_nothing_from_it() {
-        // Two switches before their time find it; three take minutes.
+        // Two preemptions find the fault; three would take minutes.
         let mut model = loom::model::Builder::new();
         model.preemption_bound = Some(2);
         model.check(|| {
@@ -561,7 +566,7 @@ mod models {
         });
     }
 
-    /// The lock is held by another one, which gives it back, when the one that waits is made to look.
+    /// The lock is held by another one, which gives it back, when the waiter is made to look.
     #[test]
     fn who_looks_while_the_lock_is_held_goes_on_waiting() {
         loom::model(|| {

@@ -31,7 +31,7 @@ impl Access {
         }
     }
 
-    /// Whether the lock may be taken, as far as its holders are concerned.
+    /// Whether the present holders allow this access.
     fn fits(self, state: usize) -> bool {
         match self {
             Self::Read => state & WRITER == 0,
@@ -111,7 +111,8 @@ impl RawRwLock {
         let parker = Parker::new();
         let key = {
             let mut list = self.list.lock();
-            // In one step: who does not wait must not for a moment be seen as one that does, which nobody would pass.
+            // This is one step: a thread that need not wait must never be seen as one that waits, as nobody would
+            // overtake it.
             let takes = |state| list.is_empty() && kind.fits(state);
             let update =
                 |state| Some(if takes(state) { state + kind.weight() } else { state | WAITERS });
@@ -124,7 +125,7 @@ impl RawRwLock {
         let leave = || {
             let mut list = self.list.lock();
             let was_there = list.remove(key).is_some();
-            // A writer that leaves may have kept readers from joining those inside.
+            // A writer that leaves the list may have kept readers behind it from joining those inside.
             self.serve(&mut list);
             was_there
         };
@@ -140,13 +141,13 @@ impl RawRwLock {
         }
     }
 
-    /// Hands the lock to those at the front who may have it.
+    /// Hands the lock to those at the front of the list that may have it.
     fn serve(&self, list: &mut WaitList<(Waiter, Access)>) {
         while let Some((_, kind)) = list.front() {
             if !kind.fits(self.state.load(Ordering::Relaxed)) {
                 return;
             }
-            // While WAITERS is set others only ever leave the lock, so it still fits.
+            // While WAITERS is set, others only release the lock, so it is still possible.
             self.state.fetch_add(kind.weight(), Ordering::AcqRel);
             if let Some((waiter, _)) = list.pop_front() {
                 waiter.unpark();
@@ -163,20 +164,20 @@ impl RawRwLock {
         }
     }
 
-    /// Gives the lock back, which the caller reads.
+    /// Gives the lock back, which the caller has for reading.
     #[inline]
     pub(crate) fn end_read(&self) {
         self.give_back(Access::Read);
     }
 
-    /// Gives the lock back, which the caller writes.
+    /// Gives the lock back, which the caller has for writing.
     #[inline]
     pub(crate) fn end_write(&self) {
         self.owner.clear();
         self.give_back(Access::Write);
     }
 
-    /// Makes a reader of the caller, who writes.
+    /// Turns the caller's write access into read access.
     pub(crate) fn downgrade(&self) {
         self.owner.clear();
         let before = self.state.fetch_add(READER - WRITER, Ordering::AcqRel);
@@ -196,7 +197,7 @@ mod models {
     use std::sync::Arc;
     use std::time::Instant;
 
-    /// A lock and what it protects, which nothing else does.
+    /// A lock with what it protects, for a single use.
     type Shared = Arc<(RawRwLock, AtomicU64)>;
 
     fn shared() -> Shared {
@@ -213,7 +214,7 @@ mod models {
         thread::spawn(move || body(&shared))
     }
 
-    /// The caller writes.
+    /// Adds one and unlocks. The caller has the lock for writing.
     fn add_and_end((raw, count): &(RawRwLock, AtomicU64)) {
         count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         raw.end_write();
@@ -224,7 +225,7 @@ mod models {
         add_and_end(shared);
     }
 
-    /// What was read twice, with others let in between if they could be.
+    /// Reads the value twice, and lets others in between if the lock allows it.
     fn look((raw, count): &(RawRwLock, AtomicU64)) -> u64 {
         assert!(raw.read(None));
         let before = count.load(Ordering::Relaxed);

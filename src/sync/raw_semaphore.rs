@@ -85,8 +85,9 @@ impl RawSemaphore {
     pub(crate) fn enter(&self, wants: usize, waiter: Waiter) -> Option<Key> {
         let mut list = self.list.lock();
         if list.is_empty() {
-            // Either takes permits or sets WAITERS, from where on permits are given back through the list's lock only. In one step:
-            // who does not wait must not for a moment be seen as one that does, which `try_acquire` would not pass.
+            // In one step this either takes permits, or sets WAITERS, after which permits are given back through the
+            // list's lock only. A thread that need not wait must never be seen as one that waits, as `try_acquire`
+            // would not overtake it.
             let looks = !mutated("a semaphore does not look again before the wait");
             let step = |state| (looks && state / ONE >= wants).then(|| state - wants * ONE);
             let update = |state| Some(step(state).unwrap_or(state | WAITERS));
@@ -98,12 +99,12 @@ impl RawSemaphore {
         Some(list.push_back(PermitEntry { waiter, wants }))
     }
 
-    /// Leaves those who wait; `false` if the permits have been handed over.
+    /// Leaves those who wait; `false` if the permits have been handed over first.
     fn leave(&self, key: Key) -> bool {
         let _later = put_off();
         let mut list = self.list.lock();
         let was_there = list.remove(key).is_some();
-        // One that wants fewer may have been behind us.
+        // A waiter that wants fewer may be behind it.
         self.serve(&mut list);
         was_there
     }
@@ -115,7 +116,7 @@ impl RawSemaphore {
         }
     }
 
-    /// Gives permits back, unless there would be more than `most` free ones then.
+    /// Gives permits back. Fails if more than `most` would be free then.
     #[inline]
     pub(crate) fn release(&self, count: usize, most: usize) -> Result<(), ()> {
         let mut state = self.state.load(Ordering::Relaxed);
@@ -154,7 +155,7 @@ impl RawSemaphore {
             if self.state.load(Ordering::Relaxed) / ONE < wants {
                 return;
             }
-            // Only whoever holds the list's lock takes permits while WAITERS is set.
+            // While WAITERS is set, only the holder of the list's lock takes permits.
             self.state.fetch_sub(wants * ONE, Ordering::AcqRel);
             if let Some(entry) = list.pop_front() {
                 entry.waiter.unpark();
@@ -163,7 +164,7 @@ impl RawSemaphore {
         self.state.fetch_and(!WAITERS, Ordering::Release);
     }
 
-    /// Takes all free permits, past those who wait.
+    /// Takes all free permits, even if others wait.
     pub(crate) fn drain(&self) -> usize {
         let _list = self.list.lock();
         self.state.fetch_and(WAITERS, Ordering::Acquire) / ONE
@@ -179,7 +180,7 @@ mod models {
     use std::sync::Arc;
     use std::time::Instant;
 
-    /// A semaphore with one permit, used once.
+    /// A semaphore with one permit, for a single use.
     fn one() -> Arc<RawSemaphore> {
         let semaphore = RawSemaphore::new(1);
         use_one(&semaphore, None);
@@ -208,8 +209,8 @@ mod models {
         });
     }
 
-    /// Of two permits that come while one thread wants one, the other is for whoever asks then, also in the moment in which that
-    /// thread takes its own.
+    /// Two permits come while one thread wants one. The other permit is for whoever asks then, even at the moment in
+    /// which that thread takes its own.
     #[test]
     fn a_try_is_not_refused_for_one_that_need_not_wait() {
         loom::model(|| {
@@ -254,7 +255,7 @@ mod models {
                 let semaphore = Arc::clone(&semaphore);
                 thread::spawn(move || use_one(&semaphore, None))
             };
-            // There are never two: only the kill ends this.
+            // There are never two permits, so only the kill ends this.
             assert!(catch_unwind(AssertUnwindSafe(|| semaphore.acquire(2, None))).is_err());
             killer.join().unwrap();
             other.join().unwrap();

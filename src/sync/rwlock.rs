@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 /// Lets many threads read data, or one change it, as [`std::sync::RwLock`].
 ///
-/// Those who wait are served in the order in which they came, neighbouring readers together. A reader that comes while a
-/// writer waits gets in after the writer, so a thread that reads already must not read again: that can wait for ever. The lock is
-/// handed over: it belongs to those who are woken with it from that moment on, also while their workers run something else. The
-/// panic of a writer poisons the lock, as in std; [`Mutex`](super::Mutex) says more of that, and of when std's own lock is
-/// better.
+/// Those who wait are served in the order in which they came, neighbouring readers together. A reader that comes while
+/// a writer waits gets in after the writer, so a thread that reads already must not read again: it may wait for ever.
+/// The lock is handed over: it belongs to those who are woken with it from that moment on, even while their workers run
+/// something else. The panic of a writer poisons the lock, as in std; [`Mutex`](super::Mutex) says more of that, and of
+/// when std's own lock is better.
 ///
 /// # Examples
 /// ```
@@ -212,7 +212,7 @@ impl<T: ?Sized> RwLock<T> {
     /// Whether a panic has poisoned the lock.
     ///
     /// # Examples
-    /// By a writer only, as readers leave nothing half changed; see also [`clear_poison`](Self::clear_poison):
+    /// Only a writer poisons it, as readers leave nothing half changed; see also [`clear_poison`](Self::clear_poison):
     /// ```
     /// use greenthread::{catch_unwind, sync::RwLock};
     ///
@@ -245,7 +245,7 @@ impl<T: ?Sized> RwLock<T> {
     /// [`PoisonError`], which holds the reference, if the lock is poisoned.
     ///
     /// # Examples
-    /// Before it is shared, or when it is no more; [`into_inner`](Self::into_inner) gives the data itself:
+    /// Before it is shared, or when it is shared no more; [`into_inner`](Self::into_inner) gives the data itself:
     /// ```
     /// use greenthread::sync::RwLock;
     ///
@@ -258,7 +258,7 @@ impl<T: ?Sized> RwLock<T> {
     }
 }
 
-// What a panic may have left half changed is poisoned.
+// Data that a panic may have left half changed is poisoned.
 impl<T: ?Sized> UnwindSafe for RwLock<T> {}
 impl<T: ?Sized> RefUnwindSafe for RwLock<T> {}
 
@@ -316,7 +316,7 @@ impl<T: ?Sized + fmt::Display> fmt::Display for RwLockReadGuard<'_, T> {
 ///
 #[must_use = "the lock is given back at once if the guard is not kept"]
 pub struct RwLockWriteGuard<'a, T: ?Sized> {
-    // In this order, so that the lock is still held when it is poisoned.
+    // The order of the fields matters: the lock is still held when it is poisoned.
     pub(super) watch: Watch<'a>,
     pub(super) inner: WriteGuard<'a, T>,
 }

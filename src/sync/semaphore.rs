@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 /// A number of permits that threads take and give back, first come, first served. As gevent's and Python's `Semaphore`; std has
 /// none today.
 ///
-/// A thread that gives a permit back and takes one again at once does not overtake one that waits. If a waiter times out or
-/// is killed, its permit goes to the next. A permit is handed over: it belongs to the one that is woken with it from that moment on, also
-/// while the worker of that one runs something else.
+/// A thread that gives a permit back and takes one again at once does not overtake one that waits. If a waiter times
+/// out or is killed, its permit goes to the next. A permit is handed over: it belongs to the waiter that is woken with
+/// it from that moment on, even while the worker of that one runs something else.
 ///
 /// # Examples
 /// At most two at a time:
@@ -114,12 +114,12 @@ impl Semaphore {
         );
     }
 
-    /// The guard of permits that the caller has taken.
+    /// Makes the guard for permits that the caller has taken.
     pub(crate) fn permit(&self, count: usize) -> SemaphorePermit<'_> {
         SemaphorePermit { semaphore: self, count }
     }
 
-    /// For guards: a panic while the thread unwinds would end the process.
+    /// Gives permits back for a guard. It does not panic, as that would end the process while the thread unwinds.
     fn give_back(&self, count: usize) {
         let released = self.raw.release(count, MAX_PERMITS).is_ok();
         assert!(released || panicking(), "a semaphore has at most usize::MAX / 2 permits");

@@ -1,4 +1,4 @@
-//! Every wait of every type takes its time, times out or is killed at random; in the end everything is still there.
+//! Tests in which the waits of all types last, time out or are killed at random; at the end nothing is lost.
 #![forbid(unsafe_code)]
 
 use super::select::{self, Order, Otherwise, RecvFrom};
@@ -245,7 +245,8 @@ fn conditions_events_and_barriers() {
     }
 }
 
-/// An item goes to and fro between two channels so that one of them always has it; `select!` never says that none has.
+/// An item goes to and fro between two channels so that one of them always has it. `select!` never reports that none
+/// has.
 #[test]
 fn a_select_never_misses_what_moves_from_arm_to_arm() {
     for (workers, capacity) in [(1, None), (2, None), (2, Some(3)), (8, Some(3))] {

@@ -1,36 +1,38 @@
-//! Which of those who wait for a mutex is woken next.
+//! Which waiter of a mutex is woken next.
 //!
-//! Waking a green thread of another worker takes as long as dozens of locks. So the unlocking thread prefers, among the first
-//! few that wait, one of its own worker; but it passes over the first of all [`STREAK`] times at most. So a lock that all
-//! want goes from worker to worker that much less often, and those who were served one after the other queue up so again.
+//! Waking a green thread of another worker takes as long as dozens of locks. So the unlocking thread prefers a waiter
+//! of its own worker, if one is among the first few; but the first of all is passed over at most [`STREAK`] times. So a
+//! lock that many want changes its worker that much less often; and those who are served one after the other queue up
+//! in that order again.
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::{self, Waiter};
 use crate::runtime::wait_list::WaitList;
 
-/// So often the first is passed over by others of the unlocking thread's worker.
+/// How often the first waiter may be passed over for others of the unlocking thread's worker.
 const STREAK: u8 = if cfg!(loom) { 1 } else { 16 };
-/// Among so many of the first these are looked for.
+/// How many waiters at the front are searched for one of that worker.
 const WINDOW: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct LineEntry {
     pub(super) waiter: Waiter,
-    /// It was woken once and found the lock taken.
+    /// The waiter was woken once and found the lock taken.
     pub(super) passed_over: bool,
-    /// On which worker it waits, see [`here`].
+    /// The worker on which it waits, see [`here`].
     pub(super) place: u16,
 }
 
-/// The calling OS thread's worker. Two may have the same number, seldom; zero is none.
+/// A number for the calling OS thread's worker; zero if it is none. Two workers may have the same number, but seldom
+/// do.
 pub(super) fn here() -> u16 {
     if cfg!(loom) { 1 } else { park::place() }
 }
 
-/// What decides who is served when. Read and written by the holder only.
+/// What decides which waiter is served when. Only the holder reads and writes it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Turn {
-    /// Where the waiter is that was woken last.
+    /// The worker of the waiter that was woken last.
     pub(super) place: u16,
     /// How often the lock was given back since a waiter's turn.
     pub(super) passes: u8,
@@ -50,7 +52,7 @@ impl Turn {
     }
 }
 
-/// Takes out who is to be woken.
+/// Takes out the waiter that is to be woken.
 pub(super) fn choose(
     list: &mut WaitList<LineEntry>,
     here: u16,

@@ -82,7 +82,7 @@ impl WaitGroup {
         assert!(self.count_down(), "WaitGroup: done more often than added");
     }
 
-    /// `false` if nothing is left to be done.
+    /// Counts one of the things as done; `false` if nothing is left to be done.
     fn count_down(&self) -> bool {
         let update = |count: usize| count.checked_sub(1);
         let before = self.count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, update);
@@ -92,7 +92,8 @@ impl WaitGroup {
         before.is_ok()
     }
 
-    /// As [`done`](Self::done), for guards: a panic while the thread unwinds would end the process.
+    /// Like [`done`](Self::done), for guards. It does not panic, as that would end the process while the thread
+    /// unwinds.
     fn done_by_guard(&self) {
         let counted = self.count_down();
         assert!(counted || panicking(), "WaitGroup: done more often than added");
@@ -194,7 +195,7 @@ impl WaitGroup {
     }
 
     fn wait_until(&self, deadline: Option<Instant>) -> bool {
-        // To be woken means that the count was zero once, even if it is not any more.
+        // Being woken means that the count was zero once, even if it is not any more.
         self.count() == 0 || self.gate.wait(Reason::Event, deadline, || self.count() == 0)
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct LockCell<T: ?Sized> {
 // SAFETY: guards give out the data to one thread at a time, so the lock is shared as the data may be sent.
 unsafe impl<T: ?Sized + Send> Sync for LockCell<T> {}
 
-// Whoever builds on this decides what a panic means that left the data half changed: mostly by poisoning.
+// The types built on this decide what it means that a panic left the data half changed; most of them poison.
 impl<T: ?Sized> UnwindSafe for LockCell<T> {}
 impl<T: ?Sized> RefUnwindSafe for LockCell<T> {}
 
@@ -41,7 +41,7 @@ impl<T> LockCell<T> {
 }
 
 impl<T: ?Sized> LockCell<T> {
-    /// `None` when the deadline has passed.
+    /// Waits for the mutex and takes it; `None` when the deadline has passed.
     #[inline(always)]
     pub(crate) fn lock(&self, deadline: Option<Instant>) -> Option<LockCellGuard<'_, T>> {
         self.raw.lock(deadline).then(|| LockCellGuard { lock: self, not_send: PhantomData })
@@ -94,7 +94,8 @@ impl<'a, T: ?Sized> LockCellGuard<'a, T> {
         self.lock
     }
 
-    /// Makes a guard of a part of the data. `f` also returns what goes along with it; if it finds no part, the guard comes back.
+    /// Makes a guard of a part of the data. `f` also returns what is to be kept beside the part; if it finds no part,
+    /// the guard comes back.
     pub(crate) fn project<U: ?Sized, A, B>(
         mut self,
         f: impl FnOnce(&mut T) -> Result<(&mut U, A), B>,

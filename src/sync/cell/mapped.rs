@@ -1,6 +1,7 @@
 //! A part of what a lock protects, with the lock held.
 //!
-//! Made from the guard of the whole, and in its place: the lock is held once, and only the owner of this reaches the part.
+//! Made from the guard of the whole, which it replaces: the lock is held once, and only the owner of this guard reaches
+//! the part.
 
 use crate::sync::raw_mutex::RawMutex;
 use crate::sync::raw_rwlock::RawRwLock;
@@ -30,7 +31,8 @@ impl Exclusive for RawRwLock {
 
 /// The exclusive right to a part, for as long as it lives.
 ///
-/// A pointer, and not a reference, which would have to stay valid until the destructor returns. `!Send`, as the guards are.
+/// It is a pointer, as a reference would have to stay valid until the destructor returns. It is `!Send`, as the other
+/// guards are.
 pub(crate) struct PartGuard<'a, R: Exclusive, T: ?Sized> {
     raw: &'a R,
     part: NonNull<T>,
@@ -43,13 +45,14 @@ unsafe impl<R: Exclusive + Sync, T: ?Sized + Sync> Sync for PartGuard<'_, R, T> 
 
 impl<'a, R: Exclusive, T: ?Sized> PartGuard<'a, R, T> {
     /// # Safety
-    /// The lock is held for the caller alone, who passes that on: only the new guard ends it. `part` is what that lock protects
-    /// or lies within, and nobody else reaches it before that end.
+    /// The lock is held for the caller alone, and the caller passes that right on: only the new guard ends it. `part`
+    /// is what that lock protects, or lies within it, and nobody else reaches it before the guard ends.
     pub(super) unsafe fn new(raw: &'a R, part: NonNull<T>) -> Self {
         Self { raw, part, variance: PhantomData }
     }
 
-    /// Makes a guard of a part of the part. `f` also returns what goes along with it; if it finds none, the guard comes back.
+    /// Makes a guard of a part of the part. `f` also returns what is to be kept beside it; if it finds none, the guard
+    /// comes back.
     pub(crate) fn project<U: ?Sized, A, B>(
         mut self,
         f: impl FnOnce(&mut T) -> Result<(&mut U, A), B>,

@@ -69,7 +69,8 @@ impl Ownership {
         self.owner.load(Ordering::Relaxed) == me()
     }
 
-    /// Counts one guard more for the caller, which `lock` must make the holder first if it is not; `false` if `lock` fails.
+    /// Counts one more guard for the caller. If the caller does not hold the mutex yet, `lock` takes it first; `false`
+    /// if `lock` fails.
     fn take(&self, lock: impl FnOnce(&RawMutex) -> bool) -> bool {
         let me = me();
         // Only we write our own id there, so seeing it means that we hold the mutex.
@@ -84,7 +85,7 @@ impl Ownership {
         true
     }
 
-    /// The end of a guard, on its thread.
+    /// Ends a guard, on the thread that holds it.
     fn end(&self) {
         let left = self.guards.get() - 1;
         self.guards.set(left);
@@ -101,7 +102,7 @@ fn me() -> u64 {
     green.flatten().unwrap_or_else(|| park::os_thread().id())
 }
 
-// As of std's `ReentrantLock`, which is nightly: the data is seen by `&T` only, and not poisoned.
+// As for std's `ReentrantLock`, which is nightly: the data is seen by `&T` only, and is not poisoned.
 impl<T: ?Sized + UnwindSafe> UnwindSafe for ReentrantMutex<T> {}
 impl<T: ?Sized + RefUnwindSafe> RefUnwindSafe for ReentrantMutex<T> {}
 
@@ -332,7 +333,7 @@ impl<'a, T: ?Sized> ReentrantMutexGuard<'a, T> {
         // SAFETY: as for `deref`; and the data stays shared for as long as the mutex is borrowed.
         match f(unsafe { &*mutex.data.get() }) {
             Some(part) => {
-                // Its place in the count goes on to the part's.
+                // The count of the whole's guard becomes that of the part's.
                 std::mem::forget(orig);
                 Ok(MappedReentrantMutexGuard {
                     ownership: &mutex.ownership,
@@ -399,7 +400,8 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for MappedReentrantMutexGuard<'_, T> {
 
 /// What must not compile.
 ///
-/// It stays on its thread, and so does its part, which does not outlive the mutex, nor leaves the guard:
+/// A guard stays on its thread, and so does a guard of a part. That neither outlives the mutex, nor does the part
+/// outlive its guard:
 /// ```compile_fail,E0277
 /// fn send<T: Send>(_: T) {}
 /// send(greenthread::sync::ReentrantMutex::new(1).lock());

@@ -24,7 +24,7 @@ pub(crate) struct RwCell<T: ?Sized> {
 // SAFETY: readers share the data between threads, a writer has it to itself on whatever thread.
 unsafe impl<T: ?Sized + Send + Sync> Sync for RwCell<T> {}
 
-// Whoever builds on this decides what a panic means that left the data half changed: mostly by poisoning.
+// The types built on this decide what it means that a panic left the data half changed; most of them poison.
 impl<T: ?Sized> UnwindSafe for RwCell<T> {}
 impl<T: ?Sized> RefUnwindSafe for RwCell<T> {}
 
@@ -39,7 +39,7 @@ impl<T> RwCell<T> {
 }
 
 impl<T: ?Sized> RwCell<T> {
-    /// `None` when the deadline has passed.
+    /// Waits until the data may be read; `None` when the deadline has passed.
     #[inline]
     pub(crate) fn read(&self, deadline: Option<Instant>) -> Option<ReadGuard<'_, T>> {
         self.raw.read(deadline).then(|| ReadGuard::new(self))
@@ -50,7 +50,7 @@ impl<T: ?Sized> RwCell<T> {
         self.raw.try_read().then(|| ReadGuard::new(self))
     }
 
-    /// `None` when the deadline has passed.
+    /// Waits until the data may be changed; `None` when the deadline has passed.
     #[inline]
     pub(crate) fn write(&self, deadline: Option<Instant>) -> Option<WriteGuard<'_, T>> {
         self.raw.write(deadline).then(|| WriteGuard { cell: self, not_send: PhantomData })
@@ -68,8 +68,8 @@ impl<T: ?Sized> RwCell<T> {
 
 /// Made only when the lock has just been taken for reading; dropping it gives the lock back.
 ///
-/// A pointer to the data, and not a reference, which would have to stay valid until the guard's destructor returns. It
-/// makes the guard covariant, as std's is, and `!Send`.
+/// It holds a pointer, as a reference would have to stay valid until the guard's destructor returns. The pointer makes
+/// the guard covariant, as std's is, and `!Send`.
 pub(crate) struct ReadGuard<'a, T: ?Sized> {
     raw: &'a RawRwLock,
     data: NonNull<T>,
@@ -133,7 +133,8 @@ impl<'a, T: ?Sized> WriteGuard<'a, T> {
         ReadGuard::new(cell)
     }
 
-    /// Makes a guard of a part of the data. `f` also returns what goes along with it; if it finds no part, the guard comes back.
+    /// Makes a guard of a part of the data. `f` also returns what is to be kept beside the part; if it finds no part,
+    /// the guard comes back.
     pub(crate) fn project<U: ?Sized, A, B>(
         mut self,
         f: impl FnOnce(&mut T) -> Result<(&mut U, A), B>,

@@ -13,24 +13,24 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::Instant;
 
-/// Items of more bytes are in boxes.
+/// Items that have more bytes than this are put into boxes.
 const LARGE: usize = 1024;
 
-/// A [`ChannelCore`], of boxes where items are large.
+/// A [`ChannelCore`], whose items are boxes if the items of the channel are large.
 #[derive(Debug)]
 pub(crate) enum Chan<T> {
     Small(ChannelCore<T>),
     Large(ChannelCore<Box<T>>),
 }
 
-/// What there is of two. Which it is the size of the items decides, and the compiler knows that: so for each type of item one half of all
-/// that follows is left out, and no stack has room for what only the other half would do.
+/// One of two alternatives. The size of the items decides which, and the compiler knows it: so for each type of item it
+/// leaves out one half of the code below, and no stack has room for what only the other half needs.
 enum SmallOrLarge<A, B> {
     Small(A),
     Large(B),
 }
 
-/// Does the same with whichever there is.
+/// Does the same with either alternative.
 macro_rules! with {
     ($either:expr, $part:pat_param => $do:expr) => {
         match $either.part() {
@@ -93,8 +93,8 @@ impl<T> Chan<T> {
         }
     }
 
-    /// Sends what is in the `Option`, where it stays if it cannot be sent, and lets nobody else run. Returns why not: `Some(true)` if all
-    /// receivers are gone.
+    /// Sends the item that is in the `Option`, and lets nobody else run. If that fails the item stays there, and the
+    /// result says why: `Some(true)` if all receivers are gone.
     pub(crate) fn attempt_send_from(&self, place: &mut Option<T>) -> Option<bool> {
         match self.part() {
             SmallOrLarge::Small(core) => send_from(core, place, |item| item, |item| item),
@@ -122,7 +122,7 @@ impl<T> Chan<T> {
         }
     }
 
-    /// As [`try_recv`](Self::try_recv), and lets nobody else run.
+    /// Like [`try_recv`](Self::try_recv), but lets nobody else run.
     pub(crate) fn attempt_recv(&self) -> Result<T, TryRecvError> {
         match self.part() {
             SmallOrLarge::Small(core) => core.attempt_recv(),
@@ -130,7 +130,7 @@ impl<T> Chan<T> {
         }
     }
 
-    /// Keeps an item for [`take_from_hands`](Self::take_from_hands), see [`Hands`](super::Hands).
+    /// Keeps an item until [`take_from_hands`](Self::take_from_hands) is called, see [`Hands`](super::Hands).
     pub(crate) fn put_in_hands(&self, call: CallId, item: T) {
         match self.part() {
             SmallOrLarge::Small(core) => core.hands.put(call, item),
@@ -145,7 +145,7 @@ impl<T> Chan<T> {
         }
     }
 
-    /// For a `Select` that sends, see [`ChannelCore::attempt_promise`].
+    /// The attempt of a `Select` that sends, see [`ChannelCore::attempt_promise`].
     pub(crate) fn attempt_promise(&self, owed: &mut Owed<T>) -> Option<bool> {
         match (self.part(), owed) {
             (SmallOrLarge::Small(core), Owed::Small(promise)) => core.attempt_promise(promise),
@@ -154,7 +154,7 @@ impl<T> Chan<T> {
         }
     }
 
-    /// Of this channel, without a promise.
+    /// A place for a promise of this channel, which is empty at first.
     pub(crate) fn owe(&self) -> Owed<T> {
         match self.part() {
             SmallOrLarge::Small(_) => Owed::Small(None),
@@ -162,7 +162,8 @@ impl<T> Chan<T> {
         }
     }
 
-    /// Keeps a promise of this channel for [`keep_promise`](Self::keep_promise), see [`Hands`](super::Hands).
+    /// Keeps a promise of this channel until [`keep_promise`](Self::keep_promise) is called, see
+    /// [`Hands`](super::Hands).
     pub(crate) fn put_promise(&self, call: CallId, owed: &mut Owed<T>) {
         match (self.part(), owed) {
             (SmallOrLarge::Small(core), Owed::Small(promise)) => {
@@ -175,7 +176,7 @@ impl<T> Chan<T> {
         }
     }
 
-    /// There will be no item for a promise that is in this channel, or with somebody who receives from it.
+    /// Breaks a promise that is in this channel, or with somebody who receives from it: there will be no item.
     pub(crate) fn give_up(&self, owed: &Owed<T>) {
         match (self.part(), owed) {
             (SmallOrLarge::Small(core), Owed::Small(Some(promise))) => core.give_up(promise),
@@ -196,7 +197,7 @@ impl<T> Chan<T> {
         found.unwrap_or_else(|| unreachable!("it has just been handed over"))
     }
 
-    // --- what a select! asks ------------------------------------------------------------------------------------
+    // --- for select! ----------------------------------------------------------------------------------------------
 
     /// Where receivers wait, see [`ChannelCore`].
     pub(crate) fn items(&self) -> &Gate {
@@ -208,17 +209,17 @@ impl<T> Chan<T> {
         with!(self, core => &core.room)
     }
 
-    /// Whether a receive would not wait; not for rendezvous.
+    /// Whether a receive would not wait. Not for a rendezvous.
     pub(crate) fn may_recv(&self) -> bool {
         with!(self, core => core.may_recv())
     }
 
-    /// Whether a send would not wait; not for rendezvous.
+    /// Whether a send would not wait. Not for a rendezvous.
     pub(crate) fn may_send(&self) -> bool {
         with!(self, core => core.may_send())
     }
 
-    /// The rendezvous, if it is one.
+    /// The rendezvous, if the channel is one.
     pub(crate) fn rendezvous(&self) -> Option<Rendezvous<'_, T>> {
         match self.part() {
             SmallOrLarge::Small(core) => {
@@ -287,7 +288,8 @@ fn send_from<T, B>(
     }
 }
 
-/// Out of line, so that the caller's stack has no room for all that a failure may bring back, nor this one's while it waits.
+/// Not inlined, so that the caller's stack needs no room for what a failure gives back. This function's stack needs
+/// none either while it waits.
 #[inline(never)]
 fn send_large<T, E>(
     item: T,
@@ -308,26 +310,26 @@ fn send_large<T, E>(
     }
 }
 
-/// Likewise.
+/// Not inlined, for the same reason as [`send_large`].
 #[inline(never)]
 fn recv_large<T, E>(recv: impl FnOnce() -> Result<Box<T>, E>) -> Result<T, E> {
     recv().map(|item| *item)
 }
 
-/// The promise of an item of a channel, once there is one.
+/// The promise of an item for a channel, if it has been made.
 #[derive(Debug)]
 pub(crate) enum Owed<T> {
     Small(Option<Arc<Promise<T>>>),
     Large(Option<Arc<Promise<Box<T>>>>),
 }
 
-/// What a `select!` does at a rendezvous, see [`Zero`].
+/// The operations of a `select!` at a rendezvous, see [`Zero`].
 pub(crate) enum Rendezvous<'a, T> {
     Small(&'a Zero<T>, &'a Chan<T>),
     Large(&'a Zero<Box<T>>, &'a Chan<T>),
 }
 
-/// One of the two, with its channel.
+/// The small or the large alternative, with its channel.
 type PartOf<'a, T> = SmallOrLarge<(&'a Zero<T>, &'a Chan<T>), (&'a Zero<Box<T>>, &'a Chan<T>)>;
 
 impl<T> Rendezvous<'_, T> {
@@ -355,7 +357,7 @@ impl<T> Rendezvous<'_, T> {
         }
     }
 
-    /// Offers the promise of an item, which is made if there is none yet; no key if the channel is closed.
+    /// Offers the promise of an item, which is made if there is none yet; `None` if the channel is closed.
     pub(crate) fn enter_promise(
         &self,
         owed: &mut Owed<T>,
@@ -381,7 +383,7 @@ impl<T> Rendezvous<'_, T> {
         }
     }
 
-    /// Takes back a promise that was offered; `false` if somebody has it.
+    /// Takes back a promise that was offered; `false` if somebody has already taken it.
     pub(crate) fn withdraw_promise(&self, key: Key) -> bool {
         with!(self, (zero, _) => zero.withdraw(key).is_some())
     }
@@ -390,7 +392,7 @@ impl<T> Rendezvous<'_, T> {
         with!(self, (zero, chan) => zero.enter_recv(waiter, claim, chan.room()))
     }
 
-    /// Takes an entry and its slot back, with the item that somebody has put there.
+    /// Removes an entry and its slot, and returns the item that somebody has put into the slot.
     pub(crate) fn leave(&self, place: ReceiverPlace) -> Option<T> {
         match self.part() {
             SmallOrLarge::Small((zero, _)) => zero.leave(place),
@@ -398,7 +400,7 @@ impl<T> Rendezvous<'_, T> {
         }
     }
 
-    /// As that, and gives the item to the next receiver.
+    /// Removes an entry and its slot, and gives an item in the slot to the next receiver.
     pub(crate) fn give_back(&self, place: ReceiverPlace) {
         with!(self, (zero, chan) => zero.give_back(place, chan.items()));
     }

@@ -16,10 +16,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::Instant;
 
-/// Why an item was not sent; it comes back.
+/// Why an item was not sent, with the item.
 #[derive(Debug)]
 pub(crate) enum SendFailure<T> {
-    /// No room, or no receiver that waits; for a send with a deadline: all the time.
+    /// There was no room, or at a rendezvous no receiver that waits; for a send with a deadline, until the deadline.
     Full(T),
     /// All receivers are gone.
     Disconnected(T),
@@ -45,15 +45,16 @@ enum Flavor<T> {
     Zero(Zero<T>),
 }
 
-/// See the module's text. `receivers` and `senders` are how many handles there are of each.
+/// A channel; the text of the folder explains it. `receivers` and `senders` are the numbers of handles.
 #[derive(Debug)]
 pub(crate) struct ChannelCore<T> {
     flavor: Flavor<T>,
-    /// Receivers wait here for items, senders for room. At a rendezvous only those do who look, and neither send nor receive.
+    /// Receivers wait here for items, and senders for room. At a rendezvous only those wait here that want to know of
+    /// the other side, and neither send nor receive.
     pub(crate) items: Gate,
     pub(crate) room: Gate,
     pub(crate) hands: Hands<T>,
-    /// Promises between a `Select` that made them and the call that keeps them.
+    /// Promises that a `Select` has made, for the call that keeps them.
     pub(crate) promises: Hands<Arc<Promise<T>>>,
     senders: AtomicUsize,
     receivers: AtomicUsize,
@@ -84,7 +85,7 @@ impl<T> ChannelCore<T> {
 
     // --- items --------------------------------------------------------------------------------------------------
 
-    /// Puts an item into the queue; not for rendezvous.
+    /// Puts an item into the queue. Not for a rendezvous.
     #[inline(always)]
     fn push(&self, item: T) -> Result<(), SendFailure<T>> {
         if self.receivers.load(Ordering::SeqCst) == 0 {
@@ -101,7 +102,7 @@ impl<T> ChannelCore<T> {
         Ok(())
     }
 
-    /// Something has been put into the queue.
+    /// To be called when something has been put into the queue.
     #[inline(always)]
     fn pushed(&self) {
         self.items.notify_one();
@@ -110,8 +111,9 @@ impl<T> ChannelCore<T> {
         }
     }
 
-    /// For a `Select` that sends: `None` if it would have to wait; else whether there is a place for its item. Then its promise,
-    /// which is made here if there is none yet, is in this place.
+    /// The attempt of a `Select` that sends. `None` if it would have to wait. `Some(true)` if there is a place in the
+    /// channel, into which the promise of an item has been put; the promise is made here if there is none yet.
+    /// `Some(false)` if the item needs no place, as all receivers are gone or there is always room.
     pub(crate) fn attempt_promise(&self, promise: &mut Option<Arc<Promise<T>>>) -> Option<bool> {
         if self.receivers.load(Ordering::SeqCst) == 0 {
             self.room.seen();
@@ -135,7 +137,7 @@ impl<T> ChannelCore<T> {
         }
     }
 
-    /// There will be no item for a promise of this channel, which was in it.
+    /// Breaks a promise that is in this channel: there will be no item.
     pub(crate) fn give_up(&self, promise: &Arc<Promise<T>>) {
         match &self.flavor {
             Flavor::Bounded(ring) if ring.give_up(promise) => self.room.notify_one(),
@@ -144,7 +146,7 @@ impl<T> ChannelCore<T> {
         }
     }
 
-    /// Takes an item out of the queue; not for rendezvous.
+    /// Takes an item out of the queue. Not for a rendezvous.
     #[inline(always)]
     fn pop(&self) -> Option<T> {
         match &self.flavor {
@@ -167,7 +169,7 @@ impl<T> ChannelCore<T> {
         }
     }
 
-    /// The item that is promised; the next one if the promise is broken.
+    /// Returns the item in a parcel. If it is a promise that was broken, returns the next item instead.
     #[cold]
     #[inline(never)]
     fn open_or_pop(&self, mut parcel: Parcel<T>, ring: &ItemRing<T>) -> Option<T> {
@@ -182,7 +184,7 @@ impl<T> ChannelCore<T> {
         }
     }
 
-    /// Drops what nobody will receive.
+    /// Drops the items that nobody will receive.
     #[cold]
     fn discard(&self) {
         let next = || match &self.flavor {
@@ -198,7 +200,7 @@ impl<T> ChannelCore<T> {
         drop_each(std::iter::from_fn(next).map(|parcel| || refuse(parcel)));
     }
 
-    /// The rendezvous, if it is one.
+    /// The rendezvous, if the channel is one.
     pub(super) fn rendezvous(&self) -> Option<&Zero<T>> {
         match &self.flavor {
             Flavor::Zero(zero) => Some(zero),
@@ -206,12 +208,12 @@ impl<T> ChannelCore<T> {
         }
     }
 
-    /// Whether a receive would not wait; not for rendezvous.
+    /// Whether a receive would not wait. Not for a rendezvous.
     pub(crate) fn may_recv(&self) -> bool {
         !self.has_none() || self.senders.load(Ordering::SeqCst) == 0
     }
 
-    /// Whether a send would not wait; not for rendezvous.
+    /// Whether a send would not wait. Not for a rendezvous.
     pub(crate) fn may_send(&self) -> bool {
         !self.has_no_room() || self.receivers.load(Ordering::SeqCst) == 0
     }
@@ -223,7 +225,7 @@ impl<T> ChannelCore<T> {
         sent
     }
 
-    /// As [`try_send`](Self::try_send), and lets nobody else run.
+    /// Like [`try_send`](Self::try_send), but lets nobody else run.
     pub(crate) fn attempt_send(&self, item: T) -> Result<(), SendFailure<T>> {
         let sent = self.send_now(item);
         match &sent {
@@ -284,7 +286,7 @@ impl<T> ChannelCore<T> {
         received
     }
 
-    /// As [`try_recv`](Self::try_recv), and lets nobody else run.
+    /// Like [`try_recv`](Self::try_recv), but lets nobody else run.
     #[inline]
     pub(crate) fn attempt_recv(&self) -> Result<T, TryRecvError> {
         let received = self.recv_now();
@@ -370,7 +372,7 @@ impl<T> ChannelCore<T> {
         full
     }
 
-    /// The caller is about to learn that there were items, or room.
+    /// To be called when the caller is about to learn that there were items, or room.
     fn let_see(&self, items: bool, room: bool) {
         if items {
             self.items.seen();
@@ -435,7 +437,7 @@ impl<T> ChannelCore<T> {
 }
 
 fn add(count: &AtomicUsize) {
-    // Only forgetting handles in a loop gets there; stop before the count wraps to zero.
+    // Only a loop that forgets handles gets there. Stop before the count wraps to zero.
     if count.fetch_add(1, Ordering::Relaxed) > usize::MAX / 2 {
         std::process::abort();
     }
@@ -451,7 +453,7 @@ mod models {
     use std::sync::mpsc::RecvTimeoutError;
     use std::time::Instant;
 
-    /// An empty channel, used once.
+    /// An empty channel for a single use.
     fn fresh(capacity: usize) -> Arc<ChannelCore<i32>> {
         let chan = ChannelCore::new(Some(capacity));
         assert_eq!(chan.try_send(0).is_ok(), capacity != 0);
@@ -487,7 +489,7 @@ mod models {
         pass_two(0);
     }
 
-    /// The receiver is killed: the item is taken once, or left.
+    /// Kills a receiver: the item is received once, or stays.
     fn kill(capacity: usize) {
         loom::model(move || {
             let chan = fresh(capacity);
@@ -514,7 +516,7 @@ mod models {
         kill(0);
     }
 
-    /// One of two receivers gives up: the notification it may have got goes to the other.
+    /// One of two receivers gives up. A notification that has reached it goes to the other.
     #[test]
     fn a_receiver_that_gives_up_passes_the_notification_on() {
         loom::model(|| {
@@ -536,7 +538,7 @@ mod models {
         });
     }
 
-    /// One of two receivers is killed after a notification: the other is told.
+    /// One of two receivers is killed after it was notified. The other is notified.
     #[test]
     fn a_killed_receiver_passes_the_notification_on() {
         loom::model(|| {
@@ -561,7 +563,7 @@ mod models {
         });
     }
 
-    /// A notification that a receiver no longer needs goes to the other.
+    /// A notification that a receiver does not need any more goes to the other.
     #[test]
     fn two_items_reach_two_receivers() {
         loom::model(|| {
@@ -583,7 +585,7 @@ mod models {
         });
     }
 
-    /// The last receiver goes: a sender has its item back, unless it was taken.
+    /// The last receiver leaves. A sender gets its item back, unless the item was received.
     fn leave_a_sender(capacity: usize) {
         loom::model(move || {
             let chan = fresh(capacity);

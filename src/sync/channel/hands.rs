@@ -1,20 +1,20 @@
-//! Items between a `Select` that received them and the call that asks for them.
+//! Items that a `Select` has received, for the call that asks for them.
 #![forbid(unsafe_code)]
 
 use crate::util::lock::Mutex;
 
-/// A `Select` does not know the type of what it receives; the channel does, and so here one hands it to the other. Within one
-/// call; several may be in such a call at once, and each gets its own: an item that another has chosen may be older than what that
-/// one has received or sent since.
+/// A `Select` does not know the type of what it receives, and its caller does. So the one leaves the item in the
+/// channel and the other takes it out of there, within one call. Several callers may be in such a call at once, and
+/// each gets its own item: another's may be older than what this one has received or sent since.
 #[derive(Debug)]
 pub(crate) struct Hands<T>(Mutex<Vec<(CallId, T)>>);
 
-/// Names a call.
+/// Identifies one such call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CallId(usize);
 
 impl CallId {
-    /// The one call that has `own` to itself as long as it lasts.
+    /// The call that has exclusive use of `own`, whose address identifies it while it lasts.
     pub(crate) fn with<O>(own: &mut O) -> Self {
         Self(std::ptr::from_mut(own).addr())
     }

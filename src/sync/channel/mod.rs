@@ -4,20 +4,20 @@
 //! |---|---|---|
 //! | bounded | a lock-free ring | receivers when it is empty, senders when it is full |
 //! | unbounded | a lock-free list | receivers when it is empty |
-//! | rendezvous | the senders' hands | receivers until a sender comes, senders until a receiver has taken the item |
+//! | rendezvous | the senders' offers | receivers until a sender comes, senders until a receiver has taken the item |
 //!
-//! Large items are in boxes from the sender's call to the receiver's: each function that they pass through would otherwise
-//! have room for one or two on its stack.
+//! Large items are in boxes from the sender's call to the receiver's. Otherwise each function that they pass through
+//! would have room for one or two of them on its stack.
 //!
-//! Rejected: a queue inside a lock together with its waiters. It hands items over directly, but two locked operations
-//! for each send and receive cost more than the ring's one, and two workers get in each other's way.
+//! Rejected: a queue together with its waiters inside one lock. It could hand items over directly, but two locked
+//! operations for each send and receive cost more than the ring's single one, and two workers get in each other's way.
 //!
-//! A `Select` that has chosen to send does not have its item yet. It leaves a promise in the ring, or with the receiver that it
-//! met, and whoever takes that waits for the item. If there will be none, the receiver takes the next instead, and the room is free
-//! (`ring.rs`).
+//! A `Select` that has chosen to send does not have its item yet. It leaves a promise in the ring, or with the receiver
+//! that it met, and whoever takes the promise waits for the item. If the promise is broken, the receiver takes the next
+//! item instead, and the promise's room is free (`ring.rs`).
 //!
-//! Invariant: an item is in exactly one place, the queue, an offer, a slot or somebody's hands, also when a wait ends by
-//! a timeout or a kill.
+//! Invariant: an item is in exactly one place, be it the queue, an offer, a slot or a caller's hands, even when a wait
+//! ends by a timeout or a kill.
 
 mod chan;
 mod core;

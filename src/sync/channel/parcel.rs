@@ -5,44 +5,44 @@ use crate::runtime::park::{Parker, Reason, Waiter};
 use crate::util::sync::{Mutex, mutated};
 use std::sync::Arc;
 
-/// What takes the place of an item in a ring or at a rendezvous.
+/// What a ring or an offer at a rendezvous holds.
 #[derive(Debug)]
 pub(crate) enum Parcel<T> {
     Item(T),
-    /// A `Select` has chosen to send here, and is about to be given what it sends.
+    /// A `Select` has chosen to send here, and its caller is about to give the item.
     Promise(Arc<Promise<T>>),
 }
 
-/// An item that a `Select` owes to whoever takes its place in the channel.
+/// An item that the caller of a `Select` owes to whoever takes the promise out of the channel.
 #[derive(Debug)]
 pub(crate) struct Promise<T>(Mutex<ParcelState<T>>);
 
 #[derive(Debug)]
 enum ParcelState<T> {
-    /// Neither kept nor broken yet; with the receiver that waits for it.
+    /// The promise is neither kept nor broken yet. The waiter is that of the receiver, if one waits for it.
     Open(Option<Waiter>),
     Kept(T),
     /// No item will come.
     Broken,
-    /// As that, and when it was given up it was in a ring still.
+    /// Broken, and it was still in a ring when it was broken.
     Hole,
     /// Nobody will receive it.
     Refused,
 }
 
-/// What is in a parcel.
+/// What a parcel was found to hold.
 #[derive(Debug)]
 pub(crate) enum Content<T> {
     Item(T),
-    /// Nothing: the promise is broken.
+    /// Nothing, as the promise was broken.
     Nothing,
-    /// As that, and an [`ItemRing`](super::ring::Ring) has counted it as a hole.
+    /// Nothing, as the promise was broken; and an [`ItemRing`](super::ring::ItemRing) has counted it as a hole.
     Hole,
 }
 
 impl<T> Parcel<T> {
-    /// The item. Waits for one that is promised, for as long as a `Select` takes between its choice and the call that completes
-    /// it: nothing else ends that wait, as nothing else could be done with the item.
+    /// Returns the item. For a promise, waits as long as a `Select` takes between its choice and the call that
+    /// completes it. Nothing else ends that wait, as there is nothing else to do with the item.
     #[inline]
     pub(crate) fn open(self) -> Content<T> {
         match self {
@@ -51,7 +51,7 @@ impl<T> Parcel<T> {
         }
     }
 
-    /// As [`open`](Self::open), where it is in no ring.
+    /// Like [`open`](Self::open), for a parcel that was in no ring.
     pub(crate) fn into_content(self) -> Option<T> {
         match self.open() {
             Content::Item(item) => Some(item),
@@ -59,12 +59,12 @@ impl<T> Parcel<T> {
         }
     }
 
-    /// Whether it is for that promise.
+    /// Whether the parcel is that promise.
     pub(super) fn is_of(&self, promise: &Arc<Promise<T>>) -> bool {
         matches!(self, Self::Promise(own) if Arc::ptr_eq(own, promise))
     }
 
-    /// What was to be put into the channel as an item comes back.
+    /// The item, for a caller that put an item into the parcel.
     pub(crate) fn into_item(self) -> T {
         match self {
             Self::Item(item) => item,
@@ -72,7 +72,7 @@ impl<T> Parcel<T> {
         }
     }
 
-    /// Nobody will receive it. Returns whether it was a hole.
+    /// Notes that nobody will receive the item. Returns whether the parcel was a hole.
     pub(crate) fn refuse(self) -> bool {
         match self {
             Self::Item(item) => drop(item),
@@ -83,13 +83,13 @@ impl<T> Parcel<T> {
 }
 
 impl<T> Promise<T> {
-    /// What is to lie in the channel for a promise, which is made if there is none yet.
+    /// The parcel for a promise, which is made if there is none yet.
     pub(crate) fn parcel(promise: &mut Option<Arc<Self>>) -> Parcel<T> {
         let make = || Arc::new(Self(Mutex::new(ParcelState::Open(None))));
         Parcel::Promise(Arc::clone(promise.get_or_insert_with(make)))
     }
 
-    /// The item for whoever has the promise; it comes back if nobody will receive it.
+    /// Gives the item to whoever has the promise. It comes back if nobody will receive it.
     pub(crate) fn keep(&self, item: T) -> Result<(), T> {
         let waiter = {
             let mut state = self.0.lock();
@@ -108,12 +108,13 @@ impl<T> Promise<T> {
         Ok(())
     }
 
-    /// There will be no item. It is not in a ring.
+    /// Breaks a promise that is not in a ring: there will be no item.
     pub(crate) fn give_up(&self) {
         self.end(ParcelState::Broken);
     }
 
-    /// There will be no item. Returns whom to wake, if a receiver waits for it; else it is in the ring and a hole from here on.
+    /// Breaks a promise that was put into a ring. Returns the receiver to be woken, if one waits for it; otherwise the
+    /// promise is still in the ring, and is a hole from here on.
     pub(super) fn break_in_ring(&self) -> Option<Waiter> {
         let mut state = self.0.lock();
         let ParcelState::Open(waiter) = &mut *state else { unreachable!("it is given up once") };
@@ -122,7 +123,7 @@ impl<T> Promise<T> {
         waiter
     }
 
-    /// Returns whether it was a hole.
+    /// Ends the promise in this way. Returns whether it was a hole.
     fn end(&self, how: ParcelState<T>) -> bool {
         let before = {
             let mut state = self.0.lock();
@@ -133,7 +134,7 @@ impl<T> Promise<T> {
                 ParcelState::Broken | ParcelState::Refused => return false,
             }
         };
-        // An item that was there is dropped outside of the lock.
+        // An item is dropped outside of the lock.
         match before {
             ParcelState::Open(Some(waiter)) if !mutated("a promise is broken in silence") => {
                 waiter.unpark();

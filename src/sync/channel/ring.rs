@@ -1,17 +1,19 @@
 //! The ring of a bounded channel.
 //!
-//! A `Select` that gives up the send that it has chosen leaves a hole: its promise stays in the ring, as nothing can be taken out of
-//! the middle. Its room is free all the same. As long as there are holes, who finds the ring full puts its item behind the ring, one
-//! for each hole. What is there is newer than all that is in the ring: it moves in as soon as it can, and nobody who sends meanwhile
-//! comes before it. All of that is under a lock, which channels without such a past never take.
+//! A `Select` that has chosen to send and gives up leaves a hole: its promise stays in the ring, as nothing can be
+//! taken out of the middle. Its room counts as free all the same. While there are holes, a sender that finds the ring
+//! full puts its item behind the ring, and there is room for one item for each hole. The items behind the ring are
+//! newer than all that are in it: they move in as soon as there is a place, and nobody who sends meanwhile overtakes
+//! them. All of that is under a lock, which channels that never had a hole do not take.
 //!
-//! For a moment a receiver has taken a hole out and not said so. It then takes the next item too, so one item more is let in for it.
+//! For a moment a receiver has taken a hole out and has not counted it yet. It then takes the next item too, so that
+//! one item more may be let in.
 //!
-//! Who begins to send when something stands behind the ring knows that, so of two sends of which one has ended before the other
-//! begins the first comes first. A sender that looked before the first hole was made, and puts its item in when a receiver has made
-//! room, may come before what stands behind by then. Those sends overlap, so nobody can know that either was the first; but for as long
-//! there is an item more than there is room for. To see it coming, each send would have to say that it begins: that costs all channels
-//! more than it is worth.
+//! A sender that begins when an item is behind the ring sees that. So if one send has ended before another begins, its
+//! item comes first. A sender that looked before the first hole was made, and puts its item in when a receiver has made
+//! room, may overtake an item that is behind the ring by then. These two sends overlap, so nobody can know which was
+//! the first; but as long as that lasts there is one item more than there is room for. To prevent it, each send would
+//! have to announce that it begins, which would cost all channels more than it is worth.
 #![forbid(unsafe_code)]
 
 use super::parcel::{Parcel, Promise};
@@ -20,14 +22,14 @@ use crossbeam_queue::ArrayQueue;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// In [`ItemRing::past`]: there are holes, or items behind the ring.
+/// A bit of [`ItemRing::past`]: there are holes, or items behind the ring.
 const IRREGULAR: usize = 1;
 const CHANGE: usize = 2;
 
 #[derive(Debug)]
 pub(super) struct ItemRing<T> {
     queue: ArrayQueue<Parcel<T>>,
-    /// Zero as long as there has never been a hole; changes with each that is made.
+    /// Zero if there has never been a hole; changes with each hole that is made.
     past: AtomicUsize,
     behind: Mutex<BehindRing<T>>,
 }
@@ -35,12 +37,12 @@ pub(super) struct ItemRing<T> {
 #[derive(Debug)]
 struct BehindRing<T> {
     holes: usize,
-    /// Not more than holes, unless a receiver is about to take one of them.
+    /// No more than `holes`, unless a receiver is about to take one of them.
     parcels: VecDeque<Parcel<T>>,
 }
 
 impl<T> BehindRing<T> {
-    /// Moves parcels into the ring, as far as there are places.
+    /// Moves parcels into the ring, as far as there are free places.
     fn move_into(&mut self, queue: &ArrayQueue<Parcel<T>>) {
         while let Some(parcel) = self.parcels.pop_front() {
             if let Err(parcel) = queue.push(parcel) {
@@ -56,7 +58,7 @@ impl<T> ItemRing<T> {
         Self { queue: ArrayQueue::new(capacity), past: AtomicUsize::new(0), behind }
     }
 
-    /// Does something with what is behind the ring.
+    /// Changes what is behind the ring, and updates `past`.
     fn with<R>(&self, change: impl FnOnce(&mut BehindRing<T>) -> R) -> R {
         let mut behind = self.behind.lock();
         let done = change(&mut behind);
@@ -68,7 +70,7 @@ impl<T> ItemRing<T> {
         done
     }
 
-    /// Puts something in, unless there is no room.
+    /// Puts a parcel in, unless there is no room.
     #[inline(always)]
     pub(super) fn push(&self, parcel: Parcel<T>) -> Result<(), Parcel<T>> {
         let past = self.past.load(Ordering::SeqCst);
@@ -77,7 +79,7 @@ impl<T> ItemRing<T> {
             return self.push_behind(parcel);
         }
         match self.queue.push(parcel) {
-            // It was full, perhaps with a hole by then.
+            // The ring was full, perhaps with a hole in it by then.
             Err(parcel) if self.past.load(Ordering::SeqCst) != past => self.push_behind(parcel),
             done => done,
         }
@@ -95,7 +97,7 @@ impl<T> ItemRing<T> {
                 },
                 false => parcel,
             };
-            // The ring is full of parcels, but some of them are holes.
+            // The ring is full of parcels, of which some are holes.
             if behind.parcels.len() < behind.holes && !mutated("a hole keeps its room") {
                 behind.parcels.push_back(parcel);
                 Ok(())
@@ -105,7 +107,7 @@ impl<T> ItemRing<T> {
         })
     }
 
-    /// Takes the next out. Who finds that it is a hole [closes](Self::close_hole) that.
+    /// Takes the next parcel out. A caller that finds it to be a hole [closes](Self::close_hole) the hole.
     #[inline(always)]
     pub(super) fn pop(&self) -> Option<Parcel<T>> {
         // An empty `pop` costs a full fence; looking first does not.
@@ -116,7 +118,7 @@ impl<T> ItemRing<T> {
         next
     }
 
-    /// With the lock, so that it is sure of both at one moment: that nothing is in the ring, and nothing behind it.
+    /// Looks under the lock, so that the ring and what is behind it are both seen empty at the same moment.
     #[cold]
     #[inline(never)]
     fn pop_from_behind(&self) -> Option<Parcel<T>> {
@@ -128,7 +130,7 @@ impl<T> ItemRing<T> {
         })
     }
 
-    /// Called when a hole has been taken out.
+    /// To be called when a hole has been taken out.
     #[cold]
     pub(super) fn close_hole(&self) {
         self.with(|behind| {
@@ -137,8 +139,8 @@ impl<T> ItemRing<T> {
         });
     }
 
-    /// There will be no item for a promise that was put in. Returns whether there is room instead; where a receiver has taken it
-    /// out, there was already.
+    /// Breaks a promise that was put in. Returns whether that has made room. If a receiver has already taken the
+    /// promise out, the room was free before.
     pub(super) fn give_up(&self, promise: &Arc<Promise<T>>) -> bool {
         let (is_hole, waiter) = self.with(|behind| {
             if let Some(place) = behind.parcels.iter().position(|parcel| parcel.is_of(promise)) {
@@ -202,8 +204,8 @@ mod models {
         }
     }
 
-    /// A ring of two places is full of a promise and of item 0. The promise is given up, `senders` send, and somebody receives; returns
-    /// what has been sent and what has been received, in that order.
+    /// Fills a ring of two places with a promise and item 0. The promise is broken, `senders` send, and somebody
+    /// receives. Returns what has been sent and what has been received, each in its order.
     fn received(senders: &'static [&'static [u8]]) -> (Vec<u8>, Vec<u8>) {
         let ring = Arc::new(ItemRing::new(2));
         let mut promise = None;
@@ -225,7 +227,7 @@ mod models {
         });
         let sends: Vec<_> = sends.collect();
         let take = |_| {
-            // A point where others come in: the queue is not loom's.
+            // A point at which loom lets other threads run, as it does not know of the queue.
             let _ = ring.len();
             open(&ring, ring.pop()?)
         };
@@ -239,7 +241,7 @@ mod models {
         (sent, got)
     }
 
-    /// One sends two items, and the second only when the first is there.
+    /// One thread sends two items, the second only when the first is there.
     #[test]
     fn what_was_sent_first_comes_first_in_spite_of_holes() {
         loom::model(|| {
@@ -248,7 +250,7 @@ mod models {
         });
     }
 
-    /// Two send at once: either is the first, and nothing is lost.
+    /// Two threads send at once: either item may be the first, and none is lost.
     #[test]
     fn what_is_sent_while_a_hole_is_made_is_all_received() {
         loom::model(|| {

@@ -9,7 +9,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-/// Gives messages at certain times.
+/// The messages that a timer gives at certain times.
 #[derive(Debug)]
 pub(crate) struct TimedMessages<T> {
     /// When the next message is due; `None` if there is none.
@@ -42,7 +42,7 @@ impl<T> TimedMessages<T> {
         self.capacity
     }
 
-    /// When the next message is due.
+    /// When the next message is due, if one is to come.
     pub(crate) fn due(&self) -> Option<Instant> {
         *self.next.lock()
     }
@@ -55,7 +55,7 @@ impl<T> TimedMessages<T> {
     pub(crate) fn try_recv(&self) -> Option<T> {
         let mut next = self.next.lock();
         let due = next.filter(|due| *due <= clock::now())?;
-        // Ticks that nobody took in time are left out; the next is a period after now.
+        // Ticks that nobody took in time are left out: the next one comes a period from now.
         *next = self.period.and_then(|period| clock::now().checked_add(period));
         Some((self.message)(due))
     }

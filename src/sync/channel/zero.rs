@@ -1,10 +1,11 @@
-//! Rendezvous: an item goes from hand to hand.
+//! A rendezvous: an item goes directly from the sender to the receiver.
 //!
-//! A sender that waits leaves its item in an offer. Whoever takes the offer out of the list has the item, and its sender
-//! learns that from not finding it there any more. A receiver that waits leaves an empty slot; whoever takes its entry
-//! out of the list puts an item into the slot in the same moment. All under one lock.
+//! A sender that waits leaves its item in an offer. Whoever takes the offer out of the list has the item, and the
+//! sender learns that when it does not find the offer any more. A receiver that waits leaves an empty slot; whoever
+//! takes its entry out of the list puts an item into the slot in the same step. All of that is under one lock.
 //!
-//! Who only looks whether somebody waits is told by a gate of the channel, which those who come notify.
+//! Those who only want to know whether somebody waits are told by a gate of the channel, which senders and receivers
+//! notify when they come.
 //!
 //! An entry that belongs to a `select!` can be taken only together with its [`Ticket`].
 #![forbid(unsafe_code)]
@@ -40,14 +41,14 @@ struct Want {
     claim: Option<Claim>,
 }
 
-/// Where a waiting receiver is.
+/// The entry and the slot of a receiver that waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReceiverPlace {
     entry: wait_list::Key,
     slot: slab::SlabKey,
 }
 
-/// What lies in a slot.
+/// An item that has been put into a slot.
 #[derive(Debug)]
 struct Delivered<T> {
     parcel: Parcel<T>,
@@ -60,12 +61,12 @@ struct ZeroState<T> {
     offers: WaitList<Offer<T>>,
     wants: WaitList<Want>,
     slots: Slab<Option<Delivered<T>>>,
-    /// How much was ever put into slots.
+    /// How many items have ever been put into slots.
     delivered: u64,
-    /// What was delivered to receivers that did not stay to take it. It comes first.
+    /// Items that were delivered to receivers that did not stay to take them. These come first.
     returned: VecDeque<Parcel<T>>,
     closed: bool,
-    /// How many offers were ever made, and how many receivers ever waited.
+    /// How many offers have ever been made, and how many receivers have ever waited.
     offered: u64,
     wanted: u64,
 }
@@ -81,7 +82,7 @@ fn could_take(claim: &Option<Claim>, own: Option<&Arc<Ticket>>) -> bool {
     claim.as_ref().is_none_or(|(ticket, _)| !is_own(ticket) && ticket.is_open())
 }
 
-/// Whether the entry is taken by the caller from here on.
+/// Takes the entry with this claim for the caller; `false` if somebody else has it.
 fn take(claim: &Option<Claim>) -> bool {
     claim.as_ref().is_none_or(|(ticket, arm)| ticket.claim(*arm))
 }
@@ -103,7 +104,7 @@ impl<T> ZeroState<T> {
         self.offers.remove(key)
     }
 
-    /// Gives it to a receiver that waits.
+    /// Gives the parcel to a receiver that waits, and returns whom to wake. The parcel comes back if nobody waits.
     fn deliver(&mut self, parcel: Parcel<T>) -> Result<Waiter, Parcel<T>> {
         let found = self.wants.iter().find(|(_, want)| take(&want.claim)).map(|(key, _)| key);
         let Some(want) = found.and_then(|key| self.wants.remove(key)) else { return Err(parcel) };
@@ -119,15 +120,16 @@ impl<T> ZeroState<T> {
         Ok(want.waiter)
     }
 
-    /// Takes an entry and its slot out.
+    /// Removes an entry and its slot, and returns what is in the slot.
     fn leave(&mut self, place: ReceiverPlace) -> Option<Parcel<T>> {
         self.wants.remove(place.entry);
         self.slots.remove(place.slot).flatten().map(|delivered| delivered.parcel)
     }
 
-    /// What was delivered first of what futures have not fetched. Whoever it was for looks again. A future that is not polled might never
-    /// fetch it; so no receiver is told of the end of the channel before all has been fetched. A thread does come; were its item taken by
-    /// another, that might have received what was sent later.
+    /// Takes the first parcel of those that were delivered to futures and not fetched yet. The future for which it was
+    /// then looks again. A future that is not polled might never fetch its item, so no receiver is told of the end of
+    /// the channel before all these are fetched. A thread does fetch its item; if another took it, that one might have
+    /// received items that were sent later before.
     #[cold]
     fn fetch_for_another(&mut self) -> Option<Parcel<T>> {
         let number = |slot: &Option<Delivered<T>>| {
@@ -142,7 +144,7 @@ impl<T> ZeroState<T> {
         self.slots.get_mut(first.1)?.take().map(|delivered| delivered.parcel)
     }
 
-    /// What a receiver gets without a wait, and the sender that is to be told.
+    /// What a receiver gets without waiting, and the sender that is to be woken.
     fn take(&mut self) -> Option<(Parcel<T>, Option<Waiter>)> {
         if let Some(parcel) = self.returned.pop_front() {
             return Some((parcel, None));
@@ -216,7 +218,8 @@ impl<T> Zero<T> {
         }
     }
 
-    /// A `select!` leaves an offer, without looking at those who wait; what it offers back if the channel is closed.
+    /// Leaves an offer for a `select!`, without looking whether a receiver waits. The parcel comes back if the channel
+    /// is closed.
     pub(crate) fn enter_send(
         &self,
         parcel: Parcel<T>,
@@ -235,12 +238,13 @@ impl<T> Zero<T> {
         Ok(key)
     }
 
-    /// Takes an offer back; `None` if it has been taken.
+    /// Takes an offer back; `None` if somebody has taken it.
     pub(crate) fn withdraw(&self, key: wait_list::Key) -> Option<Parcel<T>> {
         self.state.lock().offers.remove(key).map(|offer| offer.parcel)
     }
 
-    /// The item of the sender that has waited longest; if none waits, what the caller says, in the same moment.
+    /// The item of the sender that has waited longest. If no sender waits, the result of `none`, which is called under
+    /// the same lock.
     fn recv_or<R>(&self, none: impl FnOnce(&mut ZeroState<T>) -> R) -> Result<T, R> {
         loop {
             let (parcel, sender) = {
@@ -272,7 +276,7 @@ impl<T> Zero<T> {
         looking: &Gate,
     ) -> Result<T, RecvTimeoutError> {
         loop {
-            // A wait begins after that for a promised item has ended.
+            // The parker is made here, as its wait must not begin before the one for a promised item has ended.
             let want = |state: &mut ZeroState<T>| {
                 let parker = Parker::new();
                 (!state.closed).then(|| (state.want(parker.waiter(), None), parker))
@@ -286,17 +290,18 @@ impl<T> Zero<T> {
             let wake = parker.park(Reason::Receive, deadline);
             let parcel = self.state.lock().leave(place);
             match (parcel.and_then(Parcel::into_content), wake) {
-                // Its sender has gone on: the item is ours, and a kill waits for the next suspension.
+                // The sender has gone on, so the item is ours, and a kill waits for the next suspension point.
                 (Some(item), _) => return Ok(item),
                 (None, Wake::Killed) => park::raise_kill(),
                 (None, Wake::TimedOut) => return Err(RecvTimeoutError::Timeout),
-                // A sender had come, and has gone again without its item; or the channel was closed; or another has fetched it.
+                // A sender had come and broken its promise, the channel was closed, or another receiver has fetched the
+                // item.
                 (None, Wake::Notified) => {}
             }
         }
     }
 
-    /// A `select!` leaves an empty slot, without looking at those who wait; `None` if the channel is closed.
+    /// Leaves an empty slot for a `select!`, without looking whether a sender waits; `None` if the channel is closed.
     pub(crate) fn enter_recv(
         &self,
         waiter: Waiter,
@@ -314,13 +319,14 @@ impl<T> Zero<T> {
         Some(place)
     }
 
-    /// A `select!` takes an entry and its slot back, with the item that somebody has put there.
+    /// Removes an entry of a `select!` and its slot, and returns the item that somebody has put there.
     pub(crate) fn leave(&self, place: ReceiverPlace) -> Option<T> {
         let parcel = self.state.lock().leave(place);
         parcel?.into_content()
     }
 
-    /// As that, and what has been put there goes to the next receiver instead: to one that waits, or else to the first that comes.
+    /// Removes an entry of a `select!` and its slot. An item that has been put there goes to the next receiver: to one
+    /// that waits, or else to the first that comes.
     #[cold]
     pub(crate) fn give_back(&self, place: ReceiverPlace, looking: &Gate) {
         let delivered = {
@@ -338,7 +344,7 @@ impl<T> Zero<T> {
         }
     }
 
-    /// What was given back and nobody will receive.
+    /// Takes one of the items that were given back and that nobody will receive.
     pub(crate) fn take_returned(&self) -> Option<Parcel<T>> {
         self.state.lock().returned.pop_front()
     }
@@ -357,24 +363,24 @@ impl<T> Zero<T> {
         state.closed || state.wants.iter().any(|(_, entry)| could_take(&entry.claim, own))
     }
 
-    /// Changes whenever a sender comes that waits, and when the channel is closed.
+    /// Two values of which one changes whenever a sender begins to wait, or the channel is closed.
     pub(crate) fn offered(&self) -> (u64, bool) {
         let state = self.state.lock();
         (state.offered, state.closed)
     }
 
-    /// Changes whenever a receiver comes that waits, and when the channel is closed.
+    /// Two values of which one changes whenever a receiver begins to wait, or the channel is closed.
     pub(crate) fn wanted(&self) -> (u64, bool) {
         let state = self.state.lock();
         (state.wanted, state.closed)
     }
 
-    /// One side is gone: everybody who waits finds out.
+    /// One side is gone: wakes everybody who waits.
     pub(crate) fn close(&self) {
         let _later = put_off();
         let mut state = self.state.lock();
         state.closed = true;
-        // They stay in the list: that is how they know that nobody took their item.
+        // The offers stay in the list, which tells their senders that nobody took the items.
         state.offers.iter().for_each(|(_, offer)| offer.waiter.unpark());
         state.wants.iter().for_each(|(_, want)| want.waiter.unpark());
     }

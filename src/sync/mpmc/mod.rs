@@ -25,7 +25,7 @@
 //! assert_eq!(sum, 4950);
 //! ```
 
-// Invariant: nothing here waits by itself; it is a face of the common channel.
+// Invariant: nothing here waits by itself; these types only wrap the common channel.
 
 mod error;
 mod iter;

@@ -28,13 +28,13 @@ pub struct Receiver<T> {
     pub(in crate::sync) source: ItemsFrom<T>,
 }
 
-/// Where items come from.
+/// The source of the items.
 pub(in crate::sync) enum ItemsFrom<T> {
     Chan(Arc<Chan<T>>),
     Timer(Arc<TimedMessages<T>>),
 }
 
-/// Out of line, as those of channels are, so that their callers' stacks have no room for it.
+/// Not inlined, like the calls of channels, so that their callers' stacks need no room for it.
 #[inline(never)]
 fn recv_message<T, E>(
     timer: &TimedMessages<T>,
@@ -44,7 +44,7 @@ fn recv_message<T, E>(
     timer.recv(deadline).map_err(error)
 }
 
-/// Likewise.
+/// Not inlined, for the same reason.
 #[inline(never)]
 fn try_recv_message<T>(timer: &TimedMessages<T>) -> Result<T, TryRecvError> {
     timer.try_recv().ok_or(TryRecvError::Empty)
@@ -218,7 +218,7 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// Of its channel.
+    /// The address of the channel, which identifies it.
     pub(in crate::sync) fn address(&self) -> *const () {
         match &self.source {
             ItemsFrom::Chan(chan) => Arc::as_ptr(chan).cast(),
@@ -226,7 +226,7 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// What a `Select` has received for it.
+    /// The item that a `Select` has received for this receiver.
     pub(in crate::sync) fn take_handed_over(&self, call: CallId) -> Option<T> {
         match &self.source {
             ItemsFrom::Chan(chan) => chan.take_from_hands(call),

@@ -136,7 +136,7 @@ impl<T> Sender<T> {
         self.chan.capacity()
     }
 
-    /// Gives the item to whoever has a promise that has been handed over; it comes back if nobody will receive it.
+    /// Gives the item to whoever has the promise that a `Select` has made. It comes back if nobody will receive it.
     pub(in crate::sync) fn keep_promise(&self, call: CallId, item: T) -> Result<(), T> {
         self.chan.keep_promise(call, item)
     }

@@ -21,7 +21,7 @@
 //! assert_eq!(ids, [0, 1, 2]);
 //! ```
 
-// Invariant: nothing here waits by itself; it is a face of the common channel.
+// Invariant: nothing here waits by itself; these types only wrap the common channel.
 
 mod iter;
 mod receiver;

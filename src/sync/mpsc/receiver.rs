@@ -179,7 +179,7 @@ impl<T> fmt::Debug for Receiver<T> {
 
 /// What must not compile.
 ///
-/// One thread has it; it can be sent but not shared:
+/// One thread owns it; it can be sent but not shared:
 /// ```compile_fail
 /// fn sync<T: Sync>() {}
 /// sync::<greenthread::sync::mpsc::Receiver<u8>>();

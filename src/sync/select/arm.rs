@@ -1,4 +1,4 @@
-//! What an arm of a `select!` is, and the wait for the first of several.
+//! The arms of a `select!`, and the wait for the first of several.
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::{self, Mark, Parker, Reason, Waiter, Wake};
@@ -13,37 +13,37 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What an arm keeps to reach the `select!` that waits.
+/// What an arm needs to reach the `select!` that waits.
 #[derive(Debug)]
 pub struct Registration {
     pub(super) waiter: Waiter,
     pub(super) ticket: Arc<Ticket>,
-    /// Of all that its arms wait for at a gate.
+    /// The common mark of all that its arms wait for at gates.
     mark: Cell<Mark>,
 }
 
 impl Registration {
-    /// A single arm is number zero.
+    /// Registers a single arm, which has the number zero.
     pub(crate) fn new(waiter: Waiter) -> Self {
         Self { waiter, ticket: Arc::new(Ticket::new()), mark: Cell::new(Mark::NONE) }
     }
 
-    /// Notes that an arm waits for that too.
+    /// Notes that an arm waits for what has this mark, too.
     pub(super) fn add_mark(&self, mark: Mark) {
         self.mark.set(self.mark.get().and(mark));
     }
 
-    /// Of all that its arms wait for at a gate; none if there is no such arm.
+    /// The common mark of all that its arms wait for at gates; none if no arm waits at a gate.
     pub(crate) fn mark(&self) -> Mark {
         self.mark.get()
     }
 
-    /// What wakes the waiting `select!`.
+    /// The waiter that wakes the `select!`.
     pub(crate) fn waiter(&self) -> Waiter {
         self.waiter.clone()
     }
 
-    /// From here on no other side can complete the `select!`; returns whether one has.
+    /// From here on no other side can complete the `select!`. Returns whether one has.
     pub(crate) fn close(&self) -> bool {
         self.ticket.close().is_some()
     }
@@ -55,18 +55,19 @@ pub trait Arm {
     fn attempt(&mut self) -> bool;
     /// Joins those who wait for what the arm waits for.
     fn register(&mut self, with: &Registration, index: usize);
-    /// Whether an attempt may succeed now. The arm is registered with what is given, or else it is watched.
+    /// Whether an attempt may succeed now. `with` is the registration of the arm; without one, the arm is watched.
     fn is_ready(&self, with: Option<&Registration>) -> bool;
     /// Leaves those who wait.
     fn unregister(&mut self);
-    /// When somebody else has completed it, and it has left those who wait: whether it has been. A sender that was to complete
-    /// it may have gone without an item.
+    /// Asked when the other side has completed the arm, and the arm has left those who wait: whether it really is
+    /// complete. A sender may have broken its promise of an item.
     fn has_come(&self) -> bool {
         true
     }
-    /// Called when the `select!` is over. If the arm did not win, it passes on what had been meant for it.
+    /// Called when the `select!` is over. An arm that did not win passes on what was meant for it.
     fn settle(&mut self, won: bool);
-    /// From here on, until `unwatch`, the arm notices whether it becomes ready. Nobody gives anything to an arm that only watches.
+    /// Begins to notice whether the arm becomes ready, until `unwatch`. Nobody gives anything to an arm that only
+    /// watches.
     fn watch(&mut self);
     /// Whether the arm has been ready since `watch`, even if it is not any more.
     fn has_changed(&self) -> bool;
@@ -110,18 +111,18 @@ fn settle(arms: &mut [Numbered<'_>], winner: usize) -> usize {
     winner
 }
 
-/// While it lives, an unwind ends the `select!` as an interruption would.
+/// While this lives, an unwind ends the `select!` as an interruption would.
 struct Unsettled<'a, 'b>(&'a mut [Numbered<'b>]);
 
 impl Drop for Unsettled<'_, '_> {
     fn drop(&mut self) {
         settle(self.0, usize::MAX);
-        // Panics are caught one by one: a panic out of here would end the process.
+        // Each panic is caught: one that left this destructor would end the process.
         drop_each(self.0.iter_mut().map(|(_, arm)| || arm.drop_item()));
     }
 }
 
-/// Puts the arms into any order, each as likely as the others.
+/// Puts the arms into a random order, in which each order is equally likely.
 fn shuffle(arms: &mut [Numbered<'_>]) {
     let mut random = Numbers::new();
     for last in (1..arms.len()).rev() {
@@ -131,9 +132,10 @@ fn shuffle(arms: &mut [Numbered<'_>]) {
 
 /// Whether there was a moment when none of the arms was ready.
 ///
-/// Looking at one after the other does not prove that: an item may go from one channel to another behind our back. So all are
-/// watched first, then looked at, then asked whether anything has come since they are watched. If nothing has, none was ready
-/// when the first was asked: what had been there before was gone when it was looked at, and nothing had come since.
+/// Looking at one arm after the other does not prove that: an item may go from one channel to another in between. So
+/// all are watched first, then looked at, and then asked whether anything has come since. If nothing has, none was
+/// ready when the first was asked: what had been there before was gone when it was looked at, and nothing has come
+/// since.
 fn none_was_ready(arms: &mut [Numbered<'_>]) -> bool {
     if mutated("a select gives up after its attempts") {
         return true;
@@ -148,10 +150,10 @@ fn none_was_ready(arms: &mut [Numbered<'_>]) -> bool {
     none
 }
 
-/// Completes one arm and returns its number; the number of arms for the default arm.
+/// Completes one arm and returns its number. The number of the default arm is the number of the other arms.
 pub fn wait(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -> usize {
     let winner = wait_holding(arms, order, otherwise);
-    // Here and not later: nobody else may run between the attempts, nor while the arms hold what they got.
+    // This comes first: nobody else may run between the attempts, nor while the arms hold what they got.
     park::spend_budget_holding();
     winner
 }
@@ -164,7 +166,7 @@ fn wait_holding(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -
     };
     let mut patience = Patience::default();
     loop {
-        // The order of joining matters too: whoever comes to a rendezvous takes the arm that joined first.
+        // The order of joining matters too: the other side of a rendezvous takes the arm that joined first.
         if matches!(order, Order::Fair) {
             shuffle(arms);
         }
@@ -172,7 +174,7 @@ fn wait_holding(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -
             park::dawdle();
             arm.attempt().then_some(*number)
         };
-        // The user's order of a queue's items, or a future, may unwind.
+        // A future, or the user's order of a queue's items, may unwind.
         let unsettled = Unsettled(arms);
         let winner = unsettled.0.iter_mut().find_map(attempt);
         std::mem::forget(unsettled);
@@ -181,7 +183,7 @@ fn wait_holding(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -
         }
         let over = || deadline.is_some_and(|at| at <= clock::now());
         if matches!(otherwise, Otherwise::Now) || over() {
-            // A single attempt proves it for its moment.
+            // For a single arm, one attempt proves it.
             if count <= 1 || none_was_ready(arms) {
                 return settle(arms, count);
             }
@@ -198,7 +200,7 @@ fn wait_holding(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -
         let mut killed = false;
         if !arms.iter().any(|(_, arm)| arm.is_ready(Some(&with))) {
             let until = arms.iter().filter_map(|(_, arm)| arm.due()).chain(deadline).min();
-            // A nudge is for one more round, as a notification is.
+            // A nudge leads to one more round, as a notification does.
             let wake = parker.park_open(with.mark(), Reason::Select, until, None);
             killed = wake == Some(Wake::Killed);
         }
@@ -208,12 +210,12 @@ fn wait_holding(arms: &mut [Numbered<'_>], order: Order, otherwise: Otherwise) -
         }
         let has_come = |index| arms.iter().any(|(number, arm)| *number == index && arm.has_come());
         if let Some(index) = completed.filter(|index| has_come(*index)) {
-            // The other side has gone on already, so a kill is put off to the next suspension point.
+            // The other side has gone on already, so a kill waits until the next suspension point.
             return settle(arms, index);
         }
         if killed {
             settle(arms, count);
-            // They are not left to the unwind: there a destructor that panics would end the process.
+            // They are not left to the unwind, in which a destructor that panics would end the process.
             drop_each(arms.iter_mut().map(|(_, arm)| || arm.drop_item()));
             park::raise_kill();
         }
@@ -233,7 +235,7 @@ mod models {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Arc;
 
-    /// An empty channel, used once.
+    /// An empty channel for a single use.
     fn fresh(capacity: usize) -> (Sender<u8>, Receiver<u8>) {
         let (sender, receiver) = bounded(capacity);
         assert_eq!(sender.try_send(0).is_ok(), capacity > 0);
@@ -242,15 +244,15 @@ mod models {
         (sender, receiver)
     }
 
-    /// Receives from the first that has something. The number of the arm; 2 if it gives up.
+    /// Receives from the first channel that has something. Returns the number of the arm, or 2 if it gives up.
     fn receive(a: &Receiver<u8>, b: &Receiver<u8>, otherwise: Otherwise) -> usize {
         let (mut from_a, mut from_b) =
             (a.use_a_receiver_of_greenthread_sync(), b.use_a_receiver_of_greenthread_sync());
-        // In any order, but the same in each run.
+        // Any order would do, but it must be the same in each run of the model.
         wait(&mut [(0, &mut from_a), (1, &mut from_b)], Order::Biased, otherwise)
     }
 
-    /// A condition that is nothing but a flag.
+    /// A condition that is only a flag.
     struct Flag<'a> {
         of: &'a (AtomicBool, Gate),
         since: u64,
@@ -311,7 +313,7 @@ mod models {
         });
     }
 
-    /// A `select!` is killed when it is notified: another receiver of that channel is told.
+    /// A `select!` is killed when it is notified. Another receiver of that channel is notified.
     #[test]
     fn a_killed_one_passes_the_notification_on() {
         loom::model(|| {
@@ -338,7 +340,7 @@ mod models {
         });
     }
 
-    /// A `Select` has chosen to send, and does not: the receiver waits for the next item.
+    /// A `Select` has chosen to send and breaks its promise. The receiver waits for the next item.
     #[test]
     fn a_broken_promise_costs_the_receiver_nothing() {
         for capacity in [0, 1] {
@@ -354,7 +356,7 @@ mod models {
         }
     }
 
-    /// A `Select` has chosen to send, and does not: its room is free, though nobody receives.
+    /// A `Select` has chosen to send and breaks its promise. Its room is free, though nobody receives.
     #[test]
     fn a_broken_promise_keeps_no_room() {
         loom::model(|| {
@@ -371,7 +373,8 @@ mod models {
         });
     }
 
-    /// From hand to hand: the item of a sender that a killed `select!` met is received, or is the sender's still.
+    /// At a rendezvous, a `select!` is killed that has met a sender. Either somebody receives the item, or the sender
+    /// still has it.
     #[test]
     fn a_killed_one_takes_no_item_from_a_hand() {
         loom::model(|| {
@@ -388,7 +391,7 @@ mod models {
         });
     }
 
-    /// The item of a killed `send_from` is back in its place, or was received.
+    /// A `send_from` is killed. Its item is in its place again, or was received.
     #[test]
     fn a_killed_sender_has_its_item_back() {
         for capacity in [0, 1] {

@@ -1,5 +1,6 @@
-//! What an arm of [`select!`](crate::select) becomes that is none, so that the compiler points at what is wrong: a call of the function
-//! of its name. There is none for another word, and what these ask for is nothing. So none of them is ever called.
+//! What the macro makes of an arm of [`select!`](crate::select) that is not valid: a call of a function that is named
+//! after the arm, so that the compiler points at the fault. For another word there is no such function, and the ones
+//! here have bounds that nothing satisfies. So none of them is ever called.
 #![forbid(unsafe_code)]
 #![allow(missing_docs, reason = "nobody is to use them")]
 

@@ -18,14 +18,14 @@ pub fn event(event: &Event) -> EventArm<'_> {
 pub struct EventArm<'a> {
     event: &'a Event,
     key: Option<Key>,
-    /// How often it had been set when it began to be watched.
+    /// How often the event had been set when the arm began to watch.
     sets: u64,
     /// Whether a `set` has woken it, which counts even if a `clear` followed.
     woken: bool,
 }
 
 impl EventArm<'_> {
-    /// Has no result: the event was set.
+    /// Returns nothing: the event was set.
     pub fn finish(self) {}
 }
 
@@ -73,7 +73,7 @@ pub struct JoinArm<'a> {
 }
 
 impl JoinArm<'_> {
-    /// Has no result: the green thread has ended.
+    /// Returns nothing: the green thread has ended.
     pub fn finish(self) {}
 }
 
@@ -102,7 +102,7 @@ impl Arm for JoinArm<'_> {
     fn watch(&mut self) {}
 
     fn has_changed(&self) -> bool {
-        // Once over, it stays over.
+        // Once it is over, it stays so.
         thread::is_over(self.task)
     }
 

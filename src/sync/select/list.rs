@@ -14,16 +14,16 @@ use crate::sys::clock;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// What a [`Select`] chooses: an arm that receives or sends, whatever that is.
+/// What a [`Select`] chooses: an arm that receives or sends items of any type.
 pub(super) trait Operation: Arm {
-    /// Puts what was received where a receiver finds it, or the promise where a sender finds it; `false` if there is none.
+    /// Leaves what was received for the receiver, or the promise for the sender; `false` if there is nothing.
     fn hand_over(&mut self, call: CallId) -> bool;
-    /// Whether it receives from what has that address.
+    /// Whether it receives from the channel with that address.
     fn receives_from(&self, address: *const ()) -> bool {
         let _ = address;
         false
     }
-    /// Whether it sends to what has that address.
+    /// Whether it sends to the channel with that address.
     fn sends_to(&self, address: *const ()) -> bool {
         let _ = address;
         false
@@ -32,9 +32,9 @@ pub(super) trait Operation: Arm {
 
 /// A sender or receiver of any type.
 trait End {
-    /// The arm that waits until the end of the channel is ready.
+    /// Makes the arm that only waits until this end of the channel is ready.
     fn look(&self) -> Box<dyn Arm + '_>;
-    /// The arm that receives or sends.
+    /// Makes the arm that receives or sends.
     fn operation(&self) -> Box<dyn Operation + '_>;
 }
 
@@ -86,8 +86,8 @@ impl<T> Operation for PromiseArm<'_, T> {
 /// - [`ready`](Self::ready) and its variants say which operation, of receivers and senders, would not wait, and leave it to the
 ///   caller to try it. Others may come first: then try again.
 ///
-/// A chosen send has its place in the channel, and whoever receives what comes there waits until it has been completed, so
-/// complete it at once.
+/// A chosen send has a place in the channel, and whoever receives from there waits until it is completed, so complete
+/// it at once.
 ///
 /// If several operations are ready, each is as likely to be chosen as the others. An error says that there was a moment at which
 /// none of them was ready.
@@ -127,7 +127,7 @@ impl<T> Operation for PromiseArm<'_, T> {
 #[derive(Clone)]
 pub struct Select<'a> {
     ends: Vec<(usize, &'a (dyn End + Send + Sync + 'a))>,
-    /// The number of the next that is added.
+    /// The number of the operation that is added next.
     next: usize,
     order: Order,
 }
@@ -205,13 +205,13 @@ impl<'a> Select<'a> {
         self.add(sender)
     }
 
-    /// Takes an operation out; the others keep their numbers.
+    /// Removes an operation; the others keep their numbers.
     ///
     /// # Panics
     /// If there is no operation with that number.
     ///
     /// # Examples
-    /// Channels that have ended are listened to no more:
+    /// Channels that have ended are waited for no more:
     /// ```
     /// use greenthread::sync::mpmc::{Select, unbounded};
     ///

@@ -1,4 +1,4 @@
-//! Waiting until an operation would not wait, without doing it.
+//! Waiting until an operation would not wait, without performing it.
 #![forbid(unsafe_code)]
 
 use super::side::Side;
@@ -6,7 +6,7 @@ use super::waiting::Waiting;
 use super::{Arm, Registration};
 use std::time::Instant;
 
-/// The arm that only looks. As it takes nothing, a notification that reaches it always goes on to the next waiter.
+/// An arm that only looks. As it takes nothing, a notification that reaches it always goes on to the next waiter.
 pub(super) struct Look<S>(Waiting<S>);
 
 impl<S: Side> Look<S> {

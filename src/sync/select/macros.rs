@@ -29,9 +29,10 @@
 ///   won.) `send_from` takes the item out of an `Option`, puts it back if another arm wins, and is never ready while the
 ///   `Option` is empty. `put` and `put_from` do the same.
 /// - The default arm, with a duration or without, is taken only if there was one moment at which no other arm was ready, as in Go.
-/// - Each arm has room on the caller's stack for what it sends or receives. The 180 KiB of a stack suffice for one arm that sends 32 KiB,
-///   or two that receive so much; in a debug build, which needs several times as much and has 4 MiB, for some arms more. Beyond that send
-///   boxes, or give the green thread a larger [`stack_size`](crate::Builder::stack_size).
+/// Each arm has room on the caller's stack for what it sends or receives. The 180 KiB of a stack suffice for one arm
+/// that sends 32 KiB, or two that receive so much; in a debug build, which needs several times as much and has 4 MiB,
+/// for some arms more. For larger items send boxes, or give the green thread a larger
+/// [`stack_size`](crate::Builder::stack_size).
 /// - A future is polled on the caller's stack, and dropped if another arm wins. Give it as `&mut`, or pinned, if it is to
 ///   live on.
 ///
@@ -203,19 +204,19 @@ macro_rules! __select {
             $default ($n + 1) $($rest)*)
     };
 
-    // An arm that is none: see `arms`.
+    // Something that is not an arm: see `arms`.
     (@arm $done:tt $default:tt $n:tt $kind:ident ($first:expr $(, $others:expr)* $(,)?) ($($result:pat)?) ($body:expr) $($rest:tt)*) => {
         $crate::sync::select::arms::$kind($first)
     };
 
-    // The traits' methods, so that what derefs to a receiver or sender will do as well.
+    // The traits' methods are used, so that a type that derefs to a receiver or sender works too.
     (@arms [$order:ident $($arms:tt)*] $default:tt $count:tt) => {{
         #[allow(unused_imports)]
         use $crate::sync::select::{RecvFrom as _, SendTo as _};
         $crate::__select!(@bind [$($arms)*] [$order $($arms)*] $default)
     }};
 
-    // By `match`, so that temporaries of an arm live as long as the arm.
+    // It is a `match`, so that temporaries of an arm live as long as the arm.
     (@bind [{ $arm:ident, $n:tt, $make:expr, $result:pat, $body:expr } $($others:tt)*] $arms:tt $default:tt) => {
         match $make {
             mut $arm => $crate::__select!(@bind [$($others)*] $arms $default)
@@ -246,13 +247,13 @@ macro_rules! __select {
 
 /// What must not compile.
 ///
-/// A receiver or sender of std's or another library's will not do, as its wait blocks the OS thread:
+/// A receiver or sender of std's or another library's does not compile, as its wait would block the OS thread:
 /// ```compile_fail,E0599
 /// let (_sender, receiver) = std::sync::mpsc::channel::<u8>();
 /// greenthread::select! { recv(receiver) -> _ => {} } // no method named `use_a_receiver_of_greenthread_sync`
 /// ```
 ///
-/// Of what is no arm, the compiler points at the word that is wrong, and says what there is:
+/// For what is not an arm, the compiler points at the word that is wrong, and says which arms there are:
 /// ```compile_fail,E0425
 /// let (_sender, receiver) = greenthread::sync::mpsc::channel::<u8>();
 /// greenthread::select! { recieve(receiver) -> _ => {} } // cannot find function `recieve` in module `arms`

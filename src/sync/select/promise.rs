@@ -7,13 +7,13 @@ use super::{Arm, Registration};
 use crate::sync::channel::{CallId, Chan, Owed};
 use std::ptr;
 
-/// The arm that takes the place of an item in a channel. Whoever completes the send keeps its promise; dropped before, it is
-/// broken.
+/// An arm that puts a promise in the place of an item into a channel. The call that completes the send keeps the
+/// promise. If the arm is dropped before, the promise is broken.
 pub(super) struct PromiseArm<'a, T> {
     room: Room<'a, T>,
-    /// Made at the first attempt, where there is to be one.
+    /// The promise. It is made at the first attempt, if one is needed.
     promise: Owed<T>,
-    /// Whether the promise is in the channel, or with somebody who receives.
+    /// Whether the promise is in the channel, or with a receiver.
     is_out: bool,
 }
 
@@ -22,7 +22,7 @@ impl<'a, T> PromiseArm<'a, T> {
         Self { room: Room::new(chan), promise: chan.owe(), is_out: false }
     }
 
-    /// Puts the promise where a sender finds it; `false` if there is none, as nobody receives or there is always room.
+    /// Leaves the promise for the sender; `false` if there is none, as nobody receives or there is always room.
     pub(super) fn hand_over(&mut self, call: CallId) -> bool {
         if std::mem::take(&mut self.is_out) {
             self.room.chan().put_promise(call, &mut self.promise);
@@ -31,7 +31,7 @@ impl<'a, T> PromiseArm<'a, T> {
         false
     }
 
-    /// Of the channel: no other has it while the arm lives.
+    /// The address of the channel, which no other channel has while the arm lives.
     pub(super) fn address(&self) -> *const () {
         ptr::from_ref(self.room.chan()).cast()
     }

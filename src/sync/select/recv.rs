@@ -49,7 +49,7 @@ pub struct RecvArm<'a, T> {
     item: Held<Option<T>>,
     /// Nothing is left, and all senders are gone.
     has_ended: bool,
-    /// At a rendezvous.
+    /// The place of the arm among the receivers that wait at a rendezvous.
     place: Option<ReceiverPlace>,
 }
 
@@ -58,19 +58,19 @@ impl<'a, T> RecvArm<'a, T> {
         Self { waiting: Waiting::new(from), item: Held::new(None), has_ended: false, place: None }
     }
 
-    /// Where it receives from.
+    /// The side that it receives from.
     pub(super) fn from(&self) -> From<'a, T> {
         *self.waiting.side()
     }
 
-    /// An item that comes from hand to hand is not wanted any more: it goes to another receiver.
+    /// Passes an item that came at a rendezvous, and is not wanted any more, on to another receiver.
     pub(crate) fn give_back(&mut self) {
         if let (Some(place), Some(rendezvous)) = (self.place.take(), self.from().rendezvous()) {
             rendezvous.give_back(place);
         }
     }
 
-    /// Puts what the arm that won has received where the receiver finds it; `false` if the channel has ended.
+    /// Leaves what the arm that won has received for the receiver; `false` if the channel has ended.
     pub(super) fn hand_over(&mut self, call: CallId) -> bool {
         let Some(item) = self.item.take() else { return false };
         match self.from() {

@@ -8,7 +8,7 @@ use crate::runtime::wait_list::Key;
 use crate::sync::channel::{Chan, Claim, Rendezvous};
 use std::sync::Arc;
 
-/// A place among those who wait for room in a channel; at a rendezvous an offer.
+/// A place among those who wait for room in a channel; at a rendezvous, an offer.
 pub(super) struct Room<'a, T> {
     chan: &'a Chan<T>,
     pub(super) waiting: Waiting<To<'a, T>>,
@@ -24,7 +24,7 @@ impl<'a, T> Room<'a, T> {
         self.chan
     }
 
-    /// Begins to wait. At a rendezvous, `offer` makes the offer; none if the channel is closed.
+    /// Begins to wait. At a rendezvous, `offer` makes the offer, and returns `None` if the channel is closed.
     pub(super) fn enter(
         &mut self,
         with: &Registration,
@@ -39,7 +39,7 @@ impl<'a, T> Room<'a, T> {
         }
     }
 
-    /// Whether an offer is out, which has what is to be sent.
+    /// Whether the item, or its promise, is in an offer.
     pub(super) fn has_offered(&self) -> bool {
         self.offer.is_some()
     }

@@ -8,12 +8,14 @@ use crate::util::dropping::Held;
 use std::fmt;
 use std::thread::panicking;
 
-/// What a [`Select`](super::Select) has chosen, and [`recv`](Self::recv) or [`send`](Self::send) completes.
+/// The operation that a [`Select`](super::Select) has chosen, to be completed by [`recv`](Self::recv) or
+/// [`send`](Self::send).
 ///
-/// It must be completed, and at once: who receives from that channel may wait for what it sends. Dropped, it panics, as
-/// crossbeam's (but not while its thread unwinds); an item that it received is dropped, the room that it had to send is free again,
-/// and whoever waited for its item waits for another. A send that is forgotten (`mem::forget`) keeps its room; who receives it waits
-/// for ever, and no timeout or kill ends that.
+/// It must be completed, and at once: a thread that receives from that channel may be waiting for what it sends.
+/// Dropping it panics, as crossbeam's does (but not while the thread unwinds). Then an item that it received is
+/// dropped, the room that it had for sending is free again, and whoever waited for its item waits for another. If a
+/// chosen send is forgotten (`mem::forget`), its room stays taken; whoever receives it waits for ever, and no timeout
+/// or kill ends that.
 #[must_use = "it panics when it is dropped before it is completed"]
 pub struct SelectedOperation<'a> {
     index: usize,
@@ -31,8 +33,8 @@ impl<'a> SelectedOperation<'a> {
         self.index
     }
 
-    /// Completes a receive: what has been received, from the receiver that was given to the [`Select`](super::Select) under this
-    /// number, or one of the same channel. Does not wait.
+    /// Completes a receive, and returns what has been received. `receiver` is the one that was given to the
+    /// [`Select`](super::Select) under this number, or one of the same channel. Does not wait.
     ///
     /// # Errors
     /// [`RecvError`] if no item was left and all senders were gone.
@@ -41,7 +43,7 @@ impl<'a> SelectedOperation<'a> {
     /// If the receiver is another channel's, or a send has been chosen.
     ///
     /// # Examples
-    /// The end of a channel is chosen too, and so learnt of:
+    /// The end of a channel is also chosen, which is how one learns of it:
     /// ```
     /// use greenthread::sync::mpmc::{RecvError, Select, unbounded};
     ///
@@ -90,14 +92,14 @@ impl<'a> SelectedOperation<'a> {
         if self.hand_over(call, |operation| operation.sends_to(sender.address())) {
             sender.keep_promise(call, item.into_inner()).map_err(SendError)
         } else {
-            // There is room without end, or nobody who receives.
+            // Either there is always room, or nobody receives.
             sender.try_send(item.into_inner()).map_err(|error| match error {
                 TrySendError::Full(item) | TrySendError::Disconnected(item) => SendError(item),
             })
         }
     }
 
-    /// Lets the channel have what the operation has; `false` if it has nothing.
+    /// Leaves what the operation has in the channel; `false` if it has nothing.
     #[track_caller]
     fn hand_over(&mut self, call: CallId, is_chosen: impl FnOnce(&dyn Operation) -> bool) -> bool {
         let chosen = self.operation.as_mut().filter(|operation| is_chosen(&***operation));

@@ -12,7 +12,8 @@ use std::sync::mpsc::SendError;
 
 /// A sender of any kind.
 pub trait SendTo<T> {
-    /// The arm that sends to it. The name is chosen as that of [`RecvFrom`](super::RecvFrom)'s method.
+    /// The arm that sends to it. The name serves the compiler's message, as that of [`RecvFrom`](super::RecvFrom)'s
+    /// method does.
     #[doc(hidden)]
     fn use_a_sender_of_greenthread_sync<'a>(
         &'a self,
@@ -54,9 +55,9 @@ impl<T> SendTo<T> for mpsc::SyncSender<T> {
 /// The [`Arm`] that sends.
 pub struct SendArm<'a, T> {
     room: Room<'a, T>,
-    /// Empty while the item is in an offer, and when it has been sent.
+    /// Empty while the item is in an offer, and after it has been sent.
     item: Item<'a, T>,
-    /// All receivers are gone.
+    /// Whether all receivers are gone.
     is_refused: bool,
 }
 
@@ -79,7 +80,7 @@ impl<'a, T> SendArm<'a, T> {
 
 impl<T> Arm for SendArm<'_, T> {
     fn attempt(&mut self) -> bool {
-        // Without an item, as `send_from` an empty `Option`, the arm never wins.
+        // Without an item, as with an empty `Option` in `send_from`, the arm never wins.
         if !self.item.is_some() {
             return false;
         }
@@ -113,7 +114,7 @@ impl<T> Arm for SendArm<'_, T> {
     }
 
     fn watch(&mut self) {
-        // Without an item it is never ready.
+        // Without an item the arm is never ready.
         if self.item.is_some() {
             self.room.waiting.watch();
         }

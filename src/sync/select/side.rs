@@ -8,15 +8,16 @@ use std::time::Instant;
 
 /// One side of a channel or queue: where items come from, or where they go to.
 pub(crate) trait Side {
-    /// Whether the operation would not wait, for a `select!` that is registered with what is given.
+    /// Whether the operation would not wait. `with` is the registration of the `select!` that asks, if it is
+    /// registered.
     fn is_ready(&self, with: Option<&Registration>) -> bool;
 
-    /// The gate that tells those who wait that the side may be ready; `None` for timers. At a rendezvous only those who merely
-    /// look wait there.
+    /// The gate that tells those who wait that the side may be ready; `None` for timers. At a rendezvous only those
+    /// wait there that merely look.
     fn gate(&self) -> Option<&Gate>;
 
-    /// Changes whenever the side may have become ready, where the gate does not tell so: at a rendezvous when somebody begins to
-    /// wait on the other side, at a queue with each item, and when either is closed.
+    /// Values that change whenever the side may have become ready, where the gate does not say so: at a rendezvous when
+    /// somebody begins to wait on the other side, at a queue with each item, and at both when they are closed.
     fn arrivals(&self) -> Option<(u64, bool)>;
 
     /// When the side will be ready by itself.
@@ -24,7 +25,8 @@ pub(crate) trait Side {
         None
     }
 
-    /// From here on, until [`unwatch`](Self::unwatch), [`has_changed`](Self::has_changed) knows whether the side was ever ready.
+    /// Begins to watch: until [`unwatch`](Self::unwatch), [`has_changed`](Self::has_changed) tells whether the side was
+    /// ever ready.
     fn watch(&self) -> WatchedSide {
         match (self.arrivals(), self.gate()) {
             (Some(arrivals), _) => WatchedSide::Arrivals(arrivals),
@@ -49,7 +51,7 @@ pub(crate) trait Side {
     }
 }
 
-/// What a side was like when it began to be watched.
+/// The state of a side when it began to be watched.
 #[derive(Debug)]
 pub(crate) enum WatchedSide {
     Gate(u64),
@@ -72,7 +74,7 @@ impl<T> Clone for From<'_, T> {
 impl<T> Copy for From<'_, T> {}
 
 impl<'a, T> From<'a, T> {
-    /// The rendezvous, if it is one.
+    /// The rendezvous, if the channel is one.
     pub(super) fn rendezvous(self) -> Option<Rendezvous<'a, T>> {
         match self {
             Self::Chan(chan) => chan.rendezvous(),

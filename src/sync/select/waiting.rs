@@ -1,4 +1,4 @@
-//! What all arms have in common that wait at a gate.
+//! The part that is common to all arms that wait at a gate.
 #![forbid(unsafe_code)]
 
 use super::Registration;
@@ -11,7 +11,7 @@ use crate::util::sync::mutated;
 pub(crate) struct Waiting<S> {
     side: S,
     position: Option<Position>,
-    /// Where it was when a notification came for it.
+    /// The place of the arm when a notification reached it.
     notified: Option<Position>,
     watched: Option<WatchedSide>,
 }
@@ -38,7 +38,7 @@ impl<S: Side> Waiting<S> {
         }
     }
 
-    /// Passes a notification on that an arm has no use for, which did not win.
+    /// Passes on a notification that reached the arm, if it did not win.
     pub(crate) fn settle(&mut self, won: bool) {
         if let (Some(position), false, Some(gate)) = (self.notified.take(), won, self.side.gate())
             && !mutated("an arm that lost keeps its notification")
@@ -51,7 +51,7 @@ impl<S: Side> Waiting<S> {
         self.watched = Some(self.side.watch());
     }
 
-    /// `false` if it is not watched.
+    /// Whether the side was ever ready since it is watched; `false` if it is not watched.
     pub(crate) fn has_changed(&self) -> bool {
         self.watched.as_ref().is_some_and(|watched| self.side.has_changed(watched))
     }
