@@ -1,4 +1,5 @@
-//! The twin for builds without a feature that needs such a context.
+//! The twin for builds without the feature `tokio`: there is no context, and both functions only call what they are
+//! given.
 #![forbid(unsafe_code)]
 
 /// Runs a poll in the context.

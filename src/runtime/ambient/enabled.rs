@@ -1,4 +1,4 @@
-//! The context of tokio.
+//! The context of a tokio runtime.
 #![forbid(unsafe_code)]
 
 use crate::sys::process::PerProcess;
@@ -6,13 +6,13 @@ use std::cell::RefCell;
 use std::sync::OnceLock;
 use tokio::runtime::{Builder, EnterGuard, Handle, Runtime};
 
-/// The runtime whose context is entered, and what keeps it running if it is the library's own.
+/// The runtime whose context is entered. If it is the library's own, `Shared` also keeps it running.
 struct Shared {
     handle: Handle,
     _own: Option<Runtime>,
 }
 
-/// A forked child has none of its parent's threads, and makes its own.
+/// A forked child has none of its parent's threads, so it makes its own.
 static SHARED: PerProcess<OnceLock<Shared>> = PerProcess::new();
 
 thread_local! {
@@ -31,7 +31,7 @@ fn shared() -> &'static Handle {
     &SHARED.get(OnceLock::new).get_or_init(start).handle
 }
 
-/// Has the runtime of `handle` used from here on. `false` if one is in use already.
+/// Has the runtime of `handle` used from here on. Returns `false` if one is in use already.
 pub(crate) fn set(handle: Handle) -> bool {
     SHARED.get(OnceLock::new).set(Shared { handle, _own: None }).is_ok()
 }
@@ -64,7 +64,7 @@ impl Drop for Leave {
     }
 }
 
-/// Runs a poll in the context; if the caller is in one already, in that.
+/// Runs a poll in the context. If the caller is already in a context, the poll runs in that one.
 #[inline]
 pub(crate) fn within<R>(poll: impl FnOnce() -> R) -> R {
     let _leave = Leave(Handle::try_current().is_err() && enter());

@@ -3,32 +3,33 @@
 
 use std::convert::Infallible;
 
-/// A body has ended without a value and without unwinding: it is to look as if it had been killed.
+/// The error of a body that has ended without a value and without unwinding, and is to look as if it had been killed.
 pub(crate) struct EndedAsKilled;
 
-/// What came of a turn of a body.
+/// How one run of a body ended.
 pub(crate) enum Ran<R, T> {
     Ended(Result<T, EndedAsKilled>),
-    /// It needs no stack until it is woken, and is to run again then: its task [rests](super::rest).
+    /// The body needs no stack until it is woken, and is to run again then: its task [rests](super::live).
     Rests(R),
 }
 
-/// What a green thread runs: a closure, or something that may end in another way, or that rests in between.
+/// What a green thread runs: a closure, or something that may end in another way or rest in between.
 pub(crate) trait Body<T>: Sized {
-    /// What it leaves while it rests.
+    /// What the body leaves in the task while it rests.
     type Rest;
 
     fn run(self) -> Ran<Self::Rest, T>;
 
-    /// Runs what it has left.
+    /// Runs what the body has left.
     fn go_on(rest: Self::Rest) -> Ran<Self::Rest, T>;
 
-    /// Asks for the memory that [`go_on`](Self::go_on) touches.
+    /// Prefetches the memory that [`go_on`](Self::go_on) touches.
     #[inline(always)]
     fn prefetch(_: &Self::Rest) {}
 }
 
-/// std's short backtraces end at a function of this name, also at one that is inlined: what is below it is not the user's.
+/// std's short backtraces end at a function of this name, even where it is inlined: the frames below it are not the
+/// user's.
 #[inline(always)]
 fn __rust_begin_short_backtrace<T>(body: impl FnOnce() -> T) -> T {
     body()

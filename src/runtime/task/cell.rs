@@ -18,7 +18,7 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 
-/// What a task holds besides its header, in the order of its life.
+/// What a task holds besides its header, in the order in which these follow each other.
 enum Stage<F: Body<T>, T> {
     Body(F),
     Rest(F::Rest),
@@ -29,17 +29,17 @@ enum Stage<F: Body<T>, T> {
 
 /// One allocation for everything that outlives the stack.
 ///
-/// Until the result is published, `stage` belongs to the hub that runs or abandons the task; then to whoever holds the handle. If
-/// there is no handle, it is empty by then.
+/// Until the result is published, `stage` belongs to the hub that runs or abandons the task; then to the owner of the
+/// handle. If there is no handle, it is empty by then.
 #[repr(C)]
 struct Task<F: Body<T>, T> {
     header: Header,
     stage: UnsafeCell<Stage<F, T>>,
 }
 
-/// A task as its creator sees it: the right to its result.
+/// A task as its creator has it: the right to its result.
 ///
-/// `Send` when the result is: the body never leaves the hub's hands.
+/// It is `Send` if the result is, as the body never leaves the hub.
 #[derive(Debug)]
 pub(crate) struct Joinable<T> {
     thread: Thread,
@@ -52,7 +52,7 @@ unsafe impl<T: Send> Sync for Joinable<T> {}
 
 impl<T> Unpin for Joinable<T> {}
 
-/// Calls the links of a task in their order. A panic of one does not keep the others from being called.
+/// Calls the links of a task in their order. If one panics, the others are called all the same.
 ///
 /// # Safety
 /// `result` points to a `Result<T, JoinError>` of the task's `T`.
@@ -62,7 +62,7 @@ unsafe fn call_links(task: &TaskRef, result: *const ()) {
         task.forget_kills_of_body();
         // SAFETY: as the caller promises; the links of a task are made for its `T`.
         let called = catch_unwind(AssertUnwindSafe(|| unsafe { link.call(result) }));
-        // An interruption of the one who calls the links is raised again at its next wait.
+        // An interruption of the caller, in whose name the links run, is raised again at its next wait.
         if let Err(payload) = called
             && !is_interruption(&*payload)
         {
@@ -71,7 +71,7 @@ unsafe fn call_links(task: &TaskRef, result: *const ()) {
     }
 }
 
-/// Whether a result that nobody wants is a failure of which nobody has heard.
+/// Whether a result that nobody takes is a failure that nobody has been told of.
 #[cold]
 fn is_uncaught(task: &TaskRef, error: &JoinError) -> bool {
     !task.is_scoped() && uncaught::is_failure(error.cause())
@@ -102,8 +102,8 @@ impl<F: Body<T>, T> Task<F, T> {
         unsafe { header.cast::<Self>().as_ref() }.stage.get()
     }
 
-    /// Runs the task. std's short backtraces end at a function of this name: what is below it is not the user's. This one is called
-    /// by a pointer, so it is on the stack for certain.
+    /// Runs the task. std's short backtraces end at a function of this name: the frames below it are not the user's.
+    /// This one is called by a pointer, so it is on the stack for certain.
     ///
     /// # Safety
     /// See [`VTable::run`].
@@ -115,8 +115,8 @@ impl<F: Body<T>, T> Task<F, T> {
             unsafe { TaskRef::adopt(header) },
         );
         let result = if task.is_killed() {
-            // It was killed before it began, or while it rested. The body does not run, but what it holds is dropped in the green
-            // thread, and may wait there.
+            // It was killed before it began, or while it rested. The body does not run, but what it holds is dropped in
+            // the green thread, and may wait there.
             // SAFETY: the header is that of this type, and until the result is published only we touch the stage.
             let stage = unsafe { Self::stage(header).replace(Stage::Running) };
             task.without_kills(|| drop_quietly(stage));
@@ -142,8 +142,8 @@ impl<F: Body<T>, T> Task<F, T> {
         unsafe { Self::hand_over(&task, result) };
     }
 
-    /// Runs what there is: the body, or what it has left. Only that is moved: what rests is a word or two, but the room is that of
-    /// the body, and all of it would be copied at each turn.
+    /// Runs the body, or what it has left. Only that is moved: what a resting body leaves is a word or two, but its
+    /// place is as large as the body, and all of it would be copied at each run.
     ///
     /// # Safety
     /// The stage is the caller's.
@@ -181,7 +181,8 @@ impl<F: Body<T>, T> Task<F, T> {
                 Published::Unwanted => break,
                 Published::Linked => {}
             }
-            // The links see the result on our stack: if one of them is suspended for ever, the stage is free for an error that says so.
+            // The links see the result on our stack. If one of them is suspended for ever, the stage is free for an
+            // error that says so.
             // SAFETY: as above, not published.
             let Stage::Result(back) = (unsafe { Self::stage(header).replace(Stage::Running) })
             else {
@@ -277,8 +278,8 @@ impl<F: Body<T>, T> Task<F, T> {
 
 /// Makes a task that has not started.
 ///
-/// The reference is the hub's: it starts or abandons the task. Neither `F` nor `T` need be `Send`: a caller that lets
-/// the task start on another OS thread has to ask for it.
+/// The reference is the hub's, which starts or abandons the task. Neither `F` nor `T` need be `Send`: a caller that
+/// lets the task start on another OS thread has to require it.
 pub(crate) fn new_task<F, T>(
     body: F,
     meta: Option<Box<Meta>>,
@@ -293,14 +294,14 @@ where
     unsafe { new_borrowing_task(body, meta, family, reservation) }
 }
 
-/// As [`new_task`], for a body and a result that borrow.
+/// Like [`new_task`], for a body and a result that borrow.
 ///
 /// # Safety
-/// What they borrow lives until [`TaskRef::is_done`] says so, and for ever where [`TaskRef::is_leaked`] does; the
-/// `Joinable` is spent or dropped before it ends, or never.
+/// What they borrow lives until [`TaskRef::is_done`] returns `true`, and for ever if [`TaskRef::is_leaked`] does. The
+/// `Joinable` is used up or dropped before that ends, or never.
 ///
-/// By then the body has returned or been dropped, and a result that is not the `Joinable`'s has been dropped too: who
-/// still has a reference touches neither.
+/// By then the body has returned or been dropped, and a result that does not belong to the `Joinable` has been dropped
+/// too. Whoever still has a reference touches neither.
 pub(in crate::runtime) unsafe fn new_borrowing_task<F, T>(
     body: F,
     meta: Option<Box<Meta>>,
@@ -333,7 +334,7 @@ where
 }
 
 impl<T: 'static> Joinable<T> {
-    /// Has the green thread itself call `f` with the result, at its end; if the result is there, calls `f` here and now.
+    /// Has the green thread call `f` with the result at its end. If the result is there already, calls `f` at once.
     pub(crate) fn link(&self, f: impl FnOnce(&Result<T, JoinError>) + Send + 'static)
     where
         T: Sync,
@@ -341,8 +342,8 @@ impl<T: 'static> Joinable<T> {
         self.add_link(ResultLink::new(f));
     }
 
-    /// As [`link`](Self::link), for an `f` that is not `Send`: the task starts and is ended on the calling OS thread only, and this
-    /// value does not leave that either.
+    /// Like [`link`](Self::link), for an `f` that is not `Send`: the task starts and ends only on the calling OS
+    /// thread, and this value does not leave that either.
     pub(crate) fn link_local(&self, f: impl FnOnce(&Result<T, JoinError>) + 'static) {
         self.add_link(ResultLink::new(f));
     }
@@ -356,7 +357,7 @@ impl<T: 'static> Joinable<T> {
         let called = catch_unwind(AssertUnwindSafe(|| unsafe { link.call(task.result()) }));
         match called {
             Ok(()) => {}
-            // An interruption of the caller.
+            // It was an interruption of the caller.
             Err(payload) if is_interruption(&*payload) => resume_unwind(payload),
             Err(payload) => link_panicked(task, payload),
         }
@@ -386,14 +387,14 @@ impl<T> Joinable<T> {
         self.thread.task()
     }
 
-    /// The result, once the task is done; then the value is spent.
+    /// The result, once the task is done; this uses the value up.
     pub(crate) fn take_result(self) -> Option<Result<T, JoinError>> {
         let mut out = None;
         self.take_result_into(&mut out);
         out
     }
 
-    /// As [`take_result`](Self::take_result), into an empty `Option`: a large result has one place less on the stack.
+    /// Like [`take_result`](Self::take_result), into an empty `Option`. A large result is on the stack once less.
     #[inline(always)]
     pub(crate) fn take_result_into(self, out: &mut Option<Result<T, JoinError>>) {
         if !self.task().is_done() {
@@ -411,7 +412,7 @@ impl<T> Joinable<T> {
 
 impl<T> Drop for Joinable<T> {
     fn drop(&mut self) {
-        // Nobody is left who could start it.
+        // Nobody is left who could start the task.
         if self.task().is_paused() {
             self.task().kill();
         }

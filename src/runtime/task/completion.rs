@@ -1,4 +1,4 @@
-//! The end of a task: what it kept for that, and who is told.
+//! The end of a task: what was kept for it, and who is told of it.
 
 use super::context::Context;
 use super::error::{Cause, JoinError};
@@ -24,7 +24,7 @@ impl TaskRef {
     /// Has a link called at the end.
     ///
     /// # Errors
-    /// The link back if the result is there already.
+    /// Returns the link if the result is there already.
     pub(super) fn add_link(&self, link: ResultLink) -> Result<(), ResultLink> {
         let header = self.header();
         let mut completion = header.completion.lock();
@@ -49,7 +49,7 @@ impl TaskRef {
 
     // --- context values -----------------------------------------------------------------------------------------
 
-    /// Passes context values on to a task that has not been started.
+    /// Gives inherited context values to a task that has not been started.
     #[cold]
     pub(crate) fn give_context(&self, context: Context) {
         self.header().more(&mut self.header().completion.lock()).context = context;
@@ -68,7 +68,7 @@ impl TaskRef {
         self.header().flags.load(Ordering::Relaxed) & VALUES != 0
     }
 
-    /// The context values that it was given.
+    /// The context values that it has inherited.
     pub(crate) fn inherited(&self) -> Context {
         if !self.has_values() {
             return Context::default();
@@ -77,7 +77,7 @@ impl TaskRef {
         completion.more.as_ref().map_or_else(Context::default, |more| more.context.clone())
     }
 
-    /// Takes out the context values that it was given: values of users, which the hub must not drop.
+    /// Takes out the inherited context values. They are users' values, which the hub must not drop.
     pub(super) fn take_inherited(&self) -> Context {
         if !self.has_values() {
             return Context::default();
@@ -93,12 +93,12 @@ impl TaskRef {
         self.header().end.has_come()
     }
 
-    /// Whether the task, which is done, was given up: its frames, and what they borrow, have to stay for ever.
+    /// Whether the task, which is done, was given up. Then its frames, and what they borrow, stay for ever.
     pub(crate) fn is_leaked(&self) -> bool {
         self.header().flags.load(Ordering::Relaxed) & LEAKED != 0
     }
 
-    /// How far it has come.
+    /// The state that users see: how far it has come, or how it ended.
     pub(crate) fn state(&self) -> ThreadState {
         if !self.is_done() {
             return if self.is_paused() { ThreadState::Paused } else { ThreadState::Alive };
@@ -130,12 +130,12 @@ impl TaskRef {
         self.header().flags.load(Ordering::Relaxed) & SCOPED != 0
     }
 
-    /// As [`has_failed`](Self::has_failed); from here on somebody has been told.
+    /// Like [`has_failed`](Self::has_failed), and notes that somebody has been told.
     pub(crate) fn take_failure(&self) -> bool {
         self.header().flags.fetch_and(!FAILED, Ordering::Relaxed) & FAILED != 0
     }
 
-    /// Asks for a wake-up at the end of the task. `false` if it has ended already.
+    /// Asks for a wake-up at the end of the task. Returns `false` if it has ended already.
     pub(crate) fn add_waiter(&self, waiter: Waiter) -> bool {
         let mut completion = self.header().completion.lock();
         if !self.header().end.heed() && !mutated("a task that has ended takes waiters") {
@@ -149,7 +149,7 @@ impl TaskRef {
         true
     }
 
-    /// Takes back what [`add_waiter`](Self::add_waiter) asked for.
+    /// Cancels what [`add_waiter`](Self::add_waiter) asked for.
     pub(crate) fn remove_waiter(&self, waiter: &Waiter) {
         let mut completion = self.header().completion.lock();
         if completion.first.as_ref() == Some(waiter) {
@@ -159,7 +159,7 @@ impl TaskRef {
         }
     }
 
-    /// Asks for `number` to be left in `finished` at the end of the task. `false` if it has ended already.
+    /// Asks for `number` to be put into `finished` at the end of the task. Returns `false` if it has ended already.
     pub(crate) fn watch(&self, finished: &Arc<Finished>, number: usize) -> bool {
         let mut completion = self.header().completion.lock();
         if !self.header().end.heed() {
@@ -169,22 +169,22 @@ impl TaskRef {
         true
     }
 
-    /// Waits the moment until [`is_done`](Self::is_done) is true, for a caller that has been told of the end by way of
-    /// [`watch`](Self::watch).
+    /// Waits the short time until [`is_done`](Self::is_done) returns `true`, for a caller that [`watch`](Self::watch)
+    /// has told of the end.
     pub(crate) fn settle(&self) {
         if !self.is_done() {
             drop(self.header().completion.lock());
         }
     }
 
-    /// Takes back what [`watch`](Self::watch) asked for.
+    /// Cancels what [`watch`](Self::watch) asked for.
     pub(crate) fn unwatch(&self, finished: &Arc<Finished>) {
         if let Some(more) = &mut self.header().completion.lock().more {
             more.watchers.retain(|(other, _)| !Arc::ptr_eq(other, finished));
         }
     }
 
-    /// Tells all who wait that the task has ended. The result is in its place by now.
+    /// Tells all who wait that the task has ended. By now the result is in its place.
     #[inline(always)]
     pub(crate) fn complete(&self) {
         let header = self.header();
@@ -198,13 +198,14 @@ impl TaskRef {
         }
     }
 
-    /// The end of a task for which somebody has asked, or that has kept something for it.
+    /// Tells those who asked, and clears what the task has kept for its end.
     #[inline]
     fn tell_end(&self) {
         let header = self.header();
         let (first, more) = {
             let mut completion = header.completion.lock();
-            // Those who watch several tasks are told in the order of the ends, so before anybody can see this one.
+            // Those who watch several tasks are told in the order in which these end, so they are told before anybody
+            // can see this end.
             if let Some(more) = &mut completion.more {
                 more.watchers.drain(..).for_each(|(finished, number)| finished.push(number));
             }
@@ -222,7 +223,7 @@ impl TaskRef {
         }
     }
 
-    /// Ends a task that has not started and never will: drops its body, here and now.
+    /// Ends a task that has not started and never will: drops its body at once, in the caller.
     pub(crate) fn abandon(self, cause: Cause) {
         drop_quietly(self.take_inherited());
         let error = JoinError::new(cause, &self);
@@ -231,22 +232,22 @@ impl TaskRef {
         self.complete();
     }
 
-    /// As [`abandon`](Self::abandon), in the task's own coroutine, whose end completes it.
+    /// Like [`abandon`](Self::abandon), in the task's own coroutine, whose end completes the task.
     ///
     /// # Safety
     /// Called once, by the task's coroutine; neither `run` nor `abandon` is called.
     pub(super) unsafe fn end_unrun(&self, error: JoinError) {
-        // There is nothing left for a kill to end, so it does not end waits of the destructors either.
+        // Nothing is left for a kill to end, so it does not end waits of the destructors either.
         self.forget_kill();
         // SAFETY: as the caller promises.
         unsafe { (self.header().vtable.abandon)(self.as_ptr(), error) };
     }
 
-    /// Ends a task that was given up after it had begun: calls its links and tells those who wait for its end. Runs in a green
-    /// thread, as links are code of users.
+    /// Ends a task that was given up after it had begun: calls its links and tells those who wait for its end. Runs in
+    /// a green thread, as links are code of users.
     pub(crate) fn end_leaked(&self) {
         self.header().flags.fetch_or(LEAKED, Ordering::Relaxed);
-        // If the body has left a result, that is the handle's.
+        // A result that the body has left belongs to the handle.
         if !self.header().has_result() {
             drop_quietly(self.take_inherited());
             let error = JoinError::new(Cause::Killed, self);
@@ -256,13 +257,13 @@ impl TaskRef {
         self.complete();
     }
 
-    /// Tells those who wait for the end of a task that never goes on, or never begins, that there is nothing to wait for: it counts as
-    /// killed. Nothing that the task holds is dropped or called, now or later, its links included; those that are added later are
-    /// called at once.
+    /// Tells those who wait for the end of a task that will never go on, or never begin, that it counts as killed.
+    /// Nothing that the task holds is dropped or called, now or later, not even its links; links that are added later
+    /// are called at once.
     pub(crate) fn complete_leaked(&self) {
         let header = self.header();
         header.flags.fetch_or(LEAKED, Ordering::Relaxed);
-        // A reference that is never given back keeps its memory, and what is in it.
+        // One reference is never given back, so that the memory stays with all that is in it.
         mem::forget(self.clone());
         let links = {
             let mut completion = header.completion.lock();

@@ -1,4 +1,4 @@
-//! The values of context variables, as they are passed on.
+//! The values of context variables, as green threads inherit them.
 #![forbid(unsafe_code)]
 
 use crate::util::values::Values;

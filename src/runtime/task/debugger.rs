@@ -1,6 +1,8 @@
-//! What a debugger finds green threads by, in a live process or in a core file: `inspect/gdb.py` reads it. Nothing here runs it.
+//! A table by which a debugger finds green threads, in a live process or in a core file; `inspect/gdb.py` reads it.
+//! Nothing in the library does.
 //!
-//! Invariant: what the table says is how things lie in memory; and a block of places is in its list before a task has a place in it.
+//! Invariant: the table agrees with how things lie in memory, and a block of places is in its list before a task has a
+//! place in it.
 
 use super::header::Header;
 use super::meta::Meta;
@@ -17,7 +19,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 #[repr(C)]
 struct Text(*const u8, usize);
 
-/// Some places, and the block that was made before.
+/// A block of places, with a link to the block that was made before.
 #[repr(C)]
 struct PlaceBlock {
     before: *const PlaceBlock,
@@ -25,10 +27,10 @@ struct PlaceBlock {
     count: usize,
 }
 
-/// All that has to be known; in this order, of eight bytes each.
+/// All that a debugger has to know. The fields are in this order, and each has eight bytes.
 #[repr(C)]
 struct DebuggerTable {
-    /// Another one whenever the meaning of the rest changes.
+    /// Changes whenever the meaning of the other fields does.
     version: u64,
     /// The block that was made last.
     blocks: AtomicPtr<PlaceBlock>,

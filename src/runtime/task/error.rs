@@ -1,4 +1,4 @@
-//! Why a green thread has no value to give.
+//! Why a green thread has no value.
 #![forbid(unsafe_code)]
 
 use super::header::Header;
@@ -32,7 +32,7 @@ pub(crate) enum Cause {
     Io(io::Error),
     /// The caller would have waited for its own end.
     OwnJoin,
-    /// Nothing could move any more; the report.
+    /// Nothing could go on any more; with the report.
     Deadlock(String),
 }
 
@@ -55,18 +55,18 @@ pub(crate) enum Cause {
 #[doc(alias("CancelledError", "GreenletExit"))]
 pub struct JoinError(Box<Inner>);
 
-/// Behind a pointer, since errors are rare and every task has room for one.
+/// The contents are behind a pointer, as errors are rare and every task has room for one.
 struct Inner {
     cause: Cause,
     who: Who,
 }
 
-/// A thread as reports name it.
+/// How reports name a thread.
 pub(crate) enum Who {
     Named(Box<str>),
-    /// Its id.
+    /// A thread without a name, by its id.
     Unnamed(u64),
-    /// Not known any more.
+    /// A thread that is not known any more.
     Unknown,
 }
 

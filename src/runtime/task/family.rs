@@ -9,12 +9,12 @@ use std::collections::HashMap;
 
 /// Counts the living descendants of a `run`, and wakes whoever waits for the last.
 ///
-/// Families come from a pool that never frees them: the last member may touch its family a moment after the waiting side has gone
-/// on.
+/// Families come from a pool that never frees them, as the last member may touch its family a moment after the one that
+/// waited has gone on.
 #[derive(Debug)]
 pub(crate) struct Family {
-    /// How many members are no daemons, plus [`DAEMON`] for each that is one. It is a single word since each member may make others
-    /// of either kind: who looked at one number and then at another could miss the last of both.
+    /// How many members are no daemons, plus [`DAEMON`] for each that is one. It is a single word because each member
+    /// may make others of either kind: whoever looked at one number and then at the other could miss the last of both.
     members: AtomicU64,
     daemons: Mutex<Daemons>,
     waiter: Mutex<Option<Waiter>>,
@@ -56,7 +56,7 @@ impl Family {
         }
     }
 
-    /// Takes a task that has ended off the count.
+    /// Removes a task that has ended from the count.
     #[inline]
     pub(crate) fn leave(&self, task: &TaskRef) {
         let mut one = 1;
@@ -75,7 +75,8 @@ impl Family {
 
     #[inline]
     pub(in crate::runtime) fn count_off(&self, one: u64) {
-        // If it was the last of its kind, those who wait for that are told. From here on the family may be another's.
+        // If it was the last of its kind, whoever waits for that is woken. From here on the family may have been given
+        // to another `run`.
         let left = self.members.fetch_sub(one, Ordering::SeqCst) - one;
         let last_of_all =
             left == 0 && !mutated("the last of a family is taken for none if it is a daemon");
@@ -102,19 +103,19 @@ impl Family {
         self.members.load(Ordering::SeqCst) == 0
     }
 
-    /// Gives the family back if all of its tasks have ended.
+    /// Gives the family back if all of its members have ended.
     pub(crate) fn free_if_over(&'static self) {
         if self.is_over() {
             self.free();
         }
     }
 
-    /// Has the ends of the last members end the wait of `waiter`. A member of its former life may end it too.
+    /// Makes the ends of the last members wake `waiter`. A member of the family's former use may wake it too.
     pub(in crate::runtime) fn await_by(&self, waiter: Waiter) {
         *self.waiter.lock() = Some(waiter);
     }
 
-    /// Kills the daemons, and those that are still to come.
+    /// Kills the daemons, and has new ones killed too.
     pub(in crate::runtime) fn kill_daemons(&self) {
         let living: Vec<TaskRef> = {
             let mut daemons = self.daemons.lock();

@@ -1,11 +1,11 @@
-//! Where tasks that end leave word for one who waits for several.
+//! Where tasks leave their numbers at their end, for a thread that waits for several.
 #![forbid(unsafe_code)]
 
 use super::waiter::Waiter;
 use crate::util::lock::Mutex;
 use std::collections::VecDeque;
 
-/// Where tasks that end leave the numbers that they were given by the one thread that waits for them.
+/// The numbers that ended tasks have left. Each task got its number from the one thread that waits for them.
 #[derive(Debug, Default)]
 pub(crate) struct Finished(Mutex<FinishedState>);
 
@@ -32,7 +32,7 @@ impl Finished {
         self.0.lock().numbers.pop_front()
     }
 
-    /// The number that was left first. If there is none, the next one ends the wait of `waiter`.
+    /// The number that was left first. If there is none, the next one that is left wakes `waiter`.
     pub(in crate::runtime) fn next_or_await(
         &self,
         waiter: impl FnOnce() -> Waiter,

@@ -1,10 +1,10 @@
-//! The bits of a header's `flags`, each once.
+//! The bits of a header's `flags`.
 
 #![forbid(unsafe_code)]
 
 /// The task is to end at its next suspension point.
 pub(super) const KILLED: u32 = 1 << 0;
-/// The body has left its result behind.
+/// The result is in its place.
 pub(super) const RESULT: u32 = 1 << 1;
 /// The handle is gone: whoever produces the result drops it.
 pub(super) const DETACHED: u32 = 1 << 2;
@@ -16,25 +16,25 @@ pub(super) const LIMITED: u32 = 1 << 4;
 pub(super) const SHIELDED: u32 = 1 << 5;
 /// There is a payload of a kill or of an expired timeout with which the owner was unwound. Set and cleared under the lock.
 pub(super) const RAISED: u32 = 1 << 6;
-/// The body panicked or could not run, and nobody has been told.
+/// The body panicked or could not run, and nobody has been told yet.
 pub(super) const FAILED: u32 = 1 << 8;
 /// The task was given up: its frames stay where they are for ever.
 pub(super) const LEAKED: u32 = 1 << 9;
-/// There are links to call before the result is handed over. Set and cleared under the lock.
+/// There are links to call before the result is published. Set and cleared under the lock.
 pub(super) const LINKED: u32 = 1 << 10;
-/// A scope reports its failure, not the hook for failures that nobody joins.
+/// A scope reports its failure, rather than the hook for failures that nobody joins.
 pub(super) const SCOPED: u32 = 1 << 11;
 /// Another thread has let one of the owner's limits expire.
 pub(super) const CUT_SHORT: u32 = 1 << 12;
-/// It has been given context values, or keeps values of its own.
+/// It has inherited context values, or keeps values of its own.
 pub(super) const VALUES: u32 = 1 << 13;
-/// It has been made and not been scheduled. Set and cleared under the lock.
+/// It has been made and not been scheduled yet. Set and cleared under the lock.
 pub(super) const PAUSED: u32 = 1 << 14;
-/// There is nothing left that a kill could end. Set under the lock.
+/// Nothing is left that a kill could end. Set under the lock.
 pub(super) const OVER: u32 = 1 << 15;
-/// The body has ended and its links are called: a kill was for the body. Set under the lock.
+/// The body has ended and its links are being called. A kill that came before was for the body. Set under the lock.
 pub(super) const LINKING: u32 = 1 << 16;
-/// How it ended where it has no value: it panicked, or could not run, or was killed.
+/// Why a task that has ended has no value: it panicked, could not run, or was killed.
 pub(super) const PANICKED: u32 = 1 << 17;
 pub(super) const NOT_RUN: u32 = 1 << 18;
 pub(super) const ENDED_BY_KILL: u32 = 1 << 19;

@@ -1,12 +1,12 @@
-//! A task of another executor as something that waits and is woken, like a task of this library.
+//! A task of another executor, as something that waits and is woken like a task of this library.
 //!
-//! It waits in the same lists as everybody; waking it means using the [`Waker`] that its last poll left. That is code of users, which
-//! may do anything: wait, call what is just being changed, panic. So it is called where nothing of the library is locked or
-//! borrowed. Inside [`put_off`] it is put off until that is over; on a hub's own stack too, and a green thread does it
-//! (`hub/foreign.rs`). A panic goes no further.
+//! It waits in the same lists as other tasks. Waking it means using the [`Waker`] that its last poll left. That is code
+//! of users, which may do anything: wait, call what is just being changed, panic. So it is called where nothing of the
+//! library is locked or borrowed. Inside [`put_off`], and on a hub's own stack, it is put off; in the second case a
+//! green thread does it later (`hub/foreign.rs`). A panic goes no further.
 //!
-//! One that waits for what others may take as well is on a roll, so that it is found where one that was woken does not come
-//! (`runtime/observe/bypass.rs`).
+//! A foreign task that waits for what others may take as well is on a roll of its own kind, so that it is found if it
+//! was woken and does not come (`runtime/observe/bypass.rs`).
 
 use super::header::{Header, VTable};
 use super::here::{self, Here};
@@ -63,7 +63,7 @@ pub(crate) fn new_foreign() -> TaskRef {
     unsafe { TaskRef::adopt(NonNull::from(Box::leak(foreign)).cast()) }
 }
 
-/// How many rolls there are, so that those who wait for different things seldom want the same lock.
+/// How many rolls there are. There are several so that tasks which wait for different things seldom want the same lock.
 const ROLLS: usize = 16;
 
 fn rolls() -> &'static [OpenRoll; ROLLS] {
@@ -71,7 +71,8 @@ fn rolls() -> &'static [OpenRoll; ROLLS] {
     ALL.get(Default::default)
 }
 
-/// Notes that `task` waits for the thing that `mark` stands for, and puts it on a roll, where [`enrolled`] finds it until it ends.
+/// Notes that `task` waits for what `mark` stands for, and puts it on a roll, where [`enrolled`] finds it until it
+/// ends.
 pub(crate) fn enroll(task: &TaskRef, mark: Mark) {
     task.set_mark(mark);
     if task.header().place.get().is_none() {
@@ -87,18 +88,19 @@ pub(crate) fn enrolled() -> Vec<TaskRef> {
     tasks
 }
 
-/// The task of this library that polls the future whose wait this is, if one does and waits for it.
+/// The task of this library that polls the future of this wait, if there is one and it waits for that future.
 pub(crate) fn poller(task: &TaskRef) -> Option<TaskRef> {
     TaskRef::of_waker(slot(task).lock().as_ref()?)
 }
 
-/// Leaves the waker that is to be used when the wait of `token` ends. `false` if that has ended: then the waker may not be used.
+/// Leaves the waker to be used when the wait of `token` ends. Returns `false` if it has ended already: then the waker
+/// is not used.
 pub(crate) fn sleep_foreign(task: &TaskRef, token: Token, waker: &Waker) -> bool {
     sleep(task, token, waker, |park| park.park(token, false))
 }
 
-/// As [`sleep_foreign`], for something that others may take as well. `Some` says how the wait ended; where it was nudged it goes on,
-/// and the caller looks before it calls this again.
+/// Like [`sleep_foreign`], for something that others may take as well. `Some` says how the wait ended. After a nudge
+/// the wait goes on, and the caller looks before it calls this again.
 pub(crate) fn sleep_open(task: &TaskRef, token: Token, waker: &Waker) -> Option<WaitOutcome> {
     if sleep(task, token, waker, |park| park.park_open(token, false)) {
         return None;
@@ -121,7 +123,7 @@ fn sleep(
         None => true,
     };
     if is_new {
-        // Cloning and dropping it is code of users as well.
+        // Cloning and dropping a waker is code of users too.
         let new = waker.clone();
         let old = slot.lock().replace(new);
         drop_quietly(old);
@@ -130,12 +132,13 @@ fn sleep(
         begin(task.park_word());
         return true;
     }
-    // Whoever ends the wait takes the waker after that. So either it finds the new waker, or this finds that the wait is over.
+    // Whoever ends the wait takes the waker after that. So either it finds the new waker, or we find that the wait is
+    // over.
     begin(task.park_word()) || task.park_word().is_parked(token)
 }
 
-/// Called when the task will not wait again: drops the waker of its executor. A panic of its destructor goes no farther: who ends
-/// the wait has still to leave those who wait.
+/// Called when the task will not wait again: drops the waker of its executor. A panic of the waker's destructor goes no
+/// further, as the caller must still leave the list in which it waits.
 pub(crate) fn end_foreign(task: &TaskRef) {
     task.leave_roll();
     let waker = slot(task).lock().take();
@@ -158,12 +161,12 @@ fn use_waker(task: &TaskRef) {
     if let Some(waker) = waker
         && let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake()))
     {
-        // The panic has been printed. Others have still to be woken, and our caller did nothing wrong.
+        // The panic has been printed. Others are still to be woken, and our caller did nothing wrong.
         drop_quietly(payload);
     }
 }
 
-/// Those that are woken later.
+/// The tasks that are to be woken later.
 struct Later {
     depth: Cell<usize>,
     tasks: RefCell<VecDeque<TaskRef>>,
@@ -179,18 +182,19 @@ fn must_put_off() -> bool {
         || here::with(Here::is_between).unwrap_or(false)
 }
 
-/// Until it is dropped, the calling OS thread does not use wakers of other executors. It does not suspend meanwhile.
+/// While this lives, the calling OS thread does not use wakers of other executors, and must not suspend.
 #[derive(Debug)]
 pub(crate) struct PutOff(());
 
-/// For callers that wake several tasks while they hold a lock: made before the lock is taken, and so dropped after it is free.
+/// For callers that wake several tasks while they hold a lock. It is made before the lock is taken, so that it is
+/// dropped after the lock is free.
 pub(crate) fn put_off() -> PutOff {
     let _ = LATER.try_with(|later| later.depth.set(later.depth.get() + 1));
     PutOff(())
 }
 
 impl PutOff {
-    /// Ends it, and gives the caller those that are to be woken with wakers of users.
+    /// Ends it, and returns the tasks that are to be woken by users' wakers; the caller wakes them.
     pub(in crate::runtime) fn leave(self) -> Vec<PutOffWake> {
         take_others().into_iter().map(PutOffWake).collect()
     }
@@ -208,7 +212,7 @@ impl Drop for PutOff {
     }
 }
 
-/// A task whose wake-up was put off: its waker is used when this is dropped.
+/// A task whose wake-up was put off: dropping this uses its waker.
 #[derive(Debug)]
 pub(in crate::runtime) struct PutOffWake(TaskRef);
 
@@ -218,20 +222,20 @@ impl Drop for PutOffWake {
     }
 }
 
-/// What a hub has put off, with wakers of users: they are used when this is dropped.
+/// The wake-ups by users' wakers that a hub has put off: dropping this uses these wakers.
 #[derive(Debug)]
 pub(in crate::runtime) struct PutOffWakes(());
 
 impl Drop for PutOffWakes {
     fn drop(&mut self) {
-        // If one of the wakers waits, the hub is to look again, and have somebody else go on with the others.
+        // If one of the wakers waits, the hub is to look again and have another green thread go on with the rest.
         here::with(Here::note_foreign);
         wake_later();
     }
 }
 
-/// Wakes, of the tasks whose wake-up was put off, those that wakers of this library are for. If there are others, the caller is to
-/// see to these.
+/// Of the tasks whose wake-up was put off, wakes those with wakers of this library. If others are left, the caller has
+/// to wake them by dropping the result.
 pub(in crate::runtime) fn wake_own() -> Option<PutOffWakes> {
     let others = take_others();
     if others.is_empty() {
@@ -241,7 +245,8 @@ pub(in crate::runtime) fn wake_own() -> Option<PutOffWakes> {
     Some(PutOffWakes(()))
 }
 
-/// Takes the tasks whose wake-up was put off, and wakes those that wakers of this library are for, which run no code of users.
+/// Takes the tasks whose wake-up was put off, wakes those with wakers of this library, which run no code of users, and
+/// returns the others.
 fn take_others() -> VecDeque<TaskRef> {
     let mut tasks = LATER.try_with(|later| later.tasks.take()).unwrap_or_default();
     tasks.retain(|task| {
@@ -258,7 +263,7 @@ fn take_others() -> VecDeque<TaskRef> {
 #[cold]
 pub(super) fn wake_later() {
     let next = || LATER.try_with(|later| later.tasks.borrow_mut().pop_front()).ok().flatten();
-    // Those that come meanwhile are left for later: on a hub others have their turn first.
+    // Those that are added meanwhile are left for later, so that on a hub other green threads have their turn first.
     let count = LATER.try_with(|later| later.tasks.borrow().len()).unwrap_or(0);
     for task in (0..count).map_while(|_| next()) {
         use_waker(&task);

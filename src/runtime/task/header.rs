@@ -1,7 +1,7 @@
 //! The part of a task that every thread may touch.
 //!
-//! It lives in reference-counted memory of its own, never on the task's stack, so that a late waker finds it. An OS thread that waits
-//! has one too, so that a waker need not know what it wakes.
+//! It lives in reference-counted memory of its own, never on the task's stack, so that a late waker still finds it. An
+//! OS thread that waits has one too, so that a waker need not know what it wakes.
 //!
 //! | field | written by | read by |
 //! |---|---|---|
@@ -54,30 +54,32 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{self, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
-/// What differs between the types of tasks.
+/// The functions that differ between the types of tasks.
 pub(super) struct VTable {
-    /// Runs the body, in the green thread. Called once, unless `abandon` is; and again each time it has [rested](super::live).
+    /// Runs the body, in the green thread. Called once, unless `abandon` is called, and again each time after it has
+    /// [rested](super::live).
     pub(super) run: unsafe fn(NonNull<Header>),
-    /// Drops a body that has not begun, or that rests, and leaves an error as the result. Called once, and `run` not any more; or after
-    /// `run` has begun and will never go on.
+    /// Drops a body that has not begun, or that rests, and leaves an error as the result. Called once, after which
+    /// `run` is not called any more; or after `run` has begun and will never go on.
     pub(super) abandon: unsafe fn(NonNull<Header>, JoinError),
-    /// Leaves an error as the result, and whatever else is there as it is, undropped. Called where nothing of the task will ever run, and
-    /// no result has been published.
+    /// Leaves an error as the result, without dropping what is there. Called where nothing of the task will ever run
+    /// again, and no result has been published.
     pub(super) forfeit: unsafe fn(NonNull<Header>, JoinError),
     /// Moves the result into the `Option<Result<T, JoinError>>` at the pointer.
     pub(super) take_result: unsafe fn(NonNull<Header>, *mut ()),
-    /// Where the `Result<T, JoinError>` is.
+    /// The address of the `Result<T, JoinError>`.
     pub(super) result: unsafe fn(NonNull<Header>) -> *const (),
     /// Frees the memory, dropping a result that nobody took.
     pub(super) free: unsafe fn(NonNull<Header>),
-    /// Asks for the memory that a body which has rested touches when it goes on; nobody else touches the stage meanwhile.
+    /// Prefetches the memory that a resting body touches when it goes on. Nobody else touches the stage meanwhile.
     pub(super) prefetch: unsafe fn(NonNull<Header>),
-    /// Makes an OS thread look at its park word again; `None` for green threads.
+    /// Makes an OS thread look at its park word again. `None` for green threads.
     pub(super) wake_os: Option<unsafe fn(NonNull<Header>)>,
 }
 
 impl VTable {
-    /// The table of something that waits and is woken as tasks are, but is run by others: it has no body and no result here.
+    /// The table of something that waits and is woken as tasks are, but is run by others: it has neither a body nor a
+    /// result here.
     pub(super) const fn of_waiting(
         free: unsafe fn(NonNull<Header>),
         wake: unsafe fn(NonNull<Header>),
@@ -108,32 +110,32 @@ impl VTable {
     }
 }
 
-/// Who is to be woken at the end of a task, or by its `unpark`; and what few tasks need.
+/// Who is to be woken at the end of a task, or by its `unpark`; and fields that few tasks need.
 #[derive(Debug, Default)]
 pub(super) struct Completion {
     pub(super) first: Option<Waiter>,
-    /// What few tasks need, behind a pointer, so that it takes a single word in the others.
+    /// The fields that few tasks need. They are behind a pointer, so that this takes a single word in other tasks.
     pub(super) more: Option<Box<More>>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct More {
     pub(super) waiters: Vec<Waiter>,
-    /// Where those wait who wait for several tasks, with the number that this task has there.
+    /// Where threads wait that wait for several tasks, with the number that this task has there.
     pub(super) watchers: Vec<(Arc<Finished>, usize)>,
-    /// What to call with the result, in this order.
+    /// The functions to call with the result, in this order.
     pub(super) links: VecDeque<ResultLink>,
     /// With PAUSED: the right to schedule the task.
     pub(super) paused: Option<Paused>,
-    /// The task itself, while it is in `park`.
+    /// The waiter of the task itself, while it is in `park`.
     pub(super) parked: Option<Waiter>,
     /// The timeouts that the owner is inside of, outermost first. Owner only.
     pub(super) limits: Vec<Limit>,
-    /// The context values that its spawner passed on.
+    /// The context values that it has inherited from its spawner.
     pub(super) context: Context,
     /// How many shields the owner is inside of. Owner only.
     pub(super) shields: u32,
-    /// How many unwinds are around the wait that the owner is in, if that can be interrupted all the same.
+    /// How many unwinds are around the wait that the owner is in, if it can be interrupted in spite of these.
     pub(super) unwinds: usize,
     /// The payloads of kills and timeouts that exist now.
     pub(super) raised: Vec<KeptPayload>,
@@ -141,14 +143,14 @@ pub(super) struct More {
     pub(super) raised_before: u64,
 }
 
-/// What became of a result.
+/// Who has the result when it has been left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Published {
-    /// The handle has it from here on.
+    /// The handle: the result is published.
     Wanted,
-    /// There is no handle: the caller drops it.
+    /// There is no handle, so the caller drops the result.
     Unwanted,
-    /// Not yet: there are links to call.
+    /// The result is not published yet, as there are links to call.
     Linked,
 }
 
@@ -167,20 +169,20 @@ pub(crate) struct Header {
     pub(super) reason: AtomicU8,
     /// A [`Mark`](super::mark::Mark).
     pub(super) mark: AtomicU32,
-    /// The process that made it, told by a few bits: in a forked child the tasks of the parent never end.
+    /// A few bits that identify the process that made it. In a forked child the parent's tasks never end.
     pub(super) generation: u32,
     /// Its place in the hub's roster.
     pub(super) roster: AtomicU32,
     pub(super) flags: AtomicU32,
-    /// Until when it sleeps, in nanoseconds; zero if for no certain time.
+    /// Until when it sleeps, in nanoseconds; zero if that is not known.
     pub(super) until: atomic::AtomicU64,
-    // From here on, with the body or what it has left behind it: what is touched when a task is woken and goes on. Blocks are aligned
-    // to 16 bytes only, so that this is two cache lines, seldom three.
+    // The fields from here on are touched when a task is woken and goes on; so is what follows the header, the body or
+    // what it has left. Blocks are aligned to 16 bytes only, so this is two cache lines, seldom three.
     pub(super) meta: Option<Box<Meta>>,
     pub(super) wakes: AtomicU64,
-    /// The same on its own hub's OS thread, where a count need not be atomic.
+    /// The same for wakers that are used on its own hub's OS thread, where the count need not be atomic.
     pub(super) own_wakes: AtomicU64,
-    /// That of its hub.
+    /// The mailbox of its hub.
     pub(super) mailbox: AtomicPtr<Mailbox>,
     pub(super) refs: AtomicUsize,
     pub(super) control: AtomicPtr<Control>,
@@ -190,8 +192,8 @@ pub(crate) struct Header {
 
 // SAFETY: see the table above; `reservation` and `place` are taken once, by whoever ends the task, which is one thread.
 unsafe impl Sync for Header {}
-// SAFETY: as above, nothing in it belongs to one OS thread, but for the links of a task that stays on its own: these are added,
-// called and dropped there.
+// SAFETY: as above, nothing in it belongs to one OS thread, except the links of a task that stays on its own; these are
+// added, called and dropped there.
 unsafe impl Send for Header {}
 
 impl Header {
@@ -227,20 +229,21 @@ impl Header {
             history: History::new(),
             woken: Stamp::default(),
         };
-        // A modelled lock is made by its first use, which must not be another thread's.
+        // loom makes a lock at its first use, which must not be by another thread.
         #[cfg(loom)]
         drop(header.completion.lock());
         header
     }
 
-    /// What few tasks need, of a `completion` that is locked. The end of the task looks for it from here on.
+    /// The fields that few tasks need, of a `completion` that is locked. From here on the end of the task looks at
+    /// them.
     #[inline]
     pub(super) fn more<'a>(&self, completion: &'a mut Completion) -> &'a mut More {
         self.end.heed();
         completion.more.get_or_insert_default()
     }
 
-    /// Drops it; most headers have nothing in them by then.
+    /// Drops the header. Most headers hold nothing that needs dropping by then.
     ///
     /// # Safety
     /// Nobody uses it, now or later.
@@ -255,7 +258,7 @@ impl Header {
         }
     }
 
-    /// Asks for the memory that waking it and going on touch.
+    /// Prefetches the memory that is touched when the task is woken and goes on.
     #[inline(always)]
     pub(super) fn prefetch(this: NonNull<Self>) {
         let at = this.as_ptr().cast::<u8>();
@@ -263,12 +266,13 @@ impl Header {
         prefetch(at.wrapping_add(size_of::<Self>()));
     }
 
-    /// The place in its hub's list of a task that is to start later: such a task has settings, among them when.
+    /// For a task that is to start later, its place in its hub's list of such tasks. Such a task has settings, which
+    /// include the place.
     pub(super) fn delayed_place(&self) -> u32 {
         self.meta.as_ref().map_or(u32::MAX, |meta| meta.delayed_place.load(Ordering::Relaxed))
     }
 
-    /// Where the control block of a task that has started is.
+    /// The address of the control block of a task that has started.
     #[allow(dead_code, reason = "the watchdog alone asks")]
     pub(super) fn control_address(&self) -> usize {
         self.control.load(Ordering::Relaxed).addr()
@@ -295,7 +299,7 @@ impl Header {
         self.meta.as_ref()?.name.as_deref()
     }
 
-    /// Publishes that the result is there; unless there are links, which have to see the result first.
+    /// Publishes that the result is there, unless there are links, which have to see the result first.
     #[inline]
     pub(super) fn publish_result(&self) -> Published {
         let mut flags = self.flags.load(Ordering::Relaxed);
@@ -316,18 +320,19 @@ impl Header {
         }
     }
 
-    /// As [`publish_result`](Self::publish_result), where no link is called any more: those that come later are called at once.
+    /// Like [`publish_result`](Self::publish_result), where links that the task still has are not called. Links that
+    /// are added later are called at once.
     pub(super) fn publish_last(&self) {
         self.flags.fetch_and(!LINKED, Ordering::Relaxed);
         self.flags.fetch_or(RESULT, Ordering::AcqRel);
     }
 
-    /// Whether the result is there, so that whoever has the handle may look at it.
+    /// Whether the result is there, so that the owner of the handle may look at it.
     pub(super) fn has_result(&self) -> bool {
         self.flags.load(Ordering::Acquire) & RESULT != 0
     }
 
-    /// Remembers why there is no value. Called before the task is done.
+    /// Notes why there is no value. Called before the task is done.
     pub(super) fn note_error(&self, error: &JoinError) {
         let flags = match error.cause() {
             Cause::Panic(_) => PANICKED | FAILED,
@@ -337,7 +342,7 @@ impl Header {
         self.flags.fetch_or(flags, Ordering::Relaxed);
     }
 
-    /// Notes that nobody will come for the result. `true` if the result is there already: then the caller drops it.
+    /// Notes that nobody will take the result. Returns `true` if the result is there already: then the caller drops it.
     pub(super) fn detach(&self) -> bool {
         self.flags.fetch_or(DETACHED, Ordering::AcqRel) & RESULT != 0
     }

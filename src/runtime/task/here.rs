@@ -1,7 +1,7 @@
-//! The hub of the calling OS thread, as far as waking a task has to know it, and the thread-local that leads to it.
+//! What waking a task needs to know of the calling OS thread's hub, and the thread-local that leads to it.
 //!
-//! Only this thread-local leads to what belongs to an OS thread. A hub begins with its lane, and a lane with this: so `lane/current.rs`
-//! and `hub/current.rs` find theirs by the same pointer.
+//! This thread-local is the only way to what belongs to an OS thread. A hub begins with its lane, and a lane begins
+//! with this, so `lane/current.rs` and `hub/current.rs` find theirs by the same pointer.
 
 use super::foreign;
 use super::live::Ready;
@@ -11,10 +11,10 @@ use crate::util::ring::Ring;
 use std::cell::Cell;
 use std::ptr;
 
-/// Among so few tasks prefetching is not worth while.
+/// With fewer tasks than this, prefetching is not worth while.
 pub(in crate::runtime) const FEW: usize = 5;
 
-/// What belongs to the OS thread of a hub.
+/// The part of a lane that waking a task touches. It belongs to the OS thread of a hub.
 #[derive(Debug)]
 pub(crate) struct Here {
     mailbox: &'static Mailbox,
@@ -22,9 +22,10 @@ pub(crate) struct Here {
     ready: Ring<Ready>,
     /// The green thread that is running.
     current: Cell<Option<Started>>,
-    /// The green thread that runs on the OS thread's own stack, where it cannot be suspended: then none is `current`.
+    /// The green thread that runs on the OS thread's own stack, where it cannot be suspended. While there is one,
+    /// `current` is empty.
     lent: Cell<Option<Started>>,
-    /// Whether a green thread runs a switch hook, in which none is `current`.
+    /// Whether a green thread runs a switch hook. Meanwhile `current` is empty.
     in_hook: Cell<bool>,
     /// Whether tasks of other executors were woken where their wakers could not be used.
     has_foreign: Cell<bool>,
@@ -42,7 +43,7 @@ impl Here {
         }
     }
 
-    /// Whether the mailbox is that of the hub.
+    /// Whether this is the mailbox of the hub.
     #[inline(always)]
     pub(super) fn is_of(&self, mailbox: *const Mailbox) -> bool {
         ptr::eq(self.mailbox, mailbox)
@@ -69,8 +70,8 @@ impl Here {
         self.lent.get()
     }
 
-    /// Makes the current green thread one that runs on the OS thread's own stack; until [`take_back`](Self::take_back), it counts as
-    /// the OS thread wherever it would be suspended.
+    /// Lets the current green thread run on the OS thread's own stack. Until [`take_back`](Self::take_back), it counts
+    /// as the OS thread wherever it would be suspended.
     #[inline(always)]
     pub(crate) fn lend(&self) {
         self.lent.set(self.current.take());
@@ -87,28 +88,28 @@ impl Here {
         self.in_hook.set(true);
     }
 
-    /// Ends a switch hook, or what it does before it lets others run; `current` is who runs then.
+    /// Ends a switch hook, or the part of it before it lets others run; `current` is the green thread that runs then.
     pub(in crate::runtime) fn end_hook(&self, current: Option<Started>) {
         self.in_hook.set(false);
         self.current.set(current);
     }
 
-    /// Whether the hub itself runs, in the middle of its own work, and none of its green threads.
+    /// Whether the hub itself runs, between two of its green threads.
     pub(super) fn is_between(&self) -> bool {
         self.current.get().is_none() && self.lent.get().is_none() && !self.in_hook.get()
     }
 
-    /// Takes in a task whose wait has ended.
+    /// Queues a task whose wait has ended.
     #[inline]
     pub(crate) fn woken(&self, task: Ready) {
-        // Among few tasks the hub does not prefetch, and this one, unlike the others, has not run just now.
+        // With so few tasks the hub does not prefetch, and this task, unlike the others, has not run just now.
         if self.ready.len() < FEW {
             task.prefetch();
         }
         self.ready.push(task);
     }
 
-    /// Whether tasks of other executors are to be woken whose wake-up was put off. The caller does that.
+    /// Whether there are tasks of other executors whose wake-up was put off. The caller then wakes them.
     #[inline(always)]
     pub(in crate::runtime) fn take_foreign(&self) -> bool {
         self.has_foreign.replace(false)
@@ -128,13 +129,13 @@ pub(crate) fn forget() {
     HERE.set(ptr::null());
 }
 
-/// What belongs to this OS thread; null if that has no hub.
+/// What belongs to this OS thread; null if it has no hub.
 ///
-/// Inlined, as it is done at every operation, and a call costs four times as much as the rest of it. If a compiler keeps the address
-/// of the thread-local across a switch, that does no harm, as what has started stays on its OS thread.
+/// Inlined, as every operation needs it, and a call costs four times as much as the rest of it. If a compiler keeps the
+/// address of the thread-local across a switch, that does no harm, as what has started stays on its OS thread.
 #[inline(always)]
 pub(in crate::runtime) fn get() -> *const Here {
-    // std inlines this, and not `with`. It never fails, as the thread-local has no destructor.
+    // std inlines `try_with`, but not `with`. It never fails, as the thread-local has no destructor.
     HERE.try_with(Cell::get).unwrap_or(ptr::null())
 }
 
@@ -162,11 +163,11 @@ pub(super) fn with_if(mailbox: *const Mailbox, f: impl FnOnce(&Here)) -> bool {
     .unwrap_or(false)
 }
 
-/// Makes `here` what belongs to this OS thread for the time of `f`.
+/// Makes `here` what belongs to this OS thread while `f` runs.
 ///
 /// # Safety
-/// It is the first field of a lane that is the first field of a hub; the pointer may be used for all of that, which lives as long as
-/// `f` runs, on this OS thread.
+/// It is the first field of a lane, which is the first field of a hub. The pointer may be used for all of the hub,
+/// which lives as long as `f` runs, on this OS thread.
 pub(in crate::runtime) unsafe fn enter<R>(here: *const Here, f: impl FnOnce() -> R) -> R {
     struct Leave;
     impl Drop for Leave {

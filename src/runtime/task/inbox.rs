@@ -1,7 +1,7 @@
 //! Tasks that other OS threads have woken, on their way to the hub that owns them.
 //!
-//! It is an intrusive stack. A task is in at most one inbox at a time, because only the waker that ends its wait puts it there, and it
-//! cannot wait again before its hub has taken it out. So a wake-up allocates nothing and cannot fail.
+//! It is an intrusive stack. A task is in at most one inbox at a time, because only the waker that ends its wait puts
+//! it there, and it cannot wait again before its hub has taken it out. So a wake-up allocates nothing and cannot fail.
 
 use super::header::Header;
 use super::live::Ready;
@@ -12,7 +12,7 @@ use std::ptr::{self, NonNull};
 #[derive(Debug)]
 pub(crate) enum Woken {
     Ready(Ready),
-    /// A task that waited to be started: its place in the hub's list.
+    /// A task that was to start later, by its place in the hub's list.
     Delayed(u32),
 }
 
@@ -34,13 +34,14 @@ impl Inbox {
     /// Adds a task whose wait the caller has just ended.
     ///
     /// # Safety
-    /// The caller won the task's wake-up ([`super::Notify::Wake`] or its like), and this is the inbox of its hub.
+    /// The caller has ended the task's wait (`Notify::Wake`, or what `expire` and the like return), and this is the
+    /// inbox of its hub.
     pub(super) unsafe fn push(&self, task: NonNull<Header>) {
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
             // SAFETY: the task is suspended and its hub keeps it alive until it has been taken out of here and run.
             unsafe { task.as_ref() }.next.store(head, Ordering::Relaxed);
-            // SeqCst: the push comes before the look at the hub's sleeping flag.
+            // SeqCst: the push comes before the look at the hub's sleep word.
             match self.head.compare_exchange_weak(
                 head,
                 task.as_ptr(),
@@ -94,7 +95,7 @@ mod models {
         task
     }
 
-    /// Two threads leave tasks while the hub takes them out: each comes out once.
+    /// Two threads leave tasks while the hub takes them out. Each comes out once.
     #[test]
     fn each_task_comes_out_once() {
         loom::model(|| {

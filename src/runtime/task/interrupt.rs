@@ -1,4 +1,4 @@
-//! What ends a wait, or a task, before its time: kills and timeouts; and shields against both.
+//! What ends a wait, or a task, before its time: kills and timeouts, and the shields against both.
 
 #![forbid(unsafe_code)]
 
@@ -8,8 +8,8 @@ use crate::sys::clock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// How many tasks have been killed and have not ended, plus how many timeouts are open. While it is zero, a thread that yields or
-/// waits need not look whether it is to be interrupted.
+/// How many tasks have been killed and have not ended, plus how many timeouts are open. While it is zero, a thread that
+/// yields or waits need not check whether it is to be interrupted.
 pub(super) static INTERRUPTIONS: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether any task has been killed and not ended, or is inside a timeout.
@@ -18,17 +18,17 @@ pub(crate) fn any_interruption() -> bool {
     cfg!(panic = "unwind") && INTERRUPTIONS.load(Ordering::SeqCst) != 0
 }
 
-/// An open timeout of a thread, or a block that other threads may end.
+/// A timeout that a thread has opened, or a block that other threads may end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limit {
-    /// `None` until somebody calls [`TaskRef::expire_limit`].
+    /// `None` for a block, until somebody calls [`TaskRef::expire_limit`].
     pub(crate) deadline: Option<Instant>,
-    /// The number that no other limit has: an inner timeout must not take an outer one's expiry for its own.
+    /// A number that no other limit has, so that an inner timeout does not take an outer one's expiry for its own.
     pub(crate) id: u64,
-    /// How many unwinds were under way around the block when it began: it may be unwound while there are as many. `None` if that
-    /// was not known; then it is never unwound.
+    /// How many unwinds were under way around the block when it began: it may be unwound while there are as many.
+    /// `None` if that was not known; then it is never unwound.
     pub(crate) unwinds: Option<usize>,
-    /// Whether its frame is suspended, and waits of the owner are no part of it; see [`TaskRef::set_aside`].
+    /// Whether its frame is suspended, so that waits of the owner are not inside it; see [`TaskRef::set_aside`].
     pub(super) is_aside: bool,
 }
 
@@ -42,22 +42,22 @@ impl Limit {
     }
 }
 
-/// The limits and shields that a suspended frame has opened.
+/// The limits and shields that were open in a frame that is suspended.
 #[derive(Debug)]
 pub(crate) struct SetAside {
     limits: Vec<u64>,
     shields: u32,
 }
 
-/// What ends a wait before its time.
+/// What may end a wait before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interruption {
     None,
-    /// A timeout that the thread is inside of, at that time.
+    /// A timeout around the wait, which expires at that time.
     At(Instant),
     /// A kill.
     Killed,
-    /// A timeout that has expired, or a block that others have ended; its id.
+    /// A timeout that has expired, or a block that others have ended, by its id.
     Expired(u64),
 }
 
@@ -68,13 +68,13 @@ impl Interruption {
 }
 
 impl TaskRef {
-    /// Makes the task end at its next suspension point, or now if it is suspended at one. Where the body has ended, its links
-    /// are not disturbed.
+    /// Makes the task end at its next suspension point, or at once if it is suspended at one. If the body has ended,
+    /// its links go on.
     pub(crate) fn kill(&self) {
         self.kill_unless(OVER | LINKING);
     }
 
-    /// As [`kill`](Self::kill), but ends links too: for the end of a runtime.
+    /// Like [`kill`](Self::kill), but ends links too. It is for the end of a runtime.
     pub(crate) fn end(&self) {
         self.kill_unless(OVER);
     }
@@ -82,8 +82,8 @@ impl TaskRef {
     fn kill_unless(&self, immune: u32) {
         let header = self.header();
         let sleeps = {
-            // Under the lock, so that a task is counted only while `complete` is still to come, and so that the kill does
-            // not end a wait that comes after `forget_kill`.
+            // Under the lock, so that a task is counted only before `complete`, and so that the kill does not end a
+            // wait that begins after `forget_kill`.
             let completion = header.completion.lock();
             if !header.end.heed() || header.flags.load(Ordering::Relaxed) & immune != 0 {
                 return;
@@ -91,7 +91,8 @@ impl TaskRef {
             if header.flags.fetch_or(KILLED, Ordering::SeqCst) & KILLED == 0 {
                 INTERRUPTIONS.fetch_add(1, Ordering::SeqCst);
             }
-            // A wait in a destructor that an unwind runs is ended by what began inside of that destructor, and by no kill.
+            // A wait in a destructor that an unwind runs is ended only by a timeout or group that began inside of that
+            // destructor, not by a kill.
             completion.more.as_ref().is_none_or(|more| more.unwinds == 0) && header.park.interrupt()
         };
         if sleeps {
@@ -109,29 +110,31 @@ impl TaskRef {
         self.header().flags.load(Ordering::SeqCst) & KILLED != 0
     }
 
-    /// Called when the body has ended: a kill was for the body, and not for what comes now.
+    /// Called when the body has ended, for which the kill was: what comes now is not killed.
     pub(super) fn forget_kill(&self) {
         let _completion = self.header().completion.lock();
         self.forget_kill_locked();
     }
 
-    /// As [`forget_kill`](Self::forget_kill), and later kills have no effect: there is nothing left for them to end.
+    /// Like [`forget_kill`](Self::forget_kill), and later kills have no effect, as nothing is left for them to end.
     pub(crate) fn refuse_kills(&self) {
         let _completion = self.header().completion.lock();
         self.header().flags.fetch_or(OVER, Ordering::Relaxed);
         self.forget_kill_locked();
     }
 
-    /// Runs `f`, which drops what the body would have dropped if it had run to its end. Kills have no effect meanwhile, as in the
-    /// destructors of a body that unwinds. Afterwards they have an effect again, so that the end of a runtime can end the links. A kill
-    /// that comes before the links are called finds no wait to end, and is [forgotten](Self::forget_kills_of_body).
+    /// Runs `f`, which drops what the body would have dropped if it had run to its end. Kills have no effect meanwhile,
+    /// as in the destructors of a body that unwinds. Afterwards they have an effect again, so that the end of a runtime
+    /// can end the links. A kill that comes before the links are called finds no wait to end, and is
+    /// [forgotten](Self::forget_kills_of_body).
     pub(super) fn without_kills(&self, f: impl FnOnce()) {
         self.refuse_kills();
         f();
         self.header().flags.fetch_and(!OVER, Ordering::Relaxed);
     }
 
-    /// As [`forget_kill`](Self::forget_kill), and later kills have no effect either, except the one that ends the runtime.
+    /// Like [`forget_kill`](Self::forget_kill), and later kills have no effect either, except the one by which the
+    /// runtime ends.
     pub(super) fn forget_kills_of_body(&self) {
         let _completion = self.header().completion.lock();
         self.header().flags.fetch_or(LINKING, Ordering::Relaxed);
@@ -144,11 +147,11 @@ impl TaskRef {
         }
     }
 
-    // --- what may end a wait ------------------------------------------------------------------------------------
+    // --- what may end a wait ----------------------------------------------------------------------------------------
 
-    /// What ends a wait that the owner begins now, while `unwinds` unwinds are under way around it. This alone decides whether an
-    /// unwind may begin. It may if as many unwinds are under way as when the frame began that will catch it: a kill is caught at the
-    /// root, where there were none, a timeout where it was opened.
+    /// What may end a wait that the owner begins now, while `unwinds` unwinds are under way around it. This alone
+    /// decides whether an unwind may begin. It may if as many unwinds are under way as when the frame that will catch
+    /// it began: a kill is caught at the root, where there were none; a timeout where it was opened.
     #[cold]
     pub(crate) fn interruption(&self, unwinds: Option<usize>) -> Interruption {
         if self.is_shielded() || cfg!(panic = "abort") {
@@ -164,7 +167,8 @@ impl TaskRef {
         }
     }
 
-    /// Whether anything may end a wait of the owner with so many unwinds around it, at least one. Called by the owner only.
+    /// Whether anything may end a wait of the owner around which `unwinds` unwinds, at least one, are under way. Called
+    /// by the owner only.
     #[cold]
     pub(crate) fn may_be_interrupted(&self, unwinds: usize) -> bool {
         let completion = self.header().completion.lock();
@@ -172,7 +176,8 @@ impl TaskRef {
         limits.any(|limit| limit.is_open(Some(unwinds)))
     }
 
-    /// Sets, for the length of a wait, what may end it: only what began with so many unwinds. Called by the owner only.
+    /// Sets, for the duration of a wait, that only what began with so many unwinds under way may end it. Called by the
+    /// owner only.
     #[cold]
     pub(crate) fn set_unwinds(&self, unwinds: usize) {
         self.header().more(&mut self.header().completion.lock()).unwinds = unwinds;
@@ -200,8 +205,9 @@ impl TaskRef {
         INTERRUPTIONS.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Sets aside what is open, until it is [put back](Self::put_back): the frame that has opened it is suspended, and what waits as the
-    /// same owner meanwhile is another. So it is with switch hooks, in each of which the OS thread waits.
+    /// Sets aside what is open until it is [put back](Self::put_back). The frame that has opened it is suspended, and
+    /// meanwhile other code waits as the same owner. This happens with switch hooks, in each of which the OS thread is
+    /// the owner of waits.
     pub(crate) fn set_aside(&self) -> Option<SetAside> {
         let flags = &self.header().flags;
         if flags.load(Ordering::Relaxed) & (LIMITED | SHIELDED) == 0 {
@@ -220,7 +226,7 @@ impl TaskRef {
         Some(aside)
     }
 
-    /// Opens again what was set aside. What others have opened since is closed, or set aside.
+    /// Opens again what was set aside. By now what others have opened since is closed, or set aside itself.
     pub(crate) fn put_back(&self, aside: Option<SetAside>) {
         let Some(aside) = aside else { return };
         let mut completion = self.header().completion.lock();
@@ -233,8 +239,8 @@ impl TaskRef {
         self.header().flags.fetch_or(limited | shielded, Ordering::SeqCst);
     }
 
-    /// Lets the limit expire now, if it is open: the owner's wait, or its next one, unwinds out of it. May be called from any
-    /// thread.
+    /// Lets the limit expire now, if it is open: the owner's present wait, or its next one, unwinds out of it. May be
+    /// called from any thread.
     pub(crate) fn expire_limit(&self, id: u64) {
         let header = self.header();
         let sleeps = {
@@ -251,15 +257,15 @@ impl TaskRef {
         }
     }
 
-    /// Whether another thread has killed the task, or has let a limit expire that is open or was lately, so that this ends a
-    /// wait with so many unwinds around it.
+    /// Whether another thread has killed the task, or has let a limit expire that is or was lately open, so that this
+    /// ends a wait around which so many unwinds are under way.
     pub(crate) fn is_interrupted(&self, unwinds: Option<usize>) -> bool {
         let flags = self.header().flags.load(Ordering::SeqCst);
         flags & (KILLED | CUT_SHORT) != 0 && self.interruption(unwinds).is_due()
     }
 
-    /// The limit that expires first, among the open ones that began with so many unwinds, and the outermost of equal ones: when it
-    /// expires, and its id.
+    /// The limit that expires first, as its time and its id. Only open limits count that began with so many unwinds
+    /// under way; of equal ones, the outermost.
     fn nearest_limit(&self, unwinds: Option<usize>) -> Option<(Instant, u64)> {
         let flags = self.header().flags.load(Ordering::Relaxed);
         if flags & LIMITED == 0 || flags & SHIELDED != 0 {

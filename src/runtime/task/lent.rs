@@ -1,20 +1,21 @@
 //! A green thread that runs on the stack of its worker.
 //!
-//! It cannot be suspended there: its hub would go on, over the frames of what runs. So it counts as the OS thread wherever it would be
-//! suspended, by the one word that each wait and each yield reads for that. And a region is open around it, so that no generator or
-//! greenlet is switched away from; what is resumed inside suspends itself as ever.
+//! It cannot be suspended there, as its hub would go on over the frames of what runs. So it counts as the OS thread
+//! wherever it would be suspended: each wait and each yield reads one word, which says so. A region is open around it,
+//! so that no generator or greenlet is switched away from; generators and greenlets that are resumed inside it suspend
+//! themselves as always.
 
 use super::here;
 use crate::coroutine::{Root, enter_no_switch_region};
 
-/// Calls `f` on the stack of the worker. The caller is a green thread that may be suspended.
+/// Calls `f` on the stack of the worker. The caller is a green thread that may be suspended at this point.
 #[inline]
 pub(in crate::runtime) fn on_worker_stack<R>(f: impl FnOnce() -> R) -> R {
     struct Back;
     impl Drop for Back {
         #[inline]
         fn drop(&mut self) {
-            // In a child that `f` has forked there is nothing to be taken back.
+            // In a child that `f` has forked, nothing is to be taken back.
             here::with(here::Here::take_back);
         }
     }

@@ -1,9 +1,9 @@
-//! What is to be called at the end of a task, with its result.
+//! A function to be called with the result at the end of a task.
 
 use super::error::JoinError;
 use std::fmt;
 
-/// A callback for the result of a task. Its type is known to those who make it and those who call it.
+/// A callback for the result of a task. Those who make it and those who call it know the type of the result.
 ///
 /// It is not `Send`: whoever adds one knows on which threads it may be called.
 pub(crate) struct ResultLink(Box<dyn FnOnce(*const ())>);

@@ -1,9 +1,10 @@
-//! Started tasks of a hub that may be without a stack: those that rest.
+//! Started tasks of a hub, with a stack or without one: those without *rest*.
 //!
-//! What a spawned future leaves while it is pending is in its task, so between two polls it needs no stack. Such a task *rests*: its
-//! park word says that it sleeps, as that of any task which waits, and its `control` says [`RESTING`] instead of where its control
-//! block is. It keeps its place in the hub's roster, and the hub keeps its reference. Once it is woken it stands in the run queue, as a
-//! word with [`TAG`], and when its turn comes it is given a stack and its body runs again.
+//! What a pending spawned future leaves is in its task, so between two polls it needs no stack. Such a task *rests*:
+//! its park word says that it sleeps, as that of any waiting task does, and its `control` is [`RESTING`] instead of the
+//! address of a control block. It keeps its place in the hub's roster, and the hub keeps its reference. When it is
+//! woken it is put into the run queue, as a word with [`TAG`]; when its turn comes it is given a stack and its body
+//! runs again.
 
 use super::header::Header;
 use super::inbox::Woken;
@@ -14,9 +15,9 @@ use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering;
 
-/// The `control` of a task that rests: no address of a control block.
+/// The `control` of a task that rests. It is not the address of a control block.
 const RESTING: *mut Control = ptr::without_provenance_mut(1);
-/// Marks a task that rests in the run queue.
+/// The bit by which a run queue marks a task that rests.
 const TAG: usize = 1;
 
 /// A task that has started on the calling thread's hub and not ended: its header, which the hub keeps alive. It is `!Send`.
@@ -28,7 +29,7 @@ impl Live {
         Self(started.header())
     }
 
-    /// Runs `f` with its task, which lives on meanwhile.
+    /// Runs `f` with the task, which does not end meanwhile.
     #[inline(always)]
     pub(crate) fn with<R>(self, f: impl FnOnce(&TaskRef) -> R) -> R {
         // SAFETY: borrowed from the hub's reference and never dropped. The task cannot end within `f`: its hub runs `f`.
@@ -52,7 +53,7 @@ impl Live {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ready(NonNull<u8>);
 
-/// What stands in a run queue.
+/// An entry of a run queue, by its kind.
 pub(crate) enum ReadyTask {
     Started(Started),
     Resting(Resting),
@@ -79,7 +80,7 @@ impl Ready {
         }
     }
 
-    /// When another thread woke it last.
+    /// When another thread last woke it.
     #[allow(dead_code, reason = "workers that count alone ask")]
     pub(crate) fn woken_at(self) -> u64 {
         let header = match self.turn() {
@@ -105,7 +106,7 @@ impl Ready {
         }
     }
 
-    /// Prefetches what its body has left, if it rests: its header should have come by then.
+    /// Prefetches what its body has left, if it rests. Its header should be in the cache by then.
     #[inline(always)]
     pub(crate) fn prefetch_rest(self) {
         if self.rests() {
@@ -137,10 +138,11 @@ impl Resting {
 }
 
 impl TaskRef {
-    /// Begins to rest: from here on its body returns to the hub, touching nothing of the task. Sleeps until one of its wakers is used,
-    /// but not if one has been since their count was `seen`, or if it has been killed: then what is returned goes into the run queue.
+    /// Begins to rest: from here on the body returns to the hub and touches nothing of the task. It sleeps until one of
+    /// its wakers is used. It does not sleep if a waker has been used since their count was `seen`, or if the task has
+    /// been killed: then what this returns goes into the run queue.
     ///
-    /// Called by the owner, which is a green thread of the calling thread's hub.
+    /// Called by the owner, a green thread of the calling thread's hub.
     pub(crate) fn rest(&self, seen: u64) -> Option<Ready> {
         let token = self.park_word().prepare();
         self.header().control.store(RESTING, Ordering::Relaxed);
@@ -157,7 +159,7 @@ impl TaskRef {
 }
 
 impl Header {
-    /// How it stands in the run queue, for one whose `control` is this.
+    /// The entry of a run queue for it, given its `control`.
     ///
     /// # Safety
     /// The task has started on the calling thread's hub and sleeps or rests there, and the caller is the one who has ended that.

@@ -1,14 +1,15 @@
-//! Where tasks of one hub are left by other threads that have woken them, and how its worker is woken for them.
+//! Where other threads leave tasks of a hub that they have woken, and how they wake the hub's worker.
 //!
 //! # The sleep protocol
-//! A worker that finds nothing announces that it sleeps (the word, then a SeqCst fence), looks everywhere once more, and only then
-//! waits. Whoever gives it something first puts that in place (then a SeqCst fence) and looks at the word afterwards. So either the
-//! worker sees the work, or the other sees that it sleeps. Exactly one takes the word away from ASLEEP, and writes to the eventfd.
+//! A worker that finds nothing to do announces that it sleeps (the word, then a SeqCst fence), looks everywhere once
+//! more, and only then waits. Whoever has something for it first puts that in place (then a SeqCst fence) and looks at
+//! the word afterwards. So either the worker sees the work, or the other sees that it sleeps. Exactly one changes the
+//! word from ASLEEP, and writes to the eventfd.
 //!
 //! | word | meaning | goes on to |
 //! |---|---|---|
 //! | AWAKE | the worker runs | ASLEEP, by the worker |
-//! | ASLEEP | it waits, or is about to | AWAKE or SENT_TO_SEARCH, by one who wakes it; AWAKE, by the worker when its wait is over |
+//! | ASLEEP | it waits, or is about to | AWAKE or SENT_TO_SEARCH, by whoever wakes it; AWAKE, by the worker when its wait is over |
 //! | SENT_TO_SEARCH | it was woken by somebody who has counted it as searching | AWAKE, by the worker, which is counted |
 
 use super::header::Header;
@@ -28,7 +29,7 @@ pub(crate) struct Mailbox {
     inbox: Inbox,
     sleep: AtomicU8,
     waker: Mutex<Option<PollWaker>>,
-    /// The process whose hub it is: a forked child leaves its parent's alone.
+    /// The process whose hub it belongs to. A forked child leaves its parent's mailboxes alone.
     generation: u32,
 }
 
@@ -42,7 +43,7 @@ impl Mailbox {
         }
     }
 
-    /// From here on the hub's wait is ended by `waker`.
+    /// From here on `waker` ends the hub's wait.
     pub(crate) fn open(&self, waker: PollWaker) {
         *self.waker.lock() = Some(waker);
     }
@@ -57,12 +58,12 @@ impl Mailbox {
         self.generation != process::generation()
     }
 
-    // --- what others leave ----------------------------------------------------------------------------------------
+    // --- what others leave ------------------------------------------------------------------------------------------
 
     /// Leaves a task whose wait the caller has just ended, and wakes the hub.
     ///
     /// # Safety
-    /// As [`Inbox::push`] says, for the inbox of this one.
+    /// As for [`Inbox::push`], with the inbox of this mailbox.
     pub(super) unsafe fn leave(&self, task: NonNull<Header>) {
         // SAFETY: the task is suspended and its hub keeps it alive until it has been taken out of the inbox.
         unsafe { task.as_ref() }.woken.set();
@@ -76,7 +77,7 @@ impl Mailbox {
         self.inbox.is_empty()
     }
 
-    /// Takes everything out, in the order in which it was left. Called by the hub.
+    /// Takes everything out, in the order in which it was left. Called by the hub only.
     pub(crate) fn drain(&self, each: impl FnMut(Woken)) {
         self.inbox.drain(each);
     }
@@ -88,7 +89,7 @@ impl Mailbox {
         self.sleep.load(Ordering::Relaxed) == ASLEEP
     }
 
-    /// Announces that the hub is about to sleep. Whoever gives it something to do from here on wakes it.
+    /// Announces that the hub is about to sleep. From here on, whoever gives it something to do wakes it.
     pub(crate) fn announce_sleep(&self) {
         if mutated("a worker does not fence off its sleep") {
             return self.sleep.store(ASLEEP, Ordering::Relaxed);
@@ -102,13 +103,13 @@ impl Mailbox {
         self.sleep.swap(AWAKE, Ordering::SeqCst) == SENT_TO_SEARCH
     }
 
-    /// Ends the hub's sleep, if it sleeps, and returns whether it did. The caller has put something where the hub will find it.
+    /// Ends the hub's sleep, and returns whether it slept. The caller has put something where the hub will find it.
     pub(crate) fn wake(&self) -> bool {
         self.wake_as(AWAKE)
     }
 
-    /// As [`wake`](Self::wake), for a hub that the caller has counted as searching. If it did not sleep this returns `false`, and
-    /// the caller takes the count back.
+    /// Like [`wake`](Self::wake), for a hub that the caller has counted as searching. If it did not sleep this returns
+    /// `false`, and the caller undoes the count.
     pub(crate) fn wake_to_search(&self) -> bool {
         self.wake_as(if mutated("who sends a worker to search only wakes it") {
             AWAKE
@@ -141,7 +142,7 @@ mod models {
     use crate::util::sync::{AtomicBool, AtomicUsize, Ordering, fence};
     use loom::sync::Arc;
 
-    /// A worker, and what others put in its place for it.
+    /// A worker, and the work that others leave for it.
     struct Model {
         mailbox: Mailbox,
         work: AtomicBool,
@@ -155,7 +156,7 @@ mod models {
                 work: AtomicBool::new(false),
                 searching: AtomicUsize::new(0),
             };
-            // Each modelled thing is made before there is another thread.
+            // Everything of loom's is made before there is another thread.
             assert!(!model.mailbox.is_sleeping());
             model.mailbox.close();
             model.work.store(false, Ordering::Relaxed);
@@ -168,7 +169,7 @@ mod models {
             fence(Ordering::SeqCst);
         }
 
-        /// As `Scheduler::wake_one`; returns whether the worker was woken.
+        /// Does what `Scheduler::wake_one` does; returns whether the worker was woken.
         fn send_to_search(&self) -> bool {
             self.searching.fetch_add(1, Ordering::SeqCst);
             let sent = self.mailbox.wake_to_search();
@@ -178,7 +179,7 @@ mod models {
             sent
         }
 
-        /// Returns whether the worker sees work in its last look.
+        /// Returns whether the worker sees work when it looks for the last time.
         fn goes_to_sleep(&self) -> bool {
             self.mailbox.announce_sleep();
             self.work.load(Ordering::Relaxed)
@@ -206,7 +207,7 @@ mod models {
         });
     }
 
-    /// One wakes it, another sends it to search, and it may wake up by itself.
+    /// One thread wakes it, another sends it to search, and it may wake up by itself.
     #[test]
     fn one_wakes_it_and_who_was_counted_as_searching_is_not_for_ever() {
         loom::model(|| {

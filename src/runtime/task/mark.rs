@@ -1,20 +1,20 @@
-//! Marks of what threads wait for, by which those who wait for the same are found.
+//! Marks of what threads wait for, by which others that wait for the same thing are found.
 #![forbid(unsafe_code)]
 
 use super::task_ref::TaskRef;
 use std::sync::atomic::Ordering;
 
-/// Equal for waits for the same thing; seldom also for others.
+/// Two marks are equal if their waits are for the same thing; seldom also if they are for different ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Mark(u32);
 
-/// Of several things: a bit for each.
+/// The mark of several things has this bit, and a bit for each of them.
 const SEVERAL: u32 = 1 << 31;
 
 impl Mark {
     pub(crate) const NONE: Self = Self(0);
 
-    /// Of one thing, which is at that address while anybody waits for it.
+    /// The mark of one thing, whose address does not change while anybody waits for it.
     #[inline]
     pub(crate) fn of<T>(what: &T) -> Self {
         let address = std::ptr::from_ref(what).addr() as u64;
@@ -22,7 +22,7 @@ impl Mark {
         Self(mixed as u32 | 1)
     }
 
-    /// The bits of one thing or several.
+    /// The bit of one thing, or the bits of several.
     fn bits(self) -> u32 {
         match self.0 {
             0 => 0,
@@ -31,7 +31,7 @@ impl Mark {
         }
     }
 
-    /// Of what either is of.
+    /// The mark of the things of both.
     pub(crate) fn and(self, other: Self) -> Self {
         match self == Self::NONE {
             true => other,
@@ -39,14 +39,14 @@ impl Mark {
         }
     }
 
-    /// Whether both may be of the same thing, though one of them is of several.
+    /// Whether both may have a thing in common, where at least one is the mark of several things.
     pub(crate) fn may_meet(self, other: Self) -> bool {
         (self.0 | other.0) & SEVERAL != 0 && self.bits() & other.bits() != 0
     }
 }
 
 impl TaskRef {
-    /// What it waits for, or was woken for and has not come to yet.
+    /// The mark of what it waits for, or of what it was woken for and has not come to yet.
     pub(crate) fn mark(&self) -> Mark {
         Mark(self.header().mark.load(Ordering::Relaxed))
     }
@@ -56,7 +56,7 @@ impl TaskRef {
         self.header().mark.store(mark.0, Ordering::Relaxed);
     }
 
-    /// Has it look whether what it waits for is there, if it waits so that it may be asked to.
+    /// Makes it look whether what it waits for is there, if its wait is open to that.
     pub(crate) fn nudge(&self) -> bool {
         let nudged = self.park_word().nudge();
         if nudged {

@@ -1,4 +1,4 @@
-//! Memory for tasks: a few freed blocks of each size are kept by every OS thread.
+//! Memory for tasks: every OS thread keeps a few freed blocks of each size.
 //!
 //! A program that spawns ten thousand short tasks and joins them allocates and frees more at a time than malloc's own
 //! per-thread cache holds, and its slow path costs several times what the rest of a spawn does.

@@ -1,4 +1,4 @@
-//! The settings that a green thread was made with; most have none.
+//! The settings with which a green thread was made; most have none.
 #![forbid(unsafe_code)]
 
 use crate::stack::StackSize;
@@ -11,19 +11,19 @@ pub(crate) struct Meta {
     pub(crate) name: Option<Box<str>>,
     pub(crate) stack_size: Option<StackSize>,
     pub(crate) heritage: Option<Arc<Heritage>>,
-    /// When it may start.
+    /// The time before which it does not start.
     pub(crate) start_at: Option<Instant>,
-    /// Its place among the tasks of its hub that are to start later. The hub's own.
+    /// Its place among its hub's tasks that are to start later. Only the hub uses it.
     pub(crate) delayed_place: AtomicU32,
-    /// Its body is not `Send`.
+    /// Whether it must stay on the OS thread that made it, as its body is not `Send`.
     pub(crate) local: bool,
 }
 
-/// What its children inherit.
+/// The settings that its children inherit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Heritage {
     pub(crate) daemon: bool,
-    /// Keys and values. Each key is there once, in the order in which they were first set.
+    /// Keys and values. Each key is there once; they are in the order in which they were first set.
     pub(crate) labels: Vec<(Box<str>, Box<str>)>,
 }
 

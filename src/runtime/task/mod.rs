@@ -1,9 +1,10 @@
 //! Tasks: what a green thread is to the rest of the runtime. Nearly all the `unsafe` of the runtime is in this folder.
 //!
-//! Invariant: what another thread may touch is in the header, behind the reference-counted [`TaskRef`]; what lies on the stack,
-//! behind [`Started`], is touched only by the hub that started the task, on its OS thread, until the task ends. The hub for its
-//! part keeps each `Started` in one place only (its ready queue, its timers, or nowhere while the task waits), and forgets it
-//! when [`switch::resume`] says that the task has ended, or rests; and it takes a [`Resting`] out of its ready queue once.
+//! Invariant: what other threads may touch is in the header, behind the reference-counted [`TaskRef`]. What lies on the
+//! stack, behind [`Started`], is touched only by the hub that started the task, on its OS thread, until the task ends.
+//! The hub has a task that can run in one queue only, and a waiting one in none; its roster and its timers lead to the
+//! header. It forgets the task when [`switch::resume`] says that it has ended or rests, and takes a [`Resting`] out of
+//! its queue once.
 
 mod body;
 mod cell;

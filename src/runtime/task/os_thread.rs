@@ -1,4 +1,4 @@
-//! An OS thread as something that waits and is woken, like a task.
+//! An OS thread as something that waits and is woken like a task.
 
 use super::header::{Header, VTable};
 use super::meta::Meta;
@@ -22,7 +22,7 @@ struct OsThread {
 
 static VTABLE: VTable = VTable::of_waiting(free, wake);
 
-/// The addresses of all that there are in this process. Each is taken out, under the lock, before it is freed.
+/// The addresses of all such tasks in this process. Each is taken out, under the lock, before it is freed.
 type All = crate::util::lock::Mutex<HashSet<HeaderAddress>>;
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -54,7 +54,7 @@ unsafe fn wake(header: NonNull<Header>) {
     thread.woken.notify_one();
 }
 
-/// Makes the task that the calling OS thread waits with.
+/// Makes the task by which the calling OS thread waits.
 pub(crate) fn new_os_thread() -> TaskRef {
     let name = std::thread::current().name().map(Into::into);
     let meta = Box::new(Meta { name, ..Meta::default() });
@@ -69,7 +69,7 @@ pub(crate) fn new_os_thread() -> TaskRef {
     unsafe { TaskRef::adopt(header) }
 }
 
-/// The OS threads of this process that have waited for something of the library's.
+/// The OS threads of this process that have waited for something of this library.
 pub(crate) fn os_threads() -> Vec<TaskRef> {
     let all = all().lock();
     let counted = |address: &HeaderAddress| {
@@ -83,7 +83,7 @@ pub(crate) fn os_threads() -> Vec<TaskRef> {
     all.iter().filter_map(counted).collect()
 }
 
-/// Blocks the calling OS thread until the wait of `token` is over; its park word says PARKED.
+/// Blocks the calling OS thread until the wait of `token`, for which its park word says PARKED, is over.
 pub(crate) fn sleep_os_thread(task: &TaskRef, token: Token, deadline: Option<Instant>) {
     debug_assert!(!task.is_green());
     // SAFETY: only `new_os_thread` makes references that are not green, all to `OsThread`s.

@@ -1,16 +1,16 @@
-//! What a waiting thread depends on, so that the report of a deadlock can name who holds it up.
+//! What a waiting thread depends on, so that the report of a deadlock can name who has it.
 //!
-//! A lock remembers its holder by an address on the holder's stack: that costs one plain store, while the thread's id would first
-//! have to be looked up. The report looks which green thread has the address on its stack. It finds none if the holder is an OS
-//! thread, belongs to another hub, or took the lock inside a greenlet. If a green thread has ended and forgotten a guard, the next
-//! user of its stack is named.
+//! A lock remembers its holder by an address on the holder's stack. That costs one plain store, while the thread's id
+//! would have to be looked up first. The report looks for the green thread that has the address on its stack. It finds
+//! none if the holder is an OS thread, belongs to another hub, or took the lock inside a greenlet. If a green thread
+//! has ended and has forgotten a guard, the next user of its stack is named.
 #![forbid(unsafe_code)]
 
 use super::TaskRef;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The holder of a lock. Whoever takes the lock sets it; while nobody has the lock it means nothing.
+/// The holder of a lock. Whoever takes the lock sets it; while nobody holds the lock its value means nothing.
 #[derive(Debug)]
 pub(crate) struct Owner(AtomicUsize);
 
@@ -46,10 +46,10 @@ pub(crate) enum Blocker<'a> {
     Task(&'a TaskRef),
 }
 
-/// Who holds up a wait.
+/// Who holds what a wait is for.
 #[derive(Debug)]
 pub(crate) enum HeldBy {
     Task(TaskRef),
-    /// Whoever has this address on its stack; zero if unknown.
+    /// The thread that has this address on its stack; zero if it is not known.
     Stack(usize),
 }

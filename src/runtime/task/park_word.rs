@@ -21,7 +21,8 @@
 //! | OPEN | the owner, with PARKED | `nudge` |
 //! | state NUDGED → EMPTY | the owner, in `rearm`: the same wait goes on | wakers |
 //!
-//! The sequence makes a wake-up that comes too late (after a timeout, say) harmless: it belongs to an earlier wait.
+//! The sequence makes a wake-up harmless that comes too late, for example after a timeout: it belongs to an earlier
+//! wait.
 #![forbid(unsafe_code)]
 
 use crate::util::sync::{AtomicU64, Ordering, mutated};
@@ -35,18 +36,18 @@ const INTERRUPTED: u64 = 4;
 const NUDGED: u64 = 5;
 /// With PARKED: a kill may end this wait.
 const INTERRUPTIBLE: u64 = 0b1000;
-/// With PARKED: any waker of the owner ends this wait, without a token. A thread that polls a future waits so.
+/// With PARKED: any waker of the owner ends this wait, without a token. This is how a thread waits that polls a future.
 const WAKEABLE: u64 = 0b1_0000;
-/// With PARKED: the owner may be made to look for itself whether what it waits for is there.
+/// With PARKED: the owner may be made to look whether what it waits for is there.
 const OPEN: u64 = 0b10_0000;
 const SEQUENCE: u64 = 0b100_0000;
 
-/// Names one wait of one thread.
+/// Identifies one wait of one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Token(u64);
 
 impl Token {
-    /// Stands for whichever wait [`wake`](ParkWord::wake) may end.
+    /// Stands for any wait that [`wake`](ParkWord::wake) may end.
     pub(crate) const ANY: Self = Self(u64::MAX);
 }
 
@@ -56,11 +57,11 @@ pub(crate) enum WaitOutcome {
     Notified,
     Expired,
     Interrupted,
-    /// It is to look, and goes on to wait if it finds nothing.
+    /// It is to look, and to go on waiting if it finds nothing.
     Nudged,
 }
 
-/// What became of a notification.
+/// The effect of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Notify {
     /// The wait is over already; nothing happened.
@@ -78,7 +79,7 @@ pub(crate) struct ParkWord(AtomicU64);
 impl ParkWord {
     pub(crate) fn new() -> Self {
         let word = Self(AtomicU64::new(EMPTY));
-        // A modelled atomic is made by its first use, which must not be another thread's.
+        // loom makes an atomic at its first use, which must not be by another thread.
         #[cfg(loom)]
         word.0.load(Ordering::Relaxed);
         word
@@ -92,19 +93,19 @@ impl ParkWord {
         Token(sequence)
     }
 
-    /// Owner: goes to sleep. `false` if it was notified since `prepare`: then it must not sleep.
+    /// Owner: goes to sleep. Returns `false` if it was notified since `prepare`: then it must not sleep.
     #[inline]
     pub(crate) fn park(&self, token: Token, interruptible: bool) -> bool {
         self.park_as(token, if interruptible { INTERRUPTIBLE } else { 0 })
     }
 
-    /// As [`park`](Self::park), and [`wake`](Self::wake) ends the wait too.
+    /// Like [`park`](Self::park), but [`wake`](Self::wake) ends the wait too.
     #[inline]
     pub(crate) fn park_wakeable(&self, token: Token, interruptible: bool) -> bool {
         self.park_as(token, WAKEABLE | if interruptible { INTERRUPTIBLE } else { 0 })
     }
 
-    /// As [`park`](Self::park), and [`nudge`](Self::nudge) ends the wait for a look.
+    /// Like [`park`](Self::park), but [`nudge`](Self::nudge) ends the wait too, for a look.
     #[inline]
     pub(crate) fn park_open(&self, token: Token, interruptible: bool) -> bool {
         self.park_as(token, OPEN | if interruptible { INTERRUPTIBLE } else { 0 })
@@ -116,7 +117,7 @@ impl ParkWord {
         self.0.compare_exchange(token.0, parked, Ordering::SeqCst, Ordering::Acquire).is_ok()
     }
 
-    /// Owner: how the wait ended, once `park` returned `false` or somebody made it runnable.
+    /// Owner: how the wait ended. Called when `park` has returned `false`, or somebody has made the owner runnable.
     #[inline(always)]
     pub(crate) fn outcome(&self) -> WaitOutcome {
         match self.0.load(Ordering::Acquire) & STATE {
@@ -133,12 +134,12 @@ impl ParkWord {
         word & !(SEQUENCE - 1) == token.0 && word & STATE == PARKED
     }
 
-    /// The number of the owner's wait: another one for each.
+    /// A number for the owner's present wait, which changes with each wait.
     pub(crate) fn number(&self) -> u64 {
         self.0.load(Ordering::Acquire) / SEQUENCE
     }
 
-    /// Whether the owner has been woken from a wait, or nudged, and has begun no other since.
+    /// Whether the owner has been woken or nudged, and has begun no other wait since.
     pub(crate) fn has_ended(&self) -> bool {
         self.0.load(Ordering::Acquire) & STATE > PARKED
     }
@@ -148,7 +149,7 @@ impl ParkWord {
         self.0.load(Ordering::Acquire) & STATE == PARKED
     }
 
-    /// A number for the wait in which the owner sleeps, another one with each.
+    /// A number for the wait in which the owner sleeps, which changes with each wait. `None` if it does not sleep.
     pub(crate) fn wait(&self) -> Option<u64> {
         let word = self.0.load(Ordering::Acquire);
         (word & STATE == PARKED).then_some(word / SEQUENCE)
@@ -163,7 +164,7 @@ impl ParkWord {
                 return Notify::Stale;
             }
             let result = match word & STATE {
-                // One that was nudged is on its way already, and looks at the word before it goes on to wait.
+                // An owner that was nudged is on its way already, and looks at the word before it goes on waiting.
                 EMPTY | NUDGED => Notify::Early,
                 PARKED => Notify::Wake,
                 _ => return Notify::Stale,
@@ -180,36 +181,38 @@ impl ParkWord {
         }
     }
 
-    /// The owner's hub: the deadline of the wait has passed. `true` if the caller must make the owner runnable.
+    /// The owner's hub: the deadline of the wait has passed. Returns `true` if the caller must make the owner runnable.
     #[inline]
     pub(crate) fn expire(&self, token: Token) -> bool {
         let word = self.0.load(Ordering::Relaxed);
         word & !(SEQUENCE - 1) == token.0 && self.end_park(word, EXPIRED)
     }
 
-    /// Anyone: ends whatever wait is going on, if it may be. `true` if the caller must make the owner runnable.
+    /// Anyone: ends the present wait, if it is interruptible. Returns `true` if the caller must make the owner
+    /// runnable.
     ///
-    /// The caller has set the owner's kill flag before; a wait that begins later sees it.
+    /// The caller has set the owner's kill flag before, so a wait that begins later sees that.
     pub(crate) fn interrupt(&self) -> bool {
         self.end_any(INTERRUPTIBLE, INTERRUPTED)
     }
 
-    /// Anyone: ends a wait that [`park_wakeable`](Self::park_wakeable) began, whichever it is. `true` if the caller must
-    /// make the owner runnable.
+    /// Anyone: ends any wait that [`park_wakeable`](Self::park_wakeable) began. Returns `true` if the caller must make
+    /// the owner runnable.
     ///
-    /// Before that the caller has left a note of it where a wait that begins later looks.
+    /// The caller has noted the wake-up before, where a wait that begins later looks.
     #[inline]
     pub(crate) fn wake(&self) -> bool {
         self.end_any(WAKEABLE, NOTIFIED)
     }
 
-    /// Anyone: has the owner look whether what it waits for is there, if it is in a wait that [`park_open`](Self::park_open) began. `true` if
-    /// the caller must make the owner runnable.
+    /// Anyone: makes the owner look whether what it waits for is there, if it is in a wait that
+    /// [`park_open`](Self::park_open) began. Returns `true` if the caller must make the owner runnable.
     pub(crate) fn nudge(&self) -> bool {
         self.end_any(OPEN, NUDGED)
     }
 
-    /// Owner: goes on with a wait that was ended by a nudge, before it looks. `false` if it was notified meanwhile.
+    /// Owner: goes on with a wait that a nudge has ended, before it looks. Returns `false` if it was notified
+    /// meanwhile.
     pub(crate) fn rearm(&self, token: Token) -> bool {
         if mutated("a nudge swallows a notification") {
             self.0.store(token.0, Ordering::SeqCst);
@@ -309,7 +312,8 @@ mod models {
     use super::*;
     use loom::sync::Arc;
 
-    /// A parking owner and three rival wakers: exactly one of them has to make it runnable, or it never slept.
+    /// An owner that parks and three wakers that compete: exactly one of them has to make it runnable, unless it never
+    /// slept.
     #[test]
     fn exactly_one_wakes() {
         loom::model(|| {
@@ -330,7 +334,7 @@ mod models {
         });
     }
 
-    /// A nudge and a notification at the same time: the owner goes on to wait only if it has not been notified.
+    /// A nudge and a notification come at the same time. The owner goes on waiting only if it has not been notified.
     #[test]
     fn a_nudge_keeps_no_notification() {
         loom::model(|| {
@@ -349,7 +353,7 @@ mod models {
         });
     }
 
-    /// A waker that is late by one wait never ends the next one.
+    /// A waker that comes one wait too late never ends the next one.
     #[test]
     fn a_stale_token_is_harmless() {
         loom::model(|| {
@@ -369,7 +373,7 @@ mod models {
         });
     }
 
-    /// Wrong on purpose: it must fail, or loom is not at work.
+    /// This model is wrong on purpose: it must fail, or loom does not work.
     #[test]
     #[ignore = "the canary of the model checks"]
     fn canary_that_must_fail() {

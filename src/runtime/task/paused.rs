@@ -1,4 +1,4 @@
-//! Tasks that have been made and wait to be scheduled by hand.
+//! Tasks that have been made, and that are to be scheduled later by hand.
 #![forbid(unsafe_code)]
 
 use super::family::Family;
@@ -6,16 +6,16 @@ use super::task_ref::TaskRef;
 use std::fmt;
 use std::sync::Arc;
 
-/// What schedules tasks that have been paused.
+/// What schedules paused tasks.
 pub(crate) trait Schedule: fmt::Debug + Send + Sync {
-    /// Schedules it. One that has been killed ends without running.
+    /// Schedules the task. One that has been killed ends without running.
     fn schedule(&self, task: TaskRef);
 
-    /// The family of the calling green thread, if the same schedules that.
+    /// The family of the calling green thread, if this also schedules that.
     fn family_of_caller(&self) -> Option<&'static Family>;
 }
 
-/// The right to schedule a task that has not been scheduled.
+/// The right to schedule a task that has not been scheduled yet.
 #[derive(Debug)]
 pub(crate) struct Paused {
     task: TaskRef,
@@ -23,7 +23,7 @@ pub(crate) struct Paused {
 }
 
 impl Paused {
-    /// Makes a new task, which only the caller has, keep itself until it is started or killed.
+    /// Makes a new task, to which only the caller has a reference, keep itself alive until it is started or killed.
     pub(crate) fn keep(task: TaskRef, by: Arc<impl Schedule + 'static>) {
         let keeper = task.clone();
         keeper.set_paused(Self { task, by });

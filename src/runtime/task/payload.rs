@@ -3,11 +3,12 @@
 use crate::util::dropping::Held;
 use std::any::Any;
 
-/// The payload of a panic, which may be shared between threads: by a shared reference it gives out only what is `Sync`.
+/// The payload of a panic, which threads may share: a shared reference to it gives access to a payload only if that is
+/// `Sync`.
 pub(crate) struct Payload(Held<Box<dyn Any + Send>>);
 
-// SAFETY: by a shared reference there is only what asks for the payload's type, which runs no code of the payload's, and
-// gives it out if it is a certain type that is `Sync`.
+// SAFETY: a shared reference can only be used to ask for the payload's type, which runs no code of the payload's, and
+// to get it as a certain type that is `Sync`.
 unsafe impl Sync for Payload {}
 
 impl Payload {

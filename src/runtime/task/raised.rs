@@ -1,14 +1,16 @@
-//! How locks tell a kill or timeout that unwinds a thread from a panic.
+//! How locks tell an unwind by a kill or a timeout from one by a panic.
 //!
-//! std tells a destructor that an unwind is under way, but not what began it. So each payload of a kill or timeout notes when it is
-//! dropped. That is where the unwind ends for good: at the thread's root, at the timeout, or with somebody who caught it by std's
-//! `catch_unwind` and does not pass it on. Until then, an unwind that has as many others around it as the one that began with the
-//! payload is taken for that one, as it was begun or passed on. The exception: if the panic hook has seen a panic begin at that level
-//! since, the payload lies somewhere, and what unwinds is that panic. Such a panic is forgotten wherever it is seen to be over:
-//! where the thread waits, makes the guard of a lock, panics anew or is killed with fewer unwinds around it.
+//! std tells a destructor that an unwind is under way, but not what began it. So each payload of a kill or timeout
+//! notes when it is dropped. That is where the unwind ends for good: at the thread's root, at the timeout, or with
+//! somebody who caught it by std's `catch_unwind` and does not pass it on. Until then, an unwind with as many others
+//! around it as the one that began with the payload is taken for that one, as it was begun or passed on. There is one
+//! exception: if the panic hook has seen a panic begin at that level since, somebody keeps the payload, and what
+//! unwinds is that panic. Such a panic is forgotten wherever it is seen to be over: where the thread waits, makes the
+//! guard of a lock, panics anew or is killed with fewer unwinds around it.
 //!
-//! More cannot be known in stable Rust: an unwind that the hook does not see (by `resume_unwind`, or with a hook that replaced
-//! ours) looks the same with the kept payload and with another one; `sys/panic_count.rs` has a test for that.
+//! More cannot be known in stable Rust: an unwind that the hook does not see (one by `resume_unwind`, or with a hook
+//! that replaces ours) looks the same, be it with the payload that was kept or with another; a test in
+//! `sys/panic_count.rs` shows it.
 #![forbid(unsafe_code)]
 
 use super::error::{Expired, Kill};
@@ -19,17 +21,17 @@ use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many payloads of kills and timeouts exist. While it is zero, nobody need ask what unwinds.
+/// How many payloads of kills and timeouts exist. While it is zero, nobody need ask what an unwind carries.
 static PAYLOADS: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether there is a payload of a kill or a timeout in the process. Models do not ask this: others run beside them in the process,
-/// and a model must do the same each time.
+/// Whether a payload of a kill or a timeout exists in the process. Models do not ask this, as others run beside them in
+/// the process, and a model must do the same in each run.
 #[inline(always)]
 pub(crate) fn any_raised() -> bool {
     cfg!(not(loom)) && PAYLOADS.load(Ordering::Relaxed) != 0
 }
 
-/// What a task keeps of each payload that exists.
+/// What a task notes of each payload that exists.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KeptPayload {
     id: u64,
@@ -40,13 +42,13 @@ pub(super) struct KeptPayload {
 }
 
 impl KeptPayload {
-    /// Notes that no panic is under way any more that had as many unwinds around it as `level` says, or more.
+    /// Notes that no panic at that level, or at one further inside, is under way any more.
     fn is_over(&mut self, level: usize) {
         self.panicked &= self.level < level;
     }
 }
 
-/// Part of a payload. While it exists, so does the [`KeptPayload`] of its task.
+/// A part of each payload. While it exists, the task keeps its [`KeptPayload`].
 pub(super) struct Raised {
     task: TaskRef,
     id: u64,
@@ -58,19 +60,21 @@ impl fmt::Debug for Raised {
     }
 }
 
-/// The level of the unwind that is under way in the calling thread, or begins. If it is not known, that of the outermost.
+/// The level of the unwind that is under way in the calling thread, or that begins; the outermost level if that is not
+/// known.
 fn level() -> usize {
     coroutine::unwinds_and_beginning().unwrap_or(1)
 }
 
 impl TaskRef {
-    /// Makes the payload with which the owner, which has been killed, is to be unwound. Called by the owner only.
+    /// Makes the payload with which the owner, which has been killed, will be unwound. Called by the owner only.
     #[cold]
     pub(crate) fn kill_payload(&self) -> Box<dyn Any + Send> {
         Box::new(Kill { _raised: self.raise() })
     }
 
-    /// Makes the payload with which the owner is to be unwound out of a timeout that has expired. Called by the owner only.
+    /// Makes the payload with which the owner will be unwound out of a timeout that has expired. Called by the owner
+    /// only.
     #[cold]
     pub(crate) fn expired_payload(&self, id: u64) -> Box<dyn Any + Send> {
         Box::new(Expired { id, _raised: self.raise() })

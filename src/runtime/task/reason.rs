@@ -1,4 +1,4 @@
-//! The reasons of waits. A new one goes here: its number, its words, and its place in the list of all.
+//! The reasons of waits. A new one is added here: its number, its words, and its place in the list of all.
 #![forbid(unsafe_code)]
 
 /// What a thread waits for, as reports name it.
@@ -23,11 +23,11 @@ pub(crate) enum Reason {
     Receive,
     Select,
     Queue,
-    /// A worker of an executor has nothing to do, which holds up nobody.
+    /// A worker of an executor has nothing to do. Nobody is held up by that.
     Task,
     Blocking,
     Future,
-    /// The workers say what they run.
+    /// Waiting for the workers to report what they run.
     Report,
 }
 
@@ -60,7 +60,7 @@ impl Reason {
         }
     }
 
-    /// In the order of their numbers.
+    /// All reasons in the order of their numbers.
     pub(crate) const ALL: [Self; 22] = [
         Self::None,
         Self::Sleep,

@@ -1,7 +1,7 @@
-//! Which tasks have been scheduled and have not ended.
+//! The list of tasks that have been scheduled and have not ended.
 //!
-//! A task has one place from the moment it is scheduled until it ends, whichever hub it comes to. So it can be listed at any time
-//! without asking a hub, and the tasks of a hub that is held up are listed as well.
+//! A task keeps one place from the moment it is scheduled until it ends, whichever hub it comes to. So the tasks can be
+//! listed at any time without asking a hub, and those of a hub that is held up are listed as well.
 //!
 //! # The word of a place
 //! | word | meaning | goes on to |
@@ -10,7 +10,7 @@
 //! | a header | its task is alive | null, by the one who ends the task; with [`LOOKED_AT`], by one who lists |
 //! | the same with [`LOOKED_AT`] | a reference is being taken: the one who ends the task waits | the header, by the one who lists |
 //!
-//! So while a place is looked at, the reference of the one who ends the task is not given up.
+//! So while a place is looked at, the one who ends the task does not give its reference up.
 
 use super::debugger;
 use super::header::Header;
@@ -21,32 +21,34 @@ use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
-/// In a word: a reference to the task is being taken.
+/// A bit of a place's word: a reference to the task is being taken.
 const LOOKED_AT: usize = 1;
-/// How many places are made together, at least.
+/// How many places are made at once, at least.
 const FEW: usize = 64;
-/// How many places are made together, at most.
+/// How many places are made at once, at most.
 const MANY: usize = 4096;
 
-/// Where one task is on the roll.
+/// The place of one task on the roll.
 #[derive(Debug)]
 pub(crate) struct Place {
     word: AtomicPtr<Header>,
     roll: &'static Roll,
-    /// While it is free: the next in the list that it is in. Belongs to whoever has that list.
+    /// While the place is free: the next in the list that it is in. Belongs to whoever has that list.
     next: Cell<Option<&'static Place>>,
 }
 
-// SAFETY: `next` is touched only by whoever has the list that the place is in: the one thread with the entrance, or the holder of
-// the lock of `Roll::returned`. It changes hands by that lock. The rest is shared as its types say.
+// SAFETY: `next` is touched only by whoever has the list that the place is in: the one thread with the entrance, or the
+// holder of the lock of `Roll::returned`. It is passed between these under that lock. The rest is shared as its types
+// allow.
 unsafe impl Sync for Place {}
 
-/// The places of tasks that one hub has scheduled, or that came from outside. Never freed.
+/// The places of tasks that one hub has scheduled, or that were scheduled from outside. Never freed.
 #[derive(Debug, Default)]
 pub(crate) struct Roll {
-    /// Its lock also lets only one at a time list the tasks.
+    /// The blocks of places. Their lock also makes sure that only one thread at a time lists the tasks.
     blocks: Mutex<Vec<&'static [Place]>>,
-    /// How many tasks have come, without those that have gone by [`Entrance::leave`]. Written by the one who has the entrance.
+    /// How many tasks have come, less those that have gone by [`Entrance::leave`]. Written by the owner of the
+    /// entrance.
     came: AtomicUsize,
     /// How many tasks have gone in other ways.
     went: AtomicUsize,
@@ -55,7 +57,7 @@ pub(crate) struct Roll {
     has_returned: AtomicBool,
 }
 
-/// The right to give places away; there is one for each [`Roll`].
+/// The right to give places to tasks. There is one for each [`Roll`].
 #[derive(Debug, Default)]
 pub(crate) struct Entrance(Places);
 
@@ -63,7 +65,7 @@ pub(crate) struct Entrance(Places);
 #[derive(Debug, Default)]
 struct Places(Cell<Option<&'static Place>>);
 
-// SAFETY: see `Place::next`; the chain is whoever's the list is, and may be handed on with it.
+// SAFETY: see `Place::next`; the chain belongs to the owner of the list, and may be passed on with it.
 unsafe impl Send for Places {}
 
 impl Places {
@@ -80,7 +82,7 @@ impl Places {
     }
 }
 
-/// A roll whose entrance is in a lock: for threads that have no entrance of their own.
+/// A roll whose entrance is in a lock, for threads that have no entrance of their own.
 #[derive(Debug, Default)]
 pub(crate) struct OpenRoll {
     roll: Roll,
@@ -97,7 +99,7 @@ impl Entrance {
         task.header().place.set(Some(place));
     }
 
-    /// Takes the place of a task that ends, if it has one here.
+    /// Takes the place back from a task that ends, if its place is on this roll.
     #[inline]
     pub(crate) fn leave(&self, roll: &'static Roll, task: &TaskRef) {
         let place = task.header().place.get();
@@ -119,7 +121,7 @@ impl Entrance {
         })
     }
 
-    /// Gives the entrance up: the next one has its free places.
+    /// Gives the entrance up. The next one gets its free places.
     pub(crate) fn close(&self, roll: &Roll) {
         let returned = roll.returned.lock();
         while let Some(place) = self.0.pop() {
@@ -130,10 +132,10 @@ impl Entrance {
 }
 
 impl Place {
-    /// Where its word is in it.
+    /// The offset of the word in a place.
     pub(super) const WORD: usize = offset_of!(Self, word);
 
-    /// Takes the task off the roll. Its header is alive until this returns, and for as long as the caller has a reference.
+    /// Removes the task. Its header is alive until this returns, and for as long as the caller has a reference.
     #[inline]
     fn clear(&self, task: &TaskRef) {
         let header = task.as_ptr().as_ptr();
@@ -141,8 +143,8 @@ impl Place {
             self.word.compare_exchange(header, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed)
         };
         if exchange().is_err() {
-            // Somebody is taking a reference, which is a few instructions; unless that was in the process that this one
-            // was forked from.
+            // Somebody is taking a reference, which is a few instructions long; unless that thread was in the process
+            // from which this one was forked.
             while !task.is_parents() && exchange().is_err() {
                 std::thread::yield_now();
             }
@@ -160,7 +162,7 @@ impl Place {
                 .compare_exchange(header, looked_at, Ordering::Acquire, Ordering::Relaxed)
                 .is_err()
             {
-                // It has ended meanwhile.
+                // The task has ended meanwhile.
                 continue;
             }
             // SAFETY: whoever ends the task holds a reference, and waits in `clear` before it gives that up.
@@ -187,12 +189,12 @@ impl Roll {
 
     /// How many tasks are on it.
     pub(crate) fn count(&self) -> usize {
-        // In this order, so that a task that is seen to have gone is seen to have come.
+        // In this order, so that a task that is seen to have gone is also seen to have come.
         let went = self.went.load(Ordering::Acquire);
         self.came.load(Ordering::Acquire).wrapping_sub(went)
     }
 
-    /// Adds the tasks that are on it.
+    /// Appends the tasks that are on it.
     pub(crate) fn list(&self, tasks: &mut Vec<TaskRef>) {
         let blocks = self.blocks.lock();
         tasks.extend(blocks.iter().flat_map(|block| block.iter()).filter_map(Place::task));
@@ -200,7 +202,7 @@ impl Roll {
 }
 
 impl OpenRoll {
-    /// As [`Entrance::enter`].
+    /// Gives a place to a task, as [`Entrance::enter`] does.
     pub(crate) fn enter(&'static self, task: &TaskRef) {
         self.entrance.lock().enter(&self.roll, task);
     }
@@ -211,7 +213,8 @@ impl OpenRoll {
 }
 
 impl TaskRef {
-    /// Takes a task that ends off the roll, if it is still there; for callers that do not have the entrance of its roll.
+    /// Removes a task that ends from its roll, if it is still there, for callers that do not have the entrance of that
+    /// roll.
     #[inline]
     pub(super) fn leave_roll(&self) {
         #[cold]
@@ -223,7 +226,7 @@ impl TaskRef {
             roll.has_returned.store(true, Ordering::Relaxed);
             roll.went.fetch_add(1, Ordering::Release);
         }
-        // In a forked child its locks may be held by a thread of the parent.
+        // In a forked child, a thread of the parent may hold the roll's locks.
         if let Some(place) = self.header().place.get()
             && !self.is_parents()
         {

@@ -1,4 +1,4 @@
-//! A task as its own hub has it: a plain pointer. No count is kept, as the task is alive while the hub has it.
+//! A task as its own hub has it: a plain pointer that is not counted, as the task is alive while the hub has it.
 
 use super::header::Header;
 use super::owner::{Blocker, HeldBy, Owner};
@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering;
 
-/// In a control block's note: it points to the header of a task, not to an [`Owner`].
+/// A bit of a control block's note: it points to the header of a task, and not to an [`Owner`].
 const TASK: usize = 1;
 
 /// A started task that lives on the calling thread's hub: its control block.
@@ -32,7 +32,7 @@ impl Started {
         self.0
     }
 
-    /// Its task.
+    /// A counted reference to its task.
     #[inline(always)]
     pub(crate) fn task(self) -> TaskRef {
         let header = self.header();
@@ -46,7 +46,7 @@ impl Started {
         unsafe { NonNull::new_unchecked(self.0.as_ref().owner().cast_mut().cast()) }
     }
 
-    /// Its task, for the length of a call.
+    /// Runs `f` with its task, without counting a reference.
     #[inline(always)]
     pub(crate) fn with<R>(self, f: impl FnOnce(&TaskRef) -> R) -> R {
         // Borrowed from the reference that the hub holds; never dropped, so the count stays as it is.
@@ -55,7 +55,7 @@ impl Started {
         f(&task)
     }
 
-    /// The task, for a wait with a deadline, which ends before the task does.
+    /// The task as one that waits until a deadline, at the latest.
     #[inline(always)]
     pub(crate) fn sleeper(self) -> SleepingTask {
         SleepingTask(self.header())
@@ -66,7 +66,7 @@ impl Started {
         unsafe { self.0.as_ref() }
     }
 
-    /// Runs `wait`, in which the calling green thread, this one, is suspended for what `blocker` says.
+    /// Runs `wait`, in which this green thread, the caller, is suspended and depends on `blocker`.
     #[inline]
     pub(crate) fn blocked_on<R>(self, blocker: Blocker<'_>, wait: impl FnOnce() -> R) -> R {
         struct Done(Started);
@@ -86,12 +86,12 @@ impl Started {
         wait()
     }
 
-    /// Forgets what the task waits for. It stays suspended for ever, and what it waits for may end before it.
+    /// Forgets what the task waits for. The task stays suspended for ever, and what it waits for may be gone before it.
     pub(super) fn forget_blocker(self) {
         self.control_block().set_note(ptr::null());
     }
 
-    /// Who holds up the wait in which it is suspended, if that is known.
+    /// Who has what it waits for while it is suspended, if that is known.
     pub(crate) fn holder(self) -> Option<HeldBy> {
         let note = self.control_block().note();
         if note.is_null() {
@@ -104,7 +104,7 @@ impl Started {
             let task = unsafe { TaskRef::share(NonNull::new_unchecked(header)) };
             return Some(HeldBy::Task(task));
         }
-        // SAFETY: as above, of an `Owner` that is borrowed so long.
+        // SAFETY: as above, it was set from an `Owner` that is borrowed as long.
         let owner = unsafe { &*note.cast::<Owner>() };
         Some(HeldBy::Stack(owner.address()))
     }
@@ -121,8 +121,8 @@ impl Started {
     }
 }
 
-/// A [`Started`] task that waits: its header, which has all that waking it needs. It is `!Send`, and valid for as long as the task
-/// waits.
+/// A [`Started`] task that waits, by its header, which has all that is needed to wake it. It is `!Send`, and valid
+/// while the task waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SleepingTask(NonNull<Header>);
 
@@ -157,7 +157,8 @@ impl SleepingTask {
         unsafe { self.0.as_ref() }
     }
 
-    /// Ends the wait that `token` names because its deadline has passed. The task, if it is to be made runnable.
+    /// Ends the wait that `token` identifies, as its deadline has passed. Returns the task if it is to be made
+    /// runnable.
     #[inline(always)]
     pub(crate) fn expire(self, token: Token) -> Option<Started> {
         let header = self.header();

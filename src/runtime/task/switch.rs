@@ -14,7 +14,7 @@ use crate::util::dropping::drop_quietly;
 use std::io;
 use std::mem::ManuallyDrop;
 
-/// Writes the name of the green thread for the report of a stack overflow; runs in signal context.
+/// Writes the name of the green thread for the report of a stack overflow. Runs in signal context.
 fn describe(owner: *const (), out: &mut dyn FnMut(&[u8])) {
     // SAFETY: the owner word of a green thread's control block is its header, alive while it runs.
     let header = unsafe { &*owner.cast::<Header>() };
@@ -23,10 +23,11 @@ fn describe(owner: *const (), out: &mut dyn FnMut(&[u8])) {
     out(b"'");
 }
 
-/// Destroys the values that the green thread kept for itself. There is nothing left for a kill to end, so it ends no wait of the
-/// destructors either; a timeout of their own does.
+/// Destroys the values that the green thread kept for itself. Nothing is left for a kill to end, so it ends no wait of
+/// the destructors; a timeout that they open themselves does.
 ///
-/// The destructors may make new values, which are destroyed too, in a few rounds. After these, no value is kept any more.
+/// The destructors may make new values, which are destroyed too, for a few rounds. After these, no value is kept any
+/// more.
 #[cold]
 #[inline(never)]
 fn end_values(task: &TaskRef) {
@@ -34,7 +35,7 @@ fn end_values(task: &TaskRef) {
     task.refuse_kills();
     drop_quietly(task.take_inherited());
     for _ in 0..ROUNDS {
-        // Both in each round.
+        // Both are done in each round.
         if !(coroutine::destroy_storage() | greenlet::end_of_green_thread()) {
             break;
         }
@@ -45,11 +46,11 @@ fn end_values(task: &TaskRef) {
     greenlet::end_of_green_thread();
 }
 
-/// Gives a task a stack, on the calling thread's hub: a new one, or one that has rested. The hub's reference moves into the started
-/// task.
+/// Gives a task a stack on the calling thread's hub, be it a new task or one that has rested. The hub's reference moves
+/// into the started task.
 ///
 /// # Errors
-/// The task and the error of the system call, if there is no memory for a stack.
+/// Returns the task, and the error of the system call, if there is no memory for a stack.
 #[inline]
 pub(crate) fn start(
     task: TaskRef,
@@ -63,7 +64,7 @@ pub(crate) fn start(
     }
 }
 
-/// As [`start`], for a task that is to end without having run: its body is dropped on the stack that is given.
+/// Like [`start`], for a task that is to end without having run: its body is dropped on the given stack.
 #[cold]
 pub(crate) fn start_to_end(
     task: TaskRef,
@@ -90,12 +91,12 @@ fn start_on(
         // SAFETY: the hub's reference, borrowed; the hub drops it after the body has returned.
         let task = ManuallyDrop::new(unsafe { TaskRef::adopt(header) });
         run(&task);
-        // One that rests has none.
+        // A body that has left something in the task keeps no values.
         if task.has_values() || greenlet::were_used() {
             end_values(&task);
         }
     });
-    // The control block is the handle from here on; `finish` takes it back.
+    // From here on the control block is the handle; `finish_unchecked` makes it a coroutine again.
     let control = ManuallyDrop::new(coroutine).control();
     // SAFETY: borrowed for the call from the reference that the started task holds.
     ManuallyDrop::new(unsafe { TaskRef::adopt(header) }).set_started(mailbox, control);
@@ -103,7 +104,7 @@ fn start_on(
     unsafe { Started::new(control) }
 }
 
-/// Takes a task that has ended off its stack, and gives the stack to the next.
+/// Takes a task that has ended off its stack, and frees the stack for the next.
 ///
 /// # Safety
 /// [`Root::resume`] has just said that the task finished; no copy of `started` is used again.
@@ -116,11 +117,11 @@ unsafe fn finish_unchecked(started: Started) -> TaskRef {
     task
 }
 
-/// Runs a suspended task until it waits, yields, rests or ends; if it rests or ended, frees its stack; if it ended, returns its
-/// reference.
+/// Runs a suspended task until it waits, yields, rests or ends. If it rests or has ended, frees its stack; if it has
+/// ended, returns its reference.
 ///
-/// The hub calls [`Root::leave`] after a series of these, and in `at_end`, which is called before anything of the stack is
-/// disposed of: nothing must run in the name of a task that has ended.
+/// The hub calls [`Root::leave`] after a series of these, and in `at_end`, which is called before anything of the stack
+/// is disposed of: nothing must run in the name of a task that has ended.
 #[inline(always)]
 pub(crate) fn resume(started: Started, root: Root, at_end: impl FnOnce()) -> Option<TaskRef> {
     // SAFETY: a `Started` is valid on its own hub's thread until the task ends, only the hub keeps any, and it resumes
@@ -132,7 +133,7 @@ pub(crate) fn resume(started: Started, root: Root, at_end: impl FnOnce()) -> Opt
             // SAFETY: it has just finished, and the hub keeps no other copy: a running task is in no queue.
             let task = unsafe { finish_unchecked(started) };
             if task.rests() {
-                // The reference stays with the resting task, which may be in the run queue already.
+                // The reference belongs to the resting task, which may be in the run queue already.
                 std::mem::forget(task);
                 return None;
             }
@@ -143,26 +144,27 @@ pub(crate) fn resume(started: Started, root: Root, at_end: impl FnOnce()) -> Opt
 
 /// Suspends the green thread that runs on the calling OS thread, with all coroutines inside it.
 ///
-/// Inlined up to the user's code where that is hot, see [`Root::suspend`].
+/// It is inlined up to the user's code where that is hot, see [`Root::suspend`].
 #[inline(always)]
 pub(crate) fn suspend(current: Started, root: Root) {
     // SAFETY: `current` is what the hub is resuming at this moment, so it is in the chain that leads here.
     ambient::outside(|| unsafe { root.suspend(current.control()) });
 }
 
-/// As [`suspend`], for a caller that has just seen that it does not unwind.
+/// Like [`suspend`], for a caller that has just seen that it does not unwind.
 #[inline(always)]
 pub(crate) fn suspend_calm(current: Started, root: Root) {
     // SAFETY: as above.
     ambient::outside(|| unsafe { root.suspend_calm(current.control()) });
 }
 
-/// Leaves a suspended task where it is for ever: its stack is never freed, and it never runs again, whoever wakes it.
+/// Leaves a suspended task as it is for ever: its stack is never freed, and it never runs again, even if somebody wakes
+/// it.
 pub(crate) fn leak(live: Live) -> TaskRef {
     if let Some(started) = live.started() {
         started.forget_blocker();
     }
-    // Another reference: that of the started task stays counted, since frames on its stack may use the header.
+    // This is a second reference: that of the started task stays counted, since frames on its stack may use the header.
     let task = live.task();
     task.forget_started();
     task

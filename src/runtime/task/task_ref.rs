@@ -1,4 +1,4 @@
-//! Counted references to a task: what it is, and how it is woken.
+//! Counted references to a task, its properties, and how it is woken.
 
 use super::flags::{PAUSED, PERMIT};
 use super::header::Header;
@@ -72,7 +72,7 @@ impl PartialEq for TaskRef {
 impl Eq for TaskRef {}
 
 impl TaskRef {
-    /// Takes over a reference that is counted already.
+    /// Takes over a reference that has already been counted.
     ///
     /// # Safety
     /// The header is alive, and the caller hands over one count of it.
@@ -94,14 +94,15 @@ impl TaskRef {
         Self(header)
     }
 
-    /// Drops it, which is most likely the last reference to a green thread that has ended: then a look is enough.
+    /// Drops a reference that is most likely the last one to a green thread that has ended. If it is, one load
+    /// suffices.
     #[inline(always)]
     pub(super) fn drop_last(self) {
         if self.is_green() && self.header().refs.load(Ordering::Acquire) == 1 {
             let this = ManuallyDrop::new(self);
-            // SAFETY: that is the last reference, and every other owner's writes are visible. Nobody makes another meanwhile: one is
-            // made from another one; from the roll only while whoever ends the task holds one; from a started task only by its hub,
-            // which holds one as long.
+            // SAFETY: it is the last reference, and all other owners' writes are visible. Nobody makes another
+            // meanwhile: one is made from another reference; from the roll only while whoever ends the task holds one;
+            // from a started task only by its hub, which holds one as long.
             unsafe { (this.header().vtable.free)(this.0) };
         }
     }
@@ -134,7 +135,7 @@ impl TaskRef {
         self.header().family.get()
     }
 
-    /// Makes a task a member that the caller is about to schedule.
+    /// Makes the task a member of the family. The caller is about to schedule it.
     pub(crate) fn join_family(&self, family: &'static Family) {
         self.header().family.set(Some(family));
         family.enter(self);
@@ -146,19 +147,19 @@ impl TaskRef {
         self.header().meta.as_deref()
     }
 
-    /// What its children inherit, if it is not the usual.
+    /// The settings that its children inherit, unless they are the default.
     pub(crate) fn heritage(&self) -> Option<&Arc<Heritage>> {
         self.meta()?.heritage.as_ref()
     }
 
-    /// What the `main` of a `run` inherits that this task calls: the labels.
+    /// The settings that the `main` of a `run` inherits which this task calls, namely the labels.
     pub(crate) fn heritage_of_main(&self) -> Option<Arc<Heritage>> {
         let own = self.heritage()?;
         let labels = || Arc::new(Heritage { daemon: false, labels: own.labels.clone() });
         Some(if own.daemon { labels() } else { Arc::clone(own) })
     }
 
-    /// As [`heritage`](Self::heritage), shared with a child.
+    /// Like [`heritage`](Self::heritage), to be shared with a child.
     #[inline]
     pub(crate) fn to_inherit(&self) -> Option<Arc<Heritage>> {
         #[cold]
@@ -173,14 +174,15 @@ impl TaskRef {
         self.heritage().is_some_and(|heritage| heritage.daemon)
     }
 
-    /// Whether it must stay on the OS thread that made it, also while it is paused or delayed.
+    /// Whether it must stay on the OS thread that made it, even while it is paused or delayed.
     pub(crate) fn is_local(&self) -> bool {
         self.meta().is_some_and(|meta| meta.local)
     }
 
     // --- before it starts ---------------------------------------------------------------------------------------
 
-    /// Notes the mailbox of the hub that starts it later, and its place in that hub's list of such tasks. Called by that hub.
+    /// Notes the mailbox of the hub that will start it later, and its place in that hub's list of such tasks. Called by
+    /// that hub.
     pub(crate) fn set_delayed(&self, mailbox: &'static Mailbox, place: u32) {
         if let Some(meta) = self.meta() {
             meta.delayed_place.store(place, Ordering::Relaxed);
@@ -207,7 +209,7 @@ impl TaskRef {
         completion.more.as_mut()?.paused.take()
     }
 
-    /// Whether it was made in a process that this one was forked from: then it does not run here, and never ends.
+    /// Whether it was made in a process from which this one was forked. Then it does not run here, and never ends.
     pub(crate) fn is_parents(&self) -> bool {
         self.header().generation != process::generation()
     }
@@ -220,14 +222,15 @@ impl TaskRef {
         self.header().roster.store(at, Ordering::Relaxed);
     }
 
-    /// Whether it has started on the hub with that mailbox, with its control block at that address: see [`Started::address`].
+    /// Whether it has started on the hub with that mailbox, and its control block is at that address; see
+    /// [`Started::address`].
     ///
     /// [`Started::address`]: super::Started::address
     pub(crate) fn runs_on(&self, mailbox: &Mailbox, address: usize) -> bool {
         self.is_of(mailbox) && self.header().control.load(Ordering::Relaxed).addr() == address
     }
 
-    /// Whether it has been given a stack, though it may [rest](super::live) now.
+    /// Whether it has been given a stack at some time, even if it [rests](super::live) now.
     pub(crate) fn has_started(&self) -> bool {
         !self.header().control.load(Ordering::Relaxed).is_null()
     }
@@ -247,13 +250,13 @@ impl TaskRef {
         self.header().control.store(control.as_ptr(), Ordering::Relaxed);
     }
 
-    /// Notes that its hub has given it up: wakers do not find it any more.
+    /// Notes that its hub has given it up, so that wakers do not find it any more.
     pub(super) fn forget_started(&self) {
         self.set_roster(u32::MAX);
         self.header().control.store(ptr::null_mut(), Ordering::Relaxed);
     }
 
-    /// Asks for the memory that waking it touches.
+    /// Prefetches the memory that waking it touches.
     #[inline(always)]
     pub(super) fn prefetch(&self) {
         Header::prefetch(self.0);
@@ -285,20 +288,20 @@ impl TaskRef {
         self.header().history.set_place(place);
     }
 
-    /// A number for the wait in which it sleeps for no certain time, another one with each wait.
+    /// A number for the wait in which it sleeps, if that has no deadline; it changes with each wait.
     pub(crate) fn lasting_wait(&self) -> Option<u64> {
         let wait = self.header().park.wait()?;
         (self.header().until.load(Ordering::Relaxed) == 0).then_some(wait)
     }
 
-    /// Whether it waits for its turn only: it does not sleep, or would not if its hub looked at the time. For reports: it may have
-    /// changed a moment later.
+    /// Whether it only waits for its turn: it does not sleep, or its deadline has passed and its hub has not looked
+    /// yet. For reports, as it may have changed a moment later.
     pub(crate) fn could_run(&self, now: u64) -> bool {
         let until = self.header().until.load(Ordering::Relaxed);
         !self.header().park.sleeps() || (1..=now).contains(&until)
     }
 
-    /// Ends the wait that `token` names, if it goes on.
+    /// Ends the wait that `token` identifies, if it is not over.
     #[inline]
     pub(crate) fn unpark(&self, token: Token) {
         if token == Token::ANY {
@@ -308,7 +311,7 @@ impl TaskRef {
         }
     }
 
-    /// As [`unpark`](Self::unpark), for a caller that knows what belongs to its OS thread.
+    /// Like [`unpark`](Self::unpark), for a caller that has what belongs to its OS thread.
     #[inline(always)]
     pub(in crate::runtime) fn unpark_from(&self, token: Token, here: &Here) {
         if token == Token::ANY {
@@ -353,7 +356,8 @@ impl TaskRef {
         self.header().flags.fetch_and(!PERMIT, Ordering::SeqCst) & PERMIT != 0
     }
 
-    /// Notes what [`give_permit`](Self::give_permit) is to wake. `false` if there was a permit: then that is taken instead.
+    /// Notes the waiter that [`give_permit`](Self::give_permit) is to wake. Returns `false` if there is a permit: then
+    /// it takes that instead.
     pub(crate) fn await_permit(&self, waiter: Waiter) -> bool {
         let mut completion = self.header().completion.lock();
         if self.take_permit() {
@@ -363,7 +367,7 @@ impl TaskRef {
         true
     }
 
-    /// Takes back what [`await_permit`](Self::await_permit) has noted.
+    /// Cancels what [`await_permit`](Self::await_permit) has noted.
     pub(crate) fn forget_waiter(&self) {
         if let Some(more) = &mut self.header().completion.lock().more {
             more.parked = None;
@@ -394,7 +398,7 @@ impl TaskRef {
         unsafe { (self.header().vtable.run)(self.0) };
     }
 
-    /// Where the result is, a `Result<T, JoinError>` of the task's `T`.
+    /// The address of the result, a `Result<T, JoinError>` of the task's `T`.
     ///
     /// # Safety
     /// The result is there and has not been taken, and nobody takes it while the pointer is used.

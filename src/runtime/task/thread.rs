@@ -28,26 +28,27 @@ pub struct Thread(TaskRef);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ThreadId(NonZeroU64);
 
-/// How far a green thread has come, and how it ended; see [`JoinHandle::state`](crate::JoinHandle::state).
+/// The state of a green thread: how far it has come, or how it ended; see
+/// [`JoinHandle::state`](crate::JoinHandle::state).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ThreadState {
     /// It was made by [`Builder::start_paused`](crate::Builder::start_paused) and has not been started.
     Paused,
-    /// It has not ended. It may not have begun either.
+    /// It has not ended, and may not have begun either.
     Alive,
     /// It returned a value.
     Returned,
     /// It panicked.
     Panicked,
-    /// It was killed, by its runtime's end for example.
+    /// It was killed, for example by the end of its runtime.
     Killed,
-    /// It could not run: there was no memory for its stack, for example.
+    /// It could not run; for example, there was no memory for its stack.
     NotRun,
 }
 
 impl ThreadState {
-    /// Whether it has ended, in whatever way.
+    /// Whether it has ended, in any way.
     #[must_use]
     pub fn is_finished(self) -> bool {
         !matches!(self, Self::Paused | Self::Alive)

@@ -1,4 +1,4 @@
-//! The hook that hears of the failures of green threads that nobody joins.
+//! The hook that is told of the failures of green threads that nobody joins.
 #![forbid(unsafe_code)]
 
 use super::{Cause, JoinError, Thread};
@@ -8,17 +8,17 @@ use crate::util::lock::RwLock;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// What [`set_uncaught_hook`](crate::thread::set_uncaught_hook) takes.
+/// The function that [`set_uncaught_hook`](crate::thread::set_uncaught_hook) takes.
 pub(crate) type UncaughtHook = dyn Fn(&Thread, JoinError) + Send + Sync;
 
 static HOOK: RwLock<Option<Arc<UncaughtHook>>> = RwLock::new(None);
 
-/// Puts another hook in place; returns the one before, for the caller to drop where no lock is held.
+/// Sets another hook; returns the one before, which the caller drops where no lock is held.
 pub(crate) fn replace(hook: Option<Arc<UncaughtHook>>) -> Option<Arc<UncaughtHook>> {
     std::mem::replace(&mut *HOOK.write(), hook)
 }
 
-/// The hook that is set at first. The panic hook has printed a panic already, so this prints only what kept a green thread from
+/// The default hook. The panic hook has printed a panic already, so this prints only what kept a green thread from
 /// running.
 pub(crate) fn print(error: &JoinError) {
     if error.io_error().is_some() {
@@ -26,13 +26,13 @@ pub(crate) fn print(error: &JoinError) {
     }
 }
 
-/// Calls the hook. A panic of the hook itself has been printed and goes no farther.
+/// Calls the hook. A panic of the hook itself has been printed, and goes no further.
 #[cold]
 pub(crate) fn tell(thread: &Thread, error: JoinError) {
     let hook = HOOK.read().clone();
     let told = catch_unwind(AssertUnwindSafe(|| match hook {
         Some(hook) => {
-            // It may set another one meanwhile.
+            // The hook may set another one meanwhile.
             let hook = Held::new(hook);
             (*hook)(thread, error);
         }
@@ -47,7 +47,7 @@ pub(crate) fn tell(thread: &Thread, error: JoinError) {
     }
 }
 
-/// Whether a task that ended for this cause has failed in a way that somebody should hear of.
+/// Whether a task that ended for this cause has failed in a way that should be reported.
 pub(crate) fn is_failure(cause: &Cause) -> bool {
     match cause {
         Cause::Panic(_) | Cause::Io(_) => true,

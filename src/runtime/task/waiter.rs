@@ -8,7 +8,7 @@ use super::park_word::Token;
 use super::task_ref::TaskRef;
 use std::task::Waker;
 
-/// The right to end one wait. Late or repeated use does nothing.
+/// The right to end one wait. Using it late or repeatedly does nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Waiter {
     task: TaskRef,
@@ -26,7 +26,7 @@ impl Waiter {
         self.token == token && self.task == *task
     }
 
-    /// Asks for the memory that [`unpark`](Self::unpark) touches.
+    /// Prefetches the memory that [`unpark`](Self::unpark) touches.
     #[inline(always)]
     pub(in crate::runtime) fn prefetch(&self) {
         self.task.prefetch();
@@ -36,19 +36,20 @@ impl Waiter {
         self.task.unpark(self.token);
     }
 
-    /// As [`unpark`](Self::unpark), for a caller that knows what belongs to its OS thread.
+    /// Like [`unpark`](Self::unpark), for a caller that has what belongs to its OS thread.
     #[inline(always)]
     pub(in crate::runtime) fn unpark_from(&self, here: &Here) {
         self.task.unpark_from(self.token, here);
     }
 
-    /// Whether it is woken as whoever has that waker is.
+    /// Whether it wakes the same task as that waker.
     #[inline]
     pub(in crate::runtime) fn is_of_waker(&self, waker: &Waker) -> bool {
         self.token == Token::ANY && self.task.is_woken_by(waker)
     }
 
-    /// Whether a future waits, which may not be polled any more, or may be dropped, and no thread.
+    /// Whether the wait is that of a future, and not of a thread. A future may not be polled any more, or may be
+    /// dropped.
     pub(crate) fn is_of_future(&self) -> bool {
         foreign::is_foreign(&self.task)
     }

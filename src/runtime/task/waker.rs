@@ -1,11 +1,13 @@
-//! A task as the [`Waker`] of the futures that it polls: the counted header, and nothing else.
+//! A task as the [`Waker`] of the futures that it polls: its counted header, and nothing else.
 //!
-//! A waker names the task, not one wait of it. So all polls of a task get the same waker (futures that keep it see by
-//! [`Waker::will_wake`] that they need no other), it may be kept for ever, and nothing is allocated. Using it raises the count
-//! `wakes` and ends the wait that the task is in, if that is a wait for a future; other waits it leaves alone.
+//! A waker stands for the task, and not for one wait of it. So all polls of a task get the same waker (futures that
+//! keep it see by [`Waker::will_wake`] that they need no other), it may be kept for ever, and nothing is allocated.
+//! Using it raises the count `wakes`, and ends the present wait of the task if that is for a future. It does not end
+//! other waits.
 //!
-//! Whoever polls remembers the count from before, and sleeps only while it is the same. Nobody takes a wake-up away from the count, so
-//! polls that nest in one another, or take turns in greenlets, all see it; at worst one of them polls once more in vain.
+//! Whoever polls remembers the count from before the poll, and sleeps only while it is the same. Nobody resets the
+//! count, so polls that are nested in one another, or take turns in greenlets, all see a wake-up; at worst one of them
+//! polls once in vain.
 
 use super::header::Header;
 use super::here;
@@ -21,7 +23,7 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, fr
 /// The reference that a waker stands for.
 ///
 /// # Safety
-/// `data` is that of a waker of ours, so of a live header; what is returned is not dropped unless the waker is used up.
+/// `data` is that of one of our wakers, so of a live header. The reference is dropped only if the waker is used up.
 unsafe fn reference(data: *const ()) -> ManuallyDrop<TaskRef> {
     // SAFETY: made from a `TaskRef` in `raw`, so not null; alive, as the caller says.
     ManuallyDrop::new(unsafe {
@@ -66,17 +68,17 @@ impl TaskRef {
         f(&waker)
     }
 
-    /// How often its wakers have been used. Owner only.
+    /// How often its wakers have been used. Called by the owner only.
     #[inline(always)]
     pub(crate) fn wakes(&self) -> u64 {
         let header = self.header();
-        // On its own hub's OS thread the first is exact.
+        // On its own hub's OS thread, where this is called, the first number is exact.
         let own = header.own_wakes.load(Ordering::Relaxed);
         own.wrapping_add(header.wakes.load(Ordering::Acquire))
     }
 
-    /// Owner: goes to sleep until one of its wakers is used. `false` if one has been since their count was `seen`, or if the wait has been
-    /// interrupted: then it must not sleep.
+    /// Owner: goes to sleep until one of its wakers is used. Returns `false`, and must not sleep, if a waker has been
+    /// used since their count was `seen`, or if the wait has been interrupted.
     #[inline(always)]
     pub(crate) fn sleep_until_woken(
         &self,
@@ -93,7 +95,8 @@ impl TaskRef {
                 && park.wake())
     }
 
-    /// Whether a waker has been used since the count was `seen`. Owner only, after its park word says that it sleeps.
+    /// Whether a waker has been used since the count was `seen`. Called by the owner only, after its park word says
+    /// that it sleeps.
     #[inline]
     fn has_woken_since(&self, seen: u64) -> bool {
         let header = self.header();
@@ -101,7 +104,7 @@ impl TaskRef {
         own.wrapping_add(header.wakes.load(Ordering::SeqCst)) != seen
     }
 
-    /// The task whose waker it is, if the library made it.
+    /// The task of that waker, if it is a waker of this library.
     pub(crate) fn of_waker(waker: &Waker) -> Option<Self> {
         if !std::ptr::eq(waker.vtable(), &raw const VTABLE) {
             return None;
@@ -122,12 +125,14 @@ impl TaskRef {
     pub(super) fn wake(&self) {
         let mailbox = self.header().mailbox.load(Ordering::Relaxed);
         let is_here = here::with_if(mailbox, |_| {
-            // It runs on this OS thread, so neither does it look now nor does anybody else count here.
+            // The task belongs to this OS thread, so it does not look at this moment, and nobody else changes the
+            // count.
             let wakes = &self.header().own_wakes;
             wakes.store(wakes.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         });
         if !is_here {
-            // Read by `has_woken_since`, after it has begun to sleep: either it sees this, or we see that it sleeps.
+            // `has_woken_since` reads this after the task has begun to sleep: so either it sees this, or we see that it
+            // sleeps.
             self.header().wakes.fetch_add(1, Ordering::SeqCst);
         }
         if !mutated("a waker only counts") && self.park_word().wake() {

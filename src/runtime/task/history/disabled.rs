@@ -1,4 +1,4 @@
-//! Nothing is noted.
+//! The twin without the feature `inspect`: nothing is noted, and both types are empty.
 #![forbid(unsafe_code)]
 
 /// Where in the code a task is spawned.

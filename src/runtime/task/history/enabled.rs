@@ -1,4 +1,4 @@
-//! It is noted when it is made, when it waits and when it is resumed.
+//! The twin with the feature `inspect`: notes when a task is made and where, when it waits, and when it is resumed.
 #![forbid(unsafe_code)]
 
 use crate::sys::time;
@@ -19,7 +19,7 @@ impl SpawnPlace {
     }
 }
 
-/// The times are in nanoseconds. Written by whoever makes the task, then by its own hub; read by everybody.
+/// The times are in nanoseconds. Whoever makes the task writes them, then its own hub; everybody may read them.
 #[derive(Debug)]
 pub(in crate::runtime::task) struct History {
     made: u64,
@@ -28,7 +28,7 @@ pub(in crate::runtime::task) struct History {
     resumes: AtomicU64,
 }
 
-/// As [`History`] says it.
+/// What [`History`] says at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Told {
     /// How long ago it was made.
@@ -56,12 +56,12 @@ impl History {
         }
     }
 
-    /// A wait begins.
+    /// To be called when a wait begins.
     pub(in crate::runtime::task) fn waits(&self) {
         self.waits_since.store(time::now(), Ordering::Relaxed);
     }
 
-    /// It is resumed, by its own hub.
+    /// To be called when its hub resumes it.
     #[inline]
     pub(in crate::runtime::task) fn resumed(&self) {
         self.resumes.store(self.resumes.load(Ordering::Relaxed) + 1, Ordering::Relaxed);

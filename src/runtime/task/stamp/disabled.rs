@@ -1,4 +1,4 @@
-//! Nothing is noted.
+//! The twin without the feature `counters`: nothing is noted, and the time is always zero.
 #![forbid(unsafe_code)]
 
 #[derive(Debug, Default)]

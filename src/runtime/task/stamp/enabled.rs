@@ -1,10 +1,11 @@
-//! It is noted by whoever leaves the task in the mailbox of its hub.
+//! The twin with the feature `counters`: whoever leaves the task in the mailbox of its hub notes the time.
 #![forbid(unsafe_code)]
 
 use crate::sys::clock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// In ticks of the processor's counter. Written by the one waker of a wait, before the hub takes the task over from it.
+/// The time in ticks of the processor's counter. Written by the one waker of a wait, before the hub takes the task over
+/// from it.
 #[derive(Debug, Default)]
 pub(crate) struct Stamp(AtomicU64);
 

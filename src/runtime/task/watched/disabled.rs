@@ -1,4 +1,4 @@
-//! Nothing is noted.
+//! The twin without the feature `watchdog`: nothing is noted.
 #![forbid(unsafe_code)]
 
 use super::super::started::Started;

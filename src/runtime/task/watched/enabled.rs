@@ -1,4 +1,4 @@
-//! It is noted with each resume.
+//! The twin with the feature `watchdog`: each resume notes the task that runs.
 
 use super::super::header::Header;
 use super::super::started::Started;
@@ -7,13 +7,13 @@ use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
 
-/// So many bytes below its control block certainly belong to the stack: the smallest stack is larger.
+/// So many bytes below a control block certainly belong to its stack, as the smallest stack is larger.
 const NEAR_TOP: usize = 28 * 1024;
 
-/// Written by the hub's thread; read by the watchdog's, and by the handler of its signal on the hub's.
+/// Written by the hub's thread; read by the watchdog's thread, and by the handler of its signal on the hub's thread.
 #[derive(Debug, Default)]
 pub(crate) struct Watched {
-    /// The task that runs; alive for as long as it is here, as it is taken away before its reference is given up.
+    /// The task that runs. It is alive while it is here, as it is removed before its reference is given up.
     running: AtomicPtr<Header>,
     /// How many times a task was resumed.
     count: AtomicU64,
@@ -43,14 +43,14 @@ impl Watched {
         self.running.store(ptr::null_mut(), Ordering::Relaxed);
     }
 
-    /// The number of the resume that goes on, if one does.
+    /// The number of the present resume, if a task runs.
     pub(crate) fn now(&self) -> Option<u64> {
         let count = self.count.load(Ordering::Relaxed);
         (!self.running.load(Ordering::Relaxed).is_null()).then_some(count)
     }
 
-    /// Names the task that runs, for [`look::at`](crate::sys::look::at); the subject is a `Watched` of the thread that this is
-    /// called on, in signal context.
+    /// Names the task that runs, for [`look::at`](crate::sys::look::at). The subject is the `Watched` of the thread on
+    /// which this is called, in signal context.
     pub(crate) fn describe(
         subject: *const (),
         name: &mut dyn FnMut(&[u8]),
