@@ -1,4 +1,4 @@
-//! One call that runs on a pool's thread, and the green thread that waits for it.
+//! A call that runs on a pool's thread while a green thread waits for it.
 #![forbid(unsafe_code)]
 
 use crate::runtime::task::Waiter;
@@ -9,7 +9,7 @@ use std::thread::Result;
 
 /// A job as the pool sees it.
 pub(super) trait Job: Send + Sync {
-    /// Runs the job, unless nobody waits for it any more. `false` if it panicked.
+    /// Runs the job, unless nobody waits for it any more. Returns `false` if it panicked.
     fn run(&self) -> bool;
 
     /// Whether there is nothing to run.
@@ -23,11 +23,11 @@ enum JobStage<F, T> {
     Queued(F, Waiter),
     Running(Waiter),
     Done(Result<T>),
-    /// The one who waited is gone, or has the result.
+    /// Whoever waited has gone, or has taken the result.
     GivenUp,
 }
 
-/// How far a call had come when it was given up.
+/// The state of a call when it was given up.
 pub(super) enum Left<F, T> {
     /// It had not begun, and never runs.
     Body(F),
@@ -41,7 +41,7 @@ impl<F, T> BlockingCall<F, T> {
         Self(Mutex::new(JobStage::Queued(body, waiter)))
     }
 
-    /// Ends the call for the one who waits, and returns what there is for that one to take.
+    /// Ends the call for the one who waits, and returns what that one has to drop.
     pub(super) fn leave(&self) -> Left<F, T> {
         match std::mem::replace(&mut *self.0.lock(), JobStage::GivenUp) {
             JobStage::Queued(body, _) => Left::Body(body),

@@ -1,7 +1,7 @@
 //! The kinds of jobs.
 #![forbid(unsafe_code)]
 
-/// What a job does. Each kind has threads of its own, so that no kind keeps another waiting.
+/// What a job does. Each kind has threads of its own, so that jobs of one kind never wait for those of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub(crate) enum Kind {
@@ -11,10 +11,11 @@ pub(crate) enum Kind {
     Names,
     /// Files on disks.
     Files,
-    /// Starting processes. These threads never end, since a process can be told of the end of the thread that started it.
+    /// Starting processes. These threads never end, as a process may be sent a signal when the thread that started it
+    /// ends.
     Starts,
-    /// Calls that may wait for somebody else without a limit, such as for a terminal. Each has a thread of its own: otherwise one
-    /// could keep the very call waiting that would end its wait.
+    /// Calls that may wait for others without a limit, for example for a terminal. Each has a thread of its own:
+    /// otherwise one could keep the very call waiting that would end its wait.
     Waits,
 }
 

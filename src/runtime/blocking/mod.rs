@@ -1,9 +1,9 @@
-//! Code that blocks its OS thread, on pools of OS threads that are there for it.
+//! Running code that blocks its OS thread, on pools of OS threads.
 //!
-//! Invariant: a pool's thread runs one job at a time and holds no lock meanwhile; whatever waits for a place in a full
-//! pool waits as a green thread of a worker. A job inside a job, of whatever kind, runs at once, where it is, also in a green
-//! thread of a runtime that the outer one has made there: so no thread of a pool ever waits for a place in a pool, and no
-//! circle of full pools is possible.
+//! Invariant: a pool's thread runs one job at a time and holds no lock meanwhile; whoever waits for a place in a full
+//! pool is a green thread of a worker. A job that is started inside a job, of whatever kind, runs at once where it is.
+//! That holds also in a green thread of a runtime that the outer job has made there. So no thread of a pool ever waits
+//! for a place in a pool, and full pools cannot wait for one another in a circle.
 
 mod job;
 mod kind;

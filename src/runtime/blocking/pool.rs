@@ -1,4 +1,4 @@
-//! OS threads of one kind: as many as there is work for, up to a limit; those that have none for a while end.
+//! OS threads of one kind: as many as there is work for, up to a limit. Those that have had no work for a while end.
 #![forbid(unsafe_code)]
 
 use super::job::{BlockingCall, Job, Left};
@@ -23,24 +23,24 @@ thread_local! {
 /// How long a thread waits for work before it ends.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// A queue with no more given-up jobs than this is not swept.
+/// A queue that has no more given-up jobs than this is not swept.
 const SWEEP_ABOVE: usize = 64;
 
 #[derive(Debug, Default)]
 struct JobCounts {
-    /// How many jobs of all pools are queued or run.
+    /// How many jobs of all pools are queued or running.
     open: AtomicUsize,
     /// How many threads all pools have.
     threads: AtomicUsize,
 }
 
-/// A forked child has none of its parent's.
+/// The counts of this process: a forked child has none of its parent's threads.
 fn counts() -> &'static JobCounts {
     static COUNTS: PerProcess<JobCounts> = PerProcess::new();
     COUNTS.get(JobCounts::default)
 }
 
-/// How many threads all pools have, if none has anything to do.
+/// How many threads all pools have, if no job is queued or running.
 pub(crate) fn idle_threads() -> Option<usize> {
     let threads = counts().threads.load(Ordering::SeqCst);
     (counts().open.load(Ordering::SeqCst) == 0).then_some(threads)
@@ -49,11 +49,11 @@ pub(crate) fn idle_threads() -> Option<usize> {
 #[derive(Default)]
 struct JobPoolState {
     queue: VecDeque<Arc<dyn Job>>,
-    /// How many jobs in the queue have been given up; perhaps a few more.
+    /// How many jobs in the queue have been given up; it may be a few too many.
     given_up: usize,
     threads: usize,
     idle: usize,
-    /// How many threads there have ever been.
+    /// How many threads have ever been made.
     made: usize,
 }
 
@@ -93,26 +93,26 @@ impl JobPool {
                 if let Left::Body(_) = &left {
                     self.one_given_up();
                 }
-                // Dropped before the unwinding, during which a panic of its destructor would end the process.
+                // It is dropped before the unwinding, during which a panic of its destructor would end the process.
                 drop(left);
                 park::raise_kill()
             }
         }
     }
 
-    /// Queues a job and makes sure that there is a thread for it. Returns `false`, and queues nothing, if there is none and none can
-    /// be had.
+    /// Queues a job and makes sure that there is a thread for it. Returns `false`, and queues nothing, if there is no
+    /// thread and none can be made.
     fn push(&'static self, job: Arc<dyn Job>) -> bool {
         let mut state = self.state.lock();
         if state.queue.len() >= state.idle && state.threads < self.limit {
-            // With the lock held, as nobody who comes now must rely on a thread that there will not be.
+            // The lock is held, as a job that is queued now must not rely on a thread that cannot be made.
             match self.spawn(state.made) {
                 Ok(()) => {
                     state.made += 1;
                     state.threads += 1;
                     counts().threads.fetch_add(1, Ordering::SeqCst);
                 }
-                // The threads that are there will come to the job.
+                // The threads that are there will get to the job.
                 Err(_) if state.threads > 0 => {}
                 Err(_) => return false,
             }
@@ -135,7 +135,7 @@ impl JobPool {
         thread::start(&format!("gt-{}-{number}", self.kind.name()), None, || self.work()).map(drop)
     }
 
-    /// A thread's whole life.
+    /// The whole life of a thread.
     fn work(&self) {
         OF_A_POOL.set(Some(self.kind));
         let generation = process::generation();
@@ -171,7 +171,8 @@ impl JobPool {
         }
     }
 
-    /// Called when a job of the queue, or one that has just left it, was given up. Now and then the queue is swept of those.
+    /// Called when a job was given up that is in the queue or has just left it. Now and then the queue is swept of such
+    /// jobs.
     fn one_given_up(&self) {
         let mut state = self.state.lock();
         state.given_up += 1;
@@ -225,7 +226,7 @@ mod tests {
         assert!(state.made <= 3 && state.queue.is_empty());
     }
 
-    /// One at a time needs one thread, however often.
+    /// Jobs that come one after the other need one thread, however many they are.
     #[test]
     fn an_idle_thread_is_used_again() {
         let pool = pool(8);
@@ -249,7 +250,7 @@ mod tests {
                 fault::fail(fault::Syscall::ThreadSpawn, 0, 1, libc::EAGAIN);
                 let first = pool.run(os_thread);
                 let second = pool.run(os_thread);
-                // One is there: a second that cannot be had is no matter.
+                // One thread is there, so it does no harm that a second cannot be made.
                 fault::fail(fault::Syscall::ThreadSpawn, 0, usize::MAX, libc::EAGAIN);
                 let slow = crate::spawn(move || {
                     pool.run(|| std::thread::sleep(Duration::from_millis(20)));
@@ -268,7 +269,7 @@ mod tests {
         .unwrap();
     }
 
-    /// The only thread is taken for ever: whoever waits for it is killed, and the queue keeps none of them.
+    /// The only thread is taken for ever. Those who wait for it are killed, and no job stays in the queue.
     #[test]
     fn those_given_up_leave_the_queue() {
         let pool = pool(1);
@@ -305,14 +306,14 @@ mod tests {
         });
     }
 
-    /// More chains of jobs inside jobs than there are threads: if one waited for a place inside, all would.
+    /// There are more chains of jobs inside jobs than threads. If one waited for a place inside, all would.
     #[test]
     fn jobs_inside_jobs_of_all_kinds() {
         use blocking::Kind::{Files, Names, User};
         let chain = || {
             blocking::run(Names, || {
                 blocking::run(User, || {
-                    // Here are green threads again, on a pool's thread.
+                    // These are green threads again, on a pool's thread.
                     on_runtime(|| {
                         let all = [Names, Files, User].map(|kind| {
                             let inner = move || blocking::run(Names, move || kind);
@@ -331,7 +332,7 @@ mod tests {
         assert_eq!(count, 200);
     }
 
-    /// All threads of two pools wait for the other pool, or would if a job inside a job did.
+    /// All threads of two pools would wait for the other pool if a job inside a job waited for a place.
     #[test]
     fn no_circle_of_full_pools() {
         use blocking::Kind::{Files, Names};
@@ -342,7 +343,7 @@ mod tests {
                 let busy = Arc::clone(&busy);
                 crate::spawn(move || {
                     blocking::run(outer, move || {
-                        // Until the other tests' jobs let them, both pools fill up.
+                        // Both pools fill up, as soon as the jobs of other tests leave room.
                         busy.fetch_add(1, Ordering::SeqCst);
                         let end = std::time::Instant::now() + Duration::from_millis(200);
                         while busy.load(Ordering::SeqCst) < EACH && std::time::Instant::now() < end
@@ -360,7 +361,7 @@ mod tests {
         assert_eq!(count, EACH);
     }
 
-    /// Each kind's full pool does not keep the others waiting.
+    /// A full pool of one kind does not keep jobs of the others waiting.
     #[test]
     fn one_kind_does_not_starve_another() {
         on_runtime(|| {

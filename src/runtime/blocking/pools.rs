@@ -1,4 +1,4 @@
-//! The pools of the process, one for each kind of jobs.
+//! The pools of the process, one for each kind of job.
 #![forbid(unsafe_code)]
 
 use super::kind::Kind;
@@ -8,11 +8,12 @@ use crate::sys::process::PerProcess;
 use crate::sys::setting;
 use std::cell::Cell;
 
-/// The most threads for users' code, unless the environment says otherwise.
+/// How many threads there are for users' code at most, unless the environment says otherwise.
 const USER_THREADS: usize = 256;
-/// The most threads for names, and for files.
+/// How many threads there are for names, and for files, at most.
 pub(super) const OTHER_THREADS: usize = 64;
-/// The most threads that start processes: few, as they stay, and as each start takes descriptors for a while.
+/// How many threads start processes at most. They are few, as they never end, and as each start uses descriptors for a
+/// while.
 const START_THREADS: usize = 8;
 
 #[derive(Debug)]
@@ -34,8 +35,8 @@ fn pool(kind: Kind) -> &'static JobPool {
     &POOLS.get(make).0[kind as usize]
 }
 
-/// Of the pool for jobs of each kind: its name, how many threads it has, how many of them have nothing to do, and how many jobs wait
-/// for one.
+/// For each kind of job: the name of its pool, how many threads that has, how many of them have nothing to do, and how
+/// many jobs wait for one.
 #[allow(dead_code, reason = "metrics alone ask")]
 pub(crate) fn counts() -> impl Iterator<Item = (&'static str, usize, usize, usize)> {
     [Kind::User, Kind::Names, Kind::Files, Kind::Starts, Kind::Waits].into_iter().map(|kind| {
@@ -44,11 +45,11 @@ pub(crate) fn counts() -> impl Iterator<Item = (&'static str, usize, usize, usiz
     })
 }
 
-/// Runs `body` on a thread of the pool and suspends the calling green thread meanwhile. Called on a plain OS thread, or on a thread
-/// of a pool, it runs `body` there.
+/// Runs `body` on a thread of the pool and suspends the calling green thread meanwhile. On a plain OS thread, or a
+/// thread of a pool, it runs `body` on the spot.
 ///
-/// A kill or a timeout ends the wait: a body that has not begun by then never runs; one that has goes on to its end, and what it
-/// returns is dropped.
+/// A kill or a timeout ends the wait. Then a body that has not begun never runs; one that has begun goes on to its end,
+/// and what it returns is dropped.
 ///
 /// # Panics
 /// If `body` panics, with the same payload.
@@ -60,7 +61,7 @@ where
     if would_leave() { pool(kind).run(body) } else { body() }
 }
 
-/// Whether [`run`] would run a body on another thread: the caller is a green thread of a worker.
+/// Whether [`run`] would run a body on another thread, as the caller is a green thread of a worker.
 pub(crate) fn would_leave() -> bool {
     park::is_green() && !is_on_a_pool()
 }
@@ -75,8 +76,8 @@ pub(crate) fn is_on(kind: Kind) -> bool {
     OF_A_POOL.try_with(Cell::get) == Ok(Some(kind))
 }
 
-/// As [`run`], but on the threads of the pool also if the caller is no green thread. For [`Kind::Starts`] only: its jobs wait for
-/// nobody, so threads of other pools may wait for them.
+/// Like [`run`], but uses a thread of the pool even if the caller is no green thread. It is for [`Kind::Starts`] only:
+/// those jobs wait for nobody, so threads of other pools may wait for them.
 #[allow(dead_code, reason = "what runs in other processes alone uses it")]
 pub(crate) fn run_there<F, T>(kind: Kind, body: F) -> T
 where

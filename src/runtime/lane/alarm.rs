@@ -1,7 +1,8 @@
-//! How workers wake the thread that looks after them all, which sleeps while they do.
+//! How workers wake the lookout, the thread that watches over all of them. It sleeps while all of them do.
 //!
-//! A worker first wakes up, or puts a task in its place, and then looks at the word; the thread first sets the word and then looks
-//! whether it may sleep. So one of the two sees the other, and a worker that finds the thread awake touches nothing.
+//! A worker first wakes up, or puts a task in its place, and then looks at the word; the lookout first sets the word
+//! and then looks whether it may sleep. So at least one of the two sees the other, and a worker that finds the lookout
+//! awake writes nothing.
 #![forbid(unsafe_code)]
 
 use crate::sys::clock;
@@ -11,9 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
 use std::thread::Thread;
 use std::time::Instant;
 
-/// The thread does not sleep, or for a moment only.
+/// The lookout is awake, or sleeps for a moment only.
 const SHORT: u8 = 0;
-/// It sleeps until a time: nothing is to be looked at soon.
+/// It sleeps until a certain time, as nothing has to be looked at soon.
 const LONG: u8 = 1;
 /// It sleeps until a worker wakes it.
 const DORMANT: u8 = 2;
@@ -33,7 +34,7 @@ pub(in crate::runtime) fn awake() {
     }
 }
 
-/// Called by a worker that has a task to start later, and had none.
+/// Called by a worker that has a task to start later and had none before.
 #[inline]
 pub(in crate::runtime) fn attend() {
     if SLEEP.load(Ordering::SeqCst) != SHORT {
@@ -41,10 +42,10 @@ pub(in crate::runtime) fn attend() {
     }
 }
 
-/// Whether anybody was woken lately while others went on waiting for the same.
+/// Whether a thread was woken lately while others went on waiting for the same thing.
 static CONTENDED: AtomicBool = AtomicBool::new(false);
 
-/// Called where one is on its way to what others wait for too: the worker that it is on may be held up.
+/// Called when a thread is on its way to what others wait for too, as its worker may be held up.
 #[inline]
 pub(crate) fn contended() {
     #[cold]
@@ -62,12 +63,12 @@ pub(crate) fn is_contended() -> bool {
     CONTENDED.load(Ordering::SeqCst)
 }
 
-/// Whether [`contended`] has been called since the last call of this function. For the thread only.
+/// Whether [`contended`] has been called since the last call of this function. For the lookout only.
 pub(crate) fn take_contended() -> bool {
     CONTENDED.load(Ordering::Relaxed) && CONTENDED.swap(false, Ordering::SeqCst)
 }
 
-/// Has the thread look now, if there is one.
+/// Makes the lookout look now, if there is one.
 #[cold]
 pub(crate) fn rouse() {
     if SLEEP.swap(SHORT, Ordering::SeqCst) != SHORT
@@ -77,17 +78,17 @@ pub(crate) fn rouse() {
     }
 }
 
-/// Whether there is such a thread.
+/// Whether there is a lookout.
 pub(crate) fn has_thread() -> bool {
     thread().get().is_some()
 }
 
-/// Notes that it is that thread.
+/// Notes that the calling thread is the lookout.
 pub(crate) fn set_thread(own: Thread) {
     let _ = thread().set(own);
 }
 
-/// Sleeps until a worker wakes up, unless it must not. Returns whether it did. For the thread only.
+/// Sleeps until a worker wakes up, unless `must_not` says not to. Returns whether it slept. For the lookout only.
 pub(crate) fn sleep_while_all_do(must_not: impl FnOnce() -> bool) -> bool {
     announce(DORMANT);
     let sleeps = !must_not();
@@ -99,8 +100,9 @@ pub(crate) fn sleep_while_all_do(must_not: impl FnOnce() -> bool) -> bool {
     sleeps
 }
 
-/// Sleeps until that time, unless there is something to be looked at soon: tasks to start later on a worker that is awake, or waits for what
-/// somebody else is on its way to. Such a thing ends it. Returns whether it slept to the end. For the thread only.
+/// Sleeps until that time, unless something has to be looked at soon: a task that is to start later on a worker that is
+/// awake, or a wait for what another is on its way to. These also end the sleep. Returns whether it slept to the end.
+/// For the lookout only.
 pub(crate) fn sleep_until(until: Instant, is_soon: impl FnOnce() -> bool) -> bool {
     announce(LONG);
     if is_soon() {

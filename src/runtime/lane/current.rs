@@ -14,15 +14,15 @@ pub(crate) fn with_lane<R>(f: impl FnOnce(&Lane) -> R) -> Option<R> {
     unsafe { here::get().cast::<Lane>().as_ref() }.map(f)
 }
 
-/// Whether this OS thread is a worker or runs a current-thread runtime. Inlined, as every patched call asks.
+/// Whether this OS thread is a worker or runs a current-thread runtime. It is inlined, as every patched call asks this.
 #[allow(dead_code, reason = "patched functions alone ask")]
 #[inline(always)]
 pub(crate) fn is_here() -> bool {
     !here::get().is_null()
 }
 
-/// Counts an operation of a green thread; `true` when it is time to let the others run. It is inlined, as it is done at every
-/// operation.
+/// Counts an operation of a green thread. Returns `true` when it is time to let the others run. It is inlined, as every
+/// operation calls it.
 #[inline(always)]
 pub(crate) fn spend_budget() -> bool {
     // SAFETY: as in `with_lane`.
@@ -35,7 +35,7 @@ pub(crate) fn lent() -> Option<Started> {
     with_lane(|lane| lane.here().lent()).flatten()
 }
 
-/// The green thread that runs on this OS thread. Inlined, as above.
+/// The green thread that runs on this OS thread. It is inlined, as above.
 #[inline(always)]
 pub(crate) fn running() -> Option<Started> {
     // SAFETY: as in `with_lane`.

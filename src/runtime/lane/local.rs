@@ -15,19 +15,19 @@ use std::cell::{Cell, RefCell};
 use std::mem::offset_of;
 use std::sync::atomic::Ordering;
 
-/// How many operations a green thread may do without waiting before the others get their turn.
+/// How many operations that need not wait a green thread does before the others have a turn.
 const BUDGET: u32 = 128;
-/// After how many resumes those that stand back are recalled. It is a number and not a time, so that a current-thread runtime has a
-/// fixed order.
+/// After how many resumes those that stand back are recalled. It is a number of resumes and not a time, so that the
+/// order on a current-thread runtime is fixed.
 const STAND_BACK: usize = 32;
 
-/// What a timer is for.
+/// What happens when a timer fires.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Due {
     Wake(SleepingTask, Token),
-    /// A task is to start: the one with this place among the delayed ones.
+    /// A delayed task is to start, the one at this place among the delayed ones.
     Start(u32),
-    /// Tasks that wait for a stack are to look whether there is one by now.
+    /// Tasks that wait for a stack are to look whether there is one now.
     Stacks,
 }
 
@@ -35,30 +35,31 @@ pub(crate) enum Due {
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Lane {
-    /// The first field, see `task/here.rs`.
+    /// This is the first field, see `task/here.rs`.
     here: Here,
     shared: &'static LaneShared,
     /// The context of the OS thread, from which green threads are resumed.
     root: Root,
     budget: Cell<u32>,
-    /// Started tasks that are ready too, but stand back: they let the others go first.
+    /// Started tasks that could run, but stand back: they let others have several turns first.
     back: Ring<Started>,
-    /// After how many resumes those that stand back are recalled; zero while there are none.
+    /// After how many more resumes those that stand back are recalled; zero if there are none.
     recall_in: Cell<usize>,
-    /// Its tasks that have started and not ended.
+    /// The tasks that have started on this lane and not ended.
     pub(crate) roster: RefCell<Roster>,
     pub(crate) timers: RefCell<Wheel<Due>>,
     /// Short writes of its green threads, which are sent together.
     pub(crate) outbox: Outbox,
     /// How many of its green threads wait for readiness.
     for_readiness: Cell<usize>,
-    /// What was polled last waits for readiness.
+    /// Whether a future that waits for readiness has been polled since [`awaited_readiness`](Self::awaited_readiness)
+    /// was last asked.
     awaits_readiness: Cell<bool>,
     pub(in crate::runtime) probe: Probe,
 }
 
 impl Lane {
-    /// Whether a pointer to one is a pointer to its [`Here`].
+    /// Whether a pointer to a lane is also a pointer to its [`Here`].
     pub(crate) const STARTS_WITH_HERE: bool = offset_of!(Self, here) == 0;
 
     /// Makes the lane of the calling OS thread.
@@ -100,7 +101,7 @@ impl Lane {
         self.here.current()
     }
 
-    /// The green thread that the caller is part of, be it current or on the worker's stack.
+    /// The green thread to which the caller belongs, whether it runs on its own stack or on the worker's.
     #[inline]
     pub(crate) fn caller(&self) -> Option<Started> {
         self.here.current().or_else(|| self.here.lent())
@@ -111,7 +112,7 @@ impl Lane {
         self.root
     }
 
-    /// A number that hardly any other lane has, and that is not zero.
+    /// A number that is not zero, and that hardly any other lane has.
     #[inline]
     pub(crate) fn place(&self) -> u16 {
         let apart = std::ptr::from_ref(self.shared).addr() / align_of::<LaneShared>();
@@ -131,7 +132,8 @@ impl Lane {
         self.here.ready().len() > 0
     }
 
-    /// Queues a task that is about to suspend itself, to run when nothing else is ready or the others have had a few turns.
+    /// Queues a task that is about to suspend itself. It runs when nothing else is ready, or when the others have had a
+    /// few turns.
     pub(crate) fn stand_back(&self, started: Started) {
         self.back.push(started);
         if self.recall_in.get() == 0 {
@@ -139,14 +141,14 @@ impl Lane {
         }
     }
 
-    /// Has those that stand back recalled at the next look.
+    /// Has those that stand back recalled the next time that the lane is asked to.
     pub(crate) fn recall_soon(&self) {
         if self.recall_in.get() != 0 {
             self.recall_in.set(1);
         }
     }
 
-    /// Recalls those that stand back, if it is time to. `ran` is how many tasks have been resumed since the last look.
+    /// Recalls those that stand back, if it is time. `ran` is how many tasks have been resumed since the last call.
     #[inline(always)]
     pub(crate) fn recall(&self, ran: usize) {
         let left = self.recall_in.get();
@@ -166,21 +168,21 @@ impl Lane {
         }
     }
 
-    /// Forgets all that could run: it never does.
+    /// Forgets all tasks that could run: they never do.
     pub(crate) fn forget_ready(&self) {
         while self.here.ready().pop().is_some() || self.back.pop().is_some() {}
     }
 
     // --- budget -----------------------------------------------------------------------------------------------------
 
-    /// Notes which green thread runs from here on.
+    /// Notes that this green thread runs from here on, with a new budget.
     #[inline(always)]
     pub(crate) fn begin(&self, started: Started) {
         self.here.set_current(Some(started));
         self.budget.set(BUDGET);
     }
 
-    /// Counts an operation that did not wait; returns `true` when it is time to let the others run.
+    /// Counts an operation that did not wait. Returns `true` when it is time to let the others run.
     #[inline]
     pub(crate) fn spend_budget(&self) -> bool {
         let left = self.budget.get();
@@ -192,9 +194,10 @@ impl Lane {
         self.current().is_some()
     }
 
-    // --- times and readiness ----------------------------------------------------------------------------------------
+    // --- timers and readiness
+    // -----------------------------------------------------------------------------------------
 
-    /// Has a green thread of this lane woken at that time, in nanoseconds.
+    /// Sets a timer that wakes a green thread of this lane at that time, in nanoseconds.
     pub(crate) fn add_timer(&self, started: Started, token: Token, at: u64) -> TimerId {
         self.timers.borrow_mut().insert(at, Due::Wake(started.sleeper(), token))
     }
@@ -203,13 +206,13 @@ impl Lane {
         self.timers.borrow_mut().cancel(timer);
     }
 
-    /// Counts the calling green thread, which begins or ends a wait for readiness.
+    /// Counts the calling green thread when it begins or ends a wait for readiness.
     #[inline]
     pub(crate) fn count_for_readiness(&self, change: isize) {
         self.for_readiness.set(self.for_readiness.get().wrapping_add_signed(change));
     }
 
-    /// A future begins to wait for readiness, if `lane` is this one; says whether it is.
+    /// Notes that a future begins to wait for readiness, if `lane` is this one. Returns whether it is.
     #[inline]
     pub(crate) fn await_readiness(&self, lane: &LaneShared) -> bool {
         let is_own = std::ptr::eq(self.shared, lane);
@@ -217,7 +220,7 @@ impl Lane {
         is_own
     }
 
-    /// Whether one has since this was asked last.
+    /// Whether a future has begun to wait for readiness since this was last asked.
     #[inline(always)]
     pub(crate) fn awaited_readiness(&self) -> bool {
         self.awaits_readiness.replace(false)

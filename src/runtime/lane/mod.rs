@@ -1,7 +1,8 @@
-//! What the green threads of one OS thread touch: who runs and who is ready, budget, timers, readiness, and those that have started.
+//! What the green threads of one OS thread touch: the one that runs and those that are ready, the budget, timers,
+//! readiness, and the list of those that have started.
 //!
-//! Invariant: what is in [`local`] is touched by the lane's own OS thread only, and nothing of it is borrowed across a switch; what
-//! others touch is in [`shared`], which is never freed.
+//! Invariant: what is in [`local`] is touched by the lane's own OS thread only, and nothing of it is borrowed across a
+//! switch. What others touch is in [`shared`], which is never freed.
 
 pub(crate) mod alarm;
 pub(crate) mod current;

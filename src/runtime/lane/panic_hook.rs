@@ -1,4 +1,4 @@
-//! The panic hook: it names the green thread that panics.
+//! The panic hook, which names the green thread that panics.
 #![forbid(unsafe_code)]
 
 use super::current;
@@ -14,7 +14,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 thread_local! {
-    /// Whether our hook runs; for platforms where std's note that some hook runs cannot be found. It has no destructor.
+    /// Whether our hook runs, for platforms where std's note that a hook runs cannot be found. It has no destructor.
     static RUNNING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -31,7 +31,7 @@ fn hook(info: &PanicHookInfo<'_>, previous: &(dyn Fn(&PanicHookInfo<'_>) + Sync 
     if let Some(started) = current::with_lane(Lane::caller).flatten() {
         started.with(|task: &TaskRef| {
             task.note_panic();
-            // `eprintln` would panic if standard error is a closed pipe, and a panic in here ends the process.
+            // `eprintln!` would panic if standard error were a closed pipe, and a panic in here ends the process.
             let _ = writeln!(io::stderr(), "green thread '{task}' ({}):", task.id());
         });
     }
@@ -43,14 +43,15 @@ fn put_before() {
     panic::set_hook(Box::new(move |info| hook(info, &*previous)));
 }
 
-/// How long an unwinding caller waits until our hook is set. That takes a moment, unless somebody is inside a hook for longer.
+/// How long an unwinding caller waits until our hook is set. That takes a moment, unless another thread is inside a
+/// hook for longer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Puts our hook before the present one, once for the process.
+/// Sets our hook in front of the present one, once for the process.
 ///
-/// A thread that unwinds may not set hooks, and one that is inside a hook would wait for itself. For these an OS thread sets it. A
-/// caller that is inside a hook does not wait for that; others wait for no longer than [`PATIENCE`], as somebody inside a hook
-/// may wait for them.
+/// A thread that unwinds may not set hooks, and one that is inside a hook would wait for itself. For these an OS thread
+/// sets it. A caller that is inside a hook does not wait for that; others wait no longer than [`PATIENCE`], as a thread
+/// inside a hook may wait for them.
 pub(crate) fn install() {
     static BEGUN: AtomicBool = AtomicBool::new(false);
     if cfg!(panic = "abort") || BEGUN.swap(true, Ordering::SeqCst) {
@@ -73,8 +74,8 @@ pub(crate) fn install() {
     }
 }
 
-/// Whether the caller is inside a panic hook, whoever set it. If std's note of that cannot be found, only hooks that ours comes
-/// before are noticed.
+/// Whether the caller is inside a panic hook, whoever set it. If std's note of that cannot be found, only hooks in
+/// front of which ours stands are noticed.
 #[cold]
 pub(crate) fn is_running() -> bool {
     coroutine::in_panic_hook().unwrap_or_else(|| RUNNING.get())
@@ -113,11 +114,11 @@ mod tests {
         let note = |_: &PanicHookInfo<'_>| {
             SEEN.fetch_or(if is_running() { 1 } else { 8 }, Ordering::Relaxed);
         };
-        // A hook that replaces ours.
+        // This hook replaces ours.
         let ours = panic::take_hook();
         panic::set_hook(Box::new(note));
         assert_eq!(panics(), 1 | 4);
-        // Where std does not tell, those are known that ours is before.
+        // Where std does not tell, only hooks are known in front of which ours stands.
         panic::set_hook(Box::new(move |info| hook(info, &note)));
         let unknown = || {
             fault::fail(Syscall::PanicCount, 0, usize::MAX, libc::ENOSYS);

@@ -1,11 +1,11 @@
-//! What the kernel has said of one descriptor, in sticky bits.
+//! What the kernel has said of one descriptor, as sticky bits.
 //!
 //! | bits | set by | cleared by |
 //! |---|---|---|
 //! | READABLE, WRITABLE | the hub, for an event | an operation that would block or came up short, unless an event came since |
 //! | READ_CLOSED | the hub, for RDHUP, HUP or ERR | an operation that would block all the same; not one that came up short: the end of file must be seen |
 //! | WRITE_CLOSED | the hub, for HUP or ERR | likewise |
-//! | URGENT | the hub, for urgent data: reads stop at its place, so that a short one says nothing | – |
+//! | URGENT | the hub, for urgent data: reads stop where it is, so a short read says nothing | – |
 //! | tick (the rest) | the hub counts events | – |
 #![forbid(unsafe_code)]
 
@@ -19,7 +19,7 @@ pub(in crate::runtime) const WRITE_CLOSED: u64 = PollEvent::WRITE_CLOSED as u64;
 pub(in crate::runtime) const URGENT: u64 = PollEvent::URGENT as u64;
 const TICK: u64 = 32;
 
-/// What was known of a source at one moment.
+/// The bits and the tick of a source at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen(u64);
 
@@ -41,14 +41,14 @@ impl Readiness {
         Seen(self.0.load(Ordering::SeqCst))
     }
 
-    /// Clears bits, unless an event has come since `seen`, which the operation in between may have missed.
+    /// Clears bits, unless an event has come since `seen`: the operation in between may have missed it.
     #[inline(always)]
     pub(in crate::runtime) fn clear(&self, bits: u64, seen: Seen) {
         let cleared = seen.0 & !bits;
         let _ = self.0.compare_exchange(seen.0, cleared, Ordering::SeqCst, Ordering::Relaxed);
     }
 
-    /// Sets bits for another reason than an event.
+    /// Sets bits without an event.
     pub(in crate::runtime) fn set(&self, bits: u64) {
         self.0.fetch_or(bits, Ordering::SeqCst);
     }
@@ -68,7 +68,7 @@ impl Readiness {
         Seen(before)
     }
 
-    /// Forgets everything. What somebody has seen before does not come again: the tick goes on.
+    /// Forgets everything. The tick goes on, so that no later state is equal to what somebody has seen before.
     pub(in crate::runtime) fn restart(&self) {
         self.0.fetch_and(!(TICK - 1), Ordering::SeqCst);
         self.0.fetch_add(TICK, Ordering::SeqCst);
@@ -82,26 +82,26 @@ mod models {
     use loom::sync::Arc;
     use loom::thread::{JoinHandle, spawn};
 
-    /// A socket, and who waits for it, as `Source` has them.
+    /// A socket and those who wait for it, as `Source` has them.
     #[derive(Default)]
     struct Model {
         readiness: Readiness,
-        /// What can be read.
+        /// How much data can be read.
         data: AtomicUsize,
-        /// The kernel has an event that the hub has not fetched.
+        /// Whether the kernel has an event that the hub has not fetched.
         edge: AtomicBool,
-        /// The same for a second hub that has it registered too, if one does.
+        /// The same for a second hub, if that has registered the socket too.
         second: AtomicBool,
         second_is_told: AtomicBool,
         waits: Mutex<[bool; 2]>,
     }
 
     impl Model {
-        /// Known to be readable from before.
+        /// A model in which the socket is known to be readable.
         fn new() -> Arc<Self> {
             let model = Self::default();
             model.readiness.event(READABLE | WRITABLE);
-            // loom's are made when they are first used, see `modelled`.
+            // loom makes its objects at their first use, see `modelled`.
             model.data.load(Ordering::SeqCst);
             model.edge.load(Ordering::SeqCst);
             model.second.load(Ordering::SeqCst);
@@ -122,7 +122,7 @@ mod models {
             }
         }
 
-        /// A second hub registers it and is told of what there is.
+        /// A second hub registers the socket, and is told whether data is there.
         fn register_second(&self) {
             self.second_is_told.store(true, Ordering::SeqCst);
             if self.data.load(Ordering::SeqCst) != 0 {
@@ -148,7 +148,7 @@ mod models {
             }
         }
 
-        /// One attempt to read. `false`: it waits from here on.
+        /// One attempt to read. Returns `false` if the reader waits from here on.
         fn read(&self, reader: usize) -> bool {
             let seen = self.readiness.look();
             if seen.has(READABLE) {
@@ -167,7 +167,7 @@ mod models {
             false
         }
 
-        /// An OS thread that polls the socket and leaves what there is.
+        /// An OS thread polls the socket and does not read.
         fn os_thread(&self) {
             if self.data.load(Ordering::SeqCst) != 0 {
                 self.readiness.set(READABLE);
@@ -184,7 +184,7 @@ mod models {
         spawn(move || f(&model))
     }
 
-    /// With something to read and no event to come, nobody waits.
+    /// Checks that nobody waits while there is data and no event is to come.
     fn check(model: &Model) {
         model.hub();
         let left = model.data.load(Ordering::SeqCst) != 0;
@@ -219,7 +219,7 @@ mod models {
         });
     }
 
-    /// Whichever of the two is told first: the other may find the bit set, and one of them may never come to it.
+    /// Either hub may be told first. The other may then find the bit set, and one of them may never get to the event.
     #[test]
     fn two_hubs_have_it() {
         for both_come in [false, true] {
@@ -250,7 +250,7 @@ mod models {
         loom::model(|| {
             let model = Model::new();
             let reader = with(&model, |model| model.read(0));
-            // Registering tells of all there is.
+            // Registering reports all data that is there.
             model.readiness.restart();
             model.arrives();
             model.hub();

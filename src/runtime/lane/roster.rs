@@ -5,7 +5,7 @@ use crate::runtime::task::{Live, Started, TaskRef};
 use crate::sys::prefetch::prefetch;
 use crate::util::holey_vec::HoleyVec;
 
-/// Each task knows its place, so leaving the list is a single store.
+/// The list. Each task knows its place in it, so removing a task is a single store.
 #[derive(Debug, Default)]
 pub(crate) struct Roster(HoleyVec<Live>);
 
@@ -22,7 +22,7 @@ impl Roster {
         self.0.free(task.roster());
     }
 
-    /// Asks for the memory that [`remove`](Self::remove) touches.
+    /// Prefetches the memory that [`remove`](Self::remove) touches.
     #[inline]
     pub(crate) fn prefetch(&self, place: u32) {
         prefetch(self.0.address(place));
@@ -32,7 +32,7 @@ impl Roster {
         self.0.len()
     }
 
-    /// Up to `most` of them from a place on, and the place after these; `None` if there is nothing left.
+    /// Up to `most` tasks from a place on, and the place after these; `None` if no more are left.
     #[allow(dead_code, reason = "reports alone ask")]
     pub(crate) fn some(&self, from: usize, most: usize) -> (Vec<Live>, Option<usize>) {
         let mut all = self.0.iter_from(from);

@@ -8,13 +8,14 @@ use crate::sys::poll::Poller;
 use std::io;
 use std::sync::atomic::AtomicUsize;
 
-/// It is never freed, as a late waker may still look at it. It has cache lines of its own, since others write it.
+/// The shared part is never freed, as a late waker may still look at it. It has cache lines of its own, since others
+/// write to it.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct LaneShared {
     pub(crate) mailbox: Mailbox,
     pub(crate) sources: Sources,
-    /// How many waits for its sources belong to futures: these may wake its green threads.
+    /// How many waits for its sources belong to futures, which may wake its green threads.
     pub(crate) watching: AtomicUsize,
     pub(in crate::runtime) tally: Tally,
 }
@@ -29,7 +30,7 @@ impl LaneShared {
         }
     }
 
-    /// Makes it ready for a hub: returns a poller whose wait other threads can end.
+    /// Gets it ready for a hub. Returns a poller, whose wait other threads can end.
     pub(crate) fn open(&self) -> io::Result<Poller> {
         let poller = Poller::new()?;
         let (waker, registry) = (poller.waker()?, poller.registry()?);

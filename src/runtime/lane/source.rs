@@ -1,12 +1,13 @@
 //! What the kernel has said of each descriptor, and who waits for it.
 //!
-//! A [`Source`] is one descriptor. It is registered when a green thread first has to wait for it, with the hub of that green
-//! thread, for both directions at once and edge-triggered: one `epoll_ctl` in the life of a connection. What the kernel reports is
-//! kept in sticky bits, so that an operation that is known to block is not even tried.
+//! A [`Source`] stands for one descriptor. When a green thread first has to wait for it, it is registered with the hub
+//! of that green thread, for both directions at once and edge-triggered: one `epoll_ctl` in the life of a connection.
+//! What the kernel reports is kept as sticky bits, so that an operation that is known to block is not even tried.
 //!
-//! A hub may be held up by what it runs, and green threads of another hub should not wait for that. So a source for which green
-//! threads of several hubs wait is registered with each of these hubs. Each is told of each event; the first one wakes all who
-//! wait. A hub whose green threads do not wait for the source any more drops its registration after a few events.
+//! What a hub runs may hold it up, and green threads of another hub should not wait for that. So if green threads of
+//! several hubs wait for a source, it is registered with each of these hubs. Each of them is told of each event, and
+//! the first one wakes all who wait. A hub whose green threads do not wait for the source any more drops its
+//! registration after a few events.
 #![forbid(unsafe_code)]
 
 use super::readiness::{READ_CLOSED, READABLE, Readiness, Seen, URGENT, WRITABLE, WRITE_CLOSED};
@@ -26,15 +27,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 const UNBOUND: u32 = 0;
-/// After how many events of a source that none of its green threads waits for a hub drops its registration.
+/// A hub drops its registration of a source after this many events for which none of its green threads waited.
 const NEEDLESS: u32 = 8;
 
-/// This process as a number above [`UNBOUND`].
+/// A number for this process, above [`UNBOUND`].
 fn this_process() -> u32 {
     process::generation() + 1
 }
 
-/// Which way data flows.
+/// The direction in which data flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     Read,
@@ -56,7 +57,7 @@ impl Direction {
         }
     }
 
-    /// The bits that make an operation worth trying.
+    /// The bits that make an operation in this direction worth trying.
     fn bits(self) -> u64 {
         self.bit() | self.closed_bit()
     }
@@ -69,15 +70,15 @@ impl Direction {
     }
 }
 
-/// Those who wait for one direction; nearly always there is none or one.
+/// Those who wait for one direction; nearly always none or one.
 ///
-/// The header of a task (`Completion`) and the futures of executors (`Interested`) also keep the first and put what else there may be
-/// behind a pointer. These differ in what that is: here waiters only, there callbacks, watchers and more in one allocation with the
-/// others. A common type would need a second one in those.
+/// The header of a task (`Completion`) and the futures of executors (`Interested`) also keep the first and put the rest
+/// behind a pointer. They differ in what the rest is: here only waiters, there callbacks, watchers and more in one
+/// allocation. A common type would need a second allocation there.
 #[derive(Debug, Default)]
 pub(in crate::runtime) struct Waiters {
     first: Option<Waiter>,
-    /// Behind a pointer, so that it takes a single word where there are none.
+    /// It is behind a pointer, so that it takes a single word where it is empty.
     #[allow(clippy::box_collection)]
     more: Option<Box<Vec<Waiter>>>,
 }
@@ -108,7 +109,7 @@ impl Waiters {
         self.iter().any(|other| other == waiter)
     }
 
-    /// Whether any runs on that hub.
+    /// Whether any of them runs on that hub.
     fn has_any_of(&self, hub: &LaneShared) -> bool {
         self.iter().any(|waiter| waiter.is_of(&hub.mailbox))
     }
@@ -134,11 +135,11 @@ impl Waiters {
 struct SourceHome {
     hub: &'static LaneShared,
     key: SlabKey,
-    /// Events since a green thread of that hub last waited.
+    /// How many events came since a green thread of that hub last waited.
     needless: u32,
 }
 
-/// The registrations of one source, one for each hub; nearly always there is none or one.
+/// The registrations of one source, one for each hub; nearly always none or one.
 #[derive(Debug, Default)]
 struct Homes {
     first: Option<SourceHome>,
@@ -172,15 +173,15 @@ impl Homes {
     }
 }
 
-/// One descriptor as the hubs know it. Whoever owns the descriptor calls [`Source::unbind`] before closing it.
+/// A descriptor as the hubs know it. The owner of the descriptor calls [`Source::unbind`] before closing it.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Source {
-    // What an event and a read touch is in one cache line.
+    // The fields that an event and a read touch are in one cache line.
     readiness: Readiness,
-    /// The hub of the green thread that waited last, which has one of the registrations. It is only compared.
+    /// The hub of the green thread that waited last, which has one of the registrations. The pointer is only compared.
     latest: AtomicPtr<LaneShared>,
-    /// In which process it is registered, see [`this_process`]; or [`UNBOUND`], or `rival::RETIRED`.
+    /// The process in which it is registered, see [`this_process`]; or [`UNBOUND`], or `rival::RETIRED`.
     bound: AtomicU32,
     /// Whether there are several registrations.
     is_shared: AtomicBool,
@@ -190,7 +191,7 @@ pub(crate) struct Source {
     homes: Mutex<Homes>,
 }
 
-// loom's atomics are larger.
+// loom's atomics are larger, so this holds without loom only.
 #[cfg(not(loom))]
 const _: () = assert!(std::mem::offset_of!(Source, fd) <= 64);
 
@@ -208,13 +209,13 @@ impl Source {
         })
     }
 
-    /// What is known now. It is taken before an operation and given to [`would_block`](Self::would_block) after it.
+    /// What is known now. It is taken before an operation, and passed to [`would_block`](Self::would_block) after it.
     #[inline]
     pub(crate) fn look(&self) -> Seen {
         self.readiness.look()
     }
 
-    /// Whether an operation is worth trying: the kernel has said so, or has not been asked yet.
+    /// Whether an operation is worth trying, as the kernel has said so or has not been asked yet.
     #[inline]
     pub(crate) fn may_be_ready(&self, direction: Direction, seen: Seen) -> bool {
         seen.has(direction.bits()) || self.bound.load(Ordering::Relaxed) == UNBOUND
@@ -226,8 +227,9 @@ impl Source {
         self.readiness.clear(direction.bits(), seen);
     }
 
-    /// Notes that an operation that began after `seen` got less than it asked for, so that the next one would block. That is not
-    /// so at the end of a connection, where the end of file follows, nor if urgent data has come, behind which more follows.
+    /// Notes that an operation that began after `seen` got less than it asked for, so that the next one would block.
+    /// That does not hold at the end of a connection, where the end of file follows, nor if urgent data has come, after
+    /// which more follows.
     #[inline]
     pub(crate) fn came_up_short(&self, direction: Direction, seen: Seen) {
         if !seen.has(direction.closed_bit() | URGENT)
@@ -261,7 +263,7 @@ impl Source {
         let mut homes = self.homes.lock();
         rival::check(self.bound.load(Ordering::SeqCst))?;
         if self.bound.load(Ordering::SeqCst) != this_process() {
-            // The registrations are the parent's.
+            // The registrations are those of the parent process.
             *homes = Homes::default();
         }
         match homes.find(hub) {
@@ -271,11 +273,12 @@ impl Source {
                 if is_first {
                     self.readiness.restart();
                 }
-                // Registering reports all that is ready, also what another hub has been told of and has not looked at yet.
+                // Registering reports all that is ready, even what another hub has been told of and has not looked at
+                // yet.
                 match self.register(hub) {
                     Ok(key) => homes.add(SourceHome { hub, key, needless: 0 }),
                     Err(error) if is_first => return Err(error),
-                    // The other registrations will do, as long as their hubs are not held up.
+                    // The other registrations suffice, as long as their hubs are not held up.
                     Err(_) => return Ok(()),
                 }
             }
@@ -299,9 +302,9 @@ impl Source {
         self.fd
     }
 
-    /// Ends the registrations. To be called while the descriptor is still open.
+    /// Ends the registrations. To be called before the descriptor is closed.
     pub(crate) fn unbind(&self) {
-        // In a forked child the epoll instance is the parent's, and the locks are as the threads of the parent left them.
+        // In a forked child the epoll instance is the parent's, and threads of the parent may have left the locks held.
         if self.bound.load(Ordering::SeqCst) != this_process() {
             return;
         }
@@ -317,7 +320,7 @@ impl Source {
         }
     }
 
-    /// Called when a hub that it was registered with has ended.
+    /// Called when a hub has ended with which it was registered.
     pub(in crate::runtime) fn hub_ended(&self, hub: &LaneShared) {
         let mut homes = self.homes.lock();
         if homes.remove(hub).is_none() {
@@ -335,8 +338,8 @@ impl Source {
         }
     }
 
-    /// Called when `hub`, the caller's, has been told of an event of a source that other hubs have too: drops the registration if
-    /// the hub was told a few times for nothing.
+    /// Called when `hub`, on which the caller runs, has been told of an event of a source that other hubs have
+    /// registered too. Drops the hub's registration if it was told a few times in vain.
     #[cold]
     pub(in crate::runtime) fn let_go(&self, hub: &LaneShared) {
         let mut homes = self.homes.lock();
@@ -349,7 +352,7 @@ impl Source {
             return;
         }
         home.needless = 0;
-        // No green thread of the hub is just about to wait either, as it would run on this OS thread.
+        // Nor is a green thread of the hub just about to wait, as it would run on this OS thread.
         let directions = [Direction::Read, Direction::Write];
         if directions.iter().any(|direction| self.waiters(*direction).lock().has_any_of(hub)) {
             return;
@@ -360,17 +363,18 @@ impl Source {
         self.is_shared.store(homes.len() > 1, Ordering::Relaxed);
     }
 
-    /// Whether several hubs have it.
+    /// Whether several hubs have it registered.
     #[inline]
     pub(super) fn is_shared(&self) -> bool {
         self.is_shared.load(Ordering::Relaxed)
     }
 
-    /// Notes that it may be ready in that direction, and ends the waits for that. For a caller that has asked the system itself.
+    /// Notes that it may be ready in that direction, and ends the waits for that. For a caller that has asked the
+    /// system itself.
     #[cold]
     pub(in crate::runtime) fn found_ready(&self, direction: Direction) {
-        // A hub that has the source may be busy and not know yet, and without the bit nothing would be tried. As an event that
-        // finds the bit set wakes nobody, waiters have to be woken here.
+        // A hub with which the source is registered may be busy and not know it yet, and without the bit nothing would
+        // be tried. Waiters have to be woken here, as an event that finds the bit set wakes nobody.
         self.readiness.set(direction.bit());
         let _later = put_off();
         self.waiters(direction).lock().wake_all();
@@ -382,9 +386,9 @@ impl Source {
         self.writers.lock().wake_all();
     }
 
-    /// Sets the bits of an event, and hands out, to be woken, those who wait for bits that were not set before. Nobody waits for bits
-    /// that were set already: whoever clears a bit does so for what it saw before this event, so the bit stays, and whoever is about
-    /// to wait looks at it once more.
+    /// Sets the bits of an event, and passes those to `wake` who wait for bits that were not set before. Nobody waits
+    /// for bits that were set already: whoever clears a bit does so for what it saw before this event, so the bit
+    /// stays; and whoever is about to wait looks at it once more.
     #[inline]
     pub(in crate::runtime) fn on_event(&self, event: PollEvent, mut wake: impl FnMut(Waiter)) {
         let bits = u64::from(event.bits());
@@ -399,14 +403,15 @@ impl Source {
         }
     }
 
-    /// A function of its own, so that it does not slow down the more frequent events, those that say that something can be read.
+    /// It is a function of its own, so that it does not slow down the more frequent events, which say that something
+    /// can be read.
     #[cold]
     #[inline(never)]
     fn wake_writers(&self, wake: impl FnMut(Waiter)) {
         self.writers.lock().take_all(wake);
     }
 
-    /// Asks for the memory that an event and a read touch.
+    /// Prefetches the memory that an event and a read touch.
     #[inline(always)]
     pub(super) fn prefetch(&self) {
         prefetch(self);

@@ -13,13 +13,14 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// For how many events together memory is prefetched.
+/// How many events prefetch their memory together.
 const TOGETHER: usize = 16;
 
 #[derive(Debug)]
 struct Entries {
     slab: Slab<Arc<Source>>,
-    /// Those whom a few events wake. It is empty outside of [`Sources::dispatch`], which would otherwise make and drop it each time.
+    /// Those whom a few events wake. It is empty outside of [`Sources::dispatch`], which would otherwise make and drop
+    /// it each time.
     woken: [Option<Waiter>; TOGETHER],
 }
 
@@ -75,15 +76,15 @@ impl Sources {
         }
         self.len.fetch_sub(1, Ordering::Relaxed);
         if let Some(registry) = &*self.registry.lock() {
-            // This fails only if the descriptor was closed behind our back, which removed it as well.
+            // This fails only if the descriptor was closed behind our back, which ended the registration as well.
             let _ = registry.remove(fd);
         }
     }
 
-    /// Called by the hub of `lane`, whose sources these are. Events of other tokens find no source.
+    /// Called by the hub of `lane`, whose sources these are. Events with other tokens find no source.
     ///
-    /// With a thousand connections none of it is in the processor's caches, so of several events the sources are asked for together, and
-    /// then the tasks that are to be woken.
+    /// With a thousand connections none of this is in the processor's caches. So the sources of several events are
+    /// prefetched together, and then the tasks that are to be woken.
     pub(crate) fn dispatch(&self, lane: &Lane, events: &[PollEvent]) {
         let mut shared = Vec::new();
         let mut entries = self.entries.lock();
@@ -121,7 +122,8 @@ impl Sources {
         }
     }
 
-    /// Called when the hub, whose sources these are, ends: they register elsewhere when somebody next waits for them.
+    /// Called when the hub ends whose sources these are. They are registered with another hub when somebody next waits
+    /// for them.
     pub(crate) fn close(&self, hub: &LaneShared) {
         self.registry.lock().take();
         let sources = self.entries.lock().slab.drain();

@@ -1,46 +1,48 @@
 //! The timers of one hub: a hierarchical wheel.
 //!
-//! It has six levels of 64 slots. A slot of the lowest level is a millisecond long, a slot of each higher level as long as the whole
-//! level below. Setting and cancelling a timer is constant work; a timer in a high level moves down a few times in its life.
-//! Deadlines are exact nanoseconds: timers that share a slot fire in the order of their deadlines, equal ones in the order of their
-//! insertion, and none fires early.
+//! It has six levels of 64 slots. A slot of the lowest level is a millisecond long, and a slot of each higher level as
+//! long as the whole level below. Setting and cancelling a timer takes constant work; a timer in a high level moves
+//! down a few times in its life. Deadlines are exact nanoseconds: timers that share a slot fire in the order of their
+//! deadlines, equal ones in the order of their insertion, and none fires early.
 #![forbid(unsafe_code)]
 
 const LEVELS: usize = 6;
 const SLOTS: usize = 64;
-/// Nanoseconds of a slot of the lowest level.
+/// How many nanoseconds a slot of the lowest level is long.
 const TICK: u64 = 1_000_000;
-/// How many ticks ahead the wheel reaches; a timer that is farther away waits in the farthest slot and is looked at again.
+/// How many ticks ahead the wheel reaches. A timer that is farther ahead waits in the farthest slot and is sorted in
+/// again from there.
 const HORIZON: u64 = (SLOTS as u64 - 1) << (6 * (LEVELS - 1));
-/// In a slot with more timers than this, the wake-up is at the end of the slot: one wake-up for many.
+/// If a slot has more timers than this, the wake-up is at the end of the slot, one for many timers.
 const EXACT: usize = 8;
-/// So many timers before its turn a timer is announced to `next`; twice as many before, to `soon`.
+/// A timer is announced to `next` when this many timers are still to fire before it, and to `soon` when it is twice as
+/// many.
 const AHEAD: usize = 8;
-/// For how many timers a slot that has become empty keeps memory.
+/// For how many timers a slot keeps its memory when it becomes empty.
 const KEEP: usize = 256;
 /// How many larger pieces of memory are kept for whichever slot needs one next.
 const SPARE: usize = 16;
 
-/// Names a timer until it fires or is cancelled.
+/// Identifies a timer until it fires or is cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TimerId {
     index: u32,
     order: u64,
 }
 
-/// A timer in its slot. The timers of a slot lie side by side, with all that firing one needs: otherwise looking at a hundred thousand
-/// that are due within a second would cost a cache miss for each.
+/// A timer in its slot. The timers of a slot lie side by side, with all that is needed to fire them. Otherwise a look
+/// at a hundred thousand timers that are due within a second would cost a cache miss for each.
 #[derive(Debug)]
 struct TimerEntry<T> {
     deadline: u64,
     /// The order of insertion, which decides between equal deadlines.
     order: u64,
     value: T,
-    /// The index in `places` that says where this entry is.
+    /// The index of the entry in `places` that says where this timer is.
     index: u32,
 }
 
-/// Where a timer is: its slot, and its place there. A place whose timer has ended leads to no entry with the same order.
+/// Where a timer is: its slot, and its position in that. If the timer has ended, no entry with the same order is there.
 #[derive(Clone, Copy, Debug)]
 struct TimerPlace {
     slot: u32,
@@ -56,14 +58,14 @@ pub(crate) struct Wheel<T> {
     slots: Box<[Vec<TimerEntry<T>>]>,
     occupied: [u64; LEVELS],
     places: Vec<TimerPlace>,
-    /// Unused places.
+    /// The indices of unused places.
     free: Vec<u32>,
-    /// Memory of slots that held many.
+    /// Memory of slots that once held many timers.
     spare: Vec<Vec<TimerEntry<T>>>,
 }
 
 impl<T: Copy> Wheel<T> {
-    /// An empty wheel that stands at `now`.
+    /// An empty wheel whose time is `now`.
     pub(crate) fn new(now: u64) -> Self {
         Self {
             tick: now / TICK,
@@ -85,7 +87,7 @@ impl<T: Copy> Wheel<T> {
         self.len() == 0
     }
 
-    /// Sets a timer for `deadline`, in nanoseconds on the same clock as the `now` of the other methods.
+    /// Sets a timer for `deadline`, in nanoseconds on the clock of the `now` of the other methods.
     pub(crate) fn insert(&mut self, deadline: u64, value: T) -> TimerId {
         let index = self.free.pop().unwrap_or_else(|| {
             self.places.push(TimerPlace { slot: 0, at: 0 });
@@ -97,7 +99,7 @@ impl<T: Copy> Wheel<T> {
         TimerId { index, order }
     }
 
-    /// Takes a timer away before it fires.
+    /// Cancels a timer, if it has not fired.
     pub(crate) fn cancel(&mut self, id: TimerId) -> Option<T> {
         let TimerPlace { slot, at } = *self.places.get(id.index as usize)?;
         let entries = &mut self.slots[slot as usize];
@@ -114,7 +116,7 @@ impl<T: Copy> Wheel<T> {
         Some(entry.value)
     }
 
-    /// Gives memory back that was needed for many timers, most of it if there are none.
+    /// Frees memory that was needed for many timers; most of it if there are none.
     pub(crate) fn trim(&mut self) {
         self.spare = Vec::new();
         if self.is_empty() {
@@ -124,12 +126,12 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Puts an entry into the slot of its deadline, as seen from the present tick.
+    /// Puts an entry into the slot of its deadline, relative to the present tick.
     #[inline]
     fn link(&mut self, entry: TimerEntry<T>) {
         let tick = (entry.deadline / TICK).clamp(self.tick, self.tick + HORIZON);
-        // The highest bit in which the tick differs from the present one decides the level. A tick beyond what the top level can
-        // hold in its present turn goes where the top level turns over, and is sorted in anew from there.
+        // The highest bit in which the tick differs from the present one decides the level. A tick that is beyond the
+        // present turn of the top level goes to where that level turns over, and is sorted in again from there.
         let differing = (tick ^ self.tick) | (SLOTS as u64 - 1);
         let level = ((63 - differing.leading_zeros() as usize) / 6).min(LEVELS - 1);
         let slot = level * SLOTS + ((tick >> (6 * level)) as usize & (SLOTS - 1));
@@ -157,7 +159,8 @@ impl<T: Copy> Wheel<T> {
             let slot = (u64::from(here) + ahead) as usize % SLOTS;
             let begin = ((self.tick >> (6 * level)) + ahead) << (6 * level);
             let begin = begin.max(self.tick);
-            // Of two slots that begin together the one of the higher level goes first: its timers belong into the lower level.
+            // Of two slots that begin at the same time the one of the higher level goes first, as its timers move to
+            // the lower level.
             if best.is_none_or(|(_, _, at)| begin <= at) {
                 best = Some((level, slot, begin));
             }
@@ -165,7 +168,7 @@ impl<T: Copy> Wheel<T> {
         best
     }
 
-    /// When to look next, in nanoseconds: at the earliest deadline, or later by no more than the rest of its millisecond.
+    /// When to look next, in nanoseconds: at the earliest deadline, or later by at most the rest of its millisecond.
     pub(crate) fn next_wake(&self) -> Option<u64> {
         if self.is_empty() {
             return None;
@@ -181,8 +184,9 @@ impl<T: Copy> Wheel<T> {
         entries.iter().map(|entry| entry.deadline).min()
     }
 
-    /// Turns the wheel to `now` and calls `fire` for every timer whose deadline has come, in order. Some time before, `soon` is called
-    /// for each, and later `next`: they can have the processor fetch what `fire` needs; `next` can follow what `soon` has fetched.
+    /// Turns the wheel to `now` and calls `fire` for every timer whose deadline has passed, in order. Some time before,
+    /// `soon` is called for each, and later `next`: these can prefetch what `fire` needs, and `next` can use what
+    /// `soon` has prefetched.
     pub(crate) fn advance(
         &mut self,
         now: u64,
@@ -199,7 +203,7 @@ impl<T: Copy> Wheel<T> {
             let mut entries = std::mem::take(&mut self.slots[level * SLOTS + slot]);
             self.occupied[level] &= !(1 << slot);
             if level > 0 {
-                // The time of a higher slot has come: what is in it belongs into the levels below.
+                // The time of a slot of a higher level has come: its timers move to the levels below.
                 entries.drain(..).for_each(|entry| self.link(entry));
                 self.keep(level * SLOTS + slot, entries);
                 continue;
@@ -225,7 +229,7 @@ impl<T: Copy> Wheel<T> {
             let left = !entries.is_empty();
             self.keep(slot, entries);
             if left {
-                // Only the slot of the present millisecond keeps timers; they are later in it than now.
+                // Only the slot of the present millisecond keeps timers, which are due later in that millisecond.
                 self.occupied[0] |= 1 << slot;
                 break;
             }
@@ -233,7 +237,7 @@ impl<T: Copy> Wheel<T> {
         self.tick = self.tick.max(target);
     }
 
-    /// Puts back what was taken from a slot; not much of its memory, if nothing is in it.
+    /// Puts back what was taken out of a slot; if that is empty, only a part of its memory.
     fn keep(&mut self, slot: usize, entries: Vec<TimerEntry<T>>) {
         if !entries.is_empty() || entries.capacity() <= KEEP {
             self.slots[slot] = entries;
@@ -243,8 +247,9 @@ impl<T: Copy> Wheel<T> {
     }
 }
 
-/// Gives a slot that is full memory that another one needed before, if there is any. Growing by itself takes several steps, and having
-/// the system take back and give as much again costs as much as everything else that is done for the timers.
+/// Gives a full slot memory that another one needed before, if there is any. To grow by itself takes several steps, and
+/// having the system take memory back and give as much again costs as much as everything else that is done for the
+/// timers.
 #[cold]
 fn enlarge<T>(entries: &mut Vec<TimerEntry<T>>, spare: &mut Vec<Vec<TimerEntry<T>>>) {
     if let Some(mut larger) = spare.pop_if(|spare| spare.capacity() > entries.len()) {
@@ -354,7 +359,7 @@ mod tests {
         assert!(wheel.next_wake().is_some());
     }
 
-    /// Against a sorted map, over random insertions, cancellations and steps of every size.
+    /// Compares the wheel with a sorted map, over random insertions, cancellations and steps of every size.
     #[test]
     fn behaves_as_a_sorted_map() {
         let mut seed = 0x2545_f491_4f6c_dd1d_u64;

@@ -11,7 +11,7 @@ impl Family {
     /// Waits until every member has ended, then kills the daemons and waits for them, and gives the family back.
     ///
     /// # Errors
-    /// The names of daemons that did not end within `grace`. They keep the family.
+    /// The names of the daemons that did not end within `grace`. They keep the family in use.
     pub(crate) fn wait_and_free(&'static self, grace: Duration) -> Result<(), Vec<String>> {
         loop {
             self.wait(Self::is_empty, None);
@@ -34,7 +34,7 @@ impl Family {
             if over(self) && !mutated("who waits for a family does not look again") {
                 break;
             }
-            // A member of the family's former life may have woken us: look again.
+            // A member of the family's former use may have woken us, so this looks again.
             if parker.park(Reason::Run, deadline) == Wake::TimedOut {
                 return over(self);
             }
@@ -52,7 +52,7 @@ mod models {
     use loom::sync::Arc;
     use loom::thread;
 
-    /// What a model's threads share: a family with one member, and how many have ended.
+    /// What a model's threads share: a family with one member, and how many members have ended.
     struct Model {
         family: Family,
         ended: AtomicUsize,
@@ -61,7 +61,7 @@ mod models {
     impl Model {
         fn new() -> Arc<Self> {
             let model = Self { family: Family::made(), ended: AtomicUsize::new(0) };
-            // Each modelled thing is made before there is another thread.
+            // Everything of loom's is made before there is another thread.
             model.family.count(1);
             model.family.await_by(Waiter::new(own_task(), Token::ANY));
             assert_eq!(model.ended.load(Ordering::Relaxed), 0);
@@ -74,7 +74,7 @@ mod models {
         }
     }
 
-    /// A member makes a child and ends; the child may end first or last.
+    /// A member makes a child and ends. Either of them may end first.
     #[test]
     fn who_waits_for_a_family_is_woken_by_the_last_member() {
         loom::model(|| {
@@ -93,7 +93,7 @@ mod models {
         });
     }
 
-    /// Whoever waits for daemons too is woken by the last of all, be it a daemon or not.
+    /// Whoever waits for daemons too is woken by the last member of all, daemon or not.
     #[test]
     fn who_waits_for_daemons_too_is_woken_by_the_last_of_all() {
         loom::model(|| {
@@ -109,7 +109,7 @@ mod models {
         });
     }
 
-    /// As whoever joins a task does it.
+    /// Does what a thread does that joins a task.
     fn join(task: &TaskRef) {
         while !task.is_done() {
             let parker = Parker::uninterruptible();

@@ -6,7 +6,8 @@ use crate::runtime::task::finished::Finished;
 use std::time::Instant;
 
 impl Finished {
-    /// The number that was left first; waits for one until the deadline. A kill ends the wait by unwinding.
+    /// The number that was left first. If there is none, waits for one until the deadline. A kill ends the wait by
+    /// unwinding.
     pub(crate) fn next(&self, deadline: Option<Instant>) -> Option<usize> {
         loop {
             let parker = Parker::new();

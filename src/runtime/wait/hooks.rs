@@ -1,7 +1,8 @@
-//! Functions around each suspension of a green thread, for what belongs to an OS thread and is to follow green threads.
+//! Functions that are called around each suspension of a green thread, for state that belongs to an OS thread and is to
+//! follow green threads.
 //!
-//! While there are none, a yield does not even ask: that there are some is told by the word that it looks at anyhow
-//! ([`process::is_plain`]).
+//! While there are none, a yield does not even ask for them: the word that it reads anyway ([`process::is_plain`]) says
+//! whether there are any.
 #![forbid(unsafe_code)]
 
 use super::sleeper::os_thread;
@@ -13,16 +14,18 @@ use crate::sys::{process, report};
 use std::cell::Cell;
 use std::sync::OnceLock;
 
-/// What is told of each suspension of a green thread; see [`add_switch_hook`](crate::thread::add_switch_hook).
+/// A function that is called at each suspension of a green thread; see
+/// [`add_switch_hook`](crate::thread::add_switch_hook).
 pub trait SwitchHook: Send + Sync {
-    /// Called by each green thread that is about to be suspended. It takes away what the OS thread has of this green thread, calls
-    /// `others_run` once, and puts it back: between, other green threads of the worker run, and perhaps this one is never resumed. What
-    /// it keeps meanwhile is on the stack of the green thread, so local variables do.
+    /// Called by each green thread that is about to be suspended. It takes away what the OS thread has of this green
+    /// thread, calls `others_run` once, and puts it back. In between, other green threads of the worker run, and this
+    /// one may never be resumed. What is kept meanwhile can be in local variables, as these are on the stack of the
+    /// green thread.
     ///
-    /// It runs as on a plain OS thread: where it waits, it blocks the worker. It must not panic, which ends the process; a switch to
-    /// another greenlet panics here, as it does in a timeout.
-    /// A [`timeout`](crate::timeout()) around `others_run` ends waits of this call only.
-    /// A [`ContextVar`](crate::thread::ContextVar) or [`green_local!`](crate::green_local) that it uses is the green thread's.
+    /// It runs as on a plain OS thread: if it waits, it blocks the worker. It must not panic, as that ends the process.
+    /// A switch to another greenlet panics here, as it does inside a timeout. A [`timeout`](crate::timeout()) around
+    /// `others_run` ends waits of this call only. A [`ContextVar`](crate::thread::ContextVar) or
+    /// [`green_local!`](crate::green_local) that it uses is the green thread's.
     fn suspend(&self, others_run: &mut dyn FnMut());
 }
 
@@ -33,7 +36,7 @@ struct HookNode {
 
 static FIRST: OnceLock<Box<HookNode>> = OnceLock::new();
 
-/// Adds one, inside of those that there are.
+/// Adds a hook, which is called inside of those that there are.
 pub(crate) fn add(hook: Box<dyn SwitchHook>) {
     let mut node = Box::new(HookNode { hook, next: OnceLock::new() });
     let mut place = &FIRST;
@@ -50,16 +53,16 @@ pub(crate) fn add(hook: Box<dyn SwitchHook>) {
 }
 
 thread_local! {
-    /// The green thread in whose hooks the OS thread is.
+    /// The green thread whose hooks the OS thread runs now.
     static IN_HOOKS_OF: Cell<Option<Started>> = const { Cell::new(None) };
 }
 
-/// The green thread in whose hooks the caller is, which is no green thread meanwhile.
+/// The green thread whose hooks the caller is in. Meanwhile the caller counts as no green thread.
 pub(crate) fn owner() -> Option<Started> {
     IN_HOOKS_OF.get()
 }
 
-/// Ends the process where a hook panics: the green thread would neither run nor wait.
+/// Ends the process if a hook panics, as the green thread would then neither run nor wait.
 struct MustReturn;
 
 impl Drop for MustReturn {
@@ -76,12 +79,13 @@ fn around(place: &'static OnceLock<Box<HookNode>>, others_run: &mut dyn FnMut())
     }
 }
 
-/// Calls `suspend`, which suspends the running green thread, inside of the hooks. In these it is no green thread.
+/// Calls `suspend`, which suspends the running green thread, inside of the hooks. In the hooks the caller counts as no
+/// green thread.
 #[cold]
 #[inline(never)]
 pub(super) fn outside(started: Started, suspend: impl FnOnce()) {
     let must_return = MustReturn;
-    // A greenlet that a hook switched away from would leave the green thread running while it waits already.
+    // If a hook switched a greenlet away, the green thread would run although its wait has begun.
     let region = try_enter_no_switch_region();
     let with_here = |f: &dyn Fn(&Here)| current::with_lane(|lane| f(lane.here()));
     let enter_hooks = || {
@@ -92,8 +96,8 @@ pub(super) fn outside(started: Started, suspend: impl FnOnce()) {
         IN_HOOKS_OF.set(None);
         with_here(&|here| here.end_hook(current));
     };
-    // In all hooks the OS thread waits. Timeouts and shields that one hook has opened, or who runs a current-thread
-    // runtime, are none of the others'.
+    // In every hook it is the OS thread that waits. Timeouts and shields that one hook has opened do not concern the
+    // others, nor do those of a caller that runs a current-thread runtime.
     let thread = os_thread();
     let around_all = Cell::new(thread.set_aside());
     let mut suspend = Some(suspend);
@@ -113,13 +117,13 @@ pub(super) fn outside(started: Started, suspend: impl FnOnce()) {
     };
     enter_hooks();
     around(&FIRST, &mut once);
-    // A hook may have forgotten it.
+    // A hook may not have called it.
     once();
     leave_hooks(Some(started));
     thread.put_back(around_all.take());
     drop(region);
     if coroutine::has_storage() {
-        // A hook may have made values of the green thread's own, which end with it.
+        // A hook may have made values of the green thread's own, which are destroyed when that ends.
         started.with(TaskRef::set_has_values);
     }
     std::mem::forget(must_return);

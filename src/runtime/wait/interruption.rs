@@ -1,4 +1,4 @@
-//! Kills and timeouts where they meet the calling thread: when a wait ends for one, and how it is raised.
+//! Kills and timeouts of the calling thread: when they end a wait, and how they are raised.
 #![forbid(unsafe_code)]
 
 use super::park::Parker;
@@ -9,7 +9,8 @@ use crate::runtime::task::{self, Interruption, Started, TaskRef};
 use std::panic::resume_unwind;
 use std::time::Instant;
 
-/// When a wait ends: at its own deadline or at an interruption, whichever comes first; and whether it is the interruption.
+/// When a wait ends: at its own deadline or at an interruption, whichever comes first; and whether it is the
+/// interruption.
 pub(super) fn cut(
     interruption: Interruption,
     deadline: Option<Instant>,
@@ -21,7 +22,7 @@ pub(super) fn cut(
     }
 }
 
-/// The calling thread's task: what is killed, and has timeouts.
+/// The task of the calling thread, for its kills and timeouts.
 pub(crate) fn own_task() -> TaskRef {
     current_green().or_else(current::lent).map_or_else(os_thread, Started::task)
 }
@@ -33,11 +34,11 @@ pub(crate) fn is_caller(task: &TaskRef) -> bool {
         .unwrap_or(false)
 }
 
-/// Unwinds the calling thread: to its end if it was killed, otherwise out of the timeout that has expired. This poisons no locks,
-/// and the panic hook stays silent.
+/// Unwinds the calling thread: to its end if it was killed, otherwise out of the timeout that has expired. This poisons
+/// no locks, and the panic hook stays silent.
 ///
 /// # Panics
-/// Where it was not interrupted at all, but cannot wait, as it runs on its worker's stack.
+/// If the caller was not interrupted, but runs on its worker's stack and so cannot wait.
 #[cold]
 pub(crate) fn raise_kill() -> ! {
     let task = own_task();
@@ -48,21 +49,22 @@ pub(crate) fn raise_kill() -> ! {
     })
 }
 
-/// Whether the caller runs on its worker's stack, where waits are refused: each as if it were interrupted, so that what has begun is
-/// taken back, and then by the panic of [`raise_kill`].
+/// Whether the caller runs on its worker's stack, where waits are refused. Each refused wait first ends as if it were
+/// interrupted, so that what has begun is undone, and then by the panic of [`raise_kill`].
 #[inline]
 pub(super) fn refuses_waits() -> bool {
     current::lent().is_some()
 }
 
-/// Says that `what` is not to be done on a worker's stack.
+/// Panics with the message that `what` must not be done on a worker's stack.
 #[cold]
 pub(super) fn refuse(what: &str) -> ! {
     panic!("the closure of `on_worker_stack` must not {what}: do that before the call, or after it")
 }
 
-/// Has the calling OS thread wait in a system call: `wait`, which sleeps at most until the deadline that it is given, and returns
-/// whether something came before. An open timeout ends it too; a limit that another thread lets expire is noticed at its end.
+/// Has the calling OS thread wait in a system call. `wait` sleeps at most until the deadline that it is given, and
+/// returns whether something came before. An open timeout ends the wait too. A limit that another thread lets expire is
+/// only noticed when the wait ends.
 pub(crate) fn block_os_thread<E>(
     deadline: Option<Instant>,
     wait: impl FnOnce(Option<Instant>) -> Result<bool, E>,
@@ -80,14 +82,14 @@ pub(crate) fn block_os_thread<E>(
     Ok(in_time)
 }
 
-/// Whether the calling thread, which is unwinding, unwinds for a kill or a timeout, or because the generator or greenlet that runs is
-/// closed, and not for a panic.
+/// Whether the calling thread, which is unwinding, does so because of a kill or a timeout, or because the generator or
+/// greenlet that runs is being closed, and not because of a panic.
 #[cold]
 pub(crate) fn is_interrupted() -> bool {
     std::thread::panicking() && (coroutine::is_closed() || own_task().is_raised())
 }
 
-/// Whether an unwind that is no panic may be under way anywhere in the process.
+/// Whether an unwind other than a panic may be under way anywhere in the process.
 #[inline(always)]
 pub(crate) fn any_raised() -> bool {
     task::any_raised() || coroutine::any_closing()

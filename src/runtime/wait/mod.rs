@@ -1,6 +1,6 @@
-//! Waiting: parkers and those who end waits, lists of waiters, readiness of descriptors, futures, scopes.
+//! Waiting: parkers and waiters, lists of waiters, readiness of descriptors, futures, scopes.
 //!
-//! Invariant: everything that blocks goes through [`park`], and whoever wakes a wait that is over does nothing.
+//! Invariant: everything that blocks goes through [`park`], and a waker whose wait is over does nothing.
 
 mod family;
 mod finished;

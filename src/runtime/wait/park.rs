@@ -5,8 +5,9 @@
 //! first and the last step: a wake-up that comes early makes `park` return at once, and one that comes after the wait has ended
 //! in another way does nothing.
 //!
-//! Where several wait for what one of them will take, a wake-up is for whoever comes first: the one who is woken may be on a worker that
-//! is held up. Such a wait is [open](Parker::park_open): `runtime/observe/bypass.rs` may then end it for a look.
+//! If several wait for what only one of them can take, a wake-up is for whoever comes first, and the one that is woken
+//! may be on a worker that is held up. Such a wait is [open](Parker::park_open): `runtime/observe/bypass.rs` may then
+//! interrupt it for a look.
 #![forbid(unsafe_code)]
 
 use super::interruption::{cut, refuses_waits};
@@ -41,26 +42,27 @@ pub(crate) enum Wake {
     Notified,
     /// The deadline passed first.
     TimedOut,
-    /// The green thread has been killed, or a timeout that it is inside of has expired. The caller takes its waiter back
+    /// The green thread has been killed, or a timeout around the wait has expired. The caller takes its waiter back
     /// from where it put it, then calls [`raise_kill`].
     Killed,
 }
 
-/// What ends a wait besides its waiter; a type for each, so that each wait is compiled for its own.
+/// What ends a wait besides its waiter. There is a type for each, so that each kind of wait is compiled separately.
 trait EndedBy: Copy {
-    /// Moves the park word to PARKED, for the token of `parker`; returns whether it still is after a last look around.
+    /// Moves the park word to PARKED, for the token of `parker`. Returns whether it is still PARKED after a last look
+    /// around.
     fn begin(self, parker: &Parker, task: &TaskRef) -> bool;
 }
 
-/// Nothing, apart from what may end any wait: a deadline or an interruption.
+/// Nothing else, apart from what may end any wait: a deadline or an interruption.
 #[derive(Clone, Copy)]
 struct ByWaiterOnly;
 
-/// A nudge ends it too.
+/// A nudge also ends it.
 #[derive(Clone, Copy)]
 struct Open;
 
-/// Every waker of the caller ends it too; the number is how many had been used when the caller looked.
+/// Every waker of the caller also ends it. The number is how many times wakers had been used when the caller looked.
 #[derive(Clone, Copy)]
 struct Wakeable(u64);
 
@@ -112,8 +114,8 @@ impl Parker {
         Some(Self::begin_with(Sleeper::Green(green), true, unwinds))
     }
 
-    /// As [`of_green_thread`](Self::of_green_thread), but only where nothing is out of the ordinary: nobody unwinds, shields itself or ends
-    /// the process. What is inlined after it need not ask for that again.
+    /// Like [`of_green_thread`](Self::of_green_thread), but only in the usual case that nobody unwinds, shields itself
+    /// or ends the process. The code that is inlined after it need not check for these again.
     #[inline(always)]
     pub(super) fn of_calm_green_thread() -> Option<Self> {
         let green = current::running()?;
@@ -150,7 +152,7 @@ impl Parker {
         Self::begin_with(sleeper, interruptible, coroutine::unwinds())
     }
 
-    /// `unwinds` is how many are under way around the caller.
+    /// Begins a wait around which `unwinds` unwinds are under way.
     #[inline(always)]
     fn begin_with(sleeper: Sleeper, interruptible: bool, unwinds: Option<usize>) -> Self {
         let (token, may_be_ended) = sleeper.with(|task| {
@@ -158,7 +160,8 @@ impl Parker {
             let may_be_ended = match unwinds {
                 Some(0) => true,
                 Some(unwinds) => task.may_be_interrupted(unwinds),
-                // The interruption stays pending: a late one is better than a second unwind, which would end the process.
+                // The interruption stays pending: it is better late than as a second unwind, which would end the
+                // process.
                 None => false,
             };
             (task.park_word().prepare(), may_be_ended && !task.is_shielded())
@@ -167,7 +170,7 @@ impl Parker {
         Self { sleeper, token, interruptible, unwinds, not_send: PhantomData }
     }
 
-    /// Gives what ends this wait.
+    /// The right to end this wait.
     #[inline]
     pub(crate) fn waiter(&self) -> Waiter {
         Waiter::new(self.sleeper.with(TaskRef::clone), self.token)
@@ -184,14 +187,15 @@ impl Parker {
         self.park_here(reason, deadline)
     }
 
-    /// As [`park`](Self::park), inlined into the few callers that are hot.
+    /// Like [`park`](Self::park), and inlined into the few callers that are hot.
     #[inline(always)]
     pub(super) fn park_here(&self, reason: Reason, deadline: Option<Instant>) -> Wake {
         self.park_by(reason, deadline, ByWaiterOnly).unwrap_or(Wake::Notified)
     }
 
-    /// As [`park_on`](Self::park_on), for something that `mark` is of and that others may take as well. `None` says that the caller is to
-    /// look whether it is there, since one who was woken for it may be held up; and if not, to call this again: the wait goes on.
+    /// Like [`park_on`](Self::park_on), for something with that `mark` which others may take as well. After `None` the
+    /// caller is to look whether it is there, since another one that was woken for it may be held up. If it is not
+    /// there, the caller calls this again, and the wait goes on.
     pub(crate) fn park_open(
         &self,
         mark: Mark,
@@ -209,19 +213,19 @@ impl Parker {
         wake
     }
 
-    /// Notes what the caller waits for, or has been woken for and has not come to yet.
+    /// Notes what the caller waits for, or what it has been woken for and has not come to yet.
     #[inline]
     pub(crate) fn set_mark(&self, mark: Mark) {
         self.sleeper.with(|task| task.set_mark(mark));
     }
 
-    /// As [`park`](Self::park), and every waker of the caller ends it. It does not sleep if one has been used since their
-    /// count was `seen`.
+    /// Like [`park`](Self::park), but every waker of the caller ends it too. It does not sleep if a waker has been used
+    /// since their count was `seen`.
     pub(in crate::runtime) fn park_wakeable(&self, seen: u64, deadline: Option<Instant>) -> Wake {
         self.park_by(Reason::Future, deadline, Wakeable(seen)).unwrap_or(Wake::Notified)
     }
 
-    /// The common part of the waits. `None` if the wait was nudged; it may be gone on with.
+    /// The common part of all waits. Returns `None` if the wait was nudged and may go on.
     #[inline(always)]
     fn park_by(
         &self,
@@ -245,15 +249,15 @@ impl Parker {
         wake
     }
 
-    /// Notes that the wait is in a destructor that an unwind runs: only a timeout or a group that began inside of that destructor ends
-    /// it.
+    /// Notes that the wait is in a destructor that an unwind runs, so that only a timeout or a group that began inside
+    /// of that destructor ends it.
     #[cold]
     #[inline(never)]
     fn set_unwinds(&self, unwinds: usize) {
         self.sleeper.with(|task| task.set_unwinds(unwinds));
     }
 
-    /// As [`park`](Self::park), for a wait of which reports can say what it depends on.
+    /// Like [`park`](Self::park), for a wait of which reports can say what it depends on.
     pub(crate) fn park_on(
         &self,
         reason: Reason,
@@ -276,7 +280,7 @@ impl Parker {
     ) -> Option<Wake> {
         let interruption = self.interruption();
         if interruption.is_due() {
-            // The interruption was raised before and caught, or came while we ran: let the others have their turn first.
+            // The interruption was raised before and caught, or came while we ran. The others have a turn first.
             requeue_and_suspend(started);
             return Some(Wake::Killed);
         }
@@ -318,7 +322,8 @@ impl Parker {
         self.end_of(task, task.park_word().outcome(), limited)
     }
 
-    /// The second look at the kill flag. It pairs with `kill`, which sets the flag and then looks at the park word.
+    /// Looks at the kill flag a second time. This pairs with `kill`, which sets the flag and then looks at the park
+    /// word.
     #[inline(always)]
     fn ends_at_once(&self, task: &TaskRef) -> bool {
         #[cold]
@@ -347,7 +352,7 @@ impl Parker {
             && self.sleeper.with(|task| task.is_interrupted(self.unwinds))
     }
 
-    /// Whether the wait is one that is not to be made where the caller is.
+    /// Whether the wait must not be made where the caller is.
     #[inline]
     pub(super) fn is_refused(&self) -> bool {
         self.interruptible && refuses_waits()

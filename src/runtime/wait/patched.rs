@@ -1,4 +1,4 @@
-//! What patched functions of the C library ask for.
+//! What patched functions of the C library need of the runtime.
 #![forbid(unsafe_code)]
 
 use super::park::{Parker, Wake};
@@ -9,15 +9,15 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Whether the calling OS thread runs green threads, be it one just now or none.
+/// Whether the calling OS thread runs green threads, even if none runs at this moment.
 #[inline(always)]
 pub(crate) fn is_worker() -> bool {
     current::is_here()
 }
 
 impl Source {
-    /// As [`wait`](Self::wait), for a green thread that must not unwind here. The wait also ends when `over` returns `true`: whoever
-    /// makes that so calls [`wake_all`](Self::wake_all) afterwards.
+    /// Like [`wait`](Self::wait), for a green thread that must not unwind here. The wait also ends when `over` returns
+    /// `true`; whoever makes that so calls [`wake_all`](Self::wake_all) afterwards.
     pub(crate) fn wait_quietly(
         self: &Arc<Self>,
         direction: Direction,

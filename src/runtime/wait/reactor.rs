@@ -1,4 +1,4 @@
-//! Waiting for readiness; what is known of it is in `lane/source.rs`.
+//! Waiting for readiness. The state of readiness is in `lane/source.rs`.
 #![forbid(unsafe_code)]
 
 use super::park::{self, Parker, Waiter, Wake};
@@ -61,7 +61,7 @@ impl Source {
     ) -> io::Result<Wake> {
         self.bind()?;
         self.waiters(direction).lock().add(parker.waiter());
-        // Those who set the bit, or end the registration, look for waiters afterwards.
+        // Whoever sets the bit, or ends the registration, looks for waiters afterwards.
         if self.may_be_ready(direction, self.look()) || over() {
             self.waiters(direction).lock().remove(|waiter| parker.made(waiter));
             return Ok(Wake::Notified);
@@ -75,8 +75,8 @@ impl Source {
         Ok(wake)
     }
 
-    /// Begins a wait by a future. Returns `None` if the source may be ready, otherwise the lane whose hub will unpark the waiter. If
-    /// the caller has none, `elsewhere` gives one for the number of the descriptor.
+    /// Begins a wait of a future. Returns `None` if the source may be ready, otherwise the lane whose hub will unpark
+    /// the waiter. If the caller has no lane, `elsewhere` gives one for the number of the descriptor.
     pub(in crate::runtime) fn enter(
         self: &Arc<Self>,
         direction: Direction,
@@ -100,7 +100,8 @@ impl Source {
         Ok(Some(hub))
     }
 
-    /// As [`enter`](Self::enter), for one who has entered before and may still be there. `false` if the source may be ready.
+    /// Like [`enter`](Self::enter), for one that has entered before and may still be in the list. Returns `false` if
+    /// the source may be ready.
     pub(in crate::runtime) fn enter_again(
         self: &Arc<Self>,
         direction: Direction,
@@ -123,7 +124,7 @@ impl Source {
         Ok(!may_be_ready)
     }
 
-    /// Ends what [`enter`](Self::enter) began.
+    /// Ends a wait that [`enter`](Self::enter) began.
     pub(in crate::runtime) fn leave(&self, direction: Direction, waiter: &Waiter) {
         self.waiters(direction).lock().remove(|other| other == waiter);
     }
@@ -143,7 +144,7 @@ impl Source {
         Ok(ready)
     }
 
-    /// Registers with the hub of the calling green thread, unless that has been done already.
+    /// Registers with the hub of the calling green thread, unless it is registered there already.
     #[inline]
     fn bind(self: &Arc<Self>) -> io::Result<()> {
         current::with_lane(|lane| lane.shared()).map_or(Ok(()), |hub| self.bind_to(hub))
@@ -159,7 +160,8 @@ mod tests {
     use std::os::unix::net::UnixStream;
     use std::sync::Arc;
 
-    /// Somebody looks, is held up while the hub ends and another learns the same, and only then says that it would block.
+    /// A green thread looks and is held up, meanwhile the hub ends and another learns the same, and only then the first
+    /// says that it would block.
     #[test]
     fn what_was_seen_before_a_hub_ended_says_nothing_of_the_next() {
         let (mut peer, socket) = UnixStream::pair().unwrap();

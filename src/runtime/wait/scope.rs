@@ -1,8 +1,8 @@
-//! Green threads that borrow: all of them have ended before what they borrow does.
+//! Green threads that borrow. All of them end before what they borrow does.
 //!
-//! [`enter_scope`] calls a closure with a [`Scope`], waits for every task that was made through it, and only then returns
-//! or goes on unwinding. Nothing rests on a destructor: a handle may be forgotten, and the closure cannot get at the scope
-//! but by reference. A task that was given up, whose frames remain for ever, keeps the scope from ever ending.
+//! [`enter_scope`] calls a closure with a [`Scope`], waits for every task that was made through it, and only then
+//! returns or goes on unwinding. Nothing depends on a destructor: a handle may be forgotten, and the closure gets the
+//! scope only by reference. If a task was given up, whose frames remain for ever, the scope never ends.
 
 use crate::coroutine::enter_no_switch_region;
 use crate::runtime::task::Body;
@@ -26,7 +26,8 @@ use std::panic::{AssertUnwindSafe, RefUnwindSafe, catch_unwind, resume_unwind};
 /// examples.
 pub struct Scope<'scope, 'env: 'scope> {
     children: Mutex<Children>,
-    /// Both lifetimes are invariant: a child must be able neither to shorten the time for which it may borrow, nor to lengthen it.
+    /// Both lifetimes are invariant: a child must be able neither to shorten the time for which it may borrow nor to
+    /// lengthen it.
     scope: PhantomData<&'scope mut &'scope ()>,
     env: PhantomData<&'env mut &'env ()>,
 }
@@ -36,9 +37,9 @@ impl RefUnwindSafe for Scope<'_, '_> {}
 /// The tasks of a scope that may not have ended, or that failed.
 struct Children {
     tasks: Vec<TaskRef>,
-    /// When the list is so long, those that have ended well are dropped.
+    /// At this length of the list, those that have ended well are removed.
     prune_at: usize,
-    /// New ones are killed at once.
+    /// Whether new children are killed at once.
     killed: bool,
 }
 
@@ -89,7 +90,7 @@ impl<'scope> Scope<'scope, '_> {
         drop(gone);
     }
 
-    /// Kills the children that have not ended, and those that are still to come.
+    /// Kills the children that have not ended, and has new ones killed too.
     pub(crate) fn kill_children(&self) {
         let tasks = {
             let mut children = self.children.lock();
@@ -99,7 +100,7 @@ impl<'scope> Scope<'scope, '_> {
         tasks.iter().for_each(TaskRef::kill);
     }
 
-    /// The last child that has not ended. How those after it in the list have ended is added to `ended`.
+    /// The last child that has not ended. The ends of those after it in the list are added to `ended`.
     fn last_living(&self, ended: &mut Ended) -> Option<TaskRef> {
         let mut gone = Vec::new();
         let mut children = self.children.lock();
@@ -115,7 +116,7 @@ impl<'scope> Scope<'scope, '_> {
         last
     }
 
-    /// Waits until every child has ended. A kill or timeout that arrives meanwhile kills them and is waited out.
+    /// Waits until every child has ended. A kill or timeout that comes meanwhile kills the children; then it waits on.
     fn wait(&self) -> Ended {
         let mut ended = Ended { interrupted: false, failed: 0 };
         // Only children that have not ended can add others, so this comes to an end.
@@ -141,13 +142,14 @@ impl<'scope> Scope<'scope, '_> {
 }
 
 struct Ended {
-    /// A kill or timeout arrived.
+    /// Whether a kill or timeout came.
     interrupted: bool,
-    /// How many children panicked or could not run, without anybody having been told.
+    /// How many children panicked or could not run without anybody having been told.
     failed: usize,
 }
 
-/// Waits for ever: what the frames of a leaked task borrow, also for threads that borrow from those frames, must never go away.
+/// Waits for ever. What the frames of a leaked task borrow, or threads that borrow from those frames, must never go
+/// away.
 fn stay_for_ever(task: &TaskRef) -> ! {
     report(format_args!(
         "green thread '{task}' was given up inside a scope; the scope never ends, as its frames may still be borrowed from"
@@ -157,13 +159,14 @@ fn stay_for_ever(task: &TaskRef) -> ! {
     }
 }
 
-/// As [`scope`](crate::thread::scope), but it says how many children failed without anybody being told, instead of panicking. The value may be
-/// large, so it is moved as seldom as possible.
+/// Like [`scope`](crate::thread::scope), but instead of panicking it returns how many children failed without anybody
+/// being told. The value may be large, so it is moved as seldom as possible.
 pub(crate) fn enter_scope<'env, F, T>(body: F, failed: &mut usize) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
-    /// Aborts: nothing between the body and the end of the last child unwinds, and if it did, nothing sound would be left to do.
+    /// Ends the process if it is dropped. Nothing between the body and the end of the last child unwinds; if it did,
+    /// nothing could be done that is sound.
     struct Bomb;
     impl Drop for Bomb {
         fn drop(&mut self) {
@@ -190,7 +193,7 @@ where
         resume_unwind(payload);
     }
     if ended.interrupted {
-        // Dropped before anything unwinds, so that a panic of its destructor is an ordinary one.
+        // The value is dropped before anything unwinds, so that a panic of its destructor is an ordinary one.
         drop(value);
         park::raise_kill();
     }

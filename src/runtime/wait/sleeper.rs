@@ -1,4 +1,4 @@
-//! Who waits: the green thread that runs, or the OS thread itself, which has a task for that too.
+//! Who waits: the green thread that runs, or the OS thread itself, which has a task for that purpose.
 #![forbid(unsafe_code)]
 
 use super::yielding::let_others_run;
@@ -10,7 +10,8 @@ use crate::util::sync;
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 
-/// Who waits. A green thread is borrowed from its hub: counting a reference at each wait is not cheap.
+/// The thread that waits. A green thread is borrowed from its hub, as counting a reference at each wait would cost
+/// time.
 #[derive(Debug)]
 pub(crate) enum Sleeper {
     Green(Started),
@@ -24,15 +25,15 @@ impl Sleeper {
         current_green().map_or_else(|| Self::Os(os_thread()), Self::Green)
     }
 
-    /// As [`current`](Self::current), but it may give a green thread that may not be suspended here: the caller asks
-    /// [`is_current`](Self::is_current) before it suspends it.
+    /// Like [`current`](Self::current), but it may return a green thread that may not be suspended here: the caller
+    /// checks [`is_current`](Self::is_current) before it suspends that.
     #[inline]
     pub(in crate::runtime) fn probably_current() -> Self {
         let green = current::running();
         green.map_or_else(|| Self::Os(os_thread()), Self::Green)
     }
 
-    /// Whether the calling thread still waits as this one. A green thread does not in a forked child.
+    /// Whether this is still the calling thread. In a forked child a green thread is not.
     pub(in crate::runtime) fn is_current(&self) -> bool {
         match self {
             Self::Green(started) => current_green() == Some(*started),
@@ -64,7 +65,7 @@ impl Sleeper {
     }
 }
 
-/// What an OS thread waits with, until its thread-locals are destroyed.
+/// The task by which an OS thread waits, until its thread-locals are destroyed.
 struct OwnTask(TaskRef);
 
 impl Drop for OwnTask {
@@ -78,14 +79,14 @@ sync::thread_local! {
     static OS_THREAD: OwnTask = OwnTask(new_os_thread());
 }
 
-/// What the calling OS thread itself waits with: the same for its whole life, since destructors of thread-locals that are older than
-/// ours may wait too, may have taken locks before, and may be inside of timeouts.
+/// The task by which the calling OS thread itself waits. It is the same for the thread's whole life, since destructors
+/// of thread-locals that are older than ours may wait too, may have taken locks before, and may be inside of timeouts.
 pub(crate) fn os_thread() -> TaskRef {
     OS_THREAD.try_with(|own| own.0.clone()).unwrap_or_else(|_| late_os_thread())
 }
 
 std::thread_local! {
-    /// What an OS thread waits with after the destructor of its `OS_THREAD` has run. This one has no destructor.
+    /// The task by which an OS thread waits after the destructor of its `OS_THREAD` has run. This has no destructor.
     static LATE: ManuallyDrop<Cell<Option<TaskRef>>> = const { ManuallyDrop::new(Cell::new(None)) };
 }
 
@@ -105,8 +106,9 @@ fn keep_late(task: TaskRef) {
 
 /// The green thread that the calling OS thread runs, if it may be suspended here.
 ///
-/// It may not be suspended inside the panic hook: std holds a lock of the OS thread around that, for which a neighbour that sets a
-/// hook would wait. Nor may it be while the OS thread runs the exit handlers of the process. There, waiting blocks the OS thread.
+/// It may not be suspended inside the panic hook: std holds a lock of the OS thread around that, for which a neighbour
+/// that sets a hook would wait. Nor may it be suspended while the OS thread runs the exit handlers of the process. In
+/// both, waiting blocks the OS thread.
 #[inline]
 pub(super) fn current_green() -> Option<Started> {
     let green = current::with_lane(|lane| lane.current()).flatten()?;

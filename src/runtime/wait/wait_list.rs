@@ -1,17 +1,17 @@
 //! Those who wait for one thing, first come, first served.
 //!
-//! It is a doubly linked list inside a vector: whoever gives up leaves from the middle in constant time, and places are used
-//! again, so that in the long run a wait allocates nothing. It is a plain data structure: its owner keeps it in a lock, and never
-//! parks while holding that.
+//! It is a doubly linked list inside a vector. A waiter that gives up leaves from the middle in constant time, and
+//! places are used again, so that in the long run a wait allocates nothing. It is a plain data structure: its owner
+//! keeps it in a lock, and never parks while holding that.
 //!
-//! An entry that is still in the list has not been served. That decides what a wait that ends by a timeout or a kill has to do: if
-//! [`WaitList::remove`] finds its entry, nothing has been handed to it; if not, somebody has served it at the same moment, and
-//! it takes what it was handed, or passes it on.
+//! An entry that is still in the list has not been served. That decides what to do when a wait ends by a timeout or a
+//! kill: if [`WaitList::remove`] finds the entry, nothing has been handed to it. If not, somebody has served it at the
+//! same moment, and it takes what it was handed, or passes that on.
 #![forbid(unsafe_code)]
 
 const NIL: u32 = u32::MAX;
 
-/// Where an entry is; one that was removed or served is not found again.
+/// The place of an entry. One that was removed or served is not found any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     index: u32,
@@ -22,7 +22,7 @@ pub(crate) struct Key {
 struct Node<T> {
     generation: u32,
     prev: u32,
-    /// The next in the list, or in the chain of free places.
+    /// The next entry in the list, or in the chain of free places.
     next: u32,
     value: Option<T>,
 }
@@ -115,13 +115,13 @@ impl<T> WaitList<T> {
         Some(value)
     }
 
-    /// Serves the first: takes it out.
+    /// Serves the first entry: takes it out.
     #[inline]
     pub(crate) fn pop_front(&mut self) -> Option<T> {
         if self.head == NIL { None } else { self.unlink(self.head) }
     }
 
-    /// The first, which stays in the list.
+    /// The first entry, which stays in the list.
     pub(crate) fn front(&self) -> Option<&T> {
         self.nodes.get(self.head as usize)?.value.as_ref()
     }

@@ -1,5 +1,5 @@
-//! Both directions between waits and [`Waker`](std::task::Waker)s: a thread that waits for a future, whose task is the waker for all
-//! that it polls; and a future that waits as threads do, by being unparked.
+//! Waits and [`Waker`](std::task::Waker)s, in both directions: a thread that waits for a future, whose task is the
+//! waker for all that it polls; and a future that waits as threads do, by being unparked.
 #![forbid(unsafe_code)]
 
 use super::park::{self, Parker, Sleeper, Waiter, Wake};
@@ -13,8 +13,8 @@ use crate::util::sync::mutated;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-/// Polls until there is a value, and lets the thread sleep in between. `None` if the deadline passed first; a kill unwinds out of it.
-/// If the value is there at once, there is no wait, whatever the deadline.
+/// Polls until there is a value, and lets the thread sleep in between. Returns `None` if the deadline passed first; a
+/// kill unwinds out of it. If the value is there at once, there is no wait, whatever the deadline.
 #[inline(always)]
 pub(crate) fn poll_until<T>(
     deadline: Option<Instant>,
@@ -26,8 +26,9 @@ pub(crate) fn poll_until<T>(
     }
 }
 
-/// As [`poll_until`] without a deadline, for the body of a green thread that has nothing else on its stack. While there is no value the
-/// green thread rests: the body returns at once, and runs again when a waker has been used, or when the green thread is killed.
+/// Like [`poll_until`] without a deadline, for the body of a green thread that has nothing else on its stack. While
+/// there is no value the green thread rests: the body returns at once, and runs again when a waker has been used or the
+/// green thread is killed.
 #[inline]
 pub(crate) fn poll_or_rest<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
     match poll_or(park::rests, None, poll) {
@@ -36,7 +37,8 @@ pub(crate) fn poll_or_rest<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> 
     }
 }
 
-/// Polls until there is a value. When there is none yet, `rests` may say that the caller is to return; otherwise the thread sleeps.
+/// Polls until there is a value. If there is none yet, `rests` may say that the caller is to return; otherwise the
+/// thread sleeps.
 #[inline(always)]
 fn poll_or<T>(
     rests: impl Fn(&Sleeper, u64) -> bool,
@@ -46,7 +48,7 @@ fn poll_or<T>(
     let mut sleeper = Sleeper::probably_current();
     loop {
         let (seen, polled) = sleeper.with(|task| {
-            // Read before the poll, so that a waker that is used during the poll counts.
+            // The count is read before the poll, so that a waker that is used during the poll counts.
             let seen = task.wakes();
             let polled =
                 task.with_waker(|waker| ambient::within(|| poll(&mut Context::from_waker(waker))));
@@ -60,7 +62,8 @@ fn poll_or<T>(
         if rests(&sleeper, seen) {
             return Some(polled);
         }
-        // What this waits for often is one of the others, and letting it run costs less than sleeping and being woken.
+        // The future often waits for one of the other green threads, and to let these run costs less than to sleep and
+        // be woken.
         let others_ran = deadline.is_none() && sleeper.lets_others_run();
         if others_ran && sleeper.has_woken(seen) {
             continue;
@@ -71,17 +74,17 @@ fn poll_or<T>(
     }
 }
 
-/// Waits until a waker has been used since their count was `seen`. `false` if the deadline passed first.
+/// Waits until a waker has been used since their count was `seen`. Returns `false` if the deadline passed first.
 #[inline(never)]
 fn pause(sleeper: &mut Sleeper, seen: u64, deadline: Option<Instant>, others_ran: bool) -> bool {
     if !sleeper.is_current() {
-        // The green thread may not be suspended here; or what was polled has forked, and this is the child, whose waker belongs to
-        // the parent's green thread.
+        // The green thread may not be suspended here; or the future has forked, and this is the child, whose waker
+        // belongs to the parent's green thread.
         *sleeper = Sleeper::current();
         return true;
     }
     if !others_ran && sleeper.has_woken(seen) {
-        // The future may wake itself at each poll, as one that yields does: the others have their turn.
+        // The future may wake itself at each poll, for example to yield. So the others have a turn.
         if deadline.is_some_and(|deadline| deadline <= clock::now()) {
             return false;
         }
@@ -95,12 +98,13 @@ fn pause(sleeper: &mut Sleeper, seen: u64, deadline: Option<Instant>, others_ran
     }
 }
 
-/// Why a future that waits is to go on.
+/// Why a waiting future is to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GoOn {
     /// Its waiter has been unparked.
     Notified,
-    /// It is to look whether what it waits for is there, since one who was woken for it does not come. The wait goes on.
+    /// It is to look whether what it waits for is there, since another one that was woken for it does not come. The
+    /// wait goes on.
     Nudged,
 }
 
@@ -119,24 +123,24 @@ impl FutureParker {
         Self { task, token }
     }
 
-    /// Begins another wait, and returns what ends it; what would have ended the wait before does nothing any more.
+    /// Begins another wait, and returns the waiter that ends it. The waiters of earlier waits do nothing any more.
     pub(crate) fn again(&mut self) -> Waiter {
         self.token = self.task.park_word().prepare();
         self.waiter()
     }
 
-    /// What ends this wait.
+    /// The right to end this wait.
     pub(crate) fn waiter(&self) -> Waiter {
         Waiter::new(self.task.clone(), self.token)
     }
 
-    /// Notes that it waits for something that `mark` is of and that others may take as well; it is polled by
-    /// [`poll_open`](Self::poll_open) from now on.
+    /// Notes that it waits for something with that `mark` which others may take as well. From now on it is polled by
+    /// [`poll_open`](Self::poll_open).
     pub(crate) fn open(&self, mark: Mark) {
         foreign::enroll(&self.task, mark);
     }
 
-    /// As [`poll`](Self::poll), but it may be ready for a look only.
+    /// Like [`poll`](Self::poll), but it may also become ready for a look only.
     pub(crate) fn poll_open(&self, context: &Context<'_>) -> Poll<GoOn> {
         match foreign::sleep_open(&self.task, self.token, context.waker()) {
             None => Poll::Pending,
@@ -145,7 +149,8 @@ impl FutureParker {
         }
     }
 
-    /// Ready if the waiter has been unparked; otherwise unparking it will wake the task that polls. Nothing else ends the wait.
+    /// Ready if the waiter has been unparked. Otherwise unparking it will wake the task that polls. Nothing else ends
+    /// the wait.
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
         if foreign::sleep_foreign(&self.task, self.token, context.waker()) {
             Poll::Pending
@@ -158,7 +163,7 @@ impl FutureParker {
 impl Drop for FutureParker {
     fn drop(&mut self) {
         if self.task.park_word().outcome() == WaitOutcome::Nudged {
-            // It was to look, and does not: another one is to.
+            // It was to look, and does not: so another one is to look.
             alarm::contended();
         }
         foreign::end_foreign(&self.task);
@@ -176,7 +181,7 @@ mod models {
     use std::task::{Context, Poll, Waker};
     use std::time::Instant;
 
-    /// What a future waits for, and whom to wake.
+    /// What a model's future waits for, and whom to wake.
     #[derive(Default)]
     struct Slot {
         ready: AtomicBool,
@@ -188,7 +193,7 @@ mod models {
             let slot = Self::default();
             slot.ready.store(false, Ordering::SeqCst);
             drop(slot.waker.lock());
-            // The calling thread's own park word, likewise.
+            // As above, and also for the calling thread's own park word.
             park::own_task().with_waker(Waker::wake_by_ref);
             Arc::new(slot)
         }
@@ -229,7 +234,8 @@ mod models {
         });
     }
 
-    /// The inner wait is in the middle of a poll of the outer one, and sees the wake-up that is meant for that.
+    /// The inner wait is in the middle of a poll of the outer one, and sees the wake-up that is meant for the outer
+    /// one.
     #[test]
     fn a_wait_within_a_poll_takes_no_wake_up_from_the_outer_one() {
         loom::model(|| {
@@ -278,7 +284,7 @@ mod models {
         });
     }
 
-    /// Each modelled thing is made before there is another thread.
+    /// Everything of loom's is made before there is another thread.
     fn listener() -> FutureParker {
         let listener = FutureParker::new();
         park::own_task().with_waker(Waker::wake_by_ref);
@@ -310,7 +316,7 @@ mod models {
         });
     }
 
-    /// It may look once more than it has to, but goes on when it has been notified.
+    /// The future may look once more than it has to, but goes on when it has been notified.
     #[test]
     fn a_future_that_is_nudged_loses_no_notification() {
         loom::model(|| {

@@ -13,7 +13,8 @@ use crate::sys::{fault, process};
 use crate::util::sync;
 use std::time::Duration;
 
-/// As [`suspend`], for a wait whose park word says that it sleeps; `is_calm` says that the caller has just seen that it does not unwind.
+/// Like `suspend`, for a wait whose park word says that it sleeps. `is_calm` says that the caller has just seen that it
+/// does not unwind.
 #[inline(always)]
 pub(super) fn suspend_for(started: Started, reason: Reason, is_calm: bool) {
     let root = current::with_lane(|lane| {
@@ -34,7 +35,7 @@ fn suspend(started: Started) {
     inside_hooks(started, || switch::suspend(started, root));
 }
 
-/// Calls `suspend`, which suspends `started`, inside of the hooks that there are.
+/// Calls `suspend`, which suspends `started`, inside of the hooks, if there are any.
 #[inline(always)]
 fn inside_hooks(started: Started, suspend: impl FnOnce()) {
     if process::has_hooks() {
@@ -44,7 +45,7 @@ fn inside_hooks(started: Started, suspend: impl FnOnce()) {
     }
 }
 
-/// Suspends `started`, which does not unwind. A hook may: it may let the others run from a destructor.
+/// Suspends `started`, which does not unwind. A hook may unwind, as it may let the others run from a destructor.
 #[inline(always)]
 pub(super) fn suspend_calm(started: Started, root: Root) {
     if process::has_hooks() {
@@ -54,7 +55,7 @@ pub(super) fn suspend_calm(started: Started, root: Root) {
     }
 }
 
-/// As [`give_way`], but lets the others have several turns, if there are any. Does nothing on a plain OS thread.
+/// Like [`give_way`], but lets the others have several turns, if there are any. Does nothing on a plain OS thread.
 pub(crate) fn stand_back() {
     let Some(started) = current_green() else { return };
     current::with_lane(|lane| lane.stand_back(started));
@@ -66,14 +67,15 @@ pub(crate) fn recall() {
     current::with_lane(Lane::recall_soon);
 }
 
-/// A number for the worker that calls it, or zero. Seldom two workers have the same.
+/// A number for the worker of the caller; zero if it is none. Two workers seldom have the same.
 #[inline]
 pub(crate) fn place() -> u16 {
     current::with_lane(|lane| lane.place()).unwrap_or(0)
 }
 
-/// As [`yield_now`] for `started`, if that is what runs and others are ready. `false` if not, or where it may not be suspended
-/// here, or if it has just been put down for readiness, which none of those brings about: then nothing was done.
+/// Yields as [`yield_now`] does, if `started` is what runs and others are ready. Returns `false`, and does nothing,
+/// otherwise; also where it may not be suspended, or if it has just begun to wait for readiness, which none of the
+/// others brings about.
 #[inline(always)]
 pub(in crate::runtime) fn let_others_run(started: Started) -> bool {
     let root = current::with_lane(|lane| {
@@ -95,8 +97,8 @@ pub(in crate::runtime) fn let_others_run(started: Started) -> bool {
     true
 }
 
-/// Has the calling green thread rest until one of its wakers is used, if it was only polling and keeps nothing that lives on its stack:
-/// then its body returns to the hub at once. `false` if it must keep its stack.
+/// Has the calling green thread rest until one of its wakers is used, if it was only polling and keeps nothing that
+/// lives on its stack: then its body returns to the hub at once. Returns `false` if it must keep its stack.
 pub(in crate::runtime) fn rests(sleeper: &Sleeper, seen: u64) -> bool {
     let Sleeper::Green(started) = sleeper else { return false };
     let keeps_nothing = started.with(|task| !task.has_values()) && coroutine::identity().is_null();
@@ -129,9 +131,9 @@ pub(super) fn requeue_and_suspend(started: Started) {
     suspend(started);
 }
 
-/// Lets every other ready green thread of the worker run first; on a plain OS thread, yields that.
+/// Lets every other ready green thread of the worker run first. On a plain OS thread, yields that thread.
 ///
-/// Inlined into the user's code on purpose, see [`switch::suspend`].
+/// It is inlined into the user's code on purpose, see [`switch::suspend`].
 #[inline(always)]
 pub(crate) fn yield_now() {
     let queued = current::with_lane(|lane| {
@@ -149,7 +151,7 @@ pub(crate) fn yield_now() {
     }
 }
 
-/// The yield of plain OS threads, of destructors that an unwind runs, and where there are hooks.
+/// Yields plain OS threads, destructors that an unwind runs, and green threads when there are hooks.
 #[cold]
 #[inline(never)]
 fn yield_slowly() {
@@ -159,7 +161,7 @@ fn yield_slowly() {
     }
 }
 
-/// As [`yield_now`], for callers that must not unwind here: a kill or an expired timeout stays pending.
+/// Like [`yield_now`], for callers that must not unwind here: a kill or an expired timeout stays pending.
 #[inline]
 pub(crate) fn give_way() {
     match current_green() {
@@ -180,7 +182,7 @@ fn is_due(task: &TaskRef) -> bool {
     task.interruption(coroutine::unwinds()).is_due()
 }
 
-/// Counts one operation that did not have to wait; after a number of them the green thread lets the others run.
+/// Counts one operation that did not have to wait. After a number of these the green thread lets the others run.
 #[inline(always)]
 pub(crate) fn spend_budget() {
     if current::spend_budget() {
@@ -188,7 +190,7 @@ pub(crate) fn spend_budget() {
     }
 }
 
-/// As [`spend_budget`], for callers that hold what they have got: a kill stays pending, so that this is not lost.
+/// Like [`spend_budget`], for callers that hold what they have got: a kill stays pending, so that this is not lost.
 #[inline(always)]
 pub(crate) fn spend_budget_holding() {
     if current::spend_budget() {
@@ -196,7 +198,7 @@ pub(crate) fn spend_budget_holding() {
     }
 }
 
-/// Lets others come in between, where a test has planned that.
+/// Lets others come in between, if a test has planned that.
 #[inline(always)]
 pub(crate) fn dawdle() {
     if fault::check(fault::Syscall::Park).is_err() {

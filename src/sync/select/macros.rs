@@ -29,10 +29,10 @@
 ///   won.) `send_from` takes the item out of an `Option`, puts it back if another arm wins, and is never ready while the
 ///   `Option` is empty. `put` and `put_from` do the same.
 /// - The default arm, with a duration or without, is taken only if there was one moment at which no other arm was ready, as in Go.
-/// Each arm has room on the caller's stack for what it sends or receives. The 180 KiB of a stack suffice for one arm
-/// that sends 32 KiB, or two that receive so much; in a debug build, which needs several times as much and has 4 MiB,
-/// for some arms more. For larger items send boxes, or give the green thread a larger
-/// [`stack_size`](crate::Builder::stack_size).
+/// - Each arm has room on the caller's stack for what it sends or receives. The 180 KiB of a stack suffice for one arm
+///   that sends 32 KiB, or two that receive so much; in a debug build, which needs several times as much and has 4 MiB,
+///   for some arms more. For larger items send boxes, or give the green thread a larger
+///   [`stack_size`](crate::Builder::stack_size).
 /// - A future is polled on the caller's stack, and dropped if another arm wins. Give it as `&mut`, or pinned, if it is to
 ///   live on.
 ///

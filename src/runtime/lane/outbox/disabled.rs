@@ -1,4 +1,4 @@
-//! Each write is a system call of its own, so nothing is ever in here.
+//! The twin without the feature `io-uring`: each write is a system call of its own, so the outbox is always empty.
 #![forbid(unsafe_code)]
 
 #[derive(Debug)]

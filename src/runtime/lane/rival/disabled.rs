@@ -1,4 +1,4 @@
-//! Each source owns its descriptor.
+//! The twin without the feature `monkey`: each source owns its descriptor, so there are no rivals and none is retired.
 #![forbid(unsafe_code)]
 
 use crate::runtime::lane::source::Source;

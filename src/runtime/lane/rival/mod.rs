@@ -1,6 +1,9 @@
-//! With the feature `monkey`: several sources of one descriptor, and sources whose descriptor has been closed behind their back.
+//! Sources that share a descriptor, and sources whose descriptor has been closed behind their back. There are such only
+//! with the feature `monkey`.
 //!
-//! Invariant: of the sources of one descriptor at most one is registered with a hub; one that is retired is never registered again.
+//! Invariant: of the sources of one descriptor at most one is registered with a hub, and one that is retired is never
+//! registered again. The twins have the same functions for [`Source`](super::source::Source); without the feature these
+//! never refuse anything.
 
 #[cfg(not(feature = "monkey"))]
 mod disabled;

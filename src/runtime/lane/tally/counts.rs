@@ -1,4 +1,4 @@
-//! What is told of one worker.
+//! The numbers of one worker, as users get them.
 #![forbid(unsafe_code)]
 
 use super::Histogram;
@@ -7,28 +7,28 @@ use std::collections::BTreeMap;
 
 /// What one worker of a runtime has done since the runtime was made, and what it has now.
 ///
-/// Numbers of what has happened only go up. A worker brings those that belong to its green threads' turns up to date after a series of
-/// turns, some 61 at most; so they stand still while one green thread runs.
+/// Numbers of what has happened only go up. A worker updates those that belong to its green threads' turns after a
+/// series of turns, some 61 at most; so they stand still while one green thread runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Worker {
-    /// The system's number of its OS thread; zero if it has none now.
+    /// The system's number for its OS thread; zero if it has none now.
     pub thread: i32,
     /// Green threads that were scheduled by it, wherever they started.
     pub spawned: u64,
     /// Green threads that it has started.
     pub started: u64,
-    /// Green threads that have ended there, however.
+    /// Green threads that have ended there, in whatever way.
     pub ended: u64,
-    /// Of those, the ones that have panicked or were killed.
+    /// How many of those have panicked or were killed.
     pub failed: u64,
-    /// Green threads that have started there and not ended, now.
+    /// Green threads that have started there and not ended yet, at this moment.
     pub live: u64,
     /// How many times it has resumed a green thread, first turns included.
     pub resumed: u64,
-    /// How many times one has given way to the others and could go on at once.
+    /// How many times a green thread has given way to the others and could go on at once.
     pub yielded: u64,
-    /// How many times one has waited, by what for, as dumps name that.
+    /// How many times a green thread has waited, for each thing to wait for by the name that dumps use.
     pub parked: BTreeMap<&'static str, u64>,
     /// How many times a future was left pending without a stack.
     pub rested: u64,
@@ -36,22 +36,22 @@ pub struct Worker {
     pub stolen: u64,
     /// How many times another thread has woken one of its green threads.
     pub woken_by_others: u64,
-    /// Green threads that could run, now: as of the last look.
+    /// Green threads that can run, as of the last look.
     pub ready: u64,
-    /// New green threads that are queued there, now.
+    /// New green threads that are queued there, at this moment.
     pub queued: u64,
-    /// How long green threads that could run waited for their turn, in nanoseconds. That of every one is not known: one is followed at a
-    /// time.
+    /// How long green threads that could run waited for their turn, in nanoseconds. It is not known of every one: one
+    /// at a time is followed.
     pub latency: Histogram,
-    /// How many times it has asked the system which sockets and the like are ready.
+    /// How many times it has asked the system which sockets and other descriptors are ready.
     pub polls: u64,
-    /// How many were ready at each of these times.
+    /// How many of them were ready each time.
     pub events: Histogram,
     /// How many times it has slept, as there was nothing to do.
     pub sleeps: u64,
-    /// What part of the last time it was not asleep, between 0 and 1.
+    /// The part of the last period in which it was not asleep, between 0 and 1.
     pub busy: f64,
-    /// Timers that are set, now: as of the last look.
+    /// Timers that are set, as of the last look.
     pub timers: u64,
     /// Timers whose time has come.
     pub timers_fired: u64,
@@ -63,25 +63,24 @@ pub struct Worker {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Stacks {
-    /// Those that green threads have.
+    /// Stacks that green threads have.
     pub used: u64,
-    /// Free ones that still have their memory.
+    /// Free stacks that still have their memory.
     pub hot: u64,
-    /// Free ones whose memory was given back to the system.
+    /// Free stacks whose memory was given back to the system.
     pub cold: u64,
-    /// Bytes of address space that are mapped for all of these, and for more.
+    /// Bytes of address space that are mapped for all stacks, some of which no stack uses.
     pub mapped: u64,
 }
 
 impl Worker {
-    /// How many times one of its green threads has waited, whatever for.
+    /// How many times its green threads have waited, for whatever.
     #[must_use]
     pub fn parked_in_all(&self) -> u64 {
         self.parked.values().sum()
     }
 
-    /// Adds what another one has done and has. The part of the time is then that of both together, so that of two workers it is
-    /// between 0 and 2.
+    /// Adds the numbers of another worker. `busy` is then the sum, so that for two workers it is between 0 and 2.
     pub(crate) fn add(&mut self, other: &Self) {
         let Self { spawned, started, ended, failed, live, resumed, yielded, parked, .. } = other;
         self.spawned += spawned;

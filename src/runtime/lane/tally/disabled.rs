@@ -1,4 +1,4 @@
-//! Nothing is counted.
+//! The twin without the feature `counters`: nothing is counted, and no task is followed.
 #![forbid(unsafe_code)]
 
 use crate::runtime::task::{Ready, Reason};

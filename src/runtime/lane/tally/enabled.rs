@@ -1,4 +1,4 @@
-//! The numbers of one worker.
+//! The twin with the feature `counters`: the numbers of one worker.
 #![forbid(unsafe_code)]
 
 use super::counts::{Stacks, Worker};
@@ -8,11 +8,11 @@ use crate::stack;
 use crate::sys::rate;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Sizes of waits that are told apart, in nanoseconds: the largest are of more than half an hour.
+/// How many sizes of waits are told apart, in nanoseconds: the largest is more than half an hour.
 const WAITS: usize = 42;
-/// Sizes of what one look at readiness brings.
+/// How many sizes are told apart of what one look at readiness brings.
 const BATCHES: usize = 12;
-/// After so many series of resumes the stacks are counted anew, if the worker does not sleep before.
+/// After how many series of resumes the stacks are counted anew, unless the worker sleeps before.
 const STACKS_EVERY: u64 = 64;
 
 /// A number that one thread writes.
@@ -40,7 +40,7 @@ impl Count {
     }
 }
 
-/// Written by the hub's own thread, read by others.
+/// The counts that the hub's own thread writes and others read.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct OwnCounts {
@@ -48,9 +48,9 @@ struct OwnCounts {
     started: Count,
     ended: Count,
     failed: Count,
-    /// How many times one of the run queue was resumed, as of the last series.
+    /// How many times a task of the run queue was resumed, as of the last series.
     resumed: Count,
-    /// As of the last series.
+    /// How many times one yielded, as of the last series.
     yielded: Count,
     parked: Count,
     rested: Count,
@@ -71,7 +71,7 @@ struct OwnCounts {
     stacks_mapped: Count,
 }
 
-/// Written by any thread that is no worker of the runtime.
+/// The counts that any thread writes which is no worker of the runtime.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Outside {
@@ -85,7 +85,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Begins at zero, for another runtime: nobody counts now.
+    /// Sets all numbers to zero, for another runtime. Nobody counts at this moment.
     pub(crate) fn reset(&self) {
         rate::measure();
         let own = &self.own;
@@ -126,7 +126,7 @@ impl Tally {
         self.outside.spawned.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One that has never run is about to be run for the first time.
+    /// A task is about to run for the first time.
     #[inline(always)]
     pub(crate) fn started(&self) {
         self.own.started.add(1);
@@ -140,7 +140,7 @@ impl Tally {
         }
     }
 
-    /// A green thread is about to be suspended, for that reason.
+    /// A green thread is about to be suspended for that reason.
     #[inline(always)]
     pub(crate) fn parked(&self, reason: Reason) {
         self.own.parked.add(1);
@@ -162,7 +162,7 @@ impl Tally {
         self.own.woken_by_others.add(1);
     }
 
-    /// The system was asked for readiness, and told so many.
+    /// The system was asked for readiness, and returned this many events.
     #[inline]
     pub(crate) fn polled(&self, events: impl FnOnce() -> usize) {
         self.own.polls.add(1);
@@ -178,8 +178,8 @@ impl Tally {
         self.own.latency.note(nanos);
     }
 
-    /// A series of resumes from the run queue has ended, and nothing runs: so each resume has led to one suspension or end, and those
-    /// that are not counted by themselves are yields.
+    /// A series of resumes from the run queue has ended, and nothing runs. So each resume has led to one suspension or
+    /// end, and those that are not counted by themselves are yields.
     #[inline]
     pub(crate) fn turned(&self, resumed: usize, ready: usize, timers: impl FnOnce() -> usize) {
         let own = &self.own;
@@ -208,12 +208,12 @@ impl Tally {
         self.own.stacks_mapped.set(counts.mapped as u64);
     }
 
-    /// How many tasks have been spawned by threads that are no worker of the runtime; the first hub has them all.
+    /// How many tasks threads have spawned that are no workers of the runtime; they are counted at the first hub.
     pub(crate) fn spawned_by_others(&self) -> u64 {
         self.outside.spawned.load(Ordering::Relaxed)
     }
 
-    /// What the hub has counted; the fields that are not counted here keep their default values, and the caller fills them in.
+    /// What the hub has counted. Fields that are not counted here have their default values; the caller fills them in.
     pub(crate) fn read(&self) -> Worker {
         let own = &self.own;
         let parked_for = own.parked_for.iter().map(Count::get).zip(Reason::ALL);

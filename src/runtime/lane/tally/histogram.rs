@@ -1,4 +1,4 @@
-//! Counts of values by their order of magnitude.
+//! Counts of values by their magnitude.
 #![forbid(unsafe_code)]
 
 use super::enabled::Count;
@@ -18,8 +18,8 @@ use serde::Serialize;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Histogram {
-    /// How many values there were of each size: first of zeros, then of ones, then of those below 4, below 8, below 16 and so on; the
-    /// last also of all that are larger.
+    /// How many values there were of each magnitude: first those that are 0, then those that are 1, then those below 4,
+    /// below 8, below 16 and so on. The last also counts all that are larger.
     pub counts: Vec<u64>,
     /// The sum of all values.
     pub sum: u64,
@@ -39,7 +39,7 @@ impl Histogram {
         if count == 0 { 0.0 } else { self.sum as f64 / count as f64 }
     }
 
-    /// A power of two below which this part of the values is, between 0 and 1; zero if there are none.
+    /// A power of two that this part of the values, given between 0 and 1, is below; zero if there are no values.
     #[must_use]
     pub fn quantile(&self, part: f64) -> u64 {
         let rank = (self.count() as f64 * part.clamp(0.0, 1.0)).ceil().max(1.0) as u64;
@@ -53,7 +53,7 @@ impl Histogram {
         0
     }
 
-    /// Each power of two with how many values were below it and not below the one before.
+    /// Each power of two, with how many values were below it and not below the one before.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
         self.counts.iter().enumerate().map(|(at, &count)| (1 << at, count))
     }

@@ -1,7 +1,7 @@
-//! How long tasks that are ready wait for their turn, found out of one at a time.
+//! How long tasks that are ready wait for their turn, measured for one at a time.
 //!
-//! To note the time for each would cost more than the rest of a switch. So a worker follows one task in its run queue, by its place, and
-//! the next one after that; what is between them it does not see.
+//! To note the time of each would cost more than the rest of a switch. So a worker follows one task in its run queue,
+//! by its place, and then the next one; it does not see those in between.
 #![forbid(unsafe_code)]
 
 use super::Tally;
@@ -9,18 +9,18 @@ use crate::runtime::task::Ready;
 use crate::sys::{clock, rate};
 use std::cell::Cell;
 
-/// Of so many tasks that could be followed when others have been woken, one is.
+/// One of this many tasks is followed, among those that others have woken and that could be followed.
 const ONE_OF: u32 = 4;
-/// The value of `before` while no task is followed. [`Probe::next`] counts it down as any other value, but it never gets as low as half
-/// of this.
+/// The value of `before` while no task is followed. [`Probe::next`] counts it down as it does any other value, but it
+/// never gets down to half of this.
 const NOBODY: usize = usize::MAX;
 
 /// The task that is followed, if one is.
 #[derive(Debug)]
 pub(crate) struct Probe {
-    /// How many are to run before it.
+    /// How many tasks run before it.
     before: Cell<usize>,
-    /// Since when it waits, in ticks.
+    /// When it became ready, in ticks.
     since: Cell<u64>,
     offers: Cell<u32>,
 }
@@ -36,7 +36,7 @@ impl Probe {
         self.before.get() < NOBODY / 2
     }
 
-    /// How many of the next `batch` tasks are to be run until this is called again.
+    /// How many of the next `batch` tasks to run before this is called again.
     #[inline(always)]
     pub(crate) fn next(&self, tally: &Tally, batch: usize) -> usize {
         let before = self.before.get();
@@ -59,14 +59,14 @@ impl Probe {
         batch
     }
 
-    /// Another thread has woken `task`, which goes behind so many others.
+    /// Another thread has woken `task`, which is queued behind this many others.
     pub(crate) fn woken(&self, behind: usize, task: Ready) {
         if !self.follows() {
             self.follow(behind, task.woken_at());
         }
     }
 
-    /// So many tasks are ready, and the last of them has become ready just now: it may be the next one that is followed.
+    /// This many tasks are ready, and the last of them has just become so: it may be the next one to be followed.
     #[inline]
     pub(crate) fn follow_last(&self, ready: usize) {
         if ready == 0 || self.follows() {

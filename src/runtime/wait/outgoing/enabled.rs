@@ -1,4 +1,4 @@
-//! Sending together with other green threads of the hub.
+//! The twin with the feature `io-uring`: sending together with other green threads of the hub.
 
 use crate::runtime::lane::current;
 use crate::runtime::lane::local::Lane;
@@ -9,12 +9,13 @@ use crate::sys::{process, socket};
 use std::io;
 use std::os::fd::BorrowedFd;
 
-/// Copying more bytes than this takes so long that a system call for them alone does not matter.
+/// To copy more bytes than this takes so long that one more system call does not matter.
 const SMALL: usize = 16 << 10;
 
-/// As [`socket::send`], but lets the other ready green threads of the hub run first, and then sends together with what these send.
+/// Like [`socket::send`], but lets the other ready green threads of the hub run first, and then sends together with
+/// what these send.
 ///
-/// If none is ready, or the caller may not be suspended here, it sends at once.
+/// If no other is ready, or the caller may not be suspended here, it sends at once.
 #[inline]
 pub(crate) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
     if buffer.len() > SMALL {
@@ -47,8 +48,9 @@ pub(crate) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
     }
 }
 
-/// Calls `prepare`, and if that returns `true` lets every other ready green thread run first, without looking for kills and
-/// timeouts. Returns `false` if `prepare` did, or if the caller may not be suspended here and nothing was called.
+/// Calls `prepare`, and if that returns `true` lets every other ready green thread run first. Kills and timeouts do not
+/// end this. Returns `false` if `prepare` did, or if the caller may not be suspended here; in the second case `prepare`
+/// was not called.
 #[inline]
 fn give_way_after(prepare: impl FnOnce(&Lane) -> bool) -> bool {
     let queued = current::with_lane(|lane| {
