@@ -108,7 +108,7 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Sets after what time the watchdog reports, if there is one.
+    /// Sets after how long the watchdog reports; `None` for no watchdog.
     pub(super) fn watched_for(mut self, most: Option<Duration>) -> Self {
         self.watchdog = most;
         self

@@ -1,4 +1,4 @@
-//! A runtime: workers, or a thread that lends itself.
+//! A runtime, with worker threads or on a thread that lends itself.
 #![forbid(unsafe_code)]
 
 use super::builder::RuntimeBuilder;
@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 /// How long a runtime that is dropped waits for its green threads to unwind before it gives them up.
 pub(super) const GRACE: Duration = Duration::from_secs(if cfg!(panic = "unwind") { 5 } else { 0 });
-/// How long it waits after that for workers that do not come back from user code.
+/// How long it waits after that for workers that do not return from user code.
 const LAST_GRACE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(super) enum Flavour {
     CurrentThread {
         /// Whether some thread runs it now.
         running: AtomicBool,
-        /// Whether a green thread was given up on its hub, which therefore cannot be used again.
+        /// Whether a green thread was given up on its hub, so that the hub cannot be used again.
         spoiled: AtomicBool,
     },
 }
@@ -168,7 +168,7 @@ impl Runtime {
         RuntimeBuilder::new()
     }
 
-    /// Has a thread watch the workers, if `most` says how long a green thread may keep one.
+    /// Has a thread watch the workers, if `most` says how long a green thread may hold one up.
     pub(super) fn watched(mut self, most: Option<Duration>) -> io::Result<Self> {
         let start = |most| Watchdog::start(self.scheduler.hubs().to_vec(), most);
         self._watchdog = most.map(start).transpose()?;
@@ -176,7 +176,7 @@ impl Runtime {
     }
 
     /// # Errors
-    /// An error if it belongs to the process that this one was forked from.
+    /// If it belongs to the process from which this one was forked.
     pub(crate) fn check_is_own(&self) -> io::Result<()> {
         if self.scheduler.is_parents() {
             return Err(process::belongs_to_parent("this runtime"));
@@ -194,7 +194,7 @@ impl Runtime {
         self.stack_size
     }
 
-    /// Adds a new task: to the worker that calls this, if it belongs to this runtime.
+    /// Adds a new task, which goes to the calling worker if that belongs to this runtime.
     #[inline]
     pub(crate) fn push(&self, task: TaskRef) {
         self.scheduler.enroll(&task);
@@ -220,7 +220,7 @@ impl Runtime {
         Paused::keep(task, self.scheduler());
     }
 
-    /// One of its lanes, always the same for the same number.
+    /// One of its lanes; the same number always gives the same one.
     pub(super) fn lane_for(&self, number: usize) -> &'static LaneShared {
         let hubs = self.scheduler.hubs();
         &hubs[number % hubs.len()].lane
@@ -276,9 +276,9 @@ impl Runtime {
             ended = self.wait_for_end(Some(clock::now() + LAST_GRACE));
         }
         let given_up = std::mem::take(&mut *self.scheduler.given_up.lock());
-        // Destructors of a worker's thread-locals, which run now, may wait for somebody on the caller's worker; so only an OS thread
-        // waits for them. A worker that ends the process never ends, and may be the caller; nor does one that gave up a green
-        // thread.
+        // Destructors of a worker's thread-locals, which run now, may wait for a green thread of the caller's worker;
+        // so only a plain OS thread waits for them. A worker that ends the process never ends, and may be the caller;
+        // nor does a worker end that gave up a green thread.
         if ended && given_up.is_empty() && !coroutine::in_green_thread() && !process::is_exiting() {
             for thread in threads.lock().drain(..) {
                 // A worker does not panic; if one did, its message has been printed.
@@ -288,7 +288,7 @@ impl Runtime {
         Stragglers { given_up, busy: !ended }
     }
 
-    /// `None` is for ever.
+    /// Waits until the runtime has ended; returns `false` if that has not happened by then. `None` is for ever.
     fn wait_for_end(&self, until: Option<Instant>) -> bool {
         while !self.scheduler.has_ended() {
             let parker = Parker::uninterruptible();
@@ -307,7 +307,8 @@ impl Runtime {
 impl Drop for Runtime {
     fn drop(&mut self) {
         if self.scheduler.is_parents() {
-            // Its threads are the parent's; detaching a thread that does not exist would touch memory that is gone.
+            // The threads belong to the parent process; detaching a thread that does not exist would touch memory that
+            // is gone.
             if let Flavour::Workers(threads) = &mut self.flavour {
                 std::mem::forget(std::mem::take(threads.get_mut()));
             }

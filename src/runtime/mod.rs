@@ -3,9 +3,10 @@
 //! Invariant: a started task runs on the OS thread that started it, and only there; everything that blocks it goes through
 //! [`park`].
 //!
-//! The folders stand on one another: [`task`], what a green thread is to the rest; `lane`, what the green threads of one OS thread
-//! touch; [`wait`](park), how they wait; `hub`, who runs what; `observe`, whether anything moves; and in this folder what a user
-//! starts. The words are explained in the glossary of `ARCHITECTURE.md`.
+//! The folders stand on one another: [`task`], what a green thread is to the rest; `lane`, what the green threads of
+//! one OS thread touch; [`wait`](park), how they wait; `hub`, who runs what, and beside it `blocking`, OS threads for
+//! code that blocks; `observe`, whether anything goes on; and in this folder what a user starts. `ambient` is the
+//! context of another runtime around polls. The words are explained in the glossary of `ARCHITECTURE.md`.
 
 pub(crate) mod ambient;
 pub(crate) mod blocking;

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 impl Runtime {
-    /// Runs `main` as [`run`](Self::run) does; `pass_on` gives the task what it takes over from the caller.
+    /// Runs `main` as [`run`](Self::run) does; `pass_on` gives the task what it inherits from the caller.
     pub(crate) fn run_main<F, T>(
         &self,
         main: F,
@@ -110,7 +110,8 @@ impl Runtime {
                 })?;
                 worker::run(&hub, &watch, || family.is_empty() || watch.has_found());
                 if hub.is_parents() {
-                    // What forked was `main`, and it has a value; or another, and its `main` is the parent's.
+                    // The one that forked was `main`, and it has a value; or it was another green thread, and `main`
+                    // belongs to the parent.
                     let parents =
                         || JoinError::new(Cause::Io(process::belongs_to_parent("`main`")), "main");
                     return joinable.take_result().unwrap_or_else(|| Err(parents()));
@@ -155,7 +156,7 @@ impl Runtime {
     }
 }
 
-/// Until it is dropped, the sleeps of the calling OS thread end without the kernel's slack.
+/// While this lives, the sleeps of the calling OS thread end without the kernel's slack.
 struct Exact(Option<u64>);
 
 impl Drop for Exact {

@@ -23,13 +23,14 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// The stack of a worker. It is address space only, until [`on_worker_stack`](crate::thread::on_worker_stack) uses more of it.
+/// The size of a worker's stack. It is address space only, unless [`on_worker_stack`](crate::thread::on_worker_stack)
+/// uses more of it.
 const WORKER_STACK: usize = 8 << 20;
 
-/// What the whole process needs once, before the first green thread.
+/// Prepares what the process needs once, before the first green thread.
 fn prepare_process() {
     process::in_forked_child(current::forget);
-    // Without its handler an overflow still ends the process, only without the report.
+    // Without its handler an overflow still ends the process, but without a report.
     let _ = coroutine::install_overflow_report();
     panic_hook::install();
     panic_count::prepare();
@@ -102,12 +103,12 @@ impl Runtime {
         if failed.is_none() {
             lookout::watch(&runtime.scheduler, &runtime.inquiry, name);
         }
-        // Where one failed, dropping the runtime ends those that did start.
+        // If one failed, dropping the runtime ends those that did start.
         failed.map_or(Ok(runtime), Err)
     }
 }
 
-/// A worker thread's whole life.
+/// The whole life of a worker thread.
 fn work(
     shared: &'static HubShared,
     scheduler: Arc<Scheduler>,
@@ -116,7 +117,8 @@ fn work(
     stack_size: StackSize,
     watch: &StuckWatch,
 ) {
-    // std has given the thread one; if even that failed there is no report of an overflow, but no harm either.
+    // std has given the thread an alternate stack. If even that failed, there is no report of an overflow, which does
+    // no harm otherwise.
     let _alt_stack = AltStack::ensure();
     time::sleep_exactly();
     let hub = Hub::new(shared, Arc::clone(&scheduler), fresh, poller, stack_size);
@@ -125,7 +127,7 @@ fn work(
         worker::wind_down(&hub, || scheduler.phase() == Phase::GivingUp)
     });
     if let Some(status) = hub.child_status() {
-        // The green thread that forked has ended, and with it what the child was made for.
+        // The green thread that forked has ended, and with it the work of the child.
         std::process::exit(status);
     }
     drop(hub);
@@ -134,7 +136,8 @@ fn work(
     scheduler.worker_ended();
     drop(scheduler);
     if keeps_some {
-        // Their frames may have lent this thread's thread-locals to threads that still run, for example by `std::thread::scope`.
+        // Their frames may have lent this thread's thread-locals to threads that still run, for example by
+        // `std::thread::scope`.
         loop {
             std::thread::park();
         }

@@ -25,9 +25,9 @@ use std::fmt;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stragglers {
-    /// Each with its name and what it waited for.
+    /// For each its name, and what it waited for.
     pub(super) given_up: Vec<String>,
-    /// Whether a worker has not come back from user code.
+    /// Whether a worker has not returned from user code.
     pub(super) busy: bool,
 }
 

@@ -5,8 +5,8 @@ use super::builder::RuntimeBuilder;
 use std::time::Duration;
 
 impl RuntimeBuilder {
-    /// Reports on standard error when a green thread keeps its worker from the others for longer than `most`, once for each time:
-    /// it computes, or calls something that blocks the OS thread. The report names it and says where in the program it is.
+    /// Reports on standard error when a green thread holds up its worker for longer than `most`, once for each time: it
+    /// computes, or calls something that blocks the OS thread. The report names it and says where in the program it is.
     ///
     /// A further OS thread looks at the workers four times within `most`, and at most once in a millisecond. It finds out where
     /// the green thread is by a signal (`SIGURG`) to the worker; like every signal, that may interrupt a system call. Names

@@ -1,4 +1,5 @@
-//! Waits for readiness by futures. One green thread may have any number of them; a future may also belong to another executor.
+//! Waits of futures for readiness. One green thread may have any number of them; a future may also belong to another
+//! executor.
 #![forbid(unsafe_code)]
 
 use super::global;
@@ -12,12 +13,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
-/// A future's wait for one direction of a source, again and again. Its owner calls [`leave`](Self::leave) before the descriptor of the
-/// source is closed.
+/// The waits of a future for one direction of a source, one after the other. Its owner calls [`leave`](Self::leave)
+/// before the descriptor of the source is closed.
 #[derive(Debug, Default)]
 pub(crate) struct Watching {
     entered: Option<Entered>,
-    /// For tasks of other executors.
+    /// Waits on behalf of tasks of other executors.
     listener: Option<FutureParker>,
 }
 
@@ -25,7 +26,7 @@ pub(crate) struct Watching {
 struct Entered {
     waiter: Waiter,
     hub: &'static LaneShared,
-    /// Whether the waiter wakes the listener, rather than a green thread.
+    /// Whether the waiter wakes the listener, and not a green thread.
     is_foreign: bool,
 }
 
@@ -35,7 +36,7 @@ fn elsewhere(number: usize) -> io::Result<&'static LaneShared> {
 }
 
 impl Watching {
-    /// Whether an operation is worth trying. Called after an operation that would have blocked.
+    /// Whether an operation is worth trying now. Called after one that would have blocked.
     pub(crate) fn poll(
         &mut self,
         source: &Arc<Source>,
@@ -48,19 +49,19 @@ impl Watching {
         {
             return self.poll_again(source, direction);
         }
-        // Another task may poll than before.
+        // The task that polls may be another one than before.
         let own = TaskRef::of_waker(context.waker()).map(|task| Waiter::new(task, Token::ANY));
         if self.entered.as_ref().is_some_and(|entered| own.is_some() || !entered.is_foreign) {
             self.leave(source, direction);
         }
         match own {
-            // One of our tasks is woken by the source itself.
+            // A task of this library is woken by the source itself.
             Some(own) => self.enter(source, direction, own, false),
             None => self.poll_as_foreign(source, direction, context),
         }
     }
 
-    /// Polls for the green thread that has entered. Being woken has taken it off the list.
+    /// Polls for the green thread that has entered. If it was woken, it is not in the list any more.
     #[inline]
     fn poll_again(&mut self, source: &Arc<Source>, direction: Direction) -> Poll<io::Result<()>> {
         let Some(Entered { waiter, hub, .. }) = &self.entered else {
@@ -93,7 +94,7 @@ impl Watching {
         Poll::Ready(Ok(()))
     }
 
-    /// Pending if the waiter will be unparked.
+    /// Begins a wait. Pending if the waiter will be unparked.
     fn enter(
         &mut self,
         source: &Arc<Source>,
@@ -104,7 +105,7 @@ impl Watching {
         let Some(hub) = source.enter(direction, &waiter, elsewhere)? else {
             return Poll::Ready(Ok(()));
         };
-        // The hub may be told what ends this wait, so its green threads are not stuck.
+        // The hub may learn of what ends this wait, so its green threads are not stuck.
         hub.watching.fetch_add(1, Ordering::SeqCst);
         self.entered = Some(Entered { waiter, hub, is_foreign });
         Poll::Pending

@@ -1,4 +1,5 @@
-//! What waits for a worker that is held up by a green thread, as the lookout asks; and taking away what can start elsewhere.
+//! What waits for a worker that a green thread holds up, as the lookout asks; and how tasks that can start elsewhere
+//! are taken from it.
 //!
 //! Invariant: nothing that has started is touched, as it starts and ends on its own worker.
 #![forbid(unsafe_code)]
@@ -9,14 +10,14 @@ use super::shared::HubShared;
 use crate::runtime::task::TaskRef;
 use crate::sys::time;
 
-/// What waits for a worker that is held up.
+/// The work that waits for a worker that is held up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::runtime) struct Behind {
-    /// How many that have started would run now.
+    /// How many started green threads would run now.
     pub(in crate::runtime) started: usize,
-    /// How many would start.
+    /// How many new green threads would start.
     pub(in crate::runtime) new: usize,
-    /// Whether the system has news of sockets and the like.
+    /// Whether the system has events of sockets and the like.
     pub(in crate::runtime) readiness: bool,
 }
 
@@ -27,13 +28,13 @@ impl Behind {
 }
 
 impl Scheduler {
-    /// What waits for worker `at` to come to it, while that runs something else.
+    /// The work that waits for worker `at` while that runs something else.
     #[cold]
     pub(in crate::runtime) fn waits_behind(&self, at: usize) -> Behind {
         let (hub, now) = (self.hubs()[at], time::now());
         let (mailbox, running) = (&hub.lane.mailbox, hub.running());
         let (mut started, mut new) = (0, 0);
-        // Nobody else starts what is local, nor anything if there is nobody else.
+        // Only this worker starts what is local, and if there are no other workers it alone starts everything.
         let alone = !self.has_thieves();
         let mut count = |task: &TaskRef, is_of_hub: bool| {
             if !task.could_run(now) {
@@ -55,7 +56,7 @@ impl Scheduler {
         Behind { started, new, readiness: hub.lane.sources.has_news() }
     }
 
-    /// Gives the tasks that are to start later on workers that are held up to other workers.
+    /// Takes the tasks that are to start later from workers that are held up, and queues them for other workers.
     pub(in crate::runtime) fn rescue_delayed(&self) {
         let holds = |hub: &HubShared| !hub.is_sleeping() && is_held(hub);
         for hub in self.hubs() {

@@ -18,7 +18,7 @@ pub(crate) fn with_hub<R>(f: impl FnOnce(&Hub) -> R) -> Option<R> {
     unsafe { here::get().cast::<Hub>().as_ref() }.map(f)
 }
 
-/// As [`with_hub`], but calls `or` if there is no hub; `value` goes to the one that is called.
+/// Like [`with_hub`], but calls `or` if there is no hub; `value` is passed to the one that is called.
 #[inline(always)]
 pub(crate) fn with_hub_or<V, R>(
     value: V,
@@ -32,15 +32,16 @@ pub(crate) fn with_hub_or<V, R>(
     }
 }
 
-/// Notices that the thread-locals of the OS thread are destroyed. A thread that ends by itself has left its hub before that. If they
-/// are destroyed inside the hub, a green thread has called `exit`, which destroys them first and runs the handlers after that.
+/// Notices that the thread-locals of the OS thread are being destroyed. A thread that ends by itself has left its hub
+/// before that. If they are destroyed inside the hub, a green thread has called `exit`, which first destroys them and
+/// then runs the handlers.
 struct EndOfLocals;
 
 impl Drop for EndOfLocals {
     fn drop(&mut self) {
         if let Some(scheduler) = with_hub(|hub| Arc::clone(&hub.scheduler)) {
             process::begin_exit();
-            // The hub runs nothing any more: what runs now is not suspended again, as if on a plain OS thread.
+            // The hub runs nothing any more: what runs now is not suspended again, as on a plain OS thread.
             forget();
             scheduler.worker_exits();
         }
@@ -51,12 +52,12 @@ thread_local! {
     static END_OF_LOCALS: EndOfLocals = const { EndOfLocals };
 }
 
-/// Makes `hub` the hub of this OS thread for the time of `f`.
+/// Makes `hub` the hub of this OS thread while `f` runs.
 pub(crate) fn enter<R>(hub: &Hub, f: impl FnOnce() -> R) -> R {
     const { assert!(Hub::STARTS_WITH_LANE && Lane::STARTS_WITH_HERE) };
     let here: *const Here = ptr::from_ref(hub).cast();
     let begin = || {
-        // It is gone already if a destructor of a thread-local runs a hub.
+        // The thread-local is gone already if a destructor of another one runs a hub.
         let _ = END_OF_LOCALS.try_with(|_| ());
         f()
     };

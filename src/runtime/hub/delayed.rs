@@ -1,6 +1,6 @@
-//! The tasks of one hub that are to start at a later time. They have no stack yet.
+//! The tasks of one hub that are to start at a later time. They have no stacks yet.
 //!
-//! If the hub is held up, `runtime/observe/lookout.rs` takes them away and has other hubs start them.
+//! If the hub is held up, `runtime/observe/lookout.rs` takes these tasks from it and has other hubs start them.
 #![forbid(unsafe_code)]
 
 use super::local::Hub;
@@ -14,7 +14,7 @@ use crate::sys::time;
 use crate::util::holey_vec::HoleyVec;
 use std::time::Instant;
 
-/// A task that waits to be started. It waits by its park word, as everything does.
+/// A task that is to start later. It waits by its park word, as everything does.
 #[derive(Debug)]
 pub(crate) struct Delayed {
     pub(crate) task: TaskRef,
@@ -24,7 +24,7 @@ pub(crate) struct Delayed {
     pub(crate) at: u64,
 }
 
-/// Each task knows its place.
+/// The list. Each task knows its place in it.
 #[derive(Debug, Default)]
 pub(crate) struct DelayedList(HoleyVec<Delayed>);
 
@@ -34,13 +34,13 @@ impl DelayedList {
         self.0.next()
     }
 
-    /// Adds at [`next_place`](Self::next_place).
+    /// Adds a task, at [`next_place`](Self::next_place).
     pub(crate) fn add(&mut self, delayed: Delayed) {
         self.0.add(delayed);
     }
 
-    /// Ends the wait of the task at `place`, if there is one, its time has come, and it has not been killed. The timer may belong to
-    /// another task, which had the place before and was taken away.
+    /// Ends the wait of the task at `place`, if there is one, its time has come, and it has not been killed. The timer
+    /// may have been set for another task, which had the place before and was taken away.
     pub(crate) fn expire(&self, place: u32, now: u64) -> bool {
         self.0.get(place).is_some_and(|it| it.at <= now && it.task.park_word().expire(it.token))
     }
@@ -48,7 +48,7 @@ impl DelayedList {
     /// Takes out the tasks that any hub may start. The caller queues them elsewhere.
     fn take_movable(&mut self) -> Vec<TaskRef> {
         let is_movable = |it: &Delayed| !it.task.is_local() && it.task.park_word().expire(it.token);
-        // Those that have been killed are on their way to the hub already, which will look for them.
+        // Tasks that have been killed are already on their way to the hub, which will look for them here.
         let places = self.0.iter_from(0).filter(|(_, it)| is_movable(it));
         let places: Vec<_> = places.map(|(place, _)| place as u32).collect();
         let mut all: Vec<_> = places.into_iter().filter_map(|place| self.take(place)).collect();
@@ -59,13 +59,13 @@ impl DelayedList {
     pub(crate) fn take(&mut self, place: u32) -> Option<Delayed> {
         let delayed = self.0.take(place)?;
         if self.is_empty() {
-            // A burst is over: give its memory back.
+            // A burst is over, so its memory is given back.
             *self = Self::default();
         }
         Some(delayed)
     }
 
-    /// How many of them were to start by now.
+    /// How many of them should have started by now.
     pub(in crate::runtime) fn due(&self, now: u64) -> usize {
         self.0.iter().filter(|it| it.at <= now).count()
     }
@@ -85,15 +85,15 @@ impl HubShared {
         !self.delayed.lock().is_empty()
     }
 
-    /// Takes away the tasks that any hub may start, whether their times have come or not. The caller queues them elsewhere.
+    /// Takes out the tasks that any hub may start, even if their times have not come. The caller queues them elsewhere.
     pub(super) fn take_delayed(&self) -> Vec<TaskRef> {
         self.delayed.lock().take_movable()
     }
 }
 
 impl Hub {
-    /// Queues a new task that may have a time to start at. If no other hub could start it, it waits for that time here even if the
-    /// time has passed, so that tasks that are late start in the order of their times.
+    /// Queues a new task that may be meant to start later. If no other hub could start it, it waits here until its time
+    /// comes; otherwise it is queued as any new task.
     pub(crate) fn push_later(&self, task: TaskRef) {
         let at = task.meta().and_then(|meta| meta.start_at);
         match at.filter(|at| *at > clock::now()) {
@@ -116,7 +116,8 @@ impl Hub {
         let token = task.park_word().prepare();
         let kept = task.clone();
         delayed.add(Delayed { task, token, timer, at });
-        // As in every wait, a kill that came too early to end it is noticed here. Before that nobody takes the task away.
+        // As in every wait, a kill that came too early to end it is noticed here. Nobody takes the task away before
+        // that.
         let parked = kept.park_word().park(token, true);
         drop(delayed);
         if is_first && self.scheduler.has_thieves() {
@@ -127,7 +128,7 @@ impl Hub {
         }
     }
 
-    /// Queues a delayed task: its time has come, or it has been killed.
+    /// Queues a delayed task, as its time has come or it has been killed.
     #[cold]
     pub(super) fn end_delay(&self, place: u32) {
         let delayed = self.shared().delayed.lock().take(place);

@@ -31,13 +31,13 @@ impl Hub {
             && self.stackless.borrow().is_empty()
     }
 
-    /// Takes a new task that nobody else will start.
+    /// Takes a new task that no other worker will start.
     pub(crate) fn pop_leftover(&self) -> Option<TaskRef> {
         self.fresh.pop().or_else(|| self.pop_local()).or_else(|| self.stackless.borrow_mut().pop())
     }
 
-    /// Gives up the green threads that did not end: they stay where they are for ever. Returns their tasks, which do not count as
-    /// done yet.
+    /// Gives up the green threads that did not end: they stay as they are for ever. Returns their tasks, which do not
+    /// count as done yet.
     pub(crate) fn leak_all(&self) -> Vec<TaskRef> {
         let all: Vec<Live> = self.lane().roster.borrow().iter().collect();
         *self.lane().roster.borrow_mut() = Roster::default();
@@ -64,7 +64,7 @@ impl Drop for Hub {
         self.entrance.close(&self.shared.roll);
         self.shared.lane.close();
         let delayed = std::mem::take(&mut *self.shared.delayed.lock());
-        // Dropped after the lock has been given back, with all that the tasks hold.
+        // The tasks, and all that they hold, are dropped after the lock has been released.
         drop(delayed);
     }
 }

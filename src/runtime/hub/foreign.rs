@@ -1,8 +1,9 @@
-//! Waking tasks of other executors, where that was put off.
+//! Waking tasks of other executors whose wake-up was put off.
 //!
-//! Their wakers are code of users: they may wait, and so may the destructors of a future whose last reference such a waker is. On its own
-//! stack the hub would wait with them, for ever if one of its own green threads is to end that. So they are used by a green thread;
-//! while one of them waits, another green thread goes on with the others.
+//! Their wakers are code of users: they may wait, and so may the destructors of a future to which such a waker is the
+//! last reference. If the hub used them on its own stack it would wait with them, for ever if one of its own green
+//! threads is to end that wait. So a green thread uses them. While it waits in one of them, another green thread goes
+//! on with the rest.
 #![forbid(unsafe_code)]
 
 use super::local::Hub;
@@ -10,7 +11,7 @@ use crate::runtime::task::{Meta, foreign, new_task};
 use crate::stack::budget::Reservation;
 
 impl Hub {
-    /// Has those woken whose wake-up was put off; returns whether there were any.
+    /// Has the tasks woken whose wake-up was put off. Returns whether there were any.
     #[inline(always)]
     pub(super) fn wake_foreign(&self) -> bool {
         let any = self.lane().here().take_foreign();
@@ -27,7 +28,7 @@ impl Hub {
         let meta = Meta { name: Some("wakers".into()), local: true, ..Meta::default() };
         let body = move || drop(wakes);
         let (task, _) = new_task(body, Some(Box::new(meta)), None, Reservation::NONE);
-        // Who is to be woken may belong to an executor that goes on after the end of this runtime.
+        // A task that is to be woken may belong to an executor that goes on after the end of this runtime.
         task.refuse_kills();
         self.enroll(&task);
         self.push_local(task);

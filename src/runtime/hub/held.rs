@@ -1,8 +1,8 @@
-//! Whether a hub is held up: by a green thread that computes, or that blocks the OS thread, for long.
+//! Whether a hub is held up for long, by a green thread that computes or blocks the OS thread.
 //!
-//! A hub to which the system just gives no processor looks the same from outside, if one looks only at its turns. But it will go on
-//! by itself, and taking its work away does not help. So if a hub has not moved for a while, the system is asked what its OS thread
-//! has been doing.
+//! A hub that the system gives no processor looks the same from outside, if one looks only at its turns. But it will go
+//! on by itself, and taking its work away does not help. So if a hub has not moved for a while, the system is asked
+//! what its OS thread has been doing.
 #![forbid(unsafe_code)]
 
 use crate::sys::process;
@@ -11,22 +11,23 @@ use crate::util::lock::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// About a millisecond, in ticks: the system is not asked before that, and not more often.
+/// About a millisecond, in ticks. The system is asked neither earlier nor more often.
 const SUSPICIOUS: u64 = 1 << 21;
-/// How much processor time a green thread may take without a pause before it counts as one that computes.
+/// A green thread that takes more processor time than this without a pause counts as one that computes.
 const SHORT: Duration = Duration::from_millis(1);
 
-/// After how long others begin to take what is queued at a hub that is held up. It is not less, since on a machine with more to do than
-/// processors, waiting for a lock whose holder the system has suspended takes about as long.
+/// When a hub has been held up for this long, others begin to take what is queued there. It is not less, since on a
+/// machine that has more to do than processors, waiting for a lock whose holder the system has suspended takes about as
+/// long.
 const RESCUE_AFTER: Duration = Duration::from_millis(20);
-/// One task is taken in each such time at first, and twice as many after each further [`RESCUE_AFTER`].
+/// In each such period one task may be taken at first, and twice as many after each further [`RESCUE_AFTER`].
 const RESCUE_EVERY: Duration = Duration::from_millis(1);
 const RESCUE_AT_MOST: usize = 32;
 
-/// What others have seen of one hub.
+/// What others have observed of one hub.
 #[derive(Debug, Default)]
 pub(super) struct HeldUp {
-    /// What the hub did when somebody last looked; and, in ticks, since when.
+    /// The number of what the hub did when somebody last looked, and since when, in ticks.
     at: AtomicU64,
     since: AtomicU64,
     inquiry: Mutex<HoldInquiry>,
@@ -35,20 +36,20 @@ pub(super) struct HeldUp {
 #[derive(Debug, Default)]
 struct HoldInquiry {
     at: u64,
-    /// When that began, in nanoseconds.
+    /// When the present stretch began, in nanoseconds.
     begun: u64,
     /// When the system was last asked, in ticks.
     asked: u64,
-    /// The processor time that its OS thread had used then.
+    /// The processor time that its OS thread had used at that moment.
     used: Duration,
     held: Duration,
-    /// How long it had been held when some of its tasks were last taken.
+    /// For how long it had been held up when some of its tasks were last taken.
     rescued: Duration,
 }
 
 impl HeldUp {
-    /// For how long the hub has certainly been held up. `at` is a number for what it does now, another one with each turn and each
-    /// green thread.
+    /// For how long the hub has certainly been held up. `at` is a number for what it does now, which changes with each
+    /// turn and each green thread.
     pub(super) fn look(&self, at: u64, thread: i32) -> Duration {
         let now = clock::ticks();
         if self.at.load(Ordering::Acquire) != at {
@@ -56,7 +57,7 @@ impl HeldUp {
             self.at.store(at, Ordering::Release);
             return Duration::ZERO;
         }
-        // The counters of two processors may be a little apart.
+        // The counters of two processors may differ a little.
         let since = self.since.load(Ordering::Relaxed);
         if now.saturating_sub(since) < SUSPICIOUS {
             return Duration::ZERO;
@@ -66,7 +67,7 @@ impl HeldUp {
 
     #[cold]
     fn ask(&self, at: u64, thread: i32, ticks: u64) -> Duration {
-        // The one who has the lock is about to find out the same.
+        // The thread that has the lock is about to find out the same.
         let Some(mut inquiry) = self.inquiry.try_lock() else { return Duration::ZERO };
         let Some(used) = process::time_of_thread(thread) else { return Duration::ZERO };
         if inquiry.at != at {
@@ -91,7 +92,7 @@ impl HeldUp {
         inquiry.held
     }
 
-    /// How many of its tasks may be taken now, given for how long it has been held up.
+    /// How many of its tasks may be taken now, if it has been held up for so long.
     #[cold]
     pub(super) fn rescue(&self, held: Duration) -> usize {
         let Some(mut inquiry) = self.inquiry.try_lock() else { return 0 };

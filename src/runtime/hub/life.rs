@@ -1,13 +1,13 @@
-//! The life of a runtime: its phase, the workers that are left, and who waits for its end.
+//! The life of a runtime: its phase, the workers that are left, and those that wait for its end.
 //!
-//! Invariant: a phase is never gone back to, and whoever waits for the end is woken once the last worker has ended.
+//! Invariant: a phase never goes back, and whoever waits for the end is woken once the last worker has ended.
 #![forbid(unsafe_code)]
 
 use crate::runtime::task::Waiter;
 use crate::util::lock::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
-/// How far a runtime has come. Only ever goes up.
+/// The phase of a runtime. It only goes up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Phase {
@@ -44,7 +44,7 @@ impl Life {
         }
     }
 
-    /// Goes on to a later phase.
+    /// Enters a later phase.
     pub(super) fn advance(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Ordering::SeqCst);
     }

@@ -1,10 +1,11 @@
 //! How much each worker of a runtime has to do, and what follows from that: where a new task goes, and who may take it elsewhere.
 //!
-//! A green thread never leaves the worker on which it starts, so that is chosen with care. A worker's *load* is how many tasks have
-//! started there and not ended, plus how many are queued there. A new task goes to the worker with the least load, if that is clearly
-//! less; the load of one that has been busy lately counts as up to an eighth more, so that a little less goes to it. A worker takes
-//! what is queued elsewhere only if its own load is smaller, and no more than makes both equal. So neither the one that wakes up
-//! first, nor the one that gets a processor from the system first, ends up with everything.
+//! A green thread never leaves the worker on which it starts, so that is chosen with care. A worker's *load* is how
+//! many tasks have started there and not ended, plus how many are queued there. A new task goes to the worker with the
+//! least load, if that is clearly less. The load of a worker that has been busy lately counts as up to an eighth more,
+//! so that it gets a little less. A worker takes what is queued elsewhere only if its own load is smaller, and no more
+//! than makes both equal. So neither the worker that wakes up first, nor the one that gets a processor from the system
+//! first, ends up with everything.
 //!
 //! Invariant: everything here only reads, and what it has read may be out of date at once. The scheduler moves tasks.
 #![forbid(unsafe_code)]
@@ -14,30 +15,31 @@ use crate::runtime::task::TaskRef;
 use crossbeam_deque::Stealer;
 use std::time::Duration;
 
-/// How much more load than another worker a worker must have to place new tasks there.
+/// A worker places new tasks at another one if its own load is larger by at least this much.
 const PLACEMENT_MARGIN: usize = 2;
-/// The unit of [`weight`], in which the share of time that a worker was busy lately, of [`BUSY`], is an eighth.
+/// The unit of [`weight`]: a load counts as one eighth more if the worker was busy all of the time, which is [`BUSY`].
 const WEIGHT: usize = 8 * BUSY;
-/// A worker that has been held up for so long is given no new tasks.
+/// A worker that has been held up for this long is given no new tasks.
 const HELD: Duration = Duration::from_millis(50);
 
 /// The workers of one runtime, by number.
 #[derive(Debug)]
 pub(super) struct Loads {
     hubs: Box<[&'static HubShared]>,
-    /// The ends of their own queues from which others take; none where the thread that calls `run` is the only worker.
+    /// The ends of the workers' own queues from which others take. There are none if the thread that calls `run` is the
+    /// only worker.
     stealers: Box<[Stealer<TaskRef>]>,
 }
 
-/// A load with account taken of how busy the worker was: for one that had no pause it counts as an eighth more, and as a few more
-/// if it is small.
+/// A load that takes account of how busy the worker was: for one that had no pause it counts as an eighth more, or as a
+/// few more if it is small.
 #[inline]
 fn weight(hub: &HubShared, load: usize) -> usize {
     let busy = hub.busy();
     load * (WEIGHT + busy) + busy * PLACEMENT_MARGIN * WEIGHT / BUSY
 }
 
-/// Whether what is to start on the worker is better started elsewhere.
+/// Whether the worker is held up, so that new tasks should start elsewhere.
 pub(super) fn is_held(hub: &HubShared) -> bool {
     hub.held_for() > HELD
 }
@@ -56,7 +58,7 @@ impl Loads {
         &self.stealers
     }
 
-    /// The load of worker `at`: what has started there and not ended, and what is queued there.
+    /// The load of worker `at`: how many tasks have started there and not ended, and how many are queued there.
     #[inline]
     fn load(&self, at: usize) -> usize {
         self.hubs[at].live() + self.queued(at)
@@ -73,7 +75,7 @@ impl Loads {
         (0..self.hubs.len()).any(|at| self.queued(at) != 0)
     }
 
-    /// The worker with the least to do, with its weight. It is one that is held up only if all are.
+    /// The worker with the least weight, and that weight. A worker that is held up is chosen only if all are.
     pub(super) fn lightest(&self) -> (&'static HubShared, usize) {
         let one = |at: usize| {
             let hub = self.hubs[at];
@@ -88,7 +90,7 @@ impl Loads {
         }
     }
 
-    /// A worker that has clearly less to do than `own` (rule B).
+    /// A worker with clearly less load than `own` (rule B).
     #[inline]
     pub(super) fn lighter_than(&self, own: &HubShared) -> Option<&'static HubShared> {
         let live = own.live();
@@ -106,22 +108,22 @@ impl Loads {
         others.filter(|at| self.queued(*at) != 0)
     }
 
-    /// The worker other than `own` with the highest load of those that have something queued, and how many of these tasks a worker
-    /// with the load `load` may take.
+    /// Of the workers other than `own` that have something queued, the one with the highest load; and how many of its
+    /// tasks a worker with the load `load` may take.
     pub(super) fn fullest(&self, own: &HubShared, load: usize) -> Option<(usize, usize)> {
         let at = self.others_with_new(own).max_by_key(|at| self.load(*at))?;
         Some((at, self.share(load, at)))
     }
 
-    /// How many of the tasks that are queued at worker `from` a worker with the load `own` may take: no more than makes the two loads
-    /// equal, and no more than its share of all.
+    /// How many of the tasks queued at worker `from` a worker with the load `own` may take: no more than makes the two
+    /// loads equal, and no more than its share of all.
     fn share(&self, own: usize, from: usize) -> usize {
         let all: usize = (0..self.hubs.len()).map(|at| self.load(at)).sum();
         let share = all.div_ceil(self.hubs.len()).saturating_sub(own);
         share.min(self.load(from).saturating_sub(own).div_ceil(2))
     }
 
-    /// Whether others have so much queued that some of it is for a worker that has `live` tasks and nothing queued.
+    /// Whether others have so much queued that a worker with `live` tasks and nothing queued may take some of it.
     pub(super) fn has_share(&self, live: usize) -> bool {
         (0..self.hubs.len()).any(|at| self.queued(at) != 0 && self.share(live, at) != 0)
     }

@@ -21,14 +21,14 @@ use std::sync::atomic::Ordering;
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Hub {
-    /// The first field, see `task/here.rs`.
+    /// This is the first field, see `task/here.rs`.
     lane: Lane,
     pub(super) shared: &'static HubShared,
     pub(crate) scheduler: Arc<Scheduler>,
-    /// New tasks; other workers steal from here.
+    /// New tasks, which other workers may steal.
     pub(crate) fresh: Worker<TaskRef>,
-    /// New tasks that must not be stolen; where there are no thieves, all new ones: a queue that nobody else looks into needs no
-    /// atomic operations.
+    /// New tasks that must not be stolen. If there are no thieves, all new tasks are here, as a queue that nobody else
+    /// looks into needs no atomic operations.
     pub(super) local: RefCell<VecDeque<TaskRef>>,
     /// Whether all tasks have been killed, and new ones are killed when their turn comes.
     pub(super) winds_down: Cell<bool>,
@@ -39,15 +39,16 @@ pub(crate) struct Hub {
     pub(super) lacks_spare: Cell<bool>,
     pub(super) poller: RefCell<Poller>,
     pub(super) stack_size: StackSize,
-    /// When the present measurement of how busy it is began, and for how many ticks since it has slept.
+    /// When the present measurement of how busy the hub is began, and for how many ticks it has slept since.
     pub(super) measured: Cell<(u64, u64)>,
     pub(super) answers: AnswerPace,
-    /// Set in a forked child when the green thread that forked has ended there: the status with which the child is to end.
+    /// The status with which a forked child is to end. It is set when the green thread that forked has ended in the
+    /// child.
     pub(super) child_status: Cell<Option<i32>>,
 }
 
 impl Hub {
-    /// Whether a pointer to one is a pointer to its lane.
+    /// Whether a pointer to a hub is also a pointer to its lane.
     pub(super) const STARTS_WITH_LANE: bool = offset_of!(Self, lane) == 0;
 
     /// Makes the hub of the calling OS thread.
@@ -85,13 +86,13 @@ impl Hub {
         &self.lane
     }
 
-    /// Whether the hub belongs to the process that this one was forked from. Then nothing is run on it any more.
+    /// Whether the hub belongs to the process from which this one was forked. Then nothing runs on it any more.
     #[inline(always)]
     pub(crate) fn is_parents(&self) -> bool {
         self.child_status.get().is_some()
     }
 
-    /// The status with which a forked child ends when nothing is left to run in it: that of a `main` that has returned or
+    /// The status with which a forked child ends when nothing is left to run in it: as if its `main` had returned, or
     /// panicked.
     pub(crate) fn child_status(&self) -> Option<i32> {
         self.child_status.get()
@@ -102,7 +103,7 @@ impl Hub {
         self.shared
     }
 
-    /// The green thread that is running, if one is; it may be on the worker's stack.
+    /// The green thread that is running, if there is one; it may run on the worker's stack.
     #[inline(always)]
     pub(crate) fn current(&self) -> Option<Started> {
         self.lane.caller()
@@ -114,14 +115,14 @@ impl Hub {
 
     // --- new tasks ------------------------------------------------------------------------------------------------
 
-    /// Puts a task that is about to be scheduled on the roll.
+    /// Gives a place on the roll to a task that is about to be scheduled.
     #[inline]
     pub(crate) fn enroll(&self, task: &TaskRef) {
         self.lane.tally().spawned();
         self.entrance.enter(&self.shared.roll, task);
     }
 
-    /// Queues a new task of the hub's own scheduler, made or taken in on this OS thread.
+    /// Queues a new task of the hub's own scheduler that was made or taken over on this OS thread.
     #[inline]
     pub(crate) fn push_new(&self, task: TaskRef) {
         if task.is_local() { self.push_local(task) } else { self.scheduler.push_from(self, task) }
@@ -144,7 +145,7 @@ impl Hub {
         Some(task)
     }
 
-    /// Where there are no thieves, queues what has come from elsewhere behind what was made here.
+    /// If there are no thieves, moves what has come from elsewhere behind what was made here.
     pub(super) fn keep_stolen(&self) {
         while let Some(task) = self.fresh.pop() {
             self.push_local(task);
@@ -158,7 +159,7 @@ impl Hub {
 
     // --- what is counted --------------------------------------------------------------------------------------------
 
-    /// Counts what was done since the last time: so many of the run queue were resumed.
+    /// Counts what was done since the last call, in which this many tasks of the run queue were resumed.
     #[inline(always)]
     pub(super) fn count_turns(&self, resumed: usize) {
         let ready = self.lane.here().ready().len();

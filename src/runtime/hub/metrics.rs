@@ -1,4 +1,4 @@
-//! What workers have counted, put together.
+//! The numbers of the workers, put together for users.
 #![forbid(unsafe_code)]
 
 use super::scheduler::Scheduler;
@@ -7,7 +7,7 @@ use crate::runtime::lane::tally::Worker;
 use std::sync::atomic::Ordering;
 
 impl Scheduler {
-    /// What each worker has counted.
+    /// The numbers of each worker.
     pub(crate) fn metrics(&self) -> Vec<Worker> {
         let own = |at: usize| {
             let hub = self.hubs()[at];
@@ -18,14 +18,14 @@ impl Scheduler {
         self.hubs().iter().enumerate().map(of).collect()
     }
 
-    /// How many tasks have been scheduled by threads that are none of its workers.
+    /// How many tasks threads have scheduled that are none of its workers.
     pub(crate) fn spawned_outside(&self) -> u64 {
         self.hubs()[0].lane.tally.spawned_by_others()
     }
 }
 
 impl HubShared {
-    /// What it has counted, and what can be told of it now.
+    /// What the worker has counted, and what can be said of it now.
     pub(crate) fn metrics(&self) -> Worker {
         Worker {
             thread: self.thread(),

@@ -1,4 +1,4 @@
-//! Scheduling tasks that were made and kept until somebody starts them by hand.
+//! Scheduling tasks that were made paused and are started by hand.
 #![forbid(unsafe_code)]
 
 use super::current;
@@ -21,7 +21,7 @@ impl Schedule for Scheduler {
         });
         let Some(task) = task else { return };
         if task.is_local() {
-            // Its handle does not leave the OS thread, where its runtime does not run any more, or not now.
+            // Its handle does not leave the OS thread, on which its runtime does not run any more, or does not run now.
             task.abandon(Cause::Killed);
         } else {
             self.inject(task);

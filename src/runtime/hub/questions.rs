@@ -1,7 +1,8 @@
-//! Questions to a hub, which it answers itself between two green threads: nobody else may look at these.
+//! Questions to a hub about its green threads. The hub answers them itself between two green threads, as nobody else
+//! may look at these.
 //!
-//! A hub looks whether it is asked anything where it looks at the outside, and before it sleeps. One that is held up answers when it
-//! goes on; a question that is dropped unanswered has to tell that by its destructor.
+//! A hub looks for questions when it looks at the outside, and before it sleeps. A hub that is held up answers when it
+//! goes on. A question that is dropped without an answer must report that by its destructor.
 #![forbid(unsafe_code)]
 
 use super::local::Hub;
@@ -13,25 +14,26 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Duration;
 
-/// What has become of a question.
+/// How far the answer to a question has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::runtime) enum Step {
     Answered,
-    /// It is to be asked again after the green threads have had a turn: its answer is long.
+    /// The answer is long: the question is to be asked again after the green threads have had a turn.
     Goes,
 }
 
 pub(in crate::runtime) type Question = Box<dyn FnMut(&Hub) -> Step + Send>;
 
-/// After its answers a hub does other things, for so many times as long as the answers have taken.
+/// After its answers, a hub does other things for this many times as long as the answers have taken.
 const OTHERS_SHARE: u64 = 4;
-/// The same for a hub that would sleep otherwise. It is not zero, as something to run may come at any moment.
+/// The same for a hub that would otherwise sleep. It is not zero, as something to run may come at any moment.
 const IDLE_SHARE: u64 = 1;
 
-/// When a hub has answered last: whoever asks again and again gets a part of its time, and its green threads the larger one.
+/// When a hub has answered last. Somebody who asks again and again gets a part of its time, and its green threads get
+/// the larger part.
 #[derive(Debug, Default)]
 pub(super) struct AnswerPace {
-    /// When they ended, and how long they took, in nanoseconds.
+    /// When the last answers ended, and how long they took, in nanoseconds.
     last: Cell<(u64, u64)>,
 }
 
@@ -40,7 +42,7 @@ impl AnswerPace {
         self.last.set((ended, ended.saturating_sub(begun)));
     }
 
-    /// How long others have the time for themselves; `None` if they have had it.
+    /// How long the green threads still have the time to themselves; `None` if they have had their part.
     fn pause(&self, is_idle: bool) -> Option<Duration> {
         let (ended, took) = self.last.get();
         let share = if is_idle { IDLE_SHARE } else { OTHERS_SHARE };
@@ -74,7 +76,7 @@ impl Questions {
         *self.asked.lock() = Some(Vec::new());
     }
 
-    /// Drops what is asked, and what will be: there is no hub any more.
+    /// Drops all questions, also those that will come: there is no hub any more.
     pub(super) fn close(&self) {
         self.any.store(false, Ordering::Relaxed);
         let left = self.asked.lock().take();
@@ -87,7 +89,7 @@ impl Questions {
         asked.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Gives it back where there is no hub.
+    /// Adds a question. It comes back if there is no hub.
     fn add(&self, question: Question) -> Option<Question> {
         let mut asked = self.asked.lock();
         let Some(asked) = &mut *asked else { return Some(question) };
@@ -98,13 +100,13 @@ impl Questions {
 }
 
 impl HubShared {
-    /// Whether it has not answered yet what it has been asked.
+    /// Whether it has been asked something and has not answered yet.
     pub(in crate::runtime) fn is_being_asked(&self) -> bool {
         self.questions.are_there()
     }
 
-    /// Asks the hub, from whatever thread, if there is one: it may not have begun, or have ended. The question is called on the hub's
-    /// OS thread, outside of all green threads, and must neither wait nor panic.
+    /// Asks the hub, from whatever thread. Returns `false` if there is none, as it has not begun or has ended. The
+    /// question is called on the hub's OS thread, outside of all green threads, and must neither wait nor panic.
     pub(in crate::runtime) fn ask(&self, question: Question) -> bool {
         let refused = self.questions.add(question);
         fence(Ordering::SeqCst);
@@ -114,8 +116,8 @@ impl HubShared {
 }
 
 impl Hub {
-    /// Answers what it is asked, if its green threads have had their part of the time since the last answers. If there are none to run,
-    /// that is less.
+    /// Answers questions, if the green threads have had their part of the time since the last answers. If none is to
+    /// run, that part is smaller.
     #[inline(always)]
     pub(super) fn answer(&self, is_idle: bool) {
         if self.shared().questions.are_there() {
@@ -123,12 +125,12 @@ impl Hub {
         }
     }
 
-    /// Whether it is asked anything and may answer, if it has nothing else to do.
+    /// Whether there are questions that it may answer now, if it has nothing else to do.
     pub(super) fn could_answer(&self) -> bool {
         self.shared().questions.are_there() && self.answers.pause(true).is_none()
     }
 
-    /// After how long it may answer what it is asked, if it has nothing else to do meanwhile.
+    /// How long until it may answer its questions, if it has nothing else to do meanwhile.
     pub(super) fn answers_after(&self) -> Option<Duration> {
         if self.shared().questions.are_there() { self.answers.pause(true) } else { None }
     }
@@ -157,7 +159,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Instant;
 
-    /// What is awaited is the end of a time, so that a slow machine makes no difference.
+    /// The test waits for the end of a period, so a slow machine makes no difference.
     #[test]
     fn others_have_the_larger_part_of_the_time() {
         let answers = AnswerPace::default();

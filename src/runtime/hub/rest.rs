@@ -1,4 +1,4 @@
-//! Tasks that have rested and go on.
+//! How tasks that have rested go on.
 #![forbid(unsafe_code)]
 
 use super::local::Hub;
@@ -6,10 +6,10 @@ use super::running::AHEAD;
 use crate::runtime::task::{Resting, switch};
 
 impl Hub {
-    /// Gives a task that has rested a stack, the one used last if possible, and runs it.
+    /// Gives a task that has rested a stack, if possible the one used last, and runs it.
     #[inline(never)]
     pub(super) fn wake_from_rest(&self, resting: Resting) {
-        // Others that were woken with it most likely rest too.
+        // Other tasks that were woken together with it most likely rest too.
         if let Some(next) = self.lane().here().ready().peek(AHEAD - 1) {
             next.prefetch_rest();
         }
@@ -18,7 +18,7 @@ impl Hub {
         match switch::start(task, &self.shared.lane.mailbox, size) {
             Ok(started) => drop(self.run(started)),
             Err((task, error)) => {
-                // It waits for a stack as one that has never had any.
+                // It waits for a stack as a new task does.
                 self.lane().roster.borrow_mut().remove(&task);
                 self.count_live(-1);
                 self.got_no_stack(task, size, error);
@@ -46,13 +46,13 @@ mod tests {
 
     impl Drop for CountsDrop {
         fn drop(&mut self) {
-            // It may wait.
+            // It may wait here.
             yield_now();
             self.0.set(self.0.get() + 1);
         }
     }
 
-    /// While it rests, others take all the stacks there are.
+    /// While the task rests, other green threads take all stacks that there are.
     fn without_a_stack(gives_back: bool) {
         let (waker, drops) = (Rc::new(Cell::new(None::<Waker>)), Rc::new(Cell::new(0)));
         let (left, counts) = (Rc::clone(&waker), CountsDrop(Rc::clone(&drops)));

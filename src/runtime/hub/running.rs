@@ -8,22 +8,25 @@ use crate::runtime::task::{Ready, ReadyTask, Started, TaskRef, switch};
 use crate::sys::{clock, process, time};
 use std::sync::atomic::Ordering;
 
-/// For how many tasks together memory is prefetched.
+/// For how many tasks memory is prefetched together.
 const PREFETCH: usize = 8;
-/// So many tasks before the turn of one that rests its header is there, and what its body has left is prefetched.
+/// This many tasks before the turn of a resting one its header is in the cache, and what its body has left is
+/// prefetched.
 pub(super) const AHEAD: usize = 2;
-/// How many new tasks may be started in a row. It is a number and not a time, so that a current-thread runtime has a fixed order.
+/// How many new tasks may be started in a row. It is a number and not a time, so that the order on a current-thread
+/// runtime is fixed.
 pub(super) const START_AT_MOST: usize = 16;
 
 impl Hub {
-    /// Runs a task until it waits, yields or ends; returns whether it has ended. The caller ends a series of these with
+    /// Runs a task until it waits, yields or ends. Returns whether it has ended. The caller ends a series of these with
     /// [`outside`](Self::outside).
     #[inline(always)]
     pub(super) fn run(&self, started: Started) -> bool {
         self.lane().begin(started);
         self.shared.own.running.store(started.address(), Ordering::Relaxed);
         self.shared.watched.begin(started);
-        // What follows the end of a task may run code of users (of a waker, say), and is not part of the green thread.
+        // What follows the end of a task may run code of users, for example a waker, and is not part of the green
+        // thread.
         let ended = switch::resume(started, self.lane().root(), || self.outside());
         self.shared.watched.end();
         match ended {
@@ -36,8 +39,8 @@ impl Hub {
         }
     }
 
-    /// Looks whether the task, which has just ended, did so in a forked child. There a green thread that forked goes on without
-    /// ever being suspended.
+    /// Checks whether the task, which has just ended, ended in a forked child. There the green thread that forked goes
+    /// on without ever being suspended.
     #[inline(always)]
     pub(super) fn look_whether_forked(&self, ended: &TaskRef) {
         if self.shared.is_parents() {
@@ -45,7 +48,7 @@ impl Hub {
         }
     }
 
-    /// Leaves all other green threads, which are the parent's: nothing of them may run here.
+    /// Leaves all other green threads, which belong to the parent: none of them may run here.
     #[cold]
     fn disown(&self, ended: &TaskRef) {
         self.child_status.set(Some(process::status(!ended.has_failed())));
@@ -80,8 +83,8 @@ impl Hub {
         self.shared.own.live.store(live, Ordering::Relaxed);
     }
 
-    /// Prefetches the memory of the next ready tasks, of several at once: every stack takes an address translation of its own, and
-    /// the processor does a few of these at a time.
+    /// Prefetches the memory of the next ready tasks, of several at once: every stack needs an address translation of
+    /// its own, and the processor makes a few of these at a time.
     #[inline]
     fn prefetch_ready(&self) {
         let next = AHEAD..AHEAD + PREFETCH;
@@ -95,7 +98,7 @@ impl Hub {
         let count = self.lane().here().ready().len().min(most);
         let mut left = count;
         while left > 0 {
-            // If they are few, each has most likely run just now.
+            // If there are only a few, each has most likely run just now.
             if left > FEW {
                 self.prefetch_ready();
             }
@@ -115,7 +118,7 @@ impl Hub {
         count
     }
 
-    /// Sends what the green threads have put into the outbox. Always called before one of them runs again.
+    /// Sends what the green threads have put into the outbox. It is always called before one of them runs again.
     #[inline(always)]
     pub(crate) fn send_outgoing(&self) {
         let outbox = &self.lane().outbox;
@@ -124,11 +127,12 @@ impl Hub {
         }
     }
 
-    /// Starts new tasks of the hub's own queue: one, and more while they end at once or there are no thieves (rule A). Returns how
-    /// many.
+    /// Starts new tasks of the hub's own queue: one, and more while they end at once or if there are no thieves (rule
+    /// A). Returns how many it started.
     ///
-    /// A task that has ended without waiting leaves no work to share out, so to go on takes nothing from the thieves; and
-    /// whoever joins a series of short tasks is not woken for each of them. `start_one` returns whether its task has ended.
+    /// A task that has ended without waiting leaves no work to share, so going on takes nothing from the thieves; and
+    /// whoever joins a series of short tasks is not woken for each of them. `start_one` returns whether its task has
+    /// ended.
     #[inline(always)]
     pub(crate) fn start_fresh(&self, start_one: impl Fn(&Self, TaskRef) -> bool) -> usize {
         let mut count = 0;
@@ -151,7 +155,8 @@ impl Hub {
         count
     }
 
-    /// Starts a new task; returns whether it has ended. If there is no memory for its stack, it waits for that, or ends.
+    /// Starts a new task. Returns whether it has ended. If there is no memory for its stack, it waits for that, or
+    /// ends.
     #[inline(always)]
     pub(crate) fn start(&self, task: TaskRef) -> bool {
         let mut size = self.stack_size;
@@ -171,7 +176,7 @@ impl Hub {
         }
     }
 
-    /// Runs a task that has just been given a stack; returns whether it has ended.
+    /// Runs a task that has just been given a stack. Returns whether it has ended.
     #[inline(always)]
     pub(super) fn begin(&self, started: Started) -> bool {
         self.lane().roster.borrow_mut().add(started);
@@ -184,7 +189,7 @@ impl Hub {
         ended
     }
 
-    /// Fires the timers whose time has come.
+    /// Fires the timers that are due.
     pub(crate) fn fire_timers(&self) {
         let mut timers = self.lane().timers.borrow_mut();
         if timers.is_empty() {
@@ -212,7 +217,7 @@ impl Hub {
                 }
             }
             Due::Start(place) => {
-                // It does not if it has been killed: then it is in the inbox.
+                // A task that has been killed is not queued here, as it is already in the inbox.
                 if self.shared.delayed.lock().expire(place, now) {
                     to_start.push(place);
                 }

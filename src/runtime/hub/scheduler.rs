@@ -1,16 +1,18 @@
-//! What the hubs of one runtime share: where new tasks come from, who sleeps, and when it ends.
+//! What the hubs of one runtime share: where new tasks come from, who sleeps, and when the runtime ends.
 //!
 //! Only tasks that have *not started* move between hubs. A started one never changes its OS thread.
 //!
-//! The scheduler moves them, and is the only one that touches the queues of the calling worker's [`Hub`]. What it decides by does
-//! not know a `Hub`: how much each worker has to do, so who gets a new task and who may take it away, in `loads.rs`; who is woken for
-//! it, in `searchers.rs`; how far the runtime has come, in `life.rs`.
+//! The scheduler moves these tasks, and it alone touches the queues of the calling worker's [`Hub`]. The values by
+//! which it decides are in files that know no `Hub`: in `loads.rs`, how much each worker has to do, and so who gets a
+//! new task and who may take it away; in `searchers.rs`, who is woken for it; in `life.rs`, which phase the runtime is
+//! in.
 //!
 //! # Who starts what
-//! A worker starts what is queued at it, and takes what is queued elsewhere as far as the loads allow it. Tasks that are queued behind
-//! a green thread that keeps its worker to itself are the exception: others *rescue* them, whatever their load. As a worker that the
-//! system has suspended for a while looks the same from outside, they begin slowly. And a worker that could not take what it saw sleeps
-//! for a moment only (it is *watching*), to see whether it is to come to the rescue.
+//! A worker starts what is queued at it, and takes what is queued elsewhere as far as the loads allow it. There is one
+//! exception: tasks that are queued behind a green thread that holds up its worker. Others *rescue* these, whatever
+//! their own load. They begin slowly, as a worker that the system has suspended for a while looks the same from
+//! outside. And a worker that could not take what it saw sleeps for a moment only (it is *watching*), to see whether it
+//! is to come to the rescue.
 #![forbid(unsafe_code)]
 
 use super::current;
@@ -27,7 +29,7 @@ use crossbeam_deque::{Injector, Steal, Stealer};
 use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
-/// For how long a worker sleeps that has seen work that another one is to start.
+/// How long a worker sleeps that has seen work which another worker is to start.
 pub(in crate::runtime) const WATCH_EVERY: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
@@ -35,11 +37,11 @@ pub(crate) struct Scheduler {
     pub(super) loads: Loads,
     searchers: Searchers,
     life: Life,
-    /// Names of green threads that were given up.
+    /// The names of green threads that were given up.
     pub(crate) given_up: Mutex<Vec<String>>,
 }
 
-/// Takes up to `most` tasks out of a queue: returns the first, and puts the others into `hub`'s own queue.
+/// Takes up to `most` tasks out of a queue. Returns the first, and puts the others into `hub`'s own queue.
 fn take_from(queue: &Injector<TaskRef>, hub: &Hub, most: usize) -> Option<TaskRef> {
     if queue.is_empty() {
         return None;
@@ -57,8 +59,8 @@ fn steal(mut once: impl FnMut() -> Steal<TaskRef>) -> Option<TaskRef> {
     }
 }
 
-/// The hubs are given back here and no earlier: for as long as anybody has the scheduler, tasks are pushed to them and stolen from
-/// them, and they are woken.
+/// The hubs are given back here and not earlier: as long as anybody has the scheduler, tasks are pushed to them and
+/// stolen from them, and they are woken.
 impl Drop for Scheduler {
     fn drop(&mut self) {
         for hub in self.hubs() {
@@ -86,7 +88,7 @@ impl Scheduler {
         self.life.phase()
     }
 
-    /// Whether it belongs to the process that this one was forked from.
+    /// Whether it belongs to the process from which this one was forked.
     pub(crate) fn is_parents(&self) -> bool {
         self.hubs()[0].is_parents()
     }
@@ -96,13 +98,13 @@ impl Scheduler {
         self.loads.hubs()
     }
 
-    /// Whether a worker has others to share new tasks with.
+    /// Whether there are other workers with which a worker shares new tasks.
     #[inline(always)]
     pub(crate) fn has_thieves(&self) -> bool {
         self.hubs().len() > 1
     }
 
-    /// Whether it has worker threads, rather than the thread that calls `run`.
+    /// Whether it has worker threads, rather than being run by the thread that calls `run`.
     pub(in crate::runtime) fn has_workers(&self) -> bool {
         !self.loads.stealers().is_empty()
     }
@@ -123,7 +125,7 @@ impl Scheduler {
 
     // --- which tasks there are ----------------------------------------------------------------------------------
 
-    /// Puts a task that is about to be scheduled on the roll, from wherever that is.
+    /// Gives a place on the roll to a task that is about to be scheduled, from any thread.
     pub(crate) fn enroll(&self, task: &TaskRef) {
         let own = current::with_hub(|hub| {
             let own = std::ptr::eq(&raw const *hub.scheduler, self);
@@ -177,13 +179,13 @@ impl Scheduler {
         }
     }
 
-    /// A worker that has clearly less to do than `hub`: new tasks are placed there (rule B).
+    /// A worker with clearly less to do than `hub`, where new tasks are placed (rule B).
     #[inline]
     pub(super) fn lighter_than(&self, hub: &Hub) -> Option<&'static HubShared> {
         self.loads.lighter_than(hub.shared())
     }
 
-    /// Puts a new task where `other` will find it, and so will those that come to its rescue.
+    /// Puts a new task where `other` will find it, and so will workers that come to its rescue.
     pub(super) fn place(&self, other: &HubShared, task: TaskRef) {
         other.placed.push(task);
         fence(Ordering::SeqCst);
@@ -199,7 +201,7 @@ impl Scheduler {
         self.hubs().len()
     }
 
-    /// Adds a new task that only worker `at` starts; the number is taken modulo how many there are.
+    /// Adds a new task that only worker `at` starts; the number is taken modulo the number of workers.
     pub(crate) fn pin(&self, at: usize, task: TaskRef) {
         if !self.has_thieves() {
             return self.inject(task);
@@ -225,11 +227,11 @@ impl Scheduler {
 
     // --- finding ------------------------------------------------------------------------------------------------
 
-    /// Takes a new task from anywhere but the hub's own queue. From other workers it takes only what makes their loads and its own
-    /// equal, or what is to be rescued from behind a hog.
+    /// Takes a new task from anywhere but the hub's own queue. From other workers it takes only as many as make the
+    /// loads equal, or, with `rescue`, what is to be rescued from behind a hog.
     pub(super) fn find(&self, hub: &Hub, rescue: bool) -> Option<TaskRef> {
         let shared = hub.shared();
-        // Only one at a time, as more would be put where others steal.
+        // Takes only one, as the others would get into the queue from which workers steal.
         if !shared.pinned.is_empty()
             && let Some(task) = steal(|| shared.pinned.steal())
         {
@@ -261,7 +263,7 @@ impl Scheduler {
         })
     }
 
-    /// Takes one task of worker `at` and up to `most` in all.
+    /// Takes up to `most` tasks of worker `at`: returns one, and queues the others here.
     fn take_of(&self, at: usize, hub: &Hub, most: usize) -> Option<TaskRef> {
         let (stealer, before) = (&self.loads.stealers()[at], hub.fresh.len());
         let queued = if stealer.is_empty() {
@@ -276,7 +278,8 @@ impl Scheduler {
         taken
     }
 
-    /// Searches for a new task. Only a few workers do so at a time, and while one does, adding tasks wakes nobody else.
+    /// Searches for a new task. Only a few workers search at a time, and while one does, adding tasks wakes nobody
+    /// else.
     pub(super) fn search(&self, hub: &Hub) -> Option<TaskRef> {
         if !self.has_thieves() {
             return self.find(hub, true);
@@ -284,15 +287,16 @@ impl Scheduler {
         self.searchers.begin();
         let found = self.find(hub, true);
         let last = self.searchers.end();
-        // Those who added tasks meanwhile have relied on us, wherever the tasks went: pass the search on before we get busy.
+        // Those who added tasks meanwhile have relied on this worker, wherever the tasks are. So it passes the search
+        // on before it is busy.
         if found.is_some() && last && self.has_new() {
             self.wake_one();
         }
         found
     }
 
-    /// Called when `hub`, which was searching or was woken for that, has not found what is new. If it is about to run others, it has
-    /// another worker search, as it may be long before it searches again.
+    /// Called if `hub` was searching, or was woken to search, and has not found what is new. If it is about to run
+    /// other tasks, it has another worker search, as it may be long before it searches again.
     pub(super) fn pass_on(&self, hub: &Hub) {
         if self.has_thieves() && hub.lane().has_ready() && self.has_new() {
             self.wake_one();
@@ -314,7 +318,7 @@ impl Scheduler {
             || (self.phase() != Phase::Running && self.has_left())
     }
 
-    /// Announces that `hub` sleeps; `false` if there is something to do after all.
+    /// Announces that `hub` sleeps. Returns `false` if there is something to do after all.
     pub(super) fn prepare_sleep(&self, hub: &Hub) -> bool {
         let before = self.phase();
         hub.shared().lane.mailbox.announce_sleep();
@@ -325,12 +329,12 @@ impl Scheduler {
         true
     }
 
-    /// Runs `sleep`, in which the calling worker sleeps for [`WATCH_EVERY`] at most.
+    /// Runs `sleep`, in which the calling worker sleeps for at most [`WATCH_EVERY`].
     pub(super) fn watching<T>(&self, sleep: impl FnOnce() -> T) -> T {
         self.searchers.watching(sleep)
     }
 
-    /// Ends the sleep of `hub`, which has been counted as searching if it was woken for that.
+    /// Ends the sleep of `hub`. It has been counted as searching if it was woken for that.
     pub(super) fn end_sleep(&self, hub: &Hub) {
         let sent = hub.shared().lane.mailbox.end_sleep();
         alarm::awake();
@@ -341,7 +345,7 @@ impl Scheduler {
 
     // --- the end ------------------------------------------------------------------------------------------------
 
-    /// Goes on to a later phase and tells every worker.
+    /// Enters a later phase and tells every worker.
     pub(crate) fn advance(&self, phase: Phase) {
         self.life.advance(phase);
         for hub in self.hubs() {
@@ -349,8 +353,8 @@ impl Scheduler {
         }
     }
 
-    /// Where the runtime ends: a new task of any worker. It only has to be ended, and its own worker may have gone, while here
-    /// somebody waits for it in a destructor.
+    /// For the end of the runtime: takes a new task of any worker. The task only has to be ended. Its own worker may
+    /// have gone, while somebody waits for the task in a destructor here.
     #[cold]
     fn find_left(&self) -> Option<TaskRef> {
         self.left().find_map(|queue| steal(|| queue.steal()))
@@ -361,12 +365,12 @@ impl Scheduler {
         self.left().any(|queue| !queue.is_empty())
     }
 
-    /// The queues of new tasks that remain when the workers have gone.
+    /// The queues of new tasks that may have something in them when the workers have gone.
     fn left(&self) -> impl Iterator<Item = &Injector<TaskRef>> {
         self.hubs().iter().flat_map(|hub| [&hub.placed, &hub.pinned])
     }
 
-    /// A task may have been added after the last worker looked: it ends as never started.
+    /// A task may have been added after the last worker looked. It ends as one that never started.
     fn abandon_if_over(&self) {
         fence(Ordering::SeqCst);
         if self.phase() != Phase::Running && self.has_ended() {
@@ -391,8 +395,9 @@ impl Scheduler {
         }
     }
 
-    /// Called when a green thread ends the process on the calling worker, which runs no other from here on. If there are no other
-    /// workers, what is still spawned ends as if it had been killed before it began, so that nobody waits for it.
+    /// Called when a green thread ends the process on the calling worker, which runs no other from here on. If there
+    /// are no other workers, what is spawned from then on ends as if it had been killed before it began, so that nobody
+    /// waits for it.
     #[cold]
     pub(super) fn worker_exits(&self) {
         if !self.has_thieves() {

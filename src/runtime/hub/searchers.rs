@@ -1,12 +1,13 @@
-//! Who searches: the workers that look for something to start, and so need not be woken for what is new.
+//! Which workers are searching, that is, look for something to start, and so need not be woken for new tasks.
 //!
-//! Adding a new task wakes one sleeper, unless some worker is *searching* already: that one will find the task, and wakes the
-//! next if it finds more than it can start at once. A worker that was searching, or was woken to search, but has green threads to
-//! run first, wakes another one too. One that has seen work which another worker is to start sleeps for a moment only: it is
-//! *watching*, and looks again by itself, so nobody is woken meanwhile either.
+//! Adding a new task wakes one sleeper, unless some worker is *searching* already: that one will find the task, and
+//! wakes the next worker if it finds more than it can start at once. A worker that was searching, or was woken to
+//! search, but has green threads to run first, wakes another one too. A worker that has seen work which another one is
+//! to start sleeps for a moment only: it is *watching*. It looks again by itself, so nobody is woken while there is
+//! one.
 //!
-//! Invariant: each worker that is counted as searching looks for new tasks once more after it was counted, or wakes another one.
-//! How a worker sleeps and is woken is at the head of `task/mailbox.rs`.
+//! Invariant: each worker that is counted as searching looks for new tasks once more after it was counted, or wakes
+//! another one. The head of `task/mailbox.rs` says how a worker sleeps and is woken.
 #![forbid(unsafe_code)]
 
 use super::shared::HubShared;
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering, fence};
 pub(super) struct Searchers {
     /// How many workers look for something to start.
     searching: AtomicUsize,
-    /// How many workers sleep for a moment only, as they have seen work that another one is to start.
+    /// How many workers sleep for a moment only, as they have seen work which another one is to start.
     watching: AtomicUsize,
 }
 
@@ -37,7 +38,8 @@ impl Searchers {
             if hub.lane.mailbox.wake_to_search() {
                 return;
             }
-            // It has woken up by itself. Others may have relied on our count meanwhile: look again on their behalf.
+            // That worker has woken up by itself. Others may have relied on our count meanwhile, so this looks again on
+            // their behalf.
             self.end();
         }
     }
@@ -47,7 +49,7 @@ impl Searchers {
         self.searching.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Ends what [`begin`](Self::begin) began; returns whether no worker searches any more.
+    /// Undoes [`begin`](Self::begin). Returns whether no worker searches any more.
     pub(super) fn end(&self) -> bool {
         self.searching.fetch_sub(1, Ordering::SeqCst) == 1
     }

@@ -13,33 +13,34 @@ use crossbeam_deque::Injector;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// It is never freed, as a late waker may still look at it.
+/// The shared part is never freed, as a late waker may still look at it.
 #[derive(Debug)]
 pub(crate) struct HubShared {
     pub(crate) lane: LaneShared,
-    /// New tasks placed here because this hub has clearly less load (rule B); every hub may take them.
+    /// New tasks that others have placed here, as this hub has clearly less load (rule B). Every hub may take them.
     pub(crate) placed: Injector<TaskRef>,
     /// New tasks that must start here, from other threads.
     pub(in crate::runtime) pinned: Injector<TaskRef>,
-    /// Tasks that the hub has scheduled.
+    /// The tasks that the hub has scheduled.
     pub(in crate::runtime) roll: Roll,
-    /// Tasks that OS threads outside of the runtime have scheduled; the first hub of a scheduler has them all.
+    /// The tasks that OS threads outside of the runtime have scheduled. They are all at the first hub of a scheduler.
     pub(in crate::runtime) from_outside: OpenRoll,
     /// Tasks that are to start later.
     pub(in crate::runtime) delayed: Mutex<DelayedList>,
     pub(super) own: Own,
     held: HeldUp,
     pub(super) questions: Questions,
-    /// The system's number of its OS thread.
+    /// The system's number for its OS thread.
     pub(super) thread: AtomicI32,
     /// Whether a green thread was given up here. It may still be woken, so this is never used for another hub.
     pub(super) spoiled: AtomicBool,
-    /// Whether, when the hub went to sleep, none of its green threads waited for a time or for readiness.
+    /// Whether none of its green threads waited for a time or for readiness when the hub went to sleep.
     stuck: AtomicBool,
     pub(in crate::runtime) watched: Watched,
 }
 
-/// What the hub writes all the time and others read now and then; in cache lines of its own, apart from what others write.
+/// What the hub writes all the time and others read now and then. It has cache lines of its own, apart from what others
+/// write.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(super) struct Own {
@@ -47,7 +48,7 @@ pub(super) struct Own {
     pub(super) local: AtomicUsize,
     /// How many tasks have started here and not ended.
     pub(super) live: AtomicUsize,
-    /// For what part of the last time the hub was not asleep: so many of [`BUSY`].
+    /// The part of the last period in which the hub was not asleep, as a number of [`BUSY`] parts.
     pub(super) busy: AtomicUsize,
     /// Goes up with each turn of the worker's loop.
     turns: AtomicU64,
@@ -60,7 +61,7 @@ pub(in crate::runtime) const BUSY: usize = 256;
 static POOL: PerProcess<StaticPool<HubShared>> = PerProcess::new();
 
 impl HubShared {
-    /// Takes one that nobody uses, or makes one.
+    /// Takes one from the pool of unused ones, or makes one.
     pub(crate) fn take() -> &'static Self {
         let hub = POOL.get(StaticPool::new).take(|| Self {
             lane: LaneShared::new(),
@@ -81,14 +82,15 @@ impl HubShared {
         hub
     }
 
-    /// Gives back one that was never opened, or that is closed and has no task left anywhere. No scheduler has it any more.
+    /// Puts one back that was never opened, or that is closed and has no task left anywhere. No scheduler has it any
+    /// more.
     pub(crate) fn give(&'static self) {
         if !self.spoiled.load(Ordering::Relaxed) && !self.is_parents() {
             POOL.get(StaticPool::new).give(self);
         }
     }
 
-    /// Whether it belongs to the process that this one was forked from.
+    /// Whether it belongs to the process from which this one was forked.
     pub(crate) fn is_parents(&self) -> bool {
         self.lane.mailbox.is_parents()
     }
@@ -98,7 +100,7 @@ impl HubShared {
         self.own.live.load(Ordering::Relaxed)
     }
 
-    /// For what part of the last time the hub was not asleep: so many of [`BUSY`].
+    /// The part of the last period in which the hub was not asleep, as a number of [`BUSY`] parts.
     #[inline]
     pub(in crate::runtime) fn busy(&self) -> usize {
         if self.is_sleeping() { 0 } else { self.own.busy.load(Ordering::Relaxed) }
@@ -114,8 +116,8 @@ impl HubShared {
         self.own.turns.store(turns, Ordering::Relaxed);
     }
 
-    /// A number for what the hub does now, another one with each turn of its loop and each green thread; `None` if it runs no
-    /// green thread.
+    /// A number for what the hub does now, which changes with each turn of its loop and each green thread; `None` if it
+    /// runs no green thread.
     pub(in crate::runtime) fn doing(&self) -> Option<u64> {
         let running = self.own.running.load(Ordering::Relaxed) as u64;
         let turns = self.own.turns.load(Ordering::Relaxed);
@@ -127,18 +129,18 @@ impl HubShared {
         self.own.running.load(Ordering::Relaxed)
     }
 
-    /// The system's number of its OS thread.
+    /// The system's number for its OS thread.
     pub(in crate::runtime) fn thread(&self) -> i32 {
         self.thread.load(Ordering::Relaxed)
     }
 
-    /// For how long it has been seen to run one and the same green thread, which computes or blocks the OS thread.
+    /// For how long it has been seen to run the same green thread, which computes or blocks the OS thread.
     pub(in crate::runtime) fn held_for(&self) -> Duration {
         let look = |doing| self.held.look(doing, self.thread.load(Ordering::Relaxed));
         self.doing().map_or(Duration::ZERO, look)
     }
 
-    /// How many of the tasks that are queued here others may take now, because the hub is held up.
+    /// How many of the tasks queued here others may take now, because the hub is held up.
     pub(in crate::runtime) fn to_be_rescued(&self) -> usize {
         let held = self.held_for();
         if held.is_zero() { 0 } else { self.held.rescue(held) }

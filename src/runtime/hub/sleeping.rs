@@ -9,19 +9,19 @@ use crate::sys::{clock, report, time};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Over how many ticks of the processor's counter it is measured how busy a hub is; some ten milliseconds.
+/// The period over which it is measured how busy a hub is, in ticks of the processor's counter; some ten milliseconds.
 const BUSY_WINDOW: u64 = 1 << 25;
 
 impl Hub {
     /// Looks for readiness without waiting, if there is anything that could become ready.
     pub(crate) fn poll_now(&self) {
-        // A task that was just started may have forked: the child leaves the parent's readiness alone.
+        // A task that was just started may have forked: the child must not touch the parent's readiness.
         if !self.shared.lane.sources.is_empty() && !self.is_parents() {
             self.poll(Some(Duration::ZERO));
         }
     }
 
-    /// Asks the kernel what has become ready, and waits for it as long as `timeout` says; returns whether anything has.
+    /// Asks the kernel what has become ready, and waits for it as long as `timeout` says. Returns whether anything has.
     fn poll(&self, timeout: Option<Duration>) -> bool {
         let mut poller = self.poller.borrow_mut();
         match poller.wait(timeout) {
@@ -34,8 +34,8 @@ impl Hub {
                 }
                 any
             }
-            // Only EBADF, EFAULT and EINVAL are left, which do not come for our own descriptor. If they come all the same, the
-            // worker goes on with what does not need readiness, rather than spin.
+            // Only EBADF, EFAULT and EINVAL are left, which do not come for our own descriptor. If one comes all the
+            // same, the worker goes on with what does not need readiness, and does not spin.
             Err(error) => {
                 report(format_args!("waiting for readiness failed: {error}"));
                 drop(poller);
@@ -45,8 +45,8 @@ impl Hub {
         }
     }
 
-    /// Sleeps until a source is ready, a timer is due, another thread wakes the hub, or `at_most` is over. Returns whether
-    /// `at_most` ended the sleep.
+    /// Sleeps until a source is ready, a timer is due, another thread wakes the hub, or `at_most` is over. Returns
+    /// whether `at_most` ended the sleep.
     pub(crate) fn sleep(&self, at_most: Option<Duration>) -> bool {
         self.lane().tally().sleeps();
         let next = self.lane().timers.borrow().next_wake();
@@ -64,7 +64,7 @@ impl Hub {
         undisturbed && at_most.is_some() && timeout == at_most
     }
 
-    /// Publishes how busy the hub has been, if it is time to.
+    /// Publishes how busy the hub has been, if a period is over.
     pub(crate) fn measure(&self, now: u64) {
         let (since, slept) = self.measured.get();
         let all = now.saturating_sub(since);

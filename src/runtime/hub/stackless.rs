@@ -1,9 +1,9 @@
-//! New tasks for which there is no memory for a stack, though each had one reserved.
+//! New tasks for which there is no memory for a stack, although each had one reserved.
 //!
-//! Such a task waits for a while for a stack that another green thread of its hub gives back. If none comes, it ends without
-//! having run: its body is dropped, and its handle says which limit was met. Destructors of what the body holds, and links, are
-//! code of users that may wait. On the hub's own stack such a wait could not let the other green threads run, of which one may be
-//! the one that it waits for. So each hub keeps one spare stack for that.
+//! Such a task waits for a while for a stack that another green thread of its hub gives back. If none comes, it ends
+//! without having run: its body is dropped, and its handle says which limit was met. The destructors of what the body
+//! holds, and links, are code of users that may wait. If they waited on the hub's own stack, the other green threads
+//! could not run, and they may be waiting for just one of those. So each hub keeps one spare stack for that.
 #![forbid(unsafe_code)]
 
 use super::life::Phase;
@@ -17,9 +17,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// How long a task waits for a stack. It does not wait for ever, since those that have stacks may wait for just this task.
+/// How long a task waits for a stack. It does not wait for ever, since those that have stacks may wait for just this
+/// task.
 const WAIT_AT_MOST: Duration = Duration::from_secs(1);
-/// How long it waits for the spare stack after that, if a destructor of another task waits on that.
+/// How long it then waits for the spare stack, if a destructor of another task waits on that.
 const WAIT_FOR_SPARE: Duration = Duration::from_secs(1);
 const RETRY_EVERY: Duration = Duration::from_millis(10);
 
@@ -62,7 +63,7 @@ impl Stackless {
 }
 
 impl Hub {
-    /// Makes a task whose turn has come wait for a stack, or ends it; returns whether it has ended.
+    /// Makes a task whose turn has come wait for a stack, or ends it. Returns whether it has ended.
     #[cold]
     #[inline(never)]
     pub(super) fn got_no_stack(&self, task: TaskRef, size: StackSize, error: io::Error) -> bool {
@@ -87,7 +88,7 @@ impl Hub {
         self.lane().timers.borrow_mut().insert(at, Due::Stacks);
     }
 
-    /// Makes a free stack the spare one, if that is missing.
+    /// Makes a free stack the spare one, if there is no spare one.
     #[inline(always)]
     pub(super) fn replace_spare(&self) {
         if self.lacks_spare.get() {
@@ -103,7 +104,7 @@ impl Hub {
         self.stackless.borrow_mut().spare = spare;
     }
 
-    /// Starts the tasks for which there is a stack by now, and ends those that have waited for too long.
+    /// Starts the tasks for which there is a stack now, and ends those that have waited for too long.
     #[cold]
     #[inline(never)]
     pub(super) fn retry_stackless(&self) {
@@ -135,7 +136,7 @@ impl Hub {
         }
     }
 
-    /// Ends, on the spare stack, a task that does not get a stack; returns whether it has ended.
+    /// Ends a task that gets no stack, on the spare stack. Returns whether it has ended.
     fn end_stackless(&self, waiting: WithoutStack) -> bool {
         let spare = self.stackless.borrow_mut().spare.take();
         let wait = WAIT_AT_MOST + WAIT_FOR_SPARE;
@@ -147,7 +148,7 @@ impl Hub {
         let cause =
             if task.is_killed() { Cause::Killed } else { Cause::Io(budget::explain(error)) };
         let Some(spare) = spare else {
-            // There never was one, or the destructor that has it waits for too long.
+            // There never was a spare stack, or the destructor that has it waits for too long.
             let ended = task.clone();
             task.abandon(cause);
             self.look_whether_forked(&ended);
@@ -187,7 +188,7 @@ mod tests {
         while started.get() < 16 {
             yield_now();
         }
-        // What is left of the arenas cannot get its guard any more.
+        // What is left of the arenas cannot get guards any more.
         for call in MAPPING {
             fault::fail(call, 0, usize::MAX, libc::ENOMEM);
         }
@@ -200,7 +201,8 @@ mod tests {
         }
     }
 
-    /// Runs `main` on a current-thread runtime of an OS thread that maps nothing before; not for ever.
+    /// Runs `main` on a current-thread runtime of an OS thread that has mapped nothing before. Fails if it takes for
+    /// ever.
     fn on_a_thread_of_its_own(main: fn()) {
         let (sender, done) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -230,14 +232,14 @@ mod tests {
         });
     }
 
-    /// Waits, where it is dropped, for another green thread of the same hub.
+    /// A value whose destructor waits for another green thread of the same hub.
     struct WaitsInDrop(Option<LocalJoinHandle<()>>, Rc<Cell<u32>>);
 
     impl Drop for WaitsInDrop {
         fn drop(&mut self) {
             let handle = self.0.take().unwrap();
             handle.thread().unpark();
-            // Whatever became of it: it may be one that got no stack either.
+            // The result does not matter: that green thread may have got no stack either.
             let _ = handle.join();
             self.1.set(self.1.get() + 1);
         }
@@ -261,7 +263,8 @@ mod tests {
             let error = first.join().unwrap_err();
             assert!(error.io_error().unwrap().to_string().contains("vm.max_map_count"), "{error}");
             assert_eq!((dropped.get(), linked.get()), (1, 1));
-            // Two stacks have come back, the spare one too: one is taken again, the other is the next spare one.
+            // Two stacks have come back, one of them the spare one. One is taken again, and the other is the next spare
+            // one.
             holders.push(spawn_local(park));
             sleep(Duration::from_millis(50));
             let inner = spawn_local(|| ());
@@ -278,7 +281,7 @@ mod tests {
     fn who_waits_for_a_stack_ends_with_its_runtime() {
         on_a_thread_of_its_own(|| {
             let holders = use_up_stacks();
-            // Waits for a stack when `main` returns, as a daemon.
+            // This daemon waits for a stack when `main` returns.
             let _daemon = Builder::new().daemon(true).spawn(|| unreachable!("no stack")).unwrap();
             yield_now();
             holders.iter().for_each(LocalJoinHandle::kill);

@@ -1,6 +1,6 @@
 //! The loop of a worker.
 //!
-//! Rule A: run what is ready (up to 61), then start *one* new task (and more only while they end at once, or where there
+//! Rule A: run what is ready (up to 61), then start *one* new task (and more only while they end at once, or if there
 //! are no thieves). So a burst of spawns is shared out: while this worker gets one of them going, thieves take others.
 #![forbid(unsafe_code)]
 
@@ -14,30 +14,31 @@ use crate::stack::{self, budget::Reservation};
 use crate::sys::clock;
 use std::time::{Duration, Instant};
 
-/// After how many resumes, at most, a worker looks at the outside: at its injectors, timers and other workers.
+/// After at most this many resumes a worker looks at the outside: at its injectors, timers and other workers.
 const OUTSIDE_EVERY: usize = 61;
-/// After how many looks at the outside it looks at readiness.
+/// A worker looks at readiness at one in this many of its looks at the outside.
 const READINESS_EVERY: u32 = 4;
-/// After how many turns it looks at the processor's counter, for green threads that run long between two suspensions; where a turn
-/// runs as many as may be started in a row, after that one.
+/// A worker reads the processor's counter once in this many turns, as green threads may run long between two
+/// suspensions. It also does after a turn that ran as many as may be started in a row.
 const TICKS_EVERY: u64 = 4;
-/// After how many ticks, about a millisecond, it looks at the outside and at readiness, however few have been resumed.
+/// After this many ticks, about a millisecond, it looks at the outside and at readiness, however few tasks have been
+/// resumed.
 const LATE: u64 = 1 << 21;
-/// After how many looks at the outside it tries to take new tasks from a worker that has fewer green threads.
+/// A busy worker looks for tasks to rescue, whatever the loads, at one in this many of its looks at the outside.
 const RESCUE_EVERY: u32 = 1024;
-/// How often a worker gives back the memory of stacks that it has not used since the last time. It does not do so more often: a
-/// page that comes back costs as much as several spawns, and what is needed every few seconds should be there.
+/// How often a worker gives back the memory of stacks that it has not used since the last time. It does not do so more
+/// often: a page that comes back costs as much as several spawns, and what is needed every few seconds should be there.
 const TRIM_EVERY: Duration = Duration::from_secs(5);
-/// How often a worker that winds down looks whether to give up.
+/// How often a worker that winds down checks whether to give up.
 const GIVE_UP_EVERY: Duration = Duration::from_millis(20);
-/// For how long a worker that has given up some of its tasks drops what these have left.
+/// How long a worker that has given up some of its tasks takes at most to drop what these have left.
 const BURY_WITHIN: Duration = Duration::from_millis(500);
 
 /// Runs green threads until `over` returns `true` or the runtime's end begins.
 pub(crate) fn run(hub: &Hub, observer: &impl Observer, over: impl Fn() -> bool) {
     let over = || over() || hub.scheduler.phase() != Phase::Running;
     let start = |hub: &Hub, task: TaskRef| {
-        // The end is looked for now and then only, but a task that comes after the end must not run.
+        // The end is only looked for now and then, but a task that comes after the end must not run.
         if hub.scheduler.phase() != Phase::Running {
             task.end();
         }
@@ -46,8 +47,8 @@ pub(crate) fn run(hub: &Hub, observer: &impl Observer, over: impl Fn() -> bool) 
     turn(hub, start, over, observer);
 }
 
-/// Kills every green thread of the hub and runs them until they have ended; new ones end without running. When `give_up` returns
-/// `true`, leaves those that have not ended where they are, and returns their names.
+/// Kills every green thread of the hub and runs them until they have ended; new ones end without running. When
+/// `give_up` returns `true`, leaves those that have not ended where they are, and returns their names.
 pub(crate) fn wind_down(hub: &Hub, give_up: impl Fn() -> bool) -> Vec<String> {
     if hub.is_parents() {
         return Vec::new();
@@ -65,8 +66,9 @@ pub(crate) fn wind_down(hub: &Hub, give_up: impl Fn() -> bool) -> Vec<String> {
     if given_up.is_empty() && hub.is_empty() {
         return Vec::new();
     }
-    // What tasks hold that were given up or never began is dropped by green threads too, which also tell those who wait for their
-    // ends: the code and the destructors of these may wait. Green threads that do so for too long are given up in their turn.
+    // What given-up and never-begun tasks hold is dropped by green threads too, which also tell those who wait for
+    // their ends, as this runs code and destructors of users, which may wait. Green threads that take too long for it
+    // are given up in their turn.
     let mut names: Vec<String> = given_up.iter().map(name_of).collect();
     for task in &given_up {
         let task = task.clone();
@@ -80,7 +82,7 @@ pub(crate) fn wind_down(hub: &Hub, give_up: impl Fn() -> bool) -> Vec<String> {
     for task in given_up.into_iter().chain(again).filter(|task| !task.is_done()) {
         task.complete_leaked();
     }
-    // Nobody is left to start these, so what they hold stays where it is.
+    // Nobody is left to start these tasks, so what they hold stays where it is.
     while let Some(task) = hub.pop_leftover() {
         task.complete_leaked();
     }
@@ -157,7 +159,7 @@ fn turn(
             start(hub, task);
         } else if ran == 0 && !hub.lane().has_ready() {
             idle(hub, observer, &mut trim_at);
-            // It has asked for readiness just now.
+            // The sleep has just asked for readiness.
             looked_at = clock::ticks();
             is_relied_on = true;
             continue;
@@ -170,7 +172,7 @@ fn turn(
     }
 }
 
-/// The observer of a worker that winds down: whether to give up is looked at now and then.
+/// The observer of a worker that winds down: makes it check now and then whether to give up.
 struct WindingDown;
 
 impl Observer for WindingDown {
@@ -185,7 +187,7 @@ impl Observer for WindingDown {
     fn after_sleep(&self, _: &Hub, _: bool) {}
 }
 
-/// Sleeps until there is something to do, but no longer than until the observer is to look.
+/// Sleeps until there is something to do, but at most until the observer is to look.
 fn idle(hub: &Hub, observer: &impl Observer, trim_at: &mut Option<Instant>) {
     if hub.wake_foreign() || !hub.scheduler.prepare_sleep(hub) {
         return;
@@ -210,7 +212,7 @@ fn idle(hub: &Hub, observer: &impl Observer, trim_at: &mut Option<Instant>) {
     observer.after_sleep(hub, undisturbed && at_most == look_after);
 }
 
-/// Gives the memory of unused stacks back, if it is time to. Returns after how long to do so again.
+/// Gives the memory of unused stacks back, if it is time. Returns after how long to do so again.
 fn trim(hub: &Hub, at: &mut Option<Instant>) -> Option<Duration> {
     if !stack::has_surplus() {
         *at = None;

@@ -1,4 +1,4 @@
-//! Which green threads of a hub wait, and who holds up each wait; and how that is told.
+//! Which green threads of a hub wait, who has what each waits for, and how reports say so.
 #![forbid(unsafe_code)]
 
 use super::holders::{Holders, KnownWait};
@@ -7,7 +7,7 @@ use crate::runtime::task::{Live, Reason, TaskRef};
 use std::collections::HashMap;
 use std::fmt::Write;
 
-/// One green thread that waits.
+/// A green thread that waits.
 #[derive(Debug)]
 pub(super) struct Blocked {
     pub(super) waiting: KnownWait,
@@ -20,12 +20,12 @@ impl Blocked {
     }
 }
 
-/// Who may hold up one of them.
+/// Those among them who may have what the others wait for.
 pub(super) fn holders(blocked: &[Blocked]) -> Holders<'_> {
     Holders::among(blocked.iter().map(|one| &one.waiting))
 }
 
-/// Whether any green thread of the hub waits for what somebody is to do.
+/// Whether any green thread of the hub waits for something that another thread is to do.
 pub(super) fn has_blocked(hub: &Hub) -> bool {
     let waits = |live: Live| live.with(TaskRef::reason) != Reason::Task;
     hub.lane().roster.borrow().iter().any(waits)
@@ -38,7 +38,8 @@ pub(super) fn blocked(hub: &Hub) -> Vec<Blocked> {
     all.into_iter().filter(|one| one.reason != Reason::Task).collect()
 }
 
-/// A line for each of them; a single one for those that wait for the same thing, are held up by the same, and have no names.
+/// A line for each of them. Those that wait for the same thing, which the same thread has, and have no names, share a
+/// line.
 pub(super) fn describe(blocked: &[Blocked], most: usize) -> String {
     let holders = holders(blocked);
     let mut lines: Vec<(String, Vec<&Blocked>)> = Vec::new();
@@ -100,7 +101,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
-    /// What every green thread of the hub waits for, and the name of who holds that up.
+    /// What every green thread of the hub waits for, and the name of who has that.
     fn waits() -> Vec<(String, Reason, Option<String>)> {
         let name = |task: &crate::runtime::task::TaskRef| task.name().unwrap_or("?").to_string();
         current::with_hub(|hub| {

@@ -1,20 +1,22 @@
-//! Has others look for what was meant for one that does not come.
+//! Has other threads look for what was meant for a thread that does not come.
 //!
-//! A lock that is free, an item of a channel or queue, room in one: whoever waits for it first is woken, and the others sleep on. If the
-//! worker of the one that was woken is held up, it does not come, and nobody else would look. So for each such one another is
-//! *nudged* that waits for the same on a worker that is not held up, or on an OS thread: it looks, takes what is there, or goes on
-//! waiting in its place. What that has to do with the one that comes late is the business of whatever they wait for: a nudge says
-//! nothing.
+//! A lock that is free, an item of a channel or queue, room in one: whoever waits for it first is woken, and the others
+//! sleep on. If the worker of the woken one is held up, it does not come, and nobody else would look. So for each such
+//! one another one is *nudged* that waits for the same thing on a worker that is not held up, or on an OS thread. It
+//! looks, takes what is there, or goes on waiting in its place. What this means for the one that comes late is up to
+//! the lock or channel: a nudge itself says nothing.
 //!
-//! A future that waits is polled by whatever executor has it, which cannot be looked into: neither whether its thread is held up nor whether
-//! it means to poll. So a future is late if it was woken before the last look and has been neither polled nor dropped since. To nudge one is
-//! to use its waker, which is code of users and may never return: OS threads of their own do that.
+//! A waiting future is polled by whatever executor has it, of which one cannot know whether its thread is held up nor
+//! whether it will poll. So a future is late if it was woken before the last look and has been neither polled nor
+//! dropped since. To nudge a future is to use its waker, which is code of users and may never return, so OS threads of
+//! their own do that.
 //!
-//! Those who wait for the same are found by a [`Mark`] that each leaves in its task, so that nobody keeps lists for this. Where one
-//! is woken and others wait, a word says so (`lane/alarm.rs`), and only then is there anything to look for here.
+//! Those who wait for the same thing are found by a [`Mark`] that each leaves in its task, so that no lists need be
+//! kept for this. When one is woken and others wait, a word says so (`lane/alarm.rs`), and only then is there anything
+//! to look for here.
 //!
-//! What is *handed over* is not found: a permit of a semaphore, a lock of an `RwLock`, an item at a rendezvous, a notification of a
-//! condition variable belong to the one that was woken, just as if it had been running when it got them.
+//! What is *handed over* is not found: a permit of a semaphore, a lock of an `RwLock`, an item at a rendezvous and a
+//! notification of a condition variable belong to the one that was woken, as if it had been running when it got them.
 #![forbid(unsafe_code)]
 
 use super::inquiry::Inquiry;
@@ -29,28 +31,29 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// For how long it looks after the last that was woken while others waited.
+/// How long it goes on looking after a thread was last woken while others waited.
 const ATTENDS: Duration = Duration::from_secs(1);
-/// Looking takes at most one part in so many of the time.
+/// Looking takes at most one part of the time in this many.
 const SHARE: u32 = 20;
 /// How many are nudged for one that waits for several things, as it is not known for which it was woken.
 const FOR_ONE_OF_SEVERAL: usize = 8;
-/// After so long others are nudged for the same one: a future that was nudged may have been dropped, or not be polled either.
+/// After this time others are nudged for the same one: a future that was nudged may have been dropped, or not be polled
+/// either.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// One wait: the id of who waits, and a number for each wait of it.
+/// Identifies a wait: the id of who waits, and the number of its wait.
 type WaitId = (u64, u64);
 
-/// What the lookout remembers for that.
+/// What the lookout remembers for nudging.
 #[derive(Debug)]
 pub(super) struct Bypass {
     attends_until: Instant,
     rests_until: Instant,
-    /// Those for whom others have been nudged, and when.
+    /// Those in whose place others have been nudged, and when.
     stood_in_for: HashMap<WaitId, Instant>,
-    /// Futures that had been woken, and had not come, when it looked last.
+    /// Futures that had been woken and had not come at the last look.
     woken: HashSet<WaitId>,
-    /// Futures that are nudged, and have still to be woken.
+    /// Futures that are to be nudged and have still to be woken.
     nudged: Arc<Mutex<VecDeque<PutOffWake>>>,
 }
 
@@ -71,7 +74,7 @@ impl Bypass {
         clock::now() < self.attends_until || self.has_nudged()
     }
 
-    /// Whether there may be something to do soon though all workers sleep.
+    /// Whether there may be something to do soon even though all workers sleep.
     pub(super) fn owes(&self) -> bool {
         (!self.woken.is_empty() && self.attends()) || self.has_nudged()
     }
@@ -80,8 +83,8 @@ impl Bypass {
         !self.nudged.lock().is_empty()
     }
 
-    /// Looks once. `contended` says that one was woken lately while others waited; `held` are the workers that have done nothing else
-    /// since the last look.
+    /// Looks once. `contended` says that a thread was woken lately while others waited; `held` are the workers that
+    /// have done nothing else since the last look.
     pub(super) fn look(
         &mut self,
         contended: bool,
@@ -102,8 +105,8 @@ impl Bypass {
             self.rests_until = now + took * SHARE;
         }
         if self.has_nudged() {
-            // If the wakers of the last look are still being used, one of them may wait: then another thread goes on with the others.
-            // Where the system gives no thread, the next look tries again.
+            // If the wakers of the last look are still being used, one of them may wait: then another OS thread goes on
+            // with the rest. If the system gives no thread, the next look tries again.
             let nudged = Arc::clone(&self.nudged);
             let _ = thread::start("gt-wakers", None, move || use_wakers(&nudged));
         }
@@ -150,7 +153,7 @@ impl Bypass {
                 *count -= 1;
             }
         }
-        // Where nobody was left who waits for the same thing alone: others that wait for it among several things.
+        // If nobody was left who waits for this thing alone, those that wait for it among several things are nudged.
         for (mark, count) in wanted {
             let may = sleeping.iter().filter(|task| task.mark().may_meet(mark));
             may.take(count.saturating_mul(FOR_ONE_OF_SEVERAL)).for_each(|task| {
@@ -161,7 +164,7 @@ impl Bypass {
         self.nudged.lock().extend(nudged);
     }
 
-    /// Those of the futures that had been woken when it looked last, and have not come since.
+    /// The futures that had been woken at the last look and have not come since.
     fn late_futures<'a>(&mut self, futures: &'a [TaskRef]) -> Vec<&'a TaskRef> {
         let woken: Vec<_> = futures.iter().filter(|task| task.park_word().has_ended()).collect();
         let before = std::mem::take(&mut self.woken);

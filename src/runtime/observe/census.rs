@@ -1,4 +1,4 @@
-//! Asking each hub of a runtime, and putting together what they say.
+//! Asking each hub of a runtime, and collecting the answers.
 #![forbid(unsafe_code)]
 
 use crate::runtime::hub::local::Hub;
@@ -11,26 +11,27 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often within the patience it is asked who is held up.
+/// How many times within the patience it is checked who is held up.
 const LOOKS: u32 = 8;
 
-/// What the hubs have said so far.
+/// The answers of the hubs so far.
 pub(in crate::runtime) struct Census<T> {
     state: Mutex<CensusState<T>>,
 }
 
 struct CensusState<T> {
     missing: usize,
-    /// When the last step of an answer was, or else the question.
+    /// When the last step of an answer came, or if there was none, when the question was asked.
     last_step: Instant,
-    /// By the numbers of the hubs; `None` of one that has not answered, or not all of it.
+    /// The answers by the numbers of the hubs; `None` for a hub that has not answered completely.
     answers: Vec<Option<Vec<T>>>,
-    /// Which of them there was nobody to ask: it had not begun, or had ended, and so had no green threads.
+    /// For each hub, whether there was nobody to ask, as it had not begun or had ended. Such a hub had no green
+    /// threads.
     empty: Vec<bool>,
     done: Option<Done<T>>,
 }
 
-/// What the last one calls that answers, or that cannot any more.
+/// The function that is called when the last hub has answered, or cannot any more.
 type Done<T> = Box<dyn FnOnce(&Census<T>) + Send>;
 
 impl<T> fmt::Debug for Census<T> {
@@ -66,7 +67,7 @@ impl<T> Drop for AnswerDuty<T> {
     }
 }
 
-/// Asks each of the hubs by a copy of `step`, which adds what it finds to the list and says whether that is all.
+/// Asks each of the hubs by a copy of `step`, which adds what it finds to the list and returns whether that is all.
 pub(in crate::runtime) fn ask<T: Send + 'static>(
     hubs: &[&'static HubShared],
     step: impl FnMut(&Hub, &mut Vec<T>) -> Step + Clone + Send + 'static,
@@ -106,8 +107,8 @@ impl<T> Census<T> {
         self.state.lock().empty[hub] = true;
     }
 
-    /// Has `done` called when all have answered, or cannot any more: at once if so, otherwise on the OS thread of one of them, where
-    /// it must neither wait nor panic. It takes the place of one that was given before.
+    /// Has `done` called when all have answered, or cannot any more: at once if they have, otherwise on the OS thread
+    /// of one of them, where it must neither wait nor panic. It replaces a function that was given before.
     pub(in crate::runtime) fn when_done(&self, done: impl FnOnce(&Self) + Send + 'static) {
         {
             let mut state = self.state.lock();
@@ -119,8 +120,9 @@ impl<T> Census<T> {
         done(self);
     }
 
-    /// Waits until all have answered, but no longer than for `patience` after the last step of an answer, and not if all that have not
-    /// answered are held up: `is_held` is asked that now and then, with the number of a hub. No interruption ends that.
+    /// Waits until all have answered, but no longer than `patience` after the last step of an answer. It does not wait
+    /// on if all that have not answered are held up: `is_held` is asked that now and then, with the number of a hub. No
+    /// interruption ends the wait.
     #[allow(dead_code, reason = "reports alone wait")]
     pub(in crate::runtime) fn wait(
         &self,
@@ -142,7 +144,7 @@ impl<T> Census<T> {
                 .iter()
                 .enumerate()
                 .filter(|(hub, it)| it.is_none() && !state.empty[*hub]);
-            // Each is asked, as it counts from the first time on.
+            // Each hub is asked about, as `is_held` counts from the first time that it is asked.
             let held = missing.fold(true, |all, (hub, _)| is_held(hub) && all);
             if held || state.last_step + patience <= clock::now() {
                 return;
@@ -155,7 +157,8 @@ impl<T> Census<T> {
         self.state.lock().missing == 0
     }
 
-    /// As [`take`](Self::take); a hub that there was nobody to ask of has answered that it has none.
+    /// Like [`take`](Self::take), but a hub for which there was nobody to ask counts as one that has answered with
+    /// nothing.
     #[allow(dead_code, reason = "reports alone ask")]
     pub(in crate::runtime) fn take_with_empty(&self) -> Vec<Option<Vec<T>>> {
         let answers = self.take().into_iter();

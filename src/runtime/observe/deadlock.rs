@@ -1,17 +1,18 @@
-//! Finding out that nothing can move any more, and reporting who waits for what, and who holds that.
+//! Finding out that nothing can go on any more, and reporting who waits for what, and who has that.
 //!
-//! A hub is *stuck* if green threads live on it, but none can run, and none waits for a time or for readiness. Then only another
-//! thread can wake one. Whether a hub is stuck is looked at when its worker goes to sleep, and costs nothing elsewhere.
+//! A hub is *stuck* if green threads live on it, but none can run, and none waits for a time or for readiness. Then
+//! only another thread can wake one. This is checked when the hub's worker goes to sleep, and costs nothing elsewhere.
 //!
-//! - On a current-thread runtime whose OS thread is the only one of the process (not counting those of the library that are
-//!   idle), nobody can wake a green thread any more: `run` returns the report as an error. Other OS threads are looked for in the
-//!   system's own list, and not counted by the library, since one that has never used the library may hold a sender all the
-//!   same; and even if all green threads wait for one another's locks, another OS thread may have a handle and kill one. A
-//!   signal handler may wake somebody as well.
-//! - Otherwise somebody may still come. If nobody has for a while, the report is printed, once for each runtime, and the wait
-//!   goes on. Each hub is asked for its part, on its own thread: nobody else may look at its green threads (`inquiry.rs`).
+//! - On a current-thread runtime whose OS thread is the only one of the process (not counting those of the library that
+//!   are idle), nobody can wake a green thread any more: `run` returns the report as an error. Other OS threads are
+//!   looked for in the system's own list, and not counted by the library, since one that has never used the library may
+//!   hold a sender all the same. Even if all green threads wait for one another's locks, another OS thread may have a
+//!   handle and kill one. A signal handler may wake somebody as well.
+//! - Otherwise somebody may still come. If nobody has for a while, the report is printed, once for each runtime, and
+//!   the wait goes on. Each hub is asked for its part, on its own thread, as nobody else may look at its green threads
+//!   (`inquiry.rs`).
 //!
-//! Where others go on, some may still wait for one another; that is found in `knot.rs`.
+//! While others go on, some green threads may still wait for one another; `knot.rs` finds that.
 #![forbid(unsafe_code)]
 
 use super::blocked::{blocked, describe, has_blocked};
@@ -27,12 +28,12 @@ use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// How long nothing has to move before that is reported, unless the environment says otherwise.
+/// How long nothing must go on before that is reported, unless the environment says otherwise.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// After what time a current-thread runtime looks again for other threads; the time doubles with each look in vain.
+/// After how long a current-thread runtime looks again for other threads. The time doubles with each look in vain.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
 
-/// `None` if nothing is to be printed.
+/// The patience; `None` if nothing is to be printed.
 pub(super) fn patience() -> Option<Duration> {
     static GIVEN: OnceLock<Duration> = OnceLock::new();
     let given = GIVEN.get_or_init(|| {
@@ -41,7 +42,7 @@ pub(super) fn patience() -> Option<Duration> {
     (!given.is_zero()).then_some(*given)
 }
 
-/// Finds out that a hub is stuck; a worker is handed one.
+/// The observer of a worker that finds out that its hub is stuck.
 #[derive(Debug)]
 pub(crate) struct StuckWatch {
     /// What the hubs of its runtime share for that.
@@ -118,10 +119,10 @@ impl Observer for StuckWatch {
 }
 
 impl StuckWatch {
-    /// On a current-thread runtime: notes a deadlock if no other thread can end it.
+    /// For a current-thread runtime: notes a deadlock if no other thread can end it.
     fn look_for_others(&self, hub: &Hub) -> bool {
         let alone = is_alone();
-        // A thread that was not there to be counted may have left something before it ended.
+        // A thread that had ended before it could be counted may have left something before its end.
         fence(Ordering::SeqCst);
         if hub.scheduler.has_work(hub) {
             return false;
@@ -133,7 +134,7 @@ impl StuckWatch {
     }
 }
 
-/// How many OS threads only watch.
+/// How many OS threads of the library only watch.
 fn watchdogs() -> usize {
     watchdog::threads() + lookout::threads()
 }
@@ -146,7 +147,7 @@ fn is_alone() -> bool {
     let idle = || Some(blocking::idle_threads()? + watchdogs() + outside::threads());
     let Some(before) = idle() else { return false };
     let Some(threads) = process::threads() else { return false };
-    // A thread that ends meanwhile is in no list, and must not stand for another that is.
+    // If a thread ends meanwhile it is in no list, and must not be counted in place of another one that is.
     let Some(after) = idle() else { return false };
     threads <= 1 + before.min(after) && !process::handles_signals()
 }

@@ -1,4 +1,4 @@
-//! Who holds up whose wait.
+//! Who has what others wait for.
 #![forbid(unsafe_code)]
 
 use crate::runtime::task::{HeldBy, Live, Started, TaskRef};
@@ -9,12 +9,12 @@ use std::ops::Range;
 pub(crate) struct KnownWait {
     pub(crate) task: TaskRef,
     holder: Option<HeldBy>,
-    /// The addresses of its stack and its guard; empty if it has none, or they are not known.
+    /// The addresses of its stack and its guard. The range is empty if it has no stack, or these are not known.
     stack: Range<usize>,
 }
 
 impl KnownWait {
-    /// Called by the hub of the green thread, which runs none now.
+    /// Called by the hub of the green thread, which runs none at this moment.
     pub(super) fn of(live: Live) -> Self {
         let started = live.started();
         Self {
@@ -24,20 +24,20 @@ impl KnownWait {
         }
     }
 
-    /// Whether it waits for what somebody holds. If that is [none of the green threads](Holders::of), it is an OS thread, a green
-    /// thread of another runtime, or a coroutine.
+    /// Whether it waits for what some thread holds. If that is [none of the green threads](Holders::of), it is an OS
+    /// thread, a green thread of another runtime, or a coroutine.
     pub(super) fn is_held_elsewhere(&self) -> bool {
         matches!(self.holder, Some(HeldBy::Stack(address)) if address != 0)
     }
 
-    /// Of a green thread that its hub has said nothing of.
+    /// The wait of a green thread of which its hub has said nothing.
     #[allow(dead_code, reason = "reports alone ask")]
     pub(super) fn unknown(task: TaskRef) -> Self {
         Self { task, holder: None, stack: 0..0 }
     }
 }
 
-/// The green threads of which some may hold what others wait for.
+/// Green threads of which some may hold what others wait for.
 pub(crate) struct Holders<'a>(Vec<&'a KnownWait>);
 
 impl<'a> Holders<'a> {
@@ -48,7 +48,8 @@ impl<'a> Holders<'a> {
         Self(by_stack)
     }
 
-    /// Who holds up the wait of `one`, if that is known: the task that it joins, or the one that has the lock's holder on its stack.
+    /// Who has what `one` waits for, if that is known: the task that it joins, or the one on whose stack the lock's
+    /// holder is.
     pub(crate) fn of(&self, one: &'a KnownWait) -> Option<&'a TaskRef> {
         match one.holder.as_ref()? {
             HeldBy::Task(task) => Some(task),

@@ -13,30 +13,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long the workers have to answer.
+/// How long the workers may take to answer.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(1);
-/// The most green threads that are printed; an error lists them all.
+/// How many green threads are printed at most; an error lists them all.
 pub(super) const PRINT_AT_MOST: usize = 100;
-/// What to do about it.
+/// The last line of a report, which says how to find out more.
 pub(super) const MORE: &str = "  (The feature `inspect` tells where each of them is, by `greenthread::inspect::dump`. \
     GREENTHREAD_DEADLOCK_MS says after how many milliseconds this is told, 0 is never.)";
 
 /// What the hubs of a runtime share for that.
 #[derive(Debug, Default)]
 pub(crate) struct Inquiry {
-    /// Whether it is being asked or has been told that all are stuck.
+    /// Whether the hubs are being asked, or it has been reported that all are stuck.
     begun: AtomicBool,
-    /// Since when the hubs have been asked, if they have not all answered.
+    /// When the hubs were asked, if they have not all answered.
     asked: Mutex<Option<Instant>>,
 }
 
 impl Inquiry {
-    /// Whether it is being asked or has been told that all are stuck.
+    /// Whether the hubs are being asked, or it has been reported that all are stuck.
     pub(super) fn has_begun(&self) -> bool {
         self.begun.load(Ordering::Relaxed)
     }
 
-    /// Asks all hubs, unless they are being asked: nothing can move any more, as far as they know.
+    /// Asks all hubs, unless they are already being asked. As far as they know, nothing can go on any more.
     pub(super) fn ask(own: &Arc<Self>, scheduler: &Scheduler) {
         let now = clock::now();
         {
@@ -53,7 +53,7 @@ impl Inquiry {
             Step::Answered
         };
         census::ask(scheduler.hubs(), step).when_done(move |census| {
-            // Another question may have been asked since, because the answers took so long.
+            // Another question may have been asked since, as the answers took so long.
             let is_last = own.asked.lock().take_if(|since| *since == now).is_some();
             let in_time = clock::since(now) <= ANSWER_WITHIN;
             let blocked: Option<Vec<_>> = census.take().into_iter().collect();
@@ -63,10 +63,10 @@ impl Inquiry {
         });
     }
 
-    /// `blocked` is there if all hubs have answered in time.
+    /// Takes the answers. There are some if all hubs have answered in time.
     fn answered(&self, blocked: Option<Vec<Vec<Blocked>>>) {
         let Some(blocked) = blocked else {
-            // Somebody had something to do meanwhile.
+            // Some hub had something to do meanwhile.
             return self.begun.store(false, Ordering::Relaxed);
         };
         let blocked: Vec<Blocked> = blocked.into_iter().flatten().collect();

@@ -1,12 +1,13 @@
-//! Green threads that wait for one another while others go on, if only `main` by sleeping.
+//! Green threads that wait for one another while others go on, even if that is only a `main` that sleeps.
 //!
-//! The lookout looks now and then which green threads wait for a lock, an initialization or the end of another, in all runtimes of the
-//! process. Where some have been in the same wait since it looked last, the hubs are asked who holds up each wait; and if that leads
-//! round in a circle, through one runtime or several, it is reported.
+//! The lookout looks now and then which green threads wait for a lock, an initialization or the end of another one, in
+//! all runtimes of the process. If some have been in the same wait since the last look, the hubs are asked who has what
+//! each of them waits for. If that leads round in a circle, through one runtime or several, it is reported.
 //!
-//! The hubs answer one after the other. But whoever is in the same wait before the question and after the last answer has been
-//! suspended all that time, so what it held when one answer named it, it holds still. A hub that is held up does not answer in time: then
-//! what the others say is looked at without it, and all are asked again later.
+//! The hubs answer one after the other. But a green thread that is in the same wait before the question and after the
+//! last answer has been suspended all that time. So what it held when one answer named it, it still holds. A hub that
+//! is held up does not answer in time: then the answers of the others are used without it, and all are asked again
+//! later.
 #![forbid(unsafe_code)]
 
 use super::blocked::{Blocked, blocked, describe, holders};
@@ -25,39 +26,40 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Looking takes at most one part in so many of the time.
+/// Looking takes at most one part of the time in this many.
 const SHARE: u32 = 100;
 
-/// The waits of green threads, by their ids: a number for each wait.
+/// The waits of green threads, by the green threads' ids: a number for each wait.
 type WaitNumbers = HashMap<u64, u64>;
 
-/// What the lookout remembers for that.
+/// What the lookout remembers for finding knots.
 #[derive(Debug)]
 pub(super) struct Knots {
     patience: Duration,
     next: Instant,
-    /// What was seen when it looked last.
+    /// The waits that were seen at the last look.
     seen: WaitNumbers,
-    /// What the hubs have been asked about.
+    /// The waits about which the hubs have been asked.
     asked: WaitNumbers,
-    /// Those that have been reported already.
+    /// The waits that have been reported already.
     told: WaitNumbers,
-    /// What the hubs have not all answered yet.
+    /// The question that the hubs have not all answered yet.
     question: Option<KnotQuestion>,
-    /// Whether workers have been awake since, or somebody has only begun to wait.
+    /// Whether workers have been awake since the last look, or a wait seen then was new, so that there is something to
+    /// look for.
     owes: bool,
 }
 
-/// Some of those in these waits may wait for one another, whatever the others do.
+/// A question to the hubs: some of those in these waits may wait for one another, whatever the others do.
 #[derive(Debug)]
 struct KnotQuestion {
     waits: WaitNumbers,
-    /// Those of runtimes in which nothing can move any more, with the number of the runtime: where a circle is in one of these, the hubs
-    /// find that out and tell it themselves.
+    /// The waits in runtimes in which nothing can go on any more, with the number of the runtime. If a circle is within
+    /// one of these, its hubs find and report it themselves.
     stuck: HashMap<u64, usize>,
     census: Arc<Census<Blocked>>,
     asked_at: Instant,
-    /// Whether a hub was not asked, since it has not yet answered what it was asked before.
+    /// Whether a hub was not asked, since it has not yet answered an earlier question.
     left_out: bool,
 }
 
@@ -74,7 +76,7 @@ impl Knots {
         }
     }
 
-    /// Whether it is to look once more though nothing moves.
+    /// Whether it is to look once more even though nothing goes on.
     pub(super) fn owes(&self) -> bool {
         self.owes || self.question.is_some()
     }
@@ -84,7 +86,7 @@ impl Knots {
         self.owes = true;
     }
 
-    /// Looks, if it is time to.
+    /// Looks, if it is time.
     pub(super) fn look(&mut self, all: &[(Arc<Scheduler>, Arc<Inquiry>)]) {
         let begun = clock::now();
         if let Some(question) = self.question.take() {
@@ -124,7 +126,7 @@ impl Knots {
             hubs.extend(scheduler.hubs().iter().copied());
             self.asked.extend(old);
         }
-        // Those of one that is stuck may be held up by those of another.
+        // Green threads of a runtime that is stuck may wait for those of another.
         if is_new || (any_fresh && runtimes > 1) {
             let count = hubs.len();
             hubs.retain(|hub| !hub.is_being_asked());
@@ -143,7 +145,8 @@ impl Knots {
         self.next = clock::now() + self.patience.max(clock::since(begun) * SHARE);
     }
 
-    /// Reports what the hubs have answered. Returns the question if the answers are not complete and it is worth waiting longer.
+    /// Reports what the hubs have answered. Returns the question if the answers are not complete and it is worth
+    /// waiting longer.
     fn answered(&mut self, question: KnotQuestion) -> Option<KnotQuestion> {
         let is_complete = question.census.is_complete();
         if !is_complete && clock::since(question.asked_at) < ANSWER_WITHIN {
@@ -171,13 +174,15 @@ impl Knots {
     }
 }
 
-/// A number for the wait that a task is in, if that is for somebody who may be known, and for no certain time.
+/// A number for the wait of a task, if it has no deadline and is for something that a thread which may be known is to
+/// do.
 fn lasting(task: &TaskRef) -> Option<u64> {
     let is_known = matches!(task.reason(), Reason::Lock | Reason::Once | Reason::Join);
     task.lasting_wait().filter(|_| is_known)
 }
 
-/// Those that wait for one another in a circle, of those that have been in these waits since before the hubs were asked.
+/// Those that wait for one another in a circle, among those that have been in these waits since before the hubs were
+/// asked.
 fn among(mut blocked: Vec<Blocked>, question: &KnotQuestion) -> Vec<Blocked> {
     blocked.retain(|one| {
         let wait = question.waits.get(&one.task().id());

@@ -1,13 +1,14 @@
-//! The lookout: an OS thread that reports workers that are held up, in every build and without being asked to.
+//! The lookout: an OS thread that reports workers that are held up. It is there in every build, without being asked
+//! for.
 //!
-//! A green thread that computes for long, or that waits in something of std's, keeps its OS thread from all others there. The
-//! lookout, one for the process, looks now and then at what the workers run. It reports when all workers of a runtime are held
-//! up for long, or one behind which others wait that could run. While all workers sleep, it sleeps too, without a limit: a worker
-//! that wakes up looks at a word, and wakes the lookout only if that had gone to sleep. A thread that lends itself to a
-//! current-thread runtime is a worker too, for the length of a `run`.
+//! A green thread that computes for long, or that waits in something of std's, keeps its OS thread from all others
+//! there. The lookout, one for the process, looks now and then at what the workers run. It reports when all workers of
+//! a runtime are held up for long, or one behind which others wait that could run. While all workers sleep, it sleeps
+//! too, without a limit: a worker that wakes up looks at a word, and wakes the lookout only if that has gone to sleep.
+//! A thread that lends itself to a current-thread runtime is a worker too, for the duration of a `run`.
 //!
-//! It also finds green threads that wait for one another (`knot.rs`), takes the tasks that are to start later from workers that are held up and gives them to others, and has others look for what
-//! was meant for one that waits there, see `bypass.rs`.
+//! It also finds green threads that wait for one another (`knot.rs`), moves tasks that are to start later from workers
+//! that are held up to others, and has other threads look for what was meant for one on such a worker (`bypass.rs`).
 #![forbid(unsafe_code)]
 
 use super::bypass::Bypass;
@@ -29,21 +30,22 @@ use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-/// How long a worker is held up before that is reported, unless the environment says otherwise.
+/// How long a worker must be held up before that is reported, unless the environment says otherwise.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often the lookout looks within that time.
+/// How many times the lookout looks within that time.
 const LOOKS: u32 = 4;
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_millis(5);
-/// How often it looks while a worker that is awake has tasks to start later, or somebody waits for what another one was woken for.
+/// How often it looks while an awake worker has tasks to start later, or somebody waits for what another one was woken
+/// for.
 const LOOK_SOON: Duration = Duration::from_millis(20);
 
-/// The milliseconds in `GREENTHREAD_WATCHDOG_MS`, if it is there and a number.
+/// The milliseconds in `GREENTHREAD_WATCHDOG_MS`, if that is set to a number.
 pub(in crate::runtime) fn given() -> Option<Duration> {
     static GIVEN: OnceLock<Option<Duration>> = OnceLock::new();
     *GIVEN.get_or_init(|| setting::number("GREENTHREAD_WATCHDOG_MS").map(Duration::from_millis))
 }
 
-/// `None` if nothing is to be reported.
+/// The patience; `None` if nothing is to be reported.
 fn patience() -> Option<Duration> {
     let patience = given().unwrap_or(PATIENCE);
     (!patience.is_zero()).then_some(patience)
@@ -55,12 +57,12 @@ struct Lookout {
 }
 
 static LOOKOUT: PerProcess<Lookout> = PerProcess::new();
-/// A runtime, and what its workers were last seen to do.
+/// A runtime, and what its workers were last seen doing.
 #[derive(Debug)]
 struct WatchedRuntime {
     scheduler: Weak<Scheduler>,
     inquiry: Arc<Inquiry>,
-    /// `None` for a current-thread runtime.
+    /// The name; `None` for a current-thread runtime.
     name: Option<String>,
     seen: Vec<Option<DoingSince>>,
     told_all: bool,
@@ -73,7 +75,7 @@ struct DoingSince {
     told: bool,
 }
 
-/// Has the workers of a runtime watched for as long as it is there.
+/// Has the workers of a runtime watched as long as it exists.
 pub(in crate::runtime) fn watch(scheduler: &Arc<Scheduler>, inquiry: &Arc<Inquiry>, name: &str) {
     add(scheduler, inquiry, Some(name.to_string()));
 }
@@ -109,17 +111,17 @@ fn add(scheduler: &Arc<Scheduler>, inquiry: &Arc<Inquiry>, name: Option<String>)
         told_all: false,
     });
     if alarm::has_thread() {
-        // Its workers may be running something already, and have looked at the word too early.
+        // Its workers may be running something already, and may have looked at the word too early.
         alarm::rouse();
     } else if patience().is_some() || deadlock::patience().is_some() || scheduler.has_thieves() {
-        // Without the thread nothing is reported; nothing else is missing.
+        // If the thread cannot be started nothing is reported; everything else works.
         if let Ok(handle) = thread::start("gt-lookout", None, move || look(lookout, patience())) {
             alarm::set_thread(handle.thread().clone());
         }
     }
 }
 
-/// The runtimes that run green threads now, with their names; those of current-thread runtimes have none.
+/// The runtimes that run green threads now, with their names; current-thread runtimes have none.
 #[allow(dead_code, reason = "reports and metrics alone ask")]
 pub(crate) fn runtimes() -> Vec<(Option<String>, Arc<Scheduler>)> {
     let runtimes = LOOKOUT.get(Lookout::default).runtimes.lock();
@@ -156,7 +158,7 @@ fn look(lookout: &Lookout, patience: Option<Duration>) {
                 || lookout.has(|hub| !hub.is_sleeping() && hub.has_delayed())
         };
         if !alarm::sleep_until(clock::now() + every, is_soon) {
-            // It sleeps for no less, whatever woke it, so that events that come often do not wake it each time.
+            // It sleeps at least so long, whatever woke it, so that frequent events do not wake it each time.
             std::thread::sleep(soon);
         }
         let mut runtimes = lookout.runtimes.lock();
@@ -180,7 +182,7 @@ fn look(lookout: &Lookout, patience: Option<Duration>) {
 }
 
 impl Lookout {
-    /// Whether that is so for any worker.
+    /// Whether `is_so` holds for any worker.
     fn has(&self, is_so: impl Fn(&HubShared) -> bool) -> bool {
         let of_runtime = |watched: &WatchedRuntime| {
             let scheduler = watched.scheduler.upgrade();
@@ -192,7 +194,7 @@ impl Lookout {
 }
 
 impl WatchedRuntime {
-    /// The workers that have done nothing else for so long.
+    /// The workers that have done the same thing for so long.
     fn held(&self, long: Duration) -> Vec<&'static HubShared> {
         let Some(scheduler) = self.scheduler.upgrade() else { return Vec::new() };
         let is_held =
@@ -217,14 +219,15 @@ impl WatchedRuntime {
             return;
         };
         let held = |seen: &DoingSince| now - seen.since >= patience;
-        // If there is only one, who computes may have nobody to hold up.
+        // If there is only one worker, a green thread that computes may hold up nobody.
         let all =
             self.seen.len() > 1 && self.seen.iter().all(|seen| seen.as_ref().is_some_and(held));
         let tell_all = all && !self.told_all;
         let waits = |at: usize, seen: &DoingSince| {
             let behind = scheduler.waits_behind(at);
             fence(Ordering::SeqCst);
-            // Otherwise what was counted may have waited for the very one that has just let go of the worker.
+            // If that has changed, what was counted may have waited for just the green thread that has left the worker
+            // since.
             (scheduler.hubs()[at].doing() == Some(seen.doing)).then_some(behind)
         };
         let mut behind = Vec::with_capacity(self.seen.len());

@@ -1,6 +1,7 @@
-//! Looking at the workers from outside: whether anything moves, and who keeps a worker from the others.
+//! Looking at the workers from outside: whether anything goes on, and what holds a worker up.
 //!
-//! Invariant: nothing below knows it. A worker is handed its observer, and rouses the lookout by a word of its own (`lane/alarm.rs`).
+//! Invariant: the folders below do not know this one. A worker is passed its observer, and wakes the lookout by a word
+//! in a folder below (`lane/alarm.rs`).
 
 mod blocked;
 mod bypass;

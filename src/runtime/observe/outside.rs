@@ -1,5 +1,5 @@
-//! What may wake green threads at any time from outside of all runtimes: signals, and the ends of processes. Where somebody
-//! waits for one, that nothing moves is no deadlock.
+//! What may wake green threads at any time from outside of all runtimes: signals, and the ends of processes. While
+//! somebody waits for one of these, there is no deadlock even if nothing goes on.
 #![forbid(unsafe_code)]
 
 use crate::sys::process::{self, PerProcess};
@@ -16,7 +16,7 @@ fn counts() -> &'static OutsideCounts {
     COUNTS.get(OutsideCounts::default)
 }
 
-/// While it lives, somebody may be woken from outside.
+/// While this lives, something may come from outside and wake a green thread.
 #[derive(Debug)]
 pub(crate) struct Expectation {
     generation: u32,
@@ -31,24 +31,24 @@ impl Expectation {
 
 impl Drop for Expectation {
     fn drop(&mut self) {
-        // A copy in a forked child was never counted there.
+        // A copy of it in a forked child was never counted there.
         if process::generation() == self.generation {
             counts().expected.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }
 
-/// Whether there is an [`Expectation`].
+/// Whether an [`Expectation`] lives.
 pub(in crate::runtime) fn is_expected() -> bool {
     counts().expected.load(Ordering::SeqCst) > 0
 }
 
-/// There is one more OS thread for the rest of the process's life that wakes somebody only where that is expected.
+/// Counts an OS thread that lives as long as the process, and wakes somebody only while an [`Expectation`] lives.
 pub(crate) fn count_thread() {
     counts().threads.fetch_add(1, Ordering::SeqCst);
 }
 
-/// How many of those there are.
+/// How many such threads there are.
 pub(in crate::runtime) fn threads() -> usize {
     counts().threads.load(Ordering::SeqCst)
 }

@@ -1,4 +1,5 @@
-//! How busy the workers are, and how long something that is ready waits for its turn: a question that costs next to nothing.
+//! How busy the workers are, and how long something that is ready waits for its turn. To ask this costs next to
+//! nothing.
 #![forbid(unsafe_code)]
 
 use super::{census, lookout};
@@ -12,25 +13,26 @@ use std::time::Duration;
 /// A worker of a runtime.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WorkerPulse {
-    /// The system's number of its OS thread.
+    /// The system's number for its OS thread.
     pub(crate) thread: i32,
     /// How many green threads have started there and not ended.
     pub(crate) live: usize,
     /// How many turns its loop has made.
     pub(crate) turns: u64,
-    /// After how long it has answered, and how many green threads were ready to run then; `None` if it has not within the time.
+    /// How long it took to answer, and how many green threads were ready to run then; `None` if it has not answered in
+    /// time.
     pub(crate) answered: Option<(Duration, usize)>,
 }
 
 /// A runtime.
 #[derive(Clone, Debug)]
 pub(crate) struct RuntimePulse {
-    /// `None` for a current-thread runtime.
+    /// The name; `None` for a current-thread runtime.
     pub(crate) name: Option<String>,
     pub(crate) workers: Vec<WorkerPulse>,
 }
 
-/// Asks all workers of all runtimes, and waits for one that does not answer for `patience`.
+/// Asks all workers of all runtimes, and waits for at most `patience` for one that does not answer.
 pub(crate) fn feel(patience: Duration) -> Vec<RuntimePulse> {
     let ask = |(name, scheduler): (Option<String>, Arc<Scheduler>)| {
         let asked = clock::now();

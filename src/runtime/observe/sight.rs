@@ -1,7 +1,8 @@
-//! What every green thread does and where it is.
+//! What every green thread does, and where it is.
 //!
-//! Each hub says that of its own, some of them at a time, so that those have a turn in between. What a hub runs that does not answer is
-//! asked by a signal, as the watchdog does; and tasks that no hub has started are on the roll.
+//! Each hub says this of its own green threads, a few at a time, so that others have a turn in between. If a hub does
+//! not answer, the green thread that it runs is asked by a signal, as the watchdog does. Tasks that no hub has started
+//! are found on the roll.
 #![forbid(unsafe_code)]
 
 use super::census::{self, Census};
@@ -22,11 +23,11 @@ use std::time::{Duration, Instant};
 /// microsecond, and some more where none was seen at the same place before.
 const AT_ONCE: usize = 64;
 
-/// A hub that has run the same green thread for so long without a pause is not waited for any more.
+/// A hub that has run the same green thread for this long without a pause is not waited for any more.
 const HELD: Duration = Duration::from_millis(300);
 
-/// How many references there are to a green thread that parks, if there is no handle of it: its hub's, that of `park`, the one in what
-/// an `unpark` would wake, and that of the look.
+/// How many references there are to a green thread that parks, if there is no handle to it: its hub's, that of `park`,
+/// the one in the waiter that an `unpark` would use, and that of the look.
 const OF_FORGOTTEN: usize = 4;
 
 /// What one green thread does.
@@ -36,15 +37,15 @@ pub(crate) struct Sight {
     pub(crate) doing: Doing,
     /// The number of its worker, if it has started.
     pub(crate) worker: Option<usize>,
-    /// The number of its wait.
+    /// The number of its present wait.
     pub(crate) wait: u64,
-    /// How many bytes of its stack are in use, and how many can be.
+    /// How many bytes of its stack are in use, and how many it has.
     pub(crate) used: Option<(usize, usize)>,
     /// Where it is, innermost first.
     pub(crate) addresses: Arc<[usize]>,
-    /// Whether it has too little of its stack left to say where it is.
+    /// Whether too little of its stack is left for it to find out where it is.
     pub(crate) lacks_room: bool,
-    /// Whether it waits for an `unpark`, and nobody has a handle of it.
+    /// Whether it waits for an `unpark`, and nobody has a handle to it.
     pub(crate) forgotten: bool,
 }
 
@@ -62,33 +63,33 @@ pub(crate) enum Doing {
     Delayed,
     Ready,
     Running,
-    /// It waits, for that long at most.
+    /// It waits, and if that has a deadline, for at most this long.
     Waiting(Option<Duration>),
 }
 
 /// A worker of a runtime.
 #[derive(Debug)]
 pub(crate) struct WorkerSight {
-    /// The system's number of its OS thread.
+    /// The system's number for its OS thread.
     pub(crate) thread: i32,
-    /// Whether it has said all of its green threads.
+    /// Whether it has told of all of its green threads.
     pub(crate) answered: bool,
 }
 
 /// A runtime.
 #[derive(Debug)]
 pub(crate) struct RuntimeSight {
-    /// `None` for a current-thread runtime.
+    /// The name; `None` for a current-thread runtime.
     pub(crate) name: Option<String>,
     pub(crate) workers: Vec<WorkerSight>,
     pub(crate) tasks: Vec<Sight>,
 }
 
-/// What each hub of a runtime runs, by the count of its resumes, and since when that is known.
+/// For each hub of a runtime, the number of the resume that goes on, and since when that is known.
 struct RunningSince(Vec<Option<(u64, Instant)>>);
 
 impl RunningSince {
-    /// From now on.
+    /// A record that begins now.
     fn since_now(hubs: &[&'static HubShared]) -> Self {
         let mut held = Self(vec![None; hubs.len()]);
         (0..hubs.len()).for_each(|hub| _ = held.is_held(hubs, hub));
@@ -99,7 +100,7 @@ impl RunningSince {
         self.note(hub, hubs[hub].watched.now(), clock::now())
     }
 
-    /// Whether the hub has run the same green thread for as long as one that is held up does.
+    /// Whether the hub has run the same green thread for so long that it counts as held up.
     fn note(&mut self, hub: usize, runs: Option<u64>, now: Instant) -> bool {
         let since = &mut self.0[hub];
         match (runs, *since) {
@@ -112,8 +113,8 @@ impl RunningSince {
     }
 }
 
-/// All runtimes. Waits for workers that go on answering; for one that does not, until it is seen to be held up, but no longer than
-/// `patience`.
+/// Looks at all runtimes. Waits for workers that go on answering. For one that does not, waits until it is seen to be
+/// held up, but no longer than `patience`.
 pub(crate) fn look(patience: Duration) -> Vec<RuntimeSight> {
     let asked: Vec<_> = lookout::runtimes()
         .into_iter()
@@ -130,7 +131,7 @@ pub(crate) fn look(patience: Duration) -> Vec<RuntimeSight> {
     answered.collect()
 }
 
-/// The names of what runs now, and where each is.
+/// The names of the green threads that run now, and where each of them is.
 pub(crate) fn running() -> Vec<(String, Vec<usize>)> {
     let runtimes = lookout::runtimes();
     let hubs = runtimes.iter().flat_map(|(_, scheduler)| scheduler.hubs());
@@ -162,14 +163,14 @@ fn doing(task: &TaskRef) -> Doing {
     Doing::Waiting(until)
 }
 
-/// Whether it parks, and nobody has a handle of it. It is suspended, so it cannot make one now; a reference that somebody else has for a
-/// moment only hides it.
+/// Whether it parks, and nobody has a handle to it. It is suspended, so it cannot make one now; a reference that
+/// somebody else has for a moment only hides it.
 fn is_forgotten(task: &TaskRef) -> bool {
     let of_family = usize::from(task.is_daemon() && task.family().is_some());
     task.reason() == Reason::Park && task.references() == OF_FORGOTTEN + of_family
 }
 
-/// One green thread of the hub, which runs none now.
+/// What is seen of a green thread of the hub, which runs none at this moment.
 fn seen(hub: &Hub, live: Live, tracer: &mut Tracer) -> Sight {
     let trace = live.started().map(|started| started.look(hub.lane().root(), tracer));
     let waiting = KnownWait::of(live);
@@ -186,7 +187,8 @@ fn seen(hub: &Hub, live: Live, tracer: &mut Tracer) -> Sight {
     }
 }
 
-/// A green thread that its hub has said nothing of. `answered` tells of which hubs that means that it has started since.
+/// What is known of a green thread of which its hub has said nothing. If the hub is among those that `answered`, the
+/// green thread has started since.
 fn unseen(scheduler: &Scheduler, answered: &[bool], task: TaskRef) -> Sight {
     let mut sight = Sight {
         doing: Doing::New,
@@ -213,7 +215,7 @@ fn unseen(scheduler: &Scheduler, answered: &[bool], task: TaskRef) -> Sight {
     sight.doing = doing(sight.task());
     if sight.task().runs_on(&hub.lane.mailbox, hub.running()) {
         sight.doing = Doing::Running;
-        // It may have let another one go on meanwhile.
+        // The hub may have switched to another green thread meanwhile.
         let place = watchdog::look_at(hub);
         let still = sight.task().runs_on(&hub.lane.mailbox, hub.running());
         sight.addresses =
@@ -256,7 +258,7 @@ mod tests {
         assert!(!held.note(1, Some(7), begun));
         assert!(!held.note(1, Some(7), begun + HELD / 2));
         assert!(held.note(1, Some(7), begun + HELD));
-        // Another turn, be it of the same one.
+        // This is another turn, even if it is of the same green thread.
         assert!(!held.note(1, Some(8), begun + 2 * HELD));
         assert!(held.note(1, Some(8), begun + 3 * HELD));
         assert!(!held.note(1, None, begun + 4 * HELD), "it looks at the outside, or sleeps");

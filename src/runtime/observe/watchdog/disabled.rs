@@ -1,4 +1,4 @@
-//! Nobody watches.
+//! The twin without the feature `watchdog`: there is no watchdog, and none is started.
 #![forbid(unsafe_code)]
 
 use crate::runtime::hub::shared::HubShared;

@@ -1,8 +1,8 @@
-//! Watching that no green thread keeps its worker from the others for long.
+//! The twin with the feature `watchdog`: reports green threads that hold up their worker for long.
 //!
-//! A thread of its own looks now and then whether a worker still runs what it ran before. For that the hub counts its resumes,
-//! which is all that it costs there. A signal asks a green thread where it is (`sys/look.rs`), and the watchdog's thread turns the
-//! addresses into names.
+//! A thread of its own looks now and then whether a worker still runs what it ran before. The hub counts its resumes
+//! for that, which is all that it costs there. A signal asks a green thread where it is (`sys/look.rs`), and the
+//! watchdog's thread turns the addresses into names.
 #![forbid(unsafe_code)]
 
 use super::super::lookout;
@@ -21,22 +21,22 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How often it looks within the time that a green thread may take.
+/// How many times it looks within the time that a green thread may take.
 const LOOKS: u32 = 4;
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_millis(1);
 
-/// How many watchdogs all runtimes have. A forked child has none of its parent's.
+/// How many watchdogs there are in all runtimes. A forked child has none of its parent's.
 fn count() -> &'static AtomicUsize {
     static COUNT: PerProcess<AtomicUsize> = PerProcess::new();
     COUNT.get(AtomicUsize::default)
 }
 
-/// How many OS threads of watchdogs there are.
+/// How many OS threads are watchdogs.
 pub(crate) fn threads() -> usize {
     count().load(Ordering::SeqCst)
 }
 
-/// For how long a green thread may keep a worker of the global runtime, if the environment says so.
+/// How long a green thread may hold up a worker of the global runtime, if the environment says so.
 pub(crate) fn given() -> Option<Duration> {
     lookout::given().filter(|most| !most.is_zero())
 }
@@ -76,7 +76,7 @@ impl Drop for Watchdog {
         self.over.store(true, Ordering::SeqCst);
         let Some(thread) = self.thread.take() else { return };
         if self.generation != process::generation() {
-            // The thread is the parent's.
+            // The thread belongs to the parent process.
             std::mem::forget(thread);
             return;
         }
@@ -87,7 +87,7 @@ impl Drop for Watchdog {
     }
 }
 
-/// What a hub was seen to run.
+/// What a hub was seen to run, and since when.
 #[derive(Clone, Copy)]
 struct Since {
     count: u64,
@@ -98,7 +98,7 @@ struct Since {
 fn watch(hubs: &[&'static HubShared], most: Duration, over: &AtomicBool) {
     let mut since: Vec<Option<Since>> = vec![None; hubs.len()];
     let every = (most / LOOKS).max(LOOK_AT_LEAST_EVERY);
-    // Finding the names for addresses takes long at first, and must not keep the watchdog from seeing others.
+    // To find the names of addresses takes long at first, and must not keep the watchdog from seeing others.
     let mut tellers = Vec::new();
     while !over.load(Ordering::SeqCst) {
         std::thread::park_timeout(every);
@@ -125,7 +125,7 @@ fn watch(hubs: &[&'static HubShared], most: Duration, over: &AtomicBool) {
     }
 }
 
-/// What the hub runs and where that is, if it runs anything and its OS thread says so.
+/// What the hub runs and where that is, if it runs anything and its OS thread answers.
 #[allow(dead_code, reason = "reports alone ask")]
 pub(in crate::runtime) fn look_at(hub: &'static HubShared) -> Option<StackSeen> {
     hub.watched.now()?;
@@ -143,10 +143,10 @@ fn tell(seen: Option<&StackSeen>, held: Duration) {
     AFTER.lock().iter_mut().for_each(|after| after());
 }
 
-/// What is called after each report, by the thread that has told it.
+/// The functions that are called after each report, by the thread that has made it.
 static AFTER: Mutex<Vec<Box<dyn FnMut() + Send>>> = Mutex::new(Vec::new());
 
-/// Has `after` called whenever a watchdog has reported something. It must not panic.
+/// Has `after` called whenever a watchdog has made a report. It must not panic.
 #[allow(dead_code, reason = "reports alone ask")]
 pub(crate) fn after_each_report(after: Box<dyn FnMut() + Send>) {
     AFTER.lock().push(after);
@@ -155,7 +155,8 @@ pub(crate) fn after_each_report(after: Box<dyn FnMut() + Send>) {
 fn lines(seen: &StackSeen) -> String {
     let mut text = String::new();
     for (at, &address) in seen.addresses.iter().enumerate() {
-        // A return address is behind the call; the first address is where the green thread is.
+        // A return address is behind the call, so it is one too far; the first address is that of the green thread
+        // itself.
         let address = if at == 0 { address } else { address - 1 };
         let mut known = false;
         backtrace::resolve(address as *mut _, |symbol| {

@@ -1,4 +1,7 @@
-//! Reports of green threads that keep their workers from others, with the feature `watchdog`.
+//! Reports of green threads that hold up their workers, with the feature `watchdog`.
+//!
+//! Invariant: the twins have the same functions for starting a runtime and counting threads. Without the feature there
+//! is no thread and no report; functions that only the feature `inspect` needs are in the enabled twin alone.
 
 #[cfg(not(feature = "watchdog"))]
 mod disabled;
