@@ -1,7 +1,8 @@
-//! Unwinds with which a generator is closed or a greenlet ended, as something that locks can tell from a panic.
+//! Unwinds by which a generator is closed or a greenlet ended, which locks must tell from a panic.
 //!
-//! A coroutine that is closed was suspended where nothing unwound on its stack, so the first unwind on that stack while the
-//! closing lasts is the one it is closed with, begun or passed on; unless the panic hook has seen a panic begin there since.
+//! A coroutine that is closed was suspended where nothing unwound on its stack. So the first unwind on that stack while
+//! the closing lasts is the one that closes it, as it was begun or passed on; unless the panic hook has seen a panic
+//! begin there since.
 
 use super::Control;
 use super::running::current;
@@ -10,15 +11,15 @@ use std::cell::RefCell;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// One that is being closed.
+/// A coroutine that is being closed.
 struct BeingClosed {
-    /// It stays where it is while it is closed.
+    /// Its control block, which stays where it is while it is being closed.
     control: *const Control,
-    /// The hook has seen a panic begin on its stack since.
+    /// Whether the hook has seen a panic begin on its stack since.
     panicked: bool,
 }
 
-/// How many are being closed in the process. While it is zero, nobody need ask what unwinds.
+/// How many coroutines are being closed in the process. While it is zero, nobody need ask what an unwind is.
 static CLOSINGS: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
@@ -40,7 +41,7 @@ pub(super) fn closing<R>(control: NonNull<Control>, resume: impl FnOnce() -> R) 
 
     CLOSINGS.fetch_add(1, Ordering::Relaxed);
     let done = Done(control.as_ptr());
-    // Where the thread-locals are gone already, locks take it for a panic.
+    // If the thread-locals are gone already, locks take it for a panic.
     let _ = HERE.try_with(|here| {
         here.borrow_mut().push(BeingClosed { control: done.0, panicked: false });
     });
@@ -61,20 +62,20 @@ pub(crate) fn any_closing() -> bool {
     CLOSINGS.load(Ordering::Relaxed) != 0
 }
 
-/// Whether what unwinds on the calling stack is what it is closed with.
+/// Whether the unwind on the calling stack is the one that closes its coroutine.
 #[cold]
 pub(crate) fn is_closed() -> bool {
     any_closing() && own_unwinds() == 1 && with_own(|closing| !closing.panicked) == Some(true)
 }
 
-/// A panic begins on the calling stack. Called by the panic hook.
+/// Notes that a panic begins on the calling stack. Called by the panic hook.
 pub(crate) fn note_panic() {
     if any_closing() && own_unwinds() == 1 {
         with_own(|closing| closing.panicked = true);
     }
 }
 
-/// What unwinds on the calling stack now is all that does.
+/// Notes that no other unwind than the present one is under way on the calling stack.
 #[cold]
 pub(crate) fn note_calm() {
     if own_unwinds() == 0 {

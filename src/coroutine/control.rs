@@ -21,20 +21,20 @@ pub(super) type Local = Option<Kept>;
 
 type RawCoroutine = Raw<Word, Word, (), StackSpan>;
 
-/// What a running body suspends itself through.
+/// What a running body uses to suspend itself.
 pub(super) type RawYielder = Yielder<Word, Word>;
 
-/// Bytes from the control block to the stack's top: room for it, such that it begins 16 bytes behind the start of a
-/// cache line, and corosensei's two words just below it share that line.
+/// How many bytes there are from the control block to the stack's top. They have room for it, and are such that it
+/// begins 16 bytes behind the start of a cache line, so that corosensei's two words just below it share that line.
 const SPAN: usize = (size_of::<Control>() + 16).next_multiple_of(64) - 16;
 
-/// The part of a stack that corosensei may use; it owns nothing, the [`Stack`] in the control block does.
+/// The part of a stack that corosensei may use. It owns nothing; the [`Stack`] in the control block does.
 #[derive(Debug)]
 pub(super) struct StackSpan {
     base: StackPointer,
     limit: StackPointer,
-    /// Makes corosensei's coroutine one that does not promise to be unaliased while it is resumed: what runs on it reads
-    /// from it that it runs, so that corosensei's note of that must reach memory before the switch.
+    /// Keeps corosensei's coroutine from being taken for unaliased while it is resumed: code that runs on it reads from
+    /// it that it runs, so corosensei's note of that must reach memory before the switch.
     _aliased: PhantomPinned,
 }
 
@@ -61,7 +61,7 @@ impl StackSpan {
         Self { base, limit: stack.limit().addr(), _aliased: PhantomPinned }
     }
 
-    /// Where the control block goes: just above the base.
+    /// Where the control block is put: just above the base.
     #[inline(always)]
     pub(super) fn control(&self) -> NonNull<Control> {
         let at = ptr::with_exposed_provenance_mut(self.base.get());
@@ -73,12 +73,12 @@ impl StackSpan {
 /// Writes a description of a coroutine's owner piece by piece.
 type Write = fn(owner: *const (), out: &mut dyn FnMut(&[u8]));
 
-/// What the overflow report says of a coroutine, and a word for its owner.
+/// What the overflow report says of a coroutine, and a word that identifies its owner.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Description {
     /// Writes a description of `owner` piece by piece; runs in signal context, on the faulting thread.
     pub(crate) write: Option<Write>,
-    /// What the layer above keeps for itself.
+    /// A word that the layer above chooses.
     pub(crate) owner: *const (),
 }
 
@@ -94,22 +94,22 @@ pub(crate) struct Control {
     raw: UnsafeCell<RawCoroutine>,
     /// Set when the body begins, read at each suspend.
     yielder: Cell<*const RawYielder>,
-    // Cold: touched when the coroutine begins, ends, or is looked at.
+    // Cold: touched when the coroutine begins, ends, or is inspected.
     description: Description,
     /// What the layer above keeps for a green thread (its greenlets); unused in other coroutines.
     local: UnsafeCell<Local>,
     /// The values that users keep for a green thread; unused in other coroutines.
     storage: OnceCell<Box<Storage>>,
     stack: Stack,
-    /// The coroutine that resumed this one last; meaningful while this one runs or is the latest one that did. A green
-    /// thread has none: there it is the note of the layer above, null while the green thread runs.
+    /// The coroutine that resumed this one last; it has a meaning while this one runs or is the latest one that did. A
+    /// green thread has none: there this is a note of the layer above, which is null while the green thread runs.
     resumer: Cell<*const Control>,
     finished: Cell<bool>,
-    /// In a green thread: nothing is kept for it any more.
+    /// In a green thread: whether nothing is kept for it any more.
     closed: Cell<bool>,
-    /// Regions open in this very coroutine that it must not be switched out of.
+    /// How many regions are open in this very coroutine, out of which it must not be switched.
     regions: Cell<u16>,
-    /// In a green thread: regions open in any coroutine that runs inside it, itself included.
+    /// In a green thread: how many regions are open in all coroutines that run inside it, itself included.
     regions_inside: Cell<u16>,
     /// [`Running::ends`](super::running::Running::ends) when the body began; unused in green threads.
     began_at: Cell<u16>,
@@ -127,7 +127,7 @@ impl fmt::Debug for Control {
 }
 
 impl Control {
-    /// Where in it corosensei's own part is, for debuggers.
+    /// The offset of corosensei's own part, for debuggers.
     pub(crate) const RAW: usize = offset_of!(Self, raw);
     pub(crate) const RAW_SIZE: usize = size_of::<RawCoroutine>();
 
@@ -192,7 +192,7 @@ impl Control {
         self.yielder.set(yielder);
     }
 
-    /// Suspends the coroutine with a word; the word that it is resumed with.
+    /// Suspends the coroutine with a word. Returns the word with which it is resumed.
     ///
     /// # Safety
     /// The caller runs in it, or in one inside it: its body has begun and has not returned. And it is the one whose `resume`
@@ -216,16 +216,16 @@ impl Control {
         word
     }
 
-    /// Calls `f` on the stack from which this was resumed, below what waits there.
+    /// Calls `f` on the stack from which this coroutine was resumed, below the frames that wait there.
     ///
     /// # Safety
     /// The caller runs in it, or in one inside it. Until `f` has returned or unwound, none of these is suspended.
     #[inline]
     pub(super) unsafe fn call_below<R>(&self, f: impl FnOnce() -> R) -> R {
-        /// A closure that stays on this OS thread, whatever it is.
+        /// A closure that is called on this OS thread, whatever it captures.
         struct Here<F>(F);
-        // SAFETY: corosensei calls it on this OS thread. It asks for `Send` to keep yielders of coroutines that are left meanwhile out
-        // of it; that none of these is used is what the caller of `call_below` promises.
+        // SAFETY: corosensei calls it on this OS thread. It requires `Send` to keep out yielders of coroutines that are
+        // left meanwhile; that none of these is used is what the caller of `call_below` promises.
         unsafe impl<F> Send for Here<F> {}
         impl<F> Here<F> {
             fn call<R>(self) -> std::thread::Result<R>
@@ -247,7 +247,7 @@ impl Control {
         result.unwrap_or_else(|payload| resume_unwind(payload))
     }
 
-    /// What the owner asked to be kept.
+    /// The word that the owner asked to be kept.
     #[inline(always)]
     pub(crate) fn owner(&self) -> *const () {
         self.description.owner
@@ -269,7 +269,7 @@ impl Control {
         &self.resumer
     }
 
-    /// In a green thread: what the layer above notes while it is suspended; null again before it goes on.
+    /// In a green thread: a note of the layer above while it is suspended, which is null again before it goes on.
     #[inline]
     pub(crate) fn note(&self) -> *const () {
         self.resumer.get().cast()
@@ -318,12 +318,12 @@ impl Control {
     pub(super) unsafe fn take(at: NonNull<Self>) -> Stack {
         // SAFETY: as the caller promises; the block is moved out, so its fields are dropped exactly once.
         let Self { raw, stack, .. } = unsafe { at.as_ptr().read() };
-        // Drops the body where it never ran; this happens before the stack it lies on is given back.
+        // Drops a body that never ran, before the stack on which it lies is given back.
         drop(raw);
         stack
     }
 
-    /// Writes the description of the coroutine on the stack that ends at `top`; for the overflow report.
+    /// Writes the description of the coroutine whose stack ends at `top`, for the overflow report.
     ///
     /// # Safety
     /// The stack is that of a running coroutine of this OS thread.

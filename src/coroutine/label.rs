@@ -6,7 +6,7 @@ use std::cell::UnsafeCell;
 use std::fmt;
 use std::rc::Rc;
 
-/// What a coroutine is and is called; the name can be changed.
+/// The kind of a coroutine and its name, which can be changed.
 pub(crate) struct Label {
     kind: &'static str,
     name: UnsafeCell<Rc<str>>,
@@ -34,7 +34,7 @@ impl Label {
     }
 }
 
-/// Writes `greenlet 'ann'`, say.
+/// Writes the label, for example `greenlet 'ann'`.
 fn write(owner: *const (), out: &mut dyn FnMut(&[u8])) {
     // SAFETY: `labelled` gave the label and keeps it while the body runs. The fault is one of that body, on this OS thread,
     // and `Label` grows no stack while it changes the name.

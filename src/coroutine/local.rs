@@ -1,4 +1,4 @@
-//! One value for each green thread, and one for each OS thread outside of those.
+//! One value for each green thread, and one for each OS thread outside of green threads.
 
 use super::control::Local;
 use super::running::{green_thread, running};
@@ -10,14 +10,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
-/// What a [`Kept`] holds, without a share of it.
+/// The contents of a [`Kept`], without a share of the value.
 #[derive(Clone, Copy)]
 pub(super) struct KeptView {
     value: NonNull<()>,
     mark: &'static TypeMark,
 }
 
-/// A shared value of any type. As `Rc<dyn Any>`, but it tells its type without a call.
+/// A shared value of any type. It is like `Rc<dyn Any>`, but tells its type without a call.
 pub(crate) struct Kept(KeptView);
 
 impl fmt::Debug for Kept {
@@ -41,14 +41,14 @@ impl Drop for Kept {
     }
 }
 
-/// Outside of green threads: the value, and the end of it.
+/// The value of an OS thread outside of green threads. Its destructor ends it.
 struct OutsideLocal(UnsafeCell<Local>);
 
 impl Drop for OutsideLocal {
     fn drop(&mut self) {
         see(None);
         let kept = self.0.get_mut().take();
-        // What it holds may be the user's; a panic in here would end the process.
+        // It may hold values of the user's, and a panic in here would end the process.
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(kept))) {
             mem::forget(payload);
         }
@@ -59,13 +59,13 @@ thread_local! {
     static OS_THREAD: OutsideLocal = const { OutsideLocal(UnsafeCell::new(None)) };
 }
 
-/// Notes what `OS_THREAD` holds, where it can be read without asking whether that was destroyed.
+/// Notes the contents of `OS_THREAD` where they can be read without checking whether that was destroyed.
 fn see(seen: Option<KeptView>) {
     // SAFETY: a thread-local without a destructor.
     unsafe { (*running()).kept.set(seen) };
 }
 
-/// What is kept for the caller's green or OS thread.
+/// The value of the caller's green or OS thread.
 #[inline(always)]
 fn seen() -> Option<KeptView> {
     let green_thread = green_thread();
@@ -78,7 +78,7 @@ fn seen() -> Option<KeptView> {
     }
 }
 
-/// As [`seen`]; `None` too where a region is open around the caller that greenlets must not be switched out of.
+/// Like [`seen`]; also `None` if a region is open around the caller out of which greenlets must not be switched.
 #[inline(always)]
 fn seen_outside_regions() -> Option<KeptView> {
     let green_thread = green_thread();
@@ -95,26 +95,26 @@ fn seen_outside_regions() -> Option<KeptView> {
     if regions == 0 { seen } else { None }
 }
 
-/// As [`identity`]; null too where a region is open around the caller that greenlets must not be switched out of.
+/// Like [`identity`]; also null if a region is open around the caller out of which greenlets must not be switched.
 #[inline(always)]
 pub(crate) fn identity_outside_regions() -> *const () {
     seen_outside_regions().map_or(ptr::null(), |seen| seen.value.as_ptr())
 }
 
-/// As [`local`]; `None` too where a region is open around the caller that greenlets must not be switched out of.
+/// Like [`local`]; also `None` if a region is open around the caller out of which greenlets must not be switched.
 #[inline(always)]
 pub(crate) fn local_outside_regions<T: 'static>() -> Option<Rc<T>> {
     share(seen_outside_regions()?)
 }
 
-/// The address of what [`local`] would return, null where that is nothing: which green or OS thread this is.
+/// The address of what [`local`] returns, or null if that is nothing. It identifies the green or OS thread.
 #[inline(always)]
 pub(crate) fn identity() -> *const () {
     seen().map_or(ptr::null(), |seen| seen.value.as_ptr())
 }
 
-/// What was last [set](set_local) in this green thread, or in this OS thread outside of green threads; `None` where it
-/// is of another type.
+/// The value that was last [set](set_local) in this green thread, or in this OS thread outside of green threads; `None`
+/// if it is of another type.
 #[inline(always)]
 pub(crate) fn local<T: 'static>() -> Option<Rc<T>> {
     share(seen()?)
@@ -133,7 +133,7 @@ fn share<T: 'static>(KeptView { value, mark }: KeptView) -> Option<Rc<T>> {
     }
 }
 
-/// Keeps nothing for the calling green thread any more, which is about to end; what was kept last.
+/// Stops keeping a value for the calling green thread, which is about to end. Returns the value that was kept last.
 #[cold]
 pub(crate) fn close_local() -> Option<Kept> {
     let green_thread = green_thread();
@@ -149,7 +149,7 @@ pub(crate) fn close_local() -> Option<Kept> {
 /// Keeps a value for this green or OS thread, and returns the one before.
 ///
 /// # Errors
-/// Where the green thread has destroyed its values, or the OS thread destroys its thread-locals.
+/// If the green thread has destroyed its values, or the OS thread destroys its thread-locals.
 pub(crate) fn set_local<T: 'static>(value: Option<Rc<T>>) -> Result<Option<Kept>, ()> {
     let mut value = value.map(Kept::new);
     let seen = value.as_ref().map(|kept| kept.0);

@@ -1,4 +1,4 @@
-//! Stack switching: corosensei behind one small face.
+//! Stack switching: corosensei behind a small interface.
 //!
 //! Invariant: a coroutine runs on the OS thread that made it, is resumed only while it is suspended, and its stack is
 //! given back only when no live frame can be on it.

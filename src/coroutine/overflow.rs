@@ -5,7 +5,7 @@ use super::control::Control;
 /// Installs the report of stack overflows, once for the process.
 ///
 /// # Errors
-/// What the system said of the handler; memory stays guarded without it.
+/// The system's error for the handler. Without the handler, memory stays guarded.
 pub(crate) fn install_overflow_report() -> std::io::Result<()> {
     crate::stack::overflow::install(|size, top| {
         let write = crate::sys::signal::write_stderr;
@@ -19,7 +19,7 @@ pub(crate) fn install_overflow_report() -> std::io::Result<()> {
     })
 }
 
-/// [`install_overflow_report`] at the first call, cheap at later ones; without a report if that fails.
+/// Calls [`install_overflow_report`] the first time; later calls cost little. If that fails there is no report.
 #[inline(always)]
 pub(crate) fn ensure_overflow_report() {
     static DONE: std::sync::Once = std::sync::Once::new();

@@ -1,4 +1,4 @@
-//! A coroutine, as the one who has it sees it.
+//! A coroutine, as its owner has it.
 
 use super::This;
 use super::control::{Control, Description, RawYielder, StackSpan};
@@ -16,7 +16,7 @@ use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
-/// What [`Coroutine::resume`] came back from.
+/// How a call of [`Coroutine::resume`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// The body suspended itself.
@@ -25,22 +25,22 @@ pub(crate) enum Progress {
     Finished,
 }
 
-/// The coroutine cannot be resumed: it runs already (perhaps below the caller), it has finished, or it may be inside of
-/// thread-locals that are gone.
+/// The coroutine cannot be resumed: it runs already (perhaps the caller is inside of it), it has finished, or its
+/// frames may be inside of thread-locals that are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotSuspended;
 
 /// A body with a stack of its own.
 ///
-/// Dropping it: a body that never ran is dropped (a panic in that is swallowed), a finished one leaves its stack to the
-/// next, a suspended or running one is *leaked*, because its frames may be borrowed from elsewhere. Whoever wants it
-/// unwound makes it finish first.
+/// When it is dropped, a body that never ran is dropped too (a panic in that is swallowed); a finished one leaves its
+/// stack to the next; a suspended or running one is *leaked*, because its frames may be borrowed from elsewhere.
+/// Whoever wants those unwound makes it finish first.
 #[derive(Debug)]
 pub(crate) struct Coroutine {
     control: NonNull<Control>,
 }
 
-/// A body that may be dropped unstarted where nothing may unwind: corosensei aborts on a panic in that.
+/// A body that may be dropped without having run where nothing may unwind, as corosensei aborts on a panic in that.
 struct DroppableBody<F: FnOnce(Word)>(Option<F>);
 
 impl<F: FnOnce(Word)> DroppableBody<F> {
@@ -76,10 +76,10 @@ impl Coroutine {
         unsafe { Self::with_word(stack, description, |_| body()) }
     }
 
-    /// As [`new`](Self::new), for a body that borrows and takes what the first resume passes.
+    /// Like [`new`](Self::new), for a body that may borrow and takes what the first resume passes.
     ///
     /// # Safety
-    /// What the body borrows stays borrowable until it has returned or the coroutine, unstarted, was dropped.
+    /// What the body borrows stays valid until the body has returned, or the coroutine was dropped without having run.
     #[inline]
     pub(super) unsafe fn with_word(
         stack: Stack,
@@ -104,7 +104,8 @@ impl Coroutine {
         Self { control }
     }
 
-    /// The coroutine of a control block that [`control`](Self::control) gave, whose own value was forgotten.
+    /// Makes the coroutine of a control block that [`control`](Self::control) returned, and whose own value was
+    /// forgotten.
     ///
     /// # Safety
     /// `control` belongs to a coroutine of this OS thread, and no other `Coroutine` value for it is used again.
@@ -116,14 +117,14 @@ impl Coroutine {
     /// Runs the body until it suspends or returns.
     ///
     /// # Errors
-    /// [`NotSuspended`] where it is running already or has finished.
+    /// [`NotSuspended`] if it runs already, has finished, or must not go on.
     #[cfg(test)]
     pub(crate) fn resume(&self) -> Result<Progress, NotSuspended> {
         // SAFETY: a `Coroutine` owns its control block, which stays valid until the value is dropped or forgotten.
         unsafe { resume(self.control, NOTHING) }.map(|(progress, _)| progress)
     }
 
-    /// Where its control block is; valid until the coroutine is dropped.
+    /// The address of its control block, which is valid until the coroutine is dropped.
     #[inline]
     pub(crate) fn control(&self) -> NonNull<Control> {
         self.control
@@ -154,7 +155,7 @@ impl Coroutine {
         std::ptr::eq(current(), self.control.as_ptr())
     }
 
-    /// A name for it that can be copied, for those who suspend it.
+    /// A name for it that can be copied, for those who will suspend it.
     #[inline(always)]
     pub(crate) fn this(&self) -> This {
         This::new(self.control.as_ptr())

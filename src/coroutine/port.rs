@@ -1,7 +1,8 @@
 //! A coroutine that passes a value with each switch.
 //!
-//! What passes in a register is a pointer to the value, which lies in the frame of the one who switches; the other moves
-//! it out before anything else happens. To the body null may pass, which says that there is no value.
+//! What passes in a register is a pointer to the value, which lies in the frame of the side that switches; the other
+//! side moves it out before anything else happens. A null pointer may be passed to the body, and means that there is no
+//! value.
 
 use super::closing::closing;
 use super::{Control, Coroutine, Description, Progress, Refused, This};
@@ -10,27 +11,27 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
-/// What goes through the switch.
+/// What is passed through the switch.
 pub(super) type Word = *const ();
 
-/// No value.
+/// The word for no value.
 pub(super) const NOTHING: Word = ptr::null();
 
 /// A coroutine that suspends itself with a `Y` and is resumed with an `S`.
 ///
-/// Only its [`Suspender`] suspends it, so that there is always a `Y`: nobody is given the coroutine, or a name for it. And
-/// resuming it borrows it mutably: it never runs where it is to be resumed.
+/// Only its [`Suspender`] suspends it, so that there is always a `Y`: nobody is given the coroutine, or a name for it.
+/// And resuming it borrows it mutably, so it never runs when it is to be resumed.
 pub(crate) struct Port<Y, S> {
-    /// None when the body has returned. Until then it is suspended, but while the port is borrowed for a resume.
+    /// `None` when the body has returned. Until then it is suspended, except while the port is borrowed for a resume.
     coroutine: Option<Coroutine>,
     types: PhantomData<fn(S) -> Y>,
     not_send: PhantomData<*mut ()>,
 }
 
-/// A [`Port`] that cannot be moved out of.
+/// A reference to a [`Port`] that cannot be used to move the port away.
 pub(crate) struct PortMut<'a, Y, S>(&'a mut Port<Y, S>);
 
-/// What the body of a [`Port`] suspends itself through; there is one for each.
+/// What the body of a [`Port`] uses to suspend itself. There is one for each port.
 ///
 /// It lies in frames of the body, so the coroutine's control block is valid while it is there.
 pub(crate) struct Suspender<Y, S> {
@@ -40,7 +41,7 @@ pub(crate) struct Suspender<Y, S> {
 }
 
 /// # Safety
-/// The word is null or the address of a `T` that may be moved out, and nobody else does.
+/// The word is null or the address of a `T` that may be moved out, and nobody else does so.
 #[inline(always)]
 unsafe fn take<T>(word: Word) -> Option<T> {
     // SAFETY: as the caller promises.
@@ -59,10 +60,10 @@ impl<Y, S> Port<Y, S> {
         unsafe { Self::borrowing(stack, description, body) }
     }
 
-    /// As [`new`](Self::new), for a body that borrows.
+    /// Like [`new`](Self::new), for a body that borrows.
     ///
     /// # Safety
-    /// What the body borrows stays borrowable until it has returned or the coroutine, unstarted, was dropped.
+    /// What the body borrows stays valid until the body has returned, or the coroutine was dropped without having run.
     #[inline]
     pub(super) unsafe fn borrowing(
         stack: Stack,
@@ -82,7 +83,7 @@ impl<Y, S> Port<Y, S> {
         Self { coroutine: Some(coroutine), types: PhantomData, not_send: PhantomData }
     }
 
-    /// Takes it out: what stays is one whose body has ended.
+    /// Takes it out, and leaves a port whose body has ended.
     pub(crate) fn take(&mut self) -> Self {
         Self { coroutine: self.coroutine.take(), types: PhantomData, not_send: PhantomData }
     }
@@ -103,7 +104,7 @@ impl<Y, S> Port<Y, S> {
         self.coroutine.is_none()
     }
 
-    /// Whether no frame of the body is there: it has not begun, or it has returned.
+    /// Whether no frame of the body exists: it has not begun, or it has returned.
     pub(crate) fn is_disposable(&self) -> bool {
         self.coroutine.as_ref().is_none_or(Coroutine::is_disposable)
     }
@@ -117,8 +118,8 @@ impl<Y, S> Port<Y, S> {
 }
 
 impl<Y, S> PortMut<'_, Y, S> {
-    /// Runs the body with `input` until it suspends or returns; the item that it suspends with. `None` where it returns or
-    /// has returned.
+    /// Runs the body with `input` until it suspends or returns. Returns the item with which it suspends, or `None` if
+    /// it returns or has returned.
     #[inline(always)]
     pub(crate) fn resume(&mut self, input: S) -> Option<Y> {
         let control = self.0.coroutine.as_ref()?.control();
@@ -126,13 +127,13 @@ impl<Y, S> PortMut<'_, Y, S> {
         self.pass(control, input.as_ptr().cast())
     }
 
-    /// As [`resume`](Self::resume), without a value.
+    /// Like [`resume`](Self::resume), without a value.
     pub(crate) fn resume_with_nothing(&mut self) -> Option<Y> {
         let control = self.0.coroutine.as_ref()?.control();
         self.pass(control, NOTHING)
     }
 
-    /// As [`resume_with_nothing`](Self::resume_with_nothing), for a body that has begun and will unwind to its end.
+    /// Like [`resume_with_nothing`](Self::resume_with_nothing), for a body that has begun and will unwind to its end.
     pub(crate) fn close(&mut self) -> Option<Y> {
         let control = self.0.coroutine.as_ref()?.control();
         closing(control, || self.resume_with_nothing())
@@ -146,7 +147,7 @@ impl<Y, S> PortMut<'_, Y, S> {
             // SAFETY: the word comes from the one `Suspender` of this coroutine, so with the same `Y`. It points into the
             // frame of a `suspend` that waits and leaves the value to us.
             Some((Progress::Suspended, word)) => Some(unsafe { word.cast::<Y>().read() }),
-            // What cannot be resumed is leaked.
+            // A coroutine that cannot be resumed is leaked.
             Some((Progress::Finished, _)) | None => {
                 self.0.finished();
                 None
@@ -242,7 +243,7 @@ mod tests {
             suspender.suspend(1).unwrap();
         });
         assert_eq!(port.as_mut().resume(()), Some(1));
-        // As a library may that keeps a borrow in a thread-local while a function runs.
+        // A library may do so that keeps a borrow in a thread-local while a function runs.
         let suspender = seen.take().unwrap();
         assert_eq!(suspender.suspend(2), Err(Refused::NotInnermost));
         drop(suspender);

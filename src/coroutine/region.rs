@@ -1,7 +1,8 @@
-//! Regions that must not be switched out of: the inside of a timeout, a shield, a scope, a group.
+//! Regions out of which a coroutine must not be switched: the inside of a timeout, a shield, a scope, a group.
 //!
-//! Such a region ends with the block that began it. Were a generator to yield from inside it, the block would stay
-//! open while unrelated code runs: a timeout would strike that code, and a shield keep its kills away (Python's PEP 789).
+//! Such a region ends with the block that began it. If a generator yielded inside it, the block would stay open while
+//! unrelated code runs: a timeout would strike that code, and a shield would keep kills away from it (see Python's PEP
+//! 789).
 
 use super::Control;
 use super::running::{current, green_thread, running};
@@ -31,26 +32,27 @@ fn counters<'a>() -> (&'a Cell<u16>, &'a Cell<u16>) {
     }
 }
 
-/// Lets those see it that would suspend the innermost coroutine.
+/// Updates the word in which a coroutine that is about to suspend itself looks for open regions.
 fn note_change() {
     // SAFETY: as in `counters`; a running coroutine's control block is valid.
     unsafe { (*running()).set_latest(current()) };
 }
 
-/// Begins a region: until it is dropped, the innermost coroutine does not yield, and no greenlet of this green or OS
-/// thread is switched away from. Blocking the whole green thread stays possible.
+/// Begins a region. Until it is dropped, the innermost coroutine does not yield, and no greenlet of this green or OS
+/// thread is switched away from. Suspending the whole green thread stays possible.
 ///
 /// # Panics
-/// Where 65,535 are open around the caller: one that is not counted could be switched out of.
+/// If 65,535 regions are open around the caller, as one that is not counted would not be respected.
 pub(crate) fn enter_no_switch_region() -> Region {
     let region = try_enter_no_switch_region();
     region.expect("too many timeouts, shields, scopes or groups inside one another")
 }
 
-/// As [`enter_no_switch_region`]; `None` where so many are open that no other one is counted. Greenlets stay where they are then too.
+/// Like [`enter_no_switch_region`], but returns `None` if so many are open that no more can be counted. Greenlets are
+/// not switched then either.
 pub(crate) fn try_enter_no_switch_region() -> Option<Region> {
     let (own, around) = counters();
-    // Whatever is counted in `own` is in `around` too.
+    // Whatever is counted in `own` is counted in `around` too.
     around.set(around.get().checked_add(1)?);
     own.set(own.get() + 1);
     note_change();
@@ -69,7 +71,7 @@ pub(crate) fn in_no_switch_region() -> bool {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        // A region that is dropped elsewhere stays counted: better a refused switch than a count of the wrong one.
+        // A region that is dropped elsewhere stays counted: a refused switch is better than a wrong count.
         if ptr::eq(self.coroutine, current()) && ptr::eq(self.green_thread, green_thread()) {
             let (own, around) = counters();
             own.set(own.get().saturating_sub(1));

@@ -15,7 +15,7 @@ use corosensei::CoroutineResult;
 use std::hint::assert_unchecked;
 use std::ptr::NonNull;
 
-/// Cache lines below a control block that a body uses which has called one function to wait in.
+/// How many cache lines below its control block a body uses that has called one function in which it waits.
 const SHALLOW: usize = 10;
 
 /// Resumes the coroutine of a control block.
@@ -37,11 +37,11 @@ pub(super) unsafe fn resume(
     }
 }
 
-/// As [`resume`], not checked. `None` where it must not be resumed any more: its frames may be inside of thread-locals that
-/// are gone.
+/// Like [`resume`], but does not check that it is suspended. Returns `None` if it must not be resumed any more, as its
+/// frames may be inside of thread-locals that are gone.
 ///
 /// # Safety
-/// As there, and the coroutine is suspended.
+/// As for [`resume`], and the coroutine is suspended.
 #[inline(always)]
 pub(super) unsafe fn resume_suspended(
     control: NonNull<Control>,
@@ -98,7 +98,7 @@ pub(crate) fn suspend() {
     unsafe { (*control).suspend(NOTHING) };
 }
 
-/// Asks for the cache lines that a `resume` of this coroutine will touch first.
+/// Prefetches the cache lines that a `resume` of this coroutine touches first.
 #[inline(always)]
 pub(crate) fn prefetch_resume(control: NonNull<Control>) {
     let at = control.as_ptr().cast::<u8>();
@@ -107,7 +107,7 @@ pub(crate) fn prefetch_resume(control: NonNull<Control>) {
     prefetch(at.wrapping_sub(192));
 }
 
-/// Asks for all that is on the stack of a coroutine which is suspended in a shallow call: a sleep, say.
+/// Prefetches all that is on the stack of a coroutine that is suspended in a shallow call, for example in a sleep.
 #[inline(always)]
 pub(crate) fn prefetch_stack(control: NonNull<Control>) {
     let end = control.as_ptr().cast::<u8>().wrapping_add(64);

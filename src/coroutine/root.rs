@@ -1,4 +1,4 @@
-//! Green threads: coroutines that a hub resumes one after the other, outside all others.
+//! Green threads: coroutines that a hub resumes one after the other, outside of all others.
 
 use super::port::NOTHING;
 use super::resuming::switch_to;
@@ -9,8 +9,8 @@ use super::unwinds::{Aside, put_aside};
 use super::{Control, Progress};
 use std::ptr::{self, NonNull};
 
-/// Calls `f`, which may resume green threads, such that the coroutines that the caller is in do not know of it: in a
-/// generator of a plain OS thread, say.
+/// Calls `f`, which may resume green threads, so that the coroutines around the caller do not know of it; for example
+/// when the caller is in a generator of a plain OS thread.
 pub(crate) fn set_aside<T>(f: impl FnOnce() -> T) -> T {
     struct Back {
         innermost: *const Control,
@@ -35,7 +35,7 @@ pub(crate) fn set_aside<T>(f: impl FnOnce() -> T) -> T {
     f()
 }
 
-/// The foot of this OS thread, from which green threads are resumed.
+/// The place on this OS thread, outside of all coroutines, from which green threads are resumed.
 ///
 /// `!Send`: it belongs to its OS thread.
 #[derive(Clone, Copy, Debug)]
@@ -52,8 +52,9 @@ impl Root {
         unsafe { &*self.0 }
     }
 
-    /// Resumes a coroutine as a green thread: until it suspends, [`in_green_thread`](super::in_green_thread) says so, and
-    /// [`local`](super::local) is what it keeps. After a series of these the caller calls [`leave`](Self::leave).
+    /// Resumes a coroutine as a green thread: until it suspends, [`in_green_thread`](super::in_green_thread) is true,
+    /// and [`local`](super::local) is its own value. After a series of these calls the caller calls
+    /// [`leave`](Self::leave).
     ///
     /// # Safety
     /// `control` belongs to a coroutine of this OS thread that is suspended and always resumed by this function; its
@@ -68,8 +69,8 @@ impl Root {
     /// Calls `f` on the stack from which the green thread was resumed, below the frames of the hub, which wait there.
     ///
     /// # Safety
-    /// `control` belongs to the green thread that is running on this OS thread. Until `f` has returned or unwound, neither it nor a
-    /// coroutine that it is inside of is suspended: the hub would go on, over the frames of `f`.
+    /// `control` belongs to the green thread that is running on this OS thread. Until `f` has returned or unwound,
+    /// neither that nor a coroutine around it is suspended: the hub would go on over the frames of `f`.
     #[inline]
     pub(crate) unsafe fn call_below<R>(control: NonNull<Control>, f: impl FnOnce() -> R) -> R {
         // SAFETY: as the caller promises.
@@ -84,8 +85,9 @@ impl Root {
 
     /// Suspends a green thread from inside it, with all coroutines that run in it now.
     ///
-    /// Inlined with all that is between it and the user's code where that is hot (a yield): the processor predicts returns
-    /// by the nesting of calls, so each function that a resumed coroutine returns from costs a misprediction.
+    /// It is inlined, with all that is between it and the user's code where that is hot (a yield): the processor
+    /// predicts returns by the nesting of calls, so each function from which a resumed coroutine returns costs a
+    /// misprediction.
     ///
     /// # Safety
     /// `control` belongs to the green thread that is running on this OS thread.
@@ -101,7 +103,8 @@ impl Root {
     /// As there.
     #[inline(always)]
     pub(crate) unsafe fn suspend_calm(&self, control: NonNull<Control>) {
-        // Seldom another one. It is looked up now: what was the latest then may be resumed by others, or gone, later.
+        // It is seldom another one. It is looked up now, as the latest one may later have been resumed by others, or be
+        // gone.
         let innermost = if self.running().is_latest(control.as_ptr()) {
             control.as_ptr().cast_const()
         } else {
@@ -112,7 +115,7 @@ impl Root {
         let word = unsafe { (*control.as_ptr()).suspend_calm(NOTHING) };
         // SAFETY: it has just been resumed by its `Root`, and runs on `innermost`.
         unsafe { trace::answer(control, innermost, word) };
-        // `resume` has set the green thread itself.
+        // `resume` has already set the green thread itself.
         if !ptr::eq(innermost, control.as_ptr()) {
             // SAFETY: it has run from before the switch, so its control block is valid.
             unsafe { self.running().set_latest(innermost) };

@@ -10,52 +10,55 @@ use std::ptr;
 /// The running coroutines of one OS thread.
 #[repr(C)] // What each switch looks at comes first: no offset to be added to where the thread-local lies.
 pub(super) struct Running {
-    /// The one that was resumed last, null outside all of them: the innermost one, or, where that has suspended itself
-    /// since, one that the innermost one has resumed. So a resume of the same one again has nothing to write here, and
-    /// nobody writes when it suspends.
+    /// The coroutine that was resumed last; null outside of all coroutines. It is the innermost one, or, if that has
+    /// suspended itself since, one that the innermost one has resumed. So a second resume of the same one need not
+    /// write here, and nobody writes when it suspends.
     ///
-    /// Whatever suspends or ends is the latest then, or is made it; so a latest one that is suspended was resumed by the
-    /// innermost one, and it is never one whose stack was given back.
+    /// A coroutine that suspends or ends is the latest one at that moment, or is made so. So if the latest one is
+    /// suspended, the innermost one has resumed it, and its stack has never been given back.
     ///
-    /// One in which a region is open that must not be switched out of has [`OPEN`] added, so that one comparison tells
-    /// that it may suspend itself; a green thread, which is not asked for that, never has.
+    /// If a region is open in it out of which it must not be switched, [`OPEN`] is added, so that one comparison tells
+    /// whether it may suspend itself. A green thread never has this, as it is not checked for that.
     latest: Cell<*const Control>,
-    /// The C library's word for the youngest of the OS thread's thread-locals, and what it said when `locals_end` was
-    /// registered last: while it says so, that comes before any of them is destroyed.
+    /// The address of the C library's word for the youngest of the OS thread's thread-locals, and its value when
+    /// `locals_end` was last registered: while the value is the same, `locals_end` is called before any of them is
+    /// destroyed.
     youngest_at: Cell<*const usize>,
     youngest: Cell<usize>,
-    /// The innermost one that is a green thread, null where there is none.
+    /// The innermost coroutine that is a green thread; null if none is.
     pub(super) green_thread: Cell<*const Control>,
-    /// Outside green threads: what `local` keeps.
+    /// Outside of green threads: the value that `local` returns.
     pub(super) kept: Cell<Option<KeptView>>,
-    /// Outside green threads: regions that are open, as `Control::regions` and `Control::regions_inside` count them.
+    /// Outside of green threads: how many regions are open, counted as by `Control::regions` and
+    /// `Control::regions_inside`.
     pub(super) regions: Cell<u16>,
     pub(super) regions_inside: Cell<u16>,
-    /// See `unwinds.rs`: the sum of all `outer`s of the OS thread, in suspended green threads too, and what `Control::outer`
-    /// is to a green thread, outside of those.
+    /// The sum of all `outer`s of the OS thread, those of suspended green threads included; see `unwinds.rs`.
     pub(super) kept_outside: Cell<usize>,
+    /// Outside of green threads: what `Control::outer` is in one.
     pub(super) outer: Cell<usize>,
-    /// How often the OS thread has begun to destroy its thread-locals: more than once where destructors use others anew.
+    /// How many times the OS thread has begun to destroy its thread-locals: more than once if destructors use others
+    /// anew.
     ends: Cell<u16>,
-    /// The C library's word is not found, so it is asked at each resume whether thread-locals are being destroyed.
+    /// Whether the C library's word was not found, so that each resume asks whether thread-locals are being destroyed.
     asks: Cell<bool>,
-    /// With `asks`: they are, or were.
+    /// With `asks`: whether they are being destroyed, or have been.
     destroying: Cell<bool>,
-    /// std's count of panics, once it was looked for.
+    /// std's count of panics, if it has been looked for.
     pub(super) count: Cell<Option<PanicCount>>,
     pub(super) looked_for_count: Cell<bool>,
 }
 
-/// Where `youngest_at` points before it is looked for, and where it is not found.
+/// What `youngest_at` points to before the word is looked for, and if it is not found.
 static NOT_LOOKED_FOR: usize = 0;
-/// What the C library's word never is.
+/// A value that the C library's word never has.
 const NONE: usize = 1;
 
 /// See [`Running::latest`]; control blocks lie at even addresses.
 const OPEN: usize = 1;
 
 thread_local! {
-    // Without a destructor, so it stays usable while the thread's other thread-locals are destroyed.
+    // It has no destructor, so that it can be used while the thread's other thread-locals are destroyed.
     static RUNNING: Running = const {
         Running {
             latest: Cell::new(ptr::null()),
@@ -116,8 +119,8 @@ impl Running {
         }
     }
 
-    /// Called when a coroutine was suspended that is no green thread: its frames may be inside of thread-locals that had not
-    /// been used before. From here on their end is heard of before it begins.
+    /// Called when a coroutine has suspended itself that is no green thread. Its frames may be inside of thread-locals
+    /// that had not been used before; from here on, the OS thread is told before these are destroyed.
     #[inline(always)]
     pub(super) fn note_locals(&self) {
         // SAFETY: it is a static or a word that is valid while the OS thread runs. Volatile, as the C library writes there.
@@ -146,18 +149,19 @@ impl Running {
         }
     }
 
-    /// As [`note_locals`](Self::note_locals), where the C library's list is not found, or has no room: the word that is looked at
-    /// stays one that was never seen, so this is called whenever a coroutine was suspended, and none is resumed unasked.
+    /// Like [`note_locals`](Self::note_locals), if the C library's list is not found, or has no room. The value is set
+    /// to one that was never seen, so that this is called whenever a coroutine has suspended itself, and none is
+    /// resumed without asking.
     fn note_without_list(&self) {
         self.youngest.set(NONE);
         if !self.asks.replace(true) {
             self.destroying.set(self.green_thread.get().is_null() && thread_end::destroys_locals());
-            // Once, for what is resumed after all destructors: by an exit handler, say.
+            // This is done once, for what is resumed after all destructors, for example by an exit handler.
             thread_end::call_before(locals_end);
         }
-        // From here on each destructor may be that of what this coroutine is inside of; where the C library has no list to
-        // hear of each in time, nothing goes on. (Where this is so from the beginning, since the stack shows nothing, each
-        // suspension takes some memory until the OS thread ends.)
+        // From here on each destructor may be that of the thread-local that this coroutine is inside of. If the C
+        // library has no list to tell of each in time, nothing goes on. (If this has been so from the beginning, as the
+        // stack shows nothing, each suspension takes some memory until the OS thread ends.)
         if self.destroying.get() && !thread_end::call_before(locals_end) {
             locals_end();
         }
@@ -165,7 +169,7 @@ impl Running {
         unsafe { self.set_latest(self.innermost()) };
     }
 
-    /// Asks whether thread-locals are being destroyed, where nobody will say so. Outside green threads.
+    /// Asks whether thread-locals are being destroyed, if nothing will tell so. For use outside of green threads.
     fn ask(&self) {
         if self.asks.get() && !self.destroying.get() && thread_end::destroys_locals() {
             self.destroying.set(true);
@@ -173,8 +177,8 @@ impl Running {
         }
     }
 
-    /// Whether the body, which has begun or begins, may hold something of a thread-local that is gone. Where green threads
-    /// run, `exit` was called by one of them, and what runs on is to go on: see SOUNDNESS.
+    /// Whether the body, which has begun or begins now, may hold something of a thread-local that is gone. In a green
+    /// thread, that thread has called `exit`, and what runs there is to go on: see SOUNDNESS.
     unsafe fn is_outlived(&self, control: *const Control) -> bool {
         if self.green_thread.get().is_null() {
             self.ask();
@@ -189,11 +193,12 @@ impl Running {
         self.green_thread.get().is_null() && (control.began_at().get() != ends || ends == u16::MAX)
     }
 
-    /// Notes that `control` is resumed; returns it. `None` if it must not be, since thread-locals have been destroyed since
-    /// its body began.
+    /// Notes that `control` is resumed, and returns it. Returns `None` if it must not be resumed, since thread-locals
+    /// have been destroyed since its body began.
     ///
-    /// What it returns was loaded from here, as the fast part of [`if_open`](Self::if_open) does: where `control` itself
-    /// comes from memory that depends on the switch before, the processor need not wait for that to find where to go.
+    /// What this returns was loaded from here, as in the fast part of [`if_open`](Self::if_open): where `control`
+    /// itself comes from memory that depends on the switch before, the processor need not wait for that to find where
+    /// to go.
     ///
     /// # Safety
     /// Its control block is valid.
@@ -232,7 +237,8 @@ impl Running {
         unsafe { self.set_latest((*control).resumer().get()) };
     }
 
-    /// `control`, if it is the innermost running coroutine and no region is open in it; none may be wrong.
+    /// Returns `control` if it is the innermost running coroutine and no region is open in it. It may return `None`
+    /// even so.
     ///
     /// # Safety
     /// It is not that of a green thread, and its control block is valid if it is the latest one.
@@ -244,8 +250,8 @@ impl Running {
         is.then_some(latest)
     }
 
-    /// `control`, if it is the innermost running coroutine; makes it the latest one then. As for what it returns see
-    /// [`make_latest`](Self::make_latest).
+    /// Returns `control` if it is the innermost running coroutine, and makes it the latest one then. See
+    /// [`make_latest`](Self::make_latest) for what it returns.
     #[inline(always)]
     pub(super) fn if_innermost(&self, control: *const Control) -> Option<*const Control> {
         let latest = self.latest.get();
@@ -277,8 +283,9 @@ pub(super) fn running() -> *const Running {
     RUNNING.with(ptr::from_ref)
 }
 
-/// The OS thread is about to destroy its thread-locals: what is suspended now may be inside of one. What is resumed from here on
-/// is not the latest one, so it is looked at; and the greenlets of the OS thread are none any more.
+/// Called when the OS thread is about to destroy its thread-locals. What is suspended now may be inside of one. What is
+/// resumed from here on is not the latest one, so it is checked; and the greenlets of the OS thread are no longer
+/// valid.
 fn locals_end() {
     // SAFETY: a thread-local without a destructor.
     let running = unsafe { &*running() };
@@ -289,13 +296,13 @@ fn locals_end() {
     unsafe { running.set_latest(running.innermost()) };
 }
 
-/// Whether the calling OS thread may be destroying its thread-locals, so that nothing which is suspended on it must be unwound.
-/// To be asked where something is suspended on it.
+/// Whether the calling OS thread may be destroying its thread-locals, so that nothing that is suspended on it may be
+/// unwound. To be asked when something is suspended on it.
 #[cold]
 pub(crate) fn may_destroy_locals() -> bool {
     // SAFETY: a thread-local without a destructor.
     let running = unsafe { &*running() };
-    // Whatever has been suspended here hears of the end before it begins, where the C library's list is found.
+    // If the C library's list is found, whatever has suspended itself here is told before the end begins.
     let known = !running.asks.get() && running.ends.get() == 0;
     !known && thread_end::destroys_locals()
 }

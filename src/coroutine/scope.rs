@@ -1,4 +1,4 @@
-//! A coroutine whose body borrows, for the length of a call.
+//! A coroutine that may borrow for the duration of a call.
 
 use super::{Description, Port, PortMut, Suspender};
 use crate::stack::Stack;
@@ -6,11 +6,11 @@ use crate::util::dropping::drop_quietly;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// Makes a coroutine of `body`, calls `consumer` with it, then `finish`, which must bring the body to its end.
+/// Makes a coroutine of `body`, calls `consumer` with it, and then `finish`, which must bring the body to its end.
 ///
-/// The body's frames may hold anything, a `std::thread::scope` for example, whose threads use what it borrows. So this
-/// returns, or goes on unwinding, only when no frame of the body is left. A body that `finish` could not bring to its
-/// end leaves nothing sound to do: the process is aborted with a report.
+/// The body's frames may hold anything, for example a `std::thread::scope` whose threads use what it borrows. So this
+/// returns, or goes on unwinding, only when no frame of the body is left. If `finish` cannot bring the body to its end,
+/// nothing can be done that is sound: the process is aborted with a report.
 pub(crate) fn scope<Y, S, T>(
     stack: Stack,
     description: Description,
@@ -32,7 +32,7 @@ pub(crate) fn scope<Y, S, T>(
     }
     drop(coroutine);
     match (result, finished) {
-        // A panic here would be one inside the unwinding that is about to go on, which ends the process.
+        // A panic here would come inside of the unwind that is about to go on, which ends the process.
         (Err(payload), other) => {
             drop_quietly(other);
             resume_unwind(payload)

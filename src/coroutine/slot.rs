@@ -1,4 +1,4 @@
-//! A place for a coroutine that is resumed where it is.
+//! A place for a coroutine in which it can be resumed.
 
 use super::closing::closing;
 use super::{Control, Coroutine, NotSuspended, Progress};
@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 
 /// Holds a [`Coroutine`] until that has returned or is taken out.
 ///
-/// As `Cell<Option<Coroutine>>`, but the coroutine need not be moved out to be resumed.
+/// It is like `Cell<Option<Coroutine>>`, but the coroutine need not be moved out to be resumed.
 #[derive(Debug)]
 pub(crate) struct Slot(Cell<Option<NonNull<Control>>>);
 
@@ -18,10 +18,10 @@ impl Slot {
         Self(Cell::new(Some(control)))
     }
 
-    /// As [`Coroutine::resume`]; one that returns is dropped.
+    /// Resumes the coroutine, as [`Coroutine::resume`] does. If it returns, it is dropped.
     ///
     /// # Errors
-    /// As there, and where there is none.
+    /// As those of `resume`; also if the slot is empty.
     #[inline(always)]
     pub(crate) fn resume(&self) -> Result<Progress, NotSuspended> {
         let control = self.0.get().ok_or(NotSuspended)?;
@@ -45,13 +45,13 @@ impl Slot {
         drop(self.take());
     }
 
-    /// Whether there is one that can be resumed.
+    /// Whether there is a coroutine that can be resumed.
     pub(crate) fn is_suspended(&self) -> bool {
         // SAFETY: the coroutine is ours; the reference ends before anything else happens.
         self.0.get().is_some_and(|control| unsafe { !control.as_ref().is_running_or_finished() })
     }
 
-    /// Takes it out.
+    /// Takes the coroutine out.
     pub(crate) fn take(&self) -> Option<Coroutine> {
         // SAFETY: it was put in as a `Coroutine` of this OS thread (a slot is not `Send`), and is taken out once.
         self.0.take().map(|control| unsafe { Coroutine::from_control(control) })

@@ -1,4 +1,4 @@
-//! Values of users that each green thread has for itself, and each OS thread outside of those.
+//! Values of users, which each green thread has for itself, and each OS thread outside of green threads.
 
 use super::running::green_thread;
 use std::any::Any;
@@ -8,8 +8,8 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-/// How often an OS thread destroys values that the destructors of others have made; after that none are made any more. As
-/// POSIX's `PTHREAD_DESTRUCTOR_ITERATIONS`.
+/// In how many rounds an OS thread destroys values that the destructors of others have made. After that none are made
+/// any more. This is POSIX's `PTHREAD_DESTRUCTOR_ITERATIONS`.
 pub(crate) const ROUNDS: usize = 4;
 
 /// The values of one green or OS thread, by the numbers of their keys.
@@ -25,7 +25,7 @@ impl fmt::Debug for Storage {
     }
 }
 
-/// The thread has destroyed its values.
+/// The error that the thread has destroyed its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ValuesGone;
 
@@ -33,7 +33,7 @@ impl Storage {
     /// The value of a key, if there is one.
     ///
     /// # Errors
-    /// Where there is none and none may be made any more.
+    /// If there is none, and none may be made any more.
     pub(crate) fn get(&self, key: usize) -> Result<Option<Rc<dyn Any>>, ValuesGone> {
         match self.values.borrow().get(key) {
             Some(Some(value)) => Ok(Some(Rc::clone(value))),
@@ -42,10 +42,10 @@ impl Storage {
         }
     }
 
-    /// Gives a key a value and returns the one before.
+    /// Sets the value of a key, and returns the one before.
     ///
     /// # Errors
-    /// The value back, where none may be made any more.
+    /// Returns the new value if none may be made any more.
     pub(crate) fn set(
         &self,
         key: usize,
@@ -85,7 +85,7 @@ impl Storage {
     }
 }
 
-/// Outside of green threads.
+/// The storage of an OS thread outside of green threads.
 struct OutsideStorage(OnceCell<Box<Storage>>);
 
 impl Drop for OutsideStorage {
@@ -103,7 +103,7 @@ thread_local! {
 /// Calls `f`, which runs no code of users, with the caller's storage.
 ///
 /// # Errors
-/// While the OS thread destroys its thread-locals.
+/// If the OS thread is destroying its thread-locals.
 #[inline]
 pub(crate) fn with_storage<T>(f: impl FnOnce(&Storage) -> T) -> Result<T, ValuesGone> {
     let green_thread = green_thread();
@@ -127,8 +127,8 @@ pub(crate) fn has_storage() -> bool {
     }
 }
 
-/// Destroys the values that the calling green thread has now; says whether there were any. Destructors may wait, and may make
-/// others; a panic of theirs goes no farther.
+/// Destroys the values that the calling green thread has now. Returns whether there were any. Destructors may wait, and
+/// may make new values; a panic in one goes no further.
 #[cold]
 #[inline(never)]
 pub(crate) fn destroy_storage() -> bool {
@@ -138,7 +138,7 @@ pub(crate) fn destroy_storage() -> bool {
     storage.is_some_and(|storage| storage.destroy_all())
 }
 
-/// Has the calling green thread keep no more values.
+/// Makes the calling green thread keep no more values.
 #[cold]
 pub(crate) fn close_storage() {
     let green_thread = green_thread();

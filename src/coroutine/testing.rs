@@ -1,4 +1,4 @@
-//! Green threads without a runtime, for the tests of the layers above.
+//! Green threads without a runtime, for tests of the layers above.
 
 use super::{Coroutine, Description, Progress, Root};
 use crate::stack::{Stack, StackSize};

@@ -7,7 +7,8 @@ use super::running::{current, running};
 use super::suspend;
 use std::ptr;
 
-/// Which coroutine; a name that may outlive it and then means nothing, or one that came to lie at the same place.
+/// The name of a coroutine. It may outlive the coroutine; then it means nothing, or another coroutine at the same
+/// place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct This(*const Control);
 
@@ -16,7 +17,7 @@ pub(crate) struct This(*const Control);
 pub(crate) enum Refused {
     /// The caller does not run in it, or runs in another one inside it.
     NotInnermost,
-    /// A region that must not be switched out of began inside it and is still open.
+    /// A region out of which it must not be switched began inside it and is still open.
     OpenRegion,
 }
 
@@ -41,7 +42,7 @@ impl This {
         self.check_open().map(|()| suspend())
     }
 
-    /// Checks that it is the innermost one, and that no region is open in it; the control block then.
+    /// Checks that it is the innermost one, and that no region is open in it. Returns its control block.
     ///
     /// # Safety
     /// It is not that of a green thread, and its control block is valid, if it is the latest one that was resumed.
@@ -62,8 +63,8 @@ impl This {
         if unsafe { (*control).regions().get() } != 0 { Err(Refused::OpenRegion) } else { Ok(()) }
     }
 
-    /// The control block of the coroutine, if that is the innermost one: thus it is valid, its body has begun, its frames
-    /// are the topmost ones, and it is the latest one that was resumed.
+    /// The control block of the coroutine, if that is the innermost one. Then it is valid, its body has begun, its
+    /// frames are the topmost ones, and it is the latest one that was resumed.
     #[inline(always)]
     pub(super) fn if_innermost(self) -> Option<*const Control> {
         // SAFETY: the thread-local is valid while its thread runs.
@@ -73,7 +74,7 @@ impl This {
     /// Suspends the coroutine together with those that run inside it.
     ///
     /// # Errors
-    /// [`Refused::NotInnermost`] where the caller does not run inside it. Regions are not looked at.
+    /// [`Refused::NotInnermost`] if the caller does not run inside it. Regions are not checked.
     #[inline(always)]
     pub(crate) fn suspend_with_inner(self) -> Result<(), Refused> {
         let Some(control) = self.if_innermost() else { return self.suspend_around() };

@@ -1,8 +1,8 @@
-//! The unwinds of each stack: std's count of panics goes with the stack that unwinds.
+//! The unwinds of each stack: std's count of panics follows the stack that unwinds.
 //!
-//! Whoever leaves a stack by a switch takes its count along and leaves zero; whoever comes back puts its own into place. So
-//! a stack begins with zero, and `std::thread::panicking()` speaks of the calling coroutine only. Nothing but one look at
-//! std's count is done where nobody unwinds.
+//! Code that leaves a stack by a switch takes its count along and leaves zero; code that comes back puts its own into
+//! place. So a stack begins with zero, and `std::thread::panicking()` speaks of the calling coroutine only. Where
+//! nobody unwinds, a switch costs one look at std's count.
 //!
 //! ```text
 //!   green thread, 1 unwind ──resume──▶ generator, begins with 0 ──suspends the green thread──▶ the hub, 0
@@ -10,13 +10,14 @@
 //!        and added to `outer`             kept on its stack
 //! ```
 //!
-//! A generator in a destructor begins with zero, yet an unwind out of it would end the process. So what is asked before an
-//! unwind begins is [`unwinds`]: the caller's own, and those of all that wait for it inside its green thread.
+//! A generator in a destructor begins with zero, yet an unwind out of it would end the process. So what is checked
+//! before an unwind begins is [`unwinds`]: the caller's own, and those of all that wait for it inside its green thread.
 //!
-//! A panic hook in which a coroutine is resumed counts as very many unwinds around that coroutine, by which it is known there.
+//! If a coroutine is resumed in a panic hook, the hook counts as very many unwinds around it, by which it is recognized
+//! there.
 //!
-//! Where std's count is not to be found (see `sys/panic_count.rs`) it stays what it is by itself, that of the OS thread, and
-//! `unwinds` does not know while it is not zero.
+//! If std's count cannot be found (see `sys/panic_count.rs`), it remains that of the OS thread, and `unwinds` does not
+//! know the number while it is not zero.
 
 use super::Control;
 use super::running::{Running, green_thread, running};
@@ -44,13 +45,13 @@ fn here<'a>() -> &'a Running {
     unsafe { &*running() }
 }
 
-/// How many unwinds wait for what runs in the caller's green thread, or in its OS thread outside of those.
+/// How many unwinds wait for what runs in the caller's green thread, or in its OS thread outside of green threads.
 fn outer<'a>() -> &'a Cell<usize> {
     // SAFETY: a running green thread's control block is valid; the callers are done with it before anything can switch.
     unsafe { green_thread().as_ref() }.map_or(&here().outer, Control::outer)
 }
 
-/// Calls `switch`, which suspends the calling coroutine, and keeps its unwinds with it.
+/// Calls `switch`, which suspends the calling coroutine, and keeps the coroutine's unwinds with it.
 #[inline(always)]
 pub(super) fn suspending<R>(switch: impl FnOnce() -> R) -> R {
     if std::thread::panicking() { keep(switch) } else { switch() }
@@ -94,7 +95,7 @@ fn keep_outside<R>(switch: impl FnOnce() -> R) -> R {
 #[derive(Debug)]
 pub(super) struct Aside(Unwinds);
 
-/// For who is about to run green threads on the calling stack: none of its unwinds is theirs.
+/// For a caller that is about to run green threads on its stack: its unwinds are not theirs.
 pub(super) fn put_aside() -> Aside {
     if !std::thread::panicking() {
         return Aside(Unwinds::default());
@@ -110,18 +111,18 @@ impl Drop for Aside {
         if self.0.count != 0
             && let Some(count) = here().count.get()
         {
-            // This may be dropped by an unwind that began since.
+            // This may be dropped by an unwind that has begun since.
             let since = count.get();
             count.set(Unwinds { count: self.0.count + since.count, in_hook: self.0.in_hook });
         }
     }
 }
 
-/// How many unwinds are under way in the caller's green thread, or in its OS thread outside of those, around what runs now:
-/// each frame that they pass through is in the middle of one of its destructors. `None` where that cannot be told, and in a
-/// panic hook, which std does not let anything unwind out of or inside of without losing count.
+/// How many unwinds are under way in the caller's green thread, or in its OS thread outside of green threads, around
+/// what runs now: each frame that they pass through is in the middle of one of its destructors. `None` if that is not
+/// known, and in a panic hook: std loses count if anything unwinds out of one or inside one.
 ///
-/// An unwind may begin where this is what it was when the frame began that will catch it.
+/// An unwind may begin if this number is the same as when the frame began that will catch it.
 #[inline(always)]
 pub(crate) fn unwinds() -> Option<usize> {
     if !std::thread::panicking() && here().kept_outside.get() == 0 {
@@ -137,14 +138,14 @@ fn unwinds_slowly() -> Option<usize> {
     if own.in_hook { None } else { Some(own.count + outer().get()) }
 }
 
-/// As [`unwinds`], and in a panic hook it says how many there are with the one that begins.
+/// Like [`unwinds`], but in a panic hook it returns the number with the unwind that begins.
 #[cold]
 pub(crate) fn unwinds_and_beginning() -> Option<usize> {
     let own = if std::thread::panicking() { count(here())?.get().count } else { 0 };
     Some(own + outer().get())
 }
 
-/// How many unwinds are under way on the calling stack itself; where only std's answer is known, one or none.
+/// How many unwinds are under way on the calling stack itself. If only std's answer is known, one or none.
 #[inline(always)]
 pub(crate) fn own_unwinds() -> usize {
     #[cold]
@@ -155,13 +156,14 @@ pub(crate) fn own_unwinds() -> usize {
     if std::thread::panicking() { slowly() } else { 0 }
 }
 
-/// Whether anything may unwind around what runs now, or a panic hook run: what [`in_panic_hook`] is asked after.
+/// Whether anything may unwind around what runs now, or a panic hook may run. If not, [`in_panic_hook`] need not be
+/// asked.
 #[inline(always)]
 pub(crate) fn any_unwinds() -> bool {
     std::thread::panicking() || here().kept_outside.get() != 0
 }
 
-/// Whether a panic hook runs on the calling stack or around it, whoever set it. `None` where that cannot be told.
+/// Whether a panic hook runs on the calling stack or around it, whoever set it. `None` if that is not known.
 #[cold]
 pub(crate) fn in_panic_hook() -> Option<bool> {
     let own = std::thread::panicking() && count(here())?.get().in_hook;
@@ -216,7 +218,8 @@ mod tests {
         };
         let check = move || {
             assert_eq!(state(), (0, Some(0)));
-            // Suspended by an unwind, resumed in one, by one that does not unwind, and the other way round.
+            // The coroutines are suspended by an unwind and resumed in one, also by code that does not unwind, and the
+            // other way round.
             let (one, other) = (coroutine(inner), coroutine(inner));
             assert_eq!(one.resume(), Ok(Progress::Suspended));
             assert_eq!(state(), (0, Some(0)));

@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Defines functions that take paths, and call those of the same names in `$std` with them.
+/// Defines functions that take paths and call the functions of the same names in `$std`.
 macro_rules! forward {
     (
         $(
@@ -132,13 +132,13 @@ forward! {
     symlink_metadata<P>(path: P) -> Metadata;
 }
 
-/// Runs a function of std's on the pool, unless one of the files is of a kind that may wait for somebody else: then
-/// `None`.
+/// Runs a function of std's on the pool. If one of the files is of a kind that may wait for somebody else, does nothing
+/// and returns `None`.
 fn unless_it_waits<T: Send + 'static>(
     paths: impl IntoIterator<Item = PathBuf> + Send + 'static,
     operation: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Option<io::Result<T>> {
-    // Only a worker must not be held up: on other OS threads the function may wait where it is.
+    // Only a worker must not be held up; on other OS threads the function may wait where it is.
     let mind = blocking::would_leave();
     on_pool(move || match mind && paths.into_iter().any(|path| waits(&path).is_some()) {
         true => None,

@@ -36,6 +36,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+// Invariant: a call that may wait for a disk runs on the pool, and one that may wait for somebody else takes no place there.
+// What the pool has read or written is never lost to a kill, as none ends the wait of a `File`'s method.
+
 mod dir;
 #[cfg(test)]
 mod faults;

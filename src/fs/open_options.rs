@@ -110,12 +110,12 @@ impl OpenOptions {
         }
     }
 
-    /// Opens something that may wait for somebody else. The path may lead to anything by the time that it is opened, so
-    /// each attempt looks at it anew.
+    /// Opens something that may wait for somebody else. The path may lead to something else by the time that it is
+    /// opened, so each attempt looks again.
     #[cold]
     fn open_what_waits(self, path: PathBuf) -> io::Result<File> {
-        // Only those who block are told by the system that the other end is open. So it is tried again and again. No kill
-        // ends the wait for one attempt, which is short: an attempt that went on would open the FIFO for somebody who has
+        // The system tells only those who block that the other end is open, so this tries again and again. No kill ends
+        // the wait for one attempt, which is short: an attempt that went on would open the FIFO for somebody who has
         // been killed.
         let file = retry(None, || {
             let (options, path) = (self.clone(), path.clone());

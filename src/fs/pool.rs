@@ -1,4 +1,4 @@
-//! Where operations on files run, and which things must not be waited for there.
+//! Where operations on files run, and what must not be waited for there.
 #![forbid(unsafe_code)]
 
 use crate::runtime::blocking::{self, Kind};
@@ -10,16 +10,16 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A thing that, when it is opened, may wait for somebody else for any length of time.
+/// What may wait for somebody else without a limit when it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waits {
     /// It waits until somebody opens the other end.
     Fifo,
-    /// A terminal or a tape: it waits for whatever its driver likes.
+    /// A terminal or a tape: it waits for whatever its driver waits for.
     Device,
 }
 
-/// Whether the path leads to such a thing. To be called on the pool, as looking may wait for the disk.
+/// Whether the path leads to something that may wait. To be called on the pool, as looking may wait for the disk.
 pub(super) fn waits(path: &Path) -> Option<Waits> {
     let metadata = disk::metadata(path).ok()?;
     let kind = metadata.file_type();
@@ -31,12 +31,13 @@ pub(super) fn waits(path: &Path) -> Option<Waits> {
     }
 }
 
-/// The path, without what the caller gave it in, whose destructor is the caller's: that must not be left to the wait.
+/// A copy of the path. The caller's value is dropped here: its destructor is the caller's code, and must not run after
+/// the wait.
 pub(crate) fn owned(path: impl AsRef<Path>) -> PathBuf {
     seen_in(path, |path| path.as_ref().to_owned())
 }
 
-/// As [`owned`], for bytes.
+/// Like [`owned`], for bytes.
 pub(super) fn bytes(contents: impl AsRef<[u8]>) -> Arc<[u8]> {
     seen_in(contents, |contents| contents.as_ref().into())
 }
@@ -46,7 +47,7 @@ pub(crate) fn on_pool<T: Send + 'static>(operation: impl FnOnce() -> T + Send + 
     blocking::run(Kind::Files, operation)
 }
 
-/// Lets a kill or a timeout that is due strike: before an operation that is [shielded](shielded_on_pool).
+/// Lets a kill or a timeout that is due strike now, before an operation that is [shielded](shielded_on_pool).
 pub(super) fn strike() {
     if task::any_interruption() {
         park::yield_now();

@@ -133,7 +133,8 @@ pub(super) fn each_addr<T>(
     let addr = Held::new(addr);
     let mut found = Held::new(addr.to_socket_addrs()?);
     let value = found.find_map(|addr| attempt(addr).map_err(|error| last = Some(error)).ok());
-    // Not on the way out: a destructor that panics there would have the compiler forget the value.
+    // They are dropped here and not on the way out: if a destructor panicked there, the compiler would forget the
+    // value.
     drop((found, addr));
     value.ok_or_else(|| {
         last.unwrap_or_else(|| {

@@ -1,4 +1,4 @@
-//! Each system call below a socket, made to fail.
+//! Tests in which the system calls behind sockets are made to fail.
 #![forbid(unsafe_code)]
 
 use super::{ListenOptions, Shutdown, TcpListener, TcpStream, UdpSocket};
@@ -13,7 +13,7 @@ fn pair() -> (TcpStream, TcpStream) {
     (client, listener.accept().unwrap().0)
 }
 
-/// Runs on this OS thread, whose plan of faults it is, first plainly and then on a green thread.
+/// Runs `body` on this OS thread, to which the plan of faults belongs: first plainly, then on a green thread.
 fn both(body: fn()) {
     body();
     Runtime::new_current_thread().unwrap().run_local(body).unwrap();
@@ -41,7 +41,7 @@ fn a_socket_that_cannot_be_made_is_an_error() {
             fail(call, 0, 1, errno);
             match TcpStream::connect(address) {
                 Err(error) => assert_eq!(error.raw_os_error(), Some(errno)),
-                // The connection stood at once, so nobody asked how it went.
+                // The connection was established at once, so nobody asked for its outcome.
                 Ok(stream) => assert!(call == Syscall::GetSockOpt && stream.take_error().is_err()),
             }
         }
@@ -139,7 +139,7 @@ fn options_addresses_and_names_that_the_system_does_not_give_are_errors() {
 
 #[test]
 fn a_wait_that_cannot_begin_is_an_error() {
-    // On an OS thread poll fails, on a green thread the registration.
+    // On an OS thread `poll` fails, on a green thread the registration does.
     let (_a, mut b) = pair();
     fail(Syscall::Poll, 0, 1, libc::ENOMEM);
     assert_eq!(b.read(&mut [0]).unwrap_err().raw_os_error(), Some(libc::ENOMEM));
@@ -186,7 +186,8 @@ fn datagrams_that_fail_are_errors_and_full_queues_are_waited_for() {
         fail(Syscall::Send, 0, 2, libc::ENOBUFS);
         assert_eq!(a.send(b"x").unwrap_err().raw_os_error(), Some(libc::ENOBUFS));
         assert_eq!(a.send_to(b"x", address).unwrap_err().raw_os_error(), Some(libc::ENOBUFS));
-        // No room yet. By a handle of its own: the other one must not be registered yet when a readiness proves wrong.
+        // There is no room yet. This uses a handle of its own, as the other one must not be registered yet when a
+        // readiness proves wrong.
         let clone = a.try_clone().unwrap();
         fail(Syscall::Send, 0, 1, libc::EAGAIN);
         assert_eq!(clone.send(b"data").unwrap(), 4);

@@ -6,7 +6,7 @@ use super::{TcpListener, ToSocketAddrs};
 use crate::sys::net::{self, Listening};
 use std::io;
 
-/// How a [`TcpListener`] is made, for what [`TcpListener::bind`] has no parameters for. std has nothing like it.
+/// Settings for making a [`TcpListener`] for which [`TcpListener::bind`] has no parameters. std has nothing like it.
 ///
 /// Options that are missing here can be set by `socket2`: `SockRef::from(&listener)` has every option of a socket, and
 /// a `socket2::Socket` becomes a listener by `TcpListener::from(OwnedFd::from(socket))`.

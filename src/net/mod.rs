@@ -23,7 +23,8 @@
 //!   green thread at its next wait. No data is lost by that: both strike before a transfer or while it waits, never
 //!   between a transfer and the return of the call.
 
-// Every operation goes through the one would-block loop of `io::Io`.
+// Invariant: every operation goes through the one would-block loop of `io::Io`, and a socket is closed only when nobody
+// waits in it, as each wait borrows it.
 
 mod addr;
 #[cfg(test)]

@@ -158,7 +158,7 @@ impl TcpStream {
                 return Err(error);
             }
             match io.get().peer_addr() {
-                // A wake-up without a cause: it is still connecting.
+                // The wait has ended without a cause: it is still connecting.
                 Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
                 other => return other.map(|_| ()),
             }

@@ -53,10 +53,10 @@ fn with_address((size, from): (usize, Address)) -> io::Result<(usize, SocketAddr
     Ok((size, from))
 }
 
-/// No UDP datagram is larger than this.
+/// No UDP datagram has more bytes than this.
 const LARGEST: usize = 65_536;
 
-/// What `recv_from` returns where the socket is shut down, and so no sender has an address: the same error as std.
+/// The error of `recv_from` when the socket has been shut down, so that no sender has an address. It is std's error.
 fn no_address<T>() -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket is shut down for receiving"))
 }
@@ -89,7 +89,7 @@ impl UdpSocket {
         Ok(Self { io: Io::new(inner) })
     }
 
-    /// One of several sockets at the same address.
+    /// A socket at an address that several sockets share.
     pub(crate) fn bind_shared(addr: SocketAddr) -> io::Result<Self> {
         net::UdpSocket::bind_shared(addr).map(|inner| Self { io: Io::new(inner) })
     }
@@ -126,7 +126,7 @@ impl UdpSocket {
             .and_then(with_address)
     }
 
-    /// Repeats a call that receives until it has something, in non-blocking mode and beyond the read timeout too.
+    /// Repeats a call that receives until it has something, even in non-blocking mode and after the read timeout.
     pub(crate) fn in_any_mode<R>(&self, receive: impl FnMut() -> io::Result<R>) -> io::Result<R> {
         self.io.in_any_mode(Direction::Read, receive)
     }

@@ -6,17 +6,18 @@ use crate::sys::memory;
 use std::io;
 use std::ptr::NonNull;
 
-/// Stacks in the first arena of a size, and in the largest.
+/// How many stacks the first arena of a size has, and how many the largest.
 const FIRST: usize = 16;
 const LARGEST: usize = 4096;
 
-/// A mapping of `slots` stacks. The slots are handed out in order of address; a slot gets its guard when it is.
+/// A mapping of `slots` stacks. The slots are given out in the order of their addresses, and a slot gets its guard when
+/// it is given out.
 #[derive(Debug)]
 pub(super) struct Arena {
     start: NonNull<u8>,
     size: StackSize,
     slots: usize,
-    /// Slots handed out so far.
+    /// How many slots have been given out.
     carved: usize,
     registration: overflow::ArenaRegistration,
 }
@@ -25,7 +26,7 @@ impl Arena {
     /// Maps the next arena of a thread that has `before` arenas of this size.
     ///
     /// # Errors
-    /// What mmap said for a single stack: it tries ever smaller arenas first.
+    /// The error of mmap for a single stack, as ever smaller arenas are tried first.
     pub(super) fn map(size: StackSize, before: usize) -> io::Result<Self> {
         // Arenas of large stacks hold fewer of them, so that one never takes much more than a default one.
         let scale = (size.stride() / StackSize::default().stride()).max(1);
@@ -42,14 +43,14 @@ impl Arena {
         Ok(Self { start, size, slots, carved: 0, registration })
     }
 
-    /// The lowest address of a slot never handed out before, with its guard in place.
+    /// The lowest address of a slot that was never given out before, with its guard in place.
     ///
-    /// One after the other, as what counts is the fault at the first use, which takes longer than the guard. Tops of many stacks
-    /// populated by one `process_madvise` take as long as their faults, by a call for each stack longer; and guards of many stacks by
-    /// one call save little.
+    /// Stacks are made one after the other. What counts is the fault at the first use, which takes longer than the
+    /// guard. To populate the tops of many stacks by one `process_madvise` takes as long as their faults, by a call for
+    /// each stack longer; and to make the guards of many stacks by one call saves little.
     ///
     /// # Errors
-    /// `None` where the arena is used up; an error where the guard could not be installed.
+    /// `None` if the arena is used up; an error if the guard could not be installed.
     pub(super) fn carve(&mut self) -> io::Result<Option<NonNull<u8>>> {
         if self.carved == self.slots {
             return Ok(None);
@@ -90,7 +91,7 @@ impl Arena {
     /// Unmaps the arena.
     ///
     /// # Safety
-    /// Every slot handed out has been given back, and nobody keeps an address in it.
+    /// Every slot that was given out has been given back, and nobody keeps an address in it.
     pub(super) unsafe fn unmap(self) {
         overflow::unregister(self.registration);
         // SAFETY: the caller says that the memory is not used any more; it is the mapping made in `map`.

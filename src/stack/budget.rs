@@ -1,7 +1,7 @@
-//! How many stacks the process may have, counted before they are made.
+//! How many stacks the process may have. They are counted before they are made.
 //!
-//! When mappings or address space run out, `malloc` fails everywhere, so it is too late to find out then. Where the
-//! guards cost no mappings and there is no `RLIMIT_AS`, nothing bounds the number of stacks and nothing is counted.
+//! When mappings or address space run out, `malloc` fails everywhere, so it would be too late to find out then. If the
+//! guards cost no mappings and there is no `RLIMIT_AS`, the number of stacks has no bound and nothing is counted.
 #![forbid(unsafe_code)]
 
 use super::size::StackSize;
@@ -11,14 +11,14 @@ use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Mappings left to the rest of the program: libraries, malloc arenas, OS threads.
+/// How many mappings are left to the rest of the program: libraries, malloc arenas, OS threads.
 const SPARE_MAPPINGS: usize = 2048;
 
 #[derive(Debug)]
 struct Limits {
-    /// Stacks that `vm.max_map_count` allows, where each needs mappings of its own.
+    /// How many stacks `vm.max_map_count` allows, if each needs mappings of its own.
     stacks: Option<u64>,
-    /// Bytes that `RLIMIT_AS` leaves for stacks.
+    /// How many bytes `RLIMIT_AS` leaves for stacks.
     bytes: Option<u64>,
 }
 
@@ -32,20 +32,20 @@ fn limits() -> &'static Limits {
             let free = limits::max_map_count().saturating_sub(limits::map_count() + SPARE_MAPPINGS);
             free as u64 / 2
         }),
-        // A part stays for malloc.
+        // A part is left for malloc.
         bytes: limits::address_space_limit()
             .map(|limit| limit.saturating_sub(limits::address_space_used()) / 8 * 7),
     })
 }
 
-/// One counted stack. Whoever holds it calls [`Reservation::release`] when the stack is not needed any more.
+/// A stack that has been counted. Its owner calls [`Reservation::release`] when the stack is not needed any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reservation {
     bytes: u64,
 }
 
 impl Reservation {
-    /// Nothing counted, because nothing is bounded.
+    /// A reservation for which nothing is counted, as nothing has a bound.
     pub(crate) const NONE: Self = Self { bytes: 0 };
 
     pub(crate) fn release(self) {
@@ -59,7 +59,7 @@ impl Reservation {
 /// Counts one stack.
 ///
 /// # Errors
-/// `OutOfMemory`, naming the limit, where there is no room for another.
+/// `OutOfMemory`, with the name of the limit, if there is no room for another stack.
 #[inline]
 pub(crate) fn reserve(size: StackSize) -> io::Result<Reservation> {
     let limits = limits();
@@ -103,7 +103,8 @@ pub(super) fn leaked(bytes: usize) {
     }
 }
 
-/// Says which limit a failed mapping ran into. Takes long where there are many mappings: they are counted.
+/// Finds out which limit a mapping has met that failed. This takes long if there are many mappings, as they are
+/// counted.
 #[cold]
 pub(crate) fn explain(error: io::Error) -> io::Error {
     if error.raw_os_error().is_none() {

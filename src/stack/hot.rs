@@ -1,5 +1,6 @@
-//! The few free stacks of an OS thread that were used last, all of one size: an array in a thread-local without a destructor, so that
-//! a spawn and an end touch nothing else. Behind it is the pool, which takes them all back where it counts or frees stacks.
+//! The few free stacks of an OS thread that were used last, all of one size. They are in an array in a thread-local
+//! without a destructor, so that a spawn and an end touch nothing else. The pool is behind it, and takes them all back
+//! when it counts or frees stacks.
 #![forbid(unsafe_code)]
 
 use super::size::StackSize;
@@ -7,13 +8,13 @@ use std::cell::Cell;
 use std::ptr::NonNull;
 
 const ROOM: usize = 32;
-/// How many come from the pool together: as many as it prefetches together.
+/// How many come from the pool at once: as many as it prefetches together.
 const FILL: usize = 8;
-/// How many go to the pool together.
+/// How many go to the pool at once.
 const SPILL: usize = 16;
 
 struct Hot {
-    /// The size of all of them, and how many there are.
+    /// The size of all of them, and their number.
     size: Cell<StackSize>,
     len: Cell<usize>,
     slots: [Cell<NonNull<u8>>; ROOM],
@@ -42,7 +43,7 @@ pub(super) fn take(size: StackSize) -> Option<NonNull<u8>> {
     })
 }
 
-/// Keeps one. `false` if there is no room, or others are of another size.
+/// Keeps a stack. Returns `false` if there is no room, or the others are of another size.
 #[inline(always)]
 pub(super) fn give(size: StackSize, slot: NonNull<u8>) -> bool {
     HOT.with(|hot| {
@@ -56,7 +57,7 @@ pub(super) fn give(size: StackSize, slot: NonNull<u8>) -> bool {
     })
 }
 
-/// Where there are none, makes that the size, and takes a few, the last of which is to be used first.
+/// If there are none, sets the size and takes a few from `next`, whose first one is used first.
 pub(super) fn fill(size: StackSize, mut next: impl FnMut() -> Option<NonNull<u8>>) {
     HOT.with(|hot| {
         if hot.len.get() != 0 {
@@ -71,7 +72,7 @@ pub(super) fn fill(size: StackSize, mut next: impl FnMut() -> Option<NonNull<u8>
     });
 }
 
-/// Where there is no room, hands over those that were used least lately.
+/// If there is no room, passes on those that have not been used for the longest time.
 pub(super) fn spill(size: StackSize, to: impl FnMut(NonNull<u8>)) {
     HOT.with(|hot| {
         if hot.size.get() == size && hot.len.get() == ROOM {
@@ -84,7 +85,7 @@ pub(super) fn spill(size: StackSize, to: impl FnMut(NonNull<u8>)) {
     });
 }
 
-/// Hands over all.
+/// Passes on all.
 pub(super) fn empty(mut to: impl FnMut(StackSize, NonNull<u8>)) {
     HOT.with(|hot| {
         let len = hot.len.replace(0);

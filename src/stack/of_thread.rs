@@ -1,7 +1,7 @@
-//! The stacks of one OS thread: a pool for each size, and before them those that are hot.
+//! The stacks of one OS thread: the hot ones, and behind them a pool for each size.
 //!
-//! Invariant: a free stack is in one place, in a pool or among the hot ones. Where stacks are counted or their memory is given
-//! back, the pools take in the hot ones first.
+//! Invariant: a free stack is in one place, either in a pool or among the hot ones. Before stacks are counted or their
+//! memory is given back, the pools take the hot ones in.
 
 use super::hot;
 use super::pool::{Counts, StackPool};
@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::io;
 use std::ptr::NonNull;
 
-/// The pools of one thread, one for each stack size it has used; the default size comes first.
+/// The pools of one thread, one for each stack size that it has used; the default size comes first.
 struct StackPools(Vec<StackPool>);
 
 impl StackPools {
@@ -20,13 +20,13 @@ impl StackPools {
         &mut self.0[at]
     }
 
-    /// As [`of`](Self::of), with those that are kept hot.
+    /// Like [`of`](Self::of), after it has taken the hot ones in.
     fn all_of(&mut self, size: StackSize) -> &mut StackPool {
         self.take_back();
         self.of(size)
     }
 
-    /// Takes in those that are kept hot.
+    /// Takes the hot ones in.
     fn take_back(&mut self) {
         hot::empty(|size, slot| self.of(size).give(slot));
     }
@@ -49,7 +49,7 @@ thread_local! {
     static POOLS: RefCell<StackPools> = const { RefCell::new(StackPools(Vec::new())) };
 }
 
-/// Takes a free stack, or carves a new one. Where none is hot, a few are afterwards.
+/// Takes a free stack, or carves a new one. If none was hot, a few are afterwards.
 #[cold]
 #[inline(never)]
 pub(super) fn take(size: StackSize) -> io::Result<NonNull<u8>> {
@@ -68,11 +68,12 @@ pub(super) fn reuse(size: StackSize) -> Option<NonNull<u8>> {
     POOLS.try_with(|pools| pools.borrow_mut().all_of(size).warm()).ok()?
 }
 
-/// Takes back one that is not hot enough to be kept so.
+/// Takes back a stack for which the hot ones have no room.
 #[cold]
 #[inline(never)]
 pub(super) fn put_back(size: StackSize, slot: NonNull<u8>) {
-    // A pool whose thread-local is gone has leaked its arenas, so there is nothing to give back to.
+    // A pool whose thread-local is gone has leaked the arenas with stacks in use, so there is nothing to give it back
+    // to.
     let _ = POOLS.try_with(|pools| {
         let mut pools = pools.borrow_mut();
         let pool = pools.of(size);
@@ -83,18 +84,18 @@ pub(super) fn put_back(size: StackSize, slot: NonNull<u8>) {
     });
 }
 
-/// Gives the memory of stacks that were free all the time since the last call back to the system, beyond a warm reserve.
-/// Returns how many it trimmed.
+/// Gives the memory of stacks that have been free since the last call back to the system, except that of a warm
+/// reserve. Returns how many were trimmed.
 pub(crate) fn trim() -> usize {
     with_all(|pools| pools.iter_mut().map(StackPool::trim).sum())
 }
 
-/// Whether [`trim`] has something to do, now or after a while in which no stack is used.
+/// Whether [`trim`] has something to do, now or after a period in which no stack is used.
 pub(crate) fn has_surplus() -> bool {
     with_all(|pools| pools.iter().any(StackPool::has_surplus))
 }
 
-/// Calls `f` with all pools of the calling OS thread, in which those that are kept hot are, too.
+/// Calls `f` with all pools of the calling OS thread, after these have taken the hot ones in.
 fn with_all<T: Default>(f: impl FnOnce(&mut [StackPool]) -> T) -> T {
     POOLS
         .try_with(|pools| {
@@ -164,7 +165,7 @@ mod tests {
         let mut stacks = take(4000);
         let most = arenas();
         let kept = stacks.pop().unwrap();
-        // They come back in disorder.
+        // They come back out of order.
         let (even, odd): (Vec<_>, Vec<_>) =
             stacks.into_iter().enumerate().partition(|(at, _)| at % 2 == 0);
         drop((odd, even));
@@ -179,7 +180,7 @@ mod tests {
         trim();
         trim();
         assert_eq!(arenas(), 1);
-        // With none in use, as many stay as are kept warm.
+        // If none is in use, as many stay as are kept warm.
         std::thread::spawn(move || {
             let all: Vec<_> = (0..4000).map(|_| Stack::acquire(size).unwrap()).collect();
             drop(all);

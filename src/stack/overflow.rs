@@ -1,8 +1,9 @@
 //! The report of a stack overflow.
 //!
-//! The fault handler runs on the alternate stack and decides by address alone: inside the guard of a registered arena
-//! it is an overflow of ours, everything else goes to the handler that was there before (std's own, for OS threads).
-//! What it reads is atomics, and the control block at the top of the faulting stack, which its thread has just used.
+//! The fault handler runs on the alternate stack and decides by the address alone: inside the guard of a registered
+//! arena it is an overflow of ours, everything else goes to the handler that was there before (std's own, for OS
+//! threads). It reads only atomics, and the control block at the top of the faulting stack, which its thread has just
+//! used.
 
 use super::size::GUARD;
 use crate::sys::signal;
@@ -11,10 +12,11 @@ use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-/// Writes what overflowed, given the stack's usable bytes and its one-past-highest address; runs in signal context.
+/// Writes what overflowed, given the usable bytes of the stack and the address just above its highest byte. Runs in
+/// signal context.
 pub(crate) type DescribeOverflow = fn(size: usize, top: usize);
 
-/// One arena as the handler sees it. Entries are never freed; those of unmapped arenas are used again.
+/// An arena as the handler sees it. Entries are never freed; those of unmapped arenas are used again.
 #[derive(Debug)]
 struct ArenaEntry {
     start: AtomicUsize,
@@ -30,7 +32,7 @@ unsafe impl Sync for ArenaEntry {}
 static ENTRIES: AtomicPtr<ArenaEntry> = AtomicPtr::new(ptr::null_mut());
 static DESCRIBE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
-/// An arena's place in the handler's list.
+/// The place of an arena in the handler's list.
 #[derive(Debug)]
 pub(super) struct ArenaRegistration(&'static ArenaEntry);
 
@@ -80,7 +82,7 @@ pub(super) fn unregister(registration: ArenaRegistration) {
     registration.0.len.store(0, Ordering::Release);
 }
 
-/// The stack whose guard holds `address`, as its lowest and one-past-highest address.
+/// The stack whose guard holds `address`, by its lowest address and the one just above its highest byte.
 fn overflowed_stack(address: usize) -> Option<(usize, usize)> {
     entries().find_map(|entry| {
         let len = entry.len.load(Ordering::Acquire);
@@ -96,7 +98,7 @@ fn overflowed_stack(address: usize) -> Option<(usize, usize)> {
 /// Installs the fault handler, once for the process. `describe` writes what overflowed.
 ///
 /// # Errors
-/// What sigaction said. The guards protect memory without the handler too; only the report is missing then.
+/// The error of sigaction. The guards protect memory without the handler too; only the report is missing then.
 pub(crate) fn install(describe: DescribeOverflow) -> io::Result<()> {
     static ONCE: Mutex<bool> = Mutex::new(false);
     let mut installed = ONCE.lock();

@@ -1,7 +1,7 @@
 //! The free stacks of one size on one OS thread, in last-in first-out order, so that the next user gets the warmest.
 //!
-//! Invariant: each stack that was carved is either in the pool or somebody's. So an arena of which all are in the pool can be
-//! unmapped; one of which some are not may hold live frames, and stays.
+//! Invariant: each stack that was carved is either in the pool or owned by somebody. So an arena can be unmapped if all
+//! of its stacks are in the pool; one of which some are not may hold live frames, and stays.
 
 use super::arena::Arena;
 use super::budget;
@@ -11,13 +11,14 @@ use crate::sys::prefetch::prefetch;
 use std::io;
 use std::ptr::NonNull;
 
-/// Stacks whose memory is asked for together.
+/// For how many stacks memory is prefetched together.
 const PREFETCH: usize = 8;
-/// So many stacks given back since the last was taken have come in any order: the next users get them by address.
+/// If so many stacks have been given back since the last one was taken, they may be in any order: the next users get
+/// them in the order of their addresses.
 const MANY: usize = 16 * 1024;
-/// Stacks that are put in order at a time, which takes under a millisecond.
+/// How many stacks are put in order at a time, which takes less than a millisecond.
 const ORDER: usize = 64 * 1024;
-/// Free stacks that keep their memory when a thread trims.
+/// How many free stacks keep their memory when a thread trims.
 pub(super) const KEEP_WARM: usize = 256;
 
 /// The free stacks of one size.
@@ -26,14 +27,15 @@ pub(super) struct StackPool {
     arenas: Vec<Arena>,
     /// Free slots, the most recently used last.
     free: Vec<NonNull<u8>>,
-    /// How many slots at the bottom of `free` were not used since the last [`StackPool::trim`], or a few less.
+    /// How many slots at the bottom of `free` were not used since the last [`StackPool::trim`]; it may be a few too
+    /// low.
     unused: usize,
-    /// How many of them were discarded: not more than `unused`.
+    /// How many of those were discarded; never more than `unused`.
     discarded: usize,
-    /// Slots below this one are to be put in order before they are used.
+    /// Slots below this one have to be put in order before they are used.
     unordered: usize,
-    /// Slots from this one on have been prefetched, if there are not many more by now. Never above `free`'s length but after
-    /// a trim, when none are.
+    /// Slots from this one on have been prefetched, unless there are many more by now. Never more than the length of
+    /// `free`, except after a trim, when none have been.
     prefetched: usize,
 }
 
@@ -42,11 +44,11 @@ pub(super) struct StackPool {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) used: usize,
-    /// Free ones that still have their memory.
+    /// How many free stacks still have their memory.
     pub(crate) hot: usize,
-    /// Free ones whose memory was given back.
+    /// How many free stacks have none, as it was given back.
     pub(crate) cold: usize,
-    /// Bytes of address space.
+    /// How many bytes of address space are mapped.
     pub(crate) mapped: usize,
 }
 
@@ -67,13 +69,13 @@ impl StackPool {
         self.size
     }
 
-    /// Takes one back, which nobody uses any more.
+    /// Takes a stack back that nobody uses any more.
     #[inline]
     pub(super) fn give(&mut self, slot: NonNull<u8>) {
         self.free.push(slot);
     }
 
-    /// A free one.
+    /// A free stack.
     #[inline(always)]
     pub(super) fn warm(&mut self) -> Option<NonNull<u8>> {
         let slot = self.free.pop()?;
@@ -83,8 +85,8 @@ impl StackPool {
         Some(slot)
     }
 
-    /// Asks for the tops of the next free stacks. Several at once: each takes an address translation of its own, and the
-    /// processor finds a few at a time.
+    /// Prefetches the tops of the next free stacks, of several at once: each needs an address translation of its own,
+    /// and the processor makes a few at a time.
     #[cold]
     #[inline(never)]
     fn prefetch(&mut self) {
@@ -103,8 +105,8 @@ impl StackPool {
         }
     }
 
-    /// Puts the next free stacks in order of address: neighbours share what the processor needs to translate their addresses.
-    /// Not those that have been discarded, which come last.
+    /// Puts the next free stacks in the order of their addresses, as neighbours share what the processor needs to
+    /// translate these. Stacks that have been discarded are left out; they come last.
     #[cold]
     #[inline(never)]
     fn order(&mut self) {
@@ -154,11 +156,11 @@ impl StackPool {
         self.discarded < self.free.len().saturating_sub(KEEP_WARM)
     }
 
-    /// Gives the memory of those that were free all the time since the last call back to the system, but for [`KEEP_WARM`]. Returns
-    /// of how many.
+    /// Gives the memory of stacks that have been free since the last call back to the system, except that of
+    /// [`KEEP_WARM`] stacks. Returns how many were trimmed.
     pub(super) fn trim(&mut self) -> usize {
         let unused = std::mem::replace(&mut self.unused, self.free.len());
-        // The next use is to note itself.
+        // The next use has to note itself.
         self.prefetched = self.free.len();
         self.unordered = 0;
         if self.discarded >= unused.min(self.free.len().saturating_sub(KEEP_WARM)) {
@@ -167,7 +169,7 @@ impl StackPool {
         let before = self.free.len() - self.discarded;
         let unused = self.unmap_unused(unused);
         let end = unused.min(self.free.len().saturating_sub(KEEP_WARM));
-        // Neighbours go together in one call; the guards between them stay.
+        // Neighbours are discarded together by one call; the guards between them stay.
         let stride = self.size.stride();
         let cold = &self.free[..end];
         for run in cold.chunk_by(|a, b| a.as_ptr().wrapping_add(stride) == b.as_ptr()) {
@@ -179,8 +181,8 @@ impl StackPool {
         before - (self.free.len() - end)
     }
 
-    /// Unmaps the arenas of which every stack has come back; the others hold live frames and are leaked on purpose. Nobody takes a
-    /// stack of the pool any more.
+    /// Unmaps the arenas whose stacks have all come back; the others hold live frames and are leaked on purpose. Nobody
+    /// takes a stack of the pool any more.
     pub(super) fn end(&mut self) {
         for arena in self.arenas.drain(..) {
             let back = self.free.iter().filter(|&&slot| arena.contains(slot)).count();
@@ -193,9 +195,9 @@ impl StackPool {
         }
     }
 
-    /// Unmaps arenas of which all stacks are among the first `unused` free ones: that alone frees their page tables. Newer
-    /// ones go first, and of those that stay, the stacks of older ones come to lie further up and are used first. Returns how
-    /// many of the first ones are left.
+    /// Unmaps arenas whose stacks are all among the first `unused` free ones: only that frees their page tables. Newer
+    /// arenas go first. Of the stacks that stay, those of older arenas are moved further up and are used first. Returns
+    /// how many of the first ones are left.
     fn unmap_unused(&mut self, unused: usize) -> usize {
         let recent = self.free.split_off(unused);
         let mut cold = std::mem::take(&mut self.free);
@@ -226,7 +228,8 @@ impl StackPool {
 mod tests {
     use super::*;
 
-    /// However they came back, many are used in order of address, each once, and before those that were discarded.
+    /// In whatever order they came back, many stacks are used in the order of their addresses, each once, and before
+    /// those that were discarded.
     #[test]
     fn many_are_used_in_order() {
         let size = StackSize::default();
@@ -252,7 +255,7 @@ mod tests {
         let mut many = pool(0..count);
         shuffled(&mut many);
         let mut used = addresses(&mut many, count);
-        // What is put in order when one is taken are those after it, and the next some time before their turn.
+        // When one is taken, those after it are put in order, and the next ones some time before their turn.
         assert!(used[1..=ORDER - PREFETCH].is_sorted() && used[ORDER + 2..].is_sorted());
         used.sort_unstable();
         assert!(used.into_iter().eq(1..=count), "each once");

@@ -4,17 +4,18 @@
 use crate::sys::memory::page_size;
 use std::io;
 
-/// Bytes below each stack that fault. More than one page, because C code without stack probes can step over one.
+/// How many bytes below each stack fault. It is more than one page, because C code without stack probes can step over
+/// one.
 pub(crate) const GUARD: usize = 16 * 1024;
 
-/// Usable bytes of a stack unless asked otherwise.
+/// How many usable bytes a stack has by default.
 ///
 /// With its guard a stack takes 196 KiB of address space: 49 pages. An odd number of pages spreads the hot top lines of
 /// neighbouring stacks over the sets of the processor's caches, and a stride of this size costs about 390 bytes of page
 /// tables for each stack, so that a million blocked threads stay below 4.7 KB each.
 ///
-/// In programs that are not optimized each move of a value has a place of its own in the frame: to send 32 KiB through a
-/// channel takes most of a MiB there. So they get more; again an odd number of pages.
+/// In programs that are not optimized each move of a value has a place of its own in the frame: to send 32 KiB through
+/// a channel takes most of a MiB there. So stacks are larger in these; again with an odd number of pages.
 const DEFAULT_USABLE: usize = if cfg!(debug_assertions) { 4100 * 1024 } else { 180 * 1024 };
 
 /// The smallest stack: room for a panic with a backtrace in an optimized program.
@@ -64,7 +65,7 @@ impl StackSize {
         self.usable
     }
 
-    /// Address space for one stack with its guard.
+    /// The address space of one stack with its guard.
     pub(crate) fn stride(self) -> usize {
         self.usable + GUARD
     }

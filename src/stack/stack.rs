@@ -1,4 +1,4 @@
-//! A stack, as whoever runs something on it owns it.
+//! A stack, as its owner has it.
 //!
 //! Invariant: a [`Stack`] is the only owner of its memory, and it never leaves the OS thread that acquired it.
 
@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
-/// A stack with its guard, owned by whoever holds the value.
+/// A stack with its guard.
 ///
 /// Dropping it gives it back to the pool of the thread. Forgetting it leaks the memory, which is what must happen
 /// where live frames may remain on it.
@@ -17,7 +17,7 @@ use std::ptr::NonNull;
 pub(crate) struct Stack {
     slot: NonNull<u8>,
     size: StackSize,
-    /// A stack goes back to the pool that it came from, so it stays on its thread.
+    /// A stack goes back to the pool from which it came, so it stays on its thread.
     not_send: PhantomData<*mut ()>,
 }
 
@@ -25,13 +25,13 @@ impl Stack {
     /// A stack from the pool of the calling thread.
     ///
     /// # Errors
-    /// Where no memory could be mapped; the error names the limit that stopped it.
+    /// If no memory could be mapped; the error names the limit that was met.
     #[inline]
     pub(crate) fn acquire(size: StackSize) -> io::Result<Self> {
         Self::try_acquire(size).map_err(budget::explain)
     }
 
-    /// As [`acquire`](Self::acquire), for who tries again and again: the error is only what the system said.
+    /// Like [`acquire`](Self::acquire), for callers that try again and again: the error is the system's own.
     #[inline(always)]
     pub(crate) fn try_acquire(size: StackSize) -> io::Result<Self> {
         let slot = match hot::take(size) {
@@ -41,7 +41,7 @@ impl Stack {
         Ok(Self { slot, size, not_send: PhantomData })
     }
 
-    /// One that another user has given back, if there is one.
+    /// A stack that another user has given back, if there is one.
     #[cold]
     pub(crate) fn reuse(size: StackSize) -> Option<Self> {
         let slot = of_thread::reuse(size)?;
@@ -63,7 +63,7 @@ impl Stack {
 }
 
 impl Stack {
-    /// Gives it back, as dropping it does; always inlined.
+    /// Gives the stack back, as dropping it does; always inlined.
     #[inline(always)]
     pub(crate) fn release(self) {
         ManuallyDrop::new(self).put_back();

@@ -1,4 +1,4 @@
-//! Nobody looks.
+//! The twin without the feature `watchdog`: nobody looks at stacks from outside, so there is nothing to note.
 #![forbid(unsafe_code)]
 
 #[inline(always)]

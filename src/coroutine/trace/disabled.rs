@@ -1,4 +1,4 @@
-//! Nobody asks.
+//! The twin without the feature `inspect`: nobody asks where a green thread is.
 
 use super::super::Control;
 use super::super::port::Word;
@@ -7,6 +7,6 @@ use std::ptr::NonNull;
 /// Returns at once.
 ///
 /// # Safety
-/// There is nothing to be kept to; the twin has conditions.
+/// This one has no conditions; its twin has.
 #[inline(always)]
 pub(in crate::coroutine) unsafe fn answer(_: NonNull<Control>, _: *const Control, _: Word) {}

@@ -1,5 +1,5 @@
-//! It looks at its own stack and suspends itself again. So no unwinder has to know how a suspended coroutine's registers are kept,
-//! and what is looked at does not change meanwhile.
+//! The twin with the feature `inspect`. A green thread looks at its own stack and then suspends itself again. So no
+//! unwinder has to know where a suspended coroutine's registers are, and what is looked at does not change meanwhile.
 
 use super::super::port::{NOTHING, Word};
 use super::super::resuming::switch_to;
@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 impl Root {
-    /// Has a suspended green thread look where it is. It does not go on.
+    /// Has a suspended green thread find out where it is. It does not go on.
     ///
     /// # Safety
     /// As for [`resume`](Self::resume); and the green thread has been resumed before.
@@ -22,8 +22,8 @@ impl Root {
     }
 }
 
-/// Called where a green thread goes on, with the word that it was resumed with: while that is the address of a [`Tracer`], it looks
-/// where it is and suspends itself again.
+/// Called where a green thread goes on, with the word with which it was resumed. While that is the address of a
+/// [`Tracer`], the green thread finds out where it is and suspends itself again.
 ///
 /// # Safety
 /// `control` is that of the green thread that has just been resumed, and the caller runs on it, or on `innermost` inside of it; a word

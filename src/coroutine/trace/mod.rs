@@ -1,6 +1,7 @@
-//! Has a suspended green thread say where it is, with the feature `inspect`: it is resumed for that only.
+//! Has a suspended green thread find out where it is, with the feature `inspect`. It is resumed for that only.
 //!
-//! Invariant: it looks at its own stack, suspends itself again, and nothing of its body runs.
+//! Invariant: it looks at its own stack and suspends itself again, and nothing of its body runs. Both twins have the
+//! function `answer`, which each resume calls; without the feature it does nothing.
 
 #[cfg(not(feature = "inspect"))]
 mod disabled;

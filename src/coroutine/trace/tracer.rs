@@ -1,9 +1,10 @@
-//! Looks at many green threads, of which most are where another one is.
+//! Looks at many green threads, most of which are at the same place as another one.
 //!
-//! To unwind a stack takes microseconds, and what is found is nearly always what another one has had. So where each return address was
-//! is kept, and a stack that has the same ones at the same places is not unwound. That is the same trace: seen from the outermost
-//! function on, each return address says in which function the next frame is, and so how long it is. (Functions that take room by need
-//! could have left old addresses behind in it, one of each at the right place and to the same depth.)
+//! To unwind a stack takes microseconds, and the result is nearly always one that another stack has had. So the tracer
+//! keeps where each return address was, and does not unwind a stack that has the same ones at the same places. Its
+//! trace is the same: seen from the outermost function on, each return address says in which function the next frame
+//! is, and so how long that is. (Functions whose frames vary in length could have left old addresses there, each at the
+//! right place and down to the same depth.)
 
 use crate::stack::GUARD;
 use crate::sys::unwind;
@@ -11,30 +12,30 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// So much of the stack must be left for a look; the unwinder takes about a third of it.
+/// How many bytes of the stack must be left for a look. The unwinder takes about a third of them.
 const ROOM: usize = 12 * 1024;
-/// The most addresses that are written down.
+/// How many addresses are noted at most.
 const MOST: usize = 128;
-/// How many traces are kept, and how many of stacks of one length.
+/// How many traces are kept in all, and how many of stacks of one length.
 const KEPT: usize = 4096;
 const KEPT_OF_LENGTH: usize = 8;
 
-/// A trace, and how to know it again.
+/// A trace, and the places by which it is recognized.
 #[derive(Clone, Debug)]
 struct Known {
-    /// How far below the end of the stack each return address is.
+    /// Each return address, and how far below the end of the stack it is.
     places: Box<[(usize, usize)]>,
     addresses: Arc<[usize]>,
 }
 
-/// What a look has found.
+/// The result of a look.
 #[derive(Clone, Debug, Default)]
 enum Found {
-    /// So little of the stack is left that it could not be looked at.
+    /// Too little of the stack is left for a look.
     #[default]
     NoRoom,
     Known(Arc<[usize]>),
-    /// It is in the tracer's own memory.
+    /// A trace that is not known yet. It is in the tracer's own memory.
     New,
 }
 
@@ -43,17 +44,18 @@ enum Found {
 pub(crate) struct Trace {
     /// The return addresses, innermost first; none if the stack lacked room for a look.
     pub(crate) addresses: Arc<[usize]>,
-    /// How many bytes of the stack are in use, and how many can be, all in all.
+    /// How many bytes of the stack are in use, and how many it has.
     pub(crate) used: usize,
     pub(crate) size: usize,
-    /// Whether so little of the stack is left that it could not be looked at.
+    /// Whether too little of the stack was left for a look.
     pub(crate) lacks_room: bool,
 }
 
-/// Looks at one green thread after the other. What a look needs is there before: nothing is allocated on the stack that is looked at.
+/// Looks at one green thread after the other. The memory that a look needs is allocated before it: nothing is allocated
+/// on the stack that is looked at.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tracer {
-    /// By how many bytes of the stack are in use.
+    /// The known traces, by how many bytes of the stack are in use.
     known: HashMap<usize, Vec<Known>>,
     kept: usize,
     addresses: Vec<usize>,
@@ -64,7 +66,7 @@ pub(crate) struct Tracer {
 }
 
 impl Tracer {
-    /// Has `look` called on a green thread by `ask`, and returns what that has found.
+    /// Has `ask` make a green thread call [`look`](Self::look), and returns what that has found.
     pub(crate) fn trace(&mut self, ask: impl FnOnce(&mut Self)) -> Trace {
         self.addresses.reserve(MOST);
         self.places.reserve(MOST);
@@ -79,7 +81,7 @@ impl Tracer {
         Trace { addresses, used: self.used, size: self.size, lacks_room }
     }
 
-    /// What has been found; it is known from now on, if all of its places are.
+    /// Returns what has been found, and keeps it for later looks if all of its places are known.
     fn keep(&mut self) -> Arc<[usize]> {
         let addresses: Arc<[usize]> = self.addresses.as_slice().into();
         if !self.places.is_empty() && self.kept < KEPT {
@@ -93,7 +95,8 @@ impl Tracer {
         addresses
     }
 
-    /// Called on the stack of a green thread, which is in use from `here` on; `inner` is that of the coroutine that runs in it.
+    /// Called on the stack of a green thread, which is in use from `here` on. `inner` is the stack of the coroutine
+    /// that runs in it.
     ///
     /// # Safety
     /// The caller runs on `inner`, and `here` is in its frame or below that.
@@ -105,7 +108,7 @@ impl Tracer {
         if here.saturating_sub(inner.start + GUARD) < ROOM {
             return;
         }
-        // One that is inside a generator or a greenlet is on the stack of that.
+        // A green thread that is inside a generator or a greenlet is on the stack of that.
         let own = here..if stack == inner { stack.end } else { here };
         // SAFETY: all of it is above `here` on the stack that the caller runs on.
         let word = |at: usize| unsafe { word(at, &own) };
@@ -151,7 +154,7 @@ unsafe fn word(at: usize, stack: &Range<usize>) -> usize {
     if at < stack.start || at + size_of::<usize>() > stack.end {
         return 0;
     }
-    // SAFETY: as the caller promises. It may be anything, as what lies between the values of a frame is not initialized: so it is read
-    // as the processor does, and only compared.
+    // SAFETY: as the caller promises. The value may be anything, as what lies between the values of a frame is not
+    // initialized: so it is read as the processor reads it, and only compared.
     unsafe { std::ptr::with_exposed_provenance::<usize>(at).read_volatile() }
 }
