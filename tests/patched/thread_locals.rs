@@ -1,7 +1,9 @@
-//! Crates that keep something in a thread-local while they call back: whatever waits in there shares it with the others of its
-//! worker.
+//! Crates that keep something in a thread-local while they call back or wait: all green threads of a worker share it.
 
+use crate::children::in_child;
 use crate::{join_all, on};
+use event_listener::Listener;
+use greenthread::future::FutureExt;
 use greenthread::sync::Event;
 use greenthread::{blocking, spawn};
 use std::sync::Arc;
@@ -46,5 +48,42 @@ fn what_a_crate_sets_around_a_callback_that_waits_is_shared_unless_it_is_in_bloc
     on(1, || {
         assert_eq!(each_finds(false), [2, 2], "the first one finds what the second one has set");
         assert_eq!(each_finds(true), [1, 2]);
+    });
+}
+
+#[test]
+fn a_crate_that_waits_by_a_parker_in_a_thread_local_panics_at_the_second_wait() {
+    let test =
+        "thread_locals::a_crate_that_waits_by_a_parker_in_a_thread_local_panics_at_the_second_wait";
+    let outcome = in_child(test, || {
+        on(1, || {
+            let event = event_listener::Event::new();
+            let waits = [event.listen(), event.listen()]
+                .map(|listener| spawn(move || Listener::wait(listener)));
+            let [_, second] = waits;
+            let why = second.join().expect_err("it finds the first one's parker in use");
+            assert!(why.to_string().contains("inconsistent park"), "{why}");
+            // The first one can be woken no more.
+            std::process::exit(0);
+        });
+    });
+    outcome.works();
+}
+
+#[test]
+fn such_a_crate_works_in_blocking_and_as_async() {
+    on(1, || {
+        for is_async in [false, true] {
+            let event = event_listener::Event::new();
+            let waits = [event.listen(), event.listen()].map(|listener| {
+                spawn(move || match is_async {
+                    true => FutureExt::wait(listener),
+                    false => blocking(|| Listener::wait(listener)),
+                })
+            });
+            greenthread::yield_now();
+            event.notify(usize::MAX);
+            join_all(waits);
+        }
     });
 }
