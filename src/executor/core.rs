@@ -1,8 +1,7 @@
-//! Tasks that wait for a worker, and the workers. What these are, their crew knows.
+//! What an executor is to those who hand in tasks and shut it down: the queue, and how many workers there are for it.
 //!
-//! A worker is made where a task comes and none is idle, up to the limit. Workers are counted by guards that they own:
-//! whatever ends one, even before it began, takes it off the count. The last that goes leaves no task behind: it is replaced
-//! where tasks wait, or, where no worker comes to run any more, they end as killed.
+//! A worker is made where a task comes and none is idle, up to the limit. What it does then is in `worker.rs`; what a worker is, its
+//! crew knows (`crew.rs`).
 //!
 //! A worker that has something to do before its first task, which may take long or for ever, does so while the task is in the
 //! queue: others may take it, and it can be cancelled. One that has nothing to do takes its first task along.
@@ -13,103 +12,71 @@
 //! Green threads are made one at a time too. While one of them has not begun, tasks from the same [`Origin`] only queue up
 //! behind its own; when it begins and finds some, it makes the next one *before* it runs anything. So a task that waits holds
 //! nobody up, and many short ones need few green threads.
+//!
+//! Invariant: a task in the queue has a worker that will come to it, or its outcome.
 #![forbid(unsafe_code)]
 
-use super::duty::{Duty, TaskRan};
+use super::crew::Crew;
+use super::duty::Duty;
 use super::error::{ExecutionError, SubmitError};
 use super::future::Future;
+use super::worker::ExecutorWorker;
 use crate::runtime::park::{self, Reason};
-use crate::runtime::task::{TaskRef, any_interruption};
+use crate::runtime::task::TaskRef;
 use crate::sync::gate::Gate;
 use crate::sys::process;
 use crate::thread::{Origin, origin};
-use crate::util::lock::{Condvar, Mutex, MutexGuard};
-use crate::util::slab::{Slab, SlabKey};
+use crate::util::lock::{Condvar, Mutex};
+use crate::util::slab::Slab;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::mem;
 use std::sync::Arc;
 
-/// The kind of workers that an executor has.
-pub(super) trait Crew: Send + Sync + Sized + 'static {
-    /// What each worker has for itself.
-    type Seat: 'static;
-
-    /// Whether the workers are green threads; otherwise they are OS threads.
-    const GREEN: bool;
-
-    /// Whether workers stay, while no task waits, until the executor is shut down.
-    const STAYS: bool;
-
-    /// Has a new worker run `life`.
-    fn spawn(&self, number: usize, life: impl FnOnce() + Send + 'static) -> io::Result<()>;
-
-    /// What a worker does before its first task. An error is the reason why it cannot, and breaks the executor.
-    fn begin(&self, number: usize) -> Result<Self::Seat, String>;
-
-    /// Whether a worker can take a task at once. If not, it [prepares](Self::prepare) itself first.
-    fn is_ready(_: &Self::Seat) -> bool {
-        true
-    }
-
-    /// What a worker does if a task waits and it is not ready.
-    fn prepare(&self, _: &mut Self::Seat) -> Result<(), NotReady> {
-        Ok(())
-    }
-}
-
-/// Why a worker cannot take a task. Those of this process always can.
-#[allow(dead_code, reason = "pools of processes alone have these")]
-pub(super) enum NotReady {
-    /// No worker can take one: the executor is broken.
-    Broken(String),
-    /// This worker cannot now, but may later.
-    Io(io::Error),
-}
-
-struct ExecutorState<C: Crew> {
-    queue: VecDeque<Duty<C::Seat>>,
+/// What all workers and all who hand in tasks share.
+pub(super) struct ExecutorState<C: Crew> {
+    pub(super) queue: VecDeque<Duty<C::Seat>>,
     /// The origin of the tasks in the queue, if workers take tasks of their own origin only.
-    queued_from: Option<Origin>,
+    pub(super) queued_from: Option<Origin>,
     /// The origin of the green thread that has been made and has not begun.
-    fresh: Option<Origin>,
+    pub(super) fresh: Option<Origin>,
     /// The number of the worker that another worker is making at this moment.
-    making: Option<usize>,
-    workers: usize,
+    pub(super) making: Option<usize>,
+    pub(super) workers: usize,
     /// The workers that have begun.
-    threads: Slab<TaskRef>,
+    pub(super) threads: Slab<TaskRef>,
     /// How many workers wait for a task.
-    idle: usize,
+    pub(super) idle: usize,
     /// How many workers prepare themselves for a task.
-    preparing: usize,
+    pub(super) preparing: usize,
     /// How many wait, inside their tasks, for the others to end.
-    leaving: usize,
+    pub(super) leaving: usize,
     /// One of those that wait has been woken and has not looked yet.
-    waking: bool,
+    pub(super) waking: bool,
     /// How many workers there have ever been.
-    made: usize,
-    closed: bool,
-    broken: Option<String>,
+    pub(super) made: usize,
+    pub(super) closed: bool,
+    pub(super) broken: Option<String>,
 }
 
 impl<C: Crew> ExecutorState<C> {
     /// Whether one of the idle workers is to be woken. If they are green threads, [`Gate`] sees to it that they are not
     /// woken in vain.
-    fn wake(&mut self) -> bool {
+    pub(super) fn wake(&mut self) -> bool {
         self.idle > 0 && (C::GREEN || !mem::replace(&mut self.waking, true))
     }
 }
 
 pub(super) struct ExecutorCore<C: Crew> {
-    crew: C,
-    limit: usize,
-    state: Mutex<ExecutorState<C>>,
+    pub(super) crew: C,
+    pub(super) limit: usize,
+    pub(super) state: Mutex<ExecutorState<C>>,
     /// Where OS threads wait for work, and where green threads do.
-    work: Condvar,
-    green_work: Gate,
+    pub(super) work: Condvar,
+    pub(super) green_work: Gate,
     /// Where those wait who wait until the last worker has gone.
-    gone: Gate,
+    pub(super) gone: Gate,
     generation: u32,
 }
 
@@ -153,7 +120,7 @@ impl<C: Crew> ExecutorCore<C> {
 
     /// Whether this process was forked from the one that the executor belongs to. It has none of the workers then, and
     /// perhaps a lock that is held for ever.
-    fn is_parents(&self) -> bool {
+    pub(super) fn is_parents(&self) -> bool {
         self.generation != process::generation()
     }
 
@@ -216,7 +183,7 @@ impl<C: Crew> ExecutorCore<C> {
         }
     }
 
-    fn wake_one(&self, wake: bool) {
+    pub(super) fn wake_one(&self, wake: bool) {
         if !wake {
         } else if C::GREEN {
             self.green_work.notify_one();
@@ -230,183 +197,18 @@ impl<C: Crew> ExecutorCore<C> {
         self.green_work.notify_all();
     }
 
-    /// Adds a new worker to the count.
-    fn new_worker(
-        self: &Arc<Self>,
-        state: &mut ExecutorState<C>,
-        origin: Option<Origin>,
-    ) -> ExecutorWorker<C> {
-        let number = state.made;
-        state.made += 1;
-        state.workers += 1;
-        let core = Arc::clone(self);
-        ExecutorWorker {
-            core,
-            number,
-            origin,
-            own: None,
-            is_fresh: false,
-            began: false,
-            counted: true,
-        }
-    }
-
     /// Starts a worker, which is in the count already. If that fails, the worker is dropped, with the task that it was
     /// to take.
-    fn spawn(&self, worker: ExecutorWorker<C>, first: Option<Duty<C::Seat>>) -> io::Result<()> {
+    pub(super) fn spawn(
+        &self,
+        worker: ExecutorWorker<C>,
+        first: Option<Duty<C::Seat>>,
+    ) -> io::Result<()> {
         self.crew.spawn(worker.number, || worker.work(first))
     }
 
-    /// Whether each worker takes only tasks of its own origin. With a limit, a task that comes when it is reached waits
-    /// for any worker.
-    fn is_parted(&self) -> bool {
-        !C::STAYS && self.limit == usize::MAX
-    }
-
-    /// The next task in the queue for a worker.
-    fn take(
-        &self,
-        state: &mut ExecutorState<C>,
-        worker: &ExecutorWorker<C>,
-    ) -> Option<Duty<C::Seat>> {
-        let is_own = worker.origin.is_some() && worker.origin == state.queued_from;
-        if self.is_parted() && !is_own { None } else { state.queue.pop_front() }
-    }
-
-    /// A green thread has begun: tasks that come from now on need another one, and so do those that wait already.
-    /// Returns its first task.
-    fn begin_fresh(
-        self: &Arc<Self>,
-        worker: &mut ExecutorWorker<C>,
-        first: Option<Duty<C::Seat>>,
-    ) -> Option<Duty<C::Seat>> {
-        let mut state = self.state.lock();
-        worker.own = Some(state.threads.insert(park::own_task()));
-        if !mem::take(&mut worker.is_fresh) {
-            return first;
-        }
-        state.fresh = None;
-        let first = first.or_else(|| self.take(&mut state, worker));
-        if state.queue.is_empty() || state.workers >= self.limit {
-            return first;
-        }
-        let mut next = self.new_worker(&mut state, worker.origin);
-        next.is_fresh = true;
-        let number = next.number;
-        (state.fresh, state.making) = (next.origin, Some(number));
-        drop(state);
-        let made = self.spawn(next, None);
-        let mut state = self.state.lock();
-        // The new one may have begun by now, and be making the one after it.
-        if state.making == Some(number) {
-            state.making = None;
-        }
-        // With a limit they wait until there is a worker. Without one nobody would come to them before a task ends, which may
-        // wait for them: they fail, as one does that is handed in while there is no room.
-        if let Err(error) = made
-            && self.is_parted()
-        {
-            let queue = mem::take(&mut state.queue);
-            drop(state);
-            let error = ExecutionError::io(error);
-            for job in queue {
-                job.fail(error.clone());
-            }
-        }
-        first
-    }
-
-    /// The next task of a worker. `None` is the end of the worker, and takes it off the count.
-    fn next(&self, worker: &mut ExecutorWorker<C>, seat: &mut C::Seat) -> Option<Duty<C::Seat>> {
-        let mut state = self.state.lock();
-        loop {
-            if !C::is_ready(seat) && !state.queue.is_empty() {
-                state = self.prepare(state, seat);
-                if !C::is_ready(seat) {
-                    continue;
-                }
-            }
-            if let Some(job) = self.take(&mut state, worker) {
-                let wake = !state.queue.is_empty() && state.wake();
-                drop(state);
-                self.wake_one(wake);
-                return Some(job);
-            }
-            if !C::STAYS || state.closed {
-                break;
-            }
-            state.idle += 1;
-            if C::GREEN {
-                drop(state);
-                let idle = Idle(self);
-                self.green_work.wait(Reason::Task, None, || {
-                    let state = self.state.lock();
-                    !state.queue.is_empty() || state.closed
-                });
-                drop(idle);
-                state = self.state.lock();
-            } else {
-                state = self.work.wait(state);
-                state.idle -= 1;
-                state.waking = false;
-            }
-        }
-        worker.counted = false;
-        self.leave(state, worker, false);
-        None
-    }
-
-    /// Lets a worker prepare itself while a task waits.
-    fn prepare<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, ExecutorState<C>>,
-        seat: &mut C::Seat,
-    ) -> MutexGuard<'a, ExecutorState<C>> {
-        state.preparing += 1;
-        // This may take long, so one other worker, not all of them, is to look at the task as well.
-        let wake = state.preparing == 1 && state.wake();
-        drop(state);
-        self.wake_one(wake);
-        let preparing = Preparing(self);
-        let prepared = self.crew.prepare(seat);
-        drop(preparing);
-        match prepared {
-            Ok(()) => {}
-            Err(NotReady::Broken(reason)) => self.break_down(&reason),
-            Err(NotReady::Io(error)) => {
-                let job = self.state.lock().queue.pop_front();
-                if let Some(job) = job {
-                    job.fail(ExecutionError::io(error));
-                }
-            }
-        }
-        self.state.lock()
-    }
-
-    /// Takes a worker off the count. If nobody is left to run the tasks that wait, these end as killed.
-    fn leave(
-        &self,
-        mut state: MutexGuard<'_, ExecutorState<C>>,
-        worker: &mut ExecutorWorker<C>,
-        is_last: bool,
-    ) {
-        state.workers -= 1;
-        let own = worker.own.take().and_then(|key| state.threads.remove(key));
-        let orphans = if is_last || state.workers == 0 {
-            mem::take(&mut state.queue)
-        } else {
-            VecDeque::new()
-        };
-        drop(state);
-        drop(own);
-        self.gone.notify_all();
-        for job in orphans {
-            job.fail(ExecutionError::killed());
-        }
-    }
-
     /// Fails the tasks that wait, and those that come.
-    fn break_down(&self, reason: &str) {
+    pub(super) fn break_down(&self, reason: &str) {
         let queue = {
             let mut state = self.state.lock();
             state.broken.get_or_insert_with(|| reason.into());
@@ -463,112 +265,6 @@ impl<'a, C: Crew> Leaving<'a, C> {
 impl<C: Crew> Drop for Leaving<'_, C> {
     fn drop(&mut self) {
         self.0.state.lock().leaving -= 1;
-    }
-}
-
-/// Counts a worker that prepares itself, until this is dropped: a kill may end that.
-struct Preparing<'a, C: Crew>(&'a ExecutorCore<C>);
-
-impl<C: Crew> Drop for Preparing<'_, C> {
-    fn drop(&mut self) {
-        self.0.state.lock().preparing -= 1;
-    }
-}
-
-/// Counts a worker as idle until it is dropped: a kill may end its wait.
-struct Idle<'a, C: Crew>(&'a ExecutorCore<C>);
-
-impl<C: Crew> Drop for Idle<'_, C> {
-    fn drop(&mut self) {
-        self.0.state.lock().idle -= 1;
-    }
-}
-
-/// One worker. Its executor counts it until it is dropped, or finds nothing more to do.
-struct ExecutorWorker<C: Crew> {
-    core: Arc<ExecutorCore<C>>,
-    number: usize,
-    origin: Option<Origin>,
-    /// Its place among the threads of the executor.
-    own: Option<SlabKey>,
-    /// Whether tasks wait for it to begin.
-    is_fresh: bool,
-    began: bool,
-    counted: bool,
-}
-
-impl<C: Crew> ExecutorWorker<C> {
-    /// A worker's whole life.
-    fn work(mut self, first: Option<Duty<C::Seat>>) {
-        self.began = true;
-        let core = Arc::clone(&self.core);
-        let mut first = core.begin_fresh(&mut self, first);
-        let mut seat = match core.crew.begin(self.number) {
-            Ok(seat) => seat,
-            Err(reason) => {
-                core.break_down(&reason);
-                if let Some(job) = first {
-                    job.fail(ExecutionError::broken(&reason));
-                }
-                return;
-            }
-        };
-        loop {
-            let Some(job) = first.take().or_else(|| core.next(&mut self, &mut seat)) else {
-                return;
-            };
-            let ran = job.run(&mut seat);
-            if core.is_parents() {
-                self.counted = false;
-                if !park::is_green() {
-                    // A task has forked, and this is the child: it has done what it was made for.
-                    std::process::exit(process::status(ran == TaskRan::Well));
-                }
-                return;
-            }
-            if !C::GREEN {
-                continue;
-            }
-            if any_interruption() && park::own_task().is_killed() {
-                // The kill was meant for the task that has ended, or for this green thread, and not for the next task.
-                return;
-            }
-            if !C::STAYS {
-                park::spend_budget_holding();
-                if park::own_task().has_values() {
-                    // They belong to the task that has ended; the next one must begin without values.
-                    return;
-                }
-            }
-        }
-    }
-}
-
-impl<C: Crew> Drop for ExecutorWorker<C> {
-    fn drop(&mut self) {
-        if !self.counted || self.core.is_parents() {
-            return;
-        }
-        let core = Arc::clone(&self.core);
-        let mut state = core.state.lock();
-        let waits = !state.queue.is_empty();
-        if self.began && waits && state.fresh.is_none() {
-            // The successor takes its place, in the count too.
-            state.workers -= 1;
-            let successor = core.new_worker(&mut state, self.origin);
-            let own = self.own.take().and_then(|key| state.threads.remove(key));
-            drop(state);
-            drop(own);
-            drop(core.spawn(successor, None));
-            return;
-        }
-        if self.is_fresh {
-            state.fresh = None;
-        }
-        // If another worker was making this one, that worker can take the tasks.
-        let is_missed = state.making == Some(self.number);
-        let is_last = self.is_fresh && core.is_parted() && !is_missed;
-        core.leave(state, self, is_last);
     }
 }
 

@@ -1,7 +1,8 @@
 //! An executor of green threads.
 #![forbid(unsafe_code)]
 
-use super::core::{Crew, ExecutorCore};
+use super::core::ExecutorCore;
+use super::crew::Crew;
 use super::duty::new_job;
 use super::error::SubmitError;
 use super::executor::{Call, Executor, Runs};

@@ -31,6 +31,7 @@
 // to end it is a value, whose destructor does it.
 
 mod core;
+mod crew;
 mod duty;
 mod error;
 #[expect(clippy::module_inception, reason = "the trait has the name of the module")]
@@ -45,6 +46,7 @@ mod remote;
 mod shared;
 mod thread_pool;
 mod wait;
+mod worker;
 
 pub use crate::thread::ReturnWhen;
 pub use error::{ExecutionError, SubmitError};

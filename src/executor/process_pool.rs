@@ -1,7 +1,8 @@
 //! An executor of processes.
 #![forbid(unsafe_code)]
 
-use super::core::{self, ExecutorCore, NotReady};
+use super::core::ExecutorCore;
+use super::crew::{Crew, NotReady};
 use super::duty::new_job;
 use super::error::{ExecutionError, SubmitError};
 use super::executor::{Executor, Runs};
@@ -68,7 +69,7 @@ impl ProcessCrew {
     }
 }
 
-impl core::Crew for Arc<ProcessCrew> {
+impl Crew for Arc<ProcessCrew> {
     type Seat = Seat;
     const GREEN: bool = true;
     const STAYS: bool = true;

@@ -1,7 +1,7 @@
 //! Runs calls in other processes.
 #![forbid(unsafe_code)]
 
-use super::core::NotReady;
+use super::crew::NotReady;
 use super::duty::{Run, TaskRan};
 use super::error::{ExecutionCause, ExecutionError};
 use super::executor::Call;
