@@ -1,25 +1,18 @@
-//! An open file.
+//! An open file: what can be done with it but reading and writing, which `transfer.rs` does.
 #![forbid(unsafe_code)]
 
 use super::{FileTimes, Metadata, OpenOptions, Permissions, TryLockError, strike};
-use crate::io::{retry, wait_readable, wait_writable};
+use crate::io::retry;
 use crate::runtime::blocking::{self, Kind};
-use crate::runtime::park;
-use crate::sys::fault::{self, Syscall};
-use crate::sys::{disk, file, number, socket};
+use crate::sys::{disk, file};
 use crate::thread::shield;
 use std::fmt;
-use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
-use std::ops::Deref;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::SystemTime;
-
-/// One call on the pool copies no more than this; the rest is left for the next call.
-const MOST: usize = 1 << 20;
 
 /// An open file, as [`std::fs::File`]: same methods, same errors, but waiting for the disk suspends only the green
 /// thread.
@@ -47,8 +40,8 @@ const MOST: usize = 1 << 20;
 #[doc(alias = "aiofiles")]
 pub struct File {
     /// A call on the pool has a share of it while it runs; during that, `self` is borrowed.
-    inner: Arc<disk::File>,
-    on_disk: bool,
+    pub(super) inner: Arc<disk::File>,
+    pub(super) on_disk: bool,
 }
 
 /// Methods of std's that need nothing but the file, and wait for the disk.
@@ -282,7 +275,7 @@ impl File {
     }
 
     /// Runs `operation` on an OS thread that may block. Nothing ends the wait: see the [module](super).
-    fn on_pool<T: Send + 'static>(
+    pub(super) fn on_pool<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&disk::File) -> T + Send + 'static,
     ) -> T {
@@ -296,195 +289,6 @@ impl File {
             result
         };
         shield(|| blocking::run(kind, operation))
-    }
-
-    /// Reads what is in the cache, which needs no waiting.
-    fn read_at_once(&self, bufs: &mut [IoSliceMut<'_>]) -> Option<usize> {
-        if !self.on_disk {
-            return None;
-        }
-        // Before the read: a kill or a timeout that strikes here must not lose what was read.
-        park::spend_budget();
-        file::read_cached(self.as_fd(), bufs)
-    }
-
-    /// Whether an operation could block a thread of the pool for any length of time.
-    fn has_to_be_awaited(&self) -> io::Result<bool> {
-        Ok(!self.on_disk && !socket::is_nonblocking(self.as_fd())?)
-    }
-
-    /// How many of `wanted` bytes one call on the pool may write.
-    fn room(&self, wanted: usize) -> io::Result<usize> {
-        if !self.has_to_be_awaited()? {
-            return Ok(wanted.min(MOST));
-        }
-        wait_writable(self, None)?;
-        // A FIFO that is ready takes this much without blocking.
-        Ok(wanted.min(number::PIPE_BUF))
-    }
-}
-
-/// Copies what the pool has read into the caller's buffer.
-fn hand_over(bytes: &[u8], buf: &mut [u8]) -> usize {
-    buf[..bytes.len()].copy_from_slice(bytes);
-    bytes.len()
-}
-
-fn length<T: Deref<Target = [u8]>>(bufs: &[T]) -> usize {
-    bufs.iter().map(|buf| buf.len()).sum()
-}
-
-/// Has only `read` of its own, so that the methods which std builds on it are std's.
-struct Plain<'a>(&'a File);
-
-impl Read for Plain<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buf)
-    }
-}
-
-impl Read for &File {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if !park::is_green() {
-            return self.inner.read(buf);
-        }
-        if buf.is_empty() {
-            // An empty read waits for nobody, whatever there is to read.
-            return self.inner.read(buf);
-        }
-        self.read_vectored(&mut [IoSliceMut::new(buf)])
-    }
-
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        if !park::is_green() {
-            return self.inner.read_vectored(bufs);
-        }
-        if let Some(got) = self.read_at_once(bufs) {
-            return Ok(got);
-        }
-        let most = length(bufs).min(MOST);
-        if most == 0 {
-            return self.inner.read_vectored(bufs);
-        }
-        if self.has_to_be_awaited()? {
-            wait_readable(*self, None)?;
-        }
-        let bytes = self.on_pool(move |file| file::read_vec(file.as_fd(), most))?;
-        let mut rest = &bytes[..];
-        for buf in bufs {
-            let (piece, others) = rest.split_at(rest.len().min(buf.len()));
-            rest = others;
-            hand_over(piece, buf);
-        }
-        Ok(bytes.len())
-    }
-
-    /// Makes room for what is left of the file first, as far as that is known.
-    fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
-        if self.on_disk {
-            let left = self.metadata()?.len().saturating_sub(self.stream_position()?);
-            buf.try_reserve(usize::try_from(left).unwrap_or(usize::MAX))?;
-        }
-        Plain(self).read_to_end(buf)
-    }
-}
-
-impl Write for &File {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        if !park::is_green() {
-            return self.inner.write(buf);
-        }
-        // Here, as it is this thread's test that plans it.
-        fault::check(Syscall::Send)?;
-        if !self.on_disk && buf.is_empty() {
-            return self.inner.write(buf);
-        }
-        let bytes = buf[..self.room(buf.len())?].to_owned();
-        self.on_pool(move |file| file.write(&bytes))
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        if !park::is_green() {
-            return self.inner.write_vectored(bufs);
-        }
-        fault::check(Syscall::Send)?;
-        if !self.on_disk && length(bufs) == 0 {
-            return self.inner.write_vectored(bufs);
-        }
-        let mut bytes = Vec::new();
-        let room = self.room(length(bufs))?;
-        for buf in bufs {
-            bytes.extend_from_slice(&buf[..buf.len().min(room - bytes.len())]);
-        }
-        self.on_pool(move |file| file.write(&bytes))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Never suspends, as moving the position waits for no disk.
-impl Seek for &File {
-    fn seek(&mut self, pos: SeekFrom) -> io::Result<u64> {
-        self.inner.seek(pos)
-    }
-}
-
-impl Read for File {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buf)
-    }
-
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&*self).read_vectored(bufs)
-    }
-
-    fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
-        (&*self).read_to_end(buf)
-    }
-}
-
-impl Write for File {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        (&*self).write(buf)
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(bufs)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Seek for File {
-    fn seek(&mut self, pos: SeekFrom) -> io::Result<u64> {
-        (&*self).seek(pos)
-    }
-}
-
-impl FileExt for File {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        if !park::is_green() {
-            return self.inner.read_at(buf, offset);
-        }
-        let mut bytes = vec![0; buf.len().min(MOST)];
-        let bytes = self.on_pool(move |file| {
-            let got = file.read_at(&mut bytes, offset)?;
-            bytes.truncate(got);
-            io::Result::Ok(bytes)
-        })?;
-        Ok(hand_over(&bytes, buf))
-    }
-
-    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
-        if !park::is_green() {
-            return self.inner.write_at(buf, offset);
-        }
-        let bytes = buf[..buf.len().min(MOST)].to_owned();
-        self.on_pool(move |file| file.write_at(&bytes, offset))
     }
 }
 

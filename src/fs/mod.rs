@@ -46,6 +46,7 @@ mod file;
 mod functions;
 mod open_options;
 mod pool;
+mod transfer;
 
 pub use dir::{DirBuilder, DirEntry, ReadDir, read_dir};
 pub use file::File;

@@ -162,6 +162,14 @@ behind! { File, fs::File:
     Send write_at(buf: &[u8], at: u64) -> usize;
 }
 
+/// A write that another thread is to make. It is asked here whether it fails: a test's plan holds on its own thread only.
+pub(crate) fn write_elsewhere(
+    bytes: Vec<u8>,
+) -> io::Result<impl FnOnce(&File) -> io::Result<usize> + Send + 'static> {
+    fault::check(Syscall::Send)?;
+    Ok(move |file: &File| file.write(&bytes))
+}
+
 impl From<OwnedFd> for File {
     fn from(fd: OwnedFd) -> Self {
         Self(fd.into())

@@ -72,15 +72,22 @@ impl Outbox {
         !matches!(*self.ring.borrow(), Uring::Refused) && self.entries.borrow().len() < CAPACITY
     }
 
-    /// Puts a send here.
+    /// Puts a send here; after an error it is not.
     ///
     /// # Safety
     /// Until `ticket` has a result, the descriptor stays open and the buffer and the ticket stay where they are; or the
     /// outbox is never flushed again.
-    pub(crate) unsafe fn add(&self, fd: BorrowedFd<'_>, buffer: &[u8], ticket: &SendResult) {
+    pub(crate) unsafe fn add(
+        &self,
+        fd: BorrowedFd<'_>,
+        buffer: &[u8],
+        ticket: &SendResult,
+    ) -> io::Result<()> {
+        fault::check(Syscall::Send)?;
         let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
         let (fd, buffer) = (fd.as_raw_fd(), buffer.as_ptr());
         self.entries.borrow_mut().push(QueuedSend { fd, buffer, length, ticket });
+        Ok(())
     }
 
     /// Makes all sends. From here on each ticket has its result.
@@ -183,7 +190,7 @@ mod tests {
         for (socket, ticket) in sockets.iter().zip(&tickets) {
             assert!(ticket.result().is_none());
             // SAFETY: all that is given lives until the flush has returned.
-            unsafe { outbox.add(socket.as_fd(), text, ticket) };
+            unsafe { outbox.add(socket.as_fd(), text, ticket).unwrap() };
         }
         outbox.flush();
         assert!(outbox.is_empty());
@@ -224,7 +231,7 @@ mod tests {
         let ticket = SendResult::default();
         for _ in 0..CAPACITY {
             // SAFETY: as above.
-            unsafe { outbox.add(one.as_fd(), b"x", &ticket) };
+            unsafe { outbox.add(one.as_fd(), b"x", &ticket).unwrap() };
         }
         assert!(!outbox.is_of_use());
         outbox.flush();

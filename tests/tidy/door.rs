@@ -78,7 +78,7 @@ const SHOWN: &[(&str, &str)] = &[
     ("process/child.rs", "std::process::Child"),
     ("process/mod.rs", "std::process::*"),
     ("process/stdio.rs", "std::process"),
-    ("fs/file.rs", "std::os::unix::fs::FileExt"),
+    ("fs/transfer.rs", "std::os::unix::fs::FileExt"),
     ("io/forward.rs", "std::os::unix::fs::FileExt"),
     ("net/tcp_listener.rs", "std::net::TcpListener"),
     ("net/tcp_stream.rs", "std::net::TcpStream"),

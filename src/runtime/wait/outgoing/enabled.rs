@@ -3,7 +3,6 @@
 use crate::runtime::lane::current;
 use crate::runtime::lane::local::Lane;
 use crate::runtime::wait::yielding::suspend_calm;
-use crate::sys::fault::{self, Syscall};
 use crate::sys::outbox::SendResult;
 use crate::sys::{process, socket};
 use std::io;
@@ -27,13 +26,10 @@ pub(crate) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
         if !lane.outbox.is_of_use() || (!lane.has_ready() && lane.outbox.is_empty()) {
             return false;
         }
-        refused = fault::check(Syscall::Send);
-        if refused.is_ok() {
-            // SAFETY: the caller's borrows last until this function returns, which it does when the ticket has a result.
-            // It never unwinds in between; and a green thread that is given up is left with its stack, and the outbox with
-            // it: a hub flushes before it runs what waits here, and drops its outbox unflushed.
-            unsafe { lane.outbox.add(fd, buffer, &ticket) };
-        }
+        // SAFETY: the caller's borrows last until this function returns, which it does when the ticket has a result.
+        // It never unwinds in between; and a green thread that is given up is left with its stack, and the outbox with
+        // it: a hub flushes before it runs what waits here, and drops its outbox unflushed.
+        refused = unsafe { lane.outbox.add(fd, buffer, &ticket) };
         refused.is_ok()
     });
     refused?;
