@@ -86,11 +86,17 @@ const ROWS: &[(&str, &[Test])] = &[
     ("signals", &[Test::Storm(items::received)]),
     (
         "`process::shared`: get, lock",
-        &[Test::Elsewhere(include_str!("../processes/shared.rs"), "killed_waiters")],
+        &[
+            Test::Elsewhere(include_str!("../processes/shared.rs"), "killed_waiters"),
+            Test::Elsewhere(include_str!("../processes/shared.rs"), "in_doubt"),
+        ],
     ),
     (
         "`process::shared`: put, insert, remove",
-        &[Test::Elsewhere(include_str!("../processes/kept.rs"), "killed_half_way")],
+        &[
+            Test::Elsewhere(include_str!("../processes/kept.rs"), "killed_half_way"),
+            Test::Elsewhere(include_str!("../processes/kept.rs"), "killed_while_decoding"),
+        ],
     ),
     (
         "encoding a handle of `process::shared`",

@@ -4,16 +4,20 @@ use crate::support::{LIMIT, Tests, until};
 use greenthread::executor::ProcessPool;
 use greenthread::process::shared::{Counter, Event, Map, PipeEnd, Queue, pipe};
 use greenthread::process::{Process, function};
-use greenthread::{spawn, timeout};
+use greenthread::sync::mpsc::channel;
+use greenthread::{sleep, spawn, timeout};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 pub(crate) const TESTS: Tests = &[
     ("a_handle_that_is_a_value_can_be_got_any_number_of_times", got_again),
     ("a_handle_is_let_go_of_where_nothing_holds_it_any_more", let_go),
+    ("a_handle_in_a_result_is_kept_until_it_arrives", in_results),
     ("who_dies_with_handles_half_way_lets_go_of_them", dies_half_way),
     ("handles_to_objects_of_another_process_are_kept_as_long", of_others),
     ("who_is_killed_half_way_loses_and_keeps_no_handle", killed_half_way),
+    ("who_is_killed_while_it_decodes_has_what_it_took", killed_while_decoding),
     ("each_process_of_a_pool_gets_the_handle_that_its_initializer_has", initializers),
 ];
 
@@ -101,6 +105,32 @@ fn let_go() {
     for way in ways {
         let (here, there) = pipe().unwrap();
         way(there);
+        ends(&here);
+    }
+}
+
+fn gives_back(end: End) -> End {
+    end
+}
+
+fn in_results() {
+    let pool = ProcessPool::new(1).unwrap();
+    let ways: &[fn(&ProcessPool, End)] = &[
+        |pool, end| assert!(pool.apply(function!(gives_back), end).unwrap().send(&1).is_ok()),
+        |_, end| {
+            let process = Process::start(function!(gives_back), end).unwrap();
+            process.join().unwrap().send(&1).unwrap();
+        },
+        // Nobody asks for it.
+        |pool, end| drop(pool.apply_async(function!(gives_back), end).unwrap()),
+        |_, end| drop(Process::start(function!(gives_back), end).unwrap()),
+    ];
+    for (at, way) in ways.iter().enumerate() {
+        let (here, there) = pipe().unwrap();
+        way(&pool, there);
+        if at < 2 {
+            assert_eq!(here.recv().unwrap(), Some(1));
+        }
         ends(&here);
     }
 }
@@ -225,6 +255,15 @@ fn killed_half_way() {
     let (here, there) = pipe::<u32, u32>().unwrap();
     let (map, queue) = (Map::new().unwrap(), Queue::new(3).unwrap());
     map.insert(&0, &there).unwrap();
+    // Were the wait for the number of a pin ended, the next who asks would get that number, and keep the wrong object.
+    for moment in 0..40 {
+        let _ = timeout(Duration::from_micros(moment * 3), || queue.try_put(&there));
+        let (queue, (here, there)) = (Queue::new(1).unwrap(), pipe::<u32, u32>().unwrap());
+        queue.put(&there).unwrap();
+        drop(there);
+        queue.get().unwrap().unwrap().send(&3).unwrap();
+        assert_eq!(here.recv().unwrap(), Some(3));
+    }
     let all: Vec<_> = (0..40u64)
         .map(|at| {
             let (map, queue) = (map.clone(), queue.clone());
@@ -253,6 +292,60 @@ fn killed_half_way() {
     }
     drop((there, map, queue));
     ends(&here);
+}
+
+/// A handle whose decoding begins, and goes on when it is told to.
+#[derive(Serialize)]
+struct Halting(End);
+
+static DECODING: AtomicBool = AtomicBool::new(false);
+static GO_ON: AtomicBool = AtomicBool::new(false);
+
+impl<'de> Deserialize<'de> for Halting {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let end = End::deserialize(deserializer)?;
+        DECODING.store(true, SeqCst);
+        until(|| GO_ON.load(SeqCst));
+        Ok(Self(end))
+    }
+}
+
+/// What a way takes out of what it has put something into.
+type Way = fn(&Map<u8, Halting>, &Queue<Halting>) -> std::io::Result<Option<Halting>>;
+
+fn killed_while_decoding() {
+    let ways: [Way; 3] = [
+        |map, _| map.remove(&1),
+        |map, _| map.insert(&1, &Halting(pipe().unwrap().0)),
+        |_, queue| queue.get(),
+    ];
+    for way in ways {
+        let (here, there) = pipe().unwrap();
+        let there = Halting(there);
+        let (map, queue) = (Map::new().unwrap(), Queue::new(1).unwrap());
+        map.insert(&1, &there).unwrap();
+        queue.put(&there).unwrap();
+        drop(there);
+        [&DECODING, &GO_ON].iter().for_each(|it| it.store(false, SeqCst));
+        let (to, from) = channel();
+        let doomed = spawn({
+            let (map, queue) = (map.clone(), queue.clone());
+            move || {
+                to.send(way(&map, &queue)).unwrap();
+                sleep(LIMIT);
+            }
+        });
+        until(|| DECODING.load(SeqCst));
+        doomed.kill();
+        GO_ON.store(true, SeqCst);
+        assert!(doomed.join().unwrap_err().is_killed());
+        let Halting(end) = from.recv().unwrap().unwrap().unwrap();
+        drop((map, queue));
+        end.send(&7).unwrap();
+        assert_eq!(here.recv().unwrap(), Some(7));
+        drop(end);
+        ends(&here);
+    }
 }
 
 fn initialize(counter: Counter) {

@@ -1,17 +1,18 @@
 //! What processes use together.
 
-use crate::support::{LIMIT, LONG, Tests, children, descriptors, until};
+use crate::support::{LIMIT, LONG, Tests, children, descriptors, parent_and_state, until};
 use greenthread::executor::{ProcessPool, Remote};
 use greenthread::process::shared::{
     Counter, Event, Lock, LockError, LockGuard, Map, PipeEnd, Queue, pipe,
 };
 use greenthread::process::{Process, function};
-use greenthread::{catch_unwind, spawn, timeout};
+use greenthread::signal::Signal;
+use greenthread::{catch_unwind, sleep, spawn, timeout};
 use serde::ser::{Error as _, SerializeTuple};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::io::ErrorKind;
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) const TESTS: Tests = &[
     ("many_processes_share_a_queue_and_each_item_comes_once", many_to_many),
@@ -23,6 +24,7 @@ pub(crate) const TESTS: Tests = &[
     ("who_dies_with_the_lock_releases_it_with_an_error_to_the_next", dies_locked),
     ("an_event_wakes_all_processes", events),
     ("a_map_and_a_counter_are_everybodys", maps),
+    ("a_closed_queue_is_not_over_while_an_item_may_come_back", in_doubt),
     ("a_handle_outlives_its_maker_while_it_is_under_way", under_way),
     ("what_is_under_way_to_a_process_that_dies_is_given_up", given_up),
     ("what_is_under_way_to_nobody_is_given_up", sent_to_nobody),
@@ -115,6 +117,44 @@ fn killed_waiters() {
     got.extend(queue.iter());
     got.sort_unstable();
     assert_eq!(got, (0..40).collect::<Vec<u32>>());
+}
+
+fn receives_for_ever(queue: Queue<u32>) {
+    while queue.get().unwrap().is_some() {}
+}
+
+fn in_doubt() {
+    let queue = Queue::new(1).unwrap();
+    let process = Process::start(function!(receives_for_ever), queue.clone()).unwrap();
+    let is_stopped = || parent_and_state(process.pid()).is_some_and(|(_, state)| state == 'T');
+    // It is stopped while it waits for an item, has that, and does not say so.
+    let handed = || queue.is_empty().unwrap();
+    for number in 0.. {
+        process.handle().send_signal(Signal::STOP).unwrap();
+        until(is_stopped);
+        queue.put(&number).unwrap();
+        let soon = Instant::now() + Duration::from_millis(100);
+        while !handed() && Instant::now() < soon {
+            sleep(Duration::from_millis(1));
+        }
+        if handed() {
+            break;
+        }
+        process.handle().send_signal(Signal::CONT).unwrap();
+        until(handed);
+    }
+    queue.close().unwrap();
+    let waits = spawn({
+        let queue = queue.clone();
+        move || queue.get()
+    });
+    let short = Duration::from_millis(2);
+    assert_eq!(queue.get_timeout(short).unwrap_err().kind(), ErrorKind::TimedOut);
+    assert_eq!(queue.try_get().unwrap_err().kind(), ErrorKind::WouldBlock);
+    process.kill().unwrap();
+    assert!(process.join().is_err());
+    assert!(waits.join().unwrap().unwrap().is_some());
+    assert_eq!(queue.get().unwrap(), None);
 }
 
 fn wait_for_item(queue: Queue<u32>, begun: Event) {

@@ -62,6 +62,8 @@ enum ObjectState {
     Queue {
         items: VecDeque<Arc<EncodedEntry>>,
         capacity: usize,
+        /// How many items have been given to clients that have not confirmed them: they may come back.
+        in_doubt: usize,
         closed: bool,
         no_consumer: bool,
     },
@@ -120,6 +122,7 @@ impl Object {
             QUEUE => ObjectState::Queue {
                 items: VecDeque::new(),
                 capacity: usize::try_from(number).unwrap_or(usize::MAX),
+                in_doubt: 0,
                 closed: false,
                 no_consumer: false,
             },
@@ -205,10 +208,27 @@ impl Object {
         }
     }
 
+    /// A client has what it was given.
+    pub(super) fn confirm(&self, given: &Given) {
+        let (ObjectState::Queue { in_doubt, closed, .. }, Given::Item(_)) =
+            (&mut *self.lock(), given)
+        else {
+            return;
+        };
+        *in_doubt -= 1;
+        if *closed && *in_doubt == 0 {
+            // Those who wait are told the end of the queue.
+            self.changed.notify_all();
+        }
+    }
+
     /// A connection has ended: what it was given and has not confirmed is taken back.
     pub(super) fn leave(&self, who: u64, given: Option<Given>) {
         match (&mut *self.lock(), given) {
-            (ObjectState::Queue { items, .. }, Some(Given::Item(item))) => items.push_front(item),
+            (ObjectState::Queue { items, in_doubt, .. }, Some(Given::Item(item))) => {
+                *in_doubt -= 1;
+                items.push_front(item);
+            }
             (ObjectState::Lock { holder, died }, given) if *holder == Some(who) => {
                 *holder = None;
                 *died = match given {
@@ -244,12 +264,14 @@ fn attempt(
             items.push_back(Arc::new(std::mem::take(with)));
             reply(told::DONE)
         }
-        (ObjectState::Queue { items, closed, .. }, ask::GET) => match items.pop_front() {
+        (ObjectState::Queue { items, in_doubt, closed, .. }, ask::GET) => match items.pop_front() {
             Some(item) => {
+                *in_doubt += 1;
                 *unconfirmed.lock() = Some(Given::Item(Arc::clone(&item)));
                 Some(Reply::of_one(Some(item)))
             }
-            None if *closed => reply(told::CLOSED),
+            // Not while one may come back.
+            None if *closed && *in_doubt == 0 => reply(told::CLOSED),
             None => None,
         },
         (ObjectState::Queue { items, .. }, ask::LENGTH) => {

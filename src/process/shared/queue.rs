@@ -158,7 +158,7 @@ fn not_yet(patience: HowLong) -> io::Error {
 
 impl<T: DeserializeOwned> Queue<T> {
     /// Receives the next item; `None` if the queue is closed and empty. Suspends until there is one. A kill or a
-    /// timeout takes no item away.
+    /// timeout takes no item away; what it ends half way puts the item back, before anybody is told that the queue is empty for good.
     ///
     /// # Errors
     /// [`InvalidData`](io::ErrorKind::InvalidData) if the item cannot be decoded, which is lost then; else as
@@ -192,7 +192,8 @@ impl<T: DeserializeOwned> Queue<T> {
     /// Receives the next item, if there is one. Suspends only for the answer.
     ///
     /// # Errors
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if the queue is empty; else as [`get`](Self::get).
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if the queue is empty; also if it is closed and somebody else has not confirmed yet to
+    /// have received the last item, which comes back if that one dies. Else as [`get`](Self::get).
     #[doc(alias = "get_nowait")]
     pub fn try_get(&self) -> io::Result<Option<T>> {
         self.get_within(HowLong::None)

@@ -202,8 +202,11 @@ fn serve(stream: Arc<UnixStream>, secret: [u8; 16], table: &Mutex<ObjectTable>) 
     let mut kept: Vec<Arc<EncodedEntry>> = Vec::new();
     while let Ok(Some((what, bytes))) = frame::receive(&mut &*stream) {
         kept.clear();
-        let given = (what == ask::CONFIRM).then(|| unconfirmed.lock().take());
-        match (what, given.flatten()) {
+        let given = (what == ask::CONFIRM).then(|| unconfirmed.lock().take()).flatten();
+        if let Some(given) = &given {
+            object.confirm(given);
+        }
+        match (what, given) {
             (ask::CONFIRM, Some(Given::Item(item))) => kept.push(item),
             (ask::CONFIRM | ask::DECODED, _) => {}
             _ => {

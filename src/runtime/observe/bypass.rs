@@ -25,7 +25,7 @@ use crate::runtime::hub::shared::HubShared;
 use crate::runtime::task::foreign::{self, PutOffWake};
 use crate::runtime::task::{Mark, TaskRef, os_threads};
 use crate::sys::{clock, thread};
-use crate::util::lock::Mutex;
+use crate::util::sync::{Mutex, mutated};
 use std::collections::hash_map::{Entry, HashMap};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -108,7 +108,7 @@ impl Bypass {
             // If the wakers of the last look are still being used, one of them may wait: then another OS thread goes on
             // with the rest. If the system gives no thread, the next look tries again.
             let nudged = Arc::clone(&self.nudged);
-            let _ = thread::start("gt-wakers", None, move || use_wakers(&nudged));
+            let _ = thread::start("gt-wakers", None, move || use_each(&nudged));
         }
     }
 
@@ -173,13 +173,75 @@ impl Bypass {
     }
 }
 
-fn use_wakers(nudged: &Mutex<VecDeque<PutOffWake>>) {
-    let next = || nudged.lock().pop_front();
-    while let Some(wake) = next() {
-        drop(wake);
+/// Uses each, by dropping it. That may wait for another one of them, or never return: so each is taken by itself, and nothing is locked
+/// meanwhile.
+fn use_each<T>(list: &Mutex<VecDeque<T>>) {
+    let next = || list.lock().pop_front();
+    while let Some(one) = next() {
+        let _locked = mutated("a waker is used while the others are locked").then(|| list.lock());
+        drop(one);
     }
 }
 
 fn wait(task: &TaskRef) -> WaitId {
     (task.id(), task.park_word().number())
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::use_each;
+    use crate::util::sync::{AtomicBool, Condvar, Mutex, Ordering};
+    use loom::thread;
+    use std::sync::Arc;
+
+    /// What one waker waits for, and the other one does.
+    #[derive(Default)]
+    struct Gate {
+        is_open: AtomicBool,
+        lock: Mutex<()>,
+        opened: Condvar,
+    }
+
+    impl Gate {
+        fn pass(&self) {
+            let mut locked = self.lock.lock();
+            while !self.is_open.load(Ordering::Relaxed) {
+                locked = self.opened.wait(locked);
+            }
+        }
+
+        fn open(&self) {
+            let locked = self.lock.lock();
+            self.is_open.store(true, Ordering::Relaxed);
+            self.opened.notify_one();
+            drop(locked);
+        }
+    }
+
+    /// What stands for a waker, and what that does.
+    struct Stand(Arc<Gate>, fn(&Gate));
+
+    impl Drop for Stand {
+        fn drop(&mut self) {
+            (self.1)(&self.0);
+        }
+    }
+
+    /// Two of the lookout's threads use what there is.
+    #[test]
+    fn a_waker_that_waits_for_another_keeps_nobody_from_using_that() {
+        loom::model(|| {
+            let gate = Arc::new(Gate::default());
+            // Each modelled thing is made before there is another thread.
+            gate.open();
+            gate.is_open.store(false, Ordering::Relaxed);
+            let wakers = [Stand(Arc::clone(&gate), Gate::pass), Stand(gate, Gate::open)];
+            let list = Arc::new(Mutex::new(wakers.into()));
+            drop(list.lock());
+            let other = Arc::clone(&list);
+            let other = thread::spawn(move || use_each(&other));
+            use_each(&list);
+            other.join().unwrap();
+        });
+    }
 }
