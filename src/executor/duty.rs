@@ -11,7 +11,7 @@ use crate::util::dropping::drop_quietly;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// A task as workers see it. Either of the two calls ends it; the first counts, and another one does nothing.
+/// A task as workers see it. Either of the two calls ends it; the first one counts, and another one does nothing.
 pub(super) trait Run<S>: Send + Sync {
     /// Runs it, unless it was cancelled. Returns whether it panicked.
     fn run(self: Arc<Self>, seat: &mut S) -> TaskRan;
@@ -52,7 +52,7 @@ impl<S> Drop for Duty<S> {
     }
 }
 
-/// How a task went.
+/// How a task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TaskRan {
     Well,
@@ -82,7 +82,7 @@ impl<C: Call> Run<()> for Joint<C::Output, Option<C>> {
         let outcome = catch_unwind(AssertUnwindSafe(|| call.call()));
         let ran = if outcome.is_ok() { TaskRan::Well } else { TaskRan::Panicked };
         if process::generation() != generation {
-            // The task has forked, and this is the child: it has done what it was made for. In the parent the task goes on.
+            // The task has forked, and this is the child, whose work is done. In the parent the task goes on.
             ticket.forget();
         } else {
             ticket.end(outcome.map_err(ExecutionError::from_payload));

@@ -72,7 +72,6 @@ impl ExecutionError {
         Self::new(ExecutionCause::Io(error))
     }
 
-    /// The error of a task in another process.
     /// The error of a task that belongs to the process from which this one was forked.
     pub(super) fn forked() -> Self {
         Self::io(process::belongs_to_parent("the task"))

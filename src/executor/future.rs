@@ -66,7 +66,7 @@ impl<T> Future<T> {
     pub fn result(&self) -> Result<&T, ExecutionError> {
         match self.shared.wait_outcome(None) {
             Some(outcome) => outcome,
-            // This never happens: without a deadline the wait ends with an outcome.
+            // This never happens, as without a deadline the wait ends with an outcome.
             None => Err(ExecutionError::timed_out()),
         }
     }
@@ -136,12 +136,12 @@ impl<T> Future<T> {
             if let Some(own) = Arc::get_mut(&mut shared) {
                 return own.take_outcome().unwrap_or_else(|| Err(ExecutionError::forked()));
             }
-            // In a forked child, the one who ran it in the parent never lets go.
+            // In a forked child, the reference of the one that ran it in the parent is never dropped.
             if shared.is_parents() {
                 return Err(ExecutionError::forked());
             }
             if is_released {
-                // The one who ran it is between its last look and letting go.
+                // The one that ran it has looked for the last time, and is about to drop its reference.
                 park::give_way();
             } else {
                 shared.wait_released();

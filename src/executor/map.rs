@@ -42,13 +42,13 @@ impl<F, I: Iterator> Iterator for Calls<F, I> {
 type Output<I> = <<I as Iterator>::Item as Call>::Output;
 type CallOutcome<I> = Result<Output<I>, ExecutionError>;
 
-/// How many calls are handed in before the first result is taken. It is enough that workers find work while the caller
-/// deals with a result that came late.
+/// How many calls are submitted before the first result is taken: enough that workers find work while the caller deals
+/// with a result that came late.
 fn usual_read_ahead<E: Executor>(executor: &E) -> usize {
     executor.max_workers().saturating_mul(4).min(1024)
 }
 
-/// When the time is over, if there is a limit. `None` if the clock cannot count so far.
+/// When the time is over, if there is a limit. `None` if the clock cannot represent that.
 fn deadline(since: Instant, timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| since.checked_add(timeout))
 }
@@ -136,7 +136,7 @@ where
         self.fill_beside(0);
     }
 
-    /// As `fill`, where so many of them are about to be given out.
+    /// Like `fill`, when this many of the results are about to be given out.
     fn fill_beside(&mut self, leaving: usize) {
         while !self.over && self.ahead.len() - leaving < self.read_ahead {
             let Some(call) = self.calls.next() else { return };
@@ -164,14 +164,15 @@ where
 
     fn next(&mut self) -> Option<Self::Item> {
         self.fill();
-        // Until it is given out, the result stays where an interruption leaves it: of this wait, and of reading the next item.
+        // The result stays where it is until it is given out, so an interruption of this wait, or of reading the next
+        // item, does not lose it.
         if let Ok(future) = self.ahead.front()?
             && !future.shared().wait_result(deadline(self.begun, self.timeout))
         {
             self.cancel_rest();
             return Some(Err(ExecutionError::timed_out()));
         }
-        // Now, as the caller may take its time with this result.
+        // This is done now, as the caller may take long over this result.
         self.fill_beside(1);
         Some(self.ahead.pop_front()?.and_then(Future::into_result))
     }
@@ -206,7 +207,7 @@ where
     open: HashMap<usize, Result<Future<Output<I>>, ExecutionError>>,
     handed_in: usize,
     finished: Arc<Finished>,
-    /// The next to be given out.
+    /// The number of the next result to be given out.
     next: Option<usize>,
     read_ahead: usize,
     begun: Instant,
@@ -255,7 +256,7 @@ where
         self.fill_beside(0);
     }
 
-    /// As `fill`, where so many of them are about to be given out.
+    /// Like `fill`, when this many of the results are about to be given out.
     fn fill_beside(&mut self, leaving: usize) {
         while !self.over && self.open.len() - leaving < self.read_ahead {
             let Some(call) = self.calls.next() else { return };
@@ -304,7 +305,7 @@ where
             self.cancel_rest();
             return Some(Err(ExecutionError::timed_out()));
         };
-        // Until it is given out, the result stays where an interruption leaves it.
+        // The result stays where it is until it is given out, so an interruption does not lose it.
         if let Ok(future) = self.open.get(&number)? {
             future.shared().wait_result(None);
         }

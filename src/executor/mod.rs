@@ -27,8 +27,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
-// Invariant: each task that was taken has exactly one outcome, whatever becomes of its worker and of its executor: the duty
-// to end it is a value, whose destructor does it.
+// Invariant: each task that was taken has exactly one outcome, whatever happens to its worker and its executor: the
+// duty to end it is a value, and the destructor of that fulfils it.
 
 mod core;
 mod crew;

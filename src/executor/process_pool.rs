@@ -36,7 +36,7 @@ pub(super) struct ProcessCrew {
 
 #[derive(Debug, Default)]
 struct Processes {
-    /// By the numbers of their workers.
+    /// The processes by the numbers of their workers.
     living: HashMap<usize, ChildHandle>,
     terminated: bool,
 }
@@ -74,10 +74,11 @@ impl Crew for Arc<ProcessCrew> {
     const GREEN: bool = true;
     const STAYS: bool = true;
 
-    /// A green thread speaks for each process.
+    /// For each process there is a green thread that talks to it.
     fn spawn(&self, number: usize, life: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let name = format!("{}-{}", self.name, number + 1);
-        // Of nobody's `run`: the pool may be used by several, and none should wait for it, nor end what others have handed in.
+        // It does not belong to a `run`: several may use the pool, and none of them should wait for it, nor end what
+        // others have submitted.
         Builder::new().name(name).daemon(true).spawn_apart(life).map(drop)
     }
 

@@ -40,7 +40,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Remote<A, R> {
     function: Function<A, R>,
     arguments: Result<Vec<u8>, CallError>,
-    /// While a pool has it: what it comes to is seen by another runtime than those who wait for it.
+    /// Held while a pool has it: the outcome comes from another runtime than that of those who wait for it.
     expectation: Option<Expectation>,
     under_way: UnderWay,
 }
@@ -86,7 +86,7 @@ where
     }
 }
 
-/// A call that waits for a process, until it has had one.
+/// A call that waits for a process, and is taken out once it has one.
 impl<A, R> Run<Seat> for Joint<R, Option<Remote<A, R>>>
 where
     A: 'static,
@@ -129,14 +129,14 @@ where
             Err(_) if killed.load(Ordering::SeqCst) => Err(ExecutionError::killed()),
             Err(error) => Err(ExecutionError::from_call(error)),
         };
-        // Before anybody is told the outcome: whoever is told may look whether the process is there.
+        // This comes before anybody is told the outcome, as whoever is told may look whether the process exists.
         if !of_use {
             seat.discard();
         } else if seat.crew.max_tasks.is_some_and(|most| seat.done >= most) {
             seat.retire();
         }
         ticket.end(outcome);
-        // From here on nobody kills the process for this task.
+        // From here on nobody kills the process because of this task.
         if killed.load(Ordering::SeqCst) {
             seat.discard();
         }
@@ -165,7 +165,7 @@ impl Seat {
         Self { crew: Arc::clone(crew), number, process: None, done: 0, busy: false }
     }
 
-    /// Whether the process is there and alive.
+    /// Whether there is a process and it is alive.
     pub(super) fn is_ready(&self) -> bool {
         let alive = |process: &WorkerProcess| matches!(process.child().try_wait(), Ok(None));
         self.process.as_ref().is_some_and(alive)
@@ -177,7 +177,7 @@ impl Seat {
         let name = format!("{}-{}", self.crew.name, self.number + 1);
         let options = Options { name, dies_with_parent: true, once: false };
         let process = WorkerProcess::start(&options).map_err(NotReady::Io)?;
-        // Before the initializer: that may take for ever, and then the end of the process ends it.
+        // This comes before the initializer, which may take for ever: then the end of the process ends it.
         self.crew.enter(self.number, process.child());
         let process = self.process.insert(process);
         let Some(initializer) = &self.crew.initializer else { return Ok(()) };
@@ -216,7 +216,7 @@ impl Seat {
         }
     }
 
-    /// Ends the process, whatever it does.
+    /// Ends the process, whatever it is doing.
     fn discard(&mut self) {
         if let Some(process) = &self.process {
             end(process.child());
@@ -225,7 +225,7 @@ impl Seat {
     }
 }
 
-/// Ends a process. An error means that it has ended by itself. Somebody waits for it already.
+/// Ends a process, for which somebody waits already. An error means that it has ended by itself.
 fn end(child: &ChildHandle) {
     let _ = child.kill();
 }

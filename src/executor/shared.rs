@@ -1,10 +1,11 @@
-//! What a future and its task have in common.
+//! The state that a future and its task share.
 //!
-//! A task goes from pending to running to ended, or from pending to ended. All of that happens under one lock, while no
-//! code of a user's runs. The outcome is put into its cell under that lock too, and can be read without the lock from
-//! then on.
+//! A task goes from pending to running to ended, or from pending to ended. These steps are made under one lock, while
+//! no code of a user's runs. The outcome is put into its cell under that lock too, and can be read without the lock
+//! from then on.
 //!
-//! Both are one allocation. The closure that the task is to run lies in it as well; only the task knows its type.
+//! Future and task share one allocation. The closure that the task is to run lies in it as well; only the task knows
+//! its type.
 #![forbid(unsafe_code)]
 
 use super::error::ExecutionError;
@@ -24,7 +25,7 @@ use std::time::Instant;
 
 pub(super) type Outcome<T> = Result<T, ExecutionError>;
 
-/// What is called with a future when its task has ended.
+/// A function that is called with a future when its task has ended.
 pub(super) type Callback<T> = Box<dyn FnOnce(&Future<T>) + Send>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,24 +35,24 @@ pub(super) enum TaskPhase {
     Running,
     /// There is an outcome, and callbacks may be running.
     Ended,
-    /// The one who ran it will not touch it again, either.
+    /// The one that ran it will not touch it again either.
     Released,
 }
 
-/// It is small, since there is one for each task: with a closure of a few words, a task fits into two cache lines.
+/// It is small, since each task has one: with a closure of a few words, a task fits into two cache lines.
 struct JointState<T, B: ?Sized> {
     phase: TaskPhase,
-    /// Who runs it, if that is a green thread.
+    /// The green thread that runs it, if one does.
     runner: Option<TaskRef>,
     interested: Interested<T>,
     /// What the task is to run.
     body: B,
 }
 
-/// Who is told of the end. A future that one thread waits for needs no allocation for that.
+/// Those who are to be told of the end. A future for which only one thread waits needs no allocation for that.
 struct Interested<T> {
     first: Option<Waiter>,
-    /// What most futures do not need.
+    /// The rest, which most futures do not need.
     more: Option<Box<TaskExtras<T>>>,
 }
 
@@ -59,7 +60,7 @@ struct TaskExtras<T> {
     waiters: Vec<Waiter>,
     watchers: Vec<(Arc<Finished>, usize)>,
     callbacks: Vec<Callback<T>>,
-    /// Ends the process that runs it.
+    /// Ends the process that runs the task.
     kill: Option<Box<dyn Fn() + Send>>,
 }
 
@@ -78,7 +79,7 @@ impl<T> Interested<T> {
         }
     }
 
-    /// Forgets what the parker has made.
+    /// Removes the waiter of this parker.
     fn remove(&mut self, parker: &Parker) {
         self.first.take_if(|waiter| parker.made(waiter));
         if let Some(more) = &mut self.more {
@@ -103,10 +104,10 @@ impl<T> Interested<T> {
     }
 }
 
-/// A future, and what its task is to run.
+/// A future, with what its task is to run.
 pub(super) struct Joint<T, B: ?Sized> {
     outcome: OnceLock<Held<Outcome<T>>>,
-    /// The process that it belongs to.
+    /// The generation of the process to which it belongs.
     generation: u32,
     state: Mutex<JointState<T, B>>,
 }
@@ -134,12 +135,12 @@ impl<T, C> Joint<T, Option<C>> {
         }
     }
 
-    /// What it is to run; only the first caller gets it.
+    /// The closure to run. Only the first caller gets it.
     pub(super) fn take(&self) -> Option<C> {
         self.state.lock().body.take()
     }
 
-    /// What it is to run, unless somebody has cancelled it. The caller is about to run it.
+    /// The closure to run, unless the task was cancelled. The caller is about to run it.
     pub(super) fn begin(&self, runner: Option<TaskRef>) -> Option<C> {
         let mut state = self.state.lock();
         if state.phase != TaskPhase::Pending {
@@ -152,7 +153,7 @@ impl<T, C> Joint<T, Option<C>> {
 }
 
 impl<T> SharedTask<T> {
-    /// Whether this process was forked from the one that the task belongs to. Nobody runs the task here then, and a
+    /// Whether this process was forked from the one to which the task belongs. Then nobody runs the task here, and a
     /// lock may be held for ever.
     pub(super) fn is_parents(&self) -> bool {
         self.generation != process::generation()
@@ -166,7 +167,7 @@ impl<T> SharedTask<T> {
         self.outcome.take().map(Held::into_inner)
     }
 
-    /// `None` in a forked child, where nobody knows.
+    /// The phase; `None` in a forked child, where nobody knows it.
     pub(super) fn phase(&self) -> Option<TaskPhase> {
         if self.outcome.get().is_some() {
             return Some(TaskPhase::Ended);
@@ -174,7 +175,7 @@ impl<T> SharedTask<T> {
         (!self.is_parents()).then(|| self.state.lock().phase)
     }
 
-    /// Waits until the phase is at least `phase`; `false` if the deadline came first.
+    /// Waits until the phase is at least `phase`. Returns `false` if the deadline came first.
     fn wait(&self, phase: TaskPhase, deadline: Option<Instant>) -> bool {
         if self.state.lock().phase as u8 >= phase as u8 {
             return true;
@@ -203,7 +204,7 @@ impl<T> SharedTask<T> {
         }
     }
 
-    /// The outcome, waiting for it until the deadline.
+    /// Waits for the outcome until the deadline, and returns it.
     pub(super) fn wait_outcome(&self, deadline: Option<Instant>) -> Option<Outcome<&T>> {
         if self.outcome.get().is_none() {
             if self.is_parents() {
@@ -217,14 +218,14 @@ impl<T> SharedTask<T> {
         Some(outcome.as_ref().map_err(ExecutionError::clone))
     }
 
-    /// Waits until callbacks have run and the one who ran the task has let go.
+    /// Waits until callbacks have run and the one that ran the task has released it.
     pub(super) fn wait_released(&self) {
         if !self.is_parents() {
             self.wait(TaskPhase::Released, None);
         }
     }
 
-    /// Waits until [`Future::into_result`] need not wait; `false` if the deadline came first.
+    /// Waits until [`Future::into_result`] need not wait. Returns `false` if the deadline came first.
     pub(super) fn wait_result(&self, deadline: Option<Instant>) -> bool {
         let there = self.wait_outcome(deadline).is_some();
         if there {
@@ -233,7 +234,7 @@ impl<T> SharedTask<T> {
         there
     }
 
-    /// Has `finished` told of the end; `false` if there is nothing to wait for.
+    /// Has `finished` told of the end. Returns `false` if there is nothing to wait for.
     pub(super) fn watch(&self, finished: &Arc<Finished>, number: usize) -> bool {
         if self.is_parents() || self.outcome.get().is_some() {
             return false;
@@ -246,7 +247,7 @@ impl<T> SharedTask<T> {
         open
     }
 
-    /// Waits the moment until there is an outcome, for a caller that has been told of the end by way of [`watch`](Self::watch).
+    /// Waits the short time until there is an outcome, for a caller that [`watch`](Self::watch) has told of the end.
     pub(super) fn settle(&self) {
         if self.outcome.get().is_none() && !self.is_parents() {
             drop(self.state.lock());
@@ -275,7 +276,7 @@ impl<T> SharedTask<T> {
         None
     }
 
-    /// From now on another process runs it, which `kill` ends. Returns `false` if it has been cancelled.
+    /// Notes that from now on another process runs it, which `kill` ends. Returns `false` if it has been cancelled.
     #[allow(dead_code, reason = "pools of processes alone use it")]
     fn begin_elsewhere(&self, kill: Box<dyn Fn() + Send>) -> bool {
         let mut state = self.state.lock();
@@ -310,8 +311,8 @@ impl<T> SharedTask<T> {
                     }
                 }
                 TaskPhase::Running => {
-                    // Under the lock: the one who runs it looks for a kill after it has ended this task and before it
-                    // begins another one.
+                    // This is done under the lock, as the one that runs it looks for a kill after it has ended this
+                    // task and before it begins another one.
                     let more = state.interested.more.as_ref();
                     let kill = more.and_then(|more| more.kill.as_ref());
                     match (&state.runner, kill) {
@@ -327,7 +328,7 @@ impl<T> SharedTask<T> {
         }
     }
 
-    /// Sets the outcome, if `from` agrees to the phase, and tells everybody. Returns whether it did.
+    /// Sets the outcome, if `from` accepts the phase, and tells everybody. Returns whether it did.
     fn end(this: Arc<Self>, outcome: Outcome<T>, from: impl FnOnce(TaskPhase) -> bool) -> bool {
         let (mut interested, runner, has_callbacks);
         {
@@ -337,7 +338,8 @@ impl<T> SharedTask<T> {
             }
             (interested, runner) = (state.interested.take(), state.runner.take());
             let more = &interested.more;
-            // Before the end can be seen: so the news of what ends because this has ended comes later. Who is told settles.
+            // They are told before the end can be seen, so that news of what ends because of this end comes later.
+            // Whoever is told settles.
             for (finished, number) in more.iter().flat_map(|more| &more.watchers) {
                 finished.push(*number);
             }
@@ -346,9 +348,9 @@ impl<T> SharedTask<T> {
             state.phase = if has_callbacks { TaskPhase::Ended } else { TaskPhase::Released };
         }
         drop(runner);
-        // Before anybody is woken: they may want the value for themselves.
+        // It is taken before anybody is woken, as those may want to own the value.
         let kept = has_callbacks.then(|| Future::new(Arc::clone(&this)));
-        // If nobody else has it, the value is dropped here. A panic of its destructor is no concern of the worker.
+        // If nobody else has it, the value is dropped here. A panic of its destructor does not concern the worker.
         drop_quietly(this);
         interested.unpark_all();
         let Some(future) = kept else { return true };
@@ -367,7 +369,7 @@ impl<T> SharedTask<T> {
     }
 }
 
-/// Calls a callback. A panic of it goes where that of a link goes; a kill of the thread waits until the callback has
+/// Calls a callback. A panic of it is reported like that of a link; a kill of the thread waits until the callback has
 /// returned.
 pub(super) fn call_back<T>(callback: Callback<T>, future: &Future<T>) {
     if let Err(payload) = shield(|| catch_unwind(AssertUnwindSafe(|| callback(future)))) {
@@ -385,7 +387,7 @@ impl<T> DutyToEnd<T> {
         Self(Some(task))
     }
 
-    /// From now on another process runs it, unless somebody has cancelled it.
+    /// Notes that from now on another process runs it, unless it was cancelled.
     #[allow(dead_code, reason = "pools of processes alone use it")]
     pub(super) fn begin_elsewhere(&self, kill: impl Fn() + Send + 'static) -> bool {
         self.0.as_ref().is_some_and(|shared| shared.begin_elsewhere(Box::new(kill)))

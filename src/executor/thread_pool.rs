@@ -232,7 +232,7 @@ mod tests {
     use super::*;
     use crate::sys::fault;
 
-    /// Where there is another thread already, that comes to the task.
+    /// If there is another thread already, that takes the task.
     #[test]
     fn a_thread_that_cannot_be_had_is_an_error_of_the_submit() {
         let pool = ThreadPool::new(2).unwrap();

@@ -25,7 +25,7 @@ pub struct Waited<F> {
     pub not_done: Vec<F>,
 }
 
-/// One of the futures that are waited for. The user's `borrow` has been called once and for all.
+/// A future that is waited for. The user's `borrow` has been called once, and is not called again.
 struct One<T, F> {
     future: Held<F>,
     shared: Arc<SharedTask<T>>,
@@ -44,21 +44,23 @@ impl<T, F> One<T, F> {
         self.shared.outcome().is_some()
     }
 
-    /// Nobody else may be waiting for the value when the future is used up for it.
+    /// Returns the future, and drops our share of its task first: whoever uses the future up for its value waits until
+    /// nobody else has a share.
     fn into_future(self) -> F {
         drop_quietly(self.shared);
         self.future.into_inner()
     }
 }
 
-/// Futures, each once, and the order in which they end.
+/// Futures, each of them once, and the order in which they end.
 struct WatchedFutures<T, F> {
     ones: Vec<Option<One<T, F>>>,
     left: usize,
-    /// Those that had ended before anybody waited, in the order given; and which they were.
+    /// The numbers of those that had ended before anybody waited, in the given order; and for each future whether it
+    /// had.
     ended: VecDeque<usize>,
     had_ended: Vec<bool>,
-    /// The others, in the order in which they end; some of `ended` may be there too.
+    /// The numbers of the others, in the order in which they end. Some of `ended` may be there too.
     finished: Arc<Finished>,
 }
 
@@ -78,9 +80,9 @@ impl<T, F: Borrow<Future<T>>> WatchedFutures<T, F> {
         }
         let (left, had_ended) = (ones.len(), vec![false; ones.len()]);
         let mut watched = Self { ones, left, ended: VecDeque::new(), had_ended, finished };
-        // In a forked child those of the parent do not end.
+        // In a forked child, those that belong to the parent do not end.
         let is_over = |one: &One<T, F>| one.is_done() || one.shared.is_parents();
-        // All are watched by now: whichever is not seen here will be told.
+        // All are watched by now, so those that have not ended here will be reported.
         watched.ended = watched.at_one_moment(is_over);
         for number in &watched.ended {
             watched.had_ended[*number] = true;
@@ -90,7 +92,7 @@ impl<T, F: Borrow<Future<T>>> WatchedFutures<T, F> {
 }
 
 impl<T, F> WatchedFutures<T, F> {
-    /// The numbers of those of which something holds that once it does holds for ever, all at one moment.
+    /// The numbers of those for which `holds` is true, all at one moment. Once it is true it must stay so.
     fn at_one_moment(&self, holds: impl Fn(&One<T, F>) -> bool) -> VecDeque<usize> {
         let ones = || self.ones.iter().enumerate();
         let of = |one: &Option<One<T, F>>| one.as_ref().is_some_and(&holds);
@@ -118,7 +120,7 @@ impl<T, F> WatchedFutures<T, F> {
         Some(number)
     }
 
-    /// Gives a future out.
+    /// Takes a future out, to be returned.
     fn take(&mut self, number: usize) -> Option<F> {
         self.ones[number].take().map(One::into_future)
     }
@@ -215,7 +217,7 @@ where
     watched.unwatch();
     let mut ended = watched.at_one_moment(One::is_done);
     let (mut done, mut not_done) = (Vec::new(), Vec::new());
-    // None has been given out, so these are the numbers.
+    // None has been taken out, so their positions are their numbers.
     for (number, one) in std::mem::take(&mut watched.ones).into_iter().flatten().enumerate() {
         let has_ended = ended.front() == Some(&number);
         if has_ended {

@@ -1,4 +1,4 @@
-//! Calls one function for many items, several at once.
+//! Calling a function for many items, several at once.
 #![forbid(unsafe_code)]
 
 use super::members::{FreePlace, Members};
@@ -11,17 +11,17 @@ use std::io;
 use std::iter::Fuse;
 use std::sync::Arc;
 
-/// How many items are under way at most in a group without a limit.
+/// How many items are being processed at most in a group without a limit.
 const MOST: usize = 1024;
 
-/// Hands the items out, as there is room.
+/// Starts the items, as there is room.
 struct Feed<F, I: Iterator> {
     members: Arc<Members>,
     function: Held<Arc<F>>,
     items: Held<Fuse<I>>,
-    /// How many items may be under way, or done and not yet asked for.
+    /// How many items may be in process, or done without anybody having asked for the result.
     most: usize,
-    /// Read, and not begun.
+    /// The item that has been read and not been started.
     next: Held<Option<I::Item>>,
 }
 
@@ -48,13 +48,13 @@ where
         }
     }
 
-    /// Begins the next item, while `under_way` have begun already. If there are none, this waits for a place in the
-    /// pool; otherwise the item is kept until there is a place.
+    /// Starts the next item, if fewer than `most` are under way; `under_way` is their number. If there are none, this
+    /// waits for a place in the pool; otherwise the item is kept until there is a place.
     fn begin(&mut self, under_way: usize) -> Option<io::Result<JoinHandle<T>>> {
         if under_way >= self.most {
             return None;
         }
-        // Here, it waits for a place, whatever ends that.
+        // The item is kept in `next` while this waits for a place, so that an interruption does not lose it.
         if self.next.is_none() {
             *self.next = self.items.next();
         }
@@ -112,7 +112,7 @@ where
         Self { feed: Feed::new(members, function, items, limit), handles: VecDeque::new() }
     }
 
-    /// Begins what there is room for, where so many results are about to be given out.
+    /// Starts as many as there is room for, when `leaving` results are about to be given out.
     fn fill_beside(&mut self, leaving: usize) {
         while let Some(handle) = self.feed.begin(self.handles.len() - leaving) {
             self.handles.push_back(handle);
@@ -130,7 +130,8 @@ where
 
     fn next(&mut self) -> Option<Self::Item> {
         self.fill_beside(0);
-        // Until it is given out, the result stays where an interruption leaves it: of this wait, and of reading the next item.
+        // The result stays where it is until it is given out, so an interruption of this wait, or of reading the next
+        // item, does not lose it.
         wait(self.handles.front()?);
         if self.handles.len() > 1 {
             self.fill_beside(1);
@@ -145,7 +146,7 @@ fn wait<T>(handle: &io::Result<JoinHandle<T>>) {
     }
 }
 
-/// Does not wait any more.
+/// Takes a result. It does not wait any more.
 fn join<T>(handle: io::Result<JoinHandle<T>>) -> Result<T, JoinError> {
     handle.map_err(JoinError::not_run)?.join()
 }
@@ -165,7 +166,7 @@ pub struct IMapUnordered<F, I: Iterator, T> {
     handles: HashMap<usize, io::Result<JoinHandle<T>>>,
     begun: usize,
     finished: Arc<Finished>,
-    /// The next to be given out.
+    /// The number of the next result to be given out.
     next: Option<usize>,
 }
 
@@ -185,7 +186,7 @@ where
         Self { feed, handles: HashMap::new(), begun: 0, finished: Arc::default(), next: None }
     }
 
-    /// Begins what there is room for, where so many results are about to be given out.
+    /// Starts as many as there is room for, when `leaving` results are about to be given out.
     fn fill_beside(&mut self, leaving: usize) {
         while let Some(handle) = self.feed.begin(self.handles.len() - leaving) {
             let number = self.begun;
@@ -219,7 +220,8 @@ where
             self.next = self.finished.next(None);
         }
         let number = self.next?;
-        // Until it is given out, the result stays where an interruption leaves it: of this wait, and of reading the next item.
+        // The result stays where it is until it is given out, so an interruption of this wait, or of reading the next
+        // item, does not lose it.
         wait(self.handles.get(&number)?);
         if self.handles.len() > 1 {
             self.fill_beside(1);

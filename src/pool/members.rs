@@ -1,5 +1,5 @@
-//! The green threads of a group. Each owns a guard that counts it: whatever ends it, even before it began, takes it
-//! out.
+//! The green threads of a group. Each owns a guard that counts it: whatever ends it, even before it began, removes it
+//! from the count.
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::{self, Reason};
@@ -14,13 +14,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 struct MembersState {
-    /// `None` while it is being spawned.
+    /// The members; `None` for one that is just being spawned.
     threads: Slab<Option<Thread>>,
-    /// How often all of them were killed.
+    /// How many times all of them were killed.
     kills: usize,
-    /// How many of them wait for the ends of the others.
+    /// How many of them wait for the others to end.
     joining: usize,
-    /// How many are no longer among them, and have not given their room back yet.
+    /// How many have left and not given their places back yet.
     leaving: usize,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// Notes that the calling green thread is the member: it may ask that before its spawner has noted it.
+    /// Notes that the calling green thread is the member. It may ask for that before its spawner has noted it.
     fn enter(&self) {
         let mut state = self.members.state.lock();
         if let Some(thread) = state.threads.get_mut(self.key) {
@@ -107,7 +107,7 @@ impl Members {
     /// Checks that the group belongs to this process.
     ///
     /// # Errors
-    /// A forked child has none of its parent's green threads.
+    /// If it does not: a forked child has none of its parent's green threads.
     fn check(&self) -> io::Result<()> {
         if self.is_parents() {
             return Err(process::belongs_to_parent("the group"));
@@ -147,8 +147,8 @@ impl Members {
         !self.is_parents() && self.state.lock().threads.iter().any(own)
     }
 
-    /// Waits until none is left; `false` if the deadline came first. If a member calls this, it waits only for members that
-    /// do not wait in this way themselves.
+    /// Waits until none is left. Returns `false` if the deadline came first. A member that calls this waits only for
+    /// members that do not wait in this way themselves.
     pub(super) fn join(&self, deadline: Option<Instant>) -> bool {
         if self.is_parents() {
             return true;

@@ -7,8 +7,8 @@
 //! processes, see [`executor`](crate::executor); for green threads that borrow and fail together, see
 //! [`scope`](crate::scope) and [`thread::group`](crate::thread::group).
 
-// Invariant: a green thread is counted by a guard that it owns, so that whatever ends it, even before it began, gives its
-// place back.
+// Invariant: a green thread is counted by a guard that it owns, so that its place is given back however it ends, even
+// if it never began.
 
 mod group;
 mod imap;

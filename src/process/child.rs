@@ -74,17 +74,17 @@ pub struct ChildHandle(Arc<ChildShared>);
 struct ChildShared {
     pid: u32,
     state: Mutex<ChildState>,
-    /// Whoever has the turn waits for the process, and the others wait for the turn. So one descriptor is enough, and
-    /// only while somebody waits.
+    /// A semaphore with one permit. Whoever has it waits for the process, and the others wait for the permit. So one
+    /// descriptor is enough, and is only open while somebody waits.
     turn: Semaphore,
 }
 
 #[derive(Debug)]
 enum ChildState {
-    /// Nobody has waited for it yet, so its number is its own.
+    /// Nobody has waited for it yet, so its number belongs to no other process.
     Running(child::Child),
     Ended(ExitStatus),
-    /// Somebody else has waited for it, so its number may be another's by now.
+    /// Somebody else has waited for it, so its number may belong to another process by now.
     Lost,
 }
 
@@ -414,7 +414,7 @@ impl ChildHandle {
             return Ok(Some(status));
         }
         let Some(_turn) = self.turn(deadline) else { return self.try_wait() };
-        // The one who had the turn before may have seen the end.
+        // The one that had the permit before may have seen the end.
         if let Some(status) = self.try_wait()? {
             return Ok(Some(status));
         }
@@ -426,8 +426,8 @@ impl ChildHandle {
                 return Ok(status);
             }
         }
-        // The system is old or short of descriptors, or a tracer of the process has to let it end first: so it is looked at
-        // now and then.
+        // The system has no such descriptors or none is left, or a tracer of the process has to let it end first. So
+        // this looks now and then.
         let look = || self.try_wait()?.ok_or_else(|| io::ErrorKind::WouldBlock.into());
         match retry(deadline, look) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
@@ -436,7 +436,8 @@ impl ChildHandle {
     }
 
     fn turn(&self, deadline: Option<Instant>) -> Option<SemaphorePermit<'_>> {
-        // Whoever has the turn may be in another runtime: a process ends this wait, not a green thread of this one.
+        // The one that has the permit may be in another runtime. This wait is ended by a process, and not by a green
+        // thread of this runtime.
         let _end = Expectation::new();
         let Some(deadline) = deadline else { return Some(self.0.turn.acquire()) };
         self.0.turn.acquire_timeout(deadline.saturating_duration_since(clock::now()))

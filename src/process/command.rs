@@ -1,4 +1,4 @@
-//! What is to be started.
+//! Programs to be started, and how.
 #![forbid(unsafe_code)]
 
 use super::Child;
@@ -56,7 +56,7 @@ pub struct Command {
     given: StreamsGiven,
 }
 
-/// Which of the three streams the user has set. How the others are set depends on how the process is started.
+/// Which of the three streams the user has set. The default of the others depends on how the process is started.
 #[derive(Clone, Copy, Debug, Default)]
 struct StreamsGiven {
     stdin: bool,
@@ -370,7 +370,7 @@ impl Command {
         let blank = child::Command::new("");
         let mut command = std::mem::replace(&mut self.inner, blank);
         let _started = Expectation::new();
-        // Shielded: neither the description nor a process that has just been started must be lost.
+        // It is shielded, as neither the description nor a process that has just been started may be lost.
         let (command, started) = shield(|| {
             blocking::run(Kind::Starts, move || {
                 let started = command.start();
@@ -386,7 +386,7 @@ impl Command {
 #[derive(Debug)]
 struct Program {
     name: PathBuf,
-    /// Where it was to run; the error may be about that.
+    /// The folder in which it was to run; the error may be about that.
     folder: Option<PathBuf>,
     error: io::Error,
 }

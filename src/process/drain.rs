@@ -1,4 +1,4 @@
-//! Reads two pipes at once.
+//! Reading two pipes at once.
 #![forbid(unsafe_code)]
 
 use super::{ChildStderr, ChildStdout};
@@ -29,7 +29,7 @@ fn all(mut pipe: impl Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Runs both at the same time: the second on a green thread if the caller is one, on an OS thread otherwise.
+/// Runs both closures at the same time: the second on a green thread if the caller is one, on an OS thread otherwise.
 fn together<A, B: Send>(
     first: impl FnOnce() -> A,
     second: impl FnOnce() -> B + Send,

@@ -1,4 +1,4 @@
-//! Each call below child processes, made to fail.
+//! Tests in which the system calls for child processes are made to fail.
 #![forbid(unsafe_code)]
 
 use super::{Command, Stdio};
@@ -7,7 +7,7 @@ use crate::signal::Signal;
 use crate::sys::fault::{Syscall, fail};
 use std::io;
 
-/// By this OS thread, whose plan of faults it is.
+/// A child that sleeps, started by this OS thread, to which the plan of faults belongs.
 fn sleeping() -> super::Child {
     Command::new("sleep").arg("1000").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
@@ -29,7 +29,7 @@ fn each_failure_of_a_child_is_told_and_the_child_is_not_lost() {
         assert_eq!(child.try_wait().unwrap(), None, "{at}: it runs on");
     }
     child.kill().unwrap();
-    // Without a descriptor that tells of the end it is looked at now and then.
+    // Without a descriptor that tells of the end, the child is looked at now and then.
     fail(Syscall::PidFdOpen, 0, 1, libc::EMFILE);
     assert!(!child.wait().unwrap().success());
 }

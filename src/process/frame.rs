@@ -6,16 +6,16 @@ use std::io::{self, Read, Write};
 /// How many bytes the encoded arguments of one call, or its encoded result, may have: one GiB.
 pub const MAX_MESSAGE: usize = 1 << 30;
 
-/// The length of what precedes the bytes of a message: their number, and the kind.
+/// How many bytes precede those of a message: their number, and the kind.
 const HEAD: usize = 9;
 
-/// Sends a message, whose bytes are those of all `parts`.
+/// Sends a message whose bytes are those of all `parts`.
 pub(crate) fn send(to: &mut impl Write, kind: u8, parts: &[&[u8]]) -> io::Result<()> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let mut head = Vec::with_capacity(HEAD + parts.first().map_or(0, |part| part.len()));
     head.extend((length as u64).to_le_bytes());
     head.push(kind);
-    // A short message goes in one write.
+    // A short message is sent by one write.
     let mut parts = parts.iter();
     for part in parts.by_ref() {
         if head.len() + part.len() > 4096 {
@@ -44,12 +44,12 @@ pub(crate) fn receive(from: &mut impl Read) -> io::Result<Option<(u8, Vec<u8>)>>
     }
     let (length, kind) = head.split_at(8);
     let length = u64::from_le_bytes(length.try_into().unwrap_or([0xff; 8]));
-    // With room for what is sent beside the arguments or the result.
+    // There is room for what is sent besides the arguments or the result.
     if length > MAX_MESSAGE as u64 + 65_536 {
         let text = format!("a message that claims to have {length} bytes");
         return Err(io::Error::new(io::ErrorKind::InvalidData, text));
     }
-    // Memory is taken only for bytes that have come: the length is no more than a claim.
+    // Memory is only taken for bytes that have come, as the length is no more than a claim.
     let mut bytes = Vec::new();
     from.take(length).read_to_end(&mut bytes)?;
     if (bytes.len() as u64) < length {

@@ -107,8 +107,8 @@ pub fn __run<A: DeserializeOwned, R: Serialize>(
     arguments: &[u8],
     function: fn(A) -> R,
 ) -> Result<Vec<u8>, Failed> {
-    // All of it runs code of the user's. If that panics, later calls in this process may see what it has left half changed, as
-    // after a panic of a thread.
+    // All of this runs code of the user's. If that panics, later calls in this process may see what it has left half
+    // changed, as after a panic of a thread.
     let call = std::panic::AssertUnwindSafe(|| {
         let arguments = match postcard::take_from_bytes(arguments) {
             Ok((arguments, [])) => arguments,
@@ -117,7 +117,7 @@ pub fn __run<A: DeserializeOwned, R: Serialize>(
         };
         let result = Held::new(function(arguments));
         let encoded = postcard::to_stdvec(&*result);
-        // It has been passed on: a panic of its destructor does not make a failure of it.
+        // The result has been passed on, so a panic of its destructor is not a failure of the call.
         drop_quietly(result);
         encoded.map_err(|error| Failed::Result(error.to_string()))
     });

@@ -32,9 +32,9 @@ pub(super) mod reply {
     pub(in super::super) const TOO_LARGE: u8 = 6;
 }
 
-/// The exit status of a process that was not started by this library.
+/// The exit status of a process that was given this argument, but not by this library.
 const BY_HAND: i32 = 2;
-/// The exit status of a process whose function panicked: that of a program that panics.
+/// The exit status of a process whose function panicked, which is that of a program that panics.
 const PANICKED: i32 = 101;
 /// How long a process that is to end with its parent may take to do so by itself.
 const GRACE: Duration = Duration::from_secs(1);
@@ -129,7 +129,7 @@ pub(crate) fn check() -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, text))
 }
 
-/// The life of such a process; returns its exit status.
+/// The whole life of such a process; returns its exit status.
 fn work(name: &'static str) -> i32 {
     let stream = match connection() {
         Ok(stream) => stream,
@@ -150,7 +150,7 @@ fn work(name: &'static str) -> i32 {
     })
 }
 
-/// Takes the connection away from standard input, where no program that this one starts may find it.
+/// Takes the connection away from standard input, so that no program that this one starts finds it there.
 fn connection() -> io::Result<UnixStream> {
     if !child::stdin_has_a_peer() {
         return Err(io::Error::other("standard input is no connection to a parent"));
@@ -184,7 +184,7 @@ fn serve(stream: &UnixStream) -> io::Result<i32> {
         let panicked = matches!(result, Err(Failed::Panicked(_)));
         let sent = answer(stream, result);
         if once {
-            // An error means that the parent has ended, which is no concern of this process.
+            // An error means that the parent has ended, which does not matter to this process.
             return Ok(if panicked { PANICKED } else { 0 });
         }
         sent?;
@@ -200,19 +200,19 @@ fn greet(stream: &UnixStream, hello: &[u8]) -> io::Result<bool> {
         return Err(invalid("its parent is another build of this program"));
     }
     if by_system {
-        // If that is refused, the end of the connection will do.
+        // If that is refused, the end of the connection must do.
         let _ = child::die_with_parent();
     }
     if dies_with_parent {
         let own = file::duplicate(stream.as_fd())?;
         os_thread::start("gt-parent", None, move || watch_parent(&own))?;
     }
-    // An error means that the parent has ended, which the next call will see.
+    // An error means that the parent has ended, which the next call notices.
     let _ = frame::send(&mut &*stream, reply::READY, &[]);
     Ok(once)
 }
 
-/// Ends the process when the parent has ended, whatever runs.
+/// Ends the process when the parent has ended, whatever it is doing.
 fn watch_parent(connection: &OwnedFd) {
     use poll::{PollFd, PollFlags};
     let mut fds = [PollFd::from_borrowed_fd(connection.as_fd(), PollFlags::RDHUP)];

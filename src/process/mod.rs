@@ -25,7 +25,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
-// Invariant: a process's number is used only while nobody has waited for the process, and somebody always does in the end.
+// Invariant: a process's number is used only while nobody has waited for the process, and in the end somebody always
+// does.
 
 mod child;
 mod command;

@@ -1,7 +1,7 @@
-//! Waits for children that nobody else will wait for, so that none stays a zombie.
+//! Waiting for children that nobody else will wait for, so that none stays a zombie.
 //!
-//! An OS thread does it, which is there while there are such children. A green thread could not: no runtime may be
-//! running, and a runtime that ends would leave its children to nobody.
+//! An OS thread does that, which exists while there are such children. A green thread could not, as no runtime may be
+//! running, and a runtime that ended would leave its children to nobody.
 #![forbid(unsafe_code)]
 
 use crate::sys::child::{self, Child};
@@ -13,12 +13,12 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-/// How often children are looked at of which the system cannot tell the end, for want of descriptors.
+/// How often those children are looked at for whose ends no descriptor could be had.
 const PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Default)]
 struct Orphans {
-    /// Those that the thread has not taken over yet.
+    /// The children that the thread has not taken over yet.
     new: Vec<Child>,
     running: bool,
     /// Ends the thread's wait.
@@ -38,12 +38,12 @@ pub(super) fn adopt(mut child: Child) {
     orphans.new.push(child);
     if orphans.running {
         if let Some(bell) = &orphans.bell {
-            // If the pipe is full, that rings as well. The reader is there as long as the thread is.
+            // A full pipe wakes the thread as well. The reader exists as long as the thread does.
             let _ = bell.write(&[1]);
         }
         return;
     }
-    // If there is no room for a thread, the next child that is given up tries again.
+    // If the thread cannot be started, the next child that is given up tries again.
     orphans.running = thread::start("gt-reaper", None, move || reap(shared)).is_ok();
 }
 
@@ -70,7 +70,7 @@ fn reap(shared: &'static Mutex<Orphans>) {
             mine.push(Orphan { child, pidfd });
         }
         mine.retain_mut(|orphan| matches!(orphan.child.try_wait(), Ok(None)));
-        // One that is traced may have ended and still not be ready to be waited for.
+        // A child that is traced may have ended and still not be ready to be waited for.
         let in_vain = before > 0 && mine.len() == before;
         if mine.is_empty() {
             orphans.running = false;
@@ -88,7 +88,7 @@ fn reap(shared: &'static Mutex<Orphans>) {
     }
 }
 
-/// The two ends of a pipe; neither blocks.
+/// The two ends of a pipe that do not block.
 fn ring() -> io::Result<(PipeReader, PipeWriter)> {
     let (reader, writer) = file::pipe()?;
     socket::set_nonblocking(reader.as_fd(), true)?;

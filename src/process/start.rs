@@ -138,11 +138,11 @@ impl ProcessBuilder {
         let worker = WorkerProcess::start(&options)?;
         let child = worker.child().clone();
         let green = thread::Builder::new().name(name.clone()).daemon(true);
-        // Whoever waits for this does so in another runtime.
+        // Those who wait for this do so in another runtime.
         let end = Expectation::new();
         let result = green.spawn_apart(move || {
             let _end = end;
-            // This one may end before the other has decoded them, unless that ends with it.
+            // This process may end before the other one has decoded them, unless that one ends with it.
             let result = worker.call_then(function, &arguments, || {
                 if !options.dies_with_parent {
                     under_way.leave();
@@ -150,8 +150,8 @@ impl ProcessBuilder {
             });
             drop((arguments, under_way));
             let result = Held::new(result.and_then(|bytes| worker::decode(&bytes)));
-            // The connection stays until the process has ended: a daemon takes the end of the connection for that of its
-            // parent.
+            // The connection stays open until the process has ended, as a daemon takes the end of the connection for
+            // that of its parent.
             let _ = worker.child().wait();
             result.into_inner()
         })?;

@@ -122,7 +122,7 @@ macro_rules! conversions {
             }
         }
 
-        /// To connect one child with the next.
+        /// For connecting one child with the next.
         impl From<$name> for Stdio {
             fn from(pipe: $name) -> Self {
                 pipe.0.into()

@@ -87,13 +87,13 @@ impl From<Failed> for CallError {
     }
 }
 
-/// How a process is started.
+/// How to start a process.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) name: String,
-    /// Whether it ends, by force, when this process does or drops the [`WorkerProcess`].
+    /// Whether it is ended, by force, when this process ends or drops the [`WorkerProcess`].
     pub(crate) dies_with_parent: bool,
-    /// Whether it ends after its first call, with an exit status that tells how that went.
+    /// Whether it ends after its first call, with an exit status that says how that call ended.
     pub(crate) once: bool,
 }
 
@@ -106,14 +106,14 @@ pub(crate) struct WorkerProcess {
     stream: Arc<UnixStream>,
 }
 
-/// Encoded arguments.
+/// Encodes arguments.
 pub(crate) fn encode(value: &impl Serialize) -> Result<Vec<u8>, CallError> {
     let bytes =
         postcard::to_stdvec(value).map_err(|error| CallError::Arguments(error.to_string()))?;
     if bytes.len() > MAX_MESSAGE { Err(CallError::TooLarge(bytes.len())) } else { Ok(bytes) }
 }
 
-/// The result that [`WorkerProcess::call`] returned.
+/// Decodes the result that [`WorkerProcess::call`] returned.
 pub(crate) fn decode<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, CallError> {
     match postcard::take_from_bytes(bytes) {
         Ok((result, [])) => Ok(result),
@@ -123,7 +123,7 @@ pub(crate) fn decode<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, CallError> 
 }
 
 impl WorkerProcess {
-    /// Starts a process. Whether it gets ready is seen by the first call only. Suspends while the system starts it.
+    /// Starts a process. Only the first call shows whether it gets ready. Suspends while the system starts it.
     ///
     /// # Errors
     /// `Unsupported` if [`init`](super::init()) was not called, and those of starting a process.
@@ -136,7 +136,7 @@ impl WorkerProcess {
         }
         command.args([ARGUMENT, &options.name]).stdin(Stdio::from(OwnedFd::from(other)));
         let _started = Expectation::new();
-        // Started by a thread that stays: the system may end the process together with the thread that started it.
+        // A thread that stays starts it, as the system may end the process together with the thread that started it.
         let (child, stays) = blocking::run_there(Kind::Starts, move || {
             (command.spawn_here(), blocking::is_on(Kind::Starts))
         });
@@ -150,12 +150,12 @@ impl WorkerProcess {
         let hello = postcard::to_stdvec(&hello).map_err(io::Error::other)?;
         let worker = Self { child, stream: Arc::new(own) };
         worker.watch()?;
-        // If the process has ended already, the first call says so.
+        // If the process has ended already, the first call returns that.
         let _ = frame::send(&mut &*worker.stream, call::HELLO, &[&hello]);
         Ok(worker)
     }
 
-    /// Ends the connection when the process has ended, whoever else has the other end of it.
+    /// Ends the connection when the process has ended, even if others have the other end of the connection.
     fn watch(&self) -> io::Result<()> {
         let (child, stream) = (self.child.clone(), Arc::clone(&self.stream));
         let name = format!("watch of process {}", child.id());
@@ -166,8 +166,9 @@ impl WorkerProcess {
         Ok(())
     }
 
-    /// Has the function called there, and waits for the encoded result. One call at a time. Suspends. After a kill or a
-    /// timeout, and after [`CallError::Ended`] or [`CallError::Io`], the process cannot be used any more.
+    /// Has the function called there, and waits for the encoded result. There can be one call at a time. Suspends.
+    /// After a kill or a timeout, and after [`CallError::Ended`] or [`CallError::Io`], the process cannot be used any
+    /// more.
     pub(crate) fn call<A, R>(
         &self,
         function: Function<A, R>,
@@ -176,7 +177,7 @@ impl WorkerProcess {
         self.call_then(function, arguments, || ())
     }
 
-    /// As [`call`](Self::call), and does something of its own when the arguments have been sent.
+    /// Like [`call`](Self::call), and also calls a closure when the arguments have been sent.
     pub(crate) fn call_then<A, R>(
         &self,
         function: Function<A, R>,
@@ -185,7 +186,7 @@ impl WorkerProcess {
     ) -> Result<Vec<u8>, CallError> {
         let head = encode(&function)?;
         let length = (head.len() as u32).to_le_bytes();
-        // An error means that the process has ended. What it has sent before that counts.
+        // An error means that the process has ended. What it has sent before counts.
         let sent = frame::send(&mut &*self.stream, call::CALL, &[&length, &head, arguments]);
         then();
         loop {
@@ -214,7 +215,7 @@ impl WorkerProcess {
         }
     }
 
-    /// What the end of the connection means: the process has ended, or is about to.
+    /// Why the connection has ended: the process has ended, or is about to.
     fn ended(&self, error: Option<io::Error>) -> CallError {
         if let Some(error) = error
             && error.kind() == io::ErrorKind::InvalidData
@@ -227,7 +228,7 @@ impl WorkerProcess {
         }
     }
 
-    /// A handle to wait for the process and to end it.
+    /// A handle for waiting for the process and for ending it.
     pub(crate) fn child(&self) -> &ChildHandle {
         &self.child
     }

@@ -9,20 +9,20 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_millis(10);
 const LAST: Duration = Duration::from_secs(1);
 
-/// After this many failures of single connections in a row there is a short pause. They may not be failures of
-/// connections at all but one failure that stays, and the server must not spin then.
+/// After this many failures of single connections in a row there is a short pause. They may be one failure that stays,
+/// rather than failures of connections, and the server must not spin then.
 const IN_A_ROW: u32 = 16;
 const SHORT: Duration = Duration::from_millis(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// That one connection is gone; try the next one at once.
+    /// The failure concerned one connection, which is gone: try the next one at once.
     GoOn,
-    /// To try again at once would only spin.
+    /// Another try at once would only spin.
     Pause(Duration),
 }
 
-/// Whether this is not a listening socket, or not one any more. This is the one list of errors that end a server.
+/// Whether this is not a listening socket, or not any more. This is the only list of errors that end a server.
 pub(super) fn is_fatal(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
@@ -30,9 +30,9 @@ pub(super) fn is_fatal(error: &io::Error) -> bool {
     )
 }
 
-/// Whether the error concerns one connection only: it ended before it was taken, or while it was made ready. Linux also
-/// reports errors of the network in this way, see accept(2). An error without a number of the system's comes from code
-/// around the socket, and is about one connection too.
+/// Whether the error concerns one connection only: it ended before it was accepted, or while it was made ready. Linux
+/// also reports errors of the network in this way, see accept(2). An error without a number of the system's comes from
+/// code around the socket, and concerns one connection too.
 fn is_of_one_connection(error: &io::Error) -> bool {
     match error.raw_os_error() {
         Some(errno) => matches!(
@@ -57,7 +57,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     }
 }
 
-/// Pauses that grow while failures follow each other.
+/// Pauses that grow while one failure follows another.
 #[derive(Debug)]
 pub(super) struct Backoff {
     next: Duration,
@@ -73,14 +73,14 @@ impl Backoff {
         *self = Self::new();
     }
 
-    /// What to do after taking a connection has failed with an error that is not fatal.
+    /// What to do after accepting a connection has failed with an error that is not fatal.
     pub(super) fn failed(&mut self, error: &io::Error) -> Verdict {
-        // A socket in non-blocking mode: there is no connection now, and nothing tells when there is one.
+        // The socket is in non-blocking mode: there is no connection now, and nothing tells when there is one.
         if error.kind() == io::ErrorKind::WouldBlock {
             return Verdict::Pause(FIRST);
         }
         if !is_of_one_connection(error) {
-            // EMFILE, ENFILE, ENOBUFS, ENOMEM, and errors that nobody has thought of.
+            // These are EMFILE, ENFILE, ENOBUFS, ENOMEM, and errors that nobody has thought of.
             return Verdict::Pause(self.longer());
         }
         self.in_a_row += 1;

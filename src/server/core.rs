@@ -1,9 +1,9 @@
-//! Begins, counts and ends handlers.
+//! Starting, counting and ending handlers.
 //!
-//! Each *acceptor*, a green thread, takes items (connections, datagrams) from a source of its own and begins a handler for
-//! each. A server ends in two steps: it is *closed* when the last acceptor has ended and with it the sources, and it has
-//! *ended* when the last handler has too. Both are counted by guards that the green threads own: whatever ends a green
-//! thread, even before it began, drops them.
+//! Each *acceptor*, a green thread, takes items (connections, datagrams) from a source of its own and starts a handler
+//! for each. A server ends in two steps: it is *closed* when the last acceptor has ended, and the sources with it; and
+//! it has *ended* when the last handler has ended too. Both are counted by guards that the green threads own: whatever
+//! ends a green thread, even before it began, drops them.
 #![forbid(unsafe_code)]
 
 use super::backoff::{Backoff, Verdict};
@@ -31,7 +31,7 @@ pub(super) trait ItemSource: Send + 'static {
     /// Waits for the next item.
     fn next(&mut self) -> io::Result<Self::Item>;
 
-    /// Whether there will never be another after this error.
+    /// Whether no other item will ever come after this error.
     fn is_fatal(&self, error: &io::Error) -> bool;
 }
 
@@ -40,7 +40,7 @@ pub(super) struct ServerSettings {
     pub(super) max_handlers: Option<usize>,
     pub(super) stack_size: Option<usize>,
     pub(super) name: Option<String>,
-    /// Acceptors and handlers stay on a worker each.
+    /// Whether each acceptor and its handlers stay on one worker.
     pub(super) pinned: bool,
     /// How many sockets share the address, if the user has set that.
     pub(super) sources: Option<usize>,
@@ -78,18 +78,18 @@ struct ServerState {
     /// How many acceptors have not ended.
     accepting: usize,
     acceptors: Vec<Thread>,
-    /// `None` while its green thread is being spawned.
+    /// The handlers; `None` for one whose green thread is just being spawned.
     handlers: Slab<Option<Thread>>,
     /// The error that ended the acceptors, if one did.
     failure: Option<io::Error>,
-    /// How many are in `wait`, and will be told of the failure.
+    /// How many callers are in `wait`, and will be told of the failure.
     waiting: usize,
 }
 
 pub(super) struct ServerCore<T> {
     handler: Held<Box<dyn Fn(T) + Send + Sync>>,
     settings: ServerSettings,
-    /// How many handlers each acceptor may still begin; empty if there is no limit.
+    /// How many more handlers each acceptor may start; empty if there is no limit.
     limits: Box<[Semaphore]>,
     state: Mutex<ServerState>,
     counters: Counters,
@@ -97,7 +97,7 @@ pub(super) struct ServerCore<T> {
     closed: Event,
     /// Set when no handler is left either.
     ended: Event,
-    /// An acceptor pauses, and is to be told when a handler ends.
+    /// Whether an acceptor pauses, and is to be woken when a handler ends.
     short: AtomicBool,
     freed: Event,
 }
@@ -123,7 +123,7 @@ impl<T> Drop for Accepting<T> {
         let mut state = self.core.state.lock();
         state.accepting -= 1;
         if state.accepting == 0 {
-            // They may have been killed by the end of their runtime.
+            // The end of their runtime may have killed them.
             state.phase = ServerPhase::Stopping;
             state.acceptors.clear();
             self.core.closed.set();
@@ -132,7 +132,7 @@ impl<T> Drop for Accepting<T> {
     }
 }
 
-/// The fields are dropped in this order: so the source is closed before the server counts as closed.
+/// The fields are dropped in this order, so the source is closed before the server counts as closed.
 struct Acceptor<S: ItemSource> {
     source: Held<S>,
     at: usize,
@@ -183,7 +183,7 @@ impl<T> ServerCore<T> {
         self.counters.read()
     }
 
-    /// Sets `ended` if everything has. Called whenever an acceptor or a handler has ended.
+    /// Sets `ended` if everything has ended. Called whenever an acceptor or a handler has.
     fn end_if_done(&self, state: &ServerState) {
         if state.phase == ServerPhase::Stopping && state.accepting == 0 && state.handlers.len() == 0
         {
@@ -191,7 +191,7 @@ impl<T> ServerCore<T> {
         }
     }
 
-    /// Begins to end: accepts no more. Does not wait for anything.
+    /// Begins the end: the server accepts no more. Does not wait.
     pub(super) fn close(&self) {
         let acceptors = {
             let mut state = self.state.lock();
@@ -207,7 +207,7 @@ impl<T> ServerCore<T> {
         }
     }
 
-    /// Begins to end because of a failure. Whoever waits is told of it; if nobody does, it is reported on standard
+    /// Begins the end because of a failure. Those who wait are told of it; if nobody does, it is reported on standard
     /// error.
     fn fail(&self, failure: io::Error) {
         let mut state = self.state.lock();
@@ -252,7 +252,7 @@ impl<T> ServerCore<T> {
         handlers.len()
     }
 
-    /// Takes the caller off the handlers if it is one: a handler that stops its server is neither waited for nor
+    /// Removes the caller from the handlers if it is one: a handler that stops its server is neither waited for nor
     /// killed.
     fn forgo_caller(&self) {
         let caller = current();
@@ -265,7 +265,7 @@ impl<T> ServerCore<T> {
         self.end_if_done(&state);
     }
 
-    /// Waits for the end. If a kill or a timeout ends this wait, the server begins to end.
+    /// Waits for the end. If a kill or a timeout ends this wait, that begins the end of the server.
     pub(super) fn wait(&self) -> io::Result<()> {
         struct Close<'a, T>(&'a ServerCore<T>);
         impl<T> Drop for Close<'_, T> {
@@ -285,7 +285,7 @@ impl<T> ServerCore<T> {
     }
 }
 
-/// How many workers the caller's runtime has, or the global one.
+/// How many workers the caller's runtime has, or if there is none, the global one.
 fn workers() -> io::Result<usize> {
     match current_task::with_hub(|hub| hub.scheduler.width()) {
         Some(count) => Ok(count),
@@ -304,7 +304,8 @@ impl<T: Send + 'static> ServerCore<T> {
         handler: impl Fn(T) + Send + Sync + 'static,
     ) -> Arc<Self> {
         let limits = settings.max_handlers.map_or_else(Box::default, |limit| {
-            // Divided among them: an acceptor would hold a permit while nobody connects to it, and keep it from the others.
+            // The limit is divided among them: with a common one, an acceptor would hold a permit while nobody connects
+            // to it, and keep it from the others.
             (0..acceptors).map(|_| Semaphore::new(limit.div_ceil(acceptors).max(1))).collect()
         });
         Arc::new(Self {
@@ -335,7 +336,7 @@ impl<T: Send + 'static> ServerCore<T> {
         {
             let mut state = self.state.lock();
             match state.phase {
-                // Another call has taken them and is about to start them.
+                // Another call has taken the sources and is about to start the acceptors.
                 ServerPhase::New if sources.is_empty() => return Ok(()),
                 ServerPhase::New => {}
                 ServerPhase::Running => return Ok(()),
@@ -349,7 +350,7 @@ impl<T: Send + 'static> ServerCore<T> {
             state.phase = ServerPhase::Running;
             state.accepting = sources.len();
         }
-        // All are made before the first is spawned: if one cannot be spawned, dropping the others counts them off.
+        // All are made before the first is spawned: if one cannot be spawned, dropping the others uncounts them.
         let acceptors: Vec<_> = sources
             .into_iter()
             .enumerate()
@@ -384,7 +385,7 @@ impl<T: Send + 'static> ServerCore<T> {
         Ok(())
     }
 
-    /// Waits before the next attempt, until a handler ends at the latest.
+    /// Waits before the next attempt, but no longer than until a handler ends.
     fn pause(&self, pause: Duration) {
         self.freed.clear();
         self.short.store(true, Ordering::SeqCst);
@@ -402,7 +403,7 @@ impl<T: Send + 'static> ServerCore<T> {
         if let Some(bytes) = self.settings.stack_size {
             builder = builder.stack_size(bytes);
         }
-        // The handle is dropped: a panic of the handler is reported as that of a green thread that nobody joins.
+        // The handle is dropped, so a panic of the handler is reported as that of a green thread that nobody joins.
         let body = move || live.run(item);
         let thread = match self.settings.pinned {
             true => builder.spawn_local(body)?.thread().clone(),
@@ -449,7 +450,7 @@ impl<S: ItemSource> Acceptor<S> {
                 Ok(()) => backoff.succeeded(),
                 Err(error) => {
                     core.counters.fail();
-                    // The settings are wrong: the next one would fail in the same way.
+                    // The settings are wrong, so the next one would fail in the same way.
                     if error.kind() == io::ErrorKind::InvalidInput {
                         return core.fail(error);
                     }

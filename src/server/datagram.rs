@@ -13,7 +13,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// No UDP datagram is larger than this.
+/// No UDP datagram has more bytes than this.
 const LARGEST: usize = 65_536;
 
 /// What a [`DatagramServer`] receives from: [`UdpSocket`], [`UnixDatagram`], and sockets of your own around such a one.
@@ -122,7 +122,7 @@ impl DatagramSocket for UnixDatagram {
     }
 }
 
-/// The socket to answer by, a datagram, and its sender.
+/// The socket for the answer, a datagram, and its sender.
 type FromSender<S> = (Arc<S>, Vec<u8>, <S as DatagramSocket>::Addr);
 
 struct Datagrams<S> {

@@ -1,5 +1,5 @@
-//! What servers of every kind have in common around the [core](super::core): the sources until they are started, the address,
-//! and settings.
+//! What servers of every kind have around the [core](super::core): the sources until they are started, the address, and
+//! settings.
 #![forbid(unsafe_code)]
 
 use super::core::{ItemSource, ServerCore, ServerSettings};
@@ -75,7 +75,7 @@ impl<S: ItemSource, A> Drop for ServerFrame<S, A> {
     }
 }
 
-/// Binds `count` sockets to one address: the first of `addresses` that can be had. `bind` is told whether others share it.
+/// Binds `count` sockets to one address: the first of `addresses` that works. `bind` is told whether others share it.
 pub(super) fn bind<S>(
     addresses: impl ToSocketAddrs,
     count: usize,
@@ -87,14 +87,15 @@ pub(super) fn bind<S>(
     let mut found = Held::new(addresses.to_socket_addrs()?);
     for address in &mut *found {
         let sockets = bind(address, count > 1).and_then(|first| {
-            // With port 0 the system has chosen one for the first, which the others share.
+            // With port 0 the system has chosen a port for the first one, which the others share.
             let address = local_addr(&first)?;
             let others = (1..count).map(|_| bind(address, true));
             std::iter::once(Ok(first)).chain(others).collect()
         });
         match sockets {
             Ok(sockets) => {
-                // Not on the way out: a destructor that panics there would have the compiler forget the sockets.
+                // They are dropped here and not on the way out: if a destructor panicked there, the compiler would
+                // forget the sockets.
                 drop((found, addresses));
                 return Ok(sockets);
             }
@@ -104,7 +105,7 @@ pub(super) fn bind<S>(
     Err(failure)
 }
 
-/// Methods of a builder that has a field `settings`. The kind of server documents its limit.
+/// Methods of a builder that has a field `settings`. The kind of server documents its own limit.
 macro_rules! common_settings {
     ($(#[$limit:meta])*) => {
         /// Without this, or with zero, there is no limit.

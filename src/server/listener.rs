@@ -1,4 +1,4 @@
-//! The sources of a server's connections.
+//! Where a server's connections come from.
 #![forbid(unsafe_code)]
 
 use super::backoff::is_fatal;

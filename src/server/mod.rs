@@ -21,8 +21,8 @@
 //! # Ok::<(), io::Error>(())
 //! ```
 
-// Invariant: `core` knows how to begin, count and end handlers, and nothing of sockets; what is below it in this folder
-// knows sockets, and nothing of green threads.
+// Invariant: `core` knows how to start, count and end handlers, and nothing of sockets; the other files of this folder
+// know sockets, and leave green threads to `core`.
 
 mod backoff;
 mod core;

@@ -60,7 +60,7 @@ impl Counters {
 
     pub(super) fn read(&self) -> Stats {
         let get = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
-        // The ends are read first: so nobody is seen to have ended without having been accepted.
+        // The ends are read first, so that no handler is counted as ended without being counted as accepted.
         let (finished, panicked) = (get(&self.finished), get(&self.panicked));
         let (killed, accept_errors) = (get(&self.killed), get(&self.accept_errors));
         let accepted = get(&self.accepted);

@@ -1,4 +1,4 @@
-//! Reaching the server of a process, and what is said to it.
+//! Reaching the server of a process, and the messages to it and from it.
 #![forbid(unsafe_code)]
 
 use crate::os::unix::net::{SocketAddr, UnixStream};
@@ -7,17 +7,17 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 
-/// What a client asks for.
+/// The kinds of requests that a client makes.
 pub(super) mod ask {
     pub(in super::super) const HELLO: u8 = 1;
     pub(in super::super) const CONFIRM: u8 = 3;
-    /// It has decoded what it was given.
+    /// The client has decoded what it was given.
     pub(in super::super) const DECODED: u8 = 4;
-    /// On the connection of an account: a new pin.
+    /// On the connection of an account: makes a new pin.
     pub(in super::super) const KEEP: u8 = 5;
-    /// The end of a pin.
+    /// Ends a pin.
     pub(in super::super) const LET_GO: u8 = 6;
-    /// A pin is to outlast the connection.
+    /// Makes a pin outlast the connection.
     pub(in super::super) const LEAVE: u8 = 7;
     pub(in super::super) const PUT: u8 = 10;
     pub(in super::super) const GET: u8 = 11;
@@ -37,18 +37,19 @@ pub(super) mod ask {
     pub(in super::super) const ITEMS: u8 = 53;
 }
 
-/// What the client is told.
+/// The kinds of replies to a client.
 pub(super) mod told {
     pub(in super::super) const DONE: u8 = 1;
-    /// Not now, or not in time.
+    /// It is not possible now, or was not in time.
     pub(in super::super) const NOT_YET: u8 = 2;
     pub(in super::super) const CLOSED: u8 = 3;
-    /// Done, but whoever had the lock before has died with it.
+    /// It is done, but the process that held the lock before has died with it.
     pub(in super::super) const HOLDER_DIED: u8 = 4;
     pub(in super::super) const NOTHING: u8 = 5;
-    /// Such an object has no such operation, or is not there.
+    /// The object has no such operation, or does not exist.
     pub(in super::super) const REFUSED: u8 = 6;
-    /// Done, and there are handles in what comes: their objects are kept until the client says that it has decoded them.
+    /// It is done, and there are handles in the reply: their objects are kept until the client says that it has decoded
+    /// them.
     pub(in super::super) const WITH_HANDLES: u8 = 7;
 }
 
@@ -59,11 +60,11 @@ pub(super) struct Address {
     pub(super) secret: [u8; 16],
 }
 
-/// What a client says first: the secret, whether it makes an object or uses one, which, and on which side. Instead of the number of one
-/// that it makes, a handle says under which number it was kept on its way.
+/// What a client sends first: the secret, whether it makes an object or uses one, which one, and on which side. For an
+/// object that exists, the number may be that of a pin, under which the handle was kept on its way.
 pub(super) type Hello = ([u8; 16], bool, u64, u64, u8);
 
-/// The object of a connection by which a process keeps others: it is none.
+/// The number that stands for no object, on a connection by which a process keeps other objects.
 pub(super) const KEEPS: u64 = 0;
 
 pub(super) fn invalid(error: impl std::fmt::Display) -> io::Error {
@@ -103,7 +104,7 @@ pub(super) fn number(bytes: &[u8]) -> io::Result<u64> {
         .ok_or_else(|| invalid("no number"))
 }
 
-/// Says hello, and returns the number of the object.
+/// Sends the first message, and returns the number of the object.
 pub(super) fn connect(
     address: &Address,
     hello: (bool, u64, u64, u8),

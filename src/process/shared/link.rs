@@ -1,4 +1,4 @@
-//! The connections of a handle with its object.
+//! The connections of a handle to its object.
 #![forbid(unsafe_code)]
 
 use super::connection::{Address, ask, connect, decode, encode, gone, refused, told};
@@ -17,18 +17,17 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many connections a handle keeps while they are not in use.
+/// How many unused connections a handle keeps.
 const KEEP: usize = 8;
 
-/// Where an object is, and the connections that this handle has with it. Each connection serves one operation at a
-/// time.
+/// Where an object is, and the connections that this handle has to it. Each connection serves one operation at a time.
 #[derive(Debug)]
 pub(super) struct Link {
     address: Arc<Address>,
     object: u64,
     role: u8,
     generation: u32,
-    /// While it is open, the object stays, whatever becomes of the other connections.
+    /// While this is open the object exists, whatever happens to the other connections.
     _keeper: UnixStream,
     idle: Mutex<Vec<UnixStream>>,
 }
@@ -94,7 +93,8 @@ impl Link {
         }
     }
 
-    /// Asks, waits for the reply, and confirms what came. A kill or a timeout closes the connection, which tells the other side.
+    /// Sends a request, waits for the reply, and confirms what came. A kill or a timeout closes the connection, which
+    /// tells the other side.
     pub(super) fn ask(
         &self,
         what: u8,
@@ -113,7 +113,7 @@ impl Link {
         if matches!(what, ask::GET | ask::ACQUIRE)
             && matches!(kind, told::DONE | told::WITH_HANDLES | told::HOLDER_DIED)
         {
-            // Shielded: nothing may come between having it and saying so.
+            // It is shielded, as nothing may come between having the reply and confirming it.
             shield(|| frame::send(&mut &stream, ask::CONFIRM, &[])).map_err(|_| gone())?;
         }
         if kind == told::REFUSED {
@@ -122,8 +122,8 @@ impl Link {
         Ok(Answer { link: self, stream, kind, bytes })
     }
 
-    /// Puts something in, with the handles in it. The other side takes their pins over, or none where it does not take it. After a kill
-    /// or a timeout it may have, once all has been sent.
+    /// Puts a value in, with the handles in it. The other side takes their pins over, or none if it does not take the
+    /// value. After a kill or a timeout it may have taken the value, once all has been sent.
     pub(super) fn put_in(
         &self,
         what: u8,
@@ -138,13 +138,13 @@ impl Link {
         self.ask(what, patience, &with)
     }
 
-    /// Asks for something that never has to wait.
+    /// Sends a request that never has to wait.
     pub(super) fn ask_now(&self, what: u8, with: &[&[u8]]) -> io::Result<Vec<u8>> {
         self.ask(what, HowLong::None, with).map(Answer::into_bytes)
     }
 }
 
-/// What came, and the connection by which it did.
+/// A reply, and the connection by which it came.
 #[derive(Debug)]
 pub(super) struct Answer<'a> {
     link: &'a Link,
@@ -154,13 +154,13 @@ pub(super) struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    /// Nothing came that is of interest but the kind.
+    /// The kind of the reply, if nothing else in it matters.
     pub(super) fn done(self) -> u8 {
         self.link.give_back(self.stream);
         self.kind
     }
 
-    /// What came, without handles in it.
+    /// The bytes of a reply that has no handles in it.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.link.give_back(self.stream);
         self.bytes
@@ -175,7 +175,7 @@ impl Answer<'_> {
         self.decode_by(decode)
     }
 
-    /// Decodes what came. The other side keeps the objects of the handles in it so long.
+    /// Decodes the reply. The other side keeps the objects of the handles in it for that long.
     pub(super) fn decode_by<T>(self, decode: impl FnOnce(&[u8]) -> io::Result<T>) -> io::Result<T> {
         let Self { link, stream, kind, bytes } = self;
         if kind != told::WITH_HANDLES {
@@ -183,7 +183,7 @@ impl Answer<'_> {
             return decode(&bytes);
         }
         let value = decode(&bytes).map(Held::new);
-        // Shielded: the value is there. An error means that the other side has ended.
+        // It is shielded, as the value has been decoded. An error means that the other side has ended.
         if shield(|| frame::send(&mut &stream, ask::DECODED, &[])).is_ok() {
             link.give_back(stream);
         }

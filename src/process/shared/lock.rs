@@ -196,7 +196,8 @@ impl Lock {
 impl Drop for LockGuard<'_> {
     fn drop(&mut self) {
         let Some(stream) = self.stream.take() else { return };
-        // Shielded: a kill in between would look as if the process had died. An error means that there is no lock any more.
+        // It is shielded, as a kill in between would look as if the process had died. An error means that the lock does
+        // not exist any more.
         crate::thread::shield(|| {
             let sent = frame::send(&mut &stream, ask::RELEASE, &[&[0; 8]]);
             if sent.is_ok() && matches!(frame::receive(&mut &stream), Ok(Some(_))) {

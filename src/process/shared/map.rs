@@ -79,7 +79,7 @@ impl<K: Serialize, V: Serialize + DeserializeOwned> Map<K, V> {
         let parts: [&[u8]; 3] = [&(key.len() as u64).to_le_bytes(), &key, &value];
         let answer = self.link.put_in(ask::INSERT, HowLong::None, &parts, &handles);
         drop(handles);
-        // Shielded: decoding a handle waits, and the map has not got the old value any more.
+        // It is shielded, as decoding a handle waits, and the map does not have the old value any more.
         shield(|| Self::value(answer?))
     }
 
@@ -98,7 +98,7 @@ impl<K: Serialize, V: Serialize + DeserializeOwned> Map<K, V> {
     /// have been removed, or not.
     pub fn remove(&self, key: &K) -> io::Result<Option<V>> {
         let answer = self.ask(ask::REMOVE, key)?;
-        // Shielded, as in `insert`.
+        // It is shielded, as in `insert`.
         shield(|| Self::value(answer))
     }
 

@@ -12,15 +12,16 @@
 //! in the middle of an operation leaves nothing half done: an item that it has not received goes to the next one who
 //! asks, a lock that it holds is released.
 //!
-//! A queue and a map keep the objects of the handles that are in them, until these have been taken out, replaced or removed, or it is
-//! dropped itself. So a handle that is a value of a map can be got any number of times. One that is in itself, as a queue whose item is
-//! a handle to it, stays to the end of its process, as a circle of `Rc`s does.
+//! A queue and a map keep the objects of the handles that are in them until these have been taken out, replaced or
+//! removed, or until the queue or map itself is dropped. So a handle that is a value of a map can be read any number of
+//! times. A queue or map that contains a handle to itself lasts until its process ends, as a circle of `Rc`s does.
 //!
-//! What a program encodes by itself, and not by one of these or as the arguments of a call, nobody can follow: a handle in it can be
-//! decoded once, while no other one is left, and its object stays until that is done.
-//! So it is with the result of a function that runs in another process ([`Process`](super::Process),
-//! [`ProcessPool`](crate::executor::ProcessPool)): it is decoded when it arrives, whether or not anybody asks for it; but if the process that
-//! called has ended before, the objects of the handles in it stay until the processes that made them end.
+//! Nobody can follow what a program encodes by itself, rather than through one of these objects or as the arguments of
+//! a call: a handle in it can be decoded once, even if no other handle is left, and its object stays until that is
+//! done. The same holds for the result of a function that runs in another process ([`Process`](super::Process),
+//! [`ProcessPool`](crate::executor::ProcessPool)): it is decoded when it arrives, whether or not anybody asks for it.
+//! But if the process that called has ended before, the objects of the handles in it stay until the processes that made
+//! them end.
 //!
 //! # Examples
 //! ```
@@ -40,7 +41,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! A handle that goes to another process:
+//! A handle that is passed to another process:
 //! ```no_run
 //! use greenthread::process::{self, Process, shared::Counter};
 //!
@@ -62,7 +63,7 @@
 //! }
 //! ```
 
-// Invariant: what the client has not confirmed is taken back when its connection ends.
+// Invariant: what a client has been given and has not confirmed is taken back when its connection ends.
 
 mod connection;
 mod counter;

@@ -1,4 +1,4 @@
-//! An object in the process where it lives.
+//! An object in the process in which it lives.
 #![forbid(unsafe_code)]
 
 use super::connection::{ask, told};
@@ -10,18 +10,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-/// Something that is encoded, and what keeps the objects of the handles in it.
+/// An encoded value, and what keeps the objects of the handles in it.
 #[derive(Debug, Default)]
 pub(super) struct EncodedEntry {
     pub(super) bytes: Vec<u8>,
     pub(super) pins: Vec<Pin>,
 }
 
-/// A reply: its kind, and what comes with it.
+/// A reply: its kind, and the bytes that come with it.
 pub(super) struct Reply {
     pub(super) kind: u8,
     pub(super) bytes: Vec<u8>,
-    /// Those that have handles, which are kept until the client has decoded them.
+    /// The values with handles in them, which are kept until the client has decoded them.
     pub(super) entries: Vec<Arc<EncodedEntry>>,
 }
 
@@ -50,7 +50,7 @@ impl Reply {
 pub(super) const PRODUCER: u8 = 1;
 pub(super) const CONSUMER: u8 = 2;
 
-/// A new object, as a client describes it: its kind and a number.
+/// The kinds of new objects, as a client names them, each with a number.
 pub(super) const QUEUE: u8 = 0;
 pub(super) const LOCK: u8 = 1;
 pub(super) const EVENT: u8 = 2;
@@ -89,13 +89,13 @@ pub(super) type Unconfirmed = PlainMutex<Option<Given>>;
 #[derive(Debug)]
 pub(super) struct Object {
     state: Mutex<ObjectState>,
-    /// Notified when something has changed, so that others may go on.
+    /// Notified when something has changed, so that others may be able to go on.
     changed: Condvar,
-    /// Those that keep a side of a pipe open.
+    /// What keeps each side of a pipe open.
     sides: PlainMutex<[Weak<PipeSide>; 2]>,
 }
 
-/// Keeps one side of a pipe open.
+/// Keeps one side of a pipe open while it lives.
 #[derive(Debug)]
 pub(super) struct PipeSide {
     object: Weak<Object>,
@@ -116,7 +116,7 @@ impl Drop for PipeSide {
 }
 
 impl Object {
-    /// `None` if there is no such kind.
+    /// A new object; `None` if there is no such kind.
     pub(super) fn new(kind: u8, number: u64) -> Option<Arc<Self>> {
         let state = match kind {
             QUEUE => ObjectState::Queue {
@@ -136,7 +136,7 @@ impl Object {
         Some(Arc::new(Self { state: Mutex::new(state), changed: Condvar::new(), sides }))
     }
 
-    /// Somebody more on a side of a pipe; `None` if everybody who was there has gone, which is for good.
+    /// Adds one that uses a side of a pipe. `None` if all that used the side have gone, which is final.
     pub(super) fn side(self: &Arc<Self>, which: u8, first: bool) -> Option<Arc<PipeSide>> {
         let mut sides = self.sides.lock();
         let place = &mut sides[usize::from(which == CONSUMER)];
@@ -168,7 +168,7 @@ impl Object {
         reply
     }
 
-    /// Like [`attempt`](Self::attempt), waiting until it is possible.
+    /// Like [`attempt`](Self::attempt), but waits until it is possible.
     pub(super) fn wait(
         &self,
         who: u64,
@@ -208,7 +208,7 @@ impl Object {
         }
     }
 
-    /// A client has what it was given.
+    /// To be called when a client has confirmed that it has what it was given.
     pub(super) fn confirm(&self, given: &Given) {
         let (ObjectState::Queue { in_doubt, closed, .. }, Given::Item(_)) =
             (&mut *self.lock(), given)
@@ -217,12 +217,12 @@ impl Object {
         };
         *in_doubt -= 1;
         if *closed && *in_doubt == 0 {
-            // Those who wait are told the end of the queue.
+            // Those who wait are told that the queue has ended.
             self.changed.notify_all();
         }
     }
 
-    /// A connection has ended: what it was given and has not confirmed is taken back.
+    /// To be called when a connection has ended: takes back what its client has been given and has not confirmed.
     pub(super) fn leave(&self, who: u64, given: Option<Given>) {
         match (&mut *self.lock(), given) {
             (ObjectState::Queue { items, in_doubt, .. }, Some(Given::Item(item))) => {
@@ -242,7 +242,7 @@ impl Object {
     }
 }
 
-/// `None` if it has to wait.
+/// Does what was asked for; `None` if that has to wait.
 fn attempt(
     state: &mut ObjectState,
     who: u64,
@@ -312,7 +312,7 @@ fn attempt(
             Some((told::DONE, told.to_le_bytes().to_vec()).into())
         }
         (ObjectState::Map(map), ask::INSERT) => {
-            // The length of the key, the key, the value.
+            // The bytes are the length of the key, the key, and the value.
             let Some(length) = number(with) else { return reply(told::REFUSED) };
             let rest = with.bytes.split_off(8);
             let Some((key, value)) = rest.split_at_checked(length as usize) else {

@@ -1,9 +1,11 @@
-//! What keeps an object while a handle to it is encoded: on its way to another process, or as an item or a value.
+//! Pins keep an object while a handle to it is encoded: on its way to another process, or as an item of a queue or a
+//! value of a map.
 //!
-//! Whoever encodes a handle has the object's server keep the object, and the side of a pipe, under a new number: a *pin*. The number is
-//! part of the encoded handle, and who decodes that ends the pin. A pin is its process's: it ends with that, too. Who is to have the
-//! bytes for longer takes the pin over, under a number that is in no encoded handle, so that they can be decoded any number of times:
-//! so the server of a queue or a map does for what is in it.
+//! Whoever encodes a handle has the object's server keep the object, and the side of a pipe, under a new number: a
+//! *pin*. The number is part of the encoded handle, and whoever decodes that ends the pin. A pin belongs to a process,
+//! and ends with that too. Whoever is to have the bytes for longer takes the pin over, under a number that is in no
+//! encoded handle, so that the bytes can be decoded any number of times. The server of a queue or a map does so for
+//! what is in it.
 #![forbid(unsafe_code)]
 
 use super::connection::{Address, KEEPS, ask, connect, encode, gone, number, refused, told};
@@ -23,15 +25,15 @@ use std::sync::{Arc, Weak};
 /// A handle that is passed on: the name and the secret of the server, the object, its side, and the number of the pin.
 pub(super) type Wire = (String, [u8; 16], u64, u8, u64);
 
-/// What is asked of a server on the connection of an account: the object, its side, the pin that is taken over or 0, and whether the new
-/// one ends with the connection.
+/// A request to a server on the connection of an account: the object, its side, the pin that is taken over or 0, and
+/// whether the new pin ends with the connection.
 pub(super) type Keep = (u64, u8, u64, bool);
 
-/// The connection by which this process has pins at one server. When it ends, they do.
+/// The connection by which this process has pins at one server. When it ends, the pins do.
 #[derive(Debug)]
 struct Account {
     address: Arc<Address>,
-    /// One asks at a time.
+    /// The lock lets one request at a time be made.
     stream: Mutex<UnixStream>,
     generation: u32,
 }
@@ -39,7 +41,7 @@ struct Account {
 static ACCOUNTS: PerProcess<PlainMutex<HashMap<String, Weak<Account>>>> = PerProcess::new();
 
 impl Account {
-    /// That of this process, which lasts while it has pins.
+    /// The account of this process, which exists while it has pins.
     fn at(address: &Arc<Address>) -> io::Result<Arc<Self>> {
         let all = ACCOUNTS.get(PlainMutex::default);
         if let Some(account) = all.lock().get(&address.name).and_then(Weak::upgrade) {
@@ -49,7 +51,7 @@ impl Account {
         let (address, generation) = (Arc::clone(address), process::generation());
         let new = Arc::new(Self { address, stream: Mutex::new(stream), generation });
         let mut all = all.lock();
-        // Another one may have been quicker.
+        // Another thread may have been quicker.
         if let Some(first) = all.get(&new.address.name).and_then(Weak::upgrade) {
             return Ok(first);
         }
@@ -59,7 +61,7 @@ impl Account {
     }
 
     fn stream(&self) -> MutexGuard<'_, UnixStream> {
-        // Whoever has it may be in another runtime.
+        // Whoever has the lock may be in another runtime.
         let _until_then = Expectation::new();
         self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -74,14 +76,14 @@ impl Account {
         }
     }
 
-    /// Says something about a pin that needs no answer. An error means that the server is gone, and all pins with it.
+    /// Sends a message about a pin that needs no answer. An error means that the server is gone, and all pins with it.
     fn say(&self, what: u8, pin: u64) {
         let stream = self.stream();
         let _ = frame::send(&mut &*stream, what, &[&pin.to_le_bytes()]);
     }
 }
 
-/// Keeps an object. Dropping it suspends, uninterrupted.
+/// Keeps an object while it lives. Dropping it suspends, and is not interrupted.
 #[derive(Debug)]
 pub(super) struct Pin {
     account: Arc<Account>,
@@ -91,9 +93,9 @@ pub(super) struct Pin {
 }
 
 impl Pin {
-    /// Of an object that another connection keeps meanwhile.
+    /// A new pin for an object that another connection keeps meanwhile.
     fn new(address: &Arc<Address>, object: u64, role: u8) -> io::Result<Self> {
-        // Shielded: only the answer tells the number.
+        // It is shielded, as only the answer has the number.
         shield(|| {
             let account = Account::at(address)?;
             let number = account.keep((object, role, 0, true))?;
@@ -118,20 +120,21 @@ impl Pin {
 
 impl Drop for Pin {
     fn drop(&mut self) {
-        // A copy in a forked child is none.
+        // A copy of it in a forked child is no pin.
         if self.account.generation == process::generation() {
             shield(|| self.account.say(ask::LET_GO, self.number));
         }
     }
 }
 
-/// The pins of the handles in something that is encoded. Dropping it ends those that have not ended by a handle's arrival: if the
-/// process that was to have it has died before, the objects are not kept any longer, and the other side of a pipe sees its end.
+/// The pins of the handles in an encoded value. Dropping it ends those that have not ended by the arrival of a handle:
+/// if the process that was to get the value has died before, the objects are not kept any longer, and the other side of
+/// a pipe sees its end.
 #[derive(Debug, Default)]
 pub(crate) struct UnderWay(Vec<Pin>);
 
 impl UnderWay {
-    /// Notes what `encode` encodes of handles. If `encode` unwinds, that is not under way any more.
+    /// Notes the handles that `encode` encodes. If `encode` unwinds, their pins end.
     pub(crate) fn noted<T>(encode: impl FnOnce() -> T) -> (T, Self) {
         let noting = Noting::begin();
         let value = encode();
@@ -156,9 +159,9 @@ impl UnderWay {
     }
 }
 
-/// An encoding whose handles are noted. If it unwinds, they are under way no more.
+/// An encoding whose handles are noted. If it unwinds, their pins end.
 struct Noting {
-    /// What was noted of the encoding around it.
+    /// The notes of the encoding around this one.
     before: Option<Vec<Pin>>,
     ended: bool,
 }
@@ -189,12 +192,12 @@ impl Drop for Noting {
 }
 
 green_local! {
-    /// What is noted of the encoding that is going on.
+    /// The pins that are noted for the present encoding; `None` if none is noted.
     static NOTED: RefCell<Option<Vec<Pin>>> = RefCell::new(None);
 }
 
-/// What is to be encoded of a handle. Where nobody notes it, as where a program encodes a handle by itself, the object is kept until
-/// that is decoded, wherever the bytes may be.
+/// The encoded form of a handle. If its pin is not noted, as when a program encodes a handle by itself, the object is
+/// kept until the handle is decoded, wherever the bytes are.
 pub(super) fn pinned(address: &Arc<Address>, object: u64, role: u8) -> io::Result<Wire> {
     if NOTED.with(|noted| noted.borrow().is_some()) {
         let pin = Pin::new(address, object, role)?;

@@ -227,7 +227,7 @@ impl<T: DeserializeOwned> Queue<T> {
                 told::CLOSED => Ok(None),
                 _ => Err(not_yet(patience)),
             },
-            // Shielded: decoding a handle waits, and the queue has not got the item any more.
+            // It is shielded, as decoding a handle waits, and the queue does not have the item any more.
             _ => shield(|| answer.decode()).map(Some),
         }
     }

@@ -1,4 +1,4 @@
-//! The OS thread that has this process's objects, and serves each connection to one of them by a green thread.
+//! The OS thread that has this process's objects. It serves each connection to one of them by a green thread.
 #![forbid(unsafe_code)]
 
 use super::connection::{Address, Hello, KEEPS, ask, told};
@@ -54,7 +54,7 @@ impl ObjectTable {
         Some((object, side))
     }
 
-    /// A new pin, perhaps in the place of another one.
+    /// Makes a new pin, which may replace another one.
     fn pin(&mut self, (id, role, from, _): Keep) -> Option<u64> {
         let kept = match self.pins.remove(&from) {
             Some(kept) => kept,
@@ -95,10 +95,10 @@ fn accept(listener: &UnixListener, secret: [u8; 16]) {
             Ok((stream, _)) => {
                 let table = Arc::clone(&table);
                 let one = move || serve(Arc::new(stream), secret, &table);
-                // If there is no stack for one more, the client sees its connection end.
+                // If there is no stack for one more, the client sees the end of its connection.
                 drop(thread::Builder::new().daemon(true).spawn(one));
             }
-            // Perhaps too many open files: clients wait until there are fewer.
+            // There may be too many open files; the clients wait until there are fewer.
             Err(_) => thread::sleep(Duration::from_millis(10)),
         }
     }
@@ -111,7 +111,7 @@ enum Purpose {
 }
 
 /// Finds or makes the object, and keeps it while the connection lasts. `None` if the client does not know the secret,
-/// or the object is not there.
+/// or the object does not exist.
 fn greet(stream: &UnixStream, secret: [u8; 16], table: &Mutex<ObjectTable>) -> Option<Purpose> {
     let Ok(Some((ask::HELLO, hello))) = frame::receive(&mut &*stream) else { return None };
     let (theirs, makes, id, number, role) = postcard::from_bytes::<Hello>(&hello).ok()?;
@@ -127,16 +127,16 @@ fn greet(stream: &UnixStream, secret: [u8; 16], table: &Mutex<ObjectTable>) -> O
     if id == KEEPS {
         return Some(Purpose::Account);
     }
-    // The maker of a pipe opens its other side, and is the first one there.
+    // The maker of a pipe opens the pipe's other side, and is the first one there.
     let kept = table.find(id, role, number == 0);
-    // Its pin ends once the connection has it.
+    // Its pin ends once the connection keeps the object.
     let pin = table.pins.remove(&number);
     drop(table);
     drop(pin);
     Some(Purpose::Object(id, kept?))
 }
 
-/// The life of the connection by which a process keeps objects.
+/// The whole life of the connection by which a process keeps objects.
 fn keep(stream: &UnixStream, table: &Mutex<ObjectTable>) {
     let mut own = HashSet::new();
     while let Ok(Some((what, bytes))) = frame::receive(&mut &*stream) {
@@ -171,13 +171,14 @@ fn keep(stream: &UnixStream, table: &Mutex<ObjectTable>) {
     dispose(kept);
 }
 
-/// Drops what may be the last of an object with handles in it: their pins may be of this very account, which has to answer meanwhile.
+/// Drops what may be the last reference to an object with handles in it. Their pins may belong to this very account,
+/// which has to answer meanwhile, so a green thread does it.
 fn dispose(kept: impl IntoIterator<Item = KeptObject> + Send + 'static) {
     // If there is no stack for it, it is dropped here.
     drop(thread::Builder::new().daemon(true).spawn(move || drop(kept)));
 }
 
-/// The life of one connection.
+/// The whole life of one connection.
 fn serve(stream: Arc<UnixStream>, secret: [u8; 16], table: &Mutex<ObjectTable>) {
     let (id, (object, _side)) = match greet(&stream, secret, table) {
         Some(Purpose::Object(id, kept)) => (id, kept),
@@ -221,7 +222,7 @@ fn serve(stream: Arc<UnixStream>, secret: [u8; 16], table: &Mutex<ObjectTable>) 
             }
         }
     }
-    // The client has gone: it waits no longer.
+    // The client has gone, so its request does not wait any longer.
     if let Some(waiting) = waiting {
         waiting.kill();
         let _ = waiting.join();
@@ -230,8 +231,8 @@ fn serve(stream: Arc<UnixStream>, secret: [u8; 16], table: &Mutex<ObjectTable>) 
     object.leave(who, given);
 }
 
-/// What a client puts into a queue or a map: the pins of the handles in it are this process's from now on. `None` if that is not as it
-/// should be, or one of the objects has gone.
+/// The value that a client puts into a queue or a map: from now on the pins of the handles in it belong to this
+/// process. `None` if the value is malformed, or one of the objects has gone.
 fn entry(mut with: Vec<u8>) -> Option<EncodedEntry> {
     let length = with.first_chunk().map(|length| u64::from_le_bytes(*length) as usize)?;
     let end = length.checked_add(8).filter(|end| *end <= with.len())?;
@@ -273,7 +274,7 @@ fn request(
     let unconfirmed = Arc::clone(unconfirmed);
     let wait = move || {
         let reply = object.wait(who, what, with, &unconfirmed, deadline);
-        // If the connection has ended, its own green thread sees that.
+        // If the connection has ended, its own green thread notices that.
         let _ = frame::send(&mut &*stream, reply.kind, &[&reply.bytes]);
     };
     match thread::Builder::new().daemon(true).spawn(wait) {

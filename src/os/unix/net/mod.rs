@@ -18,6 +18,9 @@
 //!   other one for reading. A write that waits looks for that after pauses that grow up to 256 ms, so it may end that
 //!   much later than with std.
 
+// Invariant: as in `net`, every operation goes through the one would-block loop of `io::Io`, or of `io::retry` where the
+// system gives no sign.
+
 mod datagram;
 #[cfg(test)]
 mod faults;
