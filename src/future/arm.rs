@@ -28,9 +28,9 @@ pub fn arm<F: IntoFuture>(future: F) -> FutureArm<F::IntoFuture> {
     FutureArm { future, output: Held::new(None), bell, waker, before: 0, after: 0 }
 }
 
-/// What the future's waker rings.
+/// What the future's waker rings, so that the arm is polled again.
 struct Bell {
-    /// How often it has been rung. It counts one from the beginning, as the first poll is due then.
+    /// How often it has been rung. It begins with one, as the first poll is due at once.
     rung: AtomicU64,
     waiter: Mutex<Option<Waiter>>,
 }
@@ -62,13 +62,13 @@ pub struct FutureArm<F: Future> {
     output: Held<Option<F::Output>>,
     bell: Arc<Bell>,
     waker: Waker,
-    /// How often the bell had rung before the last poll, and after it.
+    /// How often the bell had been rung before the last poll, and after it.
     before: u64,
     after: u64,
 }
 
 impl<F: Future> FutureArm<F> {
-    /// Drops the future in the context in which it was polled: its destructors may need that too.
+    /// Drops the future in the context in which it was polled, as its destructors may need that too.
     fn drop_future(&mut self) {
         if let Some(future) = self.future.take() {
             drop_each([|| ambient::within(|| drop(future))]);
@@ -100,7 +100,7 @@ impl<F: Future> Arm for FutureArm<F> {
         }
         self.after = self.bell.rung();
         if self.after != before {
-            // The future may wake itself at each poll, as one that yields does: the others have their turn.
+            // The future may wake itself at each poll, for example to yield, so the others have a turn.
             park::give_way();
         }
         false
@@ -111,7 +111,8 @@ impl<F: Future> Arm for FutureArm<F> {
     }
 
     fn is_ready(&self, with: Option<&Registration>) -> bool {
-        // A caller that only asks whether it became ready since it was polled does not count what the poll itself rang.
+        // A caller that only asks whether the arm became ready since it was polled does not count what the poll itself
+        // has rung.
         self.bell.rung() != if with.is_some() { self.before } else { self.after }
     }
 

@@ -35,11 +35,11 @@ pub struct AsyncIo<S: Stream> {
     stream: S,
     reading: Polled,
     writing: Polled,
-    /// How many more reads and writes that need not wait may follow one another.
+    /// How many more operations that need not wait may follow one another.
     budget: u32,
 }
 
-/// How many operations that do not wait may follow one another before the others have their turn.
+/// How many operations that do not wait may follow one another before the others have a turn.
 const BUDGET: u32 = 128;
 
 impl<S: Stream> AsyncIo<S> {
@@ -127,8 +127,8 @@ impl<S: Stream> AsyncIo<S> {
         }
     }
 
-    /// Whether the budget is spent: then the future is polled again later, since one that never has to wait would keep its thread for
-    /// itself.
+    /// Whether the budget is spent. Then the future is polled again later, since one that never has to wait would keep
+    /// its thread to itself.
     #[inline]
     fn is_spent(&mut self, context: &Context<'_>) -> bool {
         self.budget -= 1;

@@ -1,5 +1,5 @@
-//! The waits of locks and channels as futures. Each is entered as a thread's wait would be, and left when its future is dropped; what
-//! has been meant for it by then goes on to the next that waits.
+//! The waits of locks and channels as futures. Each is entered as a thread's wait would be, and left when its future is
+//! dropped. What was meant for it by then goes on to the next waiter.
 #![forbid(unsafe_code)]
 
 use crate::runtime::park::Mark;
@@ -10,11 +10,11 @@ use crate::thread::Alarm;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-/// A wait for what could be an arm of a `select!`.
+/// A wait for something that could be an arm of a `select!`.
 pub(super) struct Awaited<A: Arm> {
     arm: Option<A>,
     wait: Option<(FutureParker, Registration)>,
-    /// Wakes the future when the arm will be ready by itself, if it will.
+    /// Wakes the future when the arm becomes ready by itself, if it does.
     alarm: Option<Alarm>,
 }
 
@@ -23,14 +23,14 @@ impl<A: Arm> Awaited<A> {
         Self { arm: Some(arm), wait: None, alarm: None }
     }
 
-    /// The arm, once it has been completed.
+    /// The arm, when it has been completed.
     pub(super) fn poll(&mut self, context: &Context<'_>) -> Poll<A> {
         loop {
             let Some(arm) = &mut self.arm else {
                 panic!("the future of a wait was polled after it was ready")
             };
             if let Some((listener, _)) = &self.wait {
-                // A nudge is for one more round, as a notification is.
+                // A nudge leads to one more round, as a notification does.
                 ready!(listener.poll_open(context));
             } else if arm.attempt() {
                 arm.settle(true);
@@ -68,7 +68,7 @@ impl<A: Arm> Awaited<A> {
         }
     }
 
-    /// Leaves those who wait; returns whether the other side has completed the arm.
+    /// Leaves those who wait. Returns whether the other side has completed the arm.
     fn leave(&mut self) -> bool {
         self.alarm = None;
         let (Some((_, with)), Some(arm)) = (self.wait.take(), &mut self.arm) else { return false };
@@ -81,7 +81,7 @@ impl<A: Arm> Awaited<A> {
         completed
     }
 
-    /// Ends the wait. What the other side may have done meanwhile is taken back first, by `take_back`.
+    /// Ends the wait. First `take_back` takes back what the other side may have done meanwhile.
     pub(super) fn end(&mut self, take_back: impl FnOnce(&mut A)) {
         let waited = self.wait.is_some();
         if let (Some((_, with)), Some(arm)) = (&self.wait, &mut self.arm) {

@@ -31,7 +31,7 @@ use std::time::Instant;
 /// });
 /// assert_eq!(two, 2);
 /// ```
-// Inlined, so that the future is made where it is polled rather than copied there.
+// It is inlined, so that the future is made where it is polled, and not copied there.
 #[inline(always)]
 pub fn block_on<F: IntoFuture>(future: F) -> F::Output {
     match block_until(None, future) {
@@ -40,7 +40,7 @@ pub fn block_on<F: IntoFuture>(future: F) -> F::Output {
     }
 }
 
-/// As [`block_on`]; `None` if the deadline passed first.
+/// Like [`block_on`]; `None` if the deadline passed first.
 #[inline(always)]
 pub(super) fn block_until<F: IntoFuture>(
     deadline: Option<Instant>,
@@ -51,7 +51,7 @@ pub(super) fn block_until<F: IntoFuture>(
     poll_until(deadline, |context| polled.poll(context))
 }
 
-/// A future that is dropped in the context in which it was polled: its destructors may need that too.
+/// A future that is dropped in the context in which it was polled, as its destructors may need that too.
 pub(super) struct PolledInContext<'a, F>(pub(super) Pin<&'a mut Option<F>>);
 
 impl<F: Future> PolledInContext<'_, F> {
@@ -81,11 +81,12 @@ pub(super) fn poll_once<F: Future>(
     Poll::Ready(output.into_inner())
 }
 
-/// Drops a future, if it is still there, in the context in which it was polled.
+/// Drops a future, if it still exists, in the context in which it was polled.
 #[inline(always)]
 pub(super) fn drop_in_context<F>(mut future: Pin<&mut Option<F>>) {
     if future.is_some() {
-        // Where an unwind comes by, an interruption's for one, a panic of its destructor would end the process.
+        // If this runs during an unwind, for example by an interruption, a panic of the destructor would end the
+        // process.
         drop_each([|| ambient::within(|| future.set(None))]);
     }
 }

@@ -85,7 +85,7 @@ macro_rules! sender {
 
 sender!(mpmc::Sender<T>, mpsc::SyncSender<T>);
 
-// Nothing of them is pinned.
+// None of their contents is pinned.
 impl<T> Unpin for Receiving<'_, T> {}
 impl<T> Unpin for Sending<'_, T> {}
 

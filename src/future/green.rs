@@ -50,7 +50,7 @@ enum GreenState<F, T> {
     Running(Joining<JoinHandle<T>>),
 }
 
-// Nothing of it is pinned.
+// None of its contents is pinned.
 impl<F, T> Unpin for Green<F, T> {}
 
 impl<F, T> Future for Green<F, T>

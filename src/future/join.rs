@@ -57,7 +57,7 @@ impl<H: Join> Joining<H> {
     }
 }
 
-// Nothing of it is pinned.
+// None of its contents is pinned.
 impl<H: Join> Unpin for Joining<H> {}
 
 impl<H: Join> Future for Joining<H> {

@@ -42,10 +42,11 @@
 //!
 //! # Executors of others
 //!
-//! What one of several may take (a mutex, an item of a channel or queue, room in one) is not kept from the others by a future that was woken
-//! for it and is neither polled nor dropped, since its thread is held up or its owner waits for something else: after some 50 ms another
-//! one is asked to look, as long as the program has a [`Runtime`](crate::Runtime). What is handed over to one (a permit of a semaphore, an
-//! item at a rendezvous) is that one's.
+//! If a future is woken for something that one of several may take (a mutex, an item of a channel or queue, room in
+//! one), and is then neither polled nor dropped, since its thread is held up or its owner waits for something else, the
+//! others still get it: after some 50 ms another one is asked to look, as long as the program has a
+//! [`Runtime`](crate::Runtime). What is handed over to one (a permit of a semaphore, an item at a rendezvous) belongs
+//! to that one.
 //!
 //! The futures of this library work in any executor, and what is woken by a reactor of its own, as smol's timers and sockets
 //! are, works in any wait here. An executor's own `block_on` (of `futures`, smol, pollster, or a tokio runtime) is another
@@ -64,8 +65,8 @@
 //! thread of that worker can do the same, and no future in it may wait for something of this library by a blocking call, since tokio
 //! keeps for each OS thread which runtime runs there.
 
-// Invariant: a future is polled on the stack of whoever waits for it, or of the green thread that it was spawned on; as long as a poll
-// runs or waits, no other task runs there.
+// Invariant: a future is polled on the stack of whoever waits for it, or of the green thread on which it was spawned;
+// while a poll runs or waits, no other task runs there.
 
 mod arm;
 mod async_io;

@@ -50,7 +50,7 @@ macro_rules! queue {
             /// # Errors
             /// [`PutError`], which holds the item, if the queue has been shut down.
             pub fn put_async(&self, item: T) -> impl Future<Output = Result<(), PutError<T>>> {
-                // Not an `async fn`, which would own a bare item until it is polled.
+                // This is not an `async fn`, which would own a bare item until it is polled.
                 let mut item = Held::new(Some(item));
                 let mut wait = AtGate::new(self.room());
                 poll_fn(move |context| loop {

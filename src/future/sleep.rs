@@ -47,7 +47,7 @@ pub fn sleep_until(deadline: Instant) -> Sleeping {
 /// The future of [`sleep()`](sleep) and [`sleep_until`].
 #[must_use = "it does nothing unless it is awaited"]
 pub struct Sleeping {
-    /// `None` if the clock cannot tell such a time.
+    /// When it ends; `None` if the clock cannot represent that.
     until: Option<Instant>,
     wait: Option<(FutureParker, Alarm)>,
 }

@@ -1,4 +1,4 @@
-//! What a green thread runs that a future was spawned on.
+//! The body of a green thread on which a future was spawned.
 #![forbid(unsafe_code)]
 
 use super::block_on::{drop_in_context, poll_once};
@@ -11,11 +11,11 @@ use std::task::Poll;
 /// The body of a green thread that polls a future, and rests while that is pending.
 pub(super) struct Spawned<I>(pub(super) I);
 
-/// One that does not take the task's own memory: that stays as large as what it began with, and a future lies elsewhere as soon as
-/// it is polled.
+/// Like [`Spawned`], but it does not take the task's own memory. That stays as large as what it began with, while a
+/// future lies elsewhere as soon as it is polled.
 pub(super) struct Boxed<I>(Box<I>);
 
-/// Whether it is worth an allocation to keep it out of the task.
+/// Whether it is so large that it is worth an allocation to keep it out of the task.
 pub(super) const fn is_large<I>() -> bool {
     size_of::<I>() > 128
 }
@@ -35,11 +35,11 @@ impl<I: IntoFuture> IntoFuture for Boxed<I> {
     }
 }
 
-/// Of how many cache lines of a future it is worth while to ask for.
+/// How many cache lines of a future are worth prefetching.
 const LINES: usize = 16;
 const LINE: usize = 64;
 
-/// What it has polled.
+/// A future that has been polled and is pending.
 pub(super) struct Pending<F>(Pin<Box<Option<F>>>);
 
 impl<I: IntoFuture> Body<I::Output> for Spawned<I> {

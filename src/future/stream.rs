@@ -50,7 +50,7 @@ impl<S: Stream> Iterator for Iter<S> {
 
 impl<S> Drop for Iter<S> {
     fn drop(&mut self) {
-        // Where it was polled, in the same context: its destructors may need that too.
+        // It is dropped in the context in which it was polled, as its destructors may need that too.
         let stream = self.0.take();
         drop_each([|| ambient::within(|| drop(stream))]);
     }
@@ -85,7 +85,7 @@ macro_rules! stream {
 
 stream!(mpmc::Receiver<T>, mpsc::Receiver<T>);
 
-// Nothing of it is pinned.
+// None of its contents is pinned.
 impl<R: RecvFrom> Unpin for Items<'_, R> {}
 
 impl<R: RecvFrom> Stream for Items<'_, R> {
@@ -133,7 +133,7 @@ impl<T: Send + 'static> Receiver<T> {
     }
 }
 
-// Nothing of it is pinned but what is in a box.
+// None of its contents is pinned, except what is in a box.
 impl<T> Unpin for IntoItems<T> {}
 
 impl<T: Send + 'static> Stream for IntoItems<T> {
@@ -197,7 +197,7 @@ enum StreamState<T, F> {
     Over,
 }
 
-// Nothing of it is pinned.
+// None of its contents is pinned.
 impl<T, F> Unpin for GreenStream<T, F> {}
 
 impl<T, F> Stream for GreenStream<T, F>

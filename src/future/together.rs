@@ -83,7 +83,7 @@ pub trait TryTogether {
     fn wait_for_values(self) -> Result<Self::Values, Self::Error>;
 }
 
-/// One of them.
+/// One of the futures.
 struct TogetherPart<'a, F: Future> {
     future: PolledInContext<'a, F>,
     output: Held<Option<F::Output>>,
@@ -94,7 +94,7 @@ impl<'a, F: Future> TogetherPart<'a, F> {
         Self { future: PolledInContext(future), output: Held::new(None) }
     }
 
-    /// The output, if it is there by now.
+    /// The output, if there is one by now.
     fn poll(&mut self, context: &mut Context<'_>) -> Option<&F::Output> {
         if self.output.is_none()
             && let Poll::Ready(output) = self.future.poll(context)
@@ -117,7 +117,7 @@ impl<F: Future<Output = Result<T, E>>, T, E> TogetherPart<'_, F> {
         }
     }
 
-    /// Whether the value is there by now, or the error.
+    /// Whether there is a value by now; or the error.
     fn try_poll(&mut self, context: &mut Context<'_>) -> Result<bool, E> {
         match self.poll(context) {
             None => Ok(false),
@@ -170,7 +170,7 @@ macro_rules! tuples {
                     })+
                     if all { Poll::Ready(Ok(($($name.take_value(),)+))) } else { Poll::Pending }
                 })));
-                // After an error there are values and futures to drop.
+                // After an error there may be values and futures to drop.
                 $(drop($name);)+
                 result.into_inner()
             }

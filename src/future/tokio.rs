@@ -49,7 +49,7 @@ pub fn in_tokio<R>(code: impl FnOnce() -> R) -> R {
     ambient::within(code)
 }
 
-/// A tokio runtime is in use already.
+/// The error that a tokio runtime is in use already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InUse(());
 

@@ -1,4 +1,4 @@
-//! What a generator's user and its body share, and the steps between them.
+//! The state that a generator's user and its body share, and the steps between them.
 #![forbid(unsafe_code)]
 
 use super::{CloseError, Yielder};
@@ -17,12 +17,12 @@ pub(super) enum BodyOrder {
     Close,
 }
 
-/// What user and body tell each other apart from the values that go along with the switches.
+/// What user and body tell each other besides the values that are passed with the switches.
 pub(super) struct Orders {
     /// Set when the body is resumed without a value.
     pub(super) order: Cell<Option<BodyOrder>>,
-    /// Whether the body is suspended while a panic unwinds on this OS thread, perhaps in the body itself: raising something
-    /// there could abort the process.
+    /// Whether the body is suspended while a panic unwinds on this OS thread, perhaps in the body itself. Then raising
+    /// something there could abort the process.
     pub(super) unwinding: Cell<bool>,
 }
 
@@ -57,7 +57,7 @@ impl<R> GeneratorCore<R> {
         let body = move |suspender, first: Option<S>| {
             let yielder = Yielder::new(suspender, &inner.orders);
             let outcome = catch_unwind(AssertUnwindSafe(|| {
-                // No `yield_` waited for this value.
+                // No `yield_` has waited for this value.
                 drop(first);
                 body.into_inner()(&yielder)
             }));
@@ -66,8 +66,8 @@ impl<R> GeneratorCore<R> {
         (Self { shared, returned: Held::new(None) }, body)
     }
 
-    /// Takes what the body left when it ended, and raises a panic that the body ended with. It is called when a resume gave no
-    /// item, and is a function of its own so that a resume that gives one does not pay for it.
+    /// Takes what the body left when it ended, and raises a panic with which the body ended. It is called when a resume
+    /// gave no item, and is a function of its own, so that a resume which gives one does not pay for it.
     #[cold]
     #[inline(never)]
     pub(super) fn end(&mut self) {

@@ -289,7 +289,7 @@ impl<Y, S, R> Generator<Y, S, R> {
         }
     }
 
-    /// Called after a step without an item: the body has ended now, or had before.
+    /// Called after a step without an item: the body has ended in this step, or had ended before.
     #[cold]
     #[inline(never)]
     fn end(&mut self) -> Option<Y> {
@@ -297,7 +297,7 @@ impl<Y, S, R> Generator<Y, S, R> {
         None
     }
 
-    /// Drops a body that never began, without letting a panic of its captures out.
+    /// Drops a body that never began. A panic of a captured value's destructor does not get out.
     fn discard(&mut self) {
         let port = self.port.take();
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(port))) {

@@ -31,7 +31,8 @@
 //! `next` switches to the body and back and allocates nothing. Making a generator takes a stack from the thread's cache and
 //! one small allocation. A suspended body keeps the pages of its stack that it has touched, at least one.
 
-// Invariant: a body runs only during a call on its handle. When the handle is gone, the body has ended, or is unwound or leaked.
+// Invariant: a body runs only during a call on its handle. When the handle is gone, the body has ended, or is unwound
+// or leaked.
 #![forbid(unsafe_code)]
 
 mod core;

@@ -167,7 +167,7 @@ impl<Y, S, R> Scoped<'_, Y, S, R> {
         self.look_after(item)
     }
 
-    /// Called after a step: if the body has ended, takes what it left.
+    /// Called after a step: if the body has ended, takes what it has left.
     #[inline(always)]
     fn look_after(&mut self, item: Option<Y>) -> Option<Y> {
         if item.is_none() && self.port.is_finished() {
@@ -236,7 +236,7 @@ pub fn scope<Y, S, R, T>(
         DESCRIPTION,
         body,
         |port| consumer(Scoped { core: &core, port, closed: false }),
-        // A body that does not end is what `coroutine::scope` looks at.
+        // `coroutine::scope` checks whether the body has ended.
         |mut port| {
             let _ = core.borrow_mut().close(&mut port);
         },

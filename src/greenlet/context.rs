@@ -12,7 +12,7 @@ use std::rc::Rc;
 /// The values of one greenlet, by the keys of their variables.
 pub(super) type GreenletValues = Values<Rc<dyn Any>>;
 
-/// Where the variables get their keys.
+/// The source of the variables' keys.
 static KEYS: Ids = Ids::new();
 
 /// A variable with a value of its own in each greenlet; a new greenlet starts with the values of the one that made it. (Python's
@@ -96,7 +96,7 @@ impl<T: 'static> ContextVar<T> {
     /// ```
     pub fn set(&self, value: T) {
         let Some(home) = Home::here_if_open() else {
-            // Dropped before the panic begins to unwind: its destructor may panic for the same reason.
+            // It is dropped before the panic begins to unwind, as its destructor may panic for the same reason.
             drop(value);
             none_any_more()
         };

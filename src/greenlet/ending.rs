@@ -1,7 +1,7 @@
-//! How greenlets end: at the end of their bodies, by the drop of their last handles, and with their green thread.
+//! How greenlets end: at the end of their bodies, when their last handle is dropped, and with their green thread.
 //!
-//! A greenlet whose last handle goes is not resumed by the loop but by the one who drops it, from its own stack
-//! ([`Home::unwind`]); it may not switch then, so control comes back to the dropper.
+//! When the last handle of a greenlet is dropped, the loop does not resume it. The code that drops the handle does, on
+//! its own stack ([`Home::unwind`]). The greenlet may not switch then, so control comes back to that code.
 #![forbid(unsafe_code)]
 
 use super::GreenletExit;
@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 impl Home {
-    /// The last thing that a child does, after its body. Must not unwind.
+    /// The last thing that a child does, after its body. It must not unwind.
     pub(super) fn finish<Out: 'static>(
         self: &Rc<Self>,
         child: Rc<ChildGreenlet>,
@@ -23,7 +23,7 @@ impl Home {
     ) {
         child.state.set(GreenletState::Dead);
         if child.exiting.get() != 0 {
-            // Back to whoever dropped it.
+            // Control goes back to the code that dropped its last handle.
             if let Err(payload) = outcome {
                 drop_payload(payload);
             }
@@ -40,7 +40,7 @@ impl Home {
         self.next.set(next);
     }
 
-    /// Delivers the end of `child` to the nearest ancestor that can take it, which it returns.
+    /// Delivers the end of `child` to the nearest ancestor that can take it, and returns that ancestor.
     pub(super) fn finish_into_parent<Out: 'static>(
         self: &Rc<Self>,
         child: &Rc<ChildGreenlet>,
@@ -75,7 +75,7 @@ impl Home {
     /// Called when the last handle of a child that has begun is gone.
     pub(super) fn abandon(self: &Rc<Self>, child: &Rc<ChildGreenlet>) {
         if self.next.is(child) {
-            // It runs next.
+            // It is the one that runs next.
             return;
         }
         if self.is_here() {
@@ -95,14 +95,14 @@ impl Home {
         }
     }
 
-    /// Makes a suspended child unwind, resumed from the caller's own stack; leaks one that does not end.
+    /// Makes a suspended child unwind, resumed from the caller's own stack. A child that does not end is leaked.
     fn unwind(self: &Rc<Self>, child: &Rc<ChildGreenlet>) {
         if !child.coroutine.is_suspended() {
-            // It runs, below the caller; it is then seen to when it is suspended.
+            // It runs, and the caller is inside of it. It is dealt with when it is suspended.
             return;
         }
         if cfg!(panic = "abort") || coroutine::may_destroy_locals() {
-            // Thread-locals are being destroyed, and its frames may be inside of one that is gone: it is leaked.
+            // Thread-locals are being destroyed, and its frames may be inside of one that is gone, so it is leaked.
             child.state.set(GreenletState::Dead);
             drop(child.coroutine.take());
             return;
@@ -123,7 +123,7 @@ impl Home {
             }
         }
         child.state.set(GreenletState::Dead);
-        // Leaks its stack.
+        // This leaks its stack.
         drop(child.coroutine.take());
         let _ = writeln!(
             std::io::stderr(),
@@ -132,9 +132,9 @@ impl Home {
         );
     }
 
-    /// Called when the green thread of this home ends: unwinds all its greenlets that have begun, whoever has handles to them,
-    /// and drops what is kept for them. Returns whether there was anything. May unwind with the panic of a destructor; then
-    /// there may be more.
+    /// Called when the green thread of this home ends: unwinds all its greenlets that have begun, even those to which
+    /// there are handles, and drops what is kept for them. Returns whether there was anything. It may unwind with the
+    /// panic of a destructor; then there may be more.
     pub(super) fn end(self: &Rc<Self>) -> bool {
         let mut any = !self.abandoned.borrow().is_empty();
         self.unwind_abandoned();
@@ -159,7 +159,7 @@ impl Home {
         any
     }
 
-    /// From here on no greenlet is made or switched to here, and nothing is kept.
+    /// From here on no greenlet can be made or switched to here, and nothing is kept.
     pub(super) fn close(&self) {
         self.ended.set(true);
     }
@@ -177,7 +177,7 @@ pub(super) fn ending<Out>(payload: PanicPayload) -> Ending<Out> {
 }
 
 impl<Out: 'static> Ending<Out> {
-    /// Makes it the first input of a greenlet that has not begun; gives back what that cannot take.
+    /// Passes it as the first input to a greenlet that has not begun. Returns what that cannot take.
     pub(super) fn start(self, parent: &ChildGreenlet) -> Result<(), Self> {
         match self {
             Self::Value(value) => match parent.put_first(value) {
@@ -198,7 +198,7 @@ impl<Out: 'static> Ending<Out> {
     }
 }
 
-/// Drops a value that nobody takes, where nothing may unwind, though its destructor may panic.
+/// Drops a value that nobody takes, at a place where nothing may unwind, although its destructor may panic.
 pub(super) fn drop_payload_of<T>(value: T) {
     let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(value)));
     if let Err(payload) = dropped {
@@ -206,14 +206,14 @@ pub(super) fn drop_payload_of<T>(value: T) {
     }
 }
 
-/// Ends the greenlets of a green thread whose body has ended: those that are suspended are unwound, and the values and hooks
-/// that are kept for them are dropped. Returns whether there was anything, since destructors may then have made others. The
+/// Ends the greenlets of a green thread whose body has ended: unwinds those that are suspended, and drops the values
+/// and hooks that are kept for them. Returns whether there was anything, since destructors may then have made more. The
 /// runtime calls it on the green thread's own stack. It does not unwind.
 #[cold]
 pub(crate) fn end_of_green_thread() -> bool {
     Home::existing().is_some_and(|home| {
         let mut any = false;
-        // Each of the users' values is gone before its destructor panics, so this comes to an end.
+        // Each value of the user's is gone before its destructor panics, so this comes to an end.
         while let Err(payload) = catch_unwind(AssertUnwindSafe(|| any |= home.end())) {
             any = true;
             drop_payload(payload);

@@ -216,7 +216,7 @@ impl<In, Out> Greenlet<In, Out> {
     }
 }
 
-/// The whole life of a greenlet, on its own stack. Must not unwind.
+/// The whole life of a greenlet, on its own stack. It must not unwind.
 fn run<In: 'static, Out: 'static>(
     home: &Rc<Home>,
     first: Rc<Cell<Option<In>>>,

@@ -1,7 +1,8 @@
-//! The greenlets of one green thread, or of one OS thread outside of those: who runs, and what is kept for them.
+//! The home of greenlets: those of one green thread, or of one OS thread outside of green threads; which one runs, and
+//! what is kept for them.
 //!
-//! The main greenlet is the stack that was there already. Every other one is a coroutine, a child. Control goes from one to another in
-//! `switching.rs`; they end in `ending.rs`. Where control is can be told from three fields:
+//! The main greenlet is the stack that was there already. Every other one is a coroutine, called a child. Control goes
+//! from one to another in `switching.rs`, and they end in `ending.rs`. Three fields tell where control is:
 //!
 //! | | `in_child` | `last` | `next` |
 //! |---|---|---|---|
@@ -9,9 +10,9 @@
 //! | the main greenlet runs | no | the child that ran last | none |
 //! | a child runs | yes | that child | none |
 //! | control is on its way from a child | yes | that child | the child that is next; none is the main greenlet |
-//! | a child is unwound by the one who dropped it | yes | that child | as it was |
+//! | a child is unwound by the code that dropped its last handle | yes | that child | as it was |
 //!
-//! And how far a child has come, from two of its own:
+//! And two fields of a child tell how far it has come:
 //!
 //! | | `state` | `exiting` |
 //! |---|---|---|
@@ -45,16 +46,16 @@ pub(super) type Next = Option<Rc<ChildGreenlet>>;
 pub(super) struct Home {
     /// The main greenlet.
     pub(super) task: GreenletTask,
-    /// The child that runs; or, while the main greenlet runs, the child that ran last, unless it has ended: that one most often
-    /// runs again.
+    /// The child that runs. While the main greenlet runs, the child that ran last, unless it has ended, as that one
+    /// most often runs again.
     pub(super) last: RcCell<ChildGreenlet>,
     /// Whether a child runs.
     pub(super) in_child: Cell<bool>,
-    /// Whom the loop resumes next; written just before a child suspends.
+    /// The child that the loop resumes next; written just before a child suspends.
     pub(super) next: RcCell<ChildGreenlet>,
     pub(super) traced: Cell<bool>,
     pub(super) trace: RefCell<Option<TraceHook>>,
-    /// Where control came from; kept only while `traced`.
+    /// The greenlet that control came from; only kept while `traced`.
     pub(super) origin: RefCell<Option<AnyGreenlet>>,
     /// Greenlets whose last handle was dropped in another green thread.
     pub(super) abandoned: RefCell<Vec<Rc<ChildGreenlet>>>,
@@ -75,14 +76,15 @@ impl Home {
     /// The caller's home.
     ///
     /// # Panics
-    /// If there is none any more.
+    /// If it has been closed.
     #[inline]
     pub(super) fn here() -> Rc<Self> {
         let Some(home) = Self::here_if_open() else { none_any_more() };
         home
     }
 
-    /// The caller's home; `None` where the green thread has destroyed its values, or the OS thread destroys its thread-locals.
+    /// The caller's home; `None` if the green thread has destroyed its values, or the OS thread is destroying its
+    /// thread-locals.
     #[inline]
     pub(super) fn here_if_open() -> Option<Rc<Self>> {
         match Self::existing() {
@@ -128,7 +130,7 @@ impl Home {
         format!("greenlet-{}", self.names.get()).into()
     }
 
-    /// The child that runs here, none for the main greenlet.
+    /// The child that runs here; `None` for the main greenlet.
     #[inline(always)]
     pub(super) fn current(&self) -> Next {
         if self.in_child.get() { self.last.get() } else { None }

@@ -24,8 +24,8 @@
 //! they do not keep each other for ever. A greenlet keeps its parent too, which is the one that made it unless it was set: one that is
 //! suspended while the handles of those that it made lie in its frames ends with its green thread only.
 
-// Invariant: in each green thread, and in each OS thread outside of those, one greenlet runs; every other one is suspended in a
-// switch, has not begun, or is over.
+// Invariant: in each green thread, and in each OS thread outside of green threads, one greenlet runs. Every other one
+// is suspended in a switch, has not begun, or has ended.
 #![forbid(unsafe_code)]
 
 mod any;

@@ -5,10 +5,10 @@ use super::task::{ChildGreenlet, GreenletHandle};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// The parent of a greenlet: the main one, or a child that it keeps.
+/// The parent of a greenlet: the main one, or a child that this keeps alive.
 pub(super) struct Parent {
     child: RefCell<Option<GreenletHandle>>,
-    /// Whether `child` is none, readable without a borrow at each switch.
+    /// Whether `child` is `None`, which each switch can read without a borrow.
     is_main: Cell<bool>,
 }
 
@@ -22,13 +22,13 @@ impl Parent {
         self.is_main.get()
     }
 
-    /// The parent, none for the main greenlet.
+    /// The parent; `None` for the main greenlet.
     #[inline(always)]
     pub(super) fn get(&self) -> Option<Rc<ChildGreenlet>> {
         self.child.borrow().as_ref().map(|handle| Rc::clone(handle.child()))
     }
 
-    /// Puts another in its place; the caller drops the one before, which may run foreign code.
+    /// Replaces the parent. The caller drops the one before, which may run the user's code.
     #[must_use]
     pub(super) fn replace(&self, child: Option<GreenletHandle>) -> Option<GreenletHandle> {
         self.is_main.set(child.is_none());
@@ -38,7 +38,7 @@ impl Parent {
 
 impl Drop for Parent {
     fn drop(&mut self) {
-        // A loop, because a long line of parents that nobody else holds must not need a deep stack.
+        // This is a loop, because dropping a long line of parents that nobody else holds must not need a deep stack.
         let mut next = self.replace(None);
         while let Some(handle) = next {
             let child = Rc::clone(handle.child());

@@ -1,4 +1,4 @@
-//! Passing values to greenlets that are suspended or have not begun, and control with them.
+//! Passing values, and control with them, to greenlets that are suspended or have not begun.
 #![forbid(unsafe_code)]
 
 use super::SwitchError;
@@ -33,7 +33,7 @@ impl<T: 'static> WayToWait for Exchange<'_, T> {
     }
 }
 
-/// Passes a payload to raise and gives control away.
+/// Passes a payload to be raised, and gives control away.
 pub(super) struct Throw<'a> {
     pub(super) home: &'a Rc<Home>,
     pub(super) me: &'a Next,

@@ -1,10 +1,11 @@
 //! All switching between the greenlets of one home.
 //!
-//! The main greenlet's switch runs a loop ([`Home::drive`]) that resumes whoever is next; a child's switch names the next and suspends
-//! to that loop. So a switch between children is one suspend and one resume, and control may go from any to any.
+//! The main greenlet's switch runs a loop ([`Home::drive`]) that resumes the next one; a child's switch notes the next
+//! one and suspends to that loop. So a switch between children is one suspend and one resume, and control may go from
+//! any greenlet to any other.
 //!
-//! The usual switch is one between greenlets that have begun, are not traced and do not unwind; it is inlined and asks for no more than
-//! that. [`Home::switch_unusual`] does every switch, and says what is refused.
+//! The usual switch is one between greenlets that have begun, are not traced and do not unwind. It is inlined and
+//! checks no more than that. [`Home::switch_unusual`] makes every kind of switch, and decides what is refused.
 #![forbid(unsafe_code)]
 
 use super::SwitchError;
@@ -18,14 +19,14 @@ use std::panic::resume_unwind;
 use std::ptr;
 use std::rc::Rc;
 
-/// How often a greenlet may try to switch away while it is unwound by a drop, before it is leaked.
+/// How many times a greenlet may try to switch away while it is unwound by a drop, before it is leaked.
 const EXIT_ATTEMPTS: u32 = 100;
 
 impl Home {
-    /// Switches to `target` with `value`; returns what comes back.
+    /// Switches to `target` with `value`. Returns what comes back.
     ///
-    /// Inlined with all that is between it and the user's code: the processor predicts returns by the nesting of calls,
-    /// so each function that a resumed greenlet returns from costs a misprediction, and the one after it too.
+    /// It is inlined with all that is between it and the user's code: the processor predicts returns by the nesting of
+    /// calls, so each function from which a resumed greenlet returns costs a misprediction, and the one after it too.
     #[inline(always)]
     pub(super) fn switch<T: 'static, U: 'static>(
         self: &Rc<Self>,
@@ -107,7 +108,7 @@ impl Home {
             return self.switch_unusual(target, value);
         }
         if let Some(child) = target {
-            // None is what it is while a child runs.
+            // `None` is its value while a child runs.
             self.next.set(Some(Rc::clone(child)));
         }
         let (_, got) = me.task.handover.receive_first(Suspend(me.this));
@@ -126,7 +127,8 @@ impl Home {
         }
     }
 
-    /// Any switch: also the first one to a greenlet, one that is refused, traced, or made while a panic unwinds.
+    /// Makes any switch, even the first one to a greenlet, or one that is refused, traced, or made while a panic
+    /// unwinds.
     #[cold]
     #[inline(never)]
     fn switch_unusual<T: 'static, U: 'static>(
@@ -143,7 +145,7 @@ impl Home {
         self.arrive(task, got)
     }
 
-    /// Raises `payload` in `target`; returns what comes back.
+    /// Raises `payload` in `target`. Returns what comes back.
     pub(super) fn throw<U: 'static>(
         self: &Rc<Self>,
         target: Next,
@@ -170,10 +172,10 @@ impl Home {
         self.arrive(task, got)
     }
 
-    /// The beginning of every switch: finds out who runs, and whether it may switch.
+    /// The beginning of every switch: finds out which greenlet runs, and whether it may switch.
     ///
     /// # Panics
-    /// Inside a region that must not be switched out of.
+    /// Inside a region out of which greenlets must not be switched.
     #[inline(always)]
     fn begin<T>(self: &Rc<Self>, value: T) -> Result<(Next, T), SwitchError<T>> {
         if !self.is_here() {
@@ -199,14 +201,15 @@ impl Home {
             let this = child.this;
             if !std::thread::panicking() || child.exiting.get() > EXIT_ATTEMPTS {
                 drop(child);
-                // It has caught its end and goes on: control returns to whoever dropped it, who leaks it. It is not resumed.
+                // It has caught its end and goes on: control returns to the code that dropped it, which leaks it. It is
+                // not resumed.
                 while this.suspend_with_inner().is_ok() {}
             }
         }
         Err(SwitchError::Exiting { value })
     }
 
-    /// Gives control to `next` and returns when it is back.
+    /// Gives control to `next` and returns when it has come back.
     #[inline(always)]
     pub(super) fn transfer(self: &Rc<Self>, me: &Next, next: Next) {
         if same(me, &next) {
@@ -219,7 +222,7 @@ impl Home {
         let task = me.as_ref().map_or(&self.task, |child| &child.task);
         let unwinding = std::thread::panicking();
         if unwinding {
-            // `arrive` takes it back.
+            // `arrive` clears it again.
             task.unwinding.set(true);
         }
         match me {
@@ -264,7 +267,8 @@ impl Home {
         self.back_in_main();
     }
 
-    /// Leaks `child`, which does not go on, since its OS thread destroys thread-locals. Whoever gave control away gets an error.
+    /// Leaks `child`, which does not go on, since its OS thread is destroying thread-locals. The greenlet that gave
+    /// control away gets an error.
     #[cold]
     #[inline(never)]
     fn lose(self: &Rc<Self>, child: &Rc<ChildGreenlet>) {
@@ -274,7 +278,7 @@ impl Home {
         self.back_in_main();
     }
 
-    /// Does what is to be done with a child when control comes back from it.
+    /// Does what is necessary with a child when control comes back from it.
     fn look_after(self: &Rc<Self>, child: &Rc<ChildGreenlet>, progress: Progress) {
         if progress == Progress::Finished {
             self.last.set(None);
@@ -363,7 +367,7 @@ fn same(a: &Next, b: &Next) -> bool {
     }
 }
 
-/// Does not leave the value to the unwind: there a destructor that panics would end the process.
+/// Refuses a switch. The value is not left to the unwind, in which a destructor that panics would end the process.
 #[cold]
 #[inline(never)]
 fn refuse_region<T>(value: T) -> ! {

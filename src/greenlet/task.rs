@@ -12,7 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-/// What a greenlet finds instead of a value when control comes back to it.
+/// What a greenlet finds in place of a value when control comes back to it.
 pub(super) enum Instead {
     Raise(PanicPayload),
     Exited,
@@ -22,7 +22,7 @@ pub(super) enum Instead {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GreenletState {
     Unstarted,
-    /// Begun and not over; suspended unless it is its home's current one.
+    /// It has begun and not ended. It is suspended unless it is its home's current one.
     Active,
     Dead,
 }
@@ -33,8 +33,8 @@ pub(super) struct GreenletTask {
     pub(super) handover: Handover,
     pub(super) signal: Cell<Option<Instead>>,
     pub(super) context: RefCell<GreenletValues>,
-    /// Whether it is suspended while a panic unwinds on this OS thread, perhaps in this greenlet: raising something there could
-    /// abort the process.
+    /// Whether it is suspended while a panic unwinds on this OS thread, perhaps in this greenlet. Then raising
+    /// something there could abort the process.
     pub(super) unwinding: Cell<bool>,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct ChildGreenlet {
     pub(super) home: Rc<Home>,
     pub(super) state: Cell<GreenletState>,
     pub(super) parent: Parent,
-    /// Absent when it is dead.
+    /// Empty when it is dead.
     pub(super) coroutine: Slot,
     pub(super) this: This,
     /// A `Cell<Option<In>>`: the first value, until the body takes it.
@@ -79,7 +79,7 @@ impl ChildGreenlet {
     }
 }
 
-/// Keeps a greenlet from being unwound; when the last handle is dropped, the greenlet is.
+/// Keeps a greenlet from being unwound. When the last one is dropped, the greenlet is unwound.
 pub(super) struct GreenletHandle(Rc<ChildGreenlet>);
 
 impl GreenletHandle {

@@ -1,4 +1,4 @@
-//! What needs the coroutines below: homes other than the OS thread's, and regions.
+//! Tests that need the coroutines below: homes other than the OS thread's, and regions.
 #![forbid(unsafe_code)]
 
 use super::{Greenlet, SwitchError, WeakGreenlet, current, end_of_green_thread, switch_to_parent};
@@ -157,7 +157,7 @@ fn however_the_end_of_thread_locals_is_known_what_has_begun_does_not_go_on_then(
     struct Holder {
         generator: Option<Generator<u8>>,
         greenlet: Option<Greenlet>,
-        /// What began in an older destructor.
+        /// A generator that began in the destructor of an older thread-local.
         fresh: Option<Generator<u8>>,
     }
     impl Drop for Holder {
@@ -172,7 +172,7 @@ fn however_the_end_of_thread_locals_is_known_what_has_begun_does_not_go_on_then(
             if let Some(mut fresh) = self.fresh.take() {
                 went_on += u32::from(fresh.next().is_some());
             } else {
-                // Inside of others, too.
+                // A generator inside of others, too.
                 let mut outer = Generator::new(|y: &Yielder<u8>| {
                     let mut inner = Generator::new(|y: &Yielder<u8>| {
                         OTHER.with(|_| y.yield_all(0..4));
@@ -189,7 +189,7 @@ fn however_the_end_of_thread_locals_is_known_what_has_begun_does_not_go_on_then(
     }
     type Items = std::mem::ManuallyDrop<RefCell<Vec<Vec<u8>>>>;
     thread_local! {
-        // Without destructors.
+        // It has no destructor.
         static ENDED: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
         static FRESH: Items = const { Items::new(RefCell::new(Vec::new())) };
         static OLDEST: RefCell<Holder> = RefCell::default();
@@ -216,7 +216,7 @@ fn however_the_end_of_thread_locals_is_known_what_has_begun_does_not_go_on_then(
         // Stacks can be had until what keeps them is destroyed.
         drop(Generator::<u8>::new(|_| ()));
         OLDEST.with(|oldest| oldest.borrow_mut().fresh = None);
-        // Whoever is dropped in time runs its destructors; where any moment may be the end it is leaked.
+        // A generator that is dropped in time runs its destructors; if any moment may be the end, it is leaked.
         let dropped = Rc::new(Cell::new(false));
         let sets = Sets(dropped.clone());
         let mut half_run = Generator::new(move |y: &Yielder<u8>| {
@@ -226,7 +226,7 @@ fn however_the_end_of_thread_locals_is_known_what_has_begun_does_not_go_on_then(
         assert_eq!(half_run.next(), Some(1));
         drop(half_run);
         assert_eq!(dropped.get(), lists || walks);
-        // It is younger than the first suspension. What it has was resumed last, or something else was.
+        // It is younger than the first suspension. Either what it holds was resumed last, or something else was.
         HOLDER.with(|_| ());
         let mut generator = Generator::new(|y: &Yielder<u8>| inside(|| y.yield_(1)));
         assert_eq!([generator.next(), generator.next()], [Some(1); 2]);

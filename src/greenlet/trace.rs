@@ -98,14 +98,14 @@ impl Home {
         self.trace.borrow().clone()
     }
 
-    /// Calls the hook, in the greenlet that control came to.
+    /// Calls the hook, in the greenlet to which control has come.
     pub(super) fn trace_arrival(self: &Rc<Self>, raises: bool) {
         if !self.traced.get() {
             return;
         }
         let from = self.origin.borrow_mut().take();
         if let (Some(hook), Some(from)) = (self.trace_hook(), from) {
-            /// Switches tracing on again when the hook is done, unless it removed itself.
+            /// Switches tracing on again when the hook has returned, unless the hook has removed itself.
             struct Again<'a>(&'a Home);
             impl Drop for Again<'_> {
                 fn drop(&mut self) {
@@ -116,7 +116,7 @@ impl Home {
             let event = TraceEvent { kind, from, to: self.handle_to(&self.current()) };
             self.traced.set(false);
             let _again = Again(self);
-            // It may take itself away meanwhile.
+            // The hook may remove itself meanwhile.
             let hook = Held::new(hook);
             (*hook)(&event);
         }

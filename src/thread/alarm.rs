@@ -1,4 +1,4 @@
-//! Ringing at a point in time.
+//! Calling something at a point in time.
 #![forbid(unsafe_code)]
 
 use super::{Builder, JoinHandle};
@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// Calls something at a point in time, unless it is dropped before.
+/// Calls a function at a point in time, unless this is dropped before.
 ///
-/// That is done by a green thread, which has no stack until its time comes, and costs one timer. It belongs to a runtime, and
-/// whoever waits for the alarm may live longer than that. So an alarm whose green thread ends without having run rings early:
+/// A green thread does that, which has no stack until its time comes, and costs one timer. It belongs to a runtime, and
+/// whoever waits for the alarm may outlive that. So an alarm whose green thread ends without having run rings early:
 /// whoever hears it looks at the clock, and sets another one.
 pub(crate) struct Alarm {
     over: Arc<AtomicBool>,

@@ -24,9 +24,9 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default)]
 #[must_use = "settings do nothing until `spawn`"]
 pub struct Builder {
-    /// Behind a pointer, so that a spawn without settings, as most are, moves one word only.
+    /// They are behind a pointer, so that a spawn without settings, which is the usual case, moves only one word.
     pub(super) settings: Option<Box<Settings>>,
-    /// Where it was made.
+    /// The place in the code where it was made.
     pub(super) place: SpawnPlace,
 }
 
@@ -221,7 +221,7 @@ impl Builder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        // A time that the clock cannot tell is as good as a hundred years.
+        // If the clock cannot represent the time, a hundred years will do.
         let never = || clock::now() + Duration::from_secs(100 * 365 * 24 * 3600);
         self.settings().start_at = Some(deadline_after(delay).unwrap_or_else(never));
         self.spawn(body)
@@ -356,7 +356,7 @@ impl Builder {
     }
 
     /// # Errors
-    /// `InvalidInput` if it is: a scope waits for all of its green threads.
+    /// `InvalidInput` if it is paused, as a scope waits for all of its green threads.
     fn check_not_paused(&self) -> io::Result<()> {
         if self.is_paused() {
             return Err(io::Error::new(

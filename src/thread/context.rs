@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Set once any variable has been given a value: until then there are none to look for.
+/// Set when any variable is first given a value. Until then no values need be looked for.
 static USED: AtomicBool = AtomicBool::new(false);
 
 /// Whether any variable has ever been given a value.
@@ -21,13 +21,13 @@ pub(super) fn were_used() -> bool {
     USED.load(Ordering::Relaxed)
 }
 
-/// Numbers for the variables, each once.
+/// The numbers of the variables, each of them given out once.
 static KEYS: Ids = Ids::new();
 
-/// The values of the calling green thread, once it has changed any.
+/// The values of the calling green thread, if it has changed any.
 static OWN: LocalKey<RefCell<Context>> = LocalKey::__new(|| RefCell::new(inherited()));
 
-/// What the calling green thread was given by its spawner.
+/// The values that the calling green thread has inherited from its spawner.
 fn inherited() -> Context {
     let current = hub::with_hub(|hub| hub.current()).flatten().or_else(hooks::owner);
     current.map(|started| started.with(TaskRef::inherited)).unwrap_or_default()
@@ -221,7 +221,8 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
         impl<T: Send + Sync + 'static> Drop for PutBack<'_, T> {
             fn drop(&mut self) {
                 let (key, value) = (self.0.key(), self.1.take().map(|value| value as _));
-                // The values may be gone by now: a generator that was suspended in here may be among the last of them.
+                // The values may be gone by now: a generator that is suspended in here may be destroyed as one of the
+                // last of them.
                 let put_back = || drop(OWN.try_with(|own| own.borrow_mut().0.set(key, value)));
                 drop_each([put_back]);
             }
@@ -236,7 +237,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
 
 /// What must not compile.
 ///
-/// What cannot be shared cannot be a value:
+/// A type that cannot be shared cannot be that of a value:
 /// ```compile_fail,E0277
 /// static CELL: greenthread::thread::ContextVar<std::cell::Cell<u8>> = greenthread::thread::ContextVar::new();
 /// ```

@@ -146,7 +146,7 @@ impl Ord for Deadline {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self.0, other.0) {
             (Some(one), Some(other)) => one.cmp(&other),
-            // One that never comes is the last.
+            // A deadline that never comes is the last one.
             (one, other) => other.is_some().cmp(&one.is_some()),
         }
     }

@@ -50,7 +50,7 @@ pub fn active_count() -> usize {
     callers().map_or(0, |scheduler| scheduler.count())
 }
 
-/// The scheduler whose green threads the caller asks for.
+/// The scheduler about whose green threads the caller asks.
 fn callers() -> Option<Arc<Scheduler>> {
     let own = current::with_hub(|hub| Arc::clone(&hub.scheduler));
     own.or_else(|| global_if_started().map(|runtime| runtime.scheduler()))

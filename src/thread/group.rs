@@ -130,7 +130,7 @@ impl<E: Error + 'static> Error for GroupError<E> {
 struct GroupShared<E> {
     errors: Mutex<GroupError<E>>,
     owner: TaskRef,
-    /// The limit that the group's body runs in, by which it is ended when a task fails.
+    /// The limit around the group's body, by which the body is ended when a task fails.
     body: u64,
 }
 
@@ -235,7 +235,7 @@ where
     );
     let value = Held::new(value);
     let mut errors = GroupError(mem::take(&mut shared.errors.lock().0));
-    // A task whose body failed has its error in `errors`: those that are counted here never began.
+    // A task whose body failed has its error in `errors`, so those that are counted here never began.
     errors.0.extend((0..not_run).map(|_| {
         let error = io::Error::new(io::ErrorKind::OutOfMemory, "no memory for its stack");
         TaskError::Panicked(JoinError::new(Cause::Io(error), Who::Unknown))

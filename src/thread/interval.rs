@@ -6,7 +6,7 @@ use crate::sys::clock;
 use crate::sys::time::deadline_after;
 use std::time::{Duration, Instant};
 
-/// What becomes of ticks that are missed because [`Interval::tick`] is called too late.
+/// What happens to ticks that are missed because [`Interval::tick`] is called too late.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MissedTicks {
@@ -48,7 +48,7 @@ pub enum MissedTicks {
 #[derive(Clone, Debug)]
 pub struct Interval {
     period: Duration,
-    /// `None` where the clock does not reach so far: never.
+    /// When the next tick comes; `None` if the clock does not reach so far, which means never.
     next: Option<Instant>,
     missed: MissedTicks,
 }

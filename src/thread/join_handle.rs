@@ -45,8 +45,8 @@ pub(crate) fn start(thread: &Thread) {
     }
 }
 
-/// Whether `join` does not wait: after the end, for oneself, and in a forked child, which has its parent's handles, but not its
-/// green threads.
+/// Whether `join` would not wait: after the end, for the caller itself, and in a forked child, which has its parent's
+/// handles but not its green threads.
 pub(crate) fn is_over(task: &TaskRef) -> bool {
     task.is_done() || task.is_parents() || park::is_caller(task)
 }
@@ -193,7 +193,7 @@ impl<T> JoinHandle<T> {
     /// ```
     pub fn detach(self) {}
 
-    /// Waits for the end; `false` if the deadline passed first. Returns at once if it is the caller's own end.
+    /// Waits for the end. Returns `false` if the deadline passed first. Returns at once if it is the caller's own end.
     pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> bool {
         let task = self.joinable.task();
         while !is_over(task) {
@@ -229,7 +229,7 @@ impl<T> JoinHandle<T> {
         }
         let mut result = None;
         self.joinable.take_result_into(&mut result);
-        // Not by a closure, which would need room for another result on the stack.
+        // This is not a closure, which would need room for another result on the stack.
         match result {
             Some(result) => result,
             None => Err(JoinError::new(Cause::Killed, Who::Unknown)),
@@ -399,7 +399,7 @@ impl<T: Sync + 'static> JoinHandle<T> {
 }
 
 impl<T: 'static> JoinHandle<T> {
-    /// As `link`, for the handle of a green thread that stays on this OS thread, as the handle does.
+    /// Like `link`, for the handle of a green thread that stays on this OS thread, as the handle does.
     pub(super) fn link_local(&self, f: impl FnOnce(&Result<T, JoinError>) + 'static) {
         self.joinable.link_local(f);
     }

@@ -129,7 +129,7 @@ impl<T: 'static> LocalKey<T> {
         let (number, value) = (self.number(), value as Rc<dyn Any>);
         hub::with_hub(|hub| hub.current().map(|own| own.with(TaskRef::set_has_values)));
         let put = with_storage(|storage| storage.set(number, value)).map_err(|_| AccessError)?;
-        // Dropped here: the value before, if the initializer has set one itself, or this one, if it came too late.
+        // This drops the earlier value, if the initializer has set one itself, or the new one, if it came too late.
         put.map(drop).map_err(|_| AccessError)
     }
 
@@ -191,7 +191,7 @@ impl<T: 'static> LocalKey<T> {
     /// ```
     pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
         let f = Held::new(f);
-        // A generator that is suspended in `f` may be the last to have it, and be closed.
+        // A generator that is suspended in `f` may be the last to have the value, and be closed.
         let value = Held::new(self.value()?);
         let result = Held::new(f.into_inner()(&value));
         drop(value);
@@ -208,7 +208,8 @@ impl<T: 'static> LocalKey<T> {
                 Err(error)
             }
         };
-        // What was to be set is gone by now: its destructor does not run while this panic unwinds.
+        // The value that was to be set has been dropped by now, so its destructor does not run while this panic
+        // unwinds.
         assert!(
             put.is_ok(),
             "a green thread's own value was set after its destruction, where `try_with` returns an error"
@@ -260,7 +261,7 @@ impl<T: 'static> LocalKey<Cell<T>> {
     }
 }
 
-/// As [`RefCell::replace`], which panics with the value in its hands.
+/// Like [`RefCell::replace`], which would panic while it holds the value.
 fn replace<T>(cell: &RefCell<T>, value: T) -> T {
     let value = Held::new(value);
     let mut place = cell.borrow_mut();

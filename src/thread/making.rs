@@ -1,4 +1,5 @@
-//! How a green thread is made: a stack reserved, a task with what it takes over from the caller, and a place to run.
+//! How a green thread is made: a stack is reserved, a task is made with what it inherits from the caller, and it is put
+//! where it will run.
 #![forbid(unsafe_code)]
 
 use super::builder::{Builder, Settings};
@@ -13,7 +14,7 @@ use crate::stack::budget::{self, Reservation};
 use std::io;
 use std::sync::Arc;
 
-/// Makes the task of a body from what the settings amount to.
+/// Makes the task of a body, given the settings that it keeps, its family and its reserved stack.
 pub(super) trait Create<T>:
     FnOnce(Option<Box<Meta>>, Option<&'static Family>, Reservation) -> (TaskRef, Joinable<T>)
 {
@@ -24,7 +25,7 @@ impl<T, F> Create<T> for F where
 {
 }
 
-/// What a new green thread takes over from the one that makes it.
+/// What a new green thread inherits from the one that makes it.
 #[derive(Default)]
 pub(super) struct Lineage {
     pub(super) family: Option<&'static Family>,
@@ -71,7 +72,7 @@ impl Builder {
         })
     }
 
-    /// As [`spawn`](Self::spawn), on the worker with the number `at`, taken modulo how many there are.
+    /// Like [`spawn`](Self::spawn), on the worker with the number `at`, taken modulo the number of workers.
     pub(crate) fn spawn_pinned<F, T>(self, at: usize, body: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -119,7 +120,8 @@ impl Builder {
         )
     }
 
-    /// On the global runtime, as if no green thread were the caller: it belongs to nobody's `run`, and ends with none.
+    /// Spawns it on the global runtime, as if the caller were no green thread: it belongs to nobody's `run`, and ends
+    /// with none.
     #[allow(dead_code, reason = "functions in other processes alone use it")]
     pub(crate) fn spawn_apart<F, T>(self, body: F) -> io::Result<JoinHandle<T>>
     where
@@ -136,7 +138,7 @@ impl Builder {
         T: Send + 'static,
     {
         let mut lineage = current::with_hub(|hub| Lineage::of(hub.current())).unwrap_or_default();
-        // A `run` waits for green threads of its own runtime only.
+        // A `run` only waits for green threads of its own runtime.
         lineage.family = lineage.family.filter(|_| runtime.is_callers());
         let create = |meta, family, reservation| new_task(body, meta, family, reservation);
         self.make_on(runtime, create, lineage)
@@ -166,7 +168,7 @@ impl Builder {
         let stack_size = self.settings.as_ref().and_then(|settings| settings.stack_size);
         let size = stack_size.map(StackSize::new).transpose()?;
         let reservation = budget::reserve(size.unwrap_or(default_size))?;
-        // A paused one becomes a descendant of whoever starts it.
+        // A paused green thread becomes a descendant of the one that starts it.
         let family = lineage.family.filter(|_| !self.is_paused());
         let meta = match (self.settings, lineage.heritage) {
             (None, None) => None,
@@ -187,7 +189,7 @@ impl Builder {
     }
 }
 
-/// The settings that a task keeps, for one that has any.
+/// The settings that a task keeps, if it has any.
 #[cold]
 fn meta(
     settings: Settings,

@@ -32,8 +32,8 @@
 //! assert_eq!(squares, [0, 1, 4]);
 //! ```
 
-// Invariant: this folder is the face of `runtime`. It says what a call means and leaves to `runtime` how green threads are
-// switched and woken: no file here has `unsafe` code, and none touches a stack.
+// Invariant: this folder says what a call means to users, and leaves to `runtime` how green threads are switched and
+// woken. No file here has `unsafe` code, and none touches a stack.
 
 mod alarm;
 mod blocking;

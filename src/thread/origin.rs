@@ -1,4 +1,4 @@
-//! Whether two green threads would begin with the same surroundings.
+//! Whether two green threads would begin in the same surroundings.
 #![forbid(unsafe_code)]
 
 use super::context;
@@ -6,17 +6,17 @@ use crate::runtime::current;
 use std::ptr;
 use std::sync::Arc;
 
-/// Where a green thread comes from: its runtime, and the `run` that waits for it. Two green threads of the same origin differ
-/// in their bodies only.
+/// Where a green thread comes from: its runtime, and the `run` that waits for it. Two green threads of the same origin
+/// differ only in their bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
-    /// These are addresses; 0 stands for the global runtime, and for no `run`.
+    /// These two are addresses; 0 stands for the global runtime, and for no `run`.
     scheduler: usize,
     family: usize,
 }
 
-/// The origin of what the caller spawns. `None` if the caller passes on more than that: labels, values of context variables, or
-/// being a daemon.
+/// The origin of what the caller spawns. `None` if the caller passes on more than that: labels, values of context
+/// variables, or being a daemon.
 #[inline]
 pub(crate) fn origin() -> Option<Origin> {
     if context::were_used() {

@@ -39,7 +39,7 @@ pub fn park_timeout(timeout: Duration) {
     park_until(deadline_after(timeout));
 }
 
-/// `None` is for ever.
+/// Parks until the deadline; `None` is for ever.
 pub(super) fn park_until(deadline: Option<Instant>) {
     let thread = current();
     let task = thread.task();
@@ -51,7 +51,7 @@ pub(super) fn park_until(deadline: Option<Instant>) {
         return;
     }
     if parker.park(Reason::Park, deadline) == Wake::Killed {
-        // A permit that came in the same moment stays for the next `park`.
+        // A permit that came at the same moment stays for the next `park`.
         task.forget_waiter();
         if mutated("a killed park takes the permit") {
             task.take_permit();
@@ -101,7 +101,7 @@ mod models {
             park_until(Some(Instant::now()));
             other.join().unwrap();
             if !me.take_permit() {
-                // The park was given it.
+                // The park has used the permit.
                 return;
             }
             me.give_permit();

@@ -51,7 +51,7 @@ where
     value
 }
 
-/// Out of line, so that the caller's stack has no second room for the value.
+/// Not inlined, so that the caller's stack has no second place for the value.
 #[cold]
 #[inline(never)]
 #[track_caller]

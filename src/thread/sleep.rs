@@ -52,7 +52,7 @@ pub fn sleep_until(deadline: Instant) {
     wait(Some(deadline));
 }
 
-/// `None` is a time beyond the clock's end: for ever.
+/// Waits until the deadline; `None` is beyond what the clock can represent, which is for ever.
 fn wait(deadline: Option<Instant>) {
     if Parker::new().park(Reason::Sleep, deadline) == Wake::Killed {
         park::raise_kill();

@@ -31,17 +31,17 @@ use std::time::{Duration, Instant};
 #[doc(alias("TimeoutError", "DeadlineExceeded"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed {
-    /// Whether the time has passed. It has not where `timeout` did not run the body because it could not end it.
+    /// Whether the time has passed. It has not if `timeout` did not run the body, as it could not end it.
     waited: bool,
 }
 
 impl Elapsed {
-    /// For waits with a limit of their own, which can end without unwinding.
+    /// The error of waits with a limit of their own, which can end without unwinding.
     pub(crate) const OVER: Self = Self { waited: true };
     const OF_TIMEOUT: Self = Self { waited: CAN_END };
 }
 
-/// Whether what runs can be ended before it returns.
+/// Whether a body that runs can be ended before it returns.
 const CAN_END: bool = cfg!(panic = "unwind");
 
 impl fmt::Display for Elapsed {
@@ -92,7 +92,7 @@ pub fn timeout<F, T>(duration: Duration, body: F) -> Result<T, Elapsed>
 where
     F: FnOnce() -> T,
 {
-    // A time beyond the clock is no limit.
+    // A time beyond what the clock can represent is no limit.
     run_until(clock::now().checked_add(duration), body)
 }
 
@@ -115,7 +115,7 @@ where
     run_until(Some(deadline), body)
 }
 
-/// `None` is no limit.
+/// Like [`timeout_at`]; `None` is no limit.
 pub(super) fn run_until<F, T>(deadline: Option<Instant>, body: F) -> Result<T, Elapsed>
 where
     F: FnOnce() -> T,
@@ -173,7 +173,8 @@ pub(super) fn run_limited<T>(
 }
 
 /// Runs `body` so that neither a kill nor a [`timeout`], not even one inside `body`, nor the failure of a task of a
-/// [`group`](super::group()), ends a wait inside it; those that are still open unwind at the first wait after it instead. For what must not be cut in two, such as a message that is sent in several writes. As
+/// [`group`](super::group()), ends a wait inside it; those that are still open unwind at the first wait after it
+/// instead. It is for what must not be cut in two, such as a message that is sent in several writes. As
 /// `asyncio.shield` and trio's shielded cancel scopes. Suspends only where `body` does.
 ///
 /// A generator or greenlet that began outside of the call must not be switched to from inside: that panics.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TimerState {
-    /// `None` is a time beyond the clock's end: for ever.
+    /// Waits until that time; `None` is beyond what the clock can represent, which is for ever.
     Waiting(Option<Instant>),
     Fired,
     Cancelled,
@@ -127,7 +127,7 @@ impl<T: Send + 'static> Timer<T> {
     }
 }
 
-/// Waits until the timer fires or is cancelled; returns whether it fired.
+/// Waits until the timer fires or is cancelled. Returns whether it has fired.
 fn wait(state: &Mutex<TimerState>) -> bool {
     loop {
         let deadline = {

@@ -69,13 +69,13 @@ impl<H: Handle> Handle for &H {
 struct WatchedHandles<H: Handle> {
     handles: Vec<Option<H>>,
     left: usize,
-    /// Those that had ended before anybody waited, in the order given.
+    /// The numbers of those that had ended before anybody waited, in the order given.
     ended: VecDeque<usize>,
-    /// The others, in the order in which they end; some of `ended` may be there too.
+    /// The numbers of the others, in the order in which they end. Some of `ended` may be there too.
     finished: Arc<Finished>,
 }
 
-/// Whether its end is still to come. A forked child has the handles of its parent, but not the green threads.
+/// Whether its end can still come. A forked child has the handles of its parent, but not the green threads.
 fn is_awaited(thread: &Thread) -> bool {
     !thread.task().is_done() && !thread.task().is_parents()
 }
@@ -105,7 +105,7 @@ impl<H: Handle> WatchedHandles<H> {
                 handle.thread().task().watch(&watched.finished, number);
             }
         }
-        // All are watched by now: whichever is not seen here will be told.
+        // All are watched by now, so those that have not ended here will be reported.
         watched.ended = at_one_moment(|| watched.have_ended());
         watched
     }
@@ -119,12 +119,12 @@ impl<H: Handle> WatchedHandles<H> {
             .collect()
     }
 
-    /// The next one that has ended. `None` where none is left, or the deadline came first.
+    /// The next handle whose green thread has ended. `None` if none is left, or the deadline came first.
     fn next(&mut self, deadline: Option<Instant>) -> Option<H> {
         self.next_numbered(deadline).map(|(_, handle)| handle)
     }
 
-    /// As `next`, with the place that the handle had among the different ones that were given.
+    /// Like `next`, with the position that the handle had among the different ones that were given.
     fn next_numbered(&mut self, deadline: Option<Instant>) -> Option<(usize, H)> {
         if self.left == 0 {
             return None;
@@ -134,7 +134,7 @@ impl<H: Handle> WatchedHandles<H> {
                 Some(number) => number,
                 None => self.finished.next(deadline)?,
             };
-            // It is gone already if it was in `ended` too.
+            // It has been taken already if it was in `ended` too.
             if let Some(handle) = self.handles[number].take() {
                 self.left -= 1;
                 handle.thread().task().settle();
@@ -143,7 +143,7 @@ impl<H: Handle> WatchedHandles<H> {
         }
     }
 
-    /// The handles that have not been given out, in the order given.
+    /// The handles that have not been taken, in the order given.
     fn into_rest(mut self) -> Vec<H> {
         self.unwatch();
         std::mem::take(&mut self.handles).into_iter().flatten().collect()
@@ -300,7 +300,7 @@ fn wait_until<H: Handle>(
 /// ```
 #[doc(alias("joinall", "gather"))]
 pub fn join_all<H: Join>(handles: impl IntoIterator<Item = H>) -> Vec<Result<H::Value, JoinError>> {
-    // All of them exist, and have been started, before the first is waited for: it may need any of them.
+    // All of them exist, and have been started, before the first one is waited for, as that may need any of them.
     let handles: Vec<H> = each(handles).collect();
     handles.iter().for_each(|handle| super::join_handle::start(handle.thread()));
     give_out(handles.into_iter().map(|handle| Held::new(handle.join())).collect::<Vec<_>>())
@@ -342,7 +342,7 @@ pub fn try_join_all<H: Join>(
             }
         }
     }
-    // A handle is not given twice: it is not a reference.
+    // A handle cannot be given twice, as it is not a reference.
     Ok(values.into_iter().filter_map(Held::into_inner).collect())
 }
 
