@@ -85,6 +85,12 @@ pub(super) fn spill(size: StackSize, to: impl FnMut(NonNull<u8>)) {
     });
 }
 
+/// How many there are of that size.
+#[inline]
+pub(super) fn count(size: StackSize) -> usize {
+    HOT.with(|hot| if hot.size.get() == size { hot.len.get() } else { 0 })
+}
+
 /// Passes on all.
 pub(super) fn empty(mut to: impl FnMut(StackSize, NonNull<u8>)) {
     HOT.with(|hot| {

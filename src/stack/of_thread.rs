@@ -91,8 +91,13 @@ pub(crate) fn trim() -> usize {
 }
 
 /// Whether [`trim`] has something to do, now or after a period in which no stack is used.
+///
+/// It is asked before each sleep of a worker, so it counts the hot ones where they are.
 pub(crate) fn has_surplus() -> bool {
-    with_all(|pools| pools.iter().any(StackPool::has_surplus))
+    let any = |pools: &RefCell<StackPools>| {
+        pools.borrow().0.iter().any(|pool| pool.has_surplus(hot::count(pool.size())))
+    };
+    POOLS.try_with(any).unwrap_or_default()
 }
 
 /// Calls `f` with all pools of the calling OS thread, after these have taken the hot ones in.

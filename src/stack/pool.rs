@@ -151,9 +151,9 @@ impl StackPool {
         self.free.len()
     }
 
-    /// Whether [`trim`](Self::trim) has something to do, now or later.
-    pub(super) fn has_surplus(&self) -> bool {
-        self.discarded < self.free.len().saturating_sub(KEEP_WARM)
+    /// Whether [`trim`](Self::trim) has something to do, now or later, once the pool has taken in so many `hot` ones.
+    pub(super) fn has_surplus(&self, hot: usize) -> bool {
+        self.discarded < (self.free.len() + hot).saturating_sub(KEEP_WARM)
     }
 
     /// Gives the memory of stacks that have been free since the last call back to the system, except that of

@@ -190,11 +190,15 @@ impl Hub {
     }
 
     /// Fires the timers that are due.
+    #[inline(always)]
     pub(crate) fn fire_timers(&self) {
-        let mut timers = self.lane().timers.borrow_mut();
-        if timers.is_empty() {
-            return;
+        if !self.lane().timers.borrow().is_empty() {
+            self.fire_due();
         }
+    }
+
+    fn fire_due(&self) {
+        let mut timers = self.lane().timers.borrow_mut();
         let (mut to_start, mut stacks) = (Vec::new(), false);
         let soon = |due: &Due| {
             if let Due::Wake(sleeper, _) = due {

@@ -42,6 +42,7 @@ pub(crate) struct Scheduler {
 }
 
 /// Takes up to `most` tasks out of a queue. Returns the first, and puts the others into `hub`'s own queue.
+#[inline]
 fn take_from(queue: &Injector<TaskRef>, hub: &Hub, most: usize) -> Option<TaskRef> {
     if queue.is_empty() {
         return None;

@@ -22,6 +22,8 @@ struct Entries {
     /// Those whom a few events wake. It is empty outside of [`Sources::dispatch`], which would otherwise make and drop
     /// it each time.
     woken: [Option<Waiter>; TOGETHER],
+    /// Those of which other hubs have been told too. It is empty outside of it as well.
+    shared: Vec<Arc<Source>>,
 }
 
 /// The sources registered with one hub.
@@ -34,7 +36,8 @@ pub(crate) struct Sources {
 
 impl Sources {
     pub(crate) fn new() -> Self {
-        let entries = Entries { slab: Slab::new(), woken: [const { None }; TOGETHER] };
+        let woken = [const { None }; TOGETHER];
+        let entries = Entries { slab: Slab::new(), woken, shared: Vec::new() };
         Self { registry: Mutex::new(None), entries: Mutex::new(entries), len: AtomicUsize::new(0) }
     }
 
@@ -86,9 +89,8 @@ impl Sources {
     /// With a thousand connections none of this is in the processor's caches. So the sources of several events are
     /// prefetched together, and then the tasks that are to be woken.
     pub(crate) fn dispatch(&self, lane: &Lane, events: &[PollEvent]) {
-        let mut shared = Vec::new();
         let mut entries = self.entries.lock();
-        let Entries { slab, woken } = &mut *entries;
+        let Entries { slab, woken, shared } = &mut *entries;
         for some in events.chunks(TOGETHER) {
             let mut sources = [None; TOGETHER];
             for (place, event) in sources.iter_mut().zip(some) {
@@ -116,6 +118,10 @@ impl Sources {
                 }
             }
         }
+        if shared.is_empty() {
+            return;
+        }
+        let shared = std::mem::take(shared);
         drop(entries);
         for source in shared {
             source.let_go(lane.shared());

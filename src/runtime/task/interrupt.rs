@@ -196,7 +196,9 @@ impl TaskRef {
     pub(crate) fn pop_limit(&self) {
         let mut completion = self.header().completion.lock();
         let limits = &mut self.header().more(&mut completion).limits;
-        if let Some(last) = limits.iter().rposition(|limit| !limit.is_aside) {
+        if limits.pop_if(|last| !last.is_aside).is_none()
+            && let Some(last) = limits.iter().rposition(|limit| !limit.is_aside)
+        {
             limits.remove(last);
         }
         if limits.iter().all(|limit| limit.is_aside) {
