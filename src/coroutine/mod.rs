@@ -6,7 +6,7 @@
 //! ```text
 //!             stack top (64-byte aligned)
 //!   +--------------------------------+
-//!   | the rest of `Control` (72 B)   |  owner, description, the stack itself
+//!   | the rest of `Control` (80 B)   |  owner, description, the stack itself
 //!   +--------------------------------+
 //!   | hot part of `Control` (48 B)   |  saved stack pointer, yielder        } one cache
 //!   | corosensei's parent link (16 B)|  where `suspend` goes back to        } line

@@ -16,7 +16,7 @@ use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
-/// How a call of [`Coroutine::resume`] ended.
+/// How a resume of a coroutine ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// The body suspended itself.
@@ -63,7 +63,7 @@ impl<F: FnOnce(Word)> Drop for DroppableBody<F> {
 }
 
 impl Coroutine {
-    /// Puts `body` on `stack`; it runs at the first [`resume`](Self::resume).
+    /// Puts `body` on `stack`; it runs at the first resume.
     ///
     /// `body` must not unwind: the switch has no unwinding path, so a panic that reaches it aborts the process.
     #[inline]

@@ -18,10 +18,10 @@ impl Slot {
         Self(Cell::new(Some(control)))
     }
 
-    /// Resumes the coroutine, as [`Coroutine::resume`] does. If it returns, it is dropped.
+    /// Runs the body until it suspends or returns. If it returns, the coroutine is dropped.
     ///
     /// # Errors
-    /// As those of `resume`; also if the slot is empty.
+    /// [`NotSuspended`] if it runs already, has finished, or must not go on, and if the slot is empty.
     #[inline(always)]
     pub(crate) fn resume(&self) -> Result<Progress, NotSuspended> {
         let control = self.0.get().ok_or(NotSuspended)?;

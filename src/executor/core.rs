@@ -1,19 +1,21 @@
-//! What an executor is to those who hand in tasks and shut it down: the queue, and how many workers there are for it.
+//! What an executor is to those who submit tasks and shut it down: the queue, and how many workers there are for it.
 //!
-//! A worker is made where a task comes and none is idle, up to the limit. What it does then is in `worker.rs`; what a worker is, its
-//! crew knows (`crew.rs`).
+//! A worker is made when a task comes and none is idle, up to the limit. `worker.rs` is what it does then, and
+//! `crew.rs` what kind of workers these are.
 //!
-//! A worker that has something to do before its first task, which may take long or for ever, does so while the task is in the
-//! queue: others may take it, and it can be cancelled. One that has nothing to do takes its first task along.
+//! A worker that has something to do before its first task, which may take long or for ever, does it while the task is
+//! in the queue: others may take the task, and it can be cancelled. A worker that has nothing to do beforehand is given
+//! its first task when it is made.
 //!
-//! Of idle workers that sleep one is woken at a time: whoever takes a task and sees more of them wakes the next. So a burst of
-//! tasks costs few wake-ups, and no task waits while a worker sleeps and nobody is about to look.
+//! Of the idle workers that sleep, one is woken at a time: a worker that takes a task and sees more tasks wakes the
+//! next one. So a burst of tasks costs few wake-ups, and no task waits while a worker sleeps and nobody is about to
+//! look.
 //!
-//! Green threads are made one at a time too. While one of them has not begun, tasks from the same [`Origin`] only queue up
-//! behind its own; when it begins and finds some, it makes the next one *before* it runs anything. So a task that waits holds
-//! nobody up, and many short ones need few green threads.
+//! Green threads are made one at a time too. While one of them has not begun, tasks from the same [`Origin`] are only
+//! queued behind its own; when it begins and finds some, it makes the next one *before* it runs anything. So a task
+//! that waits holds nobody up, and many short tasks need few green threads.
 //!
-//! Invariant: a task in the queue has a worker that will come to it, or its outcome.
+//! Invariant: a task in the queue has a worker that will come to it, or it has ended.
 #![forbid(unsafe_code)]
 
 use super::crew::Crew;
@@ -34,35 +36,35 @@ use std::io;
 use std::mem;
 use std::sync::Arc;
 
-/// What all workers and all who hand in tasks share.
+/// What all workers share with all who submit tasks.
 pub(super) struct ExecutorState<C: Crew> {
     pub(super) queue: VecDeque<Duty<C::Seat>>,
-    /// The origin of the tasks in the queue, if workers take tasks of their own origin only.
+    /// The origin of the tasks in the queue, if workers only take tasks of their own origin.
     pub(super) queued_from: Option<Origin>,
     /// The origin of the green thread that has been made and has not begun.
     pub(super) fresh: Option<Origin>,
-    /// The number of the worker that another worker is making at this moment.
+    /// The number of the worker that another worker is just making.
     pub(super) making: Option<usize>,
     pub(super) workers: usize,
     /// The workers that have begun.
     pub(super) threads: Slab<TaskRef>,
     /// How many workers wait for a task.
     pub(super) idle: usize,
-    /// How many workers prepare themselves for a task.
+    /// How many workers are preparing themselves for a task.
     pub(super) preparing: usize,
-    /// How many wait, inside their tasks, for the others to end.
+    /// How many workers wait, inside their tasks, for the others to end.
     pub(super) leaving: usize,
-    /// One of those that wait has been woken and has not looked yet.
+    /// Whether one of the idle workers has been woken and has not looked yet.
     pub(super) waking: bool,
-    /// How many workers there have ever been.
+    /// How many workers have ever been made.
     pub(super) made: usize,
     pub(super) closed: bool,
     pub(super) broken: Option<String>,
 }
 
 impl<C: Crew> ExecutorState<C> {
-    /// Whether one of the idle workers is to be woken. If they are green threads, [`Gate`] sees to it that they are not
-    /// woken in vain.
+    /// Whether to wake one of the idle workers. If they are green threads, [`Gate`] makes sure that they are not woken
+    /// in vain.
     pub(super) fn wake(&mut self) -> bool {
         self.idle > 0 && (C::GREEN || !mem::replace(&mut self.waking, true))
     }
@@ -72,7 +74,7 @@ pub(super) struct ExecutorCore<C: Crew> {
     pub(super) crew: C,
     pub(super) limit: usize,
     pub(super) state: Mutex<ExecutorState<C>>,
-    /// Where OS threads wait for work, and where green threads do.
+    /// Where OS threads wait for work; green threads wait at the gate.
     pub(super) work: Condvar,
     pub(super) green_work: Gate,
     /// Where those wait who wait until the last worker has gone.
@@ -118,8 +120,8 @@ impl<C: Crew> ExecutorCore<C> {
         self.limit
     }
 
-    /// Whether this process was forked from the one that the executor belongs to. It has none of the workers then, and
-    /// perhaps a lock that is held for ever.
+    /// Whether this process was forked from the one to which the executor belongs. Then it has none of the workers, and
+    /// a lock may be held for ever.
     pub(super) fn is_parents(&self) -> bool {
         self.generation != process::generation()
     }
@@ -137,7 +139,7 @@ impl<C: Crew> ExecutorCore<C> {
         if self.is_parents() {
             return Err(SubmitError::Io(process::belongs_to_parent("the executor")));
         }
-        // Outside of the lock: this may run the user's code, and so may dropping a task that is not taken.
+        // This is outside of the lock, as it may run the user's code; so may dropping a task that is not taken.
         let (job, future) = make();
         let origin = if C::GREEN && !C::STAYS { origin() } else { None };
         let mut state = self.state.lock();
@@ -197,7 +199,7 @@ impl<C: Crew> ExecutorCore<C> {
         self.green_work.notify_all();
     }
 
-    /// Starts a worker, which is in the count already. If that fails, the worker is dropped, with the task that it was
+    /// Starts a worker that has already been counted. If that fails, the worker is dropped, with the task that it was
     /// to take.
     pub(super) fn spawn(
         &self,
@@ -207,7 +209,7 @@ impl<C: Crew> ExecutorCore<C> {
         self.crew.spawn(worker.number, || worker.work(first))
     }
 
-    /// Fails the tasks that wait, and those that come.
+    /// Fails the tasks that wait, and those that come later.
     pub(super) fn break_down(&self, reason: &str) {
         let queue = {
             let mut state = self.state.lock();
@@ -250,8 +252,8 @@ impl<C: Crew> ExecutorCore<C> {
     }
 }
 
-/// Counts a worker that waits inside its task for the others to end, until this is dropped. Others that wait in the
-/// same way do not wait for it.
+/// Counts a worker that waits inside its task for the others to end, until this is dropped. Others that wait in this
+/// way do not wait for it.
 struct Leaving<'a, C: Crew>(&'a ExecutorCore<C>);
 
 impl<'a, C: Crew> Leaving<'a, C> {
@@ -277,7 +279,7 @@ mod tests {
     use crate::thread::Builder;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// There is room for one green thread.
+    /// A crew with room for only one green thread.
     struct Cramped(AtomicUsize);
 
     impl Crew for Cramped {
@@ -297,7 +299,7 @@ mod tests {
         }
     }
 
-    /// The task that has the green thread may wait for one of those.
+    /// The task that has the only green thread may wait for one of those.
     #[test]
     fn tasks_for_which_no_green_thread_can_be_made_fail() {
         let main = || {

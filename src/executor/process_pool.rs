@@ -108,9 +108,10 @@ impl Crew for Arc<ProcessCrew> {
 /// the next task comes. [`Future::kill`] ends a task that runs, together with its process. When this process ends, in
 /// whatever way, the others do too, within two seconds.
 ///
-/// Arguments and results may have handles to objects of [`process::shared`](crate::process::shared) in them. An object is kept until the
-/// result has been decoded here, which it is when it arrives, whether or not anybody asks for it; then it stays as long as its handles.
-/// One that the function has made lives in the process that ran it, and ends with that.
+/// Arguments and results may contain handles to objects of [`process::shared`](crate::process::shared). An object that
+/// is handed over is kept until the result has been decoded here, which happens when it arrives, whether or not anybody
+/// asks for it; then it stays as long as its handles. An object that the function has made lives in the process that
+/// ran it, and ends with that.
 ///
 /// What nobody waits for goes on after the [`run`](crate::run) that submitted it, as in a [`ThreadPool`](super::ThreadPool), and
 /// ends with this process. Callbacks run on green threads of the global runtime.

@@ -1,7 +1,9 @@
-//! A worker of an executor, from the count to the end: what it does before its first task, between two tasks, and when it goes.
+//! A worker of an executor, from when it is counted to its end: what it does before its first task, between two tasks,
+//! and when it goes.
 //!
-//! Invariant: a worker is in the count from before it is made until its value is dropped or it finds nothing more to do. Whatever
-//! ends it, even before it began, takes it off; the last that goes leaves no task behind.
+//! Invariant: a worker is counted from before it is made until its value is dropped or it finds nothing more to do.
+//! Whatever ends it, even before it began, removes it from the count. The last one leaves no task behind: if tasks
+//! wait, it is replaced, or if no worker can come to run any more, they end as killed.
 #![forbid(unsafe_code)]
 
 use super::core::{ExecutorCore, ExecutorState};
@@ -18,7 +20,7 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
-/// One worker. Its executor counts it until it is dropped, or finds nothing more to do.
+/// A worker. Its executor counts it until it is dropped, or finds nothing more to do.
 pub(super) struct ExecutorWorker<C: Crew> {
     core: Arc<ExecutorCore<C>>,
     pub(super) number: usize,
@@ -32,7 +34,7 @@ pub(super) struct ExecutorWorker<C: Crew> {
 }
 
 impl<C: Crew> ExecutorWorker<C> {
-    /// A worker's whole life.
+    /// The whole life of a worker.
     pub(super) fn work(mut self, first: Option<Duty<C::Seat>>) {
         self.began = true;
         let core = Arc::clone(&self.core);
@@ -55,7 +57,7 @@ impl<C: Crew> ExecutorWorker<C> {
             if core.is_parents() {
                 self.counted = false;
                 if !park::is_green() {
-                    // A task has forked, and this is the child: it has done what it was made for.
+                    // A task has forked, and this is the child, whose work is done.
                     std::process::exit(process::status(ran == TaskRan::Well));
                 }
                 return;
@@ -64,13 +66,13 @@ impl<C: Crew> ExecutorWorker<C> {
                 continue;
             }
             if any_interruption() && park::own_task().is_killed() {
-                // The kill was meant for the task that has ended, or for this green thread, and not for the next task.
+                // The kill was meant for the task that has ended, or for this green thread, but not for the next task.
                 return;
             }
             if !C::STAYS {
                 park::spend_budget_holding();
                 if park::own_task().has_values() {
-                    // They belong to the task that has ended; the next one must begin without values.
+                    // The values belong to the task that has ended; the next one must begin without any.
                     return;
                 }
             }
@@ -107,7 +109,7 @@ impl<C: Crew> Drop for ExecutorWorker<C> {
 }
 
 impl<C: Crew> ExecutorCore<C> {
-    /// Adds a new worker to the count.
+    /// Counts a new worker.
     pub(super) fn new_worker(
         self: &Arc<Self>,
         state: &mut ExecutorState<C>,
@@ -128,8 +130,8 @@ impl<C: Crew> ExecutorCore<C> {
         }
     }
 
-    /// Whether each worker takes only tasks of its own origin. With a limit, a task that comes when it is reached waits
-    /// for any worker.
+    /// Whether each worker only takes tasks of its own origin. If there is a limit and it has been reached, a new task
+    /// waits for any worker.
     fn is_parted(&self) -> bool {
         !C::STAYS && self.limit == usize::MAX
     }
@@ -144,8 +146,8 @@ impl<C: Crew> ExecutorCore<C> {
         if self.is_parted() && !is_own { None } else { state.queue.pop_front() }
     }
 
-    /// A green thread has begun: tasks that come from now on need another one, and so do those that wait already.
-    /// Returns its first task.
+    /// To be called when a green thread has begun: from now on tasks need another one, and so do those that wait
+    /// already. Returns its first task.
     fn begin_fresh(
         self: &Arc<Self>,
         worker: &mut ExecutorWorker<C>,
@@ -168,12 +170,12 @@ impl<C: Crew> ExecutorCore<C> {
         drop(state);
         let made = self.spawn(next, None);
         let mut state = self.state.lock();
-        // The new one may have begun by now, and be making the one after it.
+        // The new one may have begun by now, and be making the next one.
         if state.making == Some(number) {
             state.making = None;
         }
-        // With a limit they wait until there is a worker. Without one nobody would come to them before a task ends, which may
-        // wait for them: they fail, as one does that is handed in while there is no room.
+        // With a limit they wait until there is a worker. Without one, nobody would come to them before a task ends,
+        // which may wait for them. So they fail, as does a task that is submitted while there is no room.
         if let Err(error) = made
             && self.is_parted()
         {
@@ -187,7 +189,7 @@ impl<C: Crew> ExecutorCore<C> {
         first
     }
 
-    /// The next task of a worker. `None` is the end of the worker, and takes it off the count.
+    /// The next task of a worker. `None` ends the worker, and removes it from the count.
     fn next(&self, worker: &mut ExecutorWorker<C>, seat: &mut C::Seat) -> Option<Duty<C::Seat>> {
         let mut state = self.state.lock();
         loop {
@@ -234,7 +236,7 @@ impl<C: Crew> ExecutorCore<C> {
         seat: &mut C::Seat,
     ) -> MutexGuard<'a, ExecutorState<C>> {
         state.preparing += 1;
-        // This may take long, so one other worker, not all of them, is to look at the task as well.
+        // This may take long, so one other worker is woken to look at the task as well.
         let wake = state.preparing == 1 && state.wake();
         drop(state);
         self.wake_one(wake);
@@ -254,7 +256,7 @@ impl<C: Crew> ExecutorCore<C> {
         self.state.lock()
     }
 
-    /// Takes a worker off the count. If nobody is left to run the tasks that wait, these end as killed.
+    /// Removes a worker from the count. If nobody is left to run the tasks that wait, these end as killed.
     fn leave(
         &self,
         mut state: MutexGuard<'_, ExecutorState<C>>,
@@ -277,7 +279,7 @@ impl<C: Crew> ExecutorCore<C> {
     }
 }
 
-/// Counts a worker that prepares itself, until this is dropped: a kill may end that.
+/// Counts a worker that is preparing itself, until this is dropped, as a kill may end that.
 struct Preparing<'a, C: Crew>(&'a ExecutorCore<C>);
 
 impl<C: Crew> Drop for Preparing<'_, C> {
@@ -286,7 +288,7 @@ impl<C: Crew> Drop for Preparing<'_, C> {
     }
 }
 
-/// Counts a worker as idle until it is dropped: a kill may end its wait.
+/// Counts a worker as idle until this is dropped, as a kill may end its wait.
 struct Idle<'a, C: Crew>(&'a ExecutorCore<C>);
 
 impl<C: Crew> Drop for Idle<'_, C> {

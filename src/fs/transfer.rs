@@ -1,7 +1,8 @@
-//! Reading and writing a file: what is in the system's cache is read at once, all else is copied to or from a thread of the pool.
+//! Reading and writing a file: what is in the system's cache is read at once, everything else is copied to or from a
+//! thread of the pool.
 //!
-//! Invariant: the buffers of the caller are touched by the calling thread only, as what borrows them may be left for ever; and where
-//! a file is not on a disk, a thread of the pool is asked only once it need not wait.
+//! Invariant: only the calling thread touches the caller's buffers, as what borrows them may be left for ever. Where a
+//! file is not on a disk, a thread of the pool is asked only when it need not wait.
 #![forbid(unsafe_code)]
 
 use super::File;
@@ -53,7 +54,7 @@ impl File {
     }
 }
 
-/// Has only `read` of its own, so that the methods which std builds on it are std's.
+/// This has only a `read` of its own, so that the methods which std builds on it are std's.
 struct Plain<'a>(&'a File);
 
 impl Read for Plain<'_> {
@@ -98,7 +99,7 @@ impl Read for &File {
         Ok(bytes.len())
     }
 
-    /// Makes room for what is left of the file first, as far as that is known.
+    /// Makes room for the rest of the file first, if its size is known.
     fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
         if self.on_disk {
             let left = self.metadata()?.len().saturating_sub(self.stream_position()?);

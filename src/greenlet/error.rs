@@ -49,7 +49,7 @@ pub enum SwitchError<T> {
         /// What was to be passed.
         value: T,
     },
-    /// Control came back because a greenlet ended by a [`GreenletExit`](super::GreenletExit), which is a normal end without a
+    /// Control came back because a greenlet ended by a [`GreenletExit`], which is a normal end without a
     /// value. A caller that expects `()` gets `Ok(())` instead.
     Exited,
     /// Control came back with a return value of another type than the caller expects.

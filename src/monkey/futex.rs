@@ -6,7 +6,7 @@
 //! No wake-up is lost. A waiter counts itself in [`WAITERS`] and then looks at the word, under the lock of its part of
 //! the table. A waker has changed the word and then looks at the count. So at least one of the two sees the other.
 //!
-//! Some waits must block instead, because they belong to the OS thread; [`bound`](super::bound) finds out which.
+//! Some waits must block instead, because they belong to the OS thread; [`bound`] finds out which.
 
 use super::bound::{self, Bound};
 use super::hook::{Hook, Interposed};

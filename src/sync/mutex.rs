@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 ///
 /// # When std's is better
 /// Waiting for a `std::sync::Mutex` blocks the worker, and with it every green thread there. But it is smaller (8 bytes against
-/// 64), and right for data that is locked for moments only and never while its holder waits.
+/// 72), and right for data that is locked for moments only and never while its holder waits.
 ///
 /// # Examples
 /// ```

@@ -96,7 +96,7 @@ pub(crate) fn read_vec(fd: BorrowedFd<'_>, most: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whether a device, given its number, is only memory, such as `/dev/null`. Such a device never waits.
+/// Whether a device, given its number, is one of those for memory, such as `/dev/null`. Opening these never waits.
 pub(crate) fn is_in_memory(device: u64) -> bool {
     libc::major(device) == 1
 }

@@ -206,7 +206,8 @@ impl ReturnWhen {
 /// thread, blocks an OS thread.
 ///
 /// The first list is in the order in which they ended; those that had ended before the call come first, in the order
-/// given. It has no more of them than were waited for: others that have ended may be in the second. A green thread that is given twice, by references, counts once.
+/// given. It is no longer than the number that was waited for: others that have ended may be in the second list. A
+/// green thread that is given twice, by references, counts once.
 ///
 /// # Panics
 /// If the caller itself is among them: it would wait for ever.

@@ -26,17 +26,18 @@ fn what_ends_in_time_is_no_leak() {
 #[test]
 fn what_stays_is_named_with_its_place() {
     #[inline(never)]
-    fn forgets() {
+    fn parks_and_is_forgotten() {
         thread::park();
         std::hint::black_box(());
     }
-    let text = message(|| drop(Builder::new().name("left".into()).spawn(forgets).unwrap()));
+    let text =
+        message(|| drop(Builder::new().name("left".into()).spawn(parks_and_is_forgotten).unwrap()));
     let text = text.expect("it is still there");
     assert!(
         text.contains("1 green thread waits for an unpark, since ") && text.contains("'left'"),
         "{text}"
     );
-    assert!(text.contains("forgets"), "{text}");
+    assert!(text.contains("parks_and_is_forgotten"), "{text}");
 }
 
 #[test]

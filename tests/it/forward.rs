@@ -47,7 +47,7 @@ impl Drop for Temporary {
     }
 }
 
-fn tcp() -> (TcpStream, TcpStream) {
+fn connected_tcp_pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     (client, listener.accept().unwrap().0)
@@ -68,7 +68,7 @@ fn a_file_and_its_ranges() {
     everywhere(|| {
         let contents = &large()[..3_000_001];
         let file = Temporary::new(contents);
-        let (here, there) = tcp();
+        let (here, there) = connected_tcp_pair();
         let received = spawn(move || all_of(there));
         let opened = file.open();
         let mut expected = Vec::new();
@@ -104,7 +104,7 @@ fn after_a_timeout_it_goes_on_where_it_was() {
         let contents = large();
         let file = Temporary::new(contents);
         let opened = file.open();
-        let (here, there) = tcp();
+        let (here, there) = connected_tcp_pair();
         let mut range = 0..LARGE as u64;
         // Nobody reads.
         let cut = timeout(Duration::from_millis(30), || send_file(&opened, &mut range, &here));
@@ -160,7 +160,7 @@ fn a_file_that_becomes_shorter() {
         let contents = large();
         let file = Temporary::new(contents);
         let opened = file.open();
-        let (here, mut there) = tcp();
+        let (here, mut there) = connected_tcp_pair();
         let sender = spawn(move || {
             let mut range = 0..LARGE as u64;
             send_file(&opened, &mut range, &here).map(|()| range)
@@ -202,7 +202,7 @@ fn a_socket_that_others_have_keeps_its_mode() {
     everywhere(|| {
         let contents = large();
         let file = Temporary::new(contents);
-        let (here, there) = tcp();
+        let (here, there) = connected_tcp_pair();
         // Code that knows nothing of this library reads from it, and expects to block.
         let mut outside = std::net::TcpStream::from(here.try_clone().unwrap());
         let reader = std::thread::spawn(move || {
@@ -246,7 +246,8 @@ fn connections_are_passed_on() {
         let contents = &large()[..6_000_000];
         let passed: Vec<_> = (0..4)
             .map(|_| {
-                let ((source, from), (to, sink)) = (tcp(), UnixStream::pair().unwrap());
+                let ((source, from), (to, sink)) =
+                    (connected_tcp_pair(), UnixStream::pair().unwrap());
                 let (from, to) = (Arc::new(from), Arc::new(to));
                 let (answered, asked) = (from.clone(), to.clone());
                 let up = spawn(move || {
@@ -286,7 +287,7 @@ fn a_forward_that_is_cut_short_loses_little_and_muddles_nothing() {
     everywhere(|| {
         let contents = large();
         for kill in [false, true] {
-            let ((source, from), (to, mut sink)) = (tcp(), tcp());
+            let ((source, from), (to, mut sink)) = (connected_tcp_pair(), connected_tcp_pair());
             let asking = spawn(move || {
                 // Fails when the other end goes.
                 let _ = (&source).write_all(contents);
@@ -316,7 +317,7 @@ fn a_forward_that_is_cut_short_loses_little_and_muddles_nothing() {
             asking.join().unwrap();
         }
         // A pipe with rests in it is not used again.
-        let ((source, from), (to, sink)) = (tcp(), tcp());
+        let ((source, from), (to, sink)) = (connected_tcp_pair(), connected_tcp_pair());
         let asking = spawn(move || (&source).write_all(contents).unwrap());
         let reading = spawn(move || all_of(sink));
         assert_eq!(forward(&from, &to).unwrap(), LARGE as u64);
@@ -329,7 +330,7 @@ fn a_forward_that_is_cut_short_loses_little_and_muddles_nothing() {
 #[test]
 fn a_target_that_has_gone_ends_a_forward() {
     everywhere(|| {
-        let ((source, from), (to, sink)) = (tcp(), tcp());
+        let ((source, from), (to, sink)) = (connected_tcp_pair(), connected_tcp_pair());
         drop(sink);
         let asking = spawn(move || {
             let chunk = vec![1; 100_000];

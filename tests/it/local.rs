@@ -452,7 +452,7 @@ fn a_destructor_may_limit_its_waits_and_no_kill_does() {
     green_local! {
         static WAITS: RefCell<Option<Waits>> = const { RefCell::new(None) };
     }
-    fn case(killed_before: bool) {
+    fn destructor_waits_in_spite_of_a_kill(killed_before: bool) {
         let steps = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&steps);
         let begun = Arc::new(AtomicBool::new(false));
@@ -473,6 +473,6 @@ fn a_destructor_may_limit_its_waits_and_no_kill_does() {
         assert_eq!(handle.join().is_err(), killed_before);
         assert_eq!(steps.load(Ordering::SeqCst), 2);
     }
-    everywhere(|| case(true));
-    everywhere(|| case(false));
+    everywhere(|| destructor_waits_in_spite_of_a_kill(true));
+    everywhere(|| destructor_waits_in_spite_of_a_kill(false));
 }

@@ -150,7 +150,7 @@ cases! {
         assert_eq!(readers.into_iter().map(|reader| reader.join().unwrap()).sum::<u8>(), 3);
     }
 
-    fn timeouts() {
+    fn timeouts_end_waits_and_lose_no_datagram() {
         let (a, b) = pair();
         assert_eq!((a.read_timeout().unwrap(), a.write_timeout().unwrap()), (None, None));
         let timeout = Some(Duration::from_millis(20));
@@ -171,7 +171,7 @@ cases! {
         assert_eq!(a.read_timeout().unwrap(), None);
     }
 
-    fn options() {
+    fn options_read_back_as_they_were_set() {
         let (a, _) = socket();
         assert!(!a.broadcast().unwrap());
         a.set_broadcast(true).unwrap();
@@ -208,7 +208,7 @@ cases! {
         assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
     }
 
-    fn nonblocking() {
+    fn a_nonblocking_socket_waits_for_nothing() {
         let (a, b) = pair();
         b.set_nonblocking(true).unwrap();
         assert_eq!(b.recv(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);

@@ -112,7 +112,7 @@ cases! {
         assert_eq!(sender.recv(&mut [0; 8]).unwrap(), 4);
     }
 
-    fn incoming() {
+    fn incoming_accepts_one_connection_after_the_other() {
         let path = TempPath::new();
         let listener = UnixListener::bind(&path).unwrap();
         assert_eq!(listener.incoming().size_hint().0, usize::MAX);
@@ -199,7 +199,7 @@ cases! {
         }
     }
 
-    fn vectored() {
+    fn several_buffers_at_once_are_written_and_read_in_order() {
         let (mut a, mut b) = UnixStream::pair().unwrap();
         let sent = a.write_vectored(&[IoSlice::new(b"ab"), IoSlice::new(b""), IoSlice::new(b"c")]);
         assert_eq!(sent.unwrap(), 3);
@@ -287,7 +287,7 @@ cases! {
         assert_eq!((b.recv_fds(&mut [0; 8], &mut fds).unwrap(), fds.len()), (0, 1));
     }
 
-    fn datagrams() {
+    fn datagrams_come_whole_with_the_path_they_are_from() {
         let (first, second) = (TempPath::new(), TempPath::new());
         let a = UnixDatagram::bind(&first).unwrap();
         let b = UnixDatagram::bind(&second).unwrap();

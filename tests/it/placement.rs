@@ -66,7 +66,7 @@ impl Places {
 }
 
 /// What a green thread does before it waits.
-fn block() {}
+fn wait_at_once() {}
 
 fn do_a_little() {
     for _ in 0..3 {
@@ -75,13 +75,16 @@ fn do_a_little() {
     }
 }
 
-fn compute() {
+fn compute_a_little() {
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_micros(50) {}
 }
 
-const WORK: [(&str, fn()); 3] =
-    [("block", block), ("do a little", do_a_little), ("compute", compute)];
+const WORK: [(&str, fn()); 3] = [
+    ("wait at once", wait_at_once),
+    ("do a little", do_a_little),
+    ("compute a little", compute_a_little),
+];
 
 /// How many there are in each test; with as many connections as any limit of open files allows.
 const MANY: usize = 1000;
@@ -305,7 +308,7 @@ fn what_lies_behind_a_hog_is_rescued() {
             let places = Places::default();
             // So that each worker has more than the hog's.
             let sleepers: Vec<_> =
-                (0..count * 20).map(|_| runtime.spawn(stay(&places, block))).collect();
+                (0..count * 20).map(|_| runtime.spawn(stay(&places, wait_at_once))).collect();
             until(|| places.len() == count * 20);
             let ended = Arc::new(AtomicUsize::new(0));
             let inside = Arc::clone(&ended);
@@ -335,7 +338,8 @@ fn a_worker_that_is_held_up_is_given_nothing() {
             assert_eq!(runtime.spawn(move || i).join().unwrap(), i);
         }
         let places = Places::default();
-        let handles: Vec<_> = (0..MANY).map(|_| runtime.spawn(stay(&places, block))).collect();
+        let handles: Vec<_> =
+            (0..MANY).map(|_| runtime.spawn(stay(&places, wait_at_once))).collect();
         until(|| places.len() == MANY);
         drop(go);
         assert!(!hog.join().unwrap());

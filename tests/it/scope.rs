@@ -440,7 +440,7 @@ fn a_scope_with_a_child_that_is_given_up_never_returns() {
 
 #[test]
 fn local_children_borrow_what_is_not_send() {
-    fn case() {
+    fn children_borrow_and_end() {
         let (sum, log) = (Cell::new(0), RefCell::new(Vec::new()));
         let own = Rc::new(5);
         let here = std::thread::current().id();
@@ -497,7 +497,7 @@ fn local_children_borrow_what_is_not_send() {
         });
         assert!(panicked.is_err());
     }
-    on_all_runtimes(case);
+    on_all_runtimes(children_borrow_and_end);
     let refused = scope(|s| Builder::new().spawn_scoped_local(s, || ()).map(drop).unwrap_err());
     assert_eq!(refused.kind(), std::io::ErrorKind::Unsupported);
 }

@@ -48,7 +48,7 @@ macro_rules! surface {
         {
         }
 
-        pub(super) fn tcp() {
+        pub(super) fn tcp_sockets() {
             owned::<TcpStream>();
             owned::<TcpListener>();
             stream::<TcpStream>();
@@ -85,7 +85,7 @@ macro_rules! surface {
             incoming::<net::Incoming<'static>>();
         }
 
-        pub(super) fn udp() {
+        pub(super) fn udp_sockets() {
             type Multicast4 = fn(&UdpSocket, &Ipv4Addr, &Ipv4Addr) -> io::Result<()>;
             type Multicast6 = fn(&UdpSocket, &Ipv6Addr, u32) -> io::Result<()>;
             type From = fn(&UdpSocket, &mut [u8]) -> io::Result<(usize, SocketAddr)>;
@@ -573,8 +573,8 @@ mod theirs {
 fn the_same_with_stds_names_and_with_ours() {
     let lists: [[fn(); 9]; 2] = [
         [
-            ours::tcp,
-            ours::udp,
+            ours::tcp_sockets,
+            ours::udp_sockets,
             ours::addresses,
             ours::unix_sockets,
             ours::locks,
@@ -584,8 +584,8 @@ fn the_same_with_stds_names_and_with_ours() {
             ours::processes,
         ],
         [
-            theirs::tcp,
-            theirs::udp,
+            theirs::tcp_sockets,
+            theirs::udp_sockets,
             theirs::addresses,
             theirs::unix_sockets,
             theirs::locks,

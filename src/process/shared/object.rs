@@ -270,7 +270,7 @@ fn attempt(
                 *unconfirmed.lock() = Some(Given::Item(Arc::clone(&item)));
                 Some(Reply::of_one(Some(item)))
             }
-            // Not while one may come back.
+            // It has not ended while an item may come back.
             None if *closed && *in_doubt == 0 => reply(told::CLOSED),
             None => None,
         },

@@ -158,7 +158,8 @@ fn not_yet(patience: HowLong) -> io::Error {
 
 impl<T: DeserializeOwned> Queue<T> {
     /// Receives the next item; `None` if the queue is closed and empty. Suspends until there is one. A kill or a
-    /// timeout takes no item away; what it ends half way puts the item back, before anybody is told that the queue is empty for good.
+    /// timeout takes no item away: if it ends the call half way, the item is put back before anybody is told that the
+    /// queue has ended.
     ///
     /// # Errors
     /// [`InvalidData`](io::ErrorKind::InvalidData) if the item cannot be decoded, which is lost then; else as

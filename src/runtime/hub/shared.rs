@@ -124,7 +124,7 @@ impl HubShared {
         (running != 0 && !self.is_sleeping()).then_some((turns << 32) ^ running)
     }
 
-    /// The [address](Started::address) of the green thread that it runs.
+    /// The address of the green thread that it runs.
     pub(in crate::runtime) fn running(&self) -> usize {
         self.own.running.load(Ordering::Relaxed)
     }

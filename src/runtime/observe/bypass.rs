@@ -173,8 +173,8 @@ impl Bypass {
     }
 }
 
-/// Uses each, by dropping it. That may wait for another one of them, or never return: so each is taken by itself, and nothing is locked
-/// meanwhile.
+/// Uses each of them, by dropping it. That may wait for another one, or never return: so they are taken one at a time,
+/// and nothing is locked meanwhile.
 fn use_each<T>(list: &Mutex<VecDeque<T>>) {
     let next = || list.lock().pop_front();
     while let Some(one) = next() {
@@ -194,7 +194,7 @@ mod models {
     use loom::thread;
     use std::sync::Arc;
 
-    /// What one waker waits for, and the other one does.
+    /// What one waker waits for, and the other one opens.
     #[derive(Default)]
     struct Gate {
         is_open: AtomicBool,
@@ -218,7 +218,7 @@ mod models {
         }
     }
 
-    /// What stands for a waker, and what that does.
+    /// Stands for a waker: with the gate, and what it does with it.
     struct Stand(Arc<Gate>, fn(&Gate));
 
     impl Drop for Stand {
@@ -227,12 +227,12 @@ mod models {
         }
     }
 
-    /// Two of the lookout's threads use what there is.
+    /// Two of the lookout's threads use the wakers that there are.
     #[test]
     fn a_waker_that_waits_for_another_keeps_nobody_from_using_that() {
         loom::model(|| {
             let gate = Arc::new(Gate::default());
-            // Each modelled thing is made before there is another thread.
+            // All modelled things are made before there is another thread.
             gate.open();
             gate.is_open.store(false, Ordering::Relaxed);
             let wakers = [Stand(Arc::clone(&gate), Gate::pass), Stand(gate, Gate::open)];

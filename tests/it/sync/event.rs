@@ -2,10 +2,11 @@ use super::{LONG, SHORT, eventually, runtime};
 use greenthread::sync::{Arc, AsyncResult, Event, Latch, WaitGroup};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 #[test]
 fn set_then_clear_wakes_everybody_who_was_there() {
-    let runtime = runtime(2);
+    let runtime = runtime(1);
     let (event, waiting) = (Arc::new(Event::new()), Arc::new(AtomicUsize::new(0)));
     let wait = |event: Arc<Event>, waiting: Arc<AtomicUsize>| {
         move || {
@@ -17,12 +18,18 @@ fn set_then_clear_wakes_everybody_who_was_there() {
         (0..10).map(|_| runtime.spawn(wait(Arc::clone(&event), Arc::clone(&waiting)))).collect();
     let os = std::thread::spawn(wait(Arc::clone(&event), Arc::clone(&waiting)));
     eventually(|| waiting.load(Ordering::SeqCst) == 11);
-    // They counted themselves just before they wait.
-    greenthread::sleep(SHORT);
+    // They counted themselves just before they wait. Their only worker is free again once all of them do.
+    runtime.spawn(|| ()).join().unwrap();
     event.set();
     event.clear();
     for handle in green {
         handle.join().unwrap();
+    }
+    // The OS thread may not have begun to wait by then.
+    while !os.is_finished() {
+        event.set();
+        event.clear();
+        greenthread::sleep(Duration::from_millis(1));
     }
     os.join().unwrap();
     assert!(!event.is_set() && !event.wait_timeout(SHORT));

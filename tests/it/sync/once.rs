@@ -97,9 +97,10 @@ fn a_lazy_lock_is_made_in_spite_of_kills_and_timeouts() {
     for workers in [1, 2] {
         runtime(workers)
             .run(|| {
-                let go = Arc::new(Event::new());
-                let made = Arc::clone(&go);
+                let (begun, go) = (Arc::new(Event::new()), Arc::new(Event::new()));
+                let (begins, made) = (Arc::clone(&begun), Arc::clone(&go));
                 let lazy = Arc::new(LazyLock::new(move || {
+                    begins.set();
                     made.wait();
                     7
                 }));
@@ -108,7 +109,7 @@ fn a_lazy_lock_is_made_in_spite_of_kills_and_timeouts() {
                     let _ = timeout(Duration::from_millis(1), || **one == 7);
                     sleep(Duration::MAX);
                 });
-                yield_now();
+                begun.wait();
                 let waiter = spawn(move || **two);
                 sleep(Duration::from_millis(5));
                 maker.kill();

@@ -46,12 +46,16 @@ fn takes_what_is_ready() {
 fn timers_events_and_joins() {
     let runtime = runtime(1);
     let (event, gate) = (Arc::new(Event::new()), mpmc::never::<()>());
+    let (seen, stopped) = (Arc::new(Event::new()), Arc::new(Event::new()));
     let handle = {
-        let event = Arc::clone(&event);
+        let (event, seen, stopped) = (Arc::clone(&event), Arc::clone(&seen), Arc::clone(&stopped));
         runtime.spawn(move || {
-            sleep(SHORT);
-            event.set();
-            event.clear();
+            // Until the choice has been made; the first time it may not have begun to wait.
+            while !seen.wait_timeout(SHORT) {
+                event.set();
+                event.clear();
+            }
+            stopped.set();
             sleep(SHORT);
             5
         })
@@ -63,9 +67,8 @@ fn timers_events_and_joins() {
         recv(mpmc::after(LONG)) -> _ => "late",
     };
     assert_eq!(first, "event", "although it was cleared at once");
-    while event.is_set() {
-        std::thread::yield_now();
-    }
+    seen.set();
+    stopped.wait();
     let second = select! {
         event(event) => 0,
         join(handle) => handle.join().unwrap(),

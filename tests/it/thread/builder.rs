@@ -46,14 +46,15 @@ fn labels_are_inherited() {
     assert_eq!(seen.unwrap(), [("key".to_string(), "value".to_string())]);
 }
 
-/// A daemon that sleeps for ever, and counts when it has unwound.
-fn daemon(unwound: &Arc<AtomicUsize>) -> greenthread::JoinHandle<()> {
-    let unwound = Arc::clone(unwound);
+/// A daemon that sleeps for ever, and counts when it begins and when it has unwound.
+fn daemon(begun: &Arc<AtomicUsize>, unwound: &Arc<AtomicUsize>) -> greenthread::JoinHandle<()> {
+    let (begun, unwound) = (Arc::clone(begun), Arc::clone(unwound));
     let body = move || {
         let _slow = OnDrop(|| {
             sleep(Duration::from_millis(1));
             unwound.fetch_add(1, Ordering::SeqCst);
         });
+        begun.fetch_add(1, Ordering::SeqCst);
         sleep(FOR_EVER);
     };
     Builder::new().daemon(true).spawn(body).unwrap()
@@ -68,12 +69,14 @@ fn run_waits_for_all_but_daemons_and_unwinds_those() {
             let (seen, counted) = (Arc::clone(&unwound), Arc::clone(&ended));
             let main = move || {
                 assert!(!current().is_daemon());
-                let handle = daemon(&seen);
+                let begun = Arc::new(AtomicUsize::new(0));
+                let (all_begun, begins) = (Arc::clone(&begun), begun);
+                let handle = daemon(&begins, &seen);
                 assert!(handle.thread().is_daemon());
                 let in_daemon = Builder::new().daemon(true).spawn(move || {
                     assert!(current().is_daemon());
                     // Inherited, unless set otherwise.
-                    let child = daemon(&seen);
+                    let child = daemon(&begins, &seen);
                     assert!(child.thread().is_daemon());
                     assert!(spawn(|| current().is_daemon()).join().unwrap());
                     let counted = Arc::clone(&counted);
@@ -84,12 +87,11 @@ fn run_waits_for_all_but_daemons_and_unwinds_those() {
                             counted.fetch_add(1, Ordering::SeqCst);
                         })
                         .unwrap();
+                    begins.fetch_add(1, Ordering::SeqCst);
                     sleep(FOR_EVER);
                 });
                 in_daemon.unwrap();
-                until(|| handle.thread().is_daemon());
-                // Until the children are there.
-                sleep(Duration::from_millis(5));
+                until(|| all_begun.load(Ordering::SeqCst) == 3);
                 "value"
             };
             let value = match count {
@@ -97,9 +99,8 @@ fn run_waits_for_all_but_daemons_and_unwinds_those() {
                 _ => workers(count).run(main),
             };
             assert_eq!(value.unwrap(), "value");
-            // The first daemon at least had begun; one that had not was killed before.
-            assert!(unwound.load(Ordering::SeqCst) >= 1);
-            assert!(ended.load(Ordering::SeqCst) <= 1);
+            assert_eq!(unwound.load(Ordering::SeqCst), 2);
+            assert_eq!(ended.load(Ordering::SeqCst), 1);
         }
     });
 }
