@@ -9,14 +9,15 @@ use crate::util::dropping::Held;
 use std::panic::resume_unwind;
 use std::time::Duration;
 
-/// For how long green threads may still be on their way to their ends.
+/// How long green threads may take to end after the code has returned.
 const GRACE: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Runs `f` as the `main` of a current-thread runtime of its own, and panics if green threads that have been started there have not
-/// ended a second after it: with their number, and a [`dump`](super::dump()) of them, which are killed. For tests; as Go's `goleak`.
+/// Runs `f` as the `main` of a current-thread runtime of its own. Panics if green threads that were started there have
+/// not ended a second after `f`: the message has their number and a [`dump`](super::dump()) of them, and they are
+/// killed. For tests; as Go's `goleak`.
 ///
-/// Daemons may stay; and so may what `f` starts on other runtimes, by [`Runtime::spawn`] for example.
+/// Daemons may stay. So may what `f` starts on other runtimes, by [`Runtime::spawn`] for example.
 ///
 /// # Panics
 /// If green threads have been left behind; if `f` panics; and if the caller is a green thread.

@@ -15,7 +15,7 @@ pub(super) fn text<'a>(samples: impl Iterator<Item = &'a Sample>) -> String {
     text
 }
 
-/// Separated by semicolons: a name, the functions from the outermost on, and what is waited for.
+/// The parts of a line, separated by semicolons: the name, the functions from the outermost on, and what is waited for.
 pub(super) fn stack(
     name: Option<&str>,
     backtrace: &[Frame],
@@ -27,7 +27,7 @@ pub(super) fn stack(
     parts.map(plain).collect::<Vec<_>>().join(";")
 }
 
-/// Without what separates.
+/// The name without the characters that separate parts and lines.
 fn plain(name: &str) -> String {
     name.replace([';', '\n'], ":")
 }

@@ -7,14 +7,14 @@ use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-/// Green threads of which each waits for what the next one has, and the last for what the first one has: they wait for ever, unless
-/// one of them is killed. See [`cycles`].
+/// Green threads of which each waits for what the next one has, and the last one for what the first one has. They wait
+/// for ever unless one of them is killed. See [`cycles`].
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Cycle {
-    /// Each waits for the next one. A single one waits for what it holds itself.
+    /// Each waits for the next one. A single green thread waits for what it holds itself.
     pub threads: Vec<GreenThread>,
-    /// Those that wait for one of these, or for one that does.
+    /// The green threads that wait for one of these, or for one that does.
     pub behind: Vec<GreenThread>,
 }
 
@@ -22,8 +22,9 @@ pub struct Cycle {
 /// an OS thread, as [`dump`] does.
 ///
 /// It knows who holds a [`Mutex`](crate::sync::Mutex), a [`ReentrantMutex`](crate::sync::ReentrantMutex), an
-/// [`RwLock`](crate::sync::RwLock) that is written, an initialization, and who is joined; not who will send to a channel or give a permit
-/// back. What it finds has been seen twice, with the same waits, so it is no mistake of the moment.
+/// [`RwLock`](crate::sync::RwLock) that is locked for writing, or an initialization, and who is joined. It does not
+/// know who will send to a channel or give a permit back. Each circle has been seen twice, with the same waits, so it
+/// did not only seem so for a moment.
 ///
 /// # Examples
 /// ```
@@ -63,14 +64,14 @@ impl Dump {
         !self.circles().is_empty()
     }
 
-    /// The circles that were there and still are, as they are in `later`.
+    /// The circles that were there before and still are, with what `later` says of them.
     pub(super) fn cycles_in(&self, later: &Self) -> Vec<Cycle> {
         let seen: HashSet<Vec<(u64, u64)>> = self.circles().into_iter().collect();
         let still = later.circles().into_iter().filter(|circle| seen.contains(circle));
         still.map(|circle| later.cycle(&circle)).collect()
     }
 
-    /// For each of the green threads the place of the one that it waits for without a time limit, if it does.
+    /// For each green thread the place of the one for which it waits without a time limit, if there is one.
     fn next(&self) -> Vec<Option<usize>> {
         let threads = self.threads.iter();
         let places: HashMap<u64, usize> = threads.enumerate().map(|(at, it)| (it.id, at)).collect();
@@ -81,7 +82,7 @@ impl Dump {
         self.threads.iter().map(next).collect()
     }
 
-    /// The circles, each as ids and numbers of waits, beginning with the least.
+    /// The circles as lists of ids and numbers of waits, each beginning with the least.
     fn circles(&self) -> Vec<Vec<(u64, u64)>> {
         let waits = |at: &usize| (self.threads[*at].id, self.threads[*at].wait);
         let circles = circles(&self.next()).into_iter().map(|circle| {
@@ -101,7 +102,7 @@ impl Dump {
         Cycle { threads: clone(&members), behind: clone(&behind) }
     }
 
-    /// The places of those that wait for one of these, or for one that does.
+    /// The places of the green threads that wait for one of these, or for one that does.
     pub(super) fn behind(&self, those: &[usize]) -> Vec<usize> {
         let next = self.next();
         let mut stuck: HashSet<usize> = those.iter().copied().collect();
@@ -120,7 +121,7 @@ impl Dump {
     }
 }
 
-/// A line for each, with what it waits for and where it is.
+/// A line for each green thread: what it waits for, and where it is.
 impl fmt::Display for Cycle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, thread) in self.threads.iter().enumerate() {

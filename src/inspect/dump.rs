@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// For how long a worker is waited for that does not say anything, and of which it is not certain that it is held up.
+/// How long a look waits for a worker that does not answer and of which it is not certain that it is held up.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What all green threads did; see [`dump`]. It displays as text.
@@ -19,8 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Dump {
     /// The runtimes.
     pub runtimes: Vec<Runtime>,
-    /// The green threads that were started and had not ended, in no particular order. Each is there once, as it was at some moment of
-    /// the look.
+    /// The green threads that were started and had not ended, in no particular order. Each is in it once, as it was at
+    /// some moment of the look.
     pub threads: Vec<GreenThread>,
 }
 
@@ -40,28 +40,30 @@ pub struct Runtime {
 pub struct Worker {
     /// The system's number of its OS thread.
     pub thread: i32,
-    /// Whether it said what its green threads do. If not, it was held up, and of the others is not told where they are.
+    /// Whether the worker has said what its green threads do. If not, it was held up, and it is not known where its
+    /// green threads are, except the one that ran.
     pub answered: bool,
     /// How many green threads had started there and not ended.
     pub started: usize,
 }
 
-/// How [`dump_to`] writes.
+/// The format in which [`dump_to`] writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
-    /// For people.
+    /// A text for people.
     Text,
-    /// For programs: an object with the fields of [`Dump`].
+    /// JSON for programs: an object with the fields of [`Dump`].
     Json,
 }
 
 /// Looks at all green threads of all runtimes. Suspends a green thread, blocks an OS thread; a kill or a timeout does not end that.
 ///
-/// It waits until each worker has answered, but less than half a second for one that a green thread keeps from that, and at most a second
-/// for one that does not answer for another reason. A worker looks at 64 green threads at a time, a microsecond or two each where another
-/// one was seen at the same place, and runs others in between. Finding the names of functions takes a few hundred milliseconds the first
-/// time; from a green thread that is done by [`blocking`], so it holds up nobody.
+/// It waits until each worker has answered, but less than half a second for a worker that a green thread keeps from
+/// answering, and at most a second for one that does not answer for another reason. A worker looks at 64 green threads
+/// at a time, and runs others in between. A look takes a microsecond or two if another green thread was seen at the
+/// same place. To find the names of functions takes a few hundred milliseconds the first time; a caller on a green
+/// thread has that done by [`blocking`], so it holds up nobody.
 ///
 /// # Examples
 /// ```
@@ -77,7 +79,7 @@ pub fn dump() -> Dump {
     if park::is_green() { blocking(|| Dump::of(seen)) } else { Dump::of(seen) }
 }
 
-/// As [`dump`], written to `writer`.
+/// Like [`dump`], written to `writer`.
 ///
 /// # Errors
 /// Those of the writer.
@@ -106,7 +108,7 @@ impl Dump {
         serde_json::to_string(self).expect("it has text for keys, and no value that could fail")
     }
 
-    /// What is told of a green thread, if it had not ended.
+    /// The entry of a green thread, if it had not ended.
     ///
     /// # Examples
     /// ```

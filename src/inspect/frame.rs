@@ -6,13 +6,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// A function on the stack of a green thread, and where in it that is.
+/// A function on the stack of a green thread, and a place in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Frame {
-    /// The name of the function; an address where it has none.
+    /// The name of the function; its address if it has no name.
     pub function: String,
-    /// The source file, where debug information says that.
+    /// The source file, if there is debug information that tells it.
     pub file: Option<String>,
     /// The line in the file.
     pub line: Option<u32>,
@@ -29,13 +29,13 @@ impl fmt::Display for Frame {
     }
 }
 
-/// The folders of what only leads to a wait, below the function that a user calls.
+/// The folders of the code that is only the way from the function that a user calls to the wait.
 const INSIDE: [&str; 3] = ["coroutine", "runtime", "sys"];
 
-/// Where they are, if debug information says as much as the compiler does.
+/// The folder of these folders, as debug information names it if the library was compiled where it is.
 pub(super) const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
 
-/// What a body's caller is called, here and in std.
+/// The name of the function that calls a body, here and in std.
 const BASE: &str = "__rust_begin_short_backtrace";
 
 /// Finds names: of each address once, and of each sequence of addresses once.
@@ -61,8 +61,8 @@ impl Names {
     }
 }
 
-/// Leaves out what is above the first function that is not of the inside of a wait, and the callers of the body. What does not begin with
-/// the inside of a wait is no wait.
+/// Leaves out the functions inside of a wait, above the one that the user has called, and the callers of the body. A
+/// backtrace that does not begin inside of a wait is of no wait.
 fn without_ends(frames: impl Iterator<Item = Frame>) -> Vec<Frame> {
     let mut frames = frames.peekable();
     if frames.peek().is_some_and(Frame::is_inside) {
@@ -79,7 +79,7 @@ impl Frame {
             let rest = |folder: &str| path?.strip_prefix(folder)?.strip_prefix(end);
             INSIDE.iter().any(|folder| rest(folder).is_some())
         };
-        // A function that is inlined has no path in its name, where debug information has lines only.
+        // An inlined function has no path in its name if the debug information has lines only.
         is_of(name, "::") || is_of(file, "/") || self.function.starts_with("corosensei::")
     }
 
@@ -95,7 +95,7 @@ impl Frame {
 /// The function at a return address, and those that are inlined there, innermost first.
 fn resolve(address: usize) -> Vec<Frame> {
     let mut frames = Vec::new();
-    // A return address is behind the call.
+    // A return address is the one behind the call.
     backtrace::resolve((address - 1) as *mut _, |symbol| {
         frames.push(Frame {
             function: symbol

@@ -8,24 +8,25 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What waits for longer is told by [`leaks`].
+/// Waits that last longer than this are shown by [`leaks`].
 const LONG: Duration = Duration::from_secs(60);
 
-/// What waits for ever, or may; see [`leaks`]. It displays as text.
+/// The green threads that wait for ever, or may; see [`leaks`]. It displays as text.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Leaks {
-    /// Certain: green threads that wait for one another in a circle, and those that wait behind them. As [`cycles`](super::cycles())
-    /// finds them.
+    /// Certain: the green threads that wait for one another in a circle, and those that wait for one of them, as
+    /// [`cycles`](super::cycles()) finds them.
     pub cycles: Vec<Cycle>,
-    /// Certain: green threads in [`park`](crate::thread::park) of which nobody has a handle, neither a
-    /// [`JoinHandle`](crate::JoinHandle) nor a [`Thread`](crate::thread::Thread). Only who looks for them by
+    /// Certain: the green threads in [`park`](crate::thread::park) of which nobody has a handle, neither a
+    /// [`JoinHandle`](crate::JoinHandle) nor a [`Thread`](crate::thread::Thread). Only a caller that finds them by
     /// [`enumerate`](crate::thread::enumerate) can still wake them.
     pub forgotten: Vec<GreenThread>,
-    /// Certain: those that wait for what a forgotten one holds, for its end, or for one that does.
+    /// Certain: the green threads that wait for the end of a forgotten one or for what it holds, or for one that does.
     pub behind_forgotten: Vec<GreenThread>,
-    /// Suspicious only: those that have waited for long without a time limit, grouped by where they were spawned, where they are and what
-    /// they wait for; the largest group first. Neither those that are told above, nor executors' workers without a task.
+    /// Suspicious only: the green threads that have waited for long without a time limit, grouped by where they were
+    /// spawned, where they are and what they wait for; the largest group first. Those of the fields above are left out,
+    /// and so are workers of executors that have no task.
     pub long_waits: Vec<LongWaits>,
 }
 
@@ -33,16 +34,16 @@ pub struct Leaks {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct LongWaits {
-    /// How many they are.
+    /// How many there are.
     pub count: usize,
     /// Where in the code they were spawned, as [`GreenThread::spawned_at`].
     pub spawned_at: Option<String>,
     /// What they wait for, in words.
     pub waits_for: Option<&'static str>,
-    /// For how long the first of them has waited. In JSON, in seconds.
+    /// How long the one that began first has waited. In JSON, in seconds.
     #[serde(rename = "longest_seconds", serialize_with = "super::thread::seconds_of")]
     pub longest: Duration,
-    /// For how long the last of them has waited. In JSON, in seconds.
+    /// How long the one that began last has waited. In JSON, in seconds.
     #[serde(rename = "shortest_seconds", serialize_with = "super::thread::seconds_of")]
     pub shortest: Duration,
     /// The one that has waited longest.
@@ -52,14 +53,16 @@ pub struct LongWaits {
     waits: HashSet<(u64, u64)>,
 }
 
-/// Finds green threads that wait for ever, or for so long that they may, though others go on. Suspends a green thread, blocks an OS
-/// thread, as [`dump`] does. As Go's profile `goroutineleak`, without a garbage collector: so it says how sure it is.
+/// Finds green threads that wait for ever, or for so long that they may, though others go on. Suspends a green thread,
+/// blocks an OS thread, as [`dump`] does. As Go's profile `goroutineleak`, but without a garbage collector, so it says
+/// how certain it is.
 ///
-/// - **[Cycles](Leaks::cycles)** and **[forgotten ones](Leaks::forgotten)** never go on by themselves. What is told there is so; what is
-///   not may be so all the same: who will send to a channel, set an event or give a permit back is not known, nor where in memory a
-///   handle lies.
-/// - **[Long waits](Leaks::long_waits)** have lasted for more than a minute ([`leaks_older_than`] takes another time). A listener that
-///   nobody connects to is there too, once. A leak is a group that only grows: [`Leaks::grown_since`] finds these by a second look.
+/// - **[Cycles](Leaks::cycles)** and **[forgotten ones](Leaks::forgotten)** never go on by themselves. What is shown
+///   there is certain. There may be more of them: it is not known who will send to a channel, set an event or give a
+///   permit back, nor where in memory a handle lies.
+/// - **[Long waits](Leaks::long_waits)** have lasted for more than a minute ([`leaks_older_than`] takes another time).
+///   A listener to which nobody connects is among them too, once. A leak is a group that only grows:
+///   [`Leaks::grown_since`] finds such groups by a second look.
 ///
 /// # Examples
 /// ```
@@ -86,7 +89,7 @@ pub fn leaks() -> Leaks {
     leaks_older_than(LONG)
 }
 
-/// As [`leaks`], with those among the [long waits](Leaks::long_waits) that have waited for longer than `age`.
+/// Like [`leaks`], but the [long waits](Leaks::long_waits) are those that have lasted longer than `age`.
 #[must_use]
 pub fn leaks_older_than(age: Duration) -> Leaks {
     let first = dump();
@@ -158,14 +161,15 @@ impl LongWaits {
 }
 
 impl Leaks {
-    /// Whether nothing is told.
+    /// Whether nothing was found.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.cycles.is_empty() && self.forgotten.is_empty() && self.long_waits.is_empty()
     }
 
-    /// The [long waits](Self::long_waits) that have become more since an earlier look, while none of those that waited then has gone on;
-    /// what was not there then is not told. With how many there were.
+    /// The groups of [long waits](Self::long_waits) that have grown since an earlier look, while none of the green
+    /// threads that waited then has gone on; each with the number that it had then. Groups that were not there then are
+    /// left out.
     ///
     /// # Examples
     /// ```no_run
@@ -205,7 +209,7 @@ fn write_place(f: &mut fmt::Formatter<'_>, thread: &GreenThread) -> fmt::Result 
     }
 }
 
-/// How many, since when, for what; and where the one is that has waited longest.
+/// A line of text: how many, since when, for what; and where the one is that has waited longest.
 impl fmt::Display for LongWaits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (count, what) = (self.count, self.waits_for.unwrap_or("something"));

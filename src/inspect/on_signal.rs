@@ -9,11 +9,11 @@ use crate::util::dropping::{Held, drop_quietly};
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Has a [`dump`](super::dump()) written whenever the process gets the signal, from now on until it ends. Does not suspend. As Go's
-/// and the JVM's answer to SIGQUIT, and Python's `faulthandler.register`.
+/// Has a [`dump`](super::dump()) written whenever the process gets the signal, from now on until it ends. Does not
+/// suspend. As Go and the JVM answer SIGQUIT, and as Python's `faulthandler.register`.
 ///
-/// An OS thread waits for the signal and writes the dump, so it comes also where all workers are held up. The signal does not do what
-/// it does by default any more. An error of the writer is dropped.
+/// An OS thread waits for the signal and writes the dump, so it comes even if all workers are held up. The signal no
+/// longer does what it does by default. An error of the writer is dropped.
 ///
 /// # Errors
 /// Those of [`Signals::new`], and the system's if it has no room for an OS thread.
@@ -44,10 +44,12 @@ pub fn dump_on(
     Ok(())
 }
 
-/// Has a [`dump`](super::dump()) written whenever a [watchdog](crate::RuntimeBuilder::watchdog) has reported a green thread that keeps its
-/// worker from the others: who else waits meanwhile, and for what. From now on until the process ends. Does not suspend.
+/// Has a [`dump`](super::dump()) written whenever a [watchdog](crate::RuntimeBuilder::watchdog) has reported a green
+/// thread that keeps its worker from the others, from now on until the process ends: it shows who else waits meanwhile,
+/// and for what. Does not suspend.
 ///
-/// The thread that has told the report writes it. An error of the writer is dropped, and so is a panic, after which it writes no more.
+/// The thread that has printed the report writes it. An error of the writer is dropped. So is a panic, after which
+/// nothing more is written.
 ///
 /// # Examples
 /// ```no_run
@@ -67,7 +69,7 @@ pub fn dump_on_report(format: Format, writer: impl Write + Send + 'static) {
         match catch_unwind(AssertUnwindSafe(write)) {
             Ok(()) => writer = Some(own),
             Err(payload) => {
-                // The panic was printed; what it carries may panic again when it is dropped.
+                // The panic was printed. Its payload may panic again when it is dropped.
                 std::mem::forget(payload);
                 drop_quietly(own.into_inner());
             }

@@ -1,4 +1,4 @@
-//! Profiles in the protocol of pprof: the few of its messages that are needed, of which `profile.proto` there is the definition.
+//! Profiles in the protocol of pprof: those few messages of `profile.proto` that are needed.
 #![forbid(unsafe_code)]
 
 use super::Frame;
@@ -7,7 +7,7 @@ use crate::sys::clock;
 use std::collections::HashMap;
 use std::time::SystemTime;
 
-/// A message on its way.
+/// A message that is being written.
 #[derive(Default)]
 struct Message(Vec<u8>);
 
@@ -48,7 +48,7 @@ impl Message {
     }
 }
 
-/// Things that are named by a number, in their order.
+/// Things to which the profile refers by numbers, in the order of these.
 struct NumberedThings<T>(Vec<T>, HashMap<T, u64>);
 
 impl<T: Clone + Eq + std::hash::Hash> NumberedThings<T> {

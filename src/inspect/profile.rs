@@ -1,4 +1,4 @@
-//! Where the time goes: of green threads that run, and of those that wait.
+//! Where the time goes: the time of green threads that run, and of those that wait.
 #![forbid(unsafe_code)]
 
 use super::frame::{Frame, Names};
@@ -12,18 +12,19 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often it is looked what runs: not in step with what happens a hundred times in a second.
+/// How often a profile looks at what runs. The number is chosen so that it is not in step with what happens a hundred
+/// times in a second.
 const EVERY: Duration = Duration::from_nanos(1_000_000_000 / 99);
-/// How often it is looked who waits.
+/// How often a profile looks at what waits.
 const DUMP_EVERY: Duration = Duration::from_secs(1);
 
 /// Where green threads have spent their time; see [`profile`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Profile {
-    /// How long it was looked.
+    /// How long the profile took.
     pub duration: Duration,
-    /// One for each green thread and place, the longest first.
+    /// One sample for each green thread and place, the longest first.
     pub samples: Vec<Sample>,
 }
 
@@ -35,25 +36,25 @@ pub struct Sample {
     pub thread: String,
     /// Its [labels](crate::Builder::label), if it was alive at one of the looks at all green threads, once in a second.
     pub labels: BTreeMap<String, String>,
-    /// Where in the code it was spawned; as for the labels.
+    /// Where in the code it was spawned, if known; see `labels`.
     pub spawned_at: Option<String>,
-    /// What it waited for, in words; `None` of one that ran.
+    /// What it waited for, in words; `None` if it ran.
     pub waits_for: Option<&'static str>,
-    /// Where it was, innermost first.
+    /// The functions that it was in, innermost first.
     pub backtrace: Arc<[Frame]>,
     /// How many times it was seen there.
     pub count: u64,
-    /// For how long it was there, as far as that can be told from the looks.
+    /// How long it was there, as far as the looks can tell.
     pub time: Duration,
 }
 
-/// What tells samples apart.
+/// What distinguishes samples.
 type SampleKey = (String, Option<&'static str>, Arc<[Frame]>);
 
 #[derive(Default)]
 struct SampleCounts {
     found: HashMap<SampleKey, (u64, Duration)>,
-    /// By the name: labels and place.
+    /// Labels and place of each green thread, by its name.
     known: HashMap<String, (BTreeMap<String, String>, Option<String>)>,
     names: Names,
 }
@@ -65,7 +66,7 @@ impl SampleCounts {
         *all += time;
     }
 
-    /// What runs now has run for `time`.
+    /// Adds `time` to what runs now.
     fn at_running(&mut self, time: Duration) {
         for (name, addresses) in sight::running() {
             let backtrace = self.names.of(&addresses);
@@ -73,7 +74,7 @@ impl SampleCounts {
         }
     }
 
-    /// What waits now has waited for `time`, unless it has begun to since.
+    /// Adds `time` to what waits now, or less if it has begun to wait since the last look.
     fn at_waiting(&mut self, time: Duration) {
         for thread in dump().threads {
             let name = thread.called().into_owned();
@@ -87,11 +88,12 @@ impl SampleCounts {
     }
 }
 
-/// Looks for so long where green threads of all runtimes spend their time: 99 times in a second at those that run, which are asked by
-/// a signal as by the watchdog, and once in a second at all others, as [`dump`](super::dump()) does. Suspends a green thread, blocks an OS
-/// thread.
+/// Finds out where green threads of all runtimes spend their time during `duration`. 99 times in a second it looks at
+/// those that run, by a signal as the watchdog does, and once in a second at all others, as [`dump`](super::dump())
+/// does. Suspends a green thread, blocks an OS thread.
 ///
-/// One that runs is told of whether it computes or keeps its worker in a system call: both keep the others from running.
+/// A green thread that runs is shown whether it computes or keeps its worker in a system call: both keep the others
+/// from running.
 ///
 /// # Examples
 /// ```
@@ -137,18 +139,19 @@ fn look(duration: Duration) -> Profile {
 }
 
 impl Profile {
-    /// Those of green threads that ran.
+    /// The samples of green threads that ran.
     pub fn running(&self) -> impl Iterator<Item = &Sample> {
         self.samples.iter().filter(|sample| sample.waits_for.is_none())
     }
 
-    /// Those of green threads that waited.
+    /// The samples of green threads that waited.
     pub fn waiting(&self) -> impl Iterator<Item = &Sample> {
         self.samples.iter().filter(|sample| sample.waits_for.is_some())
     }
 
-    /// Writes it as [pprof](https://github.com/google/pprof) reads it, not compressed: counts, time that was run (`cpu`) and time that was
-    /// waited (`wait`), with the labels `thread`, `spawned_at`, `waits_for` and those of the green threads.
+    /// Writes the profile as [pprof](https://github.com/google/pprof) reads it, not compressed. Its values are the
+    /// count, the time spent running (`cpu`) and the time spent waiting (`wait`); its labels are `thread`,
+    /// `spawned_at`, `waits_for` and those of the green threads.
     ///
     /// # Errors
     /// Those of the writer.
@@ -166,8 +169,8 @@ impl Profile {
         writer.write_all(&pprof::encode(self))
     }
 
-    /// Writes of those that ran, for flame graphs, one line for each place: the name, the functions from the outermost on, and
-    /// microseconds.
+    /// Writes the samples that ran, for flame graphs. Each place is one line: the name, the functions from the
+    /// outermost on, and microseconds.
     ///
     /// # Errors
     /// Those of the writer.
@@ -185,7 +188,8 @@ impl Profile {
         writer.write_all(collapsed::text(self.running()).as_bytes())
     }
 
-    /// As [`write_collapsed`](Self::write_collapsed), of those that waited; the innermost is what for.
+    /// Writes the samples that waited, as [`write_collapsed`](Self::write_collapsed) does; the innermost part is what
+    /// they waited for.
     ///
     /// # Errors
     /// Those of the writer.

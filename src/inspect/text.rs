@@ -5,10 +5,10 @@ use super::{Dump, GreenThread, Holder, Runtime, State};
 use std::collections::HashMap;
 use std::fmt;
 
-/// How many of a group are named.
+/// How many green threads of a group are named.
 const NAMED: usize = 5;
 
-/// Those that are told together.
+/// Green threads that are shown together.
 struct TextGroup<'a> {
     all: Vec<&'a GreenThread>,
 }

@@ -1,4 +1,4 @@
-//! What is told of one green thread.
+//! What a dump has of one green thread.
 #![forbid(unsafe_code)]
 
 use super::Frame;
@@ -29,36 +29,37 @@ pub struct GreenThread {
     pub state: State,
     /// What it waited for, in words.
     pub waits_for: Option<&'static str>,
-    /// For how long it will wait at most, where that is certain. In JSON, in seconds.
+    /// How long it will wait at most, if that is certain. In JSON, in seconds.
     #[serde(rename = "waits_seconds_at_most", serialize_with = "seconds")]
     pub waits_at_most: Option<Duration>,
     /// Who has what it waits for, if that is known.
     pub held_by: Option<Holder>,
-    /// For how long it had waited. In JSON, in seconds.
+    /// How long it had waited. In JSON, in seconds.
     #[serde(rename = "waits_seconds", serialize_with = "seconds")]
     pub waits_since: Option<Duration>,
     /// How long ago it was made. In JSON, in seconds.
     #[serde(rename = "age_seconds", serialize_with = "seconds_of")]
     pub age: Duration,
-    /// How many times it had been resumed: started, woken, given another turn.
+    /// How many times it had been resumed: started, woken, or given another turn.
     pub resumes: u64,
-    /// Where in the code it was spawned: file, line and column. `None` of a `main`, and of what was made by something of this library for
-    /// which no place is kept.
+    /// Where in the code it was spawned: file, line and column. `None` for a `main`, and for what this library has made
+    /// without keeping a place.
     pub spawned_at: Option<String>,
     /// How many bytes of its stack were in use.
     pub stack_used: Option<usize>,
     /// How many bytes its stack has.
     pub stack_size: Option<usize>,
-    /// Whether less than 12 KiB of its stack were left: too little to look where it was.
+    /// Whether less than 12 KiB of its stack were left, which is too little to look where it was.
     pub stack_nearly_full: bool,
-    /// Where it was, innermost first: from the function of this library that it called to the first function of its body. Empty if it
-    /// has not started or its stack was nearly full, and where its worker did not answer; of what that ran it is there all the same.
+    /// Where it was, innermost first: from the function of this library that it called to the first function of its
+    /// body. Empty if it had not started, if its stack was nearly full, or if its worker did not answer; but even then
+    /// the one that ran has it.
     #[serde(serialize_with = "frames")]
     pub backtrace: Arc<[Frame]>,
     /// Whether it waits for an [`unpark`](crate::thread::Thread::unpark) and nobody has a handle of it.
     #[serde(skip)]
     pub(super) forgotten: bool,
-    /// The number of its wait: another one for each.
+    /// The number of its wait; each wait has another one.
     #[serde(skip)]
     pub(super) wait: u64,
 }
@@ -71,7 +72,7 @@ pub enum State {
     New,
     /// It is to [start later](crate::thread::spawn_later).
     Delayed,
-    /// It could run, and waits for its turn.
+    /// It could run, and waited for its turn.
     Ready,
     /// It ran, and kept its worker from answering.
     Running,
@@ -97,7 +98,7 @@ impl Serialize for State {
     }
 }
 
-/// Who has what a green thread waits for: a lock, or, where it joins, the other itself.
+/// Who has what a green thread waits for: the holder of a lock, or the green thread that is joined.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Holder {
@@ -131,7 +132,7 @@ impl GreenThread {
         }
     }
 
-    /// Whether this function, or one whose path ends so, is on its stack.
+    /// Whether a function of this name, or one whose path ends with it, is on its stack.
     ///
     /// # Examples
     /// ```

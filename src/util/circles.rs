@@ -1,7 +1,8 @@
 //! The circles of a graph in which at most one way leads on from each place.
 #![forbid(unsafe_code)]
 
-/// `next` says where the way from each place leads. Each circle is told once, in the order of its way; a place that leads to itself is one.
+/// `next` says to which place the way from each place leads. Returns each circle once, in the order of its way; a place
+/// that leads to itself is one.
 pub(crate) fn circles(next: &[Option<usize>]) -> Vec<Vec<usize>> {
     const NEVER: usize = usize::MAX;
     let mut circles = Vec::new();
@@ -13,7 +14,7 @@ pub(crate) fn circles(next: &[Option<usize>]) -> Vec<Vec<usize>> {
             path.push(here);
             at = next[here];
         }
-        // It has come round to where it was on this very walk.
+        // This very walk has come back to where it was before.
         if let Some(begin) = at.and_then(|here| path.iter().position(|it| *it == here)) {
             circles.push(path.split_off(begin));
         }

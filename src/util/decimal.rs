@@ -1,4 +1,4 @@
-//! Numbers as text where nothing may be allocated: in a signal handler.
+//! Numbers as text, for a signal handler, which must not allocate.
 #![forbid(unsafe_code)]
 
 /// The decimal digits of a number.

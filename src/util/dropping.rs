@@ -11,9 +11,9 @@ use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// Calls each of `drops`, which drop values of the user's. A panic in one of them does not keep the others from being called, and is
-/// raised again after the last; of several panics, the first is. While the caller unwinds, none is raised, as that would end the
-/// process.
+/// Calls each of `drops`, which drop values of the user's. If one of them panics, the others are called all the same,
+/// and the panic is raised again after the last one; of several panics, the first. While the caller unwinds, none is
+/// raised, as that would end the process.
 pub(crate) fn drop_each<F: FnOnce()>(drops: impl IntoIterator<Item = F>) {
     let mut first = None;
     for drop in drops {
@@ -32,14 +32,14 @@ pub(crate) fn drop_each<F: FnOnce()>(drops: impl IntoIterator<Item = F>) {
     }
 }
 
-/// Drops a value. A panic of its destructor has been printed, and concerns nobody else.
+/// Drops a value. If its destructor panics, the panic has been printed, and is not raised again.
 pub(crate) fn drop_quietly<T>(value: T) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
         drop_payload(payload);
     }
 }
 
-/// What a panic raises.
+/// The payload of a panic.
 pub(crate) type PanicPayload = Box<dyn Any + Send>;
 
 /// Drops the payload of a panic, whose destructor may panic again.
@@ -49,9 +49,9 @@ pub(crate) fn drop_payload(payload: PanicPayload) {
     }
 }
 
-/// A value of the user's that the library owns for a while. If an unwind drops it, a panic of its destructor goes no farther; if
-/// anything else does, the panic is an ordinary one. Several values are held each for itself: a destructor of the user's that drops two
-/// which panic ends the process in any case.
+/// A value of the user's that the library owns for a while. If it is dropped by an unwind, a panic of its destructor
+/// goes no further; otherwise such a panic is an ordinary one. Several values are held one by one: if a single
+/// destructor drops two values that both panic, the process ends in any case.
 pub(crate) struct Held<T>(Option<T>);
 
 impl<T> Held<T> {
@@ -60,7 +60,7 @@ impl<T> Held<T> {
         Self(Some(value))
     }
 
-    /// Gives the value out.
+    /// Returns the value.
     #[inline(always)]
     pub(crate) fn into_inner(mut self) -> T {
         match self.0.take() {
@@ -88,12 +88,12 @@ impl<I: Iterator> Iterator for Held<I> {
     }
 }
 
-/// The items of something of the user's, which is held while its own code runs.
+/// The items of a collection of the user's, which is held while its own code runs.
 pub(crate) fn each<I: IntoIterator>(items: I) -> Held<I::IntoIter> {
     Held::new(items.into_iter())
 }
 
-/// What `look` sees in a value of the user's, which is dropped before that is returned.
+/// Returns what `look` sees in a value of the user's, and drops the value before.
 pub(crate) fn seen_in<T, R>(value: T, look: impl FnOnce(&T) -> R) -> R {
     let value = Held::new(value);
     let seen = Held::new(look(&value));
@@ -101,12 +101,12 @@ pub(crate) fn seen_in<T, R>(value: T, look: impl FnOnce(&T) -> R) -> R {
     seen.into_inner()
 }
 
-/// Gives all of the values out.
+/// Returns all of the values.
 pub(crate) fn give_out<T, C: FromIterator<T>>(values: impl IntoIterator<Item = Held<T>>) -> C {
     values.into_iter().map(Held::into_inner).collect()
 }
 
-/// Collects values up to the first error, for as long as that takes.
+/// Collects values until there is an error.
 pub(crate) fn collect<T, E>(results: impl Iterator<Item = Result<T, E>>) -> Result<Vec<T>, E> {
     let values = results.map(|result| result.map(Held::new));
     values.collect::<Result<Vec<_>, E>>().map(give_out)

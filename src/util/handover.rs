@@ -6,9 +6,9 @@ use std::ptr;
 
 /// Where one receiver waits for one value, which lands in the receiver's own frame.
 pub(crate) struct Handover {
-    /// Points to a `Cell` of an `Option` in the frame of the `receive` that waits; null where nobody waits.
+    /// Points to a `Cell` of an `Option` in the frame of the `receive` that waits; null if nobody waits.
     place: Cell<*const ()>,
-    /// What `place` is for; means nothing where that is null.
+    /// The type that `place` is for; it means nothing while `place` is null.
     waiting: Cell<&'static TypeMark>,
 }
 
@@ -34,7 +34,7 @@ impl Drop for Close<'_> {
     }
 }
 
-/// Opens the handover for the receiver that waited before, in whose wait another one received.
+/// Opens the handover again for the receiver that waited before, after another one has received during its wait.
 struct Reopen<'a> {
     handover: &'a Handover,
     place: *const (),
@@ -50,8 +50,8 @@ impl Drop for Reopen<'_> {
 
 /// What a receiver does until a value is there.
 ///
-/// A trait where a closure would do, because this can be inlined for certain: a switch inside it comes back to a function
-/// that was entered before, and the processor mispredicts the return from that.
+/// This is a trait and not a closure, because it is certain to be inlined: otherwise a switch inside it would come back
+/// into a function that was entered before, and the processor would mispredict the return from that.
 pub(crate) trait WayToWait {
     type Output;
 
@@ -82,7 +82,8 @@ impl Handover {
         !self.place.get().is_null()
     }
 
-    /// As [`receive`](Self::receive), where nobody [waits](Self::is_open): whoever does gets nothing any more.
+    /// Like [`receive`](Self::receive), if nobody [waits](Self::is_open): a receiver that does would get nothing any
+    /// more.
     #[inline(always)]
     pub(crate) fn receive_first<U: 'static, W: WayToWait>(
         &self,
@@ -100,7 +101,7 @@ impl Handover {
     /// Gives `value` to whoever waits. A value that was put in before and not taken yet is replaced.
     ///
     /// # Errors
-    /// The value back where nobody waits, or for another type.
+    /// Returns the value if nobody waits, or if the receiver waits for another type.
     #[inline(always)]
     pub(crate) fn put<T: 'static>(&self, value: T) -> Result<(), T> {
         let place = self.place.get();
@@ -118,7 +119,7 @@ impl Handover {
         Ok(())
     }
 
-    /// The name of the type it waits for.
+    /// The name of the type that the receiver waits for.
     pub(crate) fn expects(&self) -> Option<&'static str> {
         (!self.place.get().is_null()).then(|| self.waiting.get().name())
     }

@@ -1,7 +1,7 @@
-//! Values in numbered places, for those that note the number themselves.
+//! Values in numbered places, for callers that keep the number themselves.
 //!
-//! A [`Slab`](super::slab::Slab) is the same for keys that may be stale: it has a generation in each place, and a look at it. Who uses
-//! this one knows by something else whether the number is still that of its value.
+//! A [`Slab`](super::slab::Slab) is the same for keys that may be stale: each of its places has a generation, which is
+//! looked at. A caller of this one knows in another way whether the number is still that of its value.
 #![forbid(unsafe_code)]
 
 /// A vector with holes, which are filled first.
@@ -23,7 +23,7 @@ impl<T> HoleyVec<T> {
         self.free.last().copied().unwrap_or(self.places.len() as u32)
     }
 
-    /// Puts a value in, and returns its place, which was the [`next`](Self::next).
+    /// Puts a value in, and returns its place, which is what [`next`](Self::next) has said.
     #[inline]
     pub(crate) fn add(&mut self, value: T) -> u32 {
         match self.free.pop() {

@@ -21,7 +21,7 @@ impl LazyId {
         Self(AtomicUsize::new(0))
     }
 
-    /// The number; the first time it is taken from `ids`, of which there is one for all things of a kind.
+    /// The number. The first call takes it from `ids`, which all things of a kind share.
     #[inline]
     pub(crate) fn get(&self, ids: &Ids) -> usize {
         match self.0.load(Ordering::Relaxed) {

@@ -1,18 +1,18 @@
 //! Locks for moments, which block the OS thread.
 //!
-//! Those who wait stand in the kernel's list for the lock's address and nowhere else: a forked child, which has none of the
-//! other threads, has none of their waits either, and a lock that is made there works. (parking_lot's wait in one table of the
-//! process, in memory of the threads that wait; glibc gives that to the child's next threads, and the table is spoiled.) The system
-//! call is made directly, so that no function that stands in for libc's sees it.
+//! Threads that wait are in the kernel's list for the lock's address and nowhere else. A forked child has none of the
+//! other threads, and so none of their waits either: a lock that is made there works. (With parking_lot, threads wait
+//! in one table of the process, in memory of their own; glibc gives that memory to the child's next threads, and the
+//! table is spoiled.) The system call is made directly, so that no function that stands in for one of libc's sees it.
 #![forbid(unsafe_code)]
 
 pub(crate) use rustix_futex_sync::{Condvar, MutexGuard, RwLock};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-/// As `parking_lot::Mutex`, but printing it does not lock it: what it is printed to may be the user's, which may wait, and whoever
-/// wants the lock meanwhile would block its OS thread. The same holds for every `Debug` of ours: what a lock protects is copied out
-/// first.
+/// Like `parking_lot::Mutex`, but printing it does not lock it: the printing may call the user's code, which may wait,
+/// and a thread that wants the lock meanwhile would block. The same holds for every `Debug` of ours: what a lock
+/// protects is copied out first.
 #[derive(Default)]
 pub(crate) struct Mutex<T: ?Sized>(rustix_futex_sync::Mutex<T>);
 

@@ -1,5 +1,5 @@
-//! loom's atomics and locks with the faces of those that they stand for: made by `const` functions, and locks that are
-//! never poisoned.
+//! loom's atomics and locks with the interfaces of those that they replace: `const` functions make them, and the locks
+//! are never poisoned.
 //!
 //! loom's own must be made inside a model. These make theirs when they are first used, which must be before a model has
 //! more than one thread.
@@ -62,7 +62,7 @@ macro_rules! atomic {
                 consistently(success, || self.get().compare_exchange(old, new, success, failure))
             }
 
-            /// Never fails for no reason: the loops around it need no model.
+            /// This never fails without a reason: the loops around it need no model.
             pub(crate) fn compare_exchange_weak(
                 &self,
                 old: $value,
@@ -141,14 +141,14 @@ impl<T> AtomicPtr<T> {
     }
 }
 
-/// As [`Mutex`](super::lock::Mutex).
+/// Like [`Mutex`](super::lock::Mutex).
 #[derive(Debug)]
 pub(crate) struct Mutex<T> {
     data: std::sync::Mutex<T>,
     lock: OnceLock<loom::sync::Mutex<()>>,
 }
 
-/// Both of its locks: loom's decides who waits, and is taken first and given back last.
+/// This has two locks: loom's decides which threads wait; it is locked first and unlocked last.
 pub(crate) struct MutexGuard<'a, T> {
     mutex: &'a Mutex<T>,
     data: Option<std::sync::MutexGuard<'a, T>>,
@@ -195,7 +195,7 @@ impl<T> std::ops::DerefMut for MutexGuard<'_, T> {
     }
 }
 
-/// As [`Condvar`](super::lock::Condvar).
+/// Like [`Condvar`](super::lock::Condvar).
 #[derive(Debug, Default)]
 pub(crate) struct Condvar(OnceLock<loom::sync::Condvar>);
 
@@ -220,7 +220,7 @@ impl Condvar {
         guard
     }
 
-    /// There is no time in a model: it is always over. What comes at the same moment is what is looked at.
+    /// A model has no time: the timeout has always expired. What is modelled is what else happens at that moment.
     pub(crate) fn wait_timeout<'a>(
         &self,
         guard: MutexGuard<'a, ()>,
@@ -239,11 +239,11 @@ impl TimedOut {
     }
 }
 
-/// Nothing: loom's own would let all others run as far as they can, and so leave most orders out. Nobody here yields without
-/// end.
+/// This does nothing: loom's own would let all others run as far as they can, and so leave most orders out. Nothing
+/// here yields without an end.
 pub(crate) fn yield_now() {}
 
-/// Whether a fault is to be put in here, to see that the models find it: see `.ci/loom`.
+/// Whether to put in a fault, to see that the models find it: see `.ci/loom`.
 pub(crate) fn mutated(fault: &str) -> bool {
     static WANTED: OnceLock<Option<String>> = OnceLock::new();
     WANTED.get_or_init(|| std::env::var("GREENTHREAD_MUTATION").ok()).as_deref() == Some(fault)

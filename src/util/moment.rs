@@ -1,10 +1,11 @@
-//! Seeing several things at one moment.
+//! Several numbers as they were at one moment.
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
 
-/// The numbers that `look` gives, all of one moment. It looks at one thing after the other for something that, once it holds, holds for
-/// ever. Others may come to it meanwhile: only a look that sees no more than the one before shows a single moment.
+/// The numbers that `look` gives, as they were at one moment. `look` asks one thing after the other whether something
+/// holds that never ends once it holds, and gives the numbers of those for which it does. These may become more
+/// meanwhile, so a look shows a single moment only if it sees no more than the look before.
 pub(crate) fn at_one_moment(look: impl Fn() -> VecDeque<usize>) -> VecDeque<usize> {
     let mut seen = VecDeque::new();
     loop {

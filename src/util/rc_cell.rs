@@ -1,9 +1,9 @@
-//! A place for a shared reference, read without taking it out.
+//! A place for a shared reference which can be read without taking it out.
 
 use std::cell::UnsafeCell;
 use std::rc::Rc;
 
-/// As `Cell<Option<Rc<T>>>`, with a `get`.
+/// Like `Cell<Option<Rc<T>>>`, but with a `get`.
 pub(crate) struct RcCell<T>(UnsafeCell<Option<Rc<T>>>);
 
 impl<T> std::fmt::Debug for RcCell<T> {
@@ -35,7 +35,7 @@ impl<T> RcCell<T> {
         self.replace(None)
     }
 
-    /// The one before is dropped when the new one is in place.
+    /// The old value is dropped when the new one is in place.
     #[inline(always)]
     pub(crate) fn set(&self, value: Option<Rc<T>>) {
         drop(self.replace(value));

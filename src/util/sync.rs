@@ -24,7 +24,7 @@ pub(crate) use std::{
     thread_local,
 };
 
-/// Whether a fault is to be put in here, to see that the models find it: see `.ci/loom`.
+/// Whether to put in a fault, to see that the models find it: see `.ci/loom`.
 #[cfg(not(loom))]
 pub(crate) const fn mutated(_fault: &str) -> bool {
     false

@@ -1,10 +1,10 @@
-//! A type as an address: told apart by one comparison, where `TypeId::of` behind a `dyn Any` would be a call.
+//! A type as an address, so that types are compared by one comparison; `TypeId::of` behind a `dyn Any` would be a call.
 
 use std::any::{TypeId, type_name};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
-/// A type, as something whose address can be compared.
+/// A type as a value whose address can be compared.
 pub(crate) struct TypeMark {
     type_id: fn() -> TypeId,
     type_name: fn() -> &'static str,
@@ -31,8 +31,8 @@ unsafe fn release<T>(value: NonNull<()>) {
 }
 
 impl TypeMark {
-    /// Whether it is the mark of `T`. Equal addresses say that it is: a type's own function is not that of another. Different ones do
-    /// not say that it is not.
+    /// Whether this is the mark of `T`. If the addresses are equal, it is: each mark has the function that tells its
+    /// own type's id, so no two types share one. If they differ, it may be nevertheless.
     #[inline(always)]
     pub(crate) fn is_of<T: 'static>(&'static self) -> bool {
         ptr::eq(self, T::MARK) || (self.type_id)() == TypeId::of::<T>()

@@ -1,11 +1,11 @@
-//! Values by the numbers of their variables, as a context has them.
+//! The values of a context, by the numbers of their variables.
 #![forbid(unsafe_code)]
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Copied by reference count, changed by copying.
+/// A clone shares them; they are copied when one is changed.
 #[derive(Clone)]
 pub(crate) struct Values<V>(Option<Arc<Vec<(usize, V)>>>);
 
@@ -16,11 +16,12 @@ impl<V> Default for Values<V> {
 }
 
 impl<V> Drop for Values<V> {
-    /// Each value is dropped, whatever the destructor of another does: a panic in one has been printed and goes no farther.
+    /// Every value is dropped, even if the destructor of another one panics: such a panic has been printed and goes no
+    /// further.
     fn drop(&mut self) {
         for entry in self.0.take().and_then(Arc::into_inner).into_iter().flatten() {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(entry))) {
-                // What the panic carries may panic again when it is dropped.
+                // The payload of the panic may panic again when it is dropped.
                 mem::forget(payload);
             }
         }
@@ -41,7 +42,7 @@ impl<V: Clone> Values<V> {
         entries.iter().find(|entry| entry.0 == key).map(|entry| entry.1.clone())
     }
 
-    /// Sets a value, or takes it away; returns the one before.
+    /// Sets a value or removes it; returns the old one.
     pub(crate) fn set(&mut self, key: usize, value: Option<V>) -> Option<V> {
         let entries = Arc::make_mut(self.0.get_or_insert_default());
         let before = entries.iter().position(|entry| entry.0 == key);

@@ -1,4 +1,4 @@
-//! What is answered to which request.
+//! Which request gets which answer.
 #![forbid(unsafe_code)]
 
 use super::http::{Request, Response};
@@ -21,11 +21,11 @@ use std::io;
 use std::time::{Duration, Instant};
 
 const PAGE: &str = include_str!("page.html");
-/// What stands in the page for the mark of its own script and style.
+/// The page has this in place of the nonce, by which a browser knows the page's own script and style.
 const NONCE: &str = "@NONCE@";
-/// For how long a worker is waited for that does not answer.
+/// How long the console waits for a worker that does not answer.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// For how many seconds a profile is taken unless it is said, and at most.
+/// How many seconds a profile takes if the request does not say it; and how long it may take.
 const PROFILE_SECONDS: f64 = 5.0;
 const LONGEST_PROFILE: Duration = Duration::from_secs(60);
 
@@ -34,11 +34,11 @@ const LONGEST_PROFILE: Duration = Duration::from_secs(60);
 pub(super) struct Answers {
     looks: LatestLook,
     begun: Instant,
-    /// To take a profile: two at once would see each other.
+    /// Held while a profile is taken: two at once would see each other.
     profiling: Semaphore,
 }
 
-/// Those that are told together.
+/// Green threads that are shown together.
 #[derive(Debug, Serialize)]
 struct AnswerGroup<'a> {
     count: usize,
@@ -49,7 +49,7 @@ struct AnswerGroup<'a> {
     spawned_at: Option<&'a str>,
     at: Option<&'a Frame>,
     backtrace: &'a [Frame],
-    /// The first few of them.
+    /// The ids of the first few.
     ids: Vec<u64>,
 }
 
@@ -60,7 +60,7 @@ impl<'a> AnswerGroup<'a> {
         let mut ids: Vec<u64> = all.iter().map(|thread| thread.id).collect();
         ids.sort_unstable();
         ids.truncate(NAMED);
-        // What all have; who was spawned at several places is told by none.
+        // Only what all of them have in common: if they were spawned at several places, none is shown.
         let place = first.spawned_at.as_deref();
         let same = all.iter().all(|thread| thread.spawned_at.as_deref() == place);
         AnswerGroup {
@@ -77,7 +77,7 @@ impl<'a> AnswerGroup<'a> {
     }
 }
 
-/// How many groups, and how many of each, are told.
+/// How many groups are shown, and how many ids of each.
 const GROUPS: usize = 200;
 const NAMED: usize = 20;
 
@@ -210,7 +210,8 @@ impl Answers {
         }
     }
 
-    /// As flame graphs are made of: a line for each stack, outermost first, with how many are there.
+    /// The text of which flame graphs are made: a line for each stack, outermost function first, with the number of
+    /// green threads that have it.
     fn stacks(&self) -> Response {
         let look = self.looks.get();
         let mut counts: HashMap<String, usize> = HashMap::new();
@@ -225,7 +226,7 @@ impl Answers {
     }
 }
 
-/// For a browser that saves it in a file with this ending.
+/// Has a browser save the answer in a file with this ending.
 fn saved_as(response: Response, ending: &str) -> Response {
     let name = format!("attachment; filename=\"greenthreads-{}.{ending}\"", std::process::id());
     response.with_header("Content-Disposition", &name)
@@ -237,12 +238,12 @@ fn seconds(request: &Request, name: &str, unless_said: f64) -> Option<Duration> 
     said.ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
 }
 
-/// What all runtimes count but the console's own.
+/// The counts of all runtimes except the console's own.
 fn shown_metrics() -> Vec<Metrics> {
     metrics::all().into_iter().filter(|it| it.name.as_deref() != Some(NAME)).collect()
 }
 
-/// The page, of which only its own script and style are run.
+/// The page. A browser runs no script and applies no style in it but its own.
 fn page() -> Response {
     let Ok(nonce) = secret::<16>() else {
         return Response::refusal("500 Internal Server Error", "the system has no random numbers");
@@ -264,7 +265,7 @@ fn leaks(request: &Request) -> Response {
     }
 }
 
-/// How long an OS thread has run, where the system says so.
+/// How long an OS thread has run, if the system tells that.
 fn processor_time(thread: i32) -> Option<f64> {
     process::time_of_thread(thread).map(|time| time.as_secs_f64())
 }

@@ -1,4 +1,4 @@
-//! As much of HTTP/1.1 as a page needs that is only read: GET and HEAD, keep-alive, pipelining, limits.
+//! The part of HTTP/1.1 that a page needs which is only read: GET and HEAD, keep-alive, pipelining, limits.
 #![forbid(unsafe_code)]
 
 use crate::net::{Shutdown, TcpStream};
@@ -7,20 +7,20 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-/// The head of a request must fit.
+/// The size of the largest head of a request.
 const HEAD: usize = 8 * 1024;
 const MAX_HEADERS: usize = 64;
-/// How long a head may take to arrive, and an answer to be taken.
+/// How long a head may take to arrive, and a client to take an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a connection may be idle.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// What somebody asks for.
+/// A request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Request {
     method: Method,
     pub(super) path: String,
-    /// The pairs of the query, decoded.
+    /// The names and values of the query, decoded.
     query: Vec<(String, String)>,
     host: Option<String>,
     keep_alive: bool,
@@ -40,12 +40,12 @@ impl Request {
     }
 }
 
-/// What it is answered.
+/// An answer.
 #[derive(Debug)]
 pub(super) struct Response {
     status: &'static str,
     content_type: &'static str,
-    /// Whole lines.
+    /// Complete header lines.
     headers: String,
     body: Vec<u8>,
 }
@@ -59,7 +59,7 @@ impl Response {
         Self::new("application/json", body)
     }
 
-    /// A refusal, with the reason for people.
+    /// An answer that refuses, with a reason for people to read.
     pub(super) fn refusal(status: &'static str, why: &str) -> Self {
         let text = Self::new("text/plain; charset=utf-8", format!("{why}\n"));
         Self { status, ..text }
@@ -90,8 +90,8 @@ impl Response {
     }
 }
 
-/// Which names a server answers to, so that no page of somebody else's can read it by a name of his that leads here (DNS rebinding): an
-/// address, `localhost`, and what is allowed.
+/// The host names for which a server answers: addresses, `localhost`, and those that were allowed. Otherwise a foreign
+/// page could read this one by a host name of its own that leads here (DNS rebinding).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hosts(pub(super) Vec<String>);
 
@@ -115,7 +115,7 @@ impl Hosts {
     }
 }
 
-/// Whether an address is one of this machine's own that nobody else reaches.
+/// Whether only this machine reaches the address.
 pub(super) fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
@@ -178,7 +178,7 @@ fn next(
         let limit = until.get_or_insert_with(|| clock::now() + if begun { PATIENCE } else { IDLE });
         let left = limit.saturating_duration_since(clock::now());
         if left.is_zero() {
-            // Nobody is told who has said nothing.
+            // A client that has sent nothing gets no answer.
             let status = ("408 Request Timeout", "The head of a request has ten seconds.");
             return Ok(begun.then_some(Err(status)));
         }
@@ -199,7 +199,7 @@ fn next(
     }
 }
 
-/// The first request in `bytes` and its length; `None` if it is not there to its end.
+/// The first request in `bytes` and its length; `None` if it has not arrived completely.
 fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, HttpRefusal> {
     const BAD: &str = "400 Bad Request";
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
@@ -236,7 +236,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, HttpRefusal> {
                 }
             }
         } else if is("transfer-encoding") || (is("content-length") && value.trim() != "0") {
-            // A body, which nobody here reads: what follows the head is no request.
+            // A body, which nothing here reads; so what follows the head is no request.
             keep_alive = false;
         }
     }
@@ -261,7 +261,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, HttpRefusal> {
     Ok(Some((Request { method, path, query, host, keep_alive }, used)))
 }
 
-/// What `%xx` stands for is put in its place; `None` if that is no text.
+/// Replaces each `%xx` by the byte that it stands for; `None` if the result is no text.
 fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -278,7 +278,8 @@ fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Ends a connection such that the client sees the whole answer: closing at once, with something of his unread, would reset it.
+/// Ends a connection in such a way that the client sees the whole answer: to close it at once, while something that the
+/// client has sent is unread, would reset it.
 fn finish(stream: &mut TcpStream) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;
     stream.set_read_timeout(Some(Duration::from_secs(1)))?;

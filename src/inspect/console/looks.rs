@@ -1,4 +1,4 @@
-//! Looks at all green threads, of which one serves all who ask at about the same time.
+//! Looks at all green threads. One look serves all who ask at about the same time.
 #![forbid(unsafe_code)]
 
 use super::serve::NAME;
@@ -8,7 +8,7 @@ use crate::sys::clock;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How old a look may be that is shown once more.
+/// How old a look may be to be shown once more.
 const FRESH: Duration = Duration::from_millis(500);
 
 /// What was seen.
@@ -25,7 +25,7 @@ pub(super) struct ConsoleLook {
 pub(super) struct LatestLook(Mutex<Option<Arc<ConsoleLook>>>);
 
 impl LatestLook {
-    /// A look that is fresh. Who asks while one is being taken waits for that.
+    /// A look that is fresh. A caller that comes while one is being taken waits for it.
     pub(super) fn get(&self) -> Arc<ConsoleLook> {
         let mut last = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(look) = last.as_ref().filter(|look| clock::since(look.at) < FRESH) {

@@ -1,6 +1,7 @@
 //! A page that shows the green threads of a process live.
 //!
-//! Invariant: nothing that is asked for changes anything; and what the program says of itself goes to the page as data, never as markup.
+//! Invariant: no request changes anything; and the names that the program has given go to the page as data, never as
+//! markup.
 
 mod answers;
 mod http;

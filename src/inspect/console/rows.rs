@@ -1,4 +1,5 @@
-//! The table of green threads: a part of it at a time, found and sorted here, so that a browser never has more than it shows.
+//! The table of green threads. It is searched and sorted here, and sent in parts, so that a browser never has more than
+//! it shows.
 #![forbid(unsafe_code)]
 
 use super::http::Request;
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 /// The most rows of one answer.
 const MOST: usize = 500;
 
-/// What the table says of a green thread.
+/// What the table shows of a green thread.
 #[derive(Debug, Serialize)]
 struct Row<'a> {
     id: u64,
@@ -28,18 +29,18 @@ struct Row<'a> {
     resumes: u64,
     stack_used: Option<usize>,
     spawned_at: Option<&'a str>,
-    /// The innermost function of the user's own.
+    /// The innermost function of the user's code.
     at: Option<&'a Frame>,
 }
 
 /// A part of the table.
 #[derive(Debug, Serialize)]
 pub(super) struct Rows<'a> {
-    /// How many there are.
+    /// How many green threads there are.
     total: usize,
     /// How many of them are in each state.
     states: BTreeMap<String, usize>,
-    /// How many are of those that were asked for.
+    /// How many of them match the search.
     matched: usize,
     offset: usize,
     /// How long the look took.
@@ -47,27 +48,27 @@ pub(super) struct Rows<'a> {
     rows: Vec<Row<'a>>,
 }
 
-/// By what they are sorted.
+/// The columns by which a request can sort.
 const SORTS: [&str; 9] =
     ["id", "name", "state", "waits_for", "waits", "age", "resumes", "stack", "at"];
 
-/// Whether it is neither of this library nor of std.
+/// Whether the function belongs neither to this library nor to std.
 fn is_of_user(frame: &Frame) -> bool {
     let is_own = frame.file.as_deref().is_some_and(|file| file.starts_with(SOURCES));
     let name = frame.function.trim_start_matches(['<', '&']);
     !is_own && !name.starts_with("greenthread::") && !frame.is_of_std()
 }
 
-/// The innermost function that is neither this library's nor std's.
+/// The innermost function that belongs neither to this library nor to std; if there is none, the innermost of all.
 pub(super) fn user_frame(thread: &GreenThread) -> Option<&Frame> {
     let frames = &thread.backtrace;
     frames.iter().find(|frame| is_of_user(frame)).or(frames.first())
 }
 
-/// Looks for a text in what is said of green threads.
+/// Searches the fields of green threads for a text.
 struct Search {
     wanted: String,
-    /// What was found in backtraces, which many have together.
+    /// What was found in the backtraces so far, as many green threads have the same one.
     in_stacks: HashMap<*const Frame, bool>,
 }
 
@@ -99,7 +100,8 @@ impl Search {
     }
 }
 
-/// The part that a request asks for by `search`, `state`, `sort`, `order`, `offset` and `limit`. The error is why there is none.
+/// The part for which a request asks by `search`, `state`, `sort`, `order`, `offset` and `limit`. An error says why
+/// there is none.
 pub(super) fn rows<'a>(look: &'a ConsoleLook, request: &Request) -> Result<Rows<'a>, &'static str> {
     let number = |name, default| match request.parameter(name) {
         None => Ok(default),
@@ -170,26 +172,26 @@ fn row(thread: &GreenThread) -> Row<'_> {
     }
 }
 
-/// One of them in whole, and whom it waits for.
+/// All about one green thread, and whom it waits for.
 #[derive(Debug, Serialize)]
 pub(super) struct Details<'a> {
     thread: &'a GreenThread,
-    /// It, who has what it waits for, who has what that one waits for, and so on.
+    /// The green thread itself, the holder of what it waits for, the holder of what that one waits for, and so on.
     chain: Vec<Row<'a>>,
-    /// Where the chain leads back to, as a place in it: all from there on wait for ever.
+    /// The place in the chain to which its end leads back: from there on, all of them wait for ever.
     circle_at: Option<usize>,
-    /// Some of those that wait for it.
+    /// Some of the green threads that wait for it.
     waited_for_by: Vec<Row<'a>>,
-    /// How many these are.
+    /// How many wait for it.
     waited_for_by_count: usize,
 }
 
-/// How many of those that wait for one are told.
+/// How many of the waiting ones are shown.
 const WAITERS: usize = 20;
-/// How long a chain is told.
+/// The length after which a chain is cut off.
 const LINKS: usize = 100;
 
-/// What is said of the one with that id; `None` if there is none.
+/// The details of the green thread with that id; `None` if there is no such one.
 pub(super) fn details(look: &ConsoleLook, id: u64) -> Option<Details<'_>> {
     let all = &look.dump.threads;
     let of = |id: u64| all.iter().find(|thread| thread.id == id);

@@ -12,23 +12,23 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the console's own runtime is called; it is not shown.
+/// The name of the console's own runtime, which is not shown.
 pub(super) const NAME: &str = "gt-console";
-/// Somebody looks at the page, and perhaps somebody else.
+/// How many connections are served at a time: enough for somebody who looks at the page, and for somebody else.
 const MAX_CONNECTIONS: usize = 64;
-/// How long answers may take that are under way at the end.
+/// How long answers that are under way may take once the console stops.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Serves a page that shows the green threads of this process live, for a browser. Suspends a green thread, blocks an OS thread, while
 /// it starts. See the [endpoints](crate::inspect#endpoints).
 ///
-/// It has an OS thread of its own, so it answers also where all workers are held up. The address has to be one of this machine's own,
-/// such as `127.0.0.1:7669` or `[::1]:0`: who reads the page sees the names of functions and what the program calls its green threads, and
-/// nobody is asked for a password. [`ServeBuilder::allow_remote`] is for those who see to that in another way. Browsers open no page at
-/// some ports, 6665 to 6669 among them.
+/// It has an OS thread of its own, so it answers even if all workers are held up. The address has to belong to this
+/// machine alone, such as `127.0.0.1:7669` or `[::1]:0`: everybody who reaches the page sees the names of functions and
+/// of green threads, and nobody is asked for a password. [`ServeBuilder::allow_remote`] is for those who protect it in
+/// another way. Browsers open no page at some ports, 6665 to 6669 among them.
 ///
 /// # Errors
-/// [`PermissionDenied`](io::ErrorKind::PermissionDenied) for an address that others reach; those of
+/// [`PermissionDenied`](io::ErrorKind::PermissionDenied) for an address that other machines reach; the errors of
 /// [`TcpListener::bind`](crate::net::TcpListener::bind) and of [`RuntimeBuilder::build`](crate::RuntimeBuilder::build).
 ///
 /// # Examples
@@ -70,26 +70,26 @@ pub struct ServeBuilder {
 }
 
 impl ServeBuilder {
-    /// The settings that [`serve`] has.
+    /// The settings of [`serve`].
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether the address may be one that other machines reach; `false` unless set. Whoever reaches it sees all, so something else has to
-    /// say who may.
+    /// Whether the address may be one that other machines reach; `false` unless set. Everybody who reaches it sees
+    /// everything, so access has to be restricted in another way.
     pub fn allow_remote(mut self, allow: bool) -> Self {
         self.remote = allow;
         self
     }
 
-    /// Also answers to requests for this name, without a port. Otherwise the `Host` of a request has to be an address or `localhost`, so
-    /// that a page of somebody else's cannot read this one by having a name of his lead here.
+    /// Also answers requests for this host name, given without a port. Otherwise the `Host` of a request has to be an
+    /// address or `localhost`: a foreign page could else read this one by a host name of its own that leads here.
     pub fn allow_host(mut self, name: impl Into<String>) -> Self {
         self.hosts.0.push(name.into());
         self
     }
 
-    /// As [`serve`], with these settings.
+    /// Like [`serve`], with these settings.
     ///
     /// # Errors
     /// As [`serve`].
@@ -103,7 +103,7 @@ impl ServeBuilder {
         }
         let (answers, hosts) = (Answers::new(), self.hosts);
         let handler = move |stream, _| {
-            // Most errors are browsers that have gone.
+            // Most errors come from browsers that have gone.
             let _ = http::serve(stream, &hosts, |request| answers.to(request));
         };
         let builder = StreamServer::builder().max_handlers(MAX_CONNECTIONS).name("console");
@@ -117,13 +117,13 @@ impl ServeBuilder {
     }
 }
 
-/// A console that is being served, by [`serve`]. It stops when this is dropped.
+/// A console that [`serve`] has started. It stops when this is dropped.
 #[derive(Debug)]
 #[must_use = "it stops when this is dropped"]
 pub struct Console {
     address: SocketAddr,
     server: Arc<StreamServer>,
-    /// `None` only where it has been detached.
+    /// This is `None` only after `detach`.
     runtime: Option<Runtime>,
 }
 
@@ -133,11 +133,11 @@ impl Console {
         self.address
     }
 
-    /// Stops it, as dropping it does. Waits for answers that are under way, for a second at most: suspends a green thread, blocks an OS
-    /// thread.
+    /// Stops the console, as dropping this does. Waits for answers that are under way, for a second at most: suspends a
+    /// green thread, blocks an OS thread.
     pub fn stop(self) {}
 
-    /// Lets it go on to the end of the process.
+    /// Lets the console run until the process ends.
     pub fn detach(mut self) {
         std::mem::forget(self.runtime.take());
         std::mem::forget(Arc::clone(&self.server));

@@ -22,7 +22,7 @@ struct Entries {
     /// Those whom a few events wake. It is empty outside of [`Sources::dispatch`], which would otherwise make and drop
     /// it each time.
     woken: [Option<Waiter>; TOGETHER],
-    /// Those of which other hubs have been told too. It is empty outside of it as well.
+    /// The sources whose events other hubs have received too. It is also empty outside of `dispatch`.
     shared: Vec<Arc<Source>>,
 }
 
