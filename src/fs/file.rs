@@ -1,4 +1,4 @@
-//! An open file: what can be done with it but reading and writing, which `transfer.rs` does.
+//! An open file: all of its operations except reading and writing, which are in `transfer.rs`.
 #![forbid(unsafe_code)]
 
 use super::{FileTimes, Metadata, OpenOptions, Permissions, TryLockError, strike};
