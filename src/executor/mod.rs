@@ -40,7 +40,11 @@ mod future;
 mod green;
 mod map;
 #[cfg(feature = "processes")]
+mod process_crew;
+#[cfg(feature = "processes")]
 mod process_pool;
+#[cfg(feature = "processes")]
+mod process_pool_builder;
 #[cfg(feature = "processes")]
 mod remote;
 mod shared;
@@ -55,9 +59,11 @@ pub use future::Future;
 pub use green::{GreenExecutor, GreenExecutorBuilder};
 pub use map::{Calls, Map, MapUnordered};
 #[cfg(feature = "processes")]
-pub use process_pool::{ProcessPool, ProcessPoolBuilder, RemoteCalls};
+pub use process_pool::ProcessPool;
 #[cfg(feature = "processes")]
-pub use remote::Remote;
+pub use process_pool_builder::ProcessPoolBuilder;
+#[cfg(feature = "processes")]
+pub use remote::{Remote, RemoteCalls};
 pub use thread_pool::{ThreadPool, ThreadPoolBuilder};
 pub use wait::{
     AsCompleted, GatherError, Waited, as_completed, as_completed_timeout, gather, gather_all,

@@ -1,99 +1,20 @@
-//! An executor of processes.
+//! An executor of processes, as users see it. What its workers are is in `process_crew.rs`, how one makes a call in `remote.rs`.
 #![forbid(unsafe_code)]
 
 use super::core::ExecutorCore;
-use super::crew::{Crew, NotReady};
 use super::duty::new_job;
 use super::error::{ExecutionError, SubmitError};
 use super::executor::{Executor, Runs};
 use super::future::Future;
-use super::green::check_workers;
 use super::map::{Map, MapUnordered};
-use super::remote::{Remote, Seat};
-use crate::process::shared::UnderWay;
-use crate::process::worker::{self, WorkerProcess};
-use crate::process::{CallError, ChildHandle, Function};
-use crate::thread::{Builder, available_parallelism};
-use crate::util::dropping::{Held, collect};
-use crate::util::lock::Mutex;
+use super::process_crew::ProcessCrew;
+use super::process_pool_builder::ProcessPoolBuilder;
+use super::remote::{Remote, RemoteCalls};
+use crate::process::Function;
+use crate::util::dropping::collect;
 use serde::{Serialize, de::DeserializeOwned};
-use std::collections::HashMap;
-use std::fmt;
 use std::io;
-use std::iter;
 use std::sync::Arc;
-
-/// Calls the initializer's function in a process that has just been started.
-type ProcessInitializer = Box<dyn Fn(&WorkerProcess) -> Result<(), CallError> + Send + Sync>;
-
-/// What the workers of a pool have in common.
-pub(super) struct ProcessCrew {
-    pub(super) name: String,
-    pub(super) initializer: Option<ProcessInitializer>,
-    pub(super) max_tasks: Option<usize>,
-    processes: Mutex<Processes>,
-}
-
-#[derive(Debug, Default)]
-struct Processes {
-    /// The processes by the numbers of their workers.
-    living: HashMap<usize, ChildHandle>,
-    terminated: bool,
-}
-
-impl ProcessCrew {
-    /// Adds a new process. If all are being ended, it is ended too.
-    pub(super) fn enter(&self, number: usize, child: &ChildHandle) {
-        let mut processes = self.processes.lock();
-        processes.living.insert(number, child.clone());
-        if processes.terminated {
-            let _ = child.kill();
-        }
-    }
-
-    pub(super) fn leave(&self, number: usize) {
-        self.processes.lock().living.remove(&number);
-    }
-
-    pub(super) fn is_terminated(&self) -> bool {
-        self.processes.lock().terminated
-    }
-
-    fn terminate(&self) {
-        let mut processes = self.processes.lock();
-        processes.terminated = true;
-        for child in processes.living.values() {
-            // An error means that it has ended by itself.
-            let _ = child.kill();
-        }
-    }
-}
-
-impl Crew for Arc<ProcessCrew> {
-    type Seat = Seat;
-    const GREEN: bool = true;
-    const STAYS: bool = true;
-
-    /// For each process there is a green thread that talks to it.
-    fn spawn(&self, number: usize, life: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        let name = format!("{}-{}", self.name, number + 1);
-        // It does not belong to a `run`: several may use the pool, and none of them should wait for it, nor end what
-        // others have submitted.
-        Builder::new().name(name).daemon(true).spawn_apart(life).map(drop)
-    }
-
-    fn begin(&self, number: usize) -> Result<Seat, String> {
-        Ok(Seat::new(self, number))
-    }
-
-    fn is_ready(seat: &Seat) -> bool {
-        seat.is_ready()
-    }
-
-    fn prepare(&self, seat: &mut Seat) -> Result<(), NotReady> {
-        seat.prepare()
-    }
-}
 
 /// Runs functions in a number of other processes, as Python's `multiprocessing.Pool` and `ProcessPoolExecutor`: for
 /// tasks that may crash, that leak, or that need memory of their own. For computing on all cores a
@@ -143,39 +64,11 @@ pub struct ProcessPool {
     core: Arc<ExecutorCore<Arc<ProcessCrew>>>,
 }
 
-/// Settings for a [`ProcessPool`]; made by [`ProcessPool::builder`].
-///
-/// # Examples
-/// ```no_run
-/// use greenthread::executor::ProcessPool;
-/// use greenthread::process::{self, function};
-///
-/// fn prepare(folder: String) {
-///     std::env::set_current_dir(folder).unwrap();
-/// }
-///
-/// fn main() -> std::io::Result<()> {
-///     process::init();
-///     let pool = ProcessPool::builder()
-///         .max_workers(4)
-///         .name("parser")
-///         .initializer(function!(prepare), "/tmp".to_string())
-///         .max_tasks_per_worker(100)
-///         .build()?;
-///     # drop(pool);
-///     Ok(())
-/// }
-/// ```
-#[derive(Default)]
-#[must_use = "settings do nothing until `build`"]
-pub struct ProcessPoolBuilder {
-    max_workers: Option<usize>,
-    name: Option<String>,
-    initializer: Option<Result<ProcessInitializer, CallError>>,
-    max_tasks_per_worker: Option<usize>,
-}
-
 impl ProcessPool {
+    pub(super) fn of(crew: ProcessCrew, workers: usize) -> Self {
+        Self { core: ExecutorCore::new(Arc::new(crew), workers) }
+    }
+
     /// A pool of at most `max_workers` processes, which are started as tasks come.
     ///
     /// # Errors
@@ -187,6 +80,20 @@ impl ProcessPool {
 
     /// Settings for a pool with an initializer, with processes that end after a number of tasks, or with as many
     /// processes as there are processors.
+    ///
+    /// # Examples
+    /// One process at a time, and a new one for each task:
+    /// ```no_run
+    /// use greenthread::executor::ProcessPool;
+    /// use greenthread::process;
+    ///
+    /// fn main() -> std::io::Result<()> {
+    ///     process::init();
+    ///     let pool = ProcessPool::builder().max_workers(1).max_tasks_per_worker(1).build()?;
+    ///     # drop(pool);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn builder() -> ProcessPoolBuilder {
         ProcessPoolBuilder::default()
     }
@@ -344,7 +251,7 @@ impl ProcessPool {
         A: Serialize + 'static,
         R: DeserializeOwned + Send + Sync + 'static,
     {
-        self.run_all(RemoteCalls { function, items: items.into_iter() })
+        self.run_all(RemoteCalls::new(function, items.into_iter()))
     }
 
     /// As [`imap`](Self::imap), but gives the results in the order in which they come.
@@ -358,7 +265,7 @@ impl ProcessPool {
         A: Serialize + 'static,
         R: DeserializeOwned + Send + Sync + 'static,
     {
-        self.run_all_unordered(RemoteCalls { function, items: items.into_iter() })
+        self.run_all_unordered(RemoteCalls::new(function, items.into_iter()))
     }
 
     /// Takes no more tasks, and does not wait: [`shutdown(false, false)`](Executor::shutdown).
@@ -404,122 +311,7 @@ impl ProcessPool {
 
     /// The numbers in the system of the processes that there are at this moment.
     pub fn processes(&self) -> Vec<u32> {
-        self.core.crew().processes.lock().living.values().map(ChildHandle::id).collect()
-    }
-}
-
-/// The calls of a function for the items of an iterator; what [`ProcessPool::imap`] makes of its arguments.
-pub struct RemoteCalls<A, R, I> {
-    function: Function<A, R>,
-    items: I,
-}
-
-impl<A, R, I> fmt::Debug for RemoteCalls<A, R, I> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RemoteCalls").field("function", &self.function).finish_non_exhaustive()
-    }
-}
-
-impl<A: Serialize, R, I: Iterator<Item = A>> Iterator for RemoteCalls<A, R, I> {
-    type Item = Remote<A, R>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.items.next().map(|item| Remote::new(self.function, item))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.items.size_hint()
-    }
-}
-
-impl<A: Serialize, R, I: iter::FusedIterator<Item = A>> iter::FusedIterator
-    for RemoteCalls<A, R, I>
-{
-}
-
-impl ProcessPoolBuilder {
-    /// How many processes there are at most. Unless set, as many as this process may use processors.
-    pub fn max_workers(mut self, workers: usize) -> Self {
-        self.max_workers = Some(workers);
-        self
-    }
-
-    /// What the names of the processes begin with; `-` and a number follow. `ProcessPool` unless set.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// What each process calls before its first task. If it fails, by a panic or because the process ends, the pool is
-    /// *broken*: tasks that have not begun fail with that reason, and no more are taken.
-    pub fn initializer<A>(mut self, function: Function<A, ()>, arguments: A) -> Self
-    where
-        A: Serialize + 'static,
-    {
-        let given = Held::new(arguments);
-        let (arguments, handles) = UnderWay::noted(|| worker::encode(&*given));
-        drop(given);
-        self.initializer = Some(arguments.and_then(|arguments| {
-            // Each process decodes them.
-            let handles = handles.lasting()?;
-            let call = move |process: &WorkerProcess| {
-                let _kept = &handles;
-                process.call(function, &arguments).map(drop)
-            };
-            Ok(Box::new(call) as ProcessInitializer)
-        }));
-        self
-    }
-
-    /// After how many tasks a process ends and another one takes its place: for functions that leak. As Python's
-    /// `maxtasksperchild`. There is no limit unless set.
-    #[doc(alias = "maxtasksperchild")]
-    pub fn max_tasks_per_worker(mut self, tasks: usize) -> Self {
-        self.max_tasks_per_worker = Some(tasks);
-        self
-    }
-
-    /// Makes the pool. It has no processes yet.
-    ///
-    /// # Errors
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a limit of 0 processes or 0 tasks, for a name with a null
-    /// byte, and for arguments of the initializer that cannot be encoded; [`Unsupported`](io::ErrorKind::Unsupported)
-    /// if [`process::init`](crate::process::init) was not called.
-    pub fn build(self) -> io::Result<ProcessPool> {
-        let invalid = |text| io::Error::new(io::ErrorKind::InvalidInput, text);
-        let workers = match self.max_workers {
-            Some(workers) => check_workers(workers)?,
-            None => available_parallelism().map_or(1, usize::from),
-        };
-        if self.max_tasks_per_worker == Some(0) {
-            return Err(invalid(
-                "a process that ends after no task at all never runs any".to_string(),
-            ));
-        }
-        let name = self.name.unwrap_or_else(|| "ProcessPool".into());
-        if name.contains('\0') {
-            return Err(invalid("the name of a process must not contain null bytes".to_string()));
-        }
-        worker::check()?;
-        let initializer =
-            self.initializer.transpose().map_err(|error| invalid(error.to_string()))?;
-        let crew = ProcessCrew {
-            name,
-            initializer,
-            max_tasks: self.max_tasks_per_worker,
-            processes: Mutex::default(),
-        };
-        Ok(ProcessPool { core: ExecutorCore::new(Arc::new(crew), workers) })
-    }
-}
-
-impl fmt::Debug for ProcessPoolBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProcessPoolBuilder")
-            .field("max_workers", &self.max_workers)
-            .field("name", &self.name)
-            .field("max_tasks_per_worker", &self.max_tasks_per_worker)
-            .finish_non_exhaustive()
+        self.core.crew().ids()
     }
 }
 

@@ -5,7 +5,7 @@ use super::crew::NotReady;
 use super::duty::{Run, TaskRan};
 use super::error::{ExecutionCause, ExecutionError};
 use super::executor::Call;
-use super::process_pool::ProcessCrew;
+use super::process_crew::ProcessCrew;
 use super::shared::{DutyToEnd, Joint};
 use crate::process::shared::UnderWay;
 use crate::process::worker::{self, Options, WorkerProcess};
@@ -16,6 +16,7 @@ use crate::util::lock::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
 use std::io;
+use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,6 +85,41 @@ where
         let value = self.arguments.and_then(run).and_then(|bytes| worker::decode(&bytes));
         value.unwrap_or_else(|error| panic!("{error}"))
     }
+}
+
+/// The calls of a function for the items of an iterator; what [`ProcessPool::imap`](super::ProcessPool::imap) makes of its arguments.
+pub struct RemoteCalls<A, R, I> {
+    function: Function<A, R>,
+    items: I,
+}
+
+impl<A, R, I> RemoteCalls<A, R, I> {
+    pub(super) fn new(function: Function<A, R>, items: I) -> Self {
+        Self { function, items }
+    }
+}
+
+impl<A, R, I> fmt::Debug for RemoteCalls<A, R, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteCalls").field("function", &self.function).finish_non_exhaustive()
+    }
+}
+
+impl<A: Serialize, R, I: Iterator<Item = A>> Iterator for RemoteCalls<A, R, I> {
+    type Item = Remote<A, R>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.items.next().map(|item| Remote::new(self.function, item))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.items.size_hint()
+    }
+}
+
+impl<A: Serialize, R, I: iter::FusedIterator<Item = A>> iter::FusedIterator
+    for RemoteCalls<A, R, I>
+{
 }
 
 /// A call that waits for a process, and is taken out once it has one.
