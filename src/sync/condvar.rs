@@ -1,13 +1,11 @@
-//! Waiting for a change of what a mutex protects.
+//! Waiting for a change of what a mutex protects, as users see it. The wait without the mutex is in `raw_condvar.rs`.
 #![forbid(unsafe_code)]
 
-use super::line::{Line, Position};
+use super::raw_condvar::RawCondvar;
 use super::{LockResult, MutexGuard, PoisonError};
-use crate::runtime::park::{self, Parker, Reason, Wake};
 use crate::sys::clock;
 use crate::sys::time::deadline_after;
 use crate::util::dropping::Held;
-use crate::util::sync::{AtomicBool, Mutex as ListLock, Ordering, mutated};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
@@ -45,8 +43,7 @@ use std::time::{Duration, Instant};
 #[doc(alias("Condition", "Cond"))]
 #[derive(Default)]
 pub struct Condvar {
-    waiting: AtomicBool,
-    line: ListLock<Line>,
+    raw: RawCondvar,
 }
 
 /// What a wait of a [`Condvar`] with a time limit returns: whether the time ran out. As [`std::sync::WaitTimeoutResult`].
@@ -65,7 +62,7 @@ impl Condvar {
     /// Makes a condition variable that nobody waits for yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { waiting: AtomicBool::new(false), line: ListLock::new(Line::new()) }
+        Self { raw: RawCondvar::new() }
     }
 
     /// Unlocks the mutex, waits for a notification, and locks the mutex again. Suspends a green thread, blocks an OS thread.
@@ -240,59 +237,14 @@ impl Condvar {
         guard: MutexGuard<'a, T>,
         deadline: Option<Instant>,
     ) -> (LockResult<MutexGuard<'a, T>>, WaitTimeoutResult) {
-        let parker = Parker::new();
-        let position = {
-            let mut line = self.line.lock();
-            self.waiting.store(true, Ordering::Relaxed);
-            line.enter(parker.waiter())
-        };
+        let place = self.raw.enter();
         // Whoever changes the data under the mutex from here on finds us in the line.
         let lock_again = guard.unlock();
-        let mut timed_out = false;
-        match parker.park(Reason::Condition, deadline) {
-            Wake::Notified => {}
-            Wake::TimedOut => timed_out = self.leave(position),
-            Wake::Killed => {
-                if !self.leave(position) {
-                    self.pass_on(position);
-                }
-                park::raise_kill();
-            }
-        }
-        let notified = Notified(if timed_out { None } else { Some((self, position)) });
+        let notified = place.wait(deadline);
+        let timed_out = notified.timed_out();
         let guard = lock_again();
-        std::mem::forget(notified);
+        notified.has_lock();
         (guard, WaitTimeoutResult(timed_out))
-    }
-
-    fn lower(&self, line: &Line) {
-        if line.is_empty() {
-            self.waiting.store(false, Ordering::Relaxed);
-        }
-    }
-
-    /// Leaves the line; `false` if a notification has come first.
-    fn leave(&self, position: Position) -> bool {
-        let mut line = self.line.lock();
-        let was_there = line.leave(position);
-        self.lower(&line);
-        was_there
-    }
-
-    /// Notifies the next waiter in place of one that was notified and has no use for it.
-    fn pass_on(&self, position: Position) {
-        if mutated("a killed waiter keeps its notification") {
-            return;
-        }
-        let next = {
-            let mut line = self.line.lock();
-            let next = line.tell_instead_of(position);
-            self.lower(&line);
-            next
-        };
-        if let Some(waiter) = next {
-            waiter.unpark();
-        }
     }
 
     /// Wakes the thread that has waited longest, if one waits. Does not suspend.
@@ -344,28 +296,7 @@ impl Condvar {
     /// assert_eq!(*seats.lock().unwrap(), 0);
     /// ```
     pub fn notify(&self, count: usize) {
-        // Whoever has changed the data locked the mutex after those who wait had unlocked it, and so sees their flag.
-        if !self.waiting.load(Ordering::Relaxed) {
-            return;
-        }
-        let mut line = self.line.lock();
-        for _ in 0..count {
-            let Some(waiter) = line.tell() else { break };
-            waiter.unpark();
-        }
-        self.lower(&line);
-    }
-}
-
-/// A waiter that was notified and does not have the mutex yet. If a kill or a timeout ends that wait, the next one is
-/// notified.
-struct Notified<'a>(Option<(&'a Condvar, Position)>);
-
-impl Drop for Notified<'_> {
-    fn drop(&mut self) {
-        if let Some((condvar, position)) = self.0 {
-            condvar.pass_on(position);
-        }
+        self.raw.notify(count);
     }
 }
 
@@ -375,139 +306,5 @@ impl RefUnwindSafe for Condvar {}
 impl fmt::Debug for Condvar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Condvar").finish_non_exhaustive()
-    }
-}
-
-#[cfg(all(test, loom))]
-mod models {
-    use super::Condvar;
-    use crate::runtime::park;
-    use crate::sync::Mutex;
-    use loom::thread;
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::Arc;
-    use std::time::Instant;
-
-    type Shared = Arc<(Mutex<u32>, Condvar)>;
-
-    /// A mutex and a condition variable for a single use.
-    fn shared() -> Shared {
-        let shared = Arc::new((Mutex::new(0), Condvar::new()));
-        give(&shared);
-        take(&shared);
-        assert!(shared.1.wait_deadline(shared.0.lock().unwrap(), Instant::now()).is_ok());
-        shared
-    }
-
-    fn give((count, changed): &(Mutex<u32>, Condvar)) {
-        *count.lock().unwrap() += 1;
-        changed.notify_one();
-    }
-
-    fn take((count, changed): &(Mutex<u32>, Condvar)) {
-        let mut count = count.lock().unwrap();
-        while *count == 0 {
-            count = changed.wait(count).unwrap();
-        }
-        *count -= 1;
-    }
-
-    #[test]
-    fn a_notification_wakes_who_waits() {
-        loom::model(|| {
-            let shared = shared();
-            let other = {
-                let shared = Arc::clone(&shared);
-                thread::spawn(move || take(&shared))
-            };
-            give(&shared);
-            other.join().unwrap();
-        });
-    }
-
-    /// A model with at most two preemptions, which find the fault. Three would take minutes.
-    fn quick_model(body: impl Fn() + Send + Sync + 'static) {
-        let mut model = loom::model::Builder::new();
-        model.preemption_bound = Some(2);
-        model.check(body);
-    }
-
-    /// One of two waiters is killed when it is notified. The other is notified.
-    #[test]
-    fn a_killed_waiter_passes_the_notification_on() {
-        quick_model(|| {
-            let shared = shared();
-            let doomed = park::own_task();
-            let patient = {
-                let shared = Arc::clone(&shared);
-                thread::spawn(move || take(&shared))
-            };
-            let other = {
-                let shared = Arc::clone(&shared);
-                thread::spawn(move || {
-                    doomed.kill();
-                    give(&shared);
-                })
-            };
-            let got = catch_unwind(AssertUnwindSafe(|| take(&shared))).is_ok();
-            park::own_task().enter_shield();
-            if got {
-                give(&shared);
-            }
-            patient.join().unwrap();
-            other.join().unwrap();
-            assert_eq!(*shared.0.lock().unwrap(), 0);
-        });
-    }
-
-    /// A waiter is killed when all are notified. One that comes later is not notified.
-    #[test]
-    fn a_wait_is_not_ended_by_what_came_before_it() {
-        quick_model(|| {
-            let shared = shared();
-            let doomed = park::own_task();
-            let other = {
-                let shared = Arc::clone(&shared);
-                thread::spawn(move || {
-                    doomed.kill();
-                    shared.1.notify_all();
-                    let guard = shared.0.lock().unwrap();
-                    let (_guard, result) = shared.1.wait_deadline(guard, Instant::now()).unwrap();
-                    assert!(result.timed_out());
-                })
-            };
-            let wait = || drop(shared.1.wait(shared.0.lock().unwrap()).unwrap());
-            let _ = catch_unwind(AssertUnwindSafe(wait));
-            park::own_task().enter_shield();
-            other.join().unwrap();
-        });
-    }
-
-    /// One of two waiters gives up when it is notified. Either it reports that it was, or the other is notified.
-    #[test]
-    fn a_waiter_that_gives_up_keeps_no_notification() {
-        quick_model(|| {
-            let shared = shared();
-            let patient = {
-                let shared = Arc::clone(&shared);
-                thread::spawn(move || take(&shared))
-            };
-            let other = {
-                let shared = Arc::clone(&shared);
-                thread::spawn(move || give(&shared))
-            };
-            let guard = shared.0.lock().unwrap();
-            if *guard == 0 {
-                let (guard, result) = shared.1.wait_deadline(guard, Instant::now()).unwrap();
-                drop(guard);
-                if !result.timed_out() {
-                    shared.1.notify_one();
-                }
-            } else {
-                drop(guard);
-            }
-            patient.join().unwrap();
-            other.join().unwrap();
-        });
     }
 }

@@ -75,6 +75,7 @@ mod once;
 mod patience;
 mod permit;
 mod poison;
+mod raw_condvar;
 mod raw_mutex;
 mod raw_rwlock;
 pub(crate) mod raw_semaphore;
