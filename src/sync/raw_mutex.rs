@@ -30,6 +30,8 @@
 //! and share the bits. That is correct as long as somebody is on their way whenever WOKEN is set, and will look again
 //! whenever HANDED is set: each who sets WOKEN, or for whom it is set, clears it last, and whoever comes first takes a
 //! lock that was handed over. A bit that is cleared early costs one needless wake-up.
+//!
+//! One file, because the bits are one state machine: each who takes the lock and each who gives it back changes the same ones.
 #![forbid(unsafe_code)]
 
 use super::turn::{LineEntry, Turn, choose, here};

@@ -1,7 +1,11 @@
-//! A channel of small items, with the counts of its two sides.
+//! A channel of small items, with the counts of its two sides. Where its items are is in `flavor.rs`.
+//!
+//! One file, because sends, receives and the ends of the last handles look at what the others have left; the models at the end are of
+//! all of them together.
 #![forbid(unsafe_code)]
 
 use super::Hands;
+use super::flavor::Flavor;
 use super::parcel::{Content, Parcel, Promise};
 use super::ring::ItemRing;
 use super::zero::Zero;
@@ -10,7 +14,6 @@ use crate::sync::gate::{Gate, WaitEnd};
 use crate::sync::patience::{self, Patience};
 use crate::util::dropping::drop_each;
 use crate::util::sync::{AtomicUsize, Ordering};
-use crossbeam_queue::SegQueue;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
@@ -32,17 +35,6 @@ impl<T> SendFailure<Parcel<T>> {
             Self::Disconnected(parcel) => SendFailure::Disconnected(parcel.into_item()),
         }
     }
-}
-
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a channel is counted memory, and a pointer less to follow"
-)]
-enum Flavor<T> {
-    Bounded(ItemRing<T>),
-    Unbounded(SegQueue<T>),
-    Zero(Zero<T>),
 }
 
 /// A channel; the text of the folder explains it. `receivers` and `senders` are the numbers of handles.
@@ -67,13 +59,8 @@ impl<T> RefUnwindSafe for ChannelCore<T> {}
 impl<T> ChannelCore<T> {
     /// Unbounded for `None`, rendezvous for zero.
     pub(crate) fn new(capacity: Option<usize>) -> Self {
-        let flavor = match capacity {
-            None => Flavor::Unbounded(SegQueue::new()),
-            Some(0) => Flavor::Zero(Zero::new()),
-            Some(capacity) => Flavor::Bounded(ItemRing::new(capacity)),
-        };
         Self {
-            flavor,
+            flavor: Flavor::new(capacity),
             items: Gate::new(),
             room: Gate::new(),
             hands: Hands::new(),
@@ -202,20 +189,17 @@ impl<T> ChannelCore<T> {
 
     /// The rendezvous, if the channel is one.
     pub(super) fn rendezvous(&self) -> Option<&Zero<T>> {
-        match &self.flavor {
-            Flavor::Zero(zero) => Some(zero),
-            _ => None,
-        }
+        self.flavor.rendezvous()
     }
 
     /// Whether a receive would not wait. Not for a rendezvous.
     pub(crate) fn may_recv(&self) -> bool {
-        !self.has_none() || self.senders.load(Ordering::SeqCst) == 0
+        !self.flavor.is_empty() || self.senders.load(Ordering::SeqCst) == 0
     }
 
     /// Whether a send would not wait. Not for a rendezvous.
     pub(crate) fn may_send(&self) -> bool {
-        !self.has_no_room() || self.receivers.load(Ordering::SeqCst) == 0
+        !self.flavor.is_full() || self.receivers.load(Ordering::SeqCst) == 0
     }
 
     #[inline]
@@ -256,7 +240,7 @@ impl<T> ChannelCore<T> {
     }
 
     fn send_slow(&self, mut item: T, deadline: Option<Instant>) -> Result<(), SendFailure<T>> {
-        if let Flavor::Zero(zero) = &self.flavor {
+        if let Some(zero) = self.rendezvous() {
             return zero.send(item, deadline, &self.items);
         }
         let mut patience = Patience::default();
@@ -303,7 +287,7 @@ impl<T> ChannelCore<T> {
         if let Some(item) = self.pop() {
             return Ok(item);
         }
-        if let Flavor::Zero(zero) = &self.flavor {
+        if let Some(zero) = self.rendezvous() {
             return zero.try_recv();
         }
         if self.senders.load(Ordering::SeqCst) == 0 {
@@ -336,7 +320,7 @@ impl<T> ChannelCore<T> {
         let mut in_time = true;
         loop {
             if !patience.again() {
-                if let Flavor::Zero(zero) = &self.flavor {
+                if let Some(zero) = self.rendezvous() {
                     return zero.recv(deadline, &self.room);
                 }
                 in_time = self.items.wait(Reason::Receive, deadline, || self.may_recv());
@@ -351,23 +335,19 @@ impl<T> ChannelCore<T> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        let len = match &self.flavor {
-            Flavor::Bounded(ring) => ring.len(),
-            Flavor::Unbounded(queue) => queue.len(),
-            Flavor::Zero(_) => 0,
-        };
+        let len = self.flavor.len();
         self.let_see(len > 0, self.capacity().is_none_or(|capacity| len < capacity));
         len
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        let empty = self.has_none();
+        let empty = self.flavor.is_empty();
         self.let_see(!empty, empty);
         empty
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        let full = self.has_no_room();
+        let full = self.flavor.is_full();
         self.let_see(full, !full);
         full
     }
@@ -382,28 +362,8 @@ impl<T> ChannelCore<T> {
         }
     }
 
-    fn has_none(&self) -> bool {
-        match &self.flavor {
-            Flavor::Bounded(ring) => ring.is_empty(),
-            Flavor::Unbounded(queue) => queue.is_empty(),
-            Flavor::Zero(_) => true,
-        }
-    }
-
-    fn has_no_room(&self) -> bool {
-        match &self.flavor {
-            Flavor::Bounded(ring) => ring.is_full(),
-            Flavor::Unbounded(_) => false,
-            Flavor::Zero(_) => true,
-        }
-    }
-
     pub(crate) fn capacity(&self) -> Option<usize> {
-        match &self.flavor {
-            Flavor::Bounded(ring) => Some(ring.capacity()),
-            Flavor::Unbounded(_) => None,
-            Flavor::Zero(_) => Some(0),
-        }
+        self.flavor.capacity()
     }
 
     // --- handles ------------------------------------------------------------------------------------------------
@@ -418,7 +378,7 @@ impl<T> ChannelCore<T> {
 
     pub(crate) fn drop_sender(&self) {
         if self.senders.fetch_sub(1, Ordering::SeqCst) == 1 {
-            if let Flavor::Zero(zero) = &self.flavor {
+            if let Some(zero) = self.rendezvous() {
                 zero.close();
             }
             self.items.notify_all();
@@ -427,7 +387,7 @@ impl<T> ChannelCore<T> {
 
     pub(crate) fn drop_receiver(&self) {
         if self.receivers.fetch_sub(1, Ordering::SeqCst) == 1 {
-            if let Flavor::Zero(zero) = &self.flavor {
+            if let Some(zero) = self.rendezvous() {
                 zero.close();
             }
             self.room.notify_all();

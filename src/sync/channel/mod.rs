@@ -21,6 +21,7 @@
 
 mod chan;
 mod core;
+mod flavor;
 mod hands;
 mod parcel;
 mod ring;
