@@ -96,6 +96,7 @@ compile_error!(
 mod bound;
 mod close;
 mod connection;
+mod epoll;
 mod file;
 mod futex;
 mod hook;
@@ -104,8 +105,10 @@ pub mod original;
 mod patch;
 mod pieces;
 mod poll;
+mod poll_limit;
 mod process;
 mod report;
+mod select;
 mod signal;
 mod socket;
 mod table;

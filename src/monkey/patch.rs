@@ -107,6 +107,8 @@ pub(super) fn interposed() -> impl Iterator<Item = &'static Interposed> {
         super::file::INTERPOSED,
         super::names::INTERPOSED,
         super::poll::INTERPOSED,
+        super::select::INTERPOSED,
+        super::epoll::INTERPOSED,
         super::process::INTERPOSED,
         super::signal::INTERPOSED,
         super::socket::INTERPOSED,

@@ -1,62 +1,19 @@
-//! Waiting for several descriptors by `poll`, `select` and `epoll_wait`.
+//! `poll` and `ppoll`: waiting for several descriptors.
+//!
+//! Invariant: a wait ends when a number that it is for is closed, and says so, even if the number is used again at once.
 
 use super::file::checked as checked_length;
 use super::hook::{Hook, interpose};
-use super::table::{self, FileKind};
+use super::poll_limit::{PollLimit, SIGNALS, limit_of};
+use super::table;
 use super::wait::{WaitFailed, bare_poll, sleep, wait_for, wait_once};
 use crate::runtime::park;
 use crate::runtime::reactor::Direction::{Read, Write};
-use crate::sys::bare::{address, room_for_descriptors, syscall, to_libc};
-use crate::sys::clock;
+use crate::sys::bare::{address, syscall, to_libc};
 use crate::sys::poll::{PollFd, PollFlags, gather_none};
-use crate::sys::time::deadline_after;
-use libc::{
-    c_int, c_long, c_short, epoll_event, fd_set, nfds_t, pollfd, sigset_t, size_t, timespec,
-    timeval,
-};
+use libc::{c_int, c_long, c_short, nfds_t, pollfd, sigset_t, size_t, timespec};
 use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant};
-
-/// The size of the kernel's signal sets, in bytes.
-const SIGNALS: c_long = 8;
-
-/// How long a call may wait.
-#[derive(Clone, Copy, Debug)]
-enum PollLimit {
-    Not,
-    ForEver,
-    Until(Instant),
-}
-
-impl PollLimit {
-    fn after(duration: Option<Duration>) -> Self {
-        match duration {
-            Some(Duration::ZERO) => Self::Not,
-            // A time beyond what the clock can represent is for ever.
-            Some(duration) => deadline_after(duration).map_or(Self::ForEver, Self::Until),
-            None => Self::ForEver,
-        }
-    }
-
-    fn of_millis(millis: c_int) -> Self {
-        Self::after(u64::try_from(millis).ok().map(Duration::from_millis))
-    }
-
-    fn deadline(self) -> Option<Instant> {
-        match self {
-            Self::Until(deadline) => Some(deadline),
-            Self::Not | Self::ForEver => None,
-        }
-    }
-
-    fn left(self) -> Duration {
-        self.deadline().map_or(Duration::ZERO, |at| at.saturating_duration_since(clock::now()))
-    }
-}
-
-fn duration_of(time: &timespec) -> Duration {
-    Duration::new(time.tv_sec.max(0) as u64, time.tv_nsec.clamp(0, 999_999_999) as u32)
-}
+use std::time::Instant;
 
 /// The bits of `poll` that one registration in one direction covers.
 const FOR_READING: c_short = libc::POLLIN | libc::POLLRDNORM | libc::POLLRDHUP;
@@ -66,7 +23,12 @@ const FOR_WRITING: c_short = libc::POLLOUT | libc::POLLWRNORM;
 ///
 /// # Safety
 /// `fds` points to `count` entries.
-unsafe fn poll_waiting(hook: &Hook, fds: *mut pollfd, count: nfds_t, limit: PollLimit) -> c_long {
+pub(super) unsafe fn poll_waiting(
+    hook: &Hook,
+    fds: *mut pollfd,
+    count: nfds_t,
+    limit: PollLimit,
+) -> c_long {
     loop {
         let first = bare_poll(fds, count);
         if first != 0 || matches!(limit, PollLimit::Not) {
@@ -190,194 +152,6 @@ fn poll_several(
     }
 }
 
-/// For each of the three sets of `select`, the bits of `poll` that it waits for and those that it reports.
-const SETS: [(c_short, c_short); 3] = [
-    (
-        libc::POLLIN | libc::POLLRDNORM,
-        libc::POLLIN | libc::POLLRDNORM | libc::POLLHUP | libc::POLLERR,
-    ),
-    (libc::POLLOUT | libc::POLLWRNORM, libc::POLLOUT | libc::POLLWRNORM | libc::POLLERR),
-    (libc::POLLPRI, libc::POLLPRI),
-];
-
-const FD_SETSIZE: c_int = libc::FD_SETSIZE as c_int;
-
-/// For how many descriptors the process has room now. The kernel looks no further in a set, and callers that pass a
-/// higher number rely on that.
-fn table_size() -> c_int {
-    room_for_descriptors().unwrap_or(FD_SETSIZE)
-}
-
-/// The word of a set of `select` that a number is in, and its bit there. The kernel's sets may have any size, while the
-/// C library's macros know only those of `FD_SETSIZE`.
-fn word_of(set: *mut fd_set, fd: c_int) -> (*mut libc::c_ulong, libc::c_ulong) {
-    let bits = libc::c_ulong::BITS as usize;
-    let fd = fd as usize;
-    (set.cast::<libc::c_ulong>().wrapping_add(fd / bits), 1 << (fd % bits))
-}
-
-/// `select` on a green thread, made of `poll`.
-///
-/// # Safety
-/// Each set is null or has room for all numbers below `highest`.
-unsafe fn select_waiting(
-    hook: &Hook,
-    highest: c_int,
-    sets: [*mut fd_set; 3],
-    limit: PollLimit,
-) -> c_long {
-    if highest < 0 {
-        return -c_long::from(libc::EINVAL);
-    }
-    let highest = if highest > FD_SETSIZE { highest.min(table_size()) } else { highest };
-    let is_in = |set: *mut fd_set, fd| {
-        // SAFETY: a set that is given has room for all numbers below `highest`.
-        !set.is_null() && unsafe { *word_of(set, fd).0 & word_of(set, fd).1 != 0 }
-    };
-    let mut entries: Vec<pollfd> = (0..highest)
-        .map(|fd| {
-            let wanted = SETS.iter().zip(sets).filter(|(_, set)| is_in(*set, fd));
-            pollfd { fd, events: wanted.fold(0, |all, ((wanted, _), _)| all | wanted), revents: 0 }
-        })
-        .filter(|entry| entry.events != 0)
-        .collect();
-    // SAFETY: a valid list.
-    let result =
-        unsafe { poll_waiting(hook, entries.as_mut_ptr(), entries.len() as nfds_t, limit) };
-    if result < 0 {
-        return result;
-    }
-    if entries.iter().any(|entry| entry.revents & libc::POLLNVAL != 0) {
-        return -c_long::from(libc::EBADF);
-    }
-    let mut ready = 0;
-    for ((_, seen), set) in SETS.iter().zip(sets) {
-        if set.is_null() {
-            continue;
-        }
-        for entry in &entries {
-            if is_in(set, entry.fd) && entry.revents & seen != 0 {
-                ready += 1;
-            } else {
-                let (word, bit) = word_of(set, entry.fd);
-                // SAFETY: as above.
-                unsafe { *word &= !bit };
-            }
-        }
-    }
-    ready
-}
-
-unsafe fn bare_select(
-    highest: c_int,
-    sets: [*mut fd_set; 3],
-    time: *mut timespec,
-    mask: *const sigset_t,
-) -> c_int {
-    // The kernel takes the mask and its size as one argument.
-    let mask = [address(mask), SIGNALS];
-    let mask_pointer = if mask[0] == 0 { 0 } else { address(mask.as_ptr()) };
-    // SAFETY: as the caller promises.
-    let result = unsafe {
-        syscall(
-            libc::SYS_pselect6,
-            [
-                highest.into(),
-                address(sets[0]),
-                address(sets[1]),
-                address(sets[2]),
-                address(time),
-                mask_pointer,
-            ],
-        )
-    };
-    to_libc(result) as c_int
-}
-
-/// Runs a `select` that writes the time that is left into its timeout.
-unsafe fn select_timed(
-    time: *mut timeval,
-    call: impl FnOnce(Option<Duration>) -> (c_int, Duration),
-) -> c_int {
-    // SAFETY: the caller's pointer is null or valid.
-    let time = unsafe { time.as_mut() };
-    let given = time.as_ref().map(|time| {
-        Duration::from_secs(time.tv_sec.max(0) as u64)
-            + Duration::from_micros(time.tv_usec.max(0) as u64)
-    });
-    let (result, left) = call(given);
-    if let Some(time) = time {
-        *time = timeval { tv_sec: left.as_secs() as _, tv_usec: left.subsec_micros().into() };
-    }
-    result
-}
-
-unsafe fn bare_select_timed(highest: c_int, sets: [*mut fd_set; 3], time: *mut timeval) -> c_int {
-    let call = |given: Option<Duration>| {
-        let mut spec = given.map(|given| timespec {
-            tv_sec: given.as_secs() as _,
-            tv_nsec: given.subsec_nanos().into(),
-        });
-        let pointer = spec.as_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut);
-        // SAFETY: as the caller promises.
-        let result = unsafe { bare_select(highest, sets, pointer, std::ptr::null()) };
-        (result, spec.as_ref().map_or(Duration::ZERO, duration_of))
-    };
-    // SAFETY: as the caller promises.
-    unsafe { select_timed(time, call) }
-}
-
-unsafe fn select_green(
-    hook: &Hook,
-    highest: c_int,
-    sets: [*mut fd_set; 3],
-    time: *mut timeval,
-) -> c_int {
-    let call = |given| {
-        let limit = PollLimit::after(given);
-        // SAFETY: as the caller promises.
-        let result = unsafe { select_waiting(hook, highest, sets, limit) };
-        (to_libc(result) as c_int, limit.left())
-    };
-    // SAFETY: as the caller promises.
-    unsafe { select_timed(time, call) }
-}
-
-unsafe fn limit_of(time: *const timespec) -> PollLimit {
-    // SAFETY: the caller's pointer is null or valid.
-    PollLimit::after(unsafe { time.as_ref() }.map(duration_of))
-}
-
-/// `epoll_wait` on a green thread.
-unsafe fn epoll_waiting(
-    hook: &Hook,
-    epoll: c_int,
-    events: *mut epoll_event,
-    most: c_int,
-    limit: PollLimit,
-) -> c_long {
-    loop {
-        // SAFETY: as the caller promises.
-        let result = unsafe {
-            syscall(libc::SYS_epoll_pwait, [epoll.into(), address(events), most.into(), 0, 0, 0])
-        };
-        if result != 0 || matches!(limit, PollLimit::Not) {
-            park::spend_budget_holding();
-            return result;
-        }
-        if !matches!(table::examine(epoll), Some((FileKind::Other, _))) {
-            return 0;
-        }
-        match wait_once(hook, epoll, Read, limit.deadline()) {
-            Ok(()) => {}
-            Err(WaitFailed::TimedOut) => return 0,
-            // Event loops take every other error for a fault of their own, and end.
-            Err(WaitFailed::Cancelled) => return -c_long::from(libc::EINTR),
-            Err(failed) => return failed.result(),
-        }
-    }
-}
-
 unsafe fn bare_ppoll(
     fds: *mut pollfd,
     count: nfds_t,
@@ -416,23 +190,6 @@ unsafe fn bare_poll_millis(fds: *mut pollfd, count: nfds_t, millis: c_int) -> c_
     unsafe { bare_ppoll(fds, count, time, std::ptr::null()) }
 }
 
-unsafe fn bare_epoll(
-    epoll: c_int,
-    events: *mut epoll_event,
-    most: c_int,
-    millis: c_int,
-    mask: *const sigset_t,
-) -> c_int {
-    // SAFETY: as the caller promises.
-    let result = unsafe {
-        syscall(
-            libc::SYS_epoll_pwait,
-            [epoll.into(), address(events), most.into(), millis.into(), address(mask), SIGNALS],
-        )
-    };
-    to_libc(result) as c_int
-}
-
 /// The fortified forms also get the size of the array in bytes.
 fn checked<T>(count: nfds_t, room: size_t, call: impl FnOnce() -> T) -> T {
     checked_length((count as usize).saturating_mul(size_of::<pollfd>()), room, call)
@@ -461,34 +218,6 @@ interpose! {
             checked(count, room, || to_libc(poll_waiting(hook, fds, count, limit_of(time)))) as c_int
         } else {
             hook.holding(|| original::__ppoll_chk(fds, count, time, mask, room))
-        };
-    }
-    Poll fn select(highest: c_int, read: *mut fd_set, write: *mut fd_set, except: *mut fd_set, time: *mut timeval) -> c_int {
-        bare bare_select_timed(highest, [read, write, except], time);
-        green |hook| select_green(hook, highest, [read, write, except], time);
-    }
-    Poll fn pselect(highest: c_int, read: *mut fd_set, write: *mut fd_set, except: *mut fd_set, time: *const timespec, mask: *const sigset_t) -> c_int {
-        bare {
-            let mut copy = time.as_ref().copied();
-            let time = copy.as_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut);
-            bare_select(highest, [read, write, except], time, mask)
-        };
-        green |hook| if mask.is_null() {
-            to_libc(select_waiting(hook, highest, [read, write, except], limit_of(time))) as c_int
-        } else {
-            hook.holding(|| original::pselect(highest, read, write, except, time, mask))
-        };
-    }
-    Epoll fn epoll_wait(epoll: c_int, events: *mut epoll_event, most: c_int, millis: c_int) -> c_int {
-        bare bare_epoll(epoll, events, most, millis, std::ptr::null());
-        green |hook| to_libc(epoll_waiting(hook, epoll, events, most, PollLimit::of_millis(millis))) as c_int;
-    }
-    Epoll fn epoll_pwait(epoll: c_int, events: *mut epoll_event, most: c_int, millis: c_int, mask: *const sigset_t) -> c_int {
-        bare bare_epoll(epoll, events, most, millis, mask);
-        green |hook| if mask.is_null() {
-            to_libc(epoll_waiting(hook, epoll, events, most, PollLimit::of_millis(millis))) as c_int
-        } else {
-            hook.holding(|| original::epoll_pwait(epoll, events, most, millis, mask))
         };
     }
 }

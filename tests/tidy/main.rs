@@ -80,7 +80,7 @@ fn a_mod_file_has_no_code() {
 const LINES: usize = 450;
 
 /// Files that are longer, with how long they may be: such a file only gets shorter.
-const LONGER: &[(&str, usize)] = &[("monkey/poll.rs", 480)];
+const LONGER: &[(&str, usize)] = &[];
 
 /// The text without the unit tests, which come last in a file and may use whatever they like.
 fn without_tests(text: &str) -> &str {
