@@ -43,6 +43,7 @@ mod current;
 mod deadline;
 mod enumerate;
 mod group;
+mod handle;
 mod hooks;
 mod interval;
 mod join_handle;
@@ -62,6 +63,7 @@ mod timer;
 mod uncaught;
 mod unwind;
 mod wait;
+mod watched_handles;
 mod worker_stack;
 
 pub(crate) use alarm::Alarm;
@@ -72,6 +74,7 @@ pub use current::current;
 pub use deadline::Deadline;
 pub use enumerate::{active_count, enumerate};
 pub use group::{GroupError, TaskError, TaskGroup, group};
+pub use handle::{Handle, Join};
 pub use hooks::add_switch_hook;
 pub use interval::{Interval, MissedTicks};
 pub use join_handle::JoinHandle;
@@ -91,8 +94,8 @@ pub use timer::Timer;
 pub use uncaught::{set_uncaught_hook, take_uncaught_hook};
 pub use unwind::catch_unwind;
 pub use wait::{
-    AsCompleted, Handle, Join, ReturnWhen, as_completed, as_completed_timeout, join_all, kill_all,
-    try_join_all, wait, wait_timeout,
+    AsCompleted, ReturnWhen, as_completed, as_completed_timeout, join_all, kill_all, try_join_all,
+    wait, wait_timeout,
 };
 pub use worker_stack::on_worker_stack;
 

@@ -1,166 +1,13 @@
-//! Waiting for several green threads at once.
+//! Waiting for several green threads at once, as users see it. In which order they end is found in `watched_handles.rs`.
 #![forbid(unsafe_code)]
 
-use super::{JoinError, JoinHandle, LocalJoinHandle, ScopedJoinHandle, Thread, ThreadId};
-use crate::runtime::finished::Finished;
-use crate::runtime::park;
+use super::JoinError;
+use super::handle::{Handle, Join};
+use super::watched_handles::WatchedHandles;
 use crate::sys::time::deadline_after;
 use crate::util::dropping::{Held, each, give_out};
-use crate::util::moment::at_one_moment;
-use std::collections::{HashSet, VecDeque};
 use std::fmt;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-mod sealed {
-    pub trait Sealed {}
-}
-
-/// What [`wait`], [`as_completed`] and [`kill_all`] take: a handle of a green thread, or a reference to one. No other types can
-/// implement it.
-pub trait Handle: sealed::Sealed {
-    /// The green thread.
-    fn thread(&self) -> &Thread;
-}
-
-/// What [`join_all`] and [`try_join_all`] take: a handle itself, which is used up for the result. No other types can implement it.
-pub trait Join: Handle + Sized {
-    /// What the green thread returns.
-    type Value;
-
-    /// As [`JoinHandle::join`]. Suspends a green thread, blocks an OS thread.
-    ///
-    /// # Errors
-    /// Those of [`JoinHandle::join`].
-    fn join(self) -> Result<Self::Value, JoinError>;
-}
-
-macro_rules! handles {
-    ($($handle:ident <$($life:lifetime,)? T>),*) => {$(
-        impl<$($life,)? T> sealed::Sealed for $handle<$($life,)? T> {}
-
-        impl<$($life,)? T> Handle for $handle<$($life,)? T> {
-            fn thread(&self) -> &Thread {
-                $handle::thread(self)
-            }
-        }
-
-        impl<$($life,)? T> Join for $handle<$($life,)? T> {
-            type Value = T;
-
-            fn join(self) -> Result<T, JoinError> {
-                $handle::join(self)
-            }
-        }
-    )*};
-}
-
-handles!(JoinHandle<T>, LocalJoinHandle<T>, ScopedJoinHandle<'scope, T>);
-
-impl<H: Handle> sealed::Sealed for &H {}
-
-impl<H: Handle> Handle for &H {
-    fn thread(&self) -> &Thread {
-        H::thread(self)
-    }
-}
-
-/// Handles of different green threads, and the order in which these end.
-struct WatchedHandles<H: Handle> {
-    handles: Vec<Option<H>>,
-    left: usize,
-    /// The numbers of those that had ended before anybody waited, in the order given.
-    ended: VecDeque<usize>,
-    /// The numbers of the others, in the order in which they end. Some of `ended` may be there too.
-    finished: Arc<Finished>,
-}
-
-/// Whether its end can still come. A forked child has the handles of its parent, but not the green threads.
-fn is_awaited(thread: &Thread) -> bool {
-    !thread.task().is_done() && !thread.task().is_parents()
-}
-
-impl<H: Handle> WatchedHandles<H> {
-    #[track_caller]
-    fn new(handles: impl IntoIterator<Item = H>) -> Self {
-        let mut seen: HashSet<ThreadId> = HashSet::new();
-        let mut different: Vec<Option<H>> = Vec::new();
-        for handle in each(handles) {
-            assert!(
-                !park::is_caller(handle.thread().task()),
-                "a green thread cannot wait for its own end: it would wait for ever"
-            );
-            super::join_handle::start(handle.thread());
-            if seen.insert(handle.thread().id()) {
-                different.push(Some(handle));
-            }
-        }
-        let left = different.len();
-        let finished = Arc::new(Finished::default());
-        let mut watched = Self { handles: different, left, ended: VecDeque::new(), finished };
-        for (number, handle) in watched.handles.iter().enumerate() {
-            if let Some(handle) = handle
-                && is_awaited(handle.thread())
-            {
-                handle.thread().task().watch(&watched.finished, number);
-            }
-        }
-        // All are watched by now, so those that have not ended here will be reported.
-        watched.ended = at_one_moment(|| watched.have_ended());
-        watched
-    }
-
-    fn have_ended(&self) -> VecDeque<usize> {
-        let handles = self.handles.iter().enumerate();
-        let has_ended = |handle: &H| !is_awaited(handle.thread());
-        handles
-            .filter(|(_, handle)| handle.as_ref().is_some_and(has_ended))
-            .map(|(number, _)| number)
-            .collect()
-    }
-
-    /// The next handle whose green thread has ended. `None` if none is left, or the deadline came first.
-    fn next(&mut self, deadline: Option<Instant>) -> Option<H> {
-        self.next_numbered(deadline).map(|(_, handle)| handle)
-    }
-
-    /// Like `next`, with the position that the handle had among the different ones that were given.
-    fn next_numbered(&mut self, deadline: Option<Instant>) -> Option<(usize, H)> {
-        if self.left == 0 {
-            return None;
-        }
-        loop {
-            let number = match self.ended.pop_front() {
-                Some(number) => number,
-                None => self.finished.next(deadline)?,
-            };
-            // It has been taken already if it was in `ended` too.
-            if let Some(handle) = self.handles[number].take() {
-                self.left -= 1;
-                handle.thread().task().settle();
-                return Some((number, handle));
-            }
-        }
-    }
-
-    /// The handles that have not been taken, in the order given.
-    fn into_rest(mut self) -> Vec<H> {
-        self.unwatch();
-        std::mem::take(&mut self.handles).into_iter().flatten().collect()
-    }
-
-    fn unwatch(&self) {
-        for handle in self.handles.iter().flatten().filter(|handle| is_awaited(handle.thread())) {
-            handle.thread().task().unwatch(&self.finished);
-        }
-    }
-}
-
-impl<H: Handle> Drop for WatchedHandles<H> {
-    fn drop(&mut self) {
-        self.unwatch();
-    }
-}
 
 /// When a [`wait`] returns, for green threads here and for futures in [`executor`](crate::executor::wait()), which have examples; a plain
 /// number is a [`Count`](Self::Count). As `return_when` of Python's `concurrent.futures.wait`.
@@ -347,7 +194,7 @@ pub fn try_join_all<H: Join>(
     Ok(values.into_iter().filter_map(Held::into_inner).collect())
 }
 
-/// Kills all of the green threads, as [`JoinHandle::kill`]; as gevent's `killall`. Does not suspend: [`wait`] or
+/// Kills all of the green threads, as [`JoinHandle::kill`](super::JoinHandle::kill); as gevent's `killall`. Does not suspend: [`wait`] or
 /// [`join_all`] waits for their ends.
 ///
 /// # Examples
@@ -420,7 +267,7 @@ pub struct AsCompleted<H: Handle> {
 }
 
 impl<H: Handle> AsCompleted<H> {
-    /// The handles that have not been given out, in the order given.
+    /// The handles that have not been taken, in the order given.
     ///
     /// # Examples
     /// Those that are not needed once the first is there:
