@@ -6,14 +6,14 @@
 //! ends a green thread, even before it began, drops them.
 #![forbid(unsafe_code)]
 
-use super::backoff::{Backoff, Verdict};
+use super::acceptor::{Acceptor, ItemSource};
 use super::stats::{Counters, HandlerEnd, Stats};
 use crate::runtime::current as current_task;
 use crate::runtime::{global, park};
 use crate::sync::{Event, Semaphore};
 use crate::sys;
 use crate::sys::time::deadline_after;
-use crate::thread::{Builder, Thread, current, yield_now};
+use crate::thread::{Builder, Thread, current};
 use crate::util::dropping::Held;
 use crate::util::lock::Mutex;
 use crate::util::slab::{Slab, SlabKey};
@@ -23,17 +23,6 @@ use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-/// Where the items of one acceptor come from.
-pub(super) trait ItemSource: Send + 'static {
-    type Item: Send + 'static;
-
-    /// Waits for the next item.
-    fn next(&mut self) -> io::Result<Self::Item>;
-
-    /// Whether no other item will ever come after this error.
-    fn is_fatal(&self, error: &io::Error) -> bool;
-}
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct ServerSettings {
@@ -90,9 +79,9 @@ pub(super) struct ServerCore<T> {
     handler: Held<Box<dyn Fn(T) + Send + Sync>>,
     settings: ServerSettings,
     /// How many more handlers each acceptor may start; empty if there is no limit.
-    limits: Box<[Semaphore]>,
+    pub(super) limits: Box<[Semaphore]>,
     state: Mutex<ServerState>,
-    counters: Counters,
+    pub(super) counters: Counters,
     /// Set when no acceptor is left.
     closed: Event,
     /// Set when no handler is left either.
@@ -106,37 +95,6 @@ impl<T> fmt::Debug for ServerCore<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Core").field("stats", &self.stats()).finish_non_exhaustive()
     }
-}
-
-/// A living acceptor.
-struct Accepting<T> {
-    core: Arc<ServerCore<T>>,
-    /// Whether it has begun and has not returned.
-    runs: bool,
-}
-
-impl<T> Drop for Accepting<T> {
-    fn drop(&mut self) {
-        if self.runs && !park::is_interrupted() {
-            self.core.fail(io::Error::other("taking a connection has panicked"));
-        }
-        let mut state = self.core.state.lock();
-        state.accepting -= 1;
-        if state.accepting == 0 {
-            // The end of their runtime may have killed them.
-            state.phase = ServerPhase::Stopping;
-            state.acceptors.clear();
-            self.core.closed.set();
-            self.core.end_if_done(&state);
-        }
-    }
-}
-
-/// The fields are dropped in this order, so the source is closed before the server counts as closed.
-struct Acceptor<S: ItemSource> {
-    source: Held<S>,
-    at: usize,
-    accepting: Accepting<S::Item>,
 }
 
 /// A handler that has not ended.
@@ -191,6 +149,23 @@ impl<T> ServerCore<T> {
         }
     }
 
+    /// Counts an acceptor off, which has closed its source. The last one closes the server.
+    pub(super) fn acceptor_ended(&self) {
+        let mut state = self.state.lock();
+        state.accepting -= 1;
+        if state.accepting == 0 {
+            // The end of their runtime may have killed them.
+            state.phase = ServerPhase::Stopping;
+            state.acceptors.clear();
+            self.closed.set();
+            self.end_if_done(&state);
+        }
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.state.lock().phase == ServerPhase::Stopping
+    }
+
     /// Begins the end: the server accepts no more. Does not wait.
     pub(super) fn close(&self) {
         let acceptors = {
@@ -209,7 +184,7 @@ impl<T> ServerCore<T> {
 
     /// Begins the end because of a failure. Those who wait are told of it; if nobody does, it is reported on standard
     /// error.
-    fn fail(&self, failure: io::Error) {
+    pub(super) fn fail(&self, failure: io::Error) {
         let mut state = self.state.lock();
         let tell =
             state.failure.is_none() && state.waiting == 0 && state.phase == ServerPhase::Running;
@@ -354,14 +329,11 @@ impl<T: Send + 'static> ServerCore<T> {
         let acceptors: Vec<_> = sources
             .into_iter()
             .enumerate()
-            .map(|(at, source)| {
-                let accepting = Accepting { core: Arc::clone(self), runs: false };
-                Acceptor { source, at, accepting }
-            })
+            .map(|(at, source)| Acceptor::new(self, source, at))
             .collect();
         for acceptor in acceptors {
             let builder = self.settings.builder("acceptor");
-            let at = acceptor.at;
+            let at = acceptor.at();
             let body = move || acceptor.accept_all();
             let spawned = match self.settings.pinned {
                 true => builder.spawn_pinned(at, body),
@@ -386,7 +358,7 @@ impl<T: Send + 'static> ServerCore<T> {
     }
 
     /// Waits before the next attempt, but no longer than until a handler ends.
-    fn pause(&self, pause: Duration) {
+    pub(super) fn pause(&self, pause: Duration) {
         self.freed.clear();
         self.short.store(true, Ordering::SeqCst);
         self.freed.wait_timeout(pause);
@@ -394,7 +366,7 @@ impl<T: Send + 'static> ServerCore<T> {
     }
 
     /// Runs the handler for `item` on a green thread of its own.
-    fn begin(self: &Arc<Self>, acceptor: usize, item: T) -> io::Result<()> {
+    pub(super) fn begin(self: &Arc<Self>, acceptor: usize, item: T) -> io::Result<()> {
         self.counters.accept();
         let key = self.state.lock().handlers.insert(None);
         let (core, acceptor) = (Arc::clone(self), acceptor as u32);
@@ -413,50 +385,5 @@ impl<T: Send + 'static> ServerCore<T> {
             *handler = Some(thread);
         }
         Ok(())
-    }
-}
-
-impl<S: ItemSource> Acceptor<S> {
-    fn accept_all(mut self) {
-        self.accepting.runs = true;
-        self.accept_until_the_end();
-        self.accepting.runs = false;
-    }
-
-    fn accept_until_the_end(&mut self) {
-        let core = Arc::clone(&self.accepting.core);
-        let mut backoff = Backoff::new();
-        loop {
-            if let Some(limit) = core.limits.get(self.at) {
-                limit.acquire_raw();
-            }
-            let item = loop {
-                match self.source.next() {
-                    Ok(_) if core.state.lock().phase == ServerPhase::Stopping => return,
-                    Ok(item) => break item,
-                    Err(error) => {
-                        core.counters.fail();
-                        if self.source.is_fatal(&error) {
-                            return core.fail(error);
-                        }
-                        match backoff.failed(&error) {
-                            Verdict::GoOn => yield_now(),
-                            Verdict::Pause(pause) => core.pause(pause),
-                        }
-                    }
-                }
-            };
-            match core.begin(self.at, item) {
-                Ok(()) => backoff.succeeded(),
-                Err(error) => {
-                    core.counters.fail();
-                    // The settings are wrong, so the next one would fail in the same way.
-                    if error.kind() == io::ErrorKind::InvalidInput {
-                        return core.fail(error);
-                    }
-                    core.pause(backoff.longer());
-                }
-            }
-        }
     }
 }

@@ -1,8 +1,9 @@
 //! A server of datagrams.
 #![forbid(unsafe_code)]
 
+use super::acceptor::ItemSource;
 use super::backoff::is_fatal;
-use super::core::{ItemSource, ServerSettings};
+use super::core::ServerSettings;
 use super::frame::{ServerFrame, bind, common_settings};
 use super::stats::Stats;
 use crate::net::{SocketAddr, ToSocketAddrs, UdpSocket};

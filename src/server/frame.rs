@@ -2,7 +2,8 @@
 //! settings.
 #![forbid(unsafe_code)]
 
-use super::core::{ItemSource, ServerCore, ServerSettings};
+use super::acceptor::ItemSource;
+use super::core::{ServerCore, ServerSettings};
 use super::stats::Stats;
 use crate::net::{SocketAddr, ToSocketAddrs};
 use crate::util::dropping::Held;

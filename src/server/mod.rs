@@ -24,6 +24,7 @@
 // Invariant: `core` knows how to start, count and end handlers, and nothing of sockets; the other files of this folder
 // know sockets, and leave green threads to `core`.
 
+mod acceptor;
 mod backoff;
 mod core;
 mod datagram;

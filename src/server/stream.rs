@@ -1,7 +1,8 @@
 //! A server of connections.
 #![forbid(unsafe_code)]
 
-use super::core::{ItemSource, ServerSettings};
+use super::acceptor::ItemSource;
+use super::core::ServerSettings;
 use super::frame::{ServerFrame, bind, common_settings};
 use super::listener::Listener;
 use super::stats::Stats;
