@@ -29,6 +29,7 @@
 // does.
 
 mod child;
+mod child_handle;
 mod command;
 mod drain;
 #[cfg(test)]
@@ -51,7 +52,8 @@ pub(crate) mod worker;
 #[cfg(feature = "processes")]
 #[doc(inline)]
 pub use crate::__process_function as function;
-pub use child::{Child, ChildHandle};
+pub use child::Child;
+pub use child_handle::ChildHandle;
 pub use command::Command;
 pub use std::process::*;
 pub use stdio::{ChildStderr, ChildStdin, ChildStdout};
