@@ -1,6 +1,7 @@
 //! How connections begin: `accept` and `connect`, for which there is no flag that keeps them from blocking.
 
 use super::hook::{Hook, interpose};
+use super::identity;
 use super::table;
 use super::wait::{
     AGAIN, WaitFailed, cancelled, has_connections, is_nonblocking, is_ready, pause,
@@ -56,7 +57,7 @@ unsafe fn accept_waiting(
     if is_nonblocking(fd) {
         return accept(fd);
     }
-    let Some((table::FileKind::Socket, _)) = table::examine(fd) else { return accept(fd) };
+    let Some((identity::FileKind::Socket, _)) = identity::examine(fd) else { return accept(fd) };
     let known = table::known_socket(fd);
     let Some(entry) = table::socket(fd, known.as_ref()) else { return WaitFailed::Closed.result() };
     let deadline = socket_deadline(fd, Read, None);
@@ -105,7 +106,7 @@ unsafe fn connect_waiting(hook: &Hook, fd: c_int, to: *const sockaddr, len: sock
     // SAFETY: as the caller promises.
     let connect =
         || unsafe { syscall(libc::SYS_connect, [fd.into(), address(to), len.into(), 0, 0, 0]) };
-    let is_socket = matches!(table::examine(fd), Some((table::FileKind::Socket, _)));
+    let is_socket = matches!(identity::examine(fd), Some((identity::FileKind::Socket, _)));
     // A socket without connections only notes the address.
     if !is_socket || is_nonblocking(fd) || !has_connections(fd) {
         return connect();

@@ -3,8 +3,8 @@
 //! Invariant: the events are taken by a call that does not wait; what is waited for is that the `epoll` itself can be read.
 
 use super::hook::{Hook, interpose};
+use super::identity::{self, FileKind};
 use super::poll_limit::{PollLimit, SIGNALS};
-use super::table::{self, FileKind};
 use super::wait::{WaitFailed, wait_once};
 use crate::runtime::park;
 use crate::runtime::reactor::Direction::Read;
@@ -28,7 +28,7 @@ unsafe fn epoll_waiting(
             park::spend_budget_holding();
             return result;
         }
-        if !matches!(table::examine(epoll), Some((FileKind::Other, _))) {
+        if !matches!(identity::examine(epoll), Some((FileKind::Other, _))) {
             return 0;
         }
         match wait_once(hook, epoll, Read, limit.deadline()) {

@@ -133,7 +133,7 @@ unsafe fn write_other(hook: &Hook, fd: c_int, list: *const iovec, count: c_int) 
     match plan(fd) {
         WaitPlan::AtOnce => hook.holding(|| blocking(list, count)),
         WaitPlan::Socket => NO_SOCKET,
-        WaitPlan::Wait(super::table::FileKind::Pipe) => {
+        WaitPlan::Wait(super::identity::FileKind::Pipe) => {
             // SAFETY: as the caller promises.
             let whole = unsafe { Pieces::of_int(list, count) };
             let mut written = 0;
@@ -278,7 +278,8 @@ unsafe fn sendfile_green(
     let blocking = || unsafe {
         syscall(libc::SYS_sendfile, [to.into(), from.into(), address(at), count as c_long, 0, 0])
     };
-    let is_socket = matches!(super::table::examine(to), Some((super::table::FileKind::Socket, _)));
+    let is_socket =
+        matches!(super::identity::examine(to), Some((super::identity::FileKind::Socket, _)));
     if !is_socket || super::wait::is_nonblocking(to) {
         return hook.holding(blocking);
     }

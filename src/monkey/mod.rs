@@ -100,6 +100,8 @@ mod epoll;
 mod file;
 mod futex;
 mod hook;
+mod identity;
+mod known_descriptor;
 mod names;
 pub mod original;
 mod patch;

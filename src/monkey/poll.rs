@@ -4,6 +4,8 @@
 
 use super::file::checked as checked_length;
 use super::hook::{Hook, interpose};
+use super::identity;
+use super::known_descriptor::KnownDescriptor;
 use super::poll_limit::{PollLimit, SIGNALS, limit_of};
 use super::table;
 use super::wait::{WaitFailed, bare_poll, sleep, wait_for, wait_once};
@@ -117,13 +119,13 @@ fn poll_several(
         .collect();
     let wanted: Vec<_> =
         waited().map(|entry| PollFlags::from_bits_retain(entry.events as u16)).collect();
-    let all = table::KnownDescriptor::of_several(gather_none()?);
+    let all = KnownDescriptor::of_several(gather_none()?);
     let mut numbers: Vec<_> = waited().map(|entry| entry.fd).collect();
     numbers.sort_unstable();
     numbers.dedup();
     let mut listed = Vec::with_capacity(numbers.len());
     for fd in numbers {
-        let (_, identity) = table::examine(fd).ok_or(WaitFailed::Closed)?;
+        let (_, identity) = identity::examine(fd).ok_or(WaitFailed::Closed)?;
         listed.push(table::list(fd, identity, &all));
     }
     // From here on, closing a number ends the wait. A number that was closed before is unknown to the kernel.

@@ -2,8 +2,8 @@
 
 use super::file::checked;
 use super::hook::{Hook, interpose};
+use super::known_descriptor::limits_change;
 use super::pieces::Pieces;
-use super::table::limits_change;
 use super::wait::{is_nonblocking, is_stream, on_socket};
 use crate::runtime::reactor::Direction::{Read, Write};
 use crate::sys::bare::{address, syscall, to_libc};

@@ -4,225 +4,20 @@
 //! tells whether the descriptor still means the same one; so a socket that was closed unnoticed is found out. All other
 //! descriptors are registered for one wait each, by a duplicate: they are seldom waited for, and an inode does not tell
 //! two opens apart.
+//!
+//! Invariant: a number for which something is entered is marked; and what is entered is taken out before the number is closed, or found
+//! not to mean the same any more when it has been.
 
+use super::identity::{FileKind, Identity, examine, identity_of_socket, is_tcp};
+use super::known_descriptor::{KnownDescriptor, note_stranger};
 use super::patch::is_in_handler;
 use crate::runtime::reactor::Source;
-use crate::sync::Mutex as GreenMutex;
-use crate::sys::bare::{self, errno, set_errno, socket_option};
-use crate::sys::poll::{PollFd, PollFlags, gather_into};
+use crate::sys::bare::{errno, set_errno};
 use crate::sys::process::{self, PerProcess};
-use crate::util::lock::{Mutex, RwLock};
+use crate::util::lock::RwLock;
 use std::ffi::c_int;
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering, fence};
-
-/// The identity of the file behind a descriptor: its device and inode, or for a socket the kernel's number for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity(u64, u64);
-
-/// The identity of a descriptor that stands for several others, which is equal to no file's.
-const SEVERAL: Identity = Identity(0, 0);
-
-/// States of a [`KnownDescriptor`], besides the number by which it was closed. `OPEN`: it has not been closed.
-/// `LOOK_AGAIN`: something that it cannot be told from has been closed, so those who wait look again.
-const OPEN: c_int = -1;
-const LOOK_AGAIN: c_int = -2;
-
-/// The identity of a socket, for which the kernel can be asked in a faster way. No file has the device zero.
-fn identity_of_socket(fd: c_int) -> Option<Identity> {
-    let mut cookie = 0u64;
-    // SAFETY: the option is such a number.
-    if unsafe { socket_option(fd, libc::SO_COOKIE, &mut cookie) } == 0 {
-        return Some(Identity(0, cookie));
-    }
-    examine(fd).map(|(_, identity)| identity)
-}
-
-fn is_tcp(fd: c_int) -> bool {
-    let mut protocol: c_int = 0;
-    // SAFETY: the option is a number.
-    let result = unsafe { socket_option(fd, libc::SO_PROTOCOL, &mut protocol) };
-    result == 0 && protocol == libc::IPPROTO_TCP
-}
-
-/// The kind of file behind a descriptor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FileKind {
-    Socket,
-    /// A pipe or a FIFO.
-    Pipe,
-    /// Something else that can be polled: a terminal, an `eventfd`, a `pidfd`, an epoll instance.
-    Other,
-    /// A file for which `poll` never waits, such as one on a disk, or a directory.
-    Disk,
-}
-
-/// Asks the kernel what a descriptor is.
-pub(super) fn examine(fd: c_int) -> Option<(FileKind, Identity)> {
-    let stat = bare::stat(fd)?;
-    let kind = match stat.st_mode & libc::S_IFMT {
-        libc::S_IFSOCK => FileKind::Socket,
-        libc::S_IFIFO => FileKind::Pipe,
-        libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK => FileKind::Disk,
-        _ => FileKind::Other,
-    };
-    Some((kind, Identity(stat.st_dev, stat.st_ino)))
-}
-
-/// A descriptor that is, or has been, waited for.
-#[derive(Debug)]
-pub(super) struct KnownDescriptor {
-    pub(super) source: Arc<Source>,
-    identity: Identity,
-    /// [`OPEN`], [`LOOK_AGAIN`], or the number that callers know, after it has been closed.
-    closed: AtomicI32,
-    /// If the last wait for something to read was short, the value of [`LIMITS`] then; else [`NOT_BRISK`].
-    brisk: AtomicU32,
-    /// Whether a read that gets less than it asked for has left nothing.
-    runs_empty: AtomicBool,
-    /// Held by the one who waits for a connection on this listener, so that each connection wakes only one.
-    pub(super) accepting: GreenMutex<()>,
-    /// The descriptor that is registered instead of the caller's, and is open until the registration has ended.
-    own: Option<OwnedFd>,
-}
-
-impl Drop for KnownDescriptor {
-    fn drop(&mut self) {
-        // This comes before `own` is closed.
-        self.source.unbind();
-    }
-}
-
-impl KnownDescriptor {
-    pub(super) fn new(fd: c_int, identity: Identity, own: Option<OwnedFd>) -> Arc<Self> {
-        let registered = own.as_ref().map_or(fd, AsRawFd::as_raw_fd);
-        Arc::new(Self {
-            source: Source::new(registered),
-            identity,
-            closed: AtomicI32::new(OPEN),
-            brisk: AtomicU32::new(NOT_BRISK),
-            runs_empty: AtomicBool::new(false),
-            accepting: GreenMutex::new(()),
-            own,
-        })
-    }
-
-    /// An entry for a descriptor that stands for several.
-    pub(super) fn of_several(own: OwnedFd) -> Arc<Self> {
-        Self::new(own.as_raw_fd(), SEVERAL, Some(own))
-    }
-
-    /// Adds descriptors to the one that [`of_several`](Self::of_several) was given.
-    pub(super) fn gather(&self, fds: &[PollFd<'_>], wanted: &[PollFlags]) -> io::Result<()> {
-        match &self.own {
-            Some(own) => gather_into(own.as_fd(), fds, wanted),
-            None => Ok(()),
-        }
-    }
-
-    /// Whether the number is that of the descriptor which is registered instead of the caller's.
-    pub(super) fn is_own(&self, fd: c_int) -> bool {
-        self.own.as_ref().is_some_and(|own| own.as_raw_fd() == fd)
-    }
-
-    /// Whether a number means the socket of this entry now.
-    pub(super) fn is_of(&self, fd: c_int) -> bool {
-        identity_of_socket(fd) == Some(self.identity)
-    }
-
-    /// Calls `look_and_take` for one caller at a time among those who use this socket, by whatever numbers. So what it
-    /// finds is still there when it takes it. It must not wait.
-    pub(super) fn alone<T>(&self, look_and_take: impl FnOnce() -> T) -> T {
-        let _alone = table().alone[self.identity.1 as usize % SHARDS].lock();
-        look_and_take()
-    }
-
-    /// Whether the wait must end, as the number has been closed or is to be looked at again.
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire) != OPEN
-    }
-
-    /// The number that has been closed; `None` if it is open, or is to be looked at again.
-    pub(super) fn closed_number(&self) -> Option<c_int> {
-        Some(self.closed.load(Ordering::Acquire)).filter(|number| *number >= 0)
-    }
-
-    /// Whether the last wait for something to read was short, and the socket's timeouts have not changed since.
-    pub(super) fn is_brisk(&self) -> bool {
-        self.brisk.load(Ordering::Relaxed) == self.limits() && has_seen_few_strangers()
-    }
-
-    /// Notes whether waits are short; `limits` is the value of [`limits`](Self::limits) from before the timeouts were
-    /// read.
-    pub(super) fn set_brisk(&self, limits: Option<u32>) {
-        let brisk = limits.unwrap_or(NOT_BRISK);
-        if self.brisk.load(Ordering::Relaxed) != brisk {
-            self.brisk.store(brisk, Ordering::Relaxed);
-        }
-    }
-
-    /// A number that changes whenever the timeouts of this socket are changed. (It may change with those of another
-    /// socket too.)
-    pub(super) fn limits(&self) -> u32 {
-        limits_of(self.identity).load(Ordering::Relaxed)
-    }
-
-    /// Whether a read that gets less than it asked for has left nothing. That does not hold for datagrams, nor for a
-    /// Unix stream, where bytes that came with a descriptor are read separately.
-    pub(super) fn runs_empty(&self) -> bool {
-        self.runs_empty.load(Ordering::Relaxed)
-    }
-
-    /// Notes that such a read has left something, as on a socket whose records the kernel deciphers.
-    #[cold]
-    pub(super) fn does_not_run_empty(&self) {
-        self.runs_empty.store(false, Ordering::Relaxed);
-    }
-
-    /// The number has been closed, or is about to be: all waits end, and none begins. Nothing stays registered for a
-    /// number that may soon mean something else.
-    fn close(&self, number: c_int) {
-        self.closed.store(number, Ordering::Release);
-        self.source.retire();
-        self.source.wake_all();
-    }
-
-    /// Ends all waits, so that those who wait look at the number again.
-    fn look_again(&self) {
-        let _ =
-            self.closed.compare_exchange(OPEN, LOOK_AGAIN, Ordering::Release, Ordering::Relaxed);
-        self.source.wake_all();
-    }
-}
-
-const NOT_BRISK: u32 = 0;
-
-/// Counts changes of sockets' timeouts, by the sockets' identities. Never equal to [`NOT_BRISK`].
-static LIMITS: [AtomicU32; 256] = [const { AtomicU32::new(1) }; 256];
-
-fn limits_of(identity: Identity) -> &'static AtomicU32 {
-    &LIMITS[identity.1 as usize % LIMITS.len()]
-}
-
-/// To be called when the timeouts of a socket are about to be changed, by this number or a duplicate.
-pub(super) fn limits_change(fd: c_int) {
-    if let Some(identity) = identity_of_socket(fd) {
-        limits_of(identity).fetch_add(2, Ordering::Relaxed);
-    }
-}
-
-/// How often a number was found to mean another socket than before: the former one was closed past the patched
-/// functions, for example by `fclose`.
-static STRANGERS: AtomicU32 = AtomicU32::new(0);
-
-/// If that happens more often than this, the kernel is always asked.
-const FEW: u32 = 16;
-
-fn has_seen_few_strangers() -> bool {
-    STRANGERS.load(Ordering::Relaxed) < FEW
-}
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 
 /// What is known of one number.
 #[derive(Debug, Default)]
@@ -237,8 +32,6 @@ const SHARDS: usize = 16;
 #[derive(Debug, Default)]
 struct DescriptorTable {
     shards: [RwLock<Vec<KnownNumber>>; SHARDS],
-    /// See [`KnownDescriptor::alone`].
-    alone: [Mutex<()>; SHARDS],
 }
 
 static TABLE: PerProcess<DescriptorTable> = PerProcess::new();
@@ -323,9 +116,7 @@ pub(super) fn socket(
         // Its number was closed without our noticing. Its registration ends before anybody can make one for what the
         // number means now.
         if let Some(old) = table().with(fd, |number| number.socket.take_if(is_other)).flatten() {
-            if has_seen_few_strangers() {
-                STRANGERS.fetch_add(1, Ordering::Relaxed);
-            }
+            note_stranger();
             old.close(fd);
         }
         // Another worker may have entered the socket meanwhile, or another one that the number means by now.

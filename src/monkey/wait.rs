@@ -1,7 +1,9 @@
 //! Waits of patched calls: for a descriptor, for a time. Nothing here unwinds.
 
 use super::hook::Hook;
-use super::table::{self, FileKind, KnownDescriptor};
+use super::identity::{self, FileKind};
+use super::known_descriptor::KnownDescriptor;
+use super::table;
 use crate::green_local;
 use crate::runtime::park::{self, Parker, Reason, Wake};
 use crate::runtime::reactor::Direction;
@@ -187,7 +189,7 @@ pub(super) fn wait_once(
     direction: Direction,
     deadline: Option<Instant>,
 ) -> Result<(), WaitFailed> {
-    let (_, identity) = table::examine(fd).ok_or(WaitFailed::Closed)?;
+    let (_, identity) = identity::examine(fd).ok_or(WaitFailed::Closed)?;
     // SAFETY: the caller of the patched call keeps the number open, or closes it by a patched call, which ends the wait.
     let own = match file::duplicate(unsafe { BorrowedFd::borrow_raw(fd) }) {
         Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Err(WaitFailed::Closed),
@@ -196,7 +198,7 @@ pub(super) fn wait_once(
     let entry = KnownDescriptor::new(fd, identity, Some(own));
     let _listed = table::list(fd, identity, &entry);
     // From here on, closing the number ends the wait. It may have been closed since the duplicate was made.
-    if table::examine(fd).is_none_or(|(_, now)| now != identity) {
+    if identity::examine(fd).is_none_or(|(_, now)| now != identity) {
         return Err(WaitFailed::Closed);
     }
     match wait_for(hook, &entry, direction, deadline) {
@@ -413,7 +415,7 @@ pub(super) enum WaitPlan {
 pub(super) const LAST_STANDARD: c_int = 2;
 
 pub(super) fn plan(fd: c_int) -> WaitPlan {
-    match table::examine(fd) {
+    match identity::examine(fd) {
         Some((kind @ (FileKind::Pipe | FileKind::Other), _))
             if fd > LAST_STANDARD && !is_nonblocking(fd) =>
         {
