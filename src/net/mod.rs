@@ -32,6 +32,7 @@ mod faults;
 mod listen_options;
 mod tcp_listener;
 mod tcp_stream;
+mod udp_options;
 mod udp_socket;
 
 pub use addr::ToSocketAddrs;
