@@ -4,12 +4,14 @@
 use crate::support::{FOR_EVER, on_all_runtimes, within_limit};
 use greenthread::net::{Shutdown, TcpListener, TcpStream};
 use greenthread::os::unix::net::UnixStream;
+use greenthread::sync::Event;
 use greenthread::thread::{Builder, spawn_local};
 use greenthread::{Runtime, sleep, spawn, timeout, yield_now};
 use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 fn pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -70,26 +72,30 @@ fn many_writers_and_slow_readers_lose_nothing() {
 
 #[test]
 fn more_writers_than_are_sent_for_together() {
+    const WRITERS: u32 = 1100;
     in_company(|| {
-        let (outs, ins): (Vec<_>, Vec<_>) = (0..200).map(|_| UnixStream::pair().unwrap()).unzip();
-        let writing: Vec<_> = outs
-            .into_iter()
-            .enumerate()
-            .map(|(at, mut out)| {
+        let (outs, ins): (Vec<_>, Vec<_>) = (0..10).map(|_| UnixStream::pair().unwrap()).unzip();
+        let outs: Vec<_> = outs.into_iter().map(Arc::new).collect();
+        let writing: Vec<_> = (0..WRITERS)
+            .map(|at| {
+                let out = Arc::clone(&outs[at as usize % outs.len()]);
                 spawn(move || {
                     yield_now();
-                    assert_eq!(out.write(&pattern(at as u32, 0)).unwrap(), 8);
-                    out
+                    assert_eq!((&*out).write(&pattern(at, 0)).unwrap(), 8);
                 })
             })
             .collect();
-        let outs: Vec<_> = writing.into_iter().map(|writer| writer.join().unwrap()).collect();
-        for (at, mut inside) in ins.into_iter().enumerate() {
-            let mut got = [0; 8];
-            inside.read_exact(&mut got).unwrap();
-            assert_eq!(got, pattern(at as u32, 0));
-        }
+        writing.into_iter().for_each(|writer| writer.join().unwrap());
         drop(outs);
+        let mut all = Vec::new();
+        for mut inside in ins {
+            inside.read_to_end(&mut all).unwrap();
+        }
+        let mut got: Vec<_> = all.chunks(8).map(|piece| piece.to_vec()).collect();
+        let mut expected: Vec<_> = (0..WRITERS).map(|at| pattern(at, 0).to_vec()).collect();
+        got.sort();
+        expected.sort();
+        assert!(got == expected, "{} of {WRITERS} have come", got.len());
     });
 }
 
@@ -246,5 +252,44 @@ fn a_destructor_that_writes_while_it_unwinds() {
         let mut got = String::new();
         client.read_to_string(&mut got).unwrap();
         assert_eq!(got, "bye");
+    });
+}
+
+#[test]
+fn a_write_does_not_wait_until_all_that_are_ready_have_run() {
+    const BUSY: usize = 40;
+    within_limit(|| {
+        let body = || {
+            let (mut out, inside) = UnixStream::pair().unwrap();
+            inside.set_nonblocking(true).unwrap();
+            let (start, came, before) = (Event::new(), Cell::new(false), Cell::new(0));
+            let (start, inside) = (Rc::new(start), Rc::new(inside));
+            let seen = Rc::new((came, before));
+            let busy: Vec<_> = (0..BUSY)
+                .map(|_| {
+                    let (start, inside, seen) =
+                        (Rc::clone(&start), Rc::clone(&inside), Rc::clone(&seen));
+                    spawn_local(move || {
+                        start.wait();
+                        let until = Instant::now() + Duration::from_millis(4);
+                        while Instant::now() < until {
+                            std::hint::spin_loop();
+                        }
+                        let (came, before) = &*seen;
+                        if !came.get() {
+                            came.set((&*inside).read(&mut [0; 1]).is_ok());
+                        }
+                        before.set(before.get() + usize::from(!came.get()));
+                    })
+                })
+                .collect();
+            yield_now();
+            start.set();
+            assert_eq!(out.write(b"x").unwrap(), 1);
+            busy.into_iter().for_each(|busy| busy.join().unwrap());
+            let before = seen.1.get();
+            assert!(before <= BUSY / 2, "{before} of {BUSY} ran before it was sent");
+        };
+        Runtime::new_current_thread().unwrap().run_local(body).unwrap();
     });
 }

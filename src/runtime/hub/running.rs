@@ -94,10 +94,12 @@ impl Hub {
     /// Runs up to `most` ready tasks; returns how many it ran.
     #[inline(always)]
     pub(crate) fn run_ready(&self, most: usize) -> usize {
-        self.send_outgoing();
         let count = self.lane().here().ready().len().min(most);
         let mut left = count;
         while left > 0 {
+            if self.lane().outbox.is_due() {
+                self.send_outgoing();
+            }
             // If there are only a few, each has most likely run just now.
             if left > FEW {
                 self.prefetch_ready();
@@ -118,7 +120,8 @@ impl Hub {
         count
     }
 
-    /// Sends what the green threads have put into the outbox. It is always called before one of them runs again.
+    /// Sends what the green threads have put into the outbox. The first of these that runs again does so too; the hub does it if
+    /// that takes long, and before it stops running them.
     #[inline(always)]
     pub(crate) fn send_outgoing(&self) {
         let outbox = &self.lane().outbox;

@@ -15,5 +15,10 @@ impl Outbox {
     }
 
     #[inline(always)]
+    pub(crate) fn is_due(&self) -> bool {
+        false
+    }
+
+    #[inline(always)]
     pub(crate) fn flush(&self) {}
 }

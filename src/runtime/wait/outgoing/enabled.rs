@@ -28,7 +28,7 @@ pub(crate) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
         }
         // SAFETY: the caller's borrows last until this function returns, which it does when the ticket has a result.
         // It never unwinds in between; and a green thread that is given up is left with its stack, and the outbox with
-        // it: a hub flushes before it runs what waits here, and drops its outbox unflushed.
+        // it: a hub flushes before it gives up anything, and drops its outbox unflushed.
         refused = unsafe { lane.outbox.add(fd, buffer, &ticket) };
         refused.is_ok()
     });
