@@ -14,6 +14,10 @@ use std::sync::Arc;
 /// A green thread that is [paused](crate::Builder::start_paused) has not been started and is not among them; one that
 /// [starts later](crate::thread::spawn_later) is.
 ///
+/// Whoever lives from the beginning to the end of this call is among them, once. What is spawned or ends meanwhile may be or not: where
+/// each green thread spawns the next one before it ends, there may be a call that sees none of them. To wait for all, use a
+/// [`scope`](crate::scope), a [`group`](crate::thread::group()) or a [`Group`](crate::pool::Group). (Python's list is of one moment.)
+///
 /// # Examples
 /// ```
 /// use greenthread::{Builder, Runtime, thread};
